@@ -33,7 +33,7 @@ from openoutcry.venue.division import check_division
 from openoutcry.venue.durability_table import read_durability
 from openoutcry.venue.fee_tables import MoneySpec
 from openoutcry.venue.feed_table import read_feed
-from openoutcry.venue.limits import risk_rows
+from openoutcry.venue.limits import hook_settings, risk_rows
 from openoutcry.venue.operators import Operator
 from openoutcry.venue.ouch_limits import check_ouch
 from openoutcry.venue.risk_tables import RiskSpec, read_risk
@@ -147,6 +147,19 @@ class VenueFile:
         """Commands that may wait at the speed bump; 0: the venue has no speed bump."""
         bump = self.speed_bump_us or self.speed_bump_window_us
         return self.speed_bump_orders if bump else 0
+
+    @property
+    def hooks(self) -> dict[str, Any]:
+        """What the configuration of a journal that begins with this file says about risk."""
+        return hook_settings(
+            [one.number for one in self.participants],
+            self.order_capacity,
+            self.risk,
+            self.delayed,
+            self.partitions,
+            self.participant_capacity,
+            self.asset_capacity,
+        )
 
 
 def endpoint(value: Any) -> tuple[str, int]:

@@ -31,7 +31,7 @@ from openoutcry.venue.investigation import (
     TakeDump,
     standing_document,
 )
-from openoutcry.venue.limits import FileLimits, fresh_view, hook_settings
+from openoutcry.venue.limits import FileLimits, fresh_view
 from openoutcry.venue.liquidation import Liquidator
 from openoutcry.venue.log import log_folder
 from openoutcry.venue.operations import ASKED_ONLY, Operations, command, disconnect, words_of
@@ -98,16 +98,7 @@ class RiskDesk:
         if engine is not None:
             view = view_of([engine.region])
         else:
-            hooks = hook_settings(
-                numbers,
-                file.order_capacity,
-                file.risk,
-                file.delayed,
-                file.partitions,
-                file.participant_capacity,
-                file.asset_capacity,
-            )
-            view = fresh_view(hooks, file.instruments)
+            view = fresh_view(file.hooks, file.instruments)
         self.limits = FileLimits(file.risk, numbers, file.instruments, view)
         switches = view.instruments[:, lay.HALT // 8]
         self.halted = {

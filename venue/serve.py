@@ -38,7 +38,7 @@ from openoutcry.venue.desk import Desk
 from openoutcry.venue.desk_queue import DeskQueue
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.investigation import TakeDump
-from openoutcry.venue.limits import check_structure, hook_settings
+from openoutcry.venue.limits import check_structure
 from openoutcry.venue.log import VenueLog
 from openoutcry.venue.operator_lane import WIRING, Clock, OperatorLane, SystemClock
 from openoutcry.venue.risk_desk import RiskDesk
@@ -274,18 +274,7 @@ class Venue:
         """Risk, with the structure that the journal began with."""
         file = self.file
         numbers = [one.number for one in file.participants]
-        if resume:
-            hooks = JournalReader(file.journal).config.get("hooks")
-        else:
-            hooks = hook_settings(
-                numbers,
-                file.order_capacity,
-                file.risk,
-                file.delayed,
-                file.partitions,
-                file.participant_capacity,
-                file.asset_capacity,
-            )
+        hooks = JournalReader(file.journal).config.get("hooks") if resume else file.hooks
         check_structure(
             hooks, file.risk, numbers, file.delayed, file.partitions, file.participant_capacity
         )
