@@ -31,7 +31,7 @@ from openoutcry.portal.notices.channels import shown
 from openoutcry.portal.notices.notices import Notices
 from openoutcry.portal.quotes.books import CONSOLIDATED, SYNTHETIC, MadeBooks
 from openoutcry.portal.spot.errors import BAD_SYMBOL, ApiError
-from openoutcry.portal.spot.limits import Limits
+from openoutcry.portal.spot.limits import BANNED, Limits
 from openoutcry.portal.spot.signing import READ
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror, Moment
@@ -119,10 +119,14 @@ class Connection:
         if self.is_cut:
             return
         if self.queue.qsize() >= MOST_QUEUED:
-            self.is_cut = True
-            self.queue.put_nowait(None)
+            self.cut()
             return
         self.queue.put_nowait(message)
+
+    def cut(self) -> None:
+        """End the connection after what is queued."""
+        self.is_cut = True
+        self.queue.put_nowait(None)
 
     def put_book(self, symbol: str, message: Message) -> None:
         """Queue an increment of a book.
@@ -562,6 +566,7 @@ class Session:
         """Answer one request, in JSON or MessagePack, through the client's queue; a bad one gets an
         error."""
         number: Any = None
+        is_banned = False
         try:
             self.take(REQUEST_WEIGHT)
             request = _request(raw)
@@ -570,7 +575,7 @@ class Session:
         except AccountError as error:
             answer = {"type": "error", "code": error.code, "detail": str(error)}
         except ApiError as error:
-            code = of_api_error(error)[1]
+            code, is_banned = of_api_error(error)[1], error.status == BANNED
             answer = {"type": "error", "code": code, "detail": error.text}
         except DatabaseError:
             answer = {"type": "error", "code": "unavailable", "detail": "try again"}
@@ -585,6 +590,8 @@ class Session:
             answer = {"type": "error", "code": "invalid_request", "detail": "see the documents"}
         if answer:
             self.connection.put(Message(answer | {"id": number, "seq": self.feeds.mirror.seq}))
+        if is_banned:
+            self.connection.cut()
 
     async def _answer(self, request: dict[str, Any], number: Any) -> dict[str, Any]:
         do = request["op"]
@@ -729,7 +736,7 @@ async def _serve(socket: Any, session: Session, is_packed: bool) -> None:
 
     async def read() -> None:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-            while True:
+            while not session.connection.is_cut:
                 received = await socket.receive()
                 if received["type"] == "websocket.disconnect":
                     break

@@ -53,10 +53,14 @@ class Subscriber:
         if self.is_cut:
             return
         if self.queue.qsize() >= MAX_QUEUED:
-            self.is_cut = True
-            self.queue.put_nowait(None)
+            self.cut()
             return
         self.queue.put_nowait(text)
+
+    def cut(self) -> None:
+        """End the connection after what is queued."""
+        self.is_cut = True
+        self.queue.put_nowait(None)
 
 
 @dataclass

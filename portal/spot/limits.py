@@ -9,8 +9,9 @@ from openoutcry.portal.spot.errors import TOO_MANY, TOO_MANY_ORDERS, ApiError
 from openoutcry.wire.peers import owner_of
 
 MINUTE_S, TEN_S, DAY_S = 60, 10, 86_400
-BAN_AFTER, BAN_S = 300, 120
-"""Requests over the limit until an address is banned, and for how long."""
+BAN_AFTER, BAN_S, BANNED = 300, 120, 418
+"""Requests over the limit until an address is banned, for how long, and the status of a refusal.  A
+WebSocket of an address that is banned ends: to read what it says costs more than to refuse it."""
 SUBJECTS = 1 << 17
 """Slots of the table of counts."""
 
@@ -65,7 +66,7 @@ class Limits:
         until_s = self._table.entry(ban, now_s)[1]
         if until_s > now_s:
             text = f"Way too much request weight used; IP banned until {int(until_s * 1000)}."
-            raise self._error(TOO_MANY, text, 418, int(until_s - now_s) + 1)
+            raise self._error(TOO_MANY, text, BANNED, int(until_s - now_s) + 1)
         used = self._weight.add(address, weight, now_s)
         if used > self.weight_a_minute:
             if used > self.weight_a_minute + BAN_AFTER:

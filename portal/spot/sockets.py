@@ -11,6 +11,7 @@ from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.spot import errors
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.feeds import Feeds, Subscriber
+from openoutcry.portal.spot.limits import BANNED
 from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.rest import ROUTES, Spot
 from openoutcry.portal.spot.signing import READ
@@ -105,11 +106,13 @@ class Streams:
     async def asked(self, text: str) -> None:
         """A request of the client, and its answer among the events."""
         number: Any = None
+        is_banned = False
         try:
             request = json.loads(text)
             number = request.get("id")
             answer = {"result": self._answer(request), "id": number}
         except ApiError as error:
+            is_banned = error.status == BANNED
             answer = {"error": error.body, "id": number if _is_id(number) else None}
         except (
             ValueError,
@@ -122,6 +125,8 @@ class Streams:
             wrong = {"code": 2, "msg": "Invalid request: it must be an object with known fields."}
             answer = {"error": wrong, "id": number if _is_id(number) else None}
         self.subscriber.put_text(json.dumps(answer))
+        if is_banned:
+            self.subscriber.cut()
 
     def _answer(self, request: dict[str, Any]) -> Any:
         method, names = request["method"], request.get("params", [])
@@ -202,6 +207,8 @@ class Requests:
             row = self.spot.limits.shown[0] | {"count": int(used)}
             answer["rateLimits"] = [row]
         self.subscriber.put_text(json.dumps(answer, separators=(",", ":")))
+        if answer.get("status") == BANNED:
+            self.subscriber.cut()
 
     def _malformed(self) -> dict[str, Any]:
         """The answer to what is no request; it is counted as one."""
@@ -331,7 +338,7 @@ async def _serve(
     async def read() -> None:
         try:
             with contextlib.suppress(WebSocketDisconnect, RuntimeError, KeyError):
-                while True:
+                while not subscriber.is_cut:
                     await asked(await socket.receive_text())
         finally:
             subscriber.queue.put_nowait(None)

@@ -28,7 +28,7 @@ from openoutcry.portal.spot import capital, signing, sub_accounts
 from openoutcry.portal.spot.capital import name_of
 from openoutcry.portal.spot.errors import ApiError, refusal
 from openoutcry.portal.spot.feeds import Subscriber
-from openoutcry.portal.spot.limits import Limits
+from openoutcry.portal.spot.limits import BAN_AFTER, Limits
 from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.rest import Route, Spot, pairs_of
 from openoutcry.portal.spot.signing import READ, Replays, Signing, now_ms
@@ -551,6 +551,29 @@ def test_what_a_stranger_says_over_a_socket_has_a_weight(socket, text, most):
         return 0
 
     assert 0 < asyncio.run(run()) <= most
+
+
+@pytest.mark.parametrize("socket", [Streams, Requests, Session])
+def test_a_socket_of_an_address_that_is_banned_ends(socket):
+    """A stranger who does not stop is not read any more."""
+    limits = Limits(10)
+    spot = SimpleNamespace(limits=limits, markets=None, listen_keys=ListenKeys())
+    connection = {
+        Streams: lambda: Streams(spot, None, None, False, "192.0.2.1"),
+        Requests: lambda: Requests(spot, None, "192.0.2.1"),
+        Session: lambda: session_of(limits),
+    }[socket]()
+    end = connection.connection if socket is Session else connection.subscriber
+    ask = connection._ask if socket is Requests else connection.asked
+
+    async def run():
+        for count in range(1_000):
+            if end.is_cut:
+                return count
+            await ask('{"id": 1, "method": "LIST_SUBSCRIPTIONS", "op": "ping"}')
+        return 0
+
+    assert 10 < asyncio.run(run()) < 10 + 2 * BAN_AFTER
 
 
 @pytest.mark.parametrize(
