@@ -28,6 +28,7 @@ class Idle:
         ends a long sleep, which is five times as long for that."""
         self._busy_s = self._work_s = self._since_s = time.monotonic()
         self._wake, self._seen = wake, 0
+        self._lone_s = loop.WOKEN_NS / 1e9 if wake else ALONE_S
 
     def _worked(self, now_s: float) -> None:
         if now_s - self._work_s > QUIET_S:
@@ -43,7 +44,7 @@ class Idle:
             self._worked(now_s)
             return
         idle_s, most_s = now_s - self._busy_s, LONG_SLEEP_S
-        if self._work_s != self._busy_s and now_s - self._work_s < ALONE_S:
+        if self._work_s != self._busy_s and now_s - self._work_s < self._lone_s:
             most_s = MAX_SLEEP_S
             if now_s - self._work_s < SOON_S:
                 idle_s = now_s - self._work_s

@@ -52,6 +52,9 @@ WAKE_NS = 4_000_000
 """Others are woken when work comes, and while it does, once in this time: a loop that spins between
 two commands would not know that they sleep."""
 FUTEX_MASK = 0xFFFFFFFF
+WOKEN_NS = WAKE_NS + 1_000_000
+"""For so long after work a process that is woken naps no longer than LONE_NAP_US; then work would
+wake it."""
 LONG_SLEEP_US = 20_000
 """A process that is woken sleeps so long at most, after a time as long as MAX_NAP_US needs."""
 LOOK_ROUNDS = 128
@@ -166,7 +169,7 @@ def sleep_on(wake: int, seen: int, us: int) -> int:
 def sleep_until_woken(nap: Nap, seen: int, now: int) -> None:
     """Sleep as long as a loop naps, or five times as long if the word ``nap.wake`` is waited for;
     ``seen``: its value before the last look for work.  What is woken has work soon."""
-    us = nap_us(nap, now)
+    us = nap_us(nap, now, ALONE_NS if nap.wake == 0 else WOKEN_NS)
     if nap.wake == 0 or us <= LONE_NAP_US:
         sleep_us(us)
     elif sleep_on(nap.wake, seen, us * LONG_SLEEP_US // MAX_NAP_US) != 0:
@@ -183,10 +186,11 @@ def is_quiet(nap: Nap, now: int) -> int:
 
 
 @kernel
-def nap_us(nap: Nap, now: int) -> int:
-    """How long a loop sleeps that has had no work for long: a share of that time."""
+def nap_us(nap: Nap, now: int, lone_ns: int) -> int:
+    """How long a loop sleeps that has had no work for long: a share of that time, but in the
+    ``lone_ns`` after work no longer than LONE_NAP_US."""
     quiet_us = (now - nap.busy_ns) // 1_000
-    most_us = LONE_NAP_US if now - nap.work_ns < ALONE_NS else MAX_NAP_US
+    most_us = LONE_NAP_US if now - nap.work_ns < lone_ns else MAX_NAP_US
     return max(nap.us, min(quiet_us // QUIET_SHARE, most_us))
 
 
@@ -225,7 +229,7 @@ def run_stages(
             if idle < (min(spins, CROWDED_SPINS) if crowded else spins):
                 pause()
             elif naps == 1:
-                sleep_us(nap_us(nap, now))
+                sleep_us(nap_us(nap, now, ALONE_NS))
             elif crowded:
                 sleep_us(CROWDED_NAP_US)
             else:

@@ -252,7 +252,9 @@ def trips(client: ShmClient, names: Any, count: int) -> list[float]:
         assert (reply.kind, reply.id) == (Reply.ACCEPTED, name)
         reply = client.next(BOUND_S)
         assert reply is not None
-        assert (reply.kind, reply.id) == (Reply.CANCELED, name)
+        # The attacker may offer at any price.
+        assert reply.kind in (Reply.CANCELED, Reply.EXECUTED)
+        assert reply.id == name
     return times
 
 

@@ -119,7 +119,7 @@ def test_a_loop_sleeps_longer_the_longer_it_had_no_work():
         (1_024_000_000, 4_000),
         (2**60, loop.MAX_NAP_US),
     ):
-        assert loop.nap_us(nap.ctypes.data, 7 + quiet_ns) == us
+        assert loop.nap_us(nap.ctypes.data, 7 + quiet_ns, loop.ALONE_NS) == us
 
 
 def test_what_comes_alone_does_not_keep_a_loop_awake():
@@ -133,8 +133,8 @@ def test_what_comes_alone_does_not_keep_a_loop_awake():
             loop.note_work(address, now + after)
             assert not loop.is_quiet(address, now + after + loop.SOON_NS)
             assert loop.is_quiet(address, now + after + loop.SOON_NS + 1)
-            assert loop.nap_us(address, now + after + loop.SOON_NS + 1) == 500
-        assert loop.nap_us(address, now + 5_000_000 + loop.ALONE_NS) > 500
+            assert loop.nap_us(address, now + after + loop.SOON_NS + 1, loop.ALONE_NS) == 500
+        assert loop.nap_us(address, now + 5_000_000 + loop.ALONE_NS, loop.ALONE_NS) > 500
     loop.note_work(address, now + 50_000_000)
     assert not loop.is_quiet(address, now + 50_000_000 + QUIET_NS)
     assert loop.is_quiet(address, now + 50_000_000 + QUIET_NS + 1)
