@@ -54,7 +54,8 @@ def now_loop(page: int, out: TimeInterval, count: int) -> int:
 
 @kernel
 def gettime_loop(out: int, count: int) -> int:
-    """ns that ``count`` calls of clock_gettime(CLOCK_REALTIME) took."""
+    """ns that ``count`` calls of clock_gettime(CLOCK_REALTIME) took. ``out``: address of a word for
+    their sum, so that none is left out."""
     start, total = monotonic_ns(), 0
     for _ in range(count):
         total += realtime_ns() & 0xFFFF
@@ -65,7 +66,8 @@ def gettime_loop(out: int, count: int) -> int:
 
 @kernel
 def update_loop(page: int, line: int, count: int) -> int:
-    """ns that ``count`` updates of the page took."""
+    """ns that ``count`` updates of the page took. ``line``: address of what is published, a clock
+    line that changes each time."""
     start = monotonic_ns()
     for index in range(count):
         Words(line)[1] = start + index

@@ -48,7 +48,9 @@ def reply_at(replies: int, seq: int) -> int:
 
 @kernel
 def take_replies(requests: int, replies: int, seq: int, out: int, most: int) -> int:
-    """Copy replies from number ``seq`` on to ``out``, give their slots back, return how many."""
+    """Copy replies from number ``seq`` on to ``out``, give their slots back, return how many.
+    Addresses: ``requests`` and ``replies`` of the session's segments, ``out`` of room for ``most``
+    replies."""
     count = 0
     while count < most:
         slot = reply_at(replies, seq + count)

@@ -11,11 +11,13 @@ from openoutcry.wire.records import RECORD_BYTES
 
 @kernel
 def get_word(base: int, index: int) -> int:
+    """The int64 with this index in the array at the address ``base``."""
     return Words(base)[index]
 
 
 @kernel
 def set_word(base: int, index: int, value: int) -> None:
+    """Store the int64 with this index in the array at the address ``base``."""
     Words(base)[index] = value
 
 

@@ -321,7 +321,7 @@ def find_row(symbol_word: int, rules_addr: GatewayRules) -> RuleRow:
 
 @kernel
 def applicable_checks(kind: int, order_type: int, symbol: int, rules_addr: int) -> int:
-    """Mask of the checks that a command is subject to."""
+    """Mask of the checks that a command is subject to. ``rules_addr``: address of the rules."""
     row = kind * (kind < MASK_COUNT)
     mask: int = U16s(rules_addr + MASKS_AT)[row]
     if VERIFY:
@@ -365,7 +365,8 @@ def product_high(a: int, b: int) -> int:
 
 @kernel
 def wide_above(high: int, low: int, limit_addr: int) -> bool:
-    """Is the 128-bit number above the one at the address?  Both from 0 to 2**127 - 1."""
+    """Is the 128-bit number above the one at the address?  Both from 0 to 2**127 - 1. Two words are
+    there, the high one first."""
     limit_high: int = load_i64(limit_addr)
     limit_low: int = Words(limit_addr)[1]
     return (high > limit_high) | ((high == limit_high) & ((low ^ SIGN) > (limit_low ^ SIGN)))
@@ -399,7 +400,8 @@ def over_rate(word_addr: int, now_ns: int, rules_addr: GatewayRules) -> bool:
     """Take a place in a participant's bucket; True if the bucket has no place left.
 
     The bucket is the time at which the participant's next order would come at the very rate. An
-    order may be ahead of that time by the burst, and moves it on by the interval.
+    order may be ahead of that time by the burst, and moves it on by the interval. ``word_addr``:
+    address of its word: the bucket, ns, and in the sign whether it is switched on.
     """
     word: int = load_i64(word_addr)
     bucket = word & MAX_VALUE
@@ -498,7 +500,7 @@ def validate(order_addr: OrderRecord, rules_addr: GatewayRules) -> int:
 @kernel
 def validate_batch(orders_addr: int, count: int, rules_addr: GatewayRules) -> int:
     """Write the verdict into ``error_code`` of ``count`` order records; returns how many are
-    rejected."""
+    rejected. ``orders_addr``: address of the first."""
     rejected = 0
     for index in range(count):
         order = OrderRecord(orders_addr + index * RECORD_BYTES)

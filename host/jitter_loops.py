@@ -78,7 +78,8 @@ def bounce_serve(line: int, first: int, count: int, deadline_ns: int) -> int:
 
 @kernel
 def bounce_return(line: int, count: int, deadline_ns: int) -> int:
-    """Answer ``count`` round trips; gives up at ``deadline_ns``.  Returns the trips answered."""
+    """Answer ``count`` round trips; gives up at ``deadline_ns``.  Returns the trips answered.
+    ``line``: address of the word that both cores write."""
     for index in range(1, count + 1):
         spins = 0
         while SharedWord(line).value != 2 * index - 1:

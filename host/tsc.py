@@ -40,13 +40,15 @@ def read_tsc(typingctx: Any) -> Any:
 
 @kernel
 def _both(out: int) -> None:
+    """The counter and CLOCK_MONOTONIC (ns), to two words at ``out``."""
     store_i64(out, read_tsc())
     Words(out)[1] = monotonic_ns()
 
 
 @kernel
 def _empty(out: int, count: int) -> None:
-    """What two reads with nothing between them differ by, ``count`` times."""
+    """What two reads with nothing between them differ by, ``count`` times. ``out``: address of
+    ``count`` words."""
     for index in range(count):
         before = read_tsc()
         Words(out)[index] = read_tsc() - before

@@ -3,6 +3,8 @@ a liquidation.
 
 The rules are those of docs/derivatives.md.  The ledger applies them separately, from the commands
 alone.  Clearing is 0 after each command: what one side is paid the other one pays.
+
+``rows``: address where a kernel writes its transactions; it returns how many, or FAILED.
 """
 
 import openoutcry.ledger.layout as lay

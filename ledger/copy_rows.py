@@ -63,7 +63,8 @@ def encoded(rows: npt.NDArray[Any], symbols: list[str], monies: list[str]) -> by
 
 @kernel
 def number(out: int, value: int, size: int) -> int:
-    """A field of ``size`` bytes, the highest first; where the next begins."""
+    """A field of ``size`` bytes, the highest first; where the next begins. ``out``: address where
+    it goes, after four bytes of its length."""
     for index in range(4):
         Bytes(out)[index] = (size >> (24 - 8 * index)) & 0xFF
     for index in range(size):
@@ -73,6 +74,8 @@ def number(out: int, value: int, size: int) -> int:
 
 @kernel
 def text(out: int, name: int) -> int:
+    """Copy the text at ``name``, a byte of its length first, to ``out``; returns where the next
+    begins."""
     size = Bytes(name)[0]
     for index in range(3):
         Bytes(out)[index] = 0

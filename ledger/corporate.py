@@ -27,8 +27,8 @@ def adjust(
     value: int,
     price: int,
 ) -> int:
-    """How many transactions it became; FAILED.  The core has seen that all of it fits: products
-    and sums are plain."""
+    """How many transactions it became; FAILED.  The core has seen that all of it fits: products and
+    sums are plain.  ``row``: address where they are written."""
     not_inlined()
     rules, written = rules_of(books, instrument), 0
     new, old = value >> 32, value & 0xFFFFFFFF

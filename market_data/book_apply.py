@@ -2,6 +2,10 @@
 
 Whatever comes from a network is checked before anything is changed; a message that cannot be is an
 error, and neither it nor anything after it is taken in.
+
+``place`` is the address of an order's place in the table of orders
+(:func:`book_state.order_place`), ``message`` that of a message, ``size`` bytes without their
+length.
 """
 
 import openoutcry.market_data.book_levels as levels
@@ -376,7 +380,7 @@ def rehash(state: BookHeader) -> None:
 @kernel
 def list_orders(state: BookHeader, locate: int, is_buy: int, out: int, room: int) -> int:
     """(price, shares, number) of a side's orders, int64 each, best price first, then in their
-    queue; returns how many there are."""
+    queue; returns how many there are. They are written to ``out``, ``room`` at most."""
     level = (
         book_state.instrument_row(state, locate).best_bid
         if is_buy
@@ -401,7 +405,7 @@ def list_orders(state: BookHeader, locate: int, is_buy: int, out: int, room: int
 @kernel
 def count_ahead(state: BookHeader, ref: int, out: int) -> bool:
     """Orders and shares (int64 each) before a displayed order in its queue; False if it is not
-    displayed."""
+    displayed. They are written to ``out``."""
     number = load_u32(book_state.order_place(state, ref))
     if ref == 0 or number == 0:
         return False
@@ -418,7 +422,8 @@ def count_ahead(state: BookHeader, ref: int, out: int) -> bool:
 
 @kernel
 def list_levels(state: BookHeader, locate: int, is_buy: int, out: int, room: int) -> int:
-    """(price, shares, orders) of a side's best levels, int64 each; returns how many are listed."""
+    """(price, shares, orders) of a side's best levels, int64 each; returns how many are listed.
+    They are written to ``out``, ``room`` at most."""
     level = (
         book_state.instrument_row(state, locate).best_bid
         if is_buy

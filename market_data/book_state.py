@@ -206,7 +206,8 @@ def home_of(key: int, mask: int) -> int:
 
 @kernel
 def place_of(table: int, mask: int, rows: int, row_bytes: int, key: int) -> int:
-    """Address of the place of a key's row, or of the free one where it would be."""
+    """Address of the place of a key's row, or of the free one where it would be. ``table``: address
+    of the hash table; ``rows``: of the rows, each beginning with its key."""
     place = home_of(key, mask)
     number = load_u32(table + PLACE_BYTES * place)
     while number != 0 and load_i64(rows + row_bytes * number) != key:
@@ -217,7 +218,8 @@ def place_of(table: int, mask: int, rows: int, row_bytes: int, key: int) -> int:
 
 @kernel
 def take_out(table: int, mask: int, rows: int, row_bytes: int, entry: int) -> None:
-    """Free a place; what was pushed aside by it moves back."""
+    """Free a place; what was pushed aside by it moves back. ``entry``: its address; the others as
+    in :func:`place_of`."""
     hole = (entry - table) // PLACE_BYTES
     if VERIFY:
         gone = load_i64(rows + row_bytes * load_u32(entry))

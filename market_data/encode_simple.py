@@ -144,5 +144,6 @@ def prefetch_event(state: FeedState, event: EventRecord, index: int) -> None:
 
 @kernel
 def place_noted(state: int, index: int) -> int:
-    """Return the row that was looked up in advance for the event with this index."""
+    """Return the row that was looked up in advance for the event with this index. ``state``:
+    address of the feed's state."""
     return Words(state + feed_state.PLACES)[index & (2 * feed_state.AHEAD - 1)]

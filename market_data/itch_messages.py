@@ -2,6 +2,8 @@
 
 ``out`` is where the message goes; each returns where the next one does.  Of a price or a quantity
 that its field cannot hold the nearest that it can is written, and counted.
+
+``at`` is the address of a field.
 """
 
 import openoutcry.market_data.state as feed_state

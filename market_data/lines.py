@@ -34,7 +34,8 @@ MAX_PAST = 64
 
 @kernel
 def skip(data: int, length: int, count: int) -> int:
-    """Where the message after the first ``count`` begins."""
+    """Where the message after the first ``count`` begins. ``data``: address of ``length`` bytes of
+    messages, each after its length."""
     at = 0
     for _ in range(count):
         if at + FRAME_BYTES > length:

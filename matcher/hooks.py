@@ -183,7 +183,8 @@ def verdict(reason: int, detail: int) -> int:
 def process_hooked(
     block: HookContext, orders: OrderRecord, count: int, out: int, out_capacity: int
 ) -> tuple[int, int]:
-    """As ``process_batch``, with the hooks of ``block`` around every command."""
+    """As ``process_batch``, with the hooks of ``block`` around every command. ``out``: address of
+    room for ``out_capacity`` events."""
     arena, batch = ArenaHeader(block.arena), block.batch
     region = block.region
     before, after = block.before, block.after
@@ -259,7 +260,8 @@ def process_hooked(
 @kernel_outlined
 def enter_due(block: HookContext, order: int, out: int, room: int) -> tuple[int, int]:
     """Let in the commands that waited until the time of ``order``.  Returns the number of events
-    written, and 1 if all due commands entered, 0 if there was no room for more."""
+    written, and 1 if all due commands entered, 0 if there was no room for more.  ``out``: address
+    of room for ``room`` events."""
     not_inlined()
     arena, region = ArenaHeader(block.arena), block.region
     before, after = block.before, block.after
@@ -365,7 +367,8 @@ def own_word(arena: ArenaHeader, order: OrderRecord, kind: int) -> int:
 
 @kernel
 def tell_entry(arena: ArenaHeader, figures: int, record: OrderRecord, out: EventRecord) -> None:
-    """Write the ENTERED event of a command that has waited at the speed bump."""
+    """Write the ENTERED event of a command that has waited at the speed bump. ``figures``: address
+    of what the speed bump's ``due`` reported of it."""
     word = record.word
     kind, order_type = (word >> const.KIND_SHIFT) & 0xFF, (word >> const.TYPE_SHIFT) & 0xFF
     what = kind << KIND_BITS | order_type << TYPE_BITS | load_i64(figures + FIGURE_PLACE)

@@ -104,7 +104,8 @@ def enter_side(block: HookContext, side_order: OrderRecord, instrument: int, out
 
 @kernel
 def take_back(block: HookContext, side_order: OrderRecord, instrument: int, out: int) -> None:
-    """The other side was refused: to the hooks this one is cancelled, and no event says so."""
+    """The other side was refused: to the hooks this one is cancelled, and no event says so.
+    ``out``: address of room for an event, which is not kept."""
     tag, price, qty = tag_of(side_order, instrument), side_order.price_ticks, side_order.qty_lots
     order_id, seq = side_order.order_id, side_order.seq
     emit_cancelled(EventRecord(out), order_id, price, qty, seq, tag, const.IOC_REST)

@@ -557,7 +557,8 @@ def send_reject(
     metadata: CommandMetadata,
     rx_ts_ns: int,
 ) -> int:
-    """Send the protocol's reject of a command that the session layer had refused."""
+    """Send the protocol's reject of a command that the session layer had refused. ``codecs``:
+    address of the table of protocols' kernels."""
     if event.kind != REJECTED:
         return 0
     session = block_of(region, metadata.session)

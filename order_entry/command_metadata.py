@@ -78,7 +78,8 @@ bytes."""
 
 @kernel
 def metadata_at(metadata_area: int, mask: int, lane_seq: int) -> CommandMetadata:
-    """Address of the metadata of a command, by its lane sequence."""
+    """Address of the metadata of a command, by its lane sequence. ``metadata_area``: address of the
+    metadata of lane sequence 0."""
     return CommandMetadata(metadata_area + METADATA_BYTES * (lane_seq & mask))
 
 

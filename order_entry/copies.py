@@ -112,7 +112,8 @@ def publish_to_session(
 ) -> int:
     """Publish one event to drop copies and to its session, and update its row.
 
-    Returns the index of its session, 0: none.
+    Returns the index of its session, 0: none. ``codecs``: address of the table of protocols'
+    kernels.
     """
     copies = region.copy_count
     if copies > 0:
@@ -307,7 +308,7 @@ def apply_batch(
     number of commands that had metadata.
 
     ``metadata_addresses``: a word a command, the address of its metadata or 0.  ``notes``: a word
-    an event, what the core has noted at it; 0: nothing.
+    an event, what the core has noted at it; 0: nothing.  ``orders``: address of the first command.
     """
     at, noted = 0, 0
     for index in range(count):

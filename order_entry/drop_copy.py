@@ -81,10 +81,11 @@ def write_copy(
 ) -> int:
     """Write the copy of an event; its bytes.
 
-    The row of the event's order, before the event, is ``row``; 0 for an order without a session.
-    If the order's own session sent the causing command, ``metadata`` is that command's, else 0.
-    The address of that session's block is ``sender``, or 0.  What the fill cost is ``fee``
-    (wire/notes.py); ``copy``: a drop copy's block, with the table of instruments.
+    The row of the event's order, before the event, is ``row``; 0 for an order without a session. If
+    the order's own session sent the causing command, ``metadata`` is that command's, else 0. The
+    address of that session's block is ``sender``, or 0.  What the fill cost is ``fee``
+    (wire/notes.py); ``copy``: a drop copy's block, with the table of instruments.  ``out``: address
+    where it goes.
     """
     copy64(out, event)
     for offset in range(64, COPY_BYTES, 8):

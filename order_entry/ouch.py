@@ -117,7 +117,7 @@ def pad(word: int) -> int:
 
 @kernel
 def copy14(to: int, source: int) -> None:
-    """Copy 14 bytes, as two words that overlap."""
+    """Copy 14 bytes, as two words that overlap. ``to`` and ``source`` are addresses."""
     last = load_any64(source + 6)
     store_any64(to, load_any64(source))
     store_any64(to + 6, last)
@@ -274,7 +274,8 @@ def send_reduction(row: OuchRow, lots: int) -> None:
 
 @kernel
 def count_reduction(event: EventRecord, row: int) -> None:
-    """Record the lots that a REDUCED or CANCELLED event took off an order that stays open."""
+    """Record the lots that a REDUCED or CANCELLED event took off an order that stays open. ``row``:
+    address of its order row."""
     if event.leaves_lots == 0:
         return
     word = UNASKED if event.reason == _SELF_TRADE else CONFIRMED

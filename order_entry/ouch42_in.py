@@ -2,6 +2,9 @@
 
 ``tests/oracles/order_entry/ouch42.py`` says the same slowly.  Source: Nasdaq, O*U*C*H 4.2,
 sections 2 and 3.
+
+``message``, ``token`` and ``metadata`` are addresses: of the message after its packet's header, of
+14 bytes of a token, and of the command's :class:`CommandMetadata`.
 """
 
 from openoutcry.order_entry import command_metadata, constants, ouch, rows, soupbin

@@ -3,6 +3,9 @@
 The caller makes it an ``S`` packet (soupbin.sequenced).  ``tests/oracles/order_entry/ouch42.py``
 says the same slowly.  Source:
 Nasdaq, O*U*C*H 4.2, section 3.
+
+``out`` is the address where the message goes, ``row`` that of the order's row, ``token`` that of 14
+bytes; what writes a message returns its size, 0: none is sent.
 """
 
 from openoutcry.order_entry import command_metadata, constants, ouch, ouch42_in, rows

@@ -4,6 +4,9 @@ metadata.
 An order's name is its UserRefNum, four bytes of the metadata's token; numbers must rise.
 ``tests/oracles/order_entry/ouch50.py`` says the same slowly.  Source: Nasdaq, OUCH 5.0,
 sections 2 and 3.
+
+``message`` and ``metadata`` are addresses: of the message after its packet's header, and of the
+command's :class:`CommandMetadata`; options lie from ``at`` to ``end``.
 """
 
 from openoutcry.order_entry import command_metadata, constants, ouch, rows, soupbin

@@ -1,6 +1,9 @@
 """OUCH 5.0, what goes out: the message that an event, or a refusal, is to its session.
 
 ``tests/oracles/order_entry/ouch50.py`` says the same slowly.  Source: Nasdaq, OUCH 5.0, section 4.
+
+``out`` is the address where the message goes, ``row`` that of the order's row; what writes a
+message returns its size, 0: none is sent.
 """
 
 from openoutcry.order_entry import command_metadata, constants, ouch, ouch50_in, rows

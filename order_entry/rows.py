@@ -101,7 +101,8 @@ NUMBER_MASK = ORDER_BIT - 1
 
 @kernel
 def row_of(rows: int, mask: int, number: int) -> OrderRow:
-    """Address of the present or former row of the order ``number``."""
+    """Address of the present or former row of the order ``number``. ``rows``: address of the
+    rows."""
     return OrderRow(rows + ROW_BYTES * (number & mask))
 
 
@@ -138,7 +139,8 @@ def next_row(rows: int, row: OrderRow) -> OrderRow:
 
 @kernel_outlined
 def join_rows(rows: int, ends: int, row: OrderRow) -> None:
-    """Put a row that begins to live at the end of its session's list."""
+    """Put a row that begins to live at the end of its session's list. ``ends``: address of the
+    list's ends, two places of four bytes."""
     last = U32s(ends)[1]
     row.next = 0
     row.previous = last

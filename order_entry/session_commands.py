@@ -180,7 +180,8 @@ def prefetch_name(
 def handle_message(
     context: SessionsContext, session: SessionBlock, codec: int, message: int, size: int, now: int
 ) -> int:
-    """A whole message: an application message becomes a command; returns what ``decode`` does."""
+    """A whole message: an application message becomes a command; returns what ``decode`` does.
+    ``codec``: address of the protocol's row of kernels; ``message``: of its ``size`` bytes."""
     region = RegionHeader(context.region)
     mask = region.metadata_mask
     seq = region.lane_seq + 1
@@ -251,7 +252,8 @@ def resolve(
     metadata: CommandMetadata,
 ) -> int:
     """What the message's names mean: its order's number and row; why it is refused, if it is, goes
-    into the metadata.  Returns IGNORE for what the protocol passes over in silence."""
+    into the metadata.  Returns IGNORE for what the protocol passes over in silence.  ``codec``:
+    address of the protocol's row of kernels."""
     table, index = TokenTable(region.tokens), session.index
     rows, mask = region.rows, region.row_mask
     is_taken = metadata.token_bytes != 0
@@ -423,7 +425,7 @@ def logged_in(context: SessionsContext, session: SessionBlock) -> None:
 
 @kernel
 def put_number(at: int, number: int) -> None:
-    """20 characters, right-justified, padded with spaces."""
+    """20 characters, right-justified, padded with spaces. ``at``: address where they go."""
     for place in range(19, -1, -1):
         Bytes(at)[place] = 48 + number % 10 if number > 0 or place == 19 else 32
         number //= 10

@@ -27,7 +27,8 @@ def is_beyond(session: SessionBlock, wanted: int) -> bool:
 
 @kernel_outlined
 def refuse_number(session: int, data: int, fd: int) -> None:
-    """The login asks to continue a stream that is not the current one."""
+    """The login asks to continue a stream that is not the current one. ``session``: address of its
+    block; ``data``: of room for the answer, which is sent to ``fd``."""
     for place in range(len(REFUSED_LOGIN)):
         Bytes(data)[place] = REFUSED_LOGIN[place]
     sockets.send(fd, data, len(REFUSED_LOGIN))
@@ -39,7 +40,8 @@ def refuse_number(session: int, data: int, fd: int) -> None:
 
 @kernel_outlined
 def accept(session: SessionBlock, data: int) -> None:
-    """Answer a SoupBinTCP login, and resume from the number that it asks for."""
+    """Answer a SoupBinTCP login, and resume from the number that it asks for. ``data``: address of
+    what the acceptor handed over."""
     stream = StreamHeader(session.stream)
     count = stream.head
     wanted = load_i64(data + HAND_SEQUENCE)

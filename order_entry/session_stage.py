@@ -431,7 +431,9 @@ def take_connection(context: SessionsContext) -> int:
 def take_shm_connection(
     context: SessionsContext, session: ShmSession, data: int, control: int
 ) -> None:
-    """A participant's process that has logged in: its socket, itself and its two segments."""
+    """A participant's process that has logged in: its socket, itself and its two segments.
+    Addresses: ``data`` of what the acceptor handed over, ``control`` of the message's control data,
+    which has the descriptors."""
     fd, fds = U32s(control)[4], control + 20
     if Words(control)[0] != 16 + 4 * shm_stage.DESCRIPTORS:
         sockets.close(fd)

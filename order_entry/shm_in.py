@@ -88,7 +88,8 @@ def decode(
 ) -> int:
     """Read a request.  ``order``: a record of zeros but for participant and rx_ts_ns; ``metadata``:
     zeros.  Returns a faults.Kind, or a faults.Fault below zero.  A request that is refused has its
-    reason in the metadata; what names an open order is finished by :func:`complete`."""
+    reason in the metadata; what names an open order is finished by :func:`complete`.  ``message``:
+    its address."""
     if length != REQUEST_BYTES:
         return _BAD_LENGTH
     request = ShmRequest(message)

@@ -53,6 +53,7 @@ class ShmRow(OrderRow):
 
 @kernel
 def _begin(out: int, session: SessionBlock, metadata: CommandMetadata) -> ShmReply:
+    """A reply of zeros at the address ``out``, with the time and the request that it answers."""
     for word in range(REPLY_BYTES // 8):
         Words(out)[word] = 0
     reply = ShmReply(out)

@@ -75,7 +75,8 @@ def classify(packet: int, length: int) -> int:
 
 @kernel
 def sequenced(out: int, data_bytes: int) -> int:
-    """Write the header of an ``S`` packet; its data follow at HEADER_BYTES.  Its whole size."""
+    """Write the header of an ``S`` packet; its data follow at HEADER_BYTES.  Its whole size.
+    ``out``: address where it goes."""
     store_be16(out, data_bytes + 1)
     store_u8(out + PACKET_LENGTH_BYTES, _SEQUENCED)
     return HEADER_BYTES + data_bytes

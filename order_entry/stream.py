@@ -66,7 +66,8 @@ class StreamError(OutcryError):
 
 @kernel
 def entry_end(stream: int, number: int) -> int:
-    """Offset after entry ``number`` in the data; of entry 0: 0."""
+    """Offset after entry ``number`` in the data; of entry 0: 0. ``stream``: address of the
+    store."""
     return StreamEntry(stream + HEADER_BYTES + ENTRY_BYTES * number).end
 
 

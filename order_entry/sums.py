@@ -61,7 +61,7 @@ def put(entry: SumEntry, order_id: int, qty: int) -> None:
 
 @kernel
 def remove(table: int, mask: int, entry: SumEntry) -> None:
-    """The order is over."""
+    """The order is over. ``table``: address of the table."""
     hole = (entry - table) // ENTRY_BYTES
     place = hole
     if VERIFY:

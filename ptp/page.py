@@ -341,7 +341,8 @@ def publish_line(page: ClockLine, line: ClockLine) -> None:
 
 @kernel
 def publish_evidence(slots: int, record: int, seq: int) -> None:
-    """Publish a clock record under ``seq``; a reader copying the old one detects the overwrite."""
+    """Publish a clock record under ``seq``; a reader copying the old one detects the overwrite.
+    ``slots`` and ``record``: addresses of the ring of records and of the new one."""
     slot = Slot(slots + 64 * (seq & (EVIDENCE_SLOTS - 1)))
     if VERIFY:
         assert seq > 0

@@ -62,7 +62,8 @@ ASLEEP_NS = 1_000_000
 
 @kernel
 def _keep_narrower(out: int, before: int, now_ns: int, after: int, narrowest: int) -> int:
-    """Store the bracket if it is narrower than ``narrowest``; returns the narrower width."""
+    """Store the bracket if it is narrower than ``narrowest``; returns the narrower width. ``out``:
+    address of three words."""
     if after - before >= narrowest:
         return narrowest
     store_i64(out, before)

@@ -54,6 +54,7 @@ def hash_of(data: int, size: int, state: int) -> int:
 
 @kernel_outlined
 def update(state: int, packet: int) -> None:
+    """Take 32 bytes at ``packet`` into the hash at ``state``."""
     for lane in range(LANES):
         at = state + 8 * lane
         v0, v1 = load_i64(at + V0), load_i64(at + V1)
@@ -97,7 +98,7 @@ def zipper_merge(to: int, source: int) -> None:
 
 @kernel_outlined
 def update_rest(state: int, rest: int, size: int) -> None:
-    """The last 1 to 31 bytes."""
+    """The last 1 to 31 bytes. They are at ``rest``; ``state``: address of the hash."""
     for lane in range(LANES):
         at = state + 8 * lane
         store_i64(at + V0, load_i64(at + V0) + (size << 32) + size)

@@ -74,7 +74,8 @@ def publish(ring: int, mask: int, seq: int, record: int) -> None:
 
 @kernel
 def publish_sized(ring: int, mask: int, shift: int, seq: int, record: int) -> None:
-    """:func:`publish` for slots of ``1 << shift`` bytes: all lines, the last without its stamp."""
+    """:func:`publish` for slots of ``1 << shift`` bytes: all lines, the last without its stamp.
+    ``ring`` and ``record``: addresses of the ring and of the record."""
     slot = slot_at(ring, mask, shift, seq)
     last = (1 << shift) - layout.SLOT_BYTES
     if VERIFY:
@@ -419,7 +420,7 @@ def claim_work(
 
 @kernel
 def mark_done(done_marks: int, mask: int, first: int, count: int) -> None:
-    """Mark records of a pool as done."""
+    """Mark records of a pool as done. ``done_marks``: address of the pool's marks."""
     for seq in range(first, first + count):
         if VERIFY:
             assert SharedWord(done_marks + 8 * (seq & mask)).own_value <= seq

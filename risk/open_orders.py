@@ -56,7 +56,7 @@ def held(state: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], int]:
 
 @kernel
 def before(state: int, order: OrderRecord) -> int:
-    """0, or :data:`REFUSED`."""
+    """0, or :data:`REFUSED`. ``state``: address of the limit and of a count a participant."""
     if order.kind != NEW:
         return 0
     if order.time_in_force & TIF_MASK in (IOC, FOK):
@@ -68,7 +68,8 @@ def before(state: int, order: OrderRecord) -> int:
 
 @kernel
 def after(state: int, order: int, events: int, count: int) -> int:
-    """Take the events of one command, contiguous at ``events``.  Returns 0."""
+    """Take the events of one command, contiguous at ``events``.  Returns 0.  ``state`` as in
+    :func:`before`."""
     for index in range(count):
         event = EventRecord(events + index * RECORD_BYTES)
         kind = event.kind

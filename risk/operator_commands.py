@@ -291,7 +291,7 @@ def set_participant(
     state: RiskState, row: RiskParticipant, setting: int, value: int, second: int, seq_at: int
 ) -> bool:
     """Apply a setting of a participant; False if its value is not valid or a sum would pass
-    LARGEST."""
+    LARGEST. ``seq_at``: address of the sequence of the command."""
     if setting == constants.SET_DEPOSIT:
         if row.flags & lay.CLOSED_FLAG != 0:
             return False

@@ -58,7 +58,7 @@ RISK = bits.RISK_KIND
 
 @kernel
 def header_of(region: int, partition: int) -> RiskState:
-    """The state of a partition, from 1."""
+    """The state of a partition, from 1. ``region``: address of the whole state."""
     return RiskState(region + partition * lay.HEADER_BYTES)
 
 
@@ -176,7 +176,8 @@ def fold(region: RiskState, who: int, seq_at: int) -> None:
 
 @kernel
 def summed(first: int, stride: int, count: int) -> int:
-    """Return the sum, bounded to int64, of ``count`` words that are ``stride`` bytes apart."""
+    """Return the sum, bounded to int64, of ``count`` words that are ``stride`` bytes apart.
+    ``first``: address of the first."""
     total = 0
     for index in range(count):
         total = wide.add(total, load_i64(first + index * stride))
@@ -269,7 +270,7 @@ def ahead(region: RiskState, order: OrderRecord) -> int:
 @kernel
 def after(region: RiskState, order: OrderRecord, events: int, count: int) -> int:
     """As ``after.after``; what a command did to several instruments goes to each one's partition,
-    in turn."""
+    in turn. ``events``: address of the first."""
     done = 0
     while done < count:
         state = state_of(region, EventRecord(events + done * RECORD_BYTES))

@@ -39,7 +39,8 @@ def exchange_bytes(partitions: int, participants: int, groups: int, cores: int) 
 @kernel
 def wait_for_rebalance(args: int, order: OrderRecord) -> int:
     """0: all cores have come to this command, and what each partition has is known here; or 1: ask
-    again.  Whatever this core did before must be where it survives this core."""
+    again.  Whatever this core did before must be where it survives this core.  ``args``: address of
+    WORDS words, as above."""
     region, exchange = RiskState(Words(args)[REGION]), Words(args)[EXCHANGE]
     number, cores = region.rebalances + 1, Words(args)[CORES]
     mine = exchange + Words(args)[CORE] * CORE_BYTES
@@ -57,7 +58,8 @@ def wait_for_rebalance(args: int, order: OrderRecord) -> int:
 
 @kernel_outlined
 def exchange_rows(args: int, order: OrderRecord, number: int, gives: bool) -> None:
-    """Lay the rows of this core's partitions there, or take over those of the others'."""
+    """Lay the rows of this core's partitions there, or take over those of the others'. ``args`` as
+    in :func:`wait_for_rebalance`."""
     not_inlined()
     region, cores = RiskState(Words(args)[REGION]), Words(args)[CORES]
     partitions = region.partitions

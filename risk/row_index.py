@@ -25,7 +25,7 @@ def home_of(mask: int, key: int, words: int) -> int:
 
 @kernel
 def is_same(key: int, other: int, words: int) -> bool:
-    """Whether two keys of this many words are equal."""
+    """Whether two keys of this many words are equal. ``key`` and ``other``: their addresses."""
     differs = 0
     for at in range(0, 8 * words, 8):
         differs |= load_i64(key + at) ^ load_i64(other + at)
@@ -34,7 +34,8 @@ def is_same(key: int, other: int, words: int) -> bool:
 
 @kernel
 def find_entry(index: int, mask: int, rows: int, row_bytes: int, key: int, words: int) -> int:
-    """Address of the entry that has the key, or of the free one where it would be."""
+    """Address of the entry that has the key, or of the free one where it would be. ``index``:
+    address of the table; ``rows``: of the rows, each beginning with its key."""
     at = home_of(mask, key, words)
     number = load_i64(index + 8 * at)
     while number != 0 and not is_same(rows + row_bytes * (number - 1), key, words):

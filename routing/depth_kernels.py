@@ -114,6 +114,7 @@ def set_side(
     venue's units, ``stride`` bytes apart.  Levels beyond the room are left out.
 
     Returns the levels that are new or changed, or REFUSED.  An unchanged level keeps its time.
+    ``rows``: address of the first.
     """
     venue = venue_of(depth, number)
     count = min(count, depth.levels)
@@ -171,12 +172,14 @@ def set_side(
 
 @kernel
 def _copy_level(target: int, source: int) -> None:
+    """Copy a level from the address ``source`` to ``target``."""
     for word in range(LEVEL_BYTES // 8):
         Words(target)[word] = Words(source)[word]
 
 
 @kernel
 def _is_better(room: int, index: int, price: int, is_bid: int) -> bool:
+    """Whether the level ``index`` of those at the address ``room`` is better than a price."""
     level = DepthLevel(room + index * LEVEL_BYTES)
     return level.price > price if is_bid else level.price < price
 

@@ -132,7 +132,7 @@ def enter_table(arena: ArenaHeader, instruments: int, instrument_count: int) -> 
     """Every instrument as it is before the first command; returns what :func:`lay_out` does.
 
     What it calls loads the header's words as ones that are never written, so it is kept apart from
-    where they are.
+    where they are. ``instruments``: address of the instruments' records.
     """
     not_inlined()
     # Page 0 belongs to no book, so that nothing is ever found in it.
@@ -180,7 +180,8 @@ def place_tables(arena: int, instruments: int, orders: int, pages: int) -> int:
 
 @kernel_outlined
 def place(arena: int, word: int, at: int, length: int) -> int:
-    """One table of ``length`` bytes at ``at``; returns where the next begins."""
+    """One table of ``length`` bytes at ``at``; returns where the next begins. ``arena``: address of
+    the arena whose word at offset ``word`` then says so, 0: none."""
     if arena != 0:
         store_i64(arena + word, at)
     return at + ((length + 63) & -64)

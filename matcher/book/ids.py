@@ -77,7 +77,7 @@ def find_in_chain(arena: ArenaHeader, entry: int, order_id: int) -> int:
 
 @kernel
 def insert_in_chain(arena: ArenaHeader, entry: int, slot: int) -> None:
-    """Put a slot at the front of a chain."""
+    """Put a slot at the front of a chain. ``entry``: address of the word that begins it."""
     store_u32(link_addr(arena, slot), load_u32(entry))
     store_u32(entry, slot)
 
@@ -95,5 +95,6 @@ def erase_from_chain(arena: ArenaHeader, entry: int, slot: int) -> None:
 
 @kernel
 def prefetch_chain(arena: ArenaHeader, entry: int) -> None:
-    """Prefetch the chain's first order: nearly always the right one."""
+    """Prefetch the chain's first order: nearly always the right one. ``entry`` as in
+    :func:`insert_in_chain`."""
     prefetch(arena + arena.orders_at + load_u32(entry) * layout.ORDER_SLOT_BYTES)

@@ -85,7 +85,7 @@ def add_level(arena: ArenaHeader, level: int, at: int) -> None:
 
 @kernel
 def add_lots(at: int, lots: int) -> None:
-    """One order more, and its lots."""
+    """One order more, and its lots. ``at``: address of the two words."""
     store_i64(at, load_i64(at) + 1)
     before = Words(at)[1]
     Words(at)[1] = before + min(lots, MAX_VALUE - before)

@@ -61,7 +61,8 @@ def enter_shard(
 
 @kernel
 def keep_shard(arena: ArenaHeader, shard_of_instrument: int, shard: int) -> None:
-    """The instruments of other shards (one int64 an instrument) are foreign from now on."""
+    """The instruments of other shards (one int64 an instrument) are foreign from now on.
+    ``shard_of_instrument``: their address."""
     arena.shard = shard
     arena.is_shard = 1
     for instrument in range(arena.instrument_count):

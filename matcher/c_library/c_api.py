@@ -62,7 +62,8 @@ def init(
     level_pages: int,
 ) -> int:
     """Lay out an empty arena of ``size_bytes``; returns 0, BAD_CAPACITY, BAD_MEMORY, or row *
-    FIELDS + field + 1 of the first faulty field of the table."""
+    FIELDS + field + 1 of the first faulty field of the table. ``instruments``: address of the
+    table's records."""
     needed = arena_bytes(instrument_count, order_capacity, level_pages)
     if needed == 0:
         return BAD_CAPACITY

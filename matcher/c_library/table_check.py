@@ -52,7 +52,8 @@ def faulty_field(row: InstrumentRecord) -> int:
 
 @kernel
 def load_field(address: int, size_bytes: int) -> int:
-    """Return a field of 1, 2, 4 or 8 bytes as an int64; smaller ones are unsigned."""
+    """Return a field of 1, 2, 4 or 8 bytes as an int64; smaller ones are unsigned. ``address``: its
+    own."""
     if size_bytes == 8:
         return load_i64(address)
     if size_bytes == 4:
@@ -62,7 +63,7 @@ def load_field(address: int, size_bytes: int) -> int:
 
 @kernel
 def is_symbol(row: int) -> bool:
-    """1 to 8 printable characters, then zeros."""
+    """1 to 8 printable characters, then zeros. ``row``: address of the eight."""
     ended = False
     for place in range(8):
         character = Bytes(row)[place]

@@ -149,7 +149,8 @@ def ahead_addr(arena: int, index: int) -> int:
 
 @kernel
 def prefetch_order(arena: ArenaHeader, orders: int, index: int) -> None:
-    """Find instrument and id entry of the batch's command ``index``, and ask for the latter."""
+    """Find instrument and id entry of the batch's command ``index``, and ask for the latter.
+    ``orders``: address of the batch."""
     order = OrderRecord(orders + index * RECORD_BYTES)
     instrument = find_instrument(arena, order.symbol)
     entry = id_addr(arena, instrument, order.order_id)
@@ -161,7 +162,8 @@ def prefetch_order(arena: ArenaHeader, orders: int, index: int) -> None:
 
 @kernel
 def prefetch_level(arena: ArenaHeader, orders: int, index: int) -> None:
-    """Ask for the page and the level that a new or replaced order may rest in."""
+    """Ask for the page and the level that a new or replaced order may rest in. ``orders``: address
+    of the batch."""
     order = OrderRecord(orders + index * RECORD_BYTES)
     instrument = Words(ahead_addr(arena, index))[1]
     word = order.word

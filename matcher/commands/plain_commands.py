@@ -164,7 +164,8 @@ def enter_plain(
     in_call: bool,
     special: bool,
 ) -> int:
-    """A NEW order: match, then rest or cancel."""
+    """A NEW order: match, then rest or cancel. ``out``: address where its events go; returns the
+    address after the last, 0 if the general path must take the command."""
     side = (word >> const.SIDE_SHIFT) & 0xFF
     order_type = (word >> const.TYPE_SHIFT) & 0xFF
     tif = (word >> const.TIF_SHIFT) & 0xF
@@ -319,7 +320,7 @@ def replace_plain(
     special: bool,
 ) -> int:
     """Replace a plain order; returns the address after the last event, 0 if the general path must
-    take the command."""
+    take the command. ``out``: address where the events go."""
     slot = own_plain(arena, order, entry, word)
     price, qty = order.price_ticks, order.qty_lots
     if (

@@ -57,7 +57,8 @@ REPEATED_ID, NO_PAGE, OVERFLOWN = 1, 2, 3
 @kernel
 def load_states(arena: ArenaHeader, rows: int) -> None:
     """Enter every instrument's state.  What trailing stops and pegs have followed is not known: at
-    the next command they look again, whatever the prices are then."""
+    the next command they look again, whatever the prices are then.  ``rows``: address of a
+    :class:`SavedState` an instrument."""
     for instrument in range(arena.instrument_count):
         row = SavedState(rows + instrument * STATE_BYTES)
         state = instrument_addr(arena, instrument)

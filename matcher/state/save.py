@@ -105,7 +105,8 @@ def save_book(arena: ArenaHeader, book: int, out: int) -> int:
 
 @kernel_outlined
 def save_waiting(arena: ArenaHeader, instrument: int, list_offset: int, out: int) -> int:
-    """The orders of one list that are in no level."""
+    """The orders of one list that are in no level. They are written to ``out``; returns how
+    many."""
     ext = first_waiting(arena, instrument, list_offset)
     count = 0
     while ext != 0:

@@ -162,7 +162,8 @@ def mark_refused(metadata: CommandMetadata, refusal: int) -> None:
 
 @kernel
 def take_token(fields: FixFields, tag: int, at: int, size_at: int) -> int:
-    """Copy an identifier of the client's; FINE, MISSING, RANGE (too long) or FORM (no text)."""
+    """Copy an identifier of the client's; FINE, MISSING, RANGE (too long) or FORM (no text).
+    Addresses: ``at`` where it goes, ``size_at`` of the byte for its length."""
     entry = scan.field(fields, tag)
     size = entry & 0xFFFF
     if size == 0:
@@ -394,7 +395,8 @@ def check_symbol(fields: FixFields) -> int:
 
 @kernel_outlined
 def take_long_symbol(session: SessionBlock, text: int, size: int, order: OrderRecord) -> SymbolRow:
-    """The same of a symbol that is longer than the record's field."""
+    """The same of a symbol that is longer than the record's field. ``text``: address of its
+    ``size`` bytes."""
     second, third = load_word(text + CODE_BYTES), 0
     if size < 2 * CODE_BYTES:
         second &= (1 << (8 * (size - CODE_BYTES))) - 1

@@ -173,8 +173,8 @@ def put_order_id(at: int, row: OrderRow) -> int:
 
 @kernel
 def put_name(at: int, token: int, protocol: int) -> int:
-    """An order's name in its session: text, of OUCH 5.0 a number, over shared memory 32
-    hexadecimal digits."""
+    """An order's name in its session: text, of OUCH 5.0 a number, over shared memory 32 hexadecimal
+    digits. ``token``: address of the name as its protocol keeps it."""
     if protocol == OUCH50:
         return put_field_end(put_number(at, load_u32(token)))
     if protocol == SHM:

@@ -90,7 +90,7 @@ COMMON = tuple(int(refusal) for refusal in refusals.COMMON)
 
 @kernel
 def put_padded(at: int, source: int, room: int) -> int:
-    """Text that is padded with zero bytes."""
+    """Text that is padded with zero bytes. ``source``: its address, with ``room`` bytes at most."""
     size = 0
     while size < room and Bytes(source)[size] != 0:
         size += 1

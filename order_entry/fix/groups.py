@@ -2,6 +2,8 @@
 in their order and none twice.
 
 Only a message that has a group is scanned again, from its first field on.
+
+``groups`` is the address of a message's table of groups, whose rows are :class:`GroupRow`.
 """
 
 from typing import Any

@@ -50,6 +50,7 @@ def resolve_replace(order: OrderRecord, metadata: int, row: OrderRow) -> int:
     force does not (one that is not named stays).
 
     The quantity is the whole one: the core takes off what is executed until it comes there.
+    ``metadata``: address of the replace's metadata.
     """
     if row.state == rows.SENT and row.chain != 0:
         return PENDING

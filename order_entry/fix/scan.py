@@ -2,6 +2,8 @@
 
 FIX 4.4 vol. 1 and 2: a message begins with ``8=…|9=length|35=`` and ends with ``10=sum|``; one that
 does not is *garbled*: it is passed over, and its number is missed later.
+
+``buffer`` and ``message`` are addresses of ``size`` bytes; places within are offsets.
 """
 
 import openoutcry.order_entry.fix.groups as groups

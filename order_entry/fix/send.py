@@ -2,6 +2,8 @@
 
 A *body*, ``35=8|37=…|…|``, is a message without what is decided when it is sent: MsgSeqNum,
 SendingTime, PossDupFlag, BodyLength and CheckSum.  The stream store has the bodies.
+
+``at`` is the address where something is written; what writes returns the address after it.
 """
 
 import openoutcry.order_entry.fix.scan as scan

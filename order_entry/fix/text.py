@@ -2,6 +2,8 @@
 
 All of it works on addresses.  Loads are of whole words: 64 bytes after a text must be readable,
 and 8 bytes after what is written must be writable.
+
+``at`` and ``to`` are where something is written, ``address`` and ``source`` where it is read.
 """
 
 from typing import Any

@@ -95,7 +95,7 @@ def row_of(context: MergeContext, shard: int) -> ShardRow:
 
 @kernel
 def place_of(state: int, shard: int) -> ShardPlace:
-    """Return a shard's place in one of the two states."""
+    """Return a shard's place in one of the two states. ``state``: its address."""
     return ShardPlace(state + control_words.MERGE_SHARDS + shard * control_words.MERGE_SHARD_BYTES)
 
 

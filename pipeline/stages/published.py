@@ -236,7 +236,7 @@ def take_bands(limits: int, state: RiskInstrument, banded: int) -> bool:
 
 @kernel
 def replaced(at: int, word: int) -> bool:
-    """Store a word; returns whether it has changed."""
+    """Store a word; returns whether it has changed. ``at``: its address."""
     before: int = load_i64(at)
     store_i64(at, word)
     return before != word

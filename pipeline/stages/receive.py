@@ -76,7 +76,8 @@ def opened(group: StageGroup, name: str) -> None:
 def put_on_lane(
     context: ReceiveContext, seq: int, source: int, intended_ns: int, now_ns: int
 ) -> None:
-    """Publish one record; its stamps, by the lane's sequence, before it."""
+    """Publish one record; its stamps, by the lane's sequence, before it. ``source``: address of the
+    record."""
     mask = context.stamp_mask
     context.since[seq & mask] = intended_ns
     context.until[seq & mask] = now_ns

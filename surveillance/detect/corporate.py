@@ -23,7 +23,7 @@ DIVIDEND, SPLIT = 55, 56
 
 @kernel
 def cleared(begin: int, words: int) -> None:
-    """Set this many words to 0."""
+    """Set this many words to 0. ``begin``: address of the first."""
     for word in range(words):
         Words(begin)[word] = 0
 

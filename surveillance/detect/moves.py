@@ -361,7 +361,8 @@ def marked(
 
 @kernel
 def buckets_with(base: int, end_ns: int, span: int, word: int) -> int:
-    """In how many of the buckets that the last ``span`` reaches into this is not 0."""
+    """In how many of the buckets that the last ``span`` reaches into this is not 0. ``base``:
+    address of the ring of buckets; ``word``: offset in a bucket."""
     number, count = end_ns // lay.BUCKET_NS, 0
     for back in range(span // lay.BUCKET_NS + 1):
         bucket = Bucket(base + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES)

@@ -29,7 +29,7 @@ BUY, MAX_LOTS = 1, 1 << 20
 
 @kernel
 def move_at(cell: int, side: int) -> PegMove:
-    """Return what an owner did to move the pegs of a side."""
+    """Return what an owner did to move the pegs of a side. ``cell``: address of its cell."""
     return PegMove(cell + lay.C_PEGS + (side - BUY) * lay.PEG_BYTES)
 
 

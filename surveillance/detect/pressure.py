@@ -25,7 +25,8 @@ BUY, SELL, MAX_ORDERS, FIVE = 1, 2, 64, 5
 
 @kernel
 def candidate_at(cell: int, side: int) -> Candidate:
-    """Return the pressure on one side that an owner's next withdrawal may complete."""
+    """Return the pressure on one side that an owner's next withdrawal may complete. ``cell``:
+    address of its cell."""
     return Candidate(cell + lay.C_CANDIDATES + (side - BUY) * lay.CANDIDATE_BYTES)
 
 

@@ -239,7 +239,7 @@ def side_of(book: int, side: int) -> DetectorBook:
 
 @kernel
 def level_of(levels: int, index: int) -> DetectorLevel:
-    """Return a price level, by its index from the best."""
+    """Return a price level, by its index from the best. ``levels``: address of the best."""
     return DetectorLevel(levels + index * lay.LEVEL_BYTES)
 
 
@@ -332,7 +332,8 @@ def middle_of(book: DetectorBook) -> int:
 
 @kernel
 def bucket_now(base: int, now: int) -> int:
-    """The bucket of this moment, emptied if it was of another."""
+    """The bucket of this moment, emptied if it was of another. ``base``: address of the ring of
+    buckets."""
     number = now // lay.BUCKET_NS
     bucket = Bucket(base + (number % lay.BUCKETS) * lay.BUCKET_BYTES)
     if bucket.id != number:
@@ -344,7 +345,8 @@ def bucket_now(base: int, now: int) -> int:
 
 @kernel
 def window_sum(base: int, now: int, span_ns: int, word: int) -> int:
-    """Of one word over the buckets that the last ``span_ns`` reach into."""
+    """Of one word over the buckets that the last ``span_ns`` reach into. ``base`` as in
+    :func:`bucket_now`; ``word``: offset in a bucket."""
     number, total = now // lay.BUCKET_NS, 0
     for back in range(span_ns // lay.BUCKET_NS + 1):
         bucket = Bucket(base + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES)
@@ -355,7 +357,8 @@ def window_sum(base: int, now: int, span_ns: int, word: int) -> int:
 
 @kernel
 def minute_of(book: int, slot: int) -> OrderMinute:
-    """Return the counts of one of the last minutes, by its slot."""
+    """Return the counts of one of the last minutes, by its slot. ``book``: address of the
+    instrument's block."""
     return OrderMinute(book + lay.B_MINUTES + slot * MINUTE_BYTES)
 
 

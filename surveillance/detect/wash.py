@@ -38,7 +38,8 @@ BUY = 1
 
 @kernel
 def leg_at(book: int, number: int) -> Leg:
-    """Return one of the last trades of an instrument, by its number."""
+    """Return one of the last trades of an instrument, by its number. ``book``: address of the
+    instrument's block."""
     return Leg(book + lay.B_LEGS + (number % lay.LEGS) * (lay.LEG_WORDS * lay.WORD))
 
 
