@@ -30,8 +30,6 @@ MOVEMENT = constants.KIND_MOVEMENT
 NOTIONAL, NO_ASSET = constants.ERROR_NOTIONAL, constants.ERROR_ASSET
 REQUEST, FINISH, CANCEL, FAIL, SEE, CREDIT, REVERSE = 1, 4, 5, 6, 7, 8, 9
 """``MovementStep`` of risk/bits.py."""
-TOTAL_BITS = 61
-"""No asset has more than 2**61 units."""
 LARGEST_REBATES = 2**61
 """The venue's fee account is never below minus that: a rebate is cut there."""
 
@@ -41,21 +39,6 @@ def share_of(amount: int, rate: int) -> int:
     """``rate`` millionths (0 or more) of an amount (0 or more), cut off."""
     whole, rest = amount // lay.FEE_UNIT, amount % lay.FEE_UNIT
     return whole * rate + rest * rate // lay.FEE_UNIT
-
-
-@kernel
-def part_of(units: int, amount: int, whole: int) -> int:
-    """``units`` times ``amount`` / ``whole``, cut off, all of ``units`` at most: exact, bit by bit.
-    None is above 2**61."""
-    if amount >= whole:
-        return units
-    part = rest = 0
-    for bit in range(TOTAL_BITS, -1, -1):
-        rest = 2 * rest + amount * ((units >> bit) & 1)
-        more = rest // whole
-        part = 2 * part + more
-        rest -= more * whole
-    return part
 
 
 @kernel
@@ -158,7 +141,7 @@ def settle(
         rate, minimum = min(rate, flags >> lay.PINNED_SHIFT), 0
     asset = rules.base if in_base else rules.quote
     brought = units if in_base else paid
-    least = part_of(brought, minimum, paid) if minimum != 0 else 0
+    least = wide.part_of(brought, minimum, paid) if minimum != 0 else 0
     fee = collected(books, asset, brought, rate, least)
     base_fee = fee if in_base else 0
     quote_fee = fee - base_fee

@@ -18,13 +18,11 @@ from openoutcry.replay.tables import arrow
 from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.enums import EventFlag, EventKind, Side
 from openoutcry.wire.errors import FeedError
-from openoutcry.wire.off_book import OFF_BOOK_SHIFT
-from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
+from openoutcry.wire.off_book import are_off_book
 from openoutcry.wire.symbols import symbols_of
 
 SECOND_NS = 1_000_000_000
 EVER_NS = 2**63 - 1
-OFF_BOOK = OFF_BOOK_ORDER_IDS >> OFF_BOOK_SHIFT
 
 
 @dataclass
@@ -89,11 +87,11 @@ def _trades(batch: Batch) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
     """One event of each trade of the book (the maker's, in an auction the buyer's), and when it
     was."""
     events = batch.events
-    flags, is_off_book = events["flags"], events["order_id"] >> OFF_BOOK_SHIFT == OFF_BOOK
+    flags = events["flags"]
     one = (flags & EventFlag.MAKER != 0) | (
         (flags & EventFlag.AUCTION != 0) & (events["side"] == Side.BUY)
     )
-    trades = events[(events["kind"] == EventKind.FILLED) & one & ~is_off_book]
+    trades = events[(events["kind"] == EventKind.FILLED) & one & ~are_off_book(events["order_id"])]
     times = batch.commands["rx_ts_ns"][trades["cause_seq"] - batch.after_seq - 1]
     return trades, times
 

@@ -29,7 +29,6 @@ from openoutcry.risk.contract_layout import (
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.money import add_money, judge_profit, margined_lots
 from openoutcry.risk.portfolio import follow_portfolio
-from openoutcry.risk.spot import part_of
 from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import not_inlined
@@ -76,7 +75,7 @@ def payoff(contract: ContractRow, price: int) -> int:
     if inside <= 0:
         return 0
     if contract.inverse != 0:
-        return part_of(contract.strike_multiplier, inside, max(price, 1))
+        return wide.part_of(contract.strike_multiplier, inside, max(price, 1))
     return wide.mul(contract.strike_multiplier, inside)
 
 
@@ -85,7 +84,7 @@ def share_of(amount: int, part: int, whole: int) -> int:
     """``amount`` x ``part`` / ``whole`` (1 or more, ``part`` at most that), cut off towards 0."""
     while whole >= LARGEST >> 2:
         part, whole = part >> 1, whole >> 1
-    size = part_of(min(max(amount, -amount), LARGEST >> 1), part, whole)
+    size = wide.part_of(min(max(amount, -amount), LARGEST >> 1), part, whole)
     return size if amount >= 0 else -size
 
 

@@ -40,8 +40,6 @@ MAKERS = enum_numbers.EVENT_FLAG_MAKER | enum_numbers.EVENT_FLAG_AUCTION
 """Both sides of an auction pay the maker's rate."""
 MAX_PURPOSES = 255
 FROM_OUTSIDE, FROM_FEES = 0, 1
-TOTAL_BITS = 61
-"""Of LARGEST_TOTAL."""
 
 
 @kernel
@@ -166,21 +164,6 @@ def collect(asset: SpotAsset, amount: int, rate: int, least: int) -> int:
     return fee
 
 
-@kernel
-def part_of(units: int, amount: int, whole: int) -> int:
-    """``units`` times ``amount`` / ``whole``, cut off, all of ``units`` at most: exact, bit by bit.
-    None is above 2**61."""
-    if amount >= whole:
-        return units
-    part = rest = 0
-    for bit in range(TOTAL_BITS, -1, -1):
-        rest = 2 * rest + amount * ((units >> bit) & 1)
-        more = rest // whole
-        part = 2 * part + more
-        rest -= more * whole
-    return part
-
-
 @kernel_outlined
 def least_fee(
     state: RiskState, spot: SpotRules, who: int, terms: int, units: int, paid: int
@@ -196,7 +179,7 @@ def least_fee(
         number = spot.schedule
     if number == 0:
         number = block.schedule_of_all
-    return part_of(units, schedule_row(state, block, number - 1).minimum, paid)
+    return wide.part_of(units, schedule_row(state, block, number - 1).minimum, paid)
 
 
 @kernel

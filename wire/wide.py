@@ -9,11 +9,15 @@ from llvmlite import ir
 from numba import extending, types
 from numba.core import cgutils
 
+from openoutcry.wire.kernel import kernel
+
 # What a kernel calls has no Python signature: numba passes the typing context by itself.
 intrinsic: Any = extending.intrinsic
 
 I64, I128 = ir.IntType(64), ir.IntType(128)
 END = 2**63 - 1
+TOTAL_BITS = 61
+"""Of the largest total of an asset, 2**61."""
 
 
 def _saturating(name: str) -> Any:
@@ -173,3 +177,18 @@ def add_to_wide(typingctx: Any, address: Any, amount: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64), codegen
+
+
+@kernel
+def part_of(units: int, amount: int, whole: int) -> int:
+    """``units`` times ``amount`` / ``whole``, cut off, all of ``units`` at most: exact, bit by bit.
+    None is above 2**61."""
+    if amount >= whole:
+        return units
+    part = rest = 0
+    for bit in range(TOTAL_BITS, -1, -1):
+        rest = 2 * rest + amount * ((units >> bit) & 1)
+        more = rest // whole
+        part = 2 * part + more
+        rest -= more * whole
+    return part
