@@ -69,6 +69,8 @@ def cancel(desk: Words, order_id: int) -> int:
 
 @kernel
 def ask(desk: Words, kind: int, order_id: int, side: int, price: int, qty: int, what: int) -> None:
+    """Add a request to the desk's list, which the next step carries out; ``desk``: address of the
+    desk, ``price`` in ticks, ``qty`` in lots."""
     at = ASK_AT + desk[REQUEST_COUNT] * ASK_WORDS
     desk[at] = kind
     desk[at + 1] = order_id

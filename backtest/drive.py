@@ -205,6 +205,8 @@ def restore(words: Words, desk: Words, log: Words, order: OrderRecord, taken_lot
 
 @kernel
 def match(words: Words, orders: int, count: int) -> tuple[int, int]:
+    """Match ``count`` commands at the address ``orders``; returns how many were processed and how
+    many events they caused.  ``words``: address of the run's words."""
     return call_batch_kernel(
         words[lay.W_BATCH],
         words[lay.W_CORE],
@@ -267,6 +269,7 @@ def ahead_of(arena: ArenaHeader, order_id: int) -> int:
 
 @kernel
 def look_at_queues(words: Words, desk: Words) -> None:
+    """Note again for each open order the lots ahead of it in its queue."""
     if words[lay.W_OPEN] == 0:
         return
     for row in range(lay.DESK_AT, desk[lay.ROWS_END], lay.DESK_ROW_WORDS):
@@ -301,6 +304,9 @@ def take_events(words: Words, desk: Words, log: Words, count: int) -> None:
 
 @kernel
 def take_event(words: Words, desk: Words, log: Words, event: EventRecord, word: int) -> None:
+    """Bring the strategy's position, cash and row to an event of its own; ``word``: the event's
+    last words as one.  ``words``, ``desk`` and ``log``: addresses of the run, its desk and its
+    log."""
     kind = word & KIND_MASK << const.EVENT_KIND_SHIFT
     side = (word >> const.EVENT_SIDE_SHIFT) & KIND_MASK
     is_maker = 1 if word & const.MAKER != 0 else 0
@@ -413,6 +419,7 @@ def best_of_others(words: Words, desk: Words, side: int) -> tuple[int, int]:
 
 @kernel
 def own_lots(desk: Words, side: int, price: int) -> int:
+    """The strategy's open lots at a price."""
     lots = 0
     for row in range(lay.DESK_AT, desk[lay.ROWS_END], lay.DESK_ROW_WORDS):
         is_there = (desk[row + lay.ROW_STATE] == lay.OPEN) & (desk[row + lay.ROW_SIDE] == side)
@@ -437,6 +444,7 @@ def is_new_best(words: Words, desk: Words) -> bool:
 
 @kernel
 def show_event(view: Words, log: Words, row: int) -> None:
+    """Copy the row of the log to the view that the strategy reads."""
     view[lay.EVENT_KIND] = log[row + lay.LOG_KIND]
     view[lay.EVENT_ORDER] = log[row + lay.LOG_ORDER]
     view[lay.EVENT_SIDE] = log[row + lay.LOG_SIDE]

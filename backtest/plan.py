@@ -38,6 +38,7 @@ class Task:
 
     @property
     def name(self) -> str:
+        """Its name, by which tasks sort as they are planned."""
         return f"day{self.day:05d}-part{self.part:04d}"
 
 
@@ -97,6 +98,7 @@ class Plan:
             strategy.interval(wanted.parameters)
 
     def as_json(self) -> str:
+        """The plan as a JSON text."""
         return json.dumps(asdict(self), indent=1, sort_keys=True)
 
 

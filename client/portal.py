@@ -473,15 +473,19 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/quotes/makers")
     def quote_makers(self) -> list[models.QuoteMaker]:
+        """The makers that may be asked for quotes, with how they have answered so far."""
         return self.ask("GET", "/v1/quotes/makers", list[models.QuoteMaker])
 
     @endpoint("GET", "/v1/quotes/requests")
     def quote_requests(self, *, state: str = "open", limit: int = 100) -> list[models.QuoteRequest]:
+        """Requests for quotes of this account, as client or maker, newest first; ``state``:
+        ``open`` or another one."""
         query = {"state": state, "limit": limit}
         return self.ask("GET", "/v1/quotes/requests", list[models.QuoteRequest], query)
 
     @endpoint("GET", "/v1/quotes/requests/{number}")
     def quote_request(self, number: int) -> models.QuoteRequest:
+        """One request for quotes, by its number."""
         return self.ask("GET", _of_quotes(number), models.QuoteRequest)
 
     @endpoint("POST", "/v1/quotes/requests")
@@ -519,6 +523,9 @@ class PortalClient(Closing):
         seconds: int = 0,
         key: str | None = None,
     ) -> models.QuoteRequest:
+        """Answer a request as its maker: a price to buy (``bid``), to sell (``ask``) or both, for
+        ``quantity`` (default: all), good for ``seconds`` (0: the request's).  A quote that is not
+        ``firm``, or has a ``last_look``, is confirmed by its maker before it trades."""
         body: dict[str, Any] = {
             "bid": bid,
             "ask": ask,
@@ -534,6 +541,7 @@ class PortalClient(Closing):
     def withdraw_quote(
         self, number: int, quote: int, *, key: str | None = None
     ) -> models.QuoteRequest:
+        """Take an own quote back."""
         path = f"{_of_quotes(number)}/quotes/{int(quote)}"
         return self.ask("DELETE", path, models.QuoteRequest, key=key)
 
@@ -550,6 +558,7 @@ class PortalClient(Closing):
     def counter_quote(
         self, number: int, quote: int, side: str, price: str, *, key: str | None = None
     ) -> models.QuoteRequest:
+        """Propose another price to a quote's maker; ``side``: what the client would do."""
         body: dict[str, Any] = {"quote": quote, "side": side, "price": price}
         path = f"{_of_quotes(number)}/counter"
         return self.ask("POST", path, models.QuoteRequest, None, body, key=key)
@@ -569,6 +578,7 @@ class PortalClient(Closing):
 
     @endpoint("DELETE", "/v1/quotes/requests/{number}")
     def cancel_quote_request(self, number: int, *, key: str | None = None) -> models.QuoteRequest:
+        """End an own request for quotes; its quotes end with it."""
         return self.ask("DELETE", _of_quotes(number), models.QuoteRequest, key=key)
 
     @endpoint("GET", "/v1/fills")

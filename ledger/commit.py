@@ -89,6 +89,8 @@ def commit_money(
 def add_money(
     books: LedgerState, event: EventRecord, row: TransactionRow, participant: int, asset: int
 ) -> int:
+    """Add the row's money to the balances of a participant and the venue, in one asset.  Returns 1,
+    or FAILED if it does not sum to 0."""
     if wide.sums_to_zero(row + R_MONEY, 8) == 0:
         return fail(books, UNBALANCED, event)
     part = books.part

@@ -212,9 +212,11 @@ class PostgresStore:
             raise LedgerError(f"the database refuses: {_line(error)}") from None
 
     def finish(self) -> None:
+        """Write what is left."""
         self.flush()
 
     def close(self) -> None:
+        """Close the connection; further calls do nothing."""
         if self._connection is not None:
             self._connection.close()
         self._connection = None

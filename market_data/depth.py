@@ -189,6 +189,7 @@ class DepthLine:
                 self.not_taken += 1
 
     def close(self) -> None:
+        """Close the socket."""
         self._socket.close()
 
 
@@ -283,4 +284,5 @@ class DepthReceiver:
             count += 1
 
     def close(self) -> None:
+        """Close the socket."""
         self.socket.close()

@@ -141,4 +141,5 @@ class Pump:
         return self._messages[pump.IN_FRONT : pump.IN_FRONT + used].tobytes()
 
     def close(self) -> None:
+        """Close the epoll descriptor."""
         self.epoll.close()

@@ -125,6 +125,7 @@ class Pages:
         return all(one.sessions == len(self.ended) for one in self.subscribers)
 
     async def stop(self) -> None:
+        """Take no more connections."""
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()

@@ -193,6 +193,7 @@ class Publisher:
         return True
 
     def close(self) -> None:
+        """Close the lines' sockets, and the store of the session before."""
         for line in self.sockets:
             line.close()
         if self.before is not None:

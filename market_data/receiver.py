@@ -125,5 +125,6 @@ class Receiver:
         return count
 
     def close(self) -> None:
+        """Close the lines' sockets."""
         for sock in self._sockets:
             sock.close()

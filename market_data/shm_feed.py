@@ -64,4 +64,5 @@ class ShmFeedSegment:
             put_messages(ShmFeedHeader.of(self.address), begin + at, begin + len(messages), stamp)
 
     def close(self) -> None:
+        """Close the descriptor; readers keep the memory."""
         os.close(self.fd)

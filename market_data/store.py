@@ -94,4 +94,5 @@ class Store:
         return count, data[begin : begin + end]
 
     def close(self) -> None:
+        """Close the file."""
         os.close(self._file)

@@ -412,4 +412,5 @@ class StreamReceiver:
         return count
 
     def close(self) -> None:
+        """Close the socket."""
         self.socket.close()

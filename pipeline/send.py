@@ -216,9 +216,11 @@ class UdpLine:
         return int(self._tally[1])
 
     def connect(self) -> None:
+        """Connect the socket to the pipeline's port."""
         self.udp.connect(self._address)
 
     def send(self, header: bytes, records: memoryview) -> None:
+        """Send a packet of a header and records."""
         self.udp.sendmsg((header, records))
 
     def take(self) -> npt.NDArray[Any]:
@@ -233,6 +235,7 @@ class UdpLine:
         select.select([self.udp], [], [], seconds)
 
     def dropped(self) -> int:
+        """Datagrams for its socket that the system dropped."""
         return system_drops(self.udp)
 
     def __enter__(self) -> "UdpLine":

@@ -169,6 +169,7 @@ pipeline_table = partial(_goal_table, goals.PIPELINE_ROWS)
 
 
 def compare_table(document: dict[str, Any]) -> str:
+    """How often `outcry bench compare` called a build slower, rightly and wrongly."""
     figures = document["figures"]
     rows = [
         (
@@ -186,6 +187,7 @@ def compare_table(document: dict[str, Any]) -> str:
 
 
 def stall_table(document: dict[str, Any]) -> str:
+    """Latencies of a run that was stalled, next to an undisturbed one."""
     figures = document["figures"]
     with_it, without = figures["stalled"], figures["undisturbed"]
     low, high = (duration(edge) for edge in figures["band_ns"])
@@ -213,6 +215,7 @@ def stall_table(document: dict[str, Any]) -> str:
 
 
 def kills_table(document: dict[str, Any]) -> str:
+    """Stages killed in mid-run, and what was lost."""
     figures = document["figures"]
     by_stage = ", ".join(f"{name} {count}" for name, count in sorted(figures["by_stage"].items()))
     rows = [
@@ -225,6 +228,7 @@ def kills_table(document: dict[str, Any]) -> str:
 
 
 def ring_kills_table(document: dict[str, Any]) -> str:
+    """The same of processes at a ring."""
     figures = document["figures"]
     by_role = ", ".join(f"{name} {count:,}" for name, count in sorted(figures["by_role"].items()))
     resumed = figures["resumed_after_proof_ms"]
@@ -242,6 +246,7 @@ def ring_kills_table(document: dict[str, Any]) -> str:
 
 
 def books_table(document: dict[str, Any]) -> str:
+    """Our book against recorded ones."""
     rows = []
     for row in document["figures"]["recordings"]:
         rows.append(
@@ -290,6 +295,7 @@ harness_table = partial(_goal_table, goals.HARNESS_ROWS)
 
 
 def ring_table(document: dict[str, Any]) -> str:
+    """The ring's figures next to its peers' and the goals."""
     results = {row["name"]: row for row in document["figures"]["results"]}
     rows = []
     for name, peer, what, goal in goals.RING_ROWS:
@@ -350,6 +356,7 @@ market_data_table = partial(_goal_table, goals.MARKET_DATA_ROWS)
 
 
 def shim_fuzz_table(document: dict[str, Any]) -> str:
+    """Malformed packets, by what became of them."""
     figures = document["figures"]
     reasons = ", ".join(f"{name} {count:,}" for name, count in figures["reasons"].items() if count)
     rows = [
@@ -461,6 +468,7 @@ FACTS = {
 
 
 def facts_table(document: dict[str, Any]) -> str:
+    """One figure a row, as FACTS names them."""
     figures = document["figures"]
     rows = [
         (what, f"{figures[key]:,.2f}" if isinstance(figures[key], float) else f"{figures[key]:,}")
@@ -644,6 +652,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def main() -> None:
+    """Fill every page's tables."""
     history = History.of(ROOT)
     for name in DOCUMENTS:
         path = ROOT / name

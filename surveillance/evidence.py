@@ -95,6 +95,7 @@ class EvidenceFile:
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 

@@ -201,6 +201,7 @@ class Watching:
         write_whole(self.folder / "status.json", (json.dumps(status) + "\n").encode())
 
     def close(self) -> None:
+        """Close the evidence."""
         self.evidence.close()
 
 

@@ -63,6 +63,7 @@ class VenueLog:
         self._handler.emit(record)
 
     def close(self) -> None:
+        """Close the file."""
         self._handler.close()
 
 

@@ -61,6 +61,7 @@ class IdleSource:
         self.account: dict[str, int] = {}
 
     def chunks(self) -> Iterator[npt.NDArray[Any]]:
+        """No command."""
         return iter(())
 
 

@@ -80,6 +80,7 @@ class DuckDB:
         return self._run(Path("the books"), text)[1]
 
     def close(self) -> None:
+        """Close the database."""
         self._connection.close()
 
     def _run(self, path: Path, text: str) -> tuple[list[str], Rows]:
@@ -126,6 +127,7 @@ class PostgreSQL:
         return self._run(Path("the books"), text)[1]
 
     def close(self) -> None:
+        """Undo what is not committed, and close the connection."""
         with closing(self._connection):
             self._connection.rollback()
 
@@ -226,6 +228,7 @@ class MariaDB:
         return self._run(path, path.read_text(encoding="utf-8"))
 
     def close(self) -> None:
+        """Drop the database that was made, and close the connection."""
         with closing(self._connection):
             self._run(Path("the books"), f"DROP DATABASE IF EXISTS {self._place}")
 

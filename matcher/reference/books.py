@@ -600,6 +600,7 @@ def resting_place(order: OpenOrder) -> Place:
 
 
 def other(side: Side) -> Side:
+    """The opposite side."""
     return Side.SELL if side == Side.BUY else Side.BUY
 
 

@@ -83,6 +83,8 @@ class Command:
 
 
 class Rejected(Exception):
+    """An order is rejected: why, and the order that is the cause, if another one is."""
+
     def __init__(self, reason: Reason, contra_id: int = 0) -> None:
         super().__init__(reason)
         self.reason, self.contra_id = reason, contra_id

@@ -188,6 +188,9 @@ def ignited(
     took: int,
     who: int,
 ) -> None:
+    """Report momentum ignition if ``who``, which has just taken ``took`` lots against ``side`` at
+    ``price`` ticks, had moved the price before and gained by it.  Nothing is returned: a hit is
+    added to the state."""
     not_inlined()
     now, span = state.now, tab.parameter(state, IGNITION_NS)
     base = cell + lay.C_BUCKETS

@@ -59,6 +59,8 @@ class ClientOrder:
 
 @dataclass(frozen=True)
 class Related:
+    """Participants that act for one owner, and how that is known."""
+
     participants: tuple[int, ...]
     why: str = ""
 
