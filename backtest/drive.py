@@ -304,9 +304,11 @@ def take_events(words: Words, desk: Words, log: Words, count: int) -> None:
 
 @kernel
 def take_event(words: Words, desk: Words, log: Words, event: EventRecord, word: int) -> None:
-    """Bring the strategy's position, cash and row to an event of its own; ``word``: the event's
-    last words as one.  ``words``, ``desk`` and ``log``: addresses of the run, its desk and its
-    log."""
+    """Apply an event of the strategy's order to its position, cash and row.
+
+    The event's last words as one are ``word``.  Addresses: ``words`` of the run, ``desk`` and
+    ``log`` of its desk and log.
+    """
     kind = word & KIND_MASK << const.EVENT_KIND_SHIFT
     side = (word >> const.EVENT_SIDE_SHIFT) & KIND_MASK
     is_maker = 1 if word & const.MAKER != 0 else 0

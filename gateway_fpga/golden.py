@@ -400,8 +400,8 @@ def over_rate(word_addr: int, now_ns: int, rules_addr: GatewayRules) -> bool:
     """Take a place in a participant's bucket; True if the bucket has no place left.
 
     The bucket is the time at which the participant's next order would come at the very rate. An
-    order may be ahead of that time by the burst, and moves it on by the interval. ``word_addr``:
-    address of its word: the bucket, ns, and in the sign whether it is switched on.
+    order may be ahead of that time by the burst, and moves it on by the interval. The address
+    ``word_addr`` is of its word: the bucket, ns, and in the sign whether it is switched on.
     """
     word: int = load_i64(word_addr)
     bucket = word & MAX_VALUE

@@ -206,8 +206,8 @@ def home_of(key: int, mask: int) -> int:
 
 @kernel
 def place_of(table: int, mask: int, rows: int, row_bytes: int, key: int) -> int:
-    """Address of the place of a key's row, or of the free one where it would be. ``table``: address
-    of the hash table; ``rows``: of the rows, each beginning with its key."""
+    """Address of the place of a key's row, or of the free one where it would be. Addresses:
+    ``table`` of the hash table, ``rows`` of the rows, each beginning with its key."""
     place = home_of(key, mask)
     number = load_u32(table + PLACE_BYTES * place)
     while number != 0 and load_i64(rows + row_bytes * number) != key:

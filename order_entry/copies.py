@@ -308,7 +308,8 @@ def apply_batch(
     number of commands that had metadata.
 
     ``metadata_addresses``: a word a command, the address of its metadata or 0.  ``notes``: a word
-    an event, what the core has noted at it; 0: nothing.  ``orders``: address of the first command.
+    an event, what the core has noted at it; 0: nothing.  The first command
+    is at ``orders``.
     """
     at, noted = 0, 0
     for index in range(count):

@@ -34,8 +34,8 @@ def is_same(key: int, other: int, words: int) -> bool:
 
 @kernel
 def find_entry(index: int, mask: int, rows: int, row_bytes: int, key: int, words: int) -> int:
-    """Address of the entry that has the key, or of the free one where it would be. ``index``:
-    address of the table; ``rows``: of the rows, each beginning with its key."""
+    """Address of the entry that has the key, or of the free one where it would be. Addresses:
+    ``index`` of the table, ``rows`` of the rows, each beginning with its key."""
     at = home_of(mask, key, words)
     number = load_i64(index + 8 * at)
     while number != 0 and not is_same(rows + row_bytes * (number - 1), key, words):

@@ -52,8 +52,8 @@ class Place(NamedTuple):
 @kernel
 def take(ring: int, mask: int, cursor: int, gate_cursor: int, out: int, limit: int) -> int:
     """Copy up to ``limit`` released events after the cursor to ``out`` and move it; DETACHED if the
-    cursor was taken away, also meanwhile: what was copied may then be overwritten. ``ring``,
-    ``cursor``, ``gate_cursor`` and ``out`` are addresses."""
+    cursor was taken away, also meanwhile: what was copied may then be overwritten. Addresses are
+    ``ring``, ``cursor``, ``gate_cursor`` and ``out``."""
     begin = SharedWord(cursor).value
     if begin == layout.FREE:
         return DETACHED
