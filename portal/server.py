@@ -274,8 +274,9 @@ class Portal:
                 await asyncio.sleep(0 if spins else FAST_S)
                 continue
             self._wake.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), IDLE_S)
+            timer = loop.call_later(IDLE_S, self._wake.set)  # wait_for would make a task each time
+            await self._wake.wait()
+            timer.cancel()
 
     @contextlib.asynccontextmanager
     async def running(self, app: Any) -> AsyncIterator[None]:

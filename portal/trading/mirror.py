@@ -141,7 +141,7 @@ class Mirror:
 
     def released_seq(self) -> int:
         """Commands up to here are safe.  While no venue runs, all that the journal has is."""
-        if self._pipeline is None or not self._pipeline.owner.alive():
+        if self._pipeline is None:  # look() finds out; to ask here costs more than all else
             return 2**62
         at = control_words.STAGE_SAFE_SEQ
         return min(self._pipeline.control.stage(index, at) for index in self._releasing)
