@@ -234,6 +234,9 @@ def test_decimals_are_exact(browser, venue):
         assert Decimal(row[6].replace("\u202f", "")) == a
 
 
+@pytest.mark.promise(
+    "The page finishes a login by another provider only in the tab that began it", group="portal"
+)
 def test_a_login_by_the_provider_that_this_tab_did_not_begin_is_not_finished(browser, venue):
     """A link with an attacker's code would log its reader in to the attacker's account."""
     with browsed(browser, venue) as page:

@@ -196,6 +196,11 @@ def test_what_somebody_else_publishes_ends_no_node(tmp_path: Path) -> None:
         nodes.stop()
 
 
+@pytest.mark.promise(
+    "The access that venues have to a cluster deletes no stream. One that was deleted is an alarm "
+    "and ends no node, and no primary takes an empty stream for it",
+    group="venue",
+)
 def test_a_deleted_stream_is_an_alarm_and_ends_no_node(tmp_path: Path) -> None:
     """The access that venues have cannot delete it, and no primary takes an empty one for it."""
     nodes, journal = Cluster.make(tmp_path / "cluster"), tmp_path / "journal"

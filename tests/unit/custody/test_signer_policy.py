@@ -191,6 +191,10 @@ def test_what_was_signed_is_known_after_a_restart(tmp_path, clock):
         refused(policy, "old_number", 8, reading([], "tx3", ("c:0",)), [])
 
 
+@pytest.mark.promise(
+    "What a signer's answers cost does not grow with what it signed or refused before",
+    group="custody",
+)
 def test_what_was_signed_and_refused_long_ago_costs_nothing(policy, clock):
     """Else whoever may ask could make every answer slow, by requests that are refused."""
 

@@ -88,6 +88,9 @@ def test_what_a_side_cannot_pay_is_refused_with_the_reason(floor):
     assert len(fills(floor)) == count + 2
 
 
+@pytest.mark.promise(
+    "A trade off the book that a named operator asks for takes two supervisors", group="venue"
+)
 @pytest.mark.parametrize("second", ["of two", "of the other"])
 def test_no_person_alone_lets_two_participants_trade(floor, second):
     """At any price within the bands it moves money from one to the other, as a deposit does."""
