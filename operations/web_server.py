@@ -1,6 +1,7 @@
 """What processes that serve pages or an API over uvicorn share: the listener, and their end."""
 
 import contextlib
+import copy
 import logging
 import signal
 import socket
@@ -26,6 +27,11 @@ class PageErrors(logging.Handler):
         self.count, self.due_s = 0, 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
+        """A client's bytes that are no text are the client's error, and no place of ours."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, UnicodeDecodeError):
+            record = copy.copy(record)
+            record.exc_info = record.exc_text = None
         self.say(self.format(record))
 
     def say(self, text: str) -> None:

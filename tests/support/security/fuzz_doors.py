@@ -232,7 +232,9 @@ def fuzz_page(
         done["failures"] += data.count(b"HTTP/1.1 5")
 
     async def talk(rng: random.Random, line: Line) -> None:
-        for _ in range(min(rng.randrange(1, 12), count - done["messages"])):
+        for _ in range(rng.randrange(1, 12)):
+            if done["messages"] == count:
+                break
             done["messages"] += 1
             line.say(make(rng))
             answer = await line.hear()

@@ -452,7 +452,9 @@ def fuzz_sockets(
         if not (await line.hear(DIAL_S) or b"").startswith(b"HTTP/1.1 101"):
             return
         done["connections"] += 1
-        for _ in range(min(rng.randrange(1, 60), count - done["messages"])):
+        for _ in range(rng.randrange(1, 60)):
+            if done["messages"] == count:
+                break
             data, is_last = socket_message(rng, person, path)
             line.say(data)
             done["messages"] += 1

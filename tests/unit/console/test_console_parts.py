@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import socket
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -255,6 +256,20 @@ def test_what_strangers_make_the_server_say_is_a_line_a_minute():
     now.now_s += A_LINE_S
     errors.handle(record)
     assert lines[1:] == ["page: no request (and 999 more before)"]
+
+
+def test_text_of_a_client_that_is_no_text_is_one_line():
+    """An error of ours keeps its place."""
+    lines = []
+    errors = PageErrors(lambda level, text: lines.append(text), lambda: A_LINE_S * len(lines))
+    for act in (lambda: b"\xce".decode(), lambda: {}["gone"]):
+        try:
+            act()
+        except (UnicodeDecodeError, KeyError):
+            terms = "uvicorn.error", logging.ERROR, "", 0, "it failed", ()
+            errors.handle(logging.LogRecord(*terms, sys.exc_info()))
+    assert lines[0] == "page: it failed"
+    assert "Traceback" in lines[1]
 
 
 def test_bytes_that_the_server_raises_about_end_their_connection_alone(monkeypatch):
