@@ -215,6 +215,7 @@ def hostile(tmp_path: Path, writes: int, seed: int) -> dict[str, Any]:
                         times[who] += trips(good, names, 50)
                         count -= 50
         finally:
+            attack.kill()  # it has ended, unless something was wrong
             alone.kill()
             alone.communicate()
         said, _ = attack.communicate()
