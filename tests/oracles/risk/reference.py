@@ -600,6 +600,10 @@ class Reference:
                 rules = self.instruments[key[0]]
                 rules.reference = event["price_ticks"]
                 rules.last = rules.reference if rules.last is None else rules.last
+            if kind == EventKind.CANCELLED and event["leaves_lots"] == 0 and is_off_book(key[1]):
+                # Its other side was refused: it was no order of its participant's rate.
+                owner = self.participants[self.orders[key].participant]
+                owner.full_at -= owner.rate_ns
             if kind in ENDS_WITH_LEAVES:
                 self._leaves(key, event["leaves_lots"])
         if self.protection is not None:
@@ -620,8 +624,9 @@ class Reference:
         self.of_cell.setdefault((who, key[0]), {})[key[1]] = order
         self.traded_by[who].add(key[0])
         self.changed(who, key[0])
-        last_order = (int(c["price_ticks"]), int(c["qty_lots"]), self.now)
-        self.cells[who][key[0]].last_order[side] = last_order
+        if not is_off_book(key[1]):
+            last_order = (int(c["price_ticks"]), int(c["qty_lots"]), self.now)
+            self.cells[who][key[0]].last_order[side] = last_order
 
     def _leaves(self, key: tuple[int, int], leaves: int) -> None:
         order = self.orders[key]
@@ -688,6 +693,11 @@ ENDS_WITH_LEAVES = {
         EventKind.CONVERTED,
     )
 }
+
+
+def is_off_book(order_id: int) -> bool:
+    """An id of the range in which the venue names the sides of off-book trades."""
+    return order_id // 2**60 == 3
 
 
 def within_budget(order: Order, amount: int) -> int:
