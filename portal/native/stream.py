@@ -30,7 +30,7 @@ from openoutcry.portal.native.routes import balance_rows
 from openoutcry.portal.notices.channels import shown
 from openoutcry.portal.notices.notices import Notices
 from openoutcry.portal.quotes.books import CONSOLIDATED, SYNTHETIC, MadeBooks
-from openoutcry.portal.spot.errors import BAD_SYMBOL, ApiError
+from openoutcry.portal.spot.errors import BAD_SYMBOL, MALFORMED, ApiError
 from openoutcry.portal.spot.limits import BANNED, Limits
 from openoutcry.portal.spot.signing import READ
 from openoutcry.portal.trading.instruments import Market
@@ -579,14 +579,7 @@ class Session:
             answer = {"type": "error", "code": code, "detail": error.text}
         except DatabaseError:
             answer = {"type": "error", "code": "unavailable", "detail": "try again"}
-        except (
-            ValueError,
-            TypeError,
-            LookupError,
-            RecursionError,
-            AttributeError,
-            ArithmeticError,
-        ):
+        except MALFORMED:
             answer = {"type": "error", "code": "invalid_request", "detail": "see the documents"}
         if answer:
             self.connection.put(Message(answer | {"id": number, "seq": self.feeds.mirror.seq}))

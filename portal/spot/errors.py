@@ -18,6 +18,15 @@ BAD_API_KEY, REJECTED_KEY, CANCEL_REPLACE_FAILED, CANCEL_REPLACE_PARTIAL = (
     -2022,
     -2021,
 )
+MALFORMED = (
+    ValueError,
+    RecursionError,
+    AttributeError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+)
+"""What a text that is no request causes where it is read."""
 STATUS = {
     TOO_MANY: 429,
     TOO_MANY_ORDERS: 429,

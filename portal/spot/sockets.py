@@ -114,14 +114,7 @@ class Streams:
         except ApiError as error:
             is_banned = error.status == BANNED
             answer = {"error": error.body, "id": number if _is_id(number) else None}
-        except (
-            ValueError,
-            RecursionError,
-            AttributeError,
-            TypeError,
-            LookupError,
-            ArithmeticError,
-        ):
+        except errors.MALFORMED:
             wrong = {"code": 2, "msg": "Invalid request: it must be an object with known fields."}
             answer = {"error": wrong, "id": number if _is_id(number) else None}
         self.subscriber.put_text(json.dumps(answer))
@@ -191,14 +184,7 @@ class Requests:
             answer, headers = _refused(number, error), {}
         except AccountError as error:
             answer, headers = _refused(number, errors.refusal(error, {})), {}
-        except (
-            ValueError,
-            RecursionError,
-            AttributeError,
-            TypeError,
-            LookupError,
-            ArithmeticError,
-        ):
+        except errors.MALFORMED:
             answer, headers = self._malformed(), {}
         except DatabaseError:
             wrong = ApiError(errors.DISCONNECTED, "Internal error; unable to process.")
