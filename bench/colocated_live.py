@@ -16,7 +16,7 @@ from openoutcry.bench import sessions_live
 from openoutcry.bench.sessions_live import KEY, SILENCE_NS, SYMBOLS, client_nap_us
 from openoutcry.client.shm import ShmConnection
 from openoutcry.client.shm_segments import put_request, reply_at, request_room, state_of
-from openoutcry.host.processes import fork, wake_in_time
+from openoutcry.host.processes import wake_in_time
 from openoutcry.order_entry import constants
 from openoutcry.order_entry.shm_layout import (
     HEADER_BYTES,
@@ -320,21 +320,14 @@ def segments(count: int) -> Iterator[Participants]:
 @contextlib.contextmanager
 def bare_rings(count: int, answers: int, core: int | None) -> Iterator[Participants]:
     """Such segments, and a process on ``core`` that answers."""
-    stop = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.int64)
     with segments(count) as participants:
         places = participants.rows.copy()
 
-        def run() -> None:
-            if core is not None:
-                os.sched_setaffinity(0, {core})
-            answer(places.ctypes.data, count, answers, stop.ctypes.data)
+        def serve(stop: int) -> None:
+            answer(places.ctypes.data, count, answers, stop)
 
-        pid = fork(run)
-        try:
+        with sessions_live.serving(serve, core):
             yield participants
-        finally:
-            stop[0] = 1
-            os.waitpid(pid, 0)
 
 
 @contextlib.contextmanager

@@ -359,10 +359,28 @@ def pumped(connections: Sequence[socket.socket], orders: int) -> float:
 
 
 @contextlib.contextmanager
+def serving(serve: Callable[[int], object], core: int | None) -> Iterator[None]:
+    """A process on ``core`` that calls ``serve``, with the address of a word that is 1 as soon as
+    the body has ended."""
+    stop = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.int64)
+
+    def run() -> None:
+        if core is not None:
+            os.sched_setaffinity(0, {core})
+        serve(stop.ctypes.data)
+
+    pid = fork(run)
+    try:
+        yield
+    finally:
+        stop[0] = 1
+        os.waitpid(pid, 0)
+
+
+@contextlib.contextmanager
 def bare_connections(count: int, core: int | None) -> Iterator[list[socket.socket]]:
     """Connections over the loopback to a process on ``core`` that answers each order by as many
     bytes as a venue, and does nothing else."""
-    stop = np.frombuffer(mmap.mmap(-1, mmap.PAGESIZE), np.int64)
     with contextlib.ExitStack() as stack:
         ours, theirs = [], []
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -376,9 +394,7 @@ def bare_connections(count: int, core: int | None) -> Iterator[list[socket.socke
         places[:, 0] = [one.fileno() for one in theirs]
         buffer = np.zeros(1 << 16, np.uint8)
 
-        def run() -> None:
-            if core is not None:
-                os.sched_setaffinity(0, {core})
+        def serve(stop: int) -> None:
             answer_sockets(
                 places.ctypes.data,
                 count,
@@ -386,15 +402,11 @@ def bare_connections(count: int, core: int | None) -> Iterator[list[socket.socke
                 ACCEPTED_BYTES + CANCELED_BYTES,
                 buffer.ctypes.data,
                 len(buffer),
-                stop.ctypes.data,
+                stop,
             )
 
-        pid = fork(run)
-        try:
+        with serving(serve, core):
             yield ours
-        finally:
-            stop[0] = 1
-            os.waitpid(pid, 0)
 
 
 def journal_bytes(journal: Path) -> float:

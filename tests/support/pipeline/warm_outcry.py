@@ -343,14 +343,15 @@ def load() -> None:
     names += [name for lines in VENUE.values() for name in lines if name not in venue.commands]
     for module in map(command_module, names):
         import_module(module)
+    modules = [*SCRIPTS, *LATE]
     for room in ROOMS:
         package = import_module(f"openoutcry.{room}")
-        names = [part.name for part in walk_packages(package.__path__, f"{package.__name__}.")]
-        for module in [*names, *SCRIPTS, *LATE]:
-            if ".migrations" in module:
-                continue  # alembic runs these
-            with suppress(ImportError):  # what it needs is not installed: its tests are skipped
-                import_module(module)
+        modules += [part.name for part in walk_packages(package.__path__, f"{package.__name__}.")]
+    for module in modules:
+        if ".migrations" in module:
+            continue  # alembic runs these
+        with suppress(ImportError):  # what it needs is not installed: its tests are skipped
+            import_module(module)
     compile_kernels(lambda what, done, total: None)
 
 
