@@ -6,9 +6,10 @@ over shared memory and TLS, the portal, custody's processes and the operator's d
 Of the messages of a session one in LOGINS is a connection's first, and one in TLS a connection over
 TLS; every other row takes the whole count.
 
-A fault ends it with a traceback.  A row is sent its messages in parts, each at a venue of its own
-and with its own seed.  ``--keep`` puts each part into docs/evidence/security.json as soon as it is
-done, with its commit, and a later run continues from there; ``--again`` begins with no messages.
+A fault ends the program with a traceback.  Each row's messages are sent in parts, and each part
+starts another venue and has another seed.  ``--keep`` puts each part into
+docs/evidence/security.json as soon as it is done, with its commit, and a later run continues from
+there; ``--again`` begins with no messages.
 Order packets have shim_fuzz.json, and the feed's servers sessions_storms.json.
 """
 

@@ -4,7 +4,7 @@ Everything is drawn from a seed: whole requests with wrong fields, jumping and r
 cursors that run ahead or back, words of noise anywhere in the segment, slots changed after they
 were published, rings filled and never read.  As a program it does so from a process:
 ``python -m tests.support.order_entry.shm_attacker PATH NAME KEY WRITES SEED``; without a path it
-writes into memory of its own until it is killed.
+writes into private memory until it is killed.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ class Alone:
 
 
 def write_alone(seed: int) -> NoReturn:
-    """Write as an attacker does, into memory of its own."""
+    """Write as an attacker does, into private memory."""
     alone: Any = Alone()
     attacker = Attacker(alone, seed)
     while True:

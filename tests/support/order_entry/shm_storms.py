@@ -2,11 +2,11 @@
 
 ``python -m tests.support.order_entry.shm_storms --kills 1000 --writes 10000000`` continues where
 the file of evidence ends (``docs/evidence/shm_storms.json``): it may be stopped at any time, and
-started again.  Each part is a venue of its own with its own seed; a part that finds something wrong
-ends the storm with what it is.
+started again.  Each part starts another venue with another seed; a part that finds a fault ends the
+storm and names the fault.
 
 An order's time under attack is compared with two others, all three taken in turns: in quiet, and
-while a process writes as much into memory of its own (``alone``), which takes as much of the
+while a process writes as much into private memory (``alone``), which takes as much of the
 processors.
 """
 
