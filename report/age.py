@@ -39,6 +39,8 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "ring": ("ring", "wire"),
     "ring_kills": ("ring",),
     "risk": (*STACK, "risk"),
+    "routing": ("routing",),
+    "routing_ccxt": ("routing",),
     "security": VENUE,
     "sessions": VENUE,
     "shards": STACK,

@@ -32,6 +32,7 @@ DOCUMENTS = (
     "docs/topology.md",
     "docs/portal.md",
     "docs/replication.md",
+    "docs/routing.md",
     "docs/security.md",
 )
 MADE_BY_TESTS = {
@@ -51,12 +52,14 @@ MADE_BY_TESTS = {
     "kills": "system/durability/test_kills",
     "ring_kills": "system/shared_memory/test_ring_kills",
     "shim_fuzz": "system/packets/test_shim_fuzz",
+    "routing": "system/routing/test_split_optimum",
     "stall": "long/measurement/test_stall",
 }
 """The evidence that a long test writes; `make evidence` measures all other but the next."""
 MADE_BY_COMMANDS = {
     "history": "python -m tests.long.portal.history_kills",
     "harness": "outcry bench matcher --harness DIR",
+    "routing_ccxt": "python -m tests.long.routing.ccxt_plans",
     "security": "python -m tests.support.order_entry.message_costs",
 }
 
@@ -463,6 +466,16 @@ FACTS = {
         ("books_equal", "books that were the matcher's displayed book at the end"),
         ("messages", "messages of the day"),
     ),
+    "routing": (
+        ("books", "random books of two to five venues with fees, lots and minimums"),
+        ("within_500_ppm", "splits that cost at most 1.0005 × the optimum (goal: 99.9 %)"),
+        ("exact", "that cost exactly the optimum"),
+        ("worst_ppm", "millionths above the optimum, the worst"),
+        ("most_filled", "that fill as much as can be filled"),
+        ("worse_than_single", "worse than the best venue alone (goal: none)"),
+        ("kernel_us_p50", "µs of processor time a decision, five venues of 20 levels, median"),
+        ("kernel_us_p99", "µs, p99 (goal ≤ 20)"),
+    ),
 }
 """By evidence: its figures and what they are."""
 
@@ -559,6 +572,33 @@ def security_table(document: dict[str, Any]) -> str:
     return table(header, rows) + _floods(figures.get("floods")) + doors + _source(document)
 
 
+def routing_ccxt_table(document: dict[str, Any]) -> str:
+    """The orders of our splits next to those that CCXT plans of the same splits."""
+    figures = document["figures"]
+    rows = []
+    for gone in (0, 1, 3):
+        ours, theirs = figures[f"ours_{gone}"], figures[f"theirs_{gone}"]
+        when = f"{gone} levels of each venue taken before" if gone else "the book as planned"
+        rows += [
+            (f"{when}: filled, %", f"{ours['filled_percent']:g}", f"{theirs['filled_percent']:g}"),
+            (
+                f"{when}: price above the plan's, mean (worst), ppm",
+                *(f"{one['worse_ppm']:g} ({one['worst_ppm']:,.0f})" for one in (ours, theirs)),
+            ),
+        ]
+    rows += [
+        ("limits still to be rounded to the venue's price grid", "0", f"{figures['off_grid']:,}"),
+        ("blocking findings of CCXT's check of the orders", f"{figures['blocking']:,}", ""),
+        (
+            "processor time, p50 (p99), µs",
+            *(f"{figures[f'{who}_us_p50']:g} ({figures[f'{who}_us_p99']:g})"
+              for who in ("split", "ccxt")),
+        ),
+    ]  # fmt: skip
+    header = f"| {figures['books']:,} books, {figures['orders']:,} orders | ours | CCXT's plan |"
+    return table(header, rows) + _source(document)
+
+
 def _doors(doors: list[dict[str, Any]]) -> str:
     """What each door was sent at random, and what was counted of it; a protocol's messages and
     logins are one row."""
@@ -646,6 +686,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     **dict.fromkeys(FACTS, facts_table),
     "clock": clock_table,
     "clock_days": clock_days_table,
+    "routing_ccxt": routing_ccxt_table,
     "security": security_table,
     "prices": lambda prices: cost_table(prices, read_evidence("pipeline")),
 }
