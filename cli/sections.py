@@ -72,6 +72,7 @@ VENUE: Sections = {
         "participant": "Add, suspend, resume or close a participant.",
         "session": "Add, change or remove a session.",
         "limits": "Show or set limits of participants and instruments.",
+        "off-book": "Book a trade on which two participants have agreed.",
     },
     "Money": {
         "assets": "Show or declare assets; set an instrument's quote asset.",

@@ -41,6 +41,7 @@ PAGES: dict[str, str] = {
     "venue assets": "venue.md#money-and-fees",
     "venue deposit": "venue.md#money-and-fees",
     "venue withdraw": "venue.md#money-and-fees",
+    "venue off-book": "routing.md#requests-for-quotes",
     "venue corporate": "ledger.md#dividends-and-splits",
     "venue contract": "derivatives.md#commands",
     "venue console": "operations.md#the-console",

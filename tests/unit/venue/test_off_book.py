@@ -61,6 +61,15 @@ def test_what_two_agreed_on_is_traded_once(floor):
         asked(floor, spot("rfq 1", lots=51))
 
 
+def test_the_command_books_a_trade(floor):
+    count = len(fills(floor))
+    command = ("off-book", "1", "2", "5", "BTC-USD", "5000000", "--asked-by", "seller")
+    done = floor.ask(*command, "--reference", "by command")
+    assert done["done"] == ["1 buys 5 BTC-USD at 5000000 ticks from 2, off the book"]
+    assert floor.ask(*command, "--reference", "by command")["repeated"]
+    assert len(fills(floor)) == count + 2
+
+
 @pytest.mark.parametrize("after", range(4))
 @pytest.mark.parametrize("asked_by", [BUYER, SELLER])
 def test_a_machine_that_is_gone_after_any_command_trades_once(floor, after, asked_by):
