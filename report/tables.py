@@ -578,7 +578,7 @@ def routing_ccxt_table(document: dict[str, Any]) -> str:
     rows = []
     for gone in (0, 1, 3):
         ours, theirs = figures[f"ours_{gone}"], figures[f"theirs_{gone}"]
-        when = f"{gone} levels of each venue taken before" if gone else "the book as planned"
+        when = f"{gone} best levels of each venue gone" if gone else "the book as planned"
         rows += [
             (f"{when}: filled, %", f"{ours['filled_percent']:g}", f"{theirs['filled_percent']:g}"),
             (
