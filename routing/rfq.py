@@ -5,6 +5,8 @@ gives the same desk.  A request trades once, with all of its legs.  A maker neve
 quote.  Quotes are ranked by price, then by the time at which they came, then by number.
 """
 
+import heapq
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -134,6 +136,13 @@ class Desk:
         self._open: dict[int, Request] = {}
         self._of: dict[str, list[int]] = {}
         """Requests that each party may see, the oldest first."""
+        self._open_of: dict[str, dict[int, Request]] = {}
+        """Of them those that are open."""
+        self.open_counts: Counter[str] = Counter()
+        """Open requests of each client."""
+        self._due: list[tuple[int, int]] = []
+        """A heap of times and requests.  Each open request is there at the latest when time alone
+        changes it; one that is there too early is put where it belongs."""
         self.trades: list[Trade] = []
         self.looks = {maker: LastLook() for maker in makers}
         self.now_ns = 0
@@ -178,15 +187,37 @@ class Desk:
     def _pass(self, at_ns: int, changed: list[int]) -> None:
         """Let time pass: what is over expires, and a last look that was not answered is a no."""
         self.now_ns = at_ns
-        for request in list(self._open.values()):
-            if request.pending and at_ns > request.pending[3] + self._last_look_ns:
+        while (request := self._first_due(at_ns)) is not None:
+            if request.pending:
                 maker = request.quotes[request.pending[0]].maker
                 self.looks[maker].answer("timed_out", self._last_look_ns)
                 self._refuse_pending(request)
-                changed.append(request.number)
-            if at_ns > request.until_ns and not request.pending:
+            else:
                 self._close(request, EXPIRED)
-                changed.append(request.number)
+            changed.append(request.number)
+
+    def _first_due(self, now_ns: int) -> Request | None:
+        """A request that time alone changes by now."""
+        due = self._due
+        while due and due[0][0] < now_ns:
+            request = self._open.get(due[0][1])
+            if request is None:
+                heapq.heappop(due)
+                continue
+            at_ns = self._due_ns(request)
+            if at_ns < now_ns:
+                return request
+            heapq.heapreplace(due, (at_ns, request.number))
+        return None
+
+    def _due_ns(self, request: Request) -> int:
+        if request.pending:
+            return request.pending[3] + self._last_look_ns
+        return request.until_ns
+
+    def _watch(self, request: Request) -> None:
+        """Its time has changed."""
+        heapq.heappush(self._due, (self._due_ns(request), request.number))
 
     @property
     def last_look_ns(self) -> int:
@@ -194,10 +225,7 @@ class Desk:
 
     def is_due(self, now_ns: int) -> bool:
         """Whether time alone changes a request by now."""
-        return any(
-            now_ns > one.pending[3] + self._last_look_ns if one.pending else now_ns > one.until_ns
-            for one in self._open.values()
-        )
+        return self._first_due(now_ns) is not None
 
     def unsettled(self) -> list[Request]:
         """Traded, and the venue has not answered yet."""
@@ -211,11 +239,16 @@ class Desk:
         """Those that it has asked or was asked, the newest first."""
         return (self.requests[number] for number in reversed(self._of.get(party, ())))
 
+    def open_of(self, party: str) -> Iterator[Request]:
+        """As :meth:`requests_of`, of those that may still trade."""
+        return reversed(self._open_of.get(party, {}).values())
+
     def _refuse_pending(self, request: Request) -> None:
         assert request.pending is not None
         number = request.pending[0]
         request.quotes[number] = replace(request.quotes[number], is_live=False)
         request.pending, request.state = None, OPEN
+        self._watch(request)
 
     def _request(
         self,
@@ -244,6 +277,9 @@ class Desk:
             self.requests[number] = self._open[number] = request
             for party in (by, *chosen):
                 self._of.setdefault(party, []).append(number)
+                self._open_of.setdefault(party, {})[number] = request
+            self.open_counts[by] += 1
+            self._watch(request)
             return number
 
         return effect
@@ -324,11 +360,15 @@ class Desk:
         def effect() -> int:
             if chosen.is_firm and not chosen.has_last_look:
                 return self._done(one, chosen, side, price)
-            one.pending, one.state = (quote, side, price, self.now_ns), PENDING
-            self.looks[chosen.maker].asked += 1
-            return 0
+            return self._ask_maker(one, chosen, side, price)
 
         return effect
+
+    def _ask_maker(self, request: Request, quote: Quote, side: int, price: int) -> int:
+        request.pending, request.state = (quote.number, side, price, self.now_ns), PENDING
+        self.looks[quote.maker].asked += 1
+        self._watch(request)
+        return 0
 
     def _counter(
         self, by: str, request: int, quote: int, side: int, price: int
@@ -341,9 +381,7 @@ class Desk:
 
         def effect() -> int:
             one.quotes[quote] = replace(chosen, counter=price)
-            one.pending, one.state = (quote, side, price, self.now_ns), PENDING
-            self.looks[chosen.maker].asked += 1
-            return 0
+            return self._ask_maker(one, chosen, side, price)
 
         return effect
 
@@ -424,8 +462,11 @@ class Desk:
         return lambda: self._close(one, CANCELLED)
 
     def _close(self, request: Request, state: str) -> int:
-        request.state = state
-        del self._open[request.number]
+        request.state, number = state, request.number
+        del self._open[number]
+        for party in (request.client, *request.makers):
+            del self._open_of[party][number]
+        self.open_counts[request.client] -= 1
         return 0
 
     def _rules(self, by: str, makers: Sequence[str], last_look_ns: int) -> Callable[[], int]:
@@ -435,6 +476,9 @@ class Desk:
 
         def effect() -> int:
             self.makers, self._last_look_ns = tuple(makers), last_look_ns
+            for request in self._open.values():
+                if request.pending:
+                    self._watch(request)
             for maker in makers:
                 self.looks.setdefault(maker, LastLook())
             return 0

@@ -15,7 +15,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
@@ -109,16 +109,13 @@ class Quotes:
 
     def _require_room(self, what: str, by: str, number: int) -> None:
         desk = self.desk
-        if what == "request" and self._open_of(by) >= MOST_OPEN:
+        if what == "request" and desk.open_counts[by] >= MOST_OPEN:
             raise Refusal(f"{MOST_OPEN} requests of this account are open")
         request = desk.requests.get(number)
         if what == "quote" and request is not None:
             sent = sum(one.maker == by for one in request.quotes.values())
             if sent >= MOST_QUOTES:
                 raise Refusal(f"{MOST_QUOTES} quotes of this maker were sent for this request")
-
-    def _open_of(self, by: str) -> int:
-        return sum(one.client == by for one in self.desk.open_requests())
 
     async def _keep(self, connection: Any) -> None:
         for command in self._kept:
@@ -170,10 +167,7 @@ class Quotes:
     def of(self, participant: int, is_open: bool, most: int = MOST_SHOWN) -> list[Request]:
         """What a participant may see, the newest first.  What others ask costs it nothing."""
         by = str(participant)
-        rows: Iterable[Request] = self.desk.requests_of(by)
-        if is_open:
-            rows = reversed(list(self.desk.open_requests()))
-            rows = (one for one in rows if one.client == by or by in one.makers)
+        rows = self.desk.open_of(by) if is_open else self.desk.requests_of(by)
         chosen = islice(rows, most)
         return [one if one.client == by else self.desk.seen(one, by) for one in chosen]
 

@@ -163,6 +163,30 @@ def consents(kept):
     return agreed
 
 
+def require_open_ones(desk):
+    """Each party's list has its open requests and no others, and none of them is overdue."""
+    every = list(desk.open_requests())[::-1]
+    for party in ("C", *MAKERS):
+        own = [one for one in every if party == one.client or party in one.makers]
+        assert list(desk.open_of(party)) == own
+    assert desk.open_counts["C"] == len(every)
+    for one in every:
+        due_ns = one.pending[3] + desk.last_look_ns if one.pending else one.until_ns
+        assert desk.now_ns <= due_ns
+    assert not desk.is_due(desk.now_ns)
+
+
+def test_a_shorter_last_look_counts_for_what_is_pending(desk):
+    number = ask(desk)
+    quote = desk.do("quote", "M1", 1, request=number, ask=101, has_last_look=True)
+    desk.do("accept", "C", 2, request=number, quote=quote, side=BUY)
+    assert (desk.is_due(12), desk.is_due(13)) == (False, True)
+    desk.do("rules", "", 3, makers=MAKERS, last_look_ns=4)
+    assert (desk.is_due(6), desk.is_due(7)) == (False, True)
+    desk.do("time", "", 7)
+    assert desk.requests[number].state == "open"
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_a_thousand_random_requests_with_deaths_of_the_desk(seed):
     """Each trade has the consent of both, each request trades once, and a desk that is made again
@@ -184,6 +208,8 @@ def test_a_thousand_random_requests_with_deaths_of_the_desk(seed):
                 desk.requests[len(desk.requests)]
             )
             desk = again
+        if rng.random() < 0.01:
+            require_open_ones(desk)
     assert max(Counter(trade.request for trade in desk.trades).values()) == 1
     assert len(desk.trades) > 50
     agreed = consents(kept)
