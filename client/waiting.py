@@ -84,10 +84,11 @@ class Received:
         Raises :class:`SessionEnded` when nothing more can come."""
         now_s = time.monotonic()
         wait_s = self.every_s if until_s is None else min(self.every_s, until_s - now_s)
-        self.connection.settimeout(max(wait_s, 1e-6))
+        # Not the shortest timeout: the kernel's is a millisecond.
+        self.connection.settimeout(max(wait_s, 0.0))
         try:
             data = self.connection.recv(1 << 16)
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError, ssl.SSLWantReadError):
             self.connection.settimeout(None)
             self.live()
             now_s = time.monotonic()

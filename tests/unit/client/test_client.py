@@ -1,12 +1,34 @@
 """The client logs in, trades, loses its connection and recovers, over a real socket, with a venue
 made of our kernels and the matcher; and the prompt and the load mode of ``outcry client``."""
 
+import socket
+import time
+from types import SimpleNamespace
+
 import pytest
 
 from openoutcry.client import price4
+from openoutcry.client.waiting import Received
 
 
 @pytest.mark.parametrize("price", ["0", "-1", "1.00005", "abc", "429496.7296", 1.5])
 def test_a_price_that_cannot_be_said_is_an_error(price):
     with pytest.raises(ValueError, match="price"):
         price4(price)
+
+
+def test_what_has_come_is_taken_without_waiting():
+    """The kernel's shortest timeout is a millisecond: a caller that asks again and again would
+    lose it each time."""
+    one, other = socket.socketpair()
+    with one, other:
+        received = Received(one, 30.0, 0.0, lambda: None)
+        timeouts = []
+        received.connection = SimpleNamespace(
+            recv=one.recv, settimeout=lambda s: [timeouts.append(s), one.settimeout(s)]
+        )
+        assert received.more(time.monotonic()) is False
+        other.send(b"x")
+        assert received.more(time.monotonic() - 1) is True
+        assert received.take(1) == b"x"
+    assert timeouts == [0.0, None, 0.0, None]
