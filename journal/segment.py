@@ -4,6 +4,7 @@ import errno
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from openoutcry.wire.extras import need
 from openoutcry.wire.records import BLOCK_HEADER
 
 WINDOW_BYTES = 1 << 20
-FOLLOWED_BYTES = 128 << 10
+FOLLOWED_BYTES = 16 << 10
+"""Of a journal that is followed most looks find one small block, and zeros after it."""
 ZEROS = bytes(WINDOW_BYTES)
 NEW_SUFFIX = ".new"
 PACKED_SUFFIX = ".zst"
@@ -25,6 +27,7 @@ OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NAME = re.compile(r"segment-(\d{6})\.ocj(\.zst)?")
 
 
+@lru_cache(maxsize=64)
 def segment_path(directory: Path, number: int) -> Path:
     """Path of segment ``number``, counted from 0."""
     return directory / f"segment-{number:06d}.ocj"
