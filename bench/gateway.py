@@ -30,6 +30,7 @@ from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.send import send
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ring import ProcessIdentity
+from openoutcry.wire.free_port import free_port
 
 RATES = (1_000, 10_000, 50_000)
 QUICK_RATES = (1_000, 10_000)
@@ -144,7 +145,7 @@ def listening(journal: Path | None = None) -> Iterator[tuple[RunningPipeline, tu
     Its kernels are compiled before: a SIGINT in the midst of that may be lost in the compiler.
     """
     compile_kernels(lambda label, done, total: None)
-    address = ("127.0.0.1", _free_port())
+    address = ("127.0.0.1", free_port(socket.SOCK_DGRAM))
 
     options = Options(
         ports=[parse_port("udp:{}:{}".format(*address))],
@@ -187,12 +188,6 @@ def _stopped(pid: int) -> int:
         return os.waitpid(pid, 0)[1]
     finally:
         os.close(pidfd)
-
-
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _started(pid: int) -> RunningPipeline:

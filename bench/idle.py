@@ -15,6 +15,7 @@ import psutil
 from openoutcry.bench import watched
 from openoutcry.bench.first_paint import running_command, until_open
 from openoutcry.bench.scratch import scratch_folder
+from openoutcry.wire.free_port import free_port
 
 SECONDS, QUICK_SECONDS = 5.0, 0.5
 SETTLE_S, QUICK_SETTLE_S = 12.0, 0.5
@@ -52,7 +53,7 @@ def measure(seconds: float) -> Idle:
     outcry = [sys.executable, "-m", "openoutcry"]
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(scratch_folder("idle"))
-        file = watched.venue_file(folder, watched.free_port(), FEED, LIMITS)
+        file = watched.venue_file(folder, free_port(), FEED, LIMITS)
         venue = stack.enter_context(
             running_command([sys.executable, "-m", watched.__name__, "venue", str(file)])
         )

@@ -26,6 +26,7 @@ from openoutcry.bench import sessions_live as live
 from openoutcry.bench.first_paint import WORD, running_command, until_open
 from openoutcry.bench.scratch import scratch_folder
 from openoutcry.wire import OutcryError, sockets
+from openoutcry.wire.free_port import free_port
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import monotonic_ns
@@ -222,14 +223,6 @@ def watched_venue() -> Iterator[Watched]:
         counts = json.loads(counts_file.read_text())
         if min(counts["messages"]) < PAIRS or counts["scrapes"] < PAIRS:
             raise OutcryError(f"bench operations: the venue was not watched: {counts}")
-
-
-def free_port() -> int:
-    """A port of TCP that no process has."""
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def first_line(process: "subprocess.Popen[bytes]") -> str:

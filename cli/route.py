@@ -26,10 +26,26 @@ def route() -> None:
     """Trade one instrument at several venues, as one order.
 
     \b
-    outcry route book routes.toml GOLD/USD
-    outcry route order routes.toml buy 100 GOLD/USD --limit 2001.50
-    outcry route report routes.toml 1 --page report.html
+    outcry route demo routes
+    outcry route book routes/routes.toml GOLD/USD
+    outcry route order routes/routes.toml buy 100 GOLD/USD --limit 2001.50
+    outcry route report routes/routes.toml 1 --page report.html
     """
+
+
+@route.command()
+@click.argument("folder", type=PathArgument)
+def demo(folder: Path) -> None:
+    """Serve two venues to route over, until Control-C.
+
+    They have different fees, delays and books. FOLDER is new: it gets routes.toml, the venues'
+    files and their journals.
+    """
+    from openoutcry.host.processes import until_stopped
+    from openoutcry.routing.demo import run
+
+    with until_stopped() as stop:
+        run(folder, click.echo, lambda: not stop, lambda: time.sleep(NAP_S))
 
 
 @route.command()
@@ -76,11 +92,13 @@ def book(file: Path, symbol: str, as_json: bool) -> None:
         return
     for venue, status in document["status"].items():
         click.echo(f"{venue}: {status}")
+    click.echo(f"{'price':>14} {'after fees':>14} {'quantity':>14}  venue, age")
     for row in [*document["asks"][::-1], None, *document["bids"]]:
         click.echo(
-            "-" * 40
+            "-" * 56
             if row is None
-            else f"{row['price']:>14} {row['quantity']:>14}  {row['venue']}, {row['age_ms']} ms"
+            else f"{row['price']:>14} {row['with_fee'][:14]:>14} {row['quantity']:>14}  "
+            f"{row['venue']}, {row['age_ms']} ms"
         )
 
 
@@ -225,11 +243,12 @@ def _show(document: dict[str, Any], as_json: bool) -> None:
     )
     click.echo(
         f"filled {document['filled']} at {document['average_price'] or 'no price'}, fees "
-        f"{document['fees']}; at arrival {document['arrival']['available_quantity']} at "
+        f"{document['fees']}; available at arrival: {document['arrival']['available_quantity']} at "
         f"{document['arrival']['available_price'] or 'no price'}"
     )
     for child in document["children"]:
-        click.echo(
+        line = (
             f"  {child['venue']:<12} {child['filled']} of {child['quantity']} at "
             f"{child['average_price'] or child['limit']}: {child['state']} {child['reason']}"
         )
+        click.echo(line.rstrip())

@@ -23,10 +23,11 @@ from openoutcry.custody.evm.encoding import address_text
 from openoutcry.custody.hsm import SOFTHSM, Hsm
 from openoutcry.custody.settings import read_custody_file
 from openoutcry.custody.store import Store
-from openoutcry.custody.utxo.node import RegtestNode, free_port
+from openoutcry.custody.utxo.node import RegtestNode
 from openoutcry.custody.venue import VenueDesk, VenueError
 from openoutcry.order_entry.passwords import make_password, password_hasher
 from openoutcry.venue.desk import DeskError, ask
+from openoutcry.wire.free_port import free_port
 
 COIN, FINAL = 10**8, 6
 NETWORK, CHAIN, ASSET, ETH = "ltc-regtest", "LTC", "LTC", "ETH"

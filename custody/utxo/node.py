@@ -2,7 +2,6 @@
 
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from openoutcry.custody.errors import NodeError
 from openoutcry.custody.utxo.rpc import Rpc
 from openoutcry.wire.closing import Closing
+from openoutcry.wire.free_port import free_port
 
 BINARIES = ("/usr/lib/litecoin/litecoind", "litecoind")
 """Debian's ``/usr/bin/litecoind`` is a script that writes into the home folder."""
@@ -114,10 +114,3 @@ class RegtestNode(Closing):
         """From the miner's wallet; the transaction's id."""
         coins = f"{amount // 10**8}.{amount % 10**8:08}"
         return str(self.rpc.call("sendtoaddress", address, coins))
-
-
-def free_port() -> int:
-    """A TCP port of loopback that is free now; another process may still take it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

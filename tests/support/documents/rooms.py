@@ -92,7 +92,7 @@ MAY_IMPORT = {
         "routing",
     },
     "custody": {"wire", "risk", "order_entry", "surveillance", "client", "venue"},
-    "routing": {"wire", "client", "market_data", "report"},
+    "routing": {"wire", "order_entry", "client", "market_data", "report", "venue"},
     "bench": LOWER | ABOVE,
     "cli": LOWER | ABOVE | {"bench"},
     "tests": LOWER | ABOVE | {"bench", "cli"},

@@ -1,102 +1,51 @@
-"""An order over two venues of ours, as a trader routes it: book, order, report."""
+"""An order over the venues of `outcry route demo`, as a trader routes it: book, order, report."""
 
 import json
-from contextlib import ExitStack
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
 
-import argon2
 import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
-from openoutcry.client import OuchClient
-from tests.support.market_data.feed_days import LIMITS
-from tests.support.processes import free_port
-from tests.support.venue.served_venue import VENUE, ServedVenue
+from openoutcry.routing.demo import run
+from tests.support.pipeline import warm_outcry
+from tests.support.waiting import BOUND_S, LOOK_S, wait_until
 
-WORD = "secret"
-SESSIONS = """
-[[participant]]
-number = 2
-name = "two"
-[[port]]
-protocol = "ouch-4.2"
-address = "127.0.0.1:{{port}}"
-[[session]]
-name = "ROUTER"
-protocol = "ouch-4.2"
-participant = 1
-password = "{word}"
-[[session]]
-name = "MAKER"
-protocol = "ouch-4.2"
-participant = 2
-password = "{word}"
-[market_data]
-a = "{group}:{line}"
-interface = "127.0.0.1"
-retransmission = "127.0.0.1:{requests}"
-snapshots = "127.0.0.1:{snapshots}"
-heartbeat_ms = 50
-"""
-ROUTES = """
-[[instrument]]
-symbol = "GOLD/USD"
-base = "GOLD"
-quote = "USD"
-price_decimals = 4
-quantity_decimals = 0
-"""
-ROUTE = """
-[[venue]]
-name = "{name}"
-taker_ppm = {taker_ppm}
-orders = "127.0.0.1:{port}"
-session = "ROUTER"
-password_file = "password"
-a = "{group}:{line}"
-interface = "127.0.0.1"
-retransmission = "127.0.0.1:{requests}"
-snapshots = "127.0.0.1:{snapshots}"
-[[listing]]
-venue = "{name}"
-instrument = "GOLD/USD"
-symbol = "GOLD"
-price_decimals = 4
-quantity_decimals = 0
-price_step = 100
-"""
+
+@contextmanager
+def served(folder):
+    """A venue as the demonstration serves it, forked warm."""
+    command = [sys.executable, "-m", "openoutcry", "serve", "venue.toml"]
+    with (folder / "log").open("wb") as log:
+        process = warm_outcry.Process(command, cwd=folder, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(BOUND_S)
 
 
 @pytest.fixture
-def floor(tmp_path):
-    """Two venues that trade, a maker's session at each, and the router's file."""
-    word = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(WORD)
-    routes = ROUTES
-    (tmp_path / "password").write_text(WORD)
-    (tmp_path / "password").chmod(0o600)
-    with ExitStack() as stack:
-        venues = {}
-        for number, (name, taker_ppm) in enumerate([("A", 1_000), ("B", 0)], start=1):
-            folder = tmp_path / name
-            folder.mkdir()
-            feed = {"group": f"239.193.57.{number}", "line": free_port()}
-            feed |= {"requests": free_port(), "snapshots": free_port()}
-            text = VENUE.replace('symbol = "GOLD"', f'symbol = "GOLD"{LIMITS}')
-            text = text.replace('symbol = "TIN"', f'symbol = "TIN"{LIMITS}')
-            sessions = SESSIONS.format(word=word, **feed)
-            venue = ServedVenue(folder, "2026-11-23T10:00", sessions, text)
-            venue.start()
-            stack.callback(venue.kill)
-            venues[name] = venue
-            routes += ROUTE.format(name=name, taker_ppm=taker_ppm, port=venue.port, **feed)
-        makers = {}
-        for name, venue in venues.items():
-            venue.wait_for_phase("CONTINUOUS")
-            maker = OuchClient("127.0.0.1", venue.port, "MAKER", WORD)
-            stack.callback(maker.connection.close)
-            makers[name] = maker
-        (tmp_path / "routes.toml").write_text(routes)
-        yield tmp_path, makers
+def file(tmp_path, monkeypatch):
+    """The router's file of the demonstration, which runs."""
+    monkeypatch.setattr("openoutcry.cli.route.READY_S", BOUND_S)
+    folder, said, stop = tmp_path / "demo", [], Event()
+    thread = Thread(
+        target=run,
+        args=(folder, said.append, lambda: not stop.is_set(), lambda: time.sleep(LOOK_S), served),
+    )
+    thread.start()
+    try:
+        wait_until(lambda: "outcry route order" in "".join(said) or not thread.is_alive())
+        assert thread.is_alive(), said
+        yield str(folder / "routes.toml")
+    finally:
+        stop.set()
+        thread.join()
 
 
 def outcry(*words):
@@ -105,34 +54,39 @@ def outcry(*words):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_an_order_over_two_venues(floor):
-    folder, makers = floor
-    for name, asks in {"A": [(5, "10.00"), (40, "10.05")], "B": [(30, "10.01")]}.items():
-        for quantity, price in asks:
-            makers[name].sell("GOLD", quantity, price)
-            assert makers[name].next(20).name == "accepted"
-    file = str(folder / "routes.toml")
+def asks(file):
     book = outcry("route", "book", file, "GOLD/USD")
-    assert book["status"] == {"A": "live", "B": "live"}
-    assert [(row["venue"], row["price"], row["quantity"]) for row in book["asks"]] == [
-        ("A", "10.0000", "5"),
-        ("B", "10.0100", "30"),
-        ("A", "10.0500", "40"),
+    assert book["status"] == {"EAST": "live", "WEST": "live"}
+    return [(row["venue"], row["price"], row["quantity"], row["with_fee"]) for row in book["asks"]]
+
+
+def test_an_order_over_two_venues(file):
+    before = asks(file)
+    assert before[:4] == [
+        ("EAST", "2001.5000", "20", "2001.5000000000"),
+        ("WEST", "2000.5000", "30", "2002.5005000000"),
+        ("EAST", "2003.0000", "40", "2003.0000000000"),
+        ("WEST", "2001.0000", "50", "2003.0010000000"),
     ]
-    assert [row["with_fee"] for row in book["asks"]][:2] == ["10.0100000000", "10.0100000000"]
-    report = outcry("route", "order", file, "buy", "34", "GOLD/USD", "--limit", "10.02")
-    assert (report["state"], report["end"], report["filled"]) == ("ended", "filled", "34")
+    order = ("route", "order", file, "buy", "100", "GOLD/USD", "--limit", "2003.00")
+    order += ("--seconds", str(BOUND_S))
+    report = outcry(*order)
+    assert (report["state"], report["end"], report["filled"]) == ("ended", "filled", "100")
     assert {(c["venue"], c["filled"], c["average_price"]) for c in report["children"]} == {
-        ("A", "5", "10.0000"),
-        ("B", "29", "10.0100"),
+        ("EAST", "60", "2002.5000"),
+        ("WEST", "40", "2000.6250"),
     }
-    assert report["slippage_to_available_ppm"] == 0
-    assert makers["A"].next(20)["shares"] == 5
-    assert makers["B"].next(20)["shares"] == 29
+    # 40 at 2,000.625 of WEST, 10 basis points of it.
+    assert (report["fees"], report["slippage_to_available_ppm"]) == ("80.0250", 0)
+    wait_until(lambda: asks(file) == before, "the makers quote what was taken")
     # The same file again: its own events come once more, and change nothing.
-    rest = outcry("route", "order", file, "buy", "5", "GOLD/USD", "--limit", "10.02")
-    assert (rest["parent"], rest["filled"]) == (2, "1")
-    assert rest["end"] == "nothing more at the limit"
-    page = folder / "report.html"
-    assert outcry("route", "report", file, "1", "--page", str(page))["filled"] == "34"
-    assert "buy 34 GOLD/USD" in page.read_text()
+    assert outcry(*order)["parent"] == 2
+    page = Path(file).parent / "report.html"
+    later = outcry("route", "report", file, "1", "--page", str(page))
+    assert later | {"markouts_ppm": {}} == report | {"markouts_ppm": {}}
+    assert "buy 100 GOLD/USD" in page.read_text()
+
+
+def test_the_demonstration_needs_a_new_folder(tmp_path):
+    done = CliRunner().invoke(main, ["route", "demo", str(tmp_path)])
+    assert (done.exit_code, done.stderr) == (1, f"outcry: {tmp_path}: File exists\n")
