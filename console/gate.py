@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from openoutcry.console.accounts import Accounts, Session, same
+from openoutcry.wire.pace import Pace
 
 COOKIE = "outcry_console"
 BODY_BYTES = 1 << 14
@@ -22,6 +23,11 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+AT_ONCE, EVERY_S, READ = 200, 0.01, 5
+"""Of what all pages and programs of one name are sent: so many messages at once, then one in so
+long.  A read counts as READ of them."""
+ACTIONS_AT_ONCE, ACTION_S = 100, 0.02
+"""The same of what a name asks to be done, which no read of its pages keeps waiting."""
 PRESENCE = "/api/seen"
 """What a page POSTs when its user uses the mouse or the keyboard."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -42,6 +48,8 @@ class Gate:
         refuses requests under another name, against DNS rebinding); none: any."""
         self.app, self.accounts, self.secure, self.hosts = app, accounts, secure, hosts
         self.cookie = cookie
+        self._reads: dict[str, Pace] = {}
+        self._actions: dict[str, Pace] = {}
         self.known: Callable[[tuple[str, int], str], None] = lambda peer, name: None
         """Called with the address and port of a connection on which a session asks, and its
         name."""
@@ -54,14 +62,19 @@ class Gate:
             key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
         }
         cookie = cookie_of(headers.get("cookie", ""), self.cookie)
+        session = self.accounts.find(cookie)
+        if session is not None:
+            if scope.get("client"):
+                self.known(tuple(scope["client"]), session.name)
+            await self._rest(session.name, scope)
+            session = self.accounts.find(cookie)  # it may have ended meanwhile
         scope["outcry"] = {
             "cookie": cookie,
-            "session": self.accounts.find(cookie),
+            "session": session,
             "address": (scope.get("client") or ("", 0))[0],
+            "reads": self._pace(self._reads, session.name) if session else None,
         }
-        if scope["outcry"]["session"] is not None and scope.get("client"):
-            self.known(tuple(scope["client"]), scope["outcry"]["session"].name)
-        refusal = self._refusal(scope, headers, scope["outcry"]["session"])
+        refusal = self._refusal(scope, headers, session)
         if refusal and scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
@@ -76,6 +89,20 @@ class Gate:
             await self.app(scope, self._bounded(receive), self._with_headers(scope, send))
         else:
             await self.app(scope, receive, send)
+
+    def _pace(self, paces: dict[str, Pace], name: str) -> Pace:
+        if name not in paces:
+            terms = (AT_ONCE, EVERY_S) if paces is self._reads else (ACTIONS_AT_ONCE, ACTION_S)
+            paces[name] = Pace(*terms)
+        return paces[name]
+
+    async def _rest(self, name: str, scope: Any) -> None:
+        """A name that asks more often than its share waits, and no other does."""
+        if scope.get("method", "GET") in ("GET", "HEAD"):
+            for _ in range(READ):
+                await self._pace(self._reads, name).rest()
+        else:
+            await self._pace(self._actions, name).rest()
 
     def _refusal(
         self, scope: Any, headers: dict[str, str], session: Session | None

@@ -2,7 +2,8 @@
 
 Client to server: ``{"every_ms": 1000, "symbol": "GOLD"}`` (20 to 60,000 ms).  Server to client:
 ``now`` (rings, stages) each time, ``market`` with a symbol, and, once a second, everything else.
-A slow viewer receives messages less often, and always the state at the time of sending.
+A slow viewer receives messages less often, and always the state at the time of sending; so do all
+the pages of one name that ask for more than its share (``gate.py``).
 """
 
 import asyncio
@@ -184,10 +185,11 @@ async def _tell(
 ) -> None:
     from fastapi import WebSocketDisconnect
 
-    cookie = socket.scope["outcry"]["cookie"]
+    cookie, reads = (socket.scope["outcry"][name] for name in ("cookie", "reads"))
     with contextlib.suppress(WebSocketDisconnect, TimeoutError, RuntimeError):
         due_s = time.monotonic()
         while not listening.done():
+            await reads.rest()
             session = accounts.find(cookie)
             if session is None:
                 await socket.close(ENDED)

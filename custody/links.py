@@ -19,6 +19,8 @@ class Links:
 
     def __init__(self, signers: Sequence[Path], attestor: Path, needed: int = SIGNATURES) -> None:
         self.signers, self.attestor, self.needed = tuple(signers), attestor, needed
+        self._told: dict[Path, set[tuple[str, str]]] = {one: set() for one in self.signers}
+        """Destinations that a signer has and another has not."""
 
     def last_number(self) -> int:
         """The highest that any signer has seen.  Too few signers may be away for a number to have
@@ -40,10 +42,10 @@ class Links:
 
     def asked(self) -> dict[str, list[tuple[str, str]]]:
         """What each signer was asked to sign lately: identities, and why one was refused.  A signer
-        that is away says nothing."""
+        that is away, or whose answer is none, says nothing."""
         found = {}
         for one in self.signers:
-            with suppress(CustodyError):
+            with suppress(CustodyError, ValueError, TypeError):
                 rows = ask(one, {"do": "state"}).get("asked", [])
                 found[one.stem] = [(str(identity), str(code)) for identity, code in rows]
         return found
@@ -54,12 +56,26 @@ class Links:
         Raises :class:`CustodyError` if the attestor refuses or does not answer."""
         request = {"do": "state", "reference": reference, "participant": participant}
         answer = ask(self.attestor, request)
-        return Statement(**answer["statement"]), str(answer["signature"])
+        try:
+            return Statement(**answer["statement"]), str(answer["signature"])
+        except (KeyError, TypeError):
+            raise CustodyError(f"{self.attestor}: its answer is no statement") from None
 
-    def announce(self, chain: str, address: str) -> None:
-        """Every signer notes a destination; its wait begins."""
-        for one in self.signers:
-            ask(one, {"do": "announce", "chain": chain, "address": address})
+    def announce(self, rows: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]], str]:
+        """Let every signer note destinations (chain, address), whose wait begins there.  One that
+        is away keeps the others from none.  Returns what all have noted, and why the rest waits."""
+        why = ""
+        for one, told in self._told.items():
+            try:
+                for row in [row for row in rows if row not in told]:
+                    ask(one, {"do": "announce", "chain": row[0], "address": row[1]})
+                    told.add(row)
+            except CustodyError as error:
+                why = str(error)
+        done = [row for row in rows if all(row in told for told in self._told.values())]
+        for told in self._told.values():
+            told.difference_update(done)
+        return done, why
 
     def sign(
         self, number: int, chain: str, claims: list[dict[str, Any]], body: dict[str, Any]

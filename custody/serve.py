@@ -54,16 +54,14 @@ class Parts(Closing):
         """Tell the signers of new addresses of whitelists, so that their own waits begin; how
         many."""
         query = "select distinct chain, address from whitelist where announced_ns is null"
-        rows = self.store.rows(query)
-        try:
-            for row in rows:
-                self.links.announce(row["chain"], row["address"])
-                query = "update whitelist set announced_ns = ? where chain = ? and address = ?"
-                self.store.run(query, now_ns(), row["chain"], row["address"])
-        except CustodyError as error:
-            self.store.note("waits", "whitelist", f"an address is not announced: {error}")
-            return 0
-        return len(rows)
+        rows = [(row["chain"], row["address"]) for row in self.store.rows(query)]
+        done, why = self.links.announce(rows)
+        for chain, address in done:
+            query = "update whitelist set announced_ns = ? where chain = ? and address = ?"
+            self.store.run(query, now_ns(), chain, address)
+        if why:
+            self.store.note("waits", "whitelist", f"an address is not announced: {why}")
+        return len(done)
 
     def scanners(self) -> list[Scanner]:
         """A scanner for each chain."""

@@ -155,13 +155,15 @@ def ask(path: Path, request: Request, answer_s: float = ANSWER_S) -> Request:
             connection.connect(str(path))
             connection.sendall(json.dumps(request).encode() + b"\n")
             answer = json.loads(_line(connection))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CustodyError(f"{path}: no answer ({error})") from None
+    if type(answer) is not dict:
+        raise CustodyError(f"{path}: its answer is none")
     if "refused" in answer:
         raise Refused(str(answer["refused"]), str(answer.get("why", "")))
     if "error" in answer:
         raise CustodyError(f"{path}: {answer['error']}")
-    return dict(answer)
+    return answer
 
 
 def _line(connection: socket.socket) -> bytes:

@@ -132,6 +132,8 @@ class Withdrawals:
         with self.store.change():
             query = "select 1 from withdrawals where reference = ?"
             if self.store.row(query, reference) is None:
+                # It may have been removed from the list meanwhile.
+                self._check_whitelist(asset.chain, asked.participant, address)
                 points, why = score(self.store, self.rules, terms, asked.device)
                 self._insert(asset, reference, terms, salt, points, why)
         return reference

@@ -31,7 +31,7 @@ from openoutcry.replica.message import pack, unpack
 from openoutcry.wire.errors import ReplicaError, Unreachable
 
 LEASE_KEY = "lease"
-WRONG_NUMBER = re.compile(r"wrong last sequence: (\d+)")
+WRONG_NUMBER = re.compile(r"wrong last sequence: ([0-9]{1,18})\b")
 TICK_S = 0.004
 SWITCH_S = 2.0
 """A server that has not answered anything for this long is left for the next one."""
@@ -335,6 +335,9 @@ def lease_of(value: bytes) -> Lease:
         lease = Lease(**{name: document[name] for name in Lease._fields})
         if any(type(one) is not kind for one, kind in zip(lease, LEASE_TYPES, strict=True)):
             raise TypeError
+        numbers = lease.epoch, lease.nonce, lease.position
+        if not all(0 <= number < 10**18 for number in numbers) or not lease.holder.isprintable():
+            raise ValueError
         return lease
     except (ValueError, TypeError, KeyError, RecursionError):
         raise ReplicaError("the lease in the bucket was not written by this program") from None

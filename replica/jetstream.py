@@ -275,6 +275,8 @@ def venues(link: Link) -> list[str]:
 
 
 NO_ANSWER = "what came is no answer of JetStream"
+NUMBER = re.compile("[0-9]{1,18}")
+"""Of a message; a longer one is nonsense, and no message of ours has room for it."""
 
 
 def answered(data: bytes) -> dict[str, Any]:
@@ -297,7 +299,7 @@ def answered(data: bytes) -> dict[str, Any]:
 def number_of(answer: dict[str, Any], name: str) -> int:
     """A number of an answer.  Raises :class:`Unreachable`."""
     value = answer.get(name)
-    if type(value) is not int:
+    if type(value) is not int or not 0 <= value < 10**18:
         raise Unreachable(NO_ANSWER)
     return value
 
@@ -379,7 +381,7 @@ class Subscription:
         words = message.reply.split(".")
         at = 2 if len(words) < 11 else 4
         places = words[at + 3 : at + 7]
-        if len(places) < 4 or not (places[0].isdecimal() and places[3].isdecimal()):
+        if len(places) < 4 or not (NUMBER.fullmatch(places[0]) and NUMBER.fullmatch(places[3])):
             return None  # written to our inbox by another client than the stream
         number, pending = int(places[0]), int(places[3])
         self.last = max(self.last, number + pending)
@@ -396,7 +398,7 @@ class Subscription:
         elif message.reply:
             link.publish(message.reply, b"")
         last = message.headers.get("Nats-Last-Stream", "0")
-        if last.isdecimal() and int(last) >= self.next:
+        if NUMBER.fullmatch(last) and int(last) >= self.next:
             self.begin()
 
     def tick(self) -> None:

@@ -141,7 +141,8 @@ class Standby:
         mine = self._epoch_message
         if message.kind == Kind.EPOCH and (mine is None or mine.hash != message.hash):
             self._withdraw()
-        if message.kind == Kind.EPOCH and (leader := message.text.decode()) != self.holder:
+        leader = message.text.decode(errors="replace")
+        if message.kind == Kind.EPOCH and leader != self.holder:
             self.tail_checked = node_of(leader) == node_of(self.holder)
         self.tip = extended(self.tip, message)
         # After a SEAL the lease is given up in a moment: looked for at once, and often.

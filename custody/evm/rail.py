@@ -157,7 +157,7 @@ class EvmRail:
         try:
             signatures = [Signature.from_bytes65(from_hex(one["signature"])) for one in answers]
             call = batch.call(signatures, digest)
-        except (SignatureError, KeyError, ValueError) as error:
+        except (SignatureError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise Refused("bad_signature", f"batch {batch.number}: {error}") from None
         return Signed(to_hex(digest), call.hex())
 

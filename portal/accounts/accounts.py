@@ -9,10 +9,11 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from openoutcry.operations.notify import NotifyError
@@ -192,7 +193,7 @@ class Accounts:
             raise WrongCredentials(WRONG)
         if user["totp_is_confirmed"]:
             await self.require_totp(user, code)
-        tokens = await self.begin(user["id"], caller, user)
+        tokens = await self.begin(user["id"], caller, partial(self.require_unchanged, user=user))
         await self.succeeded(caller, mail)
         return tokens
 
@@ -217,14 +218,13 @@ class Accounts:
         return bool(step and await self.database.rows(query, step=step, id=user["id"]))
 
     async def begin(
-        self, user_id: int, caller: Caller, proved: dict[str, Any] | None = None
+        self, user_id: int, caller: Caller, require: Callable[[Any], Awaitable[None]]
     ) -> Tokens:
-        """``proved``: the row whose password or authenticator was checked.  Raises
-        :class:`WrongCredentials` if either was changed since."""
+        """``require``: looks once more, in the session's transaction, at what has proved the user,
+        and raises :class:`WrongCredentials`."""
         refresh, now = secrets.token_urlsafe(32), self.now()
         async with self.database.transaction() as connection:
-            if proved is not None:
-                await self.require_unchanged(connection, proved)
+            await require(connection)
             query = """
                 insert into sessions
                     (user_id, refresh_hash, address, agent, created_at, used_at, expires_at)
@@ -250,14 +250,25 @@ class Accounts:
         return self._tokens(user_id, session, refresh)
 
     async def require_unchanged(self, connection: Any, user: dict[str, Any]) -> None:
-        """What was proved counts still: a check takes a while, and password or authenticator may
-        have been changed during it.  Raises :class:`WrongCredentials`."""
+        """What was proved counts still: a check takes a while, and address, password,
+        authenticator or provider may have been changed during it.  Raises
+        :class:`WrongCredentials`."""
         query = """
             select id from users where id = %(id)s and password_hash = %(password_hash)s
-                and totp_is_confirmed = %(totp_is_confirmed)s for update
+                and totp_is_confirmed = %(totp_is_confirmed)s and mail = %(mail)s
+                and provider_subject is not distinct from %(provider_subject)s for update
         """
         if not await rows_of(connection, query, user):
             raise WrongCredentials(WRONG)
+
+    async def require_live(self, connection: Any, person: Person) -> None:
+        """Before a person is given lasting access: the session was not ended during the request.
+        Raises :class:`NotLoggedIn`."""
+        lock = "select id from users where id = %(id)s for update"
+        await rows_of(connection, lock, {"id": person.user_id})
+        query = "select id from sessions where id = %(id)s::uuid and revoked_at is null"
+        if not await rows_of(connection, query, {"id": person.session_id}):
+            raise NotLoggedIn("log in")
 
     async def _is_right(self, user: dict[str, Any] | None, password: str, caller: Caller) -> bool:
         stored = user["password_hash"] if user else None
@@ -394,6 +405,9 @@ class Accounts:
         if user is None or not user["is_verified"]:
             return
         async with self.database.transaction() as connection:
+            query = "select id from users where id = %(id)s and mail = %(mail)s for update"
+            if not await rows_of(connection, query, user):
+                return  # the account has another address since
             code = await self.new_code(connection, user["id"], RESET)
             await self._audit(connection, user["id"], "password reset requested", caller)
         text = f"Your code to reset the password is {code}. It is valid for 15 minutes."
@@ -480,12 +494,18 @@ class Accounts:
         if not await self.use_code(user["id"], f"{NEW_MAIL}{mail}", code):
             raise WrongCredentials(WRONG_CODE)
         async with self.database.transaction() as connection:
+            await self.require_live(connection, person)
             query = """
                 update users set mail = %(mail)s where id = %(id)s
                     and not exists (select 1 from users where mail = %(mail)s) returning id
             """
-            if not await rows_of(connection, query, {"mail": mail, "id": user["id"]}):
+            values = {"mail": mail, "id": user["id"]}
+            if not await rows_of(connection, query, values):
                 raise WrongCredentials(WRONG_CODE)
+            # The old address may be the reason for the change: its codes end with it.
+            await rows_of(
+                connection, "delete from mailed_codes where user_id = %(id)s returning 1", values
+            )
             await self._audit(connection, user["id"], "mail address changed", caller)
         await self.succeeded(caller, user["mail"])
         text = f"Your account uses {mail} now. If it was not you, tell the operator."
@@ -517,6 +537,7 @@ class Accounts:
         if user["totp_secret"] is None or not await self._use_totp(user, code):
             raise WrongCredentials(WRONG_CODE)
         async with self.database.transaction() as connection:
+            await self.require_live(connection, person)
             query = """
                 update users set totp_is_confirmed = true
                 where id = %(id)s and totp_secret = %(totp_secret)s returning id

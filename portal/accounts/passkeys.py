@@ -109,8 +109,7 @@ class Passkeys:
         """
         async with self.database.transaction() as connection:
             # One after the other: both would count what there was before.
-            lock = "select id from users where id = %(user)s for update"
-            await rows_of(connection, lock, values)
+            await self.accounts.require_live(connection, person)
             if not await rows_of(connection, query, values):
                 raise InvalidRequest("credential: it is registered already, or there are too many")
             await audit(connection, person.user_id, "passkey added", caller)
@@ -175,10 +174,17 @@ class Passkeys:
             )
         except Exception:  # as of a registration
             raise WrongCredentials(WRONG) from None
-        query = """
-            update passkeys set sign_count = %(count)s, used_at = %(now)s where id = %(id)s
-        """
-        values = {"count": proved.new_sign_count, "now": self.accounts.now(), "id": known["id"]}
-        await self.database.rows(query, **values)
+
+        async def require_counted(connection: Any) -> None:
+            """It is there still, and no other login had the same count."""
+            query = """
+                update passkeys set sign_count = %(new)s, used_at = %(now)s
+                where id = %(id)s and sign_count = %(sign_count)s returning id
+            """
+            values = {"new": proved.new_sign_count, "now": self.accounts.now(), **known}
+            if not await rows_of(connection, query, values):
+                raise WrongCredentials(WRONG)
+
+        tokens = await self.accounts.begin(int(known["user_id"]), caller, require_counted)
         await self.accounts.forgive_network(caller)
-        return await self.accounts.begin(int(known["user_id"]), caller)
+        return tokens

@@ -8,6 +8,7 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -111,8 +112,8 @@ class Provider:
         verifier, nonce = json.loads(bytes(ticket["data"]))
         claims = await self._claims(code, verifier, nonce)
         subject = f"{claims['iss']} {claims['sub']}"
-        if ticket["user_id"] is not None:
-            user = await self._link(ticket["user_id"], subject, caller)
+        if person is not None and ticket["user_id"] is not None:
+            user = await self._link(person, subject, caller)
         else:
             user = await self._user(subject, claims, caller)
         if user["totp_is_confirmed"]:
@@ -120,8 +121,10 @@ class Provider:
             await self.accounts.count(caller, user["mail"])
             await self.accounts.require_totp(user, totp)
             await self.accounts.succeeded(caller, user["mail"])
+        require = partial(self.accounts.require_unchanged, user=user)
+        tokens = await self.accounts.begin(user["id"], caller, require)
         await self.accounts.forgive_network(caller)
-        return await self.accounts.begin(user["id"], caller)
+        return tokens
 
     async def _user(self, subject: str, claims: dict[str, Any], caller: Caller) -> Row:
         query = "select * from users where provider_subject = %(subject)s"
@@ -144,7 +147,7 @@ class Provider:
         self.accounts.verified(rows[0]["id"])
         return rows[0]
 
-    async def _link(self, user_id: int, subject: str, caller: Caller) -> Row:
+    async def _link(self, person: Person, subject: str, caller: Caller) -> Row:
         query = """
             update users set provider_subject = %(subject)s where id = %(id)s
                 and not exists (select 1 from users where provider_subject = %(subject)s
@@ -152,10 +155,11 @@ class Provider:
             returning *
         """
         async with self.accounts.database.transaction() as connection:
-            rows = await rows_of(connection, query, {"subject": subject, "id": user_id})
+            await self.accounts.require_live(connection, person)
+            rows = await rows_of(connection, query, {"subject": subject, "id": person.user_id})
             if not rows:
                 raise NotLinked("the provider's account is linked to another account")
-            await audit(connection, user_id, "provider linked", caller)
+            await audit(connection, person.user_id, "provider linked", caller)
         return rows[0]
 
     # The provider

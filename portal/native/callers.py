@@ -3,8 +3,9 @@
 A program sends ``X-API-Key``, ``X-Timestamp`` (milliseconds) and ``X-Signature``: HMAC-SHA256 in
 hexadecimal, or Ed25519 in base64.  What is signed is timestamp, method, path with query,
 ``Idempotency-Key`` ("" without one) and body, with a line feed after each of the first four.  So
-no other method, path or key can be sent with a signature that was read on its way, and the same
-key again has the same outcome, once.
+no other method, path or key can be sent with a signature that was read on its way.  The same
+key again has the same outcome, once; a change without one counts once, and so does a login to the
+stream.
 """
 
 from collections.abc import Callable
@@ -113,9 +114,10 @@ class Callers:
         return Asking(person.user_id, participant, *terms, is_frozen, is_support)
 
     async def of_key(
-        self, api_key: str, timestamp: str, signature: str, text: str, address: str
+        self, api_key: str, timestamp: str, signature: str, text: str, address: str, once: bool
     ) -> Asking:
-        """``text``: what was signed (:func:`signed_text`).  Raises :class:`NotLoggedIn`."""
+        """``text``: what was signed (:func:`signed_text`); ``once``: it counts once.  Raises
+        :class:`NotLoggedIn`."""
         if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 16):
             raise NotLoggedIn("X-Timestamp: milliseconds since 1970 are expected")
         if abs(now_ms() - int(timestamp)) > WINDOW_MS:
@@ -126,6 +128,12 @@ class Callers:
             raise NotLoggedIn(error.text) from None
         if not is_signed(key, text, signature):
             raise NotLoggedIn("X-Signature: it does not sign this request")
+        if once:
+            at_ms = now_ms()
+            try:
+                self.signing.replays.require_new(key, text, int(timestamp) + WINDOW_MS, at_ms)
+            except ApiError as error:
+                raise NotLoggedIn(error.text) from None
         trades = key.can_trade and self.signing.may_trade(key)
         withdraws = key.can_withdraw and not key.is_sub
         terms = trades, withdraws, address, False, key.is_frozen
@@ -155,7 +163,9 @@ class Callers:
             at, signature = headers.get("x-timestamp", ""), headers.get("x-signature", "")
             target, key = path.partition("?")[0] + query, headers.get("idempotency-key", "")
             text = signed_text(at, request.method, target, key, body)
-            return await self.of_key(headers["x-api-key"], at, signature, text, address)
+            # With a key the same again has the same outcome, and may be sent again.
+            once = request.method not in ("GET", "HEAD") and not key
+            return await self.of_key(headers["x-api-key"], at, signature, text, address, once)
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise NotLoggedIn("log in, or sign with an API key")

@@ -647,7 +647,7 @@ class Session:
             api_key, timestamp, signature = (str(request[name]) for name in names)
             text = signed_text(timestamp, "GET", "/v1/stream", "")
             terms = api_key, timestamp, signature, text, self.address
-            asking = await self.callers.of_key(*terms)
+            asking = await self.callers.of_key(*terms, once=True)
 
             async def still() -> None:
                 await self.callers.signing.key(api_key, self.address, READ)

@@ -142,7 +142,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "pages": (Row("console", partial(page, "console")), Row("screen", partial(page, "screen"))),
     "portal": (
         Row("portal, WebSockets", partial(portal, fuzz_sockets), 50_000),
-        Row("portal, REST", partial(portal, fuzz_rest), 25_000),
+        Row("portal, REST", partial(portal, fuzz_rest), 50_000),
     ),
     "tls": tuple(
         Row(f"{name} over TLS", partial(tls, name), 5_000, TLS) for name in ("OUCH42", "FIX44")

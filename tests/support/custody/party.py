@@ -116,9 +116,11 @@ class Party:
     def asked(self):
         return {f"signer{n}": one.policy.asked() for n, one in enumerate(self.signers, 1)}
 
-    def announce(self, chain, address):
+    def announce(self, rows):
         for one in self.signers:
-            one.policy.announce(chain, address)
+            for row in rows:
+                one.policy.announce(*row)
+        return rows, ""
 
 
 class Processes:

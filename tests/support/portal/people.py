@@ -111,7 +111,7 @@ class People:
         sanctions = folder / "sanctions.txt"
         sanctions.write_text("Boris Badenov  # a comment\n; 13 Evil Street\n", encoding="utf-8")
         self.identities = Identities(self.accounts, folder / "papers", Sanctions(sanctions))
-        passkeys = Passkeys(self.accounts, DOMAIN, [ORIGIN])
+        self.passkeys = passkeys = Passkeys(self.accounts, DOMAIN, [ORIGIN])
         add_accounts(self.app, self.accounts, self.keys, self.work)
         more = More(self.accounts, passkeys, self.provider, self.identities, self.challenges)
         add_more(self.app, more)

@@ -481,6 +481,56 @@ def test_viewers_who_look_once_a_second_look_together():
     assert next_due(70.0, 0.02, 70.5) == 70.5
 
 
+@pytest.mark.promise(
+    "What one name reads at the console or the screen, over however many pages, is paced: another "
+    "name's requests do not wait for it",
+    group="venue",
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_name_that_asks_without_end_waits_and_no_other_does(accounts, method, monkeypatch):
+    """Sleeps are counted in place of slept."""
+    asked, now_s = [], [0.0]
+    both = Operator("anna", OPERATORS_HASH), Operator("bert", OPERATORS_HASH)
+    accounts.operators = Operators(both)
+
+    async def application(scope, receive, send):
+        asked.append(scope["outcry"]["session"].name)
+
+    async def sleep(delay_s):
+        now_s[0] += delay_s
+
+    async def send(message):
+        """No request is refused."""
+
+    async def flood():
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(loop, "time", lambda: now_s[0])
+        monkeypatch.setattr("openoutcry.wire.pace.asyncio.sleep", sleep)
+        gate = Gate(application, accounts, False)
+        cookie, session = accounts.begin(1)
+        other_cookie, other = accounts.begin(2)
+
+        async def ask(cookie, session):
+            headers = {
+                "host": "localhost",
+                "cookie": f"{COOKIE}={cookie}",
+                "x-csrf-token": session.csrf,
+            }
+            rows = [(name.encode(), value.encode()) for name, value in headers.items()]
+            scope = {"type": "http", "method": method, "path": "/api/x", "headers": rows}
+            await gate(scope, None, send)
+
+        for _ in range(1_000):
+            await ask(cookie, session)
+        flooded_s = now_s[0]
+        assert flooded_s >= 15, "twenty or fifty a second, but for the first"
+        await ask(other_cookie, other)
+        assert now_s[0] == flooded_s
+        assert len(asked) == 1_001
+
+    run(flood())
+
+
 def run(coroutine):
     """In a thread of its own: in that of the tests a browser's loop may be running."""
     with ThreadPoolExecutor(1) as pool:

@@ -3,6 +3,7 @@
 import json
 import socket
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -170,10 +171,11 @@ def test_signers_hear_of_each_new_address_once(parts, outside):
         def __init__(self):
             self.heard, self.is_away = [], True
 
-        def announce(self, chain, address):
+        def announce(self, rows):
             if self.is_away:
-                raise CustodyError("signer1.sock: no answer")
-            self.heard.append((chain, address))
+                return [], "signer1.sock: no answer"
+            self.heard += rows
+            return rows, ""
 
     parts.links = Heard()
     parts.withdrawals.add_address(NAME, 7, outside)
@@ -256,3 +258,99 @@ def test_too_few_signers_are_an_error_that_says_so(monkeypatch):
         none.sign(1, "LTC", [], {})
     with pytest.raises(CustodyError, match="1 of 2 signatures: the file names 1 signers"):
         one.sign(1, "LTC", [], {})
+
+
+@pytest.mark.promise(
+    "With one of three signers away an address is announced to the others, and to that one when it "
+    "is back",
+    group="custody",
+)
+def test_a_signer_that_is_away_keeps_no_address_from_the_others(monkeypatch):
+    asked, away = [], {"signer1"}
+
+    def ask(path, request):
+        if path.stem in away:
+            raise CustodyError(f"{path}: no answer")
+        asked.append((path.stem, request["address"]))
+        return {}
+
+    monkeypatch.setattr(links, "ask", ask)
+    three = Links([Path(f"signer{number}") for number in (1, 2, 3)], Path("attest"))
+    rows = [("LTC", "a"), ("LTC", "b")]
+    assert three.announce(rows) == ([], "signer1: no answer")
+    assert three.announce(rows) == ([], "signer1: no answer")
+    others = [(name, address) for name in ("signer2", "signer3") for address in "ab"]
+    assert asked == others, "each once"
+    away.clear()
+    assert three.announce(rows) == (rows, "")
+    assert asked == [*others, ("signer1", "a"), ("signer1", "b")]
+
+
+def test_one_of_three_signers_away_stops_no_payment_and_two_do(monkeypatch):
+    away = set()
+
+    def ask(path, request):
+        if path.stem in away:
+            raise CustodyError(f"{path}: no answer")
+        return {"number": 7} if request["do"] == "state" else {"signature": path.stem}
+
+    monkeypatch.setattr(links, "ask", ask)
+    names = ["signer1", "signer2", "signer3"]
+    three = Links([Path(name) for name in names], Path("attest"))
+    for one in names:
+        away.clear()
+        away.add(one)
+        assert three.last_number() == 7
+        others = [name for name in names if name != one]
+        signed = [answer["signature"] for answer in three.sign(8, "LTC", [], {})]
+        assert signed == others
+        away.add(others[0])
+        with pytest.raises(CustodyError, match="no answer"):
+            three.last_number()
+        with pytest.raises(CustodyError, match="1 of 2 signatures"):
+            three.sign(8, "LTC", [], {})
+
+
+@pytest.mark.promise(
+    "Whatever a stolen signer or attestor answers stops payments at most: custody goes on with "
+    "deposits",
+    group="custody",
+)
+@pytest.mark.parametrize(
+    "answer", [b"5", b"null", b"[]", b'"x"', b"[" * 100_000, b"{", b"\xff", b'{"number": []}']
+)
+def test_an_answer_that_is_none_is_a_fault_of_custodys(answer, tmp_path):
+    """Over a real socket: what is raised is a :class:`CustodyError`, which makes custody wait."""
+    path = tmp_path / "signer.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve():
+            for _ in range(4):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(1 << 16)
+                    connection.sendall(answer + b"\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        stolen = Links([path], path, needed=1)
+        assert stolen.asked() in ({}, {"signer": []})
+        with pytest.raises(CustodyError):
+            stolen.last_number()
+        with pytest.raises(CustodyError):
+            stolen.state("r", 1)
+        if not answer.startswith(b'{"'):
+            with pytest.raises(CustodyError):
+                stolen.sign(1, "LTC", [], {})
+        else:
+            assert stolen.sign(1, "LTC", [], {}) == [{"number": []}]
+        thread.join(BOUND_S)
+
+
+@pytest.mark.parametrize("rows", [5, "ab", [1], [["x"]], [None], {"a": 1}])
+def test_what_a_stolen_signer_says_it_was_asked_raises_nothing(rows, monkeypatch):
+    monkeypatch.setattr(links, "ask", lambda path, request: {"asked": rows})
+    found = Links([Path("signer1")], Path("attest")).asked()
+    assert set(found) <= {"signer1"}

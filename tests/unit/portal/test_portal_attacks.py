@@ -121,6 +121,73 @@ def test_a_signature_of_v1_holds_for_what_was_signed_alone():
     assert len(texts) == 1 + len(others)
 
 
+def asking_of(method, sent_key, path="/v1/quotes/requests"):
+    """A signed request of the native API, and what checks it."""
+    owner = key()
+
+    async def find(*terms):
+        return owner
+
+    signer = SimpleNamespace(key=find, may_trade=lambda one: True, replays=Replays())
+    at, sent = str(now_ms()), {"x-api-key": "a"}
+    text = signed_text(at, method, path, sent_key)
+    sent |= {"x-timestamp": at, "idempotency-key": sent_key} if sent_key else {"x-timestamp": at}
+    sent["x-signature"] = hmac.new(SECRET, text.encode(), hashlib.sha256).hexdigest()
+
+    async def body():
+        return b""
+
+    def request():
+        return SimpleNamespace(
+            headers=sent,
+            body=body,
+            method=method,
+            url=SimpleNamespace(query="", path=path),
+            scope={"raw_path": path.encode()},
+            client=None,
+            state=SimpleNamespace(),
+        )
+
+    return Callers(None, signer, None), request, (at, sent["x-signature"], text)
+
+
+@pytest.mark.promise(
+    "A change of the native API that has no Idempotency-Key counts once, and so does a login to "
+    "the stream, whoever has read it on its way",
+    group="portal",
+)
+@pytest.mark.parametrize(
+    ("method", "sent_key", "counts"),
+    [("POST", "", False), ("DELETE", "", False), ("POST", "k", True), ("GET", "", True)],
+)
+def test_a_signed_change_of_v1_that_is_sent_again_is_refused(method, sent_key, counts):
+    callers, request, _ = asking_of(method, sent_key)
+
+    async def both():
+        await callers.of_request(request())
+        try:
+            await callers.of_request(request())
+        except NotLoggedIn:
+            return False
+        return True
+
+    assert asyncio.run(both()) is counts
+
+
+def test_a_signed_login_to_the_stream_that_is_sent_again_is_refused():
+    callers, _, (at, signature, text) = asking_of("GET", "", "/v1/stream")
+    session = Session(SimpleNamespace(), callers, Limits(), "192.0.2.1")
+    login = {"op": "auth", "api_key": "a", "timestamp": at, "signature": signature}
+
+    async def both():
+        await session._log_in(login)
+        with pytest.raises(NotLoggedIn):
+            await session._log_in(login)
+
+    assert "/v1/stream" in text
+    asyncio.run(both())
+
+
 def test_a_signed_body_is_what_was_signed_byte_for_byte():
     """Bytes that are no text would all read as one character."""
     owner = key()
@@ -161,7 +228,7 @@ def test_a_login_that_is_refused_keeps_no_stream_open():
     ended = set()
     people = {"anna": 1000, "bert": 1001}
 
-    async def of_key(api_key, *rest):
+    async def of_key(api_key, *rest, once):
         return Asking(1, people[api_key], True, False, "", False)
 
     async def still(api_key, *rest):

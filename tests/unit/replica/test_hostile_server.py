@@ -10,10 +10,14 @@ from types import SimpleNamespace
 import pytest
 
 from openoutcry.replica.access import Access, Server
-from openoutcry.replica.actions import Lease
-from openoutcry.replica.driver import lease_of
+from openoutcry.replica.actions import Apply, Lease, Timing
+from openoutcry.replica.chain import Tip
+from openoutcry.replica.driver import WRONG_NUMBER, lease_of
 from openoutcry.replica.jetstream import JetStream, Refused, Subscription, answered, number_of
 from openoutcry.replica.link import MAX_LINE_BYTES, Link, Message
+from openoutcry.replica.message import GENESIS, NO_CHECK, Blocks, Kind, pack, sealed, unpack
+from openoutcry.replica.message import Message as Block
+from openoutcry.replica.standby import Standby
 from openoutcry.wire.errors import ReplicaError, Unreachable
 
 
@@ -116,7 +120,7 @@ def test_what_is_no_answer_of_jetstream_is_as_none(data):
         answered(data)
 
 
-@pytest.mark.parametrize("value", [None, "1", 1.5, [], {}, True])
+@pytest.mark.parametrize("value", [None, "1", 1.5, [], {}, True, -1, 2**64])
 def test_a_number_of_an_answer_is_a_number(value):
     with pytest.raises(Unreachable):
         number_of({"seq": value} if value is not None else {}, "seq")
@@ -141,10 +145,11 @@ def test_a_message_to_our_inbox_by_another_client_is_not_the_streams():
 
     for reply in (
         "", "x", "$JS.ACK", "$JS.ACK.S.C.1.x.1.1.1", "$JS.ACK.S.C.1.-5.1.1.1", "." * 20,
-        "$JS.ACK.S.C.1.5.1.1", "$JS.ACK.S.C.1.\u0661x.1.1.0",
+        "$JS.ACK.S.C.1.5.1.1", "$JS.ACK.S.C.1.\u0661x.1.1.0", f"$JS.ACK.S.C.1.{'9' * 5_000}.1.1.0",
+        f"$JS.ACK.S.C.1.1.1.1.{'9' * 5_000}",
     ):  # fmt: skip
         assert take(reply) is None, reply
-    for value in ("x", "-1", "1e9", ""):
+    for value in ("x", "-1", "1e9", "", "9" * 5_000):
         assert take("", status="100", headers={"Nats-Last-Stream": value}) is None
     assert (subscription.next, subscription.last) == (1, 0)
     assert take("$JS.ACK.S.C.1.1.1.1.0") == (1, b"x")
@@ -154,6 +159,7 @@ def test_a_message_to_our_inbox_by_another_client_is_not_the_streams():
 
 
 LEASE = {"holder": "here/1", "epoch": 3, "nonce": 5, "position": 7, "given_up": False}
+NUMBERS = "epoch", "nonce", "position"
 
 
 def test_a_lease_is_of_its_types_or_none_of_ours():
@@ -165,7 +171,25 @@ def test_a_lease_is_of_its_types_or_none_of_ours():
         for one in values
         if type(one) is not type(right)
     ]
+    wrong += [LEASE | {name: one} for name in NUMBERS for one in (-1, 2**63, 10**30)]
+    wrong += [LEASE | {"holder": "a\nb"}]
     bad = [json.dumps(one).encode() for one in wrong]
     for data in (b"", b"[" * 100_000, b"null", b"\xff", b"{}", *bad):
         with pytest.raises(ReplicaError, match="was not written by this program"):
             lease_of(data)
+
+
+def test_a_refusal_with_an_endless_number_names_none():
+    assert WRONG_NUMBER.search("wrong last sequence: 17")[1] == "17"
+    assert WRONG_NUMBER.search(f"wrong last sequence: {'9' * 5_000}") is None
+
+
+def test_an_epoch_whose_leader_is_no_text_does_not_end_a_standby():
+    """Any client of the cluster that may publish can append such a message to the stream."""
+    nothing = Blocks.none(0, GENESIS, 0)
+    terms = Kind.EPOCH, 1, 0, 1, 0, GENESIS, 5, nothing, NO_CHECK, b"\xff\xfe/1", None
+    message = sealed(Block(*terms))
+    standby = Standby("here/1", Tip(), Timing(), sealed)
+    standby.begin(0, 0)
+    read = unpack(pack(message), 1)
+    assert Apply(read) in standby.message(0, read)

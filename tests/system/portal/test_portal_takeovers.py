@@ -1,0 +1,188 @@
+"""Who holds an old mailbox, a copied passkey or a session that was just ended keeps nothing: what
+was proved is looked at again where it takes effect."""
+
+import asyncio
+
+import pytest
+
+from tests.support.portal.authenticator import Authenticator
+from tests.support.portal.people import DOMAIN, ORIGIN, PASSWORD
+from tests.support.portal.provider import LocalProvider
+from tests.system.portal.test_portal_people import at, logged_in, posted, with_passkey
+
+ANNA, NEW, THIEF = "anna@example.com", "anna@example.org", "thief@example.com"
+PROOF = {"password": PASSWORD}
+
+
+async def new_address(people, client, mail=NEW):
+    await posted(client, "mail", mail=mail, **PROOF)
+    await people.accounts.drain()
+    return {"mail": mail, "code": people.mailbox.code(mail)}
+
+
+@pytest.mark.promise(
+    "A code that an address was mailed is worth nothing once the account has another address",
+    group="portal",
+)
+def test_a_code_of_the_old_address_resets_nothing_after_a_change(people):
+    async def test(people):
+        anna = await people.person(ANNA)
+        async with people.client("203.0.113.5") as thief:
+            await posted(thief, "password/forget", mail=ANNA)
+            await people.accounts.drain()
+            stolen = people.mailbox.code(ANNA)
+            body = await new_address(people, anna)
+            assert (await posted(anna, "mail/confirm", **body)).status_code == 200
+            body = {"mail": NEW, "code": stolen, "password": "the thief's passphrase"}
+            assert (await posted(thief, "password/reset", **body)).status_code == 401
+        await people.log_in(NEW)
+
+    people(test)
+
+
+@pytest.mark.parametrize("what", ["forget", "reset"])
+def test_a_reset_that_a_change_of_address_overtakes_is_none(people, what):
+    async def test(people):
+        anna, accounts = await people.person(ANNA), people.accounts
+        change = await new_address(people, anna)
+        async with people.client("203.0.113.5") as thief:
+            body = {"mail": ANNA}
+            if what == "reset":
+                await posted(thief, "password/forget", **body)
+                await accounts.drain()
+                code = people.mailbox.code(ANNA)
+                body |= {"code": code, "password": "the thief's passphrase"}
+            find = accounts._user
+
+            async def found(mail):
+                row = await find(mail)
+                accounts._user = find
+                assert (await posted(anna, "mail/confirm", **change)).status_code == 200
+                return row
+
+            accounts._user = found
+            await posted(thief, f"password/{what}", **body)
+            await accounts.drain()
+            if what == "forget":
+                code = people.mailbox.code(ANNA)
+                body = {"mail": NEW, "code": code, "password": "the thief's passphrase"}
+                assert (await posted(thief, "password/reset", **body)).status_code in (401, 422)
+        await people.log_in(NEW)
+
+    people(test)
+
+
+@pytest.mark.promise(
+    "A passkey that is removed during a login logs nobody in, and of two logins with one count of "
+    "a passkey one is refused",
+    group="portal",
+)
+def test_a_passkey_that_is_removed_during_its_login_logs_nobody_in(people):
+    async def test(people):
+        anna, device = await with_passkey(people, ANNA)
+        (row,) = (await anna.get("/v1/passkeys")).json()
+        find, path = people.database.row, f"passkeys/{row['id']}/remove"
+
+        async def removed(query, **values):
+            found = await find(query, **values)
+            if "from passkeys" in query:
+                people.database.row = find
+                assert (await posted(anna, path, **PROOF)).status_code == 200
+            return found
+
+        people.database.row = removed
+        async with people.client() as thief:
+            assert (await logged_in(thief, device)).status_code == 401
+        assert len((await anna.get("/v1/sessions")).json()) == 1
+
+    people(test)
+
+
+def test_a_copied_passkey_and_the_real_one_do_not_both_log_in_at_once(people):
+    """Both answers have the same count, and both are looked at before either is written."""
+
+    async def test(people):
+        _, device = await with_passkey(people, ANNA)
+        count, answers = device.count, []
+        async with people.client() as client:
+            for _ in range(2):
+                begun = (await posted(client, "login/passkey/begin")).json()
+                device.count = count
+                signed = device.sign(begun["options"])
+                answers.append({"ticket": begun["ticket"], "credential": signed})
+            find, both = people.database.row, asyncio.Barrier(2)
+
+            async def found(query, **values):
+                row = await find(query, **values)
+                if "from passkeys" in query:
+                    await both.wait()
+                return row
+
+            people.database.row = found
+            done = await asyncio.gather(
+                *(posted(client, "login/passkey", **answer) for answer in answers)
+            )
+        assert sorted(one.status_code for one in done) == [200, 401]
+
+    people(test)
+
+
+@pytest.mark.promise(
+    "A request that gives lasting access to an account (another address, a passkey, an "
+    "authenticator, a provider's login) does nothing once its session was ended, also during it",
+    group="portal",
+)
+@pytest.mark.parametrize("what", ["mail", "passkey", "authenticator", "provider"])
+def test_a_session_that_is_ended_during_a_request_leaves_nothing(people, what):
+    async def test(people):
+        await people.sign_up(ANNA)
+        thief = people.client("203.0.113.5", (await people.log_in(ANNA))["access_token"])
+        with LocalProvider() as provider:
+            at(people, provider)
+            path, body = await prepared(people, thief, provider, what)
+            owned, name = {
+                "mail": (people.accounts, "use_code"),
+                "passkey": (people.passkeys.tickets, "use"),
+                "authenticator": (people.accounts, "_use_totp"),
+                "provider": (people.provider, "_claims"),
+            }[what]
+            owner, ended = people.client(token=(await people.log_in(ANNA))["access_token"]), []
+            real = getattr(owned, name)
+
+            async def overtaken(*values):
+                """The owner logs out everywhere after the last check."""
+                found = await real(*values)
+                ended.append((await owner.post("/v1/logout-everywhere")).status_code)
+                return found
+
+            setattr(owned, name, overtaken)
+            answer = await posted(thief, path, **body)
+            assert ended == [200]
+            assert answer.status_code == 401, answer.text
+        query = """
+            select mail, totp_is_confirmed, provider_subject,
+                (select count(*) from passkeys) as passkeys from users
+        """
+        row = await people.database.row(query)
+        expected = {"mail": ANNA, "totp_is_confirmed": False, "provider_subject": None}
+        assert row == expected | {"passkeys": 0}
+
+    people(test)
+
+
+async def prepared(people, thief, provider, what):
+    """The last request of what a thief who knows the password has begun: its path and body."""
+    if what == "mail":
+        return "mail/confirm", await new_address(people, thief, THIEF)
+    if what == "passkey":
+        begun = (await posted(thief, "passkeys/begin", **PROOF)).json()
+        made = Authenticator(ORIGIN, DOMAIN).make(begun["options"])
+        return "passkeys", {"ticket": begun["ticket"], "label": "x", "credential": made}
+    if what == "authenticator":
+        pyotp = pytest.importorskip("pyotp")
+        secret = (await posted(thief, "totp", **PROOF)).json()["secret"]
+        return "totp/confirm", {"code": pyotp.TOTP(secret).at(people.clock.at)}
+    begun = (await posted(thief, "provider/link", **PROOF)).json()
+    claims = {"sub": "thief", "email": THIEF, "email_verified": True}
+    state, code = provider.log_in(begun["url"], **claims)
+    return "login/provider", {"state": state, "code": code}
