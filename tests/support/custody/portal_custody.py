@@ -32,11 +32,10 @@ from openoutcry.custody.evm.encoding import (
 from openoutcry.custody.hsm import SOFTHSM, Hsm
 from openoutcry.custody.store import Store
 from openoutcry.custody.utxo.node import RegtestNode
-from openoutcry.order_entry.passwords import password_hasher
 from tests.support.custody.anvil import binary, token_code
 from tests.support.custody.party import PIN, softhsm
 from tests.support.pipeline import warm_outcry
-from tests.support.portal.people import PASSWORD
+from tests.support.portal.people import CHEAP, PASSWORD
 from tests.support.portal.portal_venue import CHOICES, INSTRUMENT, PortalVenue
 from tests.support.processes import OUTCRY, free_port
 from tests.support.waiting import BOUND_S, wait_until
@@ -183,9 +182,8 @@ class PortalCustody:
             signer = SIGNER + wallet + TOKEN_LIMIT
         top = f'whitelist_wait_s = {self.wait_s}\nsanctions = "listed.txt"'
         text = custody.format(**values).replace("whitelist_wait_s = 0", top)
-        hasher = password_hasher()
         for name in PEOPLE:
-            words = f'name = "{name}"\npassword = "{hasher.hash(f"word {name}")}"'
+            words = f'name = "{name}"\npassword = "{CHEAP.hash(f"word {name}")}"'
             text += f'[[person]]\n{words}\nrole = "supervisor"\n'
         self.write("listed.txt", "# none yet\n")
         self.write("custody.toml", text)

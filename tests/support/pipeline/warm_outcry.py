@@ -42,6 +42,7 @@ leave in their worker's environment must be here: else each process of later tes
 LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
 SCRIPTS = (
     "tests.support.order_entry.sessions_venue",
+    "tests.support.portal.served_portal",
     "tests.support.replica.replica_nodes",
     "tests.support.venue.dying_desk",
     "tests.support.venue.served_venue",
@@ -62,7 +63,8 @@ PR_GET_TID_ADDRESS = 40
 ROOM = "-" * 4_096
 """An argument of the warm process, over which the arguments of those that it forks are written."""
 PORTAL = ["-m", "openoutcry", "portal", "serve"]
-"""The arguments of a command that starts commands."""
+TESTS_PORTAL = str(Path(__file__).parents[1] / "portal" / "served_portal.py")
+"""The arguments of a command that starts commands, and the script that does so for tests."""
 
 
 def surroundings(environment: Mapping[str, str]) -> Any:
@@ -297,7 +299,7 @@ def become(request: dict[str, Any], fds: Sequence[int]) -> None:
     sys.argv = request["arguments"][1:]
     show(request["arguments"], (f"{name}={value}" for name, value in os.environ.items()))
     choose_other_ports()
-    if sys.argv[: len(PORTAL)] == PORTAL:
+    if sys.argv[: len(PORTAL)] == PORTAL or sys.argv[0] == TESTS_PORTAL:
         warm_what_it_starts()
 
 

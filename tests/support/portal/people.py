@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import argon2
 import httpx
 import psycopg
 from aiosmtpd.controller import Controller
@@ -30,9 +29,9 @@ from openoutcry.portal.accounts.provider import Provider
 from openoutcry.portal.accounts.routes import add_accounts
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.database import Database, migrate
+from tests.support.portal.served_portal import CHEAP
 from tests.support.processes import free_port
 
-CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "seven crooked ladders"
 DOMAIN, ORIGIN = "portal.example", "https://portal.example"
 BEGIN = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -5,6 +5,7 @@ import hmac
 import json
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,15 +15,20 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import urlencode
 
 import httpx
 
+from openoutcry.portal import init
 from openoutcry.venue.desk import ask
+from openoutcry.venue.file import read_venue
 from openoutcry.wire.errors import OutcryError
+from tests.support import plain_http
 from tests.support.pipeline import warm_outcry
-from tests.support.portal.people import PASSWORD, last_code
-from tests.support.processes import OUTCRY, free_port
+from tests.support.portal import served_portal
+from tests.support.portal.people import CHEAP, PASSWORD, last_code
+from tests.support.processes import free_port
 from tests.support.venue.served_venue import ServedVenue
 from tests.support.waiting import BOUND_S, wait_until
 
@@ -138,14 +144,19 @@ class Person:
 class PortalVenue:
     """Starts the venue and the portal in ``folder``; both end with the context."""
 
+    serve = (sys.executable, served_portal.__file__)
+    """What serves: where the work for a password is tested, the command itself."""
+
     def __init__(self, folder: Path, users: int = 24, *options: str) -> None:
         self.folder, self.options, self.count = folder, options, 0
         self.people: list[Person] = []
         self.port = free_port()
         self.venue = ServedVenue(folder, NOW, "", venue_text())
-        command = [*OUTCRY, "portal", "init", "venue.toml", f"--users={users}"]
-        command += [f"--first={FIRST}", f"--fix=127.0.0.1:{free_port()}"]
-        warm_outcry.run_command(command, cwd=folder, check=True)
+        # As `outcry portal init`, whose hashes take 0.2 s of a processor for each user, and as much
+        # at each login.
+        file, address = read_venue(folder / "venue.toml"), f"127.0.0.1:{free_port()}"
+        with patch.object(init, "password_hasher", lambda: CHEAP):
+            init.prepare(file, FIRST, users, address)
         (folder / "portal.toml").write_text(CHOICES)
         self.portal: subprocess.Popen[str] | None = None
 
@@ -169,7 +180,7 @@ class PortalVenue:
             self.venue.stop()
 
     def start_portal(self) -> None:
-        command = [*OUTCRY, "portal", "serve", "venue.toml", f"--listen=127.0.0.1:{self.port}"]
+        command = [*self.serve, "venue.toml", f"--listen=127.0.0.1:{self.port}"]
         command += ["--settings=portal.toml"]
         out = (self.folder / "portal.log").open("a")
         self.portal = warm_outcry.Process(
@@ -180,7 +191,7 @@ class PortalVenue:
             assert self.portal is not None
             assert self.portal.poll() is None, (self.folder / "portal.log").read_text()
             try:
-                return httpx.get(f"{self.url}/readyz").status_code == 200
+                return plain_http.get(f"{self.url}/readyz").status_code == 200
             except httpx.TransportError:
                 return False
 
@@ -220,7 +231,7 @@ class PortalVenue:
         self.count += 1
         mail = f"person{self.count}@example.com"
         body = {"mail": mail, "password": PASSWORD}
-        with httpx.Client(base_url=self.url, timeout=BOUND_S) as client:
+        with plain_http.client(self.url) as client:
             assert client.post("/v1/register", json=body).status_code == 202
             code = self.code(mail)
             verified = client.post("/v1/verify", json=body | {"code": code})
@@ -338,7 +349,7 @@ class SignedClient:
     def __init__(self, url: str, person: Person | None) -> None:
         self.person = person
         headers = {"x-mbx-apikey": person.api_key} if person else {}
-        self.http = httpx.Client(base_url=url, headers=headers, timeout=BOUND_S)
+        self.http = plain_http.client(url, headers=headers)
 
     def __enter__(self) -> "SignedClient":
         return self

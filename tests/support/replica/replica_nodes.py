@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.client.ouch import OuchClient
-from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.venue.desk import ask
 from openoutcry.wire.errors import OutcryError
 from tests.support.pipeline import warm_outcry
+from tests.support.portal.served_portal import CHEAP
 from tests.support.processes import free_port
 from tests.support.venue.served_venue import FileClock, ns
 from tests.support.waiting import BOUND_S
@@ -115,7 +115,7 @@ class Node:
             port=self.port,
             lease_ms=lease_ms,
             every=every,
-            hash=password_hasher().hash(WORD),
+            hash=CHEAP.hash(WORD),
         )
         self.file.write_text(text + more)
         self.file.chmod(0o600)

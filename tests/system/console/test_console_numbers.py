@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from tests import ROOT
+from tests.support.waiting import BOUND_S
 
 CASES = [
     ("whole", ["9223372036854775807"], "9,223,372,036,854,775,807"),
@@ -37,7 +38,10 @@ def test_no_digit_is_lost_on_a_page(tmp_path):
         "console.log(JSON.stringify(cases.map(([name, terms]) => kit[name](...terms))));"
     )
     done = subprocess.run(
-        ["node", "--input-type=module", "-e", script], capture_output=True, text=True, timeout=60
+        ["node", "--input-type=module", "-e", script],
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [case[2] for case in CASES]

@@ -13,10 +13,11 @@ from openoutcry.custody.reserves import ReservesError, check, message_of, prove,
 from openoutcry.custody.risk_score import Rules
 from openoutcry.custody.settings import Person
 from openoutcry.custody.sockets import Server
-from openoutcry.order_entry.passwords import password_hasher
 from tests.support.custody.chains import NAME, need_hsm, need_node
 from tests.support.custody.desk import Desk
 from tests.support.custody.party import COIN, NAMES, Processes, softhsm
+from tests.support.portal.people import CHEAP
+from tests.support.waiting import BOUND_S
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +37,8 @@ def desk(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def persons():
-    hasher = password_hasher()
     rows = (("anna", "supervisor"), ("bert", "supervisor"), ("carl", "operator"))
-    return Persons(tuple(Person(name, hasher.hash(f"word {name}"), role) for name, role in rows))
+    return Persons(tuple(Person(name, CHEAP.hash(f"word {name}"), role) for name, role in rows))
 
 
 def test_an_unusual_withdrawal_waits_for_two_people(desk, persons):
@@ -179,7 +179,7 @@ def test_signers_are_processes_and_what_waits_for_one_is_paid_once(desk):
     processes = Processes(folder)
     attest = Server(folder / "attest.sock", desk.party.attestor.answer)
     try:
-        assert processes.start("signer1", pin="0000").wait(60) == 1
+        assert processes.start("signer1", pin="0000").wait(BOUND_S) == 1
         assert "PIN is wrong" in (folder / "signer1.log").read_text()
         processes.start("signer1")
         processes.wait("signer1")

@@ -21,7 +21,7 @@ from openoutcry.replay.events import starting_point
 from openoutcry.wire import ORDER_DTYPE
 from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, alive, find_pipeline, stage_pids
-from tests.support.waiting import BOUND_S
+from tests.support.waiting import BOUND_S, wait_until
 
 Run = Callable[..., dict[str, Any]]
 ORDERS = 20_000
@@ -199,8 +199,9 @@ def test_a_signal_drains_and_stops(number: int, topology: str, tmp_path: Path) -
     with warm_outcry.Process(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        children = stage_pids(find_pipeline(process.pid))
-        time.sleep(0.3)
+        pipeline = find_pipeline(process.pid)
+        children = stage_pids(pipeline)
+        wait_until(lambda: pipeline.positions()["events"], "the first events")
         process.send_signal(number)
         out, err = process.communicate(timeout=BOUND_S)
     result = json.loads(out)

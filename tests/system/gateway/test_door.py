@@ -304,9 +304,10 @@ def test_both_doors_refuse_and_count_alike(tmp_path: Path) -> None:
                 software.receiver.allow(1)
             orders, counts = software.give(packets)
         assert counts[counter_of(rule)] > 0
-        wanted, judged = judged_packets(packets)
-        assert len(orders) < len(wanted)
-        cases.append(_case(packets, wanted, judged))
+        assert len(orders) < len(judged_packets(packets)[0])
+        # Most senders are there only to fill the software door's table.
+        shown = packets[-RANGES_MAX - 2 :]
+        cases.append(_case(shown, *judged_packets(shown)))
     path = tmp_path / "cases.json"
     path.write_text(json.dumps(cases))
     run = tmp_path / "run"

@@ -1,14 +1,14 @@
 """Identities decided in the console: by a supervisor, who proves each decision, with everything in
 the record of its user."""
 
-import httpx
 import pytest
 from starlette.testclient import TestClient
 
 from openoutcry.console.console import Console
 from openoutcry.console.server import make_app
-from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.venue.file import read_venue
+from tests.support import plain_http
+from tests.support.portal.people import CHEAP
 
 WORD = "nine upright herons"
 OPERATORS = """
@@ -31,7 +31,7 @@ def console(portal_venue):
     """The application of a console of the portal's venue."""
     path = portal_venue.folder / "console.toml"
     text = (portal_venue.folder / "venue.toml").read_text()
-    path.write_text(text + OPERATORS.format(hash=password_hasher().hash(WORD)))
+    path.write_text(text + OPERATORS.format(hash=CHEAP.hash(WORD)))
     path.chmod(0o600)
     page = Console(read_venue(path))
     yield make_app(page)
@@ -50,7 +50,7 @@ def submitted(portal_venue):
     """A user's client, with an identity and a paper that wait."""
     person = portal_venue.person()
     headers = {"authorization": f"Bearer {person.token}"}
-    client = httpx.Client(base_url=portal_venue.url, headers=headers)
+    client = plain_http.client(portal_venue.url, headers=headers)
 
     def post(path, **more):
         key = {"idempotency-key": path.rpartition("/")[2].partition("?")[0]}

@@ -7,12 +7,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
-import httpx
 import msgpack
 import pytest
 from websockets.sync.client import connect
 
 from openoutcry.client.portal import PortalClient, PortalError
+from tests.support import plain_http
 from tests.support.portal.people import PASSWORD
 from tests.support.waiting import BOUND_S, wait_until
 
@@ -147,24 +147,24 @@ def test_refusals_are_problems_with_stable_codes(portal_venue, two):
             one.ask("GET", path, dict)
         assert refused.value.status == status
     url = f"{portal_venue.url}/v1/orders"
-    plain = httpx.post(url, json={})
+    plain = plain_http.post(url, json={})
     assert plain.status_code == 401
     assert plain.headers["content-type"] == "application/problem+json"
     assert set(plain.json()) == {"type", "title", "status", "code", "detail"}
     person = portal_venue.person()
     bearer = {"authorization": f"Bearer {person.token}"}
     terms = {"symbol": "BTC-USD", "side": "buy", "type": "limit", "quantity": "1", "price": "1"}
-    missing = httpx.post(url, json=terms, headers=bearer)
+    missing = plain_http.post(url, json=terms, headers=bearer)
     assert (missing.status_code, missing.json()["code"]) == (400, "idempotency_key_missing")
-    assert httpx.put(url).status_code == 405
+    assert plain_http.request("PUT", url).status_code == 405
 
 
 def test_an_answer_has_a_tag_and_is_not_sent_again(portal_venue):
     url = f"{portal_venue.url}/v1/instruments"
-    first = httpx.get(url)
-    again = httpx.get(url, headers={"if-none-match": first.headers["etag"]})
+    first = plain_http.get(url)
+    again = plain_http.get(url, headers={"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
-    other = httpx.get(url, headers={"if-none-match": '"other"'})
+    other = plain_http.get(url, headers={"if-none-match": '"other"'})
     assert other.json() == first.json()
 
 
@@ -180,16 +180,16 @@ def test_no_signature_holds_for_another_request(portal_venue, two):
         {"headers": proof},
     ):
         sent = {"url": f"{portal_venue.url}/v1/orders", "content": body, "headers": headers}
-        assert httpx.post(**(sent | change)).status_code == 401
+        assert plain_http.post(**(sent | change)).status_code == 401
     read = one.proof("GET", "/v1/orders")
-    assert httpx.get(f"{portal_venue.url}/v1/orders", headers=read).status_code == 200
+    assert plain_http.get(f"{portal_venue.url}/v1/orders", headers=read).status_code == 200
     for method, path in (("DELETE", "/v1/orders"), ("GET", "/v1/fills"), ("GET", "/v1/orders/1")):
         headers_of = read | ({"idempotency-key": "z"} if method == "DELETE" else {})
-        answer = httpx.request(method, portal_venue.url + path, headers=headers_of)
+        answer = plain_http.request(method, portal_venue.url + path, headers=headers_of)
         assert answer.status_code == 401, (method, path)
-    assert httpx.post(**sent).status_code == 422, "the signature is right, the order is not"
+    assert plain_http.post(**sent).status_code == 422, "the signature is right, the order is not"
     old = headers | {"x-timestamp": str(int(headers["x-timestamp"]) - 60_000)}
-    assert httpx.post(**(sent | {"headers": old})).status_code == 401
+    assert plain_http.post(**(sent | {"headers": old})).status_code == 401
 
 
 class Follower:

@@ -3,9 +3,9 @@
 import random
 from decimal import ROUND_DOWN, Context, Decimal
 
-import httpx
 import pytest
 
+from tests.support import plain_http
 from tests.support.console.console_browser import needs_chromium, started
 from tests.support.console.page_attack import (
     attack,
@@ -266,6 +266,6 @@ def test_the_cookie_of_a_session_is_for_its_own_page_alone(browser, venue):
     jar = {"outcry_session": cookie["value"]}
     headers = {"x-outcry-page": "1", "origin": "http://evil.example"}
     url = f"{venue.url}/page/session/refresh"
-    assert httpx.post(url, cookies=jar, headers=headers).status_code == 403
-    assert httpx.post(url, cookies=jar).status_code == 403
-    assert httpx.delete(f"{venue.url}/page/session", cookies=jar).status_code == 403
+    assert plain_http.post(url, cookies=jar, headers=headers).status_code == 403
+    assert plain_http.post(url, cookies=jar).status_code == 403
+    assert plain_http.request("DELETE", f"{venue.url}/page/session", cookies=jar).status_code == 403

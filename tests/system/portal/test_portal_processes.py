@@ -12,6 +12,7 @@ import pytest
 from websockets.sync.client import connect
 
 from openoutcry.host.processes import named_children
+from tests.support import plain_http
 from tests.support.portal.portal_venue import CHOICES, PortalVenue
 from tests.support.waiting import BOUND_S, wait_until
 
@@ -127,7 +128,7 @@ def test_a_stream_at_one_process_has_what_is_ordered_at_another(portal, both):
 
 def test_metrics_are_those_of_all_processes(portal, both):
     def counted():
-        text = httpx.get(f"{portal.url}/metrics").text
+        text = plain_http.get(f"{portal.url}/metrics").text
         rows = [row for row in text.splitlines() if row.startswith("outcry_portal_requests_total")]
         return sum(float(row.rpartition(" ")[2]) for row in rows if "/api/v3/ping" in row)
 

@@ -3,10 +3,10 @@ once, whatever process dies."""
 
 from decimal import Decimal
 
-import httpx
 import pytest
 
 from openoutcry.client.portal import PortalClient, PortalError
+from tests.support import plain_http
 from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_venue import Person, until_killed
 from tests.support.waiting import wait_until
@@ -178,7 +178,7 @@ def test_the_unused_address_of_a_sub_account_logs_nobody_in(portal_venue):
     anna = portal_venue.person()
     with native_of(portal_venue, anna) as native:
         mail = native.new_sub_account("grid").mail
-    with httpx.Client(base_url=portal_venue.url) as client:
+    with plain_http.client(portal_venue.url) as client:
         for password in ("", "seven crooked ladders"):
             answer = client.post("/v1/login", json={"mail": mail, "password": password})
             assert answer.status_code in (401, 422), answer.text

@@ -9,7 +9,6 @@ import json
 import re
 import time
 
-import httpx
 import pytest
 from websockets.sync.client import connect
 
@@ -17,6 +16,7 @@ from openoutcry.client.portal import PortalClient
 from openoutcry.portal.spot.rest import ROUTES, WITHDRAW
 from openoutcry.portal.spot.sockets import METHODS
 from tests import ROOT
+from tests.support import plain_http
 from tests.support.portal.people import PASSWORD
 from tests.support.waiting import BOUND_S, wait_until
 
@@ -114,7 +114,7 @@ class Anna:
 def by_token(venue, person):
     """A client with the person's login."""
     headers = {"authorization": f"Bearer {person.token}"}
-    return httpx.Client(base_url=venue.url, headers=headers, timeout=BOUND_S)
+    return plain_http.client(venue.url, headers=headers)
 
 
 def steady(document):

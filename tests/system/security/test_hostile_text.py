@@ -213,9 +213,10 @@ def mails(tmp_path, monkeypatch):
             return None
 
     monkeypatch.setattr(MailServer, "connected", lambda self: Taking())
-    for text in TEXTS:
+    texts = TEXTS[: COUNT // 8]  # each takes more than a millisecond
+    for text in texts:
         send_mail(MailServer("h", 25), "a@example.com", ["b@example.com"], f"[x] {text}", text)
-    for text, raw in zip(TEXTS, sent, strict=True):
+    for text, raw in zip(texts, sent, strict=True):
         message = email.message_from_bytes(raw, policy=policy.default)
         if sorted(set(map(str.lower, message.keys()))) != [
             "content-transfer-encoding", "content-type", "from", "mime-version", "subject", "to",

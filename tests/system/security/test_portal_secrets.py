@@ -15,6 +15,7 @@ from websockets.sync.client import connect
 
 from openoutcry.portal.database import start_embedded
 from openoutcry.portal.spot.rest import ROUTES
+from tests.support import plain_http
 from tests.support.console.console_venue import written
 from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_venue import PortalVenue
@@ -52,7 +53,7 @@ def test_no_secret_of_the_portal_is_in_what_it_writes_or_shows(tmp_path):
             secrets |= {"access token": one.token, "code": portal.code(one.mail)}
             words = json.loads((tmp_path / "v/journal-portal/sessions.json").read_text())
             secrets |= {f"session {name}": word for name, word in list(words.items())[:2]}
-            with httpx.Client(base_url=portal.url, timeout=BOUND_S) as client:
+            with plain_http.client(portal.url) as client:
                 client.headers["authorization"] = f"Bearer {one.token}"
                 body = {"password": PASSWORD}
                 seed = client.post("/v1/totp", json=body).json()["secret"]
@@ -93,9 +94,9 @@ def test_no_secret_of_the_portal_is_in_what_it_writes_or_shows(tmp_path):
                         faults += look(secrets, content, f"{name} of {one_process.pid}")
             # Without its database it says so, and not with the password.
             server.cleanup()
-            shown.append(httpx.get(f"{portal.url}/readyz").text)
+            shown.append(plain_http.get(f"{portal.url}/readyz").text)
             body = {"mail": two.mail, "password": PASSWORD}
-            answer = httpx.post(f"{portal.url}/v1/login", json=body)
+            answer = plain_http.post(f"{portal.url}/v1/login", json=body)
             assert answer.status_code == 503
             shown.append(answer.text)
     finally:
@@ -172,9 +173,9 @@ def test_hostile_text_in_any_field_of_the_portal_speaks_to_nothing(tmp_path_fact
                 wrong = [f"is {kind}"] if text and kind != "text/plain" else []
             faults.extend((where, one) for one in wrong + controls(text))
 
-        page = Shape(httpx.get(portal.url).text)
+        page = Shape(plain_http.get(portal.url).text)
         assert ("script", ("type", "src")) in page.elements
-        with httpx.Client(base_url=portal.url, timeout=BOUND_S) as client:
+        with plain_http.client(portal.url) as client:
             for number in range(300):
                 path = POSTS[number % len(POSTS)]
                 body = dict.fromkeys(WANTED[path], "x" * 12)

@@ -23,12 +23,13 @@ from openoutcry.market_data import mold
 from openoutcry.market_data.glimpse import fetch
 from openoutcry.order_entry import soupbin
 from openoutcry.wire.peers import owner_of
+from tests.support import plain_http
 from tests.support.adversary.other_user import NOBODY, as_root
 from tests.support.console.console_venue import ApiClient, ConsoleVenue, ScreenClient
 from tests.support.order_entry.sessions_venue import KEY, Client
 from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_venue import PortalVenue, SignedClient
-from tests.support.processes import free_port
+from tests.support.processes import OUTCRY, free_port
 from tests.support.user_commands import run
 from tests.support.waiting import BOUND_S
 
@@ -110,14 +111,16 @@ def url_port(url: str) -> int:
 
 
 def from_address(url: str, source: str) -> httpx.Client:
-    return httpx.Client(
-        base_url=url, timeout=BOUND_S, transport=httpx.HTTPTransport(local_address=source)
-    )
+    return plain_http.client(url, source)
+
+
+def from_other() -> httpx.HTTPTransport:
+    return httpx.HTTPTransport(verify=False, local_address=OTHER)
 
 
 def operator_gets_in(floor: Floor) -> None:
     """At the console from another address, and at the desk."""
-    client = ApiClient(floor.url, transport=httpx.HTTPTransport(local_address=OTHER))
+    client = ApiClient(floor.url, transport=from_other())
     with client as anna:
         assert anna.log_in("anna").status_code == 200
         assert anna.get("/api/overview").status_code == 200
@@ -164,7 +167,7 @@ def test_connections_and_hashing_of_pages(floor: Floor) -> None:
         head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         take(url_port(url), 60, head.encode() + body)
     operator_gets_in(floor)
-    page = ScreenClient(floor.screen_url, transport=httpx.HTTPTransport(local_address=OTHER))
+    page = ScreenClient(floor.screen_url, transport=from_other())
     with page as one:
         assert one.log_in("PAGE1").status_code == 200
         one.ready()
@@ -275,7 +278,9 @@ def test_logins_over_shared_memory(floor: Floor) -> None:
 
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalVenue]:
-    with PortalVenue(tmp_path_factory.mktemp("portal-shares")) as venue:
+    venue = PortalVenue(tmp_path_factory.mktemp("portal-shares"))
+    venue.serve = (*OUTCRY, "portal", "serve")
+    with venue:
         yield venue
 
 

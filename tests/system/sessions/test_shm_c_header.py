@@ -8,6 +8,7 @@ import pytest
 
 from openoutcry.dpdk_shim import authentication
 from tests import ROOT
+from tests.support.waiting import BOUND_S
 
 HASHER = r"""
 #include "outcry_client.h"
@@ -37,9 +38,9 @@ int main(void) {
 def test_its_tags_and_packets_are_those_of_python(tmp_path):
     (tmp_path / "hash.c").write_text(HASHER)
     command = ["cc", "-std=c11", "-O2", "-I", str(ROOT / "client" / "c"), "hash.c", "-o", "hash"]
-    subprocess.run(command, cwd=tmp_path, check=True, timeout=60)
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=BOUND_S)
     said = subprocess.run(
-        [str(tmp_path / "hash")], capture_output=True, text=True, check=True, timeout=60
+        [str(tmp_path / "hash")], capture_output=True, text=True, check=True, timeout=BOUND_S
     )
     *tags, packet = said.stdout.split("\n")[:-1]
     key, data = bytes(range(32)), bytes(i % 251 for i in range(2048))

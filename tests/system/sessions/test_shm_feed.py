@@ -107,7 +107,7 @@ def test_a_reader_in_c_gets_the_same_messages(tmp_path):
     (tmp_path / "reader.c").write_text(READER)
     command = ["cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror"]
     command += ["-I", str(ROOT / "client" / "c"), "reader.c", "-o", "reader"]
-    subprocess.run(command, cwd=tmp_path, check=True, timeout=60)
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=BOUND_S)
     path = str(tmp_path / "shm.socket")
     rows = [row("ONE", 1), row("TWO", 2)]
     with (

@@ -124,7 +124,9 @@ def test_the_example_in_c_trades_with_a_venue(tmp_path, language):
     program = tmp_path / "example"
     warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2"]
     subprocess.run(
-        [*compiler, *warnings, str(C / "example.c"), "-o", str(program)], check=True, timeout=60
+        [*compiler, *warnings, str(C / "example.c"), "-o", str(program)],
+        check=True,
+        timeout=BOUND_S,
     )
     path = str(tmp_path / "shm.socket")
     with Venue([row("ONE", 1)], durability="none", shm=path) as venue:

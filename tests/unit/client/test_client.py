@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from openoutcry.client import price4
+from openoutcry.client import OuchClient, ouch, price4
 from openoutcry.client.waiting import Received
+from openoutcry.wire.messages import OUCH42
 
 
 @pytest.mark.parametrize("price", ["0", "-1", "1.00005", "abc", "429496.7296", 1.5])
@@ -32,3 +33,21 @@ def test_what_has_come_is_taken_without_waiting():
         assert received.more(time.monotonic() - 1) is True
         assert received.take(1) == b"x"
     assert timeouts == [0.0, None, 0.0, None]
+
+
+def test_a_message_has_its_own_number_and_not_the_next_ones(monkeypatch):
+    """A later login asks for what follows the last number: one too high loses a message."""
+
+    class Connection:
+        def __init__(self, *_, **__):
+            self.sequence = 7
+
+        def receive(self, timeout_s):
+            if self.sequence == 9:
+                return None
+            self.sequence += 1
+            return OUCH42.from_server("S").pack(event="S")
+
+    monkeypatch.setattr(ouch, "SoupBinConnection", Connection)
+    client = OuchClient("127.0.0.1", 1, "ONE", "word")
+    assert [message.sequence for message in client.messages(0)] == [7, 8]

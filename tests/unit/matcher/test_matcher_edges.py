@@ -313,3 +313,16 @@ def test_malformed_instrument_limits_never_reach_the_engine():
     """make_instruments refuses what the engine could not hold."""
     with pytest.raises(ValueError, match="instrument row 0: top_share_bps is 10001"):
         make_instruments([{"symbol": "A", "top_share_bps": 10_001}])
+
+
+@ENGINES
+def test_of_orders_that_expire_at_one_moment_the_first_entered_goes_first(
+    make_script, engine_class
+):
+    """Whatever their place in the heap: the ids and prices are in no order."""
+    script, ids = make_script(engine_class), (5, 2, 9, 1, 7, 3)
+    script.send("TIME 1")
+    for order_id in ids:
+        script.send(f"NEW id={order_id} BUY 1@{100 - order_id} GTD until=10")
+    over = [event for event in script.send("TIME 11") if event["kind"] == EventKind.EXPIRED]
+    assert [event["order_id"] for event in over] == list(ids)

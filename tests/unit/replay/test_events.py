@@ -24,6 +24,7 @@ from openoutcry.replay.checkpoint import (
 from openoutcry.replay.event_hash import START, hash_array
 from openoutcry.replay.events import (
     STEP,
+    count_trades,
     events_of,
     gathered_events_of,
     starting_point,
@@ -31,8 +32,9 @@ from openoutcry.replay.events import (
 from openoutcry.replay.export import export
 from openoutcry.replay.replay import instruments_to_json, replay
 from openoutcry.replay.sql import VIEWS, query
+from openoutcry.wire.enums import EventFlag, EventKind, Side
 from openoutcry.wire.errors import JournalError
-from openoutcry.wire.records import CLOCK_DTYPE
+from openoutcry.wire.records import CLOCK_DTYPE, EVENT_DTYPE
 from tests.support.market_data.feed_journal import each_second_trades, without_its_begin
 
 ORDERS, CAPACITY = 12_000, 1 << 12
@@ -287,3 +289,17 @@ def test_a_checkpoint_is_made_where_it_is_asked_for(tmp_path):
     assert make_checkpoint_at(home, 201) == []
     assert checkpoint_seqs(home) == [150, 201, 300]
     assert read_checkpoint(path).facts["state_hash"] == replay(home, 201)["state_hash"]
+
+
+def test_a_trade_counts_once_in_continuous_trading_and_in_an_auction():
+    """Both of its sides are told, and each is told as filled."""
+    continuous, auction = np.zeros(2, EVENT_DTYPE), np.zeros(2, EVENT_DTYPE)
+    for trade in (continuous, auction):
+        trade["kind"], trade["side"] = EventKind.FILLED, [Side.SELL, Side.BUY]
+    continuous["flags"][0] = EventFlag.MAKER
+    auction["flags"] = EventFlag.AUCTION
+    assert count_trades(continuous) == 1
+    assert count_trades(auction) == 1
+    accepted = auction.copy()
+    accepted["kind"] = EventKind.ACCEPTED
+    assert count_trades(np.concatenate([continuous, auction, accepted])) == 2

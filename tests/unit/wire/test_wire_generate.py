@@ -2,12 +2,14 @@
 
 import re
 from importlib import import_module
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from openoutcry.wire import enums, generate
 from openoutcry.wire.layout_hash import LAYOUT_HASH
+from openoutcry.wire.order_ids import ORDER_ID_RANGES, VENUE_ORDER_IDS
 from openoutcry.wire.records import MAGICS, RECORDS
 from tests import ROOT
 from tests.support.wire.wire_generate import HEADER, leaf_fields
@@ -117,3 +119,10 @@ def test_the_command_says_of_each_file_whether_it_changed(tmp_path, monkeypatch,
     expected = [f"{names[0]}: written", *(f"{name}: unchanged" for name in names[1:])]
     assert capsys.readouterr().out.splitlines() == expected
     assert (tmp_path / names[0]).read_text() == generate.generate()[names[0]]
+
+
+def test_every_order_id_has_one_owner():
+    """The ranges cover 64 bits in order, and packets have what is below the venue's own."""
+    assert (ORDER_ID_RANGES[0].first, ORDER_ID_RANGES[-1].last) == (-(2**63), 2**63 - 1)
+    assert all(one.last + 1 == other.first for one, other in pairwise(ORDER_ID_RANGES))
+    assert ORDER_ID_RANGES[0].last < VENUE_ORDER_IDS
