@@ -186,3 +186,45 @@ async def prepared(people, thief, provider, what):
     claims = {"sub": "thief", "email": THIEF, "email_verified": True}
     state, code = provider.log_in(begun["url"], **claims)
     return "login/provider", {"state": state, "code": code}
+
+
+async def at_once(people, path, **body):
+    """The same request from six addresses at once: the statuses, sorted."""
+    clients = [people.client(f"203.0.113.{number}") for number in range(6)]
+    answers = await asyncio.gather(*(posted(client, path, **body) for client in clients))
+    for client in clients:
+        await client.aclose()
+    return sorted(one.status_code for one in answers)
+
+
+@pytest.mark.promise(
+    "A code of an authenticator, a mailed code and a refresh token count once, however many send "
+    "them at the same moment",
+    group="portal",
+)
+def test_what_counts_once_counts_once_at_the_same_moment(people):
+    pyotp = pytest.importorskip("pyotp")
+
+    async def test(people):
+        anna = await people.person(ANNA)
+        secret = (await posted(anna, "totp", **PROOF)).json()["secret"]
+        totp = pyotp.TOTP(secret)
+        code = totp.at(people.clock.at)
+        assert (await posted(anna, "totp/confirm", code=code)).status_code == 200
+        people.clock.advance(seconds=60)
+        login = {"mail": ANNA, **PROOF, "totp": totp.at(people.clock.at)}
+        assert await at_once(people, "login", **login) == [200] + [401] * 5
+        people.clock.advance(hours=25)
+        tokens = await people.log_in(ANNA, totp=totp.at(people.clock.at))
+        again = {"refresh_token": tokens["refresh_token"]}
+        assert await at_once(people, "refresh", **again) == [200] + [401] * 5
+        async with people.client(token=tokens["access_token"]) as ended:
+            assert (await ended.get("/v1/me")).status_code == 401, "one of them was a thief"
+        people.clock.advance(hours=25)
+        await posted(anna, "password/forget", mail=ANNA)
+        await people.accounts.drain()
+        new = {"mail": ANNA, "code": people.mailbox.code(ANNA), "password": "another passphrase"}
+        new["totp"] = totp.at(people.clock.at)
+        assert await at_once(people, "password/reset", **new) == [200] + [401] * 5
+
+    people(test)
