@@ -1,8 +1,10 @@
 """Whether a table's evidence is older than the code that it measures, as git knows it."""
 
+import ast
+import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +57,17 @@ prices are not among them: they are of no code."""
 NO_COMMIT = " The evidence names no commit."
 OLD = " What it measures has changed since."
 OF_SOME = "What some of them measure has changed since."
+C_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
+C_LIKE = (".c", ".cpp", ".h", ".sv", ".v", ".vh")
 Git = Callable[..., str]
 """``git`` with arguments in the project's tree; raises where it fails."""
 
 
 class History:
-    """What git knows of the tree: whether its files are as they were at a commit."""
+    """What git knows of the tree: whether its code is as it was at a commit."""
 
-    def __init__(self, git: Git) -> None:
+    def __init__(self, tree: Path, git: Git) -> None:
+        self.tree = tree
         self.git = git
 
     @classmethod
@@ -71,30 +76,39 @@ class History:
         or a shallow clone, or without git."""
         git = partial(_git, tree)
         try:
-            return cls(git) if git("rev-parse", "--is-shallow-repository") == "false" else None
+            return (
+                cls(tree, git) if git("rev-parse", "--is-shallow-repository") == "false" else None
+            )
         except (OSError, subprocess.SubprocessError):
             return None
 
-    @cached_property
-    def uncommitted(self) -> tuple[str, ...]:
-        """Files whose changes no commit has."""
-        lines = self.git("status", "--porcelain", "--untracked-files=no").splitlines()
-        return tuple(line.split(" -> ")[-1].split(maxsplit=1)[-1] for line in lines)
-
     def changed_since(self, commit: str, date: str, paths: Sequence[str]) -> bool:
-        """Whether a file of ``paths`` is not as it was at ``commit``."""
-        if any(
-            file == path or file.startswith(f"{path}/")
-            for file in self.uncommitted
-            for path in paths
-        ):
-            return True
+        """Whether the code of ``paths`` is not as it was at ``commit``; prose in it (comments and
+        docstrings) is not compared."""
         try:
             self.git("merge-base", "--is-ancestor", commit, "HEAD")
         except subprocess.CalledProcessError:
             # Rebased away since: its day is all that is left to compare.
-            return self.git("log", "-1", "--format=%cs", "--", *paths) > date
-        return bool(self.git("rev-list", "-1", f"{commit}..HEAD", "--", *paths))
+            commit = self.git("rev-list", "-1", f"--until={date} 23:59:59", "HEAD")
+        if not commit:
+            return True
+        names = self.git("diff", "--name-only", "--no-renames", commit, "--", *paths)
+        return any(
+            code_of(name, self._at(commit, name)) != code_of(name, self._now(name))
+            for name in names.splitlines()
+        )
+
+    def _at(self, commit: str, name: str) -> str:
+        """A file's text at a commit; empty if the commit does not have it."""
+        try:
+            return self.git("show", f"{commit}:{name}")
+        except subprocess.CalledProcessError:
+            return ""
+
+    def _now(self, name: str) -> str:
+        """A file's text in the tree, committed or not; empty if there is none."""
+        file = self.tree / name
+        return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
 
     def note(self, document: Mapping[str, Any], paths: Sequence[str]) -> str:
         """The sentence under the table of this evidence, which measures ``paths``; empty if it is
@@ -103,6 +117,29 @@ class History:
         if not commit or "." in commit:  # a release's version instead of a commit
             return NO_COMMIT
         return OLD if self.changed_since(commit, document["date"], paths) else ""
+
+
+def code_of(name: str, text: str) -> str:
+    """A file's text without its comments, docstrings and layout, to compare two versions by."""
+    if name.endswith(C_LIKE):
+        return " ".join(C_COMMENT.sub(" ", text).split())
+    if not name.endswith(".py"):
+        return text.strip()
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [one for one in body if not _is_text(one)]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _is_text(node: ast.AST) -> bool:
+    """A docstring, of a module, class, function or constant."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def kept_note(text: str) -> str:

@@ -44,7 +44,11 @@ def test_a_change_makes_the_evidence_old_before_and_after_its_commit(tmp_path: P
     assert note(measured) == OLD
     git("commit", "-q", "-a", "-m", "two")
     assert note(measured) == OLD
-    assert note(git("rev-parse", "HEAD")) == ""
+    second = git("rev-parse", "HEAD")
+    file.write_text('"""A docstring."""\n\n2  # a comment\n')
+    git("commit", "-q", "-a", "-m", "three")
+    assert note(second) == ""
+    assert note(measured) == OLD
     assert kept_note(OLD) == OLD
 
 

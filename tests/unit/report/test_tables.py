@@ -1,12 +1,13 @@
 """Tables of evidence judge a goal by the interval, and say when they are old."""
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import openoutcry.report.tables as tables
-from openoutcry.report.age import MEASURES, NO_COMMIT, OLD, History, kept_note
+from openoutcry.report.age import MEASURES, NO_COMMIT, OLD, History, code_of, kept_note
 from tests import ROOT
 
 HOST = {"cpu": "x", "cores_usable": 2}
@@ -55,24 +56,33 @@ def test_a_goal_from_below_is_judged_alike() -> None:
 
 
 class FakeGit:
-    """git's answers: commits from old to new, each with the files that it changed."""
+    """git's answers: commits from old to new, each with the file that it changed."""
 
     def __init__(self, commits: list[tuple[str, str, str]], uncommitted: str = "") -> None:
         self.commits, self.uncommitted = commits, uncommitted
 
     def __call__(self, what: str, *arguments: str) -> str:
         names = [name for name, _, _ in self.commits]
-        if what == "status":
-            return self.uncommitted
         if what == "merge-base":
             if arguments[1] not in names:
                 raise subprocess.CalledProcessError(1, "git")
             return ""
-        paths = arguments[arguments.index("--") + 1 :]
         if what == "rev-list":
-            since = names.index(arguments[1].removesuffix("..HEAD")) + 1
-            return "".join(n for n, _, f in self.commits[since:] if f.startswith(paths))
-        return [day for _, day, file in self.commits if file.startswith(paths)][-1]
+            day = arguments[1].removeprefix("--until=").split()[0]
+            return "".join([name for name, of, _ in self.commits if of <= day][-1:])
+        if what == "show":
+            return "was = 1"
+        commit, paths = arguments[2], arguments[arguments.index("--") + 1 :]
+        changed = [file for _, _, file in self.commits[names.index(commit) + 1 :]]
+        return "\n".join(f for f in (*changed, self.uncommitted) if f.startswith(paths))
+
+
+NO_TREE = Path("no tree")
+"""Every file that git calls changed is another than at the commit: it is not there."""
+
+
+def history_of(commits: list[tuple[str, str, str]], uncommitted: str = "") -> History:
+    return History(NO_TREE, FakeGit(commits, uncommitted))
 
 
 COMMITS = [
@@ -86,18 +96,36 @@ COMMITS = [
     [
         (COMMITS, "", ""),
         ([*COMMITS, ("abe", "2026-01-03", "ring/spsc.py")], "", OLD),
-        (COMMITS, " M ring/spsc.py", OLD),
-        (COMMITS, " M rings.py\nR  a.py -> docs/b.md", ""),
-        (COMMITS, "R  a.py -> ring/b.py", OLD),
+        (COMMITS, "ring/spsc.py", OLD),
+        (COMMITS, "docs/b.md", ""),
         ([("new", "2026-01-01", "ring/spsc.py")], "", ""),
         ([("new", "2026-01-02", "ring/spsc.py")], "", OLD),
+        ([("old", "2025-12-31", "a.py"), ("new", "2026-01-02", "ring/spsc.py")], "", OLD),
     ],
 )
 def test_evidence_is_old_when_what_it_measures_has_changed(
     commits: list[tuple[str, str, str]], uncommitted: str, note: str
 ) -> None:
     """By later commits, by changes not committed yet, or by its day if its commit is gone."""
-    assert History(FakeGit(commits, uncommitted)).note(document("ring_kills", []), ["ring"]) == note
+    history = history_of(commits, uncommitted)
+    assert history.note(document("ring_kills", []), ["ring"]) == note
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "same"),
+    [
+        ("a.py", "a = 1", '"""Text."""\n\na = 1  # why\n"""What it is."""\n', True),
+        ("a.py", "a = 1", "a = 2", False),
+        ("a.py", 'def f():\n    """Text."""\n', "def f():\n    return 1\n", False),
+        ("a.v", "a <= b; // c", "/* d\n*/ a <= b;", True),
+        ("a.v", "a <= b;", "a <= c;", False),
+        ("a.toml", "# a", "# b", False),
+    ],
+)
+def test_comments_and_docstrings_are_not_code(
+    name: str, before: str, after: str, same: bool
+) -> None:
+    assert (code_of(name, before) == code_of(name, after)) == same
 
 
 @pytest.mark.parametrize("commit", [None, "", "0.1.0"])
@@ -105,7 +133,7 @@ def test_evidence_without_a_commit_says_so(commit: str | None) -> None:
     evidence = document("ring_kills", []) | {"commit": commit}
     if commit is None:
         del evidence["commit"]
-    assert History(FakeGit(COMMITS)).note(evidence, ["ring"]) == NO_COMMIT
+    assert history_of(COMMITS).note(evidence, ["ring"]) == NO_COMMIT
 
 
 def test_a_table_says_that_it_is_old_and_keeps_saying_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,11 +141,11 @@ def test_a_table_says_that_it_is_old_and_keeps_saying_it(monkeypatch: pytest.Mon
     evidence = document("risk", [figure(15, [15, 16])])
     monkeypatch.setattr(tables, "read_evidence", lambda name: dict(evidence))
     page = "<!-- evidence: risk -->\n<!-- end -->\n"
-    changed = History(FakeGit([*COMMITS, ("abe", "2026-01-03", "risk/limits.py")]))
+    changed = history_of([*COMMITS, ("abe", "2026-01-03", "risk/limits.py")])
     old = tables.filled(page, changed)
     assert kept_note(old) == OLD
     assert tables.filled(old) == old
-    new = tables.filled(old, History(FakeGit(COMMITS)))
+    new = tables.filled(old, history_of(COMMITS))
     assert kept_note(new) == ""
     assert tables.filled(new) == new
 
