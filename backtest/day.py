@@ -54,7 +54,7 @@ class Day:
     last_ns: int
     restores: bool
     participant: int
-    """Whose the strategy's orders are: no participant of the recording."""
+    """The participant of the strategy's orders, which no recording has."""
     order_capacity: int
     digest: str
     """blake2b of the records."""
@@ -223,8 +223,8 @@ def _write_commands(recording: Recording, path: Path) -> dict[str, Any]:
 
 
 def commit_folder(scratch: Path, folder: Path) -> None:
-    """Make ``folder`` of what was written in ``scratch``: durable, by one rename.  Somebody else's
-    folder that is there already stays."""
+    """Make ``folder`` of what was written in ``scratch``: durable, by one rename.  A folder
+    that another process has put there already stays."""
     for path in [*scratch.iterdir(), scratch]:
         descriptor = os.open(path, os.O_RDONLY)
         try:

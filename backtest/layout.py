@@ -23,7 +23,7 @@ EVENT_KIND, EVENT_ORDER, EVENT_SIDE, EVENT_TICKS, EVENT_LOTS, EVENT_LEAVES, EVEN
 )
 """Of the own event that ``on_event`` is about; kinds are those of EventKind."""
 EVENT_REASON, LAST_TICKS = 16, 17
-"""Reason of it; price of the last trade of anybody, NOTHING before the first."""
+"""Its reason; price of the market's last trade, NOTHING before the first."""
 VIEW_WORDS = 24
 
 # desk: the orders of a strategy, and what it asks for.

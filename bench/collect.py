@@ -84,7 +84,9 @@ def main(names: tuple[str, ...], folder: Path | None) -> None:
             known = ", ".join(("books", *MEASURED, *GIVEN))
             raise SystemExit(f"no evidence is called {name!r}: {known}")
         if name in GIVEN and folder is None:
-            raise SystemExit(f"{name} is measured on request: give its document's folder to --from")
+            raise SystemExit(
+                f"{name} is measured only on request: name its document's folder with --from"
+            )
     if "books" in names and DATA.is_dir():
         collect_books(DATA)
     elif "books" in names:

@@ -73,7 +73,7 @@ def read_workload(path: Path) -> Array:
         raise WorkloadError(f"{path}: {len(data)} bytes, less than a workload's header")
     header = np.frombuffer(data, HEADER_DTYPE, 1)[0]
     if header["magic"] != MAGIC or header["version"] != VERSION:
-        raise WorkloadError(f"{path}: no workload of version {VERSION} of the benchmark")
+        raise WorkloadError(f"{path}: not a workload of version {VERSION} of the benchmark")
     body = len(data) - HEADER_DTYPE.itemsize
     if header["count"] == 0 or body != int(header["count"]) * MESSAGE_DTYPE.itemsize:
         raise WorkloadError(f"{path}: {body} bytes of messages, its header says {header['count']}")

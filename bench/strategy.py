@@ -64,7 +64,7 @@ class Strategy(Layout, size_bytes=192):
 
 @kernel
 def take_messages(strategy: Strategy, begin: int, end: int) -> int:
-    """Look at messages, each behind its length; how many there were."""
+    """Read messages, each after its length; return how many there were."""
     at, count = begin, 0
     while at + FRAME_BYTES <= end:
         message = at + FRAME_BYTES

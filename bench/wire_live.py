@@ -55,7 +55,7 @@ VENUE, SENDER, PORT, MASK = "10.199.78.1", "10.199.78.2", 9_000, 24
 OUR_LINK, THEIR_LINK = "vb", "va"
 KEY, PARTICIPANT = bytes(range(32)), 1
 ANSWER_BYTES = PACKET_HEADER_DTYPE.itemsize + RECORD_BYTES + TRAILER_BYTES
-"""Of the one event that tells an order that rests."""
+"""Size of a packet of replies with one event, the answer to an order that rests."""
 WARM = 2_000
 PERCENTILES = {"p50": 50.0, "p99": 99.0, "p999": 99.9}
 PORTS = {

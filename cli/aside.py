@@ -9,8 +9,8 @@ LOOK_S = 5.0
 
 
 class Bystander:
-    """This process: behind others in the queue for a processor, and off the cores on which a stage
-    of a running pipeline spins."""
+    """Give this process a lower priority, and keep it off the cores on which a stage of a running
+    pipeline spins."""
 
     def __init__(self) -> None:
         self._aside = Aside(FOLLOWS)

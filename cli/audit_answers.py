@@ -65,7 +65,7 @@ def show_answer(table: Any, form: str, out: Path | None) -> None:
     if form == "parquet" and out is None:
         raise click.UsageError("--format parquet needs --out FILE")
     if form == "table" and out is not None:
-        raise click.UsageError("--out goes with --format csv, json or parquet")
+        raise click.UsageError("--out needs --format csv, json or parquet")
     if form == "table":
         _print(table)
         return

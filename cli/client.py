@@ -71,7 +71,7 @@ def _tls(tls: bool, ca: Path | None, server_name: str) -> dict[str, Any]:
     """What a client is to be given for the options of TLS."""
     if ca is None:
         if server_name and not tls:
-            raise click.UsageError("--server-name goes with --tls or --ca")
+            raise click.UsageError("--server-name needs --tls or --ca")
         return {"tls": ssl.create_default_context(), "tls_name": server_name} if tls else {}
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:

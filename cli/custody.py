@@ -1,4 +1,4 @@
-"""``outcry custody``: deposits and withdrawals on real chains, and the keys behind them."""
+"""``outcry custody``: deposits and withdrawals on real chains, and their keys."""
 
 import json
 from pathlib import Path
@@ -138,7 +138,7 @@ def address(file: Path, chain: str, participant: int | None, own: bool) -> None:
     from openoutcry.custody.store import Store
 
     if own == (participant is not None):
-        raise click.UsageError("name a participant, or say --own")
+        raise click.UsageError("name a participant, or give --own")
     made = read_custody_file(file)
     spec = made.chain(chain)
     with Store(made.folder) as store:

@@ -96,7 +96,7 @@ def write(
         from openoutcry.backtest.latency import parse_latency
 
         if form not in ("dbn", "npz"):
-            raise click.UsageError("--latency goes with --format dbn or npz")
+            raise click.UsageError("--latency needs --format dbn or npz")
         arrival = Arrival(parse_latency(latency).feed, seed)
     if venue is not None:
         from openoutcry.venue.file import read_venue

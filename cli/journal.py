@@ -68,7 +68,7 @@ def ls(directory: Path, as_json: bool) -> None:
     for copy in document["copies"]:
         click.echo(f"copy: {copy} (policy {document['policy']})")
     for place, why in document["failed"].items():
-        click.echo(f"left behind: {place}: {why}")
+        click.echo(f"not up to date: {place}: {why}")
     if document["torn"]:
         click.echo(f"the end is torn: {document['torn']}")
 
@@ -173,9 +173,9 @@ def export(
     from openoutcry.replay.export import export as write
 
     if what == "events" and form not in ("parquet", "csv"):
-        raise click.UsageError("--what goes with --format parquet or csv")
+        raise click.UsageError("--what needs --format parquet or csv")
     if symbol and form != "lobster":
-        raise click.UsageError("--symbol goes with --format lobster")
+        raise click.UsageError("--symbol needs --format lobster")
     if form == "lobster":
         document = write_lobster(directory, out, symbol)
     else:

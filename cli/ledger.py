@@ -92,7 +92,7 @@ def show(report: "Report", form: str, out: Path | None) -> None:
         for note in report.notes:
             click.echo(f"note: {note}")
     elif form == "table":
-        raise click.UsageError("--out goes with --format csv, json, parquet or pdf")
+        raise click.UsageError("--out needs --format csv, json, parquet or pdf")
     else:
         text = report.as_csv() if form == "csv" else report.as_json() + "\n"
         if out is None:

@@ -160,7 +160,7 @@ def _book(file: Path, journal: Path | None, as_of: str | None) -> "tuple[Book, i
     book = read_book(file)
     if journal is None:
         if as_of is not None:
-            raise click.UsageError("--as-of goes with --journal")
+            raise click.UsageError("--as-of needs --journal")
         return book, 0
     state = ledger_state_at(journal, as_of)
     return replace(book, participants=_participants(book, journal, state.books)), state.seq

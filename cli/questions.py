@@ -122,7 +122,7 @@ def _window(name: str | None, begin: datetime | None, end: datetime | None) -> d
     stem = {"q1": "bars", "q5": "books", "fees": "fees"}.get(name or "")
     if stem is None:
         if begin or end:
-            raise click.UsageError("--from and --to go with q1, q5 or fees")
+            raise click.UsageError("--from and --to need q1, q5 or fees")
         return {}
     return {f"{stem}_{key}": at for key, at in (("from", begin), ("to", end)) if at is not None}
 

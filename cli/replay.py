@@ -35,7 +35,7 @@ def replay(
     outcry replay JOURNAL --until 1000 --show-book GOLD --step
     """
     if step and (symbol is None or as_json):
-        raise click.UsageError("--step goes with --show-book, and without --json")
+        raise click.UsageError("--step needs --show-book, and excludes --json")
     if symbol is not None:
         from openoutcry.cli import replay_steps
 

@@ -46,7 +46,7 @@ def rings(name: str | None, count: int | None, do_clean: bool, as_json: bool) ->
     if do_clean and (name or count):
         raise click.UsageError("--clean works on all rings: give neither NAME nor --tail")
     if count and not name:
-        raise click.UsageError("--tail goes with the NAME of a ring")
+        raise click.UsageError("--tail needs the NAME of a ring")
     # Numba is imported by these: `outcry --help` need not wait for it.
     from openoutcry.ring import listing
 

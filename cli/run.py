@@ -280,19 +280,19 @@ def _check_together(args: SimpleNamespace) -> None:
         port=args.ports or None,
     )
     if args.seed_book and not args.lobster:
-        raise click.UsageError("--seed-book goes with --lobster")
+        raise click.UsageError("--seed-book needs --lobster")
     if args.symbols and not args.itch:
-        raise click.UsageError("--symbols goes with --itch")
+        raise click.UsageError("--symbols needs --itch")
     if args.journal and args.durability == "none":
-        raise click.UsageError("--journal goes with --durability async or durable")
+        raise click.UsageError("--journal needs --durability async or durable")
     if (args.udp or args.ports) and args.rate:
-        raise click.UsageError("--rate goes with a recorded or generated source, not with a port")
+        raise click.UsageError("--rate needs a recorded or generated source, not a port")
     if (args.resume or args.copies) and not args.journal:
-        raise click.UsageError("--resume and --copy go with --journal DIR")
+        raise click.UsageError("--resume and --copy need --journal DIR")
     if (args.durability == "replicated") != bool(args.nats):
-        raise click.UsageError("--durability replicated and --nats CLUSTER go together")
+        raise click.UsageError("--durability replicated and --nats CLUSTER need each other")
     if args.nats and not args.journal:
-        raise click.UsageError("--durability replicated goes with --journal DIR")
+        raise click.UsageError("--durability replicated needs --journal DIR")
     if args.participant_orders and args.shards > 1:
         raise click.UsageError("--participant-orders counts in one matcher: leave out --shards")
     if args.resume and args.copies:

@@ -16,18 +16,19 @@ OPTIONS = (
         help='Address or network that may log in; "none": any. Repeatable.',
     ),
     click.option(
-        "--cancel-on-disconnect", help="none, day or all: orders that go with a lost connection."
+        "--cancel-on-disconnect",
+        help="Orders to cancel when the connection is lost: none, day or all.",
     ),
-    click.option("--grace-ms", type=int, help="They are kept for so long."),
+    click.option("--grace-ms", type=int, help="How long they are kept."),
     click.option("--messages-per-s", type=int, help="Messages a second; 0: no limit."),
-    click.option("--burst", type=int, help="Messages that may come at once."),
+    click.option("--burst", type=int, help="Largest burst, in messages."),
     click.option("--over-limit", help="reject or queue: messages beyond the limit."),
     click.option("--max-open-orders", type=int, help="Open orders; 0: as many as the book holds."),
     click.option("--self-trade", help="Mode of orders whose message names none."),
     click.option("--heartbeat-ms", type=int, help="The venue sends something at least this often."),
     click.option("--timeout-ms", type=int, help="A silent client is lost after so long."),
     click.option("--second-login", help="refuse or take-over."),
-    click.option("--queue-bytes", type=int, help="A reader may fall behind so far."),
+    click.option("--queue-bytes", type=int, help="How far a reader may fall behind."),
     click.option("--password-hash", help="Made by `outcry venue password`."),
 )
 

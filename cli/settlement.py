@@ -252,7 +252,7 @@ def _participant(member: str) -> int:
     from openoutcry.wire.errors import SettlementError
 
     if not member.isascii() or not member.isdigit():
-        raise SettlementError(f"member {member!r} is no participant's number of a venue")
+        raise SettlementError(f"member {member!r} is not the number of a participant")
     return int(member)
 
 

@@ -271,7 +271,7 @@ def close(
     from openoutcry.surveillance.run import CaseBook
 
     if (venue is None) != (operator is None):
-        raise click.UsageError("--venue and --operator go together")
+        raise click.UsageError("--venue and --operator need each other")
     findings = CaseBook.of(journal)
     who = _operator(venue, operator) if venue and operator else _user()
     case_state = findings.act(findings.case(case), action, who, why)

@@ -25,7 +25,7 @@ def top(blocks: tuple[str, ...], once: bool, dump: bool, as_json: bool) -> None:
     outcry top --dump ring.events --json       a ring's header and the entries of its readers
     """
     if blocks and not dump:
-        raise click.UsageError("BLOCK goes with --dump")
+        raise click.UsageError("BLOCK needs --dump")
     if dump and once:
         raise click.UsageError("--dump prints once: leave --once out")
     if dump:

@@ -91,7 +91,7 @@ class PortalClient(Closing):
         """``operator``: a token of ``outcry portal operator``."""
         parts = urlsplit(url)
         if parts.hostname is None:
-            raise ValueError(f"{url!r} is no address of a portal")
+            raise ValueError(f"{url!r} is not the address of a portal")
         self.url, self.api_key, self.secret = url.rstrip("/"), api_key, secret
         self.operator = operator
         self.tokens: models.TokenPair | None = None

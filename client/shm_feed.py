@@ -48,13 +48,13 @@ class ShmFeed:
         self.address = self._view.ctypes.data
         self.header = ShmFeedHeader(self.address)
         if self.header.magic != MAGIC:
-            raise ValueError("the segment is no feed of this layout")
+            raise ValueError("the segment is not a feed of this layout")
         self.lost = 0
         """Messages of sessions that were overwritten before they were read."""
         self.session = ""
         """Name of the session of the next message."""
         self._ended = 0
-        """Number behind the last message of the session before."""
+        """Number after the last message of the session before."""
         self._room = np.zeros(ROOM, np.uint8)
         self.stamp = self.base = 0
         """Of the next message, and of its session."""

@@ -169,7 +169,7 @@ class Accounts:
             self._sessions.pop(_digest(cookie or ""), None)
 
     def has(self, number: int) -> bool:
-        """Whether anybody is logged in as this one."""
+        """Whether a session is logged in under this name."""
         with self._lock:
             self._sweep()
             return any(one.number == number for one in self._sessions.values())

@@ -29,8 +29,8 @@ class Cases:
         self._due_s, self._lock = 0.0, Lock()
 
     def view(self) -> dict[str, Any]:
-        """The newest first; ``fault``: what is wrong with the evidence; ``looked``: whether anybody
-        has looked for abuse yet."""
+        """The newest first; ``fault``: what is wrong with the evidence; ``looked``: whether a
+        search for abuse has run yet."""
         with self._lock:
             now_s = self.clock()
             version = self._stat()

@@ -108,7 +108,7 @@ def secret_of(shares: Sequence[str], passphrase: str = "") -> bytes:
     try:
         return bytes(module.combine_mnemonics(distinct[:NEEDED], passphrase.encode()))
     except module.MnemonicError as error:
-        raise CeremonyError(f"these shares make no secret: {error}") from None
+        raise CeremonyError(f"these shares do not make a secret: {error}") from None
 
 
 def recovered(shares: Sequence[str], network: str, fingerprint: str, passphrase: str = "") -> Keys:
@@ -160,4 +160,4 @@ def read_public(path: Path) -> dict[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8"))
         return {name: document[name] for name in PUBLIC}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CeremonyError(f"{path}: is no ceremony's public file: {error}") from None
+        raise CeremonyError(f"{path} is not a ceremony's public file: {error}") from None

@@ -175,7 +175,7 @@ def uncompressed(public: bytes) -> bytes:
     square = (pow(x, 3, FIELD) + 7) % FIELD
     y = pow(square, (FIELD + 1) // 4, FIELD)
     if y * y % FIELD != square or len(public) != 33 or public[0] not in (2, 3):
-        raise HsmError("this is no public key of secp256k1")
+        raise HsmError("this is not a public key of secp256k1")
     y = y if y % 2 == public[0] % 2 else FIELD - y
     return b"\x04" + public[1:] + y.to_bytes(32)
 

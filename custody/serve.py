@@ -51,8 +51,8 @@ class Parts(Closing):
         self.store.close()
 
     def announce(self) -> int:
-        """Tell the signers of new addresses of whitelists, so that their own waits begin; how
-        many."""
+        """Send new addresses of whitelists to the signers, so that their own waits begin; return
+        how many there were."""
         query = "select distinct chain, address from whitelist where announced_ns is null"
         rows = [(row["chain"], row["address"]) for row in self.store.rows(query)]
         done, why = self.links.announce(rows)

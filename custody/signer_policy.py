@@ -44,7 +44,7 @@ create table if not exists refused (
 create index if not exists refused_by_time on refused (at_ns);
 """
 LAST = 200
-"""Requests of each kind that a signer tells of."""
+"""Requests of each kind that a signer lists."""
 
 
 @dataclass(frozen=True)

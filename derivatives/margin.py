@@ -111,7 +111,7 @@ class Parameters:
         if not 1 <= count <= MAX_COMMODITIES:
             raise ValueError(f"there are 1 to {MAX_COMMODITIES} commodities, not {count}")
         if any(not 0 <= one.commodity < count for one in self.contracts):
-            raise ValueError("a contract is of a commodity that does not exist")
+            raise ValueError("a contract names a commodity that does not exist")
         for commodity in self.commodities:
             if not 0 <= commodity.addon <= LARGEST_RATE:
                 raise ValueError(f"an add-on is between 0 and {LARGEST_RATE}")
@@ -122,7 +122,7 @@ class Parameters:
             for spread in commodity.spreads:
                 first, second = spread.tiers
                 if not 0 <= first < second < MAX_TIERS:
-                    raise ValueError("a spread charge is of two tiers in order")
+                    raise ValueError("a spread charge needs two tiers in order")
                 if not 0 <= spread.charge <= LARGEST_RATE:
                     raise ValueError(f"a spread charge is between 0 and {LARGEST_RATE}")
         for offset in self.offsets:

@@ -92,7 +92,7 @@ class Surface:
         for smile in self.smiles:
             increasing = list(smile.ratios) == sorted(set(smile.ratios))
             if not smile.ratios or not increasing or smile.ratios[0] < 1:
-                raise ValueError("a smile's ratios are positive and increase")
+                raise ValueError("a smile's ratios must be positive and increase")
             if len(smile.ratios) != len(smile.volatilities):
                 raise ValueError("a smile has a volatility at each ratio")
 

@@ -1,9 +1,9 @@
 """Stress: who would fail if prices jumped, what the fund loses; and whether margins cover.
 
-A shock moves every underlying at once, before anybody can trade.  A participant fails whose equity
-is below its maintenance margin afterwards; what its equity is below zero, the fund pays.  Coverage
-counts the days on which a loss was larger than the margin, and Kupiec's test says whether there
-were too many, or too few.
+A shock moves every underlying at once, before any participant can trade.  A participant fails if
+its equity is then below its maintenance margin; the fund pays what its equity is below zero.
+Coverage counts the days on which a loss was larger than the margin, and Kupiec's test says whether
+there were too many, or too few.
 """
 
 import math

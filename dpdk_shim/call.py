@@ -30,7 +30,7 @@ def call_poll(typingctx: Any, function: Any, shim: Any, most: Any) -> Any:
 
 @intrinsic
 def call_reply(typingctx: Any, function: Any, shim: Any, events_addr: Any, count: Any) -> Any:
-    """``oc_reply``: send contiguous events to whom they are addressed; how many packets left."""
+    """``oc_reply``: send contiguous events to their participants; return the number of packets."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return _call(builder, args)

@@ -138,7 +138,7 @@ SENDERS_MAX = 3_072
 """A sender beyond these is refused: forgetting one would make its old packets new."""
 assert authentication.SESSIONS_MAX <= SENDERS_MAX
 RANGES_MAX = 11
-"""Missing ranges of numbers that are remembered of a sender."""
+"""Missing ranges of numbers remembered for each sender."""
 MAX_JUMP_RECORDS = 1 << 20
 """Records that a sender may jump over at once; a sender that lost more starts as another sender."""
 REFUSALS_MAX = 88

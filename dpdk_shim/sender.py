@@ -74,7 +74,7 @@ def frame_header(port: Port, to: tuple[str, int] | None) -> bytes:
     """Ethernet, IP and UDP headers with lengths and checksums 0."""
     spec = port.spec
     if to is None:
-        raise PortError(f"port {spec.text}: say where to send: …,to=10.0.0.2:9000")
+        raise PortError(f"port {spec.text}: add where to send: …,to=10.0.0.2:9000")
     destination = address_of(spec.text, to[0])
     source_host, source_port = spec.source or (_own_address(spec, destination), PORTS_OF_PROGRAMS)
     source = address_of(spec.text, source_host)
@@ -96,7 +96,7 @@ def frame_header(port: Port, to: tuple[str, int] | None) -> bytes:
 def _own_address(spec: PortSpec, destination: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     """The address that the kernel would send from; ports it does not know must say theirs."""
     if spec.kind == "dpdk":
-        raise PortError(f"port {spec.text}: say where from: …,source=10.0.0.1:49152")
+        raise PortError(f"port {spec.text}: add the address to send from: …,source=10.0.0.1:49152")
     family = socket.AF_INET if destination.version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_DGRAM) as asking:
         try:

@@ -227,8 +227,8 @@ class Shim(Closing):
             self.state[COUNTER_WORDS * index + Count.DEVICE_LOST] = lost
 
     def reply(self, events: npt.NDArray[Any]) -> int:
-        """Send contiguous events to whom they are addressed, the way their orders came; returns how
-        many packets were handed to a device.  Never waits."""
+        """Send contiguous events to their participants, the way their orders came; return how many
+        packets were handed to a device.  Never waits."""
         if events.dtype != EVENT_DTYPE or not events.flags.c_contiguous:
             raise ValueError("events are a contiguous array of EVENT_DTYPE")
         data = self._pointer("char *", events.ctypes.data)

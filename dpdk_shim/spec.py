@@ -51,7 +51,7 @@ class PortSpec:
     busy_poll_us: int = 0
     paced: bool = False
     to: tuple[str, int] | None = None
-    """Whom `outcry send` sends to, on ports that send frames."""
+    """Where `outcry send` sends frames to."""
     to_mac: str = "ff:ff:ff:ff:ff:ff"
     source: tuple[str, int] | None = None
     device: str = field(default="")

@@ -17,8 +17,8 @@ PARTICIPANT = 1
 """Recordings do not say whose an order was: all belong to one participant."""
 
 AGGRESSOR_ID = 1 << 59
-"""Identifiers from here on are those of aggressors, whom recordings of resting orders leave
-unnamed; recorded identifiers are below."""
+"""Identifiers from here on are given to aggressors, which recordings of resting orders do not
+name; recorded identifiers are below."""
 SEED_ID = 1 << 60
 """Identifiers from here on are those of synthetic orders.  Both are ids that a packet may name."""
 assert SEED_ID * 2 <= VENUE_ORDER_IDS

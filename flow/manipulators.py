@@ -305,7 +305,7 @@ def mark(who: Manipulator, agents: list[Agent]) -> Act:
 
 
 def stuff(who: Manipulator, agents: list[Agent]) -> Act:
-    """Hundreds of orders a second, each gone before anybody sees it."""
+    """Hundreds of orders a second, each cancelled before another participant can react."""
     agent, rng = agents[0], who.market.random
     for _ in range(round(who.draw("seconds")) * SECOND_STEPS):
         orders = round(who.draw("orders") / SECOND_STEPS)

@@ -21,7 +21,7 @@ class Source(Protocol):
     """
 
     name: str
-    """What is read, for people."""
+    """The name of the source, for people to read."""
     instruments: Array
     """``INSTRUMENT_DTYPE``: every symbol that the commands may name."""
     count_hint: int | None

@@ -34,7 +34,7 @@ MAX_LIVE = 1 << 21
 
 @dataclass(frozen=True)
 class Shape:
-    """Where orders rest, and how old those are that are cancelled, reduced or replaced.
+    """Where orders rest, and the age of those that are cancelled, reduced or replaced.
 
     ``touch_per_mille`` of the new orders are at their side's best price or between it and the mid.
     Quantiles of how far the others are from the best price are in ``distance_ticks``, with the mid

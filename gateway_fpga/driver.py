@@ -282,5 +282,5 @@ class GatewayDriver:
             if self.clock() > deadline:
                 raise DeviceError(
                     f"the gateway did not carry out a command in {COMMAND_SECONDS_MAX:g} s: "
-                    "does anybody take its orders?"
+                    "does its sink take orders?"
                 )

@@ -333,8 +333,7 @@ def applicable_checks(kind: int, order_type: int, symbol: int, rules_addr: int) 
 
 @kernel
 def wrong_kind(kind: int, aux: int, participant: int) -> bool:
-    """Is the kind undeclared, or one that only the exchange operator may send, and somebody else
-    did?"""
+    """Is the kind undeclared, or the exchange operator's and sent by a participant?"""
     operator_only = (
         (kind == KIND_TIME)
         | (kind == KIND_PHASE)

@@ -112,7 +112,7 @@ def require_own(directory: Path, checkpoint: Checkpoint) -> None:
     if (block.header.journal_id, own) != (checkpoint.journal_id, checkpoint.block):
         raise JournalError(
             f"{path}: made from block {checkpoint.block.block_index} of another history: the "
-            f"journal's block {own.block_index} with command {checkpoint.seq} is another one"
+            f"journal's block {own.block_index} with command {checkpoint.seq} is different"
         )
 
 

@@ -63,7 +63,7 @@ def cut_superseded(scan: Scan, copy: Path, disk: Disk = REAL) -> str:
             raise JournalError(f"{differ}: mend {copy}: outcry journal repair {copy} --copy {path}")
         raise JournalError(
             f"{differ}, {scan.next_index - index} here and {other.next_index - index} there, and "
-            "which of the two is right no program can say: take one away, and put a copy of the "
+            "no program can say which of the two is right: take one away, and put a copy of the "
             "other in its place"
         )
     target = segment_path(path, parting.number)

@@ -12,7 +12,7 @@ from openoutcry.journal.block import ALIGN, HEADER_BYTES, pack_json
 RESUMED_BEFORE = "resumed_before"
 """The one field of such a block: the documents of ``JournalReader.resumed``, the oldest first."""
 SHARE = 8
-"""It takes an eighth of a segment at most."""
+"""At most an eighth of a segment is kept."""
 FRAME_BYTES = len(pack_json({RESUMED_BEFORE: []}))
 BRIEF = ("seq", "ts_ns")
 

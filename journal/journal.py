@@ -327,7 +327,7 @@ def _resume_one(scan: Scan, best: Scan, direct: bool, disk: Disk) -> Stream:
         count = _drop_misfits(path, number, segment_bytes, disk)
         if number > 0 and segment_path(path, number - 1).exists():
             sync_file(segment_path(path, number - 1), disk)  # killed while it finished that one
-        # As long as the best one, but not in the next segment yet, is behind it too.
+        # One as long as the best one, but not in the next segment yet, is not up to date either.
         if (scan.next_index, number) != (best.next_index, best.end_segment):
             _catch_up(scan, best, disk)
             number = best.end_segment

@@ -101,7 +101,7 @@ def agreeing_scans(
         if not begins(tip, best, disk):
             raise JournalError(
                 f"{best.directory} and {tip.directory} end in different blocks of one journal, and "
-                "which of them is right no program can say: take one of the two away"
+                "no program can say which of them is right: take one of the two away"
             )
     return best, members
 

@@ -143,7 +143,7 @@ def _restore(scan: Scan, flaw: str, copy: Path | None, disk: Disk, done: list[st
     """Put back the block that belongs where the scan stopped."""
     before = _before(done)
     if copy is None:
-        raise JournalError(f"{flaw}; a second copy could mend it: give --copy DIR{before}")
+        raise JournalError(f"{flaw}; a second copy could repair it: give --copy DIR{before}")
     place = _find_in_copy(scan, copy, disk)
     if isinstance(place, str):
         raise JournalError(f"{flaw}; the copy cannot mend it: {place}{before}")
@@ -152,7 +152,7 @@ def _restore(scan: Scan, flaw: str, copy: Path | None, disk: Disk, done: list[st
     if isinstance(ours, Block) and ours.whole == block.whole:
         raise JournalError(
             f"{flaw}; the copy has the same block there: one before it was changed together with "
-            f"its checksum, and which of the two is right no program can say{before}"
+            f"its checksum, and no program can say which of the two is right{before}"
         )
     try:
         return _put_back(scan, place, copy, disk)
@@ -238,7 +238,7 @@ def _require_no_conflict(scan: Scan, number: int, block: Block, copy: Path, disk
 
     The copy may have fallen behind and not have what was acknowledged later."""
     index = block.header.block_index
-    words = f"hold different blocks {index}, and which of them is right no program can say"
+    words = f"hold different blocks {index}, and no program can say which of them is right"
     remains = _leftover_header(scan, number, block, disk)
     if remains is not None:
         # One damage seldom hits both: where both differ another block was there.
@@ -293,7 +293,7 @@ def _find_in_copy(scan: Scan, copy: Path, disk: Disk) -> tuple[int, Block] | str
             continue
         if _follows(scan, block):
             return at_number, block
-        why = why or f"block {block.header.block_index} of it there is another one"
+        why = why or f"block {block.header.block_index} of it there is different"
     return why
 
 

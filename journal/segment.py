@@ -226,7 +226,7 @@ class SegmentFile(Closing):
 
     def follow(self) -> None:
         """Read what is new and little more.  Of a file that is read in order the kernel reads up to
-        4 MiB ahead, here zeros that were prewritten, and a commit waits behind them (measured:
+        4 MiB ahead, here zeros that were prewritten, and a commit waits for them (measured:
         6 ms)."""
         self.window_bytes = FOLLOWED_BYTES
         if self._fd >= 0:

@@ -33,8 +33,8 @@ AHEAD_FROM_BYTES = 1 << 20
 PIECE_BYTES, MAX_PIECE_BYTES = 128 << 10, 8 << 20
 AHEAD_OF = 2.5
 """Prewriting goes by what is written: each byte of a segment's second half brings its share of the
-next segment's zeros, in pieces.  A segment at once is a queue in the disk that the next commit
-waits behind (measured: 26 to 47 ms)."""
+next segment's zeros, in pieces.  A whole segment at once would fill the disk's queue, and the next
+commit would wait for it (measured: 26 to 47 ms)."""
 
 FLUSH_BYTES = 8 << 20
 """After this many bytes in the page cache they are brought to the disk in the background.  The end

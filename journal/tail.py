@@ -158,7 +158,7 @@ def _require_joined(directory: Path, first: Block, number: int, disk: Disk) -> N
     if digest(last.whole) != first.header.previous_hash:
         raise JournalError(
             f"{segment_path(directory, number)}: byte 0: the chain is broken: the block before, "
-            f"block {last.header.block_index} of {path.name}, is another one"
+            f"block {last.header.block_index} of {path.name}, is different"
         )
 
 

@@ -118,7 +118,7 @@ class JournalWriter(Closing):
         resumed: Sequence[dict[str, Any]] = (),
     ) -> None:
         """``total`` copies, of which those that are not among ``streams`` have ``flaws``;
-        ``resumed`` by whom before."""
+        ``resumed``: those that an earlier writer has resumed."""
         self.directory = directory
         self.journal_id = journal_id
         self.document = document

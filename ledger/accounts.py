@@ -86,11 +86,11 @@ def parsed(name: str, assets: list[str]) -> Place:
     is_venue = parts[0] == "venue"
     if len(parts) != (3 if is_venue else 4) or not (is_venue or parts[0] == "participant"):
         raise LedgerError(
-            f"{name!r} is not an account: say venue:ASSET:KIND or participant:NUMBER:ASSET:KIND"
+            f"{name!r} is not an account: write venue:ASSET:KIND or participant:NUMBER:ASSET:KIND"
         )
     asset, kind = parts[-2:]
     if asset not in assets:
-        raise LedgerError(f"{name}: there is no asset {asset!r}: known are {', '.join(assets)}")
+        raise LedgerError(f"{name}: there is no asset {asset!r}; there are: {', '.join(assets)}")
     kinds: type[IntEnum] = VenueAccount if is_venue else Account
     if kind.upper() not in kinds.__members__:
         raise LedgerError(

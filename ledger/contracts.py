@@ -135,7 +135,7 @@ def for_all(
     margin: int,
 ) -> int:
     """Pay ``paid`` for each lot held, and bring what lots need to another margin; with SETTLED the
-    positions are gone.  A transaction for each participant of whom something moves."""
+    positions are gone.  A transaction for each participant with a movement."""
     rules, written = rules_of(books, instrument), 0
     for who in range(books.participants):
         cell = cell_of(books, who, instrument)

@@ -25,7 +25,7 @@ def store_of(directory: Path, url: str | None) -> Store:
         return ParquetStore(folder_of(directory))
     if not url.startswith(("postgresql://", "postgres://")):
         raise LedgerError(
-            f"{without_password(url)!r} is not a store: say postgresql://USER@HOST/DATABASE"
+            f"{without_password(url)!r} is not a store: write postgresql://USER@HOST/DATABASE"
         )
     return PostgresStore(url)
 

@@ -254,7 +254,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError) as error:
         raise LedgerError(f"{folder / MANIFEST}: {error}") from None
     if not _is_manifest(document):
-        raise LedgerError(f"{folder / MANIFEST}: it is no list of a ledger's files")
+        raise LedgerError(f"{folder / MANIFEST}: not a list of a ledger's files")
     return document
 
 

@@ -127,7 +127,7 @@ def closes_of(rows: Rows) -> dict[int, dict[int, int]]:
     for part in rows:
         fills = part[part["kind"] == lay.Kind.POSTED]
         keys = (fills["ts_ns"] // lay.DAY_NS) << 16 | fills["instrument"]
-        # Of each key the last row: the first from behind.
+        # Of each key the last row: the first one in reverse order.
         found, first = np.unique(keys[::-1], return_index=True)
         prices = fills["price_ticks"][::-1][first]
         for key, price in zip(found.tolist(), prices.tolist(), strict=True):

@@ -544,7 +544,7 @@ def everybody(
     books: LedgerState, event: EventRecord, row: int, instrument: int, at: int, value: int
 ) -> int:
     """A lot fee or margin (``at`` of the instrument's row) is another, or (``at`` -1) all leveraged
-    positions are marked: a transaction for each participant of whom something moves."""
+    positions are marked: a transaction for each participant with a movement."""
     not_inlined()
     rules, written = rules_of(books, instrument), 0
     was = load_i64(rules + at) if at >= 0 else 0

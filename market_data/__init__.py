@@ -1,4 +1,4 @@
-"""Tell the market: what is displayed, traded and about to trade, as software out there reads it.
+"""Publish the market: what is displayed, traded and about to trade, as existing software reads it.
 
 ::
 

@@ -127,7 +127,7 @@ class BookInstrument(Layout, size_bytes=176):
     stopped: int = i64("action of the last h")
     collar_reference: int = i64("of the last J: reference,")
     collar_upper: int = i64("upper bound,")
-    collar_lower: int = i64("lower bound; 0 behind another H")
+    collar_lower: int = i64("lower bound; 0 after another H")
     extension: int = i64("and the auction's extension")
 
 

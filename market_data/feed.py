@@ -257,7 +257,7 @@ class Feed:
             or not np.array_equal(mine, arrays["instruments"])
             or not np.array_equal(self._directory, self._announced(arrays))
         ):
-            raise FeedError("it is of other instruments or of another capacity")
+            raise FeedError("it has other instruments or another capacity")
         kept = [
             word // 8
             for word in (state.INSTRUMENTS, state.DIRECTORY, state.PHASES, state.ROWS, state.TABLE)

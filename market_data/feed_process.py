@@ -249,7 +249,7 @@ class FeedProcess:
         self.book.apply(messages)
 
     def _catch_up(self, ended: bool) -> bool:
-        """A turn of Python's: events that are behind, or whose times only the journal has.  False
+        """A turn in Python: events that are late, or whose times only the journal has.  False
         if there are no more and there will be none."""
         reader = self.reader
         old = self._reported_until - reader.place.event_seq

@@ -154,7 +154,9 @@ def write_feed(
     source = JournalFeed(directory, decimals, session, form in ("dbn", "npz"))
     room, symbols = mold.payload_bytes(mtu), instruments_of(directory)
     if (symbol is None) == (form == "npz"):
-        raise FeedError("npz is of one instrument, and nothing else is: say which (--symbol)")
+        raise FeedError(
+            "npz holds one instrument: name it with --symbol (no other format takes it)"
+        )
     if symbol is not None and symbol not in symbols:
         raise FeedError(f"{symbol} is not among the journal's instruments")
     writers: dict[str, Callable[[Path], None]] = {

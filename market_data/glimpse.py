@@ -68,8 +68,8 @@ def serve_one(
 ) -> None:
     """Answer one client's login with the messages.  Every login receives them: they are public.
 
-    A client that has not logged in after that long is left, and so is one that is that far behind
-    what it would have taken by SLOWEST_BYTES_PER_S.
+    A client that has not logged in after that long is disconnected, and so is one that has
+    fallen as far behind SLOWEST_BYTES_PER_S.
     """
     until_s = time.monotonic() + timeout_s
     login = _read(connection, b"", MAX_LOGIN, until_s)[0]

@@ -109,7 +109,8 @@ class Pump:
         self.context[pump.SENT_BASE // 8] = base
 
     def run(self, until_ns: int) -> int:
-        """Tell what is released, until that time (CLOCK_MONOTONIC) at most; why it came back."""
+        """Publish what is released, until that time (CLOCK_MONOTONIC) at most; return why it
+        ended."""
         room = int(room_for(FeedState.of(self.feed.address), pump.BATCH))
         if len(self._messages) < 2 * room:
             size = max(MIN_ROOM, 4 * room)

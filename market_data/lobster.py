@@ -26,7 +26,7 @@ def write_lobster(directory: Path, out: Path, symbol: str | None) -> dict[str, A
         raise FeedError(f"{out}: there is no folder {out.absolute().parent}")
     symbols = instruments_of(directory)
     if symbol is None and len(symbols) > 1:
-        raise FeedError(f"LOBSTER files are of one instrument: give --symbol ({symbols[0]}, …)")
+        raise FeedError(f"LOBSTER files hold one instrument: give --symbol ({symbols[0]}, …)")
     if symbol is not None and symbol not in symbols:
         raise FeedError(f"{symbol} is not among the journal's instruments")
     locate = 1 + (symbols.index(symbol) if symbol is not None else 0)

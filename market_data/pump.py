@@ -319,7 +319,7 @@ def woken(c: PumpContext) -> int:
 
 @kernel
 def run(c: PumpContext, until_ns: int) -> int:
-    """Tell what is released until there is something for Python to do; returns why it came back."""
+    """Publish what is released until Python has something to do; return why it ended."""
     turn, seen = 0, woken(c)
     while True:
         turn += 1

@@ -52,8 +52,8 @@ class ShmFeedSegment:
         header.session = session
 
     def put(self, session: int, first: int, messages: bytes) -> None:
-        """Messages, each behind its length, the first of which has that number; what is there
-        already (from a process that has died) is passed over."""
+        """Write messages, each after its length; the first has that number.  Messages that are
+        there already (from a process that has died) are skipped."""
         data = messages + bytes(MESSAGE_BYTES)
         at, stamp, head = 0, session << SESSION_SHIFT | first, self.header.head
         while at < len(messages) and stamp <= head:

@@ -20,7 +20,7 @@ class HookContext(Layout):
         "address of the kernel that says whether a command is a rebalance point, 0: none"
     )
     wait_for_rebalance: int = i64("address of the kernel that waits for the other cores there")
-    rebalance_args: int = i64("what it is called with")
+    rebalance_args: int = i64("the hook's argument")
     changes: int = i64("address of the counter of changes of the held instruments")
     held: int = i64("address of the first instrument's HALT word")
     held_step: int = i64("bytes to the next one's")

@@ -90,8 +90,8 @@ def address_of(array: npt.NDArray[Any]) -> int:
 
 
 class Output:
-    """The arrays behind :meth:`Engine.process`, of an engine no command of which causes more than
-    ``worst`` events.  ``has_notes``: its hooks leave notes."""
+    """The arrays that :meth:`Engine.process` fills, for an engine whose commands cause at most
+    ``worst`` events each.  ``has_notes``: its hooks leave notes."""
 
     def __init__(self, worst: int, has_notes: bool = False) -> None:
         self.worst = worst

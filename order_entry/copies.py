@@ -265,7 +265,7 @@ def row_of_sums(region: RegionHeader, event: EventRecord, row: OrderRow) -> Orde
     if kind == apply.ACCEPTED:
         sums.put(entry, order_id, qty)
     elif entry.key == 0:
-        # It came before anybody listened.
+        # It came before any drop copy listened.
         sums.put(entry, order_id, leaves + qty)
     if kind == apply.FILLED:
         apply.add(entry + sums.CUM, qty)

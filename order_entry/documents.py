@@ -9,7 +9,7 @@ A session that is added takes a slot, a row of the file that has a protocol and 
 document names the row that it was made for by a digest: once the file has another row in that
 place, the file counts again.
 
-In memory a document is a :class:`DocumentRow`, one for each session behind one for all, in the
+In memory a document is a :class:`DocumentRow`, one for each session after one for all, in the
 segment that stage, acceptor and the venue's own process share.  Its block says what the document
 does before the document is published, so no login reaches a session that is half made.
 """
@@ -131,7 +131,7 @@ class Documents:
     """The documents of the sessions of one run, in its memory."""
 
     def __init__(self, words: npt.NDArray[np.int64], sessions: Iterable[SessionSpec]) -> None:
-        """``words``: a row of them for each session, behind one for all; ``sessions``: by the venue
+        """``words``: a row of them for each session, after one for all; ``sessions``: by the venue
         file."""
         self.filed = tuple(sessions)
         self.words = words.reshape(1 + len(self.filed), ROW_BYTES // 8)

@@ -154,8 +154,8 @@ def is_replace(session: SessionBlock, order: OrderRecord, metadata: CommandMetad
 def prefetch_order(
     context: SessionsContext, session: SessionBlock, message: int, size: int, end: int
 ) -> None:
-    """Ask for what an OUCH 4.2 order will want that may stand AHEAD messages of this size on: a
-    hint, whatever is there.  ``end``: of the bytes that came."""
+    """Prefetch what an OUCH 4.2 order will need that may begin AHEAD messages of this size later:
+    a hint, whatever is there.  ``end``: of the bytes received."""
     packet = message + AHEAD * size
     if session.protocol != OUCH42 or packet + size > end:
         return

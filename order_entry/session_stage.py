@@ -284,8 +284,8 @@ def send_fix(context: SessionsContext, session: FixSession) -> int:
 
 @kernel
 def unsent(context: SessionsContext, session: SessionBlock, done: int) -> int:
-    """The socket is full (a reader that is too far behind is disconnected), or broken: with no room
-    for answers nothing is read that would tell.  ``done``: what ``send`` returned."""
+    """The socket is full (a reader that is too far behind is disconnected), or broken.  With no
+    room for answers nothing is read that would show it.  ``done``: what ``send`` returned."""
     if done < 0 and sockets.last_errno() not in (sockets.EAGAIN, sockets.EINTR):
         lose(context, session)
         return 1

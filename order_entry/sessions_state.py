@@ -239,8 +239,8 @@ class State:
         return sources + packets == 1 and not row.acts_for
 
     def follow_documents(self, changed: list[int]) -> None:
-        """These sessions have another document: they are as it says from here on.  Another session
-        of the same participant no longer has its orders alone, before this one lets anybody in."""
+        """Take up the new documents of these sessions.  Another session of the same participant
+        stops being its sole order source before a session of these accepts a login."""
         if not changed:
             return
         for index, row in enumerate(self.documents.all_latest(), start=1):

@@ -52,7 +52,7 @@ PIDFD_BIT = 1 << 32
 
 @kernel_outlined
 def refuse(fds: int, why: int) -> None:
-    """Tell a process that has logged in why it gets no connection; ``fds``: address of the
+    """Send a process that has logged in why it gets no connection; ``fds``: address of the
     descriptors after the socket's, four bytes each."""
     replies = map_shared(_fd(fds, 2), REPLIES_BYTES, PROT_READ_WRITE)
     if replies != -1:
@@ -102,7 +102,7 @@ def _fd(fds: int, place: int) -> int:
 
 @kernel_outlined
 def finish(session: ShmSession, end: int) -> None:
-    """Tell the participant why its connection ends, and give everything of it back."""
+    """Send the participant why its connection ends, and release all that it holds."""
     if session.ended == 0:
         session.ended = end
     if session.replies != 0:

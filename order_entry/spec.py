@@ -74,8 +74,8 @@ class SessionSpec:
     name: str
     """User name of the login (SoupBinTCP: 6 characters at most; FIX: the SenderCompID)."""
     participant: int
-    """1 to 65535; 0 is the exchange operator.  Of a drop copy: 0 if ``group`` says whom it is
-    about."""
+    """1 to 65535; 0 is the exchange operator.  For a drop copy: 0 if ``group`` names its
+    participants."""
     protocol: Protocol
     password_hash: str
     """argon2, in its own text form (``argon2.PasswordHasher().hash``)."""

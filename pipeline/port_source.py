@@ -42,8 +42,8 @@ class PortSource:
         *,
         bound: bool = True,
     ) -> None:
-        """``rate``: orders a second of one participant, and how many at once.  ``sessions``: who
-        may send; none: anybody.  ``bound``: False where :meth:`bind` is called later."""
+        """``rate``: orders a second of one participant, and how many at once.  ``sessions``: those
+        that may send; none: every sender.  ``bound``: False where :meth:`bind` is called later."""
         self.specs, self.arbitrate, self.rate = list(specs), arbitrate, rate
         self.sessions = Sessions(sessions) if sessions else None
         self.bound: list[socket.socket | None] = []

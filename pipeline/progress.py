@@ -98,7 +98,7 @@ class Drops:
         if self.total > before and now_s >= self.next_drop_note_s:
             self.next_drop_note_s = now_s + DROPS_NOTE_S
             note(
-                f"overload: the system drops datagrams that come faster than they are taken "
+                f"overload: the system drops datagrams that arrive faster than they are read "
                 f"({self.total:,} so far)"
             )
         if self.refused > refused_before and now_s >= self.next_refusal_note_s:

@@ -222,8 +222,8 @@ class _Unwind:
 
 
 def _build_gateway(options: Options, watcher: Watcher) -> None:
-    """Once before any process needs it, and before anybody waits for kernels: a missing compiler
-    and a table that does not fit are refused here."""
+    """Once before any process needs it, and before kernels are compiled: a missing compiler and a
+    table that does not fit are refused here."""
     watcher.phase("building the gateway")
     LiveGateway.loaded(options.table, options.gateway_settings).close()
 
@@ -369,13 +369,13 @@ def _check_replication(options: Options, watcher: Watcher) -> None:
     that the cluster answers and takes us."""
     replicated = options.durability == "replicated"
     if replicated != (options.replication is not None):
-        raise PipelineError("--durability replicated and --nats go together")
+        raise PipelineError("--durability replicated and --nats need each other")
     if options.replication is None:
         return
     if options.topology == "inline":
         raise PipelineError("--durability replicated needs a separate process: not with inline")
     if options.journal is None:
-        raise PipelineError("--durability replicated goes with --journal DIR: replicas keep it")
+        raise PipelineError("--durability replicated needs --journal DIR: replicas keep it")
     from openoutcry.replica.access import access_of  # for a replicated run only
     from openoutcry.replica.jetstream import stream_name
     from openoutcry.replica.link import reach
@@ -457,7 +457,9 @@ def _open_feed(
     if options.feed is None:
         return None
     if journal is None:
-        raise PipelineError("market data are made of the journal: --durability none keeps none")
+        raise PipelineError(
+            "market data is made from the journal, which --durability none does not keep"
+        )
     from openoutcry.market_data.feed_process import publish
     from openoutcry.market_data.public_feed import PublicFeed, compile_feed  # for a venue only
 

@@ -119,7 +119,7 @@ def migrate(url: str) -> None:
         engine = engines.create_engine(_dialect(url))
     except (engines.exc.ArgumentError, ValueError):
         # What it says may hold the password.
-        raise DatabaseError(f"{without_password(url)!r} is no URL of a database") from None
+        raise DatabaseError(f"{without_password(url)!r} is not the URL of a database") from None
     config = config_of.Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     try:

@@ -1,4 +1,4 @@
-"""The portal of one venue: everything behind its address, started and stopped together."""
+"""The portal of one venue: everything at its address, started and stopped together."""
 
 import asyncio
 import contextlib

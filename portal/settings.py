@@ -171,7 +171,7 @@ def pattern(value: Any) -> re.Pattern[str]:
     try:
         return re.compile(text()(value), re.ASCII)
     except re.error as error:
-        raise ValueError(f"is no regular expression: {error}") from None
+        raise ValueError(f"is not a regular expression: {error}") from None
 
 
 def amount(value: Any) -> str:

@@ -188,7 +188,7 @@ class ClockDaemon:
     def _best(self, ticks: int) -> Follower | None:
         """The narrowest interval among sources that are vouched for; else among the rest.
 
-        The kernel's word is anybody's, without a name: only where no other of them speaks.
+        The kernel's state names no daemon: it is used only where no other source is found.
         """
         ready = [f for f in self.followers if f.calibration.ready]
         named = any(

@@ -356,8 +356,8 @@ class PhcSource:
 
     ``socket`` is of the ptp4l that holds the clock on TAI: its offset corrects the reading, its
     path delay and the grandmaster's accuracy are granted.  Without one the clock is read as TAI and
-    is not traceable.  One that another clock's ptp4l would correct is silent; where no one can tell
-    whose it is, so is one that is not ``chosen``.  Untested on hardware.
+    is not traceable.  One that another clock's ptp4l would correct is silent; where its owner is
+    unknown, so is one that is not ``chosen``.  Untested on hardware.
     """
 
     nominal_ns: float

@@ -74,7 +74,7 @@ def query(directory: Path, text: str, flat: bool = False) -> Any:
         try:
             relation = connection.sql(text)
             if relation is None:
-                raise JournalError("sql: a statement that gives rows is asked for")
+                raise JournalError("sql: the statement must return rows")
             names = list(relation.columns)
             as_text = TOLD_AS_TEXT | NESTED if flat else TOLD_AS_TEXT
             if any(kind.id in as_text for kind in relation.types):

@@ -246,7 +246,7 @@ class JetStream:
     def put(self, key: str, value: bytes, revision: int) -> int:
         """Replace what is there with ``revision`` (0: nothing is); returns the new revision.
 
-        Raises :class:`Refused` (:data:`WRONG_LAST_SEQUENCE`) if somebody else was before us.
+        Raises :class:`Refused` (:data:`WRONG_LAST_SEQUENCE`) if another publisher was faster.
         """
         headers = {EXPECTED_REVISION: str(revision)}
         answer = self.link.request(f"$KV.{self.stream}.{key}", value, headers=headers)
@@ -442,7 +442,7 @@ def messages(jetstream: JetStream, first: int, until: int) -> Iterator[tuple[int
                     return
             subscription.tick()
             if time.monotonic() - heard_s > WAIT_S:
-                raise Unreachable(f"{jetstream.stream}: message {number} does not come")
+                raise Unreachable(f"{jetstream.stream}: message {number} does not arrive")
             link.wait(0.2)
     finally:
         subscription.close()

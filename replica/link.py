@@ -182,7 +182,7 @@ class Link:
     def publish(
         self, subject: str, payload: Any, headers: dict[str, str] | None = None, reply: str = ""
     ) -> None:
-        """Send one message; returns before anybody has it.  ``reply``: where answers go."""
+        """Send one message; return before the server has it.  ``reply``: where answers go."""
         size = memoryview(payload).nbytes
         to = f"{subject} {reply}" if reply else subject
         if headers is None:
@@ -359,7 +359,7 @@ class Link:
             try:
                 return self._parse_message(operation == b"HMSG", rest.split(), end + 2)
             except (ValueError, IndexError):
-                raise self._lost(f"sent {line[:40]!r}, which is no message of NATS") from None
+                raise self._lost(f"sent {line[:40]!r}, which is not a NATS message") from None
         self._at = end + 2
         if operation == b"PING":
             self._put(b"PONG\r\n")

@@ -267,7 +267,7 @@ def _check_blocks(blocks: Blocks, journal_id: int, position: int) -> None:
         if len(block) < header.block_bytes or checksum(block) != header.crc32c:
             raise ReplicaError(f"{where}: its checksum does not agree")
         if (header.journal_id, header.block_index) != (journal_id, index):
-            raise ReplicaError(f"{where}: block {header.block_index} of another place is there")
+            raise ReplicaError(f"{where}: block {header.block_index} of another place is stored")
         if header.previous_hash != previous or seq not in (-1, header.first_seq - 1):
             raise ReplicaError(f"{where}: it does not follow the block before")
         previous, seq = digest(block), header.first_seq - 1 + header.commands

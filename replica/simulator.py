@@ -264,7 +264,8 @@ class World:
         raise AssertionError(action)
 
     def _client(self) -> None:
-        """A client sends its command, to whom it takes for the primary, until it is answered."""
+        """A client sends its command to the node it believes to be the primary, until it is
+        answered."""
         leaders = [n for n in self.nodes if n.up and n.primary is not None]
         if not leaders:
             return
@@ -280,7 +281,7 @@ class World:
             raise Violation(f"{node.name} leads in an epoch that was never begun")
 
     def inject(self) -> None:
-        """A fault, if it finds whom it can hit."""
+        """A fault, if a node is there that it can hit."""
         faults = self.faults
         node = self.nodes[int(self.random() * NODES)]
         draw = self.random() * faults.injected

@@ -46,8 +46,8 @@ class Verified:
     tip: Tip
     flaw: str = ""
     may_be_foreign: bool = False
-    """A record is there whose checksum agrees, and it is no message of the venue's: if all nodes
-    have the same, it was published so."""
+    """A record is there whose checksum agrees, and it is not a message of the venue's: if all
+    nodes have the same, it was published so."""
     is_lost: bool = False
     """It was further once, or was there: if all nodes have lost it, it was deleted."""
 

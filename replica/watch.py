@@ -4,7 +4,7 @@ A server does not read again what it wrote until it is asked for it, and then se
 well as a message.  So each node's files are read past it, from the first message on, again and
 again.
 
-What somebody else published, or deleted, is so on all nodes alike.  It is no damage of a disk: to
+What another client published, or deleted, is so on all nodes alike.  It is no damage of a disk: to
 end nodes for it would end them all, with the streams of other venues.  It is reported, and the
 nodes run.  The primary is safe without them: nothing leaves its gate that a stream has not got.
 """

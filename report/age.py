@@ -106,7 +106,7 @@ class History:
             return ""
 
     def _now(self, name: str) -> str:
-        """A file's text in the tree, committed or not; empty if there is none."""
+        """A file's text in the tree, committed or not; empty without such a file."""
         file = self.tree / name
         return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
 

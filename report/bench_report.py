@@ -1,4 +1,4 @@
-"""One HTML page for result documents: every figure with its error, and the pictures behind it.
+"""One HTML page for result documents: every figure with its error, and its charts.
 
 The page loads nothing from anywhere; it is readable in light, dark and on paper, as the run's
 report is, whose style and charts it shares.

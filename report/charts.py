@@ -23,7 +23,7 @@ WIDE = (960, 360)
 NARROW = (380, 300)
 """Width and height in SVG units, which are CSS pixels when the page is as wide as the chart."""
 MAX_POINTS = 120
-"""Most intervals of a timeline that are drawn; more are merged, so that no count is lost."""
+"""Maximum intervals of a timeline that are drawn; more are merged, so that no count is lost."""
 MAX_NINES = 8
 BODY_FROM_NINES = 0.1
 """The latency axis starts below every curve from here on (the 20th percentile): a few readings of

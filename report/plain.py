@@ -23,7 +23,7 @@ class PlainStream:
 
     def write(self, text: str) -> int:
         if not isinstance(text, str):
-            raise TypeError("text is written to a stream of text")
+            raise TypeError("a text stream takes only text")
         self.rich_proxied_file.write(printable(text, KEEP))
         return len(text)
 
@@ -43,7 +43,7 @@ def plain_output() -> Iterator[None]:
     try:
         yield
     finally:
-        # Somebody else's, put there meanwhile, stay.
+        # Streams that other code has put there meanwhile stay.
         for name, mine, old in zip(("stdout", "stderr"), ours, before, strict=True):
             if getattr(sys, name) is mine:
                 setattr(sys, name, old)

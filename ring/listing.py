@@ -151,7 +151,7 @@ def inspect_segment(name: str) -> "tuple[RingInfo, RingView | None] | None":
         info.state, info.problem = "other", NO_FILE
         return info, None
     try:
-        # Anybody may put anything into /dev/shm: a pipe must not make us wait.
+        # Any user may put anything into /dev/shm: a pipe must not make us wait.
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return None

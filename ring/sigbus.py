@@ -136,7 +136,7 @@ def _callback() -> Any:
 
 
 def set_handler() -> None:
-    """Make the handler the process's; again, if somebody else has taken SIGBUS meanwhile."""
+    """Make the handler the process's; again, if other code has taken SIGBUS meanwhile."""
     if not GUARDED:
         return
     action = _SigAction(handler=_callback().address, flags=SA_SIGINFO | SA_ONSTACK)
@@ -226,7 +226,7 @@ class Mapping:
         libc: Any = _libc,
         close: Any = os.close,
     ) -> None:
-        # Out of the table first: once unmapped, the address may be anybody's.  The names are bound
+        # Out of the table first: once unmapped, the address may be used again.  The names are bound
         # here because a module's own are gone when the interpreter ends.
         if self._entry >= 0:
             table[self._entry, START // 8] = 0

@@ -11,7 +11,7 @@ class WaitStrategy(IntEnum):
     BUSY_SPIN = kernels.BUSY_SPIN
     """Look again at once: a core of one's own, and it must be one's own."""
     PAUSE = kernels.PAUSE
-    """Tell the core that it spins: kinder to a sibling thread, and often faster."""
+    """Hint to the core that it spins: kinder to a sibling thread, and often faster."""
     YIELD = kernels.YIELD
     """Spin a little, then give the core away each time round."""
     BLOCK = kernels.BLOCK

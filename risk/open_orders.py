@@ -23,7 +23,7 @@ from openoutcry.wire.records import RECORD_BYTES
 PARTICIPANTS = 1 << 16
 COUNTS = 8
 REFUSED = 1 << constants.OPEN_ORDERS << 8 | RISK_REASON
-"""The answer of ``before``: the bits, and the reason behind them."""
+"""The answer of ``before``: the bits, and their reason."""
 
 TIF_MASK = (1 << SELF_TRADE_SHIFT) - 1
 IOC, FOK = enum_numbers.TIME_IN_FORCE_IOC, enum_numbers.TIME_IN_FORCE_FOK

@@ -215,7 +215,7 @@ def leave_bump(bump: SpeedBump, order: OrderRecord) -> int:
 
 @kernel_outlined
 def withdraw(bump: SpeedBump, participant: int, symbol: int) -> None:
-    """What waits of a participant (0: of anybody), of a symbol (0: of any), does not enter: it is
+    """Withdraw the waiting commands of a participant (0: of all), in a symbol (0: in all): each is
     refused when its time has come."""
     not_inlined()
     heap, records = bump + bump.heap_at, bump + bump.records_at

@@ -221,5 +221,5 @@ def _scaled(value: Any, decimals: int, venue: str) -> Decimal:
     """A number of CCXT, which is the nearest float to a decimal, in the venue's units."""
     number = Decimal(str(value))
     if not 0 <= number <= MAX_QUANTITY:  # also NaN and infinity
-        raise RoutingError(f"{venue}: {value} is no price or quantity")
+        raise RoutingError(f"{venue}: {value} is not a price or quantity")
     return number.scaleb(decimals)

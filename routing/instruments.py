@@ -207,7 +207,7 @@ class Market:
         if names != [listing.venue for listing in self.listings] or len(set(names)) < len(names):
             raise RoutingError(f"{self.instrument.symbol}: each venue needs one listing")
         if any(listing.instrument != self.instrument for listing in self.listings):
-            raise RoutingError(f"{self.instrument.symbol}: a listing is of another instrument")
+            raise RoutingError(f"{self.instrument.symbol}: a listing names another instrument")
 
     def number(self, venue: str) -> int:
         """The number of a venue.  Raises :class:`RoutingError`."""

@@ -266,7 +266,7 @@ class Desk:
         if side not in (BUY, SELL, 0) or quantity <= 0 or until_ns <= self.now_ns:
             raise Refusal("a request needs a side or 0, a quantity and a later end")
         if not set(chosen) <= set(self.makers) - {by}:
-            raise Refusal("a request goes to makers, and not to its client")
+            raise Refusal("a request must name makers, and not its client")
         if len(self._open) >= MAX_OPEN:
             raise Refusal(f"{MAX_OPEN:,} requests are open")
 

@@ -2,10 +2,10 @@
 
     python scripts/bench_interleaved.py BEFORE NOW ROUNDS SUBJECT [ARGUMENT …]
 
-Runs `outcry bench SUBJECT --rounds ROUNDS ARGUMENT …` of both folders beside each other, each round
-of one behind a round of the other (A B, B A, A B, …) and never two at once, so that a host that
-changes pace changes it for both.  Writes SUBJECT-before.json and SUBJECT-now.json into this folder.
-No round is taken again; what disturbed it stands in the documents.
+Runs `outcry bench SUBJECT --rounds ROUNDS ARGUMENT …` of both folders by turns, a round of
+one after a round of the other (A B, B A, A B, …) and never two at once, so that a host that changes
+pace changes it for both.  Writes SUBJECT-before.json and SUBJECT-now.json into this folder.
+No round is taken again; the documents record what disturbed it.
 """
 
 import os

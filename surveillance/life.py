@@ -87,7 +87,7 @@ def act(
             raise SurveillanceError(f"case {case.number} is not closed")
         if action == "close" and now.status == CLOSING and now.who == who:
             raise SurveillanceError(
-                f"case {case.number}: {who} has asked to close it; another has to agree"
+                f"case {case.number}: {who} has asked to close it; another person has to agree"
             )
         fields = {
             "case": case.number,

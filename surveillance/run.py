@@ -77,8 +77,8 @@ class Watching:
         if path.exists():
             if _settings_of(path) != kept:
                 raise SurveillanceError(
-                    f"{self.folder} was begun with other settings or of another journal: its cases "
-                    "are kept; move the folder away to begin again"
+                    f"{self.folder} was begun with other settings or for another journal: its "
+                    "cases are kept; move the folder away to begin again"
                 )
             return
         write_whole(path, (json.dumps(kept) + "\n").encode())

@@ -23,7 +23,7 @@ CANCEL_SHARE, TIMES_AVERAGE, PAIR_TRADES, CANCELS = 0.9, 10, 10, 5
 
 
 class Alarm(NamedTuple):
-    """One of these rules, whom it names, where, and the window."""
+    """One of these rules, the participant that it names, the instrument, and the window."""
 
     rule: str
     participants: tuple[int, ...]
@@ -34,7 +34,7 @@ class Alarm(NamedTuple):
 
 def as_written(commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> list[Alarm]:
     """Every alarm of commands (ORDER_DTYPE) and all of their events (EVENT_DTYPE), each rule once
-    for whom, where and window."""
+    for a participant, instrument and window."""
     first = int(commands["seq"][0]) if len(commands) else 0
     stamps = commands["rx_ts_ns"].tolist()
     entered: dict[Any, list[int]] = defaultdict(list)

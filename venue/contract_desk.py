@@ -60,7 +60,9 @@ class ContractDesk:
             raise DeskError(f"there is no instrument {symbol!r}")
         index, contracts = self.symbols.index(symbol), self.view.contracts
         if contracts is None or index not in contracts.number:
-            raise DeskError(f"{symbol} is no contract: the venue file has no [[contract]] of it")
+            raise DeskError(
+                f"{symbol} is not a contract: the venue file has no [[contract]] for it"
+            )
         if request.get(EFFECTIVE):
             return Work(NOTHING, [f"{symbol}: done"])
         if contracts.of(index, "state"):
@@ -138,7 +140,7 @@ class ContractDesk:
         self, request: Request, symbol: str, index: int, contracts: ContractsView
     ) -> tuple[Any, str]:
         if contracts.of(index, "kind") != PERPETUAL:
-            raise DeskError(f"{symbol} is no perpetual: it has no funding")
+            raise DeskError(f"{symbol} is not a perpetual: it has no funding")
         rate, period = request.get("rate"), contracts.of(index, "period") + 1
         if rate is None:
             rate = premium_rate(contracts.of(index, "mark"), contracts.of(index, "index"))

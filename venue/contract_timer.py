@@ -1,5 +1,5 @@
-"""What contracts need without anybody asking: an expired contract's orders are cancelled, and each
-day has a settlement price.
+"""What contracts need without a request: an expired contract's orders are cancelled, and each day
+has a settlement price.
 
 The core's state alone decides, so a venue that was killed at any point continues with what is due.
 """

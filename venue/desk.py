@@ -66,7 +66,7 @@ class Work:
     follow: Callable[[], "Work | None"] = nothing_follows
     """What comes after that, if anything."""
     more: dict[str, Any] = field(default_factory=dict)
-    """Told as well."""
+    """Notified as well."""
     ready: Callable[[], bool] = lambda: True
     """Called once the core has processed the commands: whether the rest is done, too."""
     begun: Callable[[], None] = lambda: None

@@ -113,12 +113,12 @@ def margin_parameters(file: Path, contracts: Mapping[str, Contract]) -> Paramete
     except OSError as error:
         raise OutcryError(f"{file}: {error.strerror}") from None
     if not 1 <= len(contracts) <= MAX_CONTRACTS:
-        raise OutcryError(f"scenario margin is of 1 to {MAX_CONTRACTS} contracts ([[contract]])")
+        raise OutcryError(f"scenario margin covers 1 to {MAX_CONTRACTS} contracts ([[contract]])")
     for symbol in (*contracts, *book.contracts):
         if symbol not in book.contracts:
             raise OutcryError(f"{file}: there is no [[contract]] {symbol}")
         if symbol not in contracts:
-            raise OutcryError(f"{file}: {symbol} is no contract of the venue")
+            raise OutcryError(f"{file}: {symbol} is not a contract of the venue")
         for field in fields(Contract):
             here, there = (getattr(one[symbol], field.name) for one in (contracts, book.contracts))
             if here != there:

@@ -357,7 +357,7 @@ class ClockState(IntEnum):
 
 
 class ClockSource(IntEnum):
-    """Whom a clock follows."""
+    """What a clock follows."""
 
     NONE = 1
     PHC_PRECISE = 2

@@ -247,7 +247,7 @@ class _KernelCache(FunctionCache):
             return overload or self._load_overload(sig, target_context)
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        # numba's account of the types, with the source and where it lies, is of no use to anybody.
+        # numba's account of the types, with the source and its path, is not needed.
         super().save_overload(sig, data._replace(type_annotation=""))
 
 

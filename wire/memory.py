@@ -249,7 +249,7 @@ _sendto = _libc("sendto", 64, 32, 64, 64, 32, 64, 32)
 
 @intrinsic
 def pause(typingctx: Any) -> Any:
-    """Tell the core that this is a spin loop (x86 ``pause``; elsewhere nothing)."""
+    """Hint to the core that this is a spin loop (x86 ``pause``; elsewhere nothing)."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if platform.machine() == "x86_64":

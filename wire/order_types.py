@@ -23,7 +23,7 @@ class Family(Enum):
     STOP = auto()
     """Waits for its trigger."""
     PEG = auto()
-    """Stands where the displayed prices put it."""
+    """Its price follows the displayed prices."""
 
 
 class Home(Enum):

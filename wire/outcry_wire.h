@@ -268,7 +268,7 @@ struct outcry_event {
     int64_t qty_lots; /* traded, cancelled, reduced, accepted or rejected quantity */
     int64_t leaves_lots; /* open quantity of the order after this event */
     int64_t cause_seq; /* sequence number of the command that caused it */
-    uint16_t participant; /* whom it is addressed to */
+    uint16_t participant; /* the participant it is addressed to */
     uint16_t instrument; /* index in the instrument table; 65535 if unknown */
     uint8_t kind; /* what happened */
     uint8_t reason; /* why */
@@ -349,7 +349,7 @@ struct outcry_instrument {
     uint16_t lmm8_participant; /* STEPS: a lead market maker */
     uint16_t lmm8_share_bps; /* its share before others, 1/10000; 0 none */
     uint16_t fifo_share_bps; /* STEPS: share that goes by time, not pro rata, 1/10000 */
-    uint8_t leveling; /* STEPS: 1: whom pro rata gives nothing gets a lot */
+    uint8_t leveling; /* STEPS: 1: an order that pro rata gives nothing gets a lot */
     uint8_t reserved2; /* zero */
     uint32_t reserved3; /* zero */
     int64_t reserved4; /* zero */
@@ -495,7 +495,7 @@ struct outcry_clock {
     uint16_t utc_offset_s; /* TAI minus UTC at that moment */
     uint16_t flags; /* bits */
     uint8_t state; /* how the clock is held */
-    uint8_t source; /* whom it follows */
+    uint8_t source; /* what it follows */
     uint8_t event; /* why the record was made */
     uint8_t reserved; /* zero */
     int64_t seq; /* number of the record from 1; storing it publishes the slot */
@@ -529,7 +529,7 @@ struct outcry_clock_page {
     uint8_t utc_offset_s; /* TAI minus UTC before leap_tai_ns */
     uint8_t next_utc_offset_s; /* and from then on */
     uint8_t state; /* how the clock is held */
-    uint8_t source; /* whom it follows */
+    uint8_t source; /* what it follows */
 };
 static_assert(sizeof(struct outcry_clock_page) == 64, "clock_page");
 static_assert(offsetof(struct outcry_clock_page, version) == 0, "clock_page.version");

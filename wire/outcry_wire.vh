@@ -34,7 +34,7 @@
 `define OUTCRY_EVENT_QTY_LOTS 255:192 // traded, cancelled, reduced, accepted or rejected quantity
 `define OUTCRY_EVENT_LEAVES_LOTS 319:256 // open quantity of the order after this event
 `define OUTCRY_EVENT_CAUSE_SEQ 383:320 // sequence number of the command that caused it
-`define OUTCRY_EVENT_PARTICIPANT 399:384 // whom it is addressed to
+`define OUTCRY_EVENT_PARTICIPANT 399:384 // the participant it is addressed to
 `define OUTCRY_EVENT_INSTRUMENT 415:400 // index in the instrument table; 65535 if unknown
 `define OUTCRY_EVENT_KIND 423:416 // what happened
 `define OUTCRY_EVENT_REASON 431:424 // why
@@ -99,7 +99,7 @@
 `define OUTCRY_INSTRUMENT_LMM8_PARTICIPANT 2415:2400 // STEPS: a lead market maker
 `define OUTCRY_INSTRUMENT_LMM8_SHARE_BPS 2431:2416 // its share before others, 1/10000; 0 none
 `define OUTCRY_INSTRUMENT_FIFO_SHARE_BPS 2447:2432 // STEPS: share that goes by time, not pro rata, 1/10000
-`define OUTCRY_INSTRUMENT_LEVELING 2455:2448 // STEPS: 1: whom pro rata gives nothing gets a lot
+`define OUTCRY_INSTRUMENT_LEVELING 2455:2448 // STEPS: 1: an order that pro rata gives nothing gets a lot
 `define OUTCRY_INSTRUMENT_RESERVED2 2463:2456 // zero
 `define OUTCRY_INSTRUMENT_RESERVED3 2495:2464 // zero
 `define OUTCRY_INSTRUMENT_RESERVED4 2559:2496 // zero
@@ -147,7 +147,7 @@
 `define OUTCRY_CLOCK_UTC_OFFSET_S 399:384 // TAI minus UTC at that moment
 `define OUTCRY_CLOCK_FLAGS 415:400 // bits
 `define OUTCRY_CLOCK_STATE 423:416 // how the clock is held
-`define OUTCRY_CLOCK_SOURCE 431:424 // whom it follows
+`define OUTCRY_CLOCK_SOURCE 431:424 // what it follows
 `define OUTCRY_CLOCK_EVENT 439:432 // why the record was made
 `define OUTCRY_CLOCK_RESERVED 447:440 // zero
 `define OUTCRY_CLOCK_SEQ 511:448 // number of the record from 1; storing it publishes the slot
@@ -165,7 +165,7 @@
 `define OUTCRY_CLOCK_PAGE_UTC_OFFSET_S 487:480 // TAI minus UTC before leap_tai_ns
 `define OUTCRY_CLOCK_PAGE_NEXT_UTC_OFFSET_S 495:488 // and from then on
 `define OUTCRY_CLOCK_PAGE_STATE 503:496 // how the clock is held
-`define OUTCRY_CLOCK_PAGE_SOURCE 511:504 // whom it follows
+`define OUTCRY_CLOCK_PAGE_SOURCE 511:504 // what it follows
 
 // CommandKind
 `define OUTCRY_COMMAND_KIND_NEW 8'd1

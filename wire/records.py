@@ -114,7 +114,7 @@ EVENT = Record(
         Field("qty_lots", "i64", "traded, cancelled, reduced, accepted or rejected quantity"),
         Field("leaves_lots", "i64", "open quantity of the order after this event"),
         Field("cause_seq", "i64", "sequence number of the command that caused it"),
-        Field("participant", "u16", "whom it is addressed to"),
+        Field("participant", "u16", "the participant it is addressed to"),
         Field("instrument", "u16", "index in the instrument table; 65535 if unknown"),
         Field("kind", "u8", "what happened", "EventKind"),
         Field("reason", "u8", "why", "Reason"),
@@ -169,7 +169,7 @@ INSTRUMENT = Record(
             )
         ),
         Field("fifo_share_bps", "u16", "STEPS: share that goes by time, not pro rata, 1/10000"),
-        Field("leveling", "u8", "STEPS: 1: whom pro rata gives nothing gets a lot"),
+        Field("leveling", "u8", "STEPS: 1: an order that pro rata gives nothing gets a lot"),
         Field("reserved2", "u8", "zero"),
         Field("reserved3", "u32", "zero"),
         Field("reserved4", "i64", "zero"),
@@ -235,7 +235,7 @@ CLOCK = Record(
         Field("utc_offset_s", "u16", "TAI minus UTC at that moment"),
         Field("flags", "u16", "bits", "ClockFlag"),
         Field("state", "u8", "how the clock is held", "ClockState"),
-        Field("source", "u8", "whom it follows", "ClockSource"),
+        Field("source", "u8", "what it follows", "ClockSource"),
         Field("event", "u8", "why the record was made", "ClockEvent"),
         Field("reserved", "u8", "zero"),
         Field("seq", "i64", "number of the record from 1; storing it publishes the slot"),
@@ -259,7 +259,7 @@ CLOCK_PAGE = Record(
         Field("utc_offset_s", "u8", "TAI minus UTC before leap_tai_ns"),
         Field("next_utc_offset_s", "u8", "and from then on"),
         Field("state", "u8", "how the clock is held", "ClockState"),
-        Field("source", "u8", "whom it follows", "ClockSource"),
+        Field("source", "u8", "what it follows", "ClockSource"),
     ),
 )
 

@@ -4,9 +4,9 @@
 
     header, 4,096 bytes | 65,536 slots of 64 bytes    the feed's process writes, readers read
 
-A slot holds a message behind its length, and last its stamp: the session's number above the
-message's.  The writer looks at no reader: the slot of a message is taken by the one 65,536 later,
-and a reader that is so far behind finds another stamp there.  While a slot is written its stamp
+A slot holds a message after its length, and last its stamp: the session's number above the
+message's.  The writer waits for no reader: the message 65,536 later takes the same slot, and a
+reader that is that late finds another stamp there.  While a slot is written its stamp
 is 0.  A reader copies it between two looks at the stamp, so what it took is whole.
 """
 
@@ -42,7 +42,7 @@ class ShmFeedHeader(Layout, size_bytes=4096):
 class ShmFeedSlot(Layout, size_bytes=64):
     """A slot of the feed's segment."""
 
-    message: int = area(MESSAGE_BYTES, "the message, behind its length (u16, big-endian)")
+    message: int = area(MESSAGE_BYTES, "the message, after its length (u16, big-endian)")
     stamp: int = i64(
         "the session's number, 40 bits up, and the message's; 0: it is being written", atomic=True
     )
@@ -62,8 +62,8 @@ def slot_at(feed: ShmFeedHeader, base: int, stamp: int) -> ShmFeedSlot:
 
 @kernel
 def put_messages(feed: ShmFeedHeader, begin: int, end: int, stamp: int) -> int:
-    """Write the messages from ``begin`` to ``end``, each behind its length, the first of which has
-    ``stamp``; returns the stamp behind the last.  56 bytes may be read from the last one on."""
+    """Write the messages from ``begin`` to ``end``, each after its length; the first has ``stamp``.
+    Return the stamp after the last.  56 bytes may be read from the last one on."""
     at, base = begin, feed.base
     while at < end:
         slot = slot_at(feed, base, stamp)

@@ -195,7 +195,7 @@ def _built(name: str, program: Program, command: list[str], out_flag: str) -> Pa
         try:
             os.rename(compiled, built)
         except OSError:
-            # Somebody else was faster.
+            # Another process was faster.
             if not built.exists():
                 raise
     return built

@@ -404,6 +404,6 @@ def _no_answer(name: object) -> None:
 
 def _check(token: str, lots: int) -> None:
     if not (1 <= len(token) <= MAX_TOKEN and set(token) <= TOKEN) or token.startswith(PROBE):
-        raise TradeError("a token is 1 to 14 capital letters and digits")
+        raise TradeError("a token must be 1 to 14 capital letters and digits")
     if not 1 <= lots <= MAX_LOTS:
         raise TradeError(f"a quantity is 1 to {MAX_LOTS:,} lots")

@@ -117,7 +117,7 @@ class EvmChain:
             return
         other = self.referee.call("eth_getBlockByNumber", hex(header.height), False)
         if other is None:
-            raise NodeError(f"{self.referee.url} has not come to block {header.height} yet")
+            raise NodeError(f"{self.referee.url} has not reached block {header.height} yet")
         if other["hash"] != header.hash:
             raise NodeError(
                 f"two nodes have different blocks {header.height}: {self.node.url} has "

@@ -240,7 +240,7 @@ def balance_call(holder: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Transfer:
-    """A token's transfer, as its log tells it.  ``place``: among its transaction's logs."""
+    """A token's transfer, read from its log.  ``place``: among its transaction's logs."""
 
     token: bytes
     sender: bytes

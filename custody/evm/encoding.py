@@ -11,7 +11,7 @@ Rlp = bytes | int | Sequence["Rlp"]
 
 
 class AddressError(ValueError):
-    """A text that is no address of this chain; says why."""
+    """A text is not an address of this chain; the message says why."""
 
 
 def keccak(data: bytes) -> bytes:
@@ -139,7 +139,7 @@ def address_at(data: bytes, index: int) -> bytes:
     """The address in word ``index``.  Raises ValueError for another number."""
     number = number_at(data, index)
     if number >> (8 * ADDRESS_BYTES):
-        raise ValueError(f"word {index} is no address")
+        raise ValueError(f"word {index} is not an address")
     return number.to_bytes(ADDRESS_BYTES, "big")
 
 

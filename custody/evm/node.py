@@ -92,7 +92,7 @@ class Node(Closing):
             return json.loads(text)
         except ValueError:
             self.close()
-            raise NodeError(f"{self.url}: the answer is no JSON") from None
+            raise NodeError(f"{self.url}: the answer is not JSON") from None
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
         if self._connection is None:

@@ -138,7 +138,7 @@ def check(document: dict[str, Any], challenge: str, node: Node) -> dict[str, int
         signers = signers_of(document, NEEDED)
         vault, block = address_from_text(document["vault"]), hex(int(document["height"]))
         if quantity(node.call("eth_chainId")) != document["chain_id"]:
-            raise ReservesError("the node is of another chain")
+            raise ReservesError("the node follows another chain")
         found = node.call("eth_getBlockByNumber", block, False)
         if found is None or found["hash"] != document["block"]:
             raise ReservesError(f"the node does not have block {document['block']}")

@@ -29,7 +29,7 @@ class UtxoReader:
         self.hot = Wallet(wallet.hot, self.network)
         self.cold = Wallet(wallet.cold, self.network) if wallet.cold else None
         if not self.hot.is_multi:
-            raise CustodyError(f"{self.chain}: the hot wallet is no multisignature")
+            raise CustodyError(f"{self.chain}: the hot wallet is not a multisignature")
 
     def read(self, body: dict[str, Any]) -> Reading:
         psbt = self._psbt(body)

@@ -58,7 +58,7 @@ class Wallet:
 
     def _lock(self, branch: int, index: int) -> Lock:
         if branch not in (RECEIVE, CHANGE) or not 0 <= index < MAX_INDEX:
-            raise CustodyError(f"{branch}/{index} is no place in a wallet")
+            raise CustodyError(f"{branch}/{index} is not a place in a wallet")
         one = self._descriptor.derive(index, branch_index=branch)
         witness = one.witness_script()
         origins = tuple(

@@ -19,7 +19,7 @@ module outcry_uart #(
     output wire       tx_ready
 );
 
-    // Two registers between the pin and whoever decides anything.
+    // Two registers between the pin and any logic that depends on it.
     reg [1:0]  rx_pin;
     reg        rx_busy;
     reg [15:0] rx_wait;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole gateway on a ULX3S (LFE5U-85F): frames, registers and orders over its USB serial line.
 //
-// The board has no Ethernet, so frames come as messages (outcry_link.v) at 1 Mbaud; behind that line
+// The board has no Ethernet, so frames come as messages (outcry_link.v) at 1 Mbaud; after that line
 // it is the same RTL.  Time counts from the reset in steps of 40 ns: no PTP here.  LEDs: a heartbeat,
 // and the orders that have left.
 `default_nettype none
@@ -17,8 +17,8 @@ module outcry_ulx3s (
 );
 
     wire clk = clk_25mhz;
-    // A button knows no clock: two flip-flops between it and whoever decides anything.  Each bounce
-    // begins the 16 cycles of reset anew.
+    // A button is not synchronous to any clock: two flip-flops between it and any logic.  Each bounce
+    // restarts the 16 cycles of reset.
     reg [1:0] btn_pin = 2'b11;
     always @(posedge clk) btn_pin <= {btn_pin[0], btn};
     reg [3:0] reset_left = 4'hF;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Properties of outcry_udp_parser; the sentences stand in formal/properties.py.
 //
-// Stage letters as in the module; f_x_ goes through the stages beside the RTL.
+// Stage letters as in the module; f_x_ passes the stages in parallel with the RTL.
 
 reg f_started = 1'b0;
 always @(posedge clk) f_started <= 1'b1;

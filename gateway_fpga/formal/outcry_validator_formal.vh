@@ -206,7 +206,7 @@ end
 
 `else
 
-// The sink is ready and nobody commands; block RAMs and products may give anything.
+// The sink is ready and no command comes; block RAMs and products may give anything.
 always @* assume (m_axis_tready && !row_swap && !participant_set);
 
 // Of a step's power of 5 nothing above 6 is meant; 7 counts as 6.

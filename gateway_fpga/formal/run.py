@@ -83,7 +83,7 @@ def _sources(module: Module, broken: Property | None) -> dict[str, str]:
         old, new = broken.broken
         count = texts[name].count(old)
         if count != 1:
-            raise ProofFailed(f"{broken.name}: {old!r} stands {count} times in {name}, not once")
+            raise ProofFailed(f"{broken.name}: {old!r} is in {name} {count} times, not once")
         texts[name] = texts[name].replace(old, new)
     return texts
 

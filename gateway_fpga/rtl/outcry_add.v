@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A sum as one carry chain.  Synthesis keeps it apart: it would otherwise turn several sums into a tree
-// of gates, four LUTs deep, with a chain behind it.
+// of gates, four LUTs deep, followed by a chain.
 `default_nettype none
 
 (* keep_hierarchy *)

@@ -12,7 +12,7 @@
 module outcry_core #(
     // Ethernet ports, 1 to as many as the registers have counters for.
     parameter PORTS = `OUTCRY_FRAME_PORTS,
-    // Orders that wait behind each parser, as a power of two, 5 to 12.
+    // Orders that wait after each parser, as a power of two, 5 to 12.
     parameter DEPTH_LOG2 = 6,
     parameter SLOT_BITS = `OUTCRY_SLOT_BITS,
     parameter PARTICIPANT_BITS = `OUTCRY_PARTICIPANT_BITS
@@ -177,8 +177,8 @@ module outcry_core #(
         .left_out(left_out)
     );
 
-    // The gateway gives each order that it takes, in turn: so the port it came by waits in a queue
-    // beside it, one place for each rank and one more.
+    // The gateway returns every order that it takes, in order: so the port of entry waits in a queue
+    // in parallel with it, one place for each rank and one more.
     assign m_axis_tkeep = {64{1'b1}};
     assign m_axis_tlast = 1'b1;
     outcry_tags #(

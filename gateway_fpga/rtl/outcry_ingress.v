@@ -12,7 +12,7 @@ module outcry_ingress #(
     parameter COUNTER_WIDTH = 32
 ) (
     input  wire                     rx_clk,
-    // The MAC begins anew: the frame on its way is forgotten.  High at the first edge of rx_clk.
+    // The MAC restarts: the frame under way is discarded.  High at the first edge of rx_clk.
     input  wire                     rx_rst,
     // Nanoseconds since the epoch, in rx_clk's domain.
     input  wire [63:0]              rx_time_ns,

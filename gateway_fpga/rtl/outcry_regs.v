@@ -393,7 +393,7 @@ module outcry_regs #(
     reg [31:0] found_status, found_reasons, found_shadow0, found_shadow1;
     reg [31:0] found_frames0, found_frames1, found_frames2, found_frames3, found_left_out;
     always @(posedge clk) begin
-        // A simulator then picks no word while nobody asks: a tenth less work an order (measured).
+        // A simulator then selects no word without a read: a tenth less work an order (measured).
         if (asked) begin
             found_status  <= status_word;
             found_reasons <= picked(reason_words, read_nth);

@@ -28,7 +28,7 @@ module outcry_skid #(
         end
     endgenerate
 
-    // Data registers stay out of the reset: nobody looks at them while valid is low.
+    // Data registers stay out of the reset: they are not read while valid is low.
     reg [WIDTH-1:0] out_data;
     reg             out_valid;
     reg [WIDTH-1:0] skid_data;

@@ -11,7 +11,7 @@
 module outcry_top #(
     // Ethernet ports, 1 to as many as the registers have counters for.
     parameter PORTS = `OUTCRY_FRAME_PORTS,
-    // Orders that wait behind each parser, as a power of two, 5 to 12.
+    // Orders that wait after each parser, as a power of two, 5 to 12.
     parameter DEPTH_LOG2 = 6,
     parameter SLOT_BITS = `OUTCRY_SLOT_BITS,
     parameter PARTICIPANT_BITS = `OUTCRY_PARTICIPANT_BITS
@@ -37,7 +37,7 @@ module outcry_top #(
     input  wire [PORTS-1:0]        s_axis_tvalid,
     output wire [PORTS-1:0]        s_axis_tready,
 
-    // Each order is a packet of one beat; m_axis_tuser is one bit a port: which it came in by.
+    // Each order is a packet of one beat; m_axis_tuser has one bit a port: the port of entry.
     output wire [511:0]            m_axis_tdata,
     output wire [63:0]             m_axis_tkeep,
     output wire                    m_axis_tlast,

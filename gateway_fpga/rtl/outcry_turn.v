@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who is served: the first that asks from the turn on, going round; one bit a port, none if nobody
-// asks.  Synthesis keeps it apart: it would otherwise find it anew for each bit of the orders.
+// The port served: the first that asks from the turn on, going round; one bit a port, none if none
+// asks.  Synthesis keeps it apart: it would otherwise repeat it for each bit of the orders.
 // (Subtracting the turn from two copies of the requests says the same, but by a carry chain: the
 // arbiter then does 156 MHz.)
 `default_nettype none

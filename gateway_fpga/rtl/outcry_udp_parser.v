@@ -8,7 +8,7 @@
 // because its only order is complete with the last beat; one of n orders pays n - 1 cycles.
 //
 // Of a packet that is taken, two kinds of records are left out one by one and counted, as there: those
-// of participant 0, the exchange operator, who speaks by no network, and those with an order id that
+// of participant 0, the exchange operator, which uses no network, and those with an order id that
 // only the venue allocates (wire/order_ids.py).
 //
 // Each order gets the frame's ingress time (s_axis_tuser) and an error_code of 0.
@@ -29,7 +29,7 @@
 
 module outcry_udp_parser #(
     // The queue holds 2**DEPTH_LOG2 orders, 5 to 12: a packet brings up to 22, and 5 are
-    // under way when the sender is told to wait.
+    // under way when tready falls.
     parameter DEPTH_LOG2 = 6,
     // Bits of each counter, 1 to 32; they stop at their largest value.
     parameter COUNTER_WIDTH = 32
@@ -80,7 +80,7 @@ module outcry_udp_parser #(
     localparam REASON_KEEP         = 1;  // tkeep has a hole, or is not full before tlast
     localparam REASON_OVERSIZED    = 2;  // more beats than the largest packet has
     localparam REASON_RUNT         = 3;  // shorter than Ethernet, IPv4 and UDP headers
-    localparam REASON_ETHERTYPE    = 4;  // not IPv4, behind one VLAN tag at most
+    localparam REASON_ETHERTYPE    = 4;  // not IPv4, after one VLAN tag at most
     localparam REASON_IP_HEADER    = 5;  // not version 4, or with options
     localparam REASON_FRAGMENT     = 6;  // a piece of a datagram, the first or a later one
     localparam REASON_PROTOCOL     = 7;  // not UDP
@@ -101,7 +101,7 @@ module outcry_udp_parser #(
     localparam [63:0] LAYOUT_HASH   = `OUTCRY_LAYOUT_HASH;
     localparam [15:0] MAX_COUNT     = `OUTCRY_MAX_PACKET_RECORDS;
     localparam [63:0] MAX_FIRST_SEQ = 64'h4000000000000000;
-    // Beats of the largest packet, behind a VLAN tag: 18 + 20 + 8 + 32 + 22 * 64 bytes.
+    // Beats of the largest packet, after a VLAN tag: 18 + 20 + 8 + 32 + 22 * 64 bytes.
     localparam [4:0]  MAX_BEATS     = 5'd24;
     // Orders that can still come to the queue after it was asked whether there is room.
     localparam [DEPTH_LOG2:0] UNDER_WAY = 5;

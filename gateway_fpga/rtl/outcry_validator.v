@@ -35,7 +35,7 @@ module outcry_validator #(
     output wire                        m_axis_tvalid,
     input  wire                        m_axis_tready,
 
-    // Settings: each order sees one value of each.  Not armed, nobody may enter orders.
+    // Settings: each order sees one value of each.  While unarmed, no order may enter.
     input  wire                        armed,
     input  wire                        check_participants,
     input  wire [31:0]                 rate_interval_ns,
@@ -128,7 +128,7 @@ module outcry_validator #(
             command_done <= 1'b0;
         end else begin
             running <= 1'b1;
-            // A cycle later: nobody comes in between, and the tables' writes do not wait for it.
+            // A cycle later: no order comes in between, and the tables' writes do not wait for it.
             command_done <= command && !command_done && !read_valid && !row_valid && !check_valid;
             if (advance) begin
                 read_valid  <= s_axis_tvalid && running && !command;
@@ -362,7 +362,7 @@ module outcry_validator #(
     wire read_reduce  = read_kind == `OUTCRY_COMMAND_KIND_REDUCE;
     wire read_mass    = read_kind == `OUTCRY_COMMAND_KIND_MASS_CANCEL;
     wire read_risk    = read_kind == `OUTCRY_COMMAND_KIND_RISK;
-    // Of these nobody asks which symbol, or only if they name one.
+    // The symbol of these is not checked, or only if they name one.
     wire read_symbolless = read_kind == `OUTCRY_COMMAND_KIND_DISCONNECT
         || read_kind == `OUTCRY_COMMAND_KIND_TIME
         || ((read_mass || read_risk) && read_data[`OUTCRY_ORDER_SYMBOL] == 64'd0);
@@ -390,7 +390,7 @@ module outcry_validator #(
         || {4'd0, read_self_trade} > `OUTCRY_SELF_TRADE_DECREMENT;
 
     // The place of the lowest bit that is set, of 4, 16 and 64 of which one is (the last, if none of
-    // those below it): by groups of four, the place in each group and the group beside one another.
+    // those below it): by groups of four, the place in each group and the group in parallel.
     function [1:0] first_of_4;
         input [2:0] below;
         first_of_4 = {!below[0] && !below[1], !below[0] && (below[1] || !below[2])};
@@ -482,7 +482,7 @@ module outcry_validator #(
             row_interval        <= rate_interval_ns;
             row_now_interval    <= {1'b0, read_now} + {31'd0, rate_interval_ns};
             row_now_burst       <= {1'b0, read_now} + {31'd0, rate_burst_ns};
-            // Whoever has no bucket has no rate either.
+            // A participant without a bucket has no rate either.
             row_rate_refused    <= read_outside && rate_interval_ns != 32'd0;
         end
     end
@@ -535,7 +535,7 @@ module outcry_validator #(
     // ---------------------------------------------------------------------------------------------
     // Into rank 3: each way's row.  Wide comparisons are all written with `<`, which is a carry chain
     // and nothing else; `>` wants to know of equality too, and a signed one is two chains and three
-    // LUTs behind them: with the sign turned over, signed numbers are in the order of unsigned ones.
+    // LUTs after them: with the sign turned over, signed numbers are in the order of unsigned ones.
 
     localparam [63:0] SIGN = 64'h8000000000000000;
     wire        [63:0] row_price  = row_data[`OUTCRY_ORDER_PRICE_TICKS] ^ SIGN;
@@ -641,7 +641,7 @@ module outcry_validator #(
     end
 
     // An order that waits in rank 3 writes the same in each cycle.  A participant_set, which waits until
-    // nobody is there, empties the bucket.
+    // no order is there, empties the bucket.
     assign bucket_write = set_now || (check_taken && !rst);
     assign bucket_value = check_taken ? check_bucket : {BUCKET_BITS{1'b0}};
     assign bucket_index = check_taken ? check_index : participant_index;

@@ -51,7 +51,7 @@ module outcry_widen (
 
     always @(posedge clk) begin
         if (s_axis_tvalid) begin
-            // The beat before is taken in the very cycle in which its registers begin anew.
+            // The beat before is taken in the very cycle in which its registers start the next one.
             if (nth == 3'd0) begin
                 m_axis_tdata <= {448'd0, s_axis_tdata};
                 m_axis_tkeep <= {56'd0, s_axis_tkeep};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sum without carries of four, one LUT a bit.  Synthesis keeps it apart: what stands before and
-// behind it is mapped by itself, and a tree of these is exactly as deep as it is drawn.
+// The sum without carries of four, one LUT a bit.  Synthesis keeps it apart: the logic before and
+// after it is mapped separately, and a tree of these is exactly as deep as it is drawn.
 `default_nettype none
 
 (* keep_hierarchy *)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What docs/gateway.md promises of outcry_gateway at its ports, as assertions, and what a bench has to
-// have seen, as cover points: for any simulator of SystemVerilog.  Compile this file beside the RTL
+// have seen, as cover points: for any simulator of SystemVerilog.  Compile this file with the RTL
 // and it is bound to every instance; it looks at ports only and drives nothing.
 //
 // The proofs of gateway_fpga/formal/ say more, of the inside too.
@@ -47,7 +47,7 @@ module outcry_gateway_sva (
     wire left  = m_axis_tvalid && m_axis_tready;
     wire write_taken = s_axil_awvalid && s_axil_awready && s_axil_wvalid && s_axil_wready;
 
-    // ---- the orders inside, in order: what came in, and whether nobody had armed the gateway -------
+    // ---- the orders inside, in order: what came in, and whether the gateway was unarmed ------------
     reg [511:0] orders [0:7];
     reg         unarmed [0:7];
     reg [3:0]   held;
@@ -133,7 +133,7 @@ module outcry_gateway_sva (
     `define OUTCRY_SEEN(name, condition) \
         name: cover property (@(posedge clk) disable iff (rst) condition);
 
-    // Every reason, alone among the orders' reasons and beside others.
+    // Every reason, alone among the orders' reasons and with others.
     `OUTCRY_SEEN(refused_for_PRICE_NOT_POSITIVE, left && code[`OUTCRY_ERROR_BIT_PRICE_NOT_POSITIVE])
     `OUTCRY_SEEN(only_PRICE_NOT_POSITIVE, left && code == 16'd1 << `OUTCRY_ERROR_BIT_PRICE_NOT_POSITIVE)
     `OUTCRY_SEEN(refused_for_PRICE_ABOVE_LIMIT, left && code[`OUTCRY_ERROR_BIT_PRICE_ABOVE_LIMIT])
@@ -212,7 +212,7 @@ module outcry_gateway_sva (
     `OUTCRY_SEEN(read_DECERR, s_axil_rvalid && s_axil_rresp == DECERR)
     `OUTCRY_SEEN(read_answer_held, s_axil_rvalid && !s_axil_rready)
     `OUTCRY_SEEN(write_and_read_at_once, write_taken && s_axil_arvalid && s_axil_arready)
-    // The stream: back-pressure on either side, full rate, an order while nobody has armed.
+    // The stream: back-pressure on either side, full rate, an order while unarmed.
     `OUTCRY_SEEN(verdict_held, m_axis_tvalid && !m_axis_tready)
     `OUTCRY_SEEN(input_held, s_axis_tvalid && !s_axis_tready)
     `OUTCRY_SEEN(one_each_cycle, left && $past(left) && $past(left, 2))

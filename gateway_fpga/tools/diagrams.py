@@ -38,7 +38,7 @@ TOP = {"PORTS": 1, "DEPTH_LOG2": 5, "SLOT_BITS": 4, "PARTICIPANT_BITS": 4}
 
 DIAGRAMS = (
     Diagram(
-        "an order, and two behind a sink that is not ready",
+        "three orders and a sink that is not ready",
         "outcry_gateway",
         "Four cycles after an order was taken it is offered with its verdict; an offered order "
         "stays until it is taken, and the ranks before it wait with it.",

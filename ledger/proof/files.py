@@ -65,7 +65,9 @@ def _units(text: str, where: str) -> int:
         raise ProofError(f"{where}: {text!r} is not a whole number")
     units = int(text)
     if units < 0:
-        raise ProofError(f"{where}: {units} is negative; what is owed to others is not less for it")
+        raise ProofError(
+            f"{where}: {units} is negative; that does not reduce what is owed to others"
+        )
     if units >= BALANCE_END:
         raise ProofError(f"{where}: {units} is 2^63 or more")
     return units

@@ -27,7 +27,7 @@ class Position(NamedTuple):
 
     ``orders_ahead`` and ``lots_ahead`` are at its own price, ``better_orders`` and ``better_lots``
     at better ones, displayed or not; prices in ticks.  Of an iceberg that is ahead at the same
-    price and displayed as the order is, only the slice counts: its next one goes behind.
+    price and displayed as the order is, only the slice counts: its next one goes to the back.
     """
 
     price_ticks: int

@@ -45,8 +45,8 @@ def spread(instruments: npt.NDArray[Any], shard_count: int) -> npt.NDArray[np.in
 def enter_shard(
     arena: layout.Arena, shard_of_instrument: Sequence[int] | npt.NDArray[Any], shard: int
 ) -> None:
-    """Tell a new arena which instruments are its own.  Raises :class:`MatcherError` for a map that
-    does not name a shard for each instrument."""
+    """Write into a new arena which instruments are its own.  Raises :class:`MatcherError` for a map
+    that does not name a shard for each instrument."""
     words = arena[: layout.HEADER_BYTES].view(np.int64)
     count = int(words[layout.INSTRUMENT_COUNT // 8])
     shards = np.asarray(shard_of_instrument)

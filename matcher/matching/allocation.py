@@ -161,8 +161,8 @@ def share_in_time(arena: ArenaHeader, head: int, qty: int, owner: int, besides: 
 def share_by_size(
     arena: ArenaHeader, head: int, qty: int, lot: int, least: int, leveling: int
 ) -> int:
-    """Give ``qty`` lots pro rata and, with ``leveling``, a lot to whom that gives nothing; returns
-    what is left over."""
+    """Give ``qty`` lots pro rata and, with ``leveling``, a lot to each order that gets nothing;
+    return what is left over."""
     total = 0
     slot = head
     while slot != 0:

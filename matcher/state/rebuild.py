@@ -1,8 +1,8 @@
 """The book as its readers know it: kept from events alone.
 
 Every event has the order's leaves, and those that put an order at the back of a queue are
-known by kind, so the matcher need not be asked.  The number (``seq``) of the event that put an
-order where it stands is its public id: unique, and ascending along each queue.  The book is right
+known by kind, so the matcher need not be asked.  The number (``seq``) of the event that gave an
+order its place is its public id: unique, and ascending along each queue.  The book is right
 after an event with the flag LAST; within a command a taker already has the place of its remainder.
 """
 

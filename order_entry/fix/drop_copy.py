@@ -34,7 +34,7 @@ from openoutcry.wire.symbols import MAX_SYMBOL
 __all__ = ["begin", "decode", "frame", "logout", "lost", "more", "queued", "timer"]
 
 SCRATCH = 2048
-"""Where, behind ``out``, a row may be made for :func:`write_report`."""
+"""Offset from ``out`` at which a row may be made for :func:`write_report`."""
 OUCH50, PACKETS, SHM = constants.PROTOCOL_OUCH50, constants.PROTOCOL_PACKETS, constants.PROTOCOL_SHM
 REFUSALS = refusals.Refusal
 _OUCH_WORDS = {

@@ -242,7 +242,7 @@ class ReleasedReader:
     def _journal(self) -> JournalReader:
         if not self.journals:
             raise ReleasedError(
-                f"reader {self.row.name} is at event {self.place.event_seq}, further behind than "
+                f"reader {self.row.name} is at event {self.place.event_seq}, later than "
                 f"its queue of {self.row.queue}, and there is no journal to resume from"
             )
         refusals = []

@@ -327,8 +327,8 @@ class Shared:
                 return
 
     def check(self) -> None:
-        """Raise :class:`SegmentError` if a segment was truncated: its stages see zeros there, each
-        its own, so that neither a record nor a request to stop reaches anybody."""
+        """Raise :class:`SegmentError` if a segment was truncated: each stage then sees
+        separate zeros there, so that neither a record nor a request to stop reaches another."""
         for segment in self._segments:
             segment.check()
 

@@ -58,6 +58,7 @@ class Locked(AccountError):
 
 
 class Unavailable(AccountError):
-    """A service behind the portal, such as custody or a login provider, does not answer."""
+    """A service that the portal depends on, such as custody or a login provider, does not
+    answer."""
 
     status, code = 503, "unavailable"

@@ -171,7 +171,7 @@ class Provider:
             url = f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration"
             found = await self._fetched(Request(url))
             if found.get("issuer") != self.settings.issuer:
-                raise Unavailable("the provider gives another issuer than its own")
+                raise Unavailable("the provider names an issuer other than its own")
             self._found = found
         return self.settings, self._found
 
@@ -215,7 +215,7 @@ class Provider:
         except (jwt.PyJWTError, KeyError, TypeError, ValueError):
             raise WrongCredentials("the provider's token does not hold") from None
         if not secrets.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
-            raise WrongCredentials("the provider's token is of another login")
+            raise WrongCredentials("the provider's token belongs to another login")
         return dict(claims)
 
 

@@ -126,7 +126,7 @@ class Projector:
     def _require_journal(self, position: dict[str, Any], journal: str) -> None:
         if position["journal_id"] != journal:
             raise HistoryError(
-                f"{self.file.journal}: the history in the database is of another journal; "
+                f"{self.file.journal}: the history in the database belongs to another journal; "
                 "make it again with --rebuild"
             )
 
@@ -398,7 +398,7 @@ def follow(
 
 
 def only_writer(connection: Any, stop: Callable[[], bool], lock: int) -> bool:
-    """Wait until no other process has the lock; False if told to stop before."""
+    """Wait until no other process has the lock; False if it is stopped before."""
     query = "select pg_try_advisory_lock(%s) as is_mine"
     while True:
         row = connection.execute(query, (lock,)).fetchone()

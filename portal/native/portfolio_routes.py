@@ -186,7 +186,7 @@ class NativePortfolio:
                 raise InvalidRequest(f"weights: {asset}: {error}") from None
             weights[asset] = Fraction(units, 10**WEIGHT_DECIMALS)
         if sum(weights.values()) != 1:
-            raise InvalidRequest("weights: they are 1 together")
+            raise InvalidRequest("weights: they must add up to 1")
         return weights
 
     def _held(

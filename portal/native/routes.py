@@ -220,7 +220,7 @@ def units_asked(mirror: Mirror, asset: str, amount: str) -> int:
     except AmountError as error:
         raise InvalidRequest(f"amount: {error}") from None
     if units <= 0:
-        raise InvalidRequest("amount: more than nothing")
+        raise InvalidRequest("amount: must be more than 0")
     return units
 
 

@@ -154,7 +154,7 @@ def _add_transfers(app: Any, subs: Subs, asking_type: Any, limited: Any) -> None
         asking.require_transfer()
         units = units_asked(subs.mirror, body.asset, body.amount)
         if units >= 2**61:
-            raise InvalidRequest("amount: more than nothing")
+            raise InvalidRequest("amount: must be more than 0")
         source, target = [
             await subs.accounts.account(asking.user_id, number)
             for number in (body.source, body.target)

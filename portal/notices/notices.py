@@ -216,7 +216,7 @@ class Notices:
         except AmountError as error:
             raise InvalidRequest(f"price: {error}") from None
         if not 0 < ticks < 2**62:
-            raise InvalidRequest("price: more than nothing")
+            raise InvalidRequest("price: must be more than 0")
         query = """
             insert into price_alerts (user_id, instrument, symbol, direction, price_ticks,
                 created_seq, created_at)

@@ -61,7 +61,9 @@ class Outward:
         if parts.username is not None or parts.password is not None or parts.fragment:
             raise OutwardError("the URL has neither user, password nor fragment")
         if len(url) > MOST_URL or not url.isascii() or any(one.isspace() for one in url):
-            raise OutwardError(f"the URL has {MOST_URL} ASCII characters at most, and no space")
+            raise OutwardError(
+                f"the URL must have at most {MOST_URL} ASCII characters and no space"
+            )
         if self.hosts and not any(fnmatchcase(host, one.lower()) for one in self.hosts):
             raise OutwardError("the operator does not allow this host")
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

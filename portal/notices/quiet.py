@@ -10,7 +10,7 @@ def time_of(text: str) -> time:
     """``22:00``.  Raises ValueError."""
     hours, _, minutes = text.partition(":")
     if len(text) != 5 or not (hours + minutes).isdigit() or not text.isascii():
-        raise ValueError(f"{text!r} is no time of day, as 22:00")
+        raise ValueError(f"{text!r} is not a time of day, such as 22:00")
     return time(int(hours), int(minutes))
 
 
@@ -19,7 +19,7 @@ def zone_of(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{name!r} is no time zone, as Europe/Berlin") from None
+        raise ValueError(f"{name!r} is not a time zone, such as Europe/Berlin") from None
 
 
 def quiet_until(now: datetime, begin: str, end: str, zone: str) -> datetime | None:

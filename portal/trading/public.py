@@ -41,7 +41,7 @@ class Trade:
     time_ms: int
     buyer_is_maker: bool
     seq: int
-    """Of the command that caused it."""
+    """Number of the command that caused it."""
     is_off_book: bool = False
 
 

@@ -84,7 +84,7 @@ class Answer:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def say(self, line: str, **facts: Any) -> None:
-        """Add a sentence to the answer, and the facts behind it."""
+        """Add a sentence to the answer, and its facts."""
         self.lines.append(line)
         self.facts |= facts
 

@@ -220,7 +220,7 @@ class DetectorBook(Layout):
     leg_count: int = i64("trades in the ring of legs")
     cell_head: int = i64("first cell of the instrument")
     level_at: int = i64(
-        "address of its levels: bids, their room and their count; asks B_ASK_LEVELS behind"
+        "address of its levels: bids, their room and their count; asks B_ASK_LEVELS later"
     )
     level_room: int = i64("levels that fit")
     level_count: int = i64("levels that there are")

@@ -75,7 +75,7 @@ def note_move(bucket: int, move: int) -> None:
 
 @kernel
 def begin_taking(state: DetectorState, book: DetectorBook, taker: WatchedOrder) -> None:
-    """A command takes: the mid after it is what the next command will see."""
+    """A command has taken: the mid after it is the one that the next command will see."""
     book.taker = taker.cell
     book.taker_who = taker.who
     book.taker_side = taker.side

@@ -93,7 +93,7 @@ class Detectors:
         return books
 
     def _cash(self, config: Mapping[str, Any]) -> Words:
-        """Of whom the configuration says what money they have."""
+        """The participants whose money the configuration states."""
         cash = np.zeros((lay.CASH_PARTICIPANTS if has_risk(dict(config)) else 1, 2), np.int64)
         cash[:, 0] = lay.NONE
         for row in (config.get("hooks") or {}).get("limits", ()):

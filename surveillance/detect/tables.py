@@ -476,7 +476,7 @@ def begin_hit(
 
 @kernel
 def add_member(hit: Hit, participant: int) -> None:
-    """One of those whom it is about; each once, at most MEMBERS."""
+    """Add a participant that the hit is about; each once, at most MEMBERS."""
     what = hit.what
     count = (what >> 32) & 0xFFFF
     for index in range(count):

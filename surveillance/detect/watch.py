@@ -387,7 +387,7 @@ def deposited(state: DetectorState, event: EventRecord) -> None:
 def paid(
     state: DetectorState, book: DetectorBook, order: WatchedOrder, price: int, lots: int
 ) -> None:
-    """A buyer paid, a seller got; of whom no money is known nothing is said."""
+    """A buyer paid, a seller received.  A participant whose money is not known is not watched."""
     row = CashRow(state.cash + order.who * lay.CASH_BYTES)
     if row.cash == lay.NONE or book.leveraged != 0:
         return
@@ -398,7 +398,7 @@ def paid(
 
 @kernel
 def overdrawn(state: DetectorState, row: CashRow, who: int, instrument: int) -> None:
-    """Told when it begins, not again before it was over."""
+    """Reported when it begins, and not again before it was over."""
     below = 1 if row.cash < 0 else 0
     if below == row.told:
         return

@@ -1,4 +1,5 @@
-"""Emergency notification: what stopped a market, since when, for whom, what became of its orders.
+"""Emergency notification: what stopped a market, since when, for which participants, and what
+became of its orders.
 
 For the venue's notice to its authority about disorderly trading, suspensions and circuit breakers
 (Directive 2014/65/EU, Articles 31(2), 48(5) and 54(2)).  The journal alone gives halts, kills,
@@ -100,7 +101,7 @@ def stops(directory: Path, from_ns: int = -(2**63), to_ns: int = 2**63 - 1) -> l
 
 
 class _Watch:
-    """Stops that last, by what and whom they are about."""
+    """Stops that last, by instrument, participant or market."""
 
     def __init__(self, config: Mapping[str, Any], bounds: StampBounds) -> None:
         self.symbols, self.bounds = symbols_of(config), bounds

@@ -53,8 +53,8 @@ def counts_of(overrides: dict[str, Any]) -> Counts:
         right = isinstance(row, list) and [type(n) for n in row] == [int, int, int]
         if name not in COUNTS or not right or min(row) < 0:
             raise AuditError(
-                f"[rts9] {name} = {row!r}: say an order type and three numbers from 0 on (entered, "
-                f"changed, cancelled): {', '.join(COUNTS)}"
+                f"[rts9] {name} = {row!r}: write an order type and three numbers, 0 or more "
+                f"(entered, changed, cancelled): {', '.join(COUNTS)}"
             )
         counts[name] = (row[0], row[1], row[2])
     return counts

@@ -142,7 +142,7 @@ def test_without_a_compiler_no_port_is_opened(
         (["run", "--port", "nosuch:1"], "does not begin with"),
         (["run", "--port", "pcap:/nowhere"], "No such file"),
         (["run", "--port", "packet:nosuch0"], "no interface"),
-        (["send", "--port", "packet:lo"], "say where to send"),
+        (["send", "--port", "packet:lo"], "add where to send"),
     ],
 )
 def test_a_bad_port_is_one_line(arguments: list[str], word: str, tmp_path: Path) -> None:

@@ -59,9 +59,9 @@ REPLICATED = ("run", "--orders", "10", "--durability", "replicated")
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((*REPLICATED, "--journal", "j"), "--nats CLUSTER go together"),
-        (("run", "--nats", "nowhere", "--journal", "j"), "--nats CLUSTER go together"),
-        ((*REPLICATED, "--nats", "nats://127.0.0.1:1"), "goes with --journal DIR"),
+        ((*REPLICATED, "--journal", "j"), "--nats CLUSTER need each other"),
+        (("run", "--nats", "nowhere", "--journal", "j"), "--nats CLUSTER need each other"),
+        ((*REPLICATED, "--nats", "nats://127.0.0.1:1"), "needs --journal DIR"),
         ((*REPLICATED, "--nats", "nats://127.0.0.1:1", "--journal", "j"), "refused"),
         ((*REPLICATED, "--nats", "nowhere", "--journal", "j"), "neither URLs"),
         (("run", "--orders", "10", "--policy", "both"), "only --durability replicated has any"),

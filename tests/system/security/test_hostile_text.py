@@ -127,7 +127,7 @@ def report_json(tmp_path, monkeypatch):
     text = report_of().as_json()
     yield from wrong_json(text)
     if [row["name"] for row in json.loads(text)["rows"]] != TEXTS:
-        yield "a text is another one"
+        yield "a text is different"
 
 
 def report_parquet(tmp_path, monkeypatch):
@@ -135,7 +135,7 @@ def report_parquet(tmp_path, monkeypatch):
     stored = pyarrow.parquet.read_table(tmp_path / "report.parquet")["name"].to_pylist()
     yield from controls("".join(stored), "")
     if stored != [printable(text) for text in TEXTS]:
-        yield "a text is another one"
+        yield "a text is different"
 
 
 def report_pdf(tmp_path, monkeypatch):

@@ -282,4 +282,4 @@ def test_what_tls_is_to_trust_is_said_right(tmp_path, outcry):
     assert "No such file" in done.stderr
     done = outcry(*where, "--server-name", "venue")
     assert done.returncode == 2
-    assert "--server-name goes with --tls or --ca" in done.stderr
+    assert "--server-name needs --tls or --ca" in done.stderr

@@ -41,7 +41,7 @@ def test_a_damaged_ring_is_reported_and_cannot_be_followed(outcry: Outcry) -> No
     [
         (["nowhere"], 1, "there is no ring 'nowhere' on this machine"),
         (["nowhere", "--tail", "3"], 1, "there is no ring 'nowhere' on this machine"),
-        (["--tail", "3"], 2, "--tail goes with the NAME of a ring"),
+        (["--tail", "3"], 2, "--tail needs the NAME of a ring"),
         (["x", "--clean"], 2, "--clean works on all rings"),
         (["x", "--tail", "0"], 2, "0 is not in the range"),
         (["x", "--tail", "many"], 2, "'many' is not a valid integer"),

@@ -162,7 +162,7 @@ def test_the_command_gives_the_same_numbers_as_json(book):
     [
         (("explain", EXAMPLE, 99), 1, "there is no participant 99"),
         (("explain", EXAMPLE, 7, "--order", "X:1"), 2, "is not SYMBOL:LOTS"),
-        (("explain", EXAMPLE, 7, "--as-of", "5"), 2, "--as-of goes with --journal"),
+        (("explain", EXAMPLE, 7, "--as-of", "5"), 2, "--as-of needs --journal"),
         (("stress", EXAMPLE, "--move", "BTC:-200"), 2, "is not NAME:PERCENT"),
         (("explain", "missing.toml", 7), 1, "missing.toml: cannot be read"),
     ],

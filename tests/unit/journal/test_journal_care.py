@@ -179,7 +179,7 @@ def test_repair_believes_no_copy_of_another_journal(tmp_path, orders):
     make(ours, orders)
     make(other, orders)
     poke(ours / "segment-000003.ocj", SECTOR + 99, b"\xff")
-    with pytest.raises(JournalError, match=r"cannot mend it: block \d+ of it there is another one"):
+    with pytest.raises(JournalError, match=r"cannot mend it: block \d+ of it there is different"):
         repair(ours, other)
 
 

@@ -77,7 +77,7 @@ def test_the_events_for_hftbacktest_are_the_book(day, tmp_path):
                 orders[number][3] = int(row["qty"])
         assert orders == {k: v for k, v in book.orders.items() if v[0] == locate}
         assert (np.diff(data["exch_ts"]) >= 0).all()
-    with pytest.raises(FeedError, match="say which"):
+    with pytest.raises(FeedError, match="--symbol"):
         write_feed(home, tmp_path / "x.npz", "npz")
     with pytest.raises(FeedError, match="NONE is not among"):
         write_feed(home, tmp_path / "x.npz", "npz", symbol="NONE")

@@ -19,6 +19,6 @@ def test_a_refused_flood_does_not_hide_that_others_are_dropped():
         drops.poll(work, notes.append)
     assert notes == [
         "orders beyond their participants' rates are refused (5 so far)",
-        "overload: the system drops datagrams that come faster than they are taken (3 so far)",
+        "overload: the system drops datagrams that arrive faster than they are read (3 so far)",
     ]
     assert (control[control_words.DROPPED], control[control_words.REFUSED]) == (5, 9)

@@ -55,7 +55,7 @@ def test_ratios_by_hand(tmp_path):
     assert (other["orders"], other["transaction_lots"]) == ("2", "6")
     mine = rts9.counts_of({"LIMIT": [3, 0, 0]})
     assert rts9.ratios(Trail(folder_of(home)), "1970-01-01", mine)[0]["orders"] == "6"
-    with pytest.raises(AuditError, match=r"\[rts9\] LIMIT = \[1\]: say an order type"):
+    with pytest.raises(AuditError, match=r"\[rts9\] LIMIT = \[1\]: write an order type"):
         rts9.counts_of({"LIMIT": [1]})
 
 
