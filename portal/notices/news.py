@@ -20,7 +20,7 @@ NAME_LENGTH = 8
 CHANGES = """
     select c.day, c.event_seq, c.number, c.execution, c.state, c.price_ticks, c.lots,
         c.executed_lots, c.client_id, c.at_ns, c.seq, o.instrument, o.side, o.reason,
-        u.id as user_id
+        o.order_type, o.aux, u.id as user_id
     from history.order_changes as c
     left join history.orders as o using (number)
     left join users as u on u.participant = o.participant
@@ -104,10 +104,16 @@ class News:
         rows, journal = self._rows(CHANGES, "changes", at), at["journal_id"][:NAME_LENGTH]
         if not rows:
             return 0
+        if len(rows) == ROWS:
+            # A command's rows belong to one transaction.
+            rows = [row for row in rows if row["seq"] < rows[-1]["seq"]] or rows
+        last = {(row["seq"], row["number"]): row["event_seq"] for row in rows}
         notices = []
         for row in rows:
             if row["user_id"] is None or row["seq"] <= at["since_seq"]:
                 continue
+            if row["execution"] == "TRADE" and last[row["seq"], row["number"]] != row["event_seq"]:
+                continue  # what the command made of the order in the end says more
             row["is_risk"] = row["reason"] == RISK_REASON
             notice = of_change(row, self.markets.by_index[row["instrument"]], journal)
             if notice is not None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from openoutcry.portal.trading.instruments import Market, text_of
+from openoutcry.portal.trading.orders import BUDGETS
 
 EVENTS = ("order", "price", "risk", "login", "deposit", "withdrawal", "summary")
 CHANNELS = ("app", "mail", "webhook", "push")
@@ -76,7 +77,11 @@ class Notice:
 
 def shortened(units: int, decimals: int) -> str:
     """An amount as people write it: without zeros at its end."""
-    shown = text_of(units, decimals)
+    return trimmed(text_of(units, decimals))
+
+
+def trimmed(shown: str) -> str:
+    """A number without zeros at the end of its decimals."""
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
@@ -103,6 +108,11 @@ def of_change(row: dict[str, Any], market: Market, journal: str) -> Notice | Non
         return None
     side = SIDES[row["side"]]
     quantity, done = market.quantity(row["lots"]), market.quantity(row["executed_lots"])
+    whole, traded = trimmed(quantity), f"{trimmed(done)} of {trimmed(quantity)} {market.base}"
+    if row["order_type"] in BUDGETS:
+        # Its lots are the most that it may buy, not what was asked for.
+        quantity, traded = done, f"{trimmed(done)} {market.base}"
+        whole = f"for {trimmed(market.amount(row['aux']))} {market.quote}"
     data = {
         "order": row["number"],
         "client_order_id": row["client_id"],
@@ -116,10 +126,10 @@ def of_change(row: dict[str, Any], market: Market, journal: str) -> Notice | Non
         "time_ms": row["at_ns"] // 1_000_000,
     }
     is_risk = state == "REJECTED" and row["is_risk"]
-    title = f"{market.symbol}: your order to {side} {quantity} is {word}"
+    title = f"{market.symbol}: your order to {side} {whole} is {word}"
     if state == "ELECTED":
-        title = f"{market.symbol}: your stop order to {side} {quantity} was triggered"
-    body = f"Order {row['number']}: {done} of {quantity} {market.base} traded."
+        title = f"{market.symbol}: your stop order to {side} {whole} was triggered"
+    body = f"Order {row['number']}: {traded} traded."
     if is_risk:
         body = f"Order {row['number']} was refused by a limit."
     event = "risk" if is_risk else "order"
@@ -177,8 +187,8 @@ def of_alert(row: dict[str, Any], market: Market, ticks: int, journal: str) -> N
         "price": price,
         "limit": limit,
     }
-    title = f"{market.symbol} trades at {price}"
-    body = f"Your alert: {row['direction']} {limit}."
+    title = f"{market.symbol} trades at {trimmed(price)}"
+    body = f"Your alert: at or {row['direction']} {trimmed(limit)}."
     return Notice(f"{journal}-alert{row['id']}", "price", title, body, data)
 
 

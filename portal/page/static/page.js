@@ -108,7 +108,11 @@ async function known() {
   shared.me = await get("/v1/me");
   unfollow();
   const ends = [follow("notifications", "", (model) => {
-    for (const one of model.fresh || []) { notice(`${one.title}: ${one.text}`, one.event === "risk" ? "bad" : "good"); shared.unread += 1; emit("notification", one); }
+    for (const one of model.fresh || []) {
+      if (!shared.told.has(one.data?.order)) notice(`${one.title}: ${one.text}`, one.event === "risk" ? "bad" : "good");
+      shared.unread += 1;
+      emit("notification", one);
+    }
     showUnread();
   }), follow("orders", "", (model) => emit("orders", model)), follow("fills", "", () => {}), follow("balances", "", () => {})];
   unfollow = () => ends.forEach((end) => end());

@@ -21,6 +21,7 @@ export function paged(path, list, values = () => ({}), { limit = 50, key = "item
       list.show(rows);
       more.hidden = !next;
       root.page = page;
+      root.isFirst = fresh;
     } catch (problem) { if (mine === turn) { say(error, words(problem)); if (fresh) list.show([]); } } finally { more.disabled = false; }
   }
   root.load = load;

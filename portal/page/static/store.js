@@ -11,7 +11,8 @@ export const chosen = {
 };
 
 export const portal = JSON.parse(document.querySelector('meta[name="portal"]').content);
-export const shared = { me: null, instruments: [], unread: 0 };
+export const shared = { me: null, instruments: [], unread: 0, told: new Set() };
+// told: orders whose end the ticket has said already.
 
 const listeners = new Map();
 export function on(event, go) {

@@ -142,6 +142,7 @@ export function ticket(market) {
   async function place(given) {
     try {
       const order = await post("/v1/orders", given, key);
+      if (order.state !== "open") shared.told.add(order.id);
       notice(t(`placed.${order.state}`, { what: inWords(given) }), order.state === "rejected" ? "bad" : "good");
     } catch (problem) {
       // After a refusal the next order is another one; without an answer it is the same again.

@@ -55,6 +55,11 @@ class Browsed:
         for name, value in values.items():
             self.page.fill(f"#{name.replace('_', '-')}", value)
 
+    def word(self, key: str, **values: str) -> str:
+        """A text of the page in its language."""
+        script = "async ([key, values]) => (await import('/page/words.js')).t(key, values)"
+        return str(self.page.evaluate(script, [key, values]))
+
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).first.click()
 
@@ -141,6 +146,21 @@ def browsed(
     assert lines == [], lines
     own = url, url.replace("http", "ws"), "data:", f"blob:{url}"
     assert [one for one in urls if not one.startswith(own)] == []
+
+
+def with_authenticator(page: Any) -> None:
+    """Give the page a device that makes passkeys and verifies its owner."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
 
 
 def deposit(venue: PortalVenue, participant: int, asset: str, units: int) -> None:

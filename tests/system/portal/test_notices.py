@@ -160,12 +160,16 @@ def test_news_reaches_every_channel_with_one_id(desk):
 
 
 def test_what_an_order_does_is_said_once(desk):
-    """A notice for each fill, end and refusal of an order, and none of its entry."""
+    """A notice for each command that trades, ends or refuses an order, and none of its entry."""
     desk.start()
     desk.wait()
     query = """
         select count(*) from history.order_changes as c join history.orders as o using (number)
         where o.participant = %s and (c.state not in ('NEW') and c.execution <> 'REDUCED')
+          and not (c.execution = 'TRADE' and exists (
+              select from history.order_changes as later
+              where later.number = c.number and later.seq = c.seq
+                and later.event_seq > c.event_seq))
     """
     for who in desk.made.people:
         made = desk.run(

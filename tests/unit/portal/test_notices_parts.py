@@ -9,7 +9,8 @@ import pytest
 from openoutcry.portal.notices import outward
 from openoutcry.portal.notices.outward import Outward, OutwardError, is_of_internet
 from openoutcry.portal.notices.quiet import next_summary, quiet_until
-from openoutcry.portal.notices.words import of_audit, of_movement
+from openoutcry.portal.notices.words import of_audit, of_change, of_movement
+from openoutcry.portal.trading.instruments import Market
 
 INSIDE = [
     "127.0.0.1",
@@ -190,3 +191,20 @@ def test_amounts_are_written_as_people_write_them(units, decimals, shown):
         "part": 0,
     }
     assert of_movement(row, decimals, "j").title.endswith(f": {shown}")
+
+
+def test_an_order_for_a_sum_is_named_by_the_sum():
+    """Its lots are the most that it may buy, not what its owner has typed."""
+    market = Market(0, "BTC-USD", b"", "BTCUSD", "BTC", "USD", 8, 6, 2, 10_000, 1, None)
+    row = {
+        "execution": "EXPIRED", "state": "FILLED", "side": 1, "lots": 1_000_000, "number": 72,
+        "executed_lots": 199, "client_id": "", "price_ticks": 0, "seq": 72, "at_ns": 0,
+        "event_seq": 90, "is_risk": False, "aux": 1_000 * 10**6, "order_type": 20,
+    }  # fmt: skip
+    notice = of_change(row, market, "j")
+    assert notice.title == "BTC-USD: your order to buy for 1000 USD is filled"
+    assert notice.body == "Order 72: 0.0199 BTC traded."
+    row |= {"order_type": 1, "lots": 500, "execution": "TRADE", "state": "PARTIALLY_FILLED"}
+    notice = of_change(row, market, "j")
+    assert notice.title == "BTC-USD: your order to buy 0.05 is partly filled"
+    assert notice.body == "Order 72: 0.0199 of 0.05 BTC traded."

@@ -23,11 +23,26 @@ export async function show(root, [chosenTab]) {
     ends.splice(0).forEach((end) => end());
     area.replaceChildren();
     say(late, "");
-    views[name](area, ends);
-    if (name !== "open") get("/v1/history").then((now) => { if (now.behind_ms > 5_000) say(late, t("history.late", { seconds: Math.round(now.behind_ms / 1000) })); }).catch(() => {});
+    const shown = views[name](area, ends);
+    if (name !== "open") untilCurrent(shown, late, ends);
   }
   go(first);
   return () => ends.forEach((end) => end());
+}
+
+// The history is a moment behind the venue: what was traded just now is shown once it is there.
+async function untilCurrent(pages, late, ends) {
+  let ended = false, wanted = 0, now;
+  ends.push(() => { ended = true; });
+  for (;;) {
+    try { now = await get("/v1/history"); } catch { return; }
+    if (ended) return;
+    say(late, now.behind_ms > 5_000 ? t("history.late", { seconds: Math.round(now.behind_ms / 1000) }) : "");
+    const first = !wanted;
+    wanted ||= now.venue_seq;
+    if (now.seq < wanted) await new Promise((done) => setTimeout(done, 500));
+    else { if (!first && pages.isFirst) pages.load(); return; }
+  }
 }
 
 const markets = () => [["", t("markets.all")], ...shared.instruments.map((one) => [one.symbol, one.symbol])];
@@ -65,6 +80,7 @@ function showHistory(area) {
   const pages = paged("/v1/history/orders", list, () => ({ symbol: symbol.value, state: state.value, search: text.value.trim(), from_ms: fromDay(from.value), until_ms: untilDay(until.value) }));
   area.append(search([field(t("market"), symbol), field(t("state"), state), field(t("search.text"), text), field(t("from"), from), field(t("until"), until)], () => pages.load()), pages);
   pages.load();
+  return pages;
 }
 
 async function changes(order) {
@@ -97,4 +113,5 @@ function showTrades(area) {
   const pages = paged("/v1/history/fills", list, () => ({ symbol: symbol.value, order: order.value.trim(), from_ms: fromDay(from.value), until_ms: untilDay(until.value) }));
   area.append(search([field(t("market"), symbol), field(t("order"), order), field(t("from"), from), field(t("until"), until)], () => pages.load()), pages);
   pages.load();
+  return pages;
 }

@@ -1,7 +1,7 @@
 // Balances, deposits, withdrawals, and every movement of the account.
 import { amountInput, ask, button, copyable, facts, field, form, h, input, notice, panel, say, select, tabbed, table, when, words } from "../kit.js";
 import { t, word } from "../words.js";
-import { portal, shared } from "../store.js";
+import { on, portal, shared } from "../store.js";
 import { get, newKey, post, remove } from "../api.js";
 import { follow } from "../stream.js";
 import { add, compare, isNumber, show as showNumber, sign, signed } from "../exact.js";
@@ -50,6 +50,7 @@ async function showDeposit(area, ends) {
   list.show = (rows) => shownAll(rows.filter((row) => !(coming.names || new Set()).has(row.reference)));
   area.append(error, arriving, body, panel(t("deposits"), pages));
   pages.load();
+  ends.push(on("notification", (one) => { if (one.event === "deposit") pages.load(); }));
   const look = async () => {
     try {
       const rows = await get("/v1/chain-deposits");
@@ -124,6 +125,7 @@ function showWithdraw(area, ends) {
     panel(t("withdraw.limits"), h("p", {}, t("withdraw.level", { level: portal.levels.filter((one) => one.number <= (shared.me?.level ?? 0)).at(-1)?.name ?? shared.me?.level ?? 0 })), h("a", { href: "#/account/identity" }, t("identity.higher")))), networks.some((one) => one.listed) ? addresses((rows) => { listed = rows; offer(); }) : null, panel(t("withdrawals"), pages));
   draw();
   pages.load();
+  ends.push(on("notification", (one) => { if (one.event === "withdrawal") pages.load(); }));
   const looking = setInterval(() => { if (pages.page?.items.some((row) => UNDER_WAY.includes(row.state))) pages.load(); }, 5_000);
   ends.push(() => clearInterval(looking));
   const end = follow("balances", "", (model) => { model.list.forEach((one) => balances.set(one.asset, one.available)); shown(); });
