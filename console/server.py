@@ -168,6 +168,7 @@ def serve(
             http=strangers.protocol(),
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             ssl_certfile=certificate,
             ssl_keyfile=key,
             ssl_version=ssl.PROTOCOL_TLS_SERVER,

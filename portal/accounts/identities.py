@@ -5,6 +5,7 @@ The decision sets the user's level, which says what is withdrawn in a day and wh
 that decides implements :class:`Reviewer`.
 """
 
+import asyncio
 import hashlib
 import os
 import re
@@ -173,11 +174,13 @@ class Identities:
         if not found or len(body) > LARGEST_PAPER:
             raise InvalidRequest(f"a paper is PDF, JPEG or PNG, {LARGEST_PAPER >> 20} MiB at most")
         digest = hashlib.sha256(body).hexdigest()
+        room = """
+            select count(*) filter (where digest = %(digest)s) as known, count(*) as count
+            from papers where user_id = %(user)s
+        """
         query = """
             insert into papers (user_id, kind, media_type, size, digest, created_at)
-            select %(user)s, %(kind)s, %(type)s, %(size)s, %(digest)s, %(now)s
-            where (select count(*) from papers where user_id = %(user)s) < %(most)s
-            on conflict (user_id, digest) do nothing returning id
+            values (%(user)s, %(kind)s, %(type)s, %(size)s, %(digest)s, %(now)s)
         """
         values = {
             "user": person.user_id,
@@ -186,14 +189,22 @@ class Identities:
             "size": len(body),
             "digest": digest,
             "now": self.accounts.now(),
-            "most": MAX_PAPERS,
         }
-        # The file first: a row never names one that is not there.
-        _write(self._path(person.user_id, digest, found[0][2]), body)
         async with self.database.transaction() as connection:
-            if await rows_of(connection, query, values):
-                detail = f"{kind}: {digest[:16]}"
-                await audit(connection, person.user_id, "paper uploaded", caller, detail)
+            # One after the other: both would find the last place free.
+            lock = "select id from users where id = %(user)s for update"
+            await rows_of(connection, lock, values)
+            held = (await rows_of(connection, room, values))[0]
+            if held["known"]:
+                return
+            if held["count"] >= MAX_PAPERS:
+                raise InvalidRequest(f"an account has {MAX_PAPERS} papers at most")
+            # The file first: a row never names one that is not there.
+            path = self._path(person.user_id, digest, found[0][2])
+            await asyncio.to_thread(_write, path, body)
+            await rows_of(connection, query, values)
+            detail = f"{kind}: {digest[:16]}"
+            await audit(connection, person.user_id, "paper uploaded", caller, detail)
 
     def _path(self, user_id: int, digest: str, suffix: str) -> Path:
         return self.folder / str(user_id) / f"{digest}.{suffix}"

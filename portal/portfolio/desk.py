@@ -5,6 +5,7 @@ does: its input ends then.
 """
 
 import asyncio
+import contextlib
 import itertools
 import json
 import sys
@@ -78,7 +79,8 @@ class Desk:
 
     async def _stop(self) -> None:
         if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                self._process.kill()
             await self._process.wait()
         self._process = None
 

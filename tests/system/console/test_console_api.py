@@ -156,6 +156,22 @@ def test_a_cookie_is_for_the_server_alone_and_ends_with_the_session(floor):
 
 
 @pytest.mark.promise(
+    "No header of a request says where it comes from: locks, shares and log have the address of "
+    "its connection",
+    group="console",
+)
+def test_a_header_does_not_say_where_a_request_comes_from(floor, anna):
+    path, forged = "/api/log?search=unknown", {"x-forwarded-for": "198.51.100.9"}
+    before = len(anna.get(path).json())
+    with floor.client() as one:
+        body = {"name": "mallory", "password": PASSWORD, "code": ""}
+        assert one.post("/api/login", json=body, headers=forged).status_code == 403
+        rows = anna.look(path, lambda rows: len(rows) > before)
+        assert one.log_in("vera").status_code == 200, "and no failure is left"
+    assert "from 127.0.0.1 refused" in json.dumps(rows[0])
+
+
+@pytest.mark.promise(
     "V4.2.2, V13.2.3 (forgery): a token in each changing request, and the Origin; "
     "WebSockets of this origin alone",
     group="console",

@@ -5,6 +5,7 @@ import asyncio
 
 import pytest
 
+from openoutcry.portal.accounts import identities
 from tests.support.portal.authenticator import Authenticator
 from tests.support.portal.people import DOMAIN, ORIGIN, PASSWORD
 from tests.support.portal.provider import LocalProvider
@@ -226,5 +227,25 @@ def test_what_counts_once_counts_once_at_the_same_moment(people):
         new = {"mail": ANNA, "code": people.mailbox.code(ANNA), "password": "another passphrase"}
         new["totp"] = totp.at(people.clock.at)
         assert await at_once(people, "password/reset", **new) == [200] + [401] * 5
+
+    people(test)
+
+
+@pytest.mark.promise(
+    "A user's papers take a bounded place on the disk, however many are uploaded",
+    group="portal",
+)
+def test_papers_beyond_an_accounts_share_are_not_kept(people, monkeypatch):
+    monkeypatch.setattr(identities, "MAX_PAPERS", 3)
+
+    async def test(people):
+        anna, path = await people.person(ANNA), "/v1/identity/papers?kind=passport"
+        papers = [b"%PDF-" + bytes([number]) for number in range(8)]
+        sent = await asyncio.gather(*(anna.post(path, content=one) for one in papers))
+        assert sorted(one.status_code for one in sent) == [201] * 3 + [422] * 5
+        kept = [one for one in (people.folder / "papers").rglob("*") if one.is_file()]
+        assert len(kept) == 3
+        known = next(one for one, answer in zip(papers, sent, strict=True) if answer.is_success)
+        assert (await anna.post(path, content=known)).status_code == 201
 
     people(test)
