@@ -24,8 +24,8 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 AT_ONCE, EVERY_S, READ = 200, 0.01, 5
-"""Of what all pages and programs of one name are sent: so many messages at once, then one in so
-long.  A read counts as READ of them."""
+"""What all pages and programs of one name together are sent: the burst of messages, and the seconds
+for each further one.  A read counts as READ of them."""
 ACTIONS_AT_ONCE, ACTION_S = 100, 0.02
 """The same of what a name asks to be done, which no read of its pages keeps waiting."""
 PRESENCE = "/api/seen"

@@ -2,7 +2,7 @@
 
 Client to server: ``{"every_ms": 1000, "symbol": "GOLD"}`` (20 to 60,000 ms).  Server to client:
 ``now`` (rings, stages) each time, ``market`` with a symbol, and, once a second, everything else.
-A slow viewer receives messages less often, and always the state at the time of sending; so do all
+A slow viewer receives messages less often, and always the state at the time of sending.  So do all
 the pages of one name that ask for more than its share (``gate.py``).
 """
 

@@ -158,7 +158,7 @@ def ask(path: Path, request: Request, answer_s: float = ANSWER_S) -> Request:
     except (OSError, ValueError, RecursionError) as error:
         raise CustodyError(f"{path}: no answer ({error})") from None
     if type(answer) is not dict:
-        raise CustodyError(f"{path}: its answer is none")
+        raise CustodyError(f"{path}: the answer is not a JSON object")
     if "refused" in answer:
         raise Refused(str(answer["refused"]), str(answer.get("why", "")))
     if "error" in answer:

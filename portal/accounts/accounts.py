@@ -220,7 +220,7 @@ class Accounts:
     async def begin(
         self, user_id: int, caller: Caller, require: Callable[[Any], Awaitable[None]]
     ) -> Tokens:
-        """``require``: looks once more, in the session's transaction, at what has proved the user,
+        """``require``: looks again, in the session's transaction, at what has proved the user,
         and raises :class:`WrongCredentials`."""
         refresh, now = secrets.token_urlsafe(32), self.now()
         async with self.database.transaction() as connection:

@@ -74,7 +74,7 @@ def test_a_reset_that_a_change_of_address_overtakes_is_none(people, what):
 
 
 @pytest.mark.promise(
-    "A passkey that is removed during a login logs nobody in, and of two logins with one count of "
+    "A passkey that is removed during a login logs no one in, and of two logins with one count of "
     "a passkey one is refused",
     group="portal",
 )

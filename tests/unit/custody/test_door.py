@@ -312,7 +312,7 @@ def test_one_of_three_signers_away_stops_no_payment_and_two_do(monkeypatch):
 
 
 @pytest.mark.promise(
-    "Whatever a stolen signer or attestor answers stops payments at most: custody goes on with "
+    "Whatever a stolen signer or attestor answers stops payments at most: custody continues with "
     "deposits",
     group="custody",
 )

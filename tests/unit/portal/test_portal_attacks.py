@@ -153,7 +153,7 @@ def asking_of(method, sent_key, path="/v1/quotes/requests"):
 
 @pytest.mark.promise(
     "A change of the native API that has no Idempotency-Key counts once, and so does a login to "
-    "the stream, whoever has read it on its way",
+    "the stream, even if it was read on its way",
     group="portal",
 )
 @pytest.mark.parametrize(
