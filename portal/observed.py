@@ -41,6 +41,20 @@ class Metrics:
             **registry,
         )
 
+        self._of: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        """Counter and histogram of each method, route and status: to find them takes longer than to
+        count."""
+
+    def took(self, method: str, route: str, status: int, took_s: float) -> None:
+        """Count a request and its time."""
+        found = self._of.get((method, route, status))
+        if found is None:
+            counter = self.requests.labels(method, route, str(status))
+            found = counter, self.seconds.labels(method, route)
+            self._of[method, route, status] = found
+        found[0].inc()
+        found[1].observe(took_s)
+
     def shown(self) -> bytes:
         """The metrics in the text format of Prometheus."""
         registry = self.registry
@@ -101,9 +115,7 @@ class Observed:
         finally:
             method = scope["method"] if scope["method"] in METHODS else OTHER
             route = route_of(scope)
-            self.metrics.requests.labels(method, route, str(status)).inc()
-            took_s = (answered_s or self.clock()) - begun_s
-            self.metrics.seconds.labels(method, route).observe(took_s)
+            self.metrics.took(method, route, status, (answered_s or self.clock()) - begun_s)
             if span is not None:
                 span.update_name(f"{method} {route}")
                 span.set_attribute("http.request.method", method)

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,11 @@ from openoutcry.portal.settings import PortalFile, read_portal_file
 from openoutcry.portal.shared_table import Table
 from openoutcry.portal.spot.capital import Capital
 from openoutcry.portal.spot.errors import ApiError
-from openoutcry.portal.spot.feeds import Feeds
+from openoutcry.portal.spot.feeds import Feeds, Queue
 from openoutcry.portal.spot.limits import SUBJECTS, Limits
-from openoutcry.portal.spot.rest import ROUTES, Spot, add_rest
+from openoutcry.portal.spot.rest import ROUTES, Direct, Spot, add_rest
 from openoutcry.portal.spot.signing import REMEMBERED, Replays, Signing
-from openoutcry.portal.spot.sockets import add_sockets
+from openoutcry.portal.spot.sockets import SEND_NOW, sockets_of
 from openoutcry.portal.spot.sub_accounts import SubAccountsApi
 from openoutcry.portal.spot.trade import Trading
 from openoutcry.portal.spot.user_data import MAX_KEYS, ListenKeys, UserData
@@ -84,10 +85,7 @@ COUNTED = frozenset({*ROUTES, ("GET", "/healthz")})
 """Requests that are counted by what they cost, and the one that costs nothing."""
 FAST_S, IDLE_S, LOOK_S = 0.0005, 0.003, 0.5
 """Between two looks at the journal while an answer is waited for, and otherwise; and between two
-looks for the venue's process."""
-SPIN_S = 0.002
-"""After a request the portal looks in each turn of its loop: a pause, however short, lasts a
-millisecond there."""
+looks for the venue's process.  What a session of this process says is looked at as it comes."""
 log = logging.getLogger("outcry.portal")
 
 
@@ -156,7 +154,9 @@ class Portal:
         if place.count > 1:
             self.broker = PeerBroker(own, place.index, place.count, self.folder)
         self.mirror = Mirror(file, self.broker.serves)
-        self.trading = Trading(self.mirror, self.broker, self._wake_up)
+        self._wake = asyncio.Event()
+        self.broker.heard = self._wake.set
+        self.trading = Trading(self.mirror, self.broker, self._wake.set)
         key = SecretKey(self.folder / "portal.key")
         send = to_file(self.folder / "mails.jsonl")
         if settings.smtp is not None:
@@ -202,8 +202,6 @@ class Portal:
             self.mirror, orders, self.native.markets, notices, self.native_quotes, self.made
         )
         self.feeds, self.user_data = Feeds(self.mirror), UserData(self.mirror)
-        self._wake = asyncio.Event()
-        self._spin_until_s = 0.0
 
     def _native(self) -> Native:
         callers = Callers(self.accounts, self.signing, self.choices)
@@ -244,10 +242,6 @@ class Portal:
             ],
         }
 
-    def _wake_up(self) -> None:
-        self._wake.set()
-        self._spin_until_s = asyncio.get_running_loop().time() + SPIN_S
-
     def _see(self) -> None:
         """Take what another process may have shown its client already."""
         with contextlib.suppress(OutcryError):  # follow() reports it
@@ -269,12 +263,9 @@ class Portal:
                     last_error = str(error)
                     log.error("the venue's journal: %s", error)
                 await asyncio.sleep(LOOK_S)
-            if self.trading.waits:
-                spins = loop.time() < self._spin_until_s
-                await asyncio.sleep(0 if spins else FAST_S)
-                continue
             self._wake.clear()
-            timer = loop.call_later(IDLE_S, self._wake.set)  # wait_for would make a task each time
+            pause_s = FAST_S if self.trading.waits else IDLE_S
+            timer = loop.call_later(pause_s, self._wake.set)  # wait_for would make a task each time
             await self._wake.wait()
             timer.cancel()
 
@@ -369,21 +360,27 @@ def make_app(portal: Portal) -> Any:
     add_accounts(app, portal.accounts, portal.keys, portal.more.challenges.require)
     add_more(app, portal.more)
     add_rest(app, portal.spot)
-    add_sockets(app, portal.spot, portal.feeds, portal.user_data)
     add_page(app, portal.accounts, portal.offers())
     _add_health(app, portal)
     tracer = tracer_of(portal.choices.traces, portal.file.name)
-    inner = Observed(app, portal.metrics, tracer)
+    socket_of = sockets_of(portal.spot, portal.feeds, portal.user_data)
+    direct = Direct(app, portal.spot, failed(), socket_of)
+    inner = Observed(direct, portal.metrics, tracer)
     return Gate(inner, portal.spot.limits, portal.choices.serves)
+
+
+def failed() -> Any:
+    """The answer to a request that could not be processed."""
+    return problem(500, "internal", "the request could not be processed")
 
 
 def _add_health(app: Any, portal: Portal) -> None:
     from fastapi import Request, Response
 
     @app.exception_handler(Exception)
-    async def failed(request: Any, error: Exception) -> Any:
+    async def wrong(request: Any, error: Exception) -> Any:
         """The gate logs it."""
-        return problem(500, "internal", "the request could not be processed")
+        return failed()
 
     @app.exception_handler(DatabaseError)
     async def no_database(request: Any, error: DatabaseError) -> Any:
@@ -450,7 +447,10 @@ class Gate:
         # A proxy on this host speaks for all its clients.
         self.known(peer, owner_of(peer[0]) if peer[0] not in HERE else f"{peer}")
         try:
-            await self._guarded(scope, receive, send, peer[0])
+            if scope["type"] == "http":
+                await self._guarded(scope, receive, send, peer[0])
+            else:
+                await self.app(scope, receive, send)
         except Exception as error:  # whatever a request brings about ends that request alone
             record = log.makeRecord(
                 log.name, logging.ERROR, "", 0, "%s failed", (scope["type"],), sys.exc_info()
@@ -462,9 +462,6 @@ class Gate:
                 self.left(peer)
 
     async def _guarded(self, scope: Any, receive: Any, send: Any, address: str) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         size, is_whole, is_begun = 0, False, False
         refusal: Any = None
         most = LARGEST_PAPER if scope["path"] == LARGE_BODY else BODY_BYTES
@@ -474,14 +471,15 @@ class Gate:
             if is_whole:
                 return await receive()
             try:
-                message = await asyncio.wait_for(receive(), BODY_S)
+                async with asyncio.timeout(BODY_S):  # wait_for would make a task each time
+                    message = await receive()
             except TimeoutError:
                 refusal = problem(408, "timeout", f"a body comes within {BODY_S:.0f} s")
                 raise ClientGone from None
             size += len(message.get("body", b""))
             is_whole = not message.get("more_body", False)
             if size > most:
-                refusal = too_large
+                refusal = too_large()
                 raise ClientGone
             return message
 
@@ -503,10 +501,12 @@ class Gate:
                     raise ClientGone from None
                 raise
 
-        too_large = problem(413, "too_large", f"a body has {most} bytes at most")
+        def too_large() -> Any:
+            return problem(413, "too_large", f"a body has {most} bytes at most")
+
         declared = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
         if declared.isdigit() and int(declared) > most:
-            await too_large(scope, receive, with_headers)
+            await too_large()(scope, receive, with_headers)
             return
         if address not in HERE and (scope["method"], scope["path"]) not in COUNTED:
             try:
@@ -546,13 +546,46 @@ def limits_of(choices: PortalFile, counts: Table) -> Limits:
     )
 
 
+@lru_cache(maxsize=4)
+def frame_of(text: str) -> bytes:
+    """A text as a WebSocket frame of a server (RFC 6455)."""
+    data = text.encode()
+    size = len(data)
+    if size < 126:
+        head = bytes((0x81, size))
+    elif size < 1 << 16:
+        head = b"\x81\x7e" + size.to_bytes(2, "big")
+    else:
+        head = b"\x81\x7f" + size.to_bytes(8, "big")
+    return head + data
+
+
 def text_pings() -> Any:
-    """uvicorn's protocol of WebSockets, with pings that are text: nautilus-trader answers no
-    others, and would be cut after 20 seconds."""
+    """uvicorn's protocol of WebSockets, with two changes.  Pings are text: nautilus-trader answers
+    no others, and would be cut after 20 seconds.  Texts can be sent at once, all in one write: an
+    event of many connections is made a frame once."""
     from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
     class TextPings(AutoWebSocketsProtocol):  # type: ignore[misc,valid-type]
         _ping: bytes | None = None
+
+        def handle_connect(self, event: Any) -> None:
+            self.queue = Queue()
+            super().handle_connect(event)
+            if (scope := getattr(self, "scope", None)) is not None:
+                scope["extensions"][SEND_NOW] = self.send_now
+
+        def start_keepalive(self) -> None:
+            super().start_keepalive()
+            self.response = None  # it was sent: thousands of them are megabytes
+
+        def send_now(self, texts: list[str]) -> bool:
+            """Whether the texts were sent; False: the client does not read, or has gone."""
+            is_open = self.handshake_complete and not self.close_sent and not self.disconnected
+            if not is_open or not self.writable.is_set():
+                return False
+            self.transport.write(b"".join(map(frame_of, texts)))
+            return True
 
         @property
         def pending_ping_payload(self) -> bytes | None:

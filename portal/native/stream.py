@@ -742,7 +742,8 @@ async def _serve(socket: Any, session: Session, is_packed: bool) -> None:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
             while (one := await session.connection.queue.get()) is not None:
                 send = socket.send_bytes if is_packed else socket.send_text
-                await asyncio.wait_for(send(one.packed() if is_packed else one.text()), SEND_S)
+                async with asyncio.timeout(SEND_S):
+                    await send(one.packed() if is_packed else one.text())
             await socket.close(1008 if session.connection.is_cut else 1000)
     finally:
         for task in tasks:

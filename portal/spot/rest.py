@@ -488,41 +488,96 @@ def pairs_of(text: str) -> list[tuple[str, str]]:
         raise ApiError(errors.ILLEGAL_CHARS, "Illegal characters found in a parameter.") from None
 
 
+JSON = (b"content-type", b"application/json;charset=UTF-8")
+CLIENT_GONE = "http.disconnect"
+
+
+class Endpoint:
+    """An ASGI application that answers one row of the table: its body is read, checked, and
+    answered without what a framework does for every request."""
+
+    def __init__(self, spot: Spot, route: Route) -> None:
+        self.spot, self.route = spot, route
+        self.route_path = route.name.partition(" ")[2]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        while True:
+            message = await receive()
+            if message["type"] == CLIENT_GONE:
+                return
+            body += message.get("body", b"")
+            if not message.get("more_body", False):
+                break
+        shown, status, more = await self._answer(scope, body)
+        text = json.dumps(shown, separators=(",", ":")).encode()
+        headers = [JSON, (b"content-length", b"%d" % len(text))]
+        headers += [(name.encode(), value.encode()) for name, value in more.items()]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": text})
+
+    async def _answer(self, scope: Any, body: bytes) -> tuple[Any, int, dict[str, str]]:
+        """Body, status and headers."""
+        spot = self.spot
+        try:
+            query, form = scope["query_string"].decode(), body.decode()
+            params = Params(pairs_of(query) + pairs_of(form), spot.markets)
+            payload = SIGNATURE.sub("", query) + SIGNATURE.sub("", form)
+            given = (value for name, value in scope["headers"] if name == b"x-mbx-apikey")
+            api_key = next(given, b"").decode("latin-1")
+            address = scope["client"][0] if scope.get("client") else ""
+            shown, headers = await spot.answer(self.route, params, payload, api_key, address)
+            return shown, 200, headers
+        except ApiError as error:
+            retry = {"retry-after": str(error.retry_after_s)} if error.retry_after_s else {}
+            return error.body, error.status, retry
+        except AccountError as error:
+            wrong = errors.refusal(error, {})
+        except UnicodeDecodeError:
+            wrong = ApiError(errors.ILLEGAL_CHARS, "Illegal characters found in a parameter.")
+        except DatabaseError as fault:
+            log.error("%s", fault)
+            wrong = ApiError(errors.DISCONNECTED, "Internal error; unable to process.")
+        return wrong.body, wrong.status, {}
+
+
+class Direct:
+    """An ASGI middleware: requests of the table go to their row, and WebSockets to what serves
+    them, past the application's search among all its routes.  A request that fails is answered by
+    ``failed``."""
+
+    def __init__(
+        self,
+        app: Any,
+        spot: Spot,
+        failed: Any,
+        socket_of: Callable[[str], Callable[[Any], Awaitable[None]] | None] = lambda path: None,
+    ) -> None:
+        """``failed``: an ASGI application.  ``socket_of``: what serves a WebSocket, by its path."""
+        self.app, self.failed, self.socket_of = app, failed, socket_of
+        self.endpoints = {at: Endpoint(spot, route) for at, route in ROUTES.items()}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        endpoint = None
+        if scope["type"] == "http":
+            endpoint = self.endpoints.get((scope["method"], scope["path"]))
+        elif scope["type"] == "websocket" and (serve := self.socket_of(scope["path"])):
+            from fastapi import WebSocket
+
+            await serve(WebSocket(scope, receive, send))
+            return
+        if endpoint is None:
+            await self.app(scope, receive, send)
+            return
+        scope["endpoint"] = endpoint
+        try:
+            await endpoint(scope, receive, send)
+        except Exception:
+            await self.failed(scope, receive, send)
+            raise
+
+
 def add_rest(app: Any, spot: Spot) -> None:
     """Add every route to the application, outside of its schema."""
-    from fastapi import Response
-
-    def answered(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Any:
-        text = json.dumps(body, separators=(",", ":"))
-        return Response(text, status, headers, "application/json;charset=UTF-8")
-
-    def endpoint(route: Route) -> Any:
-        async def handle(request: Any) -> Any:
-            try:
-                query = request.url.query
-                body = (await request.body()).decode("utf-8", "strict")
-                params = Params(pairs_of(query) + pairs_of(body), spot.markets)
-                payload = SIGNATURE.sub("", query) + SIGNATURE.sub("", body)
-                api_key = request.headers.get("x-mbx-apikey", "")
-                address = request.client.host if request.client else ""
-                shown, headers = await spot.answer(route, params, payload, api_key, address)
-                return answered(shown, 200, headers)
-            except ApiError as error:
-                retry = {"retry-after": str(error.retry_after_s)} if error.retry_after_s else None
-                return answered(error.body, error.status, retry)
-            except AccountError as error:
-                refused = errors.refusal(error, {})
-                return answered(refused.body, refused.status)
-            except UnicodeDecodeError:
-                wrong = ApiError(errors.ILLEGAL_CHARS, "Illegal characters found in a parameter.")
-                return answered(wrong.body, wrong.status)
-            except DatabaseError as fault:
-                log.error("%s", fault)
-                wrong = ApiError(errors.DISCONNECTED, "Internal error; unable to process.")
-                return answered(wrong.body, wrong.status)
-
-        handle.route_path = route.name.partition(" ")[2]  # type: ignore[attr-defined]
-        return handle
-
     for (method, path), route in ROUTES.items():
-        app.router.add_route(path, endpoint(route), [method], include_in_schema=False)
+        app.router.add_route(path, Endpoint(spot, route), [method], include_in_schema=False)

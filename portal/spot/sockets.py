@@ -15,9 +15,10 @@ from openoutcry.portal.spot.limits import BANNED
 from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.rest import ROUTES, Spot
 from openoutcry.portal.spot.signing import READ
-from openoutcry.portal.spot.user_data import KEY_LENGTH, Deliver, UserData, as_text
+from openoutcry.portal.spot.user_data import KEY_LENGTH, Deliver, UserData
 
-SEND_S = 30.0
+SEND_S, SEND_NOW = 30.0, "outcry.send_now"
+"""For a client that does not read; and what the server's protocol offers (``portal/server.py``)."""
 MAX_AT_ONCE, MAX_OWN = 50, 10
 """Requests of one connection that are under way, and its subscriptions to own events."""
 CONNECT_WEIGHT, STREAM_WEIGHT, DEPTH_WEIGHT = 2, 1, 10
@@ -82,9 +83,9 @@ class Streams:
         if not participant or listen_key in self._own:
             return bool(participant)
 
-        def deliver(event: dict[str, Any]) -> None:
+        def deliver(text: str) -> None:
             if self.spot.listen_keys.participant(listen_key) == participant:
-                self.subscriber.put(listen_key, as_text(event))
+                self.subscriber.put(listen_key, text)
 
         self._own[listen_key] = participant, deliver
         self.user_data.subscribe(participant, deliver)
@@ -240,9 +241,9 @@ class Requests:
         number = self._next
         self._next += 1
 
-        def deliver(event: dict[str, Any]) -> None:
+        def deliver(text: str) -> None:
             if self.spot.signing.keys.is_in_force(key):
-                self.subscriber.put_text(as_text({"subscriptionId": number, "event": event}))
+                self.subscriber.put_text(f'{{"subscriptionId":{number},"event":{text}}}')
 
         self._own[number] = key.participant, deliver
         self.user_data.subscribe(key.participant, deliver)
@@ -268,8 +269,11 @@ def _text(value: Any) -> str:
     raise ValueError("a parameter is a text, a number or a list")
 
 
-def add_sockets(app: Any, spot: Spot, feeds: Feeds, user_data: UserData) -> None:
-    """Add the three kinds of WebSocket to the application."""
+Handler = Callable[[Any], Awaitable[None]]
+
+
+def sockets_of(spot: Spot, feeds: Feeds, user_data: UserData) -> Callable[[str], Handler | None]:
+    """What serves a WebSocket of the three kinds, by its path; None: it is of another kind."""
     from fastapi import WebSocket
 
     async def streams(socket: WebSocket, combined: bool, names: list[str]) -> None:
@@ -285,7 +289,7 @@ def add_sockets(app: Any, spot: Spot, feeds: Feeds, user_data: UserData) -> None
         await _serve(socket, connection.subscriber, connection.asked, connection.close)
 
     async def raw(socket: WebSocket) -> None:
-        await streams(socket, False, socket.path_params.get("names", "").split("/"))
+        await streams(socket, False, socket.scope["path"].split("/")[2:])
 
     async def combined(socket: WebSocket) -> None:
         await streams(socket, True, socket.query_params.get("streams", "").split("/"))
@@ -304,12 +308,14 @@ def add_sockets(app: Any, spot: Spot, feeds: Feeds, user_data: UserData) -> None
     def address_of(socket: WebSocket) -> str:
         return socket.client.host if socket.client else ""
 
-    add = app.router.add_websocket_route
-    add("/ws", raw)
-    add("/ws/{names:path}", raw)
-    add("/stream", combined)
-    add("/stream/{names:path}", combined)
-    add("/ws-api/v3", requests)
+    kinds = {"ws": raw, "stream": combined}
+
+    def handler_of(path: str) -> Handler | None:
+        if path == "/ws-api/v3":
+            return requests
+        return kinds.get(path.split("/", 2)[1])
+
+    return handler_of
 
 
 async def _serve(
@@ -329,11 +335,20 @@ async def _serve(
         finally:
             subscriber.queue.put_nowait(None)
 
-    reading = asyncio.create_task(read())
+    reading, queue = asyncio.create_task(read()), subscriber.queue
+    send_now = socket.scope.get("extensions", {}).get(SEND_NOW, lambda texts: False)
     try:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
-            while (text := await subscriber.queue.get()) is not None:
-                await asyncio.wait_for(socket.send_text(text), SEND_S)
+            is_over = False
+            while not is_over:
+                texts = await queue.all()
+                is_over = None in texts
+                told = [text for text in texts if text is not None]
+                if not told or send_now(told):
+                    continue
+                for text in told:
+                    async with asyncio.timeout(SEND_S):  # wait_for would make a task each time
+                        await socket.send_text(text)
             await socket.close(1008 if subscriber.is_cut else 1000)
     finally:
         reading.cancel()

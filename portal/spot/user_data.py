@@ -26,7 +26,9 @@ PLACES = {letter: place for place, letter in enumerate(LETTERS)}
 KEY_LENGTH, LASTS_S, MAX_KEYS = 64, 3_600.0, 1 << 17
 LISTEN, MAC_BYTES = struct.Struct(">QIQQ"), 18
 """What a listen key says: API key, participant, when the API key ends, and its own number."""
-Deliver = Callable[[dict[str, Any]], None]
+Deliver = Callable[[str], None]
+SEEN_S = 0.1
+"""For so long a listen key that was found good is not looked up again for each event."""
 
 
 class UserData:
@@ -39,7 +41,7 @@ class UserData:
         mirror.listeners.append(self._moment)
 
     def subscribe(self, participant: int, deliver: Deliver) -> None:
-        """Call ``deliver`` with each event of a participant from now on."""
+        """Call ``deliver`` with each event of a participant, as text, from now on."""
         self._of.setdefault(participant, []).append(deliver)
         self._balances.setdefault(participant, self.mirror.balances(participant))
 
@@ -65,8 +67,9 @@ class UserData:
             self._wallets(participant, participant in reported)
 
     def _tell(self, participant: int, event: dict[str, Any]) -> None:
+        text = as_text(event)  # once for all connections
         for deliver in list(self._of[participant]):
-            deliver(event)
+            deliver(text)
 
     def _wallets(self, participant: int, is_reported: bool) -> None:
         """What changed of the balances; money in and out is a separate event."""
@@ -175,6 +178,8 @@ class ListenKeys:
         self.table, self._seal = table or Table(MAX_KEYS), seal or secrets.token_bytes(32)
         self._read: dict[str, tuple[Owner, int]] = {}
         """What was read from keys."""
+        self._seen: dict[str, float] = {}
+        """Until when keys that were found good are not looked up again."""
 
     def create(self, owner: ApiKey) -> str:
         """The present key of the API key, or another."""
@@ -187,9 +192,15 @@ class ListenKeys:
     def participant(self, key: str) -> int:
         """0: the key is unknown or has expired, or its API key has ended."""
         owner, nonce = self._owner(key)
-        if owner is None or self.table.number(f"{owner.number}", self.clock()) != nonce:
+        if owner is None or not self.is_in_force(owner):
             return 0
-        return owner.participant if self.is_in_force(owner) else 0
+        now_s = self.clock()
+        if now_s >= self._seen.get(key, 0.0):
+            if self.table.number(f"{owner.number}", now_s) != nonce:
+                self._seen.pop(key, None)
+                return 0
+            self._seen[key] = now_s + SEEN_S
+        return owner.participant
 
     def keep(self, participant: int, key: str) -> None:
         """The key lasts another hour.  Raises :class:`ApiError` if it is not the participant's."""
@@ -205,6 +216,7 @@ class ListenKeys:
             raise ApiError(errors.INVALID_LISTEN_KEY, "This listenKey does not exist.")
         now_s = self.clock()
         self.table.set(f"{owner.number}", nonce, now_s + more_s, now_s)
+        self._seen.pop(key, None)
 
     def _written(self, owner: ApiKey, nonce: int) -> str:
         ends = int(owner.expires_at.timestamp()) + 1 if owner.expires_at is not None else 0
@@ -239,6 +251,7 @@ class ListenKeys:
         until = datetime.fromtimestamp(ends, UTC) if ends else None
         if len(self._read) >= MAX_KEYS:
             self._read.clear()
+            self._seen.clear()
         self._read[key] = Owner(row, participant, until), nonce
         return self._read[key]
 

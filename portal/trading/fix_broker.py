@@ -74,6 +74,7 @@ class FixBroker:
             if one.protocol is Protocol.FIX44 and one.name in passwords
         }
         self.refused: Refused = lambda participant, name, refusal: None
+        self.heard: Callable[[], None] = lambda: None
         self._connections: dict[int, _Connection] = {}
         self._turns: dict[int, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -172,7 +173,9 @@ class FixBroker:
             del sent[next(iter(sent))]
 
     def _readable(self, participant: int, connection: _Connection) -> None:
-        """Take what has come; reports of orders are the mirror's business."""
+        """Take what has come; reports of orders are the mirror's business, and say that there is
+        something for it."""
+        self.heard()
         try:
             while (message := connection.client.next(0)) is not None:
                 self._take(participant, message)

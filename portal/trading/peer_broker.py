@@ -12,6 +12,7 @@ import contextlib
 import json
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,8 @@ class PeerBroker:
         self.own, self.index, self.count = own, index, count
         self.refused: Refused = lambda participant, name, refusal: None
         own.refused = self._refused
+        self.heard: Callable[[], None] = lambda: None
+        own.heard = lambda: self.heard()
         # The path of a socket is short; that of the folder may be long.
         self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         self._links: dict[int, _Link] = {}

@@ -1,0 +1,204 @@
+"""The short way of requests and texts through the portal's server."""
+
+import asyncio
+import json
+import os
+from types import SimpleNamespace
+
+import pytest
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.uri import parse_uri
+
+from openoutcry.portal.observed import Metrics, Observed
+from openoutcry.portal.server import Gate, failed, frame_of, text_pings
+from openoutcry.portal.spot import sockets
+from openoutcry.portal.spot.feeds import Queue, Subscriber
+from openoutcry.portal.spot.limits import Limits
+from openoutcry.portal.spot.rest import Direct
+from openoutcry.portal.spot.sockets import sockets_of
+from openoutcry.portal.trading.fix_broker import FixBroker
+from openoutcry.portal.trading.peer_broker import PeerBroker
+
+
+class Api:
+    """Answers with what it was asked, or fails."""
+
+    def __init__(self, error=None):
+        self.error = error
+        self.markets = None
+
+    async def answer(self, route, params, payload, api_key, address):
+        if self.error is not None:
+            raise self.error
+        said = {"route": route.name, "payload": payload, "key": api_key, "address": address}
+        return said | params.values, {"x-mbx-used-weight": "1"}
+
+
+async def other(scope, receive, send):
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def asked(api, method="POST", path="/api/v3/order", query=b"", bodies=(b"",)):
+    app = Gate(Observed(Direct(other, api, failed()), Metrics()), Limits())
+    headers = [(b"x-mbx-apikey", b"K")]
+    scope = {"type": "http", "method": method, "path": path, "headers": headers}
+    scope |= {"query_string": query, "client": ("127.0.0.1", 5)}
+    left, sent = list(bodies), []
+
+    async def receive():
+        if not left:
+            return {"type": "http.disconnect"}
+        body = left.pop(0)
+        return {"type": "http.request", "body": body, "more_body": bool(left)}
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(app(scope, receive, send))
+    return sent
+
+
+def test_a_request_of_the_table_is_answered_past_the_application():
+    start, body = asked(Api(), query=b"a=1", bodies=(b"b=2&sig", b"nature=x"))
+    assert start["status"] == 200
+    headers = dict(start["headers"])
+    assert headers[b"content-length"] == str(len(body["body"])).encode()
+    assert headers[b"x-mbx-used-weight"] == b"1"
+    assert headers[b"x-content-type-options"] == b"nosniff"
+    said = json.loads(body["body"])
+    assert said["route"] == "POST /api/v3/order"
+    assert (said["payload"], said["signature"]) == ("a=1b=2", "x")
+    assert (said["key"], said["address"]) == ("K", "127.0.0.1")
+
+
+def test_every_other_request_is_the_applications():
+    for terms in ({"method": "PATCH"}, {"path": "/v1/time"}, {"path": "/api/v3/order/"}):
+        assert asked(Api(), **terms)[0]["status"] == 404
+
+
+def test_what_is_no_text_is_refused_and_what_fails_is_answered_without_its_reason():
+    for terms in ({"query": b"a=\xff"}, {"bodies": (b"\xff",)}, {"query": b"a"}):
+        start, body = asked(Api(), **terms)
+        assert (start["status"], json.loads(body["body"])["code"]) == (400, -1100)
+    start, body = asked(Api(RuntimeError("a secret")))
+    assert start["status"] == 500
+    assert b"secret" not in body["body"]
+
+
+def test_a_client_that_has_gone_is_not_answered():
+    assert asked(Api(), bodies=()) == []
+
+
+def test_sockets_are_found_by_their_path():
+    found = sockets_of(None, None, None)
+    assert found("/ws") is found("/ws/btcusd@trade") is not None
+    assert found("/stream") is found("/stream/x") is not None
+    assert found("/ws-api/v3") is not None
+    for path in ("/", "", "/v1/stream", "/wsx", "/ws-api", "/x/ws"):
+        assert found(path or "/") is None
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
+def test_a_frame_is_what_the_library_writes(size):
+    text = "ü" * (size // 2) + "x" * (size % 2)
+    assert frame_of(text) == Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
+
+
+def test_texts_that_wait_are_sent_in_one_write_and_in_order(monkeypatch):
+    """A client whose buffer is full gets them later, by the way that waits."""
+    monkeypatch.setattr(sockets, "SEND_S", 5.0)
+    subscriber, writes = Subscriber(False), []
+    client = ClientProtocol(parse_uri("ws://portal/ws"))
+    request = client.connect()
+    client.send_request(request)
+
+    async def serve(socket):
+        await socket.accept()
+
+        async def asks(text):
+            subscriber.put_text(text)
+
+        await sockets._serve(socket, subscriber, asks, lambda: None)
+
+    async def until(condition):
+        for _ in range(1_000):
+            if condition():
+                return
+            await asyncio.sleep(0)
+        raise AssertionError
+
+    async def run():
+        transport = SimpleNamespace(
+            get_extra_info=lambda name: None,
+            write=writes.append,
+            close=lambda: None,
+            is_closing=lambda: False,
+            pause_reading=lambda: None,
+            resume_reading=lambda: None,
+        )
+        app = Direct(other, None, failed(), lambda path: serve)
+        state = ServerState()
+        config = Config(app, log_config=None, ws_per_message_deflate=False, proxy_headers=False)
+        protocol = text_pings()(config, state, {})
+        protocol.connection_made(transport)
+        protocol.data_received(b"".join(client.data_to_send()))
+        await until(lambda: writes)
+        writes.clear()
+        for text in ("one", "two"):
+            subscriber.put_text(text)
+        await until(lambda: writes)
+        assert writes == [frame_of("one") + frame_of("two")]
+        writes.clear()
+        protocol.pause_writing()
+        subscriber.put_text("three")
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert writes == []
+        subscriber.put_text("four")
+        protocol.resume_writing()
+        await until(lambda: len(writes) == 2)
+        assert b"".join(writes) == frame_of("three") + frame_of("four")
+        writes.clear()
+        subscriber.cut()
+        await until(lambda: writes)
+        assert writes[0][:1] == b"\x88", "the connection is closed"
+        protocol.stop_keepalive()
+        protocol.close_timer.cancel()
+        for task in state.tasks:
+            task.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_queue_gives_what_came_in_order_also_to_a_reader_that_waits():
+    async def run():
+        queue = Queue()
+        reader = asyncio.create_task(queue.get())
+        await asyncio.sleep(0)
+        queue.put_nowait(1)
+        queue.put_nowait(2)
+        assert await reader == 1
+        queue.put_nowait(3)
+        assert (queue.qsize(), await queue.all(), queue.empty()) == (2, [2, 3], True)
+        gone = asyncio.create_task(queue.all())
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        queue.put_nowait(4)
+        assert queue.get_nowait() == 4
+
+    asyncio.run(run())
+
+
+def test_what_a_session_says_wakes_the_portal_also_through_a_broker_of_several(tmp_path):
+    own = FixBroker.__new__(FixBroker)
+    peer, heard = PeerBroker(own, 0, 2, tmp_path), []
+    peer.heard = lambda: heard.append(True)
+    client = SimpleNamespace(next=lambda timeout_s: None)
+    own._readable(1000, SimpleNamespace(client=client))
+    assert heard == [True]
+    os.close(peer._folder)
