@@ -25,6 +25,8 @@ STRANGER_S = 120.0
 A_TURN = 16
 """Connections that are accepted in one turn of the event loop."""
 MAX_FILES = 1 << 16
+MAX_HEAD = 1 << 16
+"""Bytes of a request that are not its body."""
 Peer = tuple[str, int]
 
 
@@ -90,31 +92,60 @@ class Strangers:
         return Listener(self, own)
 
     def protocol(self) -> Any:
-        """uvicorn's protocol of HTTP, which says when a connection has ended."""
+        """uvicorn's protocol of HTTP, which says when a connection has ended.  httptools, if it is
+        installed, has no bound of its own for what a request has besides its body, and leaves it to
+        the server which version, host and encoding it takes."""
         from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-        strangers = self
+        strangers, is_bounded = self, not hasattr(AutoHTTPProtocol, "on_body")
 
         class Counted(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
             peer: Peer = ("", 0)
+            head_bytes = 0
 
             def connection_made(self, transport: Any) -> None:
                 super().connection_made(transport)
                 self.peer = tuple((transport.get_extra_info("peername") or ("", 0))[:2])
 
             def data_received(self, data: bytes) -> None:
+                self.head_bytes += len(data)
                 try:
                     super().data_received(data)
                 except Exception as error:  # bytes that uvicorn raises about, in place of an answer
                     said = logging.getLogger("uvicorn.error")
                     said.warning("a connection is closed: %s", type(error).__name__)
                     self.transport.abort()
+                is_over = self.head_bytes > MAX_HEAD and not is_bounded
+                if is_over and not self.transport.is_closing():
+                    self.send_400_response("Too much besides the body.")
+
+            def on_body(self, body: bytes) -> None:
+                self.head_bytes -= len(body)
+                super().on_body(body)
+
+            def on_headers_complete(self) -> None:
+                require_plain(self.parser.get_http_version(), self.headers)
+                super().on_headers_complete()
+
+            def on_message_complete(self) -> None:
+                super().on_message_complete()
+                self.head_bytes = 0
 
             def connection_lost(self, error: Exception | None) -> None:
                 strangers.left(self.peer)
                 super().connection_lost(error)
 
         return Counted
+
+
+def require_plain(version: str, headers: list[tuple[bytes, bytes]]) -> None:
+    """Of a request: HTTP 1.0, or 1.1 with one host, and no encoding but chunks, so that no proxy
+    can read its end elsewhere.  Raises ``ValueError``, which is answered with 400."""
+    hosts = sum(name == b"host" for name, _ in headers)
+    encodings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
+    is_plain = hosts == 1 if version == "1.1" else version == "1.0" and hosts <= 1
+    if not is_plain or encodings not in ([], [b"chunked"]):
+        raise ValueError("not a plain request")
 
 
 class Listener(socket.socket):

@@ -23,7 +23,7 @@ from openoutcry.console.participants import row_of
 from openoutcry.console.server import make_app
 from openoutcry.operations.alarms import ALARMS
 from openoutcry.operations.evaluate import KEEP_S, ActiveAlarm, Evaluator, State
-from openoutcry.operations.strangers import Strangers
+from openoutcry.operations.strangers import MAX_HEAD, Strangers
 from openoutcry.operations.turns import EACH, WAITING_EACH, Turns, TurnsError
 from openoutcry.operations.web_server import A_LINE_S, PageErrors
 from openoutcry.risk import layout as lay
@@ -288,6 +288,73 @@ def test_bytes_that_the_server_raises_about_end_their_connection_alone(monkeypat
     monkeypatch.setattr(AutoHTTPProtocol, "data_received", raises)
     Raising().data_received(b"GET")
     assert aborted == [True]
+
+
+async def sent(first, more=b"", most=100):
+    """What the server answers to bytes, and how many it took until it closed."""
+    from uvicorn.config import Config
+    from uvicorn.server import ServerState
+
+    async def app(scope, receive, send):
+        await receive()
+
+    told, closed = [], []
+    transport = SimpleNamespace(
+        get_extra_info=lambda name: None,
+        write=told.append,
+        close=lambda: closed.append(True),
+        is_closing=lambda: bool(closed),
+        pause_reading=lambda: None,
+        resume_reading=lambda: None,
+    )
+    state = ServerState()
+    one = Strangers().protocol()(Config(app, log_config=None), state, {})
+    one.connection_made(transport)
+    one.data_received(first)
+    count = 0
+    while more and not closed and count < most:
+        one.data_received(more)
+        count += 1
+    for task in state.tasks:
+        task.cancel()
+    return b"".join(told), count * len(more)
+
+
+POST = b"POST / HTTP/1.1\r\nhost: a\r\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "more"),
+    [
+        (b"GET / HTTP/1.1\r\n", b"x: y\r\n" * 1_000),
+        (b"GET / HTTP/1.1\r\nx: ", b"y" * 8_000),
+        (b"GET /", b"y" * 8_000),
+        (POST + b"transfer-encoding: chunked\r\n\r\n0\r\n", b"x: y\r\n" * 1_000),
+    ],
+)
+def test_what_a_request_has_besides_its_body_has_a_bound(first, more):
+    """A head without an end, one header without an end, and trailers without an end."""
+    answer, size = asyncio.run(sent(first, more))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert size <= 2 * MAX_HEAD
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
+        b"GET /\r\n\r\n",
+        POST + b"transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        POST + b"transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        POST + b"content-length: 3\r\ncontent-length: 4\r\n\r\na=12",
+        POST + b"content-length: +3\r\n\r\na=1",
+        POST + b"transfer-encoding : chunked\r\n\r\n0\r\n\r\n",
+    ],
+)
+def test_a_request_whose_end_or_host_could_be_read_in_two_ways_is_refused(request_bytes):
+    answer, _ = asyncio.run(sent(request_bytes))
+    assert answer.startswith(b"HTTP/1.1 400 ")
 
 
 def test_a_name_or_an_address_gives_way_to_itself():
