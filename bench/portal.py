@@ -11,16 +11,22 @@ web server, over the same kind of connection, in turns with ours.
 ``event_*`` are from the release of an order by the venue to its event at the clients.  There are
 SUBSCRIBERS connections of several people; each has an equal share of them, and one trades.
 
+``attacked_by_*`` is the p99 of an honest user's orders while an attacker at another address holds
+ATTACKERS connections and asks over all of them, or enters orders with a valid key at ten times its
+limit.  Peer ``quiet`` is the same without an attacker, in turns.
+
 ``idle_socket_bytes`` is the memory that a process takes for each idle WebSocket.  ``idle_share`` is
 the share of one core that it uses with all of them.
 """
 
+import json
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -37,6 +43,10 @@ CONNECTIONS, SECONDS, QUICK_SECONDS = 16, 10.0, 2.0
 PEOPLE = 8
 SUBSCRIBERS, QUICK_SUBSCRIBERS, EVENTS, QUICK_EVENTS = 1_000, 80, 100, 10
 IDLE, QUICK_IDLE = 5_000, 200
+ATTACKERS, ASKS_A_SECOND, ORDERS_A_SECOND = 1_000, 1_000, 400
+HONEST, HONEST_ADDRESS = 25.0, "127.0.0.2"
+"""Orders a second of the honest user, whose limit is 40."""
+TURNS, TURN_S, QUICK_TURN_S = 3, 5.0, 1.0
 
 
 class Setup:
@@ -67,6 +77,7 @@ def bench_portal(
                     events(setup, add)
                     idle(setup, process, add)
                 throughput(setup, add)
+                attacks(setup, number, add)
 
             gathered.run(one)
     details = {"connections": CONNECTIONS, "subscribers": SUBSCRIBERS, "idle": IDLE}
@@ -157,6 +168,10 @@ def throughput(setup: Setup, add: Add) -> None:
     counts: list[int] = [0] * CONNECTIONS
     failures: list[bytes] = []
     with setup.venue.portal(2):
+        client = live.Client(setup.venue.port)
+        for person in setup.people:  # each session is open before the first second
+            client.http(live.rest_order(person, newClientOrderId=f"first-{time.monotonic_ns()}"))
+        client.close()
 
         def trade(place: int) -> None:
             person, client = setup.people[place % PEOPLE], live.Client(setup.venue.port)
@@ -214,6 +229,68 @@ def events(setup: Setup, add: Add) -> None:
         client.close()
     for rank in (50, 99):
         add(f"event_p{rank}", "ns", "lower", max(0.0, float(np.percentile(took, rank))))
+
+
+def attacks(setup: Setup, number: int, add: Add) -> None:
+    """An honest user's p99 without an attacker, and with each of the two."""
+    venue, (honest, evil, *_) = setup.venue, setup.people
+    with venue.portal(1, "strict.toml"), ExitStack() as stack:
+        attackers = {
+            "attacked_by_connections": [str(ASKS_A_SECOND), str(ATTACKERS)],
+            "attacked_by_orders": [str(ORDERS_A_SECOND), evil.api_key, evil.secret],
+        }
+        running = {
+            name: stack.enter_context(_attacker(venue.port, name.rpartition("_")[2], more))
+            for name, more in attackers.items()
+        }
+        client = live.Client(venue.port, address=HONEST_ADDRESS)
+        times: dict[str, list[int]] = {name: [] for name in ("quiet", *running)}
+        for turn in range(TURNS):
+            for name in rotated(list(times), number + turn):
+                if name in running:
+                    running[name].send_signal(signal.SIGCONT)
+                times[name] += _paced(client, honest, QUICK_TURN_S if setup.quick else TURN_S)
+                if name in running:
+                    running[name].send_signal(signal.SIGSTOP)
+        client.close()
+    quiet = float(np.percentile(times.pop("quiet"), 99))
+    for name, rows in times.items():
+        add(f"{name}_p99", "ns", "lower", float(np.percentile(rows, 99)), "ours")
+        add(f"{name}_p99", "ns", "lower", quiet, "quiet")
+
+
+@contextmanager
+def _attacker(port: int, kind: str, more: list[str]) -> Iterator["subprocess.Popen[str]"]:
+    """One that is stopped, until it is let continue.  Raises :class:`live.BenchError` if it did not
+    attack."""
+    command = [sys.executable, "-m", "openoutcry.bench.peers.portal_attacker", str(port), kind]
+    process = subprocess.Popen([*command, *more], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        said, _ = process.communicate()
+    statuses = json.loads(said or "{}")
+    if not any(status in statuses for status in ("200", "429", "418")):
+        raise live.BenchError(f"the attack by {kind} was not answered: {statuses}")
+
+
+def _paced(client: live.Client, person: live.Person, seconds: float) -> list[int]:
+    """Times of orders at the honest user's pace, ns."""
+    rows, until_s = [], time.monotonic() + seconds
+    while time.monotonic() < until_s:
+        request = live.rest_order(person, newClientOrderId=f"h-{time.monotonic_ns()}")
+        begun_ns = time.perf_counter_ns()
+        status, body = client.http(request)
+        rows.append(time.perf_counter_ns() - begun_ns)
+        if status != 200:
+            raise live.BenchError(f"an order was answered with {status}: {body[:200]!r}")
+        time.sleep(max(0.0, 1 / HONEST - rows[-1] / 1e9))
+    return rows
 
 
 def _listen_key(setup: Setup, person: live.Person) -> str:

@@ -33,6 +33,11 @@ key_weight_a_minute = 1_000_000_000
 orders_in_10_s = 1_000_000_000
 orders_a_day = 1_000_000_000
 """
+STRICT = """
+[limits]
+orders_in_10_s = 400
+"""
+"""The rest is as everywhere."""
 FUNDS = {"USD": 10**15, "BTC": 10**13}
 
 
@@ -84,6 +89,7 @@ class Venue:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._log = (folder / "log.txt").open("ab")
         (folder / "portal.toml").write_text(LIMITS)
+        (folder / "strict.toml").write_text(STRICT)
         fix = f"--fix=127.0.0.1:{free_port()}"
         users = f"--users={people}"
         made = [*OUTCRY, "portal", "init", "venue.toml", users, fix]
@@ -96,16 +102,18 @@ class Venue:
             yield
 
     @contextmanager
-    def portal(self, count: int) -> Iterator[psutil.Process]:
-        """A portal of ``count`` processes."""
+    def portal(self, count: int, settings: str = "portal.toml") -> Iterator[psutil.Process]:
+        """A portal of ``count`` processes, all of which are ready."""
         listen = f"--listen=127.0.0.1:{self.port}"
-        more = listen, "--settings=portal.toml", f"--processes={count}"
+        more = listen, f"--settings={settings}", f"--processes={count}"
         with self._process("portal", "serve", "venue.toml", *more) as process:
+            ready: set[int] = set()
 
             def is_ready() -> bool:
                 if process.poll() is not None:
                     raise BenchError("the portal has ended: " + self._said())
-                return bool(self.ask("GET", "/readyz"))
+                ready.add(self.ask("GET", "/readyz")["process"])
+                return len(ready) == count
 
             wait_for(is_ready, "the portal")
             yield psutil.Process(process.pid)
@@ -163,9 +171,9 @@ class Venue:
 class Client:
     """A blocking connection that is handed whole requests and takes whole answers."""
 
-    def __init__(self, port: int, upgrade: str = "") -> None:
-        """``upgrade``: the path of a WebSocket; nothing: HTTP."""
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+    def __init__(self, port: int, upgrade: str = "", address: str = "127.0.0.1") -> None:
+        """``upgrade``: the path of a WebSocket; nothing: HTTP.  ``address``: its own."""
+        self.socket = socket.create_connection(("127.0.0.1", port), 60, (address, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest = b""
         if upgrade:

@@ -50,6 +50,13 @@ PORTAL_ROWS = (
     ("rest_orders", "", "orders a second over REST, two processes", "≥ 4,000/s"),
     ("event_p50", "", "release → own event, 1,000 subscribers, p50", "≤ 2 ms"),
     ("event_p99", "", "the same, p99", "≤ 20 ms"),
+    (
+        "attacked_by_connections_p99",
+        "quiet",
+        "an honest order's p99, 1,000 connections of an attacker / without",
+        "≤ 2",
+    ),
+    ("attacked_by_orders_p99", "quiet", "the same, a valid key at 10 times its limit", "≤ 2"),
     ("idle_socket_bytes", "", "bytes of memory for an idle WebSocket, of 5,000", "≤ 20,000"),
     ("idle_share", "", "share of one core with 5,000 idle WebSockets", "≤ 0.2"),
 )
