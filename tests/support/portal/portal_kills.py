@@ -1,5 +1,6 @@
 """Kills of the portal's processes, its database and the venue, while people trade: every order that
-was asked for is at the venue exactly once in the end.
+was asked for is at the venue exactly once in the end, and on its owner's stream, which is taken up
+again by its last number after each kill.
 
 ``python -m tests.support.portal.portal_kills --kills 1000`` continues where the file of evidence
 ends (``docs/evidence/portal_kills.json``): it may be stopped at any time, and started again.
@@ -18,13 +19,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
 
+from openoutcry.client.portal import PortalClient
 from openoutcry.host.processes import named_children
-from openoutcry.report.evidence import ROOT
+from openoutcry.report.evidence import EVIDENCE, write_evidence
+from openoutcry.wire.atomic_file import write_atomically
 from tests.support.portal.portal_venue import CHOICES, Person, PortalVenue
 from tests.support.waiting import wait_until
 
-EVIDENCE = ROOT / "docs" / "evidence" / "portal_kills.json"
+NAME = "portal_kills"
+COMMAND = f"python -m tests.support.portal.{NAME}"
+OUT = EVIDENCE / f"{NAME}.json"
 USD, COUNT, PEOPLE = 10**6, 2, 4
 VICTIMS = ("process 0", "process 1", "portal", "database", "venue")
 LIMITS = """
@@ -37,7 +44,7 @@ orders_a_day = 100000000
 UNKNOWN = (-1001, -1007, -1000)
 ROUND_ORDERS = 6
 """Orders that are answered after each kill, at least."""
-KILLS_A_VENUE = 50
+KILLS_A_VENUE = 25
 """Then another venue is made: a participant has 200 open orders."""
 
 
@@ -90,6 +97,73 @@ class Load:
             return answer
 
 
+class Follower:
+    """One person's orders as the native stream shows them, over as many connections as it takes."""
+
+    def __init__(self, venue: PortalVenue, person: Person) -> None:
+        self.venue, self.person = venue, person
+        self.states: dict[str, str] = {}
+        """The last state of each order, by its name."""
+        self.last, self.connections, self.holes = 0, 0, 0
+        self.stopping = False
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.stopping = True
+        self.thread.join()
+
+    def _run(self) -> None:
+        while not self.stopping:
+            try:
+                self._follow()
+            except (OSError, WebSocketException, TimeoutError):
+                time.sleep(0.05)
+
+    def _follow(self) -> None:
+        """One connection, until it ends."""
+        address = self.venue.url.replace("http", "ws") + "/v1/stream"
+        client = PortalClient(
+            self.venue.url, api_key=self.person.api_key, secret=self.person.secret
+        )
+        with client, connect(address, open_timeout=5, close_timeout=1) as socket:
+            proof = client.proof("GET", "/v1/stream")
+            names = "api_key", "timestamp", "signature"
+            login = {name: proof[f"x-{name.replace('_', '-')}"] for name in names}
+            socket.send(json.dumps({"op": "auth"} | login))
+            if json.loads(socket.recv(timeout=5))["type"] != "authenticated":
+                return  # without its database the portal knows no key
+            socket.send(json.dumps({"op": "subscribe", "channel": "orders", "after": self.last}))
+            self.connections += 1
+            while not self.stopping:
+                try:
+                    self._take(json.loads(socket.recv(timeout=0.2)))
+                except TimeoutError:
+                    continue
+
+    def _take(self, message: dict[str, Any]) -> None:
+        kind = message["type"]
+        if kind not in ("snapshot", "update"):
+            return
+        if kind == "update":
+            self.holes += message["prev"] > self.last
+        elif self.last:
+            # A process that is behind begins earlier; one that has forgotten what was has a hole.
+            self.holes += message["seq"] > self.last
+        self.last = message["seq"]
+        for row in message["data"]:
+            self.states[row["client_order_id"]] = row["state"]
+
+    def missing(self, load: "Load") -> list[str]:
+        """Orders that were answered, and that the stream shows otherwise, or not at all."""
+        return [
+            name
+            for name, (whose, is_cancelled) in list(load.entered.items())
+            if whose is self.person
+            and (name not in self.states or (is_cancelled and self.states[name] != "cancelled"))
+        ]
+
+
 def kill(venue: PortalVenue, victim: str) -> None:
     """And start again what does not start by itself."""
     assert venue.portal is not None
@@ -136,24 +210,31 @@ def check(venue: PortalVenue, load: Load) -> tuple[int, int]:
     return lost, doubled
 
 
-def run(kills: int, out: Path, seed: int) -> dict[str, Any]:
-    """Continue to ``kills`` in all; what was counted so far, after each venue."""
+def run(kills: int, out: Path, seed: int, seconds: float = float("inf")) -> dict[str, Any]:
+    """Continue to ``kills`` in all, or until ``seconds`` have passed: then the venue under way is
+    the last.  ``out`` has what was counted, after each venue."""
+    until_s = time.monotonic() + seconds
     figures: dict[str, Any] = {"kills": 0, "orders": 0, "lost": 0, "doubled": 0}
+    figures |= {"streams": 0, "holes": 0}
     figures["of"] = dict.fromkeys(VICTIMS, 0)
     if out.exists():
         figures = json.loads(out.read_text())["figures"]
-    while figures["kills"] < kills:
+    while figures["kills"] < kills and time.monotonic() < until_s:
         with tempfile.TemporaryDirectory(prefix="kills-") as name:
             folder = Path(name)
             (folder / "limits.toml").write_text(CHOICES + LIMITS)
             options = "--settings=limits.toml", f"--processes={COUNT}"
             with PortalVenue(folder, PEOPLE, *options) as venue:
                 people = [venue.person(USD=10**6 * USD) for _ in range(PEOPLE)]
+                followers = [Follower(venue, one) for one in people]
+                wait_until(lambda: all(one.last for one in followers), "the streams")  # noqa: B023
                 load = Load(venue, people, seed + figures["kills"])
                 most = min(KILLS_A_VENUE, kills - figures["kills"])
-                done = []
+                done: list[str] = []
                 try:
                     for number in range(most):
+                        if time.monotonic() > until_s and done:
+                            break
                         before = len(load.entered)
                         wait_until(
                             lambda: len(load.entered) >= before + ROUND_ORDERS,  # noqa: B023
@@ -162,36 +243,41 @@ def run(kills: int, out: Path, seed: int) -> dict[str, Any]:
                         victim = VICTIMS[(figures["kills"] + number) % len(VICTIMS)]
                         kill(venue, victim)
                         done.append(victim)
+                    load.stop()
+                    wait_until(
+                        lambda: not any(one.missing(load) for one in followers),  # noqa: B023
+                        "every stream shows every order",
+                    )
                 finally:
                     load.stop()
+                    for one in followers:
+                        one.stop()
                 lost, doubled = check(venue, load)
         figures["kills"] += len(done)
         figures["orders"] += len(load.entered)
         figures["lost"] += lost
         figures["doubled"] += doubled
+        figures["streams"] += sum(one.connections for one in followers)
+        figures["holes"] += sum(one.holes for one in followers)
         for victim in done:
             figures["of"][victim] += 1
-        _write(out, figures)
+        if out == OUT:
+            write_evidence(NAME, figures, COMMAND)
+        else:
+            write_atomically(out, json.dumps({"figures": figures}))
         print(json.dumps(figures), flush=True)
     return figures
-
-
-def _write(out: Path, figures: dict[str, Any]) -> None:
-    """Whole or not at all."""
-    document = {"name": "portal_kills", "figures": figures}
-    new = out.with_suffix(".new")
-    new.write_text(json.dumps(document, indent=1) + "\n")
-    new.replace(out)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=1_000)
-    parser.add_argument("--out", type=Path, default=EVIDENCE)
+    parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
     chosen = parser.parse_args()
-    figures = run(chosen.kills, chosen.out, chosen.seed)
-    raise SystemExit(bool(figures["lost"] or figures["doubled"]))
+    figures = run(chosen.kills, chosen.out, chosen.seed, chosen.seconds)
+    raise SystemExit(any(figures[name] for name in ("lost", "doubled", "holes")))
 
 
 if __name__ == "__main__":
