@@ -8,11 +8,13 @@ from pathlib import Path
 from openoutcry.flow import GeneratedFlow
 from openoutcry.host.processes import fork
 from openoutcry.pipeline import worker
+from openoutcry.pipeline.contract.control import STAGE_READY_NS
 from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.contract.table import Geometry, Group
 from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.replay.core import Core
+from tests.support.waiting import wait_until
 
 
 def test_a_stage_whose_work_never_comes_leaves_the_core():
@@ -33,7 +35,9 @@ def test_a_stage_whose_work_never_comes_leaves_the_core():
         group = Group("receive", ("receive",), None)
         pid = fork(lambda: len(worker.run_group(work, group)))  # nobody says go
         try:
-            time.sleep(1)
+            place = TOPOLOGY.index["receive"]
+            wait_until(lambda: shared.control.stage(place, STAGE_READY_NS), "it waits for input")
+            time.sleep(0.5)
             before = processor_s(pid)
             time.sleep(2)
             assert processor_s(pid) - before < 1

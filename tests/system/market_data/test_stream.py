@@ -196,7 +196,9 @@ def test_as_many_as_can_be_that_do_not_read_hold_nobody_up(server):
     server.append(total)
     begun_s = time.monotonic()
     wait_for(reader, lambda: reader.lines.taken == total)
-    assert time.monotonic() - begun_s < 10
+    assert (
+        time.monotonic() - begun_s < 60
+    )  # a busy machine's time; one that waits for each takes longer
     assert resident_bytes() - before < MAX_CLIENTS * 4 * PIECE_BYTES
     # All places are taken: the next one is closed at once, also of an address that has none.
     with socket.create_connection(server.address, BOUND_S, ("127.0.6.1", 0)) as late:
