@@ -87,21 +87,6 @@ def test_what_is_lost_is_healed_by_the_next_refresh(line):
     assert lossy.take(b"x" * 63) == lossy.take(b"") == 0
 
 
-def test_a_datagram_that_comes_twice_or_late_changes_nothing(line):
-    sender, receiver = line
-    rng, book, packets = random.Random(7), DepthBook(), []
-    for number in range(3):
-        view = drawn(rng)
-        sender.publish({1: view}, number, number)
-        packets += packets_of_an_interval(receiver)
-    for packet in packets:
-        book.take(packet)
-    for packet in (packets[-1], packets[0]):
-        book.take(packet)
-        assert (book.seq, book.gaps, book.itch_seq) == (sender.seq, 0, 2)
-        assert (book.levels(1, "B"), book.levels(1, "S")) == (view.bids, view.asks)
-
-
 class Client:
     """A page: what it knows of each symbol."""
 

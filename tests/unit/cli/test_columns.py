@@ -3,9 +3,11 @@
 from io import StringIO
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
-from openoutcry.cli.columns import print_columns
+from openoutcry.cli.columns import print_columns, sections
 from openoutcry.wire.text import printable
 
 
@@ -19,6 +21,16 @@ def test_a_table_that_fits_is_one_table() -> None:
     ]
     print_columns(Console(file=out, width=30), ["empty"], [])
     assert "empty" in out.getvalue()
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=12), st.integers(20, 120))
+def test_the_columns_of_a_table_fit_with_the_gaps_between_them(
+    widths: list[int], width: int
+) -> None:
+    """Each has the first column and at least one other, whatever their width."""
+    first, *others = sections(widths, width)
+    for part, least in ((first, 1), *((part, 2) for part in others)):
+        assert len(part) <= least or sum(widths[at] + 2 for at in part) + 1 <= width
 
 
 @pytest.mark.parametrize(

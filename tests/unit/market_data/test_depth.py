@@ -41,6 +41,22 @@ def test_views_are_the_books():
         assert view.cut(1).asks == tuple(book.levels(locate, "S", 1))
 
 
+def test_a_datagram_that_comes_twice_or_late_changes_nothing():
+    rng, book, packets, seq = random.Random(7), DepthBook(), [], 0
+    for number in range(3):
+        view = drawn(rng)
+        records = packed([(view, row) for row in records_of(None, view, again=True)])
+        records["seq"], records["itch_seq"] = seq + 1 + np.arange(len(records)), number
+        seq += len(records)
+        packets.append(records.tobytes())
+    for packet in (*packets, packets[-1], packets[0]):
+        book.take(packet)
+        if book.itch_seq == 2:
+            assert (book.seq, book.gaps) == (seq, 0)
+            assert (book.levels(1, "B"), book.levels(1, "S")) == (view.bids, view.asks)
+    assert book.itch_seq == 2
+
+
 def test_a_listener_knows_symbols_of_24_characters_and_price_decimals():
     """Records have a code of eight characters; the whole view names what it is the code of."""
     views = [
