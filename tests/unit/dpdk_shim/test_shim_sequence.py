@@ -52,6 +52,18 @@ def test_more_gaps_than_are_remembered_make_stale_packets(tmp_path: Path) -> Non
     assert account["late_packets"] == 1
 
 
+@pytest.mark.parametrize("first", [2, 4, 7])
+def test_what_filled_a_part_of_a_gap_is_a_double_when_it_comes_again(
+    first: int, tmp_path: Path
+) -> None:
+    """At the gap's begin, in its middle and at its end: each record is published once."""
+    packets = [numbered(1, 1), numbered(10, 1), numbered(first, 3)]
+    again = [numbered(first + at, 1) for at in range(3)]
+    ids, account = through(tmp_path, [*packets, *again])
+    assert ids == [1, 10, *range(first, first + 3)]
+    assert (account["late_packets"], account["duplicate_packets"]) == (1, 3)
+
+
 def test_senders_are_distinguished(tmp_path: Path) -> None:
     """The same numbers from another sender, another address or another port are no doubles."""
     one = numbered(1, 2)
