@@ -195,9 +195,9 @@ def day(browser, venue, folder, language):
 
 
 @pytest.mark.promise(
-    "At the page a person signs up with a passkey, pays in, sets a price alert, trades three types "
-    "of orders, sees fills and profits that are the ledger's, takes a statement, and ends a "
-    "session of another device",
+    "At the page a person signs up with a passkey, pays in, sets a price alert, and trades three "
+    "types of orders. Fills and profits there are the ledger's; a person takes a statement, and "
+    "ends the session of another device",
     group="portal",
 )
 @pytest.mark.parametrize("language", ["en", pytest.param("de", marks=pytest.mark.long)])
