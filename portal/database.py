@@ -206,6 +206,12 @@ class Database:
         return found[0] if found else None
 
 
+async def lock_user(connection: Any, user_id: int) -> None:
+    """Until the end of the transaction others wait that count what the user has: two of them would
+    find the last place free."""
+    await rows_of(connection, "select id from users where id = %(id)s for update", {"id": user_id})
+
+
 async def rows_of(connection: Any, query: str, values: Mapping[str, Any]) -> list[Row]:
     """Rows of a query inside of a transaction; none of a statement without a result."""
     cursor = await connection.execute(query, values)

@@ -34,7 +34,7 @@ from openoutcry.portal.accounts.passwords import (
     totp_step,
 )
 from openoutcry.portal.accounts.secret_key import SecretKey
-from openoutcry.portal.database import Database, rows_of
+from openoutcry.portal.database import Database, lock_user, rows_of
 from openoutcry.portal.notices.words import Notice, of_audit
 from openoutcry.wire.extras import need
 from openoutcry.wire.peers import owner_of
@@ -264,8 +264,7 @@ class Accounts:
     async def require_live(self, connection: Any, person: Person) -> None:
         """Before a person is given lasting access: the session was not ended during the request.
         Raises :class:`NotLoggedIn`."""
-        lock = "select id from users where id = %(id)s for update"
-        await rows_of(connection, lock, {"id": person.user_id})
+        await lock_user(connection, person.user_id)
         query = "select id from sessions where id = %(id)s::uuid and revoked_at is null"
         if not await rows_of(connection, query, {"id": person.session_id}):
             raise NotLoggedIn("log in")

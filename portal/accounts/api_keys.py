@@ -15,7 +15,7 @@ from typing import Any
 
 from openoutcry.portal.accounts.accounts import Accounts, Caller, Person, audit
 from openoutcry.portal.accounts.errors import InvalidRequest, NotFound
-from openoutcry.portal.database import DatabaseError, rows_of
+from openoutcry.portal.database import DatabaseError, lock_user, rows_of
 from openoutcry.wire.text import printable
 
 HMAC, ED25519 = "HMAC", "ED25519"
@@ -109,8 +109,7 @@ class ApiKeys:
             "until": expires_at,
         }
         async with self.database.transaction() as connection:
-            lock = "select id from users where id = %(user)s for update"
-            await rows_of(connection, lock, values)
+            await lock_user(connection, values["user"])
             await self.accounts.require_unchanged(connection, user)
             counted = """
                 select count(*) from api_keys where user_id = %(user)s and revoked_at is null

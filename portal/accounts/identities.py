@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from openoutcry.portal.accounts.accounts import Accounts, Caller, Person, audit
 from openoutcry.portal.accounts.errors import AccountError, InvalidRequest
-from openoutcry.portal.database import Row, rows_of
+from openoutcry.portal.database import Row, lock_user, rows_of
 from openoutcry.wire.errors import OutcryError
 
 SUBMITTED, ACCEPTED, REFUSED = "submitted", "accepted", "refused"
@@ -191,9 +191,7 @@ class Identities:
             "now": self.accounts.now(),
         }
         async with self.database.transaction() as connection:
-            # One after the other: both would find the last place free.
-            lock = "select id from users where id = %(user)s for update"
-            await rows_of(connection, lock, values)
+            await lock_user(connection, person.user_id)
             held = (await rows_of(connection, room, values))[0]
             if held["known"]:
                 return

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from openoutcry.client import portal_models as models
 from openoutcry.portal.accounts.accounts import Accounts, add_notice
 from openoutcry.portal.accounts.errors import AccountError, InvalidRequest, NotFound
-from openoutcry.portal.database import Row, rows_of
+from openoutcry.portal.database import Row, lock_user, rows_of
 from openoutcry.portal.notices.channels import public_key_of, vapid_of
 from openoutcry.portal.notices.notifier import key_file, outward_of
 from openoutcry.portal.notices.outward import OutwardError
@@ -235,10 +235,12 @@ class Notices:
             "now": self.accounts.now(),
             "most": MOST_ALERTS,
         }
-        row = await self.database.row(query, **values)
-        if row is None:
+        async with self.database.transaction() as connection:
+            await lock_user(connection, user_id)
+            rows = await rows_of(connection, query, values)
+        if not rows:
             raise InvalidRequest(f"an account has {MOST_ALERTS} alerts at most: delete one")
-        return self._alert(row)
+        return self._alert(rows[0])
 
     async def forget_alert(self, user_id: int, number: int) -> None:
         """Raises :class:`NotFound` also for one of another user."""
@@ -335,12 +337,20 @@ class Notices:
                 p256dh = excluded.p256dh, auth = excluded.auth, label = excluded.label
             returning *
         """
-        values = {"user": user_id, "endpoint": endpoint, "p256dh": p256dh, "auth": auth}
-        shown = printable(label)[:100]
-        row = await self.database.row(query, label=shown, most=MOST_SUBSCRIPTIONS, **values)
-        if row is None:
+        values = {
+            "user": user_id,
+            "endpoint": endpoint,
+            "p256dh": p256dh,
+            "auth": auth,
+            "label": printable(label)[:100],
+            "most": MOST_SUBSCRIPTIONS,
+        }
+        async with self.database.transaction() as connection:
+            await lock_user(connection, user_id)
+            rows = await rows_of(connection, query, values)
+        if not rows:
             raise InvalidRequest(f"an account has {MOST_SUBSCRIPTIONS} subscriptions at most")
-        return _subscription(row)
+        return _subscription(rows[0])
 
     async def unsubscribe(self, user_id: int, number: int) -> None:
         """Raises :class:`NotFound` also for one of another user."""

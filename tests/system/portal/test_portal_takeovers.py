@@ -2,11 +2,16 @@
 was proved is looked at again where it takes effect."""
 
 import asyncio
+from collections import defaultdict
+from types import SimpleNamespace
 
 import pytest
 
 from openoutcry.portal.accounts import identities
-from tests.support.portal.authenticator import Authenticator
+from openoutcry.portal.accounts.errors import InvalidRequest
+from openoutcry.portal.notices import notices
+from openoutcry.portal.settings import PortalFile
+from tests.support.portal.authenticator import Authenticator, text_of
 from tests.support.portal.people import DOMAIN, ORIGIN, PASSWORD
 from tests.support.portal.provider import LocalProvider
 from tests.system.portal.test_portal_people import at, logged_in, posted, with_passkey
@@ -247,5 +252,33 @@ def test_papers_beyond_an_accounts_share_are_not_kept(people, monkeypatch):
         assert len(kept) == 3
         known = next(one for one, answer in zip(papers, sent, strict=True) if answer.is_success)
         assert (await anna.post(path, content=known)).status_code == 201
+
+    people(test)
+
+
+@pytest.mark.parametrize("what", ["alerts", "subscriptions"])
+def test_a_share_is_not_exceeded_by_asking_at_once(people, monkeypatch, what):
+    monkeypatch.setattr(notices, f"MOST_{what.upper()}", 3)
+    market = SimpleNamespace(
+        index=0, symbol="BTC-USD", ticks_of=int, price=str, by_index=defaultdict(lambda: market)
+    )
+    mirror = SimpleNamespace(seq=1, markets=market)
+
+    async def test(people):
+        anna = await people.person(ANNA)
+        user_id = (await anna.get("/v1/me")).json()["id"]
+        desk = notices.Notices(people.accounts, mirror, None, PortalFile())
+        keys = text_of(bytes(65)), text_of(bytes(16))
+
+        async def ask(number):
+            if what == "alerts":
+                await desk.new_alert(user_id, market, "above", str(number + 1))
+            else:
+                url = f"https://push.example/{number}"
+                await desk.subscribe(user_id, url, *keys, "phone")
+
+        done = await asyncio.gather(*map(ask, range(12)), return_exceptions=True)
+        assert sum(one is None for one in done) == 3, done
+        assert all(one is None or isinstance(one, InvalidRequest) for one in done)
 
     people(test)
