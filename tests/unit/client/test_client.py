@@ -18,6 +18,14 @@ def test_a_price_that_cannot_be_said_is_an_error(price):
         price4(price)
 
 
+@pytest.mark.parametrize(
+    ("price", "ticks"),
+    [("0.0001", 1), ("99.5", 995_000), (12, 120_000), ("429496.7294", 2**32 - 2)],
+)
+def test_a_price_has_four_decimals(price, ticks):
+    assert price4(price) == ticks
+
+
 def test_what_has_come_is_taken_without_waiting():
     """The kernel's shortest timeout is a millisecond: a caller that asks again and again would
     lose it each time."""
