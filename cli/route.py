@@ -11,6 +11,9 @@ import click
 from openoutcry.cli.options import PathArgument, as_json_option
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from openoutcry.routing.connector import Connector
     from openoutcry.routing.depth import Depth
     from openoutcry.routing.router import Router
     from openoutcry.routing.settings import Settings
@@ -71,6 +74,7 @@ def book(file: Path, symbol: str, as_json: bool) -> None:
                 connectors[venue.name].follow(depth, number, time.time_ns())
             time.sleep(NAP_S)
         now_ns = time.time_ns()
+        _name_troubles(connectors)
     instrument = market.instrument
     document: dict[str, Any] = {
         "symbol": symbol,
@@ -100,6 +104,13 @@ def book(file: Path, symbol: str, as_json: bool) -> None:
             else f"{row['price']:>14} {row['with_fee'][:14]:>14} {row['quantity']:>14}  "
             f"{row['venue']}, {row['age_ms']} ms"
         )
+
+
+def _name_troubles(connectors: "Mapping[str, Connector]") -> None:
+    """Say why a venue's feed is missing."""
+    for name, connector in connectors.items():
+        if connector.trouble:
+            click.echo(f"{name}: {connector.trouble}", err=True)
 
 
 def _all_live(depth: "Depth") -> bool:
@@ -162,6 +173,7 @@ def order(
     with ExitStack() as stack:
         router, depth = _opened(settings, symbol, stack)
         _run(router, lambda: not _all_live(depth), READY_S)
+        _name_troubles({one.name: one for one in router.connectors})
         for earlier in router.store.parents.values():
             if earlier.state != "ended":
                 router.change(earlier, time.time_ns(), state="ended")

@@ -43,6 +43,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "risk": (*STACK, "risk"),
     "routing": ("routing",),
     "routing_ccxt": ("routing",),
+    "routing_kills": ("routing",),
     "security": VENUE,
     "sessions": VENUE,
     "shards": STACK,

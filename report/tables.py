@@ -60,6 +60,7 @@ MADE_BY_COMMANDS = {
     "history": "python -m tests.long.portal.history_kills",
     "harness": "outcry bench matcher --harness DIR",
     "routing_ccxt": "python -m tests.long.routing.ccxt_plans",
+    "routing_kills": "python -m tests.long.routing.kills --folder FOLDER --evidence",
     "security": "python -m tests.support.order_entry.message_costs",
 }
 
@@ -465,6 +466,15 @@ FACTS = {
         ("moments", "moments of a busy day at which a snapshot and the live feed were joined"),
         ("books_equal", "books that were the matcher's displayed book at the end"),
         ("messages", "messages of the day"),
+    ),
+    "routing_kills": (
+        ("router", "SIGKILLs of the router, each at a certain call of a connector"),
+        ("venue", "of a venue"),
+        ("feed", "of a venue's feed"),
+        ("silence", "times that a venue was stopped until it had been given up"),
+        ("parents", "orders routed"),
+        ("children", "children; none doubled, no parent overfilled, every state right"),
+        ("lots", "lots that they traded, as the venues' journals say"),
     ),
     "routing": (
         ("books", "random books of two to five venues with fees, lots and minimums"),

@@ -50,6 +50,8 @@ class Connector(Closing):
     """Goes up with each connection: a child sent in an earlier one may be in doubt."""
     may_trade: bool = True
     """False: the venue has a book, and takes no order of ours."""
+    trouble: str = ""
+    """Why there is no feed, where there should be one."""
     volume: int = 0
     """Traded there today, in the router's units; 0 where the venue does not say."""
 

@@ -245,7 +245,7 @@ def run(
         processes = {spec.name: stack.enter_context(start(folder / spec.name)) for spec in VENUES}
         makers = []
         for spec in VENUES:
-            while not _is_trading(folder / spec.name):
+            while not is_trading(folder / spec.name):
                 if not _go_on(folder, processes, keep_on):
                     return
                 wait()
@@ -279,7 +279,8 @@ def _go_on(folder: Path, processes: dict[str, Any], keep_on: Callable[[], bool])
     return True
 
 
-def _is_trading(folder: Path) -> bool:
+def is_trading(folder: Path) -> bool:
+    """The venue of a folder is open, and in continuous trading."""
     status = read_status(folder / "journal")
     return (
         status is not None

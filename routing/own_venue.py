@@ -37,15 +37,21 @@ class OwnVenue(Connector):
     """Orders on one session, which is the router's alone."""
 
     def __init__(
-        self, listing: Listing, connect: Callable[[], OuchClient], receiver: Receiver
+        self,
+        listing: Listing,
+        connect: Callable[[], OuchClient],
+        listen: Callable[[], Receiver],
     ) -> None:
-        """``connect`` logs in and asks for the day's stream from its first message.
+        """``connect`` logs in and asks for the day's stream from its first message; ``listen``
+        joins the feed.  Both are called again while they fail, and after an end.
 
         Raises :class:`RoutingError` if the listing has more decimals than OUCH."""
         if listing.price_decimals > OUCH_DECIMALS:
             raise RoutingError(f"{listing.venue}: OUCH has prices of {OUCH_DECIMALS} decimals")
-        self.name, self.listing, self.receiver = listing.venue, listing, receiver
-        self._connect = connect
+        self.name, self.listing = listing.venue, listing
+        self._connect, self._listen = connect, listen
+        self._receiver: Receiver | None = None
+        self._listened_ns = -RETRY_NS
         self._client: OuchClient | None = None
         self._tried_ns = -RETRY_NS
         self._seen = "", 0
@@ -141,14 +147,22 @@ class OwnVenue(Connector):
 
     def follow(self, depth: Depth, number: int, now_ns: int) -> None:
         try:
-            packets = self.receiver.poll(0.0)
-        except FeedError:
+            receiver = self._listening(now_ns)
+            packets = receiver.poll(0.0) if receiver else 0
+        except FeedError as error:
+            self.trouble = str(error)
+            self._lose_feed()
+            receiver = None
+        if receiver is None:
             depth.set_status(number, LOST, now_ns)
             return
-        lines, book = self.receiver.lines, self.receiver.book
+        lines, book = receiver.lines, receiver.book
         if lines.missing[1] or lines.ended or not lines.session:
             depth.set_status(number, LOST, now_ns)
+            if lines.ended:
+                self._lose_feed()
             return
+        self.trouble = ""
         if not packets:
             return
         if self._locate == 0 or book.instrument(self._locate).symbol != self.listing.symbol:
@@ -168,8 +182,20 @@ class OwnVenue(Connector):
         depth.set_status(number, LIVE if instrument.state == TRADING else HALTED, now_ns)
         depth.follow(number, book, self._locate, now_ns)
 
+    def _listening(self, now_ns: int) -> Receiver | None:
+        """The feed; None if it was tried a moment ago.  Raises :class:`FeedError`."""
+        if self._receiver is None and now_ns - self._listened_ns >= RETRY_NS:
+            self._listened_ns = now_ns
+            self._receiver = self._listen()
+        return self._receiver
+
+    def _lose_feed(self) -> None:
+        if self._receiver is not None:
+            self._receiver.close()
+        self._receiver = None
+
     def close(self) -> None:
         if self._client is not None:
             self._client.logout()
         self._client = None
-        self.receiver.close()
+        self._lose_feed()

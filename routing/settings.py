@@ -98,18 +98,13 @@ class Settings:
         return market_of(self.instruments[symbol], self.venues, self.listings)
 
     def connectors(self, market: Market) -> dict[str, Connector]:
-        """Connectors of a market's venues.  Raises :class:`RoutingError`, and what opening a feed
-        raises."""
+        """Connectors of a market's venues, which connect when they are used.  Raises
+        :class:`RoutingError`."""
         made: dict[str, Connector] = {}
-        try:
-            for listing in market.listings:
-                door = self.doors[listing.venue]
-                connect = self._ccxt if door["kind"] == "ccxt" else self._own
-                made[listing.venue] = connect(listing, door)
-        except Exception:
-            for connector in made.values():
-                connector.close()
-            raise
+        for listing in market.listings:
+            door = self.doors[listing.venue]
+            connect = self._ccxt if door["kind"] == "ccxt" else self._own
+            made[listing.venue] = connect(listing, door)
         return made
 
     def _own(self, listing: Listing, door: dict[str, Any]) -> Connector:
@@ -127,10 +122,12 @@ class Settings:
                 symbols=[listing.symbol],
             )
 
-        receiver = Receiver(
-            lines, door["retransmission"], door["interface"], snapshots=door["snapshots"]
-        )
-        return OwnVenue(listing, connect, receiver)
+        def listen() -> Receiver:
+            return Receiver(
+                lines, door["retransmission"], door["interface"], snapshots=door["snapshots"]
+            )
+
+        return OwnVenue(listing, connect, listen)
 
     def _password(self, door: dict[str, Any]) -> str:
         path = self.path.parent / door["password_file"]

@@ -13,6 +13,7 @@ from openoutcry.routing.depth import Depth
 from openoutcry.routing.instruments import BUY, SELL, Listing, Market, RoutingError, Venue
 from openoutcry.routing.own_venue import RETRY_NS, OwnVenue
 from openoutcry.routing.settings import read_settings
+from openoutcry.wire.errors import FeedError
 from tests.support.routing.markets import GOLD
 
 
@@ -59,7 +60,7 @@ def message(sequence, kind, **fields):
 
 def own(*sessions):
     waiting = list(sessions)
-    return OwnVenue(LISTING, lambda: waiting.pop(0), SimpleNamespace())
+    return OwnVenue(LISTING, lambda: waiting.pop(0), SimpleNamespace)
 
 
 def test_messages_of_ouch_become_events_in_the_router_s_units():
@@ -114,7 +115,53 @@ def test_an_order_in_doubt_is_settled_by_a_harmless_one_of_its_token(side, price
 def test_more_decimals_than_ouch_has_are_refused():
     fine = Listing("A", GOLD.__class__("G", "G", "U", 6, 0), "G", 6, 0)
     with pytest.raises(RoutingError, match="OUCH"):
-        OwnVenue(fine, FakeOuch, SimpleNamespace())
+        OwnVenue(fine, FakeOuch, SimpleNamespace)
+
+
+class FakeFeed:
+    """A feed of one instrument that fails or ends as the test says."""
+
+    def __init__(self):
+        self.lines = SimpleNamespace(missing=(0, 0), ended=False, session=b"D1")
+        self.book = SimpleNamespace()
+        self.error, self.closed = None, False
+
+    def poll(self, timeout_s):
+        if self.error:
+            raise self.error
+        return 0
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_feed_that_cannot_be_joined_or_ends_is_lost_and_joined_again():
+    """A venue that is down keeps no order from the other ones."""
+    first, second = FakeFeed(), FakeFeed()
+    answers = [FeedError("no snapshot"), first, second]
+
+    def listen():
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    venue = OwnVenue(LISTING, FakeOuch, listen)
+    depth = Depth(Market(GOLD, (Venue("A"),), (LISTING,)))
+    venue.follow(depth, 0, 0)
+    assert (depth.status(0, 0), venue.trouble) == ("lost", "no snapshot")
+    venue.follow(depth, 0, RETRY_NS - 1)
+    assert len(answers) == 2
+    venue.follow(depth, 0, RETRY_NS)
+    assert venue.trouble == ""
+    first.lines.ended = True
+    venue.follow(depth, 0, RETRY_NS + 1)
+    assert (depth.status(0, 0), first.closed) == ("lost", True)
+    venue.follow(depth, 0, 2 * RETRY_NS)
+    assert answers == []
+    second.error = FeedError("a line is gone")
+    venue.follow(depth, 0, 2 * RETRY_NS + 1)
+    assert (venue.trouble, second.closed) == ("a line is gone", True)
 
 
 class FakeExchange:

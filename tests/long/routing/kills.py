@@ -1,0 +1,353 @@
+"""Kills of the router, of venues and of feeds while orders are routed over two real venues.
+
+::
+
+    python -m tests.long.routing.kills --folder FOLDER [--kills 1000] [--seconds 600] [--evidence]
+
+The folder keeps what was done: the same command continues after a stop.  Each life of the router
+is a process with a seed; at a certain call of a connector it kills itself, a venue with all of its
+stages, or a venue's feed, or stops a venue until it has been given up.  After each part, a router
+without kills ends what is open, and the file of parents is compared with the venues' journals.
+``--evidence`` writes ``docs/evidence/routing_kills.json``.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from openoutcry.client.ouch import OuchClient
+from openoutcry.client.waiting import ClientError
+from openoutcry.host.processes import fork, named_children
+from openoutcry.journal import JournalReader
+from openoutcry.replay.events import events_of, starting_point
+from openoutcry.report.evidence import write_evidence
+from openoutcry.routing import demo
+from openoutcry.routing.depth import Depth
+from openoutcry.routing.instruments import BUY, SELL
+from openoutcry.routing.parents import ACTIVE, ENDED, ParentStore
+from openoutcry.routing.router import Router
+from openoutcry.routing.settings import read_settings
+from openoutcry.wire.atomic_file import write_atomically
+from openoutcry.wire.enums import EventKind
+from tests.support.pipeline import warm_outcry
+from tests.support.waiting import BOUND_S, wait_until
+
+KINDS = {"router": 14, "venue": 2, "feed": 2, "silence": 1}
+"""What is killed or stopped, and how often of 19."""
+CALLS = 400
+"""A kill comes at one of so many calls of the connectors."""
+PART = 20
+"""Kills between two comparisons."""
+NAP_S = 0.002
+LIFE_S, SILENT_S = 8.0, 3.0
+"""A router's life at most, and how long a venue is stopped: longer than its ``timeout_ns``."""
+ROUTER = 1
+NAMES = [spec.name for spec in demo.VENUES]
+
+
+class Place:
+    """A venue's process, its maker and what they did."""
+
+    def __init__(self, folder: Path, spec: demo.Spec, port: int) -> None:
+        self.folder, self.spec, self.port = folder, spec, port
+        self.process = self.start()
+        self.stream, self.sequence = "", 1
+        self.maker: demo.Maker | None = None
+        self.open: dict[str, tuple[str, str]] = {}
+        self.starts = 1
+
+    def start(self) -> warm_outcry.Process:
+        log = (self.folder / "log").open("ab")
+        with log:
+            command = [sys.executable, "-m", "openoutcry", "serve", "venue.toml"]
+            return warm_outcry.Process(command, cwd=self.folder, stdout=log, stderr=log)
+
+    def step(self) -> None:
+        """Start a venue again that has ended; let its maker quote."""
+        if self.process.poll() is not None:
+            self.process = self.start()
+            self.starts += 1
+            self.maker = None
+        try:
+            if self.maker is not None:
+                self.maker.step()
+            elif demo.is_trading(self.folder):
+                self.maker = self._maker()
+        except (ClientError, OSError):
+            self.maker = None
+
+    def _maker(self) -> demo.Maker:
+        """Its earlier orders went with the connection before: it quotes everything."""
+        word = (self.folder.parent / "maker.password").read_text()
+        client = OuchClient(
+            "127.0.0.1", self.port, "MAKER", word, prefix=f"{time.time_ns():x}"[-9:]
+        )
+        return demo.Maker(client, self.spec.levels)
+
+    def pids(self) -> list[int]:
+        return [self.process.pid, *(pid for _, pid in named_children(self.process.pid))]
+
+    def signal(self, number: int) -> None:
+        for pid in self.pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def kill(self) -> None:
+        pids = self.pids()
+        self.process.kill()
+        self.process.wait()
+        wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), "stages ended")
+
+
+class Counted:
+    """A connector whose calls are counted; ``at`` is called at the given one, before or after."""
+
+    def __init__(self, connector, count) -> None:
+        self._connector, self._count = connector, count
+
+    def __getattr__(self, name):
+        found = getattr(self._connector, name)
+        if name not in ("poll", "send", "cancel", "settle", "follow"):
+            return found
+
+        def call(*given):
+            self._count()
+            answer = found(*given)
+            self._count()
+            return answer
+
+        return call
+
+
+def route(folder: Path, seed: int, calls: int, strike) -> None:
+    """A router's life: the parents that are open, and new ones; ``strike`` at call ``calls``."""
+    rng = Random(seed)
+    settings = read_settings(folder / "routes.toml")
+    market = settings.market(demo.PAIR)
+    left = [calls]
+
+    def count() -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            strike()
+
+    with ExitStack() as stack:
+        store = stack.enter_context(ParentStore(settings.store, is_durable=False))
+        made = settings.connectors(market)
+        connectors = {name: Counted(one, count) for name, one in made.items()}
+        depth = Depth(market)
+        router = Router(store, depth, connectors)
+        until_s = time.monotonic() + LIFE_S
+        while time.monotonic() < until_s and left[0] > -CALLS:
+            router.step(time.time_ns())
+            live = any(depth.status(n, time.time_ns()) == "live" for n in range(len(NAMES)))
+            if live and sum(p.state == ACTIVE for p in store.parents.values()) < 2:
+                side = rng.choice([BUY, SELL])
+                limit = rng.choice(
+                    ["2002.00", "2003.00"] if side == BUY else ["1998.00", "1999.00"]
+                )
+                style = rng.choice(["take", "take", "post"])
+                router.submit(
+                    side,
+                    rng.randint(1, 120),
+                    market.instrument.price(limit),
+                    time.time_ns(),
+                    style=style,
+                    post_ns=50_000_000,
+                )
+            time.sleep(NAP_S)
+
+
+def settle(folder: Path, look) -> None:
+    """End every parent, and wait until nothing is out."""
+    settings = read_settings(folder / "routes.toml")
+    market = settings.market(demo.PAIR)
+    with ExitStack() as stack:
+        store = stack.enter_context(ParentStore(settings.store, is_durable=False))
+        connectors = settings.connectors(market)
+        for connector in connectors.values():
+            stack.callback(connector.close)
+        router = Router(store, Depth(market), connectors)
+        for parent in store.parents.values():
+            if parent.state != ENDED:
+                router.change(parent, time.time_ns(), state=ENDED)
+
+        def over() -> bool:
+            look()
+            return not router.step(time.time_ns())
+
+        wait_until(over, "all parents are over")
+
+
+def traded_lots(folder: Path) -> int:
+    """What the router's orders have traded at a venue, says a replay of its journal."""
+    lots = 0
+    reader = JournalReader(folder / "journal")
+    for batch in events_of(reader, starting_point(reader)):
+        events = np.array(batch.events)
+        fills = events[(events["participant"] == ROUTER) & (events["kind"] == EventKind.FILLED)]
+        lots += int(fills["qty_lots"].sum())
+    return lots
+
+
+def compare(folder: Path, ports: dict[str, int]) -> Counter:
+    """Parents and children against the venues.  Raises ``AssertionError`` for a difference."""
+    found = Counter()
+    word = (folder / "router.password").read_text()
+    with ParentStore(folder / "parents.sqlite", is_durable=False) as store:
+        for name in NAMES:
+            ours: dict[str, list[int]] = {}
+            with OuchClient("127.0.0.1", ports[name], "ROUTER", word, sequence=1) as client:
+                while (message := client.next(1.0)) is not None:
+                    if message.kind in "AE":
+                        entry = ours.setdefault(message["token"], [0, 0])
+                        entry[0] += message.kind == "A"
+                        entry[1] += int(message["shares"]) if message.kind == "E" else 0
+            assert max((one[0] for one in ours.values()), default=0) <= 1, f"{name}: doubled"
+            assert sum(v for _, v in ours.values()) == traded_lots(folder / name), name
+            children = {
+                c.order.token: c.filled
+                for parent in store.parents.values()
+                for c in parent.children
+                if c.venue == name
+            }
+            wrong = {t: (v, children.get(t)) for t, (_, v) in ours.items() if v != children.get(t)}
+            wrong |= {t: (0, v) for t, v in children.items() if v and t not in ours}
+            assert not wrong, f"{name}: fills differ: {wrong}"
+            found["lots"] += sum(children.values())
+        for parent in store.parents.values():
+            assert parent.filled <= parent.quantity, f"parent {parent.number} is overfilled"
+            assert (parent.state, parent.leaves) == (ENDED, 0), f"parent {parent.number} is open"
+            found["children"] += len(parent.children)
+        found["parents"] = len(store.parents)
+    return found
+
+
+class Storm:
+    """Venues, makers, and one router after the other."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self.rng, self.folder, self.kills = Random(number), folder, Counter()
+        folder.mkdir(mode=0o700)
+        self.ports = demo.write_files(folder, demo.zone_at_noon(datetime.now(UTC)))
+        self.places = [
+            Place(folder / spec.name, spec, self.ports[spec.name]) for spec in demo.VENUES
+        ]
+        self.silent: dict[int, float] = {}
+
+    def look(self) -> None:
+        """What happens besides routing."""
+        for number, place in enumerate(self.places):
+            if number in self.silent:
+                if time.monotonic() > self.silent[number]:
+                    del self.silent[number]
+                    place.signal(signal.SIGCONT)
+            else:
+                place.step()
+        time.sleep(NAP_S)
+
+    def life(self) -> None:
+        """A router that strikes once, and ends."""
+        kind = self.rng.choices(list(KINDS), list(KINDS.values()))[0]
+        target = self.rng.randrange(len(self.places))
+        place, calls = self.places[target], self.rng.randint(1, CALLS)
+        feed = dict(named_children(place.process.pid)).get("feed")
+        pids, seed = place.pids(), self.rng.getrandbits(32)
+        struck_r, struck_w = os.pipe()
+
+        def strike() -> None:
+            os.write(struck_w, b"x")
+            if kind == "router":
+                os.kill(os.getpid(), signal.SIGKILL)
+            elif kind == "venue":
+                os.kill(place.process.pid, signal.SIGKILL)
+            elif kind == "feed" and feed:
+                os.kill(feed, signal.SIGKILL)
+            elif kind == "silence":
+                for pid in pids:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGSTOP)
+
+        pid = fork(lambda: route(self.folder, seed, calls, strike))
+        os.close(struck_w)
+        os.set_blocking(struck_r, False)
+        struck = False
+        while True:
+            if not struck:
+                with suppress(BlockingIOError):
+                    struck = os.read(struck_r, 1) == b"x"
+                if struck and kind == "silence":
+                    self.silent[target] = time.monotonic() + SILENT_S
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                break
+            self.look()
+        os.close(struck_r)
+        died = os.WIFSIGNALED(status)
+        assert died == (struck and kind == "router"), f"the router ended with {status}"
+        self.kills[kind] += struck
+
+    def calm(self) -> None:
+        """Until both venues trade and quote."""
+
+        def all_quote() -> bool:
+            self.look()
+            return not self.silent and all(place.maker is not None for place in self.places)
+
+        wait_until(all_quote, "both venues trade")
+
+    def close(self) -> None:
+        for place in self.places:
+            with suppress(ProcessLookupError):
+                place.signal(signal.SIGCONT)
+            place.process.terminate()
+            place.process.wait(BOUND_S)
+
+
+def part(folder: Path, number: int, wanted: int) -> Counter:
+    """So many kills on fresh venues, then the comparison; the counts."""
+    storm = Storm(folder / f"part-{number}", number)
+    try:
+        storm.calm()
+        while storm.kills.total() < wanted:
+            storm.life()
+        storm.calm()
+        settle(storm.folder, storm.look)
+        found = compare(storm.folder, storm.ports)
+    finally:
+        storm.close()
+    return storm.kills + found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--kills", type=int, default=1_000)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--evidence", action="store_true")
+    given = parser.parse_args()
+    given.folder.mkdir(exist_ok=True)
+    path, until_s = given.folder / "counts.json", time.monotonic() + given.seconds
+    counts = Counter(json.loads(path.read_text())) if path.exists() else Counter()
+    while sum(counts[kind] for kind in KINDS) < given.kills and time.monotonic() < until_s:
+        counts += part(given.folder, counts["parts"], PART)
+        counts["parts"] += 1
+        write_atomically(path, json.dumps(counts))
+        print(json.dumps(counts), flush=True)
+    if given.evidence:
+        command = f"python -m tests.long.routing.kills --kills {given.kills} --folder FOLDER"
+        print(write_evidence("routing_kills", dict(counts), command))
+
+
+if __name__ == "__main__":
+    main()

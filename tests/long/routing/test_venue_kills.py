@@ -1,0 +1,9 @@
+"""A few kills of the router, of venues and of feeds; ``kills.py`` does a thousand."""
+
+from tests.long.routing.kills import part
+
+
+def test_no_child_is_doubled_and_no_parent_overfilled(tmp_path):
+    found = part(tmp_path, 1, 6)
+    assert found["parents"] > 3
+    assert found["lots"] > 0
