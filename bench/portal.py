@@ -11,9 +11,9 @@ web server, over the same kind of connection, in turns with ours.
 ``event_*`` are from the release of an order by the venue to its event at the clients.  There are
 SUBSCRIBERS connections of several people; each has an equal share of them, and one trades.
 
-``attacked_by_*`` is the p99 of an honest user's orders while an attacker at another address holds
-ATTACKERS connections and asks over all of them, or enters orders with a valid key at ten times its
-limit.  Peer ``quiet`` is the same without an attacker, in turns.
+``attacked_by_*`` is the p99 of an honest user's orders under attack from another address.  The
+attacker holds ATTACKERS connections and asks over all of them, or enters orders with a valid key at
+ten times its limit.  Peer ``quiet`` is the same without an attacker, in turns.
 
 ``idle_socket_bytes`` is the memory that a process takes for each idle WebSocket.  ``idle_share`` is
 the share of one core that it uses with all of them.

@@ -92,9 +92,9 @@ class Strangers:
         return Listener(self, own)
 
     def protocol(self) -> Any:
-        """uvicorn's protocol of HTTP, which says when a connection has ended.  httptools, if it is
-        installed, has no bound of its own for what a request has besides its body, and leaves it to
-        the server which version, host and encoding it takes."""
+        """uvicorn's HTTP protocol, which says when a connection has ended.  httptools, if it is
+        installed, does not bound a request's line and headers.  It leaves version, host and
+        encoding to the server."""
         from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
         strangers, is_bounded = self, not hasattr(AutoHTTPProtocol, "on_body")

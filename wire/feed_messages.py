@@ -128,7 +128,7 @@ ITCH50 = Protocol(
             "operational_halt",
             "h",
             21,
-            "This market alone stops an instrument, or no longer.",
+            "This market halts an instrument, or ends its halt.",
             _STOCK,
             _alpha("market", 1, "Q"),
             _alpha("action", 1, "H halted, T trading"),

@@ -1,4 +1,4 @@
-"""Two attackers of a portal, from an address of their own, at a steady rate.
+"""Two attackers of a portal, from a separate address, at a steady rate.
 
 ``python -m openoutcry.bench.peers.portal_attacker PORT connections RATE COUNT`` holds COUNT
 connections, and opens those again that the portal closes; each asks in its turn.  With ``orders
