@@ -184,6 +184,8 @@ def commands_of(block: Block) -> Records:
 def count_trades(events: Records) -> int:
     """Trades among the events: of a trade's two fills the maker's, in an auction the buyer's."""
     fills = events[events["kind"] == FILLED]
+    if not len(fills):
+        return 0
     auction = (fills["flags"] & AUCTION).astype(bool)
     maker = (fills["flags"] & MAKER).astype(bool)
     return int(np.count_nonzero(maker | (auction & (fills["side"] == BUY))))

@@ -232,10 +232,7 @@ class Mirror:
         skip = max(0, self.seq + 1 - first)
         if skip >= len(commands):
             return 0
-        # A day is the end of a step.
-        days = np.maximum.accumulate(commands["rx_ts_ns"] // DAY_NS)
-        ends = (np.flatnonzero(np.diff(days)) + 1).tolist()
-        cuts = sorted({skip, *(one for one in ends if one > skip), len(commands)})
+        days, cuts = self._days(commands, skip)
         at = skip
         for cut in cuts[1:]:
             self._enter_day(int(days[at]), moment)
@@ -248,6 +245,15 @@ class Mirror:
                 self._apply(part, events, self._point.engine.notes, names, at, moment)
                 at = end
         return len(commands) - skip
+
+    @staticmethod
+    def _days(commands: Records, skip: int) -> tuple[Any, list[int]]:
+        """The day of each command, and the places where a step ends: a day is the end of one."""
+        if len(commands) == 1:  # of a venue in no hurry most blocks
+            return [int(commands["rx_ts_ns"][0]) // DAY_NS], [0, 1]
+        days = np.maximum.accumulate(commands["rx_ts_ns"] // DAY_NS)
+        ends = (np.flatnonzero(np.diff(days)) + 1).tolist()
+        return days, sorted({skip, *(one for one in ends if one > skip), len(commands)})
 
     def _enter_day(self, day: int, moment: Moment) -> None:
         if day > self.day:

@@ -5,6 +5,7 @@ import json
 import os
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
@@ -20,7 +21,9 @@ from openoutcry.portal.spot.limits import Limits
 from openoutcry.portal.spot.rest import Direct
 from openoutcry.portal.spot.sockets import sockets_of
 from openoutcry.portal.trading.fix_broker import FixBroker
+from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.peer_broker import PeerBroker
+from openoutcry.wire import ORDER_DTYPE
 
 
 class Api:
@@ -202,3 +205,19 @@ def test_what_a_session_says_wakes_the_portal_also_through_a_broker_of_several(t
     own._readable(1000, SimpleNamespace(client=client))
     assert heard == [True]
     os.close(peer._folder)
+
+
+@pytest.mark.parametrize(
+    ("hours", "skip", "days", "cuts"),
+    [
+        ([5], 0, [0], [0, 1]),
+        ([30], 0, [1], [0, 1]),
+        ([1, 2, 3], 1, [0, 0, 0], [1, 3]),
+        ([1, 25, 2, 49], 0, [0, 1, 1, 2], [0, 1, 3, 4]),
+    ],
+)
+def test_a_step_ends_where_a_day_does(hours, skip, days, cuts):
+    commands = np.zeros(len(hours), ORDER_DTYPE)
+    commands["rx_ts_ns"] = np.array(hours) * 3_600 * 10**9
+    found, places = Mirror._days(commands, skip)
+    assert (list(found), places) == (days, cuts)
