@@ -159,7 +159,7 @@ def whitelist(file: Path, chain: str, participant: int, address: str, label: str
 
     with Parts(read_custody_file(file)) as parts:
         usable = parts.withdrawals.add_address(chain, participant, address, label)
-        parts.links.announce(chain, address)
+        parts.announce()
     click.echo(f"usable from {utc_text(usable)}")
 
 

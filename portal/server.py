@@ -382,6 +382,11 @@ def _add_health(app: Any, portal: Portal) -> None:
         """The gate logs it."""
         return failed()
 
+    @app.exception_handler(ClientGone)
+    async def gone(request: Any, error: ClientGone) -> Any:
+        """The gate answers, if there is a client left."""
+        return problem(400, "cut_off", "the body was cut off")
+
     @app.exception_handler(DatabaseError)
     async def no_database(request: Any, error: DatabaseError) -> Any:
         log.error("%s", error)
@@ -476,6 +481,9 @@ class Gate:
             except TimeoutError:
                 refusal = problem(408, "timeout", f"a body comes within {BODY_S:.0f} s")
                 raise ClientGone from None
+            if message["type"] == "http.disconnect":
+                refusal = problem(400, "cut_off", "the body was cut off")
+                raise ClientGone
             size += len(message.get("body", b""))
             is_whole = not message.get("more_body", False)
             if size > most:

@@ -51,7 +51,8 @@ REGISTER, RESET = "register", "reset password"
 WRONG = "the address, the password or the code is wrong"
 WRONG_CODE = "the code is wrong or has expired"
 NEW_MAIL = "new mail "
-MAX_SESSIONS = 50
+MAX_SESSIONS, ENDED_KEPT = 50, 100
+"""Of a user: sessions, and rows of those that have ended."""
 MAILERS = 2
 """Threads that send mails: a mail server that does not answer keeps nothing else waiting."""
 AUDIT_ROWS = 200
@@ -246,6 +247,13 @@ class Accounts:
                      order by used_at desc offset %(most)s)
             """
             await rows_of(connection, query, {"user": user_id, "now": now, "most": MAX_SESSIONS})
+            query = """
+                with ended as (select id from sessions where user_id = %(user)s
+                    and (revoked_at is not null or expires_at <= %(now)s)
+                    order by used_at desc offset %(most)s)
+                delete from sessions where id in (select id from ended)
+            """
+            await rows_of(connection, query, {"user": user_id, "now": now, "most": ENDED_KEPT})
             await self._audit(connection, user_id, "login", caller)
         return self._tokens(user_id, session, refresh)
 

@@ -109,7 +109,7 @@ class ApiKeys:
             "until": expires_at,
         }
         async with self.database.transaction() as connection:
-            await lock_user(connection, values["user"])
+            await lock_user(connection, owner_id or person.user_id)
             await self.accounts.require_unchanged(connection, user)
             counted = """
                 select count(*) from api_keys where user_id = %(user)s and revoked_at is null

@@ -6,6 +6,9 @@ from typing import Any
 
 from openoutcry.portal.database import Database, Row
 
+LONGEST = timedelta(minutes=30)
+"""No ticket lasts so long."""
+
 
 class Tickets:
     """In the database, so that every portal knows them."""
@@ -36,8 +39,9 @@ class Tickets:
             on conflict (id) do nothing returning id
         """
         values: dict[str, Any] = {"id": name, "user": user_id, "purpose": purpose}
+        # Strangers are given some: what has expired goes.
         await self.database.rows(
-            "delete from tickets where expires_at < %(at)s", at=until - timedelta(days=1)
+            "delete from tickets where expires_at < %(at)s", at=until - LONGEST
         )
         return bool(await self.database.rows(query, data=data, until=until, **values))
 

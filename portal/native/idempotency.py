@@ -28,6 +28,8 @@ BY_NAME = re.compile(
     r"POST /v1/orders|DELETE /v1/orders/[0-9]+|POST /v1/withdrawals|POST /v1/transfers"
 )
 """Requests that count once by the key itself."""
+MOST_KEPT, FORGET_EVERY = 10_000, 100
+"""Answers of a user; and after how many requests the present one's old answers are forgotten."""
 OF_OPERATORS = "/v1/operator/"
 """Paths whose requests change nothing more when they come again, and whose callers are no users."""
 Handler = Callable[[Any], Awaitable[Any]]
@@ -43,6 +45,10 @@ KNOWN = "select digest, status, body from answers where user_id = %(user)s and k
 DONE = """
     update answers set status = %(status)s, body = %(body)s
     where user_id = %(user)s and key = %(key)s
+"""
+FORGET = """
+    delete from answers where user_id = %(user)s and (begun_at < %(forget)s or key not in
+        (select key from answers where user_id = %(user)s order by begun_at desc limit %(most)s))
 """
 FAILED = "delete from answers where user_id = %(user)s and key = %(key)s and status is null"
 
@@ -62,6 +68,7 @@ class Once:
 
     def __init__(self, database: Database, secret: SecretKey, callers: Callers) -> None:
         self.database, self.secret, self.callers = database, secret, callers
+        self._claims = 0
 
     async def answer(self, request: Any, handler: Handler) -> Any:
         """The handler's answer, or the one that it gave before."""
@@ -74,6 +81,9 @@ class Once:
         digest = hashlib.sha256(text + await request.body()).digest()
         now = self.callers.accounts.now()
         values = {"user": asking.user_id, "key": key, "digest": digest, "now": now}
+        self._claims += 1
+        if self._claims % FORGET_EVERY == 0:
+            await self.database.rows(FORGET, user=asking.user_id, forget=now - KEPT, most=MOST_KEPT)
         if not await self.database.rows(CLAIM, forget=now - KEPT, **values):
             known = await self.database.row(KNOWN, **values)
             if known is None or bytes(known["digest"]) != digest:

@@ -27,6 +27,13 @@ DIRECTIONS = ("above", "below")
 POINT_BYTES, AUTH_BYTES = 65, 16
 
 
+FIRED_LONG_AGO = """
+    with fired as (select id from price_alerts where user_id = %(user)s and fired_at is not null
+        order by id desc offset %(most)s)
+    delete from price_alerts where id in (select id from fired)
+"""
+
+
 class NotOffered(AccountError):
     """The operator has not configured this channel."""
 
@@ -238,6 +245,7 @@ class Notices:
         async with self.database.transaction() as connection:
             await lock_user(connection, user_id)
             rows = await rows_of(connection, query, values)
+            await rows_of(connection, FIRED_LONG_AGO, values)
         if not rows:
             raise InvalidRequest(f"an account has {MOST_ALERTS} alerts at most: delete one")
         return self._alert(rows[0])

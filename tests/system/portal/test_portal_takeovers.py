@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from openoutcry.portal.accounts import identities
+from openoutcry.portal.accounts import accounts, identities
 from openoutcry.portal.accounts.errors import InvalidRequest
+from openoutcry.portal.native import idempotency
 from openoutcry.portal.notices import notices
 from openoutcry.portal.settings import PortalFile
 from tests.support.portal.authenticator import Authenticator, text_of
@@ -280,5 +281,80 @@ def test_a_share_is_not_exceeded_by_asking_at_once(people, monkeypatch, what):
         done = await asyncio.gather(*map(ask, range(12)), return_exceptions=True)
         assert sum(one is None for one in done) == 3, done
         assert all(one is None or isinstance(one, InvalidRequest) for one in done)
+
+    people(test)
+
+
+async def log_in_often(people, user_id):
+    for _ in range(12):
+        await people.log_in(ANNA)
+
+
+async def begin_often(people, user_id):
+    async with people.client("198.51.100.4") as stranger:
+        for _ in range(12):
+            assert (await posted(stranger, "login/passkey/begin")).status_code == 200
+            people.clock.advance(minutes=20)
+
+
+async def alert_often(people, user_id):
+    market = SimpleNamespace(index=0, symbol="X", ticks_of=int, price=str)
+    market.by_index = [market]
+    mirror = SimpleNamespace(seq=1, markets=market)
+    desk = notices.Notices(people.accounts, mirror, None, PortalFile())
+    for _ in range(12):
+        await desk.new_alert(user_id, market, "above", "1")
+        await people.database.rows("update price_alerts set fired_at = now()")
+
+
+async def answer_often(people, user_id):
+    async def of_request(request):
+        return SimpleNamespace(user_id=user_id)
+
+    async def body():
+        return b""
+
+    async def handler(request):
+        return SimpleNamespace(status_code=200, body=b"done")
+
+    callers = SimpleNamespace(accounts=people.accounts, of_request=of_request)
+    once = idempotency.Once(people.database, people.accounts.key, callers)
+    url = SimpleNamespace(path="/v1/quotes/requests", query="")
+    for number in range(12):
+        headers = {"idempotency-key": f"key-{number}"}
+        asked = SimpleNamespace(headers=headers, method="POST", url=url, body=body)
+        await once.answer(asked, handler)
+        people.clock.advance(seconds=1)
+
+
+@pytest.mark.promise(
+    "Rows that a user or a stranger leaves in the portal's database by asking again and again are "
+    "bounded",
+    group="portal",
+)
+@pytest.mark.parametrize(
+    ("table", "often"),
+    [
+        ("sessions", log_in_often),
+        ("tickets", begin_often),
+        ("price_alerts", alert_often),
+        ("answers", answer_often),
+    ],
+)
+def test_what_is_left_in_the_database_is_bounded(people, monkeypatch, table, often):
+    for module, name, value in (
+        (accounts, "MAX_SESSIONS", 2),
+        (accounts, "ENDED_KEPT", 2),
+        (notices, "MOST_ALERTS", 3),
+        (idempotency, "MOST_KEPT", 4),
+        (idempotency, "FORGET_EVERY", 1),
+    ):
+        monkeypatch.setattr(module, name, value, raising=False)
+
+    async def test(people):
+        anna = await people.person(ANNA)
+        await often(people, (await anna.get("/v1/me")).json()["id"])
+        row = await people.database.row(f"select count(*) from {table}")
+        assert 0 < row["count"] <= 6
 
     people(test)

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import msgpack
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from starlette.requests import Request
 
 from openoutcry.portal.accounts.accounts import Accounts
 from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey, public_key_of
@@ -670,7 +671,7 @@ class Client:
         self.lines = []
         self.gate.errors.write = lambda level, text: self.lines.append(text)
 
-    async def ask(self, *bodies, path="/v1/me", more=True, address="192.0.2.1"):
+    async def ask(self, *bodies, path="/v1/me", more=True, address="192.0.2.1", is_gone=False):
         parts = [
             {"type": "http.request", "body": body, "more_body": more or n + 1 < len(bodies)}
             for n, body in enumerate(bodies)
@@ -679,6 +680,8 @@ class Client:
         async def receive():
             if parts:
                 return parts.pop(0)
+            if is_gone:
+                return {"type": "http.disconnect"}
             await asyncio.Event().wait()
 
         async def send(message):
@@ -707,6 +710,20 @@ def test_a_body_that_is_too_long_or_never_ends_does_nothing(monkeypatch):
         assert await client.ask(b"x", more=False) == 200
         assert await client.ask(b"x" * BODY_BYTES, b"y", more=False) == 413
         assert await client.ask(b"x") == 408
+        assert client.lines == []
+
+    asyncio.run(run())
+
+
+def test_a_client_that_goes_before_its_body_is_whole_is_no_fault():
+    """What reads bodies itself, as signatures and keys do, raises then."""
+
+    async def of_body(scope, receive, send):
+        await Request(scope, receive).body()
+
+    async def run():
+        client = Client(of_body)
+        assert await client.ask(b"{", is_gone=True) == 400
         assert client.lines == []
 
     asyncio.run(run())
