@@ -75,7 +75,12 @@ GIVEN = ("harness",)
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--from", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Read the documents of `outcry bench all --out` from this folder instead of measuring.",
+)
 def main(names: tuple[str, ...], folder: Path | None) -> None:
     """Measure NAMES (default: all), or read them from the documents in a folder."""
     names = names or (MEASURED if folder else ("books", *MEASURED))

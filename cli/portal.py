@@ -163,7 +163,7 @@ def identities(file: Path, database: str) -> None:
 @click.argument("mail")
 @click.argument("decision", type=click.Choice(["accept", "refuse"]))
 @click.option("--why", required=True, help="Why; the user sees it.")
-@click.option("--by", required=True, help="Who decides.")
+@click.option("--by", required=True, help="Name of the person who decides.")
 @click.option("--level", type=click.IntRange(1, 9), help="[default: the level that was asked for]")
 @click.option("--despite-matches", is_flag=True, help="Accept a name of the list of sanctions.")
 @DATABASE_OPTION

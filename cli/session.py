@@ -77,7 +77,7 @@ def session() -> None:
 @session.command()
 @click.argument("name")
 @click.option("--protocol", required=True, help="ouch-4.2, ouch-5.0, fix-4.2 or fix-4.4.")
-@click.option("--participant", type=int, required=True, help="Whose orders it enters.")
+@click.option("--participant", type=int, required=True, help="Participant whose orders it enters.")
 @click.option("--target", help="FIX: the venue's CompID in it.")
 @_terms
 @asks

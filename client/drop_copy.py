@@ -26,7 +26,7 @@ class Copy:
     """What happened to an order, as of the event record (docs/wire.md)."""
 
     sequence: int
-    """Of the copy's own stream."""
+    """Number of the message in the copy's own stream."""
     event: EventKind
     reason: Reason
     rx_ts_ns: int
@@ -45,7 +45,7 @@ class Copy:
     leaves_lots: int
     event_seq: int
     refusal: str = ""
-    """Of a reject by a limit: the checks that failed, and of the first its figures."""
+    """In a reject by a limit: the checks that failed, and the figures of the first."""
     fee_units: int = 0
     """What a fill in a spot instrument cost, units of ``fee_asset``; below 0: a rebate."""
     fee_asset: str = ""

@@ -78,7 +78,7 @@ class CreatedKey:
     api_key: str
     kind: str
     secret: str | None = None
-    """Of HMAC-SHA256; it is shown here and never again."""
+    """The secret of an HMAC-SHA256 key; it is shown here and never again."""
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ class QuoteRequest:
     until_ms: int
     makers: list[int]
     quotes: list[QuoteRow]
-    """Of the client, the best for its side first."""
+    """The client's quotes, the best for its side first."""
     has_passed: bool = False
     waits_for: int | None = None
     """The quote whose maker is asked for its consent,"""
@@ -373,9 +373,9 @@ class WithdrawalAddress:
     state: str
     """``unconfirmed``, ``confirmed``, ``listed``, ``removed``, ``refused`` or ``expired``."""
     why: str
-    """Of a refused one."""
+    """Why an address was refused."""
     usable_at: datetime | None
-    """Of a listed one: withdrawals may go there from then on."""
+    """When withdrawals may go to a listed address."""
     created_at: datetime
 
 
@@ -530,7 +530,7 @@ class OrderChange:
 class Movement:
     id: str
     number: int
-    """Of the deposit or withdrawal that this is a step of."""
+    """Number of the deposit or withdrawal that this is a step of."""
     kind: str
     """``deposit``, ``withdrawal``, or ``transfer``: one of the operator's in one step."""
     step: str
@@ -575,7 +575,7 @@ class Holding:
     reserved: str
     total: str
     price: str | None
-    """Of 1 in the currency; none: no traded market leads to it."""
+    """Price of 1 in the currency; none: no traded market leads to it."""
     value: str | None
     share_bps: int | None
 
@@ -586,7 +586,7 @@ class InstrumentProfit:
     position: str
     """What was traded in this instrument, in its base asset."""
     asset: str
-    """Of the amounts."""
+    """Asset of the amounts."""
     cost: str
     last: str | None
     value: str | None
@@ -721,7 +721,7 @@ class Webhook:
 @dataclass(frozen=True)
 class PushKey:
     public_key: str
-    """Of the portal (VAPID), in base64url."""
+    """The portal's key (VAPID), in base64url."""
 
 
 @dataclass(frozen=True)

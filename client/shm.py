@@ -539,7 +539,7 @@ class ShmClient(LoggedIn):
         return End(self.connection.header.end)
 
     def fileno(self) -> int:
-        """Of the login's socket: readable once the venue has closed the connection."""
+        """The login's socket: readable once the venue has closed the connection."""
         return self.connection.socket.fileno()
 
     def logout(self) -> None:

@@ -57,7 +57,7 @@ class ShmFeed:
         """Number after the last message of the session before."""
         self._room = np.zeros(ROOM, np.uint8)
         self.stamp = self.base = 0
-        """Of the next message, and of its session."""
+        """Stamp of the next message, and the first stamp of its session."""
         self._begin()
         if not from_first:
             head = self.header.head
@@ -74,7 +74,7 @@ class ShmFeed:
 
     @property
     def number(self) -> int:
-        """Of the next message in its session."""
+        """Number of the next message in its session."""
         return self.stamp & NUMBER_MASK
 
     @property

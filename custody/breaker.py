@@ -9,7 +9,7 @@ NEEDED = 2
 
 
 class Breaker:
-    """Of one store: every process that pays looks at it before each step."""
+    """The breaker of one store: every process that pays reads it before each step."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

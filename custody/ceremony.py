@@ -39,7 +39,7 @@ class Keys:
 
     @property
     def fingerprint(self) -> str:
-        """Of the secret, for people to compare; it says nothing about it."""
+        """Fingerprint of the secret, for people to compare; it does not reveal the secret."""
         return tagged("fingerprint", self.root.key.serialize() + self.root.chain_code).hex()[:16]
 
     def _coin(self) -> int:
@@ -50,7 +50,7 @@ class Keys:
         return self.root.derive(f"m/48h/{self._coin()}h/{number}h/2h").key
 
     def evm(self, number: int) -> Any:
-        """Of owner 1, 2 or 3 of an EVM chain's vault."""
+        """Key of owner 1, 2 or 3 of an EVM chain's vault."""
         return self.root.derive(f"m/44h/60h/{number}h/0/0").key
 
     def third(self) -> Any:
@@ -100,7 +100,7 @@ def make_shares(secret: bytes, passphrase: str = "") -> list[str]:
 
 
 def secret_of(shares: Sequence[str], passphrase: str = "") -> bytes:
-    """Of any two shares.  Raises :class:`CeremonyError`."""
+    """Recover the secret from any two shares.  Raises :class:`CeremonyError`."""
     module = need("shamir_mnemonic", "a ceremony needs shamir-mnemonic", "custody")
     distinct = list(dict.fromkeys(" ".join(one.split()).lower() for one in shares))
     if len(distinct) < NEEDED:

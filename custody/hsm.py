@@ -163,14 +163,14 @@ def _named(error: BaseException) -> str:
 
 
 def compressed(point: bytes) -> bytes:
-    """Of 65 bytes, 33."""
+    """Compress a public key of 65 bytes to 33."""
     if len(point) != 65 or point[0] != 4:
         raise HsmError("the module gave no public point of secp256k1")
     return bytes([2 + point[64] % 2]) + point[1:33]
 
 
 def uncompressed(public: bytes) -> bytes:
-    """Of 33 bytes, 65."""
+    """Expand a public key of 33 bytes to 65."""
     x = int.from_bytes(public[1:])
     square = (pow(x, 3, FIELD) + 7) % FIELD
     y = pow(square, (FIELD + 1) // 4, FIELD)

@@ -15,11 +15,11 @@ class Asked(Protocol):
     """The signers' memory."""
 
     def asked(self) -> dict[str, list[tuple[str, str]]]:
-        """Of each signer: identities of transactions, and why one was refused."""
+        """For each signer: identities of transactions, and why one was refused."""
 
 
 class Watch:
-    """Of one store."""
+    """Watches one store."""
 
     def __init__(self, store: Store, links: Asked) -> None:
         self.store, self.links, self.breaker = store, links, Breaker(store)

@@ -151,7 +151,7 @@ def _cpu_flags(base: Path) -> list[str]:
 
 
 def _virtualisation(base: Path) -> str | None:
-    """Who made the machine, if it is a virtual one."""
+    """Maker of the machine, if it is a virtual one."""
     if "hypervisor" not in _cpu_flags(base):
         return None
     names = (base / "sys/class/dmi/id/sys_vendor", base / "sys/class/dmi/id/product_name")

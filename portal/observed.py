@@ -17,7 +17,7 @@ OTHER = "other"
 
 
 class Metrics:
-    """Of one process; several show those of all."""
+    """The metrics of one process; several show the sum of all."""
 
     def __init__(self) -> None:
         prometheus = need("prometheus_client", "metrics need prometheus-client", "portal")

@@ -111,10 +111,10 @@ class Shared:
 
 @dataclass(frozen=True)
 class Place:
-    """Of a process in its portal: which one of how many it is, and what they share."""
+    """A process in its portal: which one of how many it is, and what they share."""
 
     url: str
-    """Of the database, which is running and has its schema."""
+    """URL of the database, which is running and has its schema."""
     shared: Shared
     index: int = 0
     count: int = 1

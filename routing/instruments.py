@@ -110,7 +110,7 @@ class Listing:
     min_notional: int = 0
     """Least price times quantity, in the product of the venue's units."""
     max_quantity: int = MAX_QUANTITY
-    """Most that one order of the router may have there."""
+    """Largest quantity of one order of the router there."""
 
     def __post_init__(self) -> None:
         for what, ours, theirs in (

@@ -42,7 +42,7 @@ class Audit:
         self.faults: list[dict[str, Any]] = []
         self._heap: list[tuple[int, int]] = []
         self._last = (0, 0)
-        """Whose turn it was last."""
+        """Participant whose turn it was last."""
 
     def go_on_from(self, engine: Engine) -> None:
         """The speed bump is what this core has of it, and the same commands wait."""

@@ -28,7 +28,7 @@ ROLES = (VIEWER, OPERATOR, SUPERVISOR)
 widens limits."""
 TICKET_S = 12 * 3_600.0
 MAX_TICKETS = 32
-"""Of one operator."""
+"""Tickets of one operator."""
 CODE_S, CODE_STEPS = 30, (-1, 0, 1)
 """A one-time code's validity (RFC 6238), and the steps, counted from now's, whose codes are
 taken."""
@@ -185,7 +185,7 @@ class Operators:
         return ticket
 
     def holder(self, ticket: Any) -> int:
-        """Whose a ticket is.  Raises :class:`OperatorError`."""
+        """Return the operator of a ticket.  Raises :class:`OperatorError`."""
         number, until_s = self._tickets.get(_digest(str(ticket)), (0, 0.0))
         if until_s <= self.now_s():
             raise OperatorError(NO_TICKET, TICKET_UNKNOWN)

@@ -81,7 +81,7 @@ class Venue:
     lane: OperatorLane | None = None
     desk: RiskDesk | None = None
     sessions: SessionsSpec | None = None
-    """Of the day that is served."""
+    """Sessions of the day that is served."""
     lead: Any = None
     """Of a standby that was promoted: its first day continues with it (replica/hot_standby.py)."""
     warm_run: Any = None
@@ -232,7 +232,7 @@ class Venue:
         return warm_run
 
     def options(self, lane: OperatorLane) -> Options:
-        """Of the day's run."""
+        """Options of the day's run."""
         file = self.file
         journal = file.journal
         resume = Journal.exists(journal) and not is_unwritten(journal)

@@ -89,7 +89,7 @@ def utc_now() -> datetime:
 
 
 def hashed(token: str) -> bytes:
-    """Of a random token; it needs no salt and no work."""
+    """Hash a random token; it needs no salt and no work."""
     return hashlib.sha256(token.encode()).digest()
 
 
@@ -312,7 +312,7 @@ class Accounts:
         return self._tokens(rows[0]["user_id"], rows[0]["id"], new)
 
     async def person(self, access_token: str) -> Person:
-        """Of a token that is valid and whose session was not ended.  Raises
+        """Return the user of a valid token whose session was not ended.  Raises
         :class:`NotLoggedIn`."""
         claims = self._claims(access_token, "sid")
         until = datetime.fromtimestamp(claims["exp"], UTC)
@@ -326,7 +326,8 @@ class Accounts:
         return Person(int(claims["sub"]), claims["sid"])
 
     def _claims(self, token: str, wanted: str) -> dict[str, Any]:
-        """Of a token that this portal has signed.  Raises :class:`NotLoggedIn`."""
+        """Return the claims of a token that this portal has signed.  Raises
+        :class:`NotLoggedIn`."""
         try:
             options = {"require": ["exp", "sub", wanted], "verify_exp": False}
             claims = self._jwt.decode(token, self._jwt_key, ["HS256"], options=options)

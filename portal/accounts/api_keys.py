@@ -43,7 +43,7 @@ class ApiKey:
     networks: tuple[IPv4Network | IPv6Network, ...]
     expires_at: datetime | None
     level: int = 0
-    """Of its owner."""
+    """Level of its owner."""
     is_frozen: bool = False
     """The operator has frozen its owner's account."""
     is_sub: bool = False

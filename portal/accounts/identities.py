@@ -64,7 +64,7 @@ class ByHand:
 
 
 def words_of(text: str) -> frozenset[str]:
-    """Of a name, without case, accents and punctuation, in any order."""
+    """Return a name's words without case, accents and punctuation, in any order."""
     plain = unicodedata.normalize("NFKD", text).casefold()
     bare = "".join(one for one in plain if not unicodedata.combining(one))
     return frozenset(re.findall(r"\w+", bare))

@@ -27,7 +27,7 @@ class Rule:
 
 
 MAIL = Rule(5, timedelta(seconds=30))
-"""Of a mail address, from one network."""
+"""For a mail address, from one network."""
 MAIL_ANYWHERE = Rule(100, timedelta(seconds=30))
 """From all networks together (NIST SP 800-63B, 5.2.2: no more than 100)."""
 NETWORK = Rule(50, timedelta(seconds=30))

@@ -36,7 +36,7 @@ class Operator:
 
 
 class Operators:
-    """Of one portal."""
+    """The operators of one portal."""
 
     def __init__(self, accounts: Accounts) -> None:
         self.accounts, self.database = accounts, accounts.database

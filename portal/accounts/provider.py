@@ -180,7 +180,7 @@ class Provider:
         return await loop.run_in_executor(self._fetchers, _fetched, request)
 
     async def _claims(self, code: str, verifier: str, nonce: str) -> dict[str, Any]:
-        """Of the ID token, checked.  Raises :class:`WrongCredentials`."""
+        """Return the claims of the ID token, checked.  Raises :class:`WrongCredentials`."""
         settings, found = await self._provider()
         if not code:
             raise InvalidRequest("code: it is missing")

@@ -14,7 +14,7 @@ from openoutcry.ledger.columns import COLUMNS, NUMBERS, TYPES
 from openoutcry.portal.history.analytics import VIEWS
 
 VERSION = 3
-"""Of these tables.  Tables of another version are dropped, and filled again."""
+"""Version of these tables.  Tables of another version are dropped, and filled again."""
 BY_DAY = ("order_changes", "fills", "trades", "seconds", "minutes", "movements")
 CANDLES = {"seconds": 1, "minutes": 60, "hours": 3_600, "dates": 86_400}
 """Tables of candles, each with its length in seconds; those of hours and dates keep every day."""

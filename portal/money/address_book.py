@@ -30,12 +30,12 @@ UNCONFIRMED, CONFIRMED, LISTED, REMOVED, REFUSED, EXPIRED = (
     "expired",
 )
 MOST = 100
-"""Of one user."""
+"""Most addresses of one user."""
 MOST_LABEL = 40
 
 
 class AddressBook:
-    """Of every user of a portal."""
+    """The addresses of all users of a portal."""
 
     def __init__(
         self, accounts: Accounts, mirror: Mirror, custody: Custody, file: PortalFile

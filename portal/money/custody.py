@@ -133,7 +133,7 @@ class Custody:
         await self._ask("cancel", participant=terms[0], reference=terms[1])
 
     async def states(self, references: list[str]) -> dict[str, dict[str, Any]]:
-        """Of each that custody has."""
+        """Return the state of each withdrawal that custody has."""
         found = await self._ask("withdrawals", references=references)
         return dict(found["withdrawals"])
 

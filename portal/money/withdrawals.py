@@ -541,7 +541,7 @@ def _deposit(one: OneMovement, known: dict[str, Any] | None, file: PortalFile) -
 
 
 def _check_digit(number: int) -> int:
-    """Of Luhn."""
+    """Luhn's check digit."""
     total = 0
     for place, digit in enumerate(reversed(str(number))):
         value = int(digit) * (2 if place % 2 == 0 else 1)

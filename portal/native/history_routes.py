@@ -51,7 +51,7 @@ class NativeHistory:
     pages: Pages
 
     def index(self, symbol: str) -> int | None:
-        """Of an instrument; None: of none."""
+        """Return an instrument's index; None without a symbol."""
         return self.orders.market(symbol).index if symbol else None
 
     async def state(self) -> models.HistoryState:
@@ -222,7 +222,7 @@ def _add_money(app: Any, history: NativeHistory, asking_type: Any, limited: Any)
 
 
 def place_of(row: dict[str, Any]) -> int:
-    """Of a movement among all, for cursors."""
+    """Return a movement's place among all, for cursors."""
     return int(row["event_seq"]) * PARTS + int(row["part"])
 
 

@@ -60,7 +60,7 @@ class NewOrderBody(Body):
     price: str = ""
     stop_price: str = ""
     amount: str = ""
-    """Of a market order: what it spends of the quote asset, in the place of a quantity."""
+    """For a market order: the sum to spend of the quote asset, in place of a quantity."""
     shown_quantity: str = ""
     trailing_bps: int = 0
     time_in_force: str = ""

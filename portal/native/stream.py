@@ -45,7 +45,7 @@ BEAT_S, TICKER_BEATS = 0.1, 10
 DEPTH = 1_000
 """Levels of a side in a book's snapshot and increments."""
 INCREMENTS_KEPT, KEPT_BEATS = 2_000, 6_000
-"""Of a book; and how long, in beats, after its last subscriber has gone."""
+"""Increments kept for a book, and how many beats after its last subscriber has gone."""
 SLOW, MOST_QUEUED = 200, 2_000
 """Messages that wait for a client: from here on books are conflated; and the client is cut."""
 MOST_CHANNELS = 200

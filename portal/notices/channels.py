@@ -51,7 +51,7 @@ class Mailer:
     sender: str
     file: Path
     name: str
-    """Of the venue."""
+    """Name of the venue."""
 
     def send(self, recipient: str, rows: Sequence[Row]) -> None:
         """One mail of a batch.  Raises :class:`ChannelError`."""

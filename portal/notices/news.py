@@ -14,7 +14,7 @@ from openoutcry.portal.trading.instruments import Markets
 from openoutcry.risk.bits import RISK_REASON
 
 ROWS = 1_000
-"""Of a source in one transaction: each user that is among them is one lock."""
+"""Most rows of a source in one transaction: each user among them is one lock."""
 TRADES = 50_000
 NAME_LENGTH = 8
 CHANGES = """

@@ -55,7 +55,7 @@ def notification_row(row: Row) -> models.Notification:
 
 
 class Notices:
-    """Of all users of a portal."""
+    """The notices of all users of a portal."""
 
     def __init__(
         self, accounts: Accounts, mirror: Mirror, file: VenueFile, choices: PortalFile
@@ -215,7 +215,7 @@ class Notices:
     async def new_alert(
         self, user_id: int, market: Market, direction: str, price: str
     ) -> models.PriceAlert:
-        """Of trades from now on.  Raises :class:`InvalidRequest`."""
+        """Set an alert for trades from now on.  Raises :class:`InvalidRequest`."""
         if direction not in DIRECTIONS:
             raise InvalidRequest("direction: above or below")
         try:
@@ -375,7 +375,7 @@ def _subscription(row: Row) -> models.PushSubscription:
 
 
 def _decoded(text: str) -> bytes:
-    """Of base64url.  Raises ValueError."""
+    """Decode base64url.  Raises ValueError."""
     if len(text) > 200:
         raise ValueError("too long")
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))

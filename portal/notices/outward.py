@@ -23,7 +23,7 @@ from openoutcry.wire.errors import OutcryError
 
 CONNECT_S, TOTAL_S = 5.0, 10.0
 MOST_BYTES = 1 << 16
-"""Of an answer."""
+"""Most bytes read of an answer."""
 MOST_URL = 2_000
 EMBEDDING = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 """Networks whose addresses lead to the IPv4 address in their last bits."""
@@ -88,7 +88,8 @@ class Outward:
             raise OutwardError(f"port {port} is not reached")
 
     def addresses(self, scheme: str, host: str, port: int) -> list[Address]:
-        """Of a host: if one of them is not allowed, none is.  Raises :class:`OutwardError`."""
+        """Return a host's addresses: if one of them is not allowed, none is.  Raises
+        :class:`OutwardError`."""
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):

@@ -98,7 +98,7 @@ def of_audit(number: int, action: str, address: str, detail: str) -> Notice | No
 
 
 def of_change(row: dict[str, Any], market: Market, journal: str) -> Notice | None:
-    """Of a change of an order; None: it is no news."""
+    """Notice of a change of an order; None: the change is no news."""
     state = row["state"]
     if row["execution"] == "ELECTED":
         state, word = "ELECTED", "triggered"
@@ -137,7 +137,7 @@ def of_change(row: dict[str, Any], market: Market, journal: str) -> Notice | Non
 
 
 def of_movement(row: dict[str, Any], decimals: int, journal: str) -> Notice:
-    """Of a step of a deposit or a withdrawal."""
+    """Notice of a step of a deposit or a withdrawal."""
     amount, kind = int(row["amount"]), row["kind"]
     title, body = MOVES.get(row["step"], ("", ""))
     if kind == "transfer":
@@ -158,7 +158,8 @@ def of_movement(row: dict[str, Any], decimals: int, journal: str) -> Notice:
 
 
 def of_withdrawal(row: dict[str, Any], decimals: int, what: str) -> Notice:
-    """Of what custody has made of one; ``what``: ``refused``, ``people`` or ``txid``."""
+    """Notice of what custody has done with a withdrawal; ``what``: ``refused``, ``people`` or
+    ``txid``."""
     shown = f"{shortened(row['amount'], decimals)} {row['asset']}"
     title, body = {
         "refused": (f"A withdrawal was refused: {shown}", row["detail"]),
@@ -178,7 +179,7 @@ def of_withdrawal(row: dict[str, Any], decimals: int, what: str) -> Notice:
 
 
 def of_alert(row: dict[str, Any], market: Market, ticks: int, journal: str) -> Notice:
-    """Of a price alert that a trade has met."""
+    """Notice of a price alert that a trade has met."""
     price, limit = market.price(ticks), market.price(row["price_ticks"])
     data = {
         "alert": row["id"],

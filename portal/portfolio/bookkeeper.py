@@ -168,7 +168,7 @@ class Bookkeeper:
         return {"seq": self._state.seq if self._state else 0, "time_ns": books.now_ns}
 
     def statement(self, question: dict[str, Any]) -> dict[str, Any]:
-        """Of whole days, first and last included."""
+        """Make a statement of whole days, first and last included."""
         participant = question["participant"]
         books = self._books()
         begin_seq, begin = self._past_books(question["first_day"] * DAY_NS - 1)

@@ -62,7 +62,7 @@ class Quotes:
         self.listeners: list[Callable[[set[int]], None]] = []
         """Called with the numbers of requests that have changed."""
         self.number = 0
-        """Of the last command that the desk has had."""
+        """Number of the last command that the desk has had."""
         self._kept: list[Command] = []
         self._desk: Desk | None = None
         self._turn, self._booking = asyncio.Lock(), asyncio.Lock()

@@ -29,7 +29,7 @@ STATUS = {
     "failed": 5,
     "done": 6,
 }
-"""Of a withdrawal: email sent, cancelled, awaiting approval, rejected, processing, failure,
+"""A withdrawal's states: email sent, cancelled, awaiting approval, rejected, processing, failure,
 completed."""
 DEPOSIT_STATUS = {"pending": 0, "seen": 0, "credited": 1, "reversed": 7}
 """Pending, success, wrong."""
@@ -253,7 +253,7 @@ class Capital:
 
 
 def id_of(row: Row) -> str:
-    """Of a withdrawal, without the venue's mark."""
+    """A withdrawal's id, without the venue's mark."""
     return str(row["reference"]).removeprefix("wd").lstrip()
 
 

@@ -204,7 +204,7 @@ price_ticker = _of_markets(
 
 
 async def average_price(spot: Spot, request: Request) -> Any:
-    """Of the last five minutes; without a trade the last price."""
+    """Average over the last five minutes; without a trade the last price."""
     market = request.params.market()
     tape, since = spot.mirror.tapes[market.index], now_ms() - 300_000
     recent = [row for row in tape.trades if row.time_ms >= since]

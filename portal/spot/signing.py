@@ -27,7 +27,7 @@ from openoutcry.portal.spot.params import Params
 
 DEFAULT_WINDOW_MS, LONGEST_WINDOW_MS, AHEAD_MS = 5_000, 60_000, 1_000
 WINDOW_MS = 30_000
-"""Of the native API, to either side."""
+"""Window of the native API, to either side."""
 REMEMBERED, SHARE_OF_A_KEY = 1 << 20, 20_000
 """Places for requests, and those that one key may have on average over a minute."""
 MINUTE_MS = 60_000

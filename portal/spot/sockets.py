@@ -22,7 +22,7 @@ SEND_S, SEND_NOW = 30.0, "outcry.send_now"
 MAX_AT_ONCE, MAX_OWN = 50, 10
 """Requests of one connection that are under way, and its subscriptions to own events."""
 CONNECT_WEIGHT, STREAM_WEIGHT, DEPTH_WEIGHT = 2, 1, 10
-"""Of a connection, of each stream that a message names, and of a book of all levels."""
+"""Weights of a connection, of each stream that a message names, and of a book of all levels."""
 METHODS = {
     "ping": ("GET", "/api/v3/ping"),
     "time": ("GET", "/api/v3/time"),

@@ -30,13 +30,13 @@ class NewOrder:
     price_ticks: int = 0
     trigger_ticks: int = 0
     shown_lots: int = 0
-    """Of an iceberg."""
+    """For an iceberg: the lots that it shows."""
     budget_tick_lots: int = 0
-    """Of an order for a sum of the quote asset: price ticks times lots."""
+    """For an order for a sum of the quote asset: price ticks times lots."""
     self_trade: SelfTrade | None = None
     """None: what the session has."""
     trailing_bps: int = 0
-    """Of a trailing stop: its distance in basis points of the last trade."""
+    """For a trailing stop: its distance in basis points of the last trade."""
 
 
 @dataclass(frozen=True)

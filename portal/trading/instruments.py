@@ -54,7 +54,7 @@ class Market:
     tick_units: int
     """Units of the quote asset a tick and lot."""
     row: Any
-    """Of the instrument table."""
+    """Its row of the instrument table."""
 
     @property
     def price_step(self) -> int:
@@ -85,7 +85,7 @@ class Market:
         return text_of(lots * self.lot_units, self.base_decimals)
 
     def amount(self, tick_lots: int) -> str:
-        """Of the quote asset: price ticks times lots, summed."""
+        """Show a sum of price ticks times lots as an amount of the quote asset."""
         return text_of(tick_lots * self.tick_units, self.quote_decimals)
 
     def ticks_of(self, text: str) -> int:

@@ -45,7 +45,7 @@ from openoutcry.wire.notes import fee_is_of_base, fee_units
 from openoutcry.wire.off_book import is_off_book
 
 MARK = RiskCell.offset("mark") // 8
-"""Of a cell of a spot instrument: the participant's fee terms."""
+"""In a cell of a spot instrument: the participant's fee terms."""
 CONFIRMING = ("journal", "replica")
 """Stages whose word that a command is safe the gate waits for."""
 COMMANDS_A_POLL = 32_768

@@ -11,7 +11,7 @@ from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
 
 MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
 CLOSED_KEPT, FILLS_KEPT = 2_000, 5_000
-"""Of a participant; older ones are in the journal, and not in the portal."""
+"""Kept for each participant; older ones are in the journal, and not in the portal."""
 NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = (
     "NEW",
     "PARTIALLY_FILLED",
@@ -55,7 +55,7 @@ class Fill:
     time_ns: int
     is_maker: bool
     seq: int = 0
-    """Of the command that caused it."""
+    """Number of the command that caused it."""
 
 
 @dataclass(slots=True)
@@ -85,14 +85,14 @@ class Order:
     prevented_lots: int = 0
     reason: int = 0
     contra: int = 0
-    """Of a rejection: its bits."""
+    """In a rejection: its bits."""
     limit: int = 0
     needed: int = 0
     cancel_id: str = ""
     """The client's name of the request that cancelled it."""
     fills: list[Fill] = field(default_factory=list)
     seq: int = 0
-    """Of the command that last changed it."""
+    """Number of the command that last changed it."""
 
     @property
     def is_open(self) -> bool:
