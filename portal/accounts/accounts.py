@@ -7,9 +7,10 @@ or not.
 import asyncio
 import hashlib
 import json
+import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,7 +35,7 @@ from openoutcry.portal.accounts.passwords import (
     totp_step,
 )
 from openoutcry.portal.accounts.secret_key import SecretKey
-from openoutcry.portal.database import Database, lock_user, rows_of
+from openoutcry.portal.database import Database, DatabaseError, lock_user, rows_of
 from openoutcry.portal.notices.words import Notice, of_audit
 from openoutcry.wire.extras import need
 from openoutcry.wire.peers import owner_of
@@ -56,6 +57,7 @@ MAX_SESSIONS, ENDED_KEPT = 50, 100
 MAILERS = 2
 """Threads that send mails: a mail server that does not answer keeps nothing else waiting."""
 AUDIT_ROWS = 200
+log = logging.getLogger("outcry.portal")
 
 
 @dataclass(frozen=True)
@@ -406,9 +408,13 @@ class Accounts:
     # Passwords and second factors
 
     async def forget_password(self, mail: str, caller: Caller) -> None:
-        """Mail a code, if the address has an account."""
+        """Mail a code, if the address has an account: after the answer, whose time shows
+        nothing."""
         mail = mail_address(mail)
         await self._count_mail(caller, mail)
+        self._later(self._mail_reset(mail, caller))
+
+    async def _mail_reset(self, mail: str, caller: Caller) -> None:
         user = await self._user(mail)
         if user is None or not user["is_verified"]:
             return
@@ -478,10 +484,14 @@ class Accounts:
     async def change_mail(
         self, person: Person, mail: str, password: str, totp: str, caller: Caller
     ) -> None:
-        """Mail a code to the new address, if it has no account; nothing shows which is so."""
+        """Mail a code to the new address, if it has no account: after the answer, and nothing
+        shows which is so."""
         mail = mail_address(mail)
         user = await self.proved(person, password, totp, caller)
         await self._count_mail(caller, mail)
+        self._later(self._mail_change(user, mail, caller))
+
+    async def _mail_change(self, user: dict[str, Any], mail: str, caller: Caller) -> None:
         if await self._user(mail) is not None:
             return
         async with self.database.transaction() as connection:
@@ -702,13 +712,25 @@ class Accounts:
                     values = None, "mail not sent", Caller("portal"), str(error)
                     await self._audit(connection, *values)
 
-        task = asyncio.create_task(deliver())
+        self._later(deliver())
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this after the answer."""
+
+        async def done() -> None:
+            try:
+                await work
+            except DatabaseError as error:
+                log.error("a mail is not sent: %s", error)
+
+        task = asyncio.create_task(done())
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
     async def drain(self) -> None:
         """Wait for mails that are under way."""
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        while self._under_way:
+            await asyncio.gather(*self._under_way, return_exceptions=True)
 
 
 async def audit(

@@ -15,6 +15,7 @@ from openoutcry.portal.settings import PortalFile
 from tests.support.portal.authenticator import Authenticator, text_of
 from tests.support.portal.people import DOMAIN, ORIGIN, PASSWORD
 from tests.support.portal.provider import LocalProvider
+from tests.support.waiting import BOUND_S
 from tests.system.portal.test_portal_people import at, logged_in, posted, with_passkey
 
 ANNA, NEW, THIEF = "anna@example.com", "anna@example.org", "thief@example.com"
@@ -356,5 +357,32 @@ def test_what_is_left_in_the_database_is_bounded(people, monkeypatch, table, oft
         await often(people, (await anna.get("/v1/me")).json()["id"])
         row = await people.database.row(f"select count(*) from {table}")
         assert 0 < row["count"] <= 6
+
+    people(test)
+
+
+@pytest.mark.promise(
+    "How long an answer about a mail takes does not show whether an address has an account",
+    group="portal",
+)
+@pytest.mark.parametrize("path", ["password/forget", "mail"])
+def test_the_answer_about_a_mail_does_not_wait_for_it(people, path):
+    """The code is made and written down after the answer."""
+
+    async def test(people):
+        anna, accounts, free = await people.person(ANNA), people.accounts, asyncio.Event()
+        new_code = accounts.new_code
+
+        async def held(*values):
+            await free.wait()
+            return await new_code(*values)
+
+        accounts.new_code = held
+        body = {"mail": ANNA} if path != "mail" else {"mail": NEW, **PROOF}
+        answer = await asyncio.wait_for(posted(anna, path, **body), BOUND_S)
+        assert answer.status_code == 202
+        free.set()
+        await accounts.drain()
+        assert people.mailbox.code(body["mail"])
 
     people(test)
