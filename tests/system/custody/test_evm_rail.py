@@ -194,7 +194,14 @@ def test_one_owner_or_a_stranger_is_not_enough(floor: EvmFloor, rail: EvmRail) -
     draft = rail.build([paying("a")], frozenset())
     digest = Batch.digest(batch_of(draft.body), floor.made.domain)
     one = {"signature": floor.owners[0].sign(digest).bytes65().hex()}
-    for answers in ([], [one], [one, one], [one, {"signature": "00" * 65}], [one, {}]):
+    for answers in (
+        [],
+        [one],
+        [one, one],
+        [one, {"signature": "00" * 65}],
+        [one, {}],
+        [one, {"signature": 5}],
+    ):
         with pytest.raises(Refused) as refused:
             rail.combine(draft, answers)
         assert refused.value.code == "bad_signature"

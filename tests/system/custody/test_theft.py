@@ -123,6 +123,10 @@ def test_one_stolen_signer_moves_nothing(desk):
     with pytest.raises(Refused) as error:
         rail.combine(made, [answer])
     assert error.value.code == "too_few_signatures"
+    for change in ({"key": 5}, {"key": "zz"}, {"key": ""}, {"signatures": []}, {"signatures": 7}):
+        with pytest.raises(Refused) as error:
+            rail.combine(made, [answer, answer | change])
+        assert error.value.code == "bad_signature", "and nothing else is raised"
     rail.signatures_needed = 1
     try:
         signed = rail.combine(made, [answer, answer])
