@@ -30,6 +30,12 @@ BY_NAME = re.compile(
 """Requests that count once by the key itself."""
 MOST_KEPT, FORGET_EVERY = 10_000, 100
 """Answers of a user; and after how many requests the present one's old answers are forgotten."""
+WEIGHTS = {
+    "POST /v1/login/passkey/begin": 20,
+    "POST /v1/login/provider/begin": 20,
+    "POST /v1/identity/papers": 50,
+}
+"""Of what a stranger has written down, or a user kept on the disk; any other request weighs 1."""
 OF_OPERATORS = "/v1/operator/"
 """Paths whose requests change nothing more when they come again, and whose callers are no users."""
 Handler = Callable[[Any], Awaitable[Any]]
@@ -136,7 +142,8 @@ def route_class(once: Once, limits: Limits) -> Any:
                 if not path.startswith("/v1/"):
                     return await original(request)
                 address = request.client.host if request.client else ""
-                limits.take(address, limits.weight_of(request.method, path, 1))
+                weight = WEIGHTS.get(f"{request.method} {path}", 1)
+                limits.take(address, limits.weight_of(request.method, path, weight))
                 if request.method == "GET":
                     return tagged(request, await original(request))
                 named = BY_NAME.fullmatch(f"{request.method} {request.url.path}")

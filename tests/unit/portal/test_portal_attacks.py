@@ -10,10 +10,13 @@ import random
 import threading
 from types import SimpleNamespace
 
+import httpx
 import msgpack
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import FastAPI
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from openoutcry.portal.accounts.accounts import Accounts
 from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey, public_key_of
@@ -22,6 +25,7 @@ from openoutcry.portal.accounts.errors import Declined, InvalidRequest, NotLogge
 from openoutcry.portal.database import DatabaseError, migrate, start_embedded
 from openoutcry.portal.history.reader import History
 from openoutcry.portal.native.callers import Asking, Callers, signed_text
+from openoutcry.portal.native.idempotency import route_class
 from openoutcry.portal.native.problems import EVERY_CODE
 from openoutcry.portal.native.stream import Session
 from openoutcry.portal.server import BODY_BYTES, Gate, text_pings
@@ -711,6 +715,34 @@ def test_a_body_that_is_too_long_or_never_ends_does_nothing(monkeypatch):
         assert await client.ask(b"x" * BODY_BYTES, b"y", more=False) == 413
         assert await client.ask(b"x") == 408
         assert client.lines == []
+
+    asyncio.run(run())
+
+
+def test_what_a_stranger_has_written_down_weighs_more_than_a_look():
+    """Each is a transaction of the database."""
+    made = FastAPI()
+    made.router.route_class = route_class(None, Limits(100))
+
+    @made.exception_handler(ApiError)
+    async def refused(request, error):
+        return JSONResponse({}, error.status)
+
+    @made.post("/v1/login/passkey/begin")
+    @made.get("/v1/markets")
+    async def answered():
+        return {}
+
+    async def run():
+        transport = httpx.ASGITransport(made, client=("192.0.2.1", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://portal") as client:
+            path = "/v1/login/passkey/begin"
+            begun = [(await client.post(path)).status_code for _ in range(6)]
+            assert begun == [200] * 5 + [429]
+        transport = httpx.ASGITransport(made, client=("192.0.2.2", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://portal") as client:
+            looks = [(await client.get("/v1/markets")).status_code for _ in range(6)]
+            assert looks == [200] * 6
 
     asyncio.run(run())
 
