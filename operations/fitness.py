@@ -36,6 +36,9 @@ DISK_SHARE, DISK_BYTES = 0.10, 20 << 30
 CERTIFICATE_DAYS = 30
 SPARE_DESCRIPTORS = 256
 SHMEM_HUGE, HUGE_BYTES = "sys/kernel/mm/transparent_hugepage/shmem_enabled", 2 << 20
+COLLAPSES, UNASKED = (6, 1), ("always", "within_size", "force")
+"""Linux from this version on makes huge pages for a segment that asks (ring/segment.py); an earlier
+one only with these settings."""
 
 BOUNDS = {
     row.setting for name, row in (OF_PARTICIPANTS | OF_CELLS).items() if name != "names_self_trade"
@@ -424,21 +427,23 @@ def memory(venue: VenueFile, host: Host) -> Iterator[Finding]:
         f"LimitMEMLOCK={wanted} (ulimit -l {wanted // 1024 + 1})",
         NOTE,
     )
-    reserved = host.number("proc/sys/vm/nr_hugepages") or 0
+    release = host.text("proc/sys/kernel/osrelease") or ""
+    version = tuple(map(int, re.findall(r"\d+", release)[:2]))
     mode = re.search(r"\[(\w+)\]", host.text(SHMEM_HUGE) or "")
-    by_advice = mode is not None and mode[1] in ("always", "within_size", "advise", "force")
+    missing = "" if mode else "the kernel has no transparent ones"
+    if mode and mode[1] == "deny":
+        missing = "shmem_enabled is deny"
+    elif mode and version < COLLAPSES and mode[1] not in UNASKED:
+        missing = f"Linux {release} makes none where shmem_enabled is {mode[1]}"
     pages = -(-wanted // HUGE_BYTES)
     yield _of(
         "host",
         "huge pages",
-        ""
-        if reserved or by_advice
-        else "none for shared memory: nothing is reserved, and "
-        + (f"shmem_enabled is {mode[1]}" if mode else "the kernel has no transparent ones"),
-        f"{reserved} reserved" if reserved else f"shmem_enabled is {mode[1] if mode else ''}",
+        f"none for shared memory: {missing}" if missing else "",
+        f"Linux {release} makes them for shared memory",
         f"rings and stamps are {wanted / 1e6:,.0f} MB: {pages} huge pages in place of "
         f"{wanted // 4096:,} small ones",
-        f"echo advise | sudo tee /{SHMEM_HUGE}",
+        f"echo within_size | sudo tee /{SHMEM_HUGE}",
         NOTE,
     )
 

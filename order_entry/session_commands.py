@@ -61,6 +61,9 @@ RESERVED, LAST = 8, 16
 """With less than 1/RESERVED of a session's stream left, new orders are refused; the rest is for the
 open ones.  With less than 1/LAST left, the next message ends the connection."""
 AHEAD = 4
+LANE_AHEAD = 4 * stage_words.BURST
+"""Commands that are on the lane at once, at most: so few that what belongs to each is still in the
+cache when the gateway takes it.  What does not fit waits at its session."""
 SWEEP_ROWS = 4096
 """Order rows that a step looks at when a lost session's orders go one by one."""
 QUEUE = constants.THROTTLE_QUEUE
@@ -77,7 +80,7 @@ def lane_room(context: SessionsContext) -> int:
     ring, mask = RingHeader(context.lane_ring), context.lane_mask
     last = RegionHeader(context.region).lane_seq
     if last + session_words.MESSAGES_A_TURN > context.lane_limit:
-        context.lane_limit = gate(ring) + mask + 1
+        context.lane_limit = gate(ring) + min(mask + 1, LANE_AHEAD)
     return context.lane_limit - last
 
 

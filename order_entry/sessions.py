@@ -117,7 +117,7 @@ class Sessions(State):
         check(spec)
         password_hasher()  # an error in the acceptor's process would not reach the operator
         sizes = sizes_of(spec, shared.geometry.stamps)
-        segment = shared.segment("sessions", session_region.region_bytes(sizes), huge_pages=True)
+        segment = shared.segment("sessions", session_region.region_bytes(sizes))
         region = session_region.SessionRegion(
             segment.words(0, session_region.region_bytes(sizes) // 8), sizes
         )
@@ -312,9 +312,9 @@ class Sessions(State):
             block[fix_words.CLOCK_OFFSET_NS // 8] = shared.control[control.EPOCH_OFFSET]
         stage.watch(SessionsContext.of(contexts.address_of(name)), self.stage_socket.fileno(), 0)
 
-    def touch_ahead(self) -> None:
+    def touch_ahead(self, wake: int) -> None:
         """In the stage's process, which is ready: keep its stores' next pages touched."""
-        TouchAhead(self.streams).start()
+        TouchAhead(self.streams).start(wake)
 
     def _restore(self, work: Work, published: int, event_seq: int) -> None:
         """Rows, tokens and streams as of the lane's last command and the last reported event."""

@@ -31,6 +31,7 @@ from openoutcry.pipeline.contract import words
 from openoutcry.wire import sockets
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import SharedWord, U32s, Words
+from openoutcry.wire.memory import copy56, copy64
 from openoutcry.wire.sockets import PROT_READ, PROT_READ_WRITE, map_shared, unmap
 
 ACTIVE, ENDED = constants.SHM_STATE_ACTIVE, constants.SHM_STATE_ENDED
@@ -44,6 +45,7 @@ CURSOR_AHEAD, CURSOR_BACK = constants.SHM_END_CURSOR_AHEAD, constants.SHM_END_CU
 STREAM_FULL, LOGGED_OUT = constants.SHM_END_STREAM_FULL, constants.SHM_END_LOGGED_OUT
 FULL_FAULT, LOGOUT = constants.FAULT_STREAM_FULL, constants.KIND_LOGOUT
 AHEAD = session_commands.AHEAD
+LINE_BYTES = REPLY_BYTES // 2
 DESCRIPTORS = 4
 """That come with a hand-over: the socket, the participant's process, requests, replies."""
 PIDFD_BIT = 1 << 32
@@ -216,8 +218,8 @@ def put_replies(context: SessionsContext, session: ShmSession) -> int:
     for number in range(written + 1, until + 1):
         source = data + REPLY_BYTES * (number - 1)
         slot = session.replies + HEADER_BYTES + REPLY_BYTES * (number - 1 & REPLY_SLOTS - 1)
-        for word in range(REPLY_BYTES // 8 - 1):
-            Words(slot)[word] = Words(source)[word]
+        copy64(slot, source)
+        copy56(slot + LINE_BYTES, source + LINE_BYTES)
         ShmReply(slot).seq = number
     if until > written:
         session.written = until

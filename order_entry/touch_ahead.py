@@ -13,12 +13,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from openoutcry.order_entry.stream import Stream
+from openoutcry.pipeline.contract.loop import sleep_on
 from openoutcry.pipeline.contract.shared import MADV_POPULATE_WRITE
+from openoutcry.wire.layout import SharedWord
 
 LEAST_BYTES, MOST_BYTES = 1 << 16, 1 << 21
 """Touched after the last message: as much as a store has already, within these bounds."""
-EVERY_S, QUIET_S = 0.005, 0.05
-"""Between two looks, after one that found something to touch and after one that did not."""
+EVERY_S, QUIET_S, IDLE_US = 0.005, 0.05, 1_000_000
+"""Between two looks, after one that found something to touch and after one that did not; and how
+much longer it sleeps while no stage has work."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
@@ -64,15 +67,22 @@ class TouchAhead:
                 done |= area.touch(used)
         return done
 
-    def start(self) -> None:
-        """Do it in a thread, on the cores that the run's supervisor has."""
-        threading.Thread(target=self.run, name="touch ahead", daemon=True).start()
+    def start(self, wake: int) -> None:
+        """Do it in a thread, on the cores that the run's supervisor has; ``wake``: address of the
+        word that counts when stages have work (contract/loop.py)."""
+        run = threading.Thread(target=self.run, args=[wake], name="touch ahead", daemon=True)
+        run.start()
 
-    def run(self) -> None:
+    def run(self, wake: int) -> None:
         """Until the process is ended: touch the pages ahead, on any core of the parent's."""
         with suppress(OSError):
             os.sched_setaffinity(0, os.sched_getaffinity(os.getppid()))
         # Without room, or on an old system, the stage touches its pages itself and reports it.
         with suppress(OSError):
             while True:
-                time.sleep(EVERY_S if self.once() else QUIET_S)
+                seen = SharedWord(wake).value
+                if self.once():
+                    time.sleep(EVERY_S)
+                else:
+                    time.sleep(QUIET_S)
+                    sleep_on(wake, seen, IDLE_US)

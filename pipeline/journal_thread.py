@@ -25,7 +25,7 @@ class Idle:
 
     def __init__(self, wake: int = 0) -> None:
         """``wake``: address of the word that counts when the stages before have work (0: none).  It
-        ends a long sleep, which is five times as long for that."""
+        ends a long sleep, which is twenty times as long for that."""
         self._busy_s = self._work_s = self._since_s = time.monotonic()
         self._wake, self._seen = wake, 0
         self._lone_s = loop.WOKEN_NS / 1e9 if wake else ALONE_S

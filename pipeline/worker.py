@@ -233,7 +233,8 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
     if apart:
         return _run_python(work, apart[0])
     stages = CompiledStages(work, group.stages)
-    stages.nap[loop.NAP_WAKE // 8] = work.shared.control.address + control_words.WOKEN
+    wake = work.shared.control.address + control_words.WOKEN
+    stages.nap[loop.NAP_WAKE // 8] = wake
     if not stages.probe and group.core not in isolated_cores():
         stages.nap[loop.NAP_US // 8] = NAP_US
         stages.nap[loop.NAP_QUIET_NS // 8] = QUIET_NS
@@ -241,13 +242,14 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
         stages.nap[loop.NAP_BUSY_NS // 8] = time.monotonic_ns()
         wake_in_time()
     if work.sessions is not None and work.sessions.stage_name in group.stages:
-        work.sessions.touch_ahead()
+        work.sessions.touch_ahead(wake)
     mark_ready(work.shared, group.stages)
     tell = state_teller(work, stages)
     while stages.run(SLICE_NS, leave_idle=False) != loop.FINISHED:
         stages.check()
         if tell is not None:
             tell()
+    loop.wake_sleepers(wake)  # what they wait for has ended
     return stages.outcome()
 
 

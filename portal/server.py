@@ -86,6 +86,9 @@ COUNTED = frozenset({*ROUTES, ("GET", "/healthz")})
 FAST_S, IDLE_S, LOOK_S = 0.0005, 0.003, 0.5
 """Between two looks at the journal while an answer is waited for, and otherwise; and between two
 looks for the venue's process.  What a session of this process says is looked at as it comes."""
+WORK_S, QUIET_S = 0.05, 0.1
+"""For so long after the venue's stages had work the portal looks each IDLE_S; then it sleeps until
+they have work again, for QUIET_S at a time."""
 log = logging.getLogger("outcry.portal")
 
 
@@ -202,6 +205,7 @@ class Portal:
             self.mirror, orders, self.native.markets, notices, self.native_quotes, self.made
         )
         self.feeds, self.user_data = Feeds(self.mirror), UserData(self.mirror)
+        self._work_until_s = 0.0
 
     def _native(self) -> Native:
         callers = Callers(self.accounts, self.signing, self.choices)
@@ -256,7 +260,8 @@ class Portal:
                 if loop.time() >= look_s:
                     self.mirror.look()
                     look_s = loop.time() + LOOK_S
-                self.mirror.poll()
+                if self.mirror.poll():
+                    self._work_until_s = loop.time() + WORK_S
                 last_error = ""
             except OutcryError as error:
                 if str(error) != last_error:
@@ -264,10 +269,20 @@ class Portal:
                     log.error("the venue's journal: %s", error)
                 await asyncio.sleep(LOOK_S)
             self._wake.clear()
-            pause_s = FAST_S if self.trading.waits else IDLE_S
+            pause_s = IDLE_S if loop.time() < self._work_until_s else QUIET_S
+            pause_s = FAST_S if self.trading.waits else pause_s
             timer = loop.call_later(pause_s, self._wake.set)  # wait_for would make a task each time
             await self._wake.wait()
             timer.cancel()
+
+    async def follow_stages(self) -> None:
+        """Have :meth:`follow` look as soon as the venue's stages have work; until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            if await asyncio.to_thread(self.mirror.wait_for_work, QUIET_S):
+                self._work_until_s = loop.time() + WORK_S
+                self._wake.set()
+                await asyncio.sleep(WORK_S / 2)
 
     @contextlib.asynccontextmanager
     async def running(self, app: Any) -> AsyncIterator[None]:
@@ -277,6 +292,7 @@ class Portal:
         await self.notices.notices.begin()
         work = [
             self.follow(),
+            self.follow_stages(),
             self.feeds.run(),
             self.people.run(),
             self.withdrawals.run(),

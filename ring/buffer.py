@@ -61,6 +61,7 @@ class Buffer:
         blocking: bool = False,
         huge_pages: bool = False,
         lock: bool = False,
+        reserved: bool = True,
     ) -> Self:
         """Make a ring of ``capacity`` records (a power of two).
 
@@ -68,8 +69,8 @@ class Buffer:
         which must come before it: a pipeline, a diamond.  The mapping ``pools`` gives each pool's
         number of workers; each record goes to one of them, and a consumer may depend on a pool too.
         With ``multi_producer``, several processes publish.  With ``blocking``, producers wake
-        sleeping readers, at a fence a publication.  For ``huge_pages`` and ``lock`` see
-        :meth:`Segment.create`; ``segment.refused`` lists what the host refused.
+        sleeping readers, at a fence a publication.  For ``huge_pages``, ``lock`` and ``reserved``
+        see :meth:`Segment.create`; ``segment.refused`` lists what the host refused.
 
         Raises ``ValueError`` for a wrong geometry, and :class:`SegmentError` when the name is taken
         or the memory is not available.
@@ -80,7 +81,7 @@ class Buffer:
         slot_bytes = dtype.itemsize
         pool_count = len(pools or {})
         size = layout.SLOTS + capacity * slot_bytes + 8 * capacity * pool_count
-        segment = Segment.create(name, size, huge_pages=huge_pages, lock=lock)
+        segment = Segment.create(name, size, huge_pages, lock, reserved)
         try:
             header = segment.words(0, layout.SLOTS // 8)
             owner = ProcessIdentity.mine()

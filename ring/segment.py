@@ -79,18 +79,25 @@ class Segment:
 
     @classmethod
     def create(
-        cls, name: str, size_bytes: int, huge_pages: bool = False, lock: bool = False
+        cls,
+        name: str,
+        size_bytes: int,
+        huge_pages: bool = False,
+        lock: bool = False,
+        reserved: bool = True,
     ) -> "Segment":
         """Make a segment of zeros with mode 0600.
 
         Every page is reserved here: a full /dev/shm is an error now, not a SIGBUS later.  Raises
         :class:`SegmentError` if the name is taken or the space is not there.  Huge pages and
-        ``lock`` (no page is ever swapped out) are wishes: see ``refused``.
+        ``lock`` (no page is ever swapped out) are wishes: see ``refused``.  Unless ``reserved``,
+        none are taken from a hugetlbfs mount, where they are set aside for others (DPDK).
         """
         if find_place(name):
             raise SegmentError(f"shared memory {_path(name)} is there already")
         refused: list[str] = []
-        segment = _create_huge(cls, name, size_bytes, refused) if huge_pages else None
+        takes = huge_pages and reserved
+        segment = _create_huge(cls, name, size_bytes, refused) if takes else None
         if segment is None:
             segment = _create_small(cls, name, size_bytes)
             if huge_pages:

@@ -55,7 +55,7 @@ FUTEX_MASK = 0xFFFFFFFF
 WOKEN_NS = WAKE_NS + 1_000_000
 """For so long after work a process that is woken naps no longer than LONE_NAP_US; then work would
 wake it."""
-LONG_SLEEP_US = 20_000
+LONG_SLEEP_US = 80_000
 """A process that is woken sleeps so long at most, after a time as long as MAX_NAP_US needs."""
 LOOK_ROUNDS = 128
 AWAY_NS, CROWDED_NS = 1_000_000, 100_000_000
@@ -150,12 +150,18 @@ def note_work(nap: Nap, now: int) -> None:
 
 
 @kernel
+def wake_sleepers(wake: int) -> None:
+    """Wake the processes that sleep on the word."""
+    fetch_add(wake, 1)
+    futex_wake(wake)
+
+
+@kernel
 def wake_others(nap: Nap, now: int) -> None:
     """Work has come: wake the processes that sleep until then."""
     if nap.wake != 0 and now - nap.woke_ns > WAKE_NS:
         nap.woke_ns = now
-        fetch_add(nap.wake, 1)
-        futex_wake(nap.wake)
+        wake_sleepers(nap.wake)
 
 
 @kernel
@@ -167,7 +173,7 @@ def sleep_on(wake: int, seen: int, us: int) -> int:
 
 @kernel
 def sleep_until_woken(nap: Nap, seen: int, now: int) -> None:
-    """Sleep as long as a loop naps, or five times as long if the word ``nap.wake`` is waited for;
+    """Sleep as long as a loop naps, or twenty times as long if the word ``nap.wake`` is waited for;
     ``seen``: its value before the last look for work.  What is woken has work soon."""
     us = nap_us(nap, now, ALONE_NS if nap.wake == 0 else WOKEN_NS)
     if nap.wake == 0 or us <= LONE_NAP_US:

@@ -21,6 +21,7 @@ from openoutcry.pipeline.contract.table import RECORD_TYPES, Geometry, Topology,
 from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, layout
 from openoutcry.ring.policy import needed
 from openoutcry.ring.segment import segment_name
+from openoutcry.ring.sigbus import ALIGN_BYTES
 from openoutcry.wire import ORDER_DTYPE, RECORD_BYTES
 
 LANE_WORDS = "lane"
@@ -139,9 +140,14 @@ class Shared:
     def _name(self, what: str) -> str:
         return segment_name(ProcessIdentity.mine(), what)
 
-    def segment(self, what: str, size_bytes: int, huge_pages: bool = False) -> Segment:
-        """One more of the run's segments; huge pages, where they are wished, if they can be had."""
-        segment = Segment.create(self._name(what), size_bytes, huge_pages)
+    def segment(self, what: str, size_bytes: int, hot: bool = True) -> Segment:
+        """One more of the run's segments.  A hot one is locked in memory and has huge pages, as far
+        as the host allows it and there is one to fill: the wait for the address of a small page
+        was 50 ns and more of each order's time in each table of several megabytes."""
+        huge = hot and size_bytes >= ALIGN_BYTES
+        segment = Segment.create(
+            self._name(what), size_bytes, huge_pages=huge, lock=hot, reserved=False
+        )
         self._segments.append(segment)
         return segment
 
@@ -157,7 +163,16 @@ class Shared:
                     f"{capacity // 2}, half of ring {name}"
                 )
         consumers += [reader.name for reader in released]
-        ring = RingBuffer.create(self._name(name), capacity, RECORD_TYPES[record], consumers)
+        dtype = RECORD_TYPES[record]
+        ring = RingBuffer.create(
+            self._name(name),
+            capacity,
+            dtype,
+            consumers,
+            huge_pages=dtype.itemsize * capacity >= ALIGN_BYTES,
+            lock=True,
+            reserved=False,
+        )
         self._segments.append(ring.segment)
         for reader in released:
             # Nothing waits for it before it comes, and producers know that it may.
@@ -172,7 +187,7 @@ class Shared:
         is restarted finds its place by counting; returns how many.  Grows by doubling where the
         source does not say how many it has."""
         capacity = max(1, min(limit, hint if hint is not None else 1 << 16))
-        segment = self.segment(f"preloaded-{lane}", capacity * RECORD_BYTES)
+        segment = self.segment(f"preloaded-{lane}", capacity * RECORD_BYTES, hot=False)
         count = 0
         for chunk in chunks:
             chunk = chunk[: limit - count]

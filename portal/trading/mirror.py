@@ -5,6 +5,7 @@ every other machine that the venue waits for: a crash takes nothing back that wa
 is then the venue's state after that command, to the unit.
 """
 
+import time
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.block import Block
 from openoutcry.order_entry.command_metadata import BLOCK_KEY, FLAG_INTERNAL, unpack
 from openoutcry.pipeline.contract import control as control_words
+from openoutcry.pipeline.contract.loop import sleep_on
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
 from openoutcry.portal.trading.instruments import Markets
 from openoutcry.portal.trading.orders import (
@@ -41,6 +43,7 @@ from openoutcry.wire.enum_numbers import EVENT_FLAG_AUCTION as AUCTION
 from openoutcry.wire.enum_numbers import EVENT_KIND_PHASE_CHANGED as PHASE_CHANGED
 from openoutcry.wire.enums import Phase, Side
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.layout import SharedWord
 from openoutcry.wire.notes import fee_is_of_base, fee_units
 from openoutcry.wire.off_book import is_off_book
 
@@ -113,6 +116,7 @@ class Mirror:
         self._next: Block | None = None
         self._pipeline: RunningPipeline | None = None
         self._releasing: list[int] = []
+        self._woken: tuple[RunningPipeline | None, int] = (None, 0)
 
     # The venue's process
 
@@ -145,6 +149,19 @@ class Mirror:
             return 2**62
         at = control_words.STAGE_SAFE_SEQ
         return min(self._pipeline.control.stage(index, at) for index in self._releasing)
+
+    def wait_for_work(self, seconds: float) -> bool:
+        """Sleep, so long at most, until the venue's stages have work; True if they had some since
+        the last call.  For one thread that does nothing else."""
+        pipeline = self._pipeline  # mapped as long as it is waited for
+        if pipeline is None:
+            time.sleep(seconds)
+            return True
+        wake = pipeline.control.address + control_words.WOKEN
+        known, seen = self._woken
+        has_worked = known is not pipeline or sleep_on(wake, seen, int(seconds * 1e6)) != 0
+        self._woken = pipeline, SharedWord(wake).value
+        return has_worked
 
     # Following
 

@@ -67,14 +67,18 @@ def test_what_is_missing_for_locked_memory_and_huge_pages(tmp_path, monkeypatch)
     assert states(fitness.memory, file, host)["huge pages"] == "note"
     switch = tmp_path / fitness.SHMEM_HUGE
     switch.parent.mkdir(parents=True)
-    for mode, state in (("never", "note"), ("advise", "good"), ("always", "good")):
-        switch.write_text(f"always advise [{mode}] deny\n")
+    release = tmp_path / "proc" / "sys" / "kernel" / "osrelease"
+    release.parent.mkdir(parents=True)
+    for version, mode, state in (
+        ("5.10.0-8-amd64", "never", "note"),
+        ("5.10.0-8-amd64", "advise", "note"),
+        ("5.10.0-8-amd64", "within_size", "good"),
+        ("6.1.0-20-amd64", "never", "good"),
+        ("6.12", "deny", "note"),
+    ):
+        release.write_text(f"{version}\n")
+        switch.write_text(f"always advise [{mode}]\n")
         assert states(fitness.memory, file, host)["huge pages"] == state
-    switch.write_text("[never]\n")
-    reserved = tmp_path / "proc" / "sys" / "vm" / "nr_hugepages"
-    reserved.parent.mkdir(parents=True)
-    reserved.write_text("64\n")
-    assert states(fitness.memory, file, host)["huge pages"] == "good"
 
 
 def test_a_check_that_fails_costs_itself_alone(tmp_path, monkeypatch):

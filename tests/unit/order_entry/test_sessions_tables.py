@@ -1,6 +1,7 @@
 """What sessions keep in memory and files: metadata packed and given back, rows by number, tokens
 found exactly, the stream store through deaths; each fast kernel against its slow reference."""
 
+import itertools
 import random
 
 import numpy as np
@@ -160,6 +161,37 @@ def test_an_events_row_belongs_to_its_participant():
 
 
 SESSIONS = 3
+
+
+@pytest.mark.parametrize("name", [b"ORD%011d", b"%014d"], ids=["letters", "digits"])
+def test_tokens_that_are_counted_up_lie_in_one_line_of_the_index(name):
+    """Eight, which the last character's three lowest bits tell apart; so do numbers."""
+    for counted in (
+        [name % number for number in range(7_000, 7_008)],
+        [number.to_bytes(8, "little") for number in range(800, 808)],
+    ):
+        words, memory = make_table(64)
+        table, lines = words.ctypes.data, set()
+        for token in counted:
+            held, at = token_address(token)
+            assert tokens.put_token(table, 1, at, 1) == 1
+            slot = tokens.find_slot(table, 1, at, tokens.token_hash(table, 1, at))
+            lines.add((slot - memory.ctypes.data) // 64)
+        assert len(lines) == 1
+
+
+def test_tokens_of_one_line_are_found_beyond_it():
+    """All 64 that differ in bits which only choose a place in the line."""
+    words, _memory = make_table(128)
+    table, known = words.ctypes.data, {}
+    for first, last in itertools.product(range(8), repeat=2):
+        token = bytes([64 + first]) + b"RD0000000000" + bytes([48 + last])
+        held, at = token_address(token)
+        assert tokens.put_token(table, 1, at, 8 * first + last + 1) == 1
+        known[token] = 8 * first + last + 1
+    for token, number in known.items():
+        held, at = token_address(token)
+        assert tokens.number_of(table, 1, at) == number
 
 
 def make_table(capacity):

@@ -71,4 +71,5 @@ def test_a_system_that_cannot_is_told_once(monkeypatch):
     ahead = TouchAhead([stream])
     with pytest.raises(OSError, match="madvise"):
         ahead.once()
-    ahead.run()
+    wake = np.zeros(1, np.int64)
+    ahead.run(wake.ctypes.data)
