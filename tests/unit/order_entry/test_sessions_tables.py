@@ -173,7 +173,7 @@ def test_tokens_that_are_counted_up_lie_in_one_line_of_the_index(name):
         words, memory = make_table(64)
         table, lines = words.ctypes.data, set()
         for token in counted:
-            held, at = token_address(token)
+            _held, at = token_address(token)
             assert tokens.put_token(table, 1, at, 1) == 1
             slot = tokens.find_slot(table, 1, at, tokens.token_hash(table, 1, at))
             lines.add((slot - memory.ctypes.data) // 64)
@@ -186,11 +186,11 @@ def test_tokens_of_one_line_are_found_beyond_it():
     table, known = words.ctypes.data, {}
     for first, last in itertools.product(range(8), repeat=2):
         token = bytes([64 + first]) + b"RD0000000000" + bytes([48 + last])
-        held, at = token_address(token)
+        _held, at = token_address(token)
         assert tokens.put_token(table, 1, at, 8 * first + last + 1) == 1
         known[token] = 8 * first + last + 1
     for token, number in known.items():
-        held, at = token_address(token)
+        _held, at = token_address(token)
         assert tokens.number_of(table, 1, at) == number
 
 

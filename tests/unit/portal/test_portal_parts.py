@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openoutcry.pipeline.contract import control, loop
 from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey
 from openoutcry.portal.accounts.passwords import totp_step
 from openoutcry.portal.accounts.secret_key import SecretKey
@@ -25,6 +27,7 @@ from openoutcry.portal.spot.trade import INSUFFICIENT, Trading
 from openoutcry.portal.spot.user_data import LASTS_S, ListenKeys
 from openoutcry.portal.trading.broker import NewOrder, Refusal
 from openoutcry.portal.trading.instruments import AmountError, Market, text_of, units_of
+from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.orders import REJECTED, Order, ParticipantOrders
 from openoutcry.portal.trading.public import INTERVALS, Candle, Tape, Trade, bounds, with_gaps
 from openoutcry.risk.bits import RISK_REASON, RiskBit
@@ -299,3 +302,15 @@ def test_gaps_between_candles_are_filled_up_to_a_number(places, most, are_last, 
         whole.append(candle)
     wanted = whole[-most:] if are_last else whole[:most]
     assert with_gaps(made, interval, most, are_last) == wanted
+
+
+def test_a_portal_sleeps_until_the_stages_have_work():
+    words = np.zeros(control.CONTROL_BYTES // 8, np.int64)
+    venue = SimpleNamespace(control=SimpleNamespace(address=words.ctypes.data))
+    mirror = object.__new__(Mirror)
+    mirror._pipeline, mirror._woken = venue, (None, 0)
+    assert mirror.wait_for_work(0.001), "of a venue that it has just found it knows nothing"
+    assert not mirror.wait_for_work(0.001)
+    loop.wake_sleepers(words.ctypes.data + control.WOKEN)
+    assert mirror.wait_for_work(60), "what came since the last call ends the sleep at once"
+    assert not mirror.wait_for_work(0.001)
