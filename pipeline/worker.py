@@ -31,7 +31,7 @@ from openoutcry.pipeline.stall import DUMP_SIGNAL
 from openoutcry.replay.checkpoint import recover_from_any
 from openoutcry.replay.replay import depth_of
 from openoutcry.ring import ProcessIdentity
-from openoutcry.ring.sigbus import set_handler
+from openoutcry.ring.sigbus import lock_memory, set_handler
 from openoutcry.risk import rebalance
 from openoutcry.risk.partitioned import pieces
 from openoutcry.wire import OutcryError
@@ -241,6 +241,8 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
         # A stage whose work never comes (an unused port) may nap as well.
         stages.nap[loop.NAP_BUSY_NS // 8] = time.monotonic_ns()
         wake_in_time()
+    for engine in stages.engines.values():
+        lock_memory(engine.address, engine.arena.nbytes)
     if work.sessions is not None and work.sessions.stage_name in group.stages:
         work.sessions.touch_ahead(wake)
     mark_ready(work.shared, group.stages)

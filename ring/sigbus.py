@@ -238,6 +238,12 @@ class Mapping:
             close(self._fd)
 
 
+def lock_memory(address: int, size_bytes: int) -> bool:
+    """Keep this process's own memory from being swapped out or moved; False if that is not
+    allowed."""
+    return not _libc.mlock(address, size_bytes)
+
+
 def _round_up(size_bytes: int, multiple: int) -> int:
     return -(-size_bytes // multiple) * multiple
 

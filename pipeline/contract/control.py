@@ -194,7 +194,7 @@ class Control:
     @classmethod
     def create(cls, name: str, table_text: str = "{}") -> "Control":
         """``table_text``: the topology of the run (``Topology.to_json``)."""
-        control = cls(Segment.create(name, CONTROL_BYTES))
+        control = cls(Segment.create(name, CONTROL_BYTES, lock=True))
         control._set_table(table_text)
         owner = ProcessIdentity.mine()
         control[LAYOUT] = int(np.uint64(LAYOUT_HASH).view(np.int64))
