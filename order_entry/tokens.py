@@ -8,9 +8,10 @@ in the table itself, 64 sessions in half a gigabyte: the wait for an entry's pag
 sessions stage's time.
 
 The hash is multilinear with secret keys (Lemire and Kaser, "Strongly universal string hashing is
-fast"): a client that chooses its tokens cannot choose where they collide.  The three lowest bits of
-the last character of an OUCH token, or of a number, only choose a place in the line of eight slots
-that all other bits lead to.  So eight tokens that are counted up lie in one line of the cache.
+fast"): a client that chooses its tokens cannot choose where they collide.  All bits but
+three lead to a line of eight slots.  Those three, the lowest of the last character of an OUCH token
+or of a number, choose a place in it.  So eight tokens that are counted up lie in one line of the
+cache.
 """
 
 import secrets
@@ -112,8 +113,8 @@ def short_hash(table: int, session: int, first: int, second: int, third: int) ->
 
 @kernel
 def first_place(table: TokenTable, hashed: int, first: int, second: int) -> int:
-    """The slot at which the search begins for a token with this hash and these first two words: in
-    the line of the hash that the token has without the bits that are counted up."""
+    """The slot at which the search for a token begins: in the line that the hash without the bits
+    that are counted up leads to.  ``first`` and ``second``: the token's first two words."""
     keys, low = table + TABLE_KEYS, first & LINE_SLOTS - 1
     high = second >> COUNTED_AT & LINE_SLOTS - 1
     counted = mul_wrapping(Words(keys)[2], low)

@@ -141,9 +141,9 @@ class Shared:
         return segment_name(ProcessIdentity.mine(), what)
 
     def segment(self, what: str, size_bytes: int, hot: bool = True) -> Segment:
-        """One more of the run's segments.  A hot one is locked in memory and has huge pages, as far
-        as the host allows it and there is one to fill: the wait for the address of a small page
-        was 50 ns and more of each order's time in each table of several megabytes."""
+        """One more of the run's segments.  A hot one is locked in memory, and has huge pages if it
+        fills one, as far as the host allows it.  The wait for the address of a small page was 50 ns
+        and more of each order's time, in each table of several megabytes."""
         huge = hot and size_bytes >= ALIGN_BYTES
         segment = Segment.create(
             self._name(what), size_bytes, huge_pages=huge, lock=hot, reserved=False
