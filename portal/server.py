@@ -491,14 +491,8 @@ class Gate:
             nonlocal size, is_whole, refusal
             if is_whole:
                 return await receive()
-            try:
-                async with asyncio.timeout(BODY_S):  # wait_for would make a task each time
-                    message = await receive()
-            except TimeoutError:
-                refusal = problem(408, "timeout", f"a body comes within {BODY_S:.0f} s")
-                raise ClientGone from None
-            if message["type"] == "http.disconnect":
-                refusal = problem(400, "cut_off", "the body was cut off")
+            message, refusal = await _part_of_body(receive)
+            if refusal is not None:
                 raise ClientGone
             size += len(message.get("body", b""))
             is_whole = not message.get("more_body", False)
@@ -545,6 +539,18 @@ class Gate:
         if refusal is not None and not is_begun:
             answer, refusal = refusal, None
             await answer(scope, receive, with_headers)
+
+
+async def _part_of_body(receive: Any) -> tuple[Any, Any]:
+    """The next message of a body, or the answer to one that does not come."""
+    try:
+        async with asyncio.timeout(BODY_S):  # wait_for would make a task each time
+            message = await receive()
+    except TimeoutError:
+        return None, problem(408, "timeout", f"a body comes within {BODY_S:.0f} s")
+    if message["type"] == "http.disconnect":
+        return None, problem(400, "cut_off", "the body was cut off")
+    return message, None
 
 
 async def _refuse(scope: Any, receive: Any, send: Any) -> None:
