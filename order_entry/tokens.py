@@ -113,8 +113,8 @@ def short_hash(table: int, session: int, first: int, second: int, third: int) ->
 
 @kernel
 def first_place(table: TokenTable, hashed: int, first: int, second: int) -> int:
-    """The slot at which the search for a token begins: in the line that the hash without the bits
-    that are counted up leads to.  ``first`` and ``second``: the token's first two words."""
+    """The slot at which the search for a token begins.  The hash without the bits that are counted
+    up leads to its line.  The token's first two words are ``first`` and ``second``."""
     keys, low = table + TABLE_KEYS, first & LINE_SLOTS - 1
     high = second >> COUNTED_AT & LINE_SLOTS - 1
     counted = mul_wrapping(Words(keys)[2], low)
