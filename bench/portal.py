@@ -74,9 +74,13 @@ def bench_portal(
                 with venue.portal(1) as process:
                     for measure in rotated([over_rest, over_sockets], number):
                         measure(setup, number, add)
+                    progress("  own events")
                     events(setup, add)
+                    progress("  idle WebSockets")
                     idle(setup, process, add)
+                progress("  two processes")
                 throughput(setup, add)
+                progress("  attackers")
                 attacks(setup, number, add)
 
             gathered.run(one)

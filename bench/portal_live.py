@@ -244,6 +244,7 @@ def framed(text: str) -> bytes:
 def order(person: Person, price: str = "0.01") -> dict[str, Any]:
     """An order that is far from every other one and ends at once."""
     terms = {"symbol": "BTCUSD", "side": "BUY", "type": "LIMIT", "timeInForce": "IOC"}
+    terms["recvWindow"] = "60000"  # one that waits long is slow, and not refused
     return terms | {"quantity": "0.0001", "price": price, "newOrderRespType": "ACK"}
 
 

@@ -44,7 +44,7 @@ orders_a_day = 100000000
 UNKNOWN = (-1001, -1007, -1000)
 ROUND_ORDERS = 6
 """Orders that are answered after each kill, at least."""
-KILLS_A_VENUE = 25
+KILLS_A_VENUE = 10
 """Then another venue is made: a participant has 200 open orders."""
 
 
