@@ -93,7 +93,7 @@ def send(
         if result["stopped"]:
             click.echo(f"stopped: {result['stopped']}")
         elif result["unanswered"]:
-            click.echo(f"gave up on {result['unanswered']:,}: no reply for {TIMEOUT_S:g} s")
+            click.echo(f"gave up on {result['unanswered']:,} orders: no reply for {TIMEOUT_S:g} s")
     if result["unanswered"] or result["stopped"]:
         sys.exit(1)
 

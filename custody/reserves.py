@@ -191,7 +191,7 @@ def _lock_of(one: dict[str, Any], signers: list[bytes]) -> bytes:
         enough = bytes.fromhex(key) in signers
         lock = b"\x00\x14" + hash160(bytes.fromhex(key))
     if not enough or (script and script[0] != 0x50 + NEEDED):
-        raise ReservesError(f"{one['txid']}: those who signed cannot spend this output")
+        raise ReservesError(f"{one['txid']}: the keys that signed cannot spend this output")
     return lock
 
 
@@ -218,7 +218,7 @@ def proven(proof: bytes) -> tuple[str, list[str]]:
     count = int.from_bytes(proof[at : at + 4], "little")
     hashes_count, at = proof[at + 4], at + 5
     if hashes_count >= 0xFD or not 0 < count < 1 << 20:
-        raise ReservesError("a proof of another shape")
+        raise ReservesError("the proof's fields are not those of a proof of reserves")
     hashes = [proof[at + 32 * n : at + 32 * (n + 1)] for n in range(hashes_count)]
     at += 32 * hashes_count
     flags = proof[at + 1 : at + 1 + proof[at]]

@@ -182,7 +182,7 @@ def adjusted(contract: Contract, new: int, old: int) -> Contract:
     settled in cash instead.
     """
     if new < 1 or old < 1:
-        raise ValueError(f"{contract.symbol}: a ratio is of two numbers of 1 or more")
+        raise ValueError(f"{contract.symbol}: a ratio needs two numbers of 1 or more")
     if contract.inverse:
         raise ValueError(f"{contract.symbol}: an inverse contract is settled instead")
     changed: dict[str, int] = {}

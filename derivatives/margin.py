@@ -130,7 +130,9 @@ class Parameters:
             if not 2 <= len(named) <= MAX_LEGS or len(set(named)) != len(named):
                 raise ValueError(f"an offset has 2 to {MAX_LEGS} legs of different commodities")
             if any(not 0 <= one < count for one in named) or not 0 <= offset.rate <= PART:
-                raise ValueError("an offset's legs exist, and its rate is at most the whole")
+                raise ValueError(
+                    "an offset's legs must exist, and its rate must be at most the whole"
+                )
             if any(leg.side not in (1, -1) or not 1 <= leg.ratio <= PART for leg in offset.legs):
                 raise ValueError("a leg's side is 1 or -1, and its ratio 1 to a million")
 

@@ -201,7 +201,7 @@ class AgentMarket:
         spread: int = 1,
     ) -> None:
         if minutes < 2 or sessions < 1 or crowd < 1:
-            raise FlowError("an agent market has sessions of two minutes or more, and a crowd")
+            raise FlowError("an agent market needs sessions of two minutes or more, and a crowd")
         self.seed, self.random = seed, random.Random(seed)
         self.steps = minutes * 60 * SECOND_STEPS
         self.sessions, self.crowd, self.scripts = sessions, crowd, scripts

@@ -45,7 +45,7 @@ def asset_named(books: Books, name: str) -> int:
     names = [one for one, _ in books.wallets]
     if name not in names:
         raise LedgerError(
-            f"{name!r}: no asset with wallets; known are {', '.join(names) or 'none'}"
+            f"{name!r}: no asset with wallets; there are {', '.join(names) or 'none'}"
         )
     return lay.MONEY_SLOTS + names.index(name)
 

@@ -434,7 +434,7 @@ def messages(jetstream: JetStream, first: int, until: int) -> Iterator[tuple[int
                 if entry[0] != number:
                     raise ReplicaError(
                         f"{jetstream.stream}: message {number} is missing, {entry[0]} is there: "
-                        "the server that leads has a hole"
+                        "the leading server's store has a gap"
                     )
                 number += 1
                 yield entry

@@ -305,7 +305,9 @@ class Desk:
             raise Refusal(f"bid {bid} is above ask {ask}")
         needed = {BUY: [ask], SELL: [bid], 0: [bid, ask]}[one.side]
         if None in needed or not 0 <= quantity <= one.quantity:
-            raise Refusal("a quote needs each side that was asked for, and no more quantity")
+            raise Refusal(
+                "a quote must have each side that was asked for, and at most the quantity"
+            )
 
         def effect() -> int:
             for number, old in one.quotes.items():

@@ -67,7 +67,7 @@ def address_from_text(text: str) -> bytes:
     try:
         address = bytes.fromhex(plain)
     except ValueError:
-        raise AddressError("an address has the digits 0-9 and a-f only") from None
+        raise AddressError("an address may have only the digits 0-9 and a-f") from None
     if address == NO_ADDRESS:
         raise AddressError("this is the zero address: what is sent there is lost")
     if address_text(address) != text:

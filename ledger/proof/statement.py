@@ -72,7 +72,7 @@ def check(statement: Statement, inclusion: Inclusion) -> None:
     """Raise ``ProofError`` unless the proof leads to the statement's root, hash and sums."""
     if len(inclusion.balances) != len(statement.assets):
         raise ProofError(
-            f"balances of {len(inclusion.balances)} assets, stated are {len(statement.assets)}"
+            f"the proof has {len(inclusion.balances)} assets, the statement {len(statement.assets)}"
         )
     root = root_of(inclusion, statement.member_count)
     if root.sums != statement.sums:
@@ -89,14 +89,14 @@ def check_own(
     balances: units by asset; what is not named is not compared.
     """
     if inclusion.member != member:
-        raise ProofError(f"the proof is of member {inclusion.member!r}, not of {member!r}")
+        raise ProofError(f"the proof is for member {inclusion.member!r}, not for {member!r}")
     check(statement, inclusion)
     proven = dict(zip(statement.assets, inclusion.balances, strict=True))
     for asset, units in balances.items():
         if asset not in proven:
             raise ProofError(f"nothing is stated of {asset}")
         if proven[asset] != units:
-            raise ProofError(f"{asset}: proven are {proven[asset]}, and {units} are expected")
+            raise ProofError(f"{asset}: {proven[asset]} are proven, {units} expected")
 
 
 def signed(statement: Statement, private_key: bytes, challenge: bytes = b"") -> bytes:

@@ -157,7 +157,7 @@ class Callers:
             try:
                 body = (await request.body()).decode("utf-8")
             except UnicodeDecodeError:
-                raise NotLoggedIn("a request that is signed has a body of UTF-8") from None
+                raise NotLoggedIn("the body of a signed request must be UTF-8") from None
             query = f"?{request.url.query}" if request.url.query else ""
             path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
             at, signature = headers.get("x-timestamp", ""), headers.get("x-signature", "")

@@ -64,7 +64,7 @@ def key_of(request: Any) -> str:
     key = str(request.headers.get(HEADER, ""))
     if not CLIENT_ID.fullmatch(key):
         raise KeyMissing(
-            "Idempotency-Key: 1 to 36 letters, digits and . : / _ -, another for each new request"
+            "Idempotency-Key: 1 to 36 letters, digits and . : / _ -, and a new one for each request"
         )
     return key
 

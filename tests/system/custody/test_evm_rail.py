@@ -100,7 +100,7 @@ def test_a_block_has_what_came_to_our_addresses(floor: EvmFloor) -> None:
 def test_a_second_node_must_have_the_same_block(floor: EvmFloor) -> None:
     with anvil() as other:
         chain = EvmChain("EVM", floor.node, floor.made.wallet, other.node)
-        with pytest.raises(NodeError, match="has not come to block"):
+        with pytest.raises(NodeError, match="has not reached block"):
             chain.content(chain.tip(), Looked())
         other.mine(chain.tip().height)
         with pytest.raises(NodeError, match="two nodes have different blocks"):

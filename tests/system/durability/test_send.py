@@ -281,7 +281,7 @@ def test_the_command_says_that_it_gave_up(monkeypatch: pytest.MonkeyPatch) -> No
         done = CliRunner().invoke(command.send, ["--to", to, "--orders", "3"])
     assert done.exit_code == 1
     assert "0 acknowledged, 3 unanswered\n" in done.output
-    assert done.output.endswith("gave up on 3: no reply for 0.2 s\n")
+    assert done.output.endswith("gave up on 3 orders: no reply for 0.2 s\n")
 
 
 @pytest.mark.promise(

@@ -95,5 +95,5 @@ def test_a_lobster_file_has_the_book_and_what_traded(day, tmp_path):
             expected[bar.symbol] += bar.volume_lots
     assert traded == expected
     assert kinds == {1, 2, 3, 4, 5, 6}
-    with pytest.raises(FeedError, match="are of one instrument: give --symbol"):
+    with pytest.raises(FeedError, match="hold one instrument: give --symbol"):
         write_lobster(home, tmp_path / "x.csv", None)

@@ -73,7 +73,7 @@ def test_cases_of_a_market_are_found_shown_and_closed(outcry, outcry_json, sampl
     assert shown["status"] == "closing"
     again = outcry("surveillance", "close", day, number, "--why", "agreed upon")
     assert again.returncode == 1
-    assert "another has to agree" in again.stderr
+    assert "another person has to agree" in again.stderr
     out = tmp_path / "cases.json"
     assert outcry("surveillance", "export", day, "--out", out).returncode == 0
     exported = json.loads(out.read_text())

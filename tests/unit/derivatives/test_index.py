@@ -202,7 +202,7 @@ def test_marks_of_options_keep_to_what_arbitrage_allows(seed):
     ("smiles", "text"),
     [
         ((), "a surface has smiles"),
-        ((Smile(1, (2, 1), (1, 1)),), "ratios are positive and increase"),
+        ((Smile(1, (2, 1), (1, 1)),), "ratios must be positive and increase"),
         ((Smile(1, (1, 2), (1,)),), "a volatility at each ratio"),
     ],
 )

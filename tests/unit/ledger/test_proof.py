@@ -159,11 +159,11 @@ def test_swapped_siblings_are_refused(tree, stated):
 
 def test_another_members_proof_is_refused(tree, stated):
     other = tree.inclusion("member 4")
-    with pytest.raises(ProofError, match="is of member 'member 4'"):
+    with pytest.raises(ProofError, match="is for member 'member 4'"):
         check_own(stated, other, "member 3", {})
     with pytest.raises(ProofError):
         check_own(stated, replace(other, member="member 3"), "member 3", {})
-    with pytest.raises(ProofError, match="BTC: proven are 4, and 5 are expected"):
+    with pytest.raises(ProofError, match="BTC: 4 are proven, 5 expected"):
         check_own(stated, other, "member 4", {"BTC": 5})
     with pytest.raises(ProofError, match="nothing is stated of XYZ"):
         check_own(stated, other, "member 4", {"XYZ": 5})

@@ -84,10 +84,10 @@ def test_of_other_journals_instruments_and_damaged_ones_none_is_taken(tmp_path):
     other.folder.mkdir()
     (other.folder / path.name).write_bytes(path.read_bytes())
     assert other.newest() is None
-    with pytest.raises(FeedError, match="of other instruments or of another capacity"):
+    with pytest.raises(FeedError, match="other instruments or another capacity"):
         checkpoint.resume(day.newest(), day.path, other.feed(), Book())
     smaller = Feed(day.run.instruments, 8)
-    with pytest.raises(FeedError, match="of other instruments or of another capacity"):
+    with pytest.raises(FeedError, match="other instruments or another capacity"):
         checkpoint.resume(day.newest(), day.path, smaller, Book())
     day.path.write_bytes(day.path.read_bytes()[:-1])
     with pytest.raises(FeedError, match="is shorter than its"):

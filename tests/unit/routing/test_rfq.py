@@ -92,7 +92,7 @@ def test_legs_trade_together_with_their_ratios(desk):
     [
         ("quote", {"bid": 99}, "each side"),
         ("quote", {"ask": 99, "bid": 100}, "above ask"),
-        ("quote", {"ask": 99, "quantity": 6}, "no more quantity"),
+        ("quote", {"ask": 99, "quantity": 6}, "at most the quantity"),
         ("quote", {"ask": 99, "until_ns": 1}, "later end"),
         ("frown", {}, "no command"),
     ],

@@ -129,7 +129,7 @@ def test_a_case_is_closed_by_two_and_opened_by_new_hits(tmp_path, case) -> None:
     act(tmp_path, BEGIN, case, "escalate", "anna", "to the regulator")
     assert status(case, tmp_path) == "escalated"
     assert act(tmp_path, BEGIN, case, "close", "anna", "explained").status == "closing"
-    with pytest.raises(SurveillanceError, match="another has to agree"):
+    with pytest.raises(SurveillanceError, match="another person has to agree"):
         act(tmp_path, BEGIN, case, "close", "anna", "explained")
     assert act(tmp_path, BEGIN, case, "close", "bert", "agreed").status == "closed"
     with pytest.raises(SurveillanceError, match="reopen it first"):

@@ -30,7 +30,7 @@ def test_a_referral_is_a_case_once_and_two_people_close_it(journal):
     assert (first.participants, first.symbol, first.lots) == ((7,), "LTC", 5_000)
     assert (second.number, second.severity) == (FIRST + 1, "low")
     assert book.act(book.case(FIRST), "close", "anna", "a namesake").status == "closing"
-    with pytest.raises(SurveillanceError, match="another has to agree"):
+    with pytest.raises(SurveillanceError, match="another person has to agree"):
         book.act(book.case(FIRST), "close", "anna", "a namesake")
     assert book.act(book.case(FIRST), "close", "bert", "looked, too").status == "closed"
     again = CaseBook.of(journal)
