@@ -27,6 +27,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,7 @@ def bench_portal(
 
             def one(number: int, add: Add) -> None:
                 with venue.portal(1) as process:
+                    open_sessions(setup)
                     for measure in rotated([over_rest, over_sockets], number):
                         measure(setup, number, add)
                     progress("  own events")
@@ -166,16 +168,26 @@ def _latencies(
             add(f"{name}_p{rank}", "ns", "lower", float(np.percentile(rows, rank)), who)
 
 
+def open_sessions(setup: Setup) -> None:
+    """Everybody's session at the venue is open before anything is measured."""
+    client = live.Client(setup.venue.port)
+
+    def trades(person: live.Person) -> bool:
+        request = live.rest_order(person, newClientOrderId=f"first-{time.monotonic_ns()}")
+        return client.http(request)[0] == 200
+
+    for person in setup.people:
+        live.wait_for(partial(trades, person), "a session at the venue")
+    client.close()
+
+
 def throughput(setup: Setup, add: Add) -> None:
     """Two processes, several connections, each of which waits for its answers."""
     seconds = QUICK_SECONDS if setup.quick else SECONDS
     counts: list[int] = [0] * CONNECTIONS
     failures: list[bytes] = []
     with setup.venue.portal(2):
-        client = live.Client(setup.venue.port)
-        for person in setup.people:  # each session is open before the first second
-            client.http(live.rest_order(person, newClientOrderId=f"first-{time.monotonic_ns()}"))
-        client.close()
+        open_sessions(setup)
 
         def trade(place: int) -> None:
             person, client = setup.people[place % PEOPLE], live.Client(setup.venue.port)
@@ -239,6 +251,7 @@ def attacks(setup: Setup, number: int, add: Add) -> None:
     """An honest user's p99 without an attacker, and with each of the two."""
     venue, (honest, evil, *_) = setup.venue, setup.people
     with venue.portal(1, "strict.toml"), ExitStack() as stack:
+        open_sessions(setup)
         attackers = {
             "attacked_by_connections": [str(ASKS_A_SECOND), str(ATTACKERS)],
             "attacked_by_orders": [str(ORDERS_A_SECOND), evil.api_key, evil.secret],
