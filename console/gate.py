@@ -25,7 +25,7 @@ HEADERS = {
 }
 AT_ONCE, EVERY_S, READ = 200, 0.01, 5
 """What all pages and programs of one name together are sent: the burst of messages, and the seconds
-for each further one.  A read counts as READ of them."""
+for each further one.  A read of the API counts as READ of them, a file of the page as one."""
 ACTIONS_AT_ONCE, ACTION_S = 100, 0.02
 """The same of what a name asks to be done, which no read of its pages keeps waiting."""
 PRESENCE = "/api/seen"
@@ -99,7 +99,7 @@ class Gate:
     async def _rest(self, name: str, scope: Any) -> None:
         """A name that asks more often than its share waits, and no other does."""
         if scope.get("method", "GET") in ("GET", "HEAD"):
-            for _ in range(READ):
+            for _ in range(READ if scope["path"].startswith("/api/") else 1):
                 await self._pace(self._reads, name).rest()
         else:
             await self._pace(self._actions, name).rest()
