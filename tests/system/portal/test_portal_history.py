@@ -99,7 +99,7 @@ def test_a_rebalancing_is_shown_and_then_sent(portal_venue, trader):
         sent = client.place(**{name: getattr(order, name) for name in names}, key="balance-1")
         assert sent.quantity == order.quantity
         client.cancel_all()
-        with pytest.raises(PortalError, match="1 together"):
+        with pytest.raises(PortalError, match="add up to 1"):
             client.rebalance("USD", weights={"BTC": "0.5"})
 
 
