@@ -85,5 +85,5 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path, cut):
 def test_another_file_is_refused(tmp_path):
     path = tmp_path / "orders.bin"
     path.write_bytes(bytes(56))
-    with pytest.raises(WorkloadError, match="no workload of version 1"):
+    with pytest.raises(WorkloadError, match="not a workload of version 1"):
         report_stream(path, None)
