@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +15,7 @@ from openoutcry.console.reading import add_reading
 from openoutcry.console.requests import Confirm, Login
 from openoutcry.operations.strangers import Strangers, allow_files
 from openoutcry.operations.turns import Turns, TurnsError
-from openoutcry.operations.web_server import PageErrors, listening, server_of, url_of
+from openoutcry.operations.web_server import PageErrors, listening, server_of, tls_settings, url_of
 from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 
@@ -169,9 +168,7 @@ def serve(
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            ssl_certfile=certificate,
-            ssl_keyfile=key,
-            ssl_version=ssl.PROTOCOL_TLS_SERVER,
+            **tls_settings(certificate, key),
             # Shares are the bound (strangers.py); this one is of what all owners have together.
             limit_concurrency=max(2048, files // 2),
             loop="asyncio",

@@ -102,6 +102,11 @@ class Strangers:
         class Counted(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
             peer: Peer = ("", 0)
             head_bytes = 0
+            app: Any
+
+            def __init__(self, *terms: Any, **names: Any) -> None:
+                super().__init__(*terms, **names)
+                self.app = framed_once(self.app)
 
             def connection_made(self, transport: Any) -> None:
                 super().connection_made(transport)
@@ -146,6 +151,23 @@ def require_plain(version: str, headers: list[tuple[bytes, bytes]]) -> None:
     is_plain = hosts == 1 if version == "1.1" else version == "1.0" and hosts <= 1
     if not is_plain or encodings not in ([], [b"chunked"]):
         raise ValueError("not a plain request")
+
+
+def framed_once(app: Any) -> Any:
+    """The application without requests whose body has both a length and chunks: what comes after
+    such a body is another request for each of two readers, so the connection ends."""
+
+    async def one(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            names = [name for name, _ in scope["headers"]]
+            if b"transfer-encoding" in names and b"content-length" in names:
+                headers = [(b"connection", b"close"), (b"content-length", b"0")]
+                await send({"type": "http.response.start", "status": 400, "headers": headers})
+                await send({"type": "http.response.body", "body": b""})
+                return
+        await app(scope, receive, send)
+
+    return one
 
 
 class Listener(socket.socket):

@@ -16,7 +16,7 @@ import psutil
 
 from openoutcry.operations.notify import MailServer
 from openoutcry.operations.strangers import MAX_STRANGERS, Strangers, allow_files
-from openoutcry.operations.web_server import PageErrors, server_of
+from openoutcry.operations.web_server import PageErrors, server_of, tls_settings
 from openoutcry.portal.accounts.accounts import Accounts
 from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.challenges import Challenges
@@ -57,11 +57,12 @@ from openoutcry.portal.quotes.books import MadeBooks
 from openoutcry.portal.quotes.quotes import Quotes
 from openoutcry.portal.settings import PortalFile, read_portal_file
 from openoutcry.portal.shared_table import Table
+from openoutcry.portal.spot.api import Spot
 from openoutcry.portal.spot.capital import Capital
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.feeds import Feeds, Queue
 from openoutcry.portal.spot.limits import SUBJECTS, Limits
-from openoutcry.portal.spot.rest import ROUTES, Direct, Spot, add_rest
+from openoutcry.portal.spot.rest import ROUTES, Direct, add_rest
 from openoutcry.portal.spot.signing import REMEMBERED, Replays, Signing
 from openoutcry.portal.spot.sockets import SEND_NOW, sockets_of
 from openoutcry.portal.spot.sub_accounts import SubAccountsApi
@@ -442,6 +443,7 @@ class Gate:
         (b"referrer-policy", b"no-referrer"),
         (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     )
+    OVER_TLS = (b"strict-transport-security", b"max-age=31536000")
 
     def __init__(
         self,
@@ -462,6 +464,8 @@ class Gate:
             await self.app(scope, receive, send)
             return
         peer = tuple(scope.get("client") or ("", 0))
+        if scope["type"] == "http":
+            send = self._headed(scope, send)
         if not self.serves(peer[0]):
             await _refuse(scope, receive, send)
             return
@@ -482,6 +486,22 @@ class Gate:
             if scope["type"] == "websocket":
                 self.left(peer)
 
+    def _headed(self, scope: Any, send: Any) -> Any:
+        """``send`` with the headers of every answer."""
+        more = self.HEADERS
+        if scope.get("scheme") == "https":
+            more = (*more, self.OVER_TLS)
+
+        async def sending(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                given = message.get("headers", ())
+                known = {name.lower() for name, _ in given}
+                headers = [*given, *(one for one in more if one[0] not in known)]
+                message = message | {"headers": headers}
+            await send(message)
+
+        return sending
+
     async def _guarded(self, scope: Any, receive: Any, send: Any, address: str) -> None:
         size, is_whole, is_begun = 0, False, False
         refusal: Any = None
@@ -501,16 +521,11 @@ class Gate:
                 raise ClientGone
             return message
 
-        async def with_headers(message: Any) -> None:
+        async def answered(message: Any) -> None:
             nonlocal is_begun
             if refusal is not None and not is_begun:
                 return  # what the application makes of a body that was cut off
-            if message["type"] == "http.response.start":
-                is_begun = True
-                given = message.get("headers", ())
-                known = {name.lower() for name, _ in given}
-                headers = [*given, *(one for one in self.HEADERS if one[0] not in known)]
-                message = message | {"headers": headers}
+            is_begun = is_begun or message["type"] == "http.response.start"
             try:
                 await send(message)
             except Exception as error:
@@ -524,7 +539,7 @@ class Gate:
 
         declared = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
         if declared.isdigit() and int(declared) > most:
-            await too_large()(scope, receive, with_headers)
+            await too_large()(scope, receive, answered)
             return
         if address not in HERE and (scope["method"], scope["path"]) not in COUNTED:
             try:
@@ -532,13 +547,13 @@ class Gate:
             except ApiError as error:
                 headers = {"retry-after": str(error.retry_after_s)}
                 answer = problem(error.status, "too_many_requests", error.text, headers)
-                await answer(scope, receive, with_headers)
+                await answer(scope, receive, answered)
                 return
         with contextlib.suppress(ClientGone):
-            await self.app(scope, bounded, with_headers)
+            await self.app(scope, bounded, answered)
         if refusal is not None and not is_begun:
             answer, refusal = refusal, None
-            await answer(scope, receive, with_headers)
+            await answer(scope, receive, answered)
 
 
 async def _part_of_body(receive: Any) -> tuple[Any, Any]:
@@ -651,8 +666,7 @@ def serve(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        ssl_certfile=tls[0] if tls else None,
-        ssl_keyfile=tls[1] if tls else None,
+        **tls_settings(*(tls or (None, None))),
         loop="asyncio",
         timeout_keep_alive=30,
         # Shares are the bound; this one is of what all owners have together.

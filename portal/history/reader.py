@@ -154,15 +154,42 @@ class History:
         rows.sort(key=lambda row: (row["trade"], row["number"]))
         return [(order_of(row), fill_of(row)) for row in rows]
 
-    async def trades(self, instrument: int, first: int | None, most: int) -> list[Trade]:
-        """Trades of a market from number ``first`` on, or the last ``most``."""
+    async def trades(
+        self,
+        instrument: int,
+        first: int | None,
+        most: int,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+    ) -> list[Trade]:
+        """Trades of a market from number ``first`` or ``start_ms`` on, or the last ``most``."""
+        is_last = first is None and start_ms is None
         query = f"""
             select trade, price_ticks, lots, at_ms, buyer_is_maker, seq from history.trades
             where instrument = %(instrument)s and trade >= %(first)s
-            order by trade {"desc" if first is None else "asc"} limit %(most)s
+              and at_ms >= %(start)s and at_ms <= %(end)s
+              and day >= %(start)s / {DAY_MS} and day <= %(end)s / {DAY_MS}
+            order by trade {"desc" if is_last else "asc"} limit %(most)s
         """
-        rows = await self._rows(query, instrument=instrument, first=first or 0, most=most)
+        rows = await self._rows(
+            query,
+            instrument=instrument,
+            first=first or 0,
+            start=min(start_ms or 0, LAST_MS),
+            end=LAST_MS if end_ms is None else min(end_ms, LAST_MS),
+            most=most,
+        )
         return sorted((Trade(*row.values()) for row in rows), key=lambda trade: trade.number)
+
+    async def trade_before(self, instrument: int, number: int) -> Trade | None:
+        """The last trade of a market below a number."""
+        query = """
+            select trade, price_ticks, lots, at_ms, buyer_is_maker, seq from history.trades
+            where instrument = %(instrument)s and trade < %(number)s
+            order by trade desc limit 1
+        """
+        rows = await self._rows(query, instrument=instrument, number=number)
+        return Trade(*rows[0].values()) if rows else None
 
     async def candles(
         self, instrument: int, interval: str, start_ms: int | None, end_ms: int, most: int

@@ -5,6 +5,7 @@ same at ``/v1/openapi.json`` and ``/v1/asyncapi.json``.
 """
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from openoutcry.client import portal_models as models
 from openoutcry.portal.native.problems import EVERY_CODE
 
 VERSION = "1.0.0"
+CONTACT = {"name": "The operator of the venue"}
 PUBLIC = ("book", "trades", "ticker", "consolidated", "synthetic")
 OWN = ("orders", "fills", "balances", "notifications", "quotes")
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -101,6 +103,7 @@ def openapi_of(app: Any) -> dict[str, Any]:
         tags=TAGS,
         servers=[{"url": "/"}],
     )
+    document["info"]["contact"] = CONTACT
     document["info"]["license"] = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
@@ -134,7 +137,9 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
 def _schema_of(kind: type) -> dict[str, Any]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(kind).json_schema(ref_template="#/components/schemas/{model}")
+    schema = TypeAdapter(kind).json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)  # where it refers to is the document's own place for them
+    return schema
 
 
 # AsyncAPI
@@ -280,6 +285,9 @@ def asyncapi() -> dict[str, Any]:
     sent = [name for name in messages if name not in asked]
     at = "#/channels/stream/messages/"
     kinds = [models.Ticker, *ROWS.values()]
+    schemas = {kind.__name__: _schema_of(kind) for kind in kinds}
+    while missing := _named_in(schemas) - schemas.keys():
+        schemas |= {name: _schema_of(getattr(models, name)) for name in sorted(missing)}
     return {
         "asyncapi": "3.1.0",
         "info": {
@@ -290,7 +298,8 @@ def asyncapi() -> dict[str, Any]:
                 "with ?format=msgpack; requests in either."
             ),
             "license": {"name": "Apache-2.0"},
-            "contact": {"name": "The operator of the venue"},
+            "contact": CONTACT,
+            "tags": [{"name": "stream", "description": "What a venue does, as it happens."}],
         },
         "servers": {
             "portal": {
@@ -312,6 +321,7 @@ def asyncapi() -> dict[str, Any]:
                 "action": "send",
                 "title": "Ask",
                 "summary": "What a client sends.",
+                "description": "Subscriptions, their ends, logins and pings.",
                 "channel": {"$ref": "#/channels/stream"},
                 "messages": [{"$ref": at + name} for name in asked],
             },
@@ -319,15 +329,21 @@ def asyncapi() -> dict[str, Any]:
                 "action": "receive",
                 "title": "Follow",
                 "summary": "What the portal sends.",
+                "description": "Answers, a snapshot of each subscription, and what changes.",
                 "channel": {"$ref": "#/channels/stream"},
                 "messages": [{"$ref": at + name} for name in sent],
             },
         },
         "components": {
             "messages": messages,
-            "schemas": {kind.__name__: _schema_of(kind) for kind in kinds},
+            "schemas": schemas,
         },
     }
+
+
+def _named_in(schemas: dict[str, Any]) -> set[str]:
+    """The names of all schemas that these refer to."""
+    return set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(schemas)))
 
 
 def document_app() -> Any:

@@ -23,7 +23,7 @@ WORDS = {
     "Account has insufficient balance for requested action.": "insufficient_balance",
     "Duplicate order sent.": "duplicate_order",
     "Order would immediately match and take.": "would_take",
-    "Stop price would trigger immediately.": "would_trigger",
+    "Order would trigger immediately.": "would_trigger",
     "Market is closed.": "market_closed",
 }
 EVERY_CODE = sorted(

@@ -12,6 +12,11 @@ UNREAD, BAD_PRECISION, NOT_REQUIRED, INVALID_TIF = -1104, -1111, -1106, -1115
 INVALID_TYPE, INVALID_SIDE, INVALID_INTERVAL, BAD_SYMBOL = -1116, -1117, -1120, -1121
 INVALID_LISTEN_KEY, BAD_COMBINATION, FILTER = -1125, -1128, -1013
 NEW_ORDER_REJECTED, CANCEL_REJECTED, NO_SUCH_ORDER = -2010, -2011, -2013
+UNSUPPORTED, UNKNOWN_COMPOSITION, MORE_THAN_HOURS, INVALID_JSON = -1020, -1014, -1127, -1135
+BAD_STRATEGY_TYPE, INVALID_TICKER_TYPE, INVALID_RESTRICTIONS = -1134, -1139, -1145
+INVALID_STATUS, DUPLICATE_SYMBOLS, TOO_MANY_SUBSCRIPTIONS = -1122, -1151, -1191
+INVALID_TIME_UNIT, OTHER_STATUS, SUBSCRIPTION_ACTIVE = -1194, -1220, -2035
+AMEND_REJECTED, OTHER_CLIENT_ID, NO_REFERENCE_PRICE, NO_HMAC = -2038, -2039, -2043, -4056
 BAD_API_KEY, REJECTED_KEY, CANCEL_REPLACE_FAILED, CANCEL_REPLACE_PARTIAL = (
     -2014,
     -2015,
@@ -46,6 +51,8 @@ class ApiError(OutcryError):
         super().__init__(text)
         self.code, self.text, self.data, self.retry_after_s = code, text, data, 0
         self.status = status or STATUS.get(code, 400)
+        self.headers: dict[str, str] = {}
+        """Of the answer: what has been counted before the refusal."""
 
     @property
     def body(self) -> dict[str, object]:
@@ -60,9 +67,20 @@ def missing(name: str) -> ApiError:
     return ApiError(MANDATORY, text)
 
 
-def illegal(name: str) -> ApiError:
-    """The refusal of a parameter that has an impossible value."""
-    return ApiError(ILLEGAL_CHARS, f"Illegal characters found in parameter '{name}'.")
+def illegal(name: str, legal: str = "") -> ApiError:
+    """The refusal of a parameter that has an impossible value; ``legal``: what is possible."""
+    more = f"; legal range is '{legal}'" if legal else ""
+    return ApiError(ILLEGAL_CHARS, f"Illegal characters found in parameter '{name}'{more}.")
+
+
+def not_required(name: str) -> ApiError:
+    """The refusal of a parameter that an order of this type has not."""
+    return ApiError(NOT_REQUIRED, f"Parameter '{name}' sent when not required.")
+
+
+def bad_combination() -> ApiError:
+    """The refusal of parameters that exclude each other."""
+    return ApiError(BAD_COMBINATION, "Combination of optional parameters invalid.")
 
 
 def refusal(error: AccountError, codes: Mapping[str, tuple[int, str]]) -> ApiError:

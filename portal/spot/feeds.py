@@ -12,19 +12,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from openoutcry.portal.spot import shapes
+from openoutcry.portal.spot import shapes, times
 from openoutcry.portal.spot.signing import now_ms
+from openoutcry.portal.spot.windows import day_of, is_shifted, newest, part_of, window_of
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror, Moment
-from openoutcry.portal.trading.public import INTERVALS, Candle, Trade
+from openoutcry.portal.trading.public import INTERVALS, MINUTE_MS, AggregateTrade, Candle, Trade
 
 STREAM = re.compile(
     r"(?P<symbol>[a-z0-9]{2,20})@(?:"
-    r"(?P<kind>trade|aggTrade|bookTicker|ticker|miniTicker)"
-    r"|kline_(?P<interval>\d{1,2}[smhdwM])"
+    r"(?P<kind>trade|aggTrade|bookTicker|avgPrice|(?:ticker|miniTicker)|ticker_(?:1h|4h|1d))"
+    r"|kline_(?P<interval>\d{1,2}[smhdwM])(?P<zone>@\+08:00)?"
     r"|depth(?P<levels>5|10|20)?(?:@(?P<speed>100ms|1000ms))?)"
 )
-ALL = ("!ticker@arr", "!miniTicker@arr")
+ALL = re.compile(r"!(?P<kind>ticker|miniTicker|ticker_(?:1h|4h|1d))@arr")
+EVENTS = ("trade", "aggTrade", "bookTicker")
+"""Kinds of streams whose events come as they happen."""
+ZONE_MS = 8 * 60 * MINUTE_MS
+"""Of the one time zone that streams of candles have besides UTC."""
 MAX_LEVELS = 5_000
 FAST_S, SLOW_EVERY = 0.1, 10
 MAX_QUEUED = 2_000
@@ -78,8 +83,9 @@ class Queue:
 class Subscriber:
     """One connection's events, in order, with a bound: a client that does not read is cut."""
 
-    def __init__(self, combined: bool) -> None:
-        self.combined = combined
+    def __init__(self, combined: bool, fine: bool = False) -> None:
+        """``fine``: its moments are in microseconds."""
+        self.combined, self.fine = combined, fine
         self.streams: set[str] = set()
         self.queue = Queue()
         self.is_cut = False
@@ -123,6 +129,8 @@ class _Stream:
     kind: str
     levels: int = 0
     is_slow: bool = False
+    interval: str = ""
+    zone_ms: int = 0
     subscribers: set[Subscriber] = field(default_factory=set)
     depth: _Depth | None = None
     last: Any = None
@@ -131,18 +139,20 @@ class _Stream:
 
 def stream_of(name: str, mirror: Mirror) -> _Stream | None:
     """None: there is no such stream."""
-    if name in ALL:
-        return _Stream(name, None, name.removeprefix("!").partition("@")[0], is_slow=True)
+    of_all = ALL.fullmatch(name)
+    if of_all is not None:
+        return _Stream(name, None, of_all["kind"], is_slow=True)
     found = STREAM.fullmatch(name)
     market = mirror.markets.by_name.get(found["symbol"].upper()) if found else None
     if found is None or market is None:
         return None
     if found["kind"]:
-        is_slow = found["kind"] in ("ticker", "miniTicker")
-        return _Stream(name, market, found["kind"], is_slow=is_slow)
+        return _Stream(name, market, found["kind"], is_slow=found["kind"] not in EVENTS)
     if found["interval"]:
-        known = found["interval"] in INTERVALS
-        return _Stream(name, market, f"kline {found['interval']}") if known else None
+        if found["interval"] not in INTERVALS:
+            return None
+        zone_ms = ZONE_MS if found["zone"] else 0
+        return _Stream(name, market, "kline", interval=found["interval"], zone_ms=zone_ms)
     levels, is_slow = int(found["levels"] or 0), found["speed"] != "100ms"
     return _Stream(name, market, "depth", levels, is_slow)
 
@@ -153,6 +163,8 @@ class Feeds:
     def __init__(self, mirror: Mirror) -> None:
         self.mirror = mirror
         self.streams: dict[str, _Stream] = {}
+        self._candles: dict[int, dict[str, _Stream]] = {}
+        """Streams of candles, by instrument."""
         self._rounds = 0
         mirror.listeners.append(self._moment)
 
@@ -165,6 +177,10 @@ class Feeds:
             return False
         self.streams[name] = stream
         stream.subscribers.add(subscriber)
+        if stream.market is None:
+            stream.last = None  # the first event that a client gets has every market
+        elif stream.kind == "kline":
+            self._candles.setdefault(stream.market.index, {})[name] = stream
         subscriber.streams.add(name)
         if stream.kind == "depth" and not stream.levels and stream.depth is None:
             assert stream.market is not None
@@ -179,6 +195,8 @@ class Feeds:
             stream.subscribers.discard(subscriber)
             if not stream.subscribers:
                 del self.streams[name]
+                if stream.market is not None:
+                    self._candles.get(stream.market.index, {}).pop(name, None)
 
     def leave(self, subscriber: Subscriber) -> None:
         """End every subscription of a connection."""
@@ -203,6 +221,8 @@ class Feeds:
                 continue
             if stream.kind == "depth":
                 self._send_depth(stream)
+            elif stream.kind == "kline":
+                self._end_candle(stream, now_ms())
             elif stream.is_slow:
                 self._send_slow(stream)
 
@@ -217,10 +237,9 @@ class Feeds:
             self._send(f"{market.name.lower()}@trade", lambda: trade_event(trade, market))  # noqa: B023
         for instrument in {instrument for instrument, _ in moment.trades}:
             self._aggregates(markets[instrument], moment)
-        for (instrument, interval), candle in moment.candles.items():
-            market = markets[instrument]
-            name = f"{market.name.lower()}@kline_{interval}"
-            self._send(name, lambda: kline_event(candle, interval, market))  # noqa: B023
+        for instrument in {instrument for instrument, _ in moment.candles}:
+            for stream in list(self._candles.get(instrument, {}).values()):
+                self._candle(stream, moment)
         for instrument in moment.touched:
             if instrument in markets:
                 self._best(markets[instrument], moment.seq)
@@ -236,9 +255,30 @@ class Feeds:
                 break
             rows.append(row)
         for row in reversed(rows):
-            shown = shapes.aggregate(row, market)
-            head = {"e": "aggTrade", "E": now_ms(), "s": market.name}
-            self._send(name, lambda: head | shown)  # noqa: B023
+            self._send(name, lambda: aggregate_event(row, market))  # noqa: B023
+
+    def _candle(self, stream: _Stream, moment: Moment) -> None:
+        """The candle of a stream in which something was traded."""
+        market = stream.market
+        assert market is not None
+        candle = moment.candles.get((market.index, stream.interval))
+        if candle is None:
+            return
+        if is_shifted(stream.interval, stream.zone_ms):
+            parts = self.mirror.tapes[market.index].candles[
+                part_of(stream.interval, stream.zone_ms)
+            ]
+            candle = newest(parts, stream.interval, stream.zone_ms)
+        self._end_candle(stream, candle.begin_ms)
+        stream.last = candle
+        self._to(stream, lambda: kline_event(candle, stream.interval, market))
+
+    def _end_candle(self, stream: _Stream, at_ms: int) -> None:
+        """The last event of a candle, once it is complete."""
+        candle, market = stream.last, stream.market
+        if candle is not None and market is not None and candle.end_ms < at_ms:
+            stream.last = None
+            self._to(stream, lambda: kline_event(candle, stream.interval, market, True))
 
     def _best(self, market: Market, seq: int) -> None:
         stream = self.streams.get(f"{market.name.lower()}@bookTicker")
@@ -251,17 +291,23 @@ class Feeds:
         row = shapes.book_ticker(self.mirror, market)
         names = {"bidPrice": "b", "bidQty": "B", "askPrice": "a", "askQty": "A"}
         event: dict[str, Any] = {"u": seq, "s": market.name}
-        self._to(stream, event | {short: row[name] for name, short in names.items()})
+        event |= {short: row[name] for name, short in names.items()}
+        self._to(stream, lambda: event)
 
     def _send(self, name: str, make: Callable[[], dict[str, Any]]) -> None:
         stream = self.streams.get(name)
         if stream is not None:
-            self._to(stream, make())
+            self._to(stream, make)
 
-    def _to(self, stream: _Stream, event: Any) -> None:
-        text = json.dumps(event, separators=(",", ":"))
+    def _to(self, stream: _Stream, make: Callable[[], Any]) -> None:
+        """An event, made once for those whose moments have the same unit."""
+        texts: dict[bool, str] = {}
         for subscriber in list(stream.subscribers):
-            subscriber.put(stream.name, text)
+            fine = subscriber.fine
+            if fine not in texts:
+                with times.in_unit(fine):
+                    texts[fine] = json.dumps(make(), separators=(",", ":"))
+            subscriber.put(stream.name, texts[fine])
 
     # Events at intervals
 
@@ -278,8 +324,8 @@ class Feeds:
             if (bids, asks) != stream.last:
                 stream.last = bids, asks
                 rows = [shapes.levels(side, market) for side in (bids, asks)]
-                seq = self.mirror.seq
-                self._to(stream, {"lastUpdateId": seq, "bids": rows[0], "asks": rows[1]})
+                part = {"lastUpdateId": self.mirror.seq, "bids": rows[0], "asks": rows[1]}
+                self._to(stream, lambda: part)
             return
         old = stream.depth
         assert old is not None
@@ -291,17 +337,30 @@ class Feeds:
             for before, after in ((old.bids, new.bids), (old.asks, new.asks))
         ]
         if any(changes):
-            head = {"e": "depthUpdate", "E": now_ms(), "s": market.name}
-            ids = {"U": old.seq + 1, "u": new.seq}
-            self._to(stream, head | ids | {"b": changes[0], "a": changes[1]})
+            update = {"U": old.seq + 1, "u": new.seq, "b": changes[0], "a": changes[1]}
+            self._to(stream, lambda: head_of("depthUpdate", market) | update)
             stream.depth = new
 
     def _send_slow(self, stream: _Stream) -> None:
-        markets = self.mirror.markets.all if stream.market is None else [stream.market]
-        make = ticker_event if stream.kind == "ticker" else mini_ticker_event
-        at_ms = now_ms()
-        events = [make(self.mirror, market, at_ms) for market in markets]
-        self._to(stream, events if stream.market is None else events[0])
+        """One market's statistics, or those of all that have changed."""
+        at_ms, kind = now_ms(), stream.kind
+        make = SLOW_EVENTS.get(kind) or _rolling(kind)
+        market = stream.market
+        if market is not None:
+            self._to(stream, lambda: make(self.mirror, market, at_ms))
+            return
+        known: dict[int, Any] = stream.last or {}
+        states = {one.index: self._state(one) for one in self.mirror.markets.all}
+        changed = [
+            one for one in self.mirror.markets.all if known.get(one.index) != states[one.index]
+        ]
+        stream.last = states
+        if changed:
+            self._to(stream, lambda: [make(self.mirror, one, at_ms) for one in changed])
+
+    def _state(self, market: Market) -> Any:
+        last = self.mirror.tapes[market.index].last
+        return last.number if last else 0, self.mirror.best(market.code)
 
 
 def _changes(before: dict[int, int], after: dict[int, int], market: Market) -> list[list[str]]:
@@ -311,35 +370,43 @@ def _changes(before: dict[int, int], after: dict[int, int], market: Market) -> l
     return [[market.price(price), market.quantity(lots)] for price, lots in (gone | new).items()]
 
 
+def head_of(kind: str, market: Market) -> dict[str, Any]:
+    """What every event of a market begins with."""
+    return {"e": kind, "E": times.now(), "s": market.name}
+
+
 def trade_event(trade: Trade, market: Market) -> dict[str, Any]:
     """The event of ``SYMBOL@trade``."""
-    return {
-        "e": "trade",
-        "E": now_ms(),
-        "s": market.name,
+    return head_of("trade", market) | {
         "t": trade.number,
         "p": market.price(trade.price),
         "q": market.quantity(trade.lots),
-        "T": trade.time_ms,
+        "T": times.of_ms(trade.time_ms),
         "m": trade.buyer_is_maker,
         "M": True,
     }
 
 
-def kline_event(candle: Candle, interval: str, market: Market) -> dict[str, Any]:
+def aggregate_event(row: AggregateTrade, market: Market) -> dict[str, Any]:
+    """The event of ``SYMBOL@aggTrade``."""
+    return head_of("aggTrade", market) | shapes.aggregate(row, market)
+
+
+def kline_event(
+    candle: Candle, interval: str, market: Market, is_complete: bool = False
+) -> dict[str, Any]:
     """The event of ``SYMBOL@kline_INTERVAL``; ``x`` says whether the candle is complete."""
     row = shapes.candle(candle, market)
     names = ("t", "o", "h", "l", "c", "v", "T", "q", "n", "V", "Q", "B")
     kline = dict(zip(names, row, strict=True))
-    at_ms = now_ms()
     more = {
         "s": market.name,
         "i": interval,
         "f": candle.first_trade,
         "L": candle.last_trade,
-        "x": candle.end_ms < at_ms,
+        "x": is_complete,
     }
-    return {"e": "kline", "E": at_ms, "s": market.name, "k": kline | more}
+    return head_of("kline", market) | {"k": kline | more}
 
 
 TICKER_NAMES = {
@@ -355,12 +422,41 @@ MINI_NAMES = ("lastPrice", "openPrice", "highPrice", "lowPrice", "volume", "quot
 def ticker_event(mirror: Mirror, market: Market, at_ms: int) -> dict[str, Any]:
     """The event of ``SYMBOL@ticker``: the 24 hours up to ``at_ms``."""
     row = shapes.ticker(mirror, market, at_ms)
-    head: dict[str, Any] = {"e": "24hrTicker", "E": at_ms, "s": market.name}
-    return head | {short: row[name] for name, short in TICKER_NAMES.items()}
+    return head_of("24hrTicker", market) | {TICKER_NAMES[name]: row[name] for name in TICKER_NAMES}
 
 
 def mini_ticker_event(mirror: Mirror, market: Market, at_ms: int) -> dict[str, Any]:
     """The event of ``SYMBOL@miniTicker``: the 24 hours up to ``at_ms``."""
     row = shapes.ticker(mirror, market, at_ms, mini=True)
-    head: dict[str, Any] = {"e": "24hrMiniTicker", "E": at_ms, "s": market.name}
-    return head | {TICKER_NAMES[name]: row[name] for name in MINI_NAMES}
+    short = {TICKER_NAMES[name]: row[name] for name in MINI_NAMES}
+    return head_of("24hrMiniTicker", market) | short
+
+
+def average_event(mirror: Mirror, market: Market, at_ms: int) -> dict[str, Any]:
+    """The event of ``SYMBOL@avgPrice``."""
+    row = shapes.average_price(mirror, market, at_ms)
+    head = head_of("avgPrice", market)
+    return head | {"i": f"{row['mins']}m", "w": row["price"], "T": row["closeTime"]}
+
+
+SLOW_EVENTS = {
+    "ticker": ticker_event,
+    "miniTicker": mini_ticker_event,
+    "avgPrice": average_event,
+}
+
+
+def _rolling(kind: str) -> Callable[[Mirror, Market, int], dict[str, Any]]:
+    """The event of ``SYMBOL@ticker_WINDOW``; it begins with a minute."""
+    size = kind.partition("_")[2]
+    length_ms = window_of(size)
+
+    def make(mirror: Mirror, market: Market, at_ms: int) -> dict[str, Any]:
+        tape, begin_ms = mirror.tapes[market.index], (at_ms - length_ms) // MINUTE_MS * MINUTE_MS
+        last = tape.last.price if tape.last else 0
+        day = day_of(tape.candles["1m"], begin_ms, at_ms, last)
+        row = shapes.statistics(day, market, begin_ms, at_ms) | shapes.changes(day, market)
+        head = head_of(f"{size}Ticker", market)
+        return head | {short: row[name] for name, short in TICKER_NAMES.items() if name in row}
+
+    return make

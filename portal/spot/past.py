@@ -11,9 +11,19 @@ from openoutcry.portal.spot.trade import Trading
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.orders import FILLS_KEPT, REJECTED, Fill, Order
-from openoutcry.portal.trading.public import CANDLES_KEPT, TRADES_KEPT, Candle, Trade, with_gaps
+from openoutcry.portal.trading.public import (
+    CANDLES_KEPT,
+    TRADES_KEPT,
+    AggregateTrade,
+    Candle,
+    Trade,
+    add_to,
+    with_gaps,
+)
 
 NO_END_MS = 2**43
+PARTS_OF_AGGREGATES = 8
+"""Trades that are read for each aggregate that is asked for."""
 Row = TypeVar("Row")
 
 
@@ -110,6 +120,57 @@ class Past:
             older = await self.history.trades(market.index, first, limit)
             rows = {row.number: row for row in older} | rows
         return _cut([rows[number] for number in sorted(rows)], limit, (first,))
+
+    async def aggregates(
+        self,
+        market: Market,
+        limit: int,
+        first: int | None,
+        start_ms: int | None,
+        end_ms: int | None,
+    ) -> list[AggregateTrade]:
+        """From number ``first`` or ``start_ms`` on, otherwise the last ``limit``."""
+        tape = self.mirror.tapes[market.index]
+        kept = tape.aggregates
+        rows = {
+            row.number: row
+            for row in kept
+            if row.number >= (first or 0)
+            and (start_ms or 0) <= row.time_ms <= (end_ms or NO_END_MS)
+        }
+        begins = first, start_ms
+        lacks = len(rows) < limit if begins == (None, None) else not kept
+        if kept and first is not None:
+            lacks = lacks or first < kept[0].number
+        if kept and start_ms is not None:
+            lacks = lacks or start_ms <= kept[0].time_ms
+        is_cut = len(kept) == TRADES_KEPT or self.mirror.began_seq
+        if self.history is not None and is_cut and lacks:
+            older = await self._older_aggregates(market.index, limit, first, start_ms, end_ms)
+            rows = {row.number: row for row in older} | rows
+        return _cut([rows[number] for number in sorted(rows)], limit, begins)
+
+    async def _older_aggregates(
+        self,
+        instrument: int,
+        limit: int,
+        first: int | None,
+        start_ms: int | None,
+        end_ms: int | None,
+    ) -> list[AggregateTrade]:
+        """Made of trades in the database, each of all its trades."""
+        assert self.history is not None
+        most = limit * PARTS_OF_AGGREGATES
+        trades = await self.history.trades(instrument, first, most, start_ms, end_ms)
+        rows: list[AggregateTrade] = []
+        for trade in trades:
+            add_to(rows, trade)
+        if not rows:
+            return rows
+        before = await self.history.trade_before(instrument, rows[0].number)
+        of_rest = before is not None and (before.seq, before.price) == (rows[0].seq, rows[0].price)
+        is_whole = len(trades) < most or (first is None and start_ms is None) or len(rows) == 1
+        return rows[int(of_rest) : len(rows) - (not is_whole)]
 
     async def candles(
         self,

@@ -2,11 +2,19 @@
 
 from typing import Any
 
+from openoutcry.portal.spot import times
 from openoutcry.portal.trading.instruments import Market, Markets, text_of
 from openoutcry.portal.trading.mirror import Mirror
-from openoutcry.portal.trading.orders import Fill, Order
-from openoutcry.portal.trading.public import AggregateTrade, Candle, Trade
-from openoutcry.wire.enums import SELF_TRADE_MASK, SELF_TRADE_SHIFT, OrderType, SelfTrade, Side
+from openoutcry.portal.trading.orders import EXPIRED, Fill, Order
+from openoutcry.portal.trading.public import DAY_MS, AggregateTrade, Candle, Day, Trade
+from openoutcry.wire.enums import (
+    SELF_TRADE_MASK,
+    SELF_TRADE_SHIFT,
+    OrderType,
+    Reason,
+    SelfTrade,
+    Side,
+)
 
 ORDER_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT")
 TYPE_TEXT = {
@@ -31,6 +39,11 @@ SELF_TRADE = {
 SELF_TRADE_TEXT = {mode: text for text, mode in SELF_TRADE.items()} | {
     SelfTrade.ALLOW: "NONE",
     SelfTrade.DECREMENT: "DECREMENT",
+}
+EXPIRY_REASONS: dict[int, str] = {
+    Reason.IOC_REST: "UNFILLED_IOC_QUANTITY_EXPIRED",
+    Reason.FOK_UNFILLABLE: "UNFILLED_FOK_ORDER_EXPIRED",
+    Reason.MARKET_REST: "INSUFFICIENT_LIQUIDITY",
 }
 PERMISSIONS = ["SPOT"]
 MAX_ORDERS = 200
@@ -97,19 +110,38 @@ def order_of(order: Order, market: Market) -> dict[str, Any]:
         "side": side_text(order.side),
         "stopPrice": market.price(stop_ticks(order)),
         "icebergQty": market.quantity(iceberg),
-        "time": ms(order.created_ns),
-        "updateTime": ms(order.updated_ns),
+        "time": times.of_ns(order.created_ns),
+        "updateTime": times.of_ns(order.updated_ns),
         "isWorking": not order.is_waiting,
-        "workingTime": -1 if order.is_waiting else ms(order.created_ns),
+        "workingTime": -1 if order.is_waiting else times.of_ns(order.created_ns),
         "origQuoteOrderQty": market.amount(budget),
         "selfTradePreventionMode": self_trade_text(order),
     }
+    return shown | only_of_some(order, market)
+
+
+def only_of_some(order: Order, market: Market) -> dict[str, Any]:
+    """What every answer about an order has, if the order has it."""
+    shown: dict[str, Any] = {}
     if trailing_bps(order):
         shown["trailingDelta"] = trailing_bps(order)
-        shown["trailingTime"] = ms(order.created_ns)
+        shown["trailingTime"] = times.of_ns(order.created_ns)
+    elif stop_ticks(order):
+        shown["stopPrice"] = market.price(stop_ticks(order))
+    if order.order_type == OrderType.ICEBERG:
+        shown["icebergQty"] = market.quantity(order.aux)
     if order.prevented_lots:
         shown["preventedQuantity"] = market.quantity(order.prevented_lots)
+    if order.state == EXPIRED:
+        shown["expiryReason"] = expiry_reason(order)
     return shown
+
+
+def expiry_reason(order: Order) -> str:
+    """Why an order has expired, in the API's word."""
+    if order.reason == Reason.IOC_REST and type_text(order) in ("MARKET", "STOP_LOSS"):
+        return "INSUFFICIENT_LIQUIDITY"
+    return EXPIRY_REASONS.get(order.reason, "EXCHANGE_CANCELED")
 
 
 def new_order(order: Order, market: Market, kind: str) -> dict[str, Any]:
@@ -119,7 +151,7 @@ def new_order(order: Order, market: Market, kind: str) -> dict[str, Any]:
         "orderId": order.number,
         "orderListId": -1,
         "clientOrderId": order.client_id,
-        "transactTime": ms(order.updated_ns),
+        "transactTime": times.of_ns(order.updated_ns),
     }
     if kind == "ACK":
         return ack
@@ -128,13 +160,7 @@ def new_order(order: Order, market: Market, kind: str) -> dict[str, Any]:
         "price", "origQty", "executedQty", "origQuoteOrderQty", "cummulativeQuoteQty", "status",
         "timeInForce", "type", "side", "workingTime", "selfTradePreventionMode",
     )  # fmt: skip
-    result = ack | {name: shown[name] for name in names}
-    for name in ("stopPrice", "icebergQty"):
-        if shown[name].strip("0."):
-            result[name] = shown[name]
-    for name in ("trailingDelta", "trailingTime"):
-        if name in shown:
-            result[name] = shown[name]
+    result = ack | {name: shown[name] for name in names} | only_of_some(order, market)
     if kind == "FULL":
         result["fills"] = [
             {
@@ -155,7 +181,8 @@ def cancelled(order: Order, market: Market, request_id: str) -> dict[str, Any]:
     for name in ("time", "updateTime", "isWorking", "workingTime", "stopPrice", "icebergQty"):
         del shown[name]
     shown["origClientOrderId"], shown["clientOrderId"] = order.client_id, request_id
-    return shown | {"transactTime": ms(order.updated_ns)}
+    shown |= only_of_some(order, market)
+    return shown | {"transactTime": times.of_ns(order.updated_ns)}
 
 
 def fee_text(fill: Fill, market: Market) -> str:
@@ -176,7 +203,7 @@ def own_trade(order: Order, fill: Fill, market: Market) -> dict[str, Any]:
         "quoteQty": market.amount(fill.price_ticks * fill.lots),
         "commission": fee_text(fill, market),
         "commissionAsset": fill.fee_asset,
-        "time": ms(fill.time_ns),
+        "time": times.of_ns(fill.time_ns),
         "isBuyer": order.side == Side.BUY,
         "isMaker": fill.is_maker,
         "isBestMatch": True,
@@ -207,7 +234,7 @@ def account(mirror: Mirror, participant: int, key: Any) -> dict[str, Any]:
         "brokered": False,
         "requireSelfTradePrevention": False,
         "preventSor": False,
-        "updateTime": ms(mirror.time_ns),
+        "updateTime": times.of_ns(mirror.time_ns),
         "accountType": "SPOT",
         "balances": balances(mirror, participant),
         "permissions": PERMISSIONS,
@@ -261,7 +288,7 @@ def public_trade(trade: Trade, market: Market) -> dict[str, Any]:
         "price": market.price(trade.price),
         "qty": market.quantity(trade.lots),
         "quoteQty": market.amount(trade.price * trade.lots),
-        "time": trade.time_ms,
+        "time": times.of_ms(trade.time_ms),
         "isBuyerMaker": trade.buyer_is_maker,
         "isBestMatch": True,
     }
@@ -275,7 +302,7 @@ def aggregate(trade: AggregateTrade, market: Market) -> dict[str, Any]:
         "q": market.quantity(trade.lots),
         "f": trade.first,
         "l": trade.last,
-        "T": trade.time_ms,
+        "T": times.of_ms(trade.time_ms),
         "m": trade.buyer_is_maker,
         "M": True,
     }
@@ -284,13 +311,13 @@ def aggregate(trade: AggregateTrade, market: Market) -> dict[str, Any]:
 def candle(row: Candle, market: Market) -> list[Any]:
     """A candle as GET /api/v3/klines has it."""
     return [
-        row.begin_ms,
+        times.of_ms(row.begin_ms),
         market.price(row.open),
         market.price(row.high),
         market.price(row.low),
         market.price(row.close),
         market.quantity(row.lots),
-        row.end_ms,
+        times.end_of_ms(row.end_ms),
         market.amount(row.tick_lots),
         row.count,
         market.quantity(row.taker_buy_lots),
@@ -302,6 +329,21 @@ def candle(row: Candle, market: Market) -> list[Any]:
 def average(tick_lots: int, lots: int, market: Market) -> str:
     """Weighted by quantity, cut off to the decimals of a price."""
     return market.price(tick_lots // lots if lots else 0)
+
+
+def average_price(mirror: Mirror, market: Market, now_ms: int) -> dict[str, Any]:
+    """Average over the last five minutes; without a trade the last price."""
+    tape, since = mirror.tapes[market.index], now_ms - 300_000
+    recent = [row for row in tape.trades if row.time_ms >= since]
+    if not recent and tape.last is not None:
+        recent = [tape.last]
+    lots = sum(row.lots for row in recent)
+    tick_lots = sum(row.price * row.lots for row in recent)
+    return {
+        "mins": 5,
+        "price": average(tick_lots, lots, market),
+        "closeTime": times.of_ms(recent[-1].time_ms if recent else now_ms),
+    }
 
 
 def book_ticker(mirror: Mirror, market: Market) -> dict[str, str]:
@@ -316,13 +358,9 @@ def book_ticker(mirror: Mirror, market: Market) -> dict[str, str]:
     }
 
 
-def ticker(mirror: Mirror, market: Market, now_ms: int, mini: bool = False) -> dict[str, Any]:
-    """The 24 hours up to ``now_ms``; ``mini``: without changes, averages and best prices."""
-    tape = mirror.tapes[market.index]
-    day = tape.day(now_ms)
-    change = day.close - day.open
-    percent = change * 100_000 // day.open if day.open else 0
-    row = {
+def statistics(day: Day, market: Market, begin_ms: int, end_ms: int) -> dict[str, Any]:
+    """What was traded in a time; prices are those of before if nothing was."""
+    return {
         "symbol": market.name,
         "openPrice": market.price(day.open),
         "highPrice": market.price(day.high),
@@ -330,37 +368,62 @@ def ticker(mirror: Mirror, market: Market, now_ms: int, mini: bool = False) -> d
         "lastPrice": market.price(day.close),
         "volume": market.quantity(day.lots),
         "quoteVolume": market.amount(day.tick_lots),
-        "openTime": now_ms - 86_400_000,
-        "closeTime": now_ms,
+        "openTime": times.of_ms(begin_ms),
+        "closeTime": times.of_ms(end_ms),
         "firstId": day.first or -1,
         "lastId": day.last or -1,
         "count": day.count,
     }
+
+
+def changes(day: Day, market: Market) -> dict[str, str]:
+    """How the price changed in a time, and its average."""
+    change = day.close - day.open
+    percent = change * 100_000 // day.open if day.open else 0
+    return {
+        "priceChange": market.price(change),
+        "priceChangePercent": text_of(percent, 3),
+        "weightedAvgPrice": average(day.tick_lots, day.lots, market),
+    }
+
+
+def ticker(mirror: Mirror, market: Market, now_ms: int, mini: bool = False) -> dict[str, Any]:
+    """The 24 hours up to ``now_ms``; ``mini``: without changes, averages and best prices."""
+    day = mirror.tapes[market.index].day(now_ms)
+    row = statistics(day, market, now_ms - DAY_MS, now_ms)
     if mini:
         return row
     best = book_ticker(mirror, market)
     del best["symbol"]
     more = {
-        "priceChange": market.price(change),
-        "priceChangePercent": text_of(percent, 3),
-        "weightedAvgPrice": average(day.tick_lots, day.lots, market),
         "prevClosePrice": market.price(day.before or day.open),
         "lastQty": market.quantity(day.last_lots),
     }
-    return row | more | best
+    return row | changes(day, market) | more | best
 
 
 def exchange_info(
-    mirror: Mirror, chosen: list[Market], limits: list[dict[str, Any]], now: int
+    mirror: Mirror,
+    chosen: list[Market],
+    limits: list[dict[str, Any]],
+    shows_permissions: bool = True,
 ) -> Any:
-    """Instruments and limits; ``now``: milliseconds since 1970."""
+    """Instruments and limits."""
+    rows = [symbol_info(mirror, market) for market in chosen]
+    for row in () if shows_permissions else rows:
+        row["permissionSets"] = []
     return {
         "timezone": "UTC",
-        "serverTime": now,
+        "serverTime": times.now(),
         "rateLimits": limits,
         "exchangeFilters": [],
-        "symbols": [symbol_info(mirror, market) for market in chosen],
+        "symbols": rows,
     }
+
+
+def status(mirror: Mirror, market: Market) -> str:
+    """TRADING or BREAK."""
+    return "TRADING" if mirror.is_trading(market.index) else "BREAK"
 
 
 def symbol_info(mirror: Mirror, market: Market) -> dict[str, Any]:
@@ -368,7 +431,7 @@ def symbol_info(mirror: Mirror, market: Market) -> dict[str, Any]:
     base, quote = market.base_decimals, market.quote_decimals
     return {
         "symbol": market.name,
-        "status": "TRADING" if mirror.is_trading(market.index) else "BREAK",
+        "status": status(mirror, market),
         "baseAsset": market.base,
         "baseAssetPrecision": base,
         "quoteAsset": market.quote,

@@ -10,16 +10,17 @@ import hmac
 import time
 from base64 import b64decode
 
-from openoutcry.portal.accounts.api_keys import HMAC, ApiKey, ApiKeys
+from openoutcry.portal.accounts.api_keys import HMAC, KEY, ApiKey, ApiKeys
 from openoutcry.portal.settings import PortalFile
 from openoutcry.portal.shared_table import Table
 from openoutcry.portal.spot.errors import (
     BAD_API_KEY,
+    BAD_PRECISION,
     INVALID_SIGNATURE,
     INVALID_TIMESTAMP,
+    MANDATORY,
     REJECTED_KEY,
     ApiError,
-    illegal,
     missing,
 )
 from openoutcry.portal.spot.limits import SUBJECTS
@@ -79,7 +80,7 @@ class Signing:
 
     async def key(self, api_key: str, address: str, permission: str) -> ApiKey:
         """The key, which may do this from there.  Raises :class:`ApiError`."""
-        if not api_key:
+        if not KEY.fullmatch(api_key):
             raise ApiError(BAD_API_KEY, "API-key format invalid.")
         found = await self.keys.find(api_key)
         if found is None or not found.may_come_from(address) or not found.participant:
@@ -91,21 +92,19 @@ class Signing:
             raise ApiError(REJECTED_KEY, REJECTED)
         return found
 
-    def check(self, key: ApiKey, params: Params, payload: str, once: bool) -> None:
+    def check(
+        self, key: ApiKey, params: Params, payload: str, once: bool, signed: bool = True
+    ) -> None:
         """The signature over ``payload``, and the time; ``once``: the request changes something,
-        and counts once.  Raises :class:`ApiError`."""
-        signature = params.text("signature")
-        if not signature:
-            raise missing("signature")
-        if not is_signed(key, payload, signature):
-            raise ApiError(INVALID_SIGNATURE, "Signature for this request is not valid.")
-        timestamp, at_ms = params.whole("timestamp"), now_ms()
-        if timestamp > 10**14:
-            timestamp //= 1_000  # microseconds
-        window_text = params.decimal("recvWindow") or str(DEFAULT_WINDOW_MS)
-        window_ms = int(window_text.partition(".")[0])
-        if window_ms > LONGEST_WINDOW_MS:
-            raise illegal("recvWindow")
+        and counts once; ``signed``: it needs a signature.  Raises :class:`ApiError`."""
+        if signed:
+            signature = params.needed("signature")
+            if not is_signed(key, payload, signature):
+                raise ApiError(INVALID_SIGNATURE, "Signature for this request is not valid.")
+        timestamp, at_ms = params.moment_ms("timestamp"), now_ms()
+        if timestamp is None:
+            raise missing("timestamp")
+        window_ms = _window_ms(params)
         if timestamp >= at_ms + AHEAD_MS:
             text = "Timestamp for this request was 1000ms ahead of the server's time."
             raise ApiError(INVALID_TIMESTAMP, text)
@@ -114,6 +113,18 @@ class Signing:
             raise ApiError(INVALID_TIMESTAMP, text)
         if once:
             self.replays.require_new(key, payload, timestamp + window_ms + AHEAD_MS, at_ms)
+
+
+def _window_ms(params: Params) -> int:
+    """How long the request counts; a part of a millisecond is none."""
+    text = params.decimal("recvWindow") or str(DEFAULT_WINDOW_MS)
+    whole, _, parts = text.partition(".")
+    if len(parts) > 3:
+        raise ApiError(BAD_PRECISION, "Parameter 'recvWindow' has too much precision.")
+    if int(whole) > LONGEST_WINDOW_MS or (int(whole) == LONGEST_WINDOW_MS and parts.strip("0")):
+        most = f"Cannot be greater than {LONGEST_WINDOW_MS}."
+        raise ApiError(MANDATORY, f"'recvWindow' contains unexpected value. {most}")
+    return int(whole)
 
 
 def is_signed(key: ApiKey, payload: str, signature: str) -> bool:

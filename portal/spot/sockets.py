@@ -3,24 +3,30 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
+from openoutcry.portal.accounts.api_keys import HMAC, ApiKey
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.database import DatabaseError
-from openoutcry.portal.spot import errors
+from openoutcry.portal.spot import errors, times
+from openoutcry.portal.spot.api import Spot
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.feeds import Feeds, Subscriber
 from openoutcry.portal.spot.limits import BANNED
 from openoutcry.portal.spot.params import Params
-from openoutcry.portal.spot.rest import ROUTES, Spot
+from openoutcry.portal.spot.rest import ROUTES
 from openoutcry.portal.spot.signing import READ
-from openoutcry.portal.spot.user_data import KEY_LENGTH, Deliver, UserData
+from openoutcry.portal.spot.user_data import KEY_LENGTH, Deliver, UserData, as_text
 
 SEND_S, SEND_NOW = 30.0, "outcry.send_now"
 """For a client that does not read; and what the server's protocol offers (``portal/server.py``)."""
-MAX_AT_ONCE, MAX_OWN = 50, 10
+MAX_AT_ONCE, MAX_OWN = 50, 1_000
 """Requests of one connection that are under way, and its subscriptions to own events."""
+USED = ("x-mbx-used-weight-1m", "x-mbx-order-count-10s", "x-mbx-order-count-1d")
+"""Headers that say what is used of each limit."""
 CONNECT_WEIGHT, STREAM_WEIGHT, DEPTH_WEIGHT = 2, 1, 10
 """Weights of a connection, of each stream that a message names, and of a book of all levels."""
 METHODS = {
@@ -34,6 +40,11 @@ METHODS = {
     "klines": ("GET", "/api/v3/klines"),
     "uiKlines": ("GET", "/api/v3/uiKlines"),
     "avgPrice": ("GET", "/api/v3/avgPrice"),
+    "executionRules": ("GET", "/api/v3/executionRules"),
+    "referencePrice": ("GET", "/api/v3/referencePrice"),
+    "referencePrice.calculation": ("GET", "/api/v3/referencePrice/calculation"),
+    "ticker": ("GET", "/api/v3/ticker"),
+    "ticker.tradingDay": ("GET", "/api/v3/ticker/tradingDay"),
     "ticker.24hr": ("GET", "/api/v3/ticker/24hr"),
     "ticker.price": ("GET", "/api/v3/ticker/price"),
     "ticker.book": ("GET", "/api/v3/ticker/bookTicker"),
@@ -48,22 +59,59 @@ METHODS = {
     "myTrades": ("GET", "/api/v3/myTrades"),
     "account.status": ("GET", "/api/v3/account"),
     "account.commission": ("GET", "/api/v3/account/commission"),
+    "myFilters": ("GET", "/api/v3/myFilters"),
+    "myAllocations": ("GET", "/api/v3/myAllocations"),
+    "myPreventedMatches": ("GET", "/api/v3/myPreventedMatches"),
+    "order.amendments": ("GET", "/api/v3/order/amendments"),
+    "order.amend.keepPriority": ("PUT", "/api/v3/order/amend/keepPriority"),
+    "orderList.place": ("POST", "/api/v3/order/oco"),
+    "orderList.place.oco": ("POST", "/api/v3/orderList/oco"),
+    "orderList.place.oto": ("POST", "/api/v3/orderList/oto"),
+    "orderList.place.otoco": ("POST", "/api/v3/orderList/otoco"),
+    "orderList.place.opo": ("POST", "/api/v3/orderList/opo"),
+    "orderList.place.opoco": ("POST", "/api/v3/orderList/opoco"),
+    "orderList.cancel": ("DELETE", "/api/v3/orderList"),
+    "orderList.status": ("GET", "/api/v3/orderList"),
+    "openOrderLists.status": ("GET", "/api/v3/openOrderList"),
+    "allOrderLists": ("GET", "/api/v3/allOrderList"),
+    "sor.order.place": ("POST", "/api/v3/sor/order"),
+    "sor.order.test": ("POST", "/api/v3/sor/order/test"),
     "account.rateLimits.orders": ("GET", "/api/v3/rateLimit/order"),
     "userDataStream.start": ("POST", "/api/v3/userDataStream"),
     "userDataStream.ping": ("PUT", "/api/v3/userDataStream"),
     "userDataStream.stop": ("DELETE", "/api/v3/userDataStream"),
 }
-SUBSCRIBE, UNSUBSCRIBE = "userDataStream.subscribe.signature", "userDataStream.unsubscribe"
+STREAM_METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
+LOGON, LOGOUT, STATUS = "session.logon", "session.logout", "session.status"
+SUBSCRIBE, SUBSCRIBE_SIGNED = "userDataStream.subscribe", "userDataStream.subscribe.signature"
+UNSUBSCRIBE, SUBSCRIPTIONS = "userDataStream.unsubscribe", "session.subscriptions"
+OF_CONNECTION = (LOGON, LOGOUT, STATUS, SUBSCRIBE, SUBSCRIBE_SIGNED, UNSUBSCRIBE, SUBSCRIPTIONS)
+"""Methods about the connection itself."""
+
+
+class Wrong(Exception):
+    """A message to ``/ws`` or ``/stream`` that is no request; with its code."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.body = {"code": code, "msg": text}
 
 
 class Streams:
     """One connection to ``/ws`` or ``/stream``."""
 
     def __init__(
-        self, spot: Spot, feeds: Feeds, user_data: UserData, combined: bool, address: str
+        self,
+        spot: Spot,
+        feeds: Feeds,
+        user_data: UserData,
+        combined: bool,
+        address: str,
+        fine: bool = False,
     ) -> None:
+        """``fine``: moments are in microseconds."""
         self.spot, self.feeds, self.user_data, self.address = spot, feeds, user_data, address
-        self.subscriber = Subscriber(combined)
+        self.subscriber = Subscriber(combined, fine)
         self._own: dict[str, tuple[int, Deliver]] = {}
 
     def take(self, names: list[Any]) -> None:
@@ -88,7 +136,7 @@ class Streams:
                 self.subscriber.put(listen_key, text)
 
         self._own[listen_key] = participant, deliver
-        self.user_data.subscribe(participant, deliver)
+        self.user_data.subscribe(participant, deliver, self.subscriber.fine)
         return True
 
     def unsubscribe(self, name: str) -> None:
@@ -109,59 +157,104 @@ class Streams:
         number: Any = None
         is_banned = False
         try:
-            request = json.loads(text)
-            number = request.get("id")
+            try:
+                request = json.loads(text)
+            except (ValueError, RecursionError):
+                self.take([])
+                raise Wrong(3, "Invalid JSON: expected value at line 1 column 1") from None
+            number = request.get("id") if type(request) is dict else None
             answer = {"result": self._answer(request), "id": number}
         except ApiError as error:
             is_banned = error.status == BANNED
             answer = {"error": error.body, "id": number if _is_id(number) else None}
-        except errors.MALFORMED:
-            wrong = {"code": 2, "msg": "Invalid request: it must be an object with known fields."}
-            answer = {"error": wrong, "id": number if _is_id(number) else None}
+        except Wrong as wrong:
+            answer = {"error": wrong.body, "id": number if _is_id(number) else None} | wrong.body
         self.subscriber.put_text(json.dumps(answer))
         if is_banned:
             self.subscriber.cut()
 
-    def _answer(self, request: dict[str, Any]) -> Any:
-        method, names = request["method"], request.get("params", [])
+    def _answer(self, request: Any) -> Any:
+        """Raises :class:`Wrong` and :class:`ApiError`."""
+        given = request if type(request) is dict else {}
+        method, names = given.get("method"), given.get("params", [])
         self.take(names if type(names) is list else [])
-        if not _is_id(request.get("id")):
-            raise ValueError
+        if given is not request:
+            raise Wrong(2, "Invalid request: expected an object")
+        if "method" not in given:
+            raise Wrong(2, "Invalid request: missing field `method` at line 1 column 1")
+        if method not in STREAM_METHODS:
+            known = ", ".join(f"`{one}`" for one in STREAM_METHODS)
+            name = method[:40] if type(method) is str else type(method).__name__
+            raise Wrong(2, f"Invalid request: unknown variant {name}, expected one of {known}")
+        if not _is_id(given.get("id")):
+            raise Wrong(2, "Invalid request: request ID must be an unsigned integer")
+        if given.keys() - {"id", "method", "params"}:
+            raise Wrong(2, "Invalid request: too many parameters")
         if method == "LIST_SUBSCRIPTIONS":
             return sorted([*self.subscriber.streams, *self._own])
         if type(names) is not list:
-            raise ValueError
-        if method == "SET_PROPERTY" and names[:1] == ["combined"]:
-            self.subscriber.combined = bool(names[1])
-        elif method == "GET_PROPERTY" and names == ["combined"]:
-            return self.subscriber.combined
-        elif method == "SUBSCRIBE":
-            for name in names:
-                self.subscribe(str(name))
-        elif method == "UNSUBSCRIBE":
-            for name in names:
-                self.unsubscribe(str(name))
-        else:
-            raise ValueError
+            raise Wrong(2, "Invalid request: params must be a list")
+        if method in ("SET_PROPERTY", "GET_PROPERTY"):
+            return self._property(names, method == "SET_PROPERTY")
+        if not all(type(name) is str for name in names):
+            raise Wrong(2, "Invalid request: a stream's name must be a string")
+        for name in names:
+            self.subscribe(name) if method == "SUBSCRIBE" else self.unsubscribe(name)
         return None
+
+    def _property(self, given: list[Any], is_set: bool) -> Any:
+        if not given or type(given[0]) is not str:
+            raise Wrong(2, "Invalid request: property name must be a string")
+        if given[0] != "combined":
+            raise Wrong(0, "Unknown property")
+        if len(given) > 1 + is_set:
+            raise Wrong(2, "Invalid request: too many parameters")
+        if not is_set:
+            return self.subscriber.combined
+        if len(given) < 2 or type(given[1]) is not bool:
+            raise Wrong(1, "Invalid value type: expected Boolean")
+        self.subscriber.combined = given[1]
+        return None
+
+
+@dataclass
+class Own:
+    """A subscription to a participant's own events."""
+
+    participant: int
+    deliver: Deliver
+    of_session: bool
+    """It ends with the session's logout."""
 
 
 class Requests:
     """One connection to ``/ws-api/v3``."""
 
-    def __init__(self, spot: Spot, user_data: UserData, address: str) -> None:
+    def __init__(
+        self,
+        spot: Spot,
+        user_data: UserData,
+        address: str,
+        fine: bool = False,
+        shows_limits: bool = True,
+    ) -> None:
+        """``fine``: moments are in microseconds; ``shows_limits``: answers say what is used of the
+        limits."""
         self.spot, self.user_data, self.address = spot, user_data, address
-        self.subscriber = Subscriber(False)
-        self._own: dict[int, tuple[int, Deliver]] = {}
+        self.subscriber = Subscriber(False, fine)
+        self.shows_limits, self.began_ns = shows_limits, time.time_ns()
+        self._own: dict[int, Own] = {}
         self._next = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._session: tuple[str, ApiKey, int] | None = None
+        """The API key that has logged on, and when."""
 
     def close(self) -> None:
         """Stop what is under way and end the subscriptions."""
         for task in self._tasks:
             task.cancel()
         for own in self._own.values():
-            self.user_data.unsubscribe(*own)
+            self.user_data.unsubscribe(own.participant, own.deliver)
         self._own = {}
 
     async def asked(self, text: str) -> None:
@@ -174,32 +267,48 @@ class Requests:
 
     async def _ask(self, text: str) -> None:
         number: Any = None
+        headers: dict[str, str] = {}
+        shows = self.shows_limits
+        times.FINE.set(self.subscriber.fine)
         try:
             request = json.loads(text)
             number, method, given = request.get("id"), request["method"], request.get("params", {})
             if not _is_id(number) or type(given) is not dict:
                 raise ValueError
+            wanted = given.get("returnRateLimits", shows)
+            if type(wanted) is not bool:
+                raise errors.illegal("returnRateLimits", "^(true|false)$")
+            shows = wanted
             result, headers = await self._result(str(method), given)
             answer = {"id": number, "status": 200, "result": result}
         except ApiError as error:
-            answer, headers = _refused(number, error), {}
+            answer, headers = _refused(number, error), error.headers
         except AccountError as error:
-            answer, headers = _refused(number, errors.refusal(error, {})), {}
+            answer = _refused(number, errors.refusal(error, {}))
         except errors.MALFORMED:
-            answer, headers = self._malformed(), {}
+            answer = self._malformed()
         except DatabaseError:
             wrong = ApiError(errors.DISCONNECTED, "Internal error; unable to process.")
-            answer, headers = _refused(number, wrong), {}
-        if (used := headers.get("x-mbx-used-weight-1m")) is not None:
-            row = self.spot.limits.shown[0] | {"count": int(used)}
-            answer["rateLimits"] = [row]
+            answer = _refused(number, wrong)
+        if shows and headers:
+            answer["rateLimits"] = self._used(headers)
         self.subscriber.put_text(json.dumps(answer, separators=(",", ":")))
         if answer.get("status") == BANNED:
             self.subscriber.cut()
 
+    def _used(self, headers: dict[str, str]) -> list[dict[str, Any]]:
+        """What is used of the limits that the request counts towards."""
+        rows = self.spot.limits.shown
+        counts = [headers.get(name) for name in USED]
+        return [
+            row | {"count": int(count)}
+            for row, count in zip(rows, counts, strict=True)
+            if count is not None
+        ]
+
     def _malformed(self) -> dict[str, Any]:
         """The answer to what is no request; it is counted as one."""
-        wrong = ApiError(errors.ILLEGAL_CHARS, "Invalid request.")
+        wrong = ApiError(errors.INVALID_JSON, "Invalid JSON Request")
         try:
             self.spot.limits.take(self.address, 1)
         except ApiError as over:
@@ -211,33 +320,90 @@ class Requests:
         # What is signed is one text: no name or value may read as more than one parameter.
         if any(set(name) & {"&", "="} for name in values) or "&" in "".join(values.values()):
             raise ApiError(errors.ILLEGAL_CHARS, "Illegal characters found in a parameter.")
-        api_key = values.pop("apiKey", "")
-        params = Params(values.items(), self.spot.markets)
-        signed = values | {"apiKey": api_key}
+        signed = {"apiKey": ""} | values
         payload = "&".join(
             f"{name}={signed[name]}" for name in sorted(signed) if name != "signature"
         )
-        if method in (SUBSCRIBE, UNSUBSCRIBE):
+        api_key = values.pop("apiKey", "")
+        values.pop("returnRateLimits", None)
+        params = Params(values.items(), self.spot.markets)
+        if method in OF_CONNECTION:
             headers = self.spot.limits.take(self.address, 2)
-            return await self._stream(method, params, payload, api_key), headers
+            return await self._of_connection(method, params, payload, api_key), headers
         if method not in METHODS:
             self.spot.limits.take(self.address, 1)
             raise ApiError(errors.ILLEGAL_CHARS, "Invalid method.")
         route = ROUTES[METHODS[method]]
-        return await self.spot.answer(route, params, payload, api_key, self.address)
+        uses_session = bool(
+            self._session and route.security and not api_key and not params.text("signature")
+        )
+        if self._session is not None and uses_session:
+            api_key = self._session[0]
+        try:
+            return await self.spot.answer(
+                route, params, payload, api_key, self.address, uses_session
+            )
+        except ApiError as error:
+            if uses_session and error.code == errors.REJECTED_KEY:
+                self._end_session()
+            raise
 
-    async def _stream(self, method: str, params: Params, payload: str, api_key: str) -> Any:
-        if method == UNSUBSCRIBE:
+    async def _of_connection(self, method: str, params: Params, payload: str, api_key: str) -> Any:
+        if method == LOGON:
+            key = await self._shown(params, payload, api_key)
+            if key.kind == HMAC:
+                raise ApiError(errors.NO_HMAC, "HMAC_SHA256 API key is not supported.")
+            self._session = api_key, key, time.time_ns()
+        elif method == LOGOUT:
+            self._end_session()
+        elif method == SUBSCRIBE:
+            if self._session is None:
+                raise ApiError(
+                    errors.UNAUTHORIZED, "You are not authorized to execute this request."
+                )
+            key = await self.spot.signing.key(self._session[0], self.address, READ)
+            return self._subscribe(key, True)
+        elif method == SUBSCRIBE_SIGNED:
+            return self._subscribe(await self._shown(params, payload, api_key), False)
+        elif method == UNSUBSCRIBE:
             number = params.whole_or_none("subscriptionId")
             for one in [number] if number is not None else list(self._own):
-                own = self._own.pop(one, None)
-                if own is not None:
-                    self.user_data.unsubscribe(*own)
+                self._unsubscribe(one)
             return {}
+        elif method == SUBSCRIPTIONS:
+            return [{"subscriptionId": number} for number in self._own]
+        return self._status()
+
+    async def _shown(self, params: Params, payload: str, api_key: str) -> ApiKey:
+        """The key of a signed request that changes nothing.  Raises :class:`ApiError`."""
         key = await self.spot.signing.key(api_key, self.address, READ)
         self.spot.signing.check(key, params, payload, False)
+        return key
+
+    def _status(self) -> dict[str, Any]:
+        session = self._session
+        return {
+            "apiKey": session[0] if session else None,
+            "authorizedSince": times.of_ns(session[2]) if session else None,
+            "connectedSince": times.of_ns(self.began_ns),
+            "returnRateLimits": self.shows_limits,
+            "serverTime": times.now(),
+            "userDataStream": bool(self._own),
+        }
+
+    def _end_session(self) -> None:
+        """Forget the key that has logged on, and end its subscription."""
+        self._session = None
+        for number in [number for number, own in self._own.items() if own.of_session]:
+            self._unsubscribe(number)
+
+    def _subscribe(self, key: ApiKey, of_session: bool) -> dict[str, int]:
+        if any(own.participant == key.participant for own in self._own.values()):
+            text = "User Data Stream subscription already active."
+            raise ApiError(errors.SUBSCRIPTION_ACTIVE, text)
         if len(self._own) >= MAX_OWN:
-            raise ApiError(errors.TOO_MANY, "Too many subscriptions of this connection.")
+            text = f"Too many subscriptions. Connection may create up to '{MAX_OWN}'"
+            raise ApiError(errors.TOO_MANY_SUBSCRIPTIONS, f"{text} subscriptions at a time.")
         number = self._next
         self._next += 1
 
@@ -245,13 +411,25 @@ class Requests:
             if self.spot.signing.keys.is_in_force(key):
                 self.subscriber.put_text(f'{{"subscriptionId":{number},"event":{text}}}')
 
-        self._own[number] = key.participant, deliver
-        self.user_data.subscribe(key.participant, deliver)
+        self._own[number] = Own(key.participant, deliver, of_session)
+        self.user_data.subscribe(key.participant, deliver, self.subscriber.fine)
         return {"subscriptionId": number}
+
+    def _unsubscribe(self, number: int) -> None:
+        """End a subscription, and say so among its events; nothing happens without one."""
+        own = self._own.pop(number, None)
+        if own is not None:
+            self.user_data.unsubscribe(own.participant, own.deliver)
+            event = {"e": "eventStreamTerminated", "E": times.now()}
+            self.subscriber.put_text(as_text({"subscriptionId": number, "event": event}))
 
 
 def _refused(number: Any, error: ApiError) -> dict[str, Any]:
-    return {"id": number, "status": error.status, "error": error.body}
+    body = error.body
+    if error.retry_after_s:
+        at_ms = time.time_ns() // 1_000_000
+        body["data"] = {"serverTime": at_ms, "retryAfter": at_ms + error.retry_after_s * 1_000}
+    return {"id": number, "status": error.status, "error": body}
 
 
 def _is_id(value: Any) -> bool:
@@ -277,8 +455,9 @@ def sockets_of(spot: Spot, feeds: Feeds, user_data: UserData) -> Callable[[str],
     from fastapi import WebSocket
 
     async def streams(socket: WebSocket, combined: bool, names: list[str]) -> None:
-        connection = Streams(spot, feeds, user_data, combined, address_of(socket))
         try:
+            fine = times.is_fine(socket.query_params.get("timeUnit", ""))
+            connection = Streams(spot, feeds, user_data, combined, address_of(socket), fine)
             connection.take(["", *filter(None, names)])
         except ApiError:
             await socket.close(1008)
@@ -297,12 +476,14 @@ def sockets_of(spot: Spot, feeds: Feeds, user_data: UserData) -> Callable[[str],
     async def requests(socket: WebSocket) -> None:
         address = address_of(socket)
         try:
+            fine = times.is_fine(socket.query_params.get("timeUnit", ""))
             spot.limits.take(address, CONNECT_WEIGHT)
         except ApiError:
             await socket.close(1008)
             return
         await socket.accept()
-        connection = Requests(spot, user_data, address)
+        shows_limits = socket.query_params.get("returnRateLimits", "true").lower() != "false"
+        connection = Requests(spot, user_data, address, fine, shows_limits)
         await _serve(socket, connection.subscriber, connection.asked, connection.close)
 
     def address_of(socket: WebSocket) -> str:

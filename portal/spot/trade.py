@@ -16,10 +16,12 @@ from openoutcry.portal.trading.mirror import Mirror, Moment
 from openoutcry.portal.trading.orders import REJECTED, Order, is_balance_reject
 from openoutcry.wire.enums import OrderType, Reason, Side, TimeInForce
 
+ICEBERG_PARTS = 256
 ANSWER_S, SHOWN_S = 5.0, 1.0
 """For an answer, and from a rejection of the session to the order that the mirror shows."""
 LETTERS = string.ascii_letters + string.digits
 TYPES = (*shapes.ORDER_TYPES, "TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
+UNSUPPORTED = "{} orders are not supported for this symbol."
 TIFS = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK}
 SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 RESPONSES = ("ACK", "RESULT", "FULL")
@@ -29,7 +31,7 @@ WORDS = {
     Reason.WOULD_CROSS: "Order would immediately match and take.",
     Reason.WRONG_PHASE: "Market is closed.",
     Reason.DUPLICATE_ID: DUPLICATE,
-    Reason.BAD_AUX: "Stop price would trigger immediately.",
+    Reason.BAD_AUX: "Order would trigger immediately.",
     Reason.BOOK_FULL: "This order type is currently not possible.",
     Reason.PRICE_LIMIT: "Filter failure: PRICE_FILTER",
     Reason.OFF_STEP: "Filter failure: PRICE_FILTER",
@@ -42,6 +44,20 @@ NO_STATUS = (
 )
 TRIGGERED = ("STOP_LOSS", "STOP_LOSS_LIMIT")
 PRICED = ("LIMIT", "LIMIT_MAKER", "STOP_LOSS_LIMIT")
+PEGS = ("pegPriceType", "pegOffsetType", "pegOffsetValue")
+STRATEGY_FROM = 1_000_000
+REPLACE_MODES = ("STOP_ON_FAILURE", "ALLOW_FAILURE")
+REPLACED = {
+    "orderId": "cancelOrderId",
+    "origClientOrderId": "cancelOrigClientOrderId",
+    "newClientOrderId": "cancelNewClientOrderId",
+    "cancelRestrictions": "cancelRestrictions",
+}
+"""Parameters of a cancel, by their names in a cancelReplace."""
+RESTRICTIONS = ("ONLY_NEW", "ONLY_PARTIALLY_FILLED")
+RESTRICTED = "Order was not canceled due to cancel restrictions."
+REPLACE_FAILED = "Order cancel-replace failed."
+REPLACE_PARTIAL = "Order cancel-replace partially failed."
 
 
 def new_id() -> str:
@@ -113,12 +129,12 @@ class Trading:
 
     # New orders
 
-    async def place(self, participant: int, params: Params, default: str = "FULL") -> Any:
+    async def place(self, participant: int, params: Params) -> Any:
         """The body of the answer.  Raises :class:`ApiError`."""
         market, order = self.read(participant, params)
-        kind = params.one_of("newOrderRespType", RESPONSES, default)
+        kind, strategy = response_kind(params), strategy_of(params)
         placed = await self.sent(participant, order)
-        return shapes.new_order(placed, market, kind)
+        return shapes.new_order(placed, market, kind) | strategy
 
     def read(
         self, participant: int, params: Params, known: bool = False
@@ -133,17 +149,17 @@ class Trading:
         if kind not in TYPES:
             raise ApiError(errors.INVALID_TYPE, "Invalid orderType.")
         if kind not in shapes.ORDER_TYPES:
-            raise ApiError(errors.FILTER, "This order type is not supported by this symbol.")
+            name = kind.replace("_", " ").capitalize()
+            raise ApiError(errors.NEW_ORDER_REJECTED, UNSUPPORTED.format(name))
         tif = params.text("timeInForce")
         if tif and tif not in TIFS:
             raise ApiError(errors.INVALID_TIF, "Invalid timeInForce.")
         if kind in ("LIMIT", "STOP_LOSS_LIMIT") and not tif:
             raise missing("timeInForce")
         if tif and kind in ("MARKET", "LIMIT_MAKER", "STOP_LOSS"):
-            text = "Parameter 'timeInForce' sent when not required."
-            raise ApiError(errors.NOT_REQUIRED, text)
-        if params.text("pegPriceType"):
-            raise ApiError(errors.NOT_REQUIRED, "Parameter 'pegPriceType' sent when not required.")
+            raise errors.not_required("timeInForce")
+        if any(params.text(name) for name in PEGS):
+            raise ApiError(errors.NEW_ORDER_REJECTED, UNSUPPORTED.format("Pegged"))
         trailing = self._trailing(params, kind)
         mode = params.one_of("selfTradePreventionMode", shapes.SELF_TRADE)
         client_id = params.client_id("newClientOrderId") or order_id_of(participant, params)
@@ -152,12 +168,16 @@ class Trading:
         if is_known and not known:
             raise ApiError(errors.NEW_ORDER_REJECTED, DUPLICATE)
         if len(own.open) >= shapes.MAX_ORDERS and not is_known:
-            raise ApiError(errors.FILTER, "Filter failure: MAX_NUM_ORDERS")
+            here = sum(one.instrument == market.index for one in own.open.values())
+            if here >= shapes.MAX_ORDERS:
+                raise ApiError(errors.FILTER, "Filter failure: MAX_NUM_ORDERS")
         lots, budget = self._quantity(market, params, kind)
         price = self._price(market, params, "price") if kind in PRICED else 0
         if kind not in PRICED and params.text("price"):
-            raise ApiError(errors.NOT_REQUIRED, "Parameter 'price' sent when not required.")
+            raise errors.not_required("price")
         has_trigger = kind in TRIGGERED and not trailing
+        if kind not in TRIGGERED and params.decimal("stopPrice").strip("0."):
+            raise errors.not_required("stopPrice")
         trigger = self._price(market, params, "stopPrice") if has_trigger else 0
         shown = self._iceberg(market, params, kind, lots)
         return market, NewOrder(
@@ -181,12 +201,10 @@ class Trading:
             return 0
         least, most = shapes.TRAILING_BPS
         if kind not in TRIGGERED:
-            text = "Parameter 'trailingDelta' sent when not required."
-            raise ApiError(errors.NOT_REQUIRED, text)
+            raise errors.not_required("trailingDelta")
         if params.text("stopPrice"):
             # A trailing stop that begins to trail at a price: the core has none.
-            text = "Combination of optional parameters invalid."
-            raise ApiError(errors.BAD_COMBINATION, text)
+            raise errors.bad_combination()
         bps = params.whole("trailingDelta")
         if not least <= bps <= most:
             raise ApiError(errors.FILTER, "Filter failure: TRAILING_DELTA")
@@ -195,25 +213,25 @@ class Trading:
     def _quantity(self, market: Market, params: Params, kind: str) -> tuple[int, int]:
         """Lots, and a budget in price ticks times lots."""
         quantity, cost = params.decimal("quantity"), params.decimal("quoteOrderQty")
+        if kind != "MARKET" and cost:
+            raise errors.not_required("quoteOrderQty")
         if kind != "MARKET" or (quantity and not cost):
-            return self._lots(market, params.needed("quantity")), 0
+            return self._lots(market, params, "quantity"), 0
         if quantity and cost:
-            text = "Combination of optional parameters invalid."
-            raise ApiError(errors.BAD_COMBINATION, text)
+            raise errors.bad_combination()
         if not cost:
             raise missing("quantity")
         try:
             budget = units_of(cost, market.quote_decimals) // market.tick_units
         except AmountError:
-            text = "Parameter 'quoteOrderQty' has too much precision."
-            raise ApiError(errors.BAD_PRECISION, text) from None
+            raise too_precise("quoteOrderQty") from None
         if not 0 < budget < 2**62:
             raise ApiError(errors.FILTER, "Filter failure: NOTIONAL")
         return market.max_lots // market.qty_step * market.qty_step, budget
 
-    def _lots(self, market: Market, text: str) -> int:
-        if not text.isascii():
-            raise errors.illegal("quantity")
+    def _lots(self, market: Market, params: Params, name: str) -> int:
+        text = params.needed(name)
+        _require_precision(name, text, market.base_decimals)
         try:
             lots = market.lots_of(text)
         except AmountError:
@@ -225,6 +243,7 @@ class Trading:
     def _price(self, market: Market, params: Params, name: str) -> int:
         if not params.decimal(name):
             raise missing(name)
+        _require_precision(name, params.decimal(name), market.quote_decimals)
         try:
             ticks = market.ticks_of(params.decimal(name))
         except AmountError:
@@ -237,13 +256,16 @@ class Trading:
         text = params.decimal("icebergQty")
         if not text or not text.strip("0."):
             return 0
+        if kind in ("LIMIT_MAKER", "STOP_LOSS_LIMIT"):
+            raise ApiError(errors.UNKNOWN_COMPOSITION, "Unsupported order combination.")
         if kind != "LIMIT" or params.text("timeInForce") != "GTC":
-            text = "Parameter 'icebergQty' sent when not required."
-            raise ApiError(errors.NOT_REQUIRED, text)
-        shown = self._lots(market, text)
-        if shown * 256 < lots:
+            raise errors.not_required("icebergQty")
+        shown = self._lots(market, params, "icebergQty")
+        if shown > lots:
+            raise ApiError(errors.NEW_ORDER_REJECTED, "IcebergQty exceeds QTY.")
+        if shown * ICEBERG_PARTS < lots:
             raise ApiError(errors.FILTER, "Filter failure: ICEBERG_PARTS")
-        return 0 if shown >= lots else shown
+        return 0 if shown == lots else shown
 
     async def sent(self, participant: int, order: NewOrder) -> Order:
         """The order as the venue has released it.  Of several at once with one name the first is
@@ -310,22 +332,24 @@ class Trading:
             text = "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
             raise ApiError(errors.MANDATORY, text)
         order = own.by_number.get(number) if number is not None else own.by_client_id.get(name)
-        wrong = order is not None and number is not None and name and order.client_id != name
-        if order is None or wrong or order.instrument != market.index or order.state == REJECTED:
+        if order is None or order.instrument != market.index or order.state == REJECTED:
             raise ApiError(code, text)
+        if number is not None and name and order.client_id != name:
+            text = "Client order ID is not correct for this order ID."
+            raise ApiError(errors.OTHER_CLIENT_ID, text)
         return market, order
 
     async def cancel(self, participant: int, params: Params) -> Any:
         """The body of the answer.  Raises :class:`ApiError`."""
         unknown = errors.CANCEL_REJECTED, "Unknown order sent."
         market, order = self.find(participant, params, *unknown)
-        restriction = params.one_of("cancelRestrictions", ("ONLY_NEW", "ONLY_PARTIALLY_FILLED"))
+        restriction = params.text("cancelRestrictions")
+        if restriction and restriction not in RESTRICTIONS:
+            raise ApiError(errors.INVALID_RESTRICTIONS, "Invalid cancelRestrictions")
         if not order.is_open:
             raise ApiError(*unknown)
         if restriction and order.state != restriction.removeprefix("ONLY_"):
-            raise ApiError(
-                errors.CANCEL_REJECTED, "Order was not canceled due to cancel restrictions."
-            )
+            raise ApiError(errors.CANCEL_REJECTED, RESTRICTED)
         request_id = params.client_id("newClientOrderId") or new_id()
         await self.cancel_order(participant, market, order, request_id)
         return shapes.cancelled(order, market, request_id)
@@ -377,17 +401,18 @@ class Trading:
             if outcome is None
         ]
 
-    async def cancel_replace(self, participant: int, params: Params) -> Any:
-        """A cancel, then a new order: two commands, as the API says."""
+    async def cancel_replace(
+        self, participant: int, params: Params, over: ApiError | None = None
+    ) -> Any:
+        """A cancel, then a new order: two commands, as the API says.  ``over``: the account has
+        entered too many orders, and only cancels."""
         mode = params.needed("cancelReplaceMode")
-        if mode not in ("STOP_ON_FAILURE", "ALLOW_FAILURE"):
+        if mode not in REPLACE_MODES:
             raise errors.illegal("cancelReplaceMode")
-        kind = params.one_of("newOrderRespType", RESPONSES, "RESULT")
+        kind, strategy = response_kind(params), strategy_of(params)
         market, order = self.read(participant, params)
-        names = {"orderId": "cancelOrderId", "origClientOrderId": "cancelOrigClientOrderId"}
         pairs = [("symbol", market.name)]
-        pairs += [(name, params.text(own)) for name, own in names.items() if params.text(own)]
-        pairs += [("newClientOrderId", params.text("cancelNewClientOrderId"))]
+        pairs += [(name, text) for name, own in REPLACED.items() if (text := params.text(own))]
         result: dict[str, Any] = {
             "cancelResult": "SUCCESS",
             "newOrderResult": "NOT_ATTEMPTED",
@@ -400,27 +425,52 @@ class Trading:
         except ApiError as error:
             result |= {"cancelResult": "FAILURE", "cancelResponse": error.body}
             if mode == "STOP_ON_FAILURE" or error.code == errors.TIMEOUT:
-                raise ApiError(
-                    errors.CANCEL_REPLACE_FAILED, "Order cancel-replace failed.", data=result
-                ) from None
+                raise _not_replaced(result) from None
         try:
+            if over is not None:
+                raise over
             placed = await self.sent(participant, order)
         except ApiError as error:
             result |= {"newOrderResult": "FAILURE", "newOrderResponse": error.body}
-            both = result["cancelResult"] == "FAILURE"
-            code = errors.CANCEL_REPLACE_FAILED if both else errors.CANCEL_REPLACE_PARTIAL
-            text = "Order cancel-replace failed."
-            if not both:
-                text = "Order cancel-replace partially failed."
-            raise ApiError(code, text, 400 if both else 409, data=result) from None
-        result |= {
-            "newOrderResult": "SUCCESS",
-            "newOrderResponse": shapes.new_order(placed, market, kind),
-        }
+            raise _not_replaced(result) from None
+        answer = shapes.new_order(placed, market, kind) | strategy
+        result |= {"newOrderResult": "SUCCESS", "newOrderResponse": answer}
         if result["cancelResult"] == "FAILURE":
-            text = "Order cancel-replace partially failed."
-            raise ApiError(errors.CANCEL_REPLACE_PARTIAL, text, 409, data=result)
+            raise _not_replaced(result)
         return result
+
+
+def _not_replaced(result: dict[str, Any]) -> ApiError:
+    """What a cancelReplace raises of which a part, or all, has failed."""
+    if "SUCCESS" in (result["cancelResult"], result["newOrderResult"]):
+        return ApiError(errors.CANCEL_REPLACE_PARTIAL, REPLACE_PARTIAL, 409, data=result)
+    return ApiError(errors.CANCEL_REPLACE_FAILED, REPLACE_FAILED, data=result)
+
+
+def response_kind(params: Params) -> str:
+    """ACK, RESULT or FULL."""
+    default = "FULL" if params.text("type") in ("LIMIT", "MARKET") else "ACK"
+    return params.one_of("newOrderRespType", RESPONSES, default)
+
+
+def strategy_of(params: Params) -> dict[str, int]:
+    """The client's labels of an order, which its answer repeats.  Raises :class:`ApiError`."""
+    names = [name for name in ("strategyId", "strategyType") if params.text(name)]
+    labels = {name: params.whole(name) for name in names}
+    if labels.get("strategyType", STRATEGY_FROM) < STRATEGY_FROM:
+        text = f"strategyType was less than {STRATEGY_FROM}."
+        raise ApiError(errors.BAD_STRATEGY_TYPE, text)
+    return labels
+
+
+def too_precise(name: str) -> ApiError:
+    """The refusal of an amount with more decimals than its asset."""
+    return ApiError(errors.BAD_PRECISION, f"Parameter '{name}' has too much precision.")
+
+
+def _require_precision(name: str, text: str, decimals: int) -> None:
+    if len(text.partition(".")[2].rstrip("0")) > decimals:
+        raise too_precise(name)
 
 
 def rejection(order: Order) -> ApiError:

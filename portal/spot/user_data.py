@@ -14,18 +14,22 @@ from typing import Any
 
 from openoutcry.portal.accounts.api_keys import ApiKey
 from openoutcry.portal.shared_table import Table
-from openoutcry.portal.spot import errors, shapes
+from openoutcry.portal.spot import errors, shapes, times
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.trading.instruments import text_of
 from openoutcry.portal.trading.mirror import Mirror, Moment
-from openoutcry.portal.trading.orders import Report
-from openoutcry.wire.enums import OrderType
+from openoutcry.portal.trading.orders import Order, Report, is_balance_reject
+from openoutcry.wire.enums import OrderType, Reason
 
 LETTERS = string.ascii_letters + string.digits
 PLACES = {letter: place for place, letter in enumerate(LETTERS)}
 KEY_LENGTH, LASTS_S, MAX_KEYS = 64, 3_600.0, 1 << 17
 LISTEN, MAC_BYTES = struct.Struct(">QIQQ"), 18
 """What a listen key says: API key, participant, when the API key ends, and its own number."""
+REJECT_REASONS: dict[int, str] = {
+    Reason.BAD_AUX: "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY",
+    Reason.WOULD_CROSS: "WOULD_MATCH_IMMEDIATELY",
+}
 Deliver = Callable[[str], None]
 SEEN_S = 0.1
 """For so long a listen key that was found good is not looked up again for each event."""
@@ -36,20 +40,20 @@ class UserData:
 
     def __init__(self, mirror: Mirror) -> None:
         self.mirror = mirror
-        self._of: dict[int, list[Deliver]] = {}
+        self._of: dict[int, list[tuple[Deliver, bool]]] = {}
         self._balances: dict[int, dict[str, tuple[int, int]]] = {}
         mirror.listeners.append(self._moment)
 
-    def subscribe(self, participant: int, deliver: Deliver) -> None:
-        """Call ``deliver`` with each event of a participant, as text, from now on."""
-        self._of.setdefault(participant, []).append(deliver)
+    def subscribe(self, participant: int, deliver: Deliver, fine: bool = False) -> None:
+        """Call ``deliver`` with each event of a participant, as text, from now on; ``fine``: its
+        moments are in microseconds."""
+        self._of.setdefault(participant, []).append((deliver, fine))
         self._balances.setdefault(participant, self.mirror.balances(participant))
 
     def unsubscribe(self, participant: int, deliver: Deliver) -> None:
         """End a subscription; nothing happens without one."""
-        rows = self._of.get(participant, [])
-        if deliver in rows:
-            rows.remove(deliver)
+        rows = [row for row in self._of.get(participant, []) if row[0] is not deliver]
+        self._of[participant] = rows
         if not rows:
             self._of.pop(participant, None)
             self._balances.pop(participant, None)
@@ -62,14 +66,18 @@ class UserData:
             participant = report.order.participant
             if participant in self._of:
                 reported.add(participant)
-                self._tell(participant, self.execution(report))
+                self._tell(participant, lambda: self.execution(report))  # noqa: B023
         for participant in moment.wallets & self._of.keys():
             self._wallets(participant, participant in reported)
 
-    def _tell(self, participant: int, event: dict[str, Any]) -> None:
-        text = as_text(event)  # once for all connections
-        for deliver in list(self._of[participant]):
-            deliver(text)
+    def _tell(self, participant: int, make: Callable[[], dict[str, Any]]) -> None:
+        """An event, made once for all connections whose moments have the same unit."""
+        texts: dict[bool, str] = {}
+        for deliver, fine in list(self._of[participant]):
+            if fine not in texts:
+                with times.in_unit(fine):
+                    texts[fine] = as_text(make())
+            deliver(texts[fine])
 
     def _wallets(self, participant: int, is_reported: bool) -> None:
         """What changed of the balances; money in and out is a separate event."""
@@ -78,7 +86,7 @@ class UserData:
         if not changed:
             return
         self._balances[participant] = new
-        decimals, at_ms = self.mirror.markets.assets, self.mirror.time_ns // 1_000_000
+        decimals, time_ns = self.mirror.markets.assets, self.mirror.time_ns
         rows = [
             {
                 "a": name,
@@ -87,27 +95,30 @@ class UserData:
             }
             for name in changed
         ]
-        head = {"E": at_ms, "u": at_ms}
-        self._tell(participant, {"e": "outboundAccountPosition"} | head | {"B": rows})
+
+        def position() -> dict[str, Any]:
+            at = times.of_ns(time_ns)
+            return {"e": "outboundAccountPosition", "E": at, "u": at, "B": rows}
+
+        self._tell(participant, position)
         if is_reported:
             return
         for name in changed:
             moved = sum(new[name]) - sum(old.get(name, (0, 0)))
             if moved:
                 text = text_of(moved, decimals[name])
-                head = {"E": at_ms, "T": at_ms}
-                self._tell(participant, {"e": "balanceUpdate", "a": name, "d": text} | head)
+                self._tell(participant, lambda: update_of(name, text, time_ns))  # noqa: B023
 
     def execution(self, report: Report) -> dict[str, Any]:
         """An executionReport."""
         order, fill = report.order, report.fill
         market = self.mirror.markets.by_index[order.instrument]
         is_cancel = report.execution == "CANCELED"
-        at_ms = shapes.ms(report.time_ns)
+        at = times.of_ns(report.time_ns)
         iceberg = order.aux if order.order_type == OrderType.ICEBERG else 0
         event: dict[str, Any] = {
             "e": "executionReport",
-            "E": at_ms,
+            "E": at,
             "s": market.name,
             "c": order.cancel_id if is_cancel else order.client_id,
             "S": shapes.side_text(order.side),
@@ -121,31 +132,47 @@ class UserData:
             "C": order.client_id if is_cancel else "",
             "x": report.execution,
             "X": report.state,
-            "r": "NONE" if report.execution != "REJECTED" else "INSUFFICIENT_BALANCE",
+            "r": reject_reason(order) if report.execution == "REJECTED" else "NONE",
             "i": order.number,
             "l": market.quantity(fill.lots if fill else 0),
             "z": market.quantity(report.executed_lots),
             "L": market.price(fill.price_ticks if fill else 0),
             "n": shapes.fee_text(fill, market) if fill else "0",
             "N": fill.fee_asset if fill else None,
-            "T": at_ms,
+            "T": at,
             "t": fill.number if fill else -1,
             "I": report.event_seq,
             "w": order.is_open and not order.is_waiting,
             "m": bool(fill and fill.is_maker),
             "M": bool(fill),
-            "O": shapes.ms(order.created_ns),
+            "O": times.of_ns(order.created_ns),
             "Z": market.amount(report.executed_tick_lots),
             "Y": market.amount(fill.price_ticks * fill.lots if fill else 0),
             "Q": market.amount(order.aux if order.is_budget else 0),
-            "W": shapes.ms(order.created_ns),
             "V": shapes.self_trade_text(order),
         }
+        if not order.is_waiting:
+            event["W"] = times.of_ns(order.created_ns)
+        if report.execution == "EXPIRED":
+            event["eR"] = shapes.expiry_reason(order)
         if shapes.trailing_bps(order):
-            event["d"] = shapes.trailing_bps(order)
+            event["d"], event["D"] = shapes.trailing_bps(order), times.of_ns(order.created_ns)
         if order.prevented_lots:
             event["A"] = market.quantity(order.prevented_lots)
         return event
+
+
+def update_of(asset: str, text: str, time_ns: int) -> dict[str, Any]:
+    """A balanceUpdate: what came or went of an asset."""
+    at = times.of_ns(time_ns)
+    return {"e": "balanceUpdate", "E": at, "T": at, "a": asset, "d": text}
+
+
+def reject_reason(order: Order) -> str:
+    """Why an order was rejected, in the API's word; NONE for what it has no word for."""
+    if is_balance_reject(order):
+        return "INSUFFICIENT_BALANCES"
+    return REJECT_REASONS.get(order.reason, "NONE")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections import deque
+from collections.abc import MutableSequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -57,6 +58,22 @@ class AggregateTrade:
     time_ms: int
     buyer_is_maker: bool
     seq: int
+
+
+def add_to(aggregates: MutableSequence[AggregateTrade], trade: Trade) -> None:
+    """Add the trade that follows those in the list."""
+    newest = aggregates[-1] if aggregates else None
+    if newest is not None and (newest.seq, newest.price, newest.buyer_is_maker) == (
+        trade.seq,
+        trade.price,
+        trade.buyer_is_maker,
+    ):
+        newest.lots += trade.lots
+        newest.last = trade.number
+        return
+    number = trade.number
+    terms = trade.price, trade.lots, number, number, trade.time_ms, trade.buyer_is_maker
+    aggregates.append(AggregateTrade(number, *terms, trade.seq))
 
 
 @dataclass(slots=True)
@@ -173,28 +190,7 @@ class Tape:
         """Add a trade; the candles that it is in."""
         self.trades.append(trade)
         self.last = trade
-        newest = self.aggregates[-1] if self.aggregates else None
-        same = newest is not None and (newest.seq, newest.price, newest.buyer_is_maker) == (
-            trade.seq,
-            trade.price,
-            trade.buyer_is_maker,
-        )
-        if newest is not None and same:
-            newest.lots += trade.lots
-            newest.last = trade.number
-        else:
-            self.aggregates.append(
-                AggregateTrade(
-                    trade.number,
-                    trade.price,
-                    trade.lots,
-                    trade.number,
-                    trade.number,
-                    trade.time_ms,
-                    trade.buyer_is_maker,
-                    trade.seq,
-                )
-            )
+        add_to(self.aggregates, trade)
         return [(name, self._candle(name, trade)) for name in INTERVALS]
 
     def _candle(self, interval: str, trade: Trade) -> Candle:

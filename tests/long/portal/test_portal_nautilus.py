@@ -5,36 +5,21 @@ It takes 700 MB in a separate environment, so it runs only where a folder for it
 """
 
 import json
-import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests import ROOT
+from tests.support.portal.clients import python_of
 from tests.support.portal.portal_venue import CHOICES, PortalVenue
 
 PROGRAM = ROOT / "tests" / "support" / "portal" / "nautilus_trades.py"
 USD, BTC, ETH = 10**6, 10**8, 10**8
 
 
-@pytest.fixture
-def python():
-    """The interpreter of the environment."""
-    folder = os.environ.get("OUTCRY_NAUTILUS")
-    if not folder:
-        pytest.skip("name a folder for nautilus-trader in OUTCRY_NAUTILUS")
-    found = Path(folder) / "venv" / "bin" / "python"
-    if not found.exists():
-        made = [sys.executable, "-m", "venv", str(found.parents[1])]
-        subprocess.run(made, check=True)
-        subprocess.run([found, "-m", "pip", "install", "-q", "nautilus_trader"], check=True)
-    return found
-
-
 @pytest.mark.long
-def test_nautilus_trades_over_its_binance_adapter(tmp_path_factory, python):
+def test_nautilus_trades_over_its_binance_adapter(tmp_path_factory):
+    python = python_of("OUTCRY_NAUTILUS", "nautilus_trader")
     folder = tmp_path_factory.mktemp("nautilus")
     (folder / "limits.toml").write_text(CHOICES)
     with PortalVenue(folder, 8, "--settings=limits.toml") as venue:

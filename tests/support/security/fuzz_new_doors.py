@@ -32,12 +32,13 @@ from openoutcry.portal.native.callers import signed_text
 from openoutcry.portal.native.stream import OWN, PUBLIC
 from openoutcry.portal.spot.rest import ROUTES
 from openoutcry.portal.spot.sockets import METHODS as SOCKET_METHODS
-from openoutcry.portal.spot.sockets import SUBSCRIBE, UNSUBSCRIBE
+from openoutcry.portal.spot.sockets import OF_CONNECTION
 from openoutcry.wire.enums import Side, TimeInForce
 from tests import ROOT
 from tests.support.adversary import session_noise as noise
 from tests.support.order_entry.sessions_venue import KEY, session
 from tests.support.order_entry.shm_attacker import Attacker
+from tests.support.portal.clients import taken
 from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_venue import Person
 from tests.support.security.flights import DIAL_S, Line, fly
@@ -208,6 +209,7 @@ VALUES = (
     '{"a":1}',
     "\0", "%00", "\r\n", "\x1b[31m", "\u202e", "'; drop table users; --", "${jndi:x}", "../../x",
     "=1+1", "a&b=c", "a=b", "x" * 36, "x" * 37, "\U0001f600", "signature", "SKIP",
+    "-1:30", "14:00", "7d", "60m", "MICROSECOND",
 )  # fmt: skip
 NAMES = (
     "symbol", "symbols", "side", "type", "timeInForce", "quantity", "quoteOrderQty", "price",
@@ -218,7 +220,8 @@ NAMES = (
     "computeCommissionRates", "strategyId", "signature", "apiKey", "__class__", "", "\0",
     "coin", "network", "address", "addressTag", "amount", "withdrawOrderId", "status", "offset",
     "asset", "clientTranId", "email", "fromEmail", "toEmail", "fromAccountType", "toAccountType",
-    "subAccountString",
+    "subAccountString", "timeZone", "windowSize", "symbolStatus", "permissions", "strategyType",
+    "returnRateLimits", "orderRateLimitExceededMode", "pegPriceType", "subscriptionId",
 )  # fmt: skip
 GOOD = {
     "symbol": "BTCUSD", "side": "BUY", "type": "LIMIT", "timeInForce": "IOC", "quantity": "0.001",
@@ -237,17 +240,20 @@ NATIVE_GOOD = {
 }  # fmt: skip
 
 
-def parameters(rng: random.Random) -> dict[str, str]:
-    """Right ones with a few replaced, left out or added."""
-    chosen = {name: value for name, value in GOOD.items() if rng.random() < 0.9}
+def parameters(rng: random.Random, at: tuple[str, str]) -> dict[str, str]:
+    """Right ones with a few replaced, left out or, now and then, added."""
+    good = taken(at, GOOD) if at in ROUTES else GOOD
+    chosen = {name: value for name, value in good.items() if rng.random() < 0.9}
     for _ in range(rng.randrange(4)):
-        chosen[rng.choice(NAMES)] = rng.choice(VALUES)
+        name = rng.choice(NAMES)
+        if name in good or rng.random() < 0.1:
+            chosen[name] = rng.choice(VALUES)
     return chosen
 
 
-def signed(rng: random.Random, person: Person) -> str:
+def signed(rng: random.Random, person: Person, at: tuple[str, str]) -> str:
     """A query with a right signature, or nearly."""
-    given = {"timestamp": str(time.time_ns() // 1_000_000)} | parameters(rng)
+    given = {"timestamp": str(time.time_ns() // 1_000_000)} | parameters(rng, at)
     given.pop("signature", None)
     query = urlencode(given, errors="surrogatepass")
     key = person.secret.encode() if rng.random() < 0.95 else b"another"
@@ -274,7 +280,7 @@ def rest_request(rng: random.Random, person: Person) -> bytes:
         head += ["content-type: application/json", f"authorization: Bearer {token[:4_000]}"]
         head += [f"idempotency-key: {rng.randrange(10**9)}"]
     else:
-        query = signed(rng, person)
+        query = signed(rng, person, (method, path))
         if rng.random() < 0.2:
             body = query.encode()
         else:
@@ -368,7 +374,8 @@ def stream_text(rng: random.Random) -> str:
 
 def api_text(rng: random.Random, person: Person) -> str:
     """A request of ``ws-api``, most with a right signature."""
-    params: dict[str, Any] = dict(parameters(rng))
+    method = rng.choice([*SOCKET_METHODS, *OF_CONNECTION, "", "__class__"])
+    params: dict[str, Any] = dict(parameters(rng, SOCKET_METHODS.get(method, ("", ""))))
     if rng.random() < 0.3:
         params[rng.choice(NAMES)] = rng.choice(JSON)
     params |= {"timestamp": time.time_ns() // 1_000_000, "apiKey": person.api_key}
@@ -376,8 +383,7 @@ def api_text(rng: random.Random, person: Person) -> str:
     text = "&".join(f"{name}={params[name]}" for name in sorted(params))
     digest = hmac.new(person.secret.encode(), text.encode("utf-8", "replace"), hashlib.sha256)
     params["signature"] = digest.hexdigest()
-    methods = [*SOCKET_METHODS, SUBSCRIBE, UNSUBSCRIBE, "", "__class__"]
-    return json.dumps({"id": rng.choice((1, "a")), "method": rng.choice(methods), "params": params})
+    return json.dumps({"id": rng.choice((1, "a")), "method": method, "params": params})
 
 
 NATIVE_STREAM = "/v1/stream"

@@ -134,6 +134,10 @@ def desk(tmp_path, postgresql):
         yield one
 
 
+@pytest.mark.promise(
+    "V2.2.3, V2.5.5 (news): the owner hears of new factors, keys, addresses and passwords",
+    group="portal",
+)
 def test_news_reaches_every_channel_with_one_id(desk):
     who = desk.made.people[0]
     with Host() as host, PushService() as push:
@@ -271,6 +275,11 @@ def test_a_hook_that_hangs_and_a_burst_keep_others_waiting_for_nothing(desk):
     wait_until(lambda: any(row[0] for row in desk.run(error, slow)), "its failure is noted")
 
 
+@pytest.mark.promise(
+    "V5.2.6, V12.6.1 (requests for users): webhooks and pushes reach no address inside, by "
+    "no name, redirection or second look-up",
+    group="portal",
+)
 def test_a_redirect_to_this_machine_is_not_followed(desk):
     who = desk.made.people[0]
     with Host() as first, Host() as inside:

@@ -178,6 +178,11 @@ def test_sessions_end_at_once(people):
     people(test)
 
 
+@pytest.mark.promise(
+    "V2.5 (recovery): by a code that is mailed, counts once and ends every session; no "
+    "question, no hint, no default account",
+    group="portal",
+)
 def test_a_forgotten_password_is_reset_by_mail(people):
     async def test(people):
         await people.sign_up(ANNA)
@@ -328,6 +333,11 @@ def test_no_endpoint_gives_one_user_the_objects_of_another(people):
     people(test)
 
 
+@pytest.mark.promise(
+    "V7.1.3, V7.2 (log): logins, refusals and changes of an account are recorded with "
+    "address and time, without secrets, and shown to its owner",
+    group="portal",
+)
 def test_what_is_done_with_an_account_is_recorded(people):
     async def test(people):
         client = await people.person(ANNA)
@@ -344,6 +354,10 @@ def test_what_is_done_with_an_account_is_recorded(people):
     people(test)
 
 
+@pytest.mark.promise(
+    "V5.2.3 (mail): no address adds a header or a recipient to a mail",
+    group="portal",
+)
 def test_a_mail_that_is_refused_is_recorded_and_headers_cannot_be_added(people):
     async def test(people):
         people.mailbox.refuses = True
@@ -360,12 +374,28 @@ def test_a_mail_that_is_refused_is_recorded_and_headers_cannot_be_added(people):
     people(test)
 
 
+@pytest.mark.promise(
+    "V2.1.1 to V2.1.10, V2.4.1 (passwords): 12 to 256 characters of any kind, kept whole as "
+    "argon2id; none that is easily guessed, no rule of composition, no expiry",
+    group="portal",
+)
 def test_easily_guessed_passwords_are_refused(people):
     async def test(people):
         async with people.client() as client:
             for password in ("short", "a" * 30, "password123456", "abcabcabcabcabc", "x" * 300):
                 answer = await posted(client, "register", mail=ANNA, password=password)
                 assert answer.status_code == 422, password
+        whole = "сорок две длинные фразы и пробел ✓ " * 7
+        await people.sign_up(ANNA, password=whole)
+        await people.log_in(ANNA, password=whole)
+        (row,) = await people.database.rows("select password_hash from users")
+        found = re.match(r"\$argon2id\$v=19\$m=(\d+),t=(\d+),p=\d+\$", row["password_hash"])
+        assert int(found[1]) >= 19_456
+        assert int(found[2]) >= 2
+        async with people.client() as client:
+            for other in (whole[:-1], whole.strip(), whole.replace("ё", "е").lower()[:128]):
+                answer = await posted(client, "login", mail=ANNA, password=other)
+                assert answer.status_code == 401, other
 
     people(test)
 
@@ -531,6 +561,11 @@ TIMES = (
 @pytest.mark.promise(
     "Whatever the account API is asked, with or without a login, is answered by a status below 500",
     group="doors",
+)
+@pytest.mark.promise(
+    "V5.1, V7.4.1, V13.2.2 (input): requests are of a schema, with no other field; whatever "
+    "is sent is answered below 500, with a code and nothing of the inside",
+    group="portal",
 )
 def test_no_request_makes_the_account_api_fail(people):
     async def test(people):

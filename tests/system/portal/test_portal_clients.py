@@ -2,7 +2,6 @@
 but the address."""
 
 import asyncio
-import re
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from tests.support.portal.clients import pointed
 from tests.support.waiting import BOUND_S
 
 ccxt = pytest.importorskip("ccxt")
@@ -23,15 +23,6 @@ SPOT_ONLY = {
     "fetchCurrencies": False,
     "defaultType": "spot",
 }
-
-
-def pointed(urls, url):
-    """Every address of a client's table at the portal."""
-    if isinstance(urls, dict):
-        return {name: pointed(one, url) for name, one in urls.items()}
-    found = re.match(r"(https?|wss?)://[^/]+", urls)
-    host = url.replace("http", "ws") if found[1].startswith("ws") else url
-    return host + urls[found.end() :]
 
 
 def at_portal(exchange, url):
@@ -97,6 +88,17 @@ def test_ccxt_trades(portal_venue, two):
     assert set(other.fetch_bids_asks()) == set(markets)
     assert len(other.fetch_closed_orders("BTC/USD")) >= 3
     assert other.fetch_trading_fee("BTC/USD")["taker"] == 0.001
+
+
+def test_ccxt_needs_nothing_but_the_address(portal_venue, two):
+    """With keys it asks for coins, margin and contracts, too."""
+    keys = {"apiKey": two[0].api_key, "secret": two[0].secret}
+    exchange = at_portal(ccxt.binance(keys), portal_venue.url)
+    assert set(exchange.load_markets()) == {"BTC/USD", "ETH/USD", "ETH/BTC"}
+    assert {"BTC", "ETH", "USD"} <= set(exchange.currencies)
+    order = exchange.create_order("BTC/USD", "limit", "buy", 0.01, 100)
+    assert exchange.fetch_order(order["id"], "BTC/USD")["status"] == "open"
+    assert exchange.cancel_order(order["id"], "BTC/USD")["status"] == "canceled"
 
 
 def test_ccxt_signs_by_ed25519(portal_venue, two):

@@ -67,6 +67,11 @@ def submitted(portal_venue):
     "were uploaded, and each decision is in the user's record",
     group="portal",
 )
+@pytest.mark.promise(
+    "V4.3.1 (operators): decisions about people are made in the console, by named people "
+    "with a password",
+    group="portal",
+)
 def test_a_supervisor_decides_identities_in_the_console(portal_venue, console):
     anna, as_anna = submitted(portal_venue)
     bert, as_bert = submitted(portal_venue)

@@ -126,6 +126,10 @@ def test_a_change_of_the_account_is_done_once_for_its_key(portal_venue, two):
         assert client.new_key("third", PASSWORD, key="key-2").id != made.id
 
 
+@pytest.mark.promise(
+    "V7.4.1, V13.2.2 (native API): refusals are problems with stable codes, of a published schema",
+    group="portal",
+)
 def test_refusals_are_problems_with_stable_codes(portal_venue, two):
     one = two[0]
     for terms, code in (

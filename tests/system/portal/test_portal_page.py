@@ -251,6 +251,12 @@ def test_a_login_by_the_provider_that_this_tab_did_not_begin_is_not_finished(bro
             assert len(asked) == count
 
 
+@pytest.mark.promise(
+    "V3.4, V4.2.2, V13.2.3 (cookie, forgery): a session's cookie is HttpOnly and "
+    "SameSite=Strict, for one path; no request of another site counts, and no token lies "
+    "where scripts find it",
+    group="portal",
+)
 def test_the_cookie_of_a_session_is_for_its_own_page_alone(browser, venue):
     person = venue.person()
     with browsed(browser, venue) as page:

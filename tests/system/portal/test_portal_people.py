@@ -346,6 +346,11 @@ def test_a_registration_costs_a_proof_of_work(people):
     people(test)
 
 
+@pytest.mark.promise(
+    "V2.1.6, V3.7.1 (changes): the mail address, passwords, factors and keys change only "
+    "with the password again, and the authenticator if there is one",
+    group="portal",
+)
 def test_the_mail_address_is_changed_with_the_old_factor_and_the_new_address(people):
     async def test(people):
         anna = await people.person(ANNA)
@@ -379,6 +384,12 @@ SAID = {
 }
 
 
+@pytest.mark.promise(
+    "V12.1 to V12.5 (uploads): a paper is of three kinds by its content, bounded in size and "
+    "number, under a name of the portal's own, outside of what is served, readable by the "
+    "portal's user alone",
+    group="portal",
+)
 def test_an_identity_is_submitted_reviewed_and_raises_the_level(people):
     async def test(people):
         anna, bert = await people.person(ANNA), await people.person(BERT)

@@ -11,6 +11,7 @@ from websockets.sync.client import connect
 
 from openoutcry.portal.spot.rest import ROUTES
 from openoutcry.venue.desk import PARTICIPANT_KNOWN, UNAVAILABLE, DeskError, ask
+from tests.support.portal.clients import taken
 from tests.support.portal.portal_venue import until_killed
 from tests.support.waiting import BOUND_S
 
@@ -66,7 +67,8 @@ def test_orders_of_each_kind_trade_and_wallets_are_exact(portal_venue, maker, ta
         assert fok["status"] == "EXPIRED"
         post = two.order("BUY", "0.01", "50000", type="LIMIT_MAKER", timeInForce="")
         assert post.json() == {"code": -2010, "msg": "Order would immediately match and take."}
-        stop = two.order("SELL", "0.01", "48000", type="STOP_LOSS_LIMIT", stopPrice="48500").json()
+        terms = {"type": "STOP_LOSS_LIMIT", "stopPrice": "48500"}
+        stop = two.order("SELL", "0.01", "48000", **terms, newOrderRespType="RESULT").json()
         assert (stop["status"], stop["stopPrice"]) == ("NEW", "48500.00")
         shown = two.get("/api/v3/order", symbol="BTCUSD", orderId=stop["orderId"]).json()
         assert (shown["isWorking"], shown["type"]) == (False, "STOP_LOSS_LIMIT")
@@ -112,7 +114,8 @@ def test_a_triangle_trades_through_one_wallet(portal_venue, maker, taker):
         assert after["USD"] == Decimal("1000000") - 3000
 
 
-ILLEGAL = "Illegal characters found in parameter '{}'."
+ILLEGAL = "Illegal characters found in parameter '{}'; legal range is '{}'."
+DECIMAL = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 REFUSALS = (
     ({"price": "50000.001"}, -1013, "Filter failure: PRICE_FILTER"),
     ({"price": "0"}, -1013, "Filter failure: PRICE_FILTER"),
@@ -122,14 +125,14 @@ REFUSALS = (
     ({"symbol": "NOPE"}, -1121, "Invalid symbol."),
     ({"side": "HOLD"}, -1117, "Invalid side."),
     ({"type": "HOLD"}, -1116, "Invalid orderType."),
-    ({"type": "TAKE_PROFIT"}, -1013, "This order type is not supported by this symbol."),
+    ({"type": "TAKE_PROFIT"}, -2010, "Take profit orders are not supported for this symbol."),
     ({"timeInForce": "GTX"}, -1115, "Invalid timeInForce."),
-    ({"quantity": "1e5"}, -1100, ILLEGAL.format("quantity")),
-    ({"quantity": "-1"}, -1100, "Illegal characters found in parameter 'quantity'."),
+    ({"quantity": "1e5"}, -1100, ILLEGAL.format("quantity", DECIMAL)),
+    ({"quantity": "-1"}, -1100, ILLEGAL.format("quantity", DECIMAL)),
     (
         {"newClientOrderId": "a b"},
         -1100,
-        "Illegal characters found in parameter 'newClientOrderId'.",
+        ILLEGAL.format("newClientOrderId", r"^[\.A-Z\:/a-z0-9_-]{1,36}$"),
     ),
 )
 
@@ -175,7 +178,7 @@ def test_only_the_holder_of_a_key_asks_and_only_once(portal_venue, maker):
             late = client.http.post(f"{path}?{client.signed(timestamp=at, **terms, **more)}")
             assert late.json()["code"] == -1021
         window = client.get("/api/v3/account", recvWindow=60_001)
-        assert window.json()["code"] == -1100
+        assert window.json()["code"] == -1102
         twice = client.http.post(f"{path}?{client.signed(**terms)}&symbol=ETHUSD")
         assert twice.json()["code"] == -1101
         body = client.signed(**terms)
@@ -222,9 +225,11 @@ def test_no_request_reaches_the_orders_of_another(portal_venue, maker, taker):
             for (method, path), route in ROUTES.items():
                 if not route.security:
                     continue
-                refused = stranger.request(method, path, **names)
+                given = taken((method, path), names)
+                refused = stranger.request(method, path, **given)
                 assert refused.status_code == 401, (method, path)
-                answer = two.request(method, path, **names)
+                answer = two.request(method, path, **given)
+                assert "-1104" not in answer.text, (method, path)
                 shown = answer.text
                 assert '"clientOrderId":"mine-1"' not in shown, (method, path)
                 assert one_key not in shown, (method, path)

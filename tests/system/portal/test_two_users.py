@@ -17,6 +17,7 @@ from openoutcry.portal.spot.rest import ROUTES, WITHDRAW
 from openoutcry.portal.spot.sockets import METHODS
 from tests import ROOT
 from tests.support import plain_http
+from tests.support.portal.clients import taken
 from tests.support.portal.people import PASSWORD
 from tests.support.waiting import BOUND_S, wait_until
 
@@ -220,14 +221,14 @@ class Eve:
                     continue
                 if route.security == WITHDRAW:
                     given = given | {"withdrawOrderId": f"w{len(self.statuses)}"}
-                answer = client.request(*at, **given)
+                answer = client.request(*at, **taken(at, given))
                 self.judge((at, given), answer.status_code, answer.text)
             # Her key with this one's signature.
             for at in ROUTES:
                 client.http.headers["x-mbx-apikey"] = self.anna.person.api_key
                 if ROUTES[at].security in ("", "key"):
                     continue
-                answer = client.request(*at, **next(spot_parameters(self.anna)))
+                answer = client.request(*at, **taken(at, next(spot_parameters(self.anna))))
                 assert answer.json()["code"] in (-1022, -2015), (at, answer.text)
 
     def by_socket(self):
@@ -235,7 +236,7 @@ class Eve:
             url = self.venue.url.replace("http", "ws") + "/ws-api/v3"
             with connect(url) as socket:
                 for method, given in itertools.product(METHODS, spot_parameters(self.anna)):
-                    params = {k: str(v) for k, v in given.items()}
+                    params = {k: str(v) for k, v in taken(METHODS[method], given).items()}
                     if method.startswith("userDataStream"):
                         params = {"listenKey": self.anna.listen_key}
                     params["apiKey"] = self.person.api_key

@@ -17,6 +17,7 @@ from openoutcry.portal.database import start_embedded
 from openoutcry.portal.spot.rest import ROUTES
 from tests.support import plain_http
 from tests.support.console.console_venue import written
+from tests.support.portal.clients import taken
 from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_venue import PortalVenue
 from tests.support.security.hostile_text import Shape, controls, hostile, wrong_json
@@ -82,7 +83,8 @@ def test_no_secret_of_the_portal_is_in_what_it_writes_or_shows(tmp_path):
             with portal.client(two) as client:
                 listen_key = client.http.post("/api/v3/userDataStream").json()["listenKey"]
                 for (method, path), route in ROUTES.items():
-                    answer = client.request(method, path, symbol="BTCUSD", listenKey="x")
+                    given = taken((method, path), {"symbol": "BTCUSD", "listenKey": "x"})
+                    answer = client.request(method, path, **given)
                     if not route.handler.__name__.endswith("listen_key"):
                         faults += look(secrets | {"listen": listen_key}, answer.content, path)
             shown.append(run("outcry venue dump take venue.toml --out d.gz", tmp_path / "v"))
@@ -208,6 +210,7 @@ def test_hostile_text_in_any_field_of_the_portal_speaks_to_nothing(tmp_path_fact
                 given = {"symbol": "BTCUSD", "side": "BUY", "type": "LIMIT", "quantity": "0.001"}
                 given |= {"price": "100", "timeInForce": "IOC", "interval": "1m"}
                 given |= {"cancelReplaceMode": "ALLOW_FAILURE"}
+                given = taken((method, path), given) or given
                 name = sorted(given)[number % len(given)] if number % 3 else next(texts)
                 text = next(texts).encode("utf-8", "replace").decode()
                 given[name.encode("utf-8", "replace").decode()] = text

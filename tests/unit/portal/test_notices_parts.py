@@ -68,6 +68,11 @@ def test_one_address_inside_among_others_is_enough(monkeypatch):
         Outward().post("https://hooks.example.com/x", b"{}", {})
 
 
+@pytest.mark.promise(
+    "V5.2.6, V12.6.1 (requests for users): webhooks and pushes reach no address inside, by "
+    "no name, redirection or second look-up",
+    group="portal",
+)
 def test_a_name_that_changes_its_address_is_not_asked_again(monkeypatch):
     """The connection goes to the address that was checked."""
     answers = iter(["8.8.8.8", "127.0.0.1"])

@@ -30,12 +30,13 @@ from openoutcry.portal.native.problems import EVERY_CODE
 from openoutcry.portal.native.stream import Session
 from openoutcry.portal.server import BODY_BYTES, Gate, text_pings
 from openoutcry.portal.spot import capital, signing, sub_accounts
+from openoutcry.portal.spot.api import Route, Spot
 from openoutcry.portal.spot.capital import name_of
 from openoutcry.portal.spot.errors import ApiError, refusal
 from openoutcry.portal.spot.feeds import Subscriber
 from openoutcry.portal.spot.limits import BAN_AFTER, Limits
 from openoutcry.portal.spot.params import Params
-from openoutcry.portal.spot.rest import Route, Spot, pairs_of
+from openoutcry.portal.spot.rest import pairs_of
 from openoutcry.portal.spot.signing import READ, Replays, Signing, now_ms
 from openoutcry.portal.spot.sockets import Requests, Streams
 from openoutcry.portal.spot.trade import DUPLICATE, Trading, order_id_of
@@ -660,6 +661,10 @@ def test_a_socket_of_an_address_that_is_banned_ends(socket):
         "A" * 43, "=", "é" * 44, "A" * 44,
     ],
 )  # fmt: skip
+@pytest.mark.promise(
+    "V2.9.1, V6.2.1 (keys): a public key is one, or refused in words",
+    group="portal",
+)
 def test_what_is_no_public_key_is_refused_in_words(text):
     try:
         assert len(public_key_of(text)) == 32
@@ -706,6 +711,11 @@ async def reading(scope, receive, send):
     await send({"type": "http.response.body", "body": b""})
 
 
+@pytest.mark.promise(
+    "V11.1.4, V12.1.1 (bounds): bodies, connections, weights, orders and hashing have limits "
+    "for each owner; beyond them nothing is done",
+    group="portal",
+)
 def test_a_body_that_is_too_long_or_never_ends_does_nothing(monkeypatch):
     monkeypatch.setattr("openoutcry.portal.server.BODY_S", 0.01)
 
@@ -761,6 +771,11 @@ def test_a_client_that_goes_before_its_body_is_whole_is_no_fault():
     asyncio.run(run())
 
 
+@pytest.mark.promise(
+    "V7.4 (errors): what fails is answered 500 without its cause, and is a line of the log, "
+    "one a minute",
+    group="portal",
+)
 def test_what_fails_is_one_line_a_minute_and_what_has_no_weight_of_its_own_has_one():
     async def failing(scope, receive, send):
         await send({"type": "http.response.start", "status": 500, "headers": []})
@@ -805,6 +820,11 @@ def test_what_an_account_or_custody_refuses_is_no_failure_of_the_portal(codes):
     assert refusal(Unavailable("custody is away"), codes).status == 503
 
 
+@pytest.mark.promise(
+    "V1.4, V2.10, V9.2 (database): reached through a folder of the portal alone, or by a URL "
+    "whose password is in no message",
+    group="portal",
+)
 def test_the_database_is_reached_through_the_portals_folder_alone(tmp_path):
     """The server asks nobody who reaches its socket for a password."""
     deep = tmp_path / ("x" * 120) / "postgresql"
@@ -813,6 +833,11 @@ def test_the_database_is_reached_through_the_portals_folder_alone(tmp_path):
     assert not deep.exists()
 
 
+@pytest.mark.promise(
+    "V1.4, V2.10, V9.2 (database): reached through a folder of the portal alone, or by a URL "
+    "whose password is in no message",
+    group="portal",
+)
 @pytest.mark.parametrize(
     "url",
     [

@@ -3,6 +3,7 @@
 import inspect
 import json
 import keyword
+import re
 
 import jsonschema
 import pytest
@@ -41,12 +42,21 @@ def test_the_published_files_are_those_of_the_code():
 
 
 @pytest.mark.promise(
-    "The OpenAPI document of the portal's own API passes its linter", group="portal"
+    "The OpenAPI and AsyncAPI documents of the portal's own API pass their linters", group="portal"
 )
 def test_the_openapi_document_is_valid(openapi):
     validator = pytest.importorskip("openapi_spec_validator")
     validator.validate(openapi)
     assert openapi["openapi"] == "3.1.0"
+
+
+def test_every_reference_leads_somewhere(openapi):
+    for document in (openapi, asyncapi()):
+        for name in re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document)):
+            at = document
+            for part in name.split("/"):
+                assert part in at, name
+                at = at[part]
 
 
 def test_every_operation_says_what_a_client_needs(openapi):

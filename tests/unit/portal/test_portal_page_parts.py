@@ -128,6 +128,12 @@ def test_a_file_is_packed_and_not_sent_twice():
     assert (known.status_code, known.body) == (304, b"")
 
 
+@pytest.mark.promise(
+    "V3.4, V4.2.2, V13.2.3 (cookie, forgery): a session's cookie is HttpOnly and "
+    "SameSite=Strict, for one path; no request of another site counts, and no token lies "
+    "where scripts find it",
+    group="portal",
+)
 @pytest.mark.parametrize(
     "headers",
     [

@@ -115,6 +115,11 @@ def test_a_request_is_remembered_while_its_time_is_accepted():
     replays.require_new(owner, "one", 3_000, 2_001)
 
 
+@pytest.mark.promise(
+    "V11.1.4, V12.1.1 (bounds): bodies, connections, weights, orders and hashing have limits "
+    "for each owner; beyond them nothing is done",
+    group="portal",
+)
 def test_weights_and_orders_have_limits_and_a_flood_is_banned():
     now = [1_000.0]
     limits = Limits(10, 2, 100, lambda: now[0])
@@ -223,6 +228,11 @@ def test_trades_of_one_command_at_one_price_are_one_aggregate():
     ]
 
 
+@pytest.mark.promise(
+    "V6.1, V6.2, V6.4 (keys at rest): secrets in the database are sealed with authenticated "
+    "encryption for one owner and purpose, by a key in a file of the portal's user alone",
+    group="portal",
+)
 def test_sealed_secrets_open_for_their_owner_and_key_alone(tmp_path):
     one, other = SecretKey(tmp_path / "one"), SecretKey(tmp_path / "other")
     sealed = one.seal(b"secret", "api key 1")
@@ -235,6 +245,10 @@ def test_sealed_secrets_open_for_their_owner_and_key_alone(tmp_path):
         SecretKey(tmp_path / "one")
 
 
+@pytest.mark.promise(
+    "V2.8.1, V2.8.2 (codes): of RFC 6238, for their time; seeds are sealed with the portal's key",
+    group="portal",
+)
 def test_one_time_codes_are_those_of_rfc_6238():
     secret = base64.b32encode(b"12345678901234567890").decode()
     assert totp_step(secret, "287082", 59) == 1

@@ -1,0 +1,168 @@
+"""What every request of the API has: its row of a table, checked, weighed, answered."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from openoutcry.portal.accounts.api_keys import ApiKey
+from openoutcry.portal.spot.capital import Capital
+from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.spot.limits import Limits
+from openoutcry.portal.spot.params import Params
+from openoutcry.portal.spot.past import Past
+from openoutcry.portal.spot.signing import READ, Signing
+from openoutcry.portal.spot.sub_accounts import SubAccountsApi
+from openoutcry.portal.spot.trade import Trading
+from openoutcry.portal.trading.mirror import Mirror
+
+PUBLIC, KEYED = "", "key"
+DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (5000, 250))
+
+
+@dataclass
+class Request:
+    """One request, as far as it is known."""
+
+    params: Params
+    key: ApiKey | None = None
+    address: str = ""
+    """Where it comes from."""
+
+    @property
+    def participant(self) -> int:
+        """The participant of the request's key; only of a request that needs one."""
+        assert self.key is not None
+        return self.key.participant
+
+
+Handler = Callable[["Spot", Request], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Route:
+    """How one method and path are served, and what they cost of the limit on weight."""
+
+    handler: Handler
+    weight: int | Callable[[Params], int]
+    security: str
+    """PUBLIC, KEYED, READ, TRADE or WITHDRAW."""
+    takes: str | None = None
+    """Names of its parameters; None: any."""
+    is_order: bool = False
+    is_change: bool = False
+    name: str = ""
+    """Method and path."""
+
+
+class Spot:
+    """The API of one venue."""
+
+    def __init__(
+        self, mirror: Mirror, trading: Trading, signing: Signing, limits: Limits | None = None
+    ) -> None:
+        self.mirror, self.trading, self.signing = mirror, trading, signing
+        self.markets, self.limits = mirror.markets, limits or Limits()
+        self.past = Past(mirror, trading)
+        self.listen_keys: Any = None
+        self.capital: Capital | None = None
+        """Deposits and withdrawals; None: this portal has none."""
+        self.subs: SubAccountsApi | None = None
+        """Sub-accounts and transfers."""
+        self.see: Callable[[], None] = lambda: None
+        """Called before an answer about a participant: brings the mirror to what is released."""
+
+    async def answer(
+        self,
+        route: Route,
+        params: Params,
+        payload: str,
+        api_key: str,
+        address: str,
+        is_logged_on: bool = False,
+    ) -> tuple[Any, dict[str, str]]:
+        """Body and headers.  ``is_logged_on``: the connection has shown that the key is its own.
+        Raises :class:`ApiError`."""
+        weight = route.weight if isinstance(route.weight, int) else route.weight(params)
+        weight = self.limits.weights.get(route.name, weight)
+        headers = self.limits.take(address, weight)
+        try:
+            request = await self._checked(route, params, payload, api_key, address, is_logged_on)
+            if request.key is not None and route.security != KEYED:
+                # Not before: who knows a key without its secret must not use up its owner's weight.
+                self.limits.take_key(request.key.number, weight)
+            if route.is_order:
+                await self._take_order(request, headers)
+            return await route.handler(self, request), headers
+        except ApiError as error:
+            error.headers |= headers
+            raise
+
+    async def _checked(
+        self,
+        route: Route,
+        params: Params,
+        payload: str,
+        api_key: str,
+        address: str,
+        is_logged_on: bool,
+    ) -> Request:
+        request = Request(params, None, address)
+        if route.security:
+            permission = READ if route.security == KEYED else route.security
+            request.key = await self.signing.key(api_key, address, permission)
+            if route.security != KEYED:
+                once = route.is_change
+                self.signing.check(request.key, params, payload, once, not is_logged_on)
+            self.see()
+        if route.takes is not None:
+            params.require_known(frozenset(route.takes.split()))
+        return request
+
+    async def _take_order(self, request: Request, headers: dict[str, str]) -> None:
+        """Count an order.  Raises :class:`ApiError`: of a cancelReplace that is to cancel even so,
+        after the cancel."""
+        mode = request.params.one_of("orderRateLimitExceededMode", ("DO_NOTHING", "CANCEL_ONLY"))
+        try:
+            headers |= self.limits.take_order(request.participant)
+        except ApiError as over:
+            if mode == "CANCEL_ONLY" and request.params.text("cancelReplaceMode"):
+                await self.trading.cancel_replace(request.participant, request.params, over)
+            raise
+
+
+def depth_weight(params: Params) -> int:
+    """The weight of a request for depth: more for more levels."""
+    limit = params.limit(100, 5000)
+    return next(weight for most, weight in DEPTH_WEIGHTS if limit <= most)
+
+
+def by_symbols(one: int, many: int, every: int, up_to: int = 1) -> Callable[[Params], int]:
+    """A weight by how many symbols a request names: few, many, or none, which is all."""
+
+    def weight(params: Params) -> int:
+        count = params.symbol_count()
+        if count == 0 or count > 100:
+            return every
+        return one if count <= up_to else many
+
+    return weight
+
+
+def each_symbol(params: Params) -> int:
+    """The weight of statistics: 4 for each symbol, at most 200."""
+    return min(200, 4 * params.symbol_count())
+
+
+def candles_weight(params: Params) -> int:
+    """The weight of candles: more in another time zone, where each is made of many."""
+    return 2 if params.text("timeZone", "0") == "0" else 20
+
+
+def rules_weight(params: Params) -> int:
+    """The weight of rules: 2 for each symbol, at most 40."""
+    return min(40, 2 * params.symbol_count()) or 40
+
+
+def rates_weight(params: Params) -> int:
+    """The weight of a tested order: more with its rates."""
+    return 20 if params.text("computeCommissionRates").lower() == "true" else 1

@@ -1,0 +1,34 @@
+"""The published API documents in the eyes of Spectral, which knows OpenAPI and AsyncAPI.
+
+It takes 60 MB of npm, so it runs only where a folder for it is named:
+``OUTCRY_SPECTRAL=/var/tmp/spectral``.  The first run installs it there.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from openoutcry.portal.native.documents import DOCS, FILES
+
+RULES = 'extends: ["spectral:oas", "spectral:asyncapi"]\n'
+
+
+@pytest.mark.long
+@pytest.mark.promise(
+    "The OpenAPI and AsyncAPI documents of the portal's own API pass their linters", group="portal"
+)
+def test_spectral_finds_no_error(tmp_path):
+    folder = os.environ.get("OUTCRY_SPECTRAL")
+    if not folder:
+        pytest.skip("name a folder for Spectral in OUTCRY_SPECTRAL")
+    program = Path(folder) / "node_modules" / ".bin" / "spectral"
+    if not program.exists():
+        install = ["npm", "install", "--no-audit", "--no-fund", "@stoplight/spectral-cli"]
+        subprocess.run(install, cwd=folder, check=True)
+    (tmp_path / "rules.yaml").write_text(RULES)
+    command = [program, "lint", "--ruleset", tmp_path / "rules.yaml"]
+    command += [DOCS / name for name in FILES.values()]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout
