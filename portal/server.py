@@ -488,7 +488,7 @@ class Gate:
 
     def _headed(self, scope: Any, send: Any) -> Any:
         """``send`` with the headers of every answer."""
-        more = self.HEADERS
+        more: tuple[tuple[bytes, bytes], ...] = self.HEADERS
         if scope.get("scheme") == "https":
             more = (*more, self.OVER_TLS)
 
