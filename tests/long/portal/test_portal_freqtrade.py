@@ -21,6 +21,7 @@ ccxt = pytest.importorskip("ccxt")
 USD, BTC = 10**6, 10**8
 PRICING = {"price_side": "other", "use_order_book": True, "order_book_top": 1}
 PLAN = {
+    "initial_state": "running",
     "max_open_trades": 1,
     "stake_currency": "USD",
     "stake_amount": 100,
