@@ -18,7 +18,7 @@ KINDS = {
     "/page/../portal.key": "application/problem+json",
     "/page/%2e%2e/%2e%2e/portal.key": "application/problem+json",
 }
-METHODS = ("TRACE", "OPTIONS", "PATCH", "PROPFIND", "HEAD")
+METHODS = ("TRACE", "OPTIONS", "PATCH", "PROPFIND")
 
 
 @pytest.mark.promise(
