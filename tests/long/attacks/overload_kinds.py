@@ -42,7 +42,7 @@ from openoutcry.wire.enums import Side, TimeInForce
 from tests.long.attacks.overload_sessions import SIZES, Quiet
 from tests.support.order_entry import message_costs
 from tests.support.order_entry.sessions_venue import KEY, PASSWORD, Client, Venue, enter
-from tests.support.portal.portal_venue import Person, PortalVenue, SignedClient
+from tests.support.portal.portal_venue import MeasuredPortalVenue, Person, SignedClient
 from tests.support.waiting import BOUND_S, wait_until
 
 COMMAND = "python -m tests.long.attacks.overload_kinds"
@@ -286,7 +286,10 @@ USERS_PAUSE_S = 0.11
 
 
 def measure_portal(kind: str, rounds: int, seconds: float) -> dict[str, float]:
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder, PortalVenue(Path(folder)) as venue:
+    with (
+        tempfile.TemporaryDirectory(dir="/var/tmp") as folder,
+        MeasuredPortalVenue(Path(folder)) as venue,
+    ):
         honest, attacker = venue.person(USD=10**13), venue.person(USD=10**13)
         state = Value("q", QUIET)
         arguments = kind, venue.port, attacker, state

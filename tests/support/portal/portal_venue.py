@@ -28,7 +28,7 @@ from tests.support import plain_http
 from tests.support.pipeline import warm_outcry
 from tests.support.portal import served_portal
 from tests.support.portal.people import CHEAP, PASSWORD, last_code
-from tests.support.processes import free_port
+from tests.support.processes import OUTCRY, free_port
 from tests.support.venue.served_venue import ServedVenue
 from tests.support.waiting import BOUND_S, wait_until
 
@@ -145,7 +145,6 @@ class PortalVenue:
     """Starts the venue and the portal in ``folder``; both end with the context."""
 
     serve = (sys.executable, served_portal.__file__)
-    """What serves: where the work for a password is tested, the command itself."""
 
     def __init__(self, folder: Path, users: int = 24, *options: str) -> None:
         self.folder, self.options, self.count = folder, options, 0
@@ -298,6 +297,12 @@ class PortalVenue:
 
     def client(self, person: Person | None = None) -> "SignedClient":
         return SignedClient(self.url, person)
+
+
+class MeasuredPortalVenue(PortalVenue):
+    """Its portal is the command itself: for what measures, and tests the work for a password."""
+
+    serve = (*OUTCRY, "portal", "serve")
 
 
 def page_venue(folder: Path, users: int = 96) -> PortalVenue:

@@ -28,8 +28,8 @@ from tests.support.adversary.other_user import NOBODY, as_root
 from tests.support.console.console_venue import ApiClient, ConsoleVenue, ScreenClient
 from tests.support.order_entry.sessions_venue import KEY, Client
 from tests.support.portal.people import PASSWORD
-from tests.support.portal.portal_venue import PortalVenue, SignedClient
-from tests.support.processes import OUTCRY, free_port
+from tests.support.portal.portal_venue import MeasuredPortalVenue, PortalVenue, SignedClient
+from tests.support.processes import free_port
 from tests.support.user_commands import run
 from tests.support.waiting import BOUND_S
 
@@ -278,9 +278,7 @@ def test_logins_over_shared_memory(floor: Floor) -> None:
 
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalVenue]:
-    venue = PortalVenue(tmp_path_factory.mktemp("portal-shares"))
-    venue.serve = (*OUTCRY, "portal", "serve")
-    with venue:
+    with MeasuredPortalVenue(tmp_path_factory.mktemp("portal-shares")) as venue:
         yield venue
 
 
