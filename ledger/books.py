@@ -233,7 +233,9 @@ class Books:
         if not len(events):
             return self._rows[:0].copy()
         self.grow(int(events["participant"].max()) + 1)
-        wide = int(np.count_nonzero(commands["kind"] == RISK))
+        causes = events["cause_seq"]
+        own = commands[max(0, int(causes.min()) - first) : int(causes.max()) - first + 1]
+        wide = int(np.count_nonzero(own["kind"] == RISK))
         # A mark moves gain and margin of a participant in one row; a takeover has two rows.
         room = len(events) * (2 if self.wallets else 1) + wide * len(self.participants) + 2
         # Measured: a copy out of one buffer cost as much as the posting.

@@ -58,6 +58,9 @@ MADE_BY_TESTS = {
 """The evidence that a long test writes; `make evidence` measures all other but the next."""
 MADE_BY_COMMANDS = {
     "history": "python -m tests.long.portal.history_kills",
+    "history_lag": "python -m tests.long.portal.history_lag",
+    "history_pages": "python -m tests.long.portal.history_pages",
+    "portfolios": "python -m tests.long.portal.portfolios",
     "harness": "outcry bench matcher --harness DIR",
     "routing_ccxt": "python -m tests.long.routing.ccxt_plans",
     "routing_kills": "python -m tests.long.routing.kills --folder FOLDER --evidence",
@@ -430,6 +433,25 @@ FACTS = {
         ("resume_s_p50", "s from the resume to its first reply, median"),
         ("resume_s_max", "s, the longest (goal < 30)"),
     ),
+    "history": (
+        ("kills", "kills of projector, database and notifier at work"),
+        ("crashes_of_the_server", "of them crashes of the database's server"),
+        ("differing_digests", "histories whose rows differ after them"),
+        ("notices_missing", "notifications missing"),
+        ("notices_doubled", "notifications with another's id"),
+    ),
+    "history_pages": (
+        ("trades", "trades in the history, made in the database (goal 50,000,000)"),
+        ("users", "users"),
+        ("page_ms_p50", "ms for a page of a random user, median"),
+        ("page_ms_p99", "ms, 99th percentile (goal ≤ 50)"),
+        ("pages_that_changed", "pages from a cursor on that changed while rows came"),
+    ),
+    "portfolios": (
+        ("users", "random users of one market"),
+        ("compared", "answers compared with the ledger's, to the unit"),
+        ("different", "different"),
+    ),
     "backtest_deaths": (
         ("days", "days, each with a hundred combinations of parameters"),
         ("runs", "runs"),
@@ -501,6 +523,18 @@ def facts_table(document: dict[str, Any]) -> str:
 
 
 clock_table = partial(_goal_table, goals.CLOCK_ROWS)
+
+
+def history_lag_table(document: dict[str, Any]) -> str:
+    """A row for each rate at which a journal has grown."""
+    rows = [
+        (
+            f"{one['trades_a_second']:,}",
+            *(f"{one[f'lag_ms_{name}']:,.0f}" for name in ("p50", "p99", "worst")),
+        )
+        for one in document["figures"]["rates"]
+    ]
+    return table("| trades a second | lag p50, ms | p99 | worst |", rows) + _source(document)
 
 
 def clock_days_table(document: dict[str, Any]) -> str:
@@ -696,6 +730,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     **dict.fromkeys(FACTS, facts_table),
     "clock": clock_table,
     "clock_days": clock_days_table,
+    "history_lag": history_lag_table,
     "routing_ccxt": routing_ccxt_table,
     "security": security_table,
     "prices": lambda prices: cost_table(prices, read_evidence("pipeline")),

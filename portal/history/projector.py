@@ -8,7 +8,9 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import Journal, JournalReader
+from openoutcry.journal.block import Block
 from openoutcry.ledger import ledger_state
 from openoutcry.ledger.columns import COLUMNS
 from openoutcry.ledger.copy_rows import encoded
@@ -24,8 +27,9 @@ from openoutcry.ledger.ledger_state import EVERY, LedgerState
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.folder import folder_of, make_folder
 from openoutcry.portal.history import schema
-from openoutcry.portal.history.rows import Rows, movement_rows
-from openoutcry.portal.trading.mirror import DAY_NS, Mirror, Moment
+from openoutcry.portal.history.fold import TOKEN_BYTES
+from openoutcry.portal.history.rows import Records, Row, Rows, movement_rows
+from openoutcry.portal.trading.mirror import DAY_NS, Mirror, Moment, names_of
 from openoutcry.portal.trading.orders import OPEN_STATES, Fill, Order
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.errors import OutcryError
@@ -34,6 +38,8 @@ from openoutcry.wire.urls import without_password
 LOCK = 7412
 ROWS_A_TRANSACTION = 20_000
 """About, at most."""
+MUCH = 4_096
+"""Commands after which there may be more to take at once."""
 IDLE_S, LOOK_S, RETRY_S = 0.02, 0.5, 1.0
 log = logging.getLogger("outcry.portal")
 
@@ -62,17 +68,78 @@ def connected(url: str) -> Iterator[Any]:
         raise DatabaseError(f"{without_password(url)}: {error}") from None
 
 
+class Followed(Mirror):
+    """A mirror that makes rows instead of orders."""
+
+    def __init__(self, file: VenueFile) -> None:
+        super().__init__(file, lambda participant: False, keeps_tapes=False)
+        self.rows = Rows(self.markets)
+        self.takes = False
+        """Whether rows are made: not while it comes to where the history ends."""
+
+    def _names(self, block: Block, count: int) -> Any:
+        """Of each command as kernels read it: a byte of its length, and it."""
+        found = names_of(block, count, self._sessions)
+        if found is None:
+            return NO_TOKENS
+        places, sizes, tokens = found
+        names = np.zeros((count, TOKEN_BYTES), np.uint8)
+        names[places, 0] = sizes
+        names[places, 1 : 1 + tokens.shape[1]] = tokens
+        return names
+
+    def _apply(
+        self,
+        commands: Records,
+        events: Records,
+        notes: Records,
+        names: Any,
+        at: int,
+        moment: Moment,
+    ) -> None:
+        self.seq, self.time_ns = int(commands["seq"][-1]), int(commands["rx_ts_ns"][-1])
+        if self.takes:
+            self.rows.take(commands, events, notes, names[at : at + len(commands)])
+
+
+NO_TOKENS: npt.NDArray[np.uint8] = np.zeros((0, TOKEN_BYTES), np.uint8)
+
+
+@dataclass
+class Transaction:
+    """All rows of a few commands, and the position after them."""
+
+    before_seq: int
+    seq: int
+    time_ns: int
+    day: int
+    tables: dict[str, bytes]
+    """Rows as binary COPY."""
+    balances: list[Row]
+    movements: list[Row]
+    days: dict[str, list[int]]
+    """That have rows in tables with partitions."""
+
+
 class Projector:
     """Writes the history of one venue over one connection."""
 
     def __init__(self, file: VenueFile, connection: Any) -> None:
         """Raises :class:`HistoryError` for a history that this journal does not continue."""
         self.file, self.connection = file, connection
-        self.rows = Rows()
-        self.mirror = Mirror(file, lambda participant: True, keeps_tapes=False)
+        # A history that a power cut takes something from continues where it ends then.
+        connection.execute("set synchronous_commit to off")
+        self.mirror = Followed(file)
+        self.rows = self.mirror.rows
         self.mirror.look()
+        self._due: Transaction | None = None
+        """What is to be written next."""
+        self._thread = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
         self.seq = 0
         """The last command whose rows are in the database."""
+        self._taken_seq = 0
+        """The last command whose rows are in it, or in a transaction that is due."""
         self._known: Any = None
         """Available and reserved by participant and asset, as last written."""
         self._ledger: LedgerState | None = None
@@ -119,7 +186,7 @@ class Projector:
         if self.seq == self.mirror.began_seq == 0 and len(self.books.opening):
             self.rows.postings.append(self.books.opening)
         self._restore(int(position["day"]))
-        self.mirror.listeners.append(self._take)
+        self._taken_seq, self.mirror.takes = self.seq, True
         self.mirror.day_ends.append(self._end_day)
         return True
 
@@ -186,8 +253,7 @@ class Projector:
         """What the mirror cannot know of the time before its first command."""
         self.mirror.day = day
         for order in open_orders(self.connection):
-            if self.mirror.orders.find(order.instrument, order.core_id) is None:
-                self.mirror.orders.restore(order)
+            self.rows.restore(order)
         wallets = self.mirror.wallets
         assert wallets is not None
         self._known = np.zeros_like(wallets.all_rows[:, :, :2])
@@ -203,18 +269,31 @@ class Projector:
     # Following
 
     def step(self) -> int:
-        """Take and write what was released since; how many commands that was."""
+        """Take what was released since, and write it; how many commands that was.  While there is
+        more, the database takes one transaction and the next is made."""
         before = self.mirror.seq
         while len(self.rows) < ROWS_A_TRANSACTION and self.mirror.poll():
             pass
-        if self.mirror.seq > self.seq:
-            self._write()
-            if self.seq - self._saved_seq >= EVERY:
+        if self.mirror.seq > self._taken_seq:
+            made = self._made()
+            self.settle()
+            self._due = made
+            self._writing = self._thread.submit(self._write)
+            if self.mirror.seq - self._saved_seq >= EVERY:
                 self._save()
+        if self.mirror.seq - before < MUCH:
+            self.settle()
         return self.mirror.seq - before
 
-    def _take(self, moment: Moment) -> None:
-        self.rows.add(moment)
+    def settle(self) -> None:
+        """Wait until nothing is being written.  Raises what has failed."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def close(self) -> None:
+        """End the thread; nothing is written any more."""
+        self._thread.shutdown()
 
     def _post(self, commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> None:
         posted = self.books.post(commands, events)
@@ -244,57 +323,66 @@ class Projector:
         except OutcryError as error:
             log.warning("the ledger's checkpoint: %s", error)
 
+    def _made(self) -> Transaction:
+        """A transaction of what was taken since the last."""
+        rows, mirror = self.rows, self.mirror
+        balances, days = rows.balances, {"": sorted(rows.days)}
+        posted = np.concatenate(rows.postings) if rows.postings else None
+        tables, movements = rows.finish(), []
+        if posted is not None:
+            movements = list(movement_rows(posted, self.books.money_names))
+            tables["transactions"] = encoded(posted, self.books.symbols, self.books.money_names)
+            days["transactions"] = np.unique(posted["ts_ns"] // LEDGER_DAY_NS).tolist()
+        days["movements"] = sorted({row[0] for row in movements})
+        before, self._taken_seq = self._taken_seq, mirror.seq
+        at = before, mirror.seq, mirror.time_ns, mirror.day
+        return Transaction(*at, tables, balances, movements, days)
+
     def _write(self) -> None:
         """One transaction: all rows, and the position after them."""
-        rows, connection = self.rows, self.connection
+        due, self._due = self._due or self._made(), None
+        connection = self.connection
         with connection.transaction():
-            if rows.postings:
-                self._write_postings(rows.posted())
-            for day in sorted(rows.days):
+            for day in due.days[""]:
                 schema.add_day(connection, day)
-            self._copy("history.order_changes", rows.changes)
-            self._copy("history.fills", rows.fills)
-            self._copy("history.trades", rows.trades)
-            self._copy("history.movements", rows.movements)
-            self._copy("history.balances", rows.balances)
-            if rows.orders:
-                self._merge("orders", rows.order_rows(), ORDERS_MERGE)
-            if rows.seconds:
-                for table, length_s in schema.CANDLES.items():
-                    self._merge(table, rows.candle_rows(length_s), CANDLES_MERGE.format(table))
+            for day in due.days["movements"]:
+                schema.add_day(connection, day, ("movements",))
+            for day in due.days.get("transactions", ()):
+                schema.add_transactions_day(connection, day)
+            for table in ("transactions", "order_changes", "fills", "trades"):
+                if table in due.tables:
+                    self._copy(table, COLUMNS_OF.get(table, ""), due.tables[table])
+            self._copy_rows("history.movements", due.movements)
+            self._copy_rows("history.balances", due.balances)
+            for table, statement in MERGES.items():
+                if table in due.tables:
+                    self._merge(table, due.tables[table], statement)
             done = connection.execute(
                 "update history.position set seq = %s, at_ns = %s, day = %s where seq = %s",
-                (self.mirror.seq, self.mirror.time_ns, self.mirror.day, self.seq),
+                (due.seq, due.time_ns, due.day, due.before_seq),
             )
             if done.rowcount != 1:
                 raise HistoryError("another projector has written to this history")
-        self.seq, self.rows = self.mirror.seq, Rows()
+        self.seq = due.seq
 
-    def _write_postings(self, posted: npt.NDArray[Any]) -> None:
-        """The ledger's transactions, and the steps of deposits and withdrawals among them."""
-        for day in np.unique(posted["ts_ns"] // LEDGER_DAY_NS).tolist():
-            schema.add_transactions_day(self.connection, day)
-        self.rows.movements = list(movement_rows(posted, self.books.money_names))
-        for day in sorted({row[0] for row in self.rows.movements}):
-            schema.add_day(self.connection, day, ("movements",))
-        names = ", ".join(COLUMNS)
-        statement = f"copy history.transactions ({names}) from stdin (format binary)"
+    def _copy(self, table: str, columns: str, data: bytes, schema_name: str = "history.") -> None:
+        statement = f"copy {schema_name}{table} {columns} from stdin (format binary)"
         with self.connection.cursor().copy(statement) as copy:
-            copy.write(encoded(posted, self.books.symbols, self.books.money_names))
+            copy.write(data)
 
-    def _copy(self, table: str, rows: Any) -> None:
+    def _copy_rows(self, table: str, rows: list[Row]) -> None:
         if not rows:
             return
         with self.connection.cursor().copy(f"copy {table} from stdin") as copy:
             for row in rows:
                 copy.write_row(row)
 
-    def _merge(self, table: str, rows: Any, statement: str) -> None:
+    def _merge(self, table: str, data: bytes, statement: str) -> None:
         self.connection.execute(
             f"create temp table if not exists new_{table} "
             f"(like history.{table}) on commit delete rows"
         )
-        self._copy(f"new_{table}", rows)
+        self._copy(f"new_{table}", "", data, "")
         self.connection.execute(statement)
 
 
@@ -319,7 +407,12 @@ ORDERS_MERGE = (
     + ", ".join(f"{name} = excluded.{name}" for name in CHANGING)
 )
 CANDLES_MERGE = """
-    insert into history.{0} as old select * from new_{0}
+    insert into history.{0} as old
+    select day, instrument, begin_s, (array_agg(open_ticks order by first_trade))[1],
+        max(high_ticks), min(low_ticks), (array_agg(close_ticks order by last_trade desc))[1],
+        min(first_trade), max(last_trade), sum(lots), sum(tick_lots), sum(count),
+        sum(taker_buy_lots), sum(taker_buy_tick_lots)
+    from new_{0} group by day, instrument, begin_s
     on conflict (day, instrument, begin_s) do update set
         high_ticks = greatest(old.high_ticks, excluded.high_ticks),
         low_ticks = least(old.low_ticks, excluded.low_ticks),
@@ -331,6 +424,8 @@ CANDLES_MERGE = """
         taker_buy_lots = old.taker_buy_lots + excluded.taker_buy_lots,
         taker_buy_tick_lots = old.taker_buy_tick_lots + excluded.taker_buy_tick_lots
 """
+MERGES = {"orders": ORDERS_MERGE} | {name: CANDLES_MERGE.format(name) for name in schema.CANDLES}
+COLUMNS_OF = {"transactions": f"({', '.join(COLUMNS)})"}
 
 
 def order_of(row: dict[str, Any]) -> Order:
@@ -374,27 +469,38 @@ def follow(
         if not only_writer(connection, stop, LOCK):
             return 0
         projector = Projector(file, connection)
-        while not projector.begin(rebuild):
+        try:
+            return _followed(projector, rebuild, once, keep_days, stop)
+        finally:
+            projector.close()
+
+
+def _followed(
+    projector: Projector, rebuild: bool, once: bool, keep_days: int, stop: Callable[[], bool]
+) -> int:
+    while not projector.begin(rebuild):
+        if once:
+            raise HistoryError(f"{projector.file.journal}: there is no journal yet")
+        if wait(RETRY_S, stop):
+            return 0
+    dropped, look_s = 0, 0.0
+    while not stop():
+        if time.monotonic() >= look_s:
+            projector.mirror.look()
+            look_s = time.monotonic() + LOOK_S
+        count = projector.step()
+        day = projector.mirror.time_ns // DAY_NS
+        if keep_days and day > dropped:
+            projector.settle()
+            with projector.connection.transaction():
+                schema.drop_days_before(projector.connection, day - keep_days)
+            dropped = day
+        if count == 0:
             if once:
-                raise HistoryError(f"{file.journal}: there is no journal yet")
-            if wait(RETRY_S, stop):
-                return 0
-        dropped, look_s = 0, 0.0
-        while not stop():
-            if time.monotonic() >= look_s:
-                projector.mirror.look()
-                look_s = time.monotonic() + LOOK_S
-            count = projector.step()
-            day = projector.mirror.time_ns // DAY_NS
-            if keep_days and day > dropped:
-                with connection.transaction():
-                    schema.drop_days_before(connection, day - keep_days)
-                dropped = day
-            if count == 0:
-                if once:
-                    break
-                time.sleep(IDLE_S)
-        return projector.seq
+                break
+            time.sleep(IDLE_S)
+    projector.settle()
+    return projector.seq
 
 
 def only_writer(connection: Any, stop: Callable[[], bool], lock: int) -> bool:

@@ -1,163 +1,232 @@
-"""Rows of the history, made from what a poll of the mirror has brought."""
+"""Rows of the history, made from the events of the journal; each transaction takes what has come
+since the last."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from operator import attrgetter
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.ledger.copy_rows import HEADER, TRAILER, names_table
 from openoutcry.ledger.layout import DAY_NS as LEDGER_DAY_NS
 from openoutcry.ledger.layout import Kind
-from openoutcry.portal.history.schema import ORDER_COLUMNS
-from openoutcry.portal.trading.mirror import DAY_NS, Moment
-from openoutcry.portal.trading.orders import Order, Report
-from openoutcry.portal.trading.public import DAY_MS, Candle, Trade
+from openoutcry.portal.history import fold
+from openoutcry.portal.history.fold import Fold, PastOrder
+from openoutcry.portal.history.schema import CANDLES
+from openoutcry.portal.trading.instruments import Markets
+from openoutcry.portal.trading.orders import Order
 from openoutcry.risk.bits import MovementStep
+from openoutcry.wire.layout import Bytes, Words
+from openoutcry.wire.open_orders import ENTRY_BYTES
 
 Row = tuple[Any, ...]
-ORDER_ROW = attrgetter(*ORDER_COLUMNS)
+Records = npt.NDArray[Any]
+PLACES = 1 << 12
+"""Orders that there is room for at the start."""
 
 
 @dataclass
-class Rows:
-    """What one transaction adds."""
+class Output:
+    """Rows of a table, as PostgreSQL's binary COPY takes them."""
 
-    orders: dict[int, Order] = field(default_factory=dict)
-    """By number; a row is made of each as it is in the end."""
-    changes: list[Row] = field(default_factory=list)
-    fills: list[Row] = field(default_factory=list)
-    trades: list[Row] = field(default_factory=list)
-    seconds: dict[tuple[int, int], Candle] = field(default_factory=dict)
-    """By instrument and second; longer candles are made of these."""
-    postings: list[npt.NDArray[Any]] = field(default_factory=list)
-    """The ledger's transactions."""
-    balances: list[Row] = field(default_factory=list)
-    movements: list[Row] = field(default_factory=list)
-    """Made of the postings when they are written."""
-    days: set[int] = field(default_factory=set)
+    table: str
+    most_bytes: int
+    """Of a row."""
+    room: npt.NDArray[np.uint8]
+
+    def hold(self, used: int, rows: int) -> int:
+        """Make room for this many more rows; the address at which the next goes."""
+        needed = used + rows * self.most_bytes
+        if needed > len(self.room):
+            larger = np.empty(2 * needed, np.uint8)
+            larger[:used] = self.room[:used]
+            self.room = larger
+        return self.room.ctypes.data + used
+
+
+class Rows:
+    """What one transaction adds, and the orders that are open."""
+
+    def __init__(self, markets: Markets) -> None:
+        count = 1 + max(markets.by_index, default=0)
+        self._state = np.zeros(Fold.size_bytes, np.uint8)
+        self.fold = Fold(self._state.ctypes.data)
+        self._markets = np.zeros(count, np.uint8)
+        self._markets[list(markets.by_index)] = 1
+        named = {market.index: (market.base, market.quote) for market in markets.all}
+        assets = [name for index in range(count) for name in named.get(index, ("", ""))]
+        self._names = [names_table(list(one)) for one in (fold.STATES, fold.EXECUTIONS, assets)]
+        self._candles = np.zeros((count, fold.LENGTHS, fold.CANDLE_SIZE), np.uint8)
+        self._lengths = np.array(list(CANDLES.values()), np.int64)
+        self._no_name = np.zeros(fold.TOKEN_BYTES, np.uint8)
+        self._orders = np.zeros((PLACES, fold.ORDER_SIZE), np.uint8)
+        self._free = np.arange(PLACES, dtype=np.int64)
+        self._touched = np.zeros(PLACES, np.int64)
+        self._table = np.zeros((4 * PLACES, ENTRY_BYTES), np.uint8)
+        empty = np.empty(0, np.uint8)
+        self._outputs = [
+            Output("order_changes", fold.CHANGE_BYTES, empty),
+            Output("fills", fold.FILL_BYTES, empty),
+            Output("trades", fold.TRADE_BYTES, empty),
+            *(Output(table, fold.CANDLE_BYTES, empty) for table in CANDLES),
+        ]
+        state = self.fold
+        state.states, state.executions, state.assets = (one.ctypes.data for one in self._names)
+        state.markets, state.market_count = Bytes.of(self._markets.ctypes.data), count
+        state.candles = self._candles.ctypes.data
+        state.lengths = Words.of(self._lengths.ctypes.data)
+        state.no_name, state.free_count = self._no_name.ctypes.data, PLACES
+        self._place()
+        self._begin()
+
+    def _place(self) -> None:
+        state = self.fold
+        state.table, state.mask = self._table.ctypes.data, len(self._table) - 1
+        state.orders = self._orders.ctypes.data
+        state.free = Words.of(self._free.ctypes.data)
+        state.touched = Words.of(self._touched.ctypes.data)
+
+    def _begin(self) -> None:
+        """Of a transaction: nothing is written yet."""
+        self.postings: list[Records] = []
+        """The ledger's transactions."""
+        self.balances: list[Row] = []
+        self.days: set[int] = set()
+        self.fold.rows = self.fold.trade_count = 0
+        for index, output in enumerate(self._outputs):
+            output.room = np.empty(max(len(output.room), len(HEADER)), np.uint8)
+            output.room[: len(HEADER)] = np.frombuffer(HEADER, np.uint8)
+            self._set_end(index, output.hold(len(HEADER), 0))
+
+    def _end(self, index: int) -> int:
+        """Address where the next row of an output goes."""
+        state = self.fold
+        if index < 3:
+            return int((state.changes, state.fills, state.trades)[index])
+        return int(state.candle_rows[index - 3])
+
+    def _set_end(self, index: int, address: int) -> None:
+        if index < 3:
+            setattr(self.fold, ("changes", "fills", "trades")[index], address)
+        else:
+            self.fold.candle_rows[index - 3] = address
 
     def __len__(self) -> int:
-        return len(self.changes) + len(self.fills) + len(self.trades)
+        return int(self.fold.rows)
 
-    def add(self, moment: Moment) -> None:
-        """Add the rows of what one moment of the mirror changed: orders, fills, trades and their
-        seconds."""
-        for report in moment.changes:
-            self._add_change(report)
-        for report in moment.off_book_fills:
-            self.days.add(report.time_ns // DAY_NS)
-            self.orders[report.order.number] = report.order
-            self._add_fill(report)
-        for instrument, trade in moment.trades:
-            self._add_trade(instrument, trade)
-
-    def _add_change(self, report: Report) -> None:
-        order, day = report.order, report.time_ns // DAY_NS
-        self.days.add(day)
-        self.orders[order.number] = order
-        self.changes.append(
-            (
-                day,
-                report.event_seq,
-                order.number,
-                report.execution,
-                report.state,
-                report.price_ticks,
-                report.lots,
-                report.executed_lots,
-                report.client_id,
-                report.time_ns,
-                report.seq,
-            )
+    def take(self, commands: Records, events: Records, notes: Records, names: Records) -> None:
+        """Add the rows of what commands (ORDER_DTYPE) of one day and all their events (EVENT_DTYPE)
+        changed; ``names``: the clients' of the commands, uint8[commands, TOKEN_BYTES], or empty."""
+        self._make_room(2 * len(commands))
+        for index, output in enumerate(self._outputs):
+            used = self._end(index) - output.room.ctypes.data
+            self._set_end(index, output.hold(used, len(events) + len(self._markets)))
+        before = self.fold.rows
+        commands, events = np.ascontiguousarray(commands), np.ascontiguousarray(events)
+        notes = np.ascontiguousarray(notes)
+        fold.fold(
+            self.fold,
+            commands.ctypes.data,
+            len(commands),
+            events.ctypes.data,
+            notes.ctypes.data,
+            len(events),
+            names.ctypes.data if len(names) else 0,
         )
-        self._add_fill(report)
+        if self.fold.rows > before:
+            self.days.update(np.unique(commands["rx_ts_ns"] // LEDGER_DAY_NS).tolist())
 
-    def _add_fill(self, report: Report) -> None:
-        order, fill = report.order, report.fill
-        if fill is not None:
-            self.fills.append(
-                (
-                    report.time_ns // DAY_NS,
-                    fill.number,
-                    order.number,
-                    order.participant,
-                    order.instrument,
-                    fill.price_ticks,
-                    fill.lots,
-                    fill.fee_units,
-                    fill.fee_asset,
-                    fill.is_maker,
-                    fill.time_ns,
-                    report.seq,
-                )
-            )
-
-    def _add_trade(self, instrument: int, trade: Trade) -> None:
-        day, second = trade.time_ms // DAY_MS, trade.time_ms // 1_000
-        self.days.add(day)
-        self.trades.append(
-            (
-                day,
-                instrument,
-                trade.number,
-                trade.price,
-                trade.lots,
-                trade.time_ms,
-                trade.buyer_is_maker,
-                trade.seq,
-            )
+    def _make_room(self, more: int) -> None:
+        """For this many more orders."""
+        count, state = len(self._orders), self.fold
+        if state.free_count >= more:
+            return
+        new = 1 << (count + more).bit_length()
+        self._orders = np.concatenate(
+            [self._orders, np.zeros((new - count, fold.ORDER_SIZE), np.uint8)]
         )
-        candle = self.seconds.get((instrument, second))
-        if candle is None:
-            begin_ms, price = second * 1_000, trade.price
-            candle = Candle(begin_ms, begin_ms + 999, price, price, price, price)
-            self.seconds[instrument, second] = candle
-        candle.add(trade)
+        free = np.zeros(new, np.int64)
+        free[: state.free_count] = self._free[: state.free_count]
+        free[state.free_count : state.free_count + new - count] = np.arange(count, new)
+        touched = np.zeros(new, np.int64)
+        touched[: state.touched_count] = self._touched[: state.touched_count]
+        self._free, self._touched = free, touched
+        state.free_count += new - count
+        old, self._table = self._table, np.zeros((4 * new, ENTRY_BYTES), np.uint8)
+        self._place()
+        fold.moved(old.ctypes.data, len(old), state.table, state.mask)
 
-    def order_rows(self) -> Iterable[Row]:
+    def restore(self, order: Order) -> None:
+        """An open order that was entered before the first event that is here."""
+        self._make_room(1)
+        state = self.fold
+        state.free_count -= 1
+        place = int(state.free[state.free_count])
+        self._orders[place] = 0
+        kept = PastOrder(state.orders + place * fold.ORDER_SIZE)
+        for name in SAME:
+            setattr(kept, name, int(getattr(order, name)))
+        kept.state = fold.STATES.index(order.state)
+        kept.last_ticks = order.fills[-1].price_ticks if order.fills else 0
+        at = place * fold.ORDER_SIZE
+        rows = self._orders.reshape(-1)
+        words = rows[at + PastOrder.offset("executed") :][:16].view(np.int64)
+        words[:] = divmod(order.executed_tick_lots, 1 << 32)
+        client = order.client_id.encode("latin-1")
+        name_at = at + PastOrder.offset("client")
+        rows[name_at] = len(client)
+        rows[name_at + 1 : name_at + 1 + len(client)] = np.frombuffer(client, np.uint8)
+        fold.restored(state, place)
+
+    def order_rows(self) -> bytes:
         """A row for each order that changed, as it is after the last change."""
-        return map(ORDER_ROW, self.orders.values())
+        count = self.fold.touched_count
+        if not count:
+            return b""
+        out = np.empty(count * fold.ORDER_BYTES, np.uint8)
+        end = fold.order_rows(self.fold, out.ctypes.data)
+        return HEADER + out[: end - out.ctypes.data].tobytes() + TRAILER
 
-    def candle_rows(self, length_s: int) -> Iterable[Row]:
-        """Candles of a length, made of those of a second."""
-        made: dict[tuple[int, int], Candle] = {}
-        for (instrument, second), of_second in self.seconds.items():
-            key = instrument, second // length_s * length_s
-            candle = made.get(key)
-            if candle is None:
-                made[key] = replace(of_second)
-            else:
-                candle.join(of_second)
-        for (instrument, begin_s), candle in made.items():
-            day = begin_s * 1_000 // DAY_MS
-            yield (day, instrument, begin_s, *CANDLE_ROW(candle))
-
-    def posted(self) -> npt.NDArray[Any]:
-        """All transactions as one array."""
-        return np.concatenate(self.postings)
+    def finish(self) -> dict[str, bytes]:
+        """The rows by table, without tables that have none; the next transaction begins."""
+        fold.end_candles(self.fold)
+        found = {"orders": self.order_rows()}
+        for index, output in enumerate(self._outputs):
+            used = self._end(index) - output.room.ctypes.data
+            if used > len(HEADER):
+                found[output.table] = output.room[:used].tobytes() + TRAILER
+        self._begin()
+        return {table: rows for table, rows in found.items() if rows}
 
 
-CANDLE_ROW = attrgetter(
-    "open",
-    "high",
-    "low",
-    "close",
-    "first_trade",
-    "last_trade",
+SAME = (
+    "number",
+    "participant",
+    "instrument",
+    "core_id",
+    "side",
+    "order_type",
+    "time_in_force",
+    "price_ticks",
     "lots",
-    "tick_lots",
-    "count",
-    "taker_buy_lots",
-    "taker_buy_tick_lots",
+    "aux",
+    "created_ns",
+    "updated_ns",
+    "executed_lots",
+    "leaves_lots",
+    "is_waiting",
+    "prevented_lots",
+    "reason",
+    "seq",
 )
+"""Fields that an order and its place have."""
 DEPOSITS = frozenset({MovementStep.SEE, MovementStep.CREDIT, MovementStep.REVERSE})
 TRANSFER = "transfer"
 """A deposit or withdrawal in one step, by the operator."""
 
 
-def movement_rows(posted: npt.NDArray[Any], monies: list[str]) -> Iterable[Row]:
+def movement_rows(posted: Records, monies: list[str]) -> Iterable[Row]:
     """A row for each step of a deposit or withdrawal among the ledger's transactions."""
     for row in posted[np.isin(posted["kind"], (Kind.DEPOSIT, Kind.MOVEMENT))]:
         kind, step, number, amount = TRANSFER, TRANSFER, int(row["cause_seq"]), -int(row["outside"])

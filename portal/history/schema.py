@@ -4,6 +4,7 @@ them empty, and the projector fills them from the journal's first command.
 What grows without bound is partitioned by day (UTC, counted from 1970), so that old days can be
 dropped.  Prices are in ticks, quantities in lots, amounts in units of their asset.  The table of
 transactions is the ledger's: its days stay, because what a holding has cost may be from any.
+A primary key begins with what pages ask for: a further index would cost as much as the rows.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from typing import Any
 from openoutcry.ledger.columns import COLUMNS, NUMBERS, TYPES
 from openoutcry.portal.history.analytics import VIEWS
 
-VERSION = 3
+VERSION = 4
 """Version of these tables.  Tables of another version are dropped, and filled again."""
 BY_DAY = ("order_changes", "fills", "trades", "seconds", "minutes", "movements")
 CANDLES = {"seconds": 1, "minutes": 60, "hours": 3_600, "dates": 86_400}
@@ -136,10 +137,9 @@ STATEMENTS = (
         is_maker boolean not null,
         at_ns bigint not null,
         seq bigint not null,
-        primary key (day, trade, number)
+        primary key (participant, trade, number, day)
     ) partition by range (day)
     """,
-    "create index fills_of on history.fills (participant, trade desc)",
     "create index fills_of_order on history.fills (number, trade)",
     """
     create table history.trades (
@@ -151,10 +151,9 @@ STATEMENTS = (
         at_ms bigint not null,
         buyer_is_maker boolean not null,
         seq bigint not null,
-        primary key (day, instrument, trade)
+        primary key (instrument, trade, day)
     ) partition by range (day)
     """,
-    "create index trades_of on history.trades (instrument, trade desc)",
     f"create table history.seconds ({CANDLE_COLUMNS}) partition by range (day)",
     f"create table history.minutes ({CANDLE_COLUMNS}) partition by range (day)",
     f"create table history.hours ({CANDLE_COLUMNS})",
@@ -183,10 +182,9 @@ STATEMENTS = (
     f"""
     create table history.transactions (
         {TRANSACTION_COLUMNS},
-        primary key (event_seq, part, day)
+        primary key (participant, event_seq, part, day)
     ) partition by range (day)
     """,
-    "create index transactions_of on history.transactions (participant, event_seq, part)",
     """
     create view history.fees as
     select participant, day, instrument, asset, sum(fee_income) as fee_units

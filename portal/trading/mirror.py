@@ -279,26 +279,20 @@ class Mirror:
                     listener(self.day, moment)
             self.day = day
 
-    def _names(self, block: Block, count: int) -> dict[int, str]:
+    def _names(self, block: Block, count: int) -> Any:
         """The client's name of each command of a block that has one, by its place."""
-        text = block.note.get(BLOCK_KEY, "")
-        if not text:
+        found = names_of(block, count, self._sessions)
+        if found is None:
             return {}
-        places, rows = unpack(text, count, self._sessions)
-        tokens = np.ascontiguousarray(rows["token"]).view("S40").ravel()
-        names = {}
-        for place, row, token in zip(places.tolist(), rows, tokens, strict=True):
-            size = int(row["token_bytes"])
-            if size and not int(row["flags"]) & FLAG_INTERNAL:
-                names[place] = token[:size].decode("latin-1")
-        return names
+        rows = zip(*(part.tolist() for part in found[:2]), found[2], strict=True)
+        return {place: bytes(token[:size]).decode("latin-1") for place, size, token in rows}
 
     def _apply(
         self,
         commands: npt.NDArray[Any],
         events: npt.NDArray[Any],
         notes: npt.NDArray[np.int64],
-        names: dict[int, str],
+        names: Any,
         at: int,
         moment: Moment,
     ) -> None:
@@ -428,6 +422,23 @@ class Mirror:
     def is_trading(self, instrument: int) -> bool:
         """Whether an instrument, by its index, is in continuous trading."""
         return self.phases.get(instrument) == Phase.CONTINUOUS
+
+
+def names_of(
+    block: Block, count: int, sessions: int
+) -> tuple[npt.NDArray[np.int64], Records, Records] | None:
+    """Of the commands of a block that have a client's name: their places, how long each name is,
+    and its bytes, uint8[names, 40]; None: of a block without names."""
+    text = block.note.get(BLOCK_KEY, "")
+    if not text:
+        return None
+    places, rows = unpack(text, count, sessions)
+    is_named = (rows["token_bytes"] > 0) & (rows["flags"] & FLAG_INTERNAL == 0)
+    if not is_named.any():
+        return None
+    rows = rows[is_named]
+    tokens = np.ascontiguousarray(rows["token"]).view(np.uint8).reshape(len(rows), -1)
+    return places[is_named], rows["token_bytes"], tokens
 
 
 def _signed(terms: int) -> int:

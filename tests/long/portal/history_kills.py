@@ -3,13 +3,15 @@
     python -m tests.long.portal.history_kills --kills 1000 --folder FOLDER [--seconds 600]
 
 The folder keeps what was done: the same command continues after a stop.  Each round follows a
-generated journal with real processes that are killed at random moments, and then compares: every
-row by its digest with a history that was written undisturbed, every notification by its id.  With
-``--evidence`` the figures of all rounds go to docs/evidence/history.json.
+generated journal with real processes that are killed at random moments of their work, and then
+compares: every row by its digest with a history that was written undisturbed, every notification by
+its id.  Of the database a kill ends every connection, or, each fifth, the server, as a power cut
+does.  With ``--evidence`` the figures of all rounds go to docs/evidence/history.json.
 """
 
 import argparse
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -18,19 +20,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import psycopg
 
 from openoutcry.portal.database import migrate, start_embedded
 from openoutcry.portal.folder import folder_of, make_folder
+from openoutcry.portal.history import schema
 from openoutcry.portal.history.pages import Pages, Span
+from openoutcry.portal.history.projector import LOCK as PROJECTOR_LOCK
 from openoutcry.portal.history.projector import digest, follow
+from openoutcry.portal.notices.notifier import LOCK as NOTIFIER_LOCK
 from openoutcry.report.evidence import write_evidence
+from tests.support.pipeline import warm_outcry
 from tests.support.portal.generated import generated_market
 from tests.support.processes import OUTCRY
+from tests.support.waiting import wait_until
 
 PEOPLE, ORDERS, DAYS = 20, 6_000, 3
 SPEED_ORDERS = 30_000
 KINDS = ("projector", "database", "notifier")
+LOCKS = {"projector": PROJECTOR_LOCK, "notifier": NOTIFIER_LOCK}
+"""A process that works holds its own in the database."""
+AFTER_S = 0.6
+"""The longest from the begin of a process's work to its kill."""
+CRASH_EVERY = 5
 
 
 class Rounds:
@@ -39,6 +52,7 @@ class Rounds:
     def __init__(self, folder: Path) -> None:
         self.folder, self.path = folder, folder / "rounds.json"
         self.done: dict[str, Any] = {"kills": dict.fromkeys(KINDS, 0), "rounds": 0}
+        self.done["crashes_of_the_server"] = 0
         self.done |= {"differing_digests": 0, "notices_missing": 0, "notices_doubled": 0}
         if self.path.exists():
             self.done = json.loads(self.path.read_text())
@@ -63,7 +77,7 @@ def fresh(url: str, name: str) -> str:
 
 
 def started(file: Path, url: str, command: str, *options: str) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
+    process = warm_outcry.Process(
         [*OUTCRY, "portal", command, str(file), "--database=-", *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -76,8 +90,14 @@ def started(file: Path, url: str, command: str, *options: str) -> subprocess.Pop
     return process
 
 
-def ended_connections(url: str) -> None:
-    """As a database that restarts: every connection but this one ends."""
+def kill_database(url: str, server: Any, crashes: bool) -> None:
+    """End every connection but this one, or the server, without a checkpoint."""
+    if crashes:
+        pid = server.get_pid()
+        psutil.Process(pid).send_signal(signal.SIGQUIT)
+        psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [])
+        server.ensure_postgres_running()
+        return
     query = """
         select pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and pid <> pg_backend_pid()
@@ -86,7 +106,21 @@ def ended_connections(url: str) -> None:
         connection.execute(query)
 
 
-def one_round(url: str, folder: Path, seed: int, rounds: Rounds) -> None:
+def until_working(url: str, kind: str, process: Any, commands: int) -> None:
+    """Or it has ended, or there is nothing left to do."""
+    wait_until(
+        lambda: process.poll() is not None or works(url, kind) or is_done(url, commands), kind
+    )
+
+
+def works(url: str, kind: str) -> bool:
+    """Whether a process holds its lock."""
+    query = "select from pg_locks where locktype = 'advisory' and granted and objid = %s"
+    with psycopg.connect(url, autocommit=True) as connection:
+        return connection.execute(query, (LOCKS[kind],)).fetchone() is not None
+
+
+def one_round(url: str, server: Any, folder: Path, seed: int, rounds: Rounds) -> None:
     """Follow a journal with kills, then compare."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -115,10 +149,14 @@ def one_round(url: str, folder: Path, seed: int, rounds: Rounds) -> None:
             for name, command in (("projector", "history"), ("notifier", "notifier")):
                 if name not in running or running[name].poll() is not None:
                     running[name] = started(path, wild, command)
-            time.sleep(float(rng.uniform(0.3, 3.0)))
             kind = KINDS[int(rng.integers(0, len(KINDS)))]
+            for one in LOCKS if kind == "database" else [kind]:
+                until_working(wild, one, running[one], made.commands)
+            time.sleep(float(rng.uniform(0, AFTER_S)))
             if kind == "database":
-                ended_connections(wild)
+                crashes = rounds.done["kills"][kind] % CRASH_EVERY == 0
+                kill_database(wild, server, crashes)
+                rounds.done["crashes_of_the_server"] += crashes
             else:
                 running[kind].send_signal(signal.SIGKILL)
                 running[kind].wait()
@@ -180,8 +218,35 @@ def speed(url: str, folder: Path) -> dict[str, Any]:
     return {
         "rebuilt_trades": row[0],
         "rebuild_trades_per_s": round(row[0] / took),
+        "load_average": round(os.getloadavg()[0], 1),
+        "copy_alone_trades_per_s": round(row[0] / copy_alone_s(url, target)),
         "page_ms_p99": page_ms(target, list(made.people)),
     }
+
+
+def copy_alone_s(url: str, target: str) -> float:
+    """Seconds in which PostgreSQL takes the same rows, ready as they are, into the same tables."""
+    tables = [table for table in schema.BY_DAY if table not in schema.CANDLES]
+    data = {}
+    with psycopg.connect(target, autocommit=True) as connection:
+        days = {table: schema.days(connection, table) for table in ("trades", "transactions")}
+        for table in ("orders", *tables, *schema.CANDLES, "transactions"):
+            statement = f"copy (select * from history.{table}) to stdout (format binary)"
+            with connection.cursor().copy(statement) as copy:
+                data[table] = b"".join(bytes(part) for part in copy)
+    with psycopg.connect(fresh(url, "copied"), autocommit=True) as connection:
+        schema.create(connection, "copied", 0)
+        for day in days["trades"]:
+            schema.add_day(connection, day)
+        for day in days["transactions"]:
+            schema.add_transactions_day(connection, day)
+        begun = time.monotonic()
+        with connection.transaction():
+            for table, rows in data.items():
+                statement = f"copy history.{table} from stdin (format binary)"
+                with connection.cursor().copy(statement) as copy:
+                    copy.write(rows)
+        return time.monotonic() - begun
 
 
 def page_ms(url: str, people: list[int]) -> float:
@@ -225,7 +290,7 @@ def main() -> None:
             rounds.keep()
             print(json.dumps(rounds.done), flush=True)
         while rounds.kills < options.kills and time.monotonic() < until_s:
-            one_round(url, options.folder / "round", 100 + rounds.done["rounds"], rounds)
+            one_round(url, server, options.folder / "round", 100 + rounds.done["rounds"], rounds)
             print(json.dumps(rounds.done), flush=True)
     finally:
         server.cleanup()

@@ -38,6 +38,14 @@ from tests.support.processes import OUTCRY
 from tests.support.waiting import wait_until
 
 SYMBOLS = list(MARKETS)
+CHANGE_COLUMNS = (
+    "event_seq, number, execution, state, price_ticks, lots, executed_lots, client_id, at_ns, seq"
+)
+FILL_COLUMNS = (
+    "trade, number, participant, instrument, price_ticks, lots, fee_units, fee_asset, is_maker, "
+    "at_ns, seq"
+)
+TRADE_COLUMNS = "instrument, trade, price_ticks, lots, at_ms, buyer_is_maker, seq"
 STATES = {"NEW": "OPEN", "CANCELED": "CANCELLED", "EXPIRED": "CANCELLED"}
 
 
@@ -260,6 +268,39 @@ def test_candles_are_what_the_trades_add_up_to(written, table):
     stored = rows(written[0], f"select instrument, begin_s, {names} from history.{table}")
     assert {row[:2]: [int(value) for value in row[2:]] for row in stored} == candles
     assert candles
+
+
+def test_the_kernel_makes_of_events_what_the_mirror_makes_of_them(day, written):
+    """Every change of an order, every fill and every trade."""
+    changes, fills, trades = [], [], []
+
+    def take(moment):
+        for one in moment.changes:
+            order = one.order
+            terms = one.price_ticks, one.lots, one.executed_lots, one.client_id
+            row = one.event_seq, order.number, one.execution, one.state, *terms
+            changes.append((*row, one.time_ns, one.seq))
+        for one in [*moment.changes, *moment.off_book_fills]:
+            if one.fill is not None:
+                fill, order = one.fill, one.order
+                row = fill.number, order.number, order.participant, order.instrument
+                row = *row, fill.price_ticks, fill.lots, fill.fee_units, fill.fee_asset
+                fills.append((*row, fill.is_maker, fill.time_ns, one.seq))
+        for market, one in moment.trades:
+            row = market, one.number, one.price, one.lots, one.time_ms
+            trades.append((*row, one.buyer_is_maker, one.seq))
+
+    mirror = Mirror(day[0], lambda participant: True)
+    mirror.listeners.append(take)
+    while mirror.poll():
+        pass
+    url, columns = written[0], "select {} from history.{}"
+    stored = rows(url, columns.format(CHANGE_COLUMNS, "order_changes"))
+    assert sorted(stored) == sorted(changes)
+    stored = rows(url, columns.format(FILL_COLUMNS, "fills"))
+    assert sorted(stored) == sorted(fills)
+    stored = rows(url, columns.format(TRADE_COLUMNS, "trades"))
+    assert sorted(stored) == sorted(trades)
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 2))])
@@ -544,3 +585,21 @@ def test_the_command_names_what_is_missing(portal_venue, tmp_path):
     assert done.returncode == 1
     assert "no PostgreSQL runs here; start `outcry portal serve`" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_transaction_that_fails_while_the_next_is_made_ends_the_projector(day, url, monkeypatch):
+    """Also if it was the last one: then nothing follows that would ask what became of it."""
+    monkeypatch.setattr(projector, "MUCH", 0)
+
+    def fails(self):
+        raise Killed
+
+    monkeypatch.setattr(Projector, "_write", fails)
+    with projector.connected(url) as connection:
+        one = Projector(day[0], connection)
+        one.begin()
+        one.step()
+        monkeypatch.setattr(projector, "MUCH", 1)
+        with pytest.raises(Killed):
+            one.step()
+        one.close()

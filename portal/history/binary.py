@@ -1,0 +1,82 @@
+"""Fields of PostgreSQL's binary COPY that kernels write, in addition to the ledger's
+(``ledger/copy_rows.py``); each returns where the next begins.
+"""
+
+from openoutcry.ledger.copy_rows import number
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Bytes
+
+NUMERIC_BASE = 10_000
+"""Of the digits of a ``numeric``."""
+NUMERIC_HEAD = 8
+"""Bytes before its digits: how many there are, the first one's weight, sign, decimals."""
+NUMERIC_BYTES = 4 + NUMERIC_HEAD + 2 * 8
+"""The longest that :func:`wide_numeric` writes, with its length."""
+NEGATIVE = 0x4000
+MASK = (1 << 32) - 1
+
+
+@kernel
+def small(out: int, value: int, size: int) -> int:
+    """``size`` bytes of a number, the highest first."""
+    for index in range(size):
+        Bytes(out)[index] = (value >> (8 * (size - 1 - index))) & 0xFF
+    return out + size
+
+
+@kernel
+def latin(out: int, name: int) -> int:
+    """A text that lies at ``name`` in Latin-1, a byte of its length first, as UTF-8."""
+    at = out + 4
+    for index in range(Bytes(name)[0]):
+        letter = Bytes(name + 1)[index]
+        if letter < 0x80:
+            Bytes(at)[0] = letter
+            at += 1
+        else:
+            Bytes(at)[0] = 0xC0 | letter >> 6
+            Bytes(at)[1] = 0x80 | letter & 0x3F
+            at += 2
+    small(out, at - out - 4, 4)
+    return at
+
+
+@kernel
+def wide_numeric(out: int, high: int, low: int, is_negative: bool) -> int:
+    """A ``numeric`` of ``high`` * 2^32 + ``low``, or of that below 0; both are 0 or more, and
+    ``low`` is below 2^32."""
+    digits, rest_high, rest_low = 0, high, low
+    while rest_high | rest_low != 0:
+        rest_low = (rest_high % NUMERIC_BASE << 32 | rest_low) // NUMERIC_BASE
+        rest_high //= NUMERIC_BASE
+        digits += 1
+    at = small(out, NUMERIC_HEAD + 2 * digits, 4)
+    at = small(at, digits, 2)
+    at = small(at, max(digits - 1, 0), 2)
+    at = small(at, NEGATIVE if is_negative else 0, 2)
+    at = small(at, 0, 2)
+    rest_high, rest_low = high, low
+    for index in range(digits):
+        part = rest_high % NUMERIC_BASE << 32 | rest_low
+        small(at + 2 * (digits - 1 - index), part % NUMERIC_BASE, 2)
+        rest_high, rest_low = rest_high // NUMERIC_BASE, part // NUMERIC_BASE
+    return at + 2 * digits
+
+
+@kernel
+def numeric(out: int, value: int) -> int:
+    """A ``numeric`` of a word."""
+    amount = abs(value)
+    return wide_numeric(out, amount >> 32, amount & MASK, value < 0)
+
+
+@kernel
+def head(out: int, fields: int) -> int:
+    """The begin of a row."""
+    return small(out, fields, 2)
+
+
+@kernel
+def word(out: int, value: int) -> int:
+    """A ``bigint``."""
+    return number(out, value, 8)

@@ -1,0 +1,546 @@
+"""Events as rows of the history: what became of each order, and what was traded.
+
+A kernel keeps the orders that are open, by the rules of ``trading/orders.py``, and writes rows as
+PostgreSQL's binary COPY.  A row for each event costs Python 20 times as much.
+"""
+
+from openoutcry.ledger.copy_rows import NAME_BYTES, number, text
+from openoutcry.portal.history.binary import MASK, head, latin, numeric, wide_numeric, word
+from openoutcry.portal.trading.mirror import DAY_NS
+from openoutcry.portal.trading.orders import BUDGETS, BY_USER
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Bytes, Layout, Words, area, i64
+from openoutcry.wire.notes import fee_is_of_base, fee_units
+from openoutcry.wire.off_book import is_off_book
+from openoutcry.wire.open_orders import ENTRY_BYTES, OpenOrder, erase_entry, find_entry
+from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
+from openoutcry.wire.order_types import type_bits
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
+from openoutcry.wire.records import RECORD_BYTES
+
+STATES = (
+    "NEW",
+    "PARTIALLY_FILLED",
+    "FILLED",
+    "CANCELED",
+    "REJECTED",
+    "EXPIRED",
+    "EXPIRED_IN_MATCH",
+)
+NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = range(len(STATES))
+EXECUTIONS = (
+    "NEW",
+    "TRADE",
+    "CANCELED",
+    "REJECTED",
+    "EXPIRED",
+    "TRADE_PREVENTION",
+    "REDUCED",
+    "REPLACED",
+    "ELECTED",
+)
+ENTERED, TRADE, CANCEL, REJECT, EXPIRE, PREVENTION, REDUCE, REPLACE, ELECT = range(len(EXECUTIONS))
+ACCEPTED_KIND, FILLED_KIND, CANCELLED_KIND, REDUCED_KIND, REPLACED_KIND = (
+    enum_numbers.EVENT_KIND_ACCEPTED,
+    enum_numbers.EVENT_KIND_FILLED,
+    enum_numbers.EVENT_KIND_CANCELLED,
+    enum_numbers.EVENT_KIND_REDUCED,
+    enum_numbers.EVENT_KIND_REPLACED,
+)
+REJECTED_KIND, EXPIRED_KIND, ELECTED_KIND = (
+    enum_numbers.EVENT_KIND_REJECTED,
+    enum_numbers.EVENT_KIND_EXPIRED,
+    enum_numbers.EVENT_KIND_ELECTED,
+)
+KINDS = sum(
+    1 << kind
+    for kind in (
+        ACCEPTED_KIND,
+        FILLED_KIND,
+        CANCELLED_KIND,
+        REDUCED_KIND,
+        REPLACED_KIND,
+        REJECTED_KIND,
+        EXPIRED_KIND,
+        ELECTED_KIND,
+    )
+)
+MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
+WAITING, BUY = enum_numbers.EVENT_FLAG_WAITING, enum_numbers.SIDE_BUY
+NEW_COMMAND, SELF_TRADE = enum_numbers.COMMAND_KIND_NEW, enum_numbers.REASON_SELF_TRADE
+LIMIT, IOC = enum_numbers.ORDER_TYPE_LIMIT, enum_numbers.TIME_IN_FORCE_IOC
+BUDGET_BITS, USER_BITS = type_bits(BUDGETS), sum(1 << int(reason) for reason in BY_USER)
+TOKEN_BYTES = 48
+"""Of a client's name: a byte of its length, up to 40 bytes of it, and zeros."""
+IN_USE = 1 << 40
+"""In an entry of the table: it is not free."""
+LENGTHS = 4
+"""Of candles."""
+SECOND_NS, DAY_S = 10**9, 86_400
+CHANGE_BYTES, FILL_BYTES, TRADE_BYTES, CANDLE_BYTES, ORDER_BYTES = 288, 224, 112, 288, 448
+"""The longest row of each."""
+
+
+class PastOrder(Layout, size_bytes=288):
+    """An order as the events up to now show it."""
+
+    number: int = i64("of the command that entered it; off the book below 0")
+    participant: int = i64("whose it is")
+    instrument: int = i64("index in the table")
+    core_id: int = i64("the core's")
+    side: int = i64("Side")
+    order_type: int = i64("OrderType")
+    time_in_force: int = i64("as in its command")
+    price_ticks: int = i64("as it was last replaced")
+    lots: int = i64("as it was last replaced")
+    aux: int = i64("as in its command")
+    created_ns: int = i64("when it was entered")
+    updated_ns: int = i64("when it was last changed")
+    state: int = i64("index in STATES")
+    executed_lots: int = i64("traded")
+    leaves_lots: int = i64("open")
+    is_waiting: int = i64("1: a stop before its election")
+    prevented_lots: int = i64("not traded with oneself")
+    reason: int = i64("why it has ended")
+    seq: int = i64("of the command that last changed it")
+    last_ticks: int = i64("price of its last trade")
+    is_touched: int = i64("1: its row is to be written")
+    executed: int = area(16, "price times lots, summed: times 2^32, and below that")
+    client: int = area(48, "the client's name of it")
+    cancel: int = area(48, "the client's name of the request that cancelled it")
+
+
+class PastCandle(Layout, size_bytes=128):
+    """A candle of a market that is not written yet."""
+
+    begin_s: int = i64("since 1970")
+    open_ticks: int = i64("price of the first trade")
+    high_ticks: int = i64("the highest price")
+    low_ticks: int = i64("the lowest price")
+    close_ticks: int = i64("price of the last trade")
+    first_trade: int = i64("its number")
+    last_trade: int = i64("its number")
+    count: int = i64("of trades; 0: there is no candle")
+    lots: int = area(16, "as PastOrder.executed, as those that follow")
+    tick_lots: int = area(16, "price times lots")
+    buy_lots: int = area(16, "where the buyer was the taker")
+    buy_tick_lots: int = area(16, "price times lots of these")
+
+
+ORDER_SIZE, CANDLE_SIZE = PastOrder.size_bytes, PastCandle.size_bytes
+
+
+class Fold(Layout, size_bytes=256):
+    """Where the kernels' state and output are."""
+
+    table: int = i64("open orders by instrument and id: OpenOrder, ``leaves`` is the place")
+    mask: int = i64("entries of the table less one")
+    orders: int = i64("PastOrder by place")
+    free: Words = i64("free places, a stack", of=Words)
+    free_count: int = i64("of these")
+    touched: Words = i64("places whose rows are to be written", of=Words)
+    touched_count: int = i64("of these")
+    markets: Bytes = i64("a byte for each instrument, 1: a spot market", of=Bytes)
+    market_count: int = i64("instruments")
+    candles: int = i64("PastCandle by instrument and length")
+    lengths: Words = i64("of candles, in seconds", of=Words)
+    states: int = i64("names of STATES")
+    executions: int = i64("names of EXECUTIONS")
+    assets: int = i64("names of the base and the quote asset of each instrument")
+    no_name: int = i64("a name of no bytes")
+    changes: int = i64("where the next row goes, as those that follow")
+    fills: int = i64("the next")
+    trades: int = i64("the next")
+    rows: int = i64("changes, fills and trades that were written")
+    trade_count: int = i64("of all that was written")
+    candle_rows: Words = area(32, "where the next candle of each length goes", of=Words)
+
+
+@kernel
+def fold(
+    state: Fold, commands: int, command_count: int, events: int, notes: int, count: int, names: int
+) -> None:
+    """Take ``count`` events (EVENT), each with its note, that ``command_count`` commands (ORDER)
+    caused; ``names``: TOKEN_BYTES for each command, or 0."""
+    first_seq = OrderRecord(commands).seq
+    for index in range(count):
+        event = EventRecord(events + index * RECORD_BYTES)
+        kind, instrument = event.kind, event.instrument
+        if kind > 63 or KINDS >> kind & 1 == 0:
+            continue
+        place = min(max(event.cause_seq - first_seq, 0), command_count - 1)
+        command = OrderRecord(commands + place * RECORD_BYTES)
+        is_market = instrument < state.market_count and state.markets[instrument] != 0
+        if is_market and kind == FILLED_KIND:
+            trade(state, event, command.rx_ts_ns)
+        name = state.no_name
+        if names != 0:
+            name = names + place * TOKEN_BYTES
+        of_order(state, event, command, Words(notes)[index], name, is_market)
+
+
+@kernel
+def of_order(
+    state: Fold, event: EventRecord, command: OrderRecord, note: int, name: int, is_market: bool
+) -> None:
+    """What an event did to its order; ``name``: the client's of the command."""
+    core_id, instrument = event.order_id, event.instrument
+    if is_off_book(core_id):
+        if event.kind == FILLED_KIND and is_market:
+            off_book(state, event, command.rx_ts_ns, note)
+        return
+    entry = find_entry(state.table, state.mask, instrument, core_id)
+    is_own = core_id == command.order_id and command.kind == NEW_COMMAND
+    if entry.meta == 0:
+        if not is_own or not is_market:
+            return  # of before the checkpoint that the history began with
+        place = take_place(state)
+        entered(PastOrder(state.orders + place * ORDER_SIZE), event, command, name)
+        entry.order_id, entry.meta, entry.leaves = core_id, instrument | IN_USE, place
+    order = PastOrder(state.orders + entry.leaves * ORDER_SIZE)
+    if event.kind == REJECTED_KIND and event.cause_seq != order.number:
+        return  # a cancel or a replace was rejected, and the order is as it was
+    touch(state, order, entry.leaves)
+    order.updated_ns, order.seq = command.rx_ts_ns, event.cause_seq
+    execution = apply(order, event, state.no_name if is_own else name)
+    if order.state > PARTIALLY_FILLED:
+        erase_entry(state.table, state.mask, entry)
+    change_row(state, order, event, execution)
+    if event.kind == FILLED_KIND:
+        fill_row(state, order, event, note)
+
+
+@kernel
+def take_place(state: Fold) -> int:
+    """A free place of an order."""
+    state.free_count -= 1
+    return state.free[state.free_count]
+
+
+@kernel
+def touch(state: Fold, order: PastOrder, place: int) -> None:
+    """Its row is to be written."""
+    if order.is_touched == 0:
+        order.is_touched = 1
+        state.touched[state.touched_count] = place
+        state.touched_count += 1
+
+
+@kernel
+def clear(order: PastOrder) -> None:
+    """Nothing of an earlier order is left at the place."""
+    for index in range(ORDER_SIZE // 8):
+        Words(order)[index] = 0
+
+
+@kernel
+def copy_name(to: int, name: int) -> None:
+    """Copy a client's name."""
+    for index in range(TOKEN_BYTES // 8):
+        Words(to)[index] = Words(name)[index]
+
+
+@kernel
+def entered(order: PastOrder, event: EventRecord, command: OrderRecord, name: int) -> None:
+    """A NEW command whose first event is here."""
+    clear(order)
+    order.number = command.seq
+    order.participant = command.participant
+    order.instrument = event.instrument
+    order.core_id = command.order_id
+    order.side = command.side
+    order.order_type = command.order_type
+    order.time_in_force = command.time_in_force
+    order.price_ticks = command.price_ticks
+    order.lots = command.qty_lots
+    order.aux = command.aux
+    order.created_ns = command.rx_ts_ns
+    order.leaves_lots = event.leaves_lots
+    copy_name(order.client, name)
+
+
+@kernel
+def off_book(state: Fold, event: EventRecord, time_ns: int, note: int) -> None:
+    """One side of a trade off the book: a separate order, with a number below 0."""
+    place = take_place(state)
+    order = PastOrder(state.orders + place * ORDER_SIZE)
+    clear(order)
+    order.number = OFF_BOOK_ORDER_IDS - event.order_id
+    order.participant = event.participant
+    order.instrument = event.instrument
+    order.core_id = event.order_id
+    order.side = event.side
+    order.order_type, order.time_in_force = LIMIT, IOC
+    order.price_ticks, order.lots = event.price_ticks, event.qty_lots
+    order.created_ns = order.updated_ns = time_ns
+    order.seq = event.cause_seq
+    filled(order, event)
+    order.is_touched = 1
+    state.touched[state.touched_count] = place
+    state.touched_count += 1
+    fill_row(state, order, event, note)
+
+
+@kernel
+def apply(order: PastOrder, event: EventRecord, name: int) -> int:
+    """What an event says of an order; index in EXECUTIONS. ``name``: the client's of the command,
+    if it is not the order's own."""
+    kind, leaves = event.kind, event.leaves_lots
+    if kind == ACCEPTED_KIND:
+        order.leaves_lots = leaves
+        order.is_waiting = 1 if event.flags & WAITING != 0 else 0
+        return ENTERED
+    if kind == FILLED_KIND:
+        filled(order, event)
+        return TRADE
+    if kind == REJECTED_KIND:
+        order.state, order.reason = REJECTED, event.reason
+        return REJECT
+    if kind == REDUCED_KIND:
+        order.leaves_lots = leaves
+        if event.reason != SELF_TRADE:
+            return REDUCE
+        order.prevented_lots += event.qty_lots
+        return PREVENTION
+    if kind == REPLACED_KIND:
+        order.price_ticks, order.leaves_lots = event.price_ticks, leaves
+        order.lots = order.executed_lots + leaves
+        if Bytes(name)[0] != 0:
+            copy_name(order.client, name)
+        return REPLACE
+    if kind == ELECTED_KIND:
+        order.is_waiting = 0
+        return ELECT
+    return gone(order, event, name)
+
+
+@kernel
+def filled(order: PastOrder, event: EventRecord) -> None:
+    """A trade of the order."""
+    price, lots = event.price_ticks, event.qty_lots
+    order.executed_lots += lots
+    wide_add(order.executed, price * lots)
+    order.last_ticks, order.leaves_lots, order.is_waiting = price, event.leaves_lots, 0
+    order.state = FILLED if event.leaves_lots == 0 else PARTIALLY_FILLED
+
+
+@kernel
+def gone(order: PastOrder, event: EventRecord, name: int) -> int:
+    """It was cancelled or has expired."""
+    reason = event.reason
+    order.reason, order.leaves_lots = reason, 0
+    if reason == SELF_TRADE:
+        order.state, order.prevented_lots = EXPIRED_IN_MATCH, event.qty_lots
+        return PREVENTION
+    if event.kind == CANCELLED_KIND and reason < 63 and USER_BITS >> reason & 1 != 0:
+        order.state = CANCELED
+        copy_name(order.cancel, name)
+        return CANCEL
+    order.state = EXPIRED
+    kind = order.order_type
+    is_budget = kind < 63 and BUDGET_BITS >> kind & 1 != 0
+    spent = Words(order.executed)[0] << 32 | Words(order.executed)[1]
+    if is_budget and order.executed_lots > 0 and order.aux - spent < order.last_ticks:
+        order.state = FILLED  # what is left of the budget pays for no further lot
+    return EXPIRE
+
+
+@kernel
+def wide_add(sum_at: int, value: int) -> None:
+    """Add a word to a sum of two."""
+    low = Words(sum_at)[1] + (value & MASK)
+    Words(sum_at)[0] += (value >> 32) + (low >> 32)
+    Words(sum_at)[1] = low & MASK
+
+
+# Trades and candles
+
+
+@kernel
+def trade(state: Fold, event: EventRecord, time_ns: int) -> None:
+    """A public trade, of the fill that counts: the maker's, in an auction the buyer's."""
+    is_auction, is_buy = event.flags & AUCTION != 0, event.side == BUY
+    counts = is_buy if is_auction else event.flags & MAKER != 0
+    if not counts or is_off_book(event.order_id):
+        return
+    buyer_is_maker, second = is_buy and not is_auction, time_ns // SECOND_NS
+    at = head(state.trades, 8)
+    at = number(at, second // DAY_S, 4)
+    at = number(at, event.instrument, 4)
+    at = word(at, event.seq)
+    at = word(at, event.price_ticks)
+    at = word(at, event.qty_lots)
+    at = word(at, time_ns // 1_000_000)
+    at = number(at, 1 if buyer_is_maker else 0, 1)
+    state.trades = word(at, event.cause_seq)
+    state.rows += 1
+    state.trade_count += 1
+    for length in range(LENGTHS):
+        place = event.instrument * LENGTHS + length
+        candle = PastCandle(state.candles + place * CANDLE_SIZE)
+        begin_s = second // state.lengths[length] * state.lengths[length]
+        if candle.count != 0 and candle.begin_s != begin_s:
+            candle_row(state, candle, event.instrument, length)
+        add_trade(candle, event, begin_s, not buyer_is_maker)
+
+
+@kernel
+def add_trade(candle: PastCandle, event: EventRecord, begin_s: int, taker_buys: bool) -> None:
+    """Add a trade to the candle in which it lies."""
+    price, lots, trade_number = event.price_ticks, event.qty_lots, event.seq
+    if candle.count == 0:
+        for index in range(CANDLE_SIZE // 8):
+            Words(candle)[index] = 0
+        candle.begin_s, candle.first_trade = begin_s, trade_number
+        candle.open_ticks = candle.high_ticks = candle.low_ticks = price
+    candle.high_ticks = max(candle.high_ticks, price)
+    candle.low_ticks = min(candle.low_ticks, price)
+    candle.close_ticks, candle.last_trade = price, trade_number
+    candle.count += 1
+    wide_add(candle.lots, lots)
+    wide_add(candle.tick_lots, price * lots)
+    if taker_buys:
+        wide_add(candle.buy_lots, lots)
+        wide_add(candle.buy_tick_lots, price * lots)
+
+
+@kernel
+def wide(out: int, sum_at: int) -> int:
+    """A sum of two words as ``numeric``."""
+    return wide_numeric(out, Words(sum_at)[0], Words(sum_at)[1], False)
+
+
+@kernel
+def candle_row(state: Fold, candle: PastCandle, instrument: int, length: int) -> None:
+    """Write a candle's row, and end it."""
+    at = head(state.candle_rows[length], 14)
+    at = number(at, candle.begin_s // DAY_S, 4)
+    at = number(at, instrument, 4)
+    for index in range(7):
+        at = word(at, Words(candle)[index])
+    at = wide(at, candle.lots)
+    at = wide(at, candle.tick_lots)
+    at = word(at, candle.count)
+    at = wide(at, candle.buy_lots)
+    state.candle_rows[length] = wide(at, candle.buy_tick_lots)
+    candle.count = 0
+
+
+@kernel
+def end_candles(state: Fold) -> None:
+    """Write the rows of all that are not written yet."""
+    for instrument in range(state.market_count):
+        for length in range(LENGTHS):
+            place = instrument * LENGTHS + length
+            candle = PastCandle(state.candles + place * CANDLE_SIZE)
+            if candle.count != 0:
+                candle_row(state, candle, instrument, length)
+
+
+# Rows of orders
+
+
+@kernel
+def change_row(state: Fold, order: PastOrder, event: EventRecord, execution: int) -> None:
+    """An order as it was after an event."""
+    at = head(state.changes, 11)
+    at = number(at, order.updated_ns // DAY_NS, 4)
+    at = word(at, event.seq)
+    at = word(at, order.number)
+    at = text(at, state.executions + execution * NAME_BYTES)
+    at = text(at, state.states + order.state * NAME_BYTES)
+    at = word(at, order.price_ticks)
+    at = word(at, order.lots)
+    at = word(at, order.executed_lots)
+    at = latin(at, order.client)
+    at = word(at, order.updated_ns)
+    state.changes = word(at, event.cause_seq)
+    state.rows += 1
+
+
+@kernel
+def fill_row(state: Fold, order: PastOrder, event: EventRecord, note: int) -> None:
+    """A trade of an order, with its fee."""
+    flags = event.flags
+    # Of a trade's two events the maker's comes first, in an auction the buyer's.
+    is_first = order.side == BUY if flags & AUCTION != 0 else flags & MAKER != 0
+    asset = 2 * order.instrument + (0 if fee_is_of_base(note) else 1)
+    at = head(state.fills, 12)
+    at = number(at, order.updated_ns // DAY_NS, 4)
+    at = word(at, event.seq if is_first else event.seq - 1)
+    at = word(at, order.number)
+    at = number(at, order.participant, 4)
+    at = number(at, order.instrument, 4)
+    at = word(at, event.price_ticks)
+    at = word(at, event.qty_lots)
+    at = numeric(at, fee_units(note))
+    at = text(at, state.assets + asset * NAME_BYTES)
+    at = number(at, 1 if flags & (MAKER | AUCTION) != 0 else 0, 1)
+    at = word(at, order.updated_ns)
+    state.fills = word(at, event.cause_seq)
+    state.rows += 1
+
+
+@kernel
+def order_rows(state: Fold, out: int) -> int:
+    """Write a row for each order that has changed, as it is now; where they end.  The places of
+    those that have ended are free then."""
+    at = out
+    for index in range(state.touched_count):
+        place = state.touched[index]
+        order = PastOrder(state.orders + place * ORDER_SIZE)
+        at = order_row(state, order, at)
+        order.is_touched = 0
+        if order.state > PARTIALLY_FILLED or order.number < 0:
+            state.free[state.free_count] = place
+            state.free_count += 1
+    state.touched_count = 0
+    return at
+
+
+@kernel
+def order_row(state: Fold, order: PastOrder, out: int) -> int:
+    """The columns of schema.ORDER_COLUMNS."""
+    at = head(out, 22)
+    at = word(at, order.number)
+    at = number(at, order.participant, 4)
+    at = number(at, order.instrument, 4)
+    at = word(at, order.core_id)
+    at = latin(at, order.client)
+    at = number(at, order.side, 2)
+    at = number(at, order.order_type, 2)
+    at = number(at, order.time_in_force, 2)
+    at = word(at, order.price_ticks)
+    at = word(at, order.lots)
+    at = word(at, order.aux)
+    at = word(at, order.created_ns)
+    at = word(at, order.updated_ns)
+    at = text(at, state.states + order.state * NAME_BYTES)
+    at = word(at, order.executed_lots)
+    at = wide(at, order.executed)
+    at = word(at, order.leaves_lots)
+    at = number(at, order.is_waiting, 1)
+    at = word(at, order.prevented_lots)
+    at = number(at, order.reason, 2)
+    at = latin(at, order.cancel)
+    return word(at, order.seq)
+
+
+@kernel
+def moved(old: int, entries: int, table: int, mask: int) -> None:
+    """Put the open orders of a table of ``entries`` into a larger one."""
+    for index in range(entries):
+        entry = OpenOrder(old + index * ENTRY_BYTES)
+        if entry.meta != 0:
+            into = find_entry(table, mask, entry.meta & 0xFFFF, entry.order_id)
+            into.order_id, into.meta, into.leaves = entry.order_id, entry.meta, entry.leaves
+
+
+@kernel
+def restored(state: Fold, place: int) -> None:
+    """The order at a place is open: the table finds it."""
+    order = PastOrder(state.orders + place * ORDER_SIZE)
+    entry = find_entry(state.table, state.mask, order.instrument, order.core_id)
+    entry.order_id, entry.meta = order.core_id, order.instrument | IN_USE
+    entry.leaves = place
