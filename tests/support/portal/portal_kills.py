@@ -41,7 +41,8 @@ key_weight_a_minute = 100000000
 orders_in_10_s = 1000000
 orders_a_day = 100000000
 """
-UNKNOWN = (-1001, -1007, -1000)
+DONE_BEFORE = {"order": -2010, "cancel": -2011}
+"""What a request is answered that an earlier attempt has had done."""
 ROUND_ORDERS = 6
 """Orders that are answered after each kill, at least."""
 KILLS_A_VENUE = 10
@@ -70,20 +71,23 @@ class Load:
             name = f"{person.participant}-{time.monotonic_ns()}"
             self._until_known(
                 person,
+                "order",
                 lambda client, own=name: client.order("BUY", "0.001", "100", newClientOrderId=own),
             )
             self.entered[name] = person, False
             # Half of them are cancelled, so that a participant's open orders stay few.
             self._until_known(
                 person,
+                "cancel",
                 lambda client, own=name: client.request(
                     "DELETE", "/api/v3/order", symbol="BTCUSD", origClientOrderId=own
                 ),
             )
             self.entered[name] = person, True
 
-    def _until_known(self, person: Person, ask: Any) -> Any:
-        """Each time over another connection, so that any process may be asked."""
+    def _until_known(self, person: Person, what: str, ask: Any) -> None:
+        """Until it is done.  Each time over another connection, so that any process may be
+        asked."""
         while True:
             try:
                 with self.venue.client(person) as client:
@@ -91,10 +95,9 @@ class Load:
             except (httpx.TransportError, ValueError):
                 time.sleep(0.05)
                 continue
-            if isinstance(answer, dict) and answer.get("code") in UNKNOWN:
-                time.sleep(0.05)
-                continue
-            return answer
+            if "orderId" in answer or answer.get("code") == DONE_BEFORE[what]:
+                return
+            time.sleep(0.05)
 
 
 class Follower:
