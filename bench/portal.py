@@ -169,7 +169,7 @@ def _latencies(
 
 
 def open_sessions(setup: Setup) -> None:
-    """Everybody's session at the venue is open before anything is measured."""
+    """Every user's session at the venue is open before anything is measured."""
     client = live.Client(setup.venue.port)
 
     def trades(person: live.Person) -> bool:

@@ -385,8 +385,8 @@ SAID = {
 
 
 @pytest.mark.promise(
-    "V12.1 to V12.5 (uploads): a paper is of three kinds by its content, bounded in size and "
-    "number, under a name of the portal's own, outside of what is served, readable by the "
+    "V12.1 to V12.5 (uploads): a paper is of three kinds by its content, and bounded in size and "
+    "number. It has a name that the portal chose, outside of what is served, readable by the "
     "portal's user alone",
     group="portal",
 )

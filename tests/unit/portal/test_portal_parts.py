@@ -230,7 +230,7 @@ def test_trades_of_one_command_at_one_price_are_one_aggregate():
 
 @pytest.mark.promise(
     "V6.1, V6.2, V6.4 (keys at rest): secrets in the database are sealed with authenticated "
-    "encryption for one owner and purpose, by a key in a file of the portal's user alone",
+    "encryption for one owner and purpose. The key is in a file of the portal's user alone",
     group="portal",
 )
 def test_sealed_secrets_open_for_their_owner_and_key_alone(tmp_path):
