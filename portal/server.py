@@ -170,9 +170,7 @@ class Portal:
         self.people = People(file, self.database, sorted(own.sessions))
         self.accounts.verified = lambda user_id: self.people.wake()
         assets = self.mirror.markets.assets
-        self.choices = PortalFile()
-        if settings.file is not None:
-            self.choices = read_portal_file(settings.file, assets)
+        self.choices = read_portal_file(settings.file, assets) if settings.file else PortalFile()
         self.signing = Signing(self.keys, self.choices, Replays(shared.replays, shared.counts))
         limits = limits_of(self.choices, shared.counts)
         self.spot = Spot(self.mirror, self.trading, self.signing, limits)
