@@ -29,7 +29,7 @@ ALL = re.compile(r"!(?P<kind>ticker|miniTicker|ticker_(?:1h|4h|1d))@arr")
 EVENTS = ("trade", "aggTrade", "bookTicker")
 """Kinds of streams whose events come as they happen."""
 ZONE_MS = 8 * 60 * MINUTE_MS
-"""Of the one time zone that streams of candles have besides UTC."""
+"""Offset of the one time zone other than UTC that candle streams have."""
 MAX_LEVELS = 5_000
 FAST_S, SLOW_EVERY = 0.1, 10
 MAX_QUEUED = 2_000

@@ -188,7 +188,7 @@ async def average_price(spot: Spot, request: Request) -> Any:
 
 
 async def execution_rules(spot: Spot, request: Request) -> Any:
-    """GET /api/v3/executionRules: there are none but the filters."""
+    """GET /api/v3/executionRules: the filters are the only rules."""
     if request.params.status() and request.params.symbol_count():
         raise errors.bad_combination()
     chosen, _ = of_status(spot, request.params)

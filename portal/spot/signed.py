@@ -103,7 +103,7 @@ async def account_commission(spot: Spot, request: Request) -> Any:
 
 
 async def own_filters(spot: Spot, request: Request) -> Any:
-    """GET /api/v3/myFilters: those of the instrument; an account has none of its own."""
+    """GET /api/v3/myFilters: those of the instrument; an account has no other filters."""
     rows = shapes.filters(request.params.market())
     return {"exchangeFilters": [], "symbolFilters": rows, "assetFilters": []}
 

@@ -116,7 +116,7 @@ class Signing:
 
 
 def _window_ms(params: Params) -> int:
-    """How long the request counts; a part of a millisecond is none."""
+    """How long the request counts, in whole milliseconds; a fraction is dropped."""
     text = params.decimal("recvWindow") or str(DEFAULT_WINDOW_MS)
     whole, _, parts = text.partition(".")
     if len(parts) > 3:
