@@ -448,7 +448,7 @@ FACTS = {
         ("pages_that_changed", "pages from a cursor on that changed while rows came"),
     ),
     "portfolios": (
-        ("users", "random users of one market"),
+        ("users", "users of one market (goal 1,000)"),
         ("compared", "answers compared with the ledger's, to the unit"),
         ("different", "different"),
     ),
