@@ -303,6 +303,19 @@ def is_done(split: SplitHeader) -> bool:
     return (is_near and split.filled >= split.bound_filled) or split.fills >= MAX_FILLS
 
 
+@kernel
+def round_to_lots(split: SplitHeader) -> None:
+    """Take from the order what no venue's lots can fill: a search for it would never end."""
+    common = 0
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        one = venue.lot if venue.ceiling != 0 else 0
+        while one != 0:
+            common, one = one, common % one
+    if common > 1:
+        split.quantity -= split.quantity % common
+
+
 @kernel_outlined
 def improve(split: SplitHeader) -> None:
     """Move venues by a lot, to their minimum or to nothing, from the best split on, until nothing
@@ -350,9 +363,11 @@ def plan(split: SplitHeader, levels: int, count: int) -> int:
     """Split ``quantity`` over ``count`` merged levels; returns what is filled.  ``best`` of each
     venue has its order."""
     prepare(split, levels, count)
+    round_to_lots(split)
     split.filled, split.best_cost, split.bound = -1, FAR, FAR
     split.nodes = split.fills = split.bound_filled = 0
     pending = push(split, 0, 0, 0)
+    root_filled, root_cost = 0, FAR
     while pending > 0 and split.nodes < MAX_NODES and split.fills < MAX_FILLS:
         pending -= 1
         node = SplitNode(split + split.nodes_at + pending * NODE_BYTES)
@@ -361,6 +376,8 @@ def plan(split: SplitHeader, levels: int, count: int) -> int:
         open_limits(split, excluded, forced)
         bound = fill(split, 0)
         cost = split.cost
+        if split.nodes == 1:
+            root_filled, root_cost = bound, cost
         if bound < split.filled or (
             bound == split.filled and cost + split.tolerance >= split.best_cost
         ):
@@ -373,8 +390,8 @@ def plan(split: SplitHeader, levels: int, count: int) -> int:
         elif bound >= split.bound_filled:
             split.bound = min(split.bound, cost) if bound == split.bound_filled else cost
             split.bound_filled = bound
-    if split.filled < split.bound_filled or split.best_cost - split.bound > split.tolerance:
-        # Never worse than the best venue alone.
+    if split.filled < root_filled or split.best_cost != root_cost:
+        # Not proved best: never worse than the best venue alone, not even within the tolerance.
         for number in range(split.venues):
             open_limits(split, ~(1 << number), 0)
             keep_if_better(split, settle(split))

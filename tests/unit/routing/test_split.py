@@ -150,3 +150,23 @@ def test_a_plan_keeps_lots_minimums_and_limits(seed):
             assert one.quantity % listing.lot_units() == 0
             assert listing.least(one.price) <= one.quantity <= listing.most()
         assert SplitHeader(splitter.address).nodes <= MAX_NODES
+
+
+def test_what_no_lot_can_fill_is_not_searched_for():
+    """Lots of 10 and 25: of 133 no venue's orders fill the last 3."""
+    depth = depth_of(
+        (Venue("A", taker_ppm=300), {"lot": 10}, [(10_000, 50), (10_010, 90)]),
+        (Venue("B"), {"lot": 25}, [(10_005, 100), (10_025, 100)]),
+    )
+    splitter = Splitter(depth)
+    assert splitter.plan(BUY, 133, 0, 0).filled == 130
+    assert SplitHeader(splitter.address).quantity == 130
+
+
+def test_a_plan_is_not_worse_than_one_venue_within_the_tolerance():
+    """The best venue alone is one part in two million cheaper than what the search ends with."""
+    depth = depth_of(
+        (Venue("A"), {}, [(1_000_300, 29), (1_000_400, 40)]),
+        (Venue("B"), {"lot": 10}, [(1_000_300, 200)]),
+    )
+    assert total_cost(Splitter(depth).plan(BUY, 190, 0, 0)) == 190 * 1_000_300 * PART
