@@ -20,6 +20,8 @@ SESSION_S, IDLE_S = 12 * 3_600.0, 1_800.0
 MAX_SESSIONS, MAX_EACH, MAX_NAMES = 4_096, 32, 4_096
 """Sessions in all, and of one name, whose oldest ends for one more; names whose failures are
 kept."""
+MOST_ANYWHERE = 100
+"""Failures of a name from all addresses together (NIST SP 800-63B, 5.2.2: no more than 100)."""
 TOKEN_BYTES = 32
 
 
@@ -90,7 +92,7 @@ class Accounts:
         self.operators, self.clock, self.reading_counts = operators, clock, reading_counts
         self.failures_before_lock, self.lock_s = failures_before_lock, lock_s
         self._sessions: dict[bytes, Session] = {}
-        self._failures: dict[tuple[str, str], _Failures] = {}
+        self._failures: dict[tuple[str, ...], _Failures] = {}
         self._lock = threading.Lock()
 
     def prove(self, name: str, password: str, code: str, address: str) -> int:
@@ -109,28 +111,30 @@ class Accounts:
         return number
 
     def check_lock(self, name: str, address: str) -> None:
-        """Raises :class:`LockedError` while this name or this address waits."""
+        """Raises :class:`LockedError` while this name waits at this address, or either alone."""
         now = self.clock()
         for key in self._keys(name, address):
             failures = self._failures.get(key)
             if failures is not None and failures.locked_until_s > now:
                 raise LockedError(failures.locked_until_s - now)
 
-    @staticmethod
-    def _keys(name: str, address: str) -> tuple[tuple[str, str], ...]:
-        return ("name", name), ("address", owner_of(address))
+    def _keys(self, name: str, address: str) -> dict[tuple[str, ...], int]:
+        """What failures are counted of, and how many make it wait."""
+        owner, most = owner_of(address), self.failures_before_lock
+        anywhere = max(most, MOST_ANYWHERE)
+        return {("name", name, owner): most, ("address", owner): most, ("name", name): anywhere}
 
     def failed(self, name: str, address: str) -> None:
-        """Count a wrong password; after each ``failures_before_lock`` the name and the address
-        wait."""
+        """Count a wrong password; after each ``failures_before_lock`` the address waits.  A name
+        waits at every address after MOST_ANYWHERE."""
         with self._lock:
-            for key in self._keys(name, address):
+            for key, most in self._keys(name, address).items():
                 failures = self._failures.pop(key, _Failures())
                 while len(self._failures) >= MAX_NAMES:
                     del self._failures[next(iter(self._failures))]
                 self._failures[key] = failures
                 failures.count += 1
-                if failures.count % self.failures_before_lock == 0:
+                if failures.count % most == 0:
                     failures.locked_until_s = self.clock() + self.lock_s
 
     def begin(self, number: int) -> tuple[str, Session]:

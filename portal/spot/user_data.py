@@ -239,6 +239,7 @@ class ListenKeys:
 
     def _lasts(self, participant: int, key: str, more_s: float) -> None:
         owner, nonce = self._owner(key)
+        self._seen.pop(key, None)  # another process may have ended it a moment ago
         if owner is None or not participant or self.participant(key) != participant:
             raise ApiError(errors.INVALID_LISTEN_KEY, "This listenKey does not exist.")
         now_s = self.clock()

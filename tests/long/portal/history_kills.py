@@ -296,7 +296,8 @@ def main() -> None:
         server.cleanup()
     if options.evidence:
         figures = {**rounds.done, "kills": rounds.kills, "kills_by_kind": rounds.done["kills"]}
-        command = f"python -m tests.long.portal.history_kills --kills {options.kills} --speed"
+        command = "python -m tests.long.portal.history_kills --folder FOLDER"
+        command += f" --kills {rounds.kills}{' --speed' * ('rebuilt_trades' in rounds.done)}"
         write_evidence("history", figures, command)
 
 

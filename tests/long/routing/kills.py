@@ -14,6 +14,7 @@ without kills ends what is open, and the file of parents is compared with the ve
 import argparse
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -316,6 +317,7 @@ class Storm:
 
 def part(folder: Path, number: int, wanted: int) -> Counter:
     """So many kills on fresh venues, then the comparison; the counts."""
+    shutil.rmtree(folder / f"part-{number}", ignore_errors=True)  # of a run that was stopped
     storm = Storm(folder / f"part-{number}", number)
     try:
         storm.calm()
@@ -336,6 +338,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--evidence", action="store_true")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the venues end as well
     given.folder.mkdir(exist_ok=True)
     path, until_s = given.folder / "counts.json", time.monotonic() + given.seconds
     counts = Counter(json.loads(path.read_text())) if path.exists() else Counter()

@@ -123,9 +123,9 @@ class People:
         transport = httpx.ASGITransport(self.app, client=(address, 4711))
         return httpx.AsyncClient(transport=transport, base_url="http://portal", headers=headers)
 
-    async def sign_up(self, mail: str) -> None:
+    async def sign_up(self, mail: str, password: str = PASSWORD) -> None:
         async with self.client() as client:
-            body = {"mail": mail, "password": PASSWORD}
+            body = {"mail": mail, "password": password}
             assert (await client.post("/v1/register", json=body)).status_code == 202
             await self.accounts.drain()
             body["code"] = self.mailbox.code(mail)

@@ -450,8 +450,8 @@ def test_an_operator_with_a_secret_needs_its_code_once(floor):
 
 
 @pytest.mark.promise(
-    "V2.2.1 (anti-automation): after `failures_before_lock` failures the name and the"
-    " address wait `lock_s`",
+    "V2.2.1 (anti-automation): after `failures_before_lock` failures an address waits `lock_s`; a "
+    "name waits at every address after 100, so that no stranger's address alone locks it out",
     group="console",
 )
 def test_logins_that_fail_wait_and_nobody_else_does(floor):

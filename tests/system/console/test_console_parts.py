@@ -2,7 +2,7 @@
 
 import pytest
 
-from openoutcry.console.accounts import LockedError
+from openoutcry.console.accounts import MOST_ANYWHERE, LockedError
 from openoutcry.venue.operators import OperatorError
 from tests.support.console import console_parts as shared
 from tests.support.console.console_venue import PASSWORD
@@ -11,19 +11,25 @@ accounts = shared.accounts
 
 
 @pytest.mark.promise(
-    "V2.2.1 (anti-automation): after `failures_before_lock` failures the name and the"
-    " address wait `lock_s`",
+    "V2.2.1 (anti-automation): after `failures_before_lock` failures an address waits `lock_s`; a "
+    "name waits at every address after 100, so that no stranger's address alone locks it out",
     group="console",
 )
-def test_who_fails_waits_by_name_and_by_address(accounts):
-    for address in ("a", "b", "c"):
+def test_failures_lock_an_address_and_only_many_lock_a_name_everywhere(accounts):
+    for _ in range(accounts.failures_before_lock):
         with pytest.raises(OperatorError):
-            accounts.prove("anna", "wrong", "", address)
+            accounts.prove("anna", "wrong", "", "a")
     with pytest.raises(LockedError) as locked:
-        accounts.prove("anna", PASSWORD, "", "d")
+        accounts.prove("anna", PASSWORD, "", "a")
     assert locked.value.wait_s == 60
+    assert accounts.prove("anna", PASSWORD, "", "b") == 1, "a stranger locks only itself out"
+    for number in range(MOST_ANYWHERE):
+        with pytest.raises(OperatorError):
+            accounts.prove("anna", "wrong", "", f"c{number}")
+    with pytest.raises(LockedError):
+        accounts.prove("anna", PASSWORD, "", "d")
     accounts.turn.now_s += 60
-    assert accounts.prove("anna", PASSWORD, "", "a") == 1
+    assert accounts.prove("anna", PASSWORD, "", "d") == 1
     for name in ("x", "y", "z"):
         with pytest.raises(OperatorError):
             accounts.prove(name, "wrong", "", "e")

@@ -117,4 +117,4 @@ def test_a_member_that_is_no_participant_is_refused(tmp_path):
         main, ["settlement", "post", str(folder), "--day", "2026-11-23", "--venue", str(file)]
     )
     assert done.exit_code == 1 or done.exception is not None
-    assert "no participant's number" in (done.output + str(done.exception))
+    assert "is not the number of a participant" in (done.output + str(done.exception))

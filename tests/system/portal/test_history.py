@@ -388,7 +388,7 @@ def test_it_goes_on_from_a_checkpoint_with_the_orders_that_were_open(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("journal_id = 'another'", "of another journal"),
+        ("journal_id = 'another'", "belongs to another journal"),
         ("seq = seq + 10000", "and the journal at"),
     ],
 )
