@@ -66,5 +66,5 @@ def test_any_stage_may_die_while_commands_wait(venue, stage):
     while sum(body[:1] == b"C" for body in client.messages) < 3:
         client.message()
     assert client.messages[: len(messages)] == messages
-    assert sum(body[:1] == b"T" for body in client.messages) == 3
+    assert sum(body[:1] == b"T" for body in client.messages) == 3, client.messages
     client.close()
