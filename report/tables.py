@@ -63,7 +63,7 @@ MADE_BY_COMMANDS = {
     "portfolios": "python -m tests.long.portal.portfolios",
     "harness": "outcry bench matcher --harness DIR",
     "routing_ccxt": "python -m tests.long.routing.ccxt_plans",
-    "routing_kills": "python -m tests.long.routing.kills --folder FOLDER --evidence",
+    "routing_kills": "python -m tests.long.routing.kills",
     "security": "python -m tests.support.order_entry.message_costs",
 }
 

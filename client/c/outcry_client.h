@@ -390,7 +390,7 @@ static_assert(offsetof(struct outcry_feed, alive_ns) == 192, "feed");
 static_assert(offsetof(struct outcry_feed, over) == 200, "feed");
 
 struct outcry_feed_slot { /* A slot of the feed's segment. */
-    uint8_t message[56]; /* the message, behind its length (u16, big-endian) */
+    uint8_t message[56]; /* the message, after its length (u16, big-endian) */
     int64_t stamp; /* the session's number, 40 bits up, and the message's; 0: it is being written */
 };
 static_assert(sizeof(struct outcry_feed_slot) == 64, "feed_slot");
