@@ -35,6 +35,7 @@ def main() -> None:
         log_level="critical",
         access_log=False,
         lifespan="off",
+        timeout_keep_alive=30,  # as the portal's: it waits while the portal is measured
         loop="asyncio",
         ws_per_message_deflate=False,
     )
