@@ -332,4 +332,4 @@ def idle(setup: Setup, process: Any, add: Add) -> None:
     finally:
         sockets.close()
     add("idle_socket_bytes", "B", "lower", max(0.0, more / count))
-    add("idle_share", "share", "lower", share)
+    add("idle_share", "ppb", "lower", share * 1e9)

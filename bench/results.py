@@ -32,7 +32,7 @@ from openoutcry.wire.errors import OutcryError
 
 SHAPE = 1
 """Changes whenever a key's name or meaning does."""
-UNITS = ("ns", "1/s", "B/s", "count", "ppb", "s", "ms", "nJ")
+UNITS = ("ns", "1/s", "B/s", "B", "count", "ppb", "s", "ms", "nJ")
 BETTER = ("lower", "higher")
 RESAMPLES = 2_000
 CONFIDENCE_PERCENT = 95

@@ -47,7 +47,7 @@ PORTAL_ROWS = (
     ("ws_order_p50", "", "order.place over the WebSocket API → answer, p50", "≤ 600 µs"),
     ("ws_order_p99", "", "the same, p99", "≤ 3 ms"),
     ("ws_order_p50", "bare_echo", "p50 / that of a bare echo", ""),
-    ("rest_orders", "", "orders a second over REST, two processes", "≥ 4,000/s"),
+    ("rest_orders", "", "orders a second over REST, two processes", "≥ 4,000"),
     ("event_p50", "", "release → own event, 1,000 subscribers, p50", "≤ 2 ms"),
     ("event_p99", "", "the same, p99", "≤ 20 ms"),
     (
@@ -58,7 +58,7 @@ PORTAL_ROWS = (
     ),
     ("attacked_by_orders_p99", "quiet", "the same, a valid key at 10 times its limit", "≤ 2"),
     ("idle_socket_bytes", "", "bytes of memory for an idle WebSocket, of 5,000", "≤ 20,000"),
-    ("idle_share", "", "share of one core with 5,000 idle WebSockets", "≤ 0.2"),
+    ("idle_share", "", "share of one core with 5,000 idle WebSockets", "≤ 20 %"),
 )
 
 MATCHER_ROWS = (

@@ -1,6 +1,7 @@
 """bench/results.py: one shape, honest errors, and no file that a reader stumbles over."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,15 @@ from hypothesis import strategies as st
 
 from openoutcry.bench import results
 from openoutcry.bench.results import (
+    UNITS,
     ResultError,
     missing,
     read_document,
     summarise,
 )
+from openoutcry.report import goals
+from openoutcry.report.tables import _met
+from tests import ROOT
 from tests.support.bench.results import OURS, PEER
 
 
@@ -126,3 +131,17 @@ def test_a_missing_figure_needs_a_reason():
     """A gap without a why is no gap but a hole."""
     with pytest.raises(ResultError, match="the reason"):
         missing("far", "")
+
+
+def test_every_bench_measures_in_units_that_a_document_takes():
+    """Else the figures of many minutes are refused at the end."""
+    added = re.compile(r'\badd\(\s*f?"[^"]*",\s*"([^"]+)",\s*"(?:lower|higher)"')
+    for path in sorted((ROOT / "bench").glob("*.py")):
+        assert set(added.findall(path.read_text())) <= set(UNITS), path.name
+
+
+def test_every_goal_can_be_judged():
+    rows = [row for name, rows in vars(goals).items() if name.endswith("_ROWS") for row in rows]
+    assert len(rows) > 100
+    for _, _, what, goal in rows:
+        assert _met([1.0, 1.0], goal) in ("met", "missed", ""), what
