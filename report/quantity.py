@@ -14,7 +14,7 @@ def quantity(value: float, unit: str) -> str:
         return f"{value:.3g} s"
     if unit == "ppb" and abs(value) >= PERCENT_FROM_PPB:
         return f"{value / 1e7:.3g} %"
-    ending = {"1/s": "/s", "B/s": "B/s", "B": " B", "ppb": " ppb", "nJ": " nJ"}.get(unit, "")
+    ending = {"1/s": "/s", "B/s": "B/s", "B": "B", "ppb": " ppb", "nJ": " nJ"}.get(unit, "")
     return compact(value) + ending
 
 
