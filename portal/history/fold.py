@@ -7,7 +7,18 @@ PostgreSQL's binary COPY.  A row for each event costs Python 20 times as much.
 from openoutcry.ledger.copy_rows import NAME_BYTES, number, text
 from openoutcry.portal.history.binary import MASK, head, latin, numeric, wide_numeric, word
 from openoutcry.portal.trading.mirror import DAY_NS
-from openoutcry.portal.trading.orders import BUDGETS, BY_USER
+from openoutcry.portal.trading.orders import (
+    ACCEPTED_KIND,
+    BUDGETS,
+    BY_USER,
+    CANCELLED_KIND,
+    ELECTED_KIND,
+    EXPIRED_KIND,
+    FILLED_KIND,
+    REDUCED_KIND,
+    REJECTED_KIND,
+    REPLACED_KIND,
+)
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Bytes, Layout, Words, area, i64
@@ -41,18 +52,6 @@ EXECUTIONS = (
     "ELECTED",
 )
 ENTERED, TRADE, CANCEL, REJECT, EXPIRE, PREVENTION, REDUCE, REPLACE, ELECT = range(len(EXECUTIONS))
-ACCEPTED_KIND, FILLED_KIND, CANCELLED_KIND, REDUCED_KIND, REPLACED_KIND = (
-    enum_numbers.EVENT_KIND_ACCEPTED,
-    enum_numbers.EVENT_KIND_FILLED,
-    enum_numbers.EVENT_KIND_CANCELLED,
-    enum_numbers.EVENT_KIND_REDUCED,
-    enum_numbers.EVENT_KIND_REPLACED,
-)
-REJECTED_KIND, EXPIRED_KIND, ELECTED_KIND = (
-    enum_numbers.EVENT_KIND_REJECTED,
-    enum_numbers.EVENT_KIND_EXPIRED,
-    enum_numbers.EVENT_KIND_ELECTED,
-)
 KINDS = sum(
     1 << kind
     for kind in (
