@@ -37,6 +37,7 @@ from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.bench.scratch import scratch_folder
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.venue.file import read_venue
+from openoutcry.wire.free_port import free_port
 
 ORDERS, QUICK_ORDERS, BLOCKS = 2_000, 100, 5
 """Orders of a figure, in blocks, of which the first is the warm-up."""
@@ -93,7 +94,7 @@ def bench_portal(
 @contextmanager
 def echoing() -> Iterator[int]:
     """The port of the peer."""
-    port = live.free_port()
+    port = free_port()
     command = [sys.executable, "-m", "openoutcry.bench.peers.echo_app", str(port)]
     process = subprocess.Popen(command)
     try:

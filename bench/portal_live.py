@@ -23,6 +23,7 @@ import psutil
 
 from openoutcry.venue.desk import DeskError, ask
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.free_port import free_port
 
 FIRST, START_S, PASSWORD = 1000, 180.0, "seven crooked ladders"
 OUTCRY = [sys.executable, "-m", "openoutcry"]
@@ -43,13 +44,6 @@ FUNDS = {"USD": 10**15, "BTC": 10**13}
 
 class BenchError(OutcryError):
     """What is measured does not answer as it must."""
-
-
-def free_port() -> int:
-    """A TCP port of loopback that no process listens on now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> Any:

@@ -177,12 +177,18 @@ class Maker(Closing):
             self.client.connection.close()
 
 
-@contextmanager
-def served(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """``outcry serve`` of the venue file in a folder; its output goes to ``log`` there."""
+def start_venue(folder: Path, popen: Callable[..., Any] = subprocess.Popen) -> Any:
+    """Start ``outcry serve`` of the venue file in a folder; its output goes to ``log`` there.
+    ``popen`` has the interface of ``subprocess.Popen``."""
     command = [sys.executable, "-m", "openoutcry", "serve", "venue.toml"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+    with (folder / "log").open("ab") as log:
+        return popen(command, cwd=folder, stdout=log, stderr=log)
+
+
+@contextmanager
+def served(folder: Path, popen: Callable[..., Any] = subprocess.Popen) -> Iterator[Any]:
+    """The process of :func:`start_venue`, until the context ends."""
+    process = start_venue(folder, popen)
     try:
         yield process
     finally:

@@ -242,8 +242,8 @@ class ReleasedReader:
     def _journal(self) -> JournalReader:
         if not self.journals:
             raise ReleasedError(
-                f"reader {self.row.name} is at event {self.place.event_seq}, later than "
-                f"its queue of {self.row.queue}, and there is no journal to resume from"
+                f"reader {self.row.name} is at event {self.place.event_seq}, which its "
+                f"queue of {self.row.queue} no longer holds, and there is no journal to resume from"
             )
         refusals = []
         for directory in self.journals:

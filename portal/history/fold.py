@@ -18,6 +18,7 @@ from openoutcry.portal.trading.orders import (
     REDUCED_KIND,
     REJECTED_KIND,
     REPLACED_KIND,
+    STATES,
 )
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel
@@ -30,15 +31,6 @@ from openoutcry.wire.order_types import type_bits
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
 
-STATES = (
-    "NEW",
-    "PARTIALLY_FILLED",
-    "FILLED",
-    "CANCELED",
-    "REJECTED",
-    "EXPIRED",
-    "EXPIRED_IN_MATCH",
-)
 NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = range(len(STATES))
 EXECUTIONS = (
     "NEW",

@@ -15,7 +15,7 @@ from openoutcry.portal.history import fold
 from openoutcry.portal.history.fold import Fold, PastOrder
 from openoutcry.portal.history.schema import CANDLES
 from openoutcry.portal.trading.instruments import Markets
-from openoutcry.portal.trading.orders import Order
+from openoutcry.portal.trading.orders import STATES, Order
 from openoutcry.risk.bits import MovementStep
 from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.open_orders import ENTRY_BYTES
@@ -56,7 +56,7 @@ class Rows:
         self._markets[list(markets.by_index)] = 1
         named = {market.index: (market.base, market.quote) for market in markets.all}
         assets = [name for index in range(count) for name in named.get(index, ("", ""))]
-        self._names = [names_table(list(one)) for one in (fold.STATES, fold.EXECUTIONS, assets)]
+        self._names = [names_table(list(one)) for one in (STATES, fold.EXECUTIONS, assets)]
         self._candles = np.zeros((count, fold.LENGTHS, fold.CANDLE_SIZE), np.uint8)
         self._lengths = np.array(list(CANDLES.values()), np.int64)
         self._no_name = np.zeros(fold.TOKEN_BYTES, np.uint8)
@@ -167,7 +167,7 @@ class Rows:
         kept = PastOrder(state.orders + place * fold.ORDER_SIZE)
         for name in SAME:
             setattr(kept, name, int(getattr(order, name)))
-        kept.state = fold.STATES.index(order.state)
+        kept.state = STATES.index(order.state)
         kept.last_ticks = order.fills[-1].price_ticks if order.fills else 0
         at = place * fold.ORDER_SIZE
         rows = self._orders.reshape(-1)

@@ -12,7 +12,7 @@ from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
 MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
 CLOSED_KEPT, FILLS_KEPT = 2_000, 5_000
 """Kept for each participant; older ones are in the journal, and not in the portal."""
-NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = (
+STATES = (
     "NEW",
     "PARTIALLY_FILLED",
     "FILLED",
@@ -21,6 +21,7 @@ NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = (
     "EXPIRED",
     "EXPIRED_IN_MATCH",
 )
+NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = STATES
 OPEN_STATES = (NEW, PARTIALLY_FILLED)
 SHOWN = frozenset({"NEW", "TRADE", "CANCELED", "REJECTED", "EXPIRED", "TRADE_PREVENTION"})
 """Executions that a participant's report has."""

@@ -16,7 +16,6 @@ import json
 import os
 import shutil
 import signal
-import sys
 import time
 from collections import Counter
 from contextlib import ExitStack, suppress
@@ -68,10 +67,7 @@ class Place:
         self.starts = 1
 
     def start(self) -> warm_outcry.Process:
-        log = (self.folder / "log").open("ab")
-        with log:
-            command = [sys.executable, "-m", "openoutcry", "serve", "venue.toml"]
-            return warm_outcry.Process(command, cwd=self.folder, stdout=log, stderr=log)
+        return demo.start_venue(self.folder, warm_outcry.Process)
 
     def step(self) -> None:
         """Start a venue again that has ended; let its maker quote."""

@@ -1,9 +1,8 @@
 """An order over the venues of `outcry route demo`, as a trader routes it: book, order, report."""
 
 import json
-import sys
 import time
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 
@@ -11,22 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
-from openoutcry.routing.demo import run
+from openoutcry.routing.demo import run, served
 from tests.support.pipeline import warm_outcry
 from tests.support.waiting import BOUND_S, LOOK_S, wait_until
 
-
-@contextmanager
-def served(folder):
-    """A venue as the demonstration serves it, forked warm."""
-    command = [sys.executable, "-m", "openoutcry", "serve", "venue.toml"]
-    with (folder / "log").open("wb") as log:
-        process = warm_outcry.Process(command, cwd=folder, stdout=log, stderr=log)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(BOUND_S)
+WARM = partial(served, popen=warm_outcry.Process)
+"""A venue as the demonstration serves it, forked warm."""
 
 
 @pytest.fixture
@@ -36,7 +25,7 @@ def file(tmp_path, monkeypatch):
     folder, said, stop = tmp_path / "demo", [], Event()
     thread = Thread(
         target=run,
-        args=(folder, said.append, lambda: not stop.is_set(), lambda: time.sleep(LOOK_S), served),
+        args=(folder, said.append, lambda: not stop.is_set(), lambda: time.sleep(LOOK_S), WARM),
     )
     thread.start()
     try:

@@ -74,7 +74,7 @@ class Market2:
         return {"BTC": (1, 0), "USD": (0, 0)}
 
     def traded(self, *rows, market=0):
-        """Trades of ``(number, price, time_ms)``, told to whoever listens."""
+        """Trades of ``(number, price, time_ms)``, passed to each listener."""
         moment = Moment(self.seq)
         for number, price, time_ms in rows:
             trade = Trade(number, price, 1, time_ms, False, number)
@@ -525,8 +525,8 @@ def test_a_session_needs_no_more_keys_and_signatures():
     assert before["error"]["code"] == -2015
     (status,) = told(connection, "session.status")
     assert (status["result"]["apiKey"], status["result"]["userDataStream"]) == (None, False)
-    (nobody,) = told(connection, "userDataStream.subscribe")
-    assert (nobody["status"], nobody["error"]["code"]) == (401, -1002)
+    (refused,) = told(connection, "userDataStream.subscribe")
+    assert (refused["status"], refused["error"]["code"]) == (401, -1002)
     (on,) = told(connection, "session.logon", apiKey=KEY, signature="x", timestamp=1)
     assert on["result"]["apiKey"] == KEY
     assert on["result"]["authorizedSince"] >= on["result"]["connectedSince"]

@@ -292,7 +292,7 @@ def test_a_checkpoint_is_made_where_it_is_asked_for(tmp_path):
 
 
 def test_a_trade_counts_once_in_continuous_trading_and_in_an_auction():
-    """Both of its sides are told, and each is told as filled."""
+    """Each side receives an event, and each event says that its order is filled."""
     continuous, auction = np.zeros(2, EVENT_DTYPE), np.zeros(2, EVENT_DTYPE)
     for trade in (continuous, auction):
         trade["kind"], trade["side"] = EventKind.FILLED, [Side.SELL, Side.BUY]
