@@ -7,7 +7,8 @@ NOTHING = -(2**63)
 """A time that never comes before the end, a price that is not there."""
 NEVER = 2**63 - 1
 LONGEST_NS = 2**60
-"""Of a latency or a timer, 36 years: twice as much, added to any time of a day, is int64 still."""
+"""Longest latency or timer, 36 years: twice as much, added to any time of a day, still fits an i64.
+"""
 
 # view: what a strategy is shown.  Times are ns since the epoch of the day's own time stamps.
 NOW_NS = 0
@@ -21,7 +22,7 @@ POSITION_LOTS, CASH, FEES = 6, 7, 8
 EVENT_KIND, EVENT_ORDER, EVENT_SIDE, EVENT_TICKS, EVENT_LOTS, EVENT_LEAVES, EVENT_MAKER = range(
     9, 16
 )
-"""Of the own event that ``on_event`` is about; kinds are those of EventKind."""
+"""Words of the own event that ``on_event`` receives; kinds are those of EventKind."""
 EVENT_REASON, LAST_TICKS = 16, 17
 """Its reason; price of the market's last trade, NOTHING before the first."""
 VIEW_WORDS = 24

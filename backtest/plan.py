@@ -81,7 +81,7 @@ class Plan:
         return [Task(day, part) for part in range(-(-len(self.runs()) // RUNS_A_TASK))]
 
     def seed_of(self, day: int, wanted: Wanted) -> int:
-        """Of this run's latencies: depends on nothing but the plan."""
+        """Return the seed of this run's latencies; it depends only on the plan."""
         text = f"{self.seed} {self.days[day]} {wanted.latency}"
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 

@@ -53,7 +53,7 @@ class Run:
     figures: dict[str, int]
     state_hash: str
     hash: str
-    """Of the log, the figures and the book at the end."""
+    """Hash of the log, the figures and the final book."""
 
 
 def run_day(

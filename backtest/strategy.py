@@ -40,7 +40,7 @@ class Strategy:
     """An own order was accepted, filled, cancelled, rejected."""
     on_timer: Callback | None = None
     interval_ns: int = 0
-    """Of the timer; a parameter named ``interval_ns`` goes before it."""
+    """Interval of the timer; a parameter named ``interval_ns`` takes precedence."""
 
     def state(self, given: Mapping[str, int]) -> Words:
         """A new state with these parameters.  Raises :class:`BacktestError` for an unknown one, and
@@ -68,8 +68,9 @@ class Strategy:
         return value if self.on_timer is not None else 0
 
     def addresses(self) -> list[int]:
-        """Of ``on_book``, ``on_event`` and ``on_timer``: what the driver calls, 0 for none and 1
-        for what Python calls.  Raises :class:`BacktestError` for a mixture."""
+        """Return the addresses of ``on_book``, ``on_event`` and ``on_timer`` that the driver calls:
+        0 for none, 1 for a callback that Python calls. Raises :class:`BacktestError` for a mixture.
+        """
         from openoutcry.backtest.layout import IN_PYTHON
 
         given = (self.on_book, self.on_event, self.on_timer)

@@ -58,7 +58,7 @@ def agent_market(
 
 
 def configuration(market: AgentMarket) -> dict[str, Any]:
-    """Of a journal of the market."""
+    """Return the configuration of a journal of the market."""
     return {
         "instruments": instruments_to_json(market.instruments),
         "order_capacity": ORDER_CAPACITY,

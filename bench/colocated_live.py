@@ -250,7 +250,7 @@ class Participants:
         return times
 
     def orders_per_s(self, orders: Array, each: int, answers: int) -> float:
-        """Of all of them at once."""
+        """Return the orders a second of all participants together."""
         self._name(self.rows)
         self.rows[:, Participant.offset("left") // 8] = each
         rows = self.rows

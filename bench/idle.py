@@ -33,17 +33,18 @@ min_price_ticks = 1
 max_price_ticks = 1_000_000
 max_qty_lots = 1_000_000
 """
-"""Of each instrument: what the feed can say."""
+"""Limits of each instrument, within what the feed can carry."""
 
 
 @dataclass(frozen=True)
 class Idle:
-    """Of a stretch of time without an order."""
+    """Figures of a stretch of time without an order."""
 
     share: float
-    """Of one core, by all processes of the venue, its console and its metrics."""
+    """Share of one core that all processes of the venue, its console and its metrics use."""
     interrupts_per_s: float
-    """Of the whole machine, less those of a stretch in which these processes are stopped."""
+    """Interrupts of the whole machine, less those of a stretch in which these processes are
+    stopped."""
     by_process: dict[str, float]
     """Shares of ``venue``, ``console`` and ``metrics``."""
 
@@ -103,7 +104,7 @@ def _run_ns(pid: int) -> int:
 
 
 def interrupts_so_far() -> int:
-    """Of every core, since the machine's start."""
+    """Return the interrupts of all cores since the machine's start."""
     with open("/proc/stat") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("intr "))
 

@@ -57,7 +57,7 @@ BURST = 32
 """Checks by the bound whose time is taken together."""
 PLENTY = 1 << 60
 PRICE = 10_000
-"""Of every order and mark, in the core."""
+"""Price in the core of every order and mark."""
 
 
 @kernel

@@ -227,7 +227,7 @@ def bench(instruments: Array, events: Array, order_capacity: int, lines: int) ->
 
 
 def datagram_bytes() -> int:
-    """Of one event's packet, in the measured stream: its Add."""
+    """Return the size of one event's packet in the measured stream: its Add."""
     return MOLD_HEADER_BYTES + FRAME_BYTES + ITCH50.from_server("A").size_bytes
 
 

@@ -146,7 +146,8 @@ def _latency(loaded: loops.Loaded, add: Add, gathered: Rounds) -> None:
 
 
 def _energy(loaded: loops.Loaded, add: Add, gathered: Rounds) -> None:
-    """Of a command, all that the packages took meanwhile: other cores and caches, too."""
+    """Measure the energy of a command: all that the processor packages used meanwhile, so other
+    cores and caches as well."""
     try:
         meter = EnergyMeter()
     except NoEnergyCounter as error:

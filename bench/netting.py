@@ -115,7 +115,7 @@ def _seconds(run: Callable[[], Any]) -> float:
 
 
 def seeded_trades(count: int) -> Trades:
-    """Of members drawn evenly, each against another; cash in the last assets."""
+    """Return trades of members drawn evenly, each against another; cash is in the last assets."""
     rng = np.random.default_rng(SEED)
     buyer = rng.integers(0, MEMBERS, count)
     first_cash = ASSETS - CASH_ASSETS

@@ -83,8 +83,8 @@ def generated_life_ms(commands: int, orders: int = ORDERS) -> list[float]:
 def participant_hour_s(
     folder: Path, hours: int = HOURS, clock: Callable[[], float] = time.perf_counter
 ) -> dict[int, list[float]]:
-    """Of the busiest participant, one in the middle and the quietest: how long each hour of the day
-    took to be answered, in seconds."""
+    """Return how long each hour of the day took to be answered, in seconds, for the busiest
+    participant, one in the middle and the quietest."""
     trail = Trail(folder)
     counts: dict[int, int] = {}
     for link in trail.links:

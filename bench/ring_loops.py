@@ -44,9 +44,10 @@ PAUSES = 128
 # Released at least this often, so that the producer's room never waits for a long batch.
 RELEASE_EVERY = 1024
 AHEAD, AHEAD_AFTER = 48, 16
-"""Of :func:`consume_ahead`: how far ahead it asks for a slot, and after how many messages found."""
+"""How far ahead :func:`consume_ahead` asks for a slot, and after how many messages found."""
 PATIENT_PAUSES = 8
-"""Of :func:`receive_patiently`: between two looks, about one transfer of a line on far cores."""
+"""Pauses of :func:`receive_patiently` between two looks: about one transfer of a cache line between
+far cores."""
 PING_BLOCK = 64
 """Round trips a sample: a clock read would be a quarter of one."""
 

@@ -233,7 +233,7 @@ class Stream:
         cells[:, :, -4:] = PLENTY  # position, quantity and value limits, as RISK commands set them
 
     def ns(self, limits: bool = True, run: Any = run_commands) -> float:
-        """Of ``run``: ours, or the C peer's."""
+        """Return the time of a command under ``run``: ours, or the C peer's."""
         one = self.taken(self.state(limits), run, keeps_verdicts=False)
         return float(np.median(one.spent)) / BURST
 

@@ -83,7 +83,7 @@ class Pass:
         self.spent = np.zeros(-(-len(orders) // burst), np.int64)
 
     def arguments(self, keeps_verdicts: bool = True) -> tuple[int, ...]:
-        """Of ``run_commands``."""
+        """Return the arguments of ``run_commands``."""
         return (
             self.region.ctypes.data,
             self.orders.ctypes.data,

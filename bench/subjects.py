@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 ROUNDS, QUICK_ROUNDS = 7, 3
-"""Of a subject, where --rounds does not say otherwise."""
+"""Rounds of a subject, unless --rounds says otherwise."""
 
 
 @dataclass(frozen=True)

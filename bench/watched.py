@@ -113,7 +113,7 @@ def venue_file(folder: Path, port: int, more: str = "", of_instrument: str = "")
 
 
 def live_hash() -> str:
-    """Of the sessions' password, at the least cost."""
+    """Return the hash of the sessions' password, at the lowest cost."""
     from argon2 import PasswordHasher
 
     hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -135,7 +135,8 @@ class Watched:
         time.sleep(SETTLE_S)
 
     def p99_ns(self, seconds: float) -> float:
-        """Of orders at RATE, from when each was due to the end of its answer."""
+        """Return the 99th percentile of orders at RATE, from when each was due to the end of its
+        answer."""
         count = int(seconds * RATE)
         packets = live.order_packets(self.tokens, count, IMMEDIATE, PRICE)
         self.tokens += count
@@ -156,7 +157,7 @@ class Watched:
         return float(np.percentile(times, 99))
 
     def orders_per_s(self, each: int) -> float:
-        """Of all sessions at once, as fast as the venue takes them."""
+        """Return the orders a second of all sessions together, as fast as the venue takes them."""
         packets = [live.order_packets(self.tokens, each, IMMEDIATE, PRICE) for _ in range(SESSIONS)]
         self.tokens += each
         clients = np.zeros((SESSIONS, live.CLIENT_BYTES // 8), np.int64)

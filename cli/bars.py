@@ -12,7 +12,7 @@ import click
 from openoutcry.cli.options import PathArgument, as_json_option
 
 MAX_DECIMALS = 12
-"""Of a price."""
+"""Maximum decimals of a price."""
 
 
 @click.command()
@@ -100,7 +100,7 @@ def bars(
 
 
 def decimals_of(venue: Path, symbols: set[str]) -> dict[str, int]:
-    """Of each of these instruments' prices, by the venue's file."""
+    """Return the decimals of each instrument's prices, from the venue's file."""
     from openoutcry.venue.file import read_venue
     from openoutcry.wire.errors import FeedError
 

@@ -552,7 +552,7 @@ def _held(document: dict[str, Any]) -> str:
 
 
 def _named(values: tuple[str, ...], option: str) -> dict[str, str]:
-    """Of ``NAME=VALUE``."""
+    """Return the names and values of options of the form ``NAME=VALUE``."""
     pairs = [one.partition("=") for one in values]
     if any(not name or not value for name, _, value in pairs):
         raise click.UsageError(f"{option} is NAME=VALUE")

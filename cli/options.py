@@ -122,7 +122,7 @@ class OpenOrders(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 def exactly_one(**options: Any) -> None:
-    """Of options that exclude each other at most one is given."""
+    """Raise UsageError if more than one of these options is given."""
     names = ["--" + name for name, value in options.items() if value is not None]
     if len(names) > 1:
         raise click.UsageError(f"one source at a time: {' and '.join(names)} are given")

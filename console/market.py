@@ -36,7 +36,7 @@ _LOCATE, _TIME = _at("A", "locate", "timestamp")
 _ADD = _at("A", "reference", "price", "shares")
 _REPLACE = _at("U", "reference", "new_reference", "price", "shares")
 _REFERENCE, _LESS = _at("E", "reference", "shares")
-"""Of E, C, X and D alike, but that D has no shares."""
+"""Offsets in E, C, X and D messages; D has no shares."""
 _PRICED = _at("C", "shares", "price", "printable")
 _TRADE = _at("P", "shares", "price", "side")
 _CROSS = _at("Q", "shares", "price", "cross_type")

@@ -50,7 +50,7 @@ PERCENTILES = ("p50", "p90", "p99", "p999", "max")
 
 
 class Observer:
-    """Of one venue; :meth:`start` begins to look once a second."""
+    """Observer of one venue; :meth:`start` begins to observe it once a second."""
 
     def __init__(self, file: VenueFile, standbys: Sequence[Path] = ()) -> None:
         self.file = file
@@ -73,7 +73,7 @@ class Observer:
         self._positions: deque[tuple[float, dict[str, int]]] = deque(maxlen=256)
         self._fast: tuple[float, dict[str, Any]] = (0.0, {})
         self._actions: tuple[Any, list[dict[str, Any]], str] = (None, [], "")
-        """Of this version of the desk's record."""
+        """The actions in this version of the desk's record."""
         self._lock, self._over, self._soon = Lock(), False, Event()
         self._hurried_until_s = 0.0
         self._thread = Thread(target=self._run, daemon=True, name="console-observer")

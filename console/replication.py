@@ -96,7 +96,7 @@ class ClusterLook:
             self._report = report | {"trouble": str(error) or type(error).__name__}
 
     def _disks(self) -> list[dict[str, Any]]:
-        """Of a cluster on this machine."""
+        """Return the nodes' disks if the cluster is on this machine; else an empty list."""
         folder = Path(self.named)
         if "://" in self.named or not Cluster.exists(folder):
             return []
@@ -114,7 +114,8 @@ class ClusterLook:
 
 
 class ReplicationView:
-    """Of one venue; ``standbys``: journals of its standbys that can be read from here."""
+    """The replication of one venue; ``standbys``: journals of its standbys that can be read from
+    here."""
 
     def __init__(self, file: VenueFile, standbys: Sequence[Path] = ()) -> None:
         self.file = file

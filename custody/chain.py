@@ -50,7 +50,7 @@ class Content:
     receipts: tuple[Receipt, ...] = ()
     spends: tuple[Spend, ...] = ()
     confirmed: frozenset[str] = field(default_factory=frozenset)
-    """Of the transactions that were asked about, those in it."""
+    """The transactions asked about that are in it."""
     transactions: int = 0
 
 
@@ -85,13 +85,13 @@ class Chain(Protocol):
         """By its hash."""
 
     def hash_at(self, height: int) -> str | None:
-        """Of the best chain; None: it is shorter."""
+        """Return the hash of the best chain's block at a height; None if the chain is shorter."""
 
     def content(self, header: Header, watched: Watched) -> Content:
-        """Of a block."""
+        """Return what a block contains for the watched addresses."""
 
     def pool(self, watched: Watched) -> Content:
-        """Of what waits for a block."""
+        """Return what waits for a block, for the watched addresses."""
 
 
 class Book(Protocol):

@@ -110,7 +110,7 @@ class Door:
         return {}
 
     def _states(self, request: Request) -> Request:
-        """Of each reference that there is."""
+        """Return the state of each withdrawal whose reference exists."""
         names = [str(one) for one in request["references"]][:MOST_ROWS]
         stopped, tops = bool(self.parts.breaker.why()), self._tops()
         found = {}

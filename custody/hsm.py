@@ -120,7 +120,7 @@ class Hsm(Closing):
         return self._key(label)[1]
 
     def attributes(self, label: str) -> dict[str, bool]:
-        """Of the private key: what the module says about taking it out."""
+        """Return what the module says about the export of the private key."""
         key, attribute = self._key(label)[0], self._pkcs11.Attribute
         names = ("SENSITIVE", "EXTRACTABLE", "NEVER_EXTRACTABLE", "LOCAL")
         with self._lock:

@@ -11,7 +11,7 @@ from openoutcry.custody.sockets import ask, whole
 from openoutcry.custody.statement import Statement
 
 MAX_NUMBER = 2**62
-"""Of a request to sign; each signer has its own bound."""
+"""Highest number of a request to sign; each signer has its own bound."""
 
 
 class Links:

@@ -30,7 +30,7 @@ from openoutcry.custody.venue import Venue, VenueError
 DRAFTED, SIGNED, BROADCAST = "drafted", "signed", "broadcast"
 REPLACED, CONFIRMED, DONE, DROPPED = "replaced", "confirmed", "done", "dropped"
 FAILED = "failed"
-"""Of a withdrawal: its receiver refused it, and the amount is its owner's again."""
+"""State of a withdrawal that its receiver refused; the amount is its owner's again."""
 UNDER_WAY = ("drafted", "signed", "broadcast", "replaced", "confirmed")
 WITHDRAWALS, TO_COLD, CHILD = "withdrawals", "cold", "child"
 HOT_SLACK = 10
@@ -49,7 +49,8 @@ class Signers(Protocol):
     def sign(
         self, number: int, chain: str, claims: list[dict[str, Any]], body: dict[str, Any]
     ) -> list[dict[str, Any]]:
-        """Of as many as are needed.  Raises ``Refused`` with the first refusal."""
+        """Return the signatures of as many signers as are needed. Raises ``Refused`` with the first
+        refusal."""
 
 
 class Payer:

@@ -79,7 +79,7 @@ class Rail(Protocol):
         """The same payments for a higher fee, in conflict with ``draft``."""
 
     def in_wallet(self) -> int:
-        """Of the chain's coin, confirmed, what may leave the hot wallet itself."""
+        """Return how much of the chain's coin, confirmed, may leave the hot wallet itself."""
 
     def build_to_cold(self, amount: int, taken: frozenset[str]) -> Draft:
         """``amount`` of the chain's coin to the cold wallet.  Raises ``Refused``: no_cold."""
@@ -89,7 +89,7 @@ class Rail(Protocol):
         None: every node does."""
 
     def combine(self, draft: Draft, answers: Sequence[dict[str, Any]]) -> Signed:
-        """Of the signers' answers."""
+        """Combine the signers' answers into a signed transaction."""
 
     def find(self, signed: Signed) -> Found | None:
         """Whether the chain or its pool has it."""

@@ -20,7 +20,7 @@ IN_A_BLOCK = "height is not null and state not in ('gone', 'reversed', 'internal
 
 @dataclass(frozen=True)
 class Balance:
-    """Of one asset at one block, in the chain's smallest unit."""
+    """Balance of one asset at one block, in the chain's smallest unit."""
 
     asset: str
     chain: str

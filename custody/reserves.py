@@ -34,7 +34,7 @@ class ReservesError(CustodyError):
 def prove(
     spec: ChainSpec, asset: str, store: Store, links: Links, node: Rpc, challenge: str
 ) -> dict[str, Any]:
-    """Of the hot wallet, after the last block that the scanner has taken."""
+    """Prove the reserves of the hot wallet, after the last block that the scanner has taken."""
     query = "select height, hash from blocks where chain = ? order by height desc limit 1"
     top = store.row(query, spec.name)
     if top is None:
@@ -61,8 +61,8 @@ def prove(
 def prove_cold(
     public: dict[str, Any], chain: str, asset: str, node: Rpc, last: int, challenge: str
 ) -> dict[str, Any]:
-    """Of the cold wallet of a ceremony's public document, by a node's own search; to be signed
-    offline."""
+    """Return the proof of the cold wallet of a ceremony's public document, found by a node's own
+    search; it is signed offline."""
     wallet, outputs = Wallet(public["cold"], network_of(public["network"])), []
     tip = str(node.call("getbestblockhash"))
     height = int(node.call("getblockheader", tip)["height"])

@@ -19,10 +19,10 @@ class Rules:
     new_address: int = 20
     first_withdrawal: int = 10
     large: int = 30
-    """Of an amount above ``large_times`` the participant's mean so far."""
+    """Points for an amount above ``large_times`` the participant's mean so far."""
     large_times: int = 5
     many: int = 30
-    """Of more than ``many_a_day`` withdrawals within 24 hours."""
+    """Points for more than ``many_a_day`` withdrawals within 24 hours."""
     many_a_day: int = 5
     new_device: int = 25
     """For a device that is new to a participant who has used another one to withdraw."""

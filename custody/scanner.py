@@ -52,7 +52,7 @@ class Scanner:
         self.watch = Watch()
         self._given = -1
         self._watched = dict.fromkeys(book.branches, 0)
-        """Of each branch, the first place that was not looked at yet."""
+        """By branch: the first place that was not searched yet."""
         self._load_outputs()
 
     # What is watched

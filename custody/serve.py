@@ -28,7 +28,7 @@ CLOCK_BACK_S = 5
 
 
 class Parts(Closing):
-    """Of one file."""
+    """The parts of a custody that one file describes."""
 
     def __init__(
         self, file: CustodyFile, venue: Venue | None = None, *, sends: bool = True

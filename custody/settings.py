@@ -20,7 +20,7 @@ from openoutcry.wire.toml_tables import (
 KINDS = {"utxo": "utxo", "evm": "evm"}
 MANY = 10**30
 SIGNATURES = 2
-"""Of different signers, that a transaction of the hot wallet needs."""
+"""Signatures of different signers that a transaction of the hot wallet needs."""
 
 
 @dataclass(frozen=True)

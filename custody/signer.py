@@ -168,7 +168,7 @@ class Signer:
 
 
 def readers_of(file: SignerFile) -> list[Reader]:
-    """Of each wallet of the file."""
+    """Return a reader for each wallet of the file."""
     from openoutcry.custody.chains import reader_of
 
     return [reader_of(one) for one in file.wallets]

@@ -49,7 +49,7 @@ LAST = 200
 
 @dataclass(frozen=True)
 class Limit:
-    """Of one asset, in the venue's units; fees in the chain's."""
+    """Limits of one asset, in the venue's units; fees in the chain's."""
 
     asset: str
     chain: str
@@ -59,7 +59,7 @@ class Limit:
     an_hour: int
     a_day: int
     fee: int
-    """Of one transaction."""
+    """Maximum fee of one transaction."""
     fees_a_day: int
     to_cold_a_day: int = 0
     """0: any amount may go to the cold wallet."""

@@ -34,7 +34,7 @@ class Reader(Protocol):
 
     chain: str
     label: str
-    """Of the key in the signer's token."""
+    """Label of the key in the signer's token."""
 
     def read(self, body: dict[str, Any]) -> Reading:
         """Raises ``Refused`` for anything that it does not understand whole."""

@@ -42,7 +42,7 @@ class Asked:
 
 
 class Withdrawals:
-    """Of all chains."""
+    """The withdrawals of all chains."""
 
     def __init__(
         self,

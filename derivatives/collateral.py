@@ -18,7 +18,7 @@ class Haircut:
     tiers: tuple[tuple[int, int], ...] = ((0, 0),)
     """From which value in margin units which haircut counts, for the part of the value above."""
     share: int = PART
-    """Of the value of all assets, before haircuts: what is more is concentrated."""
+    """Share of the value of all assets, before haircuts, above which an asset is concentrated."""
     concentrated: int = 0
     """The further haircut of what is concentrated."""
 

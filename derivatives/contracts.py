@@ -16,9 +16,9 @@ from typing import Any
 FUTURE, PERPETUAL, CALL, PUT = 1, 2, 3, 4
 KINDS = {"future": FUTURE, "perpetual": PERPETUAL, "call": CALL, "put": PUT}
 LARGEST_MULTIPLIER = 2**55
-"""Of any contract."""
+"""Largest multiplier of a contract."""
 MAX_PRICE_TICKS = 2**40
-"""Of contracts and their underlyings."""
+"""Largest price of contracts and their underlyings."""
 RATE_UNIT = 1_000_000_000
 """Funding rates are billionths of the notional for one funding period."""
 NO_VALUE = "an inverse lot has no value at"
@@ -45,8 +45,8 @@ class Contract:
     strike_ticks: int = 0
     """In ticks of the underlying; 0: not an option."""
     strike_multiplier: int = 0
-    """Of an option: units of ``asset`` a tick in the money and lot; of an inverse one the units of
-    ``asset`` that a lot is about."""
+    """Multiplier of an option's strike: units of ``asset`` a tick in the money and lot; for an
+    inverse option, the units of ``asset`` that a lot represents."""
     delivered_asset: str = ""
     """The asset that shorts deliver at expiry; empty: settled in cash."""
     delivered_units: int = 0

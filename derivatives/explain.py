@@ -145,8 +145,8 @@ def _commodities(book: Book, made: Margin) -> dict[str, dict[str, Any]]:
 
 
 def _greeks(book: Book, participant: Participant, name: str) -> dict[str, float]:
-    """Of all positions in one underlying, in units of the margin asset: delta and gamma a tick,
-    vega a point of volatility, theta a day."""
+    """Return the greeks of all positions in one underlying, in units of the margin asset: delta and
+    gamma a tick, vega a point of volatility, theta a day."""
     total = {"delta": 0.0, "gamma": 0.0, "vega": 0.0, "theta": 0.0}
     price = book.underlyings[name].price_ticks
     for symbol, lots in participant.positions.items():

@@ -21,7 +21,7 @@ class IndexRules:
     """What an index is made of; times in nanoseconds, shares in millionths."""
 
     weights: Mapping[str, int]
-    """Of the sources, by name; each 1 or more."""
+    """Weights of the sources, by name; each is 1 or more."""
     stale_ns: int
     """A report older than this is not used."""
     outlier: int
@@ -46,7 +46,7 @@ class IndexValue:
     """0: there has not been one yet."""
     protected: bool
     sources: Mapping[str, str]
-    """Of each source whether it is used, or why not."""
+    """By source: whether it is used, or why not."""
 
 
 @dataclass

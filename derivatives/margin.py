@@ -22,7 +22,7 @@ MAX_CONTRACTS = 512
 """Contracts of which one participant has positions or open orders."""
 MAX_TIERS, MAX_SPREADS, MAX_LEGS, MAX_COMMODITIES = 8, 28, 4, 256
 LARGEST_RATE = 2**42
-"""Of a charge for a whole delta, in units."""
+"""Largest charge for a whole delta, in units."""
 SHARE_BITS = 20
 """A share of a delta is a binary fraction of this many bits, rounded down."""
 
@@ -35,9 +35,9 @@ class ContractRisk:
     tier: int
     """Which group of expiries it belongs to."""
     losses: tuple[int, ...]
-    """Of a long lot, by scenario."""
+    """Losses of a long lot, by scenario."""
     delta: int
-    """Of a long lot, millionths."""
+    """Delta of a long lot, in millionths."""
     short_minimum: int = 0
     """Units that a short lot of an option needs at least."""
 

@@ -38,7 +38,7 @@ class Basis:
     scaled: int = 0
     """Basis × BASIS_SCALE."""
     time_ns: int = 0
-    """Of the last sample; 0: no sample was taken yet."""
+    """Time of the last sample; 0 before the first."""
 
     def sample(self, index_ticks: int, bid_ticks: int, ask_ticks: int, now_ns: int) -> bool:
         """Take the book's middle; false if there is no usable one (0 is a side without orders)."""

@@ -13,7 +13,7 @@ YEAR_NS = 365 * 86_400 * 1_000_000_000
 """Times to expiry are in years of 365 days."""
 ROOT_2, ROOT_2_PI = math.sqrt(2.0), math.sqrt(2.0 * math.pi)
 MAX_VOLATILITY = 1_000.0
-"""Of an implied one; whatever needs more has no implied volatility."""
+"""Highest implied volatility; a price that needs more has none."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Greeks:
     delta: float
     """By the forward."""
     gamma: float
-    """Of delta, by the forward."""
+    """Derivative of delta with respect to the forward."""
     vega: float
     """By the volatility; 0.01 of it is a point."""
     theta: float

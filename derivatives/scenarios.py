@@ -46,7 +46,8 @@ def paired(scenario: int) -> int:
 
 
 def moves(scan: Scan) -> list[tuple[int, int, int]]:
-    """Of each scenario the move in ticks, that of the volatility, and the part that counts."""
+    """Return each scenario's move in ticks, move of the volatility, and share of the loss that
+    counts."""
     found = []
     for thirds in THIRDS:
         move = (abs(thirds) * scan.price_ticks // 3) * (1 if thirds > 0 else -1)

@@ -19,7 +19,7 @@ OPTION = 0
 SERIES_KINDS = {"future": FUTURE, "option": OPTION}
 SECOND = 1_000_000_000
 MAX_EXPIRIES, MAX_STRIKES = 24, 100
-"""Of a series and cycle; of each side of the reference."""
+"""Maximum expiries of a series and cycle; maximum strikes on each side of the reference."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Series:
     delivered_asset: str = ""
     delivered_units: int = 0
     decimals: int = 0
-    """Of the underlying's price, for the strikes in symbols."""
+    """Decimals of the underlying's price, for the strikes in symbols."""
     weekly: int = 0
     """Next expiries that are listed of each cycle."""
     monthly: int = 0

@@ -18,7 +18,7 @@ from openoutcry.derivatives.margin import margin
 
 PART = 1_000_000
 DAYS = 252
-"""Of a generated year."""
+"""Days of a generated year."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Outcome:
 
     shock: str
     gains: int
-    """Of all contracts together: 0 if every position has another side in the book."""
+    """Gains of all contracts together: 0 if every position has a counterpart in the book."""
     failed: dict[int, int]
     """Equity afterwards of each participant that is below its maintenance margin."""
     deficit: int

@@ -40,8 +40,8 @@ class Reject(IntEnum):
     SIZE = 16
     SEQUENCE = 17
     UNAUTHENTICATED = 18
-    """Of a receiver with sessions, and checked before SHORT: no session's, a wrong tag, an epoch
-    that is over, or from an address that is not the session's (authentication.py)."""
+    """Only with sessions, and checked before SHORT: the tag is wrong, the epoch is over, no session
+    matches, or the address is not the session's (authentication.py)."""
 
 
 class Count(IntEnum):
@@ -71,11 +71,11 @@ class Count(IntEnum):
     OVER_LIMIT_PACKETS = 13
     """Came after as many records as were asked for."""
     OVER_LIMIT_RECORDS = 14
-    """Of a packet that was handed on in part, because of the same."""
+    """Records of a packet of which only a part was handed on, for the same reason."""
     SENDERS = 15
     SENDER_REFUSED_PACKETS = 16
-    """Of a sender beyond those that are remembered: none of them is forgotten, for its old packets
-    would be new again."""
+    """The sender table is full. No sender is ever forgotten, because its old packets would then
+    count as new."""
     HARDWARE_TIMES = 17
     """Packets by what stamped them: the card, the kernel, the capture, or the shim, by the clock
     page or by the host's clock."""
@@ -86,7 +86,8 @@ class Count(IntEnum):
     JUMP_PACKETS = 22
     """So far ahead of their sender's sequence that they are not credible."""
     OPERATOR_RECORDS = 23
-    """Of participant 0, the exchange operator, which uses no network: left out one by one."""
+    """Records of participant 0, the exchange operator, which uses no network; dropped one by one.
+    """
     TX_PACKETS = 24
     TX_NO_ROOM = 25
     """The device or the system took no more: gone, and counted instead of waited for."""
@@ -104,9 +105,9 @@ class Count(IntEnum):
     """With an order id that is the venue's or a session's (wire/order_ids.py): answered by a
     reject, left out one by one."""
     REFUSAL_PACKETS = 35
-    """Of those rejects."""
+    """Packets that carry those rejects."""
     SEND_FAILED_PACKETS = 36
-    """Of events: the device or the system did not take it."""
+    """Packets of events that the device or the system did not accept."""
     DEVICE_LOST = 32
     """What the device or the system lost, at the last look of the process that has the port open.
     """

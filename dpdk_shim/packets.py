@@ -28,8 +28,8 @@ MAX_PACKET_BYTES = HEADER_BYTES + MAX_PACKET_RECORDS * RECORD_BYTES
 Key = tuple[int, int, int, int]
 """A sender: its number and its address, as words."""
 Windows = Mapping[Key, tuple[int, int, Sequence[tuple[int, int]]]]
-"""Of each sender: all numbers below the first have come, except the ranges (first, last).  Numbers
-below the second are no longer known, and all are refused."""
+"""By sender: all numbers below the first have arrived, except the ranges (first, last). Numbers
+below the second are no longer remembered, and all of them are rejected."""
 LAYOUT_TAG = LAYOUT_HASH & 0xFFFFFFFF
 MAX_FIRST_SEQ = 2**62
 """Above it the arithmetic of sequence numbers could overflow."""

@@ -175,7 +175,7 @@ class View:
     """Bid and ask together: twice the mid."""
     last: int = START_TICKS
     imbalance: float = 0.0
-    """Of five levels: -1 only offers, 1 only bids."""
+    """Imbalance of the first five levels: -1 has only offers, 1 only bids."""
     pressure: float = 0.0
     """Lots that buyers took, less sellers', fading."""
     trend: list[int] = field(default_factory=lambda: [START_TICKS])

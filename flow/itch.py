@@ -43,7 +43,7 @@ FRAME_BYTES = 2
 
 class MessageType(NamedTuple):
     size_bytes: int
-    """Of the message, its type byte included and its framing not."""
+    """Size of the message with its type byte, without its framing."""
     name: str
 
 

@@ -35,7 +35,7 @@ STYLES: dict[str, dict[str, tuple[float, float]]] = {
                   "wait_s": (0, 0.4), "after_s": (0, 1), "pause_s": (2, 20)},
     "cross": {"lots": (30, 60), "bursts": (4, 6), "through": (5, 10), "times": (3, 6)},
 }  # fmt: skip
-"""Of each manipulator, the range of what it draws."""
+"""By manipulator: the range of each parameter that it draws."""
 FIRST = 200
 IGNITED_TICKS = 2
 """A burst that gained less a lot has not paid for the spread."""

@@ -46,7 +46,7 @@ class Build:
     stamp: tuple[tuple[str, int, int], ...]
     """Path, size and time of change (ns) of each source: checked before anything is read."""
     digests: dict[str, bytes]
-    """Of each source, by path."""
+    """Digest of each source, by path."""
 
     @property
     def text(self) -> str:

@@ -17,7 +17,8 @@ class NoEnergyCounter(OutcryError):
 
 
 class EnergyMeter:
-    """Of all packages together.  Raises :class:`NoEnergyCounter` saying what is missing."""
+    """Energy meter of all processor packages. Raises :class:`NoEnergyCounter` that names what is
+    missing."""
 
     def __init__(self, powercap: Path = POWERCAP) -> None:
         zones = sorted(powercap.glob("*rapl:*"))

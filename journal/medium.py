@@ -30,7 +30,8 @@ class Medium(NamedTuple):
 
 
 def medium_of(directory: Path, mounts: str | None = None) -> Medium:
-    """Of a directory, or of where it would be made.  ``mounts``: as in /proc/self/mountinfo."""
+    """Return the medium of a directory, even of one that does not exist yet. ``mounts``: a text in
+    the format of /proc/self/mountinfo."""
     path = Path(os.path.realpath(directory))
     try:
         text = MOUNTS.read_text() if mounts is None else mounts
@@ -65,7 +66,7 @@ def _plain(field: str) -> str:
 
 
 def _write_cache(device: str) -> str:
-    """Of the disk, also where the file system is on a part of it."""
+    """Return the write cache of the disk, also if the file system is on a partition."""
     place = Path(os.path.realpath(DEVICES / device))
     for folder in (place, place.parent):
         try:

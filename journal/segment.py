@@ -16,7 +16,8 @@ from openoutcry.wire.records import BLOCK_HEADER
 
 WINDOW_BYTES = 1 << 20
 FOLLOWED_BYTES = 16 << 10
-"""Of a journal that is followed most looks find one small block, and zeros after it."""
+"""Bytes read at a time of a journal that is followed: most reads find one small block, and zeros
+after it."""
 ZEROS = bytes(WINDOW_BYTES)
 NEW_SUFFIX = ".new"
 PACKED_SUFFIX = ".zst"

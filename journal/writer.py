@@ -65,7 +65,7 @@ class Handover(NamedTuple):
     streams: list[tuple[Path, int, int]]
     """Directory, segment and number of segments of each copy that is written."""
     flaws: list[str]
-    """Of those that are not."""
+    """Flaws of the segments that are not intact."""
     resumed: list[dict[str, Any]]
 
     def as_json(self) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class Books:
         given = wallets_of(hooks)
         self.wallets: list[tuple[str, int]] = list(given.get("assets", []))
         self.spot: dict[int, tuple[int, int, int]] = given.get("spot", {})
-        """Of each spot instrument its base and quote asset (of ``wallets``) and units a lot."""
+        """Base and quote asset (as in ``wallets``) and units a lot of each spot instrument."""
         self.movements = Movements(int(given.get("movements", 0)))
         self.asset_room = max(int(given.get("asset_capacity", 0)), len(self.wallets))
         """Assets that may have wallets: more are declared while trading."""
@@ -311,14 +311,14 @@ class Books:
         return bool(self.spot) and len(self.spot) == self.count
 
     def decimals(self, asset: int) -> int:
-        """Of an asset's amounts: lots are whole."""
+        """Return the decimals of an asset's amounts; lots are whole."""
         if asset < lay.MONEY_SLOTS:
             return self.monies[asset][1] if asset < len(self.monies) else 0
         of_wallets = asset - lay.MONEY_SLOTS
         return self.wallets[of_wallets][1] if of_wallets < len(self.wallets) else 0
 
     def balance(self, owner: int, asset: int, kind: int) -> int:
-        """Of one account, however large."""
+        """Return the balance of one account, as an integer of any size."""
         index = index_of(owner, asset, kind, self.asset_count)
         return _value(*self.balances[index].tolist()) if index < len(self.balances) else 0
 
@@ -353,7 +353,7 @@ class Books:
         return self.balances.reshape(-1, self.asset_count, KINDS, 2)
 
     def sums(self) -> list[int]:
-        """Of all accounts of each asset: 0, always."""
+        """Return the sum of all accounts of each asset; each must be 0."""
         rows = self._by_place
         high = rows[..., 1].sum(axis=(0, 2))
         unsigned = rows[..., 0].astype(np.uint64)

@@ -19,10 +19,9 @@ def chain(
     until: LedgerState,
     begin: LedgerState | None = None,
 ) -> Report:
-    """Of the order, and of later ones that bore the same number; what happened after ``begin``.
+    """Return what happened after ``begin`` to the order, and to later orders with the same number.
 
-    Raises :class:`LedgerError` for an instrument or order that is not in the journal.
-    """
+    Raises :class:`LedgerError` for an instrument or order that is not in the journal."""
     ledger_state = begin or oldest(directory)
     books = ledger_state.books
     if symbol not in books.symbols:

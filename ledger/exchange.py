@@ -19,7 +19,7 @@ from openoutcry.wire.errors import LedgerError
 from openoutcry.wire.order_types import PEGS, UNPRICED
 
 SCHEMA = "exchange"
-"""Of DuckDB; in PostgreSQL ``outcry_exchange``."""
+"""Name of the schema in DuckDB; in PostgreSQL it is ``outcry_exchange``."""
 DECIMALS = 8
 TIMES = {
     "duckdb": "make_timestamp(({}) // 1000)",
@@ -89,7 +89,7 @@ class Exchange:
         return {"assets": self.assets, "markets": [asdict(market) for market in self.markets]}
 
     def price_of_a_tick(self, market: Market) -> Fraction:
-        """Of one whole base asset, in whole quote assets."""
+        """Return what a tick is worth for one whole base asset, in whole quote assets."""
         decimals = dict(self.assets)
         base, quote = 10 ** decimals[market.base], 10 ** decimals[market.quote]
         return Fraction(market.tick_units * base, market.lot_units * quote)

@@ -171,7 +171,7 @@ ORDER_WORDS = 4
 META_PARTICIPANT, META_SIDE, META_FLAGS = 16, 32, 40
 PRICED_FLAG, PEG_FLAG = 1, 2
 QUOTE_FEE_FLAG, PINNED_SHIFT = 4, 3
-"""Of a spot buy that pays its fee in the quote asset: at 20 bits of millionths at most."""
+"""Flag of a spot buy that pays its fee in the quote asset: at most 20 bits of millionths."""
 
 # A fee schedule.
 MINIMUM, TIERS = 0, WORD

@@ -32,7 +32,7 @@ FOLDER = "ledger"
 EVERY = 250_000
 """Commands from one checkpoint to the next."""
 MAGIC, MAGICS = b"OUTCRYL4", (b"OUTCRYL2", b"OUTCRYL3", b"OUTCRYL4")
-"""Of a checkpoint; those before have rows with fewer words."""
+"""First bytes of a checkpoint; the rows of earlier formats have fewer words."""
 HASH_BYTES = 32
 
 

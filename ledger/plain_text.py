@@ -14,7 +14,8 @@ from openoutcry.ledger.books import Books
 
 FORMS = ("hledger", "beancount")
 OWN = 4
-"""Of the columns of money the first are the participant's; of those of lots the first two."""
+"""Among the columns of money the first four belong to the participant; among those of lots the
+first two."""
 
 
 def _legs(row: Any, asset: str, instrument: str) -> Iterator[tuple[str, int, str]]:

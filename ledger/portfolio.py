@@ -51,7 +51,7 @@ def asset_named(books: Books, name: str) -> int:
 
 
 def last_prices(books: Books) -> dict[int, int]:
-    """Of the spot instruments that have traded."""
+    """Return the last price in ticks of each spot instrument that has traded."""
     prices = {index: int(books.instruments[index, lay.LAST // 8]) for index in books.spot}
     return {index: price for index, price in prices.items() if 0 < price < lay.NO_LAST}
 

@@ -28,7 +28,7 @@ DAY_INDEXES = {
     "trades": "(instrument, ts_ns) where kind = 'POSTED'",
     "orders": "(instrument, order_id)",
 }
-"""Of each day's partition, once the day is over."""
+"""Indexes of each day's partition, created once the day is over."""
 
 
 class StoreGone(LedgerError):

@@ -240,7 +240,7 @@ COLUMN_OF = {name: AT[name] // 8 for name in COMPARED}
 
 
 def later_than(parts: list[npt.NDArray[Any]], event_seq: int) -> list[npt.NDArray[Any]]:
-    """Of rows, an array after the other, those of later events."""
+    """Return the rows of later events, from arrays of rows in order."""
     kept = (
         rows[rows["event_seq"] > event_seq]
         for rows in parts

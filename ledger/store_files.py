@@ -31,10 +31,9 @@ class Files:
         """By a file's name, inode and time: first and last event of each of its row groups."""
 
     def rows(self, after: int, until: int) -> Columns:
-        """Of the events after ``after`` up to ``until``, in order.
+        """Return the rows of the events after ``after`` up to ``until``, in order.
 
-        Raises :class:`LedgerError` for files that cannot be read.
-        """
+        Raises :class:`LedgerError` for files that cannot be read."""
         import pyarrow as pa
 
         for attempt in range(ATTEMPTS):

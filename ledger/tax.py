@@ -44,7 +44,8 @@ class Closing:
     cost: int
     proceeds: int
     event_seq: int
-    """Of what closed them; money that came with a dividend or a split has no lots."""
+    """Sequence of the event that closed them; money that came with a dividend or a split has no
+    lots."""
 
 
 @dataclass

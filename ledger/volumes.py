@@ -21,7 +21,7 @@ from openoutcry.wire.errors import LedgerError
 
 @dataclass
 class Volumes:
-    """Of one part of a journal."""
+    """Traded volumes of one part of a journal."""
 
     paid: Counter[int] = field(default_factory=Counter)
     """By participant: units of the asset that its spot fills were worth."""
@@ -58,8 +58,8 @@ class _Converter:
 
 
 def spot_volumes(directory: Path, after_seq: int, until_seq: int, asset: str) -> Volumes:
-    """Of the commands after ``after_seq`` up to ``until_seq``: both sides of every spot fill, in
-    units of ``asset``, rounded down.
+    """Return the volume of the commands after ``after_seq`` up to ``until_seq``: both sides of
+    every spot fill, in units of ``asset``, rounded down.
 
     Raises :class:`LedgerError` if no spot instrument is paid in the asset."""
     until, found = at(directory, until_seq), Volumes()
@@ -88,7 +88,7 @@ def spot_volumes(directory: Path, after_seq: int, until_seq: int, asset: str) ->
 
 
 def _last_prices(directory: Path, seq: int, count: int) -> list[int]:
-    """Of each instrument after a command; 0: it has not traded."""
+    """Return the last price of each instrument after a command; 0 if it has not traded."""
     if not seq:
         return [0] * count
     last = at(directory, seq).books.instruments[:, lay.LAST // lay.WORD].tolist()
@@ -116,7 +116,8 @@ def _add(
 
 
 def traded_lots(directory: Path, after_seq: int, until_seq: int) -> dict[str, int]:
-    """Of the commands after ``after_seq`` up to ``until_seq``: lots that each instrument traded."""
+    """Return the lots that each instrument traded in the commands after ``after_seq`` up to
+    ``until_seq``."""
     until = at(directory, until_seq)
     lots = np.zeros(until.books.count, np.int64)
     for rows in transactions(directory, until, after_seq):

@@ -22,7 +22,7 @@ ERRORS = {
 }
 SIDES = "BS"
 ITCH_DECIMALS = 4
-"""Of prices, where the stream says nothing."""
+"""Decimals of prices, unless the stream says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Instrument:
     stopped: bool = False
     """An operational halt (h) of this market alone."""
     collar: tuple[int, int, int] | None = None
-    """Of an auction, while it is called: reference, upper and lower price."""
+    """Reference, upper and lower price of an auction, while it is called."""
     extension: int = 0
     """How often that auction was put off."""
     code: str = ""
@@ -134,7 +134,7 @@ class Book:
 
     @property
     def address(self) -> int:
-        """Of the header, for kernels that read the book."""
+        """Address of the header, for kernels that read the book."""
         return int(self._header.ctypes.data)
 
     def touch(self) -> None:
@@ -310,7 +310,7 @@ class Book:
         return [tuple(row) for row in out[:count].tolist()]
 
     def hash(self) -> str:
-        """Of every displayed order in its place: locate, side, price, shares."""
+        """Return a hash of every displayed order at its place: locate, side, price and shares."""
         hasher = blake2b(digest_size=16)
         for locate in np.flatnonzero(self._instruments[:, 1:3].any(axis=1)).tolist():
             for side in SIDES:

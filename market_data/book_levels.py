@@ -22,7 +22,8 @@ from openoutcry.wire.memory import (
 )
 
 TIERS = 6
-"""Of six bits each, and the highest of the two bits that are left: no word has two sides."""
+"""Number of tiers: six bits each, and the two bits that are left in the highest, so that no word
+has two sides."""
 RANK_BITS = 32
 NODE_BYTES = 16
 """A word's entry: its key, 0 if the entry is free, and the word."""
@@ -30,7 +31,7 @@ NODE_BYTES = 16
 
 @kernel
 def node_key(key: int, tier: int) -> int:
-    """Of the word of a tier that a level belongs to."""
+    """Return the key of the word of a tier that a level belongs to."""
     return key >> min(6 * tier + 6, RANK_BITS) << 3 | (tier + 1)
 
 

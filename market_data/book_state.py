@@ -167,7 +167,8 @@ DIRECTORY_BYTES = BookDirectory.size_bytes
 DIRECTORY_SYMBOL = BookDirectory.offset("symbol")
 
 SIDE_BIT, LOCATE_SHIFT = 1 << 32, 33
-"""Of a level's KEY: set for a bid; where the locate begins.  A better price has a higher rank."""
+"""Parts of a level's KEY: the bit that is set for a bid, and where the locate begins. A better
+price has a higher rank."""
 MAX_PRICE = 2**32 - 1
 MAX_LOCATE = 65_535
 
@@ -177,7 +178,8 @@ has another size.  The order is unknown, exists already, or has fewer shares.  W
 session begins, and the wrapper empties the book."""
 
 PLACE_BYTES = 4
-"""Of a table: the number of a row, 0 if the place is free.  A row begins with its key."""
+"""Size of a place in a table: the number of a row, 0 if the place is free. A row begins with its
+key."""
 
 
 @kernel

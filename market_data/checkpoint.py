@@ -33,7 +33,7 @@ LAYOUT = [
     book_state.INSTRUMENT_BYTES,
     7,
 ]
-"""Of the arrays; the last number changes with their meaning."""
+"""Layout of the arrays; the last number changes with their meaning."""
 
 
 @dataclass(frozen=True)

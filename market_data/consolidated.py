@@ -50,8 +50,8 @@ class Consolidated:
         return sum(one.poll(share_s) for one in self.venues.values())
 
     def best(self, symbol: str) -> Best:
-        """Of an instrument.  Venues that do not have it, or do not trade it continuously now, have
-        no quote."""
+        """Return the best quotes of an instrument. Venues that do not have it, or do not trade it
+        continuously now, have no quote."""
         places = {name: self._place(one.book, symbol) for name, one in self.venues.items()}
         quotes: list[Quote | None] = []
         for side, sign in (("B", 1), ("S", -1)):

@@ -29,7 +29,7 @@ from openoutcry.wire.depth import (
 DEPTH_DTYPE = DEPTH.dtype()
 LEVELS = 10
 RECORDS_A_PACKET = 22
-"""Of 64 bytes, in a frame of 1,500."""
+"""Records of 64 bytes that fit a frame of 1,500 bytes."""
 Levels = tuple[tuple[int, int, int], ...]
 """(price with four decimals, shares, orders), best first."""
 
@@ -47,7 +47,7 @@ class View:
     last_shares: int = 0
     trades: int = 0
     reason: str = ""
-    """Of the state, as the last H says."""
+    """Reason of the trading state, from the last H message."""
     code: str = ""
     """The symbol in eight characters; empty: the symbol has no more."""
     price_decimals: int = ITCH_DECIMALS

@@ -51,7 +51,7 @@ class Step(NamedTuple):
 
     ts_ns: int
     sequence: int
-    """Of the message that says it."""
+    """Sequence of the message that reports it."""
     action: str
     """A add, C cancel (of ``shares``), F fill (of the resting order), T trade (of the
     aggressor)."""
@@ -68,13 +68,13 @@ class Step(NamedTuple):
     """The command that caused it; 0 if not requested."""
     match: int = 0
     price_decimals: int = ITCH_DECIMALS
-    """Of the price."""
+    """Decimals of the price."""
     cross: bool = False
     """The trade is an auction's volume."""
 
 
 TIME_AT, TIME_END = FRAME_BYTES + 5, FRAME_BYTES + 11
-"""Of a message after its length."""
+"""Where the time of a message is, counted from its length."""
 
 
 def _messages(parts: Iterable[Part]) -> Iterator[tuple[int, int, int, str, dict[str, Any]]]:

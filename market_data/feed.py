@@ -46,7 +46,7 @@ class Directory(NamedTuple):
     symbol: str
     """Outside."""
     price_decimals: int
-    """Of the prices in its messages."""
+    """Decimals of the prices in its messages."""
     scale: int
     """What a tick is in their last place."""
 

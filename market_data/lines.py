@@ -57,7 +57,7 @@ class Lines:
     next_sequence: int = 1
     """The first message that has not come."""
     session: bytes = b""
-    """Of the first packet, if none is given."""
+    """Session of the feed; that of the first packet if none is given."""
     highest: int = 0
     """The last message that is known to have been sent."""
     ended: bool = False

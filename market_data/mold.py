@@ -66,7 +66,8 @@ class Packet:
 
     session: bytes
     sequence: int
-    """Of its first message; of a heartbeat and the end of the session, of the next one."""
+    """Sequence of its first message; in a heartbeat or an end of session that of the next message.
+    """
     count: int
     """0: heartbeat (of a request: nothing asked for), 0xFFFF: end of the session."""
     messages: bytes

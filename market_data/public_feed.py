@@ -107,7 +107,7 @@ class Times:
         self._read = np.zeros(0, np.int64)
 
     def of(self, first: int, last: int) -> npt.NDArray[np.int64]:
-        """Of commands ``first`` to ``last``: int64, ns since the epoch."""
+        """Return the times of commands ``first`` to ``last``: int64, ns since the epoch."""
         if first > self.after_seq:
             count = len(self.stamps)
             times_ns = self.stamps[np.arange(first, last + 1) & (count - 1)] + self.offset

@@ -28,7 +28,7 @@ class FeedSpec:
     pages: Address | None = None
     """Where the conflated feed is served over WebSocket."""
     interval_ms: int = 100
-    """Of the conflated feed, at its shortest."""
+    """Shortest interval of the conflated feed."""
     shm: bool = False
     """Whether the messages are written to shared memory too, for sessions over it."""
     ttl: int = 1

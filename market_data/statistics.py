@@ -13,7 +13,7 @@ from openoutcry.wire.errors import FeedError
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of one instrument since the stream's begin."""
+    """Statistics of one instrument since the beginning of the stream."""
 
     symbol: str
     state: str

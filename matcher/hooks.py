@@ -121,8 +121,8 @@ class Hooks:
     digest: Callable[[npt.NDArray[np.uint8]], bytes] = region_hash
     """What the state hash has of the region, 16 bytes."""
     is_rebalance_point: Callable[..., Any] | None = None
-    """Of a core that several engines share: ``is_rebalance_point(region, order)``, 1 if all of them
-    must have come this far before the command, and"""
+    """For a core that several engines share: ``is_rebalance_point(region, order)`` returns 1 if all
+    of them must have come this far before the command. It goes with"""
     wait_for_rebalance: Callable[..., Any] | None = None
     """``wait_for_rebalance(rebalance_args, order)``, after everything before it: 0 they have, 1
     ask again later."""

@@ -98,7 +98,7 @@ class Output:
         self.has_notes = has_notes
         self._notes = np.zeros(0, np.int64)
         self.notes = self._notes
-        """Of the events of the last call, in their order; empty without notes."""
+        """Notes about the events of the last call, in order; empty without notes."""
         self._spare = np.empty(0, EVENT_DTYPE)
         self._spare_address = 0
 

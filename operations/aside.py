@@ -14,12 +14,11 @@ journal, and at the lowest priority it starves."""
 
 
 class Aside:
-    """Of this process: its priority is a low one from the first :meth:`keep_off` on.
+    """Keeps this process out of the way: its priority is low from the first :meth:`keep_off` on.
 
     Not SCHED_IDLE: an alarm and the red button must work on a host without a spare core.  A watcher
     must cost little: next to a process that spins on its core it gets a sixtieth of the core, some
-    milliseconds at a time.  A 99th percentile bears a hundredth.
-    """
+    milliseconds at a time.  A 99th percentile bears a hundredth."""
 
     def __init__(self, nice: int = NICE) -> None:
         self.nice = nice

@@ -90,8 +90,8 @@ class History:
     def windows(
         self, name: str, window_s: float, labels: tuple[tuple[str, str], ...] = ()
     ) -> Iterator[tuple[Labels, Series, int]]:
-        """Of each series with these labels that has two points or more in the last ``window_s``:
-        its labels, it, and the first of them."""
+        """Yield each series with these labels that has at least two points in the last
+        ``window_s``: its labels, the series, and the index of the first of those points."""
         wanted = set(labels)
         for of, series in self._series.get(name, {}).items():
             if wanted <= of:
@@ -266,7 +266,8 @@ class Quantile:
 
 
 def quantile(q: float, buckets: list[tuple[float, float]]) -> float:
-    """Of cumulative buckets (upper edge, count), the last at infinity; NaN if they are empty."""
+    """Return a quantile of cumulative buckets (upper edge, count), the last at infinity; NaN if
+    they are empty."""
     total = buckets[-1][1]
     if not total:
         return math.nan

@@ -449,7 +449,7 @@ def memory(venue: VenueFile, host: Host) -> Iterator[Finding]:
 
 
 def shared_bytes(venue: VenueFile) -> int:
-    """Of the venue's rings and stamps."""
+    """Return the size of the venue's rings and stamps, in bytes."""
     table = wiring_of(venue).for_durability(venue.durability)
     sizes = geometry("processes", venue.durability, table)
     rings = sum(sizes.capacities.values()) * RECORD_BYTES

@@ -19,7 +19,7 @@ AGAINST = {
 
 
 class LimitsUsed:
-    """Of one run; None of them if it has no risk state."""
+    """The limits that one run uses; none if it has no risk state."""
 
     def __init__(self, owner: ProcessIdentity) -> None:
         self.view = risk_state(owner)

@@ -325,7 +325,8 @@ def lease_left_ns(control: control_words.Control, at: int) -> int:
 def _replicas(
     out: Families, control: control_words.Control, at: int, sequenced: int, venue: str
 ) -> None:
-    """Of a replicated journal: how far the replicas are behind, and how long the lease lasts."""
+    """Export the metrics of a replicated journal: how far the replicas lag, and how long the lease
+    lasts."""
     lag = max(0, sequenced - control.stage(at, control_words.STAGE_SAFE_SEQ))
     out.gauge(
         "outcry_replica_lag_commands",

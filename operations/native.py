@@ -30,7 +30,7 @@ UPPER_NS = np.array([bucket_upper_ns(index) for index in range(WORDS - 1)], np.f
 with np.errstate(divide="ignore"):
     _LOG2 = np.log2(UPPER_NS * 1e-9)
 INDEX = np.where(UPPER_NS > 0, np.ceil(_LOG2 * (1 << SCHEMA) - 1e-9), -(10**6)).astype(np.int64)
-"""Of the native bucket in which one of ours ends: (base**(index - 1), base**index]."""
+"""Index of the native bucket in which one of our buckets ends: (base**(index - 1), base**index]."""
 COUNTER, GAUGE, HISTOGRAM = 0, 1, 4
 
 

@@ -144,8 +144,8 @@ class Strangers:
 
 
 def require_plain(version: str, headers: list[tuple[bytes, bytes]]) -> None:
-    """Of a request: HTTP 1.0, or 1.1 with one host, and no encoding but chunks, so that no proxy
-    can read its end elsewhere.  Raises ``ValueError``, which is answered with 400."""
+    """Require a request of HTTP 1.0, or of 1.1 with one host, and no encoding but chunks, so that
+    no proxy can read its end elsewhere. Raises ``ValueError``, which is answered with 400."""
     hosts = sum(name == b"host" for name, _ in headers)
     encodings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
     is_plain = hosts == 1 if version == "1.1" else version == "1.0" and hosts <= 1

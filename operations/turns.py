@@ -25,7 +25,7 @@ class TurnsError(OutcryError):
 
 
 class Turns:
-    """Of one page or API."""
+    """The turns of one page or API."""
 
     def __init__(
         self, at_once: int = AT_ONCE, each: int = EACH, waiting: int = WAITING_EACH

@@ -14,7 +14,8 @@ from openoutcry.wire.errors import OutcryError
 
 A_LINE_S = 60.0
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""Of TLS 1.2: with forward secrecy, and authenticated.  uvicorn's own choice has none of these."""
+"""Ciphers of TLS 1.2: authenticated, with forward secrecy. uvicorn's own choice has none of these.
+"""
 
 
 class PageErrors(logging.Handler):

@@ -65,13 +65,13 @@ PAUSE_TIMES = 9
 """After a wrong password, an address waits this many times as long as the check took before its
 next turn.  So guesses from one address take a tenth of a processor's time in each of its turns."""
 NICE = 5
-"""Of the acceptor's process: a login may take longer, an order may not."""
+"""Priority of the acceptor's process: a login may take longer, an order may not."""
 MAX_ATTEMPTS = 4096
 UNREAD_BYTES = 1 << 16
 """What the system may hold of a throttled session that is not read (it doubles this): what is
 beyond its rate waits there, and its cancels after it."""
 MAX_SEQUENCE = (1 << 63) - 1
-"""Of a message that a login asks for: what a word holds."""
+"""The highest message number that a login may ask for: the largest value of an i64."""
 SEQUENCE_AT = soupbin.HEADER_BYTES + 10
 """Where login_accepted has the sequence number."""
 REASONS = (
@@ -112,8 +112,8 @@ class Acceptor:
     day: str
     """The session that SoupBinTCP logins may ask for."""
     feed_fd: int = -1
-    """Of the feed in shared memory, which a session over shared memory gets for reading; -1: the
-    venue has no such feed."""
+    """Descriptor of the feed in shared memory, which a session over shared memory may read; -1 if
+    the venue has no such feed."""
     attempts: dict[tuple[str, str], Attempts] = field(default_factory=dict)
     handed: dict[int, tuple[int, float]] = field(default_factory=dict)
     waiting: dict[asyncio.Task[None], str] = field(default_factory=dict)
@@ -127,11 +127,11 @@ class Acceptor:
         self.dummy_hash = dummy_hash(self.hasher)
         """Checked for a name that does not exist, so that its answer takes as long."""
         self.no_key = secrets.token_bytes(shm_login.KEY_BYTES)
-        """Of a session that there is not."""
+        """The key that stands in for a session that does not exist."""
         self.tasks: set[asyncio.Task[Any]] = set()
         self.hashing = asyncio.Semaphore(MAX_HASHING)
         self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-        """Of each address whose passwords are being checked."""
+        """A semaphore for each address whose passwords are being checked."""
 
     @property
     def names(self) -> dict[str, tuple[int, SessionSpec]]:

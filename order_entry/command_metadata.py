@@ -205,11 +205,10 @@ class MetadataPacker:
 
 
 def unpack(text: str, count: int, sessions: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
-    """Of a block of ``count`` commands: indices of those that have metadata, and the metadata
-    (METADATA_DTYPE).
+    """Return the metadata of a block of ``count`` commands: the indices of the commands that have
+    any, and their metadata (METADATA_DTYPE).
 
-    Raises ``ValueError`` if the text is something else.
-    """
+    Raises ``ValueError`` if the text is something else."""
     data = np.frombuffer(b64decode(text, validate=True), np.uint8)
     bits = -(-count // 8)
     indices = np.flatnonzero(np.unpackbits(data[:bits], bitorder="little")[:count])

@@ -35,7 +35,7 @@ from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 PACKETS = constants.PROTOCOL_PACKETS
 ENTERED = enum_numbers.EVENT_KIND_ENTERED
 PLACE = (1 << 32) - 1
-"""Of an event's ``leaves_lots``: the command's place in the core's queue."""
+"""Mask of an event's ``leaves_lots`` that holds the command's place in the core's queue."""
 REPORTED_KINDS = sum(
     1 << kind
     for kind in (

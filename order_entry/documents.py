@@ -72,7 +72,7 @@ TEXT, COMING = DocumentRow.offset("text"), DocumentRow.offset("coming")
 
 
 def digest_of(row: SessionSpec) -> str:
-    """Of a row of the venue file: 12 hexadecimal digits."""
+    """Return the digest of a row of the venue file, 12 hexadecimal digits."""
     return blake2b(repr(row).encode(), digest_size=6).hexdigest()
 
 
@@ -140,7 +140,8 @@ class Documents:
 
     @property
     def versions(self) -> npt.NDArray[np.int64]:
-        """Of each session's document, from index 1 on: another one, another session."""
+        """The version of each session's document, starting at index 1; a new version means a new
+        session."""
         return self.words[1:, VERSION_WORD]
 
     @property
@@ -153,7 +154,7 @@ class Documents:
         self.words[0, VERSION_WORD] = int(value)
 
     def version(self, index: int) -> int:
-        """Of the document of the session ``index``, from 1; 0: it has no document."""
+        """Return the version of a session's document (``index`` from 1); 0 if it has none."""
         return abs(int(self.words[index, VERSION_WORD]))
 
     def row(self, index: int) -> SessionSpec:
@@ -177,7 +178,7 @@ class Documents:
         return session_of(filed, self.text(index))
 
     def text(self, index: int) -> str:
-        """Of the document, published or not."""
+        """Return the text of a session's document, whether published or not."""
         length = min(int(self.words[index, LENGTH]), MAX_BYTES)
         return bytes(self.bytes[index, TEXT : TEXT + length]).decode("utf-8", "replace")
 

@@ -90,7 +90,7 @@ FIRM = Ouch50Options.offset("firm")
 
 OPTIONS = command_metadata.ORIG + 8
 MASS_SYMBOL = command_metadata.ORIG + 32
-"""Of a mass cancel's metadata: the symbol as it was sent; its firm is among the options."""
+"""Offset of the symbol as sent, in the metadata of a mass cancel; its firm is among the options."""
 
 _PROTOCOL = constants.PROTOCOL_OUCH50
 _APPLICATION, _IGNORE = constants.KIND_APPLICATION, constants.KIND_IGNORE

@@ -87,8 +87,8 @@ DOORS = tuple(
         Span(ANSWERED.format(name), "received", "told"),
     )
 )
-"""Of each door: from an event's release until it is with the socket (the segment), and from the
-receipt of a message until its answer is."""
+"""Latency spans of each door: from an event's release until it is written to the socket (or
+segment), and from the receipt of a message until its answer is."""
 
 
 def with_sessions(table: Topology) -> Topology:

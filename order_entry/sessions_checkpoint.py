@@ -34,7 +34,7 @@ from openoutcry.wire.errors import JournalError
 
 KEEP = 2
 LAYOUT = [rows.ROW_BYTES, sums.ENTRY_BYTES, tokens.ENTRY_BYTES, 3]
-"""Of the arrays; the last number changes with their meaning."""
+"""Sizes of the arrays; the last number changes with their meaning."""
 WORDS = (
     session_region.LAST_NUMBER,
     session_region.LANE_SEQ,
@@ -43,14 +43,14 @@ WORDS = (
     session_region.ANSWERED_SEQ,
     session_region.REPORTED_UPTO,
 )
-"""Of the region: what follows from the journal."""
+"""Words of the region that follow from the journal."""
 BLOCK_WORDS = (
     session_block.OPEN_ORDERS,
     session_block.LOGGED_OUT,
     session_block.KILLED,
     session_block.OWN_ROWS,
 )
-"""Of each session, with two of its protocol's own."""
+"""Words of each session's block that follow from the journal; two belong to its protocol."""
 SIZES = ("rows", "tokens", "waiting")
 STREAMS_S = 60.0
 """How long the streams are waited for: their writer comes after the journal's."""

@@ -94,7 +94,8 @@ class SessionsError(OutcryError):
 
 
 def sizes_of(spec: SessionsSpec, metadata: int) -> session_region.Sizes:
-    """Of the region; ``metadata``: commands of the lane that may be under way, a power of two."""
+    """Return the sizes of the region; ``metadata``: the number of commands of the lane that may be
+    in flight, a power of two."""
     spoken = {row.protocol for row in spec.sessions}
     return session_region.Sizes(
         len(spec.sessions),

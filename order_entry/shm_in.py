@@ -56,7 +56,7 @@ _LAST_MODE = int(max(SelfTrade))
 _PEG_PRIMARY = enum_numbers.ORDER_TYPE_PEG_PRIMARY
 _PEG_MIDPOINT = enum_numbers.ORDER_TYPE_PEG_MIDPOINT
 LOW_HALF = (1 << 32) - 1
-"""Of a word of 64 bits."""
+"""Mask of the lower half of a 64-bit word."""
 
 
 class ShmName(Layout, size_bytes=40):

@@ -27,7 +27,7 @@ REQUEST_SLOTS, REPLY_SLOTS = 1024, 1024
 MAX_RANGES = 8
 """Ranges of participants that a broker's session may act for."""
 NAME_BYTES = 24
-"""Of an order's name in a command's metadata: two words, and the participant as a third."""
+"""Size of an order's name in a command's metadata: two words, and the participant as a third."""
 
 
 class Request(IntEnum):
@@ -61,7 +61,7 @@ class Reply(IntEnum):
 
 
 class State(IntEnum):
-    """Of a connection, as the replies' header says."""
+    """States of a connection, as in the header of the replies."""
 
     OPENING = 0
     ACTIVE = 1

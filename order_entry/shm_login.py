@@ -33,7 +33,8 @@ LOGIN_MAGIC = int.from_bytes(b"OUTCRYML", "little")
 ANSWER_MAGIC = int.from_bytes(b"OUTCRYMA", "little")
 NONCE_BYTES, TAG_BYTES, KEY_BYTES, NAME_BYTES, DAY_BYTES = 32, 32, 32, 32, 8
 SO_PEERPIDFD = 77
-"""Of Linux 6.5: a pidfd of the process that connected, even if its number is another's by now."""
+"""Socket option since Linux 6.5: a pidfd of the process that connected, valid even if its process
+id has been reused."""
 SO_PEERGROUPS = 59
 UCRED = struct.Struct("3i")
 LOCK_S, LOCK_NAP_S = 2.0, 0.01

@@ -49,7 +49,7 @@ LINE_BYTES = REPLY_BYTES // 2
 DESCRIPTORS = 4
 """That come with a hand-over: the socket, the participant's process, requests, replies."""
 PIDFD_BIT = 1 << 32
-"""Of what epoll says: it is the session's process, which has ended."""
+"""Bit of an epoll entry: it is the session's process, which has ended."""
 
 
 @kernel_outlined

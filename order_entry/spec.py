@@ -91,7 +91,7 @@ class SessionSpec:
     max_open_orders: int = 0
     """0: as many as the book holds."""
     self_trade: SelfTrade = SelfTrade.ALLOW
-    """Of each order whose message names none: OUCH has no field for it."""
+    """Applied to each order whose message names no mode: OUCH has no field for it."""
     heartbeat_ms: int = 1_000
     """We say something at least this often."""
     timeout_ms: int = 15_000
@@ -168,7 +168,7 @@ class SessionsSpec:
     name: str = "OUTCRY"
     """The venue's: SoupBinTCP's session is the trading day, FIX's CompID is this."""
     day: str = ""
-    """Of the streams, ``YYYYMMDD``; empty: today's, UTC."""
+    """Day of the streams, ``YYYYMMDD``; empty: today in UTC."""
     symbols: tuple[str, ...] = ()
     """The instruments' symbols outside; none: as records have them."""
     price_decimals: dict[str, int] = field(default_factory=dict)

@@ -64,7 +64,7 @@ TABLE_KEYS = TokenTable.offset("keys")
 TABLE_BYTES = TABLE_KEYS + 8 * (HALVES + 1)
 FULL, TAKEN = -1, 0
 HASH_BITS, ENTRY_BITS = -(1 << 32), (1 << 32) - 1
-"""Of a slot: the upper half of the hash, and 1 + index of the entry."""
+"""Masks of a slot: the upper half of the hash, and 1 + index of the entry."""
 LINE_SLOTS = 8
 COUNTED_AT, COUNTED_IN_HALF = 40, 8
 """Where the lowest bits of the 14th character are: in the token's second word, and in the upper
@@ -72,7 +72,7 @@ half of that word."""
 
 
 def memory_bytes(capacity: int, sessions: int) -> int:
-    """Of index and entries of a table, and of what each session has taken."""
+    """Return the size of a table's index and entries and of each session's count, in bytes."""
     return capacity * (SLOT_BYTES + ENTRY_BYTES) + 8 * (sessions + 1)
 
 

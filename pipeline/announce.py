@@ -29,7 +29,7 @@ class Announcement:
     config: int
     """``VenueFile.number`` as it read it; 0: it read none."""
     journal: str
-    """Of the venue; '' for one that checks every pipeline."""
+    """Journal of the venue; '' for a process that checks every pipeline."""
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def announced(role: str, journal: Path | None = None, config: int = 0) -> Iterat
 
 
 def announcements() -> list[Announcement]:
-    """Of every such process of this user that lives."""
+    """Return the announcements of all such processes of this user that are alive."""
     processes = []
     for name, owner in list_segments():
         if not name.endswith(f".{WHAT}") or not owner.alive():

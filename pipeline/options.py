@@ -117,7 +117,7 @@ class Options:
     config_number: int = 0
     """Which configuration this is, of a file that has one (``VenueFile.number``)."""
     name: str = ""
-    """Of what resumes its journal whatever its sources are (a venue)."""
+    """Name of a pipeline that resumes its journal whatever its sources are (a venue)."""
     stall: StallPolicy = field(default_factory=StallPolicy)
     """When a stage that lives and makes no progress is reported, and when it is restarted."""
     sessions: SessionsSpec | None = None
@@ -125,7 +125,7 @@ class Options:
     feed: FeedSpec | None = None
     """The public market data; ``wiring`` has its row (``with_feed``)."""
     warm_run: Any = None
-    """Of a standby: what is prepared waits there until it leads (warm_run.WarmRun)."""
+    """The prepared run of a standby, which waits until the standby leads (warm_run.WarmRun)."""
     clock: StageClock = field(default_factory=StageClock)
     """What the stages go by."""
     doors: bool = True

@@ -162,7 +162,7 @@ class Line(Protocol):
 
     @property
     def packets(self) -> int:
-        """Of these, packets of ours."""
+        """Return how many of these are our packets."""
         ...
 
     def connect(self) -> None:

@@ -47,7 +47,7 @@ class _Child:
     progress: int = -1
     crashes: int = 0
     oom_kills: int = 0
-    """Of the system, when it was started."""
+    """The system's count of out-of-memory kills when the supervisor was started."""
     stall: dict[str, Any] | None = None
     """What was reported, while it makes no progress."""
 

@@ -33,7 +33,7 @@ class Stale(Exception):
 
 
 class WarmRun:
-    """Of one node: the run that is prepared, and the standby that says when it begins."""
+    """The prepared run of one node, and the standby that decides when it begins."""
 
     def __init__(
         self,
@@ -150,7 +150,8 @@ class WarmRun:
             self.note(f"no checkpoint of the takeover: {error}")
 
     def spans_ms(self) -> dict[str, float]:
-        """Of the takeover, one after the other: from when the lease was asked for."""
+        """Return the durations of the takeover's steps in order, from the request for the lease on,
+        in ms."""
         times = self.standby.machine.times_ns | self.times_ns
         names = ("lease", "epoch block", "core", "journal", "stages woken", "stages ready")
         at = [

@@ -79,7 +79,7 @@ class Sample:
     leap_insert: bool = False
     leap_delete: bool = False
     port_state: str = ""
-    """Of the PTP port that it came over."""
+    """State of the PTP port over which it arrived."""
 
 
 class Verdict(Enum):

@@ -437,8 +437,8 @@ class PhcSource:
     def _narrowest(
         self, host: Host, request: int, size_bytes: int, stride: int
     ) -> tuple[int, int, int]:
-        """Of (system, device, system) readings, ``stride`` times apart, the one with the smallest
-        window."""
+        """Return the reading with the smallest window among (system, device, system) readings,
+        ``stride`` times apart."""
         buffer = bytearray(size_bytes)
         struct.pack_into("=I", buffer, 0, _SAMPLES)
         before = host.realtime()

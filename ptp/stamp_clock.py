@@ -18,7 +18,8 @@ from openoutcry.wire.enums import ClockEvent, ClockSource, ClockState
 from openoutcry.wire.records import MAX_VALUE
 
 READINGS = 8
-"""Of the page, to compare stamps with: the one that the scheduler stretched least is taken."""
+"""Readings of the page with which stamps are compared; the one that the scheduler stretched least
+is used."""
 
 
 def stamp_clock(epoch_offset_ns: int) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Core:
 
     @property
     def partitions(self) -> int:
-        """Of risk; without it, and with other hooks, 1."""
+        """The number of risk partitions; 1 without risk or with other hooks."""
         return int((self.hooks or {}).get("partitions", 1))
 
     def exchange_bytes(self, shards: int) -> int:

@@ -67,7 +67,7 @@ class CoreWallets:
 
 
 def core_money(engine: Engine) -> CoreMoney | None:
-    """Of a core at this moment; None: a core without risk."""
+    """Return the money of a core at this moment; None for a core without risk."""
     if not len(engine.region) or int(engine.region.view(np.int64)[0]) != lay.MAGIC:
         return None
     view = view_of([engine.region])
@@ -103,7 +103,8 @@ class InstrumentMoney:
 
 
 def instrument_money(config: dict[str, Any], instruments: npt.NDArray[Any]) -> InstrumentMoney:
-    """Of a journal with this configuration, whether it has risk in its core or not."""
+    """Return the instruments' columns of a journal with this configuration, with or without risk in
+    its core."""
     hooks = config.get("hooks") or {}
     view = View(
         make_region(instruments, 1, 1, 1, hooks.get("multipliers"), hooks.get("leveraged", ()))

@@ -144,7 +144,7 @@ def depth_of(engine: Engine, levels: int) -> Books:
 
 
 def fullest(books: Books) -> Books:
-    """Of more than 64 books, the fullest 64."""
+    """Return the 64 fullest books."""
     orders = {s: sum(row[2] for side in b.values() for row in side) for s, b in books.items()}
     fullest = set(sorted(books, key=lambda s: -orders[s])[:MAX_BOOKS])
     return {symbol: book for symbol, book in books.items() if symbol in fullest}

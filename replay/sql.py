@@ -48,7 +48,8 @@ left join (
 where o.seq > {after}
 """
 FINAL_EVENTS = "event not in ('DELAYED', 'ENTERED')"
-"""Of a command that waited at a speed bump the verdict is what became of it."""
+"""Condition for final events: a command that waited at a speed bump has the verdict of its release.
+"""
 
 
 TOLD_AS_TEXT = {"interval", "blob", "bit", "bignum"}

@@ -284,13 +284,13 @@ class Tables:
         return self._dictionary(codes, [*map(str, self.symbols), ""])
 
     def _order_types(self, records: npt.NDArray[Any]) -> Any:
-        """Of a RISK command what it sets."""
+        """Return each command's order type, or the setting that a RISK command changes."""
         is_risk = records["kind"] == CommandKind.RISK
         names = [*_names_of(OrderType), *_names_of(Setting)]
         return self._dictionary(records["order_type"] + 256 * is_risk.astype(np.int32), names)
 
     def _refusals(self, events: npt.NDArray[Any]) -> Any:
-        """Of rejects by a limit, in words; nothing of all others."""
+        """Return the text of each rejection by a limit; empty for all other events."""
         rows = np.flatnonzero(
             (events["kind"] == EventKind.REJECTED) & (events["reason"] == Reason.RISK)
         )

@@ -54,7 +54,7 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def _number_of(path: Path) -> int:
-    """Of the first message in a file."""
+    """Return the number of the first message in a file."""
     return int(path.name.removesuffix(SUFFIX))
 
 

@@ -129,8 +129,9 @@ class Cluster:
     def _configuration(
         self, node: Node, password: str, keeper: str, system: str, route: str
     ) -> str:
-        """Of nats-server.  ``sync_interval: always``: what is acknowledged is on the disk of a
-        majority; by default it would be there within two minutes."""
+        """Return a configuration of nats-server. ``sync_interval: always`` means that an
+        acknowledged message is on the disks of a majority; by default it would be there within two
+        minutes."""
         folder = self.folder.absolute()
         tls = (
             f'cert_file: "{folder}/{node.name}.pem", key_file: "{folder}/{node.name}.key", '

@@ -46,7 +46,7 @@ STARTER_NONCE = 1_000_000
 STARTING_S = 60.0
 """A venue that has not begun by then lets its lease run out."""
 STATE_SHARE = 5
-"""Of the time at most a fifth goes into hashing states that were not asked for yet."""
+"""At most one fifth of the time is spent on hashing states that were not asked for yet."""
 
 
 class Lead(NamedTuple):

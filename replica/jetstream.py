@@ -54,7 +54,7 @@ class Tail:
     bytes: int
     leader: str
     peers: tuple[dict[str, Any], ...]
-    """Of each follower: ``name``, ``current``, ``offline``, ``lag`` and ``active`` (ns ago)."""
+    """``name``, ``current``, ``offline``, ``lag`` and ``active`` (ns ago) of each follower."""
 
 
 @dataclass(frozen=True)
@@ -276,7 +276,7 @@ def venues(link: Link) -> list[str]:
 
 NO_ANSWER = "what came is no answer of JetStream"
 NUMBER = re.compile("[0-9]{1,18}")
-"""Of a message; a longer one is nonsense, and no message of ours has room for it."""
+"""The number of a message; no message of ours has a longer one."""
 
 
 def answered(data: bytes) -> dict[str, Any]:

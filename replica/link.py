@@ -46,7 +46,7 @@ class Message:
 
     subject: str
     sid: int
-    """Of which subscription (:meth:`Link.subscribe`)."""
+    """The subscription to which it belongs (:meth:`Link.subscribe`)."""
     reply: str
     headers: dict[str, str]
     status: str

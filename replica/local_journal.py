@@ -54,7 +54,7 @@ class LocalJournal:
         self.lock = JournalLock(directory)
         self.config: dict[str, Any] | None = None
         self.document: dict[str, Any] = {}
-        """Of its first block: the configuration with what the writer needs."""
+        """Document of its first block: the configuration with what the writer needs."""
         self.flaw = ""
         self.last_commands: tuple[BlockHeader, memoryview] | None = None
         """The last block of commands, if it was appended here."""
@@ -80,7 +80,7 @@ class LocalJournal:
         return self.first_block + len(self.places)
 
     def hash_of(self, index: int) -> bytes:
-        """Of a block that is there, or the last one before the first."""
+        """Return the hash of a stored block, or of the one before the first."""
         if index < self.first_block:
             return GENESIS
         return self.places[index - self.first_block].hash

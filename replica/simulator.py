@@ -41,8 +41,8 @@ GARBAGE = 100_000
 STEP_NS = (20 * MS, 60 * MS, 120 * MS, 240 * MS)
 """A step takes at most this long; one of them for each history."""
 SHARES = ((0.55, 0.75, 0.86), (0.35, 0.50, 0.60), (0.60, 0.75, 0.92))
-"""Of a history's steps: up to the first one something is delivered, then read, then a node ticks;
-the rest are clients' commands."""
+"""Shares of a history's steps: up to the first one something is delivered, then read, then a node
+ticks; the rest are clients' commands."""
 TIMING = Timing(lease_ns=3_000 * MS, margin_ns=500 * MS, retry_ns=500 * MS, look_ns=1_000 * MS)
 
 
@@ -52,7 +52,7 @@ class Violation(Exception):
 
 @dataclass
 class Findings:
-    """Of many histories."""
+    """Findings of many histories."""
 
     histories: int = 0
     steps: int = 0

@@ -22,7 +22,7 @@ TOLD_EVERY = 100
 
 
 class Progress(NamedTuple):
-    """Of all processes together, so far."""
+    """Progress of all processes together."""
 
     histories: int
     steps: int

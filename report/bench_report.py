@@ -183,7 +183,8 @@ def _cores(details: dict[str, Any]) -> dict[str, Any]:
 
 
 def _lost(details: dict[str, Any]) -> list[dict[str, Any]]:
-    """Of each core the causes with their shares, and who interrupted it how often."""
+    """Return the causes of each core's lost time with their shares, and how often each interrupted
+    it."""
     shown = []
     rates = details.get("interrupts_per_s_by_name") or {}
     for core, causes in (details.get("lost_ns_by_cause") or {}).items():

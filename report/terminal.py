@@ -12,7 +12,7 @@ from openoutcry.report.quantity import quantity, ratio
 from openoutcry.report.text import beside, by_length, core_groups, knee, not_kept
 
 MAP_CORES = 16
-"""Of more cores the terminal shows groups only: a table a pair is for the page."""
+"""With more cores the terminal shows only groups: the table of pairs is on the page."""
 CAUSES_SHOWN, INCIDENTS_SHOWN, LOST_SHOWN, FUNCTIONS_SHOWN, OFF_CORE_SHOWN = 8, 8, 5, 8, 4
 MEANWHILE_SHOWN = 3
 

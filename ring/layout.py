@@ -35,7 +35,8 @@ from openoutcry.wire.layout import Layout, SharedWord, area, i64
 from openoutcry.wire.record_blocks import Slot
 
 VERSION = 2
-"""Of everything below; tests/ring keeps a digest of it: no change goes without a new version."""
+"""Version of everything below; tests/ring keeps a digest of it, so that each change needs a new
+version."""
 
 
 class RingConsumer(SharedWord, size_bytes=128):

@@ -100,7 +100,7 @@ def enter_phase(rules: RiskInstrument, phase: int, reference: int) -> None:
 
 @kernel_outlined
 def ask_for_order(state: RiskState, event: EventRecord) -> None:
-    """Of a mass cancel, whose many orders lie anywhere."""
+    """Prefetch the next order of a mass cancel, whose many orders lie anywhere."""
     not_inlined()
     instrument = (event.word >> INSTRUMENT_SHIFT) & 0xFFFF
     home = totals.order_home(state, instrument, event.order_id)

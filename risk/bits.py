@@ -150,7 +150,7 @@ class MovementRefusal(IntEnum):
     """No movement has this number, participant and amount."""
     WRONG_STATE = 13
     TOO_MUCH = 14
-    """Of an asset there would be more than 2**61, in wallets or owed."""
+    """More than 2**61 units of an asset would exist, in wallets or owed."""
 
 
 class PauseCause(IntEnum):
@@ -351,8 +351,8 @@ class Setting(IntEnum):
     """The settlement price of the day ``price_ticks`` (YYYYMMDD), which must be after the last: a
     mark, from which the next day's gains count."""
     CONTRACT_FUNDING = 93
-    """Of a perpetual: longs pay this rate, in billionths of a lot's value at the mark, to shorts.
-    Below 0 shorts pay.  ``price_ticks``: the period's number, which must be above the last."""
+    """Funding of a perpetual: longs pay this rate to shorts, in billionths of a lot's value at the
+    mark. Below 0 shorts pay. ``price_ticks``: the period's number, which must be above the last."""
     CONTRACT_EXPIRE = 94
     """Final settlement at this price, of an option's underlying or of the contract itself: every
     position is paid and gone.  Refused before the expiry and while orders are open in it."""
@@ -395,9 +395,9 @@ GROUP_SETTINGS = tuple(s for s in Setting if 40 <= s < 50)
 PROTECTION_SETTINGS = tuple(s for s in Setting if 60 <= s < 80)
 CORPORATE_SETTINGS = (Setting.DIVIDEND, Setting.SPLIT)
 MAX_TERM = 1_000_000
-"""Of a ratio."""
+"""Largest term of a ratio."""
 LEDGER_SETTINGS = tuple(s for s in Setting if 80 <= s < 90)
 CONTRACT_SETTINGS = tuple(s for s in Setting if 91 <= s < 98)
-"""Of contracts and of what comes after a liquidation."""
+"""Settings of contracts, and of the steps that follow a liquidation."""
 MARGIN_SETTINGS = tuple(s for s in Setting if 98 <= s < 102)
 """The parameters of scenario margin."""

@@ -13,7 +13,7 @@ from openoutcry.wire.layout import Layout, i64
 FUTURE, PERPETUAL, CALL, PUT = 1, 2, 3, 4
 """As in ``derivatives/contracts.py``."""
 RATE_UNIT = 1_000_000_000
-"""Of funding rates: billionths of a lot's value for one period."""
+"""Unit of funding rates: billionths of a lot's value for one period."""
 MAX_PRICE = 1 << 40
 """No mark, index or strike is further from 0."""
 MAX_MULTIPLIER = 1 << 55
@@ -69,5 +69,5 @@ BLOCK_BYTES, ROW_BYTES = ContractBlock.size_bytes, ContractRow.size_bytes
 
 
 def block_bytes(contracts: int) -> int:
-    """Of the header and the rows."""
+    """Return the size of the header and the rows, in bytes."""
     return BLOCK_BYTES + contracts * ROW_BYTES

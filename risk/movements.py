@@ -60,7 +60,7 @@ CREDITED = constants.STATE_CREDITED
 OPEN_STATES = frozenset(
     {MovementState.REQUESTED, MovementState.APPROVED, MovementState.SENT, MovementState.SEEN}
 )
-"""Of a movement that has not ended."""
+"""States of a movement that has not ended."""
 OPEN = sum(1 << int(state) for state in OPEN_STATES)
 FROM_STATES = {
     MovementStep.REQUEST: (),

@@ -112,7 +112,8 @@ def keep(region: Region, own: Collection[int]) -> None:
 
 
 def open_orders(region: Region) -> int:
-    """Of the partition that has most, of those that this core decides about."""
+    """Return the number of open orders in the fullest of the partitions that this core decides
+    about."""
     words, row = region.view(np.int64), lay.HEADER_BYTES // 8
     count = int(words[lay.PARTITIONS // 8])
     headers = words[row : (1 + count) * row].reshape(count, row)

@@ -24,7 +24,7 @@ from openoutcry.wire.memory import load_acquire, load_i64, not_inlined, store_i6
 from openoutcry.wire.record_blocks import OrderRecord
 
 CORE_BYTES = 128
-"""Of a core's line: two lines of the processor's, which fetches pairs."""
+"""Size of a core's line: two cache lines, because the processor fetches them in pairs."""
 REGION, EXCHANGE, CORE, CORES, WORDS = range(5)
 """What :func:`wait_for_rebalance` is called with: addresses of the state and of the exchange, this
 core's number and how many there are; int64 each."""

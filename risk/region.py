@@ -160,7 +160,7 @@ def _enter_movements(
 
 
 def _no_limits(view: "View") -> None:
-    """Of no participant, no group and no cell."""
+    """Remove every limit of participants, groups and cells."""
     for column in (
         lay.CREDIT,
         lay.OPEN_LIMIT,
@@ -254,7 +254,7 @@ CONTRACT_TERMS = (
     "strike_multiplier",
     "margin_bps",
 )
-"""Of each contract, in this order (``contract_layout.ContractRow``)."""
+"""Terms of each contract, in the order of ``contract_layout.ContractRow``."""
 
 
 def _contract_sizes(contracts: Mapping[int, Sequence[int]] | None) -> dict[int, int]:
@@ -520,14 +520,14 @@ class Wallets:
 
     @property
     def names(self) -> list[str]:
-        """Of the assets."""
+        """Return the names of the assets."""
         rest = spot_layout.SpotAsset.offset("rest") // 8
         for row in self.assets[len(self._names) :].tolist():
             self._names.append(asset_text(row[0], row[1], row[rest]))
         return self._names
 
     def decimals(self, asset: str) -> int:
-        """Of an asset's amounts."""
+        """Return the decimals of an asset's amounts."""
         return int(self.assets[self.names.index(asset), 1]) & DECIMALS_MASK
 
     @property
@@ -562,7 +562,7 @@ class Wallets:
         return int(self.assets[self.names.index(asset), at])
 
     def schedule(self, number: int) -> tuple[bool, int]:
-        """Of a fee schedule whether buyers pay in the quote asset, and its minimum."""
+        """Return whether buyers pay in the quote asset by a fee schedule, and its minimum."""
         at = int(self.words[spot_layout.SpotBlock.offset("schedule_at") // 8]) - self.at
         row = self.words[(at + number * spot_layout.SCHEDULE_BYTES) // 8 :]
         words = spot_layout.SpotSchedule
@@ -589,7 +589,7 @@ class ContractsView:
         self.rows = words[first:end].reshape(count, contract_layout.ROW_BYTES // 8)
         instrument = contract_layout.ContractRow.offset("instrument") // 8
         self.number = {int(row[instrument]): n for n, row in enumerate(self.rows)}
-        """Of each contract's row, by the index of its instrument."""
+        """The number of each contract's row, by the index of its instrument."""
 
     def word(self, name: str) -> int:
         """Return a field of the block's header, by its name."""
@@ -685,24 +685,25 @@ class View:
         self.requests = operator_requests.RequestsView(words, at) if at else None
         count = self.word(lay.PARTITIONS)
         self.partitions = [View(region[lay.HEADER_BYTES * n :]) for n in range(1, count + 1)]
-        """Of a state in partitions (``partitions.py``): theirs; this one is then the whole's."""
+        """The partitions of a partitioned state (``partitions.py``); this view then shows their
+        totals."""
 
     @cached_property
     def wallets(self) -> Wallets | None:
-        """Of a state with spot instruments."""
+        """The wallets of a state with spot instruments; None without."""
         at, rows = self.word(lay.WALLETS_AT), len(self.participants)
         words = self.region.view(np.int64)
         return Wallets(words, at, rows, len(self.instruments)) if at else None
 
     @cached_property
     def contracts(self) -> ContractsView | None:
-        """Of a state with futures, perpetuals or options."""
+        """The contracts of a state with futures, perpetuals or options; None without."""
         at = self.word(lay.CONTRACTS_AT)
         return ContractsView(self.region.view(np.int64), at) if at else None
 
     @cached_property
     def portfolio(self) -> PortfolioView | None:
-        """Of a state with scenario margin."""
+        """The portfolio margins of a state with scenario margin; None without."""
         at, rows = self.word(lay.PORTFOLIO_AT), len(self.participants)
         return PortfolioView(self.region.view(np.int64), at, rows) if at else None
 
@@ -759,7 +760,8 @@ class View:
 
     @property
     def refusal(self) -> tuple[int, int, int, int, int]:
-        """Of the last order refused: bits, first bit, limit, present use, requested value."""
+        """Return the details of the last rejected order: bits, first bit, limit, present use and
+        requested value."""
         first = lay.REFUSED_BITS // 8
         bits, bit, limit, stands, requested = self.header[first : first + 5].tolist()
         return bits, bit, limit, stands, requested

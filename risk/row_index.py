@@ -10,7 +10,7 @@ from openoutcry.wire.memory import load_i64, mul_wrapping, store_i64
 
 
 def index_entries(capacity: int) -> int:
-    """Of an index for this many rows."""
+    """Return the number of index entries for this many rows."""
     return int(1 << (2 * capacity - 1).bit_length())
 
 

@@ -86,7 +86,7 @@ FIRST_FACTOR, SECOND_FACTOR = FACTORS
 
 
 def block_bytes(capacity: int, participants: int) -> int:
-    """Of a queue for ``capacity`` commands."""
+    """Return the size of a queue for ``capacity`` commands, in bytes."""
     last = -(-8 * participants // 64) * 64
     return HEADER_BYTES + last + capacity * (ENTRY_BYTES + RECORD_BYTES)
 
@@ -111,7 +111,8 @@ def enter_block(words: npt.NDArray[np.int64], at: int, capacity: int, participan
 
 @kernel
 def drawn(seed: int, seq: int, window: int) -> int:
-    """Of a command, from 0 to below ``window`` (SplitMix64 of seed and sequence)."""
+    """Return a command's random delay, from 0 to below ``window`` (SplitMix64 of seed and
+    sequence)."""
     mixed = add_wrapping(seed, mul_wrapping(seq, GOLDEN))
     mixed = mul_wrapping(mixed ^ ((mixed >> 30) & ((1 << 34) - 1)), FIRST_FACTOR)
     mixed = mul_wrapping(mixed ^ ((mixed >> 27) & ((1 << 37) - 1)), SECOND_FACTOR)

@@ -76,7 +76,7 @@ def own_wallet(state: RiskState, spot: SpotRules, side: int, who: int) -> Wallet
 
 @kernel
 def asset_number(state: RiskState, rules: RiskInstrument, side: int) -> int:
-    """Of the asset that an order of this side reserves."""
+    """Return the number of the asset that an order of this side reserves."""
     spot, block = rules_of(state, rules), SpotBlock(state + state.wallets_at)
     at = spot.quote_at if side == BUY else spot.base_at
     return (at - block.asset_at) // spot_layout.ASSET_BYTES

@@ -24,7 +24,7 @@ from openoutcry.routing.depth import LIVE, LOST, Depth
 from openoutcry.routing.instruments import MAX_QUANTITY, Listing, RoutingError, name_of_side
 
 MAX_TRADES = 1_000_000
-"""Of an order; the event that ends it has this number, the one that accepts it 0."""
+"""Maximum trades of an order; the event that ends it has this number, the one that accepts it 0."""
 STATES = {"closed": CANCELLED, "canceled": CANCELLED, "expired": CANCELLED, "rejected": REJECTED}
 
 

@@ -27,7 +27,7 @@ from openoutcry.wire.errors import FeedError
 
 TRADING = "T"
 MAX_MESSAGES = 1_000
-"""Of a poll."""
+"""Maximum messages of a poll."""
 RETRY_NS = 500_000_000
 OUCH_DECIMALS = 4
 KINDS = {"A": ACCEPTED, "E": FILLED, "C": CANCELLED, "D": CANCELLED, "J": REJECTED}

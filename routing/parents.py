@@ -35,7 +35,7 @@ create table note (parent integer not null, at_ns integer not null, kind text no
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 ACTIVE, PAUSED, ENDED = "active", "paused", "ended"
 PREFIX_LETTERS, NUMBER_LETTERS = 6, 7
-"""Of a token: those of the file, and the child's number in base 36."""
+"""Letters of a token: the file's prefix, and the child's number in base 36."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Child:
     order: Order
     sent_ns: int
     generation: int = -1
-    """Of the connection on which it was sent in this run; -1: in an earlier run."""
+    """Generation of the connection on which it was sent in this run; -1: in an earlier run."""
     state: str = "leaving"
     """leaving, accepted, cancelled, rejected or filled; ``leaving`` may not have arrived."""
     filled: int = 0

@@ -65,7 +65,7 @@ class Trade:
     client: str
     maker: str
     side: int
-    """Of the client."""
+    """Side of the client."""
     quantity: int
     price: int
     legs: tuple[tuple[str, int, int], ...]
@@ -117,7 +117,7 @@ class Request:
     """(quote, side, price, asked at): waits for the maker's consent."""
     trade: Trade | None = None
     outcome: Outcome | None = None
-    """Of the trade; None: the venue has not answered yet."""
+    """Outcome of the trade; None until the venue answers."""
 
 
 class Desk:
@@ -137,7 +137,7 @@ class Desk:
         self._of: dict[str, list[int]] = {}
         """Requests that each party may see, the oldest first."""
         self._open_of: dict[str, dict[int, Request]] = {}
-        """Of them those that are open."""
+        """The requests among them that are open."""
         self.open_counts: Counter[str] = Counter()
         """Open requests of each client."""
         self._due: list[tuple[int, int]] = []

@@ -27,7 +27,7 @@ class Slice:
     venue: int
     quantity: int
     price: int
-    """Of the worst level that it takes: the limit of the child."""
+    """Price of the worst level that it takes: the limit of the child."""
     notional: int
     """Price times quantity of the levels that it takes, before fees."""
 

@@ -16,7 +16,8 @@ from openoutcry.routing.instruments import BUY, PART, Instrument, RoutingError
 
 MAX_LEGS = 3
 DECIMALS = 24
-"""Of amounts: the product of a price and a quantity of 12 decimals each is a whole number."""
+"""Decimals of amounts: the product of a price and a quantity of 12 decimals each is a whole number.
+"""
 DUST = 10**6
 """Less than this is left of a level when rounding, and no quantity, is what remains."""
 

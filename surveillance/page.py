@@ -22,7 +22,7 @@ text { font: 12px system-ui, sans-serif; fill: #5b6472; }
 .own { stroke: #8888; stroke-width: 0.8; } .own.buy { fill: #0b8f6a; } .own.sell { fill: #c8472f; }
 .trade { fill: #9aa4b2; }
 """
-"""Of a picture that is a separate file; a page has its own colours."""
+"""Style of a picture that is a separate file; a page has its own colours."""
 
 
 def case_page(dossier: Dossier, status: str, life: list[dict[str, Any]]) -> str:

@@ -34,7 +34,8 @@ LARGEST_PART = 1 << 62
 
 
 class Audit:
-    """Of commands and what they caused, in the journal's order, given in any pieces."""
+    """An audit of commands and the events that they caused, in the journal's order, in pieces of
+    any size."""
 
     def __init__(self) -> None:
         self.bump = PlainBump()
@@ -155,12 +156,12 @@ class Audit:
 
 
 def doors(journal: Path) -> list[dict[str, Any]]:
-    """Of a venue that is open, by door: how long events took from their release until they were
-    with its sockets or segments.  Rows ``… answer`` are from a message's receipt until its answers
-    were.  Rows as in the latency table of a run; empty if the venue is not open.
+    """Return, by door of an open venue, how long events took from their release until they were
+    written to its sockets or segments. Rows ``… answer`` count from a message's receipt until its
+    answers were written. Rows have the form of a run's latency table; there are none if the venue
+    is not open.
 
-    Packets are answered by the stage ``replies``.  ``feed`` and ``feed shm`` are the public's.
-    """
+    Packets are answered by the stage ``replies``.  ``feed`` and ``feed shm`` are the public's."""
     status = read_status(journal) if journal.is_dir() else None
     if status is None or status["state"] != "open":
         return []

@@ -48,9 +48,9 @@ class MoneySpec:
     payers: dict[tuple[int, str], str] = field(default_factory=dict)
     """The schedule of (participant or -1, instrument or nothing)."""
     spot: dict[str, SpotTerms] = field(default_factory=dict, repr=False)
-    """Of each spot instrument its assets and units: the journal's."""
+    """Assets and units of each spot instrument, as in the journal."""
     collected: dict[str, str] = field(default_factory=dict, repr=False)
-    """Of each schedule, in a venue with spot instruments, what buyers pay by it."""
+    """What buyers pay under each schedule, at a venue with spot instruments."""
 
     def __bool__(self) -> bool:
         return bool(self.assets or self.schedules)

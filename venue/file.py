@@ -98,7 +98,7 @@ class VenueFile:
     name: str
     instruments: npt.NDArray[Any]
     symbols: tuple[str, ...]
-    """Of the instruments, as they are outside."""
+    """Symbols of the instruments, as participants see them."""
     calendar: Calendar
     participants: tuple[Participant, ...]
     sessions: spec.SessionsSpec
@@ -208,12 +208,12 @@ def ranges(value: Any) -> tuple[tuple[int, int], ...]:
 
 
 def user_id(value: Any) -> int:
-    """Of a user of the system, by name or number."""
+    """Return the number of a system user that is given by name or number."""
     return _system_id(value, "user", lambda name: pwd.getpwnam(name).pw_uid)
 
 
 def group_id(value: Any) -> int:
-    """Of a group of the system, by name or number."""
+    """Return the number of a system group that is given by name or number."""
     return _system_id(value, "group", lambda name: grp.getgrnam(name).gr_gid)
 
 
@@ -281,7 +281,7 @@ SESSION = {
 
 
 def slot_protocol(value: Any) -> spec.Protocol:
-    """Of sessions that may be added while the venue trades."""
+    """Return the protocol of sessions that may be added while the venue trades."""
     protocol = toml_tables.one_of(PROTOCOLS)(value)
     if protocol in IN_FILE_ONLY:
         raise ValueError(

@@ -172,7 +172,8 @@ def check_structure(
 
 
 def _check_contracts(hooks: Mapping[str, Any], spec: RiskSpec) -> None:
-    """Of scenario margin only the shape is the journal's: values change while trading."""
+    """Check contracts against the journal. Only the shape of scenario margin is fixed by the
+    journal; its values may change while trading."""
     begun, filed = contracts_of(hooks), contracts_of(contract_settings(spec))
     margins = [one.pop("margin", None) for one in (begun, filed)]
     shapes = [None if one is None else parameters_of(one).shape() for one in margins]
@@ -298,7 +299,8 @@ class FileLimits:
         return records
 
     def _opening(self) -> list[npt.NDArray[Any]]:
-        """Of a journal that is new: nothing has been traded, so what is there was set from here."""
+        """Return the settings of a new journal: nothing has been traded, so every value there came
+        from this file."""
         records = []
         for (what, who, symbol), (value, second) in self.spec.opening.items():
             if what is Setting.DEPOSIT and symbol and self.view.wallets is not None:
@@ -326,7 +328,7 @@ class FileLimits:
         return records
 
     def _credits(self, number: int, wallets: Wallets) -> list[npt.NDArray[Any]]:
-        """Of a participant in each asset."""
+        """Return the commands that set a participant's credit in each asset."""
         place = Setting.ASSET_CREDIT, number
         wanted = {name: self.spec.wanted.get((*place, name), (0, 0))[0] for name in wallets.names}
         return [

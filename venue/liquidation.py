@@ -169,9 +169,9 @@ class Liquidator:
 def next_part(
     view: View, who: int, tradable: Collection[int], rules: list[Rules], spec: LiquidationSpec
 ) -> Part | None:
-    """Of the instrument that needs the most margin, or is worth the most; None if nothing that the
-    participant holds can be traded now.  Under scenario margin it is the part after which the least
-    is needed."""
+    """Return the part of the instrument that needs the most margin, or is worth the most; None if
+    none of the participant's positions can be traded now. Under scenario margin it is the part that
+    leaves the smallest requirement."""
 
     def weight(index: int) -> tuple[int, int]:
         row, position = view.instruments[index], view.cell(who, index, lay.POSITION)

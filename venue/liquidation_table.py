@@ -11,7 +11,7 @@ class LiquidationSpec:
     every_ms: int
     """Between two parts of a participant."""
     part_bps: int
-    """Of what it holds of the instrument, 1/10,000."""
+    """Share of the participant's position in the instrument, in 1/10,000."""
     band_bps: int
     """How far from the last price (of a contract: its mark) a part may trade, 1/10,000."""
     fund: int = 0

@@ -82,7 +82,7 @@ def step(do: str, movement: str, reference: str) -> Request:
 
 
 def listing(kind: str, state: str | None = None, participant: int | None = None) -> Request:
-    """Of the movements of a kind those in a state, or those that have not ended."""
+    """Return a request for the movements of a kind that are in a state, or have not ended."""
     return {"do": LISTING, "kind": kind, "state": state, "participant": participant}
 
 

@@ -158,12 +158,13 @@ class OperatorLane:
         self._records: deque[npt.NDArray[Any]] = deque()
         """The operator's own commands, which come before the calendar's."""
         self._pending_after: dict[tuple[str, int], int] = {}
-        """Of a lane's sequence that is waited for: commands that were sequenced by then."""
+        """By a lane and its awaited sequence: the number of commands that were sequenced by then.
+        """
         self._shared: Shared | None = None
         self._producer: Producer | None = None
         self._polled_ns = 0
         self._set_seq: int | None = None
-        """Of the lane: the last command that was due when the run began."""
+        """Sequence in the lane of the last command that was due when the run began."""
 
     def begin(self, shared: Shared, engine: Engine | None) -> None:
         """The run begins; its journal left this matcher, None: there was no journal."""

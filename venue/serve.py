@@ -83,9 +83,9 @@ class Venue:
     sessions: SessionsSpec | None = None
     """Sessions of the day that is served."""
     lead: Any = None
-    """Of a standby that was promoted: its first day continues with it (replica/hot_standby.py)."""
+    """State with which the first day of a promoted standby continues (replica/hot_standby.py)."""
     warm_run: Any = None
-    """Of a standby: its first day's run is prepared, and waits there (pipeline/warm_run.py)."""
+    """Prepared run of a standby's first day, which waits there (pipeline/warm_run.py)."""
     _status_due_s: float = 0.0
     _counts: dict[str, int] = field(default_factory=dict)
     """Commands and events of the last sample."""

@@ -124,7 +124,7 @@ class SelfTrade(IntEnum):
 
 SELF_TRADE_SHIFT = 4
 SELF_TRADE_MASK = 7
-"""Of the bits from there on."""
+"""Mask of the self-trade bits, after the shift."""
 OPEN_KNOWN = 1 << 7
 """``time_in_force`` of a REPLACE: ``aux`` is the open quantity that its sender knew of.  What the
 order has lost since, by trades under way, is taken off ``qty_lots``; if nothing is left, the order

@@ -10,7 +10,7 @@ LINE_S = 60.0
 
 
 class Faults:
-    """Of one server; ``report`` gets each line."""
+    """Faults of one server; each line goes to ``report``."""
 
     def __init__(self, name: str, report: Callable[[str], None]) -> None:
         self.name, self.report, self.count = name, report, 0

@@ -6,7 +6,7 @@ Sources: Nasdaq's specifications "TotalView-ITCH 5.0", "MoldUDP64 1.00" and "GLI
 from openoutcry.wire.message import Field, Message, Protocol
 
 SYMBOL_BYTES = 32
-"""Of a symbol in the order book directory."""
+"""Size of a symbol in the order book directory."""
 
 
 def _alpha(name: str, size: int, doc: str) -> Field:

@@ -86,7 +86,8 @@ class EditedSince(Exception):
 
 @cache
 def _file_hash(path: str) -> bytes:
-    """Of a source file as this process imported it; else :class:`EditedSince`."""
+    """Return the hash of a source file as this process imported it. Raises :class:`EditedSince` if
+    it was edited since."""
     if BEGAN_S < os.stat(path).st_mtime <= time.time():
         raise EditedSince(path)
     with open(path, "rb") as file:
@@ -108,7 +109,7 @@ def _policy_hash() -> "hashlib.blake2b":
 
 @cache
 def _source_hash() -> str:
-    """Of the whole package: what kernels outside of it may depend on."""
+    """Return the hash of the whole package, on which kernels outside it may depend."""
     return _hash_of(_sources().values(), _policy_hash())
 
 
@@ -129,7 +130,7 @@ def _imported_files(path: str) -> frozenset[str]:
 
 @cache
 def _reach_hash(path: str) -> str:
-    """Of a module's source and of all that it can reach through imports."""
+    """Return the hash of a module's source and of all modules that it reaches through imports."""
     reached, waiting = {path}, [path]
     while waiting:
         more = _imported_files(waiting.pop()) - reached
@@ -253,8 +254,8 @@ class _KernelCache(FunctionCache):
 
 @contextmanager
 def _compile_lock(index: Path) -> Iterator[None]:
-    """Of the processes with a kernel of this cache index one compiles; the others wait until it is
-    done or the index exists."""
+    """Let one process compile a kernel of this cache index; the others wait until it is done or the
+    index exists."""
     lock = index.with_suffix(".lock")
     with lock.open("w") as file:
         until_s = time.monotonic() + PATIENCE_S

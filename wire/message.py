@@ -18,7 +18,7 @@ CTYPES = {"u8": ">u1", "u16": ">u2", "u32": ">u4", "u48": "V6", "u64": ">u8", "i
 padded with spaces; ``digits`` is an ASCII number, right-justified."""
 SIZES = {"u8": 1, "u16": 2, "u32": 4, "u48": 6, "u64": 8, "i32": 4, "price4": 4, "price8": 8}
 CODES = {"u8": "B", "u16": "H", "u32": "I", "u48": "6s", "u64": "Q", "i32": "i"}
-"""Of the module struct."""
+"""Format characters of the module struct."""
 SAME_AS = {"price4": "u32", "price8": "u64"}
 
 
@@ -65,7 +65,7 @@ class Message:
 
     @property
     def offsets(self) -> dict[str, int]:
-        """Of each field, by name, its byte in the message; the type is byte 0."""
+        """Return the byte of each field in the message, by name; the type is byte 0."""
         at, result = 1, {}
         for field in self.fields:
             result[field.name] = at

@@ -11,7 +11,7 @@ VENUE_ORDER_IDS = 1 << 61
 SESSION_ORDER_IDS = 1 << 62
 """The first id of the orders of sessions."""
 OFF_BOOK_ORDER_IDS = VENUE_ORDER_IDS | VENUE_ORDER_IDS >> 1
-"""Of the venue's own ids the first of an off-book trade's two sides: this and twice the command's
+"""First of the venue's ids for the two sides of an off-book trade: this plus twice the command's
 sequence, plus 1 for the seller."""
 
 

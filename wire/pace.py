@@ -5,12 +5,12 @@ import math
 
 
 class Pace:
-    """Of one connection: ``at_once`` requests, and then one in each ``every_s``."""
+    """Pace of one connection: ``at_once`` requests, then one in each ``every_s``."""
 
     def __init__(self, at_once: int, every_s: float) -> None:
         self.at_once, self.every_s = at_once, every_s
         self._paid_s = -math.inf
-        """Of the loop's clock: until then the requests are paid for."""
+        """Time of the loop's clock until which the requests are paid for."""
 
     async def rest(self) -> None:
         """After a request: wait until the next one may be read."""

@@ -17,7 +17,7 @@ from openoutcry.wire.layout import Bytes, Layout, SharedWord, area, i64
 
 HEADER_BYTES, SLOT_BYTES, SLOTS = 4096, 64, 1 << 16
 MESSAGE_BYTES = SLOT_BYTES - 8
-"""Of a message with its length, at most."""
+"""Maximum size of a message with its length."""
 FEED_BYTES = HEADER_BYTES + SLOTS * SLOT_BYTES
 SESSION_SHIFT = 40
 NUMBER_MASK = (1 << SESSION_SHIFT) - 1

@@ -11,7 +11,8 @@ from typing import Any
 UNSURE = re.compile(r"[^ -~]")
 """What may not be shown unchanged: everything but printable ASCII is examined."""
 BEGINS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""Of a formula; the last four are the same in full width, which some spreadsheets take as well."""
+"""First characters of a formula; the last four are their full-width forms, which some spreadsheets
+take as well."""
 NUMBER = re.compile(r"[+-]?\d[\d,]*(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
 

@@ -3,7 +3,7 @@
 import re
 
 _PASSWORD = re.compile(r"(?<=:)(?<!://)[^/]*(?=@)|(?<=[?&]password=)[^&]*")
-"""Of ``://USER:PASSWORD@`` or ``?password=PASSWORD``."""
+"""The password in ``://USER:PASSWORD@`` or ``?password=PASSWORD``."""
 
 
 def password_of(url: str) -> str:

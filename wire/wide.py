@@ -17,7 +17,7 @@ intrinsic: Any = extending.intrinsic
 I64, I128 = ir.IntType(64), ir.IntType(128)
 END = 2**63 - 1
 TOTAL_BITS = 61
-"""Of the largest total of an asset, 2**61."""
+"""Bits of the largest total of an asset, 2**61."""
 
 
 def _saturating(name: str) -> Any:

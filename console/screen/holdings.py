@@ -14,7 +14,7 @@ PRICE_DECIMALS = 4
 
 
 class Holdings:
-    """Of every participant of a venue; :meth:`look` once a second."""
+    """Holdings of every participant of a venue; call :meth:`look` once a second."""
 
     def __init__(self, file: VenueFile) -> None:
         self.file = file
@@ -71,7 +71,7 @@ class Holdings:
         }
 
     def _decimals(self) -> int:
-        """Of amounts of money."""
+        """Return the decimals of amounts of money."""
         assets = self.file.risk.money.assets
         if assets:
             return next(iter(assets.values()))

@@ -48,7 +48,7 @@ class Notifier:
         self.venue, self.smtp, self.sender, self.hosts = venue, smtp, sender, hosts
         self.failed, self.clock = failed, clock
         self._waiting: dict[str, deque[Message]] = {}
-        """Of each session, the one that has waited longest first."""
+        """By session: the waiting messages, the oldest first."""
         self._busy: set[str] = set()
         """Sessions of which a message is being sent."""
         self._sent: dict[str, deque[float]] = {}

@@ -131,14 +131,15 @@ class Traded:
             self.sold_value += lots * price
 
     def profit(self, last: int, multiplier: int) -> int:
-        """Of today's trades, what is still held taken at ``last``; four decimals."""
+        """Return the profit of today's trades, with open positions valued at ``last``; four
+        decimals."""
         held = self.bought_lots - self.sold_lots
         return (self.sold_value - self.bought_value + held * last) * multiplier
 
 
 @dataclass
 class OwnOrders:
-    """Of one session and day.  ``version`` changes with whatever is shown."""
+    """The own orders of one session and day. ``version`` changes with everything that is shown."""
 
     orders: dict[str, Order] = field(default_factory=dict)
     fills: deque[Fill] = field(default_factory=lambda: deque(maxlen=FILLS_KEPT))

@@ -22,11 +22,11 @@ from openoutcry.wire import OutcryError
 NAME = "screen-rules.json"
 FILL, PRICE, LIMIT = "fill", "price", "limit"
 MAX_RULES = 20
-"""Of one session."""
+"""Maximum rules of one session."""
 MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,190}")
 MAX_URL = 500
 PORTS = {"http": 80, "https": 443}
-"""Of a webhook whose address names none."""
+"""Port of a webhook whose address names none."""
 SIDES = {"B": "bought"}
 
 
@@ -104,7 +104,7 @@ def require_allowed(url: str, hosts: tuple[str, ...]) -> None:
 
 
 class Rules:
-    """Of every session, by its name."""
+    """The rules of every session, by its name."""
 
     def __init__(
         self, folder: Path, decimals: Callable[[str], int], hosts: tuple[str, ...], mails: bool

@@ -17,7 +17,7 @@ from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 
 MAX_NAME = 6
-"""Of a login over SoupBinTCP."""
+"""Maximum length of a login's name over SoupBinTCP."""
 WRONG = "name or password is wrong"
 Notify = Callable[[Trader, str, Fill | None, bool], None]
 

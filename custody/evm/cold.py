@@ -45,7 +45,7 @@ FEE_MOST = 10**17
 
 
 def owner_addresses(public: dict[str, Any]) -> list[bytes]:
-    """Of a ceremony's public document."""
+    """Return the owners' addresses from a ceremony's public document."""
     return [address_of_public_key(uncompressed(bytes.fromhex(one))) for one in public["evm_owners"]]
 
 

@@ -59,7 +59,7 @@ RECEIVED = topic("Received(address,uint256)")
 
 @cache
 def compiled() -> dict[str, Any]:
-    """Of ``contracts/compiled.json``."""
+    """Return the content of ``contracts/compiled.json``."""
     text = (resources.files(__package__) / "contracts" / "compiled.json").read_text()
     content: dict[str, Any] = json.loads(text)
     return content
@@ -276,7 +276,8 @@ class Outcome:
 
 
 def outcome(wallet: bytes, number: int, logs: Iterable[dict[str, Any]]) -> Outcome | None:
-    """Of batch ``number``, from the logs of the transaction that made it; None: they have none.
+    """Return the outcome of batch ``number`` from the logs of its transaction; None if they have
+    none.
 
     Only logs of the wallet itself count: a payment's receiver can log whatever it likes."""
     digest, paid, failed = None, [], []

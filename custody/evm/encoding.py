@@ -35,7 +35,7 @@ def topic(signature: str) -> bytes:
 
 
 def address_of_public_key(uncompressed: bytes) -> bytes:
-    """Of an account: 65 bytes that begin with 04."""
+    """Return the address of an account's public key, 65 bytes that begin with 04."""
     assert len(uncompressed) == 65, len(uncompressed)
     assert uncompressed[0] == 4
     return keccak(uncompressed[1:])[-ADDRESS_BYTES:]
@@ -54,8 +54,8 @@ def address_text(address: bytes) -> str:
 
 
 def address_from_text(text: str) -> bytes:
-    """Of an address that a person gives.  Raises :class:`AddressError` unless its checksum is
-    right.
+    """Return the address in a text that a person gives. Raises :class:`AddressError` unless its
+    checksum is right.
 
     An address in one case only has no checksum, and is refused: a wrong digit in it would send
     money to nowhere."""
@@ -80,13 +80,13 @@ def address_from_text(text: str) -> bytes:
 
 
 def create2_address(factory: bytes, salt: bytes, code_hash: bytes) -> bytes:
-    """Of a contract that ``factory`` makes with ``salt`` from creation code of a hash
-    (EIP-1014)."""
+    """Return the address of the contract that ``factory`` creates with ``salt``, from the hash of
+    its creation code (EIP-1014)."""
     return keccak(b"\xff" + factory + salt + code_hash)[-ADDRESS_BYTES:]
 
 
 def create_address(sender: bytes, nonce: int) -> bytes:
-    """Of a contract that an account's transaction makes."""
+    """Return the address of the contract that an account's transaction creates."""
     return keccak(rlp([sender, nonce]))[-ADDRESS_BYTES:]
 
 

@@ -121,5 +121,5 @@ class EvmReader:
 
 
 def conflict(domain: Domain, number: int) -> str:
-    """Of two batches with one number the wallet makes one."""
+    """Return the conflict key of a batch: the wallet executes at most one batch of each number."""
     return f"evm:{domain.chain_id}:{address_text(domain.wallet)}:{number}"

@@ -50,7 +50,7 @@ EVM, COLD = "evm-reserves", "evm-cold-reserves"
 def prove(
     spec: ChainSpec, file: CustodyFile, store: Store, links: Links, node: Node, challenge: str
 ) -> dict[str, Any]:
-    """Of the hot vault and its deposit addresses, at the node's last block."""
+    """Prove the reserves of the hot vault and its deposit addresses, at the node's last block."""
     made, tokens = deployment(spec), tokens_of(spec, file)
     query = (
         "select distinct a.place from addresses a join deposits d "
@@ -70,7 +70,7 @@ def prove_cold(
     tokens: Mapping[str, bytes],
     challenge: str,
 ) -> dict[str, Any]:
-    """Of a vault whose owners a ceremony made; to be signed offline."""
+    """Return the proof of a vault whose owners a ceremony created; it is signed offline."""
     document = _document(chain, node, address_from_text(vault), COIN, [], tokens, challenge)
     return document | {
         "kind": COLD,

@@ -24,8 +24,8 @@ ASKED_AT_ONCE = 500
 
 @dataclass(frozen=True)
 class SweepRule:
-    """Of one token: ``least`` of the chain's smallest units at an address are worth a sweep;
-    ``at_once``: with this much at all addresses together a sweep does not wait."""
+    """Rule of one token, in the chain's smallest units: ``least`` at an address is worth a sweep;
+    with ``at_once`` at all addresses together a sweep does not wait."""
 
     token: bytes
     least: int
@@ -96,7 +96,7 @@ class Sweeper:
         return len(chosen)
 
     def _balances(self, token: bytes) -> Iterator[tuple[int, int]]:
-        """Of the addresses at which the token arrived and was credited."""
+        """Yield the balances of the addresses at which the token arrived and was credited."""
         query = (
             "select distinct a.place, a.address from addresses a"
             " join deposits d on d.chain = a.chain and d.address = a.address"

@@ -179,7 +179,8 @@ class FeePolicy:
     tip: int = 1_000_000_000
     tip_cap: int = 20_000_000_000
     headroom_percent: int = 200
-    """Of the base fee: six full blocks in a row may come before the transaction is too cheap."""
+    """Headroom on the base fee: after six full blocks in a row the transaction would be too cheap.
+    """
     bump_percent: int = 10
     """By how much both fees must rise at least in a replacement (geth's price bump)."""
 

@@ -41,7 +41,7 @@ CARD = (
         depth=40,
     ),
 )
-"""Of the modules between a MAC that cannot wait and the parser."""
+"""Modules between a MAC that cannot wait and the parser."""
 
 __all__ = ["PROPERTIES", "Property"]
 

@@ -147,7 +147,7 @@ class LiveGateway:
     """
 
     driver: GatewayDriver
-    """Of a gateway that was :meth:`loaded`."""
+    """Driver of the gateway that was :meth:`loaded`."""
 
     def __init__(self, seed: int = 1) -> None:
         """``seed``: of the bits that flip-flops hold at power-up (1 to 2**31 - 1)."""

@@ -79,11 +79,11 @@ class Netlist:
     flip_flops: dict[int, FlipFlop] = field(default_factory=dict)
     inputs: dict[int, Source] = field(default_factory=dict)
     contents: dict[int, Source] = field(default_factory=dict)
-    """Of bits that a memory gives: the memory, in its writer's clock."""
+    """By bit that a memory supplies: the memory, in its writer's clock."""
     feeds: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
-    """Of each bit that logic makes, the bits that it is made of."""
+    """By bit that logic computes: the bits from which it is computed."""
     used_by: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """Of each bit, what reads it: a flip-flop's data by its name, anything else by its kind."""
+    """By bit: what reads it, a flip-flop's data by its name, anything else by its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,7 @@ def _add_core(netlist: Netlist, cell: dict[str, Any], domain: Domain) -> None:
 
 
 def _names(top: dict[str, Any]) -> tuple[dict[int, str], set[int]]:
-    """Of each bit the name of a register that it is, and the bits with ASYNC_REG."""
+    """Return the name of the register that each bit belongs to, and the bits with ASYNC_REG."""
     names: dict[int, str] = {}
     marked: set[int] = set()
     # Names of the deepest scope last: they are the register's own.

@@ -252,7 +252,7 @@ class Run:
     arcs: int = 0
     """Connections to route: one from each driver to each input."""
     arcs_left: int = 0
-    """Of them, those without a way when the run ended."""
+    """How many of them had no route when the run ended."""
     processor_s: float = 0.0
 
 

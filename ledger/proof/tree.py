@@ -27,7 +27,7 @@ SUM_END = 1 << 127
 SUM_BYTES = 16
 MAX_DEPTH = 40
 NAME_BYTES = 64
-"""Of a member or an asset, in UTF-8, at most."""
+"""Maximum length of the name of a member or an asset, in UTF-8."""
 SALT_BYTES = HASH_BYTES = 32
 CONTEXT = "Open Outcry 2026 proof of liabilities 1 "
 

@@ -14,7 +14,7 @@ from openoutcry.ledger.questions.faithful import TABLES, plain_decimal
 Record = TypeVar("Record")
 
 UNITS = 10**8
-"""Of one whole: the schema's DECIMAL(20,8)."""
+"""Units of one whole: the schema has DECIMAL(20,8)."""
 
 
 class Market(NamedTuple):

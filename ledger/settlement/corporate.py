@@ -35,7 +35,7 @@ TERM_END = 1_000_000
 
 
 class Position(NamedTuple):
-    """Of one asset; negative of a short."""
+    """A holding of one asset; a short position is negative."""
 
     member: str
     units: int

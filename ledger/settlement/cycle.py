@@ -18,7 +18,7 @@ from openoutcry.wire.extras import need
 DEFAULT_DAYS = 2
 MAX_DAYS = 30
 MAX_WORDS = 200
-"""Of a calendar's own error, which may list a year's days."""
+"""Maximum length of a calendar's error message, which may list a year's days."""
 MARGIN_DAYS = 60
 """How many days after a trade the calendar is asked for: more than T+30 and a week of holidays."""
 
@@ -29,7 +29,8 @@ _EUROPE = (
     "XOSL", "XPAR", "XPRA", "XRIS", "XSTO", "XSTU", "XSWX", "XTAL", "XWAR", "XWBO", "XZAG",
 )  # fmt: skip
 Cycles = Mapping[str, tuple[tuple[date, int], ...]]
-"""Of each market (its code in exchange-calendars) the days n of T+n, each from a trade date on."""
+"""Settlement cycles of each market (by its code in exchange-calendars): days n of T+n, each with
+the first trade date to which it applies."""
 
 _EUROPE_T2, _EUROPE_T1 = date(2014, 10, 6), date(2027, 10, 11)
 _EARLY = ("XDUS", "XETR", "XEUR", "XFRA", "XHAM", "XLJU", "XSTU")
@@ -117,7 +118,7 @@ def settlement_days(market: str, year: int) -> Sequence[date]:
 
 @lru_cache(maxsize=64)
 def _sessions(market: str, year: int) -> tuple[date, ...]:
-    """Of a year and what follows of the next."""
+    """Return the sessions of a year, and those of the next as far as they are known."""
     if year == MAXYEAR:
         raise SettlementError(f"{market} in {year}: its sessions are not known")
     try:

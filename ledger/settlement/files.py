@@ -31,7 +31,7 @@ WAITING: tables.Columns = {
     "cash_asset": tables.name,
     "cash_units": tables.natural,
 }
-"""Of settled.csv as well."""
+"""Columns of waiting.csv and of settled.csv."""
 FAILS: tables.Columns = {
     **WAITING,
     "short": tables.name,

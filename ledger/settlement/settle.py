@@ -51,7 +51,7 @@ class Fail(NamedTuple):
     short: str
     asset: str
     penalty_units: int
-    """Of the trade's cash asset."""
+    """In units of the trade's cash asset."""
 
 
 class Owed(NamedTuple):

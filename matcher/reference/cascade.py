@@ -77,7 +77,7 @@ def electable(m: Market, side: Side, price: int | None) -> OpenOrder | None:
 
 
 def next_elected(m: Market, buy_price: int | None, sell_price: int | None) -> OpenOrder | None:
-    """Of the first electable buy and sell the one that came first."""
+    """Return the earlier of the first electable buy and sell; None if there is no such order."""
     candidates = [electable(m, Side.BUY, buy_price), electable(m, Side.SELL, sell_price)]
     return min((o for o in candidates if o is not None), key=lambda o: o.arrival, default=None)
 

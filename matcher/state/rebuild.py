@@ -41,7 +41,7 @@ class BookOrder:
     participant: int
     side: int
     price_ticks: int
-    """Of a stop without a limit: 0, until it is elected."""
+    """Limit price; 0 for a stop without a limit until it is elected."""
     leaves_lots: int
     public_id: int
     is_hidden: bool

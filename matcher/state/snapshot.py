@@ -101,7 +101,7 @@ DISPLAYED_PLACE, HIDDEN_PLACE, ALL_OR_NONE_PLACE, TRIGGER_PLACE, NO_PLACE = rang
 ROW_EXTENDED = 1
 ROW_HAS_EXPIRY = 2
 ROW_TOP = 0x80
-"""Of ``time_in_force``: the order has bettered the market (Allocation.STEPS)."""
+"""Bit of ``time_in_force``: the order has bettered the market (Allocation.STEPS)."""
 
 PLAIN_TYPES = (OrderType.LIMIT, OrderType.POST_ONLY)
 PLAIN_TIMES = (TimeInForce.DAY, TimeInForce.GTC)

@@ -128,7 +128,7 @@ CORE_REASONS, LIMITS, RULES = 40, 60, 96
 
 
 CHECK_TEXTS = {"SELF_TRADE": "self trade: no mode, in 2964 or the key self_trade"}
-"""Of checks of limits; every other is its name."""
+"""Texts of limit checks; a check that is not listed uses its name."""
 assert all(len(text) <= NAME_BYTES for text in CHECK_TEXTS.values())
 
 

@@ -45,9 +45,10 @@ ALL_BUT_DIGITS = int.from_bytes(b"\xff\xff\xff\xff\0\0\0\xff", "little", signed=
 EQUALS_4, ONES_4, HIGH_4 = 0x3D3D3D3D, 0x01010101, 0x80808080
 NO_EQUALS = 39
 ZEROS_3, ABOVE_NINE_3, HIGH_3 = 0x303030, 0x767676, 0x808080
-"""Of the first bytes of a field, a byte each: ``=``, 1, the high bit; 0, and as in text.py."""
+"""Masks for the first three bytes of a field, one byte each: ``=``, 1 and the high bit; then 0, and
+the constants of text.py."""
 CHECKSUM_BYTES = 7
-"""Of ``10=nnn|``."""
+"""Length of ``10=nnn|``."""
 OVERSIZE = constants.FAULT_OVERSIZE
 GARBLED, WHOLE = 1, 0
 """STATUS of a message."""

@@ -348,7 +348,7 @@ REJECT_TEXTS = (
     b"Repeating group fields out of order",
     b"Incorrect NumInGroup count for repeating group",
 )
-"""Of the SessionRejectReasons from 0 on, as the standard names them."""
+"""Texts of the standard's SessionRejectReasons, from 0 on."""
 (
     put_reject_0, put_reject_1, put_reject_2, put_reject_3, put_reject_4, put_reject_5,
     put_reject_6, _, _, put_reject_9, put_reject_10, put_reject_11, _, put_reject_13,

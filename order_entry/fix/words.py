@@ -267,7 +267,7 @@ QUEUE_SLOTS, QUEUE_SLOT_BYTES = 64, 1024
 QUEUE_BYTES = QUEUE_SLOTS * QUEUE_SLOT_BYTES + 64
 """A slot: MsgSeqNum, length (0: it was acted upon when it came), message."""
 NUMBER_BYTES = 16
-"""Of ``numbers``: entry of the stream, time it was sent."""
+"""Size of an entry of ``numbers``: the stream entry and the time at which it was sent."""
 
 
 def make_fields() -> npt.NDArray[np.uint8]:

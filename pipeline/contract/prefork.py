@@ -29,7 +29,7 @@ class Replication:
     lease_ms: int = 3_000
     """Cut off from the quorum for this long, the primary releases nothing more."""
     lead: Any = None
-    """Of a promoted standby: the state from which its first run continues (replica/hot_standby.py).
+    """The state from which the first run of a promoted standby continues (replica/hot_standby.py).
     """
 
 
@@ -67,7 +67,7 @@ class Prefork:
         return start
 
     def snapshot(self) -> bytes:
-        """Of the core after the journal's last command."""
+        """Return a snapshot of the core after the journal's last command."""
         return _all_of(self._snapshot)
 
     def open(self, start: Start, snapshot: bytes, count: int) -> None:

@@ -120,7 +120,8 @@ class ReleasedReader:
 
     @property
     def cursor_address(self) -> int:
-        """Of this reader's cursor; and below of the gate's: for a kernel that reads the ring."""
+        """Address of this reader's cursor (that of the gate follows): for a kernel that reads the
+        ring."""
         return int(self._cursor.ctypes.data)
 
     @property
@@ -228,7 +229,7 @@ class ReleasedReader:
         return self._advanced(pending[: min(count, limit)].copy())
 
     def _next_events(self) -> Records | None:
-        """Of the journal's next commands, maybe none; None if it has no more commands now."""
+        """Return the journal's next events, possibly an empty array; None if it has no more now."""
         if self._reader is None or self._point is None:
             self._reader = self._journal()
             # Of the command that caused the last event there may be more.

@@ -11,7 +11,7 @@ class StageClock:
     """The system's monotonic clock."""
 
     address = 0
-    """Of the word with the time; 0: kernels ask the system."""
+    """Address of the word with the time; 0: kernels read the system clock."""
 
     def monotonic_ns(self) -> int:
         """CLOCK_MONOTONIC in nanoseconds."""

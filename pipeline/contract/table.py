@@ -73,7 +73,7 @@ class Stage:
     policy: str = "all"
     compiled: bool = True
     shard: int | None = None
-    """Of several matchers: which instruments it has."""
+    """Which instruments it has, if there are several matchers."""
     merges: bool = False
     """It takes its inputs in one common order, so that it may have to wait for any of them."""
 
@@ -160,7 +160,7 @@ class Topology:
 
     @cached_property
     def index(self) -> dict[str, int]:
-        """Of each stage's name its place in the table."""
+        """Return the index of each stage in the table, by its name."""
         return {stage.name: index for index, stage in enumerate(self.stages)}
 
     @cached_property

@@ -292,7 +292,8 @@ def prepare(group: StageGroup, name: str) -> None:
 
 
 def bump_words(work: Work, rows: npt.NDArray[np.int64], name: str) -> dict[int, int]:
-    """Of a core with a speed bump, which the operator's lane must be able to release."""
+    """Return the words of a core with a speed bump, which the operator's lane must be able to
+    release; empty if the core has none."""
     shared, hooks = work.shared, work.core.hooks or {}
     numbers = rows[:, LANE_NUMBER // 8].tolist()
     if not hooks.get("delayed") or shared.region is None:

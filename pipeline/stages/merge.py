@@ -140,8 +140,8 @@ def next_shard(context: MergeContext, state: MergeState) -> int:
 
 @kernel
 def next_of_all(context: MergeContext, state: MergeState) -> int:
-    """Of the shards that are not done with a command to all, the one whose event comes first in
-    one matcher; NO_SHARD while one of them has published nothing."""
+    """Return the shard whose event comes first in a single matcher, among the shards that have not
+    finished a command for all; NO_SHARD while one of them has published nothing."""
     cause = state.cause
     first, first_part, first_key, first_number = NO_SHARD, 0, 0, 0
     for shard in range(context.shards):

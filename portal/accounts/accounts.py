@@ -53,7 +53,7 @@ WRONG = "the address, the password or the code is wrong"
 WRONG_CODE = "the code is wrong or has expired"
 NEW_MAIL = "new mail "
 MAX_SESSIONS, ENDED_KEPT = 50, 100
-"""Of a user: sessions, and rows of those that have ended."""
+"""Maximum sessions of a user, and how many rows of ended sessions are kept."""
 MAILERS = 2
 """Threads that send mails: a mail server that does not answer keeps nothing else waiting."""
 AUDIT_ROWS = 200

@@ -7,7 +7,7 @@ from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Bytes
 
 NUMERIC_BASE = 10_000
-"""Of the digits of a ``numeric``."""
+"""Base of the digits of a ``numeric``."""
 NUMERIC_HEAD = 8
 """Bytes before its digits: how many there are, the first one's weight, sign, decimals."""
 NUMERIC_BYTES = 4 + NUMERIC_HEAD + 2 * 8

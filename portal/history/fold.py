@@ -63,11 +63,11 @@ NEW_COMMAND, SELF_TRADE = enum_numbers.COMMAND_KIND_NEW, enum_numbers.REASON_SEL
 LIMIT, IOC = enum_numbers.ORDER_TYPE_LIMIT, enum_numbers.TIME_IN_FORCE_IOC
 BUDGET_BITS, USER_BITS = type_bits(BUDGETS), sum(1 << int(reason) for reason in BY_USER)
 TOKEN_BYTES = 48
-"""Of a client's name: a byte of its length, up to 40 bytes of it, and zeros."""
+"""Size of a client's name: one byte for its length, up to 40 bytes of the name, and zeros."""
 IN_USE = 1 << 40
 """In an entry of the table: it is not free."""
 LENGTHS = 4
-"""Of candles."""
+"""Number of candle lengths."""
 SECOND_NS, DAY_S = 10**9, 86_400
 CHANGE_BYTES, FILL_BYTES, TRADE_BYTES, CANDLE_BYTES, ORDER_BYTES = 288, 224, 112, 288, 448
 """The longest row of each."""

@@ -78,7 +78,8 @@ class Followed(Mirror):
         """Whether rows are made: not while it comes to where the history ends."""
 
     def _names(self, block: Block, count: int) -> Any:
-        """Of each command as kernels read it: a byte of its length, and it."""
+        """Return each command's name in the kernels' format: one byte for its length, then the
+        name."""
         found = names_of(block, count, self._sessions)
         if found is None:
             return NO_TOKENS

@@ -32,7 +32,7 @@ class Output:
 
     table: str
     most_bytes: int
-    """Of a row."""
+    """Largest size of a row."""
     room: npt.NDArray[np.uint8]
 
     def hold(self, used: int, rows: int) -> int:
@@ -88,7 +88,7 @@ class Rows:
         state.touched = Words.of(self._touched.ctypes.data)
 
     def _begin(self) -> None:
-        """Of a transaction: nothing is written yet."""
+        """Begin a transaction, in which nothing is written yet."""
         self.postings: list[Records] = []
         """The ledger's transactions."""
         self.balances: list[Row] = []

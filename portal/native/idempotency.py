@@ -35,7 +35,7 @@ WEIGHTS = {
     "POST /v1/login/provider/begin": 20,
     "POST /v1/identity/papers": 50,
 }
-"""Of what a stranger has written down, or a user kept on the disk; any other request weighs 1."""
+"""Weights of the requests by which a stranger or a user stores data; any other request weighs 1."""
 OF_OPERATORS = "/v1/operator/"
 """Paths whose requests change nothing more when they come again, and whose callers are no users."""
 Handler = Callable[[Any], Awaitable[Any]]

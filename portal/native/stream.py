@@ -50,11 +50,12 @@ SLOW, MOST_QUEUED = 200, 2_000
 """Messages that wait for a client: from here on books are conflated; and the client is cut."""
 MOST_CHANNELS = 200
 CONNECT_WEIGHT, REQUEST_WEIGHT, BOOK_WEIGHT, ROWS_A_WEIGHT = 2, 1, 10, 100
-"""Of a connection, of a request over it, and of one for a book; and how many rows that a client has
-missed weigh 1."""
+"""Weights of a connection, of a request over it, and of one for a book; and how many rows that a
+client has missed weigh 1."""
 TRADES_SHOWN = 100
 NOTICES_SHOWN, MOST_NOTICES, NOTICES_S = 20, 100, 10.0
-"""Of a snapshot, of a message, and between two looks at every user's."""
+"""Notices in a snapshot, notices in a message, and seconds between two reads of every user's
+notices."""
 CHECK_S, SEND_S = 15.0, 30.0
 """Between two looks whether the client may still see its own events."""
 log = logging.getLogger("outcry.portal")

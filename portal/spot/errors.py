@@ -52,7 +52,7 @@ class ApiError(OutcryError):
         self.code, self.text, self.data, self.retry_after_s = code, text, data, 0
         self.status = status or STATUS.get(code, 400)
         self.headers: dict[str, str] = {}
-        """Of the answer: what has been counted before the refusal."""
+        """Headers of the answer: what was counted before the refusal."""
 
     @property
     def body(self) -> dict[str, object]:

@@ -195,7 +195,7 @@ def pairs_of(text: str) -> list[tuple[str, str]]:
 
 
 def joined_pairs(query: str, body: str) -> list[tuple[str, str]]:
-    """Of both; what the query has counts.  Raises :class:`ApiError`."""
+    """Return the pairs of query and body; the query takes precedence. Raises :class:`ApiError`."""
     pairs = pairs_of(query)
     if not body:
         return pairs

@@ -15,7 +15,7 @@ WEST_MS, EAST_MS = -12 * HOUR_MS, 14 * HOUR_MS
 """The least and the largest distance from UTC."""
 WINDOW = re.compile(r"([1-9]\d?)([mhd])")
 UNITS = {"m": (MINUTE_MS, 59), "h": (HOUR_MS, 23), "d": (DAY_MS, 7)}
-"""Of a window: the unit's length, and how many there may be."""
+"""By unit of a window: its length, and how many of it are allowed."""
 PARTS = ("1h", "30m", "15m", "5m", "1m")
 """Candles that those of another time zone are made of."""
 MOST_PARTS, MONTH_MS = 20_000, 31 * DAY_MS

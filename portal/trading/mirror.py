@@ -427,8 +427,8 @@ class Mirror:
 def names_of(
     block: Block, count: int, sessions: int
 ) -> tuple[npt.NDArray[np.int64], Records, Records] | None:
-    """Of the commands of a block that have a client's name: their places, how long each name is,
-    and its bytes, uint8[names, 40]; None: of a block without names."""
+    """Return the clients' names in a block's commands: the commands' places, the length of each
+    name, and its bytes, uint8[names, 40]; None if the block has no names."""
     text = block.note.get(BLOCK_KEY, "")
     if not text:
         return None

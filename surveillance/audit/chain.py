@@ -40,7 +40,7 @@ class Link:
 
     @property
     def name(self) -> str:
-        """Of its files, below the trail's folder, without a suffix."""
+        """Path of its files below the trail's folder, without a suffix."""
         return f"{self.day}/part-{self.first_seq:015d}"
 
     def document(self) -> dict[str, Any]:

@@ -119,8 +119,8 @@ def by_run(
 
 
 def _passed(arrivals: Arrivals, burst: int, others: int) -> tuple[Array, Array]:
-    """Of each command how many of the other lanes went before it that came later, and whether that
-    is more than turns explain."""
+    """Return for each command how many commands of the other lanes came later but were sequenced
+    before it, and whether that is more than turns explain."""
     count = len(arrivals.rx_ts_ns)
     passed, unfair = np.zeros(count, np.int64), np.zeros(count, bool)
     for mine in (arrivals.of_session, ~arrivals.of_session):
@@ -223,7 +223,7 @@ def latency_test(arrivals: Arrivals, permutations: int = PERMUTATIONS) -> Latenc
 
 
 def _variance(centred: Array, observed: Array) -> Array:
-    """Of each place in a stretch the variance of what is permuted into it."""
+    """Return the variance of what is permuted into each place of a stretch."""
     counts = observed.sum(axis=1, keepdims=True)
     variance: Array = (centred**2).sum(axis=1, keepdims=True) / counts * observed
     return variance

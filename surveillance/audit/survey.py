@@ -21,11 +21,10 @@ def day_text(day: int) -> str:
 
 
 class Survey:
-    """Of a journal up to ``until_block`` (None: its present end).
+    """A survey of a journal up to ``until_block`` (None: its present end).
 
     A command's day is the UTC day of the latest ingress time up to it: no command is of an earlier
-    day than one before it.
-    """
+    day than one before it."""
 
     def __init__(self, directory: Path, until_block: int | None = None) -> None:
         self.reader = JournalReader(directory)
@@ -65,7 +64,7 @@ class Survey:
         self._latest_ns, self.day = latest_ns, int(days[-1])
 
     def day_of(self, seq: int) -> int:
-        """Of a command of the journal."""
+        """Return the day of a command of the journal."""
         for last, day in self.day_ends:
             if seq <= last:
                 return day

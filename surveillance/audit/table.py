@@ -56,7 +56,7 @@ class Names:
 
 
 class Stamps(NamedTuple):
-    """Of each command: when its block was written (ns), how wrong its time may be (ns, MAX_VALUE:
+    """By command: when its block was written (ns), and how wrong its time may be (ns, MAX_VALUE:
     unknown)."""
 
     written_ts_ns: Array

@@ -176,8 +176,8 @@ class Trail:
 
 
 def operators_cancels(table: Any) -> set[int]:
-    """Of a part's rows, the commands by which the operator cancelled all orders: no participant
-    receives a report of their end."""
+    """Return the commands among a part's rows by which the operator cancelled all orders: no
+    participant receives a report of their end."""
     compute = arrow().compute
     mass_cancels = compute.equal(table["command"].cast("string"), "MASS_CANCEL")
     ended = compute.equal(table["action"].cast("string"), "COMPLETE")

@@ -344,7 +344,7 @@ class _Life:
         self.low: int | None = None
         self.high: int | None = None
         self.nearest: int | None = None
-        """Of the prices at which the other side came to rest, the one nearest to its own."""
+        """The price closest to its own at which an order of the other side came to rest."""
 
     def _waits(self, events: Array) -> bool:
         own = self.q._own(events)
@@ -430,7 +430,7 @@ class _Life:
         result.say(f"Phases meanwhile: {', '.join(names)}.", phases=names)
 
     def cause(self) -> str:
-        """Of an order that rested and did not trade whole."""
+        """Return why an order that rested did not trade in full."""
         kind = self.q.kind
         if not self.was_active and kind in STOPS:
             self.q.result.say(f"Its trigger, {self._trigger()}, was not reached.")

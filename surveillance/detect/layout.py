@@ -374,7 +374,7 @@ V_LOTS = VolumeWindow.offset("lots")
 V_RING = VolumeWindow.offset("ring")
 
 C_PEGS = 73 * WORD
-"""Of each side a move of pegged orders."""
+"""By side: a move of pegged orders."""
 
 
 class PegMove(Layout):

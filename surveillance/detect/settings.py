@@ -148,10 +148,9 @@ def _index(symbols: list[str], symbol: str, what: str) -> int:
 
 
 def read_settings(path: Path | None) -> Settings:
-    """Of a file; without one no participants are related.
+    """Return the settings in a file; without a file no participants are related.
 
-    Raises :class:`SurveillanceError` naming file, table and field.
-    """
+    Raises :class:`SurveillanceError` naming file, table and field."""
     if path is None:
         return Settings()
     try:
@@ -178,7 +177,7 @@ def _wrong(path: KeyPath, text: str) -> OutcryError:
 
 
 def _key(where: str) -> KeyPath:
-    """Of the entry ``client_order 2``: its path."""
+    """Return the path of the entry ``client_order 2``."""
     name, _, number = where.partition(" ")
     return name, int(number) - 1
 

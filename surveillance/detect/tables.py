@@ -345,8 +345,8 @@ def bucket_now(base: int, now: int) -> int:
 
 @kernel
 def window_sum(base: int, now: int, span_ns: int, word: int) -> int:
-    """Of one word over the buckets that the last ``span_ns`` reach into. ``base`` as in
-    :func:`bucket_now`; ``word``: offset in a bucket."""
+    """Return the sum of one word over the buckets that the last ``span_ns`` reach into. ``base`` as
+    in :func:`bucket_now`; ``word``: offset in a bucket."""
     number, total = now // lay.BUCKET_NS, 0
     for back in range(span_ns // lay.BUCKET_NS + 1):
         bucket = Bucket(base + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES)
@@ -377,7 +377,8 @@ def note_size(book: int, now: int, lots: int) -> None:
 
 @kernel
 def average_lots(state: DetectorState, book: int, now: int) -> int:
-    """Of the orders entered in this minute and the four before, at least 1; 0: too few to say."""
+    """Return the average lots of the orders entered in this minute and the four before, at least 1;
+    0 if there are too few orders to say."""
     number, orders, lots = now // MINUTE_NS, 0, 0
     for slot in range(lay.MINUTES):
         at = minute_of(book, slot)

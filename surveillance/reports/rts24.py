@@ -134,9 +134,9 @@ class _Order:
     received_ns: int
     aux: int
     display: int | None
-    """Of an iceberg: lots of its next slice."""
+    """Lots of an iceberg's next slice."""
     shown: int | None
-    """Of an iceberg: open lots of its slice."""
+    """Open lots of an iceberg's present slice."""
     active: bool
 
 
@@ -204,7 +204,8 @@ class _Records:
             self.indicative[symbol] = row["price_ticks"], row["qty_lots"]
 
     def _phase(self, symbol: str, seq: int) -> str:
-        """Of an instrument that had no change today, the last one before; else continuous."""
+        """Return an instrument's phase; if it did not change today, the last one before, else
+        continuous."""
         from openoutcry.wire.enums import Phase
 
         if symbol not in self.phases:
@@ -216,7 +217,7 @@ class _Records:
         return self.phases[symbol]
 
     def _order(self, row: dict[str, Any]) -> _Order:
-        """Of an order that came before this day, its rows until now."""
+        """Return an order; for one from an earlier day, as of its last row."""
         entry = row["entry_seq"]
         if entry not in self.orders:
             if row["action"] in ("NEW", "REJECT") and row["command_seq"] == entry:

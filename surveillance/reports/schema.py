@@ -84,7 +84,7 @@ class Table:
         return out.getvalue().encode()
 
     def json_schema(self) -> dict[str, Any]:
-        """Of one row, all of whose values are texts."""
+        """Return the schema of one row, in which every value is a text."""
         return {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": self.title,
