@@ -230,7 +230,7 @@ def _row_of(field: records.Field) -> tuple[str, str, str]:
 
 def messages_page(title: str, protocols: Iterable[Protocol], options: Iterable[Option] = ()) -> str:
     """The page of every message of some protocols: for each protocol its messages with the place of
-    each field, then the fields, each meaning once."""
+    each field, then the fields, each meaning once on the page."""
     lines = [
         f"<!-- {GENERATED} -->",
         f"# {title}, byte by byte",
@@ -238,6 +238,7 @@ def messages_page(title: str, protocols: Iterable[Protocol], options: Iterable[O
         "Big-endian, packed, no padding. Byte 0 of each message is its type. Each field has the "
         "number of its first byte.",
     ]
+    above: set[str] = set()
     for protocol in protocols:
         lines += ["", f"## {protocol.name}", ""]
         lines += ["| message | bytes | | fields |", "|---|---|---|---|"]
@@ -252,8 +253,12 @@ def messages_page(title: str, protocols: Iterable[Protocol], options: Iterable[O
                 size = f"{sender}, {one.size_bytes}"
                 lines.append(f"| **{one.kind}: {name}** | {size} | {one.doc} | {places} |")
         meanings = _meanings(protocol)
-        if meanings:
-            lines += ["", "| field | type | meaning |", "|---|---|---|", *meanings]
+        new = [row for row in meanings if row not in above]
+        if new:
+            lines += ["", "| field | type | meaning |", "|---|---|---|", *new]
+        if len(new) < len(meanings):
+            lines += ["", "All other fields are as above."]
+        above.update(meanings)
     if options:
         lines += ["", "## Options of OUCH 5.0", ""]
         lines += ["Each: a byte with the length of tag and value, the tag, the value.", ""]

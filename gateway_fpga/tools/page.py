@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from openoutcry.gateway_fpga.door_rules import door_table
-from openoutcry.gateway_fpga.formal.modules import MODULES
 from openoutcry.gateway_fpga.formal.properties import PROPERTIES
 from openoutcry.gateway_fpga.local import LOCAL_REGISTERS
 from openoutcry.gateway_fpga.tools import diagrams, ports
@@ -52,8 +51,6 @@ def filled(text: str, history: History | None = None) -> str:
     def content(name: str) -> str:
         if name == "diagram":
             return diagram()
-        if name == "sentences":
-            return sentences()
         if name == "doors":
             return doors()
         if name == "local":
@@ -71,15 +68,6 @@ def filled(text: str, history: History | None = None) -> str:
     return fill(text, "fpga", content)
 
 
-def sentences() -> str:
-    """Every property in one sentence, whether its proof has been run here or not."""
-    by_module: dict[str, list[str]] = {}
-    for claim in PROPERTIES:
-        by_module.setdefault(MODULES[claim.module].module, []).append(f"`{claim.name}`")
-    rows = [(f"`{module}`", ", ".join(names)) for module, names in by_module.items()]
-    return table("| module | properties |", rows)
-
-
 def local_registers() -> str:
     """The registers of a card's end, at their places in its window."""
     rows = [
@@ -90,8 +78,9 @@ def local_registers() -> str:
 
 
 def doors() -> str:
-    """Every rule of a door with the counter of each, or why the hardware door does not check it."""
-    return table("| refused or left out | `dpdk_shim/` | hardware |", door_table())
+    """The rules whose counters have another name at each door, or that one does not have."""
+    rows = [row for row in door_table() if row[1] != row[2]]
+    return table("| refused or left out | `dpdk_shim/` | hardware |", rows)
 
 
 def _source(section: dict[str, Any], used: Sequence[str], age: str) -> str:
@@ -100,25 +89,17 @@ def _source(section: dict[str, Any], used: Sequence[str], age: str) -> str:
 
 
 def simulators(figures: dict[str, Any]) -> str:
-    """Runs and tests passed, by bench and simulator."""
-    rows = [
-        (
-            f"`{row['bench']}`",
-            str(row["runs"]["icarus"]),
-            str(row["tests"]["icarus"]),
-            str(row["runs"]["verilator"]),
-            str(row["tests"]["verilator"]),
-        )
-        for row in figures["rows"]
-    ]
+    """Tests passed, by bench, on Icarus and on Verilator."""
     total = sum(count for row in figures["rows"] for count in row["tests"].values())
-    return f"{total:,} cocotb tests passed, none failed.\n\n" + table(
-        "| bench | runs on Icarus | tests passed | runs on Verilator | tests passed |", rows
+    benches = ", ".join(
+        f"`{row['bench']}` {row['tests']['icarus']} + {row['tests']['verilator']}"
+        for row in figures["rows"]
     )
+    return f"{total:,} cocotb tests passed on Icarus and Verilator, none failed: {benches}.\n"
 
 
 def proofs(figures: dict[str, Any]) -> str:
-    """How many properties are proved, and which are not; :func:`sentences` lists them all."""
+    """How many properties are proved, and which are not."""
     rows = figures["properties"]
     proved = [row for row in rows if row["proved"] and row["caught"]]
     text = f"{len(proved)} properties are proved, each with its broken variant caught.\n"
@@ -146,22 +127,25 @@ def mutation(figures: dict[str, Any]) -> str:
 
 
 def drawn(figures: dict[str, Any]) -> str:
-    """The same of mutants drawn by other seeds."""
+    """The same of mutants drawn by other seeds, all seeds of a module together."""
+    modules: dict[str, list[dict[str, Any]]] = {}
+    for row in figures["rows"]:
+        modules.setdefault(row["module"], []).append(row)
     rows = [
         (
-            f"`{row['module']}`",
-            str(row["seed"]),
-            str(row["mutants"]),
-            str(row["killed"]),
-            str(len(row["equivalent"])),
-            str(len(row["survivors"])),
+            f"`{module}`",
+            str(len(group)),
+            str(sum(row["mutants"] for row in group)),
+            str(sum(row["killed"] for row in group)),
+            str(sum(len(row["equivalent"]) for row in group)),
+            str(sum(len(row["survivors"]) for row in group)),
         )
-        for row in figures["rows"]
+        for module, group in modules.items()
     ]
     total = sum(row["mutants"] for row in figures["rows"])
     return (
         f"**{100 * figures['score']:.1f} %** of the real faults among {total} mutants noticed.\n\n"
-        + table("| module | seed | mutants | noticed | proved equivalent | survived |", rows)
+        + table("| module | seeds | mutants | noticed | proved equivalent | survived |", rows)
     )
 
 
@@ -180,18 +164,17 @@ def faults(figures: dict[str, Any]) -> str:
 
 def coverage(figures: dict[str, Any]) -> str:
     """Points reached by kind, and how many were not or cannot be."""
-    rows = [
-        (row["kind"], str(row["points"]), f"{100 * row['reached'] / max(1, row['points']):.2f} %")
+    reached = ", ".join(
+        f"{row['kind']} {100 * row['reached'] / max(1, row['points']):.2f} % of {row['points']:,}"
         for row in figures["rows"]
-    ]
+    )
     # Every operand of an expression is a separate point: the page lists points by the line.
     places = Counter[str]()
     for signal, count in figures["missed"].items():
         places[" ".join(signal.split()[:2])] += count
-    text = table("| what | points | reached |", rows)
     total = sum(sum(signals.values()) for signals in figures["excluded"].values())
-    text += f"\nThat is of what can be reached; {total:,} points cannot."
-    return text + (f" Not reached: {sum(places.values()):,} points of {len(places)} lines.\n")
+    text = f"Reached: {reached} points. {total:,} others cannot be reached."
+    return text + (f" Missed: {sum(places.values()):,} points of {len(places)} lines.\n")
 
 
 def timing(figures: dict[str, Any]) -> str:

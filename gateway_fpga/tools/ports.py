@@ -18,11 +18,6 @@ MODULES = (
     "outcry_card",
     "outcry_gateway",
     "outcry_udp_parser",
-    "outcry_ingress",
-    "outcry_frame_fifo",
-    "outcry_time_over",
-    "outcry_arbiter",
-    "outcry_timestamp",
 )
 AXI_LITE = "s_axil_"
 AXI_LITE_ROW = ("`32`", "The registers: addresses of 12 bits, `awprot` and `arprot` unused.")
@@ -79,8 +74,24 @@ def markdown() -> str:
             parts.append(f"\n### {module}\n\nAs of `{first}`: {names}.\n\n")
         else:
             parts.append(f"\n### {module}\n\n")
-        parts.append(table("| name | | width or default | |", cells))
+        parts.append(table("| name | | width or default | |", _joined(cells)))
     return "".join(parts)
+
+
+def _joined(cells: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The rows, those of one kind that no comment explains in one."""
+    rows: list[tuple[str, ...]] = []
+    at: dict[str, int] = {}
+    for name, kind, width, meaning in cells:
+        if meaning or kind.startswith("stream"):
+            rows.append((name, kind, width, meaning))
+        elif kind in at:
+            names, _, widths, _ = rows[at[kind]]
+            rows[at[kind]] = (f"{names}, {name}", kind, f"{widths}, {width}", "")
+        else:
+            at[kind] = len(rows)
+            rows.append((name, kind, width, meaning))
+    return rows
 
 
 def cells_of(module: str) -> list[tuple[str, ...]]:

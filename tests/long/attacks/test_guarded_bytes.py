@@ -14,7 +14,7 @@ from tests.support.adversary import guard_fuzz
 @pytest.mark.promise(
     "No kernel reads or writes a byte beyond its input, placed before a page that faults: "
     "SoupBinTCP, OUCH 4.2 and 5.0, FIX, packets plain and authenticated, MoldUDP64, ITCH",
-    group="bytes",
+    group="sessions",
 )
 @pytest.mark.long
 def test_no_kernel_reads_beyond_a_hundred_thousand_inputs(tmp_path: Path) -> None:

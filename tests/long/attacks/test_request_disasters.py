@@ -55,7 +55,8 @@ def drawn(rng, number, money, added):
 
 
 @pytest.mark.promise(
-    "A request of an operator is done once by its reference, wherever the machine is gone",
+    "A deposit, a withdrawal and any request of an operator is done once by its reference, "
+    "wherever the machine is gone",
     group="venue",
 )
 @pytest.mark.parametrize("seed", range(2))
@@ -202,7 +203,8 @@ def answered(floor, request):
 
 
 @pytest.mark.promise(
-    "A deposit or withdrawal in steps moves its money once, wherever the machine is gone",
+    "A deposit, a withdrawal and any request of an operator is done once by its reference, "
+    "wherever the machine is gone",
     group="venue",
 )
 def test_every_movement_moves_once(tmp_path, monkeypatch):

@@ -11,8 +11,8 @@ COUNT, RATE = 1_000, 10
 
 
 @pytest.mark.promise(
-    "A thousand withdrawals of one run are paid once each, in ten transactions, for a fee within "
-    "5 % of the node's rate",
+    "A thousand withdrawals of one run are paid once each, in ten transactions, for a fee "
+    "within 5 % of the node's rate. Where a node takes no replacement, a child pays for both",
     group="custody",
 )
 def test_a_thousand_withdrawals_are_paid_once_each(tmp_path):

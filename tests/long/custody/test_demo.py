@@ -9,8 +9,8 @@ from tests.support.processes import OUTCRY
 
 
 @pytest.mark.promise(
-    "A deposit, a trade and a withdrawal go through a real node, venue, signers and modules, and "
-    "an outsider checks offline that the reserves cover what is owed",
+    "An outsider checks offline, or on an EVM chain by a node of its own, that hot and cold "
+    "wallets have what is owed. No changed proof, other contract or other owners pass",
     group="custody",
 )
 def test_the_demo_runs_from_a_deposit_to_the_outsiders_check(tmp_path):

@@ -7,13 +7,15 @@ from tests.support.order_entry.shm_storms import WRITES, kills_done, run, writes
 
 
 @pytest.mark.promise(
-    "After the death of either side a session over shared memory continues by number, "
-    "without losing or repeating a request or a reply",
+    "A session over shared memory is for processes of its user and group that know its key. "
+    "It continues by number after the death of either side, and ends by name, harming no "
+    "other, for what is written against the rules",
     group="venue",
 )
 @pytest.mark.promise(
-    "What a participant over shared memory writes against the rules ends its session by name, "
-    "and harms no other",
+    "A session over shared memory is for processes of its user and group that know its key. "
+    "It continues by number after the death of either side, and ends by name, harming no "
+    "other, for what is written against the rules",
     group="venue",
 )
 @pytest.mark.long

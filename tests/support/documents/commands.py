@@ -110,11 +110,11 @@ def lines_of(listed: list[tuple[str, str]]) -> dict[str, str]:
 
 
 def tables() -> str:
-    """A table for each section."""
-    lines = []
+    """One table, with a row before each section."""
+    lines = ["| command | what it does | page |", "|---|---|---|"]
     context = click.Context(main)
     for section, names in COMMANDS.items():
-        lines += [f"### {section}", "", "| command | what it does | page |", "|---|---|---|"]
+        lines.append(f"| **{section}** | | |")
         for name in names:
             command = main.get_command(context, name)
             assert command, name
@@ -125,7 +125,7 @@ def tables() -> str:
                 assert heading, document
                 title = heading[1].partition(": ")[0]
                 lines.append(f"| `outcry {path}` | {text} | [{title}]({page}) |")
-        lines.append("")
+    lines.append("")
     return "\n".join(lines)
 
 

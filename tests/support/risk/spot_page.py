@@ -23,7 +23,9 @@ VENUE_PAGE = (ROOT / "docs" / "venue.md").read_text()
 PAGE = Path(__file__).with_name("spot_examples.md").read_text()
 EXAMPLES = re.findall(r"```spot\n(.*?)```", PAGE, re.DOTALL)
 SECTION = VENUE_PAGE[VENUE_PAGE.index("\n## Spot\n") :]
-TABLES = re.search(r"```toml\n(.*?)```", SECTION, re.DOTALL).group(1)
+TABLES = "".join(
+    re.search(r"```toml\n(.*?)```", text, re.DOTALL).group(1) for text in (SECTION, PAGE)
+)
 HEAD = """
 [venue]
 name = "SPOT"

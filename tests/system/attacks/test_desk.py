@@ -91,7 +91,7 @@ def served(tmp_path: Path, operations: Operations) -> Iterator[Served]:
     assert not (tmp_path / NAME).exists()
 
 
-@pytest.mark.promise("At the desk logins wait for every other request", group="shares")
+@pytest.mark.promise("At the desk logins wait for every other request", group="capacity")
 def test_logins_wait_for_whatever_else_is_asked(tmp_path: Path) -> None:
     """A password takes a tenth of a second in the venue's own loop: of seven logins one is done in
     a turn, behind every other request."""
@@ -142,8 +142,8 @@ REQUESTS = st.fixed_dictionaries(
 
 
 @pytest.mark.promise(
-    "The venue continues whatever the desk's socket receives; silent connections are "
-    "closed to make room",
+    "The desk hears its own user alone, and a client asks only the desk of its user or root. "
+    "The venue continues whatever the desk's socket receives",
     group="venue",
 )
 @given(desk_request=REQUESTS)
@@ -173,8 +173,8 @@ def test_any_request_is_done_or_refused_in_words(
 
 
 @pytest.mark.promise(
-    "The venue continues whatever the desk's socket receives; silent connections are "
-    "closed to make room",
+    "The desk hears its own user alone, and a client asks only the desk of its user or root. "
+    "The venue continues whatever the desk's socket receives",
     group="venue",
 )
 @pytest.mark.parametrize(
@@ -196,8 +196,8 @@ def test_what_is_no_request_is_refused(served: Served, data: bytes) -> None:
 
 
 @pytest.mark.promise(
-    "The venue continues whatever the desk's socket receives; silent connections are "
-    "closed to make room",
+    "The desk hears its own user alone, and a client asks only the desk of its user or root. "
+    "The venue continues whatever the desk's socket receives",
     group="venue",
 )
 def test_noise_and_what_never_ends_harm_nobody(served: Served) -> None:
@@ -217,8 +217,9 @@ def test_noise_and_what_never_ends_harm_nobody(served: Served) -> None:
 
 
 @pytest.mark.promise(
-    "Whatever the operator's desk is asked, of every kind of request that it knows, is worked out "
-    "or refused in words. What fails is answered, and reported in one line a minute",
+    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
+    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
+    "refused in words. None fails or writes a traceback",
     group="doors",
 )
 def test_a_request_that_fails_is_answered_and_reported_once(tmp_path: Path) -> None:
@@ -237,7 +238,11 @@ def test_a_request_that_fails_is_answered_and_reported_once(tmp_path: Path) -> N
     served.desk.close()
 
 
-@pytest.mark.promise("The desk ignores other users of the host", group="venue")
+@pytest.mark.promise(
+    "The desk hears its own user alone, and a client asks only the desk of its user or root. "
+    "The venue continues whatever the desk's socket receives",
+    group="venue",
+)
 @as_root
 def test_another_user_is_not_heard(served: Served) -> None:
     """The socket is its owner's, also in a folder that all can enter."""

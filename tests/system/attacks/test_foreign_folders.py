@@ -58,7 +58,7 @@ class Pwned:
 @pytest.mark.promise(
     "Compiled code is loaded only from a folder that belongs to the user alone; "
     "without one, nothing is cached",
-    group="caches",
+    group="secrets",
 )
 @as_root
 def test_a_cache_that_another_user_made_first_is_not_loaded(shared: Path, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_folder_asked_for_that_is_not_ours_is_named(shared: Path) -> None:
 @pytest.mark.promise(
     "Compiled code is loaded only from a folder that belongs to the user alone; "
     "without one, nothing is cached",
-    group="caches",
+    group="secrets",
 )
 @as_root
 @pytest.mark.parametrize("way", ["owner", "link", "writable", "above", "file"])

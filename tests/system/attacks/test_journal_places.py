@@ -80,8 +80,9 @@ def test_a_journal_whose_making_was_cut_short_can_be_begun_anew(tmp_path: Path) 
 
 
 @pytest.mark.promise(
-    "What a run from the network acknowledged is kept, with or without `--journal`, "
-    "and can be resumed",
+    "What was acknowledged survives SIGKILL of the whole pipeline at any moment and a power "
+    "cut with any subset of unsynced sectors, in a run from the network also without "
+    "`--journal`",
     group="files",
 )
 def test_what_a_network_run_acknowledged_is_kept_and_can_be_resumed(tmp_path: Path) -> None:

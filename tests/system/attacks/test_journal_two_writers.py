@@ -11,7 +11,12 @@ from tests.support.processes import OUTCRY, find_pipeline
 from tests.support.waiting import BOUND_S
 
 
-@pytest.mark.promise("Removing the file `lock` lets no second writer in", group="files")
+@pytest.mark.promise(
+    "One writer: a second pipeline is kept out of each directory of a journal in use, also "
+    "when the file `lock` is removed. A superseded writer, or one whose directory is removed,"
+    " moved, replaced or cut, acknowledges nothing more",
+    group="files",
+)
 def test_a_second_resume_is_refused_when_the_lock_file_is_removed(tmp_path):
     """The pipeline goes on alone, and its journal is sound."""
     journal = tmp_path / "j"

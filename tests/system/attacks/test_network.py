@@ -186,8 +186,9 @@ def operators() -> np.ndarray:
 
 @pytest.mark.smoke
 @pytest.mark.promise(
-    "No network speaks as the exchange operator (participant 0): such records are "
-    "left out and counted",
+    "No network speaks as the exchange operator (participant 0): such records are left out "
+    "and counted. One that names an order id allocated by the venue is rejected with "
+    "`NOT_OWNER`",
     group="network",
 )
 def test_nobody_on_the_network_is_the_exchange_operator(tmp_path: Path) -> None:
@@ -212,8 +213,9 @@ def test_nobody_on_the_network_is_the_exchange_operator(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise(
-    "A jump of more than 2^20 sequence numbers is rejected; after a smaller forged one "
-    "the sender's own packets are still accepted",
+    "A jump of more than 2^20 sequence numbers is rejected; no sender is forgotten: with "
+    "3,072 known, further ones are rejected. Epochs of one session take no other session's "
+    "place",
     group="network",
 )
 def test_a_forged_sequence_does_not_silence_its_sender(tmp_path: Path) -> None:
@@ -243,7 +245,9 @@ def test_a_forged_sequence_does_not_silence_its_sender(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise(
-    "No sender is forgotten: with 3,072 known, further ones are rejected",
+    "A jump of more than 2^20 sequence numbers is rejected; no sender is forgotten: with "
+    "3,072 known, further ones are rejected. Epochs of one session take no other session's "
+    "place",
     group="network",
 )
 def test_a_flood_of_senders_reopens_no_past() -> None:

@@ -39,8 +39,9 @@ def ours(tmp_path: Path) -> Path:
 
 
 @pytest.mark.promise(
-    "A journal and a venue's files are written only where no other user may write: not in"
-    " another user's directory, nor in one that others can write to",
+    "What is written is its owner's alone, in directories where no other user may write, "
+    "follows no other user's link, and is whole or not there. Each unit sets UMask, LimitCORE"
+    " and SystemCallFilter",
     group="files",
 )
 @as_root
@@ -67,8 +68,9 @@ def test_a_journal_is_not_kept_where_others_may_write(shared: Path, way: str) ->
 
 
 @pytest.mark.promise(
-    "A journal and a venue's files are written only where no other user may write: not in"
-    " another user's directory, nor in one that others can write to",
+    "What is written is its owner's alone, in directories where no other user may write, "
+    "follows no other user's link, and is whole or not there. Each unit sets UMask, LimitCORE"
+    " and SystemCallFilter",
     group="files",
 )
 @as_root
@@ -92,8 +94,9 @@ def test_a_venue_writes_nothing_where_others_may(shared: Path, ours: Path, what:
 
 
 @pytest.mark.promise(
-    "A journal and a venue's files are written only where no other user may write: not in"
-    " another user's directory, nor in one that others can write to",
+    "What is written is its owner's alone, in directories where no other user may write, "
+    "follows no other user's link, and is whole or not there. Each unit sets UMask, LimitCORE"
+    " and SystemCallFilter",
     group="files",
 )
 @as_root
@@ -108,8 +111,8 @@ def test_a_log_goes_to_a_folder_of_ours(shared: Path, ours: Path) -> None:
 
 
 @pytest.mark.promise(
-    "A request to the desk, which may hold an operator's password, is sent only to the "
-    "requesting user's venue or root's",
+    "The desk hears its own user alone, and a client asks only the desk of its user or root. "
+    "The venue continues whatever the desk's socket receives",
     group="venue",
 )
 @as_root
@@ -146,7 +149,9 @@ def test_a_password_is_told_to_nobody_elses_desk(shared: Path) -> None:
 
 
 @pytest.mark.promise(
-    "An export, report or table follows no other user's link, and is whole or not there",
+    "What is written is its owner's alone, in directories where no other user may write, "
+    "follows no other user's link, and is whole or not there. Each unit sets UMask, LimitCORE"
+    " and SystemCallFilter",
     group="files",
 )
 @as_root

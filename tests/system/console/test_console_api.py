@@ -57,8 +57,9 @@ ACTS = (
 
 
 @pytest.mark.promise(
-    "V4.1.1 to V4.1.5, V4.2.1, V4.3.1 (access): decided by the server and again by the "
-    "desk, from roles; nothing without a login; surveillance cases only for supervisors",
+    "V3.7.1, V4.1.1 to V4.3.1 (access): decided by the server and again by the desk, from "
+    "roles; nothing without a login; surveillance cases only for supervisors. What opens or "
+    "widens takes the password again",
     group="console",
 )
 @pytest.mark.promise(
@@ -104,13 +105,15 @@ def test_whoever_may_look_sees_what_the_venue_says(floor, anna):
 
 
 @pytest.mark.promise(
-    "V5.2, V5.3 (injection): texts become text nodes, never markup, and the policy "
-    "forbids scripts and styles in the page",
+    "V5.2, V5.3, V8.2.1, V14.4, V14.5 (injection, headers): texts become text nodes, never "
+    "markup. Nothing of the API is cached; policy, nosniff, no frames, no referrer; one name "
+    "by which it is asked",
     group="console",
 )
 @pytest.mark.promise(
-    "V8.2.1, V14.4.1 to V14.4.7, V14.5.1 to V14.5.3 (headers): nothing of the API is "
-    "cached; policy, nosniff, no frames, no referrer; one name by which it is asked",
+    "V5.2, V5.3, V8.2.1, V14.4, V14.5 (injection, headers): texts become text nodes, never "
+    "markup. Nothing of the API is cached; policy, nosniff, no frames, no referrer; one name "
+    "by which it is asked",
     group="console",
 )
 def test_every_answer_has_its_security_headers(floor, anna):
@@ -130,13 +133,17 @@ def test_every_answer_has_its_security_headers(floor, anna):
 
 
 @pytest.mark.promise(
-    "V3.1.1, V3.2.1 to V3.2.3, V3.4.1 to V3.4.5 (sessions): each login gets a new token. It is in"
-    " a cookie that scripts and other sites do not get, `Secure` with TLS, never in an address",
+    "V3.1.1 to V3.4.5 (sessions): each login gets a new token, in a cookie that scripts and "
+    "other sites do not get, `Secure` with TLS, never in an address. A session ends by a "
+    "logout, half an hour after it was last heard of, and after twelve hours; an open page is"
+    " closed then",
     group="console",
 )
 @pytest.mark.promise(
-    "V3.3.1, V3.3.2: a session ends by a logout, half an hour after it was last heard"
-    " of, and after twelve hours; an open page is closed then",
+    "V3.1.1 to V3.4.5 (sessions): each login gets a new token, in a cookie that scripts and "
+    "other sites do not get, `Secure` with TLS, never in an address. A session ends by a "
+    "logout, half an hour after it was last heard of, and after twelve hours; an open page is"
+    " closed then",
     group="console",
 )
 def test_a_cookie_is_for_the_server_alone_and_ends_with_the_session(floor):
@@ -177,8 +184,9 @@ def test_a_header_does_not_say_where_a_request_comes_from(floor, anna):
     group="console",
 )
 @pytest.mark.promise(
-    "V8.2.1, V14.4.1 to V14.4.7, V14.5.1 to V14.5.3 (headers): nothing of the API is "
-    "cached; policy, nosniff, no frames, no referrer; one name by which it is asked",
+    "V5.2, V5.3, V8.2.1, V14.4, V14.5 (injection, headers): texts become text nodes, never "
+    "markup. Nothing of the API is cached; policy, nosniff, no frames, no referrer; one name "
+    "by which it is asked",
     group="console",
 )
 def test_pages_of_others_do_nothing_in_an_operators_name(floor, anna):
@@ -201,8 +209,9 @@ def test_pages_of_others_do_nothing_in_an_operators_name(floor, anna):
 
 @pytest.mark.smoke
 @pytest.mark.promise(
-    "V4.1.1 to V4.1.5, V4.2.1, V4.3.1 (access): decided by the server and again by the "
-    "desk, from roles; nothing without a login; surveillance cases only for supervisors",
+    "V3.7.1, V4.1.1 to V4.3.1 (access): decided by the server and again by the desk, from "
+    "roles; nothing without a login; surveillance cases only for supervisors. What opens or "
+    "widens takes the password again",
     group="console",
 )
 def test_a_viewer_looks_and_does_nothing(floor):
@@ -277,7 +286,9 @@ def test_sessions_are_disconnected_and_disabled(floor, anna):
 
 
 @pytest.mark.promise(
-    "V3.7.1: what opens or widens takes the password again",
+    "V3.7.1, V4.1.1 to V4.3.1 (access): decided by the server and again by the desk, from "
+    "roles; nothing without a login; surveillance cases only for supervisors. What opens or "
+    "widens takes the password again",
     group="console",
 )
 def test_a_limit_is_tightened_by_one_and_widened_by_two(floor, anna):
@@ -369,7 +380,9 @@ def test_a_rehearsal_takes_every_step_and_closes_nothing(floor, anna):
 
 
 @pytest.mark.promise(
-    "V3.7.1: what opens or widens takes the password again",
+    "V3.7.1, V4.1.1 to V4.3.1 (access): decided by the server and again by the desk, from "
+    "roles; nothing without a login; surveillance cases only for supervisors. What opens or "
+    "widens takes the password again",
     group="console",
 )
 @pytest.mark.promise(
@@ -401,8 +414,10 @@ def test_the_red_button_closes_and_two_open_again(floor, anna):
 
 
 @pytest.mark.promise(
-    "V3.3.1, V3.3.2: a session ends by a logout, half an hour after it was last heard"
-    " of, and after twelve hours; an open page is closed then",
+    "V3.1.1 to V3.4.5 (sessions): each login gets a new token, in a cookie that scripts and "
+    "other sites do not get, `Secure` with TLS, never in an address. A session ends by a "
+    "logout, half an hour after it was last heard of, and after twelve hours; an open page is"
+    " closed then",
     group="console",
 )
 def test_what_is_live_comes_as_often_as_it_is_asked_for(floor, anna):
@@ -420,8 +435,9 @@ def test_what_is_live_comes_as_often_as_it_is_asked_for(floor, anna):
 
 
 @pytest.mark.promise(
-    "V5.5, V13.2: what a WebSocket says is JSON of a few fields; anything else ends "
-    "that connection alone",
+    "V5.1.1 to V5.5, V13.1.3, V13.2 (input): requests are of a schema, with no other field, "
+    "method or size; never a 500. What a WebSocket says is JSON of a few fields; anything "
+    "else ends that connection alone",
     group="console",
 )
 @pytest.mark.parametrize("wish", ['{"every_ms": 1}', "[]", "x", '{"symbol": 7}', "[" * 3_000])
@@ -435,7 +451,8 @@ def test_what_no_page_says_ends_its_connection_alone(floor, anna, wish):
 
 
 @pytest.mark.promise(
-    "V2.7, V2.8.1 (one-time codes): RFC 6238, valid for their time, taken once",
+    "V2.7, V2.8.1 (one-time codes): RFC 6238, valid for their time, taken once, also over "
+    "restarts. A wrong one does not confirm the password",
     group="console",
 )
 def test_an_operator_with_a_secret_needs_its_code_once(floor):
@@ -450,8 +467,9 @@ def test_an_operator_with_a_secret_needs_its_code_once(floor):
 
 
 @pytest.mark.promise(
-    "V2.2.1 (anti-automation): after `failures_before_lock` failures an address waits `lock_s`; a "
-    "name waits at every address after 100, so that no stranger's address alone locks it out",
+    "V2.2.1, V2.5 (anti-automation): after `failures_before_lock` failures an address waits "
+    "`lock_s`; a name waits at every address after 100. The answer does not reveal whether a "
+    "name is known",
     group="console",
 )
 def test_logins_that_fail_wait_and_nobody_else_does(floor):
@@ -494,7 +512,7 @@ def test_connections_without_a_login_keep_no_one_out(floor):
 
 @pytest.mark.promise(
     "One name's connections to a page, and those without a login, take no place of another's",
-    group="shares",
+    group="capacity",
 )
 def test_one_name_has_so_many_connections_and_its_own_oldest_goes(floor):
     """Of 200 that one viewer keeps open the oldest are closed, also while its page is in use."""
@@ -565,7 +583,7 @@ def test_the_desk_does_without_the_page_and_the_page_without_the_venue(floor):
     "One owner that takes all it can of a resource (connections, hashing, pages, subscriptions, "
     "snapshots, the stream, retransmission, shared-memory logins, the portal) keeps no other and "
     "no operator out",
-    group="shares",
+    group="capacity",
 )
 @pytest.mark.promise("V9.1.1: beyond this host with TLS alone", group="console")
 def test_over_tls_the_cookie_is_secure_and_the_browser_is_told_to_stay(floor, tmp_path):
@@ -634,8 +652,9 @@ def test_no_secret_is_in_logs_pages_journal_or_process_list(floor, anna):
 
 
 @pytest.mark.promise(
-    "V4.1.1 to V4.1.5, V4.2.1, V4.3.1 (access): decided by the server and again by the "
-    "desk, from roles; nothing without a login; surveillance cases only for supervisors",
+    "V3.7.1, V4.1.1 to V4.3.1 (access): decided by the server and again by the desk, from "
+    "roles; nothing without a login; surveillance cases only for supervisors. What opens or "
+    "widens takes the password again",
     group="console",
 )
 def test_cases_are_shown_to_supervisors_alone(floor, anna):

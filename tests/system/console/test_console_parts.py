@@ -11,8 +11,9 @@ accounts = shared.accounts
 
 
 @pytest.mark.promise(
-    "V2.2.1 (anti-automation): after `failures_before_lock` failures an address waits `lock_s`; a "
-    "name waits at every address after 100, so that no stranger's address alone locks it out",
+    "V2.2.1, V2.5 (anti-automation): after `failures_before_lock` failures an address waits "
+    "`lock_s`; a name waits at every address after 100. The answer does not reveal whether a "
+    "name is known",
     group="console",
 )
 def test_failures_lock_an_address_and_only_many_lock_a_name_everywhere(accounts):

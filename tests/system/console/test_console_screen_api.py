@@ -406,8 +406,8 @@ def test_rules_tell_the_page_mail_and_a_webhook_once(screen, receivers, request)
 
 
 @pytest.mark.promise(
-    "V2.2.1 (anti-automation): as on the console; the answer does not reveal whether a "
-    "name is known",
+    "V2.2.1, V3.3, V3.4, V4.2.2, V13.2.3 (anti-automation, sessions, forgery): as on the "
+    "console, with a separate cookie",
     group="screen",
 )
 def test_logins_that_fail_wait(screen):
@@ -429,7 +429,8 @@ def test_logins_that_fail_wait(screen):
 
 
 @pytest.mark.promise(
-    "V3.3, V3.4, V4.2.2, V13.2.3 (sessions, forgery): as on the console, with a separate cookie",
+    "V2.2.1, V3.3, V3.4, V4.2.2, V13.2.3 (anti-automation, sessions, forgery): as on the "
+    "console, with a separate cookie",
     group="screen",
 )
 def test_a_cookie_is_for_the_server_alone_and_an_open_page_ends_with_it(screen, traders):

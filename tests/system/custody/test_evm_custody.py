@@ -57,8 +57,9 @@ def transfer(to: bytes, amount: int) -> bytes:
 
 
 @pytest.mark.promise(
-    "On an EVM chain a deposit is credited once, swept into the wallet and paid out once, also "
-    "with a kill at any call",
+    "A deposit is credited once, when its amount has the confirmations it needs and the "
+    "second node of the chain has its block, also on a full disk and with a kill at any call."
+    " An undone block reverses it",
     group="custody",
 )
 def test_deposit_sweep_and_withdrawal(floor: EvmFloor) -> None:
@@ -377,8 +378,9 @@ def everything(floor: EvmFloor) -> None:
 
 
 @pytest.mark.promise(
-    "On an EVM chain a deposit is credited once, swept into the wallet and paid out once, also "
-    "with a kill at any call",
+    "A deposit is credited once, when its amount has the confirmations it needs and the "
+    "second node of the chain has its block, also on a full disk and with a kill at any call."
+    " An undone block reverses it",
     group="custody",
 )
 @pytest.mark.parametrize("after", [False, True])
@@ -432,7 +434,8 @@ def kill(chain: Anvil, tmp_path: Path, after: bool, every: int) -> None:
 
 
 @pytest.mark.promise(
-    "A stolen builder, signer, gas key or database moves nothing out of an EVM wallet",
+    "A thief of one part (builder, payer, gas key, database, one signer or attestor) moves "
+    "nothing. What custody did not ask for stops all withdrawals within one block",
     group="custody",
 )
 def test_a_stolen_builder_moves_nothing(floor: EvmFloor) -> None:

@@ -40,8 +40,9 @@ def are_whole(floor: EvmFloor) -> bool:
 
 
 @pytest.mark.promise(
-    "On an EVM chain, too, what the hot vault has too much goes to the cold one. A refill that "
-    "two shares sign comes back as the venue's own money. Records and chain agree to the unit",
+    "Two of three shares, offline, refill hot wallets and vaults, and recover all funds after"
+    " the loss of every online key. Other shares, another fee or another secret's inputs are "
+    "refused",
     group="custody",
 )
 def test_coins_go_to_the_cold_vault_and_come_back_by_two_shares(

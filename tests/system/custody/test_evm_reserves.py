@@ -51,8 +51,8 @@ class Owners:
 
 
 @pytest.mark.promise(
-    "An outsider's node shows that the vaults of an EVM chain, the cold one too, have what two of "
-    "their owners have signed. No change to a proof, no other contract and no other owners pass",
+    "An outsider checks offline, or on an EVM chain by a node of its own, that hot and cold "
+    "wallets have what is owed. No changed proof, other contract or other owners pass",
     group="custody",
 )
 def test_reserves_of_both_vaults_hold_and_no_change_to_them_does(

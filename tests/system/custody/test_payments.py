@@ -101,8 +101,8 @@ def test_a_transaction_whose_change_is_spent_is_not_replaced(desk):
 
 
 @pytest.mark.promise(
-    "Where a node takes no replacement, a child that spends the change of a payment that waits "
-    "pays for both, and the payment is made once",
+    "A thousand withdrawals of one run are paid once each, in ten transactions, for a fee "
+    "within 5 % of the node's rate. Where a node takes no replacement, a child pays for both",
     group="custody",
 )
 def test_a_child_pays_for_a_payment_that_the_node_does_not_replace(desk, monkeypatch):

@@ -168,8 +168,8 @@ def test_a_proof_of_reserves_holds_and_no_change_to_it_does(desk):
 
 
 @pytest.mark.promise(
-    "Signers are processes with a PIN from a descriptor; while one is away nothing is paid, and "
-    "when it is back everything is, once",
+    "Signers are processes with a PIN from a descriptor. While one is away nothing is paid "
+    "and no address is lost to the others; when it is back everything is done, once",
     group="custody",
 )
 def test_signers_are_processes_and_what_waits_for_one_is_paid_once(desk):

@@ -31,8 +31,9 @@ def anna(custody):
 
 
 @pytest.mark.promise(
-    "A user's deposit goes to an address of that user alone, is shown with its confirmations from "
-    "its first sight on, and is credited once",
+    "At the page a deposit to a user's own address is shown from its first sight to its "
+    "credit, once. A withdrawal goes only to an address that its owner confirmed and whose "
+    "wait is over, is paid once and shown to its end",
     group="custody",
 )
 def test_a_deposit_is_shown_from_its_first_sight_and_credited_once(custody, anna):
@@ -72,8 +73,9 @@ def test_a_deposit_is_shown_from_its_first_sight_and_credited_once(custody, anna
 
 
 @pytest.mark.promise(
-    "A withdrawal on a chain goes only to an address that its owner confirmed and whose wait is "
-    "over. It is paid once; page, API and notices show its transaction",
+    "At the page a deposit to a user's own address is shown from its first sight to its "
+    "credit, once. A withdrawal goes only to an address that its owner confirmed and whose "
+    "wait is over, is paid once and shown to its end",
     group="custody",
 )
 def test_a_withdrawal_goes_to_a_listed_address_and_is_paid_once(custody, anna):

@@ -44,8 +44,9 @@ def outcry(folder, *words, pin="", fails=False):
 
 
 @pytest.mark.promise(
-    "After the loss of every online key, two of the three shares recover hot and cold funds, by "
-    "three commands and files that are carried",
+    "Two of three shares, offline, refill hot wallets and vaults, and recover all funds after"
+    " the loss of every online key. Other shares, another fee or another secret's inputs are "
+    "refused",
     group="custody",
 )
 def test_two_shares_recover_everything_by_three_commands(tokens, tmp_path):

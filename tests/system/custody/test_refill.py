@@ -61,8 +61,9 @@ def test_what_the_hot_wallet_has_too_much_goes_to_the_cold_one(desk):
 
 
 @pytest.mark.promise(
-    "A refill is built online, signed offline with two shares, and recorded as the venue's own "
-    "money; other shares, another fee or another secret's inputs are refused",
+    "Two of three shares, offline, refill hot wallets and vaults, and recover all funds after"
+    " the loss of every online key. Other shares, another fee or another secret's inputs are "
+    "refused",
     group="custody",
 )
 def test_a_refill_comes_from_two_shares(desk):
@@ -91,8 +92,8 @@ def test_a_refill_comes_from_two_shares(desk):
 
 
 @pytest.mark.promise(
-    "The cold wallet's reserves are signed offline with two shares, and an outsider checks them "
-    "together with the hot wallet's by one command",
+    "An outsider checks offline, or on an EVM chain by a node of its own, that hot and cold "
+    "wallets have what is owed. No changed proof, other contract or other owners pass",
     group="custody",
 )
 def test_the_cold_wallet_is_in_the_proof_of_reserves(desk, tmp_path):

@@ -60,8 +60,8 @@ def genuine(desk, participant, units):
 
 
 @pytest.mark.promise(
-    "A stolen payer with its database moves nothing to a thief's address. No signer signs what the "
-    "core does not state, another destination, a second payment, or false change",
+    "A thief of one part (builder, payer, gas key, database, one signer or attestor) moves "
+    "nothing. What custody did not ask for stops all withdrawals within one block",
     group="custody",
 )
 def test_a_stolen_payer_moves_nothing(desk):
@@ -110,7 +110,9 @@ def test_a_stolen_payer_stays_within_the_limits_of_the_day(desk):
 
 @pytest.mark.smoke
 @pytest.mark.promise(
-    "One stolen signer moves nothing: a payment needs the signatures of two", group="custody"
+    "A thief of one part (builder, payer, gas key, database, one signer or attestor) moves "
+    "nothing. What custody did not ask for stops all withdrawals within one block",
+    group="custody",
 )
 def test_one_stolen_signer_moves_nothing(desk):
     thief = desk.outside()
@@ -139,8 +141,8 @@ def test_one_stolen_signer_moves_nothing(desk):
 
 
 @pytest.mark.promise(
-    "What a signer was asked to sign and custody did not ask for stops all withdrawals within one "
-    "block",
+    "A thief of one part (builder, payer, gas key, database, one signer or attestor) moves "
+    "nothing. What custody did not ask for stops all withdrawals within one block",
     group="custody",
 )
 def test_a_thief_with_one_signer_is_heard_of_within_one_block(desk):
@@ -194,8 +196,8 @@ def test_a_stolen_api_key_pays_only_old_addresses_of_its_owner(desk):
 
 
 @pytest.mark.promise(
-    "A database that an attacker has changed stops all withdrawals with the next block, and no "
-    "signer signs its withdrawals",
+    "A thief of one part (builder, payer, gas key, database, one signer or attestor) moves "
+    "nothing. What custody did not ask for stops all withdrawals within one block",
     group="custody",
 )
 def test_a_changed_database_moves_nothing_and_is_noticed_with_the_next_block(desk):

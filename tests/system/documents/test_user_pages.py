@@ -12,6 +12,7 @@ from tests.support.processes import free_port
 from tests.support.user_commands import (
     DOCS,
     PORT,
+    ROOT,
     commands,
     kill_whole_pipeline,
     listening,
@@ -21,6 +22,8 @@ from tests.support.user_commands import (
 
 clone = shared.clone
 clone_first = shared.clone_first
+STAGE = ROOT / "tests/support/pipeline/stage_example.md"
+LAYOUT = ROOT / "tests/support/wire/layout_example.md"
 
 
 def test_participants_trade_and_ask_what_became_of_their_orders(tmp_path: Path) -> None:
@@ -66,12 +69,10 @@ def test_operators_resume_after_a_kill_and_repair_a_damaged_block(tmp_path: Path
 def test_contributors_add_a_stage_from_the_page_alone(clone_first: Path, tmp_path: Path) -> None:
     """Its two files, as they stand there: inline, as processes, and killed, the stage sees every
     command once."""
-    files = re.findall(
-        r"`(\w+\.py)` (?:is the row's|adds the row)", (DOCS / "for-contributors.md").read_text()
-    )
+    assert f"../{STAGE.relative_to(ROOT)}" in (DOCS / "for-contributors.md").read_text()
+    files = re.findall(r"`(\w+\.py)` (?:is the row's|adds the row)", STAGE.read_text())
     assert files == ["tally.py", "try_tally.py"]
-    *stage, _ = python_blocks(DOCS / "for-contributors.md")
-    for name, block in zip(files, stage, strict=True):
+    for name, block in zip(files, python_blocks(STAGE), strict=True):
         (tmp_path / name).write_text(block)
     for _ in range(5):  # a busy machine may let a run of a second end before it is killed
         printed = run(f"{sys.executable} {files[1]}", tmp_path)
@@ -87,5 +88,5 @@ def test_contributors_add_a_stage_from_the_page_alone(clone_first: Path, tmp_pat
 
 
 def test_contributors_add_a_layout_from_the_page_alone(clone_first: Path, tmp_path: Path) -> None:
-    (tmp_path / "day.py").write_text(list(python_blocks(DOCS / "for-contributors.md"))[-1])
+    (tmp_path / "day.py").write_text(python_blocks(LAYOUT)[0])
     assert run(f"{sys.executable} day.py", tmp_path).split("\n")[0] == "[520, 500] [2, 1] 2"

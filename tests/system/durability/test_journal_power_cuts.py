@@ -6,7 +6,9 @@ from tests.support.journal.journal_power_cuts import cut_often
 
 
 @pytest.mark.promise(
-    "What was acknowledged survives a power cut with any subset of unsynced sectors",
+    "What was acknowledged survives SIGKILL of the whole pipeline at any moment and a power "
+    "cut with any subset of unsynced sectors, in a run from the network also without "
+    "`--journal`",
     group="files",
 )
 def test_two_hundred_power_cuts(tmp_path, orders):

@@ -113,7 +113,9 @@ def check_same(result: dict[str, Any], undisturbed: dict[str, Any], journal: Pat
 
 
 @pytest.mark.promise(
-    "What was acknowledged survives SIGKILL of the whole pipeline at any moment",
+    "What was acknowledged survives SIGKILL of the whole pipeline at any moment and a power "
+    "cut with any subset of unsynced sectors, in a run from the network also without "
+    "`--journal`",
     group="files",
 )
 @pytest.mark.parametrize(
@@ -308,7 +310,12 @@ def test_a_checkpoint_of_lost_commands_is_not_taken(
     check_same(result, undisturbed, journal)
 
 
-@pytest.mark.promise("Changed event hashes are found by replay", group="files")
+@pytest.mark.promise(
+    "Every flipped bit, a block changed together with its checksum, changed event hashes and "
+    "a cut end of the evidence are detected. `verify` calls no journal sound that cannot be "
+    "replayed",
+    group="files",
+)
 def test_a_changed_event_hash_is_found_by_replay(
     tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:

@@ -18,7 +18,8 @@ REQUESTS = (
 
 
 @pytest.mark.promise(
-    "A request of an operator is done once by its reference, wherever the machine is gone",
+    "A deposit, a withdrawal and any request of an operator is done once by its reference, "
+    "wherever the machine is gone",
     group="venue",
 )
 def test_a_request_is_done_once_wherever_the_machine_is_gone(tmp_path):

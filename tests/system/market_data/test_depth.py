@@ -161,8 +161,9 @@ def test_a_page_has_a_snapshot_then_increments_and_a_resync_when_it_asks():
 
 
 @pytest.mark.promise(
-    "Invalid requests to the pages' port are answered with an error and affect no other "
-    "client; a client that does not read costs no memory",
+    "The pages' port, the retransmission server and the snapshot port answer what can be "
+    "answered, at a limited rate for each client. Invalid requests affect no other client, "
+    "and a client that does not read costs no memory",
     group="venue",
 )
 @pytest.mark.parametrize(
@@ -196,8 +197,9 @@ def test_what_is_no_request_is_told_and_harms_nobody(text, words):
 
 
 @pytest.mark.promise(
-    "Invalid requests to the pages' port are answered with an error and affect no other "
-    "client; a client that does not read costs no memory",
+    "The pages' port, the retransmission server and the snapshot port answer what can be "
+    "answered, at a limited rate for each client. Invalid requests affect no other client, "
+    "and a client that does not read costs no memory",
     group="venue",
 )
 def test_who_does_not_read_is_told_what_stands_when_he_reads_and_costs_no_memory(monkeypatch):

@@ -83,7 +83,12 @@ def test_a_snapshot_and_what_follows_are_the_book(seed, listener):
         assert standing(joined) == standing(book)
 
 
-@pytest.mark.promise("The snapshot port sends nothing before a login", group="venue")
+@pytest.mark.promise(
+    "The pages' port, the retransmission server and the snapshot port answer what can be "
+    "answered, at a limited rate for each client. Invalid requests affect no other client, "
+    "and a client that does not read costs no memory",
+    group="venue",
+)
 @pytest.mark.parametrize(
     "payload", [b"\x00\x01R", b"\x00\x02LX", b"\xff\xff", b"\x00\x00", b"GET /"]
 )

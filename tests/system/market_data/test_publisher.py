@@ -147,8 +147,9 @@ def test_an_answer_is_one_packet_of_what_was_asked_for(serve, stream):
 
 
 @pytest.mark.promise(
-    "The retransmission server answers what can be answered, one packet a request, at a limited "
-    "rate for each client",
+    "The pages' port, the retransmission server and the snapshot port answer what can be "
+    "answered, at a limited rate for each client. Invalid requests affect no other client, "
+    "and a client that does not read costs no memory",
     group="venue",
 )
 @pytest.mark.parametrize(
@@ -172,8 +173,9 @@ def test_what_cannot_be_answered_is_not(serve, request_):
 
 
 @pytest.mark.promise(
-    "The retransmission server answers what can be answered, one packet a request, at a limited "
-    "rate for each client",
+    "The pages' port, the retransmission server and the snapshot port answer what can be "
+    "answered, at a limited rate for each client. Invalid requests affect no other client, "
+    "and a client that does not read costs no memory",
     group="venue",
 )
 def test_a_client_gets_so_many_packets_a_second_and_harms_no_other(serve):
@@ -196,7 +198,7 @@ def test_a_client_gets_so_many_packets_a_second_and_harms_no_other(serve):
     "One owner that takes all it can of a resource (connections, hashing, pages, subscriptions, "
     "snapshots, the stream, retransmission, shared-memory logins, the portal) keeps no other and "
     "no operator out",
-    group="shares",
+    group="capacity",
 )
 def test_ports_do_not_multiply_what_an_address_gets(serve):
     """Of 300 ports of one address as many requests are answered as of four; another address has

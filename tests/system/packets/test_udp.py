@@ -110,8 +110,9 @@ def test_only_what_surely_fits_is_taken(receiver: PacketDoor, client: socket.soc
 
 @pytest.mark.smoke
 @pytest.mark.promise(
-    "A packet that names an order id allocated by the venue (wire/order_ids.py) is "
-    "rejected with `NOT_OWNER`, and a session's order is found only by events of its participant",
+    "No network speaks as the exchange operator (participant 0): such records are left out "
+    "and counted. One that names an order id allocated by the venue is rejected with "
+    "`NOT_OWNER`",
     group="network",
 )
 def test_ids_that_the_venue_allocates_are_refused_and_answered(

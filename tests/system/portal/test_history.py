@@ -124,8 +124,8 @@ def rows(url, query):
 
 
 @pytest.mark.promise(
-    "The history's orders, fills, fees and trades are those of the journal's events, each once, "
-    "whatever interrupts the projector",
+    "Wallets, history, portfolios and statements are those of core, journal and ledger, to "
+    "the unit; a statement that does not agree with the books is not shown",
     group="portal",
 )
 def test_the_history_is_what_the_events_say(day, written):

@@ -187,7 +187,9 @@ def test_what_an_order_does_is_said_once(desk):
 
 
 @pytest.mark.promise(
-    "Every notification is delivered at least once with one id, whatever dies in between",
+    "Whatever process of the portal is killed, no order, transfer, request with an "
+    "Idempotency-Key, notification or message of a stream is lost or doubled. The other "
+    "processes serve meanwhile",
     group="portal",
 )
 def test_kills_of_the_notifier_lose_nothing(desk):
@@ -245,7 +247,9 @@ def test_a_mail_server_that_refuses_is_asked_again(desk):
 
 
 @pytest.mark.promise(
-    "A webhook that hangs, and a burst for one user, keep no other user's notifications waiting",
+    "V5.2.6, V12.6.1 (requests for users): webhooks and pushes reach no address inside, by no"
+    " name, redirection or second look-up. One that hangs, and a burst for one user, keep no "
+    "other user waiting",
     group="portal",
 )
 def test_a_hook_that_hangs_and_a_burst_keep_others_waiting_for_nothing(desk):
@@ -276,8 +280,9 @@ def test_a_hook_that_hangs_and_a_burst_keep_others_waiting_for_nothing(desk):
 
 
 @pytest.mark.promise(
-    "V5.2.6, V12.6.1 (requests for users): webhooks and pushes reach no address inside, by "
-    "no name, redirection or second look-up",
+    "V5.2.6, V12.6.1 (requests for users): webhooks and pushes reach no address inside, by no"
+    " name, redirection or second look-up. One that hangs, and a burst for one user, keep no "
+    "other user waiting",
     group="portal",
 )
 def test_a_redirect_to_this_machine_is_not_followed(desk):

@@ -25,8 +25,9 @@ async def posted(client, path, **body):
 
 
 @pytest.mark.promise(
-    "V2.1, V2.2 (accounts): a registration needs the mailed code and its password; a code is "
-    "used once, and ends after five tries or 15 minutes",
+    "V2.1, V2.2, V2.5 (registration, recovery): by a mailed code, which is used once and ends"
+    " after five tries or 15 minutes. Recovery ends every session; no question, no hint, no "
+    "default account",
     group="portal",
 )
 def test_a_registration_needs_the_mailed_code_and_its_password(people):
@@ -83,8 +84,8 @@ def test_a_code_expires_and_ends_after_some_tries(people):
 
 
 @pytest.mark.promise(
-    "V2.2.1, V3.1 (accounts): answers and statuses are the same for an address with and without an "
-    "account, and wrong attempts lock either",
+    "V2.2.1, V3.1 (accounts): answers, statuses and their times are the same for an address "
+    "with and without an account, and wrong attempts lock either",
     group="portal",
 )
 def test_strangers_do_not_learn_which_addresses_have_accounts(people):
@@ -180,8 +181,9 @@ def test_sessions_end_at_once(people):
 
 
 @pytest.mark.promise(
-    "V2.5 (recovery): by a code that is mailed, counts once and ends every session; no "
-    "question, no hint, no default account",
+    "V2.1, V2.2, V2.5 (registration, recovery): by a mailed code, which is used once and ends"
+    " after five tries or 15 minutes. Recovery ends every session; no question, no hint, no "
+    "default account",
     group="portal",
 )
 def test_a_forgotten_password_is_reset_by_mail(people):
@@ -202,8 +204,9 @@ def test_a_forgotten_password_is_reset_by_mail(people):
 
 
 @pytest.mark.promise(
-    "V2.8 (accounts): with an authenticator, password and code are both needed, for a login and "
-    "for what changes the account; a code is used once",
+    "V2.8 (authenticators): codes of RFC 6238, for their time, are used once, and are needed "
+    "with the password for a login and for what changes the account. Seeds are sealed with "
+    "the portal's key",
     group="portal",
 )
 def test_a_second_factor_is_needed_and_its_code_is_used_once(people):
@@ -293,8 +296,9 @@ def test_api_keys_are_shown_once_and_revoked_at_once(people):
 
 @pytest.mark.smoke
 @pytest.mark.promise(
-    "V4.2.1 (accounts): every endpoint that names an object refuses the object of another user as "
-    "one that does not exist; one that needs a login answers 401 without one",
+    "V4.2.1 (access): no request, whatever numbers and names it gives, reads, changes, "
+    "confirms or cancels what belongs to another user. A key without the permission withdraws"
+    " nothing",
     group="portal",
 )
 def test_no_endpoint_gives_one_user_the_objects_of_another(people):
@@ -561,12 +565,15 @@ TIMES = (
 
 
 @pytest.mark.promise(
-    "Whatever the account API is asked, with or without a login, is answered by a status below 500",
+    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
+    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
+    "refused in words. None fails or writes a traceback",
     group="doors",
 )
 @pytest.mark.promise(
-    "V5.1, V7.4.1, V13.2.2 (input): requests are of a schema, with no other field; whatever "
-    "is sent is answered below 500, with a code and nothing of the inside",
+    "V5.1, V7.4, V13.1.3, V13.2.2 (input, errors): requests are of a schema, with no other "
+    "field. Answers are those that the documents describe, with stable codes, below 500 "
+    "whatever is sent, and nothing of the inside",
     group="portal",
 )
 def test_no_request_makes_the_account_api_fail(people):

@@ -131,9 +131,9 @@ def day(browser, custody, tmp_path):
 
 
 @pytest.mark.promise(
-    "At the page a deposit is shown from its first sight to its credit. A large withdrawal goes to "
-    "an address after its wait, with both factors and the word of two people, and is shown to its "
-    "end",
+    "At the page a deposit to a user's own address is shown from its first sight to its "
+    "credit, once. A withdrawal goes only to an address that its owner confirmed and whose "
+    "wait is over, is paid once and shown to its end",
     group="custody",
 )
 def test_a_persons_day_with_litecoin(day, custody):
@@ -181,8 +181,9 @@ def test_a_persons_day_with_litecoin(day, custody):
 
 
 @pytest.mark.promise(
-    "A token on an EVM chain comes in and goes out by the same pages; a first small withdrawal "
-    "needs no person",
+    "At the page a deposit to a user's own address is shown from its first sight to its "
+    "credit, once. A withdrawal goes only to an address that its owner confirmed and whose "
+    "wait is over, is paid once and shown to its end",
     group="custody",
 )
 def test_a_persons_day_with_a_token(day, custody):

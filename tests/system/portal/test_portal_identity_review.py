@@ -63,13 +63,15 @@ def submitted(portal_venue):
 
 
 @pytest.mark.promise(
-    "Only a supervisor decides an identity, with a password and a reason. Papers are shown as they "
-    "were uploaded, and each decision is in the user's record",
+    "V4.3.1 (operators): a supervisor, named and with a password and a reason, decides an "
+    "identity in the console. Papers are shown as they were uploaded, and each decision is in"
+    " the user's record",
     group="portal",
 )
 @pytest.mark.promise(
-    "V4.3.1 (operators): decisions about people are made in the console, by named people "
-    "with a password",
+    "V4.3.1 (operators): a supervisor, named and with a password and a reason, decides an "
+    "identity in the console. Papers are shown as they were uploaded, and each decision is in"
+    " the user's record",
     group="portal",
 )
 def test_a_supervisor_decides_identities_in_the_console(portal_venue, console):

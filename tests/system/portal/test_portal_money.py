@@ -143,8 +143,9 @@ def test_what_is_no_withdrawal_is_refused_by_its_code(portal_venue, anna, native
 
 
 @pytest.mark.promise(
-    "V4.2.1 (money): no user sees, confirms or cancels the withdrawal of another, and a key "
-    "without the permission withdraws nothing",
+    "V4.2.1 (access): no request, whatever numbers and names it gives, reads, changes, "
+    "confirms or cancels what belongs to another user. A key without the permission withdraws"
+    " nothing",
     group="portal",
 )
 def test_money_is_its_owners(portal_venue, anna, native):

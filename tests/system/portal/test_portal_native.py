@@ -76,8 +76,9 @@ def test_orders_of_each_kind(two):
 
 
 @pytest.mark.promise(
-    "A request with an Idempotency-Key is done once, also when many send it at once or the portal "
-    "is killed. The key of an order is its client order id in the core",
+    "Whatever process of the portal is killed, no order, transfer, request with an "
+    "Idempotency-Key, notification or message of a stream is lost or doubled. The other "
+    "processes serve meanwhile",
     group="portal",
 )
 def test_an_order_is_entered_once_for_its_key(portal_venue, two):
@@ -127,7 +128,9 @@ def test_a_change_of_the_account_is_done_once_for_its_key(portal_venue, two):
 
 
 @pytest.mark.promise(
-    "V7.4.1, V13.2.2 (native API): refusals are problems with stable codes, of a published schema",
+    "V5.1, V7.4, V13.1.3, V13.2.2 (input, errors): requests are of a schema, with no other "
+    "field. Answers are those that the documents describe, with stable codes, below 500 "
+    "whatever is sent, and nothing of the inside",
     group="portal",
 )
 def test_refusals_are_problems_with_stable_codes(portal_venue, two):
@@ -288,8 +291,9 @@ def test_the_stream_shows_a_book_and_ones_own_events(portal_venue, two, packed):
 
 
 @pytest.mark.promise(
-    "A stream that is taken up again by its last number has no hole, also after the portal was "
-    "killed",
+    "Whatever process of the portal is killed, no order, transfer, request with an "
+    "Idempotency-Key, notification or message of a stream is lost or doubled. The other "
+    "processes serve meanwhile",
     group="portal",
 )
 def test_a_stream_continues_where_it_ended(portal_venue, two):

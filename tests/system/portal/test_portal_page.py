@@ -156,7 +156,9 @@ def test_first_paint_and_first_use(browser, venue, maker, record_property):
 
 
 @pytest.mark.promise(
-    "V5.3 (page): text that a user chose is shown as text, whatever it holds",
+    "V5.3, V14.4 (page): text of a user is shown as text. A script that has got into a page "
+    "runs no text as code and reaches no other origin; no other site shows the page in a "
+    "frame (Chromium)",
     group="portal",
 )
 def test_text_of_a_user_never_becomes_markup(browser, venue, maker):
@@ -190,8 +192,9 @@ def test_text_of_a_user_never_becomes_markup(browser, venue, maker):
 
 
 @pytest.mark.promise(
-    "A script that has got into a page runs no text as code and reaches no other origin in any "
-    "way that a browser has. No other site shows the page in a frame (Chromium)",
+    "V5.3, V14.4 (page): text of a user is shown as text. A script that has got into a page "
+    "runs no text as code and reaches no other origin; no other site shows the page in a "
+    "frame (Chromium)",
     group="portal",
 )
 def test_what_gets_into_the_page_reaches_nothing(browser, venue):
@@ -235,7 +238,10 @@ def test_decimals_are_exact(browser, venue):
 
 
 @pytest.mark.promise(
-    "The page finishes a login by another provider only in the tab that began it", group="portal"
+    "A login by another provider holds for its own state, nonce, signature and tab. It makes "
+    "an account only for an address that the provider has verified, and never takes over an "
+    "account",
+    group="portal",
 )
 def test_a_login_by_the_provider_that_this_tab_did_not_begin_is_not_finished(browser, venue):
     """A link with an attacker's code would log its reader in to the attacker's account."""

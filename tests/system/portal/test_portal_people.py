@@ -154,8 +154,9 @@ async def by_provider(client, provider, **claims):
 
 
 @pytest.mark.promise(
-    "A login by another provider holds for its own state, nonce and signature. It makes an account "
-    "only for an address that the provider has verified, and never takes over an account",
+    "A login by another provider holds for its own state, nonce, signature and tab. It makes "
+    "an account only for an address that the provider has verified, and never takes over an "
+    "account",
     group="portal",
 )
 def test_a_login_by_another_provider(people):

@@ -73,8 +73,7 @@ def both(portal):
 
 
 @pytest.mark.promise(
-    "Orders are the same at each process of a portal: entered at one, seen and cancelled at "
-    "another. Each client order id and each signed request counts once, and all share one limit",
+    "All processes of a portal share orders, limits, remembered requests and listen keys",
     group="portal",
 )
 def test_what_one_process_does_the_others_know(portal, both):
@@ -142,8 +141,9 @@ def test_metrics_are_those_of_all_processes(portal, both):
 
 
 @pytest.mark.promise(
-    "A process of the portal that is killed with orders under way loses and doubles none; the "
-    "others serve its participants meanwhile, and it is started again",
+    "Whatever process of the portal is killed, no order, transfer, request with an "
+    "Idempotency-Key, notification or message of a stream is lost or doubled. The other "
+    "processes serve meanwhile",
     group="portal",
 )
 @pytest.mark.parametrize("index", range(COUNT))

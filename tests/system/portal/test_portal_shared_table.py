@@ -35,8 +35,7 @@ KEY = ApiKey(7, 1, 1000, HMAC, b"", True, False, (), None)
 
 
 @pytest.mark.promise(
-    "All processes of a portal count one limit, take a signed request once, and know each other's "
-    "listen keys",
+    "All processes of a portal share orders, limits, remembered requests and listen keys",
     group="portal",
 )
 def test_processes_have_one_limit_one_memory_of_requests_and_one_set_of_listen_keys():

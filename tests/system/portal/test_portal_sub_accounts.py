@@ -141,8 +141,9 @@ def test_sub_accounts_in_the_shape_of_binance(portal_venue):
 
 
 @pytest.mark.promise(
-    "A portal that is killed in the middle of transfers continues them: no unit is lost or "
-    "doubled, and the same request again is the same transfer",
+    "Whatever process of the portal is killed, no order, transfer, request with an "
+    "Idempotency-Key, notification or message of a stream is lost or doubled. The other "
+    "processes serve meanwhile",
     group="portal",
 )
 def test_a_killed_portal_loses_and_doubles_no_transfer(portal_venue):

@@ -22,8 +22,9 @@ METHODS = ("TRACE", "OPTIONS", "PATCH", "PROPFIND")
 
 
 @pytest.mark.promise(
-    "V14.3, V14.5 (surface): no version, no debug page, no listing, no other method, and no "
-    "permission for pages of other origins",
+    "V13.1, V13.2.5, V14.3, V14.5 (surface): bytes that two readers may cut into different "
+    "requests, bodies of another kind and other methods are refused. No version, debug page "
+    "or listing is shown",
     group="portal",
 )
 def test_no_address_shows_more_than_its_answer(portal_venue):
@@ -45,8 +46,9 @@ def test_no_address_shows_more_than_its_answer(portal_venue):
 
 
 @pytest.mark.promise(
-    "V13.1.5, V13.2.5 (kinds of bodies): a body that is not of the kind that a request takes is "
-    "refused and does nothing",
+    "V13.1, V13.2.5, V14.3, V14.5 (surface): bytes that two readers may cut into different "
+    "requests, bodies of another kind and other methods are refused. No version, debug page "
+    "or listing is shown",
     group="portal",
 )
 def test_a_body_of_another_kind_is_refused(portal_venue):

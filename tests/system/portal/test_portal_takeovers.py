@@ -29,7 +29,8 @@ async def new_address(people, client, mail=NEW):
 
 
 @pytest.mark.promise(
-    "A code that an address was mailed is worth nothing once the account has another address",
+    "What a login or a change of an account rests on counts once, and only while it is valid,"
+    " also at the same moment: codes, refresh tokens, passkeys, the mail address, the session",
     group="portal",
 )
 def test_a_code_of_the_old_address_resets_nothing_after_a_change(people):
@@ -81,8 +82,8 @@ def test_a_reset_that_a_change_of_address_overtakes_is_none(people, what):
 
 
 @pytest.mark.promise(
-    "A passkey that is removed during a login logs no one in, and of two logins with one count of "
-    "a passkey one is refused",
+    "What a login or a change of an account rests on counts once, and only while it is valid,"
+    " also at the same moment: codes, refresh tokens, passkeys, the mail address, the session",
     group="portal",
 )
 def test_a_passkey_that_is_removed_during_its_login_logs_nobody_in(people):
@@ -136,8 +137,8 @@ def test_a_copied_passkey_and_the_real_one_do_not_both_log_in_at_once(people):
 
 
 @pytest.mark.promise(
-    "A request that gives lasting access to an account (another address, a passkey, an "
-    "authenticator, a provider's login) does nothing once its session was ended, also during it",
+    "What a login or a change of an account rests on counts once, and only while it is valid,"
+    " also at the same moment: codes, refresh tokens, passkeys, the mail address, the session",
     group="portal",
 )
 @pytest.mark.parametrize("what", ["mail", "passkey", "authenticator", "provider"])
@@ -206,8 +207,8 @@ async def at_once(people, path, **body):
 
 
 @pytest.mark.promise(
-    "A code of an authenticator, a mailed code and a refresh token count once, however many send "
-    "them at the same moment",
+    "What a login or a change of an account rests on counts once, and only while it is valid,"
+    " also at the same moment: codes, refresh tokens, passkeys, the mail address, the session",
     group="portal",
 )
 def test_what_counts_once_counts_once_at_the_same_moment(people):
@@ -239,7 +240,9 @@ def test_what_counts_once_counts_once_at_the_same_moment(people):
 
 
 @pytest.mark.promise(
-    "A user's papers take a bounded place on the disk, however many are uploaded",
+    "V11.1.4, V12.1.1 (bounds): bodies, connections, weights, orders, hashing, papers and "
+    "rows of the database have limits for each owner, by address, network or key; beyond them"
+    " nothing is done",
     group="portal",
 )
 def test_papers_beyond_an_accounts_share_are_not_kept(people, monkeypatch):
@@ -329,8 +332,9 @@ async def answer_often(people, user_id):
 
 
 @pytest.mark.promise(
-    "Rows that a user or a stranger leaves in the portal's database by asking again and again are "
-    "bounded",
+    "V11.1.4, V12.1.1 (bounds): bodies, connections, weights, orders, hashing, papers and "
+    "rows of the database have limits for each owner, by address, network or key; beyond them"
+    " nothing is done",
     group="portal",
 )
 @pytest.mark.parametrize(
@@ -362,7 +366,8 @@ def test_what_is_left_in_the_database_is_bounded(people, monkeypatch, table, oft
 
 
 @pytest.mark.promise(
-    "How long an answer about a mail takes does not show whether an address has an account",
+    "V2.2.1, V3.1 (accounts): answers, statuses and their times are the same for an address "
+    "with and without an account, and wrong attempts lock either",
     group="portal",
 )
 @pytest.mark.parametrize("path", ["password/forget", "mail"])

@@ -34,8 +34,8 @@ def balances(client):
 
 
 @pytest.mark.promise(
-    "What trades through the portal moves wallets to the unit: amounts, fees and reservations of "
-    "the API equal those of the core",
+    "Wallets, history, portfolios and statements are those of core, journal and ledger, to "
+    "the unit; a statement that does not agree with the books is not shown",
     group="portal",
 )
 def test_orders_of_each_kind_trade_and_wallets_are_exact(portal_venue, maker, taker):
@@ -153,8 +153,9 @@ def test_what_cannot_be_is_refused_by_its_code(portal_venue, maker):
 
 
 @pytest.mark.promise(
-    "A request needs the signature of a key that may do it, within its time, and counts once; a "
-    "revoked key ends at once",
+    "A request of a key needs its signature, over exactly what was sent (HMAC-SHA256, "
+    "Ed25519; of the native API method, path with query, Idempotency-Key and body), within "
+    "its time, and counts once. A revoked key ends at once",
     group="portal",
 )
 def test_only_the_holder_of_a_key_asks_and_only_once(portal_venue, maker):
@@ -199,8 +200,9 @@ def test_only_the_holder_of_a_key_asks_and_only_once(portal_venue, maker):
 
 
 @pytest.mark.promise(
-    "V4.2.1 (API): no request of one participant reads or changes the orders of another, whatever "
-    "numbers and names it gives",
+    "V4.2.1 (access): no request, whatever numbers and names it gives, reads, changes, "
+    "confirms or cancels what belongs to another user. A key without the permission withdraws"
+    " nothing",
     group="portal",
 )
 def test_no_request_reaches_the_orders_of_another(portal_venue, maker, taker):
@@ -241,8 +243,9 @@ def test_no_request_reaches_the_orders_of_another(portal_venue, maker, taker):
 
 
 @pytest.mark.promise(
-    "No order is entered twice, also where the portal was killed with orders under way: a client "
-    "order id counts once, and what the venue has is shown again",
+    "Whatever process of the portal is killed, no order, transfer, request with an "
+    "Idempotency-Key, notification or message of a stream is lost or doubled. The other "
+    "processes serve meanwhile",
     group="portal",
 )
 def test_a_killed_portal_loses_and_doubles_no_order(portal_venue, maker):

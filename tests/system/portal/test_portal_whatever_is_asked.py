@@ -33,8 +33,9 @@ def described():
 
 
 @pytest.mark.promise(
-    "V5.1, V13.1.3, V13.2.2 (native API): whatever is asked, an answer has a status, a kind and a "
-    "shape that the document describes, and none is a failure",
+    "V5.1, V7.4, V13.1.3, V13.2.2 (input, errors): requests are of a schema, with no other "
+    "field. Answers are those that the documents describe, with stable codes, below 500 "
+    "whatever is sent, and nothing of the inside",
     group="portal",
 )
 @pytest.mark.parametrize("examples", EXAMPLES)

@@ -45,7 +45,8 @@ def asked(keeper, **question):
 
 
 @pytest.mark.promise(
-    "A portfolio, its profits by every lot method and its performance are the ledger's to the unit",
+    "Wallets, history, portfolios and statements are those of core, journal and ledger, to "
+    "the unit; a statement that does not agree with the books is not shown",
     group="portal",
 )
 @pytest.mark.parametrize("currency", ["USD", "BTC"])
@@ -172,7 +173,9 @@ def test_tax_reports_are_the_ledgers(market):
 
 
 @pytest.mark.promise(
-    "A statement of a period that does not agree with the books is not shown", group="portal"
+    "Wallets, history, portfolios and statements are those of core, journal and ledger, to "
+    "the unit; a statement that does not agree with the books is not shown",
+    group="portal",
 )
 @pytest.mark.parametrize(
     "damage",

@@ -256,8 +256,9 @@ def socket_request(client, method, params):
 
 
 @pytest.mark.promise(
-    "No route of the portal's own API or of the Binance-shaped one, and no method of ws-api, shows "
-    "or changes what belongs to another user",
+    "V4.2.1 (access): no request, whatever numbers and names it gives, reads, changes, "
+    "confirms or cancels what belongs to another user. A key without the permission withdraws"
+    " nothing",
     group="portal",
 )
 def test_no_route_shows_or_changes_what_is_another_users(portal_venue):

@@ -58,7 +58,8 @@ def marked(number):
 
 
 @pytest.mark.promise(
-    "A standby continues contracts that were being marked and funded, each command done once",
+    "A standby continues contracts, deposits and withdrawals that were under way, each "
+    "command done once, and has every session",
     group="venue",
 )
 def test_a_standby_goes_on_with_contracts(tmp_path, cluster):

@@ -31,7 +31,8 @@ def deposited(number):
 
 
 @pytest.mark.promise(
-    "A standby continues deposits and withdrawals that were under way, and has every session",
+    "A standby continues contracts, deposits and withdrawals that were under way, each "
+    "command done once, and has every session",
     group="venue",
 )
 def test_a_standby_goes_on_with_wallets_movements_and_sessions(tmp_path, cluster):

@@ -108,7 +108,8 @@ def first_order(venue, party):
 
 
 @pytest.mark.promise(
-    "A session receives reports about its own orders only, over any protocol",
+    "A session receives reports about its own orders only, over any protocol; a drop copy's "
+    "session cannot enter orders",
     group="venue",
 )
 @pytest.mark.parametrize("same", [False, True], ids=["others", "own participant's"])

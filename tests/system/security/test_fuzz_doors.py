@@ -38,7 +38,10 @@ def test_no_input_of_a_door_raises(protocol: Protocol, capfd: pytest.CaptureFixt
 
 
 @pytest.mark.promise(
-    "No request of a stranger makes a page fail or write to standard error", group="doors"
+    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
+    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
+    "refused in words. None fails or writes a traceback",
+    group="doors",
 )
 def test_no_request_of_a_stranger_makes_a_page_fail(tmp_path) -> None:
     floor = ConsoleVenue(tmp_path)
@@ -95,8 +98,9 @@ def test_no_bytes_over_tls_raise(tmp_path, capfd: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.promise(
-    "No request or message to the portal, by a stranger or with a right signature, makes it fail "
-    "or writes a traceback; a user is answered as before",
+    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
+    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
+    "refused in words. None fails or writes a traceback",
     group="doors",
 )
 def test_nothing_that_the_portal_is_sent_makes_it_fail(tmp_path_factory) -> None:
@@ -119,8 +123,9 @@ def test_nothing_that_the_portal_is_sent_makes_it_fail(tmp_path_factory) -> None
 
 
 @pytest.mark.promise(
-    "Whatever the operator's desk is asked, of every kind of request that it knows, is worked out "
-    "or refused in words. What fails is answered, and reported in one line a minute",
+    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
+    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
+    "refused in words. None fails or writes a traceback",
     group="doors",
 )
 def test_whatever_the_desk_is_asked_is_worked_out_or_refused(tmp_path) -> None:

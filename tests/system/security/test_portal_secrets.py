@@ -36,8 +36,9 @@ def look(secrets, data, where):
 
 
 @pytest.mark.promise(
-    "No secret of the portal (passwords, tokens, keys, codes, seeds) is in its database, a dump, a "
-    "log line, an answer or a process's arguments. Each of its files is its user's alone",
+    "No secret of the portal or a venue (passwords, tokens, keys, codes, seeds) is in a "
+    "database, a dump, a log line, a page, an answer, an error or a process's arguments, also"
+    " where a user typed it as a name. Only three files of a venue have its secrets",
     group="secrets",
 )
 def test_no_secret_of_the_portal_is_in_what_it_writes_or_shows(tmp_path):

@@ -143,7 +143,7 @@ def wrong_login(name: str) -> bytes:
     "One owner that takes all it can of a resource (connections, hashing, pages, subscriptions, "
     "snapshots, the stream, retransmission, shared-memory logins, the portal) keeps no other and "
     "no operator out",
-    group="shares",
+    group="capacity",
 )
 def test_connections_and_hashing_of_sessions(floor: Floor) -> None:
     take(floor.ouch, 300)
@@ -157,7 +157,7 @@ def test_connections_and_hashing_of_sessions(floor: Floor) -> None:
     "One owner that takes all it can of a resource (connections, hashing, pages, subscriptions, "
     "snapshots, the stream, retransmission, shared-memory logins, the portal) keeps no other and "
     "no operator out",
-    group="shares",
+    group="capacity",
 )
 def test_connections_and_hashing_of_pages(floor: Floor) -> None:
     for url in (floor.url, floor.screen_url):
@@ -178,7 +178,7 @@ def test_connections_and_hashing_of_pages(floor: Floor) -> None:
     "One owner that takes all it can of a resource (connections, hashing, pages, subscriptions, "
     "snapshots, the stream, retransmission, shared-memory logins, the portal) keeps no other and "
     "no operator out",
-    group="shares",
+    group="capacity",
 )
 def test_logins_of_one_name(floor: Floor) -> None:
     """A viewer logs in without end, and a participant at the page: others' logins last."""
@@ -202,7 +202,7 @@ def test_logins_of_one_name(floor: Floor) -> None:
     "One owner that takes all it can of a resource (connections, hashing, pages, subscriptions, "
     "snapshots, the stream, retransmission, shared-memory logins, the portal) keeps no other and "
     "no operator out",
-    group="shares",
+    group="capacity",
 )
 def test_places_of_market_data(floor: Floor) -> None:
     ports = floor.ports
@@ -245,7 +245,7 @@ def test_places_of_market_data(floor: Floor) -> None:
     "One owner that takes all it can of a resource (connections, hashing, pages, subscriptions, "
     "snapshots, the stream, retransmission, shared-memory logins, the portal) keeps no other and "
     "no operator out",
-    group="shares",
+    group="capacity",
 )
 def test_logins_over_shared_memory(floor: Floor) -> None:
     """Another user of the host, whom a session names, holds the socket of logins."""
@@ -333,7 +333,7 @@ def open_sockets(portal: PortalVenue, count: int) -> int:
     "One owner that takes all it can of a resource (connections, hashing, pages, subscriptions, "
     "snapshots, the stream, retransmission, shared-memory logins, the portal) keeps no other and "
     "no operator out",
-    group="shares",
+    group="capacity",
 )
 @pytest.mark.parametrize("what", ["silent", "sockets", "bodies", "weight", "hashing", "books"])
 def test_the_portal(portal: PortalVenue, what: str) -> None:

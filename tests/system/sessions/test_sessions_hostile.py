@@ -34,8 +34,9 @@ def calm(venue):
 
 
 @pytest.mark.promise(
-    "Connections that never log in, and floods of wrong passwords, neither delay nor lock out "
-    "clients at other addresses",
+    "Connections that never log in, and floods of wrong passwords, neither delay nor lock out"
+    " clients at other addresses. The answer to a rejected login reveals neither whether the "
+    "name exists nor whether the password was right",
     group="venue",
 )
 def test_a_flood_of_wrong_passwords_locks_out_nobody_elsewhere(venue, calm):

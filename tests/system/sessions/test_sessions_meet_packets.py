@@ -31,8 +31,9 @@ SECOND = '[[participant]]\nnumber = 2\nname = "two"\n'
 
 @pytest.mark.smoke
 @pytest.mark.promise(
-    "A packet that names an order id allocated by the venue (wire/order_ids.py) is "
-    "rejected with `NOT_OWNER`, and a session's order is found only by events of its participant",
+    "No network speaks as the exchange operator (participant 0): such records are left out "
+    "and counted. One that names an order id allocated by the venue is rejected with "
+    "`NOT_OWNER`",
     group="network",
 )
 def test_a_packet_cannot_name_a_sessions_order(tmp_path: Path) -> None:

@@ -42,8 +42,9 @@ while True:
 
 
 @pytest.mark.promise(
-    "After the death of either side a session over shared memory continues by number, "
-    "without losing or repeating a request or a reply",
+    "A session over shared memory is for processes of its user and group that know its key. "
+    "It continues by number after the death of either side, and ends by name, harming no "
+    "other, for what is written against the rules",
     group="venue",
 )
 def test_participants_and_the_sessions_process_are_killed_and_no_order_is_lost_or_doubled(tmp_path):

@@ -30,7 +30,9 @@ rich = shared.rich
     group="console",
 )
 @pytest.mark.promise(
-    "V2.2.1, V2.5: the answer does not reveal whether a name is known",
+    "V2.2.1, V2.5 (anti-automation): after `failures_before_lock` failures an address waits "
+    "`lock_s`; a name waits at every address after 100. The answer does not reveal whether a "
+    "name is known",
     group="console",
 )
 def test_name_password_and_role(operators):

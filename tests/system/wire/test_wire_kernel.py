@@ -20,7 +20,7 @@ tree = shared.tree
 
 @pytest.mark.promise(
     "A changed source is never served by an old compiled kernel",
-    group="caches",
+    group="secrets",
 )
 def test_an_edited_constant_in_a_callees_file_changes_the_answer(tree):
     """The compiled caller is found again while nothing changed, and compiled anew once a constant

@@ -46,7 +46,8 @@ def resume_cost(directory: Path, orders: Any, segments: int, bytes_read: list[in
 
 
 @pytest.mark.promise(
-    "Resuming costs the same whatever the age of the journal",
+    "`repair` never discards what was acknowledged, and costs with the journal and not with "
+    "its square. A resume costs the same whatever the age of the journal",
     group="files",
 )
 def test_a_resume_reads_no_more_of_an_old_journal_than_of_a_young_one(tmp_path, orders, bytes_read):

@@ -27,7 +27,8 @@ def write(places: list[Path], orders: Any, blocks: int) -> None:
 
 
 @pytest.mark.promise(
-    "A repair costs with the journal and not with its square",
+    "`repair` never discards what was acknowledged, and costs with the journal and not with "
+    "its square. A resume costs the same whatever the age of the journal",
     group="files",
 )
 @pytest.mark.parametrize("hurt", ["missing", "zeros", "scattered"])
@@ -62,7 +63,9 @@ def test_the_cost_of_a_repair_grows_with_the_journal_and_not_faster(tmp_path, or
 
 
 @pytest.mark.promise(
-    "`verify` calls no journal sound that cannot be replayed",
+    "Every flipped bit, a block changed together with its checksum, changed event hashes and "
+    "a cut end of the evidence are detected. `verify` calls no journal sound that cannot be "
+    "replayed",
     group="files",
 )
 def test_a_journal_that_cannot_be_replayed_is_not_sound(tmp_path, orders):

@@ -41,8 +41,9 @@ def test_the_lock_outlives_its_name(tmp_path):
 
 
 @pytest.mark.promise(
-    "A writer that was superseded, or whose directory is removed, moved, replaced or "
-    "cut, acknowledges nothing more",
+    "One writer: a second pipeline is kept out of each directory of a journal in use, also "
+    "when the file `lock` is removed. A superseded writer, or one whose directory is removed,"
+    " moved, replaced or cut, acknowledges nothing more",
     group="files",
 )
 def test_a_writer_that_was_superseded_acknowledges_nothing(tmp_path, orders):
@@ -94,8 +95,9 @@ ATTACKS: dict[Callable[[Path], None], str] = {
 
 
 @pytest.mark.promise(
-    "A writer that was superseded, or whose directory is removed, moved, replaced or "
-    "cut, acknowledges nothing more",
+    "One writer: a second pipeline is kept out of each directory of a journal in use, also "
+    "when the file `lock` is removed. A superseded writer, or one whose directory is removed,"
+    " moved, replaced or cut, acknowledges nothing more",
     group="files",
 )
 @pytest.mark.parametrize("durable", [True, False])

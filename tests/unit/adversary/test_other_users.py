@@ -11,7 +11,9 @@ from openoutcry.wire.urls import password_of, without_password
 
 
 @pytest.mark.promise(
-    "An export, report or table follows no other user's link, and is whole or not there",
+    "What is written is its owner's alone, in directories where no other user may write, "
+    "follows no other user's link, and is whole or not there. Each unit sets UMask, LimitCORE"
+    " and SystemCallFilter",
     group="files",
 )
 def test_what_is_not_whole_leaves_what_was_there(tmp_path: Path) -> None:

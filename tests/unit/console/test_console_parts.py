@@ -62,8 +62,10 @@ def test_logins_in_two_threads_both_last(accounts):
 
 
 @pytest.mark.promise(
-    "V3.3.1, V3.3.2: a session ends by a logout, half an hour after it was last heard"
-    " of, and after twelve hours; an open page is closed then",
+    "V3.1.1 to V3.4.5 (sessions): each login gets a new token, in a cookie that scripts and "
+    "other sites do not get, `Secure` with TLS, never in an address. A session ends by a "
+    "logout, half an hour after it was last heard of, and after twelve hours; an open page is"
+    " closed then",
     group="console",
 )
 def test_a_session_ends_when_nobody_is_heard_of_and_after_its_time(accounts):
@@ -82,8 +84,10 @@ def test_a_session_ends_when_nobody_is_heard_of_and_after_its_time(accounts):
 
 
 @pytest.mark.promise(
-    "V3.3.1, V3.3.2: a session ends by a logout, half an hour after it was last heard of, and "
-    "after twelve hours; an open page is closed then",
+    "V3.1.1 to V3.4.5 (sessions): each login gets a new token, in a cookie that scripts and "
+    "other sites do not get, `Secure` with TLS, never in an address. A session ends by a "
+    "logout, half an hour after it was last heard of, and after twelve hours; an open page is"
+    " closed then",
     group="console",
 )
 def test_a_page_that_is_only_open_idles_out_and_what_its_user_does_counts(accounts):
@@ -143,7 +147,7 @@ def test_requests_that_change_count_and_so_does_the_page_that_says_its_user_is_t
 
 @pytest.mark.promise(
     "One name's connections to a page, and those without a login, take no place of another's",
-    group="shares",
+    group="capacity",
 )
 def test_one_name_has_a_bounded_number_of_sessions_and_its_own_oldest_goes(monkeypatch):
     """Logins of one participant end no page of another."""
@@ -163,7 +167,7 @@ def test_one_name_has_a_bounded_number_of_sessions_and_its_own_oldest_goes(monke
 
 @pytest.mark.promise(
     "One name's connections to a page, and those without a login, take no place of another's",
-    group="shares",
+    group="capacity",
 )
 def test_tickets_of_one_operator_end_none_of_another():
     people = tuple(Operator(name, OPERATORS_HASH) for name in ("anna", "bert"))
@@ -179,7 +183,7 @@ def test_tickets_of_one_operator_end_none_of_another():
 @pytest.mark.promise(
     "Of many passwords that are sent at once none passes after the lock, which is checked again "
     "after the wait",
-    group="shares",
+    group="capacity",
 )
 def test_passwords_that_are_tried_at_once_lock_as_those_tried_in_turn():
     """The right one is checked while the wrong ones before it fail."""
@@ -202,7 +206,7 @@ def test_passwords_that_are_tried_at_once_lock_as_those_tried_in_turn():
 
 @pytest.mark.promise(
     "Logins of one address, or of one customer's IPv6 network, delay no logins of others",
-    group="shares",
+    group="capacity",
 )
 def test_one_address_holds_its_own_turns_and_others_log_in():
     """Forty logins of one network that do not end: two are under way, sixteen wait, and another
@@ -244,7 +248,10 @@ def test_the_addresses_of_a_customers_network_wait_as_one(accounts):
 
 
 @pytest.mark.promise(
-    "No request of a stranger makes a page fail or write to standard error", group="doors"
+    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
+    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
+    "refused in words. None fails or writes a traceback",
+    group="doors",
 )
 def test_what_strangers_make_the_server_say_is_a_line_a_minute():
     lines, now = [], Clock()

@@ -201,8 +201,9 @@ def test_a_store_of_the_last_layout_is_brought_up(tmp_path):
 
 
 @pytest.mark.promise(
-    "Whatever custody's door and a signer are sent is answered, and nothing is signed or moved by "
-    "it",
+    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
+    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
+    "refused in words. None fails or writes a traceback",
     group="doors",
 )
 @pytest.mark.parametrize("fuzz", [fuzz_door, fuzz_signer])
@@ -261,8 +262,8 @@ def test_too_few_signers_are_an_error_that_says_so(monkeypatch):
 
 
 @pytest.mark.promise(
-    "With one of three signers away an address is announced to the others, and to that one when it "
-    "is back",
+    "Signers are processes with a PIN from a descriptor. While one is away nothing is paid "
+    "and no address is lost to the others; when it is back everything is done, once",
     group="custody",
 )
 def test_a_signer_that_is_away_keeps_no_address_from_the_others(monkeypatch):
@@ -312,8 +313,8 @@ def test_one_of_three_signers_away_stops_no_payment_and_two_do(monkeypatch):
 
 
 @pytest.mark.promise(
-    "Whatever a stolen signer or attestor answers stops payments at most: custody continues with "
-    "deposits",
+    "A thief of one part (builder, payer, gas key, database, one signer or attestor) moves "
+    "nothing. What custody did not ask for stops all withdrawals within one block",
     group="custody",
 )
 @pytest.mark.parametrize(

@@ -24,8 +24,9 @@ def write_much(store):
 
 
 @pytest.mark.promise(
-    "While the disk is full nothing is credited, signed or lost; afterwards each deposit is "
-    "credited once",
+    "A deposit is credited once, when its amount has the confirmations it needs and the "
+    "second node of the chain has its block, also on a full disk and with a kill at any call."
+    " An undone block reverses it",
     group="custody",
 )
 @pytest.mark.parametrize("spare", range(4))

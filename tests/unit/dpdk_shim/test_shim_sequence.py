@@ -130,7 +130,9 @@ def test_the_way_back_is_that_of_the_last_packet_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise(
-    "No sender is forgotten: with 3,072 known, further ones are rejected",
+    "A jump of more than 2^20 sequence numbers is rejected; no sender is forgotten: with "
+    "3,072 known, further ones are rejected. Epochs of one session take no other session's "
+    "place",
     group="network",
 )
 def test_no_flood_of_senders_makes_old_packets_new(tmp_path: Path) -> None:
@@ -308,8 +310,9 @@ def test_who_was_stamped_by_nobody_is_stamped_by_the_clock_page(tmp_path: Path) 
 
 
 @pytest.mark.promise(
-    "No network speaks as the exchange operator (participant 0): such records are "
-    "left out and counted",
+    "No network speaks as the exchange operator (participant 0): such records are left out "
+    "and counted. One that names an order id allocated by the venue is rejected with "
+    "`NOT_OWNER`",
     group="network",
 )
 def test_the_exchange_operator_speaks_by_no_network(tmp_path: Path) -> None:
@@ -327,8 +330,9 @@ def test_the_exchange_operator_speaks_by_no_network(tmp_path: Path) -> None:
 
 
 @pytest.mark.promise(
-    "A packet that names an order id allocated by the venue (wire/order_ids.py) is "
-    "rejected with `NOT_OWNER`, and a session's order is found only by events of its participant",
+    "No network speaks as the exchange operator (participant 0): such records are left out "
+    "and counted. One that names an order id allocated by the venue is rejected with "
+    "`NOT_OWNER`",
     group="network",
 )
 def test_ids_that_the_venue_allocates_are_refused(tmp_path: Path) -> None:

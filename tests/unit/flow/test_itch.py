@@ -110,7 +110,7 @@ def test_messages_over_a_read_boundary_are_whole(
 
 @pytest.mark.promise(
     "A damaged record file or market recording is rejected with the row, field or byte",
-    group="input",
+    group="text",
 )
 @pytest.mark.parametrize("cut", [1, 2, 3, 30, 37])
 def test_truncated_file_names_the_byte(path: Path, cut: int) -> None:

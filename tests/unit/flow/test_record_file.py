@@ -69,7 +69,7 @@ def test_what_is_said_to_all_instruments_needs_no_symbol(tmp_path: Path) -> None
 
 @pytest.mark.promise(
     "A damaged record file or market recording is rejected with the row, field or byte",
-    group="input",
+    group="text",
 )
 @pytest.mark.parametrize(
     ("field", "value", "message"),

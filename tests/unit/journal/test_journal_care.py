@@ -135,7 +135,11 @@ def test_repair_cuts_a_torn_tail_that_was_never_acknowledged(tmp_path, orders):
     assert read_all(tmp_path) == orders(1, 60).tobytes()
 
 
-@pytest.mark.promise("`repair` never discards what was acknowledged", group="files")
+@pytest.mark.promise(
+    "`repair` never discards what was acknowledged, and costs with the journal and not with "
+    "its square. A resume costs the same whatever the age of the journal",
+    group="files",
+)
 def test_repair_refuses_to_throw_away_what_was_acknowledged(tmp_path, orders):
     """The same tear in a block that somebody was told of: nothing is touched."""
     writer = Journal.create(tmp_path, {}, segment_bytes=8 * SECTOR)

@@ -420,7 +420,9 @@ def test_who_follows_reads_only_what_is_new(tmp_path, orders):
 
 
 @pytest.mark.promise(
-    "Audit trails, exports, the ledger's files and a journal's folder are their owner's alone",
+    "What is written is its owner's alone, in directories where no other user may write, "
+    "follows no other user's link, and is whole or not there. Each unit sets UMask, LimitCORE"
+    " and SystemCallFilter",
     group="files",
 )
 def test_a_folder_that_others_could_look_into_is_closed_to_them(tmp_path):

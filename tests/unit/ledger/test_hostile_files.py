@@ -62,7 +62,7 @@ OUTSIDE = (
 
 @pytest.mark.promise(
     "A ledger's list of files that names a file outside of its folder is refused",
-    group="input",
+    group="text",
 )
 @pytest.mark.parametrize(
     "text",
@@ -132,7 +132,7 @@ def lies(table):
 @pytest.mark.promise(
     "A Parquet file of the ledger whose columns hold something else (numbers beyond 64 bits, "
     "fractions, nothing, unknown names) is refused, and no number of it becomes another one",
-    group="input",
+    group="text",
 )
 def test_a_parquet_file_that_lies_is_refused(store, tmp_path):
     state = opened(store)
@@ -218,7 +218,7 @@ def is_read(path, read):
 @pytest.mark.promise(
     "Any CSV file of settlement, corporate actions and proofs is read as it says, or refused by "
     "its row",
-    group="input",
+    group="text",
 )
 @pytest.mark.parametrize("form", FORMS)
 def test_any_csv_is_read_or_refused_in_words(tmp_path, form):

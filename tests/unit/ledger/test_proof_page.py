@@ -1,4 +1,4 @@
-"""The verifier that docs/proof.md prints, as it is printed, against the venue's own proofs."""
+"""The verifier to which docs/proof.md leads, as it is printed, against the venue's own proofs."""
 
 import json
 import re
@@ -12,7 +12,8 @@ from openoutcry.ledger.proof.make import make_proofs
 from openoutcry.ledger.proof.statement import public_key_of, signed
 from tests import ROOT
 
-BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "proof.md").read_text(), re.S)
+PAGE = ROOT / "tests" / "support" / "ledger" / "proof_verifier.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
 MEMBERS = {f"member {n}/ä": (7 * n, 2**62 + n, 10**n) for n in range(13)}
 ASSETS = ("BTC", "USD", "Ünits")
 
@@ -28,7 +29,7 @@ def venue(tmp_path_factory):
 def verified(monkeypatch, capsys, statement, proof, key):
     """What the page's program prints."""
     monkeypatch.setattr(sys, "argv", ["verify", str(statement), str(proof), key.hex()])
-    exec(compile(BLOCKS[0], "docs/proof.md", "exec"), {})
+    exec(compile(BLOCKS[0], PAGE.name, "exec"), {})
     return capsys.readouterr().out
 
 

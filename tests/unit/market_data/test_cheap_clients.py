@@ -75,7 +75,7 @@ def forks_in_ten_seconds(monkeypatch, address_of_number):
 @pytest.mark.promise(
     "What a stranger sends costs a server of market data a bounded part of its time. This holds "
     "for snapshots, packets to the stream, requests of pages, and the search for a message's place",
-    group="shares",
+    group="capacity",
 )
 def test_one_address_has_a_snapshot_a_second_however_often_it_connects(monkeypatch):
     forks = forks_in_ten_seconds(monkeypatch, lambda number: "192.0.2.1")
@@ -85,7 +85,7 @@ def test_one_address_has_a_snapshot_a_second_however_often_it_connects(monkeypat
 @pytest.mark.promise(
     "What a stranger sends costs a server of market data a bounded part of its time. This holds "
     "for snapshots, packets to the stream, requests of pages, and the search for a message's place",
-    group="shares",
+    group="capacity",
 )
 def test_snapshots_for_all_addresses_take_a_tenth_of_the_feeds_time(monkeypatch):
     forks = forks_in_ten_seconds(monkeypatch, lambda number: f"192.0.{number >> 8}.{number & 255}")
@@ -148,7 +148,7 @@ def test_a_snapshot_is_taken_at_a_least_rate(monkeypatch, takes_s, is_served):
 @pytest.mark.promise(
     "What a stranger sends costs a server of market data a bounded part of its time. This holds "
     "for snapshots, packets to the stream, requests of pages, and the search for a message's place",
-    group="shares",
+    group="capacity",
 )
 def test_the_stream_reads_few_packets_of_a_client(monkeypatch):
     """What a client sends beyond that waits in its connection."""
@@ -172,7 +172,7 @@ def test_the_stream_reads_few_packets_of_a_client(monkeypatch):
 @pytest.mark.promise(
     "What a stranger sends costs a server of market data a bounded part of its time. This holds "
     "for snapshots, packets to the stream, requests of pages, and the search for a message's place",
-    group="shares",
+    group="capacity",
 )
 def test_a_message_is_looked_for_in_pieces(tmp_path):
     """Others are served between two: a login for the last of a day holds up nobody."""
@@ -201,7 +201,7 @@ def test_a_message_is_looked_for_in_pieces(tmp_path):
 @pytest.mark.promise(
     "What a stranger sends costs a server of market data a bounded part of its time. This holds "
     "for snapshots, packets to the stream, requests of pages, and the search for a message's place",
-    group="shares",
+    group="capacity",
 )
 def test_a_page_asks_a_few_times_at_once_and_then_once_a_second(monkeypatch):
     asked = []

@@ -24,7 +24,7 @@ def taken(shares, peer, count):
     "One owner that takes all it can of a resource (connections, hashing, pages, subscriptions, "
     "snapshots, the stream, retransmission, shared-memory logins, the portal) keeps no other and "
     "no operator out",
-    group="shares",
+    group="capacity",
 )
 def test_an_address_has_its_share_and_leaves_others_theirs():
     shares = Shares(10, 3)

@@ -31,8 +31,9 @@ def test_secrets_of_every_kind_are_hidden(tmp_path):
 
 
 @pytest.mark.promise(
-    "Only three files of a venue have its secrets. None is in a dump, a log line, a page, an "
-    "error or a process's arguments and environment, also where a user typed it as a name",
+    "No secret of the portal or a venue (passwords, tokens, keys, codes, seeds) is in a "
+    "database, a dump, a log line, a page, an answer, an error or a process's arguments, also"
+    " where a user typed it as a name. Only three files of a venue have its secrets",
     group="secrets",
 )
 def test_the_password_in_a_url_is_hidden_wherever_it_has_got_to(tmp_path):
@@ -59,7 +60,12 @@ def test_a_venue_file_with_a_mistake_is_named_with_its_line(tmp_path):
     assert secrets_of(path) == set()
 
 
-@pytest.mark.promise("The speed bump's seed is in no command of a dump", group="secrets")
+@pytest.mark.promise(
+    "No secret of the portal or a venue (passwords, tokens, keys, codes, seeds) is in a "
+    "database, a dump, a log line, a page, an answer, an error or a process's arguments, also"
+    " where a user typed it as a name. Only three files of a venue have its secrets",
+    group="secrets",
+)
 def test_the_seed_of_the_speed_bump_is_in_no_command():
     """The setting that begins each day holds it."""
     commands = setting(Setting.SPEED_BUMP, 350_000, 7_361_999, second=150_000)

@@ -35,8 +35,9 @@ UNITS = sorted((ROOT / "operations/host").glob("*.service"))
 
 
 @pytest.mark.promise(
-    "Each unit sets UMask, LimitCORE and SystemCallFilter, and the units that strangers reach "
-    "write no journal",
+    "What is written is its owner's alone, in directories where no other user may write, "
+    "follows no other user's link, and is whole or not there. Each unit sets UMask, LimitCORE"
+    " and SystemCallFilter",
     group="files",
 )
 @pytest.mark.parametrize("path", UNITS, ids=[path.name for path in UNITS])
@@ -54,8 +55,9 @@ FOR_STRANGERS = ("openoutcry-screen.service", "openoutcry-portal.service")
 
 
 @pytest.mark.promise(
-    "Each unit sets UMask, LimitCORE and SystemCallFilter, and the units that strangers reach "
-    "write no journal",
+    "What is written is its owner's alone, in directories where no other user may write, "
+    "follows no other user's link, and is whole or not there. Each unit sets UMask, LimitCORE"
+    " and SystemCallFilter",
     group="files",
 )
 @pytest.mark.parametrize("name", FOR_STRANGERS)

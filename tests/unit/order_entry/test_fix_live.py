@@ -97,7 +97,8 @@ def answers(connection, kind):
 
 
 @pytest.mark.promise(
-    "A session receives reports about its own orders only, over any protocol",
+    "A session receives reports about its own orders only, over any protocol; a drop copy's "
+    "session cannot enter orders",
     group="venue",
 )
 def test_two_participants_trade_and_each_is_told_his_own(venue):
@@ -215,8 +216,9 @@ def test_of_two_replaces_of_one_name_the_second_is_refused(venue):
 
 
 @pytest.mark.promise(
-    "The answer to a rejected login reveals neither whether the name exists nor whether "
-    "the password was right; logins are checked by network, port and day",
+    "Connections that never log in, and floods of wrong passwords, neither delay nor lock out"
+    " clients at other addresses. The answer to a rejected login reveals neither whether the "
+    "name exists nor whether the password was right",
     group="venue",
 )
 def test_logons_that_are_refused_get_no_word(venue):

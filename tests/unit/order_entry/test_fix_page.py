@@ -19,6 +19,7 @@ from tests.support.venue.clients import utc_text
 from tests.support.venue.inline import InlineVenue
 
 PAGE = (ROOT / "docs" / "fix.md").read_text()
+MORE = (ROOT / "tests/support/order_entry/fix_examples.md").read_text()
 TIME = "20231114-22:13:20.000"
 NOW_NS = 1_700_000_000 * 10**9
 WITH_TIME = ("D", "G", "F", "q")
@@ -26,7 +27,7 @@ BEGIN = b"8=FIX.4.4\x01"
 
 
 def blocks(kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.M | re.S)
+    return re.findall(rf"^```{kind}\n(.*?)^```", PAGE + MORE, re.M | re.S)
 
 
 def fields(line: str) -> list[tuple[int, str]]:

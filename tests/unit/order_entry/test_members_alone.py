@@ -68,7 +68,8 @@ def all_read(line):
 
 
 @pytest.mark.promise(
-    "A session receives reports about its own orders only, over any protocol",
+    "A session receives reports about its own orders only, over any protocol; a drop copy's "
+    "session cannot enter orders",
     group="venue",
 )
 def test_no_byte_of_any_session_names_another_member(received):

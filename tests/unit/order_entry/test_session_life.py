@@ -97,8 +97,9 @@ def refusal(connect, name, **login):
 
 
 @pytest.mark.promise(
-    "The answer to a rejected login reveals neither whether the name exists nor whether "
-    "the password was right; logins are checked by network, port and day",
+    "Connections that never log in, and floods of wrong passwords, neither delay nor lock out"
+    " clients at other addresses. The answer to a rejected login reveals neither whether the "
+    "name exists nor whether the password was right",
     group="venue",
 )
 @OVER_NETWORKS
@@ -121,7 +122,9 @@ def test_a_session_has_one_connection(connect, protocol):
 
 
 @pytest.mark.promise(
-    "Failed logins lock a session out for the address that they came from",
+    "Connections that never log in, and floods of wrong passwords, neither delay nor lock out"
+    " clients at other addresses. The answer to a rejected login reveals neither whether the "
+    "name exists nor whether the password was right",
     group="venue",
 )
 @OVER_NETWORKS
@@ -162,7 +165,7 @@ def test_connections_of_a_customers_network_give_way_to_no_others():
 @pytest.mark.promise(
     "Of many passwords that are sent at once none passes after the lock, which is checked again "
     "after the wait",
-    group="shares",
+    group="capacity",
 )
 def test_passwords_that_are_sent_at_once_lock_as_those_sent_in_turn():
     """The lock counts when a password has been checked, not when it came."""
@@ -196,7 +199,7 @@ def test_a_refused_login_whose_client_has_gone_is_counted_once():
 
 @pytest.mark.promise(
     "Logins of one address, or of one customer's IPv6 network, delay no logins of others",
-    group="shares",
+    group="capacity",
 )
 def test_a_login_that_is_turned_away_holds_its_turn_until_its_check_has_ended(monkeypatch):
     """The thread that hashes goes on without its connection: no other begins in its place."""

@@ -150,8 +150,9 @@ def test_readers_that_do_not_read_are_disconnected_and_recover(venue, calm):
 
 
 @pytest.mark.promise(
-    "Connections that never log in, and floods of wrong passwords, neither delay nor lock out "
-    "clients at other addresses",
+    "Connections that never log in, and floods of wrong passwords, neither delay nor lock out"
+    " clients at other addresses. The answer to a rejected login reveals neither whether the "
+    "name exists nor whether the password was right",
     group="venue",
 )
 def test_connections_that_never_log_in_keep_nobody_out(venue, calm):

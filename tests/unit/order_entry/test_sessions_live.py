@@ -43,7 +43,8 @@ def letters(client, count):
 
 
 @pytest.mark.promise(
-    "A session receives reports about its own orders only, over any protocol",
+    "A session receives reports about its own orders only, over any protocol; a drop copy's "
+    "session cannot enter orders",
     group="venue",
 )
 def test_two_participants_trade_and_each_is_told_his_own(venue):

@@ -149,7 +149,11 @@ def test_a_switch_that_came_too_fast_is_refused_and_changes_nothing(venue):
     client.close()
 
 
-@pytest.mark.promise("A drop copy's session cannot enter orders", group="venue")
+@pytest.mark.promise(
+    "A session receives reports about its own orders only, over any protocol; a drop copy's "
+    "session cannot enter orders",
+    group="venue",
+)
 def test_an_order_on_a_drop_copy_ends_its_connection_and_no_order_goes(venue):
     four = venue.client("FOUR", sequence=0)
     four.enter("keep", "B", 7, price=500_000)

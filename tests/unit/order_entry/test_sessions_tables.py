@@ -139,8 +139,9 @@ def test_a_replaced_order_is_found_by_the_cores_id():
 
 
 @pytest.mark.promise(
-    "A packet that names an order id allocated by the venue (wire/order_ids.py) is "
-    "rejected with `NOT_OWNER`, and a session's order is found only by events of its participant",
+    "No network speaks as the exchange operator (participant 0): such records are left out "
+    "and counted. One that names an order id allocated by the venue is rejected with "
+    "`NOT_OWNER`",
     group="network",
 )
 def test_an_events_row_belongs_to_its_participant():

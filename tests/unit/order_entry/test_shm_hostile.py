@@ -83,8 +83,9 @@ VIOLATIONS = {
 
 
 @pytest.mark.promise(
-    "What a participant over shared memory writes against the rules ends its session by name, "
-    "and harms no other",
+    "A session over shared memory is for processes of its user and group that know its key. "
+    "It continues by number after the death of either side, and ends by name, harming no "
+    "other, for what is written against the rules",
     group="venue",
 )
 @pytest.mark.parametrize("violate", VIOLATIONS, ids=lambda way: way.__name__)

@@ -46,8 +46,9 @@ def refusals(venue, name):
 
 
 @pytest.mark.promise(
-    "A session over shared memory is for processes of the user and group that its row names, and "
-    "of these for those that know its key",
+    "A session over shared memory is for processes of its user and group that know its key. "
+    "It continues by number after the death of either side, and ends by name, harming no "
+    "other, for what is written against the rules",
     group="venue",
 )
 def test_only_a_process_of_the_named_user_with_the_sessions_key_is_let_in(venue):

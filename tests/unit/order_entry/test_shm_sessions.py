@@ -164,8 +164,9 @@ def test_a_ring_of_requests_takes_no_more_than_it_has_slots_until_the_venue_read
 
 
 @pytest.mark.promise(
-    "After the death of either side a session over shared memory continues by number, "
-    "without losing or repeating a request or a reply",
+    "A session over shared memory is for processes of its user and group that know its key. "
+    "It continues by number after the death of either side, and ends by name, harming no "
+    "other, for what is written against the rules",
     group="venue",
 )
 def test_both_numbers_go_on_after_a_lost_connection_and_after_a_dropped_venue(tmp_path):

@@ -16,7 +16,7 @@ from tests.support.pipeline.gateway_settings import RATE, journaled, verdicts
 @pytest.mark.promise(
     "Gateway settings are checked before the run begins, and a resume with other settings"
     " is rejected",
-    group="input",
+    group="text",
 )
 def test_a_wrong_setting_ends_the_run_before_it_begins(outcry: Any, tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("[rate]\ninterval_ns = 'soon'\n")
@@ -53,7 +53,7 @@ def test_a_gateway_that_continues_has_the_buckets_of_its_predecessor(tmp_path: P
 @pytest.mark.promise(
     "Gateway settings are checked before the run begins, and a resume with other settings"
     " is rejected",
-    group="input",
+    group="text",
 )
 def test_a_resume_with_other_settings_is_refused(tmp_path: Path) -> None:
     """And says which setting is another."""

@@ -21,7 +21,9 @@ def options(journal: Path, orders: int = 2_000, **more: Any) -> Options:
 
 
 @pytest.mark.promise(
-    "A second pipeline is kept out of a journal in use, in each of its directories",
+    "One writer: a second pipeline is kept out of each directory of a journal in use, also "
+    "when the file `lock` is removed. A superseded writer, or one whose directory is removed,"
+    " moved, replaced or cut, acknowledges nothing more",
     group="files",
 )
 def test_every_directory_is_locked(tmp_path, monkeypatch):

@@ -41,7 +41,9 @@ INSIDE = [
 
 
 @pytest.mark.promise(
-    "A webhook reaches neither this machine nor its networks, whatever its name leads to",
+    "V5.2.6, V12.6.1 (requests for users): webhooks and pushes reach no address inside, by no"
+    " name, redirection or second look-up. One that hangs, and a burst for one user, keep no "
+    "other user waiting",
     group="portal",
 )
 @pytest.mark.parametrize("address", INSIDE)
@@ -69,8 +71,9 @@ def test_one_address_inside_among_others_is_enough(monkeypatch):
 
 
 @pytest.mark.promise(
-    "V5.2.6, V12.6.1 (requests for users): webhooks and pushes reach no address inside, by "
-    "no name, redirection or second look-up",
+    "V5.2.6, V12.6.1 (requests for users): webhooks and pushes reach no address inside, by no"
+    " name, redirection or second look-up. One that hangs, and a burst for one user, keep no "
+    "other user waiting",
     group="portal",
 )
 def test_a_name_that_changes_its_address_is_not_asked_again(monkeypatch):

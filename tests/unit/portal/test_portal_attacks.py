@@ -63,8 +63,9 @@ def checked(signer, owner, payload, signature):
 
 
 @pytest.mark.promise(
-    "A request needs the signature of a key that may do it, within its time, and counts once; a "
-    "revoked key ends at once",
+    "A request of a key needs its signature, over exactly what was sent (HMAC-SHA256, "
+    "Ed25519; of the native API method, path with query, Idempotency-Key and body), within "
+    "its time, and counts once. A revoked key ends at once",
     group="portal",
 )
 @pytest.mark.parametrize("kind", [HMAC, ED25519])
@@ -90,7 +91,9 @@ def test_a_request_counts_once_however_its_signature_is_written(kind):
 
 
 @pytest.mark.promise(
-    "A signature of the API holds for exactly the bytes that were signed, HMAC-SHA256 and Ed25519",
+    "A request of a key needs its signature, over exactly what was sent (HMAC-SHA256, "
+    "Ed25519; of the native API method, path with query, Idempotency-Key and body), within "
+    "its time, and counts once. A revoked key ends at once",
     group="portal",
 )
 def test_no_cut_of_what_was_signed_reads_as_another_request():
@@ -106,8 +109,9 @@ def test_no_cut_of_what_was_signed_reads_as_another_request():
 
 
 @pytest.mark.promise(
-    "A signature of the native API holds for one method, path with query, Idempotency-Key and "
-    "body alone",
+    "A request of a key needs its signature, over exactly what was sent (HMAC-SHA256, "
+    "Ed25519; of the native API method, path with query, Idempotency-Key and body), within "
+    "its time, and counts once. A revoked key ends at once",
     group="portal",
 )
 def test_a_signature_of_v1_holds_for_what_was_signed_alone():
@@ -158,8 +162,9 @@ def asking_of(method, sent_key, path="/v1/quotes/requests"):
 
 
 @pytest.mark.promise(
-    "A change of the native API that has no Idempotency-Key counts once, and so does a login to "
-    "the stream, even if it was read on its way",
+    "A request of a key needs its signature, over exactly what was sent (HMAC-SHA256, "
+    "Ed25519; of the native API method, path with query, Idempotency-Key and body), within "
+    "its time, and counts once. A revoked key ends at once",
     group="portal",
 )
 @pytest.mark.parametrize(
@@ -451,8 +456,9 @@ def test_one_key_takes_its_own_share_of_remembered_requests(monkeypatch):
 
 
 @pytest.mark.promise(
-    "One owner takes its own share of the portal: of weight and hashing by address or network, of "
-    "remembered requests and listen keys by key, of connections by address",
+    "V11.1.4, V12.1.1 (bounds): bodies, connections, weights, orders, hashing, papers and "
+    "rows of the database have limits for each owner, by address, network or key; beyond them"
+    " nothing is done",
     group="portal",
 )
 def test_the_addresses_of_a_customers_network_are_one_owner():
@@ -499,7 +505,10 @@ def anything(count):
 
 
 @pytest.mark.promise(
-    "Whatever comes over a WebSocket of the portal is answered, and raises nothing", group="doors"
+    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
+    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
+    "refused in words. None fails or writes a traceback",
+    group="doors",
 )
 def test_whatever_a_socket_is_asked_is_answered():
     mirror = SimpleNamespace(markets=SimpleNamespace(by_name={}))
@@ -555,7 +564,10 @@ def session_of(limits):
 
 
 @pytest.mark.promise(
-    "Whatever comes over a WebSocket of the portal is answered, and raises nothing", group="doors"
+    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
+    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
+    "refused in words. None fails or writes a traceback",
+    group="doors",
 )
 def test_whatever_v1_stream_is_asked_has_an_answer_in_each_format():
     """Also what JSON can say and MessagePack cannot: large numbers, halves of characters."""
@@ -712,8 +724,9 @@ async def reading(scope, receive, send):
 
 
 @pytest.mark.promise(
-    "V11.1.4, V12.1.1 (bounds): bodies, connections, weights, orders and hashing have limits "
-    "for each owner; beyond them nothing is done",
+    "V11.1.4, V12.1.1 (bounds): bodies, connections, weights, orders, hashing, papers and "
+    "rows of the database have limits for each owner, by address, network or key; beyond them"
+    " nothing is done",
     group="portal",
 )
 def test_a_body_that_is_too_long_or_never_ends_does_nothing(monkeypatch):
@@ -772,8 +785,9 @@ def test_a_client_that_goes_before_its_body_is_whole_is_no_fault():
 
 
 @pytest.mark.promise(
-    "V7.4 (errors): what fails is answered 500 without its cause, and is a line of the log, "
-    "one a minute",
+    "V5.1, V7.4, V13.1.3, V13.2.2 (input, errors): requests are of a schema, with no other "
+    "field. Answers are those that the documents describe, with stable codes, below 500 "
+    "whatever is sent, and nothing of the inside",
     group="portal",
 )
 def test_what_fails_is_one_line_a_minute_and_what_has_no_weight_of_its_own_has_one():

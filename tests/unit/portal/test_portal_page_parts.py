@@ -70,8 +70,9 @@ def test_every_refusal_has_words():
 
 
 @pytest.mark.promise(
-    "V5.3, V14.4 (page): the page's code makes no markup from text and no code from text, its "
-    "policy permits neither, and no script, style or request of another origin",
+    "V5.3, V14.4 (page): text of a user is shown as text. A script that has got into a page "
+    "runs no text as code and reaches no other origin; no other site shows the page in a "
+    "frame (Chromium)",
     group="portal",
 )
 def test_no_text_becomes_markup_or_code():

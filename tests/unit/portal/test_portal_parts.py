@@ -90,7 +90,9 @@ def test_the_signature_is_taken_out_of_what_was_signed(sent):
 
 
 @pytest.mark.promise(
-    "A signature of the API holds for exactly the bytes that were signed, HMAC-SHA256 and Ed25519",
+    "A request of a key needs its signature, over exactly what was sent (HMAC-SHA256, "
+    "Ed25519; of the native API method, path with query, Idempotency-Key and body), within "
+    "its time, and counts once. A revoked key ends at once",
     group="portal",
 )
 def test_signatures_hold_for_what_was_signed():
@@ -116,8 +118,9 @@ def test_a_request_is_remembered_while_its_time_is_accepted():
 
 
 @pytest.mark.promise(
-    "V11.1.4, V12.1.1 (bounds): bodies, connections, weights, orders and hashing have limits "
-    "for each owner; beyond them nothing is done",
+    "V11.1.4, V12.1.1 (bounds): bodies, connections, weights, orders, hashing, papers and "
+    "rows of the database have limits for each owner, by address, network or key; beyond them"
+    " nothing is done",
     group="portal",
 )
 def test_weights_and_orders_have_limits_and_a_flood_is_banned():
@@ -246,7 +249,9 @@ def test_sealed_secrets_open_for_their_owner_and_key_alone(tmp_path):
 
 
 @pytest.mark.promise(
-    "V2.8.1, V2.8.2 (codes): of RFC 6238, for their time; seeds are sealed with the portal's key",
+    "V2.8 (authenticators): codes of RFC 6238, for their time, are used once, and are needed "
+    "with the password for a login and for what changes the account. Seeds are sealed with "
+    "the portal's key",
     group="portal",
 )
 def test_one_time_codes_are_those_of_rfc_6238():

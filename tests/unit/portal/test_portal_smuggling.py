@@ -124,8 +124,9 @@ REFUSED = {
 
 
 @pytest.mark.promise(
-    "V13.1.1, V14.5 (smuggling): bytes that two readers may cut into different requests are "
-    "refused, or read as RFC 9112 says, and end the connection",
+    "V13.1, V13.2.5, V14.3, V14.5 (surface): bytes that two readers may cut into different "
+    "requests, bodies of another kind and other methods are refused. No version, debug page "
+    "or listing is shown",
     group="portal",
 )
 @pytest.mark.parametrize("name", REFUSED)
@@ -138,8 +139,9 @@ def test_what_can_be_read_in_two_ways_is_refused(name):
 
 
 @pytest.mark.promise(
-    "V13.1.1, V14.5 (smuggling): bytes that two readers may cut into different requests are "
-    "refused, or read as RFC 9112 says, and end the connection",
+    "V13.1, V13.2.5, V14.3, V14.5 (surface): bytes that two readers may cut into different "
+    "requests, bodies of another kind and other methods are refused. No version, debug page "
+    "or listing is shown",
     group="portal",
 )
 def test_a_length_beside_chunks_ends_the_connection():

@@ -48,8 +48,8 @@ def answered(scheme, status, serves=True, headers=()):
 
 
 @pytest.mark.promise(
-    "V8.2.1, V14.4 (headers): every answer, refusals too, is not kept, not guessed at, not framed "
-    "and loads nothing; over TLS it says to stay there",
+    "V8.2.1, V9.1, V14.4 (transport): every answer, refusals too, is not kept, not guessed "
+    "at, not framed and loads nothing. TLS is version 1.2 and later, with forward secrecy",
     group="portal",
 )
 @pytest.mark.parametrize(
@@ -65,7 +65,8 @@ def test_every_answer_has_its_security_headers(status, serves):
 
 
 @pytest.mark.promise(
-    "V9.1 (TLS): version 1.2 and later, with forward secrecy and authenticated ciphers alone",
+    "V8.2.1, V9.1, V14.4 (transport): every answer, refusals too, is not kept, not guessed "
+    "at, not framed and loads nothing. TLS is version 1.2 and later, with forward secrecy",
     group="portal",
 )
 @pytest.mark.filterwarnings("ignore:.*TLSv1_1 is deprecated:DeprecationWarning")

@@ -78,7 +78,9 @@ def outcry_json_rows(outcry, day):
 
 
 @pytest.mark.promise(
-    "Audit trails, exports, the ledger's files and a journal's folder are their owner's alone",
+    "What is written is its owner's alone, in directories where no other user may write, "
+    "follows no other user's link, and is whole or not there. Each unit sets UMask, LimitCORE"
+    " and SystemCallFilter",
     group="files",
 )
 def test_what_a_command_writes_is_its_users_alone(outcry, audited, tmp_path):

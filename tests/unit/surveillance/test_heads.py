@@ -41,7 +41,12 @@ def test_whole_evidence_is_taken(looked_at):
 
 
 @pytest.mark.parametrize("left", [0, 1])
-@pytest.mark.promise("The end of the evidence cannot be cut off unseen", group="files")
+@pytest.mark.promise(
+    "Every flipped bit, a block changed together with its checksum, changed event hashes and "
+    "a cut end of the evidence are detected. `verify` calls no journal sound that cannot be "
+    "replayed",
+    group="files",
+)
 def test_a_decision_that_was_cut_off_is_missed(looked_at, left):
     path = folder_of(looked_at) / LIFE
     lines = path.read_bytes().splitlines(keepends=True)

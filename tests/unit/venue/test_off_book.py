@@ -98,7 +98,9 @@ def test_what_a_side_cannot_pay_is_refused_with_the_reason(floor):
 
 
 @pytest.mark.promise(
-    "A trade off the book that a named operator asks for takes two supervisors", group="venue"
+    "Reopening a killed market, and a trade off the book that a named operator asks for, take"
+    " two people",
+    group="venue",
 )
 @pytest.mark.parametrize("second", ["of two", "of the other"])
 def test_no_person_alone_lets_two_participants_trade(floor, second):

@@ -43,7 +43,8 @@ def asked(floor, request):
 
 
 @pytest.mark.promise(
-    "A request of an operator is done once by its reference, wherever the machine is gone",
+    "A deposit, a withdrawal and any request of an operator is done once by its reference, "
+    "wherever the machine is gone",
     group="venue",
 )
 def test_a_deposit_that_is_asked_for_twice_is_made_once(floor):

@@ -236,8 +236,9 @@ def test_sessions_of_packets_have_keys_and_a_file_that_others_cannot_read(tmp_pa
 
 
 @pytest.mark.promise(
-    "Only three files of a venue have its secrets. None is in a dump, a log line, a page, an "
-    "error or a process's arguments and environment, also where a user typed it as a name",
+    "No secret of the portal or a venue (passwords, tokens, keys, codes, seeds) is in a "
+    "database, a dump, a log line, a page, an answer, an error or a process's arguments, also"
+    " where a user typed it as a name. Only three files of a venue have its secrets",
     group="secrets",
 )
 @pytest.mark.parametrize(
@@ -262,8 +263,9 @@ def test_a_file_with_the_password_of_nats_is_read_by_its_owner_alone(
 
 
 @pytest.mark.promise(
-    "Only three files of a venue have its secrets. None is in a dump, a log line, a page, an "
-    "error or a process's arguments and environment, also where a user typed it as a name",
+    "No secret of the portal or a venue (passwords, tokens, keys, codes, seeds) is in a "
+    "database, a dump, a log line, a page, an answer, an error or a process's arguments, also"
+    " where a user typed it as a name. Only three files of a venue have its secrets",
     group="secrets",
 )
 @pytest.mark.parametrize("inline", [True, False])

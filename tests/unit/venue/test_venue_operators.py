@@ -26,7 +26,8 @@ rich = shared.rich
 
 
 @pytest.mark.promise(
-    "V2.7, V2.8.1 (one-time codes): RFC 6238, valid for their time, taken once",
+    "V2.7, V2.8.1 (one-time codes): RFC 6238, valid for their time, taken once, also over "
+    "restarts. A wrong one does not confirm the password",
     group="console",
 )
 def test_a_code_counts_for_its_time_and_once(operators, clock):
@@ -44,7 +45,11 @@ def test_a_code_counts_for_its_time_and_once(operators, clock):
     assert operators.prove("otto", "word", codes.at(int(clock.now_s))) == 2
 
 
-@pytest.mark.promise("A wrong one-time code does not confirm the password", group="console")
+@pytest.mark.promise(
+    "V2.7, V2.8.1 (one-time codes): RFC 6238, valid for their time, taken once, also over "
+    "restarts. A wrong one does not confirm the password",
+    group="console",
+)
 def test_a_wrong_code_does_not_say_whether_the_password_is_right(operators, clock):
     """Nor does a missing or a used one: every refusal is the same text."""
     code = pyotp.TOTP(SECRET).at(int(clock.now_s))
@@ -66,7 +71,8 @@ def test_a_wrong_code_does_not_say_whether_the_password_is_right(operators, cloc
 
 
 @pytest.mark.promise(
-    "V2.7, V2.8.1 (one-time codes): RFC 6238, valid for their time, taken once",
+    "V2.7, V2.8.1 (one-time codes): RFC 6238, valid for their time, taken once, also over "
+    "restarts. A wrong one does not confirm the password",
     group="console",
 )
 def test_a_code_is_taken_once_over_restarts_too(operators, clock, tmp_path):

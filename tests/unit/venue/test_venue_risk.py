@@ -163,7 +163,11 @@ def test_all_instruments_are_halted_at_once_and_resumed_each(floor) -> None:
     floor.wait_for_phase("CONTINUOUS")
 
 
-@pytest.mark.promise("Reopening a killed market takes two operators", group="venue")
+@pytest.mark.promise(
+    "Reopening a killed market, and a trade off the book that a named operator asks for, take"
+    " two people",
+    group="venue",
+)
 def test_the_market_is_opened_by_two(floor) -> None:
     floor.ask("kill", "market")
     (refused,) = floor.send(order(40, Side.BUY, 5, 10))
