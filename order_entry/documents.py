@@ -90,8 +90,8 @@ def document_of(row: SessionSpec, wanted: SessionSpec, version: int) -> str:
     text = json.dumps(document, separators=(",", ":"))
     if len(text.encode()) > MAX_BYTES:
         raise ValueError(
-            f"name, password and networks of the session need {len(text)} characters of "
-            f"{MAX_BYTES}: name fewer networks"
+            f"name, password and networks of the session need {len(text)} characters, but "
+            f"at most {MAX_BYTES} fit; name fewer networks"
         )
     return text
 

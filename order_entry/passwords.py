@@ -33,12 +33,9 @@ def dummy_hash(hasher: Any) -> str:
 def soupbin_fault(word: str) -> str:
     """Why no login over SoupBinTCP can carry a password; nothing: it can."""
     if len(word) > PASSWORD_LENGTH:
-        return f"has {len(word)} characters: a login over SoupBinTCP holds {PASSWORD_LENGTH}"
+        return f"has {len(word)} characters: a SoupBinTCP login has at most {PASSWORD_LENGTH}"
     if not (word.isascii() and word.isprintable()) or word != word.strip(" "):
-        return (
-            "is not printable ASCII between two characters that are no spaces, as a login over "
-            "SoupBinTCP has it"
-        )
+        return "must be printable ASCII without a space at either end, as SoupBinTCP logins require"
     return ""
 
 

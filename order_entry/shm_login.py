@@ -133,7 +133,7 @@ def read_login(data: bytes) -> LoginRequest:
         raise ShmLoginError(f"{len(data)} bytes are not a login")
     magic, layout, name, day, first_reply, _, _ = LOGIN.unpack(data)
     if magic != LOGIN_MAGIC or layout != layout_number():
-        raise ShmLoginError("no login of this layout")
+        raise ShmLoginError("the login has another layout")
     texts = [field.rstrip(b"\0") for field in (name, day)]
     if not all(text.isascii() and text.decode("ascii").isprintable() for text in texts):
         raise ShmLoginError("name or day is not printable ASCII")
@@ -265,7 +265,7 @@ def _require_deserted(path: Path) -> None:
             probe.connect(str(path))
         except ConnectionRefusedError:
             return
-    raise OSError(errno.EADDRINUSE, "a program that is no venue listens there")
+    raise OSError(errno.EADDRINUSE, "another program, not a venue, listens there")
 
 
 def _locked(path: Path, patience_s: float) -> int:
@@ -283,6 +283,6 @@ def _locked(path: Path, patience_s: float) -> int:
                 continue
             os.close(held)
             if error.errno == errno.EWOULDBLOCK:
-                raise OSError(errno.EADDRINUSE, "another venue has this path") from None
+                raise OSError(errno.EADDRINUSE, "another venue uses this path") from None
             raise
         return held

@@ -33,7 +33,7 @@ REPLICATED = {
         "all",
         (LOCAL,),
         "all",
-        "in every directory of the journal; the replicas follow, unwaited for",
+        "in every directory of the journal; the replicas follow asynchronously",
     ),
     "replicated": GatePolicy(
         "all",

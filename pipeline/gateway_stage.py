@@ -55,8 +55,8 @@ def sequenced_commands(work: Work, last_seq: int) -> Iterator[npt.NDArray[Any]]:
             yield commands
     else:
         raise OutcryError(
-            "a stage died and cannot be rebuilt: with --durability none nothing keeps the commands "
-            "that came from the network, nor the order of several lanes"
+            "a stage died and cannot be rebuilt: --durability none stores neither commands from "
+            "the network nor the order of several lanes"
         )
 
 

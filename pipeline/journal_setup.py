@@ -70,7 +70,7 @@ def claim_journal(options: Options, stack: ExitStack) -> Path | None:
             f"{directory} has no journal to resume; start one without --resume"
             if options.resume
             else f"{directory} already holds a journal: give another --journal DIR, or --resume "
-            "to go on with it"
+            "to continue it"
         )
     _claim_copies(options, directory, stack)
     return directory
@@ -103,7 +103,7 @@ def _require_lasting(options: Options, places: Sequence[Path]) -> None:
         if medium.lost:
             raise PipelineError(
                 f"{path} is on {medium.text}: give a directory on a disk, --durability async or "
-                "none, or --volatile-journal to call it durable all the same"
+                "none, or --volatile-journal to accept it as durable"
             )
 
 

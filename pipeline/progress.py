@@ -103,7 +103,10 @@ class Drops:
             )
         if self.refused > refused_before and now_s >= self.next_refusal_note_s:
             self.next_refusal_note_s = now_s + DROPS_NOTE_S
-            note(f"orders beyond their participants' rates are refused ({self.refused:,} so far)")
+            note(
+                "orders above their participants' rate limits are rejected "
+                f"({self.refused:,} so far)"
+            )
 
 
 @dataclass
@@ -141,8 +144,8 @@ class BookWatch:
         new = sorted(at_limit - self.holders)
         for who in new[:HOLDERS_TOLD]:
             note(
-                f"participant {who} holds {counts[who]:,} open orders, as many as one may: further "
-                "ones are rejected (RISK, OPEN_ORDERS)"
+                f"participant {who} holds {counts[who]:,} open orders, the most that are allowed: "
+                "further orders are rejected (RISK, OPEN_ORDERS)"
             )
         if len(new) > HOLDERS_TOLD:
             note(f"and so do {len(new) - HOLDERS_TOLD:,} more participants")

@@ -105,7 +105,7 @@ def _of_owners(pieces: list[list[str]]) -> list[str]:
     """What the hash of the hooks' state is made of: each partition's from the shard that has it,
     the whole's from all of them alike."""
     whole = {piece[0] for piece in pieces}
-    assert len(whole) == 1, "the shards' risk does not agree about the whole"
+    assert len(whole) == 1, "the risk states of the shards disagree about shared totals"
     count = len(pieces)
     return [*whole, *(pieces[n % count][1 + n] for n in range(len(pieces[0]) - 1))]
 

@@ -375,7 +375,7 @@ def _check_replication(options: Options, watcher: Watcher) -> None:
     if options.topology == "inline":
         raise PipelineError("--durability replicated needs a separate process: not with inline")
     if options.journal is None:
-        raise PipelineError("--durability replicated needs --journal DIR: replicas keep it")
+        raise PipelineError("--durability replicated needs --journal DIR, which it replicates")
     from openoutcry.replica.access import access_of  # for a replicated run only
     from openoutcry.replica.jetstream import stream_name
     from openoutcry.replica.link import reach
@@ -385,11 +385,12 @@ def _check_replication(options: Options, watcher: Watcher) -> None:
         reach(access_of(options.replication.nats)).close()
     if options.wiring.shards > 1:
         watcher.note(
-            f"of {options.wiring.shards} matchers none knows the whole state: standbys compare the "
-            "events' hash alone"
+            f"none of the {options.wiring.shards} matchers has the whole state: standbys compare "
+            "only the hash of the events"
         )
     watcher.note(
-        f"replicated as {options.replication.venue}: an event leaves once its command is "
+        f"replicated as {options.replication.venue}: an event is published once its command is "
+        "stored "
         f"{policy_of(options).text}"
     )
 
@@ -458,7 +459,7 @@ def _open_feed(
         return None
     if journal is None:
         raise PipelineError(
-            "market data is made from the journal, which --durability none does not keep"
+            "market data comes from the journal, which --durability none does not write"
         )
     from openoutcry.market_data.feed_process import publish
     from openoutcry.market_data.public_feed import PublicFeed, compile_feed  # for a venue only

@@ -22,7 +22,7 @@ def read_key(text: str, where: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise OutcryError(f"{where}: no key of {2 * KEY_BYTES} hexadecimal digits")
+        raise OutcryError(f"{where}: not a key of {2 * KEY_BYTES} hexadecimal digits")
     return key
 
 

@@ -112,9 +112,9 @@ def send(
     listens or the network refuses.
     """
     if rate is not None and rate < 1:
-        raise SendError(f"a rate is at least 1 order a second, not {rate}")
+        raise SendError(f"the rate must be at least 1 order a second, not {rate}")
     if window is not None and window < 1:
-        raise SendError(f"a window is at least 1 order, not {window}")
+        raise SendError(f"the window must be at least 1 order, not {window}")
     with UdpLine(to) as line:
         return send_by_line(source_chunks, line, rate, sender_id, timeout_s, progress, window)
 

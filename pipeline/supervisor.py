@@ -207,7 +207,7 @@ class Supervisor:
         self.state.stalls.append(child.stall)
         self.watcher.detail(f"stage {child.stall['stage']}: {child.stall['dump']}")
         self.watcher.note(
-            f"stage {child.stall['stage']} (pid {child.pid}) makes no progress for "
+            f"stage {child.stall['stage']} (pid {child.pid}) has made no progress for "
             f"{evidence.seconds:.1f} s: {child.stall['state']}"
         )
 
@@ -340,6 +340,6 @@ def _cause(child: _Child, status: int) -> str:
         return f"made no progress for {child.stall['seconds']:.1f} s ({child.stall['state']})"
     if os.WIFSIGNALED(status):
         name = signal.Signals(os.WTERMSIG(status)).name
-        memory = " (the system has just killed for want of memory)"
+        memory = " (the system is out of memory and has just killed processes)"
         return f"killed by {name}" + memory * (name == "SIGKILL" and _oom_kills() > child.oom_kills)
     return f"exited with {os.WEXITSTATUS(status)}"

@@ -230,8 +230,8 @@ def _render(views: list[dict[str, Any]]) -> Group:
             )
         if view["refused"]:
             parts.append(
-                f"rates: {view['refused']:,} orders refused, beyond their participants' rates, "
-                f"{view['refused_per_s']:,.0f} a second now"
+                f"rates: {view['refused']:,} orders rejected above their participants' "
+                f"rate limits, {view['refused_per_s']:,.0f} a second now"
             )
         rings = Table(header_style="bold")
         for column in ("ring", "capacity", "published", "fill", "a second"):

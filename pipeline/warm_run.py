@@ -83,7 +83,7 @@ class WarmRun:
             stale = stale or self.standby.cuts != cuts
             return stale
 
-        self.note("a run is prepared and waits")
+        self.note("a run is prepared and waiting")
         self.standby.prepared = True
         self.lead = self.follow(changed)
         self.standby.prepared = False
@@ -147,7 +147,7 @@ class WarmRun:
         try:
             self.standby.save_checkpoint()
         except JournalError as error:  # it has taken over, and continues without
-            self.note(f"no checkpoint of the takeover: {error}")
+            self.note(f"cannot write a checkpoint of the takeover: {error}")
 
     def spans_ms(self) -> dict[str, float]:
         """Return the durations of the takeover's steps in order, from the request for the lease on,

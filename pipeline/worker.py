@@ -201,7 +201,7 @@ def _events_of_shard(work: Work, name: str, last: int, events: int) -> int:
         place = control_words.STAGE_PLACES + which * control_words.STAGE_PLACE_BYTES
         if control.stage(index, place) == last:
             return control.stage(index, place + 8)
-    raise OutcryError(f"stage {name}: no place is noted for its cursor, which is at {last}")
+    raise OutcryError(f"stage {name}: no position is stored for its cursor, which is at {last}")
 
 
 def _rebuild_whole(work: Work, last: int) -> Engine:
@@ -329,7 +329,7 @@ def _run_child(work: Work, group: Group, stack_fd: int) -> dict[str, Any]:
     except OutcryError:
         raise
     except MemoryError:
-        raise OutcryError(f"stage {' + '.join(group.stages)}: no memory is left") from None
+        raise OutcryError(f"stage {' + '.join(group.stages)}: out of memory") from None
     except Exception as error:
         text = f"stage {' + '.join(group.stages)}: {traceback.format_exc()}"
         raise OutcryError(text) from error

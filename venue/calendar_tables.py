@@ -172,13 +172,11 @@ def _check_half_days(tables: Tables, calendar: dict[str, Any], schedules: Any) -
             early |= exchange_days(holidays, year)[1]
         needs = f"{holidays} has half days, so the schedule needs half-day lines" if early else ""
         if "weekdays" in tables.given_table("calendar"):
-            tables.wrong(
-                ("calendar", "weekdays"), f"{holidays} already already says which days are traded"
-            )
+            tables.wrong(("calendar", "weekdays"), f"{holidays} already says which days are traded")
     else:
         needs = ""
         for day in sorted(set(holidays) & set(half_days)):
-            tables.wrong(("calendar", "half_days"), f"{day} is a holiday as well")
+            tables.wrong(("calendar", "half_days"), f"{day} is also a holiday")
     needs = "there are half_days" if half_days else needs
     for path, row in schedules:
         if needs and not row["half_day"] and "half_day" not in _document_row(tables, path):

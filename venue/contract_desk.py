@@ -89,7 +89,7 @@ class ContractDesk:
         """The values of the margin file are in force from here on, for all at once."""
         portfolio, file = self.view.portfolio, self.spec.margin_file
         if portfolio is None or file is None:
-            raise DeskError("the venue file has no [margin]: a lot of a contract has one margin")
+            raise DeskError("the venue file has no [margin]: each contract has one margin a lot")
         contracts = {
             s: self.spec.contracts[s].contract for s in self.symbols if s in self.spec.contracts
         }
@@ -99,8 +99,8 @@ class ContractDesk:
         except OutcryError as error:
             raise DeskError(str(error)) from None
         if not records:
-            return Work(NOTHING, [f"scenario margin is as {file} says already"])
-        applied, done = portfolio.word("applied"), f"scenario margin is as {file} says now"
+            return Work(NOTHING, [f"scenario margin already matches {file}"])
+        applied, done = portfolio.word("applied"), f"scenario margin now matches {file}"
         batch = np.concatenate(records)
         batch["order_id"] = operator
 
@@ -132,7 +132,7 @@ class ContractDesk:
         price = contracts.of(index, "mark") if given is None else _price(request, "price")
         day = self.today()
         if day <= contracts.of(index, "day"):
-            raise DeskError(f"{symbol} has the settlement price of day {day} already")
+            raise DeskError(f"{symbol} already has the settlement price of day {day}")
         done = f"{symbol}: the settlement price of {day} is {price} ticks"
         return setting(Setting.CONTRACT_SETTLE, price, 0, code_of(symbol), day), done
 
@@ -166,7 +166,7 @@ class ContractDesk:
         self, request: Request, symbol: str, index: int, contracts: ContractsView
     ) -> tuple[Any, str]:
         record = setting(Setting.CONTRACT_PAUSE, 1, 0, code_of(symbol))
-        return record, f"{symbol}: its index has too few sources; nothing is entered"
+        return record, f"{symbol}: its index has too few sources; new orders are rejected"
 
     def _resume(
         self, request: Request, symbol: str, index: int, contracts: ContractsView

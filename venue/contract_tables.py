@@ -18,8 +18,8 @@ from openoutcry.wire import toml_tables
 from openoutcry.wire.toml_tables import Key, KeyPath, Tables
 
 CONTRACT_SAYS = {
-    "multiplier": "its [[contract]] says what a tick is worth",
-    "leveraged": "its [[contract]] says how it is paid",
+    "multiplier": "[[contract]] sets the value of a tick",
+    "leveraged": "[[contract]] sets how it is paid",
 }
 """Keys of ``[[instrument]]`` that a contract's has not, and why."""
 CONTRACT_KEYS = {"margin_bps": Key(toml_tables.integer(1, 10_000), None)}
@@ -84,12 +84,14 @@ def _check_others(
 ) -> None:
     for symbol, (path, row) in rows.items():
         if "margin_bps" in row and symbol not in given:
-            tables.wrong((*path, "margin_bps"), "only a contract has one: there is no [[contract]]")
+            tables.wrong(
+                (*path, "margin_bps"), "applies only to a contract: there is no [[contract]]"
+            )
     for path, row in tables.given_rows("limits"):
         if "opening_position" in row and row.get("instrument") in given:
             tables.wrong(
                 (*path, "opening_position"),
-                "a contract begins with no position: as much is held long as short",
+                "a contract starts without positions, because long and short must be equal",
             )
 
 
@@ -107,16 +109,16 @@ def _check(
         tables.wrong((*place, "settlement"), "a contract is paid from margin accounts")
     for name, why in CONTRACT_SAYS.items():
         if name in row:
-            tables.wrong((*place, name), f"a contract has none: {why}")
+            tables.wrong((*place, name), f"does not apply to a contract: {why}")
     if contract.physical:
-        tables.wrong((*path, "delivered_asset"), "the venue settles contracts in cash alone")
+        tables.wrong((*path, "delivered_asset"), "the venue settles contracts only in cash")
     money = row.get("asset", next(iter(assets), ""))
     if money != contract.asset:
         tables.wrong((*path, "asset"), f"{contract.symbol} is quoted in {money}")
     if terms.margin_bps and "margin" in row:
-        tables.wrong((*place, "margin"), "margin_bps says it")
+        tables.wrong((*place, "margin"), "margin_bps already sets it")
     if terms.margin_bps and contract.is_option:
-        tables.wrong((*place, "margin_bps"), "an option has a margin in money")
+        tables.wrong((*place, "margin_bps"), "the margin of an option is an amount; set margin")
     _check_prices(tables, place, row, contract)
 
 
@@ -129,9 +131,9 @@ def _check_prices(
     for name in ("min_price_ticks", "max_price_ticks", "reference_price_ticks"):
         value = row.get(name)
         if type(value) is not int:
-            tables.wrong((*place, name), "is missing: a contract has one")
+            tables.wrong((*place, name), "is missing: a contract needs it")
         elif not least <= value <= MAX_PRICE:
-            tables.wrong((*place, name), f"of this contract is {least} to {MAX_PRICE}")
+            tables.wrong((*place, name), f"must be {least} to {MAX_PRICE} for this contract")
         elif abs(lot_value(contract, value)) > LARGEST:
             tables.wrong((*place, name), "makes a lot worth more than 2^62")
 

@@ -48,7 +48,7 @@ class DeskQueue:
         shown = " ".join(str(part) for part in (action, what, name) if part)
         more = {"queued": True, "reference": reference}
         if known:
-            done = f"{shown}: reference {reference!r} is kept already"
+            done = f"{shown}: reference {reference!r} is already stored"
             return Work(np.zeros(0, ORDER_DTYPE), [done], more=more | {"repeated": True})
         with self.path.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
@@ -68,8 +68,7 @@ class DeskQueue:
             if line.get("reference") == reference:
                 if content_of(line) != content_of(request):
                     raise DeskError(
-                        f"reference {reference!r} was given to another request, which asked for "
-                        "something else: nothing is done"
+                        f"reference {reference!r} belongs to a different request; nothing was done"
                     )
                 return reference, True
         return reference, False

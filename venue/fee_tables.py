@@ -28,8 +28,8 @@ NONE = "none"
 RECEIVED, QUOTE = "received", "quote"
 """What a buyer in a spot instrument pays its fee in: what it receives, or the quote asset."""
 NO_MINIMUM = (
-    "there is no minimum where buyers pay in the quote asset: their orders would have to reserve "
-    "it for each lot"
+    "a minimum is not possible where buyers pay in the quote asset: their orders would "
+    "have to reserve it for each lot"
 )
 Tier = tuple[int, int, int]
 """From which 30-day volume, maker's and taker's millionths."""
@@ -342,7 +342,7 @@ def check_reach(
     ``numbers``: each participant's group."""
     who, group, symbol = row["participant"], row["group"], row["instrument"]
     if who and group:
-        tables.wrong((*path, "group"), "a row names a participant or a group, not both")
+        tables.wrong((*path, "group"), "name a participant or a group, not both")
     if who and who not in numbers:
         tables.wrong((*path, "participant"), f"there is no participant {who}")
     if group and group not in numbers.values():

@@ -285,7 +285,7 @@ def slot_protocol(value: Any) -> spec.Protocol:
     protocol = toml_tables.one_of(PROTOCOLS)(value)
     if protocol in IN_FILE_ONLY:
         raise ValueError(
-            f"{value!r}: such a session is in the file alone: {IN_FILE_ONLY[protocol]}"
+            f"{value!r}: such a session can only be in the venue file: {IN_FILE_ONLY[protocol]}"
         )
     return spec.Protocol(protocol)
 
@@ -537,13 +537,13 @@ def _check_session(
         _check_shm(tables, path, row)
     for key in ("user", "user_group", "acts_for"):
         if protocol not in (None, spec.Protocol.SHM) and key in _row(tables, path):
-            tables.wrong((*path, key), "only a session over shared memory has one")
+            tables.wrong((*path, key), "applies only to sessions over shared memory")
     if protocol in spec.FIX_BEGIN:
         _check_comp_ids(tables, path, name, row["target"] or venue)
     if row["target"] and protocol is not None and protocol not in spec.FIX_BEGIN:
-        tables.wrong((*path, "target"), "only a FIX session has one")
+        tables.wrong((*path, "target"), "applies only to FIX sessions")
     if row["group"] and protocol is not None and protocol not in spec.DROP_COPIES:
-        tables.wrong((*path, "group"), "only a drop copy has one")
+        tables.wrong((*path, "group"), "applies only to drop copies")
     if row["group"] and row["group"] not in {one.group for one in participants}:
         tables.wrong((*path, "group"), f"no participant is in group {row['group']!r}")
     known = {one.number for one in participants}
@@ -555,7 +555,7 @@ def _check_session(
         tables.wrong((*path, "participant"), f"the session has {which}")
     _check_secret(tables, path, row)
     if row["timeout_ms"] <= row["heartbeat_ms"]:
-        tables.wrong((*path, "timeout_ms"), "is not longer than heartbeat_ms")
+        tables.wrong((*path, "timeout_ms"), "must be longer than heartbeat_ms")
 
 
 def _check_shm(tables: Tables, path: Any, row: dict[str, Any]) -> None:
@@ -576,7 +576,7 @@ def _check_comp_ids(tables: Tables, path: Any, name: str | None, ours: str) -> N
             (*path, "name"), f"{name!r}: a session of FIX has 1 to 32 letters, digits, - _ ."
         )
     if name == ours:
-        tables.wrong((*path, "name"), f"{name!r} is also our own CompID")
+        tables.wrong((*path, "name"), f"{name!r} is also the venue's CompID")
     if not (ours.isascii() and ours.isprintable()):
         tables.wrong((*path, "target"), f"{ours!r}: a CompID is printable ASCII")
 
@@ -650,12 +650,12 @@ def _check_place(tables: Tables, path: Any) -> None:
     is_shm = _given(tables, path, "protocol") == "shm"
     address, device = (_given(tables, path, key) is not None for key in ("address", "device"))
     if _given(tables, path, "path") is not None and not is_shm:
-        tables.wrong((*path, "path"), "only a port of shared memory has one")
+        tables.wrong((*path, "path"), "applies only to a port of shared memory")
     if is_shm:
         if address or device:
             tables.wrong((*path, "address" if address else "device"), "shared memory has a path")
     elif device and not takes_packets:
-        tables.wrong((*path, "device"), "only a port of packets has one")
+        tables.wrong((*path, "device"), "applies only to a port of packets")
     elif device and address:
         tables.wrong((*path, "device"), "the port needs a device as its address, such as udp:")
     elif not device and not address:

@@ -203,7 +203,7 @@ def _row(
     if what is Setting.EMERGENCY:
         did = f"emergency close: step {value} of {len(STEPS)}: {STEPS[value - 1]}"
     elif not value:
-        did = "asked to be opened" if what is Setting.MARKET_KILL else "may trade again"
+        did = "requested to be opened" if what is Setting.MARKET_KILL else "may trade again"
     return _entry(command, shown, did, operator_name(spec.operators, operator))
 
 

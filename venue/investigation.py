@@ -132,7 +132,9 @@ class Investigation:
         self._end()
         assert self.path is not None
         if failed or not self.path.exists():
-            note(f"there is no dump for an investigation: {failed or 'its process was killed'}")
+            note(
+                f"cannot write the dump for an investigation: {failed or 'its process was killed'}"
+            )
         else:
             note(f"the dump for an investigation is {self.path}")
         return True

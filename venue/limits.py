@@ -153,8 +153,8 @@ def check_structure(
     more = filed.get("assets", [])[first:]
     if begun != filed | ({"assets": filed["assets"][:first]} if "assets" in filed else {}):
         raise LimitsError(
-            "assets and spot instruments (base, quote, lot_units) are the journal's: others need a "
-            "new journal"
+            "assets and spot instruments (base, quote, lot_units) are fixed by the journal; "
+            "start a new journal to change them"
         )
     room = max(int(hooks.get("asset_capacity", 0)), first)
     if first + len(more) > room:
@@ -179,13 +179,13 @@ def _check_contracts(hooks: Mapping[str, Any], spec: RiskSpec) -> None:
     shapes = [None if one is None else parameters_of(one).shape() for one in margins]
     if shapes[0] != shapes[1]:
         raise LimitsError(
-            "whether margin is by scenarios, its tiers, spreads and legs of offsets are the "
-            "journal's: others need a new journal"
+            "scenario margin, its tiers, spreads and legs of offsets are fixed by the journal; "
+            "start a new journal to change them"
         )
     if begun != filed:
         raise LimitsError(
-            "contracts and the insurance fund's participant are the journal's: others need a new "
-            "journal"
+            "contracts and the insurance fund's participant are fixed by the journal; start a "
+            "new journal to change them"
         )
 
 

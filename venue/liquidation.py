@@ -138,7 +138,7 @@ class Liquidator:
         elif holds:
             text = f"has {equity}, above its maintenance margin {margin} again"
         else:
-            text = f"holds no position any more and has {equity}"
+            text = f"no longer has a position; its equity is {equity}"
         if self.last_notes.get(who) != text[:20]:
             self.last_notes[who] = text[:20]
             self.note(f"participant {who} {text}")

@@ -25,8 +25,8 @@ from openoutcry.wire.toml_tables import Key, Tables
 
 MARGIN = {"file": Key(toml_tables.text(4_096))}
 BY_SCENARIO = {
-    "margin": "[margin] says it",
-    "margin_bps": "[margin] says it",
+    "margin": "[margin] sets it",
+    "margin_bps": "[margin] sets it",
 }
 """Keys of ``[[instrument]]`` that a contract under scenario margin has not, and why."""
 
@@ -44,7 +44,7 @@ def read_margin(
     for path, row in tables.given_rows("instrument"):
         for key, why in BY_SCENARIO.items():
             if key in row and row.get("symbol") in contracts:
-                tables.wrong((*path, key), f"a contract under scenario margin has none: {why}")
+                tables.wrong((*path, key), f"does not apply under scenario margin: {why}")
     if name is None:
         return None, None
     file = folder / name
@@ -66,7 +66,7 @@ def changing_commands(
     Raises :class:`OutcryError` if tiers, spreads or legs are others."""
     if now.shape() != new.shape():
         raise OutcryError(
-            "tiers, spreads and legs of offsets are the journal's: only values change"
+            "tiers, spreads and legs of offsets are fixed by the journal: only values can change"
         )
     staged = []
     for symbol, was, row in zip(symbols, now.contracts, new.contracts, strict=True):

@@ -134,8 +134,8 @@ class MoneyDesk:
             return Work(record, [done])
         if name not in wallets.names and wallets.count == wallets.capacity:
             raise DeskError(
-                f"this journal has room for {wallets.capacity} assets, and there are as many: "
-                "[venue] asset_capacity of a new journal makes more"
+                f"this journal has room for {wallets.capacity} assets, which are all in use; a "
+                "new journal with a larger [venue] asset_capacity has more"
             )
 
         def refused() -> str:
@@ -148,7 +148,9 @@ class MoneyDesk:
         symbol = str(request.get("instrument") or "")
         self._instrument(symbol)
         if symbol in self.spec.spot:
-            raise DeskError(f"{symbol} is a spot instrument: its quote asset is the journal's")
+            raise DeskError(
+                f"{symbol} is a spot instrument: its quote asset is fixed by the journal"
+            )
         name = self._known(request.get("asset"))
         decimals = _named("decimals", integer(0, MAX_DECIMALS), request.get("decimals"))
         if decimals != self.assets[name]:
@@ -171,7 +173,7 @@ class MoneyDesk:
             if name:
                 return self.of_wallets.deposit(who, amount, name, purpose, operator)
             if len(self.spec.spot) == len(self.symbols):
-                raise DeskError(f"which asset? There are: {', '.join(self.assets)}")
+                raise DeskError(f"name the asset; there are: {', '.join(self.assets)}")
         before = self.view.of(who, lay.BALANCE)
         leaving = sum(out for whose, out in self.leaving.values() if whose == who)
         free = before - self.view.of(who, lay.RESERVED) - leaving

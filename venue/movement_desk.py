@@ -179,10 +179,10 @@ class MovementDesk:
         is_same = (one.participant, one.asset, one.amount) == asked
         if not is_same or one.is_deposit != (kind == DEPOSIT):
             raise DeskError(
-                f"reference {one.reference!r} was given to another movement: {_shown(one)}"
+                f"reference {one.reference!r} belongs to another movement: {_shown(one)}"
             )
         more = {"repeated": True, "reference": one.reference, "seq": one.number}
-        return Work(NOTHING, [f"{_shown(one)}; nothing is done again"], more=more)
+        return Work(NOTHING, [f"{_shown(one)}; nothing was repeated"], more=more)
 
     def _go_on(self, request: Request, what: MovementStep) -> Work:
         kind = request["do"].partition("-")[0]
@@ -204,7 +204,7 @@ class MovementDesk:
                 owed = self.wallets.shortfall(one.participant, one.asset)
                 shown.append(
                     f"participant {one.participant} is {now.short} {one.asset} short because of "
-                    f"it, {owed} now: it withdraws nothing until that is paid"
+                    f"it, {owed} in total, and cannot withdraw until that is paid"
                 )
             return ""
 
@@ -213,7 +213,7 @@ class MovementDesk:
     def _on_its_way(self, work: Work, reference: str) -> Work:
         """One step of a movement after the other."""
         if reference in self.moving:
-            text = f"{reference!r}: another step is under way: ask again"
+            text = f"{reference!r}: another step is in progress; try again"
             raise DeskError(text, UNAVAILABLE)
         work.begun = lambda: self.moving.add(reference)
         work.ended = lambda: self.moving.discard(reference)
@@ -270,7 +270,7 @@ class MovementDesk:
             again = " already" if int(one.state) == what else ""
             wanted = " or ".join(state.name.lower() for state in FROM_STATES[what])
             raise DeskError(
-                f"{_shown(one)}{again}; this step is for one that is {wanted}: nothing is done"
+                f"{_shown(one)}{again}; this step needs one that is {wanted}; nothing was done"
             )
         if what in (MovementStep.APPROVE, MovementStep.SEND):
             self._check_may_withdraw(one.participant)
@@ -279,7 +279,7 @@ class MovementDesk:
         """Two persons for what lets money out, or makes it available."""
         by = request[BY]
         if by and by == one.operator and request["do"] in SECOND_PERSON:
-            raise DeskError(f"{_shown(one)} by this operator: another one takes this step")
+            raise DeskError(f"{_shown(one)} by this operator: a different one must take this step")
 
 
 def _shown(one: OneMovement, state: MovementState | None = None) -> str:

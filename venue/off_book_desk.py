@@ -43,7 +43,7 @@ class OffBookDesk:
     def work_of(self, request: dict[str, Any], buyer: int, seller: int, reference: str) -> Work:
         """``reference``: the request's.  Raises :class:`DeskError` naming what cannot be."""
         if self.view.requests is None:
-            raise DeskError("this journal began without references, and so without such trades")
+            raise DeskError("this journal began without references, which trades off the book need")
         if self.view.word(lay.PARTITIONS):
             raise DeskError("trades off the book need one partition")
         symbol, asked_by = str(request.get("instrument") or ""), request.get("asked_by")

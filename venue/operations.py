@@ -44,7 +44,7 @@ from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
 from openoutcry.wire.symbols import code_of
 
-REFUSES = "the core refuses"
+REFUSES = "the core rejected it"
 ASKED_ONLY = ("log-in", "log-out", LISTING)
 """Requests that become no command, so they are not written down and any operator may make them."""
 ANY_OPERATOR = ("withdrawal-request", "withdrawal-cancel", "deposit-seen")
@@ -149,7 +149,7 @@ class Operations:
         }
         action = request.get("do")
         if action not in does:
-            raise DeskError(f"the desk knows no {action!r}; it knows {', '.join(does)}")
+            raise DeskError(f"there is no request {action!r}; there are {', '.join(does)}")
         why = request.get("why") or ""
         if type(why) is not str or len(why) > MAX_REASON:
             raise DeskError(f"why: the reason must be a text of at most {MAX_REASON} characters")
@@ -307,7 +307,7 @@ class Operations:
         if what is Setting.MARGIN and self.limits.margin_is_the_core_s(symbol):
             if self.spec.margin is not None:
                 raise DeskError(f"{symbol} is under scenario margin: see venue contract margin")
-            raise DeskError(f"{symbol} has margin_bps: each mark says what a lot needs")
+            raise DeskError(f"{symbol} has margin_bps: each mark sets the margin of a lot")
         try:
             value = parse(request.get("value"))
             second = _burst(request.get("burst") or 0, what)
@@ -426,7 +426,7 @@ class Operations:
         state: Callable[[], tuple[int, int]],
     ) -> Work:
         if request.get(EFFECTIVE) and state()[0] != int(on):
-            return Work(NOTHING, [f"{shown} was switched again since: nothing is left to do"])
+            return Work(NOTHING, [f"{shown} was switched again meanwhile; nothing was done"])
         if on:
             records += [disconnect(who) for who in members]
 
@@ -478,8 +478,10 @@ class Operations:
 
         def refused() -> str:
             if first:
-                return "" if self.view.word(lay.FIRST_OPERATOR) == operator else "the core refuses"
-            return "the core refuses" if self.view.word(lay.MARKET_KILL) else ""
+                return (
+                    "" if self.view.word(lay.FIRST_OPERATOR) == operator else "the core rejected it"
+                )
+            return "the core rejected it" if self.view.word(lay.MARKET_KILL) else ""
 
         record = setting(Setting.MARKET_KILL, 0, operator=operator)
         return Work(record, [done], refused, more={"open": not first})

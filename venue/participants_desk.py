@@ -78,7 +78,7 @@ class ParticipantsDesk:
             there = [n for n in there if self._status(n) is not ParticipantStatus.ACTIVE]
         if there:
             raise DeskError(
-                f"there is a participant {there[0]} already, or there was one; none is reused",
+                f"participant {there[0]} exists or has existed; numbers are not reused",
                 PARTICIPANT_KNOWN,
             )
         new = np.flatnonzero(column == ParticipantStatus.FILED) + first
@@ -95,13 +95,13 @@ class ParticipantsDesk:
         def refused() -> str:
             now = self.view.participants[:, lay.STATUS // 8][first : last + 1]
             left = int((now != ParticipantStatus.ACTIVE).sum())
-            return f"{shown}: the core refuses {left}" if left else ""
+            return f"{shown}: the core rejected {left}" if left else ""
 
         return Work(records, [f"{shown} {verb} added"], refused)
 
     def _suspend(self, request: Request, who: int, status: ParticipantStatus) -> Work:
         if status is ParticipantStatus.SUSPENDED:
-            raise DeskError(f"participant {who} is suspended already")
+            raise DeskError(f"participant {who} is already suspended")
         work = self._set(request, who, ParticipantStatus.SUSPENDED, "is suspended")
         if not request.get("keep_orders"):
             work.records = np.concatenate([work.records, self.disconnect(who)])
@@ -135,7 +135,11 @@ class ParticipantsDesk:
     def _set(self, request: Request, who: int, status: ParticipantStatus, done: str) -> Work:
         def refused() -> str:
             is_so = self._status(who) is status
-            return "" if is_so else f"participant {who}: the core refuses: it has something open"
+            return (
+                ""
+                if is_so
+                else f"participant {who}: the core rejected it, because something is still open"
+            )
 
         record = setting(Setting.STATUS, status, who, operator=request[BY])
         return Work(record, [f"participant {who} {done}"], refused)

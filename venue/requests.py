@@ -119,8 +119,7 @@ class Requests:
     def _require_same(self, reference: str, content: int, known: int) -> None:
         if content != known:
             raise DeskError(
-                f"reference {reference!r} was given to another request, which asked for something "
-                "else: nothing is done"
+                f"reference {reference!r} belongs to a different request; nothing was done"
             )
 
     def _waiting(self, reference: str, content: int) -> Work:
@@ -129,7 +128,7 @@ class Requests:
         def follow() -> Work:
             if self._state(reference, content) is RequestState.DONE:
                 return self._repeated(reference)
-            text = f"reference {reference!r}: the same request has failed: ask again"
+            text = f"reference {reference!r}: the same request has failed; send it again"
             raise DeskError(text, UNAVAILABLE)
 
         ended = lambda: reference not in self.under_way  # noqa: E731
@@ -139,7 +138,7 @@ class Requests:
         assert self.view.requests is not None
         row = self.view.requests.find(reference)
         seq = 0 if row is None else int(row[Request.offset("seq") // 8])
-        done = f"reference {reference!r}: done already, with command {seq:,}; nothing is done again"
+        done = f"reference {reference!r}: already done by command {seq:,}; nothing was repeated"
         return Work(NOTHING, [done], more={"repeated": True, "reference": reference, "seq": seq})
 
     def _with_reference(

@@ -132,12 +132,12 @@ class RiskDesk:
         """What of the requests the operators should know as the run begins."""
         if view.requests is None:
             self.note(
-                "this journal began without references: a request that is repeated is done again"
+                "this journal began without references: a repeated request takes effect again"
             )
             return
         for reference, state in view.requests.unfinished()[-MAX_NOTED:]:
             how = "after its effect" if state is RequestState.EFFECTIVE else "before its end"
-            self.note(f"request {reference!r} was cut off {how}: the same request finishes it")
+            self.note(f"request {reference!r} was interrupted {how}; repeat it to finish it")
 
     def _speed_bump(self) -> npt.NDArray[Any]:
         """The delay, and the seed to draw from: a secret random one, if the file has none."""
@@ -220,7 +220,7 @@ class RiskDesk:
             self.emergency_after_seq = seq
         repeated = work.more.get("repeated", False)
         if repeated:
-            self.note(f"asked again by {by or 'the account'}: {words_of(request)}")
+            self.note(f"requested again by {by or 'the account'}: {words_of(request)}")
         if request["do"] not in ASKED_ONLY and not repeated:
             request = request | {"reference": work.more.get("reference", "")}
             work.begun = partial(self._begun, work.begun, by, request)
@@ -232,7 +232,7 @@ class RiskDesk:
         assert self.shared is not None
         if by or request.get("why"):
             why = f": {request['why']}" if request.get("why") else ""
-            self.note(f"asked by {by or 'the account'}: {words_of(request)}{why}")
+            self.note(f"requested by {by or 'the account'}: {words_of(request)}{why}")
         after_seq = int(self.shared.sequenced.published)
         self.record.note(self.clock.now_ns(), after_seq, by, request)
 
@@ -246,7 +246,7 @@ class RiskDesk:
                 return  # The run has ended: the next one continues with it.
             self.queued -= 1
             if "error" in answer:
-                self.note(f"asked for while closed, and cannot be done: {answer['error']}")
+                self.note(f"requested while closed, but failed: {answer['error']}")
             for line in answer.get("done", ()):
                 self.note(f"requested while closed: {line}")
             if self.queued == 0:

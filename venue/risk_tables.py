@@ -379,14 +379,14 @@ def _check_asset_row(tables: Tables, path: Any, row: dict[str, Any]) -> None:
         tables.wrong((*path, "asset"), "the venue has no spot instrument, and so no wallets")
     given = tables.document["limits"][path[1]]
     for name in set(given) & set(LIMITS) - {*PLACES, *OF_ASSETS}:
-        tables.wrong((*path, name), f"is not of an asset: {' and '.join(OF_ASSETS)} are")
+        tables.wrong((*path, name), f"does not apply to an asset: {' and '.join(OF_ASSETS)} do")
     if row["instrument"]:
-        tables.wrong((*path, "instrument"), "a wallet is of all instruments with its asset")
+        tables.wrong((*path, "instrument"), "a wallet covers all instruments with its asset")
     for name in OF_ASSETS:
         if row[name] is not None and abs(row[name]) > LARGEST_TOTAL:
-            tables.wrong((*path, name), f"of an asset is 0 to {LARGEST_TOTAL}")
+            tables.wrong((*path, name), f"must be 0 to {LARGEST_TOTAL} for an asset")
     if (row["opening_balance"] or 0) < 0:
-        tables.wrong((*path, "opening_balance"), "of a wallet is 0 or more")
+        tables.wrong((*path, "opening_balance"), "must be 0 or more for a wallet")
 
 
 def _check_maintenance(
@@ -407,7 +407,7 @@ def _check_maintenance(
                 tables.wrong(
                     (*path, "maintenance_bps"),
                     f"participant {number} has no credit "
-                    "limit (0 is one): its capital is not looked at",
+                    "limit (0 is one): its capital is not checked",
                 )
                 break
 

@@ -68,6 +68,6 @@ def values_of(text: object) -> dict[str, int]:
     for word in str(text or "").split():
         key, equals, value = word.rpartition("=")
         if not equals or not VOLUME.fullmatch(value) or key in found:
-            raise DeskError(f"{word!r} is not NAME=VOLUME, or its name was there before")
+            raise DeskError(f"{word!r} is not NAME=VOLUME, or its name occurs twice")
         found[key] = int(value)
     return found

@@ -26,8 +26,8 @@ PROTOCOLS = {
 MAX_COUNT = 2**62
 MAX_SLOTS = 1_000
 IN_FILE_ONLY = {
-    spec.Protocol.SHM: "its key is a secret, which the journal must not have",
-    spec.Protocol.PACKETS: "its key is a secret, which the journal must not have",
+    spec.Protocol.SHM: "its key is a secret, which must not be in the journal",
+    spec.Protocol.PACKETS: "its key is a secret, which must not be in the journal",
     spec.Protocol.DROP_COPY: "whose orders a drop copy reports is set when the venue opens",
     spec.Protocol.FIX_DROP_COPY: "whose orders a drop copy reports is set when the venue opens",
 }

@@ -40,7 +40,7 @@ def require_changeable(name: str, protocol: Protocol) -> None:
     if protocol in session_keys.IN_FILE_ONLY:
         words = {one: word for word, one in session_keys.PROTOCOLS.items()}
         raise DeskError(
-            f"session {name}: sessions of {words[protocol]} are changed in the venue file alone: "
+            f"session {name}: sessions of {words[protocol]} can be changed only in the venue file: "
             f"{session_keys.IN_FILE_ONLY[protocol]}"
         )
 
@@ -79,7 +79,7 @@ class SessionsDesk:
         ]
         taken = [at for at, row in enumerate(rows, 1) if row.is_there and _same(row.name, name)]
         if taken and not (request.get(BEGUN) and _same_row(rows[taken[0] - 1], request)):
-            raise DeskError(f"there is a session {name!r} already")
+            raise DeskError(f"session {name!r} already exists")
         if not taken and not free:
             raise DeskError(
                 f"no slot for a session of {protocol} is left: add [[session_slots]] to the end of "
@@ -106,7 +106,7 @@ class SessionsDesk:
         index, row = self._named(request, sessions)
         wanted = self._asked(row, request)
         if wanted == row:
-            raise DeskError(f"session {row.name} is like that already: nothing is changed")
+            raise DeskError(f"session {row.name} already has these values; nothing was changed")
         return self._work(request, sessions, index, wanted, f"session {row.name} is changed")
 
     def _remove(self, request: Request, sessions: Sessions) -> Work:
@@ -141,7 +141,7 @@ class SessionsDesk:
             if type(name) is not str or not FIX_NAME.fullmatch(name):
                 raise DeskError(f"{name!r}: a session of FIX has 1 to 32 letters, digits, - _ .")
             if name == sessions.spec.name:
-                raise DeskError(f"{name!r} is also our own CompID")
+                raise DeskError(f"{name!r} is also the venue's CompID")
         elif not (
             type(name) is str and name.isascii() and name.isalnum() and len(name) <= SOUPBIN_NAME
         ):
@@ -166,7 +166,7 @@ class SessionsDesk:
             raise DeskError(str(error)) from None
         wanted = replace(row, **values)
         if wanted.timeout_ms <= wanted.heartbeat_ms:
-            raise DeskError("timeout_ms is not longer than heartbeat_ms")
+            raise DeskError("timeout_ms must be longer than heartbeat_ms")
         return wanted
 
     def _work(
@@ -194,7 +194,7 @@ class SessionsDesk:
         more: dict[str, Any] = {"session": wanted.name, "participant": wanted.participant}
         connected = bool(sessions.region.block(index)[session.FD // 8] >= 0)
         if connected and not wanted.removed:
-            done += "; its connection goes on, the next login is by what is new"
+            done += "; its connection stays open, and the next login uses the new values"
         return Work(records, [done], refused, more=more)
 
 

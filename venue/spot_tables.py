@@ -20,12 +20,12 @@ SPOT, MARGIN = "spot", "margin"
 SPOT_ONLY = ("base", "quote", "lot_units", "tick_units")
 """Keys of ``[[instrument]]`` that a spot instrument has, and no other."""
 MARGIN_ONLY = {
-    "asset": "quote names what pays",
-    "amount_decimals": "its quote asset says them",
-    "multiplier": "tick_units is it",
-    "leveraged": "what is sold is in a wallet",
-    "fee": "fees are by schedule",
-    "margin": "what is sold is in a wallet",
+    "asset": "quote names the asset that pays",
+    "amount_decimals": "its quote asset sets them",
+    "multiplier": "tick_units replaces it",
+    "leveraged": "sellers deliver from a wallet",
+    "fee": "fees follow a schedule",
+    "margin": "sellers deliver from a wallet",
 }
 """Keys that a spot instrument has not, and why."""
 OF_POSITIONS = {"no_short_sale", "opening_position", "opening_price"}
@@ -79,15 +79,15 @@ def read_spot(tables: Tables, assets: Mapping[str, int]) -> dict[str, SpotTerms]
         if not is_spot(row):
             for name in SPOT_ONLY:
                 if name in row:
-                    tables.wrong((*path, name), 'is of settlement = "spot" only')
+                    tables.wrong((*path, name), 'applies only to settlement = "spot"')
             continue
         before = len(tables.mistakes)
         for name in SPOT_ONLY:
             if name not in row:
-                tables.wrong((*path, name), "is missing: a spot instrument has one")
+                tables.wrong((*path, name), "is missing: a spot instrument needs it")
         for name, why in MARGIN_ONLY.items():
             if name in row:
-                tables.wrong((*path, name), f"a spot instrument has none: {why}")
+                tables.wrong((*path, name), f"does not apply to a spot instrument: {why}")
         _check_assets(tables, path, row, assets)
         _check_prices(tables, path, row)
         whole = all(type(row.get(name)) is int for name in ("lot_units", "tick_units"))
@@ -107,16 +107,18 @@ def _check_assets(
         if name in row and row[name] not in assets:
             tables.wrong((*path, name), f"there is no asset {row[name]!r}; there are: {known}")
     if "base" in row and row["base"] == row.get("quote"):
-        tables.wrong((*path, "quote"), "is the base asset as well")
+        tables.wrong((*path, "quote"), "is also the base asset")
 
 
 def _check_prices(tables: Tables, path: Any, row: Mapping[str, Any]) -> None:
     """A buy reserves its worst price, which must be known, and no buyer is paid for buying."""
     low, high = row.get("min_price_ticks"), row.get("max_price_ticks")
     if type(low) is not int or low < 1:
-        tables.wrong((*path, "min_price_ticks"), "a spot instrument has one of 1 or more")
+        tables.wrong((*path, "min_price_ticks"), "must be 1 or more for a spot instrument")
     if type(high) is not int or high > PRICE_LIMIT:
-        tables.wrong((*path, "max_price_ticks"), f"a spot instrument has one up to {PRICE_LIMIT}")
+        tables.wrong(
+            (*path, "max_price_ticks"), f"must be at most {PRICE_LIMIT} for a spot instrument"
+        )
 
 
 def _check_units(
@@ -152,6 +154,6 @@ def check_limits(tables: Tables) -> None:
             if of_spot and (row[name] or every):
                 tables.wrong(
                     (*path, name),
-                    "a spot instrument has no positions: what is sold is in a wallet"
+                    "a spot instrument has no positions: sellers deliver from a wallet"
                     + ("" if "instrument" in row else "; name the instruments that have"),
                 )

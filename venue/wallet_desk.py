@@ -34,8 +34,8 @@ def require_nothing_owed(wallets: Wallets, who: int) -> None:
     owed = [f"{amount} {name}" for _, name, amount in wallets.shortfalls(who)]
     if owed:
         raise DeskError(
-            f"participant {who} is {', '.join(owed)} short since a deposit was reversed: it "
-            "withdraws nothing until that is paid"
+            f"participant {who} is {', '.join(owed)} short because a deposit was reversed, and "
+            "cannot withdraw until that is paid"
         )
 
 
@@ -161,12 +161,12 @@ class WalletDesk:
             for who in others.tolist()
         ]
         done = f"participants {first} to {last} pay by the volumes of {request.get('days')}"
-        done += f": {len(others)} of them by another one than before"
+        done += f": {len(others)} of them changed"
 
         def refused() -> str:
             now = self.view.participants[first : last + 1, FEE_VOLUME]
             left = int(np.count_nonzero(now != wanted[first : last + 1]))
-            return f"{left} volumes are other ones: another operator set them" if left else ""
+            return f"{left} volumes differ: another operator set them meanwhile" if left else ""
 
         return Work(np.concatenate([NOTHING, *records]), [done], refused)
 

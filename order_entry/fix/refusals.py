@@ -49,7 +49,7 @@ TEXTS = {
     Refusal.DUPLICATE: "ClOrdID was used before",
     Refusal.THROTTLED: "too many messages",
     Refusal.TOO_MANY_OPEN: "too many open orders",
-    Refusal.MISMATCH: "symbol, side, type or time in force is not the order's",
+    Refusal.MISMATCH: "symbol, side, type or time in force differs from the order's",
     Refusal.TOO_LATE: "too late",
     Refusal.UNSUPPORTED_MESSAGE: "Unsupported Message Type",
     Refusal.NO_ROOM: "the venue cannot hold more orders",

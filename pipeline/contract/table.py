@@ -141,7 +141,7 @@ class Topology:
         names = [*self.ring_names, *self.names, *(row.name for row in self.spans)]
         names += [row.name for row in self.released] + [row.name for row in self.doors]
         if twice := {name for name in names if names.count(name) > 1}:
-            raise TopologyError(f"topology: {sorted(twice)[0]!r} is there twice")
+            raise TopologyError(f"topology: {sorted(twice)[0]!r} occurs twice")
         writers = [s.writes for s in self.stages if s.writes in self.ring_names]
         if len(set(writers)) < len(writers):
             raise TopologyError(f"topology: two stages write one ring: {writers}")

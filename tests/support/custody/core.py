@@ -62,7 +62,7 @@ class Core:
         made = (kind, participant, asset, units)
         if known is not None:
             if (known.kind, known.participant, known.asset, known.units) != made:
-                raise VenueError(f"reference {reference!r} was given to another movement")
+                raise VenueError(f"reference {reference!r} belongs to another movement")
             return
         if kind == "withdrawal":
             held = self.balance(participant, asset)

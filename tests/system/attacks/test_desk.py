@@ -192,7 +192,7 @@ def test_any_request_is_done_or_refused_in_words(
 )
 def test_what_is_no_request_is_refused(served: Served, data: bytes) -> None:
     assert "error" in served.answer(data)
-    assert "knows no 'x'" in served.answer(b'{"do": "x"}\n')["error"]
+    assert "there is no request 'x'" in served.answer(b'{"do": "x"}\n')["error"]
 
 
 @pytest.mark.promise(
@@ -211,7 +211,7 @@ def test_noise_and_what_never_ends_harm_nobody(served: Served) -> None:
     for _ in range(2 * MAX_CLIENTS):
         silent.append(served.connect())
         served.look()
-    assert "knows no 'x'" in served.answer(b'{"do": "x"}\n')["error"]
+    assert "there is no request 'x'" in served.answer(b'{"do": "x"}\n')["error"]
     for client in silent:
         client.close()
 

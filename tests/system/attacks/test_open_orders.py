@@ -90,7 +90,8 @@ def test_one_participant_cannot_hold_more_than_his_share(tmp_path: Path) -> None
         assert process.stderr is not None
         # Each of the two once; as of some moment, at which one of them may have made room.
         wanted = {
-            f"participant {who} holds {BOUND} open orders, as many as one may" for who in (7, 8)
+            f"participant {who} holds {BOUND} open orders, the most that are allowed"
+            for who in (7, 8)
         }
         while wanted:
             line = process.stderr.readline()

@@ -50,7 +50,7 @@ def answers(client: socket.socket, count: int) -> np.ndarray:
 def refusals_told(folder: Path) -> bool:
     top = warm_outcry.run(["top", "--once"], folder)
     assert top.returncode == 0, top.stderr
-    return "orders refused, beyond their participants' rates" in top.stdout
+    return "orders rejected above their participants' rate limits" in top.stdout
 
 
 @pytest.mark.promise(
@@ -115,7 +115,7 @@ def test_an_overload_is_told_while_it_lasts(tmp_path: Path) -> None:
         client.send(packet)
         assert process.stderr is not None
         for line in process.stderr:
-            if "orders beyond their participants' rates are refused (21 so far)" in line:
+            if "orders above their participants' rate limits are rejected (21 so far)" in line:
                 break
         else:
             raise AssertionError("it was not told")

@@ -265,7 +265,7 @@ def test_what_is_done_is_in_the_journal_with_who_and_why(floor, anna):
         ("TIN", "may trade again", "anna"),
     ]
     entries = anna.look("/api/log?search=rumour", len)
-    assert entries[0]["text"] == "asked by anna: halt TIN: a rumour"
+    assert entries[0]["text"] == "requested by anna: halt TIN: a rumour"
     assert anna.get("/api/journal").json()["actions_fault"] == ""
 
 

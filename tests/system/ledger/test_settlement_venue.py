@@ -83,7 +83,7 @@ def test_a_venues_trades_are_settled_and_penalties_posted(tmp_path):
     for _ in range(2):
         posted = asked(floor, "post", day1, "--day", "2026-11-23", "--venue", floor.file)
         assert posted.exit_code == 0, posted.output
-    assert "done already" in posted.output
+    assert "already done" in posted.output
     # All that is left open: the ledger has moved the trade that failed.
     read = read_trades(trades)
     now = {(member, asset): units for member, asset, units in holdings_before(journal, read)}

@@ -51,7 +51,7 @@ def test_volumes_roll_with_the_venues_own_days(tmp_path):
     assert volumes() == [wanted, 0, wanted]
     before = len(floor.settings())
     answer = floor.ask("fees", "roll", "--days", "30")
-    assert "0 of them by another one" in answer["done"][0]
+    assert "0 of them changed" in answer["done"][0]
     assert len(floor.settings()) == before
     floor.ask("fees", "roll", "--days", "1")
     assert volumes() == [of_coins * 70_000 // 70_000 + 70_000, 0, of_coins + 70_000]

@@ -47,7 +47,7 @@ def lose_a_waiting_stage(node):
     (children,) = Path(f"/proc/{main}/task").glob(f"{main}/children")
     # Behind the one that writes checkpoints.
     os.kill(int(children.read_text().split()[1]), signal.SIGKILL)
-    node.wait(lambda: node.output().count("a run is prepared and waits") == 2)
+    node.wait(lambda: node.output().count("a run is prepared and waiting") == 2)
 
 
 def next_messages(client, count):

@@ -77,7 +77,7 @@ def test_a_standby_goes_on_with_wallets_movements_and_sessions(tmp_path, cluster
         assert all(answer.get("repeated") for answer in known), "what was answered was safe"
         again = [ask(b.journal, request) for request in requests]
         assert all(answer["repeated"] for answer in again)
-        with pytest.raises(DeskError, match="was given to another request"):
+        with pytest.raises(DeskError, match="belongs to a different request"):
             ask(b.journal, first[0] | {"amount": 5})
         under_way = ask(b.journal, listing("withdrawal"))["movements"]
         assert [(row["reference"], row["state"]) for row in under_way] == [

@@ -188,10 +188,10 @@ def test_a_path_is_one_venues_until_all_its_processes_have_ended(tmp_path):
         held = shm_login.bind(first, path)
         forked = os.dup(held)  # as a stage or the acceptor has it
         # It does not listen yet, so a connection would be refused as by a dead one's socket.
-        with pytest.raises(OSError, match="another venue has this path"):
+        with pytest.raises(OSError, match="another venue uses this path"):
             shm_login.bind(second, path, patience_s=0)
         os.close(held)
-        with pytest.raises(OSError, match="another venue has this path"):
+        with pytest.raises(OSError, match="another venue uses this path"):
             shm_login.bind(second, path, patience_s=0)
         assert path.is_socket(), "the socket of who has the path is left alone"
         os.close(forked)
@@ -206,7 +206,7 @@ def test_another_programs_socket_is_left_alone(tmp_path):
     with seqpacket() as stranger, seqpacket() as ours:
         stranger.bind(str(path))
         stranger.listen()
-        with pytest.raises(OSError, match="no venue"):
+        with pytest.raises(OSError, match="not a venue"):
             shm_login.bind(ours, path, patience_s=0)
         assert path.is_socket()
 

@@ -18,7 +18,7 @@ def test_a_refused_flood_does_not_hide_that_others_are_dropped():
         drops.next_look_s = 0.0
         drops.poll(work, notes.append)
     assert notes == [
-        "orders beyond their participants' rates are refused (5 so far)",
+        "orders above their participants' rate limits are rejected (5 so far)",
         "overload: the system drops datagrams that arrive faster than they are read (3 so far)",
     ]
     assert (control[control_words.DROPPED], control[control_words.REFUSED]) == (5, 9)

@@ -110,7 +110,7 @@ def test_a_new_lane_is_a_row_and_its_source_another() -> None:
 @pytest.mark.parametrize(
     ("rings", "stages", "message"),
     [
-        ([], [Stage("gate", ("events",), "", None)], "'gate' is there twice"),
+        ([], [Stage("gate", ("events",), "", None)], "'gate' occurs twice"),
         ([], [Stage("x", ("events",), "sequenced", None)], "two stages write one ring"),
         ([], [Stage("x", ("events",), "", None, gated_by=("y",))], "gated by 'y'"),
         ([Ring("lane2", "order", 64, 64, 64, lane=1)], [], "two lanes have one number"),

@@ -180,7 +180,7 @@ def test_the_file_is_checked(tmp_path):
     with pytest.raises(LimitsError, match="asset A0: the journal has room for 5 assets"):
         check_structure(hooks, larger.risk, [1])
     other = read(whole.replace(f'"{LONG}"', '"WBTC"'))
-    with pytest.raises(LimitsError, match="are the journal's"):
+    with pytest.raises(LimitsError, match="are fixed by the journal"):
         check_structure(hooks, other.risk, [1])
     without = hook_settings([1], 1_024, venue.risk)
     assert "asset_capacity" not in without

@@ -169,9 +169,13 @@ def test_what_cannot_be_is_reported(floor: InlineFloor, words: tuple[str, ...], 
     ("old", "new", "says"),
     [
         ('symbol = "GOLD"\nkind', 'symbol = "LEAD"\nkind', "there is no [[instrument]] 'LEAD'"),
-        ("margin_bps = 1_000", "margin_bps = 1_000\nmargin = 5", "margin: margin_bps says it"),
+        (
+            "margin_bps = 1_000",
+            "margin_bps = 1_000\nmargin = 5",
+            "margin: margin_bps already sets it",
+        ),
         ("margin_bps = 1_000", "margin_bps = 1_000\nleveraged = true", "how it is paid"),
-        ("margin_bps = 1_000", "margin_bps = 1_000\nmultiplier = 3", "what a tick is worth"),
+        ("margin_bps = 1_000", "margin_bps = 1_000\nmultiplier = 3", "sets the value of a tick"),
         ("reference_price_ticks = 5_000\n", "", "reference_price_ticks: is missing"),
         ("fund = 9", "fund = 8", "liquidation.fund: there is no participant 8"),
         (
@@ -183,7 +187,7 @@ def test_what_cannot_be_is_reported(floor: InlineFloor, words: tuple[str, ...], 
             "[[limits]]\nparticipant = 3",
             '[[limits]]\nparticipant = 3\ninstrument = "GOLD"\nopening_position = 5\n'
             "opening_price = 5\n[[limits]]\nparticipant = 3",
-            "a contract begins with no position",
+            "a contract starts without positions",
         ),
         (
             "housekeeping_cores = 0",
@@ -217,5 +221,5 @@ def test_contracts_are_the_journals(tmp_path: Path, old: str, new: str) -> None:
     hooks = hook_settings([1, 2, 3, 9], file.order_capacity, file.risk)
     check_structure(hooks, file.risk, [1, 2, 3, 9])
     path.write_text(CONTRACT_VENUE.replace(old, new, 1))
-    with pytest.raises(LimitsError, match="are the journal's"):
+    with pytest.raises(LimitsError, match="are fixed by the journal"):
         check_structure(hooks, read_venue(path).risk, [1, 2, 3, 9])

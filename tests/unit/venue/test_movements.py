@@ -75,13 +75,15 @@ def test_a_deposit_is_seen_credited_and_reversed(floor):
     assert wallet(floor, 2, "ETH") == [80, 0, 0, 0]
     floor.ask("withdraw", "2", "30", "--asset", "ETH")
     done = floor.ask("deposit", "reverse", "tx 1")["done"]
-    assert "participant 2 is 30 ETH short because of it, 30 now: it withdraws nothing" in done[1]
+    assert (
+        "participant 2 is 30 ETH short because of it, 30 in total, and cannot withdraw" in done[1]
+    )
     assert wallet(floor, 2, "ETH") == [-30, 0, 0, 30]
     assert floor.status()["risk"]["shortfalls"] == [(2, "ETH", 30)]
     floor.ask("deposit", "2", "9", "--asset", "USD")
     for words in (("withdraw", "request", "2", "9", "USD"),
                   ("withdraw", "2", "9", "--asset", "USD")):  # fmt: skip
-        assert "participant 2 is 30 ETH short since a deposit was reversed" in refusal(
+        assert "participant 2 is 30 ETH short because a deposit was reversed" in refusal(
             floor, *words
         )
     shown = CliRunner().invoke(
@@ -115,8 +117,8 @@ def test_what_is_wrong_has_its_own_word(floor):
         (("withdraw", "request", "9999", "5", "BTC"), "there is no participant 9999"),
         (("withdraw", "approve", "wd 77"), "there is no withdrawal 'wd 77', or it ended long ago"),
         (("deposit", "credit", "wd 6"), "there is no deposit 'wd 6'"),
-        (("withdraw", "sent", "wd 6"), "is requested; this step is for one that is approved"),
-        (("withdraw", "request", "1", "299", "BTC", "--reference", "wd 6"), "another request"),
+        (("withdraw", "sent", "wd 6"), "is requested; this step needs one that is approved"),
+        (("withdraw", "request", "1", "299", "BTC", "--reference", "wd 6"), "a different request"),
     ):
         assert message in refusal(floor, *words), words
     assert floor.settings() == before
@@ -146,7 +148,7 @@ def test_another_operator_takes_the_second_step(floor):
     anna, bert = ("--operator", "anna"), ("--operator", "bert")
     floor.ask("withdraw", "request", "1", "10", "BTC", "--reference", "wd 8", *anna, password=WORD)
     answer = floor.ask("withdraw", "approve", "wd 8", *anna, password=WORD, status=1)
-    assert "requested by this operator: another one takes this step" in answer["error"]
+    assert "requested by this operator: a different one must take this step" in answer["error"]
     floor.ask("withdraw", "approve", "wd 8", *bert, password=WORD)
     floor.ask("withdraw", "cancel", "wd 8", *anna, password=WORD)
 

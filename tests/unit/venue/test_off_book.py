@@ -57,7 +57,7 @@ def test_what_two_agreed_on_is_traded_once(floor):
     assert before[0] - wallet(floor, 1, "USD")[0] == 250 * USD
     assert before[1] - wallet(floor, 2, "BTC")[0] == BTC // 200
     assert [int(one) for one in fills(floor)["participant"]] == [2, 1]
-    with pytest.raises(DeskError, match="'rfq 1' was given to another request"):
+    with pytest.raises(DeskError, match="'rfq 1' belongs to a different request"):
         asked(floor, spot("rfq 1", lots=51))
 
 

@@ -41,7 +41,7 @@ def test_a_participant_is_suspended_and_trades_again(floor):
     refused, passed = floor.send(order(2, Side.BUY, 5, 10, who=2), order(3, Side.BUY, 5, 10, who=3))
     assert risk_refusal(refused)[0] == {"SUSPENDED"}
     assert kinds(passed) == [EventKind.ACCEPTED]
-    assert "suspended already" in floor.ask("participant", "suspend", "2", status=1)["error"]
+    assert "already suspended" in floor.ask("participant", "suspend", "2", status=1)["error"]
     floor.ask("participant", "resume", "2")
     assert accepted(floor, 4, 2)
     assert "is not suspended" in floor.ask("participant", "resume", "2", status=1)["error"]
@@ -68,7 +68,7 @@ def test_one_that_is_added_trades_in_its_group_and_is_known_after_a_restart(floo
     assert view.participants[1700, lay.NAME // 8].tobytes() == b"ACME\0\0\0\0"
     assert accepted(floor, 20, 1700)
     again = floor.ask("participant", "add", "1700", status=1)
-    assert "there is a participant 1700 already" in again["error"]
+    assert "participant 1700 exists" in again["error"]
     assert (
         "there is no group 'beta'"
         in floor.ask("participant", "add", "1701", "--group", "beta", status=1)["error"]
@@ -93,7 +93,7 @@ def test_it_is_closed_once_nothing_is_left_open(floor):
     assert risk_refusal(refused)[0] == {"CLOSED"}
     for words in (("resume", "1800"), ("suspend", "1800")):
         assert "is closed" in floor.ask("participant", *words, status=1)["error"]
-    assert "or there was one" in floor.ask("participant", "add", "1800", status=1)["error"]
+    assert "or has existed" in floor.ask("participant", "add", "1800", status=1)["error"]
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3, 60, 101])

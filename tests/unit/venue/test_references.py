@@ -53,7 +53,7 @@ def test_a_deposit_that_is_asked_for_twice_is_made_once(floor):
     first, second = floor.ask(*words), floor.ask(*words)
     assert (first["commands"], second["commands"]) == (1, 0)
     assert second["repeated"]
-    assert "done already, with command" in second["done"][0]
+    assert "already done by command" in second["done"][0]
     floor.again()
     assert floor.ask(*words)["repeated"]
     assert balance(floor, 2) == before + 500
@@ -65,7 +65,7 @@ def test_a_reference_with_another_content_is_refused(floor):
     floor.ask("deposit", "2", "500", "--reference", "wire 4712")
     for words in (("deposit", "2", "501"), ("deposit", "3", "500"), ("kill", "participant", "2")):
         answer = floor.ask(*words, "--reference", "wire 4712", status=1)
-        assert "'wire 4712' was given to another request" in answer["error"]
+        assert "'wire 4712' belongs to a different request" in answer["error"]
     assert balance(floor, 2) == before + 500
 
 

@@ -80,10 +80,10 @@ def test_the_command_explains_with_the_core_s_figures(floor: InlineFloor) -> Non
 
 
 def test_the_file_s_values_are_put_in_force_at_once_and_survive_a_kill(floor: InlineFloor) -> None:
-    assert "says already" in floor.ask("contract", "margin")["done"][0]
+    assert "already matches" in floor.ask("contract", "margin")["done"][0]
     path = floor.file.parent / "margin.toml"
     path.write_text(MARGIN_FILE.replace("rate = 500_000", "rate = 900_000"))
-    assert "says now" in floor.ask("contract", "margin", "--reference", "rate 1")["done"][0]
+    assert "now matches" in floor.ask("contract", "margin", "--reference", "rate 1")["done"][0]
     assert floor.ask("contract", "margin", "--reference", "rate 1")["repeated"]
     changed = figures(floor, 1)
     assert changed[0] == 50_000 - 4_499 + 10_000 - 9_000
@@ -153,8 +153,8 @@ def test_tiers_and_legs_are_the_journals_and_values_are_not(tmp_path: Path) -> N
         MARGIN_FILE.replace("mark_ticks = 5_000", "mark_ticks = 5_000\ntier = 1"),
     ):
         margin.write_text(text)
-        with pytest.raises(LimitsError, match="are the journal's"):
+        with pytest.raises(LimitsError, match="are fixed by the journal"):
             check_structure(hooks, read_venue(path).risk, [1, 2, 3, 9])
     path.write_text(SCENARIO_VENUE.replace('[margin]\nfile = "margin.toml"\n', ""))
-    with pytest.raises(LimitsError, match="whether margin is by scenarios"):
+    with pytest.raises(LimitsError, match="scenario margin, its tiers"):
         check_structure(hooks, read_venue(path).risk, [1, 2, 3, 9])

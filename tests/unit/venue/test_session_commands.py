@@ -131,7 +131,7 @@ def test_a_new_password_is_in_force_at_the_next_login(floor: InlineFloor) -> Non
     add(floor, "NEW")
     party = log_in(floor, "NEW")
     answer = floor.ask("session", "change", "NEW", "--password-hash", OTHER)
-    assert "its connection goes on" in answer["done"][0]
+    assert "its connection stays open" in answer["done"][0]
     party.enter(1)
     assert party.kind() == "A"
     party.close()
@@ -211,15 +211,18 @@ def test_two_sessions_of_a_participant_each_lose_their_own_orders(floor: InlineF
         (("NEW", "--protocol", "drop-copy"), "whose orders a drop copy reports"),
         (("NEW", "--protocol", "morse"), "no protocol 'morse'"),
         (("FIX 1", "--protocol", "fix-4.4"), "1 to 32 letters, digits"),
-        (("TEST", "--protocol", "fix-4.4"), "our own CompID"),
+        (("TEST", "--protocol", "fix-4.4"), "the venue's CompID"),
         (("TOOLONG", "--protocol", "ouch-4.2"), "1 to 6 letters and digits"),
-        (("filed", "--protocol", "ouch-4.2"), "there is a session 'filed' already"),
+        (("filed", "--protocol", "ouch-4.2"), "session 'filed' already exists"),
         (("NEW", "--protocol", "fix-4.2"), "no slot for a session of fix-4.2 is left"),
         (("NEW", "--protocol", "ouch-4.2", "--participant", "99"), "no participant 99"),
         (("NEW", "--protocol", "ouch-4.2", "--participant", "70000"), "not a participant's number"),
         (("NEW", "--protocol", "ouch-4.2", "--password-hash", "secret"), "not an argon2 hash"),
         (("NEW", "--protocol", "ouch-4.2", "--network", "moon"), "networks: 'moon'"),
-        (("NEW", "--protocol", "ouch-4.2", "--timeout-ms", "300"), "not longer than heartbeat_ms"),
+        (
+            ("NEW", "--protocol", "ouch-4.2", "--timeout-ms", "300"),
+            "must be longer than heartbeat_ms",
+        ),
         (("NEW", "--protocol", "ouch-4.2", "--second-login", "both"), "second_login: "),
     ],
 )
@@ -264,7 +267,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InlineFloor]:
 def test_many_networks_that_have_no_room_are_refused(shared: InlineFloor) -> None:
     words = [word for at in range(80) for word in ("--network", f"10.1.{at}.0/24")]
     assert "name fewer networks" in refusal(shared, "change", "FILED", *words)
-    assert "like that already" in refusal(shared, "change", "FILED", "--burst", "1")
+    assert "already has these values" in refusal(shared, "change", "FILED", "--burst", "1")
     assert "no session 'NOBODY'" in refusal(shared, "change", "NOBODY", "--burst", "1")
 
 
@@ -326,7 +329,7 @@ def test_slots_have_their_own_words_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / "venue.toml"
     for row, why in (
         ('protocol = "shm"\ncount = 1', "its key is a secret"),
-        ('protocol = "drop-copy"\ncount = 1', "in the file alone"),
+        ('protocol = "drop-copy"\ncount = 1', "only be in the venue file"),
         ('protocol = "fix-4.2"\ncount = 1', "no port uses this protocol"),
         ('protocol = "ouch-4.2"\ncount = 1001', "1000"),
         ('protocol = "ouch-4.2"', "missing"),

@@ -168,18 +168,20 @@ SESSION_CASES = [
     ('"ALPHA1"', '"ALPHATOOLONG"', "session[1].name", "1 to 6 letters and digits"),
     ("participant = 1", "participant = 9", "session[1].participant", "no participant 9"),
     ("participant = 1\n", "", "session[1].participant", "the session has no participant"),
-    ("participant = 1", 'participant = 1\ngroup = "alpha"', "session[1].group", "only a drop"),
+    ("participant = 1", 'participant = 1\ngroup = "alpha"', "session[1].group",
+     "only to drop copies"),
     ('"ouch-4.2"', '"fix-4.4"', "session[1].protocol", "no port uses this protocol"),
     ('"ALPHA1"\nprotocol = "ouch-4.2"', '"A/B"\nprotocol = "fix-4.4"', "session[1].name",
      "1 to 32 letters, digits"),
     ('"ALPHA1"\nprotocol = "ouch-4.2"', '"OUTCRY"\nprotocol = "fix-4.4"', "session[1].name",
-     "our own CompID"),
+     "the venue's CompID"),
     (HASH, "secret", "session[1].password", "is not an argon2 hash; make one"),
     ("participant = 1", 'participant = 1\nnetworks = ["10.0.0.1/8"]', "session[1].networks",
      "not an address or network"),
     ("participant = 1", "participant = 1\ntimeout_ms = 900", "session[1].timeout_ms",
-     "is not longer than heartbeat_ms"),
-    ("participant = 1", 'participant = 1\ntarget = "X"', "session[1].target", "only a FIX"),
+     "must be longer than heartbeat_ms"),
+    ("participant = 1", 'participant = 1\ntarget = "X"', "session[1].target",
+     "only to FIX sessions"),
     ('"127.0.0.1:9001"', '"127.0.0.1:9001"\nkey = "none.pem"', "port[2].key", "there is no file"),
     ('"127.0.0.1:9001"', '"127.0.0.1:9001"\nkey = "none.pem"', "port[2]", "TLS needs"),
 ]  # fmt: skip
@@ -336,7 +338,7 @@ def test_only_packets_come_by_a_device(tmp_path: Path) -> None:
     port = PORT.replace('address = "127.0.0.1:9001"', 'device = "xdp:eth1"')
     path, _ = written(tmp_path, more=port + SESSION)
     ((_, key, message),) = mistakes(path)
-    assert (key, message) == ("port[2].device", "only a port of packets has one")
+    assert (key, message) == ("port[2].device", "applies only to a port of packets")
 
 
 def test_two_ports_cannot_be_bound_to_one_address(tmp_path: Path) -> None:
@@ -448,7 +450,7 @@ def test_mistakes_in_limits(tmp_path: Path) -> None:
         (6, "limits[3].group", "no participant is in group 'beta'"),
         (7, "limits[3].instrument", "there is no instrument 'LEAD'"),
         (8, "limits[3].loss", "applies to all instruments together, but the row names one"),
-        (11, "limits[4].group", "a row names a participant or a group, not both"),
+        (11, "limits[4].group", "name a participant or a group, not both"),
         (12, "limits[4].burst", "needs orders_per_s in the same row"),
         (14, "limits[5].group_gross_position", "applies to a group and all instruments together"),
         (17, "limits[6].opening_position", "applies to one participant in one instrument"),
@@ -731,5 +733,5 @@ def test_only_a_session_over_shared_memory_acts_for_others(tmp_path: Path) -> No
     more = SESSION + 'acts_for = "5-9"\n' + PORT
     path, _ = written(tmp_path, more=more)
     assert [(where, what) for _, where, what in mistakes(path)] == [
-        ("session[1].acts_for", "only a session over shared memory has one")
+        ("session[1].acts_for", "applies only to sessions over shared memory")
     ]

@@ -62,31 +62,31 @@ def read(tmp_path, text):
         (instead("decimals = 6 ", "decimals = 2 "), "tick_units", "1/10000 units of USD"),
         (instead('base = "BTC"', 'base = "XRP"'), "base", "no asset 'XRP'; there are: USD, BTC"),
         (instead('quote = "USD"', 'quote = "EUR"'), "quote", "no asset 'EUR'"),
-        (instead('quote = "USD"', 'quote = "BTC"'), "quote", "is the base asset as well"),
-        (without("min_price_ticks = 1"), "min_price_ticks", "has one of 1 or more"),
-        (without("max_price_ticks = 100_000_000"), "max_price_ticks", "has one up to"),
-        (with_key("multiplier = 5"), "multiplier", "tick_units is it"),
-        (with_key("leveraged = true"), "leveraged", "is in a wallet"),
-        (with_key("fee = 5"), "fee", "fees are by schedule"),
-        (with_key("margin = 5"), "margin", "is in a wallet"),
-        (with_key('asset = "USD"'), "asset", "quote names what pays"),
-        (with_key("amount_decimals = 2"), "amount_decimals", "its quote asset says"),
+        (instead('quote = "USD"', 'quote = "BTC"'), "quote", "is also the base asset"),
+        (without("min_price_ticks = 1"), "min_price_ticks", "must be 1 or more"),
+        (without("max_price_ticks = 100_000_000"), "max_price_ticks", "must be at most"),
+        (with_key("multiplier = 5"), "multiplier", "tick_units replaces it"),
+        (with_key("leveraged = true"), "leveraged", "deliver from a wallet"),
+        (with_key("fee = 5"), "fee", "fees follow a schedule"),
+        (with_key("margin = 5"), "margin", "deliver from a wallet"),
+        (with_key('asset = "USD"'), "asset", "quote names the asset that pays"),
+        (with_key("amount_decimals = 2"), "amount_decimals", "its quote asset sets"),
         (instead('settlement = "spot"', 'settlement = "later"'), "settlement", "later"),
         (instead('settlement = "spot"\n', ""), "base", "only"),
         (without("tick_units = 1                # 0.01 x 0.0001 USD, in units of USD"),
-         "tick_units", "is missing: a spot instrument has one"),
+         "tick_units", "is missing: a spot instrument needs it"),
         (instead('"received" ', '"quote" ').replace("taker_bps = 10", LEAST, 1), "minimum",
-         "no minimum where buyers pay in the quote asset"),
+         "a minimum is not possible where buyers pay in the quote asset"),
         (instead("taker_bps = 10", "taker_bps = 10\nminimum = 2305843009213693953"), "minimum",
          "is at most 2305843009213693952"),
         (instead('"received" ', '"both" '), "collect", "both"),
         (instead("[calendar]", "partitions = 2\n[calendar]"), "settlement", "one partition, not 2"),
         (FILE + "[[limits]]\nno_short_sale = true\n", "no_short_sale", "has no positions"),
         (FILE + '[[limits]]\nasset = "EUR"\ncredit = 1\n', "asset", "no asset 'EUR'"),
-        (FILE + '[[limits]]\nasset = "USD"\nloss = 1\n', "loss", "not of an asset"),
-        (FILE + '[[limits]]\nasset = "USD"\ncredit = "none"\n', "credit", "of an asset is 0 to"),
+        (FILE + '[[limits]]\nasset = "USD"\nloss = 1\n', "loss", "does not apply to an asset"),
+        (FILE + '[[limits]]\nasset = "USD"\ncredit = "none"\n', "credit", "must be 0 to"),
         (FILE + '[[limits]]\nparticipant = 1\nasset = "USD"\nopening_balance = -1\n',
-         "opening_balance", "of a wallet is 0 or more"),
+         "opening_balance", "must be 0 or more for a wallet"),
         (FILE + '[[limits]]\nasset = "USD"\nopening_balance = 1\n', "opening_balance",
          "applies to one participant"),
     ],
@@ -166,7 +166,7 @@ def test_wallets_by_the_desk_over_a_restart_and_in_a_replay(floor):
         (("deposit", "1", "1", "--asset", "USD", "--purpose", "clearing"), "purposes are outside"),
         (("deposit", "1", "2001", "--asset", "USD", "--purpose", "fees"), "fees are 2000 USD"),
         (("assets", "declare", "DOT", "2"), "room for 3 assets"),
-        (("assets", "quote", "BTC-USD", "USD", "6"), "its quote asset is the journal's"),
+        (("assets", "quote", "BTC-USD", "USD", "6"), "its quote asset is fixed by the journal"),
     ):
         done = floor.outcry(*words)
         assert done.exit_code == 1
@@ -215,7 +215,7 @@ def test_the_ledger_has_every_wallet_of_the_core(floor):
     ("volumes", "why"),
     [
         ("7", "'7' is not NAME=VOLUME"),
-        ("1=5 1=6", "its name was there before"),
+        ("1=5 1=6", "its name occurs twice"),
         ("1=-5", "is not NAME=VOLUME"),
         ("9999=5", "participants are 1 to"),
         ("x=5", "participants are 1 to"),
@@ -238,8 +238,8 @@ def test_a_minimum_by_the_desk(floor):
     floor.ask("fees", "collect", "standard", "received")
     floor.ask("fees", "minimum", "standard", "3")
     shown = floor.outcry("fees", "collect", "standard", "quote")
-    assert "no minimum where buyers pay in the quote asset" in shown.output
+    assert "a minimum is not possible where buyers pay in the quote asset" in shown.output
     floor.ask("fees", "minimum", "standard", "0")
     floor.ask("fees", "collect", "standard", "quote")
     shown = floor.outcry("fees", "minimum", "standard", "3")
-    assert "no minimum where buyers pay in the quote asset" in shown.output
+    assert "a minimum is not possible where buyers pay in the quote asset" in shown.output
