@@ -419,7 +419,7 @@ def remark_deposit(books: Books, command: Any, event_seq: int) -> None:
     names = [known for known, _ in books.monies]
     if name and name not in names:
         amount, who = int(command["aux"]), int(command["qty_lots"])
-        text = f"DEPOSIT of {amount} to participant {who}: there is no money {name!r}: known are "
+        text = f"DEPOSIT of {amount} to participant {who}: there is no money {name!r}; there are: "
         text += f"{', '.join(names)}; it is booked in {names[0]} against suspense"
         books.remarks.append(Remark(event_seq, text, who))
 
@@ -503,14 +503,14 @@ def _quote(books: Books, c: Any) -> str:
     symbol = books.symbol_of(c)
     name = asset_of(books, c)
     if books.symbols.index(symbol) in books.spot:
-        return f"{symbol} is a spot instrument: its quote asset is the journal's"
+        return f"{symbol} is a spot instrument: its quote asset is fixed by the journal"
     wallets = dict(books.wallets)
     if name in wallets and name not in dict(books.monies) and len(books.monies) < lay.MONEY_SLOTS:
         books.monies.append((name, wallets[name]))
         name_monies(books)
     names = [known for known, _ in books.monies]
     if name not in names:
-        return f"{symbol}: there is no money {name!r}: known are {', '.join(names)}"
+        return f"{symbol}: there is no money {name!r}; there are: {', '.join(names)}"
     slot, decimals = names.index(name), int(c["aux"])
     if decimals != books.monies[slot][1]:
         return (

@@ -138,7 +138,7 @@ def as_rows(table: Any, symbols: list[str], monies: list[str]) -> npt.NDArray[An
         rows[name] = whole_numbers(table, name)
     participants = whole_numbers(table, "participant")
     if len(participants) and not 0 <= participants.min() <= participants.max() < 1 << 16:
-        raise ValueError("column participant has numbers of no participant")
+        raise ValueError("column participant has numbers that are not participants")
     rows["participant"] = participants
 
     def codes(name: str, known: dict[str, int]) -> npt.NDArray[np.int64]:

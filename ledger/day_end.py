@@ -37,7 +37,7 @@ def end_day(
     :class:`LedgerError` if they are not, and for a folder that is there already.
     """
     if out.exists():
-        raise LedgerError(f"{out} is there already: a day is closed once")
+        raise LedgerError(f"{out} already exists: a day is closed only once")
     if carried is not None:
         _check_carried(carried, begin, f"{until.reader.journal_id:016x}")
     after, books = begin.seq if begin else 0, until.books
@@ -47,7 +47,7 @@ def end_day(
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.absolute().parent))
     except OSError as error:
-        raise LedgerError(f"{out}: {error.strerror}: nothing of it was written") from None
+        raise LedgerError(f"{out}: {error.strerror}: nothing was written") from None
     try:
         (part / "statements").mkdir()
         people = sorted({*_holders(begin), *_holders(until), *np.unique(rows["participant"])})
@@ -72,7 +72,7 @@ def end_day(
         (part / CLOSING).write_text(json.dumps(closing, indent=1) + "\n")
         part.rename(out)
     except OSError as error:
-        raise LedgerError(f"{out}: {error.strerror}: nothing of it was written") from None
+        raise LedgerError(f"{out}: {error.strerror}: nothing was written") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return closing
@@ -116,4 +116,4 @@ def _check_carried(carried: Path, begin: LedgerState | None, journal_id: str) ->
     for mine, its in zip_longest([[str(value) for value in row] for row in rows], theirs):
         if mine != its:
             shown = " ".join(its or mine or [])
-            raise LedgerError(f"{carried / BALANCES}: {shown}: not as the ledger has it")
+            raise LedgerError(f"{carried / BALANCES}: {shown}: differs from the ledger")

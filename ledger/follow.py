@@ -107,7 +107,7 @@ class Follower:
 
 
 def _passes(error: LedgerError) -> bool:
-    return isinstance(error, StoreGone) or "nothing of it was written" in str(error)
+    return isinstance(error, StoreGone) or "nothing was written" in str(error)
 
 
 def _beginning(directory: Path, store: Store, every: int) -> LedgerState:

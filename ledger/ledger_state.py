@@ -112,7 +112,7 @@ def oldest(directory: Path, more: Path | None = None) -> LedgerState:
 def _retired(reader: JournalReader) -> LedgerError:
     return LedgerError(
         f"{reader.directory} begins at sequence {reader.first_seq}, and no checkpoint of the "
-        "ledger covers what was before"
+        "ledger covers the commands before"
     )
 
 
@@ -216,7 +216,7 @@ def written_whole(path: Path) -> Iterator[Path]:
                 os.close(descriptor)
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error)
-        raise LedgerError(f"{path}: {why}: nothing of it was written") from None
+        raise LedgerError(f"{path}: {why}: nothing was written") from None
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:

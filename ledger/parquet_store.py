@@ -282,7 +282,9 @@ def connect(folder: Path) -> Any:
         else []
     )
     if not files:
-        raise LedgerError(f"{folder}: nothing was written yet: outcry ledger follow JOURNAL --once")
+        raise LedgerError(
+            f"{folder}: nothing was written yet; run `outcry ledger follow JOURNAL --once`"
+        )
     connection = duckdb.connect()
     source = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
     read = f"read_parquet([{source}], hive_partitioning = false)"
@@ -339,7 +341,9 @@ def exchange_of(folder: Path) -> Exchange:
     """
     manifest = read_manifest(folder)
     if manifest is None:
-        raise LedgerError(f"{folder}: nothing was written yet: outcry ledger follow JOURNAL --once")
+        raise LedgerError(
+            f"{folder}: nothing was written yet; run `outcry ledger follow JOURNAL --once`"
+        )
     if "exchange" not in manifest:
         raise LedgerError(f"{folder}: the venue has no spot instrument")
     exchange = Exchange.parsed(manifest["exchange"])

@@ -226,7 +226,7 @@ class Performance:
             has = sum(books.balance(self.participant + 1, asset, kind) for kind in kinds)
             if held.get(asset, 0) != has:
                 raise LedgerError(
-                    f"the transactions of participant {self.participant} do not come to its "
+                    f"the transactions of participant {self.participant} do not add up to its "
                     f"{books.assets[asset]}: {DIFFERS}"
                 )
 

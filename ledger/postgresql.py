@@ -206,10 +206,10 @@ class PostgresStore:
                 return work(cursor)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self.close()
-            raise StoreGone(f"the database is gone: {_line(error)}") from None
+            raise StoreGone(f"the connection to the database is lost: {_line(error)}") from None
         except psycopg.Error as error:
             self.close()
-            raise LedgerError(f"the database refuses: {_line(error)}") from None
+            raise LedgerError(f"the database reports an error: {_line(error)}") from None
 
     def finish(self) -> None:
         """Write what is left."""

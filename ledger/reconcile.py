@@ -268,7 +268,7 @@ def _parted(posted: Columns, stored: Columns, at: int) -> Difference:
     if its is None or (mine is not None and mine[:2] < its[:2]):
         what = "the store lacks this transaction"
     elif mine is None or mine[:2] > its[:2]:
-        known, what = its, "the store has a transaction that the journal does not give"
+        known, what = its, "the store has a transaction that the journal lacks"
     else:
         column = next(n for n in range(len(COMPARED)) if mine[n] != its[n])
         what = f"{COMPARED[column]}: the ledger has {mine[column]}, the store {its[column]}"
@@ -296,9 +296,13 @@ def _store(directory: Path, url: str | None) -> tuple[Callable[[], int], Read] |
             with psycopg.connect(url, connect_timeout=5) as connection:
                 rows: list[tuple[Any, ...]] = connection.execute(query).fetchall()
         except psycopg.errors.UndefinedTable:
-            raise LedgerError("the database has no ledger yet: outcry ledger follow") from None
+            raise LedgerError(
+                "the database has no ledger yet; run `outcry ledger follow`"
+            ) from None
         except psycopg.Error as error:
-            raise StoreGone(f"the database is gone: {' '.join(str(error).split())}") from None
+            raise StoreGone(
+                f"the connection to the database is lost: {' '.join(str(error).split())}"
+            ) from None
         return rows
 
     def of_database(after: int, until: int) -> Columns:

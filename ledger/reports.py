@@ -18,7 +18,7 @@ from openoutcry.wire.enums import EventFlag
 from openoutcry.wire.errors import LedgerError
 
 Rows = Iterable[npt.NDArray[Any]]
-DIFFERS = "journal and store part: `outcry ledger reconcile` says where"
+DIFFERS = "journal and store differ; `outcry ledger reconcile` shows where"
 CORPORATE = (lay.Kind.DIVIDEND, lay.Kind.SPLIT)
 FILLS = (lay.Kind.POSTED, lay.Kind.DELIVERED)
 MOVES = (lay.Kind.POSTED, lay.Kind.POSITION, *CORPORATE, *ENDS)
@@ -153,7 +153,7 @@ def statement(
     summed: Held = own, due, lots_held
     if _not_zero(summed) != _not_zero(_held(books, participant)):
         raise LedgerError(
-            f"the statement of participant {participant} does not come to its balances: {DIFFERS}"
+            f"the statement of participant {participant} does not add up to its balances: {DIFFERS}"
         )
     closing = _standing_rows("closing", books, summed, books)
     money = dict.fromkeys(

@@ -25,7 +25,7 @@ def transactions(
     ``until`` is, in order; from the begin on with those of the configuration first.
 
     Of one ``participant`` only, if it is named.  Raises :class:`LedgerError` if the journal's begin
-    was retired and no store has what was before.
+    was retired and no store has the earlier transactions.
     """
     reached = after_seq if after_seq else -1
     files = stored_files(folder_of(directory), until.reader.journal_id)
@@ -41,7 +41,7 @@ def transactions(
         if ledger_state.seq:
             raise LedgerError(
                 f"{directory} begins after sequence {ledger_state.seq}, "
-                "and no store has what was before"
+                "and no store has the earlier transactions"
             )
         yield _of(ledger_state.books.opening, participant)
     for rows, _ in ledger_state.advance(until.seq):

@@ -139,7 +139,7 @@ def write_parquet(bars: list[Bar], out: Path) -> int:
     """
     pa = arrow()
     if not out.absolute().parent.is_dir() or (out.exists() and not out.is_file()):
-        raise FeedError(f"{out}: not a file in a folder that is there")
+        raise FeedError(f"{out}: not a file in an existing folder")
     kinds = {"symbol": pa.string(), "turnover": pa.decimal128(38, 0)}
     schema = pa.schema(
         [pa.field(name, kinds.get(name, pa.int64())) for name in Bar.__dataclass_fields__]

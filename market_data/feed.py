@@ -34,7 +34,7 @@ CROSS_LETTERS = {
 CHUNK = 1 << 14
 """Events that are encoded at a time."""
 ERRORS = {
-    state.FULL: "more orders are open than there is room for",
+    state.FULL: "more orders are open than fit",
     state.MISSING: "is about an order that is not open: events before it are missing",
     state.SEQUENCE: "is not the next one",
 }
@@ -99,10 +99,10 @@ def limits_broken(
             ("max_qty_lots", 1, itch_messages.MAX_U32),
         ):
             if not low <= int(row[field]) <= high:
-                yield index, field, f"is {int(row[field])}: the feed can say {low} to {high}"
+                yield index, field, f"is {int(row[field])}: the feed can publish {low} to {high}"
         reference = int(row["reference_price_ticks"])
         if reference != NO_PRICE and not 0 <= reference <= most:
-            words = f"is {reference}: the feed can say 0 to {most}"
+            words = f"is {reference}: the feed can publish 0 to {most}"
             yield index, "reference_price_ticks", words
 
 

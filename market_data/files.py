@@ -148,14 +148,14 @@ def write_feed(
     Raises :class:`FeedError` or :class:`JournalError`.
     """
     if out.exists() and not out.is_file():
-        raise FeedError(f"{out} is there and is not a regular file")
+        raise FeedError(f"{out} exists and is not a regular file")
     if not out.absolute().parent.is_dir():
         raise FeedError(f"{out}: there is no folder {out.absolute().parent}")
     source = JournalFeed(directory, decimals, session, form in ("dbn", "npz"))
     room, symbols = mold.payload_bytes(mtu), instruments_of(directory)
     if (symbol is None) == (form == "npz"):
         raise FeedError(
-            "npz holds one instrument: name it with --symbol (no other format takes it)"
+            "npz holds one instrument: name it with --symbol (only this format uses it)"
         )
     if symbol is not None and symbol not in symbols:
         raise FeedError(f"{symbol} is not among the journal's instruments")

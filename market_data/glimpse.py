@@ -150,6 +150,6 @@ def fetch(
                 if kind == b"S":
                     parts.append(len(message).to_bytes(FRAME_BYTES, "big") + message)
                 elif kind == b"Z":
-                    raise FeedError("it ended before its end")
+                    raise FeedError("the snapshot ended early")
     except (OSError, ValueError) as error:
         raise FeedError(f"{where}: no snapshot: {error}") from None

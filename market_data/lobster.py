@@ -21,7 +21,7 @@ def write_lobster(directory: Path, out: Path, symbol: str | None) -> dict[str, A
     Raises :class:`FeedError`, or ``JournalError`` as reading does.
     """
     if out.exists() and not out.is_file():
-        raise FeedError(f"{out} is there and is not a regular file")
+        raise FeedError(f"{out} exists and is not a regular file")
     if not out.absolute().parent.is_dir():
         raise FeedError(f"{out}: there is no folder {out.absolute().parent}")
     symbols = instruments_of(directory)

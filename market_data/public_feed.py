@@ -158,7 +158,9 @@ class PublicFeed:
         self.folder, self.journal_id = journal / FOLDER, reader.journal_id
         self.begin_is_retired = reader.first_seq > 1
         if self.begin_is_retired and not checkpoint.newest(self.folder, journal, self.journal_id):
-            raise FeedError(f"{journal}: its begin is retired, so the feed has no numbers")
+            raise FeedError(
+                f"{journal}: its beginning is retired, so the feed cannot number its messages"
+            )
         self.instruments, self.order_capacity = instruments, order_capacity
         self.instrument_count = len(instruments)
         self.feed = self.new_feed()
@@ -203,7 +205,7 @@ class PublicFeed:
         try:
             listener = socket.create_server(address, family=family, backlog=BACKLOG)
         except OSError as error:
-            raise FeedError("cannot give {} on {}:{}: {}".format(what, *address, error)) from None
+            raise FeedError("cannot serve {} on {}:{}: {}".format(what, *address, error)) from None
         listener.setblocking(False)
         return listener
 

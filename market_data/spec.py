@@ -59,7 +59,7 @@ class FeedSpec:
         ]
         versions = {ip_address(host).version for host, _ in addresses}
         if len(versions) > 1:
-            raise FeedError("the feed's addresses are of IPv4 and of IPv6: of one, please")
+            raise FeedError("the feed's addresses mix IPv4 and IPv6; use one family")
         payload_bytes(self.mtu, self.ipv6)
 
     @property

@@ -346,7 +346,7 @@ class StreamReceiver:
         fields = SOUPBIN.from_server("A").unpack(answer)
         name = fields["session"].strip().encode()
         if self.lines.ended and name == self.lines.session:
-            raise FeedError("{}:{}: the next session is not there yet".format(*self.server))
+            raise FeedError("{}:{}: the next session has not begun yet".format(*self.server))
         if self.lines.ended:
             self.lines.follow(name)
         self.lines.session, self.lines.next_sequence = name, int(fields["sequence"])

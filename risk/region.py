@@ -310,8 +310,8 @@ def _margin_of(
     count = len(parameters.contracts)
     if count != len(contracts) or not 1 <= count <= MAX_CONTRACTS:
         raise RiskError(
-            f"scenario margin is of {count} contracts, and there are {len(contracts)}: it is of "
-            f"all, and of {MAX_CONTRACTS} at most"
+            f"scenario margin covers {count} of {len(contracts)} contracts: it must cover all of "
+            f"them, at most {MAX_CONTRACTS}"
         )
     if any(terms[CONTRACT_TERMS.index("margin_bps")] for terms in contracts.values()):
         raise RiskError("a contract under scenario margin has no margin_bps")
@@ -324,8 +324,8 @@ def _portfolio_sizes(parameters: Parameters | None, participants: int) -> dict[i
     size = 2 * table_of(parameters).nbytes + participants * work_of(parameters).nbytes
     if size > MAX_PORTFOLIO_BYTES:
         raise RiskError(
-            f"scenario margin of {participants} participants needs {size >> 20} MiB: "
-            f"{MAX_PORTFOLIO_BYTES >> 20} are the most"
+            f"scenario margin of {participants} participants needs {size >> 20} MiB: at most "
+            f"{MAX_PORTFOLIO_BYTES >> 20} are possible"
         )
     return {lay.PORTFOLIO_AT: portfolio_layout.BLOCK_BYTES + size}
 

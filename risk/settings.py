@@ -84,7 +84,7 @@ def setting_in_force(
     rows = view.groups if what in GROUP_SETTINGS else view.participants
     if not 0 <= who < len(rows):
         kind = "group" if what in GROUP_SETTINGS else "participant"
-        raise RiskError(f"{what.name}: there is no {kind} {who}, {len(rows)} are the most")
+        raise RiskError(f"{what.name}: there is no {kind} {who}, there are {len(rows)}")
     if what in GROUP_SETTINGS:
         return int(rows[who, GROUP_WORDS[what] // 8]), 0
     if what in CELL_SETTINGS:

@@ -155,7 +155,7 @@ def read_inclusion(path: Path) -> Inclusion:
     for at, sibling in enumerate(fields.of("siblings", list)):
         where = f"{path}: siblings[{at}]"
         if not isinstance(sibling, dict) or not isinstance(sibling.get("sums"), list):
-            raise ProofError(f"{where}: wants a hash and sums")
+            raise ProofError(f"{where}: needs a hash and sums")
         sums = _numbers(sibling["sums"], f"{where}.sums")
         siblings.append(Node(from_hex(sibling.get("hash"), f"{where}.hash", 32), sums))
     return Inclusion(
@@ -174,7 +174,7 @@ class _Fields:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
         except (ValueError, RecursionError) as error:
-            raise ProofError(f"{path}: no JSON: {error}") from None
+            raise ProofError(f"{path}: not JSON: {error}") from None
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise ProofError(f"{path}: its format is not {FORMAT}")
         self._path, self._document = path, document

@@ -23,7 +23,7 @@ def make_proofs(
     """
     signing, salting = files.read_key(key)
     if folder.exists():
-        raise ProofError(f"{folder} is there already; proofs are never written over")
+        raise ProofError(f"{folder} already exists; proofs are never overwritten")
     tree = SumTree(salting, as_of_seq, balances)
     statement = statement_of(tree, as_of_seq, assets)
     signature = signed(statement, signing)

@@ -76,9 +76,9 @@ def check(statement: Statement, inclusion: Inclusion) -> None:
         )
     root = root_of(inclusion, statement.member_count)
     if root.sums != statement.sums:
-        raise ProofError("the proof's sums are not those that were published")
+        raise ProofError("the proof's sums differ from the published ones")
     if root.hash != statement.root_hash:
-        raise ProofError("the proof does not lead to the root that was published")
+        raise ProofError("the proof does not lead to the published root")
 
 
 def check_own(
@@ -94,7 +94,7 @@ def check_own(
     proven = dict(zip(statement.assets, inclusion.balances, strict=True))
     for asset, units in balances.items():
         if asset not in proven:
-            raise ProofError(f"nothing is stated of {asset}")
+            raise ProofError(f"the statement does not list {asset}")
         if proven[asset] != units:
             raise ProofError(f"{asset}: {proven[asset]} are proven, {units} expected")
 

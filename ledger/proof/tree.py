@@ -122,7 +122,7 @@ class SumTree:
         Raises ``ProofError`` without a member, and as ``leaf`` and ``parent``.
         """
         if not balances:
-            raise ProofError("there is no member to prove anything to")
+            raise ProofError("there are no members")
         if len(balances) > 1 << MAX_DEPTH:
             raise ProofError(f"more than 2^{MAX_DEPTH} members")
         self.balances = dict(balances)

@@ -119,7 +119,7 @@ FROM recent a JOIN recent b
 ORDER BY type;
 """,
     "q5": f"""
--- The ledger beside the trades of BTC_USD (by mistake in sums over all users, fees as amounts).
+-- The ledger next to the trades of BTC_USD (by mistake in sums over all users, fees as amounts).
 WITH traded AS (
   SELECT trade_id, maker_user_id, taker_user_id, quantity, price * quantity AS notional,
          maker_fee + taker_fee AS fees

@@ -31,9 +31,9 @@ def statements(path: Path) -> list[Tree]:
     try:
         parsed = sqlglot.parse(path.read_text(encoding="utf-8"), read="mysql")
     except SqlglotError as error:
-        raise QuestionsError(f"{path}: no SQL that can be read: {_first_line(error)}") from None
+        raise QuestionsError(f"{path}: cannot parse the SQL: {_first_line(error)}") from None
     except UnicodeDecodeError as error:
-        raise QuestionsError(f"{path}: no UTF-8 at byte {error.start}") from None
+        raise QuestionsError(f"{path}: not UTF-8 at byte {error.start}") from None
     return [tree for tree in parsed if tree is not None and not isinstance(tree, exp.Semicolon)]
 
 
@@ -85,7 +85,7 @@ def question(path: Path) -> Tree:
 
     parsed = statements(path)
     if len(parsed) != 1 or not isinstance(parsed[0], exp.Query):
-        raise QuestionsError(f"{path}: one SELECT is wanted")
+        raise QuestionsError(f"{path}: must be one SELECT")
     return parsed[0]
 
 

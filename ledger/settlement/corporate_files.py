@@ -36,11 +36,11 @@ ORDERS: tables.Columns = {
 
 
 def read_positions(path: Path) -> list[Position]:
-    """Raises ``SettlementError`` naming row and field: also for a member that is there twice."""
+    """Raises ``SettlementError`` naming row and field: also for a member that occurs twice."""
     positions: dict[str, Position] = {}
     for number, (member, units) in enumerate(tables.read(path, POSITIONS), 2):
         if member in positions or member == ISSUER:
-            why = "is there twice" if member in positions else "is not a member"
+            why = "occurs twice" if member in positions else "is not a member"
             raise SettlementError(f"{path}: row {number}, member: {member} {why}")
         positions[member] = Position(member, units)
     return list(positions.values())
@@ -53,7 +53,7 @@ def read_orders(path: Path) -> list[OpenOrder]:
         order_id, participant, symbol, side, order_type, price, qty, mode = row
         where = f"{path}: row {number}"
         if (symbol, order_id) in orders:
-            raise SettlementError(f"{where}, order_id: {order_id} of {symbol} is there twice")
+            raise SettlementError(f"{where}, order_id: {order_id} of {symbol} occurs twice")
         if participant >= 1 << 16:
             raise SettlementError(f"{where}, participant: {participant} is above 65535")
         try:

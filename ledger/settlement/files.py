@@ -83,7 +83,7 @@ def with_carried(trades: Trades, folder: Path) -> Trades:
         for number, row in enumerate(tables.read(folder / name, columns), 2):
             if row[0] in known:
                 raise SettlementError(
-                    f"{folder / name}: row {number}, trade_id: {row[0]} is there already"
+                    f"{folder / name}: row {number}, trade_id: {row[0]} already exists"
                 )
             known.add(row[0])
             if name != "settled.csv":
@@ -139,7 +139,7 @@ def write_settlement(folder: Path, trades: Trades, result: Settled) -> None:
     """Write transfers.csv, balances.csv, settled.csv, fails.csv, waiting.csv (not due yet) and
     owed.csv to a new folder, all or none."""
     if folder.exists():
-        raise SettlementError(f"{folder} is there already; a settlement is never written over")
+        raise SettlementError(f"{folder} already exists; a settlement is never overwritten")
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
     try:
         tables.write(part / "transfers.csv", TRANSFERS, result.transfers)

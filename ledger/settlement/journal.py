@@ -62,14 +62,14 @@ def trades_of(directory: Path, market: str, seq: int | None = None) -> Iterator[
                 yield _trade(until.books, market, moment, int(row["event_seq"]), *pair)
     unmatched = [row for rows in waiting.values() for row in rows]
     if unmatched:
-        raise SettlementError(f"event {unmatched[0]['event_seq']}: a fill of one side alone")
+        raise SettlementError(f"event {unmatched[0]['event_seq']}: a fill with only one side")
 
 
 def _trade(books: Any, market: str, day: date, event_seq: int, buy: Any, sell: Any) -> Row:
     cash, lots = int(buy["clearing"]), int(sell["lots_clearing"])
     is_exchange = cash == -int(sell["clearing"]) and lots == -int(buy["lots_clearing"])
     if not is_exchange or cash < 0 or lots != int(buy["qty_lots"]):
-        raise SettlementError(f"event {event_seq}: no exchange of lots for money")
+        raise SettlementError(f"event {event_seq}: not an exchange of lots for money")
     return (
         event_seq,
         day,

@@ -62,7 +62,9 @@ def net(trades: Trades) -> Nets:
     Raises ``SettlementError`` for more trades than the sums can hold.
     """
     if len(trades) >= MAX_TRADES:
-        raise SettlementError(f"{len(trades):,} trades: below {MAX_TRADES:,} can be netted at once")
+        raise SettlementError(
+            f"{len(trades):,} trades: fewer than {MAX_TRADES:,} can be netted at once"
+        )
     members, assets = max(len(trades.members), 1), max(len(trades.assets), 1)
     buyer = (trades.due * members + trades.buyer) * assets
     seller = (trades.due * members + trades.seller) * assets

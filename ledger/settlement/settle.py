@@ -99,9 +99,7 @@ def settle(
         raise SettlementError(f"a penalty of {penalty_ppm} millionths is not between 0 and {PARTS}")
     for (member, asset), units in balances.items():
         if units < 0:
-            raise SettlementError(
-                f"{member} has {units} {asset}; a balance to settle from must not be negative"
-            )
+            raise SettlementError(f"{member} has {units} {asset}; a balance must not be negative")
     due = [at for at in range(len(trades)) if trades.days[trades.due[at]] <= day]
     short = _taken_out(trades, due, balances)
     kept = [at for at in due if at not in short]
@@ -311,7 +309,7 @@ def post(
 ) -> list[Transfer]:
     """Phase 2: post every pending transfer, and pass on what the clearing account has then.
 
-    Raises ``SettlementError``, before anything has moved, where the nets are not 0 in sum or a
+    Raises ``SettlementError``, before anything has moved, where the nets do not sum to 0 or a
     member no longer has what was reserved.
     """
     sums: dict[str, int] = defaultdict(int)
@@ -319,9 +317,9 @@ def post(
         sums[asset] += units
     open_assets = sorted(asset for asset, units in sums.items() if units)
     if open_assets:
-        raise SettlementError(f"{', '.join(open_assets)}: the nets are not 0 in sum")
+        raise SettlementError(f"{', '.join(open_assets)}: the nets do not sum to 0")
     if pending != reserve(nets, balances):
-        raise SettlementError("what is pending is not what the nets call for")
+        raise SettlementError("the pending obligations do not match the nets")
     done: list[Transfer] = []
     for transfer in pending:
         _move(balances, transfer._replace(phase=POST), done)

@@ -104,7 +104,7 @@ def read(path: Path, columns: Columns) -> Iterator[tuple[Any, ...]]:
                     continue
                 if len(row) != len(names):
                     raise SettlementError(
-                        f"{path}: row {number}: {len(row)} fields where {len(names)} are wanted"
+                        f"{path}: row {number}: {len(row)} fields, but {len(names)} are expected"
                     )
                 try:
                     yield tuple([make(text) for make, text in zip(convert, row, strict=True)])

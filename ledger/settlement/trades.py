@@ -95,7 +95,7 @@ def read_trades(
 
     days: n of T+n for all of them; None: by market and date.  closed, opened: see
     ``settlement_date``.
-    Raises ``SettlementError`` naming row and field.  Also for a trade that is there twice, one with
+    Raises ``SettlementError`` naming row and field.  Also for a trade that occurs twice, one with
     oneself, one of an asset against itself, and one in the name of the clearing account.
     """
     members, assets = _Numbered(), _Numbered()
@@ -141,7 +141,7 @@ def _fault(
     seen: set[int], trade_id: int, buyer: str, seller: str, asset: str, cash_asset: str
 ) -> str:
     if trade_id in seen:
-        return f"trade_id: {trade_id} is there twice"
+        return f"trade_id: {trade_id} occurs twice"
     if buyer == seller:
         return f"seller: {seller} trades with itself"
     if CLEARING in (buyer, seller):

@@ -119,7 +119,7 @@ def test_a_day_s_balances_are_carried_to_the_next(stored, tmp_path, outcry):
     wanted = reports.balances(at(stored).books).as_csv()
     assert (tmp_path / "tuesday" / "balances.csv").read_text() == wanted
     again = closed("tuesday", "--from", "9000")
-    assert "is there already" in again.stderr
+    assert "already exists" in again.stderr
     done = closed("other", "--from", "8999", "--carried", tmp_path / "monday")
     assert "ends at command 9,000, this day begins after command 8,999" in done.stderr
     # Another journal's day, with the same figures; and a folder that is none of ours.
@@ -139,7 +139,7 @@ def test_a_day_s_balances_are_carried_to_the_next(stored, tmp_path, outcry):
     another = (int(first[-2]) + 1) % 10
     path.write_text("".join([head, f"{first[:-2]}{another}\n", *rest]))
     done = closed("other", "--from", "9000", "--carried", tmp_path / "monday")
-    assert "not as the ledger has it" in done.stderr
+    assert "differs from the ledger" in done.stderr
     assert not (tmp_path / "other").exists()
     done = closed("other", "--day", "2026-11-23")
     assert "is not a finished day" in done.stderr
@@ -172,7 +172,7 @@ def test_a_store_that_lost_a_row_is_not_reported_as_a_statement(stored, tmp_path
             break
     done = outcry("ledger", "statement", home, "--participant", "7")
     assert done.returncode == 1
-    assert "journal and store part: `outcry ledger reconcile` says where" in done.stderr
+    assert "journal and store differ; `outcry ledger reconcile` shows where" in done.stderr
     path.write_bytes(b"PAR1")
     done = outcry("ledger", "fees", home)
     assert done.returncode == 1

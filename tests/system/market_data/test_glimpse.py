@@ -104,7 +104,7 @@ def test_who_does_not_log_in_gets_nothing(listener, payload):
 
 def test_what_is_no_snapshot_is_reported(listener):
     thread = answering(listener, iter(()))
-    with pytest.raises(FeedError, match="it ended before its end"):
+    with pytest.raises(FeedError, match="the snapshot ended early"):
         fetch(listener.getsockname())
     thread.join(BOUND_S)
     listener.close()

@@ -197,9 +197,9 @@ def test_what_does_not_agree_with_the_books_is_not_shown(market, postgresql, dam
         for ask in ("statement", "tax"):
             answer = keeper.answer({"ask": ask, "participant": who, **days})
             assert answer["code"] == DISAGREES
-            assert "does not come to its balances" in answer["detail"]
+            assert "does not add up to its balances" in answer["detail"]
         question = {"ask": "portfolio", "participant": who, "currency": "USD", "method": "fifo"}
-        assert "do not come to its" in keeper.answer(question)["detail"]
+        assert "do not add up to its" in keeper.answer(question)["detail"]
         other = keeper.answer({"ask": "statement", "participant": who + 1, **days})
         assert "code" not in other
 

@@ -22,7 +22,7 @@ def test_a_full_disk_is_named_and_what_counted_still_counts(day, tmp_path, monke
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(LedgerError, match=r"No space left on device: nothing of it was written"):
+    with pytest.raises(LedgerError, match=r"No space left on device: nothing was written"):
         once(home)
     assert not list(folder_of(home).rglob("*.tmp"))
     monkeypatch.setattr(os, "fsync", real)

@@ -117,7 +117,7 @@ def test_transactions_that_do_not_come_to_the_books_have_no_performance(day):
     who = int(rows["participant"][rows["available"] != 0][0])
     damaged = rows.copy()
     damaged["available"][np.flatnonzero(rows["participant"] == who)[-1]] += 1
-    with pytest.raises(LedgerError, match="do not come to its"):
+    with pytest.raises(LedgerError, match="do not add up to its"):
         portfolio.performance(books, [damaged], who, ASSETS[0][0], portfolio.closes_of([rows]))
 
 

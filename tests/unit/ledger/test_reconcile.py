@@ -33,7 +33,13 @@ def test_it_goes_along_and_a_checkpoint_does_not_hide_anything(day, tmp_path):
 def test_a_database_that_is_gone_is_waited_for(day, monkeypatch):
     messages, turns = [], iter([True, True, False])
     work = Reconciliation(day, None)
-    answers = iter([StoreGone("the database is gone: x"), StoreGone("the database is gone: x"), 0])
+    answers = iter(
+        [
+            StoreGone("the connection to the database is lost: x"),
+            StoreGone("the connection to the database is lost: x"),
+            0,
+        ]
+    )
 
     def reached():
         answer = next(answers)
@@ -43,7 +49,7 @@ def test_a_database_that_is_gone_is_waited_for(day, monkeypatch):
 
     work.store = reached, lambda after, until: dict.fromkeys(COMPARED, np.zeros(0, np.int64))
     verdicts = list(stops(work, lambda: next(turns), messages.append))
-    assert messages == ["the database is gone: x"]
+    assert messages == ["the connection to the database is lost: x"]
     assert [verdict.seq for verdict in verdicts] == [flow.COMMANDS]
 
 

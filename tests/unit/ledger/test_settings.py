@@ -72,7 +72,7 @@ def test_money_and_quotes_are_declared_and_contradictions_are_remarked():
     assert books.monies == [("USD", 2), ("EUR", 3)]
     assert [remark.text for remark in books.remarks] == [
         "LEDGER_QUOTE: scale mismatch: amounts of DAY have 2 decimals, EUR has 3",
-        "LEDGER_QUOTE: DAY: there is no money 'GBP': known are USD, EUR",
+        "LEDGER_QUOTE: DAY: there is no money 'GBP'; there are: USD, EUR",
         "LEDGER_ASSET: scale mismatch: USD has 2 decimals, not 4",
     ]
     assert [remark.event_seq for remark in books.remarks] == [4, 5, 6]
@@ -103,7 +103,7 @@ def test_money_is_named_by_a_number_where_a_gateway_knows_instruments_alone():
     books, rows = booked(flow.config(), [*spec.records(False), *moves])
     assert books.monies == [("USD", 2), ("EUR", 2)]
     assert [remark.text for remark in books.remarks] == [
-        "DEPOSIT of 9 to participant 3: there is no money 'CHF': known are USD, EUR; it is "
+        "DEPOSIT of 9 to participant 3: there is no money 'CHF'; there are: USD, EUR; it is "
         "booked in USD against suspense"
     ]
     assert rows["asset"].tolist() == [1, 0, 0]

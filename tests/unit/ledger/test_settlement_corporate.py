@@ -192,7 +192,7 @@ ORDERS = "order_id,participant,symbol,side,order_type,price_ticks,qty_lots,self_
 @pytest.mark.parametrize(
     ("read", "text", "word"),
     [
-        (read_positions, "member,units\nann,1\nann,2\n", "row 3, member: ann is there twice"),
+        (read_positions, "member,units\nann,1\nann,2\n", "row 3, member: ann occurs twice"),
         (read_positions, "member,units\nissuer,1\n", "row 2, member: issuer is not a member"),
         (
             read_orders,

@@ -303,8 +303,8 @@ GOOD = "7,2026-11-25,XNYS,ann,bob,ACME,10,USD,500\n"
     [
         ("", "row 1 must be trade_id,"),
         ("trade_id\n", "row 1 must be trade_id,"),
-        (HEADER + "7,2026-11-25\n", "row 2: 2 fields where 9 are wanted"),
-        (HEADER + GOOD + GOOD, "row 3, trade_id: 7 is there twice"),
+        (HEADER + "7,2026-11-25\n", "row 2: 2 fields, but 9 are expected"),
+        (HEADER + GOOD + GOOD, "row 3, trade_id: 7 occurs twice"),
         (HEADER + GOOD.replace("7,", "x,", 1), "row 2, trade_id: 'x' is not a whole number"),
         (HEADER + GOOD.replace("11-25", "11-31"), "row 2, trade_date: '2026-11-31' is not a day"),
         (HEADER + GOOD.replace("XNYS", "MOON"), "row 2, market: 'MOON' is not a market"),

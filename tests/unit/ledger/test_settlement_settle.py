@@ -175,12 +175,12 @@ def test_nothing_moves_before_everything_is_reserved():
     balances = {("ann", "USD"): 5, ("bob", "ACME"): 1}
     pending = reserve(nets, balances)
     for wrong in (pending[:1], [replace_units(one) for one in pending]):
-        with pytest.raises(SettlementError, match="what is pending"):
+        with pytest.raises(SettlementError, match="the pending obligations"):
             post(nets, wrong, balances)
     gone = {("ann", "USD"): 5}
     with pytest.raises(SettlementError, match="bob has 0 ACME"):
         post(nets, pending, gone)
-    with pytest.raises(SettlementError, match="USD: the nets are not 0 in sum"):
+    with pytest.raises(SettlementError, match="USD: the nets do not sum to 0"):
         post(nets | {("bob", "USD"): 6}, pending, balances)
     assert (balances, gone) == ({("ann", "USD"): 5, ("bob", "ACME"): 1}, {("ann", "USD"): 5})
 
@@ -197,9 +197,9 @@ def test_what_fails_is_carried_in_a_file_and_settles_later(tmp_path):
     write_settlement(tmp_path / "day1", trades, first)
     fails = (tmp_path / "day1" / "fails.csv").read_text().splitlines()
     assert fails[1] == "1,2026-11-24,ann,bob,ACME,2,USD,10000,bob,ACME,1"
-    with pytest.raises(SettlementError, match="day1 is there already"):
+    with pytest.raises(SettlementError, match="day1 already exists"):
         write_settlement(tmp_path / "day1", trades, first)
-    with pytest.raises(SettlementError, match=r"row 2, trade_id: 1 is there already"):
+    with pytest.raises(SettlementError, match=r"row 2, trade_id: 1 already exists"):
         with_carried(trades, tmp_path / "day1")
     new = trades_of(tmp_path, [], "new.csv")
     balances = read_balances(tmp_path / "day1" / "balances.csv") | {("bob", "ACME"): 2}
@@ -221,7 +221,7 @@ def test_what_is_not_due_yet_is_carried_and_nothing_settles_twice(tmp_path):
     first = settle(trades, start, date(2026, 11, 23))
     assert (first.settled, first.waiting(len(trades))) == ([0], [1])
     write_settlement(tmp_path / "day1", trades, first)
-    with pytest.raises(SettlementError, match=r"settled.csv: row 2, trade_id: 1 is there already"):
+    with pytest.raises(SettlementError, match=r"settled.csv: row 2, trade_id: 1 already exists"):
         with_carried(trades, tmp_path / "day1")
     both = with_carried(trades_of(tmp_path, [], "new.csv"), tmp_path / "day1")
     second = settle(both, first.balances, DAY)

@@ -157,7 +157,7 @@ def test_money_of_margin_accounts_is_named_apart_from_the_wallets(day):
     assert books.money_names[:2] == ["USD-MARGIN", "BTC-MARGIN"]
     assert books.money_names[MONEY_SLOTS:] == [name for name, _ in ASSETS]
     assert [remark.text for remark in books.remarks] == [
-        "LEDGER_QUOTE: PLAIN is a spot instrument: its quote asset is the journal's",
+        "LEDGER_QUOTE: PLAIN is a spot instrument: its quote asset is fixed by the journal",
         "LEDGER_ASSET: scale mismatch: ETH has 9 decimals, not 2",
     ]
 

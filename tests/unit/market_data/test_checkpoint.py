@@ -128,5 +128,7 @@ def test_without_the_journals_begin_it_continues_and_a_late_client_has_all(tmp_p
     store.close()
     kept.unlink()
     spec = FeedSpec(("239.193.0.1", 26400))
-    with pytest.raises(FeedError, match="its begin is retired, so the feed has no numbers"):
+    with pytest.raises(
+        FeedError, match="its beginning is retired, so the feed cannot number its messages"
+    ):
         PublicFeed(spec, None, day.run.instruments, day.run.order_capacity, day.home)

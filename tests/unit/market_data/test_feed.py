@@ -27,9 +27,13 @@ def events_of(instruments, *rows):
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("max_price_ticks", 2**32, "max_price_ticks is 4294967296: the feed can say 0 to 42949672"),
-        ("min_price_ticks", -1, "min_price_ticks is -1: the feed can say 0 to 42949672"),
-        ("max_qty_lots", 2**32, "max_qty_lots is 4294967296: the feed can say 1 to 4294967295"),
+        (
+            "max_price_ticks",
+            2**32,
+            "max_price_ticks is 4294967296: the feed can publish 0 to 42949672",
+        ),
+        ("min_price_ticks", -1, "min_price_ticks is -1: the feed can publish 0 to 42949672"),
+        ("max_qty_lots", 2**32, "max_qty_lots is 4294967296: the feed can publish 1 to 4294967295"),
     ],
 )
 def test_limits_that_do_not_fit_are_refused_when_the_instrument_is_declared(field, value, words):
@@ -74,5 +78,5 @@ def test_more_open_orders_than_there_is_room_for_are_reported():
     table = make_instruments(["ABC"])
     events, times = events_of(table, *[(Side.BUY, 1 + k, 1) for k in range(6)])
     assert len(Feed(table, 6).encode(events, times, 1)) > 0
-    with pytest.raises(FeedError, match="event 6 more orders are open than there is room for"):
+    with pytest.raises(FeedError, match="event 6 more orders are open than fit"):
         Feed(table, 4).encode(events, times, 1)

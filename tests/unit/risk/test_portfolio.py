@@ -239,7 +239,7 @@ def test_a_snapshot_continues_with_the_same_margins():
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"contracts": []}, "of 0 contracts, and there are 6"),
+        ({"contracts": []}, "covers 0 of 6 contracts"),
         ({"commodities": []}, "1 to 256 commodities"),
         ({"offsets": [[1, 0]]}, "scenario margin: "),
     ],

@@ -59,7 +59,10 @@ def test_it_becomes_what_the_feed_takes(tmp_path: Path) -> None:
 def test_limits_that_the_feed_cannot_say_are_mistakes_of_their_lines(tmp_path: Path) -> None:
     path, _ = written(tmp_path, OLD, ABOVE, more=FEED)
     mistake_texts = {(key, text) for _, key, text in mistakes(path)}
-    assert ("instrument 1: max_price_ticks", "is 1000000000: the feed can say 0 to 42949672") in {
+    assert (
+        "instrument 1: max_price_ticks",
+        "is 1000000000: the feed can publish 0 to 42949672",
+    ) in {
         (re.sub(r"instrument\W+(\d+)\W+(\w+)", r"instrument \1: \2", key), text)
         for key, text in mistake_texts
     }
@@ -73,7 +76,7 @@ def test_limits_that_the_feed_cannot_say_are_mistakes_of_their_lines(tmp_path: P
         ("239.193.0.1:26400", "239.193.0.1", "numeric address"),
         ("239.193.0.1:26400", "group:26400", "is not ADDRESS:PORT with a numeric address"),
         (":26401", ":99999", "has no port from 1 to 65535"),
-        ("239.193.0.2", "[ff05::1]", "are of IPv4 and of IPv6"),
+        ("239.193.0.2", "[ff05::1]", "mix IPv4 and IPv6"),
         ("retransmission", "retransmision", "is retransmission meant?"),
         ('a = "239.193.0.1:26400"', "", "is missing"),
         ("[market_data]", "[market_data]\nmtu = 100", "256 to 9216"),
@@ -112,7 +115,7 @@ def test_references_and_an_index_that_the_feed_could_not_say_are_mistakes(tmp_pa
     path.write_text(text.replace(reference, "reference_price_ticks = 4_294_967_296"))
     assert any(
         re.fullmatch(r"instrument\W+2\W+reference_price_ticks", key)
-        and words == "is 4294967296: the feed can say 0 to 4294967295"
+        and words == "is 4294967296: the feed can publish 0 to 4294967295"
         for _, key, words in mistakes(path)
     )
     index = "[breaker]\nindex = { SILVER = 65_536 }\n"
