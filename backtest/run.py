@@ -101,7 +101,7 @@ def run_day(
         callback(view, state, desk)
     if words[lay.W_MISSED]:
         raise BacktestError(
-            f"{strategy.name}: more than {lay.FLIGHT_ROWS} orders under way, or more than {ROOM:,} "
+            f"{strategy.name}: more than {lay.FLIGHT_ROWS} orders in flight, or more than {ROOM:,} "
             "events of one order"
         )
     return _result(words, log, samples, engine)

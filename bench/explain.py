@@ -28,7 +28,7 @@ TAIL_SHARE = 0.001
 BANDS_NS = (10_000, 100_000, 1_000_000, 10_000_000, 10_000_000_000)
 BAND_ROWS = 500
 COMMIT = "journal commit"
-QUEUE = "waiting behind other commands"
+QUEUE = "waiting for other commands"
 WINDOWS = {stage.name: (stage.since, stage.until) for stage in TOPOLOGY.path}
 
 

@@ -251,7 +251,7 @@ def require_passed(stream: Stream) -> None:
         raise OutcryError("bench risk: a spot order was refused")
     wallets = View(done.region).wallets
     if wallets is None or any(held != net for held, net in map(wallets.total, wallets.names)):
-        raise OutcryError("bench risk: the wallets are not what came in")
+        raise OutcryError("bench risk: the wallets differ from the deposits")
 
 
 def require_agreement(stream: Stream, run: Any) -> None:

@@ -347,7 +347,7 @@ class Taker:
         if code in (GAP, STUCK) and self.path != "shm":
             raise LostError(f"bench tick-to-trade, {self.path}: datagrams were lost")
         if code:
-            why = {GAP: "messages of the feed were lost", STUCK: "nothing came any more"}
+            why = {GAP: "messages of the feed were lost", STUCK: "nothing more arrived"}
             raise OutcryError(f"bench tick-to-trade, {self.path}: {why.get(code, 'a door closed')}")
 
 

@@ -112,7 +112,7 @@ def _print(table: Any) -> None:
     print_columns(Console(), shown, rows, NUMBERS)
     if table.num_rows > ROWS_SHOWN:
         click.echo(
-            f"{table.num_rows:,} rows; the first {ROWS_SHOWN:,} are shown: --format csv gives all"
+            f"{table.num_rows:,} rows; the first {ROWS_SHOWN:,} are shown; --format csv prints all"
         )
 
 

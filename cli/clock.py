@@ -70,7 +70,7 @@ def clock(ctx: click.Context, watch: bool, as_json: bool, zone: str) -> None:
 def _lines(document: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
     now = document.get("now")
     if document["page"] is None:
-        yield "no clock daemon is running (`outcry clock serve`): what follows is the kernel's word"
+        yield "no clock daemon is running (`outcry clock serve`): the kernel reports the following"
     elif now:
         yield f"it is      {local(now['utc'], zone)} ± {duration(now['bound_ns'])}"
     else:

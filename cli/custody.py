@@ -169,7 +169,7 @@ def whitelist(file: Path, chain: str, participant: int, address: str, label: str
 @click.argument("asset")
 @click.argument("units", type=click.IntRange(1))
 @click.argument("address")
-@click.option("--salt", default="", help="Your name of it: the same again is the same withdrawal.")
+@click.option("--salt", default="", help="Your name of it; a repeated name is the same withdrawal.")
 def withdraw(file: Path, participant: int, asset: str, units: int, address: str, salt: str) -> None:
     """Ask for a withdrawal to an address of the whitelist."""
     from openoutcry.custody.serve import Parts
@@ -331,7 +331,7 @@ def build(
 @cold.command("sign")
 @click.argument("unsigned", type=PathArgument)
 @click.option("--share", "shares", multiple=True, type=PathArgument, help="A share; give two.")
-@click.option("--passphrase", default="", help="That of the ceremony, if it had one.")
+@click.option("--passphrase", default="", help="The ceremony's passphrase, if it had one.")
 @OUT_OPTION
 def sign_cold(unsigned: Path, shares: tuple[Path, ...], passphrase: str, out: Path) -> None:
     """Offline: sign with the secret of two shares."""
@@ -610,7 +610,7 @@ def verify(
             raise CustodyError(f"the wallets lack {owed - total} of {name}")
     unproven = sorted(set(by_asset) - set(totals))
     if unproven:
-        click.echo(f"no reserves were shown of {', '.join(unproven)}")
+        click.echo(f"no reserves were shown for {', '.join(unproven)}")
     click.echo("the reserves cover what is owed")
 
 

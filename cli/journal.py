@@ -249,7 +249,7 @@ def _print_rows(result: Any) -> None:
     numbers = [f.name for f in result.schema if any(is_kind(f.type) for is_kind in kinds)]
     print_columns(Console(), result.column_names, rows, numbers)
     if len(result) > ROWS_SHOWN:
-        click.echo(f"{len(result):,} rows; the first {ROWS_SHOWN:,} are shown: --csv gives all")
+        click.echo(f"{len(result):,} rows; the first {ROWS_SHOWN:,} are shown; --csv prints all")
 
 
 @journal.command()
@@ -263,7 +263,7 @@ def checkpoint(directory: Path, every: int | None, as_json: bool) -> None:
     from openoutcry.replay.checkpoint import make_checkpoints
 
     paths = [str(path) for path in make_checkpoints(directory, every)]
-    _say(directory, "made", paths, "nothing new to write down", as_json)
+    _say(directory, "made", paths, "there is nothing new to write", as_json)
 
 
 @journal.command()

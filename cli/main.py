@@ -61,7 +61,7 @@ class OutcryGroup(SectionedGroup):
                 raise
             text = f"this command needs {error.name}: pip install 'openoutcry[{extra}]'"
         except MemoryError:
-            text = f"no memory is left: {A_LIMIT}"
+            text = f"out of memory: {A_LIMIT}"
         except OSError as error:
             # Of a path that was given; without a name it is not the user's error, except for a
             # limit.

@@ -39,7 +39,7 @@ MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"])
     "--as",
     "reading",
     type=click.Choice(["faithful", "corrected"]),
-    help="Answer as the given SQL does, or as the question means [both].",
+    help="Answer as the given SQL does, or as the question intends [both].",
 )
 @click.option(
     "--on",

@@ -19,14 +19,16 @@ OPTIONS = (
         "--cancel-on-disconnect",
         help="Orders to cancel when the connection is lost: none, day or all.",
     ),
-    click.option("--grace-ms", type=int, help="How long they are kept."),
+    click.option("--grace-ms", type=int, help="How long orders are kept after a lost connection."),
     click.option("--messages-per-s", type=int, help="Messages a second; 0: no limit."),
     click.option("--burst", type=int, help="Largest burst, in messages."),
     click.option("--over-limit", help="reject or queue: messages beyond the limit."),
     click.option("--max-open-orders", type=int, help="Open orders; 0: as many as the book holds."),
     click.option("--self-trade", help="Mode of orders whose message names none."),
     click.option("--heartbeat-ms", type=int, help="The venue sends something at least this often."),
-    click.option("--timeout-ms", type=int, help="A silent client is lost after so long."),
+    click.option(
+        "--timeout-ms", type=int, help="A client that is silent for this long is disconnected."
+    ),
     click.option("--second-login", help="refuse or take-over."),
     click.option("--queue-bytes", type=int, help="How far a reader may fall behind."),
     click.option("--password-hash", help="Made by `outcry venue password`."),

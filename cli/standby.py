@@ -60,5 +60,6 @@ def standby(file: Any, patience_ms: int, trusted: int, as_json: bool) -> None:
     last = result["standby"]
     click.echo(
         f"{result['venue']}: followed to command {last['commands']:,}, state {last['state_hash']}; "
-        f"{last['verified_checks']:,} hashes compared" + ("; then it led" if result["led"] else "")
+        f"{last['verified_checks']:,} hashes compared"
+        + ("; then it took over" if result["led"] else "")
     )

@@ -214,7 +214,9 @@ def show(
     of = findings.case(case)
     entries = [entry for entry in findings.entries if entry["case"] == case]
     if (out is not None or picture is not None) and of.number >= FIRST:
-        raise SurveillanceError(f"case {case} was referred: the journal has no picture of it")
+        raise SurveillanceError(
+            f"case {case} was referred, so there is no picture of it from the journal"
+        )
     if out is not None or picture is not None:
         case_dossier = dossier(journal, of, read_settings(file))
         page = case_page(case_dossier, findings.state_of(of).status, entries)

@@ -57,7 +57,7 @@ def init(file: Path) -> None:
             file.chmod(0o600)  # it is there for secrets as well
             out.write(text)
     except FileExistsError:
-        raise OutcryError(f"{file} is there already") from None
+        raise OutcryError(f"{file} already exists") from None
     for name, word in passwords.items():
         click.echo(f"session {name}: password {word}")
     if not passwords:
@@ -187,7 +187,7 @@ def switched_off(risk: dict[str, Any]) -> list[str]:
     for what, names in (("group", "groups_killed"), ("participant", "killed")):
         lines += [f"{what} {name} is killed" for name in risk.get(names, [])]
     lines += [
-        f"participant {who} is {amount} {asset} short since a deposit was reversed"
+        f"participant {who} is {amount} {asset} short because a deposit was reversed"
         for who, asset, amount in risk.get("shortfalls", [])
     ]
     lines += [f"participant {who} is liquidated" for who in risk.get("liquidated", [])]

@@ -108,7 +108,7 @@ def secret_of(shares: Sequence[str], passphrase: str = "") -> bytes:
     try:
         return bytes(module.combine_mnemonics(distinct[:NEEDED], passphrase.encode()))
     except module.MnemonicError as error:
-        raise CeremonyError(f"these shares do not make a secret: {error}") from None
+        raise CeremonyError(f"these shares do not form a secret: {error}") from None
 
 
 def recovered(shares: Sequence[str], network: str, fingerprint: str, passphrase: str = "") -> Keys:
@@ -116,7 +116,7 @@ def recovered(shares: Sequence[str], network: str, fingerprint: str, passphrase:
     keys = keys_of(secret_of(shares, passphrase), network)
     if keys.fingerprint != fingerprint.lower():
         raise CeremonyError(
-            f"these shares make the secret {keys.fingerprint}, not {fingerprint}: another "
+            f"these shares form the secret {keys.fingerprint}, not {fingerprint}: another "
             "passphrase, or shares of another ceremony"
         )
     return keys

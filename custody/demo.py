@@ -369,7 +369,7 @@ class Demo:
     def _deposit(self) -> None:
         own = self._outcry("custody", "address", "custody.toml", CHAIN, "--own")
         self.node.pay(own, COIN // 10)
-        self.say("0.1 LTC of the venue's own: the chain's fees are paid from it")
+        self.say("0.1 LTC that belong to the venue, for the chain's fees")
         address = self._outcry("custody", "address", "custody.toml", CHAIN, str(SELLER))
         txid = self.node.pay(address, 5 * COIN)
         self.say(f"5 LTC to {address}, transaction {txid[:16]}…")

@@ -186,7 +186,7 @@ class Deposits:
         for row in self.store.rows(query, self.spec.name):
             if (row["txid"], row["place"]) not in present:
                 self._set(row["reference"], GONE, None)
-                text = f"{row['txid']} is neither in a block nor in the pool any more"
+                text = f"{row['txid']} is no longer in a block or in the pool"
                 self.store.note("deposit", row["reference"], text)
 
     # The venue
@@ -217,7 +217,7 @@ class Deposits:
         except VenueError as error:
             query = "update deposits set why = ? where reference = ?"
             self.store.run(query, str(error)[:500], reference)
-            self.store.note("waits", reference, f"the venue did not take it: {error}")
+            self.store.note("waits", reference, f"the venue did not accept it: {error}")
             return False
         query = "update deposits set venue = ?, why = '' where reference = ?"
         self.store.run(query, wanted, reference)

@@ -28,7 +28,7 @@ HIDDEN = 0o117
 """The door's socket is for its group, too: that of the portal's user."""
 FAILED = "failed"
 ENDED = (DONE, REFUSED, CANCELLED, FAILED)
-NOT_TAKEN = "its receiver did not take it: the amount is back in the account"
+NOT_TAKEN = "its receiver rejected it; the amount is back in the account"
 STOPPED, PEOPLE, PAYMENT, BLOCK, BLOCKS = "stopped", "people", "payment", "block", "blocks"
 """What a withdrawal waits for: the breaker, two people, its transaction, a block, more of them."""
 SHOWN = ("pending", "seen", "credited", "final", "gone", "reversed", "dust", "unsupported")
@@ -102,7 +102,9 @@ class Door:
     def _withdraw(self, request: Request) -> Request:
         asked = _asked(request)
         if not asked.salt:
-            raise Refused("no_name", "a withdrawal needs a name: the same again is the same one")
+            raise Refused(
+                "no_name", "a withdrawal needs a name, so that a repeated request is done once"
+            )
         return {"reference": self.withdrawals.ask(asked)}
 
     def _cancel(self, request: Request) -> Request:

@@ -113,7 +113,7 @@ class Hsm(Closing):
             self.public_key(label)
         except HsmError:
             return
-        raise HsmError(f"token {self.token!r} has a key {label!r} already")
+        raise HsmError(f"token {self.token!r} already has a key {label!r}")
 
     def public_key(self, label: str) -> bytes:
         """33 bytes."""

@@ -59,7 +59,7 @@ class Links:
         try:
             return Statement(**answer["statement"]), str(answer["signature"])
         except (KeyError, TypeError):
-            raise CustodyError(f"{self.attestor}: its answer is no statement") from None
+            raise CustodyError(f"{self.attestor}: its answer is not a statement") from None
 
     def announce(self, rows: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]], str]:
         """Let every signer note destinations (chain, address), whose wait begins there.  One that

@@ -28,4 +28,4 @@ class Persons:
         if person is None:
             raise Refused("not_proven", WRONG)
         if ROLES.index(person.role) < ROLES.index(role):
-            raise Refused("not_allowed", f"{name} is no {role}")
+            raise Refused("not_allowed", f"{name} is not a {role}")

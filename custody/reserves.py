@@ -88,7 +88,7 @@ def sign_cold(document: dict[str, Any], keys: Keys) -> dict[str, Any]:
         branch, index = one["at"]
         key = keys.cold_account().derive([branch, index]).key
         if key.get_public_key().sec().hex() != one["public_key"]:
-            raise Refused("wrong_key", f"{one['txid']} is not this secret's")
+            raise Refused("wrong_key", f"{one['txid']} does not belong to this secret")
         signatures[one["public_key"]] = signature_by(key, digest)
     rows = [{"key": key, "signature": text} for key, text in sorted(signatures.items())]
     return document | {"signatures": rows}
@@ -144,13 +144,13 @@ def check(document: dict[str, Any], challenge: str) -> int:
         for one in document["outputs"]:
             key = one["txid"], one["place"]
             if key in seen:
-                raise ReservesError(f"output {key} is there twice")
+                raise ReservesError(f"output {key} occurs twice")
             seen.add(key)
             total += _check_output(one, signers)
         if str(total) != document["total"]:
             raise ReservesError(f"the outputs have {total}, not {document['total']}")
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise ReservesError(f"the proof is not whole: {type(error).__name__} {error}") from None
+        raise ReservesError(f"the proof is incomplete: {type(error).__name__} {error}") from None
     return total
 
 
@@ -218,7 +218,7 @@ def proven(proof: bytes) -> tuple[str, list[str]]:
     count = int.from_bytes(proof[at : at + 4], "little")
     hashes_count, at = proof[at + 4], at + 5
     if hashes_count >= 0xFD or not 0 < count < 1 << 20:
-        raise ReservesError("the proof's fields are not those of a proof of reserves")
+        raise ReservesError("the proof lacks fields of a proof of reserves, or has others")
     hashes = [proof[at + 32 * n : at + 32 * (n + 1)] for n in range(hashes_count)]
     at += 32 * hashes_count
     flags = proof[at + 1 : at + 1 + proof[at]]

@@ -249,7 +249,7 @@ def read_custody_file(path: Path) -> CustodyFile:
     signers = tables.rows("signer", SIGNER)
     tables.distinct([((*at, "socket"), row["socket"]) for at, row in signers], "socket")
     if len(signers) < SIGNATURES:
-        few = f"are {len(signers)}, and a payment needs {SIGNATURES}: no payment would ever be made"
+        few = f"are {len(signers)}, and a payment needs {SIGNATURES}: no payment could be made"
         tables.wrong(("signer",), few)
     sockets = [beside / str(row["socket"]) for _, row in signers]
     if tables.mistakes:

@@ -160,7 +160,9 @@ class Policy(Closing):
             wanted.append((claim.asset, claim.address, claim.units * limit.scale))
         paid = [(one.asset, one.address, one.amount) for one in reading.pays]
         if sorted(wanted) != sorted(paid):
-            raise Refused("unknown_output", "the transaction pays what no withdrawal is for")
+            raise Refused(
+                "unknown_output", "the transaction pays an amount that no withdrawal covers"
+            )
 
     def _check_once(self, chain: str, reading: Reading, claim: Claim) -> None:
         """A withdrawal that was signed before is signed again only in place of that: each of the
@@ -174,8 +176,8 @@ class Policy(Closing):
             if earlier_chain != chain or not set(json.loads(conflicts)) & set(reading.conflicts):
                 raise Refused(
                     "paid_twice",
-                    f"{claim.reference!r} was signed in {identity}, which could be "
-                    "confirmed as well as this",
+                    f"{claim.reference!r} was signed in {identity}, which could be confirmed in "
+                    "addition to this",
                 )
 
     def _check_destination(self, chain: str, claim: Claim) -> None:
@@ -191,7 +193,7 @@ class Policy(Closing):
     def _check_fee(self, chain: str, reading: Reading) -> None:
         limit = self.limits.get((chain, reading.fee_asset))
         if limit is None or not 0 <= reading.fee <= limit.fee:
-            raise Refused("fee_too_high", f"a fee of {reading.fee} is more than this signer signs")
+            raise Refused("fee_too_high", f"a fee of {reading.fee} is above this signer's limit")
 
     def _check_amounts(self, chain: str, reading: Reading, claims: Sequence[Claim]) -> None:
         """Sums of what left; a withdrawal counts once, however often it is replaced."""

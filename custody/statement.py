@@ -76,14 +76,14 @@ def claim_of(document: Any) -> Claim:
         statement = Statement(**dict(values.pop("statement")))
         claim = Claim(statement=statement, **values)
     except (TypeError, ValueError) as error:
-        raise Refused("bad_claim", f"a claim is not whole: {error}") from None
+        raise Refused("bad_claim", f"a claim is incomplete: {error}") from None
     whole = (claim.participant, claim.units, statement.participant, statement.units)
     texts = (
         claim.reference, claim.asset, claim.chain, claim.address, claim.salt, claim.signature,
         statement.venue, statement.reference, statement.asset, statement.state,
     )  # fmt: skip
     if any(type(one) is not int for one in whole) or any(type(one) is not str for one in texts):
-        raise Refused("bad_claim", "a claim has a value of another kind")
+        raise Refused("bad_claim", "a claim has a value of the wrong type")
     return claim
 
 

@@ -46,7 +46,7 @@ def _counted(store: Store, table: str) -> dict[str, int]:
 def shown(document: dict[str, Any]) -> list[str]:
     """The lines of a terminal."""
     why = document["breaker"]
-    lines = [f"withdrawals are stopped: {why}" if why else "withdrawals go on"]
+    lines = [f"withdrawals are stopped: {why}" if why else "withdrawals continue"]
     for one in document["chains"]:
         counts = ", ".join(f"{n} {state}" for state, n in sorted(one["deposits"].items()))
         lines.append(f"{one['chain']}: block {one['height']}; deposits: {counts or 'none'}")

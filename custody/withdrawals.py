@@ -109,7 +109,7 @@ class Withdrawals:
         if row is None:
             raise Refused("not_whitelisted", "the address is not in this participant's whitelist")
         if int(row["usable_ns"]) > now_ns():
-            raise Refused("address_locked", "the address was added too short a time ago")
+            raise Refused("address_locked", "the address was added too recently")
 
     def _check_sanctions(self, address: str, participant: int, asset: str, units: int) -> None:
         if address.lower() in self.sanctioned:
@@ -223,7 +223,7 @@ class Withdrawals:
         with self.store.change():
             row = self.store.row("select * from withdrawals where reference = ?", reference)
             if row is None or row["state"] != HELD:
-                raise Refused("not_held", f"{reference!r} does not wait for people")
+                raise Refused("not_held", f"{reference!r} does not wait for an approval")
             self.store.run(
                 "insert or ignore into approvals values (?, ?, ?)", reference, name, now_ns()
             )

@@ -388,7 +388,9 @@ class _Reader:
             if None in row.values():
                 continue
             if len(row["price"]) != 2 or row["price"][1] < 1:
-                self.tables.wrong((*path, "price"), "is two numbers: units for so many units")
+                self.tables.wrong(
+                    (*path, "price"), "must be two numbers: so many units for so many others"
+                )
                 continue
             if any(len(tier) != 2 for tier in row["tiers"]):
                 self.tables.wrong((*path, "tiers"), "each is a value and a haircut")

@@ -78,7 +78,7 @@ def faults(
     """What is wrong with the terms of a contract, each as the end of a sentence."""
     found = []
     if kind not in KINDS.values():
-        found.append(f"kind {kind} is none of {', '.join(KINDS)}")
+        found.append(f"kind {kind} is not one of {', '.join(KINDS)}")
     if not 1 <= multiplier <= LARGEST_MULTIPLIER:
         found.append(f"multiplier is not between 1 and {LARGEST_MULTIPLIER}")
     if (kind == PERPETUAL) != (expiry_ns == 0):

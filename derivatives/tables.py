@@ -129,10 +129,10 @@ def read_series(tables: Tables, assets: Mapping[str, int]) -> list[Series]:
         option = row["kind"] == OPTION
         for name in ("strike_multiplier", "strike_interval_ticks"):
             if option and not row[name]:
-                tables.wrong((*path, name), "is missing: a series of options has one")
+                tables.wrong((*path, name), "is missing: a series of options needs it")
         for name in ("strike_multiplier", "strike_interval_ticks", "strikes"):
             if not option and row[name]:
-                tables.wrong((*path, name), "is of a series of options only")
+                tables.wrong((*path, name), "applies only to a series of options")
         if option and row["delivered_asset"]:
             tables.wrong((*path, "delivered_asset"), "options are settled in cash")
         if bool(row["delivered_asset"]) != (row["delivered_units"] > 0):

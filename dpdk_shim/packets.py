@@ -67,7 +67,7 @@ class PacketRejected(OutcryError):
 
     def __init__(self, reason: PacketError, size_bytes: int) -> None:
         self.reason = reason
-        super().__init__(f"datagram of {size_bytes} bytes is not a packet of ours: {reason.name}")
+        super().__init__(f"datagram of {size_bytes} bytes is not an order packet: {reason.name}")
 
 
 NOT_SHORT, NOT_MAGIC, NOT_LAYOUT, NOT_KIND, NOT_COUNT, NOT_SIZE, NOT_SEQUENCE = (

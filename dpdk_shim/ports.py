@@ -162,7 +162,7 @@ def _addresses(spec: PortSpec) -> list[Any]:
     try:
         found = socket.getaddrinfo(host, number, type=socket.SOCK_DGRAM)
     except (socket.gaierror, UnicodeError) as error:
-        why = error.strerror if isinstance(error, socket.gaierror) else "no valid name"
+        why = error.strerror if isinstance(error, socket.gaierror) else "not a valid name"
         raise PortError(f"port {spec.text}: no address for {host} ({why})") from None
     return sorted(found, key=lambda one: one[0] != socket.AF_INET)
 

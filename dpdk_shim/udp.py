@@ -104,7 +104,7 @@ def resolve(host: str, port: int) -> tuple[str, int]:
     try:
         addresses = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_DGRAM)
     except (socket.gaierror, UnicodeError) as error:
-        why = error.strerror if isinstance(error, socket.gaierror) else "no valid name"
+        why = error.strerror if isinstance(error, socket.gaierror) else "not a valid name"
         raise NetworkError(f"{host}:{port}: no IPv4 address for this host ({why})") from None
     address, found_port = addresses[0][4][:2]
     return str(address), int(found_port)

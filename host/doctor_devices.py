@@ -126,15 +126,15 @@ def _events_change(kind: int, refused: str, in_kernel: bool) -> str:
     if refused == os.strerror(errno.EACCES):
         return "sudo sysctl kernel.perf_event_paranoid=-1"
     if refused == os.strerror(errno.ENOSYS) and not in_kernel:
-        return "none from inside: this kernel was built without CONFIG_PERF_EVENTS"
+        return "none: this kernel was built without CONFIG_PERF_EVENTS"
     if refused in (os.strerror(errno.EPERM), os.strerror(errno.ENOSYS)):
         return (
             "a seccomp filter or a missing capability forbids perf_event_open: docker run "
             "--cap-add PERFMON … (or --security-opt seccomp=PROFILE that allows the call)"
         )
     if kind == HARDWARE:
-        return "none from inside: the (virtual) processor shows no counters"
-    return "none from inside: this kernel does not count them"
+        return "none: the (virtual) processor shows no counters"
+    return "none: this kernel does not count them"
 
 
 def open_counter(kind: int, number: int, in_kernel: bool = False) -> str | None:

@@ -47,7 +47,7 @@ def maintenance_lock(directory: Path) -> Iterator[None]:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise InUse(f"{directory} is being archived, retired or repaired already") from None
+        raise InUse(f"{directory} is already being archived, retired or repaired") from None
     finally:
         os.close(fd)
 
@@ -93,7 +93,7 @@ def _archive_one(
     try:
         write_whole(packed, small, disk)
         if unpack_segment(packed) != data:
-            raise JournalError(f"{packed} does not give back what was compressed")
+            raise JournalError(f"{packed} does not decompress to the original")
         disk.unlink(plain)
         disk.sync_directory(directory)
     except OSError as error:

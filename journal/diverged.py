@@ -63,8 +63,8 @@ def cut_superseded(scan: Scan, copy: Path, disk: Disk = REAL) -> str:
             raise JournalError(f"{differ}: mend {copy}: outcry journal repair {copy} --copy {path}")
         raise JournalError(
             f"{differ}, {scan.next_index - index} here and {other.next_index - index} there, and "
-            "no program can say which of the two is right: take one away, and put a copy of the "
-            "other in its place"
+            "no program can tell which of the two is right: remove one, and replace it with a "
+            "copy of the other"
         )
     target = segment_path(path, parting.number)
     try:

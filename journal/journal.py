@@ -354,7 +354,7 @@ def _catch_up(scan: Scan, best: Scan, disk: Disk) -> None:
     read_from_disk(scan.directory, disk)
     again = _to_end(scan.directory, scan.begin_segment, disk)
     if again.previous_hash != best.previous_hash:
-        raise JournalError(f"{scan.directory} did not take what {best.directory} holds")
+        raise JournalError(f"{scan.directory} did not accept the blocks of {best.directory}")
 
 
 def _content(scan: Scan, number: int, disk: Disk) -> bytes:

@@ -64,7 +64,7 @@ def places_of(
         else:
             flaws.append(f"{path} is the same directory as {twin}")
     if "places" not in document and len(others) + len(flaws) < total - 1:
-        flaws.append(f"{directory} is a copy, and does not say where the first directory is")
+        flaws.append(f"{directory} is a copy, and does not name the first directory")
     return Places(others, total, flaws)
 
 
@@ -100,8 +100,8 @@ def agreeing_scans(
     for tip, _ in groups:
         if not begins(tip, best, disk):
             raise JournalError(
-                f"{best.directory} and {tip.directory} end in different blocks of one journal, and "
-                "no program can say which of them is right: take one of the two away"
+                f"{best.directory} and {tip.directory} end in different blocks of one journal, "
+                "and no program can tell which of them is right: remove one of the two"
             )
     return best, members
 

@@ -163,14 +163,14 @@ def read_commands(
     ``until_seq``.
     """
     if from_seq < 1:
-        raise JournalError(f"sequence {from_seq} is asked for; they begin at 1")
+        raise JournalError(f"sequence {from_seq} was requested; sequences begin at 1")
     if until_seq < from_seq:
         return
     reader = JournalReader(directory)
     if from_seq < reader.first_seq:
         raise JournalError(
-            f"{directory}: the journal begins at sequence {reader.first_seq}, {from_seq} is asked "
-            "for: what was before is retired"
+            f"{directory}: the journal begins at sequence {reader.first_seq}, {from_seq} was "
+            "requested: earlier commands are retired"
         )
     last_seq = 0
     for first_seq, orders in reader.chunks(until_seq, from_seq):
@@ -179,5 +179,5 @@ def read_commands(
             yield orders[max(0, from_seq - first_seq) :]
     if last_seq < until_seq:
         raise JournalError(
-            f"{directory}: the journal ends at sequence {last_seq}, {until_seq} is asked for"
+            f"{directory}: the journal ends at sequence {last_seq}, {until_seq} was requested"
         )

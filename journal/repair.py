@@ -152,7 +152,7 @@ def _restore(scan: Scan, flaw: str, copy: Path | None, disk: Disk, done: list[st
     if isinstance(ours, Block) and ours.whole == block.whole:
         raise JournalError(
             f"{flaw}; the copy has the same block there: one before it was changed together with "
-            f"its checksum, and no program can say which of the two is right{before}"
+            f"its checksum, and no program can tell which of the two is right{before}"
         )
     try:
         return _put_back(scan, place, copy, disk)
@@ -238,7 +238,7 @@ def _require_no_conflict(scan: Scan, number: int, block: Block, copy: Path, disk
 
     The copy may have fallen behind and not have what was acknowledged later."""
     index = block.header.block_index
-    words = f"hold different blocks {index}, and no program can say which of them is right"
+    words = f"hold different blocks {index}, and no program can tell which of them is right"
     remains = _leftover_header(scan, number, block, disk)
     if remains is not None:
         # One damage seldom hits both: where both differ another block was there.

@@ -122,8 +122,8 @@ def _require_beginning(directory: Path, result: Verified) -> None:
     seqs = checkpoint_seqs(directory)
     path = checkpoint_path(directory, seqs[-1]) if seqs else directory
     result.flaw = (
-        f"{directory} begins at sequence {result.first_seq}, and no good checkpoint replaces "
-        "what was before: it cannot be replayed"
+        f"{directory} begins at sequence {result.first_seq}, and no good checkpoint "
+        "replaces the commands before: it cannot be replayed"
     )
     result.bad_file = str(path)
 

@@ -89,7 +89,7 @@ def read_watermark(directory: Path) -> tuple[Watermark | None, str]:
             return watermark, ""
         if data[:8] == OLD_MAGIC:
             return None, f"{path}: of an older format, which this program does not read"
-        flaw = f"{path}: damaged: it does not say up to where the journal was acknowledged"
+        flaw = f"{path}: damaged: the acknowledged end of the journal is unknown"
         time.sleep(RETRY_S)
     return None, flaw
 

@@ -134,7 +134,7 @@ class Stepper:
         """Continue after command ``seq``."""
         if not self.first_seq - 1 <= seq <= self.last_seq:
             raise JournalError(
-                f"{self.directory}: command {seq:,} is asked for; it has {self.first_seq:,} to "
+                f"{self.directory}: command {seq:,} was requested; it has {self.first_seq:,} to "
                 f"{self.last_seq:,}"
             )
         before = max(self.first_seq - 1, seq - 1)

@@ -41,7 +41,7 @@ def recover(directory: str | os.PathLike[str], until_seq: int | None = None) -> 
             break
     if until_seq is not None and point.seq < until_seq:
         raise JournalError(
-            f"{directory}: the journal ends at sequence {point.seq}, {until_seq} is asked for"
+            f"{directory}: the journal ends at sequence {point.seq}, {until_seq} was requested"
         )
     return point
 

@@ -243,5 +243,5 @@ def _no_begin(reader: JournalReader, until_seq: int | None = None) -> JournalErr
     limit = "" if until_seq in (None, NO_LIMIT) else f" at or before {until_seq}"
     return JournalError(
         f"{reader.directory} begins at sequence {reader.first_seq}, and no good checkpoint{limit} "
-        f"covers what was before"
+        f"covers the commands before"
     )

@@ -29,7 +29,7 @@ def export(directory: Path, form: str, out: Path, what: str) -> dict[str, Any]:
     :class:`JournalError`.
     """
     if out.exists() and not out.is_file():
-        raise JournalError(f"{out} is there and is not a regular file")
+        raise JournalError(f"{out} exists and is not a regular file")
     if not out.absolute().parent.is_dir():
         raise JournalError(f"{out}: there is no folder {out.absolute().parent}")
     writers: dict[str, Callable[[Path], int]] = {

@@ -73,7 +73,9 @@ def _from_file(path: Path) -> Access:
         raise ReplicaError(f"{path}: is not JSON with urls, user, password and ca") from None
     access = replace(access, user=user or access.user, password=password or access.password)
     if access.password and path.stat().st_mode & 0o077:
-        raise ReplicaError(f"{path}: holds a password, and others may read it: chmod 600 {path}")
+        raise ReplicaError(
+            f"{path}: holds a password, and other users may read it: chmod 600 {path}"
+        )
     if authority:
         authority = str(path.absolute().parent / authority)
     return replace(access, authority=authority)

@@ -50,7 +50,7 @@ def files_of(folder: Path) -> list[Path]:
     except OSError as error:
         raise ReplicaError(f"{folder}: {error.strerror}") from None
     except ValueError:
-        raise ReplicaError(f"{folder}: holds files that are not of a copy") from None
+        raise ReplicaError(f"{folder}: holds files that do not belong to a copy") from None
 
 
 def _number_of(path: Path) -> int:

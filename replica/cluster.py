@@ -99,7 +99,7 @@ class Cluster:
             document = json.loads(path.read_text())
             return cls(folder, tuple(Node(**row) for row in document["nodes"]))
         except OSError as error:
-            raise ReplicaError(f"{path}: no cluster there: {error.strerror}") from None
+            raise ReplicaError(f"{path}: there is no cluster: {error.strerror}") from None
         except (ValueError, TypeError, KeyError):
             raise ReplicaError(f"{path}: is not a description of a cluster") from None
 

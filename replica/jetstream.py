@@ -274,7 +274,7 @@ def venues(link: Link) -> list[str]:
             return sorted(n.removeprefix(PREFIX) for n in names if n.startswith(PREFIX))
 
 
-NO_ANSWER = "what came is no answer of JetStream"
+NO_ANSWER = "the answer is not from JetStream"
 NUMBER = re.compile("[0-9]{1,18}")
 """The number of a message; no message of ours has a longer one."""
 

@@ -295,7 +295,7 @@ class Link:
         except OSError as error:
             raise self._lost(str(error)) from None
         if self._out_bytes > MAX_OUT_BYTES:
-            raise self._lost("takes less than is sent")
+            raise self._lost("reads more slowly than we send")
 
     def _flush(self) -> None:
         while self._out:

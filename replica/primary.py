@@ -129,7 +129,7 @@ class Primary:
         if verdict == Verdict.DEAD:
             return self._again(now_ns, position)
         if verdict == Verdict.LIVE:
-            return self._stop(f"another leads: message {position} is of epoch {message.epoch}")
+            return self._stop(f"another node leads: message {position} is of epoch {message.epoch}")
         return self._stop(
             f"message {position} of the stream is not one that can be there "
             f"({verdict.name.lower()}): another journal's, or the stream was rewritten"

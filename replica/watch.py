@@ -76,7 +76,8 @@ def watch(
         for text in foreign:
             alarm(
                 text,
-                f"{text}: all nodes have it, so somebody else published it, and no node is ended",
+                f"{text}: all nodes have it, so another client published it, and no node was "
+                "stopped",
             )
         for venue, text in lost.items():
             alarm(

@@ -38,9 +38,7 @@ def not_kept(tail: dict[str, Any]) -> str:
     steps = tail["steps_not_kept"]
     if not steps:
         return ""
-    return (
-        f"{steps:,} long steps were not kept: their time counts as waiting behind other commands."
-    )
+    return f"{steps:,} long steps were not kept: their time counts as waiting for other commands."
 
 
 def core_groups(details: dict[str, Any]) -> list[str]:

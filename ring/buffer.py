@@ -308,7 +308,7 @@ def _consumer_rows(
         unknown = [a for a in after if a not in bits]
         if unknown:
             raise ValueError(
-                f"ring {name}: {reader!r} depends on {unknown[0]!r}, which is not before it"
+                f"ring {name}: {reader!r} depends on {unknown[0]!r}, which does not precede it"
             )
         mask = 0
         for one in after:

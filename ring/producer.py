@@ -218,7 +218,7 @@ class Producer(Closing):
         """Raise :class:`RingError` if this is not the claim to publish: others may have its slots
         by now."""
         if self._open is not claim:
-            raise RingError(f"{self.ring.name}: this claim was published already, or given up")
+            raise RingError(f"{self.ring.name}: this claim was already published or given up")
 
     def published(self, last_seq: int) -> None:
         """The claim is published, and the next may be made."""
@@ -286,4 +286,4 @@ def take_entry(ring: Buffer) -> int:
                 return ring.address + at
         if attempt == 0:
             repair(ring)
-    raise RingError(f"{ring.name} has {layout.MAX_PRODUCERS} producers already")
+    raise RingError(f"{ring.name} already has {layout.MAX_PRODUCERS} producers")

@@ -94,7 +94,7 @@ class Segment:
         none are taken from a hugetlbfs mount, where they are set aside for others (DPDK).
         """
         if find_place(name):
-            raise SegmentError(f"shared memory {_path(name)} is there already")
+            raise SegmentError(f"shared memory {_path(name)} already exists")
         refused: list[str] = []
         takes = huge_pages and reserved
         segment = _create_huge(cls, name, size_bytes, refused) if takes else None
@@ -192,7 +192,7 @@ def _create_small(cls: type[Segment], name: str, size_bytes: int) -> Segment:
     try:
         memory = posix_ipc.SharedMemory("/" + name, posix_ipc.O_CREX, mode=0o600)
     except posix_ipc.ExistentialError:
-        raise SegmentError(f"shared memory {SHM / name} is there already") from None
+        raise SegmentError(f"shared memory {SHM / name} already exists") from None
     except OSError as error:
         raise SegmentError(f"shared memory {SHM / name}: {error.strerror}") from error
     with _removed_on_error(SHM / name, memory.fd):

@@ -306,7 +306,7 @@ class Desk:
         needed = {BUY: [ask], SELL: [bid], 0: [bid, ask]}[one.side]
         if None in needed or not 0 <= quantity <= one.quantity:
             raise Refusal(
-                "a quote must have each side that was asked for, and at most the quantity"
+                "a quote must have each requested side, and at most the requested quantity"
             )
 
         def effect() -> int:
@@ -391,7 +391,7 @@ class Desk:
         """A maker's consent, or not, to what waits for it."""
         one = self._asked(by, request)
         if one.pending is None or one.quotes[one.pending[0]].maker != by:
-            raise Refusal(f"request {request} does not wait for {by}")
+            raise Refusal(f"request {request} is not waiting for {by}")
         quote, side, price, asked_ns = one.pending
 
         def effect() -> int:

@@ -50,9 +50,7 @@ def append_entry(path: Path, begin: bytes, entries: list[Entry], fields: Entry) 
             os.fsync(file.fileno())
         except OSError as error:
             os.ftruncate(file.fileno(), before)
-            raise SurveillanceError(
-                f"{path}: {error.strerror}: nothing of it was written"
-            ) from None
+            raise SurveillanceError(f"{path}: {error.strerror}: nothing was written") from None
     return entry
 
 

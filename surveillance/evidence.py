@@ -59,7 +59,7 @@ class EvidenceFile:
         """
         end = count * ROW_BYTES
         if count and self._known[end - HASH_BYTES : end] != head:
-            raise SurveillanceError(f"{self.path}: hit {count} is not the one that was written")
+            raise SurveillanceError(f"{self.path}: hit {count} was changed after it was written")
         self.head, self.count = head, count
 
     def add(self, hits: Records) -> None:
@@ -76,7 +76,7 @@ class EvidenceFile:
             if at < len(self._known):
                 if self._known[at : at + ROW_BYTES] != row:
                     raise SurveillanceError(
-                        f"{self.path}: hit {self.count} is another than the journal gives"
+                        f"{self.path}: hit {self.count} differs from the journal"
                     )
             else:
                 rows.append(row)

@@ -148,7 +148,7 @@ class Watching:
         if self.reader.first_seq > 1:
             raise SurveillanceError(
                 f"{self.reader.directory} begins at sequence {self.reader.first_seq}, and no "
-                "checkpoint of surveillance covers what was before"
+                "checkpoint of surveillance covers the commands before"
             )
         return starting_point(self.reader)
 
@@ -213,7 +213,7 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise SurveillanceError(f"{path}: {error.strerror}: nothing of it was written") from None
+        raise SurveillanceError(f"{path}: {error.strerror}: nothing was written") from None
 
 
 def _settings_of(path: Path) -> dict[str, Any]:
@@ -233,7 +233,7 @@ def _settings_of(path: Path) -> dict[str, Any]:
             ]
         if (json.dumps(kept) + "\n").encode() == data:
             return kept
-    raise SurveillanceError(f"{path} is not what was written")
+    raise SurveillanceError(f"{path} was changed after it was written")
 
 
 def run(
@@ -316,7 +316,7 @@ class CaseBook:
             told = _settings_of(folder / "settings.json")
         except FileNotFoundError:
             raise SurveillanceError(
-                f"{directory} was not analysed yet: outcry surveillance run"
+                f"{directory} was not analysed yet; run `outcry surveillance run`"
             ) from None
         begin = beginning(reader.journal_id, told["digest"])
         symbols = symbols_of(reader.config)

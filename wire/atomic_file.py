@@ -43,7 +43,7 @@ def write_atomically(path: str | os.PathLike[str], text: str) -> None:
     if os.path.islink(path) and os.lstat(path).st_uid not in (0, os.geteuid()):
         raise FileNotWritten(f"cannot write {path}: it is another user's link, to {target}")
     if target.exists() and not target.is_file():
-        raise FileNotWritten(f"cannot write {path}: it is there and is not a regular file")
+        raise FileNotWritten(f"cannot write {path}: it exists and is not a regular file")
     if not target.parent.is_dir():
         raise FileNotWritten(f"cannot write {path}: there is no folder {target.parent}")
     try:

@@ -406,7 +406,7 @@ class _CalleeCompiler(_KernelCompiler):
 
 
 def _refuse(closure: Any, args: Any, keywords: Any) -> Any:
-    raise TypeError("an outlined kernel can be called by kernels only")
+    raise TypeError("an outlined kernel can be called only from kernels")
 
 
 _REFUSAL = ctypes.PYFUNCTYPE(ctypes.py_object, *[ctypes.c_void_p] * 3)(_refuse)

@@ -365,7 +365,7 @@ def make_instruments(
             raise ValueError(f"instrument row {number}: {error}") from None
         symbol = bytes(values["symbol"])
         if symbol in seen:
-            raise ValueError(f"instrument row {number}: symbol {symbol!r} is there twice")
+            raise ValueError(f"instrument row {number}: symbol {symbol!r} occurs twice")
         seen.add(symbol)
         table.append(tuple(values.get(f.name, 0) for f in INSTRUMENT.fields))
     if not 1 <= len(table) <= MAX_INSTRUMENTS:
@@ -399,9 +399,9 @@ def _instrument_row(given: dict[str, Any]) -> dict[str, Any]:
     if int(values["min_price_ticks"]) > int(values["max_price_ticks"]):
         raise ValueError("min_price_ticks is above max_price_ticks")
     if int(values.get("options", 0)) & BY_EITHER == BY_EITHER:
-        raise ValueError("options has STOPS_BY_QUOTE and STOPS_BY_TRADE_OR_QUOTE: one of them")
+        raise ValueError("options has both STOPS_BY_QUOTE and STOPS_BY_TRADE_OR_QUOTE; choose one")
     if int(values.get("options", 0)) & REST_BOTH == REST_BOTH:
-        raise ValueError("options has MARKET_REST_STAYS and MARKET_WAITS: one of them")
+        raise ValueError("options has both MARKET_REST_STAYS and MARKET_WAITS; choose one")
     shares = sum(int(values.get(f"lmm{k}_share_bps", 0)) for k in range(1, LEAD_MARKET_MAKERS + 1))
     if shares > 10_000:
         raise ValueError(f"lmm1_share_bps and those after it are {shares} together, above 10,000")

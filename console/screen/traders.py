@@ -38,7 +38,7 @@ def require_traded(file: VenueFile, symbol: str) -> None:
     if symbol in file.sessions.not_by_ouch:
         raise TradeError(
             f"{symbol} is not traded on this page, which enters orders by OUCH: the venue file "
-            "says `ouch = false` of it; trade it over FIX or shared memory"
+            "says `ouch = false` for it; trade it over FIX or shared memory"
         )
 
 

@@ -69,7 +69,7 @@ def address_from_text(text: str) -> bytes:
     except ValueError:
         raise AddressError("an address may have only the digits 0-9 and a-f") from None
     if address == NO_ADDRESS:
-        raise AddressError("this is the zero address: what is sent there is lost")
+        raise AddressError("this is the zero address: any amount sent there is lost")
     if address_text(address) != text:
         if plain in (plain.lower(), plain.upper()) and any(letter.isalpha() for letter in plain):
             raise AddressError(

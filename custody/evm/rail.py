@@ -109,7 +109,7 @@ class EvmRail:
         if asset not in self.settings.tokens:
             raise Refused("wrong_network", f"{asset} is not on {self.chain}")
         if amount < self.settings.least.get(asset, 1):
-            raise Refused("below_dust", f"{amount} is less than is sent on {self.chain}")
+            raise Refused("below_dust", f"{amount} is below the smallest payment on {self.chain}")
         return address_text(found)
 
     def build(self, payments: Sequence[Wanted], taken: frozenset[str]) -> Draft:

@@ -87,7 +87,8 @@ class EvmReader:
             asset = self._assets.get(payment.token)
             if asset is None:
                 raise Refused(
-                    "unknown_token", f"token {address_text(payment.token)} is not one of ours"
+                    "unknown_token",
+                    f"token {address_text(payment.token)} is not a token of this wallet",
                 )
             if payment.to in self.cold and payment.token == COIN:
                 to_cold += payment.amount

@@ -88,7 +88,7 @@ def sign_cold(document: dict[str, Any], keys: Keys) -> dict[str, Any]:
         key = keys.evm(number)
         public = key.get_public_key().sec()
         if address_text(address_of_public_key(uncompressed(public))) not in document["owners"]:
-            raise Refused("wrong_key", "the vault's owners are not this secret's")
+            raise Refused("wrong_key", "the vault has other owners than this secret")
         rows.append({"key": public.hex(), "signature": signature_by(key, digest)})
     return document | {"signatures": rows}
 
@@ -146,16 +146,16 @@ def check(document: dict[str, Any], challenge: str, node: Node) -> dict[str, int
         addresses = DepositAddresses(from_hex(document["factory"]), vault)
         places = [int(one) for one in document["deposit_addresses"]]
         if len(set(places)) != len(places):
-            raise ReservesError("a deposit address is there twice")
+            raise ReservesError("a deposit address occurs twice")
         holders = [vault, *map(addresses.address, places)]
         tokens = {name: from_hex(text) for name, text in document["tokens"].items()}
         if len(set(tokens.values())) != len(tokens):
-            raise ReservesError("a token is there twice")
+            raise ReservesError("a token occurs twice")
         held = {name: total(node, token, holders, block) for name, token in tokens.items()}
         if {name: str(one) for name, one in held.items()} != document["totals"]:
             raise ReservesError(f"the node finds {held}, not {document['totals']}")
     except (KeyError, TypeError, ValueError, NodeError) as error:
-        raise ReservesError(f"the proof is not whole: {type(error).__name__} {error}") from None
+        raise ReservesError(f"the proof is incomplete: {type(error).__name__} {error}") from None
     return held
 
 

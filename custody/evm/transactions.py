@@ -78,7 +78,7 @@ def normalised(digest: bytes, r: int, s: int, address: bytes) -> Signature:
                 return signature
         except SignatureError:
             continue
-    raise SignatureError("the HSM's signature is not by the key that it should be by")
+    raise SignatureError("the HSM signed with another key than expected")
 
 
 class DigestSigner(Protocol):

@@ -54,7 +54,7 @@ def script_of(address: str, network: Network) -> bytes:
     """The script that locks what is paid to ``address``.  Raises :class:`Refused`: bad_address,
     bad_checksum, wrong_network, unsupported."""
     if not 14 <= len(address) <= 100 or not address.isascii() or not address.isprintable():
-        raise Refused("bad_address", "this is no address")
+        raise Refused("bad_address", "this is not an address")
     hrp = address.lower().rpartition("1")[0]
     known = {one.hrp for one in NETWORKS.values()}
     if hrp in MWEB_HRPS:
@@ -85,12 +85,12 @@ def _base58_script(address: str, network: Network) -> bytes:
     for letter in address:
         place = BASE58.find(letter)
         if place < 0:
-            raise Refused("bad_address", f"{letter!r} is in no address of this kind")
+            raise Refused("bad_address", f"{letter!r} does not occur in addresses of this kind")
         number = number * 58 + place
     zeros = len(address) - len(address.lstrip("1"))
     data = bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8)
     if len(data) != 25:
-        raise Refused("bad_address", "this is no address: it has another length")
+        raise Refused("bad_address", "this is not an address: its length is wrong")
     body, check = data[:-4], data[-4:]
     if hashlib.sha256(hashlib.sha256(body).digest()).digest()[:4] != check:
         raise Refused("bad_checksum", "the address is mistyped: its checksum is wrong")
@@ -99,7 +99,7 @@ def _base58_script(address: str, network: Network) -> bytes:
         return b"\x76\xa9\x14" + rest + b"\x88\xac"
     if version in network.pay_to_script:
         return b"\xa9\x14" + rest + b"\x87"
-    raise Refused("wrong_network", f"the address is of another network than {network.name}")
+    raise Refused("wrong_network", f"the address belongs to another network than {network.name}")
 
 
 def _witness_script(address: str, hrp: str, network: Network) -> bytes:
@@ -107,12 +107,14 @@ def _witness_script(address: str, hrp: str, network: Network) -> bytes:
         raise Refused("bad_address", "an address has small letters or capitals, not both")
     values = [CHARSET.find(letter) for letter in address.lower()[len(hrp) + 1 :]]
     if min(values) < 0 or len(values) < 8:
-        raise Refused("bad_address", "a letter is in no address of this kind")
+        raise Refused("bad_address", "a letter does not occur in addresses of this kind")
     kind = _polymod([*_expanded(hrp), *values])
     if kind not in (BECH32, BECH32M):
         raise Refused("bad_checksum", "the address is mistyped: its checksum is wrong")
     if hrp != network.hrp:
-        raise Refused("wrong_network", f"the address is of another network than {network.name}")
+        raise Refused(
+            "wrong_network", f"the address belongs to another network than {network.name}"
+        )
     version, program = values[0], _bytes_of(values[1:-6])
     if (version == 0) != (kind == BECH32):
         raise Refused("bad_checksum", "the address has the checksum of another version")
@@ -132,7 +134,7 @@ def _bytes_of(values: list[int]) -> bytes:
             bits -= 8
             data.append(number >> bits & 0xFF)
     if bits >= 5 or number & ((1 << bits) - 1):
-        raise Refused("bad_address", "the address has bits too many")
+        raise Refused("bad_address", "the address has too many bits")
     return bytes(data)
 
 

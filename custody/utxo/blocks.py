@@ -57,7 +57,7 @@ def parse_block(raw: bytes, wanted: str) -> Block:
         raise NodeError(f"block {wanted}: {error}") from None
     ids = [bytes.fromhex(one.txid)[::-1] for one in transactions]
     if merkle_root(ids) != header[36:68]:
-        raise NodeError(f"block {wanted}: its transactions are not those of its header")
+        raise NodeError(f"block {wanted}: its transactions do not match its header")
     parent = header[4:36][::-1].hex()
     return Block(wanted, parent, int.from_bytes(header[68:72], "little"), tuple(transactions))
 

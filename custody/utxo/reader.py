@@ -43,7 +43,7 @@ class UtxoReader:
             lock = self.hot.lock(*self._place(body, "inputs", place))
             utxo = one.witness_utxo
             if utxo is None or bytes(utxo.script_pubkey.data) != lock.script:
-                raise Refused("foreign_input", f"input {place} is none of this wallet")
+                raise Refused("foreign_input", f"input {place} does not belong to this wallet")
             if spent.sequence != REPLACEABLE:
                 raise Refused("bad_transaction", f"input {place} is not replaceable")
             conflicts.append(f"{spent.txid.hex()}:{spent.vout}")
@@ -84,7 +84,7 @@ class UtxoReader:
             or not 0 <= mark[2] < 2**31
             or mark[1] not in (0, 1)
         ):
-            raise Refused("false_change", "an own output is named by wallet, branch and index")
+            raise Refused("false_change", "name an own output by wallet, branch and index")
         return mark[0], mark[1], mark[2]
 
     def _place(self, body: dict[str, Any], name: str, number: int) -> tuple[int, int]:
@@ -98,7 +98,7 @@ class UtxoReader:
         try:
             return module.PSBT.from_base64(body["psbt"])
         except Exception as error:
-            raise Refused("bad_transaction", f"this is no PSBT: {error}") from None
+            raise Refused("bad_transaction", f"this is not a PSBT: {error}") from None
 
     def answer(
         self, body: dict[str, Any], public_key: bytes, signatures: list[tuple[int, int]]

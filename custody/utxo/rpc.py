@@ -63,7 +63,7 @@ class Rpc:
         found = self._exchange(json.dumps(body if len(body) != 1 else body[0], default=str))
         rows = found if isinstance(found, list) else [found]
         if len(rows) != len(calls) or not all(isinstance(row, dict) for row in rows):
-            raise NodeError(f"{self.where}: another number of answers than calls")
+            raise NodeError(f"{self.where}: the number of answers differs from the number of calls")
         return sorted(rows, key=lambda row: row.get("id") or 0)
 
     def _exchange(self, body: str) -> Any:

@@ -523,7 +523,7 @@ def check_instruments(instruments: npt.NDArray[Any]) -> npt.NDArray[Any]:
             raise MatcherError(f"instruments row {row}: symbol is empty")
     if len(set(symbols)) != len(symbols):
         twice = next(s for s in symbols if symbols.count(s) > 1)
-        raise MatcherError(f"instruments: symbol {twice!r} is there twice")
+        raise MatcherError(f"instruments: symbol {twice!r} occurs twice")
     names = instruments.dtype.names or ()
     try:
         make_instruments(dict(zip(names, row, strict=True)) for row in instruments.tolist())

@@ -138,7 +138,7 @@ def plan_text(plan: Plan) -> str:
 
 
 def read_plan(folder: Path) -> Plan | None:
-    """None: there was no build.  Raises :class:`AuditError` if it is not what was written."""
+    """None: there was no build.  Raises :class:`AuditError` if it was changed."""
     path = folder / PLAN
     try:
         text = path.read_bytes()
@@ -151,7 +151,7 @@ def read_plan(folder: Path) -> Plan | None:
     except (ValueError, TypeError, KeyError):
         raise AuditError(f"{path} is damaged") from None
     if plan_text(plan).encode() != text:
-        raise AuditError(f"{path} is not what was written")
+        raise AuditError(f"{path} was changed after it was written")
     if plan.version != VERSION:
         raise AuditError(f"{path}: a trail of version {plan.version}, this program's is {VERSION}")
     return plan
@@ -177,7 +177,7 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AuditError(f"{folder}: another build is under way") from None
+            raise AuditError(f"{folder}: another build is in progress") from None
         yield
     finally:
         os.close(handle)

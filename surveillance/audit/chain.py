@@ -61,7 +61,7 @@ def canonical(document: dict[str, Any]) -> str:
 
 
 def read_chain(folder: Path) -> list[Link]:
-    """Every line; raises :class:`AuditError` naming the first that is not what was written."""
+    """Every line; raises :class:`AuditError` naming the first that was changed."""
     path = folder / CHAIN
     try:
         text = path.read_bytes()
@@ -74,7 +74,7 @@ def read_chain(folder: Path) -> list[Link]:
         except (ValueError, TypeError):
             raise AuditError(f"{path}: line {number} is damaged") from None
         if (canonical(asdict(link)) + "\n").encode() != line or link.sealed() != link:
-            raise AuditError(f"{path}: line {number} is not what was written")
+            raise AuditError(f"{path}: line {number} was changed after it was written")
         if link.previous != (links[-1].hash if links else NO_HASH):
             raise AuditError(f"{path}: line {number} does not follow the one before")
         if links and link.first_seq != links[-1].last_seq + 1:

@@ -43,7 +43,7 @@ def verify(folder: Path, published: dict[str, str] | None = None) -> dict[str, A
                 faults.append(str(error))
                 continue
             if actual != recorded:
-                faults.append(f"{path} is not what was written")
+                faults.append(f"{path} was changed after it was written")
     faults += _state_faults(folder, plan, expected)
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path not in expected:
@@ -53,7 +53,7 @@ def verify(folder: Path, published: dict[str, str] | None = None) -> dict[str, A
     days = heads(links)
     faults += _head_faults(days, published or {})
     if plan is not None and (links[-1].last_seq if links else 0) < plan.until_seq:
-        faults.append(f"{folder}: a build was ended before its end: run it again")
+        faults.append(f"{folder}: a build was interrupted; run it again")
     return {
         "parts": len(links),
         "rows": sum(k.rows for k in links),
@@ -71,7 +71,7 @@ def _plan_and_links(folder: Path, faults: list[str]) -> tuple[Plan | None, list[
     try:
         plan = read_plan(folder)
         if plan is None:
-            faults.append(f"{folder / PLAN} is gone")
+            faults.append(f"{folder / PLAN} is missing")
     except AuditError as error:
         faults.append(str(error))
     try:
@@ -93,7 +93,7 @@ def _state_faults(folder: Path, plan: Plan | None, expected: set[Path]) -> list[
             faults.append(str(error))
             continue
         if plan is not None and checkpoint.journal_id != plan.journal_id:
-            faults.append(f"{path} is another journal's")
+            faults.append(f"{path} belongs to another journal")
     return faults
 
 
@@ -130,13 +130,13 @@ def compare_with_journal(directory: Path, folder: Path) -> list[str]:
             if new is None or new.last_seq != link.last_seq:
                 faults.append(f"{link.name}: the journal has no such commands")
             elif _facts(new) != _facts(link):
-                faults.append(f"{link.name}: its line of the chain is not what the journal gives")
+                faults.append(f"{link.name}: its line of the chain differs from the journal")
             elif (new.parquet, new.index) != (link.parquet, link.index) and not (
                 early is not None
                 and new.index == link.index
                 and _equal(files_of(folder, link)[0], files_of(other, new)[0], early)
             ):
-                faults.append(f"{link.name} is not what the journal gives")
+                faults.append(f"{link.name} differs from the journal")
         return faults
     finally:
         shutil.rmtree(other, ignore_errors=True)

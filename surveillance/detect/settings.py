@@ -208,7 +208,7 @@ def _settings(data: dict[str, Any]) -> Settings:
         again = [symbol for symbol in symbols if any(symbol in pair for pair in linked)]
         if again:
             raise _wrong(
-                ("linked", at - 1), f"linked {at}: {again[0]!r} is linked with another already"
+                ("linked", at - 1), f"linked {at}: {again[0]!r} is already linked with another"
             )
         linked.append((str(symbols[0]), str(symbols[1])))
     clients = tuple(

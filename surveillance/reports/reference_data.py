@@ -1,6 +1,6 @@
-"""What a report needs that no journal knows: codes of the venue, its instruments and its members.
+"""Reference data of reports: the codes of a venue, its instruments and its participants.
 
-A TOML file.  Nothing is invented: what a report must have and the file does not say is an error
+A TOML file.  No value is made up: if a report needs one that the file lacks, that is an error
 naming the table and the key.
 """
 
@@ -17,11 +17,11 @@ ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 MIC, CURRENCY, COUNTRY = (re.compile(p) for p in (r"[A-Z0-9]{4}", r"[A-Z]{3}", r"[A-Z]{2}"))
 CAPACITIES = ("DEAL", "MTCH", "AOTC")
 EXAMPLE = """\
-# What reports to regulators need and no journal knows.
+# Reference data for reports to regulators that is not in the journal.
 [venue]
 mic = "XOUT"
 lei = "5493000IBP32UQZ0KL24"
-# Of instruments that neither the journal nor their own table says it of.
+# The default, where neither the journal nor the instrument's table names a currency.
 currency = "EUR"
 
 # A table for each instrument; decimals: of one tick and of one lot.
@@ -45,7 +45,7 @@ liquidity_provision = false
 
 @dataclass(frozen=True)
 class InstrumentCodes:
-    """An instrument's: ``price_decimals`` of one tick, ``qty_decimals`` of one lot."""
+    """The codes of an instrument.  ``price_decimals``: of a tick; ``qty_decimals``: of a lot."""
 
     isin: str
     currency: str
@@ -57,8 +57,9 @@ class InstrumentCodes:
 
 @dataclass(frozen=True)
 class MemberCodes:
-    """A participant's.  ``client``, ``decision`` and ``execution``: whose orders they are, who or
-    which algorithm decides and executes, where they are always the same: no message says."""
+    """The codes of a participant.  ``client``, ``decision`` and ``execution``: the client of its
+    orders, and the person or algorithm that decides and executes, where they are always the same:
+    no message names them."""
 
     lei: str
     country: str = ""
@@ -73,7 +74,7 @@ class MemberCodes:
 
 @dataclass(frozen=True)
 class Codes:
-    """The whole file."""
+    """The content of a reference data file."""
 
     path: Path
     mic: str
@@ -86,13 +87,13 @@ class Codes:
     """``[rts9]``: messages that an order type counts as; see rts9.py."""
 
     def instrument(self, symbol: str) -> InstrumentCodes:
-        """Raises :class:`AuditError` for one that is not in the file."""
+        """Return an instrument's codes.  Raises :class:`AuditError` if the file lacks them."""
         if symbol not in self.instruments:
             raise AuditError(f"{self.path}: [instruments.{symbol}] is missing")
         return self.instruments[symbol]
 
     def member(self, number: int) -> MemberCodes:
-        """Raises :class:`AuditError` for one that is not in the file."""
+        """Return a participant's codes.  Raises :class:`AuditError` if the file lacks them."""
         if number not in self.members:
             raise AuditError(f"{self.path}: [participants.{number}] is missing")
         return self.members[number]
@@ -113,7 +114,10 @@ def isin_is_right(text: str) -> bool:
 
 
 def read_codes(path: Path) -> Codes:
-    """Raises :class:`AuditError` naming the file, table and key of the first mistake."""
+    """Read a reference data file.
+
+    Raises :class:`AuditError` naming the file, table and key of the first mistake.
+    """
     try:
         tables = read_tables(path, lambda mistakes: AuditError(f"{path}: {mistakes[0]}"))
     except OutcryError as error:
@@ -124,7 +128,9 @@ def read_codes(path: Path) -> Codes:
         raise AuditError(f"{path}: {tables.mistakes[0]}")
     venue = reader.table(document.get("venue", {}), "[venue]", {"mic", "lei", "currency"})
     reader.like(venue, "[venue]", "mic", MIC)
-    reader.check(lei_is_right(str(venue.get("lei"))), "[venue] lei", venue.get("lei"), "no LEI")
+    reader.check(
+        lei_is_right(str(venue.get("lei"))), "[venue] lei", venue.get("lei"), "not a valid LEI"
+    )
     currency = str(venue.get("currency", ""))
     instruments = {
         symbol: reader.instrument(symbol, row, currency)
@@ -133,7 +139,7 @@ def read_codes(path: Path) -> Codes:
     members: dict[int, MemberCodes] = {}
     for name, row in reader.tables(document, "participants").items():
         number = reader.number(name)
-        reader.check(number not in members, "[participants]", name, "there twice")
+        reader.check(number not in members, "[participants]", name, "given twice")
         members[number] = reader.member(name, row)
     counts = reader.tables(document, "rts9")
     own = frozenset(
@@ -158,7 +164,7 @@ class _Reader:
             raise AuditError(f"{self.path}: line {line}: {where} = {value!r} is {what}")
 
     def table(self, row: Any, where: str, names: set[str]) -> dict[str, Any]:
-        self.check(isinstance(row, dict), where, row, "no table")
+        self.check(isinstance(row, dict), where, row, "not a table")
         for name in row:
             self.check(
                 name in names, f"{where} {name}", row[name], f"not known{meant(name, names)}"
@@ -167,7 +173,7 @@ class _Reader:
 
     def tables(self, document: dict[str, Any], name: str) -> dict[str, Any]:
         tables = document.get(name, {})
-        self.check(isinstance(tables, dict), name, tables, "no table")
+        self.check(isinstance(tables, dict), name, tables, "not a table")
         return dict(tables)
 
     def fields_of(self, row: Any, where: str, kind: type) -> dict[str, Any]:
@@ -176,7 +182,7 @@ class _Reader:
         values = self.table(row, where, set(known))
         for name, value in values.items():
             self.check(
-                known[name] is not str or type(value) is str, f"{where} {name}", value, "no text"
+                known[name] is not str or type(value) is str, f"{where} {name}", value, "not a text"
             )
         return values
 
@@ -188,7 +194,7 @@ class _Reader:
 
     def number(self, name: str) -> int:
         right = re.fullmatch("[0-9]{1,5}", name) and int(name) <= 65535
-        self.check(bool(right), "[participants]", name, "no participant's number")
+        self.check(bool(right), "[participants]", name, "not a participant's number")
         return int(name)
 
     def instrument(self, symbol: str, row: Any, currency: str) -> InstrumentCodes:
@@ -197,7 +203,7 @@ class _Reader:
         values.setdefault("currency", currency)
         self.like(values, where, "currency", CURRENCY)
         isin = str(values.get("isin", ""))
-        self.check(isin_is_right(isin), f"{where} isin", isin, "no ISIN")
+        self.check(isin_is_right(isin), f"{where} isin", isin, "not a valid ISIN")
         for name in ("price_decimals", "qty_decimals"):
             value = values.get(name, 0)
             right = type(value) is int and 0 <= value <= 17
@@ -208,7 +214,10 @@ class _Reader:
         where = f"[participants.{name}]"
         values = self.fields_of(row, where, MemberCodes)
         self.check(
-            lei_is_right(str(values.get("lei"))), f"{where} lei", values.get("lei"), "no LEI"
+            lei_is_right(str(values.get("lei"))),
+            f"{where} lei",
+            values.get("lei"),
+            "not a valid LEI",
         )
         if values.get("country"):
             self.like(values, where, "country", COUNTRY)

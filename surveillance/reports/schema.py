@@ -66,7 +66,7 @@ class Table:
         names = self.names
         for number, row in enumerate(rows, 1):
             if list(row) != names:
-                raise AuditError(f"{self.title}: row {number} has not the fields of the schema")
+                raise AuditError(f"{self.title}: row {number} lacks the fields of the schema")
             for field in self.fields:
                 if not field.fits(row[field.name]):
                     raise AuditError(

@@ -100,7 +100,7 @@ def test_one_share_or_another_passphrase_is_refused(tmp_path):
     with pytest.raises(CeremonyError):
         recovered([shares[0], other[1]], NETWORK, keys.fingerprint, "horse")
     mistyped = " ".join([*shares[0].split()[:-1], "academic"])
-    with pytest.raises(CeremonyError, match="do not make a secret"):
+    with pytest.raises(CeremonyError, match="do not form a secret"):
         recovered([mistyped, shares[1]], NETWORK, keys.fingerprint, "horse")
     assert recovered(shares, NETWORK, keys.fingerprint, "horse") == keys
 

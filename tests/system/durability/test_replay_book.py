@@ -37,7 +37,7 @@ def test_every_way_to_a_command_comes_to_the_same_state_and_events(home):
     for _ in range(40):
         assert stepper.forward()
     assert stepper.engine.state_hash() == there
-    with pytest.raises(JournalError, match="command 6,001 is asked for"):
+    with pytest.raises(JournalError, match="command 6,001 was requested"):
         stepper.goto(6_001)
     stepper.goto(6_000)
     assert not stepper.forward()

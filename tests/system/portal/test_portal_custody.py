@@ -156,7 +156,7 @@ def test_a_persons_day_with_litecoin(day, custody):
     day.list_address("LTC · LTC", to, "my safe")
     day.sees(ADDRESSES, "usable from")
     day.ask_for("LTC", to, "11")
-    day.sees(".panel .error", "added too short a time ago")
+    day.sees(".panel .error", "added too recently")
     day.looks_right("address-locked")
     day.page.expect(ADDRESSES, has_text="usable from").to_have_count(0)
     day.sees(ADDRESSES, "usable")

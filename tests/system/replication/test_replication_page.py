@@ -65,7 +65,7 @@ REPLICATED = ("run", "--orders", "10", "--durability", "replicated")
         ((*REPLICATED, "--nats", "nats://127.0.0.1:1", "--journal", "j"), "refused"),
         ((*REPLICATED, "--nats", "nowhere", "--journal", "j"), "neither URLs"),
         (("run", "--orders", "10", "--policy", "both"), "only --durability replicated has any"),
-        (("cluster", "down", "nowhere"), "no cluster there"),
+        (("cluster", "down", "nowhere"), "there is no cluster"),
         (("cluster", "backup", "restore", "nowhere", "j"), "No such file or directory"),
         (("cluster", "drill", "--kinds", "kill nobody"), "unknown kind"),
     ],

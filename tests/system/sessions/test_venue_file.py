@@ -27,6 +27,6 @@ def test_init_writes_the_example_and_never_over_a_file(
     for (_, word), session in zip(words, sessions, strict=True):
         assert hasher.verify(session.password_hash, word)
     again = outcry("venue", "init")
-    assert (again.exit_code, again.stderr) == (1, "outcry: venue.toml is there already\n")
+    assert (again.exit_code, again.stderr) == (1, "outcry: venue.toml already exists\n")
     missing = outcry("venue", "check", "other.toml")
     assert missing.stderr == "outcry: other.toml: cannot be read: No such file or directory\n"

@@ -127,7 +127,7 @@ try:
     Segment.create(name, 4096)
     raise AssertionError("made twice")
 except SegmentError as error:
-    assert f"{folder}/{name} is there already" in str(error)
+    assert f"{folder}/{name} already exists" in str(error)
 segment.view[:] = 7
 
 write = "import sys; from openoutcry.ring import *; Segment.attach(sys.argv[1]).view[3 << 20] = 8"

@@ -138,7 +138,7 @@ def test_two_builds_at_once_are_refused(tmp_path):
     script.write_text(KILLED)
     child = warm_outcry.Process([sys.executable, script, home, "1"], stdout=subprocess.PIPE)
     assert child.stdout.readline() == b"here\n"
-    with pytest.raises(AuditError, match="another build is under way"):
+    with pytest.raises(AuditError, match="another build is in progress"):
         build(home)
     child.kill()
     child.wait()

@@ -121,7 +121,7 @@ def test_evidence_torn_at_any_byte_is_made_again(sample, tmp_path):
         run(day, settings, every=5_000)
         assert evidence(day) == whole, cut
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    with pytest.raises(SurveillanceError, match="is not the one that was written"):
+    with pytest.raises(SurveillanceError, match="was changed after it was written"):
         run(day, settings)
 
 
@@ -150,7 +150,7 @@ def test_evidence_torn_at_any_byte_is_made_again(sample, tmp_path):
         ("[related]\nparticipants = [1, 2]\n", r"related must be written as \[\[related\]\]"),
         (
             "[[linked]]\nsymbols = ['OUTCRY', 'A']\n[[linked]]\nsymbols = ['B', 'OUTCRY']\n",
-            "linked 2: 'OUTCRY' is linked with another already",
+            "linked 2: 'OUTCRY' is already linked with another",
         ),
     ],
 )
@@ -178,7 +178,7 @@ def test_kept_settings_that_were_changed_are_reported(outcry, sample, tmp_path, 
     for command in ("run", "cases"):
         done = outcry("surveillance", command, day)
         assert done.returncode == 1
-        assert "settings.json is not what was written" in done.stderr
+        assert "settings.json was changed after it was written" in done.stderr
 
 
 def test_other_settings_do_not_change_cases_that_stand(outcry, sample, tmp_path):

@@ -18,7 +18,7 @@ from openoutcry.wire.records import (
         (["ABCDEFGHI"], "row 0: symbol 'ABCDEFGHI' is not 1 to 8"),
         (["A B"], "row 0: symbol 'A B' is not"),
         (["A\0"], "row 0: symbol"),
-        (["A", "B", "A"], "row 2: symbol b'A' is there twice"),
+        (["A", "B", "A"], "row 2: symbol b'A' occurs twice"),
         ([{"symbol": "A", "tick": 1}], "row 0: unknown field 'tick'"),
         ([{"symbol": "A", "price_step_ticks": 0}], "row 0: price_step_ticks is 0, not 1 to"),
         ([{"symbol": "A", "qty_step_lots": -1}], "row 0: qty_step_lots is -1, not 1 to"),
@@ -32,7 +32,7 @@ from openoutcry.wire.records import (
             "row 0: min_price_ticks is above max_price_ticks",
         ),
         ([{"symbol": "A", "allocation": 4}], "row 0: allocation is 4, not 1 to 3"),
-        ([{"symbol": "A", "options": 2 | 32}], "row 0: options has STOPS_BY_QUOTE and"),
+        ([{"symbol": "A", "options": 2 | 32}], "row 0: options has both STOPS_BY_QUOTE and"),
         (
             [{"symbol": "A", "tick_table": [(100, 5), (50, 10)]}],
             "row 0: band2_from_ticks is 50: not above",

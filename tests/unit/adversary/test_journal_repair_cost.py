@@ -84,5 +84,5 @@ def test_a_journal_that_cannot_be_replayed_is_not_sound(tmp_path, orders):
         path.write_bytes(data)
     report = verify(tmp_path)
     assert not report.sound
-    assert "no good checkpoint replaces what was before: it cannot be replayed" in report.flaw
+    assert "no good checkpoint replaces the commands before: it cannot be replayed" in report.flaw
     assert report.bad_file == str(checkpoint_path(tmp_path, 16_000))

@@ -173,7 +173,7 @@ def test_reasons_come_with_words(bench):
     typing = bench.ouch("ALPHA")
     assert bench.says(typing, "buy NOPE 1 10")[1].endswith("reason=S (no such instrument)")
     assert bench.says(typing, "buy ACME 1 10 ioc")[2].endswith(
-        "reason=I (immediate or cancel: what did not trade)"
+        "reason=I (immediate or cancel: the untraded remainder)"
     )
     five = bench.ouch("FIVE", "5.0")
     assert bench.says(five, "buy NOPE 1 10")[1].endswith("reason=23 (no such instrument)")

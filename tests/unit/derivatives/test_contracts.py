@@ -140,7 +140,7 @@ def test_a_split_that_does_not_come_out_whole_is_refused():
         ({"delivered_asset": "USD", "delivered_units": 1}, "delivers the asset that it is paid in"),
         ({"delivered_asset": "BTC"}, "come together"),
         ({"multiplier": 0}, "multiplier is not between"),
-        ({"kind": 9}, "is none of"),
+        ({"kind": 9}, "is not one of"),
     ],
 )
 def test_terms_that_make_no_contract_are_refused(terms, text):

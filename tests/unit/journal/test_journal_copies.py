@@ -89,7 +89,7 @@ def test_an_old_copy_does_not_know_the_first_directory(places, orders, monkeypat
     with Journal.resume(places[0]) as writer:
         assert writer.failures == []
     with Journal.resume(places[1]) as writer:
-        assert "does not say where the first directory is" in writer.failures[0]
+        assert "does not name the first directory" in writer.failures[0]
         append(writer, orders)
     assert read_all(places[2]) == orders(1, 140).tobytes()
     shutil.rmtree(places[2])

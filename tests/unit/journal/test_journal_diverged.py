@@ -124,7 +124,7 @@ def test_what_may_have_been_acknowledged_is_not_touched(places, orders, policy, 
     parted(places, orders, policy, 4, ahead, noted)
     images = [read_all(place) for place in places]
     for one, other in ((places[0], places[-1]), (places[-1], places[0])):
-        with pytest.raises(JournalError, match=r"from block \d+ on, \d+ here.*no program can say"):
+        with pytest.raises(JournalError, match=r"from block \d+ on, \d+ here.*no program can tell"):
             repair(one, other)
     assert [read_all(place) for place in places] == images
 
@@ -136,7 +136,7 @@ def test_a_copy_of_elsewhere_proves_nothing(places, orders, policy):
     shutil.copytree(places[0], elsewhere)
     for place in places[:-1]:
         shutil.rmtree(place)
-    with pytest.raises(JournalError, match="no program can say"):
+    with pytest.raises(JournalError, match="no program can tell"):
         repair(places[-1], elsewhere)
 
 

@@ -279,7 +279,7 @@ def test_commands_are_read_in_any_range(tmp_path, orders):
         for until_seq in range(from_seq - 1, 21):
             records = b"".join(c.tobytes() for c in read_commands(tmp_path, from_seq, until_seq))
             assert records == orders(from_seq, until_seq - from_seq + 1).tobytes()
-    with pytest.raises(JournalError, match="ends at sequence 20, 21 is asked for"):
+    with pytest.raises(JournalError, match="ends at sequence 20, 21 was requested"):
         list(read_commands(tmp_path, 5, 21))
     with pytest.raises(JournalError, match="begin at 1"):
         list(read_commands(tmp_path, 0, 3))

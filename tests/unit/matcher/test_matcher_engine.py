@@ -203,7 +203,7 @@ def test_bad_arguments_are_named():
         Engine(INSTRUMENTS[:0])
     with pytest.raises(MatcherError, match="row 0: symbol is empty"):
         Engine(np.zeros(2, dtype=INSTRUMENT_DTYPE))
-    with pytest.raises(MatcherError, match="symbol b'A' is there twice"):
+    with pytest.raises(MatcherError, match="symbol b'A' occurs twice"):
         Engine(INSTRUMENTS[[0, 1, 0]])
 
 

@@ -277,7 +277,7 @@ def test_without_a_good_checkpoint_only_orders_are_reported(tmp_path):
     for path in home.glob("checkpoint-*"):
         path.unlink()
     assert query(home, "select count(*) n from orders").to_pylist() == [{"n": 260}]
-    with pytest.raises(JournalError, match="no good checkpoint covers what was before"):
+    with pytest.raises(JournalError, match="no good checkpoint covers the commands before"):
         query(home, "select * from trades")
 
 

@@ -59,7 +59,7 @@ def test_anothers_epoch_message_ends_it():
     )
     actions = primary.fetched(3, 2, other)
     assert of(actions, Release) == [Release(0, 0)]
-    assert "another leads" in of(actions, Stopped)[0].reason
+    assert "another node leads" in of(actions, Stopped)[0].reason
     assert primary.acknowledged(4, first) == []
 
 

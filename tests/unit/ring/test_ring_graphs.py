@@ -33,7 +33,7 @@ def test_a_consumer_after_another_waits_for_its_release_alone() -> None:
 
 def test_a_consumer_behind_nobody_known_is_refused() -> None:
     """The graph is given in order, so it cannot have a cycle."""
-    with pytest.raises(ValueError, match="'b' depends on 'c', which is not before it"):
+    with pytest.raises(ValueError, match="'b' depends on 'c', which does not precede it"):
         RingBuffer.create("outcry.1.1.never", 4, RECORD, {"a": (), "b": ("c",), "c": ("b",)})
 
 

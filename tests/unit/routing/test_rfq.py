@@ -64,7 +64,7 @@ def test_a_maker_that_does_not_answer_in_time_has_refused(desk, terms):
     number = ask(desk)
     quote = desk.do("quote", "M1", 1, request=number, ask=101, **terms)
     desk.do("accept", "C", 2, request=number, quote=quote, side=BUY)
-    with pytest.raises(Refusal, match="does not wait"):
+    with pytest.raises(Refusal, match="is not waiting"):
         desk.do("answer", "M1", 13, request=number, accept=True)
     assert (desk.trades, desk.looks["M1"].timed_out) == ([], 1)
     assert desk.ranked("C", number, BUY) == [], "that quote is gone, the request is open"
@@ -90,9 +90,9 @@ def test_legs_trade_together_with_their_ratios(desk):
 @pytest.mark.parametrize(
     ("what", "terms", "text"),
     [
-        ("quote", {"bid": 99}, "each side"),
+        ("quote", {"bid": 99}, "each requested side"),
         ("quote", {"ask": 99, "bid": 100}, "above ask"),
-        ("quote", {"ask": 99, "quantity": 6}, "at most the quantity"),
+        ("quote", {"ask": 99, "quantity": 6}, "at most the requested quantity"),
         ("quote", {"ask": 99, "until_ns": 1}, "later end"),
         ("frown", {}, "no command"),
     ],

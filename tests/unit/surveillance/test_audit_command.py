@@ -24,7 +24,7 @@ def test_a_damaged_byte_gives_status_1_and_is_named(outcry, day):
     done = outcry("audit", "verify", day)
     path.write_bytes(whole)
     assert done.returncode == 1
-    assert f"DAMAGED: {path} is not what was written" in done.stdout
+    assert f"DAMAGED: {path} was changed after it was written" in done.stdout
 
 
 def test_a_head_that_is_anothers_gives_status_1(outcry, outcry_json, day):

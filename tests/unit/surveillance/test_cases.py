@@ -188,7 +188,7 @@ def test_an_entry_for_which_there_is_no_room_leaves_nothing(tmp_path, case) -> N
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(data) + 10, limits[1]))
     try:
-        with pytest.raises(SurveillanceError, match="nothing of it was written"):
+        with pytest.raises(SurveillanceError, match="nothing was written"):
             act(tmp_path, BEGIN, case, "review", "bert", "looked at")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -284,11 +284,11 @@ def test_codes_that_are_wrong_or_missing_are_named(tmp_path, trail, codes):
             "line 5: [venue] moc = 1 is not known; is mic meant?",
         ),
         ("[venue]", "[venue", "codes.toml: "),
-        ("[venue]", "rts9 = 3\n[venue]", "rts9 = 3 is no table"),
+        ("[venue]", "rts9 = 3\n[venue]", "rts9 = 3 is not a table"),
         ("[participants.1]", "[participants.1]\nclient = 4711", "[participants.1] client = 4711"),
-        ('name = "PLAIN"', "name = 5", "[instruments.PLAIN] name = 5 is no text"),
-        ("[participants.2]", "[participants.01]", "[participants] = '01' is there twice"),
-        ("[participants.1]", '[participants."\u00b2"]', "is no participant's number"),
+        ('name = "PLAIN"', "name = 5", "[instruments.PLAIN] name = 5 is not a text"),
+        ("[participants.2]", "[participants.01]", "[participants] = '01' is given twice"),
+        ("[participants.1]", '[participants."\u00b2"]', "is not a participant's number"),
     ):
         path.write_text(text.replace(old, new, 1))
         with pytest.raises(AuditError) as error:
@@ -296,7 +296,7 @@ def test_codes_that_are_wrong_or_missing_are_named(tmp_path, trail, codes):
         assert says in str(error.value)
     for name in ("instruments", "participants"):
         path.write_text(f"{name} = 5\n" + text.split("[instruments")[0])
-        with pytest.raises(AuditError, match=f"{name} = 5 is no table"):
+        with pytest.raises(AuditError, match=f"{name} = 5 is not a table"):
             read_codes(path)
     path.write_text(text.split("[instruments.PRORATA]")[0])
     with pytest.raises(AuditError, match=r"\[participants\.\d+\] is missing|PRORATA\] is missing"):
@@ -309,7 +309,7 @@ def test_a_row_that_is_not_as_the_schema_says_is_never_written(codes):
     row = schema.blank(rts9.TABLE.names) | {"day": "2026-13-01"}
     with pytest.raises(AuditError, match=r"row 1: field 1 day = '2026-13-01' is not"):
         rts9.TABLE.as_csv([row])
-    with pytest.raises(AuditError, match="has not the fields of the schema"):
+    with pytest.raises(AuditError, match="lacks the fields of the schema"):
         rts9.TABLE.as_csv([{"day": "2026-11-22"}])
 
 
