@@ -226,7 +226,7 @@ class CsvFile:
 
     def _wrong_length(self, number: int, row: list[str]) -> FlowError:
         return FlowError(
-            f"{self.path}: row {number} has {len(row)} columns but {self.what} has "
+            f"{self.path}: row {number} has {len(row)} columns, but {self.what} has "
             f"{len(self.columns)}: {_shown(','.join(row))}"
         )
 

@@ -245,7 +245,7 @@ def read_book(path: str | Path, progress: Progress | None = None) -> Iterator[li
         first = file.readline(1 << 16)
     count = first.count(b",") + 1
     if count % 4:
-        raise FlowError(f"{path}: row 1 has {count} columns where {what} has four for each level")
+        raise FlowError(f"{path}: row 1 has {count} columns, but {what} has four for each level")
     names = ("ask price", "ask size", "bid price", "bid size")
     columns = tuple(
         Column(f"{names[at % 4]} of level {at // 4 + 1}", WHOLE, "a whole number")

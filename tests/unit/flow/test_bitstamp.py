@@ -80,7 +80,7 @@ def test_decimal_text_becomes_ticks_exactly(whole: int, cents: int) -> None:
         ("x,236.47,1,created,bid", r"row 3, column 1 \(id\): 'x' is not a whole number"),
         ("5,236.47,1,made,bid", r"row 3, column 6 \(action\): 'made' is not created, changed or"),
         ("5,236.47,1,created,buy", r"row 3, column 7 \(direction\): 'buy' is not bid or ask"),
-        ("5,236.47,1,created", r"row 3 has 6 columns where a Bitstamp order event file has 7"),
+        ("5,236.47,1,created", r"row 3 has 6 columns, but a Bitstamp order event file has 7"),
     ],
 )
 def test_wrong_cell_names_row_and_column(tmp_path: Path, row: str, message: str) -> None:

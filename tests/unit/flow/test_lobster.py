@@ -102,7 +102,7 @@ def test_first_message_that_is_no_new_order_is_in_the_seed_book(tmp_path: Path) 
         ("1,7,100,100,2", r"row 2, column 6 \(direction\): '2' is not 1 \(buy\) or -1 \(sell\)"),
         ("1,7,-1,100,1", r"row 2, column 4 \(size\): -1 is below 0"),
         ("3,7,10,-1,1", r"row 2, column 5 \(price\): -1 is below 1"),
-        ("1,7,100,100", r"row 2 has 5 columns where a LOBSTER message file has 6"),
+        ("1,7,100,100", r"row 2 has 5 columns, but a LOBSTER message file has 6"),
         ("1,7,100,100,1,9", r"row 2 has 7 columns"),
         ("1,7,100,99999999999999999999,1", r"row 2, column 5 \(price\)"),
     ],
@@ -116,7 +116,7 @@ def test_wrong_cell_names_file_row_and_column(tmp_path: Path, row: str, message:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("105,100,100\n", "row 1 has 3 columns where a LOBSTER order book file has four"),
+        ("105,100,100\n", "row 1 has 3 columns, but a LOBSTER order book file has four"),
         ("105,100,100,3a\n", r"row 1, column 4 \(bid size of level 1\): '3a'"),
         ("105,1,100,3\n105,1,100\n", "row 2 has 3 columns"),
     ],

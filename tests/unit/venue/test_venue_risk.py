@@ -228,8 +228,8 @@ def test_the_history_says_who_was_stopped_and_who_opened_it(floor) -> None:
         "participant 1: killed", "participant 1: may trade again", "group alpha: killed",
         "group alpha: may trade again", "participant 3: killed by its losses",
         "participant 3: may trade again", "GOLD: halted",
-        "GOLD: may trade again", "the market: killed", "the market: asked to be opened by anna",
-        "the market: asked to be opened by bert",
+        "GOLD: may trade again", "the market: killed", "the market: requested to be opened by anna",
+        "the market: requested to be opened by bert",
         "the market: emergency close: step 1 of 6: reject all",
         "the market: emergency close: step 6 of 6: notify",
     ]  # fmt: skip
