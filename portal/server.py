@@ -411,7 +411,7 @@ def _add_health(app: Any, portal: Portal) -> None:
     async def metrics(request: Request) -> Any:
         address = request.client.host if request.client else ""
         if not portal.choices.may_scrape(address):
-            return problem(403, "forbidden", "the metrics are not shown to your address")
+            return problem(403, "forbidden", "metrics are not available to your address")
         return Response(portal.metrics.shown(), 200, None, "text/plain; version=0.0.4")
 
     @app.get("/healthz", include_in_schema=False)
@@ -560,7 +560,7 @@ async def _part_of_body(receive: Any) -> tuple[Any, Any]:
         async with asyncio.timeout(BODY_S):  # wait_for would make a task each time
             message = await receive()
     except TimeoutError:
-        return None, problem(408, "timeout", f"a body comes within {BODY_S:.0f} s")
+        return None, problem(408, "timeout", f"a body must arrive within {BODY_S:.0f} s")
     if message["type"] == "http.disconnect":
         return None, problem(400, "cut_off", "the body was cut off")
     return message, None

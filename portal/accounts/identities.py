@@ -156,7 +156,7 @@ class Identities:
         """
         async with self.database.transaction() as connection:
             if not await rows_of(connection, query, values):
-                raise NotNow("what was said before is under review")
+                raise NotNow("the earlier submission is still under review")
             detail = f"level {said.wanted}"
             await audit(connection, person.user_id, "identity submitted", caller, detail)
         decided = None

@@ -22,7 +22,7 @@ from openoutcry.wire.text import printable
 
 LASTS, MAX_PASSKEYS = timedelta(minutes=5), 20
 REGISTER, LOG_IN = "passkey", "passkey login"
-WRONG = "this is no passkey of an account here"
+WRONG = "no account here has this passkey"
 
 
 class NotOffered(AccountError):
@@ -111,7 +111,7 @@ class Passkeys:
             # One after the other: both would count what there was before.
             await self.accounts.require_live(connection, person)
             if not await rows_of(connection, query, values):
-                raise InvalidRequest("credential: it is registered already, or there are too many")
+                raise InvalidRequest("credential: it is already registered, or there are too many")
             await audit(connection, person.user_id, "passkey added", caller)
         user = await self.accounts.user(person)
         title = f"{self.accounts.name}: a passkey was added"

@@ -159,7 +159,7 @@ def _add_problems(app: Any) -> None:
     @app.exception_handler(UnicodeEncodeError)
     async def no_text(request: Any, error: UnicodeEncodeError) -> Any:
         """JSON can name halves of surrogate pairs, which no text has."""
-        return problem(422, "invalid_request", "a text has characters that there are not")
+        return problem(422, "invalid_request", "a text has invalid characters")
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Any, error: RequestValidationError) -> Any:

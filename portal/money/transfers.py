@@ -95,7 +95,7 @@ class Transfers:
         try:
             await asyncio.wait_for(asyncio.shield(self._finish(row)), DONE_S)
         except TimeoutError:
-            log.warning("transfer %d is still under way", row["id"])
+            log.warning("transfer %d is still in progress", row["id"])
         row = await self.one(user_id, row["id"])
         if row["state"] == REFUSED:
             raise TransferError("refused", row["detail"] or "the venue refused it")
@@ -257,5 +257,5 @@ def _same(row: Row, wanted: Wanted) -> Row:
     """Raises :class:`TransferError` if the name was given to another transfer."""
     asked = wanted.source.user_id, wanted.target.user_id, wanted.asset, wanted.amount
     if asked != (row["source_id"], row["target_id"], row["asset"], row["amount"]):
-        raise TransferError("idempotency_key_reused", "this name was given to another transfer")
+        raise TransferError("idempotency_key_reused", "this name belongs to another transfer")
     return row

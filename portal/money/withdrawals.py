@@ -159,7 +159,7 @@ class Withdrawals:
         if asked.tag and network.chain:
             raise WithdrawalError("invalid_address", "addresses of this network have no tag")
         if not network.address.fullmatch(asked.address):
-            raise WithdrawalError("invalid_address", "the address is none of this network")
+            raise WithdrawalError("invalid_address", "the address does not exist on this network")
         if asked.amount < network.min_withdrawal:
             least = self.text(asked.asset, network.min_withdrawal)
             raise WithdrawalError("too_small", f"a withdrawal is {least} {asked.asset} or more")
@@ -518,7 +518,7 @@ def _same(row: Row, asked: Asked, network: Network) -> Row:
     """Raises :class:`WithdrawalError` if the name was given to another withdrawal."""
     same = {"asset": asked.asset, "given": asked.address, "tag": asked.tag, "amount": asked.amount}
     if row["network"] != network.name or any(row[name] != one for name, one in same.items()):
-        text = "this name was given to another withdrawal"
+        text = "this name belongs to another withdrawal"
         raise WithdrawalError("idempotency_key_reused", text)
     return row
 

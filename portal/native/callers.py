@@ -69,7 +69,7 @@ class Asking:
     def require_own(self) -> None:
         """The user, and not an operator, whose account is not frozen."""
         if self.is_support:
-            raise Forbidden("a support view changes nothing")
+            raise Forbidden("a support view is read-only")
         if self.is_frozen:
             raise Frozen("the operator has frozen this account")
 
@@ -77,7 +77,7 @@ class Asking:
         """Money of all accounts of a user is moved in the name of the main one."""
         self.require_trade()
         if not self.is_main:
-            raise Forbidden("the main account moves money between accounts")
+            raise Forbidden("only the main account moves money between accounts")
 
     def require_withdraw(self) -> None:
         """Raises :class:`Forbidden` if the caller may not withdraw, :class:`Frozen` if the account
@@ -147,7 +147,7 @@ class Callers:
             self.see()
         assert isinstance(found, Asking)
         if found.is_support and request.method != "GET":
-            raise Forbidden("a support view changes nothing")
+            raise Forbidden("a support view is read-only")
         return found
 
     async def _of_request(self, request: Any) -> Asking:

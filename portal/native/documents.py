@@ -52,7 +52,8 @@ SCHEMES = {
         "in": "header",
         "name": "X-Signature",
         "description": (
-            "Of timestamp, method, path with query, Idempotency-Key (nothing if there is none) "
+            "Signature over timestamp, method, path with query, Idempotency-Key (empty if there "
+            "is none) "
             "and body, with a line feed after each of the first four: HMAC-SHA256 in hexadecimal, "
             "or Ed25519 in base64."
         ),
@@ -79,14 +80,14 @@ STRANGERS = (
 """Paths that need no login."""
 TAGS = [
     {"name": "account", "description": "Registration, logins, sessions, factors and API keys."},
-    {"name": "markets", "description": "What is public; no login."},
+    {"name": "markets", "description": "Public data; no login."},
     {"name": "orders", "description": "Orders and fills of the account."},
     {"name": "money", "description": "Balances, deposits and withdrawals of the account."},
-    {"name": "history", "description": "What the account has done on all days."},
+    {"name": "history", "description": "The account's history, on all days."},
     {"name": "portfolio", "description": "Value, profit and statements, as the ledger has them."},
-    {"name": "notifications", "description": "What is news, and where it goes."},
+    {"name": "notifications", "description": "Notifications, and where they are sent."},
     {"name": "quotes", "description": "Requests for quotes, of clients and of makers."},
-    {"name": "operators", "description": "What an operator does with users."},
+    {"name": "operators", "description": "An operator's actions on users."},
 ]
 
 
@@ -130,7 +131,9 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     operation["responses"]["4XX"] = PROBLEM
     operation["responses"]["5XX"] = PROBLEM
     if method == "get":
-        operation["responses"]["304"] = {"description": "As If-None-Match says: not changed."}
+        operation["responses"]["304"] = {
+            "description": "Not modified since the version in If-None-Match."
+        }
     operation.setdefault("description", operation["summary"] + ".")
 
 
@@ -159,7 +162,8 @@ REQUESTS: dict[str, dict[str, Any]] = {
             "signature": {
                 "type": "string",
                 "description": (
-                    "Of the timestamp, GET, /v1/stream and nothing, each with a line feed after it."
+                    "Signature over the timestamp, GET, /v1/stream and an empty text, each with "
+                    "a line feed after it."
                 ),
             },
         },
@@ -169,7 +173,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
         "properties": {
             "op": {"enum": ["subscribe", "unsubscribe"]},
             "channel": {"enum": [*PUBLIC, *OWN]},
-            "symbol": {"type": "string", "description": "Of a public channel."},
+            "symbol": {"type": "string", "description": "For public channels."},
             "after": {
                 "type": "integer",
                 "minimum": 0,
@@ -208,7 +212,7 @@ def _data_of(channel: str) -> dict[str, Any]:
         states = {"type": "object", "additionalProperties": {"type": "string"}}
         return {
             "type": "object",
-            "description": "The whole book, each time that it has changed.",
+            "description": "The whole book, each time it changes.",
             "required": ["bids", "asks", "venues"],
             "properties": {"bids": MADE, "asks": MADE, "venues": states},
         }
@@ -231,7 +235,7 @@ def _event(channel: str) -> dict[str, Any]:
         "seq": SEQ,
         "prev": {
             "type": "integer",
-            "description": "Of an update: the number before it in this channel.",
+            "description": "In an update: the preceding number in this channel.",
         },
         "data": _data_of(channel),
     }
@@ -249,11 +253,11 @@ def _answer() -> dict[str, Any]:
         "required": ["type", "id", "seq"],
         "properties": {
             "type": {"enum": kinds},
-            "id": {"type": ["string", "integer", "null"], "description": "Of the request."},
+            "id": {"type": ["string", "integer", "null"], "description": "The id of the request."},
             "seq": SEQ,
             "channel": {"type": "string"},
             "symbol": {"type": "string"},
-            "code": {"enum": EVERY_CODE, "description": "Of an error."},
+            "code": {"enum": EVERY_CODE, "description": "The code of an error."},
             "detail": {"type": "string"},
         },
     }
@@ -261,7 +265,7 @@ def _answer() -> dict[str, Any]:
 
 def _messages() -> tuple[dict[str, Any], list[str]]:
     """Every message, and the names of those that a client sends."""
-    identity = {"id": {"type": ["string", "integer"], "description": "Comes back in the answer."}}
+    identity = {"id": {"type": ["string", "integer"], "description": "Returned in the answer."}}
     messages: dict[str, Any] = {}
     for name, schema in REQUESTS.items():
         properties = schema["properties"] | identity
@@ -299,7 +303,7 @@ def asyncapi() -> dict[str, Any]:
             ),
             "license": {"name": "Apache-2.0"},
             "contact": CONTACT,
-            "tags": [{"name": "stream", "description": "What a venue does, as it happens."}],
+            "tags": [{"name": "stream", "description": "The events of a venue, as they happen."}],
         },
         "servers": {
             "portal": {
@@ -320,7 +324,7 @@ def asyncapi() -> dict[str, Any]:
             "ask": {
                 "action": "send",
                 "title": "Ask",
-                "summary": "What a client sends.",
+                "summary": "Messages from the client.",
                 "description": "Subscriptions, their ends, logins and pings.",
                 "channel": {"$ref": "#/channels/stream"},
                 "messages": [{"$ref": at + name} for name in asked],
@@ -328,8 +332,8 @@ def asyncapi() -> dict[str, Any]:
             "follow": {
                 "action": "receive",
                 "title": "Follow",
-                "summary": "What the portal sends.",
-                "description": "Answers, a snapshot of each subscription, and what changes.",
+                "summary": "Messages from the portal.",
+                "description": "Answers, a snapshot of each subscription, and its changes.",
                 "channel": {"$ref": "#/channels/stream"},
                 "messages": [{"$ref": at + name} for name in sent],
             },

@@ -93,9 +93,9 @@ class Once:
         if not await self.database.rows(CLAIM, forget=now - KEPT, **values):
             known = await self.database.row(KNOWN, **values)
             if known is None or bytes(known["digest"]) != digest:
-                raise KeyReused("this key was given to another request")
+                raise KeyReused("this key belongs to another request")
             if known["status"] is None:
-                raise InProgress("this request is under way, or its outcome is unknown")
+                raise InProgress("this request is in progress, or its outcome is unknown")
             owner = f"answer {asking.user_id} {key}"
             body = self.secret.open(bytes(known["body"]), owner)
             return Response(

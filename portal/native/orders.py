@@ -93,7 +93,7 @@ class NativeOrders:
         if body.self_trade and body.self_trade not in SELF_TRADE:
             raise InvalidRequest(f"self_trade: one of {', '.join(SELF_TRADE)}")
         if (body.trailing_bps != 0) != body.type.startswith("trailing"):
-            raise InvalidRequest("trailing_bps: a trailing stop has one, and no other order")
+            raise InvalidRequest("trailing_bps: for trailing stops, and only for them")
         if kind in ("LIMIT", "STOP_LOSS_LIMIT"):
             tif = tif or "GTC"
         given = {
@@ -135,7 +135,7 @@ class NativeOrders:
 
     def _known(self, order: Order, market: Market, wanted: NewOrder) -> Order:
         if not _is_same(order, market, wanted):
-            raise KeyReused("this key was given to another order")
+            raise KeyReused("this key belongs to another order")
         if order.state == REJECTED:
             raise rejection(order)
         return order

@@ -256,7 +256,7 @@ def lots_of(market: Market, text: str) -> int:
     except AmountError as error:
         raise InvalidRequest(f"quantity: {error}") from None
     if not market.takes_lots(lots):
-        raise InvalidRequest("quantity: no order of the instrument may have it")
+        raise InvalidRequest("quantity: not valid for this instrument")
     return lots
 
 
@@ -267,7 +267,7 @@ def price_of(market: Market, text: str) -> int:
     except AmountError as error:
         raise InvalidRequest(f"price: {error}") from None
     if not market.takes_ticks(ticks):
-        raise InvalidRequest("price: no order of the instrument may have it")
+        raise InvalidRequest("price: not valid for this instrument")
     return ticks
 
 

@@ -22,7 +22,7 @@ KEY_SHOWN = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": True,
-    "description": "The request's name: the same again has the same outcome, once.",
+    "description": "The request's name; a repeated request with this name takes effect once.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9.:/_-]{1,36}$"},
 }
 WITH_KEY: dict[str, Any] = {"parameters": [KEY_SHOWN]}

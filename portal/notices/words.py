@@ -32,10 +32,10 @@ AUDITED = {
     "provider linked": "Another way to log in was added",
     "API key created": "An API key was created",
     "API key revoked": "An API key was revoked",
-    "withdrawal asked for": "A withdrawal was asked for",
+    "withdrawal asked for": "A withdrawal was requested",
     "withdrawal confirmed": "A withdrawal was confirmed",
     "withdrawal cancelled": "A withdrawal was cancelled",
-    "withdrawal address asked for": "An address for withdrawals was asked for",
+    "withdrawal address asked for": "An address for withdrawals was requested",
     "withdrawal address added": "An address for withdrawals was added",
     "withdrawal address removed": "An address for withdrawals was removed",
     "frozen": "Your account was frozen",
@@ -47,16 +47,16 @@ BACK = "The amount is in your balance again."
 MOVES = {
     "see": ("A deposit was seen", "It is not in your balance yet."),
     "credit": ("A deposit was credited", "It is in your balance."),
-    "reverse": ("A deposit was reversed", "It is not in your balance any more."),
+    "reverse": ("A deposit was reversed", "It is no longer in your balance."),
     "request": ("A withdrawal was reserved", "It is not paid yet."),
     "approve": ("A withdrawal was approved", "It is paid next."),
-    "send": ("A withdrawal was sent", "It cannot be cancelled any more."),
+    "send": ("A withdrawal was sent", "It can no longer be cancelled."),
     "finish": ("A withdrawal has arrived", "It is complete."),
     "cancel": ("A withdrawal was cancelled", BACK),
     "fail": ("A withdrawal has failed", BACK),
 }
 """Title and text of each step."""
-LEFT = ("A withdrawal has left", "It is not in your balance any more.")
+LEFT = ("A withdrawal has left", "It is no longer in your balance.")
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,10 @@ def of_withdrawal(row: dict[str, Any], decimals: int, what: str) -> Notice:
     shown = f"{shortened(row['amount'], decimals)} {row['asset']}"
     title, body = {
         "refused": (f"A withdrawal was refused: {shown}", row["detail"]),
-        "people": (f"A withdrawal waits for people: {shown}", "Two people look at it first."),
+        "people": (
+            f"A withdrawal is waiting for approval: {shown}",
+            "Two people must approve it first.",
+        ),
         "txid": (f"A withdrawal is on its way: {shown}", f"Transaction {row['txid']}."),
     }[what]
     data = {

@@ -46,7 +46,7 @@ class Desk:
                 answer = await asyncio.wait_for(self._ask(question), PATIENCE_S)
             except (OSError, ValueError, TimeoutError) as error:
                 await self._stop()
-                text = f"the books cannot be asked now: {error or 'no answer'}"
+                text = f"the books do not answer now: {error or 'no answer'}"
                 raise BooksError(NOT_READY, text) from None
         if "code" in answer:
             raise BooksError(answer["code"], answer["detail"])

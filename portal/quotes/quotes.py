@@ -185,7 +185,7 @@ class Quotes:
             if (request and request.outcome is not None) or not self.mirror.is_open:
                 return
             if loop.time() >= end_s:
-                log.warning("the trade of request for quotes %d is still under way", number)
+                log.warning("the trade of request for quotes %d is still in progress", number)
                 return
             await asyncio.sleep(AGAIN_S)
             await self.look()

@@ -46,10 +46,10 @@ CODES = {
     "unsupported": (-4007, ""),
     "sanctioned": (-4007, ""),
     "not_whitelisted": (-4007, "The address is not in the list of your account."),
-    "address_locked": (-4007, "The address was added too short a time ago."),
+    "address_locked": (-4007, "The address was added too recently."),
     "below_dust": (-4022, ""),
     "insufficient_balance": (-4026, "User has insufficient balance"),
-    "idempotency_key_reused": (-4014, "This withdrawOrderId was given to another withdrawal."),
+    "idempotency_key_reused": (-4014, "This withdrawOrderId belongs to another withdrawal."),
 }
 
 

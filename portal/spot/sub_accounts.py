@@ -30,7 +30,7 @@ MOST = 500
 CODES = {
     "insufficient_balance": (-12024, "Insufficient balance."),
     "same_account": (-12017, "A transfer is between two accounts."),
-    "idempotency_key_reused": (-12022, "This clientTranId was given to another transfer."),
+    "idempotency_key_reused": (-12022, "This clientTranId belongs to another transfer."),
 }
 T = TypeVar("T")
 
@@ -184,7 +184,7 @@ class SubAccountsApi:
 
     def _require_main(self, key: ApiKey) -> None:
         if key.is_sub:
-            raise ApiError(errors.REJECTED_KEY, "The main account alone may ask for this.")
+            raise ApiError(errors.REJECTED_KEY, "Only the main account may request this.")
 
     async def _funding(self, user_id: int, address: str) -> Account:
         """The funding wallet; the venue adds its participant before this returns."""

@@ -18,7 +18,7 @@ def units_of(text: str, decimals: int) -> int:
     """``1.5`` with 2 decimals is 150; exact.  Raises :class:`AmountError`."""
     found = DECIMAL.fullmatch(text)
     if found is None or not text.isascii():
-        raise AmountError("no decimal number")
+        raise AmountError("not a decimal number")
     whole, fraction = found[1], (found[2] or "").rstrip("0")
     if len(fraction) > decimals:
         raise AmountError(f"more than {decimals} decimals")
@@ -96,7 +96,7 @@ class Market:
         """Raises :class:`AmountError` if it is not a whole number of lots."""
         lots, rest = divmod(units_of(text, self.base_decimals), self.lot_units)
         if rest:
-            raise AmountError("no whole number of lots")
+            raise AmountError("not a whole number of lots")
         return lots
 
     def takes_lots(self, lots: int) -> bool:
