@@ -116,15 +116,14 @@ def _source(document: dict[str, Any]) -> str:
     return f"\nMeasured{date} with `{document['command']}`. {machine}.{disturbed}{age}\n"
 
 
-MAX_IN_A_SENTENCE = 5
+MAX_IN_SENTENCES = 5
 
 
 def _figures(rows: Sequence[tuple[str, str]]) -> str:
-    """What was counted, and the figures: in a sentence if there are few."""
-    if len(rows) > MAX_IN_A_SENTENCE:
+    """What was counted, and the figures: a sentence each if there are few."""
+    if len(rows) > MAX_IN_SENTENCES:
         return table("| what | figure |", rows) + "\n"
-    text = "; ".join(f"{what}: **{figure}**" for what, figure in rows)
-    return f"{text[0].upper()}{text[1:]}.\n"
+    return " ".join(f"{what[0].upper()}{what[1:]}: **{figure}**." for what, figure in rows) + "\n"
 
 
 GOAL_UNITS = {
@@ -200,12 +199,12 @@ def stall_table(document: dict[str, Any]) -> str:
     rows = [
         ("p50", duration, "p50_ns"),
         ("p99.9, median of the windows", duration, "p999_ns"),
-        (f"commands a second that took {low} to {high}", "{:,.0f}".format, "band_per_s"),
-        ("`--explain`: the matcher's long steps, of commands of 10 to 100 µs", "{:.0%}".format,
+        (f"commands a second of {low} to {high}", "{:,.0f}".format, "band_per_s"),
+        ("share of the matcher's long steps by `--explain`", "{:.0%}".format,
          "share_of_decade"),
     ]  # fmt: skip
     shown = [
-        (f"{what}, with the stall and without", f"{say(with_it[key])}, {say(without[key])}")
+        (f"{what} (with the stall, without)", f"{say(with_it[key])}, {say(without[key])}")
         for what, say, key in rows
     ]
     return _figures(shown) + _source(document).lstrip()
@@ -317,7 +316,7 @@ wire_table = partial(_goal_table, goals.WIRE_ROWS)
 
 
 def tick_table(document: dict[str, Any]) -> str:
-    """A row for each way, durability and pace; then one for each span, with a column for a way."""
+    """A row for each way and durability; then one for each span, with a column for a way."""
     results = {row["name"]: row for row in document["figures"]["results"]}
 
     def cell(row: goals.GoalRow) -> str:
@@ -330,16 +329,21 @@ def tick_table(document: dict[str, Any]) -> str:
         low, high = (quantity(edge, result["unit"]) for edge in result["spread"])
         return f"**{quantity(result['median'], result['unit'])}** ({low} – {high})"
 
+    groups = list(zip(*[iter(goals.TICK_ROWS)] * 3, strict=True))
     rows = [
-        (group[0][2].removesuffix(", p50"), *(cell(row) for row in group))
-        for group in zip(*[iter(goals.TICK_ROWS)] * 3, strict=True)
+        (even[0][2].removesuffix(", 100,000/s, p50"), *map(cell, even), *map(cell, bursts))
+        for even, bursts in zip(groups[::2], groups[1::2], strict=True)
     ]
     spans: dict[str, list[str]] = {}
     for row in goals.TICK_SPAN_ROWS:
         spans.setdefault(row[2].partition(": ")[2], []).append(cell(row))
     ways = dict.fromkeys(row[2].partition(": ")[0] for row in goals.TICK_SPAN_ROWS)
     return (
-        table("| way | p50 (quartiles) | p50 / a bare echo's | p99 (quartiles) |", rows)
+        table(
+            "| way | p50 at 100,000/s | / a bare echo's | p99 | p50 of bursts of 1 M/s "
+            "| / a bare echo's | p99 |",
+            rows,
+        )
         + "\n"
         + table(
             f"| span, p50, memory, 100,000/s | {' | '.join(ways)} |",
@@ -415,8 +419,8 @@ FACTS = {
         ("kills", "SIGKILLs of the whole pipeline, each resumed"),
         ("acknowledged_lost", "commands acknowledged and lost"),
         ("different_hashes", "journals whose state or events differ"),
-        ("resume_s_p50", "s from the resume to its first reply, median"),
-        ("resume_s_max", "s, the longest (goal < 30)"),
+        ("resume_s_p50", "seconds from the resume to its first reply, median"),
+        ("resume_s_max", "seconds, the longest (goal < 30)"),
     ),
     "history": (
         ("kills", "kills of projector, database and notifier at work"),

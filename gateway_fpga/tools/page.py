@@ -95,7 +95,9 @@ def simulators(figures: dict[str, Any]) -> str:
         f"`{row['bench']}` {row['tests']['icarus']} + {row['tests']['verilator']}"
         for row in figures["rows"]
     )
-    return f"{total:,} cocotb tests passed on Icarus and Verilator, none failed: {benches}.\n"
+    return (
+        f"{total:,} cocotb tests passed on Icarus and Verilator, none failed. They are {benches}.\n"
+    )
 
 
 def proofs(figures: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from tests.support.processes import OUTCRY
 
 
 @pytest.mark.promise(
-    "An outsider checks offline, or on an EVM chain by a node of its own, that hot and cold "
+    "An outsider checks offline, or on an EVM chain by a separate node, that hot and cold "
     "wallets have what is owed. No changed proof, other contract or other owners pass",
     group="custody",
 )

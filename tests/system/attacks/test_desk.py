@@ -217,9 +217,9 @@ def test_noise_and_what_never_ends_harm_nobody(served: Served) -> None:
 
 
 @pytest.mark.promise(
-    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
-    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
-    "refused in words. None fails or writes a traceback",
+    "Whatever a page, the portal, custody's door, a signer or the operator's desk is sent is "
+    "answered or refused in words, also with a right signature. None fails or writes a "
+    "traceback",
     group="doors",
 )
 def test_a_request_that_fails_is_answered_and_reported_once(tmp_path: Path) -> None:

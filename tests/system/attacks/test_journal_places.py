@@ -54,8 +54,8 @@ def make_until_killed(places: list[Path], dies_at: int) -> bool:
 
 
 @pytest.mark.promise(
-    "A run killed while it made its directories can be begun again; nothing that was "
-    "written is discarded for it",
+    "A wrong path or number is an error in words, and makes no directory. A run killed while "
+    "it made its directories can be begun again; nothing that was written is discarded for it",
     group="files",
 )
 def test_a_journal_whose_making_was_cut_short_can_be_begun_anew(tmp_path: Path) -> None:
@@ -80,8 +80,8 @@ def test_a_journal_whose_making_was_cut_short_can_be_begun_anew(tmp_path: Path) 
 
 
 @pytest.mark.promise(
-    "What was acknowledged survives SIGKILL of the whole pipeline at any moment and a power "
-    "cut with any subset of unsynced sectors, in a run from the network also without "
+    "What was acknowledged survives SIGKILL of the whole pipeline at any moment, and a power "
+    "cut with any subset of unsynced sectors. So it does in a run from the network without "
     "`--journal`",
     group="files",
 )

@@ -58,8 +58,8 @@ def transfer(to: bytes, amount: int) -> bytes:
 
 @pytest.mark.promise(
     "A deposit is credited once, when its amount has the confirmations it needs and the "
-    "second node of the chain has its block, also on a full disk and with a kill at any call."
-    " An undone block reverses it",
+    "second node of the chain has its block. This holds also on a full disk and with a kill "
+    "at any call. An undone block reverses it",
     group="custody",
 )
 def test_deposit_sweep_and_withdrawal(floor: EvmFloor) -> None:
@@ -379,8 +379,8 @@ def everything(floor: EvmFloor) -> None:
 
 @pytest.mark.promise(
     "A deposit is credited once, when its amount has the confirmations it needs and the "
-    "second node of the chain has its block, also on a full disk and with a kill at any call."
-    " An undone block reverses it",
+    "second node of the chain has its block. This holds also on a full disk and with a kill "
+    "at any call. An undone block reverses it",
     group="custody",
 )
 @pytest.mark.parametrize("after", [False, True])

@@ -34,8 +34,8 @@ def follow(bench, core):
 
 @pytest.mark.promise(
     "A deposit is credited once, when its amount has the confirmations it needs and the "
-    "second node of the chain has its block, also on a full disk and with a kill at any call."
-    " An undone block reverses it",
+    "second node of the chain has its block. This holds also on a full disk and with a kill "
+    "at any call. An undone block reverses it",
     group="custody",
 )
 def test_a_deposit_is_credited_reversed_and_credited_again(bench, core):
@@ -167,8 +167,8 @@ def test_a_block_with_five_thousand_deposits_takes_less_than_a_second(bench, rec
 
 @pytest.mark.promise(
     "A deposit is credited once, when its amount has the confirmations it needs and the "
-    "second node of the chain has its block, also on a full disk and with a kill at any call."
-    " An undone block reverses it",
+    "second node of the chain has its block. This holds also on a full disk and with a kill "
+    "at any call. An undone block reverses it",
     group="custody",
 )
 def test_a_node_that_lies_about_a_block_is_found_by_its_referee(tmp_path):

@@ -6,8 +6,8 @@ from tests.support.journal.journal_power_cuts import cut_often
 
 
 @pytest.mark.promise(
-    "What was acknowledged survives SIGKILL of the whole pipeline at any moment and a power "
-    "cut with any subset of unsynced sectors, in a run from the network also without "
+    "What was acknowledged survives SIGKILL of the whole pipeline at any moment, and a power "
+    "cut with any subset of unsynced sectors. So it does in a run from the network without "
     "`--journal`",
     group="files",
 )

@@ -113,8 +113,8 @@ def check_same(result: dict[str, Any], undisturbed: dict[str, Any], journal: Pat
 
 
 @pytest.mark.promise(
-    "What was acknowledged survives SIGKILL of the whole pipeline at any moment and a power "
-    "cut with any subset of unsynced sectors, in a run from the network also without "
+    "What was acknowledged survives SIGKILL of the whole pipeline at any moment, and a power "
+    "cut with any subset of unsynced sectors. So it does in a run from the network without "
     "`--journal`",
     group="files",
 )
@@ -311,9 +311,8 @@ def test_a_checkpoint_of_lost_commands_is_not_taken(
 
 
 @pytest.mark.promise(
-    "Every flipped bit, a block changed together with its checksum, changed event hashes and "
-    "a cut end of the evidence are detected. `verify` calls no journal sound that cannot be "
-    "replayed",
+    "Flipped bits, a block changed with its checksum, changed event hashes and a cut end of "
+    "the evidence are detected. A journal that cannot be replayed is not sound to `verify`",
     group="files",
 )
 def test_a_changed_event_hash_is_found_by_replay(

@@ -73,7 +73,11 @@ def stop_at_start(monkeypatch: pytest.MonkeyPatch, victim: str, ready: bool = Tr
     monkeypatch.setattr(worker, "mark_ready", ready_and_stopped)
 
 
-@pytest.mark.promise("A stopped stage is reported and restarted", group="shared-memory")
+@pytest.mark.promise(
+    "A stopped stage is reported and restarted; one that a fault killed leaves the stack that"
+    " it died with, in the result and in a venue's log",
+    group="shared-memory",
+)
 @pytest.mark.parametrize(
     ("victim", "ready"), [("journal", True), ("matcher", True), ("matcher", False)]
 )
@@ -195,8 +199,8 @@ def test_an_idle_pipeline_is_not_stalled() -> None:
 
 
 @pytest.mark.promise(
-    "A stage that a fault killed leaves the stack that it died with, in the result "
-    "and in a venue's log",
+    "A stopped stage is reported and restarted; one that a fault killed leaves the stack that"
+    " it died with, in the result and in a venue's log",
     group="shared-memory",
 )
 def test_a_stage_that_a_fault_killed_leaves_where_it_was(

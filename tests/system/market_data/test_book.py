@@ -58,7 +58,9 @@ def test_the_book_is_the_matchers_after_every_command(seed):
 
 
 @pytest.mark.promise(
-    "A damaged feed is rejected or read; no offset in it is followed outside of its bytes",
+    "A damaged feed is rejected or read, and no offset in it is followed outside of its "
+    "bytes. The feed in shared memory has every message of the lines once; its readers can "
+    "neither change it nor hold the venue up",
     group="venue",
 )
 @given(st.integers(0, 50), st.data())

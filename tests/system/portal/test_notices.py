@@ -135,7 +135,9 @@ def desk(tmp_path, postgresql):
 
 
 @pytest.mark.promise(
-    "V2.2.3, V2.5.5 (news): the owner hears of new factors, keys, addresses and passwords",
+    "V2.2.3, V2.5.5, V7.1.3, V7.2 (news, log): the owner hears of new factors, keys, "
+    "addresses and passwords. Logins, refusals and changes are recorded with address and "
+    "time, without secrets, and shown to the account's owner",
     group="portal",
 )
 def test_news_reaches_every_channel_with_one_id(desk):

@@ -139,8 +139,10 @@ def test_attempts_in_parallel_count(people):
 
 
 @pytest.mark.promise(
-    "V3.3, V3.5 (accounts): a refresh token is used once, its second use ends the session; logout, "
-    "logout everywhere and a new password end access tokens at once",
+    "V3.3 to V3.5, V4.2.2, V13.2.3 (sessions, cookie, forgery): a refresh token is used once,"
+    " its second use ends the session. A session's cookie is HttpOnly and SameSite=Strict, "
+    "for one path; no request of another site counts. Logouts and a new password end access "
+    "tokens at once",
     group="portal",
 )
 def test_sessions_end_at_once(people):
@@ -339,8 +341,9 @@ def test_no_endpoint_gives_one_user_the_objects_of_another(people):
 
 
 @pytest.mark.promise(
-    "V7.1.3, V7.2 (log): logins, refusals and changes of an account are recorded with "
-    "address and time, without secrets, and shown to its owner",
+    "V2.2.3, V2.5.5, V7.1.3, V7.2 (news, log): the owner hears of new factors, keys, "
+    "addresses and passwords. Logins, refusals and changes are recorded with address and "
+    "time, without secrets, and shown to the account's owner",
     group="portal",
 )
 def test_what_is_done_with_an_account_is_recorded(people):
@@ -565,9 +568,9 @@ TIMES = (
 
 
 @pytest.mark.promise(
-    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
-    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
-    "refused in words. None fails or writes a traceback",
+    "Whatever a page, the portal, custody's door, a signer or the operator's desk is sent is "
+    "answered or refused in words, also with a right signature. None fails or writes a "
+    "traceback",
     group="doors",
 )
 @pytest.mark.promise(

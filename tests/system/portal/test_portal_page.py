@@ -258,9 +258,10 @@ def test_a_login_by_the_provider_that_this_tab_did_not_begin_is_not_finished(bro
 
 
 @pytest.mark.promise(
-    "V3.4, V4.2.2, V13.2.3 (cookie, forgery): a session's cookie is HttpOnly and "
-    "SameSite=Strict, for one path; no request of another site counts, and no token lies "
-    "where scripts find it",
+    "V3.3 to V3.5, V4.2.2, V13.2.3 (sessions, cookie, forgery): a refresh token is used once,"
+    " its second use ends the session. A session's cookie is HttpOnly and SameSite=Strict, "
+    "for one path; no request of another site counts. Logouts and a new password end access "
+    "tokens at once",
     group="portal",
 )
 def test_the_cookie_of_a_session_is_for_its_own_page_alone(browser, venue):

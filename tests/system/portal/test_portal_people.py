@@ -45,8 +45,9 @@ async def logged_in(client, device, **change):
 
 
 @pytest.mark.promise(
-    "V2.7, V2.9 (accounts): a passkey logs its owner in where the device has verified the owner; "
-    "an answer counts once, for this domain alone",
+    "V2.7, V2.9, V6.2.1 (passkeys, keys): a passkey logs its owner in where the device has "
+    "verified the owner; an answer counts once, for this domain alone. A public key is one, "
+    "or refused in words",
     group="portal",
 )
 def test_a_passkey_logs_in_once_for_each_challenge(people):

@@ -30,7 +30,8 @@ async def new_address(people, client, mail=NEW):
 
 @pytest.mark.promise(
     "What a login or a change of an account rests on counts once, and only while it is valid,"
-    " also at the same moment: codes, refresh tokens, passkeys, the mail address, the session",
+    " also at the same moment. So it is with codes, refresh tokens, passkeys, the mail "
+    "address and the session",
     group="portal",
 )
 def test_a_code_of_the_old_address_resets_nothing_after_a_change(people):
@@ -83,7 +84,8 @@ def test_a_reset_that_a_change_of_address_overtakes_is_none(people, what):
 
 @pytest.mark.promise(
     "What a login or a change of an account rests on counts once, and only while it is valid,"
-    " also at the same moment: codes, refresh tokens, passkeys, the mail address, the session",
+    " also at the same moment. So it is with codes, refresh tokens, passkeys, the mail "
+    "address and the session",
     group="portal",
 )
 def test_a_passkey_that_is_removed_during_its_login_logs_nobody_in(people):
@@ -138,7 +140,8 @@ def test_a_copied_passkey_and_the_real_one_do_not_both_log_in_at_once(people):
 
 @pytest.mark.promise(
     "What a login or a change of an account rests on counts once, and only while it is valid,"
-    " also at the same moment: codes, refresh tokens, passkeys, the mail address, the session",
+    " also at the same moment. So it is with codes, refresh tokens, passkeys, the mail "
+    "address and the session",
     group="portal",
 )
 @pytest.mark.parametrize("what", ["mail", "passkey", "authenticator", "provider"])
@@ -208,7 +211,8 @@ async def at_once(people, path, **body):
 
 @pytest.mark.promise(
     "What a login or a change of an account rests on counts once, and only while it is valid,"
-    " also at the same moment: codes, refresh tokens, passkeys, the mail address, the session",
+    " also at the same moment. So it is with codes, refresh tokens, passkeys, the mail "
+    "address and the session",
     group="portal",
 )
 def test_what_counts_once_counts_once_at_the_same_moment(people):

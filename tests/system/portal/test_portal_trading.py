@@ -153,9 +153,9 @@ def test_what_cannot_be_is_refused_by_its_code(portal_venue, maker):
 
 
 @pytest.mark.promise(
-    "A request of a key needs its signature, over exactly what was sent (HMAC-SHA256, "
-    "Ed25519; of the native API method, path with query, Idempotency-Key and body), within "
-    "its time, and counts once. A revoked key ends at once",
+    "A request of a key needs its signature, over exactly what was sent, within its time, and"
+    " counts once (HMAC-SHA256, Ed25519). One of the native API covers method, path with "
+    "query, Idempotency-Key and body. A revoked key ends at once",
     group="portal",
 )
 def test_only_the_holder_of_a_key_asks_and_only_once(portal_venue, maker):

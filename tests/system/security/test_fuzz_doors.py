@@ -38,9 +38,9 @@ def test_no_input_of_a_door_raises(protocol: Protocol, capfd: pytest.CaptureFixt
 
 
 @pytest.mark.promise(
-    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
-    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
-    "refused in words. None fails or writes a traceback",
+    "Whatever a page, the portal, custody's door, a signer or the operator's desk is sent is "
+    "answered or refused in words, also with a right signature. None fails or writes a "
+    "traceback",
     group="doors",
 )
 def test_no_request_of_a_stranger_makes_a_page_fail(tmp_path) -> None:
@@ -98,9 +98,9 @@ def test_no_bytes_over_tls_raise(tmp_path, capfd: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.promise(
-    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
-    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
-    "refused in words. None fails or writes a traceback",
+    "Whatever a page, the portal, custody's door, a signer or the operator's desk is sent is "
+    "answered or refused in words, also with a right signature. None fails or writes a "
+    "traceback",
     group="doors",
 )
 def test_nothing_that_the_portal_is_sent_makes_it_fail(tmp_path_factory) -> None:
@@ -123,9 +123,9 @@ def test_nothing_that_the_portal_is_sent_makes_it_fail(tmp_path_factory) -> None
 
 
 @pytest.mark.promise(
-    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
-    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
-    "refused in words. None fails or writes a traceback",
+    "Whatever a page, the portal, custody's door, a signer or the operator's desk is sent is "
+    "answered or refused in words, also with a right signature. None fails or writes a "
+    "traceback",
     group="doors",
 )
 def test_whatever_the_desk_is_asked_is_worked_out_or_refused(tmp_path) -> None:

@@ -67,8 +67,9 @@ def hostile():
 
 
 @pytest.mark.promise(
-    "Whatever a request about money names (amounts beyond 64 bits, look-alikes of an asset, "
-    "another participant's reference), it moves nothing that it may not, and is answered in words",
+    "Whatever a request about money names, it moves nothing that it may not, and is answered "
+    "in words. No wallet is below zero without a recorded shortfall, whatever comes in and "
+    "goes out",
     group="venue",
 )
 def test_no_hostile_request_moves_money(floor):

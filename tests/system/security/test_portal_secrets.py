@@ -36,9 +36,9 @@ def look(secrets, data, where):
 
 
 @pytest.mark.promise(
-    "No secret of the portal or a venue (passwords, tokens, keys, codes, seeds) is in a "
-    "database, a dump, a log line, a page, an answer, an error or a process's arguments, also"
-    " where a user typed it as a name. Only three files of a venue have its secrets",
+    "No secret of the portal or a venue is in a database, a dump, a log, a page, an answer, "
+    "an error or a process's arguments. This holds also where a user typed it as a name. Only"
+    " three files of a venue have its secrets",
     group="secrets",
 )
 def test_no_secret_of_the_portal_is_in_what_it_writes_or_shows(tmp_path):

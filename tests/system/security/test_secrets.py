@@ -79,9 +79,9 @@ def processes_of(pids):
 
 
 @pytest.mark.promise(
-    "No secret of the portal or a venue (passwords, tokens, keys, codes, seeds) is in a "
-    "database, a dump, a log line, a page, an answer, an error or a process's arguments, also"
-    " where a user typed it as a name. Only three files of a venue have its secrets",
+    "No secret of the portal or a venue is in a database, a dump, a log, a page, an answer, "
+    "an error or a process's arguments. This holds also where a user typed it as a name. Only"
+    " three files of a venue have its secrets",
     group="secrets",
 )
 def test_no_secret_is_in_anything_that_a_busy_venue_writes_or_shows(tmp_path):
@@ -169,9 +169,9 @@ def test_no_secret_is_in_anything_that_a_busy_venue_writes_or_shows(tmp_path):
 
 
 @pytest.mark.promise(
-    "No secret of the portal or a venue (passwords, tokens, keys, codes, seeds) is in a "
-    "database, a dump, a log line, a page, an answer, an error or a process's arguments, also"
-    " where a user typed it as a name. Only three files of a venue have its secrets",
+    "No secret of the portal or a venue is in a database, a dump, a log, a page, an answer, "
+    "an error or a process's arguments. This holds also where a user typed it as a name. Only"
+    " three files of a venue have its secrets",
     group="secrets",
 )
 def test_no_mistake_in_a_secret_is_told_with_the_secret(tmp_path):

@@ -75,8 +75,9 @@ class Collected:
 
 
 @pytest.mark.promise(
-    "The feed in shared memory has every message of the lines once, with its number; its readers "
-    "can neither change it nor hold the venue up",
+    "A damaged feed is rejected or read, and no offset in it is followed outside of its "
+    "bytes. The feed in shared memory has every message of the lines once; its readers can "
+    "neither change it nor hold the venue up",
     group="venue",
 )
 def test_it_is_what_the_store_has_also_after_the_feeds_process_was_killed(tmp_path):

@@ -25,7 +25,11 @@ class FullDisk(Disk):
         return super().open(path, flags)
 
 
-@pytest.mark.promise("A disk that is filling up is reported in time", group="files")
+@pytest.mark.promise(
+    "A disk that is filling up is reported in time. A failed write or sync stops "
+    "acknowledgements and is never retried into success",
+    group="files",
+)
 @pytest.mark.parametrize("room_is_made", [True, False])
 def test_what_cannot_be_prewritten_is_told_while_there_is_time(tmp_path, orders, room_is_made):
     """The segment is half full: the warning names the next one and why it cannot be made; if room
@@ -55,7 +59,11 @@ def test_what_cannot_be_prewritten_is_told_while_there_is_time(tmp_path, orders,
     assert verify(tmp_path).last_seq == (5 if room_is_made else 4) * BLOCK
 
 
-@pytest.mark.promise("A disk that is filling up is reported in time", group="files")
+@pytest.mark.promise(
+    "A disk that is filling up is reported in time. A failed write or sync stops "
+    "acknowledgements and is never retried into success",
+    group="files",
+)
 def test_when_the_disk_will_be_full_is_said_an_hour_ten_minutes_and_a_minute_before() -> None:
     """Once each, by the rate of the last ten seconds; again after room was made and filled."""
     mib = 1 << 20

@@ -81,8 +81,8 @@ def test_durable_in_memory_is_refused_unless_it_is_asked_for_by_name(
 
 
 @pytest.mark.promise(
-    "A run killed while it made its directories can be begun again; nothing that was "
-    "written is discarded for it",
+    "A wrong path or number is an error in words, and makes no directory. A run killed while "
+    "it made its directories can be begun again; nothing that was written is discarded for it",
     group="files",
 )
 def test_what_was_written_to_is_never_discarded(tmp_path: Path, orders: Any) -> None:
@@ -119,7 +119,8 @@ def test_a_run_begins_where_the_making_of_its_copies_was_killed(tmp_path: Path) 
 
 
 @pytest.mark.promise(
-    "A wrong path or number is an error in words, and makes no directory",
+    "A wrong path or number is an error in words, and makes no directory. A run killed while "
+    "it made its directories can be begun again; nothing that was written is discarded for it",
     group="files",
 )
 @pytest.mark.parametrize(

@@ -63,9 +63,8 @@ def test_the_cost_of_a_repair_grows_with_the_journal_and_not_faster(tmp_path, or
 
 
 @pytest.mark.promise(
-    "Every flipped bit, a block changed together with its checksum, changed event hashes and "
-    "a cut end of the evidence are detected. `verify` calls no journal sound that cannot be "
-    "replayed",
+    "Flipped bits, a block changed with its checksum, changed event hashes and a cut end of "
+    "the evidence are detected. A journal that cannot be replayed is not sound to `verify`",
     group="files",
 )
 def test_a_journal_that_cannot_be_replayed_is_not_sound(tmp_path, orders):

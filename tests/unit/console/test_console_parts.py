@@ -248,9 +248,9 @@ def test_the_addresses_of_a_customers_network_wait_as_one(accounts):
 
 
 @pytest.mark.promise(
-    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
-    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
-    "refused in words. None fails or writes a traceback",
+    "Whatever a page, the portal, custody's door, a signer or the operator's desk is sent is "
+    "answered or refused in words, also with a right signature. None fails or writes a "
+    "traceback",
     group="doors",
 )
 def test_what_strangers_make_the_server_say_is_a_line_a_minute():

@@ -201,9 +201,9 @@ def test_a_store_of_the_last_layout_is_brought_up(tmp_path):
 
 
 @pytest.mark.promise(
-    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
-    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
-    "refused in words. None fails or writes a traceback",
+    "Whatever a page, the portal, custody's door, a signer or the operator's desk is sent is "
+    "answered or refused in words, also with a right signature. None fails or writes a "
+    "traceback",
     group="doors",
 )
 @pytest.mark.parametrize("fuzz", [fuzz_door, fuzz_signer])

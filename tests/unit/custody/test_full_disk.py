@@ -25,8 +25,8 @@ def write_much(store):
 
 @pytest.mark.promise(
     "A deposit is credited once, when its amount has the confirmations it needs and the "
-    "second node of the chain has its block, also on a full disk and with a kill at any call."
-    " An undone block reverses it",
+    "second node of the chain has its block. This holds also on a full disk and with a kill "
+    "at any call. An undone block reverses it",
     group="custody",
 )
 @pytest.mark.parametrize("spare", range(4))

@@ -41,7 +41,8 @@ def test_each_line_of_the_lock_is_a_version_and_its_hashes() -> None:
 
 
 @pytest.mark.promise(
-    "The lock names no package index and covers what pyproject.toml asks for",
+    "`make run` installs only the versions and hashes of `requirements.lock`, which names no "
+    "package index and covers what pyproject.toml asks for",
     group="supply",
 )
 def test_the_lock_holds_every_dependency() -> None:
@@ -65,7 +66,8 @@ def test_what_the_dependencies_need_is_locked_too() -> None:
 
 
 @pytest.mark.promise(
-    "The lock names no package index and covers what pyproject.toml asks for",
+    "`make run` installs only the versions and hashes of `requirements.lock`, which names no "
+    "package index and covers what pyproject.toml asks for",
     group="supply",
 )
 def test_the_lock_names_no_index() -> None:

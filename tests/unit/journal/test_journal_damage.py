@@ -207,9 +207,8 @@ def test_a_right_checksum_does_not_excuse_a_wrong_place(running, orders):
 
 
 @pytest.mark.promise(
-    "Every flipped bit, a block changed together with its checksum, changed event hashes and "
-    "a cut end of the evidence are detected. `verify` calls no journal sound that cannot be "
-    "replayed",
+    "Flipped bits, a block changed with its checksum, changed event hashes and a cut end of "
+    "the evidence are detected. A journal that cannot be replayed is not sound to `verify`",
     group="files",
 )
 def test_a_changed_block_with_a_right_checksum_breaks_the_chain(running, orders):

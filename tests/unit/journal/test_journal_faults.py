@@ -41,7 +41,8 @@ def life(directory: Path, orders: Any, disk: Disk, durable_seqs: list[int]) -> N
 
 
 @pytest.mark.promise(
-    "A failed write or sync stops acknowledgements and is never retried into success",
+    "A disk that is filling up is reported in time. A failed write or sync stops "
+    "acknowledgements and is never retried into success",
     group="files",
 )
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EROFS])
@@ -407,9 +408,8 @@ def test_too_few_copies_are_refused(tmp_path, orders, policy, missing, enough):
 
 
 @pytest.mark.promise(
-    "Every flipped bit, a block changed together with its checksum, changed event hashes and "
-    "a cut end of the evidence are detected. `verify` calls no journal sound that cannot be "
-    "replayed",
+    "Flipped bits, a block changed with its checksum, changed event hashes and a cut end of "
+    "the evidence are detected. A journal that cannot be replayed is not sound to `verify`",
     group="files",
 )
 def test_flipped_bits_anywhere_in_64_kib(tmp_path, orders):

@@ -113,7 +113,8 @@ class FailingDisk(Disk):
 
 
 @pytest.mark.promise(
-    "A failed write or sync stops acknowledgements and is never retried into success",
+    "A disk that is filling up is reported in time. A failed write or sync stops "
+    "acknowledgements and is never retried into success",
     group="files",
 )
 def test_a_failed_sync_stops_acknowledging(tmp_path, orders):

@@ -31,9 +31,9 @@ def test_secrets_of_every_kind_are_hidden(tmp_path):
 
 
 @pytest.mark.promise(
-    "No secret of the portal or a venue (passwords, tokens, keys, codes, seeds) is in a "
-    "database, a dump, a log line, a page, an answer, an error or a process's arguments, also"
-    " where a user typed it as a name. Only three files of a venue have its secrets",
+    "No secret of the portal or a venue is in a database, a dump, a log, a page, an answer, "
+    "an error or a process's arguments. This holds also where a user typed it as a name. Only"
+    " three files of a venue have its secrets",
     group="secrets",
 )
 def test_the_password_in_a_url_is_hidden_wherever_it_has_got_to(tmp_path):
@@ -61,9 +61,9 @@ def test_a_venue_file_with_a_mistake_is_named_with_its_line(tmp_path):
 
 
 @pytest.mark.promise(
-    "No secret of the portal or a venue (passwords, tokens, keys, codes, seeds) is in a "
-    "database, a dump, a log line, a page, an answer, an error or a process's arguments, also"
-    " where a user typed it as a name. Only three files of a venue have its secrets",
+    "No secret of the portal or a venue is in a database, a dump, a log, a page, an answer, "
+    "an error or a process's arguments. This holds also where a user typed it as a name. Only"
+    " three files of a venue have its secrets",
     group="secrets",
 )
 def test_the_seed_of_the_speed_bump_is_in_no_command():

@@ -74,8 +74,9 @@ def logged_on_again(venue, name, numbers):
 
 
 @pytest.mark.promise(
-    "A client that does not read, or vanishes with full buffers, is disconnected, and can recover "
-    "its messages",
+    "A client that does not read, or vanishes with full buffers, is disconnected, and can "
+    "recover its messages. A session whose stream for the day is nearly full enters no order "
+    "and loses no fill",
     group="venue",
 )
 def test_a_fix_peer_that_took_nothing_and_vanished_may_log_on_again(venue, calm):
@@ -89,8 +90,9 @@ def test_a_fix_peer_that_took_nothing_and_vanished_may_log_on_again(venue, calm)
 
 
 @pytest.mark.promise(
-    "A client that does not read, or vanishes with full buffers, is disconnected, and can recover "
-    "its messages",
+    "A client that does not read, or vanishes with full buffers, is disconnected, and can "
+    "recover its messages. A session whose stream for the day is nearly full enters no order "
+    "and loses no fill",
     group="venue",
 )
 def test_a_fix_peer_that_takes_nothing_and_stays_is_given_up_like_a_silent_one(venue, calm):
@@ -106,8 +108,9 @@ def test_a_fix_peer_that_takes_nothing_and_stays_is_given_up_like_a_silent_one(v
 
 
 @pytest.mark.promise(
-    "A client that does not read, or vanishes with full buffers, is disconnected, and can recover "
-    "its messages",
+    "A client that does not read, or vanishes with full buffers, is disconnected, and can "
+    "recover its messages. A session whose stream for the day is nearly full enters no order "
+    "and loses no fill",
     group="venue",
 )
 def test_readers_that_do_not_read_are_disconnected_and_recover(venue, calm):
@@ -173,7 +176,9 @@ def test_connections_that_never_log_in_keep_nobody_out(venue, calm):
 
 
 @pytest.mark.promise(
-    "A session whose stream for the day is nearly full enters no order and loses no fill",
+    "A client that does not read, or vanishes with full buffers, is disconnected, and can "
+    "recover its messages. A session whose stream for the day is nearly full enters no order "
+    "and loses no fill",
     group="venue",
 )
 def test_a_session_that_was_told_nearly_all_of_a_day_enters_no_order_and_loses_no_fill():

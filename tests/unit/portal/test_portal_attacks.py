@@ -63,9 +63,9 @@ def checked(signer, owner, payload, signature):
 
 
 @pytest.mark.promise(
-    "A request of a key needs its signature, over exactly what was sent (HMAC-SHA256, "
-    "Ed25519; of the native API method, path with query, Idempotency-Key and body), within "
-    "its time, and counts once. A revoked key ends at once",
+    "A request of a key needs its signature, over exactly what was sent, within its time, and"
+    " counts once (HMAC-SHA256, Ed25519). One of the native API covers method, path with "
+    "query, Idempotency-Key and body. A revoked key ends at once",
     group="portal",
 )
 @pytest.mark.parametrize("kind", [HMAC, ED25519])
@@ -91,9 +91,9 @@ def test_a_request_counts_once_however_its_signature_is_written(kind):
 
 
 @pytest.mark.promise(
-    "A request of a key needs its signature, over exactly what was sent (HMAC-SHA256, "
-    "Ed25519; of the native API method, path with query, Idempotency-Key and body), within "
-    "its time, and counts once. A revoked key ends at once",
+    "A request of a key needs its signature, over exactly what was sent, within its time, and"
+    " counts once (HMAC-SHA256, Ed25519). One of the native API covers method, path with "
+    "query, Idempotency-Key and body. A revoked key ends at once",
     group="portal",
 )
 def test_no_cut_of_what_was_signed_reads_as_another_request():
@@ -109,9 +109,9 @@ def test_no_cut_of_what_was_signed_reads_as_another_request():
 
 
 @pytest.mark.promise(
-    "A request of a key needs its signature, over exactly what was sent (HMAC-SHA256, "
-    "Ed25519; of the native API method, path with query, Idempotency-Key and body), within "
-    "its time, and counts once. A revoked key ends at once",
+    "A request of a key needs its signature, over exactly what was sent, within its time, and"
+    " counts once (HMAC-SHA256, Ed25519). One of the native API covers method, path with "
+    "query, Idempotency-Key and body. A revoked key ends at once",
     group="portal",
 )
 def test_a_signature_of_v1_holds_for_what_was_signed_alone():
@@ -162,9 +162,9 @@ def asking_of(method, sent_key, path="/v1/quotes/requests"):
 
 
 @pytest.mark.promise(
-    "A request of a key needs its signature, over exactly what was sent (HMAC-SHA256, "
-    "Ed25519; of the native API method, path with query, Idempotency-Key and body), within "
-    "its time, and counts once. A revoked key ends at once",
+    "A request of a key needs its signature, over exactly what was sent, within its time, and"
+    " counts once (HMAC-SHA256, Ed25519). One of the native API covers method, path with "
+    "query, Idempotency-Key and body. A revoked key ends at once",
     group="portal",
 )
 @pytest.mark.parametrize(
@@ -505,9 +505,9 @@ def anything(count):
 
 
 @pytest.mark.promise(
-    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
-    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
-    "refused in words. None fails or writes a traceback",
+    "Whatever a page, the portal, custody's door, a signer or the operator's desk is sent is "
+    "answered or refused in words, also with a right signature. None fails or writes a "
+    "traceback",
     group="doors",
 )
 def test_whatever_a_socket_is_asked_is_answered():
@@ -564,9 +564,9 @@ def session_of(limits):
 
 
 @pytest.mark.promise(
-    "Whatever a page, the portal (REST, WebSockets, accounts), custody's door, a signer or "
-    "the operator's desk is sent, by a stranger or with a right signature, is answered or "
-    "refused in words. None fails or writes a traceback",
+    "Whatever a page, the portal, custody's door, a signer or the operator's desk is sent is "
+    "answered or refused in words, also with a right signature. None fails or writes a "
+    "traceback",
     group="doors",
 )
 def test_whatever_v1_stream_is_asked_has_an_answer_in_each_format():
@@ -674,7 +674,9 @@ def test_a_socket_of_an_address_that_is_banned_ends(socket):
     ],
 )  # fmt: skip
 @pytest.mark.promise(
-    "V2.9.1, V6.2.1 (keys): a public key is one, or refused in words",
+    "V2.7, V2.9, V6.2.1 (passkeys, keys): a passkey logs its owner in where the device has "
+    "verified the owner; an answer counts once, for this domain alone. A public key is one, "
+    "or refused in words",
     group="portal",
 )
 def test_what_is_no_public_key_is_refused_in_words(text):

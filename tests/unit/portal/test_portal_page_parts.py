@@ -130,9 +130,10 @@ def test_a_file_is_packed_and_not_sent_twice():
 
 
 @pytest.mark.promise(
-    "V3.4, V4.2.2, V13.2.3 (cookie, forgery): a session's cookie is HttpOnly and "
-    "SameSite=Strict, for one path; no request of another site counts, and no token lies "
-    "where scripts find it",
+    "V3.3 to V3.5, V4.2.2, V13.2.3 (sessions, cookie, forgery): a refresh token is used once,"
+    " its second use ends the session. A session's cookie is HttpOnly and SameSite=Strict, "
+    "for one path; no request of another site counts. Logouts and a new password end access "
+    "tokens at once",
     group="portal",
 )
 @pytest.mark.parametrize(

@@ -90,9 +90,9 @@ def test_the_signature_is_taken_out_of_what_was_signed(sent):
 
 
 @pytest.mark.promise(
-    "A request of a key needs its signature, over exactly what was sent (HMAC-SHA256, "
-    "Ed25519; of the native API method, path with query, Idempotency-Key and body), within "
-    "its time, and counts once. A revoked key ends at once",
+    "A request of a key needs its signature, over exactly what was sent, within its time, and"
+    " counts once (HMAC-SHA256, Ed25519). One of the native API covers method, path with "
+    "query, Idempotency-Key and body. A revoked key ends at once",
     group="portal",
 )
 def test_signatures_hold_for_what_was_signed():

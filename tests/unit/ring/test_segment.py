@@ -18,7 +18,11 @@ from tests.support.ring import segment as shared
 name = shared.name
 
 
-@pytest.mark.promise("Segments are private to the user (mode 0600)", group="shared-memory")
+@pytest.mark.promise(
+    "Segments are private to the user (mode 0600). A segment of another user, or one that "
+    "others can write, is rejected",
+    group="shared-memory",
+)
 def test_a_new_segment_is_private_zeroed_and_reserved(name: str) -> None:
     """Mode 0600, all zeros, and every page already paid for."""
     segment = Segment.create(name, 1 << 20)
@@ -57,7 +61,8 @@ def test_a_missing_segment_is_an_error(name: str) -> None:
 
 
 @pytest.mark.promise(
-    "A segment of another user, or one that others can write, is rejected",
+    "Segments are private to the user (mode 0600). A segment of another user, or one that "
+    "others can write, is rejected",
     group="shared-memory",
 )
 def test_a_segment_that_others_can_write_is_refused(name: str) -> None:
@@ -77,7 +82,8 @@ def test_an_empty_segment_is_refused(name: str) -> None:
 
 
 @pytest.mark.promise(
-    "A segment of another user, or one that others can write, is rejected",
+    "Segments are private to the user (mode 0600). A segment of another user, or one that "
+    "others can write, is rejected",
     group="shared-memory",
 )
 def test_another_users_segment_is_refused(name: str) -> None:

@@ -197,7 +197,9 @@ def test_room_is_made_by_movements_that_have_ended_in_turn():
 
 
 @pytest.mark.promise(
-    "No wallet is below zero without a recorded shortfall, whatever comes in and goes out",
+    "Whatever a request about money names, it moves nothing that it may not, and is answered "
+    "in words. No wallet is below zero without a recorded shortfall, whatever comes in and "
+    "goes out",
     group="venue",
 )
 @pytest.mark.parametrize("seed", range(4))

@@ -42,9 +42,8 @@ def test_whole_evidence_is_taken(looked_at):
 
 @pytest.mark.parametrize("left", [0, 1])
 @pytest.mark.promise(
-    "Every flipped bit, a block changed together with its checksum, changed event hashes and "
-    "a cut end of the evidence are detected. `verify` calls no journal sound that cannot be "
-    "replayed",
+    "Flipped bits, a block changed with its checksum, changed event hashes and a cut end of "
+    "the evidence are detected. A journal that cannot be replayed is not sound to `verify`",
     group="files",
 )
 def test_a_decision_that_was_cut_off_is_missed(looked_at, left):

@@ -27,7 +27,11 @@ def accepted(floor, order_id, who):
     return kinds(events) == [EventKind.ACCEPTED]
 
 
-@pytest.mark.promise("A suspended participant enters nothing, at no door", group="venue")
+@pytest.mark.promise(
+    "A suspended participant enters nothing, at no door. A session that is added while the "
+    "venue trades is there after every restart",
+    group="venue",
+)
 def test_a_participant_is_suspended_and_trades_again(floor):
     assert accepted(floor, 1, 2)
     assert floor.ask("participant", "suspend", "2")["done"] == [

@@ -96,7 +96,9 @@ def log_in(
 
 
 @pytest.mark.promise(
-    "A session that is added while the venue trades is there after every restart", group="venue"
+    "A suspended participant enters nothing, at no door. A session that is added while the "
+    "venue trades is there after every restart",
+    group="venue",
 )
 @pytest.mark.parametrize("protocol", PARTIES)
 def test_a_session_is_added_and_trades_also_after_a_restart(

@@ -238,9 +238,9 @@ def test_sessions_of_packets_have_keys_and_a_file_that_others_cannot_read(tmp_pa
 
 
 @pytest.mark.promise(
-    "No secret of the portal or a venue (passwords, tokens, keys, codes, seeds) is in a "
-    "database, a dump, a log line, a page, an answer, an error or a process's arguments, also"
-    " where a user typed it as a name. Only three files of a venue have its secrets",
+    "No secret of the portal or a venue is in a database, a dump, a log, a page, an answer, "
+    "an error or a process's arguments. This holds also where a user typed it as a name. Only"
+    " three files of a venue have its secrets",
     group="secrets",
 )
 @pytest.mark.parametrize(
@@ -265,9 +265,9 @@ def test_a_file_with_the_password_of_nats_is_read_by_its_owner_alone(
 
 
 @pytest.mark.promise(
-    "No secret of the portal or a venue (passwords, tokens, keys, codes, seeds) is in a "
-    "database, a dump, a log line, a page, an answer, an error or a process's arguments, also"
-    " where a user typed it as a name. Only three files of a venue have its secrets",
+    "No secret of the portal or a venue is in a database, a dump, a log, a page, an answer, "
+    "an error or a process's arguments. This holds also where a user typed it as a name. Only"
+    " three files of a venue have its secrets",
     group="secrets",
 )
 @pytest.mark.parametrize("inline", [True, False])
