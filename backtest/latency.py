@@ -53,7 +53,8 @@ def drawn(p50_ns: int, p99_ns: int) -> Table:
 
 
 def measured(histogram: Sequence[Sequence[int]]) -> Table:
-    """As in a run's histogram: rows of (upper edge of a bucket in ns, count), ascending."""
+    """Return a latency drawn from a run's histogram: rows of (upper edge of a bucket in ns, count),
+    ascending."""
     try:
         rows = np.array(histogram, np.int64)
     except OverflowError as error:

@@ -76,7 +76,7 @@ def _count_fills(table: Any, keys: dict[int, Key], fills: dict[Key, list[int]]) 
 
 
 def _thinned(rows: list[int]) -> list[int]:
-    """At most 1,024 points, the last among them."""
+    """Return at most 1,024 of the points, the last among them."""
     while len(rows) > 1024:
         rows = rows[len(rows) % 2 :: 2] if len(rows) % 2 else rows[1::2]
     return rows

@@ -23,7 +23,7 @@ OBJECT_STORE_BYTES = 80 << 20
 AHEAD = 2
 """Tasks given to Ray beyond those that run, for each worker."""
 RETRIES = 10
-"""So often a task is given to another worker when the one that had it died."""
+"""How often a task is given to another worker after its worker has died."""
 
 Work = tuple[int, Task | None]
 """A day to prepare (no task), or a task of it."""

@@ -160,9 +160,9 @@ def pump(participants: int, count: int, orders: int, answers: int, nap_us: int) 
 
 @kernel
 def answer(places: int, count: int, answers: int, stop: int) -> int:
-    """In a venue's place: each request is answered by ``answers`` replies that repeat it, as many
-    bytes as a venue writes, until the word ``stop`` is set.  Returns how many requests came.
-    ``places``: address of ``count`` participants' blocks."""
+    """Answer in place of a venue: each request by ``answers`` replies that repeat it, as many bytes
+    as a venue writes, until the word ``stop`` is set. Returns the number of requests. ``places``:
+    address of ``count`` participants' blocks."""
     total = 0
     while SharedWord(stop).value == 0:
         for index in range(count):
@@ -307,7 +307,7 @@ def connection(path: str, name: str) -> ShmConnection:
 
 @contextlib.contextmanager
 def segments(count: int) -> Iterator[Participants]:
-    """As many segments as ``count`` sessions have."""
+    """Return the segments of ``count`` sessions."""
     maps = [(mmap.mmap(-1, REQUESTS_BYTES), mmap.mmap(-1, REPLIES_BYTES)) for _ in range(count)]
     views = [tuple(np.frombuffer(one, np.uint8) for one in pair) for pair in maps]
     rows = np.zeros((count, PARTICIPANT_WORDS), np.int64)

@@ -118,9 +118,9 @@ class Drill:
         return self.venues[1 - self.venues.index(self.primary)]
 
     def wait_steady(self, since_s: float) -> None:
-        """Until answers come again, every node of the cluster has what the others have, and the
-        standby follows.  A venue's process that has ended comes back as a standby, as an operator's
-        service manager would have it."""
+        """Wait until answers come again, every node of the cluster has what the others have, and
+        the standby follows. A venue's process that has ended comes back as a standby, as an
+        operator's service manager would have it."""
 
         self.answered_s = 0.0
 

@@ -41,8 +41,8 @@ def kill_standby(drill: Drill, rng: random.Random) -> Outcome:
 
 
 def stop_primary(drill: Drill, rng: random.Random) -> Outcome:
-    """Until another leads and answers: woken then, with orders waiting at its port and in its
-    rings, it must release nothing."""
+    """Stop the primary until another node leads and answers. Continued then, with orders waiting at
+    its port and in its rings, it must release nothing."""
     primary, standby = drill.primary, drill.standby
     place = drill.venues.index(primary)
     primary.send(signal.SIGSTOP)

@@ -90,8 +90,9 @@ def _break(
 
 
 def _passed(report: dict[str, Any]) -> bool:
-    """Nothing lost, doubled or reordered, the same state everywhere, and no damage that served.
-    (What is released without a majority is not in the stream, and so counts as lost.)"""
+    """Whether nothing was lost, doubled or reordered, the state is the same everywhere, and no
+    damage was served. (A release without a majority is not in the stream, and so counts as lost.)
+    """
     return (
         "ended" not in report
         and not (report["lost"] or report["doubled"] or report["reordered"])

@@ -91,7 +91,7 @@ class VenueNode:
 
     @property
     def lives(self) -> bool:
-        """Its process was started and has not ended."""
+        """Whether its process was started and has not ended."""
         return self.process is not None and self.process.poll() is None
 
     def document(self, name: str) -> dict[str, Any]:
@@ -105,12 +105,12 @@ class VenueNode:
 
     @property
     def serves(self) -> bool:
-        """Its venue is open."""
+        """Whether its venue is open."""
         return self.lives and self.document("status.json").get("state") == "open"
 
     @property
     def follows(self) -> bool:
-        """It is a standby that has what the primary has, and a run that waits."""
+        """Whether it is a standby that has everything the primary has, and a run that waits."""
         standby = self.document("standby.json")
         hot = standby.get("role") == "following" and standby.get("prepared") is True
         near = standby.get("lag_blocks", 9) <= 1 and standby.get("lag_messages", 99) <= WINDOW
@@ -139,14 +139,14 @@ class VenueNode:
                 time.sleep(0.005)
 
     def stop(self) -> None:
-        """In order."""
+        """Stop the processes in order."""
         if self.lives:
             assert self.process is not None
             self.process.send_signal(signal.SIGTERM)
             self.process.wait()
 
     def last_words(self) -> str:
-        """Its name and the last lines of its log, for an error message."""
+        """Return its name and the last lines of its log, for an error message."""
         lines = (self.folder / "log").read_text(errors="replace").split("\n")
         return f"{self.name}: " + " / ".join(line for line in lines[-8:] if line)
 

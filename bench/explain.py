@@ -33,7 +33,7 @@ WINDOWS = {stage.name: (stage.since, stage.until) for stage in TOPOLOGY.path}
 
 
 def new_levels(commands: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """For each command whether it is an order at a price that its symbol had never seen."""
+    """Return for each command whether it is an order at a price that its symbol had never seen."""
     new = (commands["kind"] == enum_numbers.COMMAND_KIND_NEW) & (commands["price_ticks"] > 0)
     keys = np.stack([commands["symbol"].view("<i8"), commands["price_ticks"]], axis=1)
     flags = np.zeros(len(commands), np.bool_)

@@ -64,8 +64,8 @@ class Page:
     browser: Any
 
     def first_paint_ns(self) -> float:
-        """From the start of the navigation to the first paint of content, in a separate browser
-        context: nothing is cached."""
+        """Return the time from the start of the navigation to the first paint of content, in a
+        separate browser context without a cache."""
         context = self.browser.new_context(viewport={"width": 1280, "height": 800})
         try:
             login = {"name": "anna", "password": WORD}
@@ -120,7 +120,7 @@ def running_command(command: list[str]) -> "Iterator[subprocess.Popen[bytes]]":
 
 
 def until_open(journal: Path, venue: "subprocess.Popen[bytes]") -> None:
-    """Until the venue is served: its kernels may have to be compiled first."""
+    """Wait until the venue is served: its kernels may have to be compiled first."""
     until_s = time.monotonic() + START_S
     while (read_status(journal) or {}).get("state") != "open":
         if time.monotonic() > until_s or venue.poll() is not None:

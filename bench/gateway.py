@@ -107,7 +107,7 @@ def stalled(seconds: float) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def _lasting(source: Source, seconds: float) -> Iterator[npt.NDArray[Any]]:
-    """Its commands for this long, a few at a time."""
+    """Return its commands for this long, a few at a time."""
     until = time.monotonic() + seconds
     for chunk in source.chunks():
         for at in range(0, len(chunk), LASTING_CHUNK):
@@ -130,7 +130,7 @@ def answered(
     rate: int | None,
     window: int | None,
 ) -> dict[str, Any]:
-    """As :func:`sent`, of any orders."""
+    """Like :func:`sent`, for any orders."""
     result = send(chunks, to=address, rate=rate, window=window)
     if result["unanswered"] or result["stopped"]:
         raise PeerError(f"{result['unanswered']} orders unanswered: {result['stopped']}")

@@ -111,7 +111,8 @@ def interrupts_so_far() -> int:
 
 @contextlib.contextmanager
 def stopped(pids: list[int]) -> Iterator[None]:
-    """None of these processes runs meanwhile; those above first, which would see a child stop."""
+    """Stop these processes while the block runs; first those above, which would notice that a child
+    stops."""
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:

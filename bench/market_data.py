@@ -64,7 +64,7 @@ class Market:
         self.data = self.feed.encode(self.events, self.times, 1)
 
     def _feed(self) -> Feed:
-        """Its memory touched: what the system takes to find it is not measured."""
+        """Return the feed with its memory touched, so that page faults are not measured."""
         feed = Feed(self.instruments, CAPACITY)
         feed.touch()
         return feed

@@ -99,8 +99,8 @@ def release(gate: int, handed: int, mask: int, first: int, count: int, pause: in
 
 @kernel
 def turns(c: PumpContext, gate: int, first: int, count: int, pause: int, out: int) -> int:
-    """As :func:`release`, and the pump's turn in the same thread: what telling costs without the
-    way from core to core."""
+    """Like :func:`release`, and the pump's turn in the same thread: the cost of a notification
+    without the transfer between cores."""
     for index in range(count):
         start = monotonic_ns()
         while monotonic_ns() - start < pause:

@@ -211,8 +211,8 @@ def _fill(orders: int, capacity: int) -> Engine:
 
 
 def main() -> None:
-    """In a separate process: print memory an order, or for each line of standard input the loop's
-    ns a command, as JSON."""
+    """Run in a separate process: print memory an order, or for each line of standard input the
+    loop's ns a command, as JSON."""
     what, count, warm, seed = sys.argv[1], *map(int, sys.argv[2:5])
     if what == "memory":
         print(json.dumps(memory_bytes_per_order(count)))

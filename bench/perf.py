@@ -195,7 +195,7 @@ def _attached(arguments: Callable[[list[int]], list[str]]) -> Iterator[list[Any]
 
 
 def _watch(parent: int, arguments: Callable[[list[int]], list[str]]) -> int:
-    """In a separate process: wait for the run of ``parent``, run perf on its processes."""
+    """Run in a separate process: wait for the run of ``parent``, and run perf on its processes."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for pipeline in running():

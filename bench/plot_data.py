@@ -74,7 +74,8 @@ def plots(done: Paced, intervals: Sequence[Interval] = ()) -> dict[str, Any]:
 
 
 def when(done: Paced) -> dict[str, float]:
-    """When the commands that count began, by the wall clock, and how long they took, in s."""
+    """Return when the commands that count began, by the wall clock, and how long they took,
+    in s."""
     start = int(done.recording.column("intended")[done.warm])
     length = int(done.recording.column("replied")[done.warm :].max()) - start
     # The clocks are read together only now; what the wall clock was stepped since is in the start.
@@ -156,7 +157,7 @@ def merged(starts: Ns, ends: Ns) -> tuple[Ns, Ns]:
 
 
 def overlapping(spans: Sequence[Some], windows: tuple[Ns, Ns]) -> list[Some]:
-    """Those that share a moment with one of :func:`merged`'s windows, in their order."""
+    """Return the rows that overlap one of :func:`merged`'s windows, in order."""
     if not spans:
         return []
     starts, ends = windows

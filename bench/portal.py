@@ -156,7 +156,7 @@ def over_sockets(setup: Setup, number: int, add: Add) -> None:
 def _latencies(
     setup: Setup, number: int, add: Add, name: str, ways: list[tuple[str, Callable[[], int]]]
 ) -> None:
-    """In blocks, in turns; the first is the warm-up."""
+    """Measure latencies in blocks, in turns; the first block is the warm-up."""
     count = (QUICK_ORDERS if setup.quick else ORDERS) // BLOCKS
     times: dict[str, list[int]] = {who: [] for who, _ in ways}
     for block in range(BLOCKS + 1):
@@ -215,7 +215,7 @@ def throughput(setup: Setup, add: Add) -> None:
 
 
 def events(setup: Setup, add: Add) -> None:
-    """From the release, which a mirror of the venue's words sees, to the clients."""
+    """Measure from the release, which a mirror of the venue's words sees, to the clients."""
     many = QUICK_SUBSCRIBERS if setup.quick else SUBSCRIBERS
     count = QUICK_EVENTS if setup.quick else EVENTS
     keys = [_listen_key(setup, person) for person in setup.people]

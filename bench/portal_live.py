@@ -278,7 +278,7 @@ class Subscribers:
             client.close()
 
     def arrivals(self, count: int, until_s: float) -> list[int]:
-        """When (monotonic, ns) the first bytes came on each of ``count`` connections."""
+        """Return when (monotonic, ns) the first bytes came on each of ``count`` connections."""
         seen: dict[int, int] = {}
         while len(seen) < count and time.monotonic() < until_s:
             for key, _ in self.poll.select(0.05):
@@ -288,7 +288,7 @@ class Subscribers:
         return list(seen.values())
 
     def drain(self) -> None:
-        """Until nothing has come for a while."""
+        """Read until nothing has come for a while."""
         while found := self.poll.select(0.2):
             for key, _ in found:
                 with suppress(BlockingIOError):

@@ -245,7 +245,7 @@ class Stream:
 
 
 def require_passed(stream: Stream) -> None:
-    """Nothing is refused, and of each asset nothing is lost."""
+    """Require that nothing was refused and no unit of an asset was lost."""
     done = stream.taken(stream.state(), run_commands)
     if done.verdicts.any():
         raise OutcryError("bench risk: a spot order was refused")

@@ -122,7 +122,7 @@ def fix_decode_loop(
     of_metadata: int,
     count: int,
 ) -> int:
-    """As :func:`decode_loop`, of FIX: framed, parsed, decoded. ``messages`` and ``sizes``:
+    """Like :func:`decode_loop`, for FIX: framed, parsed, decoded. ``messages`` and ``sizes``:
     addresses of the messages and of a word each; the others as there."""
     start, wrong = monotonic_ns(), 0
     for index in range(count):
@@ -151,7 +151,7 @@ def fix_encode_loop(
     out: int,
     count: int,
 ) -> int:
-    """As :func:`encode_loop`, of FIX: the report's body, and the message around it.
+    """Like :func:`encode_loop`, for FIX: the report's body, and the message around it.
     ``of_metadata``: address of their metadata."""
     start, wrong = monotonic_ns(), 0
     body = fields + words.BODY

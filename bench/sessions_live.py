@@ -139,8 +139,9 @@ def pump(clients: int, count: int, answer: int, buffer: int, buffer_bytes: int, 
 def answer_sockets(
     places: int, count: int, asked: int, answered: int, buffer: int, buffer_bytes: int, stop: int
 ) -> int:
-    """In a venue's place: for each ``asked`` bytes that a socket of the ``places`` (rows of three
-    words) has sent, send ``answered`` bytes, until the word ``stop`` is set.  Returns how often."""
+    """Answer in place of a venue: for each ``asked`` bytes that a socket of the ``places`` (rows of
+    three words) has sent, send ``answered`` bytes, until the word ``stop`` is set. Returns how
+    often."""
     total = 0
     while SharedWord(stop).value == 0:
         for index in range(count):
@@ -210,7 +211,7 @@ class Served:
 
     @contextlib.contextmanager
     def stopped(self) -> Iterator[None]:
-        """None of its processes runs meanwhile."""
+        """Stop its processes while the block runs."""
         os.killpg(self.process.pid, signal.SIGSTOP)
         try:
             yield
@@ -246,7 +247,7 @@ def served(
     ouch_too: bool = False,
     packets: str | None = None,
 ) -> Iterator[Served]:
-    """As :func:`venue`, over any protocol.
+    """Like :func:`venue`, over any protocol.
 
     The argument ``feed`` has fields of the public feed's FeedSpec, which needs a journal.  With
     ``ouch_too`` one more session is over OUCH, and ``door`` has its port as a second word.  A port
@@ -324,7 +325,7 @@ def shares_core() -> bool:
 
 
 def client_nap_us() -> int:
-    """For how long a client that finds nothing leaves its core."""
+    """Return for how long a client that finds nothing leaves its core."""
     return NAP_US if shares_core() else 0
 
 
@@ -337,7 +338,7 @@ def orders_per_s(port: int, sessions: int, orders: int) -> float:
 
 
 def pumped(connections: Sequence[socket.socket], orders: int) -> float:
-    """As :func:`orders_per_s`, over these connections."""
+    """Like :func:`orders_per_s`, over these connections."""
     answer = ACCEPTED_BYTES + CANCELED_BYTES
     packets = [order_packets(1, orders, 0, 10_000) for _ in connections]
     clients = np.zeros((len(connections), CLIENT_BYTES // 8), np.int64)

@@ -366,7 +366,7 @@ class Open:
         """Runs in which the strategy missed a datagram."""
 
     def stamps(self, kind: str, seqs: Array) -> Array:
-        """When commands came to that point."""
+        """Return the times at which commands came to that point."""
         rings = self.pipeline.rings.items()
         count = Geometry({name: ring.capacity for name, ring in rings}).stamps
         index = self.pipeline.table.stamp_kinds.index(kind)

@@ -301,7 +301,8 @@ async def _look(console: str, metrics: str, counts_file: Path) -> None:
 
 
 def _viewers(console: str, metrics: str, counts_file: str) -> None:
-    """On another host, if there were one: they take what the console and the metrics leave."""
+    """Start the viewers. They stand for another host's: they get the processor time that the
+    console and the metrics leave."""
     from openoutcry.operations.aside import Aside
     from openoutcry.pipeline.top import running
 

@@ -18,7 +18,7 @@ class Bystander:
         self._looked_s = float("-inf")
 
     def poll(self) -> None:
-        """Which pipelines run now; every few seconds, however often it is called."""
+        """Return the running pipelines; looks every few seconds, however often it is called."""
         if time.monotonic() - self._looked_s < LOOK_S:
             return
         self._looked_s = time.monotonic()

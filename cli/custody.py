@@ -615,7 +615,7 @@ def verify(
 
 
 def _checked(document: dict[str, Any], challenge: str, urls: dict[str, str]) -> dict[str, int]:
-    """By asset, what one proof shows."""
+    """Return what one proof shows, by asset."""
     from openoutcry.custody.errors import CustodyError
     from openoutcry.custody.reserves import check, spent
     from openoutcry.custody.utxo.rpc import Rpc

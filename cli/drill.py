@@ -94,7 +94,8 @@ def drill(
 
 
 def gaps_of(document: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """By kind of fault: how often, and how long clients were without an answer."""
+    """Return, by kind of fault, how often it occurred and how long clients were without
+    an answer."""
     rows: dict[str, list[float]] = {}
     for fault in document["faults"]:
         rows.setdefault(fault["kind"], []).append(fault["gap_s"])

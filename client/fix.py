@@ -237,7 +237,7 @@ class FixClient(LoggedIn):
         return name
 
     def _say(self, kind: str, fields: Fields) -> None:
-        """As :meth:`send`; raises ``ValueError`` for what FIX cannot carry, before a number is
+        """Like :meth:`send`; raises ``ValueError`` for what FIX cannot carry, before a number is
         taken."""
         for tag, value in fields:
             if not (value and value.isascii() and value.isprintable()):

@@ -220,7 +220,7 @@ class PortalClient(Closing):
 
     @endpoint("POST", "/v1/refresh")
     def refresh(self, refresh_token: str, *, key: str | None = None) -> models.TokenPair:
-        """Another pair of tokens, which later requests carry."""
+        """Get a new pair of tokens, which later requests carry."""
         body: dict[str, Any] = {"refresh_token": refresh_token}
         self.tokens = tokens = self.ask(
             "POST", "/v1/refresh", models.TokenPair, None, body, key=key
@@ -366,7 +366,7 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/instruments/{symbol}/book")
     def book(self, symbol: str, *, depth: int = 100) -> models.Book:
-        """At most ``depth`` levels of each side, best first."""
+        """Return at most ``depth`` levels of each side, best first."""
         query = {"depth": depth}
         return self.ask(
             "GET", f"/v1/instruments/{quote(str(symbol), safe='')}/book", models.Book, query
@@ -400,7 +400,7 @@ class PortalClient(Closing):
         from_ms: int = 0,
         until_ms: int = 0,
     ) -> list[models.CandleRow]:
-        """From ``from_ms`` on, or the last up to ``until_ms``."""
+        """Return candles from ``from_ms`` on, or the last up to ``until_ms``."""
         query = {"interval": interval, "limit": limit, "from_ms": from_ms, "until_ms": until_ms}
         return self.ask(
             "GET",
@@ -573,7 +573,7 @@ class PortalClient(Closing):
 
     @endpoint("POST", "/v1/quotes/requests/{number}/pass")
     def pass_quotes(self, number: int, *, key: str | None = None) -> models.QuoteRequest:
-        """As a client: none of the quotes; as a maker: no quote."""
+        """Decline, as a client, all quotes; as a maker, to quote."""
         return self.ask("POST", f"{_of_quotes(number)}/pass", models.QuoteRequest, key=key)
 
     @endpoint("DELETE", "/v1/quotes/requests/{number}")
@@ -1192,22 +1192,23 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/operator/users")
     def users(self, *, search: str = "", cursor: str = "", limit: int = 100) -> models.UserPage:
-        """For operators: users, the newest first; ``search``: a part of an address, or a
+        """For operators: return users, the newest first; ``search``: a part of an address, or a
         participant."""
         query = {"search": search, "cursor": cursor, "limit": limit}
         return self.ask("GET", "/v1/operator/users", models.UserPage, query)
 
     @endpoint("GET", "/v1/operator/users/{user_id}")
     def user_detail(self, user_id: int) -> models.UserDetail:
-        """For operators: one user with its balances and audit trail, and how many sessions and keys
-        it has."""
+        """For operators: return one user with its balances and audit trail, and the number of its
+        sessions and keys."""
         return self.ask(
             "GET", f"/v1/operator/users/{quote(str(user_id), safe='')}", models.UserDetail
         )
 
     @endpoint("POST", "/v1/operator/users/{user_id}/freeze")
     def freeze(self, user_id: int, reason: str, *, key: str | None = None) -> models.UserRow:
-        """For operators: the account changes nothing any more, until :meth:`unfreeze`."""
+        """For operators: freeze the account, which then can change nothing
+        until :meth:`unfreeze`."""
         body: dict[str, Any] = {"reason": reason}
         return self.ask(
             "POST",
@@ -1220,7 +1221,7 @@ class PortalClient(Closing):
 
     @endpoint("POST", "/v1/operator/users/{user_id}/unfreeze")
     def unfreeze(self, user_id: int, reason: str, *, key: str | None = None) -> models.UserRow:
-        """For operators: the account may do what its level allows again."""
+        """For operators: let the account do what its level allows again."""
         body: dict[str, Any] = {"reason": reason}
         return self.ask(
             "POST",
@@ -1235,7 +1236,7 @@ class PortalClient(Closing):
     def support_view(
         self, user_id: int, reason: str, *, key: str | None = None
     ) -> models.SupportView:
-        """For operators: a token that shows the user's pages and changes nothing."""
+        """For operators: return a token that shows the user's pages and is read-only."""
         body: dict[str, Any] = {"reason": reason}
         return self.ask(
             "POST",
@@ -1248,13 +1249,13 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/operator/log")
     def operator_log(self, *, cursor: str = "", limit: int = 100) -> models.OperatorPage:
-        """For operators: what operators did, the newest first."""
+        """For operators: return the actions of operators, the newest first."""
         query = {"cursor": cursor, "limit": limit}
         return self.ask("GET", "/v1/operator/log", models.OperatorPage, query)
 
     @endpoint("GET", "/v1/operator/analytics/{view}")
     def analytics(self, view: str, *, from_: str = "", until: str = "") -> models.AnalyticsPage:
-        """For operators: a view by day, or by week for cohorts; dates in ISO 8601, both
+        """For operators: return a view by day, or by week for cohorts; dates in ISO 8601, both
         included."""
         query = {"from": from_, "until": until}
         return self.ask(

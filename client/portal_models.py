@@ -384,7 +384,7 @@ class WithdrawalRow:
     id: int
     client_id: str
     reference: str
-    """At the venue."""
+    """Reference at the venue."""
     asset: str
     network: str
     address: str
@@ -402,7 +402,7 @@ class WithdrawalRow:
     """What it waits for: ``stopped`` (all withdrawals are), ``people``, ``payment``, ``block``,
     ``blocks``; nothing: its owner, or the operator."""
     why: str = ""
-    """It was refused, or has failed."""
+    """Why it was refused or has failed."""
 
 
 @dataclass(frozen=True)
@@ -656,7 +656,7 @@ class Rebalance:
     seq: int
     rows: list[RebalanceRow]
     orders: list[ProposedOrder]
-    """Nothing of it was sent."""
+    """Why nothing of it was sent."""
 
 
 # Notifications
@@ -685,7 +685,7 @@ class NotificationPage:
 @dataclass(frozen=True)
 class NotificationSettings:
     events: dict[str, list[str]]
-    """By event the channels that it goes to."""
+    """Channels of each event."""
     quiet_from: str
     """A time of day, as ``22:00``; nothing: no quiet hours."""
     quiet_until: str

@@ -65,7 +65,7 @@ class ShmFeed:
                 self.stamp = head + 1
 
     def _begin(self) -> None:
-        """At number 1 of the session that is."""
+        """Begin at number 1 of the current session."""
         number = -1
         while number != self.header.session:
             number = self.header.session

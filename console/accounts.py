@@ -164,7 +164,7 @@ class Accounts:
         return session
 
     def heard(self, session: Session) -> None:
-        """Its user did something: the session does not end for IDLE_S from now."""
+        """Note that its user was active: the session does not end for IDLE_S from now."""
         session.seen_s = self.clock()
 
     def end(self, cookie: str | None) -> None:

@@ -49,7 +49,7 @@ def _add_switches(app: Any, ask: Any) -> None:
 
     @app.post("/api/kill", responses=REFUSALS)
     async def kill(body: requests.Switch, request: Request) -> dict[str, Any]:
-        """Nothing new is taken, then open orders are cancelled."""
+        """Accept no new orders, then cancel open ones."""
         return dict(await ask(request, "kill", body))
 
     @app.post("/api/enable", responses=REFUSALS)

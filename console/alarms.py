@@ -53,7 +53,8 @@ class Alarms:
         return acknowledged
 
     def _note(self, do: str, key: Key, by: str, why: str) -> str:
-        """When it was, on the disk.  Raises ``OSError`` if it cannot be written."""
+        """Store the time of an acknowledgement on disk. Raises ``OSError`` if it cannot
+        be written."""
         request = {"do": do, "alarm": key[0], "labels": dict(key[1]), "why": why}
         now_ns = time.time_ns()
         DeskRecord(self.folder, RECORD).note(now_ns, 0, by, request)

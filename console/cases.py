@@ -20,7 +20,7 @@ AGAIN_S = 5.0
 
 
 class Cases:
-    """Those of a venue's journal."""
+    """The cases of a venue's journal."""
 
     def __init__(self, journal: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self.journal, self.clock = journal, clock

@@ -97,7 +97,7 @@ class Console:
         return cookie, session
 
     def _get_ticket(self, session: Session, password: str, code: str) -> None:
-        """From the desk, if there is one that listens, for a session that may ask it anything."""
+        """Get a ticket from the desk, if one listens, for a session that may ask it anything."""
         if session.role == VIEWER:
             return
         request = {"do": "log-in", "operator": session.name, "password": password, "code": code}

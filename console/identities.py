@@ -16,7 +16,7 @@ from openoutcry.wire import OutcryError
 
 @dataclass
 class Identities:
-    """Those of a venue's portal."""
+    """The identities of a venue's portal."""
 
     file: VenueFile
     database: str = ""

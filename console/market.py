@@ -198,7 +198,8 @@ class Market:
         return self.error or (DOWN if self._is_down else "")
 
     def _subscribe(self) -> Receiver | StreamReceiver:
-        """To the stream, which has the whole day; else to the lines, from a snapshot on."""
+        """Subscribe to the stream, which has the whole day; else to the lines, from a
+        snapshot on."""
         assert self.spec is not None
         self.tapes.clear()
         if self.spec.stream is not None:

@@ -159,7 +159,7 @@ class Observer:
             self.second += 1
 
     def _attach(self) -> None:
-        """To the pipeline of the venue that is open."""
+        """Attach to the pipeline of the open venue."""
         status = self._status
         pid = status["pid"] if status and status["state"] == "open" else 0
         if self.pipeline is not None and self.pipeline.owner.pid == pid:

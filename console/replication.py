@@ -64,7 +64,7 @@ class ClusterLook:
         self._thread.join(1)  # it may wait for a node: it ends with the process
 
     def report(self) -> dict[str, Any]:
-        """At once: the last answer, its age, and what has been wrong since."""
+        """Return at once the last answer, its age, and what has been wrong since."""
         now_s = time.monotonic()
         age_s = round(now_s - self._asked_s, 1) if self._asked_s else None
         renewed_s = round(now_s - self._renewed_s, 1) if self._renewed_s else None
@@ -143,8 +143,8 @@ class ReplicationView:
         latency: list[dict[str, Any]],
         alarms: list[dict[str, Any]],
     ) -> dict[str, Any]:
-        """For JSON; once a second.  Sequences are commands, ``latency`` and ``alarms`` rows of the
-        page's own."""
+        """Return the view for JSON; called once a second. Sequences are commands; ``latency`` and
+        ``alarms`` are rows of the page's own."""
         replication, policy = self.file.replication, self.file.policy
         if replication is None or self.cluster is None:
             text = f'this venue\'s journal is not replicated (durability "{self.file.durability}")'
@@ -172,7 +172,8 @@ class ReplicationView:
     def _published(
         self, pipeline: RunningPipeline | None, latency: list[dict[str, Any]]
     ) -> dict[str, Any] | None:
-        """By this venue, as its stage says; None where it does not run here."""
+        """Return what this venue has published, as its stage reports it; None where it does not run
+        here."""
         if pipeline is None or (at := pipeline.table.index.get(REPLICA.name)) is None:
             self._seen.clear()
             return None

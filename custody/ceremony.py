@@ -138,7 +138,7 @@ def hold(network: str, passphrase: str = "") -> tuple[Keys, list[str]]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Its owner's alone; a file that is there is an error."""
+    """Write a file that only its owner can read; raises an error if it exists."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
         out.write(text)
 

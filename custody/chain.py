@@ -59,7 +59,7 @@ class Watched(Protocol):
 
     @property
     def addresses(self) -> Mapping[str, object]:
-        """By address."""
+        """Return the watched addresses."""
 
     @property
     def outputs(self) -> Mapping[tuple[str, int], object]:
@@ -82,7 +82,7 @@ class Chain(Protocol):
         """The best block."""
 
     def header(self, block: str) -> Header:
-        """By its hash."""
+        """Return the header with a hash."""
 
     def hash_at(self, height: int) -> str | None:
         """Return the hash of the best chain's block at a height; None if the chain is shorter."""
@@ -102,7 +102,7 @@ class Book(Protocol):
 
     @property
     def branches(self) -> tuple[int, ...]:
-        """Those that the chain uses."""
+        """Return the branches that the chain uses."""
 
     @property
     def vault(self) -> str:

@@ -1,4 +1,4 @@
-"""Which code speaks to which kind of chain: the one place that knows both kinds."""
+"""Choose the code for a kind of chain: the only module that knows both kinds."""
 
 from typing import Any
 

@@ -107,8 +107,8 @@ def shown(document: dict[str, Any]) -> list[str]:
 
 
 def sign(document: dict[str, Any], keys: Keys) -> dict[str, Any]:
-    """With keys of the secret.  Raises :class:`Refused` for what is not this secret's, or costs too
-    much: nothing in the document is believed."""
+    """Sign with keys of the secret. Raises :class:`Refused` if an input belongs to another secret,
+    or the fee is too high: nothing in the document is trusted."""
     tx, script = need("embit.transaction", _WHY, "custody"), need("embit.script", _WHY, "custody")
     network = network_of(document["network"])
     if network != keys.network:

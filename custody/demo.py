@@ -209,7 +209,7 @@ token = "attestor"
 
 
 class Demo:
-    """In ``folder``; ``say`` gets a line for each thing that happened."""
+    """A demonstration in ``folder``; ``say`` gets a line for each step."""
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
         self.folder, self._say = folder.resolve(), say

@@ -66,13 +66,13 @@ def reference_of(chain: str, txid: str, place: int, generation: int) -> str:
 
 
 class Deposits:
-    """Those of one chain."""
+    """The deposits of one chain."""
 
     def __init__(self, spec: ChainSpec, file: CustodyFile, store: Store) -> None:
         self.spec, self.file, self.store = spec, file, store
 
     def receive(self, arrivals: Sequence[Arrival], header: Header | None) -> None:
-        """Those of a block, or of the pool; ``header``: of the block."""
+        """Record the receipts of a block or of the pool; ``header``: of the block."""
         known = self._latest(one.receipt.txid for one in arrivals)
         new: list[tuple[Any, ...]] = []
         for one in arrivals:

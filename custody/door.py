@@ -148,7 +148,7 @@ class Door:
         return found
 
     def _transaction(self, chain: str, draft: Any) -> str:
-        """As the chain's explorers name it."""
+        """Return the transaction's id in the form of the chain's explorers."""
         if self.parts.rails[chain].signs_transactions:
             return str(draft["txid"] or "")
         return str(json.loads(draft["notes"]).get("transaction", ""))

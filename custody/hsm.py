@@ -27,8 +27,8 @@ class HsmError(CustodyError):
 
 
 def read_pin(descriptor: int) -> str:
-    """From a file descriptor that the parent has opened: neither arguments nor the environment have
-    it, and it can be read once."""
+    """Read the PIN from a file descriptor that the parent has opened: it is in neither arguments
+    nor environment, and can be read once."""
     try:
         with os.fdopen(descriptor, "rb") as source:
             pin = source.read(MAX_PIN).rstrip(b"\n").decode()

@@ -15,7 +15,8 @@ MAX_NUMBER = 2**62
 
 
 class Links:
-    """By their sockets.  ``needed``: signatures of one transaction."""
+    """Links to signers and attestor, by their sockets. ``needed``: signatures of
+    one transaction."""
 
     def __init__(self, signers: Sequence[Path], attestor: Path, needed: int = SIGNATURES) -> None:
         self.signers, self.attestor, self.needed = tuple(signers), attestor, needed

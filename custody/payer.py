@@ -96,7 +96,7 @@ class Payer:
             self.store.note("waits", f"chain {self.chain}", str(error))
 
     def _note_transaction(self, row: Any) -> None:
-        """On some chains what brings a payment there has another id than what was signed."""
+        """Note the transaction. On some chains it has another id than what was signed."""
         if self.rail.signs_transactions:
             return
         found = self.rail.transaction(Signed(row["txid"], row["raw"]))

@@ -105,5 +105,5 @@ class Rail(Protocol):
         """Raises ``NodeError``.  Sending what the chain already has is no error."""
 
     def holdings(self, top: Top | None = None) -> dict[str, int] | None:
-        """By asset, confirmed, without custody's own records: what the node finds at block ``top``,
-        or at its tip.  None: the node has another tip than ``top``."""
+        """Return confirmed holdings by asset, without custody's own records: what the node finds at
+        block ``top``, or at its tip. None: the node has another tip than ``top``."""

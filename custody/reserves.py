@@ -95,7 +95,7 @@ def sign_cold(document: dict[str, Any], keys: Keys) -> dict[str, Any]:
 
 
 def signature_by(key: Any, digest: bytes) -> str:
-    """By a key in memory; from DER, as the library writes it."""
+    """Return the signature by a key in memory, converted from the library's DER."""
     der = key.sign(digest).serialize()
     end = 4 + der[3]
     return signature_text((int.from_bytes(der[4:end]), int.from_bytes(der[end + 2 :])))
@@ -196,7 +196,7 @@ def _lock_of(one: dict[str, Any], signers: list[bytes]) -> bytes:
 
 
 def require_distinct(documents: Sequence[dict[str, Any]]) -> None:
-    """No output and no vault is in two documents.  Raises :class:`ReservesError`."""
+    """Require that no output and no vault is in two documents. Raises :class:`ReservesError`."""
     seen: set[tuple[Any, ...]] = set()
     for document in documents:
         rows = document.get("outputs", ())

@@ -41,7 +41,7 @@ KEYS = {
 
 
 def read_rules(path: Path | None) -> Rules:
-    """Those of the file; without a file the defaults.  Raises :class:`OutcryError`."""
+    """Return the rules of the file; without a file the defaults. Raises :class:`OutcryError`."""
     if path is None:
         return Rules()
     tables = read_tables(path, lambda mistakes: OutcryError(f"{path}: {mistakes[0]}"))

@@ -86,7 +86,8 @@ class Scanner:
         self.watch.sent = frozenset(one["txid"] for one in rows)
 
     def _watch_gap(self, branch: int, given: set[int]) -> None:
-        """To derive an address takes a millisecond: not those that were given out."""
+        """Watch the addresses of the gap. Deriving one takes a millisecond, so those that were
+        given out are not derived again."""
         until = max(given, default=-1) + 1 + self.spec.gap
         for index in range(self._watched[branch], until):
             if index not in given:
@@ -104,7 +105,7 @@ class Scanner:
         return Header(row["height"], row["hash"], row["parent"], row["time_s"])
 
     def catch_up(self, most: int = 1_000_000) -> int:
-        """Until the node has no more; how many blocks were taken or undone."""
+        """Take blocks until the node has no more; returns how many were taken or undone."""
         count = 0
         while count < most and self.step():
             count += 1

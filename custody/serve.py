@@ -91,8 +91,9 @@ def serve(
     stop: Callable[[], bool],
     say: Callable[[str], None] = lambda text: None,
 ) -> None:
-    """Until stopped.  A failure waits, and says why in the store's notes.  While the disk is full
-    or gone, everything waits: what is in memory is loaded again, and nothing is done by halves."""
+    """Serve until stopped. After a failure it waits, and writes the reason to the store's notes.
+    While the disk is full or gone, everything waits: what is in memory is loaded again, and no step
+    is half done."""
     while True:
         try:
             _serve(file, once, stop, say)

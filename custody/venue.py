@@ -34,7 +34,7 @@ class Venue(Protocol):
         """A later step, as ``deposit-credit``."""
 
     def movement(self, kind: str, participant: int, reference: str) -> dict[str, Any] | None:
-        """As the desk lists it; None: it ended long ago, or never began."""
+        """Return a movement as the desk lists it; None: it ended long ago, or never began."""
 
 
 class VenueDesk:

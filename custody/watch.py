@@ -15,7 +15,7 @@ class Asked(Protocol):
     """The signers' memory."""
 
     def asked(self) -> dict[str, list[tuple[str, str]]]:
-        """For each signer: identities of transactions, and why one was refused."""
+        """Ask each signer for identities of transactions, and why one was refused."""
 
 
 class Watch:

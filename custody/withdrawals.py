@@ -120,8 +120,8 @@ class Withdrawals:
     # Asking
 
     def ask(self, asked: Asked) -> str:
-        """Its reference.  The same again, with its salt, is the same withdrawal.  Raises
-        :class:`Refused`."""
+        """Record a withdrawal and return its reference. A repeated request with the same salt is
+        the same withdrawal. Raises :class:`Refused`."""
         asset, address = self._normal(asked)
         salt = asked.salt or secrets.token_hex(8)
         terms = asked.participant, asset.name, asset.chain, address, asked.units
@@ -156,8 +156,9 @@ class Withdrawals:
         return asset, rail.check_address(asked.address, asset.name, amount)
 
     def cancel(self, participant: int, reference: str) -> None:
-        """Until it is sent.  The venue decides, and this store follows it: what it has not heard of
-        yet is reserved there first, so that no later step can.  Raises :class:`Refused`."""
+        """Cancel a withdrawal that was not sent. The venue decides, and this store follows: a
+        withdrawal unknown to the venue is reserved there first, so that no later step is possible.
+        Raises :class:`Refused`."""
         row = self.of(participant, reference)
         if row["state"] not in (ASKED, REQUESTED, HELD, APPROVED):
             raise Refused("not_cancellable", f"this withdrawal is {row['state']}")
@@ -172,7 +173,8 @@ class Withdrawals:
             raise Refused("not_cancellable", str(error)) from None
 
     def of(self, participant: int, reference: str) -> Any:
-        """Its row; one of another participant is not there.  Raises :class:`Refused`."""
+        """Return its row; that of another participant counts as missing.
+        Raises :class:`Refused`."""
         query = "select * from withdrawals where reference = ? and participant = ?"
         row = self.store.row(query, reference, participant)
         if row is None:

@@ -270,7 +270,7 @@ def charge(amount: int, rate: int) -> int:
 
 
 def share_of(part: int, whole: int) -> int:
-    """Which share ``part`` is, as a binary fraction of SHARE_BITS, rounded down."""
+    """Return which share ``part`` is, as a binary fraction of SHARE_BITS, rounded down."""
     return (part << SHARE_BITS) // whole
 
 
@@ -332,11 +332,12 @@ def _intra(spreads: Iterable[SpreadCharge], tiers: Sequence[int]) -> int:
 def _worst_intra(
     spreads: Sequence[SpreadCharge], tiers: Sequence[int], up: Sequence[int], down: Sequence[int]
 ) -> int:
-    """At least the charge of any subset: the smaller of two bounds.
+    """Return at least the charge of any subset: the smaller of two bounds. Each spread by itself
+    takes all that could be opposite in its tiers. Together they take no more than all delta that
+    could be opposite, at the highest charge.
 
     Each spread by itself takes all that could be opposite in its tiers.  Together they take no more
-    than all delta that could be opposite, at the dearest charge.
-    """
+    than all delta that could be opposite, at the dearest charge."""
     longs = [max(0, tier + more) for tier, more in zip(tiers, up, strict=True)]
     shorts = [max(0, less - tier) for tier, less in zip(tiers, down, strict=True)]
     apart = 0

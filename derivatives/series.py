@@ -101,7 +101,7 @@ def to_list(
     listed: Iterable[str],
     holidays: Iterable[date] = (),
 ) -> list[Contract]:
-    """Those of :func:`contracts_of` that are not listed yet."""
+    """Return those of :func:`contracts_of` that are not listed yet."""
     known = set(listed)
     every = contracts_of(series, now_ns, reference_ticks, holidays)
     return [contract for contract in every if contract.symbol not in known]

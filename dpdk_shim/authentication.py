@@ -56,7 +56,7 @@ SENDER_USED = 1
 
 @dataclass(frozen=True)
 class PacketSession:
-    """Who may send order packets, and from where (no networks: from anywhere)."""
+    """A session that may send order packets, and its networks (none: any)."""
 
     participant: int
     key: bytes

@@ -50,7 +50,7 @@ def make_state(shim: Any = None) -> npt.NDArray[np.int64]:
 
 
 def sender_key(state: npt.NDArray[np.int64], index: int, shim: Any = None) -> Key:
-    """Who the sender with this index in a state block is."""
+    """Return the key of the sender with this index in a state block."""
     shim = shim or native.load()
     key = shim.ffi.new("uint64_t[4]")
     pointer = shim.ffi.cast("struct oc_state *", state.ctypes.data)

@@ -235,7 +235,7 @@ class AgentMarket:
 
     @property
     def left_steps(self) -> int:
-        """Until continuous trading ends."""
+        """Return the steps until continuous trading ends."""
         return self._end - self.step
 
     def send(

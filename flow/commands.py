@@ -61,8 +61,9 @@ def operator_command(kind: CommandKind, symbol: bytes, aux: int) -> Command:
 
 
 def as_recorded(given: Command, ts_ns: int, maker_id: int) -> Command:
-    """With what the recording adds: ``rx_ts_ns`` is its time, and ``aux`` of an execution the order
-    that was executed (0: unknown).  The matcher does not read ``aux`` of a limit order."""
+    """Return the commands with what the recording adds: ``rx_ts_ns`` is its time, and ``aux`` of an
+    execution the order that was executed (0: unknown). The matcher does not read ``aux`` of a limit
+    order."""
     fields: dict[str, int] = {"rx_ts_ns": ts_ns}
     if maker_id:
         fields["aux"] = maker_id

@@ -55,7 +55,7 @@ class Build:
 
 
 def build_text(number: int) -> str:
-    """As it is shown: 16 hexadecimal digits, or what 0 means."""
+    """Return the build as text: 16 hexadecimal digits, or the meaning of 0."""
     return f"{number:016x}" if number else "unknown"
 
 

@@ -1,4 +1,4 @@
-"""Which source tree this program is of."""
+"""The commit of the source tree of this program."""
 
 import subprocess
 from pathlib import Path

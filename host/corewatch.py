@@ -300,5 +300,5 @@ def _name(base: str, rest: str) -> str:
 
 
 def over(spans: Iterable[Interval], core: int, start_ns: int, end_ns: int) -> list[Interval]:
-    """Those on the core that overlap [start_ns, end_ns]."""
+    """Return those on the core that overlap [start_ns, end_ns]."""
     return [i for i in spans if i.core == core and i.start_ns <= end_ns and i.end_ns >= start_ns]

@@ -290,7 +290,7 @@ def usable(host: Host) -> Iterator[Finding]:
 
 
 def interrupts(host: Host) -> Iterator[Finding]:
-    """Which cores serve interrupts, and whether irqbalance moves them."""
+    """Report which cores serve interrupts, and whether irqbalance moves them."""
     why = "an interrupt delays the task on its core by 1 to 20 µs"
     by_core: dict[str, list[str]] = {}
     for number in host.names("proc/irq"):

@@ -13,7 +13,7 @@ POWERCAP = Path("/sys/class/powercap")
 
 
 class NoEnergyCounter(OutcryError):
-    """No RAPL here, or not for us."""
+    """RAPL is missing here, or not accessible to us."""
 
 
 class EnergyMeter:

@@ -51,8 +51,9 @@ class Rendezvous:
 
 
 def wake_in_time(slack_ns: int = 1_000) -> None:
-    """From here on a sleep of this thread ends within a microsecond: one of 20 us is not one of
-    70.  A slack of 0 is what it was before, and what processes that it starts have from it."""
+    """Let sleeps of this thread end within a microsecond from here on, so that one of 20 us does
+    not last 70. A slack of 0 restores the earlier value, and processes that it starts inherit it.
+    """
     ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, slack_ns, 0, 0, 0)
 
 
@@ -121,9 +122,9 @@ def named_children(parent: int) -> list[tuple[str, int]]:
 def fork_reporting(
     function: Callable[[], dict[str, Any]], ignoring: Sequence[int] = ()
 ) -> tuple[int, int]:
-    """As :func:`fork`; returns the pid and the descriptor of an anonymous file into which the child
-    writes its outcome: the document that ``function`` returns, or ``{"error": …}`` (and status 1).
-    A process that leaves none (:func:`outcome`) was killed."""
+    """Like :func:`fork`; returns the pid and the descriptor of an anonymous file into which the
+    child writes its outcome: the document that ``function`` returns, or ``{"error": …}`` (and
+    status 1). A process that leaves none (:func:`outcome`) was killed."""
     fd = os.memfd_create("outcome")
 
     def report() -> int:

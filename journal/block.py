@@ -118,7 +118,7 @@ class Block(NamedTuple):
 
 
 class BlockId(NamedTuple):
-    """Which block: no other history of a journal has this hash, which covers all blocks
+    """Identifies a block: no other history of a journal has this hash, which covers all blocks
     before as well."""
 
     block_index: int

@@ -190,6 +190,6 @@ def _remove(directory: Path, seqs: list[int], disk: Disk) -> None:
 
 
 def _grows(half: Path) -> bool:
-    """Another process is at work on it."""
+    """Whether another process is writing it."""
     pid = half.name.split(".")[-2]
     return pid.isdigit() and int(pid) != os.getpid() and Path(f"/proc/{pid}").exists()

@@ -58,7 +58,7 @@ class SingleStream:
         return self.streams
 
     def rest(self) -> None:
-        """Until the next call no thread of this process is at work: it may fork."""
+        """Stop all threads until the next call, so that the process may fork."""
         self.streams[0].rest()
 
     def abandon(self) -> None:
@@ -216,8 +216,8 @@ class MirroredStreams:
             stream.abandon()
 
     def rest(self) -> None:
-        """Until the next call no thread of this process is at work: it may fork.  A thread that a
-        child inherits the memory of, but not the running of, would be waited for without end."""
+        """Stop all threads until the next call, so that the process may fork. A child inherits a
+        thread's memory but not its execution, and would wait for it forever."""
         for copy in self._copies:
             copy.end()
             copy.stream.rest()
@@ -235,7 +235,7 @@ class MirroredStreams:
             self._changed.wait_for(condition)
 
     def _wait_until(self, what: str, reached: Reached) -> None:
-        """Until enough copies have come to ``reached``, or no longer can."""
+        """Wait until enough copies have come to ``reached``, or no longer can."""
 
         def come() -> int:
             return sum(getattr(copy, what) >= reached for copy in self._copies)

@@ -56,7 +56,7 @@ class DeskRecord:
             self._last, self._size = _hash(line), file.tell()
 
     def _lock(self, number: int) -> None:
-        """For as long as the file is open, one process writes; what others wrote is read."""
+        """Lock the file while it is open, so that one process writes; read what others wrote."""
         flock(number, LOCK_EX)
         if os.fstat(number).st_size == self._size:
             return

@@ -21,7 +21,7 @@ drops leave one at first, the longest for 4 ms)."""
 
 
 class FileStatus(NamedTuple):
-    """Which file it is, and its size."""
+    """Identity and size of a file."""
 
     device: int
     inode: int
@@ -67,8 +67,8 @@ def file_status(path: bytes | Path) -> FileStatus:
 
 
 def cached_pages(fd: int) -> npt.NDArray[np.bool_]:
-    """Which pages of a file on a disk the page cache holds: all of them, if the caller may not
-    write to it (mincore(2)).  A file in memory has none: it has only its cache."""
+    """Return which pages of a file on a disk the page cache holds: all of them, if the caller may
+    not write to it (mincore(2)). A file in memory has none: it has only its cache."""
     status = (ctypes.c_long * 32)()
     size_bytes = os.fstat(fd).st_size
     if not size_bytes or (_libc.fstatfs(fd, status) == 0 and status[0] in IN_MEMORY):

@@ -160,7 +160,7 @@ def _evidence(block: Block) -> dict[str, object]:
 
 
 def _lower_watermark(scan: Scan, parting: Divergence, disk: Disk) -> None:
-    """It may name the block that goes: that was durable here."""
+    """Lower the watermark, which may name the block that goes: that was durable here."""
     watermark = scan.watermark
     if watermark is None or watermark.block_index < parting.ours.header.block_index:
         return

@@ -16,8 +16,8 @@ FAILED_NAME = "failed"
 
 
 def read_failed(directory: Path, journal_id: int) -> dict[str, str]:
-    """Which directories failed, by their absolute paths, and why; a note of another journal does
-    not count.  Raises :class:`JournalError` if the note cannot be read."""
+    """Return the directories that failed, by their absolute paths, and why; a note of another
+    journal does not count. Raises :class:`JournalError` if the note cannot be read."""
     path = directory / FAILED_NAME
     try:
         document = json.loads(path.read_text())

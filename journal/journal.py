@@ -199,7 +199,7 @@ class Journal:
         direct: bool = True,
         disk: Disk = REAL,
     ) -> JournalWriter:
-        """As :meth:`reopen`, of a journal whose writer this process has never had."""
+        """Like :meth:`reopen`, for a journal that this process has never written."""
         segment_bytes = int(document["segment_bytes"])
         streams: list[Stream] = []
         try:

@@ -89,7 +89,7 @@ def _file(directory: Path, number: int, last: bool) -> dict[str, Any]:
 
 
 def _checkpoints(directory: Path) -> list[dict[str, Any]]:
-    """Those that are there; a running pipeline may remove an old one while we look."""
+    """Return the checkpoints; a running pipeline may remove an old one meanwhile."""
     rows = (_checkpoint(directory, seq) for seq in checkpoint_seqs(directory))
     return [row for row in rows if row]
 

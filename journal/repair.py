@@ -228,7 +228,7 @@ def _opened(directory: Path, number: int, disk: Disk) -> SegmentFile:
 
 
 def _require_right(scan: Scan, number: int, block: Block, copy: Path, disk: Disk) -> None:
-    """Nothing that is left here or in another directory says that another block was there."""
+    """Require that nothing left here or in another directory contradicts the block."""
     _require_no_conflict(scan, number, block, copy, disk)
     scan.require_acknowledged(f"{copy}, segment {number}", block.header)
 

@@ -431,7 +431,7 @@ def _document(where: str, block: Block) -> dict[str, Any]:
 
 
 def _history(where: str, document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Who resumed the journal before this segment."""
+    """Return the runs that resumed the journal before this segment."""
     rows = document[RESUMED_BEFORE]
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise JournalError(f"{where}: `{RESUMED_BEFORE}` is not a list of objects")

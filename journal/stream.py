@@ -179,7 +179,7 @@ class Stream:
         self.claim(reached)
 
     def _require_own(self) -> None:
-        """No other writer has claimed the journal since this one last acknowledged."""
+        """Require that no other writer has claimed the journal since this one last acknowledged."""
         try:
             data = self.disk.read(self._watermark_fd, WATERMARK_BYTES, 0)
         except OSError as error:

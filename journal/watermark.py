@@ -44,7 +44,8 @@ class Reached(NamedTuple):
 
     @classmethod
     def by(cls, header: BlockHeader) -> "Reached":
-        """With a block of this header; it holds the commands that its header counts, if any."""
+        """Return the watermark with a block of this header; it holds the commands that its header
+        counts, if any."""
         seq = header.first_seq - 1 + header.commands
         return cls(header.block_index, seq, header.previous_hash, header.crc32c)
 

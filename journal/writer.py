@@ -161,7 +161,7 @@ class JournalWriter(Closing):
 
     @property
     def directories(self) -> list[Path]:
-        """Those that are written."""
+        """The directories that are written."""
         return [stream.directory for stream in self._copies.living]
 
     @property

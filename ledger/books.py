@@ -329,8 +329,8 @@ class Books:
             yield place, _value(*self.balances[index].tolist())
 
     def money(self, kind: int) -> npt.NDArray[np.object_]:
-        """By participant, what its margin account has in all money together (as the core's risk
-        counts it) in the accounts of a kind: Python integers."""
+        """Return, by participant, what its margin account has in all money together (as the core's
+        risk counts it) in the accounts of a kind: Python integers."""
         part = self._by_place[1:, : lay.MONEY_SLOTS, kind]
         total: npt.NDArray[np.object_] = (
             part[..., 1].astype(object) * (1 << 64) + part[..., 0].astype(np.uint64).astype(object)
@@ -338,13 +338,13 @@ class Books:
         return total
 
     def lots(self, kind: int) -> npt.NDArray[np.int64]:
-        """By participant and instrument, the low halves of the accounts of a kind: exact within
-        int64."""
+        """Return, by participant and instrument, the low halves of the accounts of a kind: exact
+        within int64."""
         return self._by_place[1:, self.first_lots :, kind, 0]
 
     def in_wallets(self, kind: int) -> npt.NDArray[np.int64]:
-        """By participant and asset, as :meth:`lots` of what wallets hold in the accounts of a
-        kind: the core lets no wallet pass 2^62."""
+        """Return, by participant and asset, what wallets hold in the accounts of a kind, as
+        :meth:`lots` does: the core lets no wallet pass 2^62."""
         return self._by_place[1:, lay.MONEY_SLOTS :, kind, 0][:, : len(self.wallets)]
 
     @property
@@ -380,7 +380,7 @@ def _value(low: int, high: int) -> int:
 
 
 def name_monies(books: Books) -> None:
-    """For the kernel, the codes of money into the header, and of what has wallets."""
+    """Write the codes of money, and of assets with wallets, into the header for the kernel."""
     names = [asset_word(name) for name, _ in books.monies]
     first = lay.MONEY_NAMES // 8
     books.header[first : first + lay.MONEY_SLOTS] = 0
@@ -404,7 +404,7 @@ def apply_setting(books: Books, command: Any, event_seq: int) -> None:
 
 
 def asset_of(books: Books, command: Any) -> str:
-    """Which money a command names; nothing: none."""
+    """Return the money that a command names; None without one."""
     word = int(command["price_ticks"])
     if word > MAX_PURPOSES:
         return asset_named(word, names_by_word(dict(books.monies) | dict(books.wallets)))

@@ -69,7 +69,7 @@ def commit_asset(
     instrument: int,
     asset: int,
 ) -> int:
-    """As :func:`commit`, of one asset of a spot instrument: no lots move."""
+    """Like :func:`commit`, for one asset of a spot instrument: no lots move."""
     rules_of(books, instrument).touched = 1
     sides = event.side << 48 | event.flags << 56
     row.label = participant | instrument << 16 | asset << 32 | (row.label & 0xFF << 40) | sides
@@ -80,7 +80,7 @@ def commit_asset(
 def commit_money(
     books: LedgerState, event: EventRecord, row: TransactionRow, participant: int, asset: int
 ) -> int:
-    """As :func:`commit`, of a transaction that has to do with no instrument."""
+    """Like :func:`commit`, for a transaction that has to do with no instrument."""
     row.label = participant | lay.NO_INSTRUMENT << 16 | asset << 32 | (row.label & 0xFF << 40)
     return add_money(books, event, row, participant, asset)
 

@@ -22,7 +22,8 @@ def lot_value(books: Books, index: int, price: int) -> int:
 
 
 def price_of(books: Books, index: int) -> int | None:
-    """By which what is held is valued: a contract's mark, or the last price; None: no price yet."""
+    """Return the price at which a position is valued: a contract's mark, or the last price; None:
+    no price yet."""
     rules = books.instruments[index]
     if rules[lay.CONTRACT_KIND // 8]:
         return int(rules[lay.CONTRACT_KIND // 8 + 3])

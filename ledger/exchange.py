@@ -80,7 +80,7 @@ class Exchange:
 
     @classmethod
     def parsed(cls, document: dict[str, Any]) -> "Exchange":
-        """From :meth:`document`."""
+        """Parse the result of :meth:`document`."""
         assets = [(str(name), int(decimals)) for name, decimals in document["assets"]]
         return cls(assets, [Market(**row) for row in document["markets"]])
 

@@ -86,7 +86,7 @@ class Follower:
         self._flushed_s = time.monotonic()
 
     def _insist(self, work: Callable[[], None]) -> None:
-        """Until it is done: a database that is gone may come back, a full disk be emptied."""
+        """Retry until it is done: a lost database may come back, a full disk may be emptied."""
         last_error = ""
         while True:
             try:

@@ -94,11 +94,11 @@ def opened(
 
 
 def oldest(directory: Path, more: Path | None = None) -> LedgerState:
-    """Before the first command; of a journal whose begin was retired, the oldest good checkpoint
-    from which it continues.  ``more``: as of :func:`opened`.
+    """Return the state before the first command. If the journal's beginning was retired, return the
+    oldest good checkpoint from which it continues. ``more``: as in :func:`opened`. Raises
+    :class:`LedgerError` if it has no such checkpoint.
 
-    Raises :class:`LedgerError` if it has no such checkpoint.
-    """
+    Raises :class:`LedgerError` if it has no such checkpoint."""
     reader = JournalReader(directory)
     if reader.first_seq <= 1:
         return LedgerState(reader, starting_point(reader), Books(reader.config))
@@ -220,7 +220,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """As :func:`written_whole`, of bytes that are there."""
+    """Like :func:`written_whole`, for bytes that are there."""
     with written_whole(path) as part:
         part.write_bytes(content)
 

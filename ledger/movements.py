@@ -18,7 +18,7 @@ CREDITED = 1 << 8
 
 
 class Movements:
-    """By number (the command with the first step), while a further step is possible."""
+    """Movements by number (the command with the first step), while a further step is possible."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity, self.begun = capacity, 0
@@ -55,7 +55,7 @@ class Movements:
             self.credited.pop(number)
 
     def document(self) -> list[Any]:
-        """For a checkpoint."""
+        """Return the document for a checkpoint."""
         return [self.begun, [*self.assets.items()], [*self.credited.items()]]
 
     def restore(self, document: list[Any]) -> None:

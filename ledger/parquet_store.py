@@ -161,7 +161,7 @@ class ParquetStore:
             under_way.result()
 
     def _publish(self, tails: list[str], more: tuple[str, ...] = ()) -> None:
-        """From here on these files count; others go."""
+        """Make these files count from here on, and remove the others."""
         books = self.ledger_state.books
         document = {
             "journal_id": self.ledger_state.reader.journal_id,
@@ -183,7 +183,7 @@ class ParquetStore:
             shutil.rmtree(self.folder / "tail", ignore_errors=True)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: this store holds no resources."""
 
 
 def in_groups(parts: list[npt.NDArray[Any]]) -> Iterator[list[npt.NDArray[Any]]]:

@@ -34,7 +34,7 @@ def _legs(row: Any, asset: str, instrument: str) -> Iterator[tuple[str, int, str
 
 
 def commodity_name(name: str) -> str:
-    """As both programs take it: capital letters, at least two."""
+    """Return a name that both programs accept: capital letters, at least two."""
     kept = "".join(c if c.isalnum() else "-" for c in name.upper())
     return f"X{kept}X"
 

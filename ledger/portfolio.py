@@ -57,7 +57,7 @@ def last_prices(books: Books) -> dict[int, int]:
 
 
 def rates(books: Books, prices: Prices, currency: int) -> dict[int, Fraction]:
-    """By asset, the units of the currency that one unit of it is worth."""
+    """Return, by asset, the units of the currency that one unit of it is worth."""
     found = {currency: Fraction(1)}
     is_new = True
     while is_new:
@@ -121,8 +121,8 @@ def holdings(books: Books, participant: int, currency: str) -> Report:
 
 
 def closes_of(rows: Rows) -> dict[int, dict[int, int]]:
-    """By day (since 1970), the last price in ticks of each instrument that traded on it, from every
-    participant's transactions."""
+    """Return, by day (since 1970), the last price in ticks of each instrument that traded on it,
+    from every participant's transactions."""
     closes: dict[int, dict[int, int]] = defaultdict(dict)
     for part in rows:
         fills = part[part["kind"] == lay.Kind.POSTED]
@@ -234,7 +234,7 @@ class Performance:
 def performance(
     books: Books, rows: Rows, participant: int, currency: str, closes: Mapping[int, Prices]
 ) -> Report:
-    """As :meth:`Performance.report`, of every transaction from the journal's begin on."""
+    """Like :meth:`Performance.report`, for every transaction from the journal's begin on."""
     made = Performance(participant)
     for part in rows:
         made.add(part)

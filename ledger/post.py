@@ -506,8 +506,8 @@ def to_wallet(
 
 @kernel
 def money_named(books: int, symbol: int) -> int:
-    """Which money a symbol names; -1: none that is known. ``books``: address of the ledger's
-    state."""
+    """Return the money that a symbol names; -1: unknown. ``books``: address of the
+    ledger's state."""
     for slot in range(lay.MONEY_SLOTS):
         if symbol != 0 and Words(books + lay.MONEY_NAMES)[slot] == symbol:
             return slot

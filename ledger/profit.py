@@ -103,7 +103,7 @@ class AverageCost:
         self.cost += qty * price
 
     def adjust(self, position: int, cash: int) -> None:
-        """As of :class:`FirstInFirstOut`."""
+        """Like :class:`FirstInFirstOut`."""
         self.position = position
         self.realised += cash
         if not position:

@@ -62,7 +62,7 @@ class Verdict:
 
 
 def differences(books: Books, engine: Engine) -> str | None:
-    """In words, what of the ledger is not as the core's risk has it; None: all is."""
+    """Return in words where the ledger differs from the core's risk; None if nowhere."""
     sums = books.sums()
     for asset, total in enumerate(sums):
         if total:
@@ -261,7 +261,7 @@ def first_wrong(posted: Columns, stored: Columns, length: int) -> int | None:
 
 
 def _parted(posted: Columns, stored: Columns, at: int) -> Difference:
-    """In words, what is wrong with the store's row ``at``."""
+    """Return in words what is wrong with the store's row ``at``."""
     mine, its = _row(posted, at), _row(stored, at)
     known = mine or its
     assert known is not None

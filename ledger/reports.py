@@ -57,10 +57,10 @@ def balances(books: Books, participant: int | None = None) -> Report:
 
 
 def trial_balance(books: Books) -> Report:
-    """By asset and account: what all owners' balances sum to, debits and credits apart.
-
+    """Return, by asset and account, the sums of all owners' balances, debits and credits apart.
     Raises :class:`LedgerError` if an asset's do not sum to 0.
-    """
+
+    Raises :class:`LedgerError` if an asset's do not sum to 0."""
     debits: dict[tuple[int, bool, int], int] = defaultdict(int)
     credits: dict[tuple[int, bool, int], int] = defaultdict(int)
     for place, value in books.nonzero_balances():
@@ -192,7 +192,7 @@ Held = tuple[dict[int, int], dict[int, int], dict[str, int]]
 
 
 def _held(books: Books | None, participant: int) -> Held:
-    """By money, what a participant has in all of its accounts and what it owes of fees; by
+    """Return, by money, what a participant has in all of its accounts and owes in fees; by
     instrument, its lots."""
     own: dict[int, int] = {}
     due: dict[int, int] = {}
@@ -246,7 +246,7 @@ def _standing_rows(which: str, at: Books | None, held: Held, books: Books) -> li
 
 
 def fees(books: Books, rows: Rows) -> Report:
-    """By participant and instrument: what was traded as maker and taker, and the fees of it.  Fees
+    """Return, by participant and instrument, lots traded as maker and taker, and their fees. Fees
     that spot buyers paid in the base asset are a row of that asset."""
     totals: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
     of_base: dict[tuple[int, int], int] = defaultdict(int)
@@ -307,7 +307,7 @@ def fees(books: Books, rows: Rows) -> Report:
 def add_base_fees(
     totals: dict[tuple[int, int], int], rows: npt.NDArray[Any], participant: int | None = None
 ) -> None:
-    """By participant and instrument, the fees that spot buyers paid in the base asset."""
+    """Add, by participant and instrument, the fees that spot buyers paid in the base asset."""
     for row in rows[(rows["kind"] == lay.Kind.DELIVERED) & (rows["fee_income"] != 0)]:
         if participant is None or participant == row["participant"]:
             totals[int(row["participant"]), int(row["instrument"])] += int(row["fee_income"])
@@ -345,7 +345,7 @@ class Profits:
     def __init__(
         self, method: str, participant: int | None = None, begin: Books | None = None
     ) -> None:
-        """As :func:`profits` has them."""
+        """The rows of :func:`profits`, by participant and instrument."""
         self.method, self.participant = method, participant
         self._holdings = _holdings_at(begin, method, participant)
         self._paid: dict[tuple[int, int], int] = defaultdict(int)
@@ -369,7 +369,7 @@ class Profits:
             self._paid[key] += int(row["fee_income"])
 
     def report(self, books: Books) -> Report:
-        """At the last prices of these books."""
+        """Return the report at the last prices of these books."""
         table: list[tuple[Any, ...]] = []
         for (who, index), holding in sorted(self._holdings.items()):
             rules, last = books.instruments[index], price_of(books, index)
@@ -409,8 +409,8 @@ def profits(
     participant: int | None = None,
     begin: Books | None = None,
 ) -> Report:
-    """By participant and instrument: the position, what it cost, what it is worth at the last
-    price, and what was and would be earned; before fees, and the fees.
+    """Return, by participant and instrument, the position, its cost, its value at the last price,
+    and the realised and unrealised profit; before fees, and the fees.
 
     ``begin``: the books after which the rows come; what was held then counts as bought at the last
     price of then.
@@ -427,7 +427,7 @@ def profits(
 def _holdings_at(
     begin: Books | None, method: str, participant: int | None
 ) -> dict[tuple[int, int], Any]:
-    """By participant and instrument what was held, as bought at the last price."""
+    """Return the positions by participant and instrument, as bought at the last price."""
     holdings: dict[tuple[int, int], Any] = {}
     for who, symbol, held, *_ in positions(begin, participant).rows if begin is not None else ():
         assert begin is not None

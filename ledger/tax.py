@@ -50,7 +50,7 @@ class Closing:
 
 @dataclass
 class TaxLots:
-    """As :class:`profit.FirstInFirstOut`, each lot with its time, each closing reported."""
+    """Like :class:`profit.FirstInFirstOut`, each lot with its time, each closing reported."""
 
     lots: deque[list[int]] = field(default_factory=deque)
     """[quantity, cost, when it was opened (ns)]."""

@@ -247,7 +247,7 @@ class Book:
                 raise FeedError(f"message {self.messages + 1} of the book {ERRORS[error]}")
 
     def instruments(self) -> list[Instrument]:
-        """Those that the stream has named, by locate."""
+        """Return the instruments that the stream has named, by locate."""
         return [self.instrument(int(k)) for k in np.flatnonzero(self._instruments[:, 0])]
 
     def instrument(self, locate: int) -> Instrument:

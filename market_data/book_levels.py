@@ -62,7 +62,7 @@ def node_of(state: BookHeader, key: int) -> int:
 
 @kernel
 def have_room(state: BookHeader) -> bool:
-    """For the words of one more level, in a table that is half full at most."""
+    """Whether the words of one more level fit, in a table that is at most half full."""
     return 2 * (state.node_count + TIERS) <= state.node_mask
 
 

@@ -205,8 +205,8 @@ def shrink(state: FeedState, row: FeedOrder, out: int) -> int:
 
 @kernel_outlined
 def prepare_trade(state: FeedState, maker: FeedOrder, taker_id: int, out: int) -> int:
-    """Before a trade outside of an auction: what the auction was, the maker if it was not published
-    yet, and that the taker is no longer where it was."""
+    """Publish what precedes a trade outside of an auction: the auction's volume, the maker if it
+    was not published yet, and that the taker is no longer where it was."""
     out = publish_market(state, out)
     taker = feed_state.find(state, maker.instrument, taker_id)
     if maker.flags & feed_state.PENDING:
@@ -354,8 +354,8 @@ def end_session(state: FeedState, out: int) -> int:
 
 @kernel_outlined
 def begin(state: FeedState, out: int) -> int:
-    """Before all else of a session: O, every instrument, its first phase, and each order that is
-    displayed since another session, by its place."""
+    """Begin a session: O, every instrument, its first phase, and each order that is displayed since
+    another session, by its place."""
     state.begun = 1
     out = itch_messages.system_event(state, out, _LETTER_O)
     for index in range(state.instrument_count):

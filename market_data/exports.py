@@ -38,7 +38,7 @@ class Part(Protocol):
 
     @property
     def ts_ns(self) -> int:
-        """When they were published, ns since the epoch."""
+        """Times of publication, ns since the epoch."""
 
     @property
     def causes(self) -> bytes:
@@ -184,7 +184,7 @@ def by_event(steps: Iterable[Step]) -> Iterator[tuple[Step, bool]]:
 @dataclass(frozen=True)
 class Arrival:
     """When a receiver has an event: a latency after it, drawn from a table for each event, and
-    never before the event before it."""
+    never before the preceding event."""
 
     latencies_ns: npt.NDArray[np.int64]
     """Each as likely as another."""

@@ -217,7 +217,8 @@ class Feed:
 
     @property
     def is_between_commands(self) -> bool:
-        """Nothing of the last command is still to be published, as :meth:`saved` requires."""
+        """Whether nothing of the last command is still to be published, as
+        :meth:`saved` requires."""
         header = self._header
         return not any(
             int(header[word // 8])
@@ -289,7 +290,7 @@ class Feed:
     def encode_by_session(
         self, events: npt.NDArray[Any], rx_ts_ns: npt.NDArray[np.int64], first_cause: int
     ) -> Iterator[SessionMessages]:
-        """As :meth:`encode`, by session; the last part of a session has ``ends`` set.  Consume all
+        """Like :meth:`encode`, by session; the last part of a session has ``ends`` set. Consume all
         of it: an event is encoded once."""
         assert events.dtype == EVENT_DTYPE
         assert events.flags.c_contiguous

@@ -379,7 +379,7 @@ class FeedProcess:
 
 
 def say_alive(public: PublicFeed) -> None:
-    """In a process that takes a dead one's place: a heartbeat, before anything takes time.  It says
+    """Send a heartbeat in a process that replaces a dead one, before anything takes time. It has
     the number that follows what was sent."""
     if not public.is_ready:
         return
@@ -394,6 +394,6 @@ def say_alive(public: PublicFeed) -> None:
 
 
 def publish(public: PublicFeed) -> None:
-    """In the feed's process: publish until the run is over."""
+    """Publish in the feed's process until the run is over."""
     say_alive(public)
     FeedProcess(public).run()

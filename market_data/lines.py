@@ -201,7 +201,7 @@ class Lines:
 
     @property
     def due_ns(self) -> int:
-        """When the next request is to be sent; 0: nothing is missing."""
+        """Return when the next request is to be sent; 0: nothing is missing."""
         if self.next_sequence > self.highest:
             return 0
         again_ns = self._asked_ns + RETRY_NS if self._asked_ns else 0

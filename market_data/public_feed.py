@@ -71,8 +71,8 @@ KERNELS: tuple[tuple[Callable[..., int | None], int], ...] = (
 
 
 def compile_feed(progress: Callable[[], None]) -> None:
-    """Before the feed begins: a process that compiles publishes nothing meanwhile.  ``progress`` is
-    called if there is anything to compile."""
+    """Compile before the feed begins: a process that compiles publishes nothing meanwhile.
+    ``progress`` is called if there is anything to compile."""
     missing = [(kernel, count) for kernel, count in KERNELS if not is_kept(kernel)]
     if missing:
         progress()
@@ -81,8 +81,8 @@ def compile_feed(progress: Callable[[], None]) -> None:
 
 
 def allow_descriptors() -> None:
-    """As many as this process may have: a client that holds connections open must not use up
-    others'."""
+    """Raise the limit of descriptors as far as allowed, because a client that holds connections
+    open must not use up others'."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
@@ -94,7 +94,7 @@ def with_feed(table: Topology) -> Topology:
 
 
 class Times:
-    """When commands came: from the stamps while these are there, else from the journal."""
+    """Times at which commands came: from the stamps while they exist, else from the journal."""
 
     def __init__(self, shared: Shared, journal: Path, after_seq: int) -> None:
         """``after_seq``: stamps are of later commands; those before are of an earlier run."""
@@ -259,7 +259,7 @@ class PublicFeed:
         self._words[CLAMPED] = count
 
     def note_counts(self, *counts: int) -> None:
-        """In the order of COUNTED."""
+        """Note the counts, in the order of COUNTED."""
         self._words[COUNTS : COUNTS + len(counts)] = counts
 
     def note_packet(self, now_ns: int) -> None:
@@ -268,7 +268,7 @@ class PublicFeed:
 
     @property
     def is_up(self) -> bool:
-        """Its process lives and sends: heartbeats, where there is nothing else."""
+        """Whether its process is alive and sends: heartbeats, where there is nothing else."""
         quiet_ns = max(DOWN_BEATS * self.spec.heartbeat_ms * 1_000_000, DOWN_NS)
         sent_ns = int(self._words[PACKET_NS])
         return bool(self.pid and sent_ns and time.monotonic_ns() - sent_ns < quiet_ns)

@@ -74,7 +74,7 @@ def join(group: Address, interface: str = "") -> socket.socket:
 
 
 def send_once(spec: FeedSpec, packet: bytes) -> None:
-    """On both lines, before there is a publisher."""
+    """Send once on both lines, before there is a publisher."""
     for group in (spec.a, spec.b):
         if group is not None:
             with line_socket(spec) as line, contextlib.suppress(OSError):
@@ -123,7 +123,7 @@ class Publisher:
             self._send(mold.heartbeat(self.session, count + 1), now_ns)
 
     def say_end(self, now_ns: int) -> None:
-        """That the session before has ended."""
+        """Send that the session before has ended."""
         assert self.before is not None
         session, store = self.before
         self._send(mold.end_of_session(session, store.count + 1), now_ns)

@@ -1,11 +1,10 @@
-"""From the event ring to the network in one kernel: events in, messages, packets, two lines.
+"""Carry events from the event ring to the network in one kernel: messages, packets, two lines.
 
 One turn takes the events that the gate has released and encodes them.  It gives each packet to the
 kernel's sockets of line A, then of line B.  Messages stay where they were encoded until Python has
 stored them (``Store``).  While a packet is sent, its header temporarily replaces the bytes before
 its messages, so nothing is copied.  A packet that a socket does not take is lost on that line, and
-counted.
-"""
+counted."""
 
 from openoutcry.market_data.encode import BY_EVENT, encode, room_for
 from openoutcry.market_data.mold import COUNT_SHIFT, fitting
@@ -200,7 +199,7 @@ def hand_over(c: PumpContext, fd: int, packet: int, size: int) -> None:
 
 @kernel_outlined
 def hand_over_again(c: PumpContext, fd: int, packet: int, size: int) -> None:
-    """After a socket error, try again if an earlier packet caused the error."""
+    """After a socket error, hand over again if an earlier packet caused the error."""
     error, tries = sockets.last_errno(), 0
     # ECONNREFUSED is what came back of an earlier packet.
     while error == sockets.EINTR or (error == sockets.ECONNREFUSED and tries == 0):
@@ -294,7 +293,7 @@ def record_released(c: PumpContext, histogram: Words, events: EventRecord, count
 
 @kernel_outlined
 def note_handed(c: PumpContext, first: int, last: int) -> None:
-    """For a measurement: when the events were with the sockets, CLOCK_MONOTONIC."""
+    """Note when the events were with the sockets, for a measurement, CLOCK_MONOTONIC."""
     now, table, mask = monotonic_ns(), c.handed_ns, c.handed_mask
     for seq in range(first, last + 1):
         Words(table)[seq & mask] = now

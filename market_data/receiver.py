@@ -25,7 +25,8 @@ Moment = tuple[str, Book, int]
 
 
 def moment_of(snapshots: Address) -> Moment:
-    """As a server of snapshots has it: orders and states, no trades.  Raises :class:`FeedError`."""
+    """Return the book of a server of snapshots: orders and states, no trades. Raises
+    :class:`FeedError`."""
     session, messages, following = fetch(snapshots)
     book = Book()
     book.apply(messages)

@@ -37,7 +37,7 @@ class ShmFeedSegment:
         self.header.magic = MAGIC
 
     def descriptor(self) -> int:
-        """Another descriptor, for reading only."""
+        """Return another descriptor, for reading only."""
         return read_only(self.fd)
 
     def begin(self, session: int, name: str, before: int) -> None:

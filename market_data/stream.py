@@ -253,7 +253,8 @@ class Stream:
             await pace.rest()
 
     async def _tell(self, writer: asyncio.StreamWriter, kept: Kept, at: int) -> None:
-        """To the end of the session, or of the run: then without Z, as more will come."""
+        """Send messages to the end of the session, or of the run: then without Z, as more will
+        come."""
         last_sent_s = time.monotonic()
         while True:
             over, ended, data = self.over(), kept.ended(), kept.tail.read(at)
@@ -353,7 +354,7 @@ class StreamReceiver:
         self.logins += 1
 
     def _go_on(self, timeout_s: float) -> None:
-        """After a loss, or the end of a session: a connection, if it is time to try."""
+        """Connect again after a loss or the end of a session, if it is time to try."""
         wanted, wait_s = self._follow or not self.lines.ended, self._again - time.monotonic()
         if not wanted or wait_s > 0:
             time.sleep(min(timeout_s, wait_s) if wanted else timeout_s)

@@ -35,8 +35,8 @@ TABLES = HookContext.offset("tables")
 def process_with_capacity_share(
     block: HookContext, arena: ArenaHeader, batch: int, order: OrderRecord, out: int, free: int
 ) -> int:
-    """As ``process_batch`` of one command, for whose events ``free`` records are; returns how many
-    it wrote."""
+    """Like ``process_batch`` for one command, for whose events ``free`` records are; returns how
+    many it wrote."""
     not_inlined()
     word = order.word
     kind, symbol = (word >> const.KIND_SHIFT) & 0xFF, order.symbol

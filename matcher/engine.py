@@ -250,8 +250,8 @@ class Engine:
         return seal_region(whole, self.hooks.digest(self.region)) if self.hooks else whole
 
     def clone(self) -> "Engine":
-        """Another engine in the same state, for what-if runs.  Costs what was ever in use of the
-        memory, not its capacity."""
+        """Return another engine in the same state, for what-if runs. Its cost depends on how much
+        memory was ever used, not on the capacity."""
         other = object.__new__(Engine)
         other.instruments, other.shard = self.instruments, self.shard
         other.region = own_region(self.region)

@@ -68,7 +68,7 @@ def event_tag(instrument: int, side: int, participant: int) -> int:
 
 @kernel
 def book_tag(book: int, participant: int) -> int:
-    """As :func:`event_tag`, of an order in ``book`` (not one of triggers)."""
+    """Like :func:`event_tag`, for an order in ``book`` (not one of triggers)."""
     return event_tag(book >> 4, (book & 1) + const.BUY, participant)
 
 

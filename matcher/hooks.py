@@ -183,7 +183,7 @@ def verdict(reason: int, detail: int) -> int:
 def process_hooked(
     block: HookContext, orders: OrderRecord, count: int, out: int, out_capacity: int
 ) -> tuple[int, int]:
-    """As ``process_batch``, with the hooks of ``block`` around every command. ``out``: address of
+    """Like ``process_batch``, with the hooks of ``block`` around every command. ``out``: address of
     room for ``out_capacity`` events."""
     arena, batch = ArenaHeader(block.arena), block.batch
     region = block.region

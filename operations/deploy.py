@@ -88,7 +88,8 @@ def _runs(only: int) -> Iterable[Row]:
 
 
 def _run(segment: Segment, owner: ProcessIdentity) -> Iterable[Row]:
-    """By the words alone: a run of another layout cannot be attached to, but is reported here."""
+    """Return a run by its words alone: a run of another layout cannot be attached to, but is
+    reported here."""
     words = segment.words(0, segment.size_bytes // 8)
     if int(words[control.MAGIC // 8]) != CONTROL_MAGIC:
         return
@@ -129,7 +130,7 @@ def _run(segment: Segment, owner: ProcessIdentity) -> Iterable[Row]:
 
 
 def _stage_names(segment: Segment, words: Any) -> list[str]:
-    """From the topology's text; none if it is of a form that is not known here."""
+    """Return the names of the stages from the topology's text; none if its form is unknown here."""
     with suppress(ValueError, KeyError, TypeError, IndexError):
         size = int(words[control.TABLE_BYTES // 8])
         text = bytes(segment.view[control.TABLE_AT : control.TABLE_AT + size]).decode()

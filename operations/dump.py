@@ -197,7 +197,7 @@ def _reader_that_has(journal: Path, until: int | None) -> JournalReader:
 
 
 def _go(reader: JournalReader, point: Point, until: int | None, last: "deque[Batch]") -> None:
-    """To a command, or the journal's end; keeps what is among the last."""
+    """Step to a command, or the journal's end; keep what is among the last."""
     if until is not None and point.seq >= until:
         return
     limit = NO_LIMIT if until is None else until
@@ -276,7 +276,7 @@ def configuration(path: Path) -> dict[str, str]:
 
 
 def secrets_of(path: Path) -> set[str]:
-    """Those of the venue file that are long enough to be looked for anywhere."""
+    """Return the secrets of the venue file that are long enough to be searched for anywhere."""
     try:
         found = _secrets(_tables(path).document)
     except OutcryError:

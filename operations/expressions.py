@@ -107,7 +107,7 @@ class Expression(Protocol):
         """The expression for Prometheus."""
 
     def values(self, history: History) -> Vector:
-        """Its value of each series now; series without one are absent."""
+        """Return the value of each series now; series without one are absent."""
 
 
 def series_of(expression: Expression) -> Iterator[tuple[str, dict[str, str]]]:

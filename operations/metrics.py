@@ -227,8 +227,8 @@ class VenueMetrics:
 
 
 def seconds_to_full(points: "deque[tuple[float, int]]") -> float:
-    """At the rate between the first of these (time, bytes left) and the last; infinite if nothing
-    is lost."""
+    """Return the seconds until it is full, at the rate between the first of these (time, bytes
+    left) and the last; infinite if nothing is lost."""
     (begin_s, before), (end_s, left) = points[0], points[-1]
     lost = before - left
     return left * (end_s - begin_s) / lost if lost > 0 else math.inf

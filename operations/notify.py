@@ -38,7 +38,7 @@ def line(active: ActiveAlarm) -> str:
 
 
 def document(active: ActiveAlarm) -> dict[str, Any]:
-    """As Alertmanager says it, with the value that was found."""
+    """Return the alarm in Alertmanager's form, with the value that was found."""
     alarm = active.alarm
     alert = {
         "status": str(active.state),

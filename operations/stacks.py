@@ -57,8 +57,8 @@ def _process(pid: int, name: str, answers: bool) -> dict[str, Any]:
 
 
 def _python_stack(pid: int, states: str) -> str:
-    """As the stage's fault handler writes it, asked by signal, into its own anonymous file.  The
-    stage has the other stages' files open as well: the file that grows is its own."""
+    """Return the stack that the stage's fault handler writes, on a signal, into its own anonymous
+    file. The stage has the other stages' files open as well: the file that grows is its own."""
     if states[0] in (STOPPED, TRACED):
         return "none: it is stopped"
     with ExitStack() as stack:

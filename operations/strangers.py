@@ -201,12 +201,13 @@ class Listener(socket.socket):
 
 
 def _open(connections: dict[Peer, socket.socket]) -> dict[Peer, socket.socket]:
-    """Those that are still open: a handshake that failed, or a WebSocket, reports no end."""
+    """Return the connections that are still open: a handshake that failed, or a WebSocket, reports
+    no end."""
     return {peer: one for peer, one in connections.items() if one.fileno() >= 0}
 
 
 def _end(connection: socket.socket) -> None:
-    """Its transport reads the end, and closes it."""
+    """End a connection: its transport reads the end, and closes it."""
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
 

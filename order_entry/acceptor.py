@@ -150,7 +150,7 @@ class Acceptor:
             await asyncio.sleep(0.005)
 
     def run(self) -> None:
-        """Until the process ends."""
+        """Run until the process ends."""
         os.nice(NICE)
         asyncio.run(self._run())
 
@@ -437,7 +437,7 @@ class Acceptor:
     async def _log_on(
         self, data: bytes, size: int, port: PortSpec, address: str
     ) -> tuple[int, bytes, bytes, int]:
-        """As :meth:`_login` over FIX: the stage reads the Logon again, and answers it."""
+        """Like :meth:`_login` over FIX: the stage reads the Logon again, and answers it."""
         try:
             logon = fix_logon.read_logon(data[:size])
         except fix_logon.LogonError as error:

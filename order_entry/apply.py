@@ -465,7 +465,8 @@ def finish_row(region: RegionHeader, row: OrderRow) -> None:
 
 @kernel_outlined
 def end_row(region: RegionHeader, row: OrderRow) -> None:
-    """Nothing more will come of this order (or, of a replace that was rejected, of its row)."""
+    """End a row: nothing more will come of its order (or, of a replace that was rejected, of the
+    row)."""
     finish_row(region, row)
     order_id, number = row.order_id, row.number
     rows, mask = region.rows, region.row_mask
@@ -650,5 +651,5 @@ def put_out(
 
 @kernel_outlined
 def command(region: RegionHeader, order: OrderRecord, metadata: CommandMetadata) -> None:
-    """As :func:`apply_command`, for the running stage."""
+    """Like :func:`apply_command`, for the running stage."""
     apply_command(region, order, metadata)

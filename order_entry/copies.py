@@ -191,8 +191,8 @@ def report_event(
     metadata: CommandMetadata,
     rx_ts_ns: int,
 ) -> None:
-    """As :func:`copy_event`, for drop copies over FIX; after :func:`apply.apply_event`, for every
-    event.  ``order`` and ``metadata``: as there."""
+    """Like :func:`copy_event`, for drop copies over FIX; after :func:`apply.apply_event`, for every
+    event. ``order`` and ``metadata``: as there."""
     who, kind = event.participant, event.kind
     out = codecs + apply.CODEC_BYTES * apply.CODECS + soupbin.HEADER_BYTES
     order_id, row = event.order_id, OrderRow(0)

@@ -260,8 +260,8 @@ DISABLED_WORD = OuchSession.offset("is_disabled")
 
 @kernel
 def reduced(row: OuchRow) -> int:
-    """By how much the order's size is less than its row's QTY once all that was sent is done.
-    After a recovery from the journal nothing is under way, and SENT is 0."""
+    """Return by how much the order's size is less than its row's QTY once all that was sent is
+    done. After a recovery from the journal nothing is in flight, and SENT is 0."""
     sent = row.sent - row.returned
     return max(sent, row.confirmed)
 

@@ -186,7 +186,7 @@ _UNSUPPORTED = sum(
 def decode(
     packet: int, length: int, session: SessionBlock, order: OrderRecord, metadata: CommandMetadata
 ) -> int:
-    """As ouch42_in.decode.  A UserRefNum of a new order, replace, mass cancel, disable or enable
+    """Like ouch42_in.decode. A UserRefNum of a new order, replace, mass cancel, disable or enable
     that is not above all before is ignored, as the specification says."""
     what = soupbin.classify(packet, length)
     if what != _APPLICATION:
@@ -566,7 +566,7 @@ def resume(metadata: CommandMetadata, session: OuchSession) -> None:
 def complete(
     order: OrderRecord, metadata: CommandMetadata, row: OrderRow, session: SessionBlock
 ) -> int:
-    """As ouch42_in.complete."""
+    """Like ouch42_in.complete."""
     if row == 0 or row.state == rows.DONE:
         return _IGNORE
     if metadata.message == _U:

@@ -136,7 +136,7 @@ def encode(
     out: int,
     room: int,
 ) -> int:
-    """As ouch42_out.encode."""
+    """Like ouch42_out.encode."""
     if room < MAX_BYTES:
         return NO_ROOM
     kind = event.kind
@@ -227,7 +227,7 @@ def _letter_option(at: int, tag: int, letter: int) -> int:
 def _accepted(
     event: EventRecord, row: OrderRow, session: SessionBlock, metadata: int, out: int
 ) -> int:
-    """Its options are those of the order, in the order of their tags."""
+    """Write the acceptance; its options are those of the order, in the order of their tags."""
     own = Ouch50Order(row + rows.OWN)
     reference = event.seq
     OuchRow(row).reference = reference
@@ -359,7 +359,7 @@ def _restated(event: EventRecord, row: OuchRow, session: SessionBlock, out: int)
 def _rejected(
     event: EventRecord, row: OuchRow, session: SessionBlock, metadata: CommandMetadata, out: int
 ) -> int:
-    """As of OUCH 4.2; a mass cancel that the core rejects is a Rejected, too."""
+    """Like OUCH 4.2; a mass cancel that the core rejects is a Rejected, too."""
     if metadata == 0:
         return 0
     message, reason = metadata.message, event.reason
@@ -395,7 +395,7 @@ def _reject(session: SessionBlock, metadata: CommandMetadata, code: int, out: in
 def refuse(
     metadata: CommandMetadata, order: OrderRecord, session: SessionBlock, out: int, room: int
 ) -> int:
-    """As ouch42_out.refuse; disable, enable and query are answered in this way, too."""
+    """Like ouch42_out.refuse; disable, enable and query are answered in this way, too."""
     if room < MAX_BYTES:
         return NO_ROOM
     message, refused = metadata.message, metadata.refused

@@ -150,7 +150,7 @@ def join_rows(rows: int, ends: int, row: OrderRow) -> None:
 
 @kernel_outlined
 def finish_row(rows: int, ends: int, row: OrderRow) -> None:
-    """Nothing more will come of the row: if it lived, it leaves its session's list."""
+    """Finish a row: nothing more will come of it, so a live one leaves its session's list."""
     if is_live(row):
         following, previous = row.next, row.previous
         if VERIFY:

@@ -112,7 +112,8 @@ def may_take(session: FixSession, now: int) -> bool:
 
 @kernel
 def take_token(session: SessionBlock, now: int, is_cancel: bool) -> bool:
-    """For a message that may enter; False: it is beyond the rate, and rejected.  No cancel is."""
+    """Take a token for a message that may enter; False: it is above the rate, and rejected. Cancels
+    need none."""
     within = has_token(session, session_block.THROTTLE_AT, now)
     bucket = session_block.THROTTLE_AT if within else session_block.EXCESS_AT
     each = session.throttle_ns
@@ -172,7 +173,7 @@ def prefetch_order(
 def prefetch_name(
     context: SessionsContext, session: SessionBlock, low: int, high: int, named: int
 ) -> None:
-    """As :func:`prefetch_order`: an order's name over shared memory, and the participant that its
+    """Like :func:`prefetch_order`: an order's name over shared memory, and the participant that its
     request names."""
     participant = named if named != 0 else session.participant
     table = TokenTable(RegionHeader(context.region).tokens)

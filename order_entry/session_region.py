@@ -256,7 +256,7 @@ class SessionRegion:
             self._set(ANSWERED_SEQ, min(self[ANSWERED_SEQ], int(lanes.min()) - 1))
 
     def clear(self) -> None:
-        """No order, no token, no report: where a rebuild from the journal begins."""
+        """Remove all orders, tokens and reports: a rebuild from the journal begins there."""
         begin, end = self._at["rows"] // 8, self._at["metadata"] // 8
         self.words[begin:end] = 0
         begin, end = self._at["sums"] // 8, self._at["tokens"] // 8

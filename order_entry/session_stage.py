@@ -89,7 +89,7 @@ OVERSIZE = constants.FAULT_OVERSIZE
 
 @kernel
 def mark_dirty(context: SessionsContext, session: SessionBlock) -> None:
-    """Its connection has something to be sent."""
+    """Note that its connection has something to be sent."""
     if session.dirty == 0 and session.fd >= 0:
         session.dirty = 1
         count = context.dirty_count
@@ -236,7 +236,7 @@ def send_some(context: StageContext, session: SessionBlock) -> int:
 
 @kernel_outlined
 def send_shm(context: SessionsContext, session: ShmSession) -> int:
-    """As :func:`send_some`: the segment is what its socket is to others."""
+    """Like :func:`send_some`: the segment takes the place of the socket."""
     left = shm_stage.put_replies(context, session)
     if left < 0:
         fault(context, session)
@@ -257,7 +257,7 @@ def call_codec(context: SessionsContext, session: SessionBlock, what: int) -> in
 
 @kernel_outlined
 def send_fix(context: SessionsContext, session: FixSession) -> int:
-    """As :func:`send_some`: messages are numbered when there is nothing else left to be sent."""
+    """Like :func:`send_some`: messages are numbered when there is nothing else left to be sent."""
     fd, most = session.fd, MAX_SEND
     while most > 0:
         begin, end = session.out_from, session.out_end

@@ -313,7 +313,7 @@ class Sessions(State):
         stage.watch(SessionsContext.of(contexts.address_of(name)), self.stage_socket.fileno(), 0)
 
     def touch_ahead(self, wake: int) -> None:
-        """In the stage's process, which is ready: keep its stores' next pages touched."""
+        """Keep the next pages of the stage's stores touched, in its process, which is ready."""
         TouchAhead(self.streams).start(wake)
 
     def _restore(self, work: Work, published: int, event_seq: int) -> None:

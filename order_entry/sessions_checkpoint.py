@@ -322,7 +322,8 @@ class SessionsFollower(Follower):
         return [path]
 
     def end_reached(self) -> None:
-        """At the begin of a run: what the next start need not do again."""
+        """Write a checkpoint at the beginning of a run, so that the next start need not repeat the
+        work."""
         if self.point.seq > self.saved_seq:
             self.save_sessions()
 

@@ -1,4 +1,4 @@
-"""Which order a session's token names: an open-addressing index with exact comparison.
+"""Find the order that a session's token names: an open-addressing index with exact comparison.
 
 A slot of the index is 8 bytes: half of the token's hash, and the number of its entry.  Entries, 64
 bytes each, are in the order in which tokens came.  Each has the order's number, the session and the
@@ -11,8 +11,7 @@ The hash is multilinear with secret keys (Lemire and Kaser, "Strongly universal 
 fast"): a client that chooses its tokens cannot choose where they collide.  All bits but
 three lead to a line of eight slots.  Those three, the lowest of the last character of an OUCH token
 or of a number, choose a place in it.  So eight tokens that are counted up lie in one line of the
-cache.
-"""
+cache."""
 
 import secrets
 
@@ -101,7 +100,7 @@ def token_hash(table: TokenTable, session: int, token: int) -> int:
 
 @kernel
 def short_hash(table: int, session: int, first: int, second: int, third: int) -> int:
-    """As :func:`token_hash`, of a token of at most 18 bytes, given as words of 8, 8 and 2."""
+    """Like :func:`token_hash`, for a token of at most 18 bytes, given as words of 8, 8 and 2."""
     keys = table + TABLE_KEYS
     hashed = add_wrapping(load_i64(keys), mul_wrapping(Words(keys)[1], session))
     hashed = add_wrapping(hashed, mul_wrapping(Words(keys)[2], first & 0xFFFFFFFF))
@@ -177,7 +176,7 @@ def number_of(table: TokenTable, session: int, token: int) -> int:
 
 @kernel
 def clear_table(table: TokenTable, sessions: int) -> None:
-    """No token is taken any more; ``sessions``: how many there are."""
+    """Clear the table: no token is taken any longer; ``sessions``: how many there are."""
     index, used = table.index, table.used
     for session in range(sessions + 1):
         Words(used)[session] = 0

@@ -74,7 +74,7 @@ class TouchAhead:
         run.start()
 
     def run(self, wake: int) -> None:
-        """Until the process is ended: touch the pages ahead, on any core of the parent's."""
+        """Touch the pages ahead until the process is ended, on any core of the parent's."""
         with suppress(OSError):
             os.sched_setaffinity(0, os.sched_getaffinity(os.getppid()))
         # Without room, or on an old system, the stage touches its pages itself and reports it.

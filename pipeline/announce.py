@@ -34,7 +34,7 @@ class Announcement:
 
 @contextmanager
 def announced(role: str, journal: Path | None = None, config: int = 0) -> Iterator[None]:
-    """For as long as this lasts."""
+    """Announce the process while the block runs."""
     me, shown = ProcessIdentity.mine(), str(journal.absolute()) if journal else ""
     announcement = Announcement(
         role, me.pid, this_build().number, openoutcry.__version__, LAYOUT_HASH, config, shown

@@ -199,7 +199,7 @@ def compile_parts(parts: Sequence[Part], progress: Progress) -> None:
 
 
 def _watch(children: list[int], parts: Sequence[Part], states: Any, progress: Progress) -> None:
-    """Until all of them have ended; they leave the list."""
+    """Watch the processes until all of them have ended; they leave the list."""
     said, begun_s = "", time.monotonic()
     said_s = begun_s
     progress(f"{parts[0].label}, 0 s so far", 0, len(parts))

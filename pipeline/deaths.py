@@ -71,7 +71,7 @@ PID = DeathContext.offset("pid")
 
 
 class Place(IntEnum):
-    """At which point a stage dies."""
+    """The point at which a stage dies."""
 
     BEFORE_STEP = 0
     """Before the first step from its sequence on: all that the stage has taken is given back."""
@@ -220,11 +220,11 @@ class DyingJournal:
 
     @property
     def finished(self) -> bool:
-        """As of the journal's stage."""
+        """Like that of the journal's stage."""
         return bool(self._journal.finished)
 
     def outcome(self) -> dict[str, Any]:
-        """As of the journal's stage."""
+        """Like that of the journal's stage."""
         return dict(self._journal.outcome())
 
     def step(self) -> int:

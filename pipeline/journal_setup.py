@@ -208,7 +208,7 @@ def policy_of(options: Options) -> GatePolicy:
 
 
 def sessions_of(options: Options) -> list[str]:
-    """Whose notes the journal has, by their numbers from 1."""
+    """Return the sessions whose metadata the journal has, by their numbers from 1."""
     rows = options.sessions.sessions if options.sessions else ()
     return [f"{row.name} {row.protocol.name} of participant {row.participant}" for row in rows]
 

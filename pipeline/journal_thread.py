@@ -90,5 +90,5 @@ class JournalThread:
             raise self._failure
 
     def wait(self, seconds: float) -> None:
-        """Until it has finished, at most this long."""
+        """Wait until it has finished, at most this long."""
         self._thread.join(seconds)

@@ -93,7 +93,7 @@ class PortSource:
         return bool(self._words[1])
 
     def let_in(self) -> None:
-        """From now on the process that receives takes packets."""
+        """Let the process that receives take packets from now on."""
         for udp in self._sockets:
             reopen(udp)
         self._words[0] = 1
@@ -124,7 +124,8 @@ class PortSource:
         return shim
 
     def sender_key(self, index: int, epoch: int) -> Key:
-        """Who the sender with this index is; a session as it was in that epoch."""
+        """Return the key of the sender with this index; that of a session as it was in
+        that epoch."""
         key = sender_key(self.state, index)
         return key if self.sessions is None else (key[0], epoch % 2**64, 0, 0)
 

@@ -13,7 +13,8 @@ from openoutcry.wire import OutcryError
 
 
 def risk_state(owner: ProcessIdentity) -> View | None:
-    """That of the run of this supervisor, of all its matchers, read-only; None if it has none."""
+    """Return the risk state of this supervisor's run, of all its matchers, read-only; None if it
+    has none."""
     regions = []
     for shard in count():
         try:

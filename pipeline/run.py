@@ -188,8 +188,8 @@ def _check_shards(options: Options) -> None:
 
 
 class _Unwind:
-    """As Control-C does: leave through every clean-up there is.  A signal that comes where an
-    exception is swallowed (at the end of an object) counts at the next step."""
+    """Leaves through every clean-up, as after Control-C. A signal that comes where an exception is
+    swallowed (at the end of an object) takes effect at the next step."""
 
     def __init__(self) -> None:
         self.came = False

@@ -177,7 +177,7 @@ class Line(Protocol):
         ...
 
     def wait(self, seconds: float) -> None:
-        """Until something came back, at most this long."""
+        """Wait until something came back, at most this long."""
         ...
 
     def dropped(self) -> int:
@@ -300,7 +300,7 @@ class _Run:
             at += count
 
     def _intended_ns(self, index: int) -> int:
-        """When order number ``index`` of the run is meant to leave."""
+        """Return when order number ``index`` of the run is meant to leave."""
         assert self.rate is not None
         return self.start_ns + index * 1_000_000_000 // self.rate
 
@@ -377,8 +377,8 @@ class _Run:
             self.quiet_since_ns = self.last_ns = received_ns
 
     def _entered(self, events: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Which events are about a command that waited: ENTERED, and the events after it, as many
-        as it says.  They are counted in the sequence of all events, some of which other clients
+        """Return which events are about a command that waited: ENTERED, and the events after it, as
+        many as it says. They are counted in the sequence of all events, some of which other clients
         have."""
         is_head = events["kind"] == EventKind.ENTERED
         first = np.where(is_head, events["seq"], 0)

@@ -51,7 +51,7 @@ STATE_TEXT = {
 
 @dataclass(frozen=True)
 class StallPolicy:
-    """After how much running time without progress a stage is reported, and restarted."""
+    """How long a stage may run without progress until it is reported, and until it is restarted."""
 
     report_s: float = 1.0
     restart_s: float = 5.0
@@ -92,7 +92,7 @@ class Watch:
         self._before: dict[str, tuple[int, tuple[int, ...], bool]] = {}
 
     def poll(self, now_s: float) -> list[str]:
-        """Which of the stages have not moved since the look before."""
+        """Return the stages that have not moved since the last poll."""
         stuck = [name for name in self.stages if not self._moved(name)]
         if not stuck:
             self.evidence = Evidence()
@@ -160,7 +160,7 @@ def _has_room(ring: RingBuffer) -> bool:
 
 
 def _is_safe(shared: Shared, stage: str, ring: RingBuffer, seq: int) -> bool:
-    """Those that the stage waits for have the command of the record at ``seq``."""
+    """Whether the stages that it waits for have the command of the record at ``seq``."""
     names = shared.table.confirmers(stage)
     record = ring.views(seq, 1)[0]
     cause = int(record["cause_seq" if "cause_seq" in (record.dtype.names or ()) else "seq"][0])

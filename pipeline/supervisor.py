@@ -97,7 +97,7 @@ class Supervisor:
         return bool(self.poll.poll(0))
 
     def run(self) -> None:
-        """Until all have ended; those that were not started before are started now."""
+        """Run until all have ended; those that were not started before are started now."""
         cores = sorted(os.sched_getaffinity(0))
         sample_s, events = SAMPLE_S, -1
         try:
@@ -221,8 +221,8 @@ class Supervisor:
         self.watcher.note(f"stage {' + '.join(child.group.stages)} (pid {child.pid}) continues")
 
     def _origin_ns(self, now_ns: int) -> int:
-        """From when on times of the run are given: the source's first command, or, where all
-        commands come by other lanes, the common start; ``now_ns`` before either."""
+        """Return the moment from which times of the run are given: the source's first command, or,
+        where all commands come by other lanes, the common start; ``now_ns`` before either."""
         return self.work.shared.control[control_words.FIRST_NS] or self.going_ns or now_ns
 
     def _ready_ns(self, stage: str) -> int:

@@ -313,7 +313,7 @@ def start(work: Work, group: Group, stack_fd: int) -> tuple[int, int]:
 
 
 def _run_child(work: Work, group: Group, stack_fd: int) -> dict[str, Any]:
-    """In the group's process.  Signals to stop go to the whole process group: they are ignored
+    """Run in the group's process. Signals to stop go to the whole process group: they are ignored
     here, and the supervisor drains the stages instead."""
     try:
         faulthandler.register(DUMP_SIGNAL, stack_fd, all_threads=True)
@@ -336,7 +336,7 @@ def _run_child(work: Work, group: Group, stack_fd: int) -> dict[str, Any]:
 
 
 def run_when_leading(work: Work, group: Group) -> None:
-    """In a stage's process: be ready, wait, and know afterwards what the start says."""
+    """Run in a stage's process: be ready, wait, and know afterwards what the start says."""
     prefork = work.prefork
     assert prefork is not None
     rows = [work.table[name] for name in group.stages]

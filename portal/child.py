@@ -25,7 +25,7 @@ class Child:
         self.url = url
 
     async def run(self) -> None:
-        """Until cancelled; the process has ended then."""
+        """Run until cancelled; the process has ended then."""
         while True:
             process = await asyncio.create_subprocess_exec(
                 *self.command, env=self.environment, stdin=asyncio.subprocess.PIPE

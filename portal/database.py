@@ -207,8 +207,8 @@ class Database:
 
 
 async def lock_user(connection: Any, user_id: int) -> None:
-    """Until the end of the transaction others wait that count what the user has: two of them would
-    find the last place free."""
+    """Lock the user until the end of the transaction, so that two requests cannot both take the
+    last place of a limit."""
     await rows_of(connection, "select id from users where id = %(id)s for update", {"id": user_id})
 
 

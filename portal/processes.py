@@ -75,7 +75,7 @@ class Children:
         """By pid: the descriptor of the process, which one it is, when it began."""
 
     def run(self) -> None:
-        """Until SIGTERM or SIGINT.  Raises :class:`OutcryError` if a process cannot begin."""
+        """Run until SIGTERM or SIGINT. Raises :class:`OutcryError` if a process cannot begin."""
         with until_stopped() as stopped:
             try:
                 for index in range(self.place.count):
@@ -115,7 +115,7 @@ class Children:
             self._start(index, _quiet)
 
     def _end(self, pid: int) -> int:
-        """Its status, after its end."""
+        """Release what belonged to a process that has ended; returns its status."""
         file, _, _ = self._running.pop(pid)
         os.close(file)
         _, status = os.waitpid(pid, 0)

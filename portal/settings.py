@@ -117,7 +117,7 @@ class PortalFile:
     """A router's file, whose instruments have consolidated books."""
 
     def network(self, asset: str, name: str) -> Network | None:
-        """By its name; without one the asset's first."""
+        """Return a network by its name; without one the asset's first."""
         chosen = [one for one in self.networks if one.asset == asset and name in ("", one.name)]
         return chosen[0] if chosen else None
 

@@ -122,7 +122,7 @@ class Calibration:
 
     @property
     def drift_ppb(self) -> int:
-        """By how much the counter is faster than its nominal rate."""
+        """Return by how much the counter is faster than its nominal rate."""
         return round(-self.slope / (1 + self.slope) * 1e9)
 
     @property
@@ -207,7 +207,8 @@ class Calibration:
         return Verdict.STEP if steady else Verdict.SLEW
 
     def _add_doubted(self, sample: Sample, meets: bool) -> Verdict:
-        """Until it is back where it was, and not only because our bound has grown to it."""
+        """Add a sample of a doubted source, until it is back where it was, and not only because our
+        bound has grown to it."""
         self._cover([*self.suspects[1 - SUSPECTS :], sample])
         if meets and abs(self.offset_ns) < self.doubt_ns / 2:
             self.returning.append(sample)
@@ -274,7 +275,8 @@ def theil_sen(x: FloatArray, y: FloatArray) -> float:
 
 
 def median(values: FloatArray) -> float:
-    """As numpy's, without its care for what cannot be here (NaN, axes): a fifth of its time."""
+    """Return the median like numpy's, without the cases that cannot occur here (NaN, axes): in a
+    fifth of the time."""
     middle = len(values) // 2
     if len(values) % 2:
         return float(np.partition(values, middle)[middle])

@@ -502,7 +502,7 @@ class Simulation:
         )
 
     def named(self, event: ClockEvent) -> list[float]:
-        """When the event was."""
+        """Return when the event was."""
         return [at for at, other in self.events if other is event]
 
     def _note(self) -> None:

@@ -176,7 +176,8 @@ class ChronySource:
         )
 
     def _slewed_at_most_ns(self, before: Bracket, now: Bracket) -> int:
-        """Between the two readings; raises :class:`SourceSilent` where the clock was stepped."""
+        """Return the largest slew between the two readings; raises :class:`SourceSilent` where the
+        clock was stepped."""
         elapsed_ns = (now.after - before.before) * self.nominal_ns
         slewed_ns = round(elapsed_ns * CHRONY_SLEW_PPB * 1e-9) + 1
         windows_ns = sum(_half_window_ns(bracket, self.nominal_ns) for bracket in (before, now))

@@ -59,8 +59,8 @@ def clock_records(directory: Path, table: LeapTable) -> Evidence:
 
 
 def _said_once(records: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Which records are not of a page that was read again from its beginning, as a journal that is
-    resumed does."""
+    """Return which records are not of a page that was read again from its beginning, as a journal
+    that is resumed does."""
     fresh = np.ones(len(records), bool)
     known: dict[bytes, int] = {}  # a record with a time, and which reading of which page it is of
     heard: list[int] = []  # the last sequence of each page

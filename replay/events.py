@@ -134,14 +134,13 @@ def gathered_events_of(
     every: int = 0,
     follow: bool = False,
 ) -> Iterator[tuple[Records, Records]]:
-    """As :func:`events_of` after ``point``, for those who want no block but all that it costs
-    little: (commands, events), up to STEP commands of however many blocks together.
+    """Like :func:`events_of` after ``point``, for callers that need no single blocks and take as
+    much as is cheap: (commands, events), up to STEP commands of however many blocks together.
 
     A venue that is in no hurry writes blocks of a few commands; measured with 33 a block, a block
     by itself cost more than all that was in it.  Of what was read with ``follow`` by one who went
     away in the middle nothing is read again: raises :class:`JournalError` for commands that are
-    missing.
-    """
+    missing."""
     seq, room = point.seq, np.empty(STEP, ORDER_DTYPE)
     count, name = 0, point.block
     blocks = reader.follow(seq + 1) if follow else reader.all_blocks(seq + 1)

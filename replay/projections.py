@@ -116,8 +116,8 @@ def instrument_money(config: dict[str, Any], instruments: npt.NDArray[Any]) -> I
 def contract_rows(
     config: dict[str, Any], instruments: npt.NDArray[Any]
 ) -> dict[int, tuple[list[int], int]]:
-    """By instrument, what the ledger keeps of a contract at the beginning (kind, inverse, units,
-    mark, strike, its units, margin_bps, carry, fund), and a lot's margin."""
+    """Return, by instrument, what the ledger keeps of a contract at the beginning (kind, inverse,
+    units, mark, strike, its units, margin_bps, carry, fund), and a lot's margin."""
     hooks = dict(config.get("hooks") or {})
     given = contracts_of(hooks)
     if not given:

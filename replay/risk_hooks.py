@@ -140,7 +140,8 @@ def contracts_of(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def holds_of(region: npt.NDArray[np.uint8]) -> Holds:
-    """Nothing trades in an instrument that is halted or pauses, nor in a market that is killed."""
+    """Return the holds: nothing trades in an instrument that is halted or paused, nor in a market
+    that is killed."""
     first = int(region.view(np.int64)[lay.INSTRUMENT_AT // 8]) + lay.HALT
     return Holds(lay.PUBLICATION, first, lay.INSTRUMENT_BYTES, lay.MARKET_KILL)
 

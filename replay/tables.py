@@ -142,8 +142,8 @@ def _names_of(enum: type[IntEnum]) -> list[str]:
 
 
 def commands_of(events: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Whose each event is: its cause, or the command that had waited at a speed bump and entered
-    at its cause's time.  ``events``: of whole commands."""
+    """Return the command of each event: its cause, or the command that had waited at a speed bump
+    and entered at its cause's time. ``events``: of whole commands."""
     seqs = events["cause_seq"].copy()
     for index in np.flatnonzero(events["kind"] == EventKind.ENTERED).tolist():
         count = 1 + int(events["qty_lots"][index])

@@ -40,7 +40,7 @@ class Access:
 
     @property
     def text(self) -> str:
-        """For people: without the password."""
+        """Return the address for people, without the password."""
         return ",".join(server.text for server in self.servers)
 
 

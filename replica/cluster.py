@@ -279,8 +279,8 @@ cluster {{
         return True
 
     def wait_ready(self, timeout_s: float = START_S) -> None:
-        """Until JetStream answers.  Raises :class:`ReplicaError` with a node's last words if one
-        has ended instead."""
+        """Wait until JetStream answers. Raises :class:`ReplicaError` with a node's last words if
+        one has ended instead."""
         deadline = time.monotonic() + timeout_s
         while True:
             try:

@@ -346,7 +346,7 @@ class HotStandby:
             self._flaw = flaw
 
     def status(self) -> dict[str, Any]:
-        """For JSON and pages."""
+        """Return the status for JSON and pages."""
         point = self.point
         return status(self.machine) | {
             "venue": self.venue,

@@ -217,7 +217,8 @@ class JetStream:
         return reply
 
     def ask_message(self, number: int) -> str:
-        """As :meth:`message`, without waiting: returns the subject that the answer will come to."""
+        """Like :meth:`message`, without waiting: returns the subject that the answer will
+        come to."""
         reply = self.link.next_inbox()
         question = json.dumps({"seq": number}).encode()
         self.link.publish(f"$JS.API.STREAM.MSG.GET.{self.stream}", question, reply=reply)
@@ -237,7 +238,7 @@ class JetStream:
         return Entry(base64.b64decode(stored.get("data", "")), stored["seq"])
 
     def ask_key(self, key: str) -> str:
-        """As :meth:`get`, without waiting."""
+        """Like :meth:`get`, without waiting."""
         reply = self.link.next_inbox()
         question = json.dumps({"last_by_subj": f"$KV.{self.stream}.{key}"}).encode()
         self.link.publish(f"$JS.API.STREAM.MSG.GET.KV_{self.stream}", question, reply=reply)
@@ -253,7 +254,7 @@ class JetStream:
         return number_of(answered(answer.data), "seq")
 
     def put_later(self, key: str, value: bytes, revision: int) -> str:
-        """As :meth:`put`, without waiting: returns the subject that the answer will come to."""
+        """Like :meth:`put`, without waiting: returns the subject that the answer will come to."""
         reply = self.link.next_inbox()
         headers = {EXPECTED_REVISION: str(revision)}
         self.link.publish(f"$KV.{self.stream}.{key}", value, headers, reply)

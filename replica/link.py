@@ -71,7 +71,7 @@ def connect(access: Access, first: int = 0) -> "Link":
 
 
 def reach(access: Access, first: int = 0) -> "Link":
-    """As :func:`connect`, again and again for REACH_S while a server is there: it may be busy, or
+    """Like :func:`connect`, again and again for REACH_S while a server is there: it may be busy, or
     we are."""
     deadline_s = time.monotonic() + REACH_S
     while True:

@@ -20,8 +20,8 @@ class Plan(NamedTuple):
 
 
 def plan(held: int, hash_of: Callable[[int], Any], message: Message, hashes: Sequence[Any]) -> Plan:
-    """For a journal of ``held`` blocks whose hashes ``hash_of`` gives, and a live message whose
-    blocks have these ``hashes``."""
+    """Plan for a journal of ``held`` blocks whose hashes ``hash_of`` gives, and a live message
+    whose blocks have these ``hashes``."""
     for skip, block_hash in enumerate(hashes):
         index = message.blocks.first_block + skip
         if index >= held:

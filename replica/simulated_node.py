@@ -101,7 +101,7 @@ class Node:
         return self.world.now_ns + self.world.now_ns * self.rate_ppm // 1_000_000 + self.offset_ns
 
     def start(self) -> None:
-        """As a process starts: with what the disk has."""
+        """Start as a process does, with what the disk has."""
         self.incarnation += 1
         self.world.corrupt_nodes.discard(self.index)
         self.up, self.primary, self.release, self.released = True, None, None, 0

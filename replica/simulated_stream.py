@@ -74,12 +74,12 @@ def simulated_hash(message: Message) -> int:
 
 
 def simulated_seal(message: Message) -> Message:
-    """As ``message.sealed``."""
+    """Like ``message.sealed``."""
     return Message(*message[:-1], simulated_hash(message))
 
 
 def simulated_unpack(message: Message, position: int) -> Message | None:
-    """As ``message.unpack``; None where that raises."""
+    """Like ``message.unpack``; None where that raises."""
     if message.position != position or message.hash != simulated_hash(message):
         return None
     return message

@@ -65,7 +65,7 @@ class Findings:
 
 
 def draw_faults(rng: Random) -> Faults:
-    """Which faults a history has: most have some, one in eight none but delays."""
+    """Draw the faults of a history: most have some, one in eight none but delays."""
 
     def some(odds: float, most: int) -> int:
         return int(rng.random() * most) + 1 if rng.random() < odds else 0

@@ -133,7 +133,7 @@ class ReplicaStage:
             self._leave_s = now_s + LEAVE_S
 
     def _say_published(self) -> None:
-        """For observers; nothing waits for it."""
+        """Report what was published to observers; nothing waits for it."""
         sent = self.publisher.machine.offered
         self.shared.control.set_stage(self.index, control_words.STAGE_PUBLISHED_SEQ, sent.last_seq)
         self.shared.control.set_stage(
@@ -179,7 +179,7 @@ def make_publisher(journal: Path, replication: Replication) -> Publisher:
 
 
 def holder_at(journal: Path) -> str:
-    """Who this process is to the holders of leases: a node is a journal on a host."""
+    """Return the name of this process for leases: a node is a journal on a host."""
     return holder_of(f"{socket.gethostname()}:{journal.resolve()}", secrets.token_hex(8))
 
 

@@ -212,7 +212,8 @@ class Standby:
         return self.message(now_ns, message)
 
     def refused(self, now_ns: int, message: Message, last: int) -> list[Action]:
-        """Another message, or an earlier try of this one, is in its place: continue to read."""
+        """Note that another message, or an earlier attempt of this one, is in its place: continue
+        to read."""
         self._known = max(self._known, last)
         return self._read_on(now_ns)
 
@@ -338,7 +339,7 @@ class Standby:
         self._seen_ns, self.must_lead = -1, False
 
     def _compare(self) -> str:
-        """In words where the cores differ; empty if they do not."""
+        """Return in words where the cores differ; empty if they do not."""
         theirs, self._theirs = self._theirs, []
         for check in sorted(theirs):
             seq, own = check.seq, self._own.get(check.seq)

@@ -86,7 +86,8 @@ def verify_node(cluster: Cluster, node: Node) -> list[Verified]:
 
 
 def last_look(cluster: Cluster, node: Node) -> dict[str, Any] | None:
-    """When :func:`verify_node` was last at this node's disk, and what it found; None if never."""
+    """Return when :func:`verify_node` was last at this node's disk, and what it found; None if
+    never."""
     try:
         document = json.loads((cluster.folder_of(node) / LOOK_FILE).read_text())
         return {"at": str(document["at"]), "streams": list(document["streams"])}
@@ -190,7 +191,7 @@ def _records(path: Path, last: bool) -> Iterator[tuple[str, int, bytes]]:
 
 
 def verified_document(rows: list[Verified]) -> list[dict[str, Any]]:
-    """For JSON."""
+    """Return the verified state for JSON."""
     return [
         {
             "venue": row.venue,

@@ -296,7 +296,7 @@ def _second_ticks(span: Point, frame: Frame) -> list[Tick]:
 
 
 def _thinned(timeline: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """At most MAX_POINTS moments, evenly taken, the last among them."""
+    """Return at most MAX_POINTS moments, evenly taken, the last among them."""
     keep = -(-len(timeline) // MAX_POINTS) or 1
     return list(timeline[::-1][::keep][::-1])
 

@@ -95,7 +95,7 @@ def print_result(console: Console, result: dict[str, Any]) -> None:
 
 
 def clock_text(clock: dict[str, Any]) -> str:
-    """Which clock stamped, and how wrong it may be."""
+    """Return which clock stamped, and how wrong it may be."""
     who = f"the clock daemon ({clock['source']}, {clock['state'].replace('_', ' ')})"
     if clock["page"] is None:
         who = f"the kernel, {clock['state'].replace('_', ' ')}; no clock daemon runs"

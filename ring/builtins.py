@@ -71,7 +71,8 @@ def _next_batch(self: int, nothing: int) -> int:
 
 @functools.cache
 def _method(function: Callable[[int, int], int]) -> tuple[Any, _MethodDef]:
-    """Its machine code and its description for Python; never freed, as builtins point there."""
+    """Return its machine code and its description for Python; never freed, as builtins
+    point there."""
     callback = c_callback(types.int64(types.int64, types.int64))(function)
     name = function.__name__.strip("_").encode()
     return callback, _MethodDef(name, callback.address, METH_NOARGS, None)

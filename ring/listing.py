@@ -230,8 +230,8 @@ def _geometry_problem(words: npt.NDArray[np.int64], size_bytes: int, page_bytes:
 def _may_be_unfinished(
     words: npt.NDArray[np.int64], size_bytes: int, page_bytes: int, problem: str
 ) -> bool:
-    """No magic yet: a header that is right otherwise, or one of zeros before as many bytes as some
-    ring's slots have."""
+    """Whether it has no magic yet: a header that is right otherwise, or one of zeros before as many
+    bytes as some ring's slots have."""
     if not problem:
         return True
     if words.any():

@@ -24,7 +24,7 @@ _producers: "weakref.WeakSet[Producer]" = weakref.WeakSet()
 
 
 def _disown_after_fork() -> None:
-    """After a fork, in the child: the parent's producers must not publish."""
+    """Disown the parent's producers in the child after a fork: they must not publish."""
     for producer in list(_producers):
         producer.forget()
 

@@ -25,9 +25,9 @@ SLICE_NS = 50_000_000
 
 
 class SequenceBarrier:
-    """For the consumer, or the pool, whose entry is at ``entry``.  It depends on the consumers in
-    the bit set ``after``, or only on the producer if that is 0.  The kernels that Python calls take
-    all of this by its address, ``handle``."""
+    """A barrier for the consumer, or the pool, whose entry is at ``entry``. It depends on the
+    consumers in the bit set ``after``, or only on the producer if that is 0. The kernels that
+    Python calls take all of this by its address, ``handle``."""
 
     def __init__(self, ring: Buffer, entry: int, after: int, strategy: WaitStrategy) -> None:
         self.words = np.zeros(handles.HANDLE_WORDS, np.int64)

@@ -131,7 +131,7 @@ def bury_unpublished(ring: Buffer, seqs: range) -> int:
 
 
 def _unpublished(ring: Buffer, seqs: range) -> Iterator[tuple[int, int]]:
-    """Those of the claimed sequences whose slots wait for them, with the stamp seen there."""
+    """Return the claimed sequences whose slots wait for them, with the stamp seen there."""
     for seq in seqs:
         seen = int(kernels.stamp_of(ring.address, ring.mask, ring.shift, seq))
         # Asked after the look at the stamp: what has been read may have been overwritten by the

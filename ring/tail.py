@@ -127,8 +127,8 @@ def _copy(
 
 
 def _is_over(view: RingView, info: RingInfo, seq: int) -> bool:
-    """Nothing will be published any more: closed, removed, or all possible producers are proven
-    dead."""
+    """Whether nothing will be published any more: closed, removed, or all possible producers are
+    proven dead."""
     if 0 < view.word(layout.CLOSED_AT) <= seq + 1:
         return True
     try:

@@ -6,7 +6,7 @@ from openoutcry.ring import kernels
 
 
 class WaitStrategy(IntEnum):
-    """From lowest latency to lowest CPU use."""
+    """Ways to wait, from lowest latency to lowest CPU use."""
 
     BUSY_SPIN = kernels.BUSY_SPIN
     """Look again at once: a core of one's own, and it must be one's own."""

@@ -377,7 +377,7 @@ def lot_price(unpriced_at: int, flags: int, price: int) -> int:
 
 @kernel
 def paid_a_lot(rules: int, at: int, sign: int, flags: int, price: int) -> int:
-    """As ``totals.lot_cost``, of an order that was let in, without the multiplier; of one of an
+    """Like ``totals.lot_cost``, for an order that was let in, without the multiplier; for an
     instrument that is not leveraged."""
     paid = lot_price(rules + lay.WORST_BUY + at, flags, price)
     return max((paid ^ sign) - sign, 0)

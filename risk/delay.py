@@ -1,8 +1,7 @@
-"""Which commands wait at the speed bump, and what is let in: the core's kernels around the queue.
+"""Let commands wait at the speed bump, and enter: the core's kernels around the queue.
 
 Risk is asked, and reserves, when a command enters, by the state of that moment; a command that
-waits holds a place and nothing else.
-"""
+waits holds a place and nothing else."""
 
 import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay

@@ -37,7 +37,7 @@ def view_of(regions: Sequence[Region]) -> View:
 
 
 class JoinedView(View):
-    """As :class:`View` of a state without partitions; its tables can be read only."""
+    """Like :class:`View` for a state without partitions; its tables can be read only."""
 
     def __init__(self, regions: Sequence[Region]) -> None:
         super().__init__(regions[0])

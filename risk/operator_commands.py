@@ -150,7 +150,7 @@ def apply_contracts(
 
 @kernel
 def is_spot(state: RiskState, instrument: int) -> bool:
-    """It has no lot fee, no margin and no positions."""
+    """Whether it is spot: it has no lot fee, no margin and no positions."""
     return totals.instrument_row(state, instrument).spot_at != 0
 
 

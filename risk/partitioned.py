@@ -106,7 +106,7 @@ def _lines(size: int) -> int:
 
 
 def keep(region: Region, own: Collection[int]) -> None:
-    """From now on the state of a core that decides about these partitions (from 0) alone."""
+    """Let this core decide about these partitions (from 0), and about no others."""
     for number, view in enumerate(View(region).partitions):
         view.header[lay.OWNED // 8] = int(number in own)
 

@@ -239,7 +239,7 @@ def allocate(
 
 @kernel
 def before(region: RiskState, order: OrderRecord) -> int:
-    """As ``before.before``."""
+    """Like ``before.before``."""
     if is_rebalance_point(region, order) != 0:
         rebalance(region, order)
     kind = order.kind
@@ -260,7 +260,7 @@ def before(region: RiskState, order: OrderRecord) -> int:
 
 @kernel
 def ahead(region: RiskState, order: OrderRecord) -> int:
-    """As ``before.ahead``."""
+    """Like ``before.ahead``."""
     instrument = totals.find_symbol(region, order.symbol)
     if instrument < 0:
         return 0
@@ -269,7 +269,7 @@ def ahead(region: RiskState, order: OrderRecord) -> int:
 
 @kernel
 def after(region: RiskState, order: OrderRecord, events: int, count: int) -> int:
-    """As ``after.after``; what a command did to several instruments goes to each one's partition,
+    """Like ``after.after``; what a command did to several instruments goes to each one's partition,
     in turn. ``events``: address of the first."""
     done = 0
     while done < count:

@@ -178,7 +178,8 @@ def judge_quote(protection: ProtectionHeader, instrument: int, now: int) -> None
 def pause_one(
     state: RiskState, protection: ProtectionHeader, instrument: int, now: int, until: int, why: int
 ) -> None:
-    """Nothing enters from here on.  Of two pauses the later end counts, and that of the market."""
+    """Pause one instrument: no order enters from here on. Of two pauses the later end counts, and
+    that of the market."""
     row = row_of(protection, instrument)
     if row.state == protection_layout.PAUSED:
         row.until_ns = max(row.until_ns, until)
@@ -397,7 +398,8 @@ def level_at(base: int, bps: int) -> int:
 
 @kernel
 def is_down(index: int, base: int, bps: int) -> bool:
-    """At a level or below it, the level to the nearest unit as it is published."""
+    """Whether the index is at a level or below it, the level to the nearest unit as it is
+    published."""
     if bps == 0:
         return False
     scaled = wide.sub(wide.mul(index, 10_000), 5_000)

@@ -36,14 +36,14 @@ class PlainBump:
         self.delay_ns, self.window_ns, self.seed = delay_ns, window_ns, seed
 
     def time(self, rx_ts_ns: int) -> list[int]:
-        """It is this time: sequences of those that enter now, in their turn."""
+        """Advance to this time; returns the sequences of the commands that enter now, in order."""
         self.now_ns = max(self.now_ns, rx_ts_ns)
         enter = sorted(entry for entry in self.waiting if entry[0] <= self.now_ns)
         self.waiting = [entry for entry in self.waiting if entry[0] > self.now_ns]
         return [seq for _, seq in enter]
 
     def hold(self, command: Any) -> int | None:
-        """When a participant's command enters that came; None: at once."""
+        """Return when a participant's command enters; None: at once."""
         if not (self.delay_ns or self.window_ns or self.waiting):
             return None
         seq, who = int(command["seq"]), int(command["participant"])

@@ -349,7 +349,7 @@ def _enter_portfolio(
 
 
 def contract_value(terms: Mapping[str, int], price: int) -> int:
-    """As ``contracts.lot_value``."""
+    """Like ``contracts.lot_value``."""
     if terms["inverse"] and terms["kind"] in (contract_layout.FUTURE, contract_layout.PERPETUAL):
         return -(terms["multiplier"] // price)
     return terms["multiplier"] * price
@@ -515,7 +515,7 @@ class Wallets:
 
     @property
     def rows(self) -> npt.NDArray[np.int64]:
-        """As ``all_rows``, of the assets that there are now."""
+        """Like ``all_rows``, for the assets that there are now."""
         return self.all_rows[:, : self.count]
 
     @property
@@ -601,7 +601,7 @@ class ContractsView:
         return int(row[contract_layout.ContractRow.offset(name) // 8])
 
     def value(self, instrument: int, price: int) -> int:
-        """As ``contracts.lot_value``."""
+        """Like ``contracts.lot_value``."""
         names = ("kind", "inverse", "multiplier")
         return contract_value({name: self.of(instrument, name) for name in names}, price)
 
@@ -626,7 +626,7 @@ class PortfolioView:
 
     @property
     def parameters(self) -> Parameters:
-        """Those in force."""
+        """The parameters in force."""
         return parameters_in(self.table)
 
     def premiums(self, participant: int) -> int:
@@ -712,11 +712,11 @@ class View:
         return int(self.header[offset // 8])
 
     def means(self, participant: int) -> int | None:
-        """As ``waterfall.means``: equity and credit; None: its credit has no limit."""
+        """Like ``waterfall.means``: equity and credit; None: its credit has no limit."""
         return None if self.of(participant, lay.CREDIT) == NO_LIMIT else self.equity(participant)
 
     def deficits(self) -> dict[int, int]:
-        """By participant, how far those that are bankrupt are below nothing."""
+        """Return, by participant, how far those that are bankrupt are below 0."""
         rows = self.participants
         own = [rows[:, at // 8].astype(object) for at in (lay.FUNDED, lay.PROFIT, lay.CREDIT)]
         totals = sum(own[1:], own[0])
@@ -753,7 +753,7 @@ class View:
         return own + (0 if credit == NO_LIMIT else credit)
 
     def is_under(self, participant: int) -> bool:
-        """As ``money.is_under``."""
+        """Like ``money.is_under``."""
         checked = self.of(participant, lay.CREDIT) != NO_LIMIT
         judged = checked and self.of(participant, lay.MAINTENANCE_BPS) != 0
         return judged and self.equity(participant) < self.maintenance(participant)

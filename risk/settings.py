@@ -99,7 +99,7 @@ def setting_in_force(
 
 
 def protection_stands(view: View, what: Setting, who: int, instrument: int) -> tuple[int, int]:
-    """As :func:`setting_in_force`, of the protection; ``who``: the breaker's level."""
+    """Like :func:`setting_in_force`, for the protection; ``who``: the breaker's level."""
     protection = view.protection
     if protection is None:
         raise RiskError(f"{what.name}: the journal began without protection")

@@ -140,7 +140,7 @@ def swap(heap: int, a: int, b: int) -> None:
 
 @kernel
 def release_of(bump: SpeedBump, order: OrderRecord) -> int:
-    """When a command that came is released: not before its participant's last one."""
+    """Return when a command is released: not before its participant's last one."""
     release, window = order.rx_ts_ns + bump.delay_ns, bump.window_ns
     if window != 0:
         release += drawn(bump.seed, order.seq, window)
@@ -230,8 +230,8 @@ def withdraw(bump: SpeedBump, participant: int, symbol: int) -> None:
 
 @kernel_outlined
 def set_bump(bump: SpeedBump, delay: int, window: int, seed: int, now: int) -> bool:
-    """Another delay counts for what comes from now on.  A clock that was set back since the last
-    run takes back what waits; False, and nothing changed, for what makes no sense."""
+    """Set another delay, which counts for later commands. A clock that was set back since the last
+    run takes back waiting commands; False, and nothing changed, for invalid values."""
     not_inlined()
     if min(delay, window) < 0 or max(delay, window) > MAX_DELAY_NS:
         return False

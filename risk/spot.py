@@ -457,7 +457,7 @@ def assign(state: RiskState, block: SpotBlock, instrument: int, who: int, number
 
 @kernel
 def clear_assigned(state: RiskState) -> None:
-    """No participant and no spot instrument has a fee schedule."""
+    """Remove every assignment of a fee schedule to a participant or a spot instrument."""
     own = spot_layout.OWN_SCHEDULE_MASK << spot_layout.OWN_SCHEDULE_AT
     for participant in range(state.participants):
         totals.participant_row(state, participant).fee_schedule = 0

@@ -80,7 +80,7 @@ class Child:
 
     @property
     def is_over(self) -> bool:
-        """Nothing more can come of it."""
+        """Whether nothing more can come of it."""
         return self.state in (CANCELLED, REJECTED, FILLED)
 
     @property

@@ -26,13 +26,13 @@ class ReferenceDepth:
         """By venue and the side of its resting orders."""
 
     def set_status(self, venue: int, status: str, now_ns: int) -> None:
-        """As the depth's."""
+        """Like the depth's."""
         self.statuses[venue], self.heard_ns[venue] = status, now_ns
         if status == "lost":
             self.sides[venue] = {BUY: _Side(), -BUY: _Side()}
 
     def set_levels(self, venue: int, bids: Pairs, asks: Pairs, now_ns: int) -> bool:
-        """As the depth's."""
+        """Like the depth's."""
         listing = self.market.listings[venue]
         for side, pairs in ((BUY, bids[: self.most]), (-BUY, asks[: self.most])):
             prices = [price for price, _ in pairs]
@@ -53,7 +53,7 @@ class ReferenceDepth:
         return True
 
     def status(self, venue: int, now_ns: int) -> str:
-        """As the depth's."""
+        """Like the depth's."""
         bids, asks = (self.sides[venue][side].levels for side in (BUY, -BUY))
         if self.statuses[venue] != "live":
             return self.statuses[venue]
@@ -63,7 +63,7 @@ class ReferenceDepth:
         return "stale" if is_stale else "live"
 
     def take_side(self, side: int, now_ns: int) -> list[tuple[int, int, int, int, int]]:
-        """As the depth's: all levels of all venues, sorted."""
+        """Like the depth's: all levels of all venues, sorted."""
         levels = [
             (price * (side * PART + venue.taker_ppm), price, quantity, number, since_ns)
             for number, venue in enumerate(self.market.venues)

@@ -216,7 +216,7 @@ class Desk:
         return request.until_ns
 
     def _watch(self, request: Request) -> None:
-        """Its time has changed."""
+        """Watch a request whose time has changed."""
         heapq.heappush(self._due, (self._due_ns(request), request.number))
 
     @property
@@ -232,15 +232,15 @@ class Desk:
         return [self.requests[number] for number in sorted(self._unsettled)]
 
     def open_requests(self) -> Iterable[Request]:
-        """Those that may still trade."""
+        """Return the requests that may still trade."""
         return self._open.values()
 
     def requests_of(self, party: str) -> Iterator[Request]:
-        """Those that it has asked or was asked, the newest first."""
+        """Return the requests that a party has sent or received, the newest first."""
         return (self.requests[number] for number in reversed(self._of.get(party, ())))
 
     def open_of(self, party: str) -> Iterator[Request]:
-        """As :meth:`requests_of`, of those that may still trade."""
+        """Like :meth:`requests_of`, for those that may still trade."""
         return reversed(self._open_of.get(party, {}).values())
 
     def _refuse_pending(self, request: Request) -> None:

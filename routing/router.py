@@ -180,7 +180,7 @@ class Router:
             self._rest(parent, wanted, algorithm.price(parent, seen), algorithm.shown, now_ns)
 
     def _most(self) -> list[int]:
-        """By venue, the most that may go there now."""
+        """Return, by venue, the most that may be sent there now."""
         return [
             listing.most() if connector.may_trade and not suspect else 0
             for listing, connector, suspect in zip(

@@ -159,7 +159,7 @@ class _Levels:
     side: int
     rows: list[SyntheticLevel] = field(default_factory=list)
     _total: int = 0
-    """In 10^-24."""
+    """Return the total, in 10^-24."""
     _shown: int = 0
 
     def add(self, price: int, amount: int, unit: int) -> None:

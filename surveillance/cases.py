@@ -109,7 +109,7 @@ class Folding:
             _add(case, hit, head)
 
     def _join(self, case: Case, hit: Any) -> None:
-        """Another symbol or detector of a day's counts."""
+        """Join another symbol or detector of a day's counts."""
         symbol = self.symbols[int(hit["instrument"])]
         name = Detector(int(hit["detector"])).name.lower()
         if (name, symbol) != (case.detector, case.symbol) and f"{name} {symbol}" not in case.also:

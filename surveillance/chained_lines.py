@@ -66,7 +66,7 @@ def _line(entry: Entry) -> bytes:
 
 
 class Locked:
-    """No other process appends to the file meanwhile."""
+    """Locks the file, so that no other process appends to it meanwhile."""
 
     def __init__(self, path: Path) -> None:
         self._file = open(path.parent / f".{path.stem}.lock", "w")  # noqa: SIM115

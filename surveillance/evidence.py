@@ -53,10 +53,10 @@ class EvidenceFile:
         return len(self._known) // ROW_BYTES
 
     def go_on(self, count: int, head: bytes) -> None:
-        """After ``count`` hits, at most :attr:`known`, the last with the hash ``head``.
-
+        """Continue after ``count`` hits, at most :attr:`known`, the last with the hash ``head``.
         Raises :class:`SurveillanceError` if the last is another.
-        """
+
+        Raises :class:`SurveillanceError` if the last is another."""
         end = count * ROW_BYTES
         if count and self._known[end - HASH_BYTES : end] != head:
             raise SurveillanceError(f"{self.path}: hit {count} was changed after it was written")

@@ -34,7 +34,7 @@ class CaseState:
 
 
 def case_state_of(case: Case, entries: list[Entry]) -> CaseState:
-    """By the entries about this case, in their order."""
+    """Return a case's state from its entries, in order."""
     case_state = CaseState(SUPPRESSED if case.suppressed else OPEN)
     for entry in entries:
         if entry["case"] != case.number:

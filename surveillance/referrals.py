@@ -34,7 +34,8 @@ class Referral:
 
 
 def refer(journal: Path, referrals: list[Referral]) -> int:
-    """Those whose names are new become cases; how many.  Raises :class:`SurveillanceError`."""
+    """Make cases of the referrals whose names are new; returns how many. Raises
+    :class:`SurveillanceError`."""
     if not referrals:
         return 0
     path = Path(journal) / FOLDER / NAME

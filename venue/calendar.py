@@ -39,7 +39,8 @@ class CalendarError(OutcryError):
 
 
 class Step(NamedTuple):
-    """At this local time (seconds after midnight) instruments enter this phase."""
+    """A step of the day: at this local time (seconds after midnight) instruments enter
+    this phase."""
 
     at_s: int
     phase: Phase
@@ -87,7 +88,7 @@ class TradingDay:
 
 @dataclass(frozen=True)
 class Calendar:
-    """Which days are traded, and when what happens on them."""
+    """Days that are traded, and the steps on each."""
 
     zone: ZoneInfo
     schedules: Mapping[str, Schedule]

@@ -40,12 +40,13 @@ class ContractTerms:
 
     @property
     def multiplier(self) -> int:
-        """By which limits count: of an inverse contract they count lots times ticks."""
+        """The multiplier by which limits count: of an inverse contract they count lots
+        times ticks."""
         inverse = self.contract.inverse and not self.contract.is_option
         return 1 if inverse else self.contract.multiplier
 
     def terms(self) -> list[int]:
-        """As ``risk.region.CONTRACT_TERMS`` has them."""
+        """The terms in the order of ``risk.region.CONTRACT_TERMS``."""
         one = self.contract
         numbers = one.kind, int(one.inverse), one.multiplier, one.expiry_ns
         return [*numbers, one.strike_ticks, one.strike_multiplier, self.margin_bps]

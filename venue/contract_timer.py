@@ -22,7 +22,7 @@ Put = Callable[[npt.NDArray[Any]], int]
 
 
 class ContractTimer:
-    """For one run of a venue with contracts."""
+    """Timer of one run of a venue with contracts."""
 
     def __init__(self, calendar: Calendar, symbols: list[str], note: Callable[[str], None]) -> None:
         self.calendar, self.symbols, self.note = calendar, symbols, note

@@ -129,7 +129,7 @@ class Audit:
             self._late(command)
 
     def _release(self, command: Any) -> int | None:
-        """When the command is to enter; None: at once."""
+        """Return when the command is to enter; None: at once."""
         count = len(self._heap)
         release = self.bump.hold(command)
         del self._heap[count:]
@@ -179,7 +179,7 @@ def doors(journal: Path) -> list[dict[str, Any]]:
 
 
 def _last_of_each(causes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Which events are the last of their command."""
+    """Return which events are the last of their command."""
     return np.append(causes[1:] != causes[:-1], True)[: len(causes)]
 
 

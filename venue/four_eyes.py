@@ -56,7 +56,7 @@ class FourEyes:
     def confirmed(
         self, key: Any, operator: int, shown: str, asked: tuple[str, int] = ("", 0)
     ) -> Wish | None:
-        """Another operator's wish for the same (``key``); without one, this wish is kept.
+        """Return another operator's wish for the same (``key``); without one, keep this wish.
         ``asked``: reference and content of the request."""
         wish = self.wishes.get(key)
         if wish and wish.until_s > self.clock() and wish.operator != operator:

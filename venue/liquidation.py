@@ -45,7 +45,7 @@ class Part:
 
 
 class Liquidator:
-    """For one run of a venue; ``instruments``: its table."""
+    """Liquidator of one run of a venue; ``instruments``: its table."""
 
     def __init__(
         self,

@@ -98,7 +98,7 @@ def changing_commands(
 
 
 def _pairs(row: ContractRisk) -> list[tuple[int, int]]:
-    """As MARGIN_ARRAY has them."""
+    """Return the pairs in the form of MARGIN_ARRAY."""
     losses = row.losses
     return [*zip(losses[::2], losses[1::2], strict=True), (row.delta, row.short_minimum)]
 

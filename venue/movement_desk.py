@@ -292,7 +292,7 @@ def _shown(one: OneMovement, state: MovementState | None = None) -> str:
 
 
 def movement_row(one: OneMovement) -> dict[str, Any]:
-    """As a list shows it."""
+    """Return a movement as a list shows it."""
     return {
         "reference": one.reference,
         "participant": one.participant,

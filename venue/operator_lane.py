@@ -121,7 +121,7 @@ class LaneDesk(Protocol):
     def poll(
         self, put: Callable[[npt.NDArray[Any]], int], is_processed: Callable[[int], bool]
     ) -> None:
-        """As :meth:`Desk.poll`."""
+        """Like :meth:`Desk.poll`."""
 
     def permits(self, calendar_command: Command) -> bool:
         """Whether a command of the calendar may be sequenced; else it is left out."""

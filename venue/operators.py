@@ -91,7 +91,7 @@ def _nobodys_hash() -> str:
 
 
 class Operators:
-    """Those of a venue file; numbers begin at 1, in the file's order."""
+    """The operators of a venue file; numbers begin at 1, in the file's order."""
 
     def __init__(
         self, operators: tuple[Operator, ...], now_s: Callable[[], float] = time.time
@@ -158,7 +158,8 @@ class Operators:
         raise OperatorError(WRONG, WRONG_CREDENTIALS)
 
     def _write_steps(self) -> None:
-        """On the disk before the code counts; an operator whose code cannot be kept is refused."""
+        """Write the step to disk before the code counts; an operator whose code cannot be stored is
+        refused."""
         if self._kept is None:
             return
         try:

@@ -43,7 +43,7 @@ def phase_of(symbol: str, phase: Phase) -> npt.NDArray[Any]:
 
 
 class ProtectionTimer:
-    """For one run of a venue whose journal has protection."""
+    """Timer of one run of a venue whose journal has protection."""
 
     def __init__(self, file: VenueFile, symbols: list[str], note: Callable[[str], None]) -> None:
         self.file, self.symbols, self.note = file, symbols, note

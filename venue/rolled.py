@@ -58,7 +58,7 @@ def _window(done: list[dict[str, str]], count: int) -> Window:
 
 
 def text_of(values: Mapping[int, int] | Mapping[str, int]) -> str:
-    """As a request to the desk has it."""
+    """Return the volumes in the form of a request to the desk."""
     return " ".join(f"{key}={value}" for key, value in values.items())
 
 

@@ -61,7 +61,7 @@ class IdleSource:
         self.account: dict[str, int] = {}
 
     def chunks(self) -> Iterator[npt.NDArray[Any]]:
-        """No command."""
+        """Return no commands."""
         return iter(())
 
 
@@ -156,7 +156,7 @@ class Venue:
         self.stopping = True
 
     def _wait_for_the_day(self) -> None:
-        """Until the next trading day begins."""
+        """Wait until the next trading day begins."""
         day = self.file.calendar.current_or_next(self.clock.now_ns())
         if self.clock.now_ns() < day.begin_ns:
             self.watcher.note(f"closed until {utc_text(day.begin_ns)}")

@@ -50,7 +50,7 @@ class SessionSwitch:
         return self.switch(self.sessions, names[name], name, on)
 
     def switch(self, sessions: Sessions, index: int, name: Any, on: bool) -> Work:
-        """As :meth:`work`, of the session with this index."""
+        """Like :meth:`work`, for the session with this index."""
         region = sessions.region
         block = region.block(index)
         self.note(f"operator: session {name}: {'kill' if on else 'enable'}")

@@ -95,7 +95,7 @@ class StandbyVenue:
         return None if lead is None else self._serve_cold(standby, lead)
 
     def _follow(self, standby: HotStandby, enough: Callable[[], bool]) -> Lead | None:
-        """Until it leads; None if it was stopped before, or that is ``enough``."""
+        """Follow until it leads; None if it was stopped before, or that is ``enough``."""
         with handling(self._stop, *STOP_SIGNALS), handling(self._lead, LEAD_SIGNAL):
             return standby.follow(lambda: self.stopping or enough(), self._was_told_to_lead)
 

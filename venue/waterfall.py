@@ -17,7 +17,7 @@ from openoutcry.wire.symbols import code_of
 
 
 def fund_for(view: View, who: int) -> int:
-    """As the core's: what the insurance fund has for one participant."""
+    """Return what the insurance fund has for one participant, as the core computes it."""
     assert view.contracts is not None
     fund = view.contracts.word("fund")
     left = view.of(fund, lay.BALANCE) - view.of(fund, lay.RESERVED)

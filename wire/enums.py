@@ -63,7 +63,7 @@ class OrderType(IntEnum):
     """A stop whose trigger follows the last trade: ``aux`` is the distance in ticks (low 32 bits)
     and the smallest move of the trigger in ticks (next 31 bits)."""
     TRAILING_STOP_BPS = 9
-    """As TRAILING_STOP, its distance in basis points of the last trade."""
+    """Like TRAILING_STOP, its distance in basis points of the last trade."""
     ICEBERG = 10
     """A limit order that shows at most ``aux`` lots at a time."""
     HIDDEN = 11
@@ -72,17 +72,17 @@ class OrderType(IntEnum):
     """Hidden; follows the best price on the order's side at a distance of ``aux`` ticks (positive
     is more aggressive).  Its price stays within its limit and short of the opposite best."""
     PEG_MARKET = 13
-    """As PEG_PRIMARY, following the best price of the opposite side."""
+    """Like PEG_PRIMARY, following the best price of the opposite side."""
     PEG_MIDPOINT = 14
-    """As PEG_PRIMARY, following the middle of both."""
+    """Like PEG_PRIMARY, following the middle of both."""
     ALL_OR_NONE = 15
     """A limit order that trades as a whole or waits; hidden, after everything at its price."""
     MIN_QTY = 16
     """A limit order of which at least ``aux`` lots must trade on arrival, or none."""
     TRAILING_STOP_LIMIT = 17
-    """As TRAILING_STOP; elected, it is a limit order at its price, which does not move."""
+    """Like TRAILING_STOP; elected, it is a limit order at its price, which does not move."""
     TRAILING_STOP_LIMIT_BPS = 18
-    """As TRAILING_STOP_LIMIT, its distance in basis points of the last trade."""
+    """Like TRAILING_STOP_LIMIT, its distance in basis points of the last trade."""
     POST_ONLY_STOP_LIMIT = 19
     """A post-only order that waits for its trigger price, ``aux``: elected, it is cancelled when it
     would trade."""
@@ -90,7 +90,7 @@ class OrderType(IntEnum):
     """A market order, IOC or FOK, for what the budget ``aux``, price ticks times lots, pays for: no
     more than ``qty_lots``, whole lots."""
     LIMIT_BUDGET = 21
-    """As MARKET_BUDGET, at its price or better."""
+    """Like MARKET_BUDGET, at its price or better."""
 
 
 class TimeInForce(IntEnum):

@@ -288,7 +288,7 @@ def _compile_once(entry: Any) -> None:
 
 
 def _cache_of(entry: Any) -> _KernelCache | None:
-    """None where nothing may be kept: a source was edited since."""
+    """Return the cache; None where nothing may be stored: a source was edited since."""
     if not isinstance(entry._cache, _KernelCache):
         try:
             entry._cache = _KernelCache(entry.py_func)

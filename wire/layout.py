@@ -139,7 +139,7 @@ class Elements(int):
 
     @classmethod
     def of(cls, address: int) -> Self:
-        """As :meth:`Layout.of`."""
+        """Like :meth:`Layout.of`."""
         return cast(Self, address)
 
     def __getitem__(self, index: int) -> int:
@@ -242,7 +242,7 @@ class AddressType(types.Type):
         return Conversion.safe if other == types.int64 else None
 
     def can_convert_from(self, typingctx: Any, other: Any) -> Any:
-        """From 0, which is not a block, where a variable is either."""
+        """Whether a block can be made from 0, which is not a block, where a variable is either."""
         return Conversion.safe if isinstance(other, types.Integer) else None
 
     def unify(self, typingctx: Any, other: Any) -> Any:

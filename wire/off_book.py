@@ -1,4 +1,4 @@
-"""Which order ids are those of the sides of off-book trades."""
+"""Order ids of the sides of off-book trades."""
 
 from typing import Any
 

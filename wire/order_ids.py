@@ -1,8 +1,7 @@
-"""Who may choose which order ids.
+"""Owners of order ids: which source may choose which.
 
 A session's order id is allocated by the venue, and the venue finds the order's owner by it. Every
-door that takes ids from outside therefore refuses the ids of other owners.
-"""
+door that takes ids from outside therefore refuses the ids of other owners."""
 
 from dataclasses import dataclass
 

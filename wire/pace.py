@@ -13,7 +13,7 @@ class Pace:
         """Time of the loop's clock until which the requests are paid for."""
 
     async def rest(self) -> None:
-        """After a request: wait until the next one may be read."""
+        """Wait, after a request, until the next one may be read."""
         now_s = asyncio.get_running_loop().time()
         self._paid_s = max(self._paid_s, now_s - self.at_once * self.every_s) + self.every_s
         await asyncio.sleep(max(0.0, self._paid_s - now_s))

@@ -1,4 +1,5 @@
-"""Whose a connection is, for shares and locks: its host, or of IPv6 the network of its customer."""
+"""The owner of a connection, for shares and locks: its host, or with IPv6 the network of its
+customer."""
 
 from ipaddress import IPv6Address
 from typing import Any
@@ -13,7 +14,7 @@ def address_of(peer: Any) -> str:
 
 
 def owner_of(host: str) -> str:
-    """As :func:`address_of`, of a host's address."""
+    """Like :func:`address_of`, for a host's address."""
     if ":" not in host or host in HERE or host.startswith("::ffff:"):
         return host
     try:

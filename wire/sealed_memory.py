@@ -45,7 +45,7 @@ def _make(name: str, size_bytes: int) -> int:
 
 
 def read_only(fd: int) -> int:
-    """Another descriptor of the same memory, through which it can only be read."""
+    """Return another descriptor of the same memory, through which it can only be read."""
     return os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
 
 

@@ -1,4 +1,5 @@
-"""Who gives way when all places of a kind are taken: the owner that has most of them."""
+"""Choose the owner that gives way when all places of a kind are taken: the one that has most of
+them."""
 
 from collections import Counter
 from collections.abc import Mapping

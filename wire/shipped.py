@@ -21,7 +21,7 @@ from numba.core.caching import IndexDataCacheFile
 FOLDER = "wire/compiled"
 """In the package."""
 CPU_NAME = "x86-64-v3"
-"""As LLVM calls it: Intel from Haswell (2013), AMD from Excavator and Zen on."""
+"""Name of the processor in LLVM: Intel from Haswell (2013), AMD from Excavator and Zen on."""
 REQUIRED = (
     "avx",
     "avx2",

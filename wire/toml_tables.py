@@ -161,7 +161,7 @@ def read_tables(path: Path, fail: Callable[[list[Mistake]], OutcryError]) -> Tab
 
 
 def parse_tables(text: str, fail: Callable[[list[Mistake]], OutcryError]) -> Tables:
-    """As :func:`read_tables`, of the text itself."""
+    """Like :func:`read_tables`, for the text itself."""
     try:
         return Tables(tomllib.loads(text), key_lines(text), text)
     except tomllib.TOMLDecodeError as error:
@@ -177,7 +177,8 @@ def misplaced(error: OutcryError, path: KeyPath) -> OutcryError:
 
 
 def meant(key: str, known: Iterable[str]) -> str:
-    """Which of the known keys was probably meant, as the end of a sentence; or nothing."""
+    """Return which of the known keys was probably meant, as the end of a sentence; or an empty
+    text."""
     near = difflib.get_close_matches(key, list(known), 1)
     return f"; is {near[0]} meant?" if near else ""
 

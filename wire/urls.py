@@ -7,7 +7,7 @@ _PASSWORD = re.compile(r"(?<=:)(?<!://)[^/]*(?=@)|(?<=[?&]password=)[^&]*")
 
 
 def password_of(url: str) -> str:
-    """As the URL has it; empty without one."""
+    """Return the password in the URL; empty without one."""
     match = _PASSWORD.search(url, url.find("://") + 1)
     return match[0] if match else ""
 

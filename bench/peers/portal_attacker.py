@@ -37,7 +37,7 @@ class Attacker:
         self._of: dict[int, int] = {}
 
     def run(self, rate: float) -> None:
-        """Until it is over.  What was missed while it was stopped is not made up for."""
+        """Run until it is stopped. Requests missed while it was suspended are not made up for."""
         due_s = time.monotonic()
         while not self.is_over:
             now_s = time.monotonic()

@@ -170,7 +170,7 @@ class OwnOrders:
         return same and (order.replaces != "" or fits) and (moved or known.price == order.price)
 
     def sent(self, order: Order) -> None:
-        """It goes to the venue now."""
+        """Note that it is sent to the venue now."""
         self.orders[order.token], self._terms[order.token] = order, terms_of(order)
         before = self.orders.get(order.replaces)
         if before is not None:

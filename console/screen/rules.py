@@ -131,7 +131,7 @@ class Rules:
             ]
 
     def add(self, session: str, rule: Rule) -> str:
-        """Its number.  Raises :class:`RuleError`."""
+        """Add a rule and return its number. Raises :class:`RuleError`."""
         self._check(rule)
         rule.number = secrets.token_hex(8)
         with self._lock:
@@ -159,7 +159,7 @@ class Rules:
             require_allowed(rule.webhook, self.hosts)
 
     def _write(self, of: dict[str, list[Rule]]) -> None:
-        """On the disk, whole or not at all.  Raises :class:`RuleError`."""
+        """Write the rules to disk, all or none. Raises :class:`RuleError`."""
         new = self.path.with_suffix(".new")
         document = {name: [asdict(one) for one in rows] for name, rows in of.items() if rows}
         try:

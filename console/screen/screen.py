@@ -103,7 +103,7 @@ class Screen:
     # Notices
 
     def _notify(self, trader: Trader, words: str, fill: Fill | None, bad: bool) -> None:
-        """From a trader's thread."""
+        """Notify from a trader's thread."""
         if fill is None:
             self.notice(trader.name, words, bad)
             self.log.write("info", f"screen: {trader.name}: {words}")
@@ -121,7 +121,7 @@ class Screen:
         self.log.write("error", f"screen: {session}: {words}")
 
     def notice(self, session: str, text: str, bad: bool = False) -> None:
-        """On the session's pages."""
+        """Show a notice on the session's pages."""
         at = datetime.now(UTC).isoformat(timespec="seconds")
         with self._lock:
             self._numbered += 1

@@ -144,7 +144,7 @@ def _add_login(app: Any, screen: Screen, secure: bool) -> None:
 
     @app.get("/api/hello")
     async def hello(request: Request) -> dict[str, Any]:
-        """Which venue this is, and the session that is logged in, if there is one."""
+        """Return this venue's name, and the session that is logged in, if there is one."""
         session = request.scope["outcry"]["session"]
         return {"venue": screen.file.name, "me": who(session) if session else None}
 
@@ -232,7 +232,7 @@ def _add_orders(app: Any, screen: Screen) -> None:
 
     @app.post("/api/replace", responses=REFUSALS)
     def replace(body: Replace, request: Request) -> dict[str, Any]:
-        """Another price and open quantity, under a new token."""
+        """Replace price and open quantity, under a new token."""
         price = price_of(body.price)
         return dict(mine(request).replace(body.token, body.new_token, body.open_lots, price))
 

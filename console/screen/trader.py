@@ -190,7 +190,7 @@ class Trader:
             self.notify(self, f"no connection to the venue: {problem}", None, True)
 
     def _log_in(self) -> OuchClient:
-        """From the first message that we do not have; of another day from its first."""
+        """Log in and ask for the first missing message; on another day, for its first."""
         with self.reads:
             day, sequence = self.day, self._sequence if self.day else 1
         try:
@@ -214,7 +214,7 @@ class Trader:
         return client
 
     def _trade(self, client: OuchClient) -> None:
-        """Until the connection is lost, or another thread stops this one."""
+        """Trade until the connection is lost, or another thread stops this one."""
         while not self._over:
             while (message := client.next(0)) is not None:
                 self._take(client, message)
@@ -265,7 +265,7 @@ class Trader:
         self._ours.send(b"x")
 
     def _send(self, send: Callable[[OuchClient], None]) -> None:
-        """To be done by the thread, in the order in which it was asked."""
+        """Queue a message, which the thread sends in order."""
         self._queue.append(send)
         self._wake()
 

@@ -43,7 +43,7 @@ def require_traded(file: VenueFile, symbol: str) -> None:
 
 
 class Traders:
-    """By the session's number in the venue file, from 1."""
+    """Traders by the session's number in the venue file, from 1."""
 
     def __init__(
         self, file: VenueFile, notify: Notify, clock: Callable[[], float] = time.monotonic
@@ -121,7 +121,7 @@ class Traders:
             self._traders[number] = self._traders[number][0], self.clock() + SESSION_S
 
     def trader(self, number: int) -> Trader | None:
-        """None if it is logged out, or the venue does not take it any more."""
+        """Return the trader; None if it is logged out, or the venue no longer accepts it."""
         entry = self._traders.get(number)
         return entry[0] if entry is not None and entry[0].state not in (REFUSED, ENDED) else None
 

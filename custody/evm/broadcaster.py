@@ -131,7 +131,7 @@ class Broadcaster:
         return int(self.database.execute(query, (len(begun), begun)).fetchone()[0])
 
     def open(self) -> list[Send]:
-        """Those that are not final, by nonce; and those that wait."""
+        """Return the sends that are not final, by nonce; then those that wait."""
         return self._sends(
             "state in ('open', 'mined', 'waiting') order by nonce is null, nonce, id"
         )

@@ -42,7 +42,8 @@ class EvmBook:
 
     @property
     def vault(self) -> str:
-        """It logs what comes to it, also from another contract: no deposit address does."""
+        """The vault, which logs what it receives, also from another contract; deposit addresses do
+        not."""
         return address_text(self.addresses.wallet)
 
 

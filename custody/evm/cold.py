@@ -140,7 +140,7 @@ class _Recovered(DigestSigner):
         return self._address
 
     def sign(self, digest: bytes) -> Signature:
-        """From DER, as the library writes it."""
+        """Return the signature, converted from the library's DER."""
         der = self._key.sign(digest).serialize()
         r_end = 4 + der[3]
         r, s = int.from_bytes(der[4:r_end]), int.from_bytes(der[r_end + 2 :])
@@ -148,7 +148,8 @@ class _Recovered(DigestSigner):
 
 
 def sign(document: dict[str, Any], keys: Keys) -> dict[str, Any]:
-    """By two owners of the secret, and the transaction by the first of all.  Raises ``Refused``."""
+    """Sign by two owners of the secret, and the transaction by the first of all. Raises
+    ``Refused``."""
     if _most(document) > FEE_MOST:
         raise Refused("fee_too_high", f"a fee of {_most(document)} wei")
     domain = Domain(int(document["chain_id"]), address_from_text(document["vault"]))

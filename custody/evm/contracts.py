@@ -138,7 +138,7 @@ class Batch:
     payments: tuple[Payment, ...]
 
     def digest(self, domain: Domain) -> bytes:
-        """By EIP-712: any wallet that shows typed data shows this."""
+        """Return the digest by EIP-712: any wallet that shows typed data shows this."""
         hashes = b"".join(
             keccak(words(PAYMENT_TYPE, one.token, one.to, one.amount)) for one in self.payments
         )
@@ -146,7 +146,7 @@ class Batch:
         return domain.digest(keccak(content))
 
     def typed_data(self, domain: Domain) -> dict[str, Any]:
-        """For another program that signs typed data."""
+        """Return the typed data for another program that signs it."""
         return {
             "types": {
                 "EIP712Domain": _typed(

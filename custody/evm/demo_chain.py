@@ -22,7 +22,7 @@ READY_S, STOP_S, LOOK_S = 60.0, 30.0, 0.02
 
 
 def binary() -> str | None:
-    """By OUTCRY_ANVIL or on the PATH; None: the demo has no EVM chain."""
+    """Return the path of anvil, from OUTCRY_ANVIL or the PATH; None: the demo has no EVM chain."""
     return os.environ.get(VARIABLE) or shutil.which("anvil")
 
 
@@ -70,7 +70,7 @@ class DemoChain(Closing):
         return Deployer(self.node, key, FeePolicy(500 * GWEI)).deploy(addresses)
 
     def pay(self, address: str, amount: int) -> str:
-        """From the bank's account, in wei; the transaction's hash."""
+        """Pay from the bank's account, in wei; returns the transaction's hash."""
         asked = {"from": self.bank, "to": address, "value": hex(amount)}
         return str(self.node.call("eth_sendTransaction", asked))
 

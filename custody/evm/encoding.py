@@ -42,7 +42,7 @@ def address_of_public_key(uncompressed: bytes) -> bytes:
 
 
 def address_text(address: bytes) -> str:
-    """With the checksum of EIP-55 in the case of its letters."""
+    """Return the address as text, with the checksum of EIP-55 in the case of its letters."""
     assert len(address) == ADDRESS_BYTES, len(address)
     plain = address.hex()
     digits = keccak(plain.encode()).hex()

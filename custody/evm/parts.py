@@ -61,7 +61,7 @@ def book_of(spec: ChainSpec) -> EvmBook:
 
 
 def tokens_of(spec: ChainSpec, file: CustodyFile) -> dict[str, bytes]:
-    """By asset."""
+    """Return the tokens by asset."""
     return {
         one.name: address(one.token, f"asset {one.name}: token") if one.token else COIN
         for one in file.assets
@@ -125,7 +125,8 @@ def reader_of(wallet: WalletSpec) -> EvmReader:
 
 
 def _gas_key(spec: ChainSpec, file: CustodyFile) -> HsmSigner:
-    """Its PIN is in a file that only its owner can read: it guards coins for gas, no customer's."""
+    """Return the key for gas. Its PIN is in a file that only its owner can read: it guards no
+    customer's coins."""
     pin_file = file.path.parent / spec.gas_pin
     try:
         require_private(pin_file, CustodyError)

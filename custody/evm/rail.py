@@ -218,7 +218,7 @@ class EvmRail:
     # Helpers
 
     def _batch(self, paid: tuple[Payment, ...], taken: frozenset[str]) -> Batch:
-        """With the wallet's next number that no draft has."""
+        """Make a batch with the wallet's next number that no draft has."""
         number = self._next_number()
         while conflict(self.domain, number) in taken:
             number += 1
@@ -287,5 +287,5 @@ def paid_of(payments: Sequence[Wanted]) -> Leaves:
 
 
 def reference_of(signed: Signed) -> str:
-    """At the broadcaster."""
+    """Return the reference at the broadcaster."""
     return f"batch {signed.txid}"

@@ -20,7 +20,8 @@ LABEL = "evm"
 
 
 def batch_body(batch: Batch) -> dict[str, Any]:
-    """As signers get it.  Numbers are texts: JSON of other programs has 53 bits for them."""
+    """Return the batch in the form for signers. Numbers are texts: JSON of other programs has 53
+    bits for them."""
     return {
         "number": str(batch.number),
         "deadline": batch.deadline,

@@ -27,7 +27,7 @@ class Signature:
 
     @property
     def v(self) -> int:
-        """As contracts want it."""
+        """Return v in the form for contracts."""
         return 27 + self.parity
 
     def bytes65(self) -> bytes:

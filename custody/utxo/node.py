@@ -111,6 +111,6 @@ class RegtestNode(Closing):
         return str(self.rpc.call("generateblock", self._new_address(), [])["hash"])
 
     def pay(self, address: str, amount: int) -> str:
-        """From the miner's wallet; the transaction's id."""
+        """Pay from the miner's wallet; returns the transaction's id."""
         coins = f"{amount // 10**8}.{amount % 10**8:08}"
         return str(self.rpc.call("sendtoaddress", address, coins))

@@ -79,7 +79,7 @@ class UtxoRail:
         return normal
 
     def fee_rate(self) -> int:
-        """By the node's estimate, within what the file allows."""
+        """Return the node's estimate of the fee rate, within the file's limits."""
         try:
             found = self.node.call("estimatesmartfee", BLOCKS_TO_WAIT).get("feerate")
             pool = self.node.call("getmempoolinfo")
@@ -318,7 +318,8 @@ class UtxoRail:
                 raise
 
     def holdings(self, top: Top | None = None) -> dict[str, int] | None:
-        """By the node's own set of unspent outputs: custody's records have no part in it."""
+        """Return the holdings by the node's own set of unspent outputs, independent of custody's
+        records."""
         query = "select max(place) as last from addresses where chain = ?"
         row = self.store.row(query, self.chain)
         last = 0 if row is None or row["last"] is None else int(row["last"])

@@ -21,7 +21,7 @@ REPLACEABLE = 0xFFFFFFFD
 
 
 class UtxoReader:
-    """For one hot wallet; ``wallet``: the table of the signer's file."""
+    """Reads transactions of one hot wallet; ``wallet``: the table of the signer's file."""
 
     def __init__(self, wallet: Any) -> None:
         self.chain, self.label, self.asset = wallet.chain, wallet.label, wallet.asset

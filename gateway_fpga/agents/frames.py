@@ -49,7 +49,7 @@ class FrameSource:
         cocotb.start_soon(self.drive())
 
     async def wait(self) -> None:
-        """Until every beat has been taken."""
+        """Wait until every beat has been taken."""
         from cocotb.triggers import RisingEdge
 
         while any(self.beats):

@@ -26,7 +26,7 @@ def passed(results: Path) -> bool:
 
 @atexit.register
 def leave() -> None:
-    """At the interpreter's end: status 1 unless all tests passed."""
+    """End the interpreter with status 1 unless all tests passed."""
     if not passed(RESULTS):
         print("outcry: cocotb tests failed, or none ran", file=sys.stderr, flush=True)
         os._exit(1)

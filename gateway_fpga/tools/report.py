@@ -54,8 +54,8 @@ def _folder_with_sources() -> Iterator[Path]:
 
 
 def dependencies(module: str) -> dict[str, set[tuple[str, int]]]:
-    """For each signal (its name within the module): the signals it is made of, each with 1 if a
-    register lies between and 0 if not."""
+    """Return for each signal (its name within the module) the signals it is made of, each with 1 if
+    a register lies between and 0 if not."""
     from pyverilog.dataflow.dataflow_analyzer import VerilogDataflowAnalyzer
 
     with _folder_with_sources(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):

@@ -84,10 +84,9 @@ def check(statement: Statement, inclusion: Inclusion) -> None:
 def check_own(
     statement: Statement, inclusion: Inclusion, member: str, balances: Mapping[str, int]
 ) -> None:
-    """As ``check``, and that the proof is of this member and of what it knows that it has.
+    """Like ``check``; also check that the proof names this member and the balances it expects.
 
-    balances: units by asset; what is not named is not compared.
-    """
+    balances: units by asset; what is not named is not compared."""
     if inclusion.member != member:
         raise ProofError(f"the proof is for member {inclusion.member!r}, not for {member!r}")
     check(statement, inclusion)

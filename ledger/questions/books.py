@@ -101,7 +101,7 @@ class Transfer(NamedTuple):
 
 
 class Cancellation(NamedTuple):
-    """That an order was cancelled."""
+    """The cancellation of an order."""
 
     cancel_id: int
     order_id: int

@@ -56,7 +56,7 @@ class Engine(Protocol):
 
 
 class DuckDB:
-    """In memory, within this process, and without a way to files or the network."""
+    """DuckDB in memory, within this process, without access to files or the network."""
 
     name = "duckdb"
 

@@ -63,7 +63,8 @@ def ask(
 
 
 def _answer(question: str, names: list[str], rows: list[tuple[Any, ...]]) -> Answer:
-    """In one form: the union of two questions has its names from the first, in lower case."""
+    """Return the answer in one form: the union of two questions has its names from the first, in
+    lower case."""
     lower = tuple(name.lower() for name in names)
     plain = [tuple(_value(value) for value in row) for row in rows]
     first = [lower.index(name) for name in ORDERED_BY.get(question, ()) if name in lower]
@@ -91,5 +92,5 @@ def plain_decimal(value: Decimal) -> Decimal:
 
 
 def _sortable(value: Any) -> tuple[int, Any]:
-    """None first, as in MySQL."""
+    """Return a sort key with None first, as in MySQL."""
     return (0, 0) if value is None else (1, value)

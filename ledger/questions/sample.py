@@ -173,22 +173,22 @@ def _wrong_entry(sample: Sample, kind: str, reason: str, column: int, value: obj
 
 
 def _large_fee(sample: Sample) -> None:
-    """As 7005: a thousandfold."""
+    """Plant the fault of 7005: a fee that is a thousand times too large."""
     _wrong_entry(sample, "wrong_fee", "Fee", 3, lambda units: units * 1000)
 
 
 def _foreign_currency(sample: Sample) -> None:
-    """As 7006: a currency that the market does not have."""
+    """Plant the fault of 7006: a currency that the market does not have."""
     _wrong_entry(sample, "wrong_currency", "Trade_Fill", 2, "DOGE")
 
 
 def _half_amount(sample: Sample) -> None:
-    """As 7007: not all that is due."""
+    """Plant the fault of 7007: less than the whole amount due."""
     _wrong_entry(sample, "wrong_amount", "Trade_Fill", 3, lambda units: units // 2)
 
 
 def _orphan(sample: Sample) -> None:
-    """As 8002: no buy order and no maker."""
+    """Plant the fault of 8002: no buy order and no maker."""
     trade = _untouched(sample)
     orders = sample.tables["Orders"]
     buyer = next(row[1] for row in orders if row[0] == trade[2])
@@ -210,7 +210,7 @@ def _orphan(sample: Sample) -> None:
 
 
 def _no_fee_rows(sample: Sample) -> None:
-    """As 8001."""
+    """Plant the fault of 8001."""
     trade = _untouched(sample)
     assert isinstance(trade[0], int)
     for row in sample.entries("Fee", trade[0]):
@@ -219,7 +219,7 @@ def _no_fee_rows(sample: Sample) -> None:
 
 
 def _no_transfer_rows(sample: Sample) -> None:
-    """As 6001 and 6002."""
+    """Plant the fault of 6001 and 6002."""
     for table, reason, key in (
         ("Deposits", "Deposit", 6601 + sample.rng.randrange(sample.users)),
         ("Withdrawals", "Withdraw", 6501 + sample.rng.randrange(sample.users)),
@@ -252,7 +252,8 @@ def _filled_otherwise(sample: Sample) -> None:
 
 
 def _flag(sample: Sample) -> None:
-    """As 4001: five cancels are said, there is one; and a flag that is right."""
+    """Plant the fault of 4001: five cancels are claimed, and there is one; and a flag that is
+    right."""
     for number, (user, count, seen) in enumerate(((3, 5, 1), (4, 2, 2))):
         for cancel in range(seen):
             key = 5001 + 10 * number + cancel
@@ -320,7 +321,7 @@ def _foreign_market(sample: Sample) -> None:
 
 
 def _foreign_cancel(sample: Sample) -> None:
-    """By another user; and one of an order that was filled, of a moment after its trade."""
+    """Plant a cancellation by another user; and one of a filled order, after its trade."""
     at = DAY + timedelta(hours=11)
     sample.add(
         "Orders", 19_901, 2, 1, "BUY", "LIMIT", 31_000 * UNITS, UNITS, 0, "CANCELLED", at, at

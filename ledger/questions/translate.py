@@ -1,11 +1,10 @@
-"""From the MySQL dialect to those of DuckDB and PostgreSQL, without a float on the way.
+"""Translate the MySQL dialect to those of DuckDB and PostgreSQL, without a float on the way.
 
 sqlglot translates; this module first rewrites what sqlglot would change.  A quotient under ROUND
 becomes ``exact_ratio`` (DuckDB divides decimals as doubles, and so would PostgreSQL after sqlglot).
 TIMESTAMPDIFF becomes ``seconds_between``, NOW() a literal, CAST AS CHAR a text of any length, an
 ENUM a text.  An integer that is compared or united with a text is made a text explicitly.  The
-module ``engines`` makes both functions.
-"""
+module ``engines`` makes both functions."""
 
 from datetime import datetime
 from pathlib import Path

@@ -72,7 +72,7 @@ def _cycle_of(market: str, session: date, cycles: Cycles) -> int:
 
 
 def _session(market: str, trade_date: date) -> int:
-    """Which of its year's sessions a trade counts for: that of the day, or the next."""
+    """Return the session of its year for which a trade counts: that of the day, or the next."""
     sessions = _sessions(market, trade_date.year)
     at = bisect_left(sessions, trade_date)
     if at == len(sessions):
@@ -135,7 +135,8 @@ def _end(year: int) -> date:
 
 @lru_cache(maxsize=64)
 def time_zone(market: str) -> ZoneInfo:
-    """Whose days a market's trade dates are.  Raises ``SettlementError`` as ``settlement_date``."""
+    """Return the time zone of a market's trade dates. Raises ``SettlementError`` as
+    ``settlement_date``."""
     zone: ZoneInfo = _calendar(market, date(2026, 1, 1), date(2026, 12, 31)).tz
     return zone
 

@@ -52,7 +52,7 @@ def us_banks_only(day: date) -> bool:
 
 
 def easter_sunday(year: int) -> date:
-    """By the Gregorian calendar (the anonymous algorithm, Meeus)."""
+    """Return Easter Sunday by the Gregorian calendar (the anonymous algorithm, Meeus)."""
     a, (b, c) = year % 19, divmod(year, 100)
     d, e = divmod(b, 4)
     g = (8 * b + 13) // 25

@@ -107,7 +107,7 @@ def touch_page(arena: ArenaHeader, page: int) -> None:
 
 @kernel
 def touch_instrument(arena: ArenaHeader, instrument: int) -> None:
-    """As :func:`touch_page`, of an instrument's state and its orders that are in no level."""
+    """Like :func:`touch_page`, for an instrument's state and its orders that are in no level."""
     link = instrument_addr(arena, instrument) + layout.INSTRUMENT_CHANGED
     if load_u32(link) == 0:
         store_u32(link, arena.changed_instruments)
@@ -132,7 +132,7 @@ def join_level(arena: ArenaHeader, book: int, page: int, key: int, slot: int, qt
 
 @kernel
 def join_touched(arena: ArenaHeader, book: int, page: int, key: int, slot: int, qty: int) -> None:
-    """As :func:`join_level`, in an open page that is marked as changed."""
+    """Like :func:`join_level`, in an open page that is marked as changed."""
     level = (page << 6) | (key & 63)
     order = slot_addr(arena, slot)
     queue = level_addr(arena, level)
@@ -169,7 +169,7 @@ def leave_level(arena: ArenaHeader, slot: int) -> None:
 
 @kernel
 def leave_touched(arena: ArenaHeader, slot: int) -> None:
-    """As :func:`leave_level`, in a page that is marked as changed."""
+    """Like :func:`leave_level`, in a page that is marked as changed."""
     order = slot_addr(arena, slot)
     level = order.level
     queue = level_addr(arena, level)

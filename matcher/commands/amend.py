@@ -158,7 +158,8 @@ def restate(arena: ArenaHeader, order: OrderRecord, slot: int) -> OrderRecord:
 
 @kernel_outlined
 def qty_lost_since(arena: ArenaHeader, order: OrderRecord, slot: int) -> int:
-    """By how much the order's leaves fell since its sender computed a REPLACE with OPEN_KNOWN."""
+    """Return by how much the order's leaves fell since its sender computed a REPLACE with
+    OPEN_KNOWN."""
     known, leaves = order.aux, order_leaves(arena, slot)
     if order.word & const.HALVES_WORD != 0:
         known = known & 0xFFFFFFFF

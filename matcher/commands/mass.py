@@ -219,7 +219,7 @@ def sweep_book(arena: ArenaHeader, book: int, owner: int, side: int, what: int) 
 def sweep_list(
     arena: ArenaHeader, instrument: int, which: int, owner: int, side: int, what: int
 ) -> int:
-    """As :func:`sweep_book`, the orders of a list that are in no level."""
+    """Like :func:`sweep_book`, for the orders of a list that are in no level."""
     cancelled_count = 0
     begin_list(arena, instrument, which)
     ext = next_in_list(arena)

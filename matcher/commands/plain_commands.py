@@ -75,7 +75,7 @@ GENERAL_ALONE = layout.MODE_FOREIGN | layout.MODE_STEPS | layout.MODE_WAITING | 
 def plain_on_plain(
     arena: ArenaHeader, order: OrderRecord, instrument: int, entry: int, out: EventRecord
 ) -> EventRecord:
-    """As :func:`plain_command`, on an instrument that holds plain orders only, without rules, in
+    """Like :func:`plain_command`, on an instrument that holds plain orders only, without rules, in
     continuous trading."""
     return plain_command(arena, order, instrument, entry, out, False)
 
@@ -84,7 +84,7 @@ def plain_on_plain(
 def plain_on_special(
     arena: ArenaHeader, order: OrderRecord, instrument: int, entry: int, out: EventRecord
 ) -> EventRecord:
-    """As :func:`plain_command`, on any instrument of this shard that may be traded or is in a
+    """Like :func:`plain_command`, on any instrument of this shard that may be traded or is in a
     call, and is not held."""
     state = instrument_addr(arena, instrument)
     mode = state.mode

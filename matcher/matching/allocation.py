@@ -34,8 +34,8 @@ from openoutcry.wire.records import LEAD_MARKET_MAKERS, MAX_VALUE
 
 @kernel_outlined
 def rest_after_arrival(arena: ArenaHeader, book: int, price: int, slot: int, qty: int) -> None:
-    """As :func:`join_book`, of an order that rests for the first time or has moved: in continuous
-    trading it may be the first to better the market."""
+    """Like :func:`join_book`, for an order that rests for the first time or has moved: in
+    continuous trading it may be the first to better the market."""
     instrument = book >> 4
     state = instrument_addr(arena, instrument)
     if state.mode & layout.MODE_STEPS != 0:

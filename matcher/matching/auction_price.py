@@ -178,8 +178,8 @@ def previous_if_at(arena: ArenaHeader, level: int, key: int) -> int:
 def lowest_bid(
     arena: ArenaHeader, level: int, from_price: int, high: int, low: int
 ) -> tuple[int, int, int]:
-    """From ``level`` on to the level with the lowest price at or above ``from_price`` (0: none),
-    and the sum with all passed added."""
+    """Return the level with the lowest price at or above ``from_price``, searched from ``level`` on
+    (0: none), and the sum with all levels passed."""
     lowest = 0
     while level != 0 and ~level_key(arena, level) >= from_price:
         lowest = level

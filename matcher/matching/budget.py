@@ -101,7 +101,7 @@ def is_spent(arena: ArenaHeader, instrument: int, price: int, qty: int) -> bool:
 def take_for_budget(
     arena: ArenaHeader, instrument: int, side: int, limit: int, qty: int, books: int
 ) -> int:
-    """As ``take``, limited by the budget: it ends as soon as the rest of the budget does not pay
+    """Like ``take``, limited by the budget: it ends as soon as the rest of the budget does not pay
     for a lot at the current price."""
     opposite = instrument << 4 | (2 - side)
     flip = key_flip(opposite)

@@ -92,7 +92,7 @@ def crosses_non_displayed(arena: ArenaHeader, book: int, limit: int) -> bool:
 
 @kernel
 def crosses_any(arena: ArenaHeader, book: int, limit: int) -> bool:
-    """As :func:`crosses_non_displayed`, or displayed ones."""
+    """Like :func:`crosses_non_displayed`, or displayed ones."""
     return crosses(
         arena, book & ~layout.WHICH ^ 1 | layout.DISPLAYED, limit
     ) or crosses_non_displayed(arena, book, limit)

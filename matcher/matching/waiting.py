@@ -247,7 +247,7 @@ def fill_waiting(
 
 @kernel_outlined
 def set_leaves(arena: ArenaHeader, instrument: int, slot: int, leaves: int) -> None:
-    """So much is open of an order that waits: of nothing it is gone."""
+    """Set how much is open of an order that waits; with nothing open it is removed."""
     if leaves == 0:
         remove_order(arena, instrument, slot)
     else:

@@ -200,7 +200,7 @@ def outcome(m: Market) -> Outcome:
 
 
 def outcome_at(buys: list[OpenOrder], sells: list[OpenOrder], price: int) -> Outcome:
-    """Who would trade at a price; both in their queue's order."""
+    """Return the orders that would trade at a price; both sides in their queue's order."""
     willing_buys = takewhile(lambda o: o.price >= price, buys)
     willing_sells = takewhile(lambda o: o.price <= price, sells)
     demand = sum(o.leaves for o in willing_buys)

@@ -46,7 +46,7 @@ NO_INDICATION = (NO_PRICE, 0, 0, 0)
 
 
 class Place(IntEnum):
-    """Which book an order is in; at one price the smaller trades first."""
+    """The book that an order is in; at one price the smaller trades first."""
 
     NOWHERE = 0
     """Open, but in no level: a peg without a price, a trailing stop without a trigger, an order
@@ -485,7 +485,7 @@ class Market:
             order.is_top = order.open_qty >= self.rules.top_min
 
     def lose_top(self, side: Side) -> None:
-        """From now on a side has no TOP order."""
+        """Note that a side has no TOP order from now on."""
         for order in self.orders.values():
             order.is_top = order.is_top and order.side != side
 

@@ -127,7 +127,7 @@ def elect(m: Market, order: OpenOrder) -> None:
 
 
 def trade_waiting(m: Market) -> bool:
-    """As soon as there is a price for them, of the two oldest the younger takes."""
+    """Once there is a price for waiting market orders, let the younger of the two oldest take."""
     buys, sells = m.waiting(Side.BUY), m.waiting(Side.SELL)
     if not buys or not sells or (m.last is None and m.ref is None):
         return False
@@ -222,7 +222,7 @@ def repeg_all(m: Market) -> bool:
 
 
 def park_pegs(m: Market) -> None:
-    """No peg has a price while a call lasts."""
+    """Park every peg, because pegs have no price while a call lasts."""
     for order in m.pegs():
         if order.place == Place.HIDDEN:
             m.leave_book(order)

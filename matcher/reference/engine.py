@@ -69,7 +69,7 @@ TO_ALL = (CommandKind.TIME, CommandKind.DISCONNECT)
 
 
 class ReferenceEngine:
-    """As :class:`openoutcry.matcher.Engine`; same arguments, same events, same snapshot."""
+    """Like :class:`openoutcry.matcher.Engine`; same arguments, same events, same snapshot."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class ReferenceEngine:
         return state_hash(self.state())
 
     def position(self, order_id: int, symbol: bytes | None = None) -> Position | None:
-        """As ``Engine.position``."""
+        """Like ``Engine.position``."""
         markets = self.markets if symbol is None else [self.markets[self.index[symbol]]]
         positions = [m.position(m.orders[order_id]) for m in markets if order_id in m.orders]
         found = [one for one in positions if one is not None]

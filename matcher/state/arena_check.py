@@ -265,8 +265,8 @@ def _check_place(tables: Tables, slot: int, book: int, price: int) -> None:
 
 
 def _check_fixed_point(tables: Tables, instrument: int, best: dict[int, int | None]) -> None:
-    """In continuous trading nothing is left to do: no cross, and, unless the instrument is held, no
-    stop that should be elected."""
+    """Check that in continuous trading nothing is left to do: no cross, and, unless the instrument
+    is held, no stop that should be elected."""
     if tables.of_instrument(instrument, layout.PHASE, "u1") != Phase.CONTINUOUS:
         return
     bids = [k for k in (best[layout.DISPLAYED], best[layout.HIDDEN_BOOK]) if k is not None]

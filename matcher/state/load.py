@@ -200,7 +200,7 @@ def load_extension(arena: ArenaHeader, slot: int, row: SavedOrder) -> None:
 
 @kernel
 def extension_price(row: SavedOrder, order_type: int, place: int) -> int:
-    """Its limit; without one, its price in the book."""
+    """Return its limit; without one, its price in the book."""
     if ((STOP_BITS | PEG_BITS) >> order_type) & 1:
         return row.limit_ticks
     if place != NO_PLACE:

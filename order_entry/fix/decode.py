@@ -249,11 +249,10 @@ def plain_limit(fields: FixFields, order: OrderRecord, bits: int) -> int:
 
 @kernel_outlined
 def pegged(fields: FixFields, order: OrderRecord, bits: int, decimals: int) -> int:
-    """As :func:`plain_limit`, of a pegged order.
+    """Like :func:`plain_limit`, for a pegged order.
 
     PegOffsetValue is added to the price it follows: what is more aggressive to a buyer is less so
-    to a seller.  A trailing stop's distance has no sign.
-    """
+    to a seller.  A trailing stop's distance has no sign."""
     scope = scan.char_of(fields, 836)
     places = decimals if scope == 0 or scope == 48 else 0
     if scope > 50 or (0 < scope < 48):
@@ -287,7 +286,7 @@ def pegged(fields: FixFields, order: OrderRecord, bits: int, decimals: int) -> i
 def special_type(
     fields: FixFields, order: OrderRecord, bits: int, character: int, decimals: int
 ) -> int:
-    """As :func:`plain_limit`, of every other OrdType."""
+    """Like :func:`plain_limit`, for every other OrdType."""
     if character == ord("P"):
         return pegged(fields, order, bits, decimals)
     stop_posts = bits == POST and character == ord("4")
@@ -314,7 +313,7 @@ def special_type(
 def for_budget(
     fields: FixFields, order: OrderRecord, bits: int, character: int, decimals: int
 ) -> int:
-    """As :func:`plain_limit`, of an order with a CashOrderQty: a price times lots, so it has the
+    """Like :func:`plain_limit`, for an order with a CashOrderQty: a price times lots, so it has the
     decimals of a price."""
     if bits | scan.field(fields, 111) | scan.field(fields, 110) != 0:
         return 0

@@ -90,7 +90,7 @@ put_380 = constant(b"\x01380=6\x01")
 
 @kernel
 def decode(message: int, size: int, copy: FixSession, order: OrderRecord, metadata: int) -> int:
-    """As :func:`live.decode`; a message of orders is rejected."""
+    """Like :func:`live.decode`; a message of orders is rejected."""
     now_ns = order.rx_ts_ns - copy.clock_offset_ns
     out = live.out_end(copy)
     result = session.on_message(copy, message, size, now_ns, out, live.out_room(copy))

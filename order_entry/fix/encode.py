@@ -280,7 +280,7 @@ def what_of(event: EventRecord, row: OrderRow) -> int:
 
 @kernel
 def pending_of(message: int) -> int:
-    """As :func:`what_of`, of a message that waits at the speed bump."""
+    """Like :func:`what_of`, for a message that waits at the speed bump."""
     if message == decode.D:
         return PENDING_NEW | PENDING_NEW << 8
     if message == decode.F:

@@ -22,7 +22,7 @@ def is_open(session: FixSession) -> bool:
 
 @kernel
 def due_ns(session: FixSession) -> int:
-    """When the timer has something to do about an open gap."""
+    """Return when the timer has something to do about an open gap."""
     is_known = session.gap_seq == session.in_seq
     return session.gap_due_ns if is_known else 0
 

@@ -60,7 +60,7 @@ def encode(
     out: int,
     room: int,
 ) -> int:
-    """As :func:`encode.encode`, in 4.2."""
+    """Like :func:`encode.encode`, in 4.2."""
     body = out + SCRATCH
     size = fix_encode.encode(event, row, session, metadata, body, room - SCRATCH)
     return translate(body, size, out)
@@ -70,7 +70,7 @@ def encode(
 def refuse(
     metadata: CommandMetadata, order: OrderRecord, session: FixSession, out: int, room: int
 ) -> int:
-    """As :func:`live.refuse`, in 4.2."""
+    """Like :func:`live.refuse`, in 4.2."""
     body = out + SCRATCH
     return translate(body, live.refuse(metadata, order, session, body, room - SCRATCH), out)
 

@@ -79,8 +79,8 @@ def begin_of_next(buffer: int, size: int, start: int) -> int:
 
 @kernel
 def head_of(buffer: int, size: int, ends: int) -> int:
-    """For ``8=…|9=length|`` that is complete and well-formed: the offset after it, and the length
-    shifted by 32.  For any other beginning 0; :func:`body_begin` then checks it.  Bits of ``ends``
+    """Return the offset after ``8=…|9=length|`` that is complete and well-formed, and the length
+    shifted by 32. For any other beginning 0; :func:`body_begin` then checks it. Bits of ``ends``
     show where SOH is among the first 64 bytes."""
     second = ends & (ends - 1)
     if second == 0:
@@ -159,7 +159,7 @@ def frame(buffer: int, size: int) -> int:
 
 @kernel_outlined
 def end_of_garbled(buffer: int, size: int, end: int) -> int:
-    """As :func:`frame`, of a message that has no check sum at ``end``."""
+    """Like :func:`frame`, for a message that has no check sum at ``end``."""
     for at in range(max(end - 1, 1), size - 4):
         if Bytes(buffer)[at] == SOH and ((load_word(buffer + at + 1) ^ TAG_10) & THREE_BYTES == 0):
             length = find_byte(buffer + at + 4, size - at - 4, SOH)

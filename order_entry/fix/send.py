@@ -219,7 +219,7 @@ def send_more(session: FixSession, now_ns: int, out: int, room: int) -> int:
 
 @kernel
 def send_on(session: FixSession, now_ns: int, out: int, room: int) -> int:
-    """As :func:`send_more`, after what is already in ``out``."""
+    """Like :func:`send_more`, after what is already in ``out``."""
     sent = 0
     if session.fix_state < words.ACTIVE:
         return 0

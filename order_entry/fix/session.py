@@ -486,7 +486,7 @@ def on_message(
 def on_parsed(
     session: FixSession, message: int, size: int, now_ns: int, out: int, room: int
 ) -> int:
-    """As :func:`on_message`, of what was parsed and perhaps found in error."""
+    """Like :func:`on_message`, for a message that was parsed and may have an error."""
     fields, state = FixFields(session.fields_), session.fix_state
     session.out_bytes = 0
     if fields.status != scan.WHOLE:

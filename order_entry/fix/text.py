@@ -261,7 +261,7 @@ def read_decimal(address: int, size: int, decimals: int) -> int:
 
 @kernel_outlined
 def read_long_decimal(address: int, size: int, decimals: int) -> int:
-    """As :func:`read_decimal`, one character after the other."""
+    """Like :func:`read_decimal`, one character after the other."""
     at, end = address, address + size
     negative = size > 0 and load_u8(at) == MINUS
     if negative:
@@ -302,8 +302,8 @@ def read_long_decimal(address: int, size: int, decimals: int) -> int:
 
 @kernel
 def pairs_of(digits: int) -> int:
-    """From eight digits (their values, a byte each, zeros allowed), compute in each byte ten
-    times it plus the next one."""
+    """Compute from eight digits (their values, a byte each, zeros allowed) in each byte ten times
+    it plus the next one."""
     return add_wrapping(mul_wrapping(digits, 10), digits >> 8 & MAX_BYTES)
 
 

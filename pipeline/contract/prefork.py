@@ -53,7 +53,7 @@ class Prefork:
         self._start, self._snapshot = os.memfd_create("start"), os.memfd_create("snapshot")
 
     def wait(self, follow: Callable[[], object] | None = None) -> None:
-        """In a waiting process: return when it may continue.  Calls ``follow`` meanwhile."""
+        """Wait, in a waiting process, until it may continue. Calls ``follow`` meanwhile."""
         poll = select.poll()
         poll.register(self._read, select.POLLIN)
         while not poll.poll(FOLLOW_MS if follow else None):

@@ -109,7 +109,7 @@ class ReleasedReader:
 
     @property
     def on_ring(self) -> bool:
-        """It reads the ring; else the journal."""
+        """Whether it reads the ring; else it reads the journal."""
         return self._on_ring
 
     @property

@@ -112,8 +112,8 @@ class Shared:
         return self.rings[EVENTS]
 
     def _make_stamps(self) -> None:
-        """By command sequence: stamps, hashes of events and, of several lanes, whence it came.  Of
-        several lanes each one's own stamps by lane sequence follow.  Then come notes by event
+        """Make, by command sequence, stamps, hashes of events and, with several lanes, the origins.
+        With several lanes each one's own stamps by lane sequence follow. Then come notes by event
         sequence, and the histograms."""
         table, count = self.table, self.geometry.stamps
         arrays = [*table.stamp_kinds, control_words.EVENT_HASHES]

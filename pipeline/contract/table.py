@@ -79,7 +79,7 @@ class Stage:
 
     @property
     def code(self) -> ModuleType:
-        """Its module, of a table that runs in this process."""
+        """Return its module, in a table that runs in this process."""
         assert self.module is not None, f"stage {self.name} runs in another process"
         return self.module
 

@@ -131,7 +131,8 @@ def finish(context: StageContext, last_seq: int) -> None:
 
 @kernel
 def idle(context: StageContext) -> int:
-    """Nothing to take: finish if nothing will come.  For a stage that counts as its input does."""
+    """Finish if nothing can be taken and nothing will come. For a stage that counts as its input
+    does."""
     if input_ended(context):
         finish(context, context.next - 1)
     return 0

@@ -94,7 +94,7 @@ def step(context: GateContext) -> int:
 
 
 def prepare(group: StageGroup, name: str) -> None:
-    """After its cursor."""
+    """Continue after its cursor."""
     shared, contexts = group.work.shared, group.contexts
     (ring,) = shared.table.inputs(name)
     cursors = shared.rings[ring].cursors

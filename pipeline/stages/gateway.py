@@ -192,12 +192,11 @@ def finish_if_ended(context: GatewayContext) -> int:
 
 @kernel
 def release_due(context: GatewayContext) -> int:
-    """When the core has processed every command, and a command at its speed bump is due, sequence a
-    RELEASE for the operator.  So the delayed command does not have to wait for the next one. 1 if
-    so.
+    """Sequence a RELEASE for the operator when the core has processed every command and a command
+    at its speed bump is due. So the delayed command does not have to wait for the next one. Returns
+    1 if so. It has the operator's lane and that lane's last sequence, so nothing of a lane is lost.
 
-    It has the operator's lane and that lane's last sequence, so of no lane anything is lost.
-    """
+    It has the operator's lane and that lane's last sequence, so of no lane anything is lost."""
     last = context.next - 1
     if context.core_cursor.value != last or stage_words.free_slots(context, last + 1, 1) < 1:
         return 0
@@ -231,7 +230,8 @@ def release_due(context: GatewayContext) -> int:
 
 @kernel
 def next_release(context: GatewayContext) -> int:
-    """When the first delayed command enters, ns since the epoch; NEVER if no command waits."""
+    """Return when the first delayed command enters, ns since the epoch; NEVER if no
+    command waits."""
     region = RiskState(context.core_region)
     # A core that is not there yet (its process has not begun) has no queue.
     if region.magic != lay.MAGIC or region.bump_at == 0:
@@ -250,8 +250,8 @@ def somebody_waits(context: GatewayContext) -> bool:
 
 
 def prepare(group: StageGroup, name: str) -> None:
-    """After the last command published on the sequenced ring, which the slots say; on each lane
-    after the last command that was sequenced."""
+    """Continue after the last command published on the sequenced ring, which the slots show; on
+    each lane after the last command that was sequenced."""
     work, shared, contexts = group.work, group.work.shared, group.contexts
     rules, group.rtl = make_gateway(work, int(shared.sequenced.published))
     rows = np.zeros((len(shared.table.lanes), LANE_BYTES // 8), np.int64)

@@ -142,7 +142,7 @@ def step(context: MatcherContext) -> int:
 
 
 def prepare(group: StageGroup, name: str) -> None:
-    """After the last command whose events are all out, with the book as of then."""
+    """Continue after the last command whose events are all published, with the book as of then."""
     work, contexts = group.work, group.contexts
     engine = group.engines[name] = group.rebuild_engine(name)
     # One worst case beyond a burst: see `step`.

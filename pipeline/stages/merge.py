@@ -260,7 +260,7 @@ def finish_at_end(context: MergeContext, state: int) -> None:
 
 
 def prepare(group: StageGroup, name: str) -> None:
-    """After what the state counts; at the first start, where the rings begin."""
+    """Continue after what the state counts; at the first start, where the rings begin."""
     shared, contexts = group.work.shared, group.contexts
     table, control = shared.table, shared.control
     commands = shared.rings["sequenced"]

@@ -41,7 +41,7 @@ SHIM_POLL = ReceiveContext.offset("shim_poll")
 
 
 def prepare(group: StageGroup, name: str) -> None:
-    """After the last command published on the lane, which the slots say."""
+    """Continue after the last command published on the lane, which the slots show."""
     work, contexts = group.work, group.contexts
     lane = work.shared.table[name].writes
     preloaded = work.shared.preloaded.get(lane)

@@ -171,7 +171,7 @@ def step(context: RepliesContext) -> int:
 
 
 def prepare(group: StageGroup, name: str) -> None:
-    """After the last event that the state counts."""
+    """Continue after the last event that the state counts."""
     shared, contexts = group.work.shared, group.contexts
     done = shared.control.reply(control_words.REPLY_CURSOR)
     shared.events.cursors[name][0] = done

@@ -272,8 +272,8 @@ class Accounts:
             raise WrongCredentials(WRONG)
 
     async def require_live(self, connection: Any, person: Person) -> None:
-        """Before a person is given lasting access: the session was not ended during the request.
-        Raises :class:`NotLoggedIn`."""
+        """Require, before a person is given lasting access, that the session was not ended during
+        the request. Raises :class:`NotLoggedIn`."""
         await lock_user(connection, person.user_id)
         query = "select id from sessions where id = %(id)s::uuid and revoked_at is null"
         if not await rows_of(connection, query, {"id": person.session_id}):
@@ -289,8 +289,8 @@ class Accounts:
         return Tokens(access, refresh, int(ACCESS.total_seconds()))
 
     async def refresh(self, token: str, caller: Caller) -> Tokens:
-        """Another pair of tokens.  A refresh token that was used before ends its session: one of
-        two holders is a thief.  Raises :class:`NotLoggedIn`."""
+        """Return a new pair of tokens. A refresh token that was used before ends its session: one
+        of two holders is a thief. Raises :class:`NotLoggedIn`."""
         new, now = secrets.token_urlsafe(32), self.now()
         values = {"old": hashed(token), "new": hashed(new), "now": now, "until": now + REFRESH}
         async with self.database.transaction() as connection:
@@ -339,7 +339,7 @@ class Accounts:
         return dict(claims)
 
     def support_token(self, user_id: int, operator: str) -> str:
-        """With which an operator reads a user's pages, and changes nothing."""
+        """Return a token with which an operator reads a user's pages; it is read-only."""
         claims = {"sub": str(user_id), "support": operator, "exp": self.now() + SUPPORT}
         return str(self._jwt.encode(claims, self._jwt_key, "HS256"))
 
@@ -430,8 +430,8 @@ class Accounts:
     async def reset_password(
         self, mail: str, code: str, password: str, totp: str, caller: Caller
     ) -> None:
-        """With a mailed code, and the second factor of an account that has one.  Ends every
-        session.  Raises :class:`WrongCredentials`."""
+        """Reset the password with a mailed code, and the second factor of an account that has one.
+        Ends every session. Raises :class:`WrongCredentials`."""
         mail = mail_address(mail)
         require_password(password, mail)
         await self.count(caller, mail)
@@ -503,7 +503,8 @@ class Accounts:
         self.mail(mail, f"{self.name}: your new address", text)
 
     async def confirm_mail(self, person: Person, mail: str, code: str, caller: Caller) -> None:
-        """With the code that the new address was mailed; the old address is sent word of it.
+        """Confirm a new address with the code that was mailed to it; notify the old address. Raises
+        :class:`WrongCredentials`.
 
         Raises :class:`WrongCredentials`."""
         mail = mail_address(mail)
@@ -701,7 +702,7 @@ class Accounts:
         await audit(connection, user_id, action, caller, detail)
 
     def mail(self, recipient: str, subject: str, text: str) -> None:
-        """After the answer: how long a mail takes shows nothing."""
+        """Send a mail after the answer, so that the time it takes reveals nothing."""
 
         async def deliver() -> None:
             try:
@@ -751,7 +752,7 @@ async def audit(
 
 
 async def add_notice(connection: Any, user_id: int, notice: Notice) -> None:
-    """In the transaction of the connection; a notice that is there is not added."""
+    """Add a notice in the connection's transaction; one that exists is not added again."""
     query = """
         select add_notice(%(user)s, %(key)s, %(event)s, %(urgent)s, %(title)s, %(body)s, %(data)s)
     """

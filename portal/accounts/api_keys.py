@@ -129,7 +129,7 @@ class ApiKeys:
         return shown | ({"secret": secret.decode()} if kind == HMAC else {})
 
     async def list(self, user_id: int) -> list[dict[str, Any]]:
-        """Those in force, without secrets."""
+        """Return the keys in force, without secrets."""
         query = """
             select id, api_key, kind, label, can_trade, can_withdraw, networks, expires_at,
                 created_at

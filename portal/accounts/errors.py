@@ -46,7 +46,7 @@ class NotLoggedIn(AccountError):
 
 
 class NotFound(AccountError):
-    """Also of what belongs to another user."""
+    """The object does not exist, or belongs to another user."""
 
     status, code = 404, "not_found"
 

@@ -239,7 +239,7 @@ class Identities:
     # The operator
 
     async def waiting(self) -> list[Row]:
-        """Those without a decision, the oldest first."""
+        """Return the identities without a decision, the oldest first."""
         query = """
             select identities.*, users.mail, users.level from identities
             join users on users.id = user_id where state = 'submitted' order by submitted_at

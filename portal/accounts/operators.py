@@ -42,7 +42,7 @@ class Operators:
         self.accounts, self.database = accounts, accounts.database
 
     async def make(self, name: str) -> str:
-        """Another token for an operator; the one before ends."""
+        """Make a new token for an operator; the earlier one ends."""
         token = PREFIX + secrets.token_urlsafe(32)
         query = """
             insert into operators (name, token_hash) values (%(name)s, %(hash)s)
@@ -84,7 +84,7 @@ class Operators:
         return await self.database.rows(query, before=before, search=search, like=like, most=most)
 
     async def user(self, user_id: int) -> Row:
-        """With ``sessions``, ``api_keys`` and ``audit``.  Raises :class:`NotFound`."""
+        """Return a user with ``sessions``, ``api_keys`` and ``audit``. Raises :class:`NotFound`."""
         query = f"""
             select {SHOWN}, (select count(*) from sessions where user_id = users.id
                 and revoked_at is null and expires_at > %(now)s) as sessions,

@@ -176,7 +176,7 @@ class Passkeys:
             raise WrongCredentials(WRONG) from None
 
         async def require_counted(connection: Any) -> None:
-            """It is there still, and no other login had the same count."""
+            """Require that it still exists, and that no other login had the same count."""
             query = """
                 update passkeys set sign_count = %(new)s, used_at = %(now)s
                 where id = %(id)s and sign_count = %(sign_count)s returning id

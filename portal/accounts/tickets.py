@@ -11,7 +11,7 @@ LONGEST = timedelta(minutes=30)
 
 
 class Tickets:
-    """In the database, so that every portal knows them."""
+    """Tickets in the database, so that every portal knows them."""
 
     def __init__(self, database: Database) -> None:
         self.database = database

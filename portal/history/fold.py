@@ -211,7 +211,7 @@ def take_place(state: Fold) -> int:
 
 @kernel
 def touch(state: Fold, order: PastOrder, place: int) -> None:
-    """Its row is to be written."""
+    """Note that its row is to be written."""
     if order.is_touched == 0:
         order.is_touched = 1
         state.touched[state.touched_count] = place
@@ -220,7 +220,7 @@ def touch(state: Fold, order: PastOrder, place: int) -> None:
 
 @kernel
 def clear(order: PastOrder) -> None:
-    """Nothing of an earlier order is left at the place."""
+    """Remove everything of an earlier order at the place."""
     for index in range(ORDER_SIZE // 8):
         Words(order)[index] = 0
 
@@ -318,7 +318,7 @@ def filled(order: PastOrder, event: EventRecord) -> None:
 
 @kernel
 def gone(order: PastOrder, event: EventRecord, name: int) -> int:
-    """It was cancelled or has expired."""
+    """Note that it was cancelled or has expired."""
     reason = event.reason
     order.reason, order.leaves_lots = reason, 0
     if reason == SELF_TRADE:

@@ -97,7 +97,7 @@ class Pages(History):
         before: int,
         most: int,
     ) -> list[tuple[Order, Fill]]:
-        """By the numbers of their trades; ``number``: of one order, 0: of all."""
+        """Return fills by the numbers of their trades; ``number``: of one order, 0: of all."""
         query = f"""
             {FILLS}
             where f.participant = %(participant)s
@@ -137,7 +137,7 @@ class Pages(History):
         return await self._rows(query, event=event, part=part, most=most, **values)
 
     async def balances(self, participant: int, first: int, last: int) -> list[dict[str, Any]]:
-        """At the ends of days on which they had changed."""
+        """Return balances at the ends of days on which they had changed."""
         query = """
             select day, asset, available, reserved from history.balances
             where participant = %(participant)s and day between %(first)s and %(last)s

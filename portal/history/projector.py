@@ -199,8 +199,8 @@ class Projector:
             )
 
     def _first_state(self) -> LedgerState:
-        """Before the journal's first command, or of one whose begin was retired where the ledger
-        can continue."""
+        """Return the state before the journal's first command; if its beginning was retired, where
+        the ledger can continue."""
         return ledger_state.oldest(self.file.journal, checkpoint_folder(self.file))
 
     def _state_before(self, seq: int) -> LedgerState:

@@ -138,7 +138,7 @@ class Rows:
             self.days.update(np.unique(commands["rx_ts_ns"] // LEDGER_DAY_NS).tolist())
 
     def _make_room(self, more: int) -> None:
-        """For this many more orders."""
+        """Make room for this many more orders."""
         count, state = len(self._orders), self.fold
         if state.free_count >= more:
             return

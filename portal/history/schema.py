@@ -63,7 +63,7 @@ ORDER_COLUMNS = (
     "cancel_id",
     "seq",
 )
-"""As :class:`openoutcry.portal.trading.orders.Order` has them."""
+"""Columns in the order of :class:`openoutcry.portal.trading.orders.Order`."""
 STATEMENTS = (
     "create schema history",
     """
@@ -253,7 +253,7 @@ def date_of(day: int) -> date:
 
 
 def days(connection: Any, table: str = "trades") -> list[int]:
-    """That have partitions, in order."""
+    """Return the days that have partitions, in order."""
     query = """
         select child.relname as name from pg_inherits
         join pg_class as child on child.oid = inhrelid

@@ -44,7 +44,7 @@ class AddressBook:
         self.custody, self.file = custody, file
 
     def network(self, asset: str, name: str) -> Network:
-        """On which custody pays.  Raises :class:`WithdrawalError`."""
+        """Return the network on which custody pays. Raises :class:`WithdrawalError`."""
         found = self.file.network(asset, name)
         if found is None or not found.chain or not found.withdraws:
             raise WithdrawalError("not_withdrawable", "this asset has no list of addresses")
@@ -108,7 +108,8 @@ class AddressBook:
         return (await rows_of(connection, query, values))[0]
 
     async def confirm(self, user_id: int, number: int, code: str, totp: str, caller: Caller) -> Row:
-        """With the mailed code and the second factor.  Raises :class:`WrongCredentials`."""
+        """Confirm an address with the mailed code and the second factor. Raises
+        :class:`WrongCredentials`."""
         row = await self.one(user_id, number)
         if row["state"] != UNCONFIRMED:
             text = f"this address is {row['state']}"
@@ -123,7 +124,8 @@ class AddressBook:
         return await self._list(changed)
 
     async def remove(self, user_id: int, number: int, caller: Caller) -> Row:
-        """At once.  Raises :class:`NotFound`, or ``Unavailable``: it is on the list still."""
+        """Remove an address at once. Raises :class:`NotFound`, or ``Unavailable``: it is still on
+        the list."""
         row = await self.one(user_id, number)
         if row["state"] in (CONFIRMED, LISTED):
             await self.custody.unlist(row)
@@ -148,7 +150,8 @@ class AddressBook:
                 await self._change(row["id"], (UNCONFIRMED,), EXPIRED)
 
     async def _list(self, row: Row) -> Row:
-        """At custody, whose wait begins; while that does not answer the address is confirmed."""
+        """List an address at custody, whose wait begins; while custody does not answer, the address
+        stays confirmed."""
         try:
             usable_ns = await self.custody.whitelist(row)
         except Unavailable:
@@ -189,7 +192,7 @@ class AddressBook:
         return row
 
     async def of_user(self, user_id: int) -> list[Row]:
-        """Those that are there or may be, the newest first."""
+        """Return a user's addresses that are or may be listed, the newest first."""
         query = """
             select * from withdrawal_addresses where user_id = %(user)s
                 and state in ('unconfirmed', 'confirmed', 'listed', 'refused')

@@ -44,7 +44,7 @@ class Offer:
 
 
 class Custody:
-    """At the door of one custody; without a socket this portal has no custody."""
+    """The door of one custody; without a socket this portal has no custody."""
 
     def __init__(self, socket: Path | None) -> None:
         self.socket = socket
@@ -70,7 +70,7 @@ class Custody:
         return answer
 
     async def look(self) -> None:
-        """At what is offered, now and then."""
+        """Read the offers, now and then."""
         now_s = asyncio.get_running_loop().time()
         if self.socket is None or now_s < self._looked_s + LOOK_S:
             return
@@ -140,7 +140,7 @@ class Custody:
     # Deposits
 
     async def address(self, chain: str, participant: int) -> str:
-        """To which a participant pays in."""
+        """Return the address to which a participant pays in."""
         found = await self._ask("address", chain=chain, participant=participant)
         return str(found["address"])
 
@@ -157,7 +157,8 @@ class Custody:
 def reference_at_custody(
     participant: int, asset: str, chain: str, address: str, units: int, salt: str
 ) -> str:
-    """As custody and its signers name this withdrawal: a hash over its destination, too."""
+    """Return the name of this withdrawal at custody and its signers: a hash that covers its
+    destination, too."""
     return reference_of(participant, asset, chain, address, units, salt)
 
 

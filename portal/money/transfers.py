@@ -137,7 +137,8 @@ class Transfers:
         return row
 
     async def _reference(self, connection: Any, user_id: int, client_id: str) -> str:
-        """At the venue: 27 characters, of this request in this database alone."""
+        """Return the reference at the venue: 27 characters that only this request in this database
+        has."""
         query = "select system_identifier::text as id, current_database() as name "
         row = (await rows_of(connection, query + "from pg_control_system()", {}))[0]
         text = f"{row['id']} {row['name']} {user_id} {client_id}"

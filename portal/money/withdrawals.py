@@ -235,14 +235,16 @@ class Withdrawals:
         return (await rows_of(connection, query, values))[0]
 
     async def _reference(self, connection: Any, user_id: int, client_id: str) -> str:
-        """At the venue: 27 characters, of this request in this database alone."""
+        """Return the reference at the venue: 27 characters that only this request in this database
+        has."""
         query = "select system_identifier::text as id, current_database() as name "
         row = (await rows_of(connection, query + "from pg_control_system()", {}))[0]
         text = f"{row['id']} {row['name']} {user_id} {client_id}"
         return f"wd {hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
     async def confirm(self, user_id: int, number: int, code: str, totp: str, caller: Caller) -> Row:
-        """With the mailed code and the second factor.  Raises :class:`WrongCredentials`."""
+        """Confirm a withdrawal with the mailed code and the second factor. Raises
+        :class:`WrongCredentials`."""
         row = await self.one(user_id, number)
         if row["state"] != UNCONFIRMED:
             raise WithdrawalError("not_unconfirmed", f"this withdrawal is {row['state']}", 409)
@@ -310,7 +312,7 @@ class Withdrawals:
     # Going on
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         import psycopg
 
         while True:
@@ -468,7 +470,7 @@ class Withdrawals:
         return [self._as_released(row) for row in rows]
 
     def _as_released(self, row: Row) -> Row:
-        """With the core's state, which is ahead of the database's."""
+        """Return the rows with the core's state, which is ahead of the database's."""
         movements = self.movements
         if row["state"] not in AT_THE_VENUE or movements is None:
             return row
@@ -476,7 +478,8 @@ class Withdrawals:
         return row if one is None else row | {"state": one.state.name.lower()}
 
     async def deposits(self, participant: int) -> list[Deposit]:
-        """Those that the core remembers and that are no transfers, the newest first."""
+        """Return the deposits that the core remembers and that are not transfers, the
+        newest first."""
         movements = self.movements
         found = movements.chosen(DEPOSIT_STATES, participant) if movements is not None else []
         rows = [one for one in reversed(found) if not one.reference.startswith(TRANSFER)]
@@ -550,5 +553,5 @@ def _check_digit(number: int) -> int:
 
 
 def utc_seconds(at: datetime) -> str:
-    """As ``2026-11-26 12:00:00``."""
+    """Return a time as ``2026-11-26 12:00:00``."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -38,7 +38,7 @@ def signed_text(timestamp: str, method: str, target: str, key: str, body: str = 
 
 @dataclass(frozen=True)
 class Asking:
-    """Whose request it is, and what that one may do."""
+    """The account of a request, and what it may do."""
 
     user_id: int
     participant: int

@@ -54,7 +54,8 @@ class NativeMarkets:
         )
 
     def book(self, symbol: str, depth: int) -> Book:
-        """At most ``depth`` levels of each side, best first, as of the answer's ``seq``.
+        """Return at most ``depth`` levels of each side, best first, as of the answer's ``seq``.
+        Raises :class:`ApiError` for an unknown symbol.
 
         Raises :class:`ApiError` for an unknown symbol."""
         market = self.market(symbol)
@@ -70,7 +71,7 @@ class NativeMarkets:
     async def candles(
         self, symbol: str, interval: str, limit: int, from_ms: int = 0, until_ms: int = 0
     ) -> list[CandleRow]:
-        """From ``from_ms`` on, or the last up to ``until_ms``; 0: no such end."""
+        """Return candles from ``from_ms`` on, or the last up to ``until_ms``; 0: no such end."""
         market = self.market(symbol)
         if interval not in INTERVALS:
             raise InvalidRequest(f"interval: one of {', '.join(INTERVALS)}")

@@ -53,7 +53,7 @@ class NewWebhook(Body):
 
 @dataclass
 class NewSubscription(Body):
-    """As ``PushSubscription.toJSON()`` of a browser has it."""
+    """A subscription in the form of a browser's ``PushSubscription.toJSON()``."""
 
     endpoint: str
     p256dh: str

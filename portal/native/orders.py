@@ -158,8 +158,8 @@ class NativeOrders:
         return order
 
     async def cancel_all(self, participant: int, symbol: str, key: str) -> list[Order]:
-        """Those that are gone; each cancel has a name made of the key.  Raises
-        :class:`ApiError`."""
+        """Cancel all orders and return those that are gone; each cancel has a name made of the key.
+        Raises :class:`ApiError`."""
         gone: list[Order] = []
         for order in self.chosen(participant, symbol, "open", 0):
             name = hashlib.sha256(f"{key} {order.number}".encode()).hexdigest()[:32]

@@ -475,7 +475,7 @@ class NativeFeeds:
     # Increments at intervals
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         while True:
             await asyncio.sleep(BEAT_S)
             self.beat()

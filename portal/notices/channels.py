@@ -36,7 +36,7 @@ Row = dict[str, Any]
 
 
 class ChannelError(OutcryError):
-    """It was not delivered, and is tried again; ``is_gone``: it never can be."""
+    """It was not delivered, and is tried again unless ``is_gone``."""
 
     def __init__(self, text: str, is_gone: bool = False) -> None:
         super().__init__(text)
@@ -145,7 +145,7 @@ class Push:
 
     @property
     def public_key(self) -> str:
-        """For the browser, in base64url."""
+        """Return the public key for the browser, in base64url."""
         return public_key_of(self._vapid)
 
     def send(self, subscription: Row, rows: Sequence[Row]) -> None:

@@ -56,7 +56,7 @@ ADD = "select add_notice(%s, %s, %s, %s, %s, %s, %s)"
 
 
 def add(connection: Any, user_id: int, notice: Notice) -> None:
-    """In the transaction of the connection."""
+    """Add a notice in the connection's transaction."""
     terms = notice.event, notice.is_urgent, notice.title, notice.body, json.dumps(notice.data)
     connection.execute(ADD, (user_id, notice.key, *terms))
 

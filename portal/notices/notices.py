@@ -86,7 +86,7 @@ class Notices:
         return await self.database.rows(query, **values)
 
     async def after(self, user_id: int, number: int, most: int) -> list[Row]:
-        """In order."""
+        """Return the notices after a number, in order."""
         query = """
             select * from notices where user_id = %(user)s and 'app' = any(channels)
               and id > %(number)s order by id limit %(most)s

@@ -23,7 +23,7 @@ def zone_of(name: str) -> ZoneInfo:
 
 
 def quiet_until(now: datetime, begin: str, end: str, zone: str) -> datetime | None:
-    """When the quiet hours end that a moment is in; None: it is in none."""
+    """Return the end of the quiet hours that a moment is in; None if it is in none."""
     if not begin or not end or begin == end:
         return None
     local = now.astimezone(zone_of(zone))

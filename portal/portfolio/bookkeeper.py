@@ -103,7 +103,8 @@ class Bookkeeper:
         return state.books
 
     def _closing_prices(self) -> dict[int, dict[int, int]]:
-        """By day and instrument; the newest day may have changed since it was read."""
+        """Return closing prices by day and instrument; the newest day may have changed since it was
+        read."""
         newest = max(self._closes, default=0)
         query = "select day, instrument, close_ticks from history.dates where day >= %s"
         for day, instrument, ticks in self.connection.execute(query, (newest,)):

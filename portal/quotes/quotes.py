@@ -74,7 +74,7 @@ class Quotes:
 
     @property
     def desk(self) -> Desk:
-        """As far as it is known here; empty before the first look."""
+        """Return the desk as far as it is known here; empty before the first look."""
         if self._desk is None:
             self._desk, self.number = Desk((), self._kept.append), 0
         return self._desk

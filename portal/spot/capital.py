@@ -224,7 +224,7 @@ class Capital:
         }
 
     def networks(self, coin: str) -> list[dict[str, Any]]:
-        """For capital/config/getall."""
+        """Return the networks for capital/config/getall."""
         decimals = self.mirror.markets.assets[coin]
         chosen = [one for one in self.withdrawals.file.networks if one.asset == coin]
         return [

@@ -119,7 +119,7 @@ class Limits:
 
     @property
     def shown(self) -> list[dict[str, Any]]:
-        """For exchangeInfo."""
+        """Return the limits for exchangeInfo."""
 
         def row(kind: str, interval: str, number: int, limit: int) -> dict[str, Any]:
             return {

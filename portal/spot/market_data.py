@@ -55,8 +55,8 @@ def permissions_of(params: Params) -> set[str]:
 
 
 def of_status(spot: Spot, params: Params, is_needed: bool = False) -> tuple[list[Market], bool]:
-    """As :meth:`Params.some_markets`, those with the ``symbolStatus``.  Raises :class:`ApiError`
-    if the only one has another."""
+    """Like :meth:`Params.some_markets`, only those with the ``symbolStatus``. Raises
+    :class:`ApiError` if the only one has another."""
     chosen, is_one = params.some_markets(is_needed)
     status = params.status()
     found = [one for one in chosen if status in ("", shapes.status(spot.mirror, one))]
@@ -148,7 +148,7 @@ price_ticker = _of_markets(
 
 
 def last_price(spot: Spot, market: Market) -> int:
-    """In ticks; 0 before the first trade."""
+    """Return the last price in ticks; 0 before the first trade."""
     last = spot.mirror.tapes[market.index].last
     return last.price if last else 0
 

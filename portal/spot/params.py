@@ -155,8 +155,8 @@ class Params:
         return status
 
     def some_markets(self, is_needed: bool = False) -> tuple[list[Market], bool]:
-        """By ``symbol``, ``symbols`` (a JSON array), or all; and whether it is only one.
-        ``is_needed``: there must be one of the two."""
+        """Return markets by ``symbol``, ``symbols`` (a JSON array), or all; and whether it is only
+        one. ``is_needed``: there must be one of the two."""
         symbol, symbols = self.text("symbol"), self.text("symbols")
         if symbol and symbols:
             raise bad_combination()

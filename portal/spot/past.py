@@ -36,7 +36,7 @@ class Past:
     async def order(
         self, participant: int, params: Params, code: int, text: str
     ) -> tuple[Market, Order]:
-        """As :meth:`Trading.find`, of any age."""
+        """Like :meth:`Trading.find`, for any age."""
         try:
             return self.trading.find(participant, params, code, text)
         except ApiError as error:
@@ -58,8 +58,8 @@ class Past:
         start_ms: int | None,
         end_ms: int | None,
     ) -> list[Order]:
-        """From ``first`` or ``start_ms`` on, otherwise the last ``limit``; in the order in which
-        they were entered."""
+        """Return orders from ``first`` or ``start_ms`` on, otherwise the last ``limit``; in the
+        order in which they were entered."""
         own = self.mirror.orders.participant(participant)
         rows = {
             order.number: order
@@ -86,7 +86,7 @@ class Past:
         end_ms: int | None,
         number: int | None,
     ) -> list[tuple[Order, Fill]]:
-        """As :meth:`orders`, by the numbers of their trades; ``number``: of one order."""
+        """Like :meth:`orders`, but fills, by trade number; ``number``: only those of one order."""
         own = self.mirror.orders.participant(participant)
         rows = {
             (fill.number, order.number): (order, fill)
@@ -111,7 +111,7 @@ class Past:
         return _cut([rows[at] for at in sorted(rows)], limit, (first, start_ms))
 
     async def trades(self, market: Market, limit: int, first: int | None) -> list[Trade]:
-        """From number ``first`` on, or the last ``limit``."""
+        """Return trades from number ``first`` on, or the last ``limit``."""
         tape = self.mirror.tapes[market.index].trades
         rows = {row.number: row for row in tape if row.number >= (first or 0)}
         is_cut = len(tape) == TRADES_KEPT or self.mirror.began_seq
@@ -129,7 +129,8 @@ class Past:
         start_ms: int | None,
         end_ms: int | None,
     ) -> list[AggregateTrade]:
-        """From number ``first`` or ``start_ms`` on, otherwise the last ``limit``."""
+        """Return aggregates from number ``first`` or ``start_ms`` on, otherwise the
+        last ``limit``."""
         tape = self.mirror.tapes[market.index]
         kept = tape.aggregates
         rows = {
@@ -181,7 +182,7 @@ class Past:
         limit: int,
         now_ms: int,
     ) -> list[Candle]:
-        """From ``start_ms`` on, or the last ``limit`` up to ``end_ms``."""
+        """Return candles from ``start_ms`` on, or the last ``limit`` up to ``end_ms``."""
         tape = self.mirror.tapes[market.index]
         rows = tape.candles_of(interval, start_ms, end_ms, limit, now_ms)
         kept = tape.candles[interval]

@@ -92,7 +92,7 @@ def shown_price(order: Order) -> int:
 
 
 def order_of(order: Order, market: Market) -> dict[str, Any]:
-    """As GET order and openOrders have it."""
+    """Return an order in the form of GET order and openOrders."""
     iceberg = order.aux if order.order_type == OrderType.ICEBERG else 0
     budget = order.aux if order.is_budget else 0
     shown = {

@@ -97,7 +97,7 @@ class SubAccountsApi:
     # Transfers
 
     async def universal(self, key: ApiKey, params: Params, address: str) -> Any:
-        """Between any two accounts of the user."""
+        """Transfer between any two accounts of the user."""
         self._require_main(key)
         for name in ("fromAccountType", "toAccountType"):
             if params.needed(name) != "SPOT":
@@ -111,7 +111,7 @@ class SubAccountsApi:
         return {"tranId": row["id"], "clientTranId": row["client_id"]}
 
     async def to_main(self, key: ApiKey, params: Params, address: str) -> Any:
-        """From the sub-account whose key asks."""
+        """Transfer from the sub-account whose key makes the request to the main account."""
         if not key.is_sub:
             raise ApiError(errors.REJECTED_KEY, "This account is not a sub-account.")
         main = await self.accounts.main_of(key.user_id)
@@ -120,7 +120,7 @@ class SubAccountsApi:
         return {"txnId": (await self._move(key, main, params, ends, "", address))["id"]}
 
     async def between_wallets(self, key: ApiKey, params: Params, address: str) -> Any:
-        """Between the spot wallet and the funding wallet."""
+        """Transfer between the spot wallet and the funding wallet."""
         self._require_main(key)
         kind = params.needed("type")
         if kind not in KINDS:

@@ -42,7 +42,7 @@ def window_of(text: str) -> int:
 
 
 def bounds_in(interval: str, time_ms: int, offset_ms: int) -> tuple[int, int]:
-    """As :func:`bounds`, by the clocks of a time zone."""
+    """Like :func:`bounds`, by the clocks of a time zone."""
     begin_ms, end_ms = bounds(interval, time_ms + offset_ms)
     return begin_ms - offset_ms, end_ms - offset_ms
 
@@ -89,7 +89,7 @@ async def candles_in(
     limit: int,
     now_ms: int,
 ) -> list[Candle]:
-    """As :meth:`Past.candles`, by the clocks of a time zone; of long candles as many as the parts
+    """Like :meth:`Past.candles`, by the clocks of a time zone; of long candles as many as the parts
     of a request make."""
     if not is_shifted(interval, offset_ms):
         return await past.candles(market, interval, start_ms, end_ms, limit, now_ms)

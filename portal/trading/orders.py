@@ -162,7 +162,7 @@ class ParticipantOrders:
                 del self.by_client_id[old.client_id]
 
     def all(self) -> list[Order]:
-        """In the order in which they were entered."""
+        """Return the orders in the order in which they were entered."""
         return sorted([*self.closed, *self.open.values()], key=lambda order: order.number)
 
 

@@ -105,8 +105,8 @@ class PeerBroker:
     # Asking an owner
 
     async def _link_for(self, participant: int) -> _Link | None:
-        """To the owner of the participant's session; None: that is this process, or it does not
-        run."""
+        """Return the link to the owner of the participant's session; None: that is this process, or
+        it does not run."""
         owner = self.owner_of(participant)
         if owner == self.index:
             return None

@@ -39,7 +39,7 @@ class People:
         self._wake.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         import psycopg
 
         while True:

@@ -214,7 +214,7 @@ class Tape:
     def candles_of(
         self, interval: str, start_ms: int | None, end_ms: int | None, most: int, now_ms: int
     ) -> list[Candle]:
-        """From ``start_ms`` on, or the last ``most`` up to ``end_ms``."""
+        """Return candles from ``start_ms`` on, or the last ``most`` up to ``end_ms``."""
         rows = self.candles[interval]
         if rows and INTERVALS[interval]:
             begin_ms, _ = bounds(interval, now_ms)
@@ -229,7 +229,8 @@ class Tape:
         return chosen[:most] if start_ms is not None else chosen[-most:]
 
     def day(self, now_ms: int) -> Day:
-        """By minutes: a trade leaves the statistics within a minute of its 24 hours."""
+        """Return the statistics of a day, by minutes: a trade leaves them within a minute of its 24
+        hours."""
         day = Day()
         begin_ms = now_ms - DAY_MS
         for candle in self.candles["1m"]:

@@ -30,7 +30,7 @@ from openoutcry.surveillance.audit.rows import OPEN_DTYPE, WAITING_DTYPE, Orders
 
 @dataclass
 class Carry:
-    """After the last command that was fed."""
+    """State after the last command that was fed."""
 
     point: Point
     orders: Orders = field(default_factory=Orders)
@@ -45,7 +45,7 @@ class Carry:
 
 
 def beginning(reader: JournalReader) -> Carry:
-    """Before the journal's first command (or after what was retired of it)."""
+    """Return the state before the journal's first command (or after its retired part)."""
     return Carry(oldest_point(reader))
 
 

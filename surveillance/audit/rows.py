@@ -111,7 +111,7 @@ class Sources:
             self.current.pop(session, None)
 
     def new_run(self) -> None:
-        """Another process took over: every connection is gone."""
+        """Note that another process took over: every connection is gone."""
         self.current.clear()
 
     def _index(self, name: str) -> int:

@@ -143,7 +143,7 @@ def compare_with_journal(directory: Path, folder: Path) -> list[str]:
 
 
 def _facts(link: Link) -> tuple[Any, ...]:
-    """By what a part is found."""
+    """Return the facts by which a part is found."""
     return (
         link.day,
         link.rows,

@@ -181,7 +181,8 @@ class _Question:
                 self.result.say(f"The phase was {phase}.", phase=phase)
 
     def _entered(self, own: Array) -> bool:
-        """It waited at the speed bump: step to where it entered; False if it still waits."""
+        """Step to where a command that waited at the speed bump entered; False if it
+        still waits."""
         event = own[own["kind"] == EventKind.DELAYED][0]
         until = int(event["contra_id"])
         self.result.say(f"It waited at the speed bump until {until} ns.", release_ns=until)
@@ -230,7 +231,7 @@ class _Question:
         return opposite_ticks > self.price if buys else opposite_ticks < self.price
 
     def _taken(self) -> None:
-        """It was accepted: what it met, what was ahead of it, what came, how it ended."""
+        """Explain an accepted order: what it met, what was ahead of it, what came, how it ended."""
         self._opposite(self._before())
         on_arrival = self._count(self.stepper.events)
         if on_arrival:
@@ -352,7 +353,7 @@ class _Life:
         return bool(len(last) and last[-1]["flags"] & EventFlag.WAITING)
 
     def follow(self) -> None:
-        """To its end, or the journal's."""
+        """Follow it to its end, or the journal's."""
         stepper = self.q.stepper
         while self.q.end is None and stepper.seq < stepper.last_seq:
             commands = stepper.commands_from(stepper.seq + 1)[:WINDOW]

@@ -1,8 +1,8 @@
-"""Who moves prices: momentum ignition, ramping, marking the open and the close, linked markets.
+"""Detect participants that move prices: momentum ignition, ramping, marking the open and the close,
+linked markets.
 
 What a taking command does to the mid counts as its owner's; the bounce between bid and ask does not
-count.  Buckets of 10 s keep moves, the lots of aggressors, all lots and their value.
-"""
+count.  Buckets of 10 s keep moves, the lots of aggressors, all lots and their value."""
 
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.surveillance.detect import constants
@@ -86,7 +86,8 @@ def begin_taking(state: DetectorState, book: DetectorBook, taker: WatchedOrder) 
 
 @kernel
 def credit_move(state: DetectorState, book: DetectorBook) -> None:
-    """Before a command's first event in a book: what the last one that took moved is its own."""
+    """Credit the last taker, before a command's first event in a book, with the move that it
+    caused."""
     row = book.taker
     if row == 0:
         return
@@ -135,7 +136,7 @@ def market_moved(book: DetectorBook, now: int, span: int, up: bool) -> int:
 
 @kernel
 def least_move(state: DetectorState, book: DetectorBook, price: int, at: int) -> int:
-    """In half ticks, as moves are."""
+    """Return the least move that counts, in half ticks, as moves are."""
     steps = tab.parameter(state, STEPS) * book.step
     return 2 * max(steps, tab.share_bps(price, tab.parameter(state, at)))
 
@@ -259,7 +260,7 @@ def ramped(
 
 @kernel_outlined
 def across(state: DetectorState, cell: DetectorCell, side: int, linked: int, who: int) -> None:
-    """It trades here at a price that it has moved in the linked instrument."""
+    """Detect a trade here at a price that its owner has moved in the linked instrument."""
     not_inlined()
     now, owner = state.now, cell.owner
     row = tab.find_cell(state, owner, linked)
@@ -364,8 +365,8 @@ def marked(
 
 @kernel
 def buckets_with(base: int, end_ns: int, span: int, word: int) -> int:
-    """In how many of the buckets that the last ``span`` reaches into this is not 0. ``base``:
-    address of the ring of buckets; ``word``: offset in a bucket."""
+    """Return in how many of the buckets that the last ``span`` reaches into this is not 0.
+    ``base``: address of the ring of buckets; ``word``: offset in a bucket."""
     number, count = end_ns // lay.BUCKET_NS, 0
     for back in range(span // lay.BUCKET_NS + 1):
         bucket = Bucket(base + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES)
@@ -414,7 +415,7 @@ def phase_changed(
 
 @kernel
 def opened(state: DetectorState, book: DetectorBook, instrument: int) -> None:
-    """Before an event of the book: the first minute may be over."""
+    """Before an event of the book, check whether the first minute is over."""
     begun = book.opened
     if begun == lay.NONE or state.now < begun + tab.parameter(state, MARKING_NS):
         return

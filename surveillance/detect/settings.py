@@ -102,7 +102,7 @@ class Settings:
         return [[list(one.participants), list(one.symbols), one.why] for one in self.market_makers]
 
     def owners(self) -> npt.NDArray[np.int64]:
-        """By participant the smallest number of those that belong to it."""
+        """Return, by participant, the smallest number of those that belong to its owner."""
         owners = np.arange(PARTICIPANTS, dtype=np.int64)
         for group in self.related:
             numbers = set(owners[list(group.participants)].tolist())
@@ -116,7 +116,7 @@ class Settings:
         return [other for other in members if other != participant]
 
     def links(self, symbols: list[str]) -> npt.NDArray[np.int64]:
-        """By instrument the one that it is linked with, or -1."""
+        """Return, by instrument, the one that it is linked with, or -1."""
         links = np.full(len(symbols), -1, np.int64)
         for pair in self.linked:
             a, b = (_index(symbols, symbol, "linked") for symbol in pair)
@@ -167,7 +167,7 @@ def read_settings(path: Path | None) -> Settings:
 
 
 def settings_of_text(text: str) -> Settings:
-    """As :func:`read_settings`, of the text itself."""
+    """Like :func:`read_settings`, for the text itself."""
     tables = parse_tables(text, lambda mistakes: SurveillanceError(str(mistakes[0])))
     return _settings(tables.document)
 

@@ -73,7 +73,7 @@ def book_at(state: DetectorState, instrument: int) -> DetectorBook:
 
 @kernel
 def near_ticks(state: DetectorState, book: DetectorBook, price: int) -> int:
-    """So far from the best price of its side an order still presses on the market."""
+    """Return how far from the best price of its side an order still presses on the market."""
     steps = parameter(state, NEAR_STEPS) * book.step
     return max(steps, share_bps(price, parameter(state, NEAR_BPS)))
 
@@ -209,7 +209,8 @@ def find_cell(state: DetectorState, owner: int, instrument: int) -> int:
 
 @kernel
 def cell_of(state: DetectorState, owner: int, instrument: int) -> int:
-    """As :func:`find_cell`; a new one for a new owner (the kernel made sure of room)."""
+    """Like :func:`find_cell`, but with a new cell for a new owner (the kernel made sure
+    of room)."""
     row = find_cell(state, owner, instrument)
     if row != 0:
         return row

@@ -1,4 +1,4 @@
-"""Which money each instrument of a journal is quoted in, as its sequenced commands say."""
+"""Return the money in which each instrument of a journal is quoted, from its sequenced commands."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,8 +20,8 @@ MAX_PURPOSES = 255
 
 
 def quotes_of(journal: Path) -> dict[str, set[str]]:
-    """By symbol the names of money that it was quoted in; the first money that was declared is that
-    of every instrument that nothing else was said of.  Empty: the venue declared none."""
+    """Return, by symbol, the names of money in which it was quoted; the first declared money
+    applies to every instrument without another. Empty: the venue declared none."""
     reader = JournalReader(journal)
     symbols = symbols_of(reader.config)
     monies: dict[str, int] = {}

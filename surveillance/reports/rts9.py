@@ -122,7 +122,7 @@ def _row(day: str, who: int, symbol: str, sums: _Sums) -> Row:
 
 
 def _ratio(orders: int, trades: int) -> str:
-    """To four decimals, half to even; nothing where nothing traded."""
+    """Return the ratio to four decimals, half to even; empty where nothing traded."""
     if not trades:
         return ""
     exact = Decimal(orders) / Decimal(trades) - 1
