@@ -139,9 +139,9 @@ def pump(clients: int, count: int, answer: int, buffer: int, buffer_bytes: int, 
 def answer_sockets(
     places: int, count: int, asked: int, answered: int, buffer: int, buffer_bytes: int, stop: int
 ) -> int:
-    """Answer in place of a venue: for each ``asked`` bytes that a socket of the ``places`` (rows of
-    three words) has sent, send ``answered`` bytes, until the word ``stop`` is set. Returns how
-    often."""
+    """Answer in place of a venue, until the word ``stop`` is set; returns how often.  For each
+    ``asked`` bytes that a socket of the ``places`` (rows of three words) has sent, send
+    ``answered`` bytes."""
     total = 0
     while SharedWord(stop).value == 0:
         for index in range(count):

@@ -127,7 +127,7 @@ class Acceptor:
         self.dummy_hash = dummy_hash(self.hasher)
         """Checked for a name that does not exist, so that its answer takes as long."""
         self.no_key = secrets.token_bytes(shm_login.KEY_BYTES)
-        """The key that stands in for a session that does not exist."""
+        """The key that is used for a session that does not exist."""
         self.tasks: set[asyncio.Task[Any]] = set()
         self.hashing = asyncio.Semaphore(MAX_HASHING)
         self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()

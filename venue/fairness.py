@@ -158,8 +158,8 @@ class Audit:
 def doors(journal: Path) -> list[dict[str, Any]]:
     """Return, by door of an open venue, how long events took from their release until they were
     written to its sockets or segments. Rows ``… answer`` count from a message's receipt until its
-    answers were written. Rows have the form of a run's latency table; there are none if the venue
-    is not open.
+    answers were written. Rows have the form of a run's latency table; the list is empty if the
+    venue is not open.
 
     Packets are answered by the stage ``replies``.  ``feed`` and ``feed shm`` are the public's."""
     status = read_status(journal) if journal.is_dir() else None

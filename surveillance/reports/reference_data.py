@@ -57,9 +57,9 @@ class InstrumentCodes:
 
 @dataclass(frozen=True)
 class MemberCodes:
-    """The codes of a participant.  ``client``, ``decision`` and ``execution``: the client of its
-    orders, and the person or algorithm that decides and executes, where they are always the same:
-    no message names them."""
+    """The codes of a participant.  No message names the client of an order, or the person or
+    algorithm that decides and executes: ``client``, ``decision`` and ``execution`` name them where
+    they are always the same."""
 
     lei: str
     country: str = ""
