@@ -8,6 +8,8 @@ import json
 import mmap
 import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,7 +92,8 @@ assert BlockHeader._fields == tuple(
 assert _CRC_OFFSET + _CRC.size == HEADER_BYTES, "the checksum is taken in one run to the header end"
 
 
-class Block(NamedTuple):
+@dataclass(eq=False)
+class Block:
     """A block whose own checks have passed; ``whole`` is all its bytes, read-only."""
 
     offset: int
@@ -103,9 +106,9 @@ class Block(NamedTuple):
         size_bytes = self.header.record_count * RECORD_BYTES or self.header.payload_bytes
         return self.whole[HEADER_BYTES : HEADER_BYTES + size_bytes]
 
-    @property
+    @cached_property
     def note(self) -> dict[str, Any]:
-        """What the writer added to the records; empty if nothing."""
+        """What the writer added to the records, for reading only; empty if nothing."""
         if not self.header.record_count or not self.header.text_bytes:
             return {}
         at = HEADER_BYTES + self.header.record_count * RECORD_BYTES

@@ -93,6 +93,14 @@ class Disk:
         """Open ``path``; new files are for their owner alone."""
         return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
+    def open_to_read(self, path: Path) -> int:
+        """Open an existing file for reading.  Its time of access stays, if the file is ours: else
+        each read after a write changes the inode, which the next writes wait for."""
+        try:
+            return self.open(path, os.O_RDONLY | os.O_NOATIME)
+        except PermissionError:
+            return self.open(path, os.O_RDONLY)
+
     def open_direct(self, path: Path) -> tuple[int, bool]:
         """Open an existing file for whole aligned blocks: (fd, whether past the page cache).
 

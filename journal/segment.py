@@ -199,7 +199,7 @@ class SegmentFile(Closing):
         """Open segment ``number``, archived or not; None if there is no such file."""
         path = segment_path(directory, number)
         try:
-            return cls(path, number, disk.open(path, os.O_RDONLY), disk)
+            return cls(path, number, disk.open_to_read(path), disk)
         except FileNotFoundError:
             packed = packed_path(directory, number)
             if packed.exists():
@@ -246,8 +246,11 @@ class SegmentFile(Closing):
     def _pread(self, offset: int, size: int) -> bytes:
         if self._fd < 0:
             return bytes(self._unpacked[offset : offset + size])
-        # Bounded by the file: a damaged length must not make us ask for gigabytes.
-        size = min(size, max(0, self.size_bytes - offset))
+        if size > WINDOW_BYTES:
+            # Bounded by the file: a damaged length must not make us ask for gigabytes.  Only then:
+            # who asks for a size asks for times, and the next durable write pays for them
+            # (``disk.file_status``).
+            size = min(size, max(0, self.size_bytes - offset))
         try:
             return self._disk.read(self._fd, size, offset)
         except OSError as error:
