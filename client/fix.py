@@ -10,8 +10,8 @@ import ssl
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cached_property, lru_cache
 from typing import Any
 
 from openoutcry.client.logged_in import LoggedIn
@@ -40,6 +40,7 @@ POSS_RESEND = 97
 """A header field of a message."""
 _HEADER = {8, 9, 10, 34, 35, 43, 49, 52, 56, 60, 97, 122}
 _HEAD = re.compile(rb"8=FIX[^\x01]{1,10}\x019=(\d{1,6})\x01")
+_KIND, _NUMBER = re.compile(rb"\x0135=([^\x01]*)"), re.compile(rb"\x0134=(\d+)\x01")
 _TRAILER_BYTES = 7
 _ADMIN = "0124A5"
 
@@ -50,8 +51,14 @@ class FixMessage:
 
     sequence: int
     kind: str
-    fields: Fields
     raw: bytes
+
+    @cached_property
+    def fields(self) -> Fields:
+        """Made when they are asked for: who only waits for a message does without."""
+        body = self.raw[:-_TRAILER_BYTES].decode("latin-1")[:-1]
+        pairs = (part.partition("=") for part in body.split("\x01"))
+        return tuple((int(tag), value) for tag, _, value in pairs)
 
     def get(self, tag: int, default: str = "") -> str:
         """Value of the first such field."""
@@ -264,6 +271,18 @@ class FixClient(LoggedIn):
             if self._take(message):
                 return message
 
+    def arrived(self) -> Iterator[FixMessage]:
+        """Messages of what the connection has brought by now, for a caller that knows that there is
+        something: nothing is waited for.  Raises :class:`SessionEnded` as :meth:`next`."""
+        now_s, is_over = time.monotonic(), False
+        while not is_over:
+            # What TLS has decrypted already does not make the socket readable again.
+            is_over = not self._received.more(now_s) or not isinstance(self.socket, ssl.SSLSocket)
+            while data := self._received.whole_now(whole_message):
+                message = read_message(data)
+                if self._take(message):
+                    yield message
+
     def messages(self, timeout_s: float | None = None) -> Iterator[FixMessage]:
         """Messages until ``timeout_s`` passes without one."""
         while (message := self.next(timeout_s)) is not None:
@@ -380,7 +399,13 @@ class FixClient(LoggedIn):
 
 def utc_text() -> str:
     """UTCTimestamp of now."""
-    return datetime.now(UTC).strftime("%Y%m%d-%H:%M:%S.%f")[:-3]
+    return _text_of_ms(time.time_ns() // 1_000_000)
+
+
+@lru_cache(maxsize=1)
+def _text_of_ms(time_ms: int) -> str:
+    seconds, rest_ms = divmod(time_ms, 1_000)
+    return f"{time.strftime('%Y%m%d-%H:%M:%S', time.gmtime(seconds))}.{rest_ms:03d}"
 
 
 def _terms(price: str | Decimal, more: dict[str, str], others: dict[int, str]) -> Fields:
@@ -422,7 +447,6 @@ def read_message(data: bytes) -> FixMessage:
     body, tail = data[:-_TRAILER_BYTES], data[-_TRAILER_BYTES:]
     if tail != b"10=%03d\x01" % (sum(body) % 256):
         raise ClientError(f"the venue sent a damaged message: {data[:80]!r}")
-    pairs = (part.partition("=") for part in body.decode("latin-1")[:-1].split("\x01"))
-    fields = tuple((int(tag), value) for tag, _, value in pairs)
-    message = FixMessage(0, "", fields, data)
-    return FixMessage(int(message.get(34, "0")), message.get(35), fields, data)
+    number, kind = _NUMBER.search(body), _KIND.search(body)
+    sequence = int(number[1]) if number else 0
+    return FixMessage(sequence, kind[1].decode("latin-1") if kind else "", data)

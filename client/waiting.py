@@ -70,6 +70,10 @@ class Received:
         del self.data[:size]
         return taken
 
+    def whole_now(self, size_of: Callable[[bytearray], int]) -> bytes:
+        """The first message, if it is whole; else b""."""
+        return self.take(size_of(self.data))
+
     def whole(self, size_of: Callable[[bytearray], int], until_s: float | None) -> bytes:
         """The first message; b"" when it is too late.  ``size_of`` gives its bytes, 0 while it is
         not whole."""

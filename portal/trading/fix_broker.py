@@ -36,6 +36,8 @@ SELF_TRADE_TEXT = {
 }
 DUPLICATE_ORDER = "6"
 """OrdRejReason (103) of a ClOrdID that was used before."""
+IS_REFUSAL = b"\x01150=8\x01"
+"""ExecType of a report that an order was rejected."""
 log = logging.getLogger("outcry.portal")
 
 
@@ -177,7 +179,7 @@ class FixBroker:
         something for it."""
         self.heard()
         try:
-            while (message := connection.client.next(0)) is not None:
+            for message in connection.client.arrived():
                 self._take(participant, message)
         except (ClientError, OSError) as error:
             log.warning("session of participant %d: %s", participant, error)
@@ -185,9 +187,9 @@ class FixBroker:
             connection.client.close()
 
     def _take(self, participant: int, message: FixMessage) -> None:
-        name, text = message.get(11), message.get(58)
-        is_order = message.kind == "8" and message.get(150) == "8"
+        is_order = message.kind == "8" and IS_REFUSAL in message.raw
         if message.kind == "9" or is_order:
+            name, text = message.get(11), message.get(58)
             is_duplicate = is_order and message.get(103) == DUPLICATE_ORDER
             refusal = Refusal(text or f"reason {message.get(102, '-')}", is_duplicate)
             self.refused(participant, name, refusal)
