@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from openoutcry.bench.own_processes import OwnProcesses
 from openoutcry.bench.results import Document, Result, document, missing, summarise
 from openoutcry.host.processes import handling
 
@@ -58,7 +59,7 @@ class NoiseWatch:
     second and more (the accounts are kept in hundredths)."""
 
     def __init__(self, stat: str = "/proc/stat") -> None:
-        self.stat = stat
+        self.stat, self.own = stat, OwnProcesses()
         self.last = self._read()
         self.moved = self._moves()
 
@@ -90,7 +91,7 @@ class NoiseWatch:
         return (int(match[1]) if match else None), time.monotonic()
 
     def _read(self) -> tuple[float, float, float, float] | None:
-        """All cores' seconds: passed, stolen, busy, and ours (with ended children's)."""
+        """All cores' seconds: passed, stolen, busy, and those of our processes."""
         try:
             words = Path(self.stat).read_text().split("\n")[0].split()[1:9]
         except OSError:
@@ -100,9 +101,7 @@ class NoiseWatch:
         second = os.sysconf("SC_CLK_TCK")
         user, nice, system, idle, wait, hard, soft, stolen = (int(word) / second for word in words)
         busy = user + nice + system + hard + soft
-        own = os.times()
-        ours = own.user + own.system + own.children_user + own.children_system
-        return busy + idle + wait + stolen, stolen, busy, ours
+        return busy + idle + wait + stolen, stolen, busy, self.own.seconds()
 
 
 @dataclass
@@ -129,7 +128,7 @@ class Rounds:
         watch = self.watch()
         done = 0
         try:
-            with terminable() as came:
+            with terminable() as came, watch.own.watching():
                 while done < self.count and not came:
                     done += self._attempt(one, done, watch)
             if came:

@@ -6,14 +6,16 @@ import sys
 
 import pytest
 
+from openoutcry.bench.own_processes import OwnProcesses
 from openoutcry.bench.rounds import Noise, NoiseWatch, Rounds, terminable
+from openoutcry.bench.scratch import is_scratch_of
 
 
 class Quiet:
     """A watch that reports what it is told to."""
 
     def __init__(self, *noises):
-        self.noises = list(noises)
+        self.noises, self.own = list(noises), OwnProcesses()
 
     def poll(self):
         return self.noises.pop(0) if self.noises else Noise(0.0, 0.0)
@@ -157,6 +159,42 @@ def test_noise_is_read_from_the_kernels_accounts(tmp_path):
     assert noise.steal == pytest.approx(0.1)
     assert 0.4 < noise.others <= 0.5
     assert noise.too_much
+
+
+def test_a_program_that_left_its_parent_counts_as_ours_by_its_folder(monkeypatch):
+    """As a database does that a venue's portal starts: its time counts while it lives, and stays
+    when it ends.  A child's time is its parent's then."""
+
+    class Stranger:
+        pid, parent, used_s = 10**9, 1, 3.0
+
+        def cwd(self):
+            return f"/tmp/.bench-portal-{os.getpid()}-abc/journal-portal/postgresql"
+
+        def create_time(self):
+            return 1.0
+
+        def ppid(self):
+            return self.parent
+
+        def cpu_times(self):
+            return (self.used_s, 0.5, 0.0, 0.0, 0.0)
+
+    one = Stranger()
+    seen = [one]
+    monkeypatch.setattr("psutil.process_iter", lambda: iter(seen))
+    own = OwnProcesses()
+    mine_s = sum(os.times()[:4])
+    assert 3.5 <= own.seconds() - mine_s < 4.5
+    seen.clear()
+    assert 3.5 <= own.seconds() - mine_s < 4.5
+    seen.append(one)
+    one.parent = os.getpid()
+    own = OwnProcesses()
+    own.seconds()
+    seen.clear()
+    assert own.seconds() - mine_s < 1.0
+    assert not is_scratch_of(f"/tmp/.bench-portal-{os.getpid() + 1}-abc")
 
 
 def test_moves_from_core_to_core_are_noise_of_their_own():
