@@ -1,6 +1,7 @@
 """Processes that the portal starts, and starts again when they end: projector and notifier."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -9,7 +10,8 @@ from openoutcry.venue.file import VenueFile
 
 PARENT = "OUTCRY_PORTAL_PID"
 """The portal's process; its children end with it."""
-RESTART_S = 2.0
+RESTART_S, NICER = 2.0, 5
+"""Before a child is started again; and how much nicer it is than the portal: orders come first."""
 log = logging.getLogger("outcry.portal")
 
 
@@ -31,6 +33,9 @@ class Child:
                 *self.command, env=self.environment, stdin=asyncio.subprocess.PIPE
             )
             assert process.stdin is not None
+            with contextlib.suppress(OSError):  # it has just ended
+                nice = os.getpriority(os.PRIO_PROCESS, 0) + NICER
+                os.setpriority(os.PRIO_PROCESS, process.pid, nice)
             # The URL may hold a password: neither arguments nor environment are a place for it.
             process.stdin.write(f"{self.url}\n".encode())
             process.stdin.close()

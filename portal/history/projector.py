@@ -41,6 +41,9 @@ ROWS_A_TRANSACTION = 20_000
 MUCH = 4_096
 """Commands after which there may be more to take at once."""
 IDLE_S, LOOK_S, RETRY_S = 0.02, 0.5, 1.0
+REST, MOST_REST_S = 3.0, 0.08
+"""After less than MUCH it rests for REST times as long as that took: a transaction for each few
+orders used a core, of which orders themselves had need."""
 log = logging.getLogger("outcry.portal")
 
 
@@ -489,7 +492,9 @@ def _followed(
         if time.monotonic() >= look_s:
             projector.mirror.look()
             look_s = time.monotonic() + LOOK_S
+        began_s = time.monotonic()
         count = projector.step()
+        took_s = time.monotonic() - began_s
         day = projector.mirror.time_ns // DAY_NS
         if keep_days and day > dropped:
             projector.settle()
@@ -500,6 +505,8 @@ def _followed(
             if once:
                 break
             time.sleep(IDLE_S)
+        elif count < MUCH and not once:
+            time.sleep(min(REST * took_s, MOST_REST_S))
     projector.settle()
     return projector.seq
 

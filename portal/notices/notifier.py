@@ -18,7 +18,7 @@ from openoutcry.portal.folder import folder_of
 from openoutcry.portal.history.projector import only_writer, wait
 from openoutcry.portal.notices.channels import Hooks, Mailer, Push
 from openoutcry.portal.notices.delivery import Delivery
-from openoutcry.portal.notices.news import News, add
+from openoutcry.portal.notices.news import ROWS, News, add
 from openoutcry.portal.notices.outward import Outward
 from openoutcry.portal.notices.quiet import next_summary
 from openoutcry.portal.notices.words import of_summary
@@ -162,7 +162,7 @@ def _work(notifier: Notifier, stop: Callable[[], bool]) -> None:
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
             # The history is being made again.
             count = 0
-        if count == 0:
+        if count < ROWS:  # a transaction for each few rows would take the core from orders
             time.sleep(BUSY_S if notifier.delivery.is_busy else IDLE_S)
 
 
