@@ -106,7 +106,7 @@ class Strangers:
 
             def __init__(self, *terms: Any, **names: Any) -> None:
                 super().__init__(*terms, **names)
-                self.app = framed_once(self.app)
+                self.app = framed_once(in_one_write(self.app))
 
             def connection_made(self, transport: Any) -> None:
                 super().connection_made(transport)
@@ -168,6 +168,56 @@ def framed_once(app: Any) -> Any:
         await app(scope, receive, send)
 
     return one
+
+
+def in_one_write(app: Any) -> Any:
+    """The application with head and body of an answer in one write.  uvicorn makes two, each of
+    which is a system call and wakes the client."""
+
+    async def one(scope: Any, receive: Any, send: Any) -> None:
+        cycle: Any = getattr(send, "__self__", None)
+        if scope["type"] != "http" or not hasattr(cycle, "transport"):
+            await app(scope, receive, send)
+            return
+        joined = cycle.transport = Joined(cycle.transport)
+
+        async def sending(message: Any) -> None:
+            await send(message)
+            if message["type"] == "http.response.body":
+                joined.flush()
+
+        await app(scope, receive, sending)
+
+    return one
+
+
+class Joined:
+    """A transport that gathers what is written until :meth:`flush`, or to the end of a turn of the
+    event loop."""
+
+    def __init__(self, transport: Any) -> None:
+        self.transport = transport
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Gather; the transport has it before the next turn of the loop."""
+        if not self._parts:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._parts.append(data)
+
+    def flush(self) -> None:
+        """Write what there is."""
+        parts, self._parts = self._parts, []
+        if parts:
+            self.transport.write(b"".join(parts))
+
+    def close(self) -> None:
+        """Write what there is, and close."""
+        self.flush()
+        self.transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.transport, name)
 
 
 class Listener(socket.socket):

@@ -42,7 +42,7 @@ def serve_all(
     count: int,
 ) -> None:
     """Serve until SIGTERM or SIGINT.  Raises :class:`OutcryError`."""
-    with opened(file, settings) as place, listening(address, "") as listener:
+    with opened(file, settings, count) as place, listening(address, "") as listener:
         at = url_of(listener, address[0], tls is not None)
         if count == 1:
             serve(Portal(file, settings, place), listener, at, announce, tls)
@@ -51,7 +51,7 @@ def serve_all(
         shutil.rmtree(numbers, ignore_errors=True)
         numbers.mkdir(mode=0o700)
         os.environ[TOGETHER] = str(numbers)
-        Children(file, settings, replace(place, count=count), listener, at, announce, tls).run()
+        Children(file, settings, place, listener, at, announce, tls).run()
 
 
 class Children:

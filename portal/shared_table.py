@@ -4,7 +4,7 @@ rate limits, requests that were accepted, names of user streams.
 A slot of the table is 24 bytes: a digest of the subject, the time until which it counts, and a
 number.  A subject has PROBES slots in which it may be; a slot whose time is over is free.  A digest
 is keyed: who chooses subjects cannot choose where they collide.  Every call holds the lock of the
-table, which the kernel releases if its process is killed.
+table, which the kernel releases if its process is killed; a portal of one process needs none.
 """
 
 import fcntl
@@ -15,20 +15,23 @@ import secrets
 import struct
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 SLOT = struct.Struct("<QdQ")
 PROBES = 16
 LARGEST = 2**63
+ALONE: AbstractContextManager[None] = nullcontext()
+"""The lock of a table that only one process calls."""
 
 
 class Table:
     """``slots`` of them, a power of two.  A table that is made before a fork is its children's,
     too."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, is_shared: bool = True) -> None:
+        """``is_shared``: several processes may call; false: only one ever does."""
         assert slots & (slots - 1) == 0, "a power of two"
-        self.slots, self._secret = slots, secrets.token_bytes(16)
+        self.slots, self._secret, self._is_shared = slots, secrets.token_bytes(16), is_shared
         self._file = os.memfd_create("portal", os.MFD_CLOEXEC)
         os.ftruncate(self._file, slots * SLOT.size)
         self._memory = mmap.mmap(self._file, slots * SLOT.size)
@@ -81,8 +84,11 @@ class Table:
 
     # Slots
 
+    def _locked(self) -> AbstractContextManager[None]:
+        return self._lock() if self._is_shared else ALONE
+
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _lock(self) -> Iterator[None]:
         fcntl.lockf(self._file, fcntl.LOCK_EX)
         try:
             yield

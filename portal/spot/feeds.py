@@ -39,17 +39,34 @@ MAX_STREAMS = 1_024
 class Queue:
     """A queue with one reader.  That of asyncio takes three thousand bytes when it is empty."""
 
-    __slots__ = ("_rows", "_waiter")
+    __slots__ = ("_rows", "_waiter", "send")
 
     def __init__(self) -> None:
         self._rows: list[Any] = []
         self._waiter: asyncio.Future[None] | None = None
+        self.send: Callable[[list[Any]], bool] | None = None
+        """Takes all rows of one turn of the event loop at once; the reader takes what this leaves
+        (False), and None."""
 
     def put_nowait(self, row: Any) -> None:
         """Add one."""
         self._rows.append(row)
-        if self._waiter is not None and not self._waiter.done():
+        if self._waiter is None or self._waiter.done():
+            return
+        if self.send is None:
             self._waiter.set_result(None)
+        elif len(self._rows) == 1:
+            self._waiter.get_loop().call_soon(self._send)
+
+    def _send(self) -> None:
+        """Without the reader, which a turn of its task would cost for each of a thousand queues."""
+        rows, waiter = self._rows, self._waiter
+        if not rows or waiter is None or waiter.done():
+            return
+        if self.send is not None and None not in rows and self.send(rows):
+            self._rows = []
+        else:
+            waiter.set_result(None)
 
     def qsize(self) -> int:
         """How many wait."""

@@ -196,9 +196,9 @@ def pairs_of(text: str) -> list[tuple[str, str]]:
 
 def joined_pairs(query: str, body: str) -> list[tuple[str, str]]:
     """Return the pairs of query and body; the query takes precedence. Raises :class:`ApiError`."""
+    if not body or not query:
+        return pairs_of(query or body)
     pairs = pairs_of(query)
-    if not body:
-        return pairs
     named = {name for name, _ in pairs}
     return pairs + [pair for pair in pairs_of(body) if pair[0] not in named]
 

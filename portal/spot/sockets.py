@@ -517,7 +517,7 @@ async def _serve(
             subscriber.queue.put_nowait(None)
 
     reading, queue = asyncio.create_task(read()), subscriber.queue
-    send_now = socket.scope.get("extensions", {}).get(SEND_NOW, lambda texts: False)
+    queue.send = socket.scope.get("extensions", {}).get(SEND_NOW)
     try:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
             is_over = False
@@ -525,7 +525,7 @@ async def _serve(
                 texts = await queue.all()
                 is_over = None in texts
                 told = [text for text in texts if text is not None]
-                if not told or send_now(told):
+                if not told or (queue.send is not None and queue.send(told)):
                     continue
                 for text in told:
                     async with asyncio.timeout(SEND_S):  # wait_for would make a task each time

@@ -297,7 +297,8 @@ class Trading:
             except BrokerError as error:
                 raise ApiError(errors.DISCONNECTED, f"Internal error; {error}") from None
             self.wake()
-            refusal = await asyncio.wait_for(future, ANSWER_S)
+            async with asyncio.timeout(ANSWER_S):  # wait_for would take another turn of the loop
+                refusal = await future
         except TimeoutError:
             raise ApiError(errors.TIMEOUT, NO_STATUS) from None
         finally:
@@ -314,7 +315,8 @@ class Trading:
         try:
             self.wake()
             if name not in own.by_client_id:
-                await asyncio.wait_for(future, most_s)
+                async with asyncio.timeout(most_s):
+                    await future
         except TimeoutError:
             return
         finally:

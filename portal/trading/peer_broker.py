@@ -12,6 +12,7 @@ import contextlib
 import json
 import logging
 import os
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +24,8 @@ from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
 ASKED_S = 5.0
 """For an owner's word that it has sent."""
 LINE_BYTES = 1 << 16
+HEARD = b"heard\n"
+"""An owner's line: the venue has said something to one of its sessions."""
 log = logging.getLogger("outcry.portal")
 
 
@@ -41,7 +44,8 @@ class _Link:
         self.waiting[number] = future
         self.writer.write(_line(request | {"n": number}))
         try:
-            return str(await asyncio.wait_for(future, ASKED_S))
+            async with asyncio.timeout(ASKED_S):
+                return await future
         except TimeoutError:
             return ""
         finally:
@@ -57,12 +61,13 @@ class PeerBroker:
         self.refused: Refused = lambda participant, name, refusal: None
         own.refused = self._refused
         self.heard: Callable[[], None] = lambda: None
-        own.heard = lambda: self.heard()
+        own.heard = self._heard
         # The path of a socket is short; that of the folder may be long.
         self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         self._links: dict[int, _Link] = {}
         self._opening = [asyncio.Lock() for _ in range(count)]
-        self._askers: set[asyncio.StreamWriter] = set()
+        self._askers: dict[asyncio.StreamWriter, float] = {}
+        """With the time until which each may wait for an answer."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -128,6 +133,9 @@ class PeerBroker:
         """Take what the owner says, until it ends."""
         with contextlib.suppress(OSError, ValueError):
             while line := await link.reader.readline():
+                if line == HEARD:
+                    self.heard()
+                    continue
                 said = json.loads(line)
                 if "refused" in said:
                     participant, name, refusal = said["refused"]
@@ -152,17 +160,19 @@ class PeerBroker:
         )
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._askers.add(writer)
+        self._askers[writer] = 0.0
         try:
             with contextlib.suppress(OSError, ValueError):
                 while line := await reader.readline():
                     self._begin(self._answer_one(json.loads(line), writer))
         finally:
-            self._askers.discard(writer)
+            del self._askers[writer]
             writer.close()
 
     async def _answer_one(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         problem = ""
+        if writer in self._askers:
+            self._askers[writer] = time.monotonic() + ASKED_S
         try:
             await self._do(request)
         except BrokerError as error:
@@ -177,6 +187,15 @@ class PeerBroker:
             return
         symbol, side, client_id, request_id = request["terms"]
         await self.own.cancel(participant, symbol, Side(side), client_id, request_id)
+
+    def _heard(self) -> None:
+        """A session here was told something: those that asked lately wait for it, too."""
+        self.heard()
+        now_s = time.monotonic()
+        for asker, until_s in self._askers.items():
+            if now_s < until_s:
+                with contextlib.suppress(OSError):
+                    asker.write(HEARD)
 
     def _refused(self, participant: int, name: str, refusal: Refusal) -> None:
         """The session of a participant refused something, which any process may wait for."""

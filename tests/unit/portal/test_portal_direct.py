@@ -13,6 +13,7 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
+from openoutcry.operations.strangers import in_one_write
 from openoutcry.portal.observed import Metrics, Observed
 from openoutcry.portal.server import Gate, failed, frame_of, text_pings
 from openoutcry.portal.spot import sockets
@@ -20,10 +21,20 @@ from openoutcry.portal.spot.feeds import Queue, Subscriber
 from openoutcry.portal.spot.limits import Limits
 from openoutcry.portal.spot.rest import Direct
 from openoutcry.portal.spot.sockets import sockets_of
+from openoutcry.portal.trading.broker import NewOrder
 from openoutcry.portal.trading.fix_broker import FixBroker
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.peer_broker import PeerBroker
 from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.enums import OrderType, Side, TimeInForce
+
+
+async def until(condition):
+    for _ in range(1_000):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError
 
 
 class Api:
@@ -127,13 +138,6 @@ def test_texts_that_wait_are_sent_in_one_write_and_in_order(monkeypatch):
 
         await sockets._serve(socket, subscriber, asks, lambda: None)
 
-    async def until(condition):
-        for _ in range(1_000):
-            if condition():
-                return
-            await asyncio.sleep(0)
-        raise AssertionError
-
     async def run():
         transport = SimpleNamespace(
             get_extra_info=lambda name: None,
@@ -201,10 +205,110 @@ def test_what_a_session_says_wakes_the_portal_also_through_a_broker_of_several(t
     own = FixBroker.__new__(FixBroker)
     peer, heard = PeerBroker(own, 0, 2, tmp_path), []
     peer.heard = lambda: heard.append(True)
-    client = SimpleNamespace(next=lambda timeout_s: None)
+    client = SimpleNamespace(arrived=lambda: iter(()))
     own._readable(1000, SimpleNamespace(client=client))
     assert heard == [True]
     os.close(peer._folder)
+
+
+def test_what_a_session_says_wakes_the_process_that_asked_its_owner(tmp_path):
+    """And none that has asked for nothing."""
+
+    class Own:
+        refused, heard, entered = None, None, []
+
+        async def enter(self, participant, order):
+            self.entered.append(order)
+
+        async def close(self):
+            pass
+
+    async def run():
+        owns = [Own(), Own(), Own()]
+        peers = [PeerBroker(own, index, 3, tmp_path) for index, own in enumerate(owns)]
+        heard = [asyncio.Event() for _ in peers]
+        for peer, event in zip(peers, heard, strict=True):
+            peer.heard = event.set
+            await peer.listen()
+        market = NewOrder("a", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 1)
+        await peers[1].enter(1002, market)
+        await peers[2]._link_for(1002)
+        assert owns[0].entered == [market]
+        owns[0].heard()
+        async with asyncio.timeout(5):
+            await heard[1].wait()
+        assert [event.is_set() for event in heard] == [True, True, False]
+        for peer in peers:
+            await peer.close()
+
+    asyncio.run(run())
+
+
+class Cycle:
+    """uvicorn's side of a request, as far as it writes."""
+
+    def __init__(self):
+        self.transport, self.writes, self.is_closed = self, [], False
+
+    def write(self, data):
+        self.writes.append(data)
+
+    def close(self):
+        self.is_closed = True
+
+    def is_closing(self):
+        return self.is_closed
+
+    async def send(self, message):
+        self.transport.write(message.get("body", b"head "))
+
+
+def test_an_answer_is_one_write_and_what_comes_later_waits_for_nothing():
+    """Head and first part go together, also if the application waits between them: then the head
+    goes with the next turn of the event loop.  Nothing is left at the end."""
+
+    async def run():
+        cycle, go_on = Cycle(), asyncio.Event()
+
+        async def app(scope, receive, send):
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": b"one ", "more_body": True})
+            assert cycle.writes == [b"head one "]
+            await send({"type": "http.response.body", "body": b"two"})
+            assert cycle.writes == [b"head one ", b"two"]
+            await send({"type": "http.response.start", "status": 200})
+            await go_on.wait()
+            assert not cycle.transport.is_closing()
+            cycle.transport.write(b"end")
+            cycle.transport.close()
+
+        task = asyncio.create_task(in_one_write(app)({"type": "http"}, None, cycle.send))
+        await until(lambda: len(cycle.writes) == 3)
+        go_on.set()
+        await task
+        assert (cycle.writes[2:], cycle.is_closed) == ([b"head ", b"end"], True)
+
+    asyncio.run(run())
+
+
+def test_a_queue_sends_what_a_turn_of_the_loop_brings_in_one_go_without_its_reader():
+    """The reader has what was not sent, and the end."""
+
+    async def run():
+        queue, sent = Queue(), []
+        reader = asyncio.create_task(queue.all())
+        await asyncio.sleep(0)
+        queue.send = lambda rows: not sent.append(list(rows))
+        queue.put_nowait(1)
+        queue.put_nowait(2)
+        await asyncio.sleep(0)
+        assert (sent, reader.done(), queue.empty()) == ([[1, 2]], False, True)
+        queue.send = lambda rows: False
+        queue.put_nowait(3)
+        queue.put_nowait(None)
+        assert await reader == [3, None]
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(
