@@ -42,17 +42,21 @@ class PlainBump:
         self.waiting = [entry for entry in self.waiting if entry[0] > self.now_ns]
         return [seq for _, seq in enter]
 
-    def hold(self, command: Any) -> int | None:
-        """Return when a participant's command enters; None: at once."""
-        if not (self.delay_ns or self.window_ns or self.waiting):
-            return None
+    def release_of(self, command: Any) -> int:
+        """Return when a participant's command is due: not before its participant's last one."""
         seq, who = int(command["seq"]), int(command["participant"])
         release = int(command["rx_ts_ns"]) + self.delay_ns
         if self.window_ns:
             release += drawn(self.seed, seq, self.window_ns)
-        release = max(release, self.last.get(who, 0))
+        return max(release, self.last.get(who, 0))
+
+    def hold(self, command: Any) -> int | None:
+        """Return when a participant's command enters; None: at once."""
+        if not (self.delay_ns or self.window_ns or self.waiting):
+            return None
+        release = self.release_of(command)
         if release <= self.now_ns:
             return None
-        self.waiting.append((release, seq))
-        self.last[who] = release
+        self.waiting.append((release, int(command["seq"])))
+        self.last[int(command["participant"])] = release
         return release

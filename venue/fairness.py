@@ -43,7 +43,7 @@ class Audit:
         self.faults: list[dict[str, Any]] = []
         self._heap: list[tuple[int, int]] = []
         self._last = (0, 0)
-        """Participant whose turn it was last."""
+        """Release time and sequence of the last one to enter after it had waited, in turn."""
 
     def go_on_from(self, engine: Engine) -> None:
         """The speed bump is what this core has of it, and the same commands wait."""
@@ -137,10 +137,11 @@ class Audit:
 
     def _late(self, command: Any) -> None:
         """Sequenced so late that its time had passed: another command may have entered first."""
-        due = int(command["rx_ts_ns"]) + self.bump.delay_ns
-        if self.bump.delay_ns and (due, int(command["seq"])) < self._last:
+        has_bump = self.bump.delay_ns or self.bump.window_ns
+        seq = int(command["seq"])
+        if has_bump and (self.bump.release_of(command), seq) < self._last:
             self.late += 1
-            self._fault(int(command["seq"]), "was sequenced after a command that was due later")
+            self._fault(seq, "was sequenced after a command that was due later")
 
     def _switched(self, command: Any) -> None:
         self.bump.waiting = self._heap

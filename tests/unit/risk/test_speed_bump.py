@@ -11,6 +11,7 @@ from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk import reference_bump, speed_bump
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import RiskError, View, make_region, setting
+from openoutcry.venue.fairness import Audit
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side, TimeInForce
 from tests.support.risk.risk_delayed import delayed_core, switch
@@ -29,10 +30,11 @@ def order(rx_ts_ns, who=1, order_id=1, price=1_000, side=Side.BUY, kind=CommandK
 
 
 class Desk:
-    """One command after the other: what each causes."""
+    """One command after the other: what each causes, and what the audit says of them."""
 
     def __init__(self, delay_ns=BUMP_NS, window_ns=0, places=64):
         self.core, self.seq = delayed_core(TABLE, LIMITS, CAPACITY, places), 0
+        self.audit = Audit()
         phase = np.zeros(1, ORDER_DTYPE)
         phase["kind"], phase["symbol"], phase["aux"] = CommandKind.PHASE, A, 4
         for one in (phase, switch(delay_ns, window_ns, 7)):
@@ -42,6 +44,7 @@ class Desk:
         self.seq += 1
         record["seq"] = self.seq
         events = self.core.process(record)
+        self.audit.check(record, events)
         return [EventKind(kind).name for kind in events["kind"]]
 
     def at(self, rx_ts_ns):
@@ -70,6 +73,22 @@ def test_of_two_who_were_sequenced_out_of_line_the_first_to_come_enters_first():
     assert [seq for _, seq, _ in view.delayed()] == [4, 3]
     desk.at(10**6)
     assert desk(order(10**6 - BUMP_NS, 3, 3)) == ["ACCEPTED"]
+
+
+def test_the_audit_blames_who_was_late_if_another_was_due_later_and_entered_before():
+    """A participant's own orders keep their order: the later one was due no earlier."""
+    desk = Desk(window_ns=BUMP_NS)
+    desk(order(0, 1, 1))
+    desk.at(10**6)
+    assert desk(order(1, 1, 2)) == ["ACCEPTED"]
+    assert desk.audit.faults == []
+    desk = Desk()
+    desk(order(100, 1, 1))
+    desk.at(10**6)
+    assert desk(order(99, 2, 2)) == ["ACCEPTED"]
+    assert [fault["what"] for fault in desk.audit.faults] == [
+        "was sequenced after a command that was due later"
+    ]
 
 
 def test_each_command_has_one_last_event_and_causes_never_go_back():
