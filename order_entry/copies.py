@@ -65,9 +65,12 @@ def publish_event(
 
     Returns the index of its session, as :func:`apply.apply_event`.
     """
-    if region.waiting == 0:
-        return publish_to_session(region, codecs, event, order, metadata, rx_ts_ns)
-    return publish_after_bump(region, codecs, event, order, metadata, rx_ts_ns)
+    if region.waiting != 0:
+        return publish_after_bump(region, codecs, event, order, metadata, rx_ts_ns)
+    receiver = publish_to_session(region, codecs, event, order, metadata, rx_ts_ns)
+    if metadata != 0:
+        region.answered_seq = max(region.answered_seq, region.at_lane_seq)
+    return receiver
 
 
 @kernel_outlined
@@ -82,6 +85,7 @@ def publish_after_bump(
     """The same where commands wait: the events after an ENTERED answer the command that has waited,
     as if it had arrived now."""
     kind, left = event.kind, region.entry_left
+    is_own = metadata != 0 and left == 0 and kind != ENTERED
     if kind == ENTERED:
         begin_entry(region, event)
         order, metadata = OrderRecord(0), CommandMetadata(0)
@@ -94,8 +98,10 @@ def publish_after_bump(
             )
             rx_ts_ns = entry.rx
     receiver = publish_to_session(region, codecs, event, order, metadata, rx_ts_ns)
-    if kind == apply.DELAYED and metadata != 0:
-        keep(region, event, order, metadata, rx_ts_ns)
+    if is_own:
+        if kind == apply.DELAYED:
+            keep(region, event, order, metadata, rx_ts_ns)
+        mark_reported(region, region.at_lane_seq)
     elif left != 0 and kind != ENTERED:
         end_event(region)
     return receiver
@@ -337,7 +343,6 @@ def apply_batch(
                 region.at_lane_seq = lane_seq
                 region.fee = Words(notes)[at] if notes != 0 else 0
                 publish_event(region, codecs, event, order, metadata, order.rx_ts_ns)
-                mark_reported(region, lane_seq)
             at += 1
     return noted
 
@@ -350,14 +355,11 @@ def apply_batch(
 
 @kernel
 def mark_reported(region: RegionHeader, lane_seq: int) -> None:
-    """Note that the lane's commands up to ``lane_seq`` have had an event reported.
+    """Note that the lane's commands up to ``lane_seq`` have had an event reported.  An event of a
+    command that has waited is not one of the command at whose time it enters, which may still wait.
 
     Those that wait will have more events: ``answered_seq`` stops before the first of them."""
-    answered_seq = region.answered_seq
-    if region.waiting == 0:
-        region.answered_seq = max(answered_seq, lane_seq)
-        return
-    upto = max(lane_seq, region.reported_upto)
+    answered_seq, upto = region.answered_seq, max(lane_seq, region.reported_upto)
     region.reported_upto = upto
     flags, mask = region.waiting_lanes, region.metadata_mask
     while answered_seq < upto and Bytes(flags)[answered_seq + 1 & mask] == 0:

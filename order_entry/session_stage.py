@@ -125,8 +125,6 @@ def take_events(context: SessionsContext) -> int:
         region.at_lane_seq = origin >> SHIFT
         region.fee = context.notes[index & ring_mask]
         receiver = drop_copies.publish_event(region, codecs, event, order, metadata, rx_ts_ns)
-        if metadata != 0:
-            drop_copies.mark_reported(region, origin >> SHIFT)
         if receiver != 0:
             session = apply.block_of(region, receiver)
             mark_dirty(context, session)

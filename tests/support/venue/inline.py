@@ -223,6 +223,13 @@ class InlineVenue:
             if descriptor >= 0:
                 os.close(descriptor)
 
+    def sessions_again(self, events: int) -> None:
+        """The process of the sessions is dead and replaced, every connection is lost, and of the
+        events it had reported so many."""
+        assert self.run is not None
+        self._close_connections()
+        self.run.begin_again("sessions", events)
+
     def again(self) -> None:
         """Drop everything that is in memory, and go on from the journal."""
         self.drop()

@@ -5,6 +5,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.contract import control, loop
 from openoutcry.pipeline.contract.work import PipelineError
@@ -16,7 +18,8 @@ QUIET_TURNS = 8
 """Three turns of four the sessions' stage looks at one connection alone, and while requests came by
 shared memory at sockets in one of eight."""
 RESTLESS_S = 20.0
-"""A step that takes longer never ends: some stage says each time that it had something to do."""
+"""A step that takes more processor time never ends: some stage says each time that it had something
+to do."""
 
 
 class SteppedRun:
@@ -46,11 +49,36 @@ class SteppedRun:
 
     def step(self) -> None:
         """All stages until none has anything to do."""
-        quiet, until_s = 0, time.monotonic() + RESTLESS_S
+        quiet, until_s = 0, time.thread_time() + RESTLESS_S
         while quiet < QUIET_TURNS and not self.has_finished:
             quiet = 0 if self.turn() else quiet + 1
-            if time.monotonic() > until_s:
+            if time.thread_time() > until_s:
                 raise PipelineError("the stages have not come to rest")
+
+    def step_alone(self, stage: str) -> None:
+        """One stage until it has nothing to do: the machine keeps the others from their cores."""
+        plan = self._group.plan
+        row = np.ascontiguousarray(plan[plan[:, 2] == self.work.table.index[stage]])
+        nap = np.zeros(loop.NAP_WORDS, np.int64)
+        for _ in range(QUIET_TURNS):
+            loop.run_stages(
+                row.ctypes.data,
+                1,
+                loop.Probe.of(0),
+                worker.SLICE_NS,
+                worker.SPINS,
+                1,
+                loop.Nap.of(nap.ctypes.data),
+            )
+
+    def begin_again(self, stage: str, place: int) -> None:
+        """The process of a stage is dead and replaced; of the events it had taken those up to
+        ``place``."""
+        contexts = self._group.contexts
+        self.work.shared.events.cursors[stage][0] = place
+        contexts.words[self.work.table.index[stage]] = 0
+        contexts.wire(stage)
+        self.work.table[stage].code.prepare(self._group, stage)
 
     def close_input(self) -> None:
         """Take no more input: the stages drain."""

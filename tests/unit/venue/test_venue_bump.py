@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from openoutcry.cli.main import main
 from openoutcry.journal import JournalReader
 from openoutcry.journal.archive import retire
+from openoutcry.order_entry import session_region
 from openoutcry.order_entry import sessions_checkpoint as checkpoint
 from openoutcry.replay.checkpoint import make_checkpoints
 from openoutcry.replay.events import events_of
@@ -17,7 +18,7 @@ from openoutcry.risk.bits import Setting
 from openoutcry.venue.fairness import fairness
 from openoutcry.wire.enums import CommandKind, EventKind
 from tests.support.surveillance import audit_journals as journals
-from tests.support.venue.bumped import BUMP_US, SESSIONS, TEXT
+from tests.support.venue.bumped import BUMP_US, SESSIONS, TEXT, WINDOW_US
 from tests.support.venue.floor import InlineFloor
 
 PATIENCE_S = 1.0
@@ -106,6 +107,78 @@ def test_a_kill_of_the_participant_takes_what_waits(bumped):
     bumped.ask("kill", "participant", "1")
     assert [one[:1] for one in until(client, b"C", 1)[1:]] in ([b"C"], [b"T", b"C"])
     bumped.ask("resume", "participant", "1")
+    client.close()
+
+
+def test_an_order_that_is_sequenced_after_its_delay_enters_at_once(bumped):
+    """As where the machine keeps the gateway from the sessions' lane for longer than the delay:
+    then it lets in first what waits.  An order that has had its delay is Accepted with its place in
+    the book, which no Priority Update follows."""
+    client = ouch(bumped)
+    client.enter("L1", symbol="GOLD", price=10_000)
+    letters(client, "A")
+    for name in ("L2", "L3"):
+        client.enter(name, symbol="GOLD", price=10_000)
+    bumped.run.step_alone("sessions")
+    bumped.clock.move(1_000 * (BUMP_US + WINDOW_US))
+    letters(client, "T", "A", "A")
+    for name in ("L1", "L2", "L3"):
+        client.cancel(name)
+    letters(client, "C", "C", "C")
+    client.close()
+
+
+def test_a_row_stays_that_the_answer_to_a_waiting_command_names(bumped):
+    """Also where the command has let another one in, before it waited itself."""
+    client = ouch(bumped)
+    client.enter("R1", symbol="GOLD", price=10_000)
+    letters(client, "A")
+    client.enter("R2", symbol="GOLD", price=10_000)
+    for stage in ("sessions", "gateway"):
+        bumped.run.step_alone(stage)
+    bumped.clock.move(1_000 * (BUMP_US + WINDOW_US))
+    # The core has not had R2: the gateway does not ask it who is due.
+    client.cancel("R1")
+    client.enter("R3", symbol="NONE", price=10_000)
+    for stage in ("sessions", "gateway"):
+        bumped.run.step_alone(stage)
+    letters(client, "A", "T", "T", "J")
+    region = bumped.run.work.sessions.region
+    waits = region.waiting[region.waiting[:, session_region.WAIT_SEQ // 8] != 0]
+    assert len(waits) == 1, "the cancel"
+    assert region[session_region.ANSWERED_SEQ] <= waits[0, session_region.WAIT_LANE // 8]
+    client.cancel("R2")
+    letters(client, "C", "C")
+    client.close()
+
+
+def test_sessions_that_die_after_any_event_say_everything_once(bumped):
+    """What they have said is made again byte for byte, and the rest follows, also where they die
+    between the ENTERED of a command that has waited and its own events."""
+    client = ouch(bumped)
+    for name in ("D1", "D2"):
+        client.enter(name, symbol="GOLD", price=10_000)
+    letters(client, "A", "A", "T", "T")
+    client.replace("D1", "D3", 50, 11_000)
+    client.cancel("D2")
+    letters(client, "U", "C")
+    client.cancel("D3")
+    client.enter("D4", symbol="GOLD", price=10_000)
+    client.socket.patience_s = 0.0
+    letters(client, "A")
+    client.close()
+    stream = bumped.run.work.sessions.streams[0]
+    said = stream.digest_of(stream.count)
+    _, events = bumped.journal()
+    entered = events["seq"][events["kind"] == EventKind.ENTERED]
+    for last in (*entered[-3:].tolist(), int(entered[-1]) + 1, len(events)):
+        bumped.sessions_again(last)
+        bumped.step()
+        assert (bumped.run.work.sessions.different, stream.digest_of(stream.count)) == (0, said)
+    client = ouch(bumped)
+    letters(client, "C", "T")
+    client.cancel("D4")
+    letters(client, "C")
     client.close()
 
 
