@@ -436,7 +436,9 @@ class _Run:
                 continue
             self.line.wait(0.05)
             self.report_progress()
-            if time.monotonic_ns() - self.quiet_since_ns > self.timeout_ns:
+            # A sender that had no core for that long has replies that it has not read.
+            is_late = time.monotonic_ns() - self.quiet_since_ns > self.timeout_ns
+            if is_late and self.take_replies() == 0:
                 break
 
     def report_progress(self, now_ns: int = 0, last: bool = False) -> None:

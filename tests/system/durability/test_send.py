@@ -1,9 +1,10 @@
 """The sender against a real responder process that speaks packets, and against nobody."""
 
 import multiprocessing as mp
+import select
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -14,15 +15,24 @@ from click.testing import CliRunner
 
 import openoutcry.cli.send as command
 from openoutcry.pipeline import send as send_module
-from openoutcry.pipeline.send import SendError, send
+from openoutcry.pipeline.send import SendError, UdpLine, send, send_by_line
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, EventFlag, EventKind
-from openoutcry.wire.records import MAX_PACKET_RECORDS
+from openoutcry.wire.records import MAX_PACKET_RECORDS, RECORD_BYTES
 from tests.support.dpdk_shim.packet_door import PacketDoor
 from tests.support.pipeline.send import make_orders
-from tests.support.waiting import BOUND_S
+from tests.support.waiting import BOUND_S, wait_until
 
 FORK = mp.get_context("fork")
 Answer = Callable[[np.ndarray, int], np.ndarray]
+QUIET_S = 0.1
+
+
+class Responder(PacketDoor):
+    """A receiver that counts the orders that another process has answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answered = FORK.Value("q", 0)
 
 
 def accept(orders: np.ndarray, first_cause: int) -> np.ndarray:
@@ -71,7 +81,33 @@ def nobody(orders: np.ndarray, first_cause: int) -> np.ndarray:
     return accept(orders, first_cause)[:0]
 
 
-def _respond(receiver: PacketDoor, answer: Answer, received: Any, delay_s: float) -> None:
+class PatientLine(UdpLine):
+    """Silence on it means that no reply is left: while ``is_done`` says that the other side has not
+    answered so many orders, it waits."""
+
+    def __init__(self, to: tuple[str, int], is_done: Callable[[int], bool]) -> None:
+        super().__init__(to)
+        self.sent_orders, self.is_done = 0, is_done
+
+    def send(self, header: bytes, records: memoryview) -> None:
+        super().send(header, records)
+        self.sent_orders += records.nbytes // RECORD_BYTES
+
+    def wait(self, seconds: float) -> None:
+        wait_until(
+            lambda: self.is_done(self.sent_orders) or select.select([self.udp], [], [], 0)[0],
+            "the orders are answered",
+        )
+        super().wait(seconds)
+
+
+def send_to(receiver: Responder, chunks: Iterable[np.ndarray], **more: Any) -> dict[str, Any]:
+    """Some of which have no reply."""
+    with PatientLine(receiver.at, lambda sent: receiver.answered.value >= sent) as line:
+        return send_by_line(chunks, line, timeout_s=QUIET_S, **more)
+
+
+def _respond(receiver: Responder, answer: Answer, received: Any, delay_s: float) -> None:
     cause = event_seq = 1
     while True:
         orders = receiver.take()
@@ -89,14 +125,15 @@ def _respond(receiver: PacketDoor, answer: Answer, received: Any, delay_s: float
         if answer is enter_the_last:
             events = events[(events["kind"] != EventKind.DELAYED) | (events["price_ticks"] == 1)]
         receiver.reply(events)
+        receiver.answered.value += count
 
 
 @contextmanager
 def responder(
     answer: Answer = accept, received: Any = None, delay_s: float = 0.0
-) -> Iterator[PacketDoor]:
+) -> Iterator[Responder]:
     """A process that answers order packets until the block ends."""
-    with PacketDoor() as receiver:
+    with Responder() as receiver:
         child = FORK.Process(target=_respond, args=(receiver, answer, received, delay_s))
         child.start()
         try:
@@ -204,7 +241,7 @@ def test_commands_for_one_order_are_answered_in_turn() -> None:
     assert result["unanswered"] == 0
     orders["price_ticks"] = np.tile([0, 0, 1], 100)
     with responder(only_price_1) as receiver:
-        result = send([orders], at(receiver), timeout_s=5)
+        result = send_to(receiver, [orders])
     assert result["acknowledged"] == 100
     assert result["unanswered"] == 200
 
@@ -220,7 +257,7 @@ def test_what_enters_from_a_speed_bump_acknowledges_no_other_command() -> None:
     assert result["reply_events"] == 1_800
     orders["price_ticks"] = np.tile([0, 0, 1], 200)
     with responder(enter_the_last) as receiver:
-        result = send([orders], at(receiver), timeout_s=3)
+        result = send_to(receiver, [orders])
     assert (result["acknowledged"], result["unanswered"]) == (200, 400)
 
 
@@ -235,7 +272,7 @@ def test_the_oldest_command_for_an_order_is_answered_first() -> None:
         yield orders[1:]
 
     with responder(only_price_1) as receiver:
-        result = send(slow(), at(receiver), timeout_s=5)
+        result = send_to(receiver, slow())
     assert result["latency"]["count"] == 1
     assert result["latency"]["max"] >= 50_000_000
 
@@ -243,7 +280,7 @@ def test_the_oldest_command_for_an_order_is_answered_first() -> None:
 def test_unanswered_orders_are_reported() -> None:
     """When half the replies never come the result says how many, after the timeout."""
     with responder(every_other) as receiver:
-        result = send([make_orders(1_000)], at(receiver), timeout_s=5)
+        result = send_to(receiver, [make_orders(1_000)])
     assert result["sent_orders"] == 1_000
     assert result["acknowledged"] == result["unanswered"] == 500
     assert result["stopped"] is None
@@ -252,7 +289,7 @@ def test_unanswered_orders_are_reported() -> None:
 def test_lost_replies_do_not_use_up_the_window_without_end() -> None:
     """Unanswered orders are written off after the timeout, so that the rest can be sent."""
     with responder(every_other) as receiver:
-        result = send([make_orders(600)], at(receiver), timeout_s=3, window=200)
+        result = send_to(receiver, [make_orders(600)], window=200)
     assert result["sent_orders"] == 600
     assert result["acknowledged"] == result["unanswered"] == 300
 
@@ -301,7 +338,8 @@ def test_foreign_replies_are_counted_and_ignored() -> None:
 
         child = FORK.Process(target=babble, args=(other,))
         child.start()
-        result = send([make_orders(3)], other.getsockname(), timeout_s=6)
+        with PatientLine(other.getsockname(), lambda _: not child.is_alive()) as line:
+            result = send_by_line([make_orders(3)], line, timeout_s=QUIET_S)
         child.join()
     assert result["bad_replies"] == 4
     assert result["acknowledged"] == 0
@@ -320,7 +358,7 @@ def test_replies_that_the_system_drops_are_reported(monkeypatch: pytest.MonkeyPa
                 time.sleep(0.001)
             yield orders[22:]
 
-        result = send(stalling(), at(receiver), timeout_s=5)
+        result = send_to(receiver, stalling())
     assert result["dropped_replies"] > 0
     assert result["acknowledged"] + result["dropped_replies"] == 23
     assert result["unanswered"] == result["dropped_replies"]
@@ -340,7 +378,7 @@ def test_a_missing_listener_is_reported() -> None:
 def test_a_receiver_that_ends_in_mid_run_is_said_with_the_figures_so_far() -> None:
     """What was measured before the receiver went is kept, and the result says that it went."""
     orders = make_orders(2_000)
-    with PacketDoor() as receiver:
+    with Responder() as receiver:
         child = FORK.Process(target=_respond, args=(receiver, accept, None, 0.0))
         child.start()
 
