@@ -1,5 +1,6 @@
 """httpx for servers of tests, which speak no TLS: a client that verifies reads all authorities of
-the machine first, which takes up to 50 ms of a processor."""
+the machine first, which takes up to 50 ms of a processor.  By default it waits for an answer for
+five seconds, which a busy machine may need."""
 
 from functools import partial
 from typing import Any
@@ -8,9 +9,9 @@ import httpx
 
 from tests.support.waiting import BOUND_S
 
-get = partial(httpx.get, verify=False)
-post = partial(httpx.post, verify=False)
-request = partial(httpx.request, verify=False)
+get = partial(httpx.get, verify=False, timeout=BOUND_S)
+post = partial(httpx.post, verify=False, timeout=BOUND_S)
+request = partial(httpx.request, verify=False, timeout=BOUND_S)
 
 
 def client(url: str, source: str = "", **more: Any) -> httpx.Client:

@@ -21,12 +21,12 @@ from openoutcry.client.shm import REPLY_DTYPE, ShmClient
 from openoutcry.order_entry.shm_layout import Reply, Request, ShmRequest
 from openoutcry.wire.enums import OrderType, Side, TimeInForce
 from tests.support.order_entry.shm_attacker import slot_of
+from tests.support.waiting import BOUND_S
 
 AHEAD = 20
 """Requests that wait for their replies at once."""
 WAYS = 3
 """Of dying: after a part of a request, after all but its sequence, after that."""
-PATIENCE_S = 60.0
 
 
 class Life:
@@ -42,7 +42,7 @@ class Life:
         """Every reply that some life has read."""
 
     def connect(self) -> ShmClient:
-        until_s = time.monotonic() + PATIENCE_S
+        until_s = time.monotonic() + BOUND_S
         while True:
             try:
                 return ShmClient(self.path, self.name, self.key, first_reply=1)
@@ -74,11 +74,11 @@ class Life:
         """Until every order was accepted or the connection ends."""
         data, at = b"", 0
         taken, name = client.taken_before, 0
-        until_s = time.monotonic() + PATIENCE_S
+        until_s = time.monotonic() + BOUND_S
         while True:
             came = client.poll_array().tobytes()
             if came:
-                until_s = time.monotonic() + PATIENCE_S
+                until_s = time.monotonic() + BOUND_S
             assert came or time.monotonic() < until_s, "the venue answers"
             data += came
             known = min(len(data), len(self.told))

@@ -1,6 +1,8 @@
 """What people do at the portal is done by custody on a real chain: deposits to an address of their
 own, and withdrawals that they confirm, each paid once."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from openoutcry.client.portal import PortalError
@@ -72,6 +74,16 @@ def test_a_deposit_is_shown_from_its_first_sight_and_credited_once(custody, anna
     bert.native.close()
 
 
+def is_locked(anna, to):
+    """Whether a withdrawal to the address is refused because its wait is not over."""
+    try:
+        row = anna.native.withdraw("LTC", "1", to)
+    except PortalError as error:
+        return error.code == "address_locked"
+    anna.native.cancel_withdrawal(row.id)
+    return False
+
+
 @pytest.mark.promise(
     "At the page a deposit to a user's own address is shown from its first sight to its "
     "credit, once. A withdrawal goes only to an address that its owner confirmed and whose "
@@ -95,9 +107,7 @@ def test_a_withdrawal_goes_to_a_listed_address_and_is_paid_once(custody, anna):
     listed = anna.native.confirm_withdrawal_address(row.id, code)
     assert listed.state == "listed"
     assert (listed.usable_at - listed.created_at).total_seconds() >= WAIT_S
-    with pytest.raises(PortalError) as early:
-        anna.native.withdraw("LTC", "1", to)
-    assert early.value.code == "address_locked"
+    assert is_locked(anna, to) or datetime.now(UTC) >= listed.usable_at, "a busy machine"
     anna.list_address(custody.outside())
     asked = anna.withdraw("1.5", to)
     sent = anna.reaches(asked, "sent")

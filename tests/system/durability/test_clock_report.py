@@ -11,21 +11,25 @@ from openoutcry.replay.clock_report import (
 )
 from tests.support.replay import clock_report as shared
 from tests.support.replay.clock_report import SECOND_NS, TABLE, a_run, ask
-from tests.support.waiting import BOUND_S
+from tests.support.waiting import wait_until
 
 daemon = shared.daemon
+
+
+def when_locked():
+    """The page's document, once its clock is locked."""
+
+    def locked():
+        document = json.loads(ask("--json").stdout or "{}")
+        return document if document.get("state") == "locked" else None
+
+    return wait_until(locked, "the clock is locked")
 
 
 def test_the_command_shows_a_daemons_page(daemon):
     """State, source, bound and RTS 25 of the daemon that runs, as text and as one document; then
     the daemon is killed, and the very next look says that nothing is known."""
-    until = time.monotonic() + BOUND_S
-    while time.monotonic() < until:
-        reply = ask("--json")
-        if reply.returncode == 0 and json.loads(reply.stdout)["state"] == "locked":
-            break
-        time.sleep(0.2)
-    document = json.loads(reply.stdout)
+    document = when_locked()
     assert document["page"] == f"outcry.{daemon.pid}.{document['page'].split('.')[2]}.clock"
     assert document["now"]["earliest_utc_ns"] <= document["now"]["latest_utc_ns"]
     assert abs(document["now"]["earliest_utc_ns"] - time.time_ns()) < 20 * SECOND_NS
@@ -43,8 +47,7 @@ def test_the_command_shows_a_daemons_page(daemon):
 def test_a_runs_journal_takes_the_daemons_evidence_along(daemon, tmp_path):
     """The run says how far its stamps are from UTC and who knows; the report reads the daemon's
     records out of the journal, one a second without a gap."""
-    while json.loads(ask("--json").stdout or "{}").get("state") != "locked":
-        time.sleep(0.2)
+    when_locked()
     finished_run = a_run(tmp_path, 40_000)
     assert finished_run["clock"]["page"].startswith(f"outcry.{daemon.pid}.")
     assert abs(finished_run["clock"]["offset_ns"]) <= finished_run["clock"]["bound_ns"]

@@ -9,10 +9,10 @@ from decimal import Decimal
 
 import msgpack
 import pytest
-from websockets.sync.client import connect
 
 from openoutcry.client.portal import PortalClient, PortalError
 from tests.support import plain_http
+from tests.support.console.websockets_patient import connect
 from tests.support.portal.people import PASSWORD
 from tests.support.waiting import BOUND_S, wait_until
 
@@ -205,7 +205,7 @@ class Follower:
     def __init__(self, url, packed=False):
         address = url.replace("http", "ws") + "/v1/stream" + ("?format=msgpack" if packed else "")
         self.packed = packed
-        self.socket = connect(address, open_timeout=BOUND_S).__enter__()
+        self.socket = connect(address).__enter__()
         self.last, self.events = {}, {}
         self.book = {"bids": {}, "asks": {}}
 

@@ -9,10 +9,10 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
-from websockets.sync.client import connect
 
 from openoutcry.host.processes import named_children
 from tests.support import plain_http
+from tests.support.console.websockets_patient import connect
 from tests.support.portal.portal_venue import CHOICES, PortalVenue
 from tests.support.waiting import BOUND_S, wait_until
 

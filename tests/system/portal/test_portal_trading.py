@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
-from websockets.sync.client import connect
 
 from openoutcry.portal.spot.rest import ROUTES
 from openoutcry.venue.desk import PARTICIPANT_KNOWN, UNAVAILABLE, DeskError, ask
+from tests.support.console.websockets_patient import connect
 from tests.support.portal.clients import taken
 from tests.support.portal.portal_venue import until_killed
 from tests.support.waiting import BOUND_S
@@ -309,7 +309,7 @@ def test_depth_events_never_skip_and_lead_to_the_snapshot(portal_venue, maker):
     url = portal_venue.url.replace("http", "ws")
     with (
         portal_venue.client(maker) as client,
-        connect(f"{url}/stream?streams=btcusd@depth@100ms", open_timeout=BOUND_S) as socket,
+        connect(f"{url}/stream?streams=btcusd@depth@100ms") as socket,
     ):
         snapshot = client.get("/api/v3/depth", symbol="BTCUSD", limit=5000).json()
         books = {side: dict(snapshot[side]) for side in ("bids", "asks")}
@@ -339,7 +339,7 @@ def test_own_events_come_by_listen_key_in_order(portal_venue, maker, taker):
     url = portal_venue.url.replace("http", "ws")
     with portal_venue.client(maker) as one, portal_venue.client(taker) as two:
         key = two.http.post("/api/v3/userDataStream").json()["listenKey"]
-        with connect(f"{url}/ws/{key}", open_timeout=BOUND_S) as socket:
+        with connect(f"{url}/ws/{key}") as socket:
             one.order("SELL", "0.3", "51000")
             placed = two.order("BUY", "0.3", "51000", newClientOrderId="own-1").json()
             events = [json.loads(socket.recv(BOUND_S)) for _ in range(3)]

@@ -10,13 +10,13 @@ import re
 import time
 
 import pytest
-from websockets.sync.client import connect
 
 from openoutcry.client.portal import PortalClient
 from openoutcry.portal.spot.rest import ROUTES, WITHDRAW
 from openoutcry.portal.spot.sockets import METHODS
 from tests import ROOT
 from tests.support import plain_http
+from tests.support.console.websockets_patient import connect
 from tests.support.portal.clients import taken
 from tests.support.portal.people import PASSWORD
 from tests.support.waiting import BOUND_S, wait_until

@@ -11,12 +11,12 @@ import httpx
 import psutil
 import pyotp
 import pytest
-from websockets.sync.client import connect
 
 from openoutcry.portal.database import start_embedded
 from openoutcry.portal.spot.rest import ROUTES
 from tests.support import plain_http
 from tests.support.console.console_venue import written
+from tests.support.console.websockets_patient import connect
 from tests.support.portal.clients import taken
 from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_venue import PortalVenue
@@ -218,7 +218,7 @@ def test_hostile_text_in_any_field_of_the_portal_speaks_to_nothing(tmp_path_fact
                 check(client.request(method, path, **given), path)
         url = portal.url.replace("http", "ws")
         for path in ("/ws", "/ws-api/v3"):
-            with connect(f"{url}{path}", open_timeout=BOUND_S) as socket:
+            with connect(f"{url}{path}") as socket:
                 for number in range(100):
                     method = next(texts) if number % 3 == 0 else "SUBSCRIBE"
                     request = {"id": next(texts)[:30], "method": method, "params": [next(texts)]}

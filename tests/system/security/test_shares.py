@@ -16,7 +16,6 @@ from pathlib import Path
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from openoutcry.client.shm import ShmClient
 from openoutcry.market_data import mold
@@ -26,6 +25,7 @@ from openoutcry.wire.peers import owner_of
 from tests.support import plain_http
 from tests.support.adversary.other_user import NOBODY, as_root
 from tests.support.console.console_venue import ApiClient, ConsoleVenue, ScreenClient
+from tests.support.console.websockets_patient import connect
 from tests.support.order_entry.sessions_venue import KEY, Client
 from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_venue import MeasuredPortalVenue, PortalVenue, SignedClient
@@ -220,9 +220,9 @@ def test_places_of_market_data(floor: Floor) -> None:
     for _ in range(520):
         with contextlib.suppress(ConnectionClosed, OSError):
             raw = socket.create_connection(("127.0.0.1", ports["pages"]), BOUND_S, (ATTACKER, 0))
-            sockets.append(connect(url, sock=raw, open_timeout=BOUND_S, ping_interval=None))
+            sockets.append(connect(url, sock=raw))
     raw = socket.create_connection(("127.0.0.1", ports["pages"]), BOUND_S, (OTHER, 0))
-    with connect(url, sock=raw, open_timeout=BOUND_S) as page:
+    with connect(url, sock=raw) as page:
         page.send(json.dumps({"subscribe": ["GOLD"]}))
         assert json.loads(page.recv(BOUND_S))
     for one in sockets:
@@ -295,7 +295,7 @@ def user_gets_in(portal: PortalVenue, person: object) -> None:
         assert placed.status_code == 200, placed.text
         assert client.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD").status_code == 200
     raw = socket.create_connection(("127.0.0.1", portal.port), BOUND_S, (OTHER, 0))
-    with connect(f"ws://127.0.0.1:{portal.port}/ws", sock=raw, open_timeout=BOUND_S) as one:
+    with connect(f"ws://127.0.0.1:{portal.port}/ws", sock=raw) as one:
         one.send('{"id":1,"method":"LIST_SUBSCRIPTIONS"}')
         assert json.loads(one.recv(BOUND_S)) == {"result": [], "id": 1}
     assert "CONTINUOUS" in run("outcry venue status venue.toml", portal.folder)

@@ -31,7 +31,7 @@ from openoutcry.client.shm import ShmClient
 from openoutcry.wire.enums import Side
 client = ShmClient(sys.argv[1], "ONE", bytes.fromhex(sys.argv[2]), first_reply=1)
 client.enter(1, Side.BUY, "ACME", 1, 10_000)
-assert client.next(60).id == 1
+assert client.next(900).id == 1
 if not os.fork():
     print(os.getppid(), os.getpid(), flush=True)
     while True:
@@ -93,7 +93,8 @@ def logged_in(path, name):
 
 def test_a_stopped_participant_is_silent_and_delays_no_other(tmp_path):
     path = str(tmp_path / "shm.socket")
-    rows = [row("ONE", 1, timeout_ms=500), row("TWO", 2)]
+    # Long enough for a participant that has no core for a while before it is stopped.
+    rows = [row("ONE", 1, timeout_ms=5_000), row("TWO", 2)]
     with Venue(rows, durability="none", shm=path) as venue:
         process = warm_outcry.Process(
             [sys.executable, "-c", CHILD, path, KEY.hex()], stdout=subprocess.PIPE, text=True

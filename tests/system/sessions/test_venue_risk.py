@@ -81,7 +81,7 @@ def test_under_way_the_core_refuses_first_and_then_the_gateway(floor) -> None:
         f"{int(behind['seq'][first]) - killed} commands behind the kill"
     )
     floor.again()
-    assert floor.venue.status()["risk"]["killed"] == [1]
+    floor.venue.wait_for(lambda status: status["risk"]["killed"] == [1])
     floor.ask("resume", "participant", "1")
     (passed,) = floor.send(order(9_000, Side.BUY, 1, 10))
     assert kinds(passed) == [EventKind.ACCEPTED]

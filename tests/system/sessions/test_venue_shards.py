@@ -30,7 +30,7 @@ def drive(floor: Floor) -> dict[str, Any]:
     floor.ask("kill", "participant", "4", "--reference", "kill")
     floor.ask("halt", "NICKEL", "--reference", "halt")
     floor.send(flow(3, 300, 2_000))
-    assert floor.venue.status()["risk"]["killed"] == [4]
+    floor.venue.wait_for(lambda status: status["risk"]["killed"] == [4])
     floor.ask("resume", "participant", "4", "--reference", "back")
     floor.send(flow(4, 300, 3_000))
     assert (
