@@ -459,7 +459,8 @@ def show_event(view: Words, log: Words, row: int) -> None:
 
 @kernel
 def take_asked(words: Words, desk: Words, flight: Words, latency: Words) -> None:
-    """What the callback asked for is under way; it arrives in the order in which it was sent."""
+    """Take what the callback requested, which is in flight from here on; it arrives in the order in
+    which it was sent."""
     for index in range(desk[lay.REQUEST_COUNT]):
         ask = lay.ASK_AT + index * lay.ASK_WORDS
         order_ns = latency[lay.LATENCIES + (random_bits(words[lay.W_RANDOM]) >> 51)]

@@ -56,7 +56,7 @@ def run_plan(
 
 
 def remaining_work(plan: Plan, out: Path) -> tuple[deque[Work], int]:
-    """What is to be done, and how many tasks are done already."""
+    """Return the tasks that remain, and how many are done already."""
     work: deque[Work] = deque()
     done = 0
     for day in range(len(plan.days)):

@@ -27,10 +27,10 @@ BLOCK_STEPS = 400
 
 
 def chosen_manipulators(text: str) -> tuple[str, ...]:
-    """What a comma-separated list names; ``all`` for LIQUID, or nothing for none.
+    """Return the manipulators that a comma-separated list names; ``all`` for LIQUID, or nothing for
+    none.
 
-    Raises :class:`OutcryError` naming one that there is not.
-    """
+    Raises :class:`OutcryError` naming one that there is not."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if names == ("all",):
         return LIQUID

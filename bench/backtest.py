@@ -142,7 +142,8 @@ def _best(day: Day) -> float:
 
 
 def _peer(day: Day, folder: Path, gathered: Rounds) -> Callable[[str], dict[str, Any]] | None:
-    """What runs hftbacktest over the day, by its depth; None, and said, where it is not there."""
+    """Return the function that runs hftbacktest over the day, by its depth; None, with a note,
+    where it is missing."""
     if not PYTHON.exists():
         gathered.miss(NAME, f"no {PYTHON}: outcry bench backtest --setup")
         return None

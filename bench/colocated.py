@@ -198,8 +198,8 @@ def others(setup: Setup, number: int, add: Add) -> None:
 
 
 def idle_venue(setup: Setup, number: int, add: Add) -> None:
-    """What an open venue without orders uses: shares of a core in parts per billion, all together
-    and by process, and interrupts a second."""
+    """Measure what an open venue without orders uses: shares of a core in parts per billion, all
+    together and by process, and interrupts a second."""
     seconds = idle.QUICK_SECONDS if setup.quick else idle.SECONDS
     used = idle.measure(seconds)
     add("idle_share", "ppb", "lower", used.share * 1e9)

@@ -233,7 +233,7 @@ def holm(chances: Sequence[float]) -> list[float]:
 
 
 def warnings(a: Document, b: Document) -> list[str]:
-    """What makes the two hard to compare, in sentences."""
+    """Return reasons that make the two hard to compare, in sentences."""
     notes = []
     recorded = [key for key in PROCESSOR_KEYS if key in a["host"] and key in b["host"]]
     for key in (*HOST_KEYS, *recorded):

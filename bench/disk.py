@@ -28,8 +28,8 @@ def has_disk(folder: Path) -> bool:
 
 
 def bare_ns(path: Path, size: int, count: int) -> npt.NDArray[np.int64]:
-    """What the bare calls take, ns (count,): write ``size`` bytes after the last into a prewritten
-    file, fdatasync."""
+    """Return the times of the bare calls, ns (count,): write ``size`` bytes after the last into a
+    prewritten file, fdatasync."""
     with closing(_writes(path, size, count)) as bare:
         writes = np.array(list(islice(bare, count)))
     return writes[:, 1] - writes[:, 0]
@@ -48,13 +48,12 @@ def bare_writes(path: Path, size: int, seconds: float) -> npt.NDArray[np.int64]:
 
 
 def group_commit_ns(writes: npt.NDArray[np.int64], every_ns: int) -> npt.NDArray[np.int64]:
-    """What orders would wait, of which one comes each ``every_ns``.
+    """Return how long orders would wait, of which one comes each ``every_ns``.
 
     Each of those ``writes`` takes all orders that had come before it began. That is the least that
     group commit with one write at a time can do on that disk. A list of writes alone does not show
     two things. An order that comes while a write takes long waits for the rest of it, and more
-    orders come the longer it takes.
-    """
+    orders come the longer it takes."""
     began, ended = writes.T
     comes = np.arange(began[0], began[-1], every_ns)
     waited: npt.NDArray[np.int64] = ended[np.searchsorted(began, comes)] - comes

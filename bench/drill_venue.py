@@ -95,7 +95,7 @@ class VenueNode:
         return self.process is not None and self.process.poll() is None
 
     def document(self, name: str) -> dict[str, Any]:
-        """What its process says of itself in a file next to the journal."""
+        """Return the document that its process writes next to the journal."""
         try:
             document = dict(json.loads((self.journal / name).read_text()))
         except (OSError, ValueError):

@@ -132,7 +132,8 @@ class Tail:
         return +lost
 
     def _meanwhile(self, start: int, end: int) -> list[dict[str, Any]]:
-        """What the kernel ran instead of our processes from ``start`` to ``end``, longest first."""
+        """Return what the kernel ran instead of our processes from ``start`` to ``end``, longest
+        first."""
         pids = {group.get("pid") for group in self.done.recording.groups}
         seen = [
             i for i in self.intervals if i.pid in pids and i.start_ns < end and i.end_ns > start

@@ -49,7 +49,7 @@ FIRST_PAINT = """() => new Promise((done) => new PerformanceObserver((list) => {
 
 
 def missing() -> str:
-    """What keeps it from being measured here; '' if nothing does."""
+    """Return why it cannot be measured here; '' if nothing does."""
     if not any(map(shutil.which, BROWSERS)):
         return "there is no chromium"
     needed = ("playwright", "fastapi", "uvicorn", "argon2", "pyotp")

@@ -162,7 +162,8 @@ def _energy(loaded: loops.Loaded, add: Add, gathered: Rounds) -> None:
 
 
 def _prepare(peers: list[str], count: int, gathered: Rounds) -> dict[str, Callable[[], float]]:
-    """What times each of the chosen peers; those that are not there are named with the reason."""
+    """Prepare the measurement of each chosen peer; those that are not there are named with the
+    reason."""
     commands = np.concatenate(list(GeneratedFlow("normal", count, SEED).chunks()))
     commands["seq"] = np.arange(1, len(commands) + 1)
     prepared = {}

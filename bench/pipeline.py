@@ -232,7 +232,7 @@ def _paced(session: Session, add: Add) -> None:
 
 
 def add_bare_disk(seconds: float, rate: int, name: str, add: Add) -> None:
-    """What the disk alone takes, to compare with the spans that wait for it: a write, and an order
+    """Measure the disk alone, to compare with the spans that wait for it: a write, and an order
     that waits for such writes."""
     file = Path(tempfile.mkdtemp(prefix=".outcry-bench-", dir=".")) / "bare"
     try:

@@ -188,8 +188,8 @@ class Rounds:
         )
 
     def conditions(self) -> dict[str, Any]:
-        """What the document says in addition to the figures: ``noise`` always, ``partial`` if it is
-        so."""
+        """Return the conditions that the document records in addition to the figures: ``noise``
+        always, ``partial`` if it is so."""
         seen = {
             "steal": [noise.steal for noise in self.noises],
             "others": [noise.others for noise in self.noises],

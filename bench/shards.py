@@ -153,12 +153,11 @@ def together(source: ManyInstruments) -> float:
 def foretell(
     skip_ns: float, two_ns: float, merge: dict[int, float], others_ns: float, shards: int
 ) -> dict[str, float | str]:
-    """What the model says of ``shards``: ns a command of the fullest shard and of the merge,
-    commands a second, and which stage limits them.
+    """Return the model's estimate for ``shards``: ns a command of the fullest shard and of the
+    merge, commands a second, and which stage limits them.
 
     ``skip_ns``: of a shard for a command of another's; ``two_ns``: of the fuller of two; ``merge``:
-    of the merge of two and of four; ``others_ns``: of the slowest other stage.
-    """
+    of the merge of two and of four; ``others_ns``: of the slowest other stage."""
     share = imbalance(2) / 2
     own = (two_ns - (1 - share) * skip_ns) / share
     look = (merge[4] - merge[2]) / 2

@@ -107,7 +107,7 @@ def net_ring_summed(count: int) -> LoopFigures:
 
 
 def net_ring_bare(count: int) -> LoopFigures:
-    """What the same costs without the shim: DPDK's receive call, buffers given back, the clock."""
+    """Measure the same without the shim: DPDK's receive call, buffers given back, the clock."""
     return net_ring(count, bare=True)
 
 

@@ -44,10 +44,9 @@ class Subject:
 
 
 def chosen(text: str | None, known: Iterable[str]) -> list[str]:
-    """What a comma-separated list names of the known, in their order (None: all).
+    """Return the known names in a comma-separated list, in their order (None: all).
 
-    Raises ``ValueError`` naming the one that is not known.
-    """
+    Raises ``ValueError`` naming the one that is not known."""
     known = list(known)
     names = known if text is None else [name.strip() for name in text.split(",")]
     for name in names:

@@ -68,7 +68,7 @@ _target_option = click.option(
 
 
 def _tls(tls: bool, ca: Path | None, server_name: str) -> dict[str, Any]:
-    """What a client is to be given for the options of TLS."""
+    """Return the client's arguments for the options of TLS."""
     if ca is None:
         if server_name and not tls:
             raise click.UsageError("--server-name needs --tls or --ca")

@@ -93,7 +93,7 @@ def _lines(document: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
 
 
 def _heard(source: dict[str, Any]) -> str:
-    """What one source says, in a line."""
+    """Return a source's report in a line."""
     port = f", port {source['port_state']}" if source["port_state"] else ""
     if source["silent"]:
         return f"silent: {source['silent']}"

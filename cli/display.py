@@ -36,7 +36,7 @@ class Display:
             self.progress.stop()
 
     def watcher(self) -> Watcher:
-        """What a run calls with its progress."""
+        """Return the callbacks to which a run reports its progress."""
         return Watcher(self.phase, self.compiling, self.sample, self.note)
 
     def note(self, text: str) -> None:
@@ -44,7 +44,7 @@ class Display:
         self.console.print(printable(text, keep="\n"), highlight=False, markup=False)
 
     def phase(self, text: str) -> None:
-        """What the run does now; without a terminal, a line."""
+        """Show the run's present phase; without a terminal, a line."""
         if not self.interactive:
             self.note(f"{text} …")
             return

@@ -106,7 +106,7 @@ def gaps_of(document: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def figures_of(document: dict[str, Any]) -> dict[str, Any]:
-    """What is kept as evidence."""
+    """Return the figures that are kept as evidence."""
     same = (
         "sent", "acknowledged", "lost", "doubled", "reordered", "woken_primaries",
         "released_by_woken", "hashes_equal", "nodes_equal", "state_hash", "restored_state_hash",

@@ -63,7 +63,7 @@ def show(file: Path, section: str | None, as_json: bool) -> None:
 
 
 def _line(content: Any) -> str:
-    """What a section holds, in a line."""
+    """Return a section's content in a line."""
     if isinstance(content, list):
         return f"{len(content):,} rows"
     if not isinstance(content, dict):

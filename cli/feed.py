@@ -214,7 +214,8 @@ def listen(
 
 
 def account(receiver: "Receiver", levels: int) -> dict[str, Any]:
-    """What was received, and the book at the end.  Prices have ``price_decimals``."""
+    """Return the counts of what was received, and the book at the end. Prices have
+    ``price_decimals``."""
     lines, book = receiver.lines, receiver.book
     return {
         "session": lines.session.decode("latin-1"),

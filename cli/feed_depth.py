@@ -53,7 +53,7 @@ def listen_to_depth(
 
 
 def account(book: "DepthBook") -> dict[str, object]:
-    """What is at the end.  Prices have ``price_decimals``."""
+    """Return the final depth. Prices have ``price_decimals``."""
     return {
         "ended": book.ended,
         "records": book.seq,

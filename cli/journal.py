@@ -125,7 +125,7 @@ def verify(directory: Path, as_json: bool) -> None:
 
 
 def _say(directory: Path, key: str, lines: list[str], nothing: str, as_json: bool) -> None:
-    """What a command did, line by line; ``nothing`` says that there was no need."""
+    """Print what a command did, line by line; ``nothing`` says that there was no need."""
     if as_json:
         click.echo(json.dumps({"path": str(directory), key: lines}))
     else:

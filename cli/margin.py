@@ -167,7 +167,8 @@ def _book(file: Path, journal: Path | None, as_of: str | None) -> "tuple[Book, i
 
 
 def _of_core(journal: Path, seq: int, participant: int) -> dict[str, int]:
-    """What the core compares after a command; nothing of one without scenario margin."""
+    """Return the figures that the core compares after a command; nothing of one without scenario
+    margin."""
     from openoutcry.journal import JournalReader
     from openoutcry.replay.checkpoint import recover
     from openoutcry.replay.projections import has_risk

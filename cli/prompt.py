@@ -199,7 +199,7 @@ class Prompt:
             self.keep(message)
 
     def keep(self, message: Any) -> None:
-        """What is open, once this has come."""
+        """Update the open orders after this message."""
         kind, fields = message.kind, message.fields
         name = str(fields.get("token", fields.get("user_ref", "")))
         size = fields.get("shares", fields.get("quantity", 0))

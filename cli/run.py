@@ -270,7 +270,7 @@ def run(report: Path | None, histograms: Path | None, as_json: bool, **values: A
 
 
 def _check_together(args: SimpleNamespace) -> None:
-    """What may not be given together, or not alone."""
+    """Reject options that exclude or need each other."""
     exactly_one(
         flow=args.flow,
         lobster=args.lobster,
@@ -300,7 +300,8 @@ def _check_together(args: SimpleNamespace) -> None:
 
 
 def _bound(options: Options, args: SimpleNamespace) -> Mapping[str, Any] | None:
-    """What keeps one participant from filling the book; a resumed journal has its own."""
+    """Return the bound that keeps one participant from filling the book; a resumed journal has its
+    own."""
     limit = args.participant_orders
     if limit is None and args.resume and Journal.exists(args.journal):
         hooks: Mapping[str, Any] | None = JournalReader(args.journal).config.get("hooks")

@@ -180,7 +180,7 @@ def actions(file: Path, as_json: bool) -> None:
 
 
 def switched_off(risk: dict[str, Any]) -> list[str]:
-    """What a status says of kills and halts, a line each."""
+    """Return the kills and halts in a status, a line each."""
     lines = ["the market is killed"] if risk.get("market_killed") else []
     if step := risk.get("emergency_step"):
         lines.append(f"emergency close: step {step} of 6 is done")
@@ -198,7 +198,7 @@ def switched_off(risk: dict[str, Any]) -> list[str]:
 
 
 def session_cells(row: dict[str, Any]) -> str:
-    """What a status says of a session, in a line."""
+    """Return a session's state in a line."""
     words = [word for word in ("killed", "locked", "connected") if row.get(word)]
     counts = ("connections", "messages", "refused", "throttled", "faults", "slow", "open_orders")
     parts = [f"{row[name]:,} {name.replace('_', ' ')}" for name in counts if row.get(name)]

@@ -238,7 +238,7 @@ class OuchClient(SoupBinClient):
         return Message(sequence, kind, layout.name, fields | _options(data[layout.size_bytes :]))
 
     def _code(self, symbol: str) -> str:
-        """What messages have of a symbol.  Raises ``ValueError`` unless it can be one."""
+        """Return a symbol as messages carry it. Raises ``ValueError`` unless it can be one."""
         if not symbol:
             return ""
         check_symbol(symbol)

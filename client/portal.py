@@ -272,7 +272,7 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/audit")
     def audit(self, *, before: int = 0) -> list[models.AuditRow]:
-        """What was done with the account, the newest first; ``before``: only rows with a smaller
+        """Return the actions on the account, the newest first; ``before``: only rows with a smaller
         id."""
         query = {"before": before}
         return self.ask("GET", "/v1/audit", list[models.AuditRow], query)
@@ -593,7 +593,7 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/balances")
     def balances(self) -> list[models.Balance]:
-        """What is free and what is reserved of every asset."""
+        """Return the free and the reserved amount of every asset."""
         return self.ask("GET", "/v1/balances", list[models.Balance])
 
     @endpoint("GET", "/v1/deposit-addresses")
@@ -732,7 +732,7 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/sub-accounts/{number}/balances")
     def sub_account_balances(self, number: int) -> list[models.Balance]:
-        """What is free and what is reserved of every asset of a sub-account."""
+        """Return the free and the reserved amount of every asset of a sub-account."""
         path = f"/v1/sub-accounts/{quote(str(number), safe='')}/balances"
         return self.ask("GET", path, list[models.Balance])
 
@@ -972,7 +972,7 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/history/orders/{number}")
     def order_changes(self, number: int) -> list[models.OrderChange]:
-        """What happened to an order, in order."""
+        """Return an order's changes, in order."""
         return self.ask(
             "GET", f"/v1/history/orders/{quote(str(number), safe='')}", list[models.OrderChange]
         )

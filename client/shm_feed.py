@@ -83,7 +83,8 @@ class ShmFeed:
         return bool(self.header.over and self.header.head < self.stamp)
 
     def take(self) -> Iterator[tuple[int, bytes]]:
-        """What has come: numbers and messages, piece by piece.  It never waits."""
+        """Return the messages that have come: numbers and messages, piece by piece. It
+        never waits."""
         while True:
             size = self._read()
             if size <= 0:

@@ -62,7 +62,7 @@ class Known(Protocol):
 
     @property
     def role(self) -> str:
-        """What the user may do."""
+        """The user's role."""
 
 
 class Knowing(Protocol):
@@ -119,7 +119,7 @@ class Accounts:
                 raise LockedError(failures.locked_until_s - now)
 
     def _keys(self, name: str, address: str) -> dict[tuple[str, ...], int]:
-        """What failures are counted of, and how many make it wait."""
+        """Return the keys by which failures are counted, and how many make each wait."""
         owner, most = owner_of(address), self.failures_before_lock
         anywhere = max(most, MOST_ANYWHERE)
         return {("name", name, owner): most, ("address", owner): most, ("name", name): anywhere}

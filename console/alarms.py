@@ -39,7 +39,7 @@ class Alarms:
         self._lock, self._begun_s = Lock(), clock()
 
     def _read(self) -> dict[Key, dict[str, str]]:
-        """What was acknowledged and not over when the last console ended."""
+        """Read the acknowledgements that were in force when the last console ended."""
         acknowledged: dict[Key, dict[str, str]] = {}
         try:
             for row in desk_record(self.folder, RECORD):

@@ -40,5 +40,5 @@ class Identities:
         return review.paper(self.file, self._url(), user_id, number)
 
     def decide(self, decision: review.Decision) -> str:
-        """What was done, in words.  Raises :class:`OutcryError`."""
+        """Decide an identity; returns what was done, in words. Raises :class:`OutcryError`."""
         return review.decide(self.file, self._url(), decision)

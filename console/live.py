@@ -70,7 +70,7 @@ class Texts:
         self._market_until_s = 0.0
 
     def now(self) -> str:
-        """What changes several times a second."""
+        """Return the figures that change several times a second."""
         view = self.console.observer.fast()
         if view is not self._now[0]:
             self._now = view, as_json(view)
@@ -114,7 +114,7 @@ def as_json(document: Any) -> str:
 
 
 def message(texts: Texts, viewer: Viewer) -> str:
-    """What this viewer receives now."""
+    """Return the message that this viewer receives now."""
     observer = texts.console.observer
     if observer.fast().get("emergency_step") or viewer.every_s < 1:
         observer.events.poll()  # the steps, as they are said

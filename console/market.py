@@ -257,7 +257,7 @@ class Market:
         return next((row for row in instruments if row.symbol == symbol), None)
 
     def last(self) -> dict[str, int]:
-        """What each instrument traded at last, in ten-thousandths; no row for one that has not, or
+        """Return each instrument's last price, in ten-thousandths; no row for one that has not, or
         whose prices have other decimals."""
         with self._lock:
             instruments = self._receiver.book.instruments() if self._receiver else []

@@ -142,7 +142,7 @@ class Observer:
             self.second += 1
 
     def _look_again(self) -> None:
-        """What actions change, between two slow looks."""
+        """Update what actions change, between two slow looks."""
         with self._lock:
             self._status = read_status(self.file.journal) if self.file.journal.is_dir() else None
             self._attach()

@@ -93,7 +93,7 @@ def _add_market(app: Any, console: Console) -> None:
 
     @app.get("/api/instruments")
     def read_instruments() -> list[dict[str, Any]]:
-        """What is traded, its phase, and whether it is halted."""
+        """Return the instruments, their phases, and whether they are halted."""
         status = observer.slow["status"]
         phases, risk = status["phases"] or {}, status["risk"] or {}
         return [

@@ -270,7 +270,7 @@ def _nodes_of(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def standby_row(journal: Path) -> dict[str, Any] | None:
-    """What the standby of a journal says of itself; None where there has been none."""
+    """Return the report of a journal's standby; None where there has been none."""
     path = journal / STATUS_FILE
     try:
         status, age_s = json.loads(path.read_text()), time.time() - path.stat().st_mtime

@@ -62,7 +62,7 @@ def empty_app(title: str, page: str, statuses: tuple[tuple[type[Exception], int]
 
     @app.exception_handler(RequestValidationError)
     async def is_none(request: Request, error: RequestValidationError) -> JSONResponse:
-        """What is wrong, and where; not what was given: JSON cannot say all of it (NaN)."""
+        """Return what is wrong, and where; not what was given: JSON cannot say all of it (NaN)."""
         wrong = [{key: one[key] for key in ("type", "loc", "msg")} for one in error.errors()]
         return JSONResponse({"detail": wrong}, 422)
 

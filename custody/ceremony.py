@@ -76,7 +76,7 @@ class Keys:
         return f"[{self.root.my_fingerprint.hex()}/{path}]{text}/<0;1>/*"
 
     def document(self) -> dict[str, Any]:
-        """What is public, for every other machine."""
+        """Return the public part, for every other machine."""
         return {
             "network": self.network.name,
             "fingerprint": self.fingerprint,

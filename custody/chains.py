@@ -11,7 +11,7 @@ from openoutcry.custody.store import Store
 
 
 def chain_of(spec: ChainSpec, file: CustodyFile) -> Chain:
-    """What the scanner follows."""
+    """Return the chain that the scanner follows."""
     if spec.kind == "utxo":
         from openoutcry.custody.utxo.address import network_of
         from openoutcry.custody.utxo.chain import UtxoChain
@@ -41,7 +41,8 @@ def book_of(spec: ChainSpec) -> Book:
 
 
 def rail_of(spec: ChainSpec, file: CustodyFile, store: Store, *, sends: bool = True) -> Rail:
-    """What pays; ``sends``: it has the key of the account that pays for gas, if there is one."""
+    """Return the rail that pays; ``sends``: it has the key of the account that pays for gas, if
+    there is one."""
     if spec.kind == "utxo":
         from openoutcry.custody.utxo.rail import UtxoRail
 
@@ -54,7 +55,8 @@ def rail_of(spec: ChainSpec, file: CustodyFile, store: Store, *, sends: bool = T
 
 
 def reader_of(wallet: Any) -> Reader:
-    """What a signer reads transactions with; ``wallet``: of the signer's file."""
+    """Return the reader with which a signer reads transactions; ``wallet``: of the
+    signer's file."""
     if wallet.kind == "utxo":
         from openoutcry.custody.utxo.reader import UtxoReader
 

@@ -42,7 +42,8 @@ class Found:
 
 
 def outputs_of(public: dict[str, Any], node: Rpc, wallets: Sequence[str], last: int) -> list[Found]:
-    """What a node finds for the wallets' descriptors, up to index ``last`` of each branch."""
+    """Return the outputs that a node finds for the wallets' descriptors, up to index ``last`` of
+    each branch."""
     network = network_of(public["network"])
     places: dict[str, tuple[str, int, int]] = {}
     rows = []
@@ -101,7 +102,7 @@ def _fee(chosen: Sequence[Found], rate: int) -> int:
 
 
 def shown(document: dict[str, Any]) -> list[str]:
-    """What a person compares before signing."""
+    """Return the lines that a person compares before signing."""
     rows = [f"pays {units} to {address}" for address, units in document["outputs"]]
     return [*rows, f"fee {document['fee']}, {len(document['inputs'])} inputs"]
 

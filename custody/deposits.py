@@ -93,7 +93,7 @@ class Deposits:
         self.store.run_many(INSERT, new)
 
     def _latest(self, txids: Iterable[str]) -> dict[tuple[str, int], sqlite3.Row]:
-        """What is known of these transactions, by output: the last generation."""
+        """Return the newest rows of these transactions, by output: the last generation."""
         names = sorted(set(txids))
         found: dict[tuple[str, int], sqlite3.Row] = {}
         for start in range(0, len(names), AT_ONCE):
@@ -181,7 +181,8 @@ class Deposits:
         self.store.run(query, now_ns(), self.spec.name, top - self.spec.final + 1)
 
     def drop_absent(self, present: set[tuple[str, int]]) -> None:
-        """What waited for a block and is not in the pool any more: replaced, or dropped."""
+        """Drop deposits that waited for a block and are no longer in the pool: replaced, or
+        dropped."""
         query = "select * from deposits where chain = ? and state = 'pending'"
         for row in self.store.rows(query, self.spec.name):
             if (row["txid"], row["place"]) not in present:

@@ -42,7 +42,7 @@ class Links:
         return max(numbers, default=0)
 
     def asked(self) -> dict[str, list[tuple[str, str]]]:
-        """What each signer was asked to sign lately: identities, and why one was refused.  A signer
+        """Return the recent requests to each signer: identities, and why one was refused. A signer
         that is away, or whose answer cannot be read, says nothing."""
         found = {}
         for one in self.signers:

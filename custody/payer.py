@@ -84,7 +84,7 @@ class Payer:
         return steps
 
     def _look_after(self) -> None:
-        """What the rail does by itself, and what a chain made of the payments of a batch."""
+        """Do the rail's own work, and record what a chain made of the payments of a batch."""
         try:
             for alarm in self.rail.look_after():
                 self.store.note("alarm", f"chain {self.chain}", alarm)
@@ -139,8 +139,8 @@ class Payer:
         return 1
 
     def _to_cold(self) -> int:
-        """What the hot wallet has above ``hot_most`` goes to the cold one, when nothing else is
-        under way."""
+        """Pay what the hot wallet has above ``hot_most`` to the cold one, when no other payment is
+        in progress."""
         asset = self.file.asset_of(self.chain, "")
         if asset is None or not asset.hot_most or self._rows(*UNDER_WAY):
             return 0
@@ -286,7 +286,7 @@ class Payer:
         return 1
 
     def _finish(self) -> int:
-        """What is confirmed deeply enough is done, at the venue too; also while the breaker is
+        """Finish what is confirmed deeply enough, at the venue too; also while the breaker is
         tripped: the money has left."""
         query = "select max(height) as top from blocks where chain = ?"
         found = self.store.row(query, self.chain)

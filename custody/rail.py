@@ -69,7 +69,7 @@ class Rail(Protocol):
         bad_address, own_address, below_dust …"""
 
     def look_after(self) -> list[str]:
-        """What it does by itself, with each turn of the payer.  Returns alarms."""
+        """Do the rail's own work, with each turn of the payer. Returns alarms."""
 
     def build(self, payments: Sequence[Payment], taken: frozenset[str]) -> Draft:
         """``taken``: conflict keys of drafts that are under way, which this one must not use.
@@ -85,8 +85,8 @@ class Rail(Protocol):
         """``amount`` of the chain's coin to the cold wallet.  Raises ``Refused``: no_cold."""
 
     def child(self, draft: Draft, signed: Signed) -> Draft | None:
-        """What pays for a transaction that waits, where its node does not take what replaces it;
-        None: every node does."""
+        """Return a transaction that pays for one that waits, where its node does not accept a
+        replacement; None: every node does."""
 
     def combine(self, draft: Draft, answers: Sequence[dict[str, Any]]) -> Signed:
         """Combine the signers' answers into a signed transaction."""

@@ -126,7 +126,7 @@ def _document(
 
 
 def message_of(document: dict[str, Any]) -> str:
-    """What the keys sign: a hash of everything else in the document."""
+    """Return the message that the keys sign: a hash of everything else in the document."""
     content = {name: value for name, value in document.items() if name != "signatures"}
     text = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
     return f"{RESERVES} {document['chain']} {hashlib.sha256(text).hexdigest()}"
@@ -182,7 +182,8 @@ def _check_output(one: dict[str, Any], signers: list[bytes]) -> int:
 
 
 def _lock_of(one: dict[str, Any], signers: list[bytes]) -> bytes:
-    """What locks an output of the hot wallet, whose script names its keys, or of the cold one."""
+    """Return the script that locks an output of the hot wallet, whose script names its keys, or of
+    the cold one."""
     script, key = bytes.fromhex(one.get("witness_script", "")), one.get("public_key", "")
     if script:
         enough = sum(b"\x21" + each in script for each in signers) >= NEEDED

@@ -42,7 +42,8 @@ class Reader(Protocol):
     def answer(
         self, body: dict[str, Any], public_key: bytes, signatures: list[tuple[int, int]]
     ) -> dict[str, Any]:
-        """What the rail's ``combine`` takes; ``signatures``: (r, s), low s, of each digest."""
+        """Return an answer for the rail's ``combine``; ``signatures``: (r, s), low s, of each
+        digest."""
 
 
 @dataclass(frozen=True)

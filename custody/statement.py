@@ -36,7 +36,7 @@ class Statement:
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode()
 
     def digest(self) -> bytes:
-        """What the attestor signs: 32 bytes."""
+        """Return the digest that the attestor signs: 32 bytes."""
         return tagged(KIND, self.text())
 
 

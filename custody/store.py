@@ -205,7 +205,8 @@ class Store(Closing):
         self.run("insert or replace into words values (?, ?)", name, value)
 
     def note(self, kind: str, subject: str, text: str) -> None:
-        """What the console shows; the same as the last about this subject is not repeated."""
+        """Store a note that the console shows; the same as the last about this subject is not
+        repeated."""
         last = self.row("select text from notes where subject = ? order by id desc", subject)
         if last is not None and last["text"] == text:
             return

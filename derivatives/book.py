@@ -175,7 +175,7 @@ class Book:
         return sum(line.counts for line in lines.values()) + self.option_value(participant)
 
     def option_value(self, participant: Participant) -> int:
-        """What closing the participant's options at their marks would bring, or cost."""
+        """Return what closing the participant's options at their marks would bring, or cost."""
         return sum(
             lots * lot_value(self.contracts[symbol], self.marks[symbol])
             for symbol, lots in participant.positions.items()
@@ -279,7 +279,7 @@ class _Reader:
         return replace(made, marks=given)
 
     def checked(self, path: KeyPath, make: Any, *given: Any) -> Any:
-        """What ``make`` gives, or None and a mistake."""
+        """Return the result of ``make``, or None and a mistake."""
         if any(value is None for value in given):
             return None
         try:

@@ -88,7 +88,7 @@ def _value(asset: str, amount: int, prices: Mapping[str, Price]) -> int:
 
 
 def _by_size(value: int, rules: Haircut) -> int:
-    """What the tiers take off, rounded up."""
+    """Return the deduction by the tiers, rounded up."""
     taken = 0
     ends = [begin for begin, _ in rules.tiers[1:]] + [value]
     for (begin, rate), end in zip(rules.tiers, ends, strict=True):

@@ -75,7 +75,7 @@ def faults(
     strike_multiplier: int = 0,
     **rest: Any,
 ) -> list[str]:
-    """What is wrong with the terms of a contract, each as the end of a sentence."""
+    """Return the faults in the terms of a contract, each as the end of a sentence."""
     found = []
     if kind not in KINDS.values():
         found.append(f"kind {kind} is not one of {', '.join(KINDS)}")
@@ -155,11 +155,10 @@ def settlement(contract: Contract, mark_ticks: int, underlying_ticks: int) -> in
 
 
 def delivery(contract: Contract, settled_ticks: int) -> tuple[int, int]:
-    """What a lot of a future with physical settlement exchanges at expiry.
+    """Return what a lot of a future with physical settlement exchanges at expiry.
 
     Units of the settlement asset that the long pays, and units of the delivered asset that the
-    short delivers.  Variation up to ``settled_ticks`` has been paid before.
-    """
+    short delivers.  Variation up to ``settled_ticks`` has been paid before."""
     return lot_value(contract, settled_ticks), contract.delivered_units
 
 

@@ -84,7 +84,7 @@ def equity_at(book: Book, participant: Participant, moved: Book) -> int:
 
 
 def gain_at(book: Book, participant: Participant, moved: Book, options: bool = True) -> int:
-    """What a participant's contracts gain when prices move."""
+    """Return the gain of a participant's contracts when prices move."""
     gain = 0
     for symbol, lots in participant.positions.items():
         contract = book.contracts[symbol]

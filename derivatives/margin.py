@@ -158,7 +158,7 @@ class Parameters:
         }
 
     def shape(self) -> list[object]:
-        """What stays as it is while values change: tiers, spreads and legs."""
+        """Return the part that stays the same while values change: tiers, spreads and legs."""
         return [
             [(one.commodity, one.tier) for one in self.contracts],
             [[spread.tiers for spread in one.spreads] for one in self.commodities],
@@ -167,7 +167,8 @@ class Parameters:
 
 
 def parameters_of(numbers: Mapping[str, Sequence[Sequence[int]]]) -> Parameters:
-    """What :meth:`Parameters.numbers` was made from.  Raises ``ValueError`` if it cannot be."""
+    """Return the parameters from which :meth:`Parameters.numbers` was made. Raises ``ValueError``
+    if it cannot be."""
     contracts = []
     for commodity, tier, delta, minimum, *losses in numbers["contracts"]:
         contracts.append(ContractRisk(commodity, tier, tuple(losses), delta, minimum))

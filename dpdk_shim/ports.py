@@ -74,7 +74,7 @@ class Port(Closing):
         return int(self.shim.lib.oc_packets_left(self.pointer))
 
     def device_counters(self) -> dict[str, int]:
-        """What device or system lost, by the names of :class:`Device`."""
+        """Return the losses of device or system, by the names of :class:`Device`."""
         counts = self.shim.ffi.new("int64_t[8]")
         self.shim.lib.oc_device_counters(self.pointer, counts)
         return {which.name.lower(): int(counts[which]) for which in Device}
@@ -95,12 +95,11 @@ class Port(Closing):
 
 
 def prepare(spec: PortSpec, *, bound: bool = True) -> socket.socket | None:
-    """What must be there before processes are forked: a UDP port's bound socket (with ``bound``
-    false the caller calls :func:`bind` later).
+    """Prepare what must exist before processes are forked: a UDP port's bound socket (with
+    ``bound`` false the caller calls :func:`bind` later).
 
     Also refuses early what the opening process would refuse late: an interface that does not
-    exist, a file that cannot be read.  Raises :class:`PortError` or ``NotBuilt``.
-    """
+    exist, a file that cannot be read.  Raises :class:`PortError` or ``NotBuilt``."""
     native.load(dpdk=spec.kind == "dpdk")
     if spec.kind == "udp":
         return _bound(spec) if bound else _udp_socket(spec)

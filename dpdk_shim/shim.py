@@ -171,7 +171,8 @@ class Shim(Closing):
 
     @property
     def address(self) -> int:
-        """What a compiled stage hands to :attr:`poll_function` and :attr:`reply_function`."""
+        """The address that a compiled stage passes to :attr:`poll_function` and
+        :attr:`reply_function`."""
         return int(self.native.ffi.cast("intptr_t", self.context))
 
     @property

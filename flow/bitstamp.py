@@ -102,7 +102,8 @@ def ticks(price: str) -> int:
 
 
 def _account_name(action: str, volume: int, open_before: int | None) -> str:
-    """What an event reports, by the volume that the recording itself last gave the order."""
+    """Return the name under which an event is counted, by the volume that the recording itself last
+    gave the order."""
     if action == "created":
         return "created" if open_before is None else "created again"
     if open_before is None:

@@ -88,7 +88,8 @@ def unpacked(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
 
 
 def packed_with(begin: bytes) -> str:
-    """What packed the file that begins so; nothing if none of gzip, xz and zstd."""
+    """Return the program that packed the file that begins so; nothing if none of gzip, xz
+    and zstd."""
     if begin.startswith(ZSTD) or SKIPPABLE.match(begin):
         return "zstd"
     return "xz" if begin.startswith(XZ) else "gzip" if begin.startswith(GZIP) else ""

@@ -413,7 +413,7 @@ def manipulators(
 
 
 def settings_text(market: AgentMarket) -> str:
-    """What surveillance has to know of this market (TOML of docs/surveillance.md)."""
+    """Return surveillance settings for this market (TOML of docs/surveillance.md)."""
     from datetime import UTC, datetime
 
     lines = [

@@ -106,7 +106,7 @@ class LocalDriver:
         return bool(self._read("status") & 1)
 
     def end(self) -> LocalEnd:
-        """What the registers hold."""
+        """Return the content of the registers."""
         value = {name: self._read_all(name) for name in LocalEnd().words()}
         check, mac = value["check_local"], f"{value['local_mac']:012x}"
         return LocalEnd(

@@ -145,12 +145,11 @@ def symbol_word(symbol: bytes) -> int:
 
 
 def checked_price_step(instrument: np.void) -> int:
-    """What every positive price of an instrument is a multiple of: the greatest common divisor of
-    the steps that such a price can have. Where a first band begins at 0, the step below it is left
-    out.
+    """Return the number of which every positive price of an instrument is a multiple: the greatest
+    common divisor of the steps that such a price can have. Where a first band begins at 0, the step
+    below it is left out.
 
-    Which of its bands a price lies in, and the step there, is the matcher's to check.
-    """
+    Which of its bands a price lies in, and the step there, is the matcher's to check."""
     steps = [int(instrument["price_step_ticks"])]
     for k in range(1, TICK_BANDS + 1):
         step = int(instrument[f"band{k}_step_ticks"])

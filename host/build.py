@@ -93,7 +93,7 @@ def _read(package: Path) -> dict[str, bytes]:
 
 
 def _around() -> list[str]:
-    """What else decides: the interpreter, libraries, the layout, switches."""
+    """Return what else decides: the interpreter, libraries, the layout, switches."""
     lines = [platform.python_version(), platform.machine(), f"{LAYOUT_HASH:016x}"]
     for name in LIBRARIES:
         try:

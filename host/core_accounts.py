@@ -31,7 +31,7 @@ def read_accounts(core: int) -> Accounts:
 
 
 def accounts_between(before: Mapping[str, Account | str], after: Accounts) -> Accounts:
-    """What was counted from one reading to the next; a count that is new began at 0."""
+    """Return the counts from one reading to the next; a count that is new began at 0."""
     accounts: Accounts = {}
     for name, now in after.items():
         then = before[name]

@@ -63,7 +63,7 @@ class Interval:
 
     @property
     def name(self) -> str:
-        """What took the core, for a reader."""
+        """Return the name of what took the core, for a reader."""
         return self.kind if self.kind == self.what else f"{self.kind}: {self.what}"
 
 
@@ -83,8 +83,8 @@ class Watched:
 
     @property
     def rest(self) -> str:
-        """What lost time is called that no interval explains: only a whole watch that saw nothing
-        can blame what lies outside of the kernel."""
+        """Return the name of lost time that no interval explains: only a whole watch that saw
+        nothing can blame what lies outside of the kernel."""
         return f"not watched: {self.blind}" if self.blind else UNSEEN
 
 

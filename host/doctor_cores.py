@@ -59,7 +59,8 @@ def processor(host: Host) -> Iterator[Finding]:
 
 
 def _microcode(fields: dict[str, str]) -> str | None:
-    """What brings an update; None in a virtual machine, whose host loads it."""
+    """Return the command that installs an update; None in a virtual machine, whose host
+    loads it."""
     if "hypervisor" in fields.get("flags", "").split():
         return None
     maker = {"AuthenticAMD": "amd64", "GenuineIntel": "intel"}.get(fields.get("vendor_id", ""))

@@ -122,7 +122,8 @@ def perf_events(host: Host) -> Iterator[Finding]:
 
 
 def _events_change(kind: int, refused: str, in_kernel: bool) -> str:
-    """What lets us count, by what the kernel said; perf_event_open(2), section ERRORS."""
+    """Return what would let us count, by the kernel's answer; perf_event_open(2),
+    section ERRORS."""
     if refused == os.strerror(errno.EACCES):
         return "sudo sysctl kernel.perf_event_paranoid=-1"
     if refused == os.strerror(errno.ENOSYS) and not in_kernel:

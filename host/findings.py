@@ -50,7 +50,7 @@ class Host:
             return None
 
     def names(self, path: str) -> list[str]:
-        """What lies in a folder, sorted; nothing where there is no such folder."""
+        """Return the names in a folder, sorted; nothing where there is no such folder."""
         try:
             return sorted(entry.name for entry in (self.base / path).iterdir())
         except OSError:

@@ -150,7 +150,7 @@ def fork_reporting(
 
 
 def outcome(fd: int) -> dict[str, Any]:
-    """What a process has left in its file; nothing if it was killed."""
+    """Return the document that a process has left in its file; nothing if it was killed."""
     size = os.fstat(fd).st_size
     document: dict[str, Any] = json.loads(os.pread(fd, size, 0)) if size else {}
     return document

@@ -47,8 +47,8 @@ def _both(out: int) -> None:
 
 @kernel
 def _empty(out: int, count: int) -> None:
-    """What two reads with nothing between them differ by, ``count`` times. ``out``: address of
-    ``count`` words."""
+    """Return the differences of two reads with nothing between them, ``count`` times. ``out``:
+    address of ``count`` words."""
     for index in range(count):
         before = read_tsc()
         Words(out)[index] = read_tsc() - before
@@ -66,7 +66,7 @@ def ticks_per_ns() -> float:
 
 
 def timer_ticks() -> float:
-    """What reading the counter itself adds to an interval: the median of empty ones."""
+    """Return what reading the counter itself adds to an interval: the median of empty ones."""
     out = np.zeros(EMPTY_READS, np.int64)
     for _ in range(2):
         _empty(out.ctypes.data, EMPTY_READS)

@@ -108,7 +108,7 @@ class Block:
 
     @cached_property
     def note(self) -> dict[str, Any]:
-        """What the writer added to the records, for reading only; empty if nothing."""
+        """The writer's note on the records, for reading only; empty without one."""
         if not self.header.record_count or not self.header.text_bytes:
             return {}
         at = HEADER_BYTES + self.header.record_count * RECORD_BYTES
@@ -129,12 +129,12 @@ class BlockId(NamedTuple):
 
 
 def digest(block: Any) -> bytes:
-    """What the next block's header says of this one: 32 bytes."""
+    """Return the digest that the next block's header records: 32 bytes."""
     return blake3(block).digest()
 
 
 def checksum_of(block: Any) -> int:
-    """What a block's header says about the block's bytes."""
+    """Return the checksum of a block's bytes for its header."""
     checksum: int = _CRC.unpack_from(block, _CRC_OFFSET)[0]
     return checksum
 
@@ -219,7 +219,7 @@ def checksum(whole: Any) -> int:
 
 
 def header_flaw(header: BlockHeader) -> str:
-    """What is wrong in a header before its checksum is taken; empty if nothing."""
+    """Return what is wrong in a header before its checksum is computed; empty if nothing."""
     if header.kind not in OF_RECORDS + OF_TEXT:
         return f"a block of unknown kind {header.kind}"
     if header.block_bytes != padded(HEADER_BYTES + header.payload_bytes):

@@ -145,7 +145,7 @@ def _is_superseded(scan: Scan, other: Scan, parting: Divergence, disk: Disk) -> 
 
 
 def _only_repeats(block: Block) -> bool:
-    """What a segment begins with, the same for every writer."""
+    """Whether a segment has only what every writer begins it with."""
     return block.header.kind == BlockKind.CONFIG or RESUMED_BEFORE in _evidence(block)
 
 

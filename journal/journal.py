@@ -358,7 +358,8 @@ def _catch_up(scan: Scan, best: Scan, disk: Disk) -> None:
 
 
 def _content(scan: Scan, number: int, disk: Disk) -> bytes:
-    """What a segment ought to hold: of the last one the blocks and zeros, no torn tail."""
+    """Return the content that a segment should have: of the last one the blocks and zeros, no torn
+    tail."""
     segment = SegmentFile.open(scan.directory, number, disk)
     if segment is None:
         raise JournalError(f"{segment_path(scan.directory, number)} is missing")

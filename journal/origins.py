@@ -84,7 +84,8 @@ class Senders:
         return window
 
     def rows(self) -> dict[Key, tuple[int, int, list[tuple[int, int]]]]:
-        """What a receiver takes up (``restore``): next, floor and missing ranges by sender."""
+        """Return the rows that a receiver continues with (``restore``): next, floor and missing
+        ranges by sender."""
         return {key: (w.next, w.floor, w.missing) for key, w in self.windows.items()}
 
     def as_json(self) -> list[list[Any]]:

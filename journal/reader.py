@@ -133,10 +133,9 @@ class JournalReader:
 
 
 def note_at(directory: str | os.PathLike[str], seq: int) -> dict[str, Any]:
-    """What the writer added to the block that has command ``seq`` (``JournalWriter.append``).
+    """Return the writer's note on the block that has command ``seq`` (``JournalWriter.append``).
 
-    Raises :class:`JournalError` if the journal does not hold it.
-    """
+    Raises :class:`JournalError` if the journal does not hold it."""
     for block in JournalReader(directory).all_blocks(seq):
         header = block.header
         if header.kind == BlockKind.COMMANDS and header.first_seq + header.record_count > seq:
@@ -147,8 +146,8 @@ def note_at(directory: str | os.PathLike[str], seq: int) -> dict[str, Any]:
 
 
 def torn_tail(scan: Scan) -> str | None:
-    """What a finished pass found torn at the end; None while a pipeline holds the journal: then it
-    is the block that is just being written."""
+    """Return the torn part that a finished pass found at the end; None while a pipeline holds the
+    journal: then it is the block that is just being written."""
     return None if scan.torn and held(scan.directory) else scan.torn
 
 

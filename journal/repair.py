@@ -234,7 +234,8 @@ def _require_right(scan: Scan, number: int, block: Block, copy: Path, disk: Disk
 
 
 def _require_no_conflict(scan: Scan, number: int, block: Block, copy: Path, disk: Disk) -> None:
-    """What is left of our own block must be of this one, or no other directory may have another.
+    """Require that what is left of our own block agrees with this one, or that no other directory
+    has another.
 
     The copy may have fallen behind and not have what was acknowledged later."""
     index = block.header.block_index

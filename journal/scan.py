@@ -334,11 +334,10 @@ class Scan:
             )
 
     def _data_after(self, segment: SegmentFile, offset: int) -> str:
-        """What shows that the journal was once durable after ``offset``; empty if nothing.
+        """Return the evidence that the journal was once durable after ``offset``; empty if nothing.
 
         Whole blocks may follow a hole: written before any of them was synced, kept by a power cut
-        that lost the hole's.  Each says how many before it were not durable yet.
-        """
+        that lost the hole's.  Each says how many before it were not durable yet."""
         for header in blocks_after(segment, offset, self.journal_id):
             if header.block_index - 1 - header.unsynced_blocks >= self.next_index:
                 return f"block {header.block_index} was written when this one was durable"

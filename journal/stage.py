@@ -143,8 +143,8 @@ class JournalStage:
         return {NAME: self.writer.hand_over().as_json()}
 
     def _note(self, first: int, count: int) -> dict[str, Any]:
-        """What these commands carry with them: how far each lane has come, and the senders of
-        them, so that none of their datagrams is ever executed again."""
+        """Return the note that goes with these commands: how far each lane has come, and the
+        senders of them, so that none of their datagrams is ever executed again."""
         note: dict[str, Any] = {}
         if self.lanes:
             note |= self.lanes.after(self.shared.lane_words(first, count))
@@ -156,9 +156,10 @@ class JournalStage:
         return note
 
     def _write_clock(self, at_once: bool = False, resumed: bool = False) -> None:
-        """What the clock daemon has said since, and how far this run's stamps are from UTC: once a
-        second whether commands come or not, and after those that have come.  Durable with what
-        follows.  A run that is ``resumed`` stamps by another clock: it says so in any case."""
+        """Write the clock daemon's records since the last call, and how far this run's stamps are
+        from UTC. It is called once a second, also without commands, and after the last commands.
+        Durable with what follows. A run that is ``resumed`` stamps by another clock: it says so in
+        any case."""
         now = self._now_ns()
         offset = self.shared.control[control_words.EPOCH_OFFSET]
         records = self.clock.new_records(now, at_once)

@@ -151,12 +151,12 @@ class JournalWriter(Closing):
 
     @property
     def failures(self) -> list[str]:
-        """What is wrong with copies of the journal, one text each."""
+        """Faults of copies of the journal, one text each."""
         return [*self._flaws, *self._copies.failures]
 
     @property
     def warnings(self) -> list[str]:
-        """What will stop a directory before long."""
+        """Conditions that will stop a directory before long."""
         return [stream.warning for stream in self._copies.living if stream.warning]
 
     @property
@@ -224,7 +224,7 @@ class JournalWriter(Closing):
 
     @property
     def later_runs(self) -> list[dict[str, Any]]:
-        """What each run that resumed the journal said of itself, the oldest first."""
+        """Records of the runs that resumed the journal, the oldest first."""
         return self._resumed
 
     def resumed(self, document: dict[str, Any]) -> None:
@@ -412,5 +412,5 @@ def first_block(journal_id: int, document: dict[str, Any]) -> bytes:
 
 
 def new_journal_id() -> int:
-    """What distinguishes the blocks of one journal from those of every other."""
+    """Return a number that distinguishes the blocks of one journal from those of every other."""
     return secrets.randbits(63) | 1

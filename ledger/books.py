@@ -142,7 +142,8 @@ class Books:
         return rows
 
     def _open(self, hooks: Mapping[str, Any]) -> Records:
-        """What the configuration itself sets before the first command: transactions of event 0."""
+        """Apply what the configuration itself sets before the first command: transactions of event
+        0."""
         batches = []
         for number, row in enumerate(hooks.get("limits", ())):
             order, event = np.zeros(1, ORDER_DTYPE), np.zeros(1, EVENT_DTYPE)

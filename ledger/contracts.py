@@ -61,8 +61,8 @@ def payoff(rules: LedgerInstrument, price: int) -> int:
 
 @kernel
 def gain_of_trade(rules: LedgerInstrument, moved: int, price: int) -> tuple[int, int]:
-    """What ``moved`` lots (negative: sold) at a price are paid: the difference to the mark, of an
-    option the premium; and 1 if that leaves int64."""
+    """Return the gain of ``moved`` lots (negative: sold) at a price: the difference to the mark, of
+    an option the premium; and 1 if that leaves int64."""
     value = lot_value(rules, price)
     if rules.leveraged != 0:
         gain, over = wide.sum_of(lot_value(rules, rules.mark), -value, 0, 0)

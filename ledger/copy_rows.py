@@ -42,7 +42,7 @@ def names_table(names: list[str]) -> npt.NDArray[np.uint8]:
 
 
 def encoded(rows: npt.NDArray[Any], symbols: list[str], monies: list[str]) -> bytes:
-    """What ``COPY … FROM STDIN (FORMAT BINARY)`` takes of rows (TRANSACTION_DTYPE)."""
+    """Return rows (TRANSACTION_DTYPE) for ``COPY … FROM STDIN (FORMAT BINARY)``."""
     lists = ([*symbols, ""], monies, KINDS, SIDES)
     tables = [names_table(names) for names in lists]
     counts = [len(names) for names in lists]

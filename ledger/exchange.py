@@ -177,7 +177,7 @@ def views(exchange: Exchange, dialect: str, transactions: str, place: str) -> di
 
 
 def _plain(transactions: str, place: str, time: Any) -> dict[str, str]:
-    """What the venue got, cancels, users and markets, and an empty table of flags."""
+    """Define the venue's income, cancels, users and markets, and an empty table of flags."""
     return {
         "venue_entries": (
             f"select trade_id, quote as currency, {_amount('quote_fee', 'quote_unit')} as amount "
@@ -414,7 +414,7 @@ def _transfers(transactions: str, place: str, time: Any) -> dict[str, str]:
 
 
 def _entries(place: str, time: Any) -> str:
-    """What each participant gained and lost: fills before fees, fees, and transfers."""
+    """Define the gains and losses of each participant: fills before fees, fees, and transfers."""
     parts = []
     for number, (reason, units, currency, unit) in enumerate(
         (

@@ -27,7 +27,8 @@ class Movements:
         """Movements begun so far when each deposit was credited, the oldest first."""
 
     def word(self, command: Any) -> int:
-        """What the kernel needs of a step's movement; 0 of a first step, which names its asset."""
+        """Return the word that the kernel needs for a step's movement; 0 of a first step, which
+        names its asset."""
         number = int(command["price_ticks"])
         if int(command["time_in_force"]) in FIRST or number not in self.assets:
             return 0

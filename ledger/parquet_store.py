@@ -335,10 +335,9 @@ def ask(folder: Path, query: str) -> Any:
 
 
 def exchange_of(folder: Path) -> Exchange:
-    """What the tables of an exchange need of a store's journal.
+    """Return the settings that an exchange's tables need from a store's journal.
 
-    Raises :class:`LedgerError` if it has no spot instrument, or amounts that they cannot hold.
-    """
+    Raises :class:`LedgerError` if it has no spot instrument, or amounts that they cannot hold."""
     manifest = read_manifest(folder)
     if manifest is None:
         raise LedgerError(

@@ -63,7 +63,7 @@ def plain_text(books: Books, parts: Iterable[npt.NDArray[Any]], form: str) -> It
 
 
 def expected(books: Books) -> dict[tuple[str, str], int]:
-    """What such a program must come to: by account and commodity."""
+    """Return the result that such a program must reach: by account and commodity."""
     balances: dict[tuple[str, str], int] = {}
     for place, value in books.nonzero_balances():
         commodity = commodity_name(books.assets[place.asset])

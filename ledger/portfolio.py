@@ -82,7 +82,7 @@ def worth(units: int, rate: Fraction) -> int:
 
 
 def holdings(books: Books, participant: int, currency: str) -> Report:
-    """What a participant has of each asset, what that is worth, and its part of the whole."""
+    """Return a participant's amount of each asset, its value, and its share of the whole."""
     into = asset_named(books, currency)
     rate = rates(books, last_prices(books), into)
     held: list[tuple[int, int, int, int | None]] = []

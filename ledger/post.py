@@ -269,7 +269,7 @@ def spot_fill(
 
 @kernel
 def gain_at(rules: LedgerInstrument, cell: LedgerCell, price: int) -> tuple[int, int]:
-    """What a position has gained since its mark, at a price; and 1 if that leaves int64."""
+    """Return the gain of a position since its mark, at a price; and 1 if that leaves int64."""
     move, overflow = wide.sum_of(price, -cell.mark, 0, 0)
     gain, beyond = wide.product(cell.position, rules.multiplier, move)
     return (0, 0) if cell.position == 0 else (gain, overflow | beyond)
@@ -354,8 +354,8 @@ def change(
 
 @kernel
 def lot_cost(rules: LedgerInstrument, side: int, flags: int, price: int) -> int:
-    """What a lot of an open order could pay: a buy its price (of none the instrument's highest), a
-    sale what it takes if that is below zero."""
+    """Return what a lot of an open order could pay: a buy its price (of none the instrument's
+    highest), a sale what it takes if that is below zero."""
     if flags & lay.PRICED_FLAG == 0:
         price = rules.worst_buy if side == BUY else rules.worst_sell
     return max(price if side == BUY else -price, 0)

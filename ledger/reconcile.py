@@ -351,7 +351,7 @@ def note(directory: Path, verdict: Verdict) -> None:
 
 
 def noted(directory: Path) -> dict[str, Any] | None:
-    """What :func:`note` has left; None: nothing that can be read."""
+    """Return the result that :func:`note` has stored; None if nothing can be read."""
     try:
         document: dict[str, Any] = json.loads((folder_of(directory) / RECONCILED).read_bytes())
     except (OSError, ValueError):

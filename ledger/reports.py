@@ -30,7 +30,8 @@ def _scales(books: Books) -> dict[str, int]:
 
 
 def _notes(books: Books, participant: int | None = None) -> list[str]:
-    """What the ledger could not follow: everything, or what one participant may read."""
+    """Return the events that the ledger could not follow: everything, or what one participant may
+    read."""
     return [
         f"event {remark.event_seq}: {remark.text}"
         for remark in books.remarks
@@ -212,7 +213,8 @@ def _not_zero(held: Held) -> list[dict[Any, int]]:
 
 
 def _standing_rows(which: str, at: Books | None, held: Held, books: Books) -> list[tuple[Any, ...]]:
-    """What was had, as rows that move nothing: each money, and each instrument that is held."""
+    """Return the opening balances, as rows that move nothing: each money, and each instrument that
+    is held."""
     own, due, lots = held
     seq, when = (at.event_seq, _time(at.now_ns)) if at is not None else (0, "")
     nothing = lay.MONEY_SLOTS if books.all_spot else 0

@@ -75,7 +75,7 @@ def new_flags(
     cell: LedgerCell,
     side: int,
 ) -> int:
-    """What a new order's flags have of its fee: a buy that pays in the quote asset never pays a
+    """Return the fee terms for a new order's flags: a buy that pays in the quote asset never pays a
     higher rate than the higher of those it entered with."""
     maker, taker, in_quote, _ = terms_of(books, rules, owner, cell)
     if side != BUY or in_quote == 0:

@@ -221,7 +221,8 @@ def replaced(state: BookHeader, message: int, size: int, locate: int) -> int:
 
 @kernel_outlined
 def of_the_market(state: BookHeader, message: int, size: int, locate: int) -> int:
-    """What is about no order that is displayed; what a book does not keep is passed over."""
+    """Apply a message that concerns no displayed order; what a book does not keep is
+    passed over."""
     kind, row = Bytes(message)[0], book_state.instrument_row(state, locate)
     wanted = 0
     if kind == _KS:

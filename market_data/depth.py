@@ -80,8 +80,8 @@ def views_of(book: Book, depth: int = LEVELS) -> dict[int, View]:
 
 
 def by_price(old: Levels, new: Levels) -> list[tuple[int, int, int]]:
-    """What makes ``old`` to ``new``, by price: levels that are new or changed, and (price, 0, 0)
-    for each that is no longer among them."""
+    """Return the changes that turn ``old`` into ``new``, by price: levels that are new or changed,
+    and (price, 0, 0) for each that is no longer among them."""
     before, after = {row[0]: row for row in old}, {row[0] for row in new}
     gone = [(price, 0, 0) for price in before if price not in after]
     return gone + [row for row in new if before.get(row[0]) != row]

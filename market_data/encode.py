@@ -86,7 +86,7 @@ BY_EVENT = -1
 
 @kernel
 def displayed(row: FeedOrder) -> int:
-    """What others may see of an order, in lots."""
+    """Return how much of an order others may see, in lots."""
     price = row.price
     flags = row.flags
     if flags & (feed_state.HIDDEN | feed_state.WAITING) != 0 or price in (MARKET_BUY, MARKET_SELL):

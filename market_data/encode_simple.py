@@ -123,7 +123,8 @@ def encode_simple_event(
 
 @kernel
 def quietness(state: FeedState) -> int:
-    """What need not be checked before each simple event: 0, MAKERS_STAND, or both."""
+    """Return the checks that need not be made before each simple event: 0, MAKERS_STAND,
+    or both."""
     if (
         state.begun == 0
         or state.cross_instrument != 0

@@ -61,12 +61,11 @@ def directory_of(
     decimals: Mapping[str, int] | None = None,
     symbols: Sequence[str] = (),
 ) -> list[Directory]:
-    """What the feed says of each instrument.
+    """Return the feed's directory entry of each instrument.
 
     ``symbols``: outside, by instrument; none: as records have them.  ``decimals``: of a tick, by
     symbol; 4 where nothing is said.  Raises :class:`FeedError` for an instrument with more decimals
-    than a feed can say.
-    """
+    than a feed can say."""
     rows = []
     names = symbols or [bytes(code).decode() for code in instruments["symbol"]]
     for symbol in names:
@@ -271,7 +270,7 @@ class Feed:
         self._table[:] = arrays["table"]
 
     def _announced(self, arrays: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        """What the order book directory said; of older checkpoints nothing."""
+        """Return the announcements of the order book directory; of older checkpoints nothing."""
         return arrays["announced"] if "announced" in arrays else np.zeros_like(self._directory)
 
     def encode(

@@ -136,7 +136,7 @@ class Pump:
         return int(self.context[pump.EVENT_SEQ // 8]), int(self.context[pump.CAUSE_SEQ // 8])
 
     def messages(self) -> bytes:
-        """What was published since the last call."""
+        """Return the messages published since the last call."""
         used = int(self.context[pump.USED // 8])
         self.context[pump.USED // 8] = 0
         return self._messages[pump.IN_FRONT : pump.IN_FRONT + used].tobytes()

@@ -274,7 +274,7 @@ class PublicFeed:
         return bool(self.pid and sent_ns and time.monotonic_ns() - sent_ns < quiet_ns)
 
     def status(self) -> dict[str, int]:
-        """What has become of the feed: of its session, and of its process since that began."""
+        """Return the state of the feed: of its session, and of its process since that began."""
         messages, size_bytes = self.kept(self.session)
         counts = self._words[COUNTS : COUNTS + len(COUNTED)].tolist()
         return {
@@ -298,7 +298,8 @@ class PublicFeed:
         return self._words[at : at + 4]
 
     def note_session(self, session: int) -> None:
-        """What is kept from now on is of this one.  A store that is made again has what it had."""
+        """Note that messages kept from now on belong to this session. A store that is made again
+        has what it had."""
         row = self._kept(session)
         if row[0] < session:
             row[1:] = 0
@@ -341,7 +342,7 @@ class PublicFeed:
 
     @property
     def is_ready(self) -> bool:
-        """What was released before the run is known: the session is."""
+        """Whether everything that was released before the run is known: the session is."""
         return bool(self._words[READY])
 
     def note_ready(self) -> None:

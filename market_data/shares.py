@@ -59,7 +59,7 @@ class Allowances:
         self.known: dict[Hashable, Allowance] = {}
 
     def of(self, client: Hashable, now_ns: int) -> Allowance:
-        """What a client has left now; it is the one that asked last from here on."""
+        """Return how much a client has left now; it is the one that asked last from here on."""
         one = self.known.pop(client, None)
         if one is None:
             one = Allowance(self.at_once, now_ns)

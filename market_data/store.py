@@ -58,7 +58,7 @@ class Store:
         self.count, self.size_bytes = count, size_bytes
 
     def sync(self) -> None:
-        """What was kept stays through a power cut."""
+        """Sync: what was kept survives a power cut."""
         os.fsync(self._file)
 
     def append(self, messages: bytes, count: int) -> None:

@@ -73,7 +73,7 @@ def process_with_capacity_share(
 
 @kernel_outlined
 def count_shares(block: HookContext, arena: ArenaHeader) -> None:
-    """What the orders of each share could cause, from the book."""
+    """Count what the orders of each share could cause, from the book."""
     not_inlined()
     shares = block.shares
     numbers = block + TABLES + 8 * shares

@@ -159,8 +159,8 @@ class Engine:
 
     @property
     def notes(self) -> npt.NDArray[np.int64]:
-        """What the hooks have noted at each event of the last :meth:`process`
-        (``Hooks.leaves_notes``); empty if they note nothing."""
+        """The hooks' notes at each event of the last :meth:`process` (``Hooks.leaves_notes``);
+        empty if they note nothing."""
         return self._output.notes
 
     def best(self, symbol: str | bytes) -> Best:

@@ -174,8 +174,8 @@ class Hooks:
 
 @kernel
 def verdict(reason: int, detail: int) -> int:
-    """What ``before`` answers to have a command rejected: with this Reason, and ``detail`` (below
-    2**55) as the event's ``contra_id``."""
+    """Return the value by which ``before`` has a command rejected: with this Reason, and ``detail``
+    (below 2**55) as the event's ``contra_id``."""
     return detail << REASON_BITS | reason
 
 
@@ -343,7 +343,8 @@ def follow_holds(block: HookContext, order: OrderRecord, out: int, refused: int)
 
 @kernel_outlined
 def settle_held(block: HookContext, order: OrderRecord, instrument: int, out: int) -> int:
-    """What a hold has kept back in an instrument that trades continuously; returns its events."""
+    """Do what a hold has kept back in an instrument that trades continuously; returns
+    its events."""
     arena = ArenaHeader(block.arena)
     if instrument_addr(arena, instrument).phase != const.CONTINUOUS:
         return 0

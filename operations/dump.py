@@ -147,7 +147,8 @@ def without(value: Any, secrets: set[str]) -> Any:
 
 
 def _tried_all(sections: dict[str, Callable[[], Any]]) -> dict[str, Any]:
-    """What each gives, or why it gives nothing: one that fails costs itself alone."""
+    """Return each function's result, or the reason why it has none: one that fails costs itself
+    alone."""
     results = {}
     for name, give in sections.items():
         begun = time.monotonic()
@@ -354,7 +355,7 @@ def _journal(journal: Path) -> dict[str, Any]:
 
 
 def _known(document: Any) -> Any:
-    """What is not secret in a document, and URLs without their passwords."""
+    """Return the part of a document that is not secret, and URLs without their passwords."""
     if isinstance(document, dict):
         return {key: _known(value) for key, value in document.items() if key not in SECRET}
     if isinstance(document, list):

@@ -37,7 +37,7 @@ class Evaluator:
         self.active: dict[tuple[str, Labels], ActiveAlarm] = {}
 
     def evaluate(self, history: History, now_s: float) -> list[ActiveAlarm]:
-        """What has begun to fire, or is over, since the last time."""
+        """Return the alarms that have begun to fire, or are over, since the last time."""
         changed = []
         for alarm in self.alarms:
             values = alarm.holds(history)

@@ -42,7 +42,7 @@ class Series:
             del self.times[:old], self.values[:old]
 
     def gain(self, begin: int) -> float:
-        """What a counter has gained since its point ``begin``; one that begins again counts from
+        """Return the gain of a counter since its point ``begin``; one that begins again counts from
         0."""
         if self.reset_s <= self.times[begin]:
             return self.values[-1] - self.values[begin]
@@ -177,7 +177,7 @@ class Rate:
 
 
 def gained(points: list[tuple[float, float]]) -> float:
-    """What a counter has gained over its points."""
+    """Return the gain of a counter over its points."""
     return sum(
         after - before if after >= before else after for (_, before), (_, after) in pairwise(points)
     )

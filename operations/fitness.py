@@ -413,7 +413,7 @@ def account(venue: VenueFile, host: Host) -> Iterator[Finding]:
 
 
 def memory(venue: VenueFile, host: Host) -> Iterator[Finding]:
-    """What the host grants of what the rings and stamps ask for at the start."""
+    """Check whether the host grants the memory that rings and stamps request at the start."""
     wanted = shared_bytes(venue)
     soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     enough = soft == resource.RLIM_INFINITY or soft >= wanted

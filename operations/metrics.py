@@ -558,7 +558,7 @@ def _journal(out: Families, journal: Path, venue: str) -> None:
 
 
 def _ledger(out: Families, journal: Path, venue: str) -> None:
-    """What `outcry ledger reconcile` has found last; nothing where it was never asked."""
+    """Export the last result of `outcry ledger reconcile`; nothing where it was never asked."""
     try:
         document = json.loads((journal / RECONCILED).read_bytes())
         parts = document["difference"]

@@ -573,8 +573,8 @@ class Acceptor:
 
 
 async def in_time(read: Coroutine[Any, Any, bytes], until_s: float) -> bytes:
-    """What ``read`` gets by then, of the loop's clock; also if it had come by then and this process
-    had no core to look.  Raises :class:`TimeoutError`."""
+    """Return what ``read`` gets by then, of the loop's clock; also if it had come by then and this
+    process had no core to look. Raises :class:`TimeoutError`."""
     loop = asyncio.get_running_loop()
     reading = loop.create_task(read)
     try:

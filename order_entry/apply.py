@@ -180,7 +180,8 @@ def apply_command(region: RegionHeader, order: OrderRecord, metadata: CommandMet
 
 @kernel
 def remember(region: RegionHeader, order: OrderRecord, metadata: CommandMetadata) -> None:
-    """What a protocol's ``complete`` has noted in the row of the order that a command names."""
+    """Store what a protocol's ``complete`` has noted in the row of the order that a
+    command names."""
     if order.kind == REDUCE and metadata.protocol <= OUCH50:
         rows, mask = region.rows, region.row_mask
         row = OuchRow(order_rows.find_row(rows, mask, metadata.row))

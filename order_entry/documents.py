@@ -248,7 +248,7 @@ class Documents:
         return whole.decode("utf-8", "replace").rstrip()
 
     def saved(self) -> npt.NDArray[np.int64]:
-        """What a checkpoint has of them: a row each, the session's index first."""
+        """Return the documents for a checkpoint: a row each, the session's index first."""
         there = 1 + np.flatnonzero(self.words[1:].any(axis=1))
         return np.column_stack([there, self.words[there]]).astype(np.int64)
 

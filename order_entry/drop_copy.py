@@ -63,7 +63,7 @@ _NAME_BYTES, _TOKEN_BYTES = 13, 40
 
 @kernel
 def decode(packet: int, length: int, session: int, order: int, metadata: int) -> int:
-    """What a client says: a message of an application is a fault."""
+    """Read a client's message: a message of an application is a fault."""
     kind = soupbin.classify(packet, length)
     return _READ_ONLY if kind == _APPLICATION else kind
 

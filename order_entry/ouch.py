@@ -291,7 +291,7 @@ def count_returned(event: EventRecord, row: OuchRow) -> None:
 
 @kernel
 def set_side(session: SessionBlock, side_at: int, side: int) -> None:
-    """What kind of sale the order is that a refused message names, as of its answer."""
+    """Set the kind of sale of the order that a refused message names, as of its answer."""
     row = session.named
     if row != 0:
         Bytes(row + rows.OWN)[side_at] = side
@@ -308,7 +308,7 @@ def size_of(row: OrderRow, liable: int) -> int:
 
 @kernel
 def executed(row: OrderRow, liable: int) -> int:
-    """What the order and those it replaced have executed, as far as is known."""
+    """Return the lots that the order and those it replaced have executed, as far as is known."""
     if row.state == rows.SENT:
         return liable - row.qty
     return row.cum
@@ -351,7 +351,7 @@ def metadata_word(
 
 @kernel
 def scale_of(session: SessionBlock, instrument: int) -> int:
-    """What a tick of the instrument is in ten-thousandths; 0 if prices have more decimals."""
+    """Return a tick of the instrument in ten-thousandths; 0 if prices have more decimals."""
     row = session_block.instrument_row(session, instrument)
     return 0 if row == 0 else row.scale
 

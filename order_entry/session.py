@@ -317,7 +317,7 @@ class Symbols:
                 _enter(self.names, int(name_place(*name.tolist())), row)
 
     def words(self) -> dict[int, int]:
-        """What each session's block holds of it."""
+        """Return the words that each session's block holds of it."""
         return {
             SYMBOLS: self.table.ctypes.data,
             SYMBOL_MASK: len(self.table) - 1,

@@ -255,8 +255,8 @@ def resolve(
     order: OrderRecord,
     metadata: CommandMetadata,
 ) -> int:
-    """What the message's names mean: its order's number and row; why it is refused, if it is, goes
-    into the metadata.  Returns IGNORE for what the protocol passes over in silence.  ``codec``:
+    """Resolve the names in a message: its order's number and row; why it is refused, if it is, goes
+    into the metadata. Returns IGNORE for what the protocol passes over in silence. ``codec``:
     address of the protocol's row of kernels."""
     table, index = TokenTable(region.tokens), session.index
     rows, mask = region.rows, region.row_mask

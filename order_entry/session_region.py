@@ -230,7 +230,7 @@ class SessionRegion:
 
     @property
     def documents(self) -> npt.NDArray[np.int64]:
-        """What is said of sessions while the venue trades (documents.py), as words."""
+        """The documents of sessions while the venue trades (documents.py), as words."""
         begin = self._at["documents"] // 8
         return self.words[begin : begin + (self.sizes.sessions + 1) * documents.ROW_BYTES // 8]
 
@@ -242,7 +242,8 @@ class SessionRegion:
 
     @property
     def waiting(self) -> npt.NDArray[np.int64]:
-        """What waits at the core's speed bump, as words, an entry a place in its queue."""
+        """The commands that wait at the core's speed bump, as words, an entry a place in
+        its queue."""
         begin = self._at["waiting"] // 8
         count = self.sizes.waiting * WAIT_BYTES // 8
         return self.words[begin : begin + count].reshape(-1, WAIT_BYTES // 8)

@@ -133,7 +133,7 @@ def with_participants(state: State, known: npt.NDArray[Any]) -> npt.NDArray[Any]
 
 
 def identity_of(spec: SessionsSpec) -> list[str]:
-    """What a checkpoint is bound to: names, protocols and participants of the sessions."""
+    """Return what a checkpoint is bound to: names, protocols and participants of the sessions."""
     return [f"{row.name} {row.protocol.name} {row.participant}" for row in spec.sessions]
 
 

@@ -194,7 +194,7 @@ class State:
         return words
 
     def _fill(self, index: int, row: SessionSpec) -> None:
-        """What the block says of the session; an open connection stays open."""
+        """Fill in the session's block; an open connection stays open."""
         copies = row.protocol in DROP_COPIES
         per_s = row.throttle_per_s
         day = datetime.strptime(self.day, "%Y%m%d").replace(tzinfo=UTC)

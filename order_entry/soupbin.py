@@ -56,8 +56,8 @@ def frame(buffer: int, length: int) -> int:
 
 @kernel
 def classify(packet: int, length: int) -> int:
-    """What a whole packet of a client is: APPLICATION (its data begin at HEADER_BYTES), another
-    kind, or a fault."""
+    """Return the kind of a client's whole packet: APPLICATION (its data begin at HEADER_BYTES),
+    another kind, or a fault."""
     kind = load_u8(packet + PACKET_LENGTH_BYTES)
     if kind == _DATA:
         return APPLICATION if length > HEADER_BYTES else BAD_LENGTH

@@ -177,7 +177,7 @@ def make_journal(
 
 
 def config_of(options: Options, shared: Shared) -> dict[str, Any]:
-    """What a run is, as its journal says it."""
+    """Return the configuration of a run, as its journal stores it."""
     names = {NAMES: codes} if (codes := coded(options.symbols)) else {}
     return {
         "program": f"openoutcry {openoutcry.__version__}",
@@ -203,7 +203,7 @@ def config_of(options: Options, shared: Shared) -> dict[str, Any]:
 
 
 def policy_of(options: Options) -> GatePolicy:
-    """What an event of this run waits for."""
+    """Return the policy that an event of this run waits for."""
     return gate_policy(options.policy, options.replication is not None)
 
 

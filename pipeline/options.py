@@ -58,7 +58,7 @@ class Operator(Protocol):
 
     @property
     def is_set(self) -> bool:
-        """What was due when the run began is processed: orders may come."""
+        """Whether everything that was due when the run began is processed: orders may come."""
 
 
 @dataclass
@@ -150,7 +150,7 @@ class Options:
 
     @property
     def core(self) -> Core:
-        """What makes the engine: instruments, capacity, key and hooks."""
+        """The core that the engine is made of: instruments, capacity, key and hooks."""
         return Core(self.table, self.order_capacity, self.id_key, self.hooks)
 
     @property

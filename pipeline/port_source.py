@@ -155,7 +155,8 @@ class PortSource:
         return total_counters(self.state, len(self.specs))["rate_refused_records"]
 
     def account(self) -> dict[str, int]:
-        """What the sockets' queues hold at most, and what was dropped because they were full."""
+        """Return how much the sockets' queues hold at most, and how much was dropped because they
+        were full."""
         queues = [udp.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) for udp in self._sockets]
         return {"system_drops": self.system_drops(), "receive_queue_bytes": sum(queues)}
 

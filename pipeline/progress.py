@@ -153,7 +153,8 @@ class BookWatch:
 
 
 def _fullest(work: Work) -> tuple[str, int, int]:
-    """What has its own room for orders, how many the fullest has, and how many it may."""
+    """Return the fullest part that has separate room for orders, how many it has, and how many it
+    may."""
     capacity, partitions = work.core.order_capacity, work.core.partitions
     if partitions > 1:
         # Of a state that its matcher has not put there yet, none.

@@ -102,8 +102,8 @@ def _whole_book(work: Work, state: RunState) -> dict[str, Any]:
 
 
 def _of_owners(pieces: list[list[str]]) -> list[str]:
-    """What the hash of the hooks' state is made of: each partition's from the shard that has it,
-    the whole's from all of them alike."""
+    """Return the parts of the hash of the hooks' state: each partition's from the shard that has
+    it, the whole's from all of them alike."""
     whole = {piece[0] for piece in pieces}
     assert len(whole) == 1, "the risk states of the shards disagree about shared totals"
     count = len(pieces)
@@ -111,7 +111,7 @@ def _of_owners(pieces: list[list[str]]) -> list[str]:
 
 
 def source_account(work: Work, state: RunState, options: Options) -> dict[str, int]:
-    """What the source says of its input; of a network's records, what became of each."""
+    """Return the source's account of its input; of a network's records, what became of each."""
     if work.ports is None:
         return dict(options.source.account) if options.source else {}
     if "ports" not in state.outcome:  # the run ended before its ports were open

@@ -330,7 +330,7 @@ def prepared(
 
 
 def _make_work(options: Options, shared: Shared, directory: Path | None, limit: int) -> Work:
-    """What each group is given, before there is a journal."""
+    """Make the work of each group, before there is a journal."""
     return Work(
         shared=shared,
         core=options.core,
@@ -365,7 +365,7 @@ def _begin_journal(
 
 
 def _check_replication(options: Options, watcher: Watcher) -> None:
-    """What can be seen before anything is made: that replicas are asked for in one way only, and
+    """Check replication before anything is made: that replicas are asked for in one way only, and
     that the cluster answers and takes us."""
     replicated = options.durability == "replicated"
     if replicated != (options.replication is not None):

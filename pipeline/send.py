@@ -157,7 +157,7 @@ class Line(Protocol):
 
     @property
     def datagrams(self) -> int:
-        """What came back."""
+        """Return the datagrams that came back."""
         ...
 
     @property
@@ -450,7 +450,7 @@ class _Run:
             self.progress(self.sent_orders, self.acknowledged)
 
     def result(self) -> dict[str, Any]:
-        """What :func:`send` returns."""
+        """Return the result of :func:`send`:func:`send` returns."""
         seconds = max(self.last_ns - self.start_ns, 1) / 1e9
         return {
             "sent_packets": self.sent_packets,

@@ -172,7 +172,8 @@ def _is_safe(shared: Shared, stage: str, ring: RingBuffer, seq: int) -> bool:
 
 
 def _leased(shared: Shared) -> bool:
-    """What the replicas have said still counts; else the gate rightly lets nothing out."""
+    """Whether the replicas' last confirmation still counts; else the gate rightly lets
+    nothing out."""
     index = shared.table.index[REPLICA.name]
     until_ns = shared.control.stage(index, control_words.STAGE_SAFE_UNTIL_NS)
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) < until_ns
@@ -200,8 +201,8 @@ def _is_stopped(pid: int) -> bool:
 
 
 def dump(pid: int, state: str, stack_fd: int) -> str:
-    """What the process does: the kernel's side of it, and Python's, which a process that is stopped
-    cannot give."""
+    """Describe what the process does: the kernel's side of it, and Python's, which a process that
+    is stopped cannot give."""
     parts = []
     try:
         status = Path(f"/proc/{pid}/status").read_text().splitlines()

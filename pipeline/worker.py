@@ -137,8 +137,8 @@ class CompiledStages:
             self.shim.check()
 
     def outcome(self) -> dict[str, Any]:
-        """What only this group knows at the end: the book, if it has the matcher, and what the
-        ports took in, if it has them."""
+        """Return what only this group knows at the end: the book, if it has the matcher, and what
+        the ports took in, if it has them."""
         outcome: dict[str, Any] = {}
         if self.shim is not None:
             outcome["ports"] = self.shim.account()
@@ -256,8 +256,8 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
 
 
 def state_teller(work: Work, stages: CompiledStages) -> Callable[[], None] | None:
-    """What says the state's hash, for a group with the matcher of a replicated run; of several
-    shards none knows the whole."""
+    """Return the function that reports the state's hash, for a group with the matcher of a
+    replicated run; of several shards none knows the whole."""
     if work.replication is None or len(stages.engines) != 1 or work.table.shards > 1:
         return None
     from openoutcry.replica.state_check import StateTeller  # for a replicated run only

@@ -232,7 +232,7 @@ class Portal:
         )
 
     def offers(self) -> dict[str, Any]:
-        """What the page needs to know before its first request."""
+        """Return what the page needs before its first request."""
         choices = self.choices
         return {
             "name": self.file.name,

@@ -105,7 +105,7 @@ class Host(Protocol):
         """Path of the PTP clock of a network interface; None: it has none."""
 
     def tracking(self) -> str:
-        """What ``chronyc tracking`` reports.  Raises :class:`SourceSilent`."""
+        """Return the report of ``chronyc tracking``. Raises :class:`SourceSilent`."""
 
 
 class _Timex(ctypes.Structure):

@@ -115,7 +115,7 @@ def message(identifier: int, sequence: int = 0, domain: int = 0) -> bytes:
 
 
 def body(answer: bytes, identifier: int) -> bytes:
-    """What an answer contains.  Raises :class:`ManagementError`."""
+    """Return the content of an answer. Raises :class:`ManagementError`."""
     start = HEADER.size + MANAGEMENT.size
     if len(answer) < start + TLV.size or answer[0] & 0x0F != TYPE_MANAGEMENT:
         raise ManagementError(

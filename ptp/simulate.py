@@ -184,7 +184,8 @@ class SimulatedMachine:
         return self._civil_ns() + round(off + self._slewed_ns)
 
     def _civil_ns(self) -> int:
-        """What the system clock ought to read: UTC, or what chrony makes of a smear."""
+        """Return the time that the system clock should read: UTC, or what chrony makes of
+        a smear."""
         if not self.world.smear:
             return self.table.utc_of(self.true_tai_ns)
         lag_ns = self.world.smear_lag_s * SECOND_NS
@@ -212,7 +213,8 @@ class SimulatedMachine:
         return KernelClock(TIME_OOP if inserted else 5, status, *self.world.kernel_errors_ns, 0)
 
     def _announced(self) -> int:
-        """What NTP servers that smear nothing say all day: 1 a second more, -1 less, 0 nothing."""
+        """Return what NTP servers that smear nothing announce all day: 1 a second more, -1 less, 0
+        nothing."""
         leap, offset_s = self.table.next_leap(self.true_tai_ns)
         if self.world.smear or leap - self.true_tai_ns > 86_400 * SECOND_NS:
             return 0
@@ -283,7 +285,8 @@ class SimulatedMachine:
         return self._measured
 
     def _measure(self) -> None:
-        """What ptp4l does on its own: at every sync, the system clock against the grandmaster."""
+        """Measure as ptp4l does by itself: at every sync, the system clock against
+        the grandmaster."""
         if self.true_tai_ns < self._next_sync_ns or self.world.gm_silent:
             return
         self._next_sync_ns = self.true_tai_ns + SYNC_NS
@@ -399,7 +402,7 @@ FAULTS: dict[str, tuple[int, int, bool | int | float]] = {
 
 
 def live_machine(table: LeapTable, seed: int) -> LiveMachine:
-    """What ``outcry clock serve --simulate`` runs on."""
+    """Return the machine on which ``outcry clock serve --simulate`` runs."""
     return LiveMachine(table, World(seed=seed))
 
 

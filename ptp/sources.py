@@ -50,7 +50,7 @@ class Source(Protocol):
     nominal_ns: float
 
     def sample(self, host: Host, table: LeapTable) -> Sample | None:
-        """What the source says now, None if it has said nothing new.  Raises
+        """Return the source's present sample, None if it has no new one. Raises
         :class:`SourceSilent`."""
         ...
 
@@ -454,8 +454,8 @@ class PhcSource:
         return ticks, device, half_ns + (last - first) // 2 + 1
 
     def _ticks_of(self, system_ns: int, before: Bracket, after: Bracket) -> tuple[int, int]:
-        """What the counter was when the system clock read ``system_ns``, and the error in ns.
-        Raises :class:`SourceSilent` when that clock was stepped between the brackets."""
+        """Return the counter when the system clock read ``system_ns``, and the error in ns. Raises
+        :class:`SourceSilent` when that clock was stepped between the brackets."""
         ticks = after.middle - before.middle
         ns = after.ns - before.ns
         half_ns = max(_half_window_ns(b, self.nominal_ns) for b in (before, after))
@@ -472,9 +472,10 @@ class PhcSource:
 def find_sources(
     nominal_ns: float, phc: str | None, ptp4l: str | None, smeared: bool = False
 ) -> list[Source]:
-    """What this machine may have: ``phc`` (None: every /dev/ptp*), the ptp4l at that socket (None:
-    none), chrony, the kernel.  Those that are not there are silent.  ``smeared``: the NTP servers
-    that chrony and the kernel's clock follow smear leap seconds; PTP's time has none."""
+    """Return the sources that this machine may have: ``phc`` (None: every /dev/ptp*), the ptp4l at
+    that socket (None: none), chrony, the kernel. Those that are not there are silent. ``smeared``:
+    the NTP servers that chrony and the kernel's clock follow smear leap seconds; PTP's time has
+    none."""
     devices = [phc] if phc else ptp_devices()
     sole = len(devices) == 1
     sources: list[Source] = [PhcSource(nominal_ns, path, ptp4l, sole) for path in devices]

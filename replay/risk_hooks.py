@@ -23,7 +23,8 @@ from openoutcry.wire.symbols import code_of
 
 
 def risk_kernels(settings: Mapping[str, Any]) -> list[tuple[Callable[..., Any], int]]:
-    """What :func:`risk_hooks` gives an engine, and how many arguments each has."""
+    """Return the kernels that :func:`risk_hooks` gives an engine, and how many arguments
+    each has."""
     if int(settings.get("partitions", 1)) > 1:
         kernels: list[tuple[Callable[..., Any], int]] = [
             (partitions.before, 2),

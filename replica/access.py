@@ -45,12 +45,11 @@ class Access:
 
 
 def access_of(text: str) -> Access:
-    """What ``--nats`` names: the directory of `outcry cluster up`, a JSON file with ``urls``,
-    ``user``, ``password`` and ``ca``, or URLs with commas between (``nats://`` or ``tls://``,
-    ``USER:PASSWORD@`` before the host).
+    """Return the access that ``--nats`` names. It is the directory of `outcry cluster up`, a JSON
+    file with ``urls``, ``user``, ``password`` and ``ca``, or URLs with commas between (``nats://``
+    or ``tls://``, ``USER:PASSWORD@`` before the host).
 
-    Raises :class:`ReplicaError` naming what is wrong.
-    """
+    Raises :class:`ReplicaError` naming what is wrong."""
     path = Path(text)
     if "://" not in text and path.is_dir():
         path = path / ACCESS_FILE

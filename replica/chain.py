@@ -47,7 +47,7 @@ class Verdict(IntEnum):
 
 
 def judge(tip: Tip, message: Message) -> Verdict:
-    """What the message is, ``tip`` being where the chain ends."""
+    """Judge the message, ``tip`` being where the chain ends."""
     if message.position <= tip.position:
         return Verdict.OLD
     if message.position != tip.position + 1:

@@ -327,8 +327,8 @@ cluster {{
         return (wrong or lines or ["its log is empty"])[-1]
 
     def disk_trouble(self, node: Node) -> str:
-        """What the node's log last said about a failed write to its disk, since it started; empty
-        if nothing.  A leader also logs why a follower gave up: that is another's disk."""
+        """Return the last report of a failed write to its disk in the node's log, since it started;
+        empty if nothing. A leader also logs why a follower gave up: that is another's disk."""
         try:
             text = (self.folder_of(node) / "log").read_text(errors="replace")
         except OSError:

@@ -56,7 +56,7 @@ class Machine(Protocol):
         """The stream has refused the message, for its last one is ``last``."""
 
     def fetched(self, now_ns: int, position: int, message: Block | None) -> list[Action]:
-        """What the stream has at ``position``; None: nothing."""
+        """Return what the stream has at ``position``; None: nothing."""
 
     def lease_written(self, now_ns: int, lease: Lease, revision: int) -> list[Action]:
         """A lease was stored, with this revision."""

@@ -227,7 +227,7 @@ class JetStream:
     # The bucket
 
     def get(self, key: str) -> Entry | None:
-        """What ``key`` holds, None if nothing."""
+        """Return the value of ``key``, None without one."""
         try:
             subject = {"last_by_subj": f"$KV.{self.stream}.{key}"}
             stored = self.call(f"STREAM.MSG.GET.KV_{self.stream}", subject)["message"]

@@ -58,7 +58,7 @@ class LeaseHolder:
         return [ReadLease()]
 
     def seen(self, now_ns: int, lease: Lease | None, revision: int) -> None:
-        """What the bucket holds; a reader may be shown what it held a while ago."""
+        """Take in the bucket's content; a reader may be shown what it held a while ago."""
         if lease is None or revision < self.revision:
             return
         if self.written(lease, revision):

@@ -115,7 +115,7 @@ class LocalJournal:
             self.last_commands = header, block
 
     def _note(self, header: BlockHeader, block: memoryview) -> None:
-        """What a writer that continues must know."""
+        """Return what a writer that continues must know."""
         self._last = header
         if header.kind != BlockKind.EVIDENCE:
             return
@@ -124,9 +124,9 @@ class LocalJournal:
             self._runs.append((header.block_index, {**run, "ts_ns": header.written_ts_ns}))
 
     def hand_over(self) -> Handover | None:
-        """What the journal's writer needs to continue, after :meth:`close`; None where it must be
-        read again first.  Each block was checked when it was appended, and what follows the last
-        was cut off."""
+        """Return what the journal's writer needs to continue, after :meth:`close`; None where it
+        must be read again first. Each block was checked when it was appended, and what follows the
+        last was cut off."""
         last = self._last
         if last is None or last.block_index != self.next_block - 1:
             return None

@@ -118,7 +118,8 @@ class Primary:
         return self._fetch(now_ns)
 
     def fetched(self, now_ns: int, position: int, message: Message | None) -> list[Action]:
-        """What the stream has at ``position``; None if nothing, or nothing whole, was given."""
+        """Take in what the stream has at ``position``; None if nothing, or nothing whole, was
+        given."""
         if self.stopped or message is None or position != self.tip.position + 1:
             return []
         self._fetched_ns = -1
@@ -171,7 +172,8 @@ class Primary:
         return [] if self._careful and len(self.in_flight) > 1 else [Publish(message)]
 
     def _publish(self) -> list[Action]:
-        """What is in flight and not acknowledged; only the first while care is needed."""
+        """Publish again what is in flight and not acknowledged; only the first while care is
+        needed."""
         count = 1 if self._careful else len(self.in_flight)
         return [Publish(m) for m in islice(self.in_flight, count) if m.hash not in self._acked]
 

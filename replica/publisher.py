@@ -173,8 +173,8 @@ class Publisher:
         return tail
 
     def _ask(self, ask: Callable[[JetStream], T], wait_s: float) -> T:
-        """What ``ask`` gets over a separate connection.  One that is lost meanwhile, because its
-        server is busy or has gone, is made again, for ``wait_s``: the others may answer."""
+        """Return what ``ask`` gets over a separate connection. One that is lost meanwhile, because
+        its server is busy or has gone, is made again, for ``wait_s``: the others may answer."""
         deadline_s = time.monotonic() + wait_s
         first = 0
         while True:

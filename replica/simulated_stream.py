@@ -49,7 +49,7 @@ class Faults(NamedTuple):
 
 
 def simulated_hash(message: Message) -> int:
-    """What BLAKE3 is to the real one."""
+    """Return a hash in place of BLAKE3."""
     b, c = message.blocks, message.check
     return hash(
         (
@@ -123,7 +123,7 @@ class SimulatedStream:
         return self.lease, self.revision
 
     def read(self, position: int, unpack: Callable[[Message, int], Message | None]) -> Served:
-        """What is served at ``position``, as a reader makes of it."""
+        """Return what is served at ``position``, as a reader interprets it."""
         log, faults = self.log, self.faults
         if not 0 < position <= len(log):
             return position, None
@@ -148,5 +148,5 @@ def _flipped(blocks: Blocks) -> tuple[int, ...]:
 
 
 def simulated_check(seq: int, core: int) -> Check:
-    """What a core says of itself."""
+    """Return a core's check."""
     return Check(seq, core)

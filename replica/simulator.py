@@ -338,7 +338,7 @@ class World:
         )
 
     def _start_again(self) -> None:
-        """What has stopped for good comes back as a new process."""
+        """Start what has stopped for good again, as a new process."""
         self.halted = False
         for node in self.nodes:
             if node.up and _has_stopped(node.machine):

@@ -151,7 +151,8 @@ class Standby:
         return [*self._cut_tail(), Apply(message), *self._read_on(now_ns)]
 
     def fetched(self, now_ns: int, position: int, message: Message | None) -> list[Action]:
-        """What the stream has at ``position``; None if nothing, or nothing whole, was given."""
+        """Take in what the stream has at ``position``; None if nothing, or nothing whole, was
+        given."""
         return [] if message is None else self.message(now_ns, message)
 
     def missing(self, now_ns: int, position: int, why: str) -> list[Action]:
@@ -181,13 +182,13 @@ class Standby:
         return self._fence(now_ns)
 
     def told_by_block(self, position: int, check: Check) -> None:
-        """What the header of a journal block says of its primary's core, before the message at
-        ``position`` that has it is ``applied``."""
+        """Take in the check of the primary's core from the header of a journal block, before the
+        message at ``position`` that has it is ``applied``."""
         if check.seq and position > self.trusted:
             self._theirs.append(check)
 
     def lease_seen(self, now_ns: int, lease: Lease | None, revision: int) -> list[Action]:
-        """What the bucket holds, or held a while ago."""
+        """Take in what the bucket holds, or held a while ago."""
         if self.lease_holder is not None:
             self.lease_holder.seen(now_ns, lease, revision)
             if self.lease_holder.lost:
@@ -253,7 +254,7 @@ class Standby:
         return self._fetch(now_ns) if self._known > self.tip.position else []
 
     def _cut_tail(self) -> list[Action]:
-        """What the journal has beyond the chain's end goes, once that end is known."""
+        """Cut off what the journal has beyond the chain's end, once that end is known."""
         if self.tail_checked or self.tip.position < self._began_at:
             return []
         self.tail_checked = True
@@ -323,7 +324,8 @@ class Standby:
         return [Publish(message)]
 
     def _newest(self) -> Check:
-        """What this core came to at its end: a follower compares from the first message on."""
+        """Return the result of this core at its end: a follower compares from the first
+        message on."""
         return self._own.get(self.tip.last_seq, NO_CHECK)
 
     def _lead(self, now_ns: int) -> list[Action]:
@@ -371,7 +373,7 @@ def _difference(own: Check, theirs: Check) -> str:
 
 
 def status(standby: Standby) -> dict[str, Any]:
-    """What a standby says of itself, for pages and JSON."""
+    """Return a standby's status, for pages and JSON."""
     tip = standby.applied_tip
     return {
         "holder": standby.holder,

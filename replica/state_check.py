@@ -42,7 +42,7 @@ class StateTeller:
 
 
 def read_state(control: Control) -> Check:
-    """What the matcher said last; nothing while it is saying it, or died over it."""
+    """Return the matcher's last state check; nothing while it is saying it, or died over it."""
     count = control[control_words.STATE_COUNT]
     seq, first, second = (
         control[at]

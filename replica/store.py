@@ -96,7 +96,7 @@ def last_look(cluster: Cluster, node: Node) -> dict[str, Any] | None:
 
 
 def damaged(cluster: Cluster) -> dict[str, str]:
-    """What is wrong with nodes that are about to start, by name; whole ones are not there."""
+    """Return the faults of nodes that are about to start, by name; whole ones are not there."""
     return {
         node.name: row.text
         for node in cluster.nodes

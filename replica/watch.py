@@ -22,8 +22,8 @@ AGAIN_S = 0.5
 
 
 def flaw_of(cluster: Cluster, node: Node, rows: list[Verified], foreign: set[str]) -> str:
-    """What is wrong with the node's disk by a look at it, but for what is ``foreign``; in words,
-    empty if nothing, or if it only seemed so."""
+    """Return what is wrong with the node's disk by a look at it, but for what is ``foreign``; in
+    words, empty if nothing, or if it only seemed so."""
     flaws = {row.text for row in rows if row.flaw} - foreign
     if flaws:
         time.sleep(AGAIN_S)
@@ -32,7 +32,7 @@ def flaw_of(cluster: Cluster, node: Node, rows: list[Verified], foreign: set[str
 
 
 def foreign_in(looks: list[list[Verified]]) -> set[str]:
-    """What all of several nodes have alike, and no venue has published."""
+    """Return what all of several nodes have alike, and no venue has published."""
     found = [{row.text for row in rows if row.may_be_foreign} for rows in looks]
     return set.intersection(*found) if len(found) > 1 else set()
 
@@ -45,8 +45,8 @@ def lost_in(cluster: Cluster, looks: list[list[Verified]]) -> dict[str, str]:
 
 
 def look(cluster: Cluster, running: list[Node]) -> list[list[Verified]]:
-    """What is on the disks of the nodes; of a stream that some have lost, once all had the time to
-    lose it."""
+    """Return what is on the disks of the nodes; of a stream that some have lost, once all had the
+    time to lose it."""
     looks = [verify_node(cluster, node) for node in running]
     if any(row.is_lost for rows in looks for row in rows):
         time.sleep(AGAIN_S)

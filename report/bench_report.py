@@ -49,7 +49,8 @@ def render(documents: Sequence[Document]) -> str:
 
 
 def _identity(host: dict[str, Any]) -> str:
-    """What distinguishes hosts; the clock that a processor is said to have may move."""
+    """Return the figures that distinguish hosts; the clock that a processor is said to have may
+    move."""
     return str(sorted(item for item in host.items() if item[0] != "cpu_mhz"))
 
 

@@ -59,8 +59,9 @@ def core_map(details: dict[str, Any]) -> Markup:
 
 
 def shared_sets(order: Sequence[int], relation: dict[str, str]) -> list[tuple[str, Runs]]:
-    """What the kernel says that cores share: (what, runs of places in ``order``) of each set of two
-    and more.  The farthest thing short of a socket, where there is one; else the socket."""
+    """Return the sets that cores share according to the kernel: (what, runs of places in ``order``)
+    of each set of two and more. The farthest thing short of a socket, where there is one; else the
+    socket."""
     sets: list[tuple[str, Runs]] = []
     relations = set(relation.values())
     shared = [what for what in NEAR if what in relations]

@@ -40,6 +40,6 @@ def cost_rows(prices: dict[str, Any], pipeline: dict[str, Any]) -> list[tuple[st
 
 
 def cost_table(prices: dict[str, Any], pipeline: dict[str, Any]) -> str:
-    """What a million orders cost on each instance, as a Markdown table."""
+    """Return the cost of a million orders on each instance, as a Markdown table."""
     header = "| instance | price | highest rate sustained, durable | a million orders |"
     return table(header, cost_rows(prices, pipeline))

@@ -13,7 +13,7 @@ def fill(text: str, what: str, content: Callable[[str], str]) -> str:
 
 
 def places(text: str, what: str) -> dict[str, str]:
-    """What the places of ``what`` hold, by their names."""
+    """Return the contents of the places of ``what``, by their names."""
     return {match[2]: match[3] for match in _place(what).finditer(text)}
 
 

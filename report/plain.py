@@ -50,6 +50,6 @@ def plain_output() -> Iterator[None]:
 
 
 def drawn_on(stream: TextIO) -> TextIO:
-    """What a console that redraws its lines writes to: rich then puts its own stream before
-    ``sys.stdout``, and would find ours after it."""
+    """Return the stream that a console that redraws its lines writes to: rich then puts its own
+    stream before ``sys.stdout``, and would find ours after it."""
     return getattr(stream, "rich_proxied_file", stream)  # type: ignore[no-any-return]

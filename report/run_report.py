@@ -106,7 +106,7 @@ def _stage(index: int, stage: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _verdicts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What a reader wants to know first: (good, bad or plain; sentence)."""
+    """Return the verdicts that a reader wants first: (good, bad or plain; sentence)."""
     verdicts = []
     lost, doubled = result.get("lost"), result.get("duplicated")
     if lost is not None:

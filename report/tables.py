@@ -120,7 +120,7 @@ MAX_IN_SENTENCES = 5
 
 
 def _figures(rows: Sequence[tuple[str, str]]) -> str:
-    """What was counted, and the figures: a sentence each if there are few."""
+    """Return the counts, and the figures: a sentence each if there are few."""
     if len(rows) > MAX_IN_SENTENCES:
         return table("| what | figure |", rows) + "\n"
     return " ".join(f"{what[0].upper()}{what[1:]}: **{figure}**." for what, figure in rows) + "\n"
@@ -572,8 +572,8 @@ def _window(runs: Sequence[dict[str, Any]]) -> str:
 
 
 def security_table(document: dict[str, Any]) -> str:
-    """What a protocol's messages cost, and whether that grows with what others have: of each
-    figure the largest, with its message."""
+    """Return the cost of a protocol's messages, and whether it grows with the state of others: of
+    each figure the largest, with its message."""
     protocols: dict[str, list[dict[str, Any]]] = {}
     for row in document["figures"]["messages"]:
         protocols.setdefault(row["protocol"], []).append(row)
@@ -644,8 +644,8 @@ DOORS = (
 
 
 def _doors(doors: list[dict[str, Any]]) -> str:
-    """What the doors were sent at random, and what was counted of it; a protocol's messages and
-    logins are one row."""
+    """Return the random input of the doors, and its counts; a protocol's messages and logins are
+    one row."""
     if not doors:
         return ""
     words = {

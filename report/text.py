@@ -12,7 +12,8 @@ NEW_LEVEL = "a price level touched for the first time"
 
 
 def beside(row: dict[str, Any], meanwhile: int | None = None) -> list[str]:
-    """What else is known of one of the slowest commands: when it was durable and what it touched.
+    """Return what else is known of one of the slowest commands: when it was durable and what it
+    touched.
 
     Then what the kernel ran meanwhile, the longest first (None: all that the document has)."""
     notes = []

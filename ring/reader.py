@@ -272,7 +272,7 @@ class Worker(Closing):
         return ring.views(first, count)[0] if count else ring.slots[:0]
 
     def finish(self) -> None:
-        """What was taken is done."""
+        """Finish the messages that were taken."""
         first, count = self._held
         kernels.mark_done(self._done, self.ring.mask, first, count)
         self._held = (0, 0)

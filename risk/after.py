@@ -109,7 +109,7 @@ def ask_for_order(state: RiskState, event: EventRecord) -> None:
 
 @kernel
 def report_refusal(state: RiskState, order: OrderRecord, event: EventRecord, word: int) -> None:
-    """What ``before`` refused gets its figures; what it applied is not a reject."""
+    """Give the figures of a command that ``before`` refused; what it applied is not a reject."""
     reason = (word >> REASON_SHIFT) & 0xFF
     if reason == RISK_REASON:
         event.price_ticks = state.refused_limit

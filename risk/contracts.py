@@ -90,14 +90,15 @@ def share_of(amount: int, part: int, whole: int) -> int:
 
 @kernel
 def loss_at(contract: ContractRow, side: int, lots: int, price: int) -> int:
-    """What an order loses at once if it trades at this price, which is worse than the mark."""
+    """Return what an order loses at once if it trades at this price, which is worse than
+    the mark."""
     more = wide.sub(lot_value(contract, price), lot_value(contract, contract.mark))
     return max(wide.mul(lots if side == BUY else -lots, more), 0)
 
 
 @kernel
 def cost_after(cost: int, held: int, moved: int, value: int) -> int:
-    """What a position cost after ``moved`` lots (negative: sold) at ``value`` a lot."""
+    """Return the cost of a position after ``moved`` lots (negative: sold) at ``value`` a lot."""
     if held == 0 or (held > 0) == (moved > 0):
         return wide.add(cost, wide.mul(moved, value))
     closed, size = max(moved, -moved), max(held, -held)

@@ -60,8 +60,8 @@ def set_part(state: RiskState, who: int, instrument: int, lots: int, price: int)
 
 @kernel_outlined
 def excuse(state: RiskState, order: OrderRecord, instrument: int, failed: int) -> int:
-    """What is left of the checks that a NEW of PART_WHO fails: if it is the part that was said,
-    only REFUSED_ALWAYS count, and there is no second one."""
+    """Return what is left of the checks that a NEW of PART_WHO fails: if it is the part that was
+    said, only REFUSED_ALWAYS count, and there is no second one."""
     not_inlined()
     lots = order.qty_lots
     signed = lots if order.side == BUY else -lots

@@ -254,7 +254,7 @@ def set_cell(cell: RiskCell, setting: int, value: int) -> bool:
 def set_position(
     state: RiskState, who: int, instrument: int, value: int, price: int, seq_at: int
 ) -> bool:
-    """What is held at the beginning: it needs margin and counts like what was traded."""
+    """Set the position at the beginning: it needs margin and counts like what was traded."""
     cell, rules = totals.cell_of(state, who, instrument), totals.instrument_row(state, instrument)
     row = totals.participant_row(state, who)
     open_lots = cell.buy_lots | cell.sell_lots

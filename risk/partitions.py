@@ -151,7 +151,7 @@ def rebalance(region: RiskState, order: OrderRecord) -> None:
 
 @kernel
 def fold(region: RiskState, who: int, seq_at: int) -> None:
-    """What the partitions have of a participant, in the whole's row."""
+    """Sum what the partitions have of a participant into the whole's row."""
     whole, stride = totals.participant_row(region, who), region.stride
     first = totals.participant_row(header_of(region, 1), who)
     count = region.partitions
@@ -403,8 +403,8 @@ def operator_command_of_instrument(
 def operator_command_of_all(
     region: RiskState, order: OrderRecord, setting: int, instrument: int
 ) -> int:
-    """What is set of the market, of a participant or of a group: by every core, for all partitions
-    alike."""
+    """Apply a setting of the market, of a participant or of a group: by every core, for all
+    partitions alike."""
     who = order.qty_lots
     was = -1
     if of_participant(setting) and 0 <= who < region.participants:

@@ -456,7 +456,7 @@ def change_phase(
 
 @kernel
 def forget(state: RiskState, protection: ProtectionHeader, instrument: int) -> None:
-    """What was before an auction is over: no trades, no reference, no bands."""
+    """Forget what was before an auction is over: no trades, no reference, no bands."""
     row = row_of(protection, instrument)
     for slot in range(SLOTS):
         Words(row + protection_layout.SLOTS_AT + slot * protection_layout.SLOT_BYTES)[2] = 0

@@ -572,7 +572,8 @@ class Wallets:
         return bool(in_quote), minimum
 
     def total(self, asset: str) -> tuple[int, int]:
-        """What all wallets and the venue's fees come to, and what came in and did not go out."""
+        """Return the total of all wallets and the venue's fees, and of what came in and did not go
+        out."""
         number = self.names.index(asset)
         wallets = sum(self.rows[:, number, 0].tolist()) + sum(self.rows[:, number, 1].tolist())
         net = int(self.assets[number, spot_layout.SpotAsset.offset("net") // 8])
@@ -630,7 +631,7 @@ class PortfolioView:
         return parameters_in(self.table)
 
     def premiums(self, participant: int) -> int:
-        """What its open orders in options could pay."""
+        """Return what its open orders in options could pay."""
         return int(self.works[participant, MarginWork.offset("premiums") // 8])
 
     def initial(self, participant: int) -> tuple[int, int]:

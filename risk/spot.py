@@ -99,7 +99,7 @@ def taker_rate(terms: int) -> int:
 
 @kernel
 def new_flags(side: int, terms: int) -> int:
-    """What a new order's flags have of its fee: a buy that pays it in the quote asset pins the
+    """Return the fee terms for a new order's flags: a buy that pays it in the quote asset pins the
     higher of its rates, and never pays a higher one."""
     if side != BUY or (terms >> spot_layout.QUOTE_FEE_AT) & 1 == 0:
         return 0
@@ -118,7 +118,7 @@ def fee_of(amount: int, rate: int) -> int:
 def needed(
     rules: RiskInstrument, spot: SpotRules, side: int, flags: int, price: int, lots: int
 ) -> int:
-    """What ``lots`` lots of an order that was let in reserve."""
+    """Return how much ``lots`` lots of an order that was let in reserve."""
     if side != BUY:
         return lots * spot.lot_units
     if flags & lay.PRICED_FLAG == 0:

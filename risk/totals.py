@@ -97,8 +97,8 @@ def erase_order(state: RiskState, entry: OpenOrder) -> None:
 
 @kernel
 def lot_cost(rules: RiskInstrument, side: int, flags: int, price: int) -> int:
-    """What a lot of an order could pay: a buy its price (of none the instrument's highest), a sell
-    what it takes if that is below zero.  Of a leveraged instrument nothing: a margin."""
+    """Return what a lot of an order could pay: a buy its price (of none the instrument's highest),
+    a sell what it takes if that is below zero. Of a leveraged instrument nothing: a margin."""
     if rules.leveraged != 0:
         return 0
     if flags & lay.PRICED_FLAG == 0:
@@ -109,7 +109,8 @@ def lot_cost(rules: RiskInstrument, side: int, flags: int, price: int) -> int:
 
 @kernel
 def lot_exposure(rules: RiskInstrument, flags: int, price: int) -> int:
-    """What a lot of an order counts in the exposure of its side: its price, without sign."""
+    """Return how much a lot of an order counts in the exposure of its side: its price, without
+    sign."""
     size = rules.bound if flags & lay.PRICED_FLAG == 0 else price
     size = max(size, wide.sub(0, size))
     return wide.mul(size, rules.multiplier)

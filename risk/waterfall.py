@@ -51,7 +51,8 @@ def deficit(row: RiskParticipant) -> int:
 
 @kernel
 def fund_for(state: RiskState, block: ContractBlock, who: int) -> int:
-    """What the insurance fund has for one participant: what the deficits of others leave of it."""
+    """Return what the insurance fund has for one participant: what the deficits of others leave of
+    it."""
     fund = totals.participant_row(state, block.fund)
     left = wide.sub(fund.balance, fund.reserved)
     for other in range(state.participants):
@@ -172,8 +173,8 @@ def deleverage(
 def due_from(
     state: RiskState, who: int, contract: ContractRow, position: int, missing: int, lots: int
 ) -> int:
-    """What is paid with ``lots`` lots of a position, for the part that it has in what is missing.
-    It is the same for each lot, cut off, and the rest with the last lots."""
+    """Return what is paid with ``lots`` lots of a position, for its part of the missing amount. It
+    is the same for each lot, cut off, and the rest with the last lots."""
     weight = 0
     for index in range(state.instruments):
         held = totals.cell_of(state, who, index).position
@@ -188,8 +189,8 @@ def due_from(
 
 @kernel
 def weight_of(contract: ContractRow, position: int) -> int:
-    """What a position counts when a loss is divided among contracts: its value at the mark, and 1
-    at least."""
+    """Return the weight of a position when a loss is divided among contracts: its value at the
+    mark, and 1 at least."""
     value = wide.mul(position, lot_value(contract, contract.mark))
     return min(max(value, wide.sub(0, value), 1), LARGEST >> 2)
 
@@ -220,5 +221,5 @@ def next_of_rank(
 
 @kernel
 def profit_of(contract: ContractRow, cell: RiskCell) -> int:
-    """What a position has gained since it was taken."""
+    """Return the gain of a position since it was taken."""
     return wide.sub(wide.mul(cell.position, lot_value(contract, contract.mark)), cell.mark)

@@ -35,7 +35,7 @@ class Algorithm(ABC):  # noqa: B024
     """Quantity of a resting order; 0: all."""
 
     def target(self, parent: Parent, market: Seen) -> int:
-        """What may have traded or be out by now."""
+        """Return how much may have traded or be out by now."""
         return parent.quantity
 
     def price(self, parent: Parent, market: Seen) -> int:

@@ -119,7 +119,7 @@ class CcxtVenue(Connector):
         return events
 
     def _events(self, token: str, order: Order, now_ns: int) -> list[VenueEvent]:
-        """What an order's trades and state say, always with the same numbers."""
+        """Return the events of an order's trades and state, always with the same numbers."""
         try:
             found = self.exchange.fetch_order(
                 self._ids.get(token), self.listing.symbol, {"clientOrderId": token}

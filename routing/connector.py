@@ -57,8 +57,8 @@ class Connector(Closing):
 
     @abstractmethod
     def poll(self, now_ns: int) -> list[VenueEvent]:
-        """What came since the last call, or since ``resume``; connects again if it has to.  An
-        event may come again."""
+        """Return what came since the last call, or since ``resume``; connects again if it has to.
+        An event may come again."""
 
     @abstractmethod
     def resume(self, stream: str, sequence: int) -> None:

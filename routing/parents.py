@@ -85,7 +85,7 @@ class Child:
 
     @property
     def leaves(self) -> int:
-        """What may still trade."""
+        """The quantity that may still trade."""
         return 0 if self.is_over else self.order.quantity - self.filled
 
     def apply(self, event: VenueEvent, at_ns: int) -> None:
@@ -129,7 +129,7 @@ class Parent:
 
     @property
     def free(self) -> int:
-        """What may be sent: neither traded nor out.  A child in doubt is out."""
+        """The quantity that may be sent: neither traded nor out. A child in doubt is out."""
         return max(0, self.quantity - self.filled - self.leaves)
 
     def noted(self, kind: str) -> Any:

@@ -68,7 +68,8 @@ class Router:
         return parent
 
     def _arrival(self, side: int, estimate: Plan, now_ns: int) -> dict[str, Any]:
-        """What the market offered when the order came, and what the plan expects it to cost."""
+        """Return what the market offered when the order came, and what the plan expects it
+        to cost."""
         return {
             "mid2": self._mid2(now_ns),
             "volume": self._volumes(),
@@ -116,7 +117,7 @@ class Router:
         return is_busy
 
     def _receive(self, number: int, now_ns: int) -> None:
-        """What a venue says; the children of a connection that is gone are settled."""
+        """Take in a venue's events; the children of a connection that is gone are settled."""
         connector = self.connectors[number]
         venue = self.market.venues[number]
         try:
@@ -189,7 +190,8 @@ class Router:
         ]
 
     def _volumes(self) -> int:
-        """What all venues have traded, in the router's units, for algorithms that follow it."""
+        """Return the volumes of all venues, in the router's units, for algorithms that
+        follow them."""
         return sum(connector.volume for connector in self.connectors)
 
     def _take(self, parent: Parent, wanted: int, now_ns: int, is_last: bool) -> None:

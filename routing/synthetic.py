@@ -194,8 +194,8 @@ def _parts(depth: Depth, side: int, now_ns: int) -> list[_Part]:
 
 
 def _chained(legs: Sequence[Sequence[_Part]]) -> list[tuple[int, int, int, int]]:
-    """What is got and given through the chain, and the exact ratio (given, got) of its levels.  The
-    first leg gets what is wanted, each leg pays with what the next one gets."""
+    """Return the amounts received and given through the chain, and the exact ratio (given, got) of
+    its levels. The first leg gets what is wanted, each leg pays with what the next one gets."""
     places = [0] * len(legs)
     left = [leg[0] if leg else _Part(0, 0) for leg in legs]
     segments = []

@@ -232,7 +232,7 @@ class _Gathering:
         self.dossier.orders.append(bar)
 
     def finish(self) -> None:
-        """What is still open ends with the picture; of too much the last is kept."""
+        """End what is still open with the picture; of too much the last is kept."""
         dossier = self.dossier
         for bar in self.open.values():
             self._ended(bar, dossier.end_ns)

@@ -191,7 +191,8 @@ class Watching:
             self._noted = count, head
 
     def write_status(self) -> None:
-        """What the venue's metrics read; of the evidence only what came since the last time."""
+        """Write the status that the venue's metrics read; of the evidence only what came since the
+        last time."""
         self.note_head()
         if self._case_book is None:
             self._case_book = CaseBook.of(self.reader.directory)

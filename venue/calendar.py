@@ -119,7 +119,7 @@ class Calendar:
         return day.weekday() in self.weekdays
 
     def trading_day(self, day: date) -> TradingDay | None:
-        """What happens on a date; None if it is not traded."""
+        """Return the steps of a date; None if it is not traded."""
         if day not in self._days:
             if len(self._days) > HORIZON_DAYS:
                 self._days.clear()

@@ -108,7 +108,7 @@ SCHEDULE = {"name": Key(toml_tables.text(32)), "day": Key(steps), "half_day": Ke
 
 
 def symbol(value: Any) -> str:
-    """What names an instrument outside."""
+    """Return an instrument's symbol outside."""
     if type(value) is not str:
         raise ValueError(f"must be a text, not {toml_tables.kind_of(value)}")
     check_symbol(value)
@@ -189,8 +189,8 @@ def _document_row(tables: Tables, path: Any) -> dict[str, Any]:
 
 
 def _traded(tables: Tables, schedules: dict[str, Schedule]) -> list[Traded]:
-    """What the calendar must know of each instrument; mistakes of the rows themselves are noted by
-    :func:`read_instruments`."""
+    """Return what the calendar must know of each instrument; mistakes of the rows themselves are
+    noted by :func:`read_instruments`."""
     traded = []
     for path, row in tables.given_rows("instrument"):
         name = row.get("schedule", next(iter(schedules), ""))

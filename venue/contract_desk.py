@@ -111,7 +111,7 @@ class ContractDesk:
         return Work(batch, [done], refused)
 
     def _counts(self, contracts: ContractsView, index: int) -> tuple[int, ...]:
-        """What changes with each command about a contract."""
+        """Return the counts that change with each command about a contract."""
         names = ("marks", "day", "period", "state")
         halt = int(self.view.instruments[index, lay.HALT // 8])
         return *(contracts.of(index, name) for name in names), halt & PAUSED_HALT

@@ -50,7 +50,7 @@ class DeskError(OutcryError):
 
 
 def nothing_follows() -> "Work | None":
-    """What follows a request that is complete at once."""
+    """Return no further work, after a request that is complete at once."""
     return None
 
 

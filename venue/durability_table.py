@@ -21,7 +21,7 @@ DURABILITY = {
 def read_durability(
     tables: Tables, folder: Path, venue: str, durability: str | None, policy: str | None
 ) -> Replication | None:
-    """What the table says, None if the file has no such table.  Mistakes are noted, also of a
+    """Return the table's content, None if the file has no such table. Mistakes are noted, also of a
     ``policy`` that asks for replicas where the venue has no replicas."""
     replicated = "durability" in tables.document
     if replicated != (durability == "replicated"):

@@ -214,7 +214,7 @@ def read_money(tables: Tables, numbers: dict[int, str], symbols: Iterable[str]) 
 
 
 def _collected(tables: Tables) -> dict[str, str]:
-    """What buyers pay by each schedule; nothing where there are no spot instruments."""
+    """Return what buyers pay by each schedule; nothing where there are no spot instruments."""
     spot, collected = has_spot(tables), dict[str, str]()
     for table, row in tables.given_rows("fee_schedule"):
         name, what = row.get("name"), row.get("collect")

@@ -58,7 +58,7 @@ MARKET_DATA = {
 def read_feed(
     tables: Tables, instruments: npt.NDArray[Any] | None, decimals: dict[str, int]
 ) -> FeedSpec | None:
-    """What the table says, None if the file has no such table.  Mistakes are noted, also of
+    """Return the table's content, None if the file has no such table. Mistakes are noted, also of
     instruments whose limits the feed cannot carry."""
     if "market_data" not in tables.document:
         return None

@@ -150,7 +150,7 @@ class VenueFile:
 
     @property
     def hooks(self) -> dict[str, Any]:
-        """What the configuration of a journal that begins with this file says about risk."""
+        """The risk settings for the configuration of a journal that begins with this file."""
         return hook_settings(
             [one.number for one in self.participants],
             self.order_capacity,

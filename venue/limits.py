@@ -54,7 +54,7 @@ def hook_settings(
     capacity: int = 0,
     asset_capacity: int = 0,
 ) -> dict[str, Any]:
-    """What the configuration of a new journal says about risk: its structure, and no limit.
+    """Return the risk settings for the configuration of a new journal: its structure, and no limit.
 
     ``delayed``: commands that may wait at a speed bump.  ``partitions``: of the instruments.
     The highest number of a participant that is added while trading is ``capacity``.  Wallets may be
@@ -190,7 +190,8 @@ def _check_contracts(hooks: Mapping[str, Any], spec: RiskSpec) -> None:
 
 
 def _spot_of(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What a file must have as its journal has it; the room for movements is the journal's."""
+    """Return the part that must be the same in a file and its journal; the room for movements is
+    the journal's."""
     return wallets_of(settings) | {"movements": 0, "asset_capacity": 0}
 
 

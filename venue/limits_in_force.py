@@ -94,7 +94,7 @@ def limits_in_force(
 
 
 def _wallet_rows(wallets: Wallets, who: int) -> list[dict[str, Any]]:
-    """What a participant has of each asset, where it has or owes some."""
+    """Return a participant's amount of each asset, where it has or owes some."""
     return [
         {"of": f"participant {who} {name}", "what": what, "value": value}
         for name, row in zip(wallets.names, wallets.rows[who].tolist(), strict=True)

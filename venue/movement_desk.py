@@ -220,7 +220,7 @@ class MovementDesk:
         return work
 
     def _why(self, check: Callable[[], None], shown: str) -> str:
-        """What the core has refused: the word for it, by its state now."""
+        """Explain why the core has refused: the word for it, by its state now."""
         try:
             check()
         except DeskError as error:

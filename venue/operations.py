@@ -644,7 +644,7 @@ class Operations:
 
 
 def words_of(request: dict[str, Any]) -> str:
-    """What is asked for, in a line."""
+    """Return the request in words, in a line."""
     keys = ("do", "what", "name", "limit", "participant", "group", "instrument", "value",
             "schedule", "tier", "from_volume", "maker_bps", "taker_bps", "minimum", "amount",
             "asset", "decimals", "purpose", "movement", "new", "old", "buyer", "seller", "lots",

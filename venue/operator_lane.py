@@ -225,8 +225,8 @@ class OperatorLane:
 
     @property
     def is_set(self) -> bool:
-        """What was due when the run began is processed, so the phases are the calendar's; false
-        once the run ends."""
+        """Whether everything that was due when the run began is processed, so that the phases are
+        the calendar's; false once the run ends."""
         if (
             self._shared is None
             or self._producer is None

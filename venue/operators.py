@@ -86,7 +86,8 @@ def one_time_secret(value: Any) -> str:
 
 @cache
 def _nobodys_hash() -> str:
-    """What a password is compared with where the name is wrong: it takes as long."""
+    """Return the hash with which a password is compared where the name is wrong: it takes
+    as long."""
     return dummy_hash(password_hasher())
 
 

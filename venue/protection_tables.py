@@ -141,8 +141,8 @@ def _breaker(tables: Tables, row: dict[str, Any], symbols: list[str]) -> dict[Pl
 
 
 def _check_prices(tables: Tables, owner: dict[str, Any]) -> None:
-    """What is protected has price limits, so that no sum of prices leaves int64; what counts in
-    the index has a price at the beginning."""
+    """Check that protected instruments have price limits, so that no sum of prices leaves int64;
+    what counts in the index has a price at the beginning."""
     for path, row in tables.given_rows("instrument"):
         symbol = row.get("symbol")
         if not isinstance(symbol, str) or symbol not in owner:

@@ -185,7 +185,7 @@ class ProtectionTimer:
         )
 
     def status(self, view: View) -> dict[str, Any]:
-        """What is not as always, by symbol, and the breaker's level."""
+        """Return what is out of the ordinary, by symbol, and the breaker's level."""
         assert view.protection is not None
         states = {
             symbol: view.protection.of(index, protection_layout.STATE)

@@ -79,7 +79,7 @@ class Requests:
         """Wishes of others that the request which is being worked out fulfils."""
 
     def once(self, request: dict[str, Any], work_of: Callable[[dict[str, Any]], Work]) -> Work:
-        """What the request comes to, done at most once for each reference.
+        """Return the work of the request, done at most once for each reference.
 
         Raises :class:`DeskError` if another request had the reference."""
         reference = request.get("reference") or new_reference()
@@ -103,8 +103,8 @@ class Requests:
         return self._with_reference(work, reference, content, request, state)
 
     def take_wish(self, wish: tuple[str, int]) -> None:
-        """What is being worked out fulfils what another operator has asked for: that request is
-        done with this one."""
+        """Take another operator's wish that the present request fulfils: that request is done with
+        this one."""
         if wish[0] and wish[0] != self.asked[0]:
             self.also_done.append(wish)
 

@@ -129,7 +129,7 @@ class RiskDesk:
                 self.day_begins = True
 
     def _note_requests(self, view: View) -> None:
-        """What of the requests the operators should know as the run begins."""
+        """Report the unfinished requests to the operators as the run begins."""
         if view.requests is None:
             self.note(
                 "this journal began without references: a repeated request takes effect again"
@@ -210,7 +210,7 @@ class RiskDesk:
         return int(day.day.strftime("%Y%m%d"))
 
     def _work_of(self, request: dict[str, Any]) -> Work:
-        """What a request comes to; it is recorded with operator and reason."""
+        """Return the work of a request; it is recorded with operator and reason."""
         assert self.operations is not None
         assert self.shared is not None
         assert self.view is not None
@@ -237,8 +237,8 @@ class RiskDesk:
         self.record.note(self.clock.now_ns(), after_seq, by, request)
 
     def _take_queue(self, put: Callable[[npt.NDArray[Any]], int]) -> None:
-        """What was asked for between two days is done first; killed meanwhile, the next run does
-        what is left of it."""
+        """Do the requests that were made between two days first; killed meanwhile, the next run
+        does what is left of it."""
         assert self.desk is not None
 
         def answered(answer: dict[str, Any]) -> None:
@@ -282,7 +282,7 @@ class RiskDesk:
         return self.switch.status() if self.switch is not None else []
 
     def status(self) -> dict[str, Any]:
-        """What is switched off."""
+        """Return what is switched off."""
         view = self.view
         if view is None or self.limits is None or self.desk is None:
             return {}
@@ -306,7 +306,7 @@ class RiskDesk:
         } | (self.protection.status(view) if self.protection else {})
 
     def _waiting(self, view: View) -> dict[str, Any]:
-        """What one operator has asked for, and another one has to."""
+        """Return the requests of one operator that need another one."""
         if self.operations is None:
             return {}
         names, wishes = self.operations.operators, self.operations.four_eyes.waiting()

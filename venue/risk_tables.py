@@ -443,7 +443,8 @@ def _limits_of(
 
 
 def _instruments(tables: Tables) -> dict[Place, Value]:
-    """What instruments count; their values' own mistakes are noted where the rows are read."""
+    """Return the settings of instruments that count; their values' own mistakes are noted where the
+    rows are read."""
     limits: dict[Place, Value] = {}
     for row in _documents(tables):
         for name, one in OF_INSTRUMENTS.items():

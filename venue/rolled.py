@@ -63,7 +63,7 @@ def text_of(values: Mapping[int, int] | Mapping[str, int]) -> str:
 
 
 def values_of(text: object) -> dict[str, int]:
-    """What :func:`text_of` made.  Raises :class:`DeskError`."""
+    """Return the values in a text of :func:`text_of`. Raises :class:`DeskError`."""
     found: dict[str, int] = {}
     for word in str(text or "").split():
         key, equals, value = word.rpartition("=")

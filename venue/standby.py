@@ -82,7 +82,7 @@ class StandbyVenue:
         return {"venue": file.name, "led": led, "standby": standby.status()} | (served or {})
 
     def _run(self, standby: HotStandby) -> dict[str, Any] | None:
-        """What the venue came to; None if this node never led."""
+        """Return the venue's result; None if this node never led."""
         lead = self._follow(standby, lambda: standby.is_level)
         while lead is None and not self.stopping:
             warm_run = WarmRun(standby, partial(self._follow_on, standby))
@@ -193,7 +193,7 @@ class _Leases:
         return (lease.holder, lease.epoch, lease.given_up) if lease else ("", 0, False)
 
     def poll(self) -> str:
-        """What has changed, in words."""
+        """Return what has changed, in words."""
         try:
             holder, epoch, given_up = self._read()
         except Refused:

@@ -221,8 +221,8 @@ def markdown() -> str:
 
 
 def _row_of(field: records.Field) -> tuple[str, str, str]:
-    """What the fields of one row share: their type and, but for a number in it, name and meaning
-    (``band1_step_ticks``, ``band2_step_ticks``)."""
+    """Return what the fields of one row share: their type and, but for a number in it, name and
+    meaning (``band1_step_ticks``, ``band2_step_ticks``)."""
     if field.name.startswith("reserved"):
         return "reserved", "", field.doc
     return re.sub(r"\d+", "", field.name), field.ctype, re.sub(r"\d+", "", field.doc)

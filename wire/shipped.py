@@ -79,6 +79,7 @@ def index_of(folder: Path, ours: IndexDataCacheFile) -> IndexDataCacheFile | Non
 
 
 def key(ours: Any) -> Any:
-    """What the entry is found by whose key here is ``ours``: another processor's."""
+    """Return the key by which the entry is found whose key here is ``ours``:
+    another processor's."""
     signature, (triple, _, _), code = ours
     return signature, (triple, CPU_NAME, FEATURES), code

@@ -55,7 +55,7 @@ def symbol_text(code: bytes, names: Mapping[bytes, str]) -> str:
 
 
 def coded(symbols: Iterable[str]) -> dict[str, str]:
-    """What a journal's configuration says of symbols: code and symbol, where they differ."""
+    """Return the symbols in a journal's configuration: code and symbol, where they differ."""
     return {
         code.decode(): symbol
         for code, symbol in names_by_code(symbols).items()

@@ -197,7 +197,7 @@ def shown(value: Any) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """What a value is, in words, for messages."""
+    """Return the kind of a value in words, for messages."""
     names = {
         bool: "true or false",
         int: "a whole number",

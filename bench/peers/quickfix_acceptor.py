@@ -31,7 +31,7 @@ FIXED_FIELDS = {150: "0", 39: "0", 14: "0", 6: "0"}
 
 
 def make_application(fix: Any) -> Any:
-    """What answers, for the engine's module."""
+    """Return the application that answers, for the engine's module."""
 
     class Accepts(fix.Application):  # type: ignore[misc]
         """8 with OrdStatus 0 to every D."""

@@ -84,7 +84,7 @@ class Order:
 
 
 def terms_of(order: Order) -> tuple[object, ...]:
-    """What an order was asked for with."""
+    """Return the terms with which an order was entered."""
     return (
         order.side,
         order.symbol,
@@ -186,7 +186,7 @@ class OwnOrders:
         return ended and order is not None and order.open_lots <= message["shares"]
 
     def take(self, message: Message) -> Fill | None:
-        """What the venue has said; the fill, if it is one."""
+        """Apply a message of the venue; the fill, if it is one."""
         token = str(message.fields.get("token", ""))
         if not token or token.startswith(PROBE):
             return None

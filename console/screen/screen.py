@@ -194,7 +194,7 @@ class Screen:
         return rows
 
     def message(self, viewer: Viewer, session: Session) -> str:
-        """What a page receives now, as JSON."""
+        """Return the message that a page receives now, as JSON."""
         message: dict[str, Any] = {"type": "now", "state": self.holdings.state}
         trader = self.traders.trader(session.number)
         version = trader.own.version if trader is not None else -2

@@ -181,7 +181,7 @@ def _add_reading(app: Any, screen: Screen) -> None:
 
     @app.get("/api/instruments")
     def read_instruments() -> list[dict[str, Any]]:
-        """What is traded, its phase, and whether it is halted."""
+        """Return the instruments, their phases, and whether they are halted."""
         return screen.holdings.instruments()
 
     @app.get("/api/notices")
@@ -255,7 +255,7 @@ def _add_rules(app: Any, screen: Screen) -> None:
 
     @app.get("/api/rules")
     def read_rules(request: Request) -> list[dict[str, Any]]:
-        """What this session wants notices of."""
+        """Return the rules of this session's notices."""
         return screen.rules.of(name(request))
 
     @app.post("/api/rules", responses=REFUSALS)

@@ -366,8 +366,8 @@ class Trader:
         self._send(lambda client: client.cancel(order.token))
 
     def _same(self, known: Order, order: Order) -> dict[str, Any]:
-        """What became of an order whose terms these are, as far as they are known.  Raises
-        :class:`Conflict` if they are others."""
+        """Return the order with these terms, as far as it is known. Raises :class:`Conflict` if
+        they are others."""
         if not self.own.has_terms(known, order):
             raise Conflict(f"token {order.token} belongs to another order")
         return asdict(known)

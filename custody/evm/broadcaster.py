@@ -121,7 +121,7 @@ class Broadcaster:
         return known
 
     def find(self, reference: str) -> Send | None:
-        """What was submitted by this reference; None: nothing."""
+        """Return what was submitted under this reference; None: nothing."""
         found = self._sends("reference = ?", reference)
         return found[0] if found else None
 

@@ -173,7 +173,7 @@ class EvmChain:
     def _coins(
         self, txid: str, to: str | None, amount: int, place: int, watched: Watched
     ) -> Iterator[Receipt]:
-        """What came to the wallet is in its own log."""
+        """Return the coins that came to the wallet, from its own log."""
         if to is None or not amount or from_hex(to) == self.wallet:
             return
         address = address_text(from_hex(to))

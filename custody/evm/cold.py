@@ -105,7 +105,7 @@ def _now(node: Node) -> int:
 
 
 def shown(document: dict[str, Any]) -> list[str]:
-    """What a person compares before signing."""
+    """Return the lines that a person compares before signing."""
     rows = [f"chain {document['chain_id']}, vault {document['vault']}"]
     if "batch" in document:
         for one in batch_of(document["batch"]).payments:

@@ -66,12 +66,14 @@ def compiled() -> dict[str, Any]:
 
 
 def creation_code(name: str, *arguments: int | bytes) -> bytes:
-    """What makes a contract of a name, with its constructor's arguments (one word each)."""
+    """Return the code that creates a named contract, with its constructor's arguments (one word
+    each)."""
     return from_hex(compiled()["contracts"][name]["bytecode"]) + words(*arguments)
 
 
 def blueprint_code() -> bytes:
-    """What puts the deposit contract's creation code onto the chain as a blueprint (ERC-5202)."""
+    """Return the code that puts the deposit contract's creation code onto the chain as a blueprint
+    (ERC-5202)."""
     body = b"\xfe\x71\x00" + creation_code("deposit")
     return b"\x61" + len(body).to_bytes(2, "big") + bytes.fromhex("3d81600a3d39f3") + body
 
@@ -123,7 +125,7 @@ class Domain:
     wallet: bytes
 
     def digest(self, content: bytes) -> bytes:
-        """What is signed of a struct whose hash is ``content``, by EIP-712."""
+        """Return the digest to sign of a struct whose hash is ``content``, by EIP-712."""
         separator = keccak(words(DOMAIN_TYPE, NAME, VERSION, self.chain_id, self.wallet))
         return keccak(b"\x19\x01" + separator + content)
 
@@ -205,7 +207,7 @@ class OwnerReplacement:
     new: bytes
 
     def digest(self, domain: Domain) -> bytes:
-        """What the owners sign, by EIP-712."""
+        """Return the digest that the owners sign, by EIP-712."""
         content = words(REPLACE_TYPE, self.number, self.deadline, self.old, self.new)
         return domain.digest(keccak(content))
 

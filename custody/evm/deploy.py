@@ -38,7 +38,7 @@ class Deployment:
 
     @property
     def domain(self) -> Domain:
-        """What the signatures for this wallet are bound to."""
+        """Return the domain to which the signatures for this wallet are bound."""
         return Domain(self.chain_id, self.wallet)
 
     @property

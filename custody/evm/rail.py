@@ -81,7 +81,8 @@ class EvmRail:
         self.deposit_addresses, self.sweeper = deposit_addresses, sweeper
 
     def look_after(self) -> list[str]:
-        """What needs no owner: sweeps, and the gas account's transactions.  Returns alarms."""
+        """Do the work that needs no owner: sweeps, and the gas account's transactions. Returns
+        alarms."""
         if self.sweeper is not None:
             self.sweeper.step()
         self.broadcaster.step()
@@ -92,7 +93,7 @@ class EvmRail:
 
     @property
     def domain(self) -> Domain:
-        """What the owners' signatures are bound to."""
+        """The domain to which the owners' signatures are bound."""
         return self.made.domain
 
     def check_address(self, address: str, asset: str, amount: int) -> str:
@@ -278,7 +279,7 @@ class EvmRail:
 
 
 def paid_of(payments: Sequence[Wanted]) -> Leaves:
-    """What leaves the wallet.  Fees are the gas account's."""
+    """Return the amounts that leave the wallet. Fees are the gas account's."""
     found: Leaves = {}
     for one in payments:
         asset = found.setdefault(one.asset, {"paid": 0})

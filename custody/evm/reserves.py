@@ -131,7 +131,7 @@ def _holds(node: Node, address: bytes, tokens: Mapping[str, bytes], block: str) 
 
 
 def check(document: dict[str, Any], challenge: str, node: Node) -> dict[str, int]:
-    """What the vault had, by asset.  Raises :class:`ReservesError`."""
+    """Return the vault's holdings, by asset. Raises :class:`ReservesError`."""
     if document.get("challenge") != challenge:
         raise ReservesError("the proof has another challenge")
     try:

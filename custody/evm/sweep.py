@@ -121,7 +121,7 @@ def balance_of(token: bytes, holder: bytes, block: str = "latest") -> Call:
 
 
 def total(node: Node, token: bytes, holders: Sequence[bytes], block: str = "latest") -> int:
-    """What several addresses have together."""
+    """Return the sum over several addresses."""
     found = 0
     for start in range(0, len(holders), ASKED_AT_ONCE):
         some = holders[start : start + ASKED_AT_ONCE]

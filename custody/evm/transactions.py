@@ -65,7 +65,8 @@ def recover(digest: bytes, signature: Signature) -> bytes:
 
 
 def normalised(digest: bytes, r: int, s: int, address: bytes) -> Signature:
-    """What an HSM returned, with the smaller s and the parity by which ``address`` is recovered.
+    """Return an HSM's signature with the smaller s, and the parity by which ``address`` is
+    recovered.
 
     Raises :class:`SignatureError` when the signature is not by that key."""
     if not (0 < r < ORDER and 0 < s < ORDER):
@@ -123,7 +124,7 @@ class Transaction:
     data: bytes
 
     def digest(self) -> bytes:
-        """What its sender signs: 32 bytes."""
+        """Return the digest that its sender signs: 32 bytes."""
         return keccak(DYNAMIC_FEE + rlp(self._fields()))
 
     def signed(self, key: DigestSigner) -> "SignedTransaction":

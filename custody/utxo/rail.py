@@ -110,10 +110,10 @@ class UtxoRail:
         return self._build((), self._coins(taken), self.fee_rate(), (amount, index))
 
     def _coins(self, taken: frozenset[str]) -> list[Coin]:
-        """What no reorganisation below finality takes away: what is final, and change of a
-        transaction of ours that has never been replaced, and is no child of one that was.  The
-        payer does not replace it from then on: another version of it would leave what spends its
-        change without an input."""
+        """Return the coins that no reorganisation below finality takes away. They are final
+        outputs, and change of a transaction of ours that was never replaced, and is no child of a
+        replaced one. The payer does not replace it from then on: another version of it would leave
+        what spends its change without an input."""
         query = (
             "select o.txid, o.place, o.amount, a.branch, a.place as at from outputs o "
             "join addresses a on a.chain = o.chain and a.address = o.address "

@@ -107,7 +107,7 @@ class UtxoReader:
 
 
 def digest_of(transaction: Any, place: int, witness_script: bytes, amount: int) -> bytes:
-    """What a signature for input ``place`` signs (BIP 143); ``amount``: of the output that it
-    spends."""
+    """Return the digest that a signature for input ``place`` signs (BIP 143); ``amount``: of the
+    output that it spends."""
     script = need("embit.script", "PSBT needs embit", "custody").Script(witness_script)
     return bytes(transaction.sighash_segwit(place, script, amount))

@@ -47,7 +47,7 @@ class LiveBuildError(DeviceError):
 
 
 def host() -> str:
-    """What computes here: the processor's name with family and model, which tell apart those that a
+    """Return the processor's name with family and model, which distinguish processors to which a
     hypervisor gives one name; without /proc/cpuinfo the architecture."""
     try:
         text = Path("/proc/cpuinfo").read_text()

@@ -132,7 +132,7 @@ def register(name: str) -> str:
 
 
 def faults(netlist: Netlist, bit: int, flip_flop: FlipFlop, foreign: Iterable[Source]) -> set[str]:
-    """What is wrong with a flip-flop that takes another clock's signal."""
+    """Return what is wrong with a flip-flop that takes another clock's signal."""
     name = register(flip_flop.name)
     wrong = set()
     if not name.endswith(FIRST):
@@ -220,7 +220,8 @@ def build(top: dict[str, Any]) -> Netlist:
 
 
 def _add_core(netlist: Netlist, cell: dict[str, Any], domain: Domain) -> None:
-    """What it takes is looked at as a flip-flop of its clock would be, what it gives is one's."""
+    """Add a core: its inputs are checked like a flip-flop of its clock, its outputs count
+    as one."""
     for name, way in cell["port_directions"].items():
         for at, bit in enumerate(cell["connections"][name]):
             label = f"{CORE}.{name}[{at}]"

@@ -21,7 +21,7 @@ CORE = "openoutcry:gateway:outcry"
 
 
 def environment() -> Mapping[str, str]:
-    """What FuseSoC's tools need beyond what is set."""
+    """Return the environment that FuseSoC's tools need in addition to the present one."""
     import find_libpython
     from cocotb_tools.config import pygpi_entry_point
 

@@ -113,7 +113,7 @@ def depths(module: str) -> dict[str, int | None]:
 
 
 def structure(module: str) -> str | None:
-    """What Yosys has against the structure of a module; None if nothing."""
+    """Return Yosys' objections to the structure of a module; None if nothing."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         files = copy_sources(folder)

@@ -100,7 +100,8 @@ def from_hex(text: Any, where: str, size_bytes: int) -> bytes:
 def statement_document(
     statement: Statement, public_key: bytes, signature: bytes, challenge: bytes = b""
 ) -> dict[str, Any]:
-    """What the venue publishes; numbers are texts, because JSON readers have 53 bits."""
+    """Return the document that the venue publishes; numbers are texts, because JSON readers have 53
+    bits."""
     return {
         "format": FORMAT,
         "as_of_seq": str(statement.as_of_seq),
@@ -114,7 +115,7 @@ def statement_document(
 
 
 def inclusion_document(inclusion: Inclusion) -> dict[str, Any]:
-    """What one member is given."""
+    """Return the document that one member receives."""
     return {
         "format": FORMAT,
         "member": inclusion.member,

@@ -33,10 +33,9 @@ class Statement:
     sums: Sums
 
     def content(self, challenge: bytes) -> bytes:
-        """What is signed, with a member's challenge or with none (``b""``).
+        """Return the content to sign, with a member's challenge or with none (``b""``).
 
-        Raises ``ProofError`` for what no tree can have, so that nothing else is ever signed.
-        """
+        Raises ``ProofError`` for what no tree can have, so that nothing else is ever signed."""
         if challenge and len(challenge) != CHALLENGE_BYTES:
             raise ProofError(f"a challenge has {CHALLENGE_BYTES} bytes, not {len(challenge)}")
         if not 1 <= self.member_count <= 1 << MAX_DEPTH or not 0 <= self.as_of_seq < 1 << 63:

@@ -76,7 +76,7 @@ class DuckDB:
         return self._run(path, translate.translated_question(path, "duckdb", as_of, self._schema))
 
     def rows(self, text: str) -> Rows:
-        """What a SELECT in DuckDB's own dialect gives."""
+        """Return the rows of a SELECT in DuckDB's own dialect."""
         return self._run(Path("the books"), text)[1]
 
     def close(self) -> None:
@@ -123,7 +123,7 @@ class PostgreSQL:
         return self._run(path, translate.translated_question(path, "postgres", as_of, self._schema))
 
     def rows(self, text: str) -> Rows:
-        """What a SELECT in PostgreSQL's own dialect gives."""
+        """Return the rows of a SELECT in PostgreSQL's own dialect."""
         return self._run(Path("the books"), text)[1]
 
     def close(self) -> None:

@@ -334,7 +334,7 @@ def _foreign_cancel(sample: Sample) -> None:
 
 
 def _needs(sample: Sample) -> dict[tuple[object, str], int]:
-    """What open orders need, by user and currency."""
+    """Return the amounts that open orders need, by user and currency."""
     needs: dict[tuple[object, str], int] = {}
     for _, user, market, side, _, price, quantity, filled, status, *_ in sample.tables["Orders"]:
         if status != "PARTIALLY_FILLED":

@@ -19,10 +19,9 @@ Schema = dict[str, dict[str, str]]
 
 
 def statements(path: Path) -> list[Tree]:
-    """What a file of the MySQL dialect says.
+    """Return the statements in a file of the MySQL dialect.
 
-    Raises ``QuestionsError`` naming the file, where it is missing or is not SQL.
-    """
+    Raises ``QuestionsError`` naming the file, where it is missing or is not SQL."""
     import sqlglot
     from sqlglot import exp
     from sqlglot.errors import SqlglotError

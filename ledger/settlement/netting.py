@@ -101,8 +101,8 @@ def net(trades: Trades) -> Nets:
 
 
 def gross_units(trades: Trades) -> int:
-    """What would move without netting, both legs of all trades, through the clearing account: the
-    sum of all units of whatever asset."""
+    """Return what would move without netting, both legs of all trades, through the clearing
+    account: the sum of all units of whatever asset."""
     return 2 * sum(
         (int((column >> LOW_BITS).sum()) << LOW_BITS) + int((column & LOW).sum())
         for column in (trades.quantity_units, trades.cash_units)

@@ -265,7 +265,7 @@ Row = tuple[int, date, str, str, str, int, str, int]
 
 
 def _moves(row: Row) -> tuple[tuple[Key, int], ...]:
-    """What a trade changes, by member and asset."""
+    """Return the changes by a trade, by member and asset."""
     _, _, buyer, seller, asset, units, cash_asset, cash = row
     return (
         ((buyer, asset), units),

@@ -43,7 +43,7 @@ def _integer(text: str, bits: int) -> int:
 
 
 def balance(text: str) -> int:
-    """What a member has, 0 or more: many amounts of 64 bits add up to 128."""
+    """Return a member's balance, 0 or more: many amounts of 64 bits add up to 128."""
     value = _integer(text, 128)
     if value < 0:
         raise ValueError(f"{value} is negative")

@@ -160,10 +160,10 @@ class _Numbered(dict[str, int]):
 
 
 def obligations(trades: Trades) -> Iterator[tuple[int, date, str, str, str, int]]:
-    """What each trade is after novation: (trade_id, day, deliverer, receiver, asset, units).
+    """Return the obligations of each trade after novation: (trade_id, day, deliverer, receiver,
+    asset, units).
 
-    Four of each trade, every one with the clearing account on one side; of a price of 0 two.
-    """
+    Four of each trade, every one with the clearing account on one side; of a price of 0 two."""
     for at in range(len(trades)):
         trade_id, day, buyer, seller, asset, units, cash_asset, cash = trades.row(at)
         yield trade_id, day, seller, CLEARING, asset, units

@@ -72,7 +72,8 @@ def branch_addr(arena: ArenaHeader, branch: int) -> Branch:
 
 @kernel
 def key_flip(book: int) -> int:
-    """What a price is xor-ed with to give its key, and back: -1 for bids, 0 for asks."""
+    """Return the value with which a price is xor-ed to give its key, and back: -1 for bids, 0 for
+    asks."""
     return (book & 1) - 1
 
 

@@ -269,7 +269,8 @@ def gather_group(arena: ArenaHeader, group: int, count: int) -> int:
 
 @kernel
 def write_row(arena: ArenaHeader, instrument: int, slot: int, index: int) -> None:
-    """What the order is sorted by: its place, and there its level's key or its arrival."""
+    """Write the row by which the order is sorted: its place, and there its level's key or its
+    arrival."""
     level = slot_addr(arena, slot).level
     if level != 0:
         place = page_addr(arena, level >> 6).book

@@ -241,8 +241,8 @@ def general_path(
 def uncommon_command(
     arena: ArenaHeader, order: OrderRecord, instrument: int, out: EventRecord
 ) -> EventRecord:
-    """What neither :func:`fast_path` nor ``plain_commands.py`` has done; with STRIPPED that is
-    rejected as MALFORMED."""
+    """Process what neither :func:`fast_path` nor ``plain_commands.py`` has done; with STRIPPED it
+    is rejected as MALFORMED."""
     if STRIPPED:
         address = event_tag(instrument, 0, order.word & 0xFFFF)
         end = reject(order, out, address, const.MALFORMED, 0)

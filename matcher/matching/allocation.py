@@ -91,7 +91,7 @@ def share_addr(arena: ArenaHeader, slot: int) -> int:
 
 @kernel
 def open_after(arena: ArenaHeader, slot: int) -> int:
-    """What the order displays beyond its share so far."""
+    """Return how much the order displays beyond its share so far."""
     displayed = slot_addr(arena, slot).qty
     return displayed - load_i64(share_addr(arena, slot))
 

@@ -147,7 +147,8 @@ def elected_now(arena: ArenaHeader, instrument: int) -> int:
 
 @kernel_outlined
 def election_marks(arena: ArenaHeader, instrument: int) -> tuple[int, int]:
-    """What elects buy stops at or below it and sell stops at or above it; NO_PRICE: nothing."""
+    """Return the prices that elect buy stops at or below them and sell stops at or above them;
+    NO_PRICE: none."""
     options = rule_addr(arena, instrument).options
     last = electing_price(arena, instrument)
     if options & QUOTES_ELECT == 0:

@@ -476,11 +476,10 @@ def fillable(
 def simulate_level(
     arena: ArenaHeader, level: int, owner: int, mode: int, left: int
 ) -> tuple[int, bool]:
-    """What remains of ``left`` lots after one level, and whether matching would stop there.
+    """Return what remains of ``left`` lots after one level, and whether matching would stop there.
 
     Reserves trade after all displayed quantity, so when matching stops at an own order only the
-    displayed quantity before it counts.
-    """
+    displayed quantity before it counts."""
     queue = level_addr(arena, level)
     ends = mode not in (const.ALLOW, const.CANCEL_OLDEST) and has_own_order(
         arena, level, owner, mode

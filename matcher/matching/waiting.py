@@ -279,7 +279,7 @@ def prevent_with_waiting(
 
 @kernel_outlined
 def simulate_waiting(arena: ArenaHeader, instrument: int, side: int, left: int) -> tuple[int, bool]:
-    """What remains of ``left`` lots of the taker after those that wait opposite, and whether
+    """Return what remains of ``left`` lots of the taker after those that wait opposite, and whether
     an own order ends it there."""
     mode, owner = arena.taker_mode, arena.taker_word & 0xFFFF
     ext = first_waiting(arena, instrument, const.BUY + const.SELL - side)

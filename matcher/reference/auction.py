@@ -281,7 +281,8 @@ def display_slice(m: Market, order: OpenOrder) -> None:
 
 
 def cancel_or_convert(m: Market, order: OpenOrder, price: int | None) -> None:
-    """What an order for this auction, or one without a limit, has left after it."""
+    """Cancel or convert what an order for this auction, or one without a limit, has left
+    after it."""
     if order.tif in AUCTION_ONLY:
         m.cancel_order(order, Reason.AUCTION_REST)
     elif order.order_type in MARKETS:

@@ -140,7 +140,7 @@ class OpenOrder:
 
     @property
     def open_qty(self) -> int:
-        """What a taker finds of it at once."""
+        """Return how much of it a taker finds at once."""
         return self.shown if self.is_iceberg else self.leaves
 
     @property
@@ -345,8 +345,8 @@ class Market:
 
     @property
     def electing_price(self) -> int | None:
-        """What elects stops and what trailing ones follow: the last price; before the first trade
-        the reference price, if the instrument says so."""
+        """Return the price that elects stops and that trailing ones follow: the last price; before
+        the first trade the reference price, if the instrument says so."""
         if self.last is None and self.rules.stops_by_reference:
             return self.ref
         return self.last
@@ -403,7 +403,7 @@ class Market:
         return in_books + pegs + stops + self.parked() + markets
 
     def position(self, order: OpenOrder) -> Position | None:
-        """What a taker meets before the order, or None if it is in no book."""
+        """Return what a taker meets before the order, or None if it is in no book."""
         if order.place not in (Place.DISPLAYED, Place.HIDDEN, Place.AON):
             return None
         ahead, better = [], []

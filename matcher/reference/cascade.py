@@ -83,7 +83,7 @@ def next_elected(m: Market, buy_price: int | None, sell_price: int | None) -> Op
 
 
 def electing_prices(m: Market) -> tuple[int | None, int | None]:
-    """What elects buy stops at or below it, and sell stops at or above it."""
+    """Return the prices that elect buy stops at or below them, and sell stops at or above them."""
     last, bid, ask = m.electing_price, m.best_displayed(Side.BUY), m.best_displayed(Side.SELL)
     if m.rules.stops_by_quote:
         return ask, bid

@@ -232,7 +232,7 @@ class ReferenceEngine:
         self._after_command(m)
 
     def _after_command(self, m: Market) -> None:
-        """What follows when something has happened in an instrument."""
+        """Do what follows when something has happened in an instrument."""
         if m.phase == Phase.CONTINUOUS:
             if not m.held:
                 cascade(m)
@@ -474,7 +474,7 @@ class ReferenceEngine:
 
 
 def queue_key(order: OpenOrder, waits: bool) -> tuple[bool, int | None]:
-    """What must stay the same for a replaced order to keep its place."""
+    """Return the fields that must stay the same for a replaced order to keep its place."""
     if order.is_stop:
         return waits, order.trigger
     if order.is_peg and waits:

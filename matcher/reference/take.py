@@ -436,7 +436,7 @@ def fillable(m: Market, taker: OpenOrder, limit: int, mode: SelfTrade) -> int:
 def simulate_level(
     level: list[OpenOrder], taker: OpenOrder, left: int, mode: SelfTrade
 ) -> tuple[int, bool]:
-    """What is left of the taker after a level, and whether an own order ends it there."""
+    """Return what is left of the taker after a level, and whether an own order ends it there."""
     queue = [(maker, maker.open_qty) for maker in level]
     reserve = {maker: maker.leaves - maker.open_qty for maker in level}
     while queue and left:

@@ -179,7 +179,7 @@ def take_token(fields: FixFields, tag: int, at: int, size_at: int) -> int:
 
 @kernel
 def exec_inst_bits(fields: FixFields, metadata: CommandMetadata) -> int:
-    """What ExecInst asks for; its first letters go into the metadata."""
+    """Return the bits of ExecInst; its first letters go into the metadata."""
     entry = scan.field(fields, 18)
     at, bits, letters = scan.value_of(fields, entry), 0, 0
     for offset in range(entry & 0xFFFF):
@@ -487,7 +487,7 @@ def decode_order(
     metadata: CommandMetadata,
     decimals: int,
 ) -> int:
-    """What D and G have in common: 0, or what ``decode`` returns."""
+    """Decode the fields that D and G have in common: 0, or what ``decode`` returns."""
     problem = take_quantity(fields, order, metadata)
     if problem != FINE:
         return rejected(fields, reason_of(problem), 38)

@@ -224,7 +224,7 @@ def put_commission(at: int, session: SessionBlock, instrument: int) -> int:
 
 @kernel
 def put_sums(at: int, session: SessionBlock, row: OrderRow, decimals: int, leaves: int) -> int:
-    """What is open, what was done and at which price, and the sequenced time."""
+    """Write open and executed quantity, the average price, and the sequenced time."""
     cum = row.cum
     at = put_number(put_151(at), leaves)
     at = put_number(put_14(at), cum)

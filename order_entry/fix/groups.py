@@ -81,7 +81,7 @@ assert max(map(len, GROUPS.values())) < 63
 
 
 def table() -> npt.NDArray[np.int64]:
-    """What the kernels read: the groups, and room for those that are open."""
+    """Return the table that the kernels read: the groups, and room for those that are open."""
     words: npt.NDArray[Any] = np.zeros(TABLE_BYTES // 8, np.int64)
     place = 0
     for row, (counter, members) in enumerate(GROUPS.items()):

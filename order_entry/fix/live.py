@@ -75,7 +75,7 @@ def out_end(session: FixSession) -> int:
 
 @kernel
 def wrote(session: FixSession) -> None:
-    """What the last call wrote is to be sent."""
+    """Send what the last call wrote."""
     end = session.out_end + session.out_bytes
     session.out_end = end
 
@@ -107,7 +107,7 @@ def decode(
 
 @kernel
 def decoded(session: FixSession, result: int) -> int:
-    """What a message that was taken is to the stage; what answers it is to be sent."""
+    """Return what a message that was taken means to the stage; what answers it is to be sent."""
     kind = IGNORE
     if result == APPLICATION:
         kind = APPLICATION

@@ -38,7 +38,7 @@ SEQ_MASK = (1 << words.SEQ_BITS) - 1
 
 @kernel
 def save(session: FixSession) -> None:
-    """What is counted, as it is now: before anything is sent that follows from it."""
+    """Save the present numbers: before anything is sent that follows from it."""
     file = session.numbers_file
     if file == 0:
         return

@@ -117,7 +117,8 @@ def body_begin(buffer: int, size: int) -> int:
 
 @kernel_outlined
 def body_size(buffer: int, begin: int) -> int:
-    """What ``9=`` says, of a body that begins at ``begin``; less than 0 if that is not a number."""
+    """Return the length in ``9=``, of a body that begins at ``begin``; less than 0 if that is not a
+    number."""
     at = begin - 2
     while Bytes(buffer)[at] != EQUALS:
         at -= 1

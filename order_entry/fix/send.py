@@ -208,11 +208,11 @@ def send_again(session: FixSession, now_ns: int, out: int, room: int) -> int:
 
 @kernel
 def send_more(session: FixSession, now_ns: int, out: int, room: int) -> int:
-    """What is to be sent again, then what is new, as much of it as fits; returns how many messages.
+    """Send what is to be sent again, then what is new, as much of it as fits; returns how many
+    messages.
 
     Nothing new goes out while a participant waits for old messages: their numbers come first.
-    OUT_BYTES says what was written.
-    """
+    OUT_BYTES says what was written."""
     session.out_bytes = 0
     return send_on(session, now_ns, out, room)
 

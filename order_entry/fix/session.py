@@ -367,7 +367,8 @@ def on_too_high(
 
 @kernel_outlined
 def on_too_low(session: FixSession, seq: int, now_ns: int, out: int) -> int:
-    """What was had before is passed over if it says so itself, and says when it was sent first."""
+    """Ignore a message that was received before, if it says so itself, and says when it was sent
+    first."""
     fields = FixFields(session.fields_)
     if scan.char_of(fields, 43) != YES:
         return end_with(session, send.TOO_LOW, seq, now_ns, out)

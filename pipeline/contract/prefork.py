@@ -62,7 +62,8 @@ class Prefork:
         os.read(self._read, 1)
 
     def start(self) -> Start:
-        """What :meth:`open` passed on, after :meth:`wait`.  It comes from our parent by memory."""
+        """Return what :meth:`open` passed on, after :meth:`wait`. It comes from our parent by
+        memory."""
         start: Start = pickle.loads(_all_of(self._start))
         return start
 

@@ -199,7 +199,7 @@ class ReleasedReader:
         return min(self.released_seq, joined_at)
 
     def _from_memory(self, limit: int) -> npt.NDArray[Any]:
-        """What comes next, if the ring's memory still has it; else nothing."""
+        """Return the next events, if the ring's memory still has them; else nothing."""
         ring, first = self.ring, self.place.event_seq + 1
         count = min(limit, self._until + 1 - first)
         if count <= 0 or ring.published - first >= ring.capacity // 2:

@@ -374,8 +374,8 @@ class Contexts:
             self.words[index, offset // 8] = value
 
     def wire(self, name: str) -> None:
-        """What follows from the stage's row: its rings, its place on them, what gates it and where
-        its stamps are.  Its own ``prepare`` may say otherwise."""
+        """Set the words that follow from the stage's row: its rings, its place on them, what gates
+        it and where its stamps are. Its own ``prepare`` may say otherwise."""
         shared, table = self.shared, self.shared.table
         row, index = table[name], table.index[name]
         words = {

@@ -18,5 +18,5 @@ class StageClock:
         return time.monotonic_ns()
 
     def epoch_offset_ns(self) -> int:
-        """What is added to the monotonic time for ns since the epoch."""
+        """The offset from monotonic time to ns since the epoch."""
         return epoch_offset_ns()

@@ -247,8 +247,8 @@ class Topology:
 
     @cached_property
     def intervals(self) -> tuple[Stage | Span, ...]:
-        """What has a histogram, in the order of the histograms.  Of several stages that make the
-        same stamp (sources of lanes) the first counts for all."""
+        """The intervals that have a histogram, in the order of the histograms. Of several stages
+        that make the same stamp (sources of lanes) the first counts for all."""
         first = {stage.until: stage for stage in reversed(self.stages) if stage.until}
         return (*(s for s in self.stages if first.get(s.until) is s), *self.spans, *self.doors)
 
@@ -322,7 +322,8 @@ class Topology:
         )
 
     def for_durability(self, durability: str) -> "Topology":
-        """What of the table runs: with ``none`` no journal, with ``async`` nothing waits for it."""
+        """Return the part of the table that runs: with ``none`` no journal, with ``async`` nothing
+        waits for it."""
         if durability == "none":
             return self.without("journal")
         return self.ungated("journal") if durability == "async" else self

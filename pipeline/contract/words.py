@@ -77,7 +77,7 @@ CLOCK = StageContext.offset("clock")
 
 @kernel
 def now_ns(context: StageContext) -> int:
-    """What time it is, of the clock that the run goes by (pipeline/contract/stage_clock.py)."""
+    """Return the time of the clock that the run follows (pipeline/contract/stage_clock.py)."""
     clock = context.clock
     return monotonic_ns() if clock == 0 else load_i64(clock)
 

@@ -241,7 +241,7 @@ def next_release(context: GatewayContext) -> int:
 
 @kernel
 def somebody_waits(context: GatewayContext) -> bool:
-    """What was acknowledged enters before the run ends."""
+    """Whether an acknowledged command still waits: it enters before the run ends."""
     if context.core_region == 0:
         return False
     last = context.next - 1

@@ -260,9 +260,9 @@ class Accounts:
         return self._tokens(user_id, session, refresh)
 
     async def require_unchanged(self, connection: Any, user: dict[str, Any]) -> None:
-        """What was proved counts still: a check takes a while, and address, password,
-        authenticator or provider may have been changed during it.  Raises
-        :class:`WrongCredentials`."""
+        """Require that what was proved still applies: a check takes a while, and address, password,
+        authenticator or provider may have been changed during it.
+        Raises :class:`WrongCredentials`."""
         query = """
             select id from users where id = %(id)s and password_hash = %(password_hash)s
                 and totp_is_confirmed = %(totp_is_confirmed)s and mail = %(mail)s
@@ -591,7 +591,8 @@ class Accounts:
         return row
 
     async def audit(self, person: Person, before: int = 0) -> list[dict[str, Any]]:
-        """What was done with the account, the newest first; ``before``: with a smaller number."""
+        """Return the actions on the account, the newest first; ``before``: with a
+        smaller number."""
         query = """
             select id, at, action, address, detail from audit
             where user_id = %(user)s and (%(before)s = 0 or id < %(before)s)

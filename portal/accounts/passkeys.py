@@ -48,7 +48,8 @@ class Passkeys:
     async def begin(
         self, person: Person, password: str, totp: str, caller: Caller
     ) -> dict[str, Any]:
-        """What the browser is asked to make; only for one that proves itself again."""
+        """Begin a registration for a user with a fresh proof; returns the options for
+        the browser."""
         webauthn = self._library()
         user = await self.accounts.proved(person, password, totp, caller)
         known = await self.list(person)

@@ -169,7 +169,7 @@ def _add_problems(app: Any) -> None:
 
 
 def _add_strangers(app: Any, accounts: Accounts, work: Work) -> None:
-    """What needs no login."""
+    """Add the routes that need no login."""
     from fastapi import Request
 
     @app.post("/v1/register", status_code=202, response_model=models.Status, tags=ACCOUNT)

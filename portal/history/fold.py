@@ -175,7 +175,7 @@ def fold(
 def of_order(
     state: Fold, event: EventRecord, command: OrderRecord, note: int, name: int, is_market: bool
 ) -> None:
-    """What an event did to its order; ``name``: the client's of the command."""
+    """Return what an event did to its order; ``name``: the client's of the command."""
     core_id, instrument = event.order_id, event.instrument
     if is_off_book(core_id):
         if event.kind == FILLED_KIND and is_market:
@@ -275,8 +275,8 @@ def off_book(state: Fold, event: EventRecord, time_ns: int, note: int) -> None:
 
 @kernel
 def apply(order: PastOrder, event: EventRecord, name: int) -> int:
-    """What an event says of an order; index in EXECUTIONS. ``name``: the client's of the command,
-    if it is not the order's own."""
+    """Apply an event to its order; index in EXECUTIONS. ``name``: the client's of the command, if
+    it is not the order's own."""
     kind, leaves = event.kind, event.leaves_lots
     if kind == ACCEPTED_KIND:
         order.leaves_lots = leaves

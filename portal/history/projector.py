@@ -254,7 +254,7 @@ class Projector:
         )
 
     def _restore(self, day: int) -> None:
-        """What the mirror cannot know of the time before its first command."""
+        """Restore what the mirror cannot know of the time before its first command."""
         self.mirror.day = day
         for order in open_orders(self.connection):
             self.rows.restore(order)

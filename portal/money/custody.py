@@ -163,5 +163,5 @@ def reference_at_custody(
 
 
 def device_of(agent: str) -> str:
-    """What custody's rules know a device by: not what it says about itself."""
+    """Return the name by which custody's rules know a device: not what it says about itself."""
     return hashlib.sha256(agent.encode()).hexdigest()[:32] if agent else ""

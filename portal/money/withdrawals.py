@@ -388,7 +388,8 @@ class Withdrawals:
                 await self._tell(connection, changed[0], "refused")
 
     async def _take(self, row: Row, found: dict[str, Any]) -> None:
-        """What custody and the core say about one that was handed over."""
+        """Apply the states that custody and the core report about a withdrawal that was handed
+        over."""
         movements = self.movements
         one = movements.find(row["reference"]) if movements is not None else None
         state = row["state"] if one is None else one.state.name.lower()
@@ -487,7 +488,8 @@ class Withdrawals:
         return [_deposit(one, chain.get(one.reference), self.file) for one in rows]
 
     async def arriving(self, participant: int) -> list[dict[str, Any]]:
-        """What custody has seen on chains for a participant and not credited, the newest first."""
+        """Return the deposits that custody has seen on chains for a participant and not credited,
+        the newest first."""
         rows = await self.custody.deposits(participant)
         return [
             row | {"network": network_name(self.file, row["asset"], row["chain"])}
@@ -507,8 +509,8 @@ class Withdrawals:
         return network.deposit_address, self.tag(participant)
 
     def tag(self, participant: int) -> str:
-        """What a deposit to the shared address names its owner by; with a check digit, so that a
-        mistyped one belongs to no participant."""
+        """Return the tag by which a deposit to the shared address names its owner; with a check
+        digit, so that a mistyped one belongs to no participant."""
         return f"{participant}{_check_digit(participant)}"
 
     def text(self, asset: str, units: int) -> str:

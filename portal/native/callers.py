@@ -32,7 +32,7 @@ class Frozen(AccountError):
 
 
 def signed_text(timestamp: str, method: str, target: str, key: str, body: str = "") -> str:
-    """What a program signs; ``target``: path with query, as sent."""
+    """Return the text that a program signs; ``target``: path with query, as sent."""
     return f"{timestamp}\n{method}\n{target}\n{key}\n{body}"
 
 

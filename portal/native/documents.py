@@ -120,7 +120,7 @@ def openapi_of(app: Any) -> dict[str, Any]:
 
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
-    """What the routes do not say: security, problems, keys, tags of answers."""
+    """Add what the routes do not describe: security, problems, keys, tags of answers."""
     tag = operation["tags"][0]
     operation["security"] = ANYONE if tag in OF_PROGRAMS else PERSON
     if tag == "operators":

@@ -192,7 +192,7 @@ class NativePortfolio:
     def _held(
         self, rows: list[dict[str, Any]], weights: dict[str, Fraction], currency: str
     ) -> list[Held]:
-        """What is held and has a value, and what is to be bought."""
+        """Return the holdings that have a value, and the assets to buy."""
         decimals = self.orders.mirror.markets.assets
         held = [
             Held(

@@ -89,7 +89,7 @@ def add_native(app: Any, native: Native) -> None:
 
 
 def _add_markets(app: Any, markets: NativeMarkets, limited: Any) -> None:
-    """What needs no login."""
+    """Add the routes that need no login."""
 
     @app.get("/v1/time", response_model=models.Now, tags=["markets"])
     async def now() -> Any:
@@ -225,7 +225,7 @@ def units_asked(mirror: Mirror, asset: str, amount: str) -> int:
 
 
 def balance_rows(mirror: Any, participant: int) -> list[models.Balance]:
-    """What is free and what is reserved of every asset, as decimal text."""
+    """Return the free and the reserved amount of every asset, as decimal text."""
     decimals = mirror.markets.assets
     return [
         models.Balance(name, text_of(free, decimals[name]), text_of(reserved, decimals[name]))

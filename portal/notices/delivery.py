@@ -76,7 +76,8 @@ class Batch:
 
 
 def key_of(row: Row) -> Target:
-    """What tells targets apart: user, channel, and whether it is for urgent notices."""
+    """Return the key that distinguishes targets: user, channel, and whether it is for urgent
+    notices."""
     return row["user_id"], row["channel"], row["is_urgent"]
 
 
@@ -144,7 +145,8 @@ class Delivery:
     def _way(
         self, connection: Any, kind: str, target: Row, rows: list[Row]
     ) -> Callable[[], None] | None:
-        """What sends the rows; None: the user has no such channel any more."""
+        """Return the function that sends the rows; None if the user no longer has such
+        a channel."""
         user_id = target["user_id"]
         if kind == "mail":
             query = "select mail from users where id = %s"

@@ -64,7 +64,7 @@ class Notices:
         self.file, self.outward = file, outward_of(choices)
 
     async def begin(self) -> None:
-        """What the venue did before the portal's first start is no news."""
+        """Skip what the venue did before the portal's first start."""
         query = """
             insert into notice_sources (journal_id, since_seq) values (%(journal)s, %(seq)s)
             on conflict do nothing

@@ -112,7 +112,7 @@ class Bookkeeper:
         return self._closes
 
     def _of(self, books: Books, participant: int, method: str = "") -> Kept:
-        """What is known of a participant, brought to the books' last command."""
+        """Return the books of a participant, up to the books' last command."""
         kept = self._kept.get(participant)
         if kept is None or (method and method not in kept.profits):
             methods = {*(kept.profits if kept else ()), *([method] if method else ())}

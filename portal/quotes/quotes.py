@@ -165,7 +165,8 @@ class Quotes:
         raise NotFound("there is no such request")
 
     def of(self, participant: int, is_open: bool, most: int = MOST_SHOWN) -> list[Request]:
-        """What a participant may see, the newest first.  What others ask costs it nothing."""
+        """Return the requests that a participant may see, the newest first. What others ask costs
+        it nothing."""
         by = str(participant)
         rows = self.desk.open_of(by) if is_open else self.desk.requests_of(by)
         chosen = islice(rows, most)

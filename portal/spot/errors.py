@@ -84,9 +84,9 @@ def bad_combination() -> ApiError:
 
 
 def refusal(error: AccountError, codes: Mapping[str, tuple[int, str]]) -> ApiError:
-    """What an account refuses, by its code and with this API's words if it has some.  A refusal
-    without a code of this API keeps its own words and status: it is the client's, and no failure
-    of the portal."""
+    """Return an account's refusal, by its code and in this API's words if it has some. A refusal
+    without a code of this API keeps its own words and status: it is the client's, and no failure of
+    the portal."""
     code, words = codes.get(error.code, (UNKNOWN, ""))
     status = error.status if code == UNKNOWN else 0
     answer = ApiError(code, words or str(error), status)

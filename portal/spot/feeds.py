@@ -388,7 +388,7 @@ def _changes(before: dict[int, int], after: dict[int, int], market: Market) -> l
 
 
 def head_of(kind: str, market: Market) -> dict[str, Any]:
-    """What every event of a market begins with."""
+    """Return the fields with which every event of a market begins."""
     return {"e": kind, "E": times.now(), "s": market.name}
 
 

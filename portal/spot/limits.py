@@ -80,7 +80,7 @@ class Limits:
         return {"x-mbx-used-weight": str(used), "x-mbx-used-weight-1m": str(used)}
 
     def weight_of(self, method: str, path: str, weight: int) -> int:
-        """What the operator says, or else ``weight``."""
+        """Return the operator's weight, or else ``weight``."""
         return self.weights.get(f"{method} {path}", weight)
 
     def take_key(self, number: int, weight: int) -> None:

@@ -121,7 +121,7 @@ def order_of(order: Order, market: Market) -> dict[str, Any]:
 
 
 def only_of_some(order: Order, market: Market) -> dict[str, Any]:
-    """What every answer about an order has, if the order has it."""
+    """Return the fields that every answer about an order has, if the order has them."""
     shown: dict[str, Any] = {}
     if trailing_bps(order):
         shown["trailingDelta"] = trailing_bps(order)
@@ -243,7 +243,7 @@ def account(mirror: Mirror, participant: int, key: Any) -> dict[str, Any]:
 
 
 def balances(mirror: Mirror, participant: int) -> list[dict[str, str]]:
-    """What is free and what is locked of every asset, as decimal text."""
+    """Return the free and the locked amount of every asset, as decimal text."""
     decimals = mirror.markets.assets
     return [
         {
@@ -359,7 +359,7 @@ def book_ticker(mirror: Mirror, market: Market) -> dict[str, str]:
 
 
 def statistics(day: Day, market: Market, begin_ms: int, end_ms: int) -> dict[str, Any]:
-    """What was traded in a time; prices are those of before if nothing was."""
+    """Return the statistics of a time; prices are those of before if nothing was."""
     return {
         "symbol": market.name,
         "openPrice": market.price(day.open),
@@ -427,7 +427,7 @@ def status(mirror: Mirror, market: Market) -> str:
 
 
 def symbol_info(mirror: Mirror, market: Market) -> dict[str, Any]:
-    """What clients need to know of an instrument before they send orders."""
+    """Return what clients need to know of an instrument before they send orders."""
     base, quote = market.base_decimals, market.quote_decimals
     return {
         "symbol": market.name,

@@ -109,7 +109,8 @@ async def own_filters(spot: Spot, request: Request) -> Any:
 
 
 async def no_contracts(spot: Spot, request: Request) -> Any:
-    """What a client that trades every kind of market asks of those that this API has not."""
+    """Answer requests of clients that trade every kind of market, about kinds that this
+    API lacks."""
     return shapes.exchange_info(spot.mirror, [], spot.limits.shown)
 
 

@@ -297,7 +297,7 @@ class Requests:
             self.subscriber.cut()
 
     def _used(self, headers: dict[str, str]) -> list[dict[str, Any]]:
-        """What is used of the limits that the request counts towards."""
+        """Return how much is used of the limits that the request counts towards."""
         rows = self.spot.limits.shown
         counts = [headers.get(name) for name in USED]
         return [
@@ -451,7 +451,7 @@ Handler = Callable[[Any], Awaitable[None]]
 
 
 def sockets_of(spot: Spot, feeds: Feeds, user_data: UserData) -> Callable[[str], Handler | None]:
-    """What serves a WebSocket of the three kinds, by its path; None: it is of another kind."""
+    """Return the handlers of the three kinds of WebSocket, by path; None: it is of another kind."""
     from fastapi import WebSocket
 
     async def streams(socket: WebSocket, combined: bool, names: list[str]) -> None:

@@ -12,7 +12,8 @@ FINE = ContextVar("FINE", default=False)
 
 
 def is_fine(unit: str) -> bool:
-    """What a client's word for a unit means; nothing is milliseconds.  Raises :class:`ApiError`."""
+    """Return whether a client's word for a unit means microseconds; nothing is milliseconds. Raises
+    :class:`ApiError`."""
     if unit in ("", "MILLISECOND", "millisecond"):
         return False
     if unit in ("MICROSECOND", "microsecond"):

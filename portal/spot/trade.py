@@ -443,7 +443,7 @@ class Trading:
 
 
 def _not_replaced(result: dict[str, Any]) -> ApiError:
-    """What a cancelReplace raises of which a part, or all, has failed."""
+    """Return the error of a cancelReplace of which a part, or all, has failed."""
     if "SUCCESS" in (result["cancelResult"], result["newOrderResult"]):
         return ApiError(errors.CANCEL_REPLACE_PARTIAL, REPLACE_PARTIAL, 409, data=result)
     return ApiError(errors.CANCEL_REPLACE_FAILED, REPLACE_FAILED, data=result)
@@ -476,7 +476,7 @@ def _require_precision(name: str, text: str, decimals: int) -> None:
 
 
 def rejection(order: Order) -> ApiError:
-    """What the core said, in the words that clients know."""
+    """Return the core's rejection, in the words that clients know."""
     if is_balance_reject(order):
         return ApiError(errors.NEW_ORDER_REJECTED, INSUFFICIENT)
     text = WORDS.get(Reason(order.reason), f"Order was rejected: {Reason(order.reason).name}")

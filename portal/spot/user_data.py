@@ -80,7 +80,7 @@ class UserData:
             deliver(texts[fine])
 
     def _wallets(self, participant: int, is_reported: bool) -> None:
-        """What changed of the balances; money in and out is a separate event."""
+        """Return the changes of the balances; money in and out is a separate event."""
         new, old = self.mirror.balances(participant), self._balances[participant]
         changed = [name for name in new if new[name] != old.get(name)]
         if not changed:
@@ -260,7 +260,7 @@ class ListenKeys:
         return hashlib.blake2b(said, digest_size=MAC_BYTES, key=self._seal).digest()
 
     def _owner(self, key: str) -> tuple[Owner | None, int]:
-        """What a listen key says of its owner; nothing if this portal has not made it."""
+        """Return the owner that a listen key names; nothing if this portal has not made it."""
         known = self._read.get(key)
         if known is not None:
             return known

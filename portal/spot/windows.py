@@ -132,8 +132,8 @@ async def candles_within(
 
 
 def day_of(candles: Iterable[Candle], begin_ms: int, end_ms: int, last: int) -> Day:
-    """What was traded from ``begin_ms`` to ``end_ms``, of candles in order of time that lie within
-    or outside; ``last``: the price if nothing was."""
+    """Return the statistics from ``begin_ms`` to ``end_ms``, of candles in order of time that lie
+    within or outside; ``last``: the price if nothing was."""
     day = Day(open=last, high=last, low=last, close=last)
     for candle in candles:
         if not candle.count or candle.begin_ms < begin_ms or candle.begin_ms > end_ms:

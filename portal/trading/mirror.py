@@ -407,7 +407,8 @@ class Mirror:
         return _signed(terms), _signed(terms >> TAKER_AT)
 
     def depth(self, code: bytes, levels: int) -> tuple[Levels, Levels]:
-        """What is displayed: (price in ticks, lots, orders), best first; bids and asks."""
+        """Return the displayed levels: (price in ticks, lots, orders), best first; bids
+        and asks."""
         if self._point is None:
             return [], []
         sides = self._point.engine.depth(code, levels)

@@ -214,7 +214,7 @@ class Orders:
         return self._by_core_id.get((instrument, core_id))
 
     def apply(self, event: Any, order: Order, time_ns: int, client_id: str) -> Report | None:
-        """What the event says of an order; ``client_id``: the name that its command had."""
+        """Apply an event to its order; ``client_id``: the name that its command had."""
         kind, leaves = event.kind, event.leaves_lots
         execution, fill = "", None
         if kind == REJECTED_KIND and event.cause_seq != order.number:

@@ -277,7 +277,7 @@ class _Build:
                 ends.pop(0)
 
     def _session_metadata(self, block: Block, count: int) -> Array:
-        """What the sessions noted of a block's commands (SESSION_METADATA_DTYPE)."""
+        """Return the sessions' metadata of a block's commands (SESSION_METADATA_DTYPE)."""
         runs = self.survey.runs_begin
         while self.carry.runs < len(runs) and runs[self.carry.runs] < block.header.first_seq:
             self.carry.sources.new_run()

@@ -189,7 +189,8 @@ class Orders:
         return Joined(part.events, cause, own, own_notes, entry, action, by_order[by_who])
 
     def _entries(self, events: Array, own: Array, session_metadata: Array, own_seq: Array) -> Array:
-        """What is known of each event's order, and the orders that are open after the last."""
+        """Return what is known of each event's order, and the orders that are open after
+        the last."""
         carried, count = len(self.open), len(events)
         kinds = np.concatenate([np.zeros(carried, np.uint8), events["kind"]])
         is_new = (events["kind"] == ACCEPTED) & (own["kind"] == NEW)

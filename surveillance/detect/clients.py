@@ -89,7 +89,7 @@ def around_clients(
 
 @kernel
 def side_of(state: DetectorState, number: int, owner: int) -> ClientSide:
-    """What an owner has traded around a declared order; the kernel made sure of room."""
+    """Return an owner's trading around a declared order; the kernel made sure of room."""
     return ClientSide(
         tab.keyed_row(
             state.sides,

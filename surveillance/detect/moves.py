@@ -63,7 +63,7 @@ def note_side(book: DetectorBook, bucket: int, side: int, price: int, lots: int)
 
 @kernel
 def note_move(bucket: int, move: int) -> None:
-    """What an owner's taking did to the mid, half ticks."""
+    """Note how far an owner's taking moved the mid, half ticks."""
     tab.bump(bucket + lay.K_MOVE, move)
     if move > 0:
         tab.bump(bucket + lay.K_UP, move)

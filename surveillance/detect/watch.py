@@ -158,7 +158,8 @@ def room_for(state: DetectorState, kind: int, instrument: int) -> int:
 
 @kernel
 def shown_lots(flags: int, display: int, leaves: int) -> int:
-    """What others see of an order; of an iceberg a whole slice, even if it has traded in part."""
+    """Return how much of an order others see; of an iceberg a whole slice, even if it has traded in
+    part."""
     if flags != 0:
         return 0
     return min(display, leaves) if display != 0 else leaves

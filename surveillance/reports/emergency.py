@@ -85,7 +85,8 @@ class _Stop:
 
 
 def stops(directory: Path, from_ns: int = -(2**63), to_ns: int = 2**63 - 1) -> list[Row]:
-    """What began from ``from_ns`` on and before ``to_ns`` (ingress, ns since the epoch), in order.
+    """Return the stops that began from ``from_ns`` on and before ``to_ns`` (ingress, ns since the
+    epoch), in order.
 
     What is not over has no end.  Orders that the command itself or, while it lasted, the operator
     cancelled are ``orders_cancelled``.  Those that risk or the phase rejected meanwhile are
@@ -207,7 +208,7 @@ class _Watch:
             stop.until_seq, stop.until_ns = seq, ts_ns
 
     def _count(self, stop: _Stop, commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> None:
-        """What was refused, and cancelled by the operator, while the stop lasted."""
+        """Count what was refused, and cancelled by the operator, while the stop lasted."""
         mine = events[events["cause_seq"] > stop.seq]
         if stop.until_seq:
             mine = mine[mine["cause_seq"] < stop.until_seq]

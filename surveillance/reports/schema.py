@@ -104,7 +104,7 @@ class Table:
 
 
 def read_csv(table: Table, data: bytes) -> list[Row]:
-    """What :meth:`Table.as_csv` wrote, checked."""
+    """Read and check what :meth:`Table.as_csv` wrote."""
     rows = list(csv.DictReader(io.StringIO(data.decode())))
     return list(table.checked(rows))
 
