@@ -18,7 +18,7 @@ from tests.support.adversary.disasters_shared import check, storm
     group="files",
 )
 @pytest.mark.long
-def test_a_journal_goes_on_after_a_checkpoint_of_a_fork(tmp_path: Path) -> None:
+def test_a_journal_continues_after_a_checkpoint_of_a_fork(tmp_path: Path) -> None:
     """In this storm disasters follow that one."""
     check(storm(tmp_path, disasters.EPOCH, seed=3), 1)
 

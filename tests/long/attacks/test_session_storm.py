@@ -16,7 +16,7 @@ from tests.support.adversary.session_storm_shared import run
     group="sessions",
 )
 @pytest.mark.long
-def test_what_sessions_were_told_outlives_a_thousand_kills(tmp_path: Path) -> None:
+def test_sessions_streams_survive_a_thousand_kills(tmp_path: Path) -> None:
     assert run("session_storm.py", tmp_path, "--kills", "1000", "--seed", "17")["kills"] == 1000
 
 

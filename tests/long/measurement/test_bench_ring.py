@@ -200,7 +200,7 @@ def test_no_process_is_left_when_one_of_two_fails(end: Callable[[], None], tmp_p
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
 )
-def test_an_interrupted_bench_leaves_nothing_behind(number: int) -> None:
+def test_an_interrupted_bench_leaves_no_files(number: int) -> None:
     """In the middle of a round, whoever is being measured: no process, no shared memory."""
     with subprocess.Popen(
         [*BENCH, "--rounds", "999", "--against", "c"],

@@ -200,7 +200,7 @@ def test_what_is_no_request_is_refused(served: Served, data: bytes) -> None:
     "The venue continues whatever the desk's socket receives",
     group="venue",
 )
-def test_noise_and_what_never_ends_harm_nobody(served: Served) -> None:
+def test_noise_and_endless_requests_harm_no_other_client(served: Served) -> None:
     """Random bytes, a line longer than any request, and as many silent connections as there are
     places: the next one is heard."""
     rng = np.random.default_rng(26)
@@ -244,7 +244,7 @@ def test_a_request_that_fails_is_answered_and_reported_once(tmp_path: Path) -> N
     group="venue",
 )
 @as_root
-def test_another_user_is_not_heard(served: Served) -> None:
+def test_another_user_gets_no_answer(served: Served) -> None:
     """The socket is its owner's, also in a folder that all can enter."""
     assert stat.S_IMODE((served.folder / NAME).stat().st_mode) == 0o600
     for above in (served.folder, *served.folder.parents):

@@ -31,7 +31,7 @@ runpy.run_module("openoutcry", run_name="__main__")
 @pytest.mark.parametrize(
     "module", ["click", "openoutcry.wire", "openoutcry.cli.journal", "openoutcry.journal.listing"]
 )
-def test_an_interrupt_while_modules_load_is_told_in_a_word(module: str) -> None:
+def test_an_interrupt_while_modules_load_is_reported_in_a_word(module: str) -> None:
     """Before click is there, and after it; no traceback of ours."""
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED_AT_AN_IMPORT, module, "journal", "ls", "x", "--json"],

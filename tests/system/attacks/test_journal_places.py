@@ -58,7 +58,7 @@ def make_until_killed(places: list[Path], dies_at: int) -> bool:
     "it made its directories can be begun again; nothing that was written is discarded for it",
     group="files",
 )
-def test_a_journal_whose_making_was_cut_short_can_be_begun_anew(tmp_path: Path) -> None:
+def test_a_journal_whose_creation_was_interrupted_can_be_begun_again(tmp_path: Path) -> None:
     """Killed before any call of the making of three directories: each is empty or holds nothing
     that was written, and the same can be made in their place."""
     finished, dies_at = False, 0

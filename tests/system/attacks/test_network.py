@@ -191,7 +191,7 @@ def operators() -> np.ndarray:
     "`NOT_OWNER`",
     group="network",
 )
-def test_nobody_on_the_network_is_the_exchange_operator(tmp_path: Path) -> None:
+def test_no_sender_on_the_network_is_the_exchange_operator(tmp_path: Path) -> None:
     """PHASE, MASS_CANCEL of everybody and TIME of participant 0 change nothing and are counted; the
     participant's orders between them, in the same datagrams, are taken."""
     port = free_port()

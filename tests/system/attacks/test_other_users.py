@@ -116,7 +116,7 @@ def test_a_log_goes_to_a_folder_of_ours(shared: Path, ours: Path) -> None:
     group="venue",
 )
 @as_root
-def test_a_password_is_told_to_nobody_elses_desk(shared: Path) -> None:
+def test_a_password_is_sent_only_to_the_owners_desk(shared: Path) -> None:
     """Who made the journal's directory first can listen at its desk; a request that may hold an
     operator's password does not go there."""
     read, write = os.pipe()

@@ -59,7 +59,9 @@ def refusals_told(folder: Path) -> bool:
     group="network",
 )
 @pytest.mark.parametrize("way", ["kernels", "shim"])
-def test_a_flood_is_refused_by_name_and_is_nobody_elses(way: str, tmp_path: Path) -> None:
+def test_a_flood_is_rejected_by_name_and_affects_no_other_participant(
+    way: str, tmp_path: Path
+) -> None:
     """440 times a rate's burst from one participant, beside the orders of another: each of the
     flood's orders is answered once, by an acceptance or by a reject that says RATE and has no
     sequence number; the other's are all accepted; the run, `outcry top` and a note count them."""
@@ -103,7 +105,7 @@ def test_a_flood_is_refused_by_name_and_is_nobody_elses(way: str, tmp_path: Path
 
 
 @pytest.mark.promise("Overload is reported while it lasts", group="network")
-def test_an_overload_is_told_while_it_lasts(tmp_path: Path) -> None:
+def test_an_overload_is_reported_while_it_lasts(tmp_path: Path) -> None:
     """On standard error, before the run ends.  All come in one packet, and so at one time."""
     port = free_port()
     with (

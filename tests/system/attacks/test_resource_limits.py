@@ -36,7 +36,7 @@ def ends(folder: Path, topology: str, what: int, most: int) -> int:
 @pytest.mark.parametrize(
     ("what", "most", "status"), [(FILES, 6, 1), (FILES, 16, 1), (FILES, 64, 0), (SIZE, 100_000, 1)]
 )
-def test_a_limit_is_told_in_words(what: int, most: int, status: int, tmp_path: Path) -> None:
+def test_a_limit_is_reported_in_words(what: int, most: int, status: int, tmp_path: Path) -> None:
     assert ends(tmp_path, "processes", what, most) == status
 
 
@@ -47,7 +47,7 @@ def test_a_limit_is_told_in_words(what: int, most: int, status: int, tmp_path: P
 )
 @pytest.mark.long
 @pytest.mark.parametrize("topology", ["inline", "processes"])
-def test_every_limit_is_told_in_words(topology: str, tmp_path: Path) -> None:
+def test_every_limit_is_reported_in_words(topology: str, tmp_path: Path) -> None:
     """Below 500 MB the libraries cannot be loaded, which they say themselves."""
     limits = [(FILES, most) for most in range(6, 26)]
     limits += [(SIZE, most) for most in (1, 100_000, 3_000_000, 1 << 40)]

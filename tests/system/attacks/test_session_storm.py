@@ -22,7 +22,7 @@ WITHOUT_LOGIN = ("packets", "retransmission", "snapshots")
     "byte, over OUCH 4.2 and 5.0, FIX and drop copies",
     group="sessions",
 )
-def test_what_sessions_were_told_outlives_kills(tmp_path: Path) -> None:
+def test_sessions_streams_survive_kills(tmp_path: Path) -> None:
     report = run("session_storm.py", tmp_path, "--kills", "5", "--seed", "3")
     assert (report["kills"], len(report["by_kind"])) == (5, 5)
     assert report["orders_acknowledged"] > 50

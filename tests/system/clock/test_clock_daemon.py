@@ -46,7 +46,7 @@ def test_a_smear_that_is_declared_holds_the_truth(table, from_leap_s, bound_ns, 
 
 
 @pytest.mark.parametrize("from_leap_s", [-43_500, -300, 42_900])
-def test_a_smear_that_nobody_declared_is_no_lie(table, from_leap_s):
+def test_an_undeclared_smear_makes_no_wrong_claim(table, from_leap_s):
     """Nobody tells of a smear, but neither did chrony announce the leap of our list: as long as it
     may be smeared, the bound has room for a whole second."""
     start = table.leaps_tai_ns[-1] + from_leap_s * SECOND_NS

@@ -79,7 +79,7 @@ def test_nothing_is_read_or_done_without_a_login(floor):
             connect(floor.url.replace("http", "ws") + "ws", origin=floor.url.rstrip("/"))
 
 
-def test_whoever_may_look_sees_what_the_venue_says(floor, anna):
+def test_every_viewer_sees_what_the_venue_reports(floor, anna):
     for path in READS:
         assert anna.get(f"/api/{path}").status_code == 200, path
     overview = anna.get("/api/overview").json()
@@ -420,7 +420,7 @@ def test_the_red_button_closes_and_two_open_again(floor, anna):
     " closed then",
     group="console",
 )
-def test_what_is_live_comes_as_often_as_it_is_asked_for(floor, anna):
+def test_live_figures_come_as_often_as_requested(floor, anna):
     headers = {"cookie": f"{COOKIE}={anna.cookies[COOKIE]}"}
     url = floor.url.replace("http", "ws") + "ws"
     with connect(url, origin=floor.url.rstrip("/"), additional_headers=headers) as page:
@@ -472,7 +472,7 @@ def test_an_operator_with_a_secret_needs_its_code_once(floor):
     "name is known",
     group="console",
 )
-def test_logins_that_fail_wait_and_nobody_else_does(floor):
+def test_only_failed_logins_wait(floor):
     """The venue file's failures_before_lock, 5; a console of its own, so that nobody waits."""
     floor_url = floor.url
     console, floor.console = floor.console, None
@@ -589,7 +589,7 @@ def test_the_desk_does_without_the_page_and_the_page_without_the_venue(floor):
     group="capacity",
 )
 @pytest.mark.promise("V9.1.1: beyond this host with TLS alone", group="console")
-def test_over_tls_the_cookie_is_secure_and_the_browser_is_told_to_stay(floor, tmp_path):
+def test_over_tls_the_cookie_is_secure_and_hsts_is_sent(floor, tmp_path):
     """A console of its own, with a certificate of its own."""
     certificate, key = self_signed(tmp_path / "certificate.pem", tmp_path / "key.pem", "127.0.0.1")
     plain = floor.console, floor.url

@@ -224,7 +224,7 @@ def test_charts_come_when_their_script_does_at_the_second_time(browser, floor):
 
 @pytest.mark.long
 @pytest.mark.parametrize("width", [1280, 390])
-def test_what_an_issuer_does_is_asked_for_by_two(browser, floor, width):
+def test_an_issuers_actions_need_two_requests(browser, floor, width):
     """A split: it waits after the first supervisor, and is done by the second."""
     with opened(browser, floor, "anna", width) as page:
         go(page, "phases")

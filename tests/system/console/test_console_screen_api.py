@@ -185,7 +185,7 @@ def test_what_is_ahead_in_the_queue_is_shown(traders):
     "only its cookie's session",
     group="screen",
 )
-def test_nobody_sees_or_acts_for_another(screen, traders):
+def test_no_session_sees_or_acts_for_another(screen, traders):
     """By forged tokens, numbers, cookies, CSRF tokens, fields and over the WebSocket."""
     one, three = traders
     one.enter("MINE", "buy", 5, "2.00")
@@ -297,7 +297,7 @@ def test_the_venue_dies_under_an_open_page_and_comes_back(screen, traders):
     "revocation applies here too",
     group="screen",
 )
-def test_an_operator_who_disables_the_session_ends_the_page(screen, traders):
+def test_the_page_ends_when_an_operator_disables_the_session(screen, traders):
     one, _ = traders
     with screen.client("anna") as anna:
         anna.act("/api/kill", what="session", name="PAGE1")

@@ -158,7 +158,7 @@ def test_the_library_needs_no_python(built):
     assert not [name for name in needed if "Py" in name or "NRT" in name or "numba" in name]
 
 
-def test_the_header_stands_alone(built, tmp_path):
+def test_the_header_compiles_by_itself(built, tmp_path):
     """It compiles as it is, twice, without a warning, and knows an instrument's defaults."""
     source = tmp_path / "header.c"
     source.write_text(

@@ -200,7 +200,7 @@ def test_a_thousand_withdrawals_in_one_run(chain: Anvil, tmp_path: Path) -> None
     floor.close()
 
 
-def test_a_receiver_that_refuses_gets_nothing_and_the_venue_hears_of_it(floor: EvmFloor) -> None:
+def test_a_receiver_that_refuses_gets_nothing_and_the_venue_is_notified(floor: EvmFloor) -> None:
     """The amount is the customer's again; the others are paid."""
     floor.fill()
     refusing = floor.chain.deploy(helper("hostile"))

@@ -94,7 +94,7 @@ def test_a_replaced_transaction_is_counted_once(bench, core):
     assert core.balance(8, "LTC") == [COIN, 0]
 
 
-def test_dust_and_what_nobody_owns_is_recorded_and_not_credited(bench, core):
+def test_dust_and_payments_without_an_owner_are_recorded_and_not_credited(bench, core):
     address = bench.address(9)
     bench.node.pay(address, 9_999)
     change_of_ours = bench.book.address(1, 3)

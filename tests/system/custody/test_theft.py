@@ -145,7 +145,7 @@ def test_one_stolen_signer_moves_nothing(desk):
     "nothing. What custody did not ask for stops all withdrawals within one block",
     group="custody",
 )
-def test_a_thief_with_one_signer_is_heard_of_within_one_block(desk):
+def test_a_thief_with_one_signer_is_reported_within_one_block(desk):
     """The thief has a signature of one and asks the other, with and without false claims."""
     watch = Watch(desk.parts.store, desk.party)
     genuine(desk, 7, COIN)

@@ -73,7 +73,7 @@ def conflated_show(feed, levels):
     assert row["bids"] == [list(level) for level in levels]
 
 
-def test_the_feed_goes_on_without_a_hole_or_a_change(tmp_path):
+def test_the_feed_continues_without_a_hole_or_a_change(tmp_path):
     """What was told before its process died, before everything died, and after, is one stream; who
     comes late is given all of the past; and the journal gives the same, byte for byte."""
     feed = {

@@ -130,7 +130,7 @@ def test_rows_of_the_files_are_those_that_duckdb_finds(stored):
     assert len(files.rows(2**61, 2**62)["part"]) == 0
 
 
-def test_the_command_goes_along_until_it_is_asked_to_end(stored):
+def test_the_command_follows_the_journal_until_it_is_stopped(stored):
     words = [
         sys.executable,
         "-m",

@@ -181,7 +181,7 @@ def test_a_page_has_a_snapshot_then_increments_and_a_resync_when_it_asks():
         ("[" * 60_000, "recursion"),
     ],
 )
-def test_what_is_no_request_is_told_and_harms_nobody(text, words):
+def test_an_invalid_request_is_reported_and_harms_no_other_client(text, words):
     async def work(pages, connect):
         pages.publish({1: drawn(random.Random(5))}, 1)
         async with connect() as connection:
@@ -202,7 +202,7 @@ def test_what_is_no_request_is_told_and_harms_nobody(text, words):
     "and a client that does not read costs no memory",
     group="venue",
 )
-def test_who_does_not_read_is_told_what_stands_when_he_reads_and_costs_no_memory(monkeypatch):
+def test_a_client_that_does_not_read_gets_the_present_state_later_and_costs_no_memory(monkeypatch):
     """Thousands of intervals pass; in his connection waits no more than its buffers hold, and the
     last thing that he is told is the last view."""
     rng = random.Random(6)

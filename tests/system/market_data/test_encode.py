@@ -51,7 +51,7 @@ def test_kernels_say_what_the_reference_says(seed):
     assert feed.messages == (len(slow) - begun[-1] if len(begun) > len(ended) else 0)
 
 
-def test_behind_a_speed_bump_each_command_is_reported_by_itself():
+def test_after_a_speed_bump_each_command_is_reported_by_itself():
     """Where several enter at the time of one, the kernels say what the reference says, and the book
     told is the book displayed."""
     entered = 0

@@ -176,7 +176,7 @@ def test_what_is_not_there_is_refused(server):
         StreamReceiver(("127.0.0.1", 1))
 
 
-def test_as_many_as_can_be_that_do_not_read_hold_nobody_up(server):
+def test_the_most_clients_that_do_not_read_delay_no_other(server):
     """As many clients as there are places, of eight addresses, ask for the whole day and read none
     of it, while one more reads; each costs no more than its buffers."""
     total, login = len(server.messages), SOUPBIN.from_client("L")

@@ -211,7 +211,7 @@ class Page(HTMLParser):
             assert self.open.pop() == tag
 
 
-def test_the_report_stands_by_itself(pipeline_document, tmp_path):
+def test_the_report_is_self_contained(pipeline_document, tmp_path):
     """No script, nothing loaded, tags balanced, text from documents escaped; light, dark and paper
     are styled; partial is said; each picture is there."""
     cores = document(

@@ -121,7 +121,7 @@ def test_a_recording_that_ends_in_a_bad_record_is_kept_up_to_it(tmp_path, monkey
 
 
 @pytest.mark.skipif(refusal() is not None, reason=f"cores cannot be watched: {refusal()}")
-def test_a_watch_sees_who_took_the_core():
+def test_a_watch_sees_what_took_the_core():
     """A process that shares its core with a busy one is away in the trace, and the time it was away
     is what the other had."""
     core = min(os.sched_getaffinity(0))

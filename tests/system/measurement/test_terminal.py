@@ -133,7 +133,7 @@ def recorded_pictures():
     return plots(Paced(100_000, result, Recording(stamps=stamps), 0))
 
 
-def test_what_ran_beside_several_slow_orders_is_written_once(pipeline, recorded_pictures):
+def test_what_ran_during_several_slow_orders_is_written_once(pipeline, recorded_pictures):
     """Twenty neighbours behind one gap: the first has the list, the others refer to it."""
     slowest = [SLOW | {"seq": seq} for seq in (10, 11, 12)]
     pipeline["details"]["explain"] = [
@@ -154,7 +154,7 @@ def test_what_ran_beside_several_slow_orders_is_written_once(pipeline, recorded_
     assert page.count("meanwhile the same as for 10") == 2
 
 
-def test_the_page_says_who_interrupted_each_core():
+def test_the_page_names_what_interrupted_each_core():
     """What the terminal says of the interrupts by name stands on the page too."""
     details = {
         "lost_ns_by_cause": {"0": {"timer interrupt": 10}},

@@ -247,7 +247,7 @@ def test_more_orders_than_are_promised(venue, monkeypatch):
 # Files beside the journal
 
 
-def test_a_ledger_that_differs_and_one_that_nobody_compares(venue):
+def test_a_ledger_that_differs_and_one_that_is_not_compared(venue):
     different, late = looks("LedgerDiscrepancy", venue), looks("ReconciliationLate", venue)
     (venue.journal / "ledger").mkdir()
     path = venue.journal / "ledger" / "reconciled.json"

@@ -151,7 +151,7 @@ def test_the_close_reports_the_books_before_and_after(venue):
     assert (kinds == CommandKind.MASS_CANCEL).sum() == 1
 
 
-def test_a_file_that_is_none_is_told(tmp_path):
+def test_a_file_that_is_not_a_dump_is_reported(tmp_path):
     path = tmp_path / "x.gz"
     for data in (
         b"",

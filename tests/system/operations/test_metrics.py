@@ -365,7 +365,7 @@ def test_an_unreachable_receiver_is_notified_later(tmp_path):
         receiver.close()
 
 
-def test_what_surveillance_has_found_is_told(tmp_path):
+def test_what_surveillance_has_found_is_exported(tmp_path):
     """Cases by what they are, and an alarm from the first of high severity that is open."""
     from openoutcry.operations.alarms import ALARMS
     from openoutcry.operations.expressions import History

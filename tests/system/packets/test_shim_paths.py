@@ -247,7 +247,7 @@ def test_dpdk_refuses_by_name(tmp_path: Path) -> None:
     in_child(work)
 
 
-def test_nothing_is_left_behind() -> None:
+def test_no_files_are_left() -> None:
     """After a process with open ports of all kinds was killed: no interface, no huge page, no file
     of DPDK, no XDP program, no segment."""
     if os.geteuid() != 0:

@@ -195,7 +195,7 @@ def numbered_packets(count: int, per_packet: int = 1) -> list[bytes]:
     return build_packets(orders, 9, 1, 0, per_packet)
 
 
-def test_gaps_late_comers_and_doubles_are_told_apart(
+def test_gaps_late_and_doubled_packets_are_distinguished(
     receiver: PacketDoor, client: socket.socket
 ) -> None:
     """A missing packet is a gap, a late one is handed on, a double is not."""

@@ -304,7 +304,7 @@ def test_the_kernel_makes_of_events_what_the_mirror_makes_of_them(day, written):
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 2))])
-def test_a_projector_that_is_killed_goes_on_exactly_there(day, written, url, seed, monkeypatch):
+def test_a_killed_projector_continues_exactly_there(day, written, url, seed, monkeypatch):
     """It dies before, in the middle of and after transactions, a few commands apart."""
     monkeypatch.setattr(mirror_module, "COMMANDS_A_POLL", 1)
     monkeypatch.setattr(projector, "ROWS_A_TRANSACTION", 4)
@@ -355,7 +355,7 @@ def test_tables_of_another_version_are_made_again(day, written, url):
     assert digest_at(url) == written[1]
 
 
-def test_it_goes_on_from_a_checkpoint_with_the_orders_that_were_open(
+def test_it_continues_from_a_checkpoint_with_the_orders_that_were_open(
     day, written, url, monkeypatch
 ):
     """As after the journal's beginning was retired: orders from before it are filled and cancelled

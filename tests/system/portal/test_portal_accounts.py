@@ -488,7 +488,7 @@ def test_an_old_password_gains_nothing_while_its_owner_resets_it(people, what):
     "hundred of them",
     group="portal",
 )
-def test_a_stranger_locks_nobody_out_but_itself(people):
+def test_a_stranger_locks_out_only_itself(people):
     async def test(people):
         await people.sign_up(ANNA)
         people.clock.advance(hours=25)

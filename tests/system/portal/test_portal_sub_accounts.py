@@ -175,7 +175,7 @@ def test_a_killed_portal_loses_and_doubles_no_transfer(portal_venue):
         assert free(native.sub_account_balances(sub.id), "USD") == (7 * len(first), 0)
 
 
-def test_the_unused_address_of_a_sub_account_logs_nobody_in(portal_venue):
+def test_the_unused_address_of_a_sub_account_allows_no_login(portal_venue):
     anna = portal_venue.person()
     with native_of(portal_venue, anna) as native:
         mail = native.new_sub_account("grid").mail

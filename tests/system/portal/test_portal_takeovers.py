@@ -88,7 +88,7 @@ def test_a_reset_that_a_change_of_address_overtakes_is_none(people, what):
     "address and the session",
     group="portal",
 )
-def test_a_passkey_that_is_removed_during_its_login_logs_nobody_in(people):
+def test_a_passkey_that_is_removed_during_its_login_allows_no_login(people):
     async def test(people):
         anna, device = await with_passkey(people, ANNA)
         (row,) = (await anna.get("/v1/passkeys")).json()

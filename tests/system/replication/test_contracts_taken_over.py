@@ -62,7 +62,7 @@ def marked(number):
     "command done once, and has every session",
     group="venue",
 )
-def test_a_standby_goes_on_with_contracts(tmp_path, cluster):
+def test_a_standby_continues_with_contracts(tmp_path, cluster):
     a = Node(tmp_path / "a", "MARKS", cluster.folder, lease_ms=10_000, more=MORE)
     b = Node(tmp_path / "b", "MARKS", cluster.folder, lease_ms=10_000, more=MORE)
     for node in (a, b):

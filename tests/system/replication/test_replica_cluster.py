@@ -134,7 +134,7 @@ def test_a_damaged_node_is_named_before_it_starts_and_one_command_mends_it(
     publisher.close()
 
 
-def test_a_node_that_is_damaged_while_it_runs_is_ended_and_the_others_go_on(
+def test_a_node_damaged_while_it_runs_is_ended_and_the_others_continue(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     writer = new_journal(tmp_path / "journal")
@@ -277,7 +277,7 @@ def test_a_resync_continues_while_the_cluster_chooses_a_leader(
     assert not refusals
 
 
-def test_a_node_whose_disk_is_full_says_so_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_node_with_a_full_disk_reports_it_and_the_others_continue(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("a small disk is mounted: it needs root")
     command = [sys.executable, replica_full_disk.__file__, str(tmp_path / "cluster")]

@@ -124,7 +124,7 @@ def test_who_asks_a_cluster_without_a_leader_asks_again(link: Link) -> None:
     reading.close()
 
 
-def test_an_entry_is_replaced_only_by_who_knows_its_revision(link: Link) -> None:
+def test_an_entry_is_replaced_only_with_its_revision(link: Link) -> None:
     stream = JetStream(link, "ENTRY")
     stream.open()
     assert stream.get("lease") is None
@@ -265,7 +265,7 @@ def test_a_server_that_is_lost_while_it_is_asked_at_a_start_is_left_for_the_next
     assert first_tried == [0]
 
 
-def test_a_server_that_falls_silent_is_asked_no_more(
+def test_a_server_that_falls_silent_gets_no_more_requests(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     while (link := connect(cluster.access)).name != cluster.nodes[0].name:

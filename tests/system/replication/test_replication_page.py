@@ -79,7 +79,7 @@ def test_bad_input_is_reported_and_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def test_cut_off_from_the_quorum_nothing_is_released_and_then_it_goes_on(
+def test_without_the_quorum_nothing_is_released_and_then_it_continues(
     cluster, tmp_path: Path
 ) -> None:
     """Also told by the metrics."""

@@ -144,7 +144,7 @@ def test_a_venue_that_is_not_replicated_has_no_standby(tmp_path):
     assert not (tmp_path / "journal").exists()
 
 
-def test_failover_of_nothing_is_told(tmp_path, cluster):
+def test_failover_without_a_venue_is_reported(tmp_path, cluster):
     node = Node(tmp_path / "a", "NOBODY", cluster.folder)
     for arguments in ([], ["--force"]):
         done = warm_outcry.run_command(

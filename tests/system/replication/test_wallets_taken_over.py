@@ -35,7 +35,7 @@ def deposited(number):
     "command done once, and has every session",
     group="venue",
 )
-def test_a_standby_goes_on_with_wallets_movements_and_sessions(tmp_path, cluster):
+def test_a_standby_continues_with_wallets_movements_and_sessions(tmp_path, cluster):
     coins = 'symbol = "ETH-BTC"\n'
     tables = TABLES.replace("100_000_000", "40_000_000").replace(coins, coins + "ouch = false\n")
     tables += SLOTS

@@ -97,7 +97,7 @@ def test_no_hostile_request_moves_money(floor):
     assert wrong == []
 
 
-def test_one_reference_is_one_movement_whoever_names_it(floor):
+def test_one_reference_is_one_movement_for_any_client(floor):
     """A reference that another participant has, at every kind of request: nothing is done under
     it."""
     floor.ask("deposit", "1", "1000", "--asset", "BTC")

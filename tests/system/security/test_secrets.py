@@ -174,7 +174,7 @@ def test_no_secret_is_in_anything_that_a_busy_venue_writes_or_shows(tmp_path):
     " three files of a venue have its secrets",
     group="secrets",
 )
-def test_no_mistake_in_a_secret_is_told_with_the_secret(tmp_path):
+def test_no_mistake_in_a_secret_is_reported_with_the_secret(tmp_path):
     """Each secret of the file spoiled in each way that an editor can, and all of it typed as a
     number, a list, another key's value, or without its quotes."""
     text = busy(tmp_path).file.read_text()

@@ -39,7 +39,7 @@ def calm(venue):
     "name exists nor whether the password was right",
     group="venue",
 )
-def test_a_flood_of_wrong_passwords_locks_out_nobody_elsewhere(venue, calm):
+def test_a_flood_of_wrong_passwords_locks_out_no_other_address(venue, calm):
     """The same name is let in from another address while hundreds of guesses are under way."""
     guess = soupbin.login_packet(soupbin.LoginRequest("GUESS", "wrong", "", 1))
     crowd = []

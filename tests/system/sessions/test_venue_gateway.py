@@ -92,7 +92,7 @@ def what_became_of(folder, text: str) -> tuple[np.ndarray, np.ndarray]:
     return commands, np.concatenate([events[at_once], events[~at_once]])
 
 
-def test_a_speed_bump_behind_the_rtl_gives_what_it_gives_behind_the_golden_model(tmp_path) -> None:
+def test_a_speed_bump_after_the_rtl_gives_what_it_gives_after_the_golden_model(tmp_path) -> None:
     """Every packet's order is acknowledged once, each journal replays to its own run, and what the
     participant is told is the same."""
     commands, events = what_became_of(tmp_path / "rtl", RTL)

@@ -109,7 +109,7 @@ def test_two_days_with_kills_in_each_state(two_days: TwoDays) -> None:
     assert "2026-11-23: ended after command" in shown.stdout
 
 
-def test_what_is_asked_for_between_two_days_is_done_first(two_days: TwoDays) -> None:
+def test_requests_between_two_days_are_done_first(two_days: TwoDays) -> None:
     """Between two trading days the operator's desk keeps what stops something, over a kill of the
     venue, and the next run begins with it; what opens is refused in a line."""
     answers = two_days.answers

@@ -55,7 +55,7 @@ def test_records_cross_processes_whole_and_in_order(make_ring: Callable[..., Rin
     "A process killed at any point leaves a working ring; nothing published is lost",
     group="shared-memory",
 )
-def test_a_producer_killed_at_random_leaves_a_ring_that_goes_on() -> None:
+def test_a_ring_continues_after_a_producer_is_killed_at_random() -> None:
     """Its successor finds the last published sequence from the slots: nothing lost, nothing
     doubled, no half-written record seen (seeded: 20 kills)."""
     rng = np.random.default_rng(7)

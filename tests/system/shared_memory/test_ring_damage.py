@@ -43,7 +43,7 @@ def use_everything(name: str) -> None:
     group="shared-memory",
 )
 @pytest.mark.parametrize("nth", [8, pytest.param(1, marks=pytest.mark.long)])
-def test_no_corrupted_word_crashes_or_hangs_who_attaches(nth: int) -> None:
+def test_no_corrupted_word_crashes_or_hangs_a_process_that_attaches(nth: int) -> None:
     """Every ``nth`` word of the header and of the entries in use, with an extreme or random value,
     in a process of its own that must end by itself."""
     rng = np.random.default_rng(11)

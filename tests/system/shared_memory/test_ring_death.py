@@ -353,7 +353,7 @@ def test_death_is_proven_by_a_pidfd_and_the_ring_continues_at_once(
     assert p50 < RESUME_MS_MAX
 
 
-def test_the_watch_reports_who_died_before_it_looked(
+def test_the_watch_reports_processes_that_died_before_it_looked(
     make_ring: Callable[..., RingBuffer], children: Children
 ) -> None:
     """Dead and reaped, or a zombie still: found by the start time, and reported at once."""
@@ -416,7 +416,7 @@ def test_a_pid_in_other_hands_is_not_taken_for_the_dead_nor_the_dead_for_it(
         assert watch.wait(0) == []
 
 
-def test_a_repairer_that_comes_late_frees_nobody_new(
+def test_a_late_repairer_frees_no_new_holder(
     make_ring: Callable[..., RingBuffer], children: Children
 ) -> None:
     """It has seen the dead one; a successor takes the entry; freeing and detaching by what was seen

@@ -148,7 +148,7 @@ def test_a_pool_takes_each_record_exactly_once(
     assert taken.sum(axis=0).tolist() == [0] + [1] * TOTAL
 
 
-def test_a_pool_behind_which_a_reader_stands_never_shows_it_too_much() -> None:
+def test_a_pool_never_shows_too_much_to_a_reader_that_depends_on_it() -> None:
     """Three workers and a reader behind them, as processes: everything it sees was finished."""
     taken = shared_words(3 * (TOTAL + 1)).reshape(3, -1)
 

@@ -111,7 +111,7 @@ b.build(Path(sys.argv[1]), part_commands=1_024)
 """
 
 
-def test_a_build_that_is_killed_goes_on_byte_for_byte(tmp_path):
+def test_a_killed_build_continues_byte_for_byte(tmp_path):
     home = journals.write(tmp_path / "journal", journals.orders(4, 5_000), 10)
     build(home, tmp_path / "straight", part_commands=1_024)
     wanted = tree(tmp_path / "straight")

@@ -31,7 +31,7 @@ class FullDisk(Disk):
     group="files",
 )
 @pytest.mark.parametrize("room_is_made", [True, False])
-def test_what_cannot_be_prewritten_is_told_while_there_is_time(tmp_path, orders, room_is_made):
+def test_a_failed_prewrite_is_reported_while_there_is_time(tmp_path, orders, room_is_made):
     """The segment is half full: the warning names the next one and why it cannot be made; if room
     is made in time nothing stops."""
     disk = FullDisk()

@@ -63,7 +63,7 @@ def options(**more: Any) -> Options:
     "flag allows it",
     group="files",
 )
-def test_durable_in_memory_is_refused_unless_it_is_asked_for_by_name(
+def test_a_durable_journal_in_memory_is_rejected_unless_requested_by_name(
     in_memory: Path, tmp_path: Path
 ) -> None:
     """Also for a copy; async promises nothing of power cuts and is left alone."""

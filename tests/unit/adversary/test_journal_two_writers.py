@@ -120,7 +120,7 @@ def test_what_is_taken_from_under_a_writer_is_noticed_at_the_next_commit(
     writer.abandon()
 
 
-def test_a_copy_that_vanishes_is_left_behind_and_named(tmp_path, orders):
+def test_a_copy_that_vanishes_is_dropped_and_named(tmp_path, orders):
     """Under a quorum the others go on; what they hold is whole."""
     places = [tmp_path / name for name in "abc"]
     writer = Journal.create(

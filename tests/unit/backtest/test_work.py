@@ -71,7 +71,7 @@ def test_a_recording_is_a_day(tmp_path):
     assert load_day(tmp_path / "day") == day
 
 
-def test_the_strategys_participant_is_nobodys_else(tmp_path):
+def test_no_other_order_has_the_strategys_participant(tmp_path):
     rows = [(CommandKind.NEW, Side.BUY, 99, 1, 0, TimeInForce.DAY, 0)]
     assert day_of(rows, tmp_path / "day", False).participant == 2
 

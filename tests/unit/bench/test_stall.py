@@ -23,7 +23,7 @@ def made_up(stalled: bool) -> Paced:
     return Paced(RATE, {"durability": "none"}, Recording(stamps=stamps), 0)
 
 
-def test_a_stall_stands_out_of_a_gap_of_the_hosts():
+def test_a_stall_differs_from_a_gap_of_the_host():
     """Ten stalls a window, each with one command of 50 us, one of 40 …: p99.9 of the windows
     without the gap, two commands a stall in the band, and a cell of it in each column of the heat
     map that has a stall; the gap alone does neither."""

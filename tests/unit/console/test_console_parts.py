@@ -68,7 +68,7 @@ def test_logins_in_two_threads_both_last(accounts):
     " closed then",
     group="console",
 )
-def test_a_session_ends_when_nobody_is_heard_of_and_after_its_time(accounts):
+def test_a_session_ends_when_its_user_is_idle_and_after_its_time(accounts):
     cookie, session = accounts.begin(1)
     begun = accounts.turn.now_s
     while accounts.turn.now_s < begun + SESSION_S:
@@ -519,7 +519,7 @@ def test_an_acknowledgement_outlives_the_console_until_its_alarm_is_over(tmp_pat
     assert did == [(SEEN, "anna"), (OVER, "")]
 
 
-def test_what_was_over_while_nobody_looked_is_not_acknowledged_for_ever(tmp_path):
+def test_an_alarm_that_ended_between_two_consoles_is_not_acknowledged_for_ever(tmp_path):
     clock, watch = Clock(), Watching()
     Alarms(watch, tmp_path, clock).acknowledge(ALARMS[0].name, {"stage": "matcher"}, "anna", "x")
     again = Alarms(watch, tmp_path, clock)
@@ -546,7 +546,7 @@ def test_a_changed_record_of_alarms_is_reported_and_not_believed(tmp_path):
     assert alarms.acknowledged == {}
 
 
-def test_viewers_who_look_once_a_second_look_together():
+def test_viewers_with_an_interval_of_a_second_are_served_together():
     """Whenever each came; who looks more often has moments of his own."""
     dues = {next_due(due, 1.0, due + 0.01) for due in (70.02, 70.5, 70.97)}
     assert dues == {71.0}

@@ -31,7 +31,7 @@ BIP173 = (
 
 
 @given(SCRIPTS, st.sampled_from(sorted(NETWORKS)))
-def test_an_address_stands_for_the_script_it_was_made_of(script, name):
+def test_an_address_gives_the_script_it_was_made_of(script, name):
     network = NETWORKS[name]
     address = address_of(script, network)
     assert script_of(address, network) == script

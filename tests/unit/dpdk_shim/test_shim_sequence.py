@@ -273,7 +273,7 @@ def unstamped(path: Path, frames: list[bytes]) -> Path:
     return path
 
 
-def test_who_was_stamped_by_nobody_is_stamped_by_the_clock_page(tmp_path: Path) -> None:
+def test_a_packet_without_a_stamp_is_stamped_by_the_clock_page(tmp_path: Path) -> None:
     """By the page's interval while its daemon lives, by the host's clock afterwards; both are
     counted."""
     orders = random_orders(10)
@@ -394,7 +394,7 @@ def test_what_a_journal_knows_of_a_sender_is_given_back(tmp_path: Path) -> None:
     assert account["late_packets"] == 2
 
 
-def test_who_sent_each_command_stands_beside_it(tmp_path: Path) -> None:
+def test_the_sender_of_each_command_is_stored_with_it(tmp_path: Path) -> None:
     """By the ring's sequence: sender and his own number, by the fast way and by the whole parse."""
     parts = [numbered(1, 2), numbered(3, 2), numbered(5, 2), numbered(1, 1, sender=8)]
     path = write_pcap(tmp_path / "in.pcap", [frame(data) for data in parts])

@@ -113,7 +113,7 @@ def test_cancels_are_mostly_of_young_orders(million: dict) -> None:
     assert 64 < len(np.unique(orders["participant"])) < 500
 
 
-def test_static_mid_stands_still(million: dict) -> None:
+def test_a_static_mid_does_not_move(million: dict) -> None:
     """All resting orders of the static flow keep to one side of 100,000 ticks."""
     source, orders = million["static"]
     resting = (orders["time_in_force"] == TimeInForce.DAY) & (orders["order_type"] == 1)

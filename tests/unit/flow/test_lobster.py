@@ -56,7 +56,7 @@ def test_each_kind_becomes_its_command(tmp_path: Path) -> None:
     }
 
 
-def test_seed_book_stands_for_orders_from_before_the_recording(tmp_path: Path) -> None:
+def test_a_seed_book_represents_orders_from_before_the_recording(tmp_path: Path) -> None:
     """One synthetic order a level; messages about unseen orders reduce it by their size."""
     source, commands = translate(
         tmp_path,

@@ -89,7 +89,7 @@ def test_foreign_record_names_the_byte(
         RecordFile(tmp_path / "orders.bin")
 
 
-def test_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_no_file(tmp_path: Path) -> None:
     """An array of something else stops the writing, and no half-written file remains."""
     orders = next(GeneratedFlow("static", 10, 1).chunks())
     with pytest.raises(FlowError, match="not an array of orders"):

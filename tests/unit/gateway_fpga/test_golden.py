@@ -80,7 +80,7 @@ def test_what_only_the_operator_may_send_is_refused_from_a_participant(kind: Com
         assert wrong == {ErrorBit.KIND}
 
 
-def test_a_mass_cancel_of_ones_own_is_anybodys() -> None:
+def test_any_participant_may_mass_cancel_its_own_orders() -> None:
     """Without aux it is nobody else's business; any bit of aux makes it the operator's."""
     own = {"kind": CommandKind.MASS_CANCEL, "participant": 3}
     for side in (0, 1, 2):

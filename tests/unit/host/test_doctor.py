@@ -150,7 +150,7 @@ def test_a_counter_that_the_kernel_refuses_says_why():
         (errno.ENOENT, True, ("(virtual) processor", "this kernel does not count")),
     ],
 )
-def test_refused_events_are_blamed_on_who_refuses(tree, monkeypatch, code, in_kernel, advice):
+def test_refused_events_name_what_refuses_them(tree, monkeypatch, code, in_kernel, advice):
     """The sysctl, a seccomp filter, the kernel's build, the processor: each by its own error, and
     the processor never for software events."""
     refused = os.strerror(code)

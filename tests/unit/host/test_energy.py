@@ -28,7 +28,7 @@ def test_packages_are_added_up_and_what_is_within_them_is_not(tmp_path):
     assert meter.joules() == 0
 
 
-def test_a_counter_that_begins_again_goes_on(tmp_path):
+def test_a_counter_that_begins_again_continues(tmp_path):
     zone(tmp_path, "0", "package-0", 9_000_000, 10_000_000)
     meter = EnergyMeter(tmp_path)
     zone(tmp_path, "0", "package-0", 500_000, 10_000_000)

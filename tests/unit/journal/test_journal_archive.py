@@ -245,7 +245,7 @@ def test_of_a_journal_without_its_begin_the_oldest_good_checkpoint_stays(tmp_pat
     group="files",
 )
 @pytest.mark.parametrize("act", [archive, retire])
-def test_both_work_beside_a_running_pipeline(tmp_path, orders, act):
+def test_both_work_while_a_pipeline_runs(tmp_path, orders, act):
     """On what is finished: the writer goes on, and the journal is sound.  Only one of them at a
     time; a directory that is not there is not made."""
     directory = tmp_path / "j"

@@ -138,7 +138,7 @@ def test_a_ring_that_was_taken_out_is_put_back_as_a_whole(tmp_path):
         st.integers(0, 120),
     ),
 )
-def test_no_failed_trade_could_have_settled_beside_the_others(tmp_path_factory, rows, balances):
+def test_no_failed_trade_could_have_settled_with_the_others(tmp_path_factory, rows, balances):
     """Each failed trade is tried with all that settled, against balances alone; and whoever it
     names as short is."""
     done = settle(trades_of(tmp_path_factory.mktemp("rows"), rows), balances, DAY, penalty_ppm=0)

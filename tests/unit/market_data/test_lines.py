@@ -81,7 +81,7 @@ def test_what_overlaps_is_taken_from_where_it_is_new():
     assert receiver.duplicates == 1 + 1 + 1 + 1 + 2
 
 
-def test_a_gap_is_asked_for_after_a_while_and_again_after_a_longer_one():
+def test_a_gap_is_requested_after_a_while_and_again_after_a_longer_one():
     receiver = lines.Lines(lambda data, first: None)
     receiver.take(packet(1, "a"), 10)
     assert receiver.request(10**12) == b""

@@ -91,7 +91,7 @@ def test_what_a_dead_process_has_written_is_not_written_again(feed):
     assert all_of(one) == [(1, messages(1, 8))]
 
 
-def test_another_session_begins_at_number_1_behind_the_whole_of_the_one_before(feed):
+def test_another_session_begins_at_number_1_after_the_whole_previous_one(feed):
     feed.put(1, 1, messages(1, 3))
     one, other = reader(feed, from_first=True), reader(feed)
     feed.begin(2, NAMES[2], 3)

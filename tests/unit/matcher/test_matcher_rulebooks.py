@@ -310,7 +310,7 @@ def shares(script, qty):
         "none over a halt",
     ],
 )
-def test_top_is_only_who_bettered_the_market(script, lines, expected):
+def test_only_an_order_that_bettered_the_market_is_top(script, lines, expected):
     """CME's advisory notice 11219 of 2004 and the Pro Rata rules of its Client Systems Wiki: after
     the opening, the first order at a better price than all, until a better one is entered."""
     script.with_instruments([{"symbol": "A", **TOP_RULES}])

@@ -19,7 +19,7 @@ def test_what_anybody_may_send_and_read(tmp_path):
     assert states(fitness.ports, venue(tmp_path, session("A", OWN)))["loopback"] == BAD
 
 
-def test_where_the_journal_stands(tmp_path, monkeypatch):
+def test_where_the_journal_is_stored(tmp_path, monkeypatch):
     file = venue(
         tmp_path,
         text=VENUE.replace(

@@ -49,7 +49,7 @@ class Asked:
 
 
 @pytest.mark.parametrize("heartbeat_s", [0, 600])
-def test_what_is_missing_is_asked_for_and_then_the_session_ends(venue, heartbeat_s):
+def test_missing_messages_are_requested_and_then_the_session_ends(venue, heartbeat_s):
     firm = Asked(venue, heartbeat_s)
     missing = firm.client.numbers.next_out
     firm.leave_out()
@@ -97,7 +97,7 @@ def test_a_gap_that_grows_smaller_ends_nothing(venue):
     assert (status[11], status[39]) == ("LAST", "0")
 
 
-def test_what_was_asked_for_twice_and_comes_then_is_taken_once(venue):
+def test_a_message_requested_twice_is_taken_once(venue):
     firm = Asked(venue)
     firm.client.buy("ACME", 1, "1.00", name="C1")
     left_out = firm.client.numbers.next_out
@@ -132,7 +132,7 @@ def test_what_was_asked_for_twice_and_comes_then_is_taken_once(venue):
     assert len(firm.asked) == 3
 
 
-def test_data_shorter_than_they_say_are_rejected_not_asked_for(venue):
+def test_data_shorter_than_declared_are_rejected_not_requested(venue):
     """Sent again as it was, such a message would be asked for for ever."""
     firm = Asked(venue)
     firm.begin_s = venue.clock.seconds
@@ -145,7 +145,7 @@ def test_data_shorter_than_they_say_are_rejected_not_asked_for(venue):
     assert firm.asked == []
 
 
-def test_a_number_that_was_never_sent_cannot_be_asked_for(venue):
+def test_a_number_that_was_never_sent_cannot_be_requested(venue):
     firm = Asked(venue)
     next_in = firm.client.numbers.next_in
     for begin in (next_in, next_in + 5):

@@ -101,7 +101,7 @@ def answers(connection, kind):
     "session cannot enter orders",
     group="venue",
 )
-def test_two_participants_trade_and_each_is_told_his_own(venue):
+def test_two_participants_trade_and_each_receives_its_own_reports(venue):
     with connect(venue, prefix="A") as one, connect(venue, "OTHER", prefix="B") as two:
         first = one.buy("ACME", 100, "12.34", t1="ACCOUNT")
         (accepted,) = take(one, 1)
@@ -286,7 +286,7 @@ def test_a_number_that_is_too_low_ends_the_connection(venue):
         assert fields_of(again, 1, 34, 911) == [("2", "1")]
 
 
-def test_messages_before_their_turn_are_kept_and_more_are_asked_for_again(venue):
+def test_early_messages_are_kept_and_the_rest_is_requested_again(venue):
     """Numbers 3 to 202 come, then 2: 64 of them were kept, the others are sent again; each order
     stands in the book once."""
     orders = [(n, "D", order(venue, f"Q{n}")) for n in range(2, 203)]
@@ -398,7 +398,7 @@ def test_what_waited_for_its_turn_is_not_taken_for_an_old_message(venue):
     "process, leaks a descriptor or memory, or changes another session's answers",
     group="venue",
 )
-def test_bytes_that_are_no_fix_harm_nobody(venue):
+def test_bytes_that_are_not_fix_harm_no_other_session(venue):
     """Rubbish before and behind the Logon, split anywhere: others trade on, and what is whole in
     it is understood."""
     rng = random.Random(17)

@@ -217,7 +217,7 @@ def test_a_session_has_a_mode_for_orders_that_name_none(tmp_path, mode, protocol
 
 
 @pytest.mark.parametrize("protocol", ["4.2", "5.0", "fix"])
-def test_an_order_without_a_mode_is_told_what_is_missing(tmp_path, protocol):
+def test_an_order_without_a_mode_is_rejected_with_what_is_missing(tmp_path, protocol):
     """Where the venue requires one (``names_self_trade``): the session's own is one."""
     number = {"4.2": int(Protocol.OUCH42), "5.0": FIVE, "fix": FIX}[protocol]
     rows = (

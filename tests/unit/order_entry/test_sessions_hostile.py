@@ -158,7 +158,7 @@ def test_readers_that_do_not_read_are_disconnected_and_recover(venue, calm):
     "name exists nor whether the password was right",
     group="venue",
 )
-def test_connections_that_never_log_in_keep_nobody_out(venue, calm):
+def test_connections_that_never_log_in_keep_no_session_out(venue, calm):
     """More of them than may wait, from one address, half of them with half a login."""
     crowd = []
     half = soupbin.login_packet(soupbin.LoginRequest("CALM", PASSWORD, "", 1))[:20]
@@ -181,7 +181,7 @@ def test_connections_that_never_log_in_keep_nobody_out(venue, calm):
     "and loses no fill",
     group="venue",
 )
-def test_a_session_that_was_told_nearly_all_of_a_day_enters_no_order_and_loses_no_fill():
+def test_a_session_with_a_nearly_full_stream_enters_no_order_and_loses_no_fill():
     """The rest of its stream is for the orders that it has."""
     rows = [{"name": "FULL", "participant": 1, **KEEP}, {"name": "TWO", "participant": 2, **KEEP}]
     with InlineVenue(rows, sizes={"stream_entries": 256}) as venue:

@@ -47,7 +47,7 @@ def letters(client, count):
     "session cannot enter orders",
     group="venue",
 )
-def test_two_participants_trade_and_each_is_told_his_own(venue):
+def test_two_participants_trade_and_each_receives_its_own_reports(venue):
     one, two = venue.client("ONE"), venue.client("two")
     other = venue.client("OTHER")
     one.enter("a1", "B", 100)
@@ -141,7 +141,7 @@ def test_a_token_that_is_taken_is_ignored_also_after_its_order_is_gone(venue):
         soupbin.packet("Y"),
     ],
 )
-def test_what_is_no_message_ends_the_connection_and_harms_nobody(venue, data):
+def test_bytes_that_are_not_a_message_end_only_their_connection(venue, data):
     watching = venue.client("KEEP", sequence=0)
     client = venue.client("OTHER", sequence=0)
     client.socket.sendall(data)

@@ -169,7 +169,7 @@ def test_a_ring_of_requests_takes_no_more_than_it_has_slots_until_the_venue_read
     "other, for what is written against the rules",
     group="venue",
 )
-def test_both_numbers_go_on_after_a_lost_connection_and_after_a_dropped_venue(tmp_path):
+def test_both_numbers_continue_after_a_lost_connection_and_a_dropped_venue(tmp_path):
     rows = [alone(cancel_on_disconnect=NONE)]
     with InlineVenue(rows, tmp_path / "journal") as venue:
         alice = venue.shm("ALICE")
@@ -344,7 +344,7 @@ def test_a_replaced_trigger_is_what_the_stop_goes_by():
         assert [(m.kind, m.id) for m in told] == [(Reply.TRIGGERED, 8), (Reply.EXECUTED, 8)]
 
 
-def test_a_quantity_beside_an_aux_has_32_bits():
+def test_a_quantity_with_an_aux_has_32_bits():
     with InlineVenue([alone()]) as venue:
         alice = venue.shm("ALICE")
         for qty, aux in ((1 << 32, 1), (-1, 1), (5, 1 << 31)):
@@ -360,7 +360,7 @@ def test_a_quantity_beside_an_aux_has_32_bits():
     "limits and replies name the participant",
     group="venue",
 )
-def test_a_broker_acts_for_the_participants_of_its_ranges_and_for_nobody_else(tmp_path):
+def test_a_broker_acts_only_for_the_participants_of_its_ranges(tmp_path):
     with InlineVenue([broker(), alone("OTHER", 5)], tmp_path / "journal") as venue:
         client, other = venue.shm("BROKER"), venue.shm("OTHER")
         allowed, refused = (10, 15, 19, 30), (0, 1, 5, 9, 20, 29, 31, 65_535)

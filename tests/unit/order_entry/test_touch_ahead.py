@@ -64,7 +64,7 @@ def test_it_ends_with_the_store():
     assert resident(address, 1 << 18) == 1 << 18
 
 
-def test_a_system_that_cannot_is_told_once(monkeypatch):
+def test_a_system_without_support_is_reported_once(monkeypatch):
     """The thread ends; the stage touches its own pages."""
     monkeypatch.setattr(touch_ahead, "MADV_POPULATE_WRITE", 1 << 20)
     stream = Stream(None, 1, entries=1 << 12, data_bytes=1 << 20)

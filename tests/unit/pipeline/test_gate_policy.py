@@ -102,7 +102,7 @@ def test_after_its_lease_nothing_leaves_that_needs_the_replicas(
 
 
 @pytest.mark.parametrize("matched", ["both"], indirect=True)
-def test_a_gate_behind_its_lease_is_not_taken_for_a_stalled_one(matched: Matched) -> None:
+def test_a_gate_without_a_lease_does_not_count_as_stalled(matched: Matched) -> None:
     assert matched.released(COMMANDS, COMMANDS, OVER) == 0
     assert work_of(matched.shared, "gate")[1] is False
     until_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) + 10**12
@@ -110,7 +110,7 @@ def test_a_gate_behind_its_lease_is_not_taken_for_a_stalled_one(matched: Matched
     assert work_of(matched.shared, "gate")[1] is True
 
 
-def test_replicas_cannot_be_asked_for_where_there_are_none() -> None:
+def test_a_policy_with_replicas_is_rejected_without_replicas() -> None:
     assert {name: gate_policy(name, True).text for name in POLICIES}["both"]
     assert gate_policy("local", False) == gate_policy("all", False)
     for name in ("both", "replicated"):

@@ -29,7 +29,7 @@ def options(journal: Path, durability: str = "async") -> Options:
     )
 
 
-def test_a_slow_journal_beside_loses_nothing(
+def test_a_slow_journal_in_parallel_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Slower than the loop, whose ring then is full: the same run as without a journal, all of it
@@ -72,7 +72,7 @@ def test_the_loop_goes_back_to_python_only_for_a_stage_of_pythons(
     assert set(asked) == left
 
 
-def test_a_journal_beside_that_fails_ends_the_run(
+def test_a_parallel_journal_that_fails_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With its own words, and with nothing left behind: no thread, no shared memory."""

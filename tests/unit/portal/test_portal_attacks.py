@@ -862,7 +862,7 @@ def test_the_database_is_reached_through_the_portals_folder_alone(tmp_path):
         "mysql://anna:s3cr3t-9@host/outcry",
     ],
 )
-def test_a_wrong_url_of_a_database_is_told_without_its_password(url):
+def test_a_wrong_url_of_a_database_is_reported_without_its_password(url):
     with pytest.raises(DatabaseError) as error:
         migrate(url)
     assert "s3cr3t-9" not in str(error.value)

@@ -144,7 +144,7 @@ def test_what_can_be_read_in_two_ways_is_refused(name):
     "or listing is shown",
     group="portal",
 )
-def test_a_length_beside_chunks_ends_the_connection():
+def test_a_length_together_with_chunks_ends_the_connection():
     """A proxy may have taken the length where the server takes the chunks."""
     for first in (LENGTH + CHUNKED, CHUNKED + LENGTH, CHUNKED + b"Content-Length: 3\r\n"):
         seen, wire = read(HEAD + first + END + LAST + SECOND)

@@ -313,7 +313,7 @@ def test_a_program_may_sign_what_needs_no_signature():
     assert ask(api(), "GET", "/api/v3/depth", symbol="BTCUSD", **signed)[0]["bids"]
 
 
-def test_moments_are_in_the_unit_that_was_asked_for():
+def test_moments_are_in_the_requested_unit():
     spot = api()
     held(spot)
     spot.mirror.traded((1, 100, 1_000))
@@ -355,7 +355,7 @@ def test_answers_have_what_the_order_has():
     assert "stopPrice" not in shapes.new_order(held(api()), BTC, "FULL")
 
 
-def test_exchange_info_shows_what_was_asked_for():
+def test_exchange_info_shows_what_was_requested():
     spot = api()
 
     def names(**params):

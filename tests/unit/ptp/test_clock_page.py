@@ -290,6 +290,6 @@ def test_now_reads_the_machines_counter(writer, page):
     assert before.earliest_tai_ns <= out[0] <= page.now().earliest_tai_ns
 
 
-def test_nothing_is_left_behind():
+def test_no_files_are_left():
     """The killed writers' pages above are gone."""
     assert not [name for name in left_behind() if ".clock" in name]

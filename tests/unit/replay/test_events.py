@@ -260,7 +260,7 @@ def test_a_journal_without_its_begin_has_all_that_its_oldest_checkpoint_gives(tm
 
 
 @pytest.mark.parametrize("until_seq", [150, 200, 300, 310])
-def test_a_replay_ends_where_it_is_asked_to_though_the_begin_was_retired(tmp_path, until_seq):
+def test_a_replay_ends_where_requested_though_the_beginning_was_retired(tmp_path, until_seq):
     """It begins at a checkpoint before that; where there is none it says so."""
     whole = replay(each_second_trades(tmp_path / "whole"), until_seq)
     home = without_its_begin(tmp_path / "j")
@@ -281,7 +281,7 @@ def test_without_a_good_checkpoint_only_orders_are_reported(tmp_path):
         query(home, "select * from trades")
 
 
-def test_a_checkpoint_is_made_where_it_is_asked_for(tmp_path):
+def test_a_checkpoint_is_made_where_requested(tmp_path):
     """Whatever stands behind it; the newer ones stay."""
     home = each_second_trades(tmp_path / "j")
     make_checkpoints(home, 150)

@@ -55,7 +55,7 @@ def leave_tombstones(ring: RingBuffer, count: int) -> None:
         assert producer.try_claim(count) is not None
 
 
-def test_a_reader_just_coming_back_is_nobodys_to_take(
+def test_a_reader_that_is_coming_back_cannot_be_taken(
     make_ring: Callable[..., RingBuffer],
 ) -> None:
     """While the mark stands its process lives: neither it nor another thread of it gets the place

@@ -31,7 +31,7 @@ def test_a_consumer_after_another_waits_for_its_release_alone() -> None:
         assert (producer.free_slots(), len(b.poll())) == (3, 0)
 
 
-def test_a_consumer_behind_nobody_known_is_refused() -> None:
+def test_a_consumer_that_depends_on_an_unknown_one_is_rejected() -> None:
     """The graph is given in order, so it cannot have a cycle."""
     with pytest.raises(ValueError, match="'b' depends on 'c', which does not precede it"):
         RingBuffer.create("outcry.1.1.never", 4, RECORD, {"a": (), "b": ("c",), "c": ("b",)})

@@ -140,7 +140,7 @@ def test_what_needs_no_more_than_now_passes_with_too_little():
     both.same()
 
 
-def test_a_mark_calls_who_has_less_than_the_positions_need_and_no_one_else():
+def test_a_mark_calls_only_participants_with_less_than_their_positions_need():
     both = rich()
     for who in (3, 4):
         assert both.process(setting(Setting.CREDIT, 0, who))[0] == 1 << 8

@@ -63,7 +63,7 @@ def test_everything_is_delayed_by_350_us_to_the_nanosecond():
     assert desk.at(10**9) == ["COMPLETED"]
 
 
-def test_of_two_who_were_sequenced_out_of_line_the_first_to_come_enters_first():
+def test_of_two_commands_sequenced_out_of_order_the_first_received_enters_first():
     """A command of another lane that came a nanosecond earlier; what is late enters at once."""
     desk = Desk()
     desk(order(2_000, 1, 1))
@@ -75,7 +75,7 @@ def test_of_two_who_were_sequenced_out_of_line_the_first_to_come_enters_first():
     assert desk(order(10**6 - BUMP_NS, 3, 3)) == ["ACCEPTED"]
 
 
-def test_the_audit_blames_who_was_late_if_another_was_due_later_and_entered_before():
+def test_the_audit_blames_the_late_command_if_one_due_later_entered_before():
     """A participant's own orders keep their order: the later one was due no earlier."""
     desk = Desk(window_ns=BUMP_NS)
     desk(order(0, 1, 1))

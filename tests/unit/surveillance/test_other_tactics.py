@@ -123,7 +123,7 @@ EARLY = tuple(range(5, 360, 18))
         "at the last moment",
     ],
 )
-def test_a_close_that_others_quotes_follow_is_marked_by_who_pressed(
+def test_marking_a_close_is_found_at_its_presser_not_at_quotes_that_follow(
     presses, middle_at, lots, found
 ):
     """Its own takes move nothing: share of volume, net pressure and the price against the average

@@ -121,7 +121,7 @@ def test_half_a_ramp_before_a_split_and_half_after_it_is_none() -> None:
     assert lay.Detector.RAMPING not in {hit["detector"] for hit in parted}
 
 
-def test_what_the_operator_cancels_nobody_has_withdrawn() -> None:
+def test_cancels_by_the_operator_do_not_count_as_withdrawals() -> None:
     orders = limits([(1, Side.BUY, 1000 - n % 9, 1) for n in range(250)], 1)
     for by, expected in ((0, False), (1, True)):
         hits = watched(numbered([orders, cancel_all("AA", by)], 10**6), Settings())

@@ -47,7 +47,7 @@ def asked(floor, request):
     "wherever the machine is gone",
     group="venue",
 )
-def test_a_deposit_that_is_asked_for_twice_is_made_once(floor):
+def test_a_deposit_that_is_requested_twice_is_made_once(floor):
     before = balance(floor, 2)
     words = ("deposit", "2", "500", "--reference", "wire 4711")
     first, second = floor.ask(*words), floor.ask(*words)

@@ -157,7 +157,7 @@ def test_a_session_of_the_file_is_changed_until_its_row_is(floor: InlineFloor) -
     log_in(floor, "FILED").close()
 
 
-def test_a_session_that_is_removed_lets_nobody_in(floor: InlineFloor) -> None:
+def test_a_removed_session_accepts_no_login(floor: InlineFloor) -> None:
     add(floor, "NEW")
     party = log_in(floor, "NEW")
     party.enter(1)

@@ -230,7 +230,7 @@ def test_the_audit_finds_no_order_out_of_turn_and_none_waits_when_the_run_has_en
         assert waited_ns >= BUMP_US * 1_000
 
 
-def test_the_audit_of_a_journal_without_its_begin_knows_who_waits(tmp_path):
+def test_the_audit_of_a_journal_without_its_beginning_knows_the_waiting_commands(tmp_path):
     """The speed bump was set, and commands wait, before the oldest checkpoint."""
     home = journals.write(tmp_path / "j", journals.orders(7, 6_000, 40_000_000), 60, bump=True)
     whole = fairness(home)

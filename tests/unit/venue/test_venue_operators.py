@@ -96,7 +96,7 @@ def test_a_code_is_taken_once_over_restarts_too(operators, clock, tmp_path):
     assert begun().prove("otto", "word", pyotp.TOTP(SECRET).at(int(clock.now_s))) == 1
 
 
-def test_a_ticket_stands_for_its_holder_until_it_expires_or_is_left(operators, clock):
+def test_a_ticket_represents_its_holder_until_it_expires_or_is_returned(operators, clock):
     first, second = operators.ticket(1), operators.ticket(2)
     assert (operators.holder(first), operators.holder(second)) == (1, 2)
     operators.leave(first)
@@ -159,7 +159,7 @@ def test_a_wish_waits_for_another_person(clock):
     "where in the journal; no line can be changed unseen",
     group="console",
 )
-def test_the_record_goes_on_behind_a_crash_and_no_line_can_be_changed(tmp_path):
+def test_the_record_continues_after_a_crash_and_no_line_can_be_changed(tmp_path):
     request = {"do": "kill", "password": "p", "code": "c", "ticket": "t", "why": "so"}
     DeskRecord(tmp_path).note(10**18, 5, "anna", request)
     path = tmp_path / NAME

@@ -219,7 +219,7 @@ def test_what_was_never_opened_has_no_history(what: str, tmp_path: Path) -> None
     assert (done.exit_code, done.output) == (1, f"outcry: {file}: this venue was never opened\n")
 
 
-def test_the_history_says_who_was_stopped_and_who_opened_it(floor) -> None:
+def test_the_history_names_the_stopped_participants_and_the_operators(floor) -> None:
     shown = (
         CliRunner().invoke(main, ["venue", "limits", "history", "--venue", str(floor.file)]).stdout
     )

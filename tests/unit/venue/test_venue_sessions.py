@@ -51,7 +51,7 @@ def about(floor: InlineFloor, what: str) -> str:
     return CliRunner().invoke(main, ["venue", what, str(floor.file)]).output
 
 
-def test_the_operator_switches_sessions_off_and_on_and_sees_who_was_refused(tmp_path: Path) -> None:
+def test_the_operator_switches_sessions_off_and_on_and_sees_refused_logins(tmp_path: Path) -> None:
     floor = InlineFloor(tmp_path, VENUE + SWITCHED)
     one, stays = floor.client("ONE"), floor.client("STAYS")
     firm = floor.fix("FIRM", target="TEST")

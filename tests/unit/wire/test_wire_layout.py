@@ -89,7 +89,7 @@ def fill(tables: Tables, halves: U16s, bytes_: Bytes, index: int, value: int) ->
 
 
 @pytest.mark.parametrize("run", [fill, fill.py_func])
-def test_arrays_behind_addresses_and_within_a_block(run):
+def test_arrays_at_addresses_and_within_a_block(run):
     row, words, out = np.zeros(1, Row.dtype()), np.zeros(4, np.int64), np.zeros(4, np.uint16)
     bytes_, block = np.zeros(4, np.uint8), np.zeros(Tables.size_bytes // 8, np.int64)
     words[0] = 7
