@@ -75,7 +75,7 @@ class Day:
 
 @dataclass(frozen=True)
 class Recording:
-    """What a day is made of."""
+    """The sources of a day."""
 
     name: str
     instrument: dict[str, Any]

@@ -25,7 +25,7 @@ Words = npt.NDArray[np.int64]
 LIMIT_DAY = const.LIMIT | const.DAY << 8
 LIMIT_IOC = const.LIMIT | const.IOC << 8
 POST_ONLY_DAY = const.POST_ONLY | const.DAY << 8
-"""What an order is: its type, and its time in force in the bits from 8 on."""
+"""Kind of an order: its type, and its time in force in the bits from 8 on."""
 BUY, SELL = const.BUY, const.SELL
 
 

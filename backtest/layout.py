@@ -83,7 +83,7 @@ WORDS = 64
 IN_PYTHON = 1
 """In W_ON_...: the callback is there and is called by Python."""
 DONE, LOG_FULL, CALL_BOOK, CALL_EVENT, CALL_TIMER = range(5)
-"""What the driver returns for."""
+"""Reasons for which the driver returns."""
 
 OWN_ID = 3 << 60
 """Identifiers of the strategy's orders are those from here on; no other order has one of them."""

@@ -28,7 +28,7 @@ RANDOM_AT = RECORD_BYTES
 
 @dataclass(frozen=True)
 class Terms:
-    """What a venue would ask of the strategy."""
+    """Terms of a venue for the strategy."""
 
     maker_fee: int = 0
     taker_fee: int = 0
@@ -44,7 +44,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Run:
-    """What came of it."""
+    """Result of a run."""
 
     log: Words
     """int64[events, LOG_WORDS]: every own event."""

@@ -28,7 +28,7 @@ Callback = Callable[[Words, Words, Words], Any]
 
 @dataclass(frozen=True)
 class Strategy:
-    """What is run.  A callback that is not there is never called."""
+    """A strategy to run. A callback that is not there is never called."""
 
     name: str
     parameters: Mapping[str, int] = field(default_factory=dict)

@@ -56,7 +56,7 @@ DURABILITIES = {"memory": "async", "durable": "durable"}
 
 
 class Setup:
-    """What all rounds need, made once."""
+    """Setup of all rounds, made once."""
 
     def __init__(self, quick: bool, gathered: Rounds) -> None:
         self.quick, self.gathered = quick, gathered

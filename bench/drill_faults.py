@@ -13,7 +13,7 @@ from openoutcry.replica.store import damaged, verify_node
 
 Outcome = tuple[str, str]
 DRAIN_S = 0.2
-"""What has left the old primary is with the client by then."""
+"""Time by which everything that has left the old primary is with the client."""
 DOWN_S = 1.0
 """How long a node that was killed stays down."""
 

@@ -62,7 +62,7 @@ messages, and runs in which the matcher looks ahead."""
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of the harness gave."""
+    """Result of one run of the harness."""
 
     messages_per_s: float
     report_hash: str

@@ -34,7 +34,7 @@ FIGURES: dict[str, list[tuple[str, str, str | None]]] = {
     "own switches": [("own_switches", "1/s", "switches"), ("own_wait_ppb", "ppb", "waited_ns")],
     "smis": [("smi", "1/s", "smis")],
 }
-"""What is shown of each account: figure, unit, which of its counts (None: all of them)."""
+"""Figures that are shown of each account: figure, unit, which of its counts (None: all of them)."""
 
 Gaps = npt.NDArray[np.int64]
 

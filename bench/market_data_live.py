@@ -40,7 +40,7 @@ GROUPS = ("239.193.99.1", 26_499), ("239.193.99.2", 26_499)
 SESSION = "00000BENCH"
 SILENCE_NS = 30_000_000_000
 PAUSE_NS = 20_000
-"""Between an event's datagram and the next event's release."""
+"""Pause between an event's datagram and the next event's release."""
 
 Array = npt.NDArray[Any]
 

@@ -23,7 +23,7 @@ from openoutcry.wire.records import ORDER_DTYPE
 
 OPEN_NS, TRADING_NS, HOUR_NS = 1_790_000_000_000_000_000, 36_000 * 10**9, 3_600 * 10**9
 WRITTEN_NS = 80_000
-"""From ingress to the disk, of every block."""
+"""Time from ingress to the disk, of every block."""
 BLOCK, SEED = 16_384, 7
 ORDERS, HOURS = 200, 9
 """How many are asked for."""

@@ -60,7 +60,7 @@ SOFTWARE_EVENTS = (
     "major-faults",
 )
 OWN_EVENTS = ("task-clock", "minor-faults", "major-faults")
-"""Those that count without the right to look into the kernel."""
+"""Events that count without the right to look into the kernel."""
 TOP_FUNCTIONS = 30
 C2C_LINES = 80
 NO_COUNTERS = "perf c2c and perf stat --topdown need hardware counters: left out"

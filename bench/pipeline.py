@@ -64,7 +64,7 @@ FLOW_NAMES = (*FLOWS, "mixed")
 
 @dataclass
 class Session:
-    """What the rounds share."""
+    """State that the rounds share."""
 
     quick: bool
     rounds: Rounds

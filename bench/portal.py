@@ -52,7 +52,7 @@ TURNS, TURN_S, QUICK_TURN_S = 3, 5.0, 1.0
 
 
 class Setup:
-    """What all rounds have in common."""
+    """Setup that all rounds have in common."""
 
     def __init__(self, venue: live.Venue, people: list[live.Person], echo: int, quick: bool):
         """``echo``: the port of the peer."""

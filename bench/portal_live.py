@@ -43,7 +43,7 @@ FUNDS = {"USD": 10**15, "BTC": 10**13}
 
 
 class BenchError(OutcryError):
-    """What is measured does not answer as it must."""
+    """A measured process does not answer as it must."""
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> Any:

@@ -37,7 +37,7 @@ VARIANTS = {
     "disruptor": ("disruptor", "disruptor_backoff"),
     "iceoryx2": ("iceoryx2",),
 }
-"""What ``--against`` takes, and what each name brings along."""
+"""Values of ``--against``, and what each name includes."""
 ALWAYS = ("bounce", "c")
 """The controls are in every run."""
 

@@ -29,8 +29,8 @@ LAYOUTS: dict[type[Layout], str] = {
     spot_layout.SpotSchedule: "schedule_",
     spot_layout.Wallet: "wallet_",
 }
-"""What the peer reads, each field's offset by its name with this in front.  Of two fields with one
-name the later counts; ``risk/layout.py`` names what the peer needs of the other."""
+"""Layouts that the peer reads, each field's offset by its name with this in front. Of two fields
+with one name the later counts; ``risk/layout.py`` names what the peer needs of the other."""
 
 
 def c_runner(burst: int, ahead: int) -> Any:

@@ -37,8 +37,8 @@ Figures = dict[tuple[str, str, str], dict[str, float]]
 
 @dataclass
 class Noise:
-    """What a stretch of time was disturbed by: shares of all cores' time, and our own moves from
-    core to core a second (None: not known)."""
+    """Disturbances of a stretch of time: shares of all cores' time, and our own moves from core to
+    core a second (None: not known)."""
 
     steal: float | None
     others: float | None

@@ -36,7 +36,7 @@ KIND_EVENTS = enum_numbers.PACKET_KIND_EVENTS
 
 
 class Strategy(Layout, size_bytes=192):
-    """What the strategy's turn is called with."""
+    """Arguments of the strategy's turn."""
 
     feed: int = i64("address of the feed in shared memory, 0: it listens to datagrams")
     feed_base: int = i64("base of that feed's session")

@@ -22,7 +22,7 @@ class Subject:
     name: str
     measure: str
     what: str
-    """What it measures, in at most 60 characters."""
+    """The subject of the measurement, in at most 60 characters."""
     peers: str = ""
     setup: str = ""
     flags: tuple[tuple[str, str], ...] = ()

@@ -43,7 +43,7 @@ ORDERS, QUICK_ORDERS = 2_000_000, 200_000
 MARKETS, QUICK_MARKETS = 12, 1
 BATCH = 4_096
 APART_NS = 1_000_000
-"""Between commands of the generated market: a thousand a second."""
+"""Time between commands of the generated market: a thousand a second."""
 ALERTS = 20
 TIMEOUT_S = 120.0
 

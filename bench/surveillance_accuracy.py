@@ -34,7 +34,7 @@ WRITTEN = {
     "reciprocal": ("wash_pair", "wash_related"),
     "cancels": ("quote_stuffing",),
 }
-"""What each rule as written is to find."""
+"""Patterns that each rule as written is to find."""
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:

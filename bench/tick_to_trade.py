@@ -95,7 +95,7 @@ PACKET_PORT = ("127.0.0.1", 26_498)
 PACES = {"100k": (1, 10_000), "bursts": (100, 1_000)}
 """Commands at once, and ns between two of them; a burst begins as often as keeps the rate."""
 EVERY_NS = 10_000
-"""Between two commands on average: 100,000 a second."""
+"""Mean time between two commands: 100,000 a second."""
 PERIOD = 21
 """Commands from one offer to the next: the offer, and ten orders that are cancelled at once."""
 OFFERS, QUICK_OFFERS, BLOCKS, QUICK_BLOCKS = 700, 100, 4, 2
@@ -105,7 +105,7 @@ SILENCE_NS = 20_000_000_000
 LOST_RUNS = 3
 """Times that a run is made again because of lost datagrams."""
 ECHO_NS = 100_000
-"""Between two offers of the bare echo."""
+"""Time between two offers of the bare echo."""
 EXECUTED_BYTES = soupbin.HEADER_BYTES + OUCH42.from_server("E").size_bytes
 ANSWERS = 2
 """Messages that answer an order which takes an offer: accepted, executed."""

@@ -44,7 +44,7 @@ MAX_WAIT_S = 86_400
 
 
 class Prompt:
-    """What the commands do."""
+    """Implementation of the commands."""
 
     help = HELP
 

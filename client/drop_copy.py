@@ -23,7 +23,7 @@ TOKEN_AT = FIELDS["token"][1]
 
 @dataclass(frozen=True)
 class Copy:
-    """What happened to an order, as of the event record (docs/wire.md)."""
+    """An event of an order, as in the event record (docs/wire.md)."""
 
     sequence: int
     """Number of the message in the copy's own stream."""
@@ -47,7 +47,7 @@ class Copy:
     refusal: str = ""
     """In a reject by a limit: the checks that failed, and the figures of the first."""
     fee_units: int = 0
-    """What a fill in a spot instrument cost, units of ``fee_asset``; below 0: a rebate."""
+    """Cost of a fill in a spot instrument, units of ``fee_asset``; below 0: a rebate."""
     fee_asset: str = ""
 
     def __str__(self) -> str:

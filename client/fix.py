@@ -47,7 +47,7 @@ _ADMIN = "0124A5"
 
 @dataclass(frozen=True)
 class FixMessage:
-    """What the venue said: MsgSeqNum, MsgType, and its fields, in their order."""
+    """A message of the venue: MsgSeqNum, MsgType, and its fields, in their order."""
 
     sequence: int
     kind: str
@@ -78,7 +78,7 @@ class FixMessage:
 
 @dataclass
 class FixNumbers:
-    """What one side of a session counts, over its connections."""
+    """Numbers that one side of a session counts, over its connections."""
 
     next_out: int = 1
     next_in: int = 1

@@ -33,7 +33,7 @@ SEND_BURST = 64
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What came of a load.  ``latency_ns``: of each answered order, from its intended send time."""
+    """Result of a load. ``latency_ns``: of each answered order, from its intended send time."""
 
     sent: int
     accepted: int

@@ -45,7 +45,7 @@ def price_text(ten_thousandths: int) -> str:
 
 @dataclass(frozen=True)
 class Message:
-    """What the venue said: number in the stream, type, fields (text without padding)."""
+    """A message of the venue: number in the stream, type, fields (text without padding)."""
 
     sequence: int
     kind: str

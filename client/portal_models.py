@@ -189,7 +189,7 @@ class OrderRow:
     quantity: str
     shown_quantity: str
     amount: str
-    """What an order for a sum of the quote asset may spend."""
+    """Amount that an order for a sum of the quote asset may spend."""
     filled_quantity: str
     filled_amount: str
     state: str
@@ -245,7 +245,7 @@ class QuoteRow:
 
 @dataclass(frozen=True)
 class QuoteTrade:
-    """What both sides agreed on, and what the venue said: ``due``, ``done`` or ``refused``."""
+    """A trade that both sides agreed on; the venue's answer: ``due``, ``done`` or ``refused``."""
 
     quote: int
     side: str
@@ -345,7 +345,7 @@ class DepositPage:
 
 @dataclass(frozen=True)
 class ChainDeposit:
-    """What has arrived on a chain and is not credited."""
+    """A deposit that has arrived on a chain and is not credited."""
 
     reference: str
     asset: str
@@ -399,8 +399,8 @@ class WithdrawalRow:
     """On a chain: the transaction that pays it."""
     confirmations: int = 0
     waits: str = ""
-    """What it waits for: ``stopped`` (all withdrawals are), ``people``, ``payment``, ``block``,
-    ``blocks``; nothing: its owner, or the operator."""
+    """Condition that it waits for: ``stopped`` (all withdrawals are), ``people``, ``payment``,
+    ``block``, ``blocks``; nothing: its owner, or the operator."""
     why: str = ""
     """Why it was refused or has failed."""
 
@@ -466,7 +466,7 @@ class PasskeyRow:
 class PasskeyRequest:
     ticket: str
     options: dict[str, object]
-    """For the browser (WebAuthn)."""
+    """Options for the browser (WebAuthn)."""
 
 
 @dataclass(frozen=True)
@@ -537,7 +537,7 @@ class Movement:
     asset: str
     amount: str
     available: str
-    """What the step changed in the wallet."""
+    """Changes of the wallet by the step."""
     reserved: str
     time_ms: int
     seq: int
@@ -584,7 +584,7 @@ class Holding:
 class InstrumentProfit:
     symbol: str
     position: str
-    """What was traded in this instrument, in its base asset."""
+    """Position traded in this instrument, in its base asset."""
     asset: str
     """Asset of the amounts."""
     cost: str

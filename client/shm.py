@@ -79,7 +79,7 @@ class RequestsFull(ClientError):
 
 @dataclass(frozen=True)
 class ShmMessage:
-    """What the venue said."""
+    """A message of the venue."""
 
     seq: int
     kind: Reply
@@ -104,7 +104,7 @@ class ShmMessage:
     request: int
     """Number of our request that caused it; 0: none did."""
     fee_units: int = 0
-    """What an execution in a spot instrument cost, units of an asset; below 0: a rebate."""
+    """Cost of an execution in a spot instrument, units of an asset; below 0: a rebate."""
     fee_is_of_base: bool = False
     """They are of the base asset; if not, of the quote asset."""
 

@@ -9,7 +9,7 @@ from openoutcry.wire.errors import OutcryError
 
 
 class ClientError(OutcryError):
-    """What went wrong between us and the venue, in words."""
+    """A failure between us and the venue, in words."""
 
 
 class SessionEnded(ClientError):
@@ -48,7 +48,7 @@ def connected(
 
 
 class Received:
-    """What a connection has brought, in ``data``."""
+    """Bytes that a connection has received, in ``data``."""
 
     def __init__(
         self, connection: socket.socket, every_s: float, silence_s: float, live: Callable[[], None]

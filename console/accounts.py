@@ -44,7 +44,7 @@ class Session:
     seen_s: float
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(TOKEN_BYTES))
     ticket: str = ""
-    """What the desk knows this operator by; '' while the desk does not."""
+    """The desk's name of this operator; '' while the desk does not."""
 
 
 @dataclass

@@ -33,7 +33,7 @@ class Alarms:
         """``folder``: where the record is; it need not be there yet."""
         self.watch, self.folder, self.clock = watch, folder, clock
         self.fault = ""
-        """What is wrong with the record."""
+        """The fault of the record."""
         self.acknowledged: dict[Key, dict[str, str]] = self._read()
         self.changes: deque[dict[str, Any]] = deque(maxlen=CHANGES)
         self._lock, self._begun_s = Lock(), clock()

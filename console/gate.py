@@ -29,7 +29,7 @@ for each further one.  A read of the API counts as READ of them, a file of the p
 ACTIONS_AT_ONCE, ACTION_S = 100, 0.02
 """The same of what a name asks to be done, which no read of its pages keeps waiting."""
 PRESENCE = "/api/seen"
-"""What a page POSTs when its user uses the mouse or the keyboard."""
+"""Request that a page POSTs when its user uses the mouse or the keyboard."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

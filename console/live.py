@@ -34,7 +34,7 @@ ENDED = 4401
 
 @dataclass
 class Viewer:
-    """What one page wants and knows."""
+    """Subscriptions and state of one page."""
 
     every_s: float = DEFAULT_MS / 1e3
     symbol: str = ""
@@ -59,7 +59,7 @@ class Viewer:
 
 
 class Texts:
-    """What viewers receive, as JSON: made once for all that receive the same."""
+    """Texts that viewers receive, as JSON: made once for all that receive the same."""
 
     def __init__(self, console: Console) -> None:
         self.console = console

@@ -48,8 +48,8 @@ def _number(message: bytes, at: slice) -> int:
 
 @dataclass
 class Tape:
-    """What an instrument traded.  Prices have four decimals; a candle is its second since the
-    midnight before the first trade, open, high, low, close and volume."""
+    """Trades of an instrument. Prices have four decimals; a candle is its second since the midnight
+    before the first trade, open, high, low, close and volume."""
 
     trades: deque[dict[str, int]] = field(default_factory=lambda: deque(maxlen=TRADES))
     candles: deque[list[int]] = field(default_factory=lambda: deque(maxlen=CANDLES))

@@ -34,7 +34,7 @@ from openoutcry.wire import OutcryError
 ALARMS = ("ReplicaBehind", "QuorumLost")
 ASK_S, DISKS_S = 1.0, 5.0
 WRONG = (OutcryError, OSError, ValueError, KeyError, TypeError, AttributeError)
-"""What may be raised by a cluster that is gone, and by files that other processes write."""
+"""Errors that a lost cluster may raise, and files that other processes write."""
 STANDBY = ("venue", "holder", "role", "reason", "epoch", "last_block", "last_seq", "lag_blocks",
            "commands", "verified_seq", "verified_checks", "verified_states", "state_hash",
            "event_hash", "prepared", "takeover_ms", "trouble")  # fmt: skip
@@ -43,7 +43,7 @@ SILENT_S = 5.0
 
 
 class ClusterLook:
-    """What the cluster has last said, asked again each ``ASK_S``."""
+    """The cluster's last answer, requested again each ``ASK_S``."""
 
     def __init__(self, named: str, venue: str) -> None:
         self.named, self.venue = named, venue

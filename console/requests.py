@@ -70,7 +70,7 @@ class Open(ActionRequest):
 
 @dataclass
 class SetLimit(ActionRequest):
-    """What widens takes a password, and another supervisor."""
+    """A limit; widening it takes a password, and another supervisor."""
 
     limit: str
     value: StrictInt | Literal["none"]
@@ -84,8 +84,8 @@ class SetLimit(ActionRequest):
 
 @dataclass
 class OfIssuer(ActionRequest):
-    """What an issuer does takes two supervisors, each with a password.  ``price``: ticks after it;
-    0: worked out of the last one."""
+    """An issuer's action, which takes two supervisors, each with a password. ``price``: ticks after
+    it; 0: worked out of the last one."""
 
     instrument: str
     password: str

@@ -28,7 +28,7 @@ STATUS = (
     (AgainError, 409),
     (OutcryError, 422),
 )
-"""What an error is over HTTP."""
+"""HTTP status of an error."""
 
 
 def make_app(console: Console, secure: bool = False, hosts: tuple[str, ...] = LOOPBACK) -> Any:
@@ -124,7 +124,7 @@ def _add_login(app: Any, console: Console, secure: bool) -> None:
 
 
 class Served(Protocol):
-    """What serves a page."""
+    """A server of a page."""
 
     @property
     def log(self) -> Any:

@@ -32,7 +32,7 @@ class CeremonyError(CustodyError):
 
 @dataclass(frozen=True)
 class Keys:
-    """What a secret makes: the signers' keys, and those that are never online."""
+    """Keys made of a secret: the signers' keys, and those that are never online."""
 
     network: Network
     root: Any

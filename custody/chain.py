@@ -11,7 +11,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Header:
-    """What identifies a block; ``time_s``: seconds since 1970, by its miner."""
+    """Identity of a block; ``time_s``: seconds since 1970, by its miner."""
 
     height: int
     hash: str
@@ -21,7 +21,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Receipt:
-    """Something that a transaction pays to an address that is watched."""
+    """A payment by a transaction to a watched address."""
 
     txid: str
     place: int
@@ -45,7 +45,7 @@ class Spend:
 
 @dataclass(frozen=True)
 class Content:
-    """What a block, or the pool of waiting transactions, has for this wallet."""
+    """Content of a block, or of the pool of waiting transactions, for this wallet."""
 
     receipts: tuple[Receipt, ...] = ()
     spends: tuple[Spend, ...] = ()
@@ -55,7 +55,7 @@ class Content:
 
 
 class Watched(Protocol):
-    """What the scanner looks for."""
+    """Addresses and contracts that the scanner looks for."""
 
     @property
     def addresses(self) -> Mapping[str, object]:

@@ -30,7 +30,8 @@ FAILED = "failed"
 ENDED = (DONE, REFUSED, CANCELLED, FAILED)
 NOT_TAKEN = "its receiver rejected it; the amount is back in the account"
 STOPPED, PEOPLE, PAYMENT, BLOCK, BLOCKS = "stopped", "people", "payment", "block", "blocks"
-"""What a withdrawal waits for: the breaker, two people, its transaction, a block, more of them."""
+"""Conditions that a withdrawal waits for: the breaker, two people, its transaction, a block, more
+of them."""
 SHOWN = ("pending", "seen", "credited", "final", "gone", "reversed", "dust", "unsupported")
 """States of deposits that their owner is shown."""
 

@@ -4,7 +4,7 @@ from openoutcry.wire.errors import OutcryError
 
 
 class CustodyError(OutcryError):
-    """Something that custody cannot do now."""
+    """Custody cannot do this now."""
 
 
 class StoreError(OutcryError):
@@ -13,7 +13,7 @@ class StoreError(OutcryError):
 
 
 class Refused(CustodyError):
-    """Something that custody will not do; ``code`` says why in one word."""
+    """Custody refuses this; ``code`` says why in one word."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)

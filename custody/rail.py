@@ -25,9 +25,9 @@ class Draft:
 
     chain: str
     identity: str
-    """What no other transaction has: the id without signatures."""
+    """Identity that no other transaction has: the id without signatures."""
     body: dict[str, Any]
-    """What the signers get, and :meth:`Rail.combine`; plain JSON."""
+    """Body for the signers, and :meth:`Rail.combine`; plain JSON."""
     fee: int
     conflicts: tuple[str, ...]
     """Two transactions that share one of these exclude each other: outputs, or a nonce."""
@@ -59,7 +59,8 @@ class Rail(Protocol):
     chain: str
     signatures_needed: int
     signs_transactions: bool
-    """What is signed is the chain's transaction; else a call, which any transaction may bring."""
+    """Whether signers sign the chain's transaction; else a call, which any transaction
+    may bring."""
 
     def close(self) -> None:
         """Close its connections."""

@@ -26,11 +26,11 @@ class Balance:
     chain: str
     height: int
     on_chain: int
-    """What the node finds."""
+    """Amount that the node finds."""
     recorded: int
-    """What came in less what went out, by custody's records."""
+    """Amount that came in less what went out, by custody's records."""
     owed: int
-    """What custody has had credited at the venue, less what the venue has had paid."""
+    """Amount that custody has had credited at the venue, less what the venue has had paid."""
     not_owed: int
     """Dust, the venue's own money, and what belongs to no participant."""
     fees: int

@@ -25,7 +25,7 @@ class Rules:
     """Points for more than ``many_a_day`` withdrawals within 24 hours."""
     many_a_day: int = 5
     new_device: int = 25
-    """For a device that is new to a participant who has used another one to withdraw."""
+    """Points for a new device of a participant that has used another one to withdraw."""
 
 
 KEYS = {

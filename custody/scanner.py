@@ -24,7 +24,7 @@ class DeepFork(CustodyError):
 
 @dataclass
 class Watch:
-    """What the scanner looks for, in memory."""
+    """Addresses and contracts that the scanner looks for, in memory."""
 
     addresses: dict[str, int | None] = field(default_factory=dict)
     """Participant of each; None: of no participant."""

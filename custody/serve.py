@@ -22,7 +22,7 @@ from openoutcry.custody.withdrawals import Withdrawals
 from openoutcry.wire.closing import Closing
 
 LOOK_S, DISK_S = 0.25, 5.0
-"""Between two looks; and before the next one when the disk has failed."""
+"""Seconds between two looks; and before the next one when the disk has failed."""
 CLOCK_BACK_S = 5
 """A clock that went back further than this stops withdrawals."""
 

@@ -49,7 +49,7 @@ class ChainSpec:
     trace: bool = False
     """Look into calls between contracts, for coins that a contract sends."""
     valid_s: int = 3_600
-    """For how long a signed batch may be made."""
+    """Seconds for which a signed batch may be made."""
     stuck_blocks: int = 10
     """A transaction of the gas account that waits longer is replaced by a dearer one."""
     sweep_every_s: int = 3_600

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Outgoing:
-    """What a transaction pays to an address outside the signer's own wallets."""
+    """A payment of a transaction to an address outside the signer's own wallets."""
 
     asset: str
     address: str
@@ -15,7 +15,7 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a signer has found in an unsigned transaction."""
+    """Content that a signer has found in an unsigned transaction."""
 
     identity: str
     conflicts: tuple[str, ...]
@@ -26,7 +26,7 @@ class Reading:
     fee: int
     fee_asset: str
     digests: tuple[bytes, ...]
-    """What the signer's key signs, 32 bytes each."""
+    """Digests that the signer's key signs, 32 bytes each."""
 
 
 class Reader(Protocol):

@@ -26,9 +26,9 @@ MAX_REQUEST = 1 << 24
 MAX_CLIENTS = 16
 ANSWER_S = 60.0
 REQUEST_S = 10.0
-"""In which a request comes whole."""
+"""Seconds in which a request must come whole."""
 TAKE_S = 2.0
-"""In which a client takes a part of its answer."""
+"""Seconds in which a client must take a part of its answer."""
 LOOK_S = 0.2
 Request = dict[str, Any]
 log = logging.getLogger("outcry.custody")

@@ -102,7 +102,7 @@ UPGRADES = {
         "text text not null, at_ns integer not null, referred integer not null)",
     ),
 }
-"""What makes the next layout of an older one."""
+"""Steps from an older layout to the next."""
 
 
 class Store(Closing):

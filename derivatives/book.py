@@ -105,7 +105,7 @@ class Underlying:
 
 @dataclass(frozen=True)
 class Participant:
-    """What a participant has: amounts of assets, lots of contracts, open orders."""
+    """A participant's amounts of assets, lots of contracts and open orders."""
 
     holdings: Mapping[str, int] = field(default_factory=dict)
     """Variation up to the marks has been paid into them."""

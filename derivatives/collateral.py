@@ -51,7 +51,7 @@ class Line:
     by_share: int
     """Taken off because it is concentrated."""
     counts: int
-    """What is left."""
+    """The remaining value."""
 
 
 def collateral(

@@ -26,7 +26,7 @@ NO_VALUE = "an inverse lot has no value at"
 
 @dataclass(frozen=True)
 class Contract:
-    """What one lot of a contract is, and how it ends."""
+    """Terms of one lot of a contract."""
 
     symbol: str
     underlying: str

@@ -18,7 +18,7 @@ USED, SILENT, STALE, OUTLIER = "used", "silent", "stale", "outlier"
 
 @dataclass(frozen=True)
 class IndexRules:
-    """What an index is made of; times in nanoseconds, shares in millionths."""
+    """Rules of an index; times in nanoseconds, shares in millionths."""
 
     weights: Mapping[str, int]
     """Weights of the sources, by name; each is 1 or more."""

@@ -29,7 +29,7 @@ SHARE_BITS = 20
 
 @dataclass(frozen=True)
 class ContractRisk:
-    """What margin knows of one contract."""
+    """Margin's data of one contract."""
 
     commodity: int
     tier: int

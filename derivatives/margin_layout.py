@@ -86,7 +86,7 @@ class MarginWork(Layout, size_bytes=128):
 
 
 class ContractWork(Layout, size_bytes=32):
-    """What a participant has of one contract."""
+    """A participant's data of one contract."""
 
     position: int = i64("lots; below 0: short")
     buys: int = i64("lots of open purchases")

@@ -47,7 +47,7 @@ INVENTED = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one shock does."""
+    """Outcome of one shock."""
 
     shock: str
     gains: int
@@ -55,7 +55,7 @@ class Outcome:
     failed: dict[int, int]
     """Equity afterwards of each participant that is below its maintenance margin."""
     deficit: int
-    """What the fund pays: equity below zero."""
+    """Payment of the fund: equity below zero."""
     fund_left: int
     """Below 0: what is left for auto-deleveraging."""
 

@@ -25,7 +25,7 @@ class Reject(IntEnum):
     PROTOCOL = 6
     """Not UDP (or IPv6 with an extension header)."""
     PORT = 7
-    """For another UDP port."""
+    """The UDP port is another one."""
     LENGTH = 8
     """Frame, IP and UDP do not say the same length."""
     IP_CHECKSUM = 9
@@ -95,7 +95,7 @@ class Count(IntEnum):
     REPLY_PACKETS = 27
     REPLY_EVENTS = 28
     NO_PEER_EVENTS = 29
-    """For a participant who was never heard, or whose sender was forgotten."""
+    """Events for a participant that was never heard, or whose sender was forgotten."""
     SEND_FAILED_EVENTS = 30
     RATE_REFUSED_RECORDS = 31
     """Beyond their participant's rate: answered by a reject, left out one by one."""
@@ -109,14 +109,14 @@ class Count(IntEnum):
     SEND_FAILED_PACKETS = 36
     """Packets of events that the device or the system did not accept."""
     DEVICE_LOST = 32
-    """What the device or the system lost, at the last look of the process that has the port open.
-    """
+    """Losses of the device or the system, at the last look of the process that has the
+    port open."""
     REJECTED = 40
     """Base: the count of reason r is at REJECTED + r."""
 
 
 class Device(IntEnum):
-    """What the device or the operating system lost before we saw it."""
+    """Losses of the device or the operating system before the shim saw the packets."""
 
     DROPPED = 0
     """A socket's queue or ring was full (SO_RXQ_OVFL, PACKET_STATISTICS, XDP rx_dropped)."""

@@ -31,7 +31,7 @@ CLOSED_STEPS = 40
 """Steps before the market opens, and after its close."""
 BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
 Script = Generator[int, None, None]
-"""What an agent does: yields how many steps it waits."""
+"""Script of an agent: yields how many steps it waits."""
 Levels = list[tuple[int, int, int]]
 
 
@@ -46,7 +46,7 @@ def crowd_number(n: int) -> int:
 
 
 class Matcher(Protocol):
-    """What runs the market: :class:`openoutcry.matcher.Engine` is one."""
+    """A matcher that runs the market: :class:`openoutcry.matcher.Engine` is one."""
 
     def process(self, orders: Array) -> Array: ...
 
@@ -166,7 +166,7 @@ class Agent:
 
 @dataclass
 class View:
-    """What every participant sees of an instrument after a step."""
+    """View of an instrument that every participant has after a step."""
 
     bid: int | None = None
     ask: int | None = None

@@ -106,9 +106,8 @@ def _check_inside(path: Path, packed: str, begin: bytes) -> None:
 
 
 class _Frames(io.RawIOBase):
-    """What is in frames (xz: streams), in turn, with ``padding`` between them.  The
-    readers of both libraries take a file that is cut short, or damaged after its first frame, for
-    a whole one."""
+    """Content of frames (xz: streams), in turn, with ``padding`` between them. The readers of both
+    libraries take a file that is cut short, or damaged after its first frame, for a whole one."""
 
     def __init__(self, raw: IO[bytes], new: Callable[[], Any], padding: bytes = b"") -> None:
         self.raw, self.new, self.padding = raw, new, padding

@@ -97,7 +97,7 @@ REPLACED = struct.Struct(">11xQQII")
 
 
 class RestingOrder:
-    """What later messages about an order leave out."""
+    """Data of an order that later messages about it leave out."""
 
     __slots__ = ("price_ticks", "qty_lots", "side", "symbol")
 

@@ -83,7 +83,7 @@ PHASES_AUCTION = (
     enum_numbers.PHASE_CONTINUOUS,
     enum_numbers.PHASE_CONTINUOUS,
 )
-"""What AUCTION goes through, again and again."""
+"""Phases of AUCTION, again and again."""
 PHASES_DAY = (
     enum_numbers.PHASE_CLOSING_AUCTION,
     enum_numbers.PHASE_TRADING_AT_LAST,
@@ -94,7 +94,7 @@ PHASES_DAY = (
     enum_numbers.PHASE_CONTINUOUS,
     enum_numbers.PHASE_CONTINUOUS,
 )
-"""What DAY goes through, again and again."""
+"""Phases of DAY, again and again."""
 PHASE_STEPS = 8
 CLOSED_PHASES = (
     enum_numbers.PHASE_CLOSED,

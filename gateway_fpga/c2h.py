@@ -27,7 +27,7 @@ READ_ORDERS = 1_024
 
 
 class StreamError(OutcryError):
-    """What the card's stream brought is not the next of its orders."""
+    """The card's stream has another order than the next one."""
 
 
 class OrderStream(Closing):

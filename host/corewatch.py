@@ -48,11 +48,11 @@ NEXT_NAME = re.compile(r"next_comm=(.*?) next_pid=")
 
 @dataclass(frozen=True)
 class Interval:
-    """Something that ran on a core instead of ``pid``: [start_ns, end_ns] of CLOCK_MONOTONIC.
+    """An interval in which another program ran on a core instead of ``pid``: [start_ns, end_ns] of
+    CLOCK_MONOTONIC.
 
     ``kind``: ``preempted``, ``page fault`` (of no known length: end = start) or one of PAIRED.
-    ``what`` names it: the task that ran instead, the interrupt's name.
-    """
+    ``what`` names it: the task that ran instead, the interrupt's name."""
 
     core: int
     start_ns: int

@@ -23,7 +23,7 @@ from openoutcry.wire.records import BLOCK_HEADER, BLOCK_MAGIC, RECORD_BYTES
 
 HEADER_BYTES = BLOCK_HEADER.size_bytes
 ALIGN = 4096
-"""What a disk writes whole or not at all, at best, and what O_DIRECT asks for."""
+"""Unit that a disk writes whole or not at all, at best, and that O_DIRECT requires."""
 HASH_BYTES = 32
 NO_HASH = bytes(HASH_BYTES)
 MAX_BLOCK_BYTES = 1 << 30

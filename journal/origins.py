@@ -24,7 +24,7 @@ RANGES_MAX = 11
 """Missing ranges that are remembered of a sender, by the receivers too."""
 KEY_WORDS = 4
 ORIGINS = "origins"
-"""What they are called in a block's note."""
+"""Key of the origins in a block's note."""
 NO_SENDER = (0, 0, 0, 0)
 SESSION = 1
 """The high half of the first word of a session's key, whose second is an epoch."""

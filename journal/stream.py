@@ -79,7 +79,7 @@ class Stream:
         self._watermark_fd = -1
         self._broken = ""
         self.warning = ""
-        """What will stop the stream before long unless room is made."""
+        """Condition that will stop the stream before long unless room is made."""
         self._ahead: threading.Thread | None = None
         self._end_offset = 0
         self._hurry = self._unwanted = False

@@ -42,12 +42,12 @@ MAX_LOCATED_BYTES = 16 << 20
 
 
 class _Irregular(Exception):
-    """Something the quick way does not judge."""
+    """An irregularity that the quick way does not judge."""
 
 
 @dataclass
 class Verified:
-    """What :func:`verify` found.
+    """Result of :func:`verify`.
 
     If all is sound, ``flaw`` is empty.  The first bad byte is ``bad_byte`` of ``bad_file`` (the
     block's first where no single byte explains it).  A torn tail, ``torn``, is not a flaw: it was

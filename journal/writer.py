@@ -59,7 +59,8 @@ class Place(NamedTuple):
 
 
 class Handover(NamedTuple):
-    """What another process needs to resume a journal whose writer let go of it, all durable."""
+    """State that another process needs to resume a journal whose writer let go of it,
+    all durable."""
 
     place: Place
     streams: list[tuple[Path, int, int]]

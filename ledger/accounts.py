@@ -20,11 +20,11 @@ class Account(IntEnum):
     """A participant's accounts in an asset."""
 
     AVAILABLE = 0
-    """What it may use or take out; of an instrument negative if it is short."""
+    """Amount that it may use or take out; of an instrument negative if it is short."""
     RESERVED = 1
-    """What its open orders need: money of buys and fees, lots of sales."""
+    """Amount that its open orders need: money of buys and fees, lots of sales."""
     MARGIN = 2
-    """What its short (of a leveraged instrument: its worst) position needs."""
+    """Amount that its short (of a leveraged instrument: its worst) position needs."""
     FEES_DUE = 3
     """Fees by schedule that it owes and that were not collected yet: 0 or negative."""
 
@@ -36,7 +36,7 @@ class VenueAccount(IntEnum):
     CLEARING = 1
     """The other side of every trade: 0 when both sides are posted."""
     SUSPENSE = 2
-    """What came without a known purpose."""
+    """Amounts that came without a known purpose."""
     OUTSIDE = 3
     """The outside world: negative by what was brought in and not taken out."""
 

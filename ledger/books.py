@@ -52,7 +52,7 @@ MARGIN = "-MARGIN"
 
 
 class Remark(NamedTuple):
-    """What a sequenced command asked of the ledger that cannot be."""
+    """A sequenced command's request that the ledger cannot follow."""
 
     event_seq: int
     text: str

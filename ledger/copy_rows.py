@@ -19,7 +19,7 @@ from openoutcry.wire.layout import Bytes, Words
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 EPOCH_DAYS = 10_957
-"""From 1970-01-01 to 2000-01-01, which is day 0 there."""
+"""Days from 1970-01-01 to 2000-01-01, which is day 0 there."""
 NAME_BYTES = 32
 """A name's row: how many characters, and up to 31."""
 FIELDS, WORDS = len(COLUMNS), len(NUMBERS)

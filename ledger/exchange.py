@@ -58,7 +58,7 @@ class Market:
 
 @dataclass(frozen=True)
 class Exchange:
-    """What the views need of a journal's configuration."""
+    """Settings that the views need of a journal's configuration."""
 
     assets: list[tuple[str, int]]
     """Name and decimals."""

@@ -11,8 +11,8 @@ from openoutcry.wire.errors import LedgerError
 from openoutcry.wire.urls import without_password
 
 FLUSH_S, PAUSE_S, RETRY_S = 0.3, 0.1, 1.0
-"""From one file to the next, and from one look to the next.  Each file costs two waits for the
-disk."""
+"""Seconds from one file to the next, from one look to the next, and between retries. Each file
+costs two waits for the disk."""
 Store = ParquetStore | PostgresStore
 
 

@@ -150,7 +150,7 @@ of each day, by the day's number modulo 31."""
 
 
 class LedgerCell(Layout, size_bytes=64):
-    """What a participant has in an instrument."""
+    """A participant's position in an instrument."""
 
     position: int = i64("lots held, negative: sold short")
     buy_lots: int = i64("lots of open buy orders")
@@ -197,7 +197,7 @@ DAY_NS = 86_400_000_000_000
 
 
 class Kind(IntEnum):
-    """What a transaction is."""
+    """Kind of a transaction."""
 
     PENDING = 1
     """An order is open: what it needs is reserved."""

@@ -152,13 +152,13 @@ def _add(sums: Sums, own: npt.NDArray[Any], amounts: npt.NDArray[np.int64]) -> N
 
 
 class Performance:
-    """What a participant's wallets had and were given, by day, brought along its transactions."""
+    """Holdings and receipts of a participant's wallets, by day, updated by its transactions."""
 
     def __init__(self, participant: int) -> None:
         self.participant = participant
         self._moved: Sums = {}
         self._brought: Sums = {}
-        """From outside: deposits less withdrawals."""
+        """Amounts from outside: deposits less withdrawals."""
 
     def add(self, part: npt.NDArray[Any]) -> None:
         """Transactions that follow those that were added before."""

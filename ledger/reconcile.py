@@ -38,7 +38,7 @@ STOP_EVERY = 50_000
 
 @dataclass(frozen=True)
 class Difference:
-    """What parts: the first command and event after which it does, and in words."""
+    """A difference: the first command and event after which there is one, and its description."""
 
     seq: int
     event_seq: int
@@ -56,7 +56,7 @@ class Verdict:
     has_risk: bool
     difference: Difference | None
     torn: str | None = None
-    """What the journal has after the last command instead of an end."""
+    """Bytes after the journal's last command instead of an end."""
     unwatermarked: str = ""
     """Why nothing says up to where the journal was acknowledged."""
 

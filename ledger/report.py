@@ -27,7 +27,7 @@ class Report:
     """Decimals by asset."""
     notes: list[str] = field(default_factory=list)
     heading: dict[str, str] = field(default_factory=dict)
-    """What the report is of, by name: above the table, and in JSON."""
+    """Subject of the report, by name: above the table, and in JSON."""
 
     @property
     def numbers(self) -> list[str]:

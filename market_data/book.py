@@ -27,7 +27,7 @@ ITCH_DECIMALS = 4
 
 @dataclass(frozen=True)
 class Instrument:
-    """What is known of an instrument in addition to its book.  Prices have ``price_decimals``."""
+    """Data of an instrument in addition to its book. Prices have ``price_decimals``."""
 
     locate: int
     symbol: str

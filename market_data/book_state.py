@@ -157,7 +157,7 @@ EXTENSION = BookInstrument.offset("extension")
 
 
 class BookDirectory(Layout, size_bytes=40):
-    """What the order book directory says of an instrument."""
+    """Data of an instrument in the order book directory."""
 
     price_decimals: int = i64("decimals of its prices, plus 1; 0: not announced")
     symbol: int = area(SYMBOL_BYTES, "its symbol, padded with spaces")

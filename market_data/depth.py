@@ -195,7 +195,7 @@ class DepthLine:
 
 @dataclass
 class DepthBook:
-    """What a listener to a depth line knows.  A gap heals with the next refresh."""
+    """State of a listener to a depth line. A gap heals with the next refresh."""
 
     seq: int = 0
     run: int = 0
@@ -206,13 +206,13 @@ class DepthBook:
     symbols: dict[int, str] = field(default_factory=dict)
     """By locate; of more than eight characters once the line has named them."""
     names: dict[int, str] = field(default_factory=dict)
-    """Those of more than eight characters."""
+    """Symbols of more than eight characters."""
     states: dict[int, str] = field(default_factory=dict)
     price_decimals: dict[int, int] = field(default_factory=dict)
     last: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     """Price, shares and how many trades, by locate."""
     _runs: set[int] = field(default_factory=set)
-    """That were before."""
+    """Runs before this one."""
     _levels: dict[tuple[int, str], dict[int, tuple[int, int, int]]] = field(default_factory=dict)
 
     def take(self, packet: bytes) -> int:

@@ -26,7 +26,7 @@ ADD, CANCEL, FILL, TRADE = "A", "C", "F", "T"
 
 
 class Part(Protocol):
-    """What :class:`files.JournalFeed` gives."""
+    """A part of :class:`files.JournalFeed`."""
 
     @property
     def first_sequence(self) -> int:
@@ -63,7 +63,7 @@ class Step(NamedTuple):
     """0: of a trade."""
     locate: int
     left: int
-    """What the order has after it; 0: it is gone."""
+    """Remaining shares of the order; 0: it is gone."""
     event: int
     """The command that caused it; 0 if not requested."""
     match: int = 0

@@ -41,14 +41,14 @@ ERRORS = {
 
 
 class Directory(NamedTuple):
-    """What the feed says of an instrument."""
+    """Data of an instrument in the feed."""
 
     symbol: str
     """Outside."""
     price_decimals: int
     """Decimals of the prices in its messages."""
     scale: int
-    """What a tick is in their last place."""
+    """A tick in units of their last place."""
 
     @property
     def is_announced(self) -> bool:

@@ -22,7 +22,7 @@ MAX_LOGIN = 64
 """Bytes of a login, at most."""
 SEND_BYTES = 1 << 16
 SLOWEST_BYTES_PER_S = 1 << 16
-"""At which a client takes a snapshot at least."""
+"""Lowest rate at which a client may take a snapshot."""
 
 
 def snapshot(book: Book, directory: list[bytes], next_sequence: int) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ from openoutcry.wire.kernel import kernel
 REQUEST_AFTER_NS = 1_000_000
 """How long a gap may be filled by the other line before its messages are asked for."""
 RETRY_NS = 50_000_000
-"""After which what was asked for is asked for again."""
+"""Time after which a request is repeated."""
 MAX_EARLY = 4096
 """Packets that came too early and are kept; of more the latest go, and come again when asked."""
 MAX_REQUESTED = 1024
@@ -67,9 +67,9 @@ class Lines:
     foreign: int = 0
     """Packets that are damaged, of another session, or numbered beyond what it can have sent."""
     sessions: int = 0
-    """That were followed to their ends."""
+    """Sessions that were followed to their ends."""
     unfinished: int = 0
-    """That were left before their ends, because another one had begun."""
+    """Sessions that were left before their ends, because another one had begun."""
     gaps: int = 0
     requests: int = 0
     _early: dict[int, mold.Packet] = field(default_factory=dict)

@@ -24,7 +24,7 @@ from openoutcry.wire.kernel import kernel
 
 MTU = 1500
 IPV4_BYTES, IPV6_BYTES = 20 + 8, 40 + 8
-"""What IP and UDP need of it."""
+"""Bytes of it that IP and UDP need."""
 MAX_COUNT = 0xFFFE
 COUNT_SHIFT = 32
 

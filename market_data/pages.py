@@ -32,7 +32,7 @@ REQUESTS_AT_ONCE, REQUEST_S = 5, 1.0
 """Requests of a connection that are read at once; of further ones, one in so long."""
 SEND_BUFFER_BYTES = 1 << 16
 WRITE_LIMIT_BYTES = 1 << 15
-"""What waits in a connection at most: so much is old when it arrives at one that is slow."""
+"""Most bytes that may wait in a connection: more would be old when it arrives at a slow client."""
 HEARTBEAT_S = 1.0
 PING_S = 20.0
 """A connection that does not answer a ping for this long is dead."""
@@ -46,7 +46,7 @@ def websockets() -> Any:
 
 @dataclass(eq=False)
 class Subscriber:
-    """What one connection wants and knows."""
+    """Subscriptions and state of one connection."""
 
     names: frozenset[str] | None = frozenset()
     """Symbols; None: all."""

@@ -67,7 +67,7 @@ KERNELS: tuple[tuple[Callable[..., int | None], int], ...] = (
     (book_apply.apply, 3), (book_apply.list_levels, 5), (book_apply.list_orders, 5),
     (released.take, 6), (ring.rejoin, 4), (ring.wake_waiters, 1), (put_messages, 4),
 )  # fmt: skip
-"""What the feed's processes call, and how many arguments it has."""
+"""Kernels that the feed's processes call, and how many arguments each has."""
 
 
 def compile_feed(progress: Callable[[], None]) -> None:

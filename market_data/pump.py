@@ -38,7 +38,7 @@ from openoutcry.wire.shm_feed import ShmFeedHeader, put_messages
 
 
 class PumpContext(Layout, size_bytes=384):
-    """What the loop of the feed is called with."""
+    """Arguments of the feed's loop."""
 
     ring: int = i64("address of the event ring")
     mask: int = i64("its slots, less one")
@@ -138,7 +138,7 @@ QUIET_NS = 1_000_000
 """A loop that has had nothing to publish for this long sleeps between its looks, as long as a loop
 of stages, or until such a loop has work (contract/loop.py)."""
 LONE_AFTER_NS = 100_000_000
-"""What comes after so long without anything may be alone: a tick of the clock."""
+"""Quiet time after which the next event may be alone: a tick of the clock."""
 LOOK_TURNS = 64
 """Turns between two checks of the clock and of requests."""
 

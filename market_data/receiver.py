@@ -19,7 +19,7 @@ SNAPSHOT_GAP = 50_000
 """Messages that are missing at once from which on a snapshot takes less than asking for them."""
 PACKET_BYTES = 1 << 16
 NAP_S = 0.001
-"""Between two looks at what comes by no socket."""
+"""Seconds between two looks at sources without a socket."""
 Moment = tuple[str, Book, int]
 """A session, the book of a moment of it, and the number of the first message that is not in it."""
 

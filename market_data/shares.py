@@ -45,7 +45,7 @@ class Shares:
 
 @dataclass
 class Allowance:
-    """What a client may still ask for, as of a time."""
+    """Messages that a client may still request, as of a time."""
 
     left: float
     as_of_ns: int

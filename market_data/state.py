@@ -141,7 +141,7 @@ NO_REASON = -1
 
 
 class DirectoryRow(Layout, size_bytes=40):
-    """What the order book directory says of an instrument."""
+    """Data of an instrument in the order book directory."""
 
     price_decimals: int = i64("decimals of its prices; 0: R says all, and none is sent")
     symbol: int = area(SYMBOL_BYTES, "its symbol, padded with spaces")

@@ -29,7 +29,7 @@ class Statistics:
     spread: int | None
     """Best ask less best bid; below 0 in a call phase; None where a side is empty."""
     indicative_price: int
-    """At which the auction would trade as of the last I; 0: at none."""
+    """Price at which the auction would trade as of the last I; 0: at none."""
     paired: int
     imbalance: int
     direction: str

@@ -41,7 +41,7 @@ PACKETS_AT_ONCE, PACKET_S = 10, 0.1
 second."""
 LAST_S = 5.0
 AGAIN_S = 1.0
-"""Between two tries to have a connection again, or the next session."""
+"""Seconds between two attempts to connect again, or to get the next session."""
 PIECE_BYTES = 1 << 16
 STRIDE = 1 << 10
 MAX_LOGIN = 64

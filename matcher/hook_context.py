@@ -4,7 +4,7 @@ from openoutcry.wire.layout import Layout, i64
 
 
 class HookContext(Layout):
-    """What the batch kernel is called with where there are hooks."""
+    """Arguments of the batch kernel with hooks."""
 
     arena: int = i64("address of the matcher's arena")
     batch: int = i64("address of the batch kernel without hooks")

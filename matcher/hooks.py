@@ -64,7 +64,7 @@ TRAILER_BYTES = 32
 
 NEVER_SEEN = -1
 FIGURE_VERDICT, FIGURE_SEQ, FIGURE_PLACE, FIGURE_RELEASE = 0, 8, 16, 24
-"""What ``hold`` and ``due`` report in addition to their result."""
+"""Words that ``hold`` and ``due`` report in addition to their result."""
 KIND_BITS, TYPE_BITS = 32, 40
 WAITS = 1
 EVENT_WORD = EVENT.offsets["participant"]
@@ -119,7 +119,7 @@ class Hooks:
     """Where in the region their figures are: verdict (of the entering command: 0, or the refusal),
     sequence that it came with, place in the queue, time of its release."""
     digest: Callable[[npt.NDArray[np.uint8]], bytes] = region_hash
-    """What the state hash has of the region, 16 bytes."""
+    """Digest of the region in the state hash, 16 bytes."""
     is_rebalance_point: Callable[..., Any] | None = None
     """For a core that several engines share: ``is_rebalance_point(region, order)`` returns 1 if all
     of them must have come this far before the command. It goes with"""

@@ -22,7 +22,7 @@ FEW_COMMANDS = 4096
 """Up to this many commands write their events to the spare array, which is in cache; they are then
 copied once."""
 HANDED_OVER = 1 << 14
-"""From this many events on, the spare array itself is the answer and a new one replaces it; fewer
+"""Number of events from which the spare array itself is the answer and a new one replaces it; fewer
 are copied."""
 
 Events = npt.NDArray[Any]

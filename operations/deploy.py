@@ -40,7 +40,7 @@ class Row:
     run: int = 0
     """The pid of the supervisor whose run it is of; 0: of none."""
     odd: list[str] = field(default_factory=list)
-    """What of it differs from the others."""
+    """Its differences from the others."""
 
     def shown(self) -> dict[str, Any]:
         """The row as plain JSON, with builds as text."""

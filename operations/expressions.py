@@ -160,7 +160,7 @@ class Absolute:
 
 @dataclass(frozen=True)
 class Rate:
-    """What a counter gains a second, over a window; a counter that begins again counts from 0."""
+    """Gain of a counter a second, over a window; a counter that begins again counts from 0."""
 
     name: str
     window_s: int
@@ -185,7 +185,7 @@ def gained(points: list[tuple[float, float]]) -> float:
 
 @dataclass(frozen=True)
 class Increase:
-    """What a counter has gained over a window."""
+    """Gain of a counter over a window."""
 
     name: str
     window_s: int

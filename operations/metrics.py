@@ -46,9 +46,9 @@ FILLING_S = 600.0
 RECONCILED = "ledger/reconciled.json"
 """In the journal's folder: what `outcry ledger reconcile` has found last."""
 SURVEILLED = "surveillance/status.json"
-"""What `outcry surveillance` has found so far."""
+"""File with the findings of `outcry surveillance` so far."""
 THRESHOLDS_NS = (500, 5_000, 10_000)
-"""What alarms ask about: a bucket ends just below each."""
+"""Thresholds of alarms: a bucket ends just below each."""
 
 
 def _edges() -> list[int]:

@@ -21,7 +21,7 @@ from openoutcry.wire import OutcryError
 from openoutcry.wire.text import printable
 
 TIMEOUT_S, TOTAL_S = 5.0, 10.0
-"""Between two reads of an answer, and for all of its head."""
+"""Seconds between two reads of an answer, and for all of its head."""
 Notify = Callable[[Sequence[ActiveAlarm]], None]
 
 

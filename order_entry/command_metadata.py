@@ -30,7 +30,7 @@ WORDS = METADATA_BYTES // 8
 
 
 class CommandMetadata(Layout, size_bytes=128):
-    """What a session must remember of a command."""
+    """Data of a command that a session must remember."""
 
     session: int = u16("index of the session")
     protocol: int = u8("a ``Protocol``")

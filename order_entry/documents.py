@@ -44,8 +44,8 @@ ENUMS: dict[str, Any] = {
     "takeover": Takeover,
 }
 NOT_CHANGED = ("protocol", "group", "key", "uid", "gid", "acts_for", "slot", "removed")
-"""What no document says: a session keeps its protocol, and secrets that are no hashes stay where
-they are."""
+"""Fields that no document has: a session keeps its protocol, and secrets that are no hashes stay
+where they are."""
 CHANGED = tuple(one.name for one in fields(SessionSpec) if one.name not in NOT_CHANGED)
 OF, VERSION, REMOVED = "of", "version", "removed"
 

@@ -29,7 +29,7 @@ class Fault(IntEnum):
 
 
 class Kind(IntEnum):
-    """What ``decode`` returns for a whole message."""
+    """Results of ``decode`` for a whole message."""
 
     IGNORE = 0
     APPLICATION = 1
@@ -53,7 +53,7 @@ class Refusal(IntEnum):
     TOO_MANY_OPEN = 201
     """The session has as many open orders as it may."""
     UNKNOWN_ORDER = 202
-    """What the message names is not an order of this session, or one that is over."""
+    """The message names an order that is not of this session, or is over."""
     DUPLICATE_TOKEN = 203
     VENUE_FULL = 204
     """No order row or no place for a token is left."""

@@ -39,7 +39,7 @@ _SIZE_T, _SIZE_M, _SIZE_J, _SIZE_I, _SIZE_S = (_OUT[kind].size_bytes for kind in
 _TIMESTAMP, _TOKEN = _ACCEPTED.timestamp, _ACCEPTED.token
 MAX_BYTES = max(message.size_bytes for message in OUCH42.server)
 NO_ROOM = -100
-"""What encode and refuse return when the room is below MAX_BYTES."""
+"""Result of encode and refuse when the room is below MAX_BYTES."""
 
 _K_ACCEPTED, _K_FILLED, _K_CANCELLED, _K_REDUCED = (
     enum_numbers.EVENT_KIND_ACCEPTED,

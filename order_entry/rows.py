@@ -23,7 +23,7 @@ from openoutcry.wire.order_ids import SESSION_ORDER_IDS
 
 
 class OrderRow(Layout, size_bytes=256):
-    """What a session knows of an order."""
+    """A session's data of an order."""
 
     order_id: int = i64("the core's")
     qty: int = i64("quantity, lots")

@@ -56,7 +56,7 @@ DRAIN_NS = 500_000_000
 MAX_SEND = 1 << 18
 INDEX_MASK = shm_stage.PIDFD_BIT - 1
 MORE = 2
-"""What is left of a session's output goes at the next step: its socket is not full."""
+"""The rest of a session's output goes at the next step: its socket is not full."""
 
 HAND_MAX = login.HAND_MAX
 CONTROL_AT, DATA_AT = 64, 128  # CONTROL_AT: of the cmsg behind x.MESSAGE

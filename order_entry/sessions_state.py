@@ -86,7 +86,7 @@ SESSIONS: tuple[tuple[Callable[..., Any], int], ...] = (
     (command_metadata.unpack_metadata, 6),
     (session.symbol_place, 1),
 )
-"""What sessions of every protocol need, and how many arguments it has."""
+"""Kernels that sessions of every protocol need, and how many arguments each has."""
 
 
 class SessionsError(OutcryError):
@@ -306,7 +306,7 @@ class State:
 
 
 class FixSession:
-    """What a session of FIX has next to its block: numbers, messages kept, bytes to be sent."""
+    """Data of a FIX session in addition to its block: numbers, messages kept, bytes to be sent."""
 
     def __init__(self, sessions: State, index: int, row: SessionSpec, journal: Path | None) -> None:
         self.block, self.stream = sessions.region.block(index), sessions.streams[index - 1]

@@ -31,7 +31,7 @@ NAME_BYTES = 24
 
 
 class Request(IntEnum):
-    """What a participant asks for (``kind`` of a request)."""
+    """Requests of a participant (``kind`` of a request)."""
 
     ENTER = ord("O")
     REPLACE = ord("U")
@@ -43,7 +43,7 @@ class Request(IntEnum):
 
 
 class Reply(IntEnum):
-    """What happened (``kind`` of a reply)."""
+    """Events (``kind`` of a reply)."""
 
     ACCEPTED = ord("A")
     REJECTED = ord("J")

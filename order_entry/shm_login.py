@@ -42,7 +42,7 @@ LOCK_S, LOCK_NAP_S = 2.0, 0.01
 
 
 class ShmChallenge(Layout, size_bytes=64):
-    """What the venue says first."""
+    """The venue's first message."""
 
     magic: int = i64("CHALLENGE_MAGIC")
     layout: int = i64("number of the segments' layout")
@@ -50,7 +50,7 @@ class ShmChallenge(Layout, size_bytes=64):
 
 
 class ShmLogin(Layout, size_bytes=128):
-    """What the participant answers."""
+    """The participant's answer."""
 
     magic: int = i64("LOGIN_MAGIC")
     layout: int = i64("number of the layout that it knows")
@@ -62,7 +62,7 @@ class ShmLogin(Layout, size_bytes=128):
 
 
 class ShmAnswer(Layout, size_bytes=80):
-    """What the venue says to that."""
+    """The venue's answer to that."""
 
     magic: int = i64("ANSWER_MAGIC")
     refused: int = i64("0, or a letter: A not authorised, S session not available")

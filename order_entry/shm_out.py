@@ -35,7 +35,7 @@ _KINDS = {
     EventKind.COMPLETED: Reply.MASS_CANCELED,
     EventKind.DELAYED: Reply.DELAYED,
 }
-"""What is said of an event; nothing of any other."""
+"""Reply to an event; none to any other."""
 KIND_OF = tuple(int(_KINDS.get(EventKind(kind), 0)) if kind else 0 for kind in range(19))
 _EXPIRED_EVENT, _EXPIRED = enum_numbers.EVENT_KIND_EXPIRED, enum_numbers.REASON_EXPIRED
 _FILLED, _REJECTED = enum_numbers.EVENT_KIND_FILLED, enum_numbers.EVENT_KIND_REJECTED

@@ -47,7 +47,8 @@ FULL_FAULT, LOGOUT = constants.FAULT_STREAM_FULL, constants.KIND_LOGOUT
 AHEAD = session_commands.AHEAD
 LINE_BYTES = REPLY_BYTES // 2
 DESCRIPTORS = 4
-"""That come with a hand-over: the socket, the participant's process, requests, replies."""
+"""Descriptors that come with a hand-over: the socket, the participant's process,
+requests, replies."""
 PIDFD_BIT = 1 << 32
 """Bit of an epoll entry: it is the session's process, which has ended."""
 

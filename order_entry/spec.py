@@ -12,7 +12,7 @@ Network = IPv4Network | IPv6Network
 
 
 class Protocol(IntEnum):
-    """What a session speaks (``protocol`` of metadata, a row and a session's block)."""
+    """Protocol of a session (``protocol`` of metadata, a row and a session's block)."""
 
     OUCH42 = 1
     OUCH50 = 2
@@ -46,7 +46,7 @@ class CancelOnDisconnect(IntEnum):
 
 
 class ThrottlePolicy(IntEnum):
-    """What becomes of a message for which the bucket has no token."""
+    """Treatment of a message for which the bucket has no token."""
 
     REJECT = 0
     """A message other than a cancel is rejected by name for a token of a second, equal bucket;
@@ -56,7 +56,7 @@ class ThrottlePolicy(IntEnum):
 
 
 class Takeover(IntEnum):
-    """What a second login of a connected session does."""
+    """Effect of a second login of a connected session."""
 
     REFUSE = 0
     TAKE_OVER = 1
@@ -64,7 +64,7 @@ class Takeover(IntEnum):
 
 
 FIX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
-"""What a session of FIX may be called: its files have that name too."""
+"""Names of FIX sessions: its files have that name too."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,8 @@ class SessionsSpec:
     sessions: tuple[SessionSpec, ...]
     ports: tuple[PortSpec, ...]
     packet_participants: tuple[int, ...] = ()
-    """Whose orders may come by packets too: a lost session takes its own, and not all of them."""
+    """Participants whose orders may come by packets too: a lost session takes its own, and not all
+    of them."""
     name: str = "OUTCRY"
     """The venue's: SoupBinTCP's session is the trading day, FIX's CompID is this."""
     day: str = ""
@@ -180,7 +181,8 @@ class SessionsSpec:
     day_start_ns: int = 0
     """Local midnight of the trading day, ns since the epoch; 0: UTC's of ``day``."""
     day_begin_ns: int = 0
-    """What came before this belongs to the streams and tokens of days before; 0: day_start_ns."""
+    """Messages before this time belong to the streams and tokens of earlier days;
+    0: day_start_ns."""
     failures_before_lock: int = 5
     lock_s: float = 60.0
     row_capacity: int = 1 << 17

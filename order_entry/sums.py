@@ -13,7 +13,7 @@ ENTRY_BYTES = 32
 
 
 class SumEntry(Layout, size_bytes=32):
-    """What is executed of an order."""
+    """Executed lots and value of an order."""
 
     key: int = i64("~order id, 0: a free entry")
     qty: int = i64("whole quantity, lots")

@@ -20,8 +20,8 @@ from openoutcry.wire.layout import SharedWord
 LEAST_BYTES, MOST_BYTES = 1 << 16, 1 << 21
 """Touched after the last message: as much as a store has already, within these bounds."""
 EVERY_S, QUIET_S, IDLE_US = 0.005, 0.05, 1_000_000
-"""Between two looks, after one that found something to touch and after one that did not; and how
-much longer it sleeps while no stage has work."""
+"""Seconds between two looks, after one that found pages to touch and after one that did not; and
+how much longer it sleeps while no stage has work."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]

@@ -19,7 +19,7 @@ ROOM = 4096
 
 @dataclass(frozen=True)
 class Announcement:
-    """What a process says of itself."""
+    """A process's announcement of itself."""
 
     role: str
     pid: int

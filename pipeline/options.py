@@ -63,7 +63,7 @@ class Operator(Protocol):
 
 @dataclass
 class Options:
-    """What to run.  Either ``source`` or ``ports`` is given."""
+    """Options of a run. Either ``source`` or ``ports`` is given."""
 
     source: Source | None = None
     source_kind: str = "flow"
@@ -73,7 +73,7 @@ class Options:
     """The instruments' symbols outside; none: as records have them."""
     ports: list[PortSpec] = field(default_factory=list)
     packet_sessions: tuple[PacketSession, ...] = ()
-    """Who may send packets to ``ports``; none: any sender, in any participant's name."""
+    """Sessions that may send packets to ``ports``; none: any sender, in any participant's name."""
     arbitrate: bool = False
     """The ports are lines of one feed."""
     orders: int | None = None
@@ -96,8 +96,8 @@ class Options:
     copies: tuple[Path, ...] = ()
     """Further directories for the journal, written side by side."""
     policy: str = "all"
-    """What must have a command before its events leave (``gate_policy.py``): all, quorum, any of
-    the directories; with replication also local, replicated, both."""
+    """Places that must have a command before its events leave (``gate_policy.py``): all, quorum,
+    any of the directories; with replication also local, replicated, both."""
     replication: Replication | None = None
     """Where the journal is replicated, with the durability of that name."""
     checkpoint_every: int = CHECKPOINT_EVERY
@@ -127,13 +127,13 @@ class Options:
     warm_run: Any = None
     """The prepared run of a standby, which waits until the standby leads (warm_run.WarmRun)."""
     clock: StageClock = field(default_factory=StageClock)
-    """What the stages go by."""
+    """Clock of the stages."""
     doors: bool = True
     """Ports of sessions are opened; without it their acceptor is given connections (stepped.py)."""
     recording: Recording | None = None
     """Filled with every command's stamps; for a source of known length."""
     deaths: tuple[Death, ...] = ()
-    """At which sequence numbers stages kill themselves; for tests."""
+    """Sequence numbers at which stages kill themselves; for tests."""
 
     @property
     def table(self) -> npt.NDArray[Any]:

@@ -15,7 +15,7 @@ from openoutcry.risk import partitioned
 from openoutcry.risk.open_orders import held
 
 SAMPLE_S, QUIET_SAMPLE_S = 0.02, 0.1
-"""Between two samples, and while no event comes."""
+"""Seconds between two samples, and while no event comes."""
 DROPS_LOOK_S = 0.25
 DROPS_NOTE_S = 10.0
 """Interval at which a lasting overload is reported again."""

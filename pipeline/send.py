@@ -44,7 +44,7 @@ MAX_WINDOW = 4096
 MIN_WINDOW = 64
 QUEUE_BYTES = 8 << 20
 QUEUE_BYTES_PER_ORDER = 1024
-"""What the operating system's queue is charged for a small datagram, more or less."""
+"""Charge of the operating system's queue for a small datagram, more or less."""
 RECEIVE_BURST = 64
 REMEMBERED_CAUSES = 4 * MAX_WINDOW
 """How many acknowledging commands are remembered; an older one has no further events."""

@@ -59,7 +59,7 @@ class StallPolicy:
 
 @dataclass
 class Evidence:
-    """What has been seen of one process since it last made progress."""
+    """Observations of one process since it last made progress."""
 
     seconds: float = 0.0
     """Time in which it could have run."""

@@ -49,7 +49,7 @@ class _Child:
     oom_kills: int = 0
     """The system's count of out-of-memory kills when the supervisor was started."""
     stall: dict[str, Any] | None = None
-    """What was reported, while it makes no progress."""
+    """The report, while it makes no progress."""
 
 
 class Supervisor:

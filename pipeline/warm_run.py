@@ -47,7 +47,7 @@ class WarmRun:
         self.fits: Callable[[], bool] = lambda: True
         """Whether what was prepared is still what a start would prepare now."""
         self.lead: Lead | None = None
-        """What this node leads with, from its promotion on."""
+        """State with which this node leads, from its promotion on."""
         self.begun = False
         """The run has gone on with it."""
         self.times_ns: dict[str, int] = {}

@@ -25,8 +25,8 @@ from openoutcry.venue.file import VenueFile
 from openoutcry.wire.errors import OutcryError
 
 LOOK_S, AGAIN_S, END_S = 0.2, 1.0, 10.0
-"""Between two looks at signals; before a process that has just begun is started again; for the
-end of all."""
+"""Seconds between two looks at signals; before a process that has just begun is started again; for
+the end of all."""
 FAILED = 3
 """Status of a process that could not begin."""
 log = logging.getLogger("outcry.portal")
@@ -70,7 +70,7 @@ class Children:
         self.file, self.settings, self.place, self.tls = file, settings, place, tls
         self.listener, self.at, self.announce = listener, at, announce
         self._again: set[int] = set()
-        """Those that were started again."""
+        """Processes that were started again."""
         self._running: dict[int, tuple[int, int, float]] = {}
         """By pid: the descriptor of the process, which one it is, when it began."""
 

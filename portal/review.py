@@ -19,7 +19,7 @@ from openoutcry.wire.text import printable
 
 @dataclass(frozen=True)
 class Decision:
-    """What an operator has decided."""
+    """Decision of an operator."""
 
     mail: str
     is_accepted: bool

@@ -87,17 +87,17 @@ BODY_S = 20.0
 COUNTED = frozenset({*ROUTES, ("GET", "/healthz")})
 """Requests that are counted by what they cost, and the one that costs nothing."""
 IDLE_S, LOOK_S = 0.003, 0.5
-"""Between two looks at the journal, and for the venue's process.  What a session of the portal says
-is looked at as it comes."""
+"""Seconds between two looks at the journal, and for the venue's process.  Answers of the portal's
+sessions are read as they come."""
 WORK_S, QUIET_S = 0.05, 0.1
-"""For so long after the venue's stages had work, and while an answer is waited for, the portal
-looks each IDLE_S; else it sleeps until they have work again, for QUIET_S at a time."""
+"""The portal looks each IDLE_S while an answer is waited for, and for WORK_S after the venue's
+stages had work.  Else it sleeps until they have work again, for QUIET_S at a time."""
 log = logging.getLogger("outcry.portal")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What an operator chooses."""
+    """Settings that an operator chooses."""
 
     database: str = ""
     """A URL; nothing: a PostgreSQL that the portal starts."""
@@ -108,7 +108,7 @@ class Settings:
 
 
 class Shared:
-    """What the processes of a portal have in common, made before they are."""
+    """State that the processes of a portal share, made before they start."""
 
     def __init__(self, count: int) -> None:
         sizes = SUBJECTS, REMEMBERED, MAX_KEYS

@@ -36,9 +36,9 @@ class Network:
     deposit_address: str = ""
     """One address of all; a deposit names its participant by a tag.  Nothing: no deposits."""
     address: re.Pattern[str] = re.compile(r"[ -~]{1,128}")
-    """What the address of a withdrawal must be."""
+    """Pattern of the address of a withdrawal."""
     min_withdrawal: int = 1
-    """In units."""
+    """Smallest withdrawal, in units."""
     withdraws: bool = True
     chain: str = ""
     """Custody's name of the chain: it gives the addresses and pays.  Nothing: the operator does."""
@@ -46,7 +46,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Level:
-    """What a user may do whose identity is known so far."""
+    """Rights of a user whose identity is known so far."""
 
     number: int
     name: str

@@ -50,11 +50,10 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Oscillator:
-    """What is granted to the counter's oscillator: an uncompensated quartz in a machine room.
+    """Allowances for the counter's oscillator: an uncompensated quartz in a machine room.
 
     ``wander_ppb`` how far its rate may be from the fit, ``ramp_ppb_per_s`` how fast that grows
-    without samples (temperature), ``limit_ppb`` and where it ends (the data sheets' tolerance).
-    """
+    without samples (temperature), ``limit_ppb`` and where it ends (the data sheets' tolerance)."""
 
     wander_ppb: int = 200
     ramp_ppb_per_s: float = 1.0
@@ -83,7 +82,7 @@ class Sample:
 
 
 class Verdict(Enum):
-    """What became of a sample."""
+    """Verdict on a sample."""
 
     GATHERED = "one of the first"
     BELIEVED = "it meets our interval"

@@ -54,7 +54,7 @@ class Follower:
 
 @dataclass
 class Status:
-    """What the daemon last knew: of what it publishes, in separate words."""
+    """The daemon's last state: of what it publishes, in separate words."""
 
     state: ClockState = ClockState.UNKNOWN
     source: ClockSource = ClockSource.NONE

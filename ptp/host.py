@@ -49,7 +49,7 @@ class Bracket:
 
 @dataclass(frozen=True)
 class KernelClock:
-    """What adjtimex(2) says of CLOCK_REALTIME."""
+    """Report of adjtimex(2) on CLOCK_REALTIME."""
 
     state: int
     status: int
@@ -75,7 +75,7 @@ class KernelClock:
 
 
 class Host(Protocol):
-    """What the daemon needs of a machine."""
+    """Services of a machine that the daemon needs."""
 
     def pause(self, seconds: float) -> None:
         """Wait."""

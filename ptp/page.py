@@ -85,7 +85,7 @@ class ClockLine(Layout, size_bytes=64):
 
 
 class TimeInterval(Layout):
-    """What :func:`now` writes."""
+    """Result of :func:`now`."""
 
     earliest_tai: int = i64("earliest TAI, ns since 1970")
     latest_tai: int = i64("latest TAI")

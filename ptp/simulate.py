@@ -57,7 +57,7 @@ LEAP_WORDS = ("Normal", "Insert second", "Delete second")
 
 @dataclass
 class World:
-    """What is to be simulated.  ns, ppb, s; faults may be changed while it runs."""
+    """The world to simulate. ns, ppb, s; faults may be changed while it runs."""
 
     seed: int = 1
     ticks_per_ns: float = 2.5
@@ -90,7 +90,7 @@ class World:
     port_state: str = "slave"
     gm_silent: bool = False
     gm_bias_ns: int = 0
-    """What the grandmaster's time is off by, and does not say."""
+    """Error of the grandmaster's time, which it does not announce."""
     gm_jitter_ns: float = 0.0
     """Jitter of the grandmaster itself that its accuracy does not cover."""
     gm_accuracy: int = 0x21
@@ -398,7 +398,7 @@ FAULTS: dict[str, tuple[int, int, bool | int | float]] = {
     "chrony_silent": (60, 70, True),
     "phc_silent": (65, 75, True),
 }
-"""What goes wrong from which second to which of the period."""
+"""Faults, from which second to which of the period."""
 
 
 def live_machine(table: LeapTable, seed: int) -> LiveMachine:

@@ -36,7 +36,7 @@ CHRONY_SLEW_PPB = 100_000_000
 """chronyd slews no faster: ``maxslewrate`` is 83,333 ppm unless configured otherwise, and a tenth
 is the most that Linux accepts (chrony.conf(5); the tick of adjtimex(2))."""
 KERNEL_GROWTH_NS = 500_000
-"""What the kernel adds to ``maxerror`` every second: no more than that was 0 a second ago."""
+"""Growth of the kernel's ``maxerror`` every second: no more than that was 0 a second ago."""
 KERNEL_MEMORY = 64
 """How many samples of the kernel are remembered."""
 TRAIL = 8
@@ -191,7 +191,7 @@ class ChronySource:
 
 @dataclass(frozen=True)
 class Grandmaster:
-    """What ptp4l knows of the clock it listens to, and how far its own is from it."""
+    """ptp4l's data of the clock it listens to, and how far its own is from it."""
 
     offset_ns: int
     ingress_time_ns: int

@@ -121,7 +121,7 @@ class Stepper:
         self.command: Any = None
         """The command at ``seq``; None before the first."""
         self.events: Records = np.zeros(0)
-        """What it caused."""
+        """Its events."""
         self.engine: Engine
         self.goto(self.last_seq if seq is None else seq)
 

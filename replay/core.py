@@ -31,7 +31,7 @@ and the instrument table."""
 
 @dataclass(frozen=True)
 class Core:
-    """What a core is made of."""
+    """Parts of a core."""
 
     instruments: npt.NDArray[Any]
     order_capacity: int

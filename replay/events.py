@@ -45,7 +45,7 @@ class Point:
     block: BlockId | None = None
     """The block that holds ``seq``."""
     senders: Senders = field(default_factory=Senders)
-    """What has come of each sender on a network."""
+    """Last number of each sender on a network."""
 
     def feed(self, commands: Records, block: Block, name: BlockId) -> Records:
         """Process at most STEP commands of a block, which has that ``name``; hash, count and return

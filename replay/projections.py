@@ -40,7 +40,7 @@ from openoutcry.risk.words import refusal_text as refusal_text
 
 @dataclass(frozen=True)
 class CoreMoney:
-    """What the core's risk has of all participants, int64: ``balances`` and ``reserved`` by
+    """Money of all participants in the core's risk, int64: ``balances`` and ``reserved`` by
     participant, ``positions``, ``buy_lots`` and ``sell_lots`` by participant and instrument."""
 
     balances: npt.NDArray[np.int64]
@@ -57,8 +57,8 @@ class CoreMoney:
 
 @dataclass(frozen=True)
 class CoreWallets:
-    """What the core has in wallets, int64: ``available`` and ``reserved`` by participant and asset.
-    By asset, the venue's ``fees`` and ``net``: what came in from outside and did not go out."""
+    """Wallets in the core, int64: ``available`` and ``reserved`` by participant and asset. By
+    asset, the venue's ``fees`` and ``net``: what came in from outside and did not go out."""
 
     available: npt.NDArray[np.int64]
     reserved: npt.NDArray[np.int64]
@@ -93,7 +93,7 @@ def core_money(engine: Engine) -> CoreMoney | None:
 
 @dataclass(frozen=True)
 class InstrumentMoney:
-    """What a lot of each instrument can cost, as the core's risk has it at the beginning: int64."""
+    """Cost of a lot of each instrument, as the core's risk has it at the beginning: int64."""
 
     worst_buy: npt.NDArray[np.int64]
     worst_sell: npt.NDArray[np.int64]

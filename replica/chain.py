@@ -34,7 +34,7 @@ class Tip(NamedTuple):
 
 
 class Verdict(IntEnum):
-    """What a message is to a reader whose chain ends at a tip."""
+    """Meaning of a message for a reader whose chain ends at a tip."""
 
     LIVE = 1
     DEAD = 2

@@ -62,7 +62,7 @@ class Cluster:
     folder: Path
     nodes: tuple[Node, ...]
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
-    """Those that this process started."""
+    """Processes that this one started."""
 
     @classmethod
     def make(cls, folder: Path, hosts: Sequence[tuple[str, str]] = ()) -> "Cluster":

@@ -36,7 +36,7 @@ TICK_S = 0.004
 SWITCH_S = 2.0
 """A server that has not answered anything for this long is left for the next one."""
 AGAIN_S = 0.25
-"""Between attempts to connect."""
+"""Seconds between attempts to connect."""
 MAX_ASKED = 4096
 NO_STREAM = 10059
 
@@ -47,7 +47,7 @@ def now_ns() -> int:
 
 
 class Machine(Protocol):
-    """What Primary and Standby have in common."""
+    """Interface that Primary and Standby have in common."""
 
     def acknowledged(self, now_ns: int, message: Block) -> list[Action]:
         """The stream has stored the machine's message."""
@@ -84,7 +84,7 @@ class Driver:
         self.venue = venue
         self.machine = machine
         self.damage = ""
-        """What was wrong with the last message that was not whole."""
+        """Fault of the last message that was not whole."""
         self.trouble = ""
         """Why there is no connection now; empty if there is one."""
         self.bytes_sent = 0

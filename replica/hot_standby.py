@@ -50,7 +50,7 @@ STATE_SHARE = 5
 
 
 class Lead(NamedTuple):
-    """What a standby that was promoted hands on: where the chain ends, and its lease."""
+    """State that a promoted standby hands on: where the chain ends, and its lease."""
 
     tip: Tip
     lease_holder: LeaseHolder

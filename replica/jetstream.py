@@ -59,7 +59,7 @@ class Tail:
 
 @dataclass(frozen=True)
 class Entry:
-    """What a key holds, and by which revision it may be replaced."""
+    """Value of a key, and the revision by which it may be replaced."""
 
     value: bytes
     revision: int

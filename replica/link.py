@@ -36,13 +36,14 @@ itself, for want of a core, asks first."""
 RECEIVE_BYTES = SEND_BYTES = 1 << 18
 MAX_OUT_BYTES = 32 << 20
 MAX_LINE_BYTES, MAX_MESSAGE_BYTES = 1 << 16, 64 << 20
-"""What a server may send: NATS has no longer line or message."""
+"""Longest line and message of a server: NATS has no longer line or message."""
 NO_RESPONDERS = "503"
 
 
 @dataclass(frozen=True)
 class Message:
-    """What came: ``status`` is a code in the headers ("503": without a listener), else empty."""
+    """A received message: ``status`` is a code in the headers ("503": without a listener), else
+    empty."""
 
     subject: str
     sid: int

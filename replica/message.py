@@ -57,7 +57,7 @@ MASK = 2**64 - 1
 
 
 class Kind(IntEnum):
-    """What a message says."""
+    """Kind of a message."""
 
     EPOCH = 1
     """Who leads from here on; nothing of an older epoch counts after it."""
@@ -277,4 +277,4 @@ def _check_blocks(blocks: Blocks, journal_id: int, position: int) -> None:
 
 
 GENESIS = NO_HASH
-"""What the first message extends."""
+"""The tip that the first message extends."""

@@ -31,7 +31,7 @@ JOURNAL_ID = 7
 
 
 class World(Protocol):
-    """What a node asks of the simulator (``simulator.World``)."""
+    """Services that a node needs of the simulator (``simulator.World``)."""
 
     now_ns: int
     window: int

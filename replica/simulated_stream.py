@@ -86,7 +86,7 @@ def simulated_unpack(message: Message, position: int) -> Message | None:
 
 
 class SimulatedStream:
-    """What the three servers hold together."""
+    """The stream that the three servers hold together."""
 
     def __init__(self, rng: Random, faults: Faults) -> None:
         self.log: list[Message] = []

@@ -110,7 +110,8 @@ class World:
         self.steps = self.promotions = self.injected = self.dead = 0
         self.next_command = 1
         self.truth: list[tuple[int, int]] = [(0, 0)]
-        """What clients have received, by sequence: the command, and the hash of the events."""
+        """Commands that clients have received, by sequence: the command, and the hash of the
+        events."""
         self.epochs: dict[int, str] = {}
         self.newest_release = 0
         self.clocks_sane = not (self.faults.clock_jump or self.faults.promoted)

@@ -38,7 +38,7 @@ MAX_CHECKS = 4096
 
 
 class Role(IntEnum):
-    """What a standby is doing."""
+    """Role of a standby."""
 
     FOLLOWING = 1
     CLAIMING = 2
@@ -86,7 +86,7 @@ class Standby:
         """When it asked for the lease that it has, had it, and led."""
         self.lease_holder: LeaseHolder | None = None
         self.flaw = ""
-        """What could not be read the last time; the next whole message takes it away."""
+        """Fault of the last message that could not be read; the next whole message removes it."""
         self._known = 0
         """The stream has at least this many messages."""
         self._began_at = 0

@@ -69,7 +69,7 @@ Git = Callable[..., str]
 
 
 class History:
-    """What git knows of the tree: whether its code is as it was at a commit."""
+    """git's data of the tree: whether its code is as it was at a commit."""
 
     def __init__(self, tree: Path, git: Git) -> None:
         self.tree = tree

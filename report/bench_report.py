@@ -19,7 +19,7 @@ from openoutcry.report.text import beside, by_length, core_groups, knee, not_kep
 from openoutcry.wire.atomic_file import write_atomically
 
 Document = Mapping[str, Any]
-"""What bench/results.py declares and checks."""
+"""Document that bench/results.py declares and checks."""
 
 SLOWEST_SHOWN = 20
 CAUSES_SHOWN = 12

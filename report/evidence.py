@@ -20,7 +20,7 @@ EVIDENCE = ROOT / "docs" / "evidence"
 
 
 class EvidenceError(OutcryError):
-    """What was measured is not evidence."""
+    """The measurement is not evidence."""
 
 
 def write_evidence(name: str, figures: dict[str, Any], command: str) -> Path:

@@ -11,7 +11,7 @@ HANDLE_WORDS = 11
 
 
 class RingHandle(Layout, size_bytes=88):
-    """What Python's ring objects hand over: one address, of these words."""
+    """Words of a ring's state, whose address Python's ring objects pass to kernels."""
 
     ring: RingHeader = i64("address of the ring", of=RingHeader)
     mask: int = i64("its slots, less one")

@@ -62,15 +62,14 @@ class Attached:
 
 @dataclass
 class RingInfo:
-    """What could be seen of one segment.
+    """Data of one segment, as far as visible.
 
     The ``state`` is one of five.  A ``ring`` is in order.  A ``half-made`` one has a creator that
     has not finished, or that died first.  A ``damaged`` one has lost pages or does not fit its
     header, and an ``unreadable`` one is another user's.  All ``other`` shared memory of ours is not
     a ring, and concerns only ``--clean``.  Unless it is a ``ring``, the field ``problem`` says why.
     Figures that could not be read have the value None.  The rate ``records_per_s`` is over the time
-    between the two looks.
-    """
+    between the two looks."""
 
     name: str
     path: str
@@ -99,7 +98,7 @@ class RingInfo:
 
 @dataclass
 class Cleaned:
-    """What :func:`clean` did: names removed, and each name kept with the reason."""
+    """Result of :func:`clean`: names removed, and each name kept with the reason."""
 
     removed: list[str] = field(default_factory=list)
     kept: dict[str, str] = field(default_factory=dict)

@@ -43,12 +43,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Repair:
-    """What one call of :func:`repair` did; what another repairer did meanwhile is not in it.
+    """Result of one call of :func:`repair`; what another repairer did meanwhile is not in it.
 
     ``undecided``: dead producers left in their entries, because a living one had written down the
     same sequences and could not yet be seen to have won or lost them.  Call again until it is 0: a
-    moment, unless that one is stopped.
-    """
+    moment, unless that one is stopped."""
 
     tombstones: int
     producers: int

@@ -52,16 +52,16 @@ DAY, IOC, FOK = (
 MARKET, TIF_MASK = enum_numbers.ORDER_TYPE_MARKET, (1 << SELF_TRADE_SHIFT) - 1
 UNPRICED_TYPES, TYPE_COUNT = type_bits(UNPRICED), len(OrderType)
 BUDGET_TYPES = type_bits(BUDGETS)
-"""What pays and is paid no more than ``aux``, and never rests."""
+"""Order types that pay and are paid no more than ``aux``, and never rest."""
 PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
-"""What moves by itself counts at the price that was asked for, wherever it rests: a sale that
+"""Orders that move by themselves count at the requested price, wherever they rest: a sale that
 slides up would grow its exposure."""
 REASON_BITS = 8
 APPLIED, TRADES = 1 << REASON_BITS, 2 << REASON_BITS
 """Answers to a RISK command, without a reason: it was applied; its two sides trade off the book."""
 
 EASY_BITS = 60
-"""What a NEW adds to a total stays below 2**60: three such and a total are within int64."""
+"""A NEW adds less than 2**60 to a total: three such and a total are within int64."""
 
 ARITHMETIC, UNKNOWN_PARTICIPANT = 1 << constants.ARITHMETIC, 1 << constants.UNKNOWN_PARTICIPANT
 SUSPENDED, CLOSED = 1 << constants.SUSPENDED, 1 << constants.CLOSED

@@ -80,7 +80,7 @@ class RiskBit(IntEnum):
 
 
 class ParticipantStatus(IntEnum):
-    """What the operator has made of a participant while trading."""
+    """Status of a participant that the operator has set while trading."""
 
     FILED = 0
     """Nothing: the venue file has it, or nothing does."""
@@ -91,7 +91,7 @@ class ParticipantStatus(IntEnum):
 
 
 class MovementStep(IntEnum):
-    """What happens to a movement of money."""
+    """Step of a movement of money."""
 
     REQUEST = 1
     """A withdrawal: its amount is reserved."""
@@ -167,7 +167,7 @@ class PauseCause(IntEnum):
 
 
 class Setting(IntEnum):
-    """What a RISK command sets; P, I, G: it names a participant, an instrument, a group."""
+    """Settings of a RISK command; P, I, G: it names a participant, an instrument, a group."""
 
     DEPOSIT = 1
     """P: added to the balance; negative: withdrawn.  For the ledger ``price_ticks`` is the source:

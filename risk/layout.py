@@ -277,7 +277,7 @@ SPOT = 2
 
 
 class RiskCell(Layout, size_bytes=128):
-    """What a participant has in an instrument."""
+    """A participant's position in an instrument."""
 
     position: int = i64("lots held, negative: sold short")
     buy_lots: int = i64("lots of open buy orders")

@@ -30,7 +30,8 @@ REFUSED_ALWAYS = (
     | 1 << constants.HALTED
     | 1 << constants.PRICE_BAND
 )
-"""What a part is refused for, too: everything else would keep the participant where it is."""
+"""Checks for which even a part is refused: everything else would keep the participant where
+it is."""
 
 
 @kernel_outlined

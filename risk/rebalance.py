@@ -26,8 +26,8 @@ from openoutcry.wire.record_blocks import OrderRecord
 CORE_BYTES = 128
 """Size of a core's line: two cache lines, because the processor fetches them in pairs."""
 REGION, EXCHANGE, CORE, CORES, WORDS = range(5)
-"""What :func:`wait_for_rebalance` is called with: addresses of the state and of the exchange, this
-core's number and how many there are; int64 each."""
+"""Arguments of :func:`wait_for_rebalance`: addresses of the state and of the exchange, this core's
+number and how many there are; int64 each."""
 
 
 def exchange_bytes(partitions: int, participants: int, groups: int, cores: int) -> int:

@@ -82,7 +82,7 @@ class SpotTier(Layout, size_bytes=24):
 
 
 class Wallet(Layout, size_bytes=32):
-    """What a participant has of an asset, in its whole units."""
+    """A participant's amounts of an asset, in its whole units."""
 
     available: int = i64("what orders and withdrawals may use; below 0: credit is used")
     reserved: int = i64("what its open orders and withdrawals need")

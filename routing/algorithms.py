@@ -18,7 +18,7 @@ MAX_BARS = 10_000
 
 @dataclass(frozen=True)
 class Seen:
-    """What an algorithm sees."""
+    """Input of an algorithm."""
 
     now_ns: int
     depth: Depth

@@ -26,7 +26,7 @@ class Order(NamedTuple):
 
 
 class VenueEvent(NamedTuple):
-    """What a venue says of an order."""
+    """An event of an order at a venue."""
 
     venue: str
     stream: str

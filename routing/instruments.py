@@ -61,7 +61,7 @@ def decimal_text(value: int, decimals: int) -> str:
 
 @dataclass(frozen=True)
 class Instrument:
-    """What is traded, and the scales in which the router counts its prices and quantities."""
+    """An instrument, and the scales in which the router counts its prices and quantities."""
 
     symbol: str
     base: str
@@ -100,7 +100,7 @@ class Listing:
     venue: str
     instrument: Instrument
     symbol: str
-    """What the venue calls it."""
+    """Name at the venue."""
     price_decimals: int
     quantity_decimals: int
     price_step: int = 1
@@ -165,16 +165,16 @@ class Listing:
 
 @dataclass(frozen=True)
 class Venue:
-    """What the router knows of a venue itself."""
+    """The router's data of a venue itself."""
 
     name: str
     maker_ppm: int = 0
     taker_ppm: int = 0
     """Fees, in millionths of price times quantity; negative: a rebate."""
     order_fee: int = 0
-    """What an order costs in addition, in price units times quantity units of the router."""
+    """Additional cost of an order, in price units times quantity units of the router."""
     latency_ns: int = 0
-    """From the router to the venue's book, as measured; a sweep is timed by it."""
+    """Latency from the router to the venue's book, as measured; a sweep is timed by it."""
     stale_ns: int = 3_000_000_000
     """A feed that was silent for longer is not traded on."""
     timeout_ns: int = 2_000_000_000

@@ -40,7 +40,7 @@ PREFIX_LETTERS, NUMBER_LETTERS = 6, 7
 
 @dataclass(frozen=True)
 class Terms:
-    """What was ordered, in the router's units."""
+    """Terms of an order, in the router's units."""
 
     symbol: str
     side: int

@@ -15,7 +15,7 @@ class _Side:
 
 
 class ReferenceDepth:
-    """What :class:`openoutcry.routing.depth.Depth` knows, from all that was ever reported."""
+    """State of :class:`openoutcry.routing.depth.Depth`, from all that was ever reported."""
 
     def __init__(self, market: Market, levels: int = 20) -> None:
         self.market, self.most = market, levels

@@ -75,7 +75,7 @@ class Trade:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a trade at its venue: booked with a command, or refused."""
+    """Outcome of a trade at its venue: booked with a command, or refused."""
 
     is_booked: bool
     seq: int = 0
@@ -84,7 +84,7 @@ class Outcome:
 
 @dataclass
 class LastLook:
-    """What a maker did with its option: each is counted once."""
+    """A maker's use of its option: each is counted once."""
 
     asked: int = 0
     accepted: int = 0
@@ -100,7 +100,7 @@ class LastLook:
 
 @dataclass
 class Request:
-    """What a client asked for.  ``side`` 0 asks for both sides."""
+    """A client's request. ``side`` 0 asks for both sides."""
 
     number: int
     client: str

@@ -15,7 +15,7 @@ from openoutcry.routing.parents import ACTIVE, ENDED, Child, Parent, ParentStore
 from openoutcry.routing.split import Plan, Splitter, total_cost
 
 RETRY_NS = 100_000_000
-"""Between two rounds of a parent of which the first filled nothing."""
+"""Pause between two rounds of a parent of which the first filled nothing."""
 GRAINS = 100
 """Parts of a parent of which an algorithm sends at least one at a time."""
 RECONNECT_NS = 1_000_000_000

@@ -81,7 +81,7 @@ LISTING = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What the file says."""
+    """Content of the file."""
 
     path: Path
     store: Path

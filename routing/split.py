@@ -22,7 +22,7 @@ from openoutcry.routing.split_kernels import (
 
 @dataclass(frozen=True)
 class Slice:
-    """What a plan sends to one venue, in the router's units."""
+    """Part of a plan for one venue, in the router's units."""
 
     venue: int
     quantity: int

@@ -27,7 +27,7 @@ RUNS = (
      "--journal", "night"),
     ("replay", "day"),
 )  # fmt: skip
-"""What a user begins with."""
+"""Commands that a user begins with."""
 STEPS = {"run", "venue"}
 
 

@@ -4,13 +4,13 @@ from typing import NamedTuple
 
 
 class Definition(NamedTuple):
-    """What a kind of case is, for people; ``source``: the rule that describes it."""
+    """Definition of a kind of case, for people; ``source``: the rule that describes it."""
 
     title: str
     what: str
     source: str
     lots: str = "Lots"
-    """What a case's lots are."""
+    """Meaning of a case's lots."""
 
 
 MAR = "Regulation (EU) 596/2014 art. 12 and Delegated Regulation (EU) 2016/522, Annex II"

@@ -55,7 +55,7 @@ class Book:
 
 @dataclass
 class Dossier:
-    """What a case's page shows."""
+    """Content of a case's page."""
 
     case: Case
     related: dict[int, list[int]]

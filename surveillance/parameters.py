@@ -34,7 +34,7 @@ class Parameter(NamedTuple):
 RING = 8
 """How many repetitions of a pattern are kept (``REPEAT_RING`` of the detectors' layout)."""
 BUCKETS_NS = 350 * SECOND
-"""So far back the sums in buckets of 10 s go (``BUCKETS``)."""
+"""How far back the sums in buckets of 10 s go (``BUCKETS``)."""
 
 TABLE = (
     # What is large, what is near.

@@ -31,7 +31,7 @@ CALL_PHASES = {
 }
 UNCROSSING_PHASES = {Phase.CONTINUOUS, Phase.TRADING_AT_LAST, Phase.CLOSED}
 HORIZON_DAYS = 400
-"""So far ahead a next trading day is looked for."""
+"""How far ahead a next trading day is looked for."""
 
 
 class CalendarError(OutcryError):

@@ -56,15 +56,14 @@ def nothing_follows() -> "Work | None":
 
 @dataclass(eq=False)
 class Work:
-    """What a request comes to: commands for the lane, and how to see that they did what they
-    should."""
+    """Work of a request: commands for the lane, and how to see that they did what they should."""
 
     records: npt.NDArray[Any]
     done: list[str]
     refused: Callable[[], str] = lambda: ""
     """Called once the core has processed the commands: why they failed, or nothing."""
     follow: Callable[[], "Work | None"] = nothing_follows
-    """What comes after that, if anything."""
+    """Work that follows, if any."""
     more: dict[str, Any] = field(default_factory=dict)
     """Notified as well."""
     ready: Callable[[], bool] = lambda: True

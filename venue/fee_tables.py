@@ -26,18 +26,19 @@ UNUSED_FROM = 2**63 - 1
 NONE = "none"
 """Not a schedule's name: what is less special counts."""
 RECEIVED, QUOTE = "received", "quote"
-"""What a buyer in a spot instrument pays its fee in: what it receives, or the quote asset."""
+"""Assets in which a buyer in a spot instrument may pay its fee: what it receives, or the quote
+asset."""
 NO_MINIMUM = (
     "a minimum is not possible where buyers pay in the quote asset: their orders would "
     "have to reserve it for each lot"
 )
 Tier = tuple[int, int, int]
-"""From which 30-day volume, maker's and taker's millionths."""
+"""30-day volume from which it applies, maker's and taker's millionths."""
 
 
 @dataclass(frozen=True)
 class MoneySpec:
-    """What a venue file says about money, checked."""
+    """Money settings of a venue file, checked."""
 
     assets: dict[str, int] = field(default_factory=dict)
     """Decimals by name; the first is what a deposit without a name is in."""

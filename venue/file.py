@@ -127,7 +127,7 @@ class VenueFile:
     gateway: str
     """Which gateway validates: the golden model or the RTL."""
     speed_bump_us: int
-    """What participants send waits this long at the core,"""
+    """Delay at the core of what participants send"""
     speed_bump_window_us: int
     """and so much more at most, which is drawn,"""
     speed_bump_seed: int

@@ -37,7 +37,7 @@ def widens(what: Setting, before: tuple[int, int], wanted: tuple[int, int]) -> b
 
 @dataclass(frozen=True)
 class Wish:
-    """What an operator has asked for."""
+    """An operator's request."""
 
     operator: int
     until_s: float

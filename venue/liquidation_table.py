@@ -9,7 +9,7 @@ class LiquidationSpec:
 
     mark_every_ms: int
     every_ms: int
-    """Between two parts of a participant."""
+    """Pause between two parts of a participant."""
     part_bps: int
     """Share of the participant's position in the instrument, in 1/10,000."""
     band_bps: int

@@ -63,7 +63,7 @@ REHEARSED = (
     "the state is recorded",
     "this line",
 )
-"""What each step of a rehearsal says."""
+"""Reports of the steps of a rehearsal."""
 
 
 def command(kind: CommandKind, **fields: Any) -> npt.NDArray[Any]:

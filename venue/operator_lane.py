@@ -37,7 +37,7 @@ NAMED_SYMBOLS = 8
 
 
 class Clock(Protocol):
-    """What time it is at the venue, ns since the epoch."""
+    """The venue's time, ns since the epoch."""
 
     def now_ns(self) -> int:
         """The time, ns since the epoch."""

@@ -27,7 +27,7 @@ from openoutcry.wire.toml_tables import Key, Tables
 
 SECOND_NS = 1_000_000_000
 Place = tuple[Setting, int, str]
-"""What is set, whose (participant's or group's number), of which instrument (or, of a wallet, which
+"""The setting, its participant's or group's number, and its instrument (or, of a wallet, its
 asset)."""
 Value = tuple[int, int]
 """The value and the second value."""
@@ -50,7 +50,7 @@ class RiskSpec:
     group_of: dict[int, str] = field(default_factory=dict)
     """By participant."""
     group_limits: dict[str, int] = field(default_factory=dict)
-    """What a group's members may hold together, by its name."""
+    """Limits of what a group's members may hold together, by its name."""
     multipliers: tuple[int, ...] = ()
     leveraged: tuple[int, ...] = ()
     operators: tuple[Operator, ...] = ()
@@ -69,10 +69,11 @@ class RiskSpec:
     fund: int = 0
     """The participant whose balance is the insurance fund; 0: the exchange's own."""
     margin: Parameters | None = None
-    """What scenario margin begins with in a new journal; None: a lot has one margin."""
+    """Initial parameters of scenario margin in a new journal; None: a lot has one margin."""
     margin_file: Path | None = None
     time_every_s: int = 1
-    """From one TIME of the calendar to the next: between them the core's clock does not move."""
+    """Time from one TIME of the calendar to the next: between them the core's clock does
+    not move."""
 
     @property
     def digest(self) -> int:

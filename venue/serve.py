@@ -90,7 +90,7 @@ class Venue:
     _counts: dict[str, int] = field(default_factory=dict)
     """Commands and events of the last sample."""
     _noted: bool = False
-    """That this build has served the journal."""
+    """Whether it is noted that this build has served the journal."""
 
     def serve(self, resume: bool = False) -> dict[str, Any]:
         """Serve until SIGTERM or SIGINT; returns what happened.

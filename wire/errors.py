@@ -7,7 +7,7 @@ next to the code that raises them.
 
 
 class OutcryError(Exception):
-    """Something asked for could not be done; the command line prints the message and exits 1."""
+    """A request could not be done; the command line prints the message and exits 1."""
 
 
 class RingError(OutcryError):

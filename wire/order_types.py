@@ -14,7 +14,7 @@ DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = TimeInForce
 
 
 class Family(Enum):
-    """What an order does on arrival."""
+    """Behaviour of an order on arrival."""
 
     LIMIT = auto()
     """Trades at its price or better, then rests in its home book, or is cancelled."""

@@ -35,7 +35,7 @@ class OrderRecord(Slot, record=ORDER):
 
 
 class EventRecord(Slot, record=EVENT):
-    """What a command caused."""
+    """An event of a command."""
 
     order_id: int
     contra_id: int

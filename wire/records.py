@@ -127,7 +127,7 @@ EVENT = Record(
 TICK_BANDS = 10
 LEAD_MARKET_MAKERS = 8
 PLAIN_INSTRUMENT_BYTES = 256
-"""What of an instrument is in every hash; what follows is if it is not all zero."""
+"""Bytes of an instrument that are in every hash; what follows is if it is not all zero."""
 INSTRUMENT = Record(
     "instrument",
     320,

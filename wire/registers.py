@@ -72,7 +72,7 @@ took the whole frame; each other name is the reason for refusing it.  A MAC that
 (``outcry_ingress``) counts the last two before the parser; elsewhere they stay 0.  docs/fpga.md
 explains them."""
 PARSER_OUTCOMES = FRAME_OUTCOMES[:-2]
-"""Those that the parser counts."""
+"""Outcomes that the parser counts."""
 LEFT_OUT = ("OPERATOR", "RESERVED_ID")
 """Why the gateway leaves a record out of a packet that it took, by the number that it is counted
 under.  The record is participant 0's, or its order id is one that only the venue allocates

@@ -46,7 +46,7 @@ REQUIRED = (
     "ssse3",
     "xsave",
 )
-"""What a processor of that level has, by LLVM's names (x86-64 psABI, table of levels)."""
+"""Features of a processor of that level, by LLVM's names (x86-64 psABI, table of levels)."""
 FEATURES = ",".join(f"+{name}" for name in REQUIRED)
 
 

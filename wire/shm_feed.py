@@ -49,7 +49,7 @@ class ShmFeedSlot(Layout, size_bytes=64):
 
 
 OVERRUN, WAITS, NEXT_SESSION = -1, 0, -2
-"""What a reader gets in place of messages: they are overwritten; they are not there yet; their
+"""Results for a reader in place of messages: they are overwritten; they are not there yet; their
 session has no more."""
 
 

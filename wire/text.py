@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 UNSURE = re.compile(r"[^ -~]")
-"""What may not be shown unchanged: everything but printable ASCII is examined."""
+"""Characters that may not be shown unchanged: everything but printable ASCII is examined."""
 BEGINS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """First characters of a formula; the last four are their full-width forms, which some spreadsheets
 take as well."""

@@ -22,7 +22,7 @@ STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'[^\']*\'')
 
 
 class Mistake(NamedTuple):
-    """What is wrong, and where."""
+    """A mistake, and its place."""
 
     line: int
     key: str

@@ -66,7 +66,7 @@ PROGRAMS = {
 
 @dataclass(frozen=True)
 class Geometry:
-    """What all peers share: messages in a ring, and the wait of those with ``backoff``."""
+    """Geometry that all peers share: messages in a ring, and the wait of those with ``backoff``."""
 
     capacity: int
     few: int

@@ -316,7 +316,7 @@ static_assert(offsetof(struct outcry_replies, alive_ns) == 32, "replies");
 static_assert(offsetof(struct outcry_replies, requests_read) == 64, "replies");
 static_assert(offsetof(struct outcry_replies, written) == 128, "replies");
 
-struct outcry_challenge { /* What the venue says first. */
+struct outcry_challenge { /* The venue's first message. */
     int64_t magic; /* CHALLENGE_MAGIC */
     int64_t layout; /* number of the segments' layout */
     uint8_t nonce[32]; /* drawn for this connection */
@@ -327,7 +327,7 @@ static_assert(offsetof(struct outcry_challenge, magic) == 0, "challenge");
 static_assert(offsetof(struct outcry_challenge, layout) == 8, "challenge");
 static_assert(offsetof(struct outcry_challenge, nonce) == 16, "challenge");
 
-struct outcry_login { /* What the participant answers. */
+struct outcry_login { /* The participant's answer. */
     int64_t magic; /* LOGIN_MAGIC */
     int64_t layout; /* number of the layout that it knows */
     uint8_t name[32]; /* name of the session, padded with NUL */
@@ -345,7 +345,7 @@ static_assert(offsetof(struct outcry_login, first_reply) == 56, "login");
 static_assert(offsetof(struct outcry_login, nonce) == 64, "login");
 static_assert(offsetof(struct outcry_login, tag) == 96, "login");
 
-struct outcry_answer { /* What the venue says to that. */
+struct outcry_answer { /* The venue's answer to that. */
     int64_t magic; /* ANSWER_MAGIC */
     int64_t refused; /* 0, or a letter: A not authorised, S session not available */
     uint8_t day[8]; /* day of the stream */

@@ -114,7 +114,7 @@ class Fill:
 
 @dataclass
 class Traded:
-    """What was bought and sold of an instrument today; values are price times lots, exactly."""
+    """Lots bought and sold of an instrument today; values are price times lots, exactly."""
 
     bought_lots: int = 0
     bought_value: int = 0
@@ -148,7 +148,7 @@ class OwnOrders:
     version: int = 0
     _closed: deque[str] = field(default_factory=deque)
     _terms: dict[str, tuple[object, ...]] = field(default_factory=dict)
-    """What was asked for, by token: of what this process has sent itself."""
+    """Requested terms, by token: of what this process has sent itself."""
 
     def has_terms(self, known: Order, order: Order) -> bool:
         """Whether the order that is known by its token was entered with these terms.  It compares

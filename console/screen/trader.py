@@ -52,7 +52,7 @@ DISPLAY = {"shown": "Y", "hidden": "N", "post-only": "P"}
 
 
 class TradeError(OutcryError):
-    """What was asked cannot be; nothing was sent."""
+    """The request is not possible; nothing was sent."""
 
 
 class Conflict(TradeError):

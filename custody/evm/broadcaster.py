@@ -100,7 +100,7 @@ class Broadcaster:
         self.database, self.node, self.key = database, node, key
         self.fees, self.settings = fees, settings
         self.alarms: list[str] = []
-        """What a person must look at, since the last step."""
+        """Alarms for a person, since the last step."""
         database.executescript("pragma journal_mode = wal; pragma synchronous = full;" + SCHEMA)
 
     # What is asked

@@ -16,7 +16,7 @@ from openoutcry.custody.evm.encoding import address_at, address_text, from_hex, 
 from openoutcry.custody.evm.node import Node
 
 PLAIN_GAS = 21_000
-"""What a transaction uses that only moves coins."""
+"""Gas of a transaction that only moves coins."""
 CREATING = ("CALL", "CREATE", "CREATE2", "SELFDESTRUCT")
 """Steps of a trace that bring coins to an address."""
 COIN_PLACE, FIRST_LOG, FIRST_CALL = 0, 1, 1_000_000

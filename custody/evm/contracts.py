@@ -270,7 +270,7 @@ def transfers(logs: Iterable[dict[str, Any]]) -> list[Transfer]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a batch: ``paid`` and ``failed`` are indices of its payments."""
+    """Outcome of a batch: ``paid`` and ``failed`` are indices of its payments."""
 
     digest: bytes
     paid: tuple[int, ...]

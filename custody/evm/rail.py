@@ -40,7 +40,7 @@ from openoutcry.custody.rail import Draft, Found, Signed, Top
 from openoutcry.custody.rail import Payment as Wanted
 
 GAS_A_BATCH, GAS_A_PAYMENT = 80_000, 42_000
-"""What a batch costs at most, without its receivers' own wishes; measured in tests."""
+"""Highest cost of a batch, without its receivers' own code; measured in tests."""
 
 Leaves = dict[str, dict[str, int]]
 """By asset: what is paid, and what goes to the cold wallet."""

@@ -173,7 +173,7 @@ class FeeError(Exception):
 
 @dataclass(frozen=True)
 class FeePolicy:
-    """What may be paid for a unit of gas, in wei."""
+    """Highest payments for a unit of gas, in wei."""
 
     max_fee_cap: int
     """Above it a transaction waits."""

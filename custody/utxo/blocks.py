@@ -17,7 +17,7 @@ Output = tuple[int, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What it spends (id and place of each output), and what it pays."""
+    """A transaction's spent outputs (id and place of each), and its payments."""
 
     txid: str
     spends: tuple[tuple[str, int], ...]

@@ -21,7 +21,7 @@ COIN = 10**8
 OVERHEAD_WEIGHT = 42
 """Version, counts, marker and lock time."""
 INPUT_WEIGHT = 4 * 41 + 254
-"""For 2 of 3: two signatures of 72 bytes and a script of 105."""
+"""Weight of an input for 2 of 3: two signatures of 72 bytes and a script of 105."""
 RELAY_RATE = 1
 """A replacement pays this for each of its virtual bytes on top of what it replaces (BIP 125)."""
 BLOCKS_TO_WAIT = 6

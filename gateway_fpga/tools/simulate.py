@@ -38,7 +38,7 @@ WAVEFORMS: list[Path] = []
 """Waveforms left by this process."""
 
 RANDOM_START = ("+verilator+rand+reset+2",)
-"""What ``--x-initial unique`` leaves to the run: random bits, by the bench's seed."""
+"""Code for what ``--x-initial unique`` leaves to the run: random bits, by the bench's seed."""
 COVERAGE_FLAGS = (
     *("--coverage-line", "--coverage-toggle", "--coverage-expr"),
     # Whole records and rows; wider ones are memories, or ports side by side.

@@ -37,7 +37,7 @@ Sums = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Node:
-    """What a parent commits to of a child."""
+    """Commitment of a parent to a child."""
 
     hash: bytes
     sums: Sums

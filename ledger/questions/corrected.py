@@ -13,13 +13,13 @@ from openoutcry.wire.errors import QuestionsError
 
 MINUTE = timedelta(minutes=1)
 VENUE = "venue"
-"""Whose account the fee income belongs on."""
+"""Account on which the fee income belongs."""
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What the questions leave open; the defaults are those of their text.  Moments are naive, UTC,
-    and windows half-open: [from, to)."""
+    """Parameters that the questions leave open; the defaults are those of their text. Moments are
+    naive, UTC, and windows half-open: [from, to)."""
 
     bars_from: datetime = datetime(2024, 10, 1, 9, 10)
     bars_to: datetime = datetime(2024, 10, 1, 9, 12)

@@ -58,7 +58,7 @@ def legs_of_transfer(transfer: Transfer, reason: str) -> list[Leg]:
 
 @dataclass(frozen=True)
 class Compared:
-    """What is left when equal legs and rows are taken away."""
+    """Legs and rows that remain when equal ones are taken away."""
 
     wrong_amount: list[tuple[Leg, Entry]]
     wrong_currency: list[tuple[Leg, Entry]]

@@ -19,7 +19,7 @@ ORDERED_BY = {
     "q4": ("type",),
     "q5": ("trade_id",),
 }
-"""What the questions order by.  Rows equal there come in the order of all their columns."""
+"""Columns by which the questions order. Rows equal there come in the order of all their columns."""
 
 
 @dataclass(frozen=True)

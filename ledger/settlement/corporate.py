@@ -79,7 +79,7 @@ class Command(NamedTuple):
 
 @dataclass(frozen=True)
 class Adjustment:
-    """What a corporate action does: to positions, in cash, and to the book, in this order."""
+    """Effects of a corporate action: to positions, in cash, and to the book, in this order."""
 
     movements: list[Movement]
     commands: list[Command]

@@ -20,7 +20,7 @@ DENSE_CELLS = 1 << 22
 
 
 class Nets(NamedTuple):
-    """What is left to move: ``day``, ``member``, ``asset``: indices of (n,), ascending in this
+    """Net obligations to move: ``day``, ``member``, ``asset``: indices of (n,), ascending in this
     order; ``units``: n Python integers, above 0 to receive, below to deliver, never 0."""
 
     day: Ints

@@ -147,7 +147,7 @@ class ArenaHeader(Layout, size_bytes=1024):
 
 
 HEADER_BYTES = ArenaHeader.size_bytes
-"""From NEXT_EVENT_AT to its end nothing is state."""
+"""Size of the header; from NEXT_EVENT_AT to its end nothing is state."""
 MAGIC = ArenaHeader.offset("magic")
 SIZE_BYTES = ArenaHeader.offset("size_bytes_")
 ID_KEY = ArenaHeader.offset("id_key")

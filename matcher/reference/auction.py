@@ -32,7 +32,7 @@ UNCROSSING_PHASES = (Phase.CONTINUOUS, Phase.TRADING_AT_LAST, Phase.CLOSED)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an uncrossing would do: all zero without a price."""
+    """Result of an uncrossing: all zero without a price."""
 
     price: int | None = None
     volume: int = 0

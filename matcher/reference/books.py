@@ -109,9 +109,9 @@ class OpenOrder:
     offset: int = 0
     min_qty: int = 0
     budget: int | None = None
-    """What is left of it, price ticks times lots."""
+    """The rest of its budget, price ticks times lots."""
     pays_no_more: bool = False
-    """What is left of its budget pays for no lot at the current price."""
+    """The rest of its budget pays for no lot at the current price."""
     place: Place = Place.NOWHERE
     is_top: bool = False
     """It has bettered the market (Allocation.STEPS)."""
@@ -287,7 +287,7 @@ class EventLog:
 
 @dataclass
 class Capacity:
-    """What all instruments of an engine share: how much may be open."""
+    """Capacity that all instruments of an engine share: how much may be open."""
 
     order_capacity: int
     level_pages: int
@@ -338,7 +338,7 @@ class Market:
         """The indicative price, volume, surplus and side last published in this call."""
         self.orders: dict[int, OpenOrder] = {}
         self.special: dict[int, OpenOrder] = {}
-        """Those of them that :func:`is_special`; all in no level are."""
+        """Orders among them that :func:`is_special`; all in no level are."""
         self.books: dict[tuple[Place, Side], Book] = {(p, s): {} for p in BOOKS for s in Side}
 
     # Looking

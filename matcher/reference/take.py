@@ -28,7 +28,7 @@ from openoutcry.wire.enums import (
 from openoutcry.wire.records import EVENT
 
 UNSTANDING = (OrderType.MARKET, OrderType.MARKET_TO_LIMIT, OrderType.MARKET_BUDGET)
-"""What never rests as what it is."""
+"""Order types that never rest as they are."""
 KIND_FIELD, REASON_FIELD = map([field.name for field in EVENT.fields].index, ("kind", "reason"))
 BOOKS_TAKEN = (Place.DISPLAYED, Place.HIDDEN, Place.AON)
 

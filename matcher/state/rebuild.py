@@ -48,7 +48,7 @@ class BookOrder:
     is_waiting: bool
     """Open, but in no queue: a stop, a peg without a price, an order for an auction to come."""
     slice_lots: int = 0
-    """What is left of an iceberg's slice."""
+    """The rest of an iceberg's slice."""
     display_lots: int = 0
     """An iceberg's next slice; 0 of any other order."""
 

@@ -47,7 +47,7 @@ HEADER_DTYPE = np.dtype(
 
 
 class SavedState(Layout):
-    """What became of an instrument."""
+    """State of an instrument."""
 
     last_price_ticks: int = i64("last price, NO_PRICE before the first trade")
     reference_price_ticks: int = i64("reference price")

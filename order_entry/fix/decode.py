@@ -69,7 +69,7 @@ POST, ALL_OR_NONE, PEG_MID, PEG_MARKET, PEG_PRIMARY, TRAIL = 1, 2, 4, 8, 16, 32
 UNKNOWN_INST = 64
 PEG_BITS = PEG_MID | PEG_MARKET | PEG_PRIMARY
 SIDES, TYPES, TIFS = b"123456789ABCDEFG", b"123456789DEGIJKLMP", b"01234567"
-"""What FIX 4.4 has at all: another character is rejected, one of these perhaps refused."""
+"""Values that FIX 4.4 has at all: another character is rejected, one of these perhaps refused."""
 
 
 def _bits(characters: bytes) -> tuple[int, int]:

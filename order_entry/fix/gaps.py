@@ -11,7 +11,7 @@ FIRST_NS, LIMIT_NS = 5 * SECOND_NS, 60 * SECOND_NS
 """It is asked for again after 5, 15 and 35 seconds; after a minute without any of it the session
 ends."""
 NOTHING, ASKED, ENDED = range(3)
-"""What :func:`on_timer` returns."""
+"""Results of :func:`on_timer`."""
 
 
 @kernel

@@ -16,12 +16,12 @@ _TRAILER_BYTES = 7
 
 
 class LogonError(ValueError):
-    """What came first is not a Logon; says why."""
+    """The first message is not a Logon; gives the reason."""
 
 
 @dataclass(frozen=True)
 class Logon:
-    """What a Logon (35=A) says, as text of the wire."""
+    """Content of a Logon (35=A), as text of the wire."""
 
     begin: str
     sender: str

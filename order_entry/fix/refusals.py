@@ -116,7 +116,7 @@ COMMON = (
     Refusal.TOO_LATE,
     Refusal.TOO_LATE,
 )
-"""What the refusals that all protocols have in common are here, from the first of them on."""
+"""First of the refusals that all protocols have in common."""
 assert len(COMMON) == len(faults.Refusal)
 
 NAME_BYTES, TEXT_COUNT = 56, 112

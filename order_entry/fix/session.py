@@ -27,8 +27,8 @@ from openoutcry.wire.printable import is_printable
 
 
 class Result(IntEnum):
-    """What :func:`on_message` and :func:`on_timer` return, in addition to ``Kind.IGNORE`` (there
-    was nothing to do) and ``Kind.APPLICATION`` (an order message: its turn, its number counted)."""
+    """Results of :func:`on_message` and :func:`on_timer`, in addition to ``Kind.IGNORE`` (there was
+    nothing to do) and ``Kind.APPLICATION`` (an order message: its turn, its number counted)."""
 
     SESSION = 32
     """The session layer dealt with it; there may be an answer."""

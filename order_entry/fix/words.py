@@ -132,7 +132,7 @@ TAGS = 1024
 
 
 class FixFields(Layout, size_bytes=19640):
-    """What the message at hand consists of."""
+    """Fields of the current message."""
 
     generation: int = i64("number of the message; entries of older ones are stale")
     message: int = i64("address of the message")
@@ -261,7 +261,7 @@ SINGLE_TAGS = (
     836,
     10,
 )
-"""What a message may have once (others may belong to repeating groups)."""
+"""Tags that a message may have once (others may belong to repeating groups)."""
 
 QUEUE_SLOTS, QUEUE_SLOT_BYTES = 64, 1024
 QUEUE_BYTES = QUEUE_SLOTS * QUEUE_SLOT_BYTES + 64
@@ -295,7 +295,7 @@ def make_fields() -> npt.NDArray[np.uint8]:
 
 
 class Memory:
-    """What the words of one session point to, and the texts of its block."""
+    """Memory that the words of one session point to, and the texts of its block."""
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ MAX_TABLE_BYTES = 1 << 15
 
 
 class ReplyState(Layout, size_bytes=640):
-    """What the replies stage has counted up to its cursor."""
+    """Counts of the replies stage up to its cursor."""
 
     cursor: int = i64("last event that it is done with")
     event_hash: int = i64("hash of all events up to there")
@@ -35,7 +35,7 @@ class ReplyState(Layout, size_bytes=640):
 
 
 class StageBlock(Layout, size_bytes=128):
-    """What one stage says of itself."""
+    """State that one stage reports."""
 
     pid: int = i64("its process")
     start: int = i64("when that started, clock ticks since boot")

@@ -15,7 +15,7 @@ from typing import Any
 from openoutcry.journal.writer import Handover
 
 FOLLOW_MS = 200
-"""So often a prepared stage takes what the journal has got since."""
+"""Interval at which a prepared stage takes what the journal has got since."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Replication:
 
 @dataclass(frozen=True)
 class Start:
-    """What the stages learn when their standby leads."""
+    """Data that the stages get when their standby leads."""
 
     seq: int
     """The journal's last command."""

@@ -67,9 +67,9 @@ class Stage:
     since: str = ""
     until: str = ""
     gated_by: tuple[str, ...] = ()
-    """What must have happened first, in addition to the stage's input.  A stage on the same ring
-    must have passed a record.  Of others (journal, replicas) as many as ``policy`` says must have
-    the command."""
+    """Stages that must come first, in addition to the stage's input. A stage on the same ring must
+    have passed a record. Of others (journal, replicas) as many as ``policy`` says must have the
+    command."""
     policy: str = "all"
     compiled: bool = True
     shard: int | None = None
@@ -114,7 +114,7 @@ class Span:
 
 
 SHOWN = {"intended": "sent", "durable": "on disk"}
-"""What stamps are called in words: ``sent`` is the intended send time."""
+"""Names of stamps in words: ``sent`` is the intended send time."""
 
 
 def span_text(since: str, until: str) -> str:

@@ -24,7 +24,7 @@ CONTEXT_BYTES = 1024
 
 
 class StageContext(Layout, size_bytes=1024):
-    """What every stage's step is called with."""
+    """Arguments of every stage's step."""
 
     control: ControlSegment = i64("address of the control segment", of=ControlSegment)
     block: StageBlock = i64("address of this stage's block in it", of=StageBlock)

@@ -26,11 +26,11 @@ class PipelineError(OutcryError):
 
 @dataclass
 class Work:
-    """What every group of a run is given."""
+    """Data that every group of a run is given."""
 
     shared: Shared
     core: Core
-    """What commands become events by."""
+    """The core by which commands become events."""
     rate: int
     limit: int
     """Commands to take at most."""
@@ -63,7 +63,7 @@ class Work:
     prefork: Prefork | None = None
     """Where stages wait that were forked before their standby leads."""
     start: Start | None = None
-    """What they learned then."""
+    """Data that they got then."""
     deaths: Any = None
     """``deaths.Deaths``: Where stages die on purpose."""
 

@@ -48,7 +48,7 @@ from openoutcry.wire.registers import (
 
 
 class PublishedBlock(Layout):
-    """What :func:`pull_risk_flags` is given."""
+    """Arguments of :func:`pull_risk_flags`."""
 
     region: int = i64("address of the risk state")
     rules: int = i64("address of the gateway's rules")

@@ -107,7 +107,7 @@ def mail_address(text: str) -> str:
 
 
 class Accounts:
-    """What people may do with their accounts."""
+    """Actions of people on their accounts."""
 
     def __init__(
         self,

@@ -40,7 +40,7 @@ class NotNow(AccountError):
 
 @dataclass(frozen=True)
 class Said:
-    """What a user says."""
+    """A user's statement."""
 
     wanted: int
     name: str

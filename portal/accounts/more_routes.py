@@ -89,7 +89,7 @@ class Identity(Body):
 
 @dataclass
 class More:
-    """What these routes are made of."""
+    """Parts of these routes."""
 
     accounts: Accounts
     passkeys: Passkeys

@@ -32,7 +32,7 @@ class Span:
 
 
 class Pages(History):
-    """What the native API shows of the history."""
+    """Pages of the history for the native API."""
 
     async def position(self) -> dict[str, Any] | None:
         """Where the history ends: ``seq`` and ``at_ns``; None: it was not begun yet."""

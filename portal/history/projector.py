@@ -122,7 +122,7 @@ class Transaction:
     balances: list[Row]
     movements: list[Row]
     days: dict[str, list[int]]
-    """That have rows in tables with partitions."""
+    """Days that have rows in tables with partitions."""
 
 
 class Projector:
@@ -137,7 +137,7 @@ class Projector:
         self.rows = self.mirror.rows
         self.mirror.look()
         self._due: Transaction | None = None
-        """What is to be written next."""
+        """Rows to be written next."""
         self._thread = ThreadPoolExecutor(1)
         self._writing: Future[None] | None = None
         self.seq = 0

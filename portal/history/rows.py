@@ -46,7 +46,7 @@ class Output:
 
 
 class Rows:
-    """What one transaction adds, and the orders that are open."""
+    """Rows that one transaction adds, and the orders that are open."""
 
     def __init__(self, markets: Markets) -> None:
         count = 1 + max(markets.by_index, default=0)

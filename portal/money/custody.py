@@ -20,7 +20,7 @@ from openoutcry.portal.database import Row
 
 ANSWER_S = 10.0
 LOOK_S = 60.0
-"""Between two looks at what custody offers."""
+"""Seconds between two looks at custody's offers."""
 AWAY = "custody does not answer now; try again later"
 log = logging.getLogger("outcry.portal")
 

@@ -25,7 +25,8 @@ from openoutcry.venue.desk import UNAVAILABLE, DeskError, ask
 from openoutcry.venue.movement_desk import deposit_seen, request_withdrawal, step
 
 LOOK_S, DONE_S = 1.0, 5.0
-"""Between two looks for transfers that can continue; a request waits so long for the end of one."""
+"""Seconds between two looks for transfers that can continue; a request waits so long for the end of
+one."""
 BEGUN, RESERVED, EXPECTED, APPROVED, SENT, TAKEN, DONE, REFUSED = (
     "begun",
     "reserved",

@@ -37,7 +37,7 @@ from openoutcry.venue.desk import UNAVAILABLE, DeskError, ask
 from openoutcry.venue.movement_desk import request_withdrawal, step
 
 LOOK_S = 1.0
-"""Between two looks for withdrawals that can continue."""
+"""Seconds between two looks for withdrawals that can continue."""
 AT_ONCE = 500
 """Withdrawals in one question to custody."""
 CONFIRM_WITHIN = timedelta(minutes=15)
@@ -55,7 +55,7 @@ AT_THE_VENUE = ("requested", "approved", "sent")
 UNSPENT = ("cancelled", "failed", "refused", "expired")
 """States in which a withdrawal does not count for its day."""
 TRANSFER = "tr "
-"""With which the references of movements between own accounts begin."""
+"""Prefix of the references of movements between own accounts."""
 DEPOSIT_STATES = (MovementState.SEEN, MovementState.CREDITED, MovementState.REVERSED)
 log = logging.getLogger("outcry.portal")
 

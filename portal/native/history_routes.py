@@ -44,7 +44,7 @@ def span_of(from_ms: int, until_ms: int) -> Span:
 
 @dataclass
 class NativeHistory:
-    """What the routes are made of."""
+    """Parts of the routes."""
 
     callers: Callers
     orders: NativeOrders

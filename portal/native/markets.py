@@ -18,7 +18,7 @@ from openoutcry.portal.trading.public import INTERVALS, Trade
 
 
 class NativeMarkets:
-    """What is public."""
+    """Public data."""
 
     def __init__(self, orders: NativeOrders, past: Past | None = None) -> None:
         """``past``: what is older than memory; None: nothing is."""

@@ -63,7 +63,7 @@ class NewSubscription(Body):
 
 @dataclass
 class NativeNotices:
-    """What the routes are made of."""
+    """Parts of the routes."""
 
     callers: Callers
     orders: NativeOrders

@@ -40,7 +40,7 @@ class Reason(Body):
 
 @dataclass
 class NativeOperators:
-    """What the routes are made of."""
+    """Parts of the routes."""
 
     operators: Operators
     mirror: Mirror

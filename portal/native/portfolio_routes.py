@@ -42,7 +42,7 @@ class Weights(Body):
 
 @dataclass
 class NativePortfolio:
-    """What the routes are made of.  ``quick`` answers portfolios, ``slow`` makes files."""
+    """Parts of the routes. ``quick`` answers portfolios, ``slow`` makes files."""
 
     callers: Callers
     orders: NativeOrders

@@ -60,7 +60,7 @@ class Confirmation(Body):
 
 @dataclass
 class Native:
-    """What the routes are made of."""
+    """Parts of the routes."""
 
     callers: Callers
     orders: NativeOrders

@@ -57,7 +57,7 @@ NOTICES_SHOWN, MOST_NOTICES, NOTICES_S = 20, 100, 10.0
 """Notices in a snapshot, notices in a message, and seconds between two reads of every user's
 notices."""
 CHECK_S, SEND_S = 15.0, 30.0
-"""Between two looks whether the client may still see its own events."""
+"""Seconds between two checks whether the client may still see its own events."""
 log = logging.getLogger("outcry.portal")
 
 
@@ -163,7 +163,7 @@ class NativeFeeds:
     ) -> None:
         self.made = made or MadeBooks(mirror)
         self._made: dict[tuple[str, str], Any] = {}
-        """What was sent last of each such book."""
+        """The last message sent of each such book."""
         self.quotes = quotes
         if quotes is not None:
             quotes.quotes.listeners.append(self._quotes_changed)

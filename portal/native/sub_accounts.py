@@ -39,7 +39,7 @@ class NewTransfer(Body):
 
 @dataclass
 class Subs:
-    """What these routes are made of."""
+    """Parts of these routes."""
 
     callers: Callers
     accounts: SubAccounts

@@ -26,7 +26,7 @@ from openoutcry.portal.notices.quiet import quiet_until
 WORKERS = {"mail": 4, "webhook": 16, "push": 8}
 BATCH = {"mail": MAIL_BATCH, "webhook": HOOK_BATCH, "push": PUSH_BATCH}
 GAP_S = {"mail": 5, "webhook": 0, "push": 1}
-"""Between two batches of a channel, of which neither is urgent."""
+"""Seconds between two batches of a channel, of which neither is urgent."""
 FIRST_RETRY_S, LAST_RETRY_S = 2, 3_600
 CLOCK = "interval '25 hours'"
 """A channel waits for longer only if the clock was wrong when it was put off."""
@@ -62,7 +62,7 @@ FORGOTTEN = f"delete from notice_targets {WHERE}"
 
 @dataclass
 class Batch:
-    """What is under way to one channel of a user."""
+    """Notices in flight to one channel of a user."""
 
     target: Row
     kind: str

@@ -41,7 +41,7 @@ log = logging.getLogger("outcry.portal")
 
 @dataclass(frozen=True)
 class Ways:
-    """What an operator chooses."""
+    """Ways that an operator chooses."""
 
     smtp: MailServer | None = None
     sender: str = "openoutcry@localhost"

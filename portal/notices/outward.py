@@ -40,8 +40,8 @@ class OutwardError(OutcryError):
 
 @dataclass(frozen=True)
 class Outward:
-    """What the operator allows.  ``hosts``: patterns, none: all; ``networks``: reached although
-    they are not the internet."""
+    """Hosts that the operator allows. ``hosts``: patterns, none: all; ``networks``: reached
+    although they are not the internet."""
 
     hosts: Sequence[str] = ()
     networks: NetworkList = ()

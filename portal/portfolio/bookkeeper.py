@@ -42,7 +42,7 @@ class Refused(OutcryError):
 
 @dataclass
 class Kept:
-    """What is known of a participant up to an event."""
+    """Books of a participant up to an event."""
 
     performance: Performance
     profits: dict[str, Profits] = field(default_factory=dict)

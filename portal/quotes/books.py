@@ -31,7 +31,7 @@ from openoutcry.wire.errors import OutcryError
 
 LEVELS = 20
 NAP_S, RETRY_S = 0.02, 5.0
-"""Between two looks at the feeds, and after they could not be opened."""
+"""Seconds between two looks at the feeds, and after they could not be opened."""
 CONSOLIDATED, SYNTHETIC = "consolidated", "synthetic"
 FEE_DECIMALS = 6
 log = logging.getLogger("outcry.portal")

@@ -31,7 +31,7 @@ MALFORMED = (
     LookupError,
     ArithmeticError,
 )
-"""What a text that is no request causes where it is read."""
+"""Errors that a text that is not a request causes where it is read."""
 STATUS = {
     TOO_MANY: 429,
     TOO_MANY_ORDERS: 429,

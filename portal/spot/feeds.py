@@ -132,7 +132,7 @@ class Subscriber:
 
 @dataclass
 class _Depth:
-    """What the subscribers of a depth stream have been sent."""
+    """Levels that the subscribers of a depth stream have been sent."""
 
     seq: int
     bids: dict[int, int]
@@ -151,7 +151,7 @@ class _Stream:
     subscribers: set[Subscriber] = field(default_factory=set)
     depth: _Depth | None = None
     last: Any = None
-    """What was sent last, where the same is not sent again."""
+    """The last message sent, where the same is not sent again."""
 
 
 def stream_of(name: str, mirror: Mirror) -> _Stream | None:

@@ -30,7 +30,7 @@ OF_SIGNED = frozenset({"timestamp", "recvWindow", "signature"})
 
 
 class Params:
-    """What a client has sent."""
+    """Parameters of a client's request."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]], markets: Markets) -> None:
         """Raises :class:`ApiError` for a name that occurs twice."""

@@ -22,7 +22,8 @@ from openoutcry.portal.spot.signing import READ
 from openoutcry.portal.spot.user_data import KEY_LENGTH, Deliver, UserData, as_text
 
 SEND_S, SEND_NOW = 30.0, "outcry.send_now"
-"""For a client that does not read; and what the server's protocol offers (``portal/server.py``)."""
+"""Seconds for a client that does not read; and what the server's protocol offers
+(``portal/server.py``)."""
 MAX_AT_ONCE, MAX_OWN = 50, 1_000
 """Requests of one connection that are under way, and its subscriptions to own events."""
 USED = ("x-mbx-used-weight-1m", "x-mbx-order-count-10s", "x-mbx-order-count-1d")

@@ -18,7 +18,7 @@ from openoutcry.wire.enums import OrderType, Reason, Side, TimeInForce
 
 ICEBERG_PARTS = 256
 ANSWER_S, SHOWN_S = 5.0, 1.0
-"""For an answer, and from a rejection of the session to the order that the mirror shows."""
+"""Seconds for an answer, and from a rejection of the session to the order that the mirror shows."""
 LETTERS = string.ascii_letters + string.digits
 TYPES = (*shapes.ORDER_TYPES, "TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
 UNSUPPORTED = "{} orders are not supported for this symbol."

@@ -25,14 +25,14 @@ LETTERS = string.ascii_letters + string.digits
 PLACES = {letter: place for place, letter in enumerate(LETTERS)}
 KEY_LENGTH, LASTS_S, MAX_KEYS = 64, 3_600.0, 1 << 17
 LISTEN, MAC_BYTES = struct.Struct(">QIQQ"), 18
-"""What a listen key says: API key, participant, when the API key ends, and its own number."""
+"""Content of a listen key: API key, participant, when the API key ends, and its own number."""
 REJECT_REASONS: dict[int, str] = {
     Reason.BAD_AUX: "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY",
     Reason.WOULD_CROSS: "WOULD_MATCH_IMMEDIATELY",
 }
 Deliver = Callable[[str], None]
 SEEN_S = 0.1
-"""For so long a listen key that was found good is not looked up again for each event."""
+"""Seconds for which a listen key that was found good is not looked up again for each event."""
 
 
 class UserData:
@@ -204,7 +204,7 @@ class ListenKeys:
         self.is_in_force, self.clock = is_in_force, clock
         self.table, self._seal = table or Table(MAX_KEYS), seal or secrets.token_bytes(32)
         self._read: dict[str, tuple[Owner, int]] = {}
-        """What was read from keys."""
+        """Content that was read from keys."""
         self._seen: dict[str, float] = {}
         """Until when keys that were found good are not looked up again."""
 

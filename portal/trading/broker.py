@@ -41,7 +41,7 @@ class NewOrder:
 
 @dataclass(frozen=True)
 class Refusal:
-    """What the session said of a request that became no order."""
+    """The session's answer to a request that became no order."""
 
     text: str
     is_duplicate: bool = False

@@ -65,11 +65,11 @@ Records = npt.NDArray[Any]
 
 @dataclass
 class Moment:
-    """What a poll has brought, in order."""
+    """Changes of a poll, in order."""
 
     seq: int = 0
     reports: list[Report] = field(default_factory=list)
-    """What participants receive."""
+    """Reports that participants receive."""
     changes: list[Report] = field(default_factory=list)
     """Everything that changed an order: the reports, and what the API has no report for."""
     trades: list[tuple[int, Trade]] = field(default_factory=list)

@@ -113,7 +113,7 @@ class Order:
 
 @dataclass(slots=True)
 class Report:
-    """What one event did to an order."""
+    """Effect of one event on an order."""
 
     order: Order
     execution: str

@@ -22,7 +22,7 @@ from openoutcry.portal.trading.broker import Broker, BrokerError, NewOrder, Refu
 from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
 
 ASKED_S = 5.0
-"""For an owner's word that it has sent."""
+"""Seconds for an owner's answer that it has sent."""
 LINE_BYTES = 1 << 16
 HEARD = b"heard\n"
 """An owner's line: the venue has said something to one of its sessions."""
@@ -189,7 +189,7 @@ class PeerBroker:
         await self.own.cancel(participant, symbol, Side(side), client_id, request_id)
 
     def _heard(self) -> None:
-        """A session here was told something: those that asked lately wait for it, too."""
+        """A session here received a message: processes that asked lately wait for it, too."""
         self.heard()
         now_s = time.monotonic()
         for asker, until_s in self._askers.items():

@@ -171,7 +171,7 @@ class Day:
 
 @dataclass
 class Tape:
-    """What a market traded."""
+    """Trades of a market."""
 
     trades: deque[Trade] = field(default_factory=lambda: deque(maxlen=TRADES_KEPT))
     off_book: deque[Trade] = field(default_factory=lambda: deque(maxlen=TRADES_KEPT))

@@ -57,7 +57,7 @@ PLAIN = ["seq", "event_seq", "command_seq", "entry_seq", "ts_ns", "time", "order
 
 @dataclass(frozen=True)
 class Plan:
-    """What a build is about to do; it is done when the chain has come to ``until_seq``."""
+    """Plan of a build; it is done when the chain has come to ``until_seq``."""
 
     journal_id: int
     until_block: int

@@ -142,7 +142,7 @@ def _passed(arrivals: Arrivals, burst: int, others: int) -> tuple[Array, Array]:
 
 @dataclass
 class LatencyTest:
-    """What the test found.
+    """Result of the test.
 
     In ``slow`` are (participant, z, p) of those whose commands are slower or faster than others' at
     :data:`LEVEL`, the most different first.  Ranks are relative, so one that is far off moves the

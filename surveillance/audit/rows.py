@@ -39,8 +39,8 @@ SESSION_METADATA_DTYPE = np.dtype(
         ("token", "S40"),
     ]
 )
-"""What a session noted of a command: its index (0: no session), its source address' index and the
-message's type byte.  Then why the session layer refused it, whether it is the layer's own, and the
+"""A session's metadata of a command: its index (0: no session), its source address' index and the
+message's type byte. Then why the session layer refused it, whether it is the layer's own, and the
 token."""
 OPEN_DTYPE = np.dtype(
     [
@@ -159,7 +159,7 @@ class Joined(NamedTuple):
 
 
 class Orders:
-    """What is carried from part to part: orders that are open, commands that wait."""
+    """State that is carried from part to part: orders that are open, commands that wait."""
 
     def __init__(self) -> None:
         self.open = np.zeros(0, OPEN_DTYPE)

@@ -43,7 +43,7 @@ REFUSAL_FIELDS = ("contra_id", "price_ticks", "leaves_lots", "qty_lots")
 
 @dataclass(frozen=True)
 class Names:
-    """What the journal says of itself, for the words of a part's rows."""
+    """Names in the journal's configuration, for the words of a part's rows."""
 
     journal_id: int
     symbols: list[str]

@@ -332,7 +332,7 @@ class _Question:
 
 
 class _Life:
-    """What came past an order while it rested."""
+    """Events around an order while it rested."""
 
     def __init__(self, question: _Question) -> None:
         self.q = question

@@ -257,7 +257,7 @@ B_TAKER = DetectorBook.offset("taker")
 B_VOLUME_BEFORE = DetectorBook.offset("volume_before")
 
 B_ASK_LEVELS = 3 * WORD
-"""From the words of the bids' levels to the asks'."""
+"""Offset from the words of the bids' levels to the asks'."""
 B_MINUTES = 29 * WORD
 """MINUTES times: id, orders, lots."""
 B_LEGS = B_MINUTES + MINUTES * 3 * WORD
@@ -285,7 +285,7 @@ LEVEL_BYTES = DetectorLevel.size_bytes
 
 
 class DetectorCell(Layout):
-    """What an owner has in an instrument."""
+    """An owner's data in an instrument."""
 
     owner: int = i64("the owner")
     instrument: int = i64("the instrument")
@@ -332,7 +332,7 @@ C_CANDIDATES = 32 * WORD
 
 
 class Candidate(Layout):
-    """What may become a hit, of one side of a cell."""
+    """A possible hit, of one side of a cell."""
 
     ns: int = i64("when the pressure was seen")
     seq: int = i64("command that showed it")
@@ -403,7 +403,7 @@ REPEAT_RING = 8
 
 
 class Repeat(Layout):
-    """What has been seen so far of a pattern."""
+    """State of a pattern so far."""
 
     key: int = i64("pattern, owner and instrument as a hash")
     count: int = i64("how often")
@@ -436,7 +436,7 @@ CLIENT_BYTES = 8 * WORD
 
 
 class ClientSide(Layout):
-    """What an owner traded around a client order."""
+    """An owner's trading around a client order."""
 
     key: int = i64("owner and client order, 0: a free row")
     ahead: int = i64("lots traded ahead of it")
@@ -478,7 +478,7 @@ HIT_DTYPE = np.dtype([
     ("gain_half_ticks", "<i8"), ("repeats", "<i8"), ("evidence", "<i8", (EVIDENCE,)),
     ("number", "<i8"),
 ])  # fmt: skip
-"""What a detector found: when and at which command it was seen (``ts_ns``, ``seq``) and began.
+"""A finding of a detector: when and at which command it was seen (``ts_ns``, ``seq``) and began.
 
 The first ``members`` of ``participants`` did it.  Then lots, how far prices moved, the gain over
 the mid before (half ticks times lots), and how often it was seen.  Commands that show it are in
@@ -487,7 +487,7 @@ HIT_BYTES = HIT_DTYPE.itemsize
 
 
 class Hit(Layout):
-    """What a detector found."""
+    """A finding of a detector."""
 
     ts: int = i64("when it was seen, ns since the epoch")
     first: int = i64("when it began")

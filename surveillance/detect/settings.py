@@ -76,7 +76,7 @@ class MarketMaker:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the detectors know of participants; the same settings and journal give the same hits."""
+    """The detectors' data of participants; the same settings and journal give the same hits."""
 
     related: tuple[Related, ...] = ()
     linked: tuple[tuple[str, str], ...] = ()

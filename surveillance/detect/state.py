@@ -36,7 +36,7 @@ TABLES = (
 )
 """In the order of the header's words."""
 KEPT = ("books", "levels", "orders", "cells", "repeats", "clients", "sides", "cash")
-"""What a checkpoint has, with the header; heads are made again."""
+"""Tables in a checkpoint, with the header; heads are made again."""
 FIRST_ROOM = 1 << 10
 
 

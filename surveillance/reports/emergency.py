@@ -109,7 +109,8 @@ class _Watch:
         self.all: list[_Stop] = []
         self.lasting: dict[tuple[str, str], _Stop] = {}
         self.first_operator = 0
-        """Who asked to open the market; it opens when another one asks, too."""
+        """Operator that first requested the market's opening; it opens when another one
+        asks, too."""
         limits = (config.get("hooks") or {}).get("limits", ())
         self.group_of = {
             int(row.get("who", 0)): int(row["value"]) for row in limits if row["set"] == "GROUP"

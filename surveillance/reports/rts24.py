@@ -125,7 +125,7 @@ WANTED = (*CHANGES, "TRADE", "CANCEL", "REDUCE")
 
 @dataclass
 class _Order:
-    """What an order's rows have said of it so far."""
+    """State of an order after its rows so far."""
 
     limit: int
     initial: int
