@@ -101,7 +101,7 @@ class _Answer:
         self.taken: dict[int, int] = {}
         """Lots that each order traded as a taker."""
         self.by_time: dict[tuple[int, int], tuple[int | None, int]] = {}
-        """Of a pro-rata level (side, price): who takes there, and the lots that go by time yet."""
+        """By pro-rata level (side, price): the takers there, and the lots that still go by time."""
         self.shares: list[tuple[int, int]] = []
         """Fills of a pro-rata level that are still to come."""
         self.arriving: tuple[Market, Order, int | None] | None = None

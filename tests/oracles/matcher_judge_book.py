@@ -126,7 +126,7 @@ class Order:
     hidden: bool
     """As ACCEPTED told."""
     limit: int
-    """Of a peg: the price it was sent with."""
+    """Limit of a peg: the price it was sent with."""
     trigger: int | None = None
     expiry: int | None = None
     display: int = 0
@@ -136,7 +136,7 @@ class Order:
     came: int = 0
     """Number of its ACCEPTED, or of the REPLACED that lost it its place."""
     stands_at: int | None = None
-    """Of an order with a budget: the last price that it paid."""
+    """Last price that an order with a budget paid."""
 
     def pay(self, lots: int, price: int, stands: bool = True) -> None:
         if self.budget is not None:

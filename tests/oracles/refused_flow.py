@@ -11,7 +11,7 @@ from openoutcry.gateway_fpga.settings_file import settings_of
 from openoutcry.wire import ORDER_DTYPE, CommandKind, ErrorBit, OrderType, Side, make_instruments
 
 EVERY = 32
-"""Of so many commands one is refused for each reason."""
+"""Among this many commands one is refused for each reason."""
 DOCUMENT: dict[str, Any] = {
     "symbols": {
         "STEPS": {

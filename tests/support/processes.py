@@ -18,8 +18,8 @@ SPREAD = ("--housekeeping-cores", "0")
 
 
 WORKERS = 8
-"""Of pytest-xdist, that have ports of their own: one may be taken between its choice and its use,
-or while a venue that had it is down."""
+"""Workers of pytest-xdist that have separate ports: one may be taken between its choice and its
+use, or while a venue that had it is down."""
 
 
 def _own_ports() -> Iterator[int]:

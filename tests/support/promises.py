@@ -18,7 +18,7 @@ from tests import ROOT
 PAGE = ROOT / "docs" / "security.md"
 PLACE = re.compile(r"(<!-- promises: ([\w-]+) -->\n).*?(<!-- end -->)", re.S)
 Promises = dict[str, dict[str, list[str]]]
-"""Of each group, each promise with the tests that show it (path::name)."""
+"""By group: each promise with the tests that show it (path::name)."""
 
 
 def markers(path: Path) -> Iterator[tuple[str, str, str]]:

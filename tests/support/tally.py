@@ -16,7 +16,7 @@ from tests import ROOT
 
 
 def digest_of(folders: Iterable[str]) -> str:
-    """Of every source in these folders of the repository."""
+    """Return the digest of every source in these folders of the repository."""
     hashed = blake2b(digest_size=8)
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*.py")):

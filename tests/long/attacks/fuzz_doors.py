@@ -43,7 +43,8 @@ from tests.support.security.fuzz_new_doors import (
 
 COMMAND = "python -m tests.long.attacks.fuzz_doors"
 LOGINS, TLS = 20, 200
-"""Of so many messages of a session one is a connection's first, and one a connection over TLS."""
+"""Among this many messages of a session one is a connection's first, and one a connection
+over TLS."""
 MEMORY = Path("/dev/shm")
 """Where custody's databases are: what is sent to them is judged, not the disk."""
 Figures = dict[str, int]
@@ -58,7 +59,7 @@ class Row:
     """Takes how many messages, and the seed of the part."""
     a_part: int = 100_000
     one_of: int = 1
-    """Of so many messages of the door one is this row's."""
+    """Among this many messages of the door one is of this row."""
 
 
 def page(which: str, count: int, seed: str) -> Figures:

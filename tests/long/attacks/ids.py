@@ -68,7 +68,7 @@ def chain_length_of(engine: Engine) -> tuple[int, float]:
 
 
 def least_time_ns(engine: Engine, order_id: int) -> float:
-    """Of looking up and refusing an id that is in use."""
+    """Return the least time of looking up and refusing an id that is in use."""
     best = 2**62
     for _ in range(REPEATS):
         batch = resting(np.full(BATCH, order_id), engine.last_seq + 1)

@@ -126,7 +126,7 @@ def settle(acceptor: int | None) -> None:
 
 
 def process_cpu_s(pid: int) -> float:
-    """Of all threads of a process."""
+    """Return the processor time of all threads of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

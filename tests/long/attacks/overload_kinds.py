@@ -104,7 +104,7 @@ def flood(kind: str, port: int, state: Any) -> None:
 
 
 def enter_open_orders(port: int) -> Client:
-    """Of a session that goes on."""
+    """Enter open orders of a session that continues."""
     client = Client(port, "HOLDER")
     for start in range(0, OPEN, 500):
         numbers = range(start, start + 500)

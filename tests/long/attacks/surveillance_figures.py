@@ -137,7 +137,7 @@ def rare(seed: int) -> Accuracy:
 
 
 def accuracy(seed: int, markets: int, processes: int) -> dict[str, Any]:
-    """Of markets with seeds from ``seed`` on."""
+    """Return the accuracy on markets with seeds from ``seed`` on."""
     scores = Accuracy()
     with ProcessPoolExecutor(processes) as pool:
         for one in pool.map(rare, range(seed, seed + markets)):

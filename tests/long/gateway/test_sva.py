@@ -58,7 +58,7 @@ BROKEN = {
     "taking_away_is_never_limited": CHECKS_EVERYBODY,
     "disconnect_always_passes": CHECKS_EVERYBODY,
 }
-"""Of each assertion: a text of a file, and what stands in its place when it is broken."""
+"""By assertion: a text of a file, and its replacement when it is broken."""
 
 
 def run(tmp_path: Path, sources: list[Path]) -> None:

@@ -33,7 +33,7 @@ from tests.support.waiting import wait_until
 PEOPLE, SEED = 200, 53
 BLOCK_S, LOOK_S = 0.005, 0.002
 COMMANDS_A_TRADE = 1.61
-"""Of the generated market."""
+"""Commands a trade of the generated market."""
 WITHIN_S = 60
 """For what is left after the last block."""
 

@@ -23,8 +23,8 @@ COMMANDS = 200
 SESSION_ORDERS = 50
 """And of a participant who logs in for it."""
 MAX_GROWTH_BYTES = 4 << 20
-"""Of each process, from the second quarter of the day to the last; a leak of 100 bytes a command
-would be more."""
+"""Growth of each process, from the second quarter of the day to the last; a leak of 100 bytes a
+command would be more."""
 SESSION = """
 [[port]]
 protocol = "ouch-4.2"

@@ -95,7 +95,7 @@ def read_options(data: bytes, replacing: bool) -> tuple[dict[str, Any], bool]:
 
 
 def unsupported(options: dict[str, Any]) -> Refusal:
-    """Of the options that we cannot do, why the last one is refused."""
+    """Return why the last of the unsupported options is refused."""
     refusal = Refusal.NONE
     for key, value in options.items():
         if key == "route":

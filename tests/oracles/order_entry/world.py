@@ -17,7 +17,7 @@ class World:
     """A session, as its protocol sees it."""
 
     decimals: dict[bytes, int]
-    """Of a tick, by symbol (without padding)."""
+    """Decimals of a tick, by symbol (without padding)."""
     symbols: list[bytes]
     """By instrument index."""
     session: int = 1
@@ -25,7 +25,7 @@ class World:
     rules: dict[bytes, Any] = field(default_factory=dict)
     """Rows of the instruments by symbol; one that is not there has no rules."""
     rx_ts_ns: int = 0
-    """Of the command that is being read, or whose event is being told."""
+    """Time of receipt of the command that is being read, or whose event is being reported."""
     day_start_ns: int = 0
     last_user_ref: int = 0
     disabled: bool = False

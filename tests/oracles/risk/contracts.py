@@ -45,13 +45,13 @@ class PlainContract:
         return self.kind in (CALL, PUT)
 
     def value(self, price: int) -> int:
-        """Of a long lot."""
+        """Return the value of a long lot."""
         if self.inverse and not self.option:
             return -int(Fraction(self.multiplier, price))
         return self.multiplier * price
 
     def payoff(self, price: int) -> int:
-        """Of a long option lot, by its underlying's final price."""
+        """Return the payoff of a long option lot, by its underlying's final price."""
         inside = max(0, price - self.strike if self.kind == CALL else self.strike - price)
         if not self.inverse or not inside:
             return self.strike_multiplier * inside
@@ -314,12 +314,12 @@ class PlainContracts:
         return means > 0, Fraction(profit, max(means, 1))
 
     def money(self) -> int:
-        """Of all participants: what was paid in, less fees."""
+        """Return the money of all participants: what was paid in, less fees."""
         return sum(owner.balance for owner in self.risk.participants)
 
 
 def cost_after(cost: int, held: int, moved: int, value: int) -> int:
-    """Of a position, after ``moved`` lots at ``value``."""
+    """Return the cost of a position after ``moved`` lots at ``value``."""
     if held * moved >= 0:
         return cost + moved * value
     if abs(moved) > abs(held):

@@ -32,7 +32,7 @@ class PlainPortfolio:
     ) -> None:
         self.risk = risk
         self.number = {index: number for number, index in enumerate(sorted(contracts))}
-        """Of each contract in the parameters, by its instrument."""
+        """Number of each contract in the parameters, by its instrument."""
         self.parameters: Parameters = parameters_of(numbers)
         self.staged: Any = self.parameters.numbers()
         self.commands = self.applied = 0
@@ -44,7 +44,7 @@ class PlainPortfolio:
         return {number: lots for number, lots in held.items() if lots}
 
     def maintenance(self, who: int) -> int:
-        """Of what it holds."""
+        """Return the maintenance margin of what it holds."""
         positions = self.positions(who)
         key = tuple(positions.items())
         if key not in self.known:
@@ -76,7 +76,8 @@ class PlainPortfolio:
     def failed(
         self, order: "Order", old: "Order | None", reserved: int, need: int
     ) -> "dict[RiskBit, Figures]":
-        """Of an order in a contract; ``need``: what it reserves in addition to ``reserved``."""
+        """Return the checks that an order in a contract fails; ``need``: what it reserves in
+        addition to ``reserved``."""
         risk, who, number = self.risk, order.participant, self.number[order.instrument]
         owner, positions = risk.participants[who], self.positions(who)
         now = self.open_ones(who)

@@ -144,9 +144,9 @@ class Reference:
         self.orders: dict[tuple[int, int], Order] = {}
         self.of_cell: dict[tuple[int, int], dict[int, Order]] = {}
         self.summed: dict[tuple[int, int], Sums] = {}
-        """Of each cell in ``of_cell``, until something of it changes."""
+        """Sums of each cell in ``of_cell``, until something of it changes."""
         self.totals: dict[int, Totals] = {}
-        """Of each participant, until something of one of its cells changes."""
+        """Totals of each participant, until something of one of its cells changes."""
         self.traded_by: list[set[int]] = [set() for _ in range(participants)]
         self.now = self.seq = 0
         self.parts = 0

@@ -151,9 +151,9 @@ class Order:
     priced: bool
     peg: bool
     budget: int | None = None
-    """Of a new order for a budget."""
+    """Budget of a new order for a budget."""
     quote_fee: bool = False
-    """Of a spot order: it pays its fee in the quote asset, at the rate"""
+    """A spot order pays its fee in the quote asset, at the rate"""
     pinned: int = 0
     """(millionths) at most."""
 
@@ -168,7 +168,7 @@ class Sums:
     buy_exposure: int
     sell_exposure: int
     from_wallet: dict[int, int]
-    """Of a spot instrument, by side: what they reserve in the wallet that pays."""
+    """Amounts that a spot instrument's orders reserve, by side, in the wallet that pays."""
 
 
 @dataclass(frozen=True)

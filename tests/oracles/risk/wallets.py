@@ -63,7 +63,7 @@ class PlainWallets:
         """The schedule of (participant or -1, instrument or -1)."""
         self.volume = [0 for _ in risk.participants]
         self.told: list[tuple[int, bool]] = []
-        """Of each fill of the last command: its fee, and whether it is in the base asset."""
+        """By fill of the last command: its fee, and whether it is in the base asset."""
 
     # What orders need
 
@@ -291,7 +291,7 @@ class PlainWallets:
         return maker & mask | (taker & mask) << 21 | in_quote << 42 | own << 43 | least << 52
 
     def sums_up(self) -> bool:
-        """Of each asset all accounts are what came in and did not go out."""
+        """Check that for each asset all accounts are what came in and did not go out."""
         for asset, net in enumerate(self.net):
             held = sum(amount for (_, a), amount in self.total.items() if a == asset)
             if held + self.fees[asset] != net:

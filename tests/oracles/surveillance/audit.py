@@ -17,7 +17,7 @@ class PlainOrders:
     def __init__(self) -> None:
         self.open: dict[tuple[int, int], int] = {}
         self.kinds: dict[int, int] = {}
-        """Of every command so far."""
+        """Kind of every command so far."""
 
     def entries(self, commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> list[int]:
         """The entry sequence of each event's order, 0 where it belongs to none."""

@@ -56,7 +56,7 @@ EPOCH = 25
 """Kills that one journal meets."""
 KEY = bytes(range(32))
 SESSIONS = 5
-"""Of the session layer; packets are none."""
+"""Sessions of the session layer; packets are not among them."""
 PROTOCOLS = ("ouch-4.2", "ouch-5.0", "fix-4.4", "drop-copy", "fix-drop-copy", "packets")
 KINDS = {
     "venue": 3,

@@ -67,7 +67,8 @@ def one_run(stall: Stall | None) -> dict[str, Any]:
 
 
 def by_window(done: Paced) -> dict[str, list[float]]:
-    """Of each whole window: p50 and p99.9 in ns, commands a second whose latency is in the band."""
+    """Return for each whole window: p50 and p99.9 in ns, commands a second whose latency is in the
+    band."""
     whole_ns = done.spans()["whole"]
     intended = done.recording.column("intended")[done.warm :]
     window = (intended - intended[0]) // int(WINDOW_S * 1e9)

@@ -236,7 +236,7 @@ def written(path: Path) -> bytes:
 
 
 class ApiClient(httpx.Client):
-    """Of the console's API: keeps the cookie and the token."""
+    """A client of the console's API: keeps the cookie and the token."""
 
     def __init__(self, url: str, **more: Any) -> None:
         super().__init__(base_url=url, timeout=BOUND_S, **({"verify": False} | more))
@@ -271,7 +271,7 @@ class ApiClient(httpx.Client):
 
 
 class ScreenClient(ApiClient):
-    """Of the screen's API."""
+    """A client of the screen's API."""
 
     def log_in(self, name: str, password: str = SECRET, code: str = "") -> httpx.Response:
         answer = self.post("/api/login", json={"name": name, "password": password})

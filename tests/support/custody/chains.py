@@ -63,7 +63,7 @@ socket = "signer2.sock"
 
 
 def hot_keys(seed=b"7" * 32):
-    """Of a test's wallet: the two fixed secrets, and the root of the third key."""
+    """Return the keys of a test's wallet: the two fixed secrets, and the root of the third key."""
     from embit import bip32, ec, networks
 
     root = bip32.HDKey.from_seed(seed, version=networks.NETWORKS["regtest"]["xprv"])

@@ -122,7 +122,7 @@ class EvmFloor:
     batch_most: int = 50
     cold: bytes = b""
     hot_most: int = 0
-    """Of ETH, in the venue's units."""
+    """ETH, in the venue's units."""
 
     def __post_init__(self) -> None:
         self.chain.fund(self.gas_key.address, 1_000 * ETHER)

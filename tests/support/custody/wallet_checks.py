@@ -83,7 +83,7 @@ class World:
         return Batch(self.number() if number is None else number, deadline, payments)
 
     def signatures(self, batch: Any, *signers: LocalKey) -> list[Signature]:
-        """Of the first two owners unless others are named, in that order."""
+        """Return signatures of the first two owners unless others are named, in that order."""
         digest = batch.digest(self.domain)
         return [key.sign(digest) for key in signers or self.owners[:2]]
 
@@ -380,7 +380,8 @@ def signatures_must_ascend(world: World) -> None:
 
 @check
 def a_high_s_is_refused(world: World) -> None:
-    """Of the first and of the second; the largest low s is no reason."""
+    """A high s of the first or of the second signature is refused; the largest low s is
+    no reason."""
     batch = world.batch(world.payment())
     first, second = world.signatures(batch)
     world.refused_batch(batch, [high_s(first), second], "signature: high s")

@@ -32,7 +32,8 @@ def _file_of(module: str) -> Path | None:
 
 @cache
 def _names(path: Path) -> dict[str, tuple[Path, str]]:
-    """Of each name that a module binds: the module's file (and no name), or file and function."""
+    """Return for each name that a module binds: the module's file (and no name), or file and
+    function."""
     bound = {name: (path, name) for name in functions_of(path)}
     for node in ast.walk(_parsed(path)):
         if isinstance(node, ast.ImportFrom) and node.module:

@@ -84,7 +84,8 @@ class PacketDoor:
 
     @property
     def origins(self) -> list[tuple[Key, int]]:
-        """Of the orders of the last poll: each one's sender, and its number in his count."""
+        """Return for each order of the last poll its sender and its number in the
+        sender's count."""
         _, _, senders, seqs, epochs = (words[self.last].tolist() for words in self._stamps)
         keys = [sender_key(self.state, index - 1) for index in senders]
         if self.sessions is not None:

@@ -13,7 +13,7 @@ from tests.support.dpdk_shim.shim_wire import drain, frame, make_ring, write_pca
 NUMBER = 7
 ADDRESS = int.from_bytes(socket.inet_aton("10.0.0.1"), "little")
 PORT = int.from_bytes((5_000).to_bytes(2, "big"), "little")
-"""Of the frames of ``frame``, in network order."""
+"""Port of the frames of ``frame``, in network order."""
 KEYS = [(NUMBER | PORT << 32 | 4 << 48, ADDRESS, 0, 0), (8 | 1 << 32, 12, 0, 0)]
 """The sender of :func:`taken`, and a session in an epoch."""
 

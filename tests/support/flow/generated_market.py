@@ -38,7 +38,7 @@ class Market:
         self.ts_ns = FIRST_NS
         self.last_id = 0
         self.queues: dict[tuple[int, int], dict[int, int]] = {}
-        """Of each side and price: the open quantity of each order, first in time first."""
+        """By side and price: the open quantity of each order, first in time first."""
         for _ in range(before):
             self._add()
 
@@ -80,7 +80,7 @@ class Market:
         return sorted((price for at, price in self.queues if at == side), reverse=side > 0)
 
     def open_orders(self) -> dict[int, int]:
-        """Of each order what is open."""
+        """Return the open lots of each order."""
         return {key: left for orders in self.queues.values() for key, left in orders.items()}
 
     def book_row(self, levels: int) -> str:

@@ -215,4 +215,4 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
     ): "no difference: the place after the last order's is unused until it is written, and there "
     "are more places than orders in the gateway",
 }
-"""Of each fault that no test of its module notices why; with "no difference" it is none."""
+"""By fault: why no test of its module notices it; with "no difference" it is none."""

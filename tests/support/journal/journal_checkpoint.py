@@ -12,7 +12,7 @@ from openoutcry.journal.tail import block_holding
 def own_checkpoint(
     directory: Path, seq: int, state: bytes = b"state" * 100, facts: dict[str, Any] | None = None
 ) -> Checkpoint:
-    """Of the journal in ``directory`` after command ``seq``."""
+    """Return a checkpoint of the journal in ``directory`` after command ``seq``."""
     block = block_holding(directory, seq)
     assert block is not None
     made_from = BlockId(block.header.block_index, digest(block.whole))

@@ -17,7 +17,7 @@ TABLE = make_instruments([LIMITED | dict(row) for row in INSTRUMENTS])
 SYMBOLS = TABLE["symbol"].tolist()
 DAY_NS = 86_400 * 10**9
 COMMANDS = 20_000
-"""Of the journal that reports are made of."""
+"""Commands of the journal that reports are made of."""
 
 
 def rates(maker, taker):

@@ -12,7 +12,7 @@ NAMES = ("ann", "bob", "cat", "dan")
 
 
 def trades_of(folder, rows, name="trades.csv"):
-    """Of (buyer, seller, asset, units, cash), due on DAY."""
+    """Return trades of (buyer, seller, asset, units, cash), due on DAY."""
     path = folder / name
     path.write_text(
         HEADER

@@ -65,7 +65,8 @@ class SpotDay(Pair):
         return answer
 
     def same_wallets(self, people):
-        """Of these participants, and the venue: the ledger has what the plain wallets have."""
+        """Check that for these participants, and the venue, the ledger has what the plain wallets
+        have."""
         plain, books = self.reference.wallets, self.books
         kinds = [books.in_wallets(kind) for kind in (Account.AVAILABLE, Account.RESERVED)]
         for who in {*people}:

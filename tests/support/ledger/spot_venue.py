@@ -166,7 +166,7 @@ class ByHand:
         self.fees[int(event["seq"]), who, asset] += fee
 
     def minute(self, event):
-        """Of the command that caused it, as the questions write it."""
+        """Return the minute of the command that caused it, as the questions write it."""
         at = datetime.fromtimestamp(int(self.times[int(event["cause_seq"])]) // 10**9, UTC)
         return at.replace(second=0, tzinfo=None).isoformat(" ")
 

@@ -77,7 +77,7 @@ def levels_of(alarm: Alarm):
 
 
 def labels_of(alarm):
-    """Of the series that the alarm fires for."""
+    """Return the labels of the series that the alarm fires for."""
     if isinstance(alarm.of, expressions.Share) and isinstance(alarm.of.part, expressions.Total):
         return {}
     return VENUE | dict(getattr(alarm.of, "labels", ()))

@@ -43,7 +43,7 @@ def fields_of(client, count, *tags):
 
 
 class Client50(Client):
-    """Of OUCH 5.0."""
+    """A client of OUCH 5.0."""
 
     def message(self):
         kind, body = self.packet()

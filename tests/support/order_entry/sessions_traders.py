@@ -63,7 +63,7 @@ class Trader(threading.Thread):
         return enter(str(token), side, 1 + token % 7, "ACME", 10_000, time_in_force=tif)
 
     def token(self, body):
-        """Of an Accepted."""
+        """Return the token of an Accepted."""
         return int(body[9:23])
 
     def check(self):

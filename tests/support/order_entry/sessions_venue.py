@@ -342,7 +342,7 @@ def stage_row(venue):
 
 
 def stage_pid(venue):
-    """Of the process that has the sessions."""
+    """Return the pid of the process that has the sessions."""
     return stage_row(venue)["pid"]
 
 

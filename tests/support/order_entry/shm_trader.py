@@ -26,7 +26,7 @@ from tests.support.waiting import BOUND_S
 AHEAD = 20
 """Requests that wait for their replies at once."""
 WAYS = 3
-"""Of dying: after a part of a request, after all but its sequence, after that."""
+"""Ways of dying: after a part of a request, after all but its sequence, after that."""
 
 
 class Life:

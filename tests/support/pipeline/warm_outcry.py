@@ -81,7 +81,7 @@ def surroundings(environment: Mapping[str, str]) -> Any:
 
 
 def umask() -> int:
-    """Of this process, in which threads may be."""
+    """Set the umask of this process, in which threads may run."""
     rows = Path("/proc/self/status").read_text().splitlines()
     return next(int(row.split()[1], 8) for row in rows if row.startswith("Umask:"))
 

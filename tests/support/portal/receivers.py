@@ -61,7 +61,7 @@ class Host:
         self.server.server_close()
 
     def notices(self) -> list[dict[str, Any]]:
-        """Of every request, in order; one that was sent twice is there twice."""
+        """Return the notices of every request, in order; one that was sent twice is there twice."""
         found = []
         for _, _, body in list(self.requests):
             found += json.loads(body)["notifications"]
@@ -100,7 +100,7 @@ class PushService(Host):
         return found
 
     def claims(self, public_key: str) -> list[dict[str, Any]]:
-        """Of each request's signature, which is checked with the portal's key."""
+        """Return the claims of each request's signature, which is checked with the portal's key."""
         import jwt
 
         raw = urlsafe_b64decode(public_key + "=" * (-len(public_key) % 4))

@@ -35,7 +35,7 @@ FILLED, PHASE_CHANGED = int(EventKind.FILLED), int(EventKind.PHASE_CHANGED)
 
 
 def fields(orders):
-    """Of one command, by name."""
+    """Return the fields of one command, by name."""
     return dict(zip(orders.dtype.names, orders[0].tolist(), strict=True))
 
 
@@ -127,7 +127,8 @@ class Pair:
         return self._one(orders, command, wanted)
 
     def _rx_ts_ns(self, orders):
-        """Of receipt: some are out of line, as of other lanes; at times the clock is set back."""
+        """Return times of receipt: some are out of line, as of other lanes; at times the clock is
+        set back."""
         rng = self.times
         self.rx_ts_ns += int(rng.integers(0, 80_000))
         if orders["kind"] == RISK_KIND and rng.random() < 0.02:
@@ -581,7 +582,8 @@ class Operator:
         return setting(what, value, who, self.symbols[index], second, operator)
 
     def _corporate(self, what):
-        """Of an instrument that is halted, once nobody has orders in it; else a step to that."""
+        """Return a corporate action of an instrument that is halted and has no open orders; else a
+        step to that."""
         rng, plain = self.rng, self.pair.reference
         index = int(rng.integers(0, len(self.symbols)))
         rules, symbol = plain.instruments[index], self.symbols[index]

@@ -154,7 +154,7 @@ class SpotMarket:
         return "" if done else MovementRefusal(why).name
 
     def balanced(self):
-        """Of every asset all accounts are what came in and did not go out."""
+        """Check that for every asset all accounts are what came in and did not go out."""
         return all(held == net for held, net in map(self.wallets.total, self.wallets.names))
 
 

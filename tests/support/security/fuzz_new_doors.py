@@ -342,7 +342,7 @@ def fuzz_rest(
 
 
 def frame(data: bytes, first: int = 0x81) -> bytes:
-    """Of a client, with a mask of zeros."""
+    """Return a client's frame, with a mask of zeros."""
     size = len(data)
     if size < 126:
         length = bytes([0x80 | size])

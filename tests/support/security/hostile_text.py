@@ -105,4 +105,4 @@ def wrong_json(text: str) -> list[str]:
 
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9._=+-]{1,100}")
-"""Of a file or a folder that is made for what came in."""
+"""Names of files or folders that are made for input."""

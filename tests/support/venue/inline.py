@@ -276,11 +276,11 @@ class InlineVenue:
         return Line(self, ours)
 
     def client(self, name: str, **login: Any) -> Ouch:
-        """Of OUCH 4.2."""
+        """Return a client of OUCH 4.2."""
         return Ouch(self, name, **login)
 
     def five(self, name: str, **login: Any) -> Ouch50:
-        """Of OUCH 5.0."""
+        """Return a client of OUCH 5.0."""
         return Ouch50(self, name, **login)
 
     def copy(self, name: str, **login: Any) -> Ouch:
@@ -288,7 +288,7 @@ class InlineVenue:
         return Ouch(self, name, protocol=Protocol.DROP_COPY, **login)
 
     def fix(self, name: str, **logon: Any) -> Fix:
-        """Of FIX 4.4."""
+        """Return a client of FIX 4.4."""
         return Fix(self, name, **logon)
 
     def shm(self, name: str, **login: Any) -> Shm:

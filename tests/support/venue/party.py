@@ -59,7 +59,7 @@ class Party(ABC):
 
     @abstractmethod
     def kind(self) -> str:
-        """Of the next message; "" when the venue has closed the connection."""
+        """Return the kind of the next message; "" when the venue has closed the connection."""
 
     def enter(self, *numbers: int, ioc: bool = False) -> None:
         """Orders, all at once."""

@@ -494,7 +494,7 @@ def test_only_failed_logins_wait(floor):
 
 
 def test_connections_without_a_login_keep_no_one_out(floor):
-    """Of 600 that say nothing the oldest are closed, and operators log in beside them."""
+    """Among 600 silent connections the oldest are closed, and operators can log in meanwhile."""
     host, _, port = floor.url.split("/")[2].partition(":")
     with ExitStack() as open_ones:
         silent = [
@@ -515,7 +515,8 @@ def test_connections_without_a_login_keep_no_one_out(floor):
     group="capacity",
 )
 def test_one_name_has_so_many_connections_and_its_own_oldest_goes(floor):
-    """Of 200 that one viewer keeps open the oldest are closed, also while its page is in use."""
+    """Among 200 connections that one viewer keeps open the oldest are closed, also while its page
+    is in use."""
     host, _, port = floor.url.split("/")[2].partition(":")
     with floor.client("anna") as anna, floor.client("vera") as vera, ExitStack() as open_ones:
         cookie = f"cookie: {COOKIE}={vera.cookies[COOKIE]}"

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 LEAVES = ("/api/logout", "/api/login", "/api/confirm")
 """They end the session that asks, or make it wait."""
 EXAMPLES = [3, pytest.param(100, marks=pytest.mark.long)]
-"""Of each of 42 operations; one takes 10 ms."""
+"""Examples of each of 42 operations; one takes 10 ms."""
 
 
 def operations(app, count):

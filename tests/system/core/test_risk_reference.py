@@ -71,8 +71,9 @@ def test_ten_thousand_mixed_commands_with_protection(seed):
 
 @pytest.mark.parametrize("protection", [pytest.param(False, marks=pytest.mark.long), True])
 def test_three_thousand_mixed_commands_with_dividends_and_splits(protection):
-    """Of instruments that are halted and not, with open orders and without, with ratios and prices
-    that make sense and not: positions, what they need and are worth, the last price, the index."""
+    """Commands in instruments that are halted and not, with open orders and without, with valid and
+    invalid ratios and prices: positions, what they need and are worth, the last price,
+    the index."""
     both = pair(protection=protection)
     symbols = instruments()["symbol"].tolist()
     flow = mixed_commands(3_000, 6)

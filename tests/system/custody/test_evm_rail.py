@@ -208,7 +208,7 @@ def test_one_owner_or_a_stranger_is_not_enough(floor: EvmFloor, rail: EvmRail) -
 
 
 def test_the_estimate_of_a_fee_covers_the_fee(floor: EvmFloor, rail: EvmRail) -> None:
-    """Of a batch of coins and tokens to new accounts, the dearest kind."""
+    """For a batch of coins and tokens to new accounts, the most expensive kind."""
     payments = [paying(f"n{at}", "ETH" if at % 2 else "USDT", 100 * UNIT) for at in range(40)]
     floor.mint(floor.made.wallet, 10**18)
     draft = rail.build(payments, frozenset())

@@ -30,7 +30,8 @@ def test_wallet(chain: Anvil, name: str) -> None:
 
 
 def test_the_bytecode_is_of_the_sources() -> None:
-    """Of the compiler's version that is named; the sources' hashes are those of the files."""
+    """The bytecode is of the compiler's version that is named; the sources' hashes are those of the
+    files."""
     for name in NAMES:
         source = (SOURCES / f"{name}.vy").read_bytes()
         assert compiled()["contracts"][name]["source_sha256"] == hashlib.sha256(source).hexdigest()

@@ -12,7 +12,7 @@ from tests.support.waiting import wait_until
 
 USD = 10**6
 WAIT_S = 2
-"""Of a new address."""
+"""Wait of a new address."""
 HISTORY = "/sapi/v1/capital/withdraw/history"
 
 

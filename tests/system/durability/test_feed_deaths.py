@@ -17,7 +17,7 @@ from tests.support.waiting import BOUND_S
 
 
 class Supervised(PublicFeed):
-    """Of no run: what the supervisor has of the process alone."""
+    """A process without a run, as its supervisor sees it."""
 
     def __init__(self) -> None:
         import mmap

@@ -57,7 +57,7 @@ def life(journal: Path, **more: Any) -> Options:
 
 
 def drawn_death(rng: random.Random, after: int, last: int) -> Death:
-    """Of all processes, with a stage that has come to a sequence behind ``after``."""
+    """Return a death of all processes, with a stage that has come to a sequence after ``after``."""
     seq = rng.randint(after + 1, last)
     return Death(rng.choice(STAGES), seq, rng.choice(list(Place)), everything=True)
 

@@ -49,7 +49,7 @@ SETTINGS = Settings(
 )
 PARTICIPANTS = 9
 KILL_CYCLES, ROW_CYCLES, CHECK_CYCLES = 8, 65, 3
-"""Of the Verilated gateway's clock, from a bit's first register write until it holds: a
+"""Cycles of the Verilated gateway's clock, from a bit's first register write until it holds: a
 participant's, an instrument's with all its row, and the switch that the first kill turns on."""
 
 
@@ -91,7 +91,8 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., None]:
 
 
 def orders_of(count: int, seed: int) -> np.ndarray:
-    """Of known participants and instruments, on and beside what is published of them."""
+    """Return orders of known participants and instruments, within and outside of what is published
+    of them."""
     dice = np.random.default_rng(seed)
     orders = random_orders(count, seed, Settings(), SYMBOLS)
     orders["participant"] = dice.choice([0, 1, 2, 3, 4, 8, 9, 1_023, 1_024], count)
@@ -157,9 +158,8 @@ def test_golden_c_and_rtl_take_each_publication_alike(core: Core, judge: Any) ->
 
 
 def test_what_is_published_is_what_the_core_would_refuse(core: Core, judge: Any) -> None:
-    """Of orders in every state of the core's, those that the gateway refuses by a publication the
-    core refuses too, and a gateway that has seen it lets none through that the core would refuse
-    for a kill, a halt or a new order's bands."""
+    """Among orders in every state of the core's, those that the gateway refuses by a publication
+    the core refuses to."""
     published = 1 << ErrorBit.PARTICIPANT | 1 << ErrorBit.HALTED | 1 << ErrorBit.COLLAR
     tried = {0: 0, 1: 0}
     for number, (what, value, more) in enumerate(STEPS, start=2):

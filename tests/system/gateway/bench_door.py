@@ -32,7 +32,7 @@ def frame_of(dice, orders, vlan):
 @cocotb.test(**PATIENCE)
 @cocotb.parametrize(what=list(BARRED), vlan=[False, True])
 async def a_record_is_left_out_at_every_place(dut, what, vlan):
-    """Of packets of 1, 2 and 22 orders, back to back: the others go on, in order."""
+    """Packets of 1, 2 and 22 orders, back to back: the others continue, in order."""
     bench = Bench(dut, seed=f"{what} {vlan}")
     await bench.start()
     for count in (1, 2, MAX_PACKET_RECORDS):

@@ -24,7 +24,7 @@ CLOCKS_PS = {
 }
 """Periods of write_clk and clk."""
 CLOSE_CYCLES = 16
-"""Of both clocks: by then a reset has gone there and back, and a count or a word across."""
+"""Cycles of both clocks: by then a reset has gone there and back, and a count or a word across."""
 
 
 def word_of(frame, index, last):

@@ -331,7 +331,7 @@ async def steps_of_fives_of_any_number(dut):
 
 @cocotb.test(**PATIENCE)
 async def each_power_of_five_is_a_step(dut):
-    """Of each power in each way: multiples of it, and of the next lower power alone, the price's
+    """For each power in each way: multiples of it, and of the next lower power alone, the price's
     and the quantity's apart."""
     bench = await loaded(dut)
     await bench.only_rows()

@@ -146,7 +146,7 @@ async def settings_are_those_of_the_parameters_until_they_are_written(dut, idle,
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def every_word_answers_as_the_map_says(dut):
-    """Of 1,024 words those of the map are there; what is read-only is not written."""
+    """Among 1,024 words those of the map exist; what is read-only is not written."""
     bench = Bench(dut)
     await bench.start()
     await bench.run(False)

@@ -218,7 +218,7 @@ async def every_bit_of_a_first_number(dut):
 
 @cocotb.test(**TIMEOUT)
 async def two_lanes_of_a_last_beat(dut):
-    """Of the last beat the first lane and one other are kept: a hole, however wide."""
+    """The first lane of the last beat and one other are kept: a hole, however wide."""
     bench = Bench(dut)
     await bench.start()
     data = bench.dice.randbytes(2 * BEAT_BYTES)

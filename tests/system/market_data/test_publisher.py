@@ -201,7 +201,7 @@ def test_a_client_gets_so_many_packets_a_second_and_harms_no_other(serve):
     group="capacity",
 )
 def test_ports_do_not_multiply_what_an_address_gets(serve):
-    """Of 300 ports of one address as many requests are answered as of four; another address has
+    """For 300 ports of one address as many requests are answered as for four; another address has
     its own, and one of this host is a proxy's."""
     publisher = serve(requests_per_s=10).publisher
 

@@ -48,7 +48,7 @@ def test_replaces_are_let_in_and_the_peer_agrees(peer):
 
 
 def test_spot_orders_are_let_in_pay_fees_and_the_peer_agrees(peer):
-    """Of a stream of spot orders none is refused, all trade from wallets, and nothing is lost."""
+    """No spot order of a stream is refused, all trade from wallets, and nothing is lost."""
     stream = bench.Stream(16, 4, 6_000, assets=3)
     bench.require_passed(stream)
     bench.require_agreement(stream, peer)

@@ -126,7 +126,8 @@ def test_the_tail_says_the_same_on_terminal_and_page(pipeline, capsys, recorded_
 
 @pytest.fixture
 def recorded_pictures():
-    """Of 200 commands, each later stamp 1 µs after the one before; no journal."""
+    """Return the recording of 200 commands, each later stamp 1 µs after the one before;
+    no journal."""
     start = 1_000_000_000 + 10_000 * np.arange(200)
     stamps = np.stack([*(start + 1_000 * place for place in range(6)), 0 * start], axis=1)
     result = {"durability": "durable", "topology": "inline"}

@@ -404,7 +404,7 @@ def test_replies_in_any_mixture_reach_each_participant_whole_and_in_order(
 def test_one_address_that_cannot_be_reached_costs_the_others_nothing(
     receiver: PacketDoor, client: socket.socket
 ) -> None:
-    """Of the packets of one system call that which fails is counted; those behind it leave."""
+    """The packet of a system call that fails is counted; the ones after it are sent."""
     with _client(receiver) as gone:
         introduce(receiver, client, 1, 3)
         introduce(receiver, gone, 2)

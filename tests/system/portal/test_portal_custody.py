@@ -26,7 +26,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = needs_chromium
 WAIT_S = 40
-"""Of a new address: long enough to be met on a busy machine."""
+"""Wait of a new address: long enough to be met on a busy machine."""
 STEP_S = 30
 USD = 10**6
 SIZES = ((1280, 800), (390, 844))

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 LEAVES = ("/v1/logout", "/v1/logout-everywhere")
 """They end the session that asks."""
 EXAMPLES = [2, pytest.param(100, marks=pytest.mark.long)]
-"""Of each operation; one takes 10 ms, or a hash of a password."""
+"""Examples of each operation; one takes 10 ms, or a hash of a password."""
 
 
 @cache

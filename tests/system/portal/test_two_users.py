@@ -30,7 +30,7 @@ ENDS_EVES_OWN = (
 )  # fmt: skip
 """They end eve's session, or make its account or address wait: left out, with what is below."""
 OTHERWISE = "time", "instruments", "challenge", "history", "statements", "tax-report"
-"""Of no user, with a period that is asked for, or with the time at which they were made."""
+"""Operations of no user, with a requested period, or with the time at which they were made."""
 SECRET_MARKS = "31338.12", "123.456789", "annas-order", "annas key", "annas-grid"
 """What anna chose, which no answer to eve has."""
 MOVING = re.compile(r"(last_|_at$|time|seen|used|unread|^seq$)", re.IGNORECASE)

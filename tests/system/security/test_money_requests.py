@@ -47,7 +47,8 @@ def asked(floor, request):
 
 
 def everything(floor):
-    """Of each participant and asset; wallet() itself requires that all accounts sum up."""
+    """Return the balance of each participant and asset; wallet() itself requires that all accounts
+    sum up."""
     return {(who, name): wallet(floor, who, name) for who in (1, 2, 3) for name in ASSETS}
 
 

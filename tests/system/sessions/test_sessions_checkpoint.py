@@ -80,7 +80,8 @@ def other_sessions(venue):
 
 @pytest.fixture(scope="module")
 def journal(tmp_path_factory):
-    """Of a venue that was killed, with checkpoints each EVERY commands, and traded on."""
+    """Return the journal of a venue that was killed, with checkpoints each EVERY commands, and
+    traded on."""
     path = tmp_path_factory.mktemp("checkpoint") / "journal"
     rng = random.Random(5)
     with Venue(ROWS, path, durability="durable", checkpoint_every=EVERY) as venue:

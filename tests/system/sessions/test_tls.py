@@ -32,7 +32,7 @@ SESSIONS = [
 
 
 def certificate(folder, name):
-    """Of its own authority: the certificate and its key."""
+    """Return a certificate and its key, of a separate authority."""
     return self_signed(folder / f"{name}.pem", folder / f"{name}-key.pem")
 
 
@@ -112,7 +112,7 @@ def test_the_client_library_and_the_screen_speak_tls(venue, context, certified, 
 
 
 def descriptors(venue):
-    """Of each process of the venue."""
+    """Return the open descriptors of each process of the venue."""
     children = Path(f"/proc/{venue.process.pid}/task/{venue.process.pid}/children")
     return {pid: len(os.listdir(f"/proc/{pid}/fd")) for pid in children.read_text().split()}
 

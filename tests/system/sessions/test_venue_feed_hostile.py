@@ -20,7 +20,7 @@ from tests.support.venue.served_venue import orders
 
 KINDS = 4
 MAX_KIB_EACH = 300
-"""Of memory more for each of them, in all processes of the venue; an open stream or page has a
+"""Additional memory for each of them, in all processes of the venue; an open stream or page has a
 task, its buffers, and a piece of the file."""
 COMMAND = "make test-long ARGS=tests/system/sessions/test_venue_feed_hostile.py"
 

@@ -23,7 +23,7 @@ heartbeat_ms = 50
 
 
 class Subscriber(threading.Thread):
-    """Of the venue's public line, over all kills of the venue."""
+    """A subscriber of the venue's public line, over all kills of the venue."""
 
     def __init__(self, ports: dict[str, int]) -> None:
         super().__init__(daemon=True)

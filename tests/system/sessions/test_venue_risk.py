@@ -33,8 +33,8 @@ def floor(tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_under_way_the_core_refuses_first_and_then_the_gateway(floor) -> None:
-    """Of orders that come in all the time none is accepted behind the KILL; from one on, which is
-    soon, the gateway refuses them all."""
+    """Orders come in all the time, and none is accepted after the KILL; from one on, which is soon,
+    the gateway refuses them all."""
     first_id, enough = 100_000, threading.Event()
 
     def flow() -> Iterator[np.ndarray]:

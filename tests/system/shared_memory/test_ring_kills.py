@@ -341,7 +341,8 @@ class Storm:
         tally.redone += sum(again)
 
     def check_producers(self, ids: Words) -> None:
-        """Of each producer: what publish() returned for is there, all in order, so none twice."""
+        """Check for each producer that everything for which publish() returned is there, in order
+        and once."""
         by, numbers = split_ids(ids)
         for producer in range(1, PRODUCERS + 1):
             mine = numbers[by == producer]
@@ -422,7 +423,7 @@ def rage(seed: int, kills: int, tally: Tally) -> None:
 
 
 LONG = (0, 3, 4, 7, 8, 11)
-"""Of each strategy `make test` has either capacity once, in Python or compiled."""
+"""For each strategy `make test` has either capacity once, in Python or compiled."""
 
 
 @pytest.mark.parametrize(
@@ -468,7 +469,7 @@ def test_ten_thousand_kills() -> None:
 
 
 def quantiles(values: list[float]) -> dict[str, float]:
-    """Of milliseconds, with how many there were."""
+    """Return quantiles of milliseconds, with their count."""
     p50, p99, most = np.percentile(values, [50, 99, 100])
     figures = {"p50": p50, "p99": p99, "max": most}
     return {"count": len(values), **{name: round(float(v), 3) for name, v in figures.items()}}

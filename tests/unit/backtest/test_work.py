@@ -60,7 +60,7 @@ def test_parameters():
 
 
 def test_a_recording_is_a_day(tmp_path):
-    """Of LOBSTER: times after midnight, executions with who was executed."""
+    """LOBSTER: times after midnight, executions with who was executed."""
     write_lobster(tmp_path, seed=2, messages=300)
     day = prepare_day(open_recording(f"lobster:{tmp_path / 'messages.csv'}"), tmp_path / "day")
     records = day.records()

@@ -48,7 +48,7 @@ def test_a_clear_difference_is_called_in_its_direction(better, factor, verdict):
 
 
 def test_five_per_cent_is_found_and_nothing_is_not():
-    """Of 100 seeded comparisons with 1 % noise a round: 5 % called in at least 90, no difference in
+    """In 100 seeded comparisons with 1 % noise a round: 5 % called in at least 90, no difference in
     at least 95 left uncalled, and never in the wrong direction."""
     random = np.random.default_rng(RANDOM_SEED)
     verdicts = {1.05: [], 1.0: []}

@@ -252,7 +252,7 @@ def test_a_pipeline_that_never_bends_has_its_knee_at_the_top():
 
 
 def test_a_ladder_that_shared_memory_ends_says_so():
-    """Of a container's 64 MiB: the rungs that had room stay, and the last says what was wanted;
+    """In a container with 64 MiB: the rungs that had room stay, and the last says what was wanted;
     without room for the first there is no ladder."""
 
     def run(rate):
@@ -315,7 +315,7 @@ def test_the_bottleneck_is_the_process_with_the_largest_sum():
 
 
 def test_percentiles_are_exact():
-    """Of 1 to 1000: the ones that people mean."""
+    """The usual percentiles of 1 to 1000."""
     quantiles = percentiles(np.arange(1, 1001))
     assert (quantiles["p50"], quantiles["max"]) == (500.5, 1000.0)
     assert 999 <= quantiles["p999"] <= 1000

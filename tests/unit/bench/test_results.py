@@ -64,7 +64,7 @@ def test_one_round_gives_no_interval():
 
 
 def test_interval_holds_the_true_ratio_about_as_often_as_it_says():
-    """Of 200 seeded experiments with a known true ratio, a 95 % interval misses few, and it is
+    """In 200 seeded experiments with a known true ratio, a 95 % interval misses few, and it is
     narrow enough to miss some."""
     random = np.random.default_rng(11)
     hits = 0

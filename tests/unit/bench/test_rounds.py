@@ -150,7 +150,7 @@ def test_sigterm_ends_a_measurement_as_control_c_does():
 
 
 def test_noise_is_read_from_the_kernels_accounts(tmp_path):
-    """Of 200 hundredths passed, 20 stolen and 100 busy by others."""
+    """In 200 hundredths of a second, 20 are stolen and 100 used by others."""
     stat = tmp_path / "stat"
     stat.write_text("cpu 0 0 0 0 0 0 0 0 0 0\n")
     watch = NoiseWatch(str(stat))

@@ -41,7 +41,7 @@ def test_a_folder_is_gone_after_an_error_and_after_sigterm() -> None:
     group="disasters",
 )
 def test_what_a_killed_bench_left_is_removed_by_the_next() -> None:
-    """Of the same subject, and of no process that lives."""
+    """Only folders of the same subject, and of processes that have ended."""
     stale = Path(f".bench-kill-{NO_PID}-x")
     kept = [
         Path(f".bench-kill-{os.getpid()}-x"),

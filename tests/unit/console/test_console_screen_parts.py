@@ -175,8 +175,8 @@ def test_an_unreachable_address_is_tried_again_and_then_reported(monkeypatch):
     group="screen",
 )
 def test_a_receiver_that_is_dead_delays_its_own_session_alone(monkeypatch):
-    """Of 30 alerts of one session one is tried each 20 seconds; another session's goes while that
-    try lasts, and so does mail of the first."""
+    """With 30 alerts of one session, one is tried each 20 seconds; another session's goes while
+    that try lasts, and so does mail of the first."""
     now, failed, posted, mailed = [0.0], [], [], []
     notifier = notify.Notifier(
         "V",

@@ -42,7 +42,7 @@ def test_what_leaves_the_house_is_read_from_the_batch_itself() -> None:
 
 
 def test_batches_of_one_number_exclude_each_other_and_others_do_not() -> None:
-    """Of this wallet on this chain."""
+    """Batches of this wallet on this chain."""
     again = Batch(7, 99, BATCH.payments)
     later = Batch(8, 99, BATCH.payments)
     one, two, three = (READER.read(batch_body(batch)).conflicts for batch in (BATCH, again, later))

@@ -12,7 +12,7 @@ from openoutcry.derivatives.pricing import YEAR_NS, black, greeks, implied
 
 CONTRACTS = 10_000
 TICKS = 1_000_000
-"""Of the random contracts' highest forward: a tick is a millionth of it, or more."""
+"""Ticks of the random contracts' highest forward: a tick is a millionth of it, or more."""
 
 
 def random_contracts(seed, count):
@@ -150,7 +150,7 @@ def test_greeks_agree_with_quantlib(quantlib):
 
 
 def test_implied_volatilities_agree_with_quantlib(quantlib):
-    """Of every contract whose time value is a tick or more, and not nearly all that there can be:
+    """Every contract whose time value is a tick or more, and not nearly all that there can be:
     outside of that the last bits of the price decide the volatility."""
     compared = 0
     for row in random_contracts(58, CONTRACTS):

@@ -9,7 +9,7 @@ from tests import ROOT
 
 
 def programs() -> list[Path]:
-    """Of storms, measurements and judges."""
+    """Return the programs of storms, measurements and judges."""
     return [
         path
         for tier in ("long", "support", "oracles")

@@ -181,7 +181,8 @@ def test_c_code_includes_only_headers_of_rooms_that_the_table_allows(room):
 
 
 def test_a_foreign_header_is_found():
-    """Of a room that may not be imported, or of none; a room's own and wire's are no fault."""
+    """A header of a room that may not be imported, or of no room, is found; a room's own and wire's
+    are no fault."""
     source = '#include "outcry_clock.h"\n#include "outcry_wire.h"\n#include "nowhere.h"\n'
     assert foreign_headers(source, "matcher") == ["nowhere.h", "outcry_clock.h"]
     assert foreign_headers(source, "ptp") == ["nowhere.h"]
@@ -190,7 +191,7 @@ def test_a_foreign_header_is_found():
 
 @cache
 def users():
-    """Of each module, by its name: the files that import it."""
+    """Return, for each module by its name, the files that import it."""
     found = {}
     for room in rooms():
         for path in modules(room):

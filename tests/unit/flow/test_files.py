@@ -131,7 +131,7 @@ def test_what_is_packed_is_looked_at_as_well(source: type, end: str, tmp_path: P
 
 @pytest.mark.parametrize("end", ["gz", "xz", "zst"])
 def test_no_frame_of_a_packed_file_is_passed_over(end: str, tmp_path: Path) -> None:
-    """Of two packed files in one, the second is read; with its begin damaged, it is not missing
+    """If two packed files are in one, the second is read; with its begin damaged, it is not missing
     without a word."""
     path, pack = tmp_path / f"orders.csv.{end}", packers()[end]
     first, second = (pack(LOBSTER_ROW.encode() * n) for n in (3, 4))

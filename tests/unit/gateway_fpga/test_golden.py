@@ -111,7 +111,7 @@ def test_time_in_force_and_self_trade_share_a_byte() -> None:
 
 @pytest.mark.parametrize("fives", range(9))
 def test_steps_are_held_to_their_factors_of_two_and_six_of_five(fives: int) -> None:
-    """Of a step only 2**a * 5**b with b up to 6 is checked; a factor of three, and of five beyond
+    """Only 2**a * 5**b of a step, with b up to 6, is checked; a factor of three, and of five beyond
     the sixth, is the matcher's."""
     twos = fives // 2
     step, checked = 3 * 2**twos * 5**fives, 2**twos * 5 ** min(fives, 6)

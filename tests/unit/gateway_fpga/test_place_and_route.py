@@ -82,7 +82,7 @@ CELLS = {"LUTs": 28599, "flip-flops": 28354, "block RAM": 100, "DSP": 16}
 
 
 def test_a_log_has_the_slowest_clock_after_each_step():
-    """Of a run that its limit ended before it was routed, the placement alone."""
+    """A run that was ended before it was routed has only the placement."""
     assert read_log(LOG) == Run(120.1, None, CELLS)
     assert read_log(LOG + TABLE.format("     51482")) == Run(120.1, None, CELLS, 143932, 51482)
     ended = LOG + TABLE.format("         0") + ROUTED

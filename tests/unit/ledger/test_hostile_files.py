@@ -97,7 +97,7 @@ def test_the_own_list_of_files_is_read(store):
 
 
 def largest(store, state):
-    """Of the ledger's files."""
+    """Return the largest of the ledger's files."""
     files = stored_files(folder_of(store), state.reader.journal_id)
     return max((path for _, path in files), key=lambda path: path.stat().st_size)
 

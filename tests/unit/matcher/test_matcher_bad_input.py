@@ -242,7 +242,8 @@ COMBINATIONS = [(t, f) for t in OrderType for f in TimeInForce]
 
 @pytest.mark.parametrize("engine_class", [Engine, ReferenceEngine], ids=["fast", "reference"])
 def test_only_the_listed_combinations_are_accepted(engine_class):
-    """Of all order types with all times in force, MALFORMED are those that the page leaves out."""
+    """Among all order types with all times in force, MALFORMED are those that the page
+    leaves out."""
     from tests.support.matcher.matcher_mixed import TIMES_ALLOWED
 
     for order_type, tif in COMBINATIONS:

@@ -115,7 +115,7 @@ def test_fields_are_found_as_the_reference_finds_them(data):
 
 
 def test_a_check_sum_follows_the_end_of_a_field():
-    """Of a field that does not end before it the check sum would be a part."""
+    """The check sum would otherwise be a part of a field that does not end before it."""
     data = bytearray(reference.message([(35, "0")]))
     data[data.index(b"\x0110=")] = ord("1")
     data[-4:-1] = reference.checksum(bytes(data[:-7]))

@@ -86,7 +86,7 @@ def within(counter, fields, now):
 
 
 def group_cases(now):
-    """Of each group: what is wrong, its fields, and the reason and tag of the Reject."""
+    """Return for each group: what is wrong, its fields, and the reason and tag of the Reject."""
     for counter, members in groups.GROUPS.items():
         one = entry(counter, now)
         two = [(counter, "2"), *one, *one]

@@ -56,7 +56,7 @@ OVER_NETWORKS = pytest.mark.parametrize(
     ids=lambda protocol: protocol.name,
     indirect=True,
 )
-"""Of sessions with passwords and addresses; shared memory has test_shm_login.py."""
+"""Promises of sessions with passwords and addresses; shared memory has test_shm_login.py."""
 
 
 @pytest.fixture(params=list(PARTIES), ids=lambda protocol: protocol.name)

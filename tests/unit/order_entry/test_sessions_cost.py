@@ -49,7 +49,7 @@ def debt_tokens(venue, each_ns):
     ("policy", "at_once"), [(ThrottlePolicy.REJECT, 4), (ThrottlePolicy.QUEUE, 2)]
 )
 def test_a_test_request_costs_a_token(policy, at_once):
-    """Of ten at once as many are answered as there are tokens, one more each second."""
+    """Among ten at once as many are answered as there are tokens, then one more each second."""
     with InlineVenue([firm(throttle_policy=int(policy), **FEW)]) as venue:
         client = venue.fix("FIRM")
         venue.clock.advance(5)

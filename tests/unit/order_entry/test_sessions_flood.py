@@ -139,8 +139,8 @@ def test_a_flood_is_rejected_by_name_and_no_more_than_twice_the_rate_is_sequence
 )
 @pytest.mark.parametrize("protocol", list(PARTIES))
 def test_a_cancel_beyond_the_rate_enters(protocol):
-    """Of five messages at once two have tokens, two those of the other bucket, of which the cancel
-    enters by its; the last waits for one."""
+    """Among five messages at once two have tokens, and two those of the other bucket; the last
+    waits for one."""
     row = {"name": "C", "participant": 1, "protocol": int(protocol), **FEW}
     with InlineVenue([row]) as venue:
         client = PARTIES[protocol](venue, "C")

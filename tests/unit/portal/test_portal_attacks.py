@@ -827,7 +827,7 @@ def test_an_answer_to_a_connection_that_the_server_has_given_up_is_no_fault():
 
 @pytest.mark.parametrize("codes", [capital.CODES, sub_accounts.CODES])
 def test_what_an_account_or_custody_refuses_is_no_failure_of_the_portal(codes):
-    """Of the Binance-shaped API, also where that API has no code for it."""
+    """In the Binance-shaped API, also where that API has no code for it."""
     for code in {*EVERY_CODE, "limit", "unknown_asset", "one_of_tomorrow"}:
         for status in (409, 422):
             answer = refusal(Declined(code, "words", status), codes)

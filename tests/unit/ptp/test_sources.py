@@ -120,8 +120,8 @@ def test_an_error_that_may_pass_does_not_cost_the_ioctl(table, number):
     ],
 )
 def test_a_ptp4l_corrects_the_clock_that_it_holds(table, owned, chosen, reason):
-    """Of several hardware clocks the one of its interface; where that cannot be told, the only one
-    or the one that was chosen."""
+    """With several hardware clocks, the one of its interface; where that cannot be told, the only
+    one or the one that was chosen."""
     host = machine(table, interface_clocks=owned)
     source = PhcSource(NOMINAL_NS, "/dev/ptp0", "phc", chosen)
     if reason is None:

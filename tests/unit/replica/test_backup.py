@@ -19,7 +19,7 @@ from openoutcry.wire.errors import ReplicaError
 def test_a_damaged_copy_is_cut_only_where_the_stream_has_it_all(
     tmp_path, monkeypatch, first, last, is_cut
 ):
-    """Of two files the first is damaged; the second begins with message 50."""
+    """The first of two files is damaged; the second begins with message 50."""
     folder = tmp_path / "copy"
     folder.mkdir(mode=0o700)
     for number in (1, 50):

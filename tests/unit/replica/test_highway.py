@@ -16,7 +16,7 @@ VECTORS = (
     0xBD4CCC325BEFCA6F,
     0x4D02AE1738F59482,
 )
-"""Of 0, 1, 2, ... bytes that count up (google/highwayhash, highwayhash_test)."""
+"""Hashes of 0, 1, 2, ... bytes that count up (google/highwayhash, highwayhash_test)."""
 WORD = 2**64 - 1
 
 

@@ -78,7 +78,7 @@ def test_a_torn_end_is_given_again(tmp_path, blocks):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_after_a_power_cut_what_was_not_synced_is_given_again(tmp_path, blocks, seed):
-    """Of the sectors that were not synced any may be on the disk.  The place was noted with a sync
+    """Any of the sectors that were not synced may be on the disk. The place was noted with a sync
     before."""
     rng, folder = np.random.default_rng(seed), tmp_path / "standby"
     whole = written(tmp_path / "long", blocks=20, segment_bytes=1 << 16)

@@ -152,7 +152,7 @@ def test_two_stores_to_two_words_in_opposite_orders(model, first_stores_last):
 
 @pytest.mark.parametrize("model", BOTH)
 def test_one_swap_wins(model):
-    """Of two compare-and-swaps from the same value exactly one happens."""
+    """Exactly one of two compare-and-swaps from the same value succeeds."""
 
     def program(number):
         def swapper():

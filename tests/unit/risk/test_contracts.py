@@ -88,7 +88,7 @@ def test_a_state_without_contracts_is_what_it_was():
 
 
 def test_amounts_are_those_of_the_plain_contracts():
-    """Of each kind of contract: marks, funding and final payments, by derivatives/contracts.py."""
+    """For each kind of contract: marks, funding and final payments, by derivatives/contracts.py."""
     rng = np.random.default_rng(56)
     kinds = {FUTURE: "future", PERPETUAL: "perpetual", CALL: "call", PUT: "put"}
     for index, (kind, inverse, multiplier, expiry, strike, units, _) in CONTRACTS.items():

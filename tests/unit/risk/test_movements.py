@@ -218,7 +218,7 @@ def test_random_lives_mixed_with_trading_are_the_reference(seed):
 
 @pytest.mark.parametrize("collect", ["received", "quote"])
 def test_what_trading_brings_pays_a_shortfall_at_once(tmp_path, collect):
-    """Of either asset of a fill, and of an order that is cancelled."""
+    """Amounts of either asset of a fill, and of an order that is cancelled."""
     tables = TABLES.replace('collect = "received"', f'collect = "{collect}"')
     market, symbol = SpotMarket(tmp_path, tables), b"BTC-USD"
     for who, asset in ((1, "USD"), (2, "BTC")):

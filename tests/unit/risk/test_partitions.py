@@ -70,7 +70,7 @@ def test_parts_that_are_too_large_would_be_seen():
 
 
 def two_symbols():
-    """Of two partitions."""
+    """Return symbols of two partitions."""
     numbers = partition_numbers(PLAIN, 2).tolist()
     return [PLAIN["symbol"][numbers.index(n)] for n in (0, 1)]
 

@@ -78,7 +78,7 @@ def test_capital_is_needed_to_the_unit(over):
 
 @pytest.mark.parametrize("over", [-1, 0, 1])
 def test_a_short_sale_needs_margin_for_what_is_not_held(over):
-    """Of 10 sold 8 are held: 2 lots short at 50 a lot."""
+    """10 are sold and 8 are held: 2 lots short at 50 a lot."""
     desk = Desk()
     desk.trade(1, 2, 8, 100)
     assert desk.set(Setting.MARGIN, 50)

@@ -136,7 +136,7 @@ def test_an_example_of_protection(example):
 
 
 def test_every_check_has_an_example_and_a_row():
-    """Of BALANCE, EXPIRED and MARGIN on the pages of wallets, contracts and margin."""
+    """BALANCE, EXPIRED and MARGIN have theirs on the pages of wallets, contracts and margin."""
     shown = set(re.findall(r"[A-Z_]{4,}", " ".join(re.findall(r"-> .*", "".join(EXAMPLES)))))
     names = {bit.name for bit in RiskBit}
     assert names - shown == {

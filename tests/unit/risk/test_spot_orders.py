@@ -214,7 +214,7 @@ def test_fees_of_all_without_a_schedule_end_special_ones(market):
     ],
 )
 def test_what_rests_reserves_its_worst(market, order_type, fields, reserved):
-    """Of a stop the highest price that there may be."""
+    """A stop reserves at the highest price that there may be."""
     market.new(BUY, 1, 900, S, 2)
     market.new(SELL, 1, 1_100, S, 3)
     assert market.move(10**12, "USD", 1)

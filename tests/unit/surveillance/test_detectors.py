@@ -62,7 +62,7 @@ def test_a_parameter_out_of_range_is_named() -> None:
 
 
 def test_no_parameter_goes_beyond_what_the_detectors_keep() -> None:
-    """Of repetitions eight, of sums in buckets six minutes: with more a detector would say
+    """Repetitions go up to eight, sums in buckets up to six minutes: with more a detector would say
     nothing, or leave out what is older."""
     assert RING == lay.REPEAT_RING
     most = {one.name: one.most for one in TABLE}

@@ -48,7 +48,7 @@ class Day:
         self.now_ns += int(seconds * SECOND)
 
     def hits(self) -> list[dict[str, Any]]:
-        """Of both, which must be the same."""
+        """Return the hits of both, which must be the same."""
         orders = np.concatenate(self.rows)
         events = Engine(INSTRUMENTS).process(orders)
         found = as_dicts(Detectors(CONFIG).watch(orders, events))
