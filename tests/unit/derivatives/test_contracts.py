@@ -300,7 +300,11 @@ def test_contracts_and_series_are_read_from_a_file():
         ("strike_ticks = 60000\n", "", "contract[2]: strike_ticks is not between"),
         ("weekly = 2\n", "", "series[1]: has no expiries"),
         ('"08:30"', '"8:30"', "series[1].expiry_time: '8:30' is not HH:MM"),
-        ("weekly = 2", "weekly = 2\nstrikes = 3", "series[1].strikes: is of a series of options"),
+        (
+            "weekly = 2",
+            "weekly = 2\nstrikes = 3",
+            "series[1].strikes: applies only to a series of options",
+        ),
         ("delivered_units = 1000\n", "", "series[1]: delivered_units and delivered_asset come"),
     ],
 )

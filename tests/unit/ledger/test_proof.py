@@ -295,7 +295,7 @@ def test_files_hold_all_of_it_and_anything_else_in_them_is_refused(tmp_path, tre
     with pytest.raises(ProofError, match="a name has"):
         check(stated, files.read_inclusion(path))
     path.write_bytes(b"\xff")
-    with pytest.raises(ProofError, match="no JSON"):
+    with pytest.raises(ProofError, match="not JSON"):
         files.read_inclusion(path)
 
 

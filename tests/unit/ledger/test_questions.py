@@ -154,7 +154,7 @@ def test_half_even_is_what_decimals_round_to(numerator, denominator):
         (faithful.TABLES, "CREATE TABLE (", "cannot parse the SQL"),
         (faithful.TABLES, "DROP TABLE Users;", "only CREATE TABLE and INSERT"),
         (faithful.TABLES, "CREATE TABLE a (b INT); INSERT INTO a VALUES (1, 2);", "DuckDB"),
-        (faithful.TABLES, b"\xff\xfe", "no UTF-8 at byte 0"),
+        (faithful.TABLES, b"\xff\xfe", "not UTF-8 at byte 0"),
         ("q1.sql", "SELECT 1; SELECT 2;", "must be one SELECT"),
         ("q1.sql", "DELETE FROM Trades;", "must be one SELECT"),
         ("q1.sql", "SELECT a / b AS c FROM (SELECT 1 AS a, 2 AS b) x", "a quotient needs ROUND"),

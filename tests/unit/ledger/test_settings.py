@@ -88,8 +88,8 @@ def test_a_deposit_in_money_that_is_invalid_is_in_suspense():
     assert books.remarks == [
         (
             2,
-            "DEPOSIT of 500 to participant 3: there is no money 'CHF': known "
-            "are USD; it is booked in USD against suspense",
+            "DEPOSIT of 500 to participant 3: there is no money 'CHF'; "
+            "there are: USD; it is booked in USD against suspense",
             3,
         )
     ]

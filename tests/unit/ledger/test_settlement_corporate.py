@@ -205,7 +205,7 @@ ORDERS = "order_id,participant,symbol,side,order_type,price_ticks,qty_lots,self_
             ORDERS + "1,7,ACMEACMEACMEACMEACMEACME1,BUY,LIMIT,1,1,ALLOW\n",
             "row 2, symbol",
         ),
-        (read_orders, ORDERS + "1,7,A,BUY,LIMIT,1,1,ALLOW\n" * 2, "row 3, order_id: 1 of A is"),
+        (read_orders, ORDERS + "1,7,A,BUY,LIMIT,1,1,ALLOW\n" * 2, "row 3, order_id: 1 of A occurs"),
     ],
 )
 def test_files_that_are_not_right_are_named_by_row_and_field(read, text, word, tmp_path):

@@ -69,7 +69,7 @@ def test_evidence_is_appended_once_and_a_change_is_found(tmp_path) -> None:
     assert hits["number"].tolist() == [1, 2, 3]
     assert len(set(heads)) == 3
     other = EvidenceFile(tmp_path, BEGIN)
-    with pytest.raises(SurveillanceError, match="hit 1 is another"):
+    with pytest.raises(SurveillanceError, match="hit 1 differs"):
         other.add(rows[1])
     other.close()
     for at in range(0, len(whole), 37):

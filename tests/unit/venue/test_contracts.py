@@ -148,7 +148,7 @@ def test_the_day_has_a_settlement_price(floor: InlineFloor) -> None:
     done = floor.ask("contract", "settle", "TIN", "--price", "200300")["done"][0]
     assert done == "TIN: the settlement price of 20261124 is 200300 ticks"
     twice = floor.ask("contract", "settle", "TIN", status=1)["error"]
-    assert "has the settlement price of day 20261124 already" in twice
+    assert "already has the settlement price of day 20261124" in twice
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_a_participant_below_the_margin_of_all_positions_is_liquidated(floor: In
         ('file = "margin.toml"', 'file = "none.toml"', "No such file"),
         ('file = "margin.toml"', "", "margin.file"),
         ("multiplier = 10\n", "multiplier = 20\n", "multiplier is 10, the venue's 20"),
-        ("reference_price_ticks = 5_000", "reference_price_ticks = 5_000\nmargin = 5", "says it"),
+        ("reference_price_ticks = 5_000", "reference_price_ticks = 5_000\nmargin = 5", "sets it"),
         (
             "housekeeping_cores = 0",
             "housekeeping_cores = 0\npartitions = 2",
