@@ -25,6 +25,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "feed_joins": ("market_data",),
     "feed_restart": ("market_data",),
     "feed_subscribers": ("market_data",),
+    "first_paint": ("portal/page",),
     "harness": ("matcher", "wire"),
     "history": ("portal/history", "portal/notices"),
     "history_lag": ("portal/history",),

@@ -61,6 +61,7 @@ MADE_BY_COMMANDS = {
     "history_lag": "python -m tests.long.portal.history_lag",
     "history_pages": "python -m tests.long.portal.history_pages",
     "portfolios": "python -m tests.long.portal.portfolios",
+    "first_paint": "python -m tests.long.portal.first_paint",
     "harness": "outcry bench matcher --harness DIR",
     "routing_ccxt": "python -m tests.long.routing.ccxt_plans",
     "routing_kills": "python -m tests.long.routing.kills",
@@ -432,9 +433,18 @@ FACTS = {
     "history_pages": (
         ("trades", "trades in the history, made in the database (goal 50,000,000)"),
         ("users", "users"),
-        ("page_ms_p50", "ms for a page of a random user, median"),
+        ("database_bytes", "bytes of the database"),
+        ("page_ms_p50", "ms for a page of any kind, median"),
         ("page_ms_p99", "ms, 99th percentile (goal ≤ 50)"),
+        ("page_ms_worst", "ms, the slowest"),
         ("pages_that_changed", "pages from a cursor on that changed while rows came"),
+    ),
+    "first_paint": (
+        ("runs", "starts of a browser with an empty profile, both languages, 1280 and 390 px"),
+        ("paint_ms_p50", "ms to the first paint, median"),
+        ("paint_ms_worst", "ms, the slowest (goal ≤ 500)"),
+        ("use_ms_p50", "ms until the page can be used, median"),
+        ("use_ms_worst", "ms, the slowest (goal ≤ 1,000)"),
     ),
     "portfolios": (
         ("users", "users of one market (goal 1,000)"),
