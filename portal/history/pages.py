@@ -1,12 +1,19 @@
 """Pages of a user's history over all days, the newest first; and how far behind it is."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from openoutcry.portal.history.projector import order_of
 from openoutcry.portal.history.reader import COLUMNS, FILLS, MS, History, fill_of
-from openoutcry.portal.trading.orders import OPEN_STATES, REJECTED, Fill, Order
+from openoutcry.portal.history.schema import NOT_REFUSED, OPEN
+from openoutcry.portal.trading.mirror import DAY_NS
+from openoutcry.portal.trading.orders import Fill, Order
 
+NAMED, AT_ONCE = 20_000, 1_000
+"""Numbers that a search takes from the index, and orders that it reads, in one query."""
+Place = tuple[int, int]
+"""A fill's day and the number of its trade."""
 PARTS = 1 << 32
 """More than the transactions of an event: a movement's number is event * PARTS + part."""
 NO_END = 2**63 - 1
@@ -51,42 +58,88 @@ class Pages(History):
     ) -> list[Order]:
         """Orders that were not refused; ``before``: with a smaller number, 0: all; ``search``: an
         order's number, or a part of its client's name."""
+        conditions = ["participant = %(participant)s", NOT_REFUSED]
+        if instrument is not None:
+            conditions.append("instrument = %(instrument)s")
+        if span.from_ms:
+            conditions.append("created_ns >= %(begin)s")
+        if span.until_ms:
+            conditions.append("created_ns < %(end)s")
+        if state != "all":
+            conditions.append(OPEN if state == "open" else f"not {OPEN}")
+        values = {
+            "participant": participant,
+            "instrument": instrument,
+            "begin": span.begin_ns,
+            "end": span.end_ns,
+            "most": most,
+        }
+        before = before or NO_END
+        if not search:
+            conditions.append("number > 0 and number < %(before)s")
+            return await self._orders(conditions, **values, before=before)
+        found: list[Order] = []
+        conditions.append("number = any(%(numbers)s)")
+        async for numbers in self._named(participant, search, before):
+            left = {"most": most - len(found), "numbers": numbers}
+            found += await self._orders(conditions, **values | left)
+            if len(found) == most:
+                break
+        return found
+
+    async def _orders(self, conditions: list[str], **values: Any) -> list[Order]:
         query = f"""
-            select {COLUMNS} from history.orders
-            where participant = %(participant)s and state <> %(rejected)s
-              and (%(instrument)s::integer is null or instrument = %(instrument)s)
-              and number > 0 and number < %(before)s
-              and created_ns >= %(begin)s and created_ns < %(end)s
-              and (%(state)s = 'all' or (state = any(%(open)s)) = (%(state)s = 'open'))
-              and (%(search)s = '' or number::text = %(search)s or client_id like %(like)s)
+            select {COLUMNS} from history.orders where {" and ".join(conditions)}
             order by number desc limit %(most)s
         """
-        rows = await self._rows(
-            query,
-            participant=participant,
-            rejected=REJECTED,
-            instrument=instrument,
-            before=before or NO_END,
-            begin=span.begin_ns,
-            end=span.end_ns,
-            state=state,
-            open=list(OPEN_STATES),
-            search=search,
-            like=f"%{search.translate(LIKE)}%",
-            most=most,
-        )
-        return [order_of(row) for row in rows]
+        return [order_of(row) for row in await self._rows(query, **values)]
+
+    async def _named(self, participant: int, search: str, before: int) -> AsyncIterator[list[int]]:
+        """Numbers of orders that a search names, the largest first, a part at a time: out of an
+        index alone."""
+        query = """
+            select number from history.orders
+            where participant = %(participant)s and number > 0 and number < %(before)s
+              and (number = %(exact)s or client_id like %(like)s)
+            order by number desc limit %(most)s
+        """
+        exact = int(search) if search.isdecimal() and int(search) < NO_END else 0
+        like = f"%{search.translate(LIKE)}%"
+        values = {"participant": participant, "exact": exact, "like": like, "most": NAMED}
+        numbers = [before]
+        while numbers:
+            rows = await self._rows(query, **values, before=numbers[-1])
+            numbers = [row["number"] for row in rows]
+            for at in range(0, len(numbers), AT_ONCE):
+                yield numbers[at : at + AT_ONCE]
+            if len(numbers) < NAMED:
+                break
 
     async def changes(self, participant: int, number: int) -> list[dict[str, Any]]:
-        """Every change of an order of the participant, in order."""
+        """Return every change of an order of the participant, in order."""
+        order = await self._days_of(participant, number)
+        if order is None:
+            return []
         query = """
-            select c.*, o.instrument from history.order_changes as c
-            join history.orders as o using (number)
-            where number = %(number)s and o.participant = %(participant)s
-              and o.state <> %(rejected)s
+            select *, %(instrument)s::integer as instrument from history.order_changes
+            where number = %(number)s and day between %(first_day)s and %(last_day)s
             order by event_seq
         """
-        return await self._rows(query, number=number, participant=participant, rejected=REJECTED)
+        return await self._rows(query, number=number, **order)
+
+    async def _days_of(self, participant: int, number: int) -> dict[str, int] | None:
+        """An order's instrument, and the days between which its rows are; None: it was refused, or
+        is another's."""
+        query = f"""
+            select instrument, created_ns, updated_ns from history.orders
+            where number = %(number)s and participant = %(participant)s and {NOT_REFUSED}
+        """
+        rows = await self._rows(query, number=number, participant=participant)
+        if not rows:
+            return None
+        order = rows[0]
+        first, last = order["created_ns"] // DAY_NS, order["updated_ns"] // DAY_NS
+        return {"instrument": order["instrument"], "first_day": first, "last_day": last}
 
     async def fills_before(
         self,
@@ -94,33 +147,43 @@ class Pages(History):
         instrument: int | None,
         number: int,
         span: Span,
-        before: int,
+        before: Place | None,
         most: int,
-    ) -> list[tuple[Order, Fill]]:
-        """Return fills by the numbers of their trades; ``number``: of one order, 0: of all."""
-        query = f"""
-            {FILLS}
-            where f.participant = %(participant)s
-              and (%(instrument)s::integer is null or f.instrument = %(instrument)s)
-              and (%(number)s = 0 or f.number = %(number)s)
-              and f.trade < %(before)s and f.at_ns >= %(begin)s and f.at_ns < %(end)s
-              and f.day >= %(first_day)s and f.day <= %(last_day)s
-            order by f.trade desc, f.number desc limit %(most)s
-        """
-        day_ns = 86_400 * 10**9
+    ) -> list[tuple[Order, Fill, Place]]:
+        """Return fills by days and the numbers of their trades, each with its place; ``before``: of
+        a smaller place; ``number``: of one order, 0: of all."""
+        days = {"first_day": span.begin_ns // DAY_NS, "last_day": span.end_ns // DAY_NS}
+        conditions = ["participant = %(participant)s"]
+        if number:
+            order = await self._days_of(participant, number)
+            if order is None:
+                return []
+            days["first_day"] = max(days["first_day"], order["first_day"])
+            days["last_day"] = min(days["last_day"], order["last_day"])
+            conditions.append("number = %(number)s")
+        if instrument is not None:
+            conditions.append("instrument = %(instrument)s")
+        if before is not None:
+            days["last_day"] = min(days["last_day"], before[0])
+            conditions.append("(day, trade) < (%(before_day)s, %(before_trade)s)")
+        if span.from_ms or span.until_ms:
+            conditions.append("at_ns >= %(begin)s and at_ns < %(end)s")
+        conditions.append("day >= %(first_day)s and day <= %(last_day)s")
+        before_day, before_trade = before or (0, 0)
         rows = await self._rows(
-            query,
+            FILLS.format(conditions=" and ".join(conditions), way="desc"),
             participant=participant,
             instrument=instrument,
             number=number,
-            before=before or NO_END,
+            before_day=before_day,
+            before_trade=before_trade,
             begin=span.begin_ns,
             end=span.end_ns,
-            first_day=span.begin_ns // day_ns,
-            last_day=span.end_ns // day_ns,
             most=most,
+            **days,
         )
-        return [(order_of(row), fill_of(row)) for row in rows]
+        rows.sort(key=lambda row: (row["day"], row["trade"], row["number"]), reverse=True)
+        return [(order_of(row), fill_of(row), (row["day"], row["trade"])) for row in rows]
 
     async def movements_before(
         self, participant: int, asset: str, kind: str, before: int, most: int

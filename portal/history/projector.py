@@ -28,9 +28,9 @@ from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.folder import folder_of, make_folder
 from openoutcry.portal.history import schema
 from openoutcry.portal.history.fold import TOKEN_BYTES
-from openoutcry.portal.history.rows import Records, Row, Rows, movement_rows
+from openoutcry.portal.history.rows import Records, Row, Rows, fee_rows, movement_rows
 from openoutcry.portal.trading.mirror import DAY_NS, Mirror, Moment, names_of
-from openoutcry.portal.trading.orders import OPEN_STATES, Fill, Order
+from openoutcry.portal.trading.orders import Fill, Order
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.urls import without_password
@@ -121,6 +121,7 @@ class Transaction:
     """Rows as binary COPY."""
     balances: list[Row]
     movements: list[Row]
+    fees: list[Row]
     days: dict[str, list[int]]
     """Days that have rows in tables with partitions."""
 
@@ -332,15 +333,16 @@ class Projector:
         rows, mirror = self.rows, self.mirror
         balances, days = rows.balances, {"": sorted(rows.days)}
         posted = np.concatenate(rows.postings) if rows.postings else None
-        tables, movements = rows.finish(), []
+        tables, movements, fees = rows.finish(), [], []
         if posted is not None:
             movements = list(movement_rows(posted, self.books.money_names))
+            fees = list(fee_rows(posted, self.books.symbols, self.books.money_names))
             tables["transactions"] = encoded(posted, self.books.symbols, self.books.money_names)
             days["transactions"] = np.unique(posted["ts_ns"] // LEDGER_DAY_NS).tolist()
         days["movements"] = sorted({row[0] for row in movements})
         before, self._taken_seq = self._taken_seq, mirror.seq
         at = before, mirror.seq, mirror.time_ns, mirror.day
-        return Transaction(*at, tables, balances, movements, days)
+        return Transaction(*at, tables, balances, movements, fees, days)
 
     def _write(self) -> None:
         """One transaction: all rows, and the position after them."""
@@ -361,6 +363,7 @@ class Projector:
             for table, statement in MERGES.items():
                 if table in due.tables:
                     self._merge(table, due.tables[table], statement)
+            self._merge_fees(due.fees)
             done = connection.execute(
                 "update history.position set seq = %s, at_ns = %s, day = %s where seq = %s",
                 (due.seq, due.time_ns, due.day, due.before_seq),
@@ -382,12 +385,22 @@ class Projector:
                 copy.write_row(row)
 
     def _merge(self, table: str, data: bytes, statement: str) -> None:
+        self._begin_new(table)
+        self._copy(f"new_{table}", "", data, "")
+        self.connection.execute(statement)
+
+    def _merge_fees(self, rows: list[Row]) -> None:
+        if rows:
+            self._begin_new("fees")
+            self._copy_rows("new_fees", rows)
+            self.connection.execute(FEES_MERGE)
+
+    def _begin_new(self, table: str) -> None:
+        """A table for rows that are merged into those of ``table``."""
         self.connection.execute(
             f"create temp table if not exists new_{table} "
             f"(like history.{table}) on commit delete rows"
         )
-        self._copy(f"new_{table}", "", data, "")
-        self.connection.execute(statement)
 
 
 CHANGING = (
@@ -429,6 +442,11 @@ CANDLES_MERGE = """
         taker_buy_tick_lots = old.taker_buy_tick_lots + excluded.taker_buy_tick_lots
 """
 MERGES = {"orders": ORDERS_MERGE} | {name: CANDLES_MERGE.format(name) for name in schema.CANDLES}
+FEES_MERGE = """
+    insert into history.fees as old select * from new_fees
+    on conflict (participant, day, instrument, asset)
+    do update set fee_units = old.fee_units + excluded.fee_units
+"""
 COLUMNS_OF = {"transactions": f"({', '.join(COLUMNS)})"}
 
 
@@ -442,8 +460,8 @@ def order_of(row: dict[str, Any]) -> Order:
 def open_orders(connection: Any) -> Iterator[Order]:
     """Orders that are open where the history ends, with their fills."""
     columns = ", ".join(schema.ORDER_COLUMNS)
-    query = f"select {columns} from history.orders where state = any(%s) order by number"
-    for row in connection.execute(query, (list(OPEN_STATES),)).fetchall():
+    query = f"select {columns} from history.orders where {schema.OPEN} order by number"
+    for row in connection.execute(query).fetchall():
         order = order_of(dict(zip(schema.ORDER_COLUMNS, row, strict=True)))
         if order.executed_lots:
             fills = """
@@ -542,6 +560,7 @@ def digest(connection: Any) -> str:
         "trades": "instrument, trade",
         **dict.fromkeys(schema.CANDLES, "instrument, begin_s"),
         "balances": "participant, asset, day",
+        "fees": "participant, day, instrument, asset",
         "movements": "event_seq, part",
         "transactions": "event_seq, part",
         "markets": "instrument",

@@ -4,8 +4,8 @@ from typing import Any
 
 from openoutcry.portal.database import Database
 from openoutcry.portal.history.projector import order_of
-from openoutcry.portal.history.schema import ORDER_COLUMNS
-from openoutcry.portal.trading.orders import REJECTED, Fill, Order
+from openoutcry.portal.history.schema import NOT_REFUSED, ORDER_COLUMNS
+from openoutcry.portal.trading.orders import Fill, Order
 from openoutcry.portal.trading.public import (
     DAY_MS,
     INTERVALS,
@@ -20,10 +20,14 @@ MS, LAST_MS = 1_000_000, 2**43
 """A client may name a moment that no calendar has: later ones are this one, in the year 2248."""
 COLUMNS = ", ".join(ORDER_COLUMNS)
 FILLS = """
-    select o.*, f.trade, f.price_ticks as fill_price_ticks, f.lots as fill_lots, f.fee_units,
+    select o.*, f.day, f.trade, f.price_ticks as fill_price_ticks, f.lots as fill_lots, f.fee_units,
            f.fee_asset, f.at_ns, f.is_maker, f.seq as fill_seq
-    from history.fills as f join history.orders as o using (number)
+    from (
+        select * from history.fills where {conditions}
+        order by day {way}, trade {way}, number {way} limit %(most)s
+    ) as f join history.orders as o using (number)
 """
+"""In the order of the primary key; the orders of a page's fills are read, and no others."""
 SUMS = """
     (array_agg(open_ticks order by begin_s))[1] as open, max(high_ticks) as high,
     min(low_ticks) as low, (array_agg(close_ticks order by begin_s desc))[1] as close,
@@ -78,7 +82,7 @@ class History:
         query = f"""
             select {COLUMNS} from history.orders
             where participant = %(participant)s and instrument = %(instrument)s
-              and state <> %(rejected)s and number >= %(first)s
+              and {NOT_REFUSED} and number >= %(first)s
               and created_ns >= %(start)s and created_ns < %(end)s
             order by number {"asc" if forwards else "desc"} limit %(most)s
         """
@@ -86,7 +90,6 @@ class History:
             query,
             participant=participant,
             instrument=instrument,
-            rejected=REJECTED,
             most=most,
             first=first or 0,
             start=(start_ms or 0) * MS,
@@ -99,18 +102,19 @@ class History:
     ) -> Order | None:
         """One order of a participant, by its number or by the client's name of it: of several with
         one name the last."""
+        conditions = "participant = %(participant)s and instrument = %(instrument)s"
+        if number is not None:
+            conditions += " and number = %(number)s"
+        if client_id:
+            conditions += " and client_id = %(client_id)s"
         query = f"""
-            select {COLUMNS} from history.orders
-            where participant = %(participant)s and instrument = %(instrument)s
-              and state <> %(rejected)s and (%(number)s::bigint is null or number = %(number)s)
-              and (%(client_id)s = '' or client_id = %(client_id)s)
+            select {COLUMNS} from history.orders where {conditions} and {NOT_REFUSED}
             order by number desc limit 1
         """
         rows = await self._rows(
             query,
             participant=participant,
             instrument=instrument,
-            rejected=REJECTED,
             number=number,
             client_id=client_id,
         )
@@ -130,14 +134,14 @@ class History:
         """Fills of a participant in the order of their trades, each with its order: from ``first``
         or ``start_ms`` on, otherwise the last ``most``; ``number``: of one order."""
         forwards = first is not None or start_ms is not None
-        query = f"""
-            {FILLS}
-            where f.participant = %(participant)s and f.instrument = %(instrument)s
-              and f.trade >= %(first)s and f.day between %(first_day)s and %(last_day)s
-              and f.at_ns >= %(start)s and f.at_ns < %(end)s
-              and (%(number)s::bigint is null or f.number = %(number)s)
-            order by f.trade {"asc" if forwards else "desc"} limit %(most)s
+        conditions = """
+            participant = %(participant)s and instrument = %(instrument)s
+            and day between %(first_day)s and %(last_day)s and trade >= %(first)s
+            and at_ns >= %(start)s and at_ns < %(end)s
         """
+        if number is not None:
+            conditions += " and number = %(number)s"
+        query = FILLS.format(conditions=conditions, way="asc" if forwards else "desc")
         end_ms = LAST_MS if end_ms is None else min(end_ms, LAST_MS)
         rows = await self._rows(
             query,

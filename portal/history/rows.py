@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from openoutcry.ledger.copy_rows import HEADER, TRAILER, names_table
 from openoutcry.ledger.layout import DAY_NS as LEDGER_DAY_NS
-from openoutcry.ledger.layout import Kind
+from openoutcry.ledger.layout import NO_INSTRUMENT, Kind
 from openoutcry.portal.history import fold
 from openoutcry.portal.history.fold import Fold, PastOrder
-from openoutcry.portal.history.schema import CANDLES
+from openoutcry.portal.history.schema import CANDLES, date_of
 from openoutcry.portal.trading.instruments import Markets
 from openoutcry.portal.trading.orders import STATES, Order
 from openoutcry.risk.bits import MovementStep
@@ -222,6 +222,7 @@ SAME = (
 )
 """Fields that an order and its place have."""
 DEPOSITS = frozenset({MovementStep.SEE, MovementStep.CREDIT, MovementStep.REVERSE})
+FEE_KINDS = (Kind.POSTED, Kind.DELIVERED)
 TRANSFER = "transfer"
 """A deposit or withdrawal in one step, by the operator."""
 
@@ -249,3 +250,19 @@ def movement_rows(posted: Records, monies: list[str]) -> Iterable[Row]:
             int(row["ts_ns"]),
             int(row["cause_seq"]),
         )
+
+
+def fee_rows(posted: Records, symbols: list[str], monies: list[str]) -> Iterable[Row]:
+    """Fees of the ledger's transactions, summed up by participant, day, instrument and asset."""
+    paid = posted[np.isin(posted["kind"], FEE_KINDS) & (posted["fee_income"] != 0)]
+    keys = np.stack(
+        [paid["participant"], paid["ts_ns"] // LEDGER_DAY_NS, paid["instrument"], paid["asset"]],
+        axis=1,
+    ).astype(np.int64)
+    groups, places = np.unique(keys, axis=0, return_inverse=True)
+    sums = [0] * len(groups)
+    for place, units in zip(places.reshape(-1).tolist(), paid["fee_income"].tolist(), strict=True):
+        sums[place] += units
+    for (participant, day, instrument, asset), units in zip(groups.tolist(), sums, strict=True):
+        symbol = "" if instrument == NO_INSTRUMENT else symbols[instrument]
+        yield participant, date_of(day), symbol, monies[asset], units

@@ -4,7 +4,9 @@ them empty, and the projector fills them from the journal's first command.
 What grows without bound is partitioned by day (UTC, counted from 1970), so that old days can be
 dropped.  Prices are in ticks, quantities in lots, amounts in units of their asset.  The table of
 transactions is the ledger's: its days stay, because what a holding has cost may be from any.
-A primary key begins with what pages ask for: a further index would cost as much as the rows.
+A primary key begins with what pages ask for: a further index would cost as much as the rows.  That
+of fills has the day before the numbers: a page goes from one day's partition to the next, and reads
+no more of them than it needs.
 """
 
 from collections.abc import Sequence
@@ -13,8 +15,9 @@ from typing import Any
 
 from openoutcry.ledger.columns import COLUMNS, NUMBERS, TYPES
 from openoutcry.portal.history.analytics import VIEWS
+from openoutcry.portal.trading.orders import OPEN_STATES, REJECTED
 
-VERSION = 4
+VERSION = 5
 """Version of these tables.  Tables of another version are dropped, and filled again."""
 BY_DAY = ("order_changes", "fills", "trades", "seconds", "minutes", "movements")
 CANDLES = {"seconds": 1, "minutes": 60, "hours": 3_600, "dates": 86_400}
@@ -36,6 +39,9 @@ CANDLE_COLUMNS = """
         taker_buy_tick_lots numeric not null,
         primary key (day, instrument, begin_s)
 """
+NOT_REFUSED = f"state <> '{REJECTED}'"
+OPEN = f"state in ({', '.join(repr(one) for one in OPEN_STATES)})"
+"""Conditions as indices have them: a query that says the same uses the index."""
 TRANSACTION_COLUMNS = ", ".join(
     f"{name} {'bigint' if name in NUMBERS else TYPES[name]} not null" for name in COLUMNS
 )
@@ -102,10 +108,11 @@ STATEMENTS = (
         seq bigint not null
     )
     """,
-    "create index orders_of on history.orders (participant, number desc)",
-    "create index orders_named on history.orders (participant, client_id)",
-    "create index orders_open on history.orders (number) "
-    "where state in ('NEW', 'PARTIALLY_FILLED')",
+    # A page of one market or of a time reads the index alone as far as its own rows.
+    "create index orders_of on history.orders (participant, number, instrument, created_ns) "
+    f"where {NOT_REFUSED}",
+    "create index orders_named on history.orders (participant, client_id, number)",
+    f"create index orders_open on history.orders (participant, number) where {OPEN}",
     """
     create table history.order_changes (
         day integer not null,
@@ -137,7 +144,7 @@ STATEMENTS = (
         is_maker boolean not null,
         at_ns bigint not null,
         seq bigint not null,
-        primary key (participant, trade, number, day)
+        primary key (participant, day, trade, number, instrument)
     ) partition by range (day)
     """,
     "create index fills_of_order on history.fills (number, trade)",
@@ -186,11 +193,14 @@ STATEMENTS = (
     ) partition by range (day)
     """,
     """
-    create view history.fees as
-    select participant, day, instrument, asset, sum(fee_income) as fee_units
-    from history.transactions
-    where kind in ('POSTED', 'DELIVERED') and fee_income <> 0
-    group by participant, day, instrument, asset
+    create table history.fees (
+        participant integer not null,
+        day date not null,
+        instrument text not null,
+        asset text not null,
+        fee_units numeric not null,
+        primary key (participant, day, instrument, asset)
+    )
     """,
     """
     create table history.markets (

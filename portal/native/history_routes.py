@@ -18,6 +18,8 @@ from openoutcry.portal.trading.instruments import text_of
 EPOCH = date(1970, 1, 1)
 LAST_DAY = 2_932_896
 """The 31st of December 9999."""
+TRADES = 1 << 48
+"""More than numbers of trades: a fill's cursor is day * TRADES + trade."""
 MOVEMENTS = ("", "deposit", "withdrawal", "transfer")
 HISTORY: list[Any] = ["history"]
 
@@ -134,14 +136,15 @@ def _add_fills(app: Any, history: NativeHistory, asking_type: Any, limited: Any)
         if not 0 <= order < 2**62:
             raise InvalidRequest("order: the number of an order")
         chosen = history.index(symbol), order, span_of(from_ms, until_ms)
-        before = number_of("hf", cursor)
+        place = number_of("hp", cursor)
+        before = divmod(place, TRADES) if place else None
         # Both sides of a trade with oneself have one number: a page ends between two numbers.
         rows = await pages.fills_before(asking.participant, *chosen, before, limit + 2)
         most = limit
-        if len(rows) > limit and rows[limit - 1][1].number == rows[limit][1].number:
+        if len(rows) > limit and rows[limit - 1][2] == rows[limit][2]:
             most = limit + 1
-        found, following = page_of("hf", rows, most, lambda pair: pair[1].number)
-        return models.FillPage([orders.fill_row(*pair) for pair in found], following)
+        found, following = page_of("hp", rows, most, lambda row: row[2][0] * TRADES + row[2][1])
+        return models.FillPage([orders.fill_row(*row[:2]) for row in found], following)
 
 
 def _change(history: NativeHistory, row: dict[str, Any]) -> models.OrderChange:

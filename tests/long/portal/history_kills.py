@@ -2,11 +2,12 @@
 
     python -m tests.long.portal.history_kills --kills 1000 --folder FOLDER [--seconds 600]
 
-The folder keeps what was done: the same command continues after a stop.  Each round follows a
-generated journal with real processes that are killed at random moments of their work, and then
-compares: every row by its digest with a history that was written undisturbed, every notification by
-its id.  Of the database a kill ends every connection, or, each fifth, the server, as a power cut
-does.  With ``--evidence`` the figures of all rounds go to docs/evidence/history.json.
+The folder keeps what was done: the same command continues after a stop, without the round that was
+under way.  Each round follows a generated journal with real processes that are killed at random
+moments of their work, and then compares: every row by its digest with a history that was written
+undisturbed, every notification by its id.  Of the database a kill ends every connection, or, each
+fifth, the server, as a power cut does.  With ``--evidence`` the figures of all rounds go to
+docs/evidence/history.json.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from openoutcry.portal.history.projector import digest, follow
 from openoutcry.portal.notices.notifier import LOCK as NOTIFIER_LOCK
 from openoutcry.report.evidence import write_evidence
 from tests.support.pipeline import warm_outcry
-from tests.support.portal.generated import generated_market
+from tests.support.portal.generated import Generated, generated_market
 from tests.support.processes import OUTCRY
 from tests.support.waiting import wait_until
 
@@ -44,6 +45,13 @@ LOCKS = {"projector": PROJECTOR_LOCK, "notifier": NOTIFIER_LOCK}
 AFTER_S = 0.6
 """The longest from the begin of a process's work to its kill."""
 CRASH_EVERY = 5
+NO_HISTORY = psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName
+MIGRATED = "migrated"
+"""The database that others are copies of."""
+END_CONNECTIONS = """
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()
+"""
 
 
 class Rounds:
@@ -61,19 +69,55 @@ class Rounds:
     def kills(self) -> int:
         return int(sum(self.done["kills"].values()))
 
+    def add(self, kills: dict[str, int], crashes: int, found: dict[str, int]) -> None:
+        """A round that was compared, on disk at once."""
+        for kind, count in kills.items():
+            self.done["kills"][kind] += count
+        self.done["rounds"] += 1
+        self.done["crashes_of_the_server"] += crashes
+        for name, count in found.items():
+            self.done[name] += count
+        self.keep()
+
     def keep(self) -> None:
+        """Write it to the disk."""
         part = self.path.with_suffix(".part")
         part.write_text(json.dumps(self.done))
         part.replace(self.path)
 
 
+class Looks:
+    """Questions to a database over one connection, which is opened again after a crash."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._connection: Any = None
+
+    def ask(self, query: str, *values: Any) -> Any:
+        """The first row; None: there is none, or no such table, or no server."""
+        try:
+            if self._connection is None or self._connection.closed:
+                self._connection = psycopg.connect(self.url, autocommit=True)
+            return self._connection.execute(query, values).fetchone()
+        except (*NO_HISTORY, psycopg.OperationalError):
+            return None
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._connection is not None:
+            self._connection.close()
+
+
 def fresh(url: str, name: str) -> str:
+    """A database with the portal's empty tables, copied from one that was migrated before."""
     with psycopg.connect(url, autocommit=True) as connection:
+        query = "select from pg_database where datname = %s"
+        if connection.execute(query, (MIGRATED,)).fetchone() is None:
+            connection.execute(f"create database {MIGRATED}")
+            migrate(url.replace("/postgres?", f"/{MIGRATED}?"))
         connection.execute(f"drop database if exists {name} with (force)")
-        connection.execute(f"create database {name}")
-    new = url.replace("/postgres?", f"/{name}?")
-    migrate(new)
-    return new
+        connection.execute(f"create database {name} template {MIGRATED}")
+    return url.replace("/postgres?", f"/{name}?")
 
 
 def started(file: Path, url: str, command: str, *options: str) -> subprocess.Popen[str]:
@@ -90,38 +134,38 @@ def started(file: Path, url: str, command: str, *options: str) -> subprocess.Pop
     return process
 
 
-def kill_database(url: str, server: Any, crashes: bool) -> None:
-    """End every connection but this one, or the server, without a checkpoint."""
-    if crashes:
-        pid = server.get_pid()
-        psutil.Process(pid).send_signal(signal.SIGQUIT)
-        psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [])
-        server.ensure_postgres_running()
-        return
-    query = """
-        select pg_terminate_backend(pid) from pg_stat_activity
-        where datname = current_database() and pid <> pg_backend_pid()
-    """
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(query)
+def crash(server: Any) -> None:
+    """End the server without a checkpoint, as a power cut does, and start it."""
+    pid = server.get_pid()
+    psutil.Process(pid).send_signal(signal.SIGQUIT)
+    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [])
+    server.ensure_postgres_running()
 
 
-def until_working(url: str, kind: str, process: Any, commands: int) -> None:
-    """Or it has ended, or there is nothing left to do."""
-    wait_until(
-        lambda: process.poll() is not None or works(url, kind) or is_done(url, commands), kind
-    )
-
-
-def works(url: str, kind: str) -> bool:
+def works(looks: Looks, kind: str) -> bool:
     """Whether a process holds its lock."""
-    query = "select from pg_locks where locktype = 'advisory' and granted and objid = %s"
-    with psycopg.connect(url, autocommit=True) as connection:
-        return connection.execute(query, (LOCKS[kind],)).fetchone() is not None
+    query = """
+        select from pg_locks where locktype = 'advisory' and granted and objid = %s
+          and database = (select oid from pg_database where datname = current_database())
+    """
+    return looks.ask(query, LOCKS[kind]) is not None
 
 
-def one_round(url: str, server: Any, folder: Path, seed: int, rounds: Rounds) -> None:
+def is_done(looks: Looks, commands: int) -> bool:
+    """Whether all is in the history, and every mail is sent."""
+    query = """
+        select (select seq from history.position) >= %s
+          and (select changes from notice_sources)
+              = (select max(event_seq) from history.order_changes)
+          and not exists (select from notice_targets where newest_id > sent_id)
+    """
+    row = looks.ask(query, commands)
+    return bool(row and row[0])
+
+
+def one_round(url: str, server: Any, folder: Path, rounds: Rounds) -> None:
     """Follow a journal with kills, then compare."""
+    seed = 100 + rounds.done["rounds"]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     made = generated_market(folder, PEOPLE, ORDERS, seed, DAYS, block=200)
@@ -130,7 +174,40 @@ def one_round(url: str, server: Any, folder: Path, seed: int, rounds: Rounds) ->
     follow(made.file, calm, once=True)
     with psycopg.connect(calm) as connection:
         wanted = digest(connection)
-    with psycopg.connect(wild, autocommit=True) as connection:
+    sign_up(wild, made)
+    looks, rng = Looks(wild), np.random.default_rng([seed, 1])
+    running: dict[str, subprocess.Popen[str]] = {}
+    kills, crashes = dict.fromkeys(KINDS, 0), 0
+    try:
+        while not is_done(looks, made.commands):
+            for name, command in (("projector", "history"), ("notifier", "notifier")):
+                if name not in running or running[name].poll() is not None:
+                    running[name] = started(made.file.path, wild, command)
+            kind = KINDS[int(rng.integers(0, len(KINDS)))]
+            for one in LOCKS if kind == "database" else [kind]:
+                until_working(looks, one, running[one], made.commands)
+            time.sleep(float(rng.uniform(0, AFTER_S)))
+            if kind != "database":
+                running[kind].kill()
+                running[kind].wait()
+            elif kills[kind] % CRASH_EVERY == 0:
+                crash(server)
+                crashes += 1
+            else:
+                looks.ask(END_CONNECTIONS)
+            kills[kind] += 1
+    finally:
+        looks.close()
+        for process in running.values():
+            process.kill()
+            process.wait()
+    rounds.add(kills, crashes, compared(wild, wanted, folder))
+
+
+def sign_up(url: str, made: Generated) -> None:
+    """Every person has an account, and asks for mails."""
+    settings = json.dumps({"order": ["mail"], "deposit": ["mail"]})
+    with psycopg.connect(url, autocommit=True) as connection:
         for who in made.people:
             connection.execute(
                 "insert into users (id, mail, password_hash, is_verified, is_open, participant) "
@@ -138,69 +215,34 @@ def one_round(url: str, server: Any, folder: Path, seed: int, rounds: Rounds) ->
                 (who, f"p{who}@example.com", who),
             )
             connection.execute(
-                "insert into notice_settings (user_id, events) values (%s, %s)",
-                (who, json.dumps({"order": ["mail"], "deposit": ["mail"]})),
+                "insert into notice_settings (user_id, events) values (%s, %s)", (who, settings)
             )
-    rng = np.random.default_rng([seed, 1])
-    running: dict[str, subprocess.Popen[str]] = {}
-    path = made.file.path
-    try:
-        while not is_done(wild, made.commands):
-            for name, command in (("projector", "history"), ("notifier", "notifier")):
-                if name not in running or running[name].poll() is not None:
-                    running[name] = started(path, wild, command)
-            kind = KINDS[int(rng.integers(0, len(KINDS)))]
-            for one in LOCKS if kind == "database" else [kind]:
-                until_working(wild, one, running[one], made.commands)
-            time.sleep(float(rng.uniform(0, AFTER_S)))
-            if kind == "database":
-                crashes = rounds.done["kills"][kind] % CRASH_EVERY == 0
-                kill_database(wild, server, crashes)
-                rounds.done["crashes_of_the_server"] += crashes
-            else:
-                running[kind].send_signal(signal.SIGKILL)
-                running[kind].wait()
-            rounds.done["kills"][kind] += 1
-            rounds.keep()
-    finally:
-        for process in running.values():
-            process.kill()
-            process.wait()
-    compare(wild, wanted, folder, rounds)
 
 
-def is_done(url: str, commands: int) -> bool:
-    query = """
-        select (select seq from history.position) >= %s
-          and (select changes from notice_sources)
-              = (select max(event_seq) from history.order_changes)
-          and not exists (select from notice_targets where newest_id > sent_id)
-    """
-    try:
-        with psycopg.connect(url, autocommit=True) as connection:
-            row = connection.execute(query, (commands,)).fetchone()
-    except (psycopg.errors.UndefinedTable, psycopg.OperationalError):
-        return False
-    return bool(row and row[0])
+def until_working(looks: Looks, kind: str, process: Any, commands: int) -> None:
+    """Or it has ended, or there is nothing left to do: then a projector does not notice that its
+    connection, and with it its lock, is gone."""
+    wait_until(
+        lambda: process.poll() is not None or works(looks, kind) or is_done(looks, commands), kind
+    )
 
 
-def compare(url: str, wanted: str, folder: Path, rounds: Rounds) -> None:
+def compared(url: str, wanted: str, folder: Path) -> dict[str, int]:
     """Rows with those of an undisturbed history; mails with the notices."""
     with psycopg.connect(url) as connection:
-        rounds.done["differing_digests"] += digest(connection) != wanted
-        keys = [
-            row[0]
-            for row in connection.execute("select key from notices where 'mail' = any(channels)")
-        ]
+        differs = digest(connection) != wanted
+        query = "select key from notices where 'mail' = any(channels)"
+        keys = [row[0] for row in connection.execute(query)]
     mails = folder / "journal-portal" / "mails.jsonl"
     sent = []
     for line in mails.read_text().splitlines():
         text = json.loads(line)["text"]
         sent += [row.rpartition(" id ")[2] for row in text.splitlines() if " UTC, id " in row]
-    rounds.done["notices_missing"] += len(set(keys) - set(sent))
-    rounds.done["notices_doubled"] += len(keys) - len(set(keys))
-    rounds.done["rounds"] += 1
-    rounds.keep()
+    return {
+        "differing_digests": int(differs),
+        "notices_missing": len(set(keys) - set(sent)),
+        "notices_doubled": len(keys) - len(set(keys)),
+    }
 
 
 def speed(url: str, folder: Path) -> dict[str, Any]:
@@ -261,11 +303,10 @@ def page_ms(url: str, people: list[int]) -> float:
         for _ in range(300):
             who = people[int(rng.integers(0, len(people)))]
             begun = time.perf_counter()
-            orders = await pages.orders_before(who, None, "all", "", Span(), 0, 101)
+            await pages.orders_before(who, None, "all", "", Span(), 0, 101)
             times.append(time.perf_counter() - begun)
-            before = orders[len(orders) // 2].number if orders else 0
             begun = time.perf_counter()
-            await pages.fills_before(who, None, 0, Span(), before, 101)
+            await pages.fills_before(who, None, 0, Span(), None, 101)
             times.append(time.perf_counter() - begun)
         await database.close()
         return times
@@ -285,12 +326,19 @@ def main() -> None:
     rounds, until_s = Rounds(options.folder), time.monotonic() + options.seconds
     url, server = start_embedded(options.folder / "postgresql")
     try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            # Made by an earlier version it may have other tables.
+            connection.execute(f"drop database if exists {MIGRATED}")
+            # A server that dies has handed all that it wrote to the system: only one that loses
+            # its power needs it on the disk.
+            connection.execute("alter system set fsync = off")
+            connection.execute("select pg_reload_conf()")
         if options.speed:
             rounds.done |= speed(url, options.folder / "speed")
             rounds.keep()
             print(json.dumps(rounds.done), flush=True)
         while rounds.kills < options.kills and time.monotonic() < until_s:
-            one_round(url, server, options.folder / "round", 100 + rounds.done["rounds"], rounds)
+            one_round(url, server, options.folder / "round", rounds)
             print(json.dumps(rounds.done), flush=True)
     finally:
         server.cleanup()

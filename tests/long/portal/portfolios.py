@@ -4,8 +4,9 @@
 
 Every user of a generated market trades, pays in and takes out over several days.  The bookkeeper
 answers from the history, as the portal's page asks it; the ledger's reports are made from the
-journal alone, without a database.  Each difference is an error.  The folder keeps which users are
-done: the same command continues after a stop.  With ``--evidence`` the figures go to
+journal alone, without a database.  Each difference is an error.  Users whose statements are of the
+same days come one after the other: the books of a day's end are made once.  The folder keeps which
+users are done: the same command continues after a stop.  With ``--evidence`` the figures go to
 docs/evidence/portfolios.json.
 """
 
@@ -32,6 +33,7 @@ from tests.support.portal.generated import BEGIN_DAY, DAY_NS, FIRST, Generated, 
 
 ORDERS_A_USER, DAYS = 60, 5
 SEED = 53
+NO_END = 2**63 - 1
 Found = dict[str, int]
 
 
@@ -43,6 +45,8 @@ class Ledger:
         state = ledger_state.at(journal)
         self.books, self.rows = state.books, joined(transactions(journal, state))
         self.closes = portfolio.closes_of([self.rows])
+        order = np.argsort(self.rows["participant"], kind="stable")
+        self._sorted = self.rows[order]
         self.profits = {
             method: by_participant(reports.profits(self.books, [self.rows], method))
             for method in METHODS
@@ -52,9 +56,10 @@ class Ledger:
             for day in range(DAYS + 1)
         ]
 
-    def own(self, who: int, after: int, until: int) -> Any:
+    def own(self, who: int, after: int = -1, until: int = NO_END) -> Any:
         """The transactions of a participant after one command and up to another."""
-        rows = self.rows[self.rows["participant"] == who]
+        places = np.searchsorted(self._sorted["participant"], [who, who + 1])
+        rows = self._sorted[slice(*places)]
         return rows[(rows["cause_seq"] > after) & (rows["cause_seq"] <= until)]
 
 
@@ -69,18 +74,22 @@ def by_participant(report: Any) -> dict[int, list[dict[str, Any]]]:
     return found
 
 
-def compare(who: int, ledger: Ledger, keeper: Bookkeeper, rng: Any) -> Found:
+def days_of(who: int) -> tuple[int, int]:
+    """The first and last day of a user's statement, at random."""
+    first, last = sorted(np.random.default_rng([SEED, who]).integers(0, DAYS, 2).tolist())
+    return first, last
+
+
+def compare(who: int, ledger: Ledger, keeper: Bookkeeper) -> Found:
     """What was compared of a user, and how much of it differed."""
-    found = {"compared": 0, "different": 0}
+    found, own = {"compared": 0, "different": 0}, ledger.own(who)
 
     def same(answer: Any, wanted: Any) -> None:
         found["compared"] += 1
         found["different"] += answer != wanted
 
     for currency in ("USD", "BTC"):
-        days = records(
-            portfolio.performance(ledger.books, [ledger.rows], who, currency, ledger.closes)
-        )
+        days = records(portfolio.performance(ledger.books, [own], who, currency, ledger.closes))
         question = {"participant": who, "currency": currency}
         same(keeper.answer({"ask": "performance", **question})["days"], days)
         for method in METHODS:
@@ -88,7 +97,7 @@ def compare(who: int, ledger: Ledger, keeper: Bookkeeper, rng: Any) -> Found:
             same(answer["holdings"], records(portfolio.holdings(ledger.books, who, currency)))
             same(answer["instruments"], ledger.profits[method].get(who, []))
             same(answer["last_day"], days[-1])
-    first, last = sorted(rng.integers(0, DAYS, 2).tolist())
+    first, last = days_of(who)
     span = {"first_day": BEGIN_DAY + first, "last_day": BEGIN_DAY + last, "format": "csv"}
     begin, end = ledger.ends[first], ledger.ends[last + 1]
     answer = keeper.answer({"ask": "statement", "participant": who, **span})
@@ -97,7 +106,7 @@ def compare(who: int, ledger: Ledger, keeper: Bookkeeper, rng: Any) -> Found:
     same(text_of(answer), reports.statement(end.books, [rows], who, begin=before).as_csv())
     times = (BEGIN_DAY + first) * DAY_NS, (BEGIN_DAY + last + 1) * DAY_NS
     answer = keeper.answer({"ask": "tax", "participant": who, **span})
-    same(text_of(answer), tax(ledger.books, [ledger.rows], who, *times).as_csv())
+    same(text_of(answer), tax(ledger.books, [own], who, *times).as_csv())
     return found
 
 
@@ -135,10 +144,10 @@ def main() -> None:
         ledger = Ledger(made)
         with connected(url) as connection:
             keeper = Bookkeeper(made.file, connection)
-            for who in made.people[totals["users"] :]:
+            for who in sorted(made.people, key=days_of)[totals["users"] :]:
                 if time.monotonic() > until_s:
                     break
-                found = compare(who, ledger, keeper, np.random.default_rng([SEED, who]))
+                found = compare(who, ledger, keeper)
                 totals = {name: totals[name] + count for name, count in found.items()} | {
                     "users": totals["users"] + 1
                 }

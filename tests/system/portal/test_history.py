@@ -154,20 +154,26 @@ def test_the_history_is_what_the_events_say(day, written):
 
 
 def test_every_change_of_an_order_leads_to_its_state(written):
-    """The last change of each is what its row says, and fills add up to it."""
+    """The last change of each is what its row says, and fills add up to it; none is of another time
+    than the row says, which pages rely upon."""
     query = """
-        select o.number, o.state, o.executed_lots, c.state, c.executed_lots, f.lots
+        select o.number, o.state, o.executed_lots, c.state, c.executed_lots, f.lots,
+            o.created_ns, o.updated_ns, c.first_ns, c.last_ns
         from history.orders as o
-        join lateral (select state, executed_lots from history.order_changes
+        join lateral (select state, executed_lots, min(at_ns) over () as first_ns,
+                max(at_ns) over () as last_ns
+            from history.order_changes
             where number = o.number order by event_seq desc limit 1) as c on true
         left join lateral (select sum(lots) as lots from history.fills
             where number = o.number) as f on true
     """
     found = rows(written[0], query)
     assert found
-    for number, state, executed, last_state, last_executed, filled in found:
+    for number, state, executed, last_state, last_executed, filled, *times in found:
         assert (state, executed) == (last_state, last_executed), number
         assert executed == int(filled or 0), number
+        created_ns, updated_ns, first_ns, last_ns = times
+        assert created_ns <= first_ns <= last_ns <= updated_ns, number
 
 
 def test_balances_are_those_of_each_days_end(day, written):
@@ -233,6 +239,13 @@ def test_fees_by_day_are_what_the_fills_paid(day, written):
     stored = {(who, asset): int(units) for who, asset, units in rows(written[0], query)}
     assert stored == {at: units for at, units in fees.items() if units}
     assert stored
+    groups = "participant, day, instrument, asset"
+    query = f"""
+        select {groups}, sum(fee_income) from history.transactions
+        where kind in ('POSTED', 'DELIVERED') and fee_income <> 0 group by {groups}
+    """
+    table = rows(written[0], f"select {groups}, fee_units from history.fees")
+    assert sorted(table) == sorted(rows(written[0], query))
 
 
 def test_transactions_are_the_ledgers(day, written):
