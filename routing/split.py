@@ -14,6 +14,7 @@ from openoutcry.routing.split_kernels import (
     MAX_VENUES,
     NODE_BYTES,
     ROW_BYTES,
+    TOTAL_BYTES,
     VENUE_BYTES,
     SplitHeader,
     SplitVenue,
@@ -62,10 +63,12 @@ class Splitter:
         rows = count * depth.levels
         nodes_at = HEADER_BYTES + count * VENUE_BYTES
         rows_at = nodes_at + (2 * MAX_VENUES + 2) * NODE_BYTES
-        self._memory = np.zeros((rows_at + rows * ROW_BYTES) // 8, np.int64)
+        totals_at = rows_at + rows * ROW_BYTES
+        self._memory = np.zeros((totals_at + rows * count * TOTAL_BYTES) // 8, np.int64)
         self.address = self._memory.ctypes.data
         header = SplitHeader(self.address)
         header.venues, header.nodes_at, header.rows_at = count, nodes_at, rows_at
+        header.totals_at = totals_at
         self.rows = [
             SplitVenue(self.address + HEADER_BYTES + number * VENUE_BYTES)
             for number in range(count)

@@ -5,7 +5,8 @@ without lots and minimums a merge of all levels is the optimum.  That merge is t
 search over venues that are left out or forced to their minimum.  Lots are settled by trying one
 lot more or less at each venue.  Costs are differences to the best level's, shifted until sums fit.
 
-memory     header, a row for each venue, the pending nodes, then the prepared levels
+memory     header, a row for each venue, the pending nodes, the prepared levels, then what each
+           venue gives up to each of them: a fill finds by it how many levels it takes whole
 """
 
 from openoutcry.routing.depth_kernels import MERGED_BYTES, MergedLevel
@@ -42,6 +43,7 @@ class SplitHeader(Layout, size_bytes=128):
     bound: int = i64("and the least cost of that")
     tolerance: int = i64("cost above the bound at which the search ends")
     fills: int = i64("how often the order was filled")
+    totals_at: int = i64("offset of what the venues have given up to each level")
 
 
 class SplitVenue(Layout, size_bytes=128):
@@ -62,6 +64,7 @@ class SplitVenue(Layout, size_bytes=128):
     best: int = i64("result of the best split")
     is_fine: int = i64("1: no venue has a smaller lot, so that others' moves fill it anyway")
     carry: int = i64("while levels are prepared: less than a lot, left over")
+    moved: int = i64("bits of the moves that were made")
 
 
 class SplitNode(Layout, size_bytes=16):
@@ -79,12 +82,20 @@ class SplitRow(Layout, size_bytes=24):
     venue: int = i64("number of its venue")
 
 
+class SplitTotal(Layout, size_bytes=16):
+    """What a venue has given up to a level."""
+
+    quantity: int = i64("in its lots")
+    cost: int = i64("of that")
+
+
 HEADER_BYTES, VENUE_BYTES, NODE_BYTES, ROW_BYTES = (
     SplitHeader.size_bytes,
     SplitVenue.size_bytes,
     SplitNode.size_bytes,
     SplitRow.size_bytes,
 )
+TOTAL_BYTES = SplitTotal.size_bytes
 
 
 @kernel
@@ -149,6 +160,76 @@ def prepare(split: SplitHeader, levels: int, count: int) -> None:
     for index in range(rows):
         row = SplitRow(split + split.rows_at + index * ROW_BYTES)
         row.cost >>= split.shift
+    add_up(split)
+
+
+@kernel
+def add_up(split: SplitHeader) -> None:
+    """Note after each level what each venue has given and what that cost."""
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        venue.taken = venue.need = 0
+    for index in range(split.rows):
+        row = SplitRow(split + split.rows_at + index * ROW_BYTES)
+        venue = venue_at(split, row.venue)
+        venue.taken += row.quantity
+        venue.need += row.quantity * row.cost
+        for number in range(split.venues):
+            total, venue = total_at(split, index, number), venue_at(split, number)
+            total.quantity = venue.taken
+            total.cost = venue.need
+
+
+@kernel
+def total_at(split: SplitHeader, index: int, number: int) -> SplitTotal:
+    """What a venue has given up to a level."""
+    place = index * split.venues + number
+    return SplitTotal(split + split.totals_at + place * TOTAL_BYTES)
+
+
+@kernel
+def levels_taken(split: SplitHeader, left: int) -> int:
+    """How many levels can be taken whole, within the venues' limits, with ``left`` beyond their
+    lower ones."""
+    first, last = 0, split.rows
+    while first < last:
+        middle = (first + last + 1) // 2
+        used = 0
+        for number in range(split.venues):
+            venue = venue_at(split, number)
+            given = min(total_at(split, middle - 1, number).quantity, venue.high)
+            used += max(given - venue.low, 0)
+        if used <= left:
+            first = middle
+        else:
+            last = middle - 1
+    return first
+
+
+@kernel
+def cost_of(split: SplitHeader, number: int, levels: int, quantity: int) -> int:
+    """What ``quantity`` of a venue costs, which it gives within so many levels."""
+    first, last = 0, levels - 1
+    while first < last:
+        middle = (first + last) // 2
+        if total_at(split, middle, number).quantity >= quantity:
+            last = middle
+        else:
+            first = middle + 1
+    total = total_at(split, first, number)
+    row = SplitRow(split + split.rows_at + first * ROW_BYTES)
+    return total.cost - (total.quantity - quantity) * row.cost
+
+
+@kernel
+def least_lot(split: SplitHeader) -> int:
+    """The smallest lot of the venues that can take more; FAR without one."""
+    least = FAR
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        if venue.taken + venue.need < venue.high:
+            least = min(least, venue.lot)
+    return least
 
 
 @kernel
@@ -162,15 +243,26 @@ def fill(split: SplitHeader, in_lots: int) -> int:
         venue = venue_at(split, number)
         if venue.low > venue.high:
             return IMPOSSIBLE
-        venue.taken = 0
-        venue.need = venue.low
         left -= venue.low
     if left < 0:
         return IMPOSSIBLE
-    needed = split.quantity - left
-    cost = 0
-    for index in range(split.rows):
-        if left == 0 and needed == 0:
+    levels, cost, needed = levels_taken(split, left), 0, 0
+    for number in range(split.venues):
+        venue, given = venue_at(split, number), 0
+        if levels > 0:
+            total = total_at(split, levels - 1, number)
+            given = min(total.quantity, venue.high)
+            if given == total.quantity:
+                cost += total.cost
+            elif given > 0:
+                cost += cost_of(split, number, levels, given)
+        venue.taken = given
+        venue.need = max(venue.low - given, 0)
+        left -= max(given - venue.low, 0)
+        needed += venue.need
+    least = 1
+    for index in range(levels, split.rows):
+        if needed == 0 and left < least:
             break
         row = SplitRow(split + split.rows_at + index * ROW_BYTES)
         venue = venue_at(split, row.venue)
@@ -178,13 +270,16 @@ def fill(split: SplitHeader, in_lots: int) -> int:
         venue.need -= quantity
         needed -= quantity
         more = min(row.quantity - quantity, venue.high - venue.taken - quantity - venue.need)
-        if more > left:
+        is_tight = more > left
+        if is_tight:
             # Levels and limits are whole lots; only what is left of the order is not.
             more = left // venue.lot * venue.lot if in_lots and venue.lot != 1 else left
         left -= more
         quantity += more
         venue.taken += quantity
         cost += row.cost * quantity
+        if is_tight and in_lots and (more != 0 or least == 1):
+            least = least_lot(split)
     if needed != 0:
         return IMPOSSIBLE
     for number in range(split.venues):
@@ -293,7 +388,10 @@ def moved(venue: SplitVenue, move: int) -> bool:
         venue.low = venue.high = 0
     if move == LOT_LESS and base - venue.lot < venue.least:
         return False
-    return venue.low <= venue.ceiling and (base != 0 or move == AT_LEAST)
+    if venue.low > venue.ceiling or (base == 0 and move != AT_LEAST):
+        return False
+    venue.moved |= 1 << move
+    return True
 
 
 @kernel
@@ -319,16 +417,21 @@ def round_to_lots(split: SplitHeader) -> None:
 @kernel_outlined
 def improve(split: SplitHeader) -> None:
     """Move venues by a lot, to their minimum or to nothing, from the best split on, until nothing
-    is better."""
+    is better.  What follows from a move depends on where the venue moves alone, so none is made
+    twice."""
+    for number in range(split.venues):
+        venue_at(split, number).moved = 0
     is_better = True
     while is_better and not is_done(split):
         is_better = False
         for number in range(split.venues):
             venue = venue_at(split, number)
-            venue.base = venue.best
+            if venue.base != venue.best:
+                venue.base = venue.best
+                venue.moved &= ~(1 << LOT_MORE | 1 << LOT_LESS)
         for one in range(split.venues):
             for move in range(MOVES):
-                if not is_done(split):
+                if venue_at(split, one).moved >> move & 1 == 0 and not is_done(split):
                     is_better |= attempt(split, one, move)
 
 
