@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.client.portal import PortalClient, PortalError
-from openoutcry.client.portal_models import QuoteRequest
+from openoutcry.client.portal_models import QuoteRequest, QuoteRow
 from openoutcry.client.waiting import ClientError
 from openoutcry.journal import JournalReader
 from openoutcry.replay.events import events_of, oldest_point
@@ -39,6 +39,8 @@ A_VENUE, LISTED = 1_000, 500
 """Requests; then another venue is made, whose lists show all requests of a client."""
 KILL_EVERY = 125
 """Requests from one kill to the next."""
+AT_ONCE, NAP_S = 6, 0.1
+"""Open requests of a client; and between two looks, which cost more than the quotes."""
 QUOTES = f"""
 [quotes]
 makers = [{", ".join(str(FIRST + CLIENTS + one) for one in range(MAKERS))}]
@@ -95,52 +97,70 @@ class Storm:
             self.failures.append(error)
 
     def _client(self, portal: PortalClient, person: Person, dice: random.Random) -> None:
-        """Ask, and choose among what comes, until the connection or the storm is over."""
-        while not self.stopping and self.asked < self.most:
-            side = dice.choice(("buy", "sell", "both"))
-            lots = dice.randrange(1, 50)
-            asked = portal.request_quotes(
-                "BTC-USD", side, f"0.{lots:04}", seconds=dice.choice((1, 1, 2, 3))
-            )
-            with self.lock:
-                self.asked += 1
-            self._choose(portal, asked.id, side, dice)
-
-    def _choose(self, portal: PortalClient, number: int, side: str, dice: random.Random) -> None:
-        patience = dice.choice((1, 1, 2, 4))
+        """Ask, and choose among what comes, until the connection or the storm is over.  Several
+        requests are open at once, and one look is for all of them."""
+        mine: dict[int, tuple[str, int]] = {}
+        """Sides of the requests, and how many quotes are waited for."""
         while not self.stopping:
-            row = portal.quote_request(number)
-            if row.state not in ("open", "pending"):
+            while len(mine) < AT_ONCE and self.asked < self.most:
+                side = dice.choice(("buy", "sell", "both"))
+                lots, seconds = dice.randrange(1, 50), dice.choice((1, 1, 2, 3))
+                asked = portal.request_quotes("BTC-USD", side, f"0.{lots:04}", seconds=seconds)
+                with self.lock:
+                    self.asked += 1
+                mine[asked.id] = side, dice.choice((1, 1, 2, 4))
+            if not mine:
                 return
-            live = [one for one in row.quotes if one.is_live]
-            if row.state == "pending" or len(live) < patience:
-                time.sleep(0.01)
-                continue
-            what = dice.random()
-            if what < 0.08:
-                portal.pass_quotes(number)
-            elif what < 0.16:
-                portal.cancel_quote_request(number)
-            elif what < 0.22:
-                return  # it expires
+            rows = {row.id: row for row in portal.quote_requests()}
+            for number, (side, patience) in list(mine.items()):
+                row = rows.get(number)
+                if row is None:
+                    del mine[number]
+                    continue
+                live = [one for one in row.quotes if one.is_live]
+                if row.state != "open" or len(live) < patience:
+                    continue
+                try:
+                    if not self._choose(portal, number, live, side, dice):
+                        del mine[number]
+                except PortalError as error:
+                    if error.status >= 500:
+                        raise
+            time.sleep(NAP_S)
+
+    def _choose(
+        self,
+        portal: PortalClient,
+        number: int,
+        live: list[QuoteRow],
+        side: str,
+        dice: random.Random,
+    ) -> bool:
+        """Whether the request is looked at again."""
+        what = dice.random()
+        if what < 0.08:
+            portal.pass_quotes(number)
+        elif what < 0.16:
+            portal.cancel_quote_request(number)
+        elif what < 0.22:
+            return False  # it expires
+        else:
+            quote = dice.choice(live)
+            own = dice.choice(("buy", "sell")) if side == "both" else side
+            self.wanted.add((number, quote.id, own))
+            if what < 0.4:
+                price = str(dice.randrange(49_900, 50_100))
+                portal.counter_quote(number, quote.id, own, price)
             else:
-                quote = dice.choice(live)
-                own = dice.choice(("buy", "sell")) if side == "both" else side
-                self.wanted.add((number, quote.id, own))
-                if what < 0.4:
-                    price = str(dice.randrange(49_900, 50_100))
-                    portal.counter_quote(number, quote.id, own, price)
-                else:
-                    portal.accept_quote(number, quote.id, own)
+                portal.accept_quote(number, quote.id, own)
+        return True
 
     def _maker(self, portal: PortalClient, person: Person, dice: random.Random) -> None:
         """Answer what it is asked, sometimes."""
         who = person.participant
         while not self.stopping:
-            rows = portal.quote_requests()
-            if not rows:
-                time.sleep(0.02)
-            for row in rows:
+            time.sleep(NAP_S)
+            for row in portal.quote_requests():
                 if row.waits_for is not None:
                     what = dice.random()
                     if what < 0.6:
