@@ -1,5 +1,6 @@
 """Portfolio margin: CME's published examples, what no subset of orders exceeds, and the optimum."""
 
+from dataclasses import replace
 from itertools import combinations
 from random import Random
 
@@ -20,7 +21,7 @@ from openoutcry.derivatives.margin import (
 )
 from openoutcry.derivatives.marks import Smile, Surface
 from openoutcry.derivatives.scenarios import Scan, lot_delta, moves, paired, risk_array
-from tests.support.credit_optimum import credits_and_optima, is_credited
+from tests.support.credit_optimum import compared, least_charge, portfolios
 from tests.support.portfolios import random_parameters, random_portfolio
 
 PART = 1_000_000
@@ -212,11 +213,26 @@ def test_an_offset_that_an_open_order_can_change_gives_no_credit():
 
 
 def test_credit_is_never_more_than_the_optimum():
-    """The order of the offsets decides, as in SPAN: a portfolio may get less than it could, never
-    more.  The long tier has 1,000 portfolios, and docs/margin.md the gap."""
+    """The order of offsets and spreads decides, as in SPAN: a portfolio may get less credit than it
+    could, and be charged more, never the other way round.  The long tier has 1,000 portfolios, and
+    docs/margin.md the gap."""
     pytest.importorskip("scipy", reason="scipy is not installed: pip install scipy")
-    for credit, most in credits_and_optima(7, 30):
-        assert is_credited(credit, most)
+    rows = [compared(*one) for one in portfolios(7, 30)]
+    assert all(row.is_credited for row in rows)
+    assert any(row.most > 100 for row in rows)
+    assert any(row.charged > 100 for row in rows)
+
+
+def test_the_cheapest_spreads_may_be_others_than_the_first():
+    """One long in two months, one short in the third: of two charges the rule takes the first."""
+    pytest.importorskip("scipy", reason="scipy is not installed: pip install scipy")
+    dear, cheap = SpreadCharge((0, 1), 500), SpreadCharge((1, 2), 50)
+    rows = tuple(replace(future(1_000, 0), tier=tier) for tier in range(3))
+    positions = {0: 1, 1: -1, 2: 1}
+    for spreads, charged in (((dear, cheap), 500), ((cheap, dear), 50)):
+        made = margin(Parameters(rows, (CommodityRisk(spreads),)), positions).commodities[0]
+        assert made.intra == charged
+        assert least_charge(spreads, made.tiers) == pytest.approx(50)
 
 
 # Collateral
