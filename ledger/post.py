@@ -139,6 +139,8 @@ def post_event(
 ) -> int:
     """How many transactions it became; FAILED."""
     kind = event.kind
+    if is_off_book(event.order_id) and order.order_type == SET_DELEVERAGE:
+        return 0  # its command is posted, as one transaction of each side
     if kind == FILLED:
         return fill(books, event, row)
     if books.tracks == 0:

@@ -10,8 +10,8 @@ With a speed bump ``hold`` may have a command wait, and ``due`` says who enters 
 
 Where the region says that nothing may trade in an instrument (:class:`Holds`), the matcher holds it
 from the next command on (:func:`set_hold`).  What was kept back happens with the hooks' own
-command that ends the hold, before its answer.  An off-book trade, too, comes before the answer to
-its command (``off_book.py``).
+command that ends the hold, before its answer.  An off-book trade and the fills of a takeover, too,
+come before the answer to their command (``off_book.py``).
 
 The events of a delayed command that enters belong to the command at whose time it enters.  They
 follow an ENTERED event that names the delayed command.  So causes never go back and each command
@@ -44,7 +44,7 @@ from openoutcry.matcher.commands.general import is_foreign
 from openoutcry.matcher.events import emit, event_tag, mark_last, reject
 from openoutcry.matcher.hook_context import HookContext
 from openoutcry.matcher.matching.cascade import after_command
-from openoutcry.matcher.off_book import trade_off_book
+from openoutcry.matcher.off_book import show_takeover, trade_off_book
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -53,9 +53,12 @@ from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 
 REASON_BITS = 8
-APPLIED, TRADES = 1 << REASON_BITS, 2 << REASON_BITS
-"""Verdicts without a reason: the command is the hooks' own; or its two sides trade with each other
-(``off_book.py``)."""
+REASON_MASK = (1 << REASON_BITS) - 1
+APPLIED, TRADES, TAKES_OVER = 1 << REASON_BITS, 2 << REASON_BITS, 3 << REASON_BITS
+"""Verdicts without a reason: the command is the hooks' own; its two sides trade with each other; or
+one of them has taken lots over from the other (``off_book.py``)."""
+TAKEOVER_SHIFT, TAKEOVER_BIAS = 16, 1 << 40
+"""Of TAKES_OVER: the bits above are the price of what was taken over, and this."""
 REGION_MAGIC = b"OUTCRYRG"
 LINE_BYTES = 64
 TRAILER_BYTES = 32
@@ -229,9 +232,8 @@ def process_hooked(
                 continue
         if before != 0 and error_code == 0 and refused == 0:
             refused = call_before(before, region, order)
-        if refused == TRADES:
-            instrument = find_instrument(arena, order.symbol)
-            traded, refused = trade_off_book(block, order, instrument, at, APPLIED)
+        if refused > APPLIED and refused & REASON_MASK == 0:
+            traded, refused = trade_outside(block, order, at, refused)
             at = EventRecord(at + traded * RECORD_BYTES)
             written += traded
         settled = 0
@@ -255,6 +257,19 @@ def process_hooked(
         written += events
         done += 1
     return done, written
+
+
+@kernel
+def trade_outside(
+    block: HookContext, order: OrderRecord, out: EventRecord, answer: int
+) -> tuple[int, int]:
+    """What is not in the book: an off-book trade, or a takeover that the hooks have done.  Returns
+    the number of events at ``out``, and the command's verdict."""
+    instrument = find_instrument(ArenaHeader(block.arena), order.symbol)
+    if answer == TRADES:
+        return trade_off_book(block, order, instrument, out, APPLIED)
+    price = (answer >> TAKEOVER_SHIFT) - TAKEOVER_BIAS
+    return show_takeover(block, order, instrument, price, out), APPLIED
 
 
 @kernel_outlined

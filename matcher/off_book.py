@@ -10,6 +10,9 @@ of the two is refused, nothing has happened.  Else the command's events are, bef
     FILLED      the side that asked
 
 No level, no queue and no last price of the matcher changes.  The orders are gone with the command.
+
+A takeover (DELEVERAGE of ``risk/waterfall.py``) has the same events.  The hooks have moved lots and
+money already, so they do not get these.  The maker is the participant that takes the lots over.
 """
 
 import openoutcry.matcher.constants as const
@@ -40,12 +43,15 @@ def trade_off_book(
     arena = ArenaHeader(block.arena)
     if is_foreign(arena, instrument):
         return 0, const.MALFORMED
-    asks = (order.word >> const.TIF_SHIFT) & 0xFF
+    asks, both = (order.word >> const.TIF_SHIFT) & 0xFF, order.qty_lots
+    price, qty = order.price_ticks, order.aux
     maker = OrderRecord(out + SCRATCH * RECORD_BYTES)
     taker = OrderRecord(maker + RECORD_BYTES)
-    write_side(order, maker, const.BUY + const.SELL - asks)
-    write_side(order, taker, asks)
-    price, qty = order.price_ticks, order.aux
+    other, whose = both & 0xFFFF, both >> 16  # the seller, the buyer
+    if asks == const.SELL:
+        other, whose = whose, other
+    write_side(order, maker, const.BUY + const.SELL - asks, other, price)
+    write_side(order, taker, asks, whose, price)
     reason = refuse_new(arena, instrument, maker.word, price, qty, 0, 0)
     if reason != const.ACCEPT:
         return 0, reason
@@ -57,18 +63,36 @@ def trade_off_book(
         take_back(block, maker, instrument, out)
         return 0, refused
     at = EventRecord(out + 2 * RECORD_BYTES)
-    fill(EventRecord(at), maker, taker, instrument, const.MAKER)
-    fill(EventRecord(at + RECORD_BYTES), taker, maker, instrument, 0)
+    fill_both(at, maker, taker, instrument)
     call_after(block.after, block.region, order, at, 2)
     arena.event_count += EVENTS
     return EVENTS, applied
 
 
+@kernel_outlined
+def show_takeover(
+    block: HookContext, order: OrderRecord, instrument: int, price: int, out: int
+) -> int:
+    """Write the events of a takeover at ``price``; returns their number."""
+    not_inlined()
+    side, both = (order.word >> const.TIF_SHIFT) & 0xFF, order.qty_lots
+    maker = OrderRecord(out + SCRATCH * RECORD_BYTES)
+    bankrupt = OrderRecord(maker + RECORD_BYTES)
+    write_side(order, maker, const.BUY + const.SELL - side, both >> 16, price)
+    write_side(order, bankrupt, side, both & 0xFFFF, price)
+    accept(EventRecord(out), maker, instrument)
+    accept(EventRecord(out + RECORD_BYTES), bankrupt, instrument)
+    fill_both(EventRecord(out + 2 * RECORD_BYTES), maker, bankrupt, instrument)
+    ArenaHeader(block.arena).event_count += EVENTS
+    return EVENTS
+
+
 @kernel
-def write_side(order: OrderRecord, side_order: OrderRecord, side: int) -> None:
+def write_side(
+    order: OrderRecord, side_order: OrderRecord, side: int, who: int, price: int
+) -> None:
     """Write one side of the trade as the order that it would be, immediate, at its price."""
-    both = order.qty_lots
-    side_order.price_ticks = order.price_ticks
+    side_order.price_ticks = price
     side_order.qty_lots = order.aux
     side_order.symbol = order.symbol
     side_order.order_id = OFF_BOOK_ORDER_IDS + 2 * order.seq + (side == const.SELL)
@@ -77,7 +101,7 @@ def write_side(order: OrderRecord, side_order: OrderRecord, side: int) -> None:
     tif = const.IOC | const.CANCEL_NEWEST << (const.MODE_SHIFT - const.TIF_SHIFT)
     word = const.NEW << const.KIND_SHIFT | side << const.SIDE_SHIFT
     word |= const.LIMIT << const.TYPE_SHIFT | tif << const.TIF_SHIFT
-    side_order.word = word | (both >> 16 if side == const.BUY else both & 0xFFFF)
+    side_order.word = word | who
     side_order.seq = order.seq
 
 
@@ -94,12 +118,17 @@ def enter_side(block: HookContext, side_order: OrderRecord, instrument: int, out
     refused = call_before(block.before, block.region, side_order)
     if refused != 0:
         return refused
-    qty = side_order.qty_lots
-    word = tag_of(side_order, instrument) | const.ACCEPTED | const.HIDDEN_FLAG
-    price, seq = side_order.price_ticks, side_order.seq
-    emit(EventRecord(out), side_order.order_id, 0, price, qty, qty, seq, word)
+    accept(EventRecord(out), side_order, instrument)
     call_after(block.after, block.region, side_order, out, 1)
     return 0
+
+
+@kernel
+def accept(out: EventRecord, side_order: OrderRecord, instrument: int) -> None:
+    """Write the ACCEPTED event of one side."""
+    word = tag_of(side_order, instrument) | const.ACCEPTED | const.HIDDEN_FLAG
+    price, qty, seq = side_order.price_ticks, side_order.qty_lots, side_order.seq
+    emit(out, side_order.order_id, 0, price, qty, qty, seq, word)
 
 
 @kernel
@@ -110,6 +139,13 @@ def take_back(block: HookContext, side_order: OrderRecord, instrument: int, out:
     order_id, seq = side_order.order_id, side_order.seq
     emit_cancelled(EventRecord(out), order_id, price, qty, seq, tag, const.IOC_REST)
     call_after(block.after, block.region, side_order, out, 1)
+
+
+@kernel
+def fill_both(out: EventRecord, maker: OrderRecord, taker: OrderRecord, instrument: int) -> None:
+    """Write the FILLED events of both sides."""
+    fill(out, maker, taker, instrument, const.MAKER)
+    fill(EventRecord(out + RECORD_BYTES), taker, maker, instrument, 0)
 
 
 @kernel

@@ -9,7 +9,7 @@ import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import bits, totals
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
-from openoutcry.risk.contract_layout import EXPIRED_HALT
+from openoutcry.risk.contract_layout import EXPIRED_HALT, MAX_PRICE
 from openoutcry.risk.contracts import contract_of, loss_at, tick_contracts
 from openoutcry.risk.layout import RiskInstrument, RiskState
 from openoutcry.risk.liquidation import excuse
@@ -57,8 +57,10 @@ PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 """Orders that move by themselves count at the requested price, wherever they rest: a sale that
 slides up would grow its exposure."""
 REASON_BITS = 8
-APPLIED, TRADES = 1 << REASON_BITS, 2 << REASON_BITS
-"""Answers to a RISK command, without a reason: it was applied; its two sides trade off the book."""
+APPLIED, TRADES, TAKES_OVER = 1 << REASON_BITS, 2 << REASON_BITS, 3 << REASON_BITS
+"""Answers to a RISK command, without a reason: it was applied; its two sides trade off the book; or
+one has taken lots over.  Then the bits above TAKEOVER_SHIFT are the price and MAX_PRICE."""
+TAKEOVER_SHIFT = 16
 
 EASY_BITS = 60
 """A NEW adds less than 2**60 to a total: three such and a total are within int64."""
@@ -159,6 +161,9 @@ def operator_command(state: RiskState, order: OrderRecord, kind: int) -> int:
         kills = setting in (constants.SET_KILL, constants.SET_GROUP_KILL, constants.SET_MARKET_KILL)
         if kills or setting in (constants.SET_GROUP, constants.SET_HALT, constants.SET_BANDS):
             totals.publish(state)
+        if setting == constants.SET_DELEVERAGE and order.time_in_force != 0:
+            mark = contract_of(state, totals.instrument_row(state, instrument)).mark
+            return TAKES_OVER | (mark + MAX_PRICE) << TAKEOVER_SHIFT
         return APPLIED
     return 0
 

@@ -365,7 +365,8 @@ class Setting(IntEnum):
     """A participant (``qty_lots`` >> 16) takes over ``aux`` lots of the instrument from a bankrupt
     one (``qty_lots`` & 0xFFFF), whose deficit the fund cannot pay.  With them it pays
     ``price_ticks`` units of money.  Refused unless it is first by rank and these are the right
-    figures (``waterfall.py``)."""
+    figures (``waterfall.py``).  With the side of the bankrupt one in ``time_in_force`` both get a
+    fill.  It is 0 in older journals: no event tells of the takeover."""
     MARGIN_ARRAY = 98
     """I; where the journal began with scenario margin, as those up to MARGIN_APPLY
     (``margin_commands.py``).  Staged: what a long lot loses in the scenarios ``qty_lots`` (even,

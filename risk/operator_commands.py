@@ -56,7 +56,8 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
     if setting == constants.SET_SESSION:
         return is_piece(who)
     if setting >= constants.SET_CONTRACT_MARK:
-        return apply_contracts(state, instrument, setting, who, value, second, order + SEQ)
+        side = order.time_in_force
+        return apply_contracts(state, instrument, setting, who, value, second, side, order + SEQ)
     if setting >= constants.SET_LEDGER_TIER:
         if not is_for_ledger(order, instrument, setting, who, value, second):
             return False
@@ -131,6 +132,7 @@ def apply_contracts(
     who: int,
     value: int,
     second: int,
+    side: int,
     seq_at: int,
 ) -> bool:
     """Apply a setting of contracts, of what comes after a liquidation, or of scenario margin."""
@@ -140,7 +142,7 @@ def apply_contracts(
             return False
         if setting == constants.SET_COVER:
             return other == 0 and cover(state, who, value)
-        return deleverage(state, who, other, instrument, value, second, seq_at)
+        return deleverage(state, who, other, instrument, value, second, side, seq_at)
     if setting > constants.SET_MARGIN_APPLY:
         return False
     if setting > constants.SET_DELEVERAGE:

@@ -14,6 +14,8 @@ Each pays for the lots that it takes over.  So the price is the one at which the
 participant has nothing left but what the fund can pay, to the unit.
 
 Commands say all their figures, and the core checks each: a reader of the journal needs no rank.
+A DELEVERAGE that also says the side has the two fills of the takeover as its events
+(``matcher/off_book.py``).  Those of older journals say none.
 """
 
 import openoutcry.risk.layout as lay
@@ -29,9 +31,11 @@ from openoutcry.risk.contracts import (
 )
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.money import add_money, is_under, judge_profit
-from openoutcry.wire import wide
+from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import not_inlined
+
+BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
 
 
 @kernel
@@ -120,11 +124,19 @@ def cover(state: RiskState, who: int, amount: int) -> bool:
 
 @kernel_outlined
 def deleverage(
-    state: RiskState, who: int, other: int, instrument: int, lots: int, paid: int, seq_at: int
+    state: RiskState,
+    who: int,
+    other: int,
+    instrument: int,
+    lots: int,
+    paid: int,
+    side: int,
+    seq_at: int,
 ) -> bool:
     """DELEVERAGE: ``other`` takes over lots of a bankrupt participant's contract at its mark, and
     pays for them.  False, and nothing changed, unless it is first by rank, and both figures are
-    those of :func:`due_from`."""
+    those of :func:`due_from`.  ``side``: with which the bankrupt participant gives its lots away,
+    or 0."""
     not_inlined()
     block = contracts_of(state)
     if block == 0 or instrument < 0 or who == block.fund or who == other:
@@ -138,6 +150,8 @@ def deleverage(
     )
     missing = deficit(row) - fund_for(state, block, who)
     if missing <= 0 or position == 0:
+        return False
+    if side != 0 and side != (SELL if position > 0 else BUY):
         return False
     if other != next_of_rank(state, who, contract, instrument, position):
         return False

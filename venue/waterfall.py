@@ -13,6 +13,7 @@ import numpy.typing as npt
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LARGEST, Setting
 from openoutcry.risk.region import View, setting
+from openoutcry.wire.enums import Side
 from openoutcry.wire.symbols import code_of
 
 
@@ -64,6 +65,7 @@ def _takeover(
         f"insurance fund cannot pay, and pays {paid}"
     )
     record = setting(Setting.DELEVERAGE, lots, other << 16 | who, code_of(symbol), paid)
+    record["time_in_force"] = Side.SELL if position > 0 else Side.BUY
     return record, text
 
 

@@ -10,8 +10,8 @@ VENUE_ORDER_IDS = 1 << 61
 SESSION_ORDER_IDS = 1 << 62
 """The first id of the orders of sessions."""
 OFF_BOOK_ORDER_IDS = VENUE_ORDER_IDS | VENUE_ORDER_IDS >> 1
-"""First of the venue's ids for the two sides of an off-book trade: this plus twice the command's
-sequence, plus 1 for the seller."""
+"""First of the venue's ids for the two sides of an off-book trade or takeover: this plus twice the
+command's sequence, plus 1 for the seller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ ORDER_ID_RANGES = (
         SESSION_ORDER_IDS - 1,
         "venue",
         "allocated by the venue: the orders with which it liquidates positions, and, from "
-        f"{OFF_BOOK_ORDER_IDS} on, the two sides of each off-book trade",
+        f"{OFF_BOOK_ORDER_IDS} on, the two sides of each off-book trade and takeover",
     ),
     IdRange(
         SESSION_ORDER_IDS,

@@ -116,7 +116,10 @@ class PlainContracts:
             if what is Setting.COVER:
                 return other == 0 and self.cover(who, value)
             paid = int(c["price_ticks"])
-            return instrument is not None and self.deleverage(who, other, instrument, value, paid)
+            side = int(c["time_in_force"])
+            return instrument is not None and self.deleverage(
+                who, other, instrument, value, paid, side
+            )
         one = None if instrument is None else self.rows.get(instrument)
         if one is None or one.settled:
             return False
@@ -285,11 +288,13 @@ class PlainContracts:
         cells = enumerate(self.risk.cells[who])
         return sum(self.weight(i, cell.position) for i, cell in cells if cell.position)
 
-    def deleverage(self, who: int, other: int, index: int, lots: int, paid: int) -> bool:
+    def deleverage(self, who: int, other: int, index: int, lots: int, paid: int, side: int) -> bool:
         risk, takeover = self.risk, self.next_takeover(who, index)
         if who == other or takeover != (other, lots, paid):
             return False
         giver, taker = risk.cells[who][index], risk.cells[other][index]
+        if side not in (0, Side.SELL if giver.position > 0 else Side.BUY):
+            return False
         for cell in (giver, taker):
             cell.mark -= int(Fraction(cell.mark * lots, abs(cell.position)))
         moved = lots if giver.position > 0 else -lots

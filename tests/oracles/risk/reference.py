@@ -69,7 +69,7 @@ CALL_PHASES = (
     Phase.VOLATILITY_AUCTION,
     Phase.CLOSING_AUCTION,
 )
-APPLIED = 1 << 8
+APPLIED, TAKES_OVER = 1 << 8, 3 << 8
 WAITS = 1
 """Answer of :meth:`Reference.hold`."""
 MOVES_LEVELS = [int(s) for s in (Setting.TRADING_DAY, Setting.BREAKER, Setting.INDEX_WEIGHT)]
@@ -312,8 +312,19 @@ class Reference:
         if kind == RISK_KIND and is_operator:
             if int(c["order_type"]) in CHANGES_SUMS:
                 self.all_changed()
-            return APPLIED if self._set(c) else 0
+            if not self._set(c):
+                return 0
+            return self._takeover(c) if c["order_type"] == Setting.DELEVERAGE else APPLIED
         return 0
+
+    def _takeover(self, c: Any) -> int:
+        """A takeover whose side is known has fills, at the mark."""
+        if not c["time_in_force"]:
+            return APPLIED
+        assert self.contracts is not None
+        return (
+            TAKES_OVER + (self.contracts.rows[self.index[bytes(c["symbol"])]].mark + 2**40) * 2**16
+        )
 
     def _set(self, c: Any) -> bool:
         if self.requests is None:
@@ -564,7 +575,7 @@ class Reference:
 
     def tells(self, c: Any, verdict: int) -> dict[str, int]:
         """What the event of a command says that ``before`` kept from the matcher."""
-        if verdict == APPLIED:
+        if verdict & 0xFF == 0:
             what = {"kind": EventKind.COMPLETED, "reason": 0, "contra_id": int(c["order_type"])}
             figures = {name: int(c[name]) for name in ("price_ticks", "qty_lots", "order_id")}
             if self.protection is not None and int(c["order_type"]) in MOVES_LEVELS:

@@ -9,7 +9,7 @@ from openoutcry.risk.bits import Setting
 from openoutcry.risk.contract_layout import CALL, FUTURE, PERPETUAL, PUT
 from openoutcry.risk.region import setting
 from openoutcry.wire import ORDER_DTYPE, make_instruments
-from openoutcry.wire.enums import CommandKind, EventKind
+from openoutcry.wire.enums import CommandKind, EventKind, Side
 from tests.support.risk.risk_core import PARTICIPANTS, Operator, Pair
 from tests.support.risk.risk_flow import mixed_commands
 from tests.support.risk.risk_reference import run
@@ -136,9 +136,16 @@ class ContractOperator(Operator):
                 paid, lots = paid + int(rng.random() < 0.05), lots + int(rng.random() < 0.05)
                 other = (other + int(rng.random() < 0.05)) % PARTICIPANTS
                 both = other << 16 | who
-                return setting(Setting.DELEVERAGE, lots, both, self.symbols[index], paid)
+                record = setting(Setting.DELEVERAGE, lots, both, self.symbols[index], paid)
+                record["time_in_force"] = self.side_of(plain.cells[who][index].position)
+                return record
             return setting(Setting.KILL, 0, who)
         return super().step()
+
+    def side_of(self, position):
+        """With which it is given away; at times the other one, or none, as in older journals."""
+        side = Side.SELL if position > 0 else Side.BUY
+        return {0: 0, 1: 0, 2: 3 - side}.get(self.pair.reference.seq % 11, side)
 
     def expiry(self, ns):
         """Time passes the expiry, orders are cancelled, and everything is settled."""

@@ -1,15 +1,21 @@
 """A standby takes over a venue while contracts are marked, funded and taken over: real processes, a
-real kill, and the same state hash in the journal's replay."""
+real kill, the same state hash in the journal's replay, and a drop copy of the takeover."""
 
+import numpy as np
 import pytest
 
 from openoutcry.ledger.reconcile import Reconciliation
+from openoutcry.order_entry.drop_copy import COPY_DTYPE
 from openoutcry.replay.checkpoint import recover
 from openoutcry.replay.replay import replay
 from openoutcry.risk import layout as lay
 from openoutcry.risk.region import View
 from openoutcry.venue.desk import ask
-from tests.support.replica.replica_nodes import Asker, Node
+from openoutcry.wire.enums import EventKind, Side
+from tests.support.order_entry.sessions_venue import Client
+from tests.support.portal.served_portal import CHEAP
+from tests.support.processes import free_port
+from tests.support.replica.replica_nodes import WORD, Asker, Node
 
 OF_GOLD = """
 min_price_ticks = 1
@@ -24,6 +30,14 @@ decimals = 2
 [[participant]]
 number = 9
 name = "fund"
+[[port]]
+protocol = "drop-copy"
+address = "127.0.0.1:{port}"
+[[session]]
+name = "COPY"
+protocol = "drop-copy"
+participant = 2
+password = "{hash}"
 [[contract]]
 symbol = "GOLD"
 kind = "perpetual"
@@ -57,14 +71,26 @@ def marked(number):
     return [one | {"reference": f"{one['do']} {number}"} for one in (mark, fund)]
 
 
+def event_of(copy):
+    """The event of a drop copy's next message."""
+    kind, body = copy.packet()
+    assert kind == "S"
+    return np.frombuffer(body, COPY_DTYPE)["event"][0]
+
+
 @pytest.mark.promise(
     "A standby continues contracts, deposits and withdrawals that were under way, each "
     "command done once, and has every session",
     group="venue",
 )
 def test_a_standby_continues_with_contracts(tmp_path, cluster):
-    a = Node(tmp_path / "a", "MARKS", cluster.folder, lease_ms=10_000, more=MORE)
-    b = Node(tmp_path / "b", "MARKS", cluster.folder, lease_ms=10_000, more=MORE)
+    ports, hashed = (free_port(), free_port()), CHEAP.hash(WORD)
+    a, b = (
+        Node(tmp_path / name, "MARKS", cluster.folder, lease_ms=10_000, more=more)
+        for name, more in zip(
+            "ab", (MORE.format(port=port, hash=hashed) for port in ports), strict=True
+        )
+    )
     for node in (a, b):
         text = node.file.read_text()
         node.file.write_text(text.replace('symbol = "GOLD"\n', 'symbol = "GOLD"' + OF_GOLD, 1))
@@ -91,6 +117,12 @@ def test_a_standby_continues_with_contracts(tmp_path, cluster):
         # 20 % down: what participant 1 had and the fund has is not enough.
         ask(b.journal, {"do": "contract-mark", "instrument": "GOLD", "price": 8_000})
         b.wait(lambda: "the insurance fund pays" in b.output())
+        copy = Client(ports[1], "COPY", WORD)
+        event = event_of(copy)
+        while event["kind"] != EventKind.FILLED or event["price_ticks"] != 8_000:
+            event = event_of(copy)
+        assert (event["participant"], event["side"], event["qty_lots"]) == (2, Side.BUY, LOTS)
+        copy.socket.close()
         result = b.stop()
         assert result["last_run"]["lost"] == result["last_run"]["duplicated"] == 0
     finally:

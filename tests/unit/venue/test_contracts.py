@@ -3,11 +3,14 @@ asked for and by themselves, over kills; and what a venue file may not say."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
 from openoutcry.ledger.reconcile import Reconciliation
+from openoutcry.order_entry.drop_copy import COPY_DTYPE
+from openoutcry.order_entry.spec import Protocol
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import View
@@ -16,14 +19,35 @@ from openoutcry.venue.limits import check_structure, hook_settings
 from openoutcry.venue.risk_tables import LimitsError
 from openoutcry.venue.waterfall import next_of_rank
 from openoutcry.wire.enums import EventKind, Side
+from openoutcry.wire.off_book import is_off_book
+from tests.support.order_entry.sessions_venue import HASH
 from tests.support.venue.contract_floor import CONTRACT_VENUE
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.venue_floor import kinds, order, risk_refusal
 
+COPIES = f"""
+[[port]]
+protocol = "drop-copy"
+address = "127.0.0.1:1"
+[[port]]
+protocol = "fix-drop-copy"
+address = "127.0.0.1:2"
+[[session]]
+name = "COPY"
+protocol = "drop-copy"
+participant = 1
+password = "{HASH}"
+[[session]]
+name = "REPORTS"
+protocol = "fix-drop-copy"
+participant = 2
+password = "{HASH}"
+"""
+
 
 @pytest.fixture(scope="module")
 def floor(tmp_path_factory: pytest.TempPathFactory):
-    trading_floor = InlineFloor(tmp_path_factory.mktemp("contracts"), CONTRACT_VENUE)
+    trading_floor = InlineFloor(tmp_path_factory.mktemp("contracts"), CONTRACT_VENUE + COPIES)
     yield trading_floor
     assert Reconciliation(trading_floor.journal_path, None).advance().difference is None
     trading_floor.close()
@@ -99,6 +123,25 @@ def test_a_default_goes_through_the_market_the_fund_and_the_other_side(
     for text in (f"participant 1: {takeover} and pays 6000", "the insurance fund pays 2000"):
         assert text in history
     assert "GOLD: marked at 4200" in history
+
+
+def test_both_participants_hear_of_a_takeover(floor: InlineFloor) -> None:
+    """On their drop copies, also after kills: participant 1 sold 6 to 2, at the mark."""
+    copy, sold = floor.copy("COPY"), None
+    while sold is None:
+        kind, body = copy.packet()
+        assert kind == "S"
+        event = np.frombuffer(body, COPY_DTYPE)["event"][0]
+        if event["kind"] == EventKind.FILLED and is_off_book(int(event["order_id"])):
+            sold = event
+    assert (sold["participant"], sold["side"]) == (1, Side.SELL)
+    assert (sold["qty_lots"], sold["price_ticks"]) == (6, 4_200)
+    reports = floor.fix("REPORTS", target="TEST", protocol=Protocol.FIX_DROP_COPY)
+    order_id = f"P{sold['contra_id']}"
+    while (bought := reports.next(1.0))[37] != order_id or bought[150] != "F":
+        pass
+    wanted = {54: "1", 32: "6", 31: "42.00", 151: "0", 448: "2"}
+    assert {tag: bought[tag] for tag in wanted} == wanted
 
 
 def test_past_its_expiry_orders_are_cancelled_and_all_is_settled(floor: InlineFloor) -> None:
