@@ -62,12 +62,14 @@ def _dates(days: Days) -> frozenset[date]:
 @OUT
 @as_json_option
 def trades_(journal: Path, market: str, seq: int | None, out: Path, as_json: bool) -> None:
-    """Write the trades of a journal, for the other commands."""
+    """Write the trades of a journal, for the other commands.
+
+    Deliveries of futures that ended with one are among them."""
     from openoutcry.ledger.settlement import tables
-    from openoutcry.ledger.settlement.journal import trades_of
+    from openoutcry.ledger.settlement.journal import deliveries_of, trades_of
     from openoutcry.ledger.settlement.trades import COLUMNS
 
-    rows = list(trades_of(journal, market, seq))
+    rows = [*trades_of(journal, market, seq), *deliveries_of(journal, market, seq)]
     tables.write(out, list(COLUMNS), rows)
     _say({"trades": len(rows), "out": str(out)}, as_json)
 

@@ -119,6 +119,7 @@ LAST = LedgerInstrument.offset("last")
 TOUCHED = LedgerInstrument.offset("touched")
 SYMBOL = LedgerInstrument.offset("symbol")
 CONTRACT_KIND, CONTRACT_FUND = LedgerInstrument.offset("kind"), LedgerInstrument.offset("fund")
+UNITS = LedgerInstrument.offset("units")
 LOT_UNITS, BASE = LedgerInstrument.offset("lot_units"), LedgerInstrument.offset("base")
 
 SPOT = 2

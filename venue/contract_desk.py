@@ -154,7 +154,9 @@ class ContractDesk:
     def _expire(
         self, request: Request, symbol: str, index: int, contracts: ContractsView
     ) -> tuple[Any, str]:
-        price = _price(request, "price")
+        price, terms = _price(request, "price"), self.spec.contracts.get(symbol)
+        if price < 0 and terms is not None and terms.contract.physical:
+            raise DeskError(f"{symbol} is delivered: its final price is not below 0")
         if not int(self.view.instruments[index, lay.HALT // 8]) & EXPIRED_HALT:
             raise DeskError(f"{symbol} has not expired yet")
         held = int(np.abs(self.view.cells[:, index, lay.POSITION // 8]).sum()) // 2

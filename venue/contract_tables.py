@@ -2,7 +2,7 @@
 that is paid from margin accounts.
 
 ``derivatives/tables.py`` reads the rows themselves.  Here each one is fitted to its instrument, and
-what the core does not have is refused by name: physical settlement, and several kinds of money.
+what the core does not have is refused by name: several kinds of money.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,6 +50,10 @@ class ContractTerms:
         one = self.contract
         numbers = one.kind, int(one.inverse), one.multiplier, one.expiry_ns
         return [*numbers, one.strike_ticks, one.strike_multiplier, self.margin_bps]
+
+    def delivery(self) -> list[int]:
+        """Units of the delivered asset a lot; empty: it is settled in cash."""
+        return [self.contract.delivered_units] if self.contract.physical else []
 
 
 def read_terms(
@@ -111,8 +115,6 @@ def _check(
     for name, why in CONTRACT_SAYS.items():
         if name in row:
             tables.wrong((*place, name), f"does not apply to a contract: {why}")
-    if contract.physical:
-        tables.wrong((*path, "delivered_asset"), "the venue settles contracts only in cash")
     money = row.get("asset", next(iter(assets), ""))
     if money != contract.asset:
         tables.wrong((*path, "asset"), f"{contract.symbol} is quoted in {money}")
@@ -128,7 +130,8 @@ def _check_prices(
 ) -> None:
     """The core keeps every mark and every trade within its integers."""
     inverse = contract.inverse and not contract.is_option
-    least = 1 if inverse else 0 if contract.is_option else -MAX_PRICE
+    # What is delivered is paid for: no price below 0.
+    least = 1 if inverse else 0 if contract.is_option or contract.physical else -MAX_PRICE
     for name in ("min_price_ticks", "max_price_ticks", "reference_price_ticks"):
         value = row.get(name)
         if type(value) is not int:

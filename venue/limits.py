@@ -105,7 +105,13 @@ def contract_settings(spec: RiskSpec) -> dict[str, Any]:
         for index, symbol in enumerate(spec.symbols)
         if symbol in spec.contracts
     ]
-    given = {"contracts": rows, "fund": spec.fund}
+    given: dict[str, Any] = {"contracts": rows, "fund": spec.fund}
+    if delivered := [
+        [index, spec.contracts[symbol].contract.delivered_asset, *terms]
+        for index, symbol in enumerate(spec.symbols)
+        if symbol in spec.contracts and (terms := spec.contracts[symbol].delivery())
+    ]:
+        given["delivered"] = delivered
     return given | ({} if spec.margin is None else {"margin": spec.margin.numbers()})
 
 
@@ -182,7 +188,8 @@ def _check_contracts(hooks: Mapping[str, Any], spec: RiskSpec) -> None:
             "scenario margin, its tiers, spreads and legs of offsets are fixed by the journal; "
             "start a new journal to change them"
         )
-    if begun != filed:
+    delivered = [one.get("delivered", []) for one in (hooks, contract_settings(spec))]
+    if begun != filed or delivered[0] != delivered[1]:
         raise LimitsError(
             "contracts and the insurance fund's participant are fixed by the journal; start a "
             "new journal to change them"

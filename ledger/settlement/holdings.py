@@ -2,7 +2,8 @@
 settle, and which transfers of a settlement the ledger does not know yet.
 
 The ledger moves lots and money at the fill.  So what a member can deliver is what it holds less
-what its open trades brought, and of a settlement's transfers the penalties alone are new.
+what its open trades brought, and of a settlement's transfers the penalties alone are new.  It does
+not know deliveries of physically settled futures: for those, members hold what the ledger says.
 """
 
 from collections import Counter
@@ -11,6 +12,7 @@ from pathlib import Path
 from openoutcry.ledger.accounts import VENUE
 from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.settlement import tables
+from openoutcry.ledger.settlement.journal import DELIVERIES
 from openoutcry.ledger.settlement.netting import net
 from openoutcry.ledger.settlement.settle import PENALTY
 from openoutcry.ledger.settlement.trades import Trades
@@ -33,6 +35,7 @@ def holdings_before(
     for place, value in books.nonzero_balances():
         if place.owner != VENUE:
             held[str(place.participant), books.assets[place.asset]] += value
+    trades = trades.chosen(trades.trade_id < DELIVERIES)
     nets = net(trades)
     for member, asset, units in zip(
         nets.member.tolist(), nets.asset.tolist(), nets.units, strict=True

@@ -1,11 +1,14 @@
-"""The trades of a journal as settlement wants them: buyer, seller, lots against money."""
+"""The trades of a journal as settlement wants them: buyer, seller, lots against money; and what the
+final settlement of physically settled futures obliges their holders to."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from openoutcry.ledger import layout as lay
 from openoutcry.ledger.ledger_state import at
@@ -16,6 +19,11 @@ from openoutcry.wire.errors import SettlementError
 
 Row = tuple[int, date, str, str, str, str, int, str, int]
 """The columns of ``trades.COLUMNS``."""
+DELIVERIES = 1 << 62
+"""The first trade_id of a delivery: the event of the final settlement and the delivery's number are
+added."""
+DELIVERY_BITS = 17
+"""Of a delivery's number: pairs of one expiry are fewer than two for each participant."""
 QUARTER_S = 900
 """Every zone's midnight is a whole quarter of an hour of UTC: India's is at 18:30."""
 
@@ -31,12 +39,7 @@ def trades_of(directory: Path, market: str, seq: int | None = None) -> Iterator[
     ``LedgerError`` as ``ledger_state.at``.
     """
     until = at(directory, seq)
-    zone = time_zone(market)
-
-    @lru_cache(maxsize=4096)
-    def day_of(quarter: int) -> date:
-        return datetime.fromtimestamp(quarter * QUARTER_S, UTC).astimezone(zone).date()
-
+    day_of = _days(market)
     delivered = until.books.instruments[:, lay.LEVERAGED // lay.WORD] == 0
     waiting: dict[tuple[int, ...], list[Any]] = defaultdict(list)
     for rows in transactions(directory, until):
@@ -58,11 +61,69 @@ def trades_of(directory: Path, market: str, seq: int | None = None) -> Iterator[
             waiting[key].remove(first)
             pair = (first, row) if first["side"] == Side.BUY else (row, first)
             if pair[0]["participant"] != pair[1]["participant"]:
-                moment = day_of(int(row["ts_ns"]) // (QUARTER_S * 10**9))
+                moment = day_of(int(row["ts_ns"]))
                 yield _trade(until.books, market, moment, int(row["event_seq"]), *pair)
     unmatched = [row for rows in waiting.values() for row in rows]
     if unmatched:
         raise SettlementError(f"event {unmatched[0]['event_seq']}: a fill with only one side")
+
+
+def _days(market: str) -> Callable[[int], date]:
+    """The market's day of a time in nanoseconds."""
+    zone = time_zone(market)
+
+    @lru_cache(maxsize=4096)
+    def of_quarter(quarter: int) -> date:
+        return datetime.fromtimestamp(quarter * QUARTER_S, UTC).astimezone(zone).date()
+
+    return lambda ns: of_quarter(ns // (QUARTER_S * 10**9))
+
+
+def deliveries_of(directory: Path, market: str, seq: int | None = None) -> Iterator[Row]:
+    """What each final settlement of a future with ``delivered_asset`` obliges to, as trades: longs
+    buy the asset from shorts at the final price.
+
+    The lowest numbers are paired first, so the same journal gives the same pairs.
+    """
+    until, day_of = at(directory, seq), _days(market)
+    hooks = until.reader.config.get("hooks") or {}
+    terms = {index: (asset, units) for index, asset, units in hooks.get("delivered", ())}
+    if not terms:
+        return
+    books = until.books
+    for rows in transactions(directory, until):
+        settled = rows[rows["kind"] == lay.Kind.SETTLED]
+        for event_seq in np.unique(settled["event_seq"]).tolist():
+            own = settled[settled["event_seq"] == event_seq]
+            first = own[0]
+            if int(first["instrument"]) not in terms:
+                continue
+            asset, units = terms[int(first["instrument"])]
+            unit_cash = int(books.instruments[first["instrument"], lay.UNITS // lay.WORD])
+            cash = unit_cash * int(first["price_ticks"])
+            if cash < 0:
+                raise SettlementError(f"event {event_seq}: a delivery at a price below 0")
+            held = {int(row["participant"]): int(row["qty_lots"]) for row in own}
+            day = day_of(int(first["ts_ns"]))
+            for number, (buyer, seller, lots) in enumerate(paired(held)):
+                trade_id = DELIVERIES + (event_seq << DELIVERY_BITS) + number
+                members, money = (str(buyer), str(seller)), books.assets[first["asset"]]
+                yield trade_id, day, market, *members, asset, lots * units, money, lots * cash
+
+
+def paired(held: Mapping[int, int]) -> Iterator[tuple[int, int, int]]:
+    """Longs, shorts and lots of positions that sum to 0, the lowest numbers first."""
+    longs, shorts = (
+        [[who, abs(lots)] for who, lots in sorted(held.items()) if (lots > 0) == long and lots]
+        for long in (True, False)
+    )
+    while longs and shorts:
+        lots = min(longs[0][1], shorts[0][1])
+        yield longs[0][0], shorts[0][0], lots
+        for side in (longs, shorts):
+            side[0][1] -= lots
+            if not side[0][1]:
+                del side[0]
 
 
 def _trade(books: Any, market: str, day: date, event_seq: int, buy: Any, sell: Any) -> Row:

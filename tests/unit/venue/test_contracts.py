@@ -227,6 +227,11 @@ def test_what_cannot_be_is_reported(floor: InlineFloor, words: tuple[str, ...], 
             "delivered_asset",
         ),
         (
+            "multiplier = 10\n",
+            'multiplier = 10\ndelivered_asset = "USD"\ndelivered_units = 1\n',
+            "delivers the asset that it is paid in",
+        ),
+        (
             "[[limits]]\nparticipant = 3",
             '[[limits]]\nparticipant = 3\ninstrument = "GOLD"\nopening_position = 5\n'
             "opening_price = 5\n[[limits]]\nparticipant = 3",
