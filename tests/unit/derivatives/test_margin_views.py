@@ -181,7 +181,7 @@ def test_a_mistake_is_reported_by_name(arguments, status, text):
         ("mark_ticks = 3_001\n", "", "contract[4]: mark_ticks is missing"),
         ('"ETH:short:15"', '"ETH:15"', "offset[1].legs: 'ETH:15' is not NAME:long:RATIO"),
         ('"ETH:short:15"', '"ETH:short:0"', "a leg's side is 1 or -1"),
-        ("price = [60_000, 100_000_000]", "price = [1]", "asset[2].price: is two numbers"),
+        ("price = [60_000, 100_000_000]", "price = [1]", "asset[2].price: must be two numbers"),
         ("[[smile]]", "[[smiles]]", "smiles: unknown key; is smile meant?"),
         ("scan_ticks = 400\n", "", "underlying[2].scan_ticks: is missing"),
         ("number = 8", "number = 7", "participant[2].number: number 7 already exists"),
