@@ -42,6 +42,7 @@ from openoutcry.wire.memory import load_i64, pause, store_i64, store_release
 from openoutcry.wire.records import MAX_VALUE
 from tests import ROOT
 from tests.support.ptp.clock_page import _private, a_line, status_of
+from tests.support.waiting import BOUND_S
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="no C compiler (gcc) here")
 
@@ -152,7 +153,7 @@ def keep_page(name, write):
     page_writer = PageWriter(name)
     page_writer.publish(a_line())
     os.write(write, b"!")
-    time.sleep(60)
+    time.sleep(BOUND_S)
 
 
 @pytest.mark.parametrize("half_written", [False, True])

@@ -173,7 +173,7 @@ def test_orders_arrive_unchanged_and_in_order() -> None:
     with responder(received=outbox) as receiver:
         send([orders], at(receiver), timeout_s=BOUND_S)
         data = b""
-        while len(data) < orders.nbytes and inbox.poll(60):
+        while len(data) < orders.nbytes and inbox.poll(BOUND_S):
             data += inbox.recv_bytes()
     assert data == orders.tobytes()
 

@@ -94,7 +94,7 @@ def test_a_snapshot_and_what_follows_are_the_book(seed, listener):
 )
 def test_who_does_not_log_in_gets_nothing(listener, payload):
     thread = answering(listener, iter(()))
-    with socket.create_connection(listener.getsockname(), 60) as client:
+    with socket.create_connection(listener.getsockname(), BOUND_S) as client:
         client.sendall(payload)
         client.shutdown(socket.SHUT_WR)
         assert client.recv(100) in (b"", b"\x00\x02JA")

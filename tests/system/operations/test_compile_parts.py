@@ -11,6 +11,7 @@ import pytest
 from openoutcry.host.processes import named_children
 from openoutcry.pipeline import compile as module
 from openoutcry.pipeline.compile import Part, compile_parts
+from tests.support.waiting import wait_until
 
 
 class Compiler:
@@ -59,10 +60,8 @@ def test_each_part_that_is_missing_is_compiled_by_one_process_and_not_by_this_on
         """Until the second process has its first part, too."""
         if name == "c":
             met.touch()
-        until = time.monotonic() + 60
-        while name == "a" and not met.exists():
-            assert time.monotonic() < until
-            time.sleep(0.001)
+        if name == "a":
+            wait_until(met.exists, "the second process has a part")
 
     compiler.does = waits_for_the_other
     compile_parts(parts, compiler.say)

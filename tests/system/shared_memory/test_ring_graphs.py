@@ -312,7 +312,7 @@ def test_two_rings_in_one_event_loop() -> None:
         return sum([len(batch) async for batch in ring.reader("a")])
 
     async def both(rings: list[RingBuffer]) -> list[int]:
-        return list(await asyncio.wait_for(asyncio.gather(*map(count, rings)), 60))
+        return list(await asyncio.wait_for(asyncio.gather(*map(count, rings)), BOUND_S))
 
     with (
         RingBuffer.create(ring_name("one"), 4, RECORD, ["a"]) as one,

@@ -299,7 +299,7 @@ class Storm:
         holders = {ProcessIdentity.of_word(word).pid for word in held}
         if result.tombstones and not stopped and holders <= set(self.children.pids):
             # The readers live, so what the hole held back goes on now.
-            deadline = time.perf_counter() + 60
+            deadline = time.perf_counter() + BOUND_S
             while self.cursors() == before:
                 assert time.perf_counter() < deadline, f"seed {self.seed}: stuck after repair"
             self.tally.resume_ms.append(1e3 * (time.perf_counter() - self.proven))
