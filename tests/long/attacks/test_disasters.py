@@ -24,8 +24,9 @@ def test_a_journal_continues_after_a_checkpoint_of_a_fork(tmp_path: Path) -> Non
 
 
 @pytest.mark.promise(
-    "No disaster of these kinds loses, duplicates or changes an acknowledged command, and"
-    " a failing disk is named with status 1",
+    "No disaster of these kinds loses, duplicates or changes an acknowledged command, and a "
+    "failing disk is named with status 1. The test's client detects planted losses and "
+    "duplicates",
     group="disasters",
 )
 @pytest.mark.long
@@ -34,8 +35,9 @@ def test_what_was_acknowledged_outlives_hundreds_of_disasters(tmp_path: Path) ->
 
 
 @pytest.mark.promise(
-    "Each order of a sender is delivered at most once, although packets are duplicated, delayed "
-    "and reordered; with a journal also across SIGKILL of all processes and `--resume`",
+    "Each order of a sender is delivered at most once, although packets are duplicated, "
+    "delayed and reordered; with a journal also across SIGKILL of all processes and "
+    "`--resume`. Replies of another exchange are counted and ignored by the client",
     group="network",
 )
 @pytest.mark.long

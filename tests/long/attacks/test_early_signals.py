@@ -15,7 +15,9 @@ from tests.support.waiting import BOUND_S
 
 
 @pytest.mark.promise(
-    "Whenever a run is interrupted or terminated, nothing remains in shared memory",
+    "An interrupt before a command has begun is reported in one word, with `--json` as a "
+    "document, and none is lost, also where an exception is swallowed. Whenever a run is "
+    "interrupted or terminated, nothing remains in shared memory",
     group="disasters",
 )
 @pytest.mark.long

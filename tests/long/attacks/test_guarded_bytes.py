@@ -13,7 +13,8 @@ from tests.support.adversary import guard_fuzz
 
 @pytest.mark.promise(
     "No kernel reads or writes a byte beyond its input, placed before a page that faults: "
-    "SoupBinTCP, OUCH 4.2 and 5.0, FIX, packets plain and authenticated, MoldUDP64, ITCH",
+    "SoupBinTCP, OUCH 4.2 and 5.0, FIX, packets plain and authenticated, MoldUDP64, ITCH. "
+    "That fuzz detects a kernel that reads one byte too many",
     group="sessions",
 )
 @pytest.mark.long

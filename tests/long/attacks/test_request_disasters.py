@@ -56,7 +56,8 @@ def drawn(rng, number, money, added):
 
 @pytest.mark.promise(
     "A deposit, a withdrawal and any request of an operator is done once by its reference, "
-    "wherever the machine is gone",
+    "wherever the machine is gone. A repeated token or message is not executed again, also "
+    "after all processes were killed",
     group="venue",
 )
 @pytest.mark.parametrize("seed", range(2))
@@ -204,7 +205,8 @@ def answered(floor, request):
 
 @pytest.mark.promise(
     "A deposit, a withdrawal and any request of an operator is done once by its reference, "
-    "wherever the machine is gone",
+    "wherever the machine is gone. A repeated token or message is not executed again, also "
+    "after all processes were killed",
     group="venue",
 )
 def test_every_movement_moves_once(tmp_path, monkeypatch):

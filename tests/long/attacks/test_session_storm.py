@@ -10,9 +10,10 @@ from tests.support.adversary.session_storm_shared import run
 
 
 @pytest.mark.promise(
-    "What a session received outlives SIGKILL of the venue, of its stages, of the acceptor and of"
-    " clients. Nothing acknowledged is lost or doubled, and every stream comes again byte for "
-    "byte, over OUCH 4.2 and 5.0, FIX and drop copies",
+    "What a session received outlives SIGKILL of the venue, of its stages, of the acceptor "
+    "and of clients. Nothing acknowledged is lost or doubled, and every stream comes again "
+    "byte for byte, over OUCH 4.2 and 5.0, FIX and drop copies. The test's storm detects "
+    "planted faults",
     group="sessions",
 )
 @pytest.mark.long

@@ -91,7 +91,11 @@ def served(tmp_path: Path, operations: Operations) -> Iterator[Served]:
     assert not (tmp_path / NAME).exists()
 
 
-@pytest.mark.promise("At the desk logins wait for every other request", group="capacity")
+@pytest.mark.promise(
+    "Logins of one address, or of one customer's IPv6 network, delay no logins of others. At "
+    "the desk logins wait for every other request",
+    group="capacity",
+)
 def test_logins_wait_for_whatever_else_is_asked(tmp_path: Path) -> None:
     """A password takes a tenth of a second in the venue's own loop: of seven logins one is done in
     a turn, behind every other request."""

@@ -16,8 +16,9 @@ from tests.support.adversary.disasters_shared import check, storm
 
 
 @pytest.mark.promise(
-    "No disaster of these kinds loses, duplicates or changes an acknowledged command, and"
-    " a failing disk is named with status 1",
+    "No disaster of these kinds loses, duplicates or changes an acknowledged command, and a "
+    "failing disk is named with status 1. The test's client detects planted losses and "
+    "duplicates",
     group="disasters",
 )
 def test_what_was_acknowledged_outlives_a_disaster_of_each_kind(tmp_path: Path) -> None:
@@ -26,7 +27,12 @@ def test_what_was_acknowledged_outlives_a_disaster_of_each_kind(tmp_path: Path) 
 
 
 @pytest.mark.smoke
-@pytest.mark.promise("The test's client detects planted losses and duplicates", group="disasters")
+@pytest.mark.promise(
+    "No disaster of these kinds loses, duplicates or changes an acknowledged command, and a "
+    "failing disk is named with status 1. The test's client detects planted losses and "
+    "duplicates",
+    group="disasters",
+)
 def test_the_client_would_notice(tmp_path: Path) -> None:
     """An event that the journal does not have, one that is another there, and an order that it has
     twice."""

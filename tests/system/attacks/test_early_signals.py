@@ -25,7 +25,8 @@ runpy.run_module("openoutcry", run_name="__main__")
 @pytest.mark.smoke
 @pytest.mark.promise(
     "An interrupt before a command has begun is reported in one word, with `--json` as a "
-    "document, and none is lost, also where an exception is swallowed",
+    "document, and none is lost, also where an exception is swallowed. Whenever a run is "
+    "interrupted or terminated, nothing remains in shared memory",
     group="disasters",
 )
 @pytest.mark.parametrize(
@@ -65,7 +66,8 @@ runpy.run_module("openoutcry", run_name="__main__")
 
 @pytest.mark.promise(
     "An interrupt before a command has begun is reported in one word, with `--json` as a "
-    "document, and none is lost, also where an exception is swallowed",
+    "document, and none is lost, also where an exception is swallowed. Whenever a run is "
+    "interrupted or terminated, nothing remains in shared memory",
     group="disasters",
 )
 def test_an_interrupt_where_an_exception_is_swallowed_still_ends_it() -> None:
@@ -97,7 +99,8 @@ except KeyboardInterrupt:
 
 @pytest.mark.promise(
     "An interrupt before a command has begun is reported in one word, with `--json` as a "
-    "document, and none is lost, also where an exception is swallowed",
+    "document, and none is lost, also where an exception is swallowed. Whenever a run is "
+    "interrupted or terminated, nothing remains in shared memory",
     group="disasters",
 )
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])

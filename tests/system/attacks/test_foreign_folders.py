@@ -56,8 +56,8 @@ class Pwned:
 
 
 @pytest.mark.promise(
-    "Compiled code is loaded only from a folder that belongs to the user alone; "
-    "without one, nothing is cached",
+    "Compiled code is loaded only from a folder that belongs to the user alone; without one, "
+    "nothing is cached. A changed source is never served by an old compiled kernel",
     group="secrets",
 )
 @as_root
@@ -104,8 +104,8 @@ def test_a_folder_asked_for_that_is_not_ours_is_named(shared: Path) -> None:
 
 @pytest.mark.smoke
 @pytest.mark.promise(
-    "Compiled code is loaded only from a folder that belongs to the user alone; "
-    "without one, nothing is cached",
+    "Compiled code is loaded only from a folder that belongs to the user alone; without one, "
+    "nothing is cached. A changed source is never served by an old compiled kernel",
     group="secrets",
 )
 @as_root

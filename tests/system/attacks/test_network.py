@@ -136,8 +136,9 @@ def check_once(folder: Path, result: dict[str, Any], seed: int) -> None:
 
 
 @pytest.mark.promise(
-    "Each order of a sender is delivered at most once, although packets are duplicated, delayed "
-    "and reordered; with a journal also across SIGKILL of all processes and `--resume`",
+    "Each order of a sender is delivered at most once, although packets are duplicated, "
+    "delayed and reordered; with a journal also across SIGKILL of all processes and "
+    "`--resume`. Replies of another exchange are counted and ignored by the client",
     group="network",
 )
 def test_a_datagram_is_executed_once_whatever_dies(tmp_path: Path) -> None:

@@ -62,8 +62,9 @@ def kinds(events: np.ndarray) -> list[int]:
 
 
 @pytest.mark.promise(
-    "One participant cannot fill the book; the bound is kept across a crash, and a replay"
-    " gives the same",
+    "One participant cannot fill the book; the bound is kept across a crash, and a replay "
+    "gives the same. One session cannot take the day's tokens, or by default the book, from "
+    "the others",
     group="capacity",
 )
 def test_one_participant_cannot_hold_more_than_his_share(tmp_path: Path) -> None:
@@ -112,8 +113,9 @@ def test_one_participant_cannot_hold_more_than_his_share(tmp_path: Path) -> None
 
 @pytest.mark.smoke
 @pytest.mark.promise(
-    "One participant cannot fill the book; the bound is kept across a crash, and a replay"
-    " gives the same",
+    "One participant cannot fill the book; the bound is kept across a crash, and a replay "
+    "gives the same. One session cannot take the day's tokens, or by default the book, from "
+    "the others",
     group="capacity",
 )
 def test_by_default_it_takes_four_to_fill_the_book(tmp_path: Path) -> None:

@@ -54,8 +54,8 @@ def refusals_told(folder: Path) -> bool:
 
 
 @pytest.mark.promise(
-    "A participant's orders beyond its rate are rejected by name before they enter a "
-    "ring; other participants' orders are not",
+    "A participant's orders beyond its rate are rejected by name before they enter a ring; "
+    "other participants' orders are not. Overload is reported while it lasts",
     group="network",
 )
 @pytest.mark.parametrize("way", ["kernels", "shim"])
@@ -104,7 +104,11 @@ def test_a_flood_is_rejected_by_name_and_affects_no_other_participant(
     assert result["commands"] == result["open_orders"] == FLOOD - len(refused) + 5
 
 
-@pytest.mark.promise("Overload is reported while it lasts", group="network")
+@pytest.mark.promise(
+    "A participant's orders beyond its rate are rejected by name before they enter a ring; "
+    "other participants' orders are not. Overload is reported while it lasts",
+    group="network",
+)
 def test_an_overload_is_reported_while_it_lasts(tmp_path: Path) -> None:
     """On standard error, before the run ends.  All come in one packet, and so at one time."""
     port = free_port()

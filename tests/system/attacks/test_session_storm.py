@@ -17,9 +17,10 @@ WITHOUT_LOGIN = ("packets", "retransmission", "snapshots")
 
 
 @pytest.mark.promise(
-    "What a session received outlives SIGKILL of the venue, of its stages, of the acceptor and of"
-    " clients. Nothing acknowledged is lost or doubled, and every stream comes again byte for "
-    "byte, over OUCH 4.2 and 5.0, FIX and drop copies",
+    "What a session received outlives SIGKILL of the venue, of its stages, of the acceptor "
+    "and of clients. Nothing acknowledged is lost or doubled, and every stream comes again "
+    "byte for byte, over OUCH 4.2 and 5.0, FIX and drop copies. The test's storm detects "
+    "planted faults",
     group="sessions",
 )
 def test_sessions_streams_survive_kills(tmp_path: Path) -> None:
@@ -44,7 +45,13 @@ def test_no_port_is_hurt_by_what_comes_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.smoke
-@pytest.mark.promise("The test's storm detects planted faults", group="sessions")
+@pytest.mark.promise(
+    "What a session received outlives SIGKILL of the venue, of its stages, of the acceptor "
+    "and of clients. Nothing acknowledged is lost or doubled, and every stream comes again "
+    "byte for byte, over OUCH 4.2 and 5.0, FIX and drop copies. The test's storm detects "
+    "planted faults",
+    group="sessions",
+)
 def test_the_storm_would_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An acknowledged order that the journal does not have, and one that it has twice."""
     storm = session_storm.Storm(tmp_path, random.Random(1), 1)

@@ -63,7 +63,9 @@ ACTS = (
     group="console",
 )
 @pytest.mark.promise(
-    "V12.3, V12.5: no file is uploaded, and none is served but the page's own",
+    "V1.14, V12.3, V12.5, V14.1 (files): all files are the project's or vendored with their "
+    "licence; none other is served, and none is uploaded. The page requests nothing elsewhere"
+    " (Chromium's own list of requests)",
     group="console",
 )
 def test_nothing_is_read_or_done_without_a_login(floor):
@@ -236,8 +238,9 @@ def test_a_viewer_looks_and_does_nothing(floor):
 
 
 @pytest.mark.promise(
-    "V7.1.3, V7.1.4, V7.2: logins, refusals and actions are logged with who, why and "
-    "where in the journal; no line can be changed unseen",
+    "V2.10, V7.1.1, V7.1.3, V7.1.4, V7.2, V8.3.4 (log): logins, refusals and actions are "
+    "logged with who, why and where in the journal; no line can be changed unseen. No secret "
+    "is in logs, pages, journal or process list",
     group="console",
 )
 def test_what_is_done_is_in_the_journal_with_who_and_why(floor, anna):
@@ -633,7 +636,9 @@ def test_twenty_at_once_are_answered(floor):
 
 
 @pytest.mark.promise(
-    "V2.10, V8.3.4, V7.1.1: no secret in logs, pages, journal or process list",
+    "V2.10, V7.1.1, V7.1.3, V7.1.4, V7.2, V8.3.4 (log): logins, refusals and actions are "
+    "logged with who, why and where in the journal; no line can be changed unseen. No secret "
+    "is in logs, pages, journal or process list",
     group="console",
 )
 def test_no_secret_is_in_logs_pages_journal_or_process_list(floor, anna):

@@ -35,8 +35,9 @@ pytestmark = needs_chromium
 
 
 @pytest.mark.promise(
-    "V1.14, V14.1: all files are the project's or vendored with their licence; the page "
-    "requests nothing elsewhere (Chromium's own list of requests)",
+    "V1.14, V12.3, V12.5, V14.1 (files): all files are the project's or vendored with their "
+    "licence; none other is served, and none is uploaded. The page requests nothing elsewhere"
+    " (Chromium's own list of requests)",
     group="console",
 )
 @pytest.mark.parametrize(

@@ -115,8 +115,9 @@ def test_what_the_venue_refuses_is_reported(traders):
     group="screen",
 )
 @pytest.mark.promise(
-    "V5.2.6, V12.6.1 (requests that it makes for others): webhooks go to hosts that the operator "
-    "has named and follow no redirection. Mail goes to one address that can be no more than that",
+    "V5.2.6, V12.6.1 (requests that it makes for others): webhooks go to hosts and ports that"
+    " the operator has named and follow no redirection. Mail goes to one address that can be "
+    "no more than that. A dead receiver delays only its session's alerts",
     group="screen",
 )
 @pytest.mark.parametrize(
@@ -293,8 +294,9 @@ def test_the_venue_dies_under_an_open_page_and_comes_back(screen, traders):
 
 
 @pytest.mark.promise(
-    "V1.4.1, V4.1.5: the venue's own login decides which sessions may trade, and a "
-    "revocation applies here too",
+    "V1.4.1, V4.1.5, V9.2.2 (venue): the venue's own login decides which sessions may trade, "
+    "and a revocation applies here too. To a port of the venue that has a certificate the "
+    "page speaks TLS, and trusts that certificate alone",
     group="screen",
 )
 def test_the_page_ends_when_an_operator_disables_the_session(screen, traders):

@@ -92,8 +92,9 @@ class Elsewhere(BaseHTTPRequestHandler):
 
 @pytest.mark.smoke
 @pytest.mark.promise(
-    "V5.2.6, V12.6.1 (requests that it makes for others): webhooks go to hosts that the operator "
-    "has named and follow no redirection. Mail goes to one address that can be no more than that",
+    "V5.2.6, V12.6.1 (requests that it makes for others): webhooks go to hosts and ports that"
+    " the operator has named and follow no redirection. Mail goes to one address that can be "
+    "no more than that. A dead receiver delays only its session's alerts",
     group="screen",
 )
 def test_a_webhook_is_not_led_elsewhere():

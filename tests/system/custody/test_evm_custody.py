@@ -435,7 +435,8 @@ def kill(chain: Anvil, tmp_path: Path, after: bool, every: int) -> None:
 
 @pytest.mark.promise(
     "A thief of one part (builder, payer, gas key, database, one signer or attestor) moves "
-    "nothing. What custody did not ask for stops all withdrawals within one block",
+    "nothing. What custody did not ask for stops all withdrawals within one block. Whatever "
+    "trips the breaker stops all withdrawals, and only two supervisors lift it",
     group="custody",
 )
 def test_a_stolen_builder_moves_nothing(floor: EvmFloor) -> None:

@@ -40,9 +40,10 @@ def are_whole(floor: EvmFloor) -> bool:
 
 
 @pytest.mark.promise(
-    "Two of three shares, offline, refill hot wallets and vaults, and recover all funds after"
-    " the loss of every online key. Other shares, another fee or another secret's inputs are "
-    "refused",
+    "Two of three owners move a wallet's money, and no batch is made twice, elsewhere or "
+    "changed. Two of three shares, offline, refill hot wallets and vaults, and recover all "
+    "funds after the loss of every online key. Other shares, another fee or another secret's "
+    "inputs are refused",
     group="custody",
 )
 def test_coins_go_to_the_cold_vault_and_come_back_by_two_shares(

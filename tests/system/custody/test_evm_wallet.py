@@ -21,7 +21,10 @@ def chain() -> Iterator[Anvil]:
 
 
 @pytest.mark.promise(
-    "Two of three owners move a wallet's money, and no batch is made twice, elsewhere or changed",
+    "Two of three owners move a wallet's money, and no batch is made twice, elsewhere or "
+    "changed. Two of three shares, offline, refill hot wallets and vaults, and recover all "
+    "funds after the loss of every online key. Other shares, another fee or another secret's "
+    "inputs are refused",
     group="custody",
 )
 @pytest.mark.parametrize("name", CHECKS)

@@ -68,7 +68,9 @@ def test_an_unusual_withdrawal_waits_for_two_people(desk, persons):
 
 
 @pytest.mark.promise(
-    "Whatever trips the breaker stops all withdrawals, and only two supervisors lift it",
+    "A thief of one part (builder, payer, gas key, database, one signer or attestor) moves "
+    "nothing. What custody did not ask for stops all withdrawals within one block. Whatever "
+    "trips the breaker stops all withdrawals, and only two supervisors lift it",
     group="custody",
 )
 def test_the_breaker_stops_everything_until_two_supervisors_lift_it(desk, persons):
@@ -169,7 +171,8 @@ def test_a_proof_of_reserves_holds_and_no_change_to_it_does(desk):
 
 @pytest.mark.promise(
     "Signers are processes with a PIN from a descriptor. While one is away nothing is paid "
-    "and no address is lost to the others; when it is back everything is done, once",
+    "and no address is lost to the others; when it is back everything is done, once. What a "
+    "signer's answers cost does not grow with what it signed or refused before",
     group="custody",
 )
 def test_signers_are_processes_and_what_waits_for_one_is_paid_once(desk):

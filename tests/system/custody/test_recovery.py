@@ -44,9 +44,10 @@ def outcry(folder, *words, pin="", fails=False):
 
 
 @pytest.mark.promise(
-    "Two of three shares, offline, refill hot wallets and vaults, and recover all funds after"
-    " the loss of every online key. Other shares, another fee or another secret's inputs are "
-    "refused",
+    "Two of three owners move a wallet's money, and no batch is made twice, elsewhere or "
+    "changed. Two of three shares, offline, refill hot wallets and vaults, and recover all "
+    "funds after the loss of every online key. Other shares, another fee or another secret's "
+    "inputs are refused",
     group="custody",
 )
 def test_two_shares_recover_everything_by_three_commands(tokens, tmp_path):

@@ -61,9 +61,10 @@ def test_what_the_hot_wallet_has_too_much_goes_to_the_cold_one(desk):
 
 
 @pytest.mark.promise(
-    "Two of three shares, offline, refill hot wallets and vaults, and recover all funds after"
-    " the loss of every online key. Other shares, another fee or another secret's inputs are "
-    "refused",
+    "Two of three owners move a wallet's money, and no batch is made twice, elsewhere or "
+    "changed. Two of three shares, offline, refill hot wallets and vaults, and recover all "
+    "funds after the loss of every online key. Other shares, another fee or another secret's "
+    "inputs are refused",
     group="custody",
 )
 def test_a_refill_comes_from_two_shares(desk):

@@ -61,7 +61,8 @@ def genuine(desk, participant, units):
 
 @pytest.mark.promise(
     "A thief of one part (builder, payer, gas key, database, one signer or attestor) moves "
-    "nothing. What custody did not ask for stops all withdrawals within one block",
+    "nothing. What custody did not ask for stops all withdrawals within one block. Whatever "
+    "trips the breaker stops all withdrawals, and only two supervisors lift it",
     group="custody",
 )
 def test_a_stolen_payer_moves_nothing(desk):
@@ -111,7 +112,8 @@ def test_a_stolen_payer_stays_within_the_limits_of_the_day(desk):
 @pytest.mark.smoke
 @pytest.mark.promise(
     "A thief of one part (builder, payer, gas key, database, one signer or attestor) moves "
-    "nothing. What custody did not ask for stops all withdrawals within one block",
+    "nothing. What custody did not ask for stops all withdrawals within one block. Whatever "
+    "trips the breaker stops all withdrawals, and only two supervisors lift it",
     group="custody",
 )
 def test_one_stolen_signer_moves_nothing(desk):
@@ -142,7 +144,8 @@ def test_one_stolen_signer_moves_nothing(desk):
 
 @pytest.mark.promise(
     "A thief of one part (builder, payer, gas key, database, one signer or attestor) moves "
-    "nothing. What custody did not ask for stops all withdrawals within one block",
+    "nothing. What custody did not ask for stops all withdrawals within one block. Whatever "
+    "trips the breaker stops all withdrawals, and only two supervisors lift it",
     group="custody",
 )
 def test_a_thief_with_one_signer_is_reported_within_one_block(desk):
@@ -197,7 +200,8 @@ def test_a_stolen_api_key_pays_only_old_addresses_of_its_owner(desk):
 
 @pytest.mark.promise(
     "A thief of one part (builder, payer, gas key, database, one signer or attestor) moves "
-    "nothing. What custody did not ask for stops all withdrawals within one block",
+    "nothing. What custody did not ask for stops all withdrawals within one block. Whatever "
+    "trips the breaker stops all withdrawals, and only two supervisors lift it",
     group="custody",
 )
 def test_a_changed_database_moves_nothing_and_is_noticed_with_the_next_block(desk):

@@ -13,8 +13,9 @@ from tests.support.user_commands import ROOT, run
 
 @pytest.mark.smoke
 @pytest.mark.promise(
-    "`make run` installs only the versions and hashes of `requirements.lock`, which names no "
-    "package index and covers what pyproject.toml asks for",
+    "Every dependency's licence is known and permits use. `make run` installs only the "
+    "versions and hashes of `requirements.lock`, which names no package index and covers what"
+    " pyproject.toml asks for",
     group="supply",
 )
 def test_make_run_installs_what_the_lock_pins(tmp_path: Path) -> None:

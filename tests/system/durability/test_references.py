@@ -19,7 +19,8 @@ REQUESTS = (
 
 @pytest.mark.promise(
     "A deposit, a withdrawal and any request of an operator is done once by its reference, "
-    "wherever the machine is gone",
+    "wherever the machine is gone. A repeated token or message is not executed again, also "
+    "after all processes were killed",
     group="venue",
 )
 def test_a_request_is_done_once_wherever_the_machine_is_gone(tmp_path):

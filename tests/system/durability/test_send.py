@@ -322,7 +322,9 @@ def test_the_command_says_that_it_gave_up(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.promise(
-    "Replies of another exchange are counted and ignored by the client",
+    "Each order of a sender is delivered at most once, although packets are duplicated, "
+    "delayed and reordered; with a journal also across SIGKILL of all processes and "
+    "`--resume`. Replies of another exchange are counted and ignored by the client",
     group="network",
 )
 def test_foreign_replies_are_counted_and_ignored() -> None:

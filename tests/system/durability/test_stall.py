@@ -74,8 +74,9 @@ def stop_at_start(monkeypatch: pytest.MonkeyPatch, victim: str, ready: bool = Tr
 
 
 @pytest.mark.promise(
-    "A stopped stage is reported and restarted; one that a fault killed leaves the stack that"
-    " it died with, in the result and in a venue's log",
+    "A process killed at any point leaves a working ring; nothing published is lost. A "
+    "stopped stage is reported and restarted; one that a fault killed leaves the stack that "
+    "it died with, in the result and in a venue's log",
     group="shared-memory",
 )
 @pytest.mark.parametrize(
@@ -199,8 +200,9 @@ def test_an_idle_pipeline_is_not_stalled() -> None:
 
 
 @pytest.mark.promise(
-    "A stopped stage is reported and restarted; one that a fault killed leaves the stack that"
-    " it died with, in the result and in a venue's log",
+    "A process killed at any point leaves a working ring; nothing published is lost. A "
+    "stopped stage is reported and restarted; one that a fault killed leaves the stack that "
+    "it died with, in the result and in a venue's log",
     group="shared-memory",
 )
 def test_a_stage_that_a_fault_killed_leaves_where_it_was(

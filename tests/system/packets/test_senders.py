@@ -16,8 +16,9 @@ PARTS = st.lists(st.tuples(st.integers(1, 90), st.integers(1, 4)), min_size=1, m
 
 
 @pytest.mark.promise(
-    "Each order of a sender is delivered at most once, although packets are duplicated, delayed "
-    "and reordered; with a journal also across SIGKILL of all processes and `--resume`",
+    "Each order of a sender is delivered at most once, although packets are duplicated, "
+    "delayed and reordered; with a journal also across SIGKILL of all processes and "
+    "`--resume`. Replies of another exchange are counted and ignored by the client",
     group="network",
 )
 @given(PARTS, PARTS)

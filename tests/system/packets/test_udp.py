@@ -228,8 +228,9 @@ def test_a_packet_that_overlaps_another_is_a_double(
 
 
 @pytest.mark.promise(
-    "Each order of a sender is delivered at most once, although packets are duplicated, delayed "
-    "and reordered; with a journal also across SIGKILL of all processes and `--resume`",
+    "Each order of a sender is delivered at most once, although packets are duplicated, "
+    "delayed and reordered; with a journal also across SIGKILL of all processes and "
+    "`--resume`. Replies of another exchange are counted and ignored by the client",
     group="network",
 )
 def test_shuffled_doubled_packets_reach_the_matcher_once(

@@ -249,9 +249,10 @@ def test_a_mail_server_that_refuses_is_asked_again(desk):
 
 
 @pytest.mark.promise(
-    "V5.2.6, V12.6.1 (requests for users): webhooks and pushes reach no address inside, by no"
-    " name, redirection or second look-up. One that hangs, and a burst for one user, keep no "
-    "other user waiting",
+    "V5.2.3, V5.2.6, V12.6.1 (mail, requests for users): no address adds a header or a "
+    "recipient to a mail. Webhooks and pushes reach no address inside, by no name, "
+    "redirection or second look-up. One that hangs, and a burst for one user, keep no other "
+    "user waiting",
     group="portal",
 )
 def test_a_hook_that_hangs_and_a_burst_keep_others_waiting_for_nothing(desk):
@@ -282,9 +283,10 @@ def test_a_hook_that_hangs_and_a_burst_keep_others_waiting_for_nothing(desk):
 
 
 @pytest.mark.promise(
-    "V5.2.6, V12.6.1 (requests for users): webhooks and pushes reach no address inside, by no"
-    " name, redirection or second look-up. One that hangs, and a burst for one user, keep no "
-    "other user waiting",
+    "V5.2.3, V5.2.6, V12.6.1 (mail, requests for users): no address adds a header or a "
+    "recipient to a mail. Webhooks and pushes reach no address inside, by no name, "
+    "redirection or second look-up. One that hangs, and a burst for one user, keep no other "
+    "user waiting",
     group="portal",
 )
 def test_a_redirect_to_this_machine_is_not_followed(desk):

@@ -27,7 +27,8 @@ async def posted(client, path, **body):
 @pytest.mark.promise(
     "V2.1, V2.2, V2.5 (registration, recovery): by a mailed code, which is used once and ends"
     " after five tries or 15 minutes. Recovery ends every session; no question, no hint, no "
-    "default account",
+    "default account. Where the operator asks for it a registration and a mail cost a proof "
+    "of work, and each proof counts once",
     group="portal",
 )
 def test_a_registration_needs_the_mailed_code_and_its_password(people):
@@ -185,7 +186,8 @@ def test_sessions_end_at_once(people):
 @pytest.mark.promise(
     "V2.1, V2.2, V2.5 (registration, recovery): by a mailed code, which is used once and ends"
     " after five tries or 15 minutes. Recovery ends every session; no question, no hint, no "
-    "default account",
+    "default account. Where the operator asks for it a registration and a mail cost a proof "
+    "of work, and each proof counts once",
     group="portal",
 )
 def test_a_forgotten_password_is_reset_by_mail(people):
@@ -363,7 +365,10 @@ def test_what_is_done_with_an_account_is_recorded(people):
 
 
 @pytest.mark.promise(
-    "V5.2.3 (mail): no address adds a header or a recipient to a mail",
+    "V5.2.3, V5.2.6, V12.6.1 (mail, requests for users): no address adds a header or a "
+    "recipient to a mail. Webhooks and pushes reach no address inside, by no name, "
+    "redirection or second look-up. One that hangs, and a burst for one user, keep no other "
+    "user waiting",
     group="portal",
 )
 def test_a_mail_that_is_refused_is_recorded_and_headers_cannot_be_added(people):

@@ -314,8 +314,10 @@ def test_a_number_that_the_venue_knows_from_elsewhere_is_no_users(people, code, 
 
 
 @pytest.mark.promise(
-    "Where the operator asks for it a registration and a mail cost a proof of work, and each proof "
-    "counts once",
+    "V2.1, V2.2, V2.5 (registration, recovery): by a mailed code, which is used once and ends"
+    " after five tries or 15 minutes. Recovery ends every session; no question, no hint, no "
+    "default account. Where the operator asks for it a registration and a mail cost a proof "
+    "of work, and each proof counts once",
     group="portal",
 )
 def test_a_registration_costs_a_proof_of_work(people):

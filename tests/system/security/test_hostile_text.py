@@ -253,8 +253,10 @@ SINKS = (
 
 
 @pytest.mark.promise(
-    "One function shows and writes text from outside. On terminals, in pages, CSV, JSON, Parquet,"
-    " logs, mail and webhooks it is no control character, no markup and no formula",
+    "One function shows and writes text from outside. On terminals, in pages, CSV, JSON, "
+    "Parquet, logs, mail and webhooks it is no control character, no markup and no formula. "
+    "Text that a client of the portal chooses is no control character in any answer, mail or "
+    "line of its log",
     group="text",
 )
 @pytest.mark.parametrize("sink", SINKS, ids=lambda sink: sink.__name__)

@@ -148,8 +148,10 @@ def quoted(text):
 
 
 @pytest.mark.promise(
-    "Text that a client of the portal chooses is no control character in any answer, mail or line "
-    "of its log",
+    "One function shows and writes text from outside. On terminals, in pages, CSV, JSON, "
+    "Parquet, logs, mail and webhooks it is no control character, no markup and no formula. "
+    "Text that a client of the portal chooses is no control character in any answer, mail or "
+    "line of its log",
     group="text",
 )
 def test_hostile_text_in_any_field_of_the_portal_speaks_to_nothing(tmp_path_factory):

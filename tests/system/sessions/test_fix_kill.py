@@ -179,7 +179,9 @@ def test_everything_is_killed_and_started_again(tmp_path):
 
 
 @pytest.mark.promise(
-    "A repeated token or message is not executed again, also after all processes were killed",
+    "A deposit, a withdrawal and any request of an operator is done once by its reference, "
+    "wherever the machine is gone. A repeated token or message is not executed again, also "
+    "after all processes were killed",
     group="venue",
 )
 @pytest.mark.long

@@ -113,7 +113,9 @@ def test_a_dead_acceptor_is_replaced(tmp_path):
 
 
 @pytest.mark.promise(
-    "A repeated token or message is not executed again, also after all processes were killed",
+    "A deposit, a withdrawal and any request of an operator is done once by its reference, "
+    "wherever the machine is gone. A repeated token or message is not executed again, also "
+    "after all processes were killed",
     group="venue",
 )
 @pytest.mark.long

@@ -91,8 +91,9 @@ def test_tls_is_spoken_end_to_end(venue, context, protocol, trades):
 
 
 @pytest.mark.promise(
-    "V9.2.2: to a port of the venue that has a certificate it speaks TLS, and trusts "
-    "that certificate alone",
+    "V1.4.1, V4.1.5, V9.2.2 (venue): the venue's own login decides which sessions may trade, "
+    "and a revocation applies here too. To a port of the venue that has a certificate the "
+    "page speaks TLS, and trusts that certificate alone",
     group="screen",
 )
 def test_the_client_library_and_the_screen_speak_tls(venue, context, certified, tmp_path):

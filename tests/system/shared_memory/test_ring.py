@@ -52,7 +52,9 @@ def test_records_cross_processes_whole_and_in_order(make_ring: Callable[..., Rin
 
 
 @pytest.mark.promise(
-    "A process killed at any point leaves a working ring; nothing published is lost",
+    "A process killed at any point leaves a working ring; nothing published is lost. A "
+    "stopped stage is reported and restarted; one that a fault killed leaves the stack that "
+    "it died with, in the result and in a venue's log",
     group="shared-memory",
 )
 def test_a_ring_continues_after_a_producer_is_killed_at_random() -> None:

@@ -39,7 +39,8 @@ def use_everything(name: str) -> None:
 
 
 @pytest.mark.promise(
-    "A damaged ring header neither crashes nor hangs a process that attaches",
+    "A damaged ring header neither crashes nor hangs a process that attaches. A segment "
+    "truncated under a polling kernel is an error, not a crash",
     group="shared-memory",
 )
 @pytest.mark.parametrize("nth", [8, pytest.param(1, marks=pytest.mark.long)])

@@ -36,7 +36,8 @@ def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.smoke
 @pytest.mark.promise(
-    "A segment truncated under a polling kernel is an error, not a crash",
+    "A damaged ring header neither crashes nor hangs a process that attaches. A segment "
+    "truncated under a polling kernel is an error, not a crash",
     group="shared-memory",
 )
 def test_truncation_under_a_polling_kernel_is_a_segment_error(name: str) -> None:

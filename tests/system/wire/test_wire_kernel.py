@@ -19,7 +19,8 @@ tree = shared.tree
 
 
 @pytest.mark.promise(
-    "A changed source is never served by an old compiled kernel",
+    "Compiled code is loaded only from a folder that belongs to the user alone; without one, "
+    "nothing is cached. A changed source is never served by an old compiled kernel",
     group="secrets",
 )
 def test_an_edited_constant_in_a_callees_file_changes_the_answer(tree):

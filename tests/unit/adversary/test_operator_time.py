@@ -36,8 +36,8 @@ def run_with_time(folder: Path, aux: int) -> dict[str, int]:
 
 
 @pytest.mark.promise(
-    "A TIME more than a day ahead of the host's clock is rejected where the operator's "
-    "commands enter",
+    "A command with invalid fields is rejected by name and leaves no trace in the book. So is"
+    " a TIME more than a day ahead of the host's clock, where the operator's commands enter",
     group="network",
 )
 @pytest.mark.parametrize("ahead_ns", [MAX_AHEAD_NS + 10**12, 2**62])

@@ -16,8 +16,10 @@ FORMULAS = ["=1+1", "+A1", "-A1", "@SUM(A1)", "-1+1", "=-1", "--1", "-"]
 
 
 @pytest.mark.promise(
-    "One function shows and writes text from outside. On terminals, in pages, CSV, JSON, Parquet, "
-    "logs, mail and webhooks it is no control character, no markup and no formula",
+    "One function shows and writes text from outside. On terminals, in pages, CSV, JSON, "
+    "Parquet, logs, mail and webhooks it is no control character, no markup and no formula. "
+    "Text that a client of the portal chooses is no control character in any answer, mail or "
+    "line of its log",
     group="text",
 )
 @pytest.mark.parametrize("text", FORMULAS)
@@ -40,8 +42,10 @@ def test_numbers_and_other_text_stay(value: object) -> None:
 
 
 @pytest.mark.promise(
-    "One function shows and writes text from outside. On terminals, in pages, CSV, JSON, Parquet, "
-    "logs, mail and webhooks it is no control character, no markup and no formula",
+    "One function shows and writes text from outside. On terminals, in pages, CSV, JSON, "
+    "Parquet, logs, mail and webhooks it is no control character, no markup and no formula. "
+    "Text that a client of the portal chooses is no control character in any answer, mail or "
+    "line of its log",
     group="text",
 )
 @given(st.text(max_size=12))

@@ -205,7 +205,8 @@ def test_passwords_that_are_tried_at_once_lock_as_those_tried_in_turn():
 
 
 @pytest.mark.promise(
-    "Logins of one address, or of one customer's IPv6 network, delay no logins of others",
+    "Logins of one address, or of one customer's IPv6 network, delay no logins of others. At "
+    "the desk logins wait for every other request",
     group="capacity",
 )
 def test_one_address_holds_its_own_turns_and_others_log_in():

@@ -170,8 +170,9 @@ def test_an_unreachable_address_is_tried_again_and_then_reported(monkeypatch):
 
 
 @pytest.mark.promise(
-    "A dead receiver delays only its session's alerts, and webhooks go to ports that the venue "
-    "names",
+    "V5.2.6, V12.6.1 (requests that it makes for others): webhooks go to hosts and ports that"
+    " the operator has named and follow no redirection. Mail goes to one address that can be "
+    "no more than that. A dead receiver delays only its session's alerts",
     group="screen",
 )
 def test_a_receiver_that_is_dead_delays_its_own_session_alone(monkeypatch):
@@ -227,8 +228,9 @@ def test_a_rule_that_the_venue_no_longer_allows_is_reported_on_the_page(monkeypa
 
 
 @pytest.mark.promise(
-    "A dead receiver delays only its session's alerts, and webhooks go to ports that the venue "
-    "names",
+    "V5.2.6, V12.6.1 (requests that it makes for others): webhooks go to hosts and ports that"
+    " the operator has named and follow no redirection. Mail goes to one address that can be "
+    "no more than that. A dead receiver delays only its session's alerts",
     group="screen",
 )
 @pytest.mark.parametrize(

@@ -263,7 +263,8 @@ def test_too_few_signers_are_an_error_that_says_so(monkeypatch):
 
 @pytest.mark.promise(
     "Signers are processes with a PIN from a descriptor. While one is away nothing is paid "
-    "and no address is lost to the others; when it is back everything is done, once",
+    "and no address is lost to the others; when it is back everything is done, once. What a "
+    "signer's answers cost does not grow with what it signed or refused before",
     group="custody",
 )
 def test_a_signer_that_is_away_keeps_no_address_from_the_others(monkeypatch):
@@ -314,7 +315,8 @@ def test_one_of_three_signers_away_stops_no_payment_and_two_do(monkeypatch):
 
 @pytest.mark.promise(
     "A thief of one part (builder, payer, gas key, database, one signer or attestor) moves "
-    "nothing. What custody did not ask for stops all withdrawals within one block",
+    "nothing. What custody did not ask for stops all withdrawals within one block. Whatever "
+    "trips the breaker stops all withdrawals, and only two supervisors lift it",
     group="custody",
 )
 @pytest.mark.parametrize(

@@ -192,7 +192,9 @@ def test_what_was_signed_is_known_after_a_restart(tmp_path, clock):
 
 
 @pytest.mark.promise(
-    "What a signer's answers cost does not grow with what it signed or refused before",
+    "Signers are processes with a PIN from a descriptor. While one is away nothing is paid "
+    "and no address is lost to the others; when it is back everything is done, once. What a "
+    "signer's answers cost does not grow with what it signed or refused before",
     group="custody",
 )
 def test_what_was_signed_and_refused_long_ago_costs_nothing(policy, clock):

@@ -41,8 +41,9 @@ def test_each_line_of_the_lock_is_a_version_and_its_hashes() -> None:
 
 
 @pytest.mark.promise(
-    "`make run` installs only the versions and hashes of `requirements.lock`, which names no "
-    "package index and covers what pyproject.toml asks for",
+    "Every dependency's licence is known and permits use. `make run` installs only the "
+    "versions and hashes of `requirements.lock`, which names no package index and covers what"
+    " pyproject.toml asks for",
     group="supply",
 )
 def test_the_lock_holds_every_dependency() -> None:
@@ -66,15 +67,21 @@ def test_what_the_dependencies_need_is_locked_too() -> None:
 
 
 @pytest.mark.promise(
-    "`make run` installs only the versions and hashes of `requirements.lock`, which names no "
-    "package index and covers what pyproject.toml asks for",
+    "Every dependency's licence is known and permits use. `make run` installs only the "
+    "versions and hashes of `requirements.lock`, which names no package index and covers what"
+    " pyproject.toml asks for",
     group="supply",
 )
 def test_the_lock_names_no_index() -> None:
     assert not re.search(r"://|--index-url|--extra-index|--find-links", LOCK)
 
 
-@pytest.mark.promise("Every dependency's licence is known and permits use", group="supply")
+@pytest.mark.promise(
+    "Every dependency's licence is known and permits use. `make run` installs only the "
+    "versions and hashes of `requirements.lock`, which names no package index and covers what"
+    " pyproject.toml asks for",
+    group="supply",
+)
 def test_every_licence_is_one_we_accept() -> None:
     unknown = {}
     for requirement in for_this_python():

@@ -109,7 +109,9 @@ def test_messages_over_a_read_boundary_are_whole(
 
 
 @pytest.mark.promise(
-    "A damaged record file or market recording is rejected with the row, field or byte",
+    "A damaged record file or market recording is rejected with the row, field or byte. Any "
+    "CSV file of settlement, corporate actions and proofs is read as it says, or refused by "
+    "its row",
     group="text",
 )
 @pytest.mark.parametrize("cut", [1, 2, 3, 30, 37])

@@ -68,7 +68,9 @@ def test_what_is_said_to_all_instruments_needs_no_symbol(tmp_path: Path) -> None
 
 
 @pytest.mark.promise(
-    "A damaged record file or market recording is rejected with the row, field or byte",
+    "A damaged record file or market recording is rejected with the row, field or byte. Any "
+    "CSV file of settlement, corporate actions and proofs is read as it says, or refused by "
+    "its row",
     group="text",
 )
 @pytest.mark.parametrize(

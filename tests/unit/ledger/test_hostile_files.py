@@ -61,6 +61,8 @@ OUTSIDE = (
 
 
 @pytest.mark.promise(
+    "A Parquet file of the ledger whose columns hold something else (numbers beyond 64 bits, "
+    "fractions, nothing, unknown names) is refused, and no number of it becomes another one. "
     "A ledger's list of files that names a file outside of its folder is refused",
     group="text",
 )
@@ -131,7 +133,8 @@ def lies(table):
 
 @pytest.mark.promise(
     "A Parquet file of the ledger whose columns hold something else (numbers beyond 64 bits, "
-    "fractions, nothing, unknown names) is refused, and no number of it becomes another one",
+    "fractions, nothing, unknown names) is refused, and no number of it becomes another one. "
+    "A ledger's list of files that names a file outside of its folder is refused",
     group="text",
 )
 def test_a_parquet_file_that_lies_is_refused(store, tmp_path):
@@ -216,7 +219,8 @@ def is_read(path, read):
 
 
 @pytest.mark.promise(
-    "Any CSV file of settlement, corporate actions and proofs is read as it says, or refused by "
+    "A damaged record file or market recording is rejected with the row, field or byte. Any "
+    "CSV file of settlement, corporate actions and proofs is read as it says, or refused by "
     "its row",
     group="text",
 )

@@ -188,7 +188,8 @@ def test_every_reason_to_refuse_is_in_the_table():
 
 
 @pytest.mark.promise(
-    "A command with invalid fields is rejected by name and leaves no trace in the book",
+    "A command with invalid fields is rejected by name and leaves no trace in the book. So is"
+    " a TIME more than a day ahead of the host's clock, where the operator's commands enter",
     group="network",
 )
 @pytest.mark.parametrize("engine_class", [Engine, ReferenceEngine], ids=["fast", "reference"])

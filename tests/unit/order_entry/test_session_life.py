@@ -198,7 +198,8 @@ def test_a_refused_login_whose_client_has_gone_is_counted_once():
 
 
 @pytest.mark.promise(
-    "Logins of one address, or of one customer's IPv6 network, delay no logins of others",
+    "Logins of one address, or of one customer's IPv6 network, delay no logins of others. At "
+    "the desk logins wait for every other request",
     group="capacity",
 )
 def test_a_login_that_is_turned_away_holds_its_turn_until_its_check_has_ended(monkeypatch):

@@ -207,7 +207,9 @@ def test_a_session_with_a_nearly_full_stream_enters_no_order_and_loses_no_fill()
 
 
 @pytest.mark.promise(
-    "One session cannot take the day's tokens, or by default the book, from the others",
+    "One participant cannot fill the book; the bound is kept across a crash, and a replay "
+    "gives the same. One session cannot take the day's tokens, or by default the book, from "
+    "the others",
     group="capacity",
 )
 def test_a_session_that_takes_all_the_tokens_it_can_leaves_others_theirs():

@@ -110,7 +110,9 @@ def test_bytes_may_come_in_any_pieces_and_many_at_once(venue):
 
 
 @pytest.mark.promise(
-    "A repeated token or message is not executed again, also after all processes were killed",
+    "A deposit, a withdrawal and any request of an operator is done once by its reference, "
+    "wherever the machine is gone. A repeated token or message is not executed again, also "
+    "after all processes were killed",
     group="venue",
 )
 def test_a_token_that_is_taken_is_ignored_also_after_its_order_is_gone(venue):

@@ -236,7 +236,9 @@ def test_tokens_are_a_dictionary(wanted):
 
 
 @pytest.mark.promise(
-    "One session cannot take the day's tokens, or by default the book, from the others",
+    "One participant cannot fill the book; the bound is kept across a crash, and a replay "
+    "gives the same. One session cannot take the day's tokens, or by default the book, from "
+    "the others",
     group="capacity",
 )
 @given(st.lists(st.sampled_from([1, 1, 1, 1, 2, 3]), max_size=80))

@@ -27,8 +27,9 @@ def engine() -> Engine:
 
 
 @pytest.mark.promise(
-    "One participant cannot fill the book; the bound is kept across a crash, and a replay"
-    " gives the same",
+    "One participant cannot fill the book; the bound is kept across a crash, and a replay "
+    "gives the same. One session cannot take the day's tokens, or by default the book, from "
+    "the others",
     group="capacity",
 )
 def test_the_hooks_see_and_refuse_what_the_plain_reference_does() -> None:

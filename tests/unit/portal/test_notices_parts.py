@@ -41,9 +41,10 @@ INSIDE = [
 
 
 @pytest.mark.promise(
-    "V5.2.6, V12.6.1 (requests for users): webhooks and pushes reach no address inside, by no"
-    " name, redirection or second look-up. One that hangs, and a burst for one user, keep no "
-    "other user waiting",
+    "V5.2.3, V5.2.6, V12.6.1 (mail, requests for users): no address adds a header or a "
+    "recipient to a mail. Webhooks and pushes reach no address inside, by no name, "
+    "redirection or second look-up. One that hangs, and a burst for one user, keep no other "
+    "user waiting",
     group="portal",
 )
 @pytest.mark.parametrize("address", INSIDE)
@@ -71,9 +72,10 @@ def test_one_address_inside_among_others_is_enough(monkeypatch):
 
 
 @pytest.mark.promise(
-    "V5.2.6, V12.6.1 (requests for users): webhooks and pushes reach no address inside, by no"
-    " name, redirection or second look-up. One that hangs, and a burst for one user, keep no "
-    "other user waiting",
+    "V5.2.3, V5.2.6, V12.6.1 (mail, requests for users): no address adds a header or a "
+    "recipient to a mail. Webhooks and pushes reach no address inside, by no name, "
+    "redirection or second look-up. One that hangs, and a burst for one user, keep no other "
+    "user waiting",
     group="portal",
 )
 def test_a_name_that_changes_its_address_is_not_asked_again(monkeypatch):

@@ -175,7 +175,8 @@ def test_custody_asks_for_what_is_approved_and_a_portal_for_its_participants(flo
 
 @pytest.mark.promise(
     "A deposit, a withdrawal and any request of an operator is done once by its reference, "
-    "wherever the machine is gone",
+    "wherever the machine is gone. A repeated token or message is not executed again, also "
+    "after all processes were killed",
     group="venue",
 )
 @pytest.mark.parametrize("after", range(4))

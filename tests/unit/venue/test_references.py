@@ -44,7 +44,8 @@ def asked(floor, request):
 
 @pytest.mark.promise(
     "A deposit, a withdrawal and any request of an operator is done once by its reference, "
-    "wherever the machine is gone",
+    "wherever the machine is gone. A repeated token or message is not executed again, also "
+    "after all processes were killed",
     group="venue",
 )
 def test_a_deposit_that_is_requested_twice_is_made_once(floor):

@@ -60,7 +60,9 @@ def test_the_example_has_no_mistake_and_means_what_it_says(tmp_path: Path) -> No
 
 
 @pytest.mark.promise(
-    "One session cannot take the day's tokens, or by default the book, from the others",
+    "One participant cannot fill the book; the bound is kept across a crash, and a replay "
+    "gives the same. One session cannot take the day's tokens, or by default the book, from "
+    "the others",
     group="capacity",
 )
 def test_a_session_holds_a_quarter_of_the_book_if_its_row_says_nothing(tmp_path: Path) -> None:

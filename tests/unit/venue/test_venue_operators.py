@@ -155,8 +155,9 @@ def test_a_wish_waits_for_another_person(clock):
 
 
 @pytest.mark.promise(
-    "V7.1.3, V7.1.4, V7.2: logins, refusals and actions are logged with who, why and "
-    "where in the journal; no line can be changed unseen",
+    "V2.10, V7.1.1, V7.1.3, V7.1.4, V7.2, V8.3.4 (log): logins, refusals and actions are "
+    "logged with who, why and where in the journal; no line can be changed unseen. No secret "
+    "is in logs, pages, journal or process list",
     group="console",
 )
 def test_the_record_continues_after_a_crash_and_no_line_can_be_changed(tmp_path):
