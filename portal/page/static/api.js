@@ -2,7 +2,7 @@
 import { chosen } from "./store.js";
 
 let access = "", until = 0, renewing = null;
-export const login = { is: false, ended: () => {} };
+export const login = { is: false, isSupport: false, ended: () => {} };
 
 export class Problem extends Error {
   constructor(status, code, detail, retry = 0) {
@@ -29,6 +29,9 @@ const content = async (answer) => answer.status === 204 ? null : answer.json();
 // What needs no login.
 export const open = async (method, path, body) => content(await send(method, path, body));
 
+// An operator's, with a token that this window alone has.
+export const asOperator = (token) => async (method, path, body) => content(await send(method, path, body, { authorization: `Bearer ${token}` }));
+
 // One window at a time renews: a refresh token counts once.
 function alone(work) {
   return navigator.locks ? navigator.locks.request("outcry session", work) : work();
@@ -39,14 +42,21 @@ function take(pair) {
   until = Date.now() + pair.expires_in * 1000;
 }
 
+// An operator looks at a user's pages, for as long as the token lasts.
+export function lend({ token: lent, expires_in }) {
+  take({ access_token: lent, expires_in });
+  Object.assign(login, { is: true, isSupport: true });
+}
+
 export async function begin(pair, keep) {
   take(pair);
-  login.is = true;
+  Object.assign(login, { is: true, isSupport: false });
   await send("POST", "/page/session", { refresh_token: pair.refresh_token, keep }, GUARD);
   chosen.set("known", true);
 }
 
 export async function renew() {
+  if (login.isSupport) throw new Problem(401, "not_logged_in", "");
   renewing ||= alone(async () => take(await content(await send("POST", "/page/session/refresh", undefined, GUARD))))
     .finally(() => { renewing = null; });
   await renewing;
@@ -58,19 +68,23 @@ export async function token() {
   return access;
 }
 
-export function forget() {
+// The cookie is the operator's own where an operator has looked at a user's pages.
+function leave() {
+  const wasSupport = login.isSupport;
   access = "";
   until = 0;
-  login.is = false;
-  chosen.set("known", false);
-  return send("DELETE", "/page/session", undefined, GUARD).catch(() => {});
+  Object.assign(login, { is: false, isSupport: false });
+  if (!wasSupport) chosen.set("known", false);
+  return wasSupport;
+}
+
+export async function forget() {
+  if (!leave()) await send("DELETE", "/page/session", undefined, GUARD).catch(() => {});
 }
 
 function gone() {
   const was = login.is;
-  access = "";
-  login.is = false;
-  chosen.set("known", false);
+  leave();
   if (was) login.ended();
 }
 

@@ -2,7 +2,7 @@
 import { $, button, h, icon, notice, say } from "./kit.js";
 import { chooseLanguage, LANGUAGES, t } from "./words.js";
 import { chosen, emit, on, portal, shared } from "./store.js";
-import { begin, forget, get, login, open, post, renew } from "./api.js";
+import { begin, forget, get, lend, login, open, post, renew } from "./api.js";
 import { authenticate, connect, follow, link, reconnect } from "./stream.js";
 
 const VIEWS = {
@@ -17,9 +17,10 @@ const VIEWS = {
   login: () => import("./views/login.js"),
   signup: () => import("./views/login.js"),
   recover: () => import("./views/login.js"),
+  operator: () => import("./views/operator.js"),
 };
 const NAV = ["markets", "trade", "orders", ...(portal.makers?.length ? ["quotes"] : []), "portfolio", "wallet"];
-const PUBLIC = new Set(["markets", "trade", "login", "signup", "recover"]);
+const PUBLIC = new Set(["markets", "trade", "login", "signup", "recover", "operator"]);
 let close = null, shownName = "", turn = 0, unfollow = () => {};
 
 function header() {
@@ -40,6 +41,7 @@ function header() {
     button(t("logout"), logOut, "plain", { id: "logout" }));
   else tools.push(h("a", { class: "button", href: "#/login", id: "go-login" }, t("login")), h("a", { class: "button primary", href: "#/signup", id: "go-signup" }, t("signup")));
   $("tools").replaceChildren(...tools);
+  say($("looking"), login.isSupport ? t("operator.looking", { mail: shared.me?.mail ?? "" }) : "");
   $("foot").replaceChildren(h("span", {}, t("foot.times", { zone: Intl.DateTimeFormat().resolvedOptions().timeZone })), " · ",
     h("span", {}, t("foot.charts"), " ", h("a", { href: "https://www.tradingview.com/", rel: "noreferrer" }, "TradingView Lightweight Charts\u2122"), " (",
       h("a", { href: "/page/vendor/lightweight-charts.LICENSE.txt" }, t("foot.licence")), "), \u00a9 2026 TradingView, Inc."), " · ",
@@ -119,6 +121,17 @@ async function known() {
   get("/v1/notifications", { limit: 1 }).then((page) => { shared.unread = page.unread || 0; showUnread(); }).catch(() => {});
 }
 
+// An operator's look at the pages of a user, who may change nothing there.
+async function look(lent) {
+  unfollow();
+  reconnect();
+  lend(lent);
+  await known();
+  header();
+  authenticate();
+  location.hash = "#/portfolio";
+}
+
 export async function refreshMe() {
   shared.me = await get("/v1/me");
 }
@@ -177,6 +190,7 @@ async function start() {
   login.ended = () => { notice(t("session.ended"), "bad"); left(); };
   on("link", showLink);
   on("unread", showUnread);
+  on("look", look);
   on("authenticated", async () => {
     if (!shared.me || shared.me.is_open) return;
     await refreshMe().catch(() => {});

@@ -1,10 +1,10 @@
 // A list whose pages follow each other by a cursor.
 import { button, h, say, words } from "./kit.js";
 import { t } from "./words.js";
-import { get } from "./api.js";
+import { get, withQuery } from "./api.js";
 
-// ``fill``: a table of kit; ``values()``: what is searched for.
-export function paged(path, list, values = () => ({}), { limit = 50, key = "items" } = {}) {
+// ``list``: a table of kit; ``values()``: what is searched for; ``ask``: sends a request.
+export function paged(path, list, values = () => ({}), { limit = 50, key = "items", ask = get } = {}) {
   const error = h("p", { class: "error", role: "alert" });
   const more = button(t("more"), () => load(false), "", { hidden: true });
   const root = h("div", {}, list, error, h("p", { class: "more" }, more));
@@ -14,7 +14,7 @@ export function paged(path, list, values = () => ({}), { limit = 50, key = "item
     more.disabled = true;
     say(error, "");
     try {
-      const page = await get(path, { ...values(), limit, cursor: fresh ? "" : next });
+      const page = await ask(withQuery(path, { ...values(), limit, cursor: fresh ? "" : next }));
       if (mine !== turn) return;
       rows = fresh ? page[key] : rows.concat(page[key]);
       next = page.next || "";

@@ -13,6 +13,7 @@ from tests.support.console.page_attack import (
     is_framed,
     watched_by_nobody,
 )
+from tests.support.pipeline import warm_outcry
 from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_browser import (
     Browsed,
@@ -21,10 +22,11 @@ from tests.support.portal.portal_browser import (
     place,
     quote,
 )
+from tests.support.processes import OUTCRY
 
 pytestmark = needs_chromium
 USD, BTC = 10**6, 10**8
-PUBLIC = "markets", "trade/BTC-USD", "login", "signup", "recover"
+PUBLIC = "markets", "trade/BTC-USD", "login", "signup", "recover", "operator"
 OWN = (
     "trade/BTC-USD",
     "orders/open",
@@ -153,6 +155,56 @@ def test_first_paint_and_first_use(browser, venue, maker, record_property):
         record_property(f"{name}_ms", round(value))
     assert figures["paint"] > 0
     assert figures["interactive"] > 0
+
+
+def test_operators_find_freeze_and_look(browser, venue, maker):
+    """With reasons, which are in their log; a look changes nothing."""
+    person = venue.person(USD=5_000 * USD)
+    command = [*OUTCRY, "portal", "operator", "venue.toml", "page"]
+    done = warm_outcry.run_command(command, cwd=venue.folder)
+    assert done.returncode == 0, done.stderr
+    with browsed(browser, venue) as page:
+        page.go("operator/users")
+        page.fill(operator_token="op_wrong")
+        page.press(page.word("operator.enter"))
+        page.expect("#main .error").not_to_be_empty()
+        page.fill(operator_token=done.stdout.strip())
+        page.press(page.word("operator.enter"))
+
+        def find():
+            page.fill(operator_search=person.mail)
+            page.page.press("#operator-search", "Enter")
+            page.expect("#main table[aria-label='Users'] tbody tr").to_have_count(1)
+            page.page.get_by_label(page.word("operator.details", mail=person.mail)).click()
+
+        def do(what, reason):
+            page.page.click(f"#operator-{what}")
+            page.fill(operator_reason=reason)
+            page.page.click("dialog button[type=submit]")
+            page.expect("dialog").to_have_count(0)
+
+        find()
+        page.expect("#operator-user td", has_text="5000").not_to_have_count(0)
+        assert page.defects() == []
+        do("freeze", "ticket 1")
+        page.expect("#operator-user dd", has_text="ticket 1").not_to_have_count(0)
+        do("unfreeze", "ticket 2")
+        page.expect("#operator-freeze").to_be_visible()
+        page.go("operator/figures")
+        page.expect("#figures .scroll").to_be_visible()
+        assert page.defects() == []
+        page.go("operator/log")
+        for reason in ("ticket 1", "ticket 2"):
+            page.expect("#main td", has_text=reason).not_to_have_count(0)
+        page.go("operator/users")
+        find()
+        do("view", "ticket 3")
+        page.expect("#looking", has_text=person.mail).to_be_visible()
+        page.go("wallet/balances")
+        page.expect("#main td", has_text="USD").not_to_have_count(0)
+        assert page.defects() == []
+        page.page.click("#logout")
+        page.expect("#looking").to_be_empty()
 
 
 @pytest.mark.promise(

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import subprocess
 from datetime import UTC, datetime
 from itertools import pairwise
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.pipeline.contract import control, loop
+from openoutcry.portal import database
 from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey
 from openoutcry.portal.accounts.passwords import totp_step
 from openoutcry.portal.accounts.secret_key import SecretKey
@@ -333,3 +335,31 @@ def test_a_portal_sleeps_until_the_stages_have_work():
     loop.wake_sleepers(words.ctypes.data + control.WOKEN)
     assert mirror.wait_for_work(60), "what came since the last call ends the sleep at once"
     assert not mirror.wait_for_work(0.001)
+
+
+def test_a_database_that_recovers_for_long_is_waited_for(tmp_path, monkeypatch):
+    """The package waits for ten seconds, and gives the same server when it is asked again."""
+    done, looks = [], iter([False, True])
+
+    class Server:
+        global_process_id_list = SimpleNamespace(get_and_add=lambda pid: done.append("listed"))
+
+        def ensure_postgres_running(self):
+            done.append("running")
+
+    def get_server(folder, cleanup_mode):
+        done.append("asked")
+        if done == ["asked"]:
+            raise subprocess.TimeoutExpired("pg_ctl", 10)
+        return Server()
+
+    monkeypatch.setattr(database, "_is_ready", lambda folder: next(looks))
+    monkeypatch.setattr(database, "RETRY_S", 0.0)
+    found = database._started(SimpleNamespace(get_server=get_server), tmp_path)
+    assert isinstance(found, Server)
+    assert done == ["asked", "asked", "running", "listed"]
+    done.clear()
+    monkeypatch.setattr(database, "RECOVERY_S", -1.0)
+    monkeypatch.setattr(database, "_is_ready", lambda folder: False)
+    with pytest.raises(subprocess.TimeoutExpired):
+        database._started(SimpleNamespace(get_server=get_server), tmp_path)

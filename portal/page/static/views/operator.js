@@ -1,0 +1,102 @@
+// For operators: users, freezes, a look at a user's pages, the log, and figures over many days.
+// The token is in memory alone: another window asks for it again.
+import { ask, button, facts, field, form, h, input, notice, panel, say, select, table, tabbed, when, words } from "../kit.js";
+import { t } from "../words.js";
+import { emit } from "../store.js";
+import { asOperator } from "../api.js";
+import { daysAgo, paged, today } from "../paged.js";
+
+const VIEWS = ["volumes", "volatility", "exposure", "cohorts"];
+let send = null;
+
+export async function show(root, [chosenTab]) {
+  if (send) return tabbed(root, { name: "operator", title: t("nav.operator"), label: (one) => t(`operator.${one}`) }, { users: showUsers, log: showLog, figures: showFigures }, chosenTab);
+  const token = input({ type: "password", id: "operator-token", required: true, autocomplete: "off" });
+  root.append(h("div", { class: "narrow" }, h("h1", {}, t("nav.operator")), panel("", h("p", { class: "hint" }, t("operator.about")),
+    form(field(t("operator.token"), token), t("operator.enter"), async () => {
+      const tried = asOperator(token.value.trim());
+      await tried("GET", "/v1/operator/log?limit=1");
+      send = tried;
+      root.replaceChildren();
+      await show(root, [chosenTab]);
+    }))));
+  return null;
+}
+
+const get = (path) => send("GET", path);
+
+function showUsers(area) {
+  const text = input({ type: "search", maxlength: 100, id: "operator-search" }), detail = h("div", { id: "operator-user" });
+  const list = table([
+    { label: t("mail"), text: (row) => row.mail }, { label: t("operator.participant"), n: true, text: (row) => String(row.participant ?? "–") },
+    { label: t("operator.level"), n: true, text: (row) => String(row.level) },
+    { label: t("state"), text: (row) => stateOf(row), kind: (row) => row.frozen_at ? "bad" : row.is_open ? "good" : "warning" },
+    { label: t("operator.since"), text: (row) => when(row.created_at, false) },
+    { label: "", node: (row) => button(t("details"), () => load(row.id), "small", { "aria-label": t("operator.details", { mail: row.mail }) }) },
+  ], { label: t("operator.users"), empty: t("search.none") });
+  const pages = paged("/v1/operator/users", list, () => ({ search: text.value.trim() }), { ask: get });
+  async function load(id) {
+    try { draw(await get(`/v1/operator/users/${id}`)); } catch (problem) { notice(words(problem), "bad"); }
+  }
+  function draw(found) {
+    const { user } = found, change = (what) => () => reasoned(user, what, async (reason) => {
+      await send("POST", `/v1/operator/users/${user.id}/${what}`, { reason });
+      await load(user.id);
+      pages.load();
+    });
+    const balances = table([{ label: t("asset"), text: (row) => row.asset }, { label: t("available"), n: true, text: (row) => row.available }, { label: t("reserved"), n: true, text: (row) => row.reserved }],
+      { key: (row) => row.asset, label: t("holdings"), empty: t("holdings.none") });
+    const audit = table([{ label: t("time"), text: (row) => when(row.at) }, { label: t("what"), text: (row) => row.action }, { label: t("address.network"), text: (row) => row.address }, { label: t("details"), text: (row) => row.detail }],
+      { label: t("account.activity"), empty: t("search.none") });
+    detail.replaceChildren(panel(user.mail, facts([[t("operator.participant"), user.participant], [t("operator.level"), user.level], [t("state"), stateOf(user)],
+      [t("operator.sessions"), found.sessions], [t("account.keys"), found.api_keys]]),
+    h("div", { class: "buttons" },
+      user.frozen_at ? button(t("operator.unfreeze"), change("unfreeze"), "", { id: "operator-unfreeze" }) : button(t("operator.freeze"), change("freeze"), "danger", { id: "operator-freeze" }),
+      button(t("operator.view"), () => reasoned(user, "view", async (reason) => emit("look", await send("POST", `/v1/operator/users/${user.id}/view`, { reason }))), "", { id: "operator-view" })),
+    h("h3", {}, t("holdings")), balances, h("h3", {}, t("account.activity")), audit));
+    balances.show(found.balances);
+    audit.show(found.audit);
+    detail.scrollIntoView({ block: "nearest" });
+  }
+  const search = h("form", { class: "row", role: "search", onsubmit: (event) => { event.preventDefault(); pages.load(); } }, field(t("operator.search"), text), h("button", { type: "submit", class: "primary" }, t("search")));
+  area.append(h("div", { class: "panel" }, search, pages), detail);
+  pages.load();
+}
+
+const stateOf = (user) => user.frozen_at ? t("operator.frozen", { reason: user.frozen_reason }) : t(user.is_open ? "operator.open" : "operator.opening");
+
+function reasoned(user, what, work) {
+  const reason = input({ id: "operator-reason", maxlength: 300, required: true });
+  return ask(t(`operator.${what}`), [h("p", {}, t(`operator.${what}.about`, { mail: user.mail })), field(t("reason"), reason)], t(`operator.${what}`), () => work(reason.value));
+}
+
+function showLog(area) {
+  const list = table([{ label: t("time"), text: (row) => when(row.at) }, { label: t("operator.who"), text: (row) => row.operator }, { label: t("what"), text: (row) => row.action },
+    { label: t("operator.user"), n: true, text: (row) => String(row.user_id ?? "–") }, { label: t("reason"), text: (row) => row.reason }], { label: t("operator.log"), empty: t("search.none") });
+  const pages = paged("/v1/operator/log", list, () => ({}), { ask: get });
+  area.append(h("div", { class: "panel" }, pages));
+  pages.load();
+}
+
+// A view of the history as it is: its columns are its own.
+function showFigures(area) {
+  const view = select(VIEWS.map((one) => [one, t(`figures.${one}`)]), { id: "figures-view" });
+  const from = input({ type: "date", value: daysAgo(30), id: "figures-from" }), until = input({ type: "date", value: today(), id: "figures-until" });
+  const error = h("p", { class: "error", role: "alert" }), place = h("div", { id: "figures" });
+  async function load() {
+    say(error, "");
+    try {
+      const { rows } = await get(`/v1/operator/analytics/${view.value}?${new URLSearchParams({ from: from.value, until: until.value })}`);
+      const names = Object.keys(rows[0] ?? {});
+      const list = table(names.map((name) => ({ label: name.replaceAll("_", " "), n: typeof rows[0][name] === "number", text: (row) => shown(row[name]) })),
+        { key: (row) => names.map((name) => row[name]).join(" "), label: t(`figures.${view.value}`), empty: t("search.none") });
+      place.replaceChildren(list);
+      list.show(rows);
+    } catch (problem) { say(error, words(problem)); }
+  }
+  for (const one of [view, from, until]) one.addEventListener("change", load);
+  area.append(h("div", { class: "panel" }, h("div", { class: "row" }, field(t("operator.figures"), view), field(t("from"), from), field(t("until"), until)), error, place));
+  load();
+}
+
+const shown = (value) => value == null ? "–" : typeof value === "number" && !Number.isInteger(value) ? value.toPrecision(6) : String(value);
