@@ -4,7 +4,9 @@ in a second.  How fast own events come, and what idle WebSockets cost.
 ``rest_order_*`` and ``ws_order_*`` are from the last byte of a request to the last of its answer:
 one connection, loopback, a venue that waits for its disk.  The order is a limit order that ends at
 once (IOC).  Their peer ``bare_echo`` is an application that gives back what it is sent, on the same
-web server, over the same kind of connection, in turns with ours.
+web server, over the same kind of connection, in turns with ours.  Over REST there are two more:
+``venue`` is the venue's own answer over a session as the portal has, and ``commit`` a bare durable
+write of 4 KiB, for which the venue waits.  No answer of the portal comes before echo and venue.
 
 ``rest_orders`` are orders a second over REST through two processes.
 
@@ -112,9 +114,11 @@ def _answers(port: int) -> bool:
 
 
 def over_rest(setup: Setup, number: int, add: Add) -> None:
-    """Latencies of an order over REST until its answer, ours and those of a bare echo."""
+    """Latencies of an order over REST until its answer, and those of its parts alone."""
     person = setup.people[0]
     ours, bare = live.Client(setup.venue.port), live.Client(setup.echo)
+    session = setup.venue.session(setup.people[-1])
+    commits = live.Commits(setup.venue.folder / "commits")
 
     def asked(client: live.Client) -> int:
         request = live.rest_order(person)
@@ -125,10 +129,26 @@ def over_rest(setup: Setup, number: int, add: Add) -> None:
             raise live.BenchError(f"an order was answered with {status}: {body[:200]!r}")
         return took_ns
 
+    def answered() -> int:
+        name, begun_ns = f"v-{time.monotonic_ns()}", time.perf_counter_ns()
+        session.enter("1", "BTC-USD", 1, "0.01", ioc=True, name=name)
+        session.next(live.START_S)
+        took_ns = time.perf_counter_ns() - begun_ns
+        session.next(live.START_S)  # the order's end
+        return took_ns
+
+    def committed() -> int:
+        begun_ns = time.perf_counter_ns()
+        commits.commit()
+        return time.perf_counter_ns() - begun_ns
+
     ways = [("ours", lambda: asked(ours)), ("bare_echo", lambda: asked(bare))]
+    ways += [("venue", answered), ("commit", committed)]
     _latencies(setup, number, add, "rest_order", ways)
-    ours.close()
-    bare.close()
+    session.logout()
+    for one in (ours, bare, commits):
+        one.close()
+    open_sessions(setup)
 
 
 def over_sockets(setup: Setup, number: int, add: Add) -> None:

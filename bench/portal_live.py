@@ -4,6 +4,8 @@ bytes: what the client takes is not what is measured."""
 import hashlib
 import hmac
 import json
+import mmap
+import os
 import re
 import resource
 import selectors
@@ -21,7 +23,13 @@ from urllib.request import Request, urlopen
 
 import psutil
 
+from openoutcry.client.fix import FixClient
+from openoutcry.journal.disk import REAL
+from openoutcry.journal.segment import write_zeros
+from openoutcry.order_entry.spec import Protocol
+from openoutcry.portal.trading.fix_broker import read_passwords
 from openoutcry.venue.desk import DeskError, ask
+from openoutcry.venue.file import read_venue
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.free_port import free_port
 
@@ -39,6 +47,7 @@ STRICT = """
 orders_in_10_s = 400
 """
 """The rest is as everywhere."""
+COMMITS, COMMIT_BYTES = 1_024, 4_096
 FUNDS = {"USD": 10**15, "BTC": 10**13}
 
 
@@ -152,6 +161,14 @@ class Venue:
             self._fund(participant, asset, amount)
         return Person(mail, participant, key["api_key"], key["secret"])
 
+    def session(self, person: Person) -> FixClient:
+        """The person's session at the venue, which the portal has until then."""
+        file = read_venue(self.folder / "venue.toml")
+        port = next(one for one in file.sessions.ports if one.protocol is Protocol.FIX44)
+        name = f"PORTAL{person.participant}"
+        password = read_passwords(self.folder / "journal-portal" / "sessions.json")[name]
+        return FixClient("127.0.0.1", port.port, name, password, target=file.name)
+
     def _code(self, mail: str) -> str:
         lines = (self.folder / "journal-portal" / "mails.jsonl").read_text().splitlines()
         texts = [row["text"] for row in map(json.loads, lines) if row["to"] == mail]
@@ -214,6 +231,27 @@ class Client:
             self.rest = self.rest[need:]
             if kind == 1:
                 return text
+
+
+class Commits:
+    """A file whose blocks are written durably, as the venue's journal is."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("wb") as file:
+            write_zeros(file.fileno(), path, 0, COMMIT_BYTES * COMMITS)
+            os.fsync(file.fileno())
+        self._fd, _ = REAL.open_direct(path)
+        self._block, self._count = mmap.mmap(-1, COMMIT_BYTES), 0
+
+    def commit(self) -> None:
+        """The next block is on the disk."""
+        at = self._count % COMMITS * COMMIT_BYTES
+        REAL.write(self._fd, self._block, at, durable=True)
+        self._count += 1
+
+    def close(self) -> None:
+        """Close the file."""
+        REAL.close(self._fd)
 
 
 def _frame(data: bytes) -> tuple[int, int]:

@@ -44,6 +44,8 @@ PORTAL_ROWS = (
     ("rest_order_p50", "", "order over REST → answer, p50", "≤ 1.2 ms"),
     ("rest_order_p99", "", "the same, p99", "≤ 6 ms"),
     ("rest_order_p50", "bare_echo", "p50 / that of a bare echo", ""),
+    ("rest_order_p50", "venue", "p50 / that of the venue's own answer, same kind of session", ""),
+    ("rest_order_p50", "commit", "p50 / that of a bare durable write of 4 KiB", ""),
     ("ws_order_p50", "", "order.place over the WebSocket API → answer, p50", "≤ 600 µs"),
     ("ws_order_p99", "", "the same, p99", "≤ 3 ms"),
     ("ws_order_p50", "bare_echo", "p50 / that of a bare echo", ""),
