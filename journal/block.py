@@ -213,6 +213,16 @@ def examine(segment: SegmentFile, offset: int) -> Block | str:
     return Block(offset, header, whole)
 
 
+def remembered(whole: memoryview, offset: int) -> Block | None:
+    """The block at ``offset`` whose bytes were somewhere else than in its segment, checked as
+    :func:`examine` does; None if they are not one."""
+    header = unpack_header(whole[:HEADER_BYTES])
+    is_whole = header.magic == BLOCK_MAGIC and not header_flaw(header)
+    if not is_whole or len(whole) != header.block_bytes or checksum(whole) != header.crc32c:
+        return None
+    return Block(offset, header, whole)
+
+
 def checksum(whole: Any) -> int:
     """The crc32c that the header of this block ought to hold."""
     return int(crc32c(whole[HEADER_BYTES:], crc32c(_NO_CRC, crc32c(whole[:_CRC_OFFSET]))))

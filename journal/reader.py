@@ -1,7 +1,7 @@
 """Read a journal, checked."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from openoutcry.journal.block import Block, BlockId
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.lock import held
+from openoutcry.journal.recent import RecentBlocks
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.tail import segment_holding
 from openoutcry.wire.enums import BlockKind
@@ -49,6 +50,8 @@ class JournalReader:
         self._evidence: dict[str, Any] | None = None
         self._read_to_end = False
         self._followed: Scan | None = None
+        self.recent: RecentBlocks | None = None
+        """Where :meth:`follow` looks before it asks the disk."""
 
     def _follow(self, scan: Scan) -> None:
         self.blocks = scan.next_index
@@ -92,7 +95,7 @@ class JournalReader:
         self.resumed = scan.resumed
         self._read_to_end = True
 
-    def follow(self, from_seq: int) -> Iterator[Block]:
+    def follow(self, from_seq: int) -> Generator[Block, None, None]:
         """Yield whole blocks as :meth:`all_blocks` does, from the segment on that holds
         ``from_seq``; a further call yields only those that the writer has added since.
 
@@ -103,6 +106,7 @@ class JournalReader:
             self._followed = Scan(self.directory, self._disk)
             number = segment_holding(self.directory, from_seq, self._disk)
             self._followed.end_segment = number
+        self._followed.recent = self.recent
         for block in self._followed.new_blocks():
             self._follow(self._followed)
             yield block

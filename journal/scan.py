@@ -20,9 +20,11 @@ from openoutcry.journal.block import (
     digest,
     end_by_headers,
     examine,
+    remembered,
 )
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.history import RESUMED_BEFORE
+from openoutcry.journal.recent import RecentBlocks
 from openoutcry.journal.segment import (
     MAX_SEGMENTS,
     ZEROS,
@@ -78,6 +80,8 @@ class Scan:
         self.torn: str | None = None
         self.live = False
         self._stood = END_UNKNOWN
+        self.recent: RecentBlocks | None = None
+        """Where :meth:`new_blocks` looks first."""
 
     @property
     def config(self) -> dict[str, Any]:
@@ -167,6 +171,8 @@ class Scan:
         What is there instead of the next block is not judged: the writer may be at it.  Without a
         new block a call reads one header.
         """
+        while (block := self._remembered()) is not None:
+            yield block
         number, offset = self.end_segment, self.end_offset
         while (segment := SegmentFile.open(self.directory, number, self.disk)) is not None:
             with segment:
@@ -179,6 +185,20 @@ class Scan:
                     return
             number, offset = number + 1, 0
         self._require_no_gap(number)
+
+    def _remembered(self) -> Block | None:
+        """The next block if memory has it: in the segment where the pass is, for the first of
+        another one lies at its begin."""
+        offset = self.end_offset
+        if self.recent is None or not offset:
+            return None
+        whole = self.recent.find(self.next_index, offset)
+        block = remembered(whole, offset) if whole is not None else None
+        if block is None or block.header.journal_id != self.journal_id:
+            return None
+        self._take(f"{segment_path(self.directory, self.end_segment)}: byte {offset}", block)
+        self.end_offset = block.end
+        return block
 
     def accept(self, number: int, block: Block) -> None:
         """Count a block that was put where the pass stopped, and continue after it."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from openoutcry.journal import EventDigest, Journal, JournalWriter
 from openoutcry.journal.origins import ORIGINS, Key, pack_origins
+from openoutcry.journal.recent import RecentBlocks
 from openoutcry.journal.space import SpaceWatch
 from openoutcry.journal.writer import NO_DIGEST
 from openoutcry.pipeline.contract import control as control_words
@@ -235,6 +236,9 @@ def make_stage(work: Work) -> JournalStage:
         )
     elif writer is None or restarts:
         writer = Journal.resume(work.journal, direct=work.durable)
+    recent = work.shared.recent_blocks
+    if recent is not None:
+        writer.recent = RecentBlocks(recent.view)
     directories = [work.journal, *work.copies]
     reached = work.shared.resumed_lanes
     if start is None:

@@ -23,6 +23,7 @@ from openoutcry.journal.block import (
 )
 from openoutcry.journal.copies import MirroredStreams, SingleStream
 from openoutcry.journal.history import pack_history
+from openoutcry.journal.recent import RecentBlocks
 from openoutcry.journal.stream import Stream
 from openoutcry.journal.watermark import Reached
 from openoutcry.wire.closing import Closing
@@ -135,6 +136,9 @@ class JournalWriter(Closing):
         self._offset = place.offset
         self._previous_hash = place.last_hash
         self._unhashed: memoryview | None = None
+        self._unhashed_at = 0
+        self.recent: RecentBlocks | None = None
+        """Memory for those who follow the journal."""
         self._broken = ""
         self._flaws = list(flaws)
         self._buffer = BlockBuffer()
@@ -254,9 +258,11 @@ class JournalWriter(Closing):
         self._next_segment(0)
 
     def hash_last_block(self) -> None:
-        """Hash the last block, now rather than when the next one needs it: off the way of an
-        acknowledgement."""
+        """Hash the last block, and put it where followers look, now rather than when the next one
+        needs it: off the way of an acknowledgement."""
         if self._unhashed is not None:
+            if self.recent is not None:
+                self.recent.put(self.blocks - 1, self._unhashed_at, self._unhashed)
             self._previous_hash = digest(self._unhashed)
             self._unhashed = None
 
@@ -360,7 +366,7 @@ class JournalWriter(Closing):
         reached = Reached(self.blocks, seq, self._previous_hash, checksum_of(block))
         try:
             self._copies.write(self._offset, block, durable and not unsynced, reached)
-            self._unhashed = block
+            self._unhashed, self._unhashed_at = block, self._offset
             self._offset += size_bytes
             self.blocks += 1
             self.bytes += size_bytes

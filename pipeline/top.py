@@ -11,8 +11,10 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
+from openoutcry.journal.recent import RecentBlocks
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.histogram import HISTOGRAM_BYTES, WORDS, summary
+from openoutcry.pipeline.contract.shared import RECENT
 from openoutcry.pipeline.contract.table import RECORD_TYPES, Span, Stage, Topology, as_row
 from openoutcry.report.plain import drawn_on
 from openoutcry.report.run_text import stage_table
@@ -39,6 +41,15 @@ class RunningPipeline:
             for ring in self.table.rings
         }
         self.stamps = Segment.attach(segment_name(owner, "stamps"), read_only=True)
+
+    def recent_blocks(self) -> RecentBlocks | None:
+        """Where the journal's last blocks are; None: this run has no journal."""
+        try:
+            segment = Segment.attach(segment_name(self.owner, RECENT), read_only=True)
+        except OutcryError:
+            return None
+        self._recent = segment  # mapped as long as this pipeline is
+        return RecentBlocks(segment.view)
 
     def positions(self) -> dict[str, int]:
         """How far each ring is, and how many datagrams were dropped and orders refused before

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.journal.recent import RECENT_BYTES
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.contract import words as stage_words
@@ -33,6 +34,8 @@ EVENTS = "events"
 EVENT_NOTES = "event notes"
 """By event sequence, as many as the event ring has slots: what the core's hooks have noted at the
 event (``wire/notes.py``)."""
+RECENT = "recent"
+"""The segment with the journal's last blocks (``journal/recent.py``)."""
 PROBE_CAPACITY = 50_000
 PROBE_BYTES = loop.PROBE_ROWS + 24 * PROBE_CAPACITY
 MADV_POPULATE_READ, MADV_POPULATE_WRITE = 22, 23
@@ -88,6 +91,10 @@ class Shared:
                 self.regions.append(region.words(0, region_bytes // 8).view(np.uint8))
             self.rebalance_exchange = (
                 self.segment("rebalance", exchange_bytes) if exchange_bytes else None
+            )
+            has_journal = "journal" in table.index
+            self.recent_blocks = (
+                self.segment(RECENT, RECENT_BYTES, hot=False) if has_journal else None
             )
             self.probes = (
                 self.segment("probes", len(table.stages) * PROBE_BYTES) if geometry.kept else None

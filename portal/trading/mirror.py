@@ -7,7 +7,7 @@ is then the venue's state after that command, to the unit.
 
 import time
 from collections import namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.block import Block
+from openoutcry.journal.recent import RecentBlocks
 from openoutcry.order_entry.command_metadata import BLOCK_KEY, FLAG_INTERNAL, unpack
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.loop import sleep_on
@@ -112,9 +113,11 @@ class Mirror:
         self._reader: JournalReader | None = None
         self._point: Point | None = None
         self._view: View | None = None
-        self._blocks: Iterator[Block] | None = None
+        self._blocks: Generator[Block, None, None] | None = None
         self._next: Block | None = None
         self._pipeline: RunningPipeline | None = None
+        self._recent: RecentBlocks | None = None
+        """The journal's last blocks: read from the disk, each would take longer than all else."""
         self._releasing: list[int] = []
         self._woken: tuple[RunningPipeline | None, int] = (None, 0)
 
@@ -134,6 +137,9 @@ class Mirror:
         owners = running_owners(pid) if pid else []
         if owners:
             self._pipeline = attached(owners[0])
+        self._recent = self._pipeline.recent_blocks() if self._pipeline is not None else None
+        if self._reader is not None:
+            self._reader.recent = self._recent
         if self._pipeline is not None:
             index = self._pipeline.table.index
             self._releasing = [index[name] for name in CONFIRMING if name in index]
@@ -173,12 +179,18 @@ class Mirror:
         released, moment, count = min(self.released_seq(), until_seq), Moment(), 0
         if released <= self.seq:
             return 0  # known without a look at the disk
-        while count < COMMANDS_A_POLL and (block := self._block()) is not None:
+        while count < COMMANDS_A_POLL and self.seq < released:
+            block = self._block()
+            if block is None:
+                break
             commands = commands_of(block)
             if len(commands) and int(commands["seq"][-1]) > released:
                 break
             self._next = None
             count += self._take(block, commands, moment)
+        if self._blocks is not None:  # what it has read ahead may be written by the next poll
+            self._blocks.close()
+            self._blocks = None
         moment.seq = self.seq
         wallets = self.wallets
         if wallets is not None and wallets.count > len(self.markets.assets):
@@ -196,8 +208,6 @@ class Mirror:
             if self._blocks is None:
                 self._blocks = self._reader.follow(self.seq + 1)
             self._next = next(self._blocks, None)
-            if self._next is None:
-                self._blocks = None
         return self._next
 
     def begin(self) -> bool:
@@ -218,6 +228,7 @@ class Mirror:
             text = "this journal has no wallets; the portal needs spot"
             raise OutcryError(f"{reader.directory}: {text}")
         self._reader, self._point, self._view = reader, point, view
+        reader.recent = self._recent
         self.seq = self.began_seq = point.seq
         phases = point.engine.state().states["phase"]
         self.phases = dict(enumerate(phases.tolist()))

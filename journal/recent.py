@@ -1,0 +1,48 @@
+"""The last blocks of a journal, in memory that its writer shares with those who follow it.
+
+A durable writer passes the page cache by.  Who follows the journal had each block read from the
+disk, where the next commit waits for it (measured under load: 1.5 ms of an order's way through the
+portal).  What is not here is on the disk, as before.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+SLOTS, SLOT_BYTES, HEAD_BYTES = 64, 1 << 14, 64
+RECENT_BYTES = SLOTS * SLOT_BYTES
+STAMP, OFFSET, SIZE = range(3)
+"""Words of a slot's head: 1 + the block's index (0: there is none), its place in its segment, and
+its size."""
+
+
+class RecentBlocks:
+    """Block n is in slot n modulo SLOTS; one that does not fit is left out."""
+
+    def __init__(self, memory: npt.NDArray[np.uint8]) -> None:
+        """``memory``: RECENT_BYTES of it, zeros at first."""
+        rows = memory[:RECENT_BYTES].reshape(SLOTS, SLOT_BYTES)
+        self._words = rows.view(np.int64)
+        self._blocks = rows[:, HEAD_BYTES:]
+
+    def put(self, index: int, offset: int, block: Any) -> None:
+        """The writer has written a block."""
+        slot, size = index % SLOTS, len(block)
+        words = self._words[slot]
+        words[STAMP] = 0
+        if size > SLOT_BYTES - HEAD_BYTES:
+            return
+        self._blocks[slot, :size] = np.frombuffer(block, np.uint8)
+        words[OFFSET], words[SIZE] = offset, size
+        words[STAMP] = index + 1
+
+    def find(self, index: int, offset: int) -> memoryview | None:
+        """A copy of block ``index`` if it lies at ``offset`` of its segment; None: ask the disk.
+        Its checksum says whether the writer has changed it meanwhile."""
+        slot = index % SLOTS
+        stamp, at, size = self._words[slot, :3].tolist()
+        if stamp != index + 1 or at != offset:
+            return None
+        copied = self._blocks[slot, :size].tobytes()
+        return memoryview(copied) if int(self._words[slot, STAMP]) == stamp else None
