@@ -248,7 +248,7 @@ class SegmentFile(Closing):
             return bytes(self._unpacked[offset : offset + size])
         if size > WINDOW_BYTES:
             # Bounded by the file: a damaged length must not make us ask for gigabytes.  Only then:
-            # who asks for a size asks for times, and the next durable write pays for them
+            # a request for the size is one for times, and the next durable write pays for them
             # (``disk.file_status``).
             size = min(size, max(0, self.size_bytes - offset))
         try:

@@ -208,7 +208,7 @@ def levels_taken(split: SplitHeader, left: int) -> int:
 
 @kernel
 def cost_of(split: SplitHeader, number: int, levels: int, quantity: int) -> int:
-    """What ``quantity`` of a venue costs, which it gives within so many levels."""
+    """Return what ``quantity`` of a venue costs, which it has within ``levels`` levels."""
     first, last = 0, levels - 1
     while first < last:
         middle = (first + last) // 2
