@@ -13,7 +13,7 @@ import numpy.typing as npt
 SLOTS, SLOT_BYTES, HEAD_BYTES = 64, 1 << 14, 64
 RECENT_BYTES = SLOTS * SLOT_BYTES
 STAMP, OFFSET, SIZE = range(3)
-"""Words of a slot's head: 1 + the block's index (0: there is none), its place in its segment, and
+"""Words of a slot's head: 1 + the block's index (0: no block), its place in its segment, and
 its size."""
 
 
