@@ -3,12 +3,13 @@ whole venue takes with risk and its feed.
 
 ``shm_ack_*`` is from the publication of a request to the reading of its acknowledgement, one
 session, in memory, with every limit of risk set, none of which rejects.  Its peer ``bare_ring`` is
-a loop on the venue's core that answers with as many bytes over segments of the same kind.  It is
-measured in the same rounds, while the venue is stopped.
+a loop on the venue's core that answers with as many bytes over segments of the same kind.  In
+``rings`` each request also passes through a lane, a sequenced ring, a ring of events and a stream
+(relay.py).  Both are measured in the same rounds, while the venue is stopped.
 
 ``shm_orders_*`` are orders a second (immediate or cancel: two replies) of 16 sessions through the
 whole venue, with risk and feed: ``memory`` does not wait for the disk, ``durable`` does.  Their
-peer ``bare_ring`` is the same client over the loop that answers; of ``memory`` also the venue
+peers ``bare_ring`` and ``rings`` are the same client over those loops; of ``memory`` also the venue
 without its feed.
 
 ``ouch_orders_durable_risk`` are those of 64 sessions over OUCH.  A peer has no risk; ``bare_tcp``
@@ -31,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.bench import colocated_live as live
-from openoutcry.bench import idle, market_data, pipeline, risk, sessions_live
+from openoutcry.bench import idle, market_data, pipeline, relay, risk, sessions_live
 from openoutcry.bench.disk import has_disk
 from openoutcry.bench.market_data_live import can_multicast
 from openoutcry.bench.paced import paced, percentiles
@@ -51,6 +52,8 @@ IMMEDIATE_ANSWERS = 2
 """Replies to an immediate order that finds no seller: accepted, cancelled."""
 PRICE = 10_000
 FEED: dict[str, Any] = {"a": ["239.193.98.1", 26_497], "interface": "127.0.0.1", "ttl": 0}
+FLOORS = {"bare_ring": live.bare_rings, "rings": relay.relaying}
+"""Loops in a venue's place."""
 DURABILITIES = {"memory": "async", "durable": "durable"}
 """The feed is made of the journal, so a venue with one keeps it."""
 
@@ -84,6 +87,7 @@ def bench_colocated(
     gathered = Rounds(rounds, progress)
     progress("compiling")
     live.compile_loops()
+    relay.compile_relay()
     setup = Setup(quick, gathered)
 
     def one(number: int, add: Add) -> None:
@@ -98,18 +102,18 @@ def bench_colocated(
 def acknowledgements(setup: Setup, number: int, add: Add) -> None:
     """Blocks of orders to the venue and to the loop that answers, in turns."""
     count = QUICK_ACKS if setup.quick else ACKS
-    times: dict[str, list[Any]] = {"ours": [], "bare_ring": []}
+    times: dict[str, list[Any]] = {"ours": [], **{name: [] for name in FLOORS}}
     with (
         sessions_live.served(1, "none", ACK_BLOCKS * count, "SHM", risk=True) as venue,
         live.logged_in(venue.door, 1) as participant,
         live.on_core(setup.client_core),
     ):
         for block in range(ACK_BLOCKS):
-            for who in rotated(["ours", "bare_ring"], number + block):
+            for who in rotated(["ours", *FLOORS], number + block):
                 if who == "ours":
                     times[who].append(participant.latencies(setup.resting, count))
                     continue
-                with venue.stopped(), live.bare_rings(1, 1, setup.venue_core) as bare:
+                with venue.stopped(), FLOORS[who](1, 1, setup.venue_core) as bare:
                     bare.latencies(setup.resting, min(count, 1_000))  # its pages are there
                     times[who].append(bare.latencies(setup.resting, count))
     for who, blocks in times.items():
@@ -141,14 +145,15 @@ def throughput(setup: Setup, number: int, add: Add) -> None:
             participants.orders_per_s(setup.immediate, each // 10, IMMEDIATE_ANSWERS)  # warm
             rate = participants.orders_per_s(setup.immediate, each, IMMEDIATE_ANSWERS)
         add(f"shm_orders_{name}", "1/s", "higher", rate, who)
-    with (
-        live.bare_rings(SESSIONS, IMMEDIATE_ANSWERS, setup.venue_core) as bare,
-        live.on_core(setup.client_core),
-    ):
-        bare.orders_per_s(setup.immediate, each // 10, IMMEDIATE_ANSWERS)
-        rate = bare.orders_per_s(setup.immediate, each, IMMEDIATE_ANSWERS)
-    for name in {name for name, _, _ in ways}:
-        add(f"shm_orders_{name}", "1/s", "higher", rate, "bare_ring")
+    for who, floor in FLOORS.items():
+        with (
+            floor(SESSIONS, IMMEDIATE_ANSWERS, setup.venue_core) as bare,
+            live.on_core(setup.client_core),
+        ):
+            bare.orders_per_s(setup.immediate, each // 10, IMMEDIATE_ANSWERS)
+            rate = bare.orders_per_s(setup.immediate, each, IMMEDIATE_ANSWERS)
+        for name in {name for name, _, _ in ways}:
+            add(f"shm_orders_{name}", "1/s", "higher", rate, who)
 
 
 def ouch(setup: Setup, number: int, add: Add) -> None:
@@ -198,11 +203,14 @@ def others(setup: Setup, number: int, add: Add) -> None:
 
 
 def idle_venue(setup: Setup, number: int, add: Add) -> None:
-    """Measure what an open venue without orders uses: shares of a core in parts per billion, all
-    together and by process, and interrupts a second."""
+    """Measure what an open venue without orders uses: shares of a core in parts per billion and
+    wake-ups a second, all together and by process, and interrupts a second."""
     seconds = idle.QUICK_SECONDS if setup.quick else idle.SECONDS
     used = idle.measure(seconds)
     add("idle_share", "ppb", "lower", used.share * 1e9)
     add("idle_interrupts", "1/s", "lower", used.interrupts_per_s)
     for name, share in used.by_process.items():
         add(f"idle_share_{name}", "ppb", "lower", share * 1e9)
+    add("idle_wakes", "1/s", "lower", sum(used.wakes_per_s.values()))
+    for name, per_s in used.wakes_per_s.items():
+        add(f"idle_wakes_{name}", "1/s", "lower", per_s)

@@ -1,9 +1,9 @@
-"""What a venue with a console, metrics and a feed uses of the machine while nothing happens."""
+"""What a venue with a console, metrics and a feed uses of the machine while nothing happens, and
+how often each of its processes is woken."""
 
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +15,8 @@ import psutil
 from openoutcry.bench import watched
 from openoutcry.bench.first_paint import running_command, until_open
 from openoutcry.bench.scratch import scratch_folder
+from openoutcry.host.processes import named_children
+from openoutcry.pipeline.top import running
 from openoutcry.wire.free_port import free_port
 
 SECONDS, QUICK_SECONDS = 5.0, 0.5
@@ -46,7 +48,9 @@ class Idle:
     """Interrupts of the whole machine, less those of a stretch in which these processes are
     stopped."""
     by_process: dict[str, float]
-    """Shares of ``venue``, ``console`` and ``metrics``."""
+    """Shares of ``stages``, ``journal``, ``feed``, ``supervisor``, ``console`` and so on."""
+    wakes_per_s: dict[str, float]
+    """How often each of them was given a core."""
 
 
 def measure(seconds: float) -> Idle:
@@ -60,29 +64,30 @@ def measure(seconds: float) -> Idle:
         )
         until_open(folder / "journal", venue)
         loopback = ["--address", "127.0.0.1:0"]
-        processes = {"venue": venue}
+        watchers = {}
         for name in ("console", "metrics"):
             command = [*outcry, "venue", name, str(file), *loopback]
-            processes[name] = stack.enter_context(running_command(command))
-            watched.first_line(processes[name])
+            watchers[name] = stack.enter_context(running_command(command))
+            watched.first_line(watchers[name])
         time.sleep(SETTLE_S if seconds >= SECONDS else QUICK_SETTLE_S)
-        return _used(processes, seconds)
+        return _used(venue.pid, {name: tree(one.pid) for name, one in watchers.items()}, seconds)
 
 
-def _used(processes: "dict[str, subprocess.Popen[bytes]]", seconds: float) -> Idle:
-    trees = {name: tree(process.pid) for name, process in processes.items()}
-    before = {name: cpu_s(pids) for name, pids in trees.items()}
+def _used(venue: int, watchers: dict[str, list[int]], seconds: float) -> Idle:
+    parts = parts_of(venue) | watchers
+    before = {name: used_by(pids) for name, pids in parts.items()}
     interrupts, start = interrupts_so_far(), time.monotonic()
     time.sleep(seconds)
     interrupts, took = interrupts_so_far() - interrupts, time.monotonic() - start
-    shares = {name: (cpu_s(pids) - before[name]) / took for name, pids in trees.items()}
-    everybody = [pid for pids in trees.values() for pid in pids]
-    with stopped(everybody):
+    after = {name: used_by(pids) for name, pids in parts.items()}
+    shares = {name: (after[name][0] - before[name][0]) / 1e9 / took for name in parts}
+    wakes = {name: (after[name][1] - before[name][1]) / took for name in parts}
+    with stopped([*tree(venue), *(pid for pids in watchers.values() for pid in pids)]):
         without, start = interrupts_so_far(), time.monotonic()
         time.sleep(seconds)
         without, alone = interrupts_so_far() - without, time.monotonic() - start
     more = max(0.0, interrupts / took - without / alone)
-    return Idle(sum(shares.values()), more, shares)
+    return Idle(sum(shares.values()), more, shares, wakes)
 
 
 def tree(pid: int) -> list[int]:
@@ -90,17 +95,30 @@ def tree(pid: int) -> list[int]:
     return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
 
 
-def cpu_s(pids: list[int]) -> float:
-    """Seconds of processors that they have used, by the scheduler's own account, in ns."""
-    return sum(_run_ns(pid) for pid in pids) / 1e9
+def parts_of(venue: int) -> dict[str, list[int]]:
+    """The venue's processes by what they do: the compiled stages, each other stage, what was forked
+    under a name, and the rest as ``supervisor``."""
+    parts = {name: [pid] for name, pid in named_children(venue)}
+    for pipeline in running():
+        if pipeline.owner.pid == venue:
+            for row in pipeline.view(pipeline.positions(), 1)["stages"]:
+                name = "stages" if pipeline.table[row["name"]].compiled else row["name"]
+                parts.setdefault(name, []).append(row["pid"])
+    known = {pid for pids in parts.values() for pid in pids}
+    parts["supervisor"] = [pid for pid in tree(venue) if pid not in known]
+    return {name: sorted(set(pids)) for name, pids in parts.items()}
 
 
-def _run_ns(pid: int) -> int:
-    total = 0
-    for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        with contextlib.suppress(OSError):
-            total += int(task.read_text().split()[0])
-    return total
+def used_by(pids: list[int]) -> tuple[int, int]:
+    """ns of processors that all their threads have used, and how often these were given one: the
+    scheduler's own account."""
+    run_ns = turns = 0
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            with contextlib.suppress(OSError):
+                ran, _, given = task.read_text().split()
+                run_ns, turns = run_ns + int(ran), turns + int(given)
+    return run_ns, turns
 
 
 def interrupts_so_far() -> int:

@@ -6,7 +6,7 @@ last event that they cause.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,10 @@ class Killer:
     def begin(self, shared: Shared, engine: Engine | None) -> None:
         """The run's call before its first command: take the operator's lane."""
         self.shared, self.producer = shared, shared.rings[OPERATOR_RING].producer()
+
+    def descriptors(self) -> Sequence[int]:
+        """None: it asks by itself."""
+        return ()
 
     def poll(self) -> None:
         """The run's call at each turn of its supervisor: kill once ``count`` events are released,

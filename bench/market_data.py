@@ -3,7 +3,8 @@
 ``event_to_datagram_*`` is from the release of an event (the gate's cursor moves) to when its
 datagram is with the socket. It is taken one event at a time, of one line, on two cores that no
 other process may use. Its peer ``bare_sendto`` is a loop in C that sends datagrams of the same size
-in the same rounds.
+in the same rounds.  In ``handed_sendto`` another thread's word sets each of them off, as a release
+does.
 
 ``*_two_lines`` is to when the datagram is with line B's socket too. In ``turn_to_datagram_*`` one
 thread releases and publishes, as the bare loop does. Others' work disturbs that figure least.
@@ -154,7 +155,8 @@ def add_datagrams(quick: bool, chosen: list[str], gathered: Rounds, add: Add) ->
     """Blocks of events and of bare sends, one after the other, in turns."""
     count = QUICK_EVENTS if quick else EVENTS
     table, events = one_by_one(BLOCKS * count)
-    times_by_name: dict[str, list[Any]] = {"ours": [], "both": [], "turn": [], "bare_sendto": []}
+    names = "ours", "both", "turn", "bare_sendto", "handed_sendto"
+    times_by_name: dict[str, list[Any]] = {name: [] for name in names}
     size, capacity = live.datagram_bytes(), len(events) + 1
     with (
         live.bench(table, events, capacity, 1) as ours,
@@ -162,8 +164,8 @@ def add_datagrams(quick: bool, chosen: list[str], gathered: Rounds, add: Add) ->
         live.bench(table, events, capacity, 1) as turn,
     ):
 
-        def bare() -> Any:
-            return feed_peers.sendto_ns(live.GROUPS[0], size, count, live.PAUSE_NS)
+        def bare(handed: bool) -> Any:
+            return feed_peers.sendto_ns(live.GROUPS[0], size, count, live.PAUSE_NS, handed)
 
         for block in range(BLOCKS):
             first = 1 + block * count
@@ -173,7 +175,8 @@ def add_datagrams(quick: bool, chosen: list[str], gathered: Rounds, add: Add) ->
                 ("turn", partial(turn.turn_ns, first, count)),
             ]
             if "bare_sendto" in chosen:
-                turns.append(("bare_sendto", bare))
+                turns.append(("bare_sendto", partial(bare, False)))
+                turns.append(("handed_sendto", partial(bare, True)))
             for name, measure in rotated(turns, block):
                 try:
                     times_by_name[name].append(measure())
@@ -186,9 +189,10 @@ def add_datagrams(quick: bool, chosen: list[str], gathered: Rounds, add: Add) ->
             # Of each block by itself, as the bare loop says it; the first is the warm-up.
             rows = [float(np.percentile(times, figure)) for times in times_by_name[who][1:]]
             add(title, "ns", "lower", float(np.median(rows)))
-            if who != "both" and times_by_name["bare_sendto"]:
-                rows = [row[index] for row in times_by_name["bare_sendto"][1:]]
-                add(title, "ns", "lower", float(np.median(rows)), "bare_sendto")
+            for peer in {"ours": names[3:], "turn": names[3:4]}.get(who, ()):
+                if times_by_name[peer]:
+                    rows = [row[index] for row in times_by_name[peer][1:]]
+                    add(title, "ns", "lower", float(np.median(rows)), peer)
 
 
 def _receive(market: Market, chosen: list[str], gathered: Rounds, add: Add) -> None:

@@ -173,9 +173,11 @@ class Market:
                     self._look()
                     if came:
                         wait_s = POLL_S
-                    else:
+                    elif wait_s < QUIET_POLL_S:
                         self._over.wait(wait_s)
-                        wait_s = min(2 * wait_s, QUIET_POLL_S)
+                        wait_s *= 2
+                    else:
+                        self._receiver.wait(LOOK_S)
             except (FeedError, OSError) as error:
                 self.error = str(error)
             finally:

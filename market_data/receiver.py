@@ -104,10 +104,7 @@ class Receiver:
                 self.lines.take(data, time.monotonic_ns())
                 count += 1
             timeout_s = 0.0 if count else min(timeout_s, NAP_S)
-        due_ns = self.lines.due_ns
-        if self.server is not None and due_ns:
-            timeout_s = min(timeout_s, max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
-        for number, _ in self._poll.poll(math.ceil(1_000 * timeout_s)):
+        for number, _ in self._ready(timeout_s):
             sock = self._by_number[number]
             for _ in range(TAKEN_A_TURN):
                 try:
@@ -124,6 +121,16 @@ class Receiver:
             if request:
                 self._requests.sendto(request, self.server)
         return count
+
+    def wait(self, timeout_s: float) -> None:
+        """Until something has come by the lines or is to be asked for, so long at most."""
+        self._ready(timeout_s)
+
+    def _ready(self, timeout_s: float) -> list[tuple[int, int]]:
+        due_ns = self.lines.due_ns
+        if self.server is not None and due_ns:
+            timeout_s = min(timeout_s, max(0.0, (due_ns - time.monotonic_ns()) / 1e9))
+        return self._poll.poll(math.ceil(1_000 * timeout_s))
 
     def close(self) -> None:
         """Close the lines' sockets."""

@@ -9,6 +9,7 @@ SoupBinTCP 3.00.
 import asyncio
 import contextlib
 import os
+import select
 import socket
 import time
 from array import array
@@ -388,6 +389,13 @@ class StreamReceiver:
         if data == b"":
             self.socket.close()
         return self._take(data or b"")
+
+    def wait(self, timeout_s: float) -> None:
+        """Until something has come, so long at most."""
+        if self.socket.fileno() < 0:
+            time.sleep(timeout_s)
+        else:
+            select.select([self.socket], [], [], timeout_s)
 
     def _take(self, data: bytes) -> int:
         data, at, count, messages = self._data + data, 0, 0, bytearray()

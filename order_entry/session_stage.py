@@ -61,9 +61,11 @@ MORE = 2
 HAND_MAX = login.HAND_MAX
 CONTROL_AT, DATA_AT = 64, 128  # CONTROL_AT: of the cmsg behind x.MESSAGE
 
-SHM_TURNS, SHM_BUSY_TURNS = 7, 1024
-"""While requests come by shared memory, sockets are asked in one turn of SHM_TURNS + 1: a system
-call takes as long as an order.  That lasts for SHM_BUSY_TURNS turns (0.1 ms) after the last one."""
+SHM_TURNS, SHM_BUSY_TURNS, ASK_NS = 7, 1024, 4_000
+"""While requests come by shared memory, sockets are asked in one turn of SHM_TURNS + 1, as a system
+call takes as long as an order.  Few requests do not have them asked again within ASK_NS: eight
+turns with little to do take as long as one order.  That lasts for SHM_BUSY_TURNS turns (0.1 ms)
+after the last request."""
 TOLD_ROWS = 4 * words.BURST
 """Events of a turn."""
 TOLD_BYTES, DOOR_BYTES = ToldRow.size_bytes, DoorRow.size_bytes
@@ -491,8 +493,11 @@ def poll(context: SessionsContext) -> int:
         done = take_shm_requests(context)
         if done > 0:
             context.shm_turn = turn
+        context.unasked += done
     busy_by_shm = context.shm_count > 0 and turn - context.shm_turn < SHM_BUSY_TURNS
-    if not busy_by_shm or turn & SHM_TURNS == 0:
+    if not busy_by_shm or (turn & SHM_TURNS == 0 and is_time_to_ask(context)):
+        context.asked_ns = context.now_ns
+        context.unasked = 0
         if only != 0 and turn & 3 != 0:
             done += receive(context, apply.block_of(region, only))
         else:
@@ -506,10 +511,21 @@ def poll(context: SessionsContext) -> int:
     return done
 
 
+@kernel
+def is_time_to_ask(context: SessionsContext) -> bool:
+    """Sockets were not asked for ASK_NS, or for as many requests as a session has in a turn; or the
+    clock has not moved, as one that a test sets."""
+    waited_ns = context.now_ns - context.asked_ns
+    if waited_ns <= 0 or waited_ns >= ASK_NS:
+        return True
+    return context.unasked >= session_words.MESSAGES_A_TURN
+
+
 @kernel_outlined
 def take_shm_requests(context: SessionsContext) -> int:
     """Requests of each session over shared memory into commands, in turns of a bounded number."""
     region, now, done = RegionHeader(context.region), words.now_ns(context), 0
+    context.now_ns = now
     # From the last on: one that ends leaves its place to the last.
     for place in range(context.shm_count - 1, -1, -1):
         session = ShmSession(apply.block_of(region, Words(context.shm_list)[place]))
@@ -673,7 +689,7 @@ def parse_input(context: SessionsContext, session: FixSession) -> int:
 @kernel
 def timers(context: SessionsContext, now: int) -> None:
     """Heartbeats, silent clients, and the orders of lost connections."""
-    region = RegionHeader(context.region)
+    region, timed = RegionHeader(context.region), 0
     for index in range(1, region.session_count + 1):
         session = apply.block_of(region, index)
         if apply.is_fix(session.protocol):
@@ -692,6 +708,9 @@ def timers(context: SessionsContext, now: int) -> None:
             session_commands.cancel_orders(context, session)
         if session.sweep != 0:
             session_commands.sweep(context, session)
+        if session.switch | session.lost_ns | session.sweep != 0:
+            timed += 1
+    context.timed = timed
 
 
 @kernel_outlined
@@ -783,6 +802,16 @@ def end(context: SessionsContext) -> None:
 
 
 @kernel
+def note_unwatched(context: SessionsContext) -> None:
+    """Say whether there may be work soon that no socket shows: in shared memory, or waiting for a
+    time, a reader, the disk or the speed bump."""
+    waits = context.pending_count + context.dirty_count + context.timed + context.closed
+    unseen = context.in_ring.published - context.next + 1
+    bump = RegionHeader(context.region).waiting
+    context.unwatched = context.shm_count | waits | unseen | bump
+
+
+@kernel
 def step(context: SessionsContext) -> int:
     """One turn of the stage: a bounded burst of each kind; returns how much was done."""
     done = take_events(context)
@@ -797,12 +826,15 @@ def step(context: SessionsContext) -> int:
             close_lane(context)
         elif control.go != 0:
             done += poll(context)
-            now = words.now_ns(context)
+            # With sessions over shared memory it was read in this turn.
+            now = context.now_ns if context.shm_count > 0 else words.now_ns(context)
             if now >= context.next_timer:
                 context.next_timer = now + TIMER_NS
                 timers(context, now)
     if context.dirty_count > 0:
         done += flush(context)
+    if done == 0:
+        note_unwatched(context)
     if done == 0 and context.closed != 0 and words.input_ended(context):
         end(context)
     return done

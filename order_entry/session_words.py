@@ -33,6 +33,11 @@ class SessionsContext(StageContext):
     shm_list: int = i64("address of the indices of connected sessions over shared memory")
     shm_count: int = i64("how many there are")
     shm_turn: int = i64("last turn in which one of them had a request")
+    now_ns: int = i64("when they were looked at last")
+    asked_ns: int = i64("and sockets, while one of them is connected")
+    unasked: int = i64("requests by shared memory since then")
+    timed: int = i64("sessions that wait for a time: lost ones, and what is done to them in parts")
+    unwatched: int = i64("not 0: work may come that no socket shows")
     released: int = i64("address of when the events of commands were released")
     doors: int = i64("address of a row a protocol, by its number")
     told: int = i64("address of rows of what was said in this turn")
@@ -73,6 +78,7 @@ RELEASED = SessionsContext.offset("released")
 DOORS = SessionsContext.offset("doors")
 TOLD = SessionsContext.offset("told")
 NOTES = SessionsContext.offset("notes")
+UNWATCHED = SessionsContext.offset("unwatched")
 
 
 LANE = 2

@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ from openoutcry.order_entry.spec import PortSpec, Protocol, SessionsSpec
 from openoutcry.order_entry.touch_ahead import TouchAhead
 from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.contract.lanes import lane_seqs
+from openoutcry.pipeline.contract.loop import NAP_EPOLL, NAP_UNWATCHED
 from openoutcry.pipeline.contract.shared import EVENT_NOTES, Shared
 from openoutcry.pipeline.contract.table import Ring, Span, Stage, Topology
 from openoutcry.pipeline.contract.work import StageGroup, Work
@@ -53,6 +54,8 @@ from openoutcry.wire import sockets
 from openoutcry.wire.kernel import compile_kernel
 
 BACKLOG = 128
+NO_CONNECTION = b"-"
+"""What the acceptor's socket carries that only wakes the stage: too short for a connection."""
 SHM_TURN = SessionsContext.offset("shm_turn")
 LANE = "session_lane"
 NAME = "sessions"
@@ -307,10 +310,19 @@ class Sessions(State):
                 session_words.CLOSED: int(closed != 0),
             },
         )
+        group.watched = {
+            NAP_EPOLL: epoll.fileno(),
+            NAP_UNWATCHED: contexts.address_of(name) + session_words.UNWATCHED,
+        }
         for index in self.fix:
             block = self.region.block(index)
             block[fix_words.CLOCK_OFFSET_NS // 8] = shared.control[control.EPOCH_OFFSET]
         stage.watch(SessionsContext.of(contexts.address_of(name)), self.stage_socket.fileno(), 0)
+
+    def wake(self) -> None:
+        """End the stage's sleep, from the process that has put something on another lane."""
+        with suppress(OSError):
+            self.acceptor_socket.send(NO_CONNECTION)
 
     def touch_ahead(self, wake: int) -> None:
         """Keep the next pages of the stage's stores touched, in its process, which is ready."""

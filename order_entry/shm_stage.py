@@ -226,7 +226,7 @@ def put_replies(context: SessionsContext, session: ShmSession) -> int:
         session.written = until
         session.sent_bytes = REPLY_BYTES * until
         ShmReplies(session.replies).written = until
-        session.last_out_ns = words.now_ns(context)
+        session.last_out_ns = context.now_ns
     return 0 if until == head else 1
 
 

@@ -1,7 +1,7 @@
 """What a run is asked to do."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -55,6 +55,9 @@ class Operator(Protocol):
 
     def poll(self) -> None:
         """Called every few milliseconds; sees a request to stop, and closes the ring."""
+
+    def descriptors(self) -> Sequence[int]:
+        """Those by which something may come that is not left until the next sample."""
 
     @property
     def is_set(self) -> bool:

@@ -1,7 +1,7 @@
 """Progress of a run: samples, warnings, and the watcher that displays them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +14,9 @@ from openoutcry.replay.core import OPEN_ORDERS
 from openoutcry.risk import partitioned
 from openoutcry.risk.open_orders import held
 
-SAMPLE_S, QUIET_SAMPLE_S = 0.02, 0.1
-"""Seconds between two samples, and while no event comes."""
+SAMPLE_S, QUIET_SAMPLE_S = 0.02, 0.25
+"""Seconds between two samples, and while no event comes; then each second begins with one, as what
+the calendar does is due by the second."""
 DROPS_LOOK_S = 0.25
 DROPS_NOTE_S = 10.0
 """Interval at which a lasting overload is reported again."""
@@ -35,6 +36,8 @@ class Watcher:
     note: Callable[[str], None] = lambda text: None
     detail: Callable[[str], None] = lambda text: None
     """Receives details for diagnosis that are too long for a display."""
+    descriptors: Callable[[], Sequence[int]] = lambda: ()
+    """Descriptors: what comes there is not left until the next sample of a quiet time."""
 
 
 @dataclass

@@ -117,6 +117,7 @@ def _with_operator(options: Options, watcher: Watcher) -> Watcher:
 
     met = copy(watcher)
     met.sample = sample
+    met.descriptors = operator.descriptors
     return met
 
 

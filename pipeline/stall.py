@@ -26,7 +26,7 @@ from openoutcry.ring.policy import needed, quorum_value
 from openoutcry.risk.rebalance import CORE_BYTES
 
 LOOK_S = 0.05
-MAX_LOOK_S = 0.2
+MAX_LOOK_S = 0.3
 PYTHON_DUMP_S = 0.3
 MAX_DUMP_CHARS = 8_000
 DUMP_SIGNAL = signal.SIGUSR2

@@ -6,7 +6,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,21 +114,40 @@ class Supervisor:
                     with suppress(ProcessLookupError):
                         os.sched_setaffinity(pid, spare)
             while self.children:
-                ended = self.poll.poll(1 if self._measuring() else 1_000 * sample_s)
+                ended, asked = self._wait(sample_s)
                 # First: a truncated segment is the cause of whatever its stages ended with.
                 self.work.shared.check()
-                for fd, _ in ended:
+                for fd in ended:
                     self._ended(fd)
                 self._watch_readiness()
                 self._watch_progress()
                 sample = take_sample(self.work, self.state, self.watcher.note)
-                sample_s = SAMPLE_S if sample.events != events else QUIET_SAMPLE_S
+                quiet = sample.events == events and not asked
+                sample_s = QUIET_SAMPLE_S if quiet else SAMPLE_S
                 events = sample.events
                 self.watcher.sample(sample)
             self.work.shared.check()
         finally:
             os.sched_setaffinity(0, cores)
             self.kill_all()
+
+    def _wait(self, sample_s: float) -> tuple[list[int], bool]:
+        """Until the next sample is due: which processes have ended, and whether something came that
+        the watcher listens for.  After that, as after an event, the next wait is a short one."""
+        if self._measuring():
+            return [fd for fd, _ in self.poll.poll(1)], False
+        listened: Sequence[int] = ()
+        if sample_s == QUIET_SAMPLE_S:
+            sample_s -= time.time() % sample_s
+            listened = self.watcher.descriptors()
+        for fd in listened:
+            self.poll.register(fd, select.POLLIN)
+        try:
+            came = {fd for fd, _ in self.poll.poll(1_000 * sample_s)}
+        finally:
+            for fd in listened:
+                self.poll.unregister(fd)
+        return [fd for fd in came if fd in self.children], not came.isdisjoint(listened)
 
     def _watch_readiness(self) -> None:
         """Let input in once every stage is ready, and record when restarted ones continued.

@@ -62,9 +62,13 @@ class CompiledStages:
         """By matcher stage."""
         self.rtl: LiveGateway | None = None
         self.shim: Shim | None = None
+        self.watched: dict[int, int] = {}
         self.probe = 0
         table = work.table
         rows = [table[name] for name in stages if table[name].compiled]
+        if not work.ports:
+            # It answers no participant then: what does goes first.
+            rows.sort(key=lambda row: row.name == "replies")
         if work.recording is not None and rows:
             probe = work.shared.probe(min(table.index[row.name] for row in rows))
             self.probe = work.recording.prepare(probe, table.index)
@@ -241,6 +245,10 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
         # A stage whose work never comes (an unused port) may nap as well.
         stages.nap[loop.NAP_BUSY_NS // 8] = time.monotonic_ns()
         wake_in_time()
+        if not work.ports and set(group.stages) == set(work.table.compiled):
+            # Nothing else in this process, and no device that must be asked.
+            for at, word in stages.watched.items():
+                stages.nap[at // 8] = word
     for engine in stages.engines.values():
         lock_memory(engine.address, engine.arena.nbytes)
     if work.sessions is not None and work.sessions.stage_name in group.stages:

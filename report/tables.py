@@ -141,7 +141,11 @@ GOAL_UNITS = {
 
 
 def _goal_table(goal_rows: Sequence[goals.GoalRow], document: dict[str, Any]) -> str:
-    """The figures one below the other, each with its goal."""
+    """The figures one below the other, each with its goal, and their source."""
+    return _goals(goal_rows, document) + _source(document)
+
+
+def _goals(goal_rows: Sequence[goals.GoalRow], document: dict[str, Any]) -> str:
     results = {row["name"]: row for row in document["figures"]["results"]}
     rows = []
     for name, peer, what, goal in goal_rows:
@@ -157,8 +161,7 @@ def _goal_table(goal_rows: Sequence[goals.GoalRow], document: dict[str, Any]) ->
             show = ratio_as_fraction
         low, high = map(show, between)
         rows.append((what, f"**{show(value)}**", f"{low} – {high}", goal, _met(between, goal)))
-    header = "| what | median | quartiles, or 95 % interval of a ratio | goal | |"
-    return table(header, rows) + _source(document)
+    return table("| what | median | quartiles, or 95 % interval of a ratio | goal | |", rows)
 
 
 def _met(between: Sequence[float], goal: str) -> str:
@@ -312,7 +315,26 @@ def ring_table(document: dict[str, Any]) -> str:
 shim_table = partial(_goal_table, goals.SHIM_ROWS)
 
 sessions_table = partial(_goal_table, goals.SESSIONS_ROWS)
-colocated_table = partial(_goal_table, goals.COLOCATED_ROWS)
+
+
+def colocated_table(document: dict[str, Any]) -> str:
+    """The goals, and what each process of an idle venue uses."""
+    results = {row["name"]: row for row in document["figures"]["results"]}
+    names = [name.removeprefix("idle_wakes_") for name in results if name.startswith("idle_wakes_")]
+    shares = {name: results[f"idle_share_{name}"]["median"] for name in names}
+    rows = [
+        (
+            name,
+            quantity(shares[name], "ppb"),
+            quantity(results[f"idle_wakes_{name}"]["median"], "1/s"),
+        )
+        for name in sorted(names, key=lambda name: -shares[name])
+    ]
+    idle = table("| idle venue's process | share of a core | wake-ups |", rows) if rows else ""
+    goal_table = _goals(goals.COLOCATED_ROWS, document)
+    return (f"{goal_table}\n{idle}" if idle else goal_table) + _source(document)
+
+
 wire_table = partial(_goal_table, goals.WIRE_ROWS)
 
 

@@ -136,6 +136,13 @@ class Desk:
         with suppress(FileNotFoundError):
             (self.directory / NAME).unlink()
 
+    def descriptors(self) -> list[int]:
+        """Descriptors by which a request may come; one by which none may be taken is not among
+        them."""
+        silent = [one for one in self.clients if one.work is None and one.connection is not None]
+        fds = [one.connection.fileno() for one in silent if one.connection is not None]
+        return fds if len(self.clients) >= MAX_CLIENTS else [*fds, self.listener.fileno()]
+
     def take(
         self,
         request: dict[str, Any],

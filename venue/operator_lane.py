@@ -123,6 +123,9 @@ class LaneDesk(Protocol):
     ) -> None:
         """Like :meth:`Desk.poll`."""
 
+    def descriptors(self) -> list[int]:
+        """Descriptors by which a request may come."""
+
     def permits(self, calendar_command: Command) -> bool:
         """Whether a command of the calendar may be sequenced; else it is left out."""
 
@@ -200,13 +203,18 @@ class OperatorLane:
                 self._polled_ns = until_ns
             if self.desk is not None:
                 self.desk.poll(self.put, self.is_processed)
-            self._publish()
+            if self._publish() and self.sessions is not None:
+                self.sessions.wake()
             self.day_ended = not (self._due or self._records) and now_ns >= self.end_ns
         if stopping or self.day_ended:
             self._producer.close()
             self._producer = None
             shared.rings[OPERATOR_RING].close()
             control[control_words.STOP] = 1
+
+    def descriptors(self) -> list[int]:
+        """Descriptors by which the operator may ask for something."""
+        return self.desk.descriptors() if self.desk is not None else []
 
     @property
     def sequenced(self) -> bool:
@@ -281,8 +289,10 @@ class OperatorLane:
         self._pending_after.pop((lane, lane_seq))
         return True
 
-    def _publish(self) -> None:
+    def _publish(self) -> bool:
+        """Put on the lane what there is room for; returns whether that was anything."""
         assert self._producer is not None
+        before = self._lane_end
         while self._records and (room := self._producer.free_slots()):
             records = self._records.popleft()
             self._producer.publish(records[:room])
@@ -290,12 +300,12 @@ class OperatorLane:
                 self._records.appendleft(records[room:])
         count = 0 if self._records else min(len(self._due), self._producer.free_slots())
         if not count:
-            return
+            return self._lane_end > before
         commands = [self._due.popleft() for _ in range(count)]
         if self.desk is not None:
             commands = [c for c in commands if self.desk.permits(c)]
         if not commands:
-            return
+            return self._lane_end > before
         self._producer.publish(records_of(commands, self._now_ns()))
         for (ts_ns, phase, repeat), same in groupby(
             commands, key=lambda c: (c.ts_ns, c.phase, c.repeat)
@@ -309,6 +319,7 @@ class OperatorLane:
                 few = len(symbols) <= NAMED_SYMBOLS
                 which = " ".join(symbols) if few else f"{len(symbols)} instruments"
                 self.note(f"{utc_text(ts_ns)}: {phase.name}: {which}")
+        return True
 
 
 def records_of(commands: list[Command], rx_ts_ns: int) -> npt.NDArray[Any]:

@@ -154,6 +154,10 @@ class RiskDesk:
         """Whether the desk takes requests; True in a run without limits, which has no desk."""
         return self.limits is None or self.desk is not None
 
+    def descriptors(self) -> list[int]:
+        """Descriptors by which a request may come."""
+        return self.desk.descriptors() if self.desk is not None else []
+
     def poll(
         self, put: Callable[[npt.NDArray[Any]], int], is_processed: Callable[[int], bool]
     ) -> None:

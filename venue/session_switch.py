@@ -55,6 +55,7 @@ class SessionSwitch:
         block = region.block(index)
         self.note(f"operator: session {name}: {'kill' if on else 'enable'}")
         block[session.SWITCH // 8] = session.SWITCH_OFF if on else session.SWITCH_ON
+        sessions.wake()
         lane_seq: list[int] = []
 
         def ready() -> bool:

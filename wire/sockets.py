@@ -105,6 +105,16 @@ def epoll_poll(typingctx: Any, epoll: Any, events: Any, most: Any) -> Any:
 
 
 @intrinsic
+def epoll_wait(typingctx: Any, epoll: Any, events: Any, most: Any, timeout_ms: Any) -> Any:
+    """epoll_wait(2), for so long at most: how many events, or -1."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _system_call(builder, _EPOLL_PWAIT, list(args))
+
+    return types.int64(*[types.int64] * 4), codegen
+
+
+@intrinsic
 def epoll_ctl(typingctx: Any, epoll: Any, operation: Any, fd: Any, event: Any) -> Any:
     """epoll_ctl(2): 0 or -1."""
 

@@ -46,9 +46,13 @@ def setup_feed_peers() -> int:
     return status
 
 
-def sendto_ns(group: tuple[str, int], size_bytes: int, count: int, pause_ns: int) -> list[float]:
-    """ns of a bare sendto of ``size_bytes`` bytes: median and 99th percentile."""
+def sendto_ns(
+    group: tuple[str, int], size_bytes: int, count: int, pause_ns: int, handed: bool = False
+) -> list[float]:
+    """ns of a bare sendto of ``size_bytes`` bytes: median and 99th percentile.  With ``handed``
+    from the word of another thread until the datagram has left."""
     command = [str(binary("send_datagram")), *map(str, (*group, size_bytes, count, pause_ns))]
+    command += ["handed"] if handed else []
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=TIMEOUT_S, preexec_fn=die_with_parent
     )

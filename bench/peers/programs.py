@@ -58,7 +58,7 @@ PROGRAMS = {
     "book_liquibook": Program("book_cpp.cpp", ("LIQUIBOOK",)),
     "book_limit_order_book": Program("book_cpp.cpp", ("LIMIT_ORDER_BOOK",)),
     "risk": Program("risk_c.c", flags=("-shared", "-fPIC")),
-    "send_datagram": Program("send_datagram.c"),
+    "send_datagram": Program("send_datagram.c", flags=("-pthread",)),
     "disruptor": Program("RingDisruptor.java"),
     "disruptor_backoff": Program("RingDisruptor.java", backoff=True),
 }

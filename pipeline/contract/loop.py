@@ -7,7 +7,7 @@ The steps are compiled by themselves (docs/decisions/011).
 from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.wire.indirect import call_step
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.layout import Layout, SharedWord, i64
+from openoutcry.wire.layout import Layout, SharedWord, Words, i64
 from openoutcry.wire.memory import (
     fetch_add,
     futex_wait,
@@ -17,6 +17,7 @@ from openoutcry.wire.memory import (
     yield_cpu,
 )
 from openoutcry.wire.sleep import sleep_us
+from openoutcry.wire.sockets import epoll_wait
 
 IDLE, TIME_UP, FINISHED = 0, 1, 2
 
@@ -32,6 +33,13 @@ class Nap(Layout):
     since_ns: int = i64("when there was work first after as long without any")
     wake: int = i64("address of the word that other processes sleep on, 0: none do")
     woke_ns: int = i64("when they were woken last")
+    epoll: int = i64("descriptor that ends a long sleep when it is readable, 0: none")
+    unwatched: Words = i64(
+        "address of a word, not 0: work may come that it does not show", of=Words
+    )
+    in_vain: int = i64("1: it ended a sleep, and there was no work")
+    event: int = i64("room for what it says, two words")
+    event_data: int = i64("the second one")
 
 
 NAP_US = Nap.offset("us")
@@ -39,6 +47,8 @@ NAP_BUSY_NS = Nap.offset("busy_ns")
 NAP_QUIET_NS = Nap.offset("quiet_ns")
 NAP_WAKE = Nap.offset("wake")
 NAP_WOKE_NS = Nap.offset("woke_ns")
+NAP_EPOLL, NAP_UNWATCHED = Nap.offset("epoll"), Nap.offset("unwatched")
+NAP_EVENT = Nap.offset("event")
 NAP_WORDS = Nap.size_bytes // 8
 QUIET_SHARE, MAX_NAP_US = 256, 4_000
 """A loop sleeps for this share of the time for which it has had no work, up to 4 ms after a second
@@ -201,6 +211,19 @@ def nap_us(nap: Nap, now: int, lone_ns: int) -> int:
 
 
 @kernel
+def doze(nap: Nap, now: int) -> None:
+    """Sleep as long as a loop naps.  If work can come by sockets alone, sleep until one of them has
+    something, as long as a process that is woken."""
+    us = nap_us(nap, now, ALONE_NS)
+    if nap.epoll == 0 or us < MAX_NAP_US or nap.in_vain != 0 or nap.unwatched[0] != 0:
+        nap.in_vain = 0
+        sleep_us(us)
+    else:
+        event = nap + NAP_EVENT
+        nap.in_vain = 1 if epoll_wait(nap.epoll, event, 1, LONG_SLEEP_US // 1_000) > 0 else 0
+
+
+@kernel
 def run_stages(
     plan: int, count: int, probe: Probe, slice_ns: int, spins: int, leave_idle: int, nap: Nap
 ) -> int:
@@ -228,6 +251,7 @@ def run_stages(
         rounds += 1
         if work > 0:
             idle, worked = 0, 1
+            nap.in_vain = 0
         elif leave_idle == 1:
             return FINISHED if heartbeat(plan, count, monotonic_ns()) == 1 else IDLE
         else:
@@ -235,7 +259,7 @@ def run_stages(
             if idle < (min(spins, CROWDED_SPINS) if crowded else spins):
                 pause()
             elif naps == 1:
-                sleep_us(nap_us(nap, now, ALONE_NS))
+                doze(nap, now)
             elif crowded:
                 sleep_us(CROWDED_NAP_US)
             else:

@@ -104,6 +104,8 @@ class StageGroup(Protocol):
     rtl: LiveGateway | None
     shim: Shim | None
     probe: int
+    watched: dict[int, int]
+    """Words of a nap that a socket ends, by their offset: a stage that has sockets gives them."""
 
     def rebuild_engine(self, name: str) -> Engine:
         """Return the engine of the matcher stage ``name`` at the stage's place."""

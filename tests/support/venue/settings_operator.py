@@ -26,6 +26,9 @@ class SettingsOperator:
         if engine is not None:
             self.records.clear()
 
+    def descriptors(self) -> list[int]:
+        return []
+
     def poll(self) -> None:
         if self.producer is None or not self.shared.control[control.GO]:
             return

@@ -5,12 +5,14 @@ import socket
 
 import pytest
 
+from openoutcry.order_entry.session import LOST_NS
 from openoutcry.order_entry.session_stage import SHM_TURNS
-from openoutcry.order_entry.session_words import MESSAGES_A_TURN
+from openoutcry.order_entry.session_words import MESSAGES_A_TURN, UNWATCHED
 from openoutcry.order_entry.sessions import DOORS
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.pipeline.contract.histogram import summary
 from openoutcry.wire.enums import Side
+from openoutcry.wire.layout import SharedWord
 from tests.support.order_entry.sessions_venue import session
 from tests.support.venue.inline import InlineVenue
 
@@ -120,3 +122,30 @@ def test_each_door_counts_when_events_are_visible_and_messages_answered():
         venue.step()
         # Accepted and executed, each an answer; the other side's execution answers nothing.
         assert counts() == {"shm": 2, "shm answer": 1, "ouch-4.2": 2, "ouch-4.2 answer": 2}
+
+
+def test_the_stage_says_whether_all_work_shows_at_its_sockets():
+    with InlineVenue(ROWS) as venue:
+        context = venue.run._group.contexts.address_of("sessions")
+
+        def unwatched():
+            turn(venue, "sessions")
+            turn(venue, "sessions")
+            return SharedWord(context + UNWATCHED).value
+
+        for index in range(2, len(ROWS) + 1):
+            venue.run.work.sessions.region.block(index)[LOST_NS // 8] = 0
+        four = venue.client("FOUR")
+        venue.clock.advance(1)
+        assert unwatched() == 0
+        four.enter("a", price=10_000, side="B", shares=10)
+        assert unwatched() == 0, "on the lane"
+        turn(venue, "gateway", "matcher")
+        assert unwatched() != 0, "an event waits for its release"
+        to_rest(venue)
+        assert unwatched() == 0
+        shm = venue.shm("SHM")
+        assert unwatched() != 0, "requests come without a socket"
+        shm.logout()
+        venue.step()
+        assert unwatched() == 0

@@ -1,6 +1,8 @@
 """A process that has nothing to do leaves the core to others."""
 
 import resource
+import select
+import socket
 import threading
 import time
 from types import SimpleNamespace
@@ -187,3 +189,27 @@ def test_a_process_that_sleeps_is_woken_by_work_of_a_loop_and_stays_awake_for_mo
     assert word[0] == count, "it was woken just now"
     loop.wake_others(working.ctypes.data, int(working[loop.NAP_WOKE_NS // 8]) + loop.WAKE_NS + 1)
     assert word[0] == count + 1
+
+
+def test_a_socket_ends_a_long_sleep_unless_work_may_come_otherwise():
+    ours, theirs = socket.socketpair()
+    unwatched = np.zeros(1, np.int64)
+    nap = np.zeros(loop.NAP_WORDS, np.int64)
+    with ours, theirs, select.epoll() as epoll:
+        epoll.register(ours.fileno(), select.EPOLLIN)
+        nap[loop.NAP_US // 8], nap[loop.NAP_BUSY_NS // 8] = 500, 1
+        nap[loop.NAP_EPOLL // 8] = epoll.fileno()
+        nap[loop.NAP_UNWATCHED // 8] = unwatched.ctypes.data
+        theirs.send(b"-")
+
+        def was_asked(busy_ns=1, work=0):
+            nap[loop.NAP_BUSY_NS // 8], unwatched[0] = busy_ns, work
+            loop.doze(nap.ctypes.data, 2_000_000_000)
+            return bool(nap[loop.Nap.offset("in_vain") // 8])
+
+        assert was_asked()
+        assert not was_asked(), "what nothing is done about does not keep the loop awake"
+        assert was_asked()
+        nap[loop.Nap.offset("in_vain") // 8] = 0  # there was work
+        assert not was_asked(work=1), "something is in memory alone"
+        assert not was_asked(busy_ns=1_900_000_000), "the quiet has just begun"

@@ -93,6 +93,9 @@ def test_the_ports_are_opened_by_the_first_look_at_which_the_lane_is_set():
         def poll(self):
             pass
 
+        def descriptors(self):
+            return [7]
+
         @property
         def is_set(self):
             return next(answers, True)
@@ -100,6 +103,7 @@ def test_the_ports_are_opened_by_the_first_look_at_which_the_lane_is_set():
     operator = Lane()
     options = SimpleNamespace(operator=operator)
     watcher = run._with_operator(options, Watcher(note=noted.append))
+    assert watcher.descriptors() == [7], "a request ends a quiet time's wait"
     for expected in ([], [], ["open", "packets"]):
         watcher.sample(None)
         assert noted == expected
