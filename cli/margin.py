@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +31,12 @@ as_of_option = click.option(
 
 @click.group()
 def margin() -> None:
-    """Explain, stress and backtest portfolio margin.
+    """Explain, stress and backtest portfolio margin; list funding.
 
     \b
     outcry margin explain margin.toml 7 --order BTC-PERP:-5
     outcry margin stress margin.toml --journal JOURNAL --fund 1000000
+    outcry margin funding JOURNAL --participant 7
     outcry margin coverage --years 10 --level 99
     """
 
@@ -117,6 +119,39 @@ def stress(
         )
         for number, equity in outcome.failed.items():
             click.echo(f"  participant {number}: equity {equity}")
+
+
+@margin.command()
+@click.argument("journal", type=PathArgument)
+@click.option("--participant", type=int, help="Only this participant's.")
+@as_of_option
+@as_json_option
+def funding(journal: Path, participant: int | None, as_of: str | None, as_json: bool) -> None:
+    """List what positions in perpetuals were paid in funding; below 0 they paid."""
+    from openoutcry.ledger.layout import Kind
+    from openoutcry.ledger.transactions import joined, transactions
+
+    state = ledger_state_at(journal, as_of)
+    found = joined(transactions(journal, state, participant=participant))
+    rows = [
+        {
+            "time": datetime.fromtimestamp(int(row["ts_ns"]) / 1e9, UTC).isoformat(),
+            "participant": int(row["participant"]),
+            "contract": state.books.symbols[int(row["instrument"])],
+            "lots": int(row["qty_lots"]),
+            "mark": int(row["price_ticks"]),
+            "paid": int(row["available"]),
+        }
+        for row in found[found["kind"] == Kind.FUNDING]
+    ]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        click.echo(
+            f"{row['time']} participant {row['participant']}: {row['lots']} {row['contract']} at "
+            f"{row['mark']}: {row['paid']:+}"
+        )
 
 
 @margin.command()

@@ -1,11 +1,13 @@
-"""Participants' limits and what is used of them, from the risk state in shared memory."""
+"""Participants' limits, what is used of them, and margin, from the risk state in shared memory."""
 
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from openoutcry.console.exact import exact
 from openoutcry.pipeline.risk_state import risk_state
+from openoutcry.pipeline.top import RunningPipeline
 from openoutcry.ring import ProcessIdentity
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT
@@ -13,8 +15,12 @@ from openoutcry.risk.region import View
 from openoutcry.risk.settings import setting_in_force
 from openoutcry.venue.file import Participant, VenueFile
 from openoutcry.venue.limits_in_force import KILLED_BY
+from openoutcry.venue.margin_view import MarginView
 from openoutcry.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS, shown
+from openoutcry.wire.errors import OutcryError
 
+MAX_LOTS = 1 << 40
+"""Of a hypothetical order."""
 SHOWN = 1_000
 """More participants than these are not shown: `outcry venue limits show` has all."""
 AGAINST = {
@@ -59,6 +65,24 @@ def row_of(view: View, participant: Participant, symbols: list[str]) -> dict[str
         "positions": {symbols[k]: int(cells[k, lay.POSITION // 8]) for k in held},
         "limits": _limits(view, who, symbols),
     }
+
+
+def margin_of(
+    file: VenueFile,
+    pipeline: RunningPipeline | None,
+    who: int,
+    symbol: str = "",
+    lots: int = 0,
+    price: int | None = None,
+) -> dict[str, Any]:
+    """What a participant's margin is made of, whole numbers as text; with a symbol also what this
+    order would need.  Raises :class:`OutcryError` without scenario margin or while it is closed."""
+    view = view_of(pipeline.owner) if pipeline is not None else None
+    if view is None:
+        raise OutcryError("the venue is not open")
+    order = (symbol, lots) if symbol else None
+    found = MarginView(file.risk, list(file.symbols), view).document(who, order, price)
+    return dict(exact(found, is_wide=True))
 
 
 def _limits(view: View, who: int, symbols: list[str]) -> list[dict[str, Any]]:

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from openoutcry.console.console import Console
 from openoutcry.console.market import EVERY_S
 from openoutcry.console.observe import EDGES_NS
+from openoutcry.console.participants import MAX_LOTS, margin_of
+from openoutcry.risk.contract_layout import MAX_PRICE
 from openoutcry.venue.operators import SUPERVISOR
 from openoutcry.wire.symbols import MAX_SYMBOL
 
@@ -50,6 +52,7 @@ def add_reading(app: Any, console: Console) -> None:
     """Add the routes."""
     _add_venue(app, console)
     _add_market(app, console)
+    _add_margin(app, console)
     _add_searches(app, console)
 
 
@@ -133,6 +136,22 @@ def _add_market(app: Any, console: Console) -> None:
         """Policy, what is published and acknowledged, lease, nodes, standbys."""
         replication: dict[str, Any] = observer.slow["replication"]
         return replication
+
+
+def _add_margin(app: Any, console: Console) -> None:
+    from fastapi import Query
+
+    @app.get("/api/margin", responses={403: {}, 422: {}})
+    def read_margin(
+        participant: Annotated[int, Query(ge=1, le=65_535)],
+        symbol: Annotated[str, Query(max_length=MAX_SYMBOL)] = "",
+        lots: Annotated[int, Query(ge=-MAX_LOTS, le=MAX_LOTS)] = 0,
+        price_ticks: Annotated[int | None, Query(ge=-MAX_PRICE, le=MAX_PRICE)] = None,
+    ) -> dict[str, Any]:
+        """What a participant's scenario margin is made of; with a symbol and lots (below 0: a sale)
+        also what that order would need."""
+        order = symbol, lots, price_ticks
+        return margin_of(console.file, console.observer.pipeline, participant, *order)
 
 
 def _add_searches(app: Any, console: Console) -> None:

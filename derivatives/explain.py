@@ -66,7 +66,7 @@ def explain(
         initial=now.initial,
         with_orders=worst.initial,
         commodities=_commodities(book, now),
-        greeks={name: _greeks(book, participant, name) for name in book.underlyings},
+        greeks={name: position_greeks(book, participant, name) for name in book.underlyings},
         liquidation={
             name: {
                 "below": liquidation_price(book, participant, name, down=True),
@@ -144,7 +144,7 @@ def _commodities(book: Book, made: Margin) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _greeks(book: Book, participant: Participant, name: str) -> dict[str, float]:
+def position_greeks(book: Book, participant: Participant, name: str) -> dict[str, float]:
     """Return the greeks of all positions in one underlying, in units of the margin asset: delta and
     gamma a tick, vega a point of volatility, theta a day."""
     total = {"delta": 0.0, "gamma": 0.0, "vega": 0.0, "theta": 0.0}

@@ -63,6 +63,7 @@ class Holdings:
         return {
             "account": account,
             "decimals": self._decimals(),
+            "has_scenario_margin": self.file.risk.margin is not None,
             "rows": [
                 self._row(symbol, positions.get(symbol, 0), own, last.get(symbol, 0))
                 for symbol in self.symbols

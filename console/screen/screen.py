@@ -9,11 +9,12 @@ from openoutcry.console.accounts import Accounts, Session
 from openoutcry.console.exact import exact
 from openoutcry.console.live import Viewer, as_json
 from openoutcry.console.market import Market
+from openoutcry.console.participants import margin_of
 from openoutcry.console.screen.holdings import Holdings
 from openoutcry.console.screen.notify import Notifier
 from openoutcry.console.screen.orders import OPEN, Fill
 from openoutcry.console.screen.rules import Rule, Rules, fill_text
-from openoutcry.console.screen.trader import Busy, Trader
+from openoutcry.console.screen.trader import Busy, TradeError, Trader
 from openoutcry.console.screen.traders import Traders
 from openoutcry.operations.notify import MailServer
 from openoutcry.venue.file import VenueFile
@@ -181,6 +182,14 @@ class Screen:
                 "holdings": self.holdings.of(trader.participant, own, last),
             }
         return dict(exact(document))
+
+    def margin(self, session: Session, symbol: str, lots: int, price: int | None) -> dict[str, Any]:
+        """What the participant's scenario margin is made of.  Raises :class:`OutcryError`."""
+        trader = self.traders.trader(session.number)
+        if trader is None:
+            raise TradeError("log in again")
+        pipeline = self.holdings.pipeline
+        return margin_of(self.file, pipeline, trader.participant, symbol, lots, price)
 
     def _with_places(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The orders with what is displayed ahead of them at their price, by the public feed:

@@ -11,6 +11,7 @@ from openoutcry.console.accounts import LockedError
 from openoutcry.console.gate import LOOPBACK, Gate
 from openoutcry.console.live import add_live
 from openoutcry.console.market import EVERY_S
+from openoutcry.console.participants import MAX_LOTS
 from openoutcry.console.requests import StrictBool, StrictInt
 from openoutcry.console.screen.orders import Order
 from openoutcry.console.screen.rules import LIMIT, PRICE, Rule, RuleError
@@ -19,6 +20,7 @@ from openoutcry.console.screen.trader import Busy, Conflict, TradeError
 from openoutcry.console.screen.traders import require_traded
 from openoutcry.console.server import empty_app
 from openoutcry.operations.turns import Turns, TurnsError
+from openoutcry.risk.contract_layout import MAX_PRICE
 from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 from openoutcry.wire.symbols import MAX_SYMBOL
@@ -183,6 +185,17 @@ def _add_reading(app: Any, screen: Screen) -> None:
     def read_instruments() -> list[dict[str, Any]]:
         """Return the instruments, their phases, and whether they are halted."""
         return screen.holdings.instruments()
+
+    @app.get("/api/margin", responses=REFUSALS)
+    def read_margin(
+        request: Request,
+        symbol: Annotated[str, Query(max_length=MAX_SYMBOL)] = "",
+        lots: Annotated[int, Query(ge=-MAX_LOTS, le=MAX_LOTS)] = 0,
+        price_ticks: Annotated[int | None, Query(ge=-MAX_PRICE, le=MAX_PRICE)] = None,
+    ) -> dict[str, Any]:
+        """What the participant's scenario margin is made of; with a symbol and lots (below 0: a
+        sale) also what that order would need."""
+        return screen.margin(request.scope["outcry"]["session"], symbol, lots, price_ticks)
 
     @app.get("/api/notices")
     def read_notices(

@@ -3,10 +3,11 @@ import { $, say } from "./kit.js";
 import { draw, open, state, wish } from "./link.js";
 import { setUpMarket, showMarket, takeMarket } from "./market.js";
 import { setUpOrders, settlePending, showFills, showOrders, showPositions } from "./orders.js";
+import { setUpMargin, showMargin } from "./margin.js";
 import { loadRules, setUpAlerts, showAlerts, takeNotices } from "./alerts.js";
 
 const views = {
-  trade: () => { showMarket(); showOrders(); }, fills: showFills, positions: showPositions, alerts: showAlerts,
+  trade: () => { showMarket(); showOrders(); }, fills: showFills, positions: () => { showPositions(); showMargin(); }, alerts: showAlerts,
 };
 let view = "trade";
 
@@ -48,6 +49,7 @@ function route() {
 addEventListener("hashchange", route);
 setUpOrders();
 setUpAlerts();
+setUpMargin();
 await open({
   take, draw: show,
   credentials: () => ({ name: $("login-name").value, password: $("login-password").value }),

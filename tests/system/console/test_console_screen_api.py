@@ -28,7 +28,15 @@ def until(client, true):
     client.look("/api/hello", lambda _: true())
 
 
-READS = ("own", "instruments", "notices", "market?symbol=TIN", "candles?symbol=TIN", "rules")
+READS = (
+    "own",
+    "margin",
+    "instruments",
+    "notices",
+    "market?symbol=TIN",
+    "candles?symbol=TIN",
+    "rules",
+)
 ACTS = ("orders", "replace", "cancel", "cancel-all", "rules", "rules/remove", "logout")
 
 

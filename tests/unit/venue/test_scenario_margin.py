@@ -158,3 +158,25 @@ def test_tiers_and_legs_are_the_journals_and_values_are_not(tmp_path: Path) -> N
     path.write_text(SCENARIO_VENUE.replace('[margin]\nfile = "margin.toml"\n', ""))
     with pytest.raises(LimitsError, match="scenario margin, its tiers"):
         check_structure(hooks, read_venue(path).risk, [1, 2, 3, 9])
+
+
+def test_every_funding_is_listed(floor: InlineFloor) -> None:
+    """Positions in TIN are funded at 0.1 % of 200,000: longs pay 200 a lot."""
+    before = len(funding_of(floor))
+    floor.ask("contract", "fund", "TIN", "--rate", "1000000")
+    rows = funding_of(floor)[before:]
+    assert {row["participant"]: row["lots"] for row in rows}[3] == 1
+    assert all(row["paid"] == -200 * row["lots"] for row in rows)
+    assert sum(row["lots"] for row in rows) == 0
+    assert {(row["contract"], row["mark"]) for row in rows} == {("TIN", 200_000)}
+    words = ["margin", "funding", str(floor.journal_path), "--participant", "3"]
+    lines = CliRunner().invoke(main, words).stdout.splitlines()
+    assert lines[-1].endswith(" participant 3: 1 TIN at 200000: -200")
+    assert all(" participant 3: " in line for line in lines)
+
+
+def funding_of(floor: InlineFloor) -> list[dict]:
+    words = ["margin", "funding", str(floor.journal_path), "--json"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
