@@ -363,9 +363,11 @@ class SignedClient:
         self.http.close()
 
     def signed(self, **params: Any) -> str:
-        """The query with its signature."""
+        """The query with its signature.  A busy machine may take longer than the usual five seconds
+        to bring it to the portal."""
         assert self.person is not None
-        params.setdefault("timestamp", time.time_ns() // 1_000_000)
+        if "timestamp" not in params:
+            params = {"recvWindow": 60_000, **params, "timestamp": time.time_ns() // 1_000_000}
         query = urlencode(params)
         digest = hmac.new(self.person.secret.encode(), query.encode(), hashlib.sha256).hexdigest()
         return f"{query}&signature={digest}"
