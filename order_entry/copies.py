@@ -17,6 +17,7 @@ from openoutcry.order_entry import rows as order_rows
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix import drop_copy as fix_drop_copy
 from openoutcry.order_entry.fix.words import FixSession
+from openoutcry.order_entry.off_book import is_fill_off_book, report_off_book
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader, WaitingCommand
@@ -118,8 +119,8 @@ def publish_to_session(
 ) -> int:
     """Publish one event to drop copies and to its session, and update its row.
 
-    Returns the index of its session, 0: none. ``codecs``: address of the table of protocols'
-    kernels.
+    Returns the index of its session, 0: none.  A fill off the book is in the streams of all
+    sessions of its participant.  ``codecs``: address of the table of protocols' kernels.
     """
     copies = region.copy_count
     if copies > 0:
@@ -136,6 +137,8 @@ def publish_to_session(
         receiver = apply.apply_event(region, codecs, event, order, metadata, rx_ts_ns)
     if copies > 0 and region.fix_copies != 0:
         report_event(region, codecs, event, order, metadata, rx_ts_ns)
+    if is_fill_off_book(event):
+        report_off_book(region, codecs, event, rx_ts_ns)
     return receiver
 
 

@@ -29,10 +29,11 @@ from openoutcry.order_entry import session_login as login
 from openoutcry.order_entry import stream as stream_store
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix.words import FixSession
+from openoutcry.order_entry.off_book import is_fill_off_book
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import DoorRow, SessionsContext, ToldRow
-from openoutcry.order_entry.shm_layout import SHM, ShmReplies, ShmSession
+from openoutcry.order_entry.shm_layout import SHM, ShmReplies, ShmSession, may_act
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.pipeline.contract import words
 from openoutcry.pipeline.contract.histogram import record
@@ -48,7 +49,7 @@ from openoutcry.wire.memory import (
     store_i64,
     store_u8,
 )
-from openoutcry.wire.record_blocks import OrderRecord
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
 MAX_EVENTS = 64
 TIMER_NS = 5_000_000
@@ -99,6 +100,15 @@ def mark_dirty(context: SessionsContext, session: SessionBlock) -> None:
         context.dirty_count = count + 1
 
 
+@kernel_outlined
+def mark_all_dirty(context: SessionsContext, region: RegionHeader, event: EventRecord) -> None:
+    """Every session of the event's participant may have something to be sent."""
+    for index in range(1, region.session_count + 1):
+        session = apply.block_of(region, index)
+        if may_act(session, event.participant):
+            mark_dirty(context, session)
+
+
 @kernel
 def take_events(context: SessionsContext) -> int:
     """Released events into rows and streams."""
@@ -122,7 +132,9 @@ def take_events(context: SessionsContext) -> int:
             metadata = command_metadata.metadata_at(region.metadata, metadata_mask, origin >> SHIFT)
             order = OrderRecord(region.orders + 64 * (origin >> SHIFT & metadata_mask))
         of_session = metadata != 0 or event.order_id & rows.ORDER_BIT != 0
-        if not (all_count or of_session):
+        if is_fill_off_book(event):
+            mark_all_dirty(context, region, event)
+        elif not (all_count or of_session):
             continue
         region.at_lane_seq = origin >> SHIFT
         region.fee = context.notes[index & ring_mask]

@@ -58,6 +58,8 @@ class Reply(IntEnum):
     """The request waits at the speed bump."""
     MASS_CANCELED = ord("M")
     """The mass cancel is done; ``qty_lots`` orders went."""
+    OFF_BOOK = ord("B")
+    """A trade of the participant off the book, of no order of a session."""
 
 
 class State(IntEnum):
@@ -141,8 +143,8 @@ class ShmReply(Layout, size_bytes=128):
     id: int = i64("the participant's name of the order,")
     id_high: int = i64("and its second word")
     orig_id: int = i64(
-        "replaced: the name before; rejected: the order that the request named; executed: units of "
-        "an asset that it cost, below 0: a rebate,"
+        "replaced: the name before; rejected: the order that the request named; executed, off the "
+        "book: units of an asset that it cost, below 0: a rebate,"
     )
     orig_id_high: int = i64(
         "and its second word; executed: 1: they are of the base asset, 0: of the quote asset"

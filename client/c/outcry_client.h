@@ -80,6 +80,7 @@ enum { /* Reply */
     OUTCRY_REPLY_TRIGGERED = 83,
     OUTCRY_REPLY_DELAYED = 87,
     OUTCRY_REPLY_MASS_CANCELED = 77,
+    OUTCRY_REPLY_OFF_BOOK = 66,
 };
 
 enum { /* State */
@@ -249,7 +250,7 @@ struct outcry_reply { /* A reply: a slot of the replies' segment, and a message 
     uint16_t participant; /* whose order it is */
     int64_t id; /* the participant's name of the order, */
     int64_t id_high; /* and its second word */
-    int64_t orig_id; /* replaced: the name before; rejected: the order that the request named; executed: units of an asset that it cost, below 0: a rebate, */
+    int64_t orig_id; /* replaced: the name before; rejected: the order that the request named; executed, off the book: units of an asset that it cost, below 0: a rebate, */
     int64_t orig_id_high; /* and its second word; executed: 1: they are of the base asset, 0: of the quote asset */
     int64_t symbol; /* instrument */
     int64_t price_ticks; /* executed: price of the trade; else the order's; of a limit the limit */
