@@ -26,6 +26,8 @@ class HookContext(Layout):
     held_step: int = i64("bytes to the next one's")
     all_held: int = i64("address of the word that halts all instruments")
     changes_seen: int = i64("value of ``changes`` when the instruments were last checked")
+    leg_count: int = i64("address of how many legs of an off-book trade wait, 0: none ever does")
+    legs: int = i64("address of their records")
     shares: int = i64("shares of the capacities, 0: they are of all instruments together")
     opened: int = i64("address of how many orders are open in share 0")
     opened_step: int = i64("bytes to the next share's")

@@ -140,6 +140,8 @@ class Hooks:
     """how many there are, and"""
     opened_at: tuple[int, int] = (0, 0)
     """where in the region the open orders of share 0 are counted, and bytes to the next share's."""
+    legs_at: tuple[int, int] = (0, 0)
+    """Where in the region legs of an off-book trade wait: their number, and their records."""
     leaves_notes: bool = False
     """``after`` leaves a word in the ``seq`` of some events, which are numbered only then: a note
     for those who report the event.  It is in no record and no hash, and follows from the region and
@@ -167,6 +169,7 @@ class Hooks:
             places = self.holds.changes_at, self.holds.first_at, self.holds.all_at
             words[13], words[14], words[16] = (region.ctypes.data + place for place in places)
             words[15] = self.holds.step_bytes
+        words += [region.ctypes.data + place if place else 0 for place in self.legs_at]
         if self.shares is None:
             words.append(0)
         else:
@@ -265,9 +268,9 @@ def trade_outside(
 ) -> tuple[int, int]:
     """What is not in the book: an off-book trade, or a takeover that the hooks have done.  Returns
     the number of events at ``out``, and the command's verdict."""
-    instrument = find_instrument(ArenaHeader(block.arena), order.symbol)
     if answer == TRADES:
-        return trade_off_book(block, order, instrument, out, APPLIED)
+        return trade_off_book(block, order, out, APPLIED)
+    instrument = find_instrument(ArenaHeader(block.arena), order.symbol)
     price = (answer >> TAKEOVER_SHIFT) - TAKEOVER_BIAS
     return show_takeover(block, order, instrument, price, out), APPLIED
 

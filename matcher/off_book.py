@@ -11,6 +11,10 @@ of the two is refused, nothing has happened.  Else the command's events are, bef
 
 No level, no queue and no last price of the matcher changes.  The orders are gone with the command.
 
+A trade may have several legs: commands of the same kind that wait in the hooks' region
+(:attr:`Hooks.legs_at`).  Then the last one lets the sides of all legs in before any is filled, and
+trades all of them or none.
+
 A takeover (DELEVERAGE of ``risk/waterfall.py``) has the same events.  The hooks have moved lots and
 money already, so they do not get these.  The maker is the participant that takes the lots over.
 """
@@ -18,55 +22,78 @@ money already, so they do not get these.  The maker is the participant that take
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.instrument_rules import refuse_new
+from openoutcry.matcher.commands.dispatch import find_instrument
 from openoutcry.matcher.commands.general import is_foreign
 from openoutcry.matcher.events import emit, emit_cancelled, event_tag
 from openoutcry.matcher.hook_context import HookContext
 from openoutcry.wire.indirect import call_after, call_before
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import not_inlined
+from openoutcry.wire.memory import load_i64, not_inlined
+from openoutcry.wire.off_book_legs import MAX_LEGS, SIDE_MASK
 from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
-from openoutcry.wire.records import RECORD_BYTES
+from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
 
 EVENTS = 4
-SCRATCH = 8
-"""Where the two orders are, in records after the first event: within what a command may write."""
+SCRATCH = EVENTS * MAX_LEGS + 1
+"""Where the orders at hand are, in records after the first event: within what a command may
+write."""
 
 
 @kernel_outlined
 def trade_off_book(
-    block: HookContext, order: OrderRecord, instrument: int, out: int, applied: int
+    block: HookContext, order: OrderRecord, out: int, applied: int
 ) -> tuple[int, int]:
     """Trade, with the events at ``out``; returns their number and ``applied``, or 0 and the verdict
     by which the command is refused."""
     not_inlined()
     arena = ArenaHeader(block.arena)
-    if is_foreign(arena, instrument):
-        return 0, const.MALFORMED
-    asks, both = (order.word >> const.TIF_SHIFT) & 0xFF, order.qty_lots
-    price, qty = order.price_ticks, order.aux
+    legs = load_i64(block.leg_count) + 1 if block.leg_count != 0 else 1
     maker = OrderRecord(out + SCRATCH * RECORD_BYTES)
     taker = OrderRecord(maker + RECORD_BYTES)
-    other, whose = both & 0xFFFF, both >> 16  # the seller, the buyer
-    if asks == const.SELL:
-        other, whose = whose, other
-    write_side(order, maker, const.BUY + const.SELL - asks, other, price)
-    write_side(order, taker, asks, whose, price)
-    reason = refuse_new(arena, instrument, maker.word, price, qty, 0, 0)
-    if reason != const.ACCEPT:
-        return 0, reason
-    refused = enter_side(block, maker, instrument, out)
-    if refused != 0:
-        return 0, refused
-    refused = enter_side(block, taker, instrument, out + RECORD_BYTES)
-    if refused != 0:
-        take_back(block, maker, instrument, out)
-        return 0, refused
-    at = EventRecord(out + 2 * RECORD_BYTES)
-    fill_both(at, maker, taker, instrument)
-    call_after(block.after, block.region, order, at, 2)
-    arena.event_count += EVENTS
-    return EVENTS, applied
+    for number in range(2 * legs):
+        leg = leg_of(block, order, number >> 1, legs)
+        instrument = find_instrument(arena, leg.symbol)
+        refused = const.MALFORMED
+        if instrument != NO_INSTRUMENT and not is_foreign(arena, instrument):
+            write_side_of_leg(leg, order, maker, number & 1)
+            price, qty = leg.price_ticks, leg.aux
+            refused = refuse_new(arena, instrument, maker.word, price, qty, 0, 0)
+            if refused == const.ACCEPT:
+                refused = enter_side(block, maker, instrument, out + number * RECORD_BYTES)
+        if refused != 0:
+            for entered in range(number - 1, -1, -1):
+                leg = leg_of(block, order, entered >> 1, legs)
+                write_side_of_leg(leg, order, maker, entered & 1)
+                take_back(block, maker, find_instrument(arena, leg.symbol), out)
+            return 0, refused
+    for number in range(legs):
+        leg = leg_of(block, order, number, legs)
+        write_side_of_leg(leg, order, maker, 0)
+        write_side_of_leg(leg, order, taker, 1)
+        at = EventRecord(out + 2 * (legs + number) * RECORD_BYTES)
+        fill_both(at, maker, taker, find_instrument(arena, leg.symbol))
+        call_after(block.after, block.region, order, at, 2)
+    arena.event_count += EVENTS * legs
+    return EVENTS * legs, applied
+
+
+@kernel
+def leg_of(block: HookContext, order: OrderRecord, number: int, legs: int) -> OrderRecord:
+    """The command of a leg: one that waits, or the last one itself."""
+    return OrderRecord(order if number == legs - 1 else block.legs + number * RECORD_BYTES)
+
+
+@kernel
+def write_side_of_leg(
+    leg: OrderRecord, order: OrderRecord, side_order: OrderRecord, asks: int
+) -> None:
+    """Write the side of the one that asked (``asks`` 1), or of the one that was asked."""
+    side, both = (leg.word >> const.TIF_SHIFT) & SIDE_MASK, leg.qty_lots
+    if asks == 0:
+        side = const.BUY + const.SELL - side
+    who = both >> 16 if side == const.BUY else both & 0xFFFF
+    write_side(leg, order, side_order, side, who, leg.price_ticks)
 
 
 @kernel_outlined
@@ -78,8 +105,8 @@ def show_takeover(
     side, both = (order.word >> const.TIF_SHIFT) & 0xFF, order.qty_lots
     maker = OrderRecord(out + SCRATCH * RECORD_BYTES)
     bankrupt = OrderRecord(maker + RECORD_BYTES)
-    write_side(order, maker, const.BUY + const.SELL - side, both >> 16, price)
-    write_side(order, bankrupt, side, both & 0xFFFF, price)
+    write_side(order, order, maker, const.BUY + const.SELL - side, both >> 16, price)
+    write_side(order, order, bankrupt, side, both & 0xFFFF, price)
     accept(EventRecord(out), maker, instrument)
     accept(EventRecord(out + RECORD_BYTES), bankrupt, instrument)
     fill_both(EventRecord(out + 2 * RECORD_BYTES), maker, bankrupt, instrument)
@@ -89,13 +116,14 @@ def show_takeover(
 
 @kernel
 def write_side(
-    order: OrderRecord, side_order: OrderRecord, side: int, who: int, price: int
+    leg: OrderRecord, order: OrderRecord, side_order: OrderRecord, side: int, who: int, price: int
 ) -> None:
-    """Write one side of the trade as the order that it would be, immediate, at its price."""
+    """Write one side of a leg as the order that it would be, immediate, at its price; it belongs to
+    the command ``order``, which trades."""
     side_order.price_ticks = price
-    side_order.qty_lots = order.aux
-    side_order.symbol = order.symbol
-    side_order.order_id = OFF_BOOK_ORDER_IDS + 2 * order.seq + (side == const.SELL)
+    side_order.qty_lots = leg.aux
+    side_order.symbol = leg.symbol
+    side_order.order_id = OFF_BOOK_ORDER_IDS + 2 * leg.seq + (side == const.SELL)
     side_order.aux = 0
     side_order.rx_ts_ns = order.rx_ts_ns
     tif = const.IOC | const.CANCEL_NEWEST << (const.MODE_SHIFT - const.TIF_SHIFT)

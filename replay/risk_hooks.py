@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from openoutcry.matcher.hooks import Holds, Hooks
 from openoutcry.risk import layout as lay
-from openoutcry.risk import open_orders, partitioned, partitions
+from openoutcry.risk import open_orders, partitioned, partitions, requests
 from openoutcry.risk.after import after
 from openoutcry.risk.before import APPLIED, ahead, before
 from openoutcry.risk.bits import Setting
@@ -107,6 +107,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         quotes_at,
         ahead,
         holds=holds_of(region),
+        legs_at=legs_of(region),
         leaves_notes=has_wallets,
     )
     return replace(hooks, hold=hold, due=due, figures_at=bump_at) if bump_at else hooks
@@ -145,6 +146,15 @@ def holds_of(region: npt.NDArray[np.uint8]) -> Holds:
     that is killed."""
     first = int(region.view(np.int64)[lay.INSTRUMENT_AT // 8]) + lay.HALT
     return Holds(lay.PUBLICATION, first, lay.INSTRUMENT_BYTES, lay.MARKET_KILL)
+
+
+def legs_of(region: npt.NDArray[np.uint8]) -> tuple[int, int]:
+    """Where the legs of an off-book trade wait, with the request that asks for it."""
+    words = region.view(np.int64)
+    at = int(words[lay.REQUESTS_AT // 8])
+    if at == 0:
+        return 0, 0
+    return at + requests.LEGS, at + requests.legs_offset(int(words[at // 8]))
 
 
 def open_orders_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:

@@ -16,7 +16,7 @@ from openoutcry.risk.liquidation import excuse
 from openoutcry.risk.operator_commands import apply_setting
 from openoutcry.risk.portfolio import TOO_LARGE, TOO_LITTLE, check_portfolio
 from openoutcry.risk.protection import tick
-from openoutcry.risk.requests import note_effect, permits
+from openoutcry.risk.requests import LEG, is_next_leg, keep_leg, note_effect, permits
 from openoutcry.risk.spot import asked_for, asset_number, fee_of, new_flags, own_wallet, rules_of
 from openoutcry.risk.spot_layout import PINNED_SHIFT, Wallet
 from openoutcry.risk.waterfall import means
@@ -29,6 +29,7 @@ from openoutcry.wire.enums import (
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, not_inlined, prefetch, store_i64
+from openoutcry.wire.off_book_legs import LEG_SHIFT, SIDE_MASK
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED, type_bits
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER
@@ -154,7 +155,11 @@ def operator_command(state: RiskState, order: OrderRecord, kind: int) -> int:
             return refuse(state, order, 1 << constants.PRICE_BAND, high, low, price)
     applies = kind == bits.RISK_KIND and permits(state, order)
     if applies and order.order_type == constants.SET_OFF_BOOK:
-        return TRADES if is_off_book_trade(state, order, instrument) else 0
+        if not is_off_book_trade(state, order, instrument):
+            return 0
+        if order.side != LEG:
+            return TRADES
+        return APPLIED if keep_leg(state, order) else 0
     if applies and apply_setting(state, order, instrument):
         note_effect(state, order)
         setting = order.order_type
@@ -173,8 +178,10 @@ def is_off_book_trade(state: RiskState, order: OrderRecord, instrument: int) -> 
     """Whether OFF_BOOK makes sense, and is the effect of a request."""
     buyer, seller = order.qty_lots >> 16, order.qty_lots & 0xFFFF
     two = 0 < seller < state.participants and 0 < buyer < state.participants and buyer != seller
-    sides = BUY <= order.time_in_force <= SELL and order.aux > 0
-    return two and sides and instrument >= 0 and order.side != 0 and state.requests_at != 0
+    sides = BUY <= order.time_in_force & SIDE_MASK <= SELL and order.aux > 0
+    if not (two and sides) or instrument < 0 or order.side == 0 or state.requests_at == 0:
+        return False
+    return is_next_leg(state, order.time_in_force >> LEG_SHIFT)
 
 
 @kernel

@@ -386,7 +386,8 @@ class Setting(IntEnum):
     The buyer is ``qty_lots`` >> 16, the seller ``qty_lots`` & 0xFFFF.  ``time_in_force`` is the
     side of the one that asked for it and pays the taker's fee.  Each side is checked as an order of
     it would be.  Refused unless it is the effect of an open request, so that a reference trades
-    once (``matcher/off_book.py``)."""
+    once.  With ``side`` LEG it waits for the others of its trade (``matcher/off_book.py``); the
+    number of legs before it is ``time_in_force`` >> 4."""
 
 
 PARTICIPANT_SETTINGS = tuple(s for s in Setting if s < 30)

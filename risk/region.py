@@ -809,6 +809,7 @@ class View:
         if self.requests is not None:
             digest.update(self.requests.header.tobytes())
             digest.update(self.requests.used.tobytes())
+            digest.update(self.requests.legs.tobytes())
         return digest.hexdigest()
 
 

@@ -9,6 +9,9 @@ command between them:
                    had no effect; the request's state changes with it, in one command
     REQUEST_DONE   the open request is done (after WHOLE it is already)
 
+An OFF_BOOK whose ``side`` is LEG only waits: the trade's last leg, which is EFFECT or WHOLE, trades
+all legs or none.  What waits is forgotten with the next of the three commands.
+
 So whether a request has had its effect follows from the commands alone, wherever a process, a
 machine or a disk was cut off.  The newest requests are remembered, as many as there is room for.
 """
@@ -24,14 +27,17 @@ from openoutcry.risk.layout import RiskState
 from openoutcry.risk.row_index import find_entry, forget_entry, index_entries
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import Layout, i64
-from openoutcry.wire.memory import load_i64, not_inlined, store_i64
+from openoutcry.wire.memory import copy64, load_i64, not_inlined, store_i64
+from openoutcry.wire.off_book_legs import MAX_LEGS
 from openoutcry.wire.record_blocks import OrderRecord
+from openoutcry.wire.records import RECORD_BYTES
 
 REFERENCE_BYTES = 32
 TEXT_WORDS = REFERENCE_BYTES // 8
 MAX_REQUESTS = 1 << 22
-EFFECT, WHOLE = 1, 2
-"""``side`` of a RISK command: it is the effect of the open request; or all that the request is."""
+EFFECT, WHOLE, LEG = 1, 2, 3
+"""``side`` of a RISK command: it is the effect of the open request; or all that the request is; or
+a leg of its trade, before the last one."""
 
 
 class RequestState(IntEnum):
@@ -56,6 +62,7 @@ class RequestTable(Layout, size_bytes=128):
     count: int = i64("requests so far; request n has row n modulo ``capacity``")
     opened: int = i64("row of the open request, plus 1; 0: none is open")
     has_text: int = i64("1: a REQUEST has come, and its REQUEST_BEGUN has not")
+    legs: int = i64("legs of an off-book trade that wait for the last one, after the rows")
     text: int = i64("of the reference at hand: its first 8 characters,", at=64)
     text_1: int = i64("the next,")
     text_2: int = i64("the next,")
@@ -76,12 +83,18 @@ class Request(Layout, size_bytes=64):
 
 
 ROW_BYTES, HEADER_BYTES = Request.size_bytes, RequestTable.size_bytes
-TEXT_AT = RequestTable.offset("text")
+TEXT_AT, LEGS = RequestTable.offset("text"), RequestTable.offset("legs")
+LEG_ROOM = MAX_LEGS - 1
 SEQ_WORD = Request.offset("seq") // 8
 
 
 def block_bytes(capacity: int) -> int:
-    """Size of a block that remembers ``capacity`` requests: header, index, rows."""
+    """Size of a block that remembers ``capacity`` requests: header, index, rows, legs."""
+    return legs_offset(capacity) + RECORD_BYTES * LEG_ROOM
+
+
+def legs_offset(capacity: int) -> int:
+    """Where the records of waiting legs are in a block."""
     return HEADER_BYTES + 8 * index_entries(capacity) + ROW_BYTES * capacity
 
 
@@ -130,7 +143,7 @@ def apply_request(state: RiskState, order: OrderRecord, setting: int) -> bool:
         return False
     table = RequestTable(state + state.requests_at)
     opened = table.opened
-    table.opened = 0
+    table.opened = table.legs = 0
     if setting == constants.SET_REQUEST_DONE:
         table.has_text = 0
         if opened == 0:
@@ -188,20 +201,39 @@ def permits(state: RiskState, order: OrderRecord) -> bool:
     if part == 0 or state.requests_at == 0:
         return True
     table = RequestTable(state + state.requests_at)
-    if table.opened == 0 or part > WHOLE:
+    is_leg = part == LEG and order.order_type == constants.SET_OFF_BOOK
+    if table.opened == 0 or (part > WHOLE and not is_leg):
         return False
     return row_of(table, table.opened - 1).state == BEGUN
+
+
+@kernel
+def is_next_leg(state: RiskState, number: int) -> bool:
+    """Whether all legs before this one wait: one that was refused or lost lets none trade."""
+    return RequestTable(state + state.requests_at).legs == number
+
+
+@kernel
+def keep_leg(state: RiskState, order: OrderRecord) -> bool:
+    """Keep a leg, which :func:`permits` let through, for the last one; False without room."""
+    table = RequestTable(state + state.requests_at)
+    if table.legs >= LEG_ROOM:
+        return False
+    copy64(rows_at(table) + ROW_BYTES * table.capacity + RECORD_BYTES * table.legs, order)
+    table.legs += 1
+    return True
 
 
 @kernel
 def note_effect(state: RiskState, order: OrderRecord) -> None:
     """The RISK command, which :func:`permits` let through, was applied."""
     part = order.side
-    if part == 0 or state.requests_at == 0:
+    if part in (0, LEG) or state.requests_at == 0:
         return
     table = RequestTable(state + state.requests_at)
     if VERIFY:
         assert table.opened != 0, "the command was let through"
+    table.legs = 0
     row_of(table, table.opened - 1).state = DONE if part == WHOLE else EFFECTIVE
     if part == WHOLE:
         table.opened = 0
@@ -234,12 +266,18 @@ class RequestsView:
         """``words``: of the risk state, ``at``: the block's offset in bytes."""
         self.header = words[at // 8 :][: HEADER_BYTES // 8]
         capacity = int(self.header[RequestTable.offset("capacity") // 8])
+        self._legs = words[(at + legs_offset(capacity)) // 8 :][: RECORD_BYTES * LEG_ROOM // 8]
         first = (at + HEADER_BYTES) // 8 + index_entries(capacity)
         self.rows = words[first:][: capacity * ROW_BYTES // 8].reshape(capacity, ROW_BYTES // 8)
 
     def __len__(self) -> int:
         """How many are remembered."""
         return min(int(self.header[RequestTable.offset("count") // 8]), len(self.rows))
+
+    @property
+    def legs(self) -> npt.NDArray[np.int64]:
+        """The records of the legs that wait, as words."""
+        return self._legs[: RECORD_BYTES // 8 * int(self.header[LEGS // 8])]
 
     @property
     def used(self) -> npt.NDArray[np.int64]:

@@ -3,6 +3,7 @@
 Blocking comes before cancelling, always: between the two nothing new gets in.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -238,13 +239,14 @@ class Operations:
     def _off_book(self, request: dict[str, Any]) -> Work:
         if request[BY]:
             self.operators.check(request[BY], SUPERVISOR)
-        who = self._participant(request.get("buyer")), self._participant(request.get("seller"))
+        legs = request.get("legs")
+        names = ("buyer", "seller") if legs is None else ("asker", "asked")
+        who = [self._participant(request.get(name)) for name in names]
         work = self.negotiated.work_of(request, *who, self.requests.asked[0])
         if not request[BY]:
             return work
-        return self._by_two(
-            request, ("instrument", "buyer", "seller", "lots", "price", "asked_by"), work
-        )
+        same = request | {"legs": json.dumps(legs, sort_keys=True)}
+        return self._by_two(same, (*names, "instrument", "lots", "price", "asked_by", "legs"), work)
 
     def _of_participants(self, request: dict[str, Any]) -> Work:
         who = self._participant(request.get("participant"))

@@ -22,6 +22,7 @@ from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.risk.region import View, setting
 from openoutcry.risk.requests import (
     EFFECT,
+    LEG,
     WHOLE,
     Request,
     RequestState,
@@ -182,11 +183,13 @@ class Requests:
     def _marked(self, work: Work, state: RequestState | None) -> tuple[npt.NDArray[Any], bool]:
         """The work's commands, the one that is its effect marked as such; and whether that is all
         there is to do.  Of several switches each may be set again, so none is marked."""
-        risk = np.flatnonzero(work.records["kind"] == RISK_KIND)
+        is_risk, is_leg = work.records["kind"] == RISK_KIND, work.records["side"] == LEG
+        risk, legs = np.flatnonzero(is_risk & ~is_leg), np.count_nonzero(is_risk & is_leg)
         if state is RequestState.EFFECTIVE:
             return np.delete(work.records, risk), False
         records = work.records.copy()
-        whole = len(records) == len(risk) == 1 and work.follow is nothing_follows
+        is_one = len(records) - legs == len(risk) == 1
+        whole = is_one and work.follow is nothing_follows
         if len(risk) == 1:
             records["side"][risk] = WHOLE if whole else EFFECT
         return records, whole

@@ -9,9 +9,10 @@ from openoutcry.risk import before
 from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.risk.layout import RiskInstrument
 from openoutcry.risk.region import setting
-from openoutcry.risk.requests import WHOLE, RequestState
+from openoutcry.risk.requests import LEG, WHOLE, RequestState
 from openoutcry.venue.requests import opening
 from openoutcry.wire.enums import EventFlag, EventKind, Phase, Reason, Side
+from openoutcry.wire.off_book_legs import LEG_SHIFT, MAX_LEGS
 from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
 from tests.support.risk.spot_page import SpotMarket
 
@@ -182,7 +183,121 @@ def test_the_last_price_is_the_books(market):
     assert changed.tolist() == [RiskInstrument.offset("volume") // 8]
 
 
-def test_replay_and_a_snapshot_give_the_same_core(tmp_path, market):
+# Several legs
+
+
+LEGS = (
+    {"symbol": BTC_USD, "lots": 100, "price": 5_000_000},
+    {
+        "symbol": b"ETH-USD",
+        "lots": 20,
+        "price": 300_000,
+        "asks": Side.SELL,
+        "buyer": 2,
+        "seller": 1,
+    },
+)
+"""The client buys the first, and sells the second."""
+
+
+def trade_legs(market, legs=LEGS, reference="rfq 1", last=WHOLE):
+    """The events of each command of a trade of several legs."""
+    for one in opening(reference, 7, 0):
+        market.send(one)
+    found = []
+    for number, terms in enumerate(legs):
+        record = record_of(**{"buyer": 1, "seller": 2} | terms)
+        record["side"] = last if number == len(legs) - 1 else LEG
+        record["time_in_force"] |= number << LEG_SHIFT
+        found.append(market.send(record))
+    return found
+
+
+def fund(market):
+    """What each side gives in a leg it has, whatever another leg brings."""
+    market.move(10**10, "ETH", 1)
+    market.move(10**10, "USD", 2)
+
+
+def all_held(market):
+    return [held(market, who, asset) for who in (1, 2, 3) for asset in ("USD", "BTC", "ETH")]
+
+
+def test_all_legs_trade_with_the_last_one(market):
+    fund(market)
+    was = {(who, asset): held(market, who, asset)[0] for who in (1, 2) for asset in ("USD", "ETH")}
+    waits, traded = trade_legs(market)
+    assert waits["kind"].tolist() == [EventKind.COMPLETED]
+    assert traded["kind"].tolist() == [
+        *[EventKind.ACCEPTED] * 4, *[EventKind.FILLED] * 4, EventKind.COMPLETED,
+    ]  # fmt: skip
+    assert traded["participant"].tolist() == [2, 1, 2, 1, 2, 1, 2, 1, 0]
+    assert traded["instrument"][:8].tolist() == [0, 0, 1, 1, 0, 0, 1, 1]
+    assert (traded["flags"] & EventFlag.LAST).tolist() == [*[0] * 8, 1]
+    assert len(set(traded["order_id"][:4].tolist())) == 4
+    assert traded["order_id"][4:8].tolist() == traded["order_id"][:4].tolist()
+    assert traded["cause_seq"].tolist() == [market.seq] * 9
+    of_eth = market.venue.risk.money.spot["ETH-USD"]
+    sold, paid = 20 * of_eth.lot_units, 20 * 300_000 * of_eth.tick_units
+    assert was[1, "ETH"] - held(market, 1, "ETH")[0] == sold
+    assert held(market, 2, "ETH")[0] - was[2, "ETH"] == sold
+    assert was[2, "USD"] + 500 * 10**6 - held(market, 2, "USD")[0] == paid
+    assert market.balanced()
+    assert state_of(market) is RequestState.DONE
+    assert market.engine.open_orders == 2
+    market.engine.check()
+    # Nothing of it is left for another trade.
+    assert len(trade(market, "rfq 2")) == 5
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 2])
+def test_one_leg_that_cannot_be_lets_none_be(market, wrong):
+    fund(market)
+    legs = [dict(one) for one in (*LEGS, LEGS[0])]
+    legs[wrong] |= {"lots": 30_000}
+    was = all_held(market)
+    events = trade_legs(market, legs)[-1]
+    assert events["kind"].tolist() == [EventKind.REJECTED]
+    assert int(events["contra_id"][0]) >> RiskBit.BALANCE & 1
+    assert all_held(market) == was
+    assert market.balanced()
+    assert market.engine.open_orders == 2
+    assert state_of(market) is RequestState.BEGUN
+    # What waited does not count any more: the request begins again.
+    assert trade_legs(market)[-1]["kind"][-1] == EventKind.COMPLETED
+
+
+def test_legs_wait_for_their_own_request_alone(market):
+    fund(market)
+    alone = record_of(**TERMS)
+    alone["side"] = LEG
+    assert market.send(alone.copy())["kind"].tolist() == [EventKind.REJECTED]
+    was = all_held(market)
+    for one in opening("cut off", 7, 0):
+        market.send(one)
+    assert market.send(alone.copy())["kind"].tolist() == [EventKind.COMPLETED]
+    assert all_held(market) == was
+    assert len(trade(market, "another")) == 5
+    # A leg is no effect, and no other setting may be one.
+    kill = setting(Setting.KILL, 1, 2)
+    kill["side"] = LEG
+    assert market.send(kill)["kind"].tolist() == [EventKind.REJECTED]
+
+
+def test_a_trade_has_so_many_legs_and_no_more(market):
+    small = {"symbol": BTC_USD, "lots": 1, "price": 5_000_000}
+    events = trade_legs(market, [small] * MAX_LEGS)[-1]
+    assert events["kind"].tolist().count(EventKind.FILLED) == 2 * MAX_LEGS
+    *waiting, last = trade_legs(market, [small] * (MAX_LEGS + 1), "rfq 2")
+    assert [one["kind"][0] for one in waiting] == [
+        *[EventKind.COMPLETED] * (MAX_LEGS - 1), EventKind.REJECTED,
+    ]  # fmt: skip
+    # A leg that was not taken lets none trade.
+    assert last["kind"].tolist() == [EventKind.REJECTED]
+
+
+@pytest.mark.parametrize("legs", [1, 2])
+def test_replay_and_a_snapshot_give_the_same_core(tmp_path, market, legs):
     """From any prefix the commands give the same events and the same hash."""
     sent = []
     one = SpotMarket(tmp_path)
@@ -198,7 +313,10 @@ def test_replay_and_a_snapshot_give_the_same_core(tmp_path, market):
     start = Engine.restore(one.engine.snapshot(), 1_024, hooks=one.engine.hooks)
     sent.clear()
     for number in range(6):
-        trade(one, f"rfq {number // 2}", asks=Side(1 + number % 2), lots=10 + number)
+        if legs == 1:
+            trade(one, f"rfq {number // 2}", asks=Side(1 + number % 2), lots=10 + number)
+        else:
+            trade_legs(one, [LEGS[0] | {"lots": 10 + number}] * 3, f"rfq {number // 2}")
         one.new(Side.BUY, 5, 4_900_000, BTC_USD, 1)
     commands = np.concatenate(sent)
     for record, seq in zip(commands, range(len(commands)), strict=True):

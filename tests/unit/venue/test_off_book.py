@@ -8,7 +8,7 @@ import pytest
 from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.market_data.bars import make_bars
 from openoutcry.venue.desk import DeskError, ask
-from openoutcry.venue.off_book_desk import BUYER, SELLER, off_book
+from openoutcry.venue.off_book_desk import BUYER, SELLER, off_book, off_book_legs
 from openoutcry.wire.enums import EventKind, Side
 from openoutcry.wire.off_book import OFF_BOOK_SHIFT
 from tests.support.venue.cut_requests import cut_off
@@ -112,6 +112,54 @@ def test_no_person_alone_lets_two_participants_trade(floor, second):
     last = request | {"operator": "bert", "reference": f"{second} {second}"}
     assert "waits" not in asked(floor, last)
     assert len(fills(floor)) == count + 2
+
+
+def pair(reference, lots=50, second="ETH-USD"):
+    """Participant 1 buys one and sells another."""
+    legs = [("BTC-USD", BUYER, lots, 5_000_000), (second, SELLER, 20, 300_000)]
+    return off_book_legs(1, 2, legs, reference)
+
+
+def test_several_legs_are_traded_together(floor):
+    floor.ask("deposit", "1", str(10**10), "--asset", "ETH")
+    before, count = wallet(floor, 1, "ETH")[0], len(fills(floor))
+    done = asked(floor, pair("pair"))
+    assert done["done"] == [
+        "1 buys 50 BTC-USD at 5000000 ticks from 2; 2 buys 20 ETH-USD at 300000 ticks from 1, off "
+        "the book"
+    ]
+    assert asked(floor, pair("pair"))["repeated"]
+    assert [int(one) for one in fills(floor)["participant"][count:]] == [2, 1, 2, 1]
+    assert wallet(floor, 1, "ETH")[0] < before
+    with pytest.raises(DeskError, match="max qty"):
+        asked(floor, pair("too large", lots=101))
+    assert len(fills(floor)) == count + 4
+
+
+@pytest.mark.parametrize("after", range(5))
+def test_a_machine_that_is_gone_between_legs_trades_all_once(floor, after):
+    floor.ask("deposit", "1", str(10**10), "--asset", "ETH")
+    count, request = len(fills(floor)), pair(f"cut pair {after}")
+    cut_off(floor, request, after)
+    assert len(fills(floor)) == count + 4 * (after >= 4)
+    for _ in range(2):
+        asked(floor, request)
+    floor.again()
+    assert asked(floor, request)["repeated"]
+    assert len(fills(floor)) == count + 4
+
+
+def test_legs_that_cannot_be_are_named(floor):
+    for legs, why in (
+        ([], "a list of 1 to 8"),
+        ([("BTC-USD", BUYER, 1, 5_000_000)] * 9, "a list of 1 to 8"),
+        ([("XYZ", BUYER, 1, 5_000_000)], "no instrument 'XYZ'"),
+        ([("BTC-USD", "both", 1, 5_000_000)], "asked_by is buyer or seller"),
+    ):
+        with pytest.raises(DeskError, match=why):
+            asked(floor, off_book_legs(1, 2, legs, "wrong"))
+    with pytest.raises(DeskError, match="each is a table"):
+        asked(floor, off_book_legs(1, 2, [], "wrong") | {"legs": [1]})
 
 
 @pytest.mark.parametrize(
