@@ -107,12 +107,13 @@ class FixClient(LoggedIn):
         tls: ssl.SSLContext | None = None,
         tls_name: str = "",
         prefix: str = "",
+        username: str = "",
         timeout_s: float = 30.0,
     ) -> None:
         """Connect and log on, as the SenderCompID ``name`` to the TargetCompID ``target``, in FIX
         ``version`` 4.4 or 4.2.  With ``next_expected`` the logon says which messages were missed
         (789), and the venue sends them unasked.  Give ``tls`` for a port with a certificate, which
-        must name ``tls_name`` ("": the host).
+        must name ``tls_name`` ("": the host).  A venue needs no ``username``.
 
         Raises :class:`ClientError` if no answer comes or the venue refuses."""
         self.name, self.target, self.prefix = name, target, prefix
@@ -128,7 +129,7 @@ class FixClient(LoggedIn):
             self.socket, float(heartbeat_s or 30), 2.4 * heartbeat_s, self.keep_alive
         )
         self._asked_to = 0
-        secret = [(554, password)]
+        secret = [*([(553, username)] if username else []), (554, password)]
         if version == "4.2":
             secret = [(95, str(len(password))), (96, password)]
         logon = [(98, "0"), (108, str(heartbeat_s)), *secret]

@@ -19,7 +19,7 @@ import ssl
 import time
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -497,15 +497,18 @@ class PortalClient(Closing):
         *,
         seconds: int = 30,
         makers: list[int] | None = None,
+        legs: Sequence[models.QuoteLeg] = (),
         key: str | None = None,
     ) -> models.QuoteRequest:
-        """Ask makers, all of them without ``makers``; ``side``: ``buy``, ``sell`` or ``both``."""
+        """Ask makers, all of them without ``makers``; ``side``: ``buy``, ``sell`` or ``both``.
+        With ``legs`` the ``symbol`` is empty, and ``quantity`` a number of packages."""
         body: dict[str, Any] = {
             "symbol": symbol,
             "side": side,
             "quantity": quantity,
             "seconds": seconds,
             "makers": makers or [],
+            "legs": [dataclasses.asdict(leg) for leg in legs],
         }
         path = "/v1/quotes/requests"
         return self.ask("POST", path, models.QuoteRequest, None, body, key=key)
@@ -521,14 +524,19 @@ class PortalClient(Closing):
         firm: bool = True,
         last_look: bool = False,
         seconds: int = 0,
+        bids: Sequence[str] = (),
+        asks: Sequence[str] = (),
         key: str | None = None,
     ) -> models.QuoteRequest:
         """Answer a request as its maker: a price to buy (``bid``), to sell (``ask``) or both, for
-        ``quantity`` (default: all), good for ``seconds`` (0: the request's).  A quote that is not
-        ``firm``, or has a ``last_look``, is confirmed by its maker before it trades."""
+        ``quantity`` (default: all), good for ``seconds`` (0: the request's).  Of several legs give
+        the price of each (``bids``, ``asks``).  A quote that is not ``firm``, or has a
+        ``last_look``, is confirmed by its maker before it trades."""
         body: dict[str, Any] = {
             "bid": bid,
             "ask": ask,
+            "bids": list(bids),
+            "asks": list(asks),
             "quantity": quantity,
             "firm": firm,
             "last_look": last_look,

@@ -241,6 +241,9 @@ class QuoteRow:
     is_live: bool
     counter: str | None = None
     """The client's own price, which waits for the maker."""
+    bids: list[str] = field(default_factory=list)
+    """Of several legs the price of each."""
+    asks: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -255,12 +258,23 @@ class QuoteTrade:
     at_ms: int
     seq: int = 0
     why: str = ""
+    prices: list[str] = field(default_factory=list)
+    """Of several legs."""
+
+
+@dataclass(frozen=True)
+class QuoteLeg:
+    """What a package has of an instrument; ``side``: of one that buys the package."""
+
+    symbol: str
+    side: str
+    quantity: str
 
 
 @dataclass(frozen=True)
 class QuoteRequest:
-    """``role``: ``client`` or ``maker``; ``state``: ``open``, ``pending``, ``traded``, ``passed``,
-    ``cancelled`` or ``expired``."""
+    """``symbol`` is empty if there are ``legs``.  ``role``: ``client`` or ``maker``; ``state``:
+    ``open``, ``pending``, ``traded``, ``passed``, ``cancelled`` or ``expired``."""
 
     id: int
     role: str
@@ -280,6 +294,7 @@ class QuoteRequest:
     waits_price: str | None = None
     """and this price."""
     trade: QuoteTrade | None = None
+    legs: list[QuoteLeg] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from openoutcry.order_entry import rows as order_rows
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix import drop_copy as fix_drop_copy
 from openoutcry.order_entry.fix.words import FixSession
-from openoutcry.order_entry.off_book import is_fill_off_book, report_off_book
+from openoutcry.order_entry.off_book import report_off_book
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader, WaitingCommand
@@ -31,6 +31,7 @@ from openoutcry.wire.memory import (
     mul_wrapping,
     store_i64,
 )
+from openoutcry.wire.off_book import is_off_book
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
 PACKETS = constants.PROTOCOL_PACKETS
@@ -51,6 +52,12 @@ REPORTED_KINDS = sum(
     )
 )
 """Events of an order that a report contains."""
+
+
+@kernel
+def is_fill_off_book(event: EventRecord) -> bool:
+    """Whether the event is one side's fill of a trade off the book."""
+    return event.kind == apply.FILLED and is_off_book(event.order_id)
 
 
 @kernel

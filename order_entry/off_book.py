@@ -1,7 +1,7 @@
 """A fill off the book, reported to every session of its participant that can say it.
 
-It belongs to no order of a session (``matcher/off_book.py``).  FIX reports it as an execution of an
-order of the venue's own, at the market XOFF; shared memory as a reply of its own.  OUCH has no
+It belongs to no order of a session (``matcher/off_book.py``).  FIX reports it as an execution of a
+venue's order, at the market XOFF; shared memory as a separate kind of reply.  OUCH has no
 message for it: its participants have a drop copy.
 """
 
@@ -21,21 +21,13 @@ from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import not_inlined
 from openoutcry.wire.notes import OF_BASE, fee_units
-from openoutcry.wire.off_book import is_off_book
 from openoutcry.wire.record_blocks import EventRecord
 
-FILLED = enum_numbers.EVENT_KIND_FILLED
 FIX44, FIX42 = session_block.FIX44, session_block.FIX42
 OFF_BOOK = constants.SHM_REPLY_OFF_BOOK
 put_head, put_17 = constant(b"35=8\x0137=P"), constant(b"17=")
 put_filled, put_6 = constant(b"150=F\x0139=2\x01"), constant(b"\x016=")
 put_market, put_60 = constant(b"30=XOFF\x01151=0\x0114="), constant(b"\x0160=")
-
-
-@kernel
-def is_fill_off_book(event: EventRecord) -> bool:
-    """Whether the event is one side's fill of a trade off the book."""
-    return event.kind == FILLED and is_off_book(event.order_id)
 
 
 @kernel_outlined

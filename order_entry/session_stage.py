@@ -29,7 +29,6 @@ from openoutcry.order_entry import session_login as login
 from openoutcry.order_entry import stream as stream_store
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix.words import FixSession
-from openoutcry.order_entry.off_book import is_fill_off_book
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import DoorRow, SessionsContext, ToldRow
@@ -132,7 +131,7 @@ def take_events(context: SessionsContext) -> int:
             metadata = command_metadata.metadata_at(region.metadata, metadata_mask, origin >> SHIFT)
             order = OrderRecord(region.orders + 64 * (origin >> SHIFT & metadata_mask))
         of_session = metadata != 0 or event.order_id & rows.ORDER_BIT != 0
-        if is_fill_off_book(event):
+        if drop_copies.is_fill_off_book(event):
             mark_all_dirty(context, region, event)
         elif not (all_count or of_session):
             continue

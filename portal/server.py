@@ -47,6 +47,7 @@ from openoutcry.portal.native.operator_routes import NativeOperators, add_operat
 from openoutcry.portal.native.orders import NativeOrders
 from openoutcry.portal.native.portfolio_routes import NativePortfolio, add_portfolio
 from openoutcry.portal.native.problems import add_problems
+from openoutcry.portal.native.quote_door import QuoteDoor
 from openoutcry.portal.native.quote_routes import NativeQuotes, add_quotes
 from openoutcry.portal.native.routes import Native, add_native
 from openoutcry.portal.native.stream import NativeFeeds, add_stream
@@ -201,6 +202,7 @@ class Portal:
             self.database, self.mirror, self.choices.makers, self.choices.last_look_ms
         )
         self.native_quotes = NativeQuotes(callers, orders, self.quotes)
+        self.quote_door = self._quote_door() if place.index == 0 else None
         self.made = MadeBooks(self.mirror, self.choices.synthetic, self.choices.routes)
         self.native_feeds = NativeFeeds(
             self.mirror, orders, self.native.markets, notices, self.native_quotes, self.made
@@ -215,6 +217,19 @@ class Portal:
         orders = NativeOrders(self.trading)
         markets = NativeMarkets(orders, self.spot.past)
         return Native(callers, orders, markets, self.withdrawals, self.spot.limits)
+
+    def _quote_door(self) -> QuoteDoor | None:
+        """Where requests for quotes are taken over FIX."""
+        address = self.choices.fix
+        if address is None:
+            return None
+
+        def count(client: str) -> None:
+            if client not in HERE:  # a proxy on this host speaks for all its clients
+                self.spot.limits.take(client, 1)
+
+        made_of = self.native_quotes, self.native.callers, self.file.name, address
+        return QuoteDoor(*made_of, self.choices.serves, count)
 
     def _more(self) -> More:
         choices = self.choices
@@ -319,6 +334,8 @@ class Portal:
         ]
         if self.place.index == 0:
             work += [self.history.run(), self.notifier.run(), self.quotes.run()]
+        if self.quote_door is not None:
+            work.append(self.quote_door.run())
         if isinstance(self.broker, PeerBroker):
             await self.broker.listen()
         tasks = [asyncio.create_task(one) for one in work]
@@ -665,6 +682,8 @@ def serve(
     Raises :class:`OutcryError`."""
     import uvicorn
 
+    if portal.quote_door is not None:
+        portal.quote_door.secure(tls)
     application = make_app(portal)
     files = allow_files()
     strangers = Strangers(MAX_STRANGERS, MAX_OF_AN_ADDRESS, files * 2 // 5)

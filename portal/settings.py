@@ -112,6 +112,8 @@ class PortalFile:
     makers: tuple[int, ...] = ()
     """Participants that requests for quotes may go to; none: they are not offered."""
     last_look_ms: int = 2_000
+    fix: tuple[str, int] | None = None
+    """Where requests for quotes are taken over FIX; None: they are not."""
     synthetic: tuple[SyntheticBook, ...] = ()
     routes: Path | None = None
     """A router's file, whose instruments have consolidated books."""
@@ -199,6 +201,17 @@ def many_of(parse_one: Callable[[Any], int]) -> Callable[[Any], tuple[int, ...]]
     return parse
 
 
+def door(value: Any) -> tuple[str, int] | None:
+    """``ADDRESS:PORT``, an address of IP; None for nothing.  Raises :class:`ValueError`."""
+    given = text(60)(value)
+    if not given:
+        return None
+    host, _, port = given.rpartition(":")
+    if not (port.isdecimal() and 0 < int(port) < 1 << 16):
+        raise ValueError("ADDRESS:PORT is expected")
+    return str(ip_address(host.strip("[]"))), int(port)
+
+
 NETWORK = {
     "name": Key(text(20)),
     "asset": Key(text(8)),
@@ -242,6 +255,7 @@ CUSTODY = {"socket": Key(text(100), "")}
 QUOTES = {
     "makers": Key(many_of(integer(1, 65_535)), ()),
     "last_look_ms": Key(integer(1, 60_000), 2_000),
+    "fix": Key(door, None),
 }
 SYNTHETIC = {
     "symbol": Key(text(32)),

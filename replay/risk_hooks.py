@@ -99,7 +99,6 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
     protection = int(region.view(np.int64)[lay.PROTECTION_AT // 8])
     quotes_at = protection + HEADER_BYTES if protection else 0
     bump_at = int(region.view(np.int64)[lay.BUMP_AT // 8])
-    has_wallets = int(region.view(np.int64)[lay.WALLETS_AT // 8]) != 0
     hooks = Hooks(
         region,
         before,
@@ -108,7 +107,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         ahead,
         holds=holds_of(region),
         legs_at=legs_of(region),
-        leaves_notes=has_wallets,
+        leaves_notes=int(region.view(np.int64)[lay.WALLETS_AT // 8]) != 0,
     )
     return replace(hooks, hold=hold, due=due, figures_at=bump_at) if bump_at else hooks
 

@@ -54,6 +54,10 @@ class Quote:
     is_live: bool = True
     counter: int | None = None
     """The client's price, which the maker may accept."""
+    bids: tuple[int, ...] = ()
+    """Of a request of several legs the price of each, of which ``bid``"""
+    asks: tuple[int, ...] = ()
+    """and ``ask`` are the sums."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class Trade:
     legs: tuple[tuple[str, int, int], ...]
     """(symbol, side of the client, quantity)."""
     at_ns: int
+    prices: tuple[int, ...] = ()
+    """Of each leg."""
 
 
 @dataclass(frozen=True)
@@ -294,7 +300,11 @@ class Desk:
         is_firm: bool = True,
         has_last_look: bool = False,
         until_ns: int = 0,
+        bids: Sequence[int] = (),
+        asks: Sequence[int] = (),
     ) -> Callable[[], int]:
+        """``bids`` and ``asks``: of a request of several legs the price of each; what they come to
+        together is the maker's sum."""
         one = self._asked(by, request)
         if one.state != OPEN:
             raise Refusal(f"request {request} is {one.state}")
@@ -308,6 +318,10 @@ class Desk:
             raise Refusal(
                 "a quote must have each requested side, and at most the requested quantity"
             )
+        legs = len(one.legs) if len(one.legs) > 1 else 0
+        for price, prices in ((bid, bids), (ask, asks)):
+            if len(prices) != (0 if price is None else legs):
+                raise Refusal(f"request {request} has {len(one.legs)} legs, each with its price")
 
         def effect() -> int:
             for number, old in one.quotes.items():
@@ -325,6 +339,8 @@ class Desk:
                 has_last_look,
                 until_ns,
                 self.now_ns,
+                bids=tuple(bids),
+                asks=tuple(asks),
             )
             return self._quotes
 
@@ -380,6 +396,8 @@ class Desk:
         chosen = self._live(one, quote)
         if side not in (BUY, SELL) or one.side not in (side, 0):
             raise Refusal(f"request {request} is not for that side")
+        if len(one.legs) > 1:
+            raise Refusal(f"request {request} has several legs: no price can be offered for them")
 
         def effect() -> int:
             one.quotes[quote] = replace(chosen, counter=price)
@@ -421,6 +439,7 @@ class Desk:
             price,
             legs,
             self.now_ns,
+            (quote.asks if side == BUY else quote.bids) or (price,),
         )
         request.trade = trade
         self._unsettled.add(request.number)

@@ -6,6 +6,7 @@ The request's reference is the trade's: one reference is one trade, whatever is 
     ask(journal, off_book("BTC-USD", 1001, 1002, 250, 5_000_000, BUYER, reference="rfq 17 1"))
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,9 +43,9 @@ def off_book_legs(
     asker: int, asked: int, legs: Sequence[tuple[str, str, int, int]], reference: str
 ) -> dict[str, Any]:
     """The request of a trade of several legs, all or none.  Each: instrument, BUYER or SELLER (what
-    ``asker`` is in it), lots and price."""
+    ``asker`` is in it), lots and price.  A request has plain values, so the legs are JSON in it."""
     names = "instrument", "asker_is", "lots", "price"
-    rows = [dict(zip(names, leg, strict=True)) for leg in legs]
+    rows = json.dumps([dict(zip(names, leg, strict=True)) for leg in legs])
     return {"do": OFF_BOOK, "asker": asker, "asked": asked, "legs": rows, "reference": reference}
 
 
@@ -73,6 +74,17 @@ class Leg:
         return record
 
 
+def _rows(given: Any) -> list[Any]:
+    """The legs of a request."""
+    try:
+        rows = json.loads(given)
+    except (TypeError, ValueError):
+        rows = None
+    if type(rows) is not list or not 1 <= len(rows) <= MAX_LEGS:
+        raise DeskError(f"legs: a list of 1 to {MAX_LEGS} is expected, as JSON")
+    return rows
+
+
 @dataclass
 class OffBookDesk:
     """Turns such requests into work."""
@@ -94,9 +106,7 @@ class OffBookDesk:
         if given is None:
             legs = [self._leg(request, request.get("asked_by"), first, second)]
         else:
-            if type(given) is not list or not 1 <= len(given) <= MAX_LEGS:
-                raise DeskError(f"legs: a list of 1 to {MAX_LEGS} is expected")
-            legs = [self._leg_of(one, first, second) for one in given]
+            legs = [self._leg_of(one, first, second) for one in _rows(given)]
         count, by = len(legs), request[BY]
         records = [one.record(by, number, count) for number, one in enumerate(legs)]
         shown = "; ".join(map(str, legs))

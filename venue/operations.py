@@ -3,7 +3,6 @@
 Blocking comes before cancelling, always: between the two nothing new gets in.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -241,12 +240,12 @@ class Operations:
             self.operators.check(request[BY], SUPERVISOR)
         legs = request.get("legs")
         names = ("buyer", "seller") if legs is None else ("asker", "asked")
-        who = [self._participant(request.get(name)) for name in names]
-        work = self.negotiated.work_of(request, *who, self.requests.asked[0])
+        first, second = (self._participant(request.get(name)) for name in names)
+        work = self.negotiated.work_of(request, first, second, self.requests.asked[0])
         if not request[BY]:
             return work
-        same = request | {"legs": json.dumps(legs, sort_keys=True)}
-        return self._by_two(same, (*names, "instrument", "lots", "price", "asked_by", "legs"), work)
+        keys = *names, "instrument", "lots", "price", "asked_by", "legs"
+        return self._by_two(request, keys, work)
 
     def _of_participants(self, request: dict[str, Any]) -> Work:
         who = self._participant(request.get("participant"))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from openoutcry.portal.accounts.accounts import Accounts, Person
+from openoutcry.portal.accounts.api_keys import ApiKey
 from openoutcry.portal.accounts.errors import AccountError, NotLoggedIn
 from openoutcry.portal.settings import PortalFile
 from openoutcry.portal.spot.errors import ApiError
@@ -134,6 +135,17 @@ class Callers:
                 self.signing.replays.require_new(key, text, int(timestamp) + WINDOW_MS, at_ms)
             except ApiError as error:
                 raise NotLoggedIn(error.text) from None
+        return self._asking(key, address)
+
+    async def of_known_key(self, api_key: str, address: str) -> Asking:
+        """What the caller that has shown this key before may do now.  Raises
+        :class:`NotLoggedIn` once it has ended."""
+        try:
+            return self._asking(await self.signing.key(api_key, address, READ), address)
+        except ApiError as error:
+            raise NotLoggedIn(error.text) from None
+
+    def _asking(self, key: ApiKey, address: str) -> Asking:
         trades = key.can_trade and self.signing.may_trade(key)
         withdraws = key.can_withdraw and not key.is_sub
         terms = trades, withdraws, address, False, key.is_frozen

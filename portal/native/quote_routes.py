@@ -11,6 +11,7 @@ from openoutcry.portal.native.callers import Asking, Callers
 from openoutcry.portal.native.orders import NativeOrders
 from openoutcry.portal.native.pages import DEFAULT
 from openoutcry.portal.native.routes import limit_type
+from openoutcry.portal.quotes.package import Package, packages_of
 from openoutcry.portal.quotes.quotes import Quotes
 from openoutcry.portal.trading.instruments import AmountError, Market
 from openoutcry.routing.instruments import BUY, SELL
@@ -24,23 +25,37 @@ TAGS = ["quotes"]
 
 
 @dataclass
-class NewQuoteRequest(Body):
-    """``side``: ``buy``, ``sell`` or ``both``; ``makers``: those that are asked, none: all."""
+class QuoteLeg(Body):
+    """What one package has of an instrument; ``side``: of one that buys the package."""
 
     symbol: str
     side: str
     quantity: str
+
+
+@dataclass
+class NewQuoteRequest(Body):
+    """``side``: ``buy``, ``sell`` or ``both``; ``makers``: those that are asked, none: all.  In
+    place of ``symbol`` may be ``legs``; ``quantity`` is then a number of packages."""
+
+    side: str
+    quantity: str
+    symbol: str = ""
     seconds: int = 30
     makers: list[int] = field(default_factory=list)
+    legs: list[QuoteLeg] = field(default_factory=list)
 
 
 @dataclass
 class NewQuote(Body):
-    """A price for each side that was asked for; ``quantity``: less than was asked for, or all;
-    ``seconds``: how long it lasts, 0: as long as the request."""
+    """A price for each side that was asked for, or of several legs one for each of them.
+    ``quantity``: less than was asked for, or all; ``seconds``: how long it lasts, 0: as long as the
+    request."""
 
     bid: str = ""
     ask: str = ""
+    bids: list[str] = field(default_factory=list)
+    asks: list[str] = field(default_factory=list)
     quantity: str = ""
     firm: bool = True
     last_look: bool = False
@@ -85,10 +100,9 @@ class NativeQuotes:
         return asking.participant
 
     async def ask(self, participant: int, body: NewQuoteRequest) -> models.QuoteRequest:
-        market = self.orders.market(body.symbol)
         if body.side not in (*SIDES, "both"):
             raise InvalidRequest("side: buy, sell or both")
-        lots = lots_of(market, body.quantity)
+        legs, quantity = self._legs(body)
         until_ns = later(body.seconds)
         others = [one for one in self.quotes.makers if one != participant]
         chosen = body.makers or others
@@ -97,22 +111,44 @@ class NativeQuotes:
         number = await self.quotes.do(
             "request",
             participant,
-            legs=[[market.symbol]],
+            legs=legs,
             side=SIDES.get(body.side, 0),
-            quantity=lots,
+            quantity=quantity,
             until_ns=until_ns,
             makers=[str(one) for one in chosen],
         )
         return self.row(participant, self.quotes.one(participant, number))
 
+    def _legs(self, body: NewQuoteRequest) -> tuple[list[list[Any]], int]:
+        """Legs with their ratios, and the quantity.  Raises :class:`InvalidRequest`."""
+        if not body.legs:
+            market = self.orders.market(body.symbol)
+            return [[market.symbol]], lots_of(market, body.quantity)
+        if body.symbol:
+            raise InvalidRequest("symbol: of several legs each has its own")
+        markets = tuple(self.orders.market(leg.symbol) for leg in body.legs)
+        rows = zip(markets, body.legs, strict=True)
+        ratios = tuple(side_of(leg.side) * lots_of(one, leg.quantity) for one, leg in rows)
+        packages = packages_of(body.quantity)
+        Package(markets, ratios).require_one(packages)
+        return [[one.symbol, ratio] for one, ratio in zip(markets, ratios, strict=True)], packages
+
     async def quote(self, participant: int, number: int, body: NewQuote) -> models.QuoteRequest:
-        market = self._market(await self._one(participant, number))
-        terms = {
-            "bid": price_of(market, body.bid) if body.bid else None,
-            "ask": price_of(market, body.ask) if body.ask else None,
-            "quantity": lots_of(market, body.quantity) if body.quantity else 0,
-            "until_ns": later(body.seconds) if body.seconds else 0,
-        }
+        of = self._terms(await self._one(participant, number))
+        terms: dict[str, Any] = {"until_ns": later(body.seconds) if body.seconds else 0}
+        if isinstance(of, Package):
+            if body.bid or body.ask:
+                raise InvalidRequest("bids and asks: of several legs the price of each")
+            terms["quantity"] = packages_of(body.quantity) if body.quantity else 0
+            for name, given in (("bid", body.bids), ("ask", body.asks)):
+                prices = leg_prices(of, given)
+                terms[name], terms[f"{name}s"] = of.value(prices) if prices else None, prices
+        else:
+            if body.bids or body.asks:
+                raise InvalidRequest("bid and ask: the request has one instrument")
+            terms["quantity"] = lots_of(of, body.quantity) if body.quantity else 0
+            terms["bid"] = price_of(of, body.bid) if body.bid else None
+            terms["ask"] = price_of(of, body.ask) if body.ask else None
         more = {"is_firm": body.firm, "has_last_look": body.last_look}
         await self.quotes.do("quote", participant, request=number, **terms, **more)
         return self.row(participant, self.quotes.one(participant, number))
@@ -132,7 +168,10 @@ class NativeQuotes:
     async def counter(
         self, participant: int, number: int, body: CounterOffer
     ) -> models.QuoteRequest:
-        price = price_of(self._market(await self._one(participant, number)), body.price)
+        of = self._terms(await self._one(participant, number))
+        if isinstance(of, Package):
+            raise Declined("not_possible", "a request of several legs has no counter-offers", 409)
+        price = price_of(of, body.price)
         terms = {"quote": body.quote, "side": side_of(body.side), "price": price}
         return await self.do("counter", participant, number, **terms)
 
@@ -168,12 +207,15 @@ class NativeQuotes:
 
     # Rows
 
-    def _market(self, request: Request) -> Market:
+    def _terms(self, request: Request) -> Market | Package:
+        """What prices and quantities of the request are of."""
+        if len(request.legs) > 1:
+            return Package.of(request.legs, self.orders.market)
         return self.orders.market(request.legs[0].symbol)
 
     def row(self, participant: int, request: Request) -> models.QuoteRequest:
         """A request as :meth:`Quotes.one` has it for this participant."""
-        market, by = self._market(request), str(participant)
+        market, by = self._terms(request), str(participant)
         is_client = request.client == by
         quotes = [one for one in request.quotes.values() if is_client or one.maker == by]
         side = request.side
@@ -196,6 +238,7 @@ class NativeQuotes:
             [quote_row(one, market) for one in quotes],
             by in request.passed,
             trade=trade_row(request, market, is_client),
+            legs=leg_rows(market),
             **waits,
         )
 
@@ -204,7 +247,25 @@ def _price(quote: Quote, side: int) -> int:
     return (quote.ask if side == BUY else quote.bid) or 0
 
 
-def quote_row(one: Quote, market: Market) -> models.QuoteRow:
+def leg_prices(package: Package, given: list[str]) -> list[int]:
+    """Raises :class:`InvalidRequest` unless none or all legs have a price."""
+    if given and len(given) != len(package.markets):
+        raise InvalidRequest(f"bids and asks: {len(package.markets)} prices, one of each leg")
+    return [price_of(*one) for one in zip(package.markets, given, strict=False)]
+
+
+def leg_rows(of: Market | Package) -> list[models.QuoteLeg]:
+    """What a package has; nothing of one instrument."""
+    if not isinstance(of, Package):
+        return []
+    rows = zip(of.markets, of.ratios, strict=True)
+    return [
+        models.QuoteLeg(one.symbol, NAMES[BUY if ratio > 0 else SELL], one.quantity(abs(ratio)))
+        for one, ratio in rows
+    ]
+
+
+def quote_row(one: Quote, market: Market | Package) -> models.QuoteRow:
     bid, offer, counter = (
         None if price is None else market.price(price) for price in (one.bid, one.ask, one.counter)
     )
@@ -220,10 +281,17 @@ def quote_row(one: Quote, market: Market) -> models.QuoteRow:
         one.at_ns // MILLION,
         one.is_live,
         counter,
+        *(
+            (market.prices(one.bids), market.prices(one.asks))
+            if isinstance(market, Package)
+            else ()
+        ),
     )
 
 
-def trade_row(request: Request, market: Market, is_client: bool) -> models.QuoteTrade | None:
+def trade_row(
+    request: Request, market: Market | Package, is_client: bool
+) -> models.QuoteTrade | None:
     """The trade, on the side of its reader."""
     trade, outcome = request.trade, request.outcome
     if trade is None:
@@ -232,7 +300,8 @@ def trade_row(request: Request, market: Market, is_client: bool) -> models.Quote
     side = trade.side if is_client else -trade.side
     terms = NAMES[side], market.price(trade.price), market.quantity(trade.quantity), state
     more = (0, "") if outcome is None else (outcome.seq, outcome.why)
-    return models.QuoteTrade(trade.quote, *terms, trade.at_ns // MILLION, *more)
+    prices = market.prices(trade.prices) if isinstance(market, Package) else []
+    return models.QuoteTrade(trade.quote, *terms, trade.at_ns // MILLION, *more, prices)
 
 
 def side_of(text: str) -> int:

@@ -25,7 +25,7 @@ from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.routing.instruments import BUY
 from openoutcry.routing.rfq import Command, Desk, Refusal, Request
 from openoutcry.venue.desk import UNAVAILABLE, DeskError, ask
-from openoutcry.venue.off_book_desk import BUYER, SELLER, off_book
+from openoutcry.venue.off_book_desk import BUYER, SELLER, off_book, off_book_legs
 
 LOCK, BOOKING_LOCK = 7413, 7414
 CHANNEL = "outcry_quotes"
@@ -222,12 +222,19 @@ class Quotes:
             row = (await rows_of(connection, query + "from pg_control_system()", {}))[0]
             digest = hashlib.sha256(f"{row['id']} {row['name']}".encode()).hexdigest()
             self._reference = f"rfq {digest[:12]}"
+        reference = f"{self._reference} {request.number}"
+        if len(trade.legs) > 1:
+            rows = zip(trade.legs, trade.prices, strict=True)
+            legs = [
+                (symbol, BUYER if side == BUY else SELLER, lots, price)
+                for (symbol, side, lots), price in rows
+            ]
+            return off_book_legs(int(trade.client), int(trade.maker), legs, reference)
         ((symbol, side, lots),) = trade.legs
         buyer, seller = int(trade.client), int(trade.maker)
         if side != BUY:
             buyer, seller = seller, buyer
         asked_by = BUYER if side == BUY else SELLER
-        reference = f"{self._reference} {request.number}"
         return off_book(symbol, buyer, seller, lots, trade.price, asked_by, reference)
 
     # In the background

@@ -5,27 +5,19 @@ No maker sees another's quote, nothing trades without both consents, nothing is 
 import asyncio
 from types import SimpleNamespace
 from typing import Annotated
-from uuid import uuid4
 
 import httpx
-import psycopg
 import pytest
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from openoutcry.portal.accounts.errors import AccountError
-from openoutcry.portal.database import Database, migrate
 from openoutcry.portal.native.callers import Asking
 from openoutcry.portal.native.quote_routes import NativeQuotes, add_quotes
 from openoutcry.portal.quotes import quotes as quotes_module
-from openoutcry.portal.quotes.quotes import Quotes
-from openoutcry.portal.trading.instruments import Market
 from openoutcry.venue.desk import UNAVAILABLE, DeskError
+from tests.support.portal.quotes_portal import CLIENT, FIRST, MARKET, SECOND, portal_of, run_with
 
-ROW = {"price_step_ticks": 1, "qty_step_lots": 1, "min_qty_lots": 1, "max_qty_lots": 10**6}
-ROW |= {"min_price_ticks": 1, "max_price_ticks": 10**8}
-MARKET = Market(0, "BTC-USD", b"BTC-USD", "BTCUSD", "BTC", "USD", 8, 6, 2, 10_000, 1, ROW)
-CLIENT, FIRST, SECOND = 1000, 1001, 1002
 ASKED = {"symbol": "BTC-USD", "side": "buy", "quantity": "0.5", "seconds": 600}
 
 
@@ -37,25 +29,6 @@ class Callers:
             return Asking(1, int(request.headers["who"]), True, False, "", False)
 
         return Annotated[Asking, Depends(asking)]
-
-
-class Desk:
-    """The venue's: each reference once."""
-
-    def __init__(self):
-        self.booked, self.error = {}, None
-
-    def __call__(self, request):
-        if self.error is not None:
-            raise self.error
-        self.booked.setdefault(request["reference"], request)
-        return {"seq": 7}
-
-
-def portal_of(url, desk, *, is_open=True):
-    """A process of the portal: the desk of its database."""
-    mirror = SimpleNamespace(is_open=is_open)
-    return Quotes(Database(url), mirror, (FIRST, SECOND), 60_000, desk)
 
 
 class Api:
@@ -89,25 +62,13 @@ class Api:
 
 @pytest.fixture
 def run(postgresql):
-    """Runs a test with the URL of an empty database."""
-    name = f"quotes{uuid4().hex[:12]}"
-    with psycopg.connect(postgresql, autocommit=True) as connection:
-        connection.execute(f"create database {name}")
-    url = postgresql.replace("/postgres?", f"/{name}?")
-    assert url != postgresql
-    migrate(url)
+    """Runs a test with an empty database."""
 
     def go(test, **more):
-        async def main():
-            desk = Desk()
-            quotes = portal_of(url, desk, **more)
-            try:
-                await quotes._beat()
-                await test(Api(quotes), desk, url)
-            finally:
-                await quotes.database.close()
+        async def over(quotes, desk):
+            await test(Api(quotes), desk, quotes.database.url)
 
-        asyncio.run(main())
+        run_with(postgresql, over, **more)
 
     return go
 

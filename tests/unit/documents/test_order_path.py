@@ -30,7 +30,7 @@ NOT_TAKEN = {
         # once the answer has left.
         "order_entry/session_stage.py": "timers fix_timer end close_lane take_connection lose fault"
         " close_connection send_fix unsent logged_on mark_lost send_shm take_shm_requests"
-        " look_at_login_socket record_told",
+        " look_at_login_socket record_told mark_all_dirty",
         "order_entry/shm_stage.py": "",
         "order_entry/shm_layout.py": "",
         "order_entry/session_commands.py": "find_named charge_session_message journal_login"
@@ -45,6 +45,7 @@ NOT_TAKEN = {
         "order_entry/apply.py": "send_reject row_of_own send_open_orders of_connection"
         " keep_open_tokens as_ouch",
         "order_entry/sums.py": "",
+        "order_entry/off_book.py": "",
         # A gateway in hardware, risk flags, releases by time, the end of an input.
         "pipeline/stages/gateway.py": "release_due finish_if_ended somebody_waits",
         "pipeline/stages/published.py": "",

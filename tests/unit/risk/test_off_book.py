@@ -228,9 +228,8 @@ def test_all_legs_trade_with_the_last_one(market):
     was = {(who, asset): held(market, who, asset)[0] for who in (1, 2) for asset in ("USD", "ETH")}
     waits, traded = trade_legs(market)
     assert waits["kind"].tolist() == [EventKind.COMPLETED]
-    assert traded["kind"].tolist() == [
-        *[EventKind.ACCEPTED] * 4, *[EventKind.FILLED] * 4, EventKind.COMPLETED,
-    ]  # fmt: skip
+    kinds = [EventKind.ACCEPTED] * 4 + [EventKind.FILLED] * 4 + [EventKind.COMPLETED]
+    assert traded["kind"].tolist() == kinds
     assert traded["participant"].tolist() == [2, 1, 2, 1, 2, 1, 2, 1, 0]
     assert traded["instrument"][:8].tolist() == [0, 0, 1, 1, 0, 0, 1, 1]
     assert (traded["flags"] & EventFlag.LAST).tolist() == [*[0] * 8, 1]
@@ -289,9 +288,8 @@ def test_a_trade_has_so_many_legs_and_no_more(market):
     events = trade_legs(market, [small] * MAX_LEGS)[-1]
     assert events["kind"].tolist().count(EventKind.FILLED) == 2 * MAX_LEGS
     *waiting, last = trade_legs(market, [small] * (MAX_LEGS + 1), "rfq 2")
-    assert [one["kind"][0] for one in waiting] == [
-        *[EventKind.COMPLETED] * (MAX_LEGS - 1), EventKind.REJECTED,
-    ]  # fmt: skip
+    kinds = [EventKind.COMPLETED] * (MAX_LEGS - 1) + [EventKind.REJECTED]
+    assert [one["kind"][0] for one in waiting] == kinds
     # A leg that was not taken lets none trade.
     assert last["kind"].tolist() == [EventKind.REJECTED]
 

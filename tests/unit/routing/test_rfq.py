@@ -82,9 +82,18 @@ def test_a_counter_binds_the_client_until_the_answer(desk):
 
 def test_legs_trade_together_with_their_ratios(desk):
     number = ask(desk, legs=[["NEAR", 1], ["FAR", -2]])
-    quote = desk.do("quote", "M1", 1, request=number, ask=-3)
+    for prices in ([], [5], [1, 2, 3]):
+        with pytest.raises(Refusal, match="2 legs, each with its price"):
+            desk.do("quote", "M1", 1, request=number, ask=-3, asks=prices)
+    quote = desk.do("quote", "M1", 1, request=number, ask=-3, asks=[5, 4])
+    with pytest.raises(Refusal, match="several legs"):
+        desk.do("counter", "C", 2, request=number, quote=quote, side=BUY, price=-4)
     desk.do("accept", "C", 2, request=number, quote=quote, side=BUY)
     assert desk.trades[0].legs == (("NEAR", BUY, 5), ("FAR", SELL, 10))
+    assert (desk.trades[0].price, desk.trades[0].prices) == (-3, (5, 4))
+    single = ask(desk)
+    with pytest.raises(Refusal, match="1 legs"):
+        desk.do("quote", "M1", 3, request=single, ask=5, asks=[5])
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_several_legs_are_traded_together(floor):
     assert [int(one) for one in fills(floor)["participant"][count:]] == [2, 1, 2, 1]
     assert wallet(floor, 1, "ETH")[0] < before
     with pytest.raises(DeskError, match="max qty"):
-        asked(floor, pair("too large", lots=101))
+        asked(floor, pair("pair too large", lots=101))
     assert len(fills(floor)) == count + 4
 
 
@@ -159,7 +159,7 @@ def test_legs_that_cannot_be_are_named(floor):
         with pytest.raises(DeskError, match=why):
             asked(floor, off_book_legs(1, 2, legs, "wrong"))
     with pytest.raises(DeskError, match="each is a table"):
-        asked(floor, off_book_legs(1, 2, [], "wrong") | {"legs": [1]})
+        asked(floor, off_book_legs(1, 2, [], "wrong") | {"legs": "[1]"})
 
 
 @pytest.mark.parametrize(

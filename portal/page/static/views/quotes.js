@@ -11,6 +11,7 @@ const path = (row, more = "") => `/v1/quotes/requests/${row.id}${more}`;
 const isOver = (row) => row.state !== "open" && row.state !== "pending";
 const price = (row, value) => value == null ? "–" : priceText(value, instrument(row.symbol));
 const quantity = (row, value) => `${quantityText(value, instrument(row.symbol))} ${instrument(row.symbol)?.base ?? ""}`;
+const named = (row) => row.symbol || row.legs.map((leg) => `${leg.side === "buy" ? "+" : "−"}${leg.quantity} ${leg.symbol}`).join(" ");
 const maker = (number) => t("participant", { number });
 
 function state(row) {
@@ -72,14 +73,14 @@ function showClient(area, ends) {
   });
   made.id = "quotes-form";
   const requests = table([
-    { label: t("market"), text: (row) => row.symbol }, { label: t("side"), text: (row) => word("quotes.side", row.side) },
+    { label: t("market"), text: named }, { label: t("side"), text: (row) => word("quotes.side", row.side) },
     { label: t("quantity"), n: true, text: (row) => quantity(row, row.quantity) }, { label: t("quotes.until"), text: (row) => clockTime(row.until_ms) },
     { label: t("state"), text: state, kind: stateKind, wide: true },
     { label: "", node: (row) => row.state === "open" ? button(t("cancel"), () => act(() => remove(path(row), newKey())), "small", { "aria-label": t("quotes.cancel.of", { what: t("cancel"), id: row.id }) }) : null, sign: (row) => row.state },
   ], { label: t("quotes.requests"), empty: t("quotes.requests.none") });
   requests.id = "quotes-requests";
   const quotes = table([
-    { label: t("market"), text: (row) => row.request.symbol }, { label: t("quotes.maker"), text: (row) => maker(row.maker) },
+    { label: t("market"), text: (row) => named(row.request) }, { label: t("quotes.maker"), text: (row) => maker(row.maker) },
     { label: t("quotes.bid"), n: true, text: (row) => price(row.request, row.bid) }, { label: t("quotes.ask.price"), n: true, text: (row) => price(row.request, row.ask) },
     { label: t("quantity"), n: true, text: (row) => quantity(row.request, row.quantity) }, { label: t("kind"), text: kindOf },
     { label: t("quotes.until"), text: (row) => clockTime(row.until_ms) },
@@ -104,19 +105,19 @@ function deals(row) {
     const after = await post(path(request, "/accept"), { quote: row.id, side }, key);
     if (after.trade) notice(state(after), after.trade.state === "refused" ? "bad" : "good");
   }, `${side}-go`), `small ${side}-go`, { "aria-label": t("quotes.accept.of", { ...terms(side), maker: maker(row.maker) }) })),
-  button(t("quotes.counter"), () => counter(row, sides), "small", { "aria-label": t("quotes.counter.of", { maker: maker(row.maker) }) })];
+  request.legs.length ? null : button(t("quotes.counter"), () => counter(row, sides), "small", { "aria-label": t("quotes.counter.of", { maker: maker(row.maker) }) })];
 }
 
 function counter(row, sides) {
   const { request } = row;
   const side = select(sides.map((one) => [one, t(one)]), { id: "counter-side" }), own = amountInput({ id: "counter-price", required: true });
-  return ask(t("quotes.counter"), [facts([[t("market"), request.symbol], [t("quantity"), quantity(request, row.quantity)]]), field(t("side"), side), field(t("price"), own, t("quotes.counter.hint"))],
+  return ask(t("quotes.counter"), [facts([[t("market"), named(request)], [t("quantity"), quantity(request, row.quantity)]]), field(t("side"), side), field(t("price"), own, t("quotes.counter.hint"))],
     t("quotes.counter"), () => post(path(request, "/counter"), { quote: row.id, side: side.value, price: number(own, t("price")) }, newKey()));
 }
 
 function showMaker(area, ends) {
   const list = table([
-    { label: t("market"), text: (row) => row.symbol }, { label: t("quotes.wanted"), text: (row) => word("quotes.side", row.side) },
+    { label: t("market"), text: named }, { label: t("quotes.wanted"), text: (row) => word("quotes.side", row.side) },
     { label: t("quantity"), n: true, text: (row) => quantity(row, row.quantity) }, { label: t("quotes.until"), text: (row) => clockTime(row.until_ms) },
     { label: t("quotes.own"), text: (row) => own(row).map((one) => `${price(row, one.bid)} / ${price(row, one.ask)}`).join(", ") || "–" },
     { label: t("state"), text: (row) => row.has_passed && row.state === "open" ? t("quotes.state.passed") : state(row), kind: stateKind, wide: true },
@@ -140,7 +141,7 @@ function answers(row, now) {
   }
   const [quote] = own(row);
   const what = t(quote ? "quotes.again" : "quotes.quote");
-  return [button(what, () => send(now()), "small primary", { "aria-label": t("quotes.quote.of", { what, id: row.id, symbol: row.symbol }) }),
+  return [row.legs.length ? null : button(what, () => send(now()), "small primary", { "aria-label": t("quotes.quote.of", { what, id: row.id, symbol: named(row) }) }),
     quote ? button(t("quotes.withdraw"), () => act(() => remove(path(row, `/quotes/${quote.id}`), newKey())), "small") : null,
     row.has_passed ? null : button(t("quotes.pass"), () => act(() => post(path(row, "/pass"), {}, newKey())), "small")];
 }
@@ -148,7 +149,7 @@ function answers(row, now) {
 function send(row) {
   const bid = amountInput({ id: "quote-bid", required: row.side !== "buy" }), offer = amountInput({ id: "quote-ask", required: row.side !== "sell" });
   const firm = check(t("quotes.firm"), { checked: true, id: "quote-firm" }), look = check(t("quotes.look"), { id: "quote-look" });
-  return ask(t("quotes.quote"), [facts([[t("market"), row.symbol], [t("quotes.wanted"), word("quotes.side", row.side)], [t("quantity"), quantity(row, row.quantity)]]),
+  return ask(t("quotes.quote"), [facts([[t("market"), named(row)], [t("quotes.wanted"), word("quotes.side", row.side)], [t("quantity"), quantity(row, row.quantity)]]),
     row.side === "buy" ? null : field(t("quotes.bid"), bid), row.side === "sell" ? null : field(t("quotes.ask.price"), offer), firm, look, h("p", { class: "hint" }, t("quotes.firm.hint"))],
     t("quotes.quote"), () => post(path(row, "/quotes"), { bid: number(bid, t("quotes.bid")), ask: number(offer, t("quotes.ask.price")), firm: firm.querySelector("input").checked, last_look: look.querySelector("input").checked }, newKey()));
 }

@@ -1,0 +1,57 @@
+"""A portal's desk of requests for quotes, with a real database and a venue that the test plays."""
+
+import asyncio
+from types import SimpleNamespace
+from uuid import uuid4
+
+import psycopg
+
+from openoutcry.portal.database import Database, migrate
+from openoutcry.portal.quotes.quotes import Quotes
+from openoutcry.portal.trading.instruments import Market
+
+ROW = {"price_step_ticks": 1, "qty_step_lots": 1, "min_qty_lots": 1, "max_qty_lots": 10**6}
+ROW |= {"min_price_ticks": 1, "max_price_ticks": 10**8}
+MARKET = Market(0, "BTC-USD", b"BTC-USD", "BTCUSD", "BTC", "USD", 8, 6, 2, 10_000, 1, ROW)
+ETHER = Market(1, "ETH-USD", b"ETH-USD", "ETHUSD", "ETH", "USD", 8, 6, 2, 100_000, 10, ROW)
+CLIENT, FIRST, SECOND = 1000, 1001, 1002
+
+
+class Desk:
+    """The venue's: each reference once."""
+
+    def __init__(self):
+        self.booked, self.error = {}, None
+
+    def __call__(self, request):
+        if self.error is not None:
+            raise self.error
+        self.booked.setdefault(request["reference"], request)
+        return {"seq": 7}
+
+
+def portal_of(url, desk, *, is_open=True):
+    """A process of the portal: the desk of its database."""
+    mirror = SimpleNamespace(is_open=is_open)
+    return Quotes(Database(url), mirror, (FIRST, SECOND), 60_000, desk)
+
+
+def run_with(postgresql, test, **more):
+    """Run ``test(quotes, desk)`` with an empty database of its own; ``more``: of the portal."""
+    name = f"quotes{uuid4().hex[:12]}"
+    with psycopg.connect(postgresql, autocommit=True) as connection:
+        connection.execute(f"create database {name}")
+    url = postgresql.replace("/postgres?", f"/{name}?")
+    assert url != postgresql
+    migrate(url)
+
+    async def main():
+        desk = Desk()
+        quotes = portal_of(url, desk, **more)
+        try:
+            await quotes._beat()
+            await test(quotes, desk)
+        finally:
+            await quotes.database.close()
+
+    asyncio.run(main())
