@@ -1,6 +1,7 @@
 """A running venue whose spot instruments trade on the day that the data set's questions are about,
 and what its events say, added up by hand."""
 
+import re
 from collections import defaultdict
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -37,7 +38,7 @@ TAKER_RATE = Fraction(10, 10_000)
 def venue_text(collect="received"):
     """BTC-USD, ETH-USD and ETH-BTC are the first three instruments, so markets 1 to 3."""
     tables = TABLES.replace('collect = "received"', f'collect = "{collect}"')
-    tables = tables[: tables.index("[[limits]]")]
+    tables = re.sub(r"\[\[limits\]\]\n(?:[^\[].*\n)+\n?", "", tables)
     margin = VENUE.replace('symbol = "GOLD"\n', 'symbol = "GOLD"\namount_decimals = 6\n')
     margin = margin.replace('symbol = "TIN"\n', 'symbol = "TIN"\namount_decimals = 6\n')
     return tables + margin + PEOPLE + LIMITS
