@@ -78,8 +78,8 @@ NOWHERE = "192.0.2.7"
     ("outlet", "words"),
     [
         ({"interface": NOWHERE}, f"cannot send by the interface {NOWHERE}"),
-        ({"pages": (NOWHERE, 1)}, f"cannot give pages on {NOWHERE}:1"),
-        ({"stream": (NOWHERE, 1)}, f"cannot give the stream on {NOWHERE}:1"),
+        ({"pages": (NOWHERE, 1)}, f"cannot serve pages on {NOWHERE}:1"),
+        ({"stream": (NOWHERE, 1)}, f"cannot serve the stream on {NOWHERE}:1"),
     ],
 )
 def test_what_cannot_be_had_is_reported_before_any_process_begins(tmp_path, outlet, words):
