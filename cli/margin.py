@@ -31,7 +31,7 @@ as_of_option = click.option(
 
 @click.group()
 def margin() -> None:
-    """Explain, stress and backtest portfolio margin; list funding.
+    """Explain, stress and backtest portfolio margin.
 
     \b
     outcry margin explain margin.toml 7 --order BTC-PERP:-5
@@ -127,7 +127,10 @@ def stress(
 @as_of_option
 @as_json_option
 def funding(journal: Path, participant: int | None, as_of: str | None, as_json: bool) -> None:
-    """List what positions in perpetuals were paid in funding; below 0 they paid."""
+    """List the funding that positions in perpetuals were paid.
+
+    An amount below 0 was paid by the position.
+    """
     from openoutcry.ledger.layout import Kind
     from openoutcry.ledger.transactions import joined, transactions
 

@@ -195,7 +195,7 @@ def test_a_flood_of_orders_ends_the_run(tmp_path):
 
     day = day_of([*MARKET, (NEW, Side.BUY, 98, 1, 0, DAY, 9)], tmp_path / "day", False)
     slow = parse_latency("constant:0:1000")
-    with pytest.raises(BacktestError, match="under way"):
+    with pytest.raises(BacktestError, match="in flight"):
         run_day(day, Strategy("flood", {}, 8, on_timer=on_timer, interval_ns=1), {}, slow)
 
 

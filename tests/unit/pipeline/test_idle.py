@@ -90,7 +90,8 @@ def naps_of(nap_us, busy_ns, crowded_ns=0):
     block, context = np.zeros(16, np.int64), np.zeros(words.CONTEXT_BYTES // 8, np.int64)
     context[words.BLOCK // 8] = block.ctypes.data
     plan = np.array([kernel_address(nothing_to_do, 1), context.ctypes.data, 0], np.int64)
-    nap = np.array([nap_us, busy_ns, crowded_ns, QUIET_NS, 0, 0, 0, 0], np.int64)
+    nap = np.zeros(loop.NAP_WORDS, np.int64)
+    nap[:4] = nap_us, busy_ns, crowded_ns, QUIET_NS
     before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
     ended = loop.run_stages(plan.ctypes.data, 1, 0, 20_000_000, 10, 0, nap.ctypes.data)
     assert ended == loop.TIME_UP
@@ -127,7 +128,8 @@ def test_a_loop_sleeps_longer_the_longer_it_had_no_work():
 def test_what_comes_alone_does_not_keep_a_loop_awake():
     """A command a second is alone, and so is what follows it within 20 ms; a second one within
     0.1 s is not."""
-    nap = np.array([500, 1, 0, QUIET_NS, 1, 1, 0, 0], np.int64)
+    nap = np.zeros(loop.NAP_WORDS, np.int64)
+    nap[:6] = 500, 1, 0, QUIET_NS, 1, 1
     address, second = nap.ctypes.data, 1_000_000_000
     for tick in range(1, 4):
         now = tick * second
