@@ -48,9 +48,10 @@ class NewQuoteRequest(Body):
 
 @dataclass
 class NewQuote(Body):
-    """A price for each side that was asked for, or of several legs one for each of them.
-    ``quantity``: less than was asked for, or all; ``seconds``: how long it lasts, 0: as long as the
-    request."""
+    """A price for each side that was asked for; for several legs, one for each leg.
+
+    ``quantity`` is all that was asked for, or less.  The quote lasts for ``seconds``; 0: as long as
+    the request."""
 
     bid: str = ""
     ask: str = ""
