@@ -325,7 +325,7 @@ def colocated_table(document: dict[str, Any]) -> str:
     rows = [
         (
             name,
-            quantity(shares[name], "ppb"),
+            f"{shares[name] / 1e7:.2f} %",
             quantity(results[f"idle_wakes_{name}"]["median"], "1/s"),
         )
         for name in sorted(names, key=lambda name: -shares[name])
