@@ -42,13 +42,13 @@ PIPELINE_ROWS = (
 
 PORTAL_ROWS = (
     ("rest_order_p50", "", "order over REST → answer, p50", "≤ 1.2 ms"),
+    ("rest_order_p50", "bare_echo", "the same / a bare echo", ""),
+    ("rest_order_p50", "venue", "the same / the venue's own answer, same kind of session", ""),
+    ("rest_order_p50", "commit", "the same / a bare durable write of 4 KiB", ""),
     ("rest_order_p99", "", "the same, p99", "≤ 6 ms"),
-    ("rest_order_p50", "bare_echo", "p50 / that of a bare echo", ""),
-    ("rest_order_p50", "venue", "p50 / that of the venue's own answer, same kind of session", ""),
-    ("rest_order_p50", "commit", "p50 / that of a bare durable write of 4 KiB", ""),
     ("ws_order_p50", "", "order.place over the WebSocket API → answer, p50", "≤ 600 µs"),
+    ("ws_order_p50", "bare_echo", "the same / a bare echo", ""),
     ("ws_order_p99", "", "the same, p99", "≤ 3 ms"),
-    ("ws_order_p50", "bare_echo", "p50 / that of a bare echo", ""),
     ("rest_orders", "", "orders a second over REST, two processes", "≥ 4,000"),
     ("event_p50", "", "release → own event, 1,000 subscribers, p50", "≤ 2 ms"),
     ("event_p99", "", "the same, p99", "≤ 20 ms"),
@@ -212,14 +212,10 @@ COLOCATED_ROWS = (
 )
 
 WIRE_ROWS = tuple(
-    (f"wire_{way}_{rank}", peer, f"{port}{said}", "")
+    (f"wire_{way}_{rank}", peer, what, "")
     for way, port in (("udp", "kernel socket"), ("packet", "packet socket"), ("xdp", "AF_XDP"))
-    for rank, peer, said in (
-        ("p50", "", ", p50"),
-        ("p50", "bare_echo", ": p50 / a bare echo's"),
-        ("p99", "", ", p99"),
-        ("p99", "bare_echo", ": p99 / a bare echo's"),
-    )
+    for rank in ("p50", "p99")
+    for peer, what in (("", f"{port}, {rank}"), ("bare_echo", "the same / a bare echo's"))
 )
 
 TICK_ROWS = tuple(

@@ -117,7 +117,7 @@ def _source(document: dict[str, Any]) -> str:
     return f"\nMeasured{date} with `{document['command']}`. {machine}.{disturbed}{age}\n"
 
 
-MAX_IN_SENTENCES = 5
+MAX_IN_SENTENCES = 8
 
 
 def _figures(rows: Sequence[tuple[str, str]]) -> str:
@@ -140,12 +140,16 @@ GOAL_UNITS = {
 }
 
 
+SAME = "the same / "
+
+
 def _goal_table(goal_rows: Sequence[goals.GoalRow], document: dict[str, Any]) -> str:
     """The figures one below the other, each with its goal, and their source."""
     return _goals(goal_rows, document) + _source(document)
 
 
 def _goals(goal_rows: Sequence[goals.GoalRow], document: dict[str, Any]) -> str:
+    """A row for each figure.  A ratio to a peer without a goal joins the row that it belongs to."""
     results = {row["name"]: row for row in document["figures"]["results"]}
     rows = []
     for name, peer, what, goal in goal_rows:
@@ -160,6 +164,11 @@ def _goals(goal_rows: Sequence[goals.GoalRow], document: dict[str, Any]) -> str:
             value, between = against["ratio"], against["interval"] or [against["ratio"]] * 2
             show = ratio_as_fraction
         low, high = map(show, between)
+        if peer and not goal and rows and what.startswith(SAME):
+            first, *others = rows[-1]
+            seen = f"/ {what.removeprefix(SAME)}: **{show(value)}** ({low} – {high})"
+            rows[-1] = (f"{first}; {seen}", *others)
+            continue
         rows.append((what, f"**{show(value)}**", f"{low} – {high}", goal, _met(between, goal)))
     return table("| what | median | quartiles, or 95 % interval of a ratio | goal | |", rows)
 
@@ -322,17 +331,13 @@ def colocated_table(document: dict[str, Any]) -> str:
     results = {row["name"]: row for row in document["figures"]["results"]}
     names = [name.removeprefix("idle_wakes_") for name in results if name.startswith("idle_wakes_")]
     shares = {name: results[f"idle_share_{name}"]["median"] for name in names}
-    rows = [
-        (
-            name,
-            f"{shares[name] / 1e7:.2f} %",
-            quantity(results[f"idle_wakes_{name}"]["median"], "1/s"),
-        )
+    parts = [
+        f"{name} {shares[name] / 1e7:.2f} % and "
+        + quantity(results[f"idle_wakes_{name}"]["median"], "1/s")
         for name in sorted(names, key=lambda name: -shares[name])
     ]
-    idle = table("| idle venue's process | share of a core | wake-ups |", rows) if rows else ""
-    goal_table = _goals(goals.COLOCATED_ROWS, document)
-    return (f"{goal_table}\n{idle}" if idle else goal_table) + _source(document)
+    idle = f"\nShare of a core and wake-ups of the idle processes: {', '.join(parts)}.\n"
+    return _goals(goals.COLOCATED_ROWS, document) + (idle if parts else "") + _source(document)
 
 
 wire_table = partial(_goal_table, goals.WIRE_ROWS)
@@ -412,16 +417,18 @@ replication_table = partial(_goal_table, goals.REPLICATION_ROWS)
 AUDIT_FACTS = (
     ("commands", "commands of a generated day of ten hours, one instrument, 128 participants"),
     ("rows", "rows of its trail"),
-    ("bytes", "bytes, Parquet and index"),
     ("load", "the machine's load average over five minutes meanwhile"),
-    ("build_s", "s to build it, one process"),
-    ("build_cpu_s", "s of processor time for it"),
-    ("verify_s", "s to verify every byte"),
-    ("order_life_p50_ms", "ms for the life of an order drawn from the whole trail, median"),
-    ("order_life_p99_ms", "ms, p99 (goal ≤ 50)"),
-    ("order_life_cold_max_ms", "ms, the longest of 20 with cold caches"),
-    ("busiest_hour_p50_s", "s, an hour of the busiest participant (a quarter of all rows)"),
-    ("busiest_hour_max_s", "s, the longest of nine (goal ≤ 1)"),
+    ("build_s", "seconds to build it, one process"),
+    ("verify_s", "seconds to verify every byte"),
+    (
+        "order_life_p50_ms",
+        "milliseconds for the life of an order drawn from the whole trail, median",
+    ),
+    ("order_life_p99_ms", "milliseconds, p99 (goal ≤ 50)"),
+    (
+        "busiest_hour_max_s",
+        "seconds, an hour of the busiest participant, the longest of nine (goal ≤ 1)",
+    ),
 )
 FACTS = {
     "audit": AUDIT_FACTS,
@@ -456,17 +463,17 @@ FACTS = {
         ("trades", "trades in the history, made in the database (goal 50,000,000)"),
         ("users", "users"),
         ("database_bytes", "bytes of the database"),
-        ("page_ms_p50", "ms for a page of any kind, median"),
-        ("page_ms_p99", "ms, 99th percentile (goal ≤ 50)"),
-        ("page_ms_worst", "ms, the slowest"),
+        ("page_ms_p50", "milliseconds for a page of any kind, median"),
+        ("page_ms_p99", "milliseconds, 99th percentile (goal ≤ 50)"),
+        ("page_ms_worst", "milliseconds, the slowest"),
         ("pages_that_changed", "pages from a cursor on that changed while rows came"),
     ),
     "first_paint": (
         ("runs", "starts of a browser with an empty profile, both languages, 1280 and 390 px"),
-        ("paint_ms_p50", "ms to the first paint, median"),
-        ("paint_ms_worst", "ms, the slowest (goal ≤ 500)"),
-        ("use_ms_p50", "ms until the page can be used, median"),
-        ("use_ms_worst", "ms, the slowest (goal ≤ 1,000)"),
+        ("paint_ms_p50", "milliseconds to the first paint, median"),
+        ("paint_ms_worst", "milliseconds, the slowest (goal ≤ 500)"),
+        ("use_ms_p50", "milliseconds until the page can be used, median"),
+        ("use_ms_worst", "milliseconds, the slowest (goal ≤ 1,000)"),
     ),
     "portfolios": (
         ("users", "users of one market (goal 1,000)"),
@@ -499,10 +506,10 @@ FACTS = {
     "feed_restart": (
         ("kills", "SIGKILLs of the feed's process, each at the end of the next figure"),
         ("commands", "commands in 10 s, half of them trades"),
-        ("first_packet_cpu_s", "s of processor time to the first packet, the most"),
+        ("first_packet_cpu_s", "seconds of processor time to the first packet, the most"),
         (
             "caught_up_cpu_s",
-            "s of processor time of the new process until it has caught up, the most",
+            "seconds of processor time of the new process until it has caught up, the most",
         ),
     ),
     "feed_joins": (
@@ -526,8 +533,11 @@ FACTS = {
         ("worst_ppm", "millionths above the optimum, the worst"),
         ("most_filled", "that fill as much as can be filled"),
         ("worse_than_single", "worse than the best venue alone (goal: none)"),
-        ("kernel_us_p50", "µs of processor time a decision, five venues of 20 levels, median"),
-        ("kernel_us_p99", "µs, p99 (goal ≤ 20)"),
+        (
+            "kernel_us_p50",
+            "microseconds of processor time a decision, five venues of 20 levels, median",
+        ),
+        ("kernel_us_p99", "microseconds, p99 (goal ≤ 20)"),
     ),
 }
 """By evidence: its figures and what they are."""
@@ -547,15 +557,15 @@ clock_table = partial(_goal_table, goals.CLOCK_ROWS)
 
 
 def history_lag_table(document: dict[str, Any]) -> str:
-    """A row for each rate at which a journal has grown."""
+    """The lag at each rate at which a journal has grown."""
     rows = [
         (
-            f"{one['trades_a_second']:,}",
-            *(f"{one[f'lag_ms_{name}']:,.0f}" for name in ("p50", "p99", "worst")),
+            f"at {one['trades_a_second']:,} trades/s",
+            f"{one['lag_ms_p50']:,.0f} / {one['lag_ms_p99']:,.0f} ms",
         )
         for one in document["figures"]["rates"]
     ]
-    return table("| trades a second | lag p50, ms | p99 | worst |", rows) + _source(document)
+    return "Lag at p50 / p99. " + _figures(rows) + _source(document).lstrip()
 
 
 def clock_days_table(document: dict[str, Any]) -> str:
@@ -643,7 +653,7 @@ def routing_ccxt_table(document: dict[str, Any]) -> str:
     rows = []
     for gone in (0, 1):
         ours, theirs = figures[f"ours_{gone}"], figures[f"theirs_{gone}"]
-        when = f"{gone} best levels of each venue gone" if gone else "the book as planned"
+        when = "the best level of each venue gone" if gone else "the book as planned"
         rows += [
             (f"{when}: filled, %", f"{ours['filled_percent']:g}", f"{theirs['filled_percent']:g}"),
             (

@@ -63,7 +63,9 @@ def filled(text: str, history: History | None = None) -> str:
             return "Not measured yet.\n"
         section = evidence[name]
         age = history.note(section, MEASURED) if history else kept_note(before[name])
-        return TABLES[name](section["figures"]) + _source(section, USED[name], age)
+        text = TABLES[name](section["figures"])
+        in_words = not text.rpartition("\n")[0].rpartition("\n")[2].startswith(("|", "- "))
+        return text + ("" if in_words else "\n") + _source(section, USED[name], age)
 
     return fill(text, "fpga", content)
 
@@ -85,7 +87,7 @@ def doors() -> str:
 
 def _source(section: dict[str, Any], used: Sequence[str], age: str) -> str:
     tools = ", ".join(f"{tool} {section['tools'][tool]}" for tool in used)
-    return f"\n`{section['command']}`, {section['date']}, with {tools}.{age}\n"
+    return f"`{section['command']}`, {section['date']}, with {tools}.{age}\n"
 
 
 def simulators(figures: dict[str, Any]) -> str:
@@ -133,22 +135,16 @@ def drawn(figures: dict[str, Any]) -> str:
     modules: dict[str, list[dict[str, Any]]] = {}
     for row in figures["rows"]:
         modules.setdefault(row["module"], []).append(row)
-    rows = [
-        (
-            f"`{module}`",
-            str(len(group)),
-            str(sum(row["mutants"] for row in group)),
-            str(sum(row["killed"] for row in group)),
-            str(sum(len(row["equivalent"]) for row in group)),
-            str(sum(len(row["survivors"]) for row in group)),
-        )
+    parts = [
+        f" Of {sum(row['mutants'] for row in group)} of `{module}`"
+        f" {sum(row['killed'] for row in group)} were noticed,"
+        f" {sum(len(row['equivalent']) for row in group)} are proved equivalent, and"
+        f" {sum(len(row['survivors']) for row in group)} survived."
         for module, group in modules.items()
     ]
     total = sum(row["mutants"] for row in figures["rows"])
-    return (
-        f"**{100 * figures['score']:.1f} %** of the real faults among {total} mutants noticed.\n\n"
-        + table("| module | seeds | mutants | noticed | proved equivalent | survived |", rows)
-    )
+    share = f"**{100 * figures['score']:.1f} %** of the real faults among {total} mutants noticed."
+    return share + "".join(parts) + "\n"
 
 
 def faults(figures: dict[str, Any]) -> str:
