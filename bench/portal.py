@@ -5,8 +5,9 @@ in a second.  How fast own events come, and what idle WebSockets cost.
 one connection, loopback, a venue that waits for its disk.  The order is a limit order that ends at
 once (IOC).  Their peer ``bare_echo`` is an application that gives back what it is sent, on the same
 web server, over the same kind of connection, in turns with ours.  REST has two more peers.
-``venue`` is the venue's own answer over a session as the portal has.  ``commit`` is a bare durable
-write of 4 KiB, for which the venue waits.  No answer of the portal comes before echo and venue.
+The peer ``venue`` is the venue's own answer over a session as the portal has.  The peer ``commit``
+is a bare durable write of 4 KiB, for which the venue waits.  No answer of the portal comes before
+echo and venue.
 
 ``rest_orders`` are orders a second over REST through two processes.
 

@@ -151,7 +151,7 @@ def _goal_table(goal_rows: Sequence[goals.GoalRow], document: dict[str, Any]) ->
 def _goals(goal_rows: Sequence[goals.GoalRow], document: dict[str, Any]) -> str:
     """A row for each figure.  A ratio to a peer without a goal joins the row that it belongs to."""
     results = {row["name"]: row for row in document["figures"]["results"]}
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, peer, what, goal in goal_rows:
         row = results.get(name)
         if row is None or (peer and peer not in row["against"]):
@@ -167,7 +167,7 @@ def _goals(goal_rows: Sequence[goals.GoalRow], document: dict[str, Any]) -> str:
         if peer and not goal and rows and what.startswith(SAME):
             first, *others = rows[-1]
             seen = f"/ {what.removeprefix(SAME)}: **{show(value)}** ({low} – {high})"
-            rows[-1] = (f"{first}; {seen}", *others)
+            rows[-1] = (f"{first}<br>{seen}", *others)
             continue
         rows.append((what, f"**{show(value)}**", f"{low} – {high}", goal, _met(between, goal)))
     return table("| what | median | quartiles, or 95 % interval of a ratio | goal | |", rows)
@@ -332,11 +332,11 @@ def colocated_table(document: dict[str, Any]) -> str:
     names = [name.removeprefix("idle_wakes_") for name in results if name.startswith("idle_wakes_")]
     shares = {name: results[f"idle_share_{name}"]["median"] for name in names}
     parts = [
-        f"{name} {shares[name] / 1e7:.2f} % and "
+        f"{name.capitalize()}: {shares[name] / 1e7:.2f} %, "
         + quantity(results[f"idle_wakes_{name}"]["median"], "1/s")
         for name in sorted(names, key=lambda name: -shares[name])
     ]
-    idle = f"\nShare of a core and wake-ups of the idle processes: {', '.join(parts)}.\n"
+    idle = f"\nThe idle processes, by share of a core and wake-ups. {'. '.join(parts)}.\n"
     return _goals(goals.COLOCATED_ROWS, document) + (idle if parts else "") + _source(document)
 
 

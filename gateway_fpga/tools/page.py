@@ -87,7 +87,7 @@ def doors() -> str:
 
 def _source(section: dict[str, Any], used: Sequence[str], age: str) -> str:
     tools = ", ".join(f"{tool} {section['tools'][tool]}" for tool in used)
-    return f"`{section['command']}`, {section['date']}, with {tools}.{age}\n"
+    return f"By `{section['command']}`, {section['date']}, with {tools}.{age}\n"
 
 
 def simulators(figures: dict[str, Any]) -> str:

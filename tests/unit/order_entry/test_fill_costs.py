@@ -14,9 +14,8 @@ from openoutcry.wire.enums import EventKind, Side
 from openoutcry.wire.notes import fee_is_of_base, fee_note, fee_units
 from tests.oracles.fix_dictionary import Dictionary
 from tests.support.order_entry.sessions_clients import take
-from tests.support.order_entry.sessions_venue import HASH, KEY
 from tests.support.venue.floor import InlineFloor
-from tests.support.venue.spot_floor import FLOOR, wallet
+from tests.support.venue.spot_floor import FLOOR, session_tables, wallet
 
 ROWS = {
     "NEW": ("fix-4.4", 'participant = 1\ncancel_on_disconnect = "none"', "password"),
@@ -25,16 +24,7 @@ ROWS = {
     "COPY": ("drop-copy", 'group = "alpha"', "password"),
     "FIXCOPY": ("fix-drop-copy", "participant = 1", "password"),
 }
-TEXT = FLOOR + "".join(
-    f'[[session]]\nname = "{name}"\nprotocol = "{protocol}"\n{who}\n'
-    f'{secret} = "{HASH if secret == "password" else bytes(KEY).hex()}"\n'
-    for name, (protocol, who, secret) in ROWS.items()
-)
-TEXT += "".join(
-    f'[[port]]\nprotocol = "{protocol}"\n'
-    + ("" if protocol == "shm" else f'address = "127.0.0.1:{9_100 + number}"\n')
-    for number, (protocol, *_) in enumerate(ROWS.values())
-)
+TEXT = FLOOR + session_tables(ROWS)
 DECIMALS = {"USD": 6, "BTC": 8, "ETH": 8}
 PRICE = "50000.00"
 

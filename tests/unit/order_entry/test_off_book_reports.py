@@ -9,10 +9,9 @@ from openoutcry.wire.enums import EventKind, Side
 from openoutcry.wire.off_book import OFF_BOOK_SHIFT
 from tests.oracles.fix_dictionary import Dictionary
 from tests.support.order_entry.sessions_clients import take
-from tests.support.order_entry.sessions_venue import HASH, KEY
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.line import Silence
-from tests.support.venue.spot_floor import FLOOR
+from tests.support.venue.spot_floor import FLOOR, session_tables
 
 ROWS = {
     "NEW": ("fix-4.4", "participant = 1", "password"),
@@ -22,16 +21,7 @@ ROWS = {
     "SHARED": ("shm", "participant = 2", "key"),
     "FIXCOPY": ("fix-drop-copy", "participant = 1", "password"),
 }
-TEXT = FLOOR + "".join(
-    f'[[session]]\nname = "{name}"\nprotocol = "{protocol}"\n{who}\n'
-    f'{secret} = "{HASH if secret == "password" else bytes(KEY).hex()}"\n'
-    for name, (protocol, who, secret) in ROWS.items()
-)
-TEXT += "".join(
-    f'[[port]]\nprotocol = "{protocol}"\n'
-    + ("" if protocol == "shm" else f'address = "127.0.0.1:{9_100 + number}"\n')
-    for number, protocol in enumerate(dict.fromkeys(row[0] for row in ROWS.values()))
-)
+TEXT = FLOOR + session_tables(ROWS)
 TRADE = ("off-book", "1", "2", "50", "BTC-USD", "5000000", "--asked-by", "buyer")
 TAGS = (35, 150, 39, 55, 54, 38, 32, 31, 30, 14, 151, 6, 11)
 
