@@ -224,7 +224,7 @@ class Line:
             refuse(message, "the portal's database cannot be reached: ask again")
 
     async def _request(self, message: FixMessage) -> None:
-        name, who = _text(message, 131), self.native.require(self.asking)
+        name, who = _text(message, 131), self._caller()
         if name in self._used:
             raise InvalidRequest("131: this connection has used that name")
         if message[146] != "1":
@@ -243,7 +243,7 @@ class Line:
         self._numbers[name] = row.id
 
     async def _quote(self, message: FixMessage) -> None:
-        number, name, who = self._number(message), _text(message, 117), self._maker()
+        number, name, who = self._number(message), _text(message, 117), self._caller()
         kind = message.get(537, said.FIRM)
         if kind not in (said.INDICATIVE, said.FIRM, said.LAST_LOOK):
             raise InvalidRequest("537: 0, 1 or 2 is expected")
@@ -272,10 +272,10 @@ class Line:
         self.endpoint.say(said.status_body(message[131], name, said.TAKEN))
 
     async def _pass(self, message: FixMessage) -> None:
-        await self.native.do("pass", self._maker(), self._number(message))
+        await self.native.do("pass", self._caller(), self._number(message))
 
     async def _response(self, message: FixMessage) -> None:
-        response, kind, who = _text(message, 693), message[694], self.native.require(self.asking)
+        response, kind, who = _text(message, 693), message[694], self._caller()
         for number, shown in list(self.shown.items()):
             if shown.asked == response:
                 if kind not in (said.ACCEPT, said.PASS):
@@ -314,14 +314,15 @@ class Line:
         number = self._numbers.get(name) or self._number(message)
         request = self.native.quotes.desk.requests.get(number)
         if request is not None and request.client == str(self.participant):
-            await self.native.do("cancel", self.native.require(self.asking), number)
+            await self.native.do("cancel", self._caller(), number)
             return
         own = _text(message, 117)
         quote = self.shown[number].own.get(own, 0) if number in self.shown else 0
-        await self.native.do("withdraw", self._maker(), number, quote=quote)
+        await self.native.do("withdraw", self._caller(), number, quote=quote)
         self.endpoint.say(said.status_body(name, own, said.WITHDRAWN))
 
-    def _maker(self) -> int:
+    def _caller(self) -> int:
+        """The participant; raises :class:`AccountError` if its key may not trade."""
         return self.native.require(self.asking)
 
     def _number(self, message: FixMessage) -> int:
@@ -338,7 +339,8 @@ class Line:
         self.endpoint.say(said.reject_body(message[131], message.get(55), reason, why))
 
     def _refuse_quote(self, message: FixMessage, why: str) -> None:
-        self.endpoint.say(said.status_body(message[131], message[117], said.REJECTED, why))
+        quote = message.get(117) or "0"
+        self.endpoint.say(said.status_body(message[131], quote, said.REJECTED, why))
 
     def _refuse_response(self, message: FixMessage, why: str) -> None:
         terms = message[693], message.get(117) or "0", message.get(55), message.get(54)

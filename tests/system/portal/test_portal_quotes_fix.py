@@ -249,6 +249,8 @@ def test_what_is_open_comes_first_and_what_is_wrong_is_answered(run):
         assert told(await place.next(maker, "j"), 372, 380) == ["D", "3"]
         maker.send("S", ((131, number),))
         assert told(await place.next(maker, "j"), 372, 58) == ["S", "field 117 is missing"]
+        maker.send("Z", ((131, "unknown"),))
+        assert told(await place.next(maker, "b"), 131, 117, 297) == ["unknown", "0", "5"]
         quote(maker, number, "q", t133="50010")
         await place.next(maker, "b")
         client.logout()
