@@ -26,7 +26,7 @@ PARTS = (
 
 
 class MarginView:
-    """Of one venue's participants; ``symbols``: of its instruments, in their order."""
+    """The margins of one venue's participants; ``symbols``: its instruments', in their order."""
 
     def __init__(self, spec: RiskSpec, symbols: list[str], view: View) -> None:
         """Raises :class:`OutcryError` for a venue without ``[margin]``."""
@@ -36,7 +36,7 @@ class MarginView:
         self.portfolio, self.contracts = view.portfolio, view.contracts
         self.symbols = [symbol for symbol in symbols if symbol in spec.contracts]
         self.places = [symbols.index(symbol) for symbol in self.symbols]
-        """Of each contract its instrument's place."""
+        """The place of each contract's instrument."""
 
     def document(
         self, who: int, order: tuple[str, int] | None = None, price: int | None = None

@@ -121,7 +121,7 @@ async function known() {
   get("/v1/notifications", { limit: 1 }).then((page) => { shared.unread = page.unread || 0; showUnread(); }).catch(() => {});
 }
 
-// An operator's look at the pages of a user, who may change nothing there.
+// Show an operator the pages of a user; the operator can change nothing there.
 async function look(lent) {
   unfollow();
   reconnect();

@@ -37,7 +37,7 @@ def portal_of(url, desk, *, is_open=True):
 
 
 def run_with(postgresql, test, **more):
-    """Run ``test(quotes, desk)`` with an empty database of its own; ``more``: of the portal."""
+    """Run ``test(quotes, desk)`` with a new, empty database; ``more`` goes to :func:`portal_of`."""
     name = f"quotes{uuid4().hex[:12]}"
     with psycopg.connect(postgresql, autocommit=True) as connection:
         connection.execute(f"create database {name}")

@@ -1,5 +1,5 @@
-"""A takeover is told by two fills: of the participant that is bankrupt, and of the one that takes
-its lots over.  Nothing else than these events depends on whether the command says the side."""
+"""Two fills report a takeover: one to the bankrupt participant, one to the participant that takes
+its lots.  Only these events depend on whether the command names the side."""
 
 import pytest
 

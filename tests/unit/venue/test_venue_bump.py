@@ -137,7 +137,7 @@ def test_a_row_stays_that_the_answer_to_a_waiting_command_names(bumped):
     for stage in ("sessions", "gateway"):
         bumped.run.step_alone(stage)
     bumped.clock.move(1_000 * (BUMP_US + WINDOW_US))
-    # The core has not had R2: the gateway does not ask it who is due.
+    # R2 has not reached the core, so the gateway does not yet ask the core which orders are due.
     client.cancel("R1")
     client.enter("R3", symbol="NONE", price=10_000)
     for stage in ("sessions", "gateway"):
