@@ -1,8 +1,8 @@
 """The last blocks of a journal, in memory that its writer shares with those who follow it.
 
 A durable writer bypasses the page cache.  Without this memory, a process that follows the journal
-reads each block from the disk, and the next commit waits for that read (measured under load: 1.5 ms
-of an order's way through the portal).  Blocks that are not here are read from the disk.
+reads each block from the disk, and the next commit waits for that read.  Under load it took 1.5 ms
+of an order's way through the portal.  Blocks that are not here are read from the disk.
 """
 
 from typing import Any
