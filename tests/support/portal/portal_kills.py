@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,11 @@ DONE_BEFORE = {"order": -2010, "cancel": -2011}
 """What a request is answered that an earlier attempt has had done."""
 ROUND_ORDERS = 6
 """Orders that are answered after each kill, at least."""
-KILLS_A_VENUE = 10
-"""Then another venue is made: a participant has 200 open orders."""
+KILLS_A_VENUE = 50
+"""Then another venue is made, which takes as long as several kills."""
+AGAIN_S, MOST_AGAIN_S = 0.05, 1.0
+"""Pauses of a client whose request failed: each is longer than the one before, as a process that
+starts needs the processor."""
 
 
 class Load:
@@ -88,16 +92,14 @@ class Load:
     def _until_known(self, person: Person, what: str, ask: Any) -> None:
         """Until it is done.  Each time over another connection, so that any process may be
         asked."""
+        pause_s = AGAIN_S
         while True:
-            try:
-                with self.venue.client(person) as client:
-                    answer = ask(client).json()
-            except (httpx.TransportError, ValueError):
-                time.sleep(0.05)
-                continue
-            if "orderId" in answer or answer.get("code") == DONE_BEFORE[what]:
-                return
-            time.sleep(0.05)
+            with suppress(httpx.TransportError, ValueError), self.venue.client(person) as client:
+                answer = ask(client).json()
+                if "orderId" in answer or answer.get("code") == DONE_BEFORE[what]:
+                    return
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, MOST_AGAIN_S)
 
 
 class Follower:
@@ -117,11 +119,13 @@ class Follower:
         self.thread.join()
 
     def _run(self) -> None:
+        pause_s = AGAIN_S
         while not self.stopping:
-            try:
+            before = self.connections
+            with suppress(OSError, WebSocketException, TimeoutError):
                 self._follow()
-            except (OSError, WebSocketException, TimeoutError):
-                time.sleep(0.05)
+            pause_s = AGAIN_S if self.connections > before else min(pause_s * 1.5, MOST_AGAIN_S)
+            time.sleep(pause_s)
 
     def _follow(self) -> None:
         """One connection, until it ends."""
