@@ -5,16 +5,19 @@ import os
 import random
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ring import list_segments
-from tests.support.waiting import wait_until
+from tests.support.waiting import BOUND_S, wait_until
 
 OUTCRY = [sys.executable, "-m", "openoutcry"]
 SPREAD = ("--housekeeping-cores", "0")
 """Stages in as many processes as there are cores, so that one dies while others live."""
+
+LEFT_BOUND_S, LEFT_LOOK_S = BOUND_S / 10, 0.1
 
 
 WORKERS = 8
@@ -58,6 +61,19 @@ def left_behind() -> set[str]:
     """Names of shared memory of ours whose owner is dead; a pipeline that runs beside the tests
     leaves nothing behind yet."""
     return {name for name, owner in list_segments() if not owner.alive()}
+
+
+def left_since(before: set[str], part: str = "") -> set[str]:
+    """Shared memory, with ``part`` in its name, that is left behind since ``before`` for good.
+
+    The pipelines of another worker's test, or of another program, may be killed meanwhile: what
+    they leave goes when they are started again, or when that test ends."""
+    left = {name for name in left_behind() - before if part in name}
+    since = time.monotonic()
+    while left and time.monotonic() - since < LEFT_BOUND_S:
+        time.sleep(LEFT_LOOK_S)
+        left &= left_behind()
+    return left
 
 
 def alive(pid: int) -> bool:

@@ -22,7 +22,7 @@ from openoutcry.report.goals import RING_ROWS
 from openoutcry.report.tables import ring_table
 from openoutcry.ring import list_segments
 from tests.support.bench.bench_command import bench_here
-from tests.support.processes import alive, left_behind
+from tests.support.processes import alive, left_behind, left_since
 from tests.support.waiting import BOUND_S
 
 UNITS = {
@@ -83,7 +83,7 @@ def test_the_ring_subject_gives_the_shared_shape(tmp_path: Path) -> None:
         for theirs in row["against"].values():
             assert theirs["ratio"] == pytest.approx(row["median"] / theirs["median"])
     assert document["missing"] == []
-    assert left_behind() <= before
+    assert not left_since(before)
 
 
 def test_an_unknown_peer_is_a_usage_error() -> None:

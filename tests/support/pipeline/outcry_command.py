@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.pipeline import warm_outcry
-from tests.support.processes import left_behind
+from tests.support.processes import left_behind, left_since
 
 
 @pytest.fixture
@@ -39,5 +39,5 @@ def nothing_left_behind() -> Iterator[None]:
     """Every test leaves the shared memory as it found it."""
     before = left_behind()
     yield
-    left = left_behind() - before
+    left = left_since(before)
     assert not left, f"left in /dev/shm: {sorted(left)}"

@@ -37,7 +37,7 @@ from tests.support.dpdk_shim.udp_runs import (
     started,
     stopped,
 )
-from tests.support.processes import free_port, left_behind
+from tests.support.processes import free_port, left_since
 from tests.support.waiting import BOUND_S, wait_until
 
 ORDERS = 600
@@ -132,7 +132,7 @@ def check_once(folder: Path, result: dict[str, Any], seed: int) -> None:
     assert sorted(ids) == list(range(1, ORDERS + 1)), f"seed {seed}"
     assert result["replay"]["equal"]
     assert result["source"]["account"]["duplicate_packets"] > 0
-    assert left_behind() == set()
+    assert not left_since(set())
 
 
 @pytest.mark.promise(

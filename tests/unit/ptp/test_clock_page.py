@@ -33,7 +33,7 @@ from openoutcry.ptp.ticks import Q48, asleep_ns, ticks_now
 from openoutcry.ring import Segment, SegmentError
 from openoutcry.wire import CLOCK_DTYPE, LayoutMismatch
 from openoutcry.wire.records import MAX_VALUE
-from tests.support.processes import left_behind
+from tests.support.processes import left_since
 from tests.support.ptp.clock_page import _private, a_line, status_of
 
 SECOND_NS = 1_000_000_000
@@ -292,4 +292,4 @@ def test_now_reads_the_machines_counter(writer, page):
 
 def test_no_files_are_left():
     """The killed writers' pages above are gone."""
-    assert not [name for name in left_behind() if ".clock" in name]
+    assert not left_since(set(), ".clock")

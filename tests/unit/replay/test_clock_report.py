@@ -18,7 +18,7 @@ from openoutcry.replay.clock_report import (
     summarise,
 )
 from openoutcry.wire.enums import ClockEvent, ClockState
-from tests.support.processes import left_behind
+from tests.support.processes import left_since
 from tests.support.replay import clock_report as shared
 from tests.support.replay.clock_report import MIDNIGHT_UTC_S, SECOND_NS, TABLE, a_run, ask, records
 
@@ -231,5 +231,5 @@ def test_a_mistake_is_one_line(arguments, text):
 
 def test_no_page_is_left():
     """Daemons that ended have taken theirs with them."""
-    assert not [name for name in left_behind() if name.endswith(".clock")]
+    assert not left_since(set(), ".clock")
     assert os.path.isdir("/dev/shm")
