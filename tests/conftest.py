@@ -36,7 +36,7 @@ TIERS = ("unit", "system", "long")
 """Folders below ``tests/``; docs/for-contributors.md says what belongs where."""
 EXAMPLES = {"unit": 25, "system": 100, "long": 500}
 """Examples of a property test, by tier."""
-BUDGET_S = {"unit": 1.0, "system": 30.0}
+BUDGET_S = {"unit": 1.0, "system": 20.0}
 """Processor time that one test may take, its processes included, on a machine on which
 :func:`loop_s` takes REFERENCE_LOOP_S; a slower machine gets more."""
 REFERENCE_LOOP_S = 0.009
