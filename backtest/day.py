@@ -83,20 +83,20 @@ class Recording:
     restores: bool
 
 
-def open_recording(text: str) -> Recording:
-    """The recording that ``text`` names (see the module).  Raises :class:`BacktestError`,
-    or what its source raises."""
+def open_recording(text: str, base: Path = Path()) -> Recording:
+    """The recording that ``text`` names (see the module), its paths relative to ``base``.  Raises
+    :class:`BacktestError`, or what its source raises."""
     kind, _, rest = text.partition(":")
     path, at, symbol = rest.rpartition("@")
     if kind == "lobster":
         messages, _, book = rest.partition(":")
-        lobster = LobsterSource(messages, book or None, recorded=True)
+        lobster = LobsterSource(base / messages, base / book if book else None, recorded=True)
         return Recording(text, {"symbol": lobster.symbol}, lobster.chunks(), True)
     if kind == "itch" and at:
-        itch = ItchSource(path, [symbol], recorded=True)
+        itch = ItchSource(base / path, [symbol], recorded=True)
         return Recording(text, {"symbol": symbol.encode()}, itch.chunks(), True)
     if kind == "journal" and at:
-        return _journal(text, Path(path), symbol.encode("ascii", "replace"))
+        return _journal(text, base / path, symbol.encode("ascii", "replace"))
     if kind == "generated":
         try:
             flow, orders, seed = rest.split(":")

@@ -80,10 +80,11 @@ class Latency:
         return np.concatenate([self.feed, self.order])
 
 
-def parse_latency(text: str) -> Latency:
+def parse_latency(text: str, base: Path = Path()) -> Latency:
     """``constant:FEED_NS:ORDER_NS``, ``drawn:P50_NS:P99_NS`` (each way) or ``measured:FILE:NAME``,
     where FILE is what ``outcry run --histograms FILE`` wrote and NAME one of its stages or spans
-    (each way).  Raises :class:`BacktestError` for anything else."""
+    (each way); a relative FILE is one of ``base``.  Raises :class:`BacktestError` for anything
+    else."""
     kind, *rest = text.split(":")
     try:
         if kind == "constant":
@@ -95,7 +96,7 @@ def parse_latency(text: str) -> Latency:
             table = drawn(*map(int, rest))
         elif kind == "measured":
             path, name = rest
-            table = measured(_histogram(Path(path), name))
+            table = measured(_histogram(base / path, name))
         else:
             raise ValueError
     except (ValueError, TypeError):

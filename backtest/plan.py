@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from openoutcry.backtest.latency import parse_latency
+from openoutcry.backtest.routed import RoutedStrategy, is_routed, load_routed_strategy
 from openoutcry.backtest.run import Terms
-from openoutcry.backtest.strategy import load_strategy
+from openoutcry.backtest.strategy import Strategy, load_strategy
 from openoutcry.wire.atomic_file import write_atomically
 from openoutcry.wire.errors import BacktestError
 
@@ -92,14 +93,18 @@ class Plan:
         _ = self.terms
         for text in self.latencies:
             parse_latency(text)
-        for wanted in self.runs():
-            strategy = load_strategy(wanted.strategy)
-            strategy.state(wanted.parameters)
-            strategy.interval(wanted.parameters)
+        for load in dict.fromkeys(loader(day) for day in self.days):
+            for wanted in self.runs():
+                load(wanted.strategy).check(wanted.parameters)
 
     def as_json(self) -> str:
         """The plan as a JSON text."""
         return json.dumps(asdict(self), indent=1, sort_keys=True)
+
+
+def loader(day: str) -> Callable[[str], Strategy | RoutedStrategy]:
+    """What loads a strategy of a day: one of several venues needs another kind."""
+    return load_routed_strategy if is_routed(day) else load_strategy
 
 
 def read_plan(folder: Path) -> Plan:

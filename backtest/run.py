@@ -49,11 +49,65 @@ class Run:
     log: Words
     """int64[events, LOG_WORDS]: every own event."""
     samples: Words
-    """int64[samples, SAMPLE_WORDS]."""
+    """int64[samples, 3]: time, position, equity."""
     figures: dict[str, int]
     state_hash: str
     hash: str
     """Hash of the log, the figures and the final book."""
+    orders: tuple[dict[str, Any], ...] = ()
+    """Over several venues: a report of each routed order."""
+
+
+class DayRun:
+    """A day's matcher, the words of its driver, and a strategy's orders there."""
+
+    def __init__(
+        self,
+        day: Day,
+        strategy: Strategy,
+        parameters: Mapping[str, int],
+        latency: Latency,
+        seed: int = 1,
+        terms: Terms | None = None,
+    ) -> None:
+        """Raises :class:`BacktestError` for parameters that the strategy does not have."""
+        terms = terms or Terms()
+        self.day, self.strategy, self.latency = day, strategy, latency.table
+        self.engine = _engine(day, terms)
+        # Addressed by the driver: they live as long as this.
+        self._records = day.records()
+        room = scratch_records(self.engine.order_capacity) + 2 * BATCH
+        self._out = np.empty(room, EVENT_DTYPE)
+        self._scratch = np.zeros((RECORD_BYTES + 8) // 8, np.int64)
+        memory = self._records, self._out, self._scratch
+        self.words = _words(day, self.engine, *memory, strategy, parameters, terms)
+        self._scratch[RANDOM_AT // 8] = seed
+        self.view = np.zeros(lay.VIEW_WORDS, np.int64)
+        self.state = strategy.state(parameters)
+        self.desk = np.zeros(lay.DESK_WORDS, np.int64)
+        self.flight = np.zeros(lay.FLIGHT_ROWS * lay.FLIGHT_WORDS, np.int64)
+        self.desk[lay.NEXT_ID], self.desk[lay.ROWS_END] = lay.OWN_ID, lay.DESK_AT
+        self.log = np.empty(LOG_ROWS * lay.LOG_WORDS, np.int64)
+        self.samples = np.zeros(lay.SAMPLES * lay.SAMPLE_WORDS, np.int64)
+
+    def advance(self) -> int:
+        """Run until Python is to call a callback (CALL_...), or until the day is over (DONE)."""
+        while True:
+            asked = self.desk, self.flight, self.log, self.samples, self.latency
+            what = int(advance(self.words, self.view, self.state, *asked))
+            if what != lay.LOG_FULL:
+                return what
+            self.log, full = np.empty(2 * len(self.log), np.int64), self.log
+            self.log[: len(full)] = full
+
+    def result(self) -> Run:
+        """Raises :class:`BacktestError` if orders or events had no room."""
+        if self.words[lay.W_MISSED]:
+            raise BacktestError(
+                f"{self.strategy.name}: more than {lay.FLIGHT_ROWS} orders in flight, or more than "
+                f"{ROOM:,} events of one order"
+            )
+        return _result(self.words, self.log, self.samples, self.engine)
 
 
 def run_day(
@@ -69,42 +123,17 @@ def run_day(
     Raises :class:`BacktestError` for parameters it does not have, and when it sends more at once
     than a run has room for.
     """
-    terms = terms or Terms()
-    records = day.records()
-    engine = _engine(day, terms)
-    # Its parts are addressed by the driver: they live as long as this call.
-    out = np.empty(scratch_records(engine.order_capacity) + 2 * BATCH, EVENT_DTYPE)
-    scratch = np.zeros((RECORD_BYTES + 8) // 8, np.int64)
-    words = _words(day, engine, records, out, scratch, strategy, parameters, terms)
-    scratch[RANDOM_AT // 8] = seed
-    view, state = np.zeros(lay.VIEW_WORDS, np.int64), strategy.state(parameters)
-    desk = np.zeros(lay.DESK_WORDS, np.int64)
-    flight = np.zeros(lay.FLIGHT_ROWS * lay.FLIGHT_WORDS, np.int64)
-    desk[lay.NEXT_ID], desk[lay.ROWS_END] = lay.OWN_ID, lay.DESK_AT
-    log = np.empty(LOG_ROWS * lay.LOG_WORDS, np.int64)
-    samples = np.zeros(lay.SAMPLES * lay.SAMPLE_WORDS, np.int64)
+    run = DayRun(day, strategy, parameters, latency, seed, terms)
     callbacks = {
         lay.CALL_BOOK: strategy.on_book,
         lay.CALL_EVENT: strategy.on_event,
         lay.CALL_TIMER: strategy.on_timer,
     }
-    while True:
-        what = advance(words, view, state, desk, flight, log, samples, latency.table)
-        if what == lay.DONE:
-            break
-        if what == lay.LOG_FULL:
-            log, full = np.empty(2 * len(log), np.int64), log
-            log[: len(full)] = full
-            continue
+    while (what := run.advance()) != lay.DONE:
         callback = callbacks[what]
         assert callback is not None
-        callback(view, state, desk)
-    if words[lay.W_MISSED]:
-        raise BacktestError(
-            f"{strategy.name}: more than {lay.FLIGHT_ROWS} orders in flight, or more than {ROOM:,} "
-            "events of one order"
-        )
-    return _result(words, log, samples, engine)
+        callback(run.view, run.state, run.desk)
+    return run.result()
 
 
 def _engine(day: Day, terms: Terms) -> Engine:
@@ -179,6 +208,7 @@ def _result(words: Words, log: Words, samples: Words, engine: Engine) -> Run:
     bid, _, ask, _ = engine.best(engine.instruments["symbol"][0])
     equity = equity_of(position, cash, fees, bid, ask)
     curve = [equity_of(*_sample(row)) for row in kept.tolist()]
+    columns = kept[:, lay.SAMPLE_NS], kept[:, lay.SAMPLE_POSITION], np.array(curve, np.int64)
     rests = rows[rows[:, lay.LOG_KIND] == ACCEPTED]
     figures = {
         "commands": int(words[lay.W_COUNT]),
@@ -191,7 +221,7 @@ def _result(words: Words, log: Words, samples: Words, engine: Engine) -> Run:
         "cash": cash,
         "fees": fees,
         "equity": equity,
-        "drawdown": _drawdown([*curve, equity]),
+        "drawdown": drawdown([*curve, equity]),
         "ahead_lots": int(rests[:, lay.LOG_AHEAD].sum()),
         "accepted": len(rests),
         "restored": int(words[lay.W_RESTORED]),
@@ -200,7 +230,7 @@ def _result(words: Words, log: Words, samples: Words, engine: Engine) -> Run:
     digest = blake3(rows.reshape(-1).view(np.uint8).data)
     digest.update(np.array(list(figures.values()), np.int64).tobytes())
     digest.update(bytes.fromhex(state_hash))
-    return Run(rows, kept, figures, state_hash, digest.hexdigest(16))
+    return Run(rows, np.column_stack(columns), figures, state_hash, digest.hexdigest(16))
 
 
 ACCEPTED, FILLED = 1, 2
@@ -224,7 +254,7 @@ def _sample(row: list[int]) -> tuple[int, int, int, int, int]:
     )
 
 
-def _drawdown(curve: list[int]) -> int:
+def drawdown(curve: list[int]) -> int:
     """The most that equity ever fell from its highest before."""
     worst = highest = 0
     for value in curve:

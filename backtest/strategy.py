@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from openoutcry.wire.errors import BacktestError
 
 Words = npt.NDArray[np.int64]
 Callback = Callable[[Words, Words, Words], Any]
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ class Strategy:
         state = np.zeros(self.state_words, np.int64)
         state[: len(values)] = values
         return state
+
+    def check(self, parameters: Mapping[str, int]) -> None:
+        """Raise :class:`BacktestError` for parameters that it cannot run with."""
+        self.state(parameters)
+        self.interval(parameters)
 
     def interval(self, given: Mapping[str, int]) -> int:
         """ns between two timers; 0: none."""
@@ -100,23 +106,29 @@ def load_strategy(text: str) -> Strategy:
 
     Raises :class:`BacktestError` without one.
     """
+    return load_named(text, Strategy, "openoutcry.backtest.strategies")
+
+
+def load_named(text: str, kind: type[Kind], ours: str) -> Kind:
+    """The strategy of a kind that ``text`` names; without a module one of the module ``ours``.
+    Raises :class:`BacktestError`."""
     where, _, name = text.rpartition(":")
     try:
-        module = _module(where)
+        module = _module(where, ours)
     except (ImportError, OSError, SyntaxError) as error:
         raise BacktestError(f"strategy {text!r}: {error}") from error
     strategy = getattr(module, name, None)
-    if not isinstance(strategy, Strategy):
-        have = [key for key, value in vars(module).items() if isinstance(value, Strategy)]
+    if not isinstance(strategy, kind):
+        have = [key for key, value in vars(module).items() if isinstance(value, kind)]
         raise BacktestError(
             f"{where or 'openoutcry'} has no strategy {name!r}: it has {', '.join(have) or 'none'}"
         )
     return strategy
 
 
-def _module(where: str) -> ModuleType:
+def _module(where: str, ours: str) -> ModuleType:
     if not where:
-        return import_module("openoutcry.backtest.strategies")
+        return import_module(ours)
     if not where.endswith(".py"):
         return import_module(where)
     path = Path(where).resolve()

@@ -4,7 +4,8 @@ A folder of results::
 
     plan.json                 what was asked for
     days/day00000/            the day's commands, prepared once
-    tasks/day00000-part0000/  runs.parquet, fills.parquet, equity.parquet, done.json
+    tasks/day00000-part0000/  runs.parquet, fills.parquet, equity.parquet, done.json;
+                              of several venues orders.json
     runs.parquet, report.html, summary.json    of all of it, written at the end
 
 A task's folder appears whole or not at all, and nothing else says that it is done.  If a
@@ -32,7 +33,16 @@ from openoutcry.backtest.day import (
 )
 from openoutcry.backtest.latency import parse_latency
 from openoutcry.backtest.plan import Plan, Task, Wanted
-from openoutcry.backtest.run import FILLED, Run, equity_of, run_day
+from openoutcry.backtest.routed import (
+    VENUE_COLUMN,
+    RoutedDay,
+    is_routed,
+    load_routed,
+    load_routed_strategy,
+    prepare_routed,
+    run_routed,
+)
+from openoutcry.backtest.run import FILLED, Run, run_day
 from openoutcry.backtest.strategy import load_strategy
 from openoutcry.wire.errors import BacktestError
 from openoutcry.wire.extras import need
@@ -58,20 +68,28 @@ def is_done(out: Path, task: Task) -> bool:
 def prepare(plan: Plan, out: Path, day: int) -> None:
     """Write the day's commands, unless they are there."""
     if not is_prepared(out, day):
-        prepare_day(open_recording(plan.days[day]), day_folder(out, day))
+        text, folder = plan.days[day], day_folder(out, day)
+        if is_routed(text):
+            prepare_routed(text, folder)
+        else:
+            prepare_day(open_recording(text), folder)
 
 
 def do_task(plan: Plan, out: Path, task: Task) -> None:
     """Make the task's runs and commit them, unless another worker has."""
     if is_done(out, task):
         return
-    day = load_day(day_folder(out, task.day))
+    folder = day_folder(out, task.day)
+    day = load_routed(folder) if is_routed(plan.days[task.day]) else load_day(folder)
     runs = [(wanted, _run(plan, day, task.day, wanted)) for wanted in plan.runs_of(task)]
     scratch = out / TASK / f".{task.name}-{socket.gethostname()}-{os.getpid()}"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     try:
         _write_tables(scratch, task.day, runs)
+        orders = [{"run": wanted.run, "orders": run.orders} for wanted, run in runs if run.orders]
+        if orders:
+            (scratch / "orders.json").write_text(json.dumps(orders))
         hashes = {str(wanted.run): run.hash for wanted, run in runs}
         done = {"day": task.day, "commands": day.count, "digest": day.digest, "hashes": hashes}
         (scratch / "done.json").write_text(json.dumps(done))
@@ -80,15 +98,11 @@ def do_task(plan: Plan, out: Path, task: Task) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _run(plan: Plan, day: Day, number: int, wanted: Wanted) -> Run:
-    return run_day(
-        day,
-        load_strategy(wanted.strategy),
-        wanted.parameters,
-        parse_latency(wanted.latency),
-        plan.seed_of(number, wanted),
-        plan.terms,
-    )
+def _run(plan: Plan, day: Day | RoutedDay, number: int, wanted: Wanted) -> Run:
+    given = wanted.parameters, parse_latency(wanted.latency), plan.seed_of(number, wanted)
+    if isinstance(day, RoutedDay):
+        return run_routed(day, load_routed_strategy(wanted.strategy), *given, plan.limits)
+    return run_day(day, load_strategy(wanted.strategy), *given, plan.terms)
 
 
 def _arrow() -> tuple[Any, Any]:
@@ -115,34 +129,21 @@ def _write_tables(folder: Path, day: int, runs: list[tuple[Wanted, Run]]) -> Non
     ]
     parquet.write_table(pa.Table.from_pylist(rows), folder / "runs.parquet")
     fills = [(wanted.run, run.log[run.log[:, lay.LOG_KIND] == FILLED]) for wanted, run in runs]
-    _write_rows(
-        folder / "fills.parquet",
-        day,
-        fills,
-        {
-            "ts_ns": lay.LOG_NS,
-            "order": lay.LOG_ORDER,
-            "side": lay.LOG_SIDE,
-            "price_ticks": lay.LOG_TICKS,
-            "qty_lots": lay.LOG_LOTS,
-            "leaves_lots": lay.LOG_LEAVES,
-            "maker": lay.LOG_MAKER,
-            "ahead_lots": lay.LOG_AHEAD,
-            "sent_ns": lay.LOG_SENT_NS,
-        },
-    )
-    curves = []
-    for wanted, run in runs:
-        names = (
-            lay.SAMPLE_POSITION,
-            lay.SAMPLE_CASH,
-            lay.SAMPLE_FEES,
-            lay.SAMPLE_BID,
-            lay.SAMPLE_ASK,
-        )
-        values = [equity_of(*(row[at] for at in names)) for row in run.samples.tolist()]
-        columns = (run.samples[:, lay.SAMPLE_NS], run.samples[:, lay.SAMPLE_POSITION], values)
-        curves.append((wanted.run, np.column_stack(columns).astype(np.int64).reshape(-1, 3)))
+    columns = {
+        "ts_ns": lay.LOG_NS,
+        "order": lay.LOG_ORDER,
+        "side": lay.LOG_SIDE,
+        "price_ticks": lay.LOG_TICKS,
+        "qty_lots": lay.LOG_LOTS,
+        "leaves_lots": lay.LOG_LEAVES,
+        "maker": lay.LOG_MAKER,
+        "ahead_lots": lay.LOG_AHEAD,
+        "sent_ns": lay.LOG_SENT_NS,
+    }
+    if runs[0][1].log.shape[1] > VENUE_COLUMN:
+        columns["venue"] = VENUE_COLUMN
+    _write_rows(folder / "fills.parquet", day, fills, columns)
+    curves = [(wanted.run, run.samples) for wanted, run in runs]
     _write_rows(
         folder / "equity.parquet", day, curves, {"ts_ns": 0, "position_lots": 1, "equity": 2}
     )

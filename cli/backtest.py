@@ -19,7 +19,8 @@ from openoutcry.report.plain import drawn_on
     multiple=True,
     required=True,
     metavar="FILE.py:NAME",
-    help="FILE:NAME, or one of ours: maker, taker, requoter. Repeatable.",
+    help="FILE:NAME, or one of ours: maker, taker, requoter; over venues take, post, rest, twap, "
+    "arrival, pov, iceberg, peg. Repeatable.",
 )
 @click.option(
     "--param",
@@ -87,6 +88,7 @@ def backtest(out: Path, workers: int, address: str | None, as_json: bool, **opti
     outcry backtest lobster:MESSAGES.csv:BOOK.csv journal:JOURNAL@GOLD \\
         --strategy mine.py:quoter --latency constant:5000:5000 --out results
     outcry backtest generated:normal:100000:1 --strategy taker --out results --workers 0
+    outcry backtest venues:routes.toml@GOLD/USD --strategy twap --out results
     """
     from openoutcry.backtest.page import write_results
     from openoutcry.backtest.plan import Plan, parse_parameters, path_of

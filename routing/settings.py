@@ -26,7 +26,12 @@ from openoutcry.wire.extras import need
 from openoutcry.wire.private_file import require_private
 from openoutcry.wire.toml_tables import Key, Tables, integer, one_of, read_tables, text
 
-KINDS = {"own": "own", "ccxt": "ccxt"}
+NEEDED = {
+    "own": ("orders", "session", "a"),
+    "ccxt": ("exchange",),
+    "recorded": ("day",),
+}
+"""The keys that each kind of venue needs."""
 LONG_NS = 10**13
 
 
@@ -39,7 +44,7 @@ def _address(value: Any) -> Address:
 
 VENUE = {
     "name": Key(text(16)),
-    "kind": Key(one_of(KINDS), "own"),
+    "kind": Key(one_of({kind: kind for kind in NEEDED}), "own"),
     "maker_ppm": Key(integer(-MAX_FEE_PPM, MAX_FEE_PPM), 0),
     "taker_ppm": Key(integer(-MAX_FEE_PPM, MAX_FEE_PPM), 0),
     "order_fee": Key(integer(0, 1 << 40), 0),
@@ -56,6 +61,8 @@ VENUE = {
     "snapshots": Key(_address, None),
     "interface": Key(text(), ""),
     "exchange": Key(text(), ""),
+    "day": Key(text(), ""),
+    "latency": Key(text(), ""),
 }
 DECIMALS = Key(integer(0, MAX_DECIMALS))
 INSTRUMENT = {
@@ -103,6 +110,8 @@ class Settings:
         made: dict[str, Connector] = {}
         for listing in market.listings:
             door = self.doors[listing.venue]
+            if door["kind"] == "recorded":
+                raise RoutingError(f"{listing.venue} is recorded: outcry backtest runs over it")
             connect = self._ccxt if door["kind"] == "ccxt" else self._own
             made[listing.venue] = connect(listing, door)
         return made
@@ -181,8 +190,7 @@ def _venues(tables: Tables) -> tuple[dict[str, Venue], dict[str, dict[str, Any]]
     for at, values in tables.rows("venue", VENUE):
         if values["name"] is None or values["kind"] is None:
             continue
-        needed = ("exchange",) if values["kind"] == "ccxt" else ("orders", "session", "a")
-        for key in needed:
+        for key in NEEDED[values["kind"]]:
             if not values[key]:
                 tables.wrong((*at, key), "is missing")
         if None in [values[key] for key in known]:

@@ -53,6 +53,46 @@ def day_of(rows, folder, restores):
     return prepare_day(Recording("small", {"symbol": SYMBOL}, [records], restores), folder)
 
 
+VENUES = """
+[[venue]]
+name = "A"
+kind = "recorded"
+{}
+[[venue]]
+name = "B"
+kind = "recorded"
+latency = "drawn:1000:20000"
+maker_ppm = -100
+taker_ppm = 300
+{}
+[[instrument]]
+symbol = "GOLD/USD"
+base = "GOLD"
+quote = "USD"
+price_decimals = 2
+quantity_decimals = 0
+[[listing]]
+venue = "A"
+instrument = "GOLD/USD"
+symbol = "GOLD"
+price_decimals = 2
+quantity_decimals = 0
+[[listing]]
+venue = "B"
+instrument = "GOLD/USD"
+symbol = "GOLD"
+price_decimals = 2
+quantity_decimals = 0
+"""
+
+
+def recorded_venues(folder, *days):
+    """A router's file of two recorded venues; ``days``: a line for each."""
+    path = folder / "routes.toml"
+    path.write_text(VENUES.format(*days))
+    return path
+
+
 @kernel
 def act(view, state, desk):
     """Something or other, by what the strategy has seen and done so far."""

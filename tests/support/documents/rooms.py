@@ -57,7 +57,7 @@ MAY_IMPORT = {
     "derivatives": {"wire"},
     "pipeline": LOWER - {"client"},
     "venue": LOWER - {"client"} | {"pipeline", "derivatives"},
-    "backtest": {"wire", "matcher", "flow", "journal", "replay", "report", "ledger"},
+    "backtest": {"wire", "matcher", "flow", "journal", "replay", "report", "ledger", "routing"},
     "operations": {"wire", "ring", "risk", "ptp", "journal", "host", "replay", "pipeline", "venue"},
     "console": {
         "wire",

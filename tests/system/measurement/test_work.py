@@ -14,6 +14,7 @@ import pytest
 
 from openoutcry.backtest.plan import Plan, Task, read_plan
 from openoutcry.backtest.work import remaining_work, run_plan
+from tests.support.backtest.backtest_days import recorded_venues
 from tests.support.waiting import BOUND_S
 
 PLAN = Plan(
@@ -195,14 +196,16 @@ def keep_evidence(name, which, figures):
 
 
 @pytest.mark.long
-def test_on_ray_as_in_one_process(tmp_path):
+@pytest.mark.parametrize("over_venues", [False, True])
+def test_on_ray_as_in_one_process(tmp_path, over_venues):
     """Two workers: the same hashes.  (Ray gives itself 30 s to start, which a loaded machine may
     not have: no test for every day.)"""
-    plan = Plan(
-        tuple(f"generated:normal:400:{seed}" for seed in range(1, 4)),
-        ("maker",),
-        {"qty_lots": tuple(range(1, 33))},
-    )
+    days = [f"generated:normal:400:{seed}" for seed in range(1, 4)]
+    plan = Plan(tuple(days), ("maker",), {"qty_lots": tuple(range(1, 33))})
+    if over_venues:
+        path = recorded_venues(tmp_path, *(f'day = "{day}"' for day in days[:2]))
+        quantities = {"quantity": tuple(range(10, 42))}
+        plan = Plan((f"venues:{path}@GOLD/USD",), ("take",), quantities)
     expected = run_plan(plan, tmp_path / "here")
     assert run_plan(plan, tmp_path / "ray", workers=2) == expected
     assert not list(Path("/tmp").glob("outcry-ray-*"))
