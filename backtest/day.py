@@ -5,6 +5,7 @@
 | `lobster:FILE`, `lobster:FILE:BOOK` | a LOBSTER message file, with a seed book |
 | `itch:FILE@SYMBOL` | one symbol of a TotalView-ITCH 5.0 file |
 | `journal:FOLDER@SYMBOL` | one instrument of a journal of ours |
+| `levels:FILE@VENUE` | a venue of a file that `outcry route record` wrote |
 | `generated:FLOW:ORDERS:SEED` | a generated flow, one command every 10 us |
 
 Of LOBSTER and ITCH the record says which order was executed, so that the recorded book can be kept
@@ -26,6 +27,7 @@ import numpy.typing as npt
 
 from openoutcry.backtest.layout import OWN_ID
 from openoutcry.flow import GeneratedFlow, ItchSource, LobsterSource
+from openoutcry.flow.levels import LevelsSource
 from openoutcry.journal.reader import JournalReader
 from openoutcry.matcher import Engine
 from openoutcry.replay.events import events_of
@@ -95,6 +97,9 @@ def open_recording(text: str, base: Path = Path()) -> Recording:
     if kind == "itch" and at:
         itch = ItchSource(base / path, [symbol], recorded=True)
         return Recording(text, {"symbol": symbol.encode()}, itch.chunks(), True)
+    if kind == "levels" and at:
+        levels = LevelsSource(base / path, symbol)
+        return Recording(text, {"symbol": levels.symbol}, levels.chunks(), False)
     if kind == "journal" and at:
         return _journal(text, base / path, symbol.encode("ascii", "replace"))
     if kind == "generated":
@@ -106,8 +111,8 @@ def open_recording(text: str, base: Path = Path()) -> Recording:
         instrument = _instrument(source.instruments[0])
         return Recording(text, instrument, _timed(source.chunks()), False)
     raise BacktestError(
-        f"day {text!r} is not one of lobster:FILE[:BOOK], itch:FILE@SYMBOL, journal:FOLDER@SYMBOL "
-        "and generated:FLOW:ORDERS:SEED"
+        f"day {text!r} is not one of lobster:FILE[:BOOK], itch:FILE@SYMBOL, journal:FOLDER@SYMBOL, "
+        "levels:FILE@VENUE and generated:FLOW:ORDERS:SEED"
     )
 
 

@@ -106,6 +106,40 @@ def book(file: Path, symbol: str, as_json: bool) -> None:
         )
 
 
+@route.command()
+@click.argument("file", type=PathArgument)
+@click.argument("symbol")
+@click.argument("out", type=PathArgument)
+@click.option("--seconds", type=float, help="Stop after SECONDS (default: run until interrupted).")
+def record(file: Path, symbol: str, out: Path, seconds: float | None) -> None:
+    """Record an instrument's levels at every venue to a Parquet file.
+
+    A backtest replays a venue of it as levels:OUT@VENUE.
+    """
+    from openoutcry.host.processes import until_stopped
+    from openoutcry.routing.depth import Depth
+    from openoutcry.routing.recording import Recording
+    from openoutcry.routing.settings import read_settings
+
+    settings = read_settings(file)
+    market = settings.market(symbol)
+    depth = Depth(market)
+    until_s = time.monotonic() + seconds if seconds is not None else float("inf")
+    with ExitStack() as stack:
+        connectors = settings.connectors(market)
+        for connector in connectors.values():
+            stack.callback(connector.close)
+        recording = stack.enter_context(Recording(out, market))
+        stop = stack.enter_context(until_stopped())
+        while not stop and time.monotonic() < until_s:
+            for number, venue in enumerate(market.venues):
+                connectors[venue.name].follow(depth, number, time.time_ns())
+            recording.take(depth, time.time_ns())
+            time.sleep(NAP_S)
+        _name_troubles(connectors)
+    click.echo(f"{recording.count:,} rows: {out}")
+
+
 def _name_troubles(connectors: "Mapping[str, Connector]") -> None:
     """Say why a venue's feed is missing."""
     for name, connector in connectors.items():

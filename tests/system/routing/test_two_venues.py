@@ -1,4 +1,5 @@
-"""An order over the venues of `outcry route demo`, as a trader routes it: book, order, report."""
+"""An order over the venues of `outcry route demo`, as a trader routes it: book, order, report; and
+over a recording of them."""
 
 import json
 import time
@@ -6,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 
+import pyarrow.parquet as parquet
 import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
-from openoutcry.routing.demo import run, served
+from openoutcry.routing.demo import INSTRUMENT, VENUES, run, served
 from tests.support.pipeline import warm_outcry
 from tests.support.waiting import BOUND_S, LOOK_S, wait_until
 
@@ -74,6 +76,52 @@ def test_an_order_over_two_venues(file):
     later = outcry("route", "report", file, "1", "--page", str(page))
     assert later | {"markouts_ppm": {}} == report | {"markouts_ppm": {}}
     assert "buy 100 GOLD/USD" in page.read_text()
+
+
+BACK = """
+[[venue]]
+name = "{name}"
+kind = "recorded"
+day = "levels:levels.parquet@{name}"
+latency = "constant:1000000:500000"
+taker_ppm = {taker_ppm}
+[[listing]]
+venue = "{name}"
+instrument = "GOLD/USD"
+symbol = "GOLD"
+price_decimals = 4
+quantity_decimals = 0
+price_step = 100
+"""
+
+
+def test_the_router_splits_an_order_over_recorded_levels_as_it_did_live(file, tmp_path):
+    """Both venues are recorded, and replayed as venues of a backtest."""
+    levels = tmp_path / "levels.parquet"
+
+    def both_are_recorded():
+        words = ["route", "record", file, "GOLD/USD", str(levels), "--seconds", "1"]
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code == 0, done.output
+        rows = parquet.read_table(levels).to_pylist()
+        return {row["venue"] for row in rows} == {"EAST", "WEST"}
+
+    wait_until(both_are_recorded)
+    back = INSTRUMENT.split("\n", 2)[2]
+    back += "".join(BACK.format(name=one.name, taker_ppm=one.taker_bps * 100) for one in VENUES)
+    (tmp_path / "back.toml").write_text(back)
+    out = tmp_path / "out"
+    words = ["backtest", f"venues:{tmp_path / 'back.toml'}@GOLD/USD", "--strategy", "take"]
+    words += ["--param", "quantity=100", "--param", "limit=20030000", "--out", str(out)]
+    summary = outcry(*words, "--workers", "0")
+    assert summary["runs"] == 1
+    (run,) = json.loads((out / "tasks" / "day00000-part0000" / "orders.json").read_text())
+    (order,) = run["orders"]
+    assert {(c["venue"], c["filled"], c["average_price"]) for c in order["children"]} == {
+        ("EAST", "60", "2002.5000"),
+        ("WEST", "40", "2000.6250"),
+    }
+    assert order["fees"] == "80.0250"
 
 
 def test_the_demonstration_needs_a_new_folder(tmp_path):
