@@ -254,6 +254,7 @@ class Portal:
             "passkeys": bool(choices.passkey_domain),
             "provider": bool(choices.provider),
             "makers": list(choices.makers),
+            "books": self.made.names(),
             "levels": [{"number": one.number, "name": one.name} for one in choices.levels],
             "networks": [
                 {"asset": one.asset, "name": one.name, "listed": bool(one.chain)}

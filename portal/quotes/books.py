@@ -56,6 +56,11 @@ class MadeBooks:
                 symbol: Depth(settings.market(symbol)) for symbol in settings.instruments
             }
 
+    def names(self) -> list[tuple[str, str]]:
+        """Kind and symbol of every book."""
+        made = {SYNTHETIC: self.synthetic, CONSOLIDATED: self.consolidated}
+        return [(kind, symbol) for kind, books in made.items() for symbol in books]
+
     def has(self, kind: str, symbol: str) -> bool:
         return symbol in (self.synthetic if kind == SYNTHETIC else self.consolidated)
 

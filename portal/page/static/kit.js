@@ -36,6 +36,7 @@ const ICONS = {
   portfolio: "M12 3a9 9 0 1 0 9 9h-9zM15 3.5a9 9 0 0 1 5.5 5.5H15z",
   wallet: "M4 7h15v12H4zM4 7l11-3v3M15 13h4",
   quotes: "M4 5h10v7H8l-4 3zM20 9v11l-3-3h-7v-3",
+  books: "M4 5h7v14H4zM13 5h7v14h-7zM6 9h3M15 9h3M6 13h3M15 13h3",
   close: "M6 6l12 12M18 6L6 18",
 };
 

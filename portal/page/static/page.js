@@ -11,6 +11,7 @@ const VIEWS = {
   orders: () => import("./views/orders.js"),
   portfolio: () => import("./views/portfolio.js"),
   quotes: () => import("./views/quotes.js"),
+  ...(portal.books.length ? { books: () => import("./views/books.js") } : {}),
   wallet: () => import("./views/wallet.js"),
   notifications: () => import("./views/notifications.js"),
   account: () => import("./views/account.js"),
@@ -19,8 +20,8 @@ const VIEWS = {
   recover: () => import("./views/login.js"),
   operator: () => import("./views/operator.js"),
 };
-const NAV = ["markets", "trade", "orders", ...(portal.makers?.length ? ["quotes"] : []), "portfolio", "wallet"];
-const PUBLIC = new Set(["markets", "trade", "login", "signup", "recover", "operator"]);
+const NAV = ["markets", "trade", ...(portal.books.length ? ["books"] : []), "orders", ...(portal.makers?.length ? ["quotes"] : []), "portfolio", "wallet"];
+const PUBLIC = new Set(["markets", "trade", "books", "login", "signup", "recover", "operator"]);
 let close = null, shownName = "", turn = 0, unfollow = () => {};
 
 function header() {

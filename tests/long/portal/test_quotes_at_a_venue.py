@@ -247,6 +247,23 @@ def test_a_synthetic_book_is_streamed_as_its_legs_change(venue, people):
 
 
 @needs_chromium
+def test_a_synthetic_book_is_on_the_page_as_its_legs_change(venue, people):
+    venue.fund(people[1], ETH=10 * BTC)
+    with (
+        venue.client(people[1]) as client,
+        started() as chromium,
+        browsed(chromium, venue, 1280, "dark", "en") as page,
+    ):
+        page.go("books")
+        assert client.order("SELL", "2", "0.06", symbol="ETHBTC").status_code == 200
+        assert client.order("SELL", "1", "50000").status_code == 200
+        page.expect("#books-asks td", has_text="3000.00").to_be_visible()
+        page.expect("#books-bids table").to_be_hidden()
+        assert (page.defects(), page.width()) == ([], 0)
+    venue.cancel_all(people[1])
+
+
+@needs_chromium
 @pytest.mark.parametrize(
     ("width", "theme", "language"), [(1280, "dark", "en"), (390, "light", "de")]
 )
