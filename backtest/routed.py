@@ -402,7 +402,8 @@ def _result(venues: list[RecordedVenue], orders: list[dict[str, Any]]) -> Run:
         log[:, [lay.LOG_CASH, lay.LOG_FEES]] *= ticks * lots
         logs.append(log)
         samples.append(run.samples[:length] * [1 if number == 0 else 0, lots, ticks * lots])
-    log, curve = np.concatenate(logs), sum(samples[1:], samples[0])
+    log = np.concatenate(logs)
+    curve: Words = np.sum(samples, axis=0)
     log = log[np.argsort(log[:, lay.LOG_NS], kind="stable")]
     figures["drawdown"] = drawdown([*curve[:, 2].tolist(), figures["equity"]])
     digest = blake3(np.ascontiguousarray(log).view(np.uint8).reshape(-1).data)

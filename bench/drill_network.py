@@ -50,6 +50,17 @@ class Network:
         """Connect the host again."""
         _ip("link", "set", self._links[host], "up")
 
+    def kill(self, host: str) -> None:
+        """The host's link is gone without a word, and so is its namespace once the processes in it
+        have ended; it has an empty one in its place."""
+        _ip("link", "delete", self._links[host])
+        holder = self._holders.pop(host)
+        holder.kill()
+        holder.wait()
+        self._add(host, self._links[host])
+        # The address has another card now.
+        _ip("neigh", "flush", "dev", BRIDGE)
+
     def close(self) -> None:
         """End the processes that hold the namespaces, which removes them."""
         for holder in self._holders.values():

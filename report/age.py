@@ -49,6 +49,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "routing": ("routing",),
     "routing_ccxt": ("routing",),
     "routing_kills": ("routing",),
+    "routing_times": ("routing",),
     "security": VENUE,
     "sessions": VENUE,
     "shards": STACK,

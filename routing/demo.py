@@ -72,12 +72,12 @@ participant = 2
 password = "{maker}"
 [[port]]
 protocol = "ouch-4.2"
-address = "127.0.0.1:{port}"
+address = "{host}:{port}"
 [market_data]
 a = "{group}:{line}"
-interface = "127.0.0.1"
-retransmission = "127.0.0.1:{requests}"
-snapshots = "127.0.0.1:{snapshots}"
+interface = "{host}"
+retransmission = "{host}:{requests}"
+snapshots = "{host}:{snapshots}"
 """
 INSTRUMENT = """store = "parents.sqlite"
 
@@ -93,13 +93,13 @@ ROUTE = """
 name = "{name}"
 taker_ppm = {taker_ppm}
 latency_ns = {latency_ns}
-orders = "127.0.0.1:{port}"
+orders = "{host}:{port}"
 session = "ROUTER"
 password_file = "router.password"
 a = "{group}:{line}"
-interface = "127.0.0.1"
-retransmission = "127.0.0.1:{requests}"
-snapshots = "127.0.0.1:{snapshots}"
+interface = "{router_host}"
+retransmission = "{host}:{requests}"
+snapshots = "{host}:{snapshots}"
 
 [[listing]]
 venue = "{name}"
@@ -201,8 +201,11 @@ def zone_at_noon(now: datetime) -> str:
     return f"Etc/GMT{now.astimezone(UTC).hour - 12:+d}"
 
 
-def write_files(folder: Path, zone: str) -> dict[str, int]:
-    """Write a folder for each venue and ``routes.toml``; returns the venues' ports by name."""
+def write_files(
+    folder: Path, zone: str, host: str = "127.0.0.1", router_host: str = "127.0.0.1"
+) -> dict[str, int]:
+    """Write a folder for each venue and ``routes.toml``; returns the venues' ports by name.  The
+    venues are at ``host``, and the router gets their feeds at its own."""
     routes, ports = INSTRUMENT, {}
     words = {"router": make_password(), "maker": make_password()}
     hasher = password_hasher()
@@ -213,6 +216,7 @@ def write_files(folder: Path, zone: str) -> dict[str, int]:
         values |= {"group": f"239.193.58.{spec.number}", "line": free_port(socket.SOCK_DGRAM)}
         values |= {"requests": free_port(socket.SOCK_DGRAM), "snapshots": free_port()}
         values |= {"taker_bps": spec.taker_bps, "taker_ppm": spec.taker_bps * 100}
+        values |= {"host": host, "router_host": router_host}
         values |= {"delay_us": spec.delay_us, "latency_ns": spec.delay_us * 1_000}
         (folder / spec.name).mkdir()
         _write(folder / spec.name / "venue.toml", VENUE.format(**values))

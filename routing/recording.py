@@ -37,7 +37,7 @@ class Recording(Closing):
         scales = {"": (one.price_decimals, one.quantity_decimals)}
         if isinstance(market, Market):
             scales = {e.venue: (e.price_decimals, e.quantity_decimals) for e in market.listings}
-        facts = {"symbol": one.symbol, "decimals": scales}
+        facts: dict[str, Any] = {"symbol": one.symbol, "decimals": scales}
         facts["after_fee_decimals"] = one.price_decimals + FEE_DECIMALS
         text, number = self._arrow.string(), self._arrow.int64()
         self._schema = self._arrow.schema(

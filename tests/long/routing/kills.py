@@ -6,7 +6,8 @@
 
 The folder keeps what was done: the same command continues after a stop.  Each life of the router
 is a process with a seed; at a certain call of a connector it kills itself, a venue with all of its
-stages, or a venue's feed, or stops a venue until it has been given up.  After each part, a router
+stages, or a venue's feed, or stops a venue until it has been given up, or its network is killed:
+its namespace with the link to the venues, which are not informed.  After each part, a router
 without kills ends what is open, and the file of parents is compared with the venues' journals.
 ``--evidence`` writes ``docs/evidence/routing_kills.json``.
 """
@@ -25,6 +26,8 @@ from random import Random
 
 import numpy as np
 
+from openoutcry.bench.drill_network import SUBNET, Network
+from openoutcry.bench.namespaces import enter_network
 from openoutcry.client.ouch import OuchClient
 from openoutcry.client.waiting import ClientError
 from openoutcry.host.processes import fork, named_children
@@ -42,14 +45,14 @@ from openoutcry.wire.enums import EventKind
 from tests.support.pipeline import warm_outcry
 from tests.support.waiting import BOUND_S, wait_until
 
-KINDS = {"router": 14, "venue": 2, "feed": 2, "silence": 1}
-"""What is killed or stopped, and how often of 19."""
+KINDS = {"router": 14, "venue": 2, "feed": 2, "silence": 1, "network": 1}
+"""What is killed or stopped, and how often of 20."""
 CALLS = 400
 """A kill comes at one of so many calls of the connectors."""
 PART = 20
 """Kills between two comparisons."""
-NAP_S = 0.002
-LIFE_S, SILENT_S = 8.0, 3.0
+NAP_S, LOOK_S = 0.002, 0.01
+LIFE_S, SILENT_S = 60.0, 3.0
 """A router's life at most, and how long a venue is stopped: longer than its ``timeout_ns``."""
 ROUTER = 1
 NAMES = [spec.name for spec in demo.VENUES]
@@ -58,8 +61,8 @@ NAMES = [spec.name for spec in demo.VENUES]
 class Place:
     """A venue's process, its maker and what they did."""
 
-    def __init__(self, folder: Path, spec: demo.Spec, port: int) -> None:
-        self.folder, self.spec, self.port = folder, spec, port
+    def __init__(self, folder: Path, spec: demo.Spec, host: str, port: int) -> None:
+        self.folder, self.spec, self.host, self.port = folder, spec, host, port
         self.process = self.start()
         self.stream, self.sequence = "", 1
         self.maker: demo.Maker | None = None
@@ -86,9 +89,8 @@ class Place:
     def _maker(self) -> demo.Maker:
         """Its earlier orders went with the connection before: it quotes everything."""
         word = (self.folder.parent / "maker.password").read_text()
-        client = OuchClient(
-            "127.0.0.1", self.port, "MAKER", word, prefix=f"{time.time_ns():x}"[-9:]
-        )
+        prefix = f"{time.time_ns():x}"[-9:]
+        client = OuchClient(self.host, self.port, "MAKER", word, prefix=prefix)
         return demo.Maker(client, self.spec.levels)
 
     def pids(self) -> list[int]:
@@ -126,8 +128,9 @@ class Counted:
         return call
 
 
-def route(folder: Path, seed: int, calls: int, strike) -> None:
-    """A router's life: the parents that are open, and new ones; ``strike`` at call ``calls``."""
+def route(folder: Path, seed: int, calls: int, strike, more: int = CALLS) -> None:
+    """A router's life: the parents that are open, and new ones; ``strike`` at call ``calls``, and
+    so many ``more`` after it."""
     rng = Random(seed)
     settings = read_settings(folder / "routes.toml")
     market = settings.market(demo.PAIR)
@@ -145,7 +148,7 @@ def route(folder: Path, seed: int, calls: int, strike) -> None:
         depth = Depth(market)
         router = Router(store, depth, connectors)
         until_s = time.monotonic() + LIFE_S
-        while time.monotonic() < until_s and left[0] > -CALLS:
+        while time.monotonic() < until_s and left[0] > -more:
             router.step(time.time_ns())
             live = any(depth.status(n, time.time_ns()) == "live" for n in range(len(NAMES)))
             if live and sum(p.state == ACTIVE for p in store.parents.values()) < 2:
@@ -165,27 +168,6 @@ def route(folder: Path, seed: int, calls: int, strike) -> None:
             time.sleep(NAP_S)
 
 
-def settle(folder: Path, look) -> None:
-    """End every parent, and wait until nothing is out."""
-    settings = read_settings(folder / "routes.toml")
-    market = settings.market(demo.PAIR)
-    with ExitStack() as stack:
-        store = stack.enter_context(ParentStore(settings.store, is_durable=False))
-        connectors = settings.connectors(market)
-        for connector in connectors.values():
-            stack.callback(connector.close)
-        router = Router(store, Depth(market), connectors)
-        for parent in store.parents.values():
-            if parent.state != ENDED:
-                router.change(parent, time.time_ns(), state=ENDED)
-
-        def over() -> bool:
-            look()
-            return not router.step(time.time_ns())
-
-        wait_until(over, "all parents are over")
-
-
 def traded_lots(folder: Path) -> int:
     """What the router's orders have traded at a venue, says a replay of its journal."""
     lots = 0
@@ -197,14 +179,14 @@ def traded_lots(folder: Path) -> int:
     return lots
 
 
-def compare(folder: Path, ports: dict[str, int]) -> Counter:
+def compare(folder: Path, host: str, ports: dict[str, int]) -> Counter:
     """Parents and children against the venues.  Raises ``AssertionError`` for a difference."""
     found = Counter()
     word = (folder / "router.password").read_text()
     with ParentStore(folder / "parents.sqlite", is_durable=False) as store:
         for name in NAMES:
             ours: dict[str, list[int]] = {}
-            with OuchClient("127.0.0.1", ports[name], "ROUTER", word, sequence=1) as client:
+            with OuchClient(host, ports[name], "ROUTER", word, sequence=1) as client:
                 while (message := client.next(1.0)) is not None:
                     if message.kind in "AE":
                         entry = ours.setdefault(message["token"], [0, 0])
@@ -233,12 +215,20 @@ def compare(folder: Path, ports: dict[str, int]) -> Counter:
 class Storm:
     """Venues, makers, and one router after the other."""
 
-    def __init__(self, folder: Path, number: int) -> None:
+    def __init__(self, folder: Path, number: int, network: Network | None) -> None:
+        """Without a ``network`` none is killed."""
         self.rng, self.folder, self.kills = Random(number), folder, Counter()
+        self.network, self.host = network, "127.0.0.1"
+        hosts = [self.host, self.host]
+        if network is not None:
+            self.host = f"{SUBNET}.1"
+            hosts = [self.host, network.addresses["router"]]
+        self.kinds = {k: v for k, v in KINDS.items() if network is not None or k != "network"}
         folder.mkdir(mode=0o700)
-        self.ports = demo.write_files(folder, demo.zone_at_noon(datetime.now(UTC)))
+        self.ports = demo.write_files(folder, demo.zone_at_noon(datetime.now(UTC)), *hosts)
         self.places = [
-            Place(folder / spec.name, spec, self.ports[spec.name]) for spec in demo.VENUES
+            Place(folder / spec.name, spec, self.host, self.ports[spec.name])
+            for spec in demo.VENUES
         ]
         self.silent: dict[int, float] = {}
 
@@ -251,11 +241,11 @@ class Storm:
                     place.signal(signal.SIGCONT)
             else:
                 place.step()
-        time.sleep(NAP_S)
+        time.sleep(LOOK_S)
 
     def life(self) -> None:
         """A router that strikes once, and ends."""
-        kind = self.rng.choices(list(KINDS), list(KINDS.values()))[0]
+        kind = self.rng.choices(list(self.kinds), list(self.kinds.values()))[0]
         target = self.rng.randrange(len(self.places))
         place, calls = self.places[target], self.rng.randint(1, CALLS)
         feed = dict(named_children(place.process.pid)).get("feed")
@@ -275,7 +265,14 @@ class Storm:
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGSTOP)
 
-        pid = fork(lambda: route(self.folder, seed, calls, strike))
+        def live() -> None:
+            if self.network is not None:
+                enter_network(self.network.namespace("router"))
+            # Without a network it lives until it is killed.
+            more = 1 << 40 if kind == "network" else CALLS
+            route(self.folder, seed, calls, strike, more)
+
+        pid = fork(live)
         os.close(struck_w)
         os.set_blocking(struck_r, False)
         struck = False
@@ -285,14 +282,22 @@ class Storm:
                     struck = os.read(struck_r, 1) == b"x"
                 if struck and kind == "silence":
                     self.silent[target] = time.monotonic() + SILENT_S
+                if struck and kind == "network":
+                    assert self.network is not None
+                    self.network.kill("router")
+                    # It sends into nothing for a moment.
+                    time.sleep(self.rng.random() / 10)
+                    os.kill(pid, signal.SIGKILL)
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
                 break
             self.look()
         os.close(struck_r)
         died = os.WIFSIGNALED(status)
-        assert died == (struck and kind == "router"), f"the router ended with {status}"
+        is_of_router = struck and kind in ("router", "network")
+        assert died == is_of_router, f"the router ended with {status}"
         self.kills[kind] += struck
+        print(f"{self.kills.total()}: {kind if struck else 'none'}", flush=True)
 
     def calm(self) -> None:
         """Until both venues trade and quote."""
@@ -311,17 +316,42 @@ class Storm:
             place.process.wait(BOUND_S)
 
 
-def part(folder: Path, number: int, wanted: int) -> Counter:
+def settle(storm: Storm) -> None:
+    """End every parent, and wait until nothing is out, in a process in the router's network."""
+
+    def live() -> None:
+        if storm.network is not None:
+            enter_network(storm.network.namespace("router"))
+        settings = read_settings(storm.folder / "routes.toml")
+        market = settings.market(demo.PAIR)
+        with ExitStack() as stack:
+            store = stack.enter_context(ParentStore(settings.store, is_durable=False))
+            connectors = settings.connectors(market)
+            for connector in connectors.values():
+                stack.callback(connector.close)
+            router = Router(store, Depth(market), connectors)
+            for parent in store.parents.values():
+                if parent.state != ENDED:
+                    router.change(parent, time.time_ns(), state=ENDED)
+            wait_until(lambda: not router.step(time.time_ns()), "all parents are over")
+
+    pid = fork(live)
+    while (done := os.waitpid(pid, os.WNOHANG)) == (0, 0):
+        storm.look()
+    assert done[1] == 0, f"the last router ended with {done[1]}"
+
+
+def part(folder: Path, number: int, wanted: int, network: Network | None = None) -> Counter:
     """So many kills on fresh venues, then the comparison; the counts."""
     shutil.rmtree(folder / f"part-{number}", ignore_errors=True)  # of a run that was stopped
-    storm = Storm(folder / f"part-{number}", number)
+    storm = Storm(folder / f"part-{number}", number, network)
     try:
         storm.calm()
         while storm.kills.total() < wanted:
             storm.life()
         storm.calm()
-        settle(storm.folder, storm.look)
-        found = compare(storm.folder, storm.ports)
+        settle(storm)
+        found = compare(storm.folder, storm.host, storm.ports)
     finally:
         storm.close()
     return storm.kills + found
@@ -338,8 +368,9 @@ def main() -> None:
     given.folder.mkdir(exist_ok=True)
     path, until_s = given.folder / "counts.json", time.monotonic() + given.seconds
     counts = Counter(json.loads(path.read_text())) if path.exists() else Counter()
+    network = Network(["router"])
     while sum(counts[kind] for kind in KINDS) < given.kills and time.monotonic() < until_s:
-        counts += part(given.folder, counts["parts"], PART)
+        counts += part(given.folder, counts["parts"], PART, network)
         counts["parts"] += 1
         write_atomically(path, json.dumps(counts))
         print(json.dumps(counts), flush=True)

@@ -16,12 +16,15 @@ from tests.support.routing.optimum import compare
 COMMAND = "python -m pytest -m long tests/system/routing/test_split_optimum.py"
 
 
+RUNS = 20
+
+
 def decisions_ns(count):
-    """Processor time of each of so many decisions over five venues with twenty levels each: levels
-    merged, order split."""
-    times = []
+    """Processor time of decisions over five venues with twenty levels each: levels merged, order
+    split.  A row a book, with so many runs each: other work on the machine disturbs some."""
+    times = np.zeros((count, RUNS), np.int64)
     rng = Random(57)
-    while len(times) < count:
+    for row in times:
         depth = filled_depth(rng, random_market(rng, 5, lots=(1, 1, 1, 5, 10)), 20, lots=40)
         for number, listing in enumerate(depth.market.listings):
             price = 100 * 10**listing.price_decimals
@@ -33,11 +36,11 @@ def decisions_ns(count):
         splitter = Splitter(depth)
         total = sum(one.quantity for one in depth.take_side(BUY, 0))
         splitter.plan(BUY, max(1, total // 3), 0, 0)
-        for _ in range(20):
+        for run in range(RUNS):
             before = time.thread_time_ns()
             levels = depth.merged(BUY, 0)
             plan(splitter.address, levels.ctypes.data, len(levels))
-            times.append(time.thread_time_ns() - before)
+            row[run] = time.thread_time_ns() - before
     return times
 
 
@@ -63,9 +66,8 @@ def test_splits_cost_what_the_optimum_does():
 
 
 @pytest.mark.long
-def test_splits_of_ten_thousand_books_and_their_times():
+def test_splits_of_ten_thousand_books():
     gaps, most, worse = judge(10_000, 2)
-    times = np.array(decisions_ns(20_000)) / 1_000
     figures = {
         "books": len(gaps),
         "within_500_ppm": int((gaps <= 500).sum()),
@@ -73,10 +75,23 @@ def test_splits_of_ten_thousand_books_and_their_times():
         "worst_ppm": round(float(gaps.max()), 1),
         "most_filled": most,
         "worse_than_single": worse,
-        "kernel_us_p50": round(float(np.percentile(times, 50)), 1),
-        "kernel_us_p99": round(float(np.percentile(times, 99)), 1),
     }
     write_evidence("routing", figures, COMMAND)
     assert figures["within_500_ppm"] >= 9_990, figures
     assert worse == 0
     assert most >= 0.98 * len(gaps)
+
+
+@pytest.mark.long
+def test_decision_times():
+    times = decisions_ns(10_000) / 1_000
+    least = times.min(axis=1)
+    figures = {
+        "books": len(times),
+        "us_p50": round(float(np.percentile(times, 50)), 1),
+        "us_p99": round(float(np.percentile(times, 99)), 1),
+        "least_us_p99": round(float(np.percentile(least, 99)), 1),
+        "least_us_most": round(float(least.max()), 1),
+    }
+    write_evidence("routing_times", figures, COMMAND)
+    assert figures["least_us_p99"] <= 20, figures
