@@ -22,7 +22,7 @@ COLUMNS = ("ts_ns", "venue", "side", "price", "quantity")
 
 
 class LevelsSource:
-    """One venue of a file of levels.  Raises :class:`FlowError` for a file that is none."""
+    """One venue of a file of levels.  Raises :class:`FlowError` for a file without them."""
 
     def __init__(self, path: Path, venue: str) -> None:
         parquet: Any = need("pyarrow.parquet", "levels need pyarrow", "backtest", FlowError)

@@ -376,7 +376,8 @@ def main() -> None:
         print(json.dumps(counts), flush=True)
     if given.evidence:
         command = f"python -m tests.long.routing.kills --kills {given.kills} --folder FOLDER"
-        print(write_evidence("routing_kills", dict(counts), command))
+        figures = dict.fromkeys(KINDS, 0) | counts
+        print(write_evidence("routing_kills", figures, command))
 
 
 if __name__ == "__main__":
