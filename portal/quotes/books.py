@@ -58,8 +58,8 @@ class MadeBooks:
 
     def names(self) -> list[tuple[str, str]]:
         """Kind and symbol of every book."""
-        made = {SYNTHETIC: self.synthetic, CONSOLIDATED: self.consolidated}
-        return [(kind, symbol) for kind, books in made.items() for symbol in books]
+        made = [(SYNTHETIC, one) for one in self.synthetic]
+        return made + [(CONSOLIDATED, one) for one in self.consolidated]
 
     def has(self, kind: str, symbol: str) -> bool:
         return symbol in (self.synthetic if kind == SYNTHETIC else self.consolidated)
