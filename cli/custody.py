@@ -23,6 +23,7 @@ def custody() -> None:
     """
 
 
+LAST = 1_000
 PIN_OPTION = click.option(
     "--pin-fd",
     type=click.IntRange(0),
@@ -269,6 +270,92 @@ def ceremony(
 
 
 @custody.group()
+def refill() -> None:
+    """Refill the hot wallet from the cold one: two people, a lock, a limit."""
+
+
+@refill.command("ask")
+@click.argument("file", type=PathArgument)
+@click.argument("asset")
+@click.argument("units", type=click.IntRange(1))
+def ask_refill(file: Path, asset: str, units: int) -> None:
+    """Ask for a refill: print its number and address."""
+    from openoutcry.custody.refills import Refills
+    from openoutcry.custody.settings import read_custody_file
+    from openoutcry.custody.store import Store
+
+    made = read_custody_file(file)
+    with Store(made.folder) as store:
+        number, address = Refills(made, store).ask(asset, units)
+    click.echo(f"refill {number} to {address}: two people must approve it")
+
+
+@refill.command("approve")
+@click.argument("file", type=PathArgument)
+@click.argument("number", type=click.IntRange(1))
+@PERSON_OPTION
+def approve_refill(file: Path, number: int, person: str) -> None:
+    """Approve a refill; with the second person its lock begins."""
+    from openoutcry.custody.persons import Persons
+    from openoutcry.custody.refills import Refills
+    from openoutcry.custody.settings import read_custody_file
+    from openoutcry.custody.store import Store
+    from openoutcry.venue.calendar import utc_text
+
+    made = read_custody_file(file)
+    with Store(made.folder) as store:
+        word = secret(f"password of {person}")
+        usable = Refills(made, store).approve(Persons(made.persons), number, person, word)
+    click.echo(f"locked until {utc_text(usable)}" if usable else "another person must approve it")
+
+
+OUT_OPTION = click.option(
+    "--out", type=PathArgument, required=True, help="File to write; it must not exist."
+)
+
+
+@refill.command("build")
+@click.argument("file", type=PathArgument)
+@click.argument("number", type=click.IntRange(1))
+@click.argument("public", type=PathArgument)
+@OUT_OPTION
+def build_refill(file: Path, number: int, public: Path, out: Path) -> None:
+    """Write what is to be signed offline, once the lock is over."""
+    from openoutcry.custody.ceremony import read_public, write_private
+    from openoutcry.custody.refills import Refills, with_approval
+    from openoutcry.custody.settings import read_custody_file
+    from openoutcry.custody.store import Store
+
+    made, document = read_custody_file(file), read_public(public)
+    with Store(made.folder) as store:
+        refills = Refills(made, store)
+        asset, approval = refills.approved(number)
+        spec = made.chain(asset.chain)
+        if spec.kind == "evm":
+            from openoutcry.custody.evm import cold as evm
+            from openoutcry.custody.evm.contracts import COIN, Payment
+            from openoutcry.custody.evm.node import Node
+            from openoutcry.custody.evm.parts import address as parsed
+
+            token = parsed(asset.token, "token") if asset.token else COIN
+            payment = Payment(token, parsed(approval.address, "refill"), approval.amount)
+            unsigned = evm.build(document, Node(spec.url), spec.cold, [payment], 86_400)
+            lines = evm.shown(unsigned)
+        else:
+            from openoutcry.custody import cold as utxo
+            from openoutcry.custody.utxo.rpc import Rpc
+
+            node = Rpc(spec.url)
+            found = utxo.outputs_of(document, node, ["cold"], LAST)
+            terms = approval.address, approval.amount, spec.fee_rate
+            unsigned = utxo.build(document, found, *terms)
+            lines = utxo.shown(unsigned)
+        refills.close(number)
+    write_private(out, json.dumps(with_approval(unsigned, approval)))
+    click.echo("\n".join(lines))
+
+
+@custody.group()
 def cold() -> None:
     """Pay from the cold wallet, or recover, by carried files."""
 
@@ -279,12 +366,9 @@ NODE_OPTION = click.option(
 LAST_OPTION = click.option(
     "--last",
     type=click.IntRange(0),
-    default=1_000,
+    default=LAST,
     show_default=True,
     help="Last index to look at.",
-)
-OUT_OPTION = click.option(
-    "--out", type=PathArgument, required=True, help="File to write; it must not exist."
 )
 
 
@@ -332,8 +416,11 @@ def build(
 @click.argument("unsigned", type=PathArgument)
 @click.option("--share", "shares", multiple=True, type=PathArgument, help="A share; give two.")
 @click.option("--passphrase", default="", help="The ceremony's passphrase, if it had one.")
+@click.option("--recovery", is_flag=True, help="Sign a payment that is no approved refill.")
 @OUT_OPTION
-def sign_cold(unsigned: Path, shares: tuple[Path, ...], passphrase: str, out: Path) -> None:
+def sign_cold(
+    unsigned: Path, shares: tuple[Path, ...], passphrase: str, recovery: bool, out: Path
+) -> None:
     """Offline: sign with the secret of two shares."""
     from openoutcry.custody.ceremony import recovered, write_private
     from openoutcry.custody.cold import read_document
@@ -354,12 +441,14 @@ def sign_cold(unsigned: Path, shares: tuple[Path, ...], passphrase: str, out: Pa
     elif document.get("kind") == "evm":
         from openoutcry.custody.evm import cold as evm
 
-        click.echo("\n".join(evm.shown(document)))
+        said = [] if recovery else evm.check_refill(document)
+        click.echo("\n".join(said + evm.shown(document)))
         made = evm.sign(document, keys)
     else:
         from openoutcry.custody import cold as utxo
 
-        click.echo("\n".join(utxo.shown(document)))
+        said = [] if recovery else utxo.check_refill(document, keys)
+        click.echo("\n".join(said + utxo.shown(document)))
         made = utxo.sign(document, keys)
     write_private(out, json.dumps(made))
 
@@ -382,6 +471,28 @@ def send(signed: Path, url: str) -> None:
         from openoutcry.custody.utxo.rpc import Rpc
 
         click.echo(utxo.send(document, Rpc(url)))
+
+
+@cold.command()
+@click.argument("document", type=PathArgument)
+@click.argument("folder", type=PathArgument)
+def show(document: Path, folder: Path) -> None:
+    """Write a document as QR images into a new folder."""
+    from openoutcry.custody.cold import read_document
+    from openoutcry.custody.qr import write_images
+
+    click.echo("\n".join(str(path) for path in write_images(read_document(document), folder)))
+
+
+@cold.command()
+@click.argument("images", type=PathArgument, nargs=-1, required=True)
+@OUT_OPTION
+def scan(images: tuple[Path, ...], out: Path) -> None:
+    """Read a document from its QR images, or photographs of them."""
+    from openoutcry.custody.ceremony import write_private
+    from openoutcry.custody.qr import read_images
+
+    write_private(out, json.dumps(read_images(images)))
 
 
 @cold.command("reserves")
@@ -643,7 +754,7 @@ def _checked(document: dict[str, Any], challenge: str, urls: dict[str, str]) -> 
 def demo(folder: Path | None) -> None:
     """Run a deposit, a trade and a withdrawal on a real node.
 
-    It needs Litecoin Core and SoftHSM on this machine, and takes about a minute."""
+    It needs Litecoin Core and SoftHSM on this machine, and takes one or two minutes."""
     import tempfile
 
     from openoutcry.custody.demo import run

@@ -44,6 +44,9 @@ EXTRA_OF_MODULE = {
     "shamir_mnemonic": "custody",
     "coincurve": "custody",
     "Crypto": "custody",
+    "segno": "custody",
+    "zxingcpp": "custody",
+    "PIL": "custody",
 }
 """Modules that only extras install, each with the smallest extra that has it."""
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from openoutcry.custody.ceremony import Keys
 from openoutcry.custody.errors import CustodyError, Refused
+from openoutcry.custody.refills import approval_of, check_approved
 from openoutcry.custody.utxo.address import address_of, network_of, script_of
 from openoutcry.custody.utxo.rpc import Rpc
 from openoutcry.custody.utxo.wallet import Wallet
@@ -141,6 +142,19 @@ def sign(document: dict[str, Any], keys: Keys) -> dict[str, Any]:
         made.vin[place].witness = script.Witness(witness)
     raw = made.serialize()
     return {"raw": raw.hex(), "txid": made.txid().hex(), "size": len(raw)}
+
+
+def check_refill(document: dict[str, Any], keys: Keys, now: int | None = None) -> list[str]:
+    """The lines that people compare.  Raises :class:`Refused` unless the document is an approved
+    refill, which pays to the hot wallet of these keys and leaves the rest in the cold one."""
+    change = Wallet(keys.cold(), keys.network).address(1, 0)
+    paid = [(address, units) for address, units in document["outputs"] if address != change]
+    said = check_approved(document, paid, now)
+    approval = approval_of(document)
+    assert approval is not None
+    if approval.address != Wallet(keys.hot(), keys.network).address(0, approval.place):
+        raise Refused("other_refill", f"{approval.address} does not belong to the hot wallet")
+    return said
 
 
 _WHY = "cold payments need embit"

@@ -30,6 +30,8 @@ from openoutcry.venue.desk import DeskError, ask
 from openoutcry.wire.free_port import free_port
 
 COIN, FINAL = 10**8, 6
+LOTS = 1_000
+"""In a coin."""
 NETWORK, CHAIN, ASSET, ETH = "ltc-regtest", "LTC", "LTC", "ETH"
 SELLER, BUYER = 1, 2
 WAIT_S, LOOK_S = 1_800.0, 0.05
@@ -244,7 +246,7 @@ class Demo:
                 self.say(f"no EVM chain: set {VARIABLE} to the path of anvil")
             self._start_custody(keys)
             self._deposit()
-            self._trade()
+            self._trade(ASSET, 2, 80)
             self._withdraw()
             if self.evm is not None:
                 self._evm(self.evm)
@@ -369,10 +371,10 @@ class Demo:
     def _deposit(self) -> None:
         own = self._outcry("custody", "address", "custody.toml", CHAIN, "--own")
         self.node.pay(own, COIN // 10)
-        self.say("0.1 LTC that belong to the venue, for the chain's fees")
+        self.say("0.1 LTC of the venue's own money come in, for the chain's fees")
         address = self._outcry("custody", "address", "custody.toml", CHAIN, str(SELLER))
         txid = self.node.pay(address, 5 * COIN)
-        self.say(f"5 LTC to {address}, transaction {txid[:16]}…")
+        self.say(f"the seller pays in 5 LTC to {address}, transaction {txid[:16]}…")
         self.node.mine(FINAL + 1)
         self._wait("the deposit", lambda: self._states("deposits", CHAIN) == {"final", "own"})
         self.say("the deposit is credited at the venue, and final")
@@ -387,22 +389,23 @@ class Demo:
             query = f"select state from {table} where chain = ?"
             return {row["state"] for row in store.rows(query, chain)}
 
-    def _trade(self) -> None:
+    def _trade(self, asset: str, units: int, price: int) -> None:
         from openoutcry.client import OuchClient
 
         clients = {
-            name: OuchClient("127.0.0.1", self.port, name, word)
+            name: OuchClient("127.0.0.1", self.port, name, word, prefix=asset)
             for name, word in self.passwords.items()
         }
         with clients["SELLER"] as seller, clients["BUYER"] as buyer:
-            seller.sell("LTC-USD", 2_000, "80.00")
-            buyer.buy("LTC-USD", 2_000, "80.00")
+            order = f"{asset}-USD", units * LOTS, f"{price}.00"
+            seller.sell(*order)
+            buyer.buy(*order)
             for message in buyer.messages(WAIT_S):
                 if message.name == "executed":
                     break
                 if message.name == "rejected":
                     raise CustodyError(f"the buyer's order: {message}")
-        self.say("traded: 2 LTC for 160 USD")
+        self.say(f"traded: {units} {asset} for {units * price} USD")
 
     def _withdraw(self) -> None:
         outside = str(self.node.rpc.call("getnewaddress", "", "bech32"))
@@ -410,7 +413,7 @@ class Demo:
         units = str(3 * COIN // 2)
         words = ["custody", "withdraw", "custody.toml", str(BUYER), ASSET, units, outside]
         reference = self._outcry(*words)
-        self.say(f"withdrawal {reference}: 1.5 LTC to {outside}")
+        self.say(f"the buyer withdraws 1.5 LTC to {outside}: {reference}")
         paid = lambda: self.node.rpc.call("getreceivedbyaddress", outside, 0)  # noqa: E731
         self._wait("the withdrawal is broadcast", paid)
         self.node.mine(FINAL)
@@ -420,15 +423,16 @@ class Demo:
         self.say(f"the chain paid {paid()} LTC once; the venue's withdrawal is {state}")
 
     def _evm(self, chain: DemoChain) -> None:
-        """The same on the other chain: two ETH in, one out."""
+        """The same on the other chain: two ETH in, one traded, and out."""
         address = self._outcry("custody", "address", "custody.toml", ETH, str(SELLER))
         chain.pay(address, 2 * ETHER)
         chain.mine(FINAL + 1)
         self._wait("the deposit of ETH", lambda: self._states("deposits", ETH) == {"final"})
-        self.say(f"2 ETH to {address}: credited, and final")
+        self.say(f"the seller pays in 2 ETH to {address}: credited, and final")
+        self._trade(ETH, 1, 300)
         outside = address_text(b"\xbe" * 20)
-        self._outcry("custody", "whitelist", "custody.toml", ETH, str(SELLER), outside)
-        words = ["custody", "withdraw", "custody.toml", str(SELLER), ETH, str(COIN), outside]
+        self._outcry("custody", "whitelist", "custody.toml", ETH, str(BUYER), outside)
+        words = ["custody", "withdraw", "custody.toml", str(BUYER), ETH, str(COIN), outside]
         reference = self._outcry(*words)
 
         def is_paid() -> bool:
@@ -439,7 +443,7 @@ class Demo:
         chain.mine(FINAL + 1)
         self._wait("its end", lambda: self._states("withdrawals", ETH) == {"done"})
         paid = chain.balance(outside) // (ETHER // 100)
-        row = VenueDesk(self.folder / "journal").movement("withdrawal", SELLER, reference)
+        row = VenueDesk(self.folder / "journal").movement("withdrawal", BUYER, reference)
         state = None if row is None else row["state"]
         self.say(f"the chain paid {paid / 100} ETH once; the venue's withdrawal is {state}")
 
@@ -457,6 +461,7 @@ class Demo:
             words += ["reserves-eth.json", f"--node={ETH}={self.evm.url}"]
             words += [f"--scale={ETH}={ETHER // COIN}"]
         words += ["--liabilities=proofs/statement.json", f"--public-key={key}"]
+        self.say(f"an outsider, with these files and a challenge: outcry {' '.join(words)}")
         for line in self._outcry(*words).splitlines():
             self.say(f"outsider: {line}")
 

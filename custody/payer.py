@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from openoutcry.custody.breaker import Breaker
 from openoutcry.custody.errors import CustodyError, NodeError, Refused
 from openoutcry.custody.rail import Draft, Payment, Rail, Signed
+from openoutcry.custody.reconcile import owed_units
 from openoutcry.custody.settings import CustodyFile
 from openoutcry.custody.statement import Claim, Statement, claim_document
 from openoutcry.custody.store import Store, now_ns
@@ -139,13 +140,15 @@ class Payer:
         return 1
 
     def _to_cold(self) -> int:
-        """Pay what the hot wallet has above ``hot_most`` to the cold one, when no other payment is
-        in progress."""
+        """Pay what the hot wallet has above ``hot_most`` or ``hot_share`` to the cold one, when no
+        other payment is in progress."""
         asset = self.file.asset_of(self.chain, "")
-        if asset is None or not asset.hot_most or self._rows(*UNDER_WAY):
+        if asset is None or not (asset.hot_most or asset.hot_share) or self._rows(*UNDER_WAY):
             return 0
-        held = self.rail.in_wallet()
-        most = asset.hot_most * asset.scale
+        held, limits = self.rail.in_wallet(), [asset.hot_most] if asset.hot_most else []
+        if asset.hot_share:
+            limits.append(owed_units(self.store, asset.name) * asset.hot_share // 100)
+        most = min(limits) * asset.scale
         if held <= most + most // HOT_SLACK:
             return 0
         with self.store.change():

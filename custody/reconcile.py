@@ -149,19 +149,7 @@ class Reconciler:
         and not taken out.  A movement that custody did not make is found here."""
         found = []
         for asset in self.file.assets:
-            query = (
-                "select coalesce(sum(units), 0) as n from deposits "
-                "where asset = ? and venue = 'credited' and state in ('credited', 'final')"
-            )
-            came = self.store.row(query, asset.name)
-            query = (
-                "select coalesce(sum(units), 0) as n from withdrawals "
-                "where asset = ? and state = 'done'"
-            )
-            went = self.store.row(query, asset.name)
-            assert came is not None
-            assert went is not None
-            mine, ledger = int(came["n"]) - int(went["n"]), brought_in.get(asset.name, 0)
+            mine, ledger = owed_units(self.store, asset.name), brought_in.get(asset.name, 0)
             if mine != ledger:
                 found.append(f"{asset.name}: {mine} by custody's movements, {ledger} in the ledger")
         return found
@@ -190,3 +178,16 @@ class Reconciler:
         if at_venue is None or state == row["state"]:
             return ""  # the core keeps 65,536 movements that have ended
         return f"{kind} {row['reference']}: {row['state']} here, {state} at the venue"
+
+
+def owed_units(store: Store, asset: str) -> int:
+    """Units that custody has credited at the venue, less those that it has paid."""
+    credited = (
+        "select coalesce(sum(units), 0) as n from deposits "
+        "where asset = ? and venue = 'credited' and state in ('credited', 'final')"
+    )
+    paid = "select coalesce(sum(units), 0) as n from withdrawals where asset = ? and state = 'done'"
+    came, went = store.row(credited, asset), store.row(paid, asset)
+    assert came is not None
+    assert went is not None
+    return int(came["n"]) - int(went["n"])

@@ -85,6 +85,10 @@ class AssetSpec:
     """With so much at all of them together, a sweep does not wait for its schedule."""
     drain_an_hour: int = 0
     """More than this in an hour trips the breaker; 0: no limit."""
+    hot_share: int = 0
+    """Percent of what the venue owes that stays hot, as ``hot_most`` does; 0: no limit."""
+    refill_a_day: int = 0
+    """What may be asked for within 24 hours from the cold wallet; 0: nothing."""
 
     @property
     def scale(self) -> int:
@@ -124,6 +128,8 @@ class CustodyFile:
     travel_rule: dict[str, int] = field(default_factory=dict)
     door: Path = Path("door.sock")
     """The socket at which the portal asks."""
+    refill_wait_s: int = 3_600
+    """From the second approval of a refill until it can be built."""
 
     def chain(self, name: str) -> ChainSpec:
         """The chain of this name.  Raises :class:`OutcryError` if there is no such chain."""
@@ -177,6 +183,7 @@ CUSTODY = {
     "rules": Key(text(4_096), ""),
     "sanctions": Key(text(4_096), ""),
     "travel_rule": Key(amounts, {}),
+    "refill_wait_s": Key(integer(0, 10**8), 3_600),
 }
 CHAIN = {
     "name": Key(text(20)),
@@ -218,6 +225,8 @@ ASSET = {
     "sweep_from": Key(integer(0, MANY), 0),
     "sweep_at_once": Key(integer(0, MANY), 0),
     "drain_an_hour": Key(integer(0, MANY), 0),
+    "hot_share": Key(integer(0, 100), 0),
+    "refill_a_day": Key(integer(0, MANY), 0),
 }
 SIGNER = {"socket": Key(text(100))}
 ATTESTOR = {"socket": Key(text(100), ""), "key": Key(address_key, b"")}
@@ -269,6 +278,7 @@ def read_custody_file(path: Path) -> CustodyFile:
         beside / top["sanctions"] if top["sanctions"] else None,
         top["travel_rule"],
         beside / top["door"],
+        top["refill_wait_s"],
     )
 
 

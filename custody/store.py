@@ -16,7 +16,7 @@ from openoutcry.wire.closing import Closing
 
 NAME = "custody.sqlite"
 WAIT_S = 30.0
-VERSION = 3
+VERSION = 4
 SCHEMA = """
 create table blocks (
     chain text not null, height integer not null, hash text not null, parent text not null,
@@ -87,6 +87,10 @@ create table cases (
     asset text not null, units integer not null, text text not null, at_ns integer not null,
     referred integer not null
 );
+create table refills (
+    id integer primary key, asset text not null, units integer not null, address text not null,
+    asked_ns integer not null, usable_ns integer, built_ns integer
+);
 create table words (name text primary key, value text not null) without rowid;
 """
 NOTES_KEPT = 10_000
@@ -100,6 +104,11 @@ UPGRADES = {
         "create table cases (id integer primary key, kind text not null, subject text not null, "
         "participant integer not null, asset text not null, units integer not null, "
         "text text not null, at_ns integer not null, referred integer not null)",
+    ),
+    3: (
+        "create table refills (id integer primary key, asset text not null, "
+        "units integer not null, address text not null, asked_ns integer not null, "
+        "usable_ns integer, built_ns integer)",
     ),
 }
 """Steps from an older layout to the next."""

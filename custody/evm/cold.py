@@ -36,6 +36,7 @@ from openoutcry.custody.evm.transactions import (
     normalised,
 )
 from openoutcry.custody.hsm import uncompressed
+from openoutcry.custody.refills import check_approved
 
 KIND = "evm"
 GAS_A_BATCH, GAS_A_PAYMENT, GAS_OF_A_CHANGE = 400_000, 90_000, 200_000
@@ -115,6 +116,14 @@ def shown(document: dict[str, Any]) -> list[str]:
         change = _change_of(document)
         rows.append(f"owner {address_text(change.old)} becomes {address_text(change.new)}")
     return [*rows, f"fee at most {_most(document)} wei"]
+
+
+def check_refill(document: dict[str, Any], now: int | None = None) -> list[str]:
+    """The lines that people compare.  Raises ``Refused`` unless the document is an approved refill:
+    that its address is custody's vault, these people know."""
+    batch = document.get("batch")
+    paid = [] if batch is None else batch_of(batch).payments
+    return check_approved(document, [(address_text(one.to), one.amount) for one in paid], now)
 
 
 def _most(document: dict[str, Any]) -> int:

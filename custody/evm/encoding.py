@@ -54,11 +54,10 @@ def address_text(address: bytes) -> str:
 
 
 def address_from_text(text: str) -> bytes:
-    """Return the address in a text that a person gives. Raises :class:`AddressError` unless its
-    checksum is right.
+    """Return the address in a text that a person gives.  Raises :class:`AddressError`.
 
-    An address in one case only has no checksum, and is refused: a wrong digit in it would send
-    money to nowhere."""
+    Mixed letters are a checksum, which must be right.  An address in one case has none (EIP-55) and
+    is accepted, as wallets and explorers show such addresses: its owner is shown it with one."""
     if not text.startswith("0x"):
         raise AddressError("an address of this chain begins with 0x")
     plain = text[2:]
@@ -70,11 +69,7 @@ def address_from_text(text: str) -> bytes:
         raise AddressError("an address may have only the digits 0-9 and a-f") from None
     if address == NO_ADDRESS:
         raise AddressError("this is the zero address: any amount sent there is lost")
-    if address_text(address) != text:
-        if plain in (plain.lower(), plain.upper()) and any(letter.isalpha() for letter in plain):
-            raise AddressError(
-                "this address has no checksum: copy it with its capital and small letters"
-            )
+    if address_text(address) != text and plain not in (plain.lower(), plain.upper()):
         raise AddressError("the checksum of this address is wrong: a character has changed")
     return address
 

@@ -129,6 +129,6 @@ def test_the_documented_commands(
     )
     assert f"pays {7 * ETHER} coins to {address_text(SAFE)}" in built
     given = [f"--share={tmp_path / f'share{number}.txt'}" for number in (1, 2)]
-    run("sign", unsigned, *given, "--out", signed)
+    run("sign", unsigned, *given, "--recovery", "--out", signed)
     run("send", signed, "--node", node)
     wait_until(lambda: chain.balance(SAFE) == 7 * ETHER, "the payment is in a block")

@@ -80,8 +80,9 @@ def test_two_shares_recover_everything_by_three_commands(tokens, tmp_path):
         outcry(tmp_path, "cold", *words, "--wallet=hot", "--wallet=cold")
         for pair in (("1", "3"), ("2", "3")):
             shares = [f"--share=made/share{number}.txt" for number in pair]
-            words = ["sign", "unsigned.json", *shares, f"--out=signed{pair[0]}.json"]
-            outcry(tmp_path, "cold", *words)
+            words = ["cold", "sign", "unsigned.json", *shares, f"--out=signed{pair[0]}.json"]
+            assert "no approved refill" in outcry(tmp_path, *words, fails=True)
+            outcry(tmp_path, *words, "--recovery")
         txid = outcry(tmp_path, "cold", "send", "signed1.json", at).strip()
         node.mine()
         row = node.rpc.call("gettransaction", txid)

@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.custody import custody
-from openoutcry.custody.ceremony import hold, recovered
+from openoutcry.custody.ceremony import hold, recovered, write_ceremony
+from openoutcry.custody.chains import book_of, chain_of
 from openoutcry.custody.cold import build, outputs_of, send, sign
 from openoutcry.custody.errors import Refused
 from openoutcry.custody.reserves import (
@@ -19,12 +20,16 @@ from openoutcry.custody.reserves import (
     sign_cold,
     spent,
 )
-from openoutcry.custody.scanner import give_address
+from openoutcry.custody.scanner import Scanner, give_address
+from openoutcry.custody.settings import read_custody_file
+from openoutcry.custody.store import Store
 from openoutcry.custody.utxo.address import network_of
+from openoutcry.custody.utxo.node import RegtestNode
 from openoutcry.custody.utxo.wallet import Wallet
-from tests.support.custody.chains import NAME, need_hsm, need_node
+from tests.support.custody.chains import NAME, TEXT, need_hsm, need_node
 from tests.support.custody.desk import Desk
 from tests.support.custody.party import COIN, NAMES, softhsm
+from tests.support.portal.people import CHEAP
 
 NETWORK = "ltc-regtest"
 
@@ -57,6 +62,11 @@ def test_what_the_hot_wallet_has_too_much_goes_to_the_cold_one(desk):
     before = held(desk)
     desk.mine(7)
     assert held(desk) == before
+    # A share of what the venue owes, 40 LTC here; the smaller limit counts.
+    shared = replace(asset, hot_most=10 * COIN, hot_share=5)
+    desk.payer.file = replace(desk.payer.file, assets=(shared,))
+    desk.mine(7)
+    assert 2 * COIN - 10_000 < held(desk) < 2 * COIN
     desk.payer.file = desk.bench.file
 
 
@@ -90,6 +100,51 @@ def test_a_refill_comes_from_two_shares(desk):
     assert held(desk) == before + 5 * COIN
     assert [one["state"] for one in desk.bench.deposits() if one["address"] == own] == ["own"]
     assert all(one.is_whole for one in desk.balances())
+
+
+def test_an_approved_refill_by_the_documented_commands(tmp_path):
+    """Two people approve; built online, signed by two shares without another word, and sent."""
+    need_node()
+    keys, shares = hold(NETWORK)
+    people = "".join(
+        f'[[person]]\nname = "{name}"\npassword = "{CHEAP.hash(name)}"\nrole = "operator"\n'
+        for name in ("anna", "bert")
+    )
+
+    def run(*words, word=""):
+        done = CliRunner().invoke(custody, words, input=word, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    public, *papers = map(str, write_ceremony(tmp_path / "made", keys, shares))
+    at, unsigned, signed = (
+        str(tmp_path / one) for one in ("custody.toml", "unsigned.json", "signed.json")
+    )
+    with RegtestNode(tmp_path / "node") as node:
+        node.start()
+        node.fund()
+        node.pay(Wallet(keys.cold(), network_of(NETWORK)).address(0, 3), 8 * COIN)
+        node.mine()
+        values = {"url": node.url, "hot": keys.hot(), "cold": keys.cold(), "wait": 0, "final": 2}
+        text = TEXT.format(**values).replace("[custody]", "[custody]\nrefill_wait_s = 0")
+        text = text.replace("dust", f"refill_a_day = {6 * COIN}\ndust")
+        (tmp_path / "custody.toml").write_text(text + people)
+        own = run("refill", "ask", at, "LTC", str(5 * COIN)).split()[3].rstrip(":")
+        for name in ("anna", "bert"):
+            run("refill", "approve", at, "1", "--person", name, word=f"{name}\n")
+        assert f"pays {5 * COIN} to {own}" in run(
+            "refill", "build", at, "1", public, "--out", unsigned
+        )
+        given = [f"--share={paper}" for paper in papers[:2]]
+        assert "approved by anna and bert" in run("cold", "sign", unsigned, *given, "--out", signed)
+        run("cold", "send", signed, "--node", node.url)
+        node.mine(2)
+        file = read_custody_file(tmp_path / "custody.toml")
+        (spec,) = file.chains
+        with Store(file.folder) as store:
+            Scanner(spec, file, chain_of(spec, file), book_of(spec), store).catch_up()
+            (row,) = store.rows("select * from deposits")
+            assert (row["address"], row["units"], row["state"]) == (own, 5 * COIN, "own")
 
 
 @pytest.mark.promise(

@@ -101,6 +101,7 @@ def test_a_case_waits_while_it_cannot_be_written(parts):
 def test_a_store_of_the_layout_before_gets_the_table(tmp_path):
     with Store(tmp_path) as store:
         store.run("drop table cases")
+        store.run("drop table refills")
         store.run("pragma user_version = 2")
     with Store(tmp_path) as store:
         assert store.rows("select * from cases") == []

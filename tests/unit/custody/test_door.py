@@ -188,7 +188,8 @@ def test_signers_hear_of_each_new_address_once(parts, outside):
 def test_a_store_of_the_last_layout_is_brought_up(tmp_path):
     with Store(tmp_path) as store:
         store.run("insert into whitelist values ('A', 1, 'x', '', 1, 2, null)")
-        store.connection.execute("drop table cases")
+        for table in ("cases", "refills"):
+            store.connection.execute(f"drop table {table}")
         store.connection.execute("drop index deposits_by_owner")
         store.connection.execute("drop index deposits_by_address")
         store.connection.execute("alter table whitelist drop column announced_ns")

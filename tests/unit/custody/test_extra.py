@@ -6,7 +6,7 @@ import pytest
 
 from tests import ROOT
 
-EXTRA = {"embit", "coincurve", "Crypto", "pkcs11", "shamir_mnemonic"}
+EXTRA = {"embit", "coincurve", "Crypto", "pkcs11", "shamir_mnemonic", "segno", "zxingcpp", "PIL"}
 FOLDER = ROOT / "custody"
 NEEDING = [FOLDER / "demo.py", *(FOLDER / "evm").glob("*.py")]
 """An EVM chain's addresses and calls are hashes of its own kind, from their first line on."""

@@ -1,0 +1,68 @@
+"""What is carried as QR images comes back as it was, or is refused by name."""
+
+import json
+from hashlib import sha256
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openoutcry.cli.custody import custody
+from openoutcry.custody.errors import CustodyError
+from openoutcry.custody.qr import PART_LETTERS, document_of, parts_of
+
+INPUTS = [[sha256(bytes([n])).hexdigest(), n, n**3] for n in range(30)]
+DOCUMENT = {"inputs": INPUTS, "fee": 7}
+
+
+@given(st.dictionaries(st.text(max_size=9), st.text() | st.integers()), st.randoms())
+def test_parts_in_any_order_are_the_document(document, random):
+    parts = parts_of(document)
+    assert all(len(one) <= PART_LETTERS + 30 for one in parts)
+    mixed = parts + parts[:1]
+    random.shuffle(mixed)
+    assert document_of(mixed) == document
+
+
+def test_what_is_missing_changed_or_of_two_documents_is_refused():
+    parts, others = parts_of(DOCUMENT), parts_of(DOCUMENT | {"fee": 8})
+    assert len(parts) > 1
+    changed = parts[0][:-1] + ("A" if parts[0][-1] != "A" else "B")
+    for wrong, why in (
+        (parts[1:], "image 1 of"),
+        ([*parts[:-1], others[-1]], "2 documents"),
+        ([], "0 documents"),
+        ([*parts, "https://example.com"], "something else"),
+        ([changed, *parts[1:]], "do not form"),
+        ([others[0].replace(others[0][3:19], parts[0][3:19]), *parts[1:]], "do not form"),
+    ):
+        with pytest.raises(CustodyError, match=why):
+            document_of(wrong)
+
+
+def test_the_images_are_read_by_another_program_also_turned_and_smaller(tmp_path):
+    """By zxing-cpp, which shares nothing with what drew them."""
+    for module in ("segno", "zxingcpp", "PIL"):
+        pytest.importorskip(module)
+    from PIL import Image
+
+    (tmp_path / "unsigned.json").write_text(json.dumps(DOCUMENT))
+
+    def run(*words, code=0):
+        done = CliRunner().invoke(custody, ["cold", *map(str, words)])
+        assert done.exit_code == code, done.output
+        return done.output or str(done.exception)
+
+    said = run("show", tmp_path / "unsigned.json", tmp_path / "images")
+    paths = sorted((tmp_path / "images").glob("*.png"))
+    assert said.split() == [str(one) for one in paths]
+    with Image.open(paths[0]) as image:
+        width = image.width * 2 // 3
+        turned = image.convert("L").resize((width, width)).rotate(5, expand=True, fillcolor=255)
+        turned.save(paths[0])
+    run("scan", *reversed(paths), "--out", tmp_path / "carried.json")
+    assert json.loads((tmp_path / "carried.json").read_text()) == DOCUMENT
+    assert "is missing" in run("scan", paths[0], "--out", tmp_path / "part.json", code=1)
+    Image.new("L", (90, 90), 255).save(tmp_path / "empty.png")
+    assert "no QR code" in run("scan", tmp_path / "empty.png", "--out", tmp_path / "x", code=1)
