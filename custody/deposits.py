@@ -160,7 +160,7 @@ class Deposits:
             self._set(row["reference"], state, None)
             if state == REVERSED:
                 text = f"{row['units']} {row['asset']}: block {block} was undone; it is reversed"
-                self.store.note("reversal", row["reference"], text)
+                self.store.note("alarm", row["reference"], text)
 
     def advance(self, top: int) -> None:
         """Credit what has enough blocks on top of it, and close what is final."""

@@ -23,8 +23,10 @@ from openoutcry.wire.closing import Closing
 
 LOOK_S, DISK_S = 0.25, 5.0
 """Seconds between two looks; and before the next one when the disk has failed."""
-CLOCK_BACK_S = 5
-"""A clock that went back further than this stops withdrawals."""
+SECOND_NS = 10**9
+CLOCK_OFF_S, BLOCK_AHEAD_S = 5, 7_200
+"""A clock that jumped further stops withdrawals, as does a block from later than this: nodes take
+none."""
 
 
 class Parts(Closing):
@@ -114,9 +116,10 @@ def _serve(
         scanners, payers = parts.scanners(), parts.payers()
         reconciler = Reconciler(file, parts.store, parts.venue, parts.rails)
         watch, cases = Watch(parts.store, parts.links), CaseDesk(parts.store, file.journal)
+        clock = ClockWatch(parts.store, parts.breaker)
         say(f"custody of {', '.join(spec.name for spec in file.chains)}")
         while not stop():
-            _check_clock(parts.store, parts.breaker)
+            clock.look()
             steps = sum(_scan(one, parts) for one in scanners)
             steps += parts.announce() + cases.go_on()
             steps += parts.withdrawals.go_on()
@@ -140,8 +143,39 @@ def _scan(scanner: Scanner, parts: Parts) -> int:
     return steps + scanner.deposits.post(parts.venue)
 
 
-def _check_clock(store: Store, breaker: Breaker) -> None:
-    now, last = time.time_ns(), int(store.word("clock") or 0)
-    if last - now > CLOCK_BACK_S * 10**9:
-        breaker.trip(f"the clock went back by {(last - now) // 10**9} s")
-    store.set_word("clock", str(now))
+class ClockWatch:
+    """Trips the breaker when the clock jumps: waits, limits and deadlines are measured by it.
+
+    It is compared with what was stored last, with the time since this machine started, which cannot
+    be set, and with the chains' last blocks."""
+
+    def __init__(
+        self,
+        store: Store,
+        breaker: Breaker,
+        clock_ns: Callable[[], int] = time.time_ns,
+        since_boot_ns: Callable[[], int] = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+    ) -> None:
+        self.store, self.breaker = store, breaker
+        self.clock_ns, self.since_boot_ns = clock_ns, since_boot_ns
+        self._ahead = clock_ns() - since_boot_ns()
+
+    def look(self) -> None:
+        """Once for each turn."""
+        now, last = self.clock_ns(), int(self.store.word("clock") or 0)
+        ahead = now - self.since_boot_ns()
+        jump, self._ahead = (ahead - self._ahead) // SECOND_NS, ahead
+        if last - now > CLOCK_OFF_S * SECOND_NS:
+            self.breaker.trip(f"the clock went back by {(last - now) // SECOND_NS} s")
+        elif jump > CLOCK_OFF_S:
+            self.breaker.trip(f"the clock went forward by {jump} s")
+        query = (
+            "select chain, time_s from blocks as b where height = "
+            "(select max(height) from blocks where chain = b.chain)"
+        )
+        for row in self.store.rows(query):
+            early = int(row["time_s"]) - now // SECOND_NS
+            if early > BLOCK_AHEAD_S:
+                text = f"the last block of {row['chain']} is of a time that is {early} s away"
+                self.breaker.trip(f"{text}: the clock is late, or the node's is early")
+        self.store.set_word("clock", str(now))

@@ -143,7 +143,14 @@ class Withdrawals:
         :class:`Refused`."""
         asset, address = self._normal(asked)
         self._check_sanctions(address, asked.participant, asset.name, asked.units)
-        self._check_whitelist(asset.chain, asked.participant, address)
+        try:
+            self._check_whitelist(asset.chain, asked.participant, address)
+        except Refused as error:
+            # A thief of an account's key asks for this.  The note's text is the same each time, so
+            # that asking again fills no list.
+            text = f"asked for a withdrawal that was refused: {error.code}"
+            self.store.note("alarm", f"participant {asked.participant}", text)
+            raise
         return address
 
     def _normal(self, asked: Asked) -> tuple[AssetSpec, str]:

@@ -25,6 +25,7 @@ INPUT_WEIGHT = 4 * 41 + 254
 RELAY_RATE = 1
 """A replacement pays this for each of its virtual bytes on top of what it replaces (BIP 125)."""
 BLOCKS_TO_WAIT = 6
+KILO = 1_000
 KNOWN_ALREADY = ("txn-already-known", "txn-already-in-mempool", "already in")
 
 
@@ -79,15 +80,15 @@ class UtxoRail:
         return normal
 
     def fee_rate(self) -> int:
-        """Return the node's estimate of the fee rate, within the file's limits."""
+        """Return the node's estimate for 1,000 virtual bytes, within the file's limits."""
         try:
             found = self.node.call("estimatesmartfee", BLOCKS_TO_WAIT).get("feerate")
             pool = self.node.call("getmempoolinfo")
             least = max(Decimal(pool["mempoolminfee"]), Decimal(pool["minrelaytxfee"]))
         except (NodeError, KeyError):
-            return self.spec.fee_rate
-        rate = self.spec.fee_rate if found is None else _per_byte(Decimal(found))
-        return min(max(rate, _per_byte(least)), self.spec.fee_rate_most)
+            return self.spec.fee_rate * KILO
+        rate = self.spec.fee_rate * KILO if found is None else int(Decimal(found) * COIN)
+        return min(max(rate, int(least * COIN)), self.spec.fee_rate_most * KILO)
 
     def build(self, payments: Sequence[Payment], taken: frozenset[str]) -> Draft:
         return self._build(payments, self._coins(taken), self.fee_rate())
@@ -153,7 +154,7 @@ class UtxoRail:
 
         def fee(extra: int = 0) -> int:
             size = -(-(weight + INPUT_WEIGHT * len(chosen) + extra) // 4)
-            return max(rate * size, least_fee + RELAY_RATE * size if least_fee else 0)
+            return max(_fee(rate, size), least_fee + RELAY_RATE * size if least_fee else 0)
 
         while not chosen or total < wanted + fee():
             if not rest:
@@ -166,7 +167,7 @@ class UtxoRail:
             total += chosen[-1].amount
         paid, own = fee(), {}
         change = total - wanted - fee(change_weight)
-        if change > dust_of(bytes(34)) + rate * 105:
+        if change > dust_of(bytes(34)) + _fee(rate, 105):
             if change_at is None:
                 _, change_at = change_address(self.store, self.hot, self.spec)
             scripts.append((change, self.hot.lock(CHANGE, change_at).script))
@@ -214,7 +215,7 @@ class UtxoRail:
         kept = sum(scripts[int(at)][0] for at, mark in own.items() if mark[0] == "hot")
         cold = sum(one.amount for one in chosen) - fee - paid - kept
         leaves = {self.asset: {"paid": paid, "fee": fee, "cold": cold}}
-        notes = {"rate": rate, "coins": amounts, "leaves": leaves}
+        notes = {"rate_a_kb": rate, "coins": amounts, "leaves": leaves}
         keys = tuple(one.key for one in chosen)
         return Draft(self.chain, identity, body, fee, keys, tuple(payments), "", notes)
 
@@ -225,10 +226,7 @@ class UtxoRail:
             Coin(txid, place, amount, Place(*at))
             for (txid, place, amount), at in zip(draft.notes["coins"], places, strict=True)
         ]
-        old = int(draft.notes["rate"])
-        rate = max(self.fee_rate(), old + max(1, old // 4))
-        if rate > self.spec.fee_rate_most:
-            raise Refused("fee_too_high", f"{rate} per byte is above what the file allows")
+        rate = self._dearer(draft)
         marks = draft.body["own"]
         change = next((mark[2] for mark in marks.values() if mark[0] == "hot"), None)
         cold = [(int(at), mark[2]) for at, mark in marks.items() if mark[0] == "cold"]
@@ -241,6 +239,15 @@ class UtxoRail:
         made = self._build(*terms)
         return replace(made, replaces=draft.identity)
 
+    def _dearer(self, draft: Draft) -> int:
+        """The rate of what pays more than a draft: by a quarter, and by what nodes ask for."""
+        # Drafts of an older build have their rate by the byte.
+        old = int(draft.notes.get("rate_a_kb") or draft.notes["rate"] * KILO)
+        rate = max(self.fee_rate(), old + max(KILO, old // 4))
+        if rate > self.spec.fee_rate_most * KILO:
+            raise Refused("fee_too_high", f"{rate // KILO} a byte is above what the file allows")
+        return rate
+
     def child(self, draft: Draft, signed: Signed) -> Draft:
         """Spends the change of a transaction that waits, to the wallet itself, for a fee that pays
         for both.  Raises :class:`Refused`: no_change, change_too_small, fee_too_high."""
@@ -250,16 +257,13 @@ class UtxoRail:
         if not change:
             raise Refused("no_change", f"{signed.txid} has no change that a child could spend")
         place, index = change[0]
-        old = int(draft.notes["rate"])
-        rate = max(self.fee_rate(), old + max(1, old // 4))
-        if rate > self.spec.fee_rate_most:
-            raise Refused("fee_too_high", f"{rate} per byte is above what the file allows")
+        rate = self._dearer(draft)
         bare = len(psbt.tx.serialize())
         parent = -(-(3 * bare + len(signed.raw) // 2) // 4)
         own = -(-(OVERHEAD_WEIGHT + INPUT_WEIGHT + 4 * (9 + 34)) // 4)
-        fee = max(0, rate * parent - draft.fee) + rate * own
+        fee = max(0, _fee(rate, parent) - draft.fee) + _fee(rate, own)
         amount = psbt.tx.vout[place].value
-        if amount - fee <= dust_of(bytes(34)) + rate * 105:
+        if amount - fee <= dust_of(bytes(34)) + _fee(rate, 105):
             raise Refused("change_too_small", f"{amount} does not pay a fee of {fee}")
         coin = Coin(signed.txid, place, amount, Place(CHANGE, index))
         return self._build((), [], rate, must_spend=[coin], least_fee=fee - RELAY_RATE * own)
@@ -335,8 +339,9 @@ class UtxoRail:
         return {self.asset: int(Decimal(found["total_amount"]) * COIN)}
 
 
-def _per_byte(coins_a_kilobyte: Decimal) -> int:
-    return max(1, -(-int(coins_a_kilobyte * COIN) // 1000))
+def _fee(rate: int, size: int) -> int:
+    """``rate``: for 1,000 bytes."""
+    return -(-rate * size // KILO)
 
 
 def dust_of(script: bytes) -> int:

@@ -128,7 +128,7 @@ def test_a_child_pays_for_a_payment_that_the_node_does_not_replace(desk, monkeyp
     entry = node.call("getmempoolentry", child["txid"])
     assert entry["depends"] == [first["txid"]]
     rate = int(entry["fees"]["ancestor"] * COIN) // entry["ancestorsize"]
-    assert rate >= json.loads(first["notes"])["rate"] * 5 // 4
+    assert rate >= json.loads(first["notes"])["rate_a_kb"] * 5 // 4 // 1_000
     desk.settle()
     assert [one["purpose"] for one in desk.drafts()].count("child") == 1
     # What spends the child's change waits until the child is final: the replacement might come yet.

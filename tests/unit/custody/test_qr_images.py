@@ -13,7 +13,7 @@ from openoutcry.custody.errors import CustodyError
 from openoutcry.custody.qr import PART_LETTERS, document_of, parts_of
 
 INPUTS = [[sha256(bytes([n])).hexdigest(), n, n**3] for n in range(30)]
-DOCUMENT = {"inputs": INPUTS, "fee": 7}
+DOCUMENT = {"fee": 7, "inputs": INPUTS}
 
 
 @given(st.dictionaries(st.text(max_size=9), st.text() | st.integers()), st.randoms())

@@ -1,0 +1,136 @@
+"""What custody does about a clock that is off, and a signer about a module that is away."""
+
+import json
+
+import pytest
+
+from openoutcry.custody.breaker import Breaker
+from openoutcry.custody.hsm import HsmError
+from openoutcry.custody.serve import ClockWatch
+from openoutcry.custody.signer import Signer
+from openoutcry.custody.sockets import Server
+from openoutcry.custody.statement import claim_document
+from openoutcry.custody.store import Store
+from tests.unit.custody.test_signer_policy import (  # noqa: F401
+    CHAIN,
+    claim,
+    clock,
+    policy,
+    reading,
+)
+
+SECOND = 10**9
+NOW = 10**18
+
+
+class Clocks:
+    def __init__(self):
+        self.wall, self.boot = NOW, 5 * SECOND
+
+    def go_on(self, seconds, jump=0):
+        self.boot += seconds * SECOND
+        self.wall += (seconds + jump) * SECOND
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store(tmp_path) as made:
+        yield made
+
+
+def watch(store, clocks):
+    return ClockWatch(store, Breaker(store), lambda: clocks.wall, lambda: clocks.boot)
+
+
+@pytest.mark.parametrize(
+    ("jump", "why"),
+    [(0, ""), (4, ""), (-4, ""), (7, "forward by 7 s"), (-70, "back by 69 s")],
+)
+def test_a_clock_that_jumps_stops_all_withdrawals(store, jump, why):
+    clocks = Clocks()
+    one = watch(store, clocks)
+    for _ in range(3):
+        clocks.go_on(1)
+        one.look()
+    assert Breaker(store).why() == ""
+    clocks.go_on(1, jump)
+    one.look()
+    assert why in Breaker(store).why()
+    assert bool(why) == bool(Breaker(store).why())
+
+
+def test_a_long_turn_and_a_small_drift_are_no_jump(store):
+    clocks = Clocks()
+    one = watch(store, clocks)
+    for _ in range(100):
+        clocks.go_on(900, 1)
+        one.look()
+    assert Breaker(store).why() == ""
+
+
+def test_a_clock_that_went_back_while_custody_was_away_is_found_at_the_start(store):
+    clocks = Clocks()
+    watch(store, clocks).look()
+    clocks.wall -= 60 * SECOND
+    watch(store, clocks).look()
+    assert "back by 60 s" in Breaker(store).why()
+
+
+@pytest.mark.parametrize(("early_s", "stops"), [(7_200, False), (7_201, True)])
+def test_a_block_from_the_future_stops_all_withdrawals(store, early_s, stops):
+    store.run("insert into blocks values ('A', 1, 'x', '', ?)", NOW // SECOND + 10**6)
+    store.run("insert into blocks values ('A', 2, 'y', 'x', ?)", NOW // SECOND + early_s)
+    watch(store, Clocks()).look()
+    assert ("last block of A" in Breaker(store).why()) == stops
+
+
+class Module:
+    """A token that is taken out, and put in again."""
+
+    is_away = False
+    signed = 0
+
+    def sign(self, label, digest):
+        if self.is_away:
+            raise HsmError("token 'signer1': DeviceRemoved")
+        self.signed += 1
+        return 1, 1
+
+    def public_key(self, label):
+        return b"k" * 33
+
+
+class Reader:
+    chain, label = CHAIN, "utxo"
+
+    def __init__(self, found):
+        self.found = found
+
+    def read(self, body):
+        return self.found
+
+    def answer(self, body, key, signatures):
+        return {"signatures": len(signatures)}
+
+
+def test_a_module_that_is_away_says_so_and_the_same_request_is_signed_when_it_is_back(
+    policy,  # noqa: F811
+    tmp_path,
+):
+    one, module = claim(50), Module()
+    signer = Signer(module, policy, [Reader(reading([one]))])
+    request = {"do": "sign", "number": 1, "chain": CHAIN, "claims": [claim_document(one)]}
+    with Server(tmp_path / "s", signer.answer) as server:
+
+        def ask(body):
+            return json.loads(server.answered(json.dumps(request | {"body": body}).encode()))
+
+        module.is_away = True
+        for _ in range(2):
+            assert ask({})["error"] == "token 'signer1': DeviceRemoved"
+        module.is_away = False
+        assert ask({}) == {"signatures": 1}
+        assert module.signed == 1
+        signer.readers[CHAIN].found = reading([one], "another", ("b:0",))
+        request["number"] = 2
+        assert ask({})["refused"] == "paid_twice", "also what was asked while it was away counts"
