@@ -375,7 +375,12 @@ LAST_OPTION = click.option(
 @cold.command()
 @click.argument("public", type=PathArgument)
 @NODE_OPTION
-@click.option("--to", "address", required=True, help="Pay to this address.")
+@click.option(
+    "--to",
+    "address",
+    required=True,
+    help="Pay to this address, or to the cold wallet of another ceremony's public file.",
+)
 @click.option("--units", type=click.IntRange(0), default=0, help="How much (default: everything).")
 @click.option(
     "--wallet",
@@ -402,10 +407,12 @@ def build(
     """Online: write what is to be signed."""
     from openoutcry.custody.ceremony import read_public, write_private
     from openoutcry.custody.cold import build as build_document
-    from openoutcry.custody.cold import outputs_of, shown
+    from openoutcry.custody.cold import first_address, outputs_of, shown
     from openoutcry.custody.utxo.rpc import Rpc
 
     document = read_public(public)
+    if Path(address).is_file():
+        address = first_address(read_public(Path(address)))
     found = outputs_of(document, Rpc(url), wallets, last)
     made = build_document(document, found, address, units, rate)
     write_private(out, json.dumps(made))

@@ -42,6 +42,11 @@ class Found:
     height: int = 0
 
 
+def first_address(public: dict[str, Any]) -> str:
+    """Return the first address of a ceremony's cold wallet."""
+    return Wallet(public["cold"], network_of(public["network"])).address(0, 0)
+
+
 def outputs_of(public: dict[str, Any], node: Rpc, wallets: Sequence[str], last: int) -> list[Found]:
     """Return the outputs that a node finds for the wallets' descriptors, up to index ``last`` of
     each branch."""
