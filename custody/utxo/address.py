@@ -57,6 +57,8 @@ def script_of(address: str, network: Network) -> bytes:
         raise Refused("bad_address", "this is not an address")
     hrp = address.lower().rpartition("1")[0]
     known = {one.hrp for one in NETWORKS.values()}
+    if address.startswith("0x"):
+        raise Refused("wrong_network", "an address that begins with 0x is one of an EVM chain")
     if hrp in MWEB_HRPS:
         raise Refused("unsupported", "custody does not pay to MWEB addresses")
     if hrp in known:

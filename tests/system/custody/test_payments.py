@@ -182,7 +182,7 @@ REFUSED = (
     ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "wrong_network"),
     ("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "wrong_network"),
     ("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb", "bad_checksum"),
-    ("0x52908400098527886E0F7030069857D2E4169EE7", "bad_address"),
+    ("0x52908400098527886E0F7030069857D2E4169EE7", "wrong_network"),
     ("tmweb1qqg" + "q" * 60, "unsupported"),
     ("nonsense", "bad_address"),
 )
