@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from openoutcry.console.console import Console
+from openoutcry.console.custody_status import custody_status
 from openoutcry.console.market import EVERY_S
 from openoutcry.console.observe import EDGES_NS
 from openoutcry.console.participants import MAX_LOTS, margin_of
@@ -130,6 +131,11 @@ def _add_market(app: Any, console: Console) -> None:
         """Offset, bound, drift and source of the clock."""
         clock: dict[str, Any] = observer.slow["clock"]
         return clock
+
+    @app.get("/api/custody")
+    def read_custody() -> dict[str, Any]:
+        """Custody's chains, what waits and why, its last notes; whether payments are stopped."""
+        return custody_status(console.file.journal)
 
     @app.get("/api/replication")
     def read_replication() -> dict[str, Any]:

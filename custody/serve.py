@@ -15,10 +15,12 @@ from openoutcry.custody.reconcile import Reconciler
 from openoutcry.custody.risk_score import read_rules
 from openoutcry.custody.scanner import Scanner
 from openoutcry.custody.settings import CustodyFile
+from openoutcry.custody.status import Publisher
 from openoutcry.custody.store import Store, now_ns
 from openoutcry.custody.venue import Venue, VenueDesk
 from openoutcry.custody.watch import Watch
 from openoutcry.custody.withdrawals import Withdrawals
+from openoutcry.wire.atomic_file import FileNotWritten
 from openoutcry.wire.closing import Closing
 
 LOOK_S, DISK_S = 0.25, 5.0
@@ -116,7 +118,7 @@ def _serve(
         scanners, payers = parts.scanners(), parts.payers()
         reconciler = Reconciler(file, parts.store, parts.venue, parts.rails)
         watch, cases = Watch(parts.store, parts.links), CaseDesk(parts.store, file.journal)
-        clock = ClockWatch(parts.store, parts.breaker)
+        clock, publisher = ClockWatch(parts.store, parts.breaker), Publisher(file, parts.store)
         say(f"custody of {', '.join(spec.name for spec in file.chains)}")
         while not stop():
             clock.look()
@@ -126,6 +128,7 @@ def _serve(
             steps += sum(one.go_on() for one in payers)
             steps += reconciler.go_on()
             steps += watch.go_on()
+            _publish(publisher, parts.store)
             if once and not steps:
                 return
             if not steps:
@@ -141,6 +144,13 @@ def _scan(scanner: Scanner, parts: Parts) -> int:
         parts.store.note("waits", f"chain {scanner.spec.name}", str(error))
         steps = 0
     return steps + scanner.deposits.post(parts.venue)
+
+
+def _publish(publisher: Publisher, store: Store) -> None:
+    try:
+        publisher.go_on()
+    except FileNotWritten as error:
+        store.note("waits", "console", str(error))
 
 
 class ClockWatch:

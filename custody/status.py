@@ -1,31 +1,70 @@
 """What operators see: where each chain is, what waits and why, and the breaker."""
 
+import json
+import time
 from typing import Any
 
 from openoutcry.custody.breaker import Breaker
 from openoutcry.custody.settings import CustodyFile
 from openoutcry.custody.store import Store
 from openoutcry.venue.calendar import utc_text
+from openoutcry.venue.movement_desk import CUSTODY_STATUS
+from openoutcry.wire.atomic_file import write_atomically
 
-LAST = 20
+LAST, MAX_WAITING = 20, 200
+EVERY_S, AT_LEAST_S = 1.0, 10.0
+WAITING = """
+    select 'withdrawal ' || reference as what, 'two people: ' || why as why
+        from withdrawals where state = 'held'
+    union all select 'draft ' || id, why from drafts
+        where why <> '' and state in ('drafted', 'signed', 'broadcast')
+    union all select 'deposit ' || reference, why from deposits where why <> ''
+    union all select 'refill ' || id,
+        case when usable_ns is null then 'two people' else 'its lock, or to be built' end
+        from refills where built_ns is null
+    limit ?
+"""
 
 
 def status_of(file: CustodyFile) -> dict[str, Any]:
     """The state of custody for the console, from its store alone: no chain is asked."""
     with Store(file.folder) as store:
-        return {
-            "breaker": Breaker(store).why(),
-            "chains": [_chain(store, spec.name) for spec in file.chains],
-            "withdrawals": _counted(store, "withdrawals"),
-            "held": [
-                {"reference": row["reference"], "why": row["why"], "score": row["score"]}
-                for row in store.rows("select * from withdrawals where state = 'held'")
-            ],
-            "notes": [
-                {"at": utc_text(row["at_ns"]), **{k: row[k] for k in ("kind", "subject", "text")}}
-                for row in store.rows(f"select * from notes order by id desc limit {LAST}")
-            ],
-        }
+        return status_from(file, store)
+
+
+def status_from(file: CustodyFile, store: Store) -> dict[str, Any]:
+    """The same, from an open store."""
+    waiting = store.rows(WAITING, MAX_WAITING)
+    return {
+        "breaker": Breaker(store).why(),
+        "chains": [_chain(store, spec.name) for spec in file.chains],
+        "withdrawals": _counted(store, "withdrawals"),
+        "waits": [{"what": row["what"], "why": row["why"]} for row in waiting],
+        "notes": [
+            {"at": utc_text(row["at_ns"]), **{k: row[k] for k in ("kind", "subject", "text")}}
+            for row in store.rows(f"select * from notes order by id desc limit {LAST}")
+        ],
+    }
+
+
+class Publisher:
+    """Writes the state to the journal's folder, where the console reads it."""
+
+    def __init__(self, file: CustodyFile, store: Store) -> None:
+        self.file, self.store = file, store
+        self._last, self._looked_s, self._wrote_s = "", -EVERY_S, -AT_LEAST_S
+
+    def go_on(self) -> None:
+        """Write it where it has changed, and now and then, so that its age tells whether custody
+        runs.  Raises :class:`FileNotWritten`."""
+        now_s = time.monotonic()
+        if now_s < self._looked_s + EVERY_S:
+            return
+        self._looked_s = now_s
+        text = json.dumps(status_from(self.file, self.store))
+        if text != self._last or now_s >= self._wrote_s + AT_LEAST_S:
+            write_atomically(self.file.journal / CUSTODY_STATUS, text)
+            self._last, self._wrote_s = text, now_s
 
 
 def _chain(store: Store, name: str) -> dict[str, Any]:
@@ -52,6 +91,6 @@ def shown(document: dict[str, Any]) -> list[str]:
         lines.append(f"{one['chain']}: block {one['height']}; deposits: {counts or 'none'}")
     counts = ", ".join(f"{n} {state}" for state, n in sorted(document["withdrawals"].items()))
     lines.append(f"withdrawals: {counts or 'none'}")
-    lines += [f"waits for people: {one['reference']} ({one['why']})" for one in document["held"]]
+    lines += [f"{one['what']} waits: {one['why']}" for one in document["waits"]]
     lines += [f"{one['at']} {one['kind']}: {one['text']}" for one in document["notes"]]
     return lines

@@ -43,6 +43,8 @@ MOVEMENT_REQUESTS = tuple(STEPS)
 SECOND_PERSON = ("withdrawal-approve", "deposit-credit")
 """Steps that the operator of the first step does not do."""
 LISTING = "movements"
+CUSTODY_STATUS = "custody.json"
+"""File in the journal's folder in which custody says how it is, for the console."""
 MAX_LISTED = 1_000
 STATES = {
     WITHDRAWAL: [state for state in MovementState if state <= MovementState.FAILED],

@@ -5,13 +5,13 @@ import { setUpActions } from "./actions.js";
 import { showOverview, showWaiting } from "./overview.js";
 import { showLatency } from "./latency.js";
 import { showMarket, setUpMarket, takeMarket } from "./market.js";
-import { showAlarms, showCases, showIdentities, showJournal, showLog, showParticipants, showPhases, showSessions, setUpLists } from "./lists.js";
+import { showAlarms, showCases, showCustody, showIdentities, showJournal, showLog, showParticipants, showPhases, showSessions, setUpLists } from "./lists.js";
 import { showReplication } from "./replication.js";
 
 const views = {
   overview: showOverview, latency: showLatency, market: showMarket, sessions: showSessions,
   participants: showParticipants, phases: showPhases, alarms: showAlarms, cases: showCases, journal: showJournal, log: showLog,
-  replication: showReplication, identities: showIdentities,
+  replication: showReplication, identities: showIdentities, custody: showCustody,
 };
 const MAX_LOG = 2_000;
 let view = "overview";
@@ -75,6 +75,7 @@ addEventListener("keydown", (event) => {
   const names = Object.keys(views);
   if (event.key >= "0" && event.key <= "9") location.hash = names[(Number(event.key) + 9) % 10];
   if (event.key === "r") location.hash = "replication";
+  if (event.key === "c") location.hash = "custody";
   if (event.key === "/") { event.preventDefault(); location.hash = "log"; setTimeout(() => $("search").focus()); }
 });
 setUpActions();

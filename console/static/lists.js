@@ -93,6 +93,23 @@ export function showCases() {
     at(one.first_ns), at(one.last_ns), whole(one.hits), one.score, one.who ? `${one.status}: ${one.who}` : one.status]);
 }
 
+// What custody says of itself, asked for while it is looked at.
+let custody = { present: false }, custodyDue = 0;
+export function showCustody() {
+  if (performance.now() > custodyDue) {
+    custodyDue = performance.now() + 2_000;
+    api("custody").then((report) => { custody = report; draw(); }).catch((error) => { custody = { present: true, fault: error.message }; });
+  }
+  const counts = (states) => Object.entries(states || {}).map(([name, count]) => `${whole(count)} ${name}`).join(", ") || "none";
+  say($("custody-text"), custody.present ? `Withdrawals: ${counts(custody.withdrawals)}.` : "This venue has no custody: outcry custody serve writes here.");
+  say($("custody-stopped"), custody.fault || [custody.breaker && `Withdrawals are stopped: ${custody.breaker}.`, custody.silent_s && `Custody has been silent for ${whole(custody.silent_s)} s.`].filter(Boolean).join(" "));
+  rows($("custody-chains"), custody.chains || [], (one) => one.chain, (one) => [one.chain, one.height === null ? "" : whole(one.height), counts(one.deposits)]);
+  const waits = custody.waits || [];
+  $("custody-nothing").hidden = waits.length > 0;
+  rows($("custody-waits"), waits, (one) => one.what, (one) => [one.what, one.why]);
+  rows($("custody-notes"), custody.notes || [], (one) => one.at + one.subject + one.text, (one) => [one.at, [one.kind, one.kind === "alarm" ? "critical" : ""], one.subject, one.text]);
+}
+
 // Identities of the portal's users: for supervisors, and asked for while they are looked at.
 let identities = { rows: [], portal: true }, identitiesDue = 0;
 export function showIdentities() {

@@ -30,6 +30,7 @@ VIEWS = (
     "journal",
     "log",
     "replication",
+    "custody",
     "identities",
 )
 

@@ -35,8 +35,8 @@ from tests.support.waiting import BOUND_S, wait_until
 
 READS = (
     "overview", "topology", "latency", "sessions", "participants", "instruments", "alarms",
-    "cases", "identities", "journal", "clock", "replication", "log", "market?symbol=GOLD",
-    "candles?symbol=GOLD&every_s=5",
+    "cases", "identities", "journal", "clock", "replication", "custody", "log",
+    "market?symbol=GOLD", "candles?symbol=GOLD&every_s=5",
 )  # fmt: skip
 ACTS = (
     "kill",
@@ -89,6 +89,7 @@ def test_every_viewer_sees_what_the_venue_reports(floor, anna):
     assert overview["now"]["commands"] >= 64
     text = 'this venue\'s journal is not replicated (durability "durable")'
     assert anna.get("/api/replication").json() == {"replicated": False, "text": text}
+    assert anna.get("/api/custody").json() == {"present": False, "silent_s": 0, "fault": ""}
     book = anna.look("/api/market?symbol=GOLD", lambda one: one.get("count", 0) >= 20)
     assert book["bids"][0] == [97_900, 5, 1]
     assert book["asks"][0] == [102_100, 5, 1]

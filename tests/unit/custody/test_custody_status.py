@@ -1,0 +1,78 @@
+"""What operators see of custody: in a terminal, and in the file that the console reads."""
+
+import json
+import os
+
+import pytest
+
+from openoutcry.console.custody_status import SILENT_S, custody_status
+from openoutcry.custody.breaker import Breaker
+from openoutcry.custody.settings import read_custody_file
+from openoutcry.custody.status import Publisher, shown, status_of
+from openoutcry.custody.store import Store
+from openoutcry.venue.movement_desk import CUSTODY_STATUS
+from tests.support.custody.chains import TEXT
+
+
+@pytest.fixture
+def file(tmp_path):
+    values = {"url": "http://127.0.0.1:1", "hot": "h", "cold": "c", "final": 6, "wait": 0}
+    (tmp_path / "custody.toml").write_text(TEXT.format(**values))
+    (tmp_path / "journal").mkdir()
+    return read_custody_file(tmp_path / "custody.toml")
+
+
+def withdrawal(store, name, state, why=""):
+    store.run(
+        "insert into withdrawals values (?, 'C', 'LTC', 1, 'a', '1', 1, 's', ?, 60, ?, null, 1, 1)",
+        name, state, why,
+    )  # fmt: skip
+
+
+def draft(store, number, state, why):
+    store.run(
+        "insert into drafts (id, chain, purpose, state, identity, body, fee, conflicts, payments, "
+        "notes, why, made_ns) values (?, 'C', 'p', ?, 'i', '', '0', '', '', '', ?, 1)",
+        number, state, why,
+    )  # fmt: skip
+
+
+def test_whatever_waits_says_why(file):
+    with Store(file.folder) as store:
+        withdrawal(store, "wd1", "held", "a new address, a new device")
+        withdrawal(store, "wd2", "done", "a new address")
+        draft(store, 1, "drafted", "limit: more LTC than may leave in one hour")
+        draft(store, 2, "done", "an old reason")
+        draft(store, 3, "broadcast", "")
+        store.run("insert into refills values (1, 'LTC', 5, 'a', 1, null, null)")
+        store.run("insert into refills values (2, 'LTC', 5, 'a', 1, 9, 9)")
+        Breaker(store).trip("a drill")
+    document = status_of(file)
+    assert document["waits"] == [
+        {"what": "withdrawal wd1", "why": "two people: a new address, a new device"},
+        {"what": "draft 1", "why": "limit: more LTC than may leave in one hour"},
+        {"what": "refill 1", "why": "two people"},
+    ]
+    lines = shown(document)
+    assert "withdrawals are stopped: a drill" in lines
+    assert "refill 1 waits: two people" in lines
+
+
+def test_the_console_reads_what_custody_wrote_and_says_when_it_is_silent(file):
+    assert custody_status(file.journal)["present"] is False
+    with Store(file.folder) as store:
+        one = Publisher(file, store)
+        one.go_on()
+        found = custody_status(file.journal)
+        assert found == status_of(file) | {"present": True, "silent_s": 0, "fault": ""}
+        path = file.journal / CUSTODY_STATUS
+        wrote = path.stat().st_mtime
+        assert custody_status(file.journal, lambda: wrote + SILENT_S)["silent_s"] == 0
+        assert custody_status(file.journal, lambda: wrote + SILENT_S + 1)["silent_s"] == 31
+        os.utime(path, (1, 1))
+        one.go_on()
+        assert path.stat().st_mtime == 1, "not each turn"
+    for text in ("", "[", "5", "x" * 10):
+        path.write_text(text)
+        assert custody_status(file.journal)["fault"].startswith(CUSTODY_STATUS)
+    json.dumps(custody_status(file.journal))
