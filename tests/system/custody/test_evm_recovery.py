@@ -16,6 +16,7 @@ from openoutcry.custody.evm.encoding import address_text, from_hex, word
 from openoutcry.custody.evm.transactions import FeePolicy
 from tests.support.custody.anvil import ETHER, GWEI, Anvil, anvil
 from tests.support.custody.keys import LocalKey
+from tests.support.portal.people import CHEAP
 from tests.support.waiting import wait_until
 
 for needed in ("embit", "shamir_mnemonic"):
@@ -24,6 +25,29 @@ for needed in ("embit", "shamir_mnemonic"):
 from openoutcry.custody.ceremony import hold, recovered  # noqa: E402
 
 SAFE = LocalKey("a new vault").address
+FILE = """
+[custody]
+journal = "journal"
+refill_wait_s = 0
+[[chain]]
+name = "ETH"
+kind = "evm"
+url = "{url}"
+chain_id = 31337
+vault = "{hot}"
+factory = "{factory}"
+cold = "{cold}"
+[[asset]]
+name = "ETH"
+chain = "ETH"
+decimals = 8
+chain_decimals = 18
+refill_a_day = 1_000_000_000
+[[signer]]
+socket = "signer1.sock"
+[[signer]]
+socket = "signer2.sock"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +156,49 @@ def test_the_documented_commands(
     run("sign", unsigned, *given, "--recovery", "--out", signed)
     run("send", signed, "--node", node)
     wait_until(lambda: chain.balance(SAFE) == 7 * ETHER, "the payment is in a block")
+
+
+def test_an_approved_refill_by_the_documented_commands(
+    chain: Anvil, made: tuple[Deployment, dict[str, object], list[str]], tmp_path: Path
+) -> None:
+    """From a cold vault to custody's own: two people, and two shares without another word."""
+    deployed, public, shares = made
+    hot = address_text(LocalKey("custody's vault").address)
+    terms = {"url": chain.node.url, "hot": hot, "factory": address_text(deployed.factory)}
+    terms |= {"cold": address_text(deployed.wallet)}
+    people = "".join(
+        f'[[person]]\nname = "{name}"\npassword = "{CHEAP.hash(name)}"\nrole = "operator"\n'
+        for name in ("anna", "bert")
+    )
+    (tmp_path / "custody.toml").write_text(FILE.format(**terms) + people)
+    (tmp_path / "public.json").write_text(json.dumps(public))
+    given = []
+    for number, share in enumerate(shares[1:]):
+        (tmp_path / f"share{number}.txt").write_text(share)
+        given.append(f"--share={tmp_path / f'share{number}.txt'}")
+    at, unsigned, signed = (
+        str(tmp_path / one) for one in ("custody.toml", "unsigned.json", "signed.json")
+    )
+
+    def run(*words: str, word: str = "") -> str:
+        done = CliRunner().invoke(custody, words, input=word, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    assert f"refill 1 to {hot}" in run("refill", "ask", at, "ETH", str(5 * 10**8))
+    for name in ("anna", "bert"):
+        run("refill", "approve", at, "1", "--person", name, word=f"{name}\n")
+    built = run("refill", "build", at, "1", str(tmp_path / "public.json"), "--out", unsigned)
+    assert f"pays {5 * ETHER} coins to {hot}" in built
+    document = json.loads(Path(unsigned).read_text())
+    for changed, code in (
+        ({"refill": document["refill"] | {"amount": 4 * ETHER}}, "other_refill"),
+        ({"refill": document["refill"] | {"people": ["anna"]}}, "not_approved"),
+        ({"batch": None}, "other_refill"),
+    ):
+        with pytest.raises(Refused) as refused:
+            cold.check_refill(document | changed)
+        assert refused.value.code == code
+    assert "approved by anna and bert" in run("cold", "sign", unsigned, *given, "--out", signed)
+    run("cold", "send", signed, "--node", chain.node.url)
+    wait_until(lambda: chain.balance(from_hex(hot)) == 5 * ETHER, "the refill is in a block")
