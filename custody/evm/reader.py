@@ -35,7 +35,7 @@ def batch_of(body: Mapping[str, Any]) -> Batch:
         if set(body) != {"number", "deadline", "payments"}:
             raise ValueError("it has other fields")
         payments = tuple(
-            Payment(_token(_text(one["token"])), address_from_text(_text(one["to"])), _amount(one))
+            Payment(_token(_text(one["token"])), _address(_text(one["to"])), _amount(one))
             for one in body["payments"]
         )
         number, deadline = int(_text(body["number"])), body["deadline"]
@@ -49,7 +49,15 @@ def batch_of(body: Mapping[str, Any]) -> Batch:
 
 
 def _token(text: str) -> bytes:
-    return COIN if text == address_text(COIN) else address_from_text(text)
+    return COIN if text == address_text(COIN) else _address(text)
+
+
+def _address(text: str) -> bytes:
+    """A program wrote it: with its checksum, unlike what people may give."""
+    found = address_from_text(text)
+    if address_text(found) != text:
+        raise AddressError(f"{text} has no checksum")
+    return found
 
 
 def _text(value: Any) -> str:
