@@ -271,7 +271,7 @@ def ceremony(
 
 @custody.group()
 def refill() -> None:
-    """Refill the hot wallet from the cold one: two people, a lock, a limit."""
+    """Refill the hot wallet from the cold one, approved by two people."""
 
 
 @refill.command("ask")

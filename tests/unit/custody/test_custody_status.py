@@ -25,16 +25,20 @@ def file(tmp_path):
 def withdrawal(store, name, state, why=""):
     store.run(
         "insert into withdrawals values (?, 'C', 'LTC', 1, 'a', '1', 1, 's', ?, 60, ?, null, 1, 1)",
-        name, state, why,
-    )  # fmt: skip
+        name,
+        state,
+        why,
+    )
 
 
 def draft(store, number, state, why):
     store.run(
         "insert into drafts (id, chain, purpose, state, identity, body, fee, conflicts, payments, "
         "notes, why, made_ns) values (?, 'C', 'p', ?, 'i', '', '0', '', '', '', ?, 1)",
-        number, state, why,
-    )  # fmt: skip
+        number,
+        state,
+        why,
+    )
 
 
 def test_whatever_waits_says_why(file):

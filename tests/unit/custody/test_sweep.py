@@ -58,8 +58,12 @@ class Floor:
             store.run("insert into addresses values ('E', 0, ?, ?, 1, 'deposit', 1)", place, text)
             store.run(
                 "insert into deposits values (?, 'E', ?, 0, 0, '', 'ETH', 1, ?, '1', 1, ?, 1, 'b',"
-                " '', '', '', 1)", f"dp{place}", f"tx{place}", text, state,
-            )  # fmt: skip
+                " '', '', '', 1)",
+                f"dp{place}",
+                f"tx{place}",
+                text,
+                state,
+            )
         settings = SweepSettings(HOUR, DEAR, (SweepRule(COIN, LEAST, AT_ONCE),))
         terms = self.node, self.sent, made, settings, lambda: self.clock
         self.sweeper = Sweeper("E", store, *terms)
