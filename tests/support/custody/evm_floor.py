@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from openoutcry.custody.errors import CustodyError, Refused
+from openoutcry.custody.errors import CustodyError, NodeError, Refused
 from openoutcry.custody.evm.broadcaster import Broadcaster, BroadcastSettings
 from openoutcry.custody.evm.chain import EvmBook, EvmChain
 from openoutcry.custody.evm.contracts import COIN, balance_call
@@ -247,7 +247,12 @@ class EvmFloor:
         return self.now() * 10**9
 
     def step(self) -> None:
-        self.scanner.catch_up()
+        """As ``serve`` does: a node that does not answer is waited for."""
+        try:
+            self.scanner.catch_up()
+        except NodeError as error:
+            assert self.store is not None
+            self.store.note("waits", f"chain {CHAIN}", str(error))
         self.scanner.deposits.post(self.venue)
         self.payer.go_on()
 
