@@ -1,12 +1,14 @@
 """Random histories of custody on an EVM chain: whatever happens, chain = core to the unit.
 
-    python -m tests.support.custody.evm_histories --count 1000 --progress histories.jsonl
+    python -m tests.support.custody.evm_histories --count 1000 --folder histories
 
-Each history has a seed, an empty database and a new wallet.  What is finished is in the progress
-file, and is not done again: the run can be stopped at any time."""
+Each history has a seed, an empty database and a new wallet.  What is finished is in the folder, and
+is not done again: the run can be stopped at any time, and several processes share it."""
 
 import argparse
+import itertools
 import json
+import os
 import random
 import tempfile
 import time
@@ -14,12 +16,12 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from openoutcry.custody.evm.contracts import COIN, transfers
 from openoutcry.custody.evm.encoding import from_hex, selector, to_hex, words
 from openoutcry.custody.evm.node import RpcError
 from tests.support.custody.anvil import ETHER, GWEI, Anvil, anvil
+from tests.support.custody.claims import claimed, tallies
 from tests.support.custody.evm_floor import FINAL, UNIT, EvmFloor
 from tests.support.custody.keys import LocalKey
 from tests.support.custody.model_venue import Killed
@@ -244,28 +246,27 @@ def run(chain: Anvil, seed: int, restarts: bool = False) -> Counter[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=1_000)
-    parser.add_argument("--progress", type=Path, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
     arguments = parser.parse_args()
-    done: dict[int, Any] = {}
-    if arguments.progress.exists():
-        for line in arguments.progress.read_text().splitlines():
-            row = json.loads(line)
-            done[row["seed"]] = row
-    with tempfile.TemporaryDirectory() as folder, arguments.progress.open("a") as progress:
-        seeds = [seed for seed in range(arguments.count) if seed not in done]
-        while seeds:
+    folder = arguments.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    seeds = claimed(folder, range(arguments.count))
+    with (
+        tempfile.TemporaryDirectory() as states,
+        (folder / f"{os.getpid()}.jsonl").open("a") as progress,
+    ):
+        for first in seeds:
             # A node keeps all its blocks: a new one now and then.
-            some, seeds = seeds[:25], seeds[25:]
-            state = Path(folder) / f"state{some[0]}"
+            state = Path(states) / f"state{first}"
             with anvil("--state", str(state), "--preserve-historical-states") as chain:
-                for seed in some:
+                for seed in itertools.chain([first], itertools.islice(seeds, 24)):
                     counts = run(chain, seed, restarts=True)
-                    done[seed] = {"seed": seed, **counts}
-                    print(json.dumps(done[seed]), file=progress, flush=True)
+                    print(json.dumps({"seed": seed, **counts}), file=progress, flush=True)
     totals: Counter[str] = Counter()
-    for row in done.values():
+    rows = tallies(folder)
+    for row in rows:
         totals.update({name: count for name, count in row.items() if name != "seed"})
-    print(json.dumps({"histories": len(done), **totals}))
+    print(json.dumps({"histories": len(rows), **totals}))
 
 
 if __name__ == "__main__":

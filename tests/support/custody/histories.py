@@ -2,13 +2,15 @@
 
     python -m tests.support.custody.histories FOLDER COUNT
 
-runs the histories that the folder's tally does not have yet, one line each.  A history pays in,
+runs the histories that the folder does not have yet, one line each; several processes with one
+folder share them.  A history pays in,
 pays out, replaces and double spends transactions, undoes up to ten blocks, and kills custody at a
 random statement, call or answer.  At its end everything is mined and done, and an oracle that
 shares no code with custody adds up what the node's blocks paid to whom.
 """
 
 import json
+import os
 import random
 import shutil
 import sys
@@ -34,6 +36,7 @@ from openoutcry.custody.utxo.node import RegtestNode
 from openoutcry.custody.utxo.reader import UtxoReader
 from openoutcry.custody.withdrawals import Asked
 from tests.support.custody.chains import NAME, TEXT, hot_keys
+from tests.support.custody.claims import claimed
 from tests.support.custody.core import Core, Lost
 
 COIN, DUST, FINAL, DEEPEST = 10**8, 10_000, 12, 10
@@ -426,11 +429,8 @@ def run_many(folder, seeds):
 
 def main(folder, count):
     folder.mkdir(parents=True, exist_ok=True)
-    tally = folder / "tally.jsonl"
-    known = [json.loads(row) for row in tally.read_text().splitlines()] if tally.exists() else []
-    done = {row["seed"] for row in known}
-    with tally.open("a") as out:
-        for row in run_many(folder, [seed for seed in range(count) if seed not in done]):
+    with (folder / f"{os.getpid()}.jsonl").open("a") as out:
+        for row in run_many(folder, claimed(folder, range(count))):
             out.write(json.dumps(row) + "\n")
             out.flush()
             print(row)
