@@ -313,11 +313,11 @@ def test_coins_that_come_by_no_log_are_a_note_and_stop_nothing(desk: Desk) -> No
 
 def test_a_wrong_setting_is_named(desk: Desk) -> None:
     """With its chain and key."""
-    vault = desk.values["vault"]
-    text = CUSTODY.format(**desk.values | {"vault": str(vault).lower()})
+    vault = str(desk.values["vault"])
+    text = CUSTODY.format(**desk.values | {"vault": "0x" + vault[2:].swapcase()})
     path = desk.folder / "wrong.toml"
     path.write_text(text)
-    with pytest.raises(CustodyError, match=r"chain EVM: vault = .*: this address has no checksum"):
+    with pytest.raises(CustodyError, match=r"chain EVM: vault = .*: the checksum of this"):
         Parts(read_custody_file(path), desk.core)
     (desk.folder / "gas.pin").chmod(0o644)
     with pytest.raises(CustodyError, match="other users may read it"):
