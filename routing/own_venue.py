@@ -1,4 +1,4 @@
-"""A venue of ours: its book by the ITCH feed, orders by OUCH 4.2.
+"""A venue of ours: its book by the ITCH feed, orders by OUCH 4.2 (or shared memory, ``shm_venue``).
 
 A token is taken once a day by the venue.  So an order in doubt is settled by a harmless order with
 the same token.  If the token is new, that order is cancelled at once, and nothing can enter under
@@ -7,6 +7,7 @@ the token any more.  If it is not, the venue ignores it, and the stream has the 
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from openoutcry.client.ouch import Message, OuchClient
 from openoutcry.client.waiting import ClientError
@@ -39,7 +40,7 @@ class OwnVenue(Connector):
     def __init__(
         self,
         listing: Listing,
-        connect: Callable[[], OuchClient],
+        connect: Callable[[], Any],
         listen: Callable[[], Receiver],
     ) -> None:
         """``connect`` logs in and asks for the day's stream from its first message; ``listen``
@@ -52,7 +53,7 @@ class OwnVenue(Connector):
         self._connect, self._listen = connect, listen
         self._receiver: Receiver | None = None
         self._listened_ns = -RETRY_NS
-        self._client: OuchClient | None = None
+        self._client: Any = None
         self._tried_ns = -RETRY_NS
         self._seen = "", 0
         self._locate = 0
@@ -70,14 +71,18 @@ class OwnVenue(Connector):
                 message = self._client.next(timeout_s=0.0)
                 if message is None:
                     break
-                event = self._event(self._client.session, message)
-                if event is not None:
+                event = self._read(message)
+                if event is not None and not self._has_seen(event):
+                    self._seen = event.stream, event.sequence
                     events.append(event)
         except ClientError:
             self.reconnect()
             if not events:
                 raise VenueDown(f"{self.name}: the session has ended") from None
         return events
+
+    def _has_seen(self, event: VenueEvent) -> bool:
+        return event.stream == self._seen[0] and event.sequence <= self._seen[1]
 
     def _log_in(self, now_ns: int) -> None:
         if now_ns - self._tried_ns < RETRY_NS:
@@ -89,23 +94,22 @@ class OwnVenue(Connector):
             raise VenueDown(f"{self.name}: {error}") from None
         self.generation += 1
 
-    def _event(self, session: str, message: Message) -> VenueEvent | None:
-        """An event of an order; None for what came before, and for other messages."""
+    def _read(self, message: Message) -> VenueEvent | None:
+        """An event of an order; None for other messages."""
         kind = KINDS.get(message.kind)
-        if (session == self._seen[0] and message.sequence <= self._seen[1]) or kind is None:
+        if kind is None:
             return None
-        self._seen = session, message.sequence
-        factor = self.listing.quantity_factor
-        price = 0
+        quantity = price = 0
         if kind == FILLED:
-            scale = 10**self.listing.instrument.price_decimals
-            price = int(message["price"]) * scale // 10**OUCH_DECIMALS
-        quantity = int(message["shares"]) * factor if kind == FILLED else 0
+            quantity = int(message["shares"]) * self.listing.quantity_factor
+            price = self._units(int(message["price"]), OUCH_DECIMALS)
         reason = str(message.fields.get("reason", ""))
-        token = str(message["token"])
-        return VenueEvent(
-            self.name, session, message.sequence, token, kind, quantity, price, reason
-        )
+        at = self.name, self._client.session, message.sequence, str(message["token"])
+        return VenueEvent(*at, kind, quantity, price, reason)
+
+    def _units(self, price: int, decimals: int) -> int:
+        """A price of so many decimals in the router's units."""
+        return int(price * 10**self.listing.instrument.price_decimals // 10**decimals)
 
     def send(self, order: Order) -> None:
         self._enter(order, order.price, order.is_ioc, order.quantity)
@@ -118,19 +122,23 @@ class OwnVenue(Connector):
         self._enter(order, far, True, least)
 
     def _enter(self, order: Order, price: int, is_ioc: bool, quantity: int) -> None:
+        lots = quantity // self.listing.quantity_factor
+        self._try(lambda client: self._put(client, order, lots, price, is_ioc))
+
+    def _put(self, client: OuchClient, order: Order, lots: int, price: int, is_ioc: bool) -> None:
+        """Enter the order with these terms."""
         side = "B" if order.side == BUY else "S"
         text = Decimal(price).scaleb(-self.listing.instrument.price_decimals)
-        lots = quantity // self.listing.quantity_factor
-        self._try(
-            lambda client: client.enter(
-                side, self.listing.symbol, lots, text, ioc=is_ioc, name=order.token
-            )
-        )
+        client.enter(side, self.listing.symbol, lots, text, ioc=is_ioc, name=order.token)
 
     def cancel(self, order: Order) -> None:
-        self._try(lambda client: client.cancel(order.token))
+        self._try(lambda client: client.cancel(self._name(order.token)))
 
-    def _try(self, request: Callable[[OuchClient], object]) -> None:
+    def _name(self, token: str) -> Any:
+        """The order's name at the venue."""
+        return token
+
+    def _try(self, request: Callable[[Any], object]) -> None:
         if self._client is None:
             raise VenueDown(f"{self.name}: not connected")
         try:

@@ -1,10 +1,12 @@
 """The file of a router: venues, instruments and listings.  docs/routing.md explains each key."""
 
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from openoutcry.client.ouch import OuchClient
+from openoutcry.client.shm import ShmClient
 from openoutcry.market_data.receiver import Receiver
 from openoutcry.market_data.spec import Address
 from openoutcry.routing.ccxt_venue import CcxtVenue
@@ -22,12 +24,14 @@ from openoutcry.routing.instruments import (
     market_of,
 )
 from openoutcry.routing.own_venue import OwnVenue
+from openoutcry.routing.shm_venue import ShmVenue
 from openoutcry.wire.extras import need
 from openoutcry.wire.private_file import require_private
 from openoutcry.wire.toml_tables import Key, Tables, integer, one_of, read_tables, text
 
 NEEDED = {
     "own": ("orders", "session", "a"),
+    "shm": ("socket", "session", "key_file", "a"),
     "ccxt": ("exchange",),
     "recorded": ("day",),
 }
@@ -55,6 +59,9 @@ VENUE = {
     "orders": Key(_address, None),
     "session": Key(text(), ""),
     "password_file": Key(text(), ""),
+    "socket": Key(text(), ""),
+    "key_file": Key(text(), ""),
+    "tick_decimals": Key(integer(0, MAX_DECIMALS), 0),
     "a": Key(_address, None),
     "b": Key(_address, None),
     "retransmission": Key(_address, None),
@@ -112,13 +119,12 @@ class Settings:
             door = self.doors[listing.venue]
             if door["kind"] == "recorded":
                 raise RoutingError(f"{listing.venue} is recorded: outcry backtest runs over it")
-            connect = self._ccxt if door["kind"] == "ccxt" else self._own
+            connect = {"ccxt": self._ccxt, "shm": self._shm}.get(door["kind"], self._own)
             made[listing.venue] = connect(listing, door)
         return made
 
     def _own(self, listing: Listing, door: dict[str, Any]) -> Connector:
-        lines = [door[line] for line in ("a", "b") if door[line]]
-        password = self._password(door)
+        password = self._secret(door["password_file"])
         host, port = door["orders"]
 
         def connect() -> OuchClient:
@@ -131,15 +137,22 @@ class Settings:
                 symbols=[listing.symbol],
             )
 
-        def listen() -> Receiver:
-            return Receiver(
-                lines, door["retransmission"], door["interface"], snapshots=door["snapshots"]
-            )
+        return OwnVenue(listing, connect, partial(_listen, door))
 
-        return OwnVenue(listing, connect, listen)
+    def _shm(self, listing: Listing, door: dict[str, Any]) -> Connector:
+        try:
+            key = bytes.fromhex(self._secret(door["key_file"]))
+        except ValueError:
+            raise RoutingError(f"{door['key_file']}: no hexadecimal key") from None
+        path = self.path.parent / door["socket"]
 
-    def _password(self, door: dict[str, Any]) -> str:
-        path = self.path.parent / door["password_file"]
+        def connect() -> ShmClient:
+            return ShmClient(path, door["session"], key, first_reply=1)
+
+        return ShmVenue(listing, connect, partial(_listen, door), door["tick_decimals"])
+
+    def _secret(self, name: str) -> str:
+        path = self.path.parent / name
         try:
             require_private(path, RoutingError)
             return path.read_text().strip()
@@ -151,6 +164,12 @@ class Settings:
         if not hasattr(ccxt, door["exchange"]):
             raise RoutingError(f"{self.path}: CCXT has no exchange {door['exchange']!r}")
         return CcxtVenue(listing, getattr(ccxt, door["exchange"])({"enableRateLimit": True}))
+
+
+def _listen(door: dict[str, Any]) -> Receiver:
+    """Join the feed of a venue of ours."""
+    lines = [door[line] for line in ("a", "b") if door[line]]
+    return Receiver(lines, door["retransmission"], door["interface"], snapshots=door["snapshots"])
 
 
 def read_settings(path: Path) -> Settings:

@@ -3,6 +3,7 @@ over a recording of them."""
 
 import json
 import time
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
@@ -12,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
-from openoutcry.routing.demo import INSTRUMENT, VENUES, run, served
+from openoutcry.routing.demo import INSTRUMENT, VENUE, VENUES, run, served
 from tests.support.pipeline import warm_outcry
 from tests.support.waiting import BOUND_S, LOOK_S, wait_until
 
@@ -20,8 +21,8 @@ WARM = partial(served, popen=warm_outcry.Process)
 """A venue as the demonstration serves it, forked warm."""
 
 
-@pytest.fixture
-def file(tmp_path, monkeypatch):
+@contextmanager
+def demonstration(monkeypatch, tmp_path):
     """The router's file of the demonstration, which runs."""
     monkeypatch.setattr("openoutcry.cli.route.READY_S", BOUND_S)
     folder, said, stop = tmp_path / "demo", [], Event()
@@ -37,6 +38,12 @@ def file(tmp_path, monkeypatch):
     finally:
         stop.set()
         thread.join()
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    with demonstration(monkeypatch, tmp_path) as path:
+        yield path
 
 
 def outcry(*words):
@@ -76,6 +83,48 @@ def test_an_order_over_two_venues(file):
     later = outcry("route", "report", file, "1", "--page", str(page))
     assert later | {"markouts_ppm": {}} == report | {"markouts_ppm": {}}
     assert "buy 100 GOLD/USD" in page.read_text()
+
+
+OVER_SHM = f"""
+[[session]]
+name = "SHM"
+protocol = "shm"
+participant = 1
+key = "{"ab" * 32}"
+[[port]]
+protocol = "shm"
+path = "shm.socket"
+"""
+
+
+def test_an_order_over_shared_memory(monkeypatch, tmp_path):
+    """The same venues, with sessions over shared memory; a second router settles and goes on."""
+    monkeypatch.setattr("openoutcry.routing.demo.VENUE", VENUE + OVER_SHM)
+    with demonstration(monkeypatch, tmp_path) as file:
+        path = Path(file)
+        key = path.parent / "key"
+        key.touch(0o600)
+        key.write_text("ab" * 32)
+        for name in ("EAST", "WEST"):
+            text = path.read_text()
+            head, found, rest = text.partition(f'name = "{name}"\n')
+            door = f'kind = "shm"\nsocket = "{name}/shm.socket"\nkey_file = "key"\n'
+            path.write_text(f"{head}{found}{door}tick_decimals = 2\n{rest}")
+        path.write_text(path.read_text().replace('"ROUTER"', '"SHM"'))
+        before = asks(file)
+        order = ("route", "order", file, "buy", "100", "GOLD/USD", "--limit", "2003.00")
+        for number in (1, 2):
+            report = outcry(*order, "--seconds", str(BOUND_S))
+            assert (report["parent"], report["filled"], report["fees"]) == (
+                number,
+                "100",
+                "80.0250",
+            )
+            assert {(c["venue"], c["filled"], c["average_price"]) for c in report["children"]} == {
+                ("EAST", "60", "2002.5000"),
+                ("WEST", "40", "2000.6250"),
+            }
+            wait_until(lambda: asks(file) == before, "the makers quote what was taken")
 
 
 BACK = """

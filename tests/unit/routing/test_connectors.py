@@ -7,12 +7,16 @@ import pytest
 
 from openoutcry.client.ouch import Message
 from openoutcry.client.waiting import SessionEnded
+from openoutcry.order_entry.faults import Refusal
+from openoutcry.order_entry.shm_layout import Reply
 from openoutcry.routing.ccxt_venue import MAX_TRADES, CcxtVenue
 from openoutcry.routing.connector import Order, VenueDown
 from openoutcry.routing.depth import Depth
 from openoutcry.routing.instruments import BUY, SELL, Listing, Market, RoutingError, Venue
 from openoutcry.routing.own_venue import RETRY_NS, OwnVenue
 from openoutcry.routing.settings import read_settings
+from openoutcry.routing.shm_venue import ShmVenue
+from openoutcry.wire.enums import Side, TimeInForce
 from openoutcry.wire.errors import FeedError
 from tests.support.routing.markets import GOLD
 
@@ -116,6 +120,77 @@ def test_more_decimals_than_ouch_has_are_refused():
     fine = Listing("A", GOLD.__class__("G", "G", "U", 6, 0), "G", 6, 0)
     with pytest.raises(RoutingError, match="OUCH"):
         OwnVenue(fine, FakeOuch, SimpleNamespace)
+
+
+TOKEN = "AB12CD0000007"
+SHM_ORDER = ORDER._replace(token=TOKEN)
+
+
+class FakeShm:
+    """A session over shared memory that gives what the test put in, and notes what is entered."""
+
+    day, room = "2026-01-02", 8
+
+    def __init__(self, *messages):
+        self.messages, self.entered = list(messages), []
+
+    def next(self, timeout_s):
+        return self.messages.pop(0) if self.messages else None
+
+    def enter(self, *terms, time_in_force):
+        self.entered.append((*terms, time_in_force))
+
+    def cancel(self, name):
+        self.entered.append(("cancel", name))
+
+
+def reply(seq, kind, name=int(TOKEN, 36), reason=0, **more):
+    fields = {"price_ticks": 0, "qty_lots": 0, "reason_text": "", **more}
+    return SimpleNamespace(seq=seq, kind=kind, id=name, reason=reason, **fields)
+
+
+def over_shm(session):
+    """Ticks are hundredths; the router counts in ten-thousandths."""
+    return ShmVenue(LISTING, lambda: session, SimpleNamespace, 2)
+
+
+def test_replies_of_shared_memory_become_events_in_the_router_s_units():
+    """A refused cancel names no order, and a second order of a name says nothing new."""
+    session = FakeShm(
+        reply(1, Reply.ACCEPTED),
+        reply(2, Reply.EXECUTED, price_ticks=9_999, qty_lots=2),
+        reply(3, Reply.REJECTED, name=0),
+        reply(4, Reply.REJECTED, reason=Refusal.DUPLICATE_TOKEN),
+        reply(5, Reply.PRIORITY),
+        reply(6, Reply.CANCELED, qty_lots=3),
+        reply(7, Reply.REJECTED, name=7, reason=1, reason_text="unknown symbol"),
+    )
+    events = over_shm(session).poll(0)
+    assert [(e.stream, e.sequence, e.token, e.kind, e.quantity, e.price) for e in events] == [
+        ("2026-01-02", 1, TOKEN, "accepted", 0, 0),
+        ("2026-01-02", 2, TOKEN, "filled", 200, 999_900),
+        ("2026-01-02", 6, TOKEN, "cancelled", 0, 0),
+        ("2026-01-02", 7, "0000000000007", "rejected", 0, 0),
+    ]
+    assert events[-1].reason == "unknown symbol"
+
+
+def test_orders_over_shared_memory_have_their_token_s_number():
+    session = FakeShm()
+    venue = over_shm(session)
+    venue.poll(0)
+    venue.send(SHM_ORDER)
+    venue.settle(SHM_ORDER)
+    venue.cancel(SHM_ORDER)
+    name = int(TOKEN, 36)
+    assert session.entered == [
+        (name, Side.BUY, "GOLD", 5, 10_000, TimeInForce.IOC),
+        (name, Side.BUY, "GOLD", 1, 1, TimeInForce.IOC),
+        ("cancel", name),
+    ]
+    session.room = 0
+    with pytest.raises(VenueDown, match="earlier requests"):
+        venue.send(SHM_ORDER)
 
 
 class FakeFeed:
