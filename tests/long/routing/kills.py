@@ -369,6 +369,8 @@ def main() -> None:
     path, until_s = given.folder / "counts.json", time.monotonic() + given.seconds
     counts = Counter(json.loads(path.read_text())) if path.exists() else Counter()
     network = Network(["router"])
+    # Venues are forked warm in this network, too.
+    warm_outcry.UNCHANGED = warm_outcry.surroundings(os.environ)
     while sum(counts[kind] for kind in KINDS) < given.kills and time.monotonic() < until_s:
         counts += part(given.folder, counts["parts"], PART, network)
         counts["parts"] += 1
