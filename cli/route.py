@@ -79,6 +79,10 @@ def book(file: Path, symbol: str, as_json: bool) -> None:
     document: dict[str, Any] = {
         "symbol": symbol,
         "status": {v.name: depth.status(n, now_ns) for n, v in enumerate(market.venues)},
+        "clock_ms": {
+            name: None if one.clock_ns is None else one.clock_ns / 1e6
+            for name, one in connectors.items()
+        },
     }
     for name, side in (("asks", BUY), ("bids", SELL)):
         document[name] = [

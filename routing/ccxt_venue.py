@@ -70,6 +70,8 @@ class CcxtVenue(Connector):
             return
         try:
             with readable(self.name):
+                if book.get("timestamp"):
+                    self.saw_clock(now_ns, int(book["timestamp"]) * 1_000_000)
                 nonce = int(book.get("nonce") or 0)
                 if nonce and nonce < self._nonce:
                     return  # an older answer, by another server

@@ -55,6 +55,15 @@ class Connector(Closing):
     volume: int = 0
     """Traded there today, in the router's units; 0 where the venue does not say."""
 
+    clock_ns: int | None = None
+    """The local clock less the venue's, by the quickest message of its feed: the offset of the
+    clocks and the time that the message took.  None: not known."""
+
+    def saw_clock(self, now_ns: int, venue_ns: int) -> None:
+        """Note that a message of this time of the venue came now."""
+        ahead_ns = now_ns - venue_ns
+        self.clock_ns = ahead_ns if self.clock_ns is None else min(self.clock_ns, ahead_ns)
+
     @abstractmethod
     def poll(self, now_ns: int) -> list[VenueEvent]:
         """Return what came since the last call, or since ``resume``; connects again if it has to.

@@ -31,6 +31,7 @@ MAX_MESSAGES = 1_000
 """Maximum messages of a poll."""
 RETRY_NS = 500_000_000
 OUCH_DECIMALS = 4
+DAY_NS = 86_400_000_000_000
 KINDS = {"A": ACCEPTED, "E": FILLED, "C": CANCELLED, "D": CANCELLED, "J": REJECTED}
 
 
@@ -179,6 +180,9 @@ class OwnVenue(Connector):
         if self._locate == 0:
             depth.set_status(number, LOST, now_ns)
             return
+        # A message has its time of day alone: its day is the nearest one.
+        time_ns = now_ns - (now_ns - book.time_ns + DAY_NS // 2) % DAY_NS + DAY_NS // 2
+        self.saw_clock(now_ns, time_ns)
         instrument = book.instrument(self._locate)
         self.volume = instrument.volume * self.listing.quantity_factor
         if instrument.price_decimals != self.listing.price_decimals:

@@ -55,6 +55,8 @@ def outcry(*words):
 def asks(file):
     book = outcry("route", "book", file, "GOLD/USD")
     assert book["status"] == {"EAST": "live", "WEST": "live"}
+    # One clock: what is left is the time that a message took, and was not read.
+    assert all(-1 <= offset < BOUND_S * 1_000 for offset in book["clock_ms"].values())
     return [(row["venue"], row["price"], row["quantity"], row["with_fee"]) for row in book["asks"]]
 
 

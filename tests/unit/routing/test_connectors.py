@@ -286,6 +286,17 @@ def test_a_book_of_ccxt_is_exact_and_less_than_a_unit_is_left_out():
     assert [(one.price, one.quantity) for one in depth.take_side(SELL, 0)] == [(995_000, 100)]
 
 
+def test_the_offset_of_the_clocks_is_that_of_the_quickest_answer():
+    exchange, ms = FakeExchange(), 1_000_000
+    venue = CcxtVenue(CCXT_LISTING, exchange, book_every_ns=0)
+    followed(exchange, venue)
+    assert venue.clock_ns is None
+    for sent_ms, now_ms in ((1_000, 1_030), (2_000, 2_012), (3_000, 3_050)):
+        exchange.book["timestamp"] = sent_ms
+        followed(exchange, venue, now_ms * ms)
+    assert venue.clock_ns == 12 * ms
+
+
 @pytest.mark.parametrize(
     "book",
     [
@@ -348,7 +359,7 @@ def test_a_venue_that_answers_anything_ends_no_router():
     """Its book is lost, and its orders have an unknown fate."""
     for anything in HOSTILE:
         exchange = FakeExchange()
-        for key in ("bids", "asks", "nonce"):
+        for key in ("bids", "asks", "nonce", "timestamp"):
             exchange.book = {"bids": [], "asks": [], "nonce": 5, key: anything}
             assert followed(exchange).status(0, 0) in ("lost", "live")
         exchange.book = anything
