@@ -17,7 +17,7 @@ export function show(root, [wantedKind, wantedSymbol]) {
   const venues = h("p", { class: "muted" });
   root.append(h("div", { class: "headline" }, h("h1", {}, t("nav.books"))),
     h("div", { class: "panel" }, h("div", { class: "row" }, field(t("books.book"), choice)), venues),
-    sides.map(([side, list]) => panel(word("books", side), h("div", { id: `books-${side}` }, list))));
+    ...sides.map(([side, list]) => panel(word("books", side), h("div", { id: `books-${side}` }, list))));
   return follow(kind, symbol, ({ list }) => {
     say(venues, kind === "synthetic" ? t("books.priced") : Object.entries(list.venues).map(([name, state]) => `${name}: ${word("books.state", state)}`).join(" · "));
     for (const [side, shown] of sides) shown.show(list[side]);
