@@ -21,10 +21,19 @@ from openoutcry.routing.connector import (
     VenueEvent,
 )
 from openoutcry.routing.depth import LIVE, LOST, Depth
-from openoutcry.routing.instruments import MAX_QUANTITY, Listing, RoutingError, name_of_side
+from openoutcry.routing.instruments import (
+    BUY,
+    MAX_QUANTITY,
+    PART,
+    Listing,
+    RoutingError,
+    name_of_side,
+)
 
 MAX_TRADES = 1_000_000
 """Maximum trades of an order; the event that ends it has this number, the one that accepts it 0."""
+KEPT_TRADES = 10_000
+"""Trades of the past that are not counted again."""
 STATES = {"closed": CANCELLED, "canceled": CANCELLED, "expired": CANCELLED, "rejected": REJECTED}
 
 
@@ -39,15 +48,22 @@ class CcxtVenue(Connector):
         may_trade: bool = False,
         book_every_ns: int = 500_000_000,
         order_every_ns: int = 500_000_000,
+        balance_every_ns: int = 5_000_000_000,
+        fee_ppm: int = 0,
         window_ns: int = 10_000_000_000,
     ) -> None:
-        """``window_ns``: an order that arrives later than this after it was sent is refused by the
-        venue (recvWindow); then one that it does not know can no longer come."""
+        """``fee_ppm``: the taker's, which a balance has to pay as well.  ``window_ns``: an order
+        that arrives later than this after it was sent is refused by the venue (recvWindow); then
+        one that it does not know can no longer come."""
         self.name, self.listing, self.exchange = listing.venue, listing, exchange
         self.may_trade = may_trade
         self._book_every_ns, self._order_every_ns = book_every_ns, order_every_ns
         self._window_ns = window_ns
-        self._book_ns = self._orders_ns = -(10**18)
+        self._balance_every_ns, self._fee_ppm = balance_every_ns, fee_ppm
+        self._book_ns = self._orders_ns = self._balance_ns = -(10**18)
+        self._free: dict[str, Decimal] | None = None
+        self._trades: dict[str, None] | None = None
+        """Public trades that were counted, by their ids; the newest last."""
         self._open: dict[str, Order] = {}
         self._ids: dict[str, str] = {}
         self._sent_ns: dict[str, int] = {}
@@ -85,6 +101,51 @@ class CcxtVenue(Connector):
                 depth.set_levels(number, bids, asks, now_ns)
         except RoutingError:
             depth.set_status(number, LOST, now_ns)
+        self._count_trades()
+
+    def _count_trades(self) -> None:
+        """Add what has traded there since the first look to the volume."""
+        if not getattr(self.exchange, "has", {}).get("fetchTrades"):
+            return
+        try:
+            with readable(self.name):
+                rows = self.exchange.fetch_trades(self.listing.symbol)
+                found = {str(row["id"]): self._quantity(row["amount"]) for row in rows}
+                known = found if self._trades is None else self._trades
+                new = sum(found[one] for one in found if one not in known)
+                self.volume += self._kept(new * self.listing.quantity_factor)
+        except Exception as error:
+            if not isinstance(error, RoutingError):
+                self._raise_ours(error)
+            return
+        kept = [*(self._trades or {}), *found][-KEPT_TRADES:]
+        self._trades = dict.fromkeys(kept)
+
+    def affordable(self, side: int, price: int) -> int:
+        if self._free is None:
+            return MAX_QUANTITY
+        one = self.listing.instrument
+        if side != BUY:
+            free = self._free.get(one.base, Decimal(0))
+        else:
+            paid = Decimal(price).scaleb(-one.price_decimals) * (PART + self._fee_ppm) / PART
+            free = self._free.get(one.quote, Decimal(0)) / paid
+        return min(MAX_QUANTITY, int(free.scaleb(one.quantity_decimals)))
+
+    def _balances(self, now_ns: int) -> None:
+        """Take the free balances over; those of before stay where they cannot be read."""
+        if not self.may_trade or now_ns - self._balance_ns < self._balance_every_ns:
+            return
+        self._balance_ns = now_ns
+        one = self.listing.instrument
+        try:
+            with readable(self.name):
+                free = self.exchange.fetch_balance()["free"]
+                assets = (one.base, one.quote)
+                self._free = {name: _scaled(free.get(name) or 0, 0, self.name) for name in assets}
+        except Exception as error:
+            if not isinstance(error, RoutingError):
+                self._raise_ours(error)
 
     def _price(self, value: Any) -> int:
         scaled = _scaled(value, self.listing.price_decimals, self.name)
@@ -105,6 +166,7 @@ class CcxtVenue(Connector):
 
     def poll(self, now_ns: int) -> list[VenueEvent]:
         self._now_ns = now_ns
+        self._balances(now_ns)
         if not self._open or now_ns - self._orders_ns < self._order_every_ns:
             return []
         self._orders_ns = now_ns

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from typing import NamedTuple
 
 from openoutcry.routing.depth import Depth
-from openoutcry.routing.instruments import RoutingError
+from openoutcry.routing.instruments import MAX_QUANTITY, RoutingError
 from openoutcry.wire.closing import Closing
 
 ACCEPTED, FILLED, CANCELLED, REJECTED = "accepted", "filled", "cancelled", "rejected"
@@ -58,6 +58,11 @@ class Connector(Closing):
     clock_ns: int | None = None
     """The local clock less the venue's, by the quickest message of its feed: the offset of the
     clocks and the time that the message took.  None: not known."""
+
+    def affordable(self, side: int, price: int) -> int:
+        """The most that the balances there pay for at a price, in the router's units; where they
+        are not known, no limit."""
+        return MAX_QUANTITY
 
     def saw_clock(self, now_ns: int, venue_ns: int) -> None:
         """Note that a message of this time of the venue came now."""

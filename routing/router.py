@@ -63,7 +63,9 @@ class Router:
         symbol = self.market.instrument.symbol
         terms = Terms(symbol, side, quantity, limit, now_ns, style, post_ns, algorithm or {})
         parent = self.store.add(terms)
-        estimate = self.splitter.plan(side, quantity, limit, now_ns, self._most())
+        estimate = self.splitter.plan(
+            side, quantity, limit, now_ns, self._most(side, limit, now_ns)
+        )
         self.store.note(parent, now_ns, "arrival", self._arrival(side, estimate, now_ns))
         return parent
 
@@ -180,14 +182,20 @@ class Router:
         else:
             self._rest(parent, wanted, algorithm.price(parent, seen), algorithm.shown, now_ns)
 
-    def _most(self) -> list[int]:
-        """Return, by venue, the most that may be sent there now."""
+    def _most(self, side: int, limit: int, now_ns: int) -> list[int]:
+        """Return, by venue, the most that may be sent there now and that its balances pay for, at
+        the limit or, without one, at the worst price that is shown."""
+        price = limit or max((one.price for one in self.depth.take_side(side, now_ns)), default=1)
         return [
-            listing.most() if connector.may_trade and not suspect else 0
-            for listing, connector, suspect in zip(
-                self.market.listings, self.connectors, self._suspect, strict=True
-            )
+            min(listing.most(), self.connectors[number].affordable(side, price))
+            if self._takes_orders(number)
+            else 0
+            for number, listing in enumerate(self.market.listings)
         ]
+
+    def _takes_orders(self, number: int) -> bool:
+        """Whether a venue takes orders of ours, and answers."""
+        return self.connectors[number].may_trade and not self._suspect[number]
 
     def _volumes(self) -> int:
         """Return the volumes of all venues, in the router's units, for algorithms that
@@ -209,7 +217,8 @@ class Router:
         if empty >= parent.terms.attempts and is_last:
             self._end(parent, now_ns, "nothing more at the limit")
             return
-        plan = self.splitter.plan(parent.terms.side, wanted, parent.limit, now_ns, self._most())
+        most = self._most(parent.terms.side, parent.limit, now_ns)
+        plan = self.splitter.plan(parent.terms.side, wanted, parent.limit, now_ns, most)
         self._rounds[parent.number] = empty, now_ns
         orders = [
             (self.market.venues[one.venue].name, one.quantity, self._price(parent, one), True)
@@ -260,12 +269,11 @@ class Router:
         answers."""
         resting = [child for child in parent.children if not child.is_over]
         rejected = {child.venue for child in parent.children if child.state == REJECTED}
-        most = self._most()
         places = [
             (venue.maker_ppm, number)
             for number, venue in enumerate(self.market.venues)
             if self.depth.status(number, now_ns) == "live"
-            and most[number]
+            and self._takes_orders(number)
             and venue.name not in rejected
         ]
         if not places or price <= 0:
@@ -277,7 +285,8 @@ class Router:
             if child.order.price != price:
                 self._cancel(child, now_ns)
         lot = listing.lot_units()
-        quantity = min(wanted, listing.most(), shown or wanted) // lot * lot
+        most = self.connectors[number].affordable(parent.terms.side, price)
+        quantity = min(wanted, listing.most(), most, shown or wanted) // lot * lot
         if not resting and quantity > 0 and quantity >= listing.least(price):
             self._leave(parent, [(listing.venue, quantity, price, False)], now_ns)
 

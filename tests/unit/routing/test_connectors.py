@@ -12,7 +12,15 @@ from openoutcry.order_entry.shm_layout import Reply
 from openoutcry.routing.ccxt_venue import MAX_TRADES, CcxtVenue
 from openoutcry.routing.connector import Order, VenueDown
 from openoutcry.routing.depth import Depth
-from openoutcry.routing.instruments import BUY, SELL, Listing, Market, RoutingError, Venue
+from openoutcry.routing.instruments import (
+    BUY,
+    MAX_QUANTITY,
+    SELL,
+    Listing,
+    Market,
+    RoutingError,
+    Venue,
+)
 from openoutcry.routing.own_venue import RETRY_NS, OwnVenue
 from openoutcry.routing.settings import read_settings
 from openoutcry.routing.shm_venue import ShmVenue
@@ -245,11 +253,18 @@ class FakeExchange:
     def __init__(self):
         self.book = {"bids": [[99.5, 1.0]], "asks": [[100.25, 0.004], [100.5, 2.5]], "nonce": 5}
         self.order, self.trades, self.made = None, [], []
+        self.has, self.public, self.free = {"fetchTrades": True}, [], {"USD": 1e9, "GOLD": 1e9}
 
     def fetch_order_book(self, symbol, limit):
         if isinstance(self.book, Exception):
             raise self.book
         return self.book
+
+    def fetch_balance(self):
+        return {"free": self.free}
+
+    def fetch_trades(self, symbol):
+        return list(self.public)
 
     def amount_to_precision(self, symbol, amount):
         return amount
@@ -284,6 +299,31 @@ def test_a_book_of_ccxt_is_exact_and_less_than_a_unit_is_left_out():
     assert depth.status(0, 0) == "live"
     assert [(one.price, one.quantity) for one in depth.take_side(BUY, 0)] == [(1_005_000, 250)]
     assert [(one.price, one.quantity) for one in depth.take_side(SELL, 0)] == [(995_000, 100)]
+
+
+def test_no_more_is_sent_than_the_balances_pay_for_with_the_fee():
+    exchange = FakeExchange()
+    venue = CcxtVenue(CCXT_LISTING, exchange, may_trade=True, fee_ppm=10_000)
+    exchange.free = {"USD": 1_010.0, "GOLD": None}
+    assert venue.affordable(BUY, 1_000_000) == MAX_QUANTITY, "not known yet"
+    venue.poll(0)
+    assert venue.affordable(BUY, 1_000_000) == 1_000, "10 at 100.00 and one per cent"
+    assert venue.affordable(SELL, 1_000_000) == 0
+    exchange.free = "nothing"
+    venue.poll(10**10)
+    assert venue.affordable(BUY, 2_000_000) == 500, "an answer that cannot be read changes nothing"
+
+
+def test_the_volume_is_what_traded_since_the_first_look():
+    exchange = FakeExchange()
+    venue = CcxtVenue(CCXT_LISTING, exchange, book_every_ns=0)
+    for number in range(1, 4):
+        exchange.public = [{"id": n, "amount": 2.0} for n in range(number + 1)]
+        followed(exchange, venue, number)
+    assert venue.volume == 400
+    exchange.public = [{"id": 9, "amount": "x"}]
+    followed(exchange, venue, 9)
+    assert venue.volume == 400
 
 
 def test_the_offset_of_the_clocks_is_that_of_the_quickest_answer():
@@ -362,8 +402,12 @@ def test_a_venue_that_answers_anything_ends_no_router():
         for key in ("bids", "asks", "nonce", "timestamp"):
             exchange.book = {"bids": [], "asks": [], "nonce": 5, key: anything}
             assert followed(exchange).status(0, 0) in ("lost", "live")
-        exchange.book = anything
+        exchange.book, exchange.public = anything, anything
         assert followed(exchange).status(0, 0) == "lost"
+        exchange.free = {"USD": anything} if anything != {} else anything
+        trading = CcxtVenue(CCXT_LISTING, exchange, may_trade=True)
+        trading.poll(0)
+        assert 0 <= trading.affordable(BUY, 1) <= MAX_QUANTITY
         good = {"timestamp": 1, "id": "t", "amount": 1.0, "price": 99.5}
         answers = [anything] + [
             {"id": "7", "status": "open", "filled": 1.0, key: anything}

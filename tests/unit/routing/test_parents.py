@@ -68,6 +68,14 @@ def test_a_sweep_takes_the_best_of_both_venues(path):
     assert parent.noted("arrival")["venues"] == {"A": 50, "B": 80}
 
 
+def test_no_venue_gets_more_than_its_balances_pay_for(path):
+    floor = Floor(path, venues())
+    floor.connectors["B"].affordable = lambda side, price: 20 if price == 1_001_000 else 0
+    parent = floor.buy(130)
+    floor.step()
+    assert {c.venue: c.order.quantity for c in parent.children} == {"A": 110, "B": 20}
+
+
 def test_what_is_left_is_retried_until_nothing_is_at_the_limit(path):
     floor = Floor(path, venues())
     parent = floor.buy(130, 1_000_000)
