@@ -35,9 +35,9 @@ from tests.support.waiting import wait_until
 EVIDENCE = ROOT / "docs" / "evidence" / "quote_storm.json"
 USD, BTC = 10**6, 10**8
 CLIENTS, MAKERS = 6, 4
-A_VENUE, LISTED = 1_000, 500
+A_VENUE, LISTED = 250, 500
 """Requests; then another venue is made, whose lists show all requests of a client."""
-KILL_EVERY = 125
+KILL_EVERY = 50
 """Requests from one kill to the next."""
 AT_ONCE, NAP_S = 6, 0.1
 """Open requests of a client; and between two looks, which cost more than the quotes."""
