@@ -42,6 +42,8 @@ class Network:
     withdraws: bool = True
     chain: str = ""
     """Custody's name of the chain: it gives the addresses and pays.  Nothing: the operator does."""
+    needs_tag: bool = False
+    """Its receivers share addresses, so that a payment without a tag (memo) would be lost."""
 
 
 @dataclass(frozen=True)
@@ -220,6 +222,7 @@ NETWORK = {
     "min_withdrawal": Key(amount, ""),
     "withdraws": Key(boolean, True),
     "chain": Key(text(20), ""),
+    "needs_tag": Key(boolean, False),
 }
 LEVEL = {
     "number": Key(integer(0, 9)),
@@ -354,7 +357,10 @@ def _network(tables: Tables, path: Any, row: dict[str, Any], assets: dict[str, i
     found = row["deposit_address"], row["address_pattern"]
     if row["chain"] and row["deposit_address"]:
         tables.wrong((*path, "deposit_address"), "custody gives the addresses of a chain")
-    return Network(row["name"] or "", asset, *found, least, row["withdraws"], row["chain"])
+    if row["chain"] and row["needs_tag"]:
+        tables.wrong((*path, "needs_tag"), "addresses of a chain have no tag")
+    more = row["withdraws"], row["chain"], row["needs_tag"]
+    return Network(row["name"] or "", asset, *found, least, *more)
 
 
 def _level(tables: Tables, path: Any, row: dict[str, Any], assets: dict[str, int]) -> Level:

@@ -158,6 +158,9 @@ class Withdrawals:
             raise WithdrawalError("not_withdrawable", "this asset is not withdrawn that way")
         if asked.tag and network.chain:
             raise WithdrawalError("invalid_address", "addresses of this network have no tag")
+        if network.needs_tag and not asked.tag:
+            text = "this network needs the receiver's tag (memo): without it the payment is lost"
+            raise WithdrawalError("tag_missing", text)
         if not network.address.fullmatch(asked.address):
             raise WithdrawalError("invalid_address", "the address does not exist on this network")
         if asked.amount < network.min_withdrawal:

@@ -47,6 +47,7 @@ EVERY_CODE = sorted(
         "wrong_network",
         "bad_checksum",
         "bad_address",
+        "tag_missing",
         "own_address",
         "below_dust",
         "unsupported",

@@ -42,6 +42,7 @@ CODES = {
     "wrong_network": (-4007, ""),
     "bad_checksum": (-4007, ""),
     "bad_address": (-4007, ""),
+    "tag_missing": (-4007, ""),
     "own_address": (-4007, ""),
     "unsupported": (-4007, ""),
     "sanctioned": (-4007, ""),

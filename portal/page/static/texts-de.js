@@ -654,6 +654,7 @@ export default {
   "error.wrong_network": "Die Adresse gehört zu einem anderen Netz.",
   "error.bad_checksum": "Die Adresse ist falsch abgeschrieben: Ihre Prüfsumme stimmt nicht.",
   "error.bad_address": "Das ist keine Adresse dieses Netzes.",
+  "error.tag_missing": "Dieses Netz braucht die Kennung (Memo) des Empfängers.",
   "error.own_address": "Die Adresse gehört dem Handelsplatz selbst.",
   "error.below_dust": "So wenig befördert das Netz nicht.",
   "error.unsupported": "Das Portal zahlt nicht an Adressen dieser Art.",

@@ -654,6 +654,7 @@ export default {
   "error.wrong_network": "The address belongs to another network.",
   "error.bad_checksum": "The address is mistyped: its checksum is wrong.",
   "error.bad_address": "The address does not exist on this network.",
+  "error.tag_missing": "This network needs the receiver's tag (memo).",
   "error.own_address": "The address is the venue's own.",
   "error.below_dust": "The network does not carry so little.",
   "error.unsupported": "The portal does not pay to addresses of this kind.",

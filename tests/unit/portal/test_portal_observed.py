@@ -7,7 +7,8 @@ import pytest
 
 from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.accounts.identities import Sanctions, words_of
-from openoutcry.portal.money.withdrawals import _check_digit
+from openoutcry.portal.money.custody import WithdrawalError
+from openoutcry.portal.money.withdrawals import Asked, Withdrawals, _check_digit
 from openoutcry.portal.native.pages import cursor_of, number_of, page_of
 from openoutcry.portal.observed import Metrics, Observed
 from openoutcry.portal.settings import Level, Network, PortalFile, read_portal_file
@@ -128,6 +129,20 @@ def test_the_portals_file(tmp_path, monkeypatch):
     assert PortalFile(levels=(Level(3, "x"),)).level(1).trades is False
 
 
+def test_a_missing_memo_is_refused_by_name(tmp_path):
+    path = tmp_path / "portal.toml"
+    path.write_text('[[network]]\nname = "MEMO"\nasset = "USD"\nneeds_tag = true\n')
+    portal = SimpleNamespace(file=read_portal_file(path, ASSETS))
+    for tag, code in (("", "tag_missing"), ("4711", "")):
+        terms = Asked("w", "USD", "MEMO", "an address", tag, 10)
+        if not code:
+            assert Withdrawals._network(portal, terms).name == "MEMO"
+            continue
+        with pytest.raises(WithdrawalError) as refused:
+            Withdrawals._network(portal, terms)
+        assert refused.value.code == code
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -135,6 +150,11 @@ def test_the_portals_file(tmp_path, monkeypatch):
         ('[[network]]\nname = "A"\nasset = "USD"\nmin_withdrawal = "0.0000001"', "decimals"),
         ('[[network]]\nname = "A"\nasset = "USD"\naddress_pattern = "("', "regular expression"),
         ('[[level]]\nnumber = 1\nname = "a"\n[[level]]\nnumber = 1\nname = "b"', "already exists"),
+        (
+            '[[network]]\nname = "A"\nasset = "USD"\nchain = "C"\nneeds_tag = true\n'
+            '[custody]\nsocket = "door.sock"',
+            "addresses of a chain have no tag",
+        ),
         ("[limit]\nx = 1", "limits"),
         ('[addresses]\nallow = ["nowhere"]', "line 2"),
         ('[provider]\nissuer = "https://id.example"', "needs issuer, client_id"),
