@@ -8,22 +8,28 @@ login after STRANGER_S.
 
 The portal's API has clients without a login. There an address takes the place of the name, from its
 first request on.  All names together have a bound as well: the name with most loses its oldest.
+
+Another host opens A_SECOND connections a second, and AT_ONCE after a pause.  More of them, and all
+but one a second of an address that is banned, are closed as they are accepted.
 """
 
 import asyncio
 import logging
 import resource
 import socket
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from openoutcry.wire.peers import owner_of
+from openoutcry.wire.peers import HERE, owner_of
 from openoutcry.wire.shares import oldest_of_most
 
 MAX_STRANGERS, MAX_MEMBER = 256, 64
 STRANGER_S = 120.0
 A_TURN = 16
 """Connections that are accepted in one turn of the event loop."""
+A_SECOND, AT_ONCE = 100.0, 600.0
 MAX_FILES = 1 << 16
 MAX_HEAD = 1 << 16
 """Bytes of a request that are not its body."""
@@ -45,6 +51,24 @@ class Strangers:
         """Without a login."""
         self._members: dict[str, dict[Peer, socket.socket]] = {}
         """By the name that is logged in."""
+        self.refusal: Callable[[str], bytes] = lambda host: b""
+        """What an address that is banned is sent, whatever it asks; nothing: it is not banned."""
+        self._paces: dict[str, tuple[float, float]] = {}
+        """Of each owner the connections that it may open at once, and as of when."""
+
+    def turns_away(self, host: str, now_s: float) -> bool:
+        """Whether a connection that this host opens is one too many."""
+        if host in HERE:  # a proxy on this host speaks for all its clients
+            return False
+        owner, (a_second, most) = owner_of(host), (A_SECOND, AT_ONCE)
+        if self.refusal(host):
+            a_second, most = 1.0, 1.0
+        if len(self._paces) >= MAX_FILES:
+            self._paces.clear()
+        left, at_s = self._paces.get(owner, (most, now_s))
+        left = min(left + (now_s - at_s) * a_second, most)
+        self._paces[owner] = max(left - 1.0, 0.0), now_s
+        return left < 1.0
 
     def came(self, peer: Peer, connection: socket.socket) -> None:
         """A connection was accepted."""
@@ -113,6 +137,11 @@ class Strangers:
                 self.peer = tuple((transport.get_extra_info("peername") or ("", 0))[:2])
 
             def data_received(self, data: bytes) -> None:
+                is_idle = self.cycle is None or self.cycle.response_complete
+                if is_idle and (said := strangers.refusal(self.peer[0])):
+                    self.transport.write(said)
+                    self.transport.close()
+                    return
                 self.head_bytes += len(data)
                 try:
                     super().data_received(data)
@@ -230,13 +259,17 @@ class Listener(socket.socket):
     def accept(self) -> tuple[socket.socket, Any]:
         """Accept and count a connection; at most ``A_TURN`` in a turn of the event loop."""
         # The event loop takes all that wait at once, and closes what gives way only after that.
-        if self.taken == A_TURN:
-            raise BlockingIOError
-        connection, address = super().accept()
         loop = asyncio.get_running_loop()
-        if self.taken == 0:
-            loop.call_soon(self._turn)
-        self.taken += 1
+        while True:
+            if self.taken == A_TURN:
+                raise BlockingIOError
+            connection, address = super().accept()
+            if self.taken == 0:
+                loop.call_soon(self._turn)
+            self.taken += 1
+            if not self.strangers.turns_away(address[0], time.monotonic()):
+                break
+            connection.close()
         peer = tuple(address[:2])
         self.strangers.came(peer, connection)
         loop.call_later(STRANGER_S, self._look, peer, connection)

@@ -6,9 +6,8 @@ import gc
 import logging
 import os
 import signal
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -60,12 +59,13 @@ from openoutcry.portal.quotes.books import MadeBooks
 from openoutcry.portal.quotes.quotes import Quotes
 from openoutcry.portal.settings import PortalFile, read_portal_file
 from openoutcry.portal.shared_table import Table
+from openoutcry.portal.short_way import ShortWay, protocol_of, refusal_of
 from openoutcry.portal.spot.api import Spot
 from openoutcry.portal.spot.capital import Capital
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.feeds import Feeds, Queue
 from openoutcry.portal.spot.limits import SUBJECTS, Limits
-from openoutcry.portal.spot.rest import ROUTES, Direct, add_rest
+from openoutcry.portal.spot.rest import ROUTES, Direct, Endpoint, add_rest
 from openoutcry.portal.spot.signing import REMEMBERED, Replays, Signing
 from openoutcry.portal.spot.sockets import SEND_NOW, sockets_of
 from openoutcry.portal.spot.sub_accounts import SubAccountsApi
@@ -413,8 +413,10 @@ def make_app(portal: Portal) -> Any:
     tracer = tracer_of(portal.choices.traces, portal.file.name)
     socket_of = sockets_of(portal.spot, portal.feeds, portal.user_data)
     direct = Direct(app, portal.spot, failed(), socket_of)
-    inner = Observed(direct, portal.metrics, tracer)
-    return Gate(inner, portal.spot.limits, portal.choices.serves)
+    gate = Gate(Observed(direct, portal.metrics, tracer), portal.spot.limits, portal.choices.serves)
+    if tracer is None:
+        gate.short = gate.short_way(direct.endpoints, portal.metrics)
+    return gate
 
 
 def failed() -> Any:
@@ -489,6 +491,39 @@ class Gate:
         self.left: Callable[[tuple[str, int]], None] = lambda peer: None
         """Called at the end of a WebSocket."""
         self.errors = PageErrors(lambda level, text: log.error("%s", text))
+        self.short: ShortWay | None = None
+        """The way of requests that need nothing of the application."""
+
+    def short_way(
+        self, endpoints: Mapping[tuple[str, str], Endpoint], metrics: Metrics
+    ) -> ShortWay:
+        """The same rules for requests that do not come through here."""
+        answer = failed()
+
+        def log_and_answer(error: Exception) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+            self._log("http", error)
+            headers = [one for one in answer.raw_headers if one[0] != b"content-length"]
+            return answer.status_code, headers, answer.body
+
+        bounds = BODY_BYTES, self._headers, self._admits
+        return ShortWay(endpoints, *bounds, metrics.took, log_and_answer)
+
+    def _admits(self, peer: tuple[str, int]) -> bool:
+        """Whether requests of this address are answered; its connection is one with requests."""
+        if not self.serves(peer[0]):
+            return False
+        # A proxy on this host speaks for all its clients.
+        self.known(peer, owner_of(peer[0]) if peer[0] not in HERE else f"{peer}")
+        return True
+
+    def _headers(self, scheme: str) -> list[tuple[bytes, bytes]]:
+        """Headers of every answer."""
+        return [*self.HEADERS, *([self.OVER_TLS] if scheme == "https" else [])]
+
+    def _log(self, kind: str, error: Exception) -> None:
+        if not isinstance(error, ClientGone):
+            text, trace = "%s failed", (type(error), error, error.__traceback__)
+            self.errors.handle(log.makeRecord(log.name, logging.ERROR, "", 0, text, (kind,), trace))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -497,31 +532,23 @@ class Gate:
         peer = tuple(scope.get("client") or ("", 0))
         if scope["type"] == "http":
             send = self._headed(scope, send)
-        if not self.serves(peer[0]):
+        if not self._admits(peer):
             await _refuse(scope, receive, send)
             return
-        # A proxy on this host speaks for all its clients.
-        self.known(peer, owner_of(peer[0]) if peer[0] not in HERE else f"{peer}")
         try:
             if scope["type"] == "http":
                 await self._guarded(scope, receive, send, peer[0])
             else:
                 await self.app(scope, receive, send)
         except Exception as error:  # whatever a request brings about ends that request alone
-            record = log.makeRecord(
-                log.name, logging.ERROR, "", 0, "%s failed", (scope["type"],), sys.exc_info()
-            )
-            if not isinstance(error, ClientGone):
-                self.errors.handle(record)
+            self._log(scope["type"], error)
         finally:
             if scope["type"] == "websocket":
                 self.left(peer)
 
     def _headed(self, scope: Any, send: Any) -> Any:
         """``send`` with the headers of every answer."""
-        more: tuple[tuple[bytes, bytes], ...] = self.HEADERS
-        if scope.get("scheme") == "https":
-            more = (*more, self.OVER_TLS)
+        more = self._headers(scope.get("scheme", "http"))
 
         async def sending(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -689,12 +716,16 @@ def serve(
     files = allow_files()
     strangers = Strangers(MAX_STRANGERS, MAX_OF_AN_ADDRESS, files * 2 // 5)
     application.known, application.left = strangers.known, strangers.left
+    strangers.refusal = refusal_of(portal.spot.limits)
+    http = strangers.protocol()
+    if application.short is not None and hasattr(http, "on_message_complete"):
+        http = protocol_of(http, application.short)
     errors = logging.getLogger("uvicorn.error")
     errors.propagate, errors.handlers = False, [application.errors]
     config = uvicorn.Config(
         application,
         log_config=None,
-        http=strangers.protocol(),
+        http=http,
         ws=text_pings(),
         access_log=False,
         server_header=False,

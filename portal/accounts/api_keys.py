@@ -172,6 +172,11 @@ class ApiKeys:
         so within CACHED_S."""
         self._cache.clear()
 
+    def known(self, api_key: str) -> ApiKey | None:
+        """The key, if it was found within CACHED_S."""
+        until_s, found = self._cache.get(api_key, (0.0, None))
+        return found if time.monotonic() <= until_s else None
+
     async def find(self, api_key: str) -> ApiKey | None:
         """The key, if it is in force."""
         if not KEY.fullmatch(api_key):

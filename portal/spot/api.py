@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from openoutcry.portal.accounts.api_keys import ApiKey
@@ -53,6 +54,16 @@ class Route:
     name: str = ""
     """Method and path."""
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Names of its parameters, if not any may be sent."""
+        return frozenset((self.takes or "").split())
+
+    @cached_property
+    def is_entry(self) -> bool:
+        """Whether it enters an order and does nothing else."""
+        return self.is_order and "cancelReplaceMode" not in self.names
+
 
 class Spot:
     """The API of one venue."""
@@ -74,18 +85,23 @@ class Spot:
     async def answer(
         self,
         route: Route,
-        params: Params,
-        payload: str,
+        read: Callable[[], tuple[Params, str]],
         api_key: str,
         address: str,
         is_logged_on: bool = False,
     ) -> tuple[Any, dict[str, str]]:
-        """Body and headers.  ``is_logged_on``: the connection has shown that the key is its own.
-        Raises :class:`ApiError`."""
-        weight = route.weight if isinstance(route.weight, int) else route.weight(params)
-        weight = self.limits.weights.get(route.name, weight)
-        headers = self.limits.take(address, weight)
+        """Body and headers.  ``read`` gives the parameters and what of them was signed: it is not
+        called for a request that is over a limit.  ``is_logged_on``: the connection has shown that
+        the key is its own.  Raises :class:`ApiError`."""
+        weight, headers, given = self.limits.weights.get(route.name, route.weight), {}, None
         try:
+            if not isinstance(weight, int):
+                given = read()
+                weight = weight(given[0])
+            headers = self.limits.take(address, weight)
+            if route.is_entry:
+                self._require_room(api_key)
+            params, payload = given or read()
             request = await self._checked(route, params, payload, api_key, address, is_logged_on)
             if request.key is not None and route.security != KEYED:
                 # Not before: who knows a key without its secret must not use up its owner's weight.
@@ -115,8 +131,15 @@ class Spot:
                 self.signing.check(request.key, params, payload, once, not is_logged_on)
             self.see()
         if route.takes is not None:
-            params.require_known(frozenset(route.takes.split()))
+            params.require_known(route.names)
         return request
+
+    def _require_room(self, api_key: str) -> None:
+        """Refuse an order of an account that has lately entered too many.  Raises
+        :class:`ApiError`."""
+        key = self.signing.known(api_key)
+        if key is not None:
+            self.limits.require_room(key.participant)
 
     async def _take_order(self, request: Request, headers: dict[str, str]) -> None:
         """Count an order.  Raises :class:`ApiError`: of a cancelReplace that is to cancel even so,

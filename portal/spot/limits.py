@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from math import ceil
 from typing import Any
 
 from openoutcry.portal.shared_table import LARGEST, Table
@@ -58,6 +59,21 @@ class Limits:
         self._key_weight = Window(self._table, "key", MINUTE_S)
         self._orders = Window(self._table, "orders", TEN_S)
         self._orders_day = Window(self._table, "orders a day", DAY_S)
+        self._banned: dict[str, float] = {}
+        """Addresses that this process knows to be banned, and until when."""
+        self._over: dict[int, tuple[float, str]] = {}
+        """Participants over a limit on orders: until when, and the words."""
+
+    def banned_s(self, address: str) -> float:
+        """Seconds for which an address is still banned, as far as this process knows; 0: it is
+        not."""
+        if not self._banned:
+            return 0.0
+        address = owner_of(address)
+        left_s = self._banned.get(address, 0.0) - self.clock()
+        if left_s <= 0:
+            self._banned.pop(address, None)
+        return max(left_s, 0.0)
 
     def take(self, address: str, weight: int) -> dict[str, str]:
         """Count a request; headers of the answer.  Raises :class:`ApiError`."""
@@ -65,8 +81,8 @@ class Limits:
         ban = f"banned {address}"
         until_s = self._table.entry(ban, now_s)[1]
         if until_s > now_s:
-            text = f"Way too much request weight used; IP banned until {int(until_s * 1000)}."
-            raise self._error(TOO_MANY, text, BANNED, int(until_s - now_s) + 1)
+            self._banned[address] = until_s
+            raise banned(until_s, until_s - now_s)
         used = self._weight.add(address, weight, now_s)
         if used > self.weight_a_minute:
             if used > self.weight_a_minute + BAN_AFTER:
@@ -76,7 +92,7 @@ class Limits:
                 "weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid "
                 "polling the API."
             )
-            raise self._error(TOO_MANY, text, 429, self._weight.left_s(now_s))
+            raise _error(TOO_MANY, text, 429, self._weight.left_s(now_s))
         return {"x-mbx-used-weight": str(used), "x-mbx-used-weight-1m": str(used)}
 
     def weight_of(self, method: str, path: str, weight: int) -> int:
@@ -91,10 +107,11 @@ class Limits:
                 f"Too much request weight used; current limit of a key is "
                 f"{self.key_weight_a_minute} request weight per 1 MINUTE."
             )
-            raise self._error(TOO_MANY, text, 429, self._key_weight.left_s(now_s))
+            raise _error(TOO_MANY, text, 429, self._key_weight.left_s(now_s))
 
     def take_order(self, participant: int) -> dict[str, str]:
         """Count a new order.  Raises :class:`ApiError`."""
+        self.require_room(participant)
         now_s = self.clock()
         ten = self._orders.add(participant, 1, now_s)
         day = self._orders_day.add(participant, 1, now_s)
@@ -103,19 +120,24 @@ class Limits:
             if ten > self.orders_in_10_s:
                 window, limit = self._orders, f"{self.orders_in_10_s} orders per 10 SECOND"
             text = f"Too many new orders; current limit is {limit}."
-            raise self._error(TOO_MANY_ORDERS, text, 429, window.left_s(now_s))
+            self._over[participant] = int(now_s) + window.left_s(now_s), text
+            raise _error(TOO_MANY_ORDERS, text, 429, window.left_s(now_s))
         return _order_headers(ten, day)
+
+    def require_room(self, participant: int) -> None:
+        """Refuse an order of a participant that this process knows to be over a limit; the order
+        is not counted.  Raises :class:`ApiError`."""
+        until_s, text = self._over.get(participant, (0.0, ""))
+        left_s = until_s - self.clock()
+        if left_s > 0:
+            raise _error(TOO_MANY_ORDERS, text, 429, ceil(left_s))
+        self._over.pop(participant, None)
 
     def order_headers(self, participant: int) -> dict[str, str]:
         """Headers with a participant's orders in 10 seconds and in a day; nothing is counted."""
         now_s = self.clock()
         ten, day = (one.count(participant, now_s) for one in (self._orders, self._orders_day))
         return _order_headers(ten, day)
-
-    def _error(self, code: int, text: str, status: int, retry_s: int) -> ApiError:
-        error = ApiError(code, text, status)
-        error.retry_after_s = retry_s
-        return error
 
     @property
     def shown(self) -> list[dict[str, Any]]:
@@ -134,6 +156,18 @@ class Limits:
             row("ORDERS", "SECOND", 10, self.orders_in_10_s),
             row("ORDERS", "DAY", 1, self.orders_a_day),
         ]
+
+
+def banned(until_s: float, left_s: float) -> ApiError:
+    """The refusal of an address that is banned for so long."""
+    text = f"Way too much request weight used; IP banned until {int(until_s * 1000)}."
+    return _error(TOO_MANY, text, BANNED, int(left_s) + 1)
+
+
+def _error(code: int, text: str, status: int, retry_s: int) -> ApiError:
+    error = ApiError(code, text, status)
+    error.retry_after_s = retry_s
+    return error
 
 
 def _order_headers(ten: int, day: int) -> dict[str, str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.database import DatabaseError
@@ -28,6 +28,8 @@ from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.signing import READ, TRADE, WITHDRAW
 
 SIGNATURE = re.compile(r"(?:^|&)signature=[^&]*")
+MAX_FIELDS = 64
+ILLEGAL = "Illegal characters found in a parameter."
 UNIVERSAL = "/sapi/v1/sub-account/universalTransfer"
 log = logging.getLogger("outcry.portal")
 
@@ -186,12 +188,21 @@ ROUTES = {at: replace(route, name=f"{at[0]} {at[1]}") for at, route in ROUTES.it
 def pairs_of(text: str) -> list[tuple[str, str]]:
     """Raises :class:`ApiError` for what is not percent-encoded UTF-8, or no ``name=value``.  A
     signature covers query and body as one text: a value cut in two between them would hold."""
-    if any("=" not in part for part in text.split("&") if part):
-        raise ApiError(errors.ILLEGAL_CHARS, "Illegal characters found in a parameter.")
+    parts = text.split("&")
+    split = [part.partition("=") for part in parts if part]
+    if len(parts) > MAX_FIELDS or not all(is_pair for _, is_pair, _ in split):
+        raise ApiError(errors.ILLEGAL_CHARS, ILLEGAL)
+    pairs = [(name, value) for name, _, value in split]
+    if "%" not in text and "+" not in text:
+        return pairs
     try:
-        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=64)
-    except (ValueError, UnicodeDecodeError):
-        raise ApiError(errors.ILLEGAL_CHARS, "Illegal characters found in a parameter.") from None
+        return [(_plain(name), _plain(value)) for name, value in pairs]
+    except UnicodeDecodeError:
+        raise ApiError(errors.ILLEGAL_CHARS, ILLEGAL) from None
+
+
+def _plain(text: str) -> str:
+    return unquote_plus(text, errors="strict")
 
 
 def joined_pairs(query: str, body: str) -> list[tuple[str, str]]:
@@ -204,6 +215,8 @@ def joined_pairs(query: str, body: str) -> list[tuple[str, str]]:
 
 
 JSON = (b"content-type", b"application/json;charset=UTF-8")
+as_json = json.JSONEncoder(separators=(",", ":")).encode
+"""``json.dumps`` makes an encoder for each text."""
 CLIENT_GONE = "http.disconnect"
 
 
@@ -224,24 +237,38 @@ class Endpoint:
             body += message.get("body", b"")
             if not message.get("more_body", False):
                 break
-        shown, status, more = await self._answer(scope, body)
-        text = json.dumps(shown, separators=(",", ":")).encode()
+        address = scope["client"][0] if scope.get("client") else ""
+        status, more, text = await self.answer(
+            scope["query_string"], body, dict(reversed(scope["headers"])), address
+        )
         headers = [JSON, (b"content-length", b"%d" % len(text))]
         headers += [(name.encode(), value.encode()) for name, value in more.items()]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": text})
 
-    async def _answer(self, scope: Any, body: bytes) -> tuple[Any, int, dict[str, str]]:
+    async def answer(
+        self, query: bytes, body: bytes, headers: dict[bytes, bytes], address: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of the answer to a whole request, whose ``headers`` are by their
+        names in small letters."""
+        shown, status, more = await self._answer(query, body, headers, address)
+        return status, more, as_json(shown).encode()
+
+    async def _answer(
+        self, query: bytes, body: bytes, given: dict[bytes, bytes], address: str
+    ) -> tuple[Any, int, dict[str, str]]:
         """Body, status and headers."""
         spot = self.spot
+
+        def read() -> tuple[Params, str]:
+            in_query, in_body = query.decode(), body.decode()
+            params = Params(joined_pairs(in_query, in_body), spot.markets)
+            times.FINE.set(times.is_fine(given.get(b"x-mbx-time-unit", b"").decode("latin-1")))
+            return params, unsigned(in_query) + unsigned(in_body)
+
         try:
-            query, form = scope["query_string"].decode(), body.decode()
-            params = Params(joined_pairs(query, form), spot.markets)
-            payload = SIGNATURE.sub("", query) + SIGNATURE.sub("", form)
-            api_key = header_of(scope, b"x-mbx-apikey")
-            times.FINE.set(times.is_fine(header_of(scope, b"x-mbx-time-unit")))
-            address = scope["client"][0] if scope.get("client") else ""
-            shown, headers = await spot.answer(self.route, params, payload, api_key, address)
+            api_key = given.get(b"x-mbx-apikey", b"").decode("latin-1")
+            shown, headers = await spot.answer(self.route, read, api_key, address)
             return shown, 200, headers
         except ApiError as error:
             retry = {"retry-after": str(error.retry_after_s)} if error.retry_after_s else {}
@@ -249,17 +276,16 @@ class Endpoint:
         except AccountError as error:
             wrong = errors.refusal(error, {})
         except UnicodeDecodeError:
-            wrong = ApiError(errors.ILLEGAL_CHARS, "Illegal characters found in a parameter.")
+            wrong = ApiError(errors.ILLEGAL_CHARS, ILLEGAL)
         except DatabaseError as fault:
             log.error("%s", fault)
             wrong = ApiError(errors.DISCONNECTED, "Internal error; unable to process.")
         return wrong.body, wrong.status, {}
 
 
-def header_of(scope: Any, name: bytes) -> str:
-    """The first header of that name; nothing without one."""
-    given = (value for other, value in scope["headers"] if other == name)
-    return next(given, b"").decode("latin-1")
+def unsigned(text: str) -> str:
+    """What of a query or a body was signed: all but the signature."""
+    return SIGNATURE.sub("", text) if "signature=" in text else text
 
 
 class Direct:

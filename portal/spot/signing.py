@@ -78,6 +78,10 @@ class Signing:
         level = self.file.level(key.level)
         return level is None or level.trades
 
+    def known(self, api_key: str) -> ApiKey | None:
+        """The key, if it was looked up a moment ago.  What it may do is not asked here."""
+        return self.keys.known(api_key)
+
     async def key(self, api_key: str, address: str, permission: str) -> ApiKey:
         """The key, which may do this from there.  Raises :class:`ApiError`."""
         if not KEY.fullmatch(api_key):

@@ -342,7 +342,7 @@ class Requests:
             api_key = self._session[0]
         try:
             return await self.spot.answer(
-                route, params, payload, api_key, self.address, uses_session
+                route, lambda: (params, payload), api_key, self.address, uses_session
             )
         except ApiError as error:
             if uses_session and error.code == errors.REJECTED_KEY:

@@ -385,7 +385,7 @@ def test_a_forged_signature_takes_nothing_of_its_keys_weight():
 
     def ask(signature):
         params = Params([("signature", signature)], None)
-        return asyncio.run(spot.answer(route, params, "", "a", "192.0.2.1"))
+        return asyncio.run(spot.answer(route, lambda: (params, ""), "a", "192.0.2.1"))
 
     for _ in range(20):
         with pytest.raises(ApiError) as forged:

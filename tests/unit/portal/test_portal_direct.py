@@ -44,9 +44,10 @@ class Api:
         self.error = error
         self.markets = None
 
-    async def answer(self, route, params, payload, api_key, address):
+    async def answer(self, route, read, api_key, address):
         if self.error is not None:
             raise self.error
+        params, payload = read()
         said = {"route": route.name, "payload": payload, "key": api_key, "address": address}
         return said | params.values, {"x-mbx-used-weight": "1"}
 

@@ -97,6 +97,9 @@ class Signer:
             raise ApiError(-2015, "Invalid API-key, IP, or permissions for action.")
         return owner(self.kind)
 
+    def known(self, api_key):
+        return owner(self.kind) if api_key == KEY else None
+
     def check(self, key, params, payload, once, signed=True):
         self.checked.append(signed)
         if signed:
@@ -115,7 +118,7 @@ def ask(spot, method, path, key=KEY, **params):
     if route.security:
         params = {"timestamp": "1", "signature": "x"} | params
     given = Params([(name, str(value)) for name, value in params.items()], spot.markets)
-    return asyncio.run(spot.answer(route, given, "", key, HERE))
+    return asyncio.run(spot.answer(route, lambda: (given, ""), key, HERE))
 
 
 def refusal(spot, method, path, **params):
@@ -740,3 +743,28 @@ def test_a_candle_of_each_interval_is_streamed():
     assert len({row["stream"] for row in rows}) == 2 * len(INTERVALS)
     assert all(row["data"]["k"]["n"] == 1 for row in rows)
     assert all(isinstance(one, Candle) for one in mirror.tapes[0].candles["1s"])
+
+
+def test_an_order_over_the_limit_is_refused_before_it_is_read():
+    """What cancels at the same time is read."""
+    spot = api(orders_in_10_s=1, clock=lambda: 1_000.0)
+    spot.limits.take_order(owner(HMAC).participant)
+
+    def entered(path):
+        def read():
+            raise AssertionError
+
+        with pytest.raises(ApiError) as refused:
+            asyncio.run(spot.answer(ROUTES["POST", path], read, KEY, HERE))
+        return refused.value
+
+    with pytest.raises(AssertionError):
+        entered("/api/v3/order")
+    with pytest.raises(ApiError) as first:
+        spot.limits.take_order(owner(HMAC).participant)
+    over = entered("/api/v3/order")
+    assert (over.code, over.text, over.status) == (first.value.code, first.value.text, 429)
+    assert over.retry_after_s == 10
+    assert over.headers["x-mbx-used-weight"] == "2"
+    with pytest.raises(AssertionError):
+        entered("/api/v3/order/cancelReplace")
