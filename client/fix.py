@@ -427,7 +427,7 @@ def price_text(price: str | Decimal) -> str:
 
 def write_message(fields: Iterable[tuple[int, str]], version: str = "4.4") -> bytes:
     """A whole message of these fields, BodyLength and CheckSum made for them."""
-    body = b"".join(b"%d=%s\x01" % (tag, value.encode("latin-1")) for tag, value in fields)
+    body = "".join([f"{tag}={value}\x01" for tag, value in fields]).encode("latin-1")
     data = b"8=FIX.%s\x019=%d\x01" % (version.encode(), len(body)) + body
     return data + b"10=%03d\x01" % (sum(data) % 256)
 

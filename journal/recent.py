@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-SLOTS, SLOT_BYTES, HEAD_BYTES = 64, 1 << 14, 64
+SLOTS, SLOT_BYTES, HEAD_BYTES = 256, 1 << 14, 64
 RECENT_BYTES = SLOTS * SLOT_BYTES
 STAMP, OFFSET, SIZE = range(3)
 """Words of a slot's head: 1 + the block's index (0: no block), its place in its segment, and

@@ -136,7 +136,6 @@ class JournalWriter(Closing):
         self._offset = place.offset
         self._previous_hash = place.last_hash
         self._unhashed: memoryview | None = None
-        self._unhashed_at = 0
         self.recent: RecentBlocks | None = None
         """Memory for those who follow the journal."""
         self._broken = ""
@@ -258,11 +257,9 @@ class JournalWriter(Closing):
         self._next_segment(0)
 
     def hash_last_block(self) -> None:
-        """Hash the last block, and put it where followers look, now rather than when the next one
-        needs it: off the way of an acknowledgement."""
+        """Hash the last block now rather than when the next one needs it: off the way of an
+        acknowledgement."""
         if self._unhashed is not None:
-            if self.recent is not None:
-                self.recent.put(self.blocks - 1, self._unhashed_at, self._unhashed)
             self._previous_hash = digest(self._unhashed)
             self._unhashed = None
 
@@ -366,7 +363,10 @@ class JournalWriter(Closing):
         reached = Reached(self.blocks, seq, self._previous_hash, checksum_of(block))
         try:
             self._copies.write(self._offset, block, durable and not unsynced, reached)
-            self._unhashed, self._unhashed_at = block, self._offset
+            if self.recent is not None:
+                # Before anyone hears that it is safe: whom that wakes looks for the block at once.
+                self.recent.put(self.blocks, self._offset, block)
+            self._unhashed = block
             self._offset += size_bytes
             self.blocks += 1
             self.bytes += size_bytes

@@ -53,6 +53,8 @@ class Strangers:
         """By the name that is logged in."""
         self.refusal: Callable[[str], bytes] = lambda host: b""
         """What an address that is banned is sent, whatever it asks; nothing: it is not banned."""
+        self.is_plain = False
+        """Whether that may be sent before anything has come: there is no TLS."""
         self._paces: dict[str, tuple[float, float]] = {}
         """Of each owner the connections that it may open at once, and as of when."""
 
@@ -137,8 +139,8 @@ class Strangers:
                 self.peer = tuple((transport.get_extra_info("peername") or ("", 0))[:2])
 
             def data_received(self, data: bytes) -> None:
-                is_idle = self.cycle is None or self.cycle.response_complete
-                if is_idle and (said := strangers.refusal(self.peer[0])):
+                said = strangers.refusal(self.peer[0])
+                if said and (self.cycle is None or self.cycle.response_complete):
                     self.transport.write(said)
                     self.transport.close()
                     return
@@ -269,7 +271,9 @@ class Listener(socket.socket):
             self.taken += 1
             if not self.strangers.turns_away(address[0], time.monotonic()):
                 break
-            connection.close()
+            with connection, suppress(OSError):
+                if self.strangers.is_plain:
+                    connection.send(self.strangers.refusal(address[0]))
         peer = tuple(address[:2])
         self.strangers.came(peer, connection)
         loop.call_later(STRANGER_S, self._look, peer, connection)

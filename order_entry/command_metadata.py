@@ -10,7 +10,8 @@ words that differ comes first; for each such word a mask of its differing bytes 
 follow.  A client that counts its tokens up costs 8 bytes an order, not 128.
 """
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
+from binascii import a2b_base64
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,7 @@ METADATA_DTYPE = CommandMetadata.dtype()
 PROTOCOL = CommandMetadata.offset("protocol")
 MESSAGE = CommandMetadata.offset("message")
 TOKEN_BYTES = CommandMetadata.offset("token_bytes")
+FLAGS = CommandMetadata.offset("flags")
 ORIG_BYTES = CommandMetadata.offset("orig_bytes")
 TOKEN = CommandMetadata.offset("token")
 ORIG = CommandMetadata.offset("orig")
@@ -209,13 +211,19 @@ def unpack(text: str, count: int, sessions: int) -> tuple[npt.NDArray[np.int64],
     any, and their metadata (METADATA_DTYPE).
 
     Raises ``ValueError`` if the text is something else."""
-    data = np.frombuffer(b64decode(text, validate=True), np.uint8)
+    data = np.frombuffer(a2b_base64(text, strict_mode=True), np.uint8)
     bits = -(-count // 8)
     indices = np.flatnonzero(np.unpackbits(data[:bits], bitorder="little")[:count])
-    packed = data[bits:]
-    previous = np.zeros(sessions + 1, METADATA_DTYPE)
-    metadata = np.zeros(len(indices), METADATA_DTYPE)
-    at = packed.ctypes.data, len(packed), len(indices), previous.ctypes.data, sessions
-    if unpack_metadata(*at, metadata.ctypes.data) != 0:
+    previous = np.zeros(METADATA_BYTES * (sessions + 1), np.uint8)
+    metadata = np.zeros(METADATA_BYTES * len(indices), np.uint8)
+    packed, size = address_of(data) + bits, max(0, len(data) - bits)
+    at = packed, size, len(indices), address_of(previous), sessions
+    if unpack_metadata(*at, address_of(metadata)) != 0:
         raise ValueError(f"{len(data)} bytes are not the metadata of {count} commands")
-    return indices, metadata
+    return indices, metadata.view(METADATA_DTYPE)
+
+
+def address_of(array: npt.NDArray[Any]) -> int:
+    """Where an array's first byte is; ``array.ctypes`` makes an object for each question."""
+    address: int = array.__array_interface__["data"][0]
+    return address

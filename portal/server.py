@@ -716,7 +716,7 @@ def serve(
     files = allow_files()
     strangers = Strangers(MAX_STRANGERS, MAX_OF_AN_ADDRESS, files * 2 // 5)
     application.known, application.left = strangers.known, strangers.left
-    strangers.refusal = refusal_of(portal.spot.limits)
+    strangers.refusal, strangers.is_plain = refusal_of(portal.spot.limits), tls is None
     http = strangers.protocol()
     if application.short is not None and hasattr(http, "on_message_complete"):
         http = protocol_of(http, application.short)

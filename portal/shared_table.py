@@ -107,6 +107,10 @@ class Table:
         """The subject's digest, its slot with what is in it, and the first free one."""
         raw = hashlib.blake2b(subject.encode(), digest_size=8, key=self._secret).digest()
         digest, free = int.from_bytes(raw, "little"), None
+        first = (digest & (self.slots - 1)) * SLOT.size
+        slot = SLOT.unpack_from(self._memory, first)
+        if slot[0] == digest and slot[1] > now_s:
+            return digest, (first, slot), None  # of most subjects
         for at in self._of(digest):
             slot = SLOT.unpack_from(self._memory, at)
             if slot[1] <= now_s:

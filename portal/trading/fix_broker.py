@@ -125,6 +125,9 @@ class FixBroker:
 
     async def _connection(self, participant: int) -> _Connection:
         """The participant's, logged on.  Raises :class:`BrokerError`."""
+        connection = self._connections.get(participant)
+        if connection is not None:
+            return connection
         turn = self._turns.setdefault(participant, asyncio.Lock())
         async with turn:
             connection = self._connections.get(participant)

@@ -17,7 +17,14 @@ import numpy.typing as npt
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.block import Block
 from openoutcry.journal.recent import RecentBlocks
-from openoutcry.order_entry.command_metadata import BLOCK_KEY, FLAG_INTERNAL, unpack
+from openoutcry.order_entry.command_metadata import (
+    BLOCK_KEY,
+    FLAG_INTERNAL,
+    FLAGS,
+    TOKEN,
+    TOKEN_BYTES,
+    unpack,
+)
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.loop import sleep_on
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
@@ -292,6 +299,9 @@ class Mirror:
 
     def _names(self, block: Block, count: int) -> Any:
         """The client's name of each command of a block that has one, by its place."""
+        if count == 1:
+            name = name_of_one(block, self._sessions)
+            return {0: name} if name else {}
         found = names_of(block, count, self._sessions)
         if found is None:
             return {}
@@ -451,6 +461,16 @@ def names_of(
     rows = rows[is_named]
     tokens = np.ascontiguousarray(rows["token"]).view(np.uint8).reshape(len(rows), -1)
     return places[is_named], rows["token_bytes"], tokens
+
+
+def name_of_one(block: Block, sessions: int) -> str:
+    """The client's name in a block of one command, as :func:`names_of` has it; of a venue in no
+    hurry most blocks are such, and arrays take longer than all else."""
+    text = block.note.get(BLOCK_KEY, "")
+    raw = unpack(text, 1, sessions)[1].tobytes() if text else b""
+    if not raw or raw[FLAGS] & FLAG_INTERNAL:
+        return ""
+    return raw[TOKEN : TOKEN + raw[TOKEN_BYTES]].decode("latin-1")
 
 
 def _signed(terms: int) -> int:

@@ -21,6 +21,7 @@ from openoutcry.journal import (
     read_commands,
 )
 from openoutcry.journal.listing import describe
+from openoutcry.journal.recent import RECENT_BYTES, RecentBlocks
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.verify import verify
 from openoutcry.wire.enums import BlockKind
@@ -430,3 +431,18 @@ def test_a_folder_that_others_could_look_into_is_closed_to_them(tmp_path):
     tmp_path.chmod(0o755)
     with JournalLock(tmp_path):
         assert tmp_path.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_follower_finds_a_block_in_memory_as_soon_as_it_is_safe(tmp_path, orders):
+    """A process that hears that it is safe looks for it at once, and reads no disk."""
+    recent = RecentBlocks(np.zeros(RECENT_BYTES, np.uint8))
+    with Journal.create(tmp_path / "journal", {}) as writer:
+        writer.append(1, [orders(1, 3)], 3, 7, durable=True)
+        follower = JournalReader(tmp_path / "journal")
+        assert [block.header.first_seq for block in follower.follow(1)][-1] == 1
+        writer.recent = follower.recent = recent
+        for first in (4, 6):
+            at = writer.blocks, writer._offset
+            writer.append(first, [orders(first, 2)], 2, 7, durable=True)
+            assert recent.find(*at) is not None
+            assert [block.header.first_seq for block in follower.follow(1)] == [first]

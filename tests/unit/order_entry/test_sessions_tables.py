@@ -3,6 +3,7 @@ found exactly, the stream store through deaths; each fast kernel against its slo
 
 import itertools
 import random
+from base64 import b64decode
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_packed_notes_come_back_and_are_what_the_reference_packs(data):
         )
         raw[at] = data.draw(st.integers(0, 255))
     text = pack(metadata_rows)
-    assert command_metadata.b64decode(text) == plainly_packed(metadata_rows)
+    assert b64decode(text) == plainly_packed(metadata_rows)
     there, unpacked = command_metadata.unpack(text, count, 64)
     assert there.tolist() == list(range(count))
     assert unpacked.tobytes() == metadata_rows.tobytes()
@@ -102,7 +103,7 @@ def test_commands_of_other_lanes_have_no_note_and_damage_is_refused():
 
 
 def test_a_counting_clients_note_is_a_dozen_bytes():
-    size = len(command_metadata.b64decode(pack(counted_metadata(3000)))) / 3000
+    size = len(b64decode(pack(counted_metadata(3000)))) / 3000
     assert size < 16, size
 
 

@@ -14,6 +14,12 @@ from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
 from openoutcry.operations.strangers import in_one_write
+from openoutcry.order_entry.command_metadata import (
+    BLOCK_KEY,
+    FLAG_INTERNAL,
+    METADATA_DTYPE,
+    MetadataPacker,
+)
 from openoutcry.portal.observed import Metrics, Observed
 from openoutcry.portal.server import Gate, failed, frame_of, text_pings
 from openoutcry.portal.spot import sockets
@@ -23,7 +29,7 @@ from openoutcry.portal.spot.rest import Direct
 from openoutcry.portal.spot.sockets import sockets_of
 from openoutcry.portal.trading.broker import NewOrder
 from openoutcry.portal.trading.fix_broker import FixBroker
-from openoutcry.portal.trading.mirror import Mirror
+from openoutcry.portal.trading.mirror import Mirror, name_of_one, names_of
 from openoutcry.portal.trading.peer_broker import PeerBroker
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import OrderType, Side, TimeInForce
@@ -326,3 +332,16 @@ def test_a_step_ends_where_a_day_does(hours, skip, days, cuts):
     commands["rx_ts_ns"] = np.array(hours) * 3_600 * 10**9
     found, places = Mirror._days(commands, skip)
     assert (list(found), places) == (days, cuts)
+
+
+@pytest.mark.parametrize(("flags", "token"), [(0, b"a-1"), (0, b""), (FLAG_INTERNAL, b"a-1")])
+def test_the_name_of_a_single_command_is_found_as_that_of_many(flags, token):
+    metadata = np.zeros(2, METADATA_DTYPE)
+    metadata[1]["flags"], metadata[1]["token_bytes"] = flags, len(token)
+    metadata["token"][1] = np.frombuffer(token.ljust(40, b"\0"), metadata["token"].dtype)
+    packer = MetadataPacker(metadata.ctypes.data, 1, 1, 1)
+    block = SimpleNamespace(note={BLOCK_KEY: packer.pack(np.array([1]))})
+    found = names_of(block, 1, 1)
+    name = bytes(found[2][0][: found[1][0]]).decode() if found is not None else ""
+    assert name_of_one(block, 1) == name == ("" if flags else token.decode())
+    assert name_of_one(SimpleNamespace(note={}), 1) == ""
