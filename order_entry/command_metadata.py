@@ -216,14 +216,8 @@ def unpack(text: str, count: int, sessions: int) -> tuple[npt.NDArray[np.int64],
     indices = np.flatnonzero(np.unpackbits(data[:bits], bitorder="little")[:count])
     previous = np.zeros(METADATA_BYTES * (sessions + 1), np.uint8)
     metadata = np.zeros(METADATA_BYTES * len(indices), np.uint8)
-    packed, size = address_of(data) + bits, max(0, len(data) - bits)
-    at = packed, size, len(indices), address_of(previous), sessions
-    if unpack_metadata(*at, address_of(metadata)) != 0:
+    packed, size = data.ctypes.data + bits, max(0, len(data) - bits)
+    at = packed, size, len(indices), previous.ctypes.data, sessions
+    if unpack_metadata(*at, metadata.ctypes.data) != 0:
         raise ValueError(f"{len(data)} bytes are not the metadata of {count} commands")
     return indices, metadata.view(METADATA_DTYPE)
-
-
-def address_of(array: npt.NDArray[Any]) -> int:
-    """Where an array's first byte is; ``array.ctypes`` makes an object for each question."""
-    address: int = array.__array_interface__["data"][0]
-    return address
