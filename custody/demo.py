@@ -42,7 +42,6 @@ VENUE = """
 name = "DEMO"
 journal = "journal"
 order_capacity = 4_096
-housekeeping_cores = 0
 [calendar]
 time_zone = "Etc/UTC"
 weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]

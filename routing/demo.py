@@ -29,7 +29,6 @@ name = "{name}"
 journal = "journal"
 volatile_journal = true
 order_capacity = 4_096
-housekeeping_cores = 0
 speed_bump_us = {delay_us}
 speed_bump_window_us = 0
 [calendar]
