@@ -5,7 +5,6 @@ signature can be written in several ways (its letters' case, unused bits of base
 what is remembered.
 """
 
-import hashlib
 import hmac
 import time
 from base64 import b64decode
@@ -134,7 +133,7 @@ def _window_ms(params: Params) -> int:
 def is_signed(key: ApiKey, payload: str, signature: str) -> bool:
     """HMAC-SHA256 in hexadecimal, or Ed25519 in base64."""
     if key.kind == HMAC:
-        right = hmac.new(key.secret, payload.encode(), hashlib.sha256).hexdigest()
+        right = hmac.digest(key.secret, payload.encode(), "sha256").hex()
         return hmac.compare_digest(right.encode(), signature.lower().encode())
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey

@@ -59,7 +59,8 @@ class _Connection:
     """One participant's session, logged on."""
 
     def __init__(self, client: FixClient, ended: asyncio.Event) -> None:
-        self.client, self.ended = client, ended
+        self.client, self.ended, self.is_due = client, ended, False
+        """``is_due``: what has come is about to be read."""
 
 
 class FixBroker:
@@ -178,9 +179,17 @@ class FixBroker:
             del sent[next(iter(sent))]
 
     def _readable(self, participant: int, connection: _Connection) -> None:
-        """Take what has come; reports of orders are the mirror's business, and say that there is
-        something for it."""
+        """Something has come.  Reports of orders are the mirror's business: they say that there is
+        something for it.  Who waits for that is answered first, and then what has come is read."""
         self.heard()
+        if not connection.is_due:
+            connection.is_due = True
+            asyncio.get_running_loop().call_soon(self._read, participant, connection)
+
+    def _read(self, participant: int, connection: _Connection) -> None:
+        connection.is_due = False
+        if connection.ended.is_set():
+            return
         try:
             for message in connection.client.arrived():
                 self._take(participant, message)

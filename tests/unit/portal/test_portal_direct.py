@@ -28,7 +28,7 @@ from openoutcry.portal.spot.limits import Limits
 from openoutcry.portal.spot.rest import Direct
 from openoutcry.portal.spot.sockets import sockets_of
 from openoutcry.portal.trading.broker import NewOrder
-from openoutcry.portal.trading.fix_broker import FixBroker
+from openoutcry.portal.trading.fix_broker import FixBroker, _Connection
 from openoutcry.portal.trading.mirror import Mirror, name_of_one, names_of
 from openoutcry.portal.trading.peer_broker import PeerBroker
 from openoutcry.wire import ORDER_DTYPE
@@ -212,9 +212,21 @@ def test_what_a_session_says_wakes_the_portal_also_through_a_broker_of_several(t
     own = FixBroker.__new__(FixBroker)
     peer, heard = PeerBroker(own, 0, 2, tmp_path), []
     peer.heard = lambda: heard.append(True)
-    client = SimpleNamespace(arrived=lambda: iter(()))
-    own._readable(1000, SimpleNamespace(client=client))
-    assert heard == [True]
+    read = []
+    client = SimpleNamespace(arrived=lambda: iter(read.append(len(heard)) or ()))
+    connection = _Connection(client, asyncio.Event())
+
+    async def run():
+        for _ in range(2):
+            own._readable(1000, connection)
+        assert (heard, read) == ([True, True], []), "an answer comes first"
+        await until(lambda: read)
+        own._readable(1000, connection)
+        connection.ended.set()
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert read == [2], "once, and never at its end"
     os.close(peer._folder)
 
 
