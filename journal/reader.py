@@ -59,9 +59,14 @@ class JournalReader:
         self.segments = scan.segments
         self.last_seq = scan.next_seq - 1
         self.torn = torn_tail(scan)
-        self.unwatermarked = scan.unwatermarked
+        self._scan = scan
         self.last_block = BlockId(scan.next_index - 1, scan.previous_hash)
         """The block that was given last."""
+
+    @property
+    def unwatermarked(self) -> str:
+        """Why no watermark shows how far the journal was acknowledged; empty with one."""
+        return self._scan.unwatermarked
 
     @property
     def evidence(self) -> dict[str, Any] | None:

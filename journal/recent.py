@@ -5,6 +5,7 @@ reads each block from the disk, and the next commit waits for that read.  Under 
 of an order's way through the portal.  Blocks that are not here are read from the disk.
 """
 
+import struct
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ RECENT_BYTES = SLOTS * SLOT_BYTES
 STAMP, OFFSET, SIZE = range(3)
 """Words of a slot's head: 1 + the block's index (0: no block), its place in its segment, and
 its size."""
+HEAD = struct.Struct("<qqq")
 
 
 class RecentBlocks:
@@ -23,6 +25,7 @@ class RecentBlocks:
     def __init__(self, memory: npt.NDArray[np.uint8]) -> None:
         """``memory``: RECENT_BYTES of it, zeros at first."""
         rows = memory[:RECENT_BYTES].reshape(SLOTS, SLOT_BYTES)
+        self._memory = memoryview(memory)
         self._words = rows.view(np.int64)
         self._blocks = rows[:, HEAD_BYTES:]
 
@@ -40,9 +43,10 @@ class RecentBlocks:
     def find(self, index: int, offset: int) -> memoryview | None:
         """A copy of block ``index`` if it lies at ``offset`` of its segment; None: ask the disk.
         Its checksum says whether the writer has changed it meanwhile."""
-        slot = index % SLOTS
-        stamp, at, size = self._words[slot, :3].tolist()
+        first = index % SLOTS * SLOT_BYTES
+        stamp, at, size = HEAD.unpack_from(self._memory, first)
         if stamp != index + 1 or at != offset:
             return None
-        copied = self._blocks[slot, :size].tobytes()
-        return memoryview(copied) if int(self._words[slot, STAMP]) == stamp else None
+        copied = bytes(self._memory[first + HEAD_BYTES : first + HEAD_BYTES + size])
+        is_same = HEAD.unpack_from(self._memory, first)[STAMP] == stamp
+        return memoryview(copied) if is_same else None

@@ -82,6 +82,8 @@ class Scan:
         self._stood = END_UNKNOWN
         self.recent: RecentBlocks | None = None
         """Where :meth:`new_blocks` looks first."""
+        self._named: tuple[int, str] = -1, ""
+        """A segment, and its path as text."""
 
     @property
     def config(self) -> dict[str, Any]:
@@ -196,7 +198,9 @@ class Scan:
         block = remembered(whole, offset) if whole is not None else None
         if block is None or block.header.journal_id != self.journal_id:
             return None
-        self._take(f"{segment_path(self.directory, self.end_segment)}: byte {offset}", block)
+        if self._named[0] != self.end_segment:
+            self._named = self.end_segment, str(segment_path(self.directory, self.end_segment))
+        self._take(f"{self._named[1]}: byte {offset}", block)
         self.end_offset = block.end
         return block
 
@@ -313,6 +317,9 @@ class Scan:
 
     def _take_commands(self, where: str, block: Block) -> None:
         first_seq, count = block.header.first_seq, block.header.record_count
+        if count == 1 and int.from_bytes(block.payload[-8:], "little") == first_seq:
+            self.next_seq += 1  # most blocks of a journal in no hurry
+            return
         seqs = np.frombuffer(block.payload, ORDER_DTYPE)["seq"]
         wrong = seqs != np.arange(first_seq, first_seq + count)
         if wrong.any():

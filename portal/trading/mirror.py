@@ -24,6 +24,7 @@ from openoutcry.order_entry.command_metadata import (
     TOKEN,
     TOKEN_BYTES,
     unpack,
+    unpack_one,
 )
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.loop import sleep_on
@@ -67,6 +68,7 @@ _made: Callable[..., Any] = namedtuple
 """Its fields are known at run time: they are the layout's."""
 EventRow = _made("EventRow", EVENT_DTYPE.names)
 CommandRow = _made("CommandRow", ORDER_DTYPE.names)
+SEQ, KIND, QTY = (CommandRow._fields.index(name) for name in ("seq", "kind", "qty_lots"))
 Levels = list[tuple[int, int, int]]
 Records = npt.NDArray[Any]
 
@@ -119,6 +121,8 @@ class Mirror:
         self._sessions = max(1, len(file.sessions.sessions))
         self._reader: JournalReader | None = None
         self._point: Point | None = None
+        self._is_own = False
+        """The point is nobody else's, who would save it."""
         self._view: View | None = None
         self._blocks: Generator[Block, None, None] | None = None
         self._next: Block | None = None
@@ -191,7 +195,7 @@ class Mirror:
             if block is None:
                 break
             commands = commands_of(block)
-            if len(commands) and int(commands["seq"][-1]) > released:
+            if len(commands) and block.header.first_seq + len(commands) - 1 > released:
                 break
             self._next = None
             count += self._take(block, commands, moment)
@@ -226,6 +230,7 @@ class Mirror:
             return False
         reader = JournalReader(journal)
         self.begin_at(reader, starting_point(reader))
+        self._is_own = True
         return True
 
     def begin_at(self, reader: JournalReader, point: Point) -> None:
@@ -263,7 +268,7 @@ class Mirror:
         if not len(commands):
             return 0
         names = self._names(block, len(commands))
-        first = int(commands["seq"][0])
+        first = block.header.first_seq
         skip = max(0, self.seq + 1 - first)
         if skip >= len(commands):
             return 0
@@ -274,7 +279,10 @@ class Mirror:
             while at < cut:
                 end = min(cut, at + STEP)
                 part = commands[at:end]
-                events = self._point.feed(part, block, self._reader.last_block)
+                if self._is_own:
+                    events = self._point.uncounted(part, self._reader.last_block)
+                else:
+                    events = self._point.feed(part, block, self._reader.last_block)
                 for listener in self.steps:
                     listener(part, events)
                 self._apply(part, events, self._point.engine.notes, names, at, moment)
@@ -317,10 +325,10 @@ class Mirror:
         at: int,
         moment: Moment,
     ) -> None:
-        first = int(commands["seq"][0])
-        self.seq, self.time_ns = int(commands["seq"][-1]), int(commands["rx_ts_ns"][-1])
         # Tuples with names: a field of a record of numpy costs ten times as much.
         rows = commands.tolist()
+        first, last = rows[0][SEQ], CommandRow._make(rows[-1])
+        self.seq, self.time_ns = last.seq, last.rx_ts_ns
         for row, note in zip(events.tolist(), notes.tolist(), strict=True):
             event = EventRow._make(row)
             kind = event.kind
@@ -339,9 +347,7 @@ class Mirror:
                 moment.wallets.add(participant)
                 name = names.get(at + place, "")
                 self._of_order(event, note, command, instrument, name, time_ns, moment)
-        settings = commands["kind"] == RISK_KIND
-        if settings.any():
-            moment.wallets.update(int(one) for one in commands["qty_lots"][settings])
+        moment.wallets.update([row[QTY] for row in rows if row[KIND] == RISK_KIND])
 
     def _trade(self, event: Any, instrument: int, time_ns: int, moment: Moment) -> None:
         flags = event.flags
@@ -467,7 +473,7 @@ def name_of_one(block: Block, sessions: int) -> str:
     """The client's name in a block of one command, as :func:`names_of` has it; of a venue in no
     hurry most blocks are such, and arrays take longer than all else."""
     text = block.note.get(BLOCK_KEY, "")
-    raw = unpack(text, 1, sessions)[1].tobytes() if text else b""
+    raw = unpack_one(text, sessions) if text else b""
     if not raw or raw[FLAGS] & FLAG_INTERNAL:
         return ""
     return raw[TOKEN : TOKEN + raw[TOKEN_BYTES]].decode("latin-1")

@@ -3,7 +3,7 @@ found exactly, the stream store through deaths; each fast kernel against its slo
 
 import itertools
 import random
-from base64 import b64decode
+from base64 import b64decode, b64encode
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def plainly_packed(metadata_rows):
 
 @given(st.data())
 def test_packed_notes_come_back_and_are_what_the_reference_packs(data):
-    count = data.draw(st.integers(0, 40))
+    count = data.draw(st.integers(0, 3) | st.integers(0, 40))
     metadata_rows = counted_metadata(count, data.draw(st.integers(1, 5)))
     raw = metadata_rows.view(np.uint8).reshape(-1, command_metadata.METADATA_BYTES)
     for _ in range(data.draw(st.integers(0, 60)) if count else 0):
@@ -84,6 +84,23 @@ def test_packed_notes_come_back_and_are_what_the_reference_packs(data):
     there, unpacked = command_metadata.unpack(text, count, 64)
     assert there.tolist() == list(range(count))
     assert unpacked.tobytes() == metadata_rows.tobytes()
+    if count == 1:
+        assert command_metadata.unpack_one(text, 64) == metadata_rows.tobytes()
+
+
+def test_the_metadata_of_a_single_command_are_refused_as_those_of_many():
+    text = pack(counted_metadata(1))
+    data = b64decode(text)
+    for bad, sessions in ((data, 0), (data[:-1], 64), (data + b"x", 64), (b"\0x", 64)):
+        damaged = b64encode(bad).decode()
+        for read in (
+            command_metadata.unpack_one,
+            lambda *terms: command_metadata.unpack(terms[0], 1, terms[1]),
+        ):
+            with pytest.raises(ValueError, match="metadata of 1 commands"):
+                read(damaged, sessions)
+    for none in (b"", b"\0"):
+        assert command_metadata.unpack_one(b64encode(none).decode(), 64) == b""
 
 
 def test_commands_of_other_lanes_have_no_note_and_damage_is_refused():
