@@ -162,7 +162,7 @@ class Portal:
             self.broker = PeerBroker(own, place.index, place.count, self.folder)
         self.mirror = Mirror(file, self.broker.serves)
         self._wake = asyncio.Event()
-        self.broker.heard = self._see
+        self.broker.heard = lambda participant: self._see()
         self.trading = Trading(self.mirror, self.broker, self._keep_looking)
         key = SecretKey(self.folder / "portal.key")
         send = to_file(self.folder / "mails.jsonl")

@@ -17,7 +17,7 @@ from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.feeds import Feeds, Subscriber
 from openoutcry.portal.spot.limits import BANNED
 from openoutcry.portal.spot.params import Params
-from openoutcry.portal.spot.rest import ROUTES
+from openoutcry.portal.spot.rest import ROUTES, as_json
 from openoutcry.portal.spot.signing import READ
 from openoutcry.portal.spot.user_data import KEY_LENGTH, Deliver, UserData, as_text
 
@@ -293,7 +293,7 @@ class Requests:
             answer = _refused(number, wrong)
         if shows and headers:
             answer["rateLimits"] = self._used(headers)
-        self.subscriber.put_text(json.dumps(answer, separators=(",", ":")))
+        self.subscriber.put_text(as_json(answer))
         if answer.get("status") == BANNED:
             self.subscriber.cut()
 

@@ -57,8 +57,9 @@ class Broker(Protocol):
 
     refused: Refused
     """Called with what the session refused before it became a command."""
-    heard: Callable[[], None]
-    """Called when the venue has said something: what it says is released."""
+    heard: Callable[[int], None]
+    """Called with a participant to whose session the venue has said something: what it says is
+    released."""
 
     def serves(self, participant: int) -> bool:
         """Whether it has a session in which it may act for the participant."""

@@ -77,7 +77,7 @@ class FixBroker:
             if one.protocol is Protocol.FIX44 and one.name in passwords
         }
         self.refused: Refused = lambda participant, name, refusal: None
-        self.heard: Callable[[], None] = lambda: None
+        self.heard: Callable[[int], None] = lambda participant: None
         self._connections: dict[int, _Connection] = {}
         self._turns: dict[int, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -181,7 +181,7 @@ class FixBroker:
     def _readable(self, participant: int, connection: _Connection) -> None:
         """Something has come.  Reports of orders are the mirror's business: they say that there is
         something for it.  Who waits for that is answered first, and then what has come is read."""
-        self.heard()
+        self.heard(participant)
         if not connection.is_due:
             connection.is_due = True
             asyncio.get_running_loop().call_soon(self._read, participant, connection)

@@ -12,9 +12,7 @@ import contextlib
 import json
 import logging
 import os
-import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +22,12 @@ from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
 ASKED_S = 5.0
 """Seconds for an owner's answer that it has sent."""
 LINE_BYTES = 1 << 16
-HEARD = b"heard\n"
-"""An owner's line: the venue has said something to one of its sessions."""
+HEARD = b"%d\n"
+"""An owner's line: the venue has said something to this participant's session."""
+WORDS, MOST_WORDS = 2, 16
+"""Words of the venue about each request that the asking process hears of: that the order was taken,
+and its end.  What it misses it finds as it looks, some milliseconds later."""
+encode = json.JSONEncoder(separators=(",", ":")).encode
 log = logging.getLogger("outcry.portal")
 
 
@@ -60,14 +62,14 @@ class PeerBroker:
         self.own, self.index, self.count = own, index, count
         self.refused: Refused = lambda participant, name, refusal: None
         own.refused = self._refused
-        self.heard: Callable[[], None] = lambda: None
+        self.heard: Callable[[int], None] = lambda participant: None
         own.heard = self._heard
         # The path of a socket is short; that of the folder may be long.
         self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         self._links: dict[int, _Link] = {}
         self._opening = [asyncio.Lock() for _ in range(count)]
-        self._askers: dict[asyncio.StreamWriter, float] = {}
-        """With the time until which each may wait for an answer."""
+        self._askers: dict[asyncio.StreamWriter, dict[int, int]] = {}
+        """Of each the participants for whom it has asked, and how many words it hears yet."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -83,7 +85,7 @@ class PeerBroker:
         if link is None:
             await self.own.enter(participant, order)
             return
-        await _asked(link, {"do": "enter", "participant": participant, "order": asdict(order)})
+        await _asked(link, {"do": "enter", "participant": participant, "order": vars(order)})
 
     async def cancel(
         self, participant: int, symbol: str, side: Side, client_id: str, request_id: str
@@ -133,10 +135,10 @@ class PeerBroker:
         """Take what the owner says, until it ends."""
         with contextlib.suppress(OSError, ValueError):
             while line := await link.reader.readline():
-                if line == HEARD:
-                    self.heard()
-                    continue
                 said = json.loads(line)
+                if type(said) is int:
+                    self.heard(said)
+                    continue
                 if "refused" in said:
                     participant, name, refusal = said["refused"]
                     self.refused(participant, name, Refusal(*refusal))
@@ -160,7 +162,7 @@ class PeerBroker:
         )
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._askers[writer] = 0.0
+        self._askers[writer] = {}
         try:
             with contextlib.suppress(OSError, ValueError):
                 while line := await reader.readline():
@@ -171,8 +173,9 @@ class PeerBroker:
 
     async def _answer_one(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         problem = ""
-        if writer in self._askers:
-            self._askers[writer] = time.monotonic() + ASKED_S
+        if (words := self._askers.get(writer)) is not None:
+            participant = int(request["participant"])
+            words[participant] = min(words.get(participant, 0) + WORDS, MOST_WORDS)
         try:
             await self._do(request)
         except BrokerError as error:
@@ -188,14 +191,16 @@ class PeerBroker:
         symbol, side, client_id, request_id = request["terms"]
         await self.own.cancel(participant, symbol, Side(side), client_id, request_id)
 
-    def _heard(self) -> None:
-        """A session here received a message: processes that asked lately wait for it, too."""
-        self.heard()
-        now_s = time.monotonic()
-        for asker, until_s in self._askers.items():
-            if now_s < until_s:
+    def _heard(self, participant: int) -> None:
+        """The session of a participant, which is here, received a message: processes that asked for
+        it wait for that, too."""
+        self.heard(participant)
+        for asker, words in self._askers.items():
+            if left := words.pop(participant, 0):
+                if left > 1:
+                    words[participant] = left - 1
                 with contextlib.suppress(OSError):
-                    asker.write(HEARD)
+                    asker.write(HEARD % participant)
 
     def _refused(self, participant: int, name: str, refusal: Refusal) -> None:
         """The session of a participant refused something, which any process may wait for."""
@@ -221,7 +226,7 @@ async def _asked(link: _Link, request: dict[str, Any]) -> None:
 
 
 def _line(document: dict[str, Any]) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode() + b"\n"
+    return encode(document).encode() + b"\n"
 
 
 def _order(row: dict[str, Any]) -> NewOrder:

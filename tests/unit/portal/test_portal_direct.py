@@ -211,7 +211,7 @@ def test_a_queue_gives_what_came_in_order_also_to_a_reader_that_waits():
 def test_what_a_session_says_wakes_the_portal_also_through_a_broker_of_several(tmp_path):
     own = FixBroker.__new__(FixBroker)
     peer, heard = PeerBroker(own, 0, 2, tmp_path), []
-    peer.heard = lambda: heard.append(True)
+    peer.heard = heard.append
     read = []
     client = SimpleNamespace(arrived=lambda: iter(read.append(len(heard)) or ()))
     connection = _Connection(client, asyncio.Event())
@@ -219,7 +219,7 @@ def test_what_a_session_says_wakes_the_portal_also_through_a_broker_of_several(t
     async def run():
         for _ in range(2):
             own._readable(1000, connection)
-        assert (heard, read) == ([True, True], []), "an answer comes first"
+        assert (heard, read) == ([1000, 1000], []), "an answer comes first"
         await until(lambda: read)
         own._readable(1000, connection)
         connection.ended.set()
@@ -231,7 +231,7 @@ def test_what_a_session_says_wakes_the_portal_also_through_a_broker_of_several(t
 
 
 def test_what_a_session_says_wakes_the_process_that_asked_its_owner(tmp_path):
-    """And none that has asked for nothing."""
+    """For this participant, twice: of the order, and of its end.  No other process is woken."""
 
     class Own:
         refused, heard, entered = None, None, []
@@ -245,18 +245,19 @@ def test_what_a_session_says_wakes_the_process_that_asked_its_owner(tmp_path):
     async def run():
         owns = [Own(), Own(), Own()]
         peers = [PeerBroker(own, index, 3, tmp_path) for index, own in enumerate(owns)]
-        heard = [asyncio.Event() for _ in peers]
-        for peer, event in zip(peers, heard, strict=True):
-            peer.heard = event.set
+        heard = [[] for _ in peers]
+        for peer, rows in zip(peers, heard, strict=True):
+            peer.heard = rows.append
             await peer.listen()
         market = NewOrder("a", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 1)
         await peers[1].enter(1002, market)
         await peers[2]._link_for(1002)
         assert owns[0].entered == [market]
-        owns[0].heard()
+        for participant in (999, 1002, 1002, 1002):
+            owns[0].heard(participant)
         async with asyncio.timeout(5):
-            await heard[1].wait()
-        assert [event.is_set() for event in heard] == [True, True, False]
+            await peers[1].enter(1005, market)  # its answer comes after all that was written
+        assert heard == [[999, 1002, 1002, 1002], [1002, 1002], []]
         for peer in peers:
             await peer.close()
 
