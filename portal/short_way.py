@@ -27,7 +27,8 @@ class Answering:
         self.headers = dict(reversed(protocol.headers))
         self.body, self.more_body, self.is_begun = b"", True, False
         self.response_complete = self.disconnected = False
-        self.keep_alive = protocol.parser.should_keep_alive()
+        parser = protocol.parser
+        self.keep_alive = parser.get_http_version() != "1.0" and parser.should_keep_alive()
         self.message_event = self
 
     def set(self) -> None:

@@ -119,6 +119,7 @@ WHOLE = request()
         ([WHOLE[:-4], WHOLE[-4:]], [200]),
         ([WHOLE[:30], WHOLE[30:]], [200]),
         ([request("POST /api/v3/order HTTP/1.0")], [200]),
+        ([request("POST /api/v3/order HTTP/1.0", b"a=1", "connection: keep-alive")], [200]),
         ([request("POST /api/v3/order HTTP/1.1", b"a=1", "connection: close")], [200]),
         ([request("POST /api/v3/order#x HTTP/1.1")], [200]),
         ([request("POST /api/v3/order?a=%zz HTTP/1.1")], [200]),
