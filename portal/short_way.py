@@ -82,8 +82,7 @@ class ShortWay:
             own: Headers = [JSON, *((name.encode(), more[name].encode()) for name in more)]
         except Exception as error:  # whatever a request brings about ends that request alone
             status, own, body = self.failed(error)
-        method, path = endpoint.route.name.split(" ")
-        self.took(method, path, status, time.perf_counter() - begun_s)
+        took_s = time.perf_counter() - begun_s
         if protocol.flow.write_paused and not asked.disconnected:
             await protocol.flow.drain()
         transport = protocol.transport
@@ -95,6 +94,8 @@ class ShortWay:
             if not asked.keep_alive:
                 transport.close()
         protocol.on_response_complete()
+        method, path = endpoint.route.name.split(" ")
+        self.took(method, path, status, took_s)
 
     def _begin(self, protocol: Any, status: int) -> bytes:
         from uvicorn.protocols.http.httptools_impl import STATUS_LINE
