@@ -25,7 +25,7 @@ class RecentBlocks:
     def __init__(self, memory: npt.NDArray[np.uint8]) -> None:
         """``memory``: RECENT_BYTES of it, zeros at first."""
         rows = memory[:RECENT_BYTES].reshape(SLOTS, SLOT_BYTES)
-        self._memory = memoryview(memory)
+        self._memory = memory.data
         self._words = rows.view(np.int64)
         self._blocks = rows[:, HEAD_BYTES:]
 

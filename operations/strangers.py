@@ -139,9 +139,9 @@ class Strangers:
                 self.peer = tuple((transport.get_extra_info("peername") or ("", 0))[:2])
 
             def data_received(self, data: bytes) -> None:
-                said = strangers.refusal(self.peer[0])
-                if said and (self.cycle is None or self.cycle.response_complete):
-                    self.transport.write(said)
+                refusal = strangers.refusal(self.peer[0])
+                if refusal and (self.cycle is None or self.cycle.response_complete):
+                    self.transport.write(refusal)
                     self.transport.close()
                     return
                 self.head_bytes += len(data)
