@@ -1207,8 +1207,8 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/operator/users/{user_id}")
     def user_detail(self, user_id: int) -> models.UserDetail:
-        """For operators: return one user with its balances and audit trail, and the number of its
-        sessions and keys."""
+        """For operators: return one user with its balances, limits, keys and audit trail, and
+        the number of its sessions."""
         return self.ask(
             "GET", f"/v1/operator/users/{quote(str(user_id), safe='')}", models.UserDetail
         )
@@ -1235,6 +1235,38 @@ class PortalClient(Closing):
             "POST",
             f"/v1/operator/users/{quote(str(user_id), safe='')}/unfreeze",
             models.UserRow,
+            None,
+            body,
+            key=key,
+        )
+
+    @endpoint("POST", "/v1/operator/users/{user_id}/level")
+    def set_level(
+        self, user_id: int, level: int, reason: str, *, key: str | None = None
+    ) -> models.UserRow:
+        """For operators: change the level of the user and its sub-accounts, which says what they
+        may withdraw in a day and whether they trade."""
+        body: dict[str, Any] = {"level": level, "reason": reason}
+        return self.ask(
+            "POST",
+            f"/v1/operator/users/{quote(str(user_id), safe='')}/level",
+            models.UserRow,
+            None,
+            body,
+            key=key,
+        )
+
+    @endpoint("POST", "/v1/operator/users/{user_id}/keys/{number}/revoke")
+    def revoke_user_key(
+        self, user_id: int, number: int, reason: str, *, key: str | None = None
+    ) -> models.Status:
+        """For operators: revoke an API key of the user."""
+        body: dict[str, Any] = {"reason": reason}
+        path = f"{quote(str(user_id), safe='')}/keys/{quote(str(number), safe='')}"
+        return self.ask(
+            "POST",
+            f"/v1/operator/users/{path}/revoke",
+            models.Status,
             None,
             body,
             key=key,

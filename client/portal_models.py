@@ -770,12 +770,23 @@ class UserPage:
 
 
 @dataclass(frozen=True)
+class WithdrawalLimit:
+    asset: str
+    a_day: str
+    """In 24 hours."""
+    left: str
+
+
+@dataclass(frozen=True)
 class UserDetail:
     user: UserRow
     sessions: int
     api_keys: int
     balances: list[Balance]
     audit: list[AuditRow]
+    keys: list[ApiKeyRow]
+    limits: list[WithdrawalLimit] | None
+    """What the level lets the user withdraw; null: nothing is limited."""
 
 
 @dataclass(frozen=True)

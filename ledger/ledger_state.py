@@ -25,7 +25,7 @@ from openoutcry.replay.core import Core
 from openoutcry.replay.events import NO_LIMIT, Point, Records, gathered_events_of, starting_point
 from openoutcry.replay.projections import JournalReader
 from openoutcry.wire.atomic_file import replacing
-from openoutcry.wire.errors import LedgerError
+from openoutcry.wire.errors import LedgerError, MatcherError
 from openoutcry.wire.extras import need
 
 FOLDER = "ledger"
@@ -241,7 +241,7 @@ def _now_ns(path: Path) -> int:
 
 
 def _load(reader: JournalReader, path: Path) -> LedgerState | None:
-    """None: it is damaged, or another journal's."""
+    """None: it is damaged, another journal's, or of an earlier version's core."""
     data = path.read_bytes()
     head, content = data[:HEAD_BYTES], data[HEAD_BYTES:]
     digest = hashlib.blake2b(content, digest_size=HASH_BYTES).digest()
@@ -272,7 +272,10 @@ def _load(reader: JournalReader, path: Path) -> LedgerState | None:
     if "movements" in facts:
         books.movements.restore(facts["movements"])
     name_monies(books)
-    engine = Core.of(reader.config).restored(arrays[-1].tobytes())
+    try:
+        engine = Core.of(reader.config).restored(arrays[-1].tobytes())
+    except MatcherError:
+        return None
     point = Point(engine, facts["chain"], facts["trades"], facts["seq"])
     return LedgerState(reader, point, books)
 

@@ -196,7 +196,7 @@ class Portal:
         self.portfolio = NativePortfolio(callers, orders, *self.books)
         self.notices = NativeNotices(callers, orders, notices)
         self.operators = NativeOperators(
-            Operators(self.accounts), self.mirror, self.pages, self.keys
+            Operators(self.accounts), self.mirror, self.pages, self.keys, self.withdrawals
         )
         self.quotes = Quotes(
             self.database, self.mirror, self.choices.makers, self.choices.last_look_ms

@@ -7,7 +7,8 @@ import string
 import time
 from base64 import b64decode
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -139,16 +140,22 @@ class ApiKeys:
 
     async def revoke(self, person: Person, number: int, caller: Caller, owner_id: int = 0) -> None:
         """Raises :class:`NotFound` also for a key of another user."""
+        async with self.revoking(owner_id or person.user_id, number) as connection:
+            await audit(connection, person.user_id, "API key revoked", caller, f"key {number}")
+
+    @asynccontextmanager
+    async def revoking(self, user_id: int, number: int) -> AsyncIterator[Any]:
+        """A transaction that revokes a key, with whatever else is written in it.  Raises
+        :class:`NotFound` also for a key of another user."""
         query = """
             update api_keys set revoked_at = now()
             where id = %(id)s and user_id = %(user)s and revoked_at is null returning api_key
         """
         async with self.database.transaction() as connection:
-            values = {"id": number, "user": owner_id or person.user_id}
-            rows = await rows_of(connection, query, values)
+            rows = await rows_of(connection, query, {"id": number, "user": user_id})
             if not rows:
                 raise NotFound("there is no such key")
-            await audit(connection, person.user_id, "API key revoked", caller, f"key {number}")
+            yield connection
         self._revoked.add(number)
         self._cache.pop(rows[0]["api_key"], None)
 

@@ -1,4 +1,4 @@
-"""What an operator does with users: a list, freezes, and a look at a user's pages.
+"""What an operator does with users: a list, freezes, levels, keys, and a look at a user's pages.
 
 An operator has a token, which ``outcry portal operator`` makes and shows once.  Everything that an
 operator does is a row of the operators' log and, if it concerns a user, of the user's own record.
@@ -16,12 +16,13 @@ from openoutcry.portal.accounts.accounts import (
     audit,
     hashed,
 )
+from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.errors import InvalidRequest, NotFound, NotLoggedIn
 from openoutcry.portal.database import Row, rows_of
 from openoutcry.wire.text import printable
 
 PREFIX = "op_"
-MOST_REASON = 300
+MOST_REASON, HIGHEST_LEVEL = 300, 9
 SHOWN = """
     id, mail, participant, level, is_open, is_verified, frozen_at, frozen_reason, created_at
 """
@@ -120,6 +121,28 @@ class Operators:
                 raise NotFound("there is no such user")
             await self._log(connection, operator, action, user_id, reason)
             await audit(connection, user_id, action, Caller("operator"), reason)
+
+    async def set_level(self, operator: Operator, user_id: int, level: int, reason: str) -> None:
+        """Change what a user and its sub-accounts may withdraw in a day.  Raises
+        :class:`NotFound` or :class:`InvalidRequest`."""
+        reason = f"level {level}: {self._reason(reason)}"
+        if not 0 <= level <= HIGHEST_LEVEL:
+            raise InvalidRequest(f"level: 0 to {HIGHEST_LEVEL}")
+        query = "update users set level = %(level)s where %(id)s in (id, parent_id) returning id"
+        async with self.database.transaction() as connection:
+            if not await rows_of(connection, query, {"level": level, "id": user_id}):
+                raise NotFound("there is no such user")
+            await self._log(connection, operator, "level changed", user_id, reason)
+            await audit(connection, user_id, "level changed", Caller("operator"), reason)
+
+    async def revoke_key(
+        self, operator: Operator, keys: ApiKeys, user_id: int, number: int, reason: str
+    ) -> None:
+        """Raises :class:`NotFound`, or :class:`InvalidRequest` without a reason."""
+        reason = f"key {number}: {self._reason(reason)}"
+        async with keys.revoking(user_id, number) as connection:
+            await self._log(connection, operator, "API key revoked", user_id, reason)
+            await audit(connection, user_id, "API key revoked", Caller("operator"), reason)
 
     async def view(self, operator: Operator, user_id: int, reason: str) -> tuple[str, int]:
         """A token that reads a user's pages, and how many seconds it lasts; the user sees that it

@@ -128,8 +128,8 @@ class Pages(History):
         return await self._rows(query, number=number, **order)
 
     async def _days_of(self, participant: int, number: int) -> dict[str, int] | None:
-        """An order's instrument, and the days between which its rows are; None: it was refused, or
-        is another's."""
+        """An order's instrument, and the days between which its rows are, also if the venue's clock
+        was set by up to a day meanwhile; None: it was refused, or is another's."""
         query = f"""
             select instrument, created_ns, updated_ns from history.orders
             where number = %(number)s and participant = %(participant)s and {NOT_REFUSED}
@@ -138,8 +138,8 @@ class Pages(History):
         if not rows:
             return None
         order = rows[0]
-        first, last = order["created_ns"] // DAY_NS, order["updated_ns"] // DAY_NS
-        return {"instrument": order["instrument"], "first_day": first, "last_day": last}
+        first, last = sorted(order[name] // DAY_NS for name in ("created_ns", "updated_ns"))
+        return {"instrument": order["instrument"], "first_day": first - 1, "last_day": last + 1}
 
     async def fills_before(
         self,

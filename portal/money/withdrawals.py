@@ -179,23 +179,36 @@ class Withdrawals:
         level = self.file.level(user["level"])
         if level is None:
             return
-        query = """
-            select coalesce(sum(amount), 0) as spent from withdrawals
-            where user_id = %(user)s and asset = %(asset)s and created_at > %(since)s
-                and state <> all(%(unspent)s)
-        """
-        values = {
-            "user": user["id"],
-            "asset": asked.asset,
-            "since": self.accounts.now() - DAY,
-            "unspent": list(UNSPENT),
-        }
-        spent = int((await rows_of(connection, query, values))[0]["spent"])
-        most = level.withdraws_a_day.get(asked.asset, 0)
-        if spent + asked.amount > most:
-            left = self.text(asked.asset, max(0, most - spent))
-            text = f"level {level.number} has {left} {asked.asset} left within 24 hours"
+        spent = await self._spent(connection, user["id"])
+        left = max(0, level.withdraws_a_day.get(asked.asset, 0) - spent.get(asked.asset, 0))
+        if asked.amount > left:
+            left_text = self.text(asked.asset, left)
+            text = f"level {level.number} has {left_text} {asked.asset} left within 24 hours"
             raise WithdrawalError("daily_limit", text)
+
+    async def _spent(self, connection: Any, user_id: int) -> dict[str, int]:
+        """Units of each asset that a user has withdrawn in the last 24 hours, or asked for."""
+        query = """
+            select asset, sum(amount) as spent from withdrawals
+            where user_id = %(user)s and created_at > %(since)s and state <> all(%(unspent)s)
+            group by asset
+        """
+        values = {"user": user_id, "since": self.accounts.now() - DAY, "unspent": list(UNSPENT)}
+        rows = await rows_of(connection, query, values)
+        return {row["asset"]: int(row["spent"]) for row in rows}
+
+    async def limits(self, user_id: int, level: int) -> list[tuple[str, str, str]] | None:
+        """Each asset that a user of a level may withdraw, how much in 24 hours, and how much of
+        that is left; None: nothing is limited."""
+        reached = self.file.level(level)
+        if reached is None:
+            return None
+        async with self.database.transaction() as connection:
+            spent = await self._spent(connection, user_id)
+        return [
+            (asset, self.text(asset, most), self.text(asset, max(0, most - spent.get(asset, 0))))
+            for asset, most in reached.withdraws_a_day.items()
+        ]
 
     async def _insert(
         self,

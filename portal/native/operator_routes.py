@@ -1,5 +1,5 @@
-"""The routes of ``/v1/operator``: users, freezes, a look at a user's pages, and questions over many
-days.  A console, or a page of the operators, asks them."""
+"""The routes of ``/v1/operator``: users, freezes, levels, keys, a look at a user's pages, and
+questions over many days.  The operators' page asks them."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -8,10 +8,11 @@ from openoutcry.client import portal_models as models
 from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.errors import NotFound
 from openoutcry.portal.accounts.operators import Operator, Operators
-from openoutcry.portal.accounts.routes import caller_of
+from openoutcry.portal.accounts.routes import DONE, caller_of
 from openoutcry.portal.body import Body
 from openoutcry.portal.history.analytics import VIEWS
 from openoutcry.portal.history.pages import Pages
+from openoutcry.portal.money.withdrawals import Withdrawals
 from openoutcry.portal.native.history_routes import LAST_DAY, day_of
 from openoutcry.portal.native.pages import DEFAULT, number_of, page_of
 from openoutcry.portal.native.routes import balance_rows, limit_type
@@ -39,6 +40,14 @@ class Reason(Body):
 
 
 @dataclass
+class NewLevel(Body):
+    """The level that a user gets, and why."""
+
+    level: int
+    reason: str
+
+
+@dataclass
 class NativeOperators:
     """Parts of the routes."""
 
@@ -46,6 +55,7 @@ class NativeOperators:
     mirror: Mirror
     pages: Pages
     keys: ApiKeys
+    withdrawals: Withdrawals
 
 
 def add_operators(app: Any, native: NativeOperators) -> None:
@@ -58,6 +68,7 @@ def add_operators(app: Any, native: NativeOperators) -> None:
 
     operator_type = Annotated[Operator, Depends(operator_of)]
     _add_users(app, native, operator_type, limit_type())
+    _add_changes(app, native, operator_type)
     _add_views(app, native, operator_type, limit_type())
 
 
@@ -67,8 +78,6 @@ def user_row(row: dict[str, Any]) -> models.UserRow:
 
 
 def _add_users(app: Any, native: NativeOperators, operator_type: Any, limited: Any) -> None:
-    from fastapi import Request
-
     operators = native.operators
 
     @app.get("/v1/operator/users", response_model=models.UserPage, tags=OPERATORS)
@@ -86,7 +95,16 @@ def _add_users(app: Any, native: NativeOperators, operator_type: Any, limited: A
         balances = balance_rows(native.mirror, participant) if participant else []
         audit = [models.AuditRow(**one) for one in row["audit"]]
         counts = row["sessions"], row["api_keys"]
-        return models.UserDetail(user_row(row), *counts, balances, audit)
+        keys = [models.ApiKeyRow(**one) for one in await native.keys.list(user_id)]
+        limits = await native.withdrawals.limits(user_id, row["level"])
+        shown = None if limits is None else [models.WithdrawalLimit(*one) for one in limits]
+        return models.UserDetail(user_row(row), *counts, balances, audit, keys, shown)
+
+
+def _add_changes(app: Any, native: NativeOperators, operator_type: Any) -> None:
+    from fastapi import Request
+
+    operators = native.operators
 
     async def changed(
         operator: Operator, user_id: int, reason: str, is_frozen: bool, request: Request
@@ -106,6 +124,21 @@ def _add_users(app: Any, native: NativeOperators, operator_type: Any, limited: A
         operator: operator_type, user_id: int, body: Reason, request: Request
     ) -> Any:
         return await changed(operator, user_id, body.reason, False, request)
+
+    @app.post("/v1/operator/users/{user_id}/level", response_model=row, tags=OPERATORS)
+    async def set_level(operator: operator_type, user_id: int, body: NewLevel) -> Any:
+        await operators.set_level(operator, user_id, body.level, body.reason)
+        native.keys.forget()
+        return user_row(await operators.user(user_id))
+
+    path = "/v1/operator/users/{user_id}/keys/{number}/revoke"
+
+    @app.post(path, response_model=models.Status, tags=OPERATORS)
+    async def revoke_user_key(
+        operator: operator_type, user_id: int, number: int, body: Reason
+    ) -> dict[str, str]:
+        await operators.revoke_key(operator, native.keys, user_id, number, body.reason)
+        return DONE
 
     view = models.SupportView
 

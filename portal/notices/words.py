@@ -40,6 +40,7 @@ AUDITED = {
     "withdrawal address removed": "An address for withdrawals was removed",
     "frozen": "Your account was frozen",
     "unfrozen": "Your account is no longer frozen",
+    "level changed": "Your level was changed",
     "support view": "The operator looks at your account",
 }
 """Actions of the audit record that are news, with their titles."""

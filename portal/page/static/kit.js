@@ -19,6 +19,12 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
+// A duration as people say it: 90 seconds, 25 hours.
+export function lasted(ms) {
+  const [count, unit] = ms < 120_000 ? [ms / 1_000, "second"] : ms < 7_200_000 ? [ms / 60_000, "minute"] : [ms / 3_600_000, "hour"];
+  return new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit, unitDisplay: "long" }).format(Math.round(count));
+}
+
 export function say(element, text) {
   const now = String(text ?? "");
   if (element.textContent !== now) element.textContent = now;

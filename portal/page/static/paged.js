@@ -1,5 +1,5 @@
 // A list whose pages follow each other by a cursor.
-import { button, h, say, words } from "./kit.js";
+import { button, h, lasted, say, words } from "./kit.js";
 import { t } from "./words.js";
 import { get, withQuery } from "./api.js";
 
@@ -26,6 +26,26 @@ export function paged(path, list, values = () => ({}), { limit = 50, key = "item
   }
   root.load = load;
   return root;
+}
+
+// How late the history is, as long as it is; ``current()``: it has now what the venue had when the view was opened.
+export function lateness(ends, current = () => {}) {
+  const place = h("p", { class: "warning", role: "status" });
+  let ended = false;
+  ends.push(() => { ended = true; });
+  async function watch() {
+    for (let wanted = 0, first = true; !ended; first = false) {
+      let now;
+      try { now = await get("/v1/history"); } catch { return; }
+      const isLate = now.behind_ms > 5_000;
+      say(place, isLate ? t("history.late", { time: lasted(now.behind_ms) }) : "");
+      wanted ||= now.venue_seq;
+      if (now.seq >= wanted) { if (!first && !ended) current(); return; }
+      await new Promise((done) => setTimeout(done, isLate ? 2_000 : 500));
+    }
+  }
+  watch();
+  return place;
 }
 
 // First and last moment of days as somebody types them, in the browser's zone.

@@ -5,6 +5,7 @@ import asyncio
 import shutil
 from collections import Counter, defaultdict
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -16,6 +17,7 @@ from openoutcry.ledger.layout import Kind
 from openoutcry.ledger.transactions import joined, transactions
 from openoutcry.portal.database import Database, running_embedded
 from openoutcry.portal.history import projector, schema
+from openoutcry.portal.history.pages import Pages, Span
 from openoutcry.portal.history.projector import (
     HistoryError,
     Projector,
@@ -24,6 +26,7 @@ from openoutcry.portal.history.projector import (
     follow,
 )
 from openoutcry.portal.history.reader import History
+from openoutcry.portal.native.history_routes import NativeHistory
 from openoutcry.portal.trading import mirror as mirror_module
 from openoutcry.portal.trading import public
 from openoutcry.portal.trading.mirror import DAY_NS, Mirror
@@ -33,6 +36,7 @@ from openoutcry.venue.file import read_venue
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 from tests.support.ledger.spot_venue import MARKETS, ByHand, in_market, traded_day
 from tests.support.pipeline import warm_outcry
+from tests.support.portal import generated
 from tests.support.portal.people import fresh_database
 from tests.support.processes import OUTCRY
 from tests.support.waiting import wait_until
@@ -285,6 +289,10 @@ def test_candles_are_what_the_trades_add_up_to(written, table):
 
 def test_the_kernel_makes_of_events_what_the_mirror_makes_of_them(day, written):
     """Every change of an order, every fill and every trade."""
+    require_rows_of_the_mirror(day[0], written[0])
+
+
+def require_rows_of_the_mirror(file, url):
     changes, fills, trades = [], [], []
 
     def take(moment):
@@ -303,11 +311,11 @@ def test_the_kernel_makes_of_events_what_the_mirror_makes_of_them(day, written):
             row = market, one.number, one.price, one.lots, one.time_ms
             trades.append((*row, one.buyer_is_maker, one.seq))
 
-    mirror = Mirror(day[0], lambda participant: True)
+    mirror = Mirror(file, lambda participant: True)
     mirror.listeners.append(take)
     while mirror.poll():
         pass
-    url, columns = written[0], "select {} from history.{}"
+    columns = "select {} from history.{}"
     stored = rows(url, columns.format(CHANGE_COLUMNS, "order_changes"))
     assert sorted(stored) == sorted(changes)
     stored = rows(url, columns.format(FILL_COLUMNS, "fills"))
@@ -347,6 +355,79 @@ def test_a_killed_projector_continues_exactly_there(day, written, url, seed, mon
             continue
     assert deaths > 3
     assert digest_at(url) == written[1]
+
+
+@pytest.mark.parametrize("hours", [-14, 14])
+def test_a_clock_that_is_set_over_midnight_loses_and_doubles_nothing(
+    tmp_path, url, hours, monkeypatch
+):
+    """A venue's clock is set while orders are open, as between two of its runs; pages of orders and
+    fills then show every row once."""
+    drawn = generated.drawn
+
+    def with_a_jump(*terms):
+        commands = drawn(*terms)
+        commands["rx_ts_ns"][len(commands) // 2 :] += hours * 3_600 * 10**9
+        return commands
+
+    monkeypatch.setattr(generated, "drawn", with_a_jump)
+    made = generated.generated_market(tmp_path, 3, 600, 4, 1, block=32)
+    follow(made.file, url, once=True)
+    require_rows_of_the_mirror(made.file, url)
+    first = digest_at(url)
+    monkeypatch.setattr(projector, "ROWS_A_TRANSACTION", 40)
+    follow(made.file, url, once=True, rebuild=True)
+    assert digest_at(url) == first
+    days = {row[0] for row in rows(url, "select distinct day from history.order_changes")}
+    assert len(days) == 2
+    who = made.people[0]
+
+    async def ask(pages):
+        shown, before = [], None
+        while page := await pages.fills_before(who, None, 0, Span(), before, 9):
+            if len(page) == 9:  # a trade with oneself has two of one place
+                page = [row for row in page if row[2] != page[-1][2]]
+            shown += [(order.number, fill.number) for order, fill, _ in page]
+            before = page[-1][2]
+        orders = await pages.orders_before(who, None, "all", "", Span(), 0, 10_000)
+        changes = {one.number: await pages.changes(who, one.number) for one in orders}
+        return shown, changes
+
+    shown, changes = asked(url, ask, Pages)
+    fills = rows(url, f"select number, trade from history.fills where participant = {who}")
+    assert sorted(shown) == sorted(fills)
+    for number, seen in changes.items():
+        query = f"select event_seq from history.order_changes where number = {number} order by 1"
+        assert [(row["event_seq"],) for row in seen] == rows(url, query)
+
+
+def test_a_projector_that_is_a_day_late_says_so_and_comes_to_the_same(
+    day, written, url, memory, monkeypatch
+):
+    monkeypatch.setattr(mirror_module, "COMMANDS_A_POLL", 1)
+    monkeypatch.setattr(projector, "ROWS_A_TRANSACTION", 4)
+    history = NativeHistory(None, SimpleNamespace(mirror=memory), None)
+
+    async def state(pages):
+        history.pages = pages
+        return await history.state()
+
+    with projector.connected(url) as connection:
+        one = Projector(day[0], connection)
+        one.begin()
+        while one.mirror.time_ns < memory.time_ns - DAY_NS:
+            one.step()
+            at_ns = one.mirror.time_ns
+        one.settle()
+        one.close()
+    late = asked(url, state, Pages)
+    assert 0 < late.seq < late.venue_seq
+    assert late.behind == late.venue_seq - late.seq
+    assert late.behind_ms == (memory.time_ns - at_ns) // 10**6
+    follow(day[0], url, once=True)
+    assert digest_at(url) == written[1]
+    now = asked(url, state, Pages)
+    assert (now.behind, now.behind_ms) == (0, 0)
 
 
 def test_a_history_that_is_made_again_is_the_same(day, written, url):
@@ -453,13 +534,13 @@ def memory(day):
     return mirror
 
 
-def asked(url, ask):
+def asked(url, ask, kind=History):
     """What ``ask(history)`` answers."""
 
     async def run():
         database = Database(url)
         try:
-            return await ask(History(database))
+            return await ask(kind(database))
         finally:
             await database.close()
 

@@ -147,13 +147,16 @@ def test_news_comes_into_the_list(portal_venue, trader):
             client.set_webhook("https://127.0.0.1/hook")
 
 
-def test_an_operator_looks_and_freezes_with_a_reason(portal_venue):
-    person = portal_venue.person(USD=1_000 * USD)
-    command = [*OUTCRY, "portal", "operator", "venue.toml", "ada"]
+def operator_of(portal_venue, name):
+    command = [*OUTCRY, "portal", "operator", "venue.toml", name]
     done = warm_outcry.run_command(command, cwd=portal_venue.folder)
     assert done.returncode == 0, done.stderr
-    token = done.stdout.strip()
-    with PortalClient(portal_venue.url, operator=token) as operator:
+    return PortalClient(portal_venue.url, operator=done.stdout.strip())
+
+
+def test_an_operator_looks_and_freezes_with_a_reason(portal_venue):
+    person = portal_venue.person(USD=1_000 * USD)
+    with operator_of(portal_venue, "ada") as operator:
         (user,) = operator.users(search=person.mail).items
         detail = operator.user_detail(user.id)
         assert {one.asset: one.available for one in detail.balances}["USD"] == "1000.000000"
@@ -197,6 +200,40 @@ def test_an_operator_looks_and_freezes_with_a_reason(portal_venue):
         client.cancel_all()
     with PortalClient(portal_venue.url) as stranger, pytest.raises(PortalError):
         stranger.users()
+
+
+def test_an_operator_changes_a_level_and_ends_a_key_with_a_reason(portal_venue):
+    person = portal_venue.person(USD=1_000 * USD)
+    with operator_of(portal_venue, "grace") as operator, client_of(portal_venue, person) as client:
+        (user,) = operator.users(search=person.mail).items
+        left = {one.asset: one.left for one in operator.user_detail(user.id).limits}
+        assert left == {"USD": "5000.000000", "BTC": "1.00000000"}
+        assert operator.set_level(user.id, 2, "ticket 1").level == 2
+        for level, words in ((10, "level"), (-1, "level")):
+            with pytest.raises(PortalError, match=words):
+                operator.set_level(user.id, level, "ticket 2")
+        with pytest.raises(PortalError, match="no such user"):
+            operator.set_level(2**31 - 1, 1, "ticket 2")
+        detail = operator.user_detail(user.id)
+        assert {one.asset: one.left for one in detail.limits}["USD"] == "250000.000000"
+        (key,) = detail.keys
+        assert client.balances()
+        with pytest.raises(PortalError, match="reason"):
+            operator.revoke_user_key(user.id, key.id, " ")
+        operator.revoke_user_key(user.id, key.id, "ticket 3")
+        with pytest.raises(PortalError) as refused:
+            client.balances()
+        assert refused.value.code == "not_logged_in"
+        with pytest.raises(PortalError, match="no such key"):
+            operator.revoke_user_key(user.id, key.id, "ticket 4")
+        detail = operator.user_detail(user.id)
+        assert detail.keys == []
+        wanted = [
+            ("API key revoked", f"key {key.id}: ticket 3"),
+            ("level changed", "level 2: ticket 1"),
+        ]
+        assert [(row.action, row.reason) for row in operator.operator_log(limit=2).items] == wanted
+        assert [(row.action, row.detail) for row in detail.audit[:2]] == wanted
 
 
 def test_views_over_days_are_sums_of_what_was_traded(portal_venue, trader):

@@ -157,7 +157,64 @@ def test_first_paint_and_first_use(browser, venue, maker, record_property):
     assert figures["interactive"] > 0
 
 
-def test_operators_find_freeze_and_look(browser, venue, maker):
+def test_what_a_person_chooses_stays_and_a_plan_is_sent(browser, venue, maker):
+    """A watchlist, an indicator and a drawn line outlive a reload, quiet hours a session; orders of
+    a rebalancing are sent once they were looked at."""
+    person = venue.person(USD=100_000 * USD, BTC=2 * BTC)
+    with browsed(browser, venue) as page:
+        page.log_in(person.mail)
+        page.go("markets")
+        page.page.get_by_label(page.word("markets.watch", symbol="BTC-USD")).click()
+        page.go("trade/BTC-USD")
+        page.expect(".chart-box canvas").not_to_have_count(1)
+        page.page.click(".chart-tools summary")
+        page.page.get_by_label(page.word("indicator.rsi")).check()
+        page.page.select_option(".chart-tools select", "price")
+        page.fill(line_price="50123")
+        page.page.click("dialog button[type=submit]")
+        page.expect("dialog").to_have_count(0)
+        page.go("notifications/settings")
+        page.fill(quiet_from="22:00", quiet_until="07:00")
+        page.page.click("#settings-form button[type=submit]")
+        page.says(page.word("saved"))
+        page.page.reload()
+        page.expect("#logout").to_be_visible()
+        page.go("markets")
+        page.press(page.word("markets.watched"))
+        page.expect("#main tbody tr").to_have_count(1)
+        kept = page.page.evaluate("JSON.parse(localStorage.getItem('outcry'))")
+        assert "rsi" in kept["indicators"]
+        assert kept["lines BTC-USD"] == [{"kind": "level", "price": 50123}]
+        page.go("notifications/settings")
+        assert page.page.input_value("#quiet-from") == "22:00"
+        page.go("portfolio/rebalance")
+        page.fill(weight_USD="70", weight_BTC="30", weight_ETH="0")
+        page.press(page.word("rebalance.propose"))
+        page.page.click("#rebalance-send")
+        page.page.click("dialog button[type=submit]")
+        page.says(page.word("rebalance.sent"))
+        page.go("orders/history")
+        page.expect("#main tbody tr").not_to_have_count(0)
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "25 hours late"), ("de", "25 Stunden im")])
+def test_pages_of_a_history_that_is_late_say_so(browser, venue, trader, language, words):
+    """A day behind: for as long as it is, and then they show what has come."""
+    late = {"seq": 5, "time_ms": 1, "venue_seq": 9, "behind": 4, "behind_ms": 90_000_000}
+    with browsed(browser, venue, 390, "dark", language) as page:
+        page.log_in(trader.mail)
+        page.page.route("**/v1/history", lambda route: route.fulfill(json=late))
+        views = "orders/history", "orders/trades", "portfolio/overview", "wallet/movements"
+        for view in (*views, "notifications/list"):
+            page.go(view)
+            page.expect("#main [role=status].warning", has_text=words).to_be_visible()
+            assert page.defects() == []
+        page.go("orders/history")
+        page.page.unroute("**/v1/history")
+        page.expect("#main [role=status].warning").to_be_empty()
+
+
+def test_operators_find_freeze_limit_and_look(browser, venue, maker):
     """With reasons, which are in their log; a look changes nothing."""
     person = venue.person(USD=5_000 * USD)
     command = [*OUTCRY, "portal", "operator", "venue.toml", "page"]
@@ -190,15 +247,25 @@ def test_operators_find_freeze_and_look(browser, venue, maker):
         page.expect("#operator-user dd", has_text="ticket 1").not_to_have_count(0)
         do("unfreeze", "ticket 2")
         page.expect("#operator-freeze").to_be_visible()
+        page.page.click("#operator-relevel")
+        page.page.select_option("#operator-new-level", "2")
+        page.fill(operator_reason="ticket 3")
+        page.page.click("dialog button[type=submit]")
+        page.expect("#operator-user td", has_text="250000").not_to_have_count(0)
+        page.page.locator("#operator-user button.small.danger").click()
+        page.fill(operator_reason="ticket 4")
+        assert page.defects() == []
+        page.page.click("dialog button[type=submit]")
+        page.expect("#operator-user button.small.danger").to_have_count(0)
         page.go("operator/figures")
         page.expect("#figures .scroll").to_be_visible()
         assert page.defects() == []
         page.go("operator/log")
-        for reason in ("ticket 1", "ticket 2"):
+        for reason in ("ticket 1", "ticket 2", "level 2: ticket 3", ": ticket 4"):
             page.expect("#main td", has_text=reason).not_to_have_count(0)
         page.go("operator/users")
         find()
-        do("view", "ticket 3")
+        do("view", "ticket 5")
         page.expect("#looking", has_text=person.mail).to_be_visible()
         page.go("wallet/balances")
         page.expect("#main td", has_text="USD").not_to_have_count(0)

@@ -14,6 +14,7 @@ from openoutcry.ledger.reconcile import (
     Reconciliation,
     stops,
 )
+from openoutcry.wire.errors import MatcherError
 from tests.support.ledger import ledger_flow as flow
 
 
@@ -138,3 +139,16 @@ def test_a_checkpoint_of_the_layout_before_is_read(day, tmp_path):
     assert resumed.seq == 5_000
     for name in TABLES:
         assert np.array_equal(getattr(resumed.books, name), whole[name])
+
+
+def test_a_checkpoint_of_a_core_before_is_passed_over(day, tmp_path, monkeypatch):
+    """Its hooks' region had another size: the books are made from the journal's begin again."""
+    home = shutil.copytree(day, tmp_path / "day", ignore=shutil.ignore_patterns("ledger"))
+    save(at(home, 5_000))
+    assert opened(home, 6_000).seq == 5_000
+
+    def refuse(*_, **__):
+        raise MatcherError("snapshot: its region has 1 bytes, the hooks' has 2")
+
+    monkeypatch.setattr("openoutcry.ledger.ledger_state.Core.restored", refuse)
+    assert opened(home, 6_000).seq == 0

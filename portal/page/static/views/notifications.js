@@ -5,6 +5,7 @@ import { chosen, emit, on, shared, instrument } from "../store.js";
 import { get, newKey, post, put, remove } from "../api.js";
 import { sign } from "../exact.js";
 import { priceText, typed } from "../numbers.js";
+import { lateness } from "../paged.js";
 import { assets } from "./portfolio.js";
 
 const CHANNELS = ["app", "mail", "webhook", "push"];
@@ -36,7 +37,7 @@ function showList(area, ends) {
       draw();
     } catch (problem) { say(error, words(problem)); }
   }
-  area.append(panel("", h("div", { class: "row" }, unread, h("span", { class: "spring" }), read), error, list, none, h("p", { class: "more" }, more)));
+  area.append(panel("", lateness(ends), h("div", { class: "row" }, unread, h("span", { class: "spring" }), read), error, list, none, h("p", { class: "more" }, more)));
   ends.push(on("notification", (one) => { if (!rows.some((row) => row.id === one.id)) { rows = [one, ...rows]; draw(); } }));
   draw();
   return load(true);

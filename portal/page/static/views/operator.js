@@ -1,8 +1,8 @@
-// For operators: users, freezes, a look at a user's pages, the log, and figures over many days.
+// For operators: users, freezes, levels, keys, a look at a user's pages, the log, and figures over many days.
 // The token is in memory alone: another window asks for it again.
 import { ask, button, facts, field, form, h, input, notice, panel, say, select, table, tabbed, when, words } from "../kit.js";
 import { t } from "../words.js";
-import { emit } from "../store.js";
+import { emit, portal } from "../store.js";
 import { asOperator } from "../api.js";
 import { daysAgo, paged, today } from "../paged.js";
 
@@ -46,15 +46,31 @@ function showUsers(area) {
     });
     const balances = table([{ label: t("asset"), text: (row) => row.asset }, { label: t("available"), n: true, text: (row) => row.available }, { label: t("reserved"), n: true, text: (row) => row.reserved }],
       { key: (row) => row.asset, label: t("holdings"), empty: t("holdings.none") });
+    const keys = table([{ label: t("name"), text: (row) => row.label || "–" }, { label: t("key"), node: (row) => h("code", {}, row.api_key), sign: (row) => row.api_key },
+      { label: t("may"), text: (row) => [t("permission.read"), row.can_trade ? t("permission.trade") : "", row.can_withdraw ? t("permission.withdraw") : ""].filter(Boolean).join(", ") }, { label: t("networks"), text: (row) => row.networks.join(", ") || t("networks.all") },
+      { label: "", node: (row) => button(t("key.revoke"), () => reasoned(user, "revoke", async (reason) => { await send("POST", `/v1/operator/users/${user.id}/keys/${row.id}/revoke`, { reason }); await load(user.id); }), "small danger", { "aria-label": t("key.revoke.of", { label: row.label }) }), sign: (row) => row.id }],
+    { label: t("account.keys"), empty: t("keys.none") });
+    const limits = table([{ label: t("asset"), text: (row) => row.asset }, { label: t("operator.day"), n: true, text: (row) => row.a_day }, { label: t("operator.left"), n: true, text: (row) => row.left }],
+      { key: (row) => row.asset, label: t("withdraw.limits"), empty: t(found.limits ? "operator.nothing" : "operator.unlimited") });
+    const level = select(portal.levels.length ? portal.levels.map((one) => [String(one.number), one.name]) : [...Array(10).keys()].map((number) => [String(number), t("level", { number })]), { id: "operator-new-level" });
+    level.value = String(portal.levels.filter((one) => one.number <= user.level).at(-1)?.number ?? user.level);
+    const relevel = () => reasoned(user, "relevel", async (reason) => {
+      await send("POST", `/v1/operator/users/${user.id}/level`, { level: Number(level.value), reason });
+      await load(user.id);
+      pages.load();
+    }, [field(t("operator.level"), level)]);
     const audit = table([{ label: t("time"), text: (row) => when(row.at) }, { label: t("what"), text: (row) => row.action }, { label: t("address.network"), text: (row) => row.address }, { label: t("details"), text: (row) => row.detail }],
       { label: t("account.activity"), empty: t("search.none") });
     detail.replaceChildren(panel(user.mail, facts([[t("operator.participant"), user.participant], [t("operator.level"), user.level], [t("state"), stateOf(user)],
       [t("operator.sessions"), found.sessions], [t("account.keys"), found.api_keys]]),
     h("div", { class: "buttons" },
       user.frozen_at ? button(t("operator.unfreeze"), change("unfreeze"), "", { id: "operator-unfreeze" }) : button(t("operator.freeze"), change("freeze"), "danger", { id: "operator-freeze" }),
+      button(t("operator.relevel"), relevel, "", { id: "operator-relevel" }),
       button(t("operator.view"), () => reasoned(user, "view", async (reason) => emit("look", await send("POST", `/v1/operator/users/${user.id}/view`, { reason }))), "", { id: "operator-view" })),
-    h("h3", {}, t("holdings")), balances, h("h3", {}, t("account.activity")), audit));
+    h("h3", {}, t("holdings")), balances, h("h3", {}, t("withdraw.limits")), limits, h("h3", {}, t("account.keys")), keys, h("h3", {}, t("account.activity")), audit));
     balances.show(found.balances);
+    limits.show(found.limits ?? []);
+    keys.show(found.keys);
     audit.show(found.audit);
     detail.scrollIntoView({ block: "nearest" });
   }
@@ -65,9 +81,9 @@ function showUsers(area) {
 
 const stateOf = (user) => user.frozen_at ? t("operator.frozen", { reason: user.frozen_reason }) : t(user.is_open ? "operator.open" : "operator.opening");
 
-function reasoned(user, what, work) {
+function reasoned(user, what, work, parts = []) {
   const reason = input({ id: "operator-reason", maxlength: 300, required: true });
-  return ask(t(`operator.${what}`), [h("p", {}, t(`operator.${what}.about`, { mail: user.mail })), field(t("reason"), reason)], t(`operator.${what}`), () => work(reason.value));
+  return ask(t(`operator.${what}`), [h("p", {}, t(`operator.${what}.about`, { mail: user.mail })), ...parts, field(t("reason"), reason)], t(`operator.${what}`), () => work(reason.value));
 }
 
 function showLog(area) {

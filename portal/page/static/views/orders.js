@@ -7,42 +7,25 @@ import { follow } from "../stream.js";
 import { show as showNumber } from "../exact.js";
 import { priceText, quantityText } from "../numbers.js";
 import { cancelButton, orderColumns } from "../orders.js";
-import { fromDay, paged, untilDay } from "../paged.js";
+import { fromDay, lateness, paged, untilDay } from "../paged.js";
 
 export async function show(root, [chosenTab]) {
   const ends = [], area = h("div", { class: "panel" });
   const views = { open: showOpen, history: showHistory, trades: showTrades };
   const first = views[chosenTab] ? chosenTab : "open";
-  const late = h("p", { class: "warning", role: "status" });
   root.append(h("div", { class: "headline" }, h("h1", {}, t("nav.orders"))),
     tabs([["open", t("orders.open")], ["history", t("orders.history")], ["trades", t("orders.trades")]], first, (name) => {
       history.replaceState(null, "", `#/orders/${name}`);
       go(name);
-    }, t("nav.orders")), late, area);
+    }, t("nav.orders")), area);
   function go(name) {
     ends.splice(0).forEach((end) => end());
     area.replaceChildren();
-    say(late, "");
     const shown = views[name](area, ends);
-    if (name !== "open") untilCurrent(shown, late, ends);
+    if (name !== "open") area.prepend(lateness(ends, () => { if (shown.isFirst) shown.load(); }));
   }
   go(first);
   return () => ends.forEach((end) => end());
-}
-
-// The history is a moment behind the venue: what was traded just now is shown once it is there.
-async function untilCurrent(pages, late, ends) {
-  let ended = false, wanted = 0, now;
-  ends.push(() => { ended = true; });
-  for (;;) {
-    try { now = await get("/v1/history"); } catch { return; }
-    if (ended) return;
-    say(late, now.behind_ms > 5_000 ? t("history.late", { seconds: Math.round(now.behind_ms / 1000) }) : "");
-    const first = !wanted;
-    wanted ||= now.venue_seq;
-    if (now.seq < wanted) await new Promise((done) => setTimeout(done, 500));
-    else { if (!first && pages.isFirst) pages.load(); return; }
-  }
 }
 
 const markets = () => [["", t("markets.all")], ...shared.instruments.map((one) => [one.symbol, one.symbol])];

@@ -6,7 +6,7 @@ import { file, get, newKey, post } from "../api.js";
 import { add, compare, divide, isNumber, multiply, show as showNumber, sign, signed, trim } from "../exact.js";
 import { amountText, gainKind, priceText, quantityText } from "../numbers.js";
 import { percentOf } from "../orders.js";
-import { daysAgo, today } from "../paged.js";
+import { daysAgo, lateness, today } from "../paged.js";
 
 const METHODS = ["fifo", "lifo", "average"];
 
@@ -27,7 +27,7 @@ async function showOverview(area, ends) {
   const currency = currencySelect(() => load());
   const method = select(METHODS.map((one) => [one, t(`method.${one}`)]), { id: "method", onchange: () => { chosen.set("method", method.value); load(); } });
   method.value = chosen.get("method", "fifo");
-  area.append(h("div", { class: "row panel" }, field(t("currency"), currency), field(t("method"), method), button(t("reload"), () => load())), error, body);
+  area.append(h("div", { class: "row panel" }, field(t("currency"), currency), field(t("method"), method), button(t("reload"), () => load())), lateness(ends, () => load()), error, body);
   async function load() {
     say(error, "");
     let found;

@@ -6,7 +6,7 @@ import { get, newKey, post, remove } from "../api.js";
 import { follow } from "../stream.js";
 import { add, compare, isNumber, show as showNumber, sign, signed } from "../exact.js";
 import { gainKind, typed } from "../numbers.js";
-import { paged } from "../paged.js";
+import { lateness, paged } from "../paged.js";
 import { qr } from "../qr.js";
 import { totpInput } from "./login.js";
 import { addresses } from "./addresses.js";
@@ -149,7 +149,7 @@ async function cancelWithdrawal(row, pages) {
   pages.load();
 }
 
-function showMovements(area) {
+function showMovements(area, ends) {
   const kind = select(["", "deposit", "withdrawal", "transfer"].map((one) => [one, t(one ? `movement.${one}` : "movement.all")])), asset = select([["", t("movement.all")], ...assets().map((one) => [one, one])]);
   const list = table([
     { label: t("time"), text: (row) => when(row.time_ms) }, { label: t("what"), text: (row) => word("movement", row.kind) }, { label: t("step"), text: (row) => word("step", row.step) },
@@ -160,6 +160,6 @@ function showMovements(area) {
   const pages = paged("/v1/history/movements", list, () => ({ asset: asset.value, kind: kind.value }));
   const filter = h("div", { class: "row" }, field(t("what"), kind), field(t("asset"), asset));
   filter.addEventListener("change", () => pages.load());
-  area.append(panel("", filter, pages));
+  area.append(panel("", lateness(ends, () => { if (pages.isFirst) pages.load(); }), filter, pages));
   pages.load();
 }
