@@ -52,9 +52,10 @@ class CcxtVenue(Connector):
         fee_ppm: int = 0,
         window_ns: int = 10_000_000_000,
     ) -> None:
-        """``fee_ppm``: the taker's, which a balance has to pay as well.  ``window_ns``: an order
-        that arrives later than this after it was sent is refused by the venue (recvWindow); then
-        one that it does not know can no longer come."""
+        """The balance also pays ``fee_ppm``, the taker's fee.
+
+        The venue refuses an order that arrives later than ``window_ns`` after it was sent
+        (recvWindow); then one that it does not know can no longer come."""
         self.name, self.listing, self.exchange = listing.venue, listing, exchange
         self.may_trade = may_trade
         self._book_every_ns, self._order_every_ns = book_every_ns, order_every_ns

@@ -109,7 +109,7 @@ class OwnVenue(Connector):
         return VenueEvent(*at, kind, quantity, price, reason)
 
     def _units(self, price: int, decimals: int) -> int:
-        """A price of so many decimals in the router's units."""
+        """A price with this many decimals, in the router's units."""
         return int(price * 10**self.listing.instrument.price_decimals // 10**decimals)
 
     def send(self, order: Order) -> None:
