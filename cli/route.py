@@ -178,6 +178,11 @@ def _all_live(depth: "Depth") -> bool:
     help='As {"name": "twap", "span_ns": 60000000000, "slices": 10}; docs/routing.md lists them.',
 )
 @click.option(
+    "--bars",
+    type=PathArgument,
+    help="For vwap with bar_ns and span_ns: a file of `outcry feed bars --parquet`.",
+)
+@click.option(
     "--seconds", type=float, default=30.0, show_default=True, help="End the order after SECONDS."
 )
 @as_json_option
@@ -190,6 +195,7 @@ def order(
     style: str,
     post_s: float,
     algorithm: str | None,
+    bars: Path | None,
     seconds: float,
     as_json: bool,
 ) -> None:
@@ -208,6 +214,8 @@ def order(
         parameters = json.loads(algorithm) if algorithm else {}
     except ValueError as error:
         raise click.UsageError(f"--algorithm is not JSON: {error}") from None
+    if bars is not None:
+        parameters = _with_volumes(parameters, bars, {one.symbol for one in market.listings})
     with ExitStack() as stack:
         router, depth = _opened(settings, symbol, stack)
         _run(router, lambda: not _all_live(depth), READY_S)
@@ -232,6 +240,23 @@ def order(
         _run(router, lambda: parent.leaves > 0, READY_S)
         report = best_execution(market, parent)
     _show(report, as_json)
+
+
+def _with_volumes(parameters: dict[str, Any], bars: Path, symbols: set[str]) -> dict[str, Any]:
+    """The parameters of a vwap from now on, with the volumes of these symbols in a file of bars."""
+    from openoutcry.replay.tables import arrow
+    from openoutcry.routing.algorithms import usual_volumes
+
+    rest = dict(parameters)
+    span_ns, bar_ns = int(rest.pop("span_ns", 0)), int(rest.get("bar_ns", 0))
+    pa = arrow()
+    try:
+        table = pa.parquet.read_table(bars, columns=["symbol", "start_ns", "volume_lots"])
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"--bars {bars}: {error}") from None
+    rows = zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
+    own = ((start_ns, lots) for symbol, start_ns, lots in rows if symbol in symbols)
+    return rest | {"volumes": usual_volumes(own, bar_ns, time.time_ns(), span_ns)}
 
 
 def _opened(settings: "Settings", symbol: str, stack: ExitStack) -> "tuple[Router, Depth]":

@@ -5,7 +5,7 @@ same children, live and in a backtest.  Parameters are in the parent's terms, an
 """
 
 from abc import ABC
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from openoutcry.routing.instruments import BUY, PART, RoutingError
 from openoutcry.routing.parents import Parent
 
 MAX_BARS = 10_000
+DAY_NS = 86_400_000_000_000
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,22 @@ class Vwap(Algorithm):
     def is_over(self, parent: Parent, market: Seen) -> bool:
         elapsed_ns = market.now_ns - parent.terms.created_ns
         return elapsed_ns >= self.bar_ns * len(self.volumes)
+
+
+def usual_volumes(
+    bars: Iterable[tuple[int, int]], bar_ns: int, from_ns: int, span_ns: int
+) -> list[int]:
+    """The volumes of :class:`Vwap` for a span from a time on: all that ``bars`` (begin in ns since
+    the epoch, volume) traded at that time of day."""
+    count = -(-span_ns // max(bar_ns, 1))
+    if bar_ns <= 0 or not 1 <= count <= MAX_BARS:
+        raise RoutingError(f"vwap needs bar_ns and a span_ns of 1 to {MAX_BARS:,} bars")
+    volumes = [0] * count
+    for begin_ns, volume in bars:
+        place = (begin_ns - from_ns) % DAY_NS // bar_ns
+        if place < count:
+            volumes[place] += volume
+    return volumes
 
 
 @dataclass(frozen=True)

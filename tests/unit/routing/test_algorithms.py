@@ -2,7 +2,7 @@
 
 import pytest
 
-from openoutcry.routing.algorithms import Seen, algorithm_of
+from openoutcry.routing.algorithms import Seen, algorithm_of, usual_volumes
 from openoutcry.routing.instruments import BUY, SELL, RoutingError
 from openoutcry.routing.parents import Parent, Terms
 from tests.support.routing.model_venue import ModelVenue
@@ -40,6 +40,17 @@ def test_pov_is_a_share_of_what_traded_since_the_arrival():
 def test_arrival_price_halves_what_is_left():
     terms = {"name": "arrival", "span_ns": 10 * S, "half_ns": S}
     assert targets(terms, [0, 0.5, 1, 2, 3, 10]) == [0, 250, 500, 750, 875, 1_000]
+
+
+def test_usual_volumes_are_those_of_the_same_time_of_day():
+    """Two earlier days, and a span that goes over midnight."""
+    day = 86_400 * S
+    bars = [(k * S, 1) for k in range(10)] + [(day - S, 5), (day + 2 * S, 7), (2 * day - S, 6)]
+    assert usual_volumes(bars, S, 9 * day - S, 3 * S) == [11, 1, 1]
+    assert usual_volumes(bars, 2 * S, 9 * day, 4 * S) == [2, 9]
+    for bar_ns, span_ns in ((0, S), (S, 0), (1, S)):
+        with pytest.raises(RoutingError, match="vwap"):
+            usual_volumes(bars, bar_ns, 0, span_ns)
 
 
 @pytest.mark.parametrize(
