@@ -15,7 +15,7 @@ from openoutcry.wire.layout import Layout, i64
 from openoutcry.wire.memory import count_leading_zeros
 
 PART = 1_000_000
-MAX_VENUES, MAX_NODES, MAX_FILLS = 16, 64, 160
+MAX_VENUES, MAX_NODES, MAX_FILLS = 16, 64, 56
 """Bounds of the search: venues, nodes that are looked at, fills of them and of improvements."""
 COST_BITS = 60
 TOLERANCE_PPM = 10
