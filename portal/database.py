@@ -64,19 +64,25 @@ def start_embedded(folder: Path) -> tuple[str, Any]:
 
 def _started(server_of: Any, folder: Path) -> Any:
     """The package's server, also where it recovers from a crash for longer than the package
-    waits."""
+    waits, or was already recovering."""
     try:
         return server_of.get_server(folder, cleanup_mode="stop")
-    except subprocess.TimeoutExpired:
-        until_s = time.monotonic() + RECOVERY_S
-        while not _is_ready(folder):
-            if time.monotonic() > until_s:
-                raise
-            time.sleep(RETRY_S)
+    except (subprocess.TimeoutExpired, AssertionError):
+        wait_until_ready(folder)
     server = server_of.get_server(folder, cleanup_mode="stop")
     server.ensure_postgres_running()
     server.global_process_id_list.get_and_add(os.getpid())
     return server
+
+
+def wait_until_ready(folder: Path) -> None:
+    """Wait until the server of the folder has recovered.  Raises :class:`TimeoutError`; at once if
+    it has ended."""
+    until_s = time.monotonic() + RECOVERY_S
+    while not _is_ready(folder):
+        if time.monotonic() > until_s or not (folder / "postmaster.pid").exists():
+            raise TimeoutError(f"it took no connections within {RECOVERY_S:.0f} s, or has ended")
+        time.sleep(RETRY_S)
 
 
 def _is_ready(folder: Path) -> bool:

@@ -97,6 +97,7 @@ class PastOrder(Layout, size_bytes=288):
     seq: int = i64("of the command that last changed it")
     last_ticks: int = i64("price of its last trade")
     is_touched: int = i64("1: its row is to be written")
+    is_stored: int = i64("1: the database has a row of it")
     executed: int = area(16, "price times lots, summed: times 2^32, and below that")
     client: int = area(48, "the client's name of it")
     cancel: int = area(48, "the client's name of the request that cancelled it")
@@ -145,6 +146,8 @@ class Fold(Layout, size_bytes=256):
     trades: int = i64("the next")
     rows: int = i64("changes, fills and trades that were written")
     trade_count: int = i64("of all that was written")
+    new_orders: int = i64("where the next row of an order without a row goes")
+    old_orders: int = i64("where the next row of any other goes")
     candle_rows: Words = area(32, "where the next candle of each length goes", of=Words)
 
 
@@ -474,20 +477,21 @@ def fill_row(state: Fold, order: PastOrder, event: EventRecord, note: int) -> No
 
 
 @kernel
-def order_rows(state: Fold, out: int) -> int:
-    """Write a row for each order that has changed, as it is now; where they end.  The places of
-    those that have ended are free then."""
-    at = out
+def order_rows(state: Fold) -> None:
+    """Write a row for each order that has changed, as it is now.  The places of those that have
+    ended are free then."""
     for index in range(state.touched_count):
         place = state.touched[index]
         order = PastOrder(state.orders + place * ORDER_SIZE)
-        at = order_row(state, order, at)
-        order.is_touched = 0
+        if order.is_stored == 0 and order.number > 0:
+            state.new_orders = order_row(state, order, state.new_orders)
+        else:
+            state.old_orders = order_row(state, order, state.old_orders)
+        order.is_touched, order.is_stored = 0, 1
         if order.state > PARTIALLY_FILLED or order.number < 0:
             state.free[state.free_count] = place
             state.free_count += 1
     state.touched_count = 0
-    return at
 
 
 @kernel
@@ -534,4 +538,4 @@ def restored(state: Fold, place: int) -> None:
     order = PastOrder(state.orders + place * ORDER_SIZE)
     entry = find_entry(state.table, state.mask, order.instrument, order.core_id)
     entry.order_id, entry.meta = order.core_id, order.instrument | IN_USE
-    entry.leaves = place
+    entry.leaves, order.is_stored = place, 1

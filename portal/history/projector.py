@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,15 @@ from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.folder import folder_of, make_folder
 from openoutcry.portal.history import schema
 from openoutcry.portal.history.fold import TOKEN_BYTES
-from openoutcry.portal.history.rows import Records, Row, Rows, fee_rows, movement_rows
+from openoutcry.portal.history.rows import (
+    OLD,
+    ORDERS,
+    Records,
+    Row,
+    Rows,
+    fee_rows,
+    movement_rows,
+)
 from openoutcry.portal.trading.mirror import DAY_NS, Mirror, Moment, names_of
 from openoutcry.portal.trading.orders import Fill, Order
 from openoutcry.venue.file import VenueFile
@@ -38,12 +47,12 @@ from openoutcry.wire.urls import without_password
 LOCK = 7412
 ROWS_A_TRANSACTION = 20_000
 """About, at most."""
-MUCH = 4_096
-"""Commands after which there may be more to take at once."""
 IDLE_S, LOOK_S, RETRY_S = 0.02, 0.5, 1.0
-REST, MOST_REST_S = 3.0, 0.08
-"""After less than MUCH it rests for REST times as long as that took: a transaction for each few
-orders used a core, of which orders themselves had need."""
+TAKE_S = 0.02
+"""While a transaction is written, what has come is taken so often."""
+PACE_S = 0.08
+"""A transaction begins that long after the one before, or later: one for each few orders used a
+core, of which orders themselves had need."""
 log = logging.getLogger("outcry.portal")
 
 
@@ -150,6 +159,8 @@ class Projector:
         self._ledger: LedgerState | None = None
         self._saved_seq = 0
         """The command of the last checkpoint."""
+        self._partitions: set[tuple[str, int]] = set()
+        """Tables and days whose partitions are known to be there."""
 
     @property
     def books(self) -> Any:
@@ -191,6 +202,11 @@ class Projector:
         if self.seq == self.mirror.began_seq == 0 and len(self.books.opening):
             self.rows.postings.append(self.books.opening)
         self._restore(int(position["day"]))
+        for table in NEW_ROWS:
+            self.connection.execute(
+                f"create temp table if not exists new_{table} (like history.{table}) "
+                "on commit delete rows"
+            )
         self._taken_seq, self.mirror.takes = self.seq, True
         self.mirror.day_ends.append(self._end_day)
         return True
@@ -274,10 +290,10 @@ class Projector:
     # Following
 
     def step(self) -> int:
-        """Take what was released since, and write it; how many commands that was.  While there is
-        more, the database takes one transaction and the next is made."""
+        """Take what was released since, and begin to write it; how many commands that was.  While
+        the database takes one transaction the next is made."""
         before = self.mirror.seq
-        while len(self.rows) < ROWS_A_TRANSACTION and self.mirror.poll():
+        while len(self.rows) < ROWS_A_TRANSACTION and (self.mirror.poll() or self._is_writing()):
             pass
         if self.mirror.seq > self._taken_seq:
             made = self._made()
@@ -286,9 +302,13 @@ class Projector:
             self._writing = self._thread.submit(self._write)
             if self.mirror.seq - self._saved_seq >= EVERY:
                 self._save()
-        if self.mirror.seq - before < MUCH:
+        else:
             self.settle()
         return self.mirror.seq - before
+
+    def _is_writing(self) -> bool:
+        """Whether a transaction is still not written after TAKE_S."""
+        return self._writing is not None and bool(wait_for([self._writing], TAKE_S).not_done)
 
     def settle(self) -> None:
         """Wait until nothing is being written.  Raises what has failed."""
@@ -349,21 +369,13 @@ class Projector:
         due, self._due = self._due or self._made(), None
         connection = self.connection
         with connection.transaction():
-            for day in due.days[""]:
-                schema.add_day(connection, day)
-            for day in due.days["movements"]:
-                schema.add_day(connection, day, ("movements",))
-            for day in due.days.get("transactions", ()):
-                schema.add_transactions_day(connection, day)
-            for table in ("transactions", "order_changes", "fills", "trades"):
+            self._add_partitions(due.days)
+            for table in ("transactions", ORDERS, "order_changes", "fills", "trades"):
                 if table in due.tables:
-                    self._copy(table, COLUMNS_OF.get(table, ""), due.tables[table])
+                    self._copy(f"history.{table} {COLUMNS_OF.get(table, '')}", due.tables[table])
             self._copy_rows("history.movements", due.movements)
             self._copy_rows("history.balances", due.balances)
-            for table, statement in MERGES.items():
-                if table in due.tables:
-                    self._merge(table, due.tables[table], statement)
-            self._merge_fees(due.fees)
+            self._merge(due)
             done = connection.execute(
                 "update history.position set seq = %s, at_ns = %s, day = %s where seq = %s",
                 (due.seq, due.time_ns, due.day, due.before_seq),
@@ -372,9 +384,18 @@ class Projector:
                 raise HistoryError("another projector has written to this history")
         self.seq = due.seq
 
-    def _copy(self, table: str, columns: str, data: bytes, schema_name: str = "history.") -> None:
-        statement = f"copy {schema_name}{table} {columns} from stdin (format binary)"
-        with self.connection.cursor().copy(statement) as copy:
+    def _add_partitions(self, days: dict[str, list[int]]) -> None:
+        """Those of the days that are not known yet."""
+        wanted = {(table, day) for table, all_days in days.items() for day in all_days}
+        for table, day in sorted(wanted - self._partitions):
+            if table == "transactions":
+                schema.add_transactions_day(self.connection, day)
+            else:
+                schema.add_day(self.connection, day, (table,) if table else schema.BY_DAY)
+        self._partitions |= wanted
+
+    def _copy(self, table: str, data: bytes) -> None:
+        with self.connection.cursor().copy(f"copy {table} from stdin (format binary)") as copy:
             copy.write(data)
 
     def _copy_rows(self, table: str, rows: list[Row]) -> None:
@@ -384,23 +405,18 @@ class Projector:
             for row in rows:
                 copy.write_row(row)
 
-    def _merge(self, table: str, data: bytes, statement: str) -> None:
-        self._begin_new(table)
-        self._copy(f"new_{table}", "", data, "")
-        self.connection.execute(statement)
-
-    def _merge_fees(self, rows: list[Row]) -> None:
-        if rows:
-            self._begin_new("fees")
-            self._copy_rows("new_fees", rows)
-            self.connection.execute(FEES_MERGE)
-
-    def _begin_new(self, table: str) -> None:
-        """A table for rows that are merged into those of ``table``."""
-        self.connection.execute(
-            f"create temp table if not exists new_{table} "
-            f"(like history.{table}) on commit delete rows"
-        )
+    def _merge(self, due: Transaction) -> None:
+        """Rows that may change some that are there."""
+        statements = []
+        for name, (table, statement) in MERGES.items():
+            if name in due.tables:
+                self._copy(f"new_{table}", due.tables[name])
+                statements.append(statement)
+        if due.fees:
+            self._copy_rows("new_fees", due.fees)
+            statements.append(FEES_MERGE)
+        if statements:  # in one message
+            self.connection.execute(";".join(statements), prepare=False)
 
 
 CHANGING = (
@@ -441,7 +457,12 @@ CANDLES_MERGE = """
         taker_buy_lots = old.taker_buy_lots + excluded.taker_buy_lots,
         taker_buy_tick_lots = old.taker_buy_tick_lots + excluded.taker_buy_tick_lots
 """
-MERGES = {"orders": ORDERS_MERGE} | {name: CANDLES_MERGE.format(name) for name in schema.CANDLES}
+MERGES = {OLD: (ORDERS, ORDERS_MERGE)} | {
+    name: (name, CANDLES_MERGE.format(name)) for name in schema.CANDLES
+}
+"""Rows that are merged: by their name, their table, and the statement that does it."""
+NEW_ROWS = (ORDERS, *schema.CANDLES, "fees")
+"""Tables with a temporary one, of rows that are merged into theirs."""
 FEES_MERGE = """
     insert into history.fees as old select * from new_fees
     on conflict (participant, day, instrument, asset)
@@ -512,7 +533,6 @@ def _followed(
             look_s = time.monotonic() + LOOK_S
         began_s = time.monotonic()
         count = projector.step()
-        took_s = time.monotonic() - began_s
         day = projector.mirror.time_ns // DAY_NS
         if keep_days and day > dropped:
             projector.settle()
@@ -523,8 +543,8 @@ def _followed(
             if once:
                 break
             time.sleep(IDLE_S)
-        elif count < MUCH and not once:
-            time.sleep(min(REST * took_s, MOST_REST_S))
+        elif not once:
+            time.sleep(max(0.0, began_s + PACE_S - time.monotonic()))
     projector.settle()
     return projector.seq
 

@@ -22,6 +22,8 @@ from openoutcry.wire.open_orders import ENTRY_BYTES
 
 Row = tuple[Any, ...]
 Records = npt.NDArray[Any]
+ORDERS, OLD = "orders", "old_orders"
+"""Names of rows of orders that the database does not have, and of those that it has."""
 PLACES = 1 << 12
 """Orders that there is room for at the start."""
 
@@ -179,25 +181,29 @@ class Rows:
         rows[name_at + 1 : name_at + 1 + len(client)] = np.frombuffer(client, np.uint8)
         fold.restored(state, place)
 
-    def order_rows(self) -> bytes:
-        """A row for each order that changed, as it is after the last change."""
-        count = self.fold.touched_count
-        if not count:
-            return b""
-        out = np.empty(count * fold.ORDER_BYTES, np.uint8)
-        end = fold.order_rows(self.fold, out.ctypes.data)
-        return HEADER + out[: end - out.ctypes.data].tobytes() + TRAILER
+    def order_rows(self) -> dict[str, bytes]:
+        """A row for each order that changed, as it is after the last change: of those that the
+        database does not have, and of those that it has."""
+        state = self.fold
+        new, old = np.empty((2, max(1, state.touched_count * fold.ORDER_BYTES)), np.uint8)
+        state.new_orders, state.old_orders = new.ctypes.data, old.ctypes.data
+        fold.order_rows(state)
+        found = {}
+        for table, rows, end in ((ORDERS, new, state.new_orders), (OLD, old, state.old_orders)):
+            if end > rows.ctypes.data:
+                found[table] = HEADER + rows[: end - rows.ctypes.data].tobytes() + TRAILER
+        return found
 
     def finish(self) -> dict[str, bytes]:
         """The rows by table, without tables that have none; the next transaction begins."""
         fold.end_candles(self.fold)
-        found = {"orders": self.order_rows()}
+        found = self.order_rows()
         for index, output in enumerate(self._outputs):
             used = self._end(index) - output.room.ctypes.data
             if used > len(HEADER):
                 found[output.table] = output.room[:used].tobytes() + TRAILER
         self._begin()
-        return {table: rows for table, rows in found.items() if rows}
+        return found
 
 
 SAME = (

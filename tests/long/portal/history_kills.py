@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 import psycopg
 
-from openoutcry.portal.database import migrate, start_embedded
+from openoutcry.portal.database import migrate, start_embedded, wait_until_ready
 from openoutcry.portal.folder import folder_of, make_folder
 from openoutcry.portal.history import schema
 from openoutcry.portal.history.pages import Pages, Span
@@ -33,12 +33,14 @@ from openoutcry.portal.history.projector import LOCK as PROJECTOR_LOCK
 from openoutcry.portal.history.projector import digest, follow
 from openoutcry.portal.notices.notifier import LOCK as NOTIFIER_LOCK
 from openoutcry.report.evidence import write_evidence
+from openoutcry.venue.file import read_venue
 from tests.support.pipeline import warm_outcry
-from tests.support.portal.generated import Generated, generated_market
+from tests.support.portal.generated import FIRST, Generated, generated_market
 from tests.support.processes import OUTCRY
 from tests.support.waiting import wait_until
 
 PEOPLE, ORDERS, DAYS = 20, 6_000, 3
+ROUNDS_A_MARKET = 10
 SPEED_ORDERS = 30_000
 KINDS = ("projector", "database", "notifier")
 LOCKS = {"projector": PROJECTOR_LOCK, "notifier": NOTIFIER_LOCK}
@@ -141,8 +143,9 @@ def crash(server: Any) -> None:
     psutil.Process(pid).send_signal(signal.SIGQUIT)
     psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [])
     # The package waits for ten seconds, which a busy machine takes; then it finds the server.
-    with suppress(subprocess.TimeoutExpired):
+    with suppress(subprocess.TimeoutExpired, AssertionError):
         server.ensure_postgres_running()
+    wait_until_ready(server.pgdata)
     server.ensure_postgres_running()
 
 
@@ -170,14 +173,8 @@ def is_done(looks: Looks, commands: int) -> bool:
 def one_round(url: str, server: Any, folder: Path, rounds: Rounds) -> None:
     """Follow a journal with kills, then compare."""
     seed = 100 + rounds.done["rounds"]
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    made = generated_market(folder, PEOPLE, ORDERS, seed, DAYS, block=200)
-    make_folder(folder_of(made.file))
-    calm, wild = fresh(url, "calm"), fresh(url, "wild")
-    follow(made.file, calm, once=True)
-    with psycopg.connect(calm) as connection:
-        wanted = digest(connection)
+    made, wanted = market_of(url, folder, seed // ROUNDS_A_MARKET)
+    wild = fresh(url, "wild")
     sign_up(wild, made)
     looks, rng = Looks(wild), np.random.default_rng([seed, 1])
     running: dict[str, subprocess.Popen[str]] = {}
@@ -208,7 +205,26 @@ def one_round(url: str, server: Any, folder: Path, rounds: Rounds) -> None:
         for process in running.values():
             process.kill()
             process.wait()
-    rounds.add(kills, crashes, compared(wild, wanted, folder))
+    rounds.add(kills, crashes, compared(wild, wanted, folder_of(made.file)))
+
+
+def market_of(url: str, folder: Path, seed: int) -> tuple[Generated, str]:
+    """A market, and the digest of its history as it is written undisturbed: made once."""
+    folder, done = folder / str(seed), folder / str(seed) / "digest.json"
+    if not done.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        made = generated_market(folder, PEOPLE, ORDERS, seed, DAYS, block=200)
+        make_folder(folder_of(made.file))
+        calm = fresh(url, "calm")
+        follow(made.file, calm, once=True)
+        with psycopg.connect(calm) as connection:
+            done.write_text(json.dumps([made.commands, digest(connection)]))
+    commands, wanted = json.loads(done.read_text())
+    file = read_venue(folder / "venue.toml")
+    shutil.rmtree(folder_of(file))
+    make_folder(folder_of(file))
+    return Generated(file, range(FIRST, FIRST + PEOPLE), commands), wanted
 
 
 def sign_up(url: str, made: Generated) -> None:
@@ -240,7 +256,7 @@ def compared(url: str, wanted: str, folder: Path) -> dict[str, int]:
         differs = digest(connection) != wanted
         query = "select key from notices where 'mail' = any(channels)"
         keys = [row[0] for row in connection.execute(query)]
-    mails = folder / "journal-portal" / "mails.jsonl"
+    mails = folder / "mails.jsonl"
     sent = []
     for line in mails.read_text().splitlines():
         text = json.loads(line)["text"]
@@ -345,7 +361,7 @@ def main() -> None:
             rounds.keep()
             print(json.dumps(rounds.done), flush=True)
         while rounds.kills < options.kills and time.monotonic() < until_s:
-            one_round(url, server, options.folder / "round", rounds)
+            one_round(url, server, options.folder / "markets", rounds)
             print(json.dumps(rounds.done), flush=True)
     finally:
         server.cleanup()

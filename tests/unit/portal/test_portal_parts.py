@@ -337,8 +337,11 @@ def test_a_portal_sleeps_until_the_stages_have_work():
     assert not mirror.wait_for_work(0.001)
 
 
-def test_a_database_that_recovers_for_long_is_waited_for(tmp_path, monkeypatch):
-    """The package waits for ten seconds, and gives the same server when it is asked again."""
+@pytest.mark.parametrize("failure", [subprocess.TimeoutExpired("pg_ctl", 10), AssertionError()])
+def test_a_database_that_recovers_for_long_is_waited_for(tmp_path, monkeypatch, failure):
+    """The package waits for ten seconds, and not for a server that was recovering before; it gives
+    the same server when it is asked again."""
+    (tmp_path / "postmaster.pid").touch()
     done, looks = [], iter([False, True])
 
     class Server:
@@ -350,7 +353,7 @@ def test_a_database_that_recovers_for_long_is_waited_for(tmp_path, monkeypatch):
     def get_server(folder, cleanup_mode):
         done.append("asked")
         if done == ["asked"]:
-            raise subprocess.TimeoutExpired("pg_ctl", 10)
+            raise failure
         return Server()
 
     monkeypatch.setattr(database, "_is_ready", lambda folder: next(looks))
@@ -361,5 +364,5 @@ def test_a_database_that_recovers_for_long_is_waited_for(tmp_path, monkeypatch):
     done.clear()
     monkeypatch.setattr(database, "RECOVERY_S", -1.0)
     monkeypatch.setattr(database, "_is_ready", lambda folder: False)
-    with pytest.raises(subprocess.TimeoutExpired):
+    with pytest.raises(TimeoutError):
         database._started(SimpleNamespace(get_server=get_server), tmp_path)
