@@ -2,9 +2,9 @@
 (``ledger/copy_rows.py``); each returns where the next begins.
 """
 
-from openoutcry.ledger.copy_rows import number
+from openoutcry.ledger.copy_rows import EPOCH_DAYS, NAME_BYTES, number, text
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.layout import Bytes
+from openoutcry.wire.layout import Bytes, Words
 
 NUMERIC_BASE = 10_000
 """Base of the digits of a ``numeric``."""
@@ -12,6 +12,8 @@ NUMERIC_HEAD = 8
 """Bytes before its digits: how many there are, the first one's weight, sign, decimals."""
 NUMERIC_BYTES = 4 + NUMERIC_HEAD + 2 * 8
 """The longest that :func:`wide_numeric` writes, with its length."""
+FEE_WORDS, FEE_BYTES = 5, 128
+"""Numbers of a sum of fees, and the longest that :func:`fees` writes of one."""
 NEGATIVE = 0x4000
 MASK = (1 << 32) - 1
 
@@ -80,3 +82,19 @@ def head(out: int, fields: int) -> int:
 def word(out: int, value: int) -> int:
     """A ``bigint``."""
     return number(out, value, 8)
+
+
+@kernel
+def fees(out: int, sums: int, count: int, symbols: int, symbol_count: int, monies: int) -> int:
+    """Rows of ``history.fees``; where they end.  ``sums``: FEE_WORDS numbers of each: participant,
+    day since 1970, instrument, asset and units."""
+    at = out
+    for index in range(count):
+        row = Words(sums + 8 * FEE_WORDS * index)
+        at = head(at, FEE_WORDS)
+        at = number(at, row[0], 4)
+        at = number(at, row[1] - EPOCH_DAYS, 4)
+        at = text(at, symbols + min(row[2], symbol_count - 1) * NAME_BYTES)
+        at = text(at, monies + row[3] * NAME_BYTES)
+        at = numeric(at, row[4])
+    return at

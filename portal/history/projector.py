@@ -130,7 +130,6 @@ class Transaction:
     """Rows as binary COPY."""
     balances: list[Row]
     movements: list[Row]
-    fees: list[Row]
     days: dict[str, list[int]]
     """Days that have rows in tables with partitions."""
 
@@ -353,16 +352,18 @@ class Projector:
         rows, mirror = self.rows, self.mirror
         balances, days = rows.balances, {"": sorted(rows.days)}
         posted = np.concatenate(rows.postings) if rows.postings else None
-        tables, movements, fees = rows.finish(), [], []
+        tables, movements = rows.finish(), []
         if posted is not None:
             movements = list(movement_rows(posted, self.books.money_names))
-            fees = list(fee_rows(posted, self.books.symbols, self.books.money_names))
-            tables["transactions"] = encoded(posted, self.books.symbols, self.books.money_names)
+            names = self.books.symbols, self.books.money_names
+            tables["transactions"] = encoded(posted, *names)
+            if sums := fee_rows(posted, *names):
+                tables["fees"] = sums
             days["transactions"] = np.unique(posted["ts_ns"] // LEDGER_DAY_NS).tolist()
         days["movements"] = sorted({row[0] for row in movements})
         before, self._taken_seq = self._taken_seq, mirror.seq
         at = before, mirror.seq, mirror.time_ns, mirror.day
-        return Transaction(*at, tables, balances, movements, fees, days)
+        return Transaction(*at, tables, balances, movements, days)
 
     def _write(self) -> None:
         """One transaction: all rows, and the position after them."""
@@ -412,9 +413,6 @@ class Projector:
             if name in due.tables:
                 self._copy(f"new_{table}", due.tables[name])
                 statements.append(statement)
-        if due.fees:
-            self._copy_rows("new_fees", due.fees)
-            statements.append(FEES_MERGE)
         if statements:  # in one message
             self.connection.execute(";".join(statements), prepare=False)
 
@@ -457,17 +455,19 @@ CANDLES_MERGE = """
         taker_buy_lots = old.taker_buy_lots + excluded.taker_buy_lots,
         taker_buy_tick_lots = old.taker_buy_tick_lots + excluded.taker_buy_tick_lots
 """
-MERGES = {OLD: (ORDERS, ORDERS_MERGE)} | {
-    name: (name, CANDLES_MERGE.format(name)) for name in schema.CANDLES
-}
-"""Rows that are merged: by their name, their table, and the statement that does it."""
-NEW_ROWS = (ORDERS, *schema.CANDLES, "fees")
-"""Tables with a temporary one, of rows that are merged into theirs."""
 FEES_MERGE = """
     insert into history.fees as old select * from new_fees
     on conflict (participant, day, instrument, asset)
     do update set fee_units = old.fee_units + excluded.fee_units
 """
+MERGES = {
+    OLD: (ORDERS, ORDERS_MERGE),
+    "fees": ("fees", FEES_MERGE),
+    **{name: (name, CANDLES_MERGE.format(name)) for name in schema.CANDLES},
+}
+"""Rows that are merged: by their name, their table, and the statement that does it."""
+NEW_ROWS = (ORDERS, *schema.CANDLES, "fees")
+"""Tables with a temporary one, of rows that are merged into theirs."""
 COLUMNS_OF = {"transactions": f"({', '.join(COLUMNS)})"}
 
 

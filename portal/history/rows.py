@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from openoutcry.ledger.copy_rows import HEADER, TRAILER, names_table
 from openoutcry.ledger.layout import DAY_NS as LEDGER_DAY_NS
-from openoutcry.ledger.layout import NO_INSTRUMENT, Kind
+from openoutcry.ledger.layout import Kind
 from openoutcry.portal.history import fold
+from openoutcry.portal.history.binary import FEE_BYTES, FEE_WORDS, fees
 from openoutcry.portal.history.fold import Fold, PastOrder
-from openoutcry.portal.history.schema import CANDLES, date_of
+from openoutcry.portal.history.schema import CANDLES
 from openoutcry.portal.trading.instruments import Markets
 from openoutcry.portal.trading.orders import STATES, Order
 from openoutcry.risk.bits import MovementStep
@@ -258,17 +259,22 @@ def movement_rows(posted: Records, monies: list[str]) -> Iterable[Row]:
         )
 
 
-def fee_rows(posted: Records, symbols: list[str], monies: list[str]) -> Iterable[Row]:
-    """Fees of the ledger's transactions, summed up by participant, day, instrument and asset."""
+def fee_rows(posted: Records, symbols: list[str], monies: list[str]) -> bytes:
+    """Fees of the ledger's transactions, summed up by participant, day, instrument and asset, as
+    binary COPY; nothing without fees."""
     paid = posted[np.isin(posted["kind"], FEE_KINDS) & (posted["fee_income"] != 0)]
-    keys = np.stack(
-        [paid["participant"], paid["ts_ns"] // LEDGER_DAY_NS, paid["instrument"], paid["asset"]],
-        axis=1,
-    ).astype(np.int64)
-    groups, places = np.unique(keys, axis=0, return_inverse=True)
-    sums = [0] * len(groups)
-    for place, units in zip(places.reshape(-1).tolist(), paid["fee_income"].tolist(), strict=True):
-        sums[place] += units
-    for (participant, day, instrument, asset), units in zip(groups.tolist(), sums, strict=True):
-        symbol = "" if instrument == NO_INSTRUMENT else symbols[instrument]
-        yield participant, date_of(day), symbol, monies[asset], units
+    if not len(paid):
+        return b""
+    rows = np.empty((len(paid), FEE_WORDS), np.int64)
+    for column, name in enumerate(("participant", "ts_ns", "instrument", "asset", "fee_income")):
+        rows[:, column] = paid[name]
+    rows[:, 1] //= LEDGER_DAY_NS
+    rows = rows[np.lexsort(rows[:, 3::-1].T)]
+    begins = np.flatnonzero(np.append(True, (rows[1:, :4] != rows[:-1, :4]).any(axis=1)))
+    sums = np.ascontiguousarray(rows[begins])
+    sums[:, 4] = np.add.reduceat(rows[:, 4], begins)
+    out = np.empty(len(sums) * FEE_BYTES, np.uint8)
+    tables = names_table([*symbols, ""]), names_table(monies)
+    terms = tables[0].ctypes.data, len(tables[0]), tables[1].ctypes.data
+    end = fees(out.ctypes.data, sums.ctypes.data, len(sums), *terms)
+    return HEADER + out[: end - out.ctypes.data].tobytes() + TRAILER

@@ -256,16 +256,21 @@ def compared(url: str, wanted: str, folder: Path) -> dict[str, int]:
         differs = digest(connection) != wanted
         query = "select key from notices where 'mail' = any(channels)"
         keys = [row[0] for row in connection.execute(query)]
-    mails = folder / "mails.jsonl"
-    sent = []
-    for line in mails.read_text().splitlines():
-        text = json.loads(line)["text"]
-        sent += [row.rpartition(" id ")[2] for row in text.splitlines() if " UTC, id " in row]
+    sent = mailed(folder)
     return {
         "differing_digests": int(differs),
         "notices_missing": len(set(keys) - set(sent)),
         "notices_doubled": len(keys) - len(set(keys)),
     }
+
+
+def mailed(folder: Path) -> list[str]:
+    """Ids of notices in the mails of a portal, in order; one that was sent twice is there twice."""
+    sent = []
+    for line in (folder / "mails.jsonl").read_text().splitlines():
+        text = json.loads(line)["text"]
+        sent += [row.rpartition(" id ")[2] for row in text.splitlines() if " UTC, id " in row]
+    return sent
 
 
 def speed(url: str, folder: Path) -> dict[str, Any]:
