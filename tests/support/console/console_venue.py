@@ -112,7 +112,7 @@ def order(order_id: int, side: Side, qty: int, price: int, who: int = 1) -> np.n
 class ConsoleVenue:
     """The venue and `outcry venue console`."""
 
-    def __init__(self, folder: Path, now: str = "2026-11-23T10:00") -> None:
+    def __init__(self, folder: Path, now: str = "2026-11-23T10:00", more: str = "") -> None:
         self.ouch, self.folder, self.quotes = free_port(), folder, 0
         feed = f'a = "239.193.9.1:{free_port()}"\nstream = "127.0.0.1:{free_port()}"\n'
         text = VENUE
@@ -121,7 +121,7 @@ class ConsoleVenue:
         text += (
             OPERATORS.replace("HASH", OPERATORS_HASH) + MORE.replace("OUCH", str(self.ouch)) + feed
         )
-        text = text.replace("HASH", HASH).replace("TOTP", TOTP)
+        text = text.replace("HASH", HASH).replace("TOTP", TOTP) + more
         self.venue = ServedVenue(folder, now, PORT, text)
         self.file = folder / "venue.toml"
         self.console: subprocess.Popen[str] | None = None
