@@ -45,7 +45,10 @@ def traded(books: Books, row: Any) -> tuple[int, int]:
     return qty, lot_value(books, index, int(row["price_ticks"]))
 
 
-def cash(row: Any) -> int:
-    """Money that is earned or paid next to the lots: funding, and what a takeover costs."""
-    aside = (lay.Kind.FUNDING, lay.Kind.TAKEN_OVER)
-    return -int(row["clearing"]) if int(row["kind"]) in aside else 0
+def cash(books: Books, row: Any) -> int:
+    """Money that is earned or paid next to the lots: funding, and what a takeover costs apart from
+    an option's mark."""
+    kind, index, paid = int(row["kind"]), int(row["instrument"]), -int(row["clearing"])
+    if kind == lay.Kind.TAKEN_OVER and books.instruments[index, lay.CONTRACT_KIND // 8] >= CALL:
+        return paid + int(row["qty_lots"]) * lot_value(books, index, int(row["price_ticks"]))
+    return paid if kind in (lay.Kind.FUNDING, lay.Kind.TAKEN_OVER) else 0

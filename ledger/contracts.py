@@ -99,7 +99,10 @@ def contract_setting(
         return 0
     if what == SET_DELEVERAGE:
         giver, taker = who & 0xFFFF, who >> 16
-        return take_over(books, event, row, instrument, giver, taker, value, order.price_ticks)
+        moved = value if cell_of(books, giver, instrument).position > 0 else -value
+        worth = 0 if rules.leveraged != 0 else moved * lot_value(rules, rules.mark)
+        paid = order.price_ticks + worth
+        return take_over(books, event, row, instrument, giver, taker, moved, paid)
     if what in (SET_MARK, SET_SETTLE):
         gain = lot_value(rules, value) - lot_value(rules, rules.mark)
         paid = gain if rules.leveraged != 0 else 0
@@ -202,12 +205,12 @@ def take_over(
     instrument: int,
     giver: int,
     taker: int,
-    lots: int,
+    moved: int,
     paid: int,
 ) -> int:
-    """Lots from a bankrupt participant to another one, which pays for what was missing."""
+    """Lots from a bankrupt participant to another one, which pays for what was missing, and for an
+    option its mark."""
     rules = rules_of(books, instrument)
-    moved = lots if cell_of(books, giver, instrument).position > 0 else -lots
     for number in range(2):
         who = giver if number == 0 else taker
         change = -moved if number == 0 else moved

@@ -364,7 +364,7 @@ class Profits:
             if row["kind"] in CORPORATE:
                 holding.adjust(holding.position + int(row["qty_lots"]), -int(row["outside"]))
                 continue
-            holding.realised += cash(row)
+            holding.realised += cash(books, row)
             if row["kind"] == lay.Kind.FUNDING:
                 continue
             holding.trade(*traded(books, row))

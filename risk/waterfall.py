@@ -6,7 +6,8 @@ here acts for a participant that is solvent, and no deficit is dropped.
     LIQUIDATE     a part may not make a deficit that the fund cannot pay (``loss_is_covered``)
     COVER         pays the deficit of a participant that holds nothing, out of the fund
     DELEVERAGE    if the fund cannot pay a deficit, a participant of the other side takes over
-                  contracts of the bankrupt one at their mark, and pays for what is missing
+                  contracts of the bankrupt one at their mark (that of an option is paid), and pays
+                  for what is missing
 
 Those of the other side take turns by their rank.  Solvent participants come before others.  Then
 the highest profit of the position over equity comes first, and among equals the lowest number.
@@ -168,9 +169,13 @@ def deleverage(
     left = of_who.mark - share_of(of_who.mark, lots, size)
     set_lots(state, other, instrument, rules, cell.position + moved, cost)
     set_lots(state, who, instrument, rules, position - moved, left)
-    add_money(taker, lay.BALANCE, -paid, seq_at)
+    worth = 0
+    if rules.leveraged == 0:
+        # The lots of an option change hands at its mark as in a trade: it is paid.
+        worth = wide.mul(moved, lot_value(contract, contract.mark))
+    add_money(taker, lay.BALANCE, wide.sub(-paid, worth), seq_at)
     add_money(taker, lay.PROFIT, -paid, seq_at)
-    add_money(row, lay.BALANCE, paid, seq_at)
+    add_money(row, lay.BALANCE, wide.add(paid, worth), seq_at)
     add_money(row, lay.PROFIT, paid, seq_at)
     if cell.buy_lots | cell.sell_lots != 0:
         # Its orders were to close or to add to another position.

@@ -301,9 +301,11 @@ class PlainContracts:
         giver.position -= moved
         taker.position += moved
         risk.all_changed()
-        for whose, amount in ((other, -paid), (who, paid)):
-            for account in ("balance", "profit"):
-                risk.participants[whose].add(account, amount, risk.seq)
+        one = self.rows[index]
+        worth = 0 if risk.instruments[index].leveraged else moved * one.value(one.mark)
+        for whose, amount, more in ((other, -paid, -worth), (who, paid, worth)):
+            risk.participants[whose].add("balance", amount + more, risk.seq)
+            risk.participants[whose].add("profit", amount, risk.seq)
         if risk.open_of(other, index):
             risk.participants[other].cancel_wanted = True
         self.takeovers += 1

@@ -1,0 +1,419 @@
+"""Contracts under hostile commands, with a look at every balance and margin after each of them: no
+unit is made or lost, no participant past its margin is left alone, and none is liquidated that had
+enough."""
+
+from collections import Counter
+
+import numpy as np
+
+import openoutcry.risk.layout as lay
+from openoutcry.derivatives.margin import parameters_of
+from openoutcry.derivatives.margin_kernels import held_now, margin_now, worst_margin
+from openoutcry.derivatives.margin_layout import MarginWork, work_of
+from openoutcry.flow.mixed import START_TICKS, MixedFlow
+from openoutcry.matcher import process_batch
+from openoutcry.matcher.reference.books import Rules
+from openoutcry.risk import bits, constants, totals
+from openoutcry.risk.after import after
+from openoutcry.risk.before import APPLIED, before
+from openoutcry.risk.bits import NO_LIMIT, Setting
+from openoutcry.risk.contract_layout import LIVE
+from openoutcry.risk.contracts import contract_of, is_option, lot_value, margined_lots
+from openoutcry.risk.layout import RiskState
+from openoutcry.risk.portfolio import portfolio_of, table_of
+from openoutcry.risk.portfolio import work_of as kept_work_of
+from openoutcry.risk.region import setting
+from openoutcry.venue.liquidation import next_part
+from openoutcry.venue.liquidation_table import LiquidationSpec
+from openoutcry.venue.waterfall import step_due
+from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
+from openoutcry.wire.indirect import call_batch_kernel, kernel_address
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Words
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
+from openoutcry.wire.records import RECORD_BYTES
+from tests.support.risk.contracts import (
+    CONTRACTS,
+    EXPIRY_NS,
+    FUND,
+    LEVERAGED,
+    MULTIPLIERS,
+    OTHERS,
+    PERPETUALS,
+    contract_instruments,
+)
+from tests.support.risk.portfolio import portfolio_given
+from tests.support.risk.risk_core import PARTICIPANTS
+from tests.support.risk.risk_loop import Loop
+from tests.support.risk.risk_reference import operator_command
+
+EVERY, AMONG, CHUNK = 16, 4_096, 512
+"""A command of the operator among so many, drawn from so many; commands from one look of the
+liquidation to the next."""
+THOROUGH = 64
+"""After each so many commands every margin is made from nothing."""
+STEPS = 24
+"""Of a liquidation, at most, before the next chunk."""
+RULES = {
+    1: "a unit was made or lost",
+    2: "a contract is held long and short by different amounts",
+    3: "equity is not the balance and the options at their marks",
+    4: "below its margin, and not called",
+    5: "called with enough",
+    6: "liquidated with enough",
+    7: "an order entered past the initial margin",
+    8: "a margin is not what it is made from nothing",
+}
+PAID_IN, FEES, ACCEPTED, PARTS, COVERS, TAKEOVERS, REFUSED, CALLED = range(8)
+"""Words of what is counted."""
+NEW, RISK = enum_numbers.COMMAND_KIND_NEW, bits.RISK_KIND
+FILLED, ENTERED = enum_numbers.EVENT_KIND_FILLED, enum_numbers.EVENT_KIND_ACCEPTED
+
+
+@kernel
+def equity_of(state: RiskState, who: int) -> int:
+    """Balance, and options at their marks."""
+    total = totals.participant_row(state, who).balance
+    for index in range(state.instruments):
+        rules = totals.instrument_row(state, index)
+        position = totals.cell_of(state, who, index).position
+        if rules.contract_at != 0 and position != 0:
+            contract = contract_of(state, rules)
+            if is_option(contract):
+                total += position * lot_value(contract, contract.mark)
+    return total
+
+
+@kernel
+def maintenance_of(state: RiskState, who: int, scratch: int, rows: int) -> int:
+    """Scenario margin of the positions, made from nothing; 0 without."""
+    block = portfolio_of(state)
+    if block == 0:
+        return 0
+    held, table = 0, table_of(state, block)
+    for index in range(state.instruments):
+        scenario = totals.instrument_row(state, index).scenario
+        position = totals.cell_of(state, who, index).position
+        if scenario != 0 and position != 0:
+            Words(rows)[2 * held] = scenario - 1
+            Words(rows)[2 * held + 1] = position
+            held += 1
+    worst_margin(table, Words(rows), held, Words(rows), 0, MarginWork(scratch))
+    return held_now(table, MarginWork(scratch))
+
+
+@kernel
+def has_too_little(state: RiskState, who: int, portfolio: int) -> bool:
+    """Whether it is below its maintenance margin, of which ``portfolio`` is by scenarios."""
+    row = totals.participant_row(state, who)
+    if row.maintenance_bps == 0 or row.credit == NO_LIMIT:
+        return False
+    margined = 0
+    for index in range(state.instruments):
+        rules = totals.instrument_row(state, index)
+        position = totals.cell_of(state, who, index).position
+        margined += margined_lots(rules, position) * rules.margin
+    left = equity_of(state, who) + row.credit - portfolio
+    # Rounded against the participant, as a product and not a quotient; both are far from 2**63.
+    return (
+        margined // 10_000 * row.maintenance_bps
+        + (margined % 10_000 * row.maintenance_bps + 9_999) // 10_000
+        > left
+    )
+
+
+@kernel
+def needed_of(state: RiskState, who: int) -> int:
+    """What a participant's positions and orders need, initially."""
+    row, block = totals.participant_row(state, who), portfolio_of(state)
+    if block == 0:
+        return row.reserved
+    work = kept_work_of(state, block, who)
+    return row.reserved - work.premiums + margin_now(table_of(state, block), work)
+
+
+@kernel
+def available_to(state: RiskState, who: int) -> int:
+    """What that is compared with."""
+    row = totals.participant_row(state, who)
+    has = row.balance if portfolio_of(state) == 0 else equity_of(state, who)
+    return has + row.credit
+
+
+@kernel
+def looked_at(
+    state: RiskState, counts: int, called: int, scratch: int, rows: int, is_thorough: bool
+) -> int:
+    """Number of the first rule that is broken; 0: none is."""
+    total = 0
+    for who in range(state.participants):
+        row = totals.participant_row(state, who)
+        total += row.balance
+        if row.funded + row.profit != equity_of(state, who):
+            return 3
+        if is_thorough and maintenance_of(state, who, scratch, rows) != row.portfolio:
+            return 8
+        too_little = has_too_little(state, who, row.portfolio)
+        is_called = row.flags & lay.KILLED_BY_MARGIN != 0
+        if too_little and not is_called:
+            return 4
+        if is_called and Words(called)[who] == 0:
+            Words(counts)[CALLED] += 1
+            if not too_little:
+                return 5
+        Words(called)[who] = 1 if is_called else 0
+    if total != Words(counts)[PAID_IN] - Words(counts)[FEES]:
+        return 1
+    for index in range(state.instruments):
+        lots = 0
+        for who in range(state.participants):
+            lots += totals.cell_of(state, who, index).position
+        if lots != 0:
+            return 2
+    return 0
+
+
+@kernel
+def run_contracts_looked_at(
+    batch, arena, region, orders, count, out, capacity, counts, called, scratch, rows
+):
+    """Commands done, and the rule that the last one broke."""
+    state = RiskState(region)
+    for index in range(count):
+        order = OrderRecord(orders + index * RECORD_BYTES)
+        kind, what, who = order.kind, order.order_type, order.participant
+        closes = kind == RISK and what in (
+            constants.SET_LIQUIDATE,
+            constants.SET_COVER,
+            constants.SET_DELEVERAGE,
+        )
+        if closes:
+            who = order.qty_lots & 0xFFFF
+        known = 0 < who < state.participants
+        had_too_little = (
+            closes
+            and known
+            and has_too_little(state, who, maintenance_of(state, who, scratch, rows))
+        )
+        needed = needed_of(state, who) if kind == NEW and known else 0
+        verdict, events = before(state, order), 0
+        if verdict == 0:
+            _, events = call_batch_kernel(batch, arena, order, 1, out, capacity)
+        after(state, order, out, events)
+        if verdict & 0xFF != 0:
+            Words(counts)[REFUSED] += 1
+        for place in range(events):
+            event = EventRecord(out + place * RECORD_BYTES)
+            if event.kind == FILLED:
+                fee = totals.instrument_row(state, event.instrument).fee
+                Words(counts)[FEES] += fee * event.qty_lots
+        if verdict == APPLIED and what == constants.SET_DEPOSIT:
+            Words(counts)[PAID_IN] += order.aux
+        if closes and verdict == APPLIED:
+            Words(counts)[PARTS] += what == constants.SET_LIQUIDATE
+            Words(counts)[COVERS] += what == constants.SET_COVER
+            Words(counts)[TAKEOVERS] += what == constants.SET_DELEVERAGE
+            if not had_too_little:
+                return index + 1, 6
+        rested = events == 1 and EventRecord(out).kind == ENTERED
+        if kind == NEW and known and rested:
+            Words(counts)[ACCEPTED] += 1
+            is_limited = totals.participant_row(state, who).credit != NO_LIMIT
+            if is_limited and needed_of(state, who) > max(available_to(state, who), needed):
+                return index + 1, 7
+        is_thorough = order.seq % THOROUGH == 0
+        broken = looked_at(state, counts, called, scratch, rows, is_thorough)
+        if broken != 0:
+            return index + 1, broken
+    return count, 0
+
+
+class HostileContracts:
+    """One core with every kind of contract; each odd seed is under scenario margin."""
+
+    def __init__(self, seed):
+        self.rng, self.table = np.random.default_rng([seed, 56]), contract_instruments()
+        self.symbols = self.table["symbol"].tolist()
+        given = {"multipliers": MULTIPLIERS, "leveraged": LEVERAGED}
+        given |= {"contracts": CONTRACTS, "fund": FUND}
+        if seed % 2:
+            given = portfolio_given(seed)
+        self.loop = Loop(self.table, participants=PARTICIPANTS, groups=3, **given)
+        self.view, self.rules = self.loop.view, [Rules(row) for row in self.table]
+        self.spec = LiquidationSpec(mark_every_ms=1, every_ms=1, part_bps=2_500, band_bps=500)
+        self.counts, self.called = np.zeros(8, np.int64), np.zeros(PARTICIPANTS, np.int64)
+        numbers = parameters_of(given["margin"]) if seed % 2 else None
+        self.scratch = work_of(numbers) if numbers else np.zeros(1, np.int64)
+        self.rows = np.zeros(2 * len(self.table), np.int64)
+        self.seq, self.now_ns = 0, 0
+        self.steps = Counter()
+        self.operators = self.of_the_operator()
+        for who in range(PARTICIPANTS):
+            self.fund(who)
+
+    def fund(self, who):
+        """A participant has something to lose, and is checked."""
+        amount = int(self.rng.integers(10**7, 10**9))
+        for what, value in (
+            (Setting.DEPOSIT, amount),
+            (Setting.CREDIT, int(self.rng.choice([0, 0, 10**6]))),
+            (Setting.MAINTENANCE, int(self.rng.choice([5_000, 8_000, 10_000]))),
+        ):
+            self.send(setting(what, value, who))
+
+    def send(self, orders):
+        orders["seq"] = np.arange(self.seq + 1, self.seq + 1 + len(orders))
+        self.seq += len(orders)
+        taken, broken = run_contracts_looked_at(
+            kernel_address(process_batch, 5),
+            self.loop.engine.address,
+            self.loop.region.ctypes.data,
+            orders.ctypes.data,
+            len(orders),
+            self.loop.out.ctypes.data,
+            len(self.loop.out),
+            self.counts.ctypes.data,
+            self.called.ctypes.data,
+            self.scratch.ctypes.data,
+            self.rows.ctypes.data,
+        )
+        assert broken == 0, (RULES[broken], self.seq - len(orders) + taken, orders[taken - 1])
+        assert taken == len(orders)
+
+    def of_the_operator(self):
+        """Marks near and far, money in and out, funding, switches, and what makes no sense."""
+        rng, rows = self.rng, []
+        for _ in range(AMONG):
+            index, who = int(rng.choice(list(CONTRACTS))), int(rng.integers(PARTICIPANTS))
+            symbol, drawn = self.symbols[index], rng.random()
+            if drawn < 0.5:
+                what = Setting.CONTRACT_MARK if drawn < 0.45 else Setting.CONTRACT_SETTLE
+                rows.append(setting(what, self.price(index), 0, symbol, 1))
+            elif drawn < 0.6:
+                rate = int(rng.integers(-(10**7), 10**7))
+                symbol = self.symbols[int(rng.choice(PERPETUALS))]
+                rows.append(setting(Setting.CONTRACT_FUNDING, rate, 0, symbol, 1))
+            elif drawn < 0.85:
+                amount = int(rng.integers(-(10**8), 10**8))
+                rows.append(setting(Setting.DEPOSIT, amount, FUND if drawn < 0.65 else who))
+            elif drawn < 0.9:
+                rows.append(setting(Setting.FEE, int(rng.integers(20)), symbol=symbol))
+            elif drawn < 0.93:
+                rows.append(setting(Setting.CREDIT, int(rng.choice([0, 10**6, 10**8])), who))
+            elif drawn < 0.95:
+                share = int(rng.choice([5_000, 8_000, 10_000]))
+                rows.append(setting(Setting.MAINTENANCE, share, who))
+            elif drawn < 0.96:
+                rows.append(setting(Setting.CONTRACT_EXPIRE, self.price(index), 0, symbol))
+            else:  # of nobody who needs it, and by figures that are not due
+                what = rng.choice([Setting.COVER, Setting.DELEVERAGE, Setting.LIQUIDATE])
+                other = int(rng.integers(PARTICIPANTS)) << 16 if what == Setting.DELEVERAGE else 0
+                lots = int(rng.integers(-100, 100))
+                rows.append(setting(Setting(int(what)), lots, other | who, symbol, 7))
+        return np.concatenate(rows)
+
+    def price(self, index):
+        rng = self.rng
+        if rng.random() < 0.02:
+            return int(rng.choice([0, -5, 2**40 + 1, -(2**63), 2**63 - 1]))
+        if index in (5, 6):
+            return int(rng.integers(0, 30_000))
+        far = 20_000 if rng.random() < 0.1 else 1_000
+        return START_TICKS + int(rng.integers(-far, far))
+
+    def run(self, count):
+        """So many commands of the flow and what comes among and after them, to every contract's
+        end."""
+        gone = {self.symbols[index] for index in OTHERS}
+        for chunk in MixedFlow(count, int(self.rng.integers(2**31))).chunks(1 << 13):
+            who = chunk["participant"]
+            chunk["participant"] = np.where(who > 0, 1 + who % (PARTICIPANTS - 1), 0)
+            orders = chunk[~np.isin(chunk["symbol"], list(gone))]
+            larger = (orders["kind"] == CommandKind.REPLACE) & (self.rng.random(len(orders)) < 0.5)
+            orders["qty_lots"][larger] *= 8
+            times = orders["aux"][orders["kind"] == CommandKind.TIME]
+            self.now_ns = int(times.max(initial=self.now_ns))
+            places = np.arange(0, len(orders), EVERY)
+            ones = self.operators[self.rng.integers(0, AMONG, len(places))]
+            of_day = ones["order_type"] == Setting.CONTRACT_SETTLE
+            numbered = of_day | (ones["order_type"] == Setting.CONTRACT_FUNDING)
+            ones["price_ticks"][numbered] = self.seq + np.arange(numbered.sum())
+            orders = np.insert(orders, places, ones)
+            for first in range(0, len(orders), CHUNK):
+                self.send(orders[first : first + CHUNK].copy())
+                self.liquidate()
+        self.expire()
+
+    def liquidate(self):
+        """What the operator's lane does for those that are called; then they begin again."""
+        flags = self.view.participants[:, lay.FLAGS // 8]
+        killed = np.flatnonzero(flags & lay.KILLED_FLAGS).tolist()
+        for who in killed:
+            assert not int(flags[who]) & lay.KILLED_BY_ARITHMETIC
+            self.send(operator_command(CommandKind.DISCONNECT, participant=who))
+            for _ in range(STEPS):
+                if not self.step(who):
+                    break
+            if not self.view.is_under(who):
+                self.send(setting(Setting.KILL, 0, who))
+                if self.view.equity(who) < 10**6:
+                    self.fund(who)
+
+    def step(self, who):
+        """Whether there was one."""
+        if not int(self.view.of(who, lay.FLAGS)) & lay.KILLED_BY_MARGIN:
+            return False
+        due = step_due(self.view, who, self.names)
+        if due is not None:
+            record = due[0]
+            record["time_in_force"] = 0  # its fills are the matcher's hook's
+            self.send(record)
+            return True
+        halts = self.view.instruments[:, lay.HALT // 8]
+        tradable = [index for index in CONTRACTS if not halts[index]]
+        part = next_part(self.view, who, tradable, self.rules, self.spec)
+        if part is None or not self.view.is_under(who):
+            return False
+        symbol = self.symbols[part.index]
+        notice = setting(Setting.LIQUIDATE, part.lots, who, symbol, part.price_ticks)
+        self.send(notice)
+        order = operator_command(
+            CommandKind.NEW,
+            participant=who,
+            symbol=symbol,
+            side=Side.BUY if part.lots > 0 else Side.SELL,
+            qty_lots=abs(part.lots),
+            price_ticks=part.price_ticks,
+            order_id=lay.PART_IDS + self.view.word(lay.PARTS),
+            order_type=OrderType.LIMIT,
+            time_in_force=TimeInForce.IOC,
+        )
+        before_lots = self.view.cell(who, part.index, lay.POSITION)
+        self.send(order)
+        return self.view.cell(who, part.index, lay.POSITION) != before_lots
+
+    @property
+    def names(self):
+        return [symbol.decode() for symbol in self.symbols]
+
+    def expire(self):
+        for ns in (EXPIRY_NS, EXPIRY_NS + 1, EXPIRY_NS + 2):
+            self.send(operator_command(CommandKind.TIME, aux=ns))
+            for index in CONTRACTS:
+                gone = operator_command(CommandKind.MASS_CANCEL, symbol=self.symbols[index], aux=1)
+                self.send(gone)
+                price = START_TICKS + int(self.rng.integers(-10_000, 10_000))
+                self.send(setting(Setting.CONTRACT_EXPIRE, price, 0, self.symbols[index]))
+        contracts = self.view.contracts
+        ends = [index for index, terms in CONTRACTS.items() if terms[3]]
+        assert all(contracts.of(index, "state") != LIVE for index in ends)
+        assert not self.view.cells[:, ends, lay.POSITION // 8].any()
+
+
+def hostile_contracts(count, seed):
+    """Figures of one core after so many commands of the flow."""
+    core = HostileContracts(seed)
+    core.run(count)
+    names = ("accepted", "parts", "fund_payments", "takeovers", "refused", "called")
+    return {"commands": core.seq} | dict(zip(names, core.counts[ACCEPTED:].tolist(), strict=True))
