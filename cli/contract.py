@@ -5,7 +5,9 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.desk import asks, send_to_desk
+from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk
+from openoutcry.cli.options import PathArgument
+from openoutcry.wire.errors import OutcryError
 
 
 @click.group()
@@ -112,3 +114,70 @@ def margin(file: Path, operator: str | None, as_json: bool) -> None:
 
     All of them at once; every participant is then checked against its maintenance margin."""
     _ask(file, "margin", operator, as_json)
+
+
+@contract.command()
+@click.argument("underlying")
+@click.argument("source")
+@click.argument("price", type=int)
+@asks
+def report(
+    underlying: str, source: str, price: int, file: Path, operator: str | None, as_json: bool
+) -> None:
+    """Report a PRICE of SOURCE, in ticks, for the index of UNDERLYING.
+
+    The [[index]] of the venue file names its sources."""
+    given = {"underlying": underlying, "source": source, "price": price}
+    send_to_desk(file, {"do": "index-report", **given}, operator, as_json)
+
+
+@contract.command()
+@click.argument("underlying")
+@click.argument("routes", type=PathArgument)
+@click.argument("symbol")
+@FILE_OPTION
+@click.option(
+    "--every-ms", type=click.IntRange(10, 60_000), default=500, show_default=True, help="Pause."
+)
+def feed(underlying: str, routes: Path, symbol: str, file: Path, every_ms: int) -> None:
+    """Report outside prices for the index of UNDERLYING, until Control-C.
+
+    ROUTES is a router's file, SYMBOL an instrument of it. Each of its venues is a source of the
+    same name, which reports the middle of its book."""
+    import time
+    from contextlib import ExitStack
+
+    from openoutcry.host.processes import until_stopped
+    from openoutcry.routing.index_feed import IndexFeed
+    from openoutcry.routing.settings import read_settings
+    from openoutcry.venue.desk import DeskError, ask
+    from openoutcry.venue.file import read_venue
+
+    venue, settings = read_venue(file), read_settings(routes)
+    members = [
+        s for one in venue.risk.indices if one.underlying == underlying for s in one.contracts
+    ]
+    if not members:
+        raise OutcryError(f"{file} has no [[index]] of {underlying!r}")
+    decimals = venue.sessions.price_decimals[members[0]]
+    market, said = settings.market(symbol), dict[str, str]()
+
+    def send(source: str, price: int) -> None:
+        given = {"underlying": underlying, "source": source, "price": price}
+        try:
+            ask(venue.journal, {"do": "index-report", **given})
+            why = ""
+        except (DeskError, OSError) as error:
+            why = str(error)
+        if why != said.get(source, ""):
+            click.echo(f"{source}: {why or 'reports again'}", err=True)
+        said[source] = why
+
+    with ExitStack() as stack, until_stopped() as stopped:
+        connectors = settings.connectors(market)
+        for connector in connectors.values():
+            stack.callback(connector.close)
+        source = IndexFeed(market, connectors, decimals, send)
+        while not stopped:
+            source.step(time.time_ns())
+            time.sleep(every_ms / 1_000)

@@ -1029,6 +1029,18 @@ class PortalClient(Closing):
         query = {"from": from_, "until": until}
         return self.ask("GET", "/v1/history/fees", list[models.DayFee], query)
 
+    @endpoint("GET", "/v1/margin")
+    def margin(self, *, symbol: str = "", lots: int = 0, price: str = "") -> models.Margin:
+        """Scenario margin now; with a symbol also what an order would need (``lots`` below 0: a
+        sale; without a price: at the mark)."""
+        query = {"symbol": symbol, "lots": lots, "price": price}
+        return self.ask("GET", "/v1/margin", models.Margin, query)
+
+    @endpoint("GET", "/v1/margin/funding")
+    def funding(self) -> list[models.FundingRow]:
+        """What positions in perpetuals were paid, the newest first."""
+        return self.ask("GET", "/v1/margin/funding", list[models.FundingRow])
+
     @endpoint("GET", "/v1/portfolio")
     def portfolio(self, *, currency: str = "", method: str = "fifo") -> models.Portfolio:
         """Holdings and profits, valued in ``currency`` (empty: the first instrument's quote

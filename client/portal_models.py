@@ -580,6 +580,78 @@ class DayFee:
     fee: str
 
 
+# Margin
+
+
+@dataclass(frozen=True)
+class ContractPosition:
+    symbol: str
+    lots: int
+    """Below 0: short."""
+    mark: str
+    index: str | None
+    funding_period: int | None
+    """Of a perpetual: the period that was funded last, and its rate in billionths."""
+    funding_rate: int | None
+
+
+@dataclass(frozen=True)
+class MarginOfUnderlying:
+    underlying: str
+    scan: str
+    intra: str
+    credit: str
+    short_minimum: str
+    addon: str
+    maintenance: str
+    initial: str
+    active: int
+    """Number of the scenario that loses the most, from 1."""
+    scenarios: list[str]
+    """The loss in each of the 16."""
+    liquidated_below: str | None
+    """Price of the underlying below which the participant has too little; none: there is none."""
+    liquidated_above: str | None
+    greeks: dict[str, str]
+    """In the asset: delta and gamma a tick, vega a point of volatility, theta a day."""
+
+
+@dataclass(frozen=True)
+class MarginOfOrder:
+    accepted: bool
+    needed: str
+    initial_with_orders: str
+    loss_at_once: str
+    """What the order loses against the mark as it trades."""
+    maintenance_if_filled: str
+
+
+@dataclass(frozen=True)
+class Margin:
+    asset: str
+    is_limited: bool
+    equity: str
+    maintenance: str
+    initial: str
+    with_orders: str
+    reserved: str
+    underlyings: list[MarginOfUnderlying]
+    positions: list[ContractPosition]
+    what_if: MarginOfOrder | None
+
+
+@dataclass(frozen=True)
+class FundingRow:
+    time_ms: int
+    seq: int
+    symbol: str
+    lots: int
+    mark: str
+    asset: str
+    paid: str
+    """Below 0: the position paid."""
+
+
 # Portfolio
 
 

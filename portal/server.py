@@ -40,11 +40,13 @@ from openoutcry.portal.native.callers import Callers
 from openoutcry.portal.native.documents import add_documents
 from openoutcry.portal.native.history_routes import NativeHistory, add_history
 from openoutcry.portal.native.idempotency import Once, route_class
+from openoutcry.portal.native.margin_routes import NativeMargin, add_margin
 from openoutcry.portal.native.markets import NativeMarkets
 from openoutcry.portal.native.notice_routes import NativeNotices, add_notices
 from openoutcry.portal.native.operator_routes import NativeOperators, add_operators
 from openoutcry.portal.native.orders import NativeOrders
 from openoutcry.portal.native.portfolio_routes import NativePortfolio, add_portfolio
+from openoutcry.portal.native.position_messages import Positions
 from openoutcry.portal.native.problems import add_problems
 from openoutcry.portal.native.quote_door import QuoteDoor
 from openoutcry.portal.native.quote_routes import NativeQuotes, add_quotes
@@ -194,6 +196,7 @@ class Portal:
         notices = Notices(self.accounts, self.mirror, file, self.choices)
         self.native_history = NativeHistory(callers, orders, self.pages)
         self.portfolio = NativePortfolio(callers, orders, *self.books)
+        self.margin = NativeMargin(callers, self.mirror, self.books[0])
         self.notices = NativeNotices(callers, orders, notices)
         self.operators = NativeOperators(
             Operators(self.accounts), self.mirror, self.pages, self.keys, self.withdrawals
@@ -229,7 +232,8 @@ class Portal:
                 self.spot.limits.take(client, 1)
 
         made_of = self.native_quotes, self.native.callers, self.file.name, address
-        return QuoteDoor(*made_of, self.choices.serves, count)
+        held = Positions(self.file, lambda: self.mirror.view) if self.file.risk.contracts else None
+        return QuoteDoor(*made_of, self.choices.serves, count, held)
 
     def _more(self) -> More:
         choices = self.choices
@@ -255,6 +259,7 @@ class Portal:
             "provider": bool(choices.provider),
             "makers": list(choices.makers),
             "books": self.made.names(),
+            "contracts": list(self.file.risk.contracts) if self.margin.is_offered else [],
             "levels": [{"number": one.number, "name": one.name} for one in choices.levels],
             "networks": [
                 {"asset": one.asset, "name": one.name, "listed": bool(one.chain)}
@@ -398,6 +403,7 @@ def make_app(portal: Portal) -> Any:
     add_native(app, portal.native)
     add_history(app, portal.native_history)
     add_portfolio(app, portal.portfolio)
+    add_margin(app, portal.margin)
     add_notices(app, portal.notices)
     add_operators(app, portal.operators)
     add_quotes(app, portal.native_quotes)

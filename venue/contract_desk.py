@@ -65,6 +65,8 @@ class ContractDesk:
             )
         if request.get(EFFECTIVE):
             return Work(NOTHING, [f"{symbol}: done"])
+        if request["do"] in ("contract-pause", "contract-resume") and self._is_indexed(symbol):
+            raise DeskError(f"{symbol} has an [[index]], which pauses it and ends the pause")
         if contracts.of(index, "state"):
             raise DeskError(f"{symbol} was settled at {contracts.of(index, 'final')} ticks")
         does: dict[str, Callable[[Request, str, int, ContractsView], tuple[Any, str]]] = {
@@ -84,6 +86,9 @@ class ContractDesk:
             return "" if moved else f"{done}: the core rejected it"
 
         return Work(record, [done], refused)
+
+    def _is_indexed(self, symbol: str) -> bool:
+        return any(symbol in one.contracts for one in self.spec.indices)
 
     def _margin(self, operator: int) -> Work:
         """The values of the margin file are in force from here on, for all at once."""

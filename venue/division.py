@@ -11,6 +11,7 @@ NEEDS_ONE_PARTITION = {
     "liquidation": "liquidation",
     "contract": "a contract",
     "margin": "scenario margin",
+    "index": "an index",
 }
 BY_PRICE = {"loss": "none", "drawdown": "none", "maintenance_bps": 0}
 """Limits that a change of price can exceed, and the value that says that no limit is set."""

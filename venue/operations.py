@@ -45,7 +45,8 @@ from openoutcry.wire.enums import CommandKind, Phase
 from openoutcry.wire.symbols import code_of
 
 REFUSES = "the core rejected it"
-ASKED_ONLY = ("log-in", "log-out", LISTING)
+INDEX_REPORT = "index-report"
+ASKED_ONLY = ("log-in", "log-out", LISTING, INDEX_REPORT)
 """Requests that become no command, so they are not written down and any operator may make them."""
 ANY_OPERATOR = ("withdrawal-request", "withdrawal-cancel", "deposit-seen")
 """Steps of movements that take no supervisor: they let nothing out and make nothing available."""
@@ -100,9 +101,11 @@ class Operations:
         dumped: Callable[[], bool] = lambda: True,
         switch: SessionSwitch | None = None,
         today: Callable[[], int] = lambda: 0,
+        report: Callable[[str, str, int], str] = lambda underlying, source, price: "no index",
     ) -> None:
         """For the calendar, ``halted(symbol, yes)`` notes a halt and gives its PHASE commands;
         ``call(symbol)`` gives those of an auction; ``today`` is the number of the trading day.
+        ``report(underlying, source, price)`` takes a price of an index's source, or says why not.
 
         To dump, ``dump(name)`` writes the current state and says where; ``dumped`` says whether
         what it has begun is done.
@@ -112,6 +115,7 @@ class Operations:
         changes nothing."""
         self.limits, self.halted, self.dump, self.note = limits, halted, dump, note
         self.session, self.call, self.now, self.dumped = session, call, now, dumped
+        self.report = report
         self.view, self.spec = limits.view, limits.spec
         self.money = MoneyDesk(limits.spec.money, limits.symbols, limits.view)
         self.issuers = CorporateDesk(limits.symbols, limits.view, halted)
@@ -146,6 +150,7 @@ class Operations:
             LISTING: self._listing,
             "log-in": self._log_in,
             "log-out": self._log_out,
+            INDEX_REPORT: self._index_report,
         }
         action = request.get("do")
         if action not in does:
@@ -227,6 +232,19 @@ class Operations:
         if len(work.records):
             self.note(f"operator: {work.done[-1]}")
         return work
+
+    def _index_report(self, request: dict[str, Any]) -> Work:
+        """A price of a source: it becomes a command only as a part of an index."""
+        if request[BY]:
+            self.operators.check(request[BY], OPERATOR)
+        price = request.get("price")
+        if type(price) is not int:
+            raise DeskError(f"price: {price!r} is not a whole number of ticks")
+        underlying, source = (str(request.get(name) or "") for name in ("underlying", "source"))
+        why = self.report(underlying, source, price)
+        if why:
+            raise DeskError(why)
+        return Work(NOTHING, [f"{source} reports {price} ticks"])
 
     def _of_contract(self, request: dict[str, Any]) -> Work:
         if request[BY]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.derivatives.book import read_book
 from openoutcry.matcher import Engine
 from openoutcry.order_entry.sessions import LANE as SESSION_LANE
 from openoutcry.pipeline.contract.shared import Shared
@@ -26,6 +27,7 @@ from openoutcry.venue.desk import Desk, Work
 from openoutcry.venue.desk_queue import DeskQueue
 from openoutcry.venue.desk_record import DeskRecord
 from openoutcry.venue.file import VenueFile
+from openoutcry.venue.index_timer import IndexTimer
 from openoutcry.venue.investigation import (
     Investigation,
     TakeDump,
@@ -74,6 +76,7 @@ class RiskDesk:
         protection is the previous day's."""
         self.liquidator: Liquidator | None = None
         self.contracts: ContractTimer | None = None
+        self.indices: IndexTimer | None = None
         self.queued = 0
         """How many requests that came while the venue was closed are not answered yet."""
         self.halted: set[str] = set()
@@ -121,6 +124,7 @@ class RiskDesk:
             self.liquidator = Liquidator(spec, table, symbols, self.note)
         if view.contracts is not None:
             self.contracts = ContractTimer(self.file.calendar, self.limits.symbols, self.note)
+            self.indices = self._indices(self.limits.symbols)
         if view.protection is not None:
             self.protection = ProtectionTimer(self.file, self.limits.symbols, self.note)
             begins = self.protection.day_due(view, max(self.clock.now_ns(), operator_lane.time_ns))
@@ -183,6 +187,7 @@ class RiskDesk:
                 self._dumped,
                 self.switch,
                 self._today,
+                self._report,
             )
             self.operations.operators.keep(log_folder(self.file.journal) / "codes-desk.json")
             self.record = DeskRecord(self.file.journal)
@@ -203,10 +208,28 @@ class RiskDesk:
             self.liquidator.poll(self.view, self.operator_lane.phases, put, is_processed)
         if self.contracts is not None:
             self.contracts.poll(self.view, self.clock.now_ns(), put, is_processed)
+        if self.indices is not None:
+            self.indices.poll(self.view, self.clock.now_ns(), put, is_processed)
         now_ns = self.clock.now_ns()
         for symbol in [s for s, until in self.reopenings.items() if until <= now_ns]:
             del self.reopenings[symbol]
             put(phase_of(symbol, self._expected(symbol)))
+
+    def _indices(self, symbols: list[str]) -> IndexTimer | None:
+        """What marks the contracts, if the file has an index."""
+        risk = self.file.risk
+        if not risk.indices:
+            return None
+        surfaces = read_book(risk.margin_file).surfaces if risk.margin_file else {}
+        contracts = {symbol: one.contract for symbol, one in risk.contracts.items()}
+        now_ns = self.clock.now_ns()
+        return IndexTimer(risk.indices, contracts, surfaces, symbols, self.note, now_ns)
+
+    def _report(self, underlying: str, source: str, price: int) -> str:
+        """A source of an index reports a price; returns why it is not taken."""
+        if self.indices is None:
+            return "the venue file has no [[index]]"
+        return self.indices.report(underlying, source, price, self.clock.now_ns())
 
     def _today(self) -> int:
         """Number of the trading day, YYYYMMDD."""
@@ -307,6 +330,7 @@ class RiskDesk:
             "emergency_step": view.word(lay.EMERGENCY),
             **self._waiting(view),
             **contract_status(view, self.limits.symbols),
+            **({"indices": self.indices.status()} if self.indices else {}),
         } | (self.protection.status(view) if self.protection else {})
 
     def _waiting(self, view: View) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.risk.spot_layout import LARGEST_TOTAL
 from openoutcry.venue.contract_tables import CONTRACT_KEYS, ContractTerms, read_terms
 from openoutcry.venue.fee_tables import MoneySpec, asset_name, check_reach, read_money
+from openoutcry.venue.index_tables import IndexSpec, read_indices
 from openoutcry.venue.liquidation_table import LiquidationSpec
 from openoutcry.venue.margin_file import read_margin
 from openoutcry.venue.operators import ROLES, SUPERVISOR, Operator, one_time_secret
@@ -71,6 +72,7 @@ class RiskSpec:
     margin: Parameters | None = None
     """Initial parameters of scenario margin in a new journal; None: a lot has one margin."""
     margin_file: Path | None = None
+    indices: tuple[IndexSpec, ...] = ()
     time_every_s: int = 1
     """Time from one TIME of the calendar to the next: between them the core's clock does
     not move."""
@@ -261,6 +263,7 @@ def read_risk(
     money = read_money(tables, numbers, symbols)
     contracts = read_terms(tables, money.assets, symbols)
     margin_file, margin = read_margin(tables, folder, contracts, symbols)
+    indices = read_indices(tables, contracts, symbols)
     return RiskSpec(
         wanted,
         opening,
@@ -283,6 +286,7 @@ def read_risk(
         fund=liquidation.fund if liquidation else 0,
         margin=margin,
         margin_file=margin_file,
+        indices=indices,
         time_every_s=time_every_s,
     )
 

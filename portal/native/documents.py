@@ -358,6 +358,7 @@ def document_app() -> Any:
     from openoutcry.portal.accounts.routes import add_accounts
     from openoutcry.portal.native.callers import Callers
     from openoutcry.portal.native.history_routes import NativeHistory, add_history
+    from openoutcry.portal.native.margin_routes import NativeMargin, add_margin
     from openoutcry.portal.native.notice_routes import NativeNotices, add_notices
     from openoutcry.portal.native.operator_routes import NativeOperators, add_operators
     from openoutcry.portal.native.portfolio_routes import NativePortfolio, add_portfolio
@@ -371,6 +372,7 @@ def document_app() -> Any:
     add_native(app, Native(callers, nothing, nothing, nothing, nothing))
     add_history(app, NativeHistory(callers, nothing, nothing))
     add_portfolio(app, NativePortfolio(callers, nothing, nothing, nothing))
+    add_margin(app, NativeMargin(callers, nothing, nothing))
     add_notices(app, NativeNotices(callers, nothing, nothing))
     add_quotes(app, NativeQuotes(callers, nothing, nothing))
     add_operators(app, NativeOperators(nothing, nothing, nothing, nothing, nothing))

@@ -31,6 +31,7 @@ from openoutcry.portal.accounts.errors import AccountError, InvalidRequest, NotF
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.native import quote_messages as said
 from openoutcry.portal.native.callers import Asking, Callers, signed_text
+from openoutcry.portal.native.position_messages import Positions
 from openoutcry.portal.native.quote_routes import (
     ChosenQuote,
     CounterOffer,
@@ -91,10 +92,12 @@ class Line:
         renew: Callable[[], Awaitable[Asking]],
         endpoint: Endpoint,
         send: Callable[[bytes], Any],
+        positions: Positions | None = None,
     ) -> None:
         """``renew``: what the client may do now; raises :class:`AccountError` once its key has
-        ended."""
+        ended.  ``positions``: answers requests for them."""
         self.native, self.asking, self._renew = native, asking, renew
+        self.positions = positions
         self.endpoint, self._send = endpoint, send
         self.shown: dict[int, Shown] = {}
         self._numbers: dict[str, int] = {}
@@ -206,9 +209,10 @@ class Line:
             "AG": (self._pass, self._refuse_other),
             "AJ": (self._response, self._refuse_response),
             "Z": (self._cancel, self._refuse_quote),
+            "AN": (self._positions, self._refuse_other),
         }
         if message.kind not in does:
-            text = "this port takes R, S, AG, AJ and Z"
+            text = "this port takes R, S, AG, AJ, Z and AN"
             self.endpoint.say(said.business_reject(message, UNSUPPORTED, text))
             return
         handle, refuse = does[message.kind]
@@ -270,6 +274,12 @@ class Line:
         if (shown := self.shown.get(number)) is not None:
             shown.own[name] = max(one.id for one in row.quotes)
         self.endpoint.say(said.status_body(message[131], name, said.TAKEN))
+
+    async def _positions(self, message: FixMessage) -> None:
+        if self.positions is None:
+            raise NotFound("this venue has no contracts")
+        for body in self.positions.answers(message, self.participant):
+            self.endpoint.say(body)
 
     async def _pass(self, message: FixMessage) -> None:
         await self.native.do("pass", self._caller(), self._number(message))
@@ -382,11 +392,13 @@ class QuoteDoor:
         address: tuple[str, int],
         serves: Callable[[str], bool] = lambda address: True,
         count: Callable[[str], None] = lambda address: None,
+        positions: Positions | None = None,
     ) -> None:
         """``name``: TargetCompID of the Logons; ``serves``: whether an address is served;
         ``count``: counts a Logon or a message of an address, and raises :class:`ApiError` for
         too many."""
         self.native, self.callers, self.name = native, callers, name
+        self.positions = positions
         self.address, self._serves, self._count = address, serves, count
         self._tls: ssl.SSLContext | None = None
         self.lines: set[Line] = set()
@@ -460,7 +472,7 @@ class QuoteDoor:
             return await self.callers.of_known_key(logon.username, address)
 
         endpoint = Endpoint(self.name, logon.sender)
-        line = Line(self.native, asking, renew, endpoint, writer.write)
+        line = Line(self.native, asking, renew, endpoint, writer.write, self.positions)
         try:
             await self._talk(line, data, reader, writer, address)
         finally:

@@ -15,6 +15,7 @@ from typing import Any
 
 from openoutcry.ledger import ledger_state, portfolio, reports
 from openoutcry.ledger.books import Books
+from openoutcry.ledger.layout import Kind
 from openoutcry.ledger.ledger_state import LedgerState
 from openoutcry.ledger.portfolio import Performance
 from openoutcry.ledger.profit import METHODS
@@ -28,7 +29,7 @@ from openoutcry.venue.file import VenueFile
 from openoutcry.wire.errors import LedgerError, OutcryError
 
 PEOPLE_KEPT, BOOKS_KEPT = 500, 3
-PDF_ROWS = 5_000
+PDF_ROWS, FUNDINGS = 5_000, 1_000
 NOT_READY, DISAGREES, TOO_LARGE = "not_ready", "statement_disagrees", "too_large"
 
 
@@ -66,6 +67,7 @@ class Bookkeeper:
             "performance": self.performance,
             "statement": self.statement,
             "tax": self.tax,
+            "funding": self.funding,
         }
 
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
@@ -167,6 +169,25 @@ class Bookkeeper:
 
     def _shown(self, books: Books) -> dict[str, Any]:
         return {"seq": self._state.seq if self._state else 0, "time_ns": books.now_ns}
+
+    def funding(self, question: dict[str, Any]) -> dict[str, Any]:
+        """What a participant's positions in perpetuals were paid, the newest first."""
+        books = self._books()
+        rows = transactions_of(self.connection, books, question["participant"], -1, books.cause_seq)
+        paid = rows[rows["kind"] == Kind.FUNDING][: -FUNDINGS - 1 : -1]
+        return {
+            "rows": [
+                {
+                    "time_ns": int(row["ts_ns"]),
+                    "seq": int(row["cause_seq"]),
+                    "symbol": books.symbols[int(row["instrument"])],
+                    "lots": int(row["qty_lots"]),
+                    "mark": int(row["price_ticks"]),
+                    "paid": int(row["available"]),
+                }
+                for row in paid
+            ]
+        }
 
     def statement(self, question: dict[str, Any]) -> dict[str, Any]:
         """Make a statement of whole days, first and last included."""

@@ -413,6 +413,11 @@ class Mirror:
     # What is shown
 
     @property
+    def view(self) -> View | None:
+        """The risk state as of ``seq``; None before the start."""
+        return self._view
+
+    @property
     def wallets(self) -> Wallets | None:
         """The wallets as of ``seq``; None before the start."""
         return self._view.wallets if self._view is not None else None

@@ -147,11 +147,12 @@ class PortalVenue:
 
     serve = (sys.executable, served_portal.__file__)
 
-    def __init__(self, folder: Path, users: int = 24, *options: str) -> None:
+    def __init__(self, folder: Path, users: int = 24, *options: str, more: str = "") -> None:
+        """``more``: of the venue's file."""
         self.folder, self.options, self.count = folder, options, 0
         self.people: list[Person] = []
         self.port = free_port()
-        self.venue = ServedVenue(folder, NOW, "", venue_text())
+        self.venue = ServedVenue(folder, NOW, "", venue_text() + more)
         # As `outcry portal init`, whose hashes take 0.2 s of a processor for each user, and as much
         # at each login.
         file, address = read_venue(folder / "venue.toml"), f"127.0.0.1:{free_port()}"

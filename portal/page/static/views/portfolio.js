@@ -1,16 +1,17 @@
 // Holdings, value, allocation, profit by lot method, performance, rebalancing, statements and tax.
 import { amountInput, ask, button, canvas, colour, download, field, form, h, input, notice, panel, say, select, svg, tabbed, table, when, words } from "../kit.js";
 import { t } from "../words.js";
-import { chosen, instrument, on, shared } from "../store.js";
+import { chosen, instrument, on, portal, shared } from "../store.js";
 import { file, get, newKey, post } from "../api.js";
 import { add, compare, divide, isNumber, multiply, show as showNumber, sign, signed, trim } from "../exact.js";
 import { amountText, gainKind, priceText, quantityText } from "../numbers.js";
 import { percentOf } from "../orders.js";
 import { daysAgo, lateness, today } from "../paged.js";
+import { showMargin } from "./margin.js";
 
 const METHODS = ["fifo", "lifo", "average"];
 
-export const show = (root, [chosenTab]) => tabbed(root, { name: "portfolio", title: t("nav.portfolio"), label: (one) => t(`portfolio.${one}`) }, { overview: showOverview, rebalance: showRebalance, statements: showStatements }, chosenTab);
+export const show = (root, [chosenTab]) => tabbed(root, { name: "portfolio", title: t("nav.portfolio"), label: (one) => t(`portfolio.${one}`) }, { overview: showOverview, ...(portal.contracts?.length ? { margin: showMargin } : {}), rebalance: showRebalance, statements: showStatements }, chosenTab);
 
 export const assets = () => [...new Set(shared.instruments.flatMap((one) => [one.quote, one.base]))];
 const quotes = () => [...new Set(shared.instruments.map((one) => one.quote))];

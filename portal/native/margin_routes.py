@@ -1,0 +1,160 @@
+"""The routes of a user's scenario margin: what it is made of, what an order would need, and what
+positions were paid in funding."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from openoutcry.client import portal_models as models
+from openoutcry.portal.accounts.errors import InvalidRequest, NotFound
+from openoutcry.portal.native.callers import Callers
+from openoutcry.portal.portfolio.desk import Desk
+from openoutcry.portal.trading.instruments import AmountError, text_of, units_of
+from openoutcry.portal.trading.mirror import Mirror
+from openoutcry.venue.margin_view import MarginView
+from openoutcry.wire.errors import OutcryError
+
+TAGS: list[Any] = ["portfolio"]
+MAX_LOTS = 1 << 40
+"""Of a hypothetical order."""
+MILLION = 1_000_000
+
+
+@dataclass
+class NativeMargin:
+    """Parts of the routes."""
+
+    callers: Callers
+    mirror: Mirror
+    books: Desk
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether the venue has scenario margin."""
+        return self.mirror.file.risk.margin_file is not None
+
+    def asset_of(self, symbol: str) -> str:
+        """The asset that a contract is paid in."""
+        return self.mirror.file.risk.contracts[symbol].contract.asset
+
+    def amount(self, symbol: str, units: int) -> str:
+        """Money of a contract as decimal text."""
+        return text_of(units, self.mirror.file.risk.money.assets[self.asset_of(symbol)])
+
+    def price(self, symbol: str, ticks: int) -> str:
+        """A contract's price as decimal text."""
+        return text_of(ticks, self.decimals(symbol))
+
+    def decimals(self, symbol: str) -> int:
+        """Decimals of a contract's price."""
+        return self.mirror.file.sessions.price_decimals[symbol]
+
+    def margin(self, participant: int, symbol: str, lots: int, price: str) -> models.Margin:
+        """What the margin is made of now; with a symbol also what an order would need.
+
+        Raises :class:`NotFound` for a venue without scenario margin, and :class:`InvalidRequest`
+        for an order that cannot be."""
+        view = self.mirror.view
+        if not self.is_offered or view is None:
+            raise NotFound("this venue has no scenario margin")
+        file, ticks = self.mirror.file, None
+        if abs(lots) > MAX_LOTS:
+            raise InvalidRequest(f"lots: {MAX_LOTS} at most")
+        if price and symbol:
+            try:
+                ticks = units_of(price, self.decimals(symbol))
+            except AmountError as error:
+                raise InvalidRequest(f"price: {error}") from None
+        shown = MarginView(file.risk, list(file.symbols), view)
+        try:
+            found = shown.document(participant, (symbol, lots) if symbol else None, ticks)
+        except OutcryError as error:
+            raise InvalidRequest(str(error)) from None
+        return self._shown(found, shown.symbols)
+
+    def _shown(self, found: dict[str, Any], symbols: list[str]) -> models.Margin:
+        first = symbols[0]  # all are paid in the same money
+
+        def money(name: str, row: dict[str, Any] = found) -> str:
+            return self.amount(first, row[name])
+
+        what_if = found["what_if"]
+        if what_if is not None:
+            what_if = models.MarginOfOrder(
+                what_if["accepted"],
+                *(money(name, what_if) for name in OF_ORDER),
+            )
+        positions = [
+            models.ContractPosition(
+                symbol,
+                row["lots"],
+                self.price(symbol, row["mark"]),
+                self.price(symbol, row["index"]) if row["index"] else None,
+                row.get("funding_period"),
+                row.get("funding_rate"),
+            )
+            for symbol, row in found["positions"].items()
+        ]
+        return models.Margin(
+            self.asset_of(first),
+            found["is_limited"],
+            *(money(name) for name in TOTALS),
+            self._underlyings(found),
+            positions,
+            what_if,
+        )
+
+    def _underlyings(self, found: dict[str, Any]) -> list[models.MarginOfUnderlying]:
+        contracts, rows = self.mirror.file.risk.contracts, []
+        for name, part in found["commodities"].items():
+            symbol = next(s for s, one in contracts.items() if one.contract.underlying == name)
+            ends, greeks = found["liquidation"].get(name, {}), found["greeks"].get(name, {})
+            prices = [ends.get(side) for side in ("below", "above")]
+            rows.append(
+                models.MarginOfUnderlying(
+                    name,
+                    *(self.amount(symbol, part[one]) for one in PARTS),
+                    part["active"] + 1,
+                    [self.amount(symbol, loss) for loss in part["scenarios"]],
+                    *(None if one is None else self.price(symbol, one) for one in prices),
+                    {one: f"{value:.9g}" for one, value in greeks.items()},
+                )
+            )
+        return rows
+
+    async def funding(self, participant: int) -> list[models.FundingRow]:
+        """What the participant's positions were paid, the newest first.
+
+        Raises :class:`BooksError` if the books do not answer."""
+        answer = await self.books.ask(ask="funding", participant=participant)
+        return [
+            models.FundingRow(
+                row["time_ns"] // MILLION,
+                row["seq"],
+                row["symbol"],
+                row["lots"],
+                self.price(row["symbol"], row["mark"]),
+                self.asset_of(row["symbol"]),
+                self.amount(row["symbol"], row["paid"]),
+            )
+            for row in answer["rows"]
+        ]
+
+
+TOTALS = ("equity", "maintenance", "initial", "with_orders", "reserved")
+PARTS = ("scan", "intra", "credit", "short_minimum", "addon", "maintenance", "initial")
+OF_ORDER = ("needed", "initial_with_orders", "loss_at_once", "maintenance_if_filled")
+
+
+def add_margin(app: Any, native: NativeMargin) -> None:
+    """Add every route to an application of FastAPI."""
+    asking_type = native.callers.parameter()
+
+    @app.get("/v1/margin", response_model=models.Margin, tags=TAGS)
+    async def margin(asking: asking_type, symbol: str = "", lots: int = 0, price: str = "") -> Any:
+        asking.require_participant()
+        return native.margin(asking.participant, symbol, lots, price)
+
+    @app.get("/v1/margin/funding", response_model=list[models.FundingRow], tags=TAGS)
+    async def funding(asking: asking_type) -> Any:
+        asking.require_participant()
+        return await native.funding(asking.participant)
