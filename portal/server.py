@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +196,6 @@ class Portal:
         notices = Notices(self.accounts, self.mirror, file, self.choices)
         self.native_history = NativeHistory(callers, orders, self.pages)
         self.portfolio = NativePortfolio(callers, orders, *self.books)
-        self.margin = NativeMargin(callers, self.mirror, self.books[0])
         self.notices = NativeNotices(callers, orders, notices)
         self.operators = NativeOperators(
             Operators(self.accounts), self.mirror, self.pages, self.keys, self.withdrawals
@@ -212,6 +211,11 @@ class Portal:
         )
         self.feeds, self.user_data = Feeds(self.mirror), UserData(self.mirror)
         self._work_until_s = 0.0
+
+    @cached_property
+    def margin(self) -> NativeMargin:
+        """The routes of scenario margin."""
+        return NativeMargin(self.native.callers, self.mirror, self.books[0])
 
     def _native(self) -> Native:
         callers = Callers(self.accounts, self.signing, self.choices)

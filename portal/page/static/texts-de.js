@@ -335,7 +335,6 @@ export default {
   "margin.parts": "Margin je Basiswert",
   "margin.underlying": "Basiswert",
   "margin.scan": "Scanrisiko",
-  "margin.active": "Szenario",
   "margin.intra": "Monate",
   "margin.credit": "Anrechnung",
   "margin.short": "Minimum für Verkauftes",

@@ -335,7 +335,6 @@ export default {
   "margin.parts": "Margin by underlying",
   "margin.underlying": "Underlying",
   "margin.scan": "Scan risk",
-  "margin.active": "Scenario",
   "margin.intra": "Months",
   "margin.credit": "Credit",
   "margin.short": "Short minimum",
