@@ -6,6 +6,8 @@ import pytest
 from openoutcry.client.portal import PortalClient, PortalError
 from openoutcry.venue.desk import ask
 from openoutcry.venue.off_book_desk import BUYER, off_book
+from tests.support.console.console_browser import needs_chromium, started
+from tests.support.portal.portal_browser import browsed
 from tests.support.portal.portal_venue import PortalVenue
 from tests.support.waiting import wait_until
 
@@ -56,14 +58,17 @@ mark_ticks = 1_000
 """
 
 
-@pytest.fixture
-def venue(tmp_path):
-    (tmp_path / "margin.toml").write_text(MARGIN_FILE)
-    with PortalVenue(tmp_path, more=MORE) as made:
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("portal-margin")
+    (folder / "margin.toml").write_text(MARGIN_FILE)
+    with PortalVenue(folder, more=MORE) as made:
         yield made
 
 
-def test_a_user_sees_its_margin_its_funding_and_what_an_order_needs(venue):
+@pytest.fixture(scope="module")
+def holder(venue):
+    """Somebody who is long ten lots, marked ten ticks below their price and funded once."""
     person = venue.person(USD=10**6)
     journal, who = venue.venue.journal, person.participant
     ask(journal, {"do": "deposit", "participant": who, "amount": 9_000 * CENTS})
@@ -76,10 +81,16 @@ def test_a_user_sees_its_margin_its_funding_and_what_an_order_needs(venue):
             lambda: [one.funding_period for one in client.margin().positions] == [1],
             "the position and its funding",
         )
+        wait_until(client.funding, "the history has the funding")
+    return person
+
+
+def test_a_user_sees_its_margin_its_funding_and_what_an_order_needs(venue, holder):
+    with PortalClient(venue.url, holder.api_key, holder.secret) as client:
         found = client.margin()
-        # Ten ticks of ten lots at once, and a thousandth of 10 lots at 1,000 ticks.
-        paid = 10 * 10 * 1 + 10
-        assert found.asset == "USD"
+        # Ten ticks of ten lots at once, and a thousandth of ten lots at 1,000 ticks.
+        paid = 10 * 10 + 10
+        assert (found.asset, found.is_limited) == ("USD", True)
         assert found.equity == f"{90 - paid / 100:.6f}"
         # Ten lots lose 300 ticks of a cent in the worst scenario.
         assert (found.maintenance, found.initial) == ("30.000000", "45.000000")
@@ -94,10 +105,26 @@ def test_a_user_sees_its_margin_its_funding_and_what_an_order_needs(venue):
         assert found.what_if is None
         asked = {lots: client.margin(symbol="XAU-P", lots=lots).what_if for lots in (9, 10)}
         assert [asked[lots].needed for lots in (9, 10)] == ["85.500000", "90.000000"]
-        if found.is_limited:
-            assert [asked[lots].accepted for lots in (9, 10)] == [True, False]
+        assert [asked[lots].accepted for lots in (9, 10)] == [True, False]
         with pytest.raises(PortalError, match="BTC-USD:1 is not lots of a contract"):
             client.margin(symbol="BTC-USD", lots=1)
-        wait_until(client.funding, "the history has the funding")
         (row,) = client.funding()
         assert (row.symbol, row.lots, row.mark, row.paid) == ("XAU-P", 10, "10.00", "-0.100000")
+
+
+@needs_chromium
+def test_the_page_shows_the_same_in_both_languages(venue, holder):
+    with started() as chromium:
+        for width, language in ((1280, "en"), (390, "de")):
+            with browsed(chromium, venue, width, "dark", language) as page:
+                page.log_in(holder.mail)
+                page.go("portfolio/margin")
+                page.expect("#margin-maintenance").to_have_text("30.00")
+                for table in ("margin.scenarios", "margin.funding", "margin.parts"):
+                    page.expect(".panel h2", has_text=page.word(table)).to_have_count(1)
+                page.fill(what_if_lots="10")
+                page.press(page.word("margin.ask"))
+                figures = {"needed": "90.00 USD", "filled": "60.00 USD"}
+                page.expect("#what-if-says").to_have_text(page.word("margin.refused", **figures))
+                assert page.defects() == []
+                assert page.width() <= 0, "nothing is wider than the window"

@@ -1,6 +1,8 @@
 """Contracts in the core: the kernels are the plain reference in every word, no unit is made or lost
 by any command, no solvent participant is liquidated, and no deficit is dropped."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from openoutcry.matcher import Engine
 from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RiskBit, Setting
-from openoutcry.risk.contract_layout import CALL, FUTURE, PERPETUAL, PUT, RATE_UNIT
+from openoutcry.risk.contract_layout import CALL, FUTURE, PERPETUAL, PUT, RATE_UNIT, SETTLED
 from openoutcry.risk.region import RiskError, View, make_region, setting
 from openoutcry.risk.words import refusal_text
 from openoutcry.wire.enums import CommandKind, Side
@@ -49,7 +51,8 @@ def test_no_unit_is_made_or_lost_by_any_command(seed):
 
 
 def test_a_snapshot_continues_with_the_same_contracts():
-    """Restored from bytes, the core gives the same events and state; its hash has the contracts."""
+    """Restored from bytes at any point, also between the exercises of an expiry, the core gives the
+    same events and state; its hash has the contracts."""
     table = contract_instruments()
     settings = {
         "participants": PARTICIPANTS,
@@ -65,13 +68,25 @@ def test_a_snapshot_continues_with_the_same_contracts():
     for number in range(100, 600, 50):
         commands.insert(number, setting(Setting.CONTRACT_MARK, 100_000 + number, 0, symbol))
         commands.insert(number, setting(Setting.CONTRACT_FUNDING, number, 0, symbol, number))
+    for ns in (EXPIRY_NS, EXPIRY_NS + 1, EXPIRY_NS + 2):
+        commands.append(operator_command(CommandKind.TIME, aux=ns))
+        for index in CONTRACTS:
+            at = bytes(table["symbol"][index])
+            commands.append(operator_command(CommandKind.MASS_CANCEL, symbol=at, aux=1))
+            commands.append(setting(Setting.CONTRACT_EXPIRE, 120_000, 0, at))
     orders = np.concatenate(commands)
     orders["seq"] = np.arange(1, len(orders) + 1)
     one.process(orders[:300])
-    other = Engine.restore(one.snapshot(), 5_000, hooks=hooks)
-    assert np.array_equal(one.process(orders[300:]), other.process(orders[300:]))
-    assert one.state_hash() == other.state_hash()
+    others = []
+    for begin, end in pairwise([300, 500, *range(len(orders) - 36, len(orders) + 1, 9)]):
+        others.append(Engine.restore(one.snapshot(), 5_000, hooks=hooks))
+        told = one.process(orders[begin:end])
+        for other in others:
+            assert np.array_equal(told, other.process(orders[begin:end]))
+            assert one.state_hash() == other.state_hash()
     before, contracts = one.state_hash(), View(one.region).contracts
+    ended = [contracts.of(index, "state") for index, terms in CONTRACTS.items() if terms[3]]
+    assert ended == [SETTLED] * 4
     assert contracts.of(0, "marks") == 10
     assert contracts.of(0, "period") == 550
     contracts.rows[0, -1] += 1
