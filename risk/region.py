@@ -716,12 +716,20 @@ class View:
         """Like ``waterfall.means``: equity and credit; None: its credit has no limit."""
         return None if self.of(participant, lay.CREDIT) == NO_LIMIT else self.equity(participant)
 
+    def means_of_all(self) -> npt.NDArray[Any]:
+        """Equity and credit of each participant; LARGEST where credit has no limit."""
+        rows = self.participants
+        funded, profit, credit = (rows[:, at // 8] for at in (lay.FUNDED, lay.PROFIT, lay.CREDIT))
+        own = np.where(credit == NO_LIMIT, 0, credit)
+        if max(np.abs(part).max(initial=0) for part in (funded, profit, own)) >= 1 << 60:
+            funded, profit, own = (part.astype(object) for part in (funded, profit, own))
+        return np.where(credit == NO_LIMIT, LARGEST, funded + profit + own)
+
     def deficits(self) -> dict[int, int]:
         """Return, by participant, how far those that are bankrupt are below 0."""
-        rows = self.participants
-        own = [rows[:, at // 8].astype(object) for at in (lay.FUNDED, lay.PROFIT, lay.CREDIT)]
-        totals = sum(own[1:], own[0])
-        return {who: -int(total) for who, total in enumerate(totals) if total < 0}
+        totals = self.means_of_all()
+        places = np.flatnonzero(totals < 0)
+        return dict(zip(places.tolist(), (-totals[places]).tolist(), strict=True))
 
     def of(self, participant: int, offset: int) -> int:
         """A word of a participant's row."""

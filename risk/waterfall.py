@@ -61,6 +61,8 @@ def fund_for(state: RiskState, block: ContractBlock, who: int) -> int:
     fund = totals.participant_row(state, block.fund)
     left = wide.sub(fund.balance, fund.reserved)
     for other in range(state.participants):
+        if left <= 0:
+            return 0
         if other != who:
             left = wide.sub(left, deficit(totals.participant_row(state, other)))
     return max(left, 0)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import LARGEST, Setting
+from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import View, setting
 from openoutcry.wire.enums import Side
 from openoutcry.wire.symbols import code_of
@@ -19,10 +19,16 @@ from openoutcry.wire.symbols import code_of
 
 def fund_for(view: View, who: int) -> int:
     """Return what the insurance fund has for one participant, as the core computes it."""
+    return _left_for(view, view.means_of_all(), who)
+
+
+def _left_for(view: View, means: npt.NDArray[Any], who: int) -> int:
     assert view.contracts is not None
     fund = view.contracts.word("fund")
     left = view.of(fund, lay.BALANCE) - view.of(fund, lay.RESERVED)
-    return max(left - sum(far for other, far in view.deficits().items() if other != who), 0)
+    missing = means[means < 0]
+    others = sum(missing.tolist()) - min(int(means[who]), 0)
+    return max(left + others, 0)
 
 
 def step_due(view: View, who: int, symbols: list[str]) -> tuple[npt.NDArray[Any], str] | None:
@@ -31,10 +37,11 @@ def step_due(view: View, who: int, symbols: list[str]) -> tuple[npt.NDArray[Any]
     contracts = view.contracts
     if contracts is None or who == contracts.word("fund"):
         return None
-    missing = view.deficits().get(who, 0)
+    means = view.means_of_all()
+    missing = -min(int(means[who]), 0)
     if not missing:
         return None
-    fund, held = fund_for(view, who), view.cells[who, :, lay.POSITION // 8]
+    fund, held = _left_for(view, means, who), view.cells[who, :, lay.POSITION // 8]
     if not held.any():
         paid = min(missing, fund)
         if not paid:
@@ -45,15 +52,15 @@ def step_due(view: View, who: int, symbols: list[str]) -> tuple[npt.NDArray[Any]
         return None
     for index in contracts.number:
         if held[index]:
-            return _takeover(view, who, index, missing - fund, symbols[index])
+            return _takeover(view, means, who, index, missing - fund, symbols[index])
     return None
 
 
 def _takeover(
-    view: View, who: int, index: int, missing: int, symbol: str
+    view: View, means: npt.NDArray[Any], who: int, index: int, missing: int, symbol: str
 ) -> tuple[npt.NDArray[Any], str] | None:
     position = view.cell(who, index, lay.POSITION)
-    other = next_of_rank(view, who, index)
+    other = next_of_rank(view, who, index, means)
     if other is None:
         return None
     size = abs(position)
@@ -83,27 +90,34 @@ def _weights(view: View, who: int) -> int:
     return sum(_weight(view, who, index) for index in held)
 
 
-def next_of_rank(view: View, who: int, index: int) -> int | None:
-    """The participant that is first of those that hold the other side."""
+def next_of_rank(
+    view: View, who: int, index: int, means: npt.NDArray[Any] | None = None
+) -> int | None:
+    """The participant that is first of those that hold the other side; ``means``: what each has."""
     contracts = view.contracts
     assert contracts is not None
     positions = view.cells[:, index, lay.POSITION // 8]
-    sign = 1 if positions[who] > 0 else -1
+    others = np.flatnonzero(positions < 0 if positions[who] > 0 else positions > 0)
+    if not len(others):
+        return None
+    has = (view.means_of_all() if means is None else means)[others]
+    if (has > 0).any():  # solvent participants come first
+        others, has = others[has > 0], has[has > 0]
     value = contracts.value(index, contracts.of(index, "mark"))
-    best: tuple[bool, int, int] | None = None
-    first = None
-    for other in np.flatnonzero(positions * sign < 0).tolist():
-        profit = int(positions[other]) * value - view.cell(other, index, lay.MARK)
-        means = view.means(other)
-        means = LARGEST if means is None else means
-        solvent, least = means > 0, max(means, 1)
-        if best is not None:
-            if best[0] and not solvent:
-                continue
-            if best[0] == solvent and profit * best[2] <= best[1] * least:
-                continue
-        best, first = (solvent, profit, least), other
-    return first
+    held, cost = positions[others], view.cells[others, index, lay.MARK // 8]
+    # Whole numbers decide; fractions leave out who is surely behind.
+    least = np.maximum(has.astype(float), 1.0)
+    worth, paid = held.astype(float) * value, cost.astype(float)
+    ratio, error = (worth - paid) / least, 1e-14 * (np.abs(worth) + np.abs(paid)) / least
+    error += 1e-14 * np.abs(ratio)
+    near = np.flatnonzero(ratio + error >= (ratio - error).max())
+    best: tuple[int, int, int] | None = None
+    for place in near.tolist():
+        profit = int(held[place]) * value - int(cost[place])
+        own = max(int(has[place]), 1)
+        if best is None or profit * best[1] > best[0] * own:
+            best = profit, own, int(others[place])
+    return None if best is None else best[2]
 
 
 def covered_price(view: View, who: int, index: int, lots: int, price: int) -> int:

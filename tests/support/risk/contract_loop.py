@@ -2,8 +2,6 @@
 unit is made or lost, no participant past its margin is left alone, and none is liquidated that had
 enough."""
 
-from collections import Counter
-
 import numpy as np
 
 import openoutcry.risk.layout as lay
@@ -247,7 +245,6 @@ class HostileContracts:
         self.scratch = work_of(numbers) if numbers else np.zeros(1, np.int64)
         self.rows = np.zeros(2 * len(self.table), np.int64)
         self.seq, self.now_ns = 0, 0
-        self.steps = Counter()
         self.operators = self.of_the_operator()
         for who in range(PARTICIPANTS):
             self.fund(who)
@@ -368,7 +365,9 @@ class HostileContracts:
         if due is not None:
             record = due[0]
             record["time_in_force"] = 0  # its fills are the matcher's hook's
+            done = self.counts[COVERS : TAKEOVERS + 1].sum()
             self.send(record)
+            assert self.counts[COVERS : TAKEOVERS + 1].sum() == done + 1, due
             return True
         halts = self.view.instruments[:, lay.HALT // 8]
         tradable = [index for index in CONTRACTS if not halts[index]]
