@@ -74,15 +74,11 @@ class NativeMargin:
     def _shown(self, found: dict[str, Any], symbols: list[str]) -> models.Margin:
         first = symbols[0]  # all are paid in the same money
 
-        def money(name: str, row: dict[str, Any] = found) -> str:
-            return self.amount(first, row[name])
+        def money(row: dict[str, Any], names: tuple[str, ...]) -> dict[str, str]:
+            return {name: self.amount(first, row[name]) for name in names}
 
-        what_if = found["what_if"]
-        if what_if is not None:
-            what_if = models.MarginOfOrder(
-                what_if["accepted"],
-                *(money(name, what_if) for name in OF_ORDER),
-            )
+        asked = found["what_if"]
+        what_if = asked and models.MarginOfOrder(asked["accepted"], **money(asked, OF_ORDER))
         positions = [
             models.ContractPosition(
                 symbol,
@@ -97,10 +93,10 @@ class NativeMargin:
         return models.Margin(
             self.asset_of(first),
             found["is_limited"],
-            *(money(name) for name in TOTALS),
-            self._underlyings(found),
-            positions,
-            what_if,
+            **money(found, TOTALS),
+            underlyings=self._underlyings(found),
+            positions=positions,
+            what_if=what_if,
         )
 
     def _underlyings(self, found: dict[str, Any]) -> list[models.MarginOfUnderlying]:
@@ -108,15 +104,19 @@ class NativeMargin:
         for name, part in found["commodities"].items():
             symbol = next(s for s, one in contracts.items() if one.contract.underlying == name)
             ends, greeks = found["liquidation"].get(name, {}), found["greeks"].get(name, {})
-            prices = [ends.get(side) for side in ("below", "above")]
+            below, above = (
+                None if ends.get(side) is None else self.price(symbol, ends[side])
+                for side in ("below", "above")
+            )
             rows.append(
                 models.MarginOfUnderlying(
                     name,
-                    *(self.amount(symbol, part[one]) for one in PARTS),
-                    part["active"] + 1,
-                    [self.amount(symbol, loss) for loss in part["scenarios"]],
-                    *(None if one is None else self.price(symbol, one) for one in prices),
-                    {one: f"{value:.9g}" for one, value in greeks.items()},
+                    **{one: self.amount(symbol, part[one]) for one in PARTS},
+                    active=part["active"] + 1,
+                    scenarios=[self.amount(symbol, loss) for loss in part["scenarios"]],
+                    liquidated_below=below,
+                    liquidated_above=above,
+                    greeks={one: f"{value:.9g}" for one, value in greeks.items()},
                 )
             )
         return rows

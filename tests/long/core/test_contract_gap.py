@@ -1,4 +1,4 @@
-"""A gap of 20 % among 10,000 leveraged participants, and what it takes to close out half of them."""
+"""A gap of 20 % among 10,000 leveraged participants, and what closing out half of them takes."""
 
 import os
 import time

@@ -1,5 +1,6 @@
-"""A standby takes over a venue while contracts are marked, funded and taken over: real processes, a
-real kill, the same state hash in the journal's replay, and a drop copy of the takeover."""
+"""A standby takes over a venue while contracts are marked, funded, exercised and taken over: real
+processes, a real kill, the same state hash in the journal's replay, and a drop copy of the
+takeover."""
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from openoutcry.order_entry.drop_copy import COPY_DTYPE
 from openoutcry.replay.checkpoint import recover
 from openoutcry.replay.replay import replay
 from openoutcry.risk import layout as lay
+from openoutcry.risk.contract_layout import SETTLED
 from openoutcry.risk.region import View
 from openoutcry.venue.desk import ask
 from openoutcry.wire.enums import EventKind, Side
@@ -16,6 +18,7 @@ from tests.support.order_entry.sessions_venue import Client
 from tests.support.portal.served_portal import CHEAP
 from tests.support.processes import free_port
 from tests.support.replica.replica_nodes import WORD, Asker, Node
+from tests.support.venue.served_venue import ns
 
 OF_GOLD = """
 min_price_ticks = 1
@@ -24,6 +27,21 @@ reference_price_ticks = 10_000
 margin_bps = 1_000
 """
 MORE = """
+[[instrument]]
+symbol = "GOLD-C"
+min_price_ticks = 0
+max_price_ticks = 100_000
+reference_price_ticks = 100
+margin = 20_000
+[[contract]]
+symbol = "GOLD-C"
+kind = "call"
+underlying = "XAU"
+asset = "USD"
+multiplier = 10
+strike_ticks = 10_000
+strike_multiplier = 10
+expiry = 2026-11-23T10:30:00Z
 [[asset]]
 name = "USD"
 decimals = 2
@@ -61,6 +79,8 @@ participant = 9
 opening_balance = 1_000
 """
 LOTS, LEAST = 10, 6
+EXERCISE = {"do": "contract-expire", "instrument": "GOLD-C", "price": 10_150, "reference": "end"}
+"""Two lots are 150 ticks in the money."""
 
 
 def marked(number):
@@ -103,6 +123,13 @@ def test_a_standby_continues_with_contracts(tmp_path, cluster):
         seller.enter("S", "GOLD", LOTS, "100.00", name="SHORT")
         assert buyer.next().kind == "A"
         assert buyer.next().kind == "E"
+        buyer.enter("BC", "GOLD-C", 2, "1.00", name="CALL")
+        seller.enter("SC", "GOLD-C", 2, "1.00", name="SOLD")
+        assert [buyer.next().kind for _ in range(2)] == ["A", "E"]
+        for node in (a, b):
+            (node.folder / "clock").write_text(str(ns("2026-11-23T10:31")))
+        a.wait(lambda: "GOLD-C has expired" in a.output())
+        assert not ask(a.journal, EXERCISE).get("repeated")
         marker = Asker(a.journal, marked)
         marker.start()
         b.wait(lambda: marker.answered >= LEAST)
@@ -110,6 +137,7 @@ def test_a_standby_continues_with_contracts(tmp_path, cluster):
         a.kill()
         marker.join()
         b.wait_until_open()
+        assert ask(b.journal, EXERCISE)["repeated"], "it is exercised once"
         answers = [ask(b.journal, request) for request in marker.sent]
         assert all(answer.get("repeated") for answer in answers[: marker.answered])
         again = [ask(b.journal, request) for request in marker.sent]
@@ -136,7 +164,8 @@ def test_a_standby_continues_with_contracts(tmp_path, cluster):
     balances = [view.of(who, lay.BALANCE) for who in (1, 2, 9)]
     assert sum(balances) == 150_000 + 1_000_000 + 1_000
     assert (balances[0], balances[2]) == (0, 0)
-    assert not view.cells[:, 0, lay.POSITION // 8].any()
+    assert not view.cells[:, :2, lay.POSITION // 8].any()
+    assert (view.contracts.of(1, "state"), view.contracts.of(1, "final")) == (SETTLED, 10_150)
     assert view.contracts.word("takeovers") == view.contracts.word("covers") == 1
     assert Reconciliation(b.journal, None, every=1).advance().difference is None
     assert replay(b.journal)["state_hash"] == result["last_run"]["state_hash"]
