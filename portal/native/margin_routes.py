@@ -147,8 +147,10 @@ OF_ORDER = ("needed", "initial_with_orders", "loss_at_once", "maintenance_if_fil
 
 def add_margin(app: Any, native: NativeMargin) -> None:
     """Add every route to an application of FastAPI."""
-    asking_type = native.callers.parameter()
+    _add(app, native, native.callers.parameter())
 
+
+def _add(app: Any, native: NativeMargin, asking_type: Any) -> None:
     @app.get("/v1/margin", response_model=models.Margin, tags=TAGS)
     async def margin(asking: asking_type, symbol: str = "", lots: int = 0, price: str = "") -> Any:
         asking.require_participant()

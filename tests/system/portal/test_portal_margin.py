@@ -17,6 +17,7 @@ MORE = """
 [[instrument]]
 symbol = "XAU-P"
 decimals = 2
+amount_decimals = 6
 min_price_ticks = 1
 max_price_ticks = 4_000_000
 reference_price_ticks = 1_000
