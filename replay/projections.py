@@ -123,7 +123,7 @@ def contract_rows(
     if not given:
         return {}
     fund, terms = int(given["fund"]), (hooks.get("multipliers"), hooks.get("leveraged", ()))
-    more = wallets_of(hooks) | given
+    more = wallets_of(hooks) | given | {"movements": 0}
     view = View(make_region(instruments, fund + 1, 1, 1, *terms, **more))
     assert view.contracts is not None
     names = ("kind", "inverse", "multiplier", "mark", "strike", "strike_multiplier", "margin_bps")

@@ -3,6 +3,7 @@ clearing is 0 after every command."""
 
 import pytest
 
+from openoutcry.ledger import layout as lay_of_books
 from openoutcry.ledger import reports
 from openoutcry.ledger.books import Books
 from openoutcry.ledger.layout import LOT_COLUMNS, MONEY_COLUMNS, Kind
@@ -10,11 +11,13 @@ from openoutcry.ledger.ledger_state import at, save
 from openoutcry.ledger.reconcile import differences
 from openoutcry.replay.replay import instruments_to_json
 from openoutcry.risk import layout as lay
+from openoutcry.venue.file import read_venue
 from openoutcry.venue.limits import hook_settings
 from tests.support.ledger.contract_day import ContractDay
 from tests.support.ledger.spot_day import write_journal
 from tests.support.risk.contract_page import EXAMPLES, ContractMarket
 from tests.support.risk.contracts import ContractOperator, funded, run_contracts
+from tests.support.venue.contract_floor import CONTRACT_VENUE
 
 
 def day_of(seed, count=300, amount=3 * 10**7):
@@ -65,6 +68,38 @@ def test_every_example_of_the_page_is_posted(tmp_path):
         kinds |= market.kinds
     assert {Kind.POSTED, Kind.MARKED, Kind.FUNDING, Kind.SETTLED} < kinds
     assert {Kind.TAKEN_OVER, Kind.COVERED} < kinds
+
+
+SPOT = """
+[[asset]]
+name = "BTC"
+decimals = 8
+[[instrument]]
+symbol = "BTC-USD"
+settlement = "spot"
+base = "BTC"
+quote = "USD"
+decimals = 2
+lot_units = 100_000_000
+tick_units = 1
+min_price_ticks = 1
+max_price_ticks = 100_000
+reference_price_ticks = 1_000
+market_band_ticks = 1_000
+"""
+
+
+def test_a_venue_with_wallets_too_has_books(tmp_path):
+    """Deposits and withdrawals with a life cycle are of the journal, and not of a contract."""
+    path = tmp_path / "venue.toml"
+    path.write_text(CONTRACT_VENUE + SPOT)
+    file = read_venue(path)
+    hooks = hook_settings([one.number for one in file.participants], 64, file.risk)
+    assert min(hooks["movements"], len(hooks["contracts"])) > 0
+    table = instruments_to_json(file.instruments)
+    books = Books({"instruments": table, "order_capacity": 64, "hooks": hooks})
+    kinds = [int(row[lay_of_books.CONTRACT_KIND // 8]) for row in books.instruments]
+    assert kinds == [1, 2, 0]
 
 
 def test_what_is_posted_is_balanced(day):
