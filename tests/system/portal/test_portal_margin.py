@@ -73,6 +73,8 @@ def holder(venue):
     person = venue.person(USD=10**6)
     journal, who = venue.venue.journal, person.participant
     ask(journal, {"do": "deposit", "participant": who, "amount": 9_000 * CENTS})
+    for limit, value in (("credit", 0), ("maintenance_bps", 10_000)):
+        ask(journal, {"do": "set", "limit": limit, "participant": who, "value": value})
     # A portal has no orders in contracts: these ten lots are agreed on off the book.
     ask(journal, off_book("XAU-P", who, 1, 10, 1_010, BUYER, "margin 1"))
     ask(journal, {"do": "contract-mark", "instrument": "XAU-P", "price": 1_000, "index": 990})
