@@ -31,7 +31,7 @@ from openoutcry.matcher.state.running_digest import fold_changes
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_path
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Words
-from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.memory import load_i64, store_i64, store_release
 from openoutcry.wire.record_blocks import EventRecord, InstrumentRecord, OrderRecord
 from openoutcry.wire.records import (
     INSTRUMENT,
@@ -44,6 +44,7 @@ from openoutcry.wire.records import (
 BAD_CAPACITY, BAD_MEMORY = -1, -2
 BATCH_ARGUMENTS = 5
 FIELDS = len(INSTRUMENT.fields)
+EVENT_SEQ = EventRecord.offset("seq")
 
 
 @kernel
@@ -132,18 +133,26 @@ def process_one(
     instrument = find_instrument(arena, order.symbol)
     entry = id_addr(arena, instrument, order.order_id)
     end = fast_path(arena, order, instrument, entry, events)
+    if end != 0:
+        # Its one event is always one.
+        number = arena.event_count + 1
+        store_release(events + EVENT_SEQ, number)
+        arena.event_count = number
+        arena.last_seq = order.seq
+        return 1
+    if instrument != NO_INSTRUMENT:
+        is_plain = instrument_addr(arena, instrument).mode == 0
+        path = on_plain if is_plain else on_special
+        end = EventRecord(call_path(path, arena, order, instrument, entry, events))
     if end == 0:
-        if instrument != NO_INSTRUMENT:
-            is_plain = instrument_addr(arena, instrument).mode == 0
-            path = on_plain if is_plain else on_special
-            end = EventRecord(call_path(path, arena, order, instrument, entry, events))
-        if end == 0:
-            end = EventRecord(call_after(uncommon, arena, order, instrument, events))
-    count = (end - events) // RECORD_BYTES
-    number_events(events, count, arena.event_count + 1)
+        end = EventRecord(call_after(uncommon, arena, order, instrument, events))
+    number = arena.event_count
+    for at in range(events, end, RECORD_BYTES):
+        number += 1
+        store_release(at + EVENT_SEQ, number)
     arena.last_seq = order.seq
-    arena.event_count += count
-    return count
+    arena.event_count = number
+    return (end - events) // RECORD_BYTES
 
 
 @kernel
@@ -275,7 +284,7 @@ ENTRIES = (
         "Process one command and write its events, numbered; returns how many, 0 only for another "
         "shard's command.  There must be room for event_capacity() of them.  They are those of "
         "process() with a count of 1, in a third of its time: nothing is prepared for what comes "
-        "next.",
+        "next.  Who reads them meanwhile may take an event once it has its number.",
         process_one,
         (("plain_on_plain", 5), ("plain_on_special", 5), ("uncommon_command", 4)),
     ),

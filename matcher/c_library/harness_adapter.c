@@ -1,9 +1,10 @@
 /* The matcher as an engine of Flash One's matching-engine benchmark, whose harness loads it and
  * gives it one message a call or, by engine_on_batch, a run of them.
  *
- * A message becomes a command of one participant in one instrument, the command's events become
- * reports, each written once, where its reader takes it.  A batch is processed as its contract asks:
- * no message is looked at before the reports of the one before are pushed.
+ * A message becomes a command of one participant in one instrument.  The matcher writes the
+ * command's events where the reader takes them, and the reader makes the reports of them.  A batch
+ * is processed as its contract asks: no message is looked at before the reports of the one before
+ * are pushed.
  *
  * Environment:
  *   OUTCRY_HARNESS_QUEUE  set: reports travel over the harness's queue, not over a ring of ours
@@ -19,32 +20,90 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <matching_engine_api.h>
+#pragma GCC visibility push(hidden) /* the matcher is linked in: called without a detour */
 #include "outcry_matcher.h"
+#pragma GCC visibility pop
 
 enum {
     ORDERS = 1 << 16, /* open at a time: two entries of 4 bytes each stay in the second cache */
     PARTICIPANT = 1,
     RUN = 256, /* commands given to the matcher together with OUTCRY_LOOK_AHEAD */
     AHEAD = 24, /* slots of the ring that the writer asks for before it needs them */
+    FEW = 64, /* a reader that found fewer reports lets the writer get ahead */
+    PAUSES = 128,
     LINE = 128, /* what different cores write lies so far apart */
     HUGE_PAGE = 1 << 21,
 };
 
-/* The ring: ring/layout.py's protocol in C.  A report's last word is its slot's stamp; the reader's
- * cursor alone flows back. */
+/* The ring: ring/layout.py's protocol in C.  An event's last word, its number, is its slot's stamp;
+ * the reader's cursor alone flows back. */
 
 struct ring {
-    _Alignas(LINE) _Atomic uint64_t cursor; /* the reader's: the last report it has taken */
-    uint64_t taken;                         /* the reader's own copy */
-    _Alignas(LINE) uint64_t written;        /* the writer's: the last report it has published */
-    uint64_t seen_cursor;                   /* the cursor when the writer last looked */
-    _Alignas(LINE) uint64_t mask;
-    me_report_t *slots;
+    _Alignas(LINE) _Atomic int64_t cursor; /* the reader's: the last event it has taken */
+    int64_t taken;                         /* the reader's own copy */
+    int64_t refused;                       /* new orders without a report */
+    int is_slow;                           /* the reader found few reports when it last looked */
+    _Alignas(LINE) int64_t written;        /* the writer's: the last event it has published */
+    int64_t room;                          /* up to here a command may begin, whatever its events */
+    int64_t mask;
+    struct outcry_event *slots; /* and room after the last for what a command writes there */
     size_t size;
 };
 
-static_assert(sizeof(me_report_t) == 64, "a report is a line");
-static_assert(offsetof(me_report_t, _reserved3) == 56, "a report ends with its stamp");
+/* By the message's type and the event's kind: the report's type plus 1, 0: no report. */
+static const uint8_t REPORTS[4][16] = {
+    {[OUTCRY_EVENT_KIND_ACCEPTED] = ME_ORDER_ACK + 1,
+     [OUTCRY_EVENT_KIND_FILLED] = ME_TRADE + 1,
+     [OUTCRY_EVENT_KIND_CANCELLED] = ME_CANCEL_ACK + 1},
+    {[OUTCRY_EVENT_KIND_CANCELLED] = ME_CANCEL_ACK + 1,
+     [OUTCRY_EVENT_KIND_REJECTED] = ME_CANCEL_REJECT + 1},
+    {[OUTCRY_EVENT_KIND_FILLED] = ME_TRADE + 1,
+     [OUTCRY_EVENT_KIND_REPLACED] = ME_MODIFY_ACK + 1,
+     [OUTCRY_EVENT_KIND_REJECTED] = ME_MODIFY_REJECT + 1},
+};
+
+/* A command's number, from 1: the message's, and its type. */
+static inline int64_t seq_of(uint64_t sequence_number, int type)
+{
+    return (int64_t)(sequence_number << 2 | type) + 1;
+}
+
+/* Write an event's report; returns 1, or 0 if it has none.  Of a trade there is one, made of the
+ * taker's event. */
+static inline uint32_t report_on(const struct outcry_event *event, me_report_t *report,
+                                 int64_t *refused)
+{
+    if (event->flags & OUTCRY_EVENT_FLAG_MAKER) return 0;
+    uint64_t cause = event->cause_seq - 1;
+    uint8_t type = REPORTS[cause & 3][event->kind & 15];
+    if (type == 0) {
+        ++*refused;
+        return 0;
+    }
+    *report = (me_report_t){
+        .type = type - 1,
+        .side = event->side - OUTCRY_SIDE_BUY,
+        .sequence_number = cause >> 2,
+        .order_id = event->order_id,
+        .price_ticks = event->price_ticks,
+        .quantity = event->qty_lots,
+        .maker_order_id = event->contra_id,
+        .taker_order_id = event->order_id,
+    };
+    return 1;
+}
+
+/* Open orders there is room for, and events of which there is always enough room for a command. */
+static int64_t most_orders(void)
+{
+    const char *room = getenv("OUTCRY_ORDERS");
+    return room ? atoll(room) : ORDERS;
+}
+
+static int64_t event_room(void)
+{
+    return outcry_matcher_event_capacity(most_orders()) + 4 * RUN;
+}
 
 /* Memory that is there, on large pages where the system has them. */
 static void *map_touched(size_t size)
@@ -65,15 +124,16 @@ static size_t rounded(size_t size)
     return (size + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
 }
 
+/* A trade has two events. */
 static void *ring_create(uint32_t capacity)
 {
-    uint64_t slots = 1;
-    while (slots < capacity) slots <<= 1;
-    size_t size = rounded(sizeof(struct ring) + slots * sizeof(me_report_t));
+    int64_t slots = 1;
+    while (slots < 2 * (int64_t)capacity) slots <<= 1;
+    size_t size = rounded(sizeof(struct ring) + (slots + event_room()) * sizeof(struct outcry_event));
     struct ring *ring = map_touched(size);
     if (!ring) return NULL;
     ring->mask = slots - 1;
-    ring->slots = (me_report_t *)(ring + 1);
+    ring->slots = (struct outcry_event *)(ring + 1);
     ring->size = size;
     return ring;
 }
@@ -84,60 +144,66 @@ static void ring_destroy(void *handle)
     munmap(ring, ring->size);
 }
 
-static inline _Atomic uint64_t *stamp_of(me_report_t *slot)
+static inline struct outcry_event *slot_of(struct ring *ring, int64_t seq)
 {
-    return (_Atomic uint64_t *)&slot->_reserved3;
-}
-
-/* The slot of the next report; waits for the reader when the ring is full. */
-static inline me_report_t *ring_claim(struct ring *ring)
-{
-    uint64_t seq = ring->written + 1;
-    while (__builtin_expect(seq - ring->seen_cursor > ring->mask + 1, 0))
-        ring->seen_cursor = atomic_load_explicit(&ring->cursor, memory_order_acquire);
-    __builtin_prefetch(&ring->slots[(seq + AHEAD) & ring->mask], 1);
     return &ring->slots[seq & ring->mask];
 }
 
-static inline void ring_publish(struct ring *ring, me_report_t *slot)
+static inline _Atomic int64_t *stamp_of(struct outcry_event *slot)
 {
-    atomic_store_explicit(stamp_of(slot), ++ring->written, memory_order_release);
+    return (_Atomic int64_t *)&slot->seq;
 }
 
-static int ring_push(void *handle, const me_report_t *report)
+static inline int64_t cursor_of(struct ring *ring)
 {
-    struct ring *ring = handle;
-    me_report_t *slot = ring_claim(ring);
-    memcpy(slot, report, offsetof(me_report_t, _reserved3));
-    ring_publish(ring, slot);
-    return 1;
+    return atomic_load_explicit(&ring->cursor, memory_order_acquire);
+}
+
+/* Publish an event that lies elsewhere; waits for the reader when the ring is full. */
+static void ring_put(struct ring *ring, const struct outcry_event *event)
+{
+    while (event->seq - cursor_of(ring) > ring->mask + 1) continue;
+    struct outcry_event *slot = slot_of(ring, event->seq);
+    memcpy(slot, event, offsetof(struct outcry_event, seq));
+    atomic_store_explicit(stamp_of(slot), event->seq, memory_order_release);
+    ring->written = event->seq;
+}
+
+static void let_it_write(void)
+{
+    for (int count = 0; count < PAUSES; count++)
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#else
+        atomic_signal_fence(memory_order_seq_cst);
+#endif
 }
 
 static uint32_t ring_drain(void *handle, me_report_t *out, uint32_t most)
 {
     struct ring *ring = handle;
     uint32_t count = 0;
-    uint64_t seq = ring->taken + 1;
+    int64_t seq = ring->taken + 1;
+    if (ring->is_slow) let_it_write();
     while (count < most) {
-        me_report_t *slot = &ring->slots[seq & ring->mask];
+        struct outcry_event *slot = slot_of(ring, seq);
         if (atomic_load_explicit(stamp_of(slot), memory_order_acquire) != seq) break;
-        out[count++] = *slot;
+        count += report_on(slot, &out[count], &ring->refused);
         seq++;
     }
-    if (count) {
-        ring->taken = seq - 1;
-        atomic_store_explicit(&ring->cursor, seq - 1, memory_order_release);
-    }
+    ring->is_slow = count < FEW;
+    ring->taken = seq - 1;
+    atomic_store_explicit(&ring->cursor, seq - 1, memory_order_release);
     return count;
 }
 
-/* Every report is published as it is written. */
+/* Every event is published as it is written. */
 static void ring_flush(void *handle)
 {
     (void)handle;
 }
 
-static const me_transport_t RING = {ring_create, ring_push, ring_drain, ring_flush, ring_destroy};
+static const me_transport_t RING = {ring_create, NULL, ring_drain, ring_flush, ring_destroy};
 
 const me_transport_t *engine_get_transport(void)
 {
@@ -150,26 +216,17 @@ static struct {
     void *arena;
     struct outcry_order order; /* what does not change from command to command is filled in */
     struct outcry_event *events;
-    struct ring *ring; /* NULL: reports go to the queue */
+    struct ring *ring;
+    struct ring no_ring; /* without room: reports go to the queue */
     int (*push)(void *queue, const me_report_t *report);
     void *queue;
-    int64_t event_room, refused;
+    int64_t event_room;
     int looks_ahead;
     size_t arena_size, events_size;
 } engine;
 
 enum { COMMAND_SHIFT = 8 * (offsetof(struct outcry_order, kind) -
-                            offsetof(struct outcry_order, participant)),
-       NO_REPORT = 0xFF };
-
-static const uint8_t REPORT_OF_EVENT[] = {
-    [OUTCRY_EVENT_KIND_ACCEPTED] = ME_ORDER_ACK,
-    [OUTCRY_EVENT_KIND_FILLED] = ME_TRADE,
-    [OUTCRY_EVENT_KIND_CANCELLED] = ME_CANCEL_ACK,
-    [OUTCRY_EVENT_KIND_REPLACED] = ME_MODIFY_ACK,
-    [OUTCRY_EVENT_KIND_REJECTED] = NO_REPORT, /* it depends on the command */
-};
-static const uint8_t REPORT_OF_REJECT[] = {NO_REPORT, ME_CANCEL_REJECT, ME_MODIFY_REJECT};
+                            offsetof(struct outcry_order, participant)) };
 
 /* A command's participant, kind, side, type and time in force are written as one word, as the
  * matcher reads them. */
@@ -186,7 +243,7 @@ static inline void set_new(struct outcry_order *order, const new_order_t *messag
     order->price_ticks = message->price_ticks;
     order->qty_lots = message->quantity;
     order->order_id = message->order_id;
-    order->seq = message->sequence_number + 1; /* ours begin at 1 */
+    order->seq = seq_of(message->sequence_number, 0);
     set_word(order, OUTCRY_COMMAND_KIND_NEW, message->side,
              message->ioc ? OUTCRY_TIME_IN_FORCE_IOC : OUTCRY_TIME_IN_FORCE_GTC);
 }
@@ -194,7 +251,7 @@ static inline void set_new(struct outcry_order *order, const new_order_t *messag
 static inline void set_cancel(struct outcry_order *order, const cancel_t *message)
 {
     order->order_id = message->order_id;
-    order->seq = message->sequence_number + 1;
+    order->seq = seq_of(message->sequence_number, 1);
     set_word(order, OUTCRY_COMMAND_KIND_CANCEL, 0, OUTCRY_TIME_IN_FORCE_GTC);
 }
 
@@ -203,70 +260,66 @@ static inline void set_modify(struct outcry_order *order, const modify_t *messag
     order->price_ticks = message->new_price_ticks;
     order->qty_lots = message->new_quantity;
     order->order_id = message->order_id;
-    order->seq = message->sequence_number + 1;
+    order->seq = seq_of(message->sequence_number, 2);
     set_word(order, OUTCRY_COMMAND_KIND_REPLACE, message->side, OUTCRY_TIME_IN_FORCE_GTC);
 }
 
-static inline void fill(me_report_t *report, const struct outcry_event *event, uint8_t type)
+/* Hand on events that lie elsewhere. */
+static void give(const struct outcry_event *event, int64_t count)
 {
-    report->type = type;
-    report->side = event->side - OUTCRY_SIDE_BUY;
-    report->sequence_number = event->cause_seq - 1;
-    report->order_id = event->order_id;
-    report->price_ticks = event->price_ticks;
-    report->quantity = event->qty_lots;
-    report->maker_order_id = event->contra_id;
-    report->taker_order_id = event->order_id;
-}
-
-/* Report an event of a message of this type.  Of a trade there is one report, made of the taker's
- * event. */
-static inline void give(const struct outcry_event *event, uint8_t message_type)
-{
-    if (event->flags & OUTCRY_EVENT_FLAG_MAKER) return;
-    uint8_t type = REPORT_OF_EVENT[event->kind];
-    if (type == NO_REPORT) {
-        type = REPORT_OF_REJECT[message_type];
-        if (type == NO_REPORT) {
-            engine.refused++;
-            return;
-        }
-    }
-    if (engine.ring) {
-        me_report_t *slot = ring_claim(engine.ring);
-        fill(slot, event, type);
-        ring_publish(engine.ring, slot);
-    } else {
-        me_report_t report = {0};
-        fill(&report, event, type);
-        while (!engine.push(engine.queue, &report)) continue;
+    for (; count--; event++) {
+        me_report_t report;
+        if (engine.ring != &engine.no_ring)
+            ring_put(engine.ring, event);
+        else if (report_on(event, &report, &engine.ring->refused))
+            while (!engine.push(engine.queue, &report)) continue;
     }
 }
 
-static inline void process(uint8_t message_type)
+/* Process the command where there may not be room in the ring for its events. */
+static __attribute__((noinline)) void process_apart(void)
 {
-    int64_t count = outcry_matcher_process_one(engine.arena, &engine.order, engine.events);
-    const struct outcry_event *event = engine.events, *end = event + count;
-    do give(event++, message_type);
-    while (event < end);
+    give(engine.events, outcry_matcher_process_one(engine.arena, &engine.order, engine.events));
+}
+
+/* Whether there is room for another command's events after all. */
+static __attribute__((noinline)) int has_room(struct ring *ring)
+{
+    if (ring != &engine.no_ring) ring->room = cursor_of(ring) + ring->mask + 1 - engine.event_room;
+    return ring->written < ring->room;
+}
+
+static inline void process(void)
+{
+    struct ring *ring = engine.ring;
+    if (__builtin_expect(ring->written >= ring->room, 0) && !has_room(ring)) {
+        process_apart();
+        return;
+    }
+    struct outcry_event *first = slot_of(ring, ring->written + 1), *end = slot_of(ring, 0);
+    __builtin_prefetch(first + AHEAD, 1);
+    int64_t count = outcry_matcher_process_one(engine.arena, &engine.order, first);
+    ring->written += count;
+    end += ring->mask + 1;
+    if (__builtin_expect(first + count > end, 0)) give(end, first + count - end);
 }
 
 void engine_on_new_order(const new_order_t *message)
 {
     set_new(&engine.order, message);
-    process(0);
+    process();
 }
 
 void engine_on_cancel(const cancel_t *message)
 {
     set_cancel(&engine.order, message);
-    process(1);
+    process();
 }
 
 void engine_on_modify(const modify_t *message)
 {
     set_modify(&engine.order, message);
-    process(2);
+    process();
 }
 
 static void process_looking_ahead(const me_msg_t *messages, uint32_t count)
@@ -275,7 +328,6 @@ static void process_looking_ahead(const me_msg_t *messages, uint32_t count)
     for (uint32_t first = 0; first < count; first += RUN) {
         const me_msg_t *run = messages + first;
         int64_t length = count - first < RUN ? count - first : RUN, taken = 0, done;
-        int64_t first_seq = run->type ? run->c.sequence_number : run->no.sequence_number;
         for (int64_t index = 0; index < length; index++) {
             struct outcry_order *order = &orders[index];
             memcpy(order->symbol, engine.order.symbol, sizeof order->symbol);
@@ -286,12 +338,10 @@ static void process_looking_ahead(const me_msg_t *messages, uint32_t count)
             else
                 set_modify(order, &run[index].md);
         }
-        for (; taken < length; taken += done) {
-            int64_t events = outcry_matcher_process(engine.arena, orders + taken, length - taken,
-                                                    engine.events, engine.event_room, &done);
-            for (const struct outcry_event *event = engine.events; events--; event++)
-                give(event, run[event->cause_seq - 1 - first_seq].type);
-        }
+        for (; taken < length; taken += done)
+            give(engine.events,
+                 outcry_matcher_process(engine.arena, orders + taken, length - taken,
+                                        engine.events, engine.event_room, &done));
     }
 }
 
@@ -314,10 +364,9 @@ void engine_on_batch(const me_msg_t *messages, uint32_t count)
 void engine_init(uint64_t seed, const me_transport_t *transport, void *sink)
 {
     struct outcry_instrument table = {.symbol = "FLASH1", OUTCRY_INSTRUMENT_DEFAULTS};
-    const char *room = getenv("OUTCRY_ORDERS");
-    int64_t orders = room ? atoll(room) : ORDERS;
+    int64_t orders = most_orders();
     int64_t arena_size = outcry_matcher_size(1, orders, orders);
-    engine.event_room = outcry_matcher_event_capacity(orders) + 4 * RUN;
+    engine.event_room = event_room();
     engine.arena_size = rounded(arena_size);
     engine.events_size = rounded(engine.event_room * sizeof *engine.events);
     engine.arena = arena_size ? map_touched(engine.arena_size) : NULL;
@@ -329,23 +378,23 @@ void engine_init(uint64_t seed, const me_transport_t *transport, void *sink)
     }
     outcry_matcher_id_key(engine.arena, seed & INT64_MAX);
     memcpy(engine.order.symbol, table.symbol, sizeof table.symbol);
-    engine.ring = transport->push == ring_push ? sink : NULL;
+    engine.ring = transport->drain == ring_drain ? sink : &engine.no_ring;
     engine.push = transport->push;
     engine.queue = sink;
-    engine.refused = 0;
+    engine.no_ring.refused = 0;
     engine.looks_ahead = getenv("OUTCRY_LOOK_AHEAD") != NULL;
 }
 
 void engine_flush(void)
 {
-    if (engine.refused)
-        fprintf(stderr, "outcry: %lld new orders were refused, for which there is no report: "
-                        "OUTCRY_ORDERS is too low, or an id was open already\n",
-                (long long)engine.refused);
 }
 
 void engine_shutdown(void)
 {
+    if (engine.ring->refused)
+        fprintf(stderr, "outcry: %lld new orders were refused, for which there is no report: "
+                        "OUTCRY_ORDERS is too low, or an id was open already\n",
+                (long long)engine.ring->refused);
     munmap(engine.arena, engine.arena_size);
     munmap(engine.events, engine.events_size);
 }

@@ -98,9 +98,14 @@ def test_the_book_is_that_of_the_messages_so_far(adapter: Path, way: str) -> Non
     assert LoadedEngine(adapter).state(100, BUY) == (least, most, 0)
 
 
-def test_a_full_ring_waits_for_its_reader(adapter: Path) -> None:
-    """20,000 reports through a ring of 64, read by another thread: none lost, in order."""
-    engine = LoadedEngine(adapter, own_transport=64)
+@pytest.mark.parametrize("capacity", [64, 4096])
+def test_a_full_ring_waits_for_its_reader(
+    adapter: Path, capacity: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """20,000 reports through a smaller ring, read by another thread: none lost, in order.  One has
+    no room for all that a command might cause, the other is written round its end."""
+    monkeypatch.setenv("OUTCRY_ORDERS", "500")
+    engine = LoadedEngine(adapter, own_transport=capacity)
     count = 20_000
     run = as_messages([(NEW, BUY, 1, 1, number, 100) for number in range(1, count // 2 + 1)])
     run_at = ctypes.c_void_p(run.ctypes.data)
