@@ -1,9 +1,9 @@
 """Price levels: FIFO queues in pages of 64 ticks, and an ordered index over the pages.
 
 The index of one side is a radix tree over the page number, with six bits a step.  A branch exists
-only where the paths to two or more pages part.  Few pages near the market make the tree one step
-deep, and prices anywhere in int64 make it ten at most.  Everything is in keys (see ``arena``), so
-"better" is "smaller" and both sides run through the same lines.
+only where the paths to two or more pages part; the root stays with one, too.  Few pages near the
+market make the tree one step deep, and prices anywhere in int64 make it ten at most.  Everything is
+in keys (see ``arena``), so "better" is "smaller" and both sides run through the same lines.
 """
 
 import openoutcry.matcher.book.arena as layout
@@ -451,13 +451,20 @@ def attach_page(arena: ArenaHeader, side: BookSide, page: int, number: int) -> N
     if ref == 0:
         set_child(arena, side, parent, number, page)
         return
-    # ``ref`` is in the place of the page: a new branch splits the two at their highest
-    # differing group of six bits.
+    # ``ref`` is in the place of the page: a branch splits the two at their highest differing group
+    # of six bits.
+    fork = 0
     if ref & layout.IS_BRANCH:
-        other = branch_addr(arena, ref).prefix
+        branch = branch_addr(arena, ref)
+        other = branch.prefix
+        if parent == 0 and branch.bitmap & (branch.bitmap - 1) == 0:
+            # The root has one child: it is the one to split them.
+            fork = ref & (layout.IS_BRANCH - 1)
+            ref = U32s(branch + layout.BRANCH_CHILDREN)[count_trailing_zeros(branch.bitmap)]
     else:
         other = page_addr(arena, ref).number
-    fork = open_branch(arena)
+    if fork == 0:
+        fork = open_branch(arena)
     branch = branch_addr(arena, fork)
     branch.bitmap = 0
     branch.prefix = number
@@ -469,7 +476,9 @@ def attach_page(arena: ArenaHeader, side: BookSide, page: int, number: int) -> N
 
 @kernel
 def detach_page(arena: ArenaHeader, side: BookSide, page: int) -> None:
-    """Take a page out of the index; a branch left with one child gives it to its parent."""
+    """Take a page out of the index; a branch left with one child gives it to its parent.  The root
+    keeps a single child: in a market of few pages it would be closed and opened with every other
+    order."""
     head = page_addr(arena, page)
     number = head.number
     parent = head.parent
@@ -480,16 +489,24 @@ def detach_page(arena: ArenaHeader, side: BookSide, page: int) -> None:
     digit = (number >> branch.shift) & 63
     bitmap = branch.bitmap & ~(1 << digit)
     branch.bitmap = bitmap
-    if bitmap & (bitmap - 1) == 0:
+    if bitmap & (bitmap - 1) != 0:
+        return
+    above = branch.parent
+    if above != 0:
         only = U32s(branch + layout.BRANCH_CHILDREN)[count_trailing_zeros(bitmap)]
-        set_child(arena, side, branch.parent, number, only)
-        branch.next_free = arena.free_branch
-        arena.free_branch = parent
+        set_child(arena, side, above, number, only)
+    elif bitmap == 0:
+        side.root = 0
+    else:
+        return
+    branch.next_free = arena.free_branch
+    arena.free_branch = parent
 
 
 @kernel
 def open_branch(arena: ArenaHeader) -> int:
-    """A branch from the pool; as every branch has two children, pages run out first."""
+    """A branch from the pool.  A branch has two children at least, a root one, so there are never
+    more than pages."""
     branch = arena.free_branch
     if branch != 0:
         arena.free_branch = branch_addr(arena, branch).next_free
