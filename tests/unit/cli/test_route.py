@@ -14,8 +14,11 @@ HOUR_NS = 3_600_000_000_000
 
 def test_a_vwap_takes_its_volumes_from_the_bars_of_its_symbols(tmp_path):
     first_ns = time.time_ns() // HOUR_NS * HOUR_NS - 24 * HOUR_NS
-    bars = [Bar(symbol, first_ns + k * HOUR_NS, 1, 1, 1, 1, 10 + k, 10 + k, 1)
-            for symbol in ("GOLD", "TIN") for k in range(24)]  # fmt: skip
+    bars = [
+        Bar(symbol, first_ns + k * HOUR_NS, 1, 1, 1, 1, 10 + k, 10 + k, 1)
+        for symbol in ("GOLD", "TIN")
+        for k in range(24)
+    ]
     path = tmp_path / "bars.parquet"
     write_parquet(bars, path)
     asked = {"name": "vwap", "bar_ns": HOUR_NS, "span_ns": 24 * HOUR_NS}
