@@ -279,6 +279,7 @@ def test_both_sides_trade_on_the_page(venue, people, width, theme, language):
         client.go("quotes/ask")
         maker.go("quotes/answer")
         client.fill(quotes_quantity="0.1")
+        client.page.select_option("#quotes-seconds", "300")
         client.page.click("#quotes-form button[type=submit]")
         maker.page.locator("#quotes-asked tbody tr").first.locator("button.primary").click()
         maker.fill(quote_ask="50123")

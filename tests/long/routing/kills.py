@@ -52,7 +52,7 @@ CALLS = 400
 PART = 20
 """Kills between two comparisons."""
 NAP_S, LOOK_S = 0.002, 0.01
-LIFE_S, SILENT_S = 60.0, 3.0
+LIFE_S, SILENT_S = 600.0, 3.0
 """A router's life at most, and how long a venue is stopped: longer than its ``timeout_ns``."""
 ROUTER = 1
 NAMES = [spec.name for spec in demo.VENUES]
