@@ -148,7 +148,7 @@ def route(folder: Path, seed: int, calls: int, strike, more: int = CALLS) -> Non
         depth = Depth(market)
         router = Router(store, depth, connectors)
         until_s = time.monotonic() + LIFE_S
-        while time.monotonic() < until_s and left[0] > -more:
+        while left[0] > -more and (left[0] <= 0 or time.monotonic() < until_s):
             router.step(time.time_ns())
             live = any(depth.status(n, time.time_ns()) == "live" for n in range(len(NAMES)))
             if live and sum(p.state == ACTIVE for p in store.parents.values()) < 2:
