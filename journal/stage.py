@@ -28,7 +28,7 @@ from openoutcry.pipeline.contract.words import BURST
 from openoutcry.pipeline.contract.work import Work
 from openoutcry.ptp.clock_evidence import ClockEvidence
 from openoutcry.ptp.stamp_clock import stamp_record
-from openoutcry.ring.kernels import published_count, release
+from openoutcry.ring.kernels import published_count, release, sleep_until_published
 from openoutcry.wire.layout import SharedWord, Words
 
 # Measured on a virtio disk: 4 KiB commit in 95 us, 1 MiB in 241 us: larger blocks pay until here.
@@ -38,6 +38,8 @@ ASYNC_SYNC_NS = 1_000_000_000
 MAX_REPLICATED_RECORDS = 1_984
 MAX_REPLIES_A_STEP = 4 * BURST
 NAME = "journal"
+NAPS = 8
+"""Looks at the ring in one sleep."""
 
 
 class JournalStage:
@@ -138,6 +140,11 @@ class JournalStage:
         )
         self._write_clock()
         return count
+
+    def sleep_for_work(self, seconds: float) -> None:
+        """Sleep so long, and again, NAPS times at most, until there is something to write."""
+        ring, us = self.ring, int(seconds * 1e6)
+        sleep_until_published(ring.address, ring.mask, self.next_seq, us, NAPS)
 
     def outcome(self) -> dict[str, Any]:
         """Where this process lets go of the journal."""

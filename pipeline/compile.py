@@ -52,6 +52,7 @@ RINGS: Kernels = (
     (ring.last_published_sized, 3),
     (ring.gating_cursor, 1),
     (ring.published_count, 4),
+    (ring.sleep_until_published, 5),
     (ring.release, 2),
     (record_spans, 7),
     (quorum_sequence, 3),

@@ -292,7 +292,7 @@ def _run_python(work: Work, row: Stage) -> dict[str, Any]:
     stage = make_stage(work, row)
     mark_ready(work.shared, (row.name,))
     wake = work.shared.control.address + control_words.WOKEN if row.name == "journal" else 0
-    idle = Idle(wake)
+    idle = Idle(wake, getattr(stage, "sleep_for_work", None))
     gathers = row.name == "journal" and work.durability == "async"
     while not stage.finished:
         done = stage.step()

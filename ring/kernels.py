@@ -23,6 +23,7 @@ from openoutcry.wire.memory import (
     yield_cpu,
 )
 from openoutcry.wire.record_blocks import EventRecord, Slot
+from openoutcry.wire.sleep import sleep_us
 
 # One fixed length of spinning for every strategy that spins before it does something slower:
 # about 20 us of pauses, several times what a publication takes to cross cores.
@@ -90,6 +91,17 @@ def publish_sized(ring: int, mask: int, shift: int, seq: int, record: int) -> No
 def published_count(ring: int, mask: int, next_seq: int, limit: int) -> int:
     """How many records from ``next_seq`` on are published without a gap, at most ``limit``."""
     return run_length(ring, mask, layout.SLOT_SHIFT, next_seq, limit)
+
+
+@kernel
+def sleep_until_published(ring: int, mask: int, next_seq: int, us: int, times: int) -> int:
+    """Sleep for ``us``, and again until ``next_seq`` is published, ``times`` times at most; 1 if it
+    is.  In Python each look would take longer than a short sleep."""
+    for _ in range(times):
+        sleep_us(us)
+        if published_count(ring, mask, next_seq, 1) != 0:
+            return 1
+    return 0
 
 
 @kernel

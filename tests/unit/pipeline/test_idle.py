@@ -215,3 +215,14 @@ def test_a_socket_ends_a_long_sleep_unless_work_may_come_otherwise():
         nap[loop.Nap.offset("in_vain") // 8] = 0  # there was work
         assert not was_asked(work=1), "something is in memory alone"
         assert not was_asked(busy_ns=1_900_000_000), "the quiet has just begun"
+
+
+def test_a_short_sleep_is_the_stages_own():
+    """The journal looks at its ring meanwhile, and is back as soon as there is something."""
+    slept = []
+    idle = Idle(sleep=slept.append)
+    for _ in range(3):
+        idle.after(0)
+    idle.after(1)
+    assert len(slept) == 3
+    assert all(journal_thread.MIN_SLEEP_S <= one <= journal_thread.MAX_SLEEP_S for one in slept)

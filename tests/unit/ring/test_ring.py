@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.ring import ProcessIdentity, RingBuffer, RingError, RingFull, SegmentError, layout
+from openoutcry.ring.kernels import sleep_until_published
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import ORDER_DTYPE, LayoutMismatch
 from tests.support.ring import ring as shared
@@ -176,3 +177,12 @@ def test_an_unknown_consumer_is_named(make_ring: Callable[..., RingBuffer]) -> N
     """Asking for a reader the ring was not made for lists those it has."""
     with pytest.raises(KeyError, match="no consumer 'x'"):
         make_ring(8).reader("x")
+
+
+def test_a_sleep_ends_when_the_record_is_there(make_ring: Callable[..., RingBuffer]) -> None:
+    ring = make_ring(8)
+    asked = ring.address, ring.mask
+    assert sleep_until_published(*asked, 1, 1, 3) == 0
+    ring.producer().publish(orders(1, 2))
+    assert sleep_until_published(*asked, 2, 1, 2**40) == 1
+    assert sleep_until_published(*asked, 3, 1, 3) == 0
