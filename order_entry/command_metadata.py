@@ -211,19 +211,24 @@ class MetadataPacker:
         return b64encode(bits + self._out[:size].tobytes()).decode()
 
 
-def unpack_one(text: str, sessions: int) -> bytes:
-    """Return the metadata of a block of one command as its METADATA_BYTES; nothing if it has none.
-    It takes a fraction of :func:`unpack`, which needs arrays and a kernel.
+def unpack_few(text: str, count: int, sessions: int) -> list[tuple[int, bytes]]:
+    """Return what :func:`unpack` does, of a few commands in a fraction of its time: the places of
+    those that have metadata, and their METADATA_BYTES.
 
     Raises ``ValueError`` if the text is something else."""
     data = a2b_base64(text, strict_mode=True)
-    metadata, has_any = bytearray(METADATA_BYTES), bool(data) and bool(data[0] & 1)
-    at, is_right = min(1, len(data)), True
+    at, is_whole = min(-(-count // 8), len(data)), True
+    there = int.from_bytes(data[:at], "little")
+    of_session: dict[int, bytearray] = {}
+    found: list[tuple[int, bytes]] = []
     try:
-        if has_any:
+        for place in range(count):
+            if not there >> place & 1:
+                continue
             session, changed = HEAD.unpack_from(data, at)
             at += HEAD.size
-            is_right = session <= sessions
+            is_whole = is_whole and session <= sessions
+            metadata = of_session.setdefault(session, bytearray(METADATA_BYTES))
             for word in range(WORDS):
                 if changed >> word & 1:
                     mask = data[at]
@@ -231,11 +236,12 @@ def unpack_one(text: str, sessions: int) -> bytes:
                     for byte in BYTES_OF[mask]:
                         metadata[8 * word + byte] = data[at]
                         at += 1
+            found.append((place, bytes(metadata)))
     except (IndexError, struct.error):
-        is_right = False
-    if not is_right or at != len(data):
-        raise ValueError(f"{len(data)} bytes are not the metadata of 1 commands")
-    return bytes(metadata) if has_any else b""
+        is_whole = False
+    if not is_whole or at != len(data):
+        raise ValueError(f"{len(data)} bytes are not the metadata of {count} commands")
+    return found
 
 
 def unpack(text: str, count: int, sessions: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:

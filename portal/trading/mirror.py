@@ -24,7 +24,7 @@ from openoutcry.order_entry.command_metadata import (
     TOKEN,
     TOKEN_BYTES,
     unpack,
-    unpack_one,
+    unpack_few,
 )
 from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract.loop import sleep_on
@@ -62,6 +62,8 @@ CONFIRMING = ("journal", "replica")
 """Stages whose word that a command is safe the gate waits for."""
 COMMANDS_A_POLL = 32_768
 """About, at most: what else the portal does waits for a poll."""
+FEW = 8
+"""Commands of a block whose names are read without arrays."""
 DAY_NS = 86_400 * 10**9
 NO_LIMIT = 2**62
 _made: Callable[..., Any] = namedtuple
@@ -307,9 +309,8 @@ class Mirror:
 
     def _names(self, block: Block, count: int) -> Any:
         """The client's name of each command of a block that has one, by its place."""
-        if count == 1:
-            name = name_of_one(block, self._sessions)
-            return {0: name} if name else {}
+        if count <= FEW:
+            return names_of_few(block, count, self._sessions)
         found = names_of(block, count, self._sessions)
         if found is None:
             return {}
@@ -474,14 +475,16 @@ def names_of(
     return places[is_named], rows["token_bytes"], tokens
 
 
-def name_of_one(block: Block, sessions: int) -> str:
-    """The client's name in a block of one command, as :func:`names_of` has it; of a venue in no
-    hurry most blocks are such, and arrays take longer than all else."""
+def names_of_few(block: Block, count: int, sessions: int) -> dict[int, str]:
+    """The clients' names in a block of a few commands, by place.  Most blocks of a venue in no
+    hurry are such, for which arrays take longer than all else."""
     text = block.note.get(BLOCK_KEY, "")
-    raw = unpack_one(text, sessions) if text else b""
-    if not raw or raw[FLAGS] & FLAG_INTERNAL:
-        return ""
-    return raw[TOKEN : TOKEN + raw[TOKEN_BYTES]].decode("latin-1")
+    rows = unpack_few(text, count, sessions) if text else []
+    return {
+        place: raw[TOKEN : TOKEN + raw[TOKEN_BYTES]].decode("latin-1")
+        for place, raw in rows
+        if raw[TOKEN_BYTES] and not raw[FLAGS] & FLAG_INTERNAL
+    }
 
 
 def _signed(terms: int) -> int:

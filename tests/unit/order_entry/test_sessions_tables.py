@@ -84,23 +84,8 @@ def test_packed_notes_come_back_and_are_what_the_reference_packs(data):
     there, unpacked = command_metadata.unpack(text, count, 64)
     assert there.tolist() == list(range(count))
     assert unpacked.tobytes() == metadata_rows.tobytes()
-    if count == 1:
-        assert command_metadata.unpack_one(text, 64) == metadata_rows.tobytes()
-
-
-def test_the_metadata_of_a_single_command_are_refused_as_those_of_many():
-    text = pack(counted_metadata(1))
-    data = b64decode(text)
-    for bad, sessions in ((data, 0), (data[:-1], 64), (data + b"x", 64), (b"\0x", 64)):
-        damaged = b64encode(bad).decode()
-        for read in (
-            command_metadata.unpack_one,
-            lambda *terms: command_metadata.unpack(terms[0], 1, terms[1]),
-        ):
-            with pytest.raises(ValueError, match="metadata of 1 commands"):
-                read(damaged, sessions)
-    for none in (b"", b"\0"):
-        assert command_metadata.unpack_one(b64encode(none).decode(), 64) == b""
+    whole = [row.tobytes() for row in metadata_rows]
+    assert command_metadata.unpack_few(text, count, 64) == list(enumerate(whole))
 
 
 def test_commands_of_other_lanes_have_no_note_and_damage_is_refused():
@@ -112,11 +97,16 @@ def test_commands_of_other_lanes_have_no_note_and_damage_is_refused():
     there, unpacked = command_metadata.unpack(text, 5, 64)
     assert there.tolist() == [1, 4]
     assert unpacked.tobytes() == metadata_rows[[0, 2]].tobytes()
-    for bad, count in ((text, 4), (text[:-4], 5)):
-        with pytest.raises(ValueError, match="are not the metadata"):
-            command_metadata.unpack(bad, count, 64)
-    with pytest.raises(ValueError, match="metadata of 5 commands"):
-        command_metadata.unpack(text, 5, 1)
+    few = command_metadata.unpack_few
+    assert few(text, 5, 64) == [(1, metadata_rows[0].tobytes()), (4, metadata_rows[2].tobytes())]
+    longer = b64encode(b64decode(text) + b"x").decode()
+    for read in (command_metadata.unpack, few):
+        for bad, count in ((text, 4), (text[:-4], 5), (longer, 5)):
+            with pytest.raises(ValueError, match="are not the metadata"):
+                read(bad, count, 64)
+        with pytest.raises(ValueError, match="metadata of 5 commands"):
+            read(text, 5, 1)
+    assert few("", 1, 64) == []
 
 
 def test_a_counting_clients_note_is_a_dozen_bytes():

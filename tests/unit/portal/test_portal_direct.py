@@ -29,7 +29,7 @@ from openoutcry.portal.spot.rest import Direct
 from openoutcry.portal.spot.sockets import sockets_of
 from openoutcry.portal.trading.broker import NewOrder
 from openoutcry.portal.trading.fix_broker import FixBroker, _Connection
-from openoutcry.portal.trading.mirror import Mirror, name_of_one, names_of
+from openoutcry.portal.trading.mirror import Mirror, names_of, names_of_few
 from openoutcry.portal.trading.peer_broker import PeerBroker
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import OrderType, Side, TimeInForce
@@ -347,14 +347,20 @@ def test_a_step_ends_where_a_day_does(hours, skip, days, cuts):
     assert (list(found), places) == (days, cuts)
 
 
-@pytest.mark.parametrize(("flags", "token"), [(0, b"a-1"), (0, b""), (FLAG_INTERNAL, b"a-1")])
-def test_the_name_of_a_single_command_is_found_as_that_of_many(flags, token):
-    metadata = np.zeros(2, METADATA_DTYPE)
-    metadata[1]["flags"], metadata[1]["token_bytes"] = flags, len(token)
-    metadata["token"][1] = np.frombuffer(token.ljust(40, b"\0"), metadata["token"].dtype)
-    packer = MetadataPacker(metadata.ctypes.data, 1, 1, 1)
-    block = SimpleNamespace(note={BLOCK_KEY: packer.pack(np.array([1]))})
-    found = names_of(block, 1, 1)
-    name = bytes(found[2][0][: found[1][0]]).decode() if found is not None else ""
-    assert name_of_one(block, 1) == name == ("" if flags else token.decode())
-    assert name_of_one(SimpleNamespace(note={}), 1) == ""
+def test_the_names_of_a_few_commands_are_found_as_those_of_many():
+    """Commands without a name, and what the session layer made itself, have none."""
+    metadata = np.zeros(8, METADATA_DTYPE)
+    tokens = [b"a-1", b"", b"a-2", b"", b"x"]
+    for place, token in enumerate(tokens, 1):
+        metadata[place]["session"], metadata[place]["token_bytes"] = place % 2, len(token)
+        metadata["token"][place] = np.frombuffer(token.ljust(40, b"\0"), metadata["token"].dtype)
+    metadata[5]["flags"] = FLAG_INTERNAL
+    packer = MetadataPacker(metadata.ctypes.data, 7, 1, 8)
+    block = SimpleNamespace(note={BLOCK_KEY: packer.pack(np.array([1, 0, 2, 3, 4, 5]))})
+    places, sizes, names = names_of(block, 6, 1)
+    many = {
+        place: bytes(name[:size]).decode()
+        for place, size, name in zip(places.tolist(), sizes.tolist(), names, strict=True)
+    }
+    assert names_of_few(block, 6, 1) == many == {0: "a-1", 3: "a-2"}
+    assert names_of_few(SimpleNamespace(note={}), 1, 1) == {}
