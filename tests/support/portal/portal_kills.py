@@ -3,7 +3,8 @@ was asked for is at the venue exactly once in the end, and on its owner's stream
 again by its last number after each kill.
 
 ``python -m tests.support.portal.portal_kills --kills 1000`` continues where the file of evidence
-ends (``docs/evidence/portal_kills.json``): it may be stopped at any time, and started again.
+ends (``docs/evidence/portal_kills.json``).  SIGTERM ends it after the kill under way, which counts
+with those before.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from openoutcry.client.portal import PortalClient
-from openoutcry.host.processes import named_children
+from openoutcry.host.processes import named_children, until_stopped
 from openoutcry.report.evidence import EVIDENCE, write_evidence
 from openoutcry.wire.atomic_file import write_atomically
 from tests.support.portal.portal_venue import CHOICES, Person, PortalVenue
@@ -46,7 +48,7 @@ DONE_BEFORE = {"order": -2010, "cancel": -2011}
 """What a request is answered that an earlier attempt has had done."""
 ROUND_ORDERS = 6
 """Orders that are answered after each kill, at least."""
-KILLS_A_VENUE = 50
+KILLS_A_VENUE = 25
 """Then another venue is made, which takes as long as several kills."""
 AGAIN_S, MOST_AGAIN_S = 0.05, 1.0
 """Pauses of a client whose request failed: each is longer than the one before, as a process that
@@ -217,16 +219,26 @@ def check(venue: PortalVenue, load: Load) -> tuple[int, int]:
     return lost, doubled
 
 
-def run(kills: int, out: Path, seed: int, seconds: float = float("inf")) -> dict[str, Any]:
-    """Continue to ``kills`` in all, or until ``seconds`` have passed: then the venue under way is
-    the last.  ``out`` has what was counted, after each venue."""
+def run(
+    kills: int,
+    out: Path,
+    seed: int,
+    seconds: float = float("inf"),
+    stopped: Sequence[object] = (),
+) -> dict[str, Any]:
+    """Continue to ``kills`` in all, or until ``seconds`` have passed or ``stopped`` has something:
+    then the kill under way is the last.  ``out`` has what was counted, after each venue."""
     until_s = time.monotonic() + seconds
+
+    def is_over() -> bool:
+        return bool(stopped) or time.monotonic() > until_s
+
     figures: dict[str, Any] = {"kills": 0, "orders": 0, "lost": 0, "doubled": 0}
     figures |= {"streams": 0, "holes": 0}
     figures["of"] = dict.fromkeys(VICTIMS, 0)
     if out.exists():
         figures = json.loads(out.read_text())["figures"]
-    while figures["kills"] < kills and time.monotonic() < until_s:
+    while figures["kills"] < kills and not is_over():
         with tempfile.TemporaryDirectory(prefix="kills-") as name:
             folder = Path(name)
             (folder / "limits.toml").write_text(CHOICES + LIMITS)
@@ -240,7 +252,7 @@ def run(kills: int, out: Path, seed: int, seconds: float = float("inf")) -> dict
                 done: list[str] = []
                 try:
                     for number in range(most):
-                        if time.monotonic() > until_s and done:
+                        if is_over() and done:
                             break
                         before = len(load.entered)
                         wait_until(
@@ -283,7 +295,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=float("inf"))
     chosen = parser.parse_args()
-    figures = run(chosen.kills, chosen.out, chosen.seed, chosen.seconds)
+    with until_stopped() as stopped:
+        figures = run(chosen.kills, chosen.out, chosen.seed, chosen.seconds, stopped)
     raise SystemExit(any(figures[name] for name in ("lost", "doubled", "holes")))
 
 
