@@ -123,8 +123,8 @@ def test_a_standby_continues_with_contracts(tmp_path, cluster):
         seller.enter("S", "GOLD", LOTS, "100.00", name="SHORT")
         assert buyer.next().kind == "A"
         assert buyer.next().kind == "E"
-        buyer.enter("BC", "GOLD-C", 2, "1.00", name="CALL")
-        seller.enter("SC", "GOLD-C", 2, "1.00", name="SOLD")
+        buyer.enter("B", "GOLD-C", 2, "1.00", name="CALL")
+        seller.enter("S", "GOLD-C", 2, "1.00", name="SOLD")
         assert [buyer.next().kind for _ in range(2)] == ["A", "E"]
         for node in (a, b):
             (node.folder / "clock").write_text(str(ns("2026-11-23T10:31")))
