@@ -450,13 +450,15 @@ class Demo:
         self.say(self._outcry("custody", "reconcile", "custody.toml").splitlines()[-1])
         challenge = secrets.token_hex(16)
         words = ["custody", "reserves", "custody.toml", CHAIN, f"--challenge={challenge}"]
-        self.say("reserves: " + self._outcry(*words, "--out=reserves.json"))
+        self.say("reserves, in the smallest unit: " + self._outcry(*words, "--out=reserves.json"))
         key = self._outcry("proof", "key", "venue.key")
         self._outcry("proof", "make", "journal", "--key=venue.key", "--out=proofs")
         words = ["custody", "verify", "reserves.json", f"--challenge={challenge}"]
         if self.evm is not None:
             more = ["custody", "reserves", "custody.toml", ETH, f"--challenge={challenge}"]
-            self.say("reserves: " + self._outcry(*more, "--out=reserves-eth.json"))
+            self.say(
+                "reserves, in the smallest unit: " + self._outcry(*more, "--out=reserves-eth.json")
+            )
             words += ["reserves-eth.json", f"--node={ETH}={self.evm.url}"]
             words += [f"--scale={ETH}={ETHER // COIN}"]
         words += ["--liabilities=proofs/statement.json", f"--public-key={key}"]
