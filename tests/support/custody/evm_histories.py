@@ -29,6 +29,9 @@ from tests.support.custody.model_venue import Killed
 ACCOUNTS = 4
 STEPS = 40
 DEEPEST = 10
+HISTORIES_A_NODE = 7
+"""anvil 1.7.1 loses contracts when it goes back ten blocks on a chain of 1,100 (147, 154, 158,
+166, 177, 185, 191, 197, 205, 209 on one node): custody then pays nothing and says why."""
 
 
 @dataclass
@@ -256,10 +259,9 @@ def main() -> None:
         (folder / f"{os.getpid()}.jsonl").open("a") as progress,
     ):
         for first in seeds:
-            # A node keeps all its blocks: a new one now and then.
             state = Path(states) / f"state{first}"
             with anvil("--state", str(state), "--preserve-historical-states") as chain:
-                for seed in itertools.chain([first], itertools.islice(seeds, 24)):
+                for seed in itertools.chain([first], itertools.islice(seeds, HISTORIES_A_NODE - 1)):
                     counts = run(chain, seed, restarts=True)
                     print(json.dumps({"seed": seed, **counts}), file=progress, flush=True)
     totals: Counter[str] = Counter()

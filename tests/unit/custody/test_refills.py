@@ -66,6 +66,11 @@ def refusal(do, *terms):
     return refused.value.code
 
 
+@pytest.mark.promise(
+    "A refill of the hot wallet needs two people, a wait and room below a day's limit. The offline "
+    "machine signs nothing else without another word",
+    group="custody",
+)
 def test_a_refill_needs_two_people_and_waits(refills, persons, clock):
     number, _ = refills.ask("LTC", 4 * COIN)
     assert refusal(refills.approved, number) == "not_approved"
@@ -104,6 +109,11 @@ def test_a_day_has_a_limit_and_without_one_nothing_is_refilled(refills, clock):
     assert refusal(refills.ask, "LTC", 1) == "refill_limit"
 
 
+@pytest.mark.promise(
+    "A refill of the hot wallet needs two people, a wait and room below a day's limit. The offline "
+    "machine signs nothing else without another word",
+    group="custody",
+)
 def test_the_offline_machine_signs_a_refill_to_the_hot_wallet_and_nothing_else(
     refills, persons, clock, keys
 ):
