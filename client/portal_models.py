@@ -610,7 +610,7 @@ class MarginOfUnderlying:
     scenarios: list[str]
     """The loss in each of the 16."""
     liquidated_below: str | None
-    """Price of the underlying below which the participant has too little; none: there is none."""
+    """Price of the underlying below which the participant has too little; none: at no price."""
     liquidated_above: str | None
     greeks: dict[str, str]
     """In the asset: delta and gamma a tick, vega a point of volatility, theta a day."""

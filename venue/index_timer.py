@@ -1,5 +1,5 @@
-"""Marks of a running venue: indices out of its own instruments and of what sources outside report,
-and from them the mark of each contract, as commands.
+"""Marks of a running venue.  Its instruments and sources outside give indices, and each index the
+marks of its contracts, as commands.
 
 A source that stops or lies is dropped.  While too few are left, the contracts are paused: nothing
 is entered, and cancels are accepted.  Commands alone have an effect, and the core's state says what
@@ -106,7 +106,7 @@ class IndexTimer:
                 one.index.report(symbol, last, now_ns)
 
     def _best(self, view: View, place: int) -> tuple[int, int]:
-        """Best bid and ask; 0: there is none, or the core does not keep it."""
+        """Best bid and ask; 0 where a side is empty, or the core does not keep it."""
         if view.protection is None:
             return 0, 0
         words = view.protection.quotes[place].tolist()

@@ -105,7 +105,8 @@ class Operations:
     ) -> None:
         """For the calendar, ``halted(symbol, yes)`` notes a halt and gives its PHASE commands;
         ``call(symbol)`` gives those of an auction; ``today`` is the number of the trading day.
-        ``report(underlying, source, price)`` takes a price of an index's source, or says why not.
+
+        For indices, ``report(underlying, source, price)`` takes a source's price or says why not.
 
         To dump, ``dump(name)`` writes the current state and says where; ``dumped`` says whether
         what it has begun is done.

@@ -105,7 +105,7 @@ def next_of_rank(
         others, has = others[has > 0], has[has > 0]
     value = contracts.value(index, contracts.of(index, "mark"))
     held, cost = positions[others], view.cells[others, index, lay.MARK // 8]
-    # Whole numbers decide; fractions leave out who is surely behind.
+    # Whole numbers decide; fractions leave out those that are surely behind.
     least = np.maximum(has.astype(float), 1.0)
     worth, paid = held.astype(float) * value, cost.astype(float)
     ratio, error = (worth - paid) / least, 1e-14 * (np.abs(worth) + np.abs(paid)) / least
