@@ -15,13 +15,26 @@ import secrets
 import struct
 import weakref
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 SLOT = struct.Struct("<QdQ")
 PROBES = 16
 LARGEST = 2**63
 ALONE: AbstractContextManager[None] = nullcontext()
 """The lock of a table that only one process calls."""
+
+
+class _Lock:
+    """The lock of a file among processes."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+
+    def __enter__(self) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_UN)
 
 
 class Table:
@@ -34,6 +47,7 @@ class Table:
         self.slots, self._secret, self._is_shared = slots, secrets.token_bytes(16), is_shared
         self._file = os.memfd_create("portal", os.MFD_CLOEXEC)
         os.ftruncate(self._file, slots * SLOT.size)
+        self._lock = _Lock(self._file)
         self._memory = mmap.mmap(self._file, slots * SLOT.size)
         weakref.finalize(self, os.close, self._file)
 
@@ -85,15 +99,7 @@ class Table:
     # Slots
 
     def _locked(self) -> AbstractContextManager[None]:
-        return self._lock() if self._is_shared else ALONE
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        fcntl.lockf(self._file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.lockf(self._file, fcntl.LOCK_UN)
+        return self._lock if self._is_shared else ALONE
 
     def _of(self, digest: int) -> Iterator[int]:
         """Offsets of the slots that a digest may have."""
