@@ -23,7 +23,7 @@ from openoutcry.portal.database import start_embedded
 from openoutcry.portal.folder import folder_of, make_folder
 from openoutcry.portal.history.projector import follow
 from openoutcry.report.evidence import write_evidence
-from tests.long.portal.history_kills import fresh, mailed, started
+from tests.long.portal.history_kills import Looks, fresh, mailed, started, works
 from tests.support.portal.generated import Generated, generated_market
 from tests.support.portal.receivers import Host
 from tests.support.waiting import wait_until
@@ -33,7 +33,7 @@ USERS, HOOKED = 1_000, 100
 QUIET = USERS + 1
 """A user who is no part of the burst."""
 KILL_S = 15.0
-"""Between two kills."""
+"""From the begin of a notifier's work to its kill."""
 IS_SENT = "select not exists (select from notice_targets where newest_id > sent_id)"
 
 
@@ -68,30 +68,35 @@ def burst(connection: Any, each: int) -> None:
 
 
 class Sending:
-    """The notifier, which is killed each KILL_S and started again."""
+    """The notifier, which is killed after KILL_S of work and started again."""
 
     def __init__(self, made: Generated, url: str) -> None:
         settings = made.file.path.parent / "portal.toml"
         settings.write_text('[notifications]\nnetworks = ["127.0.0.0/8"]\n')
         self.made, self.url, self.options = made, url, [f"--settings={settings}"]
-        self.kills = 0
+        self.looks, self.kills = Looks(url), 0
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[str]:
-        self.next_kill_s = time.monotonic() + KILL_S
+        self.kill_s = float("inf")
         return started(self.made.file.path, self.url, "notifier", *self.options)
 
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
+        self.looks.close()
 
     def until(self, is_met: Any) -> float:
         """Seconds until then."""
         begun = time.monotonic()
         while not is_met():
             time.sleep(0.1)
-            if time.monotonic() > self.next_kill_s:
-                self.end()
+            if self.kill_s == float("inf"):
+                if works(self.looks, "notifier"):
+                    self.kill_s = time.monotonic() + KILL_S
+            elif time.monotonic() > self.kill_s:
+                self.process.kill()
+                self.process.wait()
                 self.kills += 1
                 self.process = self.start()
         return time.monotonic() - begun
