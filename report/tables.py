@@ -61,6 +61,7 @@ MADE_BY_COMMANDS = {
     "history": "python -m tests.long.portal.history_kills",
     "history_lag": "python -m tests.long.portal.history_lag",
     "history_pages": "python -m tests.long.portal.history_pages",
+    "notice_burst": "python -m tests.long.portal.notice_burst",
     "portfolios": "python -m tests.long.portal.portfolios",
     "first_paint": "python -m tests.long.portal.first_paint",
     "harness": "outcry bench matcher --harness DIR",
@@ -468,6 +469,15 @@ FACTS = {
         ("page_ms_p99", "milliseconds, 99th percentile (goal ≤ 50)"),
         ("page_ms_worst", "milliseconds, the slowest"),
         ("pages_that_changed", "pages from a cursor on that changed while rows came"),
+    ),
+    "notice_burst": (
+        ("notices", "notifications at one moment (goal 1,000,000)"),
+        ("kills", "kills of the notifier meanwhile"),
+        ("mails_missing", "missing in mails"),
+        ("hooks_missing", "missing at webhooks"),
+        ("sent_again", "sent twice, with the same id"),
+        ("seconds", "seconds until all were sent"),
+        ("login_s", "seconds until another user's login was sent, from the burst's first mail on"),
     ),
     "first_paint": (
         ("runs", "starts of a browser with an empty profile, both languages, 1280 and 390 px"),
