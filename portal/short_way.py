@@ -47,9 +47,9 @@ class ShortWay:
         took: Callable[[str, str, int, float], None],
         failed: Callable[[Exception], tuple[int, Headers, bytes]],
     ) -> None:
-        """``most_bytes``: of a body.  ``headers``: of every answer, by scheme.  ``admits``: whether
-        an address is served.  ``took`` is told what was measured.  ``failed``: the answer to a
-        request that could not be processed."""
+        """A body has ``most_bytes`` at most.  Every answer has ``headers``, by scheme.  ``admits``
+        says whether an address is served.  ``took`` receives what was measured.  ``failed`` makes
+        the answer to a request that could not be processed."""
         self.endpoints = {(at[0].encode(), at[1].encode()): one for at, one in endpoints.items()}
         self.most_bytes, self.admits, self.took, self.failed = most_bytes, admits, took, failed
         self._head: dict[str, bytes] = {one: _lines(headers(one)) for one in ("http", "https")}

@@ -128,8 +128,8 @@ class Pages(History):
         return await self._rows(query, number=number, **order)
 
     async def _days_of(self, participant: int, number: int) -> dict[str, int] | None:
-        """An order's instrument, and the days between which its rows are, also if the venue's clock
-        was set by up to a day meanwhile; None: it was refused, or is another's."""
+        """An order's instrument, and the days between which its rows are; the venue's clock may
+        have been set by up to a day meanwhile.  None: it was refused, or is another's."""
         query = f"""
             select instrument, created_ns, updated_ns from history.orders
             where number = %(number)s and participant = %(participant)s and {NOT_REFUSED}

@@ -90,8 +90,8 @@ class Spot:
         address: str,
         is_logged_on: bool = False,
     ) -> tuple[Any, dict[str, str]]:
-        """Body and headers.  ``read`` gives the parameters and what of them was signed: it is not
-        called for a request that is over a limit.  ``is_logged_on``: the connection has shown that
+        """Return body and headers.  ``read`` gives the parameters and the text that was signed.  It
+        is not called for a request over a limit.  ``is_logged_on``: the connection has shown that
         the key is its own.  Raises :class:`ApiError`."""
         weight, headers, given = self.limits.weights.get(route.name, route.weight), {}, None
         try:

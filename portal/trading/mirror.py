@@ -124,7 +124,7 @@ class Mirror:
         self._reader: JournalReader | None = None
         self._point: Point | None = None
         self._is_own = False
-        """The point is nobody else's, who would save it."""
+        """Whether the point is this mirror's own: it is never saved then."""
         self._view: View | None = None
         self._blocks: Generator[Block, None, None] | None = None
         self._next: Block | None = None

@@ -69,7 +69,7 @@ class PeerBroker:
         self._links: dict[int, _Link] = {}
         self._opening = [asyncio.Lock() for _ in range(count)]
         self._askers: dict[asyncio.StreamWriter, dict[int, int]] = {}
-        """Of each the participants for whom it has asked, and how many words it hears yet."""
+        """Processes that have asked: participants, and how many words about each are left."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
