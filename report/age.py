@@ -30,6 +30,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "history": ("portal/history", "portal/notices"),
     "history_lag": ("portal/history",),
     "history_pages": ("portal/history",),
+    "notice_burst": ("portal/notices",),
     "journal": ("journal", "wire"),
     "journal_faults": ("journal",),
     "journal_kills": ("journal", "pipeline"),
