@@ -160,8 +160,8 @@ def looked_at(
             return 8
         too_little = has_too_little(state, who, row.portfolio)
         is_called = row.flags & lay.KILLED_BY_MARGIN != 0
-        if too_little and not is_called:
-            return 4
+        if too_little and not is_called and who != FUND:
+            return 4  # what the fund pays does not call it
         if is_called and Words(called)[who] == 0:
             Words(counts)[CALLED] += 1
             if not too_little:
