@@ -36,11 +36,15 @@ Target = tuple[int, str, bool]
 log = logging.getLogger("outcry.portal")
 DUE = f"""
     select t.*, s.quiet_from, s.quiet_until, s.time_zone, now() as now
-    from notice_targets as t left join notice_settings as s using (user_id)
-    where newest_id > sent_id and (next_at <= now() or next_at > now() + {CLOCK})
-      and split_part(channel, ':', 1) = %(kind)s
-    order by next_at limit %(most)s
+    from (
+        select * from notice_targets
+        where newest_id > sent_id and (next_at <= now() or next_at > now() + {CLOCK})
+          and split_part(channel, ':', 1) = %(kind)s
+        order by is_urgent desc, next_at limit %(most)s
+    ) as t left join notice_settings as s using (user_id)
+    order by is_urgent desc, next_at
 """
+"""What is urgent goes first: a login does not wait for a burst of many users."""
 NEXT = """
     select * from notices where user_id = %(user_id)s and id > %(sent_id)s and id <= %(newest_id)s
       and is_urgent = %(is_urgent)s and %(kind)s = any(channels)
