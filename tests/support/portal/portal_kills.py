@@ -239,7 +239,8 @@ def run(
     if out.exists():
         figures = json.loads(out.read_text())["figures"]
     while figures["kills"] < kills and not is_over():
-        with tempfile.TemporaryDirectory(prefix="kills-") as name:
+        # A process that a killed portal has left may still write there as it ends.
+        with tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
             (folder / "limits.toml").write_text(CHOICES + LIMITS)
             options = "--settings=limits.toml", f"--processes={COUNT}"
