@@ -195,7 +195,7 @@ def open_sessions(setup: Setup) -> None:
     client = live.Client(setup.venue.port)
 
     def trades(person: live.Person) -> bool:
-        request = live.rest_order(person, newClientOrderId=f"first-{time.monotonic_ns()}")
+        request = live.rest_order(person)
         return client.http(request)[0] == 200
 
     for person in setup.people:
@@ -214,8 +214,7 @@ def throughput(setup: Setup, add: Add) -> None:
         def trade(place: int) -> None:
             person, client = setup.people[place % PEOPLE], live.Client(setup.venue.port)
             while time.monotonic() < until_s:
-                name = f"{place}-{time.monotonic_ns()}"
-                status, body = client.http(live.rest_order(person, newClientOrderId=name))
+                status, body = client.http(live.rest_order(person))
                 if status != 200:
                     failures.append(body)
                     break
@@ -250,9 +249,7 @@ def events(setup: Setup, add: Add) -> None:
         for number in range(count):
             person = setup.people[number % PEOPLE]
             before = released.released_seq()
-            client.socket.sendall(
-                live.rest_order(person, newClientOrderId=f"e-{time.monotonic_ns()}")
-            )
+            client.socket.sendall(live.rest_order(person))
             while released.released_seq() == before:
                 pass
             at_ns = time.monotonic_ns()
@@ -322,7 +319,7 @@ def _paced(client: live.Client, person: live.Person, seconds: float) -> list[int
     """Times of orders at the honest user's pace, ns."""
     rows, until_s = [], time.monotonic() + seconds
     while time.monotonic() < until_s:
-        request = live.rest_order(person, newClientOrderId=f"h-{time.monotonic_ns()}")
+        request = live.rest_order(person)
         begun_ns = time.perf_counter_ns()
         status, body = client.http(request)
         rows.append(time.perf_counter_ns() - begun_ns)

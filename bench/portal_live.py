@@ -3,6 +3,7 @@ bytes: what the client takes is not what is measured."""
 
 import hashlib
 import hmac
+import itertools
 import json
 import mmap
 import os
@@ -65,6 +66,10 @@ def wait_for(condition: Callable[[], Any], what: str) -> Any:
                 return found
         time.sleep(0.05)
     raise BenchError(f"{what} did not come within {START_S:.0f} s")
+
+
+numbers = itertools.count(1)
+"""Of the orders of this process."""
 
 
 @dataclass(frozen=True)
@@ -273,24 +278,26 @@ def framed(text: str) -> bytes:
     return b"\x81" + size + bytes(4) + data
 
 
-def order(person: Person, price: str = "0.01") -> dict[str, Any]:
-    """An order that is far from every other one and ends at once."""
+def order() -> dict[str, Any]:
+    """An order that is far from every other one and ends at once, with a name of its own: two
+    requests that are equal, also in their millisecond, are one that was received twice."""
     terms = {"symbol": "BTCUSD", "side": "BUY", "type": "LIMIT", "timeInForce": "IOC"}
     terms["recvWindow"] = "60000"  # one that waits long is slow, and not refused
-    return terms | {"quantity": "0.0001", "price": price, "newOrderRespType": "ACK"}
+    terms |= {"quantity": "0.0001", "price": "0.01", "newOrderRespType": "ACK"}
+    return terms | {"newClientOrderId": f"b-{next(numbers)}"}
 
 
-def rest_order(person: Person, **more: Any) -> bytes:
-    """A whole HTTP request that enters :func:`order`; ``more``: further parameters."""
-    query = person.signed(**order(person), **more)
+def rest_order(person: Person) -> bytes:
+    """A whole HTTP request that enters :func:`order`."""
+    query = person.signed(**order())
     head = f"POST /api/v3/order HTTP/1.1\r\nhost: portal\r\nx-mbx-apikey: {person.api_key}\r\n"
     form = "content-type: application/x-www-form-urlencoded\r\n"
     return f"{head}{form}content-length: {len(query)}\r\n\r\n{query}".encode()
 
 
-def socket_order(person: Person, number: int, **more: Any) -> bytes:
-    """A frame that enters :func:`order` as request ``number``; ``more``: further parameters."""
-    given = order(person) | more | {"apiKey": person.api_key}
+def socket_order(person: Person, number: int) -> bytes:
+    """A frame that enters :func:`order` as request ``number``."""
+    given = order() | {"apiKey": person.api_key}
     given["timestamp"] = str(time.time_ns() // 1_000_000)
     text = "&".join(f"{name}={given[name]}" for name in sorted(given))
     digest = hmac.new(person.secret.encode(), text.encode(), hashlib.sha256).hexdigest()

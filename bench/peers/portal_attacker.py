@@ -90,7 +90,7 @@ def main() -> None:
         attacker = Attacker(
             int(port),
             ORDER_CONNECTIONS,
-            lambda: live.rest_order(person, newClientOrderId=f"a-{time.monotonic_ns()}"),
+            lambda: live.rest_order(person),
         )
     else:
         count = int(more[0])
