@@ -246,7 +246,7 @@ def run(requests: int, out: Path, seed: int) -> dict[str, Any]:
     if out.exists():
         figures = json.loads(out.read_text())["figures"]
     while figures["requests"] < requests:
-        with tempfile.TemporaryDirectory(prefix="storm-") as name:
+        with tempfile.TemporaryDirectory(prefix="storm-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
             (folder / "storm.toml").write_text(CHOICES + LIMITS + QUOTES)
             options = "--settings=storm.toml", f"--processes={COUNT}"
