@@ -279,8 +279,8 @@ def framed(text: str) -> bytes:
 
 
 def order() -> dict[str, Any]:
-    """An order that is far from every other one and ends at once, with a name of its own: two
-    requests that are equal, also in their millisecond, are one that was received twice."""
+    """An order that is far from every other one and ends at once.  No two have one name: equal
+    requests of one millisecond are one that was received twice."""
     terms = {"symbol": "BTCUSD", "side": "BUY", "type": "LIMIT", "timeInForce": "IOC"}
     terms["recvWindow"] = "60000"  # one that waits long is slow, and not refused
     terms |= {"quantity": "0.0001", "price": "0.01", "newOrderRespType": "ACK"}
