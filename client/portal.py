@@ -1225,32 +1225,23 @@ class PortalClient(Closing):
             "GET", f"/v1/operator/users/{quote(str(user_id), safe='')}", models.UserDetail
         )
 
+    def _of_user(
+        self, user_id: int, what: str, kind: type[Made], body: dict[str, Any], key: str | None
+    ) -> Made:
+        """What an operator does to a user."""
+        path = f"/v1/operator/users/{quote(str(user_id), safe='')}/{what}"
+        return self.ask("POST", path, kind, None, body, key=key)
+
     @endpoint("POST", "/v1/operator/users/{user_id}/freeze")
     def freeze(self, user_id: int, reason: str, *, key: str | None = None) -> models.UserRow:
         """For operators: freeze the account, which then can change nothing
         until :meth:`unfreeze`."""
-        body: dict[str, Any] = {"reason": reason}
-        return self.ask(
-            "POST",
-            f"/v1/operator/users/{quote(str(user_id), safe='')}/freeze",
-            models.UserRow,
-            None,
-            body,
-            key=key,
-        )
+        return self._of_user(user_id, "freeze", models.UserRow, {"reason": reason}, key)
 
     @endpoint("POST", "/v1/operator/users/{user_id}/unfreeze")
     def unfreeze(self, user_id: int, reason: str, *, key: str | None = None) -> models.UserRow:
         """For operators: let the account do what its level allows again."""
-        body: dict[str, Any] = {"reason": reason}
-        return self.ask(
-            "POST",
-            f"/v1/operator/users/{quote(str(user_id), safe='')}/unfreeze",
-            models.UserRow,
-            None,
-            body,
-            key=key,
-        )
+        return self._of_user(user_id, "unfreeze", models.UserRow, {"reason": reason}, key)
 
     @endpoint("POST", "/v1/operator/users/{user_id}/level")
     def set_level(
@@ -1258,14 +1249,8 @@ class PortalClient(Closing):
     ) -> models.UserRow:
         """For operators: change the level of the user and its sub-accounts, which says what they
         may withdraw in a day and whether they trade."""
-        body: dict[str, Any] = {"level": level, "reason": reason}
-        return self.ask(
-            "POST",
-            f"/v1/operator/users/{quote(str(user_id), safe='')}/level",
-            models.UserRow,
-            None,
-            body,
-            key=key,
+        return self._of_user(
+            user_id, "level", models.UserRow, {"level": level, "reason": reason}, key
         )
 
     @endpoint("POST", "/v1/operator/users/{user_id}/keys/{number}/revoke")
@@ -1273,31 +1258,15 @@ class PortalClient(Closing):
         self, user_id: int, number: int, reason: str, *, key: str | None = None
     ) -> models.Status:
         """For operators: revoke an API key of the user."""
-        body: dict[str, Any] = {"reason": reason}
-        path = f"{quote(str(user_id), safe='')}/keys/{quote(str(number), safe='')}"
-        return self.ask(
-            "POST",
-            f"/v1/operator/users/{path}/revoke",
-            models.Status,
-            None,
-            body,
-            key=key,
-        )
+        what = f"keys/{quote(str(number), safe='')}/revoke"
+        return self._of_user(user_id, what, models.Status, {"reason": reason}, key)
 
     @endpoint("POST", "/v1/operator/users/{user_id}/view")
     def support_view(
         self, user_id: int, reason: str, *, key: str | None = None
     ) -> models.SupportView:
         """For operators: return a token that shows the user's pages and is read-only."""
-        body: dict[str, Any] = {"reason": reason}
-        return self.ask(
-            "POST",
-            f"/v1/operator/users/{quote(str(user_id), safe='')}/view",
-            models.SupportView,
-            None,
-            body,
-            key=key,
-        )
+        return self._of_user(user_id, "view", models.SupportView, {"reason": reason}, key)
 
     @endpoint("GET", "/v1/operator/log")
     def operator_log(self, *, cursor: str = "", limit: int = 100) -> models.OperatorPage:

@@ -38,7 +38,7 @@ def teach_the_node(rpc):
         found = rpc.call("estimatesmartfee", 6)
         if "feerate" in found and found["blocks"] == 6:
             return int(found["feerate"] * COIN)
-    raise AssertionError("the node has no estimate of its own")
+    raise AssertionError("the node makes no estimate")
 
 
 def pay_all(desk):

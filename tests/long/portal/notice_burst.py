@@ -3,8 +3,8 @@
     python -m tests.long.portal.notice_burst --notices 1000000 --folder FOLDER [--evidence]
 
 Every user's notices come at once, and a real notifier, which is killed again and again, sends them.
-In the middle of the burst a login of a user who has nothing else to hear is timed.  Afterwards each
-id is looked for in the mails and in what the webhooks' host was sent.  With ``--evidence`` the
+In the middle of the burst a user outside it logs in, and the notice of that is timed.  Afterwards
+each id is looked for in the mails and in what the webhooks' host was sent.  With ``--evidence`` the
 figures go to docs/evidence/notice_burst.json.
 """
 
@@ -31,7 +31,7 @@ from tests.support.waiting import wait_until
 USERS, HOOKED = 1_000, 100
 """Users, and how many of them have a webhook in addition to the mail."""
 QUIET = USERS + 1
-"""A user who is no part of the burst."""
+"""The number of a user outside the burst."""
 KILL_S = 15.0
 """From the begin of a notifier's work to its kill."""
 IS_SENT = "select not exists (select from notice_targets where newest_id > sent_id)"

@@ -312,7 +312,7 @@ class HostileContracts:
                 rows.append(setting(Setting.MAINTENANCE, share, who))
             elif drawn < 0.96:
                 rows.append(setting(Setting.CONTRACT_EXPIRE, self.price(index), 0, symbol))
-            else:  # of nobody who needs it, and by figures that are not due
+            else:  # for a participant that needs none, by figures that do not apply
                 what = rng.choice([Setting.COVER, Setting.DELEVERAGE, Setting.LIQUIDATE])
                 other = int(rng.integers(PARTICIPANTS)) << 16 if what == Setting.DELEVERAGE else 0
                 lots = int(rng.integers(-100, 100))
