@@ -4,18 +4,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from openoutcry.custody.errors import CustodyError
-from openoutcry.venue.desk import DeskError, ask
+from openoutcry.venue.desk import UNAVAILABLE, DeskError, ask
 from openoutcry.venue.movement_desk import deposit_seen, listing, request_withdrawal, step
-
-PASSING = ("not running", "no answer", "has closed", "under way", "closed the connection")
 
 
 class VenueError(CustodyError):
-    """``is_passing``: the same may work later; else the venue has refused it."""
+    """``is_passing``: it may be done or not, and is to be asked again; else the venue has refused
+    it."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, is_passing: bool = False) -> None:
         super().__init__(text)
-        self.is_passing = any(part in text for part in PASSING)
+        self.is_passing = is_passing
 
 
 class Venue(Protocol):
@@ -66,9 +65,10 @@ class VenueDesk:
         try:
             return ask(self.journal, request)
         except DeskError as error:
-            raise VenueError(str(error)) from None
+            raise VenueError(str(error), is_passing=error.code == UNAVAILABLE) from None
         except OSError as error:
-            raise VenueError(f"{self.journal}: the venue is not running ({error})") from None
+            text = f"{self.journal}: the venue is not running ({error})"
+            raise VenueError(text, is_passing=True) from None
 
 
 STATES = {

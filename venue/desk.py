@@ -33,6 +33,7 @@ MAX_REQUEST = 1 << 16
 MAX_CLIENTS = 16
 ANSWER_S = 60.0
 """As long as a client waits for the core."""
+SEE_FORCE = "; see what is in force with `outcry venue limits show`"
 
 
 PARTICIPANT_KNOWN, UNAVAILABLE = "participant_known", "unavailable"
@@ -292,7 +293,8 @@ def _request(line: bytes) -> dict[str, Any]:
 def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
     """Ask the desk of the venue whose journal this is.
 
-    Raises :class:`DeskError` where no process serves the venue, or with what the desk says.
+    Raises :class:`DeskError` with what the desk says, or, with the code UNAVAILABLE, where none has
+    answered: what was asked may be done or not, and is to be asked again by its reference.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(ANSWER_S)
@@ -302,20 +304,22 @@ def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             text = f"{directory}: the venue is not running, or is closed"
             raise DeskError(text, UNAVAILABLE) from None
+        except BlockingIOError:
+            text = f"{directory}: the venue's desk has too many requests; try again"
+            raise DeskError(text, UNAVAILABLE) from None
         except PermissionError:
-            raise DeskError(
-                f"{directory / NAME}: permission denied; connect as the venue's user"
-            ) from None
+            text = f"{directory / NAME}: permission denied; connect as the venue's user"
+            raise DeskError(text, UNAVAILABLE) from None
         _require_own_server(connection, directory / NAME)
         try:
             connection.sendall(json.dumps(request).encode() + b"\n")
             answer = _line(connection)
         except TimeoutError:
-            raise DeskError(
-                f"no answer within {ANSWER_S:.0f} s: see what is in force with "
-                "`outcry venue limits show`",
-                UNAVAILABLE,
-            ) from None
+            text = f"no answer within {ANSWER_S:.0f} s{SEE_FORCE}"
+            raise DeskError(text, UNAVAILABLE) from None
+        except ConnectionError:
+            text = f"the venue closed the connection without an answer{SEE_FORCE}"
+            raise DeskError(text, UNAVAILABLE) from None
     if "error" in answer:
         before = f" (before that: {', '.join(answer['done'])})" if answer.get("done") else ""
         raise DeskError(answer["error"] + before, str(answer.get("code", "")))
@@ -331,7 +335,8 @@ def _require_own_server(connection: socket.socket, path: Path) -> None:
     if user not in (0, os.geteuid()):
         raise DeskError(
             f"{path}: user {user} owns this socket, so nothing was sent; run the command as "
-            "that user"
+            "that user",
+            UNAVAILABLE,
         )
 
 
@@ -340,9 +345,6 @@ def _line(connection: socket.socket) -> dict[str, Any]:
     while not received.endswith(b"\n"):
         data = connection.recv(MAX_REQUEST)
         if not data:
-            raise DeskError(
-                "the venue closed the connection without an answer; see what is in force "
-                "with `outcry venue limits show`"
-            )
+            raise ConnectionError
         received += data
     return dict(json.loads(received))

@@ -54,7 +54,7 @@ class Core:
             self.lose = ""
             raise Lost(when)
         if not self.is_open:
-            raise VenueError("the venue is not running, or is closed")
+            raise VenueError("the venue is not running, or is closed", is_passing=True)
 
     def _begin(self, kind, participant, asset, units, reference):
         self._lost("before")
