@@ -221,6 +221,15 @@ class FileLimits:
         closed = np.flatnonzero(status == ParticipantStatus.CLOSED).tolist()
         return sorted((added | set(self.numbers)) - set(closed))
 
+    def of_new(self, group: str) -> npt.NDArray[Any]:
+        """The settings by which a participant that is added begins with the limits of the file's
+        rows that name no participant; ``group``: its group's name, or nothing."""
+        records = [
+            setting(what, value, 0, code_of(symbol) if symbol else b"", second)
+            for (what, _, symbol), (value, second) in self.spec.of_new.get(group, {}).items()
+        ]
+        return np.concatenate([np.zeros(0, ORDER_DTYPE), *records])
+
     def _group_rows(self) -> tuple[dict[str, int], list[int]]:
         """The core's row of each group by its name, and which of them are new."""
         taken = {int(n): row for row, n in enumerate(self.view.groups[:, lay.GROUP_NAME // 8]) if n}

@@ -121,7 +121,7 @@ class Operations:
         self.money = MoneyDesk(limits.spec.money, limits.symbols, limits.view)
         self.issuers = CorporateDesk(limits.symbols, limits.view, halted)
         self.contracts = ContractDesk(limits.symbols, limits.view, today, limits.spec)
-        self.people = ParticipantsDesk(limits.numbers, limits.view, disconnect)
+        self.people = ParticipantsDesk(limits.numbers, limits.view, disconnect, limits.of_new)
         self.doors = SessionsDesk(switch, self.people)
         self.moves = MovementDesk(limits.spec.money, limits.view, self.people.require_open)
         self.negotiated = OffBookDesk(limits.symbols, limits.view)

@@ -36,9 +36,12 @@ class ParticipantsDesk:
         numbers: Iterable[int],
         view: View,
         disconnect: Callable[[int], npt.NDArray[Any]],
+        limits: Callable[[str], npt.NDArray[Any]],
     ) -> None:
-        """``numbers``: of the venue file; ``disconnect``: cancels all orders of a participant."""
+        """``numbers``: of the venue file; ``disconnect``: cancels all orders of a participant;
+        ``limits``: the settings that a new one of a group begins with."""
         self.filed, self.view, self.disconnect = frozenset(numbers), view, disconnect
+        self.limits = limits
 
     def work_of(self, request: Request, first: int, last: int, group: int) -> Work:
         """``first`` to ``last``: the participants' numbers; ``group``: the core's row of the group
@@ -84,11 +87,13 @@ class ParticipantsDesk:
         new = np.flatnonzero(column == ParticipantStatus.FILED) + first
         word = int.from_bytes(name.encode().ljust(NAME_MAX, b"\0"), "little", signed=True)
         one = setting(Setting.STATUS, ParticipantStatus.ACTIVE, 0, second=word)
-        records = _each(one, new, request[BY])
+        begins = self.limits(request.get("group") or "")
         if group:
-            numbers = np.arange(first, last + 1)
-            grouped = _each(setting(Setting.GROUP, group), numbers, request[BY])
-            records = np.concatenate([records, grouped])
+            begins = np.concatenate([begins, setting(Setting.GROUP, group)])
+        numbers = np.arange(first, last + 1)
+        parts = [_each(begins[at : at + 1], numbers, request[BY]) for at in range(len(begins))]
+        # The limits are in force before the first order can be.
+        records = np.concatenate([*parts, _each(one, new, request[BY])])
         shown = f"participant {first}" if first == last else f"participants {first} to {last}"
         verb = "is" if first == last else "are"
 

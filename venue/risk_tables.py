@@ -44,6 +44,9 @@ class RiskSpec:
 
     wanted: dict[Place, Value] = field(default_factory=dict)
     """Every limit that is in the file."""
+    of_new: dict[str, dict[Place, Value]] = field(default_factory=dict)
+    """Limits that a participant begins with that is added while trading, by its group ("": none);
+    the number in a place is 0."""
     opening: dict[Place, Value] = field(default_factory=dict)
     """Balances and positions at the beginning of a journal."""
     groups: tuple[str, ...] = ()
@@ -246,11 +249,11 @@ def read_risk(
     )
     groups = tuple(dict.fromkeys(group for group in numbers.values() if group))
     wanted: dict[Place, Value] = {}
-    for rank in range(6):
-        # The more special a row is, the later it is taken.
-        for _, row in rows:
-            if _rank(row) == rank:
-                wanted |= _limits_of(row, numbers, symbols, time_every_s)
+    # The more special a row is, the later it is taken.
+    ranked = sorted(rows, key=lambda pair: _rank(pair[1]))
+    for _, row in ranked:
+        wanted |= _limits_of(row, numbers, symbols, time_every_s)
+    of_new = {group: _of_new(ranked, group, symbols, time_every_s) for group in ("", *groups)}
     wanted |= _instruments(tables)
     opening = {place: value for _, row in rows for place, value in _opening(row).items()}
     documents = _documents(tables)
@@ -266,6 +269,7 @@ def read_risk(
     indices = read_indices(tables, contracts, symbols)
     return RiskSpec(
         wanted,
+        of_new,
         opening,
         groups,
         {number: group for number, group in numbers.items() if group},
@@ -444,6 +448,18 @@ def _limits_of(
             if row[name] is not None:
                 chosen = [row["instrument"]] if row["instrument"] else symbols
                 limits |= {(one.setting, number, symbol): (row[name], 0) for symbol in chosen}
+    return limits
+
+
+def _of_new(
+    rows: list[Any], group: str, symbols: list[str], time_every_s: int
+) -> dict[Place, Value]:
+    """What the rows say that name no participant.  A new one has no credit in an asset: what is
+    lent is given by name."""
+    limits: dict[Place, Value] = {}
+    for _, row in rows:
+        if not row["participant"] and not row["asset"]:
+            limits |= _limits_of(row, {0: group}, symbols, time_every_s)
     return limits
 
 

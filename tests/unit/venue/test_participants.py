@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import Setting
+from openoutcry.risk.bits import NO_LIMIT, Setting
+from openoutcry.risk.settings import setting_in_force
 from openoutcry.wire.enums import CommandKind, EventKind, Side
 from tests.support.venue.cut_requests import balance, cut_off
 from tests.support.venue.floor import InlineFloor
@@ -13,6 +14,14 @@ from tests.support.venue.served_venue import VENUE
 from tests.support.venue.venue_floor import MORE, WORD, kinds, order, risk_refusal
 
 TEXT = VENUE.replace("[calendar]", "participant_capacity = 2_000\n[calendar]") + MORE
+TEXT += """
+[[limits]]
+group = "alpha"
+instrument = "GOLD"
+max_qty_lots = 60
+[[limits]]
+open_orders = 50
+"""
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +88,26 @@ def test_one_that_is_added_trades_in_its_group_and_is_known_after_a_restart(floo
     )
     assert "no participant 2001" in floor.ask("participant", "add", "2001", status=1)["error"]
     assert "add it first" in floor.ask("participant", "suspend", "1702", status=1)["error"]
+
+
+def test_one_that_is_added_begins_with_the_limits_that_name_no_participant(floor):
+    floor.ask("participant", "add", "1710")
+    floor.ask("participant", "add", "1711", "--group", "alpha")
+    floor.ask("limits", "set", "open_orders", "7", "--participant", "1710")
+    floor.again()
+    view, most = floor._desk.view, lay.MAX_QTY
+    numbers = (1710, 1711, 2)
+    opened = [setting_in_force(view, Setting.OPEN_ORDERS, who, -1)[0] for who in numbers]
+    assert opened == [7, 50, 50]
+    # In GOLD and TIN; participant 1 has a credit of its own, which others do not begin with.
+    cells = {who: [view.cell(who, at, most) for at in (0, 1)] for who in (1710, 1711)}
+    assert cells == {1710: [100, 100], 1711: [60, 100]}
+    assert view.of(1710, lay.CREDIT) == NO_LIMIT != view.of(1, lay.CREDIT)
+    refused, passed = floor.send(
+        order(25, Side.BUY, 61, 10, who=1711), order(26, Side.BUY, 61, 10, who=1710)
+    )
+    assert risk_refusal(refused)[0] == {"MAX_QTY"}
+    assert kinds(passed) == [EventKind.ACCEPTED]
 
 
 def test_it_is_closed_once_nothing_is_left_open(floor):
