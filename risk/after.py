@@ -10,7 +10,13 @@ from openoutcry.risk import totals
 from openoutcry.risk.bits import NO_LIMIT, RISK_REASON
 from openoutcry.risk.contracts import contracts_of, trade_contract
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
-from openoutcry.risk.money import add_money, judge_profit, margined_lots, mark_position
+from openoutcry.risk.money import (
+    add_money,
+    judge_loss,
+    judge_margin,
+    margined_lots,
+    mark_position,
+)
 from openoutcry.risk.portfolio import follow_portfolio
 from openoutcry.risk.protection import CALLS, watch
 from openoutcry.risk.requests import note_effect
@@ -59,6 +65,7 @@ def after(state: RiskState, order: OrderRecord, events: int, count: int) -> int:
     """Take the events of one command, contiguous at ``events``.  Returns 0."""
     if state.tracking == 0:
         return 0
+    fills = 0
     for index in range(count):
         event = EventRecord(events + index * RECORD_BYTES)
         if index + AHEAD_EVENTS < count:
@@ -71,11 +78,14 @@ def after(state: RiskState, order: OrderRecord, events: int, count: int) -> int:
             close(state, event, word)
         elif (CHANGES >> kind) & 1 != 0:
             change(state, order, event, word, kind)
+            fills += kind == FILLED
         elif kind == REJECTED:
             report_refusal(state, order, event, word)
         elif kind == PHASE_CHANGED:
             rules = totals.instrument_row(state, (word >> INSTRUMENT_SHIFT) & 0xFFFF)
             enter_phase(rules, event.qty_lots, event.price_ticks)
+    if fills != 0:
+        judge_traders(state, events, count)
     if state.protection_at != 0:
         watch(state, events, count)
     if VERIFY:
@@ -83,6 +93,18 @@ def after(state: RiskState, order: OrderRecord, events: int, count: int) -> int:
         if state.contracts_at != 0:
             assert contracts_of(state).clearing == 0, "what one side is paid the other one pays"
     return 0
+
+
+@kernel_outlined
+def judge_traders(state: RiskState, events: int, count: int) -> None:
+    """Kill those that traded and are below their maintenance margin at the end of the command: too
+    little after one of its fills may be enough after the next."""
+    not_inlined()
+    for index in range(count):
+        event = EventRecord(events + index * RECORD_BYTES)
+        word = event.word
+        if (word >> KIND_SHIFT) & 0xFF == FILLED:
+            judge_margin(totals.participant_row(state, word & 0xFFFF), event + CAUSE)
 
 
 @kernel
@@ -406,4 +428,4 @@ def trade(
     fee = wide.sub(0, wide.mul(rules.fee, qty))
     add_money(row, lay.BALANCE, fee, seq_at)
     add_money(row, lay.PROFIT, fee, seq_at)
-    judge_profit(row, seq_at)
+    judge_loss(row, seq_at)

@@ -27,7 +27,7 @@ from openoutcry.risk.contract_layout import (
     ContractRow,
 )
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
-from openoutcry.risk.money import add_money, judge_profit, margined_lots
+from openoutcry.risk.money import add_money, judge_loss, judge_profit, margined_lots
 from openoutcry.risk.portfolio import follow_portfolio
 from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
@@ -135,7 +135,7 @@ def trade_contract(
     fee = wide.sub(0, wide.mul(rules.fee, qty))
     add_money(row, lay.BALANCE, fee, seq_at)
     add_money(row, lay.PROFIT, fee, seq_at)
-    judge_profit(row, seq_at)
+    judge_loss(row, seq_at)
     if VERIFY:
         contracts_of(state).clearing += paid
 

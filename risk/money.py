@@ -59,6 +59,13 @@ def mark_position(
 
 @kernel
 def judge_profit(row: RiskParticipant, seq_at: int) -> None:
+    """Kill by a loss, or below the maintenance margin."""
+    judge_loss(row, seq_at)
+    judge_margin(row, seq_at)
+
+
+@kernel
+def judge_loss(row: RiskParticipant, seq_at: int) -> None:
     """Kill by a loss from the start, or from the highest profit; both count from here on."""
     profit = row.profit
     if VERIFY:
@@ -68,7 +75,6 @@ def judge_profit(row: RiskParticipant, seq_at: int) -> None:
     lost = wide.sub(0, profit) >= row.loss_limit
     if lost or wide.sub(peak, profit) >= row.drawdown_limit:
         kill(row, lay.KILLED_BY_LOSS, seq_at)
-    judge_margin(row, seq_at)
 
 
 @kernel

@@ -13,8 +13,7 @@ from tests.support.tally import Tally
 TESTED = ("risk", "matcher", "derivatives", "wire", "tests/support/risk")
 FLOW = 200_000
 """Commands of the flow in a seed; what the operator and liquidations add comes on top."""
-COUNTED = ("commands", "accepted", "refused", "called", "in_between", "parts", "fund_payments")
-"""``in_between``: called after one fill of a command, with enough after the next."""
+COUNTED = ("commands", "accepted", "refused", "called", "parts", "fund_payments")
 
 
 @pytest.mark.long

@@ -104,7 +104,7 @@ class PlainContracts:
         owner.add("profit", gain, risk.seq)
         for account in ("balance", "profit"):
             owner.add(account, -rules.fee * qty, risk.seq)
-        risk.judge(order.participant)
+        owner.judge(risk.seq)
 
     # Commands
 

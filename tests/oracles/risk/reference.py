@@ -591,11 +591,13 @@ class Reference:
         """``best`` says what is displayed of an instrument behind the command."""
         names = EVENT_DTYPE.names or ()
         rows = [dict(zip(names, row, strict=True)) for row in events.tolist()]
+        traders: set[int] = set()
         for event in rows:
             kind, key = event["kind"], (event["instrument"], event["order_id"])
             if kind == ACCEPTED:
                 self._accepted(c, event, key)
             elif kind == FILLED:
+                traders.add(self.orders[key].participant)
                 self._filled(event, self.orders[key])
             elif kind == CONVERTED:
                 self.orders[key].priced = True
@@ -617,6 +619,8 @@ class Reference:
                 owner.full_at -= owner.rate_ns
             if kind in ENDS_WITH_LEAVES:
                 self._leaves(key, event["leaves_lots"])
+        for who in traders:  # at the end of the command, whatever was between its fills
+            self.judge_margin(who)
         if self.protection is not None:
             self.protection.watch(rows, best)
 
@@ -669,7 +673,7 @@ class Reference:
             owner.add("balance", -sign * price * rules.multiplier * qty, self.seq)
         owner.add("balance", -rules.fee * qty, self.seq)
         owner.add("profit", -rules.fee * qty, self.seq)
-        self.judge(order.participant)
+        owner.judge(self.seq)
 
     def mark(self, participant: int, instrument: int, price: int) -> None:
         """Bring the profit on a position to a price; of a leveraged one, the balance with it."""

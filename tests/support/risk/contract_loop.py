@@ -58,12 +58,12 @@ RULES = {
     2: "a contract is held long and short by different amounts",
     3: "equity is not the balance and the options at their marks",
     4: "below its margin, and not called",
-    5: "called with enough, and without a fill",
+    5: "called with enough",
     6: "liquidated with enough",
     7: "an order entered past the initial margin",
     8: "a margin is not what it is made from nothing",
 }
-PAID_IN, FEES, ACCEPTED, PARTS, COVERS, TAKEOVERS, REFUSED, CALLED, BETWEEN = range(9)
+PAID_IN, FEES, ACCEPTED, PARTS, COVERS, TAKEOVERS, REFUSED, CALLED = range(8)
 """Words of what is counted."""
 NEW, RISK = enum_numbers.COMMAND_KIND_NEW, bits.RISK_KIND
 FILLED, ENTERED = enum_numbers.EVENT_KIND_FILLED, enum_numbers.EVENT_KIND_ACCEPTED
@@ -147,7 +147,6 @@ def looked_at(
     scratch: int,
     rows: int,
     is_thorough: bool,
-    is_mark: bool,
 ) -> int:
     """Number of the first rule that is broken; 0: none is."""
     total = 0
@@ -165,10 +164,7 @@ def looked_at(
         if is_called and Words(called)[who] == 0:
             Words(counts)[CALLED] += 1
             if not too_little:
-                # Too little after one of the command's fills, and enough after the next.
-                if is_mark:
-                    return 5
-                Words(counts)[BETWEEN] += 1
+                return 5
         Words(called)[who] = 1 if is_called else 0
     if total != Words(counts)[PAID_IN] - Words(counts)[FEES]:
         return 1
@@ -230,7 +226,7 @@ def run_contracts_looked_at(
             if is_limited and needed_of(state, who) > max(available_to(state, who), needed):
                 return index + 1, 7
         is_thorough = order.seq % THOROUGH == 0
-        broken = looked_at(state, counts, called, scratch, rows, is_thorough, kind == RISK)
+        broken = looked_at(state, counts, called, scratch, rows, is_thorough)
         if broken != 0:
             return index + 1, broken
     return count, 0
@@ -249,7 +245,7 @@ class HostileContracts:
         self.loop = Loop(self.table, participants=PARTICIPANTS, groups=3, **given)
         self.view, self.rules = self.loop.view, [Rules(row) for row in self.table]
         self.spec = LiquidationSpec(mark_every_ms=1, every_ms=1, part_bps=2_500, band_bps=500)
-        self.counts, self.called = np.zeros(9, np.int64), np.zeros(PARTICIPANTS, np.int64)
+        self.counts, self.called = np.zeros(8, np.int64), np.zeros(PARTICIPANTS, np.int64)
         numbers = parameters_of(given["margin"]) if seed % 2 else None
         self.scratch = work_of(numbers) if numbers else np.zeros(1, np.int64)
         self.rows = np.zeros(2 * len(self.table), np.int64)
@@ -423,5 +419,5 @@ def hostile_contracts(count, seed):
     """Figures of one core after so many commands of the flow."""
     core = HostileContracts(seed)
     core.run(count)
-    names = ("accepted", "parts", "fund_payments", "takeovers", "refused", "called", "in_between")
+    names = ("accepted", "parts", "fund_payments", "takeovers", "refused", "called")
     return {"commands": core.seq} | dict(zip(names, core.counts[ACCEPTED:].tolist(), strict=True))
