@@ -33,6 +33,27 @@ def replacing(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def create_atomically(path: Path, content: bytes) -> bool:
+    """Make a file that is its owner's alone; False: there is one already, which stays.
+
+    Several processes may try at once, and be killed: readers see no file or a whole one, and all
+    see the same.  Raises ``OSError`` as the system does.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=".outcry-", dir=path.absolute().parent))
+    try:
+        part = folder / path.name
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        os.link(part, path)
+    except FileExistsError:
+        return False
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
 def write_atomically(path: str | os.PathLike[str], text: str) -> None:
     """Put ``text`` (UTF-8) at ``path``: readers see the old file or the new one, never a part.
 

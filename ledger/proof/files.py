@@ -1,6 +1,7 @@
 """Balances in, statements and proofs out: CSV and JSON, read with the row or field of any fault."""
 
 import csv
+import errno
 import json
 import os
 import secrets
@@ -10,6 +11,7 @@ from typing import Any
 
 from openoutcry.ledger.proof.statement import Statement
 from openoutcry.ledger.proof.tree import BALANCE_END, Inclusion, Node, Sums
+from openoutcry.wire.atomic_file import create_atomically
 from openoutcry.wire.errors import ProofError
 
 FORMAT = "openoutcry-proof-1"
@@ -75,9 +77,8 @@ def _units(text: str, where: str) -> int:
 
 def write_key(path: Path) -> None:
     """64 random bytes that only their owner may read: the key of signatures, and that of salts."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(64) + "\n")
+    if not create_atomically(path, f"{secrets.token_hex(64)}\n".encode()):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def read_key(path: Path) -> tuple[bytes, bytes]:

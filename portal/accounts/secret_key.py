@@ -1,9 +1,9 @@
 """The portal's own secret: one file, from which every key that the portal needs is derived."""
 
-import os
 import secrets
 from pathlib import Path
 
+from openoutcry.wire.atomic_file import create_atomically
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.extras import need
 from openoutcry.wire.private_file import require_private
@@ -17,13 +17,8 @@ class SecretKey:
     def __init__(self, path: Path) -> None:
         """Reads the file, or makes it.  Raises :class:`OutcryError` if others may read it."""
         self.path = path
-        try:
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-                out.write(secrets.token_bytes(KEY_BYTES))
-                out.flush()
-                os.fsync(out.fileno())
-        except FileExistsError:
-            pass
+        if not path.exists():
+            create_atomically(path, secrets.token_bytes(KEY_BYTES))
         require_private(path)
         self._master = path.read_bytes()
         if len(self._master) != KEY_BYTES:

@@ -6,7 +6,6 @@ What has failed is sent again, with the same ids: a receiver that knows an id ha
 import hashlib
 import hmac
 import json
-import os
 import smtplib
 import time
 from base64 import urlsafe_b64encode
@@ -22,6 +21,7 @@ from openoutcry.operations.notify import MailServer, NotifyError
 from openoutcry.portal.accounts.mails import to_file
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.notices.outward import Outward, OutwardError
+from openoutcry.wire.atomic_file import create_atomically
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.extras import need
 from openoutcry.wire.text import printable
@@ -194,15 +194,10 @@ def vapid_of(path: Path) -> Any:
         PrivateFormat,
     )
 
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with open(os.open(path, flags, 0o600), "wb") as out:
-            key = ec.generate_private_key(ec.SECP256R1())
-            out.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-            out.flush()
-            os.fsync(out.fileno())
-    except FileExistsError:
-        pass
+    if not path.exists():
+        key = ec.generate_private_key(ec.SECP256R1())
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        create_atomically(path, pem)
     return vapid.Vapid02.from_pem(path.read_bytes())
 
 
