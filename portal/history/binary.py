@@ -1,8 +1,13 @@
 """Fields of PostgreSQL's binary COPY that kernels write, in addition to the ledger's
-(``ledger/copy_rows.py``); each returns where the next begins.
+(``ledger/copy_rows.py``); each returns where the next begins.  And such rows as arrays.
 """
 
-from openoutcry.ledger.copy_rows import EPOCH_DAYS, NAME_BYTES, number, text
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+
+from openoutcry.ledger.copy_rows import EPOCH_DAYS, HEADER, NAME_BYTES, TRAILER, number, text
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Bytes, Words
 
@@ -14,6 +19,9 @@ NUMERIC_BYTES = 4 + NUMERIC_HEAD + 2 * 8
 """The longest that :func:`wide_numeric` writes, with its length."""
 FEE_WORDS, FEE_BYTES = 5, 128
 """Numbers of a sum of fees, and the longest that :func:`fees` writes of one."""
+ARRAY_HEAD = struct.Struct(">iiIii")
+"""Before the fields of an array: dimensions, whether any is null, the fields' type, how many there
+are, and the first one's number."""
 NEGATIVE = 0x4000
 MASK = (1 << 32) - 1
 
@@ -98,3 +106,39 @@ def fees(out: int, sums: int, count: int, symbols: int, symbol_count: int, monie
         at = text(at, monies + row[3] * NAME_BYTES)
         at = numeric(at, row[4])
     return at
+
+
+@kernel
+def split(rows: int, end: int, fields: int, places: int) -> int:
+    """Put each field of the rows, with its length, where ``places`` has an address for it, which
+    moves past it; how many rows that was."""
+    at, count = rows, 0
+    while at < end:
+        at += 2
+        for field in range(fields):
+            size = 4
+            for index in range(4):
+                size += Bytes(at)[index] << (24 - 8 * index)
+            out = Words(places)[field]
+            for index in range(size):
+                Bytes(out)[index] = Bytes(at)[index]
+            Words(places)[field] = out + size
+            at += size
+        count += 1
+    return count
+
+
+def arrays_of(rows: bytes, types: Sequence[int]) -> list[bytes]:
+    """Each column of a binary COPY as one array, as a parameter in binary has it; ``types``: of the
+    columns, by their numbers in ``pg_type``."""
+    data, head = np.frombuffer(rows, np.uint8), ARRAY_HEAD.size
+    room = np.empty((len(types), head + len(rows)), np.uint8)
+    begins = room.ctypes.data + room.strides[0] * np.arange(len(types))
+    places, begin = begins + head, data.ctypes.data
+    count = split(
+        begin + len(HEADER), begin + len(rows) - len(TRAILER), len(types), places.ctypes.data
+    )
+    return [
+        ARRAY_HEAD.pack(1, 0, kind, count, 1) + column[head:end].tobytes()
+        for kind, column, end in zip(types, room, (places - begins).tolist(), strict=True)
+    ]

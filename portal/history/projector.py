@@ -29,8 +29,8 @@ from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.folder import folder_of, make_folder
 from openoutcry.portal.history import schema
 from openoutcry.portal.history.fold import TOKEN_BYTES
+from openoutcry.portal.history.merges import Merges
 from openoutcry.portal.history.rows import (
-    OLD,
     ORDERS,
     Records,
     Row,
@@ -158,6 +158,9 @@ class Projector:
         self._ledger: LedgerState | None = None
         self._saved_seq = 0
         """The command of the last checkpoint."""
+        self._saver = ThreadPoolExecutor(1)
+        self._saving: Future[None] | None = None
+        self._merges: Merges
         self._partitions: set[tuple[str, int]] = set()
         """Tables and days whose partitions are known to be there."""
 
@@ -201,11 +204,7 @@ class Projector:
         if self.seq == self.mirror.began_seq == 0 and len(self.books.opening):
             self.rows.postings.append(self.books.opening)
         self._restore(int(position["day"]))
-        for table in NEW_ROWS:
-            self.connection.execute(
-                f"create temp table if not exists new_{table} (like history.{table}) "
-                "on commit delete rows"
-            )
+        self._merges = Merges(self.connection)
         self._taken_seq, self.mirror.takes = self.seq, True
         self.mirror.day_ends.append(self._end_day)
         return True
@@ -316,8 +315,9 @@ class Projector:
             writing.result()
 
     def close(self) -> None:
-        """End the thread; nothing is written any more."""
+        """End the threads; nothing is written any more."""
         self._thread.shutdown()
+        self._saver.shutdown()
 
     def _post(self, commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> None:
         posted = self.books.post(commands, events)
@@ -338,12 +338,19 @@ class Projector:
         self._save()
 
     def _save(self) -> None:
-        """A checkpoint of the ledger where the mirror is.  Without it a start takes longer."""
+        """A checkpoint of the ledger where the mirror is.  Without it a start takes longer.  A
+        thread writes it: rows would wait for half a second."""
         assert self._ledger is not None
         self._saved_seq = self.mirror.seq
+        if self._saving is not None:
+            self._saving.result()
+        write = ledger_state.captured(self._ledger)
+        self._saving = self._saver.submit(self._keep, write)
+
+    def _keep(self, write: Callable[[Path], Path]) -> None:
         try:
             make_folder(folder_of(self.file))
-            ledger_state.save(self._ledger, checkpoint_folder(self.file))
+            write(checkpoint_folder(self.file))
         except OutcryError as error:
             log.warning("the ledger's checkpoint: %s", error)
 
@@ -376,11 +383,12 @@ class Projector:
                     self._copy(f"history.{table} {COLUMNS_OF.get(table, '')}", due.tables[table])
             self._copy_rows("history.movements", due.movements)
             self._copy_rows("history.balances", due.balances)
-            self._merge(due)
-            done = connection.execute(
-                "update history.position set seq = %s, at_ns = %s, day = %s where seq = %s",
-                (due.seq, due.time_ns, due.day, due.before_seq),
-            )
+            with connection.pipeline():
+                self._merges.run(due.tables)
+                done = connection.execute(
+                    "update history.position set seq = %s, at_ns = %s, day = %s where seq = %s",
+                    (due.seq, due.time_ns, due.day, due.before_seq),
+                )
             if done.rowcount != 1:
                 raise HistoryError("another projector has written to this history")
         self.seq = due.seq
@@ -406,68 +414,7 @@ class Projector:
             for row in rows:
                 copy.write_row(row)
 
-    def _merge(self, due: Transaction) -> None:
-        """Rows that may change some that are there."""
-        statements = []
-        for name, (table, statement) in MERGES.items():
-            if name in due.tables:
-                self._copy(f"new_{table}", due.tables[name])
-                statements.append(statement)
-        if statements:  # in one message
-            self.connection.execute(";".join(statements), prepare=False)
 
-
-CHANGING = (
-    "client_id",
-    "price_ticks",
-    "lots",
-    "updated_ns",
-    "state",
-    "executed_lots",
-    "executed_tick_lots",
-    "leaves_lots",
-    "is_waiting",
-    "prevented_lots",
-    "reason",
-    "cancel_id",
-    "seq",
-)
-"""Columns of an order that its events change."""
-ORDERS_MERGE = (
-    "insert into history.orders select * from new_orders on conflict (number) do update set "
-    + ", ".join(f"{name} = excluded.{name}" for name in CHANGING)
-)
-CANDLES_MERGE = """
-    insert into history.{0} as old
-    select day, instrument, begin_s, (array_agg(open_ticks order by first_trade))[1],
-        max(high_ticks), min(low_ticks), (array_agg(close_ticks order by last_trade desc))[1],
-        min(first_trade), max(last_trade), sum(lots), sum(tick_lots), sum(count),
-        sum(taker_buy_lots), sum(taker_buy_tick_lots)
-    from new_{0} group by day, instrument, begin_s
-    on conflict (day, instrument, begin_s) do update set
-        high_ticks = greatest(old.high_ticks, excluded.high_ticks),
-        low_ticks = least(old.low_ticks, excluded.low_ticks),
-        close_ticks = excluded.close_ticks,
-        last_trade = excluded.last_trade,
-        lots = old.lots + excluded.lots,
-        tick_lots = old.tick_lots + excluded.tick_lots,
-        count = old.count + excluded.count,
-        taker_buy_lots = old.taker_buy_lots + excluded.taker_buy_lots,
-        taker_buy_tick_lots = old.taker_buy_tick_lots + excluded.taker_buy_tick_lots
-"""
-FEES_MERGE = """
-    insert into history.fees as old select * from new_fees
-    on conflict (participant, day, instrument, asset)
-    do update set fee_units = old.fee_units + excluded.fee_units
-"""
-MERGES = {
-    OLD: (ORDERS, ORDERS_MERGE),
-    "fees": ("fees", FEES_MERGE),
-    **{name: (name, CANDLES_MERGE.format(name)) for name in schema.CANDLES},
-}
-"""Rows that are merged: by their name, their table, and the statement that does it."""
-NEW_ROWS = (ORDERS, *schema.CANDLES, "fees")
-"""Tables with a temporary one, of rows that are merged into theirs."""
 COLUMNS_OF = {"transactions": f"({', '.join(COLUMNS)})"}
 
 

@@ -430,6 +430,18 @@ def test_a_projector_that_is_a_day_late_says_so_and_comes_to_the_same(
     assert (now.behind, now.behind_ms) == (0, 0)
 
 
+def test_a_transaction_leaves_no_file_to_empty(day, url):
+    """To truncate a temporary table waits for the file system, up to half a second."""
+    with projector.connected(url) as connection:
+        one = Projector(day[0], connection)
+        one.begin()
+        while one.step():
+            pass
+        query = "select relname from pg_class where relpersistence = 't'"
+        assert connection.execute(query).fetchall() == []
+        one.close()
+
+
 def test_a_history_that_is_made_again_is_the_same(day, written, url):
     follow(day[0], url, once=True)
     with psycopg.connect(url, autocommit=True) as connection:

@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 
+from openoutcry.ledger.copy_rows import HEADER, TRAILER
 from openoutcry.portal.history import binary
 
 WIDE = [0, 1, 9_999, 10_000, 10**8, 2**32 - 1, 2**32, 10**16, 2**63 - 1, 2**63, 10**19, 2**94]
@@ -53,3 +54,15 @@ def test_a_name_in_latin_1_becomes_utf_8(text):
     data = written(binary.latin, name.ctypes.data)
     assert data[4:].decode() == text
     assert int.from_bytes(data[:4]) == len(data) - 4
+
+
+def test_rows_become_an_array_a_column():
+    rows = [(b"\0\0\0\7", b"seven"), (b"\0\0\0\x08", b""), (b"\xff\xff\xff\xff", b"x" * 300)]
+    field = lambda data: len(data).to_bytes(4) + data  # noqa: E731
+    copied = b"".join(b"\0\2" + field(number) + field(text) for number, text in rows)
+    for data, wanted in ((copied, rows), (b"", [])):
+        arrays = binary.arrays_of(HEADER + data + TRAILER, [23, 25])
+        for array, kind, column in zip(arrays, [23, 25], [0, 1], strict=True):
+            head = [1, 0, kind, len(wanted), 1]
+            assert array[:20] == b"".join(one.to_bytes(4) for one in head)
+            assert array[20:] == b"".join(field(row[column]) for row in wanted)
