@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import Journal, JournalReader
-from openoutcry.journal.block import Block
+from openoutcry.journal.block import Block, BlockId
 from openoutcry.ledger import ledger_state
 from openoutcry.ledger.columns import COLUMNS
 from openoutcry.ledger.copy_rows import encoded
@@ -38,8 +38,16 @@ from openoutcry.portal.history.rows import (
     fee_rows,
     movement_rows,
 )
-from openoutcry.portal.trading.mirror import DAY_NS, Mirror, Moment, names_of
+from openoutcry.portal.trading.mirror import (
+    DAY_NS,
+    FEW,
+    Mirror,
+    Moment,
+    names_of,
+    names_of_few,
+)
 from openoutcry.portal.trading.orders import Fill, Order
+from openoutcry.replay.events import STEP
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.urls import without_password
@@ -88,10 +96,51 @@ class Followed(Mirror):
         self.rows = Rows(self.markets)
         self.takes = False
         """Whether rows are made: not while it comes to where the history ends."""
+        self._small: list[tuple[Block, Records, BlockId]] = []
+        """Blocks of a few commands of the day, which are processed together: each alone would take
+        longer than all its commands."""
+
+    def _take_blocks(self, released: int, moment: Moment) -> int:
+        try:
+            return super()._take_blocks(released, moment)
+        finally:
+            self._process_small(moment)
+
+    def _take(self, block: Block, commands: Records, moment: Moment) -> int:
+        is_small = self.day > 0 and 0 < len(commands) <= FEW
+        if not is_small or int(commands["rx_ts_ns"].max()) // DAY_NS > self.day:
+            self._process_small(moment)
+            return super()._take(block, commands, moment)
+        skip = max(0, self.seq + 1 - block.header.first_seq)
+        if skip < len(commands):
+            self._small.append((block, commands[skip:].copy(), self.reader.last_block))
+            self.seq = int(commands["seq"][-1])
+            if FEW * len(self._small) >= STEP:
+                self._process_small(moment)
+        return max(0, len(commands) - skip)
+
+    def _process_small(self, moment: Moment) -> None:
+        if not self._small:
+            return
+        small, self._small = self._small, []
+        commands = np.concatenate([part for _, part, _ in small])
+        names, at = np.zeros((len(commands), TOKEN_BYTES), np.uint8), 0
+        for block, part, _ in small:
+            self.point.sent(part, block)
+            of_block = self._names(block, block.header.commands)
+            if len(of_block):
+                names[at : at + len(part)] = of_block[-len(part) :]
+            at += len(part)
+        events = self.point.process(commands, small[-1][2])
+        for listener in self.steps:
+            listener(commands, events)
+        self._apply(commands, events, self.point.engine.notes, names, 0, moment)
 
     def _names(self, block: Block, count: int) -> Any:
         """Return each command's name in the kernels' format: one byte for its length, then the
         name."""
+        if count <= FEW:
+            return tokens_of_few(block, count, self._sessions)
         found = names_of(block, count, self._sessions)
         if found is None:
             return NO_TOKENS
@@ -113,6 +162,16 @@ class Followed(Mirror):
         self.seq, self.time_ns = int(commands["seq"][-1]), int(commands["rx_ts_ns"][-1])
         if self.takes:
             self.rows.take(commands, events, notes, names[at : at + len(commands)])
+
+
+def tokens_of_few(block: Block, count: int, sessions: int) -> npt.NDArray[np.uint8]:
+    """Return each name of a block of a few commands in the kernels' format."""
+    names = np.zeros((count, TOKEN_BYTES), np.uint8)
+    for place, name in names_of_few(block, count, sessions).items():
+        raw = name.encode("latin-1")
+        names[place, 0] = len(raw)
+        names[place, 1 : 1 + len(raw)] = np.frombuffer(raw, np.uint8)
+    return names
 
 
 NO_TOKENS: npt.NDArray[np.uint8] = np.zeros((0, TOKEN_BYTES), np.uint8)

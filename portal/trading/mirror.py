@@ -189,18 +189,10 @@ class Mirror:
         was.  Much takes several polls: 0 is the end."""
         if not self.begin():
             return 0
-        released, moment, count = min(self.released_seq(), until_seq), Moment(), 0
+        released, moment = min(self.released_seq(), until_seq), Moment()
         if released <= self.seq:
             return 0  # known without a look at the disk
-        while count < COMMANDS_A_POLL and self.seq < released:
-            block = self._block()
-            if block is None:
-                break
-            commands = commands_of(block)
-            if len(commands) and block.header.first_seq + len(commands) - 1 > released:
-                break
-            self._next = None
-            count += self._take(block, commands, moment)
+        count = self._take_blocks(released, moment)
         if self._blocks is not None:  # what it has read ahead may be written by the next poll
             self._blocks.close()
             self._blocks = None
@@ -212,6 +204,20 @@ class Mirror:
         if count:
             for listener in self.listeners:
                 listener(moment)
+        return count
+
+    def _take_blocks(self, released: int, moment: Moment) -> int:
+        """Take blocks up to the command ``released``; how many commands that was."""
+        count = 0
+        while count < COMMANDS_A_POLL and self.seq < released:
+            block = self._block()
+            if block is None:
+                break
+            commands = commands_of(block)
+            if len(commands) and block.header.first_seq + len(commands) - 1 > released:
+                break
+            self._next = None
+            count += self._take(block, commands, moment)
         return count
 
     def _block(self) -> Block | None:
