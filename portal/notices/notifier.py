@@ -107,7 +107,8 @@ class Notifier:
                 if shown is not None:
                     day = row["summary_next"].date().isoformat()
                     currency = row["currency"] or self.markets.all[0].quote
-                    add(self.connection, row["user_id"], of_summary(day, currency, shown))
+                    notice = of_summary(day, currency, shown)
+                    add(self.connection, [(row["user_id"], notice)])
                 update = "update notice_settings set summary_next = %s where user_id = %s"
                 self.connection.execute(update, (due, row["user_id"]))
 
