@@ -38,8 +38,8 @@ ASYNC_SYNC_NS = 1_000_000_000
 MAX_REPLICATED_RECORDS = 1_984
 MAX_REPLIES_A_STEP = 4 * BURST
 NAME = "journal"
-NAPS = 8
-"""Looks at the ring in one sleep."""
+SLEEP_US = 80_000
+"""The longest sleep: the heartbeat and the clock's records wait for it."""
 
 
 class JournalStage:
@@ -53,11 +53,14 @@ class JournalStage:
         reached: dict[str, int] | None = None,
         key_of: Callable[[int, int], Key] | None = None,
         metadata_of: Callable[[npt.NDArray[np.int64]], dict[str, Any]] | None = None,
+        wake_loop: Callable[[], None] = lambda: None,
     ) -> None:
         """``reached``: how many commands of each lane the journal holds, 0 by default.
 
         ``key_of``: the sender with an index and an epoch, where commands come by a network.
-        ``metadata_of``: what sessions note of commands, by their lane words."""
+        ``metadata_of``: what sessions note of commands, by their lane words.  ``wake_loop``: called
+        if the loop that releases events sleeps until one is safe."""
+        self.wake_loop = wake_loop
         self.metadata_of = metadata_of
         self.key_of = key_of
         self.shared = shared
@@ -141,10 +144,10 @@ class JournalStage:
         self._write_clock()
         return count
 
-    def sleep_for_work(self, seconds: float) -> None:
-        """Sleep so long, and again, NAPS times at most, until there is something to write."""
-        ring, us = self.ring, int(seconds * 1e6)
-        sleep_until_published(ring.address, ring.mask, self.next_seq, us, NAPS)
+    def sleep_for_work(self) -> None:
+        """Sleep until there is something to write: the gateway of a durable run says so."""
+        asleep = self.shared.control.address + control_words.JOURNAL_ASLEEP
+        sleep_until_published(self.ring.address, self.ring.mask, self.next_seq, asleep, SLEEP_US)
 
     def outcome(self) -> dict[str, Any]:
         """Where this process lets go of the journal."""
@@ -228,6 +231,9 @@ class JournalStage:
         )
         release(SharedWord.of(control.address + control_words.WRITTEN_SEQ), self.writer.written_seq)
         release(SharedWord.of(self.cursor), self.writer.written_seq)
+        if control[control_words.LOOP_ASLEEP]:
+            control[control_words.LOOP_ASLEEP] = 0
+            self.wake_loop()
 
 
 def make_stage(work: Work) -> JournalStage:
@@ -250,5 +256,8 @@ def make_stage(work: Work) -> JournalStage:
     reached = work.shared.resumed_lanes
     if start is None:
         reached = journaled_lanes(directories, work.table, writer.written_seq)
-    metadata_of = work.sessions.metadata_of(MAX_BLOCK_RECORDS) if work.sessions else None
-    return JournalStage(work.shared, writer, work.durable, reached, work.key_of, metadata_of)
+    shared, durable, key_of = work.shared, work.durable, work.key_of
+    if work.sessions is None:
+        return JournalStage(shared, writer, durable, reached, key_of)
+    sessions = work.sessions.metadata_of(MAX_BLOCK_RECORDS), work.sessions.wake
+    return JournalStage(shared, writer, durable, reached, key_of, *sessions)

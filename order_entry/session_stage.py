@@ -815,11 +815,11 @@ def end(context: SessionsContext) -> None:
 @kernel
 def note_unwatched(context: SessionsContext) -> None:
     """Say whether there may be work soon that no socket shows: in shared memory, or waiting for a
-    time, a reader, the disk or the speed bump."""
+    time, a reader or the speed bump; and what waits for the disk."""
     waits = context.pending_count + context.dirty_count + context.timed + context.closed
-    unseen = context.in_ring.published - context.next + 1
+    context.unseen = context.in_ring.published - context.next + 1
     bump = RegionHeader(context.region).waiting
-    context.unwatched = context.shm_count | waits | unseen | bump
+    context.unwatched = context.shm_count | waits | bump
 
 
 @kernel

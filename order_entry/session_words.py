@@ -38,6 +38,7 @@ class SessionsContext(StageContext):
     unasked: int = i64("requests by shared memory since then")
     timed: int = i64("sessions that wait for a time: lost ones, and what is done to them in parts")
     unwatched: int = i64("not 0: work may come that no socket shows")
+    unseen: int = i64("events that wait for the disk, by which there will be work")
     released: int = i64("address of when the events of commands were released")
     doors: int = i64("address of a row a protocol, by its number")
     told: int = i64("address of rows of what was said in this turn")
@@ -79,6 +80,7 @@ DOORS = SessionsContext.offset("doors")
 TOLD = SessionsContext.offset("told")
 NOTES = SessionsContext.offset("notes")
 UNWATCHED = SessionsContext.offset("unwatched")
+UNSEEN = SessionsContext.offset("unseen")
 
 
 LANE = 2

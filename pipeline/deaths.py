@@ -235,6 +235,10 @@ class DyingJournal:
         self._cursor[0] = self._hidden[0]
         return work
 
+    def sleep_for_work(self) -> None:
+        """Like the journal's stage."""
+        self._journal.sleep_for_work()
+
     def _die_if_due(self, place: int, reached: int) -> None:
         row = next((row for row in self._rows if not row[ROW_DIED // 8]), None)
         if row is None or row[ROW_PLACE // 8] != place or row[ROW_SEQ // 8] > reached:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from openoutcry.pipeline.contract import loop
@@ -23,10 +23,9 @@ SOON_S; until ALONE_S have passed the stage sleeps no longer than MAX_SLEEP_S at
 class Idle:
     """How long a loop that looks for work has found none."""
 
-    def __init__(self, wake: int = 0, sleep: Callable[[float], None] | None = None) -> None:
+    def __init__(self, wake: int = 0) -> None:
         """``wake``: address of the word that counts when the stages before have work (0: none).  It
-        ends a long sleep, which is twenty times as long for that.  ``sleep``: for a short one."""
-        self._sleep = sleep or time.sleep
+        ends a long sleep, which is twenty times as long for that."""
         self._busy_s = self._work_s = self._since_s = time.monotonic()
         self._wake, self._seen = wake, 0
         self._lone_s = loop.WOKEN_NS / 1e9 if wake else ALONE_S
@@ -52,7 +51,7 @@ class Idle:
         soon = min(max(idle_s / IDLE_SHARE, MIN_SLEEP_S), MAX_SLEEP_S)
         sleep_s = max(soon, min(idle_s / LONG_SHARE, most_s))
         if self._wake == 0 or sleep_s <= MAX_SLEEP_S:
-            self._sleep(sleep_s)
+            time.sleep(sleep_s)
         elif loop.sleep_on(self._wake, self._seen, int(sleep_s * 1e6) * WOKEN_TIMES):
             self._worked(time.monotonic())
         if self._wake:

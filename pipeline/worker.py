@@ -249,6 +249,9 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
             # Nothing else in this process, and no device that must be asked.
             for at, word in stages.watched.items():
                 stages.nap[at // 8] = word
+            if work.durable and work.table.confirmers(work.table.gate.name) == ("journal",):
+                asleep = work.shared.control.address + control_words.LOOP_ASLEEP
+                stages.nap[loop.NAP_ASLEEP // 8] = asleep
     for engine in stages.engines.values():
         lock_memory(engine.address, engine.arena.nbytes)
     if work.sessions is not None and work.sessions.stage_name in group.stages:
@@ -291,15 +294,18 @@ def _run_python(work: Work, row: Stage) -> dict[str, Any]:
         wake_in_time()
     stage = make_stage(work, row)
     mark_ready(work.shared, (row.name,))
-    wake = work.shared.control.address + control_words.WOKEN if row.name == "journal" else 0
-    idle = Idle(wake, getattr(stage, "sleep_for_work", None))
-    gathers = row.name == "journal" and work.durability == "async"
+    is_journal = row.name == "journal"
+    idle = Idle(work.shared.control.address + control_words.WOKEN if is_journal else 0)
+    is_woken = is_journal and work.durable
+    gathers = is_journal and work.durability == "async"
     while not stage.finished:
         done = stage.step()
         if gathers and 0 < done < GATHERED_RECORDS:
             # No participant waits for this block: without a pause a block for each few commands
             # took 36 % of a core, at the priority above, from the feed and from clients.
             time.sleep(GATHER_S)
+        elif is_woken and done == 0:
+            stage.sleep_for_work()
         else:
             idle.after(done)
     return dict(stage.outcome())

@@ -23,7 +23,6 @@ from openoutcry.wire.memory import (
     yield_cpu,
 )
 from openoutcry.wire.record_blocks import EventRecord, Slot
-from openoutcry.wire.sleep import sleep_us
 
 # One fixed length of spinning for every strategy that spins before it does something slower:
 # about 20 us of pauses, several times what a publication takes to cross cores.
@@ -94,14 +93,25 @@ def published_count(ring: int, mask: int, next_seq: int, limit: int) -> int:
 
 
 @kernel
-def sleep_until_published(ring: int, mask: int, next_seq: int, us: int, times: int) -> int:
-    """Sleep for ``us``, and again until ``next_seq`` is published, ``times`` times at most; 1 if it
-    is.  In Python each look would take longer than a short sleep."""
-    for _ in range(times):
-        sleep_us(us)
-        if published_count(ring, mask, next_seq, 1) != 0:
-            return 1
-    return 0
+def sleep_until_published(ring: int, mask: int, next_seq: int, asleep: int, us: int) -> int:
+    """Sleep until ``next_seq`` is published, for ``us`` at most; 1 if it is.  ``asleep``: address
+    of the word that is 1 meanwhile, with which the producer wakes (:func:`wake_reader`)."""
+    word = SharedWord(asleep)
+    word.value = 1
+    full_fence()
+    if published_count(ring, mask, next_seq, 1) == 0:
+        futex_wait(asleep, 1, us * 1_000)
+    word.value = 0
+    return published_count(ring, mask, next_seq, 1)
+
+
+@kernel
+def wake_reader(asleep: int) -> None:
+    """Wake a reader that sleeps on the word until something is published, as it just was."""
+    full_fence()
+    if SharedWord(asleep).value != 0:
+        SharedWord(asleep).value = 0
+        futex_wake(asleep)
 
 
 @kernel

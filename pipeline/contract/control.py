@@ -93,6 +93,16 @@ class ControlSegment(Layout, size_bytes=43776):
         at=192,
         atomic=True,
     )
+    journal_asleep: int = i64(
+        "by journal: 1 while it sleeps on this word; who publishes commands clears it",
+        at=200,
+        atomic=True,
+    )
+    loop_asleep: int = i64(
+        "by the loop of all compiled stages: 1 while journal must wake it, by a socket",
+        at=208,
+        atomic=True,
+    )
     first_ns: int = i64(
         "by receive: intended send time of the first command, CLOCK_MONOTONIC", at=256
     )
@@ -131,6 +141,8 @@ CONFIG = ControlSegment.offset("config")
 STOP = ControlSegment.offset("stop")
 GO = ControlSegment.offset("go")
 WOKEN = ControlSegment.offset("woken")
+JOURNAL_ASLEEP = ControlSegment.offset("journal_asleep")
+LOOP_ASLEEP = ControlSegment.offset("loop_asleep")
 FIRST_NS = ControlSegment.offset("first_ns")
 WRITTEN_SEQ = ControlSegment.offset("written_seq")
 WRITTEN_NS = ControlSegment.offset("written_ns")

@@ -10,6 +10,7 @@ from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, SharedWord, Words, i64
 from openoutcry.wire.memory import (
     fetch_add,
+    full_fence,
     futex_wait,
     futex_wake,
     monotonic_ns,
@@ -35,7 +36,12 @@ class Nap(Layout):
     woke_ns: int = i64("when they were woken last")
     epoll: int = i64("descriptor that ends a long sleep when it is readable, 0: none")
     unwatched: Words = i64(
-        "address of a word, not 0: work may come that it does not show", of=Words
+        "address of two words, not 0: work may come that it does not show; events wait for a disk",
+        of=Words,
+    )
+    asleep: SharedWord = i64(
+        "address of the word that tells the journal to wake the loop by a socket, 0: it does not",
+        of=SharedWord,
     )
     in_vain: int = i64("1: it ended a sleep, and there was no work")
     event: int = i64("room for what it says, two words")
@@ -48,6 +54,7 @@ NAP_QUIET_NS = Nap.offset("quiet_ns")
 NAP_WAKE = Nap.offset("wake")
 NAP_WOKE_NS = Nap.offset("woke_ns")
 NAP_EPOLL, NAP_UNWATCHED = Nap.offset("epoll"), Nap.offset("unwatched")
+NAP_ASLEEP = Nap.offset("asleep")
 NAP_EVENT = Nap.offset("event")
 NAP_WORDS = Nap.size_bytes // 8
 QUIET_SHARE, MAX_NAP_US = 256, 4_000
@@ -75,6 +82,8 @@ used up its share when work comes, and waits for the slices of all others; a sle
 before them (measured: docs/decisions/010)."""
 CROWDED_NAP_US, CROWDED_SPINS = 20, 1_000
 """Pauses that are longer than a nap: of two loops that work in turns one is awake."""
+CROWDED_SLEEP_MS, WOKEN_SPINS = 1, 32
+"""A loop that sockets and the journal wake sleeps after fewer pauses, until they do, or so long."""
 
 
 class PlanRow(Layout):
@@ -215,12 +224,49 @@ def doze(nap: Nap, now: int) -> None:
     """Sleep as long as a loop naps.  If work can come by sockets alone, sleep until one of them has
     something, as long as a process that is woken."""
     us = nap_us(nap, now, ALONE_NS)
-    if nap.epoll == 0 or us < MAX_NAP_US or nap.in_vain != 0 or nap.unwatched[0] != 0:
+    if us < MAX_NAP_US or not is_woken(nap):
         nap.in_vain = 0
         sleep_us(us)
     else:
-        event = nap + NAP_EVENT
-        nap.in_vain = 1 if epoll_wait(nap.epoll, event, 1, LONG_SLEEP_US // 1_000) > 0 else 0
+        sleep_until_asked(nap, LONG_SLEEP_US // 1_000)
+
+
+@kernel
+def is_woken(nap: Nap) -> bool:
+    """Whether a socket ends the loop's sleep as soon as there is work, or the journal by one."""
+    if nap.epoll == 0 or nap.in_vain != 0 or nap.unwatched[0] != 0:
+        return False
+    return nap.asleep != 0 or nap.unwatched[1] == 0
+
+
+@kernel
+def sleep_until_asked(nap: Nap, most_ms: int) -> None:
+    """Sleep until a socket has something, so long at most.  The first call does not sleep: the
+    journal may have had something to say before it knew that it must."""
+    if nap.asleep != 0 and nap.asleep.value == 0:
+        nap.asleep.value = 1
+        full_fence()
+        return
+    nap.in_vain = 1 if epoll_wait(nap.epoll, nap + NAP_EVENT, 1, most_ms) > 0 else 0
+    disarm(nap)
+
+
+@kernel
+def disarm(nap: Nap) -> None:
+    """The loop is awake."""
+    if nap.asleep != 0 and nap.asleep.value != 0:
+        nap.asleep.value = 0
+
+
+@kernel
+def let_others(nap: Nap) -> int:
+    """Give a crowded core away; 1 if a socket has something, which takes some rounds to find."""
+    if not is_woken(nap):
+        nap.in_vain = 0
+        sleep_us(CROWDED_NAP_US)
+        return 0
+    sleep_until_asked(nap, CROWDED_SLEEP_MS)
+    return nap.in_vain
 
 
 @kernel
@@ -239,6 +285,7 @@ def run_stages(
     naps = is_quiet(nap, step)
     idle = spins if naps == 1 else 0
     crowded = nap.crowded_ns > step
+    crowded_spins = min(spins, CROWDED_SPINS if nap.epoll == 0 else WOKEN_SPINS)
     rounds, looked, now, worked = 0, step, step, 0
     while True:
         work = 0
@@ -252,19 +299,21 @@ def run_stages(
         if work > 0:
             idle, worked = 0, 1
             nap.in_vain = 0
+            disarm(nap)
         elif leave_idle == 1:
             return FINISHED if heartbeat(plan, count, monotonic_ns()) == 1 else IDLE
         else:
             idle += 1
-            if idle < (min(spins, CROWDED_SPINS) if crowded else spins):
+            if idle < (crowded_spins if crowded else spins):
                 pause()
             elif naps == 1:
                 doze(nap, now)
             elif crowded:
-                sleep_us(CROWDED_NAP_US)
+                if let_others(nap) != 0:
+                    idle = 0
             else:
                 yield_cpu()
-        if naps == 1 or rounds & (LOOK_ROUNDS - 1) == 0:
+        if naps == 1 or (crowded and idle >= crowded_spins) or rounds & (LOOK_ROUNDS - 1) == 0:
             now = monotonic_ns()
             if worked != 0:
                 note_work(nap, now)

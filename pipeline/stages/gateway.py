@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from openoutcry.gateway_fpga.call import call_batch
 from openoutcry.gateway_fpga.golden import GatewayRules, validate
+from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.contract import words as stage_words
 from openoutcry.pipeline.contract.lanes import SHIFT
 from openoutcry.pipeline.contract.table import OPERATOR_LANE
@@ -18,7 +19,7 @@ from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.contract.work import PipelineError, StageGroup, Work
 from openoutcry.pipeline.gateway_stage import make_gateway
 from openoutcry.pipeline.stages.published import PublishedBlock, publication_of, pull_risk_flags
-from openoutcry.ring.kernels import published_count, slot_address
+from openoutcry.ring.kernels import published_count, slot_address, wake_reader
 from openoutcry.ring.layout import SEQ
 from openoutcry.risk import constants
 from openoutcry.risk import layout as lay
@@ -53,6 +54,7 @@ class GatewayContext(StageContext):
     core_region: int = i64("address of the risk state of a core with a speed bump, 0: none")
     core_cursor: SharedWord = i64("address of the core's cursor", of=SharedWord)
     operator: int = i64("number of the operator's lane")
+    journal_asleep: int = i64("address of the word on which the journal sleeps, 0: it does not")
 
 
 RULES = GatewayContext.offset("rules")
@@ -67,6 +69,7 @@ PUBLISHED_BITS = GatewayContext.offset("published_bits")
 CORE_REGION = GatewayContext.offset("core_region")
 CORE_CURSOR = GatewayContext.offset("core_cursor")
 OPERATOR = GatewayContext.offset("operator")
+JOURNAL_ASLEEP = GatewayContext.offset("journal_asleep")
 
 
 class Lane(Layout, size_bytes=64):
@@ -128,6 +131,8 @@ def sequence_burst(context: GatewayContext, lane: Lane, count: int) -> int:
     lane.cursor.value = lane_first + count - 1
     lane.next = lane_first + count
     context.next = first + count
+    if context.journal_asleep != 0:
+        wake_reader(context.journal_asleep)
     return count
 
 
@@ -187,6 +192,8 @@ def finish_if_ended(context: GatewayContext) -> int:
             return 0
     if not somebody_waits(context):
         stage_words.finish(context, context.next - 1)
+        if context.journal_asleep != 0:
+            wake_reader(context.journal_asleep)
     return 0
 
 
@@ -225,6 +232,8 @@ def release_due(context: GatewayContext) -> int:
     slot.stamp = seq
     out_ring.published = seq
     context.next = seq + 1
+    if context.journal_asleep != 0:
+        wake_reader(context.journal_asleep)
     return 1
 
 
@@ -281,6 +290,9 @@ def prepare(group: StageGroup, name: str) -> None:
         INTENDED: shared.stamp_address("intended"),
         RECEIVED: shared.stamp_address("received"),
     }
+    if work.durable:
+        # Answers wait for it; what no answer waits for gathers while it sleeps for a time.
+        words[JOURNAL_ASLEEP] = shared.control.address + control_words.JOURNAL_ASLEEP
     words |= bump_words(work, rows, name)
     bits = publication_of(work, rules, group.rtl)
     if bits is not None:

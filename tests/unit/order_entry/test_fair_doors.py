@@ -7,7 +7,7 @@ import pytest
 
 from openoutcry.order_entry.session import LOST_NS
 from openoutcry.order_entry.session_stage import SHM_TURNS
-from openoutcry.order_entry.session_words import MESSAGES_A_TURN, UNWATCHED
+from openoutcry.order_entry.session_words import MESSAGES_A_TURN, UNSEEN, UNWATCHED
 from openoutcry.order_entry.sessions import DOORS
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.pipeline.contract.histogram import summary
@@ -131,7 +131,7 @@ def test_the_stage_says_whether_all_work_shows_at_its_sockets():
         def unwatched():
             turn(venue, "sessions")
             turn(venue, "sessions")
-            return SharedWord(context + UNWATCHED).value
+            return SharedWord(context + UNWATCHED).value | SharedWord(context + UNSEEN).value
 
         for index in range(2, len(ROWS) + 1):
             venue.run.work.sessions.region.block(index)[LOST_NS // 8] = 0

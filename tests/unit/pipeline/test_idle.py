@@ -195,7 +195,7 @@ def test_a_process_that_sleeps_is_woken_by_work_of_a_loop_and_stays_awake_for_mo
 
 def test_a_socket_ends_a_long_sleep_unless_work_may_come_otherwise():
     ours, theirs = socket.socketpair()
-    unwatched = np.zeros(1, np.int64)
+    unwatched = np.zeros(2, np.int64)
     nap = np.zeros(loop.NAP_WORDS, np.int64)
     with ours, theirs, select.epoll() as epoll:
         epoll.register(ours.fileno(), select.EPOLLIN)
@@ -217,12 +217,31 @@ def test_a_socket_ends_a_long_sleep_unless_work_may_come_otherwise():
         assert not was_asked(busy_ns=1_900_000_000), "the quiet has just begun"
 
 
-def test_a_short_sleep_is_the_stages_own():
-    """The journal looks at its ring meanwhile, and is back as soon as there is something."""
-    slept = []
-    idle = Idle(sleep=slept.append)
-    for _ in range(3):
-        idle.after(0)
-    idle.after(1)
-    assert len(slept) == 3
-    assert all(journal_thread.MIN_SLEEP_S <= one <= journal_thread.MAX_SLEEP_S for one in slept)
+def test_a_crowded_loop_sleeps_until_a_socket_or_the_journal_wakes_it():
+    ours, theirs = socket.socketpair()
+    unwatched, asleep = np.zeros(2, np.int64), np.zeros(1, np.int64)
+    nap = np.zeros(loop.NAP_WORDS, np.int64)
+    with ours, theirs, select.epoll() as epoll:
+        epoll.register(ours.fileno(), select.EPOLLIN)
+        nap[loop.NAP_EPOLL // 8] = epoll.fileno()
+        nap[loop.NAP_UNWATCHED // 8] = unwatched.ctypes.data
+        unwatched[1] = 3
+        theirs.send(b"-")
+        address = nap.ctypes.data
+        assert not loop.is_woken(address), "the journal does not know that it sleeps"
+        nap[loop.NAP_ASLEEP // 8] = asleep.ctypes.data
+        assert loop.is_woken(address)
+        assert loop.let_others(address) == 0
+        assert asleep[0] == 1, "it looks once more after it has said so"
+        assert loop.let_others(address) == 1
+        assert asleep[0] == 0
+        assert not loop.is_woken(address), "what nothing is done about does not keep it awake"
+        assert loop.let_others(address) == 0
+        ours.recv(1)
+        assert loop.let_others(address) == 0
+        assert asleep[0] == 1
+        loop.disarm(address)  # there was work
+        assert asleep[0] == 0
+        assert [loop.let_others(address) for _ in range(2)] == [0, 0], "a millisecond at most"
+        unwatched[0] = 1
+        assert not loop.is_woken(address)

@@ -1,6 +1,8 @@
 """The ring: wrap, back-pressure, several consumers, real processes, a producer killed."""
 
 import hashlib
+import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.ring import ProcessIdentity, RingBuffer, RingError, RingFull, SegmentError, layout
-from openoutcry.ring.kernels import sleep_until_published
+from openoutcry.ring.kernels import sleep_until_published, wake_reader
 from openoutcry.ring.segment import segment_name
 from openoutcry.wire import ORDER_DTYPE, LayoutMismatch
 from tests.support.ring import ring as shared
@@ -180,9 +182,23 @@ def test_an_unknown_consumer_is_named(make_ring: Callable[..., RingBuffer]) -> N
 
 
 def test_a_sleep_ends_when_the_record_is_there(make_ring: Callable[..., RingBuffer]) -> None:
-    ring = make_ring(8)
+    """A producer wakes only a reader that sleeps; one that was just about to sleep does not."""
+    ring, word = make_ring(8), np.zeros(1, np.int64)
+    asleep = word.ctypes.data
     asked = ring.address, ring.mask
-    assert sleep_until_published(*asked, 1, 1, 3) == 0
+    assert sleep_until_published(*asked, 1, asleep, 1) == 0
+    assert word[0] == 0
     ring.producer().publish(orders(1, 2))
-    assert sleep_until_published(*asked, 2, 1, 2**40) == 1
-    assert sleep_until_published(*asked, 3, 1, 3) == 0
+    assert sleep_until_published(*asked, 2, asleep, 2**40) == 1
+    woken: list[int] = []
+    thread = threading.Thread(
+        target=lambda: woken.append(sleep_until_published(*asked, 3, asleep, 60_000_000))
+    )
+    thread.start()
+    while word[0] == 0:
+        time.sleep(0)
+    ring.producer().publish(orders(3, 1))
+    wake_reader(asleep)
+    thread.join(30)
+    assert woken == [1]
+    assert word[0] == 0
