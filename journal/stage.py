@@ -58,8 +58,9 @@ class JournalStage:
         """``reached``: how many commands of each lane the journal holds, 0 by default.
 
         ``key_of``: the sender with an index and an epoch, where commands come by a network.
-        ``metadata_of``: what sessions note of commands, by their lane words.  ``wake_loop``: called
-        if the loop that releases events sleeps until one is safe."""
+        ``metadata_of``: what sessions note of commands, by their lane words.
+
+        ``wake_loop`` is called if the loop that releases events sleeps until one is safe."""
         self.wake_loop = wake_loop
         self.metadata_of = metadata_of
         self.key_of = key_of

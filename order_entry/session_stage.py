@@ -815,7 +815,7 @@ def end(context: SessionsContext) -> None:
 @kernel
 def note_unwatched(context: SessionsContext) -> None:
     """Say whether there may be work soon that no socket shows: in shared memory, or waiting for a
-    time, a reader or the speed bump; and what waits for the disk."""
+    time, a reader or the speed bump.  Events that wait for the disk are counted apart."""
     waits = context.pending_count + context.dirty_count + context.timed + context.closed
     context.unseen = context.in_ring.published - context.next + 1
     bump = RegionHeader(context.region).waiting
