@@ -36,7 +36,10 @@ def best_execution(market: Market, parent: Parent) -> dict[str, Any]:
             "available_price": _average(market, *estimate),
             "available_quantity": instrument.quantity_text(estimate[1]),
             "estimated_fees": _money(market, arrival.get("fees", 0)),
-            "venues": arrival.get("venues", {}),
+            "venues": {
+                name: instrument.quantity_text(quantity)
+                for name, quantity in arrival.get("venues", {}).items()
+            },
             "status": arrival.get("status", {}),
         },
         "slippage_ppm": _away(side, mid2, notional, filled),

@@ -21,8 +21,10 @@ def test_a_report_compares_with_the_arrival(tmp_path):
     ]
     assert report["fees"] == "0.0150", "0.03 % of 50 at A"
     assert list(report["markouts_ppm"]) == ["1s"]
+    assert report["arrival"]["venues"] == {"A": "0.50", "B": "0.80"}
     page = render(report)
     assert "buy 1.30 GOLD/USD" in page
+    assert "<td>0.50 at A, 0.80 at B</td>" in page
     assert "Paid more than the middle price 1s later" in page
 
 
@@ -33,4 +35,6 @@ def test_a_parent_without_a_fill_has_a_report(tmp_path):
     report = best_execution(MARKET, parent)
     assert (report["filled"], report["average_price"], report["slippage_ppm"]) == ("0.00", "", None)
     assert report["end"] == "nothing more at the limit"
-    assert "nothing more at the limit" in render(report)
+    page = render(report)
+    assert "nothing more at the limit" in page
+    assert "<th>Planned</th><td>nothing</td>" in page
