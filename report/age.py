@@ -10,6 +10,7 @@ from typing import Any
 
 STACK = ("matcher", "pipeline", "ring", "wire")
 VENUE = (*STACK, "journal", "order_entry", "risk")
+SPLIT = tuple(f"routing/{name}.py" for name in ("depth", "depth_kernels", "split", "split_kernels"))
 MEASURES: dict[str, tuple[str, ...]] = {
     "audit": ("surveillance", "journal"),
     "audit_hundred_million": ("surveillance", "journal"),
@@ -47,10 +48,10 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "ring": ("ring", "wire"),
     "ring_kills": ("ring",),
     "risk": (*STACK, "risk"),
-    "routing": ("routing",),
-    "routing_ccxt": ("routing",),
+    "routing": SPLIT,
+    "routing_ccxt": SPLIT,
     "routing_kills": ("routing",),
-    "routing_times": ("routing",),
+    "routing_times": (*SPLIT, "market_data/book_apply.py"),
     "security": VENUE,
     "sessions": VENUE,
     "shards": STACK,

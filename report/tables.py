@@ -552,6 +552,8 @@ FACTS = {
         ("us_p99", "p99 of all"),
         ("least_us_p99", "p99 of the least of each 20, as other work disturbs (goal ≤ 20)"),
         ("least_us_most", "the most of those"),
+        ("message_ns", "ns that a message of two venues costs beyond its book (goal ≤ 3,000)"),
+        ("message_merged_ns", "that, and both sides merged after each"),
     ),
 }
 """By evidence: its figures and what they are."""

@@ -69,6 +69,8 @@ class Depth:
             row.asks_at = row.bids_at + levels * LEVEL_BYTES
         most = count * levels
         self._merged = np.zeros((most, MERGED_BYTES // 8), np.int64)
+        self.merged_address = self._merged.ctypes.data
+        """Of the rows of :meth:`merged`."""
 
     def _venue(self, number: int) -> VenueDepth:
         stride = DepthHeader(self.address).stride
@@ -109,7 +111,7 @@ class Depth:
         """The rows (:class:`Level`) that an order of that side takes, best first; a view that the
         next call overwrites."""
         most = len(self._merged)
-        at = int(side != BUY), now_ns, self._merged.ctypes.data, most
+        at = int(side != BUY), now_ns, self.merged_address, most
         return self._merged[: kernels.merge(DepthHeader.of(self.address), *at)]
 
     def take_side(self, side: int, now_ns: int, most: int = 1 << 30) -> list[Level]:

@@ -93,7 +93,7 @@ class Splitter:
         levels = self.depth.merged(side, now_ns)
         self._prepare(side, limit, levels, most)
         SplitHeader(self.address).quantity = quantity
-        kernels.plan(SplitHeader.of(self.address), levels.ctypes.data, len(levels))
+        kernels.plan(SplitHeader.of(self.address), self.depth.merged_address, len(levels))
         return self._result(side, quantity, levels)
 
     def _prepare(

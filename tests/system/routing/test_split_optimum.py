@@ -1,4 +1,5 @@
-"""The router's splits against the exact optimum of HiGHS, and how long a decision takes."""
+"""The router's splits against the exact optimum of HiGHS, and how long it takes to decide and to
+follow two feeds."""
 
 import time
 from random import Random
@@ -6,10 +7,13 @@ from random import Random
 import numpy as np
 import pytest
 
+from openoutcry.market_data.book import Book
 from openoutcry.report.evidence import write_evidence
-from openoutcry.routing.instruments import BUY
+from openoutcry.routing.depth import LIVE, Depth
+from openoutcry.routing.instruments import BUY, SELL
 from openoutcry.routing.split import Splitter
 from openoutcry.routing.split_kernels import plan
+from openoutcry.wire.feed_messages import ITCH50
 from tests.support.routing.markets import filled_depth, random_market
 from tests.support.routing.optimum import compare
 
@@ -39,9 +43,59 @@ def decisions_ns(count):
         for run in range(RUNS):
             before = time.thread_time_ns()
             levels = depth.merged(BUY, 0)
-            plan(splitter.address, levels.ctypes.data, len(levels))
+            plan(splitter.address, depth.merged_address, len(levels))
             row[run] = time.thread_time_ns() - before
     return times
+
+
+def random_messages(rng, count):
+    """Orders that come, shrink and go at thirty prices of each side, as messages of a feed."""
+    orders, made = {}, []
+    for number in range(1, count + 1):
+        named = {"locate": 1, "reference": number}
+        kind = rng.random()
+        if len(orders) < 200 or kind < 0.5:
+            side, step = rng.choice("BS"), rng.randrange(30)
+            price = 1_000_000 + 100 * (step + 1 if side == "S" else -step)
+            orders[number] = lots = rng.randint(2, 50)
+            terms = {"side": side, "price": price, "shares": lots, "stock": "GOLD"}
+            message = ITCH50.from_server("A").pack(**named, **terms)
+        else:
+            named["reference"] = one = rng.choice(list(orders))
+            if kind < 0.75 and orders[one] > 1:
+                orders[one] -= 1
+                message = ITCH50.from_server("X").pack(**named, shares=1)
+            else:
+                del orders[one]
+                message = ITCH50.from_server("D").pack(**named)
+        made.append(len(message).to_bytes(2, "big") + message)
+    return made
+
+
+def messages_ns(count):
+    """Processor time that a message of one of two venues costs: the book alone, the consolidated
+    depth of 20 levels as well, and both of its sides merged too."""
+    feeds = [random_messages(Random(seed), count) for seed in (1, 2)]
+    market = random_market(Random(3), 2)
+    found = []
+    for looks in range(3):
+        costs = []
+        for _ in range(RUNS):
+            books, depth = [Book(), Book()], Depth(market, 20)
+            for number in (0, 1):
+                depth.set_status(number, LIVE, 0)
+            before = time.thread_time_ns()
+            for both in zip(*feeds, strict=True):
+                for number, message in enumerate(both):
+                    books[number].apply(message)
+                    if looks:
+                        depth.follow(number, books[number], 1, 0)
+                    if looks == 2:
+                        depth.merged(BUY, 0)
+                        depth.merged(SELL, 0)
+            costs.append((time.thread_time_ns() - before) / (2 * count))
+        found.append(min(costs))
+    return found
 
 
 def judge(count, seed):
@@ -86,12 +140,16 @@ def test_splits_of_ten_thousand_books():
 def test_decision_times():
     times = decisions_ns(10_000) / 1_000
     least = times.min(axis=1)
+    alone, followed, merged = messages_ns(10_000)
     figures = {
         "books": len(times),
         "us_p50": round(float(np.percentile(times, 50)), 1),
         "us_p99": round(float(np.percentile(times, 99)), 1),
         "least_us_p99": round(float(np.percentile(least, 99)), 1),
         "least_us_most": round(float(least.max()), 1),
+        "message_ns": round(followed - alone),
+        "message_merged_ns": round(merged - alone),
     }
     write_evidence("routing_times", figures, COMMAND)
     assert figures["least_us_p99"] <= 20, figures
+    assert figures["message_ns"] <= 3_000, figures
