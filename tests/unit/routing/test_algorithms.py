@@ -1,10 +1,12 @@
 """Each algorithm's children are those of its schedule, the same at every run."""
 
+from random import Random
+
 import pytest
 
 from openoutcry.routing.algorithms import Seen, algorithm_of, usual_volumes
 from openoutcry.routing.instruments import BUY, SELL, RoutingError
-from openoutcry.routing.parents import Parent, Terms
+from openoutcry.routing.parents import ACTIVE, PAUSED, Parent, ParentStore, Terms
 from tests.support.routing.model_venue import ModelVenue
 from tests.unit.routing.test_parents import ASKS, MS, Floor
 
@@ -95,6 +97,56 @@ def test_a_twap_s_children_come_in_its_slices_and_again_the_same(tmp_path):
     children = sent(tmp_path / "a", terms, "take", 100)
     assert children == [(step, 25, 1_000_000) for step in (1, 25, 50, 75)]
     assert children == sent(tmp_path / "b", terms, "take", 100)
+
+
+def test_a_twap_that_is_paused_and_amended_goes_on_with_what_it_is_then(tmp_path):
+    """Nothing leaves while it is paused; later slices are those of the new quantity and limit."""
+
+    def meanwhile(floor):
+        (parent,), step = floor.store.parents.values(), floor.now_ns // (10 * MS) - 101
+        if step == 30:
+            floor.router.change(parent, floor.now_ns, state=PAUSED)
+        elif step == 60:
+            changes = {"quantity": 80, "limit": 999_900}
+            floor.router.change(parent, floor.now_ns, state=ACTIVE, **changes)
+        elif step == 90:
+            for model in floor.models:
+                model.levels[SELL][999_900] = 100
+
+    terms = {"name": "twap", "span_ns": S, "slices": 4}
+    children = sent(tmp_path / "a", terms, "take", 100, meanwhile=meanwhile)
+    # All 80 are due from 0.75 s on, and nothing is at the new limit until 0.9 s.
+    assert children == [(1, 25, 1_000_000), (25, 25, 1_000_000), (91, 30, 999_900)]
+
+
+@pytest.mark.parametrize(
+    ("terms", "style"),
+    [
+        ({"name": "twap", "span_ns": S, "slices": 5}, "take"),
+        ({"name": "vwap", "bar_ns": S // 4, "volumes": [1, 2, 1]}, "take"),
+        ({"name": "pov", "rate_ppm": 500_000}, "take"),
+        ({"name": "arrival", "span_ns": S, "half_ns": S // 10}, "take"),
+        ({"name": "iceberg", "shown": 20}, "rest"),
+        ({"name": "peg", "offset": -50}, "rest"),
+    ],
+)
+def test_no_algorithm_goes_beyond_the_limit_or_the_quantity(tmp_path, terms, style):
+    """Prices move around the limit, at random."""
+    rng, limit = Random(4), 1_000_500
+
+    def move(floor):
+        best = rng.randrange(999_000, 1_002_000, 100)
+        for model in floor.models:
+            model.levels = {BUY: {best: 50}, SELL: {best + 100: 50}}
+            model.volume += 10
+        if rng.random() < 0.2:
+            fill_what_rests(floor)
+
+    children = sent(tmp_path / "a", terms, style, 100, limit=limit, meanwhile=move)
+    assert children
+    assert all(price <= limit for _, _, price in children)
+    with ParentStore(tmp_path / "a") as store:
+        assert 0 < store.parents[1].filled <= 100
 
 
 def fill_what_rests(floor):
