@@ -41,11 +41,35 @@ KILL_EVERY = 50
 """Requests from one kill to the next."""
 AT_ONCE, NAP_S = 6, 0.1
 """Open requests of a client; and between two looks, which cost more than the quotes."""
+SHORT_S, LONG_S = 1, 300
+"""Time of a request that is to expire, or whose end may come during an answer; and of all others,
+which no busy machine makes expire: they end as their client chooses."""
+SHARE_EXPIRE, SHARE_SHORT = 0.1, 0.15
+"""Of the requests: that are to expire, and that are short."""
+PATIENT_LOOKS = 10
+"""Looks at live quotes after which a client waits for no others: a maker may have passed."""
 QUOTES = f"""
 [quotes]
 makers = [{", ".join(str(FIRST + CLIENTS + one) for one in range(MAKERS))}]
-last_look_ms = 400
+last_look_ms = 3_000
 """
+
+
+class Plan:
+    """What a client does with a request: how long it may take, and how many quotes it waits for."""
+
+    def __init__(self, dice: random.Random, least: float = 0.0) -> None:
+        what = dice.uniform(least, 1.0)
+        self.expires = what < SHARE_EXPIRE
+        self.seconds = SHORT_S if what < SHARE_SHORT else LONG_S
+        self.patience, self.looks = dice.choice((1, 1, 2, 4)), 0
+
+    def is_ready(self, row: QuoteRequest) -> bool:
+        """Whether it chooses now; each call is a look."""
+        count = sum(one.is_live for one in row.quotes)
+        self.looks += count > 0
+        is_enough = count >= self.patience or self.looks >= PATIENT_LOOKS
+        return count > 0 and is_enough and not self.expires
 
 
 class Storm:
@@ -61,6 +85,10 @@ class Storm:
         """Participant and request: a maker sent a firm quote without last look."""
         self.consented: set[tuple[int, int]] = set()
         """Participant and request: a maker answered that it trades."""
+        self.silent: set[tuple[int, int, int | None]] = set()
+        """Participant, request and quote: a maker lets its last look pass."""
+        self.plans: dict[int, Plan] = {}
+        """By request: what its client does with it."""
         self.failures: list[BaseException] = []
         self.stopping = False
         bots = [(self._client, one) for one in people[:CLIENTS]]
@@ -69,6 +97,7 @@ class Storm:
             threading.Thread(target=self._guarded, args=(bot, one, random.Random(seed + number)))
             for number, (bot, one) in enumerate(bots)
         ]
+        self.clients, self.makers = self.threads[:CLIENTS], self.threads[CLIENTS:]
         for thread in self.threads:
             thread.start()
 
@@ -77,18 +106,22 @@ class Storm:
         return self.asked >= self.most or bool(self.failures)
 
     def stop(self) -> None:
+        """Let the clients end what they have asked; until then the makers answer."""
+        for thread in self.clients:
+            thread.join()
         self.stopping = True
-        for thread in self.threads:
+        for thread in self.makers:
             thread.join()
         if self.failures:
             raise self.failures[0]
 
     def _guarded(self, bot: Any, person: Person, dice: random.Random) -> None:
         try:
-            while not self.stopping:
+            while not (self.stopping or self.failures):
                 try:
                     with PortalClient(self.venue.url, person.api_key, person.secret, 5.0) as portal:
                         bot(portal, person, dice)
+                        return
                 except ClientError as error:
                     if isinstance(error, PortalError) and error.status < 500:
                         continue  # too late, or not possible any more
@@ -97,36 +130,36 @@ class Storm:
             self.failures.append(error)
 
     def _client(self, portal: PortalClient, person: Person, dice: random.Random) -> None:
-        """Ask, and choose among what comes, until the connection or the storm is over.  Several
-        requests are open at once, and one look is for all of them."""
-        mine: dict[int, tuple[str, int]] = {}
-        """Sides of the requests, and how many quotes are waited for."""
-        while not self.stopping:
-            while len(mine) < AT_ONCE and self.asked < self.most:
-                side = dice.choice(("buy", "sell", "both"))
-                lots, seconds = dice.randrange(1, 50), dice.choice((1, 1, 2, 3))
-                asked = portal.request_quotes("BTC-USD", side, f"0.{lots:04}", seconds=seconds)
-                with self.lock:
-                    self.asked += 1
-                mine[asked.id] = side, dice.choice((1, 1, 2, 4))
-            if not mine:
+        """Ask, and choose among what comes, until there is nothing more to ask and all is over.
+        Several requests are open at once, and one look is for all of them, also for those of an
+        earlier connection."""
+        while not (self.failures or self.stopping):
+            rows = [row for row in portal.quote_requests() if row.role == "client"]
+            for _ in range(len(rows), AT_ONCE):
+                if self.asked < self.most:
+                    self._ask(portal, dice)
+            if not rows and self.asked >= self.most:
                 return
-            rows = {row.id: row for row in portal.quote_requests()}
-            for number, (side, patience) in list(mine.items()):
-                row = rows.get(number)
-                if row is None:
-                    del mine[number]
+            for row in rows:
+                # One whose answer was lost in a kill has no plan yet, and all its time.
+                plan = self.plans.setdefault(row.id, Plan(dice, SHARE_SHORT))
+                if row.state != "open" or not plan.is_ready(row):
                     continue
                 live = [one for one in row.quotes if one.is_live]
-                if row.state != "open" or len(live) < patience:
-                    continue
                 try:
-                    if not self._choose(portal, number, live, side, dice):
-                        del mine[number]
+                    self._choose(portal, row.id, live, row.side, dice)
                 except PortalError as error:
                     if error.status >= 500:
                         raise
             time.sleep(NAP_S)
+
+    def _ask(self, portal: PortalClient, dice: random.Random) -> None:
+        plan = Plan(dice)
+        side, lots = dice.choice(("buy", "sell", "both")), dice.randrange(1, 50)
+        asked = portal.request_quotes("BTC-USD", side, f"0.{lots:04}", seconds=plan.seconds)
+        with self.lock:
+            self.asked += 1
+        self.plans[asked.id] = plan
 
     def _choose(
         self,
@@ -135,15 +168,12 @@ class Storm:
         live: list[QuoteRow],
         side: str,
         dice: random.Random,
-    ) -> bool:
-        """Whether the request is looked at again."""
+    ) -> None:
         what = dice.random()
         if what < 0.08:
             portal.pass_quotes(number)
         elif what < 0.16:
             portal.cancel_quote_request(number)
-        elif what < 0.22:
-            return False  # it expires
         else:
             quote = dice.choice(live)
             own = dice.choice(("buy", "sell")) if side == "both" else side
@@ -153,7 +183,6 @@ class Storm:
                 portal.counter_quote(number, quote.id, own, price)
             else:
                 portal.accept_quote(number, quote.id, own)
-        return True
 
     def _maker(self, portal: PortalClient, person: Person, dice: random.Random) -> None:
         """Answer what it is asked, sometimes."""
@@ -161,24 +190,35 @@ class Storm:
         while not self.stopping:
             time.sleep(NAP_S)
             for row in portal.quote_requests():
+                is_live = any(one.is_live for one in row.quotes)
                 if row.waits_for is not None:
-                    what = dice.random()
-                    if what < 0.6:
-                        self.consented.add((who, row.id))
-                        portal.answer_client(row.id, True)
-                    elif what < 0.8:
-                        portal.answer_client(row.id, False)
-                elif not row.quotes and not row.has_passed:
+                    self._answer(portal, who, row, dice)
+                elif not is_live and not row.has_passed:
                     self._quote(portal, who, row, dice)
-                elif dice.random() < 0.02 and row.quotes and row.quotes[-1].is_live:
+                elif dice.random() < 0.02 and is_live:
                     portal.withdraw_quote(row.id, row.quotes[-1].id)
+
+    def _answer(self, portal: PortalClient, who: int, row: Any, dice: random.Random) -> None:
+        """Consent, refuse, or let the time of this last look pass."""
+        waiting, what = (who, row.id, row.waits_for), dice.random()
+        if waiting in self.silent:
+            return
+        if what < 0.6:
+            self.consented.add((who, row.id))
+            portal.answer_client(row.id, True)
+        elif what < 0.9:
+            portal.answer_client(row.id, False)
+        else:
+            self.silent.add(waiting)
 
     def _quote(self, portal: PortalClient, who: int, row: Any, dice: random.Random) -> None:
         if dice.random() < 0.1:
             portal.pass_quotes(row.id)
             return
         middle = dice.randrange(49_950, 50_050)
-        firm, look = dice.random() < 0.8, dice.random() < 0.4
+        # Of one kind at each request: what a maker consented to can be told from it.
+        kind = random.Random(f"{who} {row.id}")
+        firm, look = kind.random() < 0.8, kind.random() < 0.4
         if firm and not look:
             self.firm.add((who, row.id))
         bid = "" if row.side == "buy" else str(middle - 5)
@@ -264,6 +304,8 @@ def run(requests: int, out: Path, seed: int) -> dict[str, Any]:
                         if not storm.is_over:
                             kill(venue, VICTIMS[(figures["kills"] + kills) % len(VICTIMS)])
                             kills += 1
+                except BaseException as error:
+                    storm.failures.append(error)
                 finally:
                     storm.stop()
                 found = check(venue, storm, people)
