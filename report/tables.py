@@ -560,11 +560,12 @@ FACTS = {
 
 
 def facts_table(document: dict[str, Any]) -> str:
-    """One figure a row, as FACTS names them."""
+    """One figure a row, as FACTS names them; none that an earlier measurement does not have."""
     figures = document["figures"]
     rows = [
         (what, f"{figures[key]:,.2f}" if isinstance(figures[key], float) else f"{figures[key]:,}")
         for key, what in FACTS[document["name"]]
+        if key in figures
     ]
     return _figures(rows) + _source(document).lstrip()
 

@@ -52,6 +52,8 @@ class Connector(Closing):
     """False: the venue has a book, and takes no order of ours."""
     trouble: str = ""
     """Why there is no feed, where there should be one."""
+    orders_trouble: str = ""
+    """Why the venue takes no orders now, where it should."""
     volume: int = 0
     """Traded there today, in the router's units; 0 where the venue does not say."""
 

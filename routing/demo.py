@@ -61,7 +61,7 @@ number = 2
 name = "Maker"
 [[session]]
 name = "ROUTER"
-protocol = "ouch-4.2"
+protocol = "{protocol}"
 participant = 1
 password = "{router}"
 [[session]]
@@ -72,6 +72,9 @@ password = "{maker}"
 [[port]]
 protocol = "ouch-4.2"
 address = "{host}:{port}"
+[[port]]
+protocol = "fix-4.4"
+address = "{host}:{fix}"
 [market_data]
 a = "{group}:{line}"
 interface = "{host}"
@@ -90,9 +93,10 @@ quantity_decimals = 0
 ROUTE = """
 [[venue]]
 name = "{name}"
+kind = "{kind}"
 taker_ppm = {taker_ppm}
 latency_ns = {latency_ns}
-orders = "{host}:{port}"
+orders = "{host}:{orders}"
 session = "ROUTER"
 password_file = "router.password"
 a = "{group}:{line}"
@@ -120,6 +124,8 @@ class Spec:
     delay_us: int
     levels: tuple[tuple[str, int, str], ...]
     """Side, lots and price of what its maker quotes."""
+    kind: str = "own"
+    """How the router's orders get there: ``own`` is OUCH, ``fix`` FIX."""
 
 
 VENUES = (
@@ -201,17 +207,25 @@ def zone_at_noon(now: datetime) -> str:
 
 
 def write_files(
-    folder: Path, zone: str, host: str = "127.0.0.1", router_host: str = "127.0.0.1"
+    folder: Path,
+    zone: str,
+    host: str = "127.0.0.1",
+    router_host: str = "127.0.0.1",
+    specs: Sequence[Spec] | None = None,
 ) -> dict[str, int]:
-    """Write a folder for each venue and ``routes.toml``; returns the venues' ports by name.  The
-    venues are at ``host``, and the router gets their feeds at its own."""
+    """Write a folder for each venue and ``routes.toml``; returns the venues' ports of OUCH by name.
+    The venues are at ``host``, and the router gets their feeds at its own."""
     routes, ports = INSTRUMENT, {}
     words = {"router": make_password(), "maker": make_password()}
     hasher = password_hasher()
-    for spec in VENUES:
+    for spec in specs or VENUES:
         ports[spec.name] = free_port()
         values: dict[str, Any] = {name: hasher.hash(word) for name, word in words.items()}
         values |= {"name": spec.name, "port": ports[spec.name], "zone": zone}
+        values |= {"fix": free_port(), "kind": spec.kind}
+        is_fix = spec.kind == "fix"
+        values["protocol"] = "fix-4.4" if is_fix else "ouch-4.2"
+        values["orders"] = values["fix" if is_fix else "port"]
         values |= {"group": f"239.193.58.{spec.number}", "line": free_port(socket.SOCK_DGRAM)}
         values |= {"requests": free_port(socket.SOCK_DGRAM), "snapshots": free_port()}
         values |= {"taker_bps": spec.taker_bps, "taker_ppm": spec.taker_bps * 100}

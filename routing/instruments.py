@@ -163,6 +163,10 @@ class Listing:
         return price // step * step if side == BUY else -(-price // step) * step
 
 
+MEASURED = -1
+"""Latency of a venue that the router measures: half of its quickest answer to an order."""
+
+
 @dataclass(frozen=True)
 class Venue:
     """The router's data of a venue itself."""
@@ -173,8 +177,8 @@ class Venue:
     """Fees, in millionths of price times quantity; negative: a rebate."""
     order_fee: int = 0
     """Additional cost of an order, in price units times quantity units of the router."""
-    latency_ns: int = 0
-    """Latency from the router to the venue's book, as measured; a sweep is timed by it."""
+    latency_ns: int = MEASURED
+    """Latency from the router to the venue's book; a sweep is timed by it."""
     stale_ns: int = 3_000_000_000
     """A feed that was silent for longer is not traded on."""
     timeout_ns: int = 2_000_000_000

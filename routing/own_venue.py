@@ -1,4 +1,5 @@
-"""A venue of ours: its book by the ITCH feed, orders by OUCH 4.2 (or shared memory, ``shm_venue``).
+"""A venue of ours: its book by the ITCH feed, orders by OUCH 4.2 (``fix_venue``: by FIX;
+``shm_venue``: over shared memory).
 
 A token is taken once a day by the venue.  So an order in doubt is settled by a harmless order with
 the same token.  If the token is new, that order is cancelled at once, and nothing can enter under
@@ -9,7 +10,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from openoutcry.client.ouch import Message, OuchClient
+from openoutcry.client.ouch import Message
+from openoutcry.client.reasons import reason_words
 from openoutcry.client.waiting import ClientError
 from openoutcry.market_data.receiver import Receiver
 from openoutcry.routing.connector import (
@@ -31,12 +33,15 @@ MAX_MESSAGES = 1_000
 """Maximum messages of a poll."""
 RETRY_NS = 500_000_000
 OUCH_DECIMALS = 4
+"""Of the prices of OUCH."""
 DAY_NS = 86_400_000_000_000
 KINDS = {"A": ACCEPTED, "E": FILLED, "C": CANCELLED, "D": CANCELLED, "J": REJECTED}
 
 
 class OwnVenue(Connector):
     """Orders on one session, which is the router's alone."""
+
+    MAX_DECIMALS = OUCH_DECIMALS
 
     def __init__(
         self,
@@ -47,9 +52,11 @@ class OwnVenue(Connector):
         """``connect`` logs in and asks for the day's stream from its first message; ``listen``
         joins the feed.  Both are called again while they fail, and after an end.
 
-        Raises :class:`RoutingError` if the listing has more decimals than OUCH."""
-        if listing.price_decimals > OUCH_DECIMALS:
-            raise RoutingError(f"{listing.venue}: OUCH has prices of {OUCH_DECIMALS} decimals")
+        Raises :class:`RoutingError` if the listing has more decimals than the protocol."""
+        if listing.price_decimals > self.MAX_DECIMALS:
+            raise RoutingError(
+                f"{listing.venue}: its protocol has prices of {self.MAX_DECIMALS} decimals"
+            )
         self.name, self.listing = listing.venue, listing
         self._connect, self._listen = connect, listen
         self._receiver: Receiver | None = None
@@ -92,7 +99,9 @@ class OwnVenue(Connector):
         try:
             self._client = self._connect()
         except ClientError as error:
+            self.orders_trouble = str(error)
             raise VenueDown(f"{self.name}: {error}") from None
+        self.orders_trouble = ""
         self.generation += 1
 
     def _read(self, message: Message) -> VenueEvent | None:
@@ -104,7 +113,7 @@ class OwnVenue(Connector):
         if kind == FILLED:
             quantity = int(message["shares"]) * self.listing.quantity_factor
             price = self._units(int(message["price"]), OUCH_DECIMALS)
-        reason = str(message.fields.get("reason", ""))
+        reason = reason_words(message.kind, message.fields.get("reason", ""))
         at = self.name, self._client.session, message.sequence, str(message["token"])
         return VenueEvent(*at, kind, quantity, price, reason)
 
@@ -113,21 +122,20 @@ class OwnVenue(Connector):
         return int(price * 10**self.listing.instrument.price_decimals // 10**decimals)
 
     def send(self, order: Order) -> None:
-        self._enter(order, order.price, order.is_ioc, order.quantity)
+        lots = order.quantity // self.listing.quantity_factor
+        self._try(lambda client: self._put(client, order, lots, order.price, order.is_ioc, False))
 
     def settle(self, order: Order) -> None:
         # At the end of the price grid that trades with nothing, and gone at once.
         step = self.listing.price_step * self.listing.price_factor
-        least = self.listing.least(order.price)
+        lots = self.listing.least(order.price) // self.listing.quantity_factor
         far = step if order.side == BUY else max(order.price * 2 // step * step, step)
-        self._enter(order, far, True, least)
+        self._try(lambda client: self._put(client, order, lots, far, True, True))
 
-    def _enter(self, order: Order, price: int, is_ioc: bool, quantity: int) -> None:
-        lots = quantity // self.listing.quantity_factor
-        self._try(lambda client: self._put(client, order, lots, price, is_ioc))
-
-    def _put(self, client: OuchClient, order: Order, lots: int, price: int, is_ioc: bool) -> None:
-        """Enter the order with these terms."""
+    def _put(
+        self, client: Any, order: Order, lots: int, price: int, is_ioc: bool, is_again: bool
+    ) -> None:
+        """Enter the order with these terms; ``is_again``: its token may be taken already."""
         side = "B" if order.side == BUY else "S"
         text = Decimal(price).scaleb(-self.listing.instrument.price_decimals)
         client.enter(side, self.listing.symbol, lots, text, ioc=is_ioc, name=order.token)

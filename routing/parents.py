@@ -67,6 +67,8 @@ class Child:
     sent_ns: int
     generation: int = -1
     """Generation of the connection on which it was sent in this run; -1: in an earlier run."""
+    left_ns: int = 0
+    """When it was sent in this run, until its first answer."""
     state: str = "leaving"
     """leaving, accepted, cancelled, rejected or filled; ``leaving`` may not have arrived."""
     filled: int = 0

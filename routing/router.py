@@ -10,7 +10,7 @@ from typing import Any
 from openoutcry.routing.algorithms import Seen, algorithm_of
 from openoutcry.routing.connector import REJECTED, Connector, VenueDown
 from openoutcry.routing.depth import Depth
-from openoutcry.routing.instruments import RoutingError
+from openoutcry.routing.instruments import MEASURED, RoutingError
 from openoutcry.routing.parents import ACTIVE, ENDED, Child, Parent, ParentStore, Terms
 from openoutcry.routing.split import Plan, Splitter, total_cost
 
@@ -40,6 +40,8 @@ class Router:
         """By parent: rounds without a fill, and when the last one began."""
         self._settled: dict[int, int] = {}
         """By child: the generation in which its fate was asked for."""
+        self._trips: list[int | None] = [None] * len(self.connectors)
+        """By venue: the shortest time from an order to its answer, in this run."""
         for connector in self.connectors:
             last = store.last_event(connector.name)
             if last is not None:
@@ -132,6 +134,7 @@ class Router:
         answered = self.store.apply(events, now_ns)
         if answered:
             self._suspect[number] = 0
+            self._measure(number, [child for _, child in answered], now_ns)
         waiting = {id(child) for _, child in self._due}
         is_late = False
         for parent, child in list(self.store.open_children(venue.name)):
@@ -151,6 +154,19 @@ class Router:
             connector.reconnect()
         elif not is_late and self._suspect[number] and not answered:
             self._suspect[number] = 0
+
+    def _measure(self, number: int, answered: list[Child], now_ns: int) -> None:
+        """Note how long the first answers to orders took."""
+        for child in answered:
+            if child.left_ns and child.generation == self.connectors[number].generation:
+                trip_ns, best_ns = now_ns - child.left_ns, self._trips[number]
+                self._trips[number] = trip_ns if best_ns is None else min(trip_ns, best_ns)
+                child.left_ns = 0
+
+    def latency_ns(self, number: int) -> int:
+        """Return how long an order takes to a venue: as its file says, or as measured."""
+        stated_ns = self.market.venues[number].latency_ns
+        return (self._trips[number] or 0) // 2 if stated_ns == MEASURED else stated_ns
 
     def _settle(self, child: Child, connector: Connector) -> None:
         """Ask once a connection for the fate of a child that was sent in an earlier one."""
@@ -236,7 +252,7 @@ class Router:
         if not orders:
             return
         children = self.store.add_children(parent, orders, now_ns)
-        latencies = {venue.name: venue.latency_ns for venue in self.market.venues}
+        latencies = {v.name: self.latency_ns(n) for n, v in enumerate(self.market.venues)}
         slowest_ns = max(latencies[child.venue] for child in children)
         for child in sorted(children, key=lambda one: -latencies[one.venue]):
             due_ns = now_ns + slowest_ns - latencies[child.venue]
@@ -248,7 +264,7 @@ class Router:
     def _send(self, child: Child, now_ns: int) -> None:
         number = self.market.number(child.venue)
         connector = self.connectors[number]
-        child.generation = connector.generation
+        child.generation, child.left_ns = connector.generation, now_ns
         try:
             connector.send(child.order)
         except VenueDown:

@@ -5,16 +5,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from openoutcry.client.fix import FixClient, FixNumbers
 from openoutcry.client.ouch import OuchClient
 from openoutcry.client.shm import ShmClient
 from openoutcry.market_data.receiver import Receiver
 from openoutcry.market_data.spec import Address
 from openoutcry.routing.ccxt_venue import CcxtVenue
 from openoutcry.routing.connector import Connector
+from openoutcry.routing.fix_venue import FixVenue
 from openoutcry.routing.instruments import (
     MAX_DECIMALS,
     MAX_FEE_PPM,
     MAX_QUANTITY,
+    MEASURED,
     PART,
     Instrument,
     Listing,
@@ -31,12 +34,15 @@ from openoutcry.wire.toml_tables import Key, Tables, integer, one_of, read_table
 
 NEEDED = {
     "own": ("orders", "session", "a"),
+    "fix": ("orders", "session", "a"),
     "shm": ("socket", "session", "key_file", "a"),
     "ccxt": ("exchange",),
     "recorded": ("day",),
 }
 """The keys that each kind of venue needs."""
 LONG_NS = 10**13
+HEARTBEAT_S = 5
+"""Of FIX: a venue that heard nothing for 2.4 of them lets the session log on again."""
 
 
 def _address(value: Any) -> Address:
@@ -52,12 +58,13 @@ VENUE = {
     "maker_ppm": Key(integer(-MAX_FEE_PPM, MAX_FEE_PPM), 0),
     "taker_ppm": Key(integer(-MAX_FEE_PPM, MAX_FEE_PPM), 0),
     "order_fee": Key(integer(0, 1 << 40), 0),
-    "latency_ns": Key(integer(0, LONG_NS), 0),
+    "latency_ns": Key(integer(0, LONG_NS), MEASURED),
     "stale_ns": Key(integer(1, LONG_NS), Venue.stale_ns),
     "timeout_ns": Key(integer(1, LONG_NS), Venue.timeout_ns),
     "shown_ppm": Key(integer(1, PART), PART),
     "orders": Key(_address, None),
     "session": Key(text(), ""),
+    "target": Key(text(32), ""),
     "password_file": Key(text(), ""),
     "socket": Key(text(), ""),
     "key_file": Key(text(), ""),
@@ -119,8 +126,8 @@ class Settings:
             door = self.doors[listing.venue]
             if door["kind"] == "recorded":
                 raise RoutingError(f"{listing.venue} is recorded: outcry backtest runs over it")
-            connect = {"ccxt": self._ccxt, "shm": self._shm}.get(door["kind"], self._own)
-            made[listing.venue] = connect(listing, door)
+            kinds = {"ccxt": self._ccxt, "shm": self._shm, "fix": self._fix, "own": self._own}
+            made[listing.venue] = kinds[door["kind"]](listing, door)
         return made
 
     def _own(self, listing: Listing, door: dict[str, Any]) -> Connector:
@@ -138,6 +145,17 @@ class Settings:
             )
 
         return OwnVenue(listing, connect, partial(_listen, door))
+
+    def _fix(self, listing: Listing, door: dict[str, Any]) -> Connector:
+        password = self._secret(door["password_file"])
+        host, port = door["orders"]
+
+        def connect(numbers: FixNumbers | None) -> FixClient:
+            target = door["target"] or listing.venue
+            return FixClient(host, port, door["session"], password, target=target, numbers=numbers)
+
+        file = self.store.with_name(f"{self.store.stem}-{listing.venue}.fix")
+        return FixVenue(listing, connect, partial(_listen, door), file)
 
     def _shm(self, listing: Listing, door: dict[str, Any]) -> Connector:
         try:

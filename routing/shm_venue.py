@@ -60,7 +60,9 @@ class ShmVenue(OwnVenue):
         at = self.name, self._client.day, said.seq, token_of(said.id)
         return VenueEvent(*at, kind, quantity, price, reason)
 
-    def _put(self, client: Any, order: Order, lots: int, price: int, is_ioc: bool) -> None:
+    def _put(
+        self, client: Any, order: Order, lots: int, price: int, is_ioc: bool, is_again: bool
+    ) -> None:
         if client.room < 1:
             raise VenueDown(f"{self.name}: the venue has not taken the earlier requests yet")
         client.enter(

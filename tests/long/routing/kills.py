@@ -4,7 +4,8 @@
 
     python -m tests.long.routing.kills --folder FOLDER [--kills 1000] [--seconds 600] [--evidence]
 
-The folder keeps what was done: the same command continues after a stop.  Each life of the router
+The folder keeps what was done: the same command continues after a stop.  By the part's number,
+orders get to each of its venues by OUCH or by FIX.  Each life of the router
 is a process with a seed; at a certain call of a connector it kills itself, a venue with all of its
 stages, or a venue's feed, or stops a venue until it has been given up, or its network is killed:
 its namespace with the link to the venues, which are not informed.  After each part, a router
@@ -20,19 +21,16 @@ import signal
 import time
 from collections import Counter
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-
-import numpy as np
 
 from openoutcry.bench.drill_network import SUBNET, Network
 from openoutcry.bench.namespaces import enter_network
 from openoutcry.client.ouch import OuchClient
 from openoutcry.client.waiting import ClientError
 from openoutcry.host.processes import fork, named_children
-from openoutcry.journal import JournalReader
-from openoutcry.replay.events import events_of, starting_point
 from openoutcry.report.evidence import write_evidence
 from openoutcry.routing import demo
 from openoutcry.routing.depth import Depth
@@ -41,8 +39,8 @@ from openoutcry.routing.parents import ACTIVE, ENDED, ParentStore
 from openoutcry.routing.router import Router
 from openoutcry.routing.settings import read_settings
 from openoutcry.wire.atomic_file import write_atomically
-from openoutcry.wire.enums import EventKind
 from tests.support.pipeline import warm_outcry
+from tests.support.routing.comparison import compare
 from tests.support.waiting import BOUND_S, wait_until
 
 KINDS = {"router": 14, "venue": 2, "feed": 2, "silence": 1, "network": 1}
@@ -54,7 +52,6 @@ PART = 20
 NAP_S, LOOK_S = 0.002, 0.01
 LIFE_S, SILENT_S = 600.0, 3.0
 """A router's life at most, and how long a venue is stopped: longer than its ``timeout_ns``."""
-ROUTER = 1
 NAMES = [spec.name for spec in demo.VENUES]
 
 
@@ -168,50 +165,6 @@ def route(folder: Path, seed: int, calls: int, strike, more: int = CALLS) -> Non
             time.sleep(NAP_S)
 
 
-def traded_lots(folder: Path) -> int:
-    """What the router's orders have traded at a venue, says a replay of its journal."""
-    lots = 0
-    reader = JournalReader(folder / "journal")
-    for batch in events_of(reader, starting_point(reader)):
-        events = np.array(batch.events)
-        fills = events[(events["participant"] == ROUTER) & (events["kind"] == EventKind.FILLED)]
-        lots += int(fills["qty_lots"].sum())
-    return lots
-
-
-def compare(folder: Path, host: str, ports: dict[str, int]) -> Counter:
-    """Parents and children against the venues.  Raises ``AssertionError`` for a difference."""
-    found = Counter()
-    word = (folder / "router.password").read_text()
-    with ParentStore(folder / "parents.sqlite", is_durable=False) as store:
-        for name in NAMES:
-            ours: dict[str, list[int]] = {}
-            with OuchClient(host, ports[name], "ROUTER", word, sequence=1) as client:
-                while (message := client.next(1.0)) is not None:
-                    if message.kind in "AE":
-                        entry = ours.setdefault(message["token"], [0, 0])
-                        entry[0] += message.kind == "A"
-                        entry[1] += int(message["shares"]) if message.kind == "E" else 0
-            assert max((one[0] for one in ours.values()), default=0) <= 1, f"{name}: doubled"
-            assert sum(v for _, v in ours.values()) == traded_lots(folder / name), name
-            children = {
-                c.order.token: c.filled
-                for parent in store.parents.values()
-                for c in parent.children
-                if c.venue == name
-            }
-            wrong = {t: (v, children.get(t)) for t, (_, v) in ours.items() if v != children.get(t)}
-            wrong |= {t: (0, v) for t, v in children.items() if v and t not in ours}
-            assert not wrong, f"{name}: fills differ: {wrong}"
-            found["lots"] += sum(children.values())
-        for parent in store.parents.values():
-            assert parent.filled <= parent.quantity, f"parent {parent.number} is overfilled"
-            assert (parent.state, parent.leaves) == (ENDED, 0), f"parent {parent.number} is open"
-            found["children"] += len(parent.children)
-        found["parents"] = len(store.parents)
-    return found
-
-
 class Storm:
     """Venues, makers, and one router after the other."""
 
@@ -225,11 +178,14 @@ class Storm:
             hosts = [self.host, network.addresses["router"]]
         self.kinds = {k: v for k, v in KINDS.items() if network is not None or k != "network"}
         folder.mkdir(mode=0o700)
-        self.ports = demo.write_files(folder, demo.zone_at_noon(datetime.now(UTC)), *hosts)
+        kinds = Random(f"{number} kinds")
+        specs = [replace(spec, kind=kinds.choice(("own", "fix"))) for spec in demo.VENUES]
+        zone = demo.zone_at_noon(datetime.now(UTC))
+        ports = demo.write_files(folder, zone, *hosts, specs=specs)
         self.places = [
-            Place(folder / spec.name, spec, self.host, self.ports[spec.name])
-            for spec in demo.VENUES
+            Place(folder / spec.name, spec, self.host, ports[spec.name]) for spec in specs
         ]
+        print({spec.name: spec.kind for spec in specs}, flush=True)
         self.silent: dict[int, float] = {}
 
     def look(self) -> None:
@@ -351,7 +307,7 @@ def part(folder: Path, number: int, wanted: int, network: Network | None = None)
             storm.life()
         storm.calm()
         settle(storm)
-        found = compare(storm.folder, storm.host, storm.ports)
+        found = compare(storm.folder)
     finally:
         storm.close()
     return storm.kills + found

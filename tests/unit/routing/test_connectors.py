@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from openoutcry.client.fix import FixNumbers, read_message, write_message
 from openoutcry.client.ouch import Message
 from openoutcry.client.waiting import SessionEnded
 from openoutcry.order_entry.faults import Refusal
@@ -12,6 +13,7 @@ from openoutcry.order_entry.shm_layout import Reply
 from openoutcry.routing.ccxt_venue import MAX_TRADES, CcxtVenue
 from openoutcry.routing.connector import Order, VenueDown
 from openoutcry.routing.depth import Depth
+from openoutcry.routing.fix_venue import RESERVED, FixVenue
 from openoutcry.routing.instruments import (
     BUY,
     MAX_QUANTITY,
@@ -82,13 +84,15 @@ def test_messages_of_ouch_become_events_in_the_router_s_units():
             message(2, "A", shares=5),
             message(3, "E", shares=2, price=999_900),
             message(4, "C", shares=3, reason="I"),
+            message(5, "J", reason="Z"),
         ]
     )
     events = own(session).poll(0)
     assert [(e.stream, e.sequence, e.kind, e.quantity, e.price, e.reason) for e in events] == [
         ("D1", 2, "accepted", 0, 0, ""),
         ("D1", 3, "filled", 200, 999_900, ""),
-        ("D1", 4, "cancelled", 0, 0, "I"),
+        ("D1", 4, "cancelled", 0, 0, "immediate or cancel: the untraded remainder"),
+        ("D1", 5, "rejected", 0, 0, "quantity"),
     ]
 
 
@@ -126,7 +130,7 @@ def test_an_order_in_doubt_is_settled_by_a_harmless_one_of_its_token(side, price
 
 def test_more_decimals_than_ouch_has_are_refused():
     fine = Listing("A", GOLD.__class__("G", "G", "U", 6, 0), "G", 6, 0)
-    with pytest.raises(RoutingError, match="OUCH"):
+    with pytest.raises(RoutingError, match="4 decimals"):
         OwnVenue(fine, FakeOuch, SimpleNamespace)
 
 
@@ -199,6 +203,128 @@ def test_orders_over_shared_memory_have_their_token_s_number():
     session.room = 0
     with pytest.raises(VenueDown, match="earlier requests"):
         venue.send(SHM_ORDER)
+
+
+class FakeFix:
+    """A session of FIX that gives what the test put in, and notes what is entered."""
+
+    def __init__(self, numbers, *messages):
+        self.numbers, self.messages, self.entered = numbers, list(messages), []
+
+    def next(self, timeout_s):
+        if not self.messages:
+            return None
+        answer = self.messages.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def enter(self, *terms, ioc, name, **more):
+        self.entered.append((*terms, ioc, name, more))
+        self.numbers.sent[self.numbers.next_out] = "D", ((11, name),), ""
+        self.numbers.next_out += 1
+
+    def cancel(self, order, symbol, side, *, name):
+        self.entered.append(("cancel", order, symbol, side, name))
+
+    def close(self):
+        self.entered.append("closed")
+
+
+def report(sequence, **fields):
+    tags = {"id": 11, "orig": 41, "exec": 150, "lots": 32, "price": 31, "text": 58, "ref": 45}
+    kind = fields.pop("kind", "8")
+    own = [(tags[name], value) for name, value in fields.items()]
+    data = write_message([(35, kind), (34, str(sequence)), *own])
+    return read_message(data)
+
+
+class OverFix:
+    """A connector over FIX whose logons the test answers; ``logons``: their numbers."""
+
+    def __init__(self, folder):
+        self.file, self.logons, self.messages = folder / "x.fix", [], []
+        self.venue = FixVenue(LISTING, self.log_on, SimpleNamespace, self.file)
+
+    def log_on(self, numbers):
+        self.logons.append(numbers and (numbers.next_out, numbers.next_in))
+        self.session = FakeFix(numbers or FixNumbers(2, 2), *self.messages)
+        return self.session
+
+
+def test_reports_of_fix_become_events_in_the_router_s_units(tmp_path):
+    """A cancel's report names the order as the original one; a status says nothing new."""
+    made = OverFix(tmp_path)
+    made.messages = [
+        report(2, id="TOKEN1", exec="A"),
+        report(3, id="TOKEN1", exec="0"),
+        report(4, id="TOKEN1", exec="F", lots="2", price="99.99"),
+        report(5, id="TOKEN1", exec="I", text="status"),
+        report(6, id="TOKEN1-7", orig="TOKEN1", exec="4"),
+        report(7, id="TOKEN2", exec="8", text="collar"),
+        report(8, exec="F", lots="1", price="1"),
+        report(9, kind="9", id="TOKEN1-8", orig="TOKEN1"),
+    ]
+    events = made.venue.poll(5)
+    assert {event.stream for event in events} == {"FIX 5"}
+    assert [(e.sequence, e.token, e.kind, e.quantity, e.price, e.reason) for e in events] == [
+        (2, "TOKEN1", "accepted", 0, 0, ""),
+        (3, "TOKEN1", "accepted", 0, 0, ""),
+        (4, "TOKEN1", "filled", 200, 999_900, ""),
+        (6, "TOKEN1", "cancelled", 0, 0, ""),
+        (7, "TOKEN2", "rejected", 0, 0, "collar"),
+    ]
+
+
+def test_orders_of_fix_have_plain_prices_and_one_in_doubt_may_have_been_sent(tmp_path):
+    made = OverFix(tmp_path)
+    made.venue.poll(0)
+    made.venue.send(ORDER)
+    made.venue.settle(ORDER._replace(side=SELL))
+    made.venue.cancel(ORDER)
+    assert made.session.entered == [
+        ("1", "GOLD", 5, "100", True, "TOKEN1", {}),
+        ("2", "GOLD", 1, "200", True, "TOKEN1", {"t97": "Y"}),
+        ("cancel", "TOKEN1", "GOLD", "1", "TOKEN1-4"),
+    ]
+    # The session layer did not take the first one: it says which by its number.
+    made.session.messages = [report(9, kind="3", ref="2", text="no"), report(10, kind="3", ref="1")]
+    (event,) = made.venue.poll(1)
+    assert (event.token, event.kind, event.reason) == ("TOKEN1", "rejected", "no")
+
+
+def test_numbers_of_fix_go_on_above_all_that_a_killed_router_sent(tmp_path):
+    """The venue's numbers begin after the last event that was kept."""
+    made = OverFix(tmp_path)
+    made.venue.poll(7)
+    for _ in range(3 * RESERVED):
+        made.venue.send(ORDER)
+    last = made.session.numbers.next_out
+    made.session.messages = [SessionEnded("over")]
+    with pytest.raises(VenueDown):
+        made.venue.poll(8)
+    made.messages = []
+    made.venue.poll(8 + RETRY_NS)
+    assert made.logons == [None, (last, 2)]
+    assert not made.session.numbers.sent, "what did not arrive is a gap"
+    later = OverFix(tmp_path)
+    later.venue.resume("FIX 7", 40)
+    later.venue.poll(10**12)
+    ((next_out, next_in),) = later.logons
+    assert (next_out >= last, next_in) == (True, 41)
+    other = OverFix(tmp_path)
+    other.venue.resume("D1", 40)
+    other.venue.poll(10**12)
+    assert other.logons[0][1] == 1, "an event of another stream"
+
+
+def test_numbers_of_fix_that_are_missing_are_named_and_not_begun_again(tmp_path):
+    made = OverFix(tmp_path)
+    made.venue.resume("FIX 7", 40)
+    with pytest.raises(VenueDown, match="is missing"):
+        made.venue.poll(0)
+    assert "is missing" in made.venue.orders_trouble
+    assert made.logons == []
 
 
 class FakeFeed:
@@ -472,6 +598,25 @@ def test_a_file_names_venues_instruments_and_listings(tmp_path):
     assert (market.instrument, settings.store) == (GOLD, tmp_path / "orders.sqlite")
     with pytest.raises(RoutingError, match="no instrument TIN"):
         settings.market("TIN")
+
+
+def test_a_venue_of_ccxt_is_asked_at_its_own_rate(tmp_path, monkeypatch):
+    """CCXT keeps the venue's limit, and the router asks twice a second at most."""
+    exchange, made, asked = FakeExchange(), [], []
+    fetch = exchange.fetch_order_book
+    exchange.fetch_order_book = lambda *given: asked.append(given) or fetch(*given)
+    ccxt = SimpleNamespace(binance=lambda options: made.append(options) or exchange)
+    monkeypatch.setattr("openoutcry.routing.settings.need", lambda *words: ccxt)
+    path, word = tmp_path / "routes.toml", tmp_path / "word"
+    path.write_text(FILE)
+    word.touch(mode=0o600)
+    settings = read_settings(path)
+    market = settings.market("GOLD/USD")
+    venue = settings.connectors(market)["X"]
+    depth = Depth(market)
+    for now_ns in range(0, 10**9, 10**7):
+        venue.follow(depth, market.number("X"), now_ns)
+    assert (made, len(asked)) == ([{"enableRateLimit": True}], 2)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,34 @@ def test_children_leave_so_that_they_arrive_together(path):
     assert [len(one.entered) for one in floor.models] == [1, 1]
 
 
+def test_a_sweep_is_timed_by_what_the_first_answers_took(path):
+    """B's answers come 40 ms late: in the next sweep A's child waits for half of the difference."""
+    floor = Floor(path, venues())
+    slow, kept = floor.connectors["B"], []
+    poll = slow.poll
+
+    def late(now_ns):
+        kept.extend((now_ns + 40 * MS, event) for event in poll(now_ns))
+        due = [event for due_ns, event in kept if due_ns <= now_ns]
+        kept[:] = [(due_ns, event) for due_ns, event in kept if due_ns > now_ns]
+        return due
+
+    slow.poll = late
+    floor.buy(130)
+    floor.step()
+    assert [len(one.entered) for one in floor.models] == [1, 1], "nothing is known of either"
+    floor.run()
+    quick_ns, slow_ns = (floor.router.latency_ns(number) for number in range(2))
+    assert slow_ns - quick_ns == 20 * MS
+    for model in floor.models:
+        model.levels[-BUY] = dict(ASKS)
+    floor.buy(130)
+    floor.step()
+    assert [len(one.entered) for one in floor.models] == [1, 2]
+    floor.step(2)
+    assert [len(one.entered) for one in floor.models] == [2, 2]
+
+
 def test_a_post_rests_at_the_cheapest_maker_and_then_takes(path):
     floor = Floor(path, venues())
     parent = floor.buy(60, 1_000_000, style="post", post_ns=200 * MS)
