@@ -115,25 +115,36 @@ def book(file: Path, symbol: str, as_json: bool) -> None:
 @click.argument("symbol")
 @click.argument("out", type=PathArgument)
 @click.option("--seconds", type=float, help="Stop after SECONDS (default: run until interrupted).")
-def record(file: Path, symbol: str, out: Path, seconds: float | None) -> None:
-    """Record an instrument's levels at every venue to a Parquet file.
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["parquet", "itch", "dbn"]),
+    default="parquet",
+    show_default=True,
+    help="itch: ITCH 5.0 with lengths, an order at each level. dbn: Databento's MBO.",
+)
+def record(file: Path, symbol: str, out: Path, seconds: float | None, form: str) -> None:
+    """Record an instrument's levels at every venue to a file.
 
-    A backtest replays a venue of it as levels:OUT@VENUE.
+    A backtest replays a venue of a Parquet file as levels:OUT@VENUE. The other formats are made
+    of OUT.parquet, which stays.
     """
     from openoutcry.host.processes import until_stopped
     from openoutcry.routing.depth import Depth
+    from openoutcry.routing.level_files import write_levels
     from openoutcry.routing.recording import Recording
     from openoutcry.routing.settings import read_settings
 
     settings = read_settings(file)
     market = settings.market(symbol)
     depth = Depth(market)
+    rows = out if form == "parquet" else out.with_name(f"{out.name}.parquet")
     until_s = time.monotonic() + seconds if seconds is not None else float("inf")
     with ExitStack() as stack:
         connectors = settings.connectors(market)
         for connector in connectors.values():
             stack.callback(connector.close)
-        recording = stack.enter_context(Recording(out, market))
+        recording = stack.enter_context(Recording(rows, market))
         stop = stack.enter_context(until_stopped())
         while not stop and time.monotonic() < until_s:
             for number, venue in enumerate(market.venues):
@@ -141,14 +152,16 @@ def record(file: Path, symbol: str, out: Path, seconds: float | None) -> None:
             recording.take(depth, time.time_ns())
             time.sleep(NAP_S)
         _name_troubles(connectors)
+    if form != "parquet":
+        write_levels(rows, out, form)
     click.echo(f"{recording.count:,} rows: {out}")
 
 
 def _name_troubles(connectors: "Mapping[str, Connector]") -> None:
-    """Say why a venue's feed is missing."""
+    """Say why a venue's feed is missing, or why it takes no orders."""
     for name, connector in connectors.items():
-        if connector.trouble:
-            click.echo(f"{name}: {connector.trouble}", err=True)
+        for trouble in filter(None, (connector.trouble, connector.orders_trouble)):
+            click.echo(f"{name}: {trouble}", err=True)
 
 
 def _all_live(depth: "Depth") -> bool:

@@ -19,6 +19,8 @@ ROWS = 10_000
 """Rows of a group; they are in memory until it is full."""
 FEE_DECIMALS = 6
 NAMES = ("ts_ns", "venue", "side", "price", "quantity", "after_fee")
+COLUMNS = NAMES[:5]
+"""What a level is; its price after fees follows from the market."""
 TEXTS = ("venue", "side")
 SIDES = {BUY: "ask", SELL: "bid"}
 """What an order of that side takes."""

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
+from openoutcry.market_data.book import Book
 from openoutcry.routing.demo import INSTRUMENT, VENUE, VENUES, run, served
 from tests.support.pipeline import warm_outcry
 from tests.support.waiting import BOUND_S, LOOK_S, wait_until
@@ -158,6 +159,13 @@ def test_the_router_splits_an_order_over_recorded_levels_as_it_did_live(file, tm
         return {row["venue"] for row in rows} == {"EAST", "WEST"}
 
     wait_until(both_are_recorded)
+    itch = tmp_path / "levels.itch"
+    words = ["route", "record", file, "GOLD/USD", str(itch), "--seconds", "1", "--format", "itch"]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    (book := Book()).apply(itch.read_bytes())
+    assert [one.symbol for one in book.instruments()] == ["EAST", "WEST"]
+    rows = parquet.read_table(tmp_path / "levels.itch.parquet").num_rows
+    assert book.messages == rows + 3, "and a directory of two"
     back = INSTRUMENT.split("\n", 2)[2]
     back += "".join(BACK.format(name=one.name, taker_ppm=one.taker_bps * 100) for one in VENUES)
     (tmp_path / "back.toml").write_text(back)

@@ -5,17 +5,22 @@ from random import Random
 
 import pyarrow.parquet as parquet
 import pytest
+from itch.parser import MessageParser
 
 from openoutcry.backtest.day import open_recording, prepare_day
 from openoutcry.flow.levels import LevelsSource
+from openoutcry.market_data.book import Book
 from openoutcry.matcher import Engine
+from openoutcry.routing.ccxt_venue import CcxtVenue
 from openoutcry.routing.depth import LIVE, LOST, Depth
-from openoutcry.routing.instruments import Instrument
+from openoutcry.routing.instruments import Instrument, Market, RoutingError, Venue
+from openoutcry.routing.level_files import Levels, write_levels
 from openoutcry.routing.recording import Recording
 from openoutcry.routing.synthetic import Path as Chain
 from openoutcry.wire.enums import EventKind
 from openoutcry.wire.errors import FlowError
-from tests.support.routing.markets import random_market, random_side
+from tests.support.routing.markets import GOLD, random_market, random_side
+from tests.unit.routing.test_connectors import CCXT_LISTING, FakeExchange
 
 
 def rows_of(path):
@@ -70,6 +75,25 @@ def test_a_recorded_venue_is_a_day_with_the_same_levels_at_each_time(tmp_path):
         assert seen > 60
 
 
+def test_a_venue_of_ccxt_is_recorded_and_is_a_day_again(tmp_path):
+    exchange, path = FakeExchange(), tmp_path / "levels.parquet"
+    venue = CcxtVenue(CCXT_LISTING, exchange, book_every_ns=0)
+    market = Market(GOLD, (Venue("X"),), (CCXT_LISTING,))
+    depth = Depth(market)
+    books = [[[99.5, 1.0]], [[100.0, 2.0], [99.5, 1.0]], []]
+    with Recording(path, market) as recording:
+        for now_ns, bids in enumerate(books, start=1):
+            exchange.book = {"bids": bids, "asks": [[100.5, 2.5]]}
+            venue.follow(depth, 0, now_ns)
+            recording.take(depth, now_ns)
+    day = prepare_day(open_recording("levels:levels.parquet@X", tmp_path), tmp_path / "X")
+    engine, records = Engine(day.instruments, day.order_capacity), day.records()
+    for now_ns, bids in enumerate(books, start=1):
+        engine.process(records[records["rx_ts_ns"] == now_ns])
+        shown = engine.depth(day.instruments["symbol"][0], 5)
+        assert [row[:2] for row in shown["bids"]] == [(p * 100, q * 100) for p, q in bids]
+
+
 def test_rows_have_the_venue_s_units_and_the_price_after_fees(tmp_path):
     rng = Random(2)
     market = random_market(rng, 1)
@@ -109,6 +133,93 @@ def test_a_synthetic_book_is_recorded_after_fees(tmp_path):
         (1, "", best.price, best.quantity),
         (2, "", best.price, 0),
     ]
+
+
+def test_a_recording_is_the_same_book_as_itch_and_as_dbn(tmp_path):
+    """After each look: by our own book, by a parser of ITCH and by Databento's decoder."""
+    path = tmp_path / "levels.parquet"
+    market, shown = recorded(path, 40)
+    book, venues = Book(), [listing.venue for listing in market.listings]
+    times, sequence = [], 1
+    for part in Levels(path).parts():
+        assert part.first_sequence == sequence
+        book.apply(part.messages)
+        sequence, _ = book.messages + 1, times.append(part.ts_ns)
+        for locate, venue in enumerate(venues, start=1):
+            for side, rows in zip("BS", shown.get((part.ts_ns, venue), ([], [])), strict=True):
+                scale = 10 ** (4 - market.listings[locate - 1].price_decimals)
+                rows = [(price * scale, quantity) for price, quantity in rows]
+                assert [row[:2] for row in book.levels(locate, side)] == rows
+    assert [one.symbol for one in book.instruments()] == venues
+    write_levels(path, tmp_path / "x.itch", "itch")
+    assert _by_itch(tmp_path / "x.itch") == _by_dbn(tmp_path, path, market) != {}
+
+
+def _shown(orders):
+    """What is shown now: by locate, side and price."""
+    totals = {}
+    for locate, side, price, shares in orders.values():
+        totals[locate, side, price] = totals.get((locate, side, price), 0) + shares
+    return totals
+
+
+def _by_itch(path):
+    """The books after each look, as a parser of others reads the file."""
+    orders, books = {}, {}
+    for one in MessageParser().parse_file(path.open("rb")):
+        kind = one.message_type.decode()
+        if kind == "A":
+            side = one.buy_sell_indicator.decode()
+            orders[one.order_reference_number] = [
+                one.stock_locate, side, one.price, one.shares,
+            ]  # fmt: skip
+        elif kind == "X":
+            orders[one.order_reference_number][3] -= one.cancelled_shares
+        elif kind == "D":
+            del orders[one.order_reference_number]
+        elif kind == "U":
+            row = orders.pop(one.order_reference_number)
+            orders[one.new_order_reference_number] = [*row[:2], one.price, one.shares]
+        if kind in "AXDU":
+            books[one.timestamp] = _shown(orders)
+    return books
+
+
+def _by_dbn(folder, path, market):
+    """The same from Databento's decoder; prices as ITCH has them."""
+    dbn = pytest.importorskip("databento_dbn", reason="databento-dbn is not installed")
+    write_levels(path, folder / "x.dbn", "dbn")
+    decoder = dbn.DBNDecoder()
+    decoder.write((folder / "x.dbn").read_bytes())
+    metadata, *records = decoder.decode()
+    assert metadata.symbols == [f"GOLD/USD@{one.venue}" for one in market.listings]
+    orders, books, sides = {}, {}, {dbn.Side.BID: "B", dbn.Side.ASK: "S"}
+    for one in records:
+        if one.action == dbn.Action.ADD:
+            price = one.price // 10**5
+            orders[one.order_id] = [one.instrument_id, sides[one.side], price, one.size]
+        else:
+            assert one.action == dbn.Action.CANCEL
+            orders[one.order_id][3] -= one.size
+            if not orders[one.order_id][3]:
+                del orders[one.order_id]
+        books[one.ts_event] = _shown(orders)
+    return books
+
+
+def test_what_itch_cannot_carry_is_refused_and_leaves_no_file(tmp_path):
+    market = random_market(Random(1), 1)
+    depth, path, out = Depth(market), tmp_path / "x.parquet", tmp_path / "x.itch"
+    depth.set_status(0, LIVE, 1)
+    depth.set_levels(0, [], [(market.listings[0].price_step, 1 << 32)], 1)
+    with Recording(path, market) as recording:
+        recording.take(depth, 1)
+    with pytest.raises(RoutingError, match="shares"):
+        write_levels(path, out, "itch")
+    assert not out.exists()
+    out.write_bytes(b"no table")
+    with pytest.raises(RoutingError, match="no recording"):
+        write_levels(out, out, "itch")
 
 
 def test_a_file_that_has_no_levels_is_named(tmp_path):
