@@ -373,6 +373,31 @@ def test_a_feed_that_cannot_be_joined_or_ends_is_lost_and_joined_again():
     assert (venue.trouble, second.closed) == ("a line is gone", True)
 
 
+def test_a_feed_with_a_gap_is_lost_until_it_is_whole(monkeypatch):
+    """What it shows meanwhile is not traded on, nor what it showed before."""
+    feed, levels = FakeFeed(), [(1_000_000, 5, 1)]
+    instrument = SimpleNamespace(symbol="GOLD", locate=1, volume=7, price_decimals=4, state="T")
+    feed.book = SimpleNamespace(
+        instrument=lambda locate: instrument, instruments=lambda: [instrument], time_ns=0
+    )
+    feed.poll = lambda timeout_s: 1
+    venue = OwnVenue(LISTING, FakeOuch, lambda: feed)
+    depth = Depth(Market(GOLD, (Venue("A"),), (LISTING,)))
+
+    def follow(number, book, locate, now_ns):
+        asks = [(price, lots) for price, lots, _ in levels]
+        return depth.set_levels(number, [], asks, now_ns)
+
+    monkeypatch.setattr(depth, "follow", follow)
+    for missing, status, shown in (((0, 0), "live", 1), ((3, 9), "lost", 0), ((0, 0), "live", 1)):
+        feed.lines.missing = missing
+        venue.follow(depth, 0, 0)
+        assert (depth.status(0, 0), len(depth.take_side(BUY, 0))) == (status, shown)
+    instrument.state = "H"
+    venue.follow(depth, 0, 0)
+    assert (depth.status(0, 0), depth.take_side(BUY, 0)) == ("halted", [])
+
+
 class FakeExchange:
     """CCXT's unified calls, with what the test put in."""
 

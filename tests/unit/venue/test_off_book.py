@@ -7,6 +7,10 @@ import pytest
 
 from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.market_data.bars import make_bars
+from openoutcry.surveillance.cases import Case
+from openoutcry.surveillance.detect.settings import Settings
+from openoutcry.surveillance.dossier import dossier
+from openoutcry.surveillance.run import Watching
 from openoutcry.venue.desk import DeskError, ask
 from openoutcry.venue.off_book_desk import BUYER, SELLER, off_book, off_book_legs
 from openoutcry.wire.enums import EventKind, Side
@@ -197,3 +201,21 @@ def test_ledger_and_bars_have_what_they_should(floor):
     assert [(bar.open_ticks, bar.volume_lots) for bar in of_day] == [(5_200_000, 3)]
     assert fills(floor)["price_ticks"].max() == 5_000_000
     assert Reconciliation(floor.journal_path, None, every=1).advance().difference is None
+
+
+def test_surveillance_reads_a_trade_off_the_book_as_one(floor):
+    """A price far from the market opens no case, and the dossier of a side has the trade."""
+    asked(floor, spot("rfq far", price=3_000_000))
+    settings = Settings()
+    watching = Watching(floor.journal_path, settings)
+    hits = [hit for batch in watching.advance() for hit in batch]
+    watching.close()
+    commands, _ = floor.journal()
+    at = int(fills(floor)["cause_seq"][-1])
+    assert not [hit for hit in hits if hit["seq"] == at]
+    when_ns = int(commands["rx_ts_ns"][commands["seq"] == at][0])
+    case = Case(1, "none", (1,), "BTC-USD", *3 * [when_ns], at, at, 0, 0, 50, 0, 0, 0)
+    found = dossier(floor.journal_path, case, settings)
+    assert (when_ns, 3_000_000, 50, "buy") in found.trades
+    rows = [(row["what"], row["side"], row["type"]) for row in found.lines if row["seq"] == at]
+    assert rows == [("accepted", "buy", "off book"), ("filled", "buy", "")]
