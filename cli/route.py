@@ -216,6 +216,7 @@ def order(
 
     Orders that an earlier call left open are brought to their end first. Control-C ends the order.
     """
+    from openoutcry.routing.control import Control
     from openoutcry.routing.instruments import side_named
     from openoutcry.routing.report import best_execution
     from openoutcry.routing.settings import read_settings
@@ -244,8 +245,14 @@ def order(
             post_ns=int(post_s * 1e9),
             algorithm=parameters,
         )
+        control = stack.enter_context(Control(settings.store))
+
+        def goes_on() -> bool:
+            control.serve(router)
+            return parent.state != "ended" or parent.leaves > 0
+
         try:
-            _run(router, lambda: parent.state != "ended" or parent.leaves > 0, seconds)
+            _run(router, goes_on, seconds)
         except KeyboardInterrupt:
             click.echo("The order ends.", err=True)
         if parent.state != "ended":
@@ -295,6 +302,43 @@ def _run(router: "Router", goes_on: Any, seconds: float) -> None:
         if not goes_on() or time.monotonic() >= until_s:
             return
         time.sleep(NAP_S)
+
+
+@route.command()
+@click.argument("file", type=PathArgument)
+@click.argument("parent", type=int)
+@click.option(
+    "--state",
+    type=click.Choice(["active", "paused", "ended"]),
+    help="paused: cancel what rests, and send nothing until it is active again.",
+)
+@click.option("--quantity", help="Quantity in all, with what has traded.")
+@click.option("--limit", help="Worst price.")
+@as_json_option
+def change(
+    file: Path,
+    parent: int,
+    state: str | None,
+    quantity: str | None,
+    limit: str | None,
+    as_json: bool,
+) -> None:
+    """Pause, continue, amend or end an order that `outcry route order` works on."""
+    from openoutcry.routing.control import ask
+    from openoutcry.routing.settings import read_settings
+
+    changes = {"state": state, "quantity": quantity, "limit": limit}
+    asked = {key: value for key, value in changes.items() if value is not None}
+    if not asked:
+        raise click.UsageError("give --state, --quantity or --limit")
+    now = ask(read_settings(file).store, parent=parent, **asked)
+    if as_json:
+        click.echo(json.dumps(now))
+    else:
+        click.echo(
+            f"order {now['parent']}: {now['state']}, {now['filled']} of {now['quantity']} filled, "
+            f"limit {now['limit']}"
+        )
 
 
 @route.command()

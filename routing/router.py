@@ -95,7 +95,7 @@ class Router:
 
     def change(self, parent: Parent, now_ns: int, **changes: Any) -> None:
         """Change ``state`` (active, paused, ended), ``quantity`` or ``limit``.  What rests is
-        cancelled; the quantity never goes below what has traded or is out."""
+        cancelled, and may trade before it is; the quantity never goes below what has traded."""
         for kind, value in changes.items():
             if kind == "quantity":
                 value = max(value, parent.filled)

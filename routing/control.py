@@ -1,0 +1,136 @@
+"""Change a parent while its router runs in another process: a socket next to the file of parents.
+
+A request is a line of JSON: the parent's number, and its new ``state``, ``quantity`` or ``limit``
+as text.  The answer is a line too: the parent as it is then, or the error.
+"""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from openoutcry.routing.instruments import RoutingError
+from openoutcry.routing.parents import ACTIVE, ENDED, PAUSED
+from openoutcry.routing.router import Router
+from openoutcry.wire.closing import Closing
+
+STATES = (ACTIVE, PAUSED, ENDED)
+MAX_BYTES = 1_000
+WAIT_S = 1.0
+"""For a request that has begun; the router does nothing else meanwhile."""
+ANSWER_S = 30.0
+
+
+class Control(Closing):
+    """The router's side, for its own user alone."""
+
+    def __init__(self, store: Path) -> None:
+        """Raises :class:`RoutingError` if the socket cannot be made."""
+        self._path = _path(store)
+        self._socket = socket.socket(socket.AF_UNIX)
+        before = os.umask(0o177)
+        try:
+            self._path.unlink(missing_ok=True)  # of a router that was killed
+            with _short(self._path) as name:
+                self._socket.bind(name)
+            self._socket.listen()
+        except OSError as error:
+            raise RoutingError(f"{self._path}: {error}") from None
+        finally:
+            os.umask(before)
+        self._socket.setblocking(False)
+
+    def serve(self, router: Router) -> None:
+        """Answer a request, if there is one."""
+        try:
+            link, _ = self._socket.accept()
+        except BlockingIOError:
+            return
+        with link:
+            link.settimeout(WAIT_S)
+            with suppress(OSError):
+                try:
+                    answer = self._do(router, json.loads(_line(link)))
+                except (RoutingError, ValueError, KeyError, TypeError) as error:
+                    answer = {"error": str(error)}
+                link.sendall(json.dumps(answer).encode() + b"\n")
+
+    def _do(self, router: Router, asked: Mapping[str, Any]) -> dict[str, Any]:
+        instrument, number = router.market.instrument, asked["parent"]
+        parent = router.store.parents.get(number)
+        if parent is None or parent.terms.symbol != instrument.symbol or parent.state == ENDED:
+            raise RoutingError(f"order {number} does not run here")
+        changes: dict[str, Any] = {}
+        if asked.get("quantity"):
+            changes["quantity"] = instrument.quantity(asked["quantity"])
+        if asked.get("limit"):
+            changes["limit"] = instrument.price(asked["limit"])
+        if asked.get("state"):
+            if asked["state"] not in STATES:
+                raise RoutingError(f"a state is one of {', '.join(STATES)}")
+            changes["state"] = asked["state"]
+        if not changes:
+            raise RoutingError("a change has a state, a quantity or a limit")
+        router.change(parent, time.time_ns(), **changes)
+        return {
+            "parent": number,
+            "state": parent.state,
+            "quantity": instrument.quantity_text(parent.quantity),
+            "limit": instrument.price_text(parent.limit),
+            "filled": instrument.quantity_text(parent.filled),
+        }
+
+    def close(self) -> None:
+        """Close the socket, and remove it."""
+        self._socket.close()
+        self._path.unlink(missing_ok=True)
+
+
+def ask(store: Path, **asked: Any) -> dict[str, Any]:
+    """Ask the router of a file of parents for a change; returns the parent as it is then.
+
+    Raises :class:`RoutingError` if none runs, or it refuses."""
+    path = _path(store)
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(ANSWER_S)
+        try:
+            with _short(path) as name:
+                link.connect(name)
+            link.sendall(json.dumps(asked).encode() + b"\n")
+            answer: dict[str, Any] = json.loads(_line(link))
+        except (FileNotFoundError, ConnectionRefusedError):
+            raise RoutingError(f"{store}: no order runs now") from None
+        except (OSError, ValueError) as error:
+            raise RoutingError(f"{path}: {error}") from None
+    if "error" in answer:
+        raise RoutingError(answer["error"])
+    return answer
+
+
+def _path(store: Path) -> Path:
+    return store.with_name(f"{store.name}.control")
+
+
+@contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """A name of a path, of any length, that a socket's address has room for."""
+    folder = os.open(path.absolute().parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def _line(link: socket.socket) -> bytes:
+    """A whole line.  Raises ``ValueError`` for one that is too long or ends early."""
+    data = b""
+    while not data.endswith(b"\n"):
+        part = link.recv(MAX_BYTES)
+        data += part
+        if not part or len(data) > MAX_BYTES:
+            raise ValueError("no whole line came")
+    return data
