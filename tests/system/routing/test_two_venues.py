@@ -110,7 +110,8 @@ def test_an_order_over_shared_memory(monkeypatch, tmp_path):
         key.write_text("ab" * 32)
         for name in ("EAST", "WEST"):
             text = path.read_text()
-            head, found, rest = text.partition(f'name = "{name}"\n')
+            head, found, rest = text.partition(f'name = "{name}"\nkind = "own"\n')
+            found = found.replace('kind = "own"\n', "")
             door = f'kind = "shm"\nsocket = "{name}/shm.socket"\nkey_file = "key"\n'
             path.write_text(f"{head}{found}{door}tick_decimals = 2\n{rest}")
         path.write_text(path.read_text().replace('"ROUTER"', '"SHM"'))
