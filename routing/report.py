@@ -1,5 +1,6 @@
 """Best execution of a parent: what the market offered, what was paid, and what came afterwards."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from openoutcry.report.page import render_page
@@ -20,6 +21,7 @@ def best_execution(market: Market, parent: Parent) -> dict[str, Any]:
     mid2 = arrival.get("mid2")
     result: dict[str, Any] = {
         "parent": parent.number,
+        "received": _utc_text(parent.terms.created_ns),
         "symbol": instrument.symbol,
         "side": name_of_side(side),
         "quantity": instrument.quantity_text(parent.quantity),
@@ -54,6 +56,10 @@ def best_execution(market: Market, parent: Parent) -> dict[str, Any]:
                 side, (later2, 2), (notional, filled)
             )
     return result
+
+
+def _utc_text(at_ns: int) -> str:
+    return datetime.fromtimestamp(at_ns // 1_000_000 / 1_000, UTC).isoformat(" ", "milliseconds")
 
 
 def _fees(market: Market, child: Child) -> int:

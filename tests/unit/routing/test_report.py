@@ -10,6 +10,7 @@ def test_a_report_compares_with_the_arrival(tmp_path):
     floor.run()
     floor.step(110)
     report = best_execution(MARKET, parent)
+    assert report["received"] == "1970-01-01 00:00:01.010+00:00"
     assert report["filled"] == report["arrival"]["available_quantity"] == "1.30"
     assert report["average_price"] == report["arrival"]["available_price"] == "100.0115"
     assert report["arrival"]["mid"] == "99.95000"
@@ -24,6 +25,7 @@ def test_a_report_compares_with_the_arrival(tmp_path):
     assert report["arrival"]["venues"] == {"A": "0.50", "B": "0.80"}
     page = render(report)
     assert "buy 1.30 GOLD/USD" in page
+    assert "Order 1, received 1970-01-01 00:00:01.010 UTC, has ended (filled)" in page
     assert "<td>0.50 at A, 0.80 at B</td>" in page
     assert "Paid more than the middle price 1s later" in page
 
