@@ -323,7 +323,10 @@ def change(
     limit: str | None,
     as_json: bool,
 ) -> None:
-    """Pause, continue, amend or end an order that `outcry route order` works on."""
+    """Pause, amend or end a running order.
+
+    `outcry route order` works on it in another terminal.
+    """
     from openoutcry.routing.control import ask
     from openoutcry.routing.settings import read_settings
 
