@@ -113,6 +113,13 @@ class Instrument:
     min_quantity: str
     max_quantity: str
     order_types: list[str] = field(default_factory=list)
+    kind: str = "spot"
+    """``spot``, ``future``, ``perpetual``, ``call`` or ``put``."""
+    multiplier: str = "1"
+    """What a quantity of 1 at a price of 1 is worth in the quote asset."""
+    underlying: str | None = None
+    expiry_ms: int | None = None
+    strike: str | None = None
 
 
 @dataclass(frozen=True)

@@ -263,6 +263,7 @@ class Projector:
         if self.seq == self.mirror.began_seq == 0 and len(self.books.opening):
             self.rows.postings.append(self.books.opening)
         self._restore(int(position["day"]))
+        self._name_markets()
         self._merges = Merges(self.connection)
         self._taken_seq, self.mirror.takes = self.seq, True
         self.mirror.day_ends.append(self._end_day)
@@ -299,19 +300,23 @@ class Projector:
             )
         with self.connection.transaction():
             schema.create(self.connection, journal, began)
-            for market in self.mirror.markets.all:
-                row = (
-                    market.index,
-                    market.symbol,
-                    market.base,
-                    market.quote,
-                    market.base_decimals,
-                    market.quote_decimals,
-                    market.lot_units,
-                    market.tick_units,
-                )
-                places = ", ".join(["%s"] * len(row))
-                self.connection.execute(f"insert into history.markets values ({places})", row)
+
+    def _name_markets(self) -> None:
+        """Write the instruments that the history does not name yet."""
+        names = [
+            "index",
+            "symbol",
+            "base",
+            "quote",
+            "base_decimals",
+            "quote_decimals",
+            "lot_units",
+            "tick_units",
+        ]
+        places = ", ".join(["%s"] * len(names))
+        query = f"insert into history.markets values ({places}) on conflict do nothing"
+        for market in self.mirror.markets.every:
+            self.connection.execute(query, [getattr(market, name) for name in names])
 
     def _position(self) -> dict[str, Any] | None:
         import psycopg

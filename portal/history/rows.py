@@ -57,7 +57,7 @@ class Rows:
         self.fold = Fold(self._state.ctypes.data)
         self._markets = np.zeros(count, np.uint8)
         self._markets[list(markets.by_index)] = 1
-        named = {market.index: (market.base, market.quote) for market in markets.all}
+        named = {market.index: (market.base, market.quote) for market in markets.every}
         assets = [name for index in range(count) for name in named.get(index, ("", ""))]
         self._names = [names_table(list(one)) for one in (STATES, fold.EXECUTIONS, assets)]
         self._candles = np.zeros((count, fold.LENGTHS, fold.CANDLE_SIZE), np.uint8)

@@ -66,7 +66,7 @@ class NativeHistory:
 
     def text(self, asset: str, units: Any) -> str:
         """An amount in whole units as decimal text; without decimals for an asset of no market."""
-        return text_of(int(units), self.orders.mirror.markets.assets.get(asset, 0))
+        return text_of(int(units), self.orders.mirror.markets.decimals(asset))
 
 
 def add_history(app: Any, history: NativeHistory) -> None:

@@ -8,7 +8,12 @@ from openoutcry.client import portal_models as models
 from openoutcry.portal.accounts.errors import InvalidRequest, NotFound
 from openoutcry.portal.native.callers import Callers
 from openoutcry.portal.portfolio.desk import Desk
-from openoutcry.portal.trading.instruments import AmountError, text_of, units_of
+from openoutcry.portal.trading.instruments import (
+    AmountError,
+    text_of,
+    underlying_decimals,
+    units_of,
+)
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.venue.margin_view import MarginView
 from openoutcry.wire.errors import OutcryError
@@ -104,8 +109,9 @@ class NativeMargin:
         for name, part in found["commodities"].items():
             symbol = next(s for s, one in contracts.items() if one.contract.underlying == name)
             ends, greeks = found["liquidation"].get(name, {}), found["greeks"].get(name, {})
+            decimals = underlying_decimals(self.mirror.file, name)
             below, above = (
-                None if ends.get(side) is None else self.price(symbol, ends[side])
+                None if ends.get(side) is None else text_of(ends[side], decimals)
                 for side in ("below", "above")
             )
             rows.append(

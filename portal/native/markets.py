@@ -1,5 +1,7 @@
 """Markets in the native API's words."""
 
+from typing import Any
+
 from openoutcry.client.portal_models import (
     Book,
     CandleRow,
@@ -8,13 +10,16 @@ from openoutcry.client.portal_models import (
     PublicTrade,
     Ticker,
 )
+from openoutcry.derivatives.contracts import KINDS
 from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.native.orders import TYPES, NativeOrders
 from openoutcry.portal.spot import shapes
 from openoutcry.portal.spot.past import Past
 from openoutcry.portal.spot.signing import now_ms
-from openoutcry.portal.trading.instruments import Market
+from openoutcry.portal.trading.instruments import Market, text_of, underlying_decimals
 from openoutcry.portal.trading.public import INTERVALS, Trade
+
+KIND_NAMES = {number: name for name, number in KINDS.items()}
 
 
 class NativeMarkets:
@@ -30,8 +35,8 @@ class NativeMarkets:
         return Now(now_ms(), self.mirror.seq)
 
     def instruments(self) -> list[Instrument]:
-        """Every spot instrument, with its steps and bounds as decimal text."""
-        return [self._row(market) for market in self.mirror.markets.all]
+        """Every spot instrument and contract, with its steps and bounds as decimal text."""
+        return [self._row(market) for market in self.mirror.markets.every]
 
     def instrument(self, symbol: str) -> Instrument:
         """One instrument.  Raises :class:`ApiError` for an unknown symbol."""
@@ -51,7 +56,22 @@ class NativeMarkets:
             market.quantity(market.min_lots),
             market.quantity(market.max_lots),
             list(TYPES),
+            **self._terms(market),
         )
+
+    def _terms(self, market: Market) -> dict[str, Any]:
+        """What only a contract has."""
+        terms, file = market.contract, self.mirror.file
+        if terms is None:
+            return {}
+        strike = text_of(terms.strike_ticks, underlying_decimals(file, terms.underlying))
+        return {
+            "kind": KIND_NAMES[terms.kind],
+            "multiplier": market.amount(10**market.price_decimals),
+            "underlying": terms.underlying,
+            "expiry_ms": terms.expiry_ns // 1_000_000 or None,
+            "strike": strike if terms.is_option else None,
+        }
 
     def book(self, symbol: str, depth: int) -> Book:
         """Return at most ``depth`` levels of each side, best first, as of the answer's ``seq``.

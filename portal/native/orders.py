@@ -74,7 +74,7 @@ class NativeOrders:
 
     def __init__(self, trading: Trading) -> None:
         self.trading, self.mirror = trading, trading.mirror
-        self.by_symbol = {market.symbol: market for market in self.mirror.markets.all}
+        self.by_symbol = {market.symbol: market for market in self.mirror.markets.every}
 
     def market(self, symbol: str) -> Market:
         """Raises :class:`ApiError`."""
@@ -96,8 +96,11 @@ class NativeOrders:
             raise InvalidRequest("trailing_bps: for trailing stops, and only for them")
         if kind in ("LIMIT", "STOP_LOSS_LIMIT"):
             tif = tif or "GTC"
+        market = self.market(body.symbol)
+        if market.contract is not None and body.amount:
+            raise InvalidRequest("amount: a contract is traded by quantity")
         given = {
-            "symbol": self.market(body.symbol).name,
+            "symbol": market.name,
             "side": body.side.upper(),
             "type": kind,
             "quantity": body.quantity,
@@ -111,7 +114,7 @@ class NativeOrders:
             "newClientOrderId": key,
         }
         pairs = [(name, value) for name, value in given.items() if value]
-        return self.trading.read(participant, Params(pairs, self.mirror.markets), known=True)
+        return self.trading.read(participant, Params(pairs, self.mirror.markets), market)
 
     async def place(self, participant: int, body: NewOrderBody, key: str) -> tuple[Order, bool]:
         """The order, and whether this request entered it.  ``key`` is its client order id, which

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from openoutcry.client import portal_models as models
+from openoutcry.ledger.books import MARGIN
 from openoutcry.ledger.profit import METHODS
 from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.body import Body
@@ -107,15 +108,16 @@ class NativePortfolio:
 
     def _instruments(self, rows: list[dict[str, Any]]) -> list[models.InstrumentProfit]:
         """A row for each instrument; its fees in the base asset are a row of the report."""
+        asked = [(row, self.orders.by_symbol.get(row["instrument"])) for row in rows]
+        known = [(row, market) for row, market in asked if market is not None]
         of_base = {
-            row["instrument"]: row["fees"]
-            for row in rows
-            if row["asset"] != self.orders.market(row["instrument"]).quote
+            market.symbol: row["fees"]
+            for row, market in known
+            if row["asset"].removesuffix(MARGIN) != market.quote
         }
         shown = []
-        for row in rows:
-            market = self.orders.market(row["instrument"])
-            if row["asset"] != market.quote:
+        for row, market in known:
+            if row["asset"].removesuffix(MARGIN) != market.quote:
                 continue
             shown.append(
                 models.InstrumentProfit(
@@ -129,7 +131,7 @@ class NativePortfolio:
                     self.text(market.quote, row["unrealised"]),
                     self.amount(market.quote, row["fees"]),
                     market.base,
-                    self.amount(market.base, of_base.get(market.symbol, 0)),
+                    text_of(of_base.get(market.symbol, 0), market.base_decimals),
                 )
             )
         return shown

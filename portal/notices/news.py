@@ -141,7 +141,7 @@ class News:
         if not rows:
             return 0
         notices = [
-            (row["user_id"], of_movement(row, self.markets.assets.get(row["asset"], 0), journal))
+            (row["user_id"], of_movement(row, self.markets.decimals(row["asset"]), journal))
             for row in rows
             if row["user_id"] is not None and row["seq"] > at["since_seq"]
         ]

@@ -13,7 +13,8 @@ from openoutcry.portal.spot.params import Params
 from openoutcry.portal.trading.broker import Broker, BrokerError, NewOrder, Refusal
 from openoutcry.portal.trading.instruments import AmountError, Market, units_of
 from openoutcry.portal.trading.mirror import Mirror, Moment
-from openoutcry.portal.trading.orders import REJECTED, Order, is_balance_reject
+from openoutcry.portal.trading.orders import REJECTED, Order, is_balance_reject, refusing_check
+from openoutcry.risk.bits import RiskBit
 from openoutcry.wire.enums import OrderType, Reason, Side, TimeInForce
 
 ICEBERG_PARTS = 256
@@ -27,6 +28,7 @@ SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 RESPONSES = ("ACK", "RESULT", "FULL")
 DUPLICATE = "Duplicate order sent."
 INSUFFICIENT = "Account has insufficient balance for requested action."
+INSUFFICIENT_MARGIN = "Margin is insufficient."
 WORDS = {
     Reason.WOULD_CROSS: "Order would immediately match and take.",
     Reason.WRONG_PHASE: "Market is closed.",
@@ -137,11 +139,11 @@ class Trading:
         return shapes.new_order(placed, market, kind) | strategy
 
     def read(
-        self, participant: int, params: Params, known: bool = False
+        self, participant: int, params: Params, known: Market | None = None
     ) -> tuple[Market, NewOrder]:
-        """The order that the parameters ask for, checked.  ``known``: its name may be one that
-        there is.  Raises :class:`ApiError`."""
-        market = params.market()
+        """The order that the parameters ask for, checked.  ``known``: its market, where the order's
+        name may be one that there is.  Raises :class:`ApiError`."""
+        market = known or params.market()
         side = params.needed("side")
         if side not in SIDES:
             raise ApiError(errors.INVALID_SIDE, "Invalid side.")
@@ -479,7 +481,11 @@ def rejection(order: Order) -> ApiError:
     """Return the core's rejection, in the words that clients know."""
     if is_balance_reject(order):
         return ApiError(errors.NEW_ORDER_REJECTED, INSUFFICIENT)
-    text = WORDS.get(Reason(order.reason), f"Order was rejected: {Reason(order.reason).name}")
+    check = refusing_check(order)
+    if check in (RiskBit.MARGIN, RiskBit.CAPITAL):
+        return ApiError(errors.NEW_ORDER_REJECTED, INSUFFICIENT_MARGIN)
+    name = Reason(order.reason).name if check is None else check.name
+    text = WORDS.get(Reason(order.reason), f"Order was rejected: {name}")
     code = errors.FILTER if text.startswith("Filter") else errors.NEW_ORDER_REJECTED
     return ApiError(code, text)
 

@@ -42,6 +42,8 @@ class UserData:
         self.mirror = mirror
         self._of: dict[int, list[tuple[Deliver, bool]]] = {}
         self._balances: dict[int, dict[str, tuple[int, int]]] = {}
+        self._spot = {market.index for market in mirror.markets.all}
+        """Orders in contracts have no shape in this API."""
         mirror.listeners.append(self._moment)
 
     def subscribe(self, participant: int, deliver: Deliver, fine: bool = False) -> None:
@@ -64,7 +66,7 @@ class UserData:
         reported = set()
         for report in moment.reports:
             participant = report.order.participant
-            if participant in self._of:
+            if participant in self._of and report.order.instrument in self._spot:
                 reported.add(participant)
                 self._tell(participant, lambda: self.execution(report))  # noqa: B023
         for participant in moment.wallets & self._of.keys():

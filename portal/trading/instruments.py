@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from openoutcry.derivatives.contracts import Contract
+from openoutcry.ledger.books import MARGIN
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.errors import OutcryError
 
@@ -36,7 +38,8 @@ def text_of(units: int, decimals: int) -> str:
 
 @dataclass(frozen=True)
 class Market:
-    """A spot instrument: two assets, and what its ticks and lots are worth."""
+    """An instrument: two assets, and what its ticks and lots are worth.  Of a contract the base
+    asset is the contract itself, in whole lots."""
 
     index: int
     symbol: str
@@ -55,6 +58,8 @@ class Market:
     """Units of the quote asset a tick and lot."""
     row: Any
     """Its row of the instrument table."""
+    contract: Contract | None = None
+    """Terms of a contract; None: a spot instrument."""
 
     @property
     def price_step(self) -> int:
@@ -109,38 +114,48 @@ class Market:
         return low <= ticks <= high and ticks % self.price_step == 0
 
 
+def underlying_decimals(file: VenueFile, underlying: str) -> int:
+    """Decimals of an underlying's price: those of a future or perpetual on it, if there is one."""
+    rows = [one.contract for one in file.risk.contracts.values()]
+    chosen = min((one for one in rows if one.underlying == underlying), key=lambda one: one.kind)
+    return file.sessions.price_decimals[chosen.symbol]
+
+
 class Markets:
-    """Every spot instrument of a venue; others are not traded through the portal."""
+    """Every spot instrument and linear contract of a venue; others are not traded through the
+    portal."""
 
     def __init__(self, file: VenueFile) -> None:
         money = file.risk.money
         self.assets = dict(money.assets)
         """Decimals, by name."""
         self.all: list[Market] = []
+        """Spot instruments."""
+        self.contracts: list[Market] = []
         rows = zip(file.instruments, file.symbols, strict=True)
         for index, (row, symbol) in enumerate(rows):
-            terms = money.spot.get(symbol)
-            if terms is None:
-                continue
-            self.all.append(
-                Market(
-                    index,
-                    symbol,
-                    bytes(row["symbol"]),
-                    re.sub(r"[^A-Z0-9]", "", symbol.upper()),
-                    terms.base,
-                    terms.quote,
-                    self.assets[terms.base],
-                    self.assets[terms.quote],
-                    file.sessions.price_decimals.get(symbol, 4),
-                    terms.lot_units,
-                    terms.tick_units,
-                    row,
+            names = index, symbol, bytes(row["symbol"]), re.sub(r"[^A-Z0-9]", "", symbol.upper())
+            decimals = file.sessions.price_decimals.get(symbol, 4)
+            terms, contract = money.spot.get(symbol), file.risk.contracts.get(symbol)
+            if terms is not None:
+                assets = terms.base, terms.quote, self.assets[terms.base], self.assets[terms.quote]
+                worth = terms.lot_units, terms.tick_units
+                self.all.append(Market(*names, *assets, decimals, *worth, row))
+            elif contract is not None and not contract.contract.inverse:
+                one = contract.contract
+                assets = symbol, one.asset, 0, self.assets[one.asset]
+                self.contracts.append(
+                    Market(*names, *assets, decimals, 1, one.multiplier, row, one)
                 )
-            )
         self.by_name = {one.name: one for one in self.all}
-        self.by_index = {one.index: one for one in self.all}
-        if len(self.by_name) != len(self.all):
+        self.contract_names = frozenset(one.name for one in self.contracts)
+        self.every = sorted([*self.all, *self.contracts], key=lambda one: one.index)
+        self.by_index = {one.index: one for one in self.every}
+        if len(self.by_name.keys() | self.contract_names) != len(self.every):
             raise OutcryError("two instruments have the same name without their punctuation")
         if not self.all:
             raise OutcryError(f"{file.path}: the portal needs an instrument with settlement = spot")
+
+    def decimals(self, asset: str) -> int:
+        """Of an asset, also in margin accounts (``USD-MARGIN``); 0: of no market."""
+        return self.assets.get(asset.removesuffix(MARGIN), 0)

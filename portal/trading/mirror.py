@@ -41,7 +41,8 @@ from openoutcry.portal.trading.orders import (
 )
 from openoutcry.portal.trading.public import Candle, Tape, Trade
 from openoutcry.replay.events import STEP, Point, commands_of, starting_point
-from openoutcry.risk.bits import RISK_KIND
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.risk.layout import RiskCell
 from openoutcry.risk.region import View, Wallets
 from openoutcry.risk.spot_layout import RATE_BITS, TAKER_AT
@@ -53,7 +54,7 @@ from openoutcry.wire.enum_numbers import EVENT_KIND_PHASE_CHANGED as PHASE_CHANG
 from openoutcry.wire.enums import Phase, Side
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.layout import SharedWord
-from openoutcry.wire.notes import fee_is_of_base, fee_units
+from openoutcry.wire.notes import FEE_SHIFT, fee_is_of_base, fee_units
 from openoutcry.wire.off_book import is_off_book
 
 MARK = RiskCell.offset("mark") // 8
@@ -107,7 +108,7 @@ class Mirror:
         self.file, self.markets = file, Markets(file)
         self.orders = Orders(is_served)
         self.is_served = is_served
-        self.tapes = {market.index: Tape() for market in self.markets.all if keeps_tapes}
+        self.tapes = {market.index: Tape() for market in self.markets.every if keeps_tapes}
         self.phases: dict[int, int] = {}
         self.listeners: list[Callable[[Moment], None]] = []
         self.day_ends: list[Callable[[int, Moment], None]] = []
@@ -281,6 +282,8 @@ class Mirror:
         if skip >= len(commands):
             return 0
         days, cuts = self._days(commands, skip)
+        if self.markets.contracts and len(commands) > 1:
+            cuts = self._cuts_at_fees(commands, cuts)
         at = skip
         for cut in cuts[1:]:
             self._enter_day(int(days[at]), moment)
@@ -293,7 +296,10 @@ class Mirror:
                     events = self._point.feed(part, block, self._reader.last_block)
                 for listener in self.steps:
                     listener(part, events)
-                self._apply(part, events, self._point.engine.notes, names, at, moment)
+                notes = self._point.engine.notes
+                if self.markets.contracts:
+                    notes = self._with_fees(events, notes)
+                self._apply(part, events, notes, names, at, moment)
                 at = end
         return len(commands) - skip
 
@@ -305,6 +311,27 @@ class Mirror:
         days = np.maximum.accumulate(commands["rx_ts_ns"] // DAY_NS)
         ends = (np.flatnonzero(np.diff(days)) + 1).tolist()
         return days, sorted({skip, *(one for one in ends if one > skip), len(commands)})
+
+    @staticmethod
+    def _cuts_at_fees(commands: Records, cuts: list[int]) -> list[int]:
+        """Steps also end before a command that sets an instrument's fee: of a step's fills all
+        have paid the same."""
+        sets = (commands["kind"] == RISK_KIND) & (commands["order_type"] == int(Setting.FEE))
+        return sorted({*cuts, *(one for one in np.flatnonzero(sets).tolist() if one > cuts[0])})
+
+    def _with_fees(self, events: Records, notes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The notes with what fills in contracts have cost: their flat fee is in no note."""
+        assert self._view is not None
+        fees = self._view.instruments[:, lay.FEE // 8]
+        wanted = [one.index for one in self.markets.contracts if fees[one.index]]
+        if not wanted or not len(notes):
+            return notes
+        of_contract = (events["kind"] == FILLED_KIND) & np.isin(events["instrument"], wanted)
+        if not of_contract.any():
+            return notes
+        noted, rows = notes.copy(), events[of_contract]
+        noted[of_contract] = fees[rows["instrument"]] * rows["qty_lots"] << FEE_SHIFT
+        return noted
 
     def _enter_day(self, day: int, moment: Moment) -> None:
         if day > self.day:

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from openoutcry.risk.bits import RISK_REASON
+from openoutcry.risk.bits import RISK_REASON, RiskBit
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import EventFlag, EventKind, OrderType, Reason, Side, TimeInForce
 from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
@@ -323,10 +323,15 @@ def lasts_until_cancelled(time_in_force: int) -> bool:
     return time_in_force & 15 not in (TimeInForce.IOC, TimeInForce.FOK)
 
 
+def refusing_check(order: Order) -> RiskBit | None:
+    """The first check of risk that refused it; None: another reason."""
+    if order.reason != RISK_REASON or order.contra <= 0:
+        return None
+    return RiskBit((order.contra & -order.contra).bit_length() - 1)
+
+
 def is_balance_reject(order: Order) -> bool:
     """Whether the core refused it for want of money or lots."""
-    from openoutcry.risk.bits import RiskBit
-
     return order.reason == RISK_REASON and bool(order.contra >> RiskBit.BALANCE & 1)
 
 

@@ -720,6 +720,7 @@ export default {
   "error.too_many_requests": "Zu viele Anfragen. Warten Sie einen Moment.",
   "error.too_many_orders": "Zu viele Aufträge in kurzer Zeit. Warten Sie einen Moment.",
   "error.filter_failure": "Ein Preis oder eine Menge liegt außerhalb dessen, was dieser Markt annimmt.",
+  "error.insufficient_margin": "Ihre Margin deckt diesen Auftrag nicht.",
   "error.insufficient_balance": "Ihr Guthaben ist für diesen Auftrag zu klein.",
   "error.duplicate_order": "Dieser Auftrag wurde schon gesendet.",
   "error.would_take": "Der Auftrag würde sofort handeln und wurde deshalb nicht eingegeben.",

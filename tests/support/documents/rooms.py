@@ -79,6 +79,7 @@ MAY_IMPORT = {
         "ring",
         "matcher",
         "risk",
+        "derivatives",
         "journal",
         "host",
         "replay",

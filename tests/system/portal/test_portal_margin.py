@@ -1,11 +1,12 @@
 """A portal of a venue with scenario margin: its users see what their margin is made of, what an
 order would need, and what their positions were paid."""
 
+from decimal import Decimal
+
 import pytest
 
 from openoutcry.client.portal import PortalClient, PortalError
 from openoutcry.venue.desk import ask
-from openoutcry.venue.off_book_desk import BUYER, off_book
 from tests.support.console.console_browser import needs_chromium, started
 from tests.support.portal.portal_browser import browsed
 from tests.support.portal.portal_venue import PortalVenue
@@ -21,21 +22,54 @@ amount_decimals = 6
 min_price_ticks = 1
 max_price_ticks = 4_000_000
 reference_price_ticks = 1_000
+[[instrument]]
+symbol = "XAU-F"
+decimals = 2
+amount_decimals = 6
+min_price_ticks = 1
+max_price_ticks = 4_000_000
+reference_price_ticks = 1_000
+fee = 2_500
+[[instrument]]
+symbol = "XAU-C"
+decimals = 2
+amount_decimals = 6
+min_price_ticks = 1
+max_price_ticks = 4_000_000
+reference_price_ticks = 50
+{contracts}
+[liquidation]
+[[limits]]
+credit = 0
+maintenance_bps = 10_000
+[margin]
+file = "margin.toml"
+"""
+CONTRACTS = """
 [[contract]]
 symbol = "XAU-P"
 kind = "perpetual"
 underlying = "XAU"
 asset = "USD"
 multiplier = 10_000
-[liquidation]
-[[limits]]
-credit = 0
-maintenance_bps = 10_000
-[[limits]]
-participant = 1
-opening_balance = 1_000_000_000
-[margin]
-file = "margin.toml"
+{perpetual}
+[[contract]]
+symbol = "XAU-F"
+kind = "future"
+underlying = "XAU"
+asset = "USD"
+multiplier = 10_000
+expiry = 2026-12-18T16:00:00Z
+{future}
+[[contract]]
+symbol = "XAU-C"
+kind = "call"
+underlying = "XAU"
+asset = "USD"
+multiplier = 10_000
+expiry = 2026-12-18T16:00:00Z
+strike_ticks = 1_000
+strike_multiplier = 10_000
 """
 MARGIN_FILE = """
 [margin]
@@ -49,34 +83,51 @@ price_ticks = 1_000
 scan_ticks = 300
 unit = 10_000
 initial = 1_500_000
-[[contract]]
-symbol = "XAU-P"
-kind = "perpetual"
+[[smile]]
 underlying = "XAU"
-asset = "USD"
-multiplier = 10_000
-mark_ticks = 1_000
+expiry = 2026-12-18T16:00:00Z
+ratios = [800_000, 1_000_000, 1_200_000]
+volatilities = [400_000, 400_000, 400_000]
 """
+MARKS = {"perpetual": "mark_ticks = 1_000", "future": "mark_ticks = 1_000"}
+NONE = dict.fromkeys(MARKS, "")
 
 
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory):
     folder = tmp_path_factory.mktemp("portal-margin")
-    (folder / "margin.toml").write_text(MARGIN_FILE)
-    with PortalVenue(folder, more=MORE) as made:
+    (folder / "margin.toml").write_text(MARGIN_FILE + CONTRACTS.format(**MARKS))
+    with PortalVenue(folder, more=MORE.format(contracts=CONTRACTS.format(**NONE))) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def holder(venue):
+def people(venue):
+    """Two that signed up at the portal and have money in their margin accounts.  What they begin
+    with is in the rows of ``[[limits]]`` that name no participant."""
+    made = [venue.person(USD=10**6) for _ in range(2)]
+    for person, cents in zip(made, (9_000, 90_000), strict=True):
+        request = {"do": "deposit", "participant": person.participant, "amount": cents * CENTS}
+        ask(venue.venue.journal, request)
+    return made
+
+
+def sold(venue, people, symbol, lots, price):
+    """The first buys from the second, by orders at the portal; the buyer's order."""
+    clients = [PortalClient(venue.url, one.api_key, one.secret) for one in people]
+    with clients[0] as buyer, clients[1] as seller:
+        assert seller.place(symbol, "sell", "limit", quantity=lots, price=price).state == "open"
+        bought = buyer.place(symbol, "buy", "limit", quantity=lots, price=price)
+        assert bought.state == "filled"
+        return bought
+
+
+@pytest.fixture(scope="module")
+def holder(venue, people):
     """Somebody who is long ten lots, marked ten ticks below their price and funded once."""
-    person = venue.person(USD=10**6)
-    journal, who = venue.venue.journal, person.participant
-    ask(journal, {"do": "deposit", "participant": who, "amount": 9_000 * CENTS})
-    for limit, value in (("credit", 0), ("maintenance_bps", 10_000)):
-        ask(journal, {"do": "set", "limit": limit, "participant": who, "value": value})
-    # A portal has no orders in contracts: these ten lots are agreed on off the book.
-    ask(journal, off_book("XAU-P", who, 1, 10, 1_010, BUYER, "margin 1"))
+    person, journal = people[0], venue.venue.journal
+    bought = sold(venue, people, "XAU-P", "10", "10.10")
+    assert (bought.filled_quantity, bought.filled_amount) == ("10", "101.000000")
     ask(journal, {"do": "contract-mark", "instrument": "XAU-P", "price": 1_000, "index": 990})
     ask(journal, {"do": "contract-fund", "instrument": "XAU-P", "rate": 1_000_000})
     with PortalClient(venue.url, person.api_key, person.secret) as client:
@@ -125,6 +176,23 @@ def test_a_user_sees_its_margin_its_funding_and_what_an_order_needs(venue, holde
         assert (row.symbol, row.lots, row.mark, row.paid) == ("XAU-P", 10, "10.00", "-0.100000")
 
 
+def test_what_the_margin_does_not_cover_is_refused_by_name(venue, holder):
+    with PortalClient(venue.url, holder.api_key, holder.secret) as client:
+        for lots, code in (("1000", "insufficient_margin"), ("1.5", "invalid_request")):
+            with pytest.raises(PortalError) as refused:
+                client.place("XAU-P", "buy", "limit", quantity=lots, price="10.00")
+            assert refused.value.code == code
+        with pytest.raises(PortalError, match="a contract is traded by quantity"):
+            client.place("XAU-P", "buy", "market", amount="10")
+    # The API in the shape of Binance spot has no contracts: neither orders nor symbols.
+    with venue.client(holder) as spot:
+        answer = spot.order("BUY", "1", "10.00", symbol="XAUP")
+        assert answer.json()["code"] == -1121
+        assert "contracts have no place in this API" in answer.json()["msg"]
+        names = [one["symbol"] for one in spot.get("/api/v3/exchangeInfo").json()["symbols"]]
+        assert names == ["BTCUSD", "ETHUSD", "ETHBTC"]
+
+
 @needs_chromium
 def test_the_page_shows_the_same_in_both_languages(venue, holder):
     with started() as chromium:
@@ -141,3 +209,34 @@ def test_the_page_shows_the_same_in_both_languages(venue, holder):
                 page.expect("#what-if-says").to_have_text(page.word("margin.refused", **figures))
                 assert page.defects() == []
                 assert page.width() <= 0, "nothing is wider than the window"
+
+
+def test_a_future_and_an_option_are_traded_with_their_fees_and_premiums(venue, people, holder):
+    with PortalClient(venue.url, holder.api_key, holder.secret) as client:
+        terms = {one.symbol: one for one in client.instruments()}
+        future, option = terms["XAU-F"], terms["XAU-C"]
+        assert (future.kind, future.underlying, future.multiplier) == ("future", "XAU", "1.000000")
+        assert future.expiry_ms == option.expiry_ms == 1_797_609_600_000
+        assert (option.kind, option.strike, option.base) == ("call", "10.00", "XAU-C")
+        before = Decimal(client.margin().equity)
+        sold(venue, people, "XAU-F", "2", "10.00")
+        (fill,) = client.fills(symbol="XAU-F").items
+        assert (fill.quantity, fill.amount, fill.fee, fill.fee_asset) == (
+            *("2", "20.000000"),
+            *("0.005000", "USD"),
+        )
+        assert Decimal(client.margin().equity) == before - Decimal("0.005")
+        sold(venue, people, "XAU-C", "3", "0.60")
+        lots = {one.symbol: (one.lots, one.mark) for one in client.margin().positions}
+        assert lots == {"XAU-P": (10, "10.00"), "XAU-F": (2, "10.00"), "XAU-C": (3, "0.50")}
+        # Three lots are worth ten cents less each than was paid for them.
+        assert Decimal(client.margin().equity) == before - Decimal("0.305")
+        wait_until(lambda: len(client.past_fills().items) >= 3, "the history has the fills")
+        past = {one.symbol: one for one in client.past_fills().items}
+        assert (past["XAU-F"].fee, past["XAU-C"].amount) == ("0.005000", "1.800000")
+        (row,) = [one for one in client.portfolio().instruments if one.symbol == "XAU-F"]
+        assert row.position == "2"
+        # The lots' fee, and what the schedule takes of 20: a tenth of a percent is owed.
+        assert Decimal(row.fees) == Decimal("0.025")
+        deposits = [one for one in client.movements().items if one.asset == "USD-MARGIN"]
+        assert [(one.amount, one.available) for one in deposits] == [("90.000000", "90.000000")]
