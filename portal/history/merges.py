@@ -28,11 +28,11 @@ CHANGING = (
 )
 """Columns of an order that its events change."""
 ORDERS_MERGE = (
-    "insert into history.orders select * from {new} on conflict (number) do update set "
+    "insert into orders select * from {new} on conflict (number) do update set "
     + ", ".join(f"{name} = excluded.{name}" for name in CHANGING)
 )
 CANDLES_MERGE = """
-    insert into history.{0} as old
+    insert into {0} as old
     select day, instrument, begin_s, (array_agg(open_ticks order by first_trade))[1],
         max(high_ticks), min(low_ticks), (array_agg(close_ticks order by last_trade desc))[1],
         min(first_trade), max(last_trade), sum(lots), sum(tick_lots), sum(count),
@@ -50,7 +50,7 @@ CANDLES_MERGE = """
         taker_buy_tick_lots = old.taker_buy_tick_lots + excluded.taker_buy_tick_lots
 """
 FEES_MERGE = """
-    insert into history.fees as old select * from {new}
+    insert into fees as old select * from {new}
     on conflict (participant, day, instrument, asset)
     do update set fee_units = old.fee_units + excluded.fee_units
 """
@@ -87,7 +87,7 @@ class Merges:
                 select attname, atttypid::integer, format_type(atttypid, null) from pg_attribute
                 where attrelid = %s::regclass and attnum > 0 order by attnum
             """
-            found = connection.execute(query, (f"history.{table}",)).fetchall()
+            found = connection.execute(query, (table,)).fetchall()
             names, types, shown = zip(*found, strict=True)
             arrays = ", ".join(f"%b::{one}[]" for one in shown)
             new = f"unnest({arrays}) as new ({', '.join(names)})"

@@ -7,6 +7,7 @@ continues where its last transaction ended.  One projector writes at a time: the
 import hashlib
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
@@ -212,6 +213,9 @@ class Projector:
         """The last command whose rows are in the database."""
         self._taken_seq = 0
         """The last command whose rows are in it, or in a transaction that is due."""
+        self.is_building = self.is_late = False
+        """Whether it makes the history again, which is not read yet; whether the last step left
+        something."""
         self._known: Any = None
         """Available and reserved by participant and asset, as last written."""
         self._ledger: LedgerState | None = None
@@ -237,15 +241,7 @@ class Projector:
             return False
         reader = JournalReader(self.file.journal)
         journal = f"{reader.journal_id & 2**64 - 1:016x}"
-        position = self._position()
-        if rebuild or position is None or position["version"] != schema.VERSION:
-            self._begin_books(self._first_state())
-            self._create(position, journal)
-            position = self._position()
-            assert position is not None
-        else:
-            self._require_journal(position, journal)
-            self._begin_books(self._state_before(int(position["seq"])))
+        position = self._opened(journal, rebuild)
         self.seq = int(position["seq"])
         if self.mirror.began_seq > self.seq:
             raise HistoryError(
@@ -269,6 +265,29 @@ class Projector:
         self.mirror.day_ends.append(self._end_day)
         return True
 
+    def _opened(self, journal: str, rebuild: bool) -> dict[str, Any]:
+        """Use the history that is to be continued, or begin one; its position."""
+        position, new = self._position(schema.NAME), self._position(schema.NEW)
+        is_old = position is not None and position["version"] != schema.VERSION
+        wanted = {"version": schema.VERSION, "journal_id": journal}
+        is_under_way = new is not None and wanted.items() <= new.items()
+        self.is_building = rebuild or is_old or is_under_way
+        name = schema.NEW if self.is_building else schema.NAME
+        if rebuild or not is_under_way:
+            schema.drop(self.connection, schema.NEW)
+            if self.is_building or position is None:
+                self._begin_books(self._first_state())
+                self._create(position, journal, name)
+                found = self._position(name)
+                assert found is not None
+                return found
+        found = new if self.is_building else position
+        assert found is not None
+        self._require_journal(found, journal)
+        schema.use(self.connection, name)
+        self._begin_books(self._state_before(int(found["seq"])))
+        return found
+
     def _require_journal(self, position: dict[str, Any], journal: str) -> None:
         if position["journal_id"] != journal:
             raise HistoryError(
@@ -289,7 +308,7 @@ class Projector:
         self.mirror.begin_at(state.reader, state.point)
         self.mirror.steps.append(self._post)
 
-    def _create(self, position: dict[str, Any] | None, journal: str) -> None:
+    def _create(self, position: dict[str, Any] | None, journal: str, name: str) -> None:
         """Empty tables.  Raises :class:`HistoryError` if that would lose what the journal no longer
         has."""
         began = self.mirror.began_seq
@@ -299,7 +318,7 @@ class Projector:
                 f"that is made again would lose what it has from {position['began_seq']:,} on"
             )
         with self.connection.transaction():
-            schema.create(self.connection, journal, began)
+            schema.create(self.connection, journal, began, name)
 
     def _name_markets(self) -> None:
         """Write the instruments that the history does not name yet."""
@@ -314,15 +333,15 @@ class Projector:
             "tick_units",
         ]
         places = ", ".join(["%s"] * len(names))
-        query = f"insert into history.markets values ({places}) on conflict do nothing"
+        query = f"insert into markets values ({places}) on conflict do nothing"
         for market in self.mirror.markets.every:
             self.connection.execute(query, [getattr(market, name) for name in names])
 
-    def _position(self) -> dict[str, Any] | None:
+    def _position(self, name: str) -> dict[str, Any] | None:
         import psycopg
 
         try:
-            cursor = self.connection.execute("select * from history.position")
+            cursor = self.connection.execute(f"select * from {name}.position")
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
             return None
         row = cursor.fetchone()
@@ -343,7 +362,7 @@ class Projector:
         names = {name: place for place, name in enumerate(wallets.names) if name}
         query = """
             select distinct on (participant, asset) participant, asset, available, reserved
-            from history.balances order by participant, asset, day desc
+            from balances order by participant, asset, day desc
         """
         for participant, asset, available, reserved in self.connection.execute(query):
             if asset in names:
@@ -357,6 +376,7 @@ class Projector:
         before = self.mirror.seq
         while len(self.rows) < ROWS_A_TRANSACTION and (self.mirror.poll() or self._is_writing()):
             pass
+        self.is_late = len(self.rows) >= ROWS_A_TRANSACTION
         if self.mirror.seq > self._taken_seq:
             made = self._made()
             self.settle()
@@ -377,6 +397,21 @@ class Projector:
         writing, self._writing = self._writing, None
         if writing is not None:
             writing.result()
+
+    def require_written(self) -> None:
+        """Raises what tells that the server has ended, or has lost what it took last, as in a power
+        cut: while the market is quiet nothing else would find out."""
+        self.settle()
+        row = self.connection.execute("select seq from position").fetchone()
+        if row != (self.seq,):
+            raise HistoryError(f"the database has lost what it had up to command {self.seq:,}")
+
+    def finish(self) -> None:
+        """The history that is made again has all that was released: it is the history now."""
+        self.settle()
+        with self.connection.transaction():
+            schema.finish(self.connection)
+        self.is_building = False
 
     def close(self) -> None:
         """End the threads; nothing is written any more."""
@@ -444,13 +479,13 @@ class Projector:
             self._add_partitions(due.days)
             for table in ("transactions", ORDERS, "order_changes", "fills", "trades"):
                 if table in due.tables:
-                    self._copy(f"history.{table} {COLUMNS_OF.get(table, '')}", due.tables[table])
-            self._copy_rows("history.movements", due.movements)
-            self._copy_rows("history.balances", due.balances)
+                    self._copy(f"{table} {COLUMNS_OF.get(table, '')}", due.tables[table])
+            self._copy_rows("movements", due.movements)
+            self._copy_rows("balances", due.balances)
             with connection.pipeline():
                 self._merges.run(due.tables)
                 done = connection.execute(
-                    "update history.position set seq = %s, at_ns = %s, day = %s where seq = %s",
+                    "update position set seq = %s, at_ns = %s, day = %s where seq = %s",
                     (due.seq, due.time_ns, due.day, due.before_seq),
                 )
             if done.rowcount != 1:
@@ -492,17 +527,19 @@ def order_of(row: dict[str, Any]) -> Order:
 def open_orders(connection: Any) -> Iterator[Order]:
     """Orders that are open where the history ends, with their fills."""
     columns = ", ".join(schema.ORDER_COLUMNS)
-    query = f"select {columns} from history.orders where {schema.OPEN} order by number"
-    for row in connection.execute(query).fetchall():
+    query = f"select {columns} from orders where {schema.OPEN} order by number"
+    orders = connection.execute(query).fetchall()
+    query = f"""
+        select f.number, f.trade, f.price_ticks, f.lots, f.fee_units, f.fee_asset, f.at_ns,
+            f.is_maker, f.seq
+        from orders join fills as f using (number) where {schema.OPEN} order by f.number, f.trade
+    """
+    fills = defaultdict(list)
+    for number, trade, price, lots, fee, *terms in connection.execute(query):
+        fills[number].append(Fill(trade, price, lots, int(fee), *terms))
+    for row in orders:
         order = order_of(dict(zip(schema.ORDER_COLUMNS, row, strict=True)))
-        if order.executed_lots:
-            fills = """
-                select trade, price_ticks, lots, fee_units, fee_asset, at_ns, is_maker, seq
-                from history.fills where number = %s order by trade
-            """
-            for fill in connection.execute(fills, (order.number,)):
-                trade, price, lots, fee, asset, at_ns, is_maker, seq = fill
-                order.fills.append(Fill(trade, price, lots, int(fee), asset, at_ns, is_maker, seq))
+        order.fills += fills[order.number]
         yield order
 
 
@@ -537,20 +574,25 @@ def _followed(
             raise HistoryError(f"{projector.file.journal}: there is no journal yet")
         if wait(RETRY_S, stop):
             return 0
-    dropped, look_s = 0, 0.0
+    dropped, look_s, is_idle = 0, 0.0, False
     while not stop():
         if time.monotonic() >= look_s:
             projector.mirror.look()
+            if is_idle:
+                projector.require_written()
             look_s = time.monotonic() + LOOK_S
         began_s = time.monotonic()
         count = projector.step()
+        if projector.is_building and not projector.is_late:
+            projector.finish()
         day = projector.mirror.time_ns // DAY_NS
         if keep_days and day > dropped:
             projector.settle()
             with projector.connection.transaction():
                 schema.drop_days_before(projector.connection, day - keep_days)
             dropped = day
-        if count == 0:
+        is_idle = count == 0
+        if is_idle:
             if once:
                 break
             time.sleep(IDLE_S)

@@ -17,6 +17,9 @@ from openoutcry.ledger.columns import COLUMNS, NUMBERS, TYPES
 from openoutcry.portal.history.analytics import VIEWS
 from openoutcry.portal.trading.orders import OPEN_STATES, REJECTED
 
+NAME, NEW = "history", "history_new"
+"""The schema, and that of a history which is made again until it is whole: what is read meanwhile
+is as it was."""
 VERSION = 5
 """Version of these tables.  Tables of another version are dropped, and filled again."""
 BY_DAY = ("order_changes", "fills", "trades", "seconds", "minutes", "movements")
@@ -71,9 +74,8 @@ ORDER_COLUMNS = (
 )
 """Columns in the order of :class:`openoutcry.portal.trading.orders.Order`."""
 STATEMENTS = (
-    "create schema history",
     """
-    create table history.position (
+    create table position (
         version integer not null,
         journal_id text not null,
         began_seq bigint not null,
@@ -83,7 +85,7 @@ STATEMENTS = (
     )
     """,
     """
-    create table history.orders (
+    create table orders (
         number bigint primary key,
         participant integer not null,
         instrument integer not null,
@@ -108,13 +110,8 @@ STATEMENTS = (
         seq bigint not null
     )
     """,
-    # A page of one market or of a time reads the index alone as far as its own rows.
-    "create index orders_of on history.orders (participant, number, instrument, created_ns) "
-    f"where {NOT_REFUSED}",
-    "create index orders_named on history.orders (participant, client_id, number)",
-    f"create index orders_open on history.orders (participant, number) where {OPEN}",
     """
-    create table history.order_changes (
+    create table order_changes (
         day integer not null,
         event_seq bigint not null,
         number bigint not null,
@@ -125,13 +122,11 @@ STATEMENTS = (
         executed_lots bigint not null,
         client_id text not null,
         at_ns bigint not null,
-        seq bigint not null,
-        primary key (day, event_seq)
+        seq bigint not null
     ) partition by range (day)
     """,
-    "create index changes_of on history.order_changes (number, event_seq)",
     """
-    create table history.fills (
+    create table fills (
         day integer not null,
         trade bigint not null,
         number bigint not null,
@@ -143,13 +138,11 @@ STATEMENTS = (
         fee_asset text not null,
         is_maker boolean not null,
         at_ns bigint not null,
-        seq bigint not null,
-        primary key (participant, day, trade, number, instrument)
+        seq bigint not null
     ) partition by range (day)
     """,
-    "create index fills_of_order on history.fills (number, trade)",
     """
-    create table history.trades (
+    create table trades (
         day integer not null,
         instrument integer not null,
         trade bigint not null,
@@ -157,18 +150,17 @@ STATEMENTS = (
         lots bigint not null,
         at_ms bigint not null,
         buyer_is_maker boolean not null,
-        seq bigint not null,
-        primary key (instrument, trade, day)
+        seq bigint not null
     ) partition by range (day)
     """,
-    f"create table history.seconds ({CANDLE_COLUMNS}) partition by range (day)",
-    f"create table history.minutes ({CANDLE_COLUMNS}) partition by range (day)",
-    f"create table history.hours ({CANDLE_COLUMNS})",
-    f"create table history.dates ({CANDLE_COLUMNS})",
-    "create index hours_of on history.hours (instrument, begin_s)",
-    "create index dates_of on history.dates (instrument, begin_s)",
+    f"create table seconds ({CANDLE_COLUMNS}) partition by range (day)",
+    f"create table minutes ({CANDLE_COLUMNS}) partition by range (day)",
+    f"create table hours ({CANDLE_COLUMNS})",
+    f"create table dates ({CANDLE_COLUMNS})",
+    "create index hours_of on hours (instrument, begin_s)",
+    "create index dates_of on dates (instrument, begin_s)",
     """
-    create table history.movements (
+    create table movements (
         day integer not null,
         event_seq bigint not null,
         part bigint not null,
@@ -181,19 +173,16 @@ STATEMENTS = (
         available numeric not null,
         reserved numeric not null,
         at_ns bigint not null,
-        seq bigint not null,
-        primary key (day, event_seq, part)
+        seq bigint not null
     ) partition by range (day)
     """,
-    "create index movements_of on history.movements (participant, event_seq desc, part desc)",
     f"""
-    create table history.transactions (
-        {TRANSACTION_COLUMNS},
-        primary key (participant, event_seq, part, day)
+    create table transactions (
+        {TRANSACTION_COLUMNS}
     ) partition by range (day)
     """,
     """
-    create table history.fees (
+    create table fees (
         participant integer not null,
         day date not null,
         instrument text not null,
@@ -203,7 +192,7 @@ STATEMENTS = (
     )
     """,
     """
-    create table history.markets (
+    create table markets (
         instrument integer primary key,
         symbol text not null,
         base text not null,
@@ -215,7 +204,7 @@ STATEMENTS = (
     )
     """,
     """
-    create table history.balances (
+    create table balances (
         participant integer not null,
         asset text not null,
         day integer not null,
@@ -224,27 +213,68 @@ STATEMENTS = (
         primary key (participant, asset, day)
     )
     """,
-    *VIEWS.values(),
 )
+INDICES = (
+    # A page of one market or of a time reads the index alone as far as its own rows.
+    "create index orders_of on orders (participant, number, instrument, created_ns) "
+    f"where {NOT_REFUSED}",
+    "create index orders_named on orders (participant, client_id, number)",
+    f"create index orders_open on orders (participant, number) where {OPEN}",
+    "alter table order_changes add primary key (day, event_seq)",
+    "alter table fills add primary key (participant, day, trade, number, instrument)",
+    "alter table trades add primary key (instrument, trade, day)",
+    "alter table movements add primary key (day, event_seq, part)",
+    "alter table transactions add primary key (participant, event_seq, part, day)",
+    "create index changes_of on order_changes (number, event_seq)",
+    "create index fills_of_order on fills (number, trade)",
+    "create index movements_of on movements (participant, event_seq desc, part desc)",
+)
+"""Keys that only pages need, and that tell when a row is written twice.  Made of all rows at once
+they cost the server half of what they cost row by row."""
 
 
-def create(connection: Any, journal_id: str, began_seq: int) -> None:
-    """The tables, empty, in place of those that are there."""
-    connection.execute("drop schema if exists history cascade")
-    for statement in STATEMENTS:
+def use(connection: Any, name: str = NAME) -> None:
+    """Let the connection's statements, and functions here, mean the tables of this schema."""
+    connection.execute(f"set search_path to {name}")
+
+
+def create(connection: Any, journal_id: str, began_seq: int, name: str = NAME) -> None:
+    """The tables, empty, in place of those that are there; the connection uses them.  Those of
+    ``NEW`` have no INDICES before :func:`finish`."""
+    drop(connection, name)
+    connection.execute(f"create schema {name}")
+    use(connection, name)
+    for statement in STATEMENTS if name == NEW else (*STATEMENTS, *INDICES, *VIEWS.values()):
         connection.execute(statement)
     connection.execute(
-        "insert into history.position values (%s, %s, %s, %s, 0, 0)",
+        "insert into position values (%s, %s, %s, %s, 0, 0)",
         (VERSION, journal_id, began_seq, began_seq),
     )
+
+
+def drop(connection: Any, name: str) -> None:
+    """Drop the tables of a schema, where it is there."""
+    connection.execute(f"drop schema if exists {name} cascade")
+
+
+def finish(connection: Any) -> None:
+    """The new history is whole: it takes the place of the one before.  In a transaction."""
+    connection.execute("set local maintenance_work_mem to '256MB'")
+    for statement in INDICES:
+        connection.execute(statement)
+    drop(connection, NAME)
+    connection.execute(f"alter schema {NEW} rename to {NAME}")
+    use(connection)
+    for view in VIEWS.values():
+        connection.execute(view)
 
 
 def add_day(connection: Any, day: int, tables: Sequence[str] = BY_DAY) -> None:
     """The partitions of a day, where they are missing."""
     for table in tables:
         connection.execute(
-            f"create table if not exists history.{table}_{day} "
-            f"partition of history.{table} for values from ({day}) to ({day + 1})"
+            f"create table if not exists {table}_{day} "
+            f"partition of {table} for values from ({day}) to ({day + 1})"
         )
 
 
@@ -252,8 +282,8 @@ def add_transactions_day(connection: Any, day: int) -> None:
     """The partition of the transactions of a day, if it is missing."""
     begin, end = date_of(day), date_of(day + 1)
     connection.execute(
-        f"create table if not exists history.transactions_{day} "
-        f"partition of history.transactions for values from ('{begin}') to ('{end}')"
+        f"create table if not exists transactions_{day} "
+        f"partition of transactions for values from ('{begin}') to ('{end}')"
     )
 
 
@@ -269,7 +299,7 @@ def days(connection: Any, table: str = "trades") -> list[int]:
         join pg_class as child on child.oid = inhrelid
         where inhparent = %s::regclass
     """
-    names = [row[0] for row in connection.execute(query, (f"history.{table}",))]
+    names = [row[0] for row in connection.execute(query, (f"{table}",))]
     return sorted(int(name.rpartition("_")[2]) for name in names)
 
 
@@ -279,10 +309,9 @@ def drop_days_before(connection: Any, day: int) -> list[int]:
     for table in BY_DAY:
         for one in days(connection, table):
             if one < day:
-                connection.execute(f"drop table history.{table}_{one}")
+                connection.execute(f"drop table {table}_{one}")
     connection.execute(
-        "delete from history.orders "
-        "where state not in ('NEW', 'PARTIALLY_FILLED') and updated_ns < %s",
+        "delete from orders where state not in ('NEW', 'PARTIALLY_FILLED') and updated_ns < %s",
         (day * 86_400 * 10**9,),
     )
     return old

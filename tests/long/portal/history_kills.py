@@ -41,7 +41,7 @@ from tests.support.waiting import wait_until
 
 PEOPLE, ORDERS, DAYS = 20, 6_000, 3
 ROUNDS_A_MARKET = 10
-SPEED_ORDERS = 30_000
+SPEED_ORDERS = 200_000
 KINDS = ("projector", "database", "notifier")
 LOCKS = {"projector": PROJECTOR_LOCK, "notifier": NOTIFIER_LOCK}
 """A process that works holds its own in the database."""
@@ -280,7 +280,7 @@ def speed(url: str, folder: Path) -> dict[str, Any]:
     made = generated_market(folder, 200, SPEED_ORDERS, 1, 5)
     target = fresh(url, "speed")
     begun = time.monotonic()
-    follow(made.file, target, once=True)
+    follow(made.file, target, once=True, rebuild=True)
     took = time.monotonic() - begun
     with psycopg.connect(target) as connection:
         row = connection.execute("select count(*) from history.trades").fetchone()
@@ -299,9 +299,10 @@ def copy_alone_s(url: str, target: str) -> float:
     tables = [table for table in schema.BY_DAY if table not in schema.CANDLES]
     data = {}
     with psycopg.connect(target, autocommit=True) as connection:
+        schema.use(connection)
         days = {table: schema.days(connection, table) for table in ("trades", "transactions")}
         for table in ("orders", *tables, *schema.CANDLES, "transactions"):
-            statement = f"copy (select * from history.{table}) to stdout (format binary)"
+            statement = f"copy (select * from {table}) to stdout (format binary)"
             with connection.cursor().copy(statement) as copy:
                 data[table] = b"".join(bytes(part) for part in copy)
     with psycopg.connect(fresh(url, "copied"), autocommit=True) as connection:
@@ -313,7 +314,7 @@ def copy_alone_s(url: str, target: str) -> float:
         begun = time.monotonic()
         with connection.transaction():
             for table, rows in data.items():
-                statement = f"copy history.{table} from stdin (format binary)"
+                statement = f"copy {table} from stdin (format binary)"
                 with connection.cursor().copy(statement) as copy:
                     copy.write(rows)
         return time.monotonic() - begun

@@ -97,7 +97,7 @@ BALANCES = """
     from generate_series(1000, 999 + %(users)s) as n, unnest(array['USD', 'BTC', 'ETH']) as asset
 """
 ORDERS_KEY = "alter table history.orders add primary key (number)"
-ORDERS_INDICES = [one for one in schema.STATEMENTS if one.startswith("create index orders_")]
+ORDERS_INDICES = [one for one in schema.INDICES if one.startswith("create index orders_")]
 Asked = tuple[str, int, int]
 """A kind of page, a user, and the place or the number from which on it is, 0: the newest."""
 
@@ -120,6 +120,7 @@ def begin(url: str, server: Any) -> None:
 def days_made(url: str) -> int:
     """Days that are there whole."""
     with psycopg.connect(url) as connection:
+        schema.use(connection)
         return len(schema.days(connection, "movements"))
 
 
@@ -136,6 +137,7 @@ def make_indices(url: str) -> None:
 
     def run(statements: list[str]) -> None:
         with psycopg.connect(url, autocommit=True) as connection:
+            schema.use(connection)
             for statement in statements:
                 connection.execute(statement)
 

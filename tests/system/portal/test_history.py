@@ -15,7 +15,7 @@ import pytest
 from openoutcry.ledger import ledger_state
 from openoutcry.ledger.layout import Kind
 from openoutcry.ledger.transactions import joined, transactions
-from openoutcry.portal.database import Database, running_embedded
+from openoutcry.portal.database import Database, DatabaseError, running_embedded
 from openoutcry.portal.history import projector, schema
 from openoutcry.portal.history.pages import Pages, Span
 from openoutcry.portal.history.projector import (
@@ -357,6 +357,30 @@ def test_a_killed_projector_continues_exactly_there(day, written, url, seed, mon
     assert digest_at(url) == written[1]
 
 
+@pytest.mark.parametrize(
+    ("loss", "error"),
+    [
+        ("select pg_terminate_backend(pid) from pg_locks where objid = %d", DatabaseError),
+        ("update history.position set seq = seq - 1 where %d > 0", HistoryError),
+    ],
+)
+def test_a_projector_without_work_notices_what_the_database_has_lost(day, url, loss, error):
+    """A crash of the server took the last transaction, and nothing more comes."""
+    follow(day[0], url, once=True)
+    looks = 0
+
+    def stop():
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(loss % projector.LOCK)
+        return looks > 1_000
+
+    with pytest.raises(error):
+        follow(day[0], url, stop=stop)
+
+
 @pytest.mark.parametrize("hours", [-14, 14])
 def test_a_clock_that_is_set_over_midnight_loses_and_doubles_nothing(
     tmp_path, url, hours, monkeypatch
@@ -452,6 +476,47 @@ def test_a_history_that_is_made_again_is_the_same(day, written, url):
     assert digest_at(url) == written[1]
 
 
+def test_a_history_is_read_as_it_was_until_it_is_made_again(day, written, url, monkeypatch):
+    """Whatever interrupts that, it continues there, and has every key in the end."""
+    keys = "select indexdef from pg_indexes where schemaname = 'history' order by 1"
+    follow(day[0], url, once=True)
+    wanted = rows(url, keys)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("update history.orders set lots = lots + 1")
+    before, seqs = digest_at(url), []
+    monkeypatch.setattr(mirror_module, "COMMANDS_A_POLL", 1)
+    monkeypatch.setattr(projector, "ROWS_A_TRANSACTION", 4)
+    step, finish = Projector.step, schema.finish
+
+    def dies(self):
+        step(self)
+        self.settle()
+        seqs.append(self.seq)
+        if len(seqs) % 9 == 0:
+            raise Killed
+        return 1
+
+    def dies_in_the_end(connection):
+        finish(connection)
+        raise Killed  # all that it did is undone
+
+    monkeypatch.setattr(Projector, "step", dies)
+    monkeypatch.setattr(schema, "finish", dies_in_the_end)
+    for number in range(4):
+        with pytest.raises(Killed):
+            follow(day[0], url, once=True, rebuild=number == 0)
+        assert digest_at(url) == before
+    assert seqs == sorted(set(seqs))
+    monkeypatch.setattr(Projector, "step", step)
+    with pytest.raises(Killed):
+        follow(day[0], url, once=True)
+    assert digest_at(url) == before
+    monkeypatch.setattr(schema, "finish", finish)
+    follow(day[0], url, once=True)
+    assert digest_at(url) == written[1]
+    assert rows(url, keys) == wanted
+
+
 def test_tables_of_another_version_are_made_again(day, written, url):
     follow(day[0], url, once=True)
     with psycopg.connect(url, autocommit=True) as connection:
@@ -522,6 +587,7 @@ def test_two_projectors_do_not_write_at_once(day, written, url):
 def test_days_that_are_too_old_are_dropped(day, url):
     follow(day[0], url, once=True)
     with psycopg.connect(url, autocommit=True) as connection:
+        schema.use(connection)
         all_days = schema.days(connection)
         assert len(all_days) == 3
         assert schema.drop_days_before(connection, all_days[1]) == all_days[:1]
