@@ -274,8 +274,10 @@ class Portal:
 
     def _see(self) -> None:
         """Take what is released by now: the venue has said something, or another process may have
-        shown it to its client already."""
+        shown it to its client already, also of a venue that has just begun again."""
         with contextlib.suppress(OutcryError):  # follow() reports it
+            if self.mirror.has_lost_venue:
+                self.mirror.look()
             if self.mirror.poll():
                 self._keep_looking()
 

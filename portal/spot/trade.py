@@ -274,21 +274,27 @@ class Trading:
         sent: the venue's refusal of another one would name both.  Raises :class:`ApiError`."""
         name = participant, order.client_id
         if name in self._entering:
-            raise ApiError(errors.NEW_ORDER_REJECTED, DUPLICATE)
+            raise await self._duplicate(*name)
         self._entering.add(name)
         try:
             refusal = await self._answered(*name, self.broker.enter(participant, order))
         finally:
             self._entering.discard(name)
-        placed = self.mirror.orders.participant(participant).by_client_id.get(order.client_id)
         if refusal is not None and refusal.is_duplicate:
-            raise ApiError(errors.NEW_ORDER_REJECTED, DUPLICATE)
+            raise await self._duplicate(*name)
+        placed = self.mirror.orders.participant(participant).by_client_id.get(order.client_id)
         if placed is None:
             why = refusal.text if refusal is not None else "refused"
             raise ApiError(errors.NEW_ORDER_REJECTED, f"Order was rejected: {why}")
         if placed.state == REJECTED:
             raise rejection(placed)
         return placed
+
+    async def _duplicate(self, participant: int, name: str) -> ApiError:
+        """The answer that an order of this name is there, once the mirror has it: the client may
+        cancel it next."""
+        await self.until_shown(participant, name)
+        return ApiError(errors.NEW_ORDER_REJECTED, DUPLICATE)
 
     async def _answered(self, participant: int, name: str, sending: Any) -> Refusal | None:
         """Send, and wait until the request has an answer; why it was refused, if it was."""
@@ -380,6 +386,9 @@ class Trading:
             self.waits.remove(participant, request_id, refused)
         if order.is_open and not refused.done():
             raise ApiError(errors.TIMEOUT, NO_STATUS)
+        refusal = refused.result() if refused.done() else None
+        if order.is_open and refusal is not None:
+            raise ApiError(errors.CANCEL_REJECTED, f"Cancel was rejected: {refusal.text}")
         if order.state != "CANCELED":
             raise ApiError(errors.CANCEL_REJECTED, "Unknown order sent.")
 

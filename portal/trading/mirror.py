@@ -5,6 +5,7 @@ every other machine that the venue waits for: a crash takes nothing back that wa
 is then the venue's state after that command, to the unit.
 """
 
+import os
 import time
 from collections import namedtuple
 from collections.abc import Callable, Generator
@@ -157,6 +158,18 @@ class Mirror:
         if self._pipeline is not None:
             index = self._pipeline.table.index
             self._releasing = [index[name] for name in CONFIRMING if name in index]
+
+    @property
+    def has_lost_venue(self) -> bool:
+        """Whether no venue runs, as far as :meth:`look` knows, or that one is gone: another may
+        have begun since.  A microsecond."""
+        if self._pipeline is None:
+            return True
+        try:
+            os.kill(self._pipeline.owner.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
 
     @property
     def is_open(self) -> bool:

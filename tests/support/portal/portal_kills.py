@@ -44,7 +44,10 @@ key_weight_a_minute = 100000000
 orders_in_10_s = 1000000
 orders_a_day = 100000000
 """
-DONE_BEFORE = {"order": -2010, "cancel": -2011}
+DONE_BEFORE = {
+    "order": {"code": -2010, "msg": "Duplicate order sent."},
+    "cancel": {"code": -2011, "msg": "Unknown order sent."},
+}
 """What a request is answered that an earlier attempt has had done."""
 ROUND_ORDERS = 6
 """Orders that are answered after each kill, at least."""
@@ -98,7 +101,7 @@ class Load:
         while True:
             with suppress(httpx.TransportError, ValueError), self.venue.client(person) as client:
                 answer = ask(client).json()
-                if "orderId" in answer or answer.get("code") == DONE_BEFORE[what]:
+                if "orderId" in answer or answer == DONE_BEFORE[what]:
                     return
             time.sleep(pause_s)
             pause_s = min(pause_s * 1.5, MOST_AGAIN_S)

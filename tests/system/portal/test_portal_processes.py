@@ -198,3 +198,19 @@ def test_a_killed_process_loses_and_doubles_no_order(portal, both, index):
                 assert sorted(name for name in there if name in own) == sorted(own)
         with portal.client(person) as client:
             client.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD")
+
+
+def test_after_a_death_of_the_venue_each_process_knows_what_another_was_answered(portal, both):
+    """Also before its next look at the venue: it finds the one that has begun since."""
+    portal.venue.kill()
+    portal.venue.start()
+    for number, (one, two) in enumerate(both):
+        order = {"newClientOrderId": f"restart-{number}"}
+        wait_until(
+            lambda: one.order("BUY", "0.001", "100", **order).status_code == 200,  # noqa: B023
+            "the venue takes the order",
+        )
+        gone = two.request(
+            "DELETE", "/api/v3/order", symbol="BTCUSD", origClientOrderId=f"restart-{number}"
+        )
+        assert gone.json().get("status") == "CANCELED", gone.text

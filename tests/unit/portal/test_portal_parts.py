@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import os
 import subprocess
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -25,7 +26,7 @@ from openoutcry.portal.spot.limits import BAN_AFTER, BAN_S, Limits
 from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.rest import SIGNATURE, pairs_of
 from openoutcry.portal.spot.signing import Replays, is_signed
-from openoutcry.portal.spot.trade import INSUFFICIENT, Trading
+from openoutcry.portal.spot.trade import DUPLICATE, INSUFFICIENT, Trading
 from openoutcry.portal.spot.user_data import LASTS_S, ListenKeys
 from openoutcry.portal.trading.broker import NewOrder, Refusal
 from openoutcry.portal.trading.instruments import AmountError, Market, text_of, units_of
@@ -268,37 +269,72 @@ class RefusingBroker:
 
     refused = None
 
-    def __init__(self, shown):
-        self.shown = shown
+    def __init__(self, shown, refusal):
+        self.shown, self.refusal = shown, refusal
 
     async def enter(self, participant, order):
         loop = asyncio.get_running_loop()
-        refusal = Refusal("balance: limit 1, asked 2")
-        loop.call_soon(self.refused, participant, order.client_id, refusal)
+        loop.call_soon(self.refused, participant, order.client_id, self.refusal)
         loop.call_later(0.01, self.shown, participant, order.client_id)
 
+    async def cancel(self, participant, symbol, side, client_id, request_id):
+        asyncio.get_running_loop().call_soon(self.refused, participant, request_id, self.refusal)
 
-def test_a_rejection_of_the_core_has_its_reason_even_if_the_session_reports_first():
+
+@pytest.mark.parametrize(
+    ("refusal", "state", "text"),
+    [
+        (Refusal("balance: limit 1, asked 2"), REJECTED, INSUFFICIENT),
+        (Refusal("known", is_duplicate=True), "NEW", DUPLICATE),
+    ],
+    ids=["refused", "duplicate"],
+)
+def test_a_rejection_is_answered_once_the_order_is_shown_with_its_reason(refusal, state, text):
     own = ParticipantOrders()
     mirror = SimpleNamespace(listeners=[], orders=SimpleNamespace(participant=lambda number: own))
 
     def shown(participant, name):
-        rejected = Order(1, participant, 0, 1, name, 1, 1, 4, 100, 1, 0, 0, 0, state=REJECTED)
-        rejected.reason, rejected.contra = RISK_REASON, 1 << RiskBit.BALANCE
-        own.by_client_id[name] = rejected
-        report = SimpleNamespace(order=rejected)
+        order = Order(1, participant, 0, 1, name, 1, 1, 4, 100, 1, 0, 0, 0, state=state)
+        order.reason, order.contra = RISK_REASON, 1 << RiskBit.BALANCE
+        own.by_client_id[name] = order
+        report = SimpleNamespace(order=order)
         for listener in mirror.listeners:
             listener(SimpleNamespace(reports=[report]))
 
     async def run():
-        trading = Trading(mirror, RefusingBroker(shown), lambda: None)
+        trading = Trading(mirror, RefusingBroker(shown, refusal), lambda: None)
         order = NewOrder("one", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 100)
         with pytest.raises(ApiError) as refused:
             await trading.sent(1000, order)
-        assert refused.value.text == INSUFFICIENT
+        assert refused.value.text == text
+        assert "one" in own.by_client_id, "it may be cancelled next"
         assert not trading.waits
 
     asyncio.run(run())
+
+
+def test_a_cancel_that_the_venue_refuses_is_not_an_unknown_order():
+    mirror = SimpleNamespace(listeners=[])
+    order = Order(1, 1000, 0, 1, "one", 1, 1, 4, 100, 1, 0, 0, 0, state="NEW")
+
+    async def run():
+        broker = RefusingBroker(None, Refusal("the market is closed"))
+        trading = Trading(mirror, broker, lambda: None)
+        with pytest.raises(ApiError) as refused:
+            await trading.cancel_order(1000, SimpleNamespace(symbol="BTC-USD"), order, "c")
+        assert refused.value.text == "Cancel was rejected: the market is closed"
+        assert not trading.waits
+
+    asyncio.run(run())
+
+
+def test_a_mirror_knows_at_once_that_the_venue_s_process_is_gone():
+    mirror = SimpleNamespace(_pipeline=None)
+    lost = Mirror.has_lost_venue.fget
+    assert lost(mirror)
+    for pid, is_lost in ((os.getpid(), False), (1 << 22, True)):
+        mirror._pipeline = SimpleNamespace(owner=SimpleNamespace(pid=pid))
+        assert lost(mirror) == is_lost
 
 
 @given(
