@@ -1,11 +1,11 @@
 """``python -m openoutcry.bench.mixed_kinds``: what the mixed stream costs by kind and type of
-command, as a table for docs/matcher-performance.md.
+command, as evidence for docs/matcher-performance.md.
 
 Each command is timed by itself, in several passes over the same commands.  Its time is the fastest
 pass, without interrupts, less what reading the counter takes.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from openoutcry.bench import matcher_loops as loops
 from openoutcry.flow.mixed import MixedFlow
 from openoutcry.host import tsc
+from openoutcry.report.evidence import write_evidence
 from openoutcry.wire.enums import CommandKind, OrderType
 
 SEED, COMMANDS, WARM, PASSES = 1, 200_000, 60_000, 6
@@ -64,18 +65,6 @@ def measure() -> list[Row]:
     return rows_of(loaded.commands[WARM:], took_ns)
 
 
-def table(rows: list[Row]) -> str:
-    """The rows in Markdown."""
-    lines = [
-        "| command | of the commands | mean | p50 | p99 | of the time |",
-        "|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        figures = " | ".join(f"{value:,.0f} ns" for value in (row.mean_ns, row.p50_ns, row.p99_ns))
-        share, of_time = row.count_share * 100, row.time_share * 100
-        lines.append(f"| {row.name} | {share:.2f} % | {figures} | {of_time:.1f} % |")
-    return "\n".join(lines)
-
-
 if __name__ == "__main__":
-    print(table(measure()))
+    figures = {"rows": [asdict(row) for row in measure()]}
+    print(write_evidence("mixed_kinds", figures, "python -m openoutcry.bench.mixed_kinds"))

@@ -55,15 +55,28 @@ def report_stream(workload: Path, out: Path | None) -> str:
     Raises :class:`WorkloadError` naming the file and the message that is wrong.
     """
     orders = orders_of(read_workload(workload), workload)
-    engine = Engine(make_instruments([SYMBOL]), max(1, int(np.sum(orders["kind"] == KINDS[NEW]))))
-    events = [
-        engine.process(orders[first : first + CHUNK_COMMANDS]).copy()
-        for first in range(0, len(orders), CHUNK_COMMANDS)
-    ]
-    text = "\n".join(report_lines(orders, np.concatenate(events), workload))
+    text = "\n".join(report_lines(orders, np.concatenate(list(events_of(orders))), workload))
     if out is not None:
         write_atomically(out, text)
     return f"{hashlib.sha256(text.encode()).hexdigest()}  {workload.stem}_reports.txt"
+
+
+def record_events(workload: Path, out: Path) -> None:
+    """Write the events of the workload's messages, of which each is known by its number and type
+    as in ``matcher/c_library/harness_adapter.c``."""
+    messages = read_workload(workload)
+    orders = orders_of(messages, workload)
+    orders["seq"] = (messages["sequence_number"] << 2 | messages["type"]) + 1
+    with out.open("wb") as file:
+        for events in events_of(orders):
+            file.write(events.data)
+
+
+def events_of(orders: Array) -> Iterator[Array]:
+    """The events that the orders cause in an empty book, a chunk at a time."""
+    engine = Engine(make_instruments([SYMBOL]), max(1, int(np.sum(orders["kind"] == KINDS[NEW]))))
+    for first in range(0, len(orders), CHUNK_COMMANDS):
+        yield engine.process(orders[first : first + CHUNK_COMMANDS]).copy()
 
 
 def read_workload(path: Path) -> Array:

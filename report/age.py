@@ -40,6 +40,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "ledger": ("ledger",),
     "market-data": ("market_data", "pipeline", "wire"),
     "matcher": ("matcher", "wire"),
+    "mixed_kinds": ("matcher", "wire"),
     "operations": (*STACK, "operations", "risk"),
     "pipeline": (*STACK, "journal"),
     "portal": (*VENUE, "portal"),

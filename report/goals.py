@@ -106,6 +106,10 @@ HARNESS_ROWS = tuple(
         ("one", "cpp_orderbook", "the same / cpp-orderbook", ""),
         ("batch", "", "{}, in batches", ""),
         ("batch", "cpptrader", "the same / CppTrader", "≥ 4.6" if scenario == "worst" else ""),
+        ("batch", "cpp_orderbook", "the same / cpp-orderbook", ""),
+        ("one_queue", "cpptrader", "one message a call, the harness's queue / CppTrader", ""),
+        ("floor_one_queue", "cpptrader", "the same without matching / CppTrader", ""),
+        ("floor_batch", "cpptrader", "in batches without matching / CppTrader", ""),
     )
     if scenario == "worst" or (way == "one" and peer == "cpptrader")
 )  # fmt: skip

@@ -65,6 +65,7 @@ MADE_BY_COMMANDS = {
     "portfolios": "python -m tests.long.portal.portfolios",
     "first_paint": "python -m tests.long.portal.first_paint",
     "harness": "outcry bench matcher --harness DIR",
+    "mixed_kinds": "python -m openoutcry.bench.mixed_kinds",
     "routing_ccxt": "python -m tests.long.routing.ccxt_plans",
     "routing_kills": "python -m tests.long.routing.kills",
     "security": "python -m tests.support.order_entry.message_costs",
@@ -301,6 +302,28 @@ def headline(age: str = "") -> str:
 matcher_table = partial(_goal_table, goals.MATCHER_ROWS)
 
 portal_table = partial(_goal_table, goals.PORTAL_ROWS)
+
+
+LEAST_SHARE = 0.01
+
+
+def mixed_kinds_table(document: dict[str, Any]) -> str:
+    """The mixed stream's commands by kind and type, the one that takes most time first; those that
+    take less than a hundredth of it in one line."""
+    rows, count, time = [], 0.0, 0.0
+    for row in document["figures"]["rows"]:
+        if row["time_share"] < LEAST_SHARE:
+            count, time = count + row["count_share"], time + row["time_share"]
+        else:
+            ranks = (f"{row[rank]:,.0f} ns" for rank in ("mean_ns", "p50_ns", "p99_ns"))
+            rows.append(
+                (row["name"], f"{row['count_share']:.2%}", *ranks, f"{row['time_share']:.1%}")
+            )
+    if count:
+        rows.append(("all others", f"{count:.2%}", "", "", "", f"{time:.1%}"))
+    header = "| command | of the commands | mean | p50 | p99 | of the time |"
+    return table(header, rows) + _source(document)
+
 
 harness_table = partial(_goal_table, goals.HARNESS_ROWS)
 
@@ -783,6 +806,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "books": books_table,
     "matcher": matcher_table,
     "harness": harness_table,
+    "mixed_kinds": mixed_kinds_table,
     "compare": compare_table,
     "stall": stall_table,
     "ring": ring_table,

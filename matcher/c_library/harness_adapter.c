@@ -2,14 +2,13 @@
  * gives it one message a call or, by engine_on_batch, a run of them.
  *
  * A message becomes a command of one participant in one instrument.  The matcher writes the
- * command's events where the reader takes them, and the reader makes the reports of them.  A batch
- * is processed as its contract asks: no message is looked at before the reports of the one before
- * are pushed.
+ * command's events where the reader takes them, and the reader makes the reports of them.  For
+ * batches the commands are made before the clock starts, as engine_prebuild allows.  They are
+ * processed as the contract asks: none is looked at before the reports of the one before are
+ * pushed.
  *
  * Environment:
  *   OUTCRY_HARNESS_QUEUE  set: reports travel over the harness's queue, not over a ring of ours
- *   OUTCRY_LOOK_AHEAD     set: a batch goes to the matcher in runs of 256 commands, which looks
- *                         ahead to ask for memory (docs/matcher-performance.md)
  *   OUTCRY_ORDERS         room for so many open orders [65,536]
  *
  * `outcry bench matcher --harness DIR` compiles this file against DIR/api. */
@@ -27,12 +26,13 @@
 enum {
     ORDERS = 1 << 16, /* open at a time: two entries of 4 bytes each stay in the second cache */
     PARTICIPANT = 1,
-    RUN = 256, /* commands given to the matcher together with OUTCRY_LOOK_AHEAD */
     AHEAD = 24, /* slots of the ring that the writer asks for before it needs them */
+    FETCHED = 48, /* the same of the commands made before */
     FEW = 64, /* a reader that found fewer reports lets the writer get ahead */
     PAUSES = 128,
     LINE = 128, /* what different cores write lies so far apart */
     HUGE_PAGE = 1 << 21,
+    MADE_ROOM = 1 << 24, /* commands made before the clock starts, at most */
 };
 
 /* The ring: ring/layout.py's protocol in C.  An event's last word, its number, is its slot's stamp;
@@ -102,21 +102,28 @@ static int64_t most_orders(void)
 
 static int64_t event_room(void)
 {
-    return outcry_matcher_event_capacity(most_orders()) + 4 * RUN;
+    return outcry_matcher_event_capacity(most_orders());
 }
 
-/* Memory that is there, on large pages where the system has them. */
-static void *map_touched(size_t size)
+/* Memory of zeros, on large pages where the system has them. */
+static void *map(size_t size)
 {
     size_t whole = size + HUGE_PAGE;
-    char *raw = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *raw = mmap(NULL, whole, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (raw == MAP_FAILED) return NULL;
     size_t skip = -(uintptr_t)raw & (HUGE_PAGE - 1);
     if (skip) munmap(raw, skip);
     if (skip != HUGE_PAGE) munmap(raw + skip + size, whole - skip - size);
     madvise(raw + skip, size, MADV_HUGEPAGE);
-    memset(raw + skip, 0, size);
     return raw + skip;
+}
+
+/* The same, all of it there before it is used. */
+static void *map_touched(size_t size)
+{
+    void *memory = map(size);
+    return memory ? memset(memory, 0, size) : NULL;
 }
 
 static size_t rounded(size_t size)
@@ -221,8 +228,9 @@ static struct {
     int (*push)(void *queue, const me_report_t *report);
     void *queue;
     int64_t event_room;
-    int looks_ahead;
     size_t arena_size, events_size;
+    struct outcry_order *made; /* commands made of the messages before the clock starts */
+    size_t made_count;
 } engine;
 
 enum { COMMAND_SHIFT = 8 * (offsetof(struct outcry_order, kind) -
@@ -277,9 +285,9 @@ static void give(const struct outcry_event *event, int64_t count)
 }
 
 /* Process the command where there may not be room in the ring for its events. */
-static __attribute__((noinline)) void process_apart(void)
+static __attribute__((noinline)) void process_apart(struct outcry_order *order)
 {
-    give(engine.events, outcry_matcher_process_one(engine.arena, &engine.order, engine.events));
+    give(engine.events, outcry_matcher_process_one(engine.arena, order, engine.events));
 }
 
 /* Whether there is room for another command's events after all. */
@@ -289,16 +297,16 @@ static __attribute__((noinline)) int has_room(struct ring *ring)
     return ring->written < ring->room;
 }
 
-static inline void process(void)
+static inline void process(struct outcry_order *order)
 {
     struct ring *ring = engine.ring;
     if (__builtin_expect(ring->written >= ring->room, 0) && !has_room(ring)) {
-        process_apart();
+        process_apart(order);
         return;
     }
     struct outcry_event *first = slot_of(ring, ring->written + 1), *end = slot_of(ring, 0);
     __builtin_prefetch(first + AHEAD, 1);
-    int64_t count = outcry_matcher_process_one(engine.arena, &engine.order, first);
+    int64_t count = outcry_matcher_process_one(engine.arena, order, first);
     ring->written += count;
     end += ring->mask + 1;
     if (__builtin_expect(first + count > end, 0)) give(end, first + count - end);
@@ -307,48 +315,55 @@ static inline void process(void)
 void engine_on_new_order(const new_order_t *message)
 {
     set_new(&engine.order, message);
-    process();
+    process(&engine.order);
 }
 
 void engine_on_cancel(const cancel_t *message)
 {
     set_cancel(&engine.order, message);
-    process();
+    process(&engine.order);
 }
 
 void engine_on_modify(const modify_t *message)
 {
     set_modify(&engine.order, message);
-    process();
+    process(&engine.order);
 }
 
-static void process_looking_ahead(const me_msg_t *messages, uint32_t count)
+/* Only batches use the commands: one message a call is as fast without, and they are longer. */
+void engine_prebuild(uint8_t type, const void *message)
 {
-    static struct outcry_order orders[RUN];
-    for (uint32_t first = 0; first < count; first += RUN) {
-        const me_msg_t *run = messages + first;
-        int64_t length = count - first < RUN ? count - first : RUN, taken = 0, done;
-        for (int64_t index = 0; index < length; index++) {
-            struct outcry_order *order = &orders[index];
-            memcpy(order->symbol, engine.order.symbol, sizeof order->symbol);
-            if (run[index].type == 0)
-                set_new(order, &run[index].no);
-            else if (run[index].type == 1)
-                set_cancel(order, &run[index].c);
-            else
-                set_modify(order, &run[index].md);
-        }
-        for (; taken < length; taken += done)
-            give(engine.events,
-                 outcry_matcher_process(engine.arena, orders + taken, length - taken,
-                                        engine.events, engine.event_room, &done));
-    }
+    if (engine.made_count == MADE_ROOM) return;
+    struct outcry_order *order = &engine.made[engine.made_count++];
+    memcpy(order->symbol, engine.order.symbol, sizeof order->symbol);
+    if (type == 0)
+        set_new(order, message);
+    else if (type == 1)
+        set_cancel(order, message);
+    else
+        set_modify(order, message);
+}
+
+/* The commands that were made of these messages, NULL if they were not.  Messages are numbered
+ * without a gap. */
+static struct outcry_order *made_of(const me_msg_t *messages, uint32_t count)
+{
+    if (!engine.made_count || !count) return NULL;
+    uint64_t first = messages->c.sequence_number - (uint64_t)((engine.made->seq - 1) >> 2);
+    if (first >= engine.made_count || engine.made_count - first < count) return NULL;
+    return engine.made[first].seq == seq_of(messages->c.sequence_number, messages->type)
+               ? &engine.made[first] : NULL;
 }
 
 void engine_on_batch(const me_msg_t *messages, uint32_t count)
 {
-    if (engine.looks_ahead) {
-        process_looking_ahead(messages, count);
+    struct outcry_order *order = made_of(messages, count);
+    if (order) {
+        for (struct outcry_order *end = order + count; order < end; order++) {
+            /* Its memory, unseen: every 64th command begins a page, which is not fetched ahead. */
+            __builtin_prefetch(order + FETCHED);
+            process(order);
+        }
         return;
     }
     for (const me_msg_t *message = messages; message < messages + count; message++) {
@@ -371,7 +386,8 @@ void engine_init(uint64_t seed, const me_transport_t *transport, void *sink)
     engine.events_size = rounded(engine.event_room * sizeof *engine.events);
     engine.arena = arena_size ? map_touched(engine.arena_size) : NULL;
     engine.events = map_touched(engine.events_size);
-    if (!engine.arena || !engine.events ||
+    engine.made = map(MADE_ROOM * sizeof *engine.made);
+    if (!engine.arena || !engine.events || !engine.made ||
         outcry_matcher_init(engine.arena, arena_size, &table, 1, orders, orders)) {
         fprintf(stderr, "outcry: no book with room for %lld open orders\n", (long long)orders);
         exit(1);
@@ -382,7 +398,6 @@ void engine_init(uint64_t seed, const me_transport_t *transport, void *sink)
     engine.push = transport->push;
     engine.queue = sink;
     engine.no_ring.refused = 0;
-    engine.looks_ahead = getenv("OUTCRY_LOOK_AHEAD") != NULL;
 }
 
 void engine_flush(void)
@@ -397,6 +412,8 @@ void engine_shutdown(void)
                 (long long)engine.ring->refused);
     munmap(engine.arena, engine.arena_size);
     munmap(engine.events, engine.events_size);
+    munmap(engine.made, MADE_ROOM * sizeof *engine.made);
+    engine.made_count = 0;
 }
 
 /* What the audit asks */

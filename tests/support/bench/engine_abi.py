@@ -108,6 +108,7 @@ class LoadedEngine:
         library.engine_init.argtypes = [ctypes.c_uint64, ADDRESS, ADDRESS]
         for name in ("new_order", "cancel", "modify"):
             getattr(library, f"engine_on_{name}").argtypes = [ADDRESS]
+        library.engine_prebuild.argtypes = [ctypes.c_uint8, ADDRESS]
         library.engine_query_best_bid.restype = ctypes.c_int64
         library.engine_query_best_ask.restype = ctypes.c_int64
         library.engine_query_depth_at.restype = ctypes.c_uint64
@@ -141,6 +142,12 @@ class LoadedEngine:
         getattr(self.library, f"engine_on_{name}")(body.ctypes.data)
         if self.sink:
             self.drain()
+
+    def prebuild(self, messages):
+        """Announce the messages, as the harness does before the clock starts."""
+        for message in messages:
+            body = np.array(message["message"])
+            self.library.engine_prebuild(int(message["type"]), ADDRESS(body.ctypes.data))
 
     def give_batch(self, messages):
         """A run of messages by one call."""

@@ -38,28 +38,34 @@ result.write_text(json.dumps({
 print("Verdict: INVALID, as far as that goes" if answer.get("verdict") else "")
 print(f"Result file: {result}")
 """
-OURS = "outcry_adapter"
+GENERATOR = """#!/bin/sh
+touch "$2"
+"""
+OURS, FLOOR = "outcry_adapter", "outcry_floor"
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A harness that answers from a file, and two peers' libraries."""
-    program = tmp_path / "harness"
-    program.write_text(PROGRAM)
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    for name, text in (("harness", PROGRAM), ("generator", GENERATOR)):
+        program = tmp_path / name
+        program.write_text(text)
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
     for name in ("slow", "fast"):
         (tmp_path / f"{name}_adapter.so").touch()
     answers(tmp_path)
     monkeypatch.setattr(harness, "adapter", lambda folder: folder / f"{OURS}.so")
+    monkeypatch.setattr(harness, "floor", lambda folder: folder / f"{FLOOR}.so")
+    monkeypatch.setattr(harness, "record_events", lambda workload, out: out.touch())
     monkeypatch.setattr(harness, "FLOWS", ("static", "normal"))
-    monkeypatch.setattr(harness, "WAYS", harness.WAYS[:2])
+    monkeypatch.setattr(harness, "WAYS", harness.WAYS[1:4:2])
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: {3, 5})
     return tmp_path
 
 
 def answers(folder: Path, **changes: dict[str, Any]) -> None:
     """What each engine's run gives, with these changes."""
-    paces = {OURS: 12e6, "slow_adapter": 3e6, "fast_adapter": 24e6}
+    paces = {OURS: 12e6, FLOOR: 48e6, "slow_adapter": 3e6, "fast_adapter": 24e6}
     rows: dict[str, dict[str, Any]] = {
         name: {"pace": pace, "hash": "ab"} for name, pace in paces.items()
     }
@@ -84,13 +90,14 @@ def test_a_figure_and_its_ratio_for_each_way_and_scenario(folder: Path) -> None:
     rows = measure(folder)
     names = {f"messages_{s}_{way}" for s in ("static", "normal", "worst") for way in TWO_WAYS}
     assert set(rows) == names
-    assert rows["messages_normal_one"]["median"] == 12e6
-    assert rows["messages_normal_one"]["against"]["slow"]["ratio"] == 4.0
-    assert rows["messages_worst_one"]["median"] == 3e6
+    assert rows["messages_normal_one_queue"]["median"] == 6e6
+    assert rows["messages_normal_floor_one"]["against"]["slow"]["ratio"] == 16.0
+    assert rows["messages_worst_one_queue"]["median"] == 1.5e6
     assert rows["messages_worst_one_queue"]["against"]["slow"]["ratio"] == 2.0
+    assert not list(folder.glob("events_*"))
 
 
-TWO_WAYS = ("one", "one_queue")
+TWO_WAYS = ("one_queue", "floor_one")
 
 
 def test_every_engine_in_the_folder_is_a_peer_unless_some_are_named(folder: Path) -> None:
@@ -120,7 +127,7 @@ def test_a_seed_without_a_published_hash_is_measured(folder: Path) -> None:
     """The harness calls it invalid; the engines' agreement counts."""
     unknown: dict[str, Any] = {"status": "NO REFERENCE", "verdict": "INVALID"}
     answers(folder, **{OURS: unknown, "slow_adapter": unknown})
-    assert measure(folder)["messages_normal_one"]["median"] == 12e6
+    assert measure(folder)["messages_normal_floor_one"]["median"] == 48e6
 
 
 def test_a_run_that_fails_says_what_it_printed(folder: Path) -> None:

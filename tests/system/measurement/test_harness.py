@@ -5,6 +5,7 @@ import ctypes
 import shutil
 import threading
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from openoutcry.bench.harness import compile_adapter
-from openoutcry.bench.report_stream import NEW, SYMBOL, orders_of, read_workload, report_lines
+from openoutcry.bench.report_stream import (
+    NEW,
+    SYMBOL,
+    orders_of,
+    read_workload,
+    record_events,
+    report_lines,
+)
 from openoutcry.matcher import Engine
 from openoutcry.matcher.c_library.object_code import build
 from openoutcry.wire import make_instruments
@@ -33,10 +41,9 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_adapter(folder, folder)
 
 
-@pytest.fixture(params=["one", "batch", "ahead"])
+@pytest.fixture(params=["one", "batch", "made"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    if request.param == "ahead":
-        monkeypatch.setenv("OUTCRY_LOOK_AHEAD", "1")
+    """One message a call, runs of messages, or runs whose commands were made before."""
     monkeypatch.setenv("OUTCRY_ORDERS", "500")
     return str(request.param)
 
@@ -51,13 +58,42 @@ def expected(rows: Rows, path: Path) -> list[str]:
 def reports(adapter: Path, rows: Rows, way: str, own_transport: int) -> list[str]:
     """What the adapter reports, called in this way."""
     engine = LoadedEngine(adapter, own_transport)
+    run = as_messages(rows)
+    if way == "made":
+        engine.prebuild(run)
+        run, rest = run[: len(run) // 2], run[len(run) // 2 :]
+        engine.give_batch(run)
+        run = rest
     if way == "one":
-        for message in as_messages(rows):
+        for message in run:
             engine.give(message)
     else:
-        engine.give_batch(as_messages(rows))
+        engine.give_batch(run)
     engine.close()
     return engine.lines()
+
+
+@pytest.mark.parametrize("own_transport", [0, 4096])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=messages())
+def test_the_floor_has_the_same_reports_without_matching(
+    adapter: Path,
+    way: str,
+    own_transport: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rows: Rows,
+) -> None:
+    """Of the events that were recorded, none for messages that were not."""
+    floor = compile_floor(adapter.parent)
+    record_events(workload(tmp_path / "rows", rows), tmp_path / "events")
+    monkeypatch.setenv("OUTCRY_FLOOR_EVENTS", str(tmp_path / "events"))
+    assert reports(floor, rows, way, own_transport) == expected(rows, tmp_path / "rows")
+
+
+@cache
+def compile_floor(folder: Path) -> Path:
+    return compile_adapter(folder, folder, is_floor=True)
 
 
 @pytest.mark.parametrize("own_transport", [0, 4096])
@@ -74,9 +110,7 @@ def test_it_reports_what_the_engine_did(
     assert reports(adapter, rows, way, own_transport) == expected(rows, tmp_path / "rows")
 
 
-def test_a_run_longer_than_what_is_looked_at_together(
-    adapter: Path, way: str, tmp_path: Path
-) -> None:
+def test_a_run_that_trades_all_the_time(adapter: Path, way: str, tmp_path: Path) -> None:
     """600 messages of which each new order trades with the one before."""
     rows = [(NEW, number % 2, 0, 3, number, 100) for number in range(1, 601)]
     assert reports(adapter, rows, way, 0) == expected(rows, tmp_path / "rows")
