@@ -64,7 +64,7 @@ WAYS = (
     Way("floor_batch", (), True),
 )
 """One message a call with reports over our ring, the same over the harness's queue, and runs of
-messages; then all three without matching, which no engine can be faster than."""
+messages.  Then all three without matching, which no engine can be faster than."""
 
 
 @dataclass(frozen=True)

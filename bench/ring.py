@@ -31,7 +31,7 @@ GEOMETRY = Geometry(loops.CAPACITY, loops.FEW, loops.PAUSES, loops.RELEASE_EVERY
 
 VARIANTS = {
     "bounce": ("bounce", "bounce_pause"),
-    "c": ("c",),
+    "c": ("c", "c_far"),
     "boost": ("boost", "boost_backoff"),
     "rte_ring": ("rte_ring", "rte_ring_copy", "rte_ring_backoff"),
     "disruptor": ("disruptor", "disruptor_backoff"),
@@ -158,8 +158,12 @@ def _metrics(cores: Cores, counts: Counts, runs: dict[str, Run], chosen: list[st
     # The back-off is a way to wait for a batch: it has nothing to say about one message.
     round_trip = against("round_trip", trips, "_backoff")
     # Ways of ours for cores far from each other: docs/bench-ring.md.
-    round_trip["patient"] = partial(loops.round_trip, cores, trips, True)
-    ahead = {"ahead": partial(loops.publish, cores, messages, 64, True)}
+    patient = partial(loops.round_trip, cores, trips, loops.PATIENT)
+    round_trip |= {"patient": patient, "calibrated": partial(patient, True)}
+    ahead = {
+        name: partial(loops.publish, cores, messages, 64, loops.read_ahead(name == "calibrated"))
+        for name in ("ahead", "calibrated")
+    }
     return [
         Metric("round_trip", "ns", "lower", partial(loops.round_trip, cores, trips), round_trip),
         *(

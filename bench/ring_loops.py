@@ -14,6 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from openoutcry.bench.ring_distance import (
+    Distance,
+    is_far,
+    is_sampled,
+    note_look,
+    pause_between_looks,
+)
 from openoutcry.host.processes import PeerError, Rendezvous, run_processes
 from openoutcry.ring import ProcessIdentity, RingBuffer, WaitStrategy
 from openoutcry.ring.kernels import claim, gating_cursor, is_published, release, slot_address
@@ -48,6 +55,9 @@ AHEAD, AHEAD_AFTER = 48, 16
 PATIENT_PAUSES = 8
 """Pauses of :func:`receive_patiently` between two looks: about one transfer of a cache line between
 far cores."""
+UNSEEN = 64
+"""So far ahead, in another page of memory, the processor has not asked for a slot by itself."""
+PLAIN, PATIENT = range(2)
 PING_BLOCK = 64
 """Round trips a sample: a clock read would be a quarter of one."""
 
@@ -161,17 +171,23 @@ def consume(ring: int, mask: int, cursor: int, first: int, count: int) -> int:
 
 
 @kernel
-def consume_ahead(ring: int, mask: int, cursor: int, first: int, count: int) -> int:
+def consume_ahead(
+    ring: int, mask: int, cursor: int, first: int, count: int, distance: Distance
+) -> int:
     """:func:`consume`, asking ahead for slots once a batch is long: for cores far from each other,
-    where the messages' loads keep too few lines on their way."""
+    where the messages' loads keep too few lines on their way.  With a ``distance`` it does so only
+    while that says so; ``ring``: the ring's address."""
     bad = 0
     end = first + count
     seq = first
     while seq < end:
         begin = seq
         stop = min(seq + RELEASE_EVERY, end)
+        if distance != 0 and is_sampled(distance):
+            time_look(ring, mask, seq + UNSEEN, distance)
+        from_here = begin + AHEAD_AFTER if distance == 0 or is_far(distance) else stop
         while seq < stop and is_published(ring, mask, seq):
-            if seq - begin >= AHEAD_AFTER:
+            if seq >= from_here:
                 prefetch(slot_address(ring, mask, seq + AHEAD))
             bad += wrong_message(slot_address(ring, mask, seq), seq)
             seq += 1
@@ -184,15 +200,36 @@ def consume_ahead(ring: int, mask: int, cursor: int, first: int, count: int) -> 
 
 
 @kernel
-def receive_patiently(ring: int, mask: int, cursor: int, seq: int, own_next: int) -> int:
+def time_look(ring: int, mask: int, seq: int, distance: Distance) -> None:
+    """Note how long a look at a slot takes that is written and has not been looked at."""
+    looked = monotonic_ns()
+    if is_published(ring, mask, seq):
+        note_look(distance, monotonic_ns() - looked)
+
+
+@kernel
+def receive_patiently(
+    ring: int, mask: int, cursor: int, seq: int, own_next: int, distance: Distance
+) -> int:
     """:func:`receive_one`, looking once a line's transfer, so that a look does not take the slot
-    from the writer, and meanwhile owning the slot that the answer goes to. Addresses: ``cursor``
-    of the reader's cursor, ``own_next`` of that slot."""
+    from the writer, and meanwhile owning the slot that the answer goes to.  With a ``distance`` it
+    does so only while that says so.  Addresses: ``cursor`` of the reader's cursor, ``own_next`` of
+    that slot."""
     if not is_published(ring, mask, seq):
-        prefetch_to_write(own_next)
-        while not is_published(ring, mask, seq):
-            for _ in range(PATIENT_PAUSES):
-                pause()
+        sampled = distance != 0 and is_sampled(distance)
+        if distance == 0 or is_far(distance):
+            prefetch_to_write(own_next)
+        while True:
+            if distance != 0:
+                pause_between_looks(distance)
+            else:
+                for _ in range(PATIENT_PAUSES):
+                    pause()
+            looked = monotonic_ns() if sampled else 0
+            if is_published(ring, mask, seq):
+                if sampled:
+                    note_look(distance, monotonic_ns() - looked)
+                break
     bad = wrong_message(slot_address(ring, mask, seq), seq)
     release(SharedWord(cursor), seq)
     return bad
@@ -218,17 +255,20 @@ def ping(
     first: int,
     blocks: int,
     took_ns: int,
-    patient: int,
+    way: int,
+    distance: Distance,
 ) -> int:
-    """``blocks`` times PING_BLOCK round trips; writes each block's time to ``took_ns``."""
+    """``blocks`` times PING_BLOCK round trips; writes each block's time to ``took_ns``. ``way``: 0,
+    or PATIENT with a ``distance`` to go by or 0."""
     bad = 0
     seq = first
     for block in range(blocks):
         before = monotonic_ns()
         for _ in range(PING_BLOCK):
             write_message(slot_address(out, mask, seq), seq)
-            if patient != 0:
-                bad += receive_patiently(back, mask, cursor, seq, slot_address(out, mask, seq + 1))
+            if way == PATIENT:
+                own = slot_address(out, mask, seq + 1)
+                bad += receive_patiently(back, mask, cursor, seq, own, distance)
             else:
                 bad += receive_one(back, mask, cursor, seq)
             seq += 1
@@ -238,14 +278,25 @@ def ping(
 
 @kernel
 def pong(
-    there: int, back: int, mask: int, cursor: int, first: int, count: int, patient: int
+    there: int,
+    back: int,
+    mask: int,
+    cursor: int,
+    first: int,
+    count: int,
+    way: int,
+    distance: Distance,
 ) -> int:
     """Answer ``count`` messages of the ring at ``there`` on the ring at ``back``; returns how many
-    were torn.  ``cursor``: address of this side's cursor."""
+    were torn.
+
+    ``cursor``: address of this side's cursor; ``way`` and ``distance`` as in :func:`ping`.
+    """
     bad = 0
     for seq in range(first, first + count):
-        if patient != 0:
-            bad += receive_patiently(there, mask, cursor, seq, slot_address(back, mask, seq))
+        if way == PATIENT:
+            own = slot_address(back, mask, seq)
+            bad += receive_patiently(there, mask, cursor, seq, own, distance)
         else:
             bad += receive_one(there, mask, cursor, seq)
         write_message(slot_address(back, mask, seq), seq)
@@ -259,9 +310,9 @@ def compile_loops() -> None:
         (produce_one_by_one, 4),
         (produce_claims, 6),
         (consume, 5),
-        (consume_ahead, 5),
-        (ping, 8),
-        (pong, 7),
+        (consume_ahead, 6),
+        (ping, 9),
+        (pong, 8),
     ):
         compile_kernel(function, arguments)
 
@@ -297,12 +348,13 @@ def check(what: str, bad: int) -> None:
 # Compiled loops
 
 
-def round_trip(cores: Cores, count: int, patient: bool = False) -> float:
+def round_trip(cores: Cores, count: int, way: int = PLAIN, calibrated: bool = False) -> float:
     """ns of one message there and back: the median over blocks of PING_BLOCK."""
     with bench_ring_buffer("there") as there, bench_ring_buffer("back") as back:
         blocks = count // PING_BLOCK
 
         def pinger() -> tuple[int, float]:
+            distance = np.zeros(2, np.int64)
             took_ns = np.zeros(2 * blocks, np.int64)
             bad = ping(
                 there.address,
@@ -312,15 +364,23 @@ def round_trip(cores: Cores, count: int, patient: bool = False) -> float:
                 1,
                 2 * blocks,
                 took_ns.ctypes.data,
-                int(patient),
+                way,
+                Distance.of(distance.ctypes.data if calibrated else 0),
             )
             # The first half warms up.
             return bad, float(np.median(took_ns[blocks:])) / PING_BLOCK
 
         def ponger() -> int:
-            total = 2 * blocks * PING_BLOCK
+            distance = np.zeros(2, np.int64)
             return pong(
-                there.address, back.address, there.mask, cursor_of(there), 1, total, int(patient)
+                there.address,
+                back.address,
+                there.mask,
+                cursor_of(there),
+                1,
+                2 * blocks * PING_BLOCK,
+                way,
+                Distance.of(distance.ctypes.data if calibrated else 0),
             )
 
         (bad, figure), bad_there = run_processes(
@@ -330,9 +390,23 @@ def round_trip(cores: Cores, count: int, patient: bool = False) -> float:
     return float(figure)
 
 
-def publish(cores: Cores, count: int, batch: int, ahead: bool = False) -> float:
-    """Messages per second through a ring of one producer that claims ``batch`` at a time; its
-    consumer asks ``ahead`` for slots or does not."""
+Read = Callable[[int, int, int, int, int], int]
+
+
+def read_ahead(calibrated: bool) -> Read:
+    """A consumer that asks ahead for slots, always or while its writer is far."""
+    words = np.zeros(2, np.int64)
+
+    def read(ring: int, mask: int, cursor: int, first: int, count: int) -> int:
+        distance = Distance.of(words.ctypes.data if calibrated else 0)
+        return int(consume_ahead(ring, mask, cursor, first, count, distance))
+
+    return read
+
+
+def publish(cores: Cores, count: int, batch: int, read: Read | None = None) -> float:
+    """Messages per second through a ring of one producer that claims ``batch`` at a time, and a
+    consumer, the plain one unless another is given."""
     with bench_ring_buffer("single") as ring:
 
         def send(first: int, number: int) -> None:
@@ -341,7 +415,7 @@ def publish(cores: Cores, count: int, batch: int, ahead: bool = False) -> float:
             else:
                 produce(RingHeader.of(ring.address), ring.mask, first, number, batch)
 
-        return _throughput(f"publish_{batch}", ring, cores, count, send, ahead=ahead)
+        return _throughput(f"publish_{batch}", ring, cores, count, send, read=read)
 
 
 def claims(cores: Cores, count: int, batch: int) -> float:
@@ -375,13 +449,13 @@ def _throughput(
     count: int,
     send: Callable[[int, int], None],
     tail_reader: bool = False,
-    ahead: bool = False,
+    read: Read | None = None,
 ) -> float:
     """Warm up, with a tail reader until it has seen its first record; then time ``count``."""
     meeting, attached = Rendezvous(), Rendezvous()
     attached.word = not tail_reader
     warm = warm_count(count)
-    read = consume_ahead if ahead else consume
+    read = read or consume
 
     def producer() -> int:
         first, rounds = 1, 0

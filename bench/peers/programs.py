@@ -49,6 +49,7 @@ PROGRAMS = {
     "bounce": Program("bounce.c"),
     "bounce_pause": Program("bounce.c", ("BOUNCE_WAIT=spin_pause()",)),
     "c": Program("ring_c.c", backoff=True, flags=SCALAR),
+    "c_far": Program("ring_c.c", ("AHEAD=48", "PATIENT=8"), backoff=True, flags=SCALAR),
     "boost": Program("ring_boost.cpp"),
     "boost_backoff": Program("ring_boost.cpp", backoff=True),
     "rte_ring": Program("ring_rte.c", ("ZERO_COPY=1",), libraries=RTE),

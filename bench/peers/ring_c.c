@@ -2,6 +2,10 @@
 #include "peer.h"
 
 #define STAMP 7
+#ifndef AHEAD /* for far cores: ask so many slots ahead, and look again after so many pauses */
+#define AHEAD 0
+#define PATIENT 0
+#endif
 typedef struct {
     int64_t cursor __attribute__((aligned(LINE_PAIR))); /* the consumer's last released sequence */
     message slots[CAPACITY] __attribute__((aligned(4096)));
@@ -65,6 +69,8 @@ static int64_t consume(void *memory, int64_t first, int64_t count, int64_t batch
             const int64_t *slot = slot_of(r, seq);
             if (!is_published(slot, seq))
                 break;
+            if (AHEAD && seq - begin >= 16)
+                __builtin_prefetch(slot_of(r, seq + AHEAD));
             bad += wrong(slot, seq) != 0;
             seq++;
         }
@@ -75,10 +81,14 @@ static int64_t consume(void *memory, int64_t first, int64_t count, int64_t batch
     return bad;
 }
 
-static inline int64_t receive(ring *r, int64_t seq) {
+/* `own`: the slot that is written next. */
+static inline int64_t receive(ring *r, int64_t seq, int64_t *own) {
     const int64_t *slot = slot_of(r, seq);
+    if (PATIENT && !is_published(slot, seq))
+        __builtin_prefetch(own, 1);
     while (!is_published(slot, seq))
-        spin_pause();
+        for (int count = 0; count < (PATIENT ? PATIENT : 1); count++)
+            spin_pause();
     int64_t bad = wrong(slot, seq) != 0;
     __atomic_store_n(&r->cursor, seq, __ATOMIC_RELEASE);
     return bad;
@@ -88,7 +98,7 @@ static int64_t ping(void *out, void *in, int64_t first, int64_t count) {
     int64_t bad = 0;
     for (int64_t n = first; n < first + count; n++) {
         publish(out, n);
-        bad += receive(in, n);
+        bad += receive(in, n, slot_of(out, n + 1));
     }
     return bad;
 }
@@ -96,7 +106,7 @@ static int64_t ping(void *out, void *in, int64_t first, int64_t count) {
 static int64_t pong(void *in, void *out, int64_t first, int64_t count) {
     int64_t bad = 0;
     for (int64_t n = first; n < first + count; n++) {
-        bad += receive(in, n);
+        bad += receive(in, n, slot_of(out, n));
         publish(out, n);
     }
     return bad;

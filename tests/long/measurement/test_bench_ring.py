@@ -71,9 +71,9 @@ def test_the_ring_subject_gives_the_shared_shape(tmp_path: Path) -> None:
     assert document["command"].endswith("--against c,bounce")
     assert {row["name"]: (row["unit"], row["better"]) for row in document["results"]} == UNITS
     assert {row["name"]: set(row["against"]) for row in document["results"]} == {
-        "round_trip": {"bounce", "bounce_pause", "c", "patient"},
-        "publish_1": {"c"},
-        "publish_64": {"c", "ahead"},
+        "round_trip": {"bounce", "bounce_pause", "c", "c_far", "patient", "calibrated"},
+        "publish_1": {"c", "c_far"},
+        "publish_64": {"c", "c_far", "ahead", "calibrated"},
         "multi_claim_16": {"single"},
         "python_round_trip": set(),
         "observed": {"unobserved"},
@@ -103,7 +103,14 @@ def test_peers_of_the_ring_are_not_for_other_subjects() -> None:
 
 def test_a_name_brings_its_variants_and_the_controls() -> None:
     """--against boost measures boost with and without back-off, the bounce and our loop in C."""
-    assert peers_named("boost") == ["bounce", "bounce_pause", "c", "boost", "boost_backoff"]
+    assert peers_named("boost") == [
+        "bounce",
+        "bounce_pause",
+        "c",
+        "c_far",
+        "boost",
+        "boost_backoff",
+    ]
     variants = {variant for names in VARIANTS.values() for variant in names}
     assert set(peers_named(None)) == variants
     assert set(ALWAYS) < set(VARIANTS)
