@@ -158,11 +158,12 @@ class JournalStage:
         """Return the note that goes with these commands: how far each lane has come, and the
         senders of them, so that none of their datagrams is ever executed again."""
         note: dict[str, Any] = {}
-        if self.lanes:
-            note |= self.lanes.after(self.shared.lane_words(first, count))
-        if self.metadata_of is not None:
+        if self.lanes or self.metadata_of is not None:
             words = self.shared.lane_words(first, count)
-            note |= self.metadata_of(words)
+            if self.lanes:
+                note |= self.lanes.after(words)
+            if self.metadata_of is not None:
+                note |= self.metadata_of(words)
         if self.key_of is not None:
             note[ORIGINS] = pack_origins(*self.shared.origins_of(first, count), self.key_of)
         return note

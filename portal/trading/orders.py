@@ -6,10 +6,11 @@ from typing import Any
 
 from openoutcry.risk.bits import RISK_REASON, RiskBit
 from openoutcry.wire import enum_numbers
-from openoutcry.wire.enums import EventFlag, EventKind, OrderType, Reason, Side, TimeInForce
+from openoutcry.wire.enums import EventKind, OrderType, Reason, Side, TimeInForce
 from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
 
 MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
+WAITING = enum_numbers.EVENT_FLAG_WAITING
 CLOSED_KEPT, FILLS_KEPT = 2_000, 5_000
 """Kept for each participant; older ones are in the journal, and not in the portal."""
 STATES = (
@@ -222,7 +223,7 @@ class Orders:
         order.updated_ns, order.seq = time_ns, event.cause_seq
         if kind == ACCEPTED_KIND:
             order.leaves_lots, execution = leaves, "NEW"
-            order.is_waiting = bool(event.flags & EventFlag.WAITING)
+            order.is_waiting = bool(event.flags & WAITING)
         elif kind == FILLED_KIND:
             fill = self._filled(event, order, time_ns)
             execution = "TRADE"
