@@ -125,14 +125,27 @@ def test_a_synthetic_book_is_recorded_after_fees(tmp_path):
     depth.set_levels(0, [(99 * unit, 500)], [(101 * unit, 500)], 1)
     with Recording(path, book.instrument) as recording:
         recording.take_synthetic(book, 1)
+        best = book.take_side(1, 1)[0]
+        depth.set_status(0, LOST, 2)
         recording.take_synthetic(book, 2)
     assert {row["side"] for row in rows_of(path)} == {"bid", "ask"}
-    best = book.take_side(1, 1)[0]
     asks = [row for row in rows_of(path) if row["side"] == "ask"]
     assert [(row["ts_ns"], row["venue"], row["price"], row["quantity"]) for row in asks] == [
         (1, "", best.price, best.quantity),
         (2, "", best.price, 0),
     ]
+    (first, _), shown = Levels(path).parts(), Book()
+    shown.apply(first.messages)
+    assert [one.symbol for one in shown.instruments()] == ["GOLD/USD 2"]
+    assert shown.levels(1, "S")[0][:2] == (best.price * 100, best.quantity)
+    write_levels(path, tmp_path / "x.dbn", "dbn")
+    decoder = pytest.importorskip("databento_dbn", reason="no databento-dbn").DBNDecoder()
+    decoder.write((tmp_path / "x.dbn").read_bytes())
+    metadata, *records = decoder.decode()
+    assert metadata.symbols == ["GOLD/USD 2"]
+    assert {(one.price, one.size) for one in records if one.side == "A"} == {
+        (best.price * 10**7, best.quantity)
+    }
 
 
 def test_a_recording_is_the_same_book_as_itch_and_as_dbn(tmp_path):
