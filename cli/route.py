@@ -126,6 +126,7 @@ def book(file: Path, symbol: str, as_json: bool) -> None:
 def record(file: Path, symbol: str, out: Path, seconds: float | None, form: str) -> None:
     """Record an instrument's levels at every venue to a file.
 
+    SYMBOL may also be a [[synthetic]] book of FILE, whose prices are after fees.
     A backtest replays a venue of a Parquet file as levels:OUT@VENUE. The other formats are made
     of OUT.parquet, which stays.
     """
@@ -136,22 +137,33 @@ def record(file: Path, symbol: str, out: Path, seconds: float | None, form: str)
     from openoutcry.routing.settings import read_settings
 
     settings = read_settings(file)
-    market = settings.market(symbol)
-    depth = Depth(market)
+    made_of = settings.synthetic.get(symbol)
+    markets = [
+        settings.market(one) for one in (dict.fromkeys(made_of.path) if made_of else [symbol])
+    ]
+    depths = {market.instrument.symbol: Depth(market) for market in markets}
+    made = made_of.made(depths.__getitem__) if made_of else None
     rows = out if form == "parquet" else out.with_name(f"{out.name}.parquet")
     until_s = time.monotonic() + seconds if seconds is not None else float("inf")
     with ExitStack() as stack:
-        connectors = settings.connectors(market)
-        for connector in connectors.values():
-            stack.callback(connector.close)
-        recording = stack.enter_context(Recording(rows, market))
+        followed = [(depth, settings.connectors(depth.market)) for depth in depths.values()]
+        for _, connectors in followed:
+            for connector in connectors.values():
+                stack.callback(connector.close)
+        what = made.instrument if made else depths[symbol].market
+        recording = stack.enter_context(Recording(rows, what))
         stop = stack.enter_context(until_stopped())
         while not stop and time.monotonic() < until_s:
-            for number, venue in enumerate(market.venues):
-                connectors[venue.name].follow(depth, number, time.time_ns())
-            recording.take(depth, time.time_ns())
+            for depth, connectors in followed:
+                for number, venue in enumerate(depth.market.venues):
+                    connectors[venue.name].follow(depth, number, time.time_ns())
+            if made:
+                recording.take_synthetic(made, time.time_ns())
+            else:
+                recording.take(depths[symbol], time.time_ns())
             time.sleep(NAP_S)
-        _name_troubles(connectors)
+        for _, connectors in followed:
+            _name_troubles(connectors)
     if form != "parquet":
         write_levels(rows, out, form)
     click.echo(f"{recording.count:,} rows: {out}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.portal.trading.instruments import AmountError, units_of
+from openoutcry.routing.synthetic_spec import SyntheticBook, read_synthetic
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.toml_tables import (
     Key,
@@ -66,20 +67,6 @@ class Limit:
     orders_a_day: int = 200_000
     key_weight_a_minute: int = 12_000
     weights: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class SyntheticBook:
-    """``[[synthetic]]`` of portal.toml: a path with the assets at its ends, or weights."""
-
-    symbol: str
-    path: tuple[str, ...]
-    base: str = ""
-    quote: str = ""
-    weights: tuple[int, ...] = ()
-    divisor: int = 1
-    price_decimals: int = 8
-    quantity_decimals: int = 8
 
 
 @dataclass(frozen=True)
@@ -194,15 +181,6 @@ def table_of(parse_one: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]
     return parse
 
 
-def many_of(parse_one: Callable[[Any], int]) -> Callable[[Any], tuple[int, ...]]:
-    def parse(value: Any) -> tuple[int, ...]:
-        if not isinstance(value, list):
-            raise ValueError("must be a list")
-        return tuple(parse_one(one) for one in value)
-
-    return parse
-
-
 def door(value: Any) -> tuple[str, int] | None:
     """``ADDRESS:PORT``, an address of IP; None for nothing.  Raises :class:`ValueError`."""
     given = text(60)(value)
@@ -256,19 +234,9 @@ NOTIFICATIONS = {
 }
 CUSTODY = {"socket": Key(text(100), "")}
 QUOTES = {
-    "makers": Key(many_of(integer(1, 65_535)), ()),
+    "makers": Key(list_of(integer(1, 65_535)), ()),
     "last_look_ms": Key(integer(1, 60_000), 2_000),
     "fix": Key(door, None),
-}
-SYNTHETIC = {
-    "symbol": Key(text(32)),
-    "path": Key(list_of(text(32)), ()),
-    "base": Key(text(16), ""),
-    "quote": Key(text(16), ""),
-    "weights": Key(many_of(integer(-1_000_000, 1_000_000)), ()),
-    "divisor": Key(integer(1, 1_000_000_000), 1),
-    "price_decimals": Key(integer(0, 12), 8),
-    "quantity_decimals": Key(integer(0, 12), 8),
 }
 ROUTES = {"file": Key(text(4_096), "")}
 ADDRESSES = {"allow": Key(network_list, ()), "deny": Key(network_list, ())}
@@ -324,11 +292,7 @@ def read_portal_file(path: Path, assets: dict[str, int]) -> PortalFile:
         hook_authorities=str(beside / outward["authorities"]) if outward["authorities"] else None,
         custody=beside / door if door else None,
         **tables.table("quotes", QUOTES),
-        synthetic=tuple(
-            SyntheticBook(**row | {"path": tuple(row["path"])})
-            for _, row in tables.rows("synthetic", SYNTHETIC)
-            if row["symbol"] is not None
-        ),
+        synthetic=read_synthetic(tables),
         routes=beside / routes if routes else None,
     )
     levels = [((*row[0], "number"), row[1]["number"]) for row in tables.rows("level", LEVEL)]

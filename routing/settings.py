@@ -1,6 +1,6 @@
 """The file of a router: venues, instruments and listings.  docs/routing.md explains each key."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from openoutcry.routing.instruments import (
 )
 from openoutcry.routing.own_venue import OwnVenue
 from openoutcry.routing.shm_venue import ShmVenue
+from openoutcry.routing.synthetic_spec import SyntheticBook, read_synthetic
 from openoutcry.wire.extras import need
 from openoutcry.wire.private_file import require_private
 from openoutcry.wire.toml_tables import Key, Tables, integer, one_of, read_tables, text
@@ -111,6 +112,7 @@ class Settings:
     """By venue: its addresses and how to log in."""
     instruments: dict[str, Instrument]
     listings: list[Listing]
+    synthetic: dict[str, SyntheticBook] = field(default_factory=dict)
 
     def market(self, symbol: str) -> Market:
         """The market of an instrument.  Raises :class:`RoutingError`."""
@@ -193,7 +195,7 @@ def _listen(door: dict[str, Any]) -> Receiver:
 def read_settings(path: Path) -> Settings:
     """Read the file.  Raises :class:`RoutingError` naming the first mistake with its line."""
     tables = read_tables(path, lambda mistakes: RoutingError(f"{path}: {mistakes[0]}"))
-    tables.only((), tables.document, ("store", "venue", "instrument", "listing"))
+    tables.only((), tables.document, ("store", "venue", "instrument", "listing", "synthetic"))
     venues, doors = _venues(tables)
     instruments = {
         values["symbol"]: Instrument(**values)
@@ -215,10 +217,14 @@ def read_settings(path: Path) -> Settings:
             listings.append(Listing(**values | {"instrument": instrument}))
         except RoutingError as error:
             tables.wrong(at, str(error))
+    synthetic = {one.symbol: one for one in read_synthetic(tables)}
+    for symbol in sorted({leg for one in synthetic.values() for leg in one.path}):
+        if symbol not in instruments:
+            tables.wrong(("synthetic",), f"no instrument {symbol}")
     if tables.mistakes:
         raise RoutingError(f"{path}: {min(tables.mistakes)}")
     store = path.parent / str(tables.document.get("store", "parents.sqlite"))
-    return Settings(path, store, venues, doors, instruments, listings)
+    return Settings(path, store, venues, doors, instruments, listings, synthetic)
 
 
 def _venues(tables: Tables) -> tuple[dict[str, Venue], dict[str, dict[str, Any]]]:

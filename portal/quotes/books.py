@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from openoutcry.portal.settings import SyntheticBook
 from openoutcry.portal.trading.instruments import Market as OwnMarket
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.routing.connector import Connector
@@ -25,8 +24,7 @@ from openoutcry.routing.instruments import (
     decimal_text,
 )
 from openoutcry.routing.settings import Settings, read_settings
-from openoutcry.routing.synthetic import Basket, Synthetic
-from openoutcry.routing.synthetic import Path as Chain
+from openoutcry.routing.synthetic_spec import SyntheticBook
 from openoutcry.wire.errors import OutcryError
 
 LEVELS = 20
@@ -47,7 +45,7 @@ class MadeBooks:
         self.mirror = mirror
         self._own: dict[str, Depth] = {}
         self._seq = -1
-        self.synthetic = {one.symbol: self._made(one) for one in synthetic}
+        self.synthetic = {one.symbol: one.made(self._depth_of) for one in synthetic}
         self.settings: Settings | None = read_settings(routes) if routes else None
         self.consolidated: dict[str, Depth] = {}
         if self.settings is not None:
@@ -98,14 +96,6 @@ class MadeBooks:
         return {**levels, "venues": states}
 
     # Synthetic
-
-    def _made(self, spec: SyntheticBook) -> Synthetic:
-        depths = [self._depth_of(symbol) for symbol in spec.path]
-        decimals = spec.price_decimals, spec.quantity_decimals
-        instrument = Instrument(spec.symbol, spec.base, spec.quote, *decimals)
-        if spec.weights:
-            return Basket(instrument, depths, spec.weights, spec.divisor)
-        return Chain(instrument, depths)
 
     def _depth_of(self, symbol: str) -> Depth:
         market = next((one for one in self.mirror.markets.all if one.symbol == symbol), None)

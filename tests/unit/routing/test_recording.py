@@ -5,22 +5,26 @@ from random import Random
 
 import pyarrow.parquet as parquet
 import pytest
+from click.testing import CliRunner
 from itch.parser import MessageParser
 
 from openoutcry.backtest.day import open_recording, prepare_day
+from openoutcry.cli.main import main
 from openoutcry.flow.levels import LevelsSource
 from openoutcry.market_data.book import Book
 from openoutcry.matcher import Engine
 from openoutcry.routing.ccxt_venue import CcxtVenue
+from openoutcry.routing.connector import Connector
 from openoutcry.routing.depth import LIVE, LOST, Depth
 from openoutcry.routing.instruments import Instrument, Market, RoutingError, Venue
 from openoutcry.routing.level_files import Levels, write_levels
 from openoutcry.routing.recording import Recording
+from openoutcry.routing.settings import read_settings
 from openoutcry.routing.synthetic import Path as Chain
 from openoutcry.wire.enums import EventKind
 from openoutcry.wire.errors import FlowError
 from tests.support.routing.markets import GOLD, random_market, random_side
-from tests.unit.routing.test_connectors import CCXT_LISTING, FakeExchange
+from tests.unit.routing.test_connectors import CCXT_LISTING, FILE, FakeExchange
 
 
 def rows_of(path):
@@ -233,6 +237,49 @@ def test_what_itch_cannot_carry_is_refused_and_leaves_no_file(tmp_path):
     out.write_bytes(b"no table")
     with pytest.raises(RoutingError, match="no recording"):
         write_levels(out, out, "itch")
+
+
+DOUBLE = """
+[[synthetic]]
+symbol = "GOLD twice"
+quote = "USD"
+path = ["GOLD/USD"]
+weights = [2]
+price_decimals = 2
+quantity_decimals = 0
+"""
+
+
+class Shown(Connector):
+    """A venue that shows one offer at each look; the router's calls alone are needed."""
+
+    poll = resume = send = cancel = settle = reconnect = close = None
+
+    def __init__(self, name):
+        self.name = name
+
+    def follow(self, depth, number, now_ns):
+        depth.set_status(number, LIVE, now_ns)
+        depth.set_levels(number, [], [(10_000 if self.name == "X" else 1_000_000, 4)], now_ns)
+
+
+def test_a_synthetic_book_of_the_file_is_recorded_by_the_command(tmp_path, monkeypatch):
+    """Twice 100.00 and its fee, of two offers: of 4 and of 0.04."""
+    path, out = tmp_path / "routes.toml", tmp_path / "x.itch"
+    path.write_text(FILE + DOUBLE)
+    monkeypatch.setattr(Shown, "close", lambda self: None)
+    made = {name: Shown(name) for name in "AX"}
+    monkeypatch.setattr("openoutcry.routing.settings.Settings.connectors", lambda *given: made)
+    words = ["route", "record", str(path), "GOLD twice", str(out), "--seconds", "0.01"]
+    done = CliRunner().invoke(main, [*words, "--format", "itch"])
+    assert done.exit_code == 0, done.output
+    first = rows_of(tmp_path / "x.itch.parquet")[0]
+    assert (first["side"], first["price"], first["quantity"]) == ("ask", 20_006, 2)
+    (shown := Book()).apply(out.read_bytes())
+    assert [one.symbol for one in shown.instruments()] == ["GOLD twice"]
+    path.write_text(FILE + DOUBLE.replace("GOLD/USD", "TIN"))
+    with pytest.raises(RoutingError, match="no instrument TIN"):
+        read_settings(path)
 
 
 def test_a_file_that_has_no_levels_is_named(tmp_path):
