@@ -388,14 +388,16 @@ def _show(document: dict[str, Any], as_json: bool) -> None:
         f"order {document['parent']}: {document['side']} {document['quantity']} "
         f"{document['symbol']}, {document['state']} ({document['end'] or 'stopped'})"
     )
+    price, available = document["average_price"], document["arrival"]["available_price"]
+    filled = f"filled {document['filled']} at {price}, fees {document['fees']}"
+    shown = f"{document['arrival']['available_quantity']} at {available}"
     click.echo(
-        f"filled {document['filled']} at {document['average_price'] or 'no price'}, fees "
-        f"{document['fees']}; available at arrival: {document['arrival']['available_quantity']} at "
-        f"{document['arrival']['available_price'] or 'no price'}"
+        f"{filled if price else 'nothing filled'}; available at arrival: "
+        f"{shown if available else 'nothing at the limit'}"
     )
     for child in document["children"]:
-        line = (
+        why = f" ({child['reason']})" if child["reason"] else ""
+        click.echo(
             f"  {child['venue']:<12} {child['filled']} of {child['quantity']} at "
-            f"{child['average_price'] or child['limit']}: {child['state']} {child['reason']}"
+            f"{child['average_price'] or child['limit']}: {child['state']}{why}"
         )
-        click.echo(line.rstrip())
