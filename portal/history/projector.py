@@ -56,7 +56,7 @@ from openoutcry.wire.urls import without_password
 LOCK = 7412
 ROWS_A_TRANSACTION = 20_000
 """About, at most."""
-IDLE_S, LOOK_S, RETRY_S = 0.02, 0.5, 1.0
+IDLE_S, LOOK_S, LOCK_S, RETRY_S = 0.02, 0.5, 0.2, 1.0
 TAKE_S = 0.02
 """While a transaction is written, what has come is taken so often."""
 PACE_S = 0.08
@@ -609,7 +609,7 @@ def only_writer(connection: Any, stop: Callable[[], bool], lock: int) -> bool:
         row = connection.execute(query, (lock,)).fetchone()
         if row["is_mine"] if isinstance(row, dict) else row[0]:
             return True
-        if wait(RETRY_S, stop):
+        if wait(LOCK_S, stop):
             return False
 
 

@@ -30,7 +30,8 @@ from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.urls import without_password
 
 LOCK = 7414
-IDLE_S, BUSY_S, RETRY_S = 0.2, 0.01, 1.0
+IDLE_S, BUSY_S, AGAIN_S, RETRY_S = 0.2, 0.01, 0.05, 1.0
+"""Between steps; and before a connection that has worked, or has not, is opened again."""
 SUMMARIES_S, SWEEP_S = 15.0, 3_600.0
 SUMMARIES = 20
 """In one go: what else there is waits for them."""
@@ -134,7 +135,7 @@ def notify(file: VenueFile, url: str, ways: Ways, stop: Callable[[], bool]) -> N
     """Until ``stop`` says so; waits for a database that is gone."""
     import psycopg
 
-    delivery, last_error = delivery_of(file, ways), ""
+    delivery, last_error, retry_s = delivery_of(file, ways), "", RETRY_S
     try:
         while not stop():
             try:
@@ -142,14 +143,15 @@ def notify(file: VenueFile, url: str, ways: Ways, stop: Callable[[], bool]) -> N
                 with psycopg.connect(url, autocommit=True, row_factory=rows) as connection:
                     if not only_writer(connection, stop, LOCK):
                         return
-                    last_error = ""
+                    last_error, retry_s = "", AGAIN_S
                     _work(Notifier(file, connection, delivery), stop)
             except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseError) as error:
                 text = f"{without_password(url)}: {' '.join(str(error).split())}"
                 if text != last_error:
                     last_error = text
                     log.error("the notifier waits: %s", text)
-                wait(RETRY_S, stop)
+                wait(retry_s, stop)
+                retry_s = RETRY_S
     finally:
         delivery.close()
 
