@@ -109,7 +109,8 @@ class Followed(Mirror):
 
     def _take(self, block: Block, commands: Records, moment: Moment) -> int:
         is_small = self.day > 0 and 0 < len(commands) <= FEW
-        if not is_small or int(commands["rx_ts_ns"].max()) // DAY_NS > self.day:
+        ends = not is_small or int(commands["rx_ts_ns"].max()) // DAY_NS > self.day
+        if ends or self.set_fees(commands):
             self._process_small(moment)
             return super()._take(block, commands, moment)
         skip = max(0, self.seq + 1 - block.header.first_seq)
@@ -135,7 +136,7 @@ class Followed(Mirror):
         events = self.point.process(commands, small[-1][2])
         for listener in self.steps:
             listener(commands, events)
-        self._apply(commands, events, self.point.engine.notes, names, 0, moment)
+        self._apply(commands, events, self.noted(events), names, 0, moment)
 
     def _names(self, block: Block, count: int) -> Any:
         """Return each command's name in the kernels' format: one byte for its length, then the

@@ -295,8 +295,9 @@ class Mirror:
         if skip >= len(commands):
             return 0
         days, cuts = self._days(commands, skip)
-        if self.markets.contracts and len(commands) > 1:
-            cuts = self._cuts_at_fees(commands, cuts)
+        if len(commands) > 1:
+            # Of a step's fills all have paid the same fee.
+            cuts = sorted({*cuts, *(one for one in self.set_fees(commands) if one > skip)})
         at = skip
         for cut in cuts[1:]:
             self._enter_day(int(days[at]), moment)
@@ -309,10 +310,7 @@ class Mirror:
                     events = self._point.feed(part, block, self._reader.last_block)
                 for listener in self.steps:
                     listener(part, events)
-                notes = self._point.engine.notes
-                if self.markets.contracts:
-                    notes = self._with_fees(events, notes)
-                self._apply(part, events, notes, names, at, moment)
+                self._apply(part, events, self.noted(events), names, at, moment)
                 at = end
         return len(commands) - skip
 
@@ -325,15 +323,19 @@ class Mirror:
         ends = (np.flatnonzero(np.diff(days)) + 1).tolist()
         return days, sorted({skip, *(one for one in ends if one > skip), len(commands)})
 
-    @staticmethod
-    def _cuts_at_fees(commands: Records, cuts: list[int]) -> list[int]:
-        """Steps also end before a command that sets an instrument's fee: of a step's fills all
-        have paid the same."""
+    def set_fees(self, commands: Records) -> list[int]:
+        """The places of commands that set an instrument's fee, if the venue has contracts."""
+        if not self.markets.contracts:
+            return []
         sets = (commands["kind"] == RISK_KIND) & (commands["order_type"] == int(Setting.FEE))
-        return sorted({*cuts, *(one for one in np.flatnonzero(sets).tolist() if one > cuts[0])})
+        return list(np.flatnonzero(sets).tolist())
 
-    def _with_fees(self, events: Records, notes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """The notes with what fills in contracts have cost: their flat fee is in no note."""
+    def noted(self, events: Records) -> npt.NDArray[np.int64]:
+        """The core's notes at the last events, and what fills in contracts have cost: their flat
+        fee is in no note."""
+        notes = self.point.engine.notes
+        if not self.markets.contracts:
+            return notes
         assert self._view is not None
         fees = self._view.instruments[:, lay.FEE // 8]
         wanted = [one.index for one in self.markets.contracts if fees[one.index]]
