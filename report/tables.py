@@ -483,6 +483,8 @@ FACTS = {
         ("differing_digests", "histories whose rows differ after them"),
         ("notices_missing", "notifications missing"),
         ("notices_doubled", "notifications with another's id"),
+        ("rebuild_trades_per_s", "trades a second of a history that is made again (goal 100,000)"),
+        ("copy_alone_trades_per_s", "by COPY alone of the same rows into tables with keys"),
     ),
     "history_pages": (
         ("trades", "trades in the history, made in the database (goal 50,000,000)"),
