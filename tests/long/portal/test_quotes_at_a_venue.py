@@ -294,3 +294,44 @@ def test_both_sides_trade_on_the_page(venue, people, width, theme, language):
             first = page.page.locator(f"{rows} tbody tr").first
             first.locator("td.good").wait_for()
             assert "50\u202f123.00" in first.inner_text()
+
+
+@needs_chromium
+def test_a_last_look_and_a_counter_are_answered_on_the_page(venue, people):
+    """The maker rejects what the client accepts, and consents to the client's own price."""
+    look = 1280, "light", "en"
+    with (
+        started() as chromium,
+        browsed(chromium, venue, *look) as client,
+        browsed(chromium, venue, *look) as maker,
+    ):
+        client.log_in(people[0].mail)
+        maker.log_in(people[2].mail)
+        client.go("quotes/ask")
+        maker.go("quotes/answer")
+        client.fill(quotes_quantity="0.1")
+        client.page.select_option("#quotes-seconds", "300")
+        client.page.click("#quotes-form button[type=submit]")
+        row = maker.page.locator("#quotes-asked tbody tr").first
+        row.locator("button.primary").click()
+        maker.fill(quote_ask="50123")
+        maker.page.check("#quote-look")
+        maker.page.click("dialog button[type=submit]")
+        quote = client.page.locator("#quotes-quotes tbody tr").first
+        quote.locator(".buy-go").click()
+        client.page.click("dialog button[type=submit]")
+        row.locator("button", has_text=maker.word("quotes.reject")).click()
+        # A quote that was rejected is over: the maker sends another one.
+        row.locator("button.primary", has_text=maker.word("quotes.quote")).click()
+        maker.fill(quote_ask="50120")
+        maker.page.click("dialog button[type=submit]")
+        client.expect("#quotes-quotes tbody tr").to_have_count(1)
+        quote.locator("button", has_text=client.word("quotes.counter")).click()
+        client.fill(counter_price="50110")
+        client.page.click("dialog button[type=submit]")
+        row.locator("button", has_text=maker.word("quotes.consent")).click()
+        for page, rows in ((client, "#quotes-requests"), (maker, "#quotes-asked")):
+            first = page.page.locator(f"{rows} tbody tr").first
+            first.locator("td.good").wait_for()
+            assert "50\u202f110.00" in first.inner_text()
+        assert (client.defects(), maker.defects()) == ([], [])
