@@ -106,19 +106,26 @@ def stress(
     book, _ = _book(file, journal, as_of)
     if moves:
         only = dict(_move(book, text) for text in moves)
-        outcomes = [shocked(book, Shock(" ".join(moves), 0), fund, only)]
+        shocks = [Shock(" ".join(moves), 0)]
+        outcomes = [shocked(book, shocks[0], fund, only)]
     else:
-        outcomes = [shocked(book, shock, fund) for shock in (*HISTORIC, *INVENTED)]
+        shocks = [*HISTORIC, *INVENTED]
+        outcomes = [shocked(book, shock, fund) for shock in shocks]
     if as_json:
         click.echo(json.dumps([asdict(outcome) for outcome in outcomes]))
         return
-    for outcome in outcomes:
+    for shock, outcome in zip(shocks, outcomes, strict=True):
+        of = f" ({_percent(shock.move)}, volatility {_percent(shock.volatility)})"
+        paid = min(outcome.deficit, max(fund, 0))
         click.echo(
-            f"{outcome.shock}: {len(outcome.failed)} of {len(book.participants)} fail, deficit "
-            f"{outcome.deficit} {book.asset}, fund {outcome.fund_left}, gains {outcome.gains}"
+            f"{outcome.shock}{'' if moves else of}: {len(outcome.failed)} of "
+            f"{len(book.participants)} fail, deficit {outcome.deficit} {book.asset}, of which the "
+            f"fund pays {paid} and takeovers {outcome.deficit - paid}"
         )
         for number, equity in outcome.failed.items():
-            click.echo(f"  participant {number}: equity {equity}")
+            click.echo(f"  participant {number}: equity {equity}, below its maintenance margin")
+        if outcome.gains:
+            click.echo(f"  positions without a counterpart here gain {outcome.gains}")
 
 
 @margin.command()
@@ -189,6 +196,13 @@ def coverage(years: int, level: float, buffer: int, seed: int, as_json: bool) ->
     click.echo(
         f"Kupiec: {made.statistic:.3f}, p {made.p_value:.4f}: {level:g} % is {verdict} at 5 %"
     )
+    if made.p_value < 0.05:
+        few = made.exceptions > made.expected
+        click.echo(f"the range is too {'small' if few else 'large'}: try another --buffer")
+
+
+def _percent(millionths: int) -> str:
+    return f"{millionths / 10_000:+g} %"
 
 
 def _book(file: Path, journal: Path | None, as_of: str | None) -> "tuple[Book, int]":
@@ -303,6 +317,8 @@ def _explained(document: dict[str, Any]) -> list[str]:
         ends = document["liquidation"][name]
         lines += [f"  liquidated {side} {ends[side]}" for side in ends if ends[side] is not None]
     if document["what_if"]:
-        for key, value in document["what_if"].items():
-            lines.append(f"{key.replace('_', ' ')}: {value}")
+        answer = document["what_if"] | {
+            "accepted": "yes" if document["what_if"]["accepted"] else "no"
+        }
+        lines += [f"{key.replace('_', ' ')}: {value}" for key, value in answer.items()]
     return lines
