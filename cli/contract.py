@@ -21,6 +21,7 @@ def contract() -> None:
     outcry venue contract fund BTC-PERP
     outcry venue contract settle BTC-26Z
     outcry venue contract expire BTC-26Z 5012000
+    outcry venue contract pledge 7 BTC 200000000
     """
 
 
@@ -114,6 +115,50 @@ def margin(file: Path, operator: str | None, as_json: bool) -> None:
 
     All of them at once; every participant is then checked against its maintenance margin."""
     _ask(file, "margin", operator, as_json)
+
+
+@contract.command()
+@click.argument("participant", type=int)
+@click.argument("asset")
+@click.argument("amount", type=int)
+@asks
+def pledge(
+    participant: int, asset: str, amount: int, file: Path, operator: str | None, as_json: bool
+) -> None:
+    """Pledge AMOUNT units of ASSET out of PARTICIPANT's wallet.
+
+    They count as collateral after haircuts, and can be neither sold nor withdrawn."""
+    given = {"participant": participant, "asset": asset, "amount": amount}
+    _ask(file, "pledge", operator, as_json, **given)
+
+
+@contract.command()
+@click.argument("participant", type=int)
+@click.argument("asset")
+@click.argument("amount", type=int)
+@asks
+def release(
+    participant: int, asset: str, amount: int, file: Path, operator: str | None, as_json: bool
+) -> None:
+    """Give AMOUNT pledged units of ASSET back to PARTICIPANT's wallet.
+
+    Rejected if what is left would not cover its initial margin with open orders."""
+    given = {"participant": participant, "asset": asset, "amount": amount}
+    _ask(file, "release", operator, as_json, **given)
+
+
+@contract.command()
+@click.argument("asset")
+@click.argument("units", type=int)
+@click.argument("of", type=int)
+@asks
+def collateral(
+    asset: str, units: int, of: int, file: Path, operator: str | None, as_json: bool
+) -> None:
+    """Value OF units of ASSET at UNITS of the margin's money.
+
+    The venue does it by itself for an asset that has an [[index]]."""
+    _ask(file, "collateral", operator, as_json, asset=asset, units=units, of=of)
 
 
 @contract.command()

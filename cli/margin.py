@@ -218,7 +218,7 @@ def _book(file: Path, journal: Path | None, as_of: str | None) -> "tuple[Book, i
     return replace(book, participants=_participants(book, journal, state.books)), state.seq
 
 
-def _of_core(journal: Path, seq: int, participant: int) -> dict[str, int]:
+def _of_core(journal: Path, seq: int, participant: int) -> dict[str, Any]:
     """Return the figures that the core compares after a command; nothing of one without scenario
     margin."""
     from openoutcry.journal import JournalReader
@@ -233,12 +233,17 @@ def _of_core(journal: Path, seq: int, participant: int) -> dict[str, int]:
     if view.portfolio is None or participant >= len(view.participants):
         return {}
     initial, with_orders = view.portfolio.initial(participant)
+    names = view.wallets.names if view.wallets else []
+    pledges = int(view.portfolio.collateral()[participant])
     return {
         "seq": seq,
-        "equity": view.equity(participant),
-        "maintenance": view.of(participant, lay.PORTFOLIO),
+        "equity": view.equity(participant) + pledges,
+        "maintenance": view.of(participant, lay.PORTFOLIO) + pledges,
         "initial": initial,
         "with_orders": with_orders,
+        "collateral": {
+            names[asset]: asdict(line) for asset, line in view.portfolio.lines(participant).items()
+        },
     }
 
 
@@ -286,6 +291,14 @@ def _move(book: "Book", text: str) -> tuple[str, int]:
     return name, share
 
 
+def _counted(name: str, line: dict[str, int]) -> str:
+    """What an asset counts as collateral."""
+    return (
+        f"{name}: {line['amount']} units are worth {line['value']}, less {line['by_size']} by size "
+        f"and {line['by_share']} by share: {line['counts']}"
+    )
+
+
 def _explained(document: dict[str, Any]) -> list[str]:
     """The document as text."""
     asset = document["asset"]
@@ -301,6 +314,10 @@ def _explained(document: dict[str, Any]) -> list[str]:
             f"maintenance {core['maintenance']}, initial {core['initial']}, "
             f"with orders {core['with_orders']}"
         )
+        lines += [f"  pledged {_counted(name, line)}" for name, line in core["collateral"].items()]
+    lines += [
+        _counted(name, line) for name, line in document["collateral"].items() if name != asset
+    ]
     for name, part in document["commodities"].items():
         lines.append(
             f"{name}: scan {part['scan']} (scenario {part['active'] + 1}), months "

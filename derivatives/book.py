@@ -171,7 +171,7 @@ class Book:
 
     def equity(self, participant: Participant) -> int:
         """Collateral after haircuts, and the options at their marks."""
-        lines = collateral(participant.holdings, self.prices, self.haircuts)
+        lines = collateral(participant.holdings, self.prices, self.haircuts, self.asset)
         return sum(line.counts for line in lines.values()) + self.option_value(participant)
 
     def option_value(self, participant: Participant) -> int:
@@ -206,7 +206,7 @@ class Book:
         for name, own in self.underlyings.items():
             if name in collateral_prices:
                 now, price = underlyings[name].price_ticks, collateral_prices[name]
-                collateral_prices[name] = Price(
+                collateral_prices[name] = Price.rounded(
                     price.numerator * now, price.denominator * own.price_ticks
                 )
         return replace(self, underlyings=underlyings, marks=marks, prices=collateral_prices)
@@ -247,7 +247,7 @@ class _Reader:
         contracts, marks, tiers = self.contracts(names, underlyings)
         surfaces = self.surfaces(underlyings)
         offsets = self.offsets(list(underlyings))
-        prices, haircuts = self.assets(assets)
+        prices, haircuts = self.assets(assets, head["asset"])
         participants = self.participants(contracts, names)
         if tables.mistakes:
             return None
@@ -380,7 +380,7 @@ class _Reader:
         return tuple(found)
 
     def assets(
-        self, rows: list[tuple[KeyPath, dict[str, Any]]]
+        self, rows: list[tuple[KeyPath, dict[str, Any]]], money: str
     ) -> tuple[dict[str, Price], dict[str, Haircut]]:
         prices, haircuts = {}, {}
         self.tables.distinct([((*p, "name"), row["name"]) for p, row in rows], "name")
@@ -395,9 +395,11 @@ class _Reader:
             if any(len(tier) != 2 for tier in row["tiers"]):
                 self.tables.wrong((*path, "tiers"), "each is a value and a haircut")
                 continue
-            prices[row["name"]] = Price(*row["price"])
             given = row["tiers"], row["share"], row["concentrated"]
             haircut = self.checked(path, Haircut, *given)
+            if row["name"] == money and (row["price"] != (1, 1) or haircut != Haircut()):
+                self.tables.wrong(path, "is what margin is in: it has no price and no haircut")
+            prices[row["name"]] = Price(*row["price"])
             if haircut is not None:
                 haircuts[row["name"]] = haircut
         return prices, haircuts

@@ -57,7 +57,7 @@ def explain(
             "accepted": int(after.initial <= book.equity(participant)),
             "maintenance_if_filled": margin(parameters, filled).maintenance,
         }
-    lines = collateral(participant.holdings, book.prices, book.haircuts)
+    lines = collateral(participant.holdings, book.prices, book.haircuts, book.asset)
     return Explanation(
         equity=book.equity(participant),
         collateral={asset: asdict(line) for asset, line in lines.items()},

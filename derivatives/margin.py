@@ -12,6 +12,7 @@ asset: charges are rounded up, credits down.  Deltas are millionths of a referen
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from openoutcry.derivatives.collateral import CollateralRisk, Haircut, Price
 from openoutcry.derivatives.scenarios import PART, SCENARIOS, UNCHANGED, paired
 
 LARGEST = 2**61
@@ -21,6 +22,7 @@ LARGEST_TERM = 2**51
 MAX_CONTRACTS = 512
 """Contracts of which one participant has positions or open orders."""
 MAX_TIERS, MAX_SPREADS, MAX_LEGS, MAX_COMMODITIES = 8, 28, 4, 256
+MAX_COLLATERALS = 16
 LARGEST_RATE = 2**42
 """Largest charge for a whole delta, in units."""
 SHARE_BITS = 20
@@ -105,6 +107,8 @@ class Parameters:
     commodities: tuple[CommodityRisk, ...]
     offsets: tuple[Offset, ...] = ()
     """In the order in which they use up delta."""
+    collateral: tuple[CollateralRisk, ...] = ()
+    """Assets that may be pledged."""
 
     def __post_init__(self) -> None:
         count = len(self.commodities)
@@ -135,10 +139,21 @@ class Parameters:
                 )
             if any(leg.side not in (1, -1) or not 1 <= leg.ratio <= PART for leg in offset.legs):
                 raise ValueError("a leg's side is 1 or -1, and its ratio 1 to a million")
+        assets = {one.asset for one in self.collateral}
+        if len(assets) != len(self.collateral) or len(assets) > MAX_COLLATERALS:
+            raise ValueError(f"collateral is in up to {MAX_COLLATERALS} assets, each named once")
 
     def numbers(self) -> dict[str, list[list[int]]]:
         """All of it in rows of numbers, as a journal's configuration has it."""
-        return {
+        rows = [
+            [
+                *(one.asset, one.price.numerator, one.price.denominator),
+                *(one.haircut.share, one.haircut.concentrated),
+                *(number for tier in one.haircut.tiers for number in tier),
+            ]
+            for one in self.collateral
+        ]
+        return ({"collateral": rows} if rows else {}) | {
             "contracts": [
                 [one.commodity, one.tier, one.delta, one.short_minimum, *one.losses]
                 for one in self.contracts
@@ -163,6 +178,7 @@ class Parameters:
             [(one.commodity, one.tier) for one in self.contracts],
             [[spread.tiers for spread in one.spreads] for one in self.commodities],
             [one.legs for one in self.offsets],
+            [one.asset for one in self.collateral],
         ]
 
 
@@ -181,7 +197,11 @@ def parameters_of(numbers: Mapping[str, Sequence[Sequence[int]]]) -> Parameters:
     for rate, *rest in numbers["offsets"]:
         legs = tuple(Leg(*leg) for leg in zip(*[iter(rest)] * 3, strict=True))
         offsets.append(Offset(legs, rate))
-    return Parameters(tuple(contracts), tuple(commodities), tuple(offsets))
+    assets = []
+    for asset, numerator, denominator, share, concentrated, *rest in numbers.get("collateral", []):
+        haircut = Haircut(tuple(zip(*[iter(rest)] * 2, strict=True)), share, concentrated)
+        assets.append(CollateralRisk(asset, Price(numerator, denominator), haircut))
+    return Parameters(tuple(contracts), tuple(commodities), tuple(offsets), tuple(assets))
 
 
 @dataclass

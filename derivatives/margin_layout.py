@@ -1,7 +1,7 @@
 """The memory that the margin kernels read and write: parameters, and one portfolio's work.
 
-table      header, contracts, commodities, offsets; written from :class:`margin.Parameters`
-work       header, a row for each commodity, then one for each contract
+table      header, contracts, commodities, offsets, collateral; from :class:`margin.Parameters`
+work       header, a row for each commodity, one for each contract, what is pledged of each asset
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.derivatives.collateral import MAX_TIERS as MAX_HAIRCUTS
+from openoutcry.derivatives.collateral import CollateralRisk, Haircut, Price
 from openoutcry.derivatives.margin import (
     MAX_LEGS,
     MAX_SPREADS,
@@ -27,6 +29,10 @@ from openoutcry.wire.layout import Layout, Words, area, i64
 
 SPREAD_BYTES = LEG_BYTES = 24
 """Two tiers and a charge; commodity, side and ratio."""
+HAIRCUT_BYTES = 16
+"""Where a tier begins, and its haircut."""
+UNUSED_TIER = 2**62
+"""The beginning of a tier that is not there."""
 
 
 class MarginTable(Layout, size_bytes=64):
@@ -38,6 +44,8 @@ class MarginTable(Layout, size_bytes=64):
     contract_at: int = i64("offset of the contracts' rows")
     commodity_at: int = i64("offset of the commodities' rows")
     offset_at: int = i64("offset of the inter-commodity spreads")
+    collaterals: int = i64("assets that may be pledged")
+    collateral_at: int = i64("offset of their rows; 0: nothing may be pledged")
 
 
 class ContractRow(Layout, size_bytes=192):
@@ -71,6 +79,21 @@ class OffsetRow(Layout, size_bytes=128):
     leg: Words = area(LEG_BYTES * MAX_LEGS, "of each leg commodity, side and ratio", of=Words)
 
 
+class CollateralRow(Layout, size_bytes=128):
+    """An asset that may be pledged."""
+
+    asset: int = i64("number of its wallets")
+    worth: int = i64("what ``per`` of its units are worth, margin units")
+    per: int = i64("units that ``worth`` is for")
+    share: int = i64("share of all that is pledged above which it is concentrated, millionths")
+    concentrated: int = i64("the further haircut of what is above, millionths")
+    tiers: Words = area(
+        HAIRCUT_BYTES * MAX_HAIRCUTS,
+        "of each tier its beginning, in margin units, and its haircut",
+        of=Words,
+    )
+
+
 class MarginWork(Layout, size_bytes=128):
     """The header of a portfolio's work, and its results."""
 
@@ -83,6 +106,8 @@ class MarginWork(Layout, size_bytes=128):
     end_at: int = i64("bytes of the work")
     commodities: int = i64("commodities")
     premiums: int = i64("what the open orders in options could pay")
+    pledges_at: int = i64("offset of what is pledged, units of each asset; 0: nothing can be")
+    collateral: int = i64("what that is worth after haircuts")
 
 
 class ContractWork(Layout, size_bytes=32):
@@ -130,8 +155,10 @@ class Totals(Layout, size_bytes=704):
 
 def table_of(parameters: Parameters) -> npt.NDArray[np.int64]:
     """The parameters as kernels read them."""
-    counts = len(parameters.contracts), len(parameters.commodities), len(parameters.offsets)
-    sizes = ContractRow.size_bytes, CommodityRow.size_bytes, OffsetRow.size_bytes
+    tables = parameters.contracts, parameters.commodities, parameters.offsets, parameters.collateral
+    counts = [len(table) for table in tables]
+    rows = ContractRow, CommodityRow, OffsetRow, CollateralRow
+    sizes = [row.size_bytes for row in rows]
     places, end = [], MarginTable.size_bytes
     for count, size in zip(counts, sizes, strict=True):
         places.append(end)
@@ -139,8 +166,9 @@ def table_of(parameters: Parameters) -> npt.NDArray[np.int64]:
     words = np.zeros(end // 8, np.int64)
     base = words.ctypes.data
     head = MarginTable(base)
-    head.contracts, head.commodities, head.offsets = counts
-    head.contract_at, head.commodity_at, head.offset_at = places
+    head.contracts, head.commodities, head.offsets, head.collaterals = counts
+    head.collateral_at = places[3] if parameters.collateral else 0
+    head.contract_at, head.commodity_at, head.offset_at = places[:3]
     for number, one in enumerate(parameters.contracts):
         row = ContractRow(base + places[0] + number * ContractRow.size_bytes)
         for scenario, loss in enumerate(one.losses):
@@ -161,11 +189,37 @@ def table_of(parameters: Parameters) -> npt.NDArray[np.int64]:
         for index, leg in enumerate(offset.legs):
             for place, word in enumerate((leg.commodity, leg.side, leg.ratio)):
                 entry.leg[3 * index + place] = word
+    for number, asset in enumerate(parameters.collateral):
+        _enter_collateral(
+            CollateralRow(base + places[3] + number * CollateralRow.size_bytes), asset
+        )
     return words
 
 
-def parameters_in(words: npt.NDArray[np.int64]) -> Parameters:
-    """The parameters that :func:`table_of` wrote, with what was changed since."""
+def _enter_collateral(row: CollateralRow, one: CollateralRisk) -> None:
+    row.asset, price = one.asset, one.price
+    row.worth, row.per = price.numerator, price.denominator
+    row.share, row.concentrated = one.haircut.share, one.haircut.concentrated
+    for place, (begin, rate) in enumerate(padded_tiers(one.haircut)):
+        row.tiers[2 * place], row.tiers[2 * place + 1] = begin, rate
+
+
+def padded_tiers(haircut: Haircut) -> list[tuple[int, int]]:
+    """The tiers of a haircut, and those that are not there."""
+    return [*haircut.tiers, *[(UNUSED_TIER, 0)] * (MAX_HAIRCUTS - len(haircut.tiers))]
+
+
+def collateral_in(words: npt.NDArray[np.int64]) -> list[list[int]]:
+    """Of each asset that may be pledged the words of its row, to its last tier."""
+    head = MarginTable(words.ctypes.data)
+    size, first = CollateralRow.size_bytes // 8, head.collateral_at // 8
+    rows = words[first:][: head.collaterals * size].reshape(-1, size)
+    return rows[:, : 5 + 2 * MAX_HAIRCUTS].tolist()
+
+
+def parameters_in(words: npt.NDArray[np.int64], collateral: bool = True) -> Parameters:
+    """The parameters that :func:`table_of` wrote, with what was changed since.  ``collateral``:
+    with its haircuts; staged ones need not make sense."""
     base, head = words.ctypes.data, MarginTable(words.ctypes.data)
     contracts = []
     for number in range(head.contracts):
@@ -186,7 +240,12 @@ def parameters_in(words: npt.NDArray[np.int64]) -> Parameters:
         numbers = [entry.leg[place] for place in range(3 * entry.legs)]
         legs = tuple(map(Leg, numbers[::3], numbers[1::3], numbers[2::3]))
         offsets.append(Offset(legs, entry.rate))
-    return Parameters(tuple(contracts), tuple(commodities), tuple(offsets))
+    assets = []
+    for asset, numerator, denominator, share, more, *tiers in collateral_in(words) * collateral:
+        pairs = zip(tiers[::2], tiers[1::2], strict=True)
+        haircut = Haircut(tuple(pair for pair in pairs if pair[0] != UNUSED_TIER), share, more)
+        assets.append(CollateralRisk(asset, Price(numerator, denominator), haircut))
+    return Parameters(tuple(contracts), tuple(commodities), tuple(offsets), tuple(assets))
 
 
 def work_of(parameters: Parameters) -> npt.NDArray[np.int64]:
@@ -195,9 +254,11 @@ def work_of(parameters: Parameters) -> npt.NDArray[np.int64]:
     totals_at = MarginWork.size_bytes
     contract_at = totals_at + commodities * Totals.size_bytes
     end_at = contract_at + contracts * ContractWork.size_bytes
-    words = np.zeros(end_at // 8, np.int64)
+    pledges = len(parameters.collateral)
+    words = np.zeros(end_at // 8 + pledges, np.int64)
     head = MarginWork(words.ctypes.data)
     head.totals_at, head.contract_at, head.end_at = totals_at, contract_at, end_at
+    head.pledges_at = end_at if pledges else 0
     head.commodities = commodities
     return words
 

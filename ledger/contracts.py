@@ -9,7 +9,16 @@ alone.  Clearing is 0 after each command: what one side is paid the other one pa
 
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger import constants
-from openoutcry.ledger.commit import FAILED, begin, cell_of, commit, fail, margined, rules_of
+from openoutcry.ledger.commit import (
+    FAILED,
+    begin,
+    cell_of,
+    commit,
+    commit_money,
+    fail,
+    margined,
+    rules_of,
+)
 from openoutcry.ledger.layout import (
     LedgerCell,
     LedgerInstrument,
@@ -27,6 +36,7 @@ SET_MARK, SET_SETTLE, SET_FUNDING, SET_EXPIRE, SET_COVER, SET_DELEVERAGE = 91, 9
 """``Setting`` of risk/bits.py."""
 MARKED, FUNDING, SETTLED = constants.KIND_MARKED, constants.KIND_FUNDING, constants.KIND_SETTLED
 COVERED, TAKEN_OVER = constants.KIND_COVERED, constants.KIND_TAKEN_OVER
+PLEDGED, SEIZED = constants.KIND_PLEDGED, constants.KIND_SEIZED
 NOTIONAL = constants.ERROR_NOTIONAL
 
 
@@ -91,7 +101,7 @@ def contract_setting(
     not_inlined()
     what, who, value = order.order_type, order.qty_lots, order.aux
     if what == SET_COVER:
-        return pay_out(books, event, row, who, value)
+        return pay_out(books, event, row, who, value, COVERED)
     if instrument < 0:
         return 0
     rules = rules_of(books, instrument)
@@ -179,15 +189,17 @@ def first_contract(books: LedgerState) -> int:
 
 
 @kernel
-def pay_out(books: LedgerState, event: EventRecord, rows: int, who: int, paid: int) -> int:
-    """A deficit that the insurance fund pays: out of its balance, into the participant's."""
+def pay_out(
+    books: LedgerState, event: EventRecord, rows: int, who: int, paid: int, kind: int
+) -> int:
+    """Money that the insurance fund pays: out of its balance, into the participant's."""
     instrument = first_contract(books)
     if instrument < 0:
         return 0
     fund = rules_of(books, instrument).fund
     for number in range(2):
         place = TransactionRow(rows + number * lay.ROW_BYTES)
-        begin(books, event, place, COVERED)
+        begin(books, event, place, kind)
         amount = paid if number == 0 else -paid
         place.available = amount
         place.clearing = -amount
@@ -195,6 +207,50 @@ def pay_out(books: LedgerState, event: EventRecord, rows: int, who: int, paid: i
         if commit(books, event, place, who if number == 0 else fund, instrument) < 0:
             return FAILED
     return 2
+
+
+@kernel_outlined
+def pledge(
+    books: LedgerState, event: EventRecord, row: TransactionRow, who: int, asset: int, units: int
+) -> int:
+    """Units of an asset become collateral, or, below 0, are available again."""
+    not_inlined()
+    begin(books, event, row, PLEDGED)
+    row.available = -units
+    row.reserved = units
+    row.price_ticks, row.qty_lots = 0, units
+    return commit_money(books, event, row, who, lay.MONEY_SLOTS + asset)
+
+
+@kernel_outlined
+def seize(
+    books: LedgerState,
+    event: EventRecord,
+    rows: int,
+    who: int,
+    asset: int,
+    paid: int,
+    units: int,
+) -> int:
+    """The insurance fund takes pledged units over, and pays for them."""
+    not_inlined()
+    if pay_out(books, event, rows, who, paid, SEIZED) != 2:
+        return FAILED
+    fund = rules_of(books, first_contract(books)).fund
+    for number in range(2):
+        place = TransactionRow(rows + (2 + number) * lay.ROW_BYTES)
+        begin(books, event, place, SEIZED)
+        place.price_ticks, place.qty_lots = 0, units
+        if number == 0:
+            place.reserved = -units
+            place.clearing = units
+        else:
+            place.available = units
+            place.clearing = -units
+        to = who if number == 0 else fund
+        if commit_money(books, event, place, to, lay.MONEY_SLOTS + asset) < 0:
+            return FAILED
+    return 4
 
 
 @kernel

@@ -235,6 +235,13 @@ class Kind(IntEnum):
     """Lots of a bankrupt participant's contract, from it to another one, at the mark
     ``price_ticks``; the other one pays ``available`` for what was missing."""
 
+    PLEDGED = 17
+    """Collateral, out of the participant's available units or, below 0, back: ``qty_lots`` units.
+    """
+    SEIZED = 18
+    """The insurance fund has taken pledged units over and paid for them: a row of each of the two
+    participants in money, and one in the asset."""
+
 
 class Error(IntEnum):
     """Why an event could not be posted."""

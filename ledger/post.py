@@ -20,7 +20,13 @@ from openoutcry.ledger.commit import (
     row_of,
     rules_of,
 )
-from openoutcry.ledger.contracts import contract_setting, gain_of_trade, lot_value
+from openoutcry.ledger.contracts import (
+    contract_setting,
+    gain_of_trade,
+    lot_value,
+    pledge,
+    seize,
+)
 from openoutcry.ledger.corporate import adjust
 from openoutcry.ledger.fees import fee_of
 from openoutcry.ledger.layout import (
@@ -71,6 +77,7 @@ PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 SET_DEPOSIT, SET_POSITION, SET_FEE, SET_MARGIN, SET_MARK = 1, 26, 30, 31, 38
 SET_FEE_VOLUME, SET_MOVEMENT, SET_DIVIDEND, SET_SPLIT = 16, 18, 55, 56
 SET_CONTRACT_MARK, SET_DELEVERAGE = 91, 97
+SET_PLEDGE, SET_SEIZE = 105, 106
 """``Setting`` of risk/bits.py."""
 FROM_OUTSIDE, FEES_COLLECTED, FROM_CLEARING = 0, 1, 2
 PENDING, POSTED, VOIDED = constants.KIND_PENDING, constants.KIND_POSTED, constants.KIND_VOIDED
@@ -443,6 +450,11 @@ def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: Tra
         return adjust(books, event, row, instrument, what == SET_SPLIT, value, price)
     if what >= SET_CONTRACT_MARK and what <= SET_DELEVERAGE:
         return contract_setting(books, order, event, row, instrument)
+    if what == SET_PLEDGE:
+        return pledge(books, event, row, who, order.time_in_force, value)
+    if what == SET_SEIZE:
+        paid, units = value, order.price_ticks
+        return seize(books, event, row, who, order.time_in_force, paid, units)
     if what == SET_MARK and instrument >= 0:
         return everybody(books, event, row, instrument, -1, 0)
     if what == SET_FEE and instrument >= 0:

@@ -9,6 +9,7 @@ import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import bits, totals
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
+from openoutcry.risk.collateral import means_of
 from openoutcry.risk.contract_layout import EXPIRED_HALT, MAX_PRICE
 from openoutcry.risk.contracts import contract_of, loss_at, tick_contracts
 from openoutcry.risk.layout import RiskInstrument, RiskState
@@ -19,7 +20,6 @@ from openoutcry.risk.protection import tick
 from openoutcry.risk.requests import LEG, is_next_leg, keep_leg, note_effect, permits
 from openoutcry.risk.spot import asked_for, asset_number, fee_of, new_flags, own_wallet, rules_of
 from openoutcry.risk.spot_layout import PINNED_SHIFT, Wallet
-from openoutcry.risk.waterfall import means
 from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
@@ -498,7 +498,9 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     failed |= grows_past(new_reserved, reserved, capital, constants.CAPITAL)
     has, more_needed, margin_now, margin_asked = 0, 0, 0, 0
     if rules.scenario != 0:
-        contract, has = contract_of(state, rules), NO_LIMIT if credit == NO_LIMIT else means(row)
+        contract, has = contract_of(state, rules), NO_LIMIT
+        if credit != NO_LIMIT:
+            has = means_of(state, participant)
         loss = old_loss = 0
         if flags & lay.PRICED_FLAG != 0 and most_ticks == NO_LIMIT:
             loss = loss_at(contract, side, qty, price)

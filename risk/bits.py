@@ -381,6 +381,25 @@ class Setting(IntEnum):
     MARGIN_APPLY = 101
     """What is staged is in force, if it is from as many commands; every participant is judged.
     Refused if one has more lots than the new parameters allow.  0 drops what is staged."""
+    COLLATERAL_TIER = 102
+    """Staged, as MARGIN_ARRAY, where assets may be pledged (``collateral.py``): the tier
+    ``qty_lots`` & 0xFF (0 to 3) of the asset in row ``qty_lots`` >> 8.  From ``aux`` margin units
+    on (2**62: there is no such tier) the haircut is ``price_ticks`` millionths."""
+    COLLATERAL_SHARE = 103
+    """Staged: the asset in row ``qty_lots`` is concentrated above the share ``aux`` of all that a
+    participant pledges, and has there the further haircut ``price_ticks``, both in millionths."""
+    COLLATERAL_PRICE = 104
+    """The asset in row ``qty_lots`` is worth ``aux`` margin units for ``price_ticks`` of its own.
+    In force at once; those that pledged it are judged."""
+    PLEDGE = 105
+    """A participant (``qty_lots``) pledges ``aux`` units of the asset with the number
+    ``time_in_force`` in wallets; below 0 they are available again, if what is left covers its
+    initial margin."""
+    SEIZE = 106
+    """The fund takes over ``price_ticks`` units of the asset with the number ``time_in_force`` from
+    the pledge of the participant ``qty_lots``, and pays ``aux`` units of money.  Refused unless
+    that participant was liquidated, holds nothing any more and owes money, and these are the right
+    figures (``waterfall.py``)."""
     OFF_BOOK = 110
     """Two participants trade ``aux`` lots of the instrument with each other at ``price_ticks``.
     The buyer is ``qty_lots`` >> 16, the seller ``qty_lots`` & 0xFFFF.  ``time_in_force`` is the
@@ -401,5 +420,6 @@ MAX_TERM = 1_000_000
 LEDGER_SETTINGS = tuple(s for s in Setting if 80 <= s < 90)
 CONTRACT_SETTINGS = tuple(s for s in Setting if 91 <= s < 98)
 """Settings of contracts, and of the steps that follow a liquidation."""
-MARGIN_SETTINGS = tuple(s for s in Setting if 98 <= s < 102)
+MARGIN_SETTINGS = tuple(s for s in Setting if 98 <= s < 105)
 """The parameters of scenario margin."""
+PLEDGE_SETTINGS = (Setting.PLEDGE, Setting.SEIZE)

@@ -149,7 +149,9 @@ class RiskParticipant(Layout, size_bytes=256):
     fee_volume: int = i64("volume by which it is in a schedule's tier")
     status: int = i64("``bits.ParticipantStatus``")
     name: int = i64("of one that was added while trading: its name, eight characters")
-    portfolio: int = i64("scenario margin of the contracts that it holds, maintenance")
+    portfolio: int = i64(
+        "scenario margin of the contracts that it holds, maintenance, less what its pledges count"
+    )
 
 
 PARTICIPANT_BYTES = RiskParticipant.size_bytes

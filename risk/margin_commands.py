@@ -21,6 +21,13 @@ from openoutcry.derivatives.margin_kernels import (
 )
 from openoutcry.derivatives.margin_layout import CommodityRow, ContractRow, MarginTable, OffsetRow
 from openoutcry.risk import totals
+from openoutcry.risk.collateral import (
+    set_price,
+    stage_share,
+    stage_tier,
+    tiers_fit,
+    value_all_again,
+)
 from openoutcry.risk.contracts import contracts_of, judge_all, row_of
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.portfolio import portfolio_of, table_of, work_of
@@ -44,7 +51,7 @@ def apply_margin(
     second: int,
     seq_at: int,
 ) -> bool:
-    """MARGIN_ARRAY, _COMMODITY, _OFFSET or _APPLY; False, and nothing changed, if it makes no sense
+    """MARGIN_ARRAY to COLLATERAL_PRICE; False, and nothing changed, if it makes no sense
     or a portfolio would be too large for the new parameters."""
     not_inlined()
     block = portfolio_of(state)
@@ -52,9 +59,15 @@ def apply_margin(
         return False
     if setting == constants.SET_MARGIN_APPLY:
         return apply_staged(state, block, value, seq_at)
+    if setting == constants.SET_COLLATERAL_PRICE:
+        return set_price(state, block, place, value, second, seq_at)
     staged = MarginTable(state + block.staged_at)
     done = False
-    if setting == constants.SET_MARGIN_OFFSET:
+    if setting == constants.SET_COLLATERAL_TIER:
+        done = stage_tier(staged, place, value, second)
+    elif setting == constants.SET_COLLATERAL_SHARE:
+        done = stage_share(staged, place, value, second)
+    elif setting == constants.SET_MARGIN_OFFSET:
         done = stage_offset(staged, place, value)
     elif setting == constants.SET_MARGIN_COMMODITY:
         done = stage_commodity(staged, place, value, second)
@@ -125,6 +138,8 @@ def apply_staged(state: RiskState, block: PortfolioBlock, count: int, seq_at: in
         block.staged = 0
         return True
     with_derived(staged)
+    if not tiers_fit(staged):
+        return False
     for who in range(state.participants):
         if not holds_at_most(state, staged, who):
             return False
@@ -134,6 +149,7 @@ def apply_staged(state: RiskState, block: PortfolioBlock, count: int, seq_at: in
     for who in range(state.participants):
         if work_of(state, block, who).used != 0:
             begin_again(state, block, table, who)
+    value_all_again(state, block)
     judge_all(state, seq_at)
     return True
 
@@ -170,4 +186,4 @@ def begin_again(state: RiskState, block: PortfolioBlock, table: MarginTable, who
         cell = totals.cell_of(state, who, instrument)
         if cell.position | cell.buy_lots | cell.sell_lots != 0:
             follow(table, work, number, cell.position, cell.buy_lots, cell.sell_lots)
-    totals.participant_row(state, who).portfolio = held_now(table, work)
+    totals.participant_row(state, who).portfolio = held_now(table, work) - work.collateral

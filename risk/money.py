@@ -86,10 +86,19 @@ def judge_margin(row: RiskParticipant, seq_at: int) -> None:
 
 
 @kernel
+def means(row: RiskParticipant) -> int:
+    """Equity and credit; of a participant without a limit of credit the largest amount, since it
+    is never under."""
+    if row.credit == NO_LIMIT:
+        return LARGEST
+    return wide.add(wide.add(row.funded, row.profit), row.credit)
+
+
+@kernel
 def is_under(row: RiskParticipant) -> bool:
     """Whether equity and credit are less than the maintenance margin of what is held: scenario
-    margin, and of all else its share of the initial margin.  False without such a share, or if the
-    participant's capital is not checked."""
+    margin less collateral, and of all else its share of the initial margin.  False without such a
+    share, or if the participant's capital is not checked."""
     share, credit = row.maintenance_bps, row.credit
     if share == 0 or credit == NO_LIMIT:
         return False

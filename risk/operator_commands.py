@@ -4,6 +4,7 @@ import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import totals
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, ParticipantStatus
+from openoutcry.risk.collateral import pledge
 from openoutcry.risk.contracts import apply_contract
 from openoutcry.risk.corporate import adjust
 from openoutcry.risk.layout import RiskCell, RiskGroup, RiskInstrument, RiskParticipant, RiskState
@@ -24,7 +25,7 @@ from openoutcry.risk.spot import (
     set_volume,
     wallet_in,
 )
-from openoutcry.risk.waterfall import cover, deleverage, may_leave_fund
+from openoutcry.risk.waterfall import cover, deleverage, may_leave_fund, seize
 from openoutcry.wire import wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined, store_i64
@@ -135,7 +136,8 @@ def apply_contracts(
     side: int,
     seq_at: int,
 ) -> bool:
-    """Apply a setting of contracts, of what comes after a liquidation, or of scenario margin."""
+    """Apply a setting of contracts, of what comes after a liquidation, or of scenario margin.
+    ``side``: the command's ``time_in_force``, of a pledge the number of its asset."""
     if setting == constants.SET_COVER or setting == constants.SET_DELEVERAGE:
         other, who = who >> 16, who & 0xFFFF
         if max(who, other) >= state.participants or other < 0:
@@ -143,7 +145,11 @@ def apply_contracts(
         if setting == constants.SET_COVER:
             return other == 0 and cover(state, who, value)
         return deleverage(state, who, other, instrument, value, second, side, seq_at)
-    if setting > constants.SET_MARGIN_APPLY:
+    if setting == constants.SET_PLEDGE:
+        return pledge(state, who, side, value)
+    if setting == constants.SET_SEIZE:
+        return seize(state, who, side, value, second)
+    if setting > constants.SET_COLLATERAL_PRICE:
         return False
     if setting > constants.SET_DELEVERAGE:
         return apply_margin(state, instrument, setting, who, value, second, seq_at)

@@ -64,7 +64,7 @@ def follow_portfolio(
     table, work = table_of(state, block), work_of(state, block, who)
     work.premiums += more_premiums
     if follow(table, work, rules.scenario - 1, position, buys, sells):
-        row.portfolio = held_now(table, work)
+        row.portfolio = held_now(table, work) - work.collateral
 
 
 @kernel_outlined

@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.risk.layout as lay
+from openoutcry.derivatives.collateral import Line, collateral
 from openoutcry.derivatives.margin import MAX_CONTRACTS, Parameters, parameters_of
 from openoutcry.derivatives.margin_kernels import follow, held_now, margin_now
 from openoutcry.derivatives.margin_layout import (
     ContractWork,
     MarginTable,
     MarginWork,
+    collateral_in,
     parameters_in,
     table_of,
     work_of,
@@ -86,7 +88,7 @@ def make_region(
     the columns of :data:`CONTRACT_TERMS`.  A future or perpetual must be in ``leveraged``.  The
     balance of participant ``fund`` is then the insurance fund.  With ``margin`` (rows of numbers,
     as ``derivatives.margin.Parameters`` has them) the margin of all contracts is by scenarios; its
-    contracts are those of ``contracts`` in their order.
+    contracts are those of ``contracts`` in their order, and its collateral is in ``assets``.
     """
     count, spot, room, wallet_bytes = len(instruments), spot or {}, asset_capacity, 0
     if movements and not (spot and requests):
@@ -108,7 +110,7 @@ def make_region(
         room = _check_spot(participants, count, assets, spot, room)
         wallet_bytes = spot_layout.block_bytes(participants, count, room)
         sizes[lay.WALLETS_AT] = wallet_bytes + _movement_bytes(movements)
-    parameters = _margin_of(margin, contracts or {})
+    parameters = _margin_of(margin, contracts or {}, len(assets) if spot else 0)
     sizes |= _contract_sizes(contracts) | _portfolio_sizes(parameters, participants)
     sizes[lay.ORDER_AT] = orders * lay.ORDER_BYTES
     if protection:
@@ -299,7 +301,9 @@ def _enter_contracts(
 
 
 def _margin_of(
-    margin: Mapping[str, Sequence[Sequence[int]]] | None, contracts: Mapping[int, Sequence[int]]
+    margin: Mapping[str, Sequence[Sequence[int]]] | None,
+    contracts: Mapping[int, Sequence[int]],
+    assets: int,
 ) -> Parameters | None:
     if margin is None:
         return None
@@ -315,6 +319,8 @@ def _margin_of(
         )
     if any(terms[CONTRACT_TERMS.index("margin_bps")] for terms in contracts.values()):
         raise RiskError("a contract under scenario margin has no margin_bps")
+    if any(not 0 <= one.asset < assets for one in parameters.collateral):
+        raise RiskError(f"collateral is in an asset with wallets, of which there are {assets}")
     return parameters
 
 
@@ -620,6 +626,8 @@ class PortfolioView:
         rows = words[begin : begin + participants * work_bytes]
         self.works = rows.reshape(participants, work_bytes)
         self._scratch = self.works[0]
+        self.can_be_pledged = len(collateral_in(self.table))
+        """Assets of which participants may pledge some."""
 
     def word(self, name: str) -> int:
         """Return a field of the block's header, by its name."""
@@ -629,6 +637,27 @@ class PortfolioView:
     def parameters(self) -> Parameters:
         """The parameters in force."""
         return parameters_in(self.table)
+
+    @property
+    def pledges(self) -> npt.NDArray[np.int64]:
+        """What each participant has pledged of each of them."""
+        return self.works[:, self.works.shape[1] - self.can_be_pledged :]
+
+    def pledged(self, participant: int) -> dict[int, int]:
+        """Return what a participant has pledged, by the asset's number in wallets."""
+        rows, amounts = collateral_in(self.table), self.pledges[participant].tolist()
+        return {row[0]: amount for row, amount in zip(rows, amounts, strict=True) if amount}
+
+    def collateral(self) -> npt.NDArray[np.int64]:
+        """Return what the pledges of each participant count."""
+        return self.works[:, MarginWork.offset("collateral") // 8]
+
+    def lines(self, participant: int) -> dict[int, Line]:
+        """Return what each of a participant's pledges counts, by the asset's number in wallets."""
+        rows = self.parameters.collateral
+        prices = {one.asset: one.price for one in rows}
+        haircuts = {one.asset: one.haircut for one in rows}
+        return collateral(self.pledged(participant), prices, haircuts)
 
     def premiums(self, participant: int) -> int:
         """Return what its open orders in options could pay."""
@@ -713,10 +742,21 @@ class View:
         return int(self.header[offset // 8])
 
     def means(self, participant: int) -> int | None:
-        """Like ``waterfall.means``: equity and credit; None: its credit has no limit."""
-        return None if self.of(participant, lay.CREDIT) == NO_LIMIT else self.equity(participant)
+        """Like ``collateral.means_of``; None: its credit has no limit."""
+        if self.of(participant, lay.CREDIT) == NO_LIMIT:
+            return None
+        pledges = int(self.portfolio.collateral()[participant]) if self.portfolio else 0
+        return self.equity(participant) + pledges
 
     def means_of_all(self) -> npt.NDArray[Any]:
+        """Equity, credit and pledges of each participant; LARGEST where credit has no limit."""
+        means = self.cash_of_all()
+        if self.portfolio is None or not (pledges := self.portfolio.collateral()).any():
+            return means
+        limited = self.participants[:, lay.CREDIT // 8] != NO_LIMIT
+        return means.astype(object) + np.where(limited, pledges, 0)
+
+    def cash_of_all(self) -> npt.NDArray[Any]:
         """Equity and credit of each participant; LARGEST where credit has no limit."""
         rows = self.participants
         funded, profit, credit = (rows[:, at // 8] for at in (lay.FUNDED, lay.PROFIT, lay.CREDIT))
@@ -727,7 +767,16 @@ class View:
 
     def deficits(self) -> dict[int, int]:
         """Return, by participant, how far those that are bankrupt are below 0."""
-        totals = self.means_of_all()
+        return self._below_nothing(self.means_of_all())
+
+    def debts(self) -> dict[int, int]:
+        """Return, by participant, the money owed that pledges cover."""
+        cash, means = self.cash_of_all(), self.means_of_all()
+        covered = np.where(cash < 0, np.minimum(means, 0) - cash, 0)
+        places = np.flatnonzero(covered)
+        return dict(zip(places.tolist(), covered[places].tolist(), strict=True))
+
+    def _below_nothing(self, totals: npt.NDArray[Any]) -> dict[int, int]:
         places = np.flatnonzero(totals < 0)
         return dict(zip(places.tolist(), (-totals[places]).tolist(), strict=True))
 
@@ -812,6 +861,8 @@ class View:
         if self.portfolio is not None:
             for table in (self.portfolio.header, self.portfolio.table, self.portfolio.staged):
                 digest.update(table.tobytes())
+            if self.portfolio.can_be_pledged:
+                digest.update(self.portfolio.pledges.tobytes())
         if self.bump is not None:
             digest.update(np.array(self.delayed(), np.int64).tobytes())
         if self.requests is not None:

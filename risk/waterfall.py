@@ -1,10 +1,12 @@
 """What comes after liquidation: the insurance fund, then deleveraging.
 
-A participant is bankrupt if its equity and credit are below 0; that far is its deficit.  Nothing
-here acts for a participant that is solvent, and no deficit is dropped.
+A participant is bankrupt if its equity, credit and pledges are below 0; that far is its deficit.
+Nothing here acts for a participant that is solvent, and no deficit is dropped.
 
     LIQUIDATE     a part may not make a deficit that the fund cannot pay (``loss_is_covered``)
     COVER         pays the deficit of a participant that holds nothing, out of the fund
+    SEIZE         if pledges cover what such a participant owes, the fund takes them over at what
+                  they count, and pays
     DELEVERAGE    if the fund cannot pay a deficit, a participant of the other side takes over
                   contracts of the bankrupt one at their mark (that of an option is paid), and pays
                   for what is missing
@@ -21,7 +23,16 @@ A DELEVERAGE that also says the side has the two fills of the takeover as its ev
 
 import openoutcry.risk.layout as lay
 from openoutcry.risk import totals
-from openoutcry.risk.bits import LARGEST, NO_LIMIT
+from openoutcry.risk.bits import LARGEST
+from openoutcry.risk.collateral import (
+    collateral_row,
+    counts,
+    means_of,
+    number_of,
+    pledges_of,
+    value_again,
+    whole_value,
+)
 from openoutcry.risk.contract_layout import ContractBlock, ContractRow
 from openoutcry.risk.contracts import (
     contract_of,
@@ -31,7 +42,10 @@ from openoutcry.risk.contracts import (
     share_of,
 )
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
-from openoutcry.risk.money import add_money, is_under, judge_profit
+from openoutcry.risk.money import add_money, is_under, judge_profit, means
+from openoutcry.risk.portfolio import portfolio_of, table_of, work_of
+from openoutcry.risk.spot import block_of, pay_shortfall, wallet_in
+from openoutcry.risk.spot_layout import ASSET_BYTES, SpotAsset
 from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import not_inlined
@@ -40,18 +54,9 @@ BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
 
 
 @kernel
-def means(row: RiskParticipant) -> int:
-    """Equity and credit; of a participant without a limit of credit the largest amount, since it
-    is never under."""
-    if row.credit == NO_LIMIT:
-        return LARGEST
-    return wide.add(wide.add(row.funded, row.profit), row.credit)
-
-
-@kernel
-def deficit(row: RiskParticipant) -> int:
-    """How far it is below nothing."""
-    return max(wide.sub(0, means(row)), 0)
+def deficit(state: RiskState, who: int) -> int:
+    """How far a participant is below nothing."""
+    return max(wide.sub(0, means_of(state, who)), 0)
 
 
 @kernel
@@ -64,7 +69,7 @@ def fund_for(state: RiskState, block: ContractBlock, who: int) -> int:
         if left <= 0:
             return 0
         if other != who:
-            left = wide.sub(left, deficit(totals.participant_row(state, other)))
+            left = wide.sub(left, deficit(state, other))
     return max(left, 0)
 
 
@@ -79,8 +84,7 @@ def loss_is_covered(
     if gain == 0 or (gain > 0) == (lots > 0):
         return True
     change = wide.sub(wide.mul(lots, gain), wide.mul(rules.fee, max(lots, -lots)))
-    row = totals.participant_row(state, who)
-    return wide.add(wide.add(means(row), change), fund_for(state, block, who)) >= 0
+    return wide.add(wide.add(means_of(state, who), change), fund_for(state, block, who)) >= 0
 
 
 @kernel
@@ -105,23 +109,69 @@ def cover(state: RiskState, who: int, amount: int) -> bool:
     """COVER: the fund pays what it has of the deficit of a participant that holds nothing."""
     not_inlined()
     block, row = contracts_of(state), totals.participant_row(state, who)
-    if block == 0 or who == block.fund or not is_closed_out(state, who):
+    if block == 0 or who == block.fund or not holds_nothing(state, who):
+        return False
+    paid = min(deficit(state, who), fund_for(state, block, who))
+    if paid == 0 or amount != paid:
+        return False
+    pay_by_fund(state, block, row, paid)
+    block.covered += paid
+    block.covers += 1
+    return True
+
+
+@kernel
+def holds_nothing(state: RiskState, who: int) -> bool:
+    """Whether a participant was liquidated to its last position."""
+    if not is_closed_out(state, who):
         return False
     for instrument in range(state.instruments):
         if totals.cell_of(state, who, instrument).position != 0:
             return False
-    paid = min(deficit(row), fund_for(state, block, who))
-    if paid == 0 or amount != paid:
-        return False
+    return True
+
+
+@kernel
+def pay_by_fund(state: RiskState, block: ContractBlock, row: RiskParticipant, paid: int) -> None:
+    """Money out of the fund, to a participant."""
     fund = totals.participant_row(state, block.fund)
     fund.balance -= paid
     fund.funded -= paid
     row.balance += paid
     row.funded += paid
-    block.covered += paid
-    block.covers += 1
     if VERIFY:
         assert fund.balance >= fund.reserved, "the fund pays what it has"
+
+
+@kernel_outlined
+def seize(state: RiskState, who: int, asset: int, paid: int, units: int) -> bool:
+    """SEIZE: the fund takes over ``units`` of what a participant that holds nothing has pledged of
+    an asset, and pays what they count for what the participant owes."""
+    not_inlined()
+    block, portfolio = contracts_of(state), portfolio_of(state)
+    if portfolio == 0 or who < 0 or who >= state.participants:
+        return False
+    if who == block.fund or not holds_nothing(state, who):
+        return False
+    table, work = table_of(state, portfolio), work_of(state, portfolio, who)
+    number = number_of(table, asset)
+    if number < 0:
+        return False
+    row, pledges = totals.participant_row(state, who), pledges_of(work)
+    counted = counts(collateral_row(table, number), pledges[number], whole_value(table, work))
+    due = min(min(wide.sub(0, means(row)), fund_for(state, block, who)), counted)
+    if due <= 0 or paid != due:
+        return False
+    if units != pledges[number] - wide.part_of(pledges[number], counted - due, counted):
+        return False
+    pledges[number] -= units
+    value_again(state, table, work, who)
+    pay_by_fund(state, block, row, paid)
+    spot = block_of(state)
+    wallet_in(state, spot, asset, who).reserved -= units
+    wallet = wallet_in(state, spot, asset, block.fund)
+    wallet.available += units
+    pay_shortfall(SpotAsset(state + spot.asset_at + asset * ASSET_BYTES), wallet)
     return True
 
 
@@ -151,7 +201,7 @@ def deleverage(
         contract_of(state, rules),
         totals.cell_of(state, who, instrument).position,
     )
-    missing = deficit(row) - fund_for(state, block, who)
+    missing = deficit(state, who) - fund_for(state, block, who)
     if missing <= 0 or position == 0:
         return False
     if side != 0 and side != (SELL if position > 0 else BUY):
@@ -226,8 +276,7 @@ def next_of_rank(
         cell = totals.cell_of(state, other, instrument)
         if other == who or cell.position == 0 or (cell.position > 0) == (position > 0):
             continue
-        row = totals.participant_row(state, other)
-        has = means(row)
+        has = means_of(state, other)
         solvent, profit = has > 0, profit_of(contract, cell)
         has = max(has, 1)
         if best >= 0:

@@ -19,6 +19,7 @@ from openoutcry.risk.contract_layout import (
     RATE_UNIT,
 )
 from openoutcry.risk.region import ContractsView, View, setting
+from openoutcry.venue.collateral_desk import COLLATERAL_REQUESTS, CollateralDesk
 from openoutcry.venue.desk import DeskError, Work
 from openoutcry.venue.margin_file import changing_commands, margin_parameters
 from openoutcry.venue.requests import EFFECTIVE, NOTHING
@@ -36,6 +37,7 @@ CONTRACT_REQUESTS = (
     "contract-pause",
     "contract-resume",
     "contract-margin",
+    *COLLATERAL_REQUESTS,
 )
 MOST_PREMIUM = 7_500_000
 """A rate that is worked out from mark and index is at most 0.75 %, either way."""
@@ -50,11 +52,14 @@ class ContractDesk:
     ) -> None:
         """``today``: number of the trading day, YYYYMMDD."""
         self.symbols, self.view, self.today, self.spec = symbols, view, today, spec
+        self.collateral = CollateralDesk(view, spec)
 
     def work_of(self, request: Request, operator: int) -> Work:
         """Raises :class:`DeskError` naming what cannot be."""
         if request["do"] == "contract-margin":
             return self._margin(operator)
+        if request["do"] in COLLATERAL_REQUESTS:
+            return self.collateral.work_of(request, operator)
         symbol = str(request.get("instrument") or "")
         if symbol not in self.symbols:
             raise DeskError(f"there is no instrument {symbol!r}")
@@ -99,7 +104,7 @@ class ContractDesk:
             s: self.spec.contracts[s].contract for s in self.symbols if s in self.spec.contracts
         }
         try:
-            new = margin_parameters(file, contracts)
+            new = margin_parameters(file, contracts, self.spec.collateral)
             records = changing_commands(portfolio.parameters, new, list(contracts))
         except OutcryError as error:
             raise DeskError(str(error)) from None

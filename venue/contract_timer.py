@@ -88,6 +88,7 @@ def contract_status(view: View, symbols: list[str]) -> dict[str, Any]:
         final = contracts.of(index, "final")
         row["final"] = final if contracts.of(index, "state") != LIVE else None
         rows[symbols[index]] = row
+    pledges = view.portfolio is not None and view.portfolio.can_be_pledged
     totals = ("covers", "covered", "takeovers", "taken_over", "losses")
     fund = contracts.word("fund")
     return {
@@ -96,4 +97,5 @@ def contract_status(view: View, symbols: list[str]) -> dict[str, Any]:
         | {name: contracts.word(name) for name in totals},
         **({"margin_changes": view.portfolio.word("applied")} if view.portfolio else {}),
         "deficits": {str(who): far for who, far in view.deficits().items()},
+        **({"debts": {str(who): far for who, far in view.debts().items()}} if pledges else {}),
     }

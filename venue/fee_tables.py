@@ -56,6 +56,11 @@ class MoneySpec:
     def __bool__(self) -> bool:
         return bool(self.assets or self.schedules)
 
+    @property
+    def wallets(self) -> list[str]:
+        """The assets that have wallets, by their numbers there; none without spot instruments."""
+        return list(self.assets) if self.spot else []
+
     def number(self, schedule: str) -> int:
         """A schedule's number, by its name in the file or by the number itself.
 

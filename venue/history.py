@@ -11,7 +11,7 @@ from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, BlockId
 from openoutcry.replay.events import Point, events_of, oldest_point
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import CONTRACT_SETTINGS, RISK_KIND, Setting
+from openoutcry.risk.bits import CONTRACT_SETTINGS, PLEDGE_SETTINGS, RISK_KIND, Setting
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View
 from openoutcry.venue.calendar import utc_text
@@ -138,7 +138,8 @@ def switch_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
                 parts.announce(command)
             if what in SWITCHES:
                 batch_rows.append(_row(command, what, value, groups, spec))
-            if what in CONTRACT_SETTINGS or (what is Setting.MARGIN_APPLY and value):
+            about = what in (*CONTRACT_SETTINGS, *PLEDGE_SETTINGS, Setting.COLLATERAL_PRICE)
+            if about or (what is Setting.MARGIN_APPLY and value):
                 batch_rows.append(_of_contract(command, what, symbols, spec))
         first = int(commands["seq"][0]) if len(commands) else 0
         for seq, who, why in point.watch.kills:
@@ -178,6 +179,16 @@ def _of_contract(
         other, who = divmod(who, 1 << 16)
         did = f"participant {other} takes over {value} {symbol} and pays {second}"
         return _entry(command, f"participant {who}", did, operator)
+    asset = _asset(int(command["time_in_force"]), spec)
+    if what is Setting.PLEDGE:
+        did = f"{'pledges' if value > 0 else 'takes back'} {abs(value)} {asset}"
+        return _entry(command, f"participant {who}", did, operator)
+    if what is Setting.SEIZE:
+        did = f"the insurance fund takes over {second} {asset} for {value}"
+        return _entry(command, f"participant {who}", did, operator)
+    if what is Setting.COLLATERAL_PRICE:
+        did = f"{second} of collateral {who} are worth {value}"
+        return _entry(command, "the market", did, operator)
     if what is Setting.MARGIN_APPLY:
         return _entry(command, "the market", f"{value} commands change scenario margin", operator)
     did = {
@@ -188,6 +199,12 @@ def _of_contract(
         Setting.CONTRACT_PAUSE: "paused: its index has too few sources" if value else "resumed",
     }[what]
     return _entry(command, symbol, did, operator)
+
+
+def _asset(number: int, spec: RiskSpec) -> str:
+    """The name of an asset that may be pledged."""
+    names = {place: name for name, place in spec.collateral.items()}
+    return names.get(number, f"asset {number}")
 
 
 def _row(

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.derivatives.collateral import Price
 from openoutcry.derivatives.contracts import Contract
 from openoutcry.derivatives.index import Index, IndexValue
+from openoutcry.derivatives.margin_layout import collateral_in
 from openoutcry.derivatives.marks import Basis, Surface, option_mark
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
@@ -50,8 +52,12 @@ class IndexTimer:
         symbols: list[str],
         note: Callable[[str], None],
         now_ns: int,
+        collateral: Mapping[str, tuple[int, Price]] | None = None,
     ) -> None:
-        """``surfaces``: of volatilities, by underlying; without one the options are not marked."""
+        """``surfaces``: of volatilities, by underlying; without one the options are not marked.
+        ``collateral``: by underlying, the row of the asset with its name, and its price at 1 tick.
+        """
+        self.collateral = collateral or {}
         self.contracts, self.surfaces, self.note = contracts, surfaces, note
         self.place = {symbol: number for number, symbol in enumerate(symbols)}
         self.running = {spec.underlying: Running(spec, now_ns) for spec in specs}
@@ -90,6 +96,7 @@ class IndexTimer:
                 continue  # its sources have not had the time to report
             for symbol in one.spec.contracts:
                 records += self._commands(one, symbol, view, now_ns)
+            records += self._collateral(one, view)
         if records:
             self.under_way = put(np.concatenate(records))
 
@@ -141,6 +148,20 @@ class IndexTimer:
         if mark is not None and (mark, index) != known:
             made.append(setting(Setting.CONTRACT_MARK, mark, 0, code, index))
         return made
+
+    def _collateral(self, one: Running, view: View) -> list[npt.NDArray[Any]]:
+        """The price of the asset that has the underlying's name, if it is another."""
+        if one.spec.underlying not in self.collateral or one.value.protected:
+            return []
+        number, at_tick = self.collateral[one.spec.underlying]
+        ticks = max(one.value.price_ticks, 0)
+        price = Price.rounded(at_tick.numerator * ticks, at_tick.denominator)
+        assert view.portfolio is not None
+        known = collateral_in(view.portfolio.table)[number][1:3]
+        if [price.numerator, price.denominator] == known:
+            return []
+        value, per = price.numerator, price.denominator
+        return [setting(Setting.COLLATERAL_PRICE, value, number, second=per)]
 
     def _mark(self, one: Running, symbol: str, view: View, now_ns: int) -> int | None:
         """None: it is an option without a surface of volatilities."""

@@ -185,8 +185,8 @@ def _check_contracts(hooks: Mapping[str, Any], spec: RiskSpec) -> None:
     shapes = [None if one is None else parameters_of(one).shape() for one in margins]
     if shapes[0] != shapes[1]:
         raise LimitsError(
-            "scenario margin, its tiers, spreads and legs of offsets are fixed by the journal; "
-            "start a new journal to change them"
+            "scenario margin, its tiers, spreads, legs of offsets and the assets of its collateral "
+            "are fixed by the journal; start a new journal to change them"
         )
     delivered = [one.get("delivered", []) for one in (hooks, contract_settings(spec))]
     if begun != filed or delivered[0] != delivered[1]:

@@ -6,15 +6,17 @@ journal begins with; ``outcry venue contract margin`` puts a changed file's in f
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
 from openoutcry.derivatives.book import read_book
+from openoutcry.derivatives.collateral import CollateralRisk, Haircut
 from openoutcry.derivatives.contracts import Contract
 from openoutcry.derivatives.margin import MAX_CONTRACTS, ContractRisk, Parameters
+from openoutcry.derivatives.margin_layout import padded_tiers
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.venue.contract_tables import ContractTerms
@@ -23,7 +25,10 @@ from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.symbols import code_of
 from openoutcry.wire.toml_tables import Key, Tables
 
-MARGIN = {"file": Key(toml_tables.text(4_096))}
+MARGIN = {
+    "file": Key(toml_tables.text(4_096)),
+    "collateral": Key(toml_tables.list_of(toml_tables.text(16)), ()),
+}
 BY_SCENARIO = {
     "margin": "[margin] sets it",
     "margin_bps": "[margin] sets it",
@@ -31,14 +36,37 @@ BY_SCENARIO = {
 """Keys of ``[[instrument]]`` that a contract under scenario margin has not, and why."""
 
 
+@dataclass(frozen=True)
+class MarginSpec:
+    """The venue file's ``[margin]``."""
+
+    file: Path | None = None
+    parameters: Parameters | None = None
+    """Initial ones of a new journal; None: a lot has one margin."""
+    collateral: dict[str, int] = field(default_factory=dict)
+    """Assets that participants may pledge, with their numbers in wallets."""
+
+
 def read_margin(
-    tables: Tables, folder: Path, contracts: Mapping[str, ContractTerms], symbols: list[str]
-) -> tuple[Path | None, Parameters | None]:
-    """The margin file and its parameters, contracts in the order of the instruments; both None
-    without ``[margin]``.  Mistakes are noted."""
+    tables: Tables,
+    folder: Path,
+    contracts: Mapping[str, ContractTerms],
+    symbols: list[str],
+    wallets: Sequence[str],
+) -> MarginSpec:
+    """The margin file and its parameters, contracts in the order of the instruments; ``wallets``:
+    the assets that have some.  Mistakes are noted."""
     if "margin" not in tables.document:
-        return None, None
-    name = tables.table("margin", MARGIN)["file"]
+        return MarginSpec()
+    table = tables.table("margin", MARGIN)
+    name, collateral = table["file"], {}
+    for asset in table["collateral"] or ():
+        if asset in wallets and asset not in collateral:
+            collateral[asset] = wallets.index(asset)
+        else:
+            text = f"{asset!r} is not an asset with wallets, named once: "
+            text += f"there are {', '.join(wallets) or 'none without a spot instrument'}"
+            tables.wrong(("margin", "collateral"), text)
     if "liquidation" not in tables.document:
         tables.wrong(("margin",), "needs a table [liquidation]")
     for path, row in tables.given_rows("instrument"):
@@ -46,15 +74,13 @@ def read_margin(
             if key in row and row.get("symbol") in contracts:
                 tables.wrong((*path, key), f"does not apply under scenario margin: {why}")
     if name is None:
-        return None, None
-    file = folder / name
+        return MarginSpec()
+    file, covered = folder / name, {s: contracts[s].contract for s in symbols if s in contracts}
     try:
-        return file, margin_parameters(
-            file, {s: contracts[s].contract for s in symbols if s in contracts}
-        )
+        return MarginSpec(file, margin_parameters(file, covered, collateral), collateral)
     except OutcryError as error:
         tables.wrong(("margin", "file"), str(error))
-        return None, None
+        return MarginSpec()
 
 
 def changing_commands(
@@ -66,7 +92,8 @@ def changing_commands(
     Raises :class:`OutcryError` if tiers, spreads or legs are others."""
     if now.shape() != new.shape():
         raise OutcryError(
-            "tiers, spreads and legs of offsets are fixed by the journal: only values can change"
+            "tiers, spreads, legs of offsets and the assets of collateral are fixed by the "
+            "journal: only values can change"
         )
     staged = []
     for symbol, was, row in zip(symbols, now.contracts, new.contracts, strict=True):
@@ -91,10 +118,26 @@ def changing_commands(
         for number, (before, offset) in enumerate(zip(now.offsets, new.offsets, strict=True))
         if before != offset
     ]
+    for number, (known, wanted) in enumerate(zip(now.collateral, new.collateral, strict=True)):
+        staged += _haircut_commands(number, known.haircut, wanted.haircut)
     if not staged:
         return []
     drop, apply = (setting(Setting.MARGIN_APPLY, count) for count in (0, len(staged)))
     return [drop, *staged, apply]
+
+
+def _haircut_commands(number: int, known: Haircut, wanted: Haircut) -> list[npt.NDArray[Any]]:
+    """What changes one haircut into another; its asset's price is not the file's to change."""
+    tiers = enumerate(zip(padded_tiers(known), padded_tiers(wanted), strict=True))
+    staged = [
+        setting(Setting.COLLATERAL_TIER, tier[0], number << 8 | place, second=tier[1])
+        for place, (before, tier) in tiers
+        if before != tier
+    ]
+    now, share = ((one.share, one.concentrated) for one in (known, wanted))
+    if now != share:
+        staged.append(setting(Setting.COLLATERAL_SHARE, share[0], number, second=share[1]))
+    return staged
 
 
 def _pairs(row: ContractRisk) -> list[tuple[int, int]]:
@@ -103,8 +146,11 @@ def _pairs(row: ContractRisk) -> list[tuple[int, int]]:
     return [*zip(losses[::2], losses[1::2], strict=True), (row.delta, row.short_minimum)]
 
 
-def margin_parameters(file: Path, contracts: Mapping[str, Contract]) -> Parameters:
-    """The parameters of a margin file for these contracts, in their order.
+def margin_parameters(
+    file: Path, contracts: Mapping[str, Contract], collateral: Mapping[str, int]
+) -> Parameters:
+    """The parameters of a margin file for these contracts, in their order, and for these assets
+    with their numbers in wallets.
 
     Raises :class:`OutcryError` naming what does not fit them.
     """
@@ -119,12 +165,19 @@ def margin_parameters(file: Path, contracts: Mapping[str, Contract]) -> Paramete
             raise OutcryError(f"{file}: there is no [[contract]] {symbol}")
         if symbol not in contracts:
             raise OutcryError(f"{file}: {symbol} is not a contract of the venue")
-        for field in fields(Contract):
-            here, there = (getattr(one[symbol], field.name) for one in (contracts, book.contracts))
+        for term in fields(Contract):
+            here, there = (getattr(one[symbol], term.name) for one in (contracts, book.contracts))
             if here != there:
-                raise OutcryError(f"{file}: {symbol}: {field.name} is {there}, the venue's {here}")
+                raise OutcryError(f"{file}: {symbol}: {term.name} is {there}, the venue's {here}")
+    for asset in collateral:
+        if asset not in book.haircuts or asset == book.asset:
+            raise OutcryError(f"{file}: {asset} is collateral: it needs its own [[asset]]")
     ordered = {symbol: book.contracts[symbol] for symbol in contracts}
+    pledged = tuple(
+        CollateralRisk(number, book.prices[asset], book.haircuts[asset])
+        for asset, number in collateral.items()
+    )
     try:
-        return replace(book, contracts=ordered).parameters()
+        return replace(replace(book, contracts=ordered).parameters(), collateral=pledged)
     except ValueError as error:
         raise OutcryError(f"{file}: {error}") from None

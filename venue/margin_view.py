@@ -50,7 +50,8 @@ class MarginView:
         worst = worst_margin(parameters, positions, orders)
         limited = self.view.of(who, lay.CREDIT) != NO_LIMIT
         found: dict[str, Any] = {
-            "equity": self.view.equity(who),
+            "equity": self.equity(who),
+            "collateral": self.collateral(who),
             "is_limited": limited,
             "maintenance": held.maintenance,
             "initial": held.initial,
@@ -73,6 +74,15 @@ class MarginView:
                 positions[number] = lots
             orders += [(number, one) for one in (buys, -sells) if one]
         return positions, orders
+
+    def equity(self, who: int) -> int:
+        """Equity and credit, with what pledges count."""
+        return self.view.equity(who) + int(self.portfolio.collateral()[who])
+
+    def collateral(self, who: int) -> dict[str, dict[str, int]]:
+        """What each asset that is pledged counts, and its haircuts."""
+        names = self.view.wallets.names if self.view.wallets else []
+        return {names[n]: asdict(line) for n, line in self.portfolio.lines(who).items()}
 
     def others(self, who: int) -> int:
         """What the participant's open orders have reserved apart from margin."""
@@ -106,7 +116,7 @@ class MarginView:
             "initial_with_orders": asked,
             "loss_at_once": loss,
             "needed": needed,
-            "accepted": not limited or needed <= max(view.equity(who), now),
+            "accepted": not limited or needed <= max(self.equity(who), now),
             "maintenance_if_filled": margin(parameters, filled).maintenance,
         }
 
@@ -143,7 +153,7 @@ class MarginView:
         """Greeks and liquidation prices of each underlying with a position."""
         book = self.book()
         mine = Participant(positions={self.symbols[n]: lots for n, lots in positions.items()})
-        cash = self.view.equity(who) - book.option_value(mine)
+        cash = self.equity(who) - book.option_value(mine)
         mine = replace(mine, holdings={book.asset: cash})
         names = {book.contracts[symbol].underlying for symbol in mine.positions}
         limited = self.view.of(who, lay.CREDIT) != NO_LIMIT

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.derivatives.book import read_book
+from openoutcry.derivatives.collateral import Price
 from openoutcry.matcher import Engine
 from openoutcry.order_entry.sessions import LANE as SESSION_LANE
 from openoutcry.pipeline.contract.shared import Shared
@@ -220,10 +221,18 @@ class RiskDesk:
         risk = self.file.risk
         if not risk.indices:
             return None
-        surfaces = read_book(risk.margin_file).surfaces if risk.margin_file else {}
+        book = read_book(risk.margin_file) if risk.margin_file else None
+        surfaces = book.surfaces if book else {}
+        collateral = {}
+        for number, name in enumerate(risk.collateral):
+            if book is not None and name in book.underlyings:
+                price, ticks = book.prices[name], book.underlyings[name].price_ticks
+                at_tick = Price.rounded(price.numerator, price.denominator * ticks)
+                collateral[name] = number, at_tick
         contracts = {symbol: one.contract for symbol, one in risk.contracts.items()}
         now_ns = self.clock.now_ns()
-        return IndexTimer(risk.indices, contracts, surfaces, symbols, self.note, now_ns)
+        given = risk.indices, contracts, surfaces, symbols, self.note, now_ns, collateral
+        return IndexTimer(*given)
 
     def _report(self, underlying: str, source: str, price: int) -> str:
         """A source of an index reports a price; returns why it is not taken."""

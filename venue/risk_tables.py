@@ -75,6 +75,8 @@ class RiskSpec:
     margin: Parameters | None = None
     """Initial parameters of scenario margin in a new journal; None: a lot has one margin."""
     margin_file: Path | None = None
+    collateral: dict[str, int] = field(default_factory=dict)
+    """Assets that participants may pledge, with their numbers in wallets."""
     indices: tuple[IndexSpec, ...] = ()
     time_every_s: int = 1
     """Time from one TIME of the calendar to the next: between them the core's clock does
@@ -265,7 +267,8 @@ def read_risk(
         wanted |= protection[0]
     money = read_money(tables, numbers, symbols)
     contracts = read_terms(tables, money.assets, symbols)
-    margin_file, margin = read_margin(tables, folder, contracts, symbols)
+
+    margin = read_margin(tables, folder, contracts, symbols, money.wallets)
     indices = read_indices(tables, contracts, symbols)
     return RiskSpec(
         wanted,
@@ -288,8 +291,9 @@ def read_risk(
         symbols=tuple(symbols),
         contracts=contracts,
         fund=liquidation.fund if liquidation else 0,
-        margin=margin,
-        margin_file=margin_file,
+        margin=margin.parameters,
+        margin_file=margin.file,
+        collateral=margin.collateral,
         indices=indices,
         time_every_s=time_every_s,
     )

@@ -1,5 +1,5 @@
 """What comes after a liquidation's parts, from the core's state alone: which deficit the insurance
-fund pays, and which participant takes over contracts that it cannot pay for.
+fund pays, and which collateral it takes over.  What it cannot pay for, a participant takes over.
 
 The core checks every figure again (``risk/waterfall.py``).  A command whose premise no longer holds
 does nothing, and the next look finds what is due.
@@ -40,7 +40,7 @@ def step_due(view: View, who: int, symbols: list[str]) -> tuple[npt.NDArray[Any]
     means = view.means_of_all()
     missing = -min(int(means[who]), 0)
     if not missing:
-        return None
+        return _seizure(view, means, who)
     fund, held = _left_for(view, means, who), view.cells[who, :, lay.POSITION // 8]
     if not held.any():
         paid = min(missing, fund)
@@ -53,6 +53,25 @@ def step_due(view: View, who: int, symbols: list[str]) -> tuple[npt.NDArray[Any]
     for index in contracts.number:
         if held[index]:
             return _takeover(view, means, who, index, missing - fund, symbols[index])
+    return None
+
+
+def _seizure(view: View, means: npt.NDArray[Any], who: int) -> tuple[npt.NDArray[Any], str] | None:
+    """What pledges cover of the money that a participant owes, as far as the fund can pay it."""
+    portfolio, cash = view.portfolio, int(view.cash_of_all()[who])
+    if portfolio is None or cash >= 0 or view.cells[who, :, lay.POSITION // 8].any():
+        return None
+    fund = _left_for(view, means, who)
+    for asset, line in portfolio.lines(who).items():
+        paid = min(-cash, fund, line.counts)
+        if paid > 0:
+            units = -(-line.amount * paid // line.counts)
+            name = view.wallets.names[asset] if view.wallets else asset
+            text = f"the insurance fund takes over {units} {name} that participant {who} pledged, "
+            text += f"and pays {paid} of the {-cash} that it owes"
+            record = setting(Setting.SEIZE, paid, who, second=units)
+            record["time_in_force"] = asset
+            return record, text
     return None
 
 

@@ -13,7 +13,7 @@ from tests.support.tally import Tally
 TESTED = ("risk", "matcher", "derivatives", "wire", "tests/support/risk")
 FLOW = 200_000
 """Commands of the flow in a seed; what the operator and liquidations add comes on top."""
-COUNTED = ("commands", "accepted", "refused", "called", "parts", "fund_payments")
+COUNTED = ("commands", "accepted", "refused", "called", "parts", "fund_payments", "seizures")
 
 
 @pytest.mark.long

@@ -219,9 +219,14 @@ class PlainContracts:
 
     # What comes after a liquidation
 
-    def means(self, who: int) -> int:
+    def cash(self, who: int) -> int:
         owner = self.risk.participants[who]
         return LARGEST if owner.credit == NO_LIMIT else owner.funded + owner.profit + owner.credit
+
+    def means(self, who: int) -> int:
+        if self.risk.portfolio is None or self.risk.participants[who].credit == NO_LIMIT:
+            return self.cash(who)
+        return self.cash(who) + self.risk.portfolio.collateral(who)
 
     def deficit(self, who: int) -> int:
         return max(-self.means(who), 0)
@@ -248,18 +253,24 @@ class PlainContracts:
         return called and not self.risk.open_count(who)
 
     def cover(self, who: int, amount: int) -> bool:
-        holds = any(cell.position for cell in self.risk.cells[who])
         paid = min(self.deficit(who), self.fund_for(who))
-        if who == self.fund or not self.is_closed_out(who) or holds or not paid or amount != paid:
+        if who == self.fund or not self.holds_nothing(who) or not paid or amount != paid:
             return False
+        self.pay_by_fund(who, paid)
+        self.covered += paid
+        self.covers += 1
+        return True
+
+    def holds_nothing(self, who: int) -> bool:
+        holds = any(cell.position for cell in self.risk.cells[who])
+        return self.is_closed_out(who) and not holds
+
+    def pay_by_fund(self, who: int, paid: int) -> None:
         owner, fund = self.risk.participants[who], self.risk.participants[self.fund]
         fund.balance -= paid
         fund.funded -= paid
         owner.balance += paid
         owner.funded += paid
-        self.covered += paid
-        self.covers += 1
-        return True
 
     def next_takeover(self, who: int, index: int) -> tuple[int, int, int] | None:
         """Who takes over how many lots, and pays how much; None: no participant may."""

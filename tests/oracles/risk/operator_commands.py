@@ -13,6 +13,7 @@ from openoutcry.risk.bits import (
     MARGIN_SETTINGS,
     NO_LIMIT,
     PARTICIPANT_SETTINGS,
+    PLEDGE_SETTINGS,
     PROTECTION_SETTINGS,
     ParticipantStatus,
     Setting,
@@ -97,6 +98,13 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         return risk.contracts is not None and risk.contracts.apply(c, what, instrument, who, value)
     if what in MARGIN_SETTINGS:
         return risk.portfolio is not None and risk.portfolio.apply(c, what, instrument, who, value)
+    if what in PLEDGE_SETTINGS:
+        asset, second = int(c["time_in_force"]), int(c["price_ticks"])
+        if risk.portfolio is None:
+            return False
+        if what is Setting.PLEDGE:
+            return risk.portfolio.pledge(who, asset, value)
+        return risk.portfolio.seize(who, asset, value, second)
     if what is Setting.MARGIN and risk.portfolio and instrument in risk.portfolio.number:
         return False
     if what in LEDGER_SETTINGS:

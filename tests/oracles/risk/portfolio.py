@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from openoutcry.derivatives.collateral import CollateralRisk, Haircut, Line, Price, collateral
 from openoutcry.derivatives.margin import (
     LARGEST_RATE,
     LARGEST_TERM,
@@ -14,13 +15,37 @@ from openoutcry.derivatives.margin import (
     parameters_of,
     worst_margin,
 )
-from openoutcry.risk.bits import LARGEST, NO_LIMIT, RiskBit, Setting
+from openoutcry.risk.bits import LARGEST, NO_LIMIT, ParticipantStatus, RiskBit, Setting
 from openoutcry.wire.enums import Side
 
 if TYPE_CHECKING:
     from tests.oracles.risk.reference import Figures, Order, Reference
 
 SCENARIOS = 16
+
+
+class PlainAsset:
+    """An asset that may be pledged: its tiers are four, of which some are not there (2**62)."""
+
+    def __init__(self, one: CollateralRisk) -> None:
+        self.asset, self.price = one.asset, one.price
+        self.share, self.concentrated = one.haircut.share, one.haircut.concentrated
+        self.tiers = [*one.haircut.tiers, *[(2**62, 0)] * (4 - len(one.haircut.tiers))]
+
+    def fits(self) -> bool:
+        begins = [begin for begin, _ in self.tiers]
+        used = [begin for begin in begins if begin != 2**62]
+        return begins[0] == 0 and used == sorted(set(used)) and begins[: len(used)] == used
+
+    def haircut(self) -> Haircut:
+        used = tuple(tier for tier in self.tiers if tier[0] != 2**62)
+        return Haircut(used, self.share, self.concentrated)
+
+    def words(self) -> list[int]:
+        """Return the row as the kernels have it."""
+        first = [self.asset, self.price.numerator, self.price.denominator]
+        more = [self.share, self.concentrated]
+        return [*first, *more, *(number for tier in self.tiers for number in tier)]
 
 
 class PlainPortfolio:
@@ -35,6 +60,10 @@ class PlainPortfolio:
         """Number of each contract in the parameters, by its instrument."""
         self.parameters: Parameters = parameters_of(numbers)
         self.staged: Any = self.parameters.numbers()
+        self.assets = [PlainAsset(one) for one in self.parameters.collateral]
+        self.staged_assets = deepcopy(self.assets)
+        self.pledges: dict[tuple[int, int], int] = {}
+        """By participant and number of the wallets' asset."""
         self.commands = self.applied = 0
         self.known: dict[tuple[tuple[int, int], ...], int] = {}
 
@@ -50,6 +79,21 @@ class PlainPortfolio:
         if key not in self.known:
             self.known[key] = margin(self.parameters, positions).maintenance
         return self.known[key]
+
+    def reserved(self, who: int, asset: int) -> int:
+        """Return what is pledged of a wallet."""
+        return self.pledges.get((who, asset), 0)
+
+    def lines(self, who: int) -> dict[int, Line]:
+        held = {one.asset: self.reserved(who, one.asset) for one in self.assets}
+        prices = {one.asset: one.price for one in self.assets}
+        return collateral(held, prices, {one.asset: one.haircut() for one in self.assets})
+
+    def collateral(self, who: int) -> int:
+        """Return what its pledges count."""
+        if not any(self.reserved(who, one.asset) for one in self.assets):
+            return 0
+        return min(sum(line.counts for line in self.lines(who).values()), 2**61)
 
     def open_ones(self, who: int) -> list["Order"]:
         return [order for index in self.number for order in self.risk.open_of(who, index)]
@@ -90,7 +134,7 @@ class PlainPortfolio:
             return {} if is_part else {RiskBit.ARITHMETIC: (LARGEST, 0, LARGEST + 1)}
         if owner.credit == NO_LIMIT:
             return {}
-        available = risk.equity(who) + owner.credit
+        available = risk.equity(who) + owner.credit + self.collateral(who)
         asked = worst_margin(self.parameters, positions, self.signed(then)).initial
         asked += self.loss(order) + reserved + need - self.premiums(then)
         needed = worst_margin(self.parameters, positions, self.signed(now)).initial
@@ -105,7 +149,11 @@ class PlainPortfolio:
         second = int(c["price_ticks"])
         if what is Setting.MARGIN_APPLY:
             return self.put_in_force(value)
-        if what is Setting.MARGIN_ARRAY:
+        if what is Setting.COLLATERAL_PRICE:
+            return self.set_price(place, value, second)
+        if what in (Setting.COLLATERAL_TIER, Setting.COLLATERAL_SHARE):
+            done = self.haircut(what, place, value, second)
+        elif what is Setting.MARGIN_ARRAY:
             done = instrument in self.number and self.array(
                 self.number[instrument], place, value, second
             )
@@ -118,6 +166,91 @@ class PlainPortfolio:
                 rows[place][0] = value
         self.commands += done
         return done
+
+    def haircut(self, what: Setting, place: int, value: int, second: int) -> bool:
+        number, tier = divmod(place, 256) if what is Setting.COLLATERAL_TIER else (place, 0)
+        if not 0 <= number < len(self.assets) or not 0 <= second <= PART:
+            return False
+        one = self.staged_assets[number]
+        if what is Setting.COLLATERAL_SHARE:
+            if not 0 <= value <= PART:
+                return False
+            one.share, one.concentrated = value, second
+            return True
+        if tier > 3 or not (0 <= value <= 2**61 or value == 2**62):
+            return False
+        one.tiers[tier] = value, second
+        return True
+
+    def set_price(self, number: int, numerator: int, denominator: int) -> bool:
+        most = 2**61
+        if not 0 <= number < len(self.assets):
+            return False
+        if not (0 <= numerator <= most and 1 <= denominator <= most):
+            return False
+        for rows in (self.assets, self.staged_assets):
+            rows[number].price = Price(numerator, denominator)
+        asset = self.assets[number].asset
+        for who in range(len(self.risk.participants)):
+            if self.reserved(who, asset):
+                self.risk.judge_margin(who)
+        return True
+
+    def pledge(self, who: int, asset: int, amount: int) -> bool:
+        risk = self.risk
+        known = any(one.asset == asset for one in self.assets)
+        if not known or not 0 < who < len(risk.participants) or not 0 < abs(amount) <= 2**61:
+            return False
+        wallets, owner, held = risk.wallets, risk.participants[who], self.reserved(who, asset)
+        assert wallets is not None
+        if amount > 0:
+            closed = owner.status == ParticipantStatus.CLOSED
+            if closed or wallets.owes(who) or wallets.available(who, asset) < amount:
+                return False
+        elif held + amount < 0:
+            return False
+        counted = self.collateral(who)
+        self.pledges[who, asset] = held + amount
+        if amount > 0 and self.collateral(who) < counted:
+            self.pledges[who, asset] = held
+            return False
+        if amount < 0 and owner.credit != NO_LIMIT:
+            now = self.open_ones(who)
+            worst = worst_margin(self.parameters, self.positions(who), self.signed(now))
+            needed = worst.initial + risk.reserved(who) - self.premiums(now)
+            if risk.equity(who) + owner.credit + self.collateral(who) < needed:
+                self.pledges[who, asset] = held
+                return False
+        return True
+
+    def due(self, who: int) -> tuple[int, int, int] | None:
+        """What the fund takes over first of a participant's pledges: asset, units, and what it
+        pays; None: it owes nothing, or the fund has nothing."""
+        contracts = self.risk.contracts
+        assert contracts is not None
+        for asset, line in self.lines(who).items():
+            paid = min(-contracts.cash(who), contracts.fund_for(who), line.counts)
+            if paid > 0:
+                return asset, -(-line.amount * paid // line.counts), paid
+        return None
+
+    def seize(self, who: int, asset: int, paid: int, units: int) -> bool:
+        contracts, wallets = self.risk.contracts, self.risk.wallets
+        if not 0 <= who < len(self.risk.participants):
+            return False
+        assert contracts is not None
+        line = self.lines(who).get(asset)
+        if who == contracts.fund or not contracts.holds_nothing(who) or line is None:
+            return False
+        due = min(-contracts.cash(who), contracts.fund_for(who), line.counts)
+        if due <= 0 or (paid, units) != (due, -(-line.amount * due // line.counts)):
+            return False
+        assert wallets is not None
+        self.pledges[who, asset] -= units
+        contracts.pay_by_fund(who, paid)
+        wallets.total[who, asset] -= units
+        wallets.total[contracts.fund, asset] += units
+        return True
 
     def array(self, number: int, place: int, value: int, second: int) -> bool:
         if place not in range(0, SCENARIOS + 1, 2) or max(abs(value), abs(second)) > LARGEST_TERM:
@@ -149,8 +282,11 @@ class PlainPortfolio:
         risk = self.risk
         if count == 0:
             self.staged, self.commands = self.parameters.numbers(), 0
+            self.staged_assets = deepcopy(self.assets)
             return True
         if count != self.commands or count < 0:
+            return False
+        if not all(one.fits() for one in self.staged_assets):
             return False
         new = parameters_of(deepcopy(self.staged))
         for who in range(len(risk.participants)):
@@ -160,6 +296,7 @@ class PlainPortfolio:
                 if lots > new.contracts[number].most_lots:
                     return False
         self.parameters, self.commands = new, 0
+        self.assets = deepcopy(self.staged_assets)
         self.applied += 1
         self.known.clear()
         for who in range(len(risk.participants)):

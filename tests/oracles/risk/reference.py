@@ -437,7 +437,10 @@ class Reference:
         if owner.credit == NO_LIMIT or not owner.maintenance:
             return False
         has = Fraction(cut(self.equity(participant) + owner.credit))
-        scenarios = self.portfolio.maintenance(participant) if self.portfolio else 0
+        scenarios = 0
+        if self.portfolio:
+            scenarios = self.portfolio.maintenance(participant)
+            scenarios -= self.portfolio.collateral(participant)
         others = Fraction(self.margined(participant) * owner.maintenance, 10_000)
         return has < others + scenarios
 

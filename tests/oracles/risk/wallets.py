@@ -97,7 +97,8 @@ class PlainWallets:
 
     def reserved(self, who: int, asset: int) -> int:
         of_orders = self.risk.total(who).from_wallets.get(asset, 0)
-        return of_orders + self.movements.reserved(who, asset)
+        pledged = self.risk.portfolio.reserved(who, asset) if self.risk.portfolio else 0
+        return of_orders + self.movements.reserved(who, asset) + pledged
 
     def available(self, who: int, asset: int) -> int:
         return self.total[who, asset] - self.reserved(who, asset)

@@ -15,12 +15,14 @@ from openoutcry.risk import bits, constants, totals
 from openoutcry.risk.after import after
 from openoutcry.risk.before import APPLIED, before
 from openoutcry.risk.bits import NO_LIMIT, Setting
+from openoutcry.risk.collateral import collateral_of, collateral_row, pledges_of
 from openoutcry.risk.contract_layout import LIVE
 from openoutcry.risk.contracts import contract_of, is_option, lot_value, margined_lots
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.portfolio import portfolio_of, table_of
 from openoutcry.risk.portfolio import work_of as kept_work_of
 from openoutcry.risk.region import setting
+from openoutcry.risk.spot import block_of, conserved, wallet_in
 from openoutcry.venue.liquidation import next_part
 from openoutcry.venue.liquidation_table import LiquidationSpec
 from openoutcry.venue.waterfall import step_due
@@ -31,6 +33,7 @@ from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Words
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
+from tests.support.risk.collateral import PLEDGED, collateral_given, pledge, seizure
 from tests.support.risk.contracts import (
     CONTRACTS,
     EXPIRY_NS,
@@ -45,6 +48,7 @@ from tests.support.risk.portfolio import portfolio_given
 from tests.support.risk.risk_core import PARTICIPANTS
 from tests.support.risk.risk_loop import Loop
 from tests.support.risk.risk_reference import operator_command
+from tests.support.risk.spot import in_asset
 
 EVERY, AMONG, CHUNK = 16, 4_096, 512
 """A command of the operator among so many, drawn from so many; commands from one look of the
@@ -62,8 +66,9 @@ RULES = {
     6: "liquidated with enough",
     7: "an order entered past the initial margin",
     8: "a margin is not what it is made from nothing",
+    9: "a unit of an asset was made or lost, or more is pledged than reserved",
 }
-PAID_IN, FEES, ACCEPTED, PARTS, COVERS, TAKEOVERS, REFUSED, CALLED = range(8)
+PAID_IN, FEES, ACCEPTED, PARTS, COVERS, TAKEOVERS, SEIZURES, REFUSED, CALLED = range(9)
 """Words of what is counted."""
 NEW, RISK = enum_numbers.COMMAND_KIND_NEW, bits.RISK_KIND
 FILLED, ENTERED = enum_numbers.EVENT_KIND_FILLED, enum_numbers.EVENT_KIND_ACCEPTED
@@ -136,7 +141,21 @@ def available_to(state: RiskState, who: int) -> int:
     """What that is compared with."""
     row = totals.participant_row(state, who)
     has = row.balance if portfolio_of(state) == 0 else equity_of(state, who)
-    return has + row.credit
+    return has + row.credit + collateral_of(state, who)
+
+
+@kernel
+def pledges_fit(state: RiskState, who: int) -> bool:
+    """Whether what is pledged is reserved in wallets."""
+    portfolio, spot = portfolio_of(state), block_of(state)
+    if portfolio == 0 or spot == 0:
+        return True
+    table, work = table_of(state, portfolio), kept_work_of(state, portfolio, who)
+    for number in range(table.collaterals):
+        asset, amount = collateral_row(table, number).asset, pledges_of(work)[number]
+        if amount < 0 or amount > wallet_in(state, spot, asset, who).reserved:
+            return False
+    return True
 
 
 @kernel
@@ -155,8 +174,12 @@ def looked_at(
         total += row.balance
         if row.funded + row.profit != equity_of(state, who):
             return 3
-        if is_thorough and maintenance_of(state, who, scratch, rows) != row.portfolio:
-            return 8
+        if is_thorough:
+            made = maintenance_of(state, who, scratch, rows) - collateral_of(state, who)
+            if made != row.portfolio:
+                return 8
+            if not pledges_fit(state, who):
+                return 9
         too_little = has_too_little(state, who, row.portfolio)
         is_called = row.flags & lay.KILLED_BY_MARGIN != 0
         if too_little and not is_called and who != FUND:
@@ -168,6 +191,8 @@ def looked_at(
         Words(called)[who] = 1 if is_called else 0
     if total != Words(counts)[PAID_IN] - Words(counts)[FEES]:
         return 1
+    if is_thorough and conserved(state) == 0:
+        return 9
     for index in range(state.instruments):
         lots = 0
         for who in range(state.participants):
@@ -197,7 +222,11 @@ def run_contracts_looked_at(
         had_too_little = (
             closes
             and known
-            and has_too_little(state, who, maintenance_of(state, who, scratch, rows))
+            and has_too_little(
+                state,
+                who,
+                maintenance_of(state, who, scratch, rows) - collateral_of(state, who),
+            )
         )
         needed = needed_of(state, who) if kind == NEW and known else 0
         verdict, events = before(state, order), 0
@@ -211,8 +240,10 @@ def run_contracts_looked_at(
             if event.kind == FILLED:
                 fee = totals.instrument_row(state, event.instrument).fee
                 Words(counts)[FEES] += fee * event.qty_lots
-        if verdict == APPLIED and what == constants.SET_DEPOSIT:
+        if verdict == APPLIED and what == constants.SET_DEPOSIT and order.price_ticks == 0:
             Words(counts)[PAID_IN] += order.aux
+        if verdict == APPLIED and what == constants.SET_SEIZE:
+            Words(counts)[SEIZURES] += 1
         if closes and verdict == APPLIED:
             Words(counts)[PARTS] += what == constants.SET_LIQUIDATE
             Words(counts)[COVERS] += what == constants.SET_COVER
@@ -233,19 +264,21 @@ def run_contracts_looked_at(
 
 
 class HostileContracts:
-    """One core with every kind of contract; each odd seed is under scenario margin."""
+    """One core with every kind of contract; each odd seed is under scenario margin, and every other
+    of these has collateral."""
 
     def __init__(self, seed):
         self.rng, self.table = np.random.default_rng([seed, 56]), contract_instruments()
         self.symbols = self.table["symbol"].tolist()
         given = {"multipliers": MULTIPLIERS, "leveraged": LEVERAGED}
         given |= {"contracts": CONTRACTS, "fund": FUND}
+        self.pledges = seed % 4 == 3
         if seed % 2:
-            given = portfolio_given(seed)
+            given = collateral_given(seed) if self.pledges else portfolio_given(seed)
         self.loop = Loop(self.table, participants=PARTICIPANTS, groups=3, **given)
         self.view, self.rules = self.loop.view, [Rules(row) for row in self.table]
         self.spec = LiquidationSpec(mark_every_ms=1, every_ms=1, part_bps=2_500, band_bps=500)
-        self.counts, self.called = np.zeros(8, np.int64), np.zeros(PARTICIPANTS, np.int64)
+        self.counts, self.called = np.zeros(9, np.int64), np.zeros(PARTICIPANTS, np.int64)
         numbers = parameters_of(given["margin"]) if seed % 2 else None
         self.scratch = work_of(numbers) if numbers else np.zeros(1, np.int64)
         self.rows = np.zeros(2 * len(self.table), np.int64)
@@ -263,6 +296,9 @@ class HostileContracts:
             (Setting.MAINTENANCE, int(self.rng.choice([5_000, 8_000, 10_000]))),
         ):
             self.send(setting(what, value, who))
+        if self.pledges:
+            for asset in PLEDGED:
+                self.send(in_asset(Setting.DEPOSIT, 10**8, who, asset))
 
     def send(self, orders):
         orders["seq"] = np.arange(self.seq + 1, self.seq + 1 + len(orders))
@@ -289,7 +325,9 @@ class HostileContracts:
         for _ in range(AMONG):
             index, who = int(rng.choice(list(CONTRACTS))), int(rng.integers(PARTICIPANTS))
             symbol, drawn = self.symbols[index], rng.random()
-            if drawn < 0.5:
+            if self.pledges and rng.random() < 0.4:
+                rows.append(self.of_pledges(who))
+            elif drawn < 0.5:
                 what = Setting.CONTRACT_MARK if drawn < 0.45 else Setting.CONTRACT_SETTLE
                 rows.append(setting(what, self.price(index), 0, symbol, 1))
             elif drawn < 0.6:
@@ -314,6 +352,21 @@ class HostileContracts:
                 lots = int(rng.integers(-100, 100))
                 rows.append(setting(Setting(int(what)), lots, other | who, symbol, 7))
         return np.concatenate(rows)
+
+    def of_pledges(self, who):
+        """Pledges and releases, prices near and far, haircuts that make sense and that do not."""
+        rng, drawn, row = self.rng, self.rng.random(), int(self.rng.integers(len(PLEDGED)))
+        if drawn < 0.6:
+            return pledge(who, PLEDGED[row], int(rng.integers(-(10**8), 10**8)))
+        if drawn < 0.9:
+            worth = int(rng.integers(0, 10))
+            return setting(Setting.COLLATERAL_PRICE, worth, row, second=int(rng.integers(1, 50)))
+        if drawn < 0.94:
+            share, more = (int(rng.integers(10**6)) for _ in range(2))
+            return setting(Setting.COLLATERAL_SHARE, share, row, second=more)
+        if drawn < 0.98:
+            return setting(Setting.MARGIN_APPLY, int(rng.integers(3)))
+        return seizure(who, PLEDGED[row], int(rng.integers(100)), int(rng.integers(100)))
 
     def price(self, index):
         rng = self.rng
@@ -369,10 +422,11 @@ class HostileContracts:
         due = step_due(self.view, who, self.names)
         if due is not None:
             record = due[0]
-            record["time_in_force"] = 0  # its fills are the matcher's hook's
-            done = self.counts[COVERS : TAKEOVERS + 1].sum()
+            if record["order_type"] == Setting.DELEVERAGE:
+                record["time_in_force"] = 0  # its fills are the matcher's hook's
+            done = self.counts[COVERS : SEIZURES + 1].sum()
             self.send(record)
-            assert self.counts[COVERS : TAKEOVERS + 1].sum() == done + 1, due
+            assert self.counts[COVERS : SEIZURES + 1].sum() == done + 1, due
             return True
         halts = self.view.instruments[:, lay.HALT // 8]
         tradable = [index for index in CONTRACTS if not halts[index]]
@@ -419,5 +473,5 @@ def hostile_contracts(count, seed):
     """Figures of one core after so many commands of the flow."""
     core = HostileContracts(seed)
     core.run(count)
-    names = ("accepted", "parts", "fund_payments", "takeovers", "refused", "called")
+    names = ("accepted", "parts", "fund_payments", "takeovers", "seizures", "refused", "called")
     return {"commands": core.seq} | dict(zip(names, core.counts[ACCEPTED:].tolist(), strict=True))

@@ -200,9 +200,13 @@ class ConservedPair(Pair):
             self.fees += rules.fee * int(event["qty_lots"])
         what = int(orders["order_type"][0]) if verdict == 1 << 8 else 0
         if what == Setting.DEPOSIT:
-            self.paid_in += int(orders["aux"][0])
+            self.paid_in += self.paid(orders)
         self.check()
         return verdict, events
+
+    def paid(self, orders):
+        """Money that a deposit pays in."""
+        return int(orders["aux"][0])
 
     def check(self):
         plain, rows = self.reference, self.view.participants

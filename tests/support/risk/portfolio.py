@@ -15,6 +15,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.contract_layout import CALL, PUT
 from openoutcry.risk.region import setting
+from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
 from tests.support.risk.contracts import (
     CONTRACTS,
     FUND,
@@ -24,7 +25,8 @@ from tests.support.risk.contracts import (
     ContractOperator,
     contract_instruments,
 )
-from tests.support.risk.risk_core import PARTICIPANTS, Pair
+from tests.support.risk.risk_core import PARTICIPANTS, Pair, bits
+from tests.support.risk.risk_reference import operator_command
 
 THIRDS = (0, 0, 1, 1, -1, -1, 2, 2, -2, -2, 3, 3, -3, -3, 2, -2)
 UNDER_SCENARIOS = {index: (*terms[:-1], 0) for index, terms in CONTRACTS.items()}
@@ -71,8 +73,8 @@ class ConservedPortfolio(ConservedPair):
     """As a ConservedPair, under scenario margin.  After every command those are called that the
     plain reference calls: it compares equity with what the positions need, made from nothing."""
 
-    def __init__(self, seed=0):
-        super().__init__(**portfolio_given(seed))
+    def __init__(self, seed=0, **more):
+        super().__init__(**portfolio_given(seed) | more)
         self.called = set()
 
     def process(self, orders):
@@ -143,3 +145,27 @@ class PortfolioOperator(ContractOperator):
             count += 1
             yield setting(Setting.MARGIN_OFFSET, offset.rate, number)
         yield setting(Setting.MARGIN_APPLY, count)
+
+
+SYMBOLS = contract_instruments()["symbol"].tolist()
+MARK = 100_000
+
+
+def new(both, who, side, lots, index=0, price=MARK, number=None, **more):
+    """Verdict of a limit order."""
+    fields = {"order_type": OrderType.LIMIT, "time_in_force": TimeInForce.DAY} | more
+    order = operator_command(
+        CommandKind.NEW,
+        participant=who,
+        symbol=SYMBOLS[index],
+        side=side,
+        qty_lots=lots,
+        price_ticks=price,
+        order_id=both.seq + 1 if number is None else number,
+        **fields,
+    )
+    return both.process(order)
+
+
+def bits_of(answer):
+    return bits(answer[0])

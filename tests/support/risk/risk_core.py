@@ -1,10 +1,18 @@
 """The risk kernels and their reference around one real matcher, compared command by command."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from openoutcry.derivatives.margin import parameters_of
 from openoutcry.derivatives.margin_kernels import margin_now, worst_margin
-from openoutcry.derivatives.margin_layout import MarginWork, parameters_in, rows_of, work_of
+from openoutcry.derivatives.margin_layout import (
+    MarginWork,
+    collateral_in,
+    parameters_in,
+    rows_of,
+    work_of,
+)
 from openoutcry.matcher import Engine
 from openoutcry.matcher.hooks import note_best
 from openoutcry.risk import layout as lay
@@ -260,10 +268,19 @@ def scenario_of(plain, index):
     return plain.portfolio.number.get(index, -1) + 1 if plain.portfolio else 0
 
 
+def needs_of_portfolio(plain, who):
+    """Scenario margin that collateral does not cover."""
+    return plain.maintenance(who) - plain.collateral(who)
+
+
 def same_portfolio(plain, portfolio):
     """Parameters, what is staged, and each participant's work, made from nothing."""
-    assert portfolio.parameters == plain.parameters
-    assert parameters_in(portfolio.staged) == parameters_of(plain.staged)
+    parameters = replace(plain.parameters, collateral=())
+    assert parameters_in(portfolio.table, collateral=False) == parameters
+    scenarios = {name: rows for name, rows in plain.staged.items() if name != "collateral"}
+    assert parameters_in(portfolio.staged, collateral=False) == parameters_of(scenarios)
+    for words, assets in ((portfolio.table, plain.assets), (portfolio.staged, plain.staged_assets)):
+        assert collateral_in(words) == [one.words() for one in assets]
     counts = portfolio.word("staged"), portfolio.word("applied")
     assert counts == (plain.commands, plain.applied)
     table = portfolio.table.ctypes.data
@@ -282,6 +299,9 @@ def same_portfolio(plain, portfolio):
         )
         margin_now(table, kept.ctypes.data)
         made[MarginWork.offset("premiums") // 8] = portfolio.premiums(who)
+        made[MarginWork.offset("collateral") // 8] = plain.collateral(who)
+        if plain.assets:
+            made[-len(plain.assets) :] = [plain.reserved(who, one.asset) for one in plain.assets]
         assert kept.tolist() == made.tolist(), who
 
 
@@ -470,7 +490,7 @@ def participant_words(plain, who):
         plain.wallets.volume[who] if plain.wallets else 0,
         p.status,
         p.name,
-        plain.portfolio.maintenance(who) if plain.portfolio else 0,
+        needs_of_portfolio(plain.portfolio, who) if plain.portfolio else 0,
     ]
 
 

@@ -68,6 +68,7 @@ NOT_TAKEN = {
         "risk/contracts.py": "",
         "risk/waterfall.py": "",
         "risk/portfolio.py": "",
+        "risk/collateral.py": "",
         # The order types and commands of the matcher's general path.
         "matcher/commands/general.py": "",
         "matcher/commands/plain_commands.py": "",

@@ -17,6 +17,7 @@ from tests.support.ledger.contract_day import ContractDay
 from tests.support.ledger.spot_day import write_journal
 from tests.support.risk.contract_page import EXAMPLES, ContractMarket
 from tests.support.risk.contracts import ContractOperator, funded, run_contracts
+from tests.support.risk.scenario_page import PLEDGES, PledgeMarket
 from tests.support.venue.contract_floor import CONTRACT_VENUE
 
 
@@ -31,8 +32,8 @@ def day():
     return day_of(3)
 
 
-class PostedMarket(ContractMarket):
-    """The page's market, whose every command's events are posted."""
+class Posted:
+    """A market whose every command's events are posted."""
 
     books = None
 
@@ -56,6 +57,24 @@ class PostedMarket(ContractMarket):
         assert rows["clearing"].sum() == 0
         self.kinds |= {Kind(int(kind)) for kind in rows["kind"]}
         return events
+
+
+class PostedMarket(Posted, ContractMarket):
+    """The page's market."""
+
+
+class PostedPledges(Posted, PledgeMarket):
+    """The market in which BTC may be pledged."""
+
+
+def test_pledges_and_what_the_fund_takes_of_them_are_posted(tmp_path):
+    kinds = set()
+    for number, example in enumerate(PLEDGES):
+        (tmp_path / str(number)).mkdir()
+        market = PostedPledges(tmp_path / str(number))
+        market.run(example)
+        kinds |= market.kinds
+    assert {Kind.PLEDGED, Kind.SEIZED} < kinds
 
 
 def test_every_example_of_the_page_is_posted(tmp_path):

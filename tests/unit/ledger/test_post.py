@@ -14,7 +14,10 @@ from tests.oracles.ledger_trades import booked, new
 from tests.support.ledger import ledger_flow as flow
 from tests.support.ledger.post import LABELS, as_dicts, same_as_core
 
-OF_CONTRACTS = (Kind.FUNDING, Kind.SETTLED, Kind.COVERED, Kind.TAKEN_OVER)
+OF_CONTRACTS = (
+    *(Kind.FUNDING, Kind.SETTLED, Kind.COVERED, Kind.TAKEN_OVER),
+    *(Kind.PLEDGED, Kind.SEIZED),
+)
 
 
 @pytest.fixture(scope="module")

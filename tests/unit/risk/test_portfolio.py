@@ -12,19 +12,20 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.risk.region import RiskError, View, make_region, setting
 from openoutcry.risk.words import refusal_text
-from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Side, TimeInForce
+from openoutcry.wire.enums import EventKind, Side
 from tests.support.risk.contracts import contract_instruments, funded, run_contracts
 from tests.support.risk.portfolio import (
     UNDER_SCENARIOS,
     ConservedPortfolio,
     PortfolioOperator,
+    bits_of,
+    new,
     portfolio_given,
     portfolio_pair,
     scenario_parameters,
 )
 from tests.support.risk.risk_core import PARTICIPANTS, bits
 from tests.support.risk.risk_flow import mixed_commands
-from tests.support.risk.risk_reference import operator_command
 from tests.support.risk.scenario_page import EXAMPLES, ScenarioMarket
 
 SYMBOLS = contract_instruments()["symbol"].tolist()
@@ -53,26 +54,6 @@ def test_no_unit_is_made_and_only_those_under_their_margin_are_called(seed):
     assert len(both.called) >= 3
     assert both.parts_traded > 0, "some of their positions were closed out"
     both.check()
-
-
-def new(both, who, side, lots, index=0, price=MARK, number=None, **more):
-    """Verdict of a limit order."""
-    fields = {"order_type": OrderType.LIMIT, "time_in_force": TimeInForce.DAY} | more
-    order = operator_command(
-        CommandKind.NEW,
-        participant=who,
-        symbol=SYMBOLS[index],
-        side=side,
-        qty_lots=lots,
-        price_ticks=price,
-        order_id=both.seq + 1 if number is None else number,
-        **fields,
-    )
-    return both.process(order)
-
-
-def bits_of(answer):
-    return bits(answer[0])
 
 
 def margin_of(both, lots, index=0):

@@ -1,0 +1,168 @@
+"""Collateral in a venue in one thread: pledged by the operator, priced by an index, with haircuts
+that change over a kill; explained, recorded, and refused by name where it cannot be."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from openoutcry.cli.main import main
+from openoutcry.ledger.reconcile import Reconciliation
+from openoutcry.risk import layout as lay
+from openoutcry.risk.region import View
+from openoutcry.venue.file import read_venue
+from openoutcry.venue.margin_view import MarginView
+from openoutcry.wire.enums import Side
+from tests.support.venue.floor import InlineFloor
+from tests.support.venue.scenario_floor import MARGIN_FILE, SCENARIO_VENUE
+from tests.support.venue.venue_floor import order, risk_refusal
+
+WALLETS = """
+[[asset]]
+name = "XAU"
+decimals = 6
+[[instrument]]
+symbol = "XAU-USD"
+settlement = "spot"
+base = "XAU"
+quote = "USD"
+lot_units = 1_000_000
+tick_units = 1
+min_price_ticks = 1
+max_price_ticks = 100_000
+[[index]]
+underlying = "XAU"
+sources = ["east"]
+every_ms = 500
+stale_ms = 3_600_000
+"""
+PLEDGED = """
+[[asset]]
+name = "XAU"
+price = [50_000, 1_000_000]
+tiers = [[0, 100_000], [100_000, 200_000]]
+"""
+FILE = SCENARIO_VENUE.replace("[margin]\n", '[margin]\ncollateral = ["XAU"]\n') + WALLETS
+
+
+@pytest.fixture(scope="module")
+def floor(tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("collateral")
+    (folder / "margin.toml").write_text(MARGIN_FILE + PLEDGED)
+    trading_floor = InlineFloor(folder, FILE)
+    trading_floor.ask("deposit", "1", "5000000", "--asset", "XAU")
+    yield trading_floor
+    assert Reconciliation(trading_floor.journal_path, None).advance().difference is None
+    trading_floor.close()
+
+
+def view(floor: InlineFloor) -> View:
+    return View(floor.shared.regions[0])
+
+
+def counted(floor: InlineFloor, who: int = 1) -> int:
+    portfolio = view(floor).portfolio
+    assert portfolio is not None
+    return int(portfolio.collateral()[who])
+
+
+def test_what_is_pledged_lets_an_order_in(floor: InlineFloor) -> None:
+    """Participant 1 has 60,000, and 11 lots of GOLD need 60,500."""
+    (refused,) = floor.send(order(1, Side.BUY, 11, 5_000, who=1))
+    assert risk_refusal(refused)[0] == {"MARGIN"}
+    done = floor.ask("contract", "pledge", "1", "XAU", "3000000")["done"]
+    assert done == ["participant 1 pledges 3000000 XAU"]
+    assert counted(floor) == 150_000 - 10_000 - 10_000
+    floor.send(order(2, Side.BUY, 11, 5_000, who=1), order(3, Side.SELL, 11, 5_000, who=2))
+    assert view(floor).cell(1, 0, lay.POSITION) == 11
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("pledge", "1", "XAU", "2000001"), "has 2000000 XAU available"),
+        (("pledge", "1", "USD", "1"), "'USD' is no collateral; there are XAU"),
+        (("release", "1", "XAU", "3000001"), "has pledged 3000000 XAU"),
+        (("release", "1", "XAU", "3000000"), "would not cover its initial margin"),
+        (("collateral", "XAU", "1", "0"), "a price is for 1 unit"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(floor: InlineFloor, words, says) -> None:
+    before = counted(floor)
+    assert says in floor.ask("contract", *words, status=1)["error"]
+    assert counted(floor) == before
+
+
+def test_haircuts_of_the_file_are_in_force_at_once_and_after_a_kill(floor: InlineFloor) -> None:
+    path = floor.file.parent / "margin.toml"
+    path.write_text(MARGIN_FILE + PLEDGED.replace("[0, 100_000]", "[0, 300_000]"))
+    assert "now matches" in floor.ask("contract", "margin")["done"][0]
+    assert counted(floor) == 150_000 - 30_000 - 10_000
+    floor.again()
+    assert counted(floor) == 150_000 - 30_000 - 10_000
+    assert "already matches" in floor.ask("contract", "margin")["done"][0]
+
+
+def test_an_index_moves_the_price_of_the_asset_with_its_name(floor: InlineFloor) -> None:
+    """5,000 ticks of it are 50,000 for a whole unit."""
+    floor.ask("contract", "report", "XAU", "east", "4900")
+    floor.wait_for(lambda s: counted(floor) == 147_000 - 30_000 - 9_400)
+
+
+def test_the_figures_are_explained(floor: InlineFloor) -> None:
+    file = read_venue(floor.file)
+    document = MarginView(file.risk, list(file.symbols), view(floor)).document(1)
+    line = document["collateral"]["XAU"]
+    assert (line["amount"], line["value"], line["counts"]) == (3_000_000, 147_000, counted(floor))
+    assert document["equity"] == view(floor).equity(1) + counted(floor)
+    words = ["margin", "explain", str(floor.file.parent / "margin.toml"), "1"]
+    words += ["--journal", str(floor.journal_path)]
+    done = CliRunner().invoke(main, [*words, "--json"])
+    assert done.exit_code == 0, done.output
+    core = json.loads(done.output)["core"]
+    assert core["collateral"]["XAU"] == line
+    assert core["equity"] == document["equity"]
+    assert "pledged XAU: 3000000 units are worth 147000" in CliRunner().invoke(main, words).output
+
+
+def test_a_price_liquidates_and_the_fund_takes_the_pledge_over(floor: InlineFloor) -> None:
+    """Losses are owed against collateral until it no longer covers the margin."""
+    floor.ask("contract", "report", "XAU", "east", "4300")
+    floor.wait_for(lambda s: view(floor).equity(1) == 60_000 - 11 * 700 * 10)
+    assert not view(floor).of(1, lay.FLAGS)
+    assert view(floor).debts() == {1: 17_000}
+    floor.wait_for(lambda s: s["risk"].get("debts") == {"1": 17_000})
+    floor.send(order(10, Side.BUY, 11, 4_000, who=2))
+    floor.ask("contract", "report", "XAU", "east", "4000")
+    # The fund has 2,000, of 86,000 that the pledge of 3,000,000 counts.
+    floor.wait_for(lambda s: view(floor).equity(1) == 2_000 - 50_000)
+    portfolio = view(floor).portfolio
+    assert portfolio is not None
+    taken = -(-3_000_000 * 2_000 // 86_000)
+    assert list(portfolio.pledged(1).values()) == [3_000_000 - taken]
+    history = CliRunner().invoke(main, ["venue", "limits", "history", "--venue", str(floor.file)])
+    for text in ("pledges 3000000 XAU", f"takes over {taken} XAU", "are worth"):
+        assert text in history.stdout, history.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('collateral = ["XAU"]', 'collateral = ["XAU", "XAU"]', "named once"),
+        ('collateral = ["XAU"]', 'collateral = ["ZZZ"]', "'ZZZ' is not an asset with wallets"),
+        ('collateral = ["XAU"]', 'collateral = ["USD"]', "USD is collateral"),
+    ],
+)
+def test_a_file_that_cannot_be_is_refused_by_name(
+    tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    path = tmp_path / "venue.toml"
+    (tmp_path / "margin.toml").write_text(MARGIN_FILE + PLEDGED)
+    path.write_text(FILE)
+    done = CliRunner().invoke(main, ["venue", "check", str(path)])
+    assert done.exit_code == 0, done.output
+    path.write_text(FILE.replace(old, new, 1))
+    done = CliRunner().invoke(main, ["venue", "check", str(path)])
+    assert done.exit_code == 1, done.output
+    assert says in done.output
