@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,12 @@ class Node:
         assert self.process.stdout is not None
         self.process.stdout.close()
 
+    def kill_rest(self) -> None:
+        """What is left of a node whose first process has ended."""
+        assert self.process is not None
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
     def stop(self) -> dict[str, Any]:
         """In order; what it came to."""
         assert self.process is not None
@@ -193,12 +200,14 @@ def main(what: str, folder: Path) -> None:
     from openoutcry.venue.file import read_venue
     from openoutcry.venue.serve import Venue
     from openoutcry.venue.standby import StandbyVenue
+    from tests.support.venue.dying_desk import die_where_told
 
     def note(text: str) -> None:
         print(f"{time.monotonic():.3f} {text}", file=sys.stderr, flush=True)
 
     watcher, clock = Watcher(note=note), FileClock(folder / "clock")
     file = read_venue(folder / "venue.toml")
+    die_where_told(folder)
     if what == "serve":
         print(json.dumps(Venue(file, watcher, clock).serve()))
     else:
