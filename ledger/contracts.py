@@ -33,6 +33,7 @@ from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 CALL, PUT = 3, 4
 RATE_UNIT = 1_000_000_000
 SET_MARK, SET_SETTLE, SET_FUNDING, SET_EXPIRE, SET_COVER, SET_DELEVERAGE = 91, 92, 93, 94, 96, 97
+SET_LIST = 107
 """``Setting`` of risk/bits.py."""
 MARKED, FUNDING, SETTLED = constants.KIND_MARKED, constants.KIND_FUNDING, constants.KIND_SETTLED
 COVERED, TAKEN_OVER = constants.KIND_COVERED, constants.KIND_TAKEN_OVER
@@ -113,7 +114,7 @@ def contract_setting(
         worth = 0 if rules.leveraged != 0 else moved * lot_value(rules, rules.mark)
         paid = order.price_ticks + worth
         return take_over(books, event, row, instrument, giver, taker, moved, paid)
-    if what in (SET_MARK, SET_SETTLE):
+    if what in (SET_MARK, SET_SETTLE, SET_LIST):
         gain = lot_value(rules, value) - lot_value(rules, rules.mark)
         paid = gain if rules.leveraged != 0 else 0
         margin = margin_at(rules, value)

@@ -77,7 +77,7 @@ PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 SET_DEPOSIT, SET_POSITION, SET_FEE, SET_MARGIN, SET_MARK = 1, 26, 30, 31, 38
 SET_FEE_VOLUME, SET_MOVEMENT, SET_DIVIDEND, SET_SPLIT = 16, 18, 55, 56
 SET_CONTRACT_MARK, SET_DELEVERAGE = 91, 97
-SET_PLEDGE, SET_SEIZE = 105, 106
+SET_PLEDGE, SET_SEIZE, SET_LIST = 105, 106, 107
 """``Setting`` of risk/bits.py."""
 FROM_OUTSIDE, FEES_COLLECTED, FROM_CLEARING = 0, 1, 2
 PENDING, POSTED, VOIDED = constants.KIND_PENDING, constants.KIND_POSTED, constants.KIND_VOIDED
@@ -448,7 +448,7 @@ def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: Tra
     if what in (SET_DIVIDEND, SET_SPLIT) and instrument >= 0:
         price = order.price_ticks
         return adjust(books, event, row, instrument, what == SET_SPLIT, value, price)
-    if what >= SET_CONTRACT_MARK and what <= SET_DELEVERAGE:
+    if SET_CONTRACT_MARK <= what <= SET_DELEVERAGE or what == SET_LIST:
         return contract_setting(books, order, event, row, instrument)
     if what == SET_PLEDGE:
         return pledge(books, event, row, who, order.time_in_force, value)

@@ -128,7 +128,7 @@ def wallets_of(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def contracts_of(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """``make_region``'s ``contracts``, ``fund`` and ``margin``, from those of the settings.
+    """``make_region``'s ``contracts``, ``fund``, ``margin`` and ``unlisted``, from the settings.
 
     Rows of an instrument's index and its CONTRACT_TERMS; the participant whose balance is the
     insurance fund; the parameters that scenario margin begins with."""
@@ -137,7 +137,8 @@ def contracts_of(settings: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     contracts = {int(index): tuple(map(int, terms)) for index, *terms in rows}
     given = {"contracts": contracts, "fund": int(settings.get("fund", 0))}
-    return given | ({"margin": settings["margin"]} if "margin" in settings else {})
+    given |= {"margin": settings["margin"]} if "margin" in settings else {}
+    return given | ({"unlisted": settings["unlisted"]} if "unlisted" in settings else {})
 
 
 def holds_of(region: npt.NDArray[np.uint8]) -> Holds:

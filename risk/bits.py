@@ -389,17 +389,20 @@ class Setting(IntEnum):
     """Staged: the asset in row ``qty_lots`` is concentrated above the share ``aux`` of all that a
     participant pledges, and has there the further haircut ``price_ticks``, both in millionths."""
     COLLATERAL_PRICE = 104
-    """The asset in row ``qty_lots`` is worth ``aux`` margin units for ``price_ticks`` of its own.
+    """The asset in row ``qty_lots`` is worth ``aux`` margin units for ``price_ticks`` of its units.
     In force at once; those that pledged it are judged."""
     PLEDGE = 105
     """A participant (``qty_lots``) pledges ``aux`` units of the asset with the number
     ``time_in_force`` in wallets; below 0 they are available again, if what is left covers its
-    initial margin."""
+    initial margin.  Refused if all that is pledged would count less than before."""
     SEIZE = 106
     """The fund takes over ``price_ticks`` units of the asset with the number ``time_in_force`` from
     the pledge of the participant ``qty_lots``, and pays ``aux`` units of money.  Refused unless
     that participant was liquidated, holds nothing any more and owes money, and these are the right
     figures (``waterfall.py``)."""
+    CONTRACT_LIST = 107
+    """I: a contract of a series trades from here on, at this first mark; ``price_ticks``: its
+    index.  Refused of one that is listed already, or has expired."""
     OFF_BOOK = 110
     """Two participants trade ``aux`` lots of the instrument with each other at ``price_ticks``.
     The buyer is ``qty_lots`` >> 16, the seller ``qty_lots`` & 0xFFFF.  ``time_in_force`` is the
@@ -418,7 +421,7 @@ CORPORATE_SETTINGS = (Setting.DIVIDEND, Setting.SPLIT)
 MAX_TERM = 1_000_000
 """Largest term of a ratio."""
 LEDGER_SETTINGS = tuple(s for s in Setting if 80 <= s < 90)
-CONTRACT_SETTINGS = tuple(s for s in Setting if 91 <= s < 98)
+CONTRACT_SETTINGS = (*(s for s in Setting if 91 <= s < 98), Setting.CONTRACT_LIST)
 """Settings of contracts, and of the steps that follow a liquidation."""
 MARGIN_SETTINGS = tuple(s for s in Setting if 98 <= s < 105)
 """The parameters of scenario margin."""

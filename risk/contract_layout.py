@@ -22,6 +22,8 @@ EXPIRED_HALT = 4
 """
 PAUSED_HALT = 8
 """The same: its index has too few sources."""
+UNLISTED_HALT = 16
+"""The same: it is of a series, and not listed yet."""
 LIVE, SETTLED = 0, 1
 
 

@@ -23,6 +23,7 @@ from openoutcry.risk.contract_layout import (
     PUT,
     RATE_UNIT,
     SETTLED,
+    UNLISTED_HALT,
     ContractBlock,
     ContractRow,
 )
@@ -163,8 +164,8 @@ def row_of(state: RiskState, block: ContractBlock, number: int) -> ContractRow:
 def apply_contract(
     state: RiskState, instrument: int, setting: int, value: int, second: int, seq_at: int
 ) -> bool:
-    """CONTRACT_MARK, _SETTLE, _FUNDING, _EXPIRE or _PAUSE; False, and nothing changed, if it makes
-    no sense or a total would pass 2**62."""
+    """CONTRACT_MARK, _SETTLE, _FUNDING, _EXPIRE, _PAUSE or _LIST; False, and nothing changed, if it
+    makes no sense or a total would pass 2**62."""
     not_inlined()
     if instrument < 0:
         return False
@@ -180,6 +181,15 @@ def apply_contract(
             and second >= -MAX_PRICE
             and set_mark(state, rules, contract, value, second, seq_at)
         )
+    if setting == constants.SET_CONTRACT_LIST:
+        if rules.halt & UNLISTED_HALT == 0 or rules.halt & EXPIRED_HALT != 0:
+            return False
+        in_range = second <= MAX_PRICE and second >= -MAX_PRICE
+        if not in_range or not set_mark(state, rules, contract, value, second, seq_at):
+            return False
+        rules.halt &= ~UNLISTED_HALT
+        totals.publish(state)
+        return True
     if setting == constants.SET_CONTRACT_SETTLE:
         return settle_day(state, rules, contract, value, second, seq_at)
     if setting == constants.SET_CONTRACT_FUNDING:

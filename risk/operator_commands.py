@@ -145,6 +145,8 @@ def apply_contracts(
         if setting == constants.SET_COVER:
             return other == 0 and cover(state, who, value)
         return deleverage(state, who, other, instrument, value, second, side, seq_at)
+    if setting == constants.SET_CONTRACT_LIST:
+        return apply_contract(state, instrument, setting, value, second, seq_at)
     if setting == constants.SET_PLEDGE:
         return pledge(state, who, side, value)
     if setting == constants.SET_SEIZE:

@@ -68,6 +68,7 @@ def make_region(
     contracts: Mapping[int, Sequence[int]] | None = None,
     fund: int = 0,
     margin: Mapping[str, Sequence[Sequence[int]]] | None = None,
+    unlisted: Iterable[int] = (),
 ) -> Region:
     """A state without limits, for participants 0 to ``participants - 1``.
 
@@ -87,8 +88,9 @@ def make_region(
     An instrument (by index) in ``contracts`` is a future, a perpetual or an option.  Its entry has
     the columns of :data:`CONTRACT_TERMS`.  A future or perpetual must be in ``leveraged``.  The
     balance of participant ``fund`` is then the insurance fund.  With ``margin`` (rows of numbers,
-    as ``derivatives.margin.Parameters`` has them) the margin of all contracts is by scenarios; its
+    as ``derivatives.margin.Parameters`` has them) the margin of all contracts is by scenarios.  Its
     contracts are those of ``contracts`` in their order, and its collateral is in ``assets``.
+    Contracts in ``unlisted`` (by index) trade from their CONTRACT_LIST on.
     """
     count, spot, room, wallet_bytes = len(instruments), spot or {}, asset_capacity, 0
     if movements and not (spot and requests):
@@ -146,7 +148,7 @@ def make_region(
             raise RiskError(f"{bytes(row['symbol']).decode()}: prices of spot are 1 or more")
     if spot:
         _enter_wallets(view, assets, spot, room)
-    _enter_contracts(view, instruments, contracts or {}, fund, parameters)
+    _enter_contracts(view, instruments, contracts or {}, fund, parameters, unlisted)
     if movements:
         _enter_movements(words, offsets[lay.WALLETS_AT], wallet_bytes, movements)
     return view.region
@@ -269,8 +271,13 @@ def _enter_contracts(
     contracts: Mapping[int, Sequence[int]],
     fund: int,
     parameters: Parameters | None,
+    unlisted: Iterable[int],
 ) -> None:
     """The contracts' block, and what leads there; the first mark is the reference price."""
+    for index in unlisted:
+        if index not in contracts:
+            raise RiskError(f"instrument {index} is not a contract: it cannot be listed later")
+        view.instruments[index, lay.HALT // 8] |= contract_layout.UNLISTED_HALT
     if not contracts:
         return
     if not 0 <= fund < len(view.participants):

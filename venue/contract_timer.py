@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
-from openoutcry.risk.contract_layout import EXPIRED_HALT, LIVE, PAUSED_HALT
+from openoutcry.risk.contract_layout import EXPIRED_HALT, LIVE, PAUSED_HALT, UNLISTED_HALT
 from openoutcry.risk.region import View, setting
 from openoutcry.venue.calendar import Calendar
 from openoutcry.venue.contract_desk import cancel_all
@@ -40,8 +40,10 @@ class ContractTimer:
         for index in contracts.number:
             if contracts.of(index, "state") != LIVE:
                 continue
-            symbol = self.symbols[index]
-            if int(view.instruments[index, lay.HALT // 8]) & EXPIRED_HALT:
+            symbol, halt = self.symbols[index], int(view.instruments[index, lay.HALT // 8])
+            if halt & UNLISTED_HALT:
+                continue
+            if halt & EXPIRED_HALT:
                 if symbol not in self.told:
                     self.told.add(symbol)
                     self.note(f"{symbol} has expired: `outcry venue contract expire` settles it")
@@ -83,8 +85,9 @@ def contract_status(view: View, symbols: list[str]) -> dict[str, Any]:
     rows = {}
     for index in contracts.number:
         row: dict[str, Any] = {name: contracts.of(index, name) for name in names}
-        row["paused"] = bool(int(view.instruments[index, lay.HALT // 8]) & PAUSED_HALT)
-        row["expired"] = bool(int(view.instruments[index, lay.HALT // 8]) & EXPIRED_HALT)
+        halt = int(view.instruments[index, lay.HALT // 8])
+        row["paused"], row["expired"] = bool(halt & PAUSED_HALT), bool(halt & EXPIRED_HALT)
+        row["listed"] = not halt & UNLISTED_HALT
         final = contracts.of(index, "final")
         row["final"] = final if contracts.of(index, "state") != LIVE else None
         rows[symbols[index]] = row

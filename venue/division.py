@@ -10,6 +10,7 @@ NEEDS_ONE_PARTITION = {
     "breaker": "the breaker",
     "liquidation": "liquidation",
     "contract": "a contract",
+    "series": "a contract",
     "margin": "scenario margin",
     "index": "an index",
 }

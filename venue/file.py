@@ -37,6 +37,7 @@ from openoutcry.venue.limits import hook_settings, risk_rows
 from openoutcry.venue.operators import Operator
 from openoutcry.venue.ouch_limits import check_ouch
 from openoutcry.venue.risk_tables import RiskSpec, read_risk
+from openoutcry.venue.series_tables import expand_series
 from openoutcry.venue.session_keys import (
     IN_FILE_ONLY,
     MAX_SLOTS,
@@ -67,7 +68,7 @@ nothing else."""
 TABLES = (
     "venue", "calendar", "schedule", "instrument", "participant", "session", "port", "limits",
     "operator", "market_data", "protection", "breaker", "liquidation", "asset", "fee_schedule",
-    "fees", "durability", "session_slots", "contract", "margin", "index",
+    "fees", "durability", "session_slots", "contract", "margin", "index", "series",
 )  # fmt: skip
 
 
@@ -346,6 +347,7 @@ def _check_mode(
 
 def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     tables.only((), tables.document, TABLES)
+    series = expand_series(tables)
     venue = tables.table("venue", VENUE)
     calendar, traded = read_calendar(tables)
     instruments, decimals = read_instruments(tables, traded)
@@ -358,14 +360,9 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     # Packets without sessions name their sender, which may be any participant.
     by_packets = [p.participant for p in packet_sessions] or [p.number or 0 for p in participants]
     folder = path.absolute().parent
-    risk = read_risk(
-        tables,
-        {one.number: one.group for one in participants if one.number is not None},
-        [one.symbol for one in traded],
-        password_hash,
-        calendar.time_every_s if calendar else 1,
-        folder,
-    )
+    numbers = {one.number: one.group for one in participants if one.number is not None}
+    symbols, every_s = [one.symbol for one in traded], calendar.time_every_s if calendar else 1
+    risk = read_risk(tables, numbers, symbols, password_hash, every_s, folder, series)
     _check_cells(tables, participants, venue, len(traded))
     replication = read_durability(
         tables, folder, venue["name"] or "", venue["durability"], venue["policy"]

@@ -196,6 +196,7 @@ def _of_contract(
         Setting.CONTRACT_SETTLE: f"settlement price of {second}: {value}",
         Setting.CONTRACT_FUNDING: f"period {second} funded at {value} billionths",
         Setting.CONTRACT_EXPIRE: f"settled finally at {value}",
+        Setting.CONTRACT_LIST: f"listed at {value}",
         Setting.CONTRACT_PAUSE: "paused: its index has too few sources" if value else "resumed",
     }[what]
     return _entry(command, symbol, did, operator)

@@ -19,7 +19,7 @@ from openoutcry.derivatives.margin_layout import collateral_in
 from openoutcry.derivatives.marks import Basis, Surface, option_mark
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
-from openoutcry.risk.contract_layout import EXPIRED_HALT, LIVE, PAUSED_HALT
+from openoutcry.risk.contract_layout import EXPIRED_HALT, LIVE, PAUSED_HALT, UNLISTED_HALT
 from openoutcry.risk.region import View, setting
 from openoutcry.venue.index_tables import IndexSpec
 from openoutcry.wire.symbols import code_of
@@ -131,7 +131,7 @@ class IndexTimer:
         place, contracts = self.place[symbol], view.contracts
         assert contracts is not None
         halt = int(view.instruments[place, lay.HALT // 8])
-        if contracts.of(place, "state") != LIVE or halt & EXPIRED_HALT:
+        if contracts.of(place, "state") != LIVE or halt & (EXPIRED_HALT | UNLISTED_HALT):
             return []
         is_paused, code = bool(halt & PAUSED_HALT), code_of(symbol)
         if one.value.protected:
@@ -172,6 +172,11 @@ class IndexTimer:
         basis = one.bases[symbol]
         basis.sample(index, *self._best(view, self.place[symbol]), now_ns)
         return basis.mark(index)
+
+    def price_of(self, underlying: str) -> int | None:
+        """The index of an underlying; None without, or while it has too few sources."""
+        one = self.running.get(underlying)
+        return None if one is None or one.value.protected else one.value.price_ticks
 
     def status(self) -> dict[str, Any]:
         """Each index, and which sources are used."""

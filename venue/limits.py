@@ -112,6 +112,8 @@ def contract_settings(spec: RiskSpec) -> dict[str, Any]:
         if symbol in spec.contracts and (terms := spec.contracts[symbol].delivery())
     ]:
         given["delivered"] = delivered
+    if later := [spec.symbols.index(symbol) for one in spec.series for symbol in one.symbols]:
+        given["unlisted"] = sorted(later)
     return given | ({} if spec.margin is None else {"margin": spec.margin.numbers()})
 
 

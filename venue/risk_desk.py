@@ -40,6 +40,7 @@ from openoutcry.venue.log import log_folder
 from openoutcry.venue.operations import ASKED_ONLY, Operations, command, disconnect, words_of
 from openoutcry.venue.operator_lane import Clock, OperatorLane
 from openoutcry.venue.protection_timer import ProtectionTimer, phase_of
+from openoutcry.venue.series_timer import SeriesTimer
 from openoutcry.venue.session_switch import SessionSwitch
 from openoutcry.wire.enums import CommandKind, Phase
 
@@ -83,6 +84,7 @@ class RiskDesk:
         self.halted: set[str] = set()
         self.reopenings: dict[str, int] = {}
         """When an instrument's call after a halt ends, by its symbol."""
+        self.series: SeriesTimer | None = None
         self.switch: SessionSwitch | None = None
         self.operations: Operations | None = None
         self.record: DeskRecord | None = None
@@ -126,6 +128,9 @@ class RiskDesk:
         if view.contracts is not None:
             self.contracts = ContractTimer(self.file.calendar, self.limits.symbols, self.note)
             self.indices = self._indices(self.limits.symbols)
+            if series := file.risk.series:
+                symbols = self.limits.symbols
+                self.series = SeriesTimer(series, symbols, self._index_of, self.note)
         if view.protection is not None:
             self.protection = ProtectionTimer(self.file, self.limits.symbols, self.note)
             begins = self.protection.day_due(view, max(self.clock.now_ns(), operator_lane.time_ns))
@@ -211,6 +216,8 @@ class RiskDesk:
             self.contracts.poll(self.view, self.clock.now_ns(), put, is_processed)
         if self.indices is not None:
             self.indices.poll(self.view, self.clock.now_ns(), put, is_processed)
+        if self.series is not None:
+            self.series.poll(self.view, self.clock.now_ns(), put, is_processed)
         now_ns = self.clock.now_ns()
         for symbol in [s for s, until in self.reopenings.items() if until <= now_ns]:
             del self.reopenings[symbol]
@@ -233,6 +240,10 @@ class RiskDesk:
         now_ns = self.clock.now_ns()
         given = risk.indices, contracts, surfaces, symbols, self.note, now_ns, collateral
         return IndexTimer(*given)
+
+    def _index_of(self, underlying: str) -> int | None:
+        """The index of an underlying, None without."""
+        return None if self.indices is None else self.indices.price_of(underlying)
 
     def _report(self, underlying: str, source: str, price: int) -> str:
         """A source of an index reports a price; returns why it is not taken."""

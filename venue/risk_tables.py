@@ -21,6 +21,7 @@ from openoutcry.venue.liquidation_table import LiquidationSpec
 from openoutcry.venue.margin_file import read_margin
 from openoutcry.venue.operators import ROLES, SUPERVISOR, Operator, one_time_secret
 from openoutcry.venue.protection_tables import read_protection
+from openoutcry.venue.series_tables import SeriesSpec
 from openoutcry.venue.spot_tables import check_limits, has_spot, is_spot
 from openoutcry.wire import toml_tables
 from openoutcry.wire.errors import OutcryError
@@ -78,6 +79,8 @@ class RiskSpec:
     collateral: dict[str, int] = field(default_factory=dict)
     """Assets that participants may pledge, with their numbers in wallets."""
     indices: tuple[IndexSpec, ...] = ()
+    series: tuple[SeriesSpec, ...] = ()
+    """Rules by which contracts are listed while trading."""
     time_every_s: int = 1
     """Time from one TIME of the calendar to the next: between them the core's clock does
     not move."""
@@ -232,9 +235,11 @@ def read_risk(
     password_hash: Callable[[Any], str],
     time_every_s: int,
     folder: Path,
+    series: tuple[SeriesSpec, ...] = (),
 ) -> RiskSpec:
     """``numbers``: each participant's group (or nothing); ``password_hash`` reads one;
-    ``time_every_s``: from one TIME to the next; ``folder``: where other files are."""
+    ``time_every_s``: from one TIME to the next; ``folder``: where other files are;
+    ``series``: as they were expanded."""
     symbols = list(symbols)
     operators = _operators(tables, password_hash)
     rows = tables.rows("limits", LIMITS)
@@ -267,7 +272,6 @@ def read_risk(
         wanted |= protection[0]
     money = read_money(tables, numbers, symbols)
     contracts = read_terms(tables, money.assets, symbols)
-
     margin = read_margin(tables, folder, contracts, symbols, money.wallets)
     indices = read_indices(tables, contracts, symbols)
     return RiskSpec(
@@ -276,11 +280,7 @@ def read_risk(
         opening,
         groups,
         {number: group for number, group in numbers.items() if group},
-        {
-            row["group"]: row["group_gross_position"]
-            for _, row in rows
-            if row["group"] and row["group_gross_position"] is not None
-        },
+        _group_limits(rows),
         tuple(_multiplier(row, contracts) for row in documents),
         tuple(index for index, row in enumerate(documents) if _is_leveraged(row, contracts)),
         operators,
@@ -295,8 +295,17 @@ def read_risk(
         margin_file=margin.file,
         collateral=margin.collateral,
         indices=indices,
+        series=series,
         time_every_s=time_every_s,
     )
+
+
+def _group_limits(rows: Iterable[tuple[Any, dict[str, Any]]]) -> dict[str, int]:
+    return {
+        row["group"]: row["group_gross_position"]
+        for _, row in rows
+        if row["group"] and row["group_gross_position"] is not None
+    }
 
 
 def _liquidation(tables: Tables, numbers: dict[int, str]) -> LiquidationSpec | None:

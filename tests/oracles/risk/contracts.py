@@ -126,6 +126,12 @@ class PlainContracts:
         second = int(c["price_ticks"])
         if what is Setting.CONTRACT_MARK:
             return abs(second) <= MAX_PRICE and self.mark(one, value, second)
+        if what is Setting.CONTRACT_LIST:
+            rules = self.risk.instruments[one.index]
+            if not rules.unlisted or rules.expired or abs(second) > MAX_PRICE:
+                return False
+            rules.unlisted = not self.mark(one, value, second)
+            return not rules.unlisted
         if what is Setting.CONTRACT_SETTLE:
             if not one.day < second <= 99_991_231 or not self.mark(one, value, one.at_index):
                 return False

@@ -115,6 +115,7 @@ class Reference:
         contracts: Mapping[int, Sequence[int]] | None = None,
         fund: int = 0,
         margin: Mapping[str, Sequence[Sequence[int]]] | None = None,
+        unlisted: Iterable[int] = (),
     ) -> None:
         factors = [1] * len(instruments) if multipliers is None else list(multipliers)
         margined = set(leveraged)
@@ -166,6 +167,8 @@ class Reference:
             self.instruments[index].spot = True
         self.contracts = PlainContracts(self, contracts, fund) if contracts else None
         self.portfolio = PlainPortfolio(self, contracts or {}, margin) if margin else None
+        for index in unlisted:
+            self.instruments[index].unlisted = True
 
     # What the open orders come to
 

@@ -38,6 +38,7 @@ class Instrument:
     expired: bool = False
     """A contract whose expiry has come; ``indexless``: its index has too few sources."""
     indexless: bool = False
+    unlisted: bool = False
     phase: int = 0
     market_stays: bool = False
     """A DAY market order's rest may stay, or wait."""
@@ -50,7 +51,8 @@ class Instrument:
 
     @property
     def is_halted(self) -> bool:
-        return self.halted or self.paused or self.expired or self.indexless
+        contract = self.expired or self.indexless or self.unlisted
+        return self.halted or self.paused or contract
 
     @property
     def banded(self) -> bool:

@@ -1,0 +1,69 @@
+"""Series of a running venue: each contract that the rule of its series comes to is listed by a
+command, as time passes and the index of its underlying moves.
+
+The core's state says what is listed, so a venue that was killed continues with what is due.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.derivatives.series import contracts_of
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.contract_layout import EXPIRED_HALT, UNLISTED_HALT
+from openoutcry.risk.region import View, setting
+from openoutcry.venue.series_tables import SeriesSpec
+from openoutcry.wire.symbols import code_of
+
+Put = Callable[[npt.NDArray[Any]], int]
+EVERY_NS = 500_000_000
+
+
+class SeriesTimer:
+    """Lists the contracts of one run of a venue."""
+
+    def __init__(
+        self,
+        series: tuple[SeriesSpec, ...],
+        symbols: list[str],
+        index_of: Callable[[str], int | None],
+        note: Callable[[str], None],
+    ) -> None:
+        """``index_of``: the index of an underlying, None without."""
+        self.series, self.index_of, self.note = series, index_of, note
+        self.place = {symbol: number for number, symbol in enumerate(symbols)}
+        self.next_ns = self.under_way = 0
+        self.missing: set[str] = set()
+        """Contracts that rules came to, and for which the journal has no room."""
+
+    def poll(self, view: View, now_ns: int, put: Put, is_processed: Callable[[int], bool]) -> None:
+        """Send what is due."""
+        if now_ns < self.next_ns or (self.under_way and not is_processed(self.under_way)):
+            return
+        self.next_ns, self.under_way = now_ns + EVERY_NS, 0
+        records = [record for one in self.series for record in self._due(one, view, now_ns)]
+        if records:
+            self.under_way = put(np.concatenate(records))
+
+    def _due(self, one: SeriesSpec, view: View, now_ns: int) -> list[npt.NDArray[Any]]:
+        index, records = self.index_of(one.rule.underlying), []
+        reference = one.reference_ticks if index is None else index
+        for contract in contracts_of(one.rule, now_ns, reference):
+            symbol = contract.symbol
+            if symbol not in one.symbols:
+                if symbol not in self.missing:
+                    self.missing.add(symbol)
+                    self.note(f"{symbol} is not listed: the journal has no room for it")
+                continue
+            halt = int(view.instruments[self.place[symbol], lay.HALT // 8])
+            if not halt & UNLISTED_HALT or halt & EXPIRED_HALT:
+                continue
+            future = not contract.is_option and index is not None
+            mark = index if future and index is not None else one.first_mark_ticks
+            self.note(f"{symbol} is listed at {mark} ticks")
+            listing = Setting.CONTRACT_LIST
+            records.append(setting(listing, mark, 0, code_of(symbol), index or 0))
+        return records
