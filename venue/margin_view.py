@@ -153,8 +153,9 @@ class MarginView:
         """Greeks and liquidation prices of each underlying with a position."""
         book = self.book()
         mine = Participant(positions={self.symbols[n]: lots for n, lots in positions.items()})
-        cash = self.equity(who) - book.option_value(mine)
-        mine = replace(mine, holdings={book.asset: cash})
+        cash = self.view.equity(who) - book.option_value(mine)
+        pledged = {name: line["amount"] for name, line in self.collateral(who).items()}
+        mine = replace(mine, holdings={book.asset: cash} | pledged)
         names = {book.contracts[symbol].underlying for symbol in mine.positions}
         limited = self.view.of(who, lay.CREDIT) != NO_LIMIT
         ends = {
@@ -175,6 +176,9 @@ class MarginView:
             marks[symbol] = self.contracts.of(place, "mark")
             if index := self.contracts.of(place, "index"):
                 prices[book.contracts[symbol].underlying] = index
-        # An asset that is its own underlying is worth the same to the core: margin accounts have
-        # one kind of money.
-        return replace(book.moved(prices), marks=marks, prices=book.prices)
+        # What an asset is worth to the core does not follow its underlying by itself.
+        names = self.view.wallets.names if self.view.wallets else []
+        rows = {names[one.asset]: one for one in self.portfolio.parameters.collateral}
+        worth = dict(book.prices) | {name: one.price for name, one in rows.items()}
+        haircuts = dict(book.haircuts) | {name: one.haircut for name, one in rows.items()}
+        return replace(book.moved(prices), marks=marks, prices=worth, haircuts=haircuts)

@@ -116,6 +116,8 @@ def test_the_figures_are_explained(floor: InlineFloor) -> None:
     line = document["collateral"]["XAU"]
     assert (line["amount"], line["value"], line["counts"]) == (3_000_000, 147_000, counted(floor))
     assert document["equity"] == view(floor).equity(1) + counted(floor)
+    # Both positions and pledge fall with XAU; without the pledge 49,000 would be too little now.
+    assert 3_700 < document["liquidation"]["XAU"]["below"] < 4_300
     words = ["margin", "explain", str(floor.file.parent / "margin.toml"), "1"]
     words += ["--journal", str(floor.journal_path)]
     done = CliRunner().invoke(main, [*words, "--json"])
