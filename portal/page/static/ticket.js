@@ -2,21 +2,23 @@
 // nothing twice.
 import { amountInput, check, confirm, field, form, h, notice, say, select, words } from "./kit.js";
 import { t, word } from "./words.js";
-import { chosen, shared } from "./store.js";
-import { login, newKey, post } from "./api.js";
+import { chosen, portal, shared } from "./store.js";
+import { get, login, newKey, post } from "./api.js";
 import { follow } from "./stream.js";
-import { compare, divide, floor, isMultiple, isNumber, multiply, show, sign, trim } from "./exact.js";
+import { compare, divide, floor, isMultiple, isNumber, multiply, show, sign, subtract, trim } from "./exact.js";
 import { amountText, places, priceText, quantityText, typed } from "./numbers.js";
 import { percentOf } from "./orders.js";
 
 const PRICED = new Set(["limit", "post_only", "stop_limit", "trailing_stop_limit"]);
 const STOPPED = new Set(["stop", "stop_limit"]);
 const TRAILING = new Set(["trailing_stop", "trailing_stop_limit"]);
+const TYPING_MS = 400;
 const TIMED = new Set(["limit", "stop_limit", "trailing_stop_limit"]);
 
 export function ticket(market) {
   const base = market.base, quote = market.quote, balances = new Map();
-  let model = null, key = newKey(), sentTerms = "";
+  const isContract = market.kind !== "spot", hasMargin = login.is && portal.contracts.includes(market.symbol);
+  let model = null, key = newKey(), sentTerms = "", asked = 0, due = 0;
   const ends = [];
   const radio = (side) => h("label", {}, h("input", { type: "radio", name: "side", value: side, id: `side-${side}`, checked: side === "buy", onchange: changed }), h("span", { class: `of-${side}` }, t(side)));
   const sides = h("fieldset", { class: "sides" }, h("legend", { class: "quiet" }, t("side")), radio("buy"), radio("sell"));
@@ -37,23 +39,25 @@ export function ticket(market) {
   };
   const parts = h("div", { class: "parts", role: "group", "aria-label": t("parts") }, [25, 50, 75, 100].map((percent) =>
     h("button", { type: "button", onclick: () => part(percent), "aria-label": t("parts.of", { percent }) }, `${percent} %`)));
-  const total = h("dd", {}, "–"), available = h("dd", {}, "–");
+  const total = h("dd", {}, "–"), available = h("dd", {}, "–"), needs = h("dd", { id: "needs", "aria-live": "polite" }, "–");
   const made = form([sides, field(t("type"), type), about, rows.price, rows.stop, rows.distance, rows.by, rows.quantity, rows.amount, parts, rows.tif,
     h("details", {}, h("summary", {}, t("ticket.more")), rows.shown, field(t("self"), selfTrade)),
-    h("dl", {}, h("dt", {}, t("available")), available, h("dt", {}, t("total")), total), ask], t("buy"), send);
+    h("dl", {}, h("dt", {}, t(isContract ? "margin.free" : "available")), available, h("dt", {}, t("total")), total, hasMargin ? [h("dt", {}, t("margin.needs")), needs] : []), ask], t("buy"), send);
   made.id = "ticket";
   const root = h("section", { class: "panel ticket", "aria-label": t("ticket") }, login.is ? made : [made, h("p", { class: "hint" }, t("ticket.login"))]);
   if (login.is && shared.me && !shared.me.is_open) root.append(h("p", { class: "hint" }, t("account.opening")));
   const side = () => made.elements.side.value;
-  const isBudget = () => type.value === "market" && by.value === "amount";
-  if (login.is) ends.push(follow("balances", "", ({ list }) => { balances.clear(); list.forEach((one) => balances.set(one.asset, one.available)); money(); }));
+  const isBudget = () => type.value === "market" && by.value === "amount" && !isContract;
+  if (hasMargin) ends.push(follow("fills", "", margin), follow("orders", "", margin), () => { clearTimeout(due); asked += 1; });
+  if (login.is && !isContract) ends.push(follow("balances", "", ({ list }) => { balances.clear(); list.forEach((one) => balances.set(one.asset, one.available)); money(); }));
 
   function changed() {
     const kind = type.value;
     rows.price.hidden = !PRICED.has(kind);
     rows.stop.hidden = !STOPPED.has(kind);
     rows.distance.hidden = !TRAILING.has(kind);
-    rows.by.hidden = kind !== "market";
+    rows.by.hidden = kind !== "market" || isContract;
+    parts.hidden = isContract;
     rows.quantity.hidden = isBudget();
     rows.amount.hidden = !isBudget();
     rows.tif.hidden = !TIMED.has(kind);
@@ -80,11 +84,27 @@ export function ticket(market) {
 
   function money() {
     const asset = side() === "buy" ? quote : base, has = balances.get(asset);
-    say(available, login.is ? `${show(has ?? "0")} ${asset}` : "–");
+    if (!isContract) say(available, login.is ? `${show(has ?? "0")} ${asset}` : "–");
+    if (hasMargin) { clearTimeout(due); due = setTimeout(margin, TYPING_MS); }
     const at = rate(), about = PRICED.has(type.value) ? "" : "\u2248 ";
     if (isBudget()) return say(total, isNumber(amount.value) ? `${amountText(amount.value.trim())} ${quote}` : "–");
     const right = isNumber(quantity.value) && at;
-    return say(total, right ? `${about}${show(trim(multiply(quantity.value.trim(), at)), 2, 8)} ${quote}` : "–");
+    return say(total, right ? `${about}${show(trim(multiply(multiply(quantity.value.trim(), at), market.multiplier)), 2, 8)} ${quote}` : "–");
+  }
+
+  // What of the equity no position or order needs, and what this order would: the core's answer.
+  async function margin() {
+    clearTimeout(due);
+    const mine = asked += 1, lots = quantity.value.trim();
+    const order = /^[1-9]\d*$/.test(lots) ? { symbol: market.symbol, lots: side() === "buy" ? lots : `-${lots}`, price: PRICED.has(type.value) && isNumber(price.value) ? price.value.trim() : "" } : {};
+    let found;
+    try { found = await get("/v1/margin", order); } catch (problem) { if (mine === asked) say(needs, words(problem)); return; }
+    if (mine !== asked) return;
+    const used = found.is_limited ? subtract(subtract(found.equity, found.with_orders), found.reserved) : "";
+    say(available, used ? `${amountText(used)} ${found.asset}` : t("margin.unlimited"));
+    const answer = found.what_if;
+    say(needs, answer ? t(answer.accepted ? "margin.enough" : "margin.short.of", { needed: `${amountText(answer.needed)} ${found.asset}`, equity: `${amountText(found.equity)} ${found.asset}` }) : "–");
+    needs.className = answer && !answer.accepted ? "bad" : "";
   }
 
   function part(percent) {

@@ -240,3 +240,25 @@ def test_a_future_and_an_option_are_traded_with_their_fees_and_premiums(venue, p
         assert Decimal(row.fees) == Decimal("0.025")
         deposits = [one for one in client.movements().items if one.asset == "USD-MARGIN"]
         assert [(one.amount, one.available) for one in deposits] == [("90.000000", "90.000000")]
+
+
+@needs_chromium
+def test_the_ticket_says_what_a_contract_needs_before_the_order(venue, holder):
+    with started() as chromium, browsed(chromium, venue, 1280, "light", "en") as page:
+        page.log_in(holder.mail)
+        page.go("trade/XAU-C")
+        page.expect("#terms").to_contain_text("Call 10 until 18/12/2026")
+        page.page.fill("#price", "9.00")
+        page.page.fill("#quantity", "1000")
+        page.expect("#needs").to_have_class("bad")
+        page.page.fill("#quantity", "1")
+        page.expect("#needs").to_have_class("")
+        page.page.click("#ticket button[type=submit]")
+        page.page.click("dialog button.buy-go")
+        page.expect("#quantity").to_have_value("")
+        page.page.get_by_role("tab", name=page.word("margin.positions")).click()
+        page.expect(".lists td", has_text="XAU-P").not_to_have_count(0)
+        assert page.defects() == []
+        assert page.width() <= 0, "nothing is wider than the window"
+    with PortalClient(venue.url, holder.api_key, holder.secret) as client:
+        assert [one.symbol for one in client.orders(state="open").items] == ["XAU-C"]

@@ -13,8 +13,8 @@ const METHODS = ["fifo", "lifo", "average"];
 
 export const show = (root, [chosenTab]) => tabbed(root, { name: "portfolio", title: t("nav.portfolio"), label: (one) => t(`portfolio.${one}`) }, { overview: showOverview, ...(portal.contracts?.length ? { margin: showMargin } : {}), rebalance: showRebalance, statements: showStatements }, chosenTab);
 
-export const assets = () => [...new Set(shared.instruments.flatMap((one) => [one.quote, one.base]))];
-const quotes = () => [...new Set(shared.instruments.map((one) => one.quote))];
+export const assets = () => [...new Set(shared.instruments.filter((one) => one.kind === "spot").flatMap((one) => [one.quote, one.base]))];
+const quotes = () => [...new Set(shared.instruments.filter((one) => one.kind === "spot").map((one) => one.quote))];
 
 function currencySelect(go) {
   const made = select(assets().map((one) => [one, one]), { id: "currency", onchange: () => { chosen.set("currency", made.value); go(); } });

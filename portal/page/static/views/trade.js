@@ -1,7 +1,7 @@
 // One market: chart, book, trades, ticket, and the person's orders there.
-import { button, clockTime, confirm, h, notice, say, select, shortly, table, tabs, words } from "../kit.js";
+import { button, clockTime, confirm, h, notice, say, select, shortly, table, tabs, when, words } from "../kit.js";
 import { t } from "../words.js";
-import { chosen, instrument, shared } from "../store.js";
+import { chosen, instrument, portal, shared } from "../store.js";
 import { get, login, newKey, remove } from "../api.js";
 import { follow } from "../stream.js";
 import { add, compare, divide, floor, isNumber, multiply, read, show as showNumber, subtract, write } from "../exact.js";
@@ -42,6 +42,7 @@ function strip(market, ends) {
   const last = h("b", { class: "last price", id: "last" }, "–");
   const cells = names.map(() => h("b", { class: "price" }, "–"));
   const state = h("span", { class: "chip warning", hidden: market.state === "trading" }, t(`market.${market.state}`));
+  const terms = market.kind === "spot" ? null : h("span", { class: "chip", id: "terms" }, t(`kind.${market.kind}`, { strike: market.strike ? showNumber(market.strike) : "", expiry: market.expiry_ms ? when(market.expiry_ms, false) : "" }));
   ends.push(follow("ticker", market.symbol, ({ row }) => {
     say(last, priceText(row.last, market));
     const [text, kind] = changeOf(row);
@@ -51,7 +52,7 @@ function strip(market, ends) {
       .forEach((one, index) => say(cells[index], one));
     document.title = `${priceText(row.last, market)} ${market.base}/${market.quote}`;
   }));
-  return h("section", { class: "panel strip", "aria-label": t("market") }, star(market.symbol), pick, last, state,
+  return h("section", { class: "panel strip", "aria-label": t("market") }, star(market.symbol), pick, last, state, terms,
     names.map((name, index) => h("div", { class: index > 2 ? "far" : "" }, h("span", {}, t(name)), cells[index])));
 }
 
@@ -166,17 +167,19 @@ function lists(market, ends) {
   ], { key: (row) => row.asset, label: t("balances"), empty: t("balances.none") });
   const all = button(t("cancel.all"), () => cancelAll(only ? market.symbol : ""), "small", { id: "cancel-all" });
   const one = h("label", { class: "check" }, h("input", { type: "checkbox", checked: only, onchange: (event) => { only = event.target.checked; chosen.set("one market", only); draw(); } }), h("span", {}, t("lists.only")));
-  const bar = tabs([["open", t("orders.open")], ["fills", t("fills")], ["balances", t("balances")]], tab, (name) => { tab = name; draw(); }, t("lists"));
+  const contracts = positions(ends);
+  const bar = tabs([["open", t("orders.open")], ["fills", t("fills")], ["balances", t("balances")], ...(portal.contracts.length ? [["positions", t("margin.positions")]] : [])], tab, (name) => { tab = name; draw(); }, t("lists"));
   const mine = (row) => !only || row.symbol === market.symbol;
 
   function draw() {
-    const shown = { open: orders, fills: trades, balances: held }[tab];
+    const shown = { open: orders, fills: trades, balances: held, positions: contracts }[tab];
     if (area.firstChild !== shown) area.replaceChildren(shown);
     const open = model ? [...model.open.values()].filter(mine).sort((a, b) => b.id - a.id) : [];
     say(bar.firstChild, open.length ? `${t("orders.open")} (${open.length})` : t("orders.open"));
     all.hidden = tab !== "open" || !open.length;
-    one.hidden = tab === "balances";
+    one.hidden = tab === "balances" || tab === "positions";
     if (tab === "open") orders.show(open);
+    else if (tab === "positions") contracts.load();
     else if (tab === "fills") trades.show(fills.filter(mine).slice(-100).reverse());
     else held.show(balances.filter((row) => isNumber(row.available) && (compare(row.available, "0") || compare(row.reserved, "0"))));
   }
@@ -190,6 +193,25 @@ function lists(market, ends) {
   }).catch(() => {});
   draw();
   return h("section", { class: "panel lists", "aria-label": t("lists") }, h("div", { class: "headline" }, bar, one, all), area);
+}
+
+// Positions in contracts, and the prices of their underlying at which they would be liquidated.
+function positions(ends) {
+  const price = (value) => value == null ? t("margin.never") : showNumber(value);
+  const list = table([{ label: t("margin.contract"), node: (row) => h("a", { href: `#/trade/${encodeURIComponent(row.symbol)}` }, row.symbol), sign: (row) => row.symbol },
+    { label: t("margin.lots"), n: true, text: (row) => String(row.lots) }, { label: t("margin.mark"), n: true, text: (row) => priceText(row.mark, instrument(row.symbol)) },
+    { label: t("margin.below"), n: true, text: (row) => price(row.end?.liquidated_below) }, { label: t("margin.above"), n: true, text: (row) => price(row.end?.liquidated_above) },
+  ], { key: (row) => row.symbol, label: t("margin.positions"), empty: t("margin.none") });
+  let asked = 0;
+  list.load = async () => {
+    const mine = asked += 1;
+    try {
+      const found = await get("/v1/margin"), limits = new Map(found.underlyings.map((one) => [one.underlying, one]));
+      if (mine === asked) list.show(found.positions.map((row) => ({ ...row, end: limits.get(instrument(row.symbol)?.underlying) })));
+    } catch (problem) { notice(words(problem), "bad"); }
+  };
+  ends.push(() => { asked += 1; });
+  return list;
 }
 
 async function cancelAll(symbol) {
