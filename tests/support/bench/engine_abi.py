@@ -108,7 +108,6 @@ class LoadedEngine:
         library.engine_init.argtypes = [ctypes.c_uint64, ADDRESS, ADDRESS]
         for name in ("new_order", "cancel", "modify"):
             getattr(library, f"engine_on_{name}").argtypes = [ADDRESS]
-        library.engine_prebuild.argtypes = [ctypes.c_uint8, ADDRESS]
         library.engine_query_best_bid.restype = ctypes.c_int64
         library.engine_query_best_ask.restype = ctypes.c_int64
         library.engine_query_depth_at.restype = ctypes.c_uint64
