@@ -261,4 +261,4 @@ def test_the_ticket_says_what_a_contract_needs_before_the_order(venue, holder):
         assert page.defects() == []
         assert page.width() <= 0, "nothing is wider than the window"
     with PortalClient(venue.url, holder.api_key, holder.secret) as client:
-        assert [one.symbol for one in client.orders(state="open").items] == ["XAU-C"]
+        assert [one.symbol for one in client.list_orders(state="open").items] == ["XAU-C"]
