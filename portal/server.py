@@ -273,8 +273,8 @@ class Portal:
         }
 
     def _see(self) -> None:
-        """Take what is released by now: the venue has said something, or another process may have
-        shown it to its client already, also of a venue that has just begun again."""
+        """Take what is released by now, also of a venue that has just begun again: it has said
+        something, or another process may have shown it to its client already."""
         with contextlib.suppress(OutcryError):  # follow() reports it
             if self.mirror.has_lost_venue:
                 self.mirror.look()

@@ -293,8 +293,8 @@ def _request(line: bytes) -> dict[str, Any]:
 def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
     """Ask the desk of the venue whose journal this is.
 
-    Raises :class:`DeskError` with what the desk says, or, with the code UNAVAILABLE, where none has
-    answered: what was asked may be done or not, and is to be asked again by its reference.
+    Raises :class:`DeskError` with what the desk says.  With the code UNAVAILABLE none has answered:
+    what was asked may be done or not, and is to be asked again by its reference.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(ANSWER_S)
