@@ -29,6 +29,7 @@ def test_spectral_finds_no_error(tmp_path):
     program = Path(folder) / "node_modules" / ".bin" / "spectral"
     if not program.exists():
         install = ["npm", "install", "--no-audit", "--no-fund", "@stoplight/spectral-cli"]
+        Path(folder).mkdir(parents=True, exist_ok=True)
         subprocess.run(install, cwd=folder, check=True)
     (tmp_path / "rules.yaml").write_text(RULES)
     command = [program, "lint", "--ruleset", tmp_path / "rules.yaml"]
