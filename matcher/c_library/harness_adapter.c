@@ -2,10 +2,7 @@
  * gives it one message a call or, by engine_on_batch, a run of them.
  *
  * A message becomes a command of one participant in one instrument.  The matcher writes the
- * command's events where the reader takes them, and the reader makes the reports of them.  For
- * batches the commands are made before the clock starts, as engine_prebuild allows.  They are
- * processed as the contract asks: none is looked at before the reports of the one before are
- * pushed.
+ * command's events where the reader takes them, and the reader makes the reports of them.
  *
  * Environment:
  *   OUTCRY_HARNESS_QUEUE  set: reports travel over the harness's queue, not over a ring of ours
@@ -27,12 +24,10 @@ enum {
     ORDERS = 1 << 16, /* open at a time: two entries of 4 bytes each stay in the second cache */
     PARTICIPANT = 1,
     AHEAD = 24, /* slots of the ring that the writer asks for before it needs them */
-    FETCHED = 48, /* the same of the commands made before */
     FEW = 64, /* a reader that found fewer reports lets the writer get ahead */
     PAUSES = 128,
     LINE = 128, /* what different cores write lies so far apart */
     HUGE_PAGE = 1 << 21,
-    MADE_ROOM = 1 << 24, /* commands made before the clock starts, at most */
 };
 
 /* The ring: ring/layout.py's protocol in C.  An event's last word, its number, is its slot's stamp;
@@ -229,8 +224,6 @@ static struct {
     void *queue;
     int64_t event_room;
     size_t arena_size, events_size;
-    struct outcry_order *made; /* commands made of the messages before the clock starts */
-    size_t made_count;
 } engine;
 
 enum { COMMAND_SHIFT = 8 * (offsetof(struct outcry_order, kind) -
@@ -330,42 +323,8 @@ void engine_on_modify(const modify_t *message)
     process(&engine.order);
 }
 
-/* Only batches use the commands: one message a call is as fast without, and they are longer. */
-void engine_prebuild(uint8_t type, const void *message)
-{
-    if (engine.made_count == MADE_ROOM) return;
-    struct outcry_order *order = &engine.made[engine.made_count++];
-    memcpy(order->symbol, engine.order.symbol, sizeof order->symbol);
-    if (type == 0)
-        set_new(order, message);
-    else if (type == 1)
-        set_cancel(order, message);
-    else
-        set_modify(order, message);
-}
-
-/* The commands that were made of these messages, NULL if they were not.  Messages are numbered
- * without a gap. */
-static struct outcry_order *made_of(const me_msg_t *messages, uint32_t count)
-{
-    if (!engine.made_count || !count) return NULL;
-    uint64_t first = messages->c.sequence_number - (uint64_t)((engine.made->seq - 1) >> 2);
-    if (first >= engine.made_count || engine.made_count - first < count) return NULL;
-    return engine.made[first].seq == seq_of(messages->c.sequence_number, messages->type)
-               ? &engine.made[first] : NULL;
-}
-
 void engine_on_batch(const me_msg_t *messages, uint32_t count)
 {
-    struct outcry_order *order = made_of(messages, count);
-    if (order) {
-        for (struct outcry_order *end = order + count; order < end; order++) {
-            /* Its memory, unseen: every 64th command begins a page, which is not fetched ahead. */
-            __builtin_prefetch(order + FETCHED);
-            process(order);
-        }
-        return;
-    }
     for (const me_msg_t *message = messages; message < messages + count; message++) {
         if (message->type == 0)
             engine_on_new_order(&message->no);
@@ -386,8 +345,7 @@ void engine_init(uint64_t seed, const me_transport_t *transport, void *sink)
     engine.events_size = rounded(engine.event_room * sizeof *engine.events);
     engine.arena = arena_size ? map_touched(engine.arena_size) : NULL;
     engine.events = map_touched(engine.events_size);
-    engine.made = map(MADE_ROOM * sizeof *engine.made);
-    if (!engine.arena || !engine.events || !engine.made ||
+    if (!engine.arena || !engine.events ||
         outcry_matcher_init(engine.arena, arena_size, &table, 1, orders, orders)) {
         fprintf(stderr, "outcry: no book with room for %lld open orders\n", (long long)orders);
         exit(1);
@@ -412,8 +370,6 @@ void engine_shutdown(void)
                 (long long)engine.ring->refused);
     munmap(engine.arena, engine.arena_size);
     munmap(engine.events, engine.events_size);
-    munmap(engine.made, MADE_ROOM * sizeof *engine.made);
-    engine.made_count = 0;
 }
 
 /* What the audit asks */

@@ -142,12 +142,6 @@ class LoadedEngine:
         if self.sink:
             self.drain()
 
-    def prebuild(self, messages):
-        """Announce the messages, as the harness does before the clock starts."""
-        for message in messages:
-            body = np.array(message["message"])
-            self.library.engine_prebuild(int(message["type"]), ADDRESS(body.ctypes.data))
-
     def give_batch(self, messages):
         """A run of messages by one call."""
         self.library.engine_on_batch(ADDRESS(messages.ctypes.data), len(messages))

@@ -41,9 +41,9 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_adapter(folder, folder)
 
 
-@pytest.fixture(params=["one", "batch", "made"])
+@pytest.fixture(params=["one", "batch"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """One message a call, runs of messages, or runs whose commands were made before."""
+    """One message a call, or runs of messages."""
     monkeypatch.setenv("OUTCRY_ORDERS", "500")
     return str(request.param)
 
@@ -59,11 +59,6 @@ def reports(adapter: Path, rows: Rows, way: str, own_transport: int) -> list[str
     """What the adapter reports, called in this way."""
     engine = LoadedEngine(adapter, own_transport)
     run = as_messages(rows)
-    if way == "made":
-        engine.prebuild(run)
-        run, rest = run[: len(run) // 2], run[len(run) // 2 :]
-        engine.give_batch(run)
-        run = rest
     if way == "one":
         for message in run:
             engine.give(message)
