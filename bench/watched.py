@@ -290,7 +290,8 @@ async def _look(console: str, metrics: str, counts_file: Path) -> None:
     tasks.append(asyncio.create_task(_scrape(metrics, scrapes)))
     while not over.is_set() and not any(task.done() for task in tasks):
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(over.wait(), 0.2)
+            async with asyncio.timeout(0.2):
+                await over.wait()
         if min(messages) and scrapes[0]:
             counts_file.with_suffix(".new").write_text(
                 json.dumps({"messages": messages, "scrapes": scrapes[0]})

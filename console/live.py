@@ -196,10 +196,12 @@ async def _tell(
                 await socket.close(ENDED)
                 return
             changed.clear()  # later wishes are answered at once
-            await asyncio.wait_for(socket.send_text(message_of(viewer, session)), SEND_S)
+            async with asyncio.timeout(SEND_S):
+                await socket.send_text(message_of(viewer, session))
             due_s = next_due(due_s, viewer.every_s, time.monotonic())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), due_s - time.monotonic())
+                async with asyncio.timeout(due_s - time.monotonic()):
+                    await changed.wait()
                 due_s = time.monotonic()
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):
             await socket.close(1000)

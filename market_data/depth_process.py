@@ -80,7 +80,8 @@ async def _conflate(
         await asyncio.sleep(LISTEN_S)
     if pages is not None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(pages.stop(), AGAIN_S)
+            async with asyncio.timeout(AGAIN_S):
+                await pages.stop()
 
 
 async def _receiver(

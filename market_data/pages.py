@@ -208,7 +208,8 @@ class Pages:
         while True:
             wait_s = min(due - loop.time(), HEARTBEAT_S)
             with contextlib.suppress(TimeoutError):  # sooner on a request
-                await asyncio.wait_for(subscriber.changed.wait(), max(wait_s, 0.001))
+                async with asyncio.timeout(max(wait_s, 0.001)):
+                    await subscriber.changed.wait()
             before = subscriber.seq
             if subscriber.changed.is_set() or loop.time() >= due:
                 subscriber.changed.clear()

@@ -165,7 +165,8 @@ class Stream:
         """Wait until a session has more than ``at`` bytes, it or the run is over, or this long."""
         _, more = self._waiting.setdefault(kept, (at, asyncio.Event()))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(more.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await more.wait()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._client(reader, writer))
@@ -187,7 +188,8 @@ class Stream:
         self.clients += 1
         try:
             writer.transport.set_write_buffer_limits(high=PIECE_BYTES)
-            place = await asyncio.wait_for(self._login(reader, writer), SILENCE_S)
+            async with asyncio.timeout(SILENCE_S):
+                place = await self._login(reader, writer)
             if place is not None:
                 listening = asyncio.create_task(self._listen(reader))
                 telling = asyncio.create_task(self._tell(writer, *place))
@@ -204,7 +206,8 @@ class Stream:
             self.clients -= 1
             if not writer.transport.is_closing():
                 with contextlib.suppress(OSError, TimeoutError):
-                    await asyncio.wait_for(writer.drain(), HEARTBEAT_S)
+                    async with asyncio.timeout(HEARTBEAT_S):
+                        await writer.drain()
             writer.close()
 
     async def _packet(self, reader: asyncio.StreamReader, most: int) -> bytes:
@@ -248,7 +251,8 @@ class Stream:
         """Listen until the client leaves, is silent for too long, or sends a forbidden packet."""
         pace = Pace(PACKETS_AT_ONCE, PACKET_S)
         while True:
-            kind = (await asyncio.wait_for(self._packet(reader, PIECE_BYTES), SILENCE_S))[:1]
+            async with asyncio.timeout(SILENCE_S):
+                kind = (await self._packet(reader, PIECE_BYTES))[:1]
             if kind not in (b"R", b"+", b"U"):
                 return
             await pace.rest()

@@ -94,7 +94,8 @@ class Transfers:
             raise TransferError("not_open", "the venue has not added this account yet", 409)
         row = await self._recorded(user_id, wanted, caller)
         try:
-            await asyncio.wait_for(asyncio.shield(self._finish(row)), DONE_S)
+            async with asyncio.timeout(DONE_S):
+                await asyncio.shield(self._finish(row))
         except TimeoutError:
             log.warning("transfer %d is still in progress", row["id"])
         row = await self.one(user_id, row["id"])

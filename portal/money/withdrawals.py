@@ -338,7 +338,8 @@ class Withdrawals:
             except (DatabaseError, psycopg.Error, OSError) as error:
                 log.error("withdrawals: %s", error)
             try:
-                await asyncio.wait_for(self._wake.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 

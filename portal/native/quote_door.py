@@ -477,9 +477,10 @@ class QuoteDoor:
             await self._talk(line, data, reader, writer, address)
         finally:
             self.lines.discard(line)
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(ConnectionError, TimeoutError):
                 line.flush()
-                await asyncio.wait_for(writer.drain(), TICK_S)
+                async with asyncio.timeout(TICK_S):
+                    await writer.drain()
 
     async def _talk(
         self,
@@ -507,7 +508,8 @@ class QuoteDoor:
                 await line.require_key()
             data = b""
             with contextlib.suppress(TimeoutError):
-                data = await asyncio.wait_for(reader.read(1 << 16), TICK_S)
+                async with asyncio.timeout(TICK_S):
+                    data = await reader.read(1 << 16)
                 if not data:
                     return
 

@@ -369,7 +369,8 @@ class NativeFeeds:
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.has_news.wait(), BEAT_S * 5)
+                    async with asyncio.timeout(BEAT_S * 5):
+                        await self.has_news.wait()
                 self.has_news.clear()
                 now_s = asyncio.get_running_loop().time()
                 due, self.notified = self.notified, set()

@@ -43,7 +43,8 @@ class Desk:
         """Raises :class:`BooksError`."""
         async with self._lock:
             try:
-                answer = await asyncio.wait_for(self._ask(question), PATIENCE_S)
+                async with asyncio.timeout(PATIENCE_S):
+                    answer = await self._ask(question)
             except (OSError, ValueError, TimeoutError) as error:
                 await self._stop()
                 text = f"the books do not answer now: {error or 'no answer'}"

@@ -181,7 +181,8 @@ class Quotes:
         while True:
             with contextlib.suppress(TimeoutError):
                 left_s = max(AGAIN_S, end_s - loop.time())
-                await asyncio.wait_for(asyncio.shield(self._book(number)), left_s)
+                async with asyncio.timeout(left_s):
+                    await asyncio.shield(self._book(number))
             request = self.desk.requests.get(number)
             if (request and request.outcome is not None) or not self.mirror.is_open:
                 return
@@ -270,7 +271,8 @@ class Quotes:
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._due.wait(), BEAT_S)
+                    async with asyncio.timeout(BEAT_S):
+                        await self._due.wait()
                 self._due.clear()
                 try:
                     await self.look()

@@ -211,7 +211,8 @@ class FixBroker:
     async def _keep_alive(self, participant: int, connection: _Connection) -> None:
         while not connection.ended.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(connection.ended.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await connection.ended.wait()
                 return
             try:
                 connection.client.keep_alive()

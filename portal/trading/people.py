@@ -50,7 +50,8 @@ class People:
                 log.error("participants of new users: %s", error)
                 again = True
             try:
-                await asyncio.wait_for(self._wake.wait(), RETRY_S if again else None)
+                async with asyncio.timeout(RETRY_S if again else None):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 
