@@ -90,10 +90,9 @@ class ParticipantsDesk:
         begins = self.limits(request.get("group") or "")
         if group:
             begins = np.concatenate([begins, setting(Setting.GROUP, group)])
-        numbers = np.arange(first, last + 1)
-        parts = [_each(begins[at : at + 1], numbers, request[BY]) for at in range(len(begins))]
-        # The limits are in force before the first order can be.
-        records = np.concatenate([*parts, _each(one, new, request[BY])])
+        # The limits are in force before the first order can be: who is there has them.
+        settings = [*(begins[at : at + 1] for at in range(len(begins))), one]
+        records = np.concatenate([_each(each, new, request[BY]) for each in settings])
         shown = f"participant {first}" if first == last else f"participants {first} to {last}"
         verb = "is" if first == last else "are"
 

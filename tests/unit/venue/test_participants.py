@@ -129,7 +129,7 @@ def test_it_is_closed_once_nothing_is_left_open(floor):
     assert "or has existed" in floor.ask("participant", "add", "1800", status=1)["error"]
 
 
-@pytest.mark.parametrize("after", [0, 1, 2, 3, 60, 101])
+@pytest.mark.parametrize("after", [0, 1, 2, 3, 60, 101, 223])
 def test_many_are_added_by_one_request_wherever_it_was_cut_off(floor, after):
     first = 300 + 100 * after
     if first > 1_600:
@@ -149,6 +149,15 @@ def test_many_are_added_by_one_request_wherever_it_was_cut_off(floor, after):
     ]
     ours = added[(added["qty_lots"] >= first) & (added["qty_lots"] < first + 50)]
     assert len(np.unique(ours["qty_lots"])) == len(ours) == 50
+
+
+def test_an_addition_that_is_repeated_leaves_what_was_set_since(floor):
+    """All its commands were there when it was cut off."""
+    request = {"do": "participant-add", "participant": 1720, "reference": "cut"}
+    cut_off(floor, request, 1_000)
+    floor.ask("limits", "set", "open_orders", "7", "--participant", "1720")
+    floor.ask("participant", "add", "1720", "--reference", "cut")
+    assert setting_in_force(floor._desk.view, Setting.OPEN_ORDERS, 1720, -1)[0] == 7
 
 
 def test_adding_takes_a_supervisor_where_an_operator_is_named(floor):
