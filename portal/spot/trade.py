@@ -245,7 +245,9 @@ class Trading:
     def _price(self, market: Market, params: Params, name: str) -> int:
         if not params.decimal(name):
             raise missing(name)
-        _require_precision(name, params.decimal(name), market.quote_decimals)
+        # The tick of a contract may be finer than a unit of its money.
+        decimals = max(market.quote_decimals, market.price_decimals)
+        _require_precision(name, params.decimal(name), decimals)
         try:
             ticks = market.ticks_of(params.decimal(name))
         except AmountError:

@@ -167,7 +167,7 @@ class Mirror:
             return True
         try:
             os.kill(self._pipeline.owner.pid, 0)
-        except ProcessLookupError:
+        except OSError:  # also where the number is another user's process now
             return True
         return False
 

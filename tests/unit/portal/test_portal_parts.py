@@ -328,13 +328,31 @@ def test_a_cancel_that_the_venue_refuses_is_not_an_unknown_order():
     asyncio.run(run())
 
 
-def test_a_mirror_knows_at_once_that_the_venue_s_process_is_gone():
+def test_a_mirror_knows_at_once_that_the_venue_s_process_is_gone(monkeypatch):
     mirror = SimpleNamespace(_pipeline=None)
     lost = Mirror.has_lost_venue.fget
     assert lost(mirror)
     for pid, is_lost in ((os.getpid(), False), (1 << 22, True)):
         mirror._pipeline = SimpleNamespace(owner=SimpleNamespace(pid=pid))
         assert lost(mirror) == is_lost
+
+    def foreign(pid, signal):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", foreign)
+    assert lost(mirror), "its number is another user's process now"
+
+
+def test_a_contract_s_price_may_have_more_decimals_than_its_money():
+    row = {"price_step_ticks": 1, "min_price_ticks": 1, "max_price_ticks": 10_000}
+    market = Market(0, "GOLD", b"GOLD", "GOLD", "GOLD", "USD", 0, 2, 4, 1, 10, row)
+
+    def ticks(price):
+        return Trading._price(None, market, Params([("price", price)], None), "price")
+
+    assert ticks("0.5012") == 5_012
+    with pytest.raises(ApiError, match="too much precision"):
+        ticks("0.50125")
 
 
 @given(
