@@ -48,6 +48,9 @@ class Connector(Closing):
     name: str
     generation: int = 0
     """Goes up with each connection: a child sent in an earlier one may be in doubt."""
+    settles_by_order: bool = False
+    """:meth:`settle` sends an order with the same token, which may be rejected by itself: a
+    rejection after an acceptance is not the order's."""
     may_trade: bool = True
     """False: the venue has a book, and takes no order of ours."""
     trouble: str = ""

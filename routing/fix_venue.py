@@ -32,13 +32,12 @@ from openoutcry.wire.atomic_file import write_atomically
 
 KINDS = {
     "0": ACCEPTED,
-    "A": ACCEPTED,
     "F": FILLED,
     "4": CANCELLED,
     "C": CANCELLED,
     "8": REJECTED,
 }
-"""By ExecType."""
+"""By ExecType.  One that waits (A) is not accepted yet."""
 REPORT, REJECTS, NEW_ORDER = "8", ("3", "j"), "D"
 CL_ORD_ID, ORIG_CL_ORD_ID, EXEC_TYPE, LAST_QTY, LAST_PX = 11, 41, 150, 32, 31
 REF_SEQ_NUM, TEXT = 45, 58

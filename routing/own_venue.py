@@ -42,6 +42,7 @@ class OwnVenue(Connector):
     """Orders on one session, which is the router's alone."""
 
     MAX_DECIMALS = OUCH_DECIMALS
+    settles_by_order = True
 
     def __init__(
         self,

@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from openoutcry.routing.algorithms import Seen, algorithm_of
-from openoutcry.routing.connector import REJECTED, Connector, VenueDown
+from openoutcry.routing.connector import (
+    ACCEPTED,
+    FILLED,
+    REJECTED,
+    Connector,
+    VenueDown,
+    VenueEvent,
+)
 from openoutcry.routing.depth import Depth
 from openoutcry.routing.instruments import MEASURED, RoutingError
 from openoutcry.routing.parents import ACTIVE, ENDED, Child, Parent, ParentStore, Terms
@@ -131,7 +138,7 @@ class Router:
             return
         finally:
             connector.follow(self.depth, number, now_ns)
-        answered = self.store.apply(events, now_ns)
+        answered = self.store.apply(self._of_children(connector, events), now_ns)
         if answered:
             self._suspect[number] = 0
             self._measure(number, [child for _, child in answered], now_ns)
@@ -147,13 +154,29 @@ class Router:
             if child.order.is_ioc:
                 asked_ns = max(asked_ns, child.sent_ns)
             is_late |= 0 < asked_ns < now_ns - venue.timeout_ns
-            if parent.state == ENDED and not child.cancel_ns:
+            has_too_much = parent.filled + parent.leaves > parent.quantity
+            if (parent.state != ACTIVE or has_too_much) and not child.cancel_ns:
                 self._cancel(child, now_ns)
         if is_late and now_ns - self._suspect[number] > RECONNECT_NS:
             self._suspect[number] = now_ns
             connector.reconnect()
         elif not is_late and self._suspect[number] and not answered:
             self._suspect[number] = 0
+
+    def _of_children(self, connector: Connector, events: list[VenueEvent]) -> list[VenueEvent]:
+        """The events without rejections of what has settled a child that the venue had accepted, as
+        above the session's rate: the child is as it was."""
+        if not connector.settles_by_order or all(one.kind != REJECTED for one in events):
+            return events
+        own = self.store.open_children(connector.name)
+        accepted = {child.order.token for _, child in own if child.state == ACCEPTED}
+        kept = []
+        for one in events:
+            if one.kind in (ACCEPTED, FILLED):
+                accepted.add(one.token)
+            if one.kind != REJECTED or one.token not in accepted:
+                kept.append(one)
+        return kept
 
     def _measure(self, number: int, answered: list[Child], now_ns: int) -> None:
         """Note how long the first answers to orders took."""
@@ -177,6 +200,7 @@ class Router:
         except VenueDown:
             return
         self._settled[child.number] = connector.generation
+        child.left_ns = 0
         if not child.order.is_ioc and child.state != "leaving":
             # It rests, and is this connection's child from here on.
             child.generation, child.cancel_ns = connector.generation, 0

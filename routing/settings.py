@@ -154,7 +154,15 @@ class Settings:
 
         def connect(numbers: FixNumbers | None) -> FixClient:
             target = door["target"] or listing.venue
-            return FixClient(host, port, door["session"], password, target=target, numbers=numbers)
+            return FixClient(
+                host,
+                port,
+                door["session"],
+                password,
+                target=target,
+                numbers=numbers,
+                heartbeat_s=HEARTBEAT_S,
+            )
 
         file = self.store.with_name(f"{self.store.stem}-{listing.venue}.fix")
         return FixVenue(listing, connect, partial(_listen, door), file)

@@ -24,7 +24,7 @@ from openoutcry.routing.instruments import (
     Venue,
 )
 from openoutcry.routing.own_venue import RETRY_NS, OwnVenue
-from openoutcry.routing.settings import read_settings
+from openoutcry.routing.settings import HEARTBEAT_S, read_settings
 from openoutcry.routing.shm_venue import ShmVenue
 from openoutcry.wire.enums import Side, TimeInForce
 from openoutcry.wire.errors import FeedError
@@ -253,7 +253,8 @@ class OverFix:
 
 
 def test_reports_of_fix_become_events_in_the_router_s_units(tmp_path):
-    """A cancel's report names the order as the original one; a status says nothing new."""
+    """A cancel's report names the order as the original one; a status, or that an order waits at
+    the speed bump, says nothing new."""
     made = OverFix(tmp_path)
     made.messages = [
         report(2, id="TOKEN1", exec="A"),
@@ -268,7 +269,6 @@ def test_reports_of_fix_become_events_in_the_router_s_units(tmp_path):
     events = made.venue.poll(5)
     assert {event.stream for event in events} == {"FIX 5"}
     assert [(e.sequence, e.token, e.kind, e.quantity, e.price, e.reason) for e in events] == [
-        (2, "TOKEN1", "accepted", 0, 0, ""),
         (3, "TOKEN1", "accepted", 0, 0, ""),
         (4, "TOKEN1", "filled", 200, 999_900, ""),
         (6, "TOKEN1", "cancelled", 0, 0, ""),
@@ -612,6 +612,20 @@ symbol = "GOLD/USD"
 price_decimals = 2
 quantity_decimals = 2
 """
+
+
+def test_a_session_of_fix_has_short_heartbeats(tmp_path, monkeypatch):
+    """A venue that loses the router without an end of the connection soon lets it log on again."""
+    path, word = tmp_path / "routes.toml", tmp_path / "word"
+    path.write_text(FILE.replace('name = "A"', 'name = "A"\nkind = "fix"'))
+    word.touch(0o600)
+    word.write_text("secret")
+    settings, given = read_settings(path), []
+    made = "openoutcry.routing.settings.FixClient"
+    monkeypatch.setattr(made, lambda *words, **more: given.append(more))
+    door, (listing, _) = settings.doors["A"], settings.market("GOLD/USD").listings
+    settings._fix(listing, door)._open(None)
+    assert given == [{"target": "A", "numbers": None, "heartbeat_s": HEARTBEAT_S}]
 
 
 def test_a_file_names_venues_instruments_and_listings(tmp_path):

@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from openoutcry.routing.connector import REJECTED
 from openoutcry.routing.depth import Depth
 from openoutcry.routing.instruments import BUY, SELL, Listing, Market, RoutingError, Venue
 from openoutcry.routing.parents import ACTIVE, ENDED, PAUSED, ParentStore, Terms
@@ -199,6 +200,60 @@ def test_pause_amend_and_cancel(path):
     floor.router.change(parent, floor.now_ns, state=ENDED)
     floor.run()
     assert (parent.leaves, parent.filled) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "left"), [({"state": PAUSED}, []), ({"quantity": 40}, [40])], ids=["pause", "less"]
+)
+def test_what_rests_at_a_venue_that_was_away_at_a_change_is_cancelled_later(path, change, left):
+    floor = Floor(path, venues())
+    for model in floor.models:
+        model.levels[-BUY] = {}
+    parent = floor.buy(100, 1_000_000, style="rest")
+    floor.step(2)
+    floor.connectors["B"].is_dead = True
+    floor.router.change(parent, floor.now_ns, **change)
+    floor.step(2)
+    assert parent.leaves == 100, "it may still trade"
+    floor.connectors["B"].is_dead = False
+    floor.step(20)
+    assert [open_ for model in floor.models for _, open_ in model.orders.values() if open_] == left
+    assert parent.leaves == sum(left)
+
+
+def test_a_rejection_of_what_settles_an_accepted_child_does_not_double_it(path):
+    """Above the session's rate the venue does not look whether the token is taken."""
+    floor = Floor(path, venues())
+    for model in floor.models:
+        model.levels[-BUY] = {}
+    parent = floor.buy(60, 1_000_000, style="rest")
+    floor.step(2)
+    connector, model = floor.connectors["B"], floor.models[1]
+    connector.settles_by_order = True
+    connector.settle = lambda order: model.say(order, REJECTED, reason="too many messages")
+    connector.is_up = False
+    floor.step(5)
+    (child,) = parent.children
+    assert (child.state, parent.leaves, parent.free) == ("accepted", 60, 0)
+    model.fill(child.order.token, 60, 1_000_000)
+    floor.run()
+    assert (parent.filled, parent.noted("end")) == (60, "filled")
+
+
+def test_a_fill_long_after_a_connection_s_end_is_no_measure_of_the_latency(path):
+    floor = Floor(path, venues(), fate=lambda what: "arrives unanswered")
+    for model in floor.models:
+        model.levels[-BUY] = {}
+    parent = floor.buy(60, 1_000_000, style="rest")
+    floor.step()
+    for connector in floor.connectors.values():
+        connector.fate = lambda what: "arrives"
+    floor.step(100)
+    (child,) = parent.children
+    assert child.state == "accepted"
+    floor.models[1].fill(child.order.token, 60, 1_000_000)
+    floor.run()
+    assert floor.router.latency_ns(1) == 0
 
 
 def test_markouts_are_noted_after_the_last_fill(path):
