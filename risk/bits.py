@@ -394,7 +394,8 @@ class Setting(IntEnum):
     PLEDGE = 105
     """A participant (``qty_lots``) pledges ``aux`` units of the asset with the number
     ``time_in_force`` in wallets; below 0 they are available again, if what is left covers its
-    initial margin.  Refused if all that is pledged would count less than before."""
+    initial margin, or they are what a reversed deposit left short.  Refused if all that is pledged
+    would count less than before."""
     SEIZE = 106
     """The fund takes over ``price_ticks`` units of the asset with the number ``time_in_force`` from
     the pledge of the participant ``qty_lots``, and pays ``aux`` units of money.  Refused unless

@@ -216,10 +216,11 @@ def set_price(
 
 
 @kernel_outlined
-def pledge(state: RiskState, who: int, asset: int, amount: int) -> bool:
+def pledge(state: RiskState, who: int, asset: int, amount: int, seq_at: int) -> bool:
     """PLEDGE: out of the participant's wallet, or, below 0, back into it, as far as what is left
     covers the initial margin with open orders.  Refused if more would count less: a haircut of size
-    and one of concentration may take more than a unit is worth."""
+    and one of concentration may take more than a unit is worth.  What a reversed deposit left short
+    comes back whatever depends on it: it is not there."""
     not_inlined()
     block = portfolio_of(state)
     if block == 0 or who < 1 or who >= state.participants:
@@ -237,10 +238,11 @@ def pledge(state: RiskState, who: int, asset: int, amount: int) -> bool:
             return False
     elif held + amount < 0:
         return False
+    lost = amount < 0 and wallet.shortfall >= -amount
     pledges[number] = held + amount
     value_again(state, table, work, who)
     fits = amount < 0 or work.collateral >= counted
-    if amount < 0 and row.credit != NO_LIMIT:
+    if amount < 0 and not lost and row.credit != NO_LIMIT:
         needed = wide.add(margin_now(table, work), row.reserved - work.premiums)
         fits = means_of(state, who) >= needed
     if not fits:
@@ -248,6 +250,8 @@ def pledge(state: RiskState, who: int, asset: int, amount: int) -> bool:
         value_again(state, table, work, who)
         return False
     give_back(state, asset, who, -amount)
+    if lost:
+        judge_margin(row, seq_at)
     return True
 
 

@@ -148,7 +148,7 @@ def apply_contracts(
     if setting == constants.SET_CONTRACT_LIST:
         return apply_contract(state, instrument, setting, value, second, seq_at)
     if setting == constants.SET_PLEDGE:
-        return pledge(state, who, side, value)
+        return pledge(state, who, side, value, seq_at)
     if setting == constants.SET_SEIZE:
         return seize(state, who, side, value, second)
     if setting > constants.SET_COLLATERAL_PRICE:

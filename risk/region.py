@@ -752,8 +752,7 @@ class View:
         """Like ``collateral.means_of``; None: its credit has no limit."""
         if self.of(participant, lay.CREDIT) == NO_LIMIT:
             return None
-        pledges = int(self.portfolio.collateral()[participant]) if self.portfolio else 0
-        return self.equity(participant) + pledges
+        return self.equity(participant) + self.counted(participant)
 
     def means_of_all(self) -> npt.NDArray[Any]:
         """Equity, credit and pledges of each participant; LARGEST where credit has no limit."""
@@ -808,7 +807,15 @@ class View:
         """The maintenance margin, upwards to a whole unit."""
         share = self.of(participant, lay.MAINTENANCE_BPS)
         of_others = -(-self.of(participant, lay.MARGINED) * share // 10_000)
-        return of_others + self.of(participant, lay.PORTFOLIO)
+        return of_others + self.scenario_margin(participant)
+
+    def scenario_margin(self, participant: int) -> int:
+        """What the contracts need that it holds."""
+        return self.of(participant, lay.PORTFOLIO) + self.counted(participant)
+
+    def counted(self, participant: int) -> int:
+        """What its pledges count."""
+        return 0 if self.portfolio is None else int(self.portfolio.collateral()[participant])
 
     def equity(self, participant: int) -> int:
         """The money that counts against it: payments in, profit, and the credit, if that is
@@ -821,7 +828,8 @@ class View:
         """Like ``money.is_under``."""
         checked = self.of(participant, lay.CREDIT) != NO_LIMIT
         judged = checked and self.of(participant, lay.MAINTENANCE_BPS) != 0
-        return judged and self.equity(participant) < self.maintenance(participant)
+        has = self.equity(participant) + self.counted(participant)
+        return judged and has < self.maintenance(participant)
 
     @property
     def refusal(self) -> tuple[int, int, int, int, int]:

@@ -83,7 +83,11 @@ class IndexTimer:
         if self.under_way and not is_processed(self.under_way):
             return
         self.under_way = 0
+        # Collateral rises before the marks and falls after them: between two commands of one look
+        # no participant has less than before and after all of them.
+        risen: list[npt.NDArray[Any]] = []
         records: list[npt.NDArray[Any]] = []
+        fallen: list[npt.NDArray[Any]] = []
         for one in self.running.values():
             if now_ns < one.next_ns:
                 continue
@@ -96,8 +100,9 @@ class IndexTimer:
                 continue  # its sources have not had the time to report
             for symbol in one.spec.contracts:
                 records += self._commands(one, symbol, view, now_ns)
-            records += self._collateral(one, view)
-        if records:
+            for record, rises in self._collateral(one, view):
+                (risen if rises else fallen).append(record)
+        if records := risen + records + fallen:
             self.under_way = put(np.concatenate(records))
 
     def _look(self, one: Running, view: View, now_ns: int) -> None:
@@ -149,8 +154,9 @@ class IndexTimer:
             made.append(setting(Setting.CONTRACT_MARK, mark, 0, code, index))
         return made
 
-    def _collateral(self, one: Running, view: View) -> list[npt.NDArray[Any]]:
-        """The price of the asset that has the underlying's name, if it is another."""
+    def _collateral(self, one: Running, view: View) -> list[tuple[npt.NDArray[Any], bool]]:
+        """The price of the asset with the underlying's name, if it is another, and whether it
+        rises."""
         if one.spec.underlying not in self.collateral or one.value.protected:
             return []
         number, at_tick = self.collateral[one.spec.underlying]
@@ -161,7 +167,8 @@ class IndexTimer:
         if [price.numerator, price.denominator] == known:
             return []
         value, per = price.numerator, price.denominator
-        return [setting(Setting.COLLATERAL_PRICE, value, number, second=per)]
+        rises = value * known[1] > known[0] * per
+        return [(setting(Setting.COLLATERAL_PRICE, value, number, second=per), rises)]
 
     def _mark(self, one: Running, symbol: str, view: View, now_ns: int) -> int | None:
         """None: it is an option without a surface of volatilities."""

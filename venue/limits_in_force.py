@@ -82,7 +82,8 @@ def limits_in_force(
             why = [text for flag, text in KILLED_BY.items() if view.of(who, lay.FLAGS) & flag]
             rows += [{"of": of, "what": "killed_by", "value": ", ".join(why)}] if why else []
             if view.of(who, lay.MAINTENANCE_BPS):
-                rows.append({"of": of, "what": "equity", "value": view.equity(who)})
+                equity = view.equity(who) + view.counted(who)
+                rows.append({"of": of, "what": "equity", "value": equity})
                 rows.append(
                     {"of": of, "what": "maintenance_margin", "value": view.maintenance(who)}
                 )

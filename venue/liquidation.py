@@ -24,7 +24,7 @@ from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.risk.region import View, setting
 from openoutcry.venue.liquidation_table import LiquidationSpec
 from openoutcry.venue.operations import command
-from openoutcry.venue.waterfall import covered_price, step_due
+from openoutcry.venue.waterfall import covered_price, release_due, step_due
 from openoutcry.wire.enums import CommandKind, OrderType, Phase, Side, TimeInForce
 from openoutcry.wire.symbols import code_of
 
@@ -80,6 +80,11 @@ class Liquidator:
         if self.under_way and not is_processed(self.under_way):
             return
         self.under_way = 0
+        release = release_due(view)
+        if release is not None:
+            self.note(release[1])
+            self.under_way = put(release[0])
+            return
         flags = view.participants[:, lay.FLAGS // 8]
         called = np.flatnonzero(flags & lay.KILLED_BY_MARGIN).tolist()
         for who in [who for who in self.last_notes if who not in called]:
@@ -129,7 +134,8 @@ class Liquidator:
 
     def _is_due(self, view: View, who: int) -> bool:
         """Whether there is anything to close out; says so when it begins and ends."""
-        equity, margin = view.equity(who), view.maintenance(who)
+        equity = view.equity(who) + view.counted(who)
+        margin = view.maintenance(who)
         holds = bool(view.cells[who, :, lay.POSITION // 8].any())
         if view.is_under(who) and holds:
             text = (
@@ -181,7 +187,7 @@ def next_part(
             assert view.portfolio is not None
             lots = lots_of(abs(position), rules[index], spec.part_bps)
             left = position - (lots if position > 0 else -lots)
-            now, then = view.of(who, lay.PORTFOLIO), view.portfolio.maintenance_at
+            now, then = view.scenario_margin(who), view.portfolio.maintenance_at
             margin = now - then(who, scenario - 1, left)
         return margin, abs(worth)
 

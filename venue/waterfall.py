@@ -56,6 +56,23 @@ def step_due(view: View, who: int, symbols: list[str]) -> tuple[npt.NDArray[Any]
     return None
 
 
+def release_due(view: View) -> tuple[npt.NDArray[Any], str] | None:
+    """The command that takes what a reversed deposit left short out of a pledge, and what it does;
+    None: nothing that is short is pledged."""
+    portfolio, wallets = view.portfolio, view.wallets
+    if portfolio is None or wallets is None or not portfolio.can_be_pledged:
+        return None
+    for who, name, short in wallets.shortfalls():
+        asset = wallets.names.index(name)
+        amount = min(short, portfolio.pledged(who).get(asset, 0))
+        if amount:
+            text = f"{amount} {name} that participant {who} pledged pay for its reversed deposit"
+            record = setting(Setting.PLEDGE, -amount, who)
+            record["time_in_force"] = asset
+            return record, text
+    return None
+
+
 def _seizure(view: View, means: npt.NDArray[Any], who: int) -> tuple[npt.NDArray[Any], str] | None:
     """What pledges cover of the money that a participant owes, as far as the fund can pay it."""
     portfolio, cash = view.portfolio, int(view.cash_of_all()[who])

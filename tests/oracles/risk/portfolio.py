@@ -209,18 +209,20 @@ class PlainPortfolio:
                 return False
         elif held + amount < 0:
             return False
-        counted = self.collateral(who)
+        counted, lost = self.collateral(who), 0 < -amount <= wallets.shortfall(who, asset)
         self.pledges[who, asset] = held + amount
         if amount > 0 and self.collateral(who) < counted:
             self.pledges[who, asset] = held
             return False
-        if amount < 0 and owner.credit != NO_LIMIT:
+        if amount < 0 and not lost and owner.credit != NO_LIMIT:
             now = self.open_ones(who)
             worst = worst_margin(self.parameters, self.positions(who), self.signed(now))
             needed = worst.initial + risk.reserved(who) - self.premiums(now)
             if risk.equity(who) + owner.credit + self.collateral(who) < needed:
                 self.pledges[who, asset] = held
                 return False
+        if lost:
+            risk.judge_margin(who)
         return True
 
     def due(self, who: int) -> tuple[int, int, int] | None:

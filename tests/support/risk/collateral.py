@@ -63,9 +63,9 @@ def with_wallets(both, amount=10**9):
     return both
 
 
-def collateral_pair(seed=0):
+def collateral_pair(seed=0, **more):
     """Kernels and reference, compared after every command."""
-    return Pair(contract_instruments(), **collateral_given(seed))
+    return Pair(contract_instruments(), **collateral_given(seed), **more)
 
 
 class ConservedCollateral(ConservedPortfolio):

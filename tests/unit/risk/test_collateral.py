@@ -12,7 +12,7 @@ from openoutcry.derivatives.margin_layout import parameters_in, table_of
 from openoutcry.matcher import Engine
 from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import Setting
+from openoutcry.risk.bits import MovementStep, Setting
 from openoutcry.risk.region import RiskError, View, make_region, setting
 from openoutcry.wire.enums import Side
 from tests.support.risk.collateral import (
@@ -27,6 +27,7 @@ from tests.support.risk.collateral import (
     with_wallets,
 )
 from tests.support.risk.contracts import contract_instruments, funded, run_contracts
+from tests.support.risk.movements import Movements
 from tests.support.risk.portfolio import UNDER_SCENARIOS, bits_of, new
 from tests.support.risk.risk_core import PARTICIPANTS
 from tests.support.risk.risk_flow import mixed_commands
@@ -106,6 +107,31 @@ def test_a_price_calls_only_those_whose_pledges_no_longer_cover_their_positions(
     assert done(both, setting(Setting.COLLATERAL_PRICE, worth, 0, second=10**6))
     assert both.view.of(1, lay.FLAGS) & lay.KILLED_BY_MARGIN
     assert not both.view.of(3, lay.FLAGS)
+    both.same()
+
+
+def test_what_a_reversed_deposit_left_short_comes_back_whatever_depends_on_it():
+    """It is not there: until then it counts, and the fund could take it over."""
+    both = collateral_pair(requests=16, movements=4)
+    for what, value in ((Setting.CREDIT, 0), (Setting.MAINTENANCE, 10_000)):
+        assert done(both, setting(what, value, 1))
+    desk = Movements(both)
+    for reference in ("kept", "undone"):
+        assert desk.first(MovementStep.SEE, reference, 1, BTC, 10**9)
+        assert desk.then(MovementStep.CREDIT, reference)
+    assert done(both, pledge(1, BTC, 2 * 10**9))
+    assert bits_of(new(both, 1, Side.BUY, 100)) == []
+    assert bits_of(new(both, 2, Side.SELL, 100)) == []
+    worth = both.reference.portfolio.maintenance(1) * 3 // 2
+    assert done(both, setting(Setting.COLLATERAL_PRICE, worth, 0, second=2 * 10**9))
+    assert not both.view.of(1, lay.FLAGS)
+    assert not done(both, pledge(1, BTC, -(10**9)))
+    assert desk.then(MovementStep.REVERSE, "undone")
+    assert desk.wallet(1, BTC) == [-(10**9), 2 * 10**9, 0, 10**9]
+    assert not done(both, pledge(1, BTC, -(10**9) - 1))
+    assert done(both, pledge(1, BTC, -(10**9)))
+    assert desk.wallet(1, BTC) == [0, 10**9, 0, 0]
+    assert both.view.of(1, lay.FLAGS) & lay.KILLED_BY_MARGIN
     both.same()
 
 

@@ -148,6 +148,45 @@ def test_a_price_liquidates_and_the_fund_takes_the_pledge_over(floor: InlineFloo
         assert text in history.stdout, history.stdout
 
 
+@pytest.fixture(scope="module")
+def poor(tmp_path_factory: pytest.TempPathFactory):
+    """Participant 3 has no money."""
+    folder = tmp_path_factory.mktemp("poor")
+    (folder / "margin.toml").write_text(MARGIN_FILE + PLEDGED)
+    trading_floor = InlineFloor(
+        folder, FILE.replace("opening_balance = 100_000", "opening_balance = 1")
+    )
+    yield trading_floor
+    assert Reconciliation(trading_floor.journal_path, None).advance().difference is None
+    trading_floor.close()
+
+
+def test_a_hedge_with_its_own_asset_is_not_called_between_two_commands(poor: InlineFloor) -> None:
+    """What is pledged rises before the marks, and falls after them."""
+    poor.ask("deposit", "3", "1000000", "--asset", "XAU")
+    poor.ask("contract", "pledge", "3", "XAU", "1000000")
+    poor.send(order(1, Side.SELL, 1, 5_000, who=3), order(2, Side.BUY, 1, 5_000, who=2))
+    for price, worth in ((9_500, 85_500), (5_000, 45_000)):
+        poor.ask("contract", "report", "XAU", "east", str(price))
+        poor.wait_for(lambda s, worth=worth: counted(poor, 3) == worth)
+        contracts = view(poor).contracts
+        assert contracts is not None
+        assert contracts.of(0, "mark") == price
+        assert not view(poor).of(3, lay.FLAGS)
+
+
+def test_a_pledge_out_of_a_reversed_deposit_pays_for_it(poor: InlineFloor) -> None:
+    poor.ask("deposit", "seen", "1", "500000", "XAU", "--reference", "tx 1")
+    poor.ask("deposit", "credit", "tx 1")
+    poor.ask("contract", "pledge", "1", "XAU", "400000")
+    assert counted(poor) == 18_000
+    poor.ask("deposit", "reverse", "tx 1")
+    poor.wait_for(lambda s: s["risk"]["shortfalls"] == [])
+    assert counted(poor) == 0
+    text = "400000 XAU that participant 1 pledged pay for its reversed deposit"
+    assert text in poor.notes
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
