@@ -400,7 +400,7 @@ class Setting(IntEnum):
     """The fund takes over ``price_ticks`` units of the asset with the number ``time_in_force`` from
     the pledge of the participant ``qty_lots``, and pays ``aux`` units of money.  Refused unless
     that participant was liquidated, holds nothing any more and owes money, and these are the right
-    figures (``waterfall.py``)."""
+    figures (``waterfall.py``), 0 of money for a pledge that counts nothing."""
     CONTRACT_LIST = 107
     """I: a contract of a series trades from here on, at this first mark; ``price_ticks``: its
     index.  Refused of one that is listed already, or has expired."""

@@ -6,7 +6,7 @@ Nothing here acts for a participant that is solvent, and no deficit is dropped.
     LIQUIDATE     a part may not make a deficit that the fund cannot pay (``loss_is_covered``)
     COVER         pays the deficit of a participant that holds nothing, out of the fund
     SEIZE         if pledges cover what such a participant owes, the fund takes them over at what
-                  they count, and pays
+                  they count, and pays; with a deficit also what counts nothing, before it covers
     DELEVERAGE    if the fund cannot pay a deficit, a participant of the other side takes over
                   contracts of the bankrupt one at their mark (that of an option is paid), and pays
                   for what is missing
@@ -151,7 +151,8 @@ def pay_by_fund(state: RiskState, block: ContractBlock, row: RiskParticipant, pa
 @kernel_outlined
 def seize(state: RiskState, who: int, asset: int, paid: int, units: int) -> bool:
     """SEIZE: the fund takes over ``units`` of what a participant that holds nothing has pledged of
-    an asset, and pays what they count for what the participant owes."""
+    an asset, and pays what they count for what the participant owes.  What counts nothing is taken
+    for nothing, if all pledges do not cover what it owes."""
     not_inlined()
     block, portfolio = contracts_of(state), portfolio_of(state)
     if portfolio == 0 or who < 0 or who >= state.participants:
@@ -163,15 +164,19 @@ def seize(state: RiskState, who: int, asset: int, paid: int, units: int) -> bool
     if number < 0:
         return False
     row, pledges = totals.participant_row(state, who), pledges_of(work)
-    counted = counts(collateral_row(table, number), pledges[number], whole_value(table, work))
+    held = pledges[number]
+    counted = counts(collateral_row(table, number), held, whole_value(table, work))
     due = min(min(wide.sub(0, means(row)), fund_for(state, block, who)), counted)
-    if due <= 0 or paid != due:
+    for_nothing = counted == 0 and held != 0 and deficit(state, who) != 0
+    if (due <= 0 and not for_nothing) or paid != due:
         return False
-    if units != pledges[number] - wide.part_of(pledges[number], counted - due, counted):
+    left = wide.part_of(held, counted - due, counted) if counted != 0 else 0
+    if units != held - left:
         return False
     pledges[number] -= units
     value_again(state, table, work, who)
-    pay_by_fund(state, block, row, paid)
+    if paid != 0:
+        pay_by_fund(state, block, row, paid)
     spot = block_of(state)
     wallet_in(state, spot, asset, who).reserved -= units
     wallet = wallet_in(state, spot, asset, block.fund)

@@ -43,6 +43,8 @@ def step_due(view: View, who: int, symbols: list[str]) -> tuple[npt.NDArray[Any]
         return _seizure(view, means, who)
     fund, held = _left_for(view, means, who), view.cells[who, :, lay.POSITION // 8]
     if not held.any():
+        if (worthless := _worthless(view, who)) is not None:
+            return worthless
         paid = min(missing, fund)
         if not paid:
             return None
@@ -83,13 +85,28 @@ def _seizure(view: View, means: npt.NDArray[Any], who: int) -> tuple[npt.NDArray
         paid = min(-cash, fund, line.counts)
         if paid > 0:
             units = -(-line.amount * paid // line.counts)
-            name = view.wallets.names[asset] if view.wallets else asset
-            text = f"the insurance fund takes over {units} {name} that participant {who} pledged, "
-            text += f"and pays {paid} of the {-cash} that it owes"
-            record = setting(Setting.SEIZE, paid, who, second=units)
-            record["time_in_force"] = asset
-            return record, text
+            return _taken(view, who, asset, units, f"pays {paid} of the {-cash} that it owes", paid)
     return None
+
+
+def _worthless(view: View, who: int) -> tuple[npt.NDArray[Any], str] | None:
+    """A pledge that counts nothing, of a participant whose deficit is paid next: without it the
+    participant would keep the pledge, and the fund has paid."""
+    lines = {} if view.portfolio is None else view.portfolio.lines(who)
+    for asset, line in lines.items():
+        if not line.counts:
+            return _taken(view, who, asset, line.amount, "pays nothing, because they count nothing")
+    return None
+
+
+def _taken(
+    view: View, who: int, asset: int, units: int, pays: str, paid: int = 0
+) -> tuple[npt.NDArray[Any], str]:
+    name = view.wallets.names[asset] if view.wallets else asset
+    record = setting(Setting.SEIZE, paid, who, second=units)
+    record["time_in_force"] = asset
+    text = f"the insurance fund takes over {units} {name} that participant {who} pledged, and"
+    return record, f"{text} {pays}"
 
 
 def _takeover(

@@ -231,6 +231,8 @@ class PlainPortfolio:
         contracts = self.risk.contracts
         assert contracts is not None
         for asset, line in self.lines(who).items():
+            if line.amount and not line.counts and contracts.deficit(who):
+                return asset, line.amount, 0
             paid = min(-contracts.cash(who), contracts.fund_for(who), line.counts)
             if paid > 0:
                 return asset, -(-line.amount * paid // line.counts), paid
@@ -245,7 +247,10 @@ class PlainPortfolio:
         if who == contracts.fund or not contracts.holds_nothing(who) or line is None:
             return False
         due = min(-contracts.cash(who), contracts.fund_for(who), line.counts)
-        if due <= 0 or (paid, units) != (due, -(-line.amount * due // line.counts)):
+        if line.counts == 0:
+            if not line.amount or not contracts.deficit(who) or (paid, units) != (0, line.amount):
+                return False
+        elif due <= 0 or (paid, units) != (due, -(-line.amount * due // line.counts)):
             return False
         assert wallets is not None
         self.pledges[who, asset] -= units

@@ -67,6 +67,12 @@ def counted(floor: InlineFloor, who: int = 1) -> int:
     return int(portfolio.collateral()[who])
 
 
+def mark(floor: InlineFloor) -> int:
+    contracts = view(floor).contracts
+    assert contracts is not None
+    return contracts.of(0, "mark")
+
+
 def test_what_is_pledged_lets_an_order_in(floor: InlineFloor) -> None:
     """Participant 1 has 60,000, and 11 lots of GOLD need 60,500."""
     (refused,) = floor.send(order(1, Side.BUY, 11, 5_000, who=1))
@@ -168,10 +174,7 @@ def test_a_hedge_with_its_own_asset_is_not_called_between_two_commands(poor: Inl
     poor.send(order(1, Side.SELL, 1, 5_000, who=3), order(2, Side.BUY, 1, 5_000, who=2))
     for price, worth in ((9_500, 85_500), (5_000, 45_000)):
         poor.ask("contract", "report", "XAU", "east", str(price))
-        poor.wait_for(lambda s, worth=worth: counted(poor, 3) == worth)
-        contracts = view(poor).contracts
-        assert contracts is not None
-        assert contracts.of(0, "mark") == price
+        poor.wait_for(lambda s, now=(price, worth): (mark(poor), counted(poor, 3)) == now)
         assert not view(poor).of(3, lay.FLAGS)
 
 
