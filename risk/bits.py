@@ -393,7 +393,7 @@ class Setting(IntEnum):
     In force at once; those that pledged it are judged."""
     PLEDGE = 105
     """A participant (``qty_lots``) pledges ``aux`` units of the asset with the number
-    ``time_in_force`` in wallets; below 0 they are available again, if what is left covers its
+    ``time_in_force`` in wallets.  Below 0 they are available again, if what is left covers its
     initial margin, or they are what a reversed deposit left short.  Refused if all that is pledged
     would count less than before."""
     SEIZE = 106
