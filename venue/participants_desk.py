@@ -90,7 +90,7 @@ class ParticipantsDesk:
         begins = self.limits(request.get("group") or "")
         if group:
             begins = np.concatenate([begins, setting(Setting.GROUP, group)])
-        # The limits are in force before the first order can be: who is there has them.
+        # The limits are in force before the first order can be: every active one has them.
         settings = [*(begins[at : at + 1] for at in range(len(begins))), one]
         records = np.concatenate([_each(each, new, request[BY]) for each in settings])
         shown = f"participant {first}" if first == last else f"participants {first} to {last}"
