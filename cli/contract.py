@@ -185,7 +185,7 @@ def report(
     "--every-ms", type=click.IntRange(10, 60_000), default=500, show_default=True, help="Pause."
 )
 def feed(underlying: str, routes: Path, symbol: str, file: Path, every_ms: int) -> None:
-    """Report outside prices for the index of UNDERLYING, until Control-C.
+    """Report outside prices for an index until Control-C.
 
     ROUTES is a router's file, SYMBOL an instrument of it. Each of its venues is a source of the
     same name, which reports the middle of its book."""

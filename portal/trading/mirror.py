@@ -42,8 +42,9 @@ from openoutcry.portal.trading.orders import (
 )
 from openoutcry.portal.trading.public import Candle, Tape, Trade
 from openoutcry.replay.events import STEP, Point, commands_of, starting_point
+from openoutcry.risk import constants
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import RISK_KIND, Setting
+from openoutcry.risk.bits import RISK_KIND
 from openoutcry.risk.layout import RiskCell
 from openoutcry.risk.region import View, Wallets
 from openoutcry.risk.spot_layout import RATE_BITS, TAKER_AT
@@ -327,7 +328,7 @@ class Mirror:
         """The places of commands that set an instrument's fee, if the venue has contracts."""
         if not self.markets.contracts:
             return []
-        sets = (commands["kind"] == RISK_KIND) & (commands["order_type"] == int(Setting.FEE))
+        sets = (commands["kind"] == RISK_KIND) & (commands["order_type"] == constants.SET_FEE)
         return list(np.flatnonzero(sets).tolist())
 
     def noted(self, events: Records) -> npt.NDArray[np.int64]:

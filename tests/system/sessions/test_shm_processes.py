@@ -151,7 +151,9 @@ def test_the_example_in_c_trades_with_a_venue(tmp_path, language):
             timeout=BOUND_S,
         )
         assert (wrong.returncode, wrong.stderr) == (1, "login failed: -4\n")
-        with ShmClient(path, "ONE", KEY, first_reply=1) as client:
+        with wait_until(
+            lambda: logged_in(path, "ONE"), "the program's session has ended"
+        ) as client:
             assert client.taken_before == 3, "the requests that became commands"
             assert [client.next(BOUND_S).kind for _ in range(3)] == [
                 Reply.ACCEPTED,
