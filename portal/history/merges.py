@@ -15,16 +15,7 @@ CHANGING = (
     "client_id",
     "price_ticks",
     "lots",
-    "updated_ns",
-    "state",
-    "executed_lots",
-    "executed_tick_lots",
-    "leaves_lots",
-    "is_waiting",
-    "prevented_lots",
-    "reason",
-    "cancel_id",
-    "seq",
+    *schema.ORDER_COLUMNS[schema.ORDER_COLUMNS.index("updated_ns") :],
 )
 """Columns of an order that its events change."""
 ORDERS_MERGE = (

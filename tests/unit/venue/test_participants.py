@@ -99,7 +99,7 @@ def test_one_that_is_added_begins_with_the_limits_that_name_no_participant(floor
     numbers = (1710, 1711, 2)
     opened = [setting_in_force(view, Setting.OPEN_ORDERS, who, -1)[0] for who in numbers]
     assert opened == [7, 50, 50]
-    # In GOLD and TIN; participant 1 has a credit of its own, which others do not begin with.
+    # In GOLD and TIN; the file gives participant 1 alone a credit, so others begin without it.
     cells = {who: [view.cell(who, at, most) for at in (0, 1)] for who in (1710, 1711)}
     assert cells == {1710: [100, 100], 1711: [60, 100]}
     assert view.of(1710, lay.CREDIT) == NO_LIMIT != view.of(1, lay.CREDIT)
