@@ -7,7 +7,10 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ring import list_segments
@@ -87,6 +90,17 @@ def ended(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return True
     return stat.rpartition(")")[2].split()[0] == "Z"
+
+
+def started_by(pid: int, words: str) -> list[psutil.Process]:
+    """What lives below ``pid`` and has ``words`` in its command: neither what has just ended nor
+    what nobody has waited for yet."""
+    found = []
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):
+            if words in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def is_stopped(pid: int) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from openoutcry.host.processes import children_of
 from openoutcry.journal import JournalReader
 from openoutcry.pipeline.send import send
 from openoutcry.replay.events import events_of
@@ -114,8 +115,7 @@ class ServedVenue:
 
     def children(self) -> list[int]:
         assert self.process is not None
-        listed = ["pgrep", "-P", str(self.process.pid)]
-        return [int(pid) for pid in subprocess.run(listed, capture_output=True).stdout.split()]
+        return [pid for _, pid in children_of(self.process.pid)]
 
     def status(self) -> dict[str, Any]:
         with suppress(FileNotFoundError):

@@ -15,6 +15,7 @@ import pytest
 from openoutcry.backtest.plan import Plan, Task, read_plan
 from openoutcry.backtest.work import remaining_work, run_plan
 from tests.support.backtest.backtest_days import recorded_venues
+from tests.support.processes import started_by
 from tests.support.waiting import BOUND_S
 
 PLAN = Plan(
@@ -79,18 +80,6 @@ def tasks_done(out):
     return len(list((out / "tasks").glob("day*"))) if (out / "tasks").exists() else 0
 
 
-def named(process, words):
-    """Processes below ours with these words in their command."""
-    matches = []
-    for child in process.children(recursive=True):
-        try:
-            if words in " ".join(child.cmdline()):
-                matches.append(child)
-        except psutil.Error:
-            continue
-    return matches
-
-
 GRID = [
     "--strategy",
     "maker",
@@ -123,12 +112,11 @@ def test_a_hundred_days_of_a_hundred_parameters_survive_every_death(tmp_path):
                 # Ray gives itself 30 s to start, which a loaded machine may not have.
                 process = outcry(*command)
             time.sleep(0.05)
-        driver = psutil.Process(process.pid)
         assert tasks_done(out) >= count
         if words is None:
             process.kill()
         else:
-            while not (victims := named(driver, words)) and time.monotonic() < until:
+            while not (victims := started_by(process.pid, words)) and time.monotonic() < until:
                 time.sleep(0.01)
             assert victims, reach
             victims[0].send_signal(signal.SIGKILL)

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from types import SimpleNamespace
 
 import numpy as np
-import psutil
 import psycopg
 import pytest
 
@@ -38,7 +37,7 @@ from tests.support.ledger.spot_venue import MARKETS, ByHand, in_market, traded_d
 from tests.support.pipeline import warm_outcry
 from tests.support.portal import generated
 from tests.support.portal.people import fresh_database
-from tests.support.processes import OUTCRY
+from tests.support.processes import OUTCRY, started_by
 from tests.support.waiting import wait_until
 
 SYMBOLS = list(MARKETS)
@@ -713,33 +712,26 @@ def test_without_a_history_pages_are_empty(url):
 # Its process
 
 
-def history_process(portal_venue):
-    found = [
-        child
-        for child in psutil.Process(portal_venue.portal.pid).children()
-        if "history" in child.cmdline()
-    ]
-    return found[0] if found else None
-
-
 def test_the_portal_keeps_its_history_running(portal_venue):
     """Killed while people trade, it is started again, and nothing is missing or there twice."""
     database = running_embedded(portal_venue.folder / "journal-portal" / "postgresql")
     person = portal_venue.person(USD=10**12, BTC=10**10)
     is_there = "select to_regclass('history.orders') is not null"
     wait_until(lambda: rows(database, is_there)[0][0], "the history's tables")
+    kills = 0
     with portal_venue.client(person) as client:
         for number in range(3):
             made = client.order("SELL", "0.1", "51000", newClientOrderId=f"rest-{number}")
             assert made.json()["status"] == "NEW"
-            process = history_process(portal_venue)
-            if process is not None:
+            for process in started_by(portal_venue.portal.pid, "portal history"):
                 process.kill()
+                kills += 1
             taken = client.order(
                 "BUY", "0.1", "51000", newClientOrderId=f"take-{number}", selfTradePreventionMode=""
             )
             assert taken.status_code == 200
         last = taken.json()["orderId"]
+    assert kills
     query = f"select number, state from history.orders where participant = {person.participant}"
     wait_until(lambda: last in dict(rows(database, query)), "the last order in the history")
     with portal_venue.client(person) as client:
