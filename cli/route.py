@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NAP_S = 0.002
 READY_S = 10.0
-"""How long the feeds may take before an order is planned."""
+"""How long feeds and logins may take before an order is planned."""
 SHOWN = 10
 
 
@@ -243,12 +243,20 @@ def order(
     if bars is not None:
         parameters = _with_volumes(parameters, bars, {one.symbol for one in market.listings})
     with ExitStack() as stack:
-        router, depth = _opened(settings, symbol, stack)
-        _run(router, lambda: not _all_live(depth), READY_S)
+        router = _opened(settings, symbol, stack)
+        _run(router, lambda: not router.is_ready(time.time_ns()), READY_S)
         _name_troubles({one.name: one for one in router.connectors})
         for earlier in router.store.parents.values():
-            if earlier.state != "ended":
-                router.change(earlier, time.time_ns(), state="ended")
+            is_over = earlier.state == "ended"
+            if earlier.terms.symbol == symbol:
+                if not is_over:
+                    router.change(earlier, time.time_ns(), state="ended")
+            elif not is_over or earlier.leaves:
+                click.echo(
+                    f"order {earlier.number} is not over: the next one of "
+                    f"{earlier.terms.symbol} ends it",
+                    err=True,
+                )
         parent = router.submit(
             side_named(side),
             *terms,
@@ -291,7 +299,7 @@ def _with_volumes(parameters: dict[str, Any], bars: Path, symbols: set[str]) -> 
     return rest | {"volumes": usual_volumes(own, bar_ns, time.time_ns(), span_ns)}
 
 
-def _opened(settings: "Settings", symbol: str, stack: ExitStack) -> "tuple[Router, Depth]":
+def _opened(settings: "Settings", symbol: str, stack: ExitStack) -> "Router":
     """A router over the file's venues; ``stack`` closes it."""
     from openoutcry.routing.depth import Depth
     from openoutcry.routing.parents import ParentStore
@@ -302,8 +310,7 @@ def _opened(settings: "Settings", symbol: str, stack: ExitStack) -> "tuple[Route
     connectors = settings.connectors(market)
     for connector in connectors.values():
         stack.callback(connector.close)
-    depth = Depth(market)
-    return Router(store, depth, connectors), depth
+    return Router(store, Depth(market), connectors)
 
 
 def _run(router: "Router", goes_on: Any, seconds: float) -> None:

@@ -6,7 +6,7 @@ same children, live and in a backtest.  Parameters are in the parent's terms, an
 
 from abc import ABC
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from openoutcry.routing.depth import Depth
@@ -23,9 +23,12 @@ class Seen:
 
     now_ns: int
     depth: Depth
-    arrival: Mapping[str, Any]
-    volume: int
-    """Traded at all venues since the router began, in its units."""
+    volume: int = 0
+    """Traded at all venues since the parent came, or since the router began again."""
+    had: int = 0
+    """What of the parent had traded by then."""
+    own: Mapping[tuple[int, int, int], int] = field(default_factory=dict)
+    """What the router's orders rest with, by side, the venue's number and price."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,7 @@ class Pov(Algorithm):
             raise RoutingError(f"pov needs rate_ppm of 1 to {PART - 1:,}")
 
     def target(self, parent: Parent, market: Seen) -> int:
-        traded = market.volume - int(market.arrival.get("volume", 0))
-        return min(parent.quantity, traded * self.rate_ppm // PART)
+        return min(parent.quantity, market.had + market.volume * self.rate_ppm // PART)
 
     def is_over(self, parent: Parent, market: Seen) -> bool:
         """Never: more may always trade."""
@@ -129,18 +131,24 @@ class Pov(Algorithm):
 
 @dataclass(frozen=True)
 class Peg(Algorithm):
-    """Rests ``offset`` away from the best price on the order's side, never beyond the limit."""
+    """Rests ``offset`` away from the best price that others show on the order's side, never beyond
+    the limit."""
 
     offset: int = 0
 
     def price(self, parent: Parent, market: Seen) -> int:
         """The best price on the order's side less the offset; 0: that side has no level."""
         side = parent.terms.side
-        # What an order of the other side takes is what this side shows.
+        # What an order of the other side takes is what this side shows.  A price that only our own
+        # orders show is left out: it would be left, or outbid, again and again.
         levels = market.depth.take_side(-side, market.now_ns)
-        if not levels:
+        prices = [
+            one.price
+            for one in levels
+            if one.quantity != market.own.get((side, one.venue, one.price))
+        ]
+        if not prices:
             return 0
-        prices = [one.price for one in levels]
         best = max(prices) if side == BUY else min(prices)
         price = best - side * self.offset
         return min(price, parent.limit) if side == BUY else max(price, parent.limit)

@@ -31,7 +31,8 @@ from openoutcry.routing.instruments import (
 )
 
 MAX_TRADES = 1_000_000
-"""Maximum trades of an order; the event that ends it has this number, the one that accepts it 0."""
+"""Maximum trades of an order.  In its own stream the event that ends it has this number, the one
+that accepts it 0; each trade with an id has another stream."""
 KEPT_TRADES = 10_000
 """Trades of the past that are not counted again."""
 STATES = {"closed": CANCELLED, "canceled": CANCELLED, "expired": CANCELLED, "rejected": REJECTED}
@@ -72,7 +73,7 @@ class CcxtVenue(Connector):
         self._nonce = 0
 
     def resume(self, stream: str, sequence: int) -> None:
-        # Each order is a separate stream, read again from its trades.
+        # Each order has its own streams, read again from its trades.
         return
 
     def follow(self, depth: Depth, number: int, now_ns: int) -> None:
@@ -205,9 +206,12 @@ class CcxtVenue(Connector):
             trades.sort(key=lambda trade: (trade["timestamp"], trade["id"]))
         price_factor, factor = self.listing.price_factor, self.listing.quantity_factor
         for index, trade in enumerate(trades, start=1):
+            # A trade that comes late changes the others' places, and not their ids.
+            stream, number = (f"{token} {trade['id']}", 1) if trade["id"] else (token, index)
             quantity = self._kept(self._quantity(trade["amount"]) * factor)
             price = self._kept(self._price(trade["price"]) * price_factor)
-            events.append(self._event(token, index, FILLED, quantity, price))
+            made = self._event(token, number, FILLED, quantity, price)
+            events.append(made._replace(stream=stream))
         kind = STATES.get(found["status"])
         seen = sum(event.quantity for event in events)
         if kind is not None and seen == self._quantity(found.get("filled") or 0) * factor:

@@ -8,6 +8,7 @@ from openoutcry.routing.instruments import MAX_QUANTITY, RoutingError
 from openoutcry.wire.closing import Closing
 
 ACCEPTED, FILLED, CANCELLED, REJECTED = "accepted", "filled", "cancelled", "rejected"
+REDUCED, RESIZED = "reduced", "resized"
 
 
 class VenueDown(RoutingError):
@@ -35,9 +36,11 @@ class VenueEvent(NamedTuple):
     """In the stream; an event that comes twice has the same number."""
     token: str
     kind: str
-    """ACCEPTED, FILLED, CANCELLED or REJECTED; the last two end an order."""
+    """ACCEPTED, FILLED, REDUCED, RESIZED, CANCELLED or REJECTED; the last two end an order, as does
+    any other that leaves nothing open."""
     quantity: int = 0
-    """FILLED: of this fill."""
+    """FILLED: of this fill.  REDUCED: what the order has less, as by a venue that prevents trades
+    with oneself.  RESIZED: all that the order has from here on, with what has traded."""
     price: int = 0
     reason: str = ""
 
@@ -85,7 +88,8 @@ class Connector(Closing):
 
     @abstractmethod
     def send(self, order: Order) -> None:
-        """Send an order.  After an error it is in doubt."""
+        """Send an order.  After :class:`VenueDown` it is in doubt; after any other
+        :class:`RoutingError` it has not left."""
 
     @abstractmethod
     def cancel(self, order: Order) -> None:

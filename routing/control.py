@@ -20,9 +20,10 @@ from openoutcry.wire.closing import Closing
 
 STATES = (ACTIVE, PAUSED, ENDED)
 MAX_BYTES = 1_000
-WAIT_S = 1.0
-"""For a request that has begun; the router does nothing else meanwhile."""
+MAX_LINKS = 16
+"""Requests that have begun and are not whole; another one takes the place of the oldest."""
 ANSWER_S = 30.0
+NO_LINE = "no whole line came"
 
 
 class Control(Closing):
@@ -43,21 +44,45 @@ class Control(Closing):
         finally:
             os.umask(before)
         self._socket.setblocking(False)
+        self._links: dict[socket.socket, bytearray] = {}
+        """Connections, and what has come of the request of each."""
 
     def serve(self, router: Router) -> None:
-        """Answer a request, if there is one."""
-        try:
+        """Answer the requests that are whole.  None is waited for."""
+        with suppress(BlockingIOError):
             link, _ = self._socket.accept()
+            link.setblocking(False)
+            self._links[link] = bytearray()
+        for link, data in list(self._links.items()):
+            if self._has_answered(router, link, data):
+                self._drop(link)
+        if len(self._links) > MAX_LINKS:
+            self._drop(next(iter(self._links)))
+
+    def _has_answered(self, router: Router, link: socket.socket, data: bytearray) -> bool:
+        """Read on; returns whether the request is over."""
+        try:
+            part = link.recv(MAX_BYTES)
         except BlockingIOError:
-            return
-        with link:
-            link.settimeout(WAIT_S)
-            with suppress(OSError):
-                try:
-                    answer = self._do(router, json.loads(_line(link)))
-                except (RoutingError, ValueError, KeyError, TypeError) as error:
-                    answer = {"error": str(error)}
-                link.sendall(json.dumps(answer).encode() + b"\n")
+            return False
+        except OSError:
+            return True
+        data += part
+        if part and len(data) <= MAX_BYTES and not data.endswith(b"\n"):
+            return False
+        try:
+            if not data.endswith(b"\n"):
+                raise ValueError(NO_LINE)
+            answer = self._do(router, json.loads(data))
+        except (RoutingError, ValueError, KeyError, TypeError, RecursionError) as error:
+            answer = {"error": str(error)}
+        with suppress(OSError):
+            link.sendall(json.dumps(answer).encode() + b"\n")
+        return True
+
+    def _drop(self, link: socket.socket) -> None:
+        del self._links[link]
+        link.close()
 
     def _do(self, router: Router, asked: Mapping[str, Any]) -> dict[str, Any]:
         instrument, number = router.market.instrument, asked["parent"]
@@ -86,6 +111,8 @@ class Control(Closing):
 
     def close(self) -> None:
         """Close the socket, and remove it."""
+        for link in list(self._links):
+            self._drop(link)
         self._socket.close()
         self._path.unlink(missing_ok=True)
 
@@ -132,5 +159,5 @@ def _line(link: socket.socket) -> bytes:
         part = link.recv(MAX_BYTES)
         data += part
         if not part or len(data) > MAX_BYTES:
-            raise ValueError("no whole line came")
+            raise ValueError(NO_LINE)
     return data

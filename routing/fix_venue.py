@@ -12,6 +12,7 @@ gap: an order that did not arrive never arrives.
 import json
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from openoutcry.routing.connector import (
     CANCELLED,
     FILLED,
     REJECTED,
+    RESIZED,
     Order,
     VenueEvent,
 )
@@ -36,10 +38,12 @@ KINDS = {
     "4": CANCELLED,
     "C": CANCELLED,
     "8": REJECTED,
+    "D": RESIZED,
 }
 """By ExecType.  One that waits (A) is not accepted yet."""
 REPORT, REJECTS, NEW_ORDER = "8", ("3", "j"), "D"
 CL_ORD_ID, ORIG_CL_ORD_ID, EXEC_TYPE, LAST_QTY, LAST_PX = 11, 41, 150, 32, 31
+ORDER_QTY = 38
 REF_SEQ_NUM, TEXT = 45, 58
 SIDES = {BUY: "1", -BUY: "2"}
 PREFIX = "FIX "
@@ -62,14 +66,14 @@ class FixVenue(OwnVenue):
     ) -> None:
         """``connect`` logs on with these numbers; without any, both sides begin at 1.  ``file``
         keeps our own; the rest as :class:`OwnVenue`."""
-        super().__init__(listing, self._log_on, listen)
+        super().__init__(listing, partial(connect, None), listen)
         self._open, self._file = connect, file
         self._numbers: FixNumbers | None = None
         self._stream = ""
         """Names the numbers from one beginning at 1 to the next."""
         self._reserved = 0
 
-    def _log_on(self) -> FixClient:
+    def _login(self) -> Callable[[], FixClient]:
         if self._numbers is None and self._file.exists():
             kept = json.loads(self._file.read_text())
             self._stream, self._reserved = kept["stream"], kept["reserved"]
@@ -79,15 +83,22 @@ class FixVenue(OwnVenue):
         if self._numbers is None:
             if self._seen[0].startswith(PREFIX):
                 raise ClientError(f"{self._file} is missing: it has the numbers of this session")
-            client = self._open(None)
-            self._numbers = client.numbers
-            self._stream = f"{PREFIX}{self._tried_ns}"
-            self._reserve()
-            return client
+            return self._connect
         # What the venue did not get it gets as a gap, and never as an order.
         self._numbers.sent.clear()
         self._reserve()
-        return self._open(self._numbers)
+        return partial(self._open, self._numbers)
+
+    def _log_in(self, now_ns: int) -> None:
+        super()._log_in(now_ns)
+        if self._numbers is None:
+            self._numbers = self._client.numbers
+            self._stream = f"{PREFIX}{self._tried_ns}"
+            self._reserve()
+
+    @staticmethod
+    def _drop(client: Any) -> None:
+        client.close()
 
     def _reserve(self) -> None:
         numbers = self._numbers
@@ -102,7 +113,8 @@ class FixVenue(OwnVenue):
         return events
 
     def _try(self, request: Callable[[Any], object]) -> None:
-        self._reserve()
+        if self._client is not None:
+            self._reserve()
         super()._try(request)
 
     def _read(self, message: Any) -> VenueEvent | None:
@@ -118,6 +130,8 @@ class FixVenue(OwnVenue):
         if kind == FILLED:
             quantity = int(said[LAST_QTY]) * self.listing.quantity_factor
             price = self.listing.instrument.price(said[LAST_PX])
+        elif kind == RESIZED:
+            quantity = int(said[ORDER_QTY]) * self.listing.quantity_factor
         at = self.name, self._stream, said.sequence, token
         return VenueEvent(*at, kind, quantity, price, said.get(TEXT))
 
@@ -148,5 +162,5 @@ class FixVenue(OwnVenue):
 
     def reconnect(self) -> None:
         if self._client is not None:
-            self._client.close()
+            self._drop(self._client)
         self._client = None

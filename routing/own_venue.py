@@ -13,11 +13,13 @@ from typing import Any
 from openoutcry.client.ouch import Message
 from openoutcry.client.reasons import reason_words
 from openoutcry.client.waiting import ClientError
-from openoutcry.market_data.receiver import Receiver
+from openoutcry.market_data.receiver import SNAPSHOT_GAP, Receiver
+from openoutcry.routing.calls import Call
 from openoutcry.routing.connector import (
     ACCEPTED,
     CANCELLED,
     FILLED,
+    REDUCED,
     REJECTED,
     Connector,
     Order,
@@ -35,7 +37,8 @@ RETRY_NS = 500_000_000
 OUCH_DECIMALS = 4
 """Of the prices of OUCH."""
 DAY_NS = 86_400_000_000_000
-KINDS = {"A": ACCEPTED, "E": FILLED, "C": CANCELLED, "D": CANCELLED, "J": REJECTED}
+KINDS = {"A": ACCEPTED, "E": FILLED, "C": CANCELLED, "D": REDUCED, "J": REJECTED}
+"""D: a trade with an order of the same participant was prevented, of all that is open or a part."""
 
 
 class OwnVenue(Connector):
@@ -51,7 +54,8 @@ class OwnVenue(Connector):
         listen: Callable[[], Receiver],
     ) -> None:
         """``connect`` logs in and asks for the day's stream from its first message; ``listen``
-        joins the feed.  Both are called again while they fail, and after an end.
+        joins the feed.  Both may wait for the venue: each is called in a thread, and again while
+        it fails, and after an end.
 
         Raises :class:`RoutingError` if the listing has more decimals than the protocol."""
         if listing.price_decimals > self.MAX_DECIMALS:
@@ -61,8 +65,10 @@ class OwnVenue(Connector):
         self.name, self.listing = listing.venue, listing
         self._connect, self._listen = connect, listen
         self._receiver: Receiver | None = None
+        self._joining: Call[Receiver] | None = None
         self._listened_ns = -RETRY_NS
         self._client: Any = None
+        self._logging_in: Call[Any] | None = None
         self._tried_ns = -RETRY_NS
         self._seen = "", 0
         self._locate = 0
@@ -94,16 +100,31 @@ class OwnVenue(Connector):
         return event.stream == self._seen[0] and event.sequence <= self._seen[1]
 
     def _log_in(self, now_ns: int) -> None:
-        if now_ns - self._tried_ns < RETRY_NS:
+        """Begin a login, or take over one that is over.  Raises :class:`VenueDown` until then."""
+        if self._logging_in is None and now_ns - self._tried_ns < RETRY_NS:
             raise VenueDown(f"{self.name}: not connected")
-        self._tried_ns = now_ns
         try:
-            self._client = self._connect()
+            if self._logging_in is None:
+                self._tried_ns = now_ns
+                self._logging_in = Call(self._login(), self._drop)
+            if not self._logging_in.is_over:
+                raise VenueDown(f"{self.name}: the login has no answer yet")
+            over, self._logging_in = self._logging_in, None
+            self._client = over.result()
         except ClientError as error:
             self.orders_trouble = str(error)
             raise VenueDown(f"{self.name}: {error}") from None
         self.orders_trouble = ""
         self.generation += 1
+
+    def _login(self) -> Callable[[], Any]:
+        """What logs in.  Raises :class:`ClientError` if that cannot be tried."""
+        return self._connect
+
+    @staticmethod
+    def _drop(client: Any) -> None:
+        """Close a connection without a logout."""
+        client.connection.close()
 
     def _read(self, message: Message) -> VenueEvent | None:
         """An event of an order; None for other messages."""
@@ -111,8 +132,9 @@ class OwnVenue(Connector):
         if kind is None:
             return None
         quantity = price = 0
-        if kind == FILLED:
+        if kind in (FILLED, REDUCED):
             quantity = int(message["shares"]) * self.listing.quantity_factor
+        if kind == FILLED:
             price = self._units(int(message["price"]), OUCH_DECIMALS)
         reason = reason_words(message.kind, message.fields.get("reason", ""))
         at = self.name, self._client.session, message.sequence, str(message["token"])
@@ -153,13 +175,15 @@ class OwnVenue(Connector):
             raise VenueDown(f"{self.name}: not connected")
         try:
             request(self._client)
+        except ValueError as error:  # it cannot be written as a message
+            raise RoutingError(f"{self.name}: {error}") from None
         except ClientError as error:
             self.reconnect()
             raise VenueDown(f"{self.name}: {error}") from None
 
     def reconnect(self) -> None:
         if self._client is not None:
-            self._client.connection.close()
+            self._drop(self._client)
         self._client = None
         self._seen = self._seen[0], 0
 
@@ -177,7 +201,8 @@ class OwnVenue(Connector):
         lines, book = receiver.lines, receiver.book
         if lines.missing[1] or lines.ended or not lines.session:
             depth.set_status(number, LOST, now_ns)
-            if lines.ended:
+            # Another snapshot is waited for in a thread, as the first one.
+            if lines.ended or (lines.missing[1] > SNAPSHOT_GAP and receiver.snapshots is not None):
                 self._lose_feed()
             return
         self.trouble = ""
@@ -204,10 +229,16 @@ class OwnVenue(Connector):
         depth.follow(number, book, self._locate, now_ns)
 
     def _listening(self, now_ns: int) -> Receiver | None:
-        """The feed; None if it was tried a moment ago.  Raises :class:`FeedError`."""
-        if self._receiver is None and now_ns - self._listened_ns >= RETRY_NS:
+        """The feed; None while it is joined, or if it was tried a moment ago.  Raises
+        :class:`FeedError`."""
+        if self._receiver is not None:
+            return self._receiver
+        if self._joining is None and now_ns - self._listened_ns >= RETRY_NS:
             self._listened_ns = now_ns
-            self._receiver = self._listen()
+            self._joining = Call(self._listen, Receiver.close)
+        if self._joining is not None and self._joining.is_over:
+            over, self._joining = self._joining, None
+            self._receiver = over.result()
         return self._receiver
 
     def _lose_feed(self) -> None:
@@ -216,6 +247,10 @@ class OwnVenue(Connector):
         self._receiver = None
 
     def close(self) -> None:
+        for call in (self._logging_in, self._joining):
+            if call is not None:
+                call.abandon()
+        self._logging_in = self._joining = None
         if self._client is not None:
             self._client.logout()
         self._client = None

@@ -8,12 +8,21 @@ comes twice has the number of the first one and changes nothing.
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from openoutcry.routing.connector import ACCEPTED, CANCELLED, FILLED, REJECTED, Order, VenueEvent
+from openoutcry.routing.connector import (
+    ACCEPTED,
+    CANCELLED,
+    FILLED,
+    REDUCED,
+    REJECTED,
+    RESIZED,
+    Order,
+    VenueEvent,
+)
 from openoutcry.routing.instruments import RoutingError
 from openoutcry.wire.closing import Closing
 
@@ -72,6 +81,8 @@ class Child:
     state: str = "leaving"
     """leaving, accepted, cancelled, rejected or filled; ``leaving`` may not have arrived."""
     filled: int = 0
+    reduced: int = 0
+    """What the venue has taken off the order without a trade."""
     notional: int = 0
     reason: str = ""
     cancel_ns: int = 0
@@ -88,7 +99,7 @@ class Child:
     @property
     def leaves(self) -> int:
         """The quantity that may still trade."""
-        return 0 if self.is_over else self.order.quantity - self.filled
+        return 0 if self.is_over else self.order.quantity - self.reduced - self.filled
 
     def apply(self, event: VenueEvent, at_ns: int) -> None:
         """Take an event in, in the order of the venue's stream."""
@@ -97,12 +108,18 @@ class Child:
             self.filled += event.quantity
             self.notional += event.quantity * event.price
             self.fills.append((at_ns, event.quantity, event.price))
-            if self.filled >= self.order.quantity:
-                self.state = FILLED
-            elif self.state == "leaving":
-                self.state = ACCEPTED
+        elif event.kind == REDUCED:
+            self.reduced += event.quantity
+        elif event.kind == RESIZED:
+            self.reduced = self.order.quantity - event.quantity
         elif not self.is_over:
             self.state, self.reason = event.kind, event.reason
+            return
+        if self.filled >= self.order.quantity:
+            self.state = FILLED
+        elif not self.is_over:
+            is_open = self.filled + self.reduced < self.order.quantity
+            self.state, self.reason = ACCEPTED if is_open else CANCELLED, event.reason
 
 
 @dataclass
@@ -118,6 +135,7 @@ class Parent:
     """As last amended."""
     notes: list[tuple[int, str, Any]] = field(default_factory=list)
     """Time, kind and data: arrival, estimates, pauses, prices afterwards."""
+    last_fill_ns: int = 0
 
     @property
     def filled(self) -> int:
@@ -164,6 +182,8 @@ class ParentStore(Closing):
         (self.prefix,) = self._base.execute("select prefix from store").fetchone()
         self.parents: dict[int, Parent] = {}
         self._by_token: dict[str, tuple[Parent, Child]] = {}
+        self._open: dict[tuple[str, str], dict[int, tuple[Parent, Child]]] = {}
+        """Children that are not over, by venue and symbol, and by number."""
         self._load()
 
     def _load(self) -> None:
@@ -189,6 +209,7 @@ class ParentStore(Closing):
         child = Child(number, venue, order, sent_ns)
         parent.children.append(child)
         self._by_token[token] = parent, child
+        self._open.setdefault((venue, parent.terms.symbol), {})[number] = parent, child
         return child
 
     def add(self, terms: Terms) -> Parent:
@@ -240,13 +261,23 @@ class ParentStore(Closing):
     def _apply(self, event: VenueEvent, at_ns: int) -> tuple[Parent, Child]:
         parent, child = self._by_token[event.token]
         child.apply(event, at_ns)
+        if event.kind == FILLED:
+            parent.last_fill_ns = max(parent.last_fill_ns, at_ns)
+        if child.is_over:
+            self._open[child.venue, parent.terms.symbol].pop(child.number, None)
         return parent, child
 
     def note(self, parent: Parent, now_ns: int, kind: str, data: Any) -> None:
         """Keep a fact of a parent; ``state``, ``quantity`` and ``limit`` change it."""
-        row = parent.number, now_ns, kind, json.dumps(data)
-        self._base.execute("insert into note values (?, ?, ?, ?)", row)
-        self._apply_note(parent, now_ns, kind, data)
+        self.note_all(parent, now_ns, {kind: data})
+
+    def note_all(self, parent: Parent, now_ns: int, facts: Mapping[str, Any]) -> None:
+        """Keep facts by their kinds, all or none of them on the disk."""
+        rows = [(parent.number, now_ns, kind, json.dumps(data)) for kind, data in facts.items()]
+        with self._transaction():
+            self._base.executemany("insert into note values (?, ?, ?, ?)", rows)
+        for kind, data in facts.items():
+            self._apply_note(parent, now_ns, kind, data)
 
     @staticmethod
     def _apply_note(parent: Parent, at_ns: int, kind: str, data: Any) -> None:
@@ -254,21 +285,26 @@ class ParentStore(Closing):
         if kind in ("state", "quantity", "limit"):
             setattr(parent, kind, data)
 
-    def last_event(self, venue: str) -> tuple[str, int] | None:
-        """The stream and number of the last event of a venue; None without one."""
+    def last_event(self, venue: str, symbol: str) -> tuple[str, int] | None:
+        """The stream and number of the last event of an instrument at a venue; None without one.
+        Routers of other instruments may have read the same stream further."""
         found = self._base.execute(
-            "select stream, max(sequence) from event where venue = ? group by stream "
+            "select stream, max(sequence) from event join child using (token) "
+            "join parent on parent.number = child.parent "
+            "where event.venue = ? and json_extract(terms, '$.symbol') = ? group by stream "
             "order by max(at_ns) desc limit 1",
-            (venue,),
+            (venue, symbol),
         ).fetchone()
         return (found[0], int(found[1])) if found else None
 
-    def open_children(self, venue: str) -> Iterator[tuple[Parent, Child]]:
-        """Children of a venue that are not over."""
-        for parent in self.parents.values():
-            for child in parent.children:
-                if child.venue == venue and not child.is_over:
-                    yield parent, child
+    def open_children(self, venue: str, symbol: str) -> list[tuple[Parent, Child]]:
+        """Children of an instrument at a venue that are not over."""
+        return list(self._open.get((venue, symbol), {}).values())
+
+    def symbol_of(self, token: str) -> str:
+        """The instrument of a child; "" of a token that is no child's."""
+        found = self._by_token.get(token)
+        return found[0].terms.symbol if found else ""
 
     def _transaction(self) -> sqlite3.Connection:
         self._base.execute("begin immediate")

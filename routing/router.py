@@ -4,7 +4,7 @@
 same code runs live, in a simulation and over a recorded day.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from openoutcry.routing.algorithms import Seen, algorithm_of
@@ -19,7 +19,7 @@ from openoutcry.routing.connector import (
 from openoutcry.routing.depth import Depth
 from openoutcry.routing.instruments import MEASURED, RoutingError
 from openoutcry.routing.parents import ACTIVE, ENDED, Child, Parent, ParentStore, Terms
-from openoutcry.routing.split import Plan, Splitter, total_cost
+from openoutcry.routing.split import Plan, Slice, Splitter, total_cost
 
 RETRY_NS = 100_000_000
 """Pause between two rounds of a parent of which the first filled nothing."""
@@ -28,6 +28,8 @@ GRAINS = 100
 RECONNECT_NS = 1_000_000_000
 MARKOUTS_NS = (1_000_000_000, 10_000_000_000, 60_000_000_000)
 """After the last fill: the middle price is noted at these times, as long as the router runs."""
+MARKOUT_LATE_NS = 2_000_000_000
+"""A price that is known later says nothing of that time, and is not noted."""
 
 
 class Router:
@@ -46,11 +48,24 @@ class Router:
         self._rounds: dict[int, tuple[int, int]] = {}
         """By parent: rounds without a fill, and when the last one began."""
         self._settled: dict[int, int] = {}
-        """By child: the generation in which its fate was asked for."""
+        """By child that is not over: the generation in which its fate was asked for."""
+        self._counted: list[int | None] = [None] * len(self.connectors)
+        """By venue: what it said that it had traded."""
+        self._volume = 0
+        """What all venues have traded while the router ran, in its units."""
+        self._since: dict[int, tuple[int, int]] = {}
+        """By parent: that volume and what the parent had filled, when it came to this router."""
+        symbol = self.market.instrument.symbol
+        self._watched = {
+            number: parent
+            for number, parent in store.parents.items()
+            if parent.terms.symbol == symbol
+        }
+        """Parents of which something is still to be done."""
         self._trips: list[int | None] = [None] * len(self.connectors)
         """By venue: the shortest time from an order to its answer, in this run."""
         for connector in self.connectors:
-            last = store.last_event(connector.name)
+            last = store.last_event(connector.name, symbol)
             if last is not None:
                 connector.resume(*last)
 
@@ -72,6 +87,8 @@ class Router:
         symbol = self.market.instrument.symbol
         terms = Terms(symbol, side, quantity, limit, now_ns, style, post_ns, algorithm or {})
         parent = self.store.add(terms)
+        self._watched[parent.number] = parent
+        self._since[parent.number] = self._volume, 0
         estimate = self.splitter.plan(
             side, quantity, limit, now_ns, self._most(side, limit, now_ns)
         )
@@ -83,7 +100,6 @@ class Router:
         to cost."""
         return {
             "mid2": self._mid2(now_ns),
-            "volume": self._volumes(),
             "filled": estimate.filled,
             "notional": estimate.notional,
             "fees": estimate.fees,
@@ -101,12 +117,16 @@ class Router:
         return sum(mid) if mid else None
 
     def change(self, parent: Parent, now_ns: int, **changes: Any) -> None:
-        """Change ``state`` (active, paused, ended), ``quantity`` or ``limit``.  What rests is
-        cancelled, and may trade before it is; the quantity never goes below what has traded."""
-        for kind, value in changes.items():
-            if kind == "quantity":
-                value = max(value, parent.filled)
-            self.store.note(parent, now_ns, kind, value)
+        """Change ``state`` (active, paused, ended), ``quantity`` or ``limit``: all or none of it.
+        What rests is cancelled, and may trade before it is; what waits for its time to leave does
+        not leave.  The quantity never goes below what has traded."""
+        if "quantity" in changes:
+            changes["quantity"] = max(changes["quantity"], parent.filled)
+        self.store.note_all(parent, now_ns, changes)
+        self._watched[parent.number] = parent
+        # A child that never left is settled as any other whose fate is not known.
+        own = {id(child) for child in parent.children}
+        self._due = [(due_ns, child) for due_ns, child in self._due if id(child) not in own]
         for child in parent.children:
             self._cancel(child, now_ns)
 
@@ -120,12 +140,20 @@ class Router:
                 self._due.remove((due_ns, child))
                 self._send(child, now_ns)
         is_busy = False
-        for parent in self.store.parents.values():
-            if parent.state == ACTIVE and parent.terms.symbol == self.market.instrument.symbol:
+        for parent in list(self._watched.values()):
+            if parent.state == ACTIVE:
                 self._advance(parent, now_ns)
-            is_busy |= parent.state == ACTIVE or parent.leaves > 0
-            self._mark(parent, now_ns)
+            is_out = parent.leaves > 0
+            is_busy |= parent.state == ACTIVE or is_out
+            if not self._mark(parent, now_ns) and parent.state == ENDED and not is_out:
+                self._forget(parent)
         return is_busy
+
+    def _forget(self, parent: Parent) -> None:
+        """Nothing more is to be done for a parent."""
+        del self._watched[parent.number]
+        for known in (self._rounds, self._since):
+            known.pop(parent.number, None)
 
     def _receive(self, number: int, now_ns: int) -> None:
         """Take in a venue's events; the children of a connection that is gone are settled."""
@@ -138,13 +166,17 @@ class Router:
             return
         finally:
             connector.follow(self.depth, number, now_ns)
+        self._count(number)
         answered = self.store.apply(self._of_children(connector, events), now_ns)
+        for _, child in answered:
+            if child.is_over:
+                self._settled.pop(child.number, None)
         if answered:
             self._suspect[number] = 0
             self._measure(number, [child for _, child in answered], now_ns)
         waiting = {id(child) for _, child in self._due}
         is_late = False
-        for parent, child in list(self.store.open_children(venue.name)):
+        for parent, child in self.store.open_children(venue.name, self.market.instrument.symbol):
             if id(child) in waiting:
                 continue
             if child.generation != connector.generation:
@@ -164,11 +196,14 @@ class Router:
             self._suspect[number] = 0
 
     def _of_children(self, connector: Connector, events: list[VenueEvent]) -> list[VenueEvent]:
-        """The events without rejections of what has settled a child that the venue had accepted, as
+        """The events of this instrument's children; others' are in other units, and their router's
+        to read.  Without rejections of what has settled a child that the venue had accepted, as
         above the session's rate: the child is as it was."""
+        symbol = self.market.instrument.symbol
+        events = [one for one in events if self.store.symbol_of(one.token) == symbol]
         if not connector.settles_by_order or all(one.kind != REJECTED for one in events):
             return events
-        own = self.store.open_children(connector.name)
+        own = self.store.open_children(connector.name, symbol)
         accepted = {child.order.token for _, child in own if child.state == ACCEPTED}
         kept = []
         for one in events:
@@ -193,14 +228,13 @@ class Router:
 
     def _settle(self, child: Child, connector: Connector) -> None:
         """Ask once a connection for the fate of a child that was sent in an earlier one."""
-        if self._settled.get(child.number) == connector.generation:
-            return
-        try:
-            connector.settle(child.order)
-        except VenueDown:
-            return
-        self._settled[child.number] = connector.generation
-        child.left_ns = 0
+        if self._settled.get(child.number) != connector.generation:
+            try:
+                connector.settle(child.order)
+            except VenueDown:
+                return
+            self._settled[child.number] = connector.generation
+            child.left_ns = 0
         if not child.order.is_ioc and child.state != "leaving":
             # It rests, and is this connection's child from here on.
             child.generation, child.cancel_ns = connector.generation, 0
@@ -212,7 +246,8 @@ class Router:
             self._end(parent, now_ns, "filled")
             return
         algorithm = algorithm_of(terms.algorithm)
-        seen = Seen(now_ns, self.depth, parent.noted("arrival") or {}, self._volumes())
+        came, had = self._since.setdefault(parent.number, (self._volume, parent.filled))
+        seen = Seen(now_ns, self.depth, self._volume - came, had, self._resting())
         target = min(parent.quantity, algorithm.target(parent, seen))
         if target < parent.quantity:
             target -= target % max(1, parent.quantity // GRAINS)
@@ -237,14 +272,40 @@ class Router:
         """Whether a venue takes orders of ours, and answers."""
         return self.connectors[number].may_trade and not self._suspect[number]
 
-    def _volumes(self) -> int:
-        """Return the volumes of all venues, in the router's units, for algorithms that
-        follow them."""
-        return sum(connector.volume for connector in self.connectors)
+    def _open_venues(self, now_ns: int) -> Iterator[bool]:
+        """By venue: whether it takes orders, answers and has a live book.  Where none does, it is
+        not known that nothing is at the limit."""
+        for number in range(len(self.connectors)):
+            is_live = self.depth.status(number, now_ns) == "live"
+            yield is_live and self._takes_orders(number)
+
+    def is_ready(self, now_ns: int) -> bool:
+        """Whether every venue has a live book and answers."""
+        return not any(self._suspect) and all(
+            self.depth.status(number, now_ns) == "live" for number in range(len(self.connectors))
+        )
+
+    def _count(self, number: int) -> None:
+        """Add what a venue has traded since the last look.  Its own count may begin again: with a
+        day, or with a feed that is joined again."""
+        volume, last = self.connectors[number].volume, self._counted[number]
+        if last is not None:
+            self._volume += volume - last if volume >= last else volume
+        self._counted[number] = volume
+
+    def _resting(self) -> dict[tuple[int, int, int], int]:
+        """What rests of the instrument, by side, the venue's number and price."""
+        found: dict[tuple[int, int, int], int] = {}
+        for number, venue in enumerate(self.market.venues):
+            for _, child in self.store.open_children(venue.name, self.market.instrument.symbol):
+                if not child.order.is_ioc:
+                    at = child.order.side, number, child.order.price
+                    found[at] = found.get(at, 0) + child.leaves
+        return found
 
     def _take(self, parent: Parent, wanted: int, now_ns: int, is_last: bool) -> None:
         """One round of immediate orders at all venues that answer, when the last round is over."""
-        if parent.leaves or wanted <= 0:
+        if parent.leaves or wanted <= 0 or not any(self._open_venues(now_ns)):
             return
         empty, began_ns = self._rounds.get(parent.number, (0, 0))
         rounds = [child for child in parent.children if child.sent_ns == began_ns]
@@ -260,16 +321,21 @@ class Router:
         most = self._most(parent.terms.side, parent.limit, now_ns)
         plan = self.splitter.plan(parent.terms.side, wanted, parent.limit, now_ns, most)
         self._rounds[parent.number] = empty, now_ns
-        orders = [
-            (self.market.venues[one.venue].name, one.quantity, self._price(parent, one), True)
-            for one in plan.slices
-        ]
+        orders = []
+        for one in plan.slices:
+            price = self._price(parent, one)
+            if price > 0:
+                orders.append((self.market.venues[one.venue].name, one.quantity, price, True))
         self._leave(parent, orders, now_ns)
 
-    def _price(self, parent: Parent, one: Any) -> int:
-        """The limit of a child: its worst level, on the venue's grid."""
-        listing = self.market.listings[one.venue]
-        return listing.rounded_price(-parent.terms.side, one.price)
+    def _price(self, parent: Parent, one: Slice) -> int:
+        """The limit of a child: its worst level on the venue's grid, never beyond the parent's; 0
+        if the grid has no such price."""
+        listing, side = self.market.listings[one.venue], parent.terms.side
+        price = listing.rounded_price(-side, one.price)
+        if not parent.limit or side * price <= side * parent.limit:
+            return price
+        return listing.rounded_price(side, parent.limit)
 
     def _leave(self, parent: Parent, orders: list[tuple[str, int, int, bool]], now_ns: int) -> None:
         """Put children on the disk, then send them so that all arrive at the same time."""
@@ -293,6 +359,9 @@ class Router:
             connector.send(child.order)
         except VenueDown:
             self._suspect[number] = now_ns
+        except RoutingError:
+            # It has not left, and is settled as one whose fate is not known.
+            child.generation, child.left_ns = -1, 0
 
     def _has_posted(self, parent: Parent, now_ns: int) -> bool:
         """Whether a ``post`` parent has rested for its time: then it takes."""
@@ -327,7 +396,7 @@ class Router:
         lot = listing.lot_units()
         most = self.connectors[number].affordable(parent.terms.side, price)
         quantity = min(wanted, listing.most(), most, shown or wanted) // lot * lot
-        if not resting and quantity > 0 and quantity >= listing.least(price):
+        if price > 0 and not resting and quantity > 0 and quantity >= listing.least(price):
             self._leave(parent, [(listing.venue, quantity, price, False)], now_ns)
 
     def _cancel(self, child: Child, now_ns: int) -> None:
@@ -344,17 +413,22 @@ class Router:
     def _end(self, parent: Parent, now_ns: int, why: str) -> None:
         for child in parent.children:
             self._cancel(child, now_ns)
-        self.store.note(parent, now_ns, "end", why)
-        self.store.note(parent, now_ns, "state", ENDED)
+        self.store.note_all(parent, now_ns, {"end": why, "state": ENDED})
 
-    def _mark(self, parent: Parent, now_ns: int) -> None:
-        """Note the middle price some time after the last fill."""
-        if parent.state == ACTIVE or not parent.filled:
-            return
-        last_ns = max(fill[0] for child in parent.children for fill in child.fills)
-        done = {kind for _, kind, _ in parent.notes}
+    def _mark(self, parent: Parent, now_ns: int) -> bool:
+        """Note the middle price at each time after the last fill so far; returns whether a time is
+        still to come."""
+        last_ns = parent.last_fill_ns
+        if not last_ns:
+            return False
         for after_ns in MARKOUTS_NS:
+            due_ns = last_ns + after_ns
+            if not due_ns <= now_ns <= due_ns + MARKOUT_LATE_NS:
+                continue
             kind = f"markout_{after_ns // 1_000_000_000}s"
+            if any(own == kind and at_ns >= due_ns for at_ns, own, _ in parent.notes):
+                continue
             mid2 = self._mid2(now_ns)
-            if now_ns >= last_ns + after_ns and kind not in done and mid2 is not None:
+            if mid2 is not None:
                 self.store.note(parent, now_ns, kind, mid2)
+        return now_ns <= last_ns + MARKOUTS_NS[-1] + MARKOUT_LATE_NS

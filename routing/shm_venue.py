@@ -15,6 +15,7 @@ from openoutcry.routing.connector import (
     ACCEPTED,
     CANCELLED,
     FILLED,
+    REDUCED,
     REJECTED,
     Order,
     VenueDown,
@@ -23,7 +24,7 @@ from openoutcry.routing.connector import (
 from openoutcry.routing.instruments import BUY, Listing
 from openoutcry.routing.own_venue import OwnVenue
 from openoutcry.routing.parents import DIGITS, NUMBER_LETTERS, PREFIX_LETTERS
-from openoutcry.wire.enums import Side, TimeInForce
+from openoutcry.wire.enums import Reason, Side, TimeInForce
 
 KINDS = {
     Reply.ACCEPTED: ACCEPTED,
@@ -52,9 +53,12 @@ class ShmVenue(OwnVenue):
         kind = KINDS.get(said.kind)
         if kind is None or said.id == 0 or said.reason == Refusal.DUPLICATE_TOKEN:
             return None
+        if kind == CANCELLED and said.reason == Reason.SELF_TRADE:
+            kind = REDUCED  # of all that is open, or of a part
         quantity = price = 0
-        if kind == FILLED:
+        if kind in (FILLED, REDUCED):
             quantity = said.qty_lots * self.listing.quantity_factor
+        if kind == FILLED:
             price = said.price_ticks * self._tick
         reason = said.reason_text if kind == REJECTED else ""
         at = self.name, self._client.day, said.seq, token_of(said.id)

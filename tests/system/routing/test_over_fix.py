@@ -38,7 +38,7 @@ class Struck:
 
 @contextmanager
 def routed(file, wrap=lambda connectors: None):
-    """A router over the file's venues, once both are live."""
+    """A router over the file's venues, once both are ready."""
     settings = read_settings(Path(file))
     market = settings.market(demo.PAIR)
     with ExitStack() as stack:
@@ -47,14 +47,13 @@ def routed(file, wrap=lambda connectors: None):
         for connector in connectors.values():
             stack.callback(connector.close)
         wrap(connectors)
-        depth = Depth(market)
-        router = Router(store, depth, connectors)
+        router = Router(store, Depth(market), connectors)
 
-        def all_live():
+        def is_ready():
             router.step(time.time_ns())
-            return all(depth.status(n, time.time_ns()) == "live" for n in range(2))
+            return router.is_ready(time.time_ns())
 
-        wait_until(all_live)
+        wait_until(is_ready)
         yield router
 
 

@@ -5,10 +5,11 @@ from random import Random
 import pytest
 
 from openoutcry.routing.algorithms import Seen, algorithm_of, usual_volumes
+from openoutcry.routing.depth import LIVE, Depth
 from openoutcry.routing.instruments import BUY, SELL, RoutingError
 from openoutcry.routing.parents import ACTIVE, PAUSED, Parent, ParentStore, Terms
 from tests.support.routing.model_venue import ModelVenue
-from tests.unit.routing.test_parents import ASKS, MS, Floor
+from tests.unit.routing.test_parents import ASKS, MARKET, MS, Floor
 
 S = 1_000 * MS
 
@@ -16,10 +17,7 @@ S = 1_000 * MS
 def targets(terms, times_s, quantity=1_000, volume=0):
     parent = Parent(1, Terms("X", BUY, quantity, 0, 0, algorithm=terms), quantity=quantity)
     algorithm = algorithm_of(terms)
-    return [
-        algorithm.target(parent, Seen(int(at_s * S), None, {"volume": 100}, volume))
-        for at_s in times_s
-    ]
+    return [algorithm.target(parent, Seen(int(at_s * S), None, volume)) for at_s in times_s]
 
 
 def test_twap_begins_a_slice_at_each_of_equal_times():
@@ -34,9 +32,55 @@ def test_vwap_follows_the_volume_of_its_bars():
 
 def test_pov_is_a_share_of_what_traded_since_the_arrival():
     terms = {"name": "pov", "rate_ppm": 250_000}
-    assert targets(terms, [1], volume=100) == [0]
-    assert targets(terms, [1], volume=500) == [100]
+    assert targets(terms, [1], volume=0) == [0]
+    assert targets(terms, [1], volume=400) == [100]
     assert targets(terms, [1], volume=10**6) == [1_000]
+
+
+def test_pov_goes_on_where_venues_count_from_nought_again(tmp_path):
+    """With a feed that is joined again, and with another router."""
+    terms, path = {"name": "pov", "rate_ppm": 500_000}, tmp_path / "a"
+    floor = Floor(path, venues())
+    floor.models[0].volume = 10_000
+    floor.step()
+    parent = floor.buy(1_000, algorithm=terms)
+    floor.models[0].volume += 40
+    floor.step(300)
+    first = parent.filled
+    # A half of 40, and of the own trades: what they add gets less each time.
+    assert 20 <= first <= 40
+    floor.models[0].volume = 100
+    floor.step(300)
+    second = parent.filled
+    assert 50 <= second - first <= 100
+    floor.store.close()
+    later = Floor(path, floor.models)
+    (parent,) = later.store.parents.values()
+    later.step(50)
+    assert parent.filled == second, "nothing has traded"
+    later.models[0].volume += 40
+    later.step(300)
+    assert 20 <= parent.filled - second <= 40
+
+
+def test_a_peg_does_not_follow_the_router_s_own_orders():
+    """Alone at the best price it would leave it, or outbid it, at every look."""
+    depth = Depth(MARKET)
+    for number, bids in enumerate([[(999_000, 50)], [(999_050, 20), (998_000, 5)]]):
+        depth.set_status(number, LIVE, 0)
+        depth.set_levels(number, bids, [(1_001_000, 5)], 0)
+    for offset in (100, 0, -100):
+        terms = {"name": "peg", "offset": offset}
+        parent = Parent(1, Terms("X", BUY, 20, 1_000_000, 0, algorithm=terms), limit=1_000_000)
+
+        for own, best in (
+            ({}, 999_050),
+            ({(BUY, 1, 999_050): 20}, 999_000),
+            ({(BUY, 1, 999_050): 15}, 999_050),  # others are there as well
+            ({(SELL, 1, 999_050): 20}, 999_050),
+        ):
+            seen = Seen(0, depth, own=own)
+            assert algorithm_of(terms).price(parent, seen) == best - offset
 
 
 def test_arrival_price_halves_what_is_left():

@@ -10,6 +10,8 @@ from openoutcry.client.ouch import Message
 from openoutcry.client.waiting import SessionEnded
 from openoutcry.order_entry.faults import Refusal
 from openoutcry.order_entry.shm_layout import Reply
+from openoutcry.routing import own_venue
+from openoutcry.routing.calls import Call
 from openoutcry.routing.ccxt_venue import MAX_TRADES, CcxtVenue
 from openoutcry.routing.connector import Order, VenueDown
 from openoutcry.routing.depth import Depth
@@ -24,9 +26,10 @@ from openoutcry.routing.instruments import (
     Venue,
 )
 from openoutcry.routing.own_venue import RETRY_NS, OwnVenue
+from openoutcry.routing.parents import ParentStore, Terms
 from openoutcry.routing.settings import HEARTBEAT_S, read_settings
 from openoutcry.routing.shm_venue import ShmVenue
-from openoutcry.wire.enums import Side, TimeInForce
+from openoutcry.wire.enums import Reason, Side, TimeInForce
 from openoutcry.wire.errors import FeedError
 from tests.support.routing.markets import GOLD
 
@@ -41,6 +44,19 @@ class NetworkError(BaseError):
 
 class OrderNotFound(BaseError):
     """CCXT's."""
+
+
+class Immediate(Call):
+    """Its caller waits for it."""
+
+    def _start(self, run):
+        run()
+
+
+@pytest.fixture(autouse=True)
+def immediate(monkeypatch):
+    """What a venue says is read here; ``test_hanging_venues`` has venues that say nothing."""
+    monkeypatch.setattr(own_venue, "Call", Immediate)
 
 
 LISTING = Listing("A", GOLD, "GOLD", 4, 0, price_step=100)
@@ -93,6 +109,20 @@ def test_messages_of_ouch_become_events_in_the_router_s_units():
         ("D1", 3, "filled", 200, 999_900, ""),
         ("D1", 4, "cancelled", 0, 0, "immediate or cancel: the untraded remainder"),
         ("D1", 5, "rejected", 0, 0, "quantity"),
+    ]
+
+
+def test_what_a_venue_takes_off_an_order_is_no_end_of_it(tmp_path):
+    """A trade with an order of the same participant was prevented: only a part may have gone."""
+    session = FakeOuch([message(2, "D", shares=3, reason="Q", prevented=3)])
+    over_fix = OverFix(tmp_path)
+    over_fix.messages = [report(2, id="TOKEN1", exec="D", all="2")]
+    shm = FakeShm(reply(2, Reply.CANCELED, reason=Reason.SELF_TRADE, qty_lots=3))
+    events = [venue.poll(0) for venue in (own(session), over_fix.venue, over_shm(shm))]
+    assert [[(e.kind, e.quantity) for e in one] for one in events] == [
+        [("reduced", 300)],
+        [("resized", 200)],
+        [("reduced", 300)],
     ]
 
 
@@ -233,6 +263,7 @@ class FakeFix:
 
 def report(sequence, **fields):
     tags = {"id": 11, "orig": 41, "exec": 150, "lots": 32, "price": 31, "text": 58, "ref": 45}
+    tags["all"] = 38
     kind = fields.pop("kind", "8")
     own = [(tags[name], value) for name, value in fields.items()]
     data = write_message([(35, kind), (34, str(sequence)), *own])
@@ -509,6 +540,22 @@ def test_a_fault_of_ours_is_no_fault_of_the_venue():
         followed(exchange)
 
 
+def test_a_trade_that_is_listed_late_is_counted_once_and_so_are_the_others(tmp_path):
+    """It is older than one that was known already."""
+    exchange = FakeExchange()
+    venue = CcxtVenue(CCXT_LISTING, exchange, may_trade=True, order_every_ns=0)
+    with ParentStore(tmp_path / "x", is_durable=False) as store:
+        parent = store.add(Terms(GOLD.symbol, BUY, 500, 1_000_000, 0))
+        (child,) = store.add_children(parent, [("A", 500, 1_000_000, True)], 0)
+        venue.send(child.order)
+        late, known = ({"timestamp": at, "id": str(at), "amount": at, "price": 1} for at in (1, 2))
+        for trades, filled in (([known], 200), ([late, known], 300), ([late, known], 300)):
+            exchange.order = {"id": "7", "status": "open", "filled": 3}
+            exchange.trades = list(trades)
+            store.apply(venue.poll(1), 1)
+            assert parent.filled == filled
+
+
 def test_trades_of_an_order_have_the_same_numbers_at_every_look():
     exchange = FakeExchange()
     venue = CcxtVenue(CCXT_LISTING, exchange, may_trade=True, order_every_ns=0)
@@ -524,7 +571,12 @@ def test_trades_of_an_order_have_the_same_numbers_at_every_look():
     exchange.order = {"id": "7", "status": "canceled", "filled": 3.0}
     assert venue.poll(2) == first, "the second trade is not listed yet: no end"
     exchange.trades.append({"timestamp": 2, "id": "b", "amount": 1.0, "price": 100.0})
-    assert [e.sequence for e in venue.poll(3)] == [0, 1, 2, MAX_TRADES]
+    assert [(e.stream, e.sequence) for e in venue.poll(3)] == [
+        ("TOKEN1", 0),
+        ("TOKEN1 a", 1),
+        ("TOKEN1 b", 1),
+        ("TOKEN1", MAX_TRADES),
+    ]
     assert venue.poll(4) == []
 
 

@@ -1,14 +1,16 @@
 """An order is paused, amended and ended from another process, by its own user."""
 
 import json
+import socket
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
-from openoutcry.routing.control import Control, ask
+from openoutcry.routing.control import MAX_LINKS, Control, _path, _short, ask
 from openoutcry.routing.instruments import BUY, RoutingError
 from tests.support.waiting import wait_until
 from tests.unit.routing.test_connectors import FILE
@@ -75,6 +77,25 @@ def test_an_order_is_paused_amended_and_ended(floor, tmp_path):
             answered(floor, control, lambda: ask(store, parent=1, state="active"))
     assert parent.state == "ended"
     assert not (tmp_path / "orders.sqlite.control").exists()
+
+
+def test_a_request_that_is_never_whole_delays_neither_the_router_nor_another(floor, tmp_path):
+    store, hanging = tmp_path / "orders.sqlite", []
+    with Control(store) as control, ExitStack() as stack:
+        for _ in range(3 * MAX_LINKS):
+            link = stack.enter_context(socket.socket(socket.AF_UNIX))
+            with _short(_path(store)) as name:
+                link.connect(name)
+            link.sendall(b'{"parent": 1')
+            hanging.append(link)
+            control.serve(floor.router)
+            floor.step()
+        assert len(control._links) == MAX_LINKS
+        said = answered(floor, control, lambda: ask(store, parent=1, state="paused"))
+        assert said["state"] == "paused"
+        hanging[-1].sendall(b', "state": "active"}\n')
+        control.serve(floor.router)
+        assert json.loads(hanging[-1].recv(1_000))["state"] == "active"
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,17 @@ from random import Random
 
 import pytest
 
-from openoutcry.routing.connector import REJECTED
+from openoutcry.routing.connector import ACCEPTED, REDUCED, REJECTED, RESIZED
 from openoutcry.routing.depth import Depth
-from openoutcry.routing.instruments import BUY, SELL, Listing, Market, RoutingError, Venue
+from openoutcry.routing.instruments import (
+    BUY,
+    SELL,
+    Instrument,
+    Listing,
+    Market,
+    RoutingError,
+    Venue,
+)
 from openoutcry.routing.parents import ACTIVE, ENDED, PAUSED, ParentStore, Terms
 from openoutcry.routing.router import Router
 from tests.support.routing.markets import GOLD
@@ -128,6 +136,26 @@ def test_a_sweep_is_timed_by_what_the_first_answers_took(path):
     assert [len(one.entered) for one in floor.models] == [1, 2]
     floor.step(2)
     assert [len(one.entered) for one in floor.models] == [2, 2]
+
+
+def test_an_order_that_no_venue_can_take_now_is_not_over(path):
+    """Rounds without a venue say nothing of what is at the limit."""
+    floor = Floor(path, venues())
+    for connector in floor.connectors.values():
+        connector.is_dead = True
+    floor.step()
+    parent = floor.buy(130)
+    floor.step(200)
+    assert (parent.state, parent.children) == (ACTIVE, [])
+    assert not floor.router.is_ready(floor.now_ns)
+    floor.connectors["A"].is_dead = False
+    floor.step(2)
+    assert not floor.router.is_ready(floor.now_ns), "one of two"
+    floor.connectors["B"].is_dead = False
+    floor.step()
+    assert floor.router.is_ready(floor.now_ns)
+    floor.run()
+    assert parent.filled == 130
 
 
 def test_a_post_rests_at_the_cheapest_maker_and_then_takes(path):
@@ -295,6 +323,200 @@ def test_an_event_that_comes_twice_changes_nothing(path):
     for model in floor.models:
         floor.store.apply(model.stream, floor.now_ns + 5)
     assert [vars(c) for c in parent.children] == before
+
+
+def test_what_a_venue_takes_off_an_order_is_free_and_the_rest_of_it_is_still_out(path):
+    """As where a trade with an order of the same participant is prevented."""
+    floor = Floor(path, venues())
+    for model in floor.models:
+        model.levels[-BUY] = {}
+    parent = floor.buy(100, 1_000_000, style="rest")
+    floor.step(2)
+    (child,) = parent.children
+    model = floor.models[1]
+    model.say(child.order, REDUCED, 40)
+    floor.step(5)
+    assert (child.state, child.leaves, parent.free, len(parent.children)) == (ACCEPTED, 60, 40, 1)
+    model.say(child.order, RESIZED, 50)
+    floor.step(5)
+    assert (child.leaves, parent.free) == (50, 50)
+    model.fill(child.order.token, 50, 1_000_000)
+    floor.step(5)
+    assert (child.state, child.filled) == ("cancelled", 50)
+    again = parent.children[1]
+    assert again.order.quantity == 50
+    model.fill(again.order.token, 50, 1_000_000)
+    floor.run()
+    assert (parent.filled, parent.noted("end")) == (100, "filled")
+    floor.store.close()
+    with ParentStore(path) as store:
+        assert [(c.state, c.filled, c.leaves) for c in store.parents[1].children] == [
+            ("cancelled", 50, 0),
+            ("filled", 50, 0),
+        ]
+
+
+def test_a_child_of_an_earlier_connection_that_rests_is_cancelled_as_any_other(path):
+    """The parent was paused while it was not known whether the child had arrived; the venue says so
+    only after the router has asked."""
+    floor = Floor(path, venues(), fate=lambda what: "arrives unanswered")
+    for model in floor.models:
+        model.levels[-BUY] = {}
+    parent = floor.buy(60, 1_000_000, style="rest")
+    floor.step()
+    connector = floor.connectors["B"]
+    poll, connector.fate = connector.poll, lambda what: "arrives"
+    connector.poll = lambda now_ns: poll(now_ns) and []
+    cursor = connector.cursor
+    floor.router.change(parent, floor.now_ns, state=PAUSED)
+    floor.step(3)
+    (child,) = parent.children
+    assert (child.state, child.cancel_ns) == ("leaving", 0)
+    connector.poll, connector.cursor = poll, cursor
+    floor.step(3)
+    assert (child.state, parent.leaves) == ("cancelled", 0)
+
+
+SILVER = Instrument("SILVER/USD", "SILVER", "USD", 4, 3)
+SILVER_MARKET = Market(
+    SILVER,
+    MARKET.venues,
+    (Listing("A", SILVER, "SILVER", 4, 3), Listing("B", SILVER, "SILVER", 4, 3)),
+)
+
+
+def test_a_router_leaves_the_orders_of_another_instrument_alone(path):
+    """Both are in one file and use the same sessions, one after the other."""
+    floor = Floor(path, venues())
+    for model in floor.models:
+        model.levels[-BUY] = {}
+    gold = floor.buy(60, 1_000_000, style="rest")
+    floor.step(2)
+    token = gold.children[0].order.token
+    floor.store.close()
+    floor.models[1].fill(token, 25, 1_000_000)
+    said = []
+    other = Floor(
+        path, floor.models, SILVER_MARKET, fate=lambda what: said.append(what) or "arrives"
+    )
+    other.step(5)
+    assert said == []
+    assert not other.step(), "nothing of its own is to be done"
+    for model in floor.models:
+        model.levels[-BUY] = {1_000_000: 10}
+    silver = other.buy(20, 1_000_000)
+    other.step(200)
+    assert (silver.filled, said) == (20, ["send", "send"])
+    assert (other.store.parents[1].filled, other.store.parents[1].noted("markout_1s")) == (0, None)
+    other.store.close()
+    last = Floor(path, floor.models)
+    last.step(2)
+    assert (last.store.parents[1].filled, last.store.parents[1].leaves) == (25, 35)
+    assert last.store.parents[2].filled == 20
+
+
+def test_a_price_of_a_later_time_is_no_markout(path):
+    """The router was away; and a fill after a markout begins the times again."""
+    floor = Floor(path, venues())
+    parent = floor.buy(50)
+    floor.run()
+    floor.store.close()
+    later = Floor(path, floor.models)
+    later.now_ns += 3_600_000 * MS
+    later.step(10)
+    kinds = [kind for _, kind, _ in later.store.parents[1].notes]
+    assert "end" in kinds
+    assert not [kind for kind in kinds if kind.startswith("markout")]
+    for model in later.models:
+        model.levels[-BUY] = {}
+    parent = later.buy(60, 1_000_000, style="rest")
+    later.step(2)
+    (child,) = parent.children
+    marks = []
+    for model in later.models:
+        model.levels[-BUY] = dict(ASKS)
+    for _ in range(2):
+        later.models[1].fill(child.order.token, 30, 1_000_000)
+        later.step(120)
+        marks.append([at_ns for at_ns, kind, _ in parent.notes if kind == "markout_1s"])
+    assert [len(one) for one in marks] == [1, 2]
+
+
+def test_an_order_that_is_over_costs_nothing_more(path):
+    fates = ["lost"]
+    floor = Floor(path, venues(), fate=lambda what: fates.pop() if fates else "arrives")
+    parent = floor.buy(50)
+    floor.step(7_000)
+    assert floor.connectors["B"].generation == 1, "a child was settled"
+    assert [kind for _, kind, _ in parent.notes if kind.startswith("markout")] == [
+        "markout_1s",
+        "markout_10s",
+        "markout_60s",
+    ]
+    assert (floor.router._watched, floor.router._settled, floor.router._since) == ({}, {}, {})
+    assert floor.store.open_children("A", GOLD.symbol) == []
+
+
+def test_a_change_is_whole_or_not_at_all(path):
+    """Never active again at the limit of before."""
+    with ParentStore(path) as store:
+        parent = store.add(Terms("X", BUY, 100, 50, 0))
+        with pytest.raises(TypeError):
+            store.note_all(parent, 0, {"state": ACTIVE, "limit": 40, "quantity": object()})
+        assert (parent.limit, parent.notes) == (50, [])
+        store.note_all(parent, 0, {"limit": 40, "quantity": 90})
+    with ParentStore(path) as store:
+        assert (store.parents[1].limit, store.parents[1].quantity) == (40, 90)
+
+
+def test_what_waits_for_its_time_does_not_leave_after_a_pause(path):
+    market = Market(
+        GOLD, (Venue("A", latency_ns=5 * MS), Venue("B", latency_ns=95 * MS)), MARKET.listings
+    )
+    floor = Floor(path, venues(), market)
+    parent = floor.buy(130)
+    floor.step()
+    assert [len(one.entered) for one in floor.models] == [0, 1]
+    floor.router.change(parent, floor.now_ns, state=PAUSED)
+    floor.step(20)
+    assert floor.models[0].volume == 0
+    assert [(c.venue, c.state) for c in parent.children] == [("A", "cancelled"), ("B", "filled")]
+    assert parent.free == 130 - parent.filled
+
+
+@pytest.mark.parametrize(("step", "price"), [(500, 1_000_000), (2_000_000, None)])
+def test_a_child_s_limit_is_on_the_grid_and_not_beyond_the_parent_s(path, step, price):
+    """A level that the venue shows may be off the grid that the file gives it."""
+    listings = tuple(Listing(one, GOLD, "GOLD", 4, 2, price_step=step) for one in "AB")
+    models = [ModelVenue(one, {}, {1_000_250: 50}) for one in "AB"]
+    floor = Floor(path, models, Market(GOLD, MARKET.venues, listings))
+    takes = floor.buy(50, 1_000_300)
+    rests = floor.buy(50, 1_000_300, style="rest")
+    floor.step(3)
+    for parent in (takes, rests):
+        assert {child.order.price for child in parent.children} == ({price} if price else set())
+
+
+def test_an_order_that_no_message_can_carry_ends_and_stops_no_other_venue(path):
+    floor = Floor(path, venues())
+    connector = floor.connectors["A"]
+    send, tried = connector.send, []
+
+    def refuse(order):
+        tried.append(order)
+        raise RoutingError("the price is above what the protocol carries")
+
+    connector.send = refuse
+    parent = floor.buy(130)
+    floor.step(3)
+    assert [(c.venue, c.state) for c in parent.children[:2]] == [
+        ("A", "cancelled"),
+        ("B", "filled"),
+    ]
+    connector.send = send
+    floor.run()
+    assert tried
+    assert parent.filled == 130
 
 
 class Killed(BaseException):
