@@ -7,11 +7,12 @@ does not. A maker quotes at both, and enters again what was taken.
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from openoutcry.client.ouch import Message, OuchClient
@@ -209,12 +210,13 @@ def zone_at_noon(now: datetime) -> str:
 def write_files(
     folder: Path,
     zone: str,
-    host: str = "127.0.0.1",
+    hosts: Mapping[str, str] = MappingProxyType({}),
     router_host: str = "127.0.0.1",
     specs: Sequence[Spec] | None = None,
 ) -> dict[str, int]:
     """Write a folder for each venue and ``routes.toml``; returns the venues' ports of OUCH by name.
-    The venues are at ``host``, and the router gets their feeds at its own."""
+    ``hosts``: by venue its address, if it is not the local one.  The router gets their feeds at its
+    own."""
     routes, ports = INSTRUMENT, {}
     words = {"router": make_password(), "maker": make_password()}
     hasher = password_hasher()
@@ -229,7 +231,7 @@ def write_files(
         values |= {"group": f"239.193.58.{spec.number}", "line": free_port(socket.SOCK_DGRAM)}
         values |= {"requests": free_port(socket.SOCK_DGRAM), "snapshots": free_port()}
         values |= {"taker_bps": spec.taker_bps, "taker_ppm": spec.taker_bps * 100}
-        values |= {"host": host, "router_host": router_host}
+        values |= {"host": hosts.get(spec.name, "127.0.0.1"), "router_host": router_host}
         values |= {"delay_us": spec.delay_us, "latency_ns": spec.delay_us * 1_000}
         (folder / spec.name).mkdir()
         _write(folder / spec.name / "venue.toml", VENUE.format(**values))

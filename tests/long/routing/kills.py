@@ -1,16 +1,26 @@
-"""Kills of the router, of venues and of feeds while orders are routed over two real venues.
+"""Kills of the router, of venues and of parts of them while orders go to two real venues.
 
 ::
 
     python -m tests.long.routing.kills --folder FOLDER [--kills 1000] [--seconds 600] [--evidence]
 
-The folder keeps what was done: the same command continues after a stop.  By the part's number,
-orders get to each of its venues by OUCH or by FIX.  Each life of the router
-is a process with a seed; at a certain call of a connector it kills itself, a venue with all of its
-stages, or a venue's feed, or stops a venue until it has been given up, or its network is killed:
-its namespace with the link to the venues, which are not informed.  After each part, a router
-without kills ends what is open, and the file of parents is compared with the venues' journals.
-``--evidence`` writes ``docs/evidence/routing_kills.json``.
+The folder keeps what was done: the same command continues after a stop.  Orders get to one venue of
+each part by FIX, and to the other, by the part's number, by OUCH or by FIX.  Router and venues have
+each their own network.  Each life of the router is a process with a seed, which strikes at a
+certain call of a connector:
+
+router   it kills itself
+venue    a venue with all of its stages is killed
+session  the process with a venue's sessions is killed
+acceptor the process that takes a venue's logons is killed
+feed     the process of a venue's feed is killed
+silence  a venue is stopped until it has been given up
+drop     all packets of a venue are dropped until it has been given up; no connection is reset
+away     the namespace of a venue is killed with its link, and the venue after it
+network  the namespace of the router is killed with its link, and the router after it
+
+After each part, a router without kills ends what is open, and the file of parents is compared with
+the venues' journals.  ``--evidence`` writes ``docs/evidence/routing_kills.json``.
 """
 
 import argparse
@@ -18,6 +28,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections import Counter
 from contextlib import ExitStack, suppress
@@ -25,12 +36,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from typing import Any
 
-from openoutcry.bench.drill_network import SUBNET, Network
+from openoutcry.bench.drill_network import Network
 from openoutcry.bench.namespaces import enter_network
 from openoutcry.client.ouch import OuchClient
 from openoutcry.client.waiting import ClientError
-from openoutcry.host.processes import fork, named_children
+from openoutcry.host.processes import children_of, fork, named_children
+from openoutcry.pipeline.contract.control import STAGE_PID
+from openoutcry.pipeline.top import attached, running_owners
 from openoutcry.report.evidence import write_evidence
 from openoutcry.routing import demo
 from openoutcry.routing.depth import Depth
@@ -43,31 +57,50 @@ from tests.support.pipeline import warm_outcry
 from tests.support.routing.comparison import compare
 from tests.support.waiting import BOUND_S, wait_until
 
-KINDS = {"router": 14, "venue": 2, "feed": 2, "silence": 1, "network": 1}
+KINDS = {
+    **{"router": 9, "venue": 2, "session": 2, "acceptor": 1, "feed": 1},
+    **{"silence": 1, "drop": 2, "away": 1, "network": 1},
+}
 """What is killed or stopped, and how often of 20."""
+PARTS = {"session": "sessions", "acceptor": "acceptor", "feed": "feed"}
+"""The stages of a venue that are killed alone."""
+OF_NETWORK = ("drop", "away", "network")
+SILENCES = ("silence", "drop", "away")
+"""After these the router goes on until the venue has been given up, and has come back."""
 CALLS = 400
 """A kill comes at one of so many calls of the connectors."""
 PART = 20
 """Kills between two comparisons."""
+LOGINS = 0.25
+"""Share of the lives in which a kill may come before a router has logged in."""
 NAP_S, LOOK_S = 0.002, 0.01
 LIFE_S, SILENT_S = 600.0, 3.0
-"""A router's life at most, and how long a venue is stopped: longer than its ``timeout_ns``."""
+"""A router's life at most, and how long a venue is silent: longer than its ``timeout_ns``."""
 NAMES = [spec.name for spec in demo.VENUES]
 
 
 class Place:
     """A venue's process, its maker and what they did."""
 
-    def __init__(self, folder: Path, spec: demo.Spec, host: str, port: int) -> None:
-        self.folder, self.spec, self.host, self.port = folder, spec, host, port
+    def __init__(
+        self, folder: Path, spec: demo.Spec, port: int, network: Network | None = None
+    ) -> None:
+        self.folder, self.spec, self.port, self.network = folder, spec, port, network
+        self.host = network.addresses[spec.name] if network else "127.0.0.1"
         self.process = self.start()
         self.stream, self.sequence = "", 1
         self.maker: demo.Maker | None = None
         self.open: dict[str, tuple[str, str]] = {}
         self.starts = 1
 
-    def start(self) -> warm_outcry.Process:
-        return demo.start_venue(self.folder, warm_outcry.Process)
+    def start(self) -> "subprocess.Popen[bytes]":
+        return demo.start_venue(self.folder, self._popen)
+
+    def _popen(self, command: list[str], **more: Any) -> "subprocess.Popen[bytes]":
+        if self.network is None:
+            return warm_outcry.Process(command, **more)
+        inside = ["nsenter", f"--net={self.network.namespace(self.spec.name)}", *command]
+        return subprocess.Popen(inside, **more)
 
     def step(self) -> None:
         """Start a venue again that has ended; let its maker quote."""
@@ -92,6 +125,18 @@ class Place:
 
     def pids(self) -> list[int]:
         return [self.process.pid, *(pid for _, pid in named_children(self.process.pid))]
+
+    def part(self, name: str) -> int | None:
+        """The pid of a part of the venue: of a stage that shares a process, that process."""
+        if found := dict(named_children(self.process.pid)).get(name):
+            return found
+        for owner in running_owners(self.process.pid):
+            one = attached(owner)
+            if one is not None and name in one.table.index:
+                pid = one.control.stage(one.table.index[name], STAGE_PID)
+                if any(own == pid for _, own in children_of(self.process.pid)):
+                    return pid
+        return None
 
     def signal(self, number: int) -> None:
         for pid in self.pids():
@@ -125,18 +170,22 @@ class Counted:
         return call
 
 
-def route(folder: Path, seed: int, calls: int, strike, more: int = CALLS) -> None:
-    """A router's life: the parents that are open, and new ones; ``strike`` at call ``calls``, and
-    so many ``more`` after it."""
+def route(folder: Path, seed: int, calls: int, strike, more_s: float) -> None:
+    """A router's life: the parents that are open, and new ones; ``strike`` at call ``calls``, then
+    as many calls again, for so long at least."""
     rng = Random(seed)
     settings = read_settings(folder / "routes.toml")
     market = settings.market(demo.PAIR)
-    left = [calls]
+    left, until_s = calls, time.monotonic() + LIFE_S
+    # Most lives are counted from when all venues are ready, the others from their first login on.
+    is_counted = rng.random() < LOGINS
 
     def count() -> None:
-        left[0] -= 1
-        if left[0] == 0:
+        nonlocal left, until_s
+        left -= is_counted
+        if left == 0 and is_counted:
             strike()
+            until_s = time.monotonic() + more_s
 
     with ExitStack() as stack:
         store = stack.enter_context(ParentStore(settings.store, is_durable=False))
@@ -144,9 +193,9 @@ def route(folder: Path, seed: int, calls: int, strike, more: int = CALLS) -> Non
         connectors = {name: Counted(one, count) for name, one in made.items()}
         depth = Depth(market)
         router = Router(store, depth, connectors)
-        until_s = time.monotonic() + LIFE_S
-        while left[0] > -more and (left[0] <= 0 or time.monotonic() < until_s):
+        while time.monotonic() < until_s or -CALLS < left <= 0:
             router.step(time.time_ns())
+            is_counted |= router.is_ready(time.time_ns())
             live = any(depth.status(n, time.time_ns()) == "live" for n in range(len(NAMES)))
             if live and sum(p.state == ACTIVE for p in store.parents.values()) < 2:
                 side = rng.choice([BUY, SELL])
@@ -171,40 +220,69 @@ class Storm:
     def __init__(self, folder: Path, number: int, network: Network | None) -> None:
         """Without a ``network`` none is killed."""
         self.rng, self.folder, self.kills = Random(number), folder, Counter()
-        self.network, self.host = network, "127.0.0.1"
-        hosts = [self.host, self.host]
-        if network is not None:
-            self.host = f"{SUBNET}.1"
-            hosts = [self.host, network.addresses["router"]]
-        self.kinds = {k: v for k, v in KINDS.items() if network is not None or k != "network"}
+        self.network = network
+        hosts = network.addresses if network is not None else {}
+        self.kinds = {
+            kind: often
+            for kind, often in KINDS.items()
+            if network is not None or kind not in OF_NETWORK
+        }
         folder.mkdir(mode=0o700)
-        kinds = Random(f"{number} kinds")
-        specs = [replace(spec, kind=kinds.choice(("own", "fix"))) for spec in demo.VENUES]
+        kinds = ["fix", Random(f"{number} kinds").choice(("own", "fix"))]
+        Random(f"{number} order").shuffle(kinds)
+        specs = [replace(spec, kind=kind) for spec, kind in zip(demo.VENUES, kinds, strict=True)]
         zone = demo.zone_at_noon(datetime.now(UTC))
-        ports = demo.write_files(folder, zone, *hosts, specs=specs)
-        self.places = [
-            Place(folder / spec.name, spec, self.host, ports[spec.name]) for spec in specs
-        ]
+        router_host = hosts.get("router", "127.0.0.1")
+        ports = demo.write_files(folder, zone, hosts, router_host, specs=specs)
+        self.places = [Place(folder / spec.name, spec, ports[spec.name], network) for spec in specs]
         print({spec.name: spec.kind for spec in specs}, flush=True)
         self.silent: dict[int, float] = {}
+        """When each venue that says nothing is to be heard again."""
 
     def look(self) -> None:
         """What happens besides routing."""
         for number, place in enumerate(self.places):
-            if number in self.silent:
-                if time.monotonic() > self.silent[number]:
-                    del self.silent[number]
-                    place.signal(signal.SIGCONT)
-            else:
+            if number not in self.silent:
                 place.step()
+            elif time.monotonic() > self.silent[number]:
+                del self.silent[number]
+                place.signal(signal.SIGCONT)
+                if self.network is not None:
+                    self.network.mend(place.spec.name)
         time.sleep(LOOK_S)
+
+    def silence(self, number: int, kind: str) -> None:
+        """What this process does when a router has struck a venue so that it says nothing."""
+        place = self.places[number]
+        self.silent[number] = time.monotonic() + SILENT_S
+        if kind == "silence":
+            return
+        assert self.network is not None
+        if kind == "drop":
+            self.network.cut(place.spec.name)
+            return
+        self.network.kill(place.spec.name)
+        # It goes on in its network for a moment, where no packet reaches it; then it starts again
+        # in another one.
+        time.sleep(self.rng.random() / 10)
+        place.kill()
+
+    def part_of(self, place: Place, name: str) -> int:
+        """The pid of a stage of a venue, which has started by then."""
+
+        def pid() -> int | None:
+            self.look()
+            return place.part(name)
+
+        return wait_until(pid, f"the {name} of {place.spec.name}") or 0
 
     def life(self) -> None:
         """A router that strikes once, and ends."""
         kind = self.rng.choices(list(self.kinds), list(self.kinds.values()))[0]
         target = self.rng.randrange(len(self.places))
         place, calls = self.places[target], self.rng.randint(1, CALLS)
-        feed = dict(named_children(place.process.pid)).get("feed")
+        self.look()  # starts a venue that an earlier life has killed
+        struck_part = self.part_of(place, PARTS[kind]) if kind in PARTS else 0
         pids, seed = place.pids(), self.rng.getrandbits(32)
         struck_r, struck_w = os.pipe()
 
@@ -214,8 +292,8 @@ class Storm:
                 os.kill(os.getpid(), signal.SIGKILL)
             elif kind == "venue":
                 os.kill(place.process.pid, signal.SIGKILL)
-            elif kind == "feed" and feed:
-                os.kill(feed, signal.SIGKILL)
+            elif kind in PARTS:
+                os.kill(struck_part, signal.SIGKILL)
             elif kind == "silence":
                 for pid in pids:
                     with suppress(ProcessLookupError):
@@ -225,8 +303,8 @@ class Storm:
             if self.network is not None:
                 enter_network(self.network.namespace("router"))
             # Without a network it lives until it is killed.
-            more = 1 << 40 if kind == "network" else CALLS
-            route(self.folder, seed, calls, strike, more)
+            more_s = LIFE_S if kind == "network" else 2 * SILENT_S if kind in SILENCES else 0.0
+            route(self.folder, seed, calls, strike, more_s)
 
         pid = fork(live)
         os.close(struck_w)
@@ -236,8 +314,8 @@ class Storm:
             if not struck:
                 with suppress(BlockingIOError):
                     struck = os.read(struck_r, 1) == b"x"
-                if struck and kind == "silence":
-                    self.silent[target] = time.monotonic() + SILENT_S
+                if struck and kind in SILENCES:
+                    self.silence(target, kind)
                 if struck and kind == "network":
                     assert self.network is not None
                     self.network.kill("router")
@@ -324,9 +402,7 @@ def main() -> None:
     given.folder.mkdir(exist_ok=True)
     path, until_s = given.folder / "counts.json", time.monotonic() + given.seconds
     counts = Counter(json.loads(path.read_text())) if path.exists() else Counter()
-    network = Network(["router"])
-    # Venues are forked warm in this network, too.
-    warm_outcry.UNCHANGED = warm_outcry.surroundings(os.environ)
+    network = Network(["router", *NAMES])
     while sum(counts[kind] for kind in KINDS) < given.kills and time.monotonic() < until_s:
         counts += part(given.folder, counts["parts"], PART, network)
         counts["parts"] += 1

@@ -39,7 +39,9 @@ def _over_ouch(door, word):
 
 
 def _over_fix(door, word, file):
-    """As over OUCH, from the session's first message on."""
+    """As over OUCH, from the session's first message on; without the file no router logged on."""
+    if not file.exists():
+        return
     numbers = FixNumbers(json.loads(file.read_text())["reserved"], 1)
     target = door["target"] or door["name"]
     session = FixClient(*door["orders"], door["session"], word, target=target, numbers=numbers)
