@@ -45,3 +45,10 @@ class Call(Generic[T]):
     def _dropped(self, future: "Future[T]") -> None:
         if future.exception() is None:
             self._drop(future.result())
+
+
+class Waited(Call[T]):
+    """A call that its caller waits for."""
+
+    def _start(self, run: Callable[[], None]) -> None:
+        run()

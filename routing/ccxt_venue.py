@@ -2,14 +2,16 @@
 caller makes with its keys.
 
 Each call takes a round trip, and CCXT's own rate limit.  Without a client that may trade, the venue
-has a book and takes no order.
+has a book, which is read in a thread, and takes no order.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
+from openoutcry.routing.calls import Call, Waited
 from openoutcry.routing.connector import (
     ACCEPTED,
     CANCELLED,
@@ -64,6 +66,7 @@ class CcxtVenue(Connector):
         self._balance_every_ns, self._fee_ppm = balance_every_ns, fee_ppm
         self._book_ns = self._orders_ns = self._balance_ns = -(10**18)
         self._free: dict[str, Decimal] | None = None
+        self._reading: Call[tuple[Any, Any]] | None = None
         self._trades: dict[str, None] | None = None
         """Public trades that were counted, by their ids; the newest last."""
         self._open: dict[str, Order] = {}
@@ -77,41 +80,64 @@ class CcxtVenue(Connector):
         return
 
     def follow(self, depth: Depth, number: int, now_ns: int) -> None:
-        if now_ns - self._book_ns < self._book_every_ns:
+        if self._reading is None:
+            if now_ns - self._book_ns < self._book_every_ns:
+                return
+            self._book_ns = now_ns
+            # A client of CCXT is not for two threads at once.
+            kind = Waited if self.may_trade else Call
+            self._reading = kind(partial(self._read, depth.levels), lambda read: None)
+        if not self._reading.is_over:
             return
-        self._book_ns = now_ns
+        over, self._reading = self._reading, None
         try:
-            book = self.exchange.fetch_order_book(self.listing.symbol, depth.levels)
+            book, trades = over.result()
         except Exception as error:
             self._raise_ours(error)
             depth.set_status(number, LOST, now_ns)
             return
         try:
-            with readable(self.name):
-                if book.get("timestamp"):
-                    self.saw_clock(now_ns, int(book["timestamp"]) * 1_000_000)
-                nonce = int(book.get("nonce") or 0)
-                if nonce and nonce < self._nonce:
-                    return  # an older answer, by another server
-                self._nonce = nonce
-                bids, asks = (
-                    [(self._price(row[0]), self._quantity(row[1])) for row in book[side]]
-                    for side in ("bids", "asks")
-                )
-                depth.set_status(number, LIVE, now_ns)
-                bids, asks = ([row for row in rows if row[1]] for rows in (bids, asks))
-                depth.set_levels(number, bids, asks, now_ns)
+            self._show(book, depth, number, now_ns)
         except RoutingError:
             depth.set_status(number, LOST, now_ns)
-        self._count_trades()
+        self._count_trades(trades)
 
-    def _count_trades(self) -> None:
+    def _read(self, levels: int) -> tuple[Any, Any]:
+        """The book, and the latest trades: None if it does not list them, or what was raised."""
+        book, trades = self.exchange.fetch_order_book(self.listing.symbol, levels), None
+        if getattr(self.exchange, "has", {}).get("fetchTrades"):
+            try:
+                trades = self.exchange.fetch_trades(self.listing.symbol)
+            except Exception as error:
+                trades = error
+        return book, trades
+
+    def _show(self, book: Any, depth: Depth, number: int, now_ns: int) -> None:
+        """Bring a depth up to date.  Raises :class:`RoutingError` for a book that cannot be
+        read."""
+        with readable(self.name):
+            if book.get("timestamp"):
+                self.saw_clock(now_ns, int(book["timestamp"]) * 1_000_000)
+            nonce = int(book.get("nonce") or 0)
+            if nonce and nonce < self._nonce:
+                return  # an older answer, by another server
+            self._nonce = nonce
+            bids, asks = (
+                [(self._price(row[0]), self._quantity(row[1])) for row in book[side]]
+                for side in ("bids", "asks")
+            )
+            depth.set_status(number, LIVE, now_ns)
+            bids, asks = ([row for row in rows if row[1]] for rows in (bids, asks))
+            depth.set_levels(number, bids, asks, now_ns)
+
+    def _count_trades(self, rows: Any) -> None:
         """Add what has traded there since the first look to the volume."""
-        if not getattr(self.exchange, "has", {}).get("fetchTrades"):
+        if rows is None:
             return
         try:
             with readable(self.name):
-                rows = self.exchange.fetch_trades(self.listing.symbol)
+                if isinstance(rows, Exception):
+                    raise rows
                 found = {str(row["id"]): self._quantity(row["amount"]) for row in rows}
                 known = found if self._trades is None else self._trades
                 new = sum(found[one] for one in found if one not in known)
@@ -274,6 +300,7 @@ class CcxtVenue(Connector):
 
     def close(self) -> None:
         self._open.clear()
+        self._reading = None
 
 
 @contextmanager

@@ -221,10 +221,11 @@ class OwnVenue(Connector):
         self.volume = instrument.volume * self.listing.quantity_factor
         if instrument.price_decimals != self.listing.price_decimals:
             depth.set_status(number, LOST, now_ns)
-            raise RoutingError(
-                f"{self.name}: {self.listing.symbol}: price_decimals is "
+            self.trouble = (
+                f"{self.listing.symbol}: price_decimals is "
                 f"{self.listing.price_decimals}, the feed's {instrument.price_decimals}"
             )
+            return
         depth.set_status(number, LIVE if instrument.state == TRADING else HALTED, now_ns)
         depth.follow(number, book, self._locate, now_ns)
 

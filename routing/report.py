@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from openoutcry.report.page import render_page
-from openoutcry.routing.instruments import PART, Market, name_of_side
+from openoutcry.routing.instruments import PART, Market, decimal_text, name_of_side
 from openoutcry.routing.parents import Child, Parent
 
 MARKOUT = "markout_"
@@ -89,7 +89,7 @@ def _child(market: Market, child: Child) -> dict[str, Any]:
 
 
 def _average(market: Market, notional: int, filled: int) -> str:
-    return market.instrument.price_text(round(notional / filled)) if filled else ""
+    return market.instrument.price_text(_rounded(notional, filled)) if filled else ""
 
 
 def _half(market: Market, mid2: int | None) -> str:
@@ -101,8 +101,15 @@ def _half(market: Market, mid2: int | None) -> str:
 
 def _money(market: Market, millionths: int) -> str:
     """An amount of the quote asset, rounded to the decimals of a price times a quantity."""
-    scale = 10 ** (market.instrument.price_decimals + market.instrument.quantity_decimals)
-    return f"{millionths / PART / scale:.{market.instrument.price_decimals}f}"
+    one = market.instrument
+    units = _rounded(millionths, PART * 10**one.quantity_decimals)
+    return decimal_text(units, one.price_decimals)
+
+
+def _rounded(value: int, unit: int) -> int:
+    """The nearest whole number of units; a half is away from nought."""
+    whole = (2 * abs(value) + unit) // (2 * unit)
+    return whole if value >= 0 else -whole
 
 
 def _away(side: int, mid2: int | None, notional: int, filled: int) -> int | None:

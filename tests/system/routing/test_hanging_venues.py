@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import ExitStack, closing
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ from openoutcry.client.fix import FixClient, read_message, whole_message, write_
 from openoutcry.client.ouch import OuchClient
 from openoutcry.market_data.glimpse import packet_of
 from openoutcry.market_data.receiver import Receiver
+from openoutcry.routing.ccxt_venue import CcxtVenue
 from openoutcry.routing.depth import Depth
 from openoutcry.routing.fix_venue import FixVenue
 from openoutcry.routing.instruments import BUY, Listing
@@ -141,6 +143,31 @@ def test_a_snapshot_without_an_answer_keeps_only_its_own_feed(hanging):
         return venue.trouble
 
     assert "closed" in wait_until(is_named)
+
+
+def test_a_book_of_ccxt_without_an_answer_keeps_only_its_own_venue():
+    """A router that sends it no orders goes on, and shows the book once it has come."""
+    answer, asked = Event(), []
+
+    class Exchange:
+        def fetch_order_book(self, symbol, levels):
+            asked.append(symbol)
+            assert answer.wait(BOUND_S)
+            return {"bids": [[99.5, 1.0]], "asks": [[100.5, 2.0]]}
+
+    venue = CcxtVenue(OUCH_LISTING, Exchange(), book_every_ns=1)
+    depth = Depth(MARKET)
+    for now_ns in range(2, 9):
+        venue.follow(depth, 0, now_ns)
+        assert depth.status(0, now_ns) == "lost"
+    answer.set()
+
+    def is_shown():
+        venue.follow(depth, 0, 9)
+        return depth.status(0, 9) == "live"
+
+    wait_until(is_shown)
+    assert [one.price for one in depth.take_side(BUY, 9)] == [1_005_000]
 
 
 def test_a_login_that_is_answered_after_the_end_is_closed(hanging):

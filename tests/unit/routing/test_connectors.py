@@ -10,8 +10,8 @@ from openoutcry.client.ouch import Message
 from openoutcry.client.waiting import SessionEnded
 from openoutcry.order_entry.faults import Refusal
 from openoutcry.order_entry.shm_layout import Reply
-from openoutcry.routing import own_venue
-from openoutcry.routing.calls import Call
+from openoutcry.routing import ccxt_venue, own_venue
+from openoutcry.routing.calls import Waited
 from openoutcry.routing.ccxt_venue import MAX_TRADES, CcxtVenue
 from openoutcry.routing.connector import Order, VenueDown
 from openoutcry.routing.depth import Depth
@@ -46,17 +46,11 @@ class OrderNotFound(BaseError):
     """CCXT's."""
 
 
-class Immediate(Call):
-    """Its caller waits for it."""
-
-    def _start(self, run):
-        run()
-
-
 @pytest.fixture(autouse=True)
-def immediate(monkeypatch):
+def waited(monkeypatch):
     """What a venue says is read here; ``test_hanging_venues`` has venues that say nothing."""
-    monkeypatch.setattr(own_venue, "Call", Immediate)
+    for module in (own_venue, ccxt_venue):
+        monkeypatch.setattr(module, "Call", Waited)
 
 
 LISTING = Listing("A", GOLD, "GOLD", 4, 0, price_step=100)
@@ -427,6 +421,10 @@ def test_a_feed_with_a_gap_is_lost_until_it_is_whole(monkeypatch):
     instrument.state = "H"
     venue.follow(depth, 0, 0)
     assert (depth.status(0, 0), depth.take_side(BUY, 0)) == ("halted", [])
+    instrument.state, instrument.price_decimals = "T", 2
+    venue.follow(depth, 0, 0)
+    assert (depth.status(0, 0), depth.take_side(BUY, 0)) == ("lost", [])
+    assert venue.trouble == "GOLD: price_decimals is 4, the feed's 2", "other venues are followed"
 
 
 class FakeExchange:
