@@ -45,6 +45,8 @@ class Session:
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(TOKEN_BYTES))
     ticket: str = ""
     """The desk's name of this operator; '' while the desk does not."""
+    margins_read: set[int] = field(default_factory=set)
+    """Participants whose margin this session has read."""
 
 
 @dataclass

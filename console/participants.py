@@ -15,6 +15,7 @@ from openoutcry.risk.region import View
 from openoutcry.risk.settings import setting_in_force
 from openoutcry.venue.file import Participant, VenueFile
 from openoutcry.venue.limits_in_force import KILLED_BY
+from openoutcry.venue.margin_overview import margin_overview
 from openoutcry.venue.margin_view import MarginView
 from openoutcry.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS, shown
 from openoutcry.wire.errors import OutcryError
@@ -77,12 +78,32 @@ def margin_of(
 ) -> dict[str, Any]:
     """What a participant's margin is made of, whole numbers as text; with a symbol also what this
     order would need.  Raises :class:`OutcryError` without scenario margin or while it is closed."""
-    view = view_of(pipeline.owner) if pipeline is not None else None
-    if view is None:
-        raise OutcryError("the venue is not open")
+    view = _open_view(pipeline)
     order = (symbol, lots) if symbol else None
     found = MarginView(file.risk, list(file.symbols), view).document(who, order, price)
     return dict(exact(found, is_wide=True))
+
+
+def margins_of(file: VenueFile, pipeline: RunningPipeline | None) -> dict[str, Any]:
+    """The margins of all participants, whole numbers as text.  Raises :class:`OutcryError` while
+    the venue is closed."""
+    view = _open_view(pipeline)
+    names = {one.number: one.name for one in file.participants}
+    found = margin_overview(view, list(file.symbols), names)
+    for symbol, row in found["contracts"].items():
+        row["underlying"] = file.risk.contracts[symbol].contract.underlying
+    money = next((one.contract.asset for one in file.risk.contracts.values()), None)
+    decimals = file.risk.money.assets.get(money or "", 0)
+    unit = "1" if not decimals else f"0.{1:0{decimals}}"
+    found |= {"money": money and {"name": money, "unit": unit}}
+    return dict(exact(found, is_wide=True))
+
+
+def _open_view(pipeline: RunningPipeline | None) -> View:
+    view = view_of(pipeline.owner) if pipeline is not None else None
+    if view is None:
+        raise OutcryError("the venue is not open")
+    return view
 
 
 def _limits(view: View, who: int, symbols: list[str]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from openoutcry.console.console import Console
 from openoutcry.console.custody_status import custody_status
 from openoutcry.console.market import EVERY_S
 from openoutcry.console.observe import EDGES_NS
-from openoutcry.console.participants import MAX_LOTS, margin_of
+from openoutcry.console.participants import MAX_LOTS, margin_of, margins_of
 from openoutcry.risk.contract_layout import MAX_PRICE
 from openoutcry.venue.operators import SUPERVISOR
 from openoutcry.wire.symbols import MAX_SYMBOL
@@ -23,6 +23,9 @@ PARTS = (
     "host",
     "replication",
 )
+
+FUND_LINES = 50
+"""Lines of the log about the insurance fund."""
 
 
 def health(slow: dict[str, Any]) -> str:
@@ -145,19 +148,36 @@ def _add_market(app: Any, console: Console) -> None:
 
 
 def _add_margin(app: Any, console: Console) -> None:
-    from fastapi import Query
+    from fastapi import Query, Request
+
+    @app.get("/api/margins", responses={422: {}})
+    def read_margins() -> dict[str, Any]:
+        """Participants, the nearest to a margin call first; contracts, indices, who would take
+        positions over; the insurance fund, and what the venue's log says of it, the newest first.
+        """
+        found = margins_of(console.file, console.observer.pipeline)
+        risk = (console.observer.slow.get("status") or {}).get("risk") or {}
+        history = console.observer.events.search("insurance fund", "", 0, FUND_LINES)
+        return found | {"indices": risk.get("indices", {}), "fund_history": history}
 
     @app.get("/api/margin", responses={403: {}, 422: {}})
     def read_margin(
+        request: Request,
         participant: Annotated[int, Query(ge=1, le=65_535)],
         symbol: Annotated[str, Query(max_length=MAX_SYMBOL)] = "",
         lots: Annotated[int, Query(ge=-MAX_LOTS, le=MAX_LOTS)] = 0,
         price_ticks: Annotated[int | None, Query(ge=-MAX_PRICE, le=MAX_PRICE)] = None,
     ) -> dict[str, Any]:
         """What a participant's scenario margin is made of; with a symbol and lots (below 0: a sale)
-        also what that order would need."""
+        also what that order would need.  The log has who read whose, once a session."""
         order = symbol, lots, price_ticks
-        return margin_of(console.file, console.observer.pipeline, participant, *order)
+        found = margin_of(console.file, console.observer.pipeline, participant, *order)
+        session = request.scope["outcry"]["session"]
+        if participant not in session.margins_read:
+            session.margins_read.add(participant)
+            text = f"console: {session.name} read the margin of participant {participant}"
+            console.log.write("info", text)
+        return found
 
 
 def _add_searches(app: Any, console: Console) -> None:

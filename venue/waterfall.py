@@ -5,6 +5,7 @@ The core checks every figure again (``risk/waterfall.py``).  A command whose pre
 does nothing, and the next look finds what is due.
 """
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -147,30 +148,47 @@ def next_of_rank(
     view: View, who: int, index: int, means: npt.NDArray[Any] | None = None
 ) -> int | None:
     """The participant that is first of those that hold the other side; ``means``: what each has."""
+    ranks = ranked(view, index, view.cell(who, index, lay.POSITION) < 0, 1, means)
+    return ranks[0] if ranks else None
+
+
+def ranked(
+    view: View, index: int, is_long: bool, count: int, means: npt.NDArray[Any] | None = None
+) -> list[int]:
+    """The first ``count`` of those that hold one side of a contract, in the order in which they
+    take positions over; ``means``: what each participant has."""
+    positions = view.cells[:, index, lay.POSITION // 8]
+    holders = np.flatnonzero(positions > 0 if is_long else positions < 0)
+    has = (view.means_of_all() if means is None else means)[holders]
+    found: list[int] = []
+    for group in (has > 0, has <= 0):  # solvent participants come first
+        if len(found) < count and group.any():
+            found += _first_of(view, index, holders[group], has[group], count - len(found))
+    return found
+
+
+def _first_of(
+    view: View, index: int, others: npt.NDArray[Any], has: npt.NDArray[Any], count: int
+) -> list[int]:
+    """The first of those by profit over what each has, then by number."""
     contracts = view.contracts
     assert contracts is not None
-    positions = view.cells[:, index, lay.POSITION // 8]
-    others = np.flatnonzero(positions < 0 if positions[who] > 0 else positions > 0)
-    if not len(others):
-        return None
-    has = (view.means_of_all() if means is None else means)[others]
-    if (has > 0).any():  # solvent participants come first
-        others, has = others[has > 0], has[has > 0]
     value = contracts.value(index, contracts.of(index, "mark"))
-    held, cost = positions[others], view.cells[others, index, lay.MARK // 8]
+    held, cost = (view.cells[others, index, at // 8] for at in (lay.POSITION, lay.MARK))
     # Whole numbers decide; fractions leave out those that are surely behind.
     least = np.maximum(has.astype(float), 1.0)
     worth, paid = held.astype(float) * value, cost.astype(float)
     ratio, error = (worth - paid) / least, 1e-14 * (np.abs(worth) + np.abs(paid)) / least
     error += 1e-14 * np.abs(ratio)
-    near = np.flatnonzero(ratio + error >= (ratio - error).max())
-    best: tuple[int, int, int] | None = None
-    for place in near.tolist():
+    count = min(count, len(others))
+    surely = np.partition(ratio - error, len(others) - count)[len(others) - count]
+
+    def rank(place: int) -> tuple[Fraction, int]:
         profit = int(held[place]) * value - int(cost[place])
-        own = max(int(has[place]), 1)
-        if best is None or profit * best[1] > best[0] * own:
-            best = profit, own, int(others[place])
-    return None if best is None else best[2]
+        return -Fraction(profit, max(int(has[place]), 1)), int(others[place])
+
+    near = sorted(np.flatnonzero(ratio + error >= surely).tolist(), key=rank)
+    return [int(others[place]) for place in near[:count]]
 
 
 def covered_price(view: View, who: int, index: int, lots: int, price: int) -> int:

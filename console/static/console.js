@@ -6,12 +6,13 @@ import { showOverview, showWaiting } from "./overview.js";
 import { showLatency } from "./latency.js";
 import { showMarket, setUpMarket, takeMarket } from "./market.js";
 import { showAlarms, showCases, showCustody, showIdentities, showJournal, showLog, showParticipants, showPhases, showSessions, setUpLists } from "./lists.js";
+import { showMargins, setUpMargins } from "./margins.js";
 import { showReplication } from "./replication.js";
 
 const views = {
   overview: showOverview, latency: showLatency, market: showMarket, sessions: showSessions,
   participants: showParticipants, phases: showPhases, alarms: showAlarms, cases: showCases, journal: showJournal, log: showLog,
-  replication: showReplication, identities: showIdentities, custody: showCustody,
+  replication: showReplication, identities: showIdentities, custody: showCustody, margins: showMargins,
 };
 const MAX_LOG = 2_000;
 let view = "overview";
@@ -76,10 +77,12 @@ addEventListener("keydown", (event) => {
   if (event.key >= "0" && event.key <= "9") location.hash = names[(Number(event.key) + 9) % 10];
   if (event.key === "r") location.hash = "replication";
   if (event.key === "c") location.hash = "custody";
+  if (event.key === "m") location.hash = "margins";
   if (event.key === "/") { event.preventDefault(); location.hash = "log"; setTimeout(() => $("search").focus()); }
 });
 setUpActions();
 setUpLists();
+setUpMargins();
 await open({
   take, draw: show,
   login: () => { $("login-code-row").hidden = !state.codes; },

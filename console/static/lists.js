@@ -172,7 +172,7 @@ function newest() {
 }
 
 export function setUpLists() {
-  for (const table of document.querySelectorAll("table")) if (table.id !== "ladder" && table.id !== "trades") table.classList.add("cards");
+  for (const table of document.querySelectorAll("table")) if (!["ladder", "trades", "margin-scenarios"].includes(table.id)) table.classList.add("cards");
   $("find-participant").addEventListener("input", draw);
   $("search").addEventListener("input", newest);
   $("level").addEventListener("change", newest);

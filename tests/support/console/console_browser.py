@@ -3,6 +3,7 @@
 import re
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="no chromium here: the page is opened in no browser"
 )
+AXE = Path(__file__).parents[1] / "portal" / "vendor" / "axe.min.js"
 WAIT_MS = 300_000
 playwright.expect.set_options(timeout=WAIT_MS)
 CONNECTION_LOST = r"net::ERR_|WebSocket connection to .* failed|a status of 4"
@@ -32,6 +34,7 @@ VIEWS = (
     "replication",
     "custody",
     "identities",
+    "margins",
 )
 
 
@@ -92,3 +95,15 @@ def go(page, view):
 
 def row_of(table, text):
     return f"#{table} tbody tr:has(td:text-is('{text}'))"
+
+
+def defects(page):
+    """What axe-core finds, with every rule of WCAG 2.2 A and AA and its best practices."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text(encoding="utf-8") + "; 0")
+    found = page.evaluate(
+        """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
+        .map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(" ") + " "
+        + node.failureSummary).slice(0, 3).join(" | ")}`)"""
+    )
+    return [str(one) for one in found]

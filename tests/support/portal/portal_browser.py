@@ -3,16 +3,14 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from openoutcry.venue.desk import ask
-from tests.support.console.console_browser import WAIT_MS, playwright
+from tests.support.console.console_browser import WAIT_MS, defects, playwright
 from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_venue import Person, PortalVenue
 from tests.support.waiting import wait_until
 
-AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 ANSWERS = r"the server responded with a status of 4"
 """Chromium writes each refusal on its console; every other line there is a defect."""
 GO = """(to) => new Promise((done) => {
@@ -101,15 +99,8 @@ class Browsed:
         return int(self.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
     def defects(self) -> list[str]:
-        """What axe-core finds, with every rule of WCAG 2.2 A and AA and its best practices."""
-        if not self.page.evaluate("'axe' in window"):
-            self.page.evaluate(AXE.read_text(encoding="utf-8") + "; 0")
-        found = self.page.evaluate(
-            """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
-            .map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(" ") + " "
-            + node.failureSummary).slice(0, 3).join(" | ")}`)"""
-        )
-        return [str(one) for one in found]
+        """What axe-core finds."""
+        return defects(self.page)
 
 
 @contextmanager

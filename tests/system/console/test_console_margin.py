@@ -1,9 +1,15 @@
 """A venue under scenario margin with its screen and console: both pages show the same margin of a
-participant, and answer what an order would need."""
+participant, and answer what an order would need.  The console shows all participants'."""
+
+import json
+import subprocess
 
 import pytest
 
+from openoutcry.venue.log import log_folder
+from tests.support.console.console_browser import defects, expect, go, needs_chromium, opened
 from tests.support.console.console_venue import ConsoleVenue, ScreenClient
+from tests.support.processes import OUTCRY
 
 MARGIN = """
 [[asset]]
@@ -18,6 +24,9 @@ multiplier = 10
 [liquidation]
 [margin]
 file = "margin.toml"
+[[limits]]
+participant = 1
+maintenance_bps = 10_000
 """
 MARGIN_FILE = """
 [margin]
@@ -55,13 +64,7 @@ def venue(tmp_path):
 
 def test_both_pages_show_a_participant_s_margin(venue):
     with ScreenClient(venue.screen_url) as one, ScreenClient(venue.screen_url) as three:
-        one.log_in("PAGE1")
-        three.log_in("PAGE3")
-        one.ready()
-        three.ready()
-        one.enter("A1", "buy", 10, "10.00", symbol="GOLD")
-        three.enter("A1", "sell", 10, "10.00", symbol="GOLD")
-        one.order("A1", "filled")
+        traded(one, three)
         own = one.look("/api/margin", lambda document: document["maintenance"] != "0")
         # Ten lots lose 300 ticks of 10 units in the worst scenario.
         assert (own["maintenance"], own["initial"], own["equity"]) == ("30000", "45000", "1000000")
@@ -79,3 +82,51 @@ def test_both_pages_show_a_participant_s_margin(venue):
             answer = anna.get("/api/margin?participant=1&symbol=TIN&lots=1")
             assert answer.status_code == 422
             assert answer.json()["detail"] == "TIN:1 is not lots of a contract"
+
+
+def traded(one, three):
+    """Participant 1 buys ten lots of participant 3."""
+    for client, name in ((one, "PAGE1"), (three, "PAGE3")):
+        client.log_in(name)
+        client.ready()
+    one.enter("A1", "buy", 10, "10.00", symbol="GOLD")
+    three.enter("A1", "sell", 10, "10.00", symbol="GOLD")
+    one.order("A1", "filled")
+
+
+@needs_chromium
+def test_the_console_shows_all_margins_as_explain_does(venue, browser):
+    with ScreenClient(venue.screen_url) as one, ScreenClient(venue.screen_url) as three:
+        traded(one, three)
+        one.look("/api/margin", lambda document: document["maintenance"] != "0")
+    journal = str(venue.venue.journal)
+    words = [*OUTCRY, "margin", "explain", str(venue.folder / "margin.toml"), "1", "--json"]
+    told = subprocess.run(
+        [*words, "--journal", journal], capture_output=True, text=True, check=True
+    )
+    core = json.loads(told.stdout)["core"]
+    with venue.client("vera") as vera:
+        document = vera.get("/api/margins").json()
+        mine = next(row for row in document["participants"] if row["number"] == "1")
+        for figure in ("equity", "maintenance", "initial", "with_orders"):
+            assert mine[figure] == str(core[figure]), figure
+        assert int(mine["excess"]) == core["equity"] - core["maintenance"]
+        assert document["contracts"]["GOLD"]["ranks"] == {"long": ["1"], "short": ["3"]}
+        vera.get("/api/margin?participant=1")
+        vera.get("/api/margin?participant=1")
+    lines = (log_folder(venue.venue.journal) / "console.jsonl").read_text()
+    assert lines.count("vera read the margin of participant 1") == 1
+    for width, theme in ((1280, "dark"), (390, "light")):
+        with opened(browser, venue, "vera", width, theme) as page:
+            go(page, "margins")
+            row = "#margins tbody tr:has(td:text-is('1'))"
+            expect(page, f"{row} td >> nth=3").to_have_text("1,000,000")
+            expect(page, f"{row} td >> nth=4").to_have_text("30,000")
+            page.get_by_role("button", name="Margin of participant 1").click()
+            expect(page, "#margin-scenarios tbody tr").to_have_count(16)
+            expect(page, "#margin-scenarios td.warning").to_have_text("30,000")
+            expect(page, "#margin-parts tbody tr").to_have_count(1)
+            expect(page, "#margin-contracts td >> nth=1").to_have_text("trades")
+            # Links of the views that are scrolled out of sight look like links to skip something.
+            assert [one for one in defects(page) if not one.startswith("skip-link")] == []
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

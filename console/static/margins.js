@@ -1,0 +1,106 @@
+// Margin: who is nearest to a call, what a participant's margin is made of, contracts, the insurance fund.
+// Amounts are whole units of the money, as `outcry margin explain` prints them.
+import { $, clock, list, rows, say, whole } from "./kit.js";
+import { api, draw } from "./link.js";
+
+const EVERY_MS = 2_000;
+let all = null, one = null, chosen = 0, due = 0, fault = "", detailFault = "";
+
+// Asked for while it is looked at.
+async function look() {
+  due = performance.now() + EVERY_MS;
+  await api("margins").then((report) => { all = report; fault = ""; }).catch((error) => { all = null; fault = error.message; });
+  if (chosen) await read(chosen);
+  draw();
+}
+
+async function read(number) {
+  try {
+    const found = await api(`margin?participant=${number}`);
+    if (number === chosen) { one = found; detailFault = ""; }
+  } catch (error) { if (number === chosen) { one = null; detailFault = error.message; } }
+}
+
+async function choose(number) {
+  chosen = number;
+  one = null;
+  await read(number);
+  draw();
+  $("margin-of").scrollIntoView({ block: "start" });
+}
+
+const used = ({ is_judged, equity, maintenance }) => !is_judged ? "" : BigInt(equity) <= 0n ? "no equity" : `${(Number(maintenance) / Number(equity) * 100).toFixed(1)} %`;
+const standing = (row) => row.is_under ? ["below its margin", "critical"] : row.killed_by.length ? ["killed: " + row.killed_by.join(", "), "critical"] : row.is_judged ? ["enough", "good"] : ["not judged", ""];
+
+export function showMargins() {
+  if (performance.now() > due) look();
+  const { participants = [], contracts = {}, indices = {}, insurance_fund: fund, fund_history: history = [], count = 0 } = all || {};
+  const wanted = $("find-margin").value.trim().toLowerCase();
+  say($("margins-fault"), fault);
+  say($("margins-text"), !all ? "" : `${whole(count)} ${count === "1" ? "participant has" : "participants have"} a position, an order or a debt${all.money ? `; amounts are in units of ${all.money.unit} ${all.money.name}` : ""}.`
+    + (Number(count) > participants.length ? ` The ${whole(participants.length)} nearest to a margin call are shown.` : ""));
+  rows($("margins"), participants.filter((row) => `${row.number} ${row.name}`.toLowerCase().includes(wanted)), (row) => row.number, (row) => [
+    row.number, row.name, standing(row), row.equity == null ? "no limit" : whole(row.equity), whole(row.maintenance), [row.excess == null ? "" : whole(row.excess), (row.excess || "").startsWith("-") ? "critical" : ""],
+    used(row), whole(row.initial), whole(row.with_orders), Object.entries(row.positions).map(([symbol, lots]) => `${symbol} ${whole(lots)}`).join(", "),
+  ], (row) => [{ text: "Margin", label: `Margin of participant ${row.number}`, go: () => choose(row.number) }]);
+  $("no-margins").hidden = !all || participants.length > 0;
+  showOne();
+  showContracts(contracts, indices);
+  showFund(fund, history, all?.deficits || {}, all?.debts || {});
+}
+
+const stateOf = (row, isProtected) => !row.listed ? ["not listed yet", ""] : row.final != null ? [`settled at ${whole(row.final)}`, ""] : row.expired ? ["expired", "warning"]
+  : row.paused ? [isProtected ? "protected: its index has too few sources" : "paused", "critical"] : ["trades", "good"];
+
+function showContracts(contracts, indices) {
+  $("margin-market").hidden = !Object.keys(contracts).length;
+  rows($("margin-contracts"), Object.entries(contracts), ([symbol]) => symbol, ([symbol, row]) => [symbol, stateOf(row, indices[row.underlying]?.protected), whole(row.mark), row.index === "0" ? "none" : whole(row.index),
+    row.day === "0" ? "" : `${whole(row.settlement)} (${row.day})`, row.period === "0" ? "" : `${whole(row.rate)} billionths, period ${whole(row.period)}`, row.ranks.long.join(", "), row.ranks.short.join(", ")]);
+  $("margin-no-index").hidden = Object.keys(indices).length > 0;
+  rows($("margin-indices"), Object.entries(indices), ([name]) => name, ([name, row]) => [name, whole(row.price), row.protected ? ["protected: too few sources", "critical"] : ["in force", "good"],
+    Object.entries(row.sources).map((pair) => pair.join(" ")).join(", ")]);
+}
+
+function showFund(fund, history, deficits, debts) {
+  $("margin-fund-part").hidden = !fund;
+  if (!fund) return;
+  const owed = (who) => Object.entries(who).map(([number, far]) => `participant ${number}: ${whole(far)}`).join(", ") || "none";
+  list($("margin-fund"), [["Balance", whole(fund.balance)], ["Account", `participant ${fund.participant}`], ["Deficits paid", `${whole(fund.covered)} in ${whole(fund.covers)}`],
+    ["Takeovers", `${whole(fund.taken_over)} lots in ${whole(fund.takeovers)}, for which takers paid ${whole(fund.losses)}`], ["Deficits not paid", owed(deficits)], ["Owed, pledges cover it", owed(debts)]]);
+  $("margin-no-history").hidden = history.length > 0;
+  rows($("margin-history"), history, (line) => line.number, (line) => [clock(line.at), line.text, whole(line.seq)]);
+}
+
+const greek = (value) => value == null ? "" : Number(value).toPrecision(5);
+const never = (price) => price == null ? "never" : whole(price);
+const FAR = ["far up", "far down"];
+const thirds = (count) => count === 0 ? "0" : `${count > 0 ? "+" : "−"}${Math.abs(count)}/3`;
+
+function showOne() {
+  $("margin-of").hidden = !chosen;
+  if (!chosen) return;
+  const known = all?.participants.find((row) => row.number === String(chosen));
+  say($("margin-of-name"), `Participant ${chosen}${known?.name ? ` (${known.name})` : ""}`);
+  say($("margin-of-fault"), detailFault);
+  $("margin-of-parts").hidden = !one;
+  if (!one) return;
+  list($("margin-of-sums"), [["Equity and credit", one.is_limited ? whole(one.equity) : "without a limit"], ["Maintenance", whole(one.maintenance)], [known?.excess?.startsWith("-") ? "Deficit" : "Excess", known?.excess ? whole(known.excess.replace("-", "")) : ""],
+    ["Initial", whole(one.initial)], ["Initial with open orders", whole(one.with_orders)], ["Reserved for fees", whole(one.reserved)]].filter((pair) => pair[1] !== ""));
+  rows($("margin-positions"), Object.entries(one.positions), ([symbol]) => symbol, ([symbol, row]) => [symbol, whole(row.lots), whole(row.mark), row.index === "0" ? "none" : whole(row.index), row.funding_period ? `${whole(row.funding_rate)} billionths, period ${whole(row.funding_period)}` : ""]);
+  const parts = Object.entries(one.commodities);
+  rows($("margin-parts"), parts, ([name]) => name, ([name, row]) => [name, whole(row.scan), whole(Number(row.active) + 1), whole(row.intra), whole(row.credit), whole(row.short_minimum), whole(row.addon), whole(row.maintenance),
+    ...["delta", "gamma", "vega", "theta"].map((what) => greek(one.greeks[name]?.[what])), never(one.liquidation[name]?.below), never(one.liquidation[name]?.above)]);
+  const losses = parts.flatMap(([name, row]) => row.scenarios.map((loss, at) => ({ name, at, loss, isWorst: at === Number(row.active) })));
+  rows($("margin-scenarios"), losses, (row) => row.name + row.at, (row) => {
+    const moves = all?.moves || [], move = moves[row.at];
+    return [row.name, whole(row.at + 1), move ? thirds(move[0]) : FAR[row.at - moves.length] || "", move ? (move[1] > 0 ? "up" : "down") : "", [whole(row.loss), row.isWorst ? "warning" : ""]];
+  });
+  const pledged = Object.entries(one.collateral);
+  $("margin-pledged").hidden = !pledged.length;
+  rows($("margin-collateral"), pledged, ([asset]) => asset, ([asset, row]) => [asset, whole(row.amount), whole(row.value), whole(row.by_size), whole(row.by_share), whole(row.counts)]);
+}
+
+export function setUpMargins() {
+  $("find-margin").addEventListener("input", draw);
+  $("margin-of-close").addEventListener("click", () => { chosen = 0; one = null; draw(); });
+}
