@@ -573,10 +573,11 @@ class PortalClient(Closing):
 
     @endpoint("POST", "/v1/quotes/requests/{number}/answer")
     def answer_client(
-        self, number: int, accept: bool, *, key: str | None = None
+        self, number: int, waits_number: int, accept: bool, *, key: str | None = None
     ) -> models.QuoteRequest:
-        """As a maker whose consent is asked for."""
-        path, body = f"{_of_quotes(number)}/answer", {"accept": accept}
+        """As a maker whose consent is asked for, by the ``waits_number`` of the request."""
+        path = f"{_of_quotes(number)}/answer"
+        body: dict[str, Any] = {"accept": accept, "waits_number": waits_number}
         return self.ask("POST", path, models.QuoteRequest, None, body, key=key)
 
     @endpoint("POST", "/v1/quotes/requests/{number}/pass")

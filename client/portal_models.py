@@ -300,6 +300,8 @@ class QuoteRequest:
     """to this side of the client"""
     waits_price: str | None = None
     """and this price."""
+    waits_number: int | None = None
+    """The number of that question, which the maker's answer names."""
     trade: QuoteTrade | None = None
     legs: list[QuoteLeg] = field(default_factory=list)
 

@@ -6,7 +6,7 @@ quote.  Quotes are ranked by price, then by the time at which they came, then by
 """
 
 import heapq
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +22,8 @@ OPEN, PENDING, TRADED, PASSED, CANCELLED, EXPIRED = (
     "expired",
 )
 MAX_LEGS, MAX_OPEN = 8, 10_000
+MAX_OVER = 1_000
+"""Requests of a client that are over and still known."""
 Command = dict[str, Any]
 
 
@@ -121,6 +123,8 @@ class Request:
     """Makers that will not quote."""
     pending: tuple[int, int, int, int] | None = None
     """(quote, side, price, asked at): waits for the maker's consent."""
+    questions: int = 0
+    """How often a maker's consent was asked for: the number of what waits."""
     trade: Trade | None = None
     outcome: Outcome | None = None
     """Outcome of the trade; None until the venue answers."""
@@ -140,8 +144,10 @@ class Desk:
         self.makers = tuple(makers)
         self.requests: dict[int, Request] = {}
         self._open: dict[int, Request] = {}
-        self._of: dict[str, list[int]] = {}
+        self._of: dict[str, dict[int, Request]] = {}
         """Requests that each party may see, the oldest first."""
+        self._over: dict[str, deque[int]] = {}
+        """Those of each client that are over, in that order."""
         self._open_of: dict[str, dict[int, Request]] = {}
         """The requests among them that are open."""
         self.open_counts: Counter[str] = Counter()
@@ -149,7 +155,6 @@ class Desk:
         self._due: list[tuple[int, int]] = []
         """A heap of times and requests.  Each open request is there at the latest when time alone
         changes it; one that is there too early is put where it belongs."""
-        self.trades: list[Trade] = []
         self.looks = {maker: LastLook() for maker in makers}
         self.now_ns = 0
         self._unsettled: set[int] = set()
@@ -226,6 +231,11 @@ class Desk:
         heapq.heappush(self._due, (self._due_ns(request), request.number))
 
     @property
+    def trades(self) -> list[Trade]:
+        """The trades of the requests that are known."""
+        return [one.trade for one in self.requests.values() if one.trade is not None]
+
+    @property
     def last_look_ns(self) -> int:
         return self._last_look_ns
 
@@ -243,7 +253,7 @@ class Desk:
 
     def requests_of(self, party: str) -> Iterator[Request]:
         """Return the requests that a party has sent or received, the newest first."""
-        return (self.requests[number] for number in reversed(self._of.get(party, ())))
+        return reversed(self._of.get(party, {}).values())
 
     def open_of(self, party: str) -> Iterator[Request]:
         """Like :meth:`requests_of`, for those that may still trade."""
@@ -282,7 +292,7 @@ class Desk:
             request = Request(number, by, chosen, own, side, quantity, until_ns)
             self.requests[number] = self._open[number] = request
             for party in (by, *chosen):
-                self._of.setdefault(party, []).append(number)
+                self._of.setdefault(party, {})[number] = request
                 self._open_of.setdefault(party, {})[number] = request
             self.open_counts[by] += 1
             self._watch(request)
@@ -384,6 +394,7 @@ class Desk:
 
     def _ask_maker(self, request: Request, quote: Quote, side: int, price: int) -> int:
         request.pending, request.state = (quote.number, side, price, self.now_ns), PENDING
+        request.questions += 1
         self.looks[quote.maker].asked += 1
         self._watch(request)
         return 0
@@ -405,11 +416,14 @@ class Desk:
 
         return effect
 
-    def _answer(self, by: str, request: int, accept: bool) -> Callable[[], int]:
-        """A maker's consent, or not, to what waits for it."""
+    def _answer(self, by: str, request: int, accept: bool, question: int = 0) -> Callable[[], int]:
+        """A maker's consent, or not, to what waits for it.  ``question``: its number (0: any), so
+        that a late answer does not count for other terms."""
         one = self._asked(by, request)
         if one.pending is None or one.quotes[one.pending[0]].maker != by:
             raise Refusal(f"request {request} is not waiting for {by}")
+        if question not in (0, one.questions):
+            raise Refusal(f"question {question} of request {request} is over")
         quote, side, price, asked_ns = one.pending
 
         def effect() -> int:
@@ -424,6 +438,7 @@ class Desk:
     def _done(self, request: Request, quote: Quote, side: int, price: int) -> int:
         assert request.state in (OPEN, PENDING), "a request trades once"
         request.pending = None
+        self._unsettled.add(request.number)
         self._close(request, TRADED)
         legs = tuple(
             (leg.symbol, side if leg.ratio > 0 else -side, quote.quantity * abs(leg.ratio))
@@ -442,8 +457,6 @@ class Desk:
             (quote.asks if side == BUY else quote.bids) or (price,),
         )
         request.trade = trade
-        self._unsettled.add(request.number)
-        self.trades.append(trade)
         self._trade(trade)
         return request.number
 
@@ -488,7 +501,21 @@ class Desk:
         for party in (request.client, *request.makers):
             del self._open_of[party][number]
         self.open_counts[request.client] -= 1
+        over = self._over.setdefault(request.client, deque())
+        over.append(number)
+        if len(over) > MAX_OVER:
+            self._forget(over)
         return 0
+
+    def _forget(self, over: deque[int]) -> None:
+        """Forget the request of a client that is over for the longest time, and not in progress at
+        the venue."""
+        number = next((one for one in over if one not in self._unsettled), 0)
+        if number:
+            over.remove(number)
+            request = self.requests.pop(number)
+            for party in (request.client, *request.makers):
+                del self._of[party][number]
 
     def _rules(self, by: str, makers: Sequence[str], last_look_ns: int) -> Callable[[], int]:
         """The venue says who makes quotes from now on, and how long a last look may take."""

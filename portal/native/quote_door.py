@@ -103,7 +103,6 @@ class Line:
         self._numbers: dict[str, int] = {}
         """Requests by the client's own names."""
         self._used: set[str] = set()
-        self._asked = 0
 
     @property
     def participant(self) -> int:
@@ -151,8 +150,7 @@ class Line:
             shown.is_announced = True
             self.endpoint.say(said.request_body(row))
         if row.state == "pending" and shown.state != "pending" and row.waits_for is not None:
-            self._asked += 1
-            shown.asked = f"{row.id}.{self._asked}"
+            shown.asked = f"{row.id}.{row.waits_number}"
             name = _name_of(shown.own, row.waits_for)
             self.endpoint.say(said.consent_body(row, shown.asked, name))
         elif row.state != "pending":
@@ -290,7 +288,8 @@ class Line:
             if shown.asked == response:
                 if kind not in (said.ACCEPT, said.PASS):
                     raise InvalidRequest("694: 1 or 6 is expected")
-                await self.native.do("answer", who, number, accept=kind == said.ACCEPT)
+                terms = {"accept": kind == said.ACCEPT, "question": int(response.split(".")[1])}
+                await self.native.do("answer", who, number, **terms)
                 return
         quote = _text(message, 117)
         number = next((n for n, one in self.shown.items() if _is_in(quote, one.live)), 0)

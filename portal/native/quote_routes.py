@@ -82,7 +82,10 @@ class CounterOffer(Body):
 
 @dataclass
 class MakersAnswer(Body):
+    """``waits_number``: as the request has it, so that no answer is one to other terms."""
+
     accept: bool
+    waits_number: int
 
 
 class NativeQuotes:
@@ -227,6 +230,7 @@ class NativeQuotes:
             quote, its_side, price, _ = request.pending
             waits = {"waits_for": quote, "waits_side": NAMES[its_side]}
             waits["waits_price"] = market.price(price)
+            waits["waits_number"] = request.questions
         return models.QuoteRequest(
             request.number,
             "client" if is_client else "maker",
@@ -406,4 +410,7 @@ def _add_of_makers(app: Any, native: NativeQuotes, asking_type: Any) -> None:
 
     @app.post(f"{path}/answer", response_model=row, tags=TAGS)
     async def answer_client(asking: asking_type, number: int, body: MakersAnswer) -> Any:
-        return await native.do("answer", native.require(asking), number, accept=body.accept)
+        if body.waits_number < 1:
+            raise InvalidRequest("waits_number: that of the request is expected")
+        terms = {"accept": body.accept, "question": body.waits_number}
+        return await native.do("answer", native.require(asking), number, **terms)

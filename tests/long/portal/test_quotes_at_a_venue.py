@@ -138,10 +138,10 @@ def test_a_last_look_and_a_counter_wait_for_the_maker(venue, people):
         assert (seen.waits_side, seen.waits_price) == ("sell", "49900.00")
         assert other.quote_request(asked.id).state == "open"
         with pytest.raises(PortalError):
-            other.answer_client(asked.id, True)
-        assert maker.answer_client(asked.id, False).state == "open"
+            other.answer_client(asked.id, 2, True)
+        assert maker.answer_client(asked.id, 1, False).state == "open"
         client.counter_quote(asked.id, firm.id, "buy", "50150")
-        done = other.answer_client(asked.id, True)
+        done = other.answer_client(asked.id, 2, True)
         assert (done.state, done.trade.state, done.trade.price) == ("traded", "done", "50150.00")
         assert done.trade.side == "sell"
         looks = {one.participant: one for one in client.quote_makers()}

@@ -200,14 +200,14 @@ class Storm:
 
     def _answer(self, portal: PortalClient, who: int, row: Any, dice: random.Random) -> None:
         """Consent, refuse, or let the time of this last look pass."""
-        waiting, what = (who, row.id, row.waits_for), dice.random()
+        waiting, what = (who, row.id, row.waits_number), dice.random()
         if waiting in self.silent:
             return
         if what < 0.6:
             self.consented.add((who, row.id))
-            portal.answer_client(row.id, True)
+            portal.answer_client(row.id, row.waits_number, True)
         elif what < 0.9:
-            portal.answer_client(row.id, False)
+            portal.answer_client(row.id, row.waits_number, False)
         else:
             self.silent.add(waiting)
 

@@ -2,17 +2,20 @@
 
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from openoutcry.client.fix import FixClient, FixNumbers
 from openoutcry.client.ouch import OuchClient
+from openoutcry.client.waiting import ClientError
 from openoutcry.journal import JournalReader
 from openoutcry.replay.events import events_of, starting_point
 from openoutcry.routing.parents import ENDED, ParentStore
 from openoutcry.routing.settings import read_settings
 from openoutcry.wire.enums import EventKind
+from tests.support.waiting import wait_until
 
 ROUTER = 1
 """The router's participant."""
@@ -30,9 +33,18 @@ def traded_lots(folder: Path) -> int:
     return lots
 
 
+def _login(make):
+    """A client; None while the venue still counts the last router as connected."""
+    try:
+        return make()
+    except ClientError:
+        return None
+
+
 def _over_ouch(door, word):
     """Token and lots of each message of an order: 0 where it was accepted, else what traded."""
-    with OuchClient(*door["orders"], door["session"], word, sequence=1) as client:
+    make = partial(OuchClient, *door["orders"], door["session"], word, sequence=1)
+    with wait_until(partial(_login, make), "a login") as client:
         while (message := client.next(QUIET_S)) is not None:
             if message.kind in "AE":
                 yield message["token"], int(message["shares"]) if message.kind == "E" else 0
@@ -44,8 +56,9 @@ def _over_fix(door, word, file):
         return
     numbers = FixNumbers(json.loads(file.read_text())["reserved"], 1)
     target = door["target"] or door["name"]
-    session = FixClient(*door["orders"], door["session"], word, target=target, numbers=numbers)
-    with session as client:
+    more = {"target": target, "numbers": numbers}
+    make = partial(FixClient, *door["orders"], door["session"], word, **more)
+    with wait_until(partial(_login, make), "a logon") as client:
         while (message := client.next(QUIET_S)) is not None:
             if message.get(150) in ("0", "F"):
                 yield message[11], int(message.get(32) or 0)

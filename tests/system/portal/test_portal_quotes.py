@@ -115,11 +115,15 @@ def test_a_last_look_and_a_counter_wait_for_the_maker(run):
         assert (await api.ask(FIRST, "GET", path))["waits_price"] == "49900.00"
         hidden = await api.ask(SECOND, "GET", path)
         assert (hidden["state"], hidden["waits_for"]) == ("open", None)
-        await api.ask(SECOND, "POST", f"{path}/answer", 409, accept=True)
-        assert (await api.ask(FIRST, "POST", f"{path}/answer", accept=False))["state"] == "open"
+        yes, no = ({"accept": accept, "waits_number": 1} for accept in (True, False))
+        await api.ask(SECOND, "POST", f"{path}/answer", 409, **yes)
+        await api.ask(FIRST, "POST", f"{path}/answer", 422, accept=True)
+        assert (await api.ask(FIRST, "POST", f"{path}/answer", **no))["state"] == "open"
         counter = {"quote": firm, "side": "buy", "price": "50150"}
         await api.ask(CLIENT, "POST", f"{path}/counter", **counter)
-        done = await api.ask(SECOND, "POST", f"{path}/answer", accept=True)
+        assert (await api.ask(SECOND, "GET", path))["waits_number"] == 2
+        await api.ask(SECOND, "POST", f"{path}/answer", 409, **yes)
+        done = await api.ask(SECOND, "POST", f"{path}/answer", **yes | {"waits_number": 2})
         assert (done["trade"]["state"], done["trade"]["price"]) == ("done", "50150.00")
         looks = {one["participant"]: one for one in await api.ask(CLIENT, "GET", "/makers")}
         assert (looks[FIRST]["rejected"], looks[SECOND]["accepted"]) == (1, 1)

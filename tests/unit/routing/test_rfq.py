@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from openoutcry.routing import rfq
 from openoutcry.routing.instruments import BUY, SELL
 from openoutcry.routing.rfq import Desk, Refusal
 
@@ -78,6 +79,50 @@ def test_a_counter_binds_the_client_until_the_answer(desk):
         desk.do("cancel", "C", 3, request=number)
     desk.do("answer", "M1", 4, request=number, accept=True)
     assert (desk.trades[0].side, desk.trades[0].price) == (SELL, 100)
+
+
+def test_a_late_answer_is_none_to_other_terms(desk):
+    """The maker consented to 101; its time was over, and the client has offered 90 since."""
+    number = ask(desk)
+    quote = desk.do("quote", "M1", 1, request=number, ask=101, has_last_look=True)
+    again = desk.do("quote", "M1", 1, request=number, ask=102)
+    with pytest.raises(Refusal, match="not live"):
+        desk.do("accept", "C", 2, request=number, quote=quote, side=BUY)
+    desk.do("counter", "C", 2, request=number, quote=again, side=BUY, price=101)
+    desk.do("time", "", 13)
+    last = desk.do("quote", "M1", 14, request=number, ask=103)
+    desk.do("counter", "C", 15, request=number, quote=last, side=BUY, price=90)
+    for accept in (True, False):
+        with pytest.raises(Refusal, match="question 1 of request 1 is over"):
+            desk.do("answer", "M1", 16, request=number, accept=accept, question=1)
+    assert desk.requests[number].pending[2] == 90
+    desk.do("answer", "M1", 17, request=number, accept=True, question=2)
+    assert desk.trades[0].price == 90
+
+
+def test_requests_that_are_over_are_forgotten_at_last_but_not_before_the_venue_s_word(
+    desk, monkeypatch
+):
+    """Each client's own: what one asks for does not remove what another has."""
+    monkeypatch.setattr(rfq, "MAX_OVER", 3)
+    other = desk.do("request", "D", 0, legs=GOLD, side=BUY, quantity=5, until_ns=100)
+    desk.do("cancel", "D", 0, request=other)
+    traded = ask(desk)
+    quote = desk.do("quote", "M1", 1, request=traded, ask=101)
+    desk.do("accept", "C", 1, request=traded, quote=quote, side=BUY)
+    numbers = [ask(desk) for _ in range(6)]
+    for number in numbers:
+        desk.do("cancel", "C", 1, request=number)
+    known = [traded, *numbers[-2:]]
+    assert [one.number for one in desk.requests_of("C")] == known[::-1]
+    assert [one.number for one in desk.requests_of("M2")] == [other, *known][::-1]
+    assert [one.number for one in desk.unsettled()] == [traded]
+    desk.do("settled", "", 2, request=traded, is_booked=True, seq=7)
+    desk.do("cancel", "C", 2, request=ask(desk))
+    assert traded not in desk.requests
+    with pytest.raises(Refusal, match="no request"):
+        desk.do("accept", "C", 2, request=traded, quote=quote, side=BUY)
+    assert (set(desk.requests), desk.trades) == ({other, *numbers[-2:], numbers[-1] + 1}, [])
 
 
 def test_legs_trade_together_with_their_ratios(desk):

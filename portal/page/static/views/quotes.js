@@ -121,7 +121,7 @@ function showMaker(area, ends) {
     { label: t("quantity"), n: true, text: (row) => quantity(row, row.quantity) }, { label: t("quotes.until"), text: (row) => clockTime(row.until_ms) },
     { label: t("quotes.own"), text: (row) => own(row).map((one) => `${price(row, one.bid)} / ${price(row, one.ask)}`).join(", ") || "–" },
     { label: t("state"), text: (row) => row.has_passed && row.state === "open" ? t("quotes.state.passed") : state(row), kind: stateKind, wide: true },
-    { label: "", node: answers, sign: (row) => [row.state, row.waits_for, row.has_passed, own(row).map((one) => one.id)].join() },
+    { label: "", node: answers, sign: (row) => [row.state, row.waits_number, row.has_passed, own(row).map((one) => one.id)].join() },
   ], { label: t("quotes.asked"), empty: t("quotes.asked.none") });
   list.id = "quotes-asked";
   const looks = h("div");
@@ -136,7 +136,7 @@ function answers(row, now) {
   if (isOver(row)) return null;
   if (row.waits_for != null) {
     const terms = { side: t(row.waits_side), quantity: quantity(row, row.quantity), price: price(row, row.waits_price) };
-    const answer = (accept) => () => act(() => post(path(row, "/answer"), { accept }, newKey()));
+    const answer = (accept) => () => act(() => post(path(row, "/answer"), { accept, waits_number: row.waits_number }, newKey()));
     return [h("span", { class: "hint" }, t("quotes.client.wants", terms)), button(t("quotes.consent"), answer(true), "small primary"), button(t("quotes.reject"), answer(false), "small")];
   }
   const [quote] = own(row);
