@@ -20,7 +20,8 @@ from openoutcry.wire.symbols import check_symbol, code_of, names_by_code
 
 __all__ = ["ClientError", "LoginRejected", "Message", "OuchClient", "SessionEnded"]
 
-MARKET = 0x7FFFFFFF
+MARKET, MARKET_CROSS = 0x7FFFFFFF, 0x77359400
+"""What the messages have for an order at any price: 214,748.3647 and 200,000.0000 are no limits."""
 TIF_DAY, TIF_IOC = 99_999, 0
 BY_NAME = {option.field.name: option for option in OPTIONS50}
 BY_TAG = {option.tag: option for option in OPTIONS50}
@@ -29,12 +30,15 @@ BY_TAG = {option.tag: option for option in OPTIONS50}
 def price4(price: str | int | Decimal) -> int:
     """A price in ten-thousandths; "market" is what the protocol has for it.
 
-    Raises ``ValueError`` for what is not a price, or has more than four decimals."""
+    Raises ``ValueError`` for what is not a price, has more than four decimals, or would be a market
+    order."""
     if price == "market":
         return MARKET
     value = decimal_price(price) * 10_000
     if value != value.to_integral_value() or not 0 < value < 2**32:
         raise ValueError(f"price {price} is not positive, too large, or has over four decimals")
+    if value in (MARKET, MARKET_CROSS):
+        raise ValueError(f"price {price} is what OUCH has for a market order")
     return int(value)
 
 

@@ -29,7 +29,7 @@ from openoutcry.routing.connector import (
     VenueEvent,
 )
 from openoutcry.routing.instruments import BUY, Listing
-from openoutcry.routing.own_venue import OwnVenue
+from openoutcry.routing.own_venue import NO_LIMIT, OwnVenue
 from openoutcry.wire.atomic_file import write_atomically
 
 KINDS = {
@@ -56,6 +56,7 @@ class FixVenue(OwnVenue):
     """Orders on one session of FIX 4.4, which is the router's alone."""
 
     MAX_DECIMALS = 12
+    MAX_PRICE4 = NO_LIMIT
 
     def __init__(
         self,

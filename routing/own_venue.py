@@ -14,6 +14,7 @@ from openoutcry.client.ouch import Message
 from openoutcry.client.reasons import reason_words
 from openoutcry.client.waiting import ClientError
 from openoutcry.market_data.receiver import SNAPSHOT_GAP, Receiver
+from openoutcry.order_entry import ouch
 from openoutcry.routing.calls import Call
 from openoutcry.routing.connector import (
     ACCEPTED,
@@ -34,6 +35,7 @@ TRADING = "T"
 MAX_MESSAGES = 1_000
 """Maximum messages of a poll."""
 RETRY_NS = 500_000_000
+NO_LIMIT = 1 << 62
 OUCH_DECIMALS = 4
 """Of the prices of OUCH."""
 DAY_NS = 86_400_000_000_000
@@ -45,6 +47,8 @@ class OwnVenue(Connector):
     """Orders on one session, which is the router's alone."""
 
     MAX_DECIMALS = OUCH_DECIMALS
+    MAX_PRICE4 = ouch.MAX_PRICE4
+    """Highest limit of the protocol, with OUCH's decimals."""
     settles_by_order = True
 
     def __init__(
@@ -152,7 +156,9 @@ class OwnVenue(Connector):
         # At the end of the price grid that trades with nothing, and gone at once.
         step = self.listing.price_step * self.listing.price_factor
         lots = self.listing.least(order.price) // self.listing.quantity_factor
-        far = step if order.side == BUY else max(order.price * 2 // step * step, step)
+        highest = self.MAX_PRICE4 * 10**self.listing.instrument.price_decimals // 10**OUCH_DECIMALS
+        high = min(order.price * 2, highest) // step * step
+        far = step if order.side == BUY else max(high, step)
         self._try(lambda client: self._put(client, order, lots, far, True, True))
 
     def _put(

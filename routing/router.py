@@ -231,7 +231,7 @@ class Router:
         if self._settled.get(child.number) != connector.generation:
             try:
                 connector.settle(child.order)
-            except VenueDown:
+            except RoutingError:
                 return
             self._settled[child.number] = connector.generation
             child.left_ns = 0

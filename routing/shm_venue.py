@@ -22,7 +22,7 @@ from openoutcry.routing.connector import (
     VenueEvent,
 )
 from openoutcry.routing.instruments import BUY, Listing
-from openoutcry.routing.own_venue import OwnVenue
+from openoutcry.routing.own_venue import NO_LIMIT, OwnVenue
 from openoutcry.routing.parents import DIGITS, NUMBER_LETTERS, PREFIX_LETTERS
 from openoutcry.wire.enums import Reason, Side, TimeInForce
 
@@ -36,6 +36,8 @@ KINDS = {
 
 class ShmVenue(OwnVenue):
     """Orders on one session over shared memory, which is the router's alone."""
+
+    MAX_PRICE4 = NO_LIMIT
 
     def __init__(
         self,

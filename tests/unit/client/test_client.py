@@ -12,7 +12,9 @@ from openoutcry.client.waiting import Received
 from openoutcry.wire.messages import OUCH42
 
 
-@pytest.mark.parametrize("price", ["0", "-1", "1.00005", "abc", "429496.7296", 1.5])
+@pytest.mark.parametrize(
+    "price", ["0", "-1", "1.00005", "abc", "429496.7296", 1.5, "200000", "214748.3647"]
+)
 def test_a_price_that_cannot_be_said_is_an_error(price):
     with pytest.raises(ValueError, match="price"):
         price4(price)

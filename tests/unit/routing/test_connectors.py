@@ -152,6 +152,25 @@ def test_an_order_in_doubt_is_settled_by_a_harmless_one_of_its_token(side, price
     ]
 
 
+def test_what_settles_a_dear_order_is_no_market_order():
+    """Twice 100,000.0000 is what OUCH has for an order at any price."""
+    session = FakeOuch()
+    venue = own(session)
+    venue.poll(0)
+    venue.settle(ORDER._replace(side=SELL, price=1_000_000_000))
+    assert session.entered[0][3] == "199999.9900"
+
+
+def test_what_settles_a_dear_order_is_above_it_where_prices_have_no_end(tmp_path):
+    dear = SHM_ORDER._replace(side=SELL, price=3_000_000_000)
+    session, over_fix = FakeShm(), OverFix(tmp_path)
+    for venue in (over_shm(session), over_fix.venue):
+        venue.poll(0)
+        venue.settle(dear)
+    assert session.entered[0][4] == 60_000_000, "600,000.00"
+    assert over_fix.session.entered[0][3] == "600000"
+
+
 def test_more_decimals_than_ouch_has_are_refused():
     fine = Listing("A", GOLD.__class__("G", "G", "U", 6, 0), "G", 6, 0)
     with pytest.raises(RoutingError, match="4 decimals"):
