@@ -25,6 +25,9 @@ NAMES = {
     32: "LastQty", 37: "OrderID", 38: "OrderQty", 39: "OrdStatus", 40: "OrdType", 41: "OrigClOrdID",
     44: "Price", 45: "RefSeqNum", 54: "Side", 55: "Symbol", 58: "Text", 59: "TimeInForce",
     99: "StopPx", 102: "CxlRejReason", 103: "OrdRejReason", 150: "ExecType", 151: "LeavesQty",
+    702: "NoPositions", 704: "LongQty", 705: "ShortQty", 710: "PosReqID", 727: "TotalNumPosReports",
+    728: "PosReqResult", 729: "PosReqStatus", 730: "SettlPrice", 734: "PriorSettlPrice",
+    5502: "MarginCurrency", 5503: "Equity", 5504: "MaintenanceMargin", 5505: "InitialMargin",
     371: "RefTagID", 372: "RefMsgType", 373: "SessionRejectReason", 378: "ExecRestatementReason",
     380: "BusinessRejectReason", 434: "CxlRejResponseTo", 447: "PartyIDSource", 448: "PartyID",
     452: "PartyRole", 453: "NoPartyIDs", 797: "CopyMsgIndicator",
@@ -33,6 +36,8 @@ KINDS = {
     "3": "Reject",
     "8": "ExecutionReport",
     "9": "OrderCancelReject",
+    "AO": "RequestForPositionsAck",
+    "AP": "PositionReport",
     "j": "BusinessReject",
     "r": "OrderMassCancelReport",
 }
@@ -242,6 +247,15 @@ class FixClient(LoggedIn):
         """Ask for every open order of this session (AF); the name of the request."""
         name = self._new_name(None)
         self.send("AF", ((584, name), (585, "7")))
+        return name
+
+    def positions(self, account: str, symbol: str = "", margin: bool = False) -> str:
+        """Ask for the positions of participant ``account`` (AN), in one contract or all, also
+        for its margin; the name of the request."""
+        name, now = self._new_name(None), self._utc_text()
+        more = [*([(55, symbol)] if symbol else []), *([(5500, "Y")] if margin else [])]
+        terms = (724, "0"), (1, account), (581, "1"), (715, now[:8]), (60, now)
+        self._say("AN", ((710, name), *terms, *more))
         return name
 
     def _say(self, kind: str, fields: Fields) -> None:

@@ -9,6 +9,9 @@ after its login.  The acceptor answers a refused login itself.
 The answer to a refused login gives no reason: neither whether the name exists nor whether the
 password was right.
 
+Its process also answers the questions of FIX sessions (order_entry/answer_desk.py), which take
+longer than the stage may.
+
 A session over shared memory logs in here as well (order_entry/shm_login.py); its segments are made
 for this one connection, and the stage gets their descriptors with the socket's.
 """
@@ -27,6 +30,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from openoutcry.order_entry import session, shm_layout, shm_login, soupbin
+from openoutcry.order_entry.answer_desk import AnswerDesk
 from openoutcry.order_entry.documents import Documents
 from openoutcry.order_entry.fix import logon as fix_logon
 from openoutcry.order_entry.passwords import dummy_hash, password_hasher
@@ -114,6 +118,8 @@ class Acceptor:
     feed_fd: int = -1
     """Descriptor of the feed in shared memory, which a session over shared memory may read; -1 if
     the venue has no such feed."""
+    desk: AnswerDesk | None = None
+    """Answers the questions of FIX sessions, in a thread of this process."""
     attempts: dict[tuple[str, str], Attempts] = field(default_factory=dict)
     handed: dict[int, tuple[int, float]] = field(default_factory=dict)
     waiting: dict[asyncio.Task[None], str] = field(default_factory=dict)
@@ -152,6 +158,8 @@ class Acceptor:
     def run(self) -> None:
         """Run until the process ends."""
         os.nice(NICE)
+        if self.desk is not None:
+            self.desk.start()
         asyncio.run(self._run())
 
     async def _run(self) -> None:

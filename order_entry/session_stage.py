@@ -59,6 +59,8 @@ MORE = 2
 """The rest of a session's output goes at the next step: its socket is not full."""
 
 HAND_MAX = login.HAND_MAX
+ANSWERED_BYTES = 8
+"""Of a message that names the session whose question was answered."""
 CONTROL_AT, DATA_AT = 64, 128  # CONTROL_AT: of the cmsg behind x.MESSAGE
 
 SHM_TURNS, SHM_BUSY_TURNS, ASK_NS = 7, 1024, 4_000
@@ -395,6 +397,9 @@ def take_connection(context: SessionsContext) -> int:
     Words(message)[5] = 32  # msg_controllen: up to four descriptors
     Words(message)[6] = 0
     size = sockets.recvmsg(context.acceptor, message)
+    if size == ANSWERED_BYTES:
+        note_answers(context, load_i64(data))
+        return 1
     if size < login.HAND_BYTES or Words(message)[5] < 20:
         return 0
     fd = U32s(control)[4]
@@ -479,6 +484,14 @@ def take_shm_connection(
     watch(context, session.pidfd, session.index | shm_stage.PIDFD_BIT)
     shm_stage.list_session(context, session)
     logged_on(context, session)
+
+
+@kernel_outlined
+def note_answers(context: SessionsContext, index: int) -> None:
+    """A question of the session with this index was answered."""
+    region = RegionHeader(context.region)
+    if 1 <= index <= region.session_count:
+        mark_dirty(context, apply.block_of(region, index))
 
 
 @kernel

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ from openoutcry.order_entry import (
 from openoutcry.order_entry import session_stage as stage
 from openoutcry.order_entry import sessions_checkpoint as checkpoint
 from openoutcry.order_entry.acceptor import Acceptor
+from openoutcry.order_entry.answer_desk import Answer, AnswerDesk
 from openoutcry.order_entry.fix import words as fix_words
+from openoutcry.order_entry.fix.answers import AnswersFile
 from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_commands import expire_grace_now
@@ -140,10 +143,25 @@ class Sessions(State):
         """The ports take connections."""
         self.shm_feed: Any = None
         """The feed in shared memory (``fd``), which every session over shared memory may read."""
+        self.desk: AnswerDesk | None = None
+        """Answers the questions of FIX sessions, where there are answers."""
         self.acceptor_pid = 0
         self.unreported_events = 0
         self._followed: tuple[JournalReader, Point] | None = None
         """How far a prepared stage has come along the journal of a primary elsewhere."""
+
+    def answer_by(self, answer: Answer) -> None:
+        """Answer the FIX sessions' questions by this function."""
+        stores: dict[int, AnswersFile] = {}
+        for index in self.fix:
+            name = self.spec.sessions[index - 1].name
+            path = self.journal / "sessions" / f"{name}.answers" if self.journal else None
+            identity = blake2b(name.encode(), digest_size=7).digest()
+            stores[index] = AnswersFile(path, int.from_bytes(identity, "little"))
+            block = self.region.block(index)
+            block[fix_words.ANSWERS // 8] = stores[index].address
+            block[fix_words.QUESTIONS_FD // 8] = self.stage_socket.fileno()
+        self.desk = AnswerDesk(self.acceptor_socket, self.region, self.documents, stores, answer)
 
     # Doors.
 
@@ -203,6 +221,7 @@ class Sessions(State):
             self.acceptor_socket,
             self.day,
             feed_fd=-1 if self.shm_feed is None else self.shm_feed.fd,
+            desk=self.desk,
         )
 
     def open_doors(self, wait: Callable[[], object] = lambda: None) -> None:

@@ -126,6 +126,11 @@ class SessionSpec:
         ranges = self.acts_for or ((self.participant, self.participant),)
         return any(first <= participant <= last for first, last in ranges)
 
+    @property
+    def sees(self) -> tuple[int, ...]:
+        """The participants whose positions it may ask for."""
+        return (self.protocol in DROP_COPIES and self.group) or (self.participant,)
+
 
 @dataclass(frozen=True)
 class PortSpec:

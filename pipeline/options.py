@@ -125,6 +125,8 @@ class Options:
     """When a stage that lives and makes no progress is reported, and when it is restarted."""
     sessions: SessionsSpec | None = None
     """Participants' sessions and their ports; ``wiring`` has their rows (``with_sessions``)."""
+    answer: Any = None
+    """Of the run's shared memory: what answers the FIX sessions' questions; None: nothing does."""
     feed: FeedSpec | None = None
     """The public market data; ``wiring`` has its row (``with_feed``)."""
     warm_run: Any = None

@@ -433,6 +433,8 @@ def _make_sessions(
     compile_protocols(options.sessions, watcher.phase)
     sessions = Sessions(options.sessions, shared, options.table, journal, options.resume)
     sessions.shm_feed = shm_feed
+    if options.answer is not None:
+        sessions.answer_by(options.answer(shared))
     stack.callback(sessions.close)
     return sessions
 

@@ -46,7 +46,6 @@ from openoutcry.portal.native.notice_routes import NativeNotices, add_notices
 from openoutcry.portal.native.operator_routes import NativeOperators, add_operators
 from openoutcry.portal.native.orders import NativeOrders
 from openoutcry.portal.native.portfolio_routes import NativePortfolio, add_portfolio
-from openoutcry.portal.native.position_messages import Positions
 from openoutcry.portal.native.problems import add_problems
 from openoutcry.portal.native.quote_door import QuoteDoor
 from openoutcry.portal.native.quote_routes import NativeQuotes, add_quotes
@@ -78,7 +77,9 @@ from openoutcry.portal.trading.fix_broker import FixBroker, read_passwords
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.peer_broker import PeerBroker
 from openoutcry.portal.trading.people import People
+from openoutcry.risk.region import View
 from openoutcry.venue.file import VenueFile
+from openoutcry.venue.position_messages import Positions
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.peers import HERE, owner_of
 
@@ -236,8 +237,13 @@ class Portal:
                 self.spot.limits.take(client, 1)
 
         made_of = self.native_quotes, self.native.callers, self.file.name, address
-        held = Positions(self.file, lambda: self.mirror.view) if self.file.risk.contracts else None
+        held = Positions(self.file, self._moment) if self.file.risk.contracts else None
         return QuoteDoor(*made_of, self.choices.serves, count, held)
+
+    def _moment(self, participant: int) -> tuple[View, int] | None:
+        """What the core knows now; it may change while an answer is made."""
+        view = self.mirror.view
+        return None if view is None else (view, 0)
 
     def _more(self) -> More:
         choices = self.choices

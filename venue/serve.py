@@ -41,6 +41,7 @@ from openoutcry.venue.investigation import TakeDump
 from openoutcry.venue.limits import check_structure
 from openoutcry.venue.log import VenueLog
 from openoutcry.venue.operator_lane import WIRING, Clock, OperatorLane, SystemClock
+from openoutcry.venue.position_messages import answers_of
 from openoutcry.venue.risk_desk import RiskDesk
 from openoutcry.wire.private_folder import require_ours
 
@@ -262,6 +263,7 @@ class Venue:
             verify=False,
             wiring=wiring_of(file),
             sessions=self.sessions,
+            answer=partial(answers_of, file) if file.risk.contracts else None,
             feed=file.feed,
             operator=lane,
             warm_run=self._take_warm_run(),

@@ -15,7 +15,7 @@ import openoutcry.order_entry.rows as rows
 import openoutcry.order_entry.session as block
 from openoutcry.order_entry import constants
 from openoutcry.order_entry.command_metadata import CommandMetadata
-from openoutcry.order_entry.fix import live, scan, session
+from openoutcry.order_entry.fix import live, questions, scan, session
 from openoutcry.order_entry.fix.decode import FixOrder
 from openoutcry.order_entry.fix.live import begin, frame, logout, lost, more, queued, timer
 from openoutcry.order_entry.fix.send import put_field_end
@@ -90,11 +90,15 @@ put_380 = constant(b"\x01380=6\x01")
 
 @kernel
 def decode(message: int, size: int, copy: FixSession, order: OrderRecord, metadata: int) -> int:
-    """Like :func:`live.decode`; a message of orders is rejected."""
+    """Like :func:`live.decode`; a message of orders is rejected, and a request for positions is
+    answered."""
     now_ns = order.rx_ts_ns - copy.clock_offset_ns
     out = live.out_end(copy)
     result = session.on_message(copy, message, size, now_ns, out, live.out_room(copy))
-    if result == session.APPLICATION:
+    if result == session.APPLICATION and questions.is_question(copy):
+        questions.ask(copy, now_ns, out)
+        result = live.IGNORE
+    elif result == session.APPLICATION:
         fields, body = FixFields(copy.fields_), send.body_of(copy)
         at = put_only(put_number(put_j(body), scan.number_of(fields, 34)))
         at = put_380(send.put_msg_type(at, fields.msg_type))

@@ -13,6 +13,7 @@ import openoutcry.order_entry.stream as stream
 from openoutcry.order_entry import constants
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix import encode as fix_encode
+from openoutcry.order_entry.fix import questions
 from openoutcry.order_entry.fix.numbers import save
 from openoutcry.order_entry.fix.scan import frame
 from openoutcry.order_entry.fix.words import FixSession
@@ -92,7 +93,10 @@ def decode(
     now_ns = order.rx_ts_ns - session.clock_offset_ns
     out = out_end(session)
     result = fix_session.on_message(session, message, size, now_ns, out, out_room(session))
-    if result == fix_session.APPLICATION:
+    if result == fix_session.APPLICATION and questions.is_question(session):
+        questions.ask(session, now_ns, out)
+        result = IGNORE
+    elif result == fix_session.APPLICATION:
         result = fix_decode.decode(message, size, session, order, metadata)
         if result == REJECT:
             fix_session.reject(session, now_ns, out)

@@ -201,6 +201,8 @@ def long_tag(at: int, size: int) -> int:
         return -1
     if value == words.SELF_TRADE_TAG:
         return words.SELF_TRADE_SLOT
+    if value == words.WITH_MARGIN_TAG:
+        return words.WITH_MARGIN_SLOT
     return 0 if value > USER_TAGS else -1
 
 

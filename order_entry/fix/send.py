@@ -6,6 +6,7 @@ SendingTime, PossDupFlag, BodyLength and CheckSum.  The stream store has the bod
 ``at`` is the address where something is written; what writes returns the address after it.
 """
 
+import openoutcry.order_entry.fix.answers as answers
 import openoutcry.order_entry.fix.scan as scan
 import openoutcry.order_entry.fix.words as words
 import openoutcry.order_entry.session as block
@@ -143,6 +144,26 @@ def send_new(session: FixSession, now_ns: int, out: int, room: int) -> int:
         at = end_of_out(session, out)
         wrote(session, write(session, body, size, seq, 0, wall_ns, at), now_ns)
         sent += 1
+    if answers.unsent(session) > 0:
+        sent += send_answers(session, now_ns, out, room)
+    return sent
+
+
+@kernel_outlined
+def send_answers(session: FixSession, now_ns: int, out: int, room: int) -> int:
+    """The same of what answers the session's questions."""
+    sent = 0
+    wall_ns = now_ns + session.clock_offset_ns
+    while answers.unsent(session) > 0:
+        number = session.sent_answer + 1
+        slot = answers.slot_of(session, number)
+        if session.out_bytes + slot.size + OVERHEAD > room:
+            break
+        seq = take_number(session, -number, wall_ns)
+        session.sent_answer = number
+        at = end_of_out(session, out)
+        wrote(session, write(session, slot.body, slot.size, seq, 0, wall_ns, at), now_ns)
+        sent += 1
     return sent
 
 
@@ -182,6 +203,8 @@ def send_again(session: FixSession, now_ns: int, out: int, room: int) -> int:
         number = number_at(session, seq)
         entry = load_i64(number) if seq >= kept_from else 0
         at = end_of_out(session, out)
+        if entry < 0 and not answers.is_kept(session, -entry):
+            entry = 0
         if entry == 0:
             next_seq = max(seq + 1, min(kept_from, last + 1))
             while next_seq <= last and left > 0 and load_i64(number_at(session, next_seq)) == 0:
@@ -193,11 +216,15 @@ def send_again(session: FixSession, now_ns: int, out: int, room: int) -> int:
             size = write(session, gap, size, seq, wall_ns, wall_ns, at)
         else:
             next_seq = seq + 1
-            begin = stream.entry_end(store, entry - 1)
-            size = stream.entry_end(store, entry) - begin
+            if entry < 0:
+                slot = answers.slot_of(session, -entry)
+                body, size = slot.body, slot.size
+            else:
+                begin = stream.entry_end(store, entry - 1)
+                size = stream.entry_end(store, entry) - begin
+                body = stream.data_address(store) + begin
             if session.out_bytes + size + OVERHEAD > room:
                 break
-            body = stream.data_address(store) + begin
             size = write(session, body, size, seq, Words(number)[1], wall_ns, at)
         wrote(session, size, now_ns)
         sent += 1

@@ -1,8 +1,10 @@
 """The protocol's own words of a session's block, and the memory that they point to.
 
 fields     what the current message consists of (one for all sessions of a process)
-numbers    for each MsgSeqNum that was sent: the entry of the stream, 0 for a session message
+numbers    for each MsgSeqNum that was sent: the entry of the stream, 0 for a session message, below
+           0 an entry of ``answers``
 queue      messages that arrived before their turn
+answers    messages that answer a question of the session and are not in the journal (answers.py)
 """
 
 from typing import Any
@@ -72,6 +74,11 @@ class FixSession(SessionBlock):
     head: int = i64("the header's first part, ``49=…|52=``")
     tail_size: int = i64("length of its second part", at=968)
     tail: int = i64("its second part, ``|56=…|``")
+    answers: int = i64("address of the answers to its questions (answers.py)", at=3584)
+    sent_answer: int = i64("last of them that has a MsgSeqNum")
+    questions_fd: int = i64("socket by which questions leave the stage, 0: none are answered")
+    asked: int = i64("questions so far,")
+    answered: int = i64("and how many of them were answered")
 
 
 FIELDS = FixSession.offset("fields_")
@@ -97,6 +104,11 @@ OUT_END = FixSession.offset("out_end")
 RESETS = FixSession.offset("resets")
 DECODED_IN = FixSession.offset("decoded_in")
 APPLIED_IN = FixSession.offset("applied_in")
+ANSWERS = FixSession.offset("answers")
+SENT_ANSWER = FixSession.offset("sent_answer")
+QUESTIONS_FD = FixSession.offset("questions_fd")
+ASKED = FixSession.offset("asked")
+ANSWERED = FixSession.offset("answered")
 NUMBERS_FILE = FixSession.offset("numbers_file")
 REFUSED_SYMBOL = FixSession.offset("refused_symbol")
 REJECTED = FixSession.offset("rejected")
@@ -165,6 +177,8 @@ RARE_TAGS = DATA_TAG | LENGTH_TAG | UNKNOWN_TAG | COUNT_TAG | MEMBER_TAG
 LAST_TAG = 956
 SELF_TRADE_TAG, SELF_TRADE_SLOT = 2964, 1000
 """SelfMatchPreventionInstruction, of later versions; where its entry is."""
+WITH_MARGIN_TAG, WITH_MARGIN_SLOT = 5500, 1001
+"""Our own: a request for positions asks for the margin too; where its entry is."""
 
 HEADER_TAGS = (
     8,
@@ -256,6 +270,9 @@ SINGLE_TAGS = (
     554,
     584,
     585,
+    710,
+    715,
+    724,
     789,
     835,
     836,
@@ -275,7 +292,7 @@ def make_fields() -> npt.NDArray[np.uint8]:
     fields = np.zeros(FIELDS_BYTES + 64, np.uint8)
     fields[CLASSES : CLASSES + TAGS] = ANY_TAG
     fields[CLASSES + LAST_TAG + 1 : CLASSES + TAGS] |= UNKNOWN_TAG
-    fields[CLASSES + SELF_TRADE_SLOT] = ANY_TAG | SINGLE_TAG
+    fields[[CLASSES + SELF_TRADE_SLOT, CLASSES + WITH_MARGIN_SLOT]] = ANY_TAG | SINGLE_TAG
     for tag in HEADER_TAGS:
         fields[CLASSES + tag] |= HEADER_TAG | SINGLE_TAG
     for tag in SINGLE_TAGS:

@@ -31,7 +31,6 @@ from openoutcry.portal.accounts.errors import AccountError, InvalidRequest, NotF
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.native import quote_messages as said
 from openoutcry.portal.native.callers import Asking, Callers, signed_text
-from openoutcry.portal.native.position_messages import Positions
 from openoutcry.portal.native.quote_routes import (
     ChosenQuote,
     CounterOffer,
@@ -43,6 +42,7 @@ from openoutcry.portal.native.quote_routes import (
 )
 from openoutcry.portal.quotes.quotes import MOST_SHOWN
 from openoutcry.portal.spot.errors import ApiError
+from openoutcry.venue.position_messages import Positions
 from openoutcry.wire.errors import OutcryError
 
 MAX_LINES, MAX_OF_ONE = 256, 8
@@ -276,7 +276,8 @@ class Line:
     async def _positions(self, message: FixMessage) -> None:
         if self.positions is None:
             raise NotFound("this venue has no contracts")
-        for body in self.positions.answers(message, self.participant):
+        message[60]  # required
+        for body in self.positions.answers(dict(message.fields), (self.participant,)):
             self.endpoint.say(body)
 
     async def _pass(self, message: FixMessage) -> None:

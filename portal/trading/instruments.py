@@ -7,6 +7,7 @@ from typing import Any
 from openoutcry.derivatives.contracts import Contract
 from openoutcry.ledger.books import MARGIN
 from openoutcry.venue.file import VenueFile
+from openoutcry.wire.decimals import decimal_text
 from openoutcry.wire.errors import OutcryError
 
 DECIMAL = re.compile(r"(\d{1,20})(?:\.(\d{0,20}))?")
@@ -27,13 +28,7 @@ def units_of(text: str, decimals: int) -> int:
     return int(whole + fraction.ljust(decimals, "0"))
 
 
-def text_of(units: int, decimals: int) -> str:
-    """150 with 2 decimals is ``1.50``."""
-    sign, units = ("-", -units) if units < 0 else ("", units)
-    if decimals == 0:
-        return f"{sign}{units}"
-    whole, fraction = divmod(units, 10**decimals)
-    return f"{sign}{whole}.{fraction:0{decimals}}"
+text_of = decimal_text
 
 
 @dataclass(frozen=True)

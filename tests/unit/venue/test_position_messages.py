@@ -4,9 +4,9 @@ name."""
 import pytest
 
 from openoutcry.client.fix import FixMessage, read_message, write_message
-from openoutcry.portal.native.position_messages import Positions
 from openoutcry.risk.region import View
 from openoutcry.venue.file import read_venue
+from openoutcry.venue.position_messages import Positions
 from openoutcry.wire.enums import Side
 from tests.oracles.fix_dictionary import Dictionary
 from tests.support.venue.contract_floor import CONTRACT_VENUE
@@ -35,10 +35,9 @@ def floor(tmp_path_factory: pytest.TempPathFactory):
 def asked(floor: InlineFloor, who: int, account: str = "", **more: str):
     """The answers to a request, each checked against the standard's dictionary."""
     terms = {**TERMS, 1: account or str(who)} | {int(tag[1:]): text for tag, text in more.items()}
-    held = Positions(read_venue(floor.file), lambda: View(floor.shared.regions[0]))
+    held = Positions(read_venue(floor.file), lambda who: (View(floor.shared.regions[0]), 1))
     answers = []
-    request = [(35, "AN"), *((tag, value) for tag, value in terms.items() if value)]
-    for made in held.answers(message_of(request), who):
+    for made in held.answers({tag: text for tag, text in terms.items() if text}, (who,)):
         parts = [part.split("=", 1) for part in made.decode().split("\x01")[:-1]]
         answers.append(message_of([(int(tag), value) for tag, value in parts]))
         assert DICTIONARY.fault(answers[-1].raw) is None, made
@@ -68,10 +67,13 @@ def test_a_client_has_a_report_of_each_of_its_contracts(floor: InlineFloor) -> N
 @pytest.mark.parametrize(
     ("who", "account", "more", "result", "says"),
     [
-        (1, "2", {}, ["3", "2"], "account '2' is not this key's: 1"),
+        (1, "2", {}, ["3", "2"], "account '2' is none of this session's"),
         (1, "", {"t724": "1"}, ["4", "2"], "724=0 and 263=0 are answered"),
         (1, "", {"t263": "1"}, ["4", "2"], "724=0 and 263=0 are answered"),
         (3, "", {}, ["2", "0"], "no position in a contract"),
+        (1, "", {"t55": "LEAD"}, ["1", "2"], "LEAD is no contract"),
+        (3, "", {"t55": "GOLD"}, ["2", "0"], "no position in GOLD"),
+        (1, "01", {}, ["3", "2"], "account '01' is none of this session's"),
     ],
 )
 def test_what_is_not_answered_is_refused_by_name(
@@ -84,3 +86,8 @@ def test_what_is_not_answered_is_refused_by_name(
 def test_a_field_that_is_missing_is_named(floor: InlineFloor) -> None:
     with pytest.raises(KeyError, match="715"):
         asked(floor, 1, t715="")
+
+
+def test_a_request_may_name_one_contract(floor: InlineFloor) -> None:
+    ack, gold = asked(floor, 1, t55="GOLD")
+    assert [ack[727], gold[727], gold[55]] == ["1", "1", "GOLD"]
