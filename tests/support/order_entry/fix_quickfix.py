@@ -36,6 +36,7 @@ def make_client(fix, password):
         def __init__(self):
             super().__init__()
             self.session, self.reports, self.faults = None, [], []
+            self.positions = []
             self.logged_on = threading.Event()
 
         def onCreate(self, session):  # noqa: N802
@@ -60,13 +61,15 @@ def make_client(fix, password):
                 self.faults.append(message.toString())
 
         def toApp(self, message, session):  # noqa: N802
-            if message.getHeader().getField(35) != "D":
+            if message.getHeader().getField(35) not in ("D", "AN"):
                 self.faults.append(message.toString())
 
         def fromApp(self, message, session):  # noqa: N802
             if all(message.isSetField(tag) for tag in (11, 39, 38)):
                 report = message.getField(11), message.getField(39), message.getField(38)
                 self.reports.append(report)
+            elif message.getHeader().getField(35) in ("AO", "AP"):
+                self.positions.append(message.toString())
             else:
                 # An exception here would be a BusinessMessageReject there.
                 self.faults.append(message.toString())
@@ -76,9 +79,9 @@ def make_client(fix, password):
             session = fix.Session.lookupSession(self.session)
             return session.getExpectedTargetNum(), session.getExpectedSenderNum()
 
-        def send(self, fields):
+        def send(self, fields, kind="D"):
             message = fix.Message()
-            message.getHeader().setField(35, "D")
+            message.getHeader().setField(35, kind)
             for tag, value in fields.items():
                 message.setField(tag, value)
             fix.Session.sendToTarget(message, self.session)
@@ -87,8 +90,10 @@ def make_client(fix, password):
 
 
 @contextlib.contextmanager
-def quickfix_client(folder, port, sender="FIRM", target="VENUE", password="", version="4.4"):
-    """A client that is logged on."""
+def quickfix_client(
+    folder, port, sender="FIRM", target="VENUE", password="", version="4.4", more=""
+):
+    """A client that is logged on; ``more``: lines of its session's settings."""
     fix = pytest.importorskip("quickfix", reason="PyPI's quickfix could not be built")
     name = f"FIX{version.replace('.', '')}.xml"
     dictionary = next(p for p in PATHS if (p / name).exists()) / name
@@ -102,6 +107,7 @@ def quickfix_client(folder, port, sender="FIRM", target="VENUE", password="", ve
             target=target,
             version=version,
         )
+        + more
     )
     client, settings = make_client(fix, password), fix.SessionSettings(str(path))
     initiator = fix.SocketInitiator(client, fix.FileStoreFactory(settings), settings)
