@@ -1,4 +1,4 @@
-"""What the core knows of one participant at one moment, out of a state that it goes on to change.
+"""What the core knows of one participant at one moment, out of a state that it keeps changing.
 
 The state has no lock.  A copy is of one moment if the core had nothing to do all the while.  Under
 load two copies are made, with every command that the first may have met completed between them: if

@@ -69,7 +69,7 @@ def answers_of(file: VenueFile, shared: Shared) -> Callable[[Request, Container[
         until_s, sent = time.monotonic() + PATIENCE_S, lane.published
         require(lambda: int(gateway[0]) >= sent, until_s)
         found = snapshot(shared.regions[0], who, place)
-        # What is not safe yet nobody sees: the sessions have what was released alone.
+        # Sessions see only what is safe: what led to this must have been released to them.
         made = events.published
         require(lambda: int(events.cursors[SESSIONS][0]) >= made, until_s)
         return found

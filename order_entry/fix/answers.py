@@ -4,7 +4,7 @@
     slots    2,048 bytes each: number, length, body of a message
 
 An answer is of the moment at which it was made, so it cannot be made again.  The last SLOTS
-messages are kept in a mapped file that outlives the processes: what was sent can be sent again as
+messages are kept in a mapped file that outlives the processes.  What was sent can be sent again as
 it was, and what was not sent yet is sent with the next connection.  An older one is filled as a
 gap.
 
