@@ -9,35 +9,53 @@ from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk
 from openoutcry.cli.options import PathArgument
 from openoutcry.wire.errors import OutcryError
 
+ALSO = click.option(
+    "--also",
+    metavar="SYMBOL[=VALUE]",
+    multiple=True,
+    help="Another instrument, in force at once with the first; repeatable.",
+)
+
 
 @click.group()
 def contract() -> None:
     """Mark, settle, fund or end contracts; change their margins.
 
-    Prices are in ticks. Every command is sequenced and journaled.
+    Prices are in ticks. Every command is sequenced and journaled. Settle, fund or end contracts of
+    one moment together, with --also: participants are then judged once, after all of them.
 
     \b
     outcry venue contract mark BTC-PERP 5000000 --index 4998000
     outcry venue contract fund BTC-PERP
     outcry venue contract settle BTC-26Z
-    outcry venue contract expire BTC-26Z 5012000
+    outcry venue contract expire BTC-26Z 5012000 --also BTC-26Z-C50=5012000
     outcry venue contract pledge 7 BTC 200000000
     """
 
 
-def _ask(file: Path, do: str, operator: str | None, as_json: bool, **given: Any) -> None:
-    send_to_desk(file, {"do": f"contract-{do}", **given}, operator, as_json)
+def _ask(
+    file: Path,
+    do: str,
+    operator: str | None,
+    as_json: bool,
+    also: tuple[str, ...] = (),
+    **given: Any,
+) -> None:
+    request = {"do": f"contract-{do}", **given} | ({"also": " ".join(also)} if also else {})
+    send_to_desk(file, request, operator, as_json)
 
 
 @contract.command()
 @click.argument("instrument")
 @click.argument("price", type=int)
 @click.option("--index", type=int, help="Price of the index that the mark is from, in ticks.")
+@ALSO
 @asks
 def mark(
     instrument: str,
     price: int,
     index: int | None,
+    also: tuple[str, ...],
     file: Path,
     operator: str | None,
     as_json: bool,
@@ -45,20 +63,27 @@ def mark(
     """Value every position in INSTRUMENT at PRICE.
 
     Futures and perpetuals are paid what they gained since the last mark."""
-    _ask(file, "mark", operator, as_json, instrument=instrument, price=price, index=index)
+    given = {"instrument": instrument, "price": price, "index": index}
+    _ask(file, "mark", operator, as_json, also, **given)
 
 
 @contract.command()
 @click.argument("instrument")
 @click.option("--price", type=int, help="Settlement price in ticks [the mark].")
+@ALSO
 @asks
 def settle(
-    instrument: str, price: int | None, file: Path, operator: str | None, as_json: bool
+    instrument: str,
+    price: int | None,
+    also: tuple[str, ...],
+    file: Path,
+    operator: str | None,
+    as_json: bool,
 ) -> None:
     """Set the day's settlement price of INSTRUMENT.
 
     The venue does it by itself when the trading day ends, at the last mark."""
-    _ask(file, "settle", operator, as_json, instrument=instrument, price=price)
+    _ask(file, "settle", operator, as_json, also, instrument=instrument, price=price)
 
 
 @contract.command()
@@ -66,26 +91,40 @@ def settle(
 @click.option(
     "--rate", type=int, help="In billionths; below 0, shorts pay  [how far mark is above index]."
 )
+@ALSO
 @asks
 def fund(
-    instrument: str, rate: int | None, file: Path, operator: str | None, as_json: bool
+    instrument: str,
+    rate: int | None,
+    also: tuple[str, ...],
+    file: Path,
+    operator: str | None,
+    as_json: bool,
 ) -> None:
     """Pay one period's funding of a perpetual: longs pay shorts.
 
     Without --rate it is how far the mark is above the index, 0.75 % at most."""
-    _ask(file, "fund", operator, as_json, instrument=instrument, rate=rate)
+    _ask(file, "fund", operator, as_json, also, instrument=instrument, rate=rate)
 
 
 @contract.command()
 @click.argument("instrument")
 @click.argument("price", type=int)
+@ALSO
 @asks
-def expire(instrument: str, price: int, file: Path, operator: str | None, as_json: bool) -> None:
+def expire(
+    instrument: str,
+    price: int,
+    also: tuple[str, ...],
+    file: Path,
+    operator: str | None,
+    as_json: bool,
+) -> None:
     """Settle an expired INSTRUMENT finally at PRICE.
 
     PRICE is the underlying's for an option, which is paid if it is in the money. All open orders
     are cancelled, every position is paid and gone."""
-    _ask(file, "expire", operator, as_json, instrument=instrument, price=price)
+    _ask(file, "expire", operator, as_json, also, instrument=instrument, price=price)
 
 
 @contract.command()
@@ -128,7 +167,7 @@ def pledge(
     """Pledge AMOUNT units of ASSET out of PARTICIPANT's wallet.
 
     They count as collateral after haircuts, and can be neither sold nor withdrawn."""
-    given = {"participant": participant, "asset": asset, "amount": amount}
+    given: dict[str, Any] = {"participant": participant, "asset": asset, "amount": amount}
     _ask(file, "pledge", operator, as_json, **given)
 
 
@@ -143,7 +182,7 @@ def release(
     """Give AMOUNT pledged units of ASSET back to PARTICIPANT's wallet.
 
     Rejected if what is left would not cover its initial margin with open orders."""
-    given = {"participant": participant, "asset": asset, "amount": amount}
+    given: dict[str, Any] = {"participant": participant, "asset": asset, "amount": amount}
     _ask(file, "release", operator, as_json, **given)
 
 

@@ -92,6 +92,8 @@ class CollateralRow(Layout, size_bytes=128):
         "of each tier its beginning, in margin units, and its haircut",
         of=Words,
     )
+    staged_worth: int = i64("``worth`` from the next CONTRACT_APPLY on")
+    staged_per: int = i64("``per`` likewise; 0: the price stays")
 
 
 class MarginWork(Layout, size_bytes=128):

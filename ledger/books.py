@@ -33,7 +33,7 @@ from openoutcry.wire.symbols import code_of, names_by_code, symbol_text, symbols
 from openoutcry.wire.text import text_of
 
 Records = npt.NDArray[Any]
-RISK = enum_numbers.COMMAND_KIND_RISK
+RISK, CONTRACT_APPLY = enum_numbers.COMMAND_KIND_RISK, 108
 MAX_ACCOUNTS = 1 << 27
 NEVER = 2**63 - 1
 """A tier from this volume on is unused."""
@@ -237,6 +237,8 @@ class Books:
         causes = events["cause_seq"]
         own = commands[max(0, int(causes.min()) - first) : int(causes.max()) - first + 1]
         wide = int(np.count_nonzero(own["kind"] == RISK))
+        batches = own[(own["kind"] == RISK) & (own["order_type"] == CONTRACT_APPLY)]["aux"]
+        wide += int(np.clip(batches, 0, self.count).sum())
         # A mark moves gain and margin of a participant in one row; a takeover has two rows.
         room = len(events) * (2 if self.wallets else 1) + wide * len(self.participants) + 2
         # Measured: a copy out of one buffer cost as much as the posting.

@@ -33,8 +33,8 @@ from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 CALL, PUT = 3, 4
 RATE_UNIT = 1_000_000_000
 SET_MARK, SET_SETTLE, SET_FUNDING, SET_EXPIRE, SET_COVER, SET_DELEVERAGE = 91, 92, 93, 94, 96, 97
-SET_LIST = 107
-"""``Setting`` of risk/bits.py."""
+SET_LIST, STAGED = 107, 1
+"""``Setting`` of risk/bits.py, and of its commands the ``time_in_force`` of what is staged."""
 MARKED, FUNDING, SETTLED = constants.KIND_MARKED, constants.KIND_FUNDING, constants.KIND_SETTLED
 COVERED, TAKEN_OVER = constants.KIND_COVERED, constants.KIND_TAKEN_OVER
 PLEDGED, SEIZED = constants.KIND_PLEDGED, constants.KIND_SEIZED
@@ -114,6 +114,38 @@ def contract_setting(
         worth = 0 if rules.leveraged != 0 else moved * lot_value(rules, rules.mark)
         paid = order.price_ticks + worth
         return take_over(books, event, row, instrument, giver, taker, moved, paid)
+    if order.time_in_force == STAGED:
+        rules.staged = what
+        rules.staged_value = value
+        return 0
+    return in_force(books, event, row, instrument, what, value)
+
+
+@kernel_outlined
+def contract_batch(books: LedgerState, event: EventRecord, rows: int, is_applied: bool) -> int:
+    """What is staged is in force, or dropped: how many transactions it became."""
+    not_inlined()
+    written = 0
+    for instrument in range(books.instruments):
+        rules = rules_of(books, instrument)
+        what, value = rules.staged, rules.staged_value
+        rules.staged = rules.staged_value = 0
+        if what == 0 or not is_applied:
+            continue
+        at = rows + written * lay.ROW_BYTES
+        more = in_force(books, event, at, instrument, what, value)
+        if more < 0:
+            return FAILED
+        written += more
+    return written
+
+
+@kernel
+def in_force(
+    books: LedgerState, event: EventRecord, row: int, instrument: int, what: int, value: int
+) -> int:
+    """A contract is marked, funded or settled for good: how many transactions it became."""
+    rules = rules_of(books, instrument)
     if what in (SET_MARK, SET_SETTLE, SET_LIST):
         gain = lot_value(rules, value) - lot_value(rules, rules.mark)
         paid = gain if rules.leveraged != 0 else 0

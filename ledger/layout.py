@@ -80,7 +80,7 @@ MAX_MONEYS = 256
 """Money and assets with wallets: a transaction has eight bits for which."""
 
 
-class LedgerInstrument(Layout, size_bytes=176):
+class LedgerInstrument(Layout, size_bytes=192):
     """An instrument's row, as the core's risk has it."""
 
     worst_buy: int = i64("highest price at which a market order may buy, ticks")
@@ -105,6 +105,8 @@ class LedgerInstrument(Layout, size_bytes=176):
     margin_bps: int = i64("initial margin of a lot of the contract, basis points of its value")
     carry: int = i64("what the contract's funding left over, billionths of a unit")
     fund: int = i64("participant whose balance is the contracts' insurance fund")
+    staged: int = i64("setting of the contract that CONTRACT_APPLY puts in force, 0: none")
+    staged_value: int = i64("its value")
 
 
 WORST_BUY = LedgerInstrument.offset("worst_buy")
@@ -123,7 +125,7 @@ UNITS = LedgerInstrument.offset("units")
 LOT_UNITS, BASE = LedgerInstrument.offset("lot_units"), LedgerInstrument.offset("base")
 
 SPOT = 2
-INSTRUMENT_WORDS = 22
+INSTRUMENT_WORDS = 24
 """As of the core's risk.  QUOTE: which money.  TOUCHED: something was posted in it.  LAST: the last
 price; NO_LAST: it has not traded yet."""
 NO_LAST = 2**63 - 1

@@ -21,6 +21,7 @@ from openoutcry.ledger.commit import (
     rules_of,
 )
 from openoutcry.ledger.contracts import (
+    contract_batch,
     contract_setting,
     gain_of_trade,
     lot_value,
@@ -77,7 +78,7 @@ PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 SET_DEPOSIT, SET_POSITION, SET_FEE, SET_MARGIN, SET_MARK = 1, 26, 30, 31, 38
 SET_FEE_VOLUME, SET_MOVEMENT, SET_DIVIDEND, SET_SPLIT = 16, 18, 55, 56
 SET_CONTRACT_MARK, SET_DELEVERAGE = 91, 97
-SET_PLEDGE, SET_SEIZE, SET_LIST = 105, 106, 107
+SET_PLEDGE, SET_SEIZE, SET_LIST, SET_APPLY = 105, 106, 107, 108
 """``Setting`` of risk/bits.py."""
 FROM_OUTSIDE, FEES_COLLECTED, FROM_CLEARING = 0, 1, 2
 PENDING, POSTED, VOIDED = constants.KIND_PENDING, constants.KIND_POSTED, constants.KIND_VOIDED
@@ -450,6 +451,8 @@ def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: Tra
         return adjust(books, event, row, instrument, what == SET_SPLIT, value, price)
     if SET_CONTRACT_MARK <= what <= SET_DELEVERAGE or what == SET_LIST:
         return contract_setting(books, order, event, row, instrument)
+    if what == SET_APPLY:
+        return contract_batch(books, event, row, value != 0)
     if what == SET_PLEDGE:
         return pledge(books, event, row, who, order.time_in_force, value)
     if what == SET_SEIZE:

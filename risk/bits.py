@@ -346,7 +346,9 @@ class Setting(IntEnum):
 
     CONTRACT_MARK = 91
     """I, as all CONTRACT settings; it must be a contract that was not settled at its end.  Every
-    position is valued at this price.  ``price_ticks``: its index, 0: not known."""
+    position is valued at this price.  ``price_ticks``: its index, 0: not known.  With
+    ``time_in_force`` 1 this one, _SETTLE, _FUNDING, _EXPIRE or COLLATERAL_PRICE is staged until
+    CONTRACT_APPLY; one of each contract and asset."""
     CONTRACT_SETTLE = 92
     """The settlement price of the day ``price_ticks`` (YYYYMMDD), which must be after the last: a
     mark, from which the next day's gains count."""
@@ -404,6 +406,9 @@ class Setting(IntEnum):
     CONTRACT_LIST = 107
     """I: a contract of a series trades from here on, at this first mark; ``price_ticks``: its
     index.  Refused of one that is listed already, or has expired."""
+    CONTRACT_APPLY = 108
+    """What is staged is in force, if it is from as many commands, and every participant is judged
+    once (``contract_batch.py``).  0 drops what is staged."""
     OFF_BOOK = 110
     """Two participants trade ``aux`` lots of the instrument with each other at ``price_ticks``.
     The buyer is ``qty_lots`` >> 16, the seller ``qty_lots`` & 0xFFFF.  ``time_in_force`` is the
@@ -422,8 +427,14 @@ CORPORATE_SETTINGS = (Setting.DIVIDEND, Setting.SPLIT)
 MAX_TERM = 1_000_000
 """Largest term of a ratio."""
 LEDGER_SETTINGS = tuple(s for s in Setting if 80 <= s < 90)
-CONTRACT_SETTINGS = (*(s for s in Setting if 91 <= s < 98), Setting.CONTRACT_LIST)
+CONTRACT_SETTINGS = (
+    *(s for s in Setting if 91 <= s < 98),
+    Setting.CONTRACT_LIST,
+    Setting.CONTRACT_APPLY,
+)
 """Settings of contracts, and of the steps that follow a liquidation."""
+STAGEABLE = (*(s for s in Setting if 91 <= s < 95), Setting.COLLATERAL_PRICE)
+"""Those that may be staged until CONTRACT_APPLY."""
 MARGIN_SETTINGS = tuple(s for s in Setting if 98 <= s < 105)
 """The parameters of scenario margin."""
 PLEDGE_SETTINGS = (Setting.PLEDGE, Setting.SEIZE)

@@ -199,9 +199,7 @@ def set_price(
 ) -> bool:
     """COLLATERAL_PRICE: an asset is worth something else; those that pledged it are judged."""
     table, staged = table_of(state, block), MarginTable(state + block.staged_at)
-    if number < 0 or number >= table.collaterals:
-        return False
-    if worth < 0 or per < 1 or max(worth, per) > LARGEST:
+    if not is_price(table, number, worth, per):
         return False
     for each in range(2):
         row = collateral_row(table if each == 0 else staged, number)
@@ -213,6 +211,14 @@ def set_price(
             value_again(state, table, work, who)
             judge_margin(totals.participant_row(state, who), seq_at)
     return True
+
+
+@kernel
+def is_price(table: MarginTable, number: int, worth: int, per: int) -> bool:
+    """Whether an asset can have this price."""
+    if number < 0 or number >= table.collaterals:
+        return False
+    return worth >= 0 and per >= 1 and max(worth, per) <= LARGEST
 
 
 @kernel_outlined

@@ -25,6 +25,8 @@ PAUSED_HALT = 8
 UNLISTED_HALT = 16
 """The same: it is of a series, and not listed yet."""
 LIVE, SETTLED = 0, 1
+STAGED = 1
+"""``time_in_force`` of a command that is in force from CONTRACT_APPLY on."""
 
 
 class ContractBlock(Layout, size_bytes=128):
@@ -39,6 +41,8 @@ class ContractBlock(Layout, size_bytes=128):
     taken_over: int = i64("lots that others took over")
     losses: int = i64("what those others paid for it")
     clearing: int = i64("while a command is processed: what contracts moved, 0 after it")
+    staged: int = i64("commands that were staged since the last CONTRACT_APPLY")
+    applied: int = i64("how often CONTRACT_APPLY has put staged commands in force")
 
 
 class ContractRow(Layout, size_bytes=256):
@@ -65,6 +69,9 @@ class ContractRow(Layout, size_bytes=256):
     state: int = i64("LIVE or SETTLED")
     final: int = i64("final settlement price, ticks of the contract or of an option's underlying")
     final_units: int = i64("units that a lot was paid at the end")
+    staged: int = i64("setting that CONTRACT_APPLY puts in force, 0: none")
+    staged_value: int = i64("its value")
+    staged_second: int = i64("its second value")
 
 
 BLOCK_BYTES, ROW_BYTES = ContractBlock.size_bytes, ContractRow.size_bytes

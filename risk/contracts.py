@@ -5,8 +5,9 @@ pays the difference between its price and the mark at once, so no trade moves th
 others hold.  A cell's ``mark`` is what its position cost instead: the values of its lots when they
 were bought or sold.  It moves no money: ranks and displays go by it.
 
-What one side is paid the other one pays, in the same command.  ``derivatives/contracts.py`` has the
-same amounts in plain Python.
+What one side is paid the other one pays, in the same command.  Settings of several contracts that
+come from one moment are staged, and put in force together (``contract_batch.py``).
+``derivatives/contracts.py`` has the same amounts in plain Python.
 """
 
 import openoutcry.risk.constants as constants
@@ -162,7 +163,13 @@ def row_of(state: RiskState, block: ContractBlock, number: int) -> ContractRow:
 
 @kernel_outlined
 def apply_contract(
-    state: RiskState, instrument: int, setting: int, value: int, second: int, seq_at: int
+    state: RiskState,
+    instrument: int,
+    setting: int,
+    value: int,
+    second: int,
+    is_staged: bool,
+    seq_at: int,
 ) -> bool:
     """CONTRACT_MARK, _SETTLE, _FUNDING, _EXPIRE, _PAUSE or _LIST; False, and nothing changed, if it
     makes no sense or a total would pass 2**62."""
@@ -175,32 +182,93 @@ def apply_contract(
     contract = contract_of(state, rules)
     if contract.state != LIVE:
         return False
-    if setting == constants.SET_CONTRACT_MARK:
-        return (
-            second <= MAX_PRICE
-            and second >= -MAX_PRICE
-            and set_mark(state, rules, contract, value, second, seq_at)
-        )
     if setting == constants.SET_CONTRACT_LIST:
-        if rules.halt & UNLISTED_HALT == 0 or rules.halt & EXPIRED_HALT != 0:
+        if is_staged or rules.halt & UNLISTED_HALT == 0 or rules.halt & EXPIRED_HALT != 0:
             return False
-        in_range = second <= MAX_PRICE and second >= -MAX_PRICE
-        if not in_range or not set_mark(state, rules, contract, value, second, seq_at):
+        mark = constants.SET_CONTRACT_MARK
+        if not set_now(state, rules, contract, mark, value, second, seq_at):
             return False
         rules.halt &= ~UNLISTED_HALT
         totals.publish(state)
         return True
-    if setting == constants.SET_CONTRACT_SETTLE:
-        return settle_day(state, rules, contract, value, second, seq_at)
-    if setting == constants.SET_CONTRACT_FUNDING:
-        return fund_period(state, rules, contract, value, second, seq_at)
     if setting == constants.SET_CONTRACT_PAUSE:
-        if value != 0 and value != 1:
+        if is_staged or (value != 0 and value != 1):
             return False
         rules.halt = rules.halt & ~PAUSED_HALT | PAUSED_HALT * value
         totals.publish(state)
         return True
-    return expire(state, rules, contract, value, seq_at)
+    if is_staged:
+        return stage(state, rules, contract, setting, value, second)
+    return set_now(state, rules, contract, setting, value, second, seq_at)
+
+
+@kernel
+def stage(
+    state: RiskState,
+    rules: RiskInstrument,
+    contract: ContractRow,
+    setting: int,
+    value: int,
+    second: int,
+) -> bool:
+    """Keep a setting until CONTRACT_APPLY; one of each contract."""
+    if contract.staged != 0 or not makes_sense(state, rules, contract, setting, value, second):
+        return False
+    contract.staged = setting
+    contract.staged_value = value
+    contract.staged_second = second
+    contracts_of(state).staged += 1
+    return True
+
+
+@kernel
+def set_now(
+    state: RiskState,
+    rules: RiskInstrument,
+    contract: ContractRow,
+    setting: int,
+    value: int,
+    second: int,
+    seq_at: int,
+) -> bool:
+    """Put a setting in force by itself; every participant is then judged."""
+    if not makes_sense(state, rules, contract, setting, value, second):
+        return False
+    paid, gain, margin = amounts(rules, contract, setting, value)
+    instrument = contract.instrument
+    if not new_margin(state, instrument, rules, margin, False):
+        return False
+    if not pay_all(state, instrument, paid, gain, seq_at, False):
+        return False
+    put(state, rules, contract, setting, value, second, seq_at)
+    judge_all(state, seq_at)
+    return True
+
+
+@kernel
+def makes_sense(
+    state: RiskState,
+    rules: RiskInstrument,
+    contract: ContractRow,
+    setting: int,
+    value: int,
+    second: int,
+) -> bool:
+    """Whether a live contract can be marked, funded or ended so, whatever its holders have."""
+    if setting == constants.SET_CONTRACT_MARK:
+        return second <= MAX_PRICE and second >= -MAX_PRICE and can_be(contract, value)
+    if setting == constants.SET_CONTRACT_SETTLE:
+        return contract.day < second <= MAX_DAY and can_be(contract, value)
+    if setting == constants.SET_CONTRACT_FUNDING:
+        is_next = contract.kind == PERPETUAL and second > contract.period
+        return is_next and value >= -RATE_UNIT and value <= RATE_UNIT
+    if rules.halt & EXPIRED_HALT == 0:
+        return False
+    for who in range(state.participants):
+        cell = totals.cell_of(state, who, contract.instrument)
+        if cell.buy_lots | cell.sell_lots != 0:
+            return False
+    return 0 <= value <= MAX_PRICE if is_option(contract) else can_be(contract, value)
 
 
 @kernel
@@ -213,37 +281,74 @@ def can_be(contract: ContractRow, price: int) -> bool:
 
 
 @kernel
-def set_mark(
+def amounts(
+    rules: RiskInstrument, contract: ContractRow, setting: int, value: int
+) -> tuple[int, int, int]:
+    """What a setting that makes sense pays for each lot held, what a lot gains by it, and which
+    margin a lot needs afterwards.  What futures and perpetuals gain by a mark is paid."""
+    if setting == constants.SET_CONTRACT_FUNDING:
+        due = wide.sub(0, due_of(contract, value)[0])
+        return due, due, rules.margin
+    at_mark = lot_value(contract, contract.mark)
+    if setting == constants.SET_CONTRACT_EXPIRE:
+        if is_option(contract):
+            paid = payoff(contract, value)
+            return paid, wide.sub(paid, at_mark), rules.margin
+        paid = wide.sub(lot_value(contract, value), at_mark)
+        return paid, paid, rules.margin
+    worth = lot_value(contract, value)
+    gain, margin = wide.sub(worth, at_mark), margin_of(contract, worth)
+    return gain if rules.leveraged != 0 else 0, gain, margin if margin >= 0 else rules.margin
+
+
+@kernel
+def due_of(contract: ContractRow, rate: int) -> tuple[int, int]:
+    """Return what a long lot pays in funding, and what is left over."""
+    value = lot_value(contract, contract.mark)
+    size = max(value, wide.sub(0, value))
+    whole, rest = size // RATE_UNIT, size % RATE_UNIT
+    over = rest * rate + contract.carry
+    return wide.add(wide.mul(whole, rate), over // RATE_UNIT), over % RATE_UNIT
+
+
+@kernel
+def put(
     state: RiskState,
     rules: RiskInstrument,
     contract: ContractRow,
-    price: int,
-    index: int,
+    setting: int,
+    value: int,
+    second: int,
     seq_at: int,
-) -> bool:
-    """Every position is valued at another price: what futures and perpetuals gain is paid, and with
-    ``margin_bps`` a lot needs another margin."""
-    if not can_be(contract, price):
-        return False
-    value = lot_value(contract, price)
-    gain = wide.sub(value, lot_value(contract, contract.mark))
-    margin = margin_of(contract, value)
-    if margin < 0:
-        margin = rules.margin
+) -> None:
+    """Put a setting that makes sense and fits in force; nobody is judged yet.  At an expiry options
+    in the money are exercised, and every short lot is assigned, because all are paid in cash."""
+    paid, gain, margin = amounts(rules, contract, setting, value)
     instrument = contract.instrument
-    if not new_margin(state, instrument, rules, margin, False):
-        return False
-    paid = gain if rules.leveraged != 0 else 0
-    if not pay_all(state, instrument, paid, gain, seq_at, False):
-        return False
     pay_all(state, instrument, paid, gain, seq_at, True)
     new_margin(state, instrument, rules, margin, True)
-    contract.mark = price
-    contract.index = index
-    contract.marked_ns = state.now_ns
-    contract.marks += 1
-    judge_all(state, seq_at)
-    return True
+    if setting == constants.SET_CONTRACT_EXPIRE:
+        for who in range(state.participants):
+            if totals.cell_of(state, who, instrument).position != 0:
+                set_lots(state, who, instrument, rules, 0, 0)
+        contract.state = SETTLED
+        contract.final = value
+        contract.final_units = paid
+    elif setting == constants.SET_CONTRACT_FUNDING:
+        due, carry = due_of(contract, value)
+        contract.rate = value
+        contract.period = second
+        contract.carry = carry
+        contract.funded += due
+    else:
+        contract.mark = value
+        contract.marked_ns = state.now_ns
+        contract.marks += 1
+        if setting == constants.SET_CONTRACT_SETTLE:
+            contract.day = second
+            contract.settlement = value
+        else:
+            contract.index = second
 
 
 @kernel
@@ -323,93 +428,6 @@ def judge_all(state: RiskState, seq_at: int) -> None:
     """Every participant's losses and margin."""
     for who in range(state.participants):
         judge_profit(totals.participant_row(state, who), seq_at)
-
-
-@kernel
-def settle_day(
-    state: RiskState,
-    rules: RiskInstrument,
-    contract: ContractRow,
-    price: int,
-    day: int,
-    seq_at: int,
-) -> bool:
-    """The day's settlement price: the mark, from which the next day's gains count."""
-    if day <= contract.day or day > MAX_DAY:
-        return False
-    if not set_mark(state, rules, contract, price, contract.index, seq_at):
-        return False
-    contract.day = day
-    contract.settlement = price
-    return True
-
-
-@kernel
-def fund_period(
-    state: RiskState,
-    rules: RiskInstrument,
-    contract: ContractRow,
-    rate: int,
-    period: int,
-    seq_at: int,
-) -> bool:
-    """One period's funding of a perpetual: longs pay the rate of a lot's value to shorts."""
-    if contract.kind != PERPETUAL or period <= contract.period:
-        return False
-    if rate < -RATE_UNIT or rate > RATE_UNIT:
-        return False
-    value = lot_value(contract, contract.mark)
-    size = max(value, wide.sub(0, value))
-    whole, rest = size // RATE_UNIT, size % RATE_UNIT
-    over = rest * rate + contract.carry
-    due = wide.add(wide.mul(whole, rate), over // RATE_UNIT)
-    instrument, gain = contract.instrument, wide.sub(0, due)
-    if not pay_all(state, instrument, gain, gain, seq_at, False):
-        return False
-    pay_all(state, instrument, gain, gain, seq_at, True)
-    contract.rate = rate
-    contract.period = period
-    contract.carry = over % RATE_UNIT
-    contract.funded += due
-    judge_all(state, seq_at)
-    return True
-
-
-@kernel
-def expire(
-    state: RiskState, rules: RiskInstrument, contract: ContractRow, price: int, seq_at: int
-) -> bool:
-    """Final settlement: every position is paid and gone.  Options in the money are exercised, and
-    every short lot is assigned, because all are paid in cash.  Only past the expiry, and without
-    open orders."""
-    if rules.halt & EXPIRED_HALT == 0:
-        return False
-    instrument = contract.instrument
-    for who in range(state.participants):
-        cell = totals.cell_of(state, who, instrument)
-        if cell.buy_lots | cell.sell_lots != 0:
-            return False
-    at_mark = lot_value(contract, contract.mark)
-    if is_option(contract):
-        if price < 0 or price > MAX_PRICE:
-            return False
-        paid = payoff(contract, price)
-        gain = wide.sub(paid, at_mark)
-    else:
-        if not can_be(contract, price):
-            return False
-        paid = gain = wide.sub(lot_value(contract, price), at_mark)
-    if not pay_all(state, instrument, paid, gain, seq_at, False):
-        return False
-    pay_all(state, instrument, paid, gain, seq_at, True)
-    for who in range(state.participants):
-        if totals.cell_of(state, who, instrument).position != 0:
-            set_lots(state, who, instrument, rules, 0, 0)
-    contract.state = SETTLED
-    contract.final = price
-    contract.final_units = paid
-    judge_all(state, seq_at)
-    return True
 
 
 @kernel

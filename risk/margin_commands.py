@@ -22,12 +22,14 @@ from openoutcry.derivatives.margin_kernels import (
 from openoutcry.derivatives.margin_layout import CommodityRow, ContractRow, MarginTable, OffsetRow
 from openoutcry.risk import totals
 from openoutcry.risk.collateral import (
+    is_price,
     set_price,
     stage_share,
     stage_tier,
     tiers_fit,
     value_all_again,
 )
+from openoutcry.risk.contract_batch import stage_price
 from openoutcry.risk.contracts import contracts_of, judge_all, row_of
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.portfolio import portfolio_of, table_of, work_of
@@ -49,6 +51,7 @@ def apply_margin(
     place: int,
     value: int,
     second: int,
+    is_staged: bool,
     seq_at: int,
 ) -> bool:
     """MARGIN_ARRAY to COLLATERAL_PRICE; False, and nothing changed, if it makes no sense
@@ -60,6 +63,10 @@ def apply_margin(
     if setting == constants.SET_MARGIN_APPLY:
         return apply_staged(state, block, value, seq_at)
     if setting == constants.SET_COLLATERAL_PRICE:
+        if is_staged:
+            table = table_of(state, block)
+            can_be = is_price(table, place, value, second)
+            return can_be and stage_price(state, table, place, value, second)
         return set_price(state, block, place, value, second, seq_at)
     staged = MarginTable(state + block.staged_at)
     done = False

@@ -5,6 +5,8 @@ import openoutcry.risk.layout as lay
 from openoutcry.risk import totals
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, ParticipantStatus
 from openoutcry.risk.collateral import pledge
+from openoutcry.risk.contract_batch import apply_batch
+from openoutcry.risk.contract_layout import STAGED
 from openoutcry.risk.contracts import apply_contract
 from openoutcry.risk.corporate import adjust
 from openoutcry.risk.layout import RiskCell, RiskGroup, RiskInstrument, RiskParticipant, RiskState
@@ -138,6 +140,7 @@ def apply_contracts(
 ) -> bool:
     """Apply a setting of contracts, of what comes after a liquidation, or of scenario margin.
     ``side``: the command's ``time_in_force``, of a pledge the number of its asset."""
+    is_staged = side == STAGED
     if setting == constants.SET_COVER or setting == constants.SET_DELEVERAGE:
         other, who = who >> 16, who & 0xFFFF
         if max(who, other) >= state.participants or other < 0:
@@ -146,7 +149,9 @@ def apply_contracts(
             return other == 0 and cover(state, who, value)
         return deleverage(state, who, other, instrument, value, second, side, seq_at)
     if setting == constants.SET_CONTRACT_LIST:
-        return apply_contract(state, instrument, setting, value, second, seq_at)
+        return apply_contract(state, instrument, setting, value, second, is_staged, seq_at)
+    if setting == constants.SET_CONTRACT_APPLY:
+        return apply_batch(state, value, seq_at)
     if setting == constants.SET_PLEDGE:
         return pledge(state, who, side, value, seq_at)
     if setting == constants.SET_SEIZE:
@@ -154,8 +159,8 @@ def apply_contracts(
     if setting > constants.SET_COLLATERAL_PRICE:
         return False
     if setting > constants.SET_DELEVERAGE:
-        return apply_margin(state, instrument, setting, who, value, second, seq_at)
-    return apply_contract(state, instrument, setting, value, second, seq_at)
+        return apply_margin(state, instrument, setting, who, value, second, is_staged, seq_at)
+    return apply_contract(state, instrument, setting, value, second, is_staged, seq_at)
 
 
 @kernel

@@ -25,6 +25,7 @@ from openoutcry.risk import contract_layout, portfolio_layout, speed_bump, spot_
 from openoutcry.risk import movements as money_movements
 from openoutcry.risk import requests as operator_requests
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, Setting
+from openoutcry.risk.contract_layout import STAGED
 from openoutcry.risk.protection import CALLS
 from openoutcry.risk.protection_layout import block_bytes
 from openoutcry.risk.protection_rules import ProtectionView, enter_protection
@@ -896,3 +897,15 @@ def setting(
     record["qty_lots"], record["symbol"], record["price_ticks"] = who, symbol, second
     record["order_id"] = operator
     return record
+
+
+def at_once(records: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """The records of settings of contracts and of collateral's prices, in force together: staged,
+    then CONTRACT_APPLY; one alone is in force as it is."""
+    batch = np.concatenate(records)
+    if len(batch) < 2:
+        return batch
+    batch["time_in_force"] = STAGED
+    drop, apply = (setting(Setting.CONTRACT_APPLY, count) for count in (0, len(batch)))
+    drop["order_id"] = apply["order_id"] = batch["order_id"][0]
+    return np.concatenate([drop, batch, apply])

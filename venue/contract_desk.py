@@ -18,7 +18,7 @@ from openoutcry.risk.contract_layout import (
     PERPETUAL,
     RATE_UNIT,
 )
-from openoutcry.risk.region import ContractsView, View, setting
+from openoutcry.risk.region import ContractsView, View, at_once, setting
 from openoutcry.venue.collateral_desk import COLLATERAL_REQUESTS, CollateralDesk
 from openoutcry.venue.desk import DeskError, Work
 from openoutcry.venue.margin_file import changing_commands, margin_parameters
@@ -39,6 +39,13 @@ CONTRACT_REQUESTS = (
     "contract-margin",
     *COLLATERAL_REQUESTS,
 )
+TOGETHER = {
+    "contract-mark": "price",
+    "contract-settle": "price",
+    "contract-fund": "rate",
+    "contract-expire": "price",
+}
+"""What several contracts can have at once, and which value each of them has then."""
 MOST_PREMIUM = 7_500_000
 """A rate that is worked out from mark and index is at most 0.75 %, either way."""
 Request = dict[str, Any]
@@ -60,6 +67,8 @@ class ContractDesk:
             return self._margin(operator)
         if request["do"] in COLLATERAL_REQUESTS:
             return self.collateral.work_of(request, operator)
+        if request.get("also"):
+            return self._together(request, operator)
         symbol = str(request.get("instrument") or "")
         if symbol not in self.symbols:
             raise DeskError(f"there is no instrument {symbol!r}")
@@ -91,6 +100,33 @@ class ContractDesk:
             return "" if moved else f"{done}: the core rejected it"
 
         return Work(record, [done], refused)
+
+    def _together(self, request: Request, operator: int) -> Work:
+        """The same of several contracts, in force at once: no participant is judged by a part."""
+        does, also = request["do"], str(request["also"]).split()
+        if does not in TOGETHER:
+            raise DeskError(f"{does} is for one instrument")
+        one = {key: value for key, value in request.items() if key != "also"}
+        values = {str(one.get("instrument") or ""): one.get(TOGETHER[does])}
+        for word in also:
+            symbol, _, value = word.partition("=")
+            if value and not value.removeprefix("-").isdecimal():
+                raise DeskError(f"{word}: {value!r} is not a whole number")
+            values[symbol] = int(value) if value else None
+        if len(values) != len(also) + 1:
+            raise DeskError("each instrument may be named once")
+        parts = [one | {"instrument": symbol, TOGETHER[does]: v} for symbol, v in values.items()]
+        works = [self.work_of(part, operator) for part in parts]
+        if request.get(EFFECTIVE):
+            return Work(NOTHING, [line for work in works for line in work.done])
+        records = np.concatenate([work.records for work in works])
+        settings = records["kind"] == CommandKind.RISK
+        batch = np.concatenate([records[~settings], at_once([records[settings]])])
+
+        def refused() -> str:
+            return "; ".join(filter(None, (work.refused() for work in works)))
+
+        return Work(batch, [line for work in works for line in work.done], refused)
 
     def _is_indexed(self, symbol: str) -> bool:
         return any(symbol in one.contracts for one in self.spec.indices)

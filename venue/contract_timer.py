@@ -12,7 +12,7 @@ import numpy.typing as npt
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.contract_layout import EXPIRED_HALT, LIVE, PAUSED_HALT, UNLISTED_HALT
-from openoutcry.risk.region import View, setting
+from openoutcry.risk.region import View, at_once, setting
 from openoutcry.venue.calendar import Calendar
 from openoutcry.venue.contract_desk import cancel_all
 from openoutcry.wire.enums import Phase
@@ -31,12 +31,13 @@ class ContractTimer:
         self.told: set[str] = set()
 
     def poll(self, view: View, now_ns: int, put: Put, is_processed: Callable[[int], bool]) -> None:
-        """Send what is due, one instrument's at a time."""
+        """Send what is due: one instrument's cancels, or all settlement prices at once."""
         if self.under_way and not is_processed(self.under_way):
             return
         self.under_way = 0
         contracts = view.contracts
         assert contracts is not None
+        settled: list[npt.NDArray[Any]] = []
         for index in contracts.number:
             if contracts.of(index, "state") != LIVE:
                 continue
@@ -59,9 +60,9 @@ class ContractTimer:
             if marks and began and had < day:
                 price = contracts.of(index, "mark")
                 self.note(f"{symbol}: the settlement price of {day} is its mark, {price} ticks")
-                record = setting(Setting.CONTRACT_SETTLE, price, 0, code_of(symbol), day)
-                self.under_way = put(record)
-                return
+                settled.append(setting(Setting.CONTRACT_SETTLE, price, 0, code_of(symbol), day))
+        if settled:
+            self.under_way = put(at_once(settled))
 
     def day_due(self, symbol: str, now_ns: int) -> tuple[int, int]:
         """Number and end of the last trading day whose trading in an instrument has ended; 0: none

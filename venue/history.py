@@ -11,7 +11,14 @@ from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, BlockId
 from openoutcry.replay.events import Point, events_of, oldest_point
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import CONTRACT_SETTINGS, PLEDGE_SETTINGS, RISK_KIND, Setting
+from openoutcry.risk.bits import (
+    CONTRACT_SETTINGS,
+    PLEDGE_SETTINGS,
+    RISK_KIND,
+    STAGEABLE,
+    Setting,
+)
+from openoutcry.risk.contract_layout import STAGED
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View
 from openoutcry.venue.calendar import utc_text
@@ -118,6 +125,7 @@ def switch_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
     symbols = names_by_code(spec.symbols)
     reader = JournalReader(journal)
     point = _watched(oldest_point(reader))
+    staged: list[dict[str, Any]] = []
     parts = _Parts(point)
     for batch in events_of(reader, point):
         commands, events = np.array(batch.commands), np.array(batch.events)
@@ -138,9 +146,15 @@ def switch_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
                 parts.announce(command)
             if what in SWITCHES:
                 batch_rows.append(_row(command, what, value, groups, spec))
+            if what is Setting.CONTRACT_APPLY:
+                batch_rows += staged if value else []
+                staged = []
+                continue
             about = what in (*CONTRACT_SETTINGS, *PLEDGE_SETTINGS, Setting.COLLATERAL_PRICE)
             if about or (what is Setting.MARGIN_APPLY and value):
-                batch_rows.append(_of_contract(command, what, symbols, spec))
+                row = _of_contract(command, what, symbols, spec)
+                is_staged = what in STAGEABLE and command["time_in_force"] == STAGED
+                (staged if is_staged else batch_rows).append(row)
         first = int(commands["seq"][0]) if len(commands) else 0
         for seq, who, why in point.watch.kills:
             batch_rows.append(_entry(commands[seq - first], f"participant {who}", BY_THE_CORE[why]))

@@ -19,8 +19,14 @@ from openoutcry.derivatives.margin_layout import collateral_in
 from openoutcry.derivatives.marks import Basis, Surface, option_mark
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
-from openoutcry.risk.contract_layout import EXPIRED_HALT, LIVE, PAUSED_HALT, UNLISTED_HALT
-from openoutcry.risk.region import View, setting
+from openoutcry.risk.contract_layout import (
+    EXPIRED_HALT,
+    LIVE,
+    MAX_PRICE,
+    PAUSED_HALT,
+    UNLISTED_HALT,
+)
+from openoutcry.risk.region import View, at_once, setting
 from openoutcry.venue.index_tables import IndexSpec
 from openoutcry.wire.symbols import code_of
 
@@ -83,11 +89,9 @@ class IndexTimer:
         if self.under_way and not is_processed(self.under_way):
             return
         self.under_way = 0
-        # Collateral rises before the marks and falls after them: between two commands of one look
-        # no participant has less than before and after all of them.
-        risen: list[npt.NDArray[Any]] = []
-        records: list[npt.NDArray[Any]] = []
-        fallen: list[npt.NDArray[Any]] = []
+        pauses: list[npt.NDArray[Any]] = []
+        marks: list[npt.NDArray[Any]] = []
+        resumed: list[npt.NDArray[Any]] = []
         for one in self.running.values():
             if now_ns < one.next_ns:
                 continue
@@ -99,10 +103,11 @@ class IndexTimer:
             if value.protected and now_ns - one.begun_ns < one.spec.rules.stale_ns:
                 continue  # its sources have not had the time to report
             for symbol in one.spec.contracts:
-                records += self._commands(one, symbol, view, now_ns)
-            for record, rises in self._collateral(one, view):
-                (risen if rises else fallen).append(record)
-        if records := risen + records + fallen:
+                self._commands(one, symbol, view, now_ns, pauses, marks, resumed)
+            marks += self._collateral(one, view)
+        # All that this look has found is in force at once, so that a hedge is never judged by half
+        # of it; and nothing trades at the mark of before the pause.
+        if records := pauses + ([at_once(marks)] if marks else []) + resumed:
             self.under_way = put(np.concatenate(records))
 
     def _look(self, one: Running, view: View, now_ns: int) -> None:
@@ -130,33 +135,41 @@ class IndexTimer:
                 self.note(f"index of {one.spec.underlying}: {source} is {state}")
 
     def _commands(
-        self, one: Running, symbol: str, view: View, now_ns: int
-    ) -> list[npt.NDArray[Any]]:
-        """A pause, or its end, or the mark of a contract that trades."""
+        self,
+        one: Running,
+        symbol: str,
+        view: View,
+        now_ns: int,
+        pauses: list[npt.NDArray[Any]],
+        marks: list[npt.NDArray[Any]],
+        resumed: list[npt.NDArray[Any]],
+    ) -> None:
+        """Add a pause, or its end, and the mark of a contract that trades."""
         place, contracts = self.place[symbol], view.contracts
         assert contracts is not None
         halt = int(view.instruments[place, lay.HALT // 8])
         if contracts.of(place, "state") != LIVE or halt & (EXPIRED_HALT | UNLISTED_HALT):
-            return []
+            return
         is_paused, code = bool(halt & PAUSED_HALT), code_of(symbol)
         if one.value.protected:
-            if is_paused:
-                return []
-            self.note(f"{symbol} is paused: the index of {one.spec.underlying} has too few sources")
-            return [setting(Setting.CONTRACT_PAUSE, 1, 0, code)]
-        made, index = [], one.value.price_ticks
+            if not is_paused:
+                name = one.spec.underlying
+                self.note(f"{symbol} is paused: the index of {name} has too few sources")
+                pauses.append(setting(Setting.CONTRACT_PAUSE, 1, 0, code))
+            return
+        index = one.value.price_ticks
         if is_paused:
             self.note(f"{symbol}: the index of {one.spec.underlying} has enough sources again")
-            made.append(setting(Setting.CONTRACT_PAUSE, 0, 0, code))
+            resumed.append(setting(Setting.CONTRACT_PAUSE, 0, 0, code))
         mark = self._mark(one, symbol, view, now_ns)
         known = contracts.of(place, "mark"), contracts.of(place, "index")
-        if mark is not None and (mark, index) != known:
-            made.append(setting(Setting.CONTRACT_MARK, mark, 0, code, index))
-        return made
+        if mark is None or max(mark, index) > MAX_PRICE:
+            return
+        if (mark, index) != known:
+            marks.append(setting(Setting.CONTRACT_MARK, mark, 0, code, index))
 
-    def _collateral(self, one: Running, view: View) -> list[tuple[npt.NDArray[Any], bool]]:
-        """The price of the asset with the underlying's name, if it is another, and whether it
-        rises."""
+    def _collateral(self, one: Running, view: View) -> list[npt.NDArray[Any]]:
+        """The price of the asset with the underlying's name, if it is another."""
         if one.spec.underlying not in self.collateral or one.value.protected:
             return []
         number, at_tick = self.collateral[one.spec.underlying]
@@ -167,8 +180,7 @@ class IndexTimer:
         if [price.numerator, price.denominator] == known:
             return []
         value, per = price.numerator, price.denominator
-        rises = value * known[1] > known[0] * per
-        return [(setting(Setting.COLLATERAL_PRICE, value, number, second=per), rises)]
+        return [setting(Setting.COLLATERAL_PRICE, value, number, second=per)]
 
     def _mark(self, one: Running, symbol: str, view: View, now_ns: int) -> int | None:
         """None: it is an option without a surface of volatilities."""

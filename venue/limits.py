@@ -264,8 +264,23 @@ class FileLimits:
         records += self.spec.money.records(resets=had != 0)
         records += self._opening() if had == 0 else []
         records += self._participants()
+        # What frees margin comes first and what needs more of it last: between two commands no
+        # participant has less than before and after all of them.
+        records.sort(key=self._needs)
         records.append(setting(Setting.FILE, digest))
         return np.concatenate(records)
+
+    def _needs(self, record: npt.NDArray[Any]) -> int:
+        """Whether participants need more margin after a setting: 1, or have more left: -1; 0: it
+        concerns no margin."""
+        what, who = Setting(int(record["order_type"][0])), int(record["qty_lots"][0])
+        if what not in (Setting.CREDIT, Setting.MAINTENANCE, Setting.MARGIN):
+            return 0
+        codes = [code_of(symbol) for symbol in self.symbols]
+        index = codes.index(record["symbol"][0]) if what is Setting.MARGIN else -1
+        before = setting_in_force(self.view, what, who, index)[0]
+        frees = (int(record["aux"][0]) > before) == (what is Setting.CREDIT)
+        return -1 if frees else 1
 
     def _unless_it_stands(
         self, what: Setting, value: tuple[int, int], who: int = 0, symbol: str = ""

@@ -1,6 +1,6 @@
 """Contracts, the insurance fund and deleveraging in plain Python."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 FUTURE, PERPETUAL, CALL, PUT = 1, 2, 3, 4
 BILLION = 10**9
 MAX_PRICE = 2**40
+STAGED = 1
 
 
 @dataclass
@@ -39,6 +40,8 @@ class PlainContract:
     settled: bool = False
     final: int = 0
     final_units: int = 0
+    staged: tuple[Setting, int, int] | None = None
+    """Setting, value and second value that are in force with the rest of their batch."""
 
     @property
     def option(self) -> bool:
@@ -76,6 +79,7 @@ class PlainContracts:
             self.rows[index] = one
             if one.margin_bps:
                 risk.instruments[index].margin = self.margin(one, mark)
+        self.staged = self.applied = 0
         self.covered = self.covers = 0
         self.takeovers = self.taken_over = self.losses = 0
 
@@ -120,108 +124,147 @@ class PlainContracts:
             return instrument is not None and self.deleverage(
                 who, other, instrument, value, paid, side
             )
+        if what is Setting.CONTRACT_APPLY:
+            return self.put_together(value)
         one = None if instrument is None else self.rows.get(instrument)
         if one is None or one.settled:
             return False
         second = int(c["price_ticks"])
-        if what is Setting.CONTRACT_MARK:
-            return abs(second) <= MAX_PRICE and self.mark(one, value, second)
+        is_staged = c["time_in_force"] == STAGED
         if what is Setting.CONTRACT_LIST:
             rules = self.risk.instruments[one.index]
-            if not rules.unlisted or rules.expired or abs(second) > MAX_PRICE:
+            if is_staged or not rules.unlisted or rules.expired:
                 return False
-            rules.unlisted = not self.mark(one, value, second)
-            return not rules.unlisted
-        if what is Setting.CONTRACT_SETTLE:
-            if not one.day < second <= 99_991_231 or not self.mark(one, value, one.at_index):
-                return False
-            one.day, one.settlement = second, value
-            return True
-        if what is Setting.CONTRACT_FUNDING:
-            return self.funding(one, value, second)
+            one.staged, before = (Setting.CONTRACT_MARK, value, second), one.staged
+            done = self.put([one])
+            one.staged = before
+            rules.unlisted = not done
+            return done
         if what is Setting.CONTRACT_PAUSE:
-            if value not in (0, 1):
+            if is_staged or value not in (0, 1):
                 return False
             self.risk.instruments[one.index].indexless = bool(value)
             return True
-        return self.expire(one, value)
+        if is_staged:
+            if one.staged or not self.makes_sense(one, what, value, second):
+                return False
+            one.staged = what, value, second
+            self.staged += 1
+            return True
+        one.staged, before = (what, value, second), one.staged
+        done = self.put([one])
+        one.staged = before
+        return done
 
-    def mark(self, one: PlainContract, price: int, at_index: int) -> bool:
-        if not one.can_be(price):
+    def put_together(self, count: int) -> bool:
+        """What is staged, of contracts and of collateral, at once; 0 drops it."""
+        portfolio = self.risk.portfolio
+        staged = [one for one in self.rows.values() if one.staged]
+        if count < 0 or (count and count != self.staged):
             return False
-        risk, rules = self.risk, self.risk.instruments[one.index]
-        was = rules.margin
-        if one.margin_bps:
-            rules.margin = self.margin(one, price)
-            risk.all_changed()
-            everybody = range(len(risk.participants))
-            totals = [max(risk.reserved(who), risk.margined(who)) for who in everybody]
-        gain = one.value(price) - one.value(one.mark)
-        if (one.margin_bps and max(totals) > LARGEST) or not self.pay(
-            one, gain if rules.leveraged else 0, gain
-        ):
-            rules.margin = was
-            risk.all_changed()
+        if count and not self.put(staged, portfolio.take_prices if portfolio else lambda: None):
             return False
-        one.mark, one.at_index, one.marked = price, at_index, risk.now
-        one.marks += 1
-        self.judge()
+        for one in staged:
+            one.staged = None
+        if portfolio:
+            portfolio.staged_prices.clear()
+        self.staged = 0
+        self.applied += count > 0
         return True
 
-    def funding(self, one: PlainContract, rate: int, period: int) -> bool:
-        if one.kind != PERPETUAL or period <= one.period or abs(rate) > BILLION:
+    def put(self, ones: list[PlainContract], more: Callable[[], None] = lambda: None) -> bool:
+        """Put what these have staged in force, if all of it makes sense and fits; everybody is
+        judged once."""
+        risk, steps = self.risk, []
+        margins = [rules.margin for rules in risk.instruments]
+        people = range(len(risk.participants))
+        totals = [[owner.balance, owner.profit] for owner in risk.participants]
+        fits = not any(one.settled for one in ones)
+        for one in ones:
+            assert one.staged
+            fits = fits and self.makes_sense(one, *one.staged)
+            if not fits:
+                break
+            what, value, _ = one.staged
+            paid, gain = self.amounts(one, what, value)
+            steps.append((one, paid, gain))
+            if one.margin_bps and what in (Setting.CONTRACT_MARK, Setting.CONTRACT_SETTLE):
+                risk.instruments[one.index].margin = self.margin(one, value)
+                risk.all_changed()
+                needed = [max(risk.reserved(who), risk.margined(who)) for who in people]
+                fits = fits and max(needed) <= LARGEST
+            for who in people:
+                if lots := risk.cells[who][one.index].position:
+                    totals[who][0] += lots * paid
+                    totals[who][1] += lots * gain
+                    figures = (*totals[who], lots * paid, lots * gain)
+                    fits = fits and max(map(abs, figures)) <= LARGEST
+        if not fits:
+            for rules, margin in zip(risk.instruments, margins, strict=True):
+                rules.margin = margin
+            risk.all_changed()
             return False
+        for who, owner in enumerate(risk.participants):
+            owner.balance, owner.profit = totals[who]
+        for one, paid, _ in steps:
+            self.follow(one, paid)
+        risk.all_changed()
+        more()
+        for who in people:
+            risk.judge(who)
+        return True
+
+    def makes_sense(self, one: PlainContract, what: Setting, value: int, second: int) -> bool:
+        if what is Setting.CONTRACT_MARK:
+            return abs(second) <= MAX_PRICE and one.can_be(value)
+        if what is Setting.CONTRACT_SETTLE:
+            return one.day < second <= 99_991_231 and one.can_be(value)
+        if what is Setting.CONTRACT_FUNDING:
+            return one.kind == PERPETUAL and second > one.period and abs(value) <= BILLION
+        everybody = range(len(self.risk.participants))
+        if any(self.risk.open_of(who, one.index) for who in everybody):
+            return False
+        in_range = 0 <= value <= MAX_PRICE if one.option else one.can_be(value)
+        return self.risk.instruments[one.index].expired and in_range
+
+    def amounts(self, one: PlainContract, what: Setting, value: int) -> tuple[int, int]:
+        """What a lot is paid, and what it gains."""
+        leveraged = self.risk.instruments[one.index].leveraged
+        if what is Setting.CONTRACT_FUNDING:
+            due = self.due(one, value)[0]
+            return -due, -due
+        if what is Setting.CONTRACT_EXPIRE:
+            paid = one.payoff(value) if one.option else one.value(value) - one.value(one.mark)
+            return paid, paid if leveraged else paid - one.value(one.mark)
+        gain = one.value(value) - one.value(one.mark)
+        return gain if leveraged else 0, gain
+
+    def due(self, one: PlainContract, rate: int) -> tuple[int, Fraction]:
+        """What a long lot pays in funding, and what is left over."""
         exact = Fraction(abs(one.value(one.mark)) * rate, BILLION) + one.carry
         due = exact.numerator // exact.denominator
-        if not self.pay(one, -due, -due):
-            return False
-        one.rate, one.period, one.carry = rate, period, exact - due
-        one.funded += due
-        self.judge()
-        return True
+        return due, exact - due
 
-    def expire(self, one: PlainContract, price: int) -> bool:
-        risk, rules = self.risk, self.risk.instruments[one.index]
-        everybody = range(len(risk.participants))
-        if not rules.expired or any(risk.open_of(who, one.index) for who in everybody):
-            return False
-        at_mark = one.value(one.mark)
-        if one.option:
-            if not 0 <= price <= MAX_PRICE:
-                return False
-            paid = one.payoff(price)
-        elif one.can_be(price):
-            paid = one.value(price) - at_mark
+    def follow(self, one: PlainContract, paid: int) -> None:
+        """The contract's row, after everybody was paid."""
+        assert one.staged
+        what, value, second = one.staged
+        if what is Setting.CONTRACT_FUNDING:
+            due, one.carry = self.due(one, value)
+            one.rate, one.period = value, second
+            one.funded += due
+        elif what is Setting.CONTRACT_EXPIRE:
+            for cells in self.risk.cells:
+                if cells[one.index].position:
+                    cells[one.index].position = cells[one.index].mark = 0
+            one.settled, one.final, one.final_units = True, value, paid
         else:
-            return False
-        if not self.pay(one, paid, paid if rules.leveraged else paid - at_mark):
-            return False
-        for who in everybody:
-            cell = risk.cells[who][one.index]
-            if cell.position:
-                cell.position = cell.mark = 0
-        risk.all_changed()
-        one.settled, one.final, one.final_units = True, price, paid
-        self.judge()
-        return True
-
-    def pay(self, one: PlainContract, paid: int, gain: int) -> bool:
-        """For each lot, to balances and to profits; False, and nothing is, if it does not fit."""
-        risk = self.risk
-        after = []
-        for who, owner in enumerate(risk.participants):
-            lots = risk.cells[who][one.index].position
-            totals = owner.balance + lots * paid, owner.profit + lots * gain
-            if lots and max(map(abs, (*totals, lots * paid, lots * gain))) > LARGEST:
-                return False
-            after.append(totals)
-        for owner, (balance, profit) in zip(risk.participants, after, strict=True):
-            owner.balance, owner.profit = balance, profit
-        return True
-
-    def judge(self) -> None:
-        for who in range(len(self.risk.participants)):
-            self.risk.judge(who)
+            one.mark, one.marked = value, self.risk.now
+            one.marks += 1
+            if what is Setting.CONTRACT_SETTLE:
+                one.day, one.settlement = second, value
+            else:
+                one.at_index = second
 
     # What comes after a liquidation
 

@@ -62,6 +62,8 @@ class PlainPortfolio:
         self.staged: Any = self.parameters.numbers()
         self.assets = [PlainAsset(one) for one in self.parameters.collateral]
         self.staged_assets = deepcopy(self.assets)
+        self.staged_prices: dict[int, Price] = {}
+        """Of assets, by their rows, until CONTRACT_APPLY."""
         self.pledges: dict[tuple[int, int], int] = {}
         """By participant and number of the wallets' asset."""
         self.commands = self.applied = 0
@@ -150,7 +152,7 @@ class PlainPortfolio:
         if what is Setting.MARGIN_APPLY:
             return self.put_in_force(value)
         if what is Setting.COLLATERAL_PRICE:
-            return self.set_price(place, value, second)
+            return self.set_price(place, value, second, c["time_in_force"] == 1)
         if what in (Setting.COLLATERAL_TIER, Setting.COLLATERAL_SHARE):
             done = self.haircut(what, place, value, second)
         elif what is Setting.MARGIN_ARRAY:
@@ -182,19 +184,33 @@ class PlainPortfolio:
         one.tiers[tier] = value, second
         return True
 
-    def set_price(self, number: int, numerator: int, denominator: int) -> bool:
+    def set_price(self, number: int, numerator: int, denominator: int, is_staged: bool) -> bool:
         most = 2**61
         if not 0 <= number < len(self.assets):
             return False
         if not (0 <= numerator <= most and 1 <= denominator <= most):
             return False
+        price = Price(numerator, denominator)
+        if is_staged:
+            contracts = self.risk.contracts
+            if contracts is None or number in self.staged_prices:
+                return False
+            self.staged_prices[number] = price
+            contracts.staged += 1
+            return True
         for rows in (self.assets, self.staged_assets):
-            rows[number].price = Price(numerator, denominator)
+            rows[number].price = price
         asset = self.assets[number].asset
         for who in range(len(self.risk.participants)):
             if self.reserved(who, asset):
                 self.risk.judge_margin(who)
         return True
+
+    def take_prices(self) -> None:
+        """What is staged is in force."""
+        for number, price in self.staged_prices.items():
+            for rows in (self.assets, self.staged_assets):
+                rows[number].price = price
 
     def pledge(self, who: int, asset: int, amount: int) -> bool:
         risk = self.risk

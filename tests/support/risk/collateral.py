@@ -96,6 +96,9 @@ class CollateralOperator(PortfolioOperator):
     def draw(self):
         return self.of_pledges() if self.rng.random() < 0.4 else super().draw()
 
+    def stageable(self):
+        return self.of_pledges() if self.rng.random() < 0.5 else super().stageable()
+
     def of_pledges(self):
         rng, plain, drawn = self.rng, self.pair.reference, self.rng.random()
         who, asset = int(rng.integers(PARTICIPANTS)), int(rng.choice([*PLEDGED, BTC, ETH]))

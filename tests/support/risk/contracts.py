@@ -5,9 +5,9 @@ import numpy as np
 
 from openoutcry.flow.mixed import INSTRUMENTS, START_TICKS
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import Setting
+from openoutcry.risk.bits import STAGEABLE, Setting
 from openoutcry.risk.contract_layout import CALL, FUTURE, PERPETUAL, PUT
-from openoutcry.risk.region import setting
+from openoutcry.risk.region import at_once, setting
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind, Side
 from tests.support.risk.risk_core import PARTICIPANTS, Operator, Pair
@@ -56,15 +56,40 @@ def contract_pair(**more):
 class ContractOperator(Operator):
     """Half of what it does concerns contracts; the rest are limits and switches."""
 
-    def __init__(self, seed, pair, symbols, share=0.7, **more):
+    def __init__(self, seed, pair, symbols, share=0.7, batches=0.0, **more):
+        """``batches``: how often it puts settings of several contracts in force together."""
         super().__init__(seed, pair, symbols, **more)
+        self.batches = batches
         self.share, self.period, self.day = share, 0, 20_300_000
         self.to_do = []
 
     def draw(self):
         if self.to_do:
             return self.to_do.pop()
+        if self.batches and self.rng.random() < self.batches:
+            self.to_do = self.batch()[::-1]
+            return self.to_do.pop()
         return self.of_contracts() if self.rng.random() < self.share else super().draw()
+
+    def batch(self):
+        """Settings of several contracts that are in force together, at times with one missing, one
+        that makes no sense or one of a contract that has one already."""
+        rng, ones = self.rng, []
+        while len(ones) < 4:
+            one = self.stageable()
+            if one["order_type"][0] in STAGEABLE:
+                ones.append(one)
+        symbols = [bytes(one["symbol"][0]) for one in ones]
+        if rng.random() < 0.9:
+            ones = [one for n, one in enumerate(ones) if symbols[n] not in symbols[:n]]
+        batch = at_once(ones)
+        if rng.random() < 0.2:
+            batch = np.delete(batch, int(rng.integers(len(batch))))
+        return [batch[n : n + 1] for n in range(len(batch))]
+
+    def stageable(self):
+        """What may be staged, or not."""
+        return ContractOperator.of_contracts(self)
 
     def price(self, index):
         """A mark: near the last price, or far."""
@@ -152,6 +177,7 @@ class ContractOperator(Operator):
         time = np.zeros(1, ORDER_DTYPE)
         time["kind"], time["aux"] = CommandKind.TIME, ns
         yield time
+        ended = []
         for index in CONTRACTS:
             cancel = np.zeros(1, ORDER_DTYPE)
             cancel["kind"], cancel["symbol"], cancel["aux"] = (
@@ -160,7 +186,13 @@ class ContractOperator(Operator):
                 1,
             )
             yield cancel
-            yield setting(Setting.CONTRACT_EXPIRE, self.price(index), 0, self.symbols[index])
+            end = setting(Setting.CONTRACT_EXPIRE, self.price(index), 0, self.symbols[index])
+            if not self.batches:
+                yield end
+            elif CONTRACTS[index][3] == ns:
+                ended.append(end)
+        if ended:
+            yield from at_once(ended).reshape(-1, 1)
 
 
 def funded(pair, amount=10**8, maintenance=5_000):

@@ -395,7 +395,7 @@ def same_contracts(plain, contracts):
     """Every contract's row, and what the fund and deleveraging came to."""
     for row, one in zip(contracts.rows.tolist(), plain.rows.values(), strict=True):
         assert row[: len(contract_words(one))] == contract_words(one), one
-    names = ("fund", "covered", "covers", "takeovers", "taken_over", "losses")
+    names = ("fund", "covered", "covers", "takeovers", "taken_over", "losses", "staged", "applied")
     assert {name: contracts.word(name) for name in names} == {n: getattr(plain, n) for n in names}
     assert contracts.word("clearing") == 0
 
@@ -424,6 +424,7 @@ def contract_words(one):
         int(one.settled),
         one.final,
         one.final_units,
+        *(one.staged or (0, 0, 0)),
     ]
 
 

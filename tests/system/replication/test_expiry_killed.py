@@ -90,11 +90,11 @@ def expire(node, symbol):
     return ask(node.journal, request | {"reference": f"end of {symbol}"})
 
 
-def die_in(node, symbol, after):
+def die_at(node, request, after):
     """The node is gone once so many commands of the request are on its disk."""
     (node.folder / NAME).write_text(str(after))
     with suppress(DeskError, ConnectionError):  # at times it answers before it is gone
-        expire(node, symbol)
+        request()
     node.process.wait()
     node.kill_rest()
 
@@ -128,10 +128,10 @@ def test_an_expiry_killed_half_way_ends_once(tmp_path, cluster):
             (node.folder / "clock").write_text(str(ns("2026-11-23T10:31")))
         a.wait(lambda: all(f"{symbol} has expired" in a.output() for symbol in ENDS))
         b.wait(lambda: b.standby().get("prepared"))
-        die_in(a, "GOLD-C", CANCELLED)
+        die_at(a, lambda: expire(a, "GOLD-C"), CANCELLED)
         b.wait_until_open()
         assert not expire(b, "GOLD-C").get("repeated"), "it had not ended"
-        die_in(b, "GOLD", ENDED)
+        die_at(b, lambda: expire(b, "GOLD"), ENDED)
         b.start("serve")
         b.wait_until_open()
         for symbol in ("GOLD", "GOLD-P"):
