@@ -287,16 +287,17 @@ class FixClient(LoggedIn):
                 return message
 
     def arrived(self) -> Iterator[FixMessage]:
-        """Messages of what the connection has brought by now, for a caller that knows that there is
-        something: nothing is waited for.  Raises :class:`SessionEnded` as :meth:`next`."""
-        now_s, is_over = time.monotonic(), False
-        while not is_over:
-            # What TLS has decrypted already does not make the socket readable again.
-            is_over = not self._received.more(now_s) or not isinstance(self.socket, ssl.SSLSocket)
-            while data := self._received.whole_now(whole_message):
-                message = read_message(data)
-                if self._take(message):
-                    yield message
+        """Messages of what :meth:`receive` has taken: nothing is waited for.  Raises
+        :class:`SessionEnded` as :meth:`next`."""
+        while data := self._received.whole_now(whole_message):
+            message = read_message(data)
+            if self._take(message):
+                yield message
+
+    def receive(self) -> None:
+        """Take what the connection has brought by now.  Raises :class:`SessionEnded` as
+        :meth:`next`."""
+        self._received.more_now()
 
     def messages(self, timeout_s: float | None = None) -> Iterator[FixMessage]:
         """Messages until ``timeout_s`` passes without one."""

@@ -102,9 +102,29 @@ class Received:
         except OSError as error:
             raise SessionEnded(f"the connection is lost: {error.strerror or error}") from None
         self.connection.settimeout(None)
+        self._took(data)
+        return True
+
+    def more_now(self) -> None:
+        """Take what has come by now, if anything has; nothing is waited for.
+
+        Raises :class:`SessionEnded` when nothing more can come."""
+        if isinstance(self.connection, ssl.SSLSocket):
+            # What TLS has decrypted already does not make the socket readable again.
+            while self.more(time.monotonic()):
+                pass
+            return
+        try:
+            data = self.connection.recv(1 << 16, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise SessionEnded(f"the connection is lost: {error.strerror or error}") from None
+        self._took(data)
+
+    def _took(self, data: bytes) -> None:
         if not data:
             raise SessionEnded("the venue closed the connection")
         self.data += data
         self.heard_s = time.monotonic()
         self.live()
-        return True

@@ -68,7 +68,7 @@ from openoutcry.portal.spot.feeds import Feeds, Queue
 from openoutcry.portal.spot.limits import SUBJECTS, Limits
 from openoutcry.portal.spot.rest import ROUTES, Direct, Endpoint, add_rest
 from openoutcry.portal.spot.signing import REMEMBERED, Replays, Signing
-from openoutcry.portal.spot.sockets import SEND_NOW, sockets_of
+from openoutcry.portal.spot.sockets import SEND_NOW, TAKE_NOW, sockets_of
 from openoutcry.portal.spot.sub_accounts import SubAccountsApi
 from openoutcry.portal.spot.trade import Trading
 from openoutcry.portal.spot.user_data import MAX_KEYS, ListenKeys, UserData
@@ -325,7 +325,9 @@ class Portal:
             if await asyncio.to_thread(self.mirror.wait_for_work, QUIET_S):
                 self._work_until_s = time.monotonic() + WORK_S
                 self._wake.set()
-                await asyncio.sleep(WORK_S / 2)
+            # Until then follow() looks often, and a thread would only take its time.
+            while (left_s := self._work_until_s - time.monotonic()) > 0:
+                await asyncio.sleep(left_s)
 
     @contextlib.asynccontextmanager
     async def running(self, app: Any) -> AsyncIterator[None]:
@@ -682,19 +684,39 @@ def frame_of(text: str) -> bytes:
 
 
 def text_pings() -> Any:
-    """uvicorn's protocol of WebSockets, with two changes.  Pings are text: nautilus-trader answers
-    no others, and would be cut after 20 seconds.  Texts can be sent at once, all in one write: an
-    event of many connections is made a frame once."""
+    """uvicorn's protocol of WebSockets, with three changes.  Pings are text: nautilus-trader
+    answers no others, and would be cut after 20 seconds.  Texts can be sent at once, all in one
+    write: an event of many connections is made a frame once.  A text that comes while the
+    application waits for one can be handed over at once, without a turn of its task."""
     from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
     class TextPings(AutoWebSocketsProtocol):  # type: ignore[misc,valid-type]
         _ping: bytes | None = None
+        frames: list[bytes]
+        take: Callable[[str], bool] | None = None
+        """Takes a text at once; False: it waits its turn in the queue."""
 
         def handle_connect(self, event: Any) -> None:
             self.queue = Queue()
             super().handle_connect(event)
             if (scope := getattr(self, "scope", None)) is not None:
-                scope["extensions"][SEND_NOW] = self.send_now
+                scope["extensions"] |= {SEND_NOW: self.send_now, TAKE_NOW: self.take_now}
+
+        def take_now(self, take: Callable[[str], bool]) -> None:
+            self.take = take
+
+        def connection_lost(self, error: Exception | None) -> None:
+            self.take = None
+            super().connection_lost(error)
+
+        def send_receive_event_to_app(self) -> None:
+            is_text = self.curr_msg_data_type == "text" and not self.close_sent
+            if self.take is not None and is_text and self.queue.is_idle():
+                with contextlib.suppress(UnicodeDecodeError):  # uvicorn ends the connection
+                    if self.take(b"".join(self.frames).decode()):
+                        self.frames = []
+                        return
+            super().send_receive_event_to_app()
 
         def start_keepalive(self) -> None:
             super().start_keepalive()

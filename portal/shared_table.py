@@ -18,23 +18,27 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 SLOT = struct.Struct("<QdQ")
-PROBES = 16
+PROBES, KEPT_DIGESTS = 16, 4_096
 LARGEST = 2**63
 ALONE: AbstractContextManager[None] = nullcontext()
 """The lock of a table that only one process calls."""
 
 
 class _Lock:
-    """The lock of a file among processes."""
+    """The lock of a file among processes.  A process that has it may enter again."""
 
     def __init__(self, file: int) -> None:
-        self._file = file
+        self._file, self._depth = file, 0
 
     def __enter__(self) -> None:
-        fcntl.lockf(self._file, fcntl.LOCK_EX)
+        if not self._depth:
+            fcntl.lockf(self._file, fcntl.LOCK_EX)
+        self._depth += 1
 
     def __exit__(self, *_: object) -> None:
-        fcntl.lockf(self._file, fcntl.LOCK_UN)
+        self._depth -= 1
+        if not self._depth:
+            fcntl.lockf(self._file, fcntl.LOCK_UN)
 
 
 class Table:
@@ -44,18 +48,21 @@ class Table:
     def __init__(self, slots: int, is_shared: bool = True) -> None:
         """``is_shared``: several processes may call; false: only one ever does."""
         assert slots & (slots - 1) == 0, "a power of two"
-        self.slots, self._secret, self._is_shared = slots, secrets.token_bytes(16), is_shared
+        self.slots, self._secret = slots, secrets.token_bytes(16)
+        self._digests: dict[str, int] = {}
+        """Of subjects that are counted again and again."""
         self._file = os.memfd_create("portal", os.MFD_CLOEXEC)
         os.ftruncate(self._file, slots * SLOT.size)
-        self._lock = _Lock(self._file)
+        self._lock: AbstractContextManager[None] = _Lock(self._file) if is_shared else ALONE
         self._memory = mmap.mmap(self._file, slots * SLOT.size)
         weakref.finalize(self, os.close, self._file)
 
     def add(self, subject: str, more: int, until_s: float, now_s: float) -> int:
         """Add to the subject's number, which counts until then; what it is now.  Where there is no
         room, the smallest number among the subject's places gives way."""
-        with self._locked():
-            digest, found, free = self._places(subject, now_s)
+        digest = self._digest(subject)
+        with self._lock:
+            found, free = self._places(digest, now_s)
             if found is not None:
                 at, (_, until_s, number) = found
                 number = min(number + more, LARGEST)
@@ -70,14 +77,16 @@ class Table:
 
     def entry(self, subject: str, now_s: float) -> tuple[int, float]:
         """Number and time of the subject; zeros: it has none."""
-        with self._locked():
-            _, found, _ = self._places(subject, now_s)
+        digest = self._digest(subject)
+        with self._lock:
+            found, _ = self._places(digest, now_s)
             return (found[1][2], found[1][1]) if found is not None else (0, 0.0)
 
     def set(self, subject: str, number: int, until_s: float, now_s: float) -> bool:
         """Whether there was room."""
-        with self._locked():
-            digest, found, free = self._places(subject, now_s)
+        digest = self._digest(subject)
+        with self._lock:
+            found, free = self._places(digest, now_s)
             at = found[0] if found is not None else free
             if at is None:
                 return False
@@ -87,8 +96,9 @@ class Table:
     def take(self, subject: str, until_s: float, now_s: float) -> bool | None:
         """Whether the subject was not there before, and is from here on; None: there is no room,
         and so no answer."""
-        with self._locked():
-            digest, found, free = self._places(subject, now_s)
+        digest = self._hashed(subject)
+        with self._lock:
+            found, free = self._places(digest, now_s)
             if found is not None:
                 return False
             if free is None:
@@ -98,8 +108,21 @@ class Table:
 
     # Slots
 
-    def _locked(self) -> AbstractContextManager[None]:
-        return self._lock if self._is_shared else ALONE
+    def held(self) -> AbstractContextManager[None]:
+        """The lock, for several calls in a row."""
+        return self._lock
+
+    def _digest(self, subject: str) -> int:
+        digest = self._digests.get(subject)
+        if digest is None:
+            if len(self._digests) >= KEPT_DIGESTS:
+                self._digests.clear()
+            digest = self._digests[subject] = self._hashed(subject)
+        return digest
+
+    def _hashed(self, subject: str) -> int:
+        raw = hashlib.blake2b(subject.encode(), digest_size=8, key=self._secret).digest()
+        return int.from_bytes(raw, "little")
 
     def _of(self, digest: int) -> Iterator[int]:
         """Offsets of the slots that a digest may have."""
@@ -108,15 +131,15 @@ class Table:
             yield ((digest + probe * step) & mask) * SLOT.size
 
     def _places(
-        self, subject: str, now_s: float
-    ) -> tuple[int, tuple[int, tuple[int, float, int]] | None, int | None]:
-        """The subject's digest, its slot with what is in it, and the first free one."""
-        raw = hashlib.blake2b(subject.encode(), digest_size=8, key=self._secret).digest()
-        digest, free = int.from_bytes(raw, "little"), None
-        first = (digest & (self.slots - 1)) * SLOT.size
+        self, digest: int, now_s: float
+    ) -> tuple[tuple[int, tuple[int, float, int]] | None, int | None]:
+        """A subject's slot with what is in it, and the first free one."""
+        first, free = (digest & (self.slots - 1)) * SLOT.size, None
         slot = SLOT.unpack_from(self._memory, first)
         if slot[0] == digest and slot[1] > now_s:
-            return digest, (first, slot), None  # of most subjects
+            return (first, slot), None  # of most subjects
+        if slot[0] == 0 and slot[1] == 0.0:
+            return None, first  # of most of the others
         for at in self._of(digest):
             slot = SLOT.unpack_from(self._memory, at)
             if slot[1] <= now_s:
@@ -124,8 +147,8 @@ class Table:
                 if slot[1] == 0.0 and slot[0] == 0:
                     break  # it was never used: nothing is after it
             elif slot[0] == digest:
-                return digest, (at, slot), free
-        return digest, None, free
+                return (at, slot), free
+        return None, free
 
     def _smallest(self, digest: int) -> int:
         return min(self._of(digest), key=lambda at: int(SLOT.unpack_from(self._memory, at)[2]))

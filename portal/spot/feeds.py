@@ -8,7 +8,7 @@ commands, the same in every portal and in ``lastUpdateId``.
 import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,12 +51,29 @@ class Queue:
     def put_nowait(self, row: Any) -> None:
         """Add one."""
         self._rows.append(row)
+        self._wake(len(self._rows) == 1)
+
+    def put_all(self, rows: Sequence[Any], now: bool = False) -> None:
+        """Add some; ``now``: they are sent, with all that wait, before anything else is done, if
+        that is possible."""
+        is_first = not self._rows
+        self._rows += rows
+        if now and self.send is not None:
+            self._send()
+        else:
+            self._wake(is_first)
+
+    def _wake(self, is_first: bool) -> None:
         if self._waiter is None or self._waiter.done():
             return
         if self.send is None:
             self._waiter.set_result(None)
-        elif len(self._rows) == 1:
+        elif is_first:
             self._waiter.get_loop().call_soon(self._send)
+
+    def is_idle(self) -> bool:
+        """Whether the reader has taken all and waits for more."""
+        return not self._rows and self._waiter is not None and not self._waiter.done()
 
     def _send(self) -> None:
         """Without the reader, which a turn of its task would cost for each of a thousand queues."""
@@ -110,19 +127,27 @@ class Subscriber:
     def put(self, stream: str, text: str) -> None:
         """Queue an event (``text``: JSON), in the envelope with its stream's name if the client
         asked for it."""
-        if self.combined:
-            text = f'{{"stream":{json.dumps(stream)},"data":{text}}}'
-        self.put_text(text)
+        self.put_events(stream, (text,))
 
-    def put_text(self, text: str) -> None:
-        """Queue a text as it is.  A client with ``MAX_QUEUED`` unread texts is cut: None ends its
-        queue."""
+    def put_events(self, stream: str, texts: Sequence[str]) -> None:
+        """Queue several of one stream."""
+        if self.combined:
+            name = json.dumps(stream)
+            texts = [f'{{"stream":{name},"data":{text}}}' for text in texts]
+        self.put_texts(texts)
+
+    def put_text(self, text: str, now: bool = False) -> None:
+        """Queue a text as it is; ``now``: it is sent before what else there is to do."""
+        self.put_texts((text,), now)
+
+    def put_texts(self, texts: Sequence[str], now: bool = False) -> None:
+        """Queue several.  A client with ``MAX_QUEUED`` unread texts is cut: None ends its queue."""
         if self.is_cut:
             return
         if self.queue.qsize() >= MAX_QUEUED:
             self.cut()
-            return
-        self.queue.put_nowait(text)
+        else:
+            self.queue.put_all(texts, now)
 
     def cut(self) -> None:
         """End the connection after what is queued."""

@@ -79,11 +79,12 @@ class Limits:
         """Count a request; headers of the answer.  Raises :class:`ApiError`."""
         now_s, address = self.clock(), owner_of(address)
         ban = f"banned {address}"
-        until_s = self._table.entry(ban, now_s)[1]
+        with self._table.held():
+            until_s = self._table.entry(ban, now_s)[1]
+            used = 0 if until_s > now_s else self._weight.add(address, weight, now_s)
         if until_s > now_s:
             self._banned[address] = until_s
             raise banned(until_s, until_s - now_s)
-        used = self._weight.add(address, weight, now_s)
         if used > self.weight_a_minute:
             if used > self.weight_a_minute + BAN_AFTER:
                 self._table.add(ban, LARGEST, now_s + BAN_S, now_s)
@@ -113,8 +114,9 @@ class Limits:
         """Count a new order.  Raises :class:`ApiError`."""
         self.require_room(participant)
         now_s = self.clock()
-        ten = self._orders.add(participant, 1, now_s)
-        day = self._orders_day.add(participant, 1, now_s)
+        with self._table.held():
+            ten = self._orders.add(participant, 1, now_s)
+            day = self._orders_day.add(participant, 1, now_s)
         if ten > self.orders_in_10_s or day > self.orders_a_day:
             window, limit = self._orders_day, f"{self.orders_a_day} orders per 1 DAY"
             if ten > self.orders_in_10_s:

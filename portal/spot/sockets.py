@@ -21,7 +21,7 @@ from openoutcry.portal.spot.rest import ROUTES, as_json
 from openoutcry.portal.spot.signing import READ
 from openoutcry.portal.spot.user_data import KEY_LENGTH, Deliver, UserData, as_text
 
-SEND_S, SEND_NOW = 30.0, "outcry.send_now"
+SEND_S, SEND_NOW, TAKE_NOW = 30.0, "outcry.send_now", "outcry.take_now"
 """Seconds for a client that does not read; and what the server's protocol offers
 (``portal/server.py``)."""
 MAX_AT_ONCE, MAX_OWN = 50, 1_000
@@ -132,9 +132,9 @@ class Streams:
         if not participant or listen_key in self._own:
             return bool(participant)
 
-        def deliver(text: str) -> None:
+        def deliver(texts: list[str]) -> None:
             if self.spot.listen_keys.participant(listen_key) == participant:
-                self.subscriber.put(listen_key, text)
+                self.subscriber.put_events(listen_key, texts)
 
         self._own[listen_key] = participant, deliver
         self.user_data.subscribe(participant, deliver, self.subscriber.fine)
@@ -259,12 +259,21 @@ class Requests:
         self._own = {}
 
     async def asked(self, text: str) -> None:
-        """Each request is a task: a slow answer holds up no other."""
-        while len(self._tasks) >= MAX_AT_ONCE:
+        """Begin a request once there is room."""
+        while not self.take(text):
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+
+    def take(self, text: str) -> bool:
+        """Begin a request; False: too many are under way.  Each is a task: a slow answer holds up
+        no other.  A connection that is cut has no more answers."""
+        if self.subscriber.is_cut:
+            return True
+        if len(self._tasks) >= MAX_AT_ONCE:
+            return False
         task = asyncio.create_task(self._ask(text))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return True
 
     async def _ask(self, text: str) -> None:
         number: Any = None
@@ -293,7 +302,7 @@ class Requests:
             answer = _refused(number, wrong)
         if shows and headers:
             answer["rateLimits"] = self._used(headers)
-        self.subscriber.put_text(as_json(answer))
+        self.subscriber.put_text(as_json(answer), now=True)
         if answer.get("status") == BANNED:
             self.subscriber.cut()
 
@@ -408,9 +417,10 @@ class Requests:
         number = self._next
         self._next += 1
 
-        def deliver(text: str) -> None:
+        def deliver(texts: list[str]) -> None:
             if self.spot.signing.keys.is_in_force(key):
-                self.subscriber.put_text(f'{{"subscriptionId":{number},"event":{text}}}')
+                begin = f'{{"subscriptionId":{number},"event":'
+                self.subscriber.put_texts([f"{begin}{text}}}" for text in texts])
 
         self._own[number] = Own(key.participant, deliver, of_session)
         self.user_data.subscribe(key.participant, deliver, self.subscriber.fine)
@@ -485,6 +495,8 @@ def sockets_of(spot: Spot, feeds: Feeds, user_data: UserData) -> Callable[[str],
         await socket.accept()
         shows_limits = socket.query_params.get("returnRateLimits", "true").lower() != "false"
         connection = Requests(spot, user_data, address, fine, shows_limits)
+        take_now = socket.scope.get("extensions", {}).get(TAKE_NOW, lambda take: None)
+        take_now(connection.take)
         await _serve(socket, connection.subscriber, connection.asked, connection.close)
 
     def address_of(socket: WebSocket) -> str:

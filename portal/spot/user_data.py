@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from openoutcry.portal.accounts.api_keys import ApiKey
@@ -30,7 +31,8 @@ REJECT_REASONS: dict[int, str] = {
     Reason.BAD_AUX: "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY",
     Reason.WOULD_CROSS: "WOULD_MATCH_IMMEDIATELY",
 }
-Deliver = Callable[[str], None]
+Deliver = Callable[[list[str]], None]
+Make = Callable[[], dict[str, Any]]
 SEEN_S = 0.1
 """Seconds for which a listen key that was found good is not looked up again for each event."""
 
@@ -47,8 +49,8 @@ class UserData:
         mirror.listeners.append(self._moment)
 
     def subscribe(self, participant: int, deliver: Deliver, fine: bool = False) -> None:
-        """Call ``deliver`` with each event of a participant, as text, from now on; ``fine``: its
-        moments are in microseconds."""
+        """Call ``deliver`` with the events of a participant, as texts, from now on: once with all
+        that a moment brings.  ``fine``: their moments are in microseconds."""
         self._of.setdefault(participant, []).append((deliver, fine))
         self._balances.setdefault(participant, self.mirror.balances(participant))
 
@@ -63,30 +65,33 @@ class UserData:
     def _moment(self, moment: Moment) -> None:
         if not self._of:
             return
-        reported = set()
+        events: dict[int, list[Make]] = {}
         for report in moment.reports:
             participant = report.order.participant
             if participant in self._of and report.order.instrument in self._spot:
-                reported.add(participant)
-                self._tell(participant, lambda: self.execution(report))  # noqa: B023
+                events.setdefault(participant, []).append(partial(self.execution, report))
         for participant in moment.wallets & self._of.keys():
-            self._wallets(participant, participant in reported)
+            changes = self._wallets(participant, participant in events)
+            if changes:
+                events.setdefault(participant, []).extend(changes)
+        for participant, makes in events.items():
+            self._tell(participant, makes)
 
-    def _tell(self, participant: int, make: Callable[[], dict[str, Any]]) -> None:
-        """An event, made once for all connections whose moments have the same unit."""
-        texts: dict[bool, str] = {}
+    def _tell(self, participant: int, makes: list[Make]) -> None:
+        """Events, each made once for all connections whose moments have the same unit."""
+        texts: dict[bool, list[str]] = {}
         for deliver, fine in list(self._of[participant]):
             if fine not in texts:
                 with times.in_unit(fine):
-                    texts[fine] = as_text(make())
+                    texts[fine] = [as_text(make()) for make in makes]
             deliver(texts[fine])
 
-    def _wallets(self, participant: int, is_reported: bool) -> None:
-        """Return the changes of the balances; money in and out is a separate event."""
+    def _wallets(self, participant: int, is_reported: bool) -> list[Make]:
+        """Events of what has changed of the balances; money in and out is a separate one."""
         new, old = self.mirror.balances(participant), self._balances[participant]
         changed = [name for name in new if new[name] != old.get(name)]
         if not changed:
-            return
+            return []
         self._balances[participant] = new
         decimals, time_ns = self.mirror.markets.assets, self.mirror.time_ns
         rows = [
@@ -102,14 +107,17 @@ class UserData:
             at = times.of_ns(time_ns)
             return {"e": "outboundAccountPosition", "E": at, "u": at, "B": rows}
 
-        self._tell(participant, position)
+        moved = {name: sum(new[name]) - sum(old.get(name, (0, 0))) for name in changed}
         if is_reported:
-            return
-        for name in changed:
-            moved = sum(new[name]) - sum(old.get(name, (0, 0)))
-            if moved:
-                text = text_of(moved, decimals[name])
-                self._tell(participant, lambda: update_of(name, text, time_ns))  # noqa: B023
+            return [position]
+        return [
+            position,
+            *(
+                partial(update_of, name, text_of(by, decimals[name]), time_ns)
+                for name, by in moved.items()
+                if by
+            ),
+        ]
 
     def execution(self, report: Report) -> dict[str, Any]:
         """An executionReport."""

@@ -181,8 +181,16 @@ class FixBroker:
     def _readable(self, participant: int, connection: _Connection) -> None:
         """Something has come.  Reports of orders are the mirror's business: they say that there is
         something for it.  Who waits for that is answered first, and then what has come is read."""
+        error: Exception | None = None
+        try:
+            connection.client.receive()  # or else the event loop calls again at once
+        except (ClientError, OSError) as ended:
+            error = ended
         self.heard(participant)
-        if not connection.is_due:
+        if error is not None:
+            self._read(participant, connection)
+            self._end(participant, connection, error)
+        elif not connection.is_due:
             connection.is_due = True
             asyncio.get_running_loop().call_soon(self._read, participant, connection)
 
@@ -194,9 +202,15 @@ class FixBroker:
             for message in connection.client.arrived():
                 self._take(participant, message)
         except (ClientError, OSError) as error:
-            log.warning("session of participant %d: %s", participant, error)
-            self._drop(participant, connection)
-            connection.client.close()
+            self._end(participant, connection, error)
+
+    def _end(self, participant: int, connection: _Connection, error: Exception) -> None:
+        """Forget a connection that brings nothing more."""
+        if connection.ended.is_set():
+            return
+        log.warning("session of participant %d: %s", participant, error)
+        self._drop(participant, connection)
+        connection.client.close()
 
     def _take(self, participant: int, message: FixMessage) -> None:
         is_order = message.kind == "8" and IS_REFUSAL in message.raw

@@ -204,9 +204,10 @@ class Mirror:
         was.  Much takes several polls: 0 is the end."""
         if not self.begin():
             return 0
-        released, moment = min(self.released_seq(), until_seq), Moment()
+        released = min(self.released_seq(), until_seq)
         if released <= self.seq:
             return 0  # known without a look at the disk
+        moment = Moment()
         count = self._take_blocks(released, moment)
         if self._blocks is not None:  # what it has read ahead may be written by the next poll
             self._blocks.close()

@@ -117,6 +117,9 @@ class PeerBroker:
         owner = self.owner_of(participant)
         if owner == self.index:
             return None
+        link = self._links.get(owner)
+        if link is not None:
+            return link
         async with self._opening[owner]:
             link = self._links.get(owner)
             if link is not None:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from openoutcry.client import OuchClient, ouch, price4
-from openoutcry.client.waiting import Received
+from openoutcry.client.waiting import Received, SessionEnded
 from openoutcry.wire.messages import OUCH42
 
 
@@ -43,6 +43,22 @@ def test_what_has_come_is_taken_without_waiting():
         assert received.more(time.monotonic() - 1) is True
         assert received.take(1) == b"x"
     assert timeouts == [0.0, None, 0.0, None]
+
+
+def test_what_is_there_is_taken_with_one_call_and_the_end_is_an_error():
+    one, other = socket.socketpair()
+    with one:
+        received = Received(one, 30.0, 0.0, lambda: None)
+        received.more_now()
+        assert received.data == b""
+        other.send(b"xy")
+        other.close()
+        received.more_now()
+        assert received.take(2) == b"xy"
+        with pytest.raises(SessionEnded, match="closed"):
+            received.more_now()
+    with pytest.raises(SessionEnded, match="lost"):
+        received.more_now()
 
 
 def test_a_message_has_its_own_number_and_not_the_next_ones(monkeypatch):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
+from openoutcry.client.waiting import SessionEnded
 from openoutcry.operations.strangers import in_one_write
 from openoutcry.order_entry.command_metadata import (
     BLOCK_KEY,
@@ -188,6 +190,66 @@ def test_texts_that_wait_are_sent_in_one_write_and_in_order(monkeypatch):
     asyncio.run(run())
 
 
+def test_a_text_is_handed_over_as_it_comes_and_in_order():
+    """One that is not taken waits in the queue, and so do all after it."""
+    client, room, taken, ways = ClientProtocol(parse_uri("ws://portal/ws")), [], [], []
+    client.send_request(client.connect())
+    transport = SimpleNamespace(
+        get_extra_info=lambda name: None,
+        write=client.receive_data,
+        close=lambda: None,
+        is_closing=lambda: False,
+        pause_reading=lambda: ways.append("paused"),
+        resume_reading=lambda: ways.append("resumed"),
+    )
+
+    def take(text):
+        taken.extend([text] if room else [])
+        return bool(room)
+
+    async def serve(socket):
+        await socket.accept()
+        socket.scope["extensions"][sockets.TAKE_NOW](take)
+        while True:
+            taken.append((await socket.receive_text(), "read"))
+
+    async def run():
+        app = Direct(other, None, failed(), lambda path: serve)
+        state = ServerState()
+        config = Config(app, log_config=None, ws_per_message_deflate=False, proxy_headers=False)
+        protocol = text_pings()(config, state, {})
+
+        def send(*texts):
+            for text in texts:
+                client.send_text(text.encode())
+            protocol.data_received(b"".join(client.data_to_send()))
+
+        protocol.connection_made(transport)
+        protocol.data_received(b"".join(client.data_to_send()))
+        await until(lambda: protocol.take is not None and protocol.queue.is_idle())
+        room.append(1)
+        send("one", "zwölf")
+        assert (taken, ways) == (["one", "zwölf"], [])
+        room.clear()
+        send("two")
+        room.append(1)
+        send("three")
+        await until(lambda: len(taken) == 4 and protocol.queue.is_idle())
+        assert taken[2:] == [("two", "read"), ("three", "read")]
+        assert ways == ["paused", "resumed"]
+        client.send_text(b"\xff")
+        protocol.data_received(b"".join(client.data_to_send()))
+        assert protocol.close_sent, "what is no text ends the connection"
+        assert len(taken) == 4
+        protocol.stop_keepalive()
+        protocol.connection_lost(OSError())
+        assert protocol.take is None
+        for task in state.tasks:
+            task.cancel()
+
+    asyncio.run(run())
+
+
 def test_a_queue_gives_what_came_in_order_also_to_a_reader_that_waits():
     async def run():
         queue = Queue()
@@ -213,7 +275,11 @@ def test_what_a_session_says_wakes_the_portal_also_through_a_broker_of_several(t
     peer, heard = PeerBroker(own, 0, 2, tmp_path), []
     peer.heard = heard.append
     read = []
-    client = SimpleNamespace(arrived=lambda: iter(read.append(len(heard)) or ()))
+    came = []
+    client = SimpleNamespace(
+        receive=lambda: came.append(len(heard)),
+        arrived=lambda: iter(read.append(len(heard)) or ()),
+    )
     connection = _Connection(client, asyncio.Event())
 
     async def run():
@@ -227,7 +293,33 @@ def test_what_a_session_says_wakes_the_portal_also_through_a_broker_of_several(t
 
     asyncio.run(run())
     assert read == [2], "once, and never at its end"
+    assert came == [0, 1, 2], "or else the event loop calls again at once"
     os.close(peer._folder)
+
+
+def test_what_a_session_says_last_is_read_before_it_ends():
+    own, order = FixBroker.__new__(FixBroker), []
+    own.heard, own._connections = order.append, {}
+    own._take = lambda participant, message: order.append(message)
+
+    def ends():
+        raise SessionEnded("the venue closed the connection")
+
+    near, far = socket.socketpair()
+    with near, far:
+        client = SimpleNamespace(
+            receive=ends, arrived=lambda: iter(["last"]), socket=near, close=near.close
+        )
+        connection = own._connections[1000] = _Connection(client, asyncio.Event())
+
+        async def run():
+            asyncio.get_running_loop().add_reader(near, own._readable, 1000, connection)
+            far.send(b"x")
+            await until(connection.ended.is_set)
+            own._readable(1000, connection)
+
+        asyncio.run(run())
+        assert (order, own._connections, near.fileno()) == ([1000, "last", 1000], {}, -1)
 
 
 def test_what_a_session_says_wakes_the_process_that_asked_its_owner(tmp_path):
@@ -323,10 +415,16 @@ def test_a_queue_sends_what_a_turn_of_the_loop_brings_in_one_go_without_its_read
         queue.put_nowait(2)
         await asyncio.sleep(0)
         assert (sent, reader.done(), queue.empty()) == ([[1, 2]], False, True)
-        queue.send = lambda rows: False
         queue.put_nowait(3)
+        queue.put_all([4], now=True)
+        assert sent.pop() == [3, 4], "at once, with what was there before"
+        await asyncio.sleep(0)
+        assert (sent, reader.done(), queue.is_idle()) == ([[1, 2]], False, True)
+        queue.send = lambda rows: False
+        queue.put_all([5], now=True)
         queue.put_nowait(None)
-        assert await reader == [3, None]
+        assert not queue.is_idle()
+        assert await reader == [5, None]
 
     asyncio.run(run())
 

@@ -1,5 +1,8 @@
 """The table that the processes of a portal share: it equals a dictionary."""
 
+import fcntl
+import struct
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,6 +59,25 @@ def test_where_counts_have_no_room_the_smallest_gives_way():
     left = [n for n in range(200) if table.number(f"{n}", 1.0)]
     assert len(left) <= 16
     assert min(left) > 0
+
+
+def test_the_lock_is_held_until_the_last_that_entered_leaves():
+    """Another opening of the file is asked, as another process would."""
+    table, own_lock = Table(16), struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0)
+    with open(f"/proc/self/fd/{table._file}", "r+b") as other:
+
+        def is_locked():
+            found = fcntl.fcntl(other, 36, own_lock)  # F_OFD_GETLK
+            return struct.unpack("hhqqi4x", found)[0] != fcntl.F_UNLCK
+
+        with table.held():
+            assert table.add("a", 1, 100.0, 1.0) == 1
+            assert is_locked()
+            assert table.take("b", 100.0, 1.0) is True
+            assert is_locked()
+        assert not is_locked()
+        with Table(16, is_shared=False).held():
+            assert not is_locked()
 
 
 KEY = ApiKey(7, 1, 1000, HMAC, b"", True, False, (), None)
