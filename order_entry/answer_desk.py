@@ -11,6 +11,7 @@ import socket
 import struct
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 
@@ -31,7 +32,8 @@ log = logging.getLogger("outcry.sessions")
 
 
 class AnswerDesk:
-    """The questions of all sessions, one after the other."""
+    """The questions of all sessions, one of each in turn: one that asks much delays no other by
+    more than one answer."""
 
     def __init__(
         self,
@@ -45,6 +47,8 @@ class AnswerDesk:
         index."""
         self.stage, self.region, self.documents = stage, region, documents
         self.stores, self._answer = stores, answer
+        self._waiting: dict[int, deque[Fields]] = {}
+        """By the session's index."""
 
     def start(self) -> None:
         """Answer in a thread of this process, until that ends.  What a dead process had taken is
@@ -64,12 +68,21 @@ class AnswerDesk:
     def answer_waiting(self) -> int:
         """Answer the questions that have come; returns how many."""
         done = 0
+        while self._collected():
+            for index in list(self._waiting):
+                self._put(index, self._waiting[index].popleft())
+                if not self._waiting[index]:
+                    del self._waiting[index]
+                done += 1
+        return done
+
+    def _collected(self) -> bool:
+        """Whether questions wait, with those that came meanwhile."""
         with suppress(BlockingIOError):
             while data := self.stage.recv(MOST_BYTES):
                 index, fields = _read(data)
-                self._put(index, fields)
-                done += 1
-        return done
+                self._waiting.setdefault(index, deque()).append(fields)
+        return bool(self._waiting)
 
     def _put(self, index: int, fields: Fields) -> None:
         store, block = self.stores[index], self.region.block(index)

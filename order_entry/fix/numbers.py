@@ -114,7 +114,7 @@ class NumbersFile:
             sent = head
         store = int(session[words.ANSWERS // 8])
         last_answer = ctypes.c_int64.from_address(store + HEAD).value if store else 0
-        if answer > last_answer:
+        if store and answer > last_answer:
             # And the file of answers too.
             entries = self._numbers[:used, 0]
             entries[entries < -last_answer] = 0

@@ -238,6 +238,23 @@ def test_more_requests_than_wait_for_an_answer_are_refused(floor: InlineFloor) -
     assert names == [f"n{number}" for number in range(16)]
 
 
+def test_a_session_that_asks_much_delays_others_by_one_answer(floor: InlineFloor) -> None:
+    one, two = client_of(floor, "ONE"), client_of(floor, "TWO")
+    desk, floor.run.work.sessions.desk = floor.run.work.sessions.desk, None
+    for name, client, account in [*[("n", one, "1")] * 8, ("other", two, "2")]:
+        client._send("AN", [(710, name), (1, account), *TERMS, (60, client._utc_text())])
+    floor.step()
+    answer, names = desk._answer, []
+
+    def noted(fields, seen):
+        names.append(fields[710])
+        return answer(fields, seen)
+
+    desk._answer = noted
+    assert desk.answer_waiting() == 9
+    assert names == ["n", "other", *["n"] * 7]
+
+
 def test_what_a_reader_does_not_take_is_bounded_and_named(floor: InlineFloor) -> None:
     one = client_of(floor, "ONE")
     asked(one, "a", "1")
