@@ -68,6 +68,7 @@ MADE_BY_COMMANDS = {
     "mixed_kinds": "python -m openoutcry.bench.mixed_kinds",
     "routing_ccxt": "python -m tests.long.routing.ccxt_plans",
     "routing_kills": "python -m tests.long.routing.kills",
+    "routing_kills_fix": "python -m tests.long.routing.kills",
     "security": "python -m tests.support.order_entry.message_costs",
 }
 
@@ -559,6 +560,20 @@ FACTS = {
         ("feed", "of a venue's feed"),
         ("silence", "times that a venue was stopped until it had been given up"),
         ("network", "kills of the router's network namespace"),
+        ("parents", "orders routed"),
+        ("children", "children; none doubled, no parent overfilled, every state right"),
+        ("lots", "lots that they traded, as the venues' journals say"),
+    ),
+    "routing_kills_fix": (
+        ("router", "SIGKILLs of the router, each at a certain call of a connector"),
+        ("venue", "of a venue"),
+        ("session", "of the process with a venue's sessions"),
+        ("acceptor", "of the process that takes a venue's logons"),
+        ("feed", "of a venue's feed"),
+        ("silence", "times that a venue was stopped until it had been given up"),
+        ("drop", "times that a venue's packets were dropped for so long"),
+        ("away", "kills of a venue's network namespace"),
+        ("network", "of the router's"),
         ("parents", "orders routed"),
         ("children", "children; none doubled, no parent overfilled, every state right"),
         ("lots", "lots that they traded, as the venues' journals say"),

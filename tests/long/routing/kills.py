@@ -20,7 +20,8 @@ away     the namespace of a venue is killed with its link, and the venue after i
 network  the namespace of the router is killed with its link, and the router after it
 
 After each part, a router without kills ends what is open, and the file of parents is compared with
-the venues' journals.  ``--evidence`` writes ``docs/evidence/routing_kills.json``.
+the venues' journals.  ``--evidence`` writes ``docs/evidence/routing_kills_fix.json``;
+``routing_kills.json`` has 1,000 kills before a router spoke FIX.
 """
 
 import argparse
@@ -411,7 +412,7 @@ def main() -> None:
     if given.evidence:
         command = f"python -m tests.long.routing.kills --kills {given.kills} --folder FOLDER"
         figures = dict.fromkeys(KINDS, 0) | counts
-        print(write_evidence("routing_kills", figures, command))
+        print(write_evidence("routing_kills_fix", figures, command))
 
 
 if __name__ == "__main__":
