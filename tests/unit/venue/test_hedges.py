@@ -85,10 +85,30 @@ def test_an_operator_marks_and_funds_contracts_of_one_moment_together(floor) -> 
     assert "there is no instrument 'LEAD'" in both["error"]
     assert (
         "GOLD is not a perpetual"
-        in floor.ask("contract", "fund", "TIN", "--also", "GOLD", status=1)["error"]
+        in floor.ask("contract", "fund", "TIN", "--rate", "100", "--also", "GOLD", status=1)[
+            "error"
+        ]
     )
     floor.ask("contract", "settle", "TIN", "--also", "GOLD=6050")
     assert marks(floor) == [6_050, 6_100]
     history = floor.outcry("limits", "history").output
     assert all(f"marked at {price}" in history for price in (6_700, 6_000, 6_100))
     assert "marked at 6600" not in history
+
+
+def test_a_file_that_frees_margin_and_asks_for_more_calls_no_participant_between(tmp_path) -> None:
+    """A lot needs four times the initial margin, of which half as large a share is maintenance."""
+    floor = InlineFloor(tmp_path, CONTRACT_VENUE)
+    tin = {"symbol": b"TIN"}
+    floor.send(
+        order(1, Side.BUY, 4, 200_000, who=1, **tin), order(2, Side.SELL, 4, 200_000, who=2, **tin)
+    )
+    assert view(floor).of(1, lay.MARGINED) == 40_000
+    floor.drop()
+    text = floor.file.read_text().replace("margin = 10_000", "margin = 40_000")
+    floor.file.write_text(text.replace("maintenance_bps = 5_000", "maintenance_bps = 2_500"))
+    floor.open()
+    floor.wait_for(lambda s: view(floor).of(1, lay.MARGINED) == 160_000)
+    # 60,000 are less than half of 160,000, and more than a quarter.
+    assert view(floor).of(1, lay.KILLS) == 0
+    floor.close()
