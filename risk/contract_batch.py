@@ -32,8 +32,8 @@ from openoutcry.wire.memory import not_inlined
 
 @kernel_outlined
 def apply_batch(state: RiskState, count: int, seq_at: int) -> bool:
-    """CONTRACT_APPLY: put what is staged in force, or drop it; False, and nothing changed, if it is
-    from another number of commands, one no longer makes sense, or a total would pass 2**62."""
+    """CONTRACT_APPLY: put what is staged in force, or drop it.  False, and nothing changed, if it
+    is from another number of commands, one makes no sense now, or a total would pass 2**62."""
     not_inlined()
     block = contracts_of(state)
     if block == 0 or count < 0 or (count > 0 and count != block.staged):

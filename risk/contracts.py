@@ -321,8 +321,9 @@ def put(
     second: int,
     seq_at: int,
 ) -> None:
-    """Put a setting that makes sense and fits in force; nobody is judged yet.  At an expiry options
-    in the money are exercised, and every short lot is assigned, because all are paid in cash."""
+    """Put a setting that makes sense and fits in force; no participant is judged yet.  At an
+    expiry options in the money are exercised, and every short lot is assigned: all are paid in
+    cash."""
     paid, gain, margin = amounts(rules, contract, setting, value)
     instrument = contract.instrument
     pay_all(state, instrument, paid, gain, seq_at, True)

@@ -105,8 +105,8 @@ class IndexTimer:
             for symbol in one.spec.contracts:
                 self._commands(one, symbol, view, now_ns, pauses, marks, resumed)
             marks += self._collateral(one, view)
-        # All that this look has found is in force at once, so that a hedge is never judged by half
-        # of it; and nothing trades at the mark of before the pause.
+        # All that this look has found is in force at once: a hedge is never judged by half of it.
+        # Nothing trades at a mark of before a pause.
         if records := pauses + ([at_once(marks)] if marks else []) + resumed:
             self.under_way = put(np.concatenate(records))
 

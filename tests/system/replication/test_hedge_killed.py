@@ -66,8 +66,8 @@ def marks(view):
 
 
 @pytest.mark.promise(
-    "Marks that belong together and are killed between two of them call no hedged participant, and "
-    "are in force once on a standby and after a restart, with the same state hash",
+    "A venue that is killed between two marks of one moment calls no hedged participant; a standby "
+    "and a restart put them in force once, with the same state hash",
     group="venue",
 )
 def test_a_hedge_is_not_called_by_marks_that_are_killed_half_way(tmp_path, cluster):
