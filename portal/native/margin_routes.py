@@ -2,6 +2,7 @@
 positions were paid in funding."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from openoutcry.client import portal_models as models
@@ -44,6 +45,11 @@ class NativeMargin:
     def amount(self, symbol: str, units: int) -> str:
         """Money of a contract as decimal text."""
         return text_of(units, self.mirror.file.risk.money.assets[self.asset_of(symbol)])
+
+    def greek(self, symbol: str, units: float) -> str:
+        """A view's amount of a contract's money, nine digits of it as decimal text."""
+        decimals = self.mirror.file.risk.money.assets[self.asset_of(symbol)]
+        return format(Decimal(f"{units:.9g}").scaleb(-decimals).normalize(), "f")
 
     def price(self, symbol: str, ticks: int) -> str:
         """A contract's price as decimal text."""
@@ -122,7 +128,7 @@ class NativeMargin:
                     scenarios=[self.amount(symbol, loss) for loss in part["scenarios"]],
                     liquidated_below=below,
                     liquidated_above=above,
-                    greeks={one: f"{value:.9g}" for one, value in greeks.items()},
+                    greeks={one: self.greek(symbol, value) for one, value in greeks.items()},
                 )
             )
         return rows

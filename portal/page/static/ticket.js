@@ -35,7 +35,7 @@ export function ticket(market) {
   const ask = check(t("ticket.review"), { checked: chosen.get("review", true), id: "review", onchange: (event) => chosen.set("review", event.target.checked) });
   const rows = {
     price: field(`${t("price")} (${quote})`, price), stop: field(`${t("stop.price")} (${quote})`, stop), distance: field(t("distance"), distance, t("distance.hint")),
-    by: field(t("by"), by), quantity: field(`${t("quantity")} (${base})`, quantity), amount: field(`${t("amount")} (${quote})`, amount), tif: field(t("tif"), tif), shown: field(`${t("shown")} (${base})`, shown, t("shown.hint")),
+    by: field(t("by"), by), quantity: isContract ? field(t("ticket.lots", { base }), quantity, t("ticket.lot.worth", { multiplier: show(trim(market.multiplier)), quote })) : field(`${t("quantity")} (${base})`, quantity), amount: field(`${t("amount")} (${quote})`, amount), tif: field(t("tif"), tif), shown: field(`${t("shown")} (${base})`, shown, t("shown.hint")),
   };
   const parts = h("div", { class: "parts", role: "group", "aria-label": t("parts") }, [25, 50, 75, 100].map((percent) =>
     h("button", { type: "button", onclick: () => part(percent), "aria-label": t("parts.of", { percent }) }, `${percent} %`)));

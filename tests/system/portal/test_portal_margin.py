@@ -161,7 +161,7 @@ def test_a_user_sees_its_margin_its_funding_and_what_an_order_needs(venue, holde
         (part,) = found.underlyings
         assert part.scenarios.count("30.000000") == 2
         assert part.scenarios[part.active - 1] == "30.000000"
-        assert part.greeks["delta"] == "100000"
+        assert part.greeks["delta"] == "0.1", "dollars a tick"
         assert part.liquidated_above is None
         (position,) = found.positions
         assert (position.symbol, position.lots, position.mark) == ("XAU-P", 10, "10.00")
@@ -201,7 +201,14 @@ def test_the_page_shows_the_same_in_both_languages(venue, holder):
                 page.log_in(holder.mail)
                 page.go("portfolio/margin")
                 page.expect("#margin-maintenance").to_have_text("30.00")
-                for table in ("margin.scenarios", "margin.funding", "margin.parts"):
+                page.expect("td", has_text="10.00").not_to_have_count(0)
+                page.expect("td", has_text="−1/3").to_have_count(2)
+                for table in (
+                    "margin.scenarios",
+                    "margin.funding",
+                    "margin.parts",
+                    "margin.greeks",
+                ):
                     page.expect(".panel h2", has_text=page.word(table)).to_have_count(1)
                 page.fill(what_if_lots="10")
                 page.press(page.word("margin.ask"))
@@ -244,10 +251,11 @@ def test_a_future_and_an_option_are_traded_with_their_fees_and_premiums(venue, p
 
 @needs_chromium
 def test_the_ticket_says_what_a_contract_needs_before_the_order(venue, holder):
-    with started() as chromium, browsed(chromium, venue, 1280, "light", "en") as page:
+    with started() as chromium, browsed(chromium, venue, 390, "light", "de") as page:
         page.log_in(holder.mail)
         page.go("trade/XAU-C")
-        page.expect("#terms").to_contain_text("Call 10 until 18/12/2026")
+        page.expect("#terms").to_contain_text("Call 10 bis 18.12.2026")
+        page.expect("#ticket").to_contain_text("Ein Lot ist 1 mal den Preis wert, in USD.")
         page.page.fill("#price", "9.00")
         page.page.fill("#quantity", "1000")
         page.expect("#needs").to_have_class("bad")

@@ -199,7 +199,7 @@ function lists(market, ends) {
 function positions(ends) {
   const price = (value) => value == null ? t("margin.never") : showNumber(value);
   const list = table([{ label: t("margin.contract"), node: (row) => h("a", { href: `#/trade/${encodeURIComponent(row.symbol)}` }, row.symbol), sign: (row) => row.symbol },
-    { label: t("margin.lots"), n: true, text: (row) => String(row.lots) }, { label: t("margin.mark"), n: true, text: (row) => priceText(row.mark, instrument(row.symbol)) },
+    { label: t("margin.lots"), n: true, text: (row) => showNumber(String(row.lots)) }, { label: t("margin.mark"), n: true, text: (row) => priceText(row.mark, instrument(row.symbol)) },
     { label: t("margin.below"), n: true, text: (row) => price(row.end?.liquidated_below) }, { label: t("margin.above"), n: true, text: (row) => price(row.end?.liquidated_above) },
   ], { key: (row) => row.symbol, label: t("margin.positions"), empty: t("margin.none") });
   let asked = 0;
