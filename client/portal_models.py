@@ -595,6 +595,7 @@ class DayFee:
 @dataclass(frozen=True)
 class ContractPosition:
     symbol: str
+    underlying: str
     lots: int
     """Below 0: short."""
     mark: str

@@ -93,6 +93,7 @@ class NativeMargin:
         positions = [
             models.ContractPosition(
                 symbol,
+                self.mirror.file.risk.contracts[symbol].contract.underlying,
                 row["lots"],
                 self.price(symbol, row["mark"]),
                 self.price(symbol, row["index"]) if row["index"] else None,

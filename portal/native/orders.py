@@ -79,6 +79,8 @@ class NativeOrders:
     def market(self, symbol: str) -> Market:
         """Raises :class:`ApiError`."""
         found = self.by_symbol.get(symbol)
+        if symbol in self.mirror.markets.inverse:
+            raise ApiError(errors.BAD_SYMBOL, errors.INVERSE)
         if found is None:
             raise ApiError(errors.BAD_SYMBOL, "there is no such instrument")
         return found

@@ -127,6 +127,9 @@ class Markets:
         self.all: list[Market] = []
         """Spot instruments."""
         self.contracts: list[Market] = []
+        self.inverse: dict[str, Market] = {}
+        """Inverse contracts, by symbol: their positions and profits are shown, and they are not
+        traded here.  What an order of one comes to is no sum of ticks times lots."""
         rows = zip(file.instruments, file.symbols, strict=True)
         for index, (row, symbol) in enumerate(rows):
             names = index, symbol, bytes(row["symbol"]), re.sub(r"[^A-Z0-9]", "", symbol.upper())
@@ -136,14 +139,17 @@ class Markets:
                 assets = terms.base, terms.quote, self.assets[terms.base], self.assets[terms.quote]
                 worth = terms.lot_units, terms.tick_units
                 self.all.append(Market(*names, *assets, decimals, *worth, row))
-            elif contract is not None and not contract.contract.inverse:
+            elif contract is not None:
                 one = contract.contract
                 assets = symbol, one.asset, 0, self.assets[one.asset]
-                self.contracts.append(
-                    Market(*names, *assets, decimals, 1, one.multiplier, row, one)
-                )
+                market = Market(*names, *assets, decimals, 1, one.multiplier, row, one)
+                if one.inverse:
+                    self.inverse[symbol] = market
+                else:
+                    self.contracts.append(market)
         self.by_name = {one.name: one for one in self.all}
         self.contract_names = frozenset(one.name for one in self.contracts)
+        self.inverse_names = frozenset(one.name for one in self.inverse.values())
         self.every = sorted([*self.all, *self.contracts], key=lambda one: one.index)
         self.by_index = {one.index: one for one in self.every}
         if len(self.by_name.keys() | self.contract_names) != len(self.every):

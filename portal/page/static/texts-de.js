@@ -739,6 +739,7 @@ export default {
   "error.too_many_requests": "Zu viele Anfragen. Warten Sie einen Moment.",
   "error.too_many_orders": "Zu viele Aufträge in kurzer Zeit. Warten Sie einen Moment.",
   "error.filter_failure": "Ein Preis oder eine Menge liegt außerhalb dessen, was dieser Markt annimmt.",
+  "error.inverse_contract": "Inverse Kontrakte werden über dieses Portal nicht gehandelt.",
   "error.insufficient_margin": "Ihre Margin deckt diesen Auftrag nicht.",
   "error.insufficient_balance": "Ihr Guthaben ist für diesen Auftrag zu klein.",
   "error.duplicate_order": "Dieser Auftrag wurde schon gesendet.",

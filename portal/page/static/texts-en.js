@@ -739,6 +739,7 @@ export default {
   "error.too_many_requests": "Too many requests. Wait a moment.",
   "error.too_many_orders": "Too many orders in a short time. Wait a moment.",
   "error.filter_failure": "A price or quantity is outside what this market accepts.",
+  "error.inverse_contract": "Inverse contracts are not traded through this portal.",
   "error.insufficient_margin": "Your margin does not cover this order.",
   "error.insufficient_balance": "Your balance is too small for this order.",
   "error.duplicate_order": "This order was sent already.",

@@ -1,15 +1,19 @@
 """A portal of a venue with scenario margin: its users see what their margin is made of, what an
 order would need, and what their positions were paid."""
 
+import json
+import subprocess
 from decimal import Decimal
 
 import pytest
 
 from openoutcry.client.portal import PortalClient, PortalError
 from openoutcry.venue.desk import ask
+from openoutcry.venue.off_book_desk import BUYER, off_book
 from tests.support.console.console_browser import needs_chromium, started
 from tests.support.portal.portal_browser import browsed
 from tests.support.portal.portal_venue import PortalVenue
+from tests.support.processes import OUTCRY
 from tests.support.waiting import wait_until
 
 CENTS = 10**4
@@ -37,6 +41,13 @@ amount_decimals = 6
 min_price_ticks = 1
 max_price_ticks = 4_000_000
 reference_price_ticks = 50
+[[instrument]]
+symbol = "EUR-I"
+decimals = 2
+amount_decimals = 6
+min_price_ticks = 1
+max_price_ticks = 4_000_000
+reference_price_ticks = 1_000
 {contracts}
 [liquidation]
 [[limits]]
@@ -70,6 +81,14 @@ multiplier = 10_000
 expiry = 2026-12-18T16:00:00Z
 strike_ticks = 1_000
 strike_multiplier = 10_000
+[[contract]]
+symbol = "EUR-I"
+kind = "perpetual"
+inverse = true
+underlying = "EUR"
+asset = "USD"
+multiplier = 10_000_000_000
+{perpetual}
 """
 MARGIN_FILE = """
 [margin]
@@ -83,6 +102,11 @@ price_ticks = 1_000
 scan_ticks = 300
 unit = 10_000
 initial = 1_500_000
+[[underlying]]
+name = "EUR"
+price_ticks = 1_000
+scan_ticks = 300
+unit = 10_000
 [[smile]]
 underlying = "XAU"
 expiry = 2026-12-18T16:00:00Z
@@ -270,3 +294,67 @@ def test_the_ticket_says_what_a_contract_needs_before_the_order(venue, holder):
         assert page.width() <= 0, "nothing is wider than the window"
     with PortalClient(venue.url, holder.api_key, holder.secret) as client:
         assert [one.symbol for one in client.list_orders(state="open").items] == ["XAU-C"]
+
+
+def printed(*words):
+    """What a command prints as JSON."""
+    return json.loads(subprocess.check_output([*OUTCRY, *map(str, words)]))
+
+
+def test_a_linear_and_an_inverse_contract_are_shown_as_in_the_ledger(venue):
+    people, journal = [venue.person(USD=10**6) for _ in range(2)], venue.venue.journal
+    mine, other = (one.participant for one in people)
+    for who in (mine, other):
+        ask(journal, {"do": "deposit", "participant": who, "amount": 50_000 * CENTS})
+    sold(venue, people, "XAU-P", "5", "10.00")
+    ask(journal, off_book("EUR-I", mine, other, 10, 1_000, BUYER, reference="inverse"))
+    for symbol, price in (("XAU-P", 1_100), ("EUR-I", 1_237)):
+        ask(journal, {"do": "contract-mark", "instrument": symbol, "price": price, "index": price})
+    ask(journal, {"do": "contract-fund", "instrument": "EUR-I", "rate": 1_000_000})
+    with PortalClient(venue.url, people[0].api_key, people[0].secret) as client:
+        wait_until(lambda: has_funding(client), "the history has the funding")
+        wait_until(
+            lambda: (
+                [one.funding_period for one in client.margin().positions if one.index == "12.37"]
+                == [1]
+            ),
+            "the page has the funding",
+        )
+        found, profits = client.margin(), client.portfolio().instruments
+        (funded,) = client.funding()
+        for refused in (
+            lambda: client.place("EUR-I", "buy", "limit", quantity="1", price="10"),
+            lambda: client.book("EUR-I"),
+            lambda: client.instrument("EUR-I"),
+        ):
+            with pytest.raises(PortalError) as refusal:
+                refused()
+            assert (refusal.value.status, refusal.value.code) == (422, "inverse_contract")
+        assert "EUR-I" not in {one.symbol for one in client.instruments()}
+    with venue.client(people[0]) as spot:
+        answer = spot.order("BUY", "1", "10.00", symbol="EURI").json()
+        assert "inverse contracts are not traded" in answer["msg"]
+
+    def units(text):
+        return int(Decimal(text) * 10**6)
+
+    margin_file = venue.folder / "margin.toml"
+    told = printed("margin", "explain", margin_file, mine, "--journal", journal, "--json")["core"]
+    for figure in ("equity", "maintenance", "initial", "with_orders"):
+        assert units(getattr(found, figure)) == told[figure], figure
+    held = {one.symbol: (one.lots, one.mark, one.underlying) for one in found.positions}
+    assert held == {"XAU-P": (5, "11.00", "XAU"), "EUR-I": (10, "12.37", "EUR")}
+    # Each of ten lots was worth -10 and is worth -8.084074 of the money.
+    gained = 10 * (10**10 // 1_000 - 10**10 // 1_237)
+    assert gained == 19_159_260
+    words = ("ledger", "pnl", journal, "--participant", mine, "--format", "json")
+    ledger = {row["instrument"]: row for row in printed(*words)["rows"]}
+    assert {one.symbol for one in profits} == set(ledger) == {"XAU-P", "EUR-I"}
+    for one in profits:
+        row = ledger[one.symbol]
+        assert one.position == str(row["position_lots"])
+        for figure in ("cost", "value", "realised", "unrealised"):
+            assert units(getattr(one, figure)) == row[figure], (one.symbol, figure)
+    assert ledger["EUR-I"]["unrealised"] == gained
+    (paid,) = printed("margin", "funding", journal, "--participant", mine, "--json")
+    assert (funded.symbol, units(funded.paid)) == ("EUR-I", paid["paid"])

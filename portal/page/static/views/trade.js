@@ -198,7 +198,7 @@ function lists(market, ends) {
 // Positions in contracts, and the prices of their underlying at which they would be liquidated.
 function positions(ends) {
   const price = (value) => value == null ? t("margin.never") : showNumber(value);
-  const list = table([{ label: t("margin.contract"), node: (row) => h("a", { href: `#/trade/${encodeURIComponent(row.symbol)}` }, row.symbol), sign: (row) => row.symbol },
+  const list = table([{ label: t("margin.contract"), node: (row) => instrument(row.symbol) ? h("a", { href: `#/trade/${encodeURIComponent(row.symbol)}` }, row.symbol) : h("span", { title: t("error.inverse_contract") }, row.symbol), sign: (row) => row.symbol },
     { label: t("margin.lots"), n: true, text: (row) => showNumber(String(row.lots)) }, { label: t("margin.mark"), n: true, text: (row) => priceText(row.mark, instrument(row.symbol)) },
     { label: t("margin.below"), n: true, text: (row) => price(row.end?.liquidated_below) }, { label: t("margin.above"), n: true, text: (row) => price(row.end?.liquidated_above) },
   ], { key: (row) => row.symbol, label: t("margin.positions"), empty: t("margin.none") });
@@ -207,7 +207,7 @@ function positions(ends) {
     const mine = asked += 1;
     try {
       const found = await get("/v1/margin"), limits = new Map(found.underlyings.map((one) => [one.underlying, one]));
-      if (mine === asked) list.show(found.positions.map((row) => ({ ...row, end: limits.get(instrument(row.symbol)?.underlying) })));
+      if (mine === asked) list.show(found.positions.map((row) => ({ ...row, end: limits.get(row.underlying) })));
     } catch (problem) { notice(words(problem), "bad"); }
   };
   ends.push(() => { asked += 1; });
