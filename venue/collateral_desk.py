@@ -1,13 +1,14 @@
 """What the exchange operator may ask for about collateral: a participant pledges an asset out of
 its wallet or takes it back, and the price of an asset changes."""
 
+from functools import partial
 from typing import Any
 
 from openoutcry.derivatives.collateral import LARGEST
 from openoutcry.derivatives.margin_layout import collateral_in
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import PortfolioView, View, setting
-from openoutcry.venue.desk import DeskError, Work
+from openoutcry.venue.desk import UNAVAILABLE, DeskError, Work
 from openoutcry.venue.requests import EFFECTIVE, NOTHING
 from openoutcry.venue.risk_tables import RiskSpec
 from openoutcry.wire.toml_tables import integer
@@ -21,6 +22,9 @@ class CollateralDesk:
 
     def __init__(self, view: View, spec: RiskSpec) -> None:
         self.view, self.assets = view, spec.collateral
+        self.moving: set[tuple[int, int]] = set()
+        """Participants and assets with a pledge or release that the core has not answered: one at a
+        time, so that what has changed is by this request."""
 
     def work_of(self, request: Request, operator: int) -> Work:
         """Raises :class:`DeskError` naming what cannot be."""
@@ -48,6 +52,10 @@ class CollateralDesk:
             raise DeskError(f"participant {who} has pledged {held} {name}, not {amount}")
         if not releases and amount > available:
             raise DeskError(f"participant {who} has {max(available, 0)} {name} available")
+        this = who, asset
+        if this in self.moving:
+            text = f"participant {who}: another pledge of {name} is in progress; try again"
+            raise DeskError(text, UNAVAILABLE)
         verb = "takes back" if releases else "pledges"
         done = f"participant {who} {verb} {amount} {name}"
 
@@ -62,7 +70,8 @@ class CollateralDesk:
         signed = -amount if releases else amount
         record = setting(Setting.PLEDGE, signed, who, operator=operator)
         record["time_in_force"] = asset
-        return Work(record, [done], refused)
+        begun, ended = partial(self.moving.add, this), partial(self.moving.discard, this)
+        return Work(record, [done], refused, begun=begun, ended=ended)
 
     def _price(self, request: Request, name: str, portfolio: PortfolioView, operator: int) -> Work:
         units, of = (integer(0, LARGEST)(request.get(key)) for key in ("units", "of"))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.risk.requests import reference_bytes
-from openoutcry.venue.desk import DeskError, Work
+from openoutcry.venue.desk import UNAVAILABLE, DeskError, Work
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.operations import ALL_INSTRUMENTS
 from openoutcry.venue.requests import content_of, new_reference
@@ -32,7 +32,8 @@ class DeskQueue:
             raise DeskError(
                 "the venue is closed between two trading days: it accepts "
                 f"{', '.join(STOPS)}, which apply from the start of the next day; send "
-                "other requests when it is open"
+                "other requests when it is open",
+                UNAVAILABLE,
             )
         if request.get("operator"):
             raise DeskError(

@@ -53,11 +53,13 @@ class Mailer:
     name: str
     """Name of the venue."""
 
-    def send(self, recipient: str, rows: Sequence[Row]) -> None:
-        """One mail of a batch.  Raises :class:`ChannelError`."""
+    def send(self, recipient: str, rows: Sequence[Row], account: str = "") -> None:
+        """One mail of a batch; ``account``: the sub-account that it is about.  Raises
+        :class:`ChannelError`."""
         subject = rows[0]["title"] if len(rows) == 1 else f"{len(rows)} notifications"
         text = "\n".join(_lines(rows))
-        subject = f"{self.name}: {subject}"
+        about = f"sub-account {account}: " if account else ""
+        subject = f"{self.name}: {about}{subject}"
         if self.server is None:
             try:
                 to_file(self.file)(recipient, subject, text)

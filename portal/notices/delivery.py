@@ -61,6 +61,11 @@ FAILED = f"""
             * interval '1 second' {WHERE}
 """
 LATER = f"update notice_targets set next_at = %(until)s {WHERE}"
+MAIL = """
+    select coalesce(parents.mail, users.mail) as recipient, users.label as account from users
+    left join users as parents on parents.id = users.parent_id where users.id = %s
+"""
+"""A sub-account has no address: its parent gets its mails."""
 FORGOTTEN = f"delete from notice_targets {WHERE}"
 
 
@@ -153,9 +158,8 @@ class Delivery:
         a channel."""
         user_id = target["user_id"]
         if kind == "mail":
-            query = "select mail from users where id = %s"
-            user = connection.execute(query, (user_id,)).fetchone()
-            return None if user is None else lambda: self.mailer.send(user["mail"], rows)
+            user = connection.execute(MAIL, (user_id,)).fetchone()
+            return None if user is None else lambda: self.mailer.send(**user, rows=rows)
         if kind == "webhook":
             query = "select url, secret from webhooks where user_id = %s"
             hook = connection.execute(query, (user_id,)).fetchone()

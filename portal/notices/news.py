@@ -17,6 +17,16 @@ ROWS = 1_000
 """Most rows of a source in one transaction: each user among them is one lock."""
 TRADES = 50_000
 NAME_LENGTH = 8
+NEW_JOURNAL = """
+    with begun as (
+        insert into notice_sources (journal_id, since_seq) values (%(journal)s, %(seq)s)
+        on conflict do nothing returning since_seq
+    )
+    update price_alerts set created_seq = begun.since_seq from begun
+    where fired_at is null and exists (select from notice_sources)
+"""
+"""Once for each journal.  Alerts that wait since the one before count by its numbers: those of the
+one before say nothing about its trades."""
 CHANGES = """
     select c.day, c.event_seq, c.number, c.execution, c.state, c.price_ticks, c.lots,
         c.executed_lots, c.client_id, c.at_ns, c.seq, o.instrument, o.side, o.reason,
@@ -87,8 +97,7 @@ class News:
         if position is None:
             return 0
         journal = position["journal_id"]
-        begin = "insert into notice_sources (journal_id, since_seq) values (%s, 0)"
-        self.connection.execute(f"{begin} on conflict do nothing", (journal,))
+        self.connection.execute(NEW_JOURNAL, {"journal": journal, "seq": 0})
         at = self._one("select * from notice_sources where journal_id = %s", journal)
         assert at is not None
         return self._changes(at) + self._movements(at) + self._trades(at)

@@ -10,6 +10,7 @@ from openoutcry.portal.accounts.accounts import Accounts, add_notice
 from openoutcry.portal.accounts.errors import AccountError, InvalidRequest, NotFound
 from openoutcry.portal.database import Row, lock_user, rows_of
 from openoutcry.portal.notices.channels import public_key_of, vapid_of
+from openoutcry.portal.notices.news import NEW_JOURNAL
 from openoutcry.portal.notices.notifier import key_file, outward_of
 from openoutcry.portal.notices.outward import OutwardError
 from openoutcry.portal.notices.quiet import next_summary, time_of, zone_of
@@ -65,13 +66,9 @@ class Notices:
 
     async def begin(self) -> None:
         """Skip what the venue did before the portal's first start."""
-        query = """
-            insert into notice_sources (journal_id, since_seq) values (%(journal)s, %(seq)s)
-            on conflict do nothing
-        """
         if self.mirror.journal_id:
             journal = f"{self.mirror.journal_id & 2**64 - 1:016x}"
-            await self.database.rows(query, journal=journal, seq=self.mirror.seq)
+            await self.database.rows(NEW_JOURNAL, journal=journal, seq=self.mirror.seq)
 
     # The list
 

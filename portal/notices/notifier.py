@@ -20,7 +20,7 @@ from openoutcry.portal.notices.channels import Hooks, Mailer, Push
 from openoutcry.portal.notices.delivery import Delivery
 from openoutcry.portal.notices.news import ROWS, News, add
 from openoutcry.portal.notices.outward import Outward
-from openoutcry.portal.notices.quiet import next_summary
+from openoutcry.portal.notices.quiet import next_summary, zone_of
 from openoutcry.portal.notices.words import of_summary
 from openoutcry.portal.portfolio.bookkeeper import Bookkeeper
 from openoutcry.portal.settings import PortalFile
@@ -106,7 +106,9 @@ class Notifier:
             shown = self._worth(row) if row["summary_next"] is not None else None
             with self.connection.transaction():
                 if shown is not None:
-                    day = row["summary_next"].date().isoformat()
+                    # By the user's own clocks: two summaries may be due on one day of UTC.
+                    local = row["summary_next"].astimezone(zone_of(row["time_zone"]))
+                    day = local.date().isoformat()
                     currency = row["currency"] or self.markets.all[0].quote
                     notice = of_summary(day, currency, shown)
                     add(self.connection, [(row["user_id"], notice)])

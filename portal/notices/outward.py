@@ -106,8 +106,10 @@ class Outward:
         scheme, host, port, target = self.check(url)
         address = self.addresses(scheme, host, port)[0]
         raw: socket.socket | None = None
+        is_late = threading.Event()
 
         def cut() -> None:
+            is_late.set()
             if raw is not None:
                 with contextlib.suppress(OSError):
                     raw.shutdown(socket.SHUT_RDWR)
@@ -119,6 +121,8 @@ class Outward:
             raw = socket.create_connection((str(address), port), CONNECT_S)
             connection = self._connection(scheme, host, port, raw)
             raw = connection.sock
+            if is_late.is_set():  # the handshake has another socket, which was not cut
+                raise TimeoutError
             shown = f"[{host}]" if ":" in host else host
             if port != (443 if scheme == "https" else 80):
                 shown = f"{shown}:{port}"

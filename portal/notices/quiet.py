@@ -32,7 +32,10 @@ def quiet_until(now: datetime, begin: str, end: str, zone: str) -> datetime | No
     if not is_quiet:
         return None
     day = local.date() + timedelta(days=1 if at >= last else 0)
-    return datetime.combine(day, last, local.tzinfo).astimezone(UTC)
+    until = datetime.combine(day, last, local.tzinfo)
+    # Where clocks are set back, the end that is still ahead may be its time of day's second.
+    later = (until.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    return next((one for one in later if one > now), None)
 
 
 def next_summary(now: datetime, kind: str, at: str, zone: str) -> datetime:

@@ -133,7 +133,8 @@ class Bookkeeper:
         return kept
 
     def _past_books(self, end_ns: int) -> tuple[int, Books | None]:
-        """The last command by a time, and the books after it; None: nothing was before."""
+        """The last command by a time that has passed, and the books after it, which are kept;
+        None: nothing was before."""
         if end_ns not in self._past:
             state = ledger_state.at(self.file.journal, time_ns=end_ns, more=self.folder)
             self._past[end_ns] = state.seq, state.books
@@ -193,7 +194,9 @@ class Bookkeeper:
         """Make a statement of whole days, first and last included."""
         participant = question["participant"]
         books = self._books()
-        begin_seq, begin = self._past_books(question["first_day"] * DAY_NS - 1)
+        begin_ns = question["first_day"] * DAY_NS - 1
+        is_past = begin_ns < books.now_ns
+        begin_seq, begin = self._past_books(begin_ns) if is_past else (books.cause_seq, books)
         end_ns = (question["last_day"] + 1) * DAY_NS - 1
         until = books
         if end_ns < books.now_ns:

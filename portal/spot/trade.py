@@ -18,8 +18,9 @@ from openoutcry.risk.bits import RiskBit
 from openoutcry.wire.enums import OrderType, Reason, Side, TimeInForce
 
 ICEBERG_PARTS = 256
-ANSWER_S, SHOWN_S = 5.0, 1.0
-"""Seconds for an answer, and from a rejection of the session to the order that the mirror shows."""
+ANSWER_S, SHOWN_S, GONE_S = 5.0, 1.0, 0.5
+"""Seconds for an answer, from a rejection of the session to the order that the mirror shows, and
+from a refused cancel to what has ended its order."""
 LETTERS = string.ascii_letters + string.digits
 TYPES = (*shapes.ORDER_TYPES, "TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
 UNSUPPORTED = "{} orders are not supported for this symbol."
@@ -380,15 +381,16 @@ class Trading:
             await asyncio.wait(first, timeout=ANSWER_S, return_when=asyncio.FIRST_COMPLETED)
             if refused.done() and order.is_open:
                 # The order may be gone by a command that the mirror has not reached.
-                await asyncio.wait({gone}, timeout=0.5)
+                await asyncio.wait({gone}, timeout=GONE_S if refused.result() else ANSWER_S)
         except BrokerError as error:
             raise ApiError(errors.DISCONNECTED, f"Internal error; {error}") from None
         finally:
             self.waits.remove(participant, f"gone {order.number}", gone)
             self.waits.remove(participant, request_id, refused)
-        if order.is_open and not refused.done():
-            raise ApiError(errors.TIMEOUT, NO_STATUS)
+        # An order of the cancel's own name may have ended the wait without a refusal.
         refusal = refused.result() if refused.done() else None
+        if order.is_open and refusal is None:
+            raise ApiError(errors.TIMEOUT, NO_STATUS)
         if order.is_open and refusal is not None:
             raise ApiError(errors.CANCEL_REJECTED, f"Cancel was rejected: {refusal.text}")
         if order.state != "CANCELED":

@@ -9,11 +9,15 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.folder import folder_of, make_folder
 from openoutcry.portal.history.projector import follow
 from openoutcry.portal.notices import channels
+from openoutcry.portal.notices.news import News
+from openoutcry.portal.notices.notifier import Notifier
+from openoutcry.portal.trading.instruments import Markets
 from tests.support.pipeline import warm_outcry
 from tests.support.portal.generated import generated_market
 from tests.support.portal.people import Mailbox, fresh_database
@@ -369,6 +373,46 @@ def test_a_price_alert_fires_once_by_the_first_trade_after_it(tmp_path, postgres
         assert [row[1] for row in fired] == [met[1], None, None]
         made = desk.run("select data from notices where event = 'price'")
         assert [row[0]["alert"] for row in made] == [fired[0][0]]
+
+
+def test_an_alert_of_the_journal_before_waits_for_trades_of_this_one(tmp_path, postgresql):
+    with desk_of(tmp_path, postgresql) as desk:
+        add = """
+            insert into price_alerts (user_id, instrument, symbol, direction, price_ticks,
+                created_seq) values (%s, 0, 'BTC-USD', 'above', 1, 1000000000)
+        """
+        desk.run(add, desk.made.people[0])
+        desk.run("insert into notice_sources (journal_id, since_seq) values ('before', 7)")
+        with psycopg.connect(desk.url, autocommit=True, row_factory=dict_row) as connection:
+            News(Markets(desk.made.file), connection).step()
+        assert desk.run("select fired_ticks > 0 from price_alerts") == [(True,)]
+
+
+def test_a_sub_accounts_mails_go_to_its_parent(desk):
+    parent, sub = desk.made.people[:2]
+    change = "update users set parent_id = %s, label = 'grid', mail = 'grid@sub.invalid'"
+    desk.run(f"{change} where id = %s", parent, sub)
+    desk.run("select add_notice(%s, 'subs', 'login', true, 'A title', 'A text', '{}')", sub)
+    desk.start()
+    wait_until(lambda: "subs" in desk.mailed(parent), "the sub-account's mail")
+    desk.wait()
+    assert not [mail for mail in desk.mailbox.mails if "sub.invalid" in mail["to"]]
+    assert any("sub-account grid: " in mail["Subject"] for mail in desk.mailbox.mails)
+
+
+def test_a_summary_is_of_its_owners_day(desk):
+    """At 1:00 in Berlin it is the day before in summer, and the same day in winter, in UTC."""
+    who = desk.made.people[2]
+    choose = """
+        update notice_settings set summary = 'daily', summary_at = '01:00', summary_next = %s,
+            time_zone = 'Europe/Berlin' where user_id = %s
+    """
+    query = "select data ->> 'day' from notices where event = 'summary' order by id"
+    with psycopg.connect(desk.url, autocommit=True, row_factory=dict_row) as connection:
+        for at in ("2026-03-29T00:00Z", "2026-03-29T23:00Z"):
+            desk.run(choose, at, who)
+            Notifier(desk.made.file, connection, None).summarise()
+    assert desk.run(query) == [("2026-03-29",), ("2026-03-30",)]
 
 
 def test_a_summary_is_what_the_ledger_says(desk):

@@ -134,7 +134,9 @@ def moment(day):
     return BEGIN_DAY + day
 
 
-@pytest.mark.parametrize(("first", "last"), [(0, 0), (1, 2), (0, DAYS), (-5, DAYS + 9), (3, 3)])
+@pytest.mark.parametrize(
+    ("first", "last"), [(0, 0), (1, 2), (0, DAYS), (-5, DAYS + 9), (3, 3), (DAYS, DAYS + 2)]
+)
 def test_statements_of_any_days_are_the_ledgers(market, first, last):
     made, _, _, _, keeper = market
     journal = made.file.journal

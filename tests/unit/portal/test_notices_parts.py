@@ -3,6 +3,8 @@
 import socket
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
+from threading import Event
+from types import SimpleNamespace
 
 import pytest
 
@@ -150,6 +152,8 @@ def at(text):
         ("2026-11-26T03:00", "", "", "Etc/UTC", None),
         # The night in which Berlin's clocks go back.
         ("2026-10-24T22:00", "22:00", "07:00", "Europe/Berlin", "2026-10-25T06:00"),
+        ("2026-10-25T00:10", "22:00", "02:30", "Europe/Berlin", "2026-10-25T00:30"),
+        ("2026-10-25T01:10", "22:00", "02:30", "Europe/Berlin", "2026-10-25T01:30"),
     ],
 )
 def test_quiet_hours_end_in_their_owners_time(now, begin, end, zone, until):
@@ -218,3 +222,31 @@ def test_an_order_for_a_sum_is_named_by_the_sum():
     notice = of_change(row, market, "j")
     assert notice.title == "BTC-USD: your order to buy 0.05 is partly filled"
     assert notice.body == "Order 72: 0.0199 of 0.05 BTC traded."
+
+
+def test_a_request_that_is_late_with_its_handshake_is_cut(monkeypatch):
+    """The timer cuts the socket that it knows: the handshake has another one."""
+    here, there = socket.socketpair()
+    wrapped, _ = kept = socket.socketpair()
+    late = []
+
+    class Timer:
+        def __init__(self, _, cut):
+            late.append(cut)
+
+        start = cancel = lambda self: None
+
+    def handshake(self, scheme, host, port, raw):
+        late[0]()
+        return SimpleNamespace(sock=wrapped, request=lambda *_: pytest.fail("it was sent"))
+
+    rows = [(socket.AF_INET, 1, 6, "", ("8.8.8.8", 443))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: rows)
+    monkeypatch.setattr(socket, "create_connection", lambda *_: here)
+    monkeypatch.setattr(outward, "threading", SimpleNamespace(Timer=Timer, Event=Event))
+    monkeypatch.setattr(Outward, "_connection", handshake)
+    with pytest.raises(OutwardError, match="no answer in time"):
+        Outward().post("https://hooks.example.com/x", b"{}", {})
+    assert wrapped.fileno() == -1, "it is closed"
+    for one in (here, there, *kept):
+        one.close()

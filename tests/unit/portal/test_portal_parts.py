@@ -21,6 +21,7 @@ from openoutcry.portal import database
 from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey
 from openoutcry.portal.accounts.passwords import totp_step
 from openoutcry.portal.accounts.secret_key import SecretKey
+from openoutcry.portal.spot import errors, trade
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.limits import BAN_AFTER, BAN_S, Limits
 from openoutcry.portal.spot.params import Params
@@ -323,6 +324,22 @@ def test_a_cancel_that_the_venue_refuses_is_not_an_unknown_order():
         with pytest.raises(ApiError) as refused:
             await trading.cancel_order(1000, SimpleNamespace(symbol="BTC-USD"), order, "c")
         assert refused.value.text == "Cancel was rejected: the market is closed"
+        assert not trading.waits
+
+    asyncio.run(run())
+
+
+def test_a_cancel_with_the_name_of_its_order_is_not_refused_while_the_order_trades(monkeypatch):
+    """What the order does in between ends the wait by that name, and refuses nothing."""
+    monkeypatch.setattr(trade, "ANSWER_S", 0.01)
+    mirror = SimpleNamespace(listeners=[])
+    order = Order(1, 1000, 0, 1, "one", 1, 1, 4, 100, 1, 0, 0, 0, state="PARTIALLY_FILLED")
+
+    async def run():
+        trading = Trading(mirror, RefusingBroker(None, None), lambda: None)
+        with pytest.raises(ApiError) as unknown:
+            await trading.cancel_order(1000, SimpleNamespace(symbol="BTC-USD"), order, "one")
+        assert unknown.value.code == errors.TIMEOUT
         assert not trading.waits
 
     asyncio.run(run())

@@ -3,6 +3,7 @@ that change over a kill; explained, recorded, and refused by name where it canno
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -11,6 +12,8 @@ from openoutcry.cli.main import main
 from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.risk import layout as lay
 from openoutcry.risk.region import View
+from openoutcry.venue.collateral_desk import CollateralDesk
+from openoutcry.venue.desk import UNAVAILABLE, DeskError
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.margin_view import MarginView
 from openoutcry.wire.enums import Side
@@ -98,6 +101,24 @@ def test_what_cannot_be_is_refused_by_name(floor: InlineFloor, words, says) -> N
     before = counted(floor)
     assert says in floor.ask("contract", *words, status=1)["error"]
     assert counted(floor) == before
+
+
+def test_of_two_pledges_at_once_none_is_said_to_be_done_by_the_other() -> None:
+    """Both would see that what is pledged has changed."""
+    wallets = SimpleNamespace(balance=lambda who, name: (100, 0, 0))
+    portfolio = SimpleNamespace(pledged=lambda who: {0: 5})
+    seen = SimpleNamespace(participants=range(4), wallets=wallets, portfolio=portfolio)
+    desk = CollateralDesk(seen, SimpleNamespace(collateral={"XAU": 0}))
+    asked = {"do": "contract-pledge", "asset": "XAU", "participant": 1, "amount": 60}
+    first = desk.work_of(asked, 0)
+    first.begun()
+    for do in ("contract-pledge", "contract-release"):
+        with pytest.raises(DeskError, match="in progress; try again") as passing:
+            desk.work_of(asked | {"do": do, "amount": 5}, 0)
+        assert passing.value.code == UNAVAILABLE
+    desk.work_of(asked | {"participant": 2}, 0)
+    first.ended()
+    desk.work_of(asked, 0)
 
 
 def test_haircuts_of_the_file_are_in_force_at_once_and_after_a_kill(floor: InlineFloor) -> None:

@@ -3,11 +3,13 @@ it may be done, and never takes that for a refusal."""
 
 import socket
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 
 from openoutcry.custody.venue import VenueDesk, VenueError
 from openoutcry.venue.desk import NAME, UNAVAILABLE, DeskError, ask
+from openoutcry.venue.desk_queue import DeskQueue
 
 
 def dies(listener, has_read, sends):
@@ -50,3 +52,10 @@ def test_a_desk_with_too_many_requests_has_not_refused(tmp_path):
         with pytest.raises(DeskError, match="too many requests") as caught:
             ask(tmp_path, {"do": "status"})
         assert caught.value.code == UNAVAILABLE
+
+
+def test_between_two_days_nothing_is_refused_that_may_be_asked_again(tmp_path):
+    queue = DeskQueue(SimpleNamespace(journal=tmp_path))
+    with pytest.raises(DeskError, match="between two trading days") as closed:
+        queue.work_of({"do": "withdrawal-request", "reference": "wd 1"})
+    assert closed.value.code == UNAVAILABLE
