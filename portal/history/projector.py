@@ -411,6 +411,7 @@ class Projector:
     def finish(self) -> None:
         """The history that is made again has all that was released: it is the history now."""
         self.settle()
+        schema.make_keys(self.connection)
         with self.connection.transaction():
             schema.finish(self.connection)
         self.is_building = False

@@ -9,7 +9,10 @@ of fills has the day before the numbers: a page goes from one day's partition to
 no more of them than it needs.
 """
 
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -214,23 +217,38 @@ STATEMENTS = (
     )
     """,
 )
-INDICES = (
-    # A page of one market or of a time reads the index alone as far as its own rows.
-    "create index orders_of on orders (participant, number, instrument, created_ns) "
-    f"where {NOT_REFUSED}",
-    "create index orders_named on orders (participant, client_id, number)",
-    f"create index orders_open on orders (participant, number) where {OPEN}",
-    "alter table order_changes add primary key (day, event_seq)",
-    "alter table fills add primary key (participant, day, trade, number, instrument)",
-    "alter table trades add primary key (instrument, trade, day)",
-    "alter table movements add primary key (day, event_seq, part)",
-    "alter table transactions add primary key (participant, event_seq, part, day)",
-    "create index changes_of on order_changes (number, event_seq)",
-    "create index fills_of_order on fills (number, trade)",
-    "create index movements_of on movements (participant, event_seq desc, part desc)",
-)
-"""Keys that only pages need, and that tell when a row is written twice.  Made of all rows at once
-they cost the server half of what they cost row by row."""
+KEYS = {
+    "transactions": {
+        "transactions_pkey": "alter table transactions add primary key "
+        "(participant, event_seq, part, day)",
+    },
+    "orders": {
+        # A page of one market or of a time reads the index alone as far as its own rows.
+        "orders_of": "create index orders_of on orders "
+        f"(participant, number, instrument, created_ns) where {NOT_REFUSED}",
+        "orders_named": "create index orders_named on orders (participant, client_id, number)",
+        "orders_open": f"create index orders_open on orders (participant, number) where {OPEN}",
+    },
+    "order_changes": {
+        "order_changes_pkey": "alter table order_changes add primary key (day, event_seq)",
+        "changes_of": "create index changes_of on order_changes (number, event_seq)",
+    },
+    "fills": {
+        "fills_pkey": "alter table fills add primary key "
+        "(participant, day, trade, number, instrument)",
+        "fills_of_order": "create index fills_of_order on fills (number, trade)",
+    },
+    "trades": {
+        "trades_pkey": "alter table trades add primary key (instrument, trade, day)",
+    },
+    "movements": {
+        "movements_pkey": "alter table movements add primary key (day, event_seq, part)",
+        "movements_of": "create index movements_of on movements "
+        "(participant, event_seq desc, part desc)",
+    },
+}
+"""By table and name, keys that only pages need, and that tell when a row is written twice.  Made of
+all rows at once they cost the server half of what they cost row by row."""
 
 
 def use(connection: Any, name: str = NAME) -> None:
@@ -240,11 +258,12 @@ def use(connection: Any, name: str = NAME) -> None:
 
 def create(connection: Any, journal_id: str, began_seq: int, name: str = NAME) -> None:
     """The tables, empty, in place of those that are there; the connection uses them.  Those of
-    ``NEW`` have no INDICES before :func:`finish`."""
+    ``NEW`` have no KEYS before :func:`make_keys`."""
     drop(connection, name)
     connection.execute(f"create schema {name}")
     use(connection, name)
-    for statement in STATEMENTS if name == NEW else (*STATEMENTS, *INDICES, *VIEWS.values()):
+    keys = [statement for made in KEYS.values() for statement in made.values()]
+    for statement in STATEMENTS if name == NEW else (*STATEMENTS, *keys, *VIEWS.values()):
         connection.execute(statement)
     connection.execute(
         "insert into position values (%s, %s, %s, %s, 0, 0)",
@@ -257,11 +276,45 @@ def drop(connection: Any, name: str) -> None:
     connection.execute(f"drop schema if exists {name} cascade")
 
 
+def make_keys(connection: Any) -> None:
+    """Make the keys that the new history has not.  Each is a transaction: what is interrupted
+    leaves those that are whole.  A second connection makes those of other tables meanwhile, if the
+    server has one free."""
+    import psycopg
+
+    query = "select indexname from pg_indexes where schemaname = %s"
+    known = {name for (name,) in connection.execute(query, (NEW,))}
+    tables = deque(
+        [statement for name, statement in keys.items() if name not in known]
+        for keys in KEYS.values()
+    )
+
+    def make(one: Any) -> None:
+        one.execute("set maintenance_work_mem to '256MB'")
+        with suppress(IndexError):
+            while True:
+                for statement in tables.popleft():
+                    one.execute(statement)
+        one.execute("reset maintenance_work_mem")
+
+    def help_out() -> None:
+        terms = connection.info.dsn, connection.info.password
+        try:
+            second = psycopg.connect(terms[0], password=terms[1] or None, autocommit=True)
+        except psycopg.OperationalError:
+            return
+        with second:
+            use(second, NEW)
+            make(second)
+
+    with ThreadPoolExecutor(1) as pool:
+        helped = pool.submit(help_out)
+        make(connection)
+        helped.result()
+
+
 def finish(connection: Any) -> None:
     """The new history is whole: it takes the place of the one before.  In a transaction."""
-    connection.execute("set local maintenance_work_mem to '256MB'")
-    for statement in INDICES:
-        connection.execute(statement)
     drop(connection, NAME)
     connection.execute(f"alter schema {NEW} rename to {NAME}")
     use(connection)

@@ -97,7 +97,7 @@ BALANCES = """
     from generate_series(1000, 999 + %(users)s) as n, unnest(array['USD', 'BTC', 'ETH']) as asset
 """
 ORDERS_KEY = "alter table history.orders add primary key (number)"
-ORDERS_INDICES = [one for one in schema.INDICES if one.startswith("create index orders_")]
+ORDERS_INDICES = list(schema.KEYS["orders"].values())
 Asked = tuple[str, int, int]
 """A kind of page, a user, and the place or the number from which on it is, 0: the newest."""
 

@@ -516,6 +516,37 @@ def test_a_history_is_read_as_it_was_until_it_is_made_again(day, written, url, m
     assert rows(url, keys) == wanted
 
 
+def test_keys_that_were_interrupted_are_made_whole(day, written, url, monkeypatch):
+    """Those that are whole stay; and a server without a free connection makes one after another."""
+    keys = "select indexdef from pg_indexes where schemaname = %r order by 1"
+    follow(day[0], url, once=True)
+    wanted = rows(url, keys % schema.NAME)
+    fails = {"none": {"none_of": "create index none_of on none (number)"}}
+    with monkeypatch.context() as broken:
+        broken.setattr(schema, "KEYS", schema.KEYS | fails)
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            follow(day[0], url, once=True, rebuild=True)
+    assert digest_at(url) == written[1]
+    with psycopg.connect(url, autocommit=True) as connection:
+        assert len(rows(url, keys % schema.NEW)) > 0
+        connection.execute("drop index history_new.orders_named")
+    connect, count = psycopg.connect, 0
+
+    def only_one(*terms, **more):
+        nonlocal count
+        count += 1
+        if count > 1:
+            raise psycopg.OperationalError("too many clients already")
+        return connect(*terms, **more)
+
+    with monkeypatch.context() as full:
+        full.setattr(psycopg, "connect", only_one)
+        follow(day[0], url, once=True)
+    assert count == 2
+    assert digest_at(url) == written[1]
+    assert rows(url, keys % schema.NAME) == wanted
+
+
 def test_tables_of_another_version_are_made_again(day, written, url):
     follow(day[0], url, once=True)
     with psycopg.connect(url, autocommit=True) as connection:
