@@ -58,7 +58,7 @@ def encoded(rows: npt.NDArray[Any], symbols: list[str], monies: list[str]) -> by
         tables[2].ctypes.data,
         tables[3].ctypes.data,
     )
-    return HEADER + out[:size].tobytes() + TRAILER
+    return b"".join((HEADER, out[:size].data, TRAILER))
 
 
 @kernel

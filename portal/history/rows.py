@@ -192,7 +192,7 @@ class Rows:
         found = {}
         for table, rows, end in ((ORDERS, new, state.new_orders), (OLD, old, state.old_orders)):
             if end > rows.ctypes.data:
-                found[table] = HEADER + rows[: end - rows.ctypes.data].tobytes() + TRAILER
+                found[table] = b"".join((HEADER, rows[: end - rows.ctypes.data].data, TRAILER))
         return found
 
     def finish(self) -> dict[str, bytes]:
@@ -202,7 +202,7 @@ class Rows:
         for index, output in enumerate(self._outputs):
             used = self._end(index) - output.room.ctypes.data
             if used > len(HEADER):
-                found[output.table] = output.room[:used].tobytes() + TRAILER
+                found[output.table] = b"".join((output.room[:used].data, TRAILER))
         self._begin()
         return found
 
@@ -277,4 +277,4 @@ def fee_rows(posted: Records, symbols: list[str], monies: list[str]) -> bytes:
     tables = names_table([*symbols, ""]), names_table(monies)
     terms = tables[0].ctypes.data, len(tables[0]), tables[1].ctypes.data
     end = fees(out.ctypes.data, sums.ctypes.data, len(sums), *terms)
-    return HEADER + out[: end - out.ctypes.data].tobytes() + TRAILER
+    return b"".join((HEADER, out[: end - out.ctypes.data].data, TRAILER))
