@@ -24,9 +24,13 @@ from openoutcry.wire.urls import without_password
 CONNECTIONS = 4
 RECOVERY_S, RETRY_S = 600.0, 0.2
 """What a server may take to read its log after a crash."""
-SETTINGS = {"max_wal_size": "4GB", "checkpoint_timeout": "15min"}
+SETTINGS = {"max_wal_size": "4GB", "min_wal_size": "1GB", "checkpoint_timeout": "15min"}
 """10,000 trades a second are 50 MB of log: with the server's own 1 GB, checkpoints were so close
-that most pages were logged whole again and again."""
+that most pages were logged whole again and again.  Files of the log are used again: new ones take
+longer."""
+START_SETTINGS = {"wal_buffers": "64MB", "shared_buffers": "512MB"}
+"""These count from a start on.  With the server's own 4 MB for the log, transactions of the history
+wrote and synced it themselves, although they are not to wait for the disk."""
 FAILURES = (OSError, AssertionError, RuntimeError, ValueError)
 SOCKET, MAX_SOCKET = ".s.PGSQL.5432", 107
 """Its name, and the bytes that its path may have."""
@@ -61,21 +65,24 @@ def start_embedded(folder: Path) -> tuple[str, Any]:
             server = _started(server_of, folder)
         _forget_dead_users(folder, server)
         url = str(server.get_uri())
-        _set(url)
+        if not _set(url) and _users(folder) == [os.getpid()]:
+            _restart(server, folder)
         return url, server
     except (*FAILURES, subprocess.SubprocessError) as error:
         raise DatabaseError(f"{folder}: PostgreSQL does not start: {error}") from None
 
 
-def _set(url: str) -> None:
-    """The server's settings; they count at once."""
+def _set(url: str) -> bool:
+    """Set the server's settings; whether all count: those of START_SETTINGS may need a start."""
     import psycopg
 
     try:
         with psycopg.connect(url, autocommit=True) as connection:
-            for name, value in SETTINGS.items():
+            for name, value in (SETTINGS | START_SETTINGS).items():
                 connection.execute(f"alter system set {name} = '{value}'")
             connection.execute("select pg_reload_conf()")
+            shown = [connection.execute(f"show {name}").fetchone() for name in START_SETTINGS]
+            return shown == [(value,) for value in START_SETTINGS.values()]
     except psycopg.Error as error:
         raise RuntimeError(str(error)) from None
 
@@ -91,6 +98,16 @@ def _started(server_of: Any, folder: Path) -> Any:
     server.ensure_postgres_running()
     server.global_process_id_list.get_and_add(os.getpid())
     return server
+
+
+def _restart(server: Any, folder: Path) -> None:
+    """Stop and start a server that no other process uses."""
+    server.stop()
+    try:
+        server.ensure_postgres_running()
+    except (subprocess.TimeoutExpired, AssertionError):
+        wait_until_ready(folder)
+        server.ensure_postgres_running()
 
 
 def wait_until_ready(folder: Path) -> None:
@@ -158,9 +175,14 @@ def running_embedded(folder: Path) -> str:
 def _forget_dead_users(folder: Path, server: Any) -> None:
     """The package stops the server with the last process that it lists.  A portal that was killed
     never left the list."""
-    for pid in json.loads((folder / USERS).read_text(encoding="utf-8")):
+    for pid in _users(folder):
         if not psutil.pid_exists(pid):
             server.global_process_id_list.get_and_remove(pid)
+
+
+def _users(folder: Path) -> list[int]:
+    """Processes that the package lists as users of the server."""
+    return [int(pid) for pid in json.loads((folder / USERS).read_text(encoding="utf-8"))]
 
 
 def migrate(url: str) -> None:

@@ -14,7 +14,13 @@ import pytest
 from openoutcry.ledger import ledger_state
 from openoutcry.ledger.layout import Kind
 from openoutcry.ledger.transactions import joined, transactions
-from openoutcry.portal.database import Database, DatabaseError, running_embedded
+from openoutcry.portal.database import (
+    START_SETTINGS,
+    Database,
+    DatabaseError,
+    running_embedded,
+    start_embedded,
+)
 from openoutcry.portal.history import projector, schema
 from openoutcry.portal.history.pages import Pages, Span
 from openoutcry.portal.history.projector import (
@@ -463,6 +469,29 @@ def test_a_transaction_leaves_no_file_to_empty(day, url):
         query = "select relname from pg_class where relpersistence = 't'"
         assert connection.execute(query).fetchall() == []
         one.close()
+
+
+def test_the_servers_log_has_room_from_its_first_start_on(tmp_path):
+    """Without it a transaction waits for the disk; what it holds stays."""
+    folder = tmp_path / "postgresql"
+    shown = "select current_setting('wal_buffers'), current_setting('shared_buffers')"
+    url, server = start_embedded(folder)
+    try:
+        assert rows(url, shown) == [tuple(START_SETTINGS.values())]
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("create table kept as select 1 as one")
+        pid = server.get_pid()
+        assert start_embedded(folder) == (url, server)
+        assert server.get_pid() == pid
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("alter system set wal_buffers = '1MB'")
+        server.stop()
+        server.ensure_postgres_running()
+        assert start_embedded(folder)[0] == url
+        assert rows(url, shown) == [tuple(START_SETTINGS.values())]
+        assert rows(url, "select one from kept") == [(1,)]
+    finally:
+        server.cleanup()
 
 
 def test_a_history_that_is_made_again_is_the_same(day, written, url):
