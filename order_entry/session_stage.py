@@ -7,7 +7,8 @@ far is disconnected: the ring waits for no client.
 
 Every application message becomes one command.  A refused one does too, as a record that the core
 rejects without effect.  So the answer has its place in the sequence, is durable before it leaves,
-and can be made again (docs/decisions/016-sessions.md).  A question (fix/questions.py) is none.
+and can be made again (docs/decisions/016-sessions.md).  Questions (fix/questions.py) become no
+commands.
 """
 
 from typing import Any
