@@ -4,7 +4,8 @@ An order is exactly once by its client order id, which the core checks.  A cance
 by the order, and a withdrawal by its name in the database: their keys are those names.  Any other
 request that changes something, a cancel of all orders among them, is written down before it is
 done, with its answer when it is done.  The same key again has the same answer.  A portal that died
-between the two leaves a request without one: the key is then refused, and is never done twice.
+between the two leaves a request without one, and so does a venue that did not answer: the key is
+then refused, and is never done twice.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.database import Database
 from openoutcry.portal.native.callers import Callers
 from openoutcry.portal.native.problems import InProgress, KeyMissing, KeyReused
-from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.spot.errors import TIMEOUT, ApiError
 from openoutcry.portal.spot.limits import Limits
 from openoutcry.portal.spot.params import CLIENT_ID
 
@@ -103,9 +104,10 @@ class Once:
             )
         try:
             response = await handler(request)
-        except (AccountError, ApiError, RequestValidationError):
-            # Nothing was done, so the key may be used again.
-            await self.database.rows(FAILED, **values)
+        except (AccountError, ApiError, RequestValidationError) as error:
+            if getattr(error, "code", None) != TIMEOUT:
+                # Nothing was done, so the key may be used again.
+                await self.database.rows(FAILED, **values)
             raise
         sealed = self.secret.seal(bytes(response.body), f"answer {asking.user_id} {key}")
         await self.database.rows(DONE, status=response.status_code, body=sealed, **values)

@@ -11,7 +11,7 @@ from openoutcry.portal.native.problems import KeyReused
 from openoutcry.portal.spot import errors, shapes
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.params import Params
-from openoutcry.portal.spot.trade import ANSWER_S, DUPLICATE, Trading, rejection
+from openoutcry.portal.spot.trade import ANSWER_S, DUPLICATE, NO_STATUS, Trading, rejection
 from openoutcry.portal.trading.broker import NewOrder
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.orders import CANCELED, REJECTED, Fill, Order
@@ -171,6 +171,8 @@ class NativeOrders:
             try:
                 gone.append(await self.cancel(participant, order.number, name))
             except ApiError as error:
+                if gone and error.code == errors.DISCONNECTED:
+                    raise ApiError(errors.TIMEOUT, NO_STATUS) from None  # some are gone
                 if error.code != errors.CANCEL_REJECTED:
                     raise
         return gone

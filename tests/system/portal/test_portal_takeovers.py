@@ -10,8 +10,11 @@ import pytest
 from openoutcry.portal.accounts import accounts, identities
 from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.native import idempotency
+from openoutcry.portal.native.problems import InProgress
 from openoutcry.portal.notices import notices
 from openoutcry.portal.settings import PortalFile
+from openoutcry.portal.spot import errors
+from openoutcry.portal.spot.errors import ApiError
 from tests.support.portal.authenticator import Authenticator, text_of
 from tests.support.portal.people import DOMAIN, ORIGIN, PASSWORD
 from tests.support.portal.provider import LocalProvider
@@ -315,24 +318,57 @@ async def alert_often(people, user_id):
         await people.database.rows("update price_alerts set fired_at = now()")
 
 
-async def answer_often(people, user_id):
+def asked_once(people, user_id, handler):
+    """A function that asks with a key, as the portal's own API does."""
+
     async def of_request(request):
         return SimpleNamespace(user_id=user_id)
 
     async def body():
         return b""
 
-    async def handler(request):
-        return SimpleNamespace(status_code=200, body=b"done")
-
     callers = SimpleNamespace(accounts=people.accounts, of_request=of_request)
     once = idempotency.Once(people.database, people.accounts.key, callers)
     url = SimpleNamespace(path="/v1/quotes/requests", query="")
-    for number in range(12):
-        headers = {"idempotency-key": f"key-{number}"}
+
+    def ask(key):
+        headers = {"idempotency-key": key}
         asked = SimpleNamespace(headers=headers, method="POST", url=url, body=body)
-        await once.answer(asked, handler)
+        return once.answer(asked, handler)
+
+    return ask
+
+
+async def answer_often(people, user_id):
+    async def handler(request):
+        return SimpleNamespace(status_code=200, body=b"done")
+
+    ask = asked_once(people, user_id, handler)
+    for number in range(12):
+        await ask(f"key-{number}")
         people.clock.advance(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("code", "again"), [(errors.TIMEOUT, InProgress), (errors.DISCONNECTED, ApiError)]
+)
+def test_what_the_venue_did_not_answer_is_not_done_again_for_its_key(people, code, again):
+    async def test(people):
+        done = []
+
+        async def handler(request):
+            done.append(request)
+            raise ApiError(code, "no answer")
+
+        anna = await people.person(ANNA)
+        ask = asked_once(people, (await anna.get("/v1/me")).json()["id"], handler)
+        with pytest.raises(ApiError):
+            await ask("key")
+        with pytest.raises(again):
+            await ask("key")
+        assert len(done) == (1 if code == errors.TIMEOUT else 2)
+
+    people(test)
 
 
 @pytest.mark.promise(
