@@ -44,7 +44,7 @@ strike_ticks = 10_000
 strike_multiplier = 10
 expiry = 2026-11-23T10:30:00Z
 """
-MORE = """
+FUTURE_VENUE = """
 [[asset]]
 name = "USD"
 decimals = 2
@@ -66,11 +66,12 @@ credit = 0
 maintenance_bps = 5_000
 [[limits]]
 participant = 1
-opening_balance = 1_000_000
+opening_balance = {balance}
 [[limits]]
 participant = 2
 opening_balance = 1_000_000
 """
+MORE = FUTURE_VENUE.format(balance=1_000_000)
 MORE += OPTION.format(letter="C", kind="call") + OPTION.format(letter="P", kind="put")
 ENDS = {"GOLD": 10_200, "GOLD-C": 10_150, "GOLD-P": 10_150}
 """Final prices: of the future, and of the options' underlying."""

@@ -10,7 +10,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.region import View
 from openoutcry.venue.desk import ask
 from tests.support.replica.replica_nodes import Node
-from tests.system.replication.test_expiry_killed import FUTURE, die_at
+from tests.system.replication.test_expiry_killed import FUTURE, FUTURE_VENUE, die_at
 
 NEXT = """
 [[instrument]]
@@ -23,31 +23,6 @@ underlying = "XAU"
 asset = "USD"
 multiplier = 10
 expiry = 2026-11-23T10:30:00Z
-[[asset]]
-name = "USD"
-decimals = 2
-[[participant]]
-number = 9
-name = "fund"
-[[contract]]
-symbol = "GOLD"
-kind = "future"
-underlying = "XAU"
-asset = "USD"
-multiplier = 10
-expiry = 2026-11-23T10:30:00Z
-[liquidation]
-every_ms = 20
-fund = 9
-[[limits]]
-credit = 0
-maintenance_bps = 5_000
-[[limits]]
-participant = 1
-opening_balance = 120_000
-[[limits]]
-participant = 2
-opening_balance = 1_000_000
 """
 FIRST, SECOND = 4, 5
 """Commands of a request that came through: two of its reference, what drops an older batch, and one
@@ -77,7 +52,7 @@ def test_a_hedge_is_not_called_by_marks_that_are_killed_half_way(tmp_path, clust
             "HEDGE",
             cluster.folder,
             lease_ms=10_000,
-            more=NEXT.format(rows=FUTURE.strip()),
+            more=NEXT.format(rows=FUTURE.strip()) + FUTURE_VENUE.format(balance=120_000),
         )
         for name in "ab"
     )
