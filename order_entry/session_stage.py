@@ -399,7 +399,7 @@ def take_connection(context: SessionsContext) -> int:
     Words(message)[6] = 0
     size = sockets.recvmsg(context.acceptor, message)
     if size == ANSWERED_BYTES:
-        note_answers(context, load_i64(data))
+        note_answers(context, Words(data)[0])
         return 1
     if size < login.HAND_BYTES or Words(message)[5] < 20:
         return 0

@@ -51,7 +51,6 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "risk": (*STACK, "risk"),
     "routing": SPLIT,
     "routing_ccxt": SPLIT,
-    "routing_kills": ("routing",),
     "routing_kills_fix": ("routing",),
     "routing_times": (*SPLIT, "market_data/book_apply.py"),
     "security": VENUE,

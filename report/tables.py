@@ -67,7 +67,6 @@ MADE_BY_COMMANDS = {
     "harness": "outcry bench matcher --harness DIR",
     "mixed_kinds": "python -m openoutcry.bench.mixed_kinds",
     "routing_ccxt": "python -m tests.long.routing.ccxt_plans",
-    "routing_kills": "python -m tests.long.routing.kills",
     "routing_kills_fix": "python -m tests.long.routing.kills",
     "security": "python -m tests.support.order_entry.message_costs",
 }
@@ -553,16 +552,6 @@ FACTS = {
         ("moments", "moments of a busy day at which a snapshot and the live feed were joined"),
         ("books_equal", "books that were the matcher's displayed book at the end"),
         ("messages", "messages of the day"),
-    ),
-    "routing_kills": (
-        ("router", "SIGKILLs of the router, each at a certain call of a connector"),
-        ("venue", "of a venue"),
-        ("feed", "of a venue's feed"),
-        ("silence", "times that a venue was stopped until it had been given up"),
-        ("network", "kills of the router's network namespace"),
-        ("parents", "orders routed"),
-        ("children", "children; none doubled, no parent overfilled, every state right"),
-        ("lots", "lots that they traded, as the venues' journals say"),
     ),
     "routing_kills_fix": (
         ("router", "SIGKILLs of the router, each at a certain call of a connector"),
