@@ -170,7 +170,7 @@ def test_the_keys_the_log_the_charts_and_the_theme(browser, floor):
     floor.trade(50_000)
     with opened(browser, floor) as page:
         by_key = [view for view in VIEWS if view != "identities"]
-        for key, view in zip("1234567890rc", by_key, strict=True):
+        for key, view in zip("1234567890rcm", by_key, strict=True):
             page.keyboard.press(key)
             expect(page, f"#view-{view}").to_be_visible()
         page.keyboard.press("1")

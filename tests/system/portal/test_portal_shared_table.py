@@ -62,7 +62,7 @@ def test_a_process_that_is_killed_in_a_call_leaves_the_table_open():
     table = Table(16)
 
     def die():
-        with table._locked():
+        with table.held():
             os.kill(os.getpid(), 9)
         return 0
 
