@@ -4,7 +4,7 @@ An order is exactly once by its client order id, which the core checks.  A cance
 by the order, and a withdrawal by its name in the database: their keys are those names.  Any other
 request that changes something, a cancel of all orders among them, is written down before it is
 done, with its answer when it is done.  The same key again has the same answer.  A portal that died
-between the two leaves a request without one, and so does a venue that did not answer: the key is
+between the two leaves a request without one, and so does a venue that did not answer.  The key is
 then refused, and is never done twice.
 """
 
