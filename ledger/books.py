@@ -10,7 +10,7 @@ import openoutcry.ledger.layout as lay
 from openoutcry.ledger.accounts import KINDS, Place, index_of, place_of
 from openoutcry.ledger.layout import LedgerState
 from openoutcry.ledger.movements import Movements
-from openoutcry.ledger.post import post
+from openoutcry.ledger.post import SET_APPLY, post
 from openoutcry.replay.projections import (
     LEDGER_SETTINGS,
     Setting,
@@ -33,7 +33,7 @@ from openoutcry.wire.symbols import code_of, names_by_code, symbol_text, symbols
 from openoutcry.wire.text import text_of
 
 Records = npt.NDArray[Any]
-RISK, CONTRACT_APPLY = enum_numbers.COMMAND_KIND_RISK, 108
+RISK = enum_numbers.COMMAND_KIND_RISK
 MAX_ACCOUNTS = 1 << 27
 NEVER = 2**63 - 1
 """A tier from this volume on is unused."""
@@ -237,7 +237,7 @@ class Books:
         causes = events["cause_seq"]
         own = commands[max(0, int(causes.min()) - first) : int(causes.max()) - first + 1]
         wide = int(np.count_nonzero(own["kind"] == RISK))
-        batches = own[(own["kind"] == RISK) & (own["order_type"] == CONTRACT_APPLY)]["aux"]
+        batches = own[(own["kind"] == RISK) & (own["order_type"] == SET_APPLY)]["aux"]
         wide += int(np.clip(batches, 0, self.count).sum())
         # A mark moves gain and margin of a participant in one row; a takeover has two rows.
         room = len(events) * (2 if self.wallets else 1) + wide * len(self.participants) + 2

@@ -1,4 +1,4 @@
-// Margin: who is nearest to a call, what a participant's margin is made of, contracts, the insurance fund.
+// The margin view: participants, the nearest to a margin call first, parts of one's margin, contracts, and the insurance fund.
 // Amounts are whole units of the money, as `outcry margin explain` prints them.
 import { $, clock, list, rows, say, whole } from "./kit.js";
 import { api, draw } from "./link.js";

@@ -161,20 +161,28 @@ def mark_refused(metadata: CommandMetadata, refusal: int) -> None:
 
 
 @kernel
-def take_token(fields: FixFields, tag: int, at: int, size_at: int) -> int:
-    """Copy an identifier of the client's; FINE, MISSING, RANGE (too long) or FORM (no text).
-    Addresses: ``at`` where it goes, ``size_at`` of the byte for its length."""
+def problem_of(fields: FixFields, tag: int, most: int) -> int:
+    """FINE, MISSING, RANGE (too long) or FORM (no text)."""
     entry = scan.field(fields, tag)
     size = entry & 0xFFFF
     if size == 0:
         return MISSING
-    if size > MAX_TOKEN:
+    if size > most:
         return RANGE
-    if not is_printable(scan.value_of(fields, entry), size):
-        return FORM
-    copy_token(at, scan.value_of(fields, entry), size)
-    Bytes(size_at)[0] = size
-    return FINE
+    return FINE if is_printable(scan.value_of(fields, entry), size) else FORM
+
+
+@kernel
+def take_token(fields: FixFields, tag: int, at: int, size_at: int) -> int:
+    """Copy an identifier of the client's; FINE, MISSING, RANGE (too long) or FORM (no text).
+    Addresses: ``at`` where it goes, ``size_at`` of the byte for its length."""
+    problem = problem_of(fields, tag, MAX_TOKEN)
+    if problem == FINE:
+        entry = scan.field(fields, tag)
+        size = entry & 0xFFFF
+        copy_token(at, scan.value_of(fields, entry), size)
+        Bytes(size_at)[0] = size
+    return problem
 
 
 @kernel

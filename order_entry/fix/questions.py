@@ -14,11 +14,10 @@ import openoutcry.order_entry.fix.words as words
 import openoutcry.order_entry.session as block
 from openoutcry.order_entry.fix.decode import (
     FINE,
-    FORM,
     MAX_ACCOUNT,
     MAX_TOKEN,
     MISSING,
-    RANGE,
+    problem_of,
     reason_of,
 )
 from openoutcry.order_entry.fix.send import put_field_end
@@ -35,7 +34,6 @@ from openoutcry.order_entry.fix.words import FixFields, FixSession
 from openoutcry.wire import sockets
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, Words
-from openoutcry.wire.printable import is_printable
 from openoutcry.wire.symbols import MAX_SYMBOL
 
 AN = 0x4E41
@@ -57,18 +55,6 @@ def is_question(session: FixSession) -> bool:
     if FixFields(session.fields_).msg_type != AN:
         return False
     return session.questions_fd != 0 and session.protocol != block.FIX42
-
-
-@kernel
-def problem_of(fields: FixFields, tag: int, most: int) -> int:
-    """FINE, MISSING, RANGE (too long) or FORM (no text)."""
-    entry = scan.field(fields, tag)
-    size = entry & 0xFFFF
-    if size == 0:
-        return MISSING
-    if size > most:
-        return RANGE
-    return FINE if is_printable(scan.value_of(fields, entry), size) else FORM
 
 
 @kernel

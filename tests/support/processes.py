@@ -93,8 +93,8 @@ def ended(pid: int) -> bool:
 
 
 def started_by(pid: int, words: str) -> list[psutil.Process]:
-    """What lives below ``pid`` and has ``words`` in its command: neither what has just ended nor
-    what nobody has waited for yet."""
+    """What lives below ``pid`` and has ``words`` in its command: not what has just ended,
+    even if its parent has not waited for it yet."""
     found = []
     for child in psutil.Process(pid).children(recursive=True):
         with suppress(psutil.Error):

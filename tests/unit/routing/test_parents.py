@@ -401,7 +401,7 @@ def test_a_router_leaves_the_orders_of_another_instrument_alone(path):
     )
     other.step(5)
     assert said == []
-    assert not other.step(), "nothing of its own is to be done"
+    assert not other.step(), "no parent of this router is left to work on"
     for model in floor.models:
         model.levels[-BUY] = {1_000_000: 10}
     silver = other.buy(20, 1_000_000)
