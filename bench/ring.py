@@ -160,9 +160,9 @@ def _metrics(cores: Cores, counts: Counts, runs: dict[str, Run], chosen: list[st
     # Ways of ours for cores far from each other: docs/bench-ring.md.
     patient = partial(loops.round_trip, cores, trips, loops.PATIENT)
     round_trip |= {"patient": patient, "calibrated": partial(patient, True)}
-    ahead = {
-        name: partial(loops.publish, cores, messages, 64, loops.read_ahead(name == "calibrated"))
-        for name in ("ahead", "calibrated")
+    ways = {
+        name: partial(loops.publish, cores, messages, 64, way)
+        for name, way in (("plain", loops.PLAIN), ("ahead", loops.AHEAD))
     }
     return [
         Metric("round_trip", "ns", "lower", partial(loops.round_trip, cores, trips), round_trip),
@@ -173,7 +173,7 @@ def _metrics(cores: Cores, counts: Counts, runs: dict[str, Run], chosen: list[st
                 "higher",
                 partial(loops.publish, cores, messages, batch),
                 against(f"publish_{batch}", messages, "bounce", "bounce_pause")
-                | (ahead if batch == 64 else {}),
+                | (ways if batch == 64 else {}),
             )
             for batch in (1, 64)
         ),

@@ -50,14 +50,14 @@ FEW = 64
 PAUSES = 128
 # Released at least this often, so that the producer's room never waits for a long batch.
 RELEASE_EVERY = 1024
-AHEAD, AHEAD_AFTER = 48, 16
-"""How far ahead :func:`consume_ahead` asks for a slot, and after how many messages found."""
+AHEAD_SLOTS, AHEAD_AFTER = 48, 16
+"""How far ahead :func:`consume` asks for a slot, and after how many messages found."""
 PATIENT_PAUSES = 8
 """Pauses of :func:`receive_patiently` between two looks: about one transfer of a cache line between
 far cores."""
 UNSEEN = 64
 """So far ahead, in another page of memory, the processor has not asked for a slot by itself."""
-PLAIN, PATIENT = range(2)
+PLAIN, PATIENT, AHEAD, CALIBRATED = range(4)
 PING_BLOCK = 64
 """Round trips a sample: a clock read would be a quarter of one."""
 
@@ -150,45 +150,29 @@ def produce_claims(
 
 
 @kernel
-def consume(ring: int, mask: int, cursor: int, first: int, count: int) -> int:
-    """Read up to the observed end, release once a batch; returns the messages that were wrong.
-    ``cursor``: address of the reader's cursor."""
-    bad = 0
-    end = first + count
-    seq = first
-    while seq < end:
-        begin = seq
-        stop = min(seq + RELEASE_EVERY, end)
-        while seq < stop and is_published(ring, mask, seq):
-            bad += wrong_message(slot_address(ring, mask, seq), seq)
-            seq += 1
-        if seq > begin:
-            release(SharedWord(cursor), seq - 1)
-        if seq - begin < FEW:
-            for _ in range(PAUSES):
-                pause()
-    return bad
-
-
-@kernel
-def consume_ahead(
-    ring: int, mask: int, cursor: int, first: int, count: int, distance: Distance
+def consume(
+    ring: int, mask: int, cursor: int, first: int, count: int, way: int, distance: Distance
 ) -> int:
-    """:func:`consume`, asking ahead for slots once a batch is long: for cores far from each other,
-    where the messages' loads keep too few lines on their way.  With a ``distance`` it does so only
-    while that says so; ``ring``: the ring's address."""
+    """Read up to the observed end, release once a batch; returns the messages that were wrong.
+
+    The messages' loads alone keep too few lines of a far core on their way.  So in a long batch the
+    loop asks for slots ahead: never with the ``way`` PLAIN, always with AHEAD.  With CALIBRATED it
+    does while ``distance`` says that the writer is far.  Addresses: ``ring`` of the ring,
+    ``cursor`` of the reader's cursor.
+    """
     bad = 0
     end = first + count
     seq = first
     while seq < end:
         begin = seq
         stop = min(seq + RELEASE_EVERY, end)
-        if distance != 0 and is_sampled(distance):
+        if way == CALIBRATED and is_sampled(distance):
             time_look(ring, mask, seq + UNSEEN, distance)
-        from_here = begin + AHEAD_AFTER if distance == 0 or is_far(distance) else stop
+        asks = way == AHEAD or (way == CALIBRATED and is_far(distance))
+        from_here = begin + AHEAD_AFTER if asks else stop
         while seq < stop and is_published(ring, mask, seq):
             if seq >= from_here:
-                prefetch(slot_address(ring, mask, seq + AHEAD))
+                prefetch(slot_address(ring, mask, seq + AHEAD_SLOTS))
             bad += wrong_message(slot_address(ring, mask, seq), seq)
             seq += 1
         if seq > begin:
@@ -309,8 +293,7 @@ def compile_loops() -> None:
         (produce, 5),
         (produce_one_by_one, 4),
         (produce_claims, 6),
-        (consume, 5),
-        (consume_ahead, 6),
+        (consume, 7),
         (ping, 9),
         (pong, 8),
     ):
@@ -390,23 +373,9 @@ def round_trip(cores: Cores, count: int, way: int = PLAIN, calibrated: bool = Fa
     return float(figure)
 
 
-Read = Callable[[int, int, int, int, int], int]
-
-
-def read_ahead(calibrated: bool) -> Read:
-    """A consumer that asks ahead for slots, always or while its writer is far."""
-    words = np.zeros(2, np.int64)
-
-    def read(ring: int, mask: int, cursor: int, first: int, count: int) -> int:
-        distance = Distance.of(words.ctypes.data if calibrated else 0)
-        return int(consume_ahead(ring, mask, cursor, first, count, distance))
-
-    return read
-
-
-def publish(cores: Cores, count: int, batch: int, read: Read | None = None) -> float:
+def publish(cores: Cores, count: int, batch: int, way: int = CALIBRATED) -> float:
     """Messages per second through a ring of one producer that claims ``batch`` at a time, and a
-    consumer, the plain one unless another is given."""
+    consumer that reads in this way."""
     with bench_ring_buffer("single") as ring:
 
         def send(first: int, number: int) -> None:
@@ -415,7 +384,7 @@ def publish(cores: Cores, count: int, batch: int, read: Read | None = None) -> f
             else:
                 produce(RingHeader.of(ring.address), ring.mask, first, number, batch)
 
-        return _throughput(f"publish_{batch}", ring, cores, count, send, read=read)
+        return _throughput(f"publish_{batch}", ring, cores, count, send, way=way)
 
 
 def claims(cores: Cores, count: int, batch: int) -> float:
@@ -449,13 +418,12 @@ def _throughput(
     count: int,
     send: Callable[[int, int], None],
     tail_reader: bool = False,
-    read: Read | None = None,
+    way: int = CALIBRATED,
 ) -> float:
     """Warm up, with a tail reader until it has seen its first record; then time ``count``."""
     meeting, attached = Rendezvous(), Rendezvous()
     attached.word = not tail_reader
     warm = warm_count(count)
-    read = read or consume
 
     def producer() -> int:
         first, rounds = 1, 0
@@ -470,12 +438,15 @@ def _throughput(
         return started_ns
 
     def consumer() -> tuple[int, int]:
-        cursor, first, rounds, bad = cursor_of(ring), 1, 0, 0
+        first, rounds, bad = 1, 0, 0
+        words = np.zeros(2, np.int64)
+        reader = ring.address, ring.mask, cursor_of(ring)
+        distance = Distance.of(words.ctypes.data)
         while not meeting.word:
-            bad += read(ring.address, ring.mask, cursor, first, warm)
+            bad += consume(*reader, first, warm, way, distance)
             first, rounds = first + warm, rounds + 1
             meeting.meet(1, rounds)
-        bad += read(ring.address, ring.mask, cursor, first, count)
+        bad += consume(*reader, first, count, way, distance)
         ended_ns = time.monotonic_ns()
         ring.close()
         return bad, ended_ns
