@@ -6,17 +6,20 @@
 
 Each block has parameters of its number alone.  A participant gets a random portfolio; its
 maintenance margin and the core's answer to one more order must be what ``derivatives/margin.py``
-says.  The state is the number of blocks that agreed, so a run continues where an earlier one was
-stopped.  ``--evidence`` writes ``docs/evidence/margin_in_core.json``.
+says.  The state has the blocks that agreed, by the commit that they ran on, so a run continues
+where an earlier one was stopped.  ``--evidence`` writes ``docs/evidence/margin_in_core.json`` at
+the end, or when the run is interrupted.
 """
 
 import argparse
+import json
 from pathlib import Path
 from random import Random
 
 import numpy as np
 
 from openoutcry.derivatives.margin import Parameters, Refused, margin, worst_margin
+from openoutcry.host.commit import commit
 from openoutcry.report.evidence import write_evidence
 from openoutcry.risk import layout as lay
 from openoutcry.risk.before import before
@@ -25,6 +28,7 @@ from openoutcry.risk.contract_layout import PERPETUAL
 from openoutcry.risk.margin_commands import begin_again
 from openoutcry.risk.region import View, make_region
 from openoutcry.wire import ORDER_DTYPE, make_instruments
+from openoutcry.wire.atomic_file import write_atomically
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 from tests.support.portfolios import random_parameters, random_portfolio
 
@@ -132,15 +136,23 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--evidence", action="store_true")
     options = parser.parse_args()
-    done = int(options.state.read_text()) if options.state.exists() else 0
-    while done * BLOCK < options.count:
-        Block(done).run()
-        done += 1
-        options.state.write_text(str(done))
-    print(f"{done * BLOCK} portfolios, 0 differences")
+    blocks: dict[str, int] = {}
+    if options.state.exists():
+        blocks = json.loads(options.state.read_text())
+    build = commit()
+    try:
+        while (done := sum(blocks.values())) * BLOCK < options.count:
+            Block(done).run()
+            blocks[build] = blocks.get(build, 0) + 1
+            write_atomically(options.state, json.dumps(blocks))
+    except KeyboardInterrupt:
+        print("interrupted")
+    count = sum(blocks.values()) * BLOCK
+    print(f"{count} portfolios, 0 differences")
     if options.evidence:
-        command = f"python -m tests.long.core.margin_in_core --count {options.count} --state FILE"
-        figures = {"portfolios": done * BLOCK, "different": 0}
+        command = f"python -m tests.long.core.margin_in_core --count {count} --state FILE"
+        builds = {name: number * BLOCK for name, number in blocks.items()}
+        figures = {"portfolios": count, "different": 0, "builds": builds}
         write_evidence("margin_in_core", figures, f"{command} --evidence")
 
 
