@@ -6,6 +6,7 @@ PostgreSQL's binary COPY.  A row for each event costs Python 20 times as much.
 
 from openoutcry.ledger.copy_rows import NAME_BYTES, number, text
 from openoutcry.portal.history.binary import MASK, head, latin, numeric, wide_numeric, word
+from openoutcry.portal.history.changes import CHANGE_SIZE, EXECUTIONS, TOKEN_BYTES, PastChange
 from openoutcry.portal.trading.mirror import DAY_NS
 from openoutcry.portal.trading.orders import (
     ACCEPTED_KIND,
@@ -32,17 +33,6 @@ from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
 
 NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = range(len(STATES))
-EXECUTIONS = (
-    "NEW",
-    "TRADE",
-    "CANCELED",
-    "REJECTED",
-    "EXPIRED",
-    "TRADE_PREVENTION",
-    "REDUCED",
-    "REPLACED",
-    "ELECTED",
-)
 ENTERED, TRADE, CANCEL, REJECT, EXPIRE, PREVENTION, REDUCE, REPLACE, ELECT = range(len(EXECUTIONS))
 KINDS = sum(
     1 << kind
@@ -62,14 +52,12 @@ WAITING, BUY = enum_numbers.EVENT_FLAG_WAITING, enum_numbers.SIDE_BUY
 NEW_COMMAND, SELF_TRADE = enum_numbers.COMMAND_KIND_NEW, enum_numbers.REASON_SELF_TRADE
 LIMIT, IOC = enum_numbers.ORDER_TYPE_LIMIT, enum_numbers.TIME_IN_FORCE_IOC
 BUDGET_BITS, USER_BITS = type_bits(BUDGETS), sum(1 << int(reason) for reason in BY_USER)
-TOKEN_BYTES = 48
-"""Size of a client's name: one byte for its length, up to 40 bytes of the name, and zeros."""
 IN_USE = 1 << 40
 """In an entry of the table: it is not free."""
 LENGTHS = 4
 """Number of candle lengths."""
 SECOND_NS, DAY_S = 10**9, 86_400
-CHANGE_BYTES, FILL_BYTES, TRADE_BYTES, CANDLE_BYTES, ORDER_BYTES = 288, 224, 112, 288, 448
+FILL_BYTES, TRADE_BYTES, CANDLE_BYTES, ORDER_BYTES = 224, 112, 288, 448
 """The longest row of each."""
 
 
@@ -99,8 +87,8 @@ class PastOrder(Layout, size_bytes=288):
     is_touched: int = i64("1: its row is to be written")
     is_stored: int = i64("1: the database has a row of it")
     executed: int = area(16, "price times lots, summed: times 2^32, and below that")
-    client: int = area(48, "the client's name of it")
-    cancel: int = area(48, "the client's name of the request that cancelled it")
+    client: int = area(TOKEN_BYTES, "the client's name of it")
+    cancel: int = area(TOKEN_BYTES, "the client's name of the request that cancelled it")
 
 
 class PastCandle(Layout, size_bytes=128):
@@ -138,11 +126,10 @@ class Fold(Layout, size_bytes=256):
     candles: int = i64("PastCandle by instrument and length")
     lengths: Words = i64("of candles, in seconds", of=Words)
     states: int = i64("names of STATES")
-    executions: int = i64("names of EXECUTIONS")
     assets: int = i64("names of the base and the quote asset of each instrument")
     no_name: int = i64("a name of no bytes")
-    changes: int = i64("where the next row goes, as those that follow")
-    fills: int = i64("the next")
+    changes: int = i64("where the next PastChange goes")
+    fills: int = i64("where the next row goes, as those that follow")
     trades: int = i64("the next")
     rows: int = i64("changes, fills and trades that were written")
     trade_count: int = i64("of all that was written")
@@ -200,7 +187,7 @@ def of_order(
     execution = apply(order, event, state.no_name if is_own else name)
     if order.state > PARTIALLY_FILLED:
         erase_entry(state.table, state.mask, entry)
-    change_row(state, order, event, execution)
+    keep_change(state, order, event, execution)
     if event.kind == FILLED_KIND:
         fill_row(state, order, event, note)
 
@@ -436,20 +423,15 @@ def end_candles(state: Fold) -> None:
 
 
 @kernel
-def change_row(state: Fold, order: PastOrder, event: EventRecord, execution: int) -> None:
-    """An order as it was after an event."""
-    at = head(state.changes, 11)
-    at = number(at, order.updated_ns // DAY_NS, 4)
-    at = word(at, event.seq)
-    at = word(at, order.number)
-    at = text(at, state.executions + execution * NAME_BYTES)
-    at = text(at, state.states + order.state * NAME_BYTES)
-    at = word(at, order.price_ticks)
-    at = word(at, order.lots)
-    at = word(at, order.executed_lots)
-    at = latin(at, order.client)
-    at = word(at, order.updated_ns)
-    state.changes = word(at, event.cause_seq)
+def keep_change(state: Fold, order: PastOrder, event: EventRecord, execution: int) -> None:
+    """Keep an order as it was after an event."""
+    change = PastChange(state.changes)
+    change.event_seq, change.execution, change.state = event.seq, execution, order.state
+    change.price_ticks, change.lots = order.price_ticks, order.lots
+    change.executed_lots, change.number = order.executed_lots, order.number
+    change.at_ns, change.seq = order.updated_ns, event.cause_seq
+    copy_name(change.client, order.client)
+    state.changes += CHANGE_SIZE
     state.rows += 1
 
 

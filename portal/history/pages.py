@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from openoutcry.portal.history.changes import changes_of
 from openoutcry.portal.history.projector import order_of
 from openoutcry.portal.history.reader import COLUMNS, FILLS, MS, History, fill_of
 from openoutcry.portal.history.schema import NOT_REFUSED, OPEN
@@ -125,7 +126,8 @@ class Pages(History):
             where number = %(number)s and day between %(first_day)s and %(last_day)s
             order by event_seq
         """
-        return await self._rows(query, number=number, **order)
+        rows = await self._rows(query, number=number, **order)
+        return [change for row in rows for change in changes_of(row)]
 
     async def _days_of(self, participant: int, number: int) -> dict[str, int] | None:
         """An order's instrument, and the days between which its rows are; the venue's clock may

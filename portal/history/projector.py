@@ -22,15 +22,14 @@ import numpy.typing as npt
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.block import Block, BlockId
 from openoutcry.ledger import ledger_state
-from openoutcry.ledger.columns import COLUMNS
-from openoutcry.ledger.copy_rows import encoded
 from openoutcry.ledger.layout import DAY_NS as LEDGER_DAY_NS
 from openoutcry.ledger.ledger_state import EVERY, LedgerState
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.folder import folder_of, make_folder
 from openoutcry.portal.history import schema
-from openoutcry.portal.history.fold import TOKEN_BYTES
+from openoutcry.portal.history.changes import TOKEN_BYTES
 from openoutcry.portal.history.merges import Merges
+from openoutcry.portal.history.packed import transaction_rows
 from openoutcry.portal.history.rows import (
     ORDERS,
     Records,
@@ -464,9 +463,8 @@ class Projector:
         tables, movements = rows.finish(), []
         if posted is not None:
             movements = list(movement_rows(posted, self.books.money_names))
-            names = self.books.symbols, self.books.money_names
-            tables["transactions"] = encoded(posted, *names)
-            if sums := fee_rows(posted, *names):
+            tables["transactions"] = transaction_rows(posted)
+            if sums := fee_rows(posted, self.books.symbols, self.books.money_names):
                 tables["fees"] = sums
             days["transactions"] = np.unique(posted["ts_ns"] // LEDGER_DAY_NS).tolist()
         days["movements"] = sorted({row[0] for row in movements})
@@ -482,7 +480,7 @@ class Projector:
             self._add_partitions(due.days)
             for table in ("transactions", ORDERS, "order_changes", "fills", "trades"):
                 if table in due.tables:
-                    self._copy(f"{table} {COLUMNS_OF.get(table, '')}", due.tables[table])
+                    self._copy(table, due.tables[table])
             self._copy_rows("movements", due.movements)
             self._copy_rows("balances", due.balances)
             with connection.pipeline():
@@ -499,10 +497,7 @@ class Projector:
         """Those of the days that are not known yet."""
         wanted = {(table, day) for table, all_days in days.items() for day in all_days}
         for table, day in sorted(wanted - self._partitions):
-            if table == "transactions":
-                schema.add_transactions_day(self.connection, day)
-            else:
-                schema.add_day(self.connection, day, (table,) if table else schema.BY_DAY)
+            schema.add_day(self.connection, day, (table,) if table else schema.BY_DAY)
         self._partitions |= wanted
 
     def _copy(self, table: str, data: bytes) -> None:
@@ -515,9 +510,6 @@ class Projector:
         with self.connection.cursor().copy(f"copy {table} from stdin") as copy:
             for row in rows:
                 copy.write_row(row)
-
-
-COLUMNS_OF = {"transactions": f"({', '.join(COLUMNS)})"}
 
 
 def order_of(row: dict[str, Any]) -> Order:
@@ -639,7 +631,7 @@ def digest(connection: Any) -> str:
         "balances": "participant, asset, day",
         "fees": "participant, day, instrument, asset",
         "movements": "event_seq, part",
-        "transactions": "event_seq, part",
+        "transactions": "participant, event_seq",
         "markets": "instrument",
     }
     with connection.transaction():

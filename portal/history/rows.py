@@ -2,7 +2,7 @@
 since the last."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from openoutcry.ledger.layout import DAY_NS as LEDGER_DAY_NS
 from openoutcry.ledger.layout import Kind
 from openoutcry.portal.history import fold
 from openoutcry.portal.history.binary import FEE_BYTES, FEE_WORDS, fees
+from openoutcry.portal.history.changes import CHANGE_SIZE, TOKEN_BYTES, change_rows
 from openoutcry.portal.history.fold import Fold, PastOrder
 from openoutcry.portal.history.schema import CANDLES
 from openoutcry.portal.trading.instruments import Markets
@@ -23,6 +24,7 @@ from openoutcry.wire.open_orders import ENTRY_BYTES
 
 Row = tuple[Any, ...]
 Records = npt.NDArray[Any]
+CHANGES = "order_changes"
 ORDERS, OLD = "orders", "old_orders"
 """Names of rows of orders that the database does not have, and of those that it has."""
 PLACES = 1 << 12
@@ -31,12 +33,13 @@ PLACES = 1 << 12
 
 @dataclass
 class Output:
-    """Rows of a table, as PostgreSQL's binary COPY takes them."""
+    """Rows of a table, as PostgreSQL's binary COPY takes them, or what they are made of."""
 
     table: str
     most_bytes: int
     """Largest size of a row."""
-    room: npt.NDArray[np.uint8]
+    head: bytes = HEADER
+    room: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
 
     def hold(self, used: int, rows: int) -> int:
         """Make room for this many more rows; the address at which the next goes."""
@@ -59,23 +62,22 @@ class Rows:
         self._markets[list(markets.by_index)] = 1
         named = {market.index: (market.base, market.quote) for market in markets.every}
         assets = [name for index in range(count) for name in named.get(index, ("", ""))]
-        self._names = [names_table(list(one)) for one in (STATES, fold.EXECUTIONS, assets)]
+        self._names = [names_table(list(one)) for one in (STATES, assets)]
         self._candles = np.zeros((count, fold.LENGTHS, fold.CANDLE_SIZE), np.uint8)
         self._lengths = np.array(list(CANDLES.values()), np.int64)
-        self._no_name = np.zeros(fold.TOKEN_BYTES, np.uint8)
+        self._no_name = np.zeros(TOKEN_BYTES, np.uint8)
         self._orders = np.zeros((PLACES, fold.ORDER_SIZE), np.uint8)
         self._free = np.arange(PLACES, dtype=np.int64)
         self._touched = np.zeros(PLACES, np.int64)
         self._table = np.zeros((4 * PLACES, ENTRY_BYTES), np.uint8)
-        empty = np.empty(0, np.uint8)
         self._outputs = [
-            Output("order_changes", fold.CHANGE_BYTES, empty),
-            Output("fills", fold.FILL_BYTES, empty),
-            Output("trades", fold.TRADE_BYTES, empty),
-            *(Output(table, fold.CANDLE_BYTES, empty) for table in CANDLES),
+            Output(CHANGES, CHANGE_SIZE, b""),
+            Output("fills", fold.FILL_BYTES),
+            Output("trades", fold.TRADE_BYTES),
+            *(Output(table, fold.CANDLE_BYTES) for table in CANDLES),
         ]
         state = self.fold
-        state.states, state.executions, state.assets = (one.ctypes.data for one in self._names)
+        state.states, state.assets = (one.ctypes.data for one in self._names)
         state.markets, state.market_count = Bytes.of(self._markets.ctypes.data), count
         state.candles = self._candles.ctypes.data
         state.lengths = Words.of(self._lengths.ctypes.data)
@@ -98,9 +100,10 @@ class Rows:
         self.days: set[int] = set()
         self.fold.rows = self.fold.trade_count = 0
         for index, output in enumerate(self._outputs):
-            output.room = np.empty(max(len(output.room), len(HEADER)), np.uint8)
-            output.room[: len(HEADER)] = np.frombuffer(HEADER, np.uint8)
-            self._set_end(index, output.hold(len(HEADER), 0))
+            size = len(output.head)
+            output.room = np.empty(max(len(output.room), size), np.uint8)
+            output.room[:size] = np.frombuffer(output.head, np.uint8)
+            self._set_end(index, output.hold(size, 0))
 
     def _end(self, index: int) -> int:
         """Address where the next row of an output goes."""
@@ -201,7 +204,9 @@ class Rows:
         found = self.order_rows()
         for index, output in enumerate(self._outputs):
             used = self._end(index) - output.room.ctypes.data
-            if used > len(HEADER):
+            if output.table == CHANGES and used:
+                found[CHANGES] = change_rows(output.room[:used])
+            elif used > len(output.head):
                 found[output.table] = b"".join((output.room[:used].data, TRAILER))
         self._begin()
         return found

@@ -3,7 +3,9 @@ them empty, and the projector fills them from the journal's first command.
 
 What grows without bound is partitioned by day (UTC, counted from 1970), so that old days can be
 dropped.  Prices are in ticks, quantities in lots, amounts in units of their asset.  The table of
-transactions is the ledger's: its days stay, because what a holding has cost may be from any.
+transactions is the ledger's: its days stay, because what a holding has cost may be from any.  What
+a command did to an order, or to a participant's money, is one row (:mod:`packed`), which has the
+number of its last event.
 A primary key begins with what pages ask for: a further index would cost as much as the rows.  That
 of fills has the day before the numbers: a page goes from one day's partition to the next, and reads
 no more of them than it needs.
@@ -13,17 +15,15 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, date, datetime
 from typing import Any
 
-from openoutcry.ledger.columns import COLUMNS, NUMBERS, TYPES
 from openoutcry.portal.history.analytics import VIEWS
 from openoutcry.portal.trading.orders import OPEN_STATES, REJECTED
 
 NAME, NEW = "history", "history_new"
 """The schema, and that of a history which is made again until it is whole: what is read meanwhile
 is as it was."""
-VERSION = 5
+VERSION = 6
 """Version of these tables.  Tables of another version are dropped, and filled again."""
 BY_DAY = ("order_changes", "fills", "trades", "seconds", "minutes", "movements")
 CANDLES = {"seconds": 1, "minutes": 60, "hours": 3_600, "dates": 86_400}
@@ -48,9 +48,6 @@ CANDLE_COLUMNS = """
 NOT_REFUSED = f"state <> '{REJECTED}'"
 OPEN = f"state in ({', '.join(repr(one) for one in OPEN_STATES)})"
 """Conditions as indices have them: a query that says the same uses the index."""
-TRANSACTION_COLUMNS = ", ".join(
-    f"{name} {'bigint' if name in NUMBERS else TYPES[name]} not null" for name in COLUMNS
-)
 ORDER_COLUMNS = (
     "number",
     "participant",
@@ -118,14 +115,10 @@ STATEMENTS = (
         day integer not null,
         event_seq bigint not null,
         number bigint not null,
-        execution text not null,
-        state text not null,
-        price_ticks bigint not null,
-        lots bigint not null,
-        executed_lots bigint not null,
         client_id text not null,
         at_ns bigint not null,
-        seq bigint not null
+        seq bigint not null,
+        packed bytea not null
     ) partition by range (day)
     """,
     """
@@ -179,9 +172,13 @@ STATEMENTS = (
         seq bigint not null
     ) partition by range (day)
     """,
-    f"""
+    """
     create table transactions (
-        {TRANSACTION_COLUMNS}
+        day integer not null,
+        participant integer not null,
+        event_seq bigint not null,
+        cause_seq bigint not null,
+        packed bytea not null
     ) partition by range (day)
     """,
     """
@@ -220,7 +217,7 @@ STATEMENTS = (
 KEYS = {
     "transactions": {
         "transactions_pkey": "alter table transactions add primary key "
-        "(participant, event_seq, part, day)",
+        "(participant, event_seq, day)",
     },
     "orders": {
         # A page of one market or of a time reads the index alone as far as its own rows.
@@ -329,20 +326,6 @@ def add_day(connection: Any, day: int, tables: Sequence[str] = BY_DAY) -> None:
             f"create table if not exists {table}_{day} "
             f"partition of {table} for values from ({day}) to ({day + 1})"
         )
-
-
-def add_transactions_day(connection: Any, day: int) -> None:
-    """The partition of the transactions of a day, if it is missing."""
-    begin, end = date_of(day), date_of(day + 1)
-    connection.execute(
-        f"create table if not exists transactions_{day} "
-        f"partition of transactions for values from ('{begin}') to ('{end}')"
-    )
-
-
-def date_of(day: int) -> date:
-    """The date (UTC) of a number of days since 1970."""
-    return datetime.fromtimestamp(day * 86_400, UTC).date()
 
 
 def days(connection: Any, table: str = "trades") -> list[int]:

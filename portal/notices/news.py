@@ -9,6 +9,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from openoutcry.portal.history.changes import changes_of
 from openoutcry.portal.notices.words import Notice, of_alert, of_change, of_movement
 from openoutcry.portal.trading.instruments import Markets
 from openoutcry.risk.bits import RISK_REASON
@@ -28,9 +29,7 @@ NEW_JOURNAL = """
 """Once for each journal.  Alerts that wait since the one before count by its numbers: those of the
 one before say nothing about its trades."""
 CHANGES = """
-    select c.day, c.event_seq, c.number, c.execution, c.state, c.price_ticks, c.lots,
-        c.executed_lots, c.client_id, c.at_ns, c.seq, o.instrument, o.side, o.reason,
-        o.order_type, o.aux, u.id as user_id
+    select c.*, o.instrument, o.side, o.reason, o.order_type, o.aux, u.id as user_id
     from history.order_changes as c
     left join history.orders as o using (number)
     left join users as u on u.participant = o.participant
@@ -127,10 +126,12 @@ class News:
             # A command's rows belong to one transaction.
             rows = [row for row in rows if row["seq"] < rows[-1]["seq"]] or rows
         last = {(row["seq"], row["number"]): row["event_seq"] for row in rows}
+        wanted = [
+            row for row in rows if row["user_id"] is not None and row["seq"] > at["since_seq"]
+        ]
+        changes = [change for row in wanted for change in changes_of(row)]
         notices = []
-        for row in rows:
-            if row["user_id"] is None or row["seq"] <= at["since_seq"]:
-                continue
+        for row in sorted(changes, key=lambda change: int(change["event_seq"])):
             if row["execution"] == "TRADE" and last[row["seq"], row["number"]] != row["event_seq"]:
                 continue  # what the command made of the order in the end says more
             row["is_risk"] = row["reason"] == RISK_REASON

@@ -120,7 +120,7 @@ class Bookkeeper:
             methods = {*(kept.profits if kept else ()), *([method] if method else ())}
             kept = Kept(Performance(participant), {m: Profits(m, participant) for m in methods})
         terms = participant, kept.event_seq, books.cause_seq
-        rows = transactions_of(self.connection, books, *terms)
+        rows = transactions_of(self.connection, *terms)
         if len(rows):
             kept.performance.add(rows)
             for profits in kept.profits.values():
@@ -174,7 +174,7 @@ class Bookkeeper:
     def funding(self, question: dict[str, Any]) -> dict[str, Any]:
         """What a participant's positions in perpetuals were paid, the newest first."""
         books = self._books()
-        rows = transactions_of(self.connection, books, question["participant"], -1, books.cause_seq)
+        rows = transactions_of(self.connection, question["participant"], -1, books.cause_seq)
         paid = rows[rows["kind"] == Kind.FUNDING][: -FUNDINGS - 1 : -1]
         return {
             "rows": [
@@ -205,7 +205,7 @@ class Bookkeeper:
         if begin is not None and begin_seq > until.cause_seq:
             begin = until
         after = begin.event_seq if begin is not None else -1
-        rows = transactions_of(self.connection, until, participant, after, until.cause_seq)
+        rows = transactions_of(self.connection, participant, after, until.cause_seq)
         try:
             report = reports.statement(until, [rows], participant, begin=begin)
         except LedgerError as error:
@@ -215,7 +215,7 @@ class Bookkeeper:
     def tax(self, question: dict[str, Any]) -> dict[str, Any]:
         """Gains that were realised within whole days, first in, first out from the very begin."""
         participant, books = question["participant"], self._books()
-        rows = transactions_of(self.connection, books, participant, -1, books.cause_seq)
+        rows = transactions_of(self.connection, participant, -1, books.cause_seq)
         try:
             reports.statement(books, [rows], participant)
         except LedgerError as error:

@@ -2,67 +2,25 @@
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from openoutcry.ledger.books import Books
-from openoutcry.ledger.columns import KINDS, NUMBERS, SIDES
-from openoutcry.ledger.layout import NO_INSTRUMENT, TRANSACTION_DTYPE
-from openoutcry.wire import enum_numbers
+from openoutcry.portal.history.packed import transactions_in
 
-HEAD, TAIL = 19, 2
-"""Bytes of a binary COPY around its rows."""
-CODES = ("participant", "instrument", "asset", "kind", "side", "flags")
-FIELDS = (*NUMBERS, *CODES)
-FIELD = (("size", ">i4"), ("at", ">i8"))
-ROW = np.dtype(
-    [("count", ">i2"), *((f"{what}_{name}", kind) for name in FIELDS for what, kind in FIELD)]
-)
 QUERY = """
     copy (
-        select {numbers}, participant::bigint,
-            coalesce(array_position({symbols}::text[], instrument), 0)::bigint,
-            coalesce(array_position({monies}::text[], asset), 1)::bigint,
-            array_position({kinds}::text[], kind)::bigint,
-            array_position({sides}::text[], side)::bigint,
-            case when maker then {maker} else 0 end::bigint
-        from history.transactions
-        where participant = {participant} and event_seq > {after} and cause_seq <= {until}
-        order by event_seq, part
+        select packed from history.transactions
+        where participant = {} and event_seq > {} and cause_seq <= {} order by event_seq
     ) to stdout (format binary)
 """
 
 
 def transactions_of(
-    connection: Any, books: Books, participant: int, after_event: int, until_seq: int
+    connection: Any, participant: int, after_event: int, until_seq: int
 ) -> npt.NDArray[Any]:
-    """A participant's transactions (TRANSACTION_DTYPE) of the events after one, up to those of a
-    command; of ``flags`` only whether it was the maker."""
+    """A participant's transactions (TRANSACTION_DTYPE) of the events after one, which was a
+    command's last, up to those of a command."""
     from psycopg import sql
 
-    # A name without characters is no instrument; money that was declared late was CASH before.
-    values = {
-        "symbols": list(books.symbols),
-        "monies": list(books.money_names),
-        "kinds": KINDS,
-        "sides": SIDES,
-        "maker": enum_numbers.EVENT_FLAG_MAKER,
-        "participant": participant,
-        "after": after_event,
-        "until": until_seq,
-    }
-    shown = {name: sql.Literal(value) for name, value in values.items()}
-    numbers = sql.SQL(", ").join(map(sql.Identifier, NUMBERS))
-    query = sql.SQL(QUERY).format(numbers=numbers, **shown)
-    with connection.cursor().copy(query) as copy:
-        data = b"".join(bytes(part) for part in copy)
-    stored = np.frombuffer(data, ROW, (len(data) - HEAD - TAIL) // ROW.itemsize, HEAD)
-    rows = np.zeros(len(stored), TRANSACTION_DTYPE)
-    for name in (*NUMBERS, "participant", "flags"):
-        rows[name] = stored[f"at_{name}"]
-    # Places in an array are counted from 1 there.
-    for name in ("asset", "kind", "side"):
-        rows[name] = stored[f"at_{name}"] - 1
-    places = stored["at_instrument"]
-    rows["instrument"] = np.where(places == 0, NO_INSTRUMENT, places - 1)
-    return rows
+    values = map(sql.Literal, (participant, after_event, until_seq))
+    with connection.cursor().copy(sql.SQL(QUERY).format(*values)) as copy:
+        return transactions_in(b"".join(bytes(part) for part in copy))

@@ -310,7 +310,7 @@ def copy_alone_s(url: str, target: str) -> float:
         for day in days["trades"]:
             schema.add_day(connection, day)
         for day in days["transactions"]:
-            schema.add_transactions_day(connection, day)
+            schema.add_day(connection, day, ("transactions",))
         begun = time.monotonic()
         with connection.transaction():
             for table, rows in data.items():

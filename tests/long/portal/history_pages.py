@@ -36,6 +36,7 @@ from openoutcry.portal.native.orders import fill_row, order_row
 from openoutcry.portal.trading.instruments import Markets
 from openoutcry.report.evidence import write_evidence
 from openoutcry.venue.file import read_venue
+from tests.support.portal.packed_rows import packed_rows
 from tests.support.portal.portal_venue import venue_text
 
 FIRST_DAY, A_DAY, DAY_NS = 20_000, 250_000, 86_400 * 10**9
@@ -55,6 +56,8 @@ USER = (
 )
 """Of order ``n``.  Half of the orders are of a quarter of the users."""
 NUMBERS = "generate_series(%(first)s::bigint, %(last)s) as n"
+CHANGES = packed_rows(np.array([[1, 0, 0, 5_000_000, 10, 0], [2, 1, 2, 5_000_000, 10, 10]]))
+"""Entered and filled."""
 AT = "%(begin)s + (n - %(first)s) * 170000"
 ORDERS = f"""
     insert into history.orders
@@ -74,10 +77,8 @@ ROWS = {
         from {NUMBERS} where n %% 2 = 0
     """,
     "order_changes": f"""
-        select %(day)s, 2 * n + step, n, (array['NEW', 'TRADE'])[1 + step],
-            (array['NEW', 'FILLED'])[1 + step], 5000000 + n / 2 %% 1000, 10, 10 * step, 'c' || n,
-            {AT}, n
-        from {NUMBERS}, generate_series(0, 1) as step
+        select %(day)s, 2 * n + 1, n, 'c' || n, {AT}, n, decode('{CHANGES.hex()}', 'hex')
+        from {NUMBERS}
     """,
     "movements": """
         select %(day)s, %(first)s + n, 0, n, n, 'deposit', 'credit', 'USD', 1000, 1000, 0,

@@ -20,7 +20,7 @@ def test_books_of_a_day_that_is_not_over_are_not_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(
         ledger_state, "at", lambda *_, **__: SimpleNamespace(seq=journal.seq, books=books())
     )
-    monkeypatch.setattr(bookkeeper, "transactions_of", lambda *terms: terms[3:])
+    monkeypatch.setattr(bookkeeper, "transactions_of", lambda *terms: terms[2:])
     monkeypatch.setattr(reports, "statement", lambda until, rows, who, begin: rows[0])
     monkeypatch.setattr(bookkeeper, "_file", lambda report, *_: report)
     keeper = Bookkeeper(SimpleNamespace(journal=tmp_path), None)

@@ -1,0 +1,109 @@
+"""Changes of orders: what a command did to an order is one row of the history."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.ledger.copy_rows import number
+from openoutcry.portal.history.binary import head, latin, small, word
+from openoutcry.portal.history.packed import copied, most_bytes, pack, unpacked
+from openoutcry.portal.trading.mirror import DAY_NS
+from openoutcry.portal.trading.orders import STATES
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Layout, Words, area, i64
+
+EXECUTIONS = (
+    "NEW",
+    "TRADE",
+    "CANCELED",
+    "REJECTED",
+    "EXPIRED",
+    "TRADE_PREVENTION",
+    "REDUCED",
+    "REPLACED",
+    "ELECTED",
+)
+TOKEN_BYTES = 48
+"""Size of a client's name: one byte for its length, up to 40 bytes of the name, and zeros."""
+CHANGE_WORDS, CHANGE_FIELDS = 6, 7
+CHANGE_HEAD = 160
+"""More than the other fields take."""
+
+
+class PastChange(Layout, size_bytes=120):
+    """A change of an order.  The first CHANGE_WORDS numbers are packed."""
+
+    event_seq: int = i64("event")
+    execution: int = i64("index in EXECUTIONS")
+    state: int = i64("index in STATES")
+    price_ticks: int = i64("as of the order after it")
+    lots: int = i64("as of the order after it")
+    executed_lots: int = i64("as of the order after it")
+    number: int = i64("of the order")
+    at_ns: int = i64("when")
+    seq: int = i64("of the command that caused it")
+    client: int = area(TOKEN_BYTES, "the client's name of the order after it")
+
+
+CHANGE_SIZE = PastChange.size_bytes
+
+
+def change_rows(changes: npt.NDArray[np.uint8]) -> bytes:
+    """Rows of ``order_changes`` as binary COPY, out of each PastChange of whole commands."""
+    words = changes.view(np.int64).reshape(-1, CHANGE_SIZE // 8)
+    seq, of = (words[:, PastChange.offset(name) // 8] for name in ("seq", "number"))
+    room = CHANGE_HEAD + most_bytes(CHANGE_WORDS)
+    return copied(write_changes, words, np.lexsort((of, seq)), room)
+
+
+@kernel
+def is_one_row(first: PastChange, change: PastChange) -> bool:
+    """Whether both are of one command and order, with one name of the client's."""
+    is_one = first.number == change.number and first.seq == change.seq
+    for index in range(TOKEN_BYTES // 8):
+        is_one = is_one and Words(first.client)[index] == Words(change.client)[index]
+    return is_one
+
+
+@kernel
+def write_changes(out: int, changes: int, order: int, count: int) -> int:
+    """A row for each order and command, by ``order``; where they end."""
+    at, index = out, 0
+    while index < count:
+        first = PastChange(changes + Words(order)[index] * CHANGE_SIZE)
+        last = index
+        while last + 1 < count:
+            change = PastChange(changes + Words(order)[last + 1] * CHANGE_SIZE)
+            if not is_one_row(first, change):
+                break
+            last += 1
+        at = head(at, CHANGE_FIELDS)
+        at = number(at, first.at_ns // DAY_NS, 4)
+        at = word(at, PastChange(changes + Words(order)[last] * CHANGE_SIZE).event_seq)
+        at = word(at, first.number)
+        at = latin(at, first.client)
+        at = word(at, first.at_ns)
+        at = word(at, first.seq)
+        field, before = at, 0
+        at += 4
+        while index <= last:
+            change_at = changes + Words(order)[index] * CHANGE_SIZE
+            at = pack(at, change_at, before, CHANGE_WORDS)
+            before = change_at
+            index += 1
+        small(field, at - field - 4, 4)
+    return at
+
+
+def changes_of(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each change of a row of ``order_changes``, in order, with the row's other columns."""
+    terms = {name: value for name, value in row.items() if name != "packed"}
+    names = list(PastChange.fields)[:CHANGE_WORDS]
+    found = []
+    for words in unpacked(row["packed"], CHANGE_WORDS).tolist():
+        change = terms | dict(zip(names, words, strict=True))
+        change["execution"] = EXECUTIONS[change["execution"]]
+        change["state"] = STATES[change["state"]]
+        found.append(change)
+    return found

@@ -1,0 +1,161 @@
+"""Rows of the journal that are one field in the database: what a command did to an order, or to
+what a participant has.
+
+A column for each number cost more than all else: a ``bigint`` takes the server as long as a row of
+a few bytes.  Of each row the one before it in the field is taken by exclusive or.  A half byte for
+each number then says how many of its bytes follow, so that 0 costs nothing more.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.ledger.copy_rows import HEADER, TRAILER, number
+from openoutcry.ledger.layout import DAY_NS, ROW_BYTES, TRANSACTION_DTYPE, TransactionRow
+from openoutcry.portal.history.binary import head, small, word
+from openoutcry.wire.kernel import kernel
+from openoutcry.wire.layout import Bytes, Words
+
+WORD_BYTES = 8
+TRANSACTION_WORDS, TRANSACTION_FIELDS = ROW_BYTES // WORD_BYTES, 5
+TRANSACTION_HEAD = 64
+"""More than the other fields take."""
+
+
+def most_bytes(words: int) -> int:
+    """The longest row of this many numbers."""
+    return (words + 1) // 2 + WORD_BYTES * words
+
+
+@kernel
+def bytes_of(value: int) -> int:
+    """How many bytes a number takes, with its sign; none for 0."""
+    if value == 0:
+        return 0
+    count = 1
+    while count < WORD_BYTES and value >> (8 * count - 1) != value >> 63:
+        count += 1
+    return count
+
+
+@kernel
+def pack(out: int, row: int, before: int, words: int) -> int:
+    """A row, after the one ``before`` it (0: none); where the next begins."""
+    sizes = (words + 1) // 2
+    for index in range(sizes):
+        Bytes(out)[index] = 0
+    at = out + sizes
+    for index in range(words):
+        value = Words(row)[index]
+        if before != 0:
+            value ^= Words(before)[index]
+        count = bytes_of(value)
+        Bytes(out)[index // 2] |= count << (4 * (index & 1))
+        for place in range(count):
+            Bytes(at)[place] = value >> (8 * place) & 0xFF
+        at += count
+    return at
+
+
+@kernel
+def unpack(data: int, end: int, words: int, out: int) -> int:
+    """Rows from ``data`` to ``end``; how many they are."""
+    at, row, count = data, out, 0
+    while at < end:
+        sizes, at = at, at + (words + 1) // 2
+        for index in range(words):
+            size = Bytes(sizes)[index // 2] >> (4 * (index & 1)) & 15
+            sign = 0xFF if size != 0 and Bytes(at)[size - 1] >= 0x80 else 0
+            for place in range(WORD_BYTES):
+                Bytes(row + WORD_BYTES * index)[place] = Bytes(at)[place] if place < size else sign
+            if count != 0:
+                Words(row)[index] ^= Words(row - WORD_BYTES * words)[index]
+            at += size
+        row += WORD_BYTES * words
+        count += 1
+    return count
+
+
+def unpacked(data: bytes, words: int) -> npt.NDArray[np.int64]:
+    """The rows of a field, int64[rows, words]."""
+    packed = np.frombuffer(data, np.uint8)
+    rows = np.empty((len(packed) // ((words + 1) // 2), words), np.int64)
+    at = packed.ctypes.data
+    return rows[: unpack(at, at + len(packed), words, rows.ctypes.data)]
+
+
+def copied(
+    write: Callable[[int, int, int, int], int],
+    rows: npt.NDArray[Any],
+    order: npt.NDArray[np.int64],
+    room: int,
+) -> bytes:
+    """Binary COPY of what ``write`` makes of rows in their order, at most ``room`` bytes each."""
+    out = np.empty(len(rows) * room, np.uint8)
+    end = write(out.ctypes.data, rows.ctypes.data, order.ctypes.data, len(order))
+    return b"".join((HEADER, out[: end - out.ctypes.data].data, TRAILER))
+
+
+# Transactions of the ledger
+
+
+def transaction_rows(posted: npt.NDArray[Any]) -> bytes:
+    """Rows of ``transactions`` as binary COPY, out of the ledger's (TRANSACTION_DTYPE) of whole
+    commands."""
+    posted = np.ascontiguousarray(posted)
+    order = np.lexsort((posted["participant"], posted["cause_seq"]))
+    room = TRANSACTION_HEAD + most_bytes(TRANSACTION_WORDS)
+    return copied(write_transactions, posted, order, room)
+
+
+@kernel
+def write_transactions(out: int, rows: int, order: int, count: int) -> int:
+    """A row for each participant and command, by ``order``; where they end."""
+    at, index = out, 0
+    while index < count:
+        first = TransactionRow(rows + Words(order)[index] * ROW_BYTES)
+        last = index
+        while last + 1 < count:
+            row = TransactionRow(rows + Words(order)[last + 1] * ROW_BYTES)
+            if row.participant != first.participant or row.cause_seq != first.cause_seq:
+                break
+            last += 1
+        at = head(at, TRANSACTION_FIELDS)
+        at = number(at, first.ts_ns // DAY_NS, 4)
+        at = number(at, first.participant, 4)
+        at = word(at, TransactionRow(rows + Words(order)[last] * ROW_BYTES).event_seq)
+        at = word(at, first.cause_seq)
+        field, before = at, 0
+        at += 4
+        while index <= last:
+            row_at = rows + Words(order)[index] * ROW_BYTES
+            at = pack(at, row_at, before, TRANSACTION_WORDS)
+            before = row_at
+            index += 1
+        small(field, at - field - 4, 4)
+    return at
+
+
+def transactions_in(copy: bytes) -> npt.NDArray[Any]:
+    """The transactions (TRANSACTION_DTYPE) of a binary COPY of such fields alone."""
+    data = np.frombuffer(copy, np.uint8)
+    rows = np.empty(len(data) // ((TRANSACTION_WORDS + 1) // 2), TRANSACTION_DTYPE)
+    begin, end = len(HEADER), len(data) - len(TRAILER)
+    at = data.ctypes.data
+    return rows[: read_fields(at + begin, at + end, TRANSACTION_WORDS, rows.ctypes.data)]
+
+
+@kernel
+def read_fields(data: int, end: int, words: int, out: int) -> int:
+    """Rows out of the packed fields of rows of one column; how many they are."""
+    at, count = data, 0
+    while at < end:
+        size = 0
+        for index in range(4):
+            size += Bytes(at + 2)[index] << (24 - 8 * index)
+        at += 6
+        count += unpack(at, at + size, words, out + WORD_BYTES * words * count)
+        at += size
+    return count
