@@ -214,6 +214,8 @@ class Books:
             moving = kinds == Setting.MOVEMENT
             ours = is_risk & (np.isin(kinds, LEDGER_SETTINGS) | named | moving)
             for index in np.flatnonzero(ours).tolist():
+                if named[index] and self.wallets:
+                    continue  # nothing is to be remarked: it need not end a part
                 if moving[index]:
                     self.header[lay.MOVEMENT // 8] = self.movements.word(commands[index])
                 end = int(np.searchsorted(events["cause_seq"], first + index, "right"))
@@ -236,8 +238,9 @@ class Books:
         self.grow(int(events["participant"].max()) + 1)
         causes = events["cause_seq"]
         own = commands[max(0, int(causes.min()) - first) : int(causes.max()) - first + 1]
-        wide = int(np.count_nonzero(own["kind"] == RISK))
-        batches = own[(own["kind"] == RISK) & (own["order_type"] == SET_APPLY)]["aux"]
+        settings = own[(own["kind"] == RISK) & (own["order_type"] != Setting.DEPOSIT)]
+        wide = len(settings)
+        batches = settings[settings["order_type"] == SET_APPLY]["aux"]
         wide += int(np.clip(batches, 0, self.count).sum())
         # A mark moves gain and margin of a participant in one row; a takeover has two rows.
         room = len(events) * (2 if self.wallets else 1) + wide * len(self.participants) + 2

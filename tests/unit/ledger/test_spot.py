@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import openoutcry.ledger.layout as lay
+from openoutcry.ledger import books as books_module
 from openoutcry.ledger import reports
 from openoutcry.ledger.accounts import Account
 from openoutcry.ledger.books import Books
@@ -25,7 +26,8 @@ from openoutcry.replay.core import Core
 from openoutcry.risk.bits import MovementStep, Setting
 from openoutcry.risk.region import View
 from openoutcry.venue.fee_tables import asset, quote
-from openoutcry.wire.enums import Side
+from openoutcry.wire import EVENT_DTYPE
+from openoutcry.wire.enums import EventKind, Side
 from openoutcry.wire.errors import LedgerError
 from tests.support.ledger.spot_day import configuration, traded, write_journal
 from tests.support.risk.risk_core import PARTICIPANTS
@@ -101,6 +103,27 @@ def test_posted_in_one_batch_or_many_is_the_same(day, rows):
     commands, books = np.concatenate(day.commands), Books(day.configuration)
     events = Core.of(day.configuration).fresh().process(commands)
     assert np.array_equal(books.post(commands, events), rows)
+
+
+def test_deposits_into_wallets_are_posted_with_what_is_around_them(day, monkeypatch):
+    """Each by itself cost 0.3 ms, as much as 200 trades; nothing is kept free for other rows."""
+    who, count, sizes = 3, 50, []
+    books = Books(day.configuration)
+    order = in_asset(Setting.DEPOSIT, 1_000, who, USD)
+    commands, events = np.repeat(order, count), np.zeros(count, EVENT_DTYPE)
+    commands["seq"] = events["seq"] = events["cause_seq"] = np.arange(1, count + 1)
+    events["kind"], events["participant"] = EventKind.COMPLETED, who
+    post = books_module.post
+
+    def counted(state, commands, first, events, size, rows):
+        sizes.append(size)
+        return post(state, commands, first, events, size, rows)
+
+    monkeypatch.setattr(books_module, "post", counted)
+    rows = books.post(commands, events)
+    assert sizes == [count]
+    assert len(rows) == count
+    assert rows.base is None or len(rows.base) < 3 * count
 
 
 def test_a_checkpoint_continues_with_the_same_wallets(day, home, tmp_path):
