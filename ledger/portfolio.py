@@ -23,7 +23,7 @@ from openoutcry.ledger.reports import DIFFERS, Rows, wide_sums
 from openoutcry.wire.errors import LedgerError
 
 Prices = Mapping[int, int]
-"""Last price in ticks, by spot instrument."""
+"""Last price in ticks by instrument; those of contracts say nothing about assets."""
 BPS = 10_000
 OWN = ("available", "reserved", "margin")
 HOLDINGS = (
@@ -62,7 +62,7 @@ def rates(books: Books, prices: Prices, currency: int) -> dict[int, Fraction]:
     is_new = True
     while is_new:
         reached: dict[int, Fraction] = {}
-        for index in sorted(prices):
+        for index in sorted(prices.keys() & books.spot.keys()):
             rules = books.instruments[index]
             base, quote = int(rules[lay.BASE // 8]), int(rules[lay.QUOTE // 8])
             paid = prices[index] * int(rules[lay.MULTIPLIER // 8])

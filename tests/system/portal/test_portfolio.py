@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from openoutcry.cli.main import main
 from openoutcry.ledger import ledger_state, portfolio, reports
-from openoutcry.ledger.layout import AT
+from openoutcry.ledger.layout import AT, MONEY_COLUMNS, Kind
 from openoutcry.ledger.profit import METHODS
 from openoutcry.ledger.tax import tax
 from openoutcry.ledger.transactions import joined, transactions
@@ -19,6 +19,7 @@ from openoutcry.portal.history.packed import TRANSACTION_WORDS, unpacked
 from openoutcry.portal.history.projector import follow
 from openoutcry.portal.portfolio.bookkeeper import DISAGREES, Bookkeeper
 from tests.support.portal.generated import BEGIN_DAY, DAY_NS, generated_market
+from tests.support.portal.generated_contracts import SYMBOLS, contract_market
 from tests.support.portal.packed_rows import packed_rows
 from tests.support.portal.people import fresh_database
 
@@ -35,6 +36,18 @@ def market(tmp_path_factory, postgresql):
     rows = joined(transactions(made.file.journal, state))
     with psycopg.connect(url, autocommit=True) as connection:
         yield made, url, state.books, rows, Bookkeeper(made.file, connection)
+
+
+@pytest.fixture(scope="module")
+def contracts(tmp_path_factory, postgresql):
+    """The same with futures, an option and perpetuals, the terms of some of which have ended."""
+    made = contract_market(tmp_path_factory.mktemp("contracts"), 8, 1_500, 3, DAYS)
+    url = fresh_database(postgresql)
+    follow(made.file, url, once=True)
+    state = ledger_state.at(made.file.journal)
+    rows = joined(transactions(made.file.journal, state))
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield made, state.books, rows, Bookkeeper(made.file, connection)
 
 
 def records(report):
@@ -128,6 +141,42 @@ def test_an_answer_follows_the_history(tmp_path, postgresql):
     assert parts > 3
     state = ledger_state.at(made.file.journal)
     assert answer["holdings"] == records(portfolio.holdings(state.books, who, "USD"))
+
+
+@pytest.mark.parametrize("currency", ["USD", "BTC"])
+def test_contracts_change_no_value_of_a_wallet(contracts, currency):
+    """Their prices of earlier days are closing prices, too, and lead from no asset to another."""
+    made, books, rows, keeper = contracts
+    closes = portfolio.closes_of([rows])
+    profits = records(reports.profits(books, [rows], "fifo"))
+    assert {row["instrument"] for row in profits} > set(SYMBOLS)
+    for who in made.people:
+        question = {"participant": who, "currency": currency}
+        answer = asked(keeper, ask="portfolio", method="fifo", **question)
+        assert answer["instruments"] == [row for row in profits if row["participant"] == who]
+        days = asked(keeper, ask="performance", **question)["days"]
+        assert days == records(portfolio.performance(books, [rows], who, currency, closes))
+        assert len(days) == DAYS
+        assert days[-1]["value"] == sum(row["value"] for row in answer["holdings"])
+
+
+def test_a_contract_has_earned_what_its_transactions_moved(contracts):
+    """Marks, funding, premiums, payoffs and settlements, of linear and inverse contracts."""
+    made, books, rows, keeper = contracts
+    kinds = {Kind(int(kind)) for kind in rows["kind"]}
+    assert {Kind.MARKED, Kind.FUNDING, Kind.SETTLED, Kind.PLEDGED} < kinds
+    for who in made.people:
+        own = rows[rows["participant"] == who]
+        question = {"participant": who, "currency": "USD", "method": "fifo"}
+        for row in asked(keeper, ask="portfolio", **question)["instruments"]:
+            if row["instrument"] not in SYMBOLS:
+                continue
+            of = own[own["instrument"] == books.symbols.index(row["instrument"])]
+            moved = sum(int(of[name].sum()) for name in MONEY_COLUMNS[:4])
+            # An option's lots are worth their mark; every other contract is paid at each.
+            worth = row["value"] if row["instrument"] == "XAU-C" else 0
+            gained = moved + worth + int(of["fee_income"].sum())
+            assert row["realised"] + row["unrealised"] == gained, (who, row)
 
 
 # Statements
