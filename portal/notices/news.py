@@ -16,7 +16,8 @@ from openoutcry.risk.bits import RISK_REASON
 
 ROWS = 1_000
 """Most rows of a source in one transaction: each user among them is one lock."""
-TRADES = 50_000
+TRADES, TRADES_BEFORE = 50_000, 10_000
+"""Most trades in one transaction; of a market, those before that a new alert is compared with."""
 NAME_LENGTH = 8
 NEW_JOURNAL = """
     with begun as (
@@ -57,10 +58,27 @@ ALERTS = """
             or (a.direction = 'below' and t.price_ticks <= a.price_ticks))
         order by t.trade limit 1
     ) as first
-    where a.fired_at is null and ((a.direction = 'above' and span.high >= a.price_ticks)
+    where a.fired_at is null and a.is_checked
+      and ((a.direction = 'above' and span.high >= a.price_ticks)
         or (a.direction = 'below' and span.low <= a.price_ticks))
     order by a.user_id, a.id
 """
+NEW_ALERTS = """
+    select a.*, first.price_ticks as met_ticks, first.at_ms from price_alerts as a
+    left join lateral (
+        select * from (
+            select trade, price_ticks, at_ms, seq from history.trades
+            where instrument = a.instrument and trade <= %(after)s and day >= %(day)s - 1
+            order by trade desc limit %(most)s
+        ) as t
+        where t.seq > a.created_seq
+          and ((a.direction = 'above' and t.price_ticks >= a.price_ticks)
+            or (a.direction = 'below' and t.price_ticks <= a.price_ticks))
+        order by t.trade limit 1
+    ) as first on true
+    where a.fired_at is null and not a.is_checked order by a.user_id, a.id
+"""
+"""An alert that was not here yet when the trades after it were read is compared with those once."""
 ADD = """
     select count(add_notice(row.user_id, row.key, row.event, row.is_urgent, row.title, row.body,
         row.data))
@@ -105,9 +123,16 @@ class News:
         row = self.connection.execute(query, values or None).fetchone()
         return None if row is None else dict(row)
 
-    def _rows(self, query: str, source: str, at: dict[str, Any]) -> list[dict[str, Any]]:
-        values = {"after": at[source], "day": self._days[source], "most": ROWS}
-        return list(self.connection.execute(query, values).fetchall())
+    def _rows(self, query: str, source: str, at: dict[str, Any], of: str) -> list[dict[str, Any]]:
+        """The next rows; those of one value of the column ``of`` are never apart."""
+        values, most = {"after": at[source], "day": self._days[source]}, ROWS
+        while True:
+            rows = list(self.connection.execute(query, values | {"most": most}).fetchall())
+            if len(rows) < most:
+                return rows
+            if whole := [row for row in rows if row[of] < rows[-1][of]]:
+                return whole
+            most *= 2
 
     def _write(self, source: str, at: dict[str, Any], place: int, notices: list[Any]) -> None:
         """Notices with their users, and the place after them, in one transaction."""
@@ -119,12 +144,9 @@ class News:
             )
 
     def _changes(self, at: dict[str, Any]) -> int:
-        rows, journal = self._rows(CHANGES, "changes", at), at["journal_id"][:NAME_LENGTH]
+        rows, journal = self._rows(CHANGES, "changes", at, "seq"), at["journal_id"][:NAME_LENGTH]
         if not rows:
             return 0
-        if len(rows) == ROWS:
-            # A command's rows belong to one transaction.
-            rows = [row for row in rows if row["seq"] < rows[-1]["seq"]] or rows
         last = {(row["seq"], row["number"]): row["event_seq"] for row in rows}
         wanted = [
             row for row in rows if row["user_id"] is not None and row["seq"] > at["since_seq"]
@@ -143,13 +165,10 @@ class News:
         return len(rows)
 
     def _movements(self, at: dict[str, Any]) -> int:
-        rows, journal = self._rows(MOVEMENTS, "movements", at), at["journal_id"][:NAME_LENGTH]
-        if len(rows) == ROWS:
-            # An event's rows belong to one transaction.
-            last = rows[-1]["event_seq"]
-            rows = [row for row in rows if row["event_seq"] < last] or rows
+        rows = self._rows(MOVEMENTS, "movements", at, "event_seq")
         if not rows:
             return 0
+        journal = at["journal_id"][:NAME_LENGTH]
         notices = [
             (row["user_id"], of_movement(row, self.markets.decimals(row["asset"]), journal))
             for row in rows
@@ -162,6 +181,7 @@ class News:
     def _trades(self, at: dict[str, Any]) -> int:
         """Price alerts: each fires once, by the first trade after it was set that meets it."""
         values: dict[str, Any] = {"after": at["trades"], "day": self._days["trades"]}
+        self._check_new(at, values | {"most": TRADES_BEFORE})
         query = """
             select max(trade) as until, max(day) as day, count(*) as count from (
                 select trade, day from history.trades
@@ -173,23 +193,36 @@ class News:
             return 0
         values["until"] = found["until"]
         met = self.connection.execute(ALERTS, values).fetchall()
-        journal = at["journal_id"][:NAME_LENGTH]
         with self.connection.transaction():
-            for row in met:
-                fired = """
-                    update price_alerts set fired_at = %s, fired_ticks = %s
-                    where id = %s and fired_at is null returning id
-                """
-                moment = datetime.fromtimestamp(row["at_ms"] / 1_000, UTC)
-                terms = moment, row["met_ticks"], row["id"]
-                if self.connection.execute(fired, terms).fetchone() is None:
-                    continue
-                market = self.markets.by_index[row["instrument"]]
-                notice = of_alert(row, market, row["met_ticks"], journal)
-                add(self.connection, [(row["user_id"], notice)])
+            self._fire(at, met)
             self.connection.execute(
                 "update notice_sources set trades = %s where journal_id = %s",
                 (found["until"], at["journal_id"]),
             )
         self._days["trades"] = found["day"]
         return int(found["count"])
+
+    def _check_new(self, at: dict[str, Any], values: dict[str, Any]) -> None:
+        """Compare alerts that were set meanwhile with the trades that are read already."""
+        rows = self.connection.execute(NEW_ALERTS, values).fetchall()
+        if not rows:
+            return
+        with self.connection.transaction():
+            self._fire(at, [row for row in rows if row["met_ticks"] is not None])
+            query = "update price_alerts set is_checked = true where id = any(%s)"
+            self.connection.execute(query, ([row["id"] for row in rows],))
+
+    def _fire(self, at: dict[str, Any], met: list[dict[str, Any]]) -> None:
+        """In a transaction: alerts that a trade has met, with its price and time."""
+        for row in met:
+            fired = """
+                update price_alerts set fired_at = %s, fired_ticks = %s
+                where id = %s and fired_at is null returning id
+            """
+            moment = datetime.fromtimestamp(row["at_ms"] / 1_000, UTC)
+            terms = moment, row["met_ticks"], row["id"]
+            if self.connection.execute(fired, terms).fetchone() is None:
+                continue
+            market, journal = self.markets.by_index[row["instrument"]], at["journal_id"]
+            notice = of_alert(row, market, row["met_ticks"], journal[:NAME_LENGTH])
+            add(self.connection, [(row["user_id"], notice)])

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from openoutcry.portal.notices.channels import Hooks, Mailer, Push
 from openoutcry.portal.notices.delivery import Delivery
 from openoutcry.portal.notices.news import ROWS, News, add
 from openoutcry.portal.notices.outward import Outward
-from openoutcry.portal.notices.quiet import next_summary, zone_of
+from openoutcry.portal.notices.quiet import last_summary, next_summary
 from openoutcry.portal.notices.words import of_summary
 from openoutcry.portal.portfolio.bookkeeper import Bookkeeper
 from openoutcry.portal.settings import PortalFile
@@ -35,6 +35,8 @@ IDLE_S, BUSY_S, AGAIN_S, RETRY_S = 0.2, 0.01, 0.05, 1.0
 SUMMARIES_S, SWEEP_S = 15.0, 3_600.0
 SUMMARIES = 20
 """In one go: what else there is waits for them."""
+LATER, LAST_DUE = timedelta(minutes=1), timedelta(days=8)
+"""Until a summary is tried again; how far ahead the next one of a week may be."""
 KEPT_DAYS = 90
 KEY_FILE = "vapid.pem"
 log = logging.getLogger("outcry.portal")
@@ -83,7 +85,7 @@ class Notifier:
         now_s = time.monotonic()
         if now_s >= self._summaries_s:
             self._summaries_s = now_s + SUMMARIES_S
-            self.summarise()
+            self.summarise(datetime.now(UTC))
         if now_s >= self._sweep_s:
             self._sweep_s = now_s + SWEEP_S
             self.connection.execute(
@@ -93,41 +95,51 @@ class Notifier:
 
     # Summaries
 
-    def summarise(self) -> None:
-        """Notices of portfolios that are due."""
-        now = datetime.now(UTC)
+    def summarise(self, now: datetime) -> None:
+        """Notices of portfolios that are due.  One that the books have no answer for waits."""
         query = """
             select s.*, u.participant from notice_settings as s join users as u on u.id = s.user_id
             where s.summary <> '' and u.is_open
-              and (s.summary_next is null or s.summary_next <= %s) limit %s
+              and (s.summary_next is null or s.summary_next <= %s or s.summary_next > %s)
+            order by s.summary_next limit %s
         """
-        for row in self.connection.execute(query, (now, SUMMARIES)).fetchall():
-            due = next_summary(now, row["summary"], row["summary_at"], row["time_zone"])
-            shown = self._worth(row) if row["summary_next"] is not None else None
-            with self.connection.transaction():
-                if shown is not None:
+        # One that is due later than any can be was put there by a clock that was wrong.
+        values = now, now + LAST_DUE, SUMMARIES
+        for row in self.connection.execute(query, values).fetchall():
+            terms = row["summary"], row["summary_at"], row["time_zone"]
+            due, notice = next_summary(now, *terms), None
+            if row["summary_next"] is not None and row["summary_next"] <= now:
+                shown = self._worth(row)
+                if shown is None:
+                    due = min(due, now + LATER)
+                else:
                     # By the user's own clocks: two summaries may be due on one day of UTC.
-                    local = row["summary_next"].astimezone(zone_of(row["time_zone"]))
-                    day = local.date().isoformat()
-                    currency = row["currency"] or self.markets.all[0].quote
-                    notice = of_summary(day, currency, shown)
+                    day = last_summary(now, *terms).date().isoformat()
+                    notice = of_summary(day, self._currency(row), shown)
+            with self.connection.transaction():
+                if notice is not None:
                     add(self.connection, [(row["user_id"], notice)])
                 update = "update notice_settings set summary_next = %s where user_id = %s"
                 self.connection.execute(update, (due, row["user_id"]))
 
+    def _currency(self, row: dict[str, Any]) -> str:
+        return row["currency"] or self.markets.all[0].quote
+
     def _worth(self, row: dict[str, Any]) -> dict[str, str] | None:
         """None: the books have no answer now."""
-        import psycopg
+        from psycopg.rows import dict_row, tuple_row
 
-        currency = row["currency"] or self.markets.all[0].quote
+        currency = self._currency(row)
         question = {"ask": "performance", "participant": row["participant"], "currency": currency}
-        with psycopg.connect(self.connection.info.dsn, autocommit=True) as plain:
-            if self._keeper is None:
-                self._keeper = Bookkeeper(self.file, plain)
-            self._keeper.connection = plain
+        if self._keeper is None:
+            self._keeper = Bookkeeper(self.file, self.connection)
+        self.connection.row_factory = tuple_row
+        try:
             answer = self._keeper.answer(question)
+        finally:
+            self.connection.row_factory = dict_row
         if "code" in answer:
-            log.warning("a summary: %s", answer["detail"])
+            log.warning("a summary waits: %s", answer["detail"])
             return None
         last, decimals = answer["days"][-1], self.markets.assets[currency]
         return {name: text_of(last[name], decimals) for name in ("value", "invested", "gain")}

@@ -1,5 +1,6 @@
 """Times of day in a user's own time zone: quiet hours, and when the next summary is due."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -40,10 +41,21 @@ def quiet_until(now: datetime, begin: str, end: str, zone: str) -> datetime | No
 
 def next_summary(now: datetime, kind: str, at: str, zone: str) -> datetime:
     """The first time after a moment; weekly on Mondays."""
+    days = _summaries(now, kind, at, zone, timedelta(days=1))
+    return next(due.astimezone(UTC) for due in days if due.astimezone(UTC) > now)
+
+
+def last_summary(now: datetime, kind: str, at: str, zone: str) -> datetime:
+    """The last time up to a moment, by the zone's clocks."""
+    days = _summaries(now, kind, at, zone, timedelta(days=-1))
+    return next(due for due in days if due.astimezone(UTC) <= now)
+
+
+def _summaries(now: datetime, kind: str, at: str, zone: str, step: timedelta) -> Iterator[datetime]:
+    """The times of a moment's day and of those after or before it."""
     local = now.astimezone(zone_of(zone))
     day = local.date()
     while True:
-        due = datetime.combine(day, time_of(at), local.tzinfo)
-        if due.astimezone(UTC) > now and (kind != WEEKLY or day.weekday() == 0):
-            return due.astimezone(UTC)
-        day += timedelta(days=1)
+        if kind != WEEKLY or day.weekday() == 0:
+            yield datetime.combine(day, time_of(at), local.tzinfo)
+        day += step

@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.folder import folder_of, make_folder
 from openoutcry.portal.history.projector import follow
 from openoutcry.portal.notices import channels
+from openoutcry.portal.notices import news as news_module
 from openoutcry.portal.notices.news import News
 from openoutcry.portal.notices.notifier import Notifier
 from openoutcry.portal.trading.instruments import Markets
@@ -381,6 +383,51 @@ def test_a_price_alert_fires_once_by_the_first_trade_after_it(tmp_path, postgres
         assert [row[0]["alert"] for row in made] == [fired[0][0]]
 
 
+def test_an_alert_that_comes_after_its_trade_was_read_fires_all_the_same(tmp_path, postgresql):
+    """The history may be ahead of what the server knows when it sets the alert."""
+    with (
+        desk_of(tmp_path, postgresql, 600) as desk,
+        psycopg.connect(desk.url, autocommit=True, row_factory=dict_row) as connection,
+    ):
+        news = News(Markets(desk.made.file), connection)
+        while news.step():
+            pass
+        query = "select seq, price_ticks from history.trades where instrument = 0 order by trade"
+        trades = desk.run(query)
+        since, limit = trades[-9][0], min(row[1] for row in trades[-8:])
+        met = next(row for row in trades if row[0] > since and row[1] <= limit + 1)
+        add = """
+            insert into price_alerts (user_id, instrument, symbol, direction, price_ticks,
+                created_seq) values (%s, 0, 'BTC-USD', 'below', %s, %s)
+        """
+        for seq in (since, trades[-1][0]):
+            desk.run(add, desk.made.people[0], limit + 1, seq)
+        for _ in range(2):
+            news.step()
+        fired = desk.run("select fired_ticks from price_alerts order by id")
+        assert fired == [(met[1],), (None,)]
+        assert desk.run("select count(*) from notices where event = 'price'") == [(1,)]
+
+
+@pytest.mark.parametrize("most", [1, 2, 1_000])
+def test_a_command_of_any_size_is_one_notice_of_its_order(tmp_path, postgresql, monkeypatch, most):
+    """Also where it has more rows than are read at once."""
+    monkeypatch.setattr(news_module, "ROWS", most)
+    with (
+        desk_of(tmp_path, postgresql, 400) as desk,
+        psycopg.connect(desk.url, autocommit=True, row_factory=dict_row) as connection,
+    ):
+        news = News(Markets(desk.made.file), connection)
+        while news.step():
+            pass
+        query = """
+            select user_id, data ->> 'seq', data ->> 'order', count(*) from notices
+            where event = 'order' group by 1, 2, 3 having count(*) > 1
+        """
+        assert desk.run(query) == []
+        assert sum(one["execution"] == "TRADE" for one in changes_in(desk.url)) > 50
+
+
 def test_an_alert_of_the_journal_before_waits_for_trades_of_this_one(tmp_path, postgresql):
     with desk_of(tmp_path, postgresql) as desk:
         add = """
@@ -417,8 +464,59 @@ def test_a_summary_is_of_its_owners_day(desk):
     with psycopg.connect(desk.url, autocommit=True, row_factory=dict_row) as connection:
         for at in ("2026-03-29T00:00Z", "2026-03-29T23:00Z"):
             desk.run(choose, at, who)
-            Notifier(desk.made.file, connection, None).summarise()
+            Notifier(desk.made.file, connection, None).summarise(datetime.fromisoformat(at))
     assert desk.run(query) == [("2026-03-29",), ("2026-03-30",)]
+
+
+def test_a_summary_waits_for_the_books_and_is_of_the_day_that_it_is_late_for(tmp_path, postgresql):
+    """It is not lost while there is no history, and what it says is of its last day."""
+    query = "select data ->> 'day' from notices where event = 'summary' order by id"
+    with desk_of(tmp_path, postgresql, begins=False) as desk:
+        choose = """
+            update notice_settings set summary = 'daily', summary_at = '23:59',
+                summary_next = '2026-05-01T23:59Z' where user_id = %s
+        """
+        desk.run(choose, desk.made.people[2])
+        with psycopg.connect(desk.url, autocommit=True, row_factory=dict_row) as connection:
+            notifier = Notifier(desk.made.file, connection, None)
+            notifier.summarise(datetime(2026, 5, 1, 23, 59, 30, tzinfo=UTC))
+            due = desk.run("select summary_next from notice_settings where summary <> ''")
+            assert due == [(datetime(2026, 5, 2, 0, 0, 30, tzinfo=UTC),)]
+            assert desk.run(query) == []
+            follow(desk.made.file, desk.url, once=True)
+            for at in ("2026-05-02T00:00:40Z", "2026-05-02T00:01Z", "2026-05-05T12:00Z"):
+                notifier.summarise(datetime.fromisoformat(at))
+        assert desk.run(query) == [("2026-05-01",), ("2026-05-04",)]
+
+
+def test_a_summary_that_a_wrong_clock_has_put_off_is_due_again(desk):
+    desk.run(
+        "update notice_settings set summary = 'weekly', summary_next = '2031-01-01T08:00Z' "
+        "where user_id = %s",
+        desk.made.people[2],
+    )
+    with psycopg.connect(desk.url, autocommit=True, row_factory=dict_row) as connection:
+        now = datetime(2026, 5, 1, tzinfo=UTC)
+        Notifier(desk.made.file, connection, None).summarise(now)
+    due = desk.run("select summary_next from notice_settings where summary <> ''")
+    assert due == [(datetime(2026, 5, 4, 8, tzinfo=UTC),)]
+    assert desk.run("select count(*) from notices where event = 'summary'") == [(0,)]
+
+
+def test_a_summary_is_made_over_the_notifiers_own_connection(desk, monkeypatch):
+    """Another one would need the database's password."""
+    desk.run(
+        "update notice_settings set summary = 'daily', summary_next = '2026-05-01T08:00Z' "
+        "where user_id = %s",
+        desk.made.people[2],
+    )
+    with psycopg.connect(desk.url, autocommit=True, row_factory=dict_row) as connection:
+        with monkeypatch.context() as patch:
+            patch.setattr(psycopg, "connect", None)
+            notifier = Notifier(desk.made.file, connection, None)
+            notifier.summarise(datetime(2026, 5, 1, 9, tzinfo=UTC))
+        assert connection.execute("select 1 as one").fetchone() == {"one": 1}
+    assert desk.run("select count(*) from notices where event = 'summary'") == [(1,)]
 
 
 def test_a_summary_is_what_the_ledger_says(desk):

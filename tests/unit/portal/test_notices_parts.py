@@ -1,8 +1,9 @@
 """Notifications without a process: addresses that are not reached, quiet hours, words."""
 
 import socket
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
+from itertools import pairwise
 from threading import Event
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import pytest
 
 from openoutcry.portal.notices import outward
 from openoutcry.portal.notices.outward import Outward, OutwardError, is_of_internet
-from openoutcry.portal.notices.quiet import next_summary, quiet_until
+from openoutcry.portal.notices.quiet import last_summary, next_summary, quiet_until
 from openoutcry.portal.notices.words import of_audit, of_change, of_movement
 from openoutcry.portal.trading.instruments import Market
 
@@ -173,6 +174,22 @@ def test_quiet_hours_end_in_their_owners_time(now, begin, end, zone, until):
 )
 def test_summaries_are_due_at_their_owners_time(now, kind, zone, due):
     assert next_summary(at(now), kind, "08:00", zone) == at(due)
+
+
+@pytest.mark.parametrize("zone", ["Etc/UTC", "Europe/Berlin", "America/New_York"])
+@pytest.mark.parametrize(("kind", "days"), [("daily", 1), ("weekly", 7)])
+@pytest.mark.parametrize("of_day", ["02:30", "23:59"])
+def test_one_summary_follows_the_other_over_a_year(zone, kind, days, of_day):
+    """Also on days with 23 and 25 hours: each is the last one until the next is due."""
+    now, dates = at("2026-01-01T00:00"), []
+    while now < at("2027-01-01T00:00"):
+        due = next_summary(now, kind, of_day, zone)
+        last = last_summary(due, kind, of_day, zone)
+        assert last.astimezone(UTC) == due
+        assert last_summary(due - timedelta(seconds=1), kind, of_day, zone) < last
+        dates.append(last.date())
+        now = due
+    assert {later - earlier for earlier, later in pairwise(dates)} == {timedelta(days=days)}
 
 
 @pytest.mark.parametrize("text", ["22", "2200", "24:00", "22:60", "٢٢:٠٠", "22:0", ""])
