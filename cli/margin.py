@@ -226,11 +226,14 @@ def _of_core(journal: Path, seq: int, participant: int) -> dict[str, Any]:
     from openoutcry.replay.projections import has_risk
     from openoutcry.risk import layout as lay
     from openoutcry.risk.region import View
+    from openoutcry.venue.waterfall import place_of
+    from openoutcry.wire.symbols import symbols_of
 
-    if not has_risk(JournalReader(journal).config):
+    config = JournalReader(journal).config
+    if not has_risk(config):
         return {}
-    view = View(recover(journal, seq).engine.region)
-    if view.portfolio is None or participant >= len(view.participants):
+    view, symbols = View(recover(journal, seq).engine.region), symbols_of(config)
+    if view.portfolio is None or view.contracts is None or participant >= len(view.participants):
         return {}
     initial, with_orders = view.portfolio.initial(participant)
     names = view.wallets.names if view.wallets else []
@@ -243,6 +246,11 @@ def _of_core(journal: Path, seq: int, participant: int) -> dict[str, Any]:
         "with_orders": with_orders,
         "collateral": {
             names[asset]: asdict(line) for asset, line in view.portfolio.lines(participant).items()
+        },
+        "takeovers": {
+            symbols[index]: place_of(view, participant, index)
+            for index in view.contracts.number
+            if view.cell(participant, index, lay.POSITION)
         },
     }
 
@@ -315,6 +323,10 @@ def _explained(document: dict[str, Any]) -> list[str]:
             f"with orders {core['with_orders']}"
         )
         lines += [f"  pledged {_counted(name, line)}" for name, line in core["collateral"].items()]
+        lines += [
+            f"  takeovers in {symbol}: place {place} of {count}"
+            for symbol, (place, count) in core["takeovers"].items()
+        ]
     lines += [
         _counted(name, line) for name, line in document["collateral"].items() if name != asset
     ]

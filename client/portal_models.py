@@ -112,11 +112,16 @@ class Instrument:
     max_price: str
     min_quantity: str
     max_quantity: str
+    amount_step: str
+    """The smallest amount of the quote asset."""
     order_types: list[str] = field(default_factory=list)
     kind: str = "spot"
     """``spot``, ``future``, ``perpetual``, ``call`` or ``put``."""
     multiplier: str = "1"
     """What a quantity of 1 at a price of 1 is worth in the quote asset."""
+    inverse: bool = False
+    """A quantity of 1 is worth the multiplier divided by the price, rounded down to
+    ``amount_step``; otherwise the multiplier times the price."""
     underlying: str | None = None
     expiry_ms: int | None = None
     strike: str | None = None
@@ -603,6 +608,10 @@ class ContractPosition:
     funding_period: int | None
     """Of a perpetual: the period that was funded last, and its rate in billionths."""
     funding_rate: int | None
+    takeover_place: int
+    """The place at which this position is taken over for a default, 1: the first."""
+    takeover_of: int
+    """How many positions of this side there are."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ every position (``risk/corporate.py``), and then the matcher receives the new re
 desk reads in the core's state whether the core has done it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,10 @@ class CorporateDesk:
         symbols: list[str],
         view: View,
         halted: Callable[[str, bool], Iterable[npt.NDArray[Any]]],
+        sources: Mapping[str, str],
     ) -> None:
-        self.symbols, self.view, self.halted = symbols, view, halted
+        """``sources``: of each instrument that is in an index, the underlying."""
+        self.symbols, self.view, self.halted, self.sources = symbols, view, halted, sources
 
     def work_of(self, request: Request, operator: int) -> Work:
         """Raises :class:`DeskError` naming what cannot be."""
@@ -49,8 +51,13 @@ class CorporateDesk:
             return self._reference(symbol, self._price(row, symbol, request.get("price")))
         if request.get(EFFECTIVE):
             return self._reference(symbol, int(row[lay.LAST // 8]))
-        if row[lay.LEVERAGED // 8]:
-            raise DeskError(f"{symbol} is leveraged: its positions are contracts, not holdings")
+        if row[lay.LEVERAGED // 8] or row[lay.CONTRACT_AT // 8]:
+            raise DeskError(f"{symbol} is leveraged or a contract: its positions are no holdings")
+        if symbol in self.sources:
+            raise DeskError(
+                f"{symbol} is in the index of {self.sources[symbol]}, whose contracts would be "
+                "marked at the new price: take it out of the venue file's [[index]] first"
+            )
         return self._action(request, symbol, row, operator)
 
     def _action(self, request: Request, symbol: str, row: Any, operator: int) -> Work:

@@ -17,6 +17,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT
 from openoutcry.risk.region import View
 from openoutcry.venue.risk_tables import RiskSpec
+from openoutcry.venue.waterfall import place_of
 from openoutcry.wire.errors import OutcryError
 
 PARTS = (
@@ -58,7 +59,7 @@ class MarginView:
             "with_orders": worst.initial,
             "reserved": self.others(who),
             "commodities": self._commodities(parameters, held),
-            "positions": self._positions(positions),
+            "positions": self._positions(who, positions),
             "what_if": None if order is None else self.what_if(who, order, price),
         }
         return found | self._views(who, positions)
@@ -138,12 +139,14 @@ class MarginView:
                 }
         return found
 
-    def _positions(self, positions: Mapping[int, int]) -> dict[str, dict[str, int]]:
-        """Lots, mark and index; of a perpetual the last funding."""
+    def _positions(self, who: int, positions: Mapping[int, int]) -> dict[str, dict[str, int]]:
+        """Lots, mark and index; at which place of how many the participant would take positions
+        over; of a perpetual the last funding."""
         found = {}
         for number, lots in positions.items():
             of, place = self.contracts.of, self.places[number]
             row = {"lots": lots, "mark": of(place, "mark"), "index": of(place, "index")}
+            row["takeover_place"], row["takeover_of"] = place_of(self.view, who, place)
             if of(place, "period"):
                 row |= {"funding_period": of(place, "period"), "funding_rate": of(place, "rate")}
             found[self.symbols[number]] = row

@@ -119,7 +119,8 @@ class Operations:
         self.report = report
         self.view, self.spec = limits.view, limits.spec
         self.money = MoneyDesk(limits.spec.money, limits.symbols, limits.view)
-        self.issuers = CorporateDesk(limits.symbols, limits.view, halted)
+        sources = {own: one.underlying for one in limits.spec.indices for own in one.own}
+        self.issuers = CorporateDesk(limits.symbols, limits.view, halted, sources)
         self.contracts = ContractDesk(limits.symbols, limits.view, today, limits.spec)
         self.people = ParticipantsDesk(limits.numbers, limits.view, disconnect, limits.of_new)
         self.doors = SessionsDesk(switch, self.people)

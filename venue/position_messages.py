@@ -46,6 +46,44 @@ PARTS = {
 GREEKS = {"delta": 5525, "gamma": 5526, "vega": 5527, "theta": 5528}
 SCENARIOS = 5531
 """Tag of the first of the 16 scenarios' losses."""
+OWN_FIELDS: dict[str, dict[int, tuple[str, str]]] = {
+    "AN": {WITH_MARGIN: ("WithMargin", "BOOLEAN")},
+    "AO": {
+        5501: ("AsOfCommand", "INT"),
+        5502: ("MarginAsset", "CURRENCY"),
+        5503: ("Equity", "AMT"),
+        5504: ("MaintenanceMargin", "AMT"),
+        5505: ("InitialMargin", "AMT"),
+        5506: ("InitialMarginWithOrders", "AMT"),
+        5507: ("ReservedByOrders", "AMT"),
+        5508: ("CreditIsLimited", "BOOLEAN"),
+    },
+    "AP": {
+        5510: ("MarginUnderlying", "STRING"),
+        5511: ("IndexPrice", "PRICE"),
+        5512: ("FundingPeriod", "INT"),
+        5513: ("FundingRateBillionths", "INT"),
+        5514: ("UnderlyingMaintenance", "AMT"),
+        5515: ("UnderlyingInitial", "AMT"),
+        5516: ("ScanRisk", "AMT"),
+        5517: ("ActiveScenario", "INT"),
+        5518: ("InterMonthCharge", "AMT"),
+        5519: ("InterCommodityCredit", "AMT"),
+        5520: ("ShortOptionMinimum", "AMT"),
+        5521: ("MarginAddOn", "AMT"),
+        5522: ("NetDeltaMillionths", "INT"),
+        5523: ("LiquidatedBelow", "PRICE"),
+        5524: ("LiquidatedAbove", "PRICE"),
+        5525: ("DeltaPerTick", "FLOAT"),
+        5526: ("GammaPerTick", "FLOAT"),
+        5527: ("VegaPerPoint", "FLOAT"),
+        5528: ("ThetaPerDay", "FLOAT"),
+        5529: ("TakeoverPlace", "INT"),
+        5530: ("TakeoverOf", "INT"),
+        **{SCENARIOS + number: (f"ScenarioLoss{number + 1}", "AMT") for number in range(16)},
+    },
+}
+"""Name and type of the fields that are not of the standard, by the type of their message."""
 Fields = list[tuple[int, object]]
 Request = Mapping[int, str]
 Moment = tuple[View, int]
@@ -184,6 +222,7 @@ class Positions:
             fields.append((5511, decimal_text(row["index"], ticks)))
         if "funding_period" in row:
             fields += [(5512, row["funding_period"]), (5513, row["funding_rate"])]
+        fields += [(5529, row["takeover_place"]), (5530, row["takeover_of"])]
         part = found["commodities"].get(name)
         if part is None:
             return fields

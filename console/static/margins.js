@@ -86,7 +86,7 @@ function showOne() {
   if (!one) return;
   list($("margin-of-sums"), [["Equity and credit", one.is_limited ? whole(one.equity) : "without a limit"], ["Maintenance", whole(one.maintenance)], [known?.excess?.startsWith("-") ? "Deficit" : "Excess", known?.excess ? whole(known.excess.replace("-", "")) : ""],
     ["Initial", whole(one.initial)], ["Initial with open orders", whole(one.with_orders)], ["Reserved for fees", whole(one.reserved)]].filter((pair) => pair[1] !== ""));
-  rows($("margin-positions"), Object.entries(one.positions), ([symbol]) => symbol, ([symbol, row]) => [symbol, whole(row.lots), whole(row.mark), row.index === "0" ? "none" : whole(row.index), row.funding_period ? `${whole(row.funding_rate)} billionths, period ${whole(row.funding_period)}` : ""]);
+  rows($("margin-positions"), Object.entries(one.positions), ([symbol]) => symbol, ([symbol, row]) => [symbol, whole(row.lots), whole(row.mark), row.index === "0" ? "none" : whole(row.index), row.funding_period ? `${whole(row.funding_rate)} billionths, period ${whole(row.funding_period)}` : "", `${whole(row.takeover_place)} of ${whole(row.takeover_of)}`]);
   const parts = Object.entries(one.commodities);
   rows($("margin-parts"), parts, ([name]) => name, ([name, row]) => [name, whole(row.scan), whole(Number(row.active) + 1), whole(row.intra), whole(row.credit), whole(row.short_minimum), whole(row.addon), whole(row.maintenance),
     ...["delta", "gamma", "vega", "theta"].map((what) => greek(one.greeks[name]?.[what])), never(one.liquidation[name]?.below), never(one.liquidation[name]?.above)]);

@@ -31,6 +31,7 @@ from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
 from openoutcry.wire.order_types import type_bits
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
+from openoutcry.wire.wide import mul as wide_mul
 
 NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = range(len(STATES))
 ENTERED, TRADE, CANCEL, REJECT, EXPIRE, PREVENTION, REDUCE, REPLACE, ELECT = range(len(EXECUTIONS))
@@ -86,7 +87,7 @@ class PastOrder(Layout, size_bytes=288):
     last_ticks: int = i64("price of its last trade")
     is_touched: int = i64("1: its row is to be written")
     is_stored: int = i64("1: the database has a row of it")
-    executed: int = area(16, "price times lots, summed: times 2^32, and below that")
+    executed: int = area(16, "what its lots were worth, summed: times 2^32, and below that")
     client: int = area(TOKEN_BYTES, "the client's name of it")
     cancel: int = area(TOKEN_BYTES, "the client's name of the request that cancelled it")
 
@@ -103,9 +104,9 @@ class PastCandle(Layout, size_bytes=128):
     last_trade: int = i64("its number")
     count: int = i64("of trades; 0: there is no candle")
     lots: int = area(16, "as PastOrder.executed, as those that follow")
-    tick_lots: int = area(16, "price times lots")
+    tick_lots: int = area(16, "what they were worth")
     buy_lots: int = area(16, "where the buyer was the taker")
-    buy_tick_lots: int = area(16, "price times lots of these")
+    buy_tick_lots: int = area(16, "what these were worth")
 
 
 ORDER_SIZE, CANDLE_SIZE = PastOrder.size_bytes, PastCandle.size_bytes
@@ -121,7 +122,8 @@ class Fold(Layout, size_bytes=256):
     free_count: int = i64("of these")
     touched: Words = i64("places whose rows are to be written", of=Words)
     touched_count: int = i64("of these")
-    markets: Bytes = i64("a byte for each instrument, 1: a spot market", of=Bytes)
+    markets: Bytes = i64("a byte for each instrument, 1: a market", of=Bytes)
+    inverse_units: Words = i64("of each instrument, 0: no inverse contract", of=Words)
     market_count: int = i64("instruments")
     candles: int = i64("PastCandle by instrument and length")
     lengths: Words = i64("of candles, in seconds", of=Words)
@@ -184,7 +186,7 @@ def of_order(
         return  # a cancel or a replace was rejected, and the order is as it was
     touch(state, order, entry.leaves)
     order.updated_ns, order.seq = command.rx_ts_ns, event.cause_seq
-    execution = apply(order, event, state.no_name if is_own else name)
+    execution = apply(state, order, event, state.no_name if is_own else name)
     if order.state > PARTIALLY_FILLED:
         erase_entry(state.table, state.mask, entry)
     keep_change(state, order, event, execution)
@@ -256,7 +258,7 @@ def off_book(state: Fold, event: EventRecord, time_ns: int, note: int) -> None:
     order.price_ticks, order.lots = event.price_ticks, event.qty_lots
     order.created_ns = order.updated_ns = time_ns
     order.seq = event.cause_seq
-    filled(order, event)
+    filled(state, order, event)
     order.is_touched = 1
     state.touched[state.touched_count] = place
     state.touched_count += 1
@@ -264,7 +266,7 @@ def off_book(state: Fold, event: EventRecord, time_ns: int, note: int) -> None:
 
 
 @kernel
-def apply(order: PastOrder, event: EventRecord, name: int) -> int:
+def apply(state: Fold, order: PastOrder, event: EventRecord, name: int) -> int:
     """Apply an event to its order; index in EXECUTIONS. ``name``: the client's of the command, if
     it is not the order's own."""
     kind, leaves = event.kind, event.leaves_lots
@@ -273,7 +275,7 @@ def apply(order: PastOrder, event: EventRecord, name: int) -> int:
         order.is_waiting = 1 if event.flags & WAITING != 0 else 0
         return ENTERED
     if kind == FILLED_KIND:
-        filled(order, event)
+        filled(state, order, event)
         return TRADE
     if kind == REJECTED_KIND:
         order.state, order.reason = REJECTED, event.reason
@@ -297,11 +299,18 @@ def apply(order: PastOrder, event: EventRecord, name: int) -> int:
 
 
 @kernel
-def filled(order: PastOrder, event: EventRecord) -> None:
+def value_of(state: Fold, event: EventRecord) -> int:
+    """What the lots of a fill are worth: ``worth`` of ``trading/instruments.py``."""
+    units, price = state.inverse_units[event.instrument], event.price_ticks
+    return wide_mul(units // max(price, 1) if units != 0 else price, event.qty_lots)
+
+
+@kernel
+def filled(state: Fold, order: PastOrder, event: EventRecord) -> None:
     """A trade of the order."""
     price, lots = event.price_ticks, event.qty_lots
     order.executed_lots += lots
-    wide_add(order.executed, price * lots)
+    wide_add(order.executed, value_of(state, event))
     order.last_ticks, order.leaves_lots, order.is_waiting = price, event.leaves_lots, 0
     order.state = FILLED if event.leaves_lots == 0 else PARTIALLY_FILLED
 
@@ -357,17 +366,20 @@ def trade(state: Fold, event: EventRecord, time_ns: int) -> None:
     state.trades = word(at, event.cause_seq)
     state.rows += 1
     state.trade_count += 1
+    value = value_of(state, event)
     for length in range(LENGTHS):
         place = event.instrument * LENGTHS + length
         candle = PastCandle(state.candles + place * CANDLE_SIZE)
         begin_s = second // state.lengths[length] * state.lengths[length]
         if candle.count != 0 and candle.begin_s != begin_s:
             candle_row(state, candle, event.instrument, length)
-        add_trade(candle, event, begin_s, not buyer_is_maker)
+        add_trade(candle, event, value, begin_s, not buyer_is_maker)
 
 
 @kernel
-def add_trade(candle: PastCandle, event: EventRecord, begin_s: int, taker_buys: bool) -> None:
+def add_trade(
+    candle: PastCandle, event: EventRecord, value: int, begin_s: int, taker_buys: bool
+) -> None:
     """Add a trade to the candle in which it lies."""
     price, lots, trade_number = event.price_ticks, event.qty_lots, event.seq
     if candle.count == 0:
@@ -380,10 +392,10 @@ def add_trade(candle: PastCandle, event: EventRecord, begin_s: int, taker_buys: 
     candle.close_ticks, candle.last_trade = price, trade_number
     candle.count += 1
     wide_add(candle.lots, lots)
-    wide_add(candle.tick_lots, price * lots)
+    wide_add(candle.tick_lots, value)
     if taker_buys:
         wide_add(candle.buy_lots, lots)
-        wide_add(candle.buy_tick_lots, price * lots)
+        wide_add(candle.buy_tick_lots, value)
 
 
 @kernel

@@ -60,6 +60,10 @@ class Rows:
         self.fold = Fold(self._state.ctypes.data)
         self._markets = np.zeros(count, np.uint8)
         self._markets[list(markets.by_index)] = 1
+        self._units = np.zeros(count, np.int64)
+        self._units[[one.index for one in markets.every]] = [
+            one.inverse_units for one in markets.every
+        ]
         named = {market.index: (market.base, market.quote) for market in markets.every}
         assets = [name for index in range(count) for name in named.get(index, ("", ""))]
         self._names = [names_table(list(one)) for one in (STATES, assets)]
@@ -79,6 +83,7 @@ class Rows:
         state = self.fold
         state.states, state.assets = (one.ctypes.data for one in self._names)
         state.markets, state.market_count = Bytes.of(self._markets.ctypes.data), count
+        state.inverse_units = Words.of(self._units.ctypes.data)
         state.candles = self._candles.ctypes.data
         state.lengths = Words.of(self._lengths.ctypes.data)
         state.no_name, state.free_count = self._no_name.ctypes.data, PLACES

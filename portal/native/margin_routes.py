@@ -99,6 +99,8 @@ class NativeMargin:
                 self.price(symbol, row["index"]) if row["index"] else None,
                 row.get("funding_period"),
                 row.get("funding_rate"),
+                row["takeover_place"],
+                row["takeover_of"],
             )
             for symbol, row in found["positions"].items()
         ]

@@ -55,6 +55,7 @@ class NativeMarkets:
             market.price(high),
             market.quantity(market.min_lots),
             market.quantity(market.max_lots),
+            market.amount_step,
             list(TYPES),
             **self._terms(market),
         )
@@ -67,7 +68,8 @@ class NativeMarkets:
         strike = text_of(terms.strike_ticks, underlying_decimals(file, terms.underlying))
         return {
             "kind": KIND_NAMES[terms.kind],
-            "multiplier": market.amount(10**market.price_decimals),
+            "multiplier": market.multiplier,
+            "inverse": market.inverse_units != 0,
             "underlying": terms.underlying,
             "expiry_ms": terms.expiry_ns // 1_000_000 or None,
             "strike": strike if terms.is_option else None,

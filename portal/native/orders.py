@@ -79,8 +79,6 @@ class NativeOrders:
     def market(self, symbol: str) -> Market:
         """Raises :class:`ApiError`."""
         found = self.by_symbol.get(symbol)
-        if symbol in self.mirror.markets.inverse:
-            raise ApiError(errors.BAD_SYMBOL, errors.INVERSE)
         if found is None:
             raise ApiError(errors.BAD_SYMBOL, "there is no such instrument")
         return found
@@ -278,7 +276,7 @@ def fill_row(order: Order, fill: Fill, market: Market) -> FillRow:
         "buy" if shapes.side_text(order.side) == "BUY" else "sell",
         market.price(fill.price_ticks),
         market.quantity(fill.lots),
-        market.amount(fill.price_ticks * fill.lots),
+        market.value(fill.price_ticks, fill.lots),
         shapes.fee_text(fill, market),
         fill.fee_asset,
         fill.is_maker,

@@ -22,7 +22,6 @@ CODES = {
 WORDS = {
     "Account has insufficient balance for requested action.": "insufficient_balance",
     "Margin is insufficient.": "insufficient_margin",
-    errors.INVERSE: "inverse_contract",
     "Duplicate order sent.": "duplicate_order",
     "Order would immediately match and take.": "would_take",
     "Order would trigger immediately.": "would_trigger",

@@ -34,6 +34,10 @@ class Package:
             raise InvalidRequest(f"legs: 2 to {MAX_LEGS}; without: one instrument")
         if len({one.quote for one in self.markets}) != 1:
             raise InvalidRequest("legs: all are quoted in one asset")
+        for market in self.markets:
+            if market.inverse_units:
+                text = f"legs: {market.symbol} is an inverse contract; ask for quotes of it alone"
+                raise InvalidRequest(text)
         for market, ratio in zip(self.markets, self.ratios, strict=True):
             if not market.takes_lots(abs(ratio) * packages):
                 raise InvalidRequest(f"quantity: no order of {market.symbol} may have it")

@@ -26,7 +26,6 @@ STATUSES = ("TRADING", "HALT", "BREAK")
 MICROSECONDS_FROM = 10**14
 """A moment that a client names is in microseconds from here on, and below it in milliseconds."""
 DAY_MS = 86_400_000
-OF_INVERSE = "Invalid symbol: inverse contracts are not traded through this portal."
 OF_CONTRACTS = "Invalid symbol: contracts have no place in this API, and are traded at /v1/orders."
 OF_SIGNED = frozenset({"timestamp", "recvWindow", "signature"})
 
@@ -146,8 +145,6 @@ class Params:
     def _market(self, name: str) -> Market:
         market = self.markets.by_name.get(name)
         if market is None:
-            if name in self.markets.inverse_names:
-                raise ApiError(BAD_SYMBOL, OF_INVERSE)
             is_contract = name in self.markets.contract_names
             raise ApiError(BAD_SYMBOL, OF_CONTRACTS if is_contract else "Invalid symbol.")
         return market

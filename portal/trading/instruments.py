@@ -31,6 +31,14 @@ def units_of(text: str, decimals: int) -> int:
 text_of = decimal_text
 
 
+def worth(price_ticks: int, inverse_units: int) -> int:
+    """What a lot is worth at a price, in steps of its market's ``tick_units``.
+
+    That is the ticks.  Of an inverse contract it is units of what it is paid in, rounded down as in
+    the core."""
+    return inverse_units // max(price_ticks, 1) if inverse_units else price_ticks
+
+
 @dataclass(frozen=True)
 class Market:
     """An instrument: two assets, and what its ticks and lots are worth.  Of a contract the base
@@ -50,11 +58,13 @@ class Market:
     price_decimals: int
     lot_units: int
     tick_units: int
-    """Units of the quote asset a tick and lot."""
+    """Units of the quote asset a tick and lot; 1 of an inverse contract."""
     row: Any
     """Its row of the instrument table."""
     contract: Contract | None = None
     """Terms of a contract; None: a spot instrument."""
+    inverse_units: int = 0
+    """The multiplier of an inverse future or perpetual; 0: a lot is worth its price."""
 
     @property
     def price_step(self) -> int:
@@ -80,13 +90,29 @@ class Market:
         """A price in ticks as decimal text in the quote asset."""
         return text_of(ticks, self.price_decimals)
 
+    @property
+    def amount_step(self) -> str:
+        """The smallest amount of the quote asset."""
+        return text_of(1, self.quote_decimals)
+
     def quantity(self, lots: int) -> str:
         """A quantity in lots as decimal text in the base asset."""
         return text_of(lots * self.lot_units, self.base_decimals)
 
     def amount(self, tick_lots: int) -> str:
-        """Show a sum of price ticks times lots as an amount of the quote asset."""
+        """Show a sum of what lots are worth (:func:`worth`) as an amount of the quote asset."""
         return text_of(tick_lots * self.tick_units, self.quote_decimals)
+
+    def value(self, ticks: int, lots: int) -> str:
+        """What lots are worth at a price, as an amount of the quote asset."""
+        return self.amount(worth(ticks, self.inverse_units) * lots)
+
+    @property
+    def multiplier(self) -> str:
+        """What a quantity of 1 is worth at a price of 1, in the quote asset."""
+        if self.inverse_units:
+            return text_of(self.inverse_units, self.quote_decimals + self.price_decimals)
+        return self.amount(10**self.price_decimals)
 
     def ticks_of(self, text: str) -> int:
         """Raises :class:`AmountError`."""
@@ -117,8 +143,7 @@ def underlying_decimals(file: VenueFile, underlying: str) -> int:
 
 
 class Markets:
-    """Every spot instrument and linear contract of a venue; others are not traded through the
-    portal."""
+    """Every spot instrument and contract of a venue; others are not traded through the portal."""
 
     def __init__(self, file: VenueFile) -> None:
         money = file.risk.money
@@ -127,9 +152,6 @@ class Markets:
         self.all: list[Market] = []
         """Spot instruments."""
         self.contracts: list[Market] = []
-        self.inverse: dict[str, Market] = {}
-        """Inverse contracts, by symbol: their positions and profits are shown, and they are not
-        traded here.  What an order of one comes to is no sum of ticks times lots."""
         rows = zip(file.instruments, file.symbols, strict=True)
         for index, (row, symbol) in enumerate(rows):
             names = index, symbol, bytes(row["symbol"]), re.sub(r"[^A-Z0-9]", "", symbol.upper())
@@ -142,14 +164,13 @@ class Markets:
             elif contract is not None:
                 one = contract.contract
                 assets = symbol, one.asset, 0, self.assets[one.asset]
-                market = Market(*names, *assets, decimals, 1, one.multiplier, row, one)
-                if one.inverse:
-                    self.inverse[symbol] = market
-                else:
-                    self.contracts.append(market)
+                # What trades of an inverse one come to is no sum of ticks times lots.
+                units = one.multiplier if one.inverse and not one.is_option else 0
+                tick_units = 1 if units else one.multiplier
+                market = Market(*names, *assets, decimals, 1, tick_units, row, one, units)
+                self.contracts.append(market)
         self.by_name = {one.name: one for one in self.all}
         self.contract_names = frozenset(one.name for one in self.contracts)
-        self.inverse_names = frozenset(one.name for one in self.inverse.values())
         self.every = sorted([*self.all, *self.contracts], key=lambda one: one.index)
         self.by_index = {one.index: one for one in self.every}
         if len(self.by_name.keys() | self.contract_names) != len(self.every):

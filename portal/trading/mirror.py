@@ -108,7 +108,8 @@ class Mirror:
         """``is_served``: whether a participant's orders are kept; ``keeps_tapes``: whether the
         trades and candles of the markets are."""
         self.file, self.markets = file, Markets(file)
-        self.orders = Orders(is_served)
+        units = {one.index: one.inverse_units for one in self.markets.contracts}
+        self.orders = Orders(is_served, units)
         self.is_served = is_served
         self.tapes = {market.index: Tape() for market in self.markets.every if keeps_tapes}
         self.phases: dict[int, int] = {}
@@ -414,6 +415,7 @@ class Mirror:
             is_buy and not flags & AUCTION,
             event.cause_seq,
             is_off_book(event.order_id),
+            self.markets.by_index[instrument].inverse_units,
         )
         if trade.is_off_book:
             moment.off_book.append((instrument, trade))

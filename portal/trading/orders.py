@@ -1,9 +1,11 @@
 """Orders and fills of the participants that the portal serves, made from released events."""
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from openoutcry.portal.trading.instruments import worth
 from openoutcry.risk.bits import RISK_REASON, RiskBit
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import EventKind, OrderType, Reason, Side, TimeInForce
@@ -81,6 +83,7 @@ class Order:
     state: str = NEW
     executed_lots: int = 0
     executed_tick_lots: int = 0
+    """What its lots were worth, summed (:func:`worth`)."""
     leaves_lots: int = 0
     is_waiting: bool = False
     """Not in the book: a stop before its election."""
@@ -170,9 +173,10 @@ class ParticipantOrders:
 class Orders:
     """Applies events, one after the other."""
 
-    def __init__(self, is_served: Any) -> None:
-        """``is_served``: whether a participant's orders are kept."""
-        self.is_served = is_served
+    def __init__(self, is_served: Any, inverse_units: Mapping[int, int] | None = None) -> None:
+        """``is_served``: whether a participant's orders are kept; ``inverse_units``: those of
+        contracts, by instrument."""
+        self.is_served, self._inverse_units = is_served, inverse_units or {}
         self.of: dict[int, ParticipantOrders] = {}
         self._by_core_id: dict[tuple[int, int], Order] = {}
 
@@ -284,7 +288,8 @@ class Orders:
         price, lots = event.price_ticks, event.qty_lots
         flags = event.flags
         order.executed_lots += lots
-        order.executed_tick_lots += price * lots
+        units = self._inverse_units.get(order.instrument, 0)
+        order.executed_tick_lots += worth(price, units) * lots
         order.leaves_lots = event.leaves_lots
         order.is_waiting = False
         order.state = FILLED if order.leaves_lots == 0 else PARTIALLY_FILLED

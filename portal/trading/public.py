@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 
+from openoutcry.portal.trading.instruments import worth
+
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 INTERVALS = {
     "1s": 1_000,
@@ -44,6 +46,8 @@ class Trade:
     seq: int
     """Number of the command that caused it."""
     is_off_book: bool = False
+    inverse_units: int = 0
+    """Of its market."""
 
 
 @dataclass(slots=True)
@@ -78,7 +82,7 @@ def add_to(aggregates: MutableSequence[AggregateTrade], trade: Trade) -> None:
 
 @dataclass(slots=True)
 class Candle:
-    """Prices in ticks; quantities in lots; ``tick_lots``: price times quantity, summed."""
+    """Prices in ticks; quantities in lots; ``tick_lots``: what they were worth, summed."""
 
     begin_ms: int
     end_ms: int
@@ -101,11 +105,12 @@ class Candle:
         self.close, self.last_trade = trade.price, trade.number
         self.first_trade = self.first_trade or trade.number
         self.lots += trade.lots
-        self.tick_lots += trade.price * trade.lots
+        value = worth(trade.price, trade.inverse_units) * trade.lots
+        self.tick_lots += value
         self.count += 1
         if not trade.buyer_is_maker:
             self.taker_buy_lots += trade.lots
-            self.taker_buy_tick_lots += trade.price * trade.lots
+            self.taker_buy_tick_lots += value
 
     def join(self, later: "Candle") -> None:
         """Add what a candle that follows within this one has."""

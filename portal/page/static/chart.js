@@ -6,7 +6,7 @@ import { chosen, on } from "./store.js";
 import { open } from "./api.js";
 import { depth } from "./depth.js";
 import { isNumber } from "./exact.js";
-import { places, priceText } from "./numbers.js";
+import { places, priceLabel, priceText } from "./numbers.js";
 import { INDICATORS } from "./indicators.js";
 
 const INTERVALS = ["1m", "5m", "15m", "1h", "4h", "1d", "1w"];
@@ -56,7 +56,7 @@ export function chart(market) {
     if (wanted === "level" || wanted === "trend") { state.tool = wanted; holder.classList.add("drawing"); }
     if (wanted === "price") {
       const price = amountInput({ id: "line-price", required: true });
-      await ask(t("draw.price"), field(`${t("price")} (${market.quote})`, price), t("draw.go"), async () => {
+      await ask(t("draw.price"), field(priceLabel(t("price"), market), price), t("draw.go"), async () => {
         if (!isNumber(price.value)) throw new Error(t("ticket.number", { field: t("price") }));
         keep([...lines, { kind: "level", price: Number(price.value) }]);
         build();

@@ -6,7 +6,7 @@ import { chosen, portal, shared } from "./store.js";
 import { get, login, newKey, post } from "./api.js";
 import { follow } from "./stream.js";
 import { compare, divide, floor, isMultiple, isNumber, multiply, show, sign, subtract, trim } from "./exact.js";
-import { amountText, places, priceText, quantityText, typed } from "./numbers.js";
+import { exactText, places, priceAsset, priceLabel, priceText, quantityText, typed, worth } from "./numbers.js";
 import { percentOf } from "./orders.js";
 
 const PRICED = new Set(["limit", "post_only", "stop_limit", "trailing_stop_limit"]);
@@ -34,8 +34,8 @@ export function ticket(market) {
   const selfTrade = select(["cancel_taker", "cancel_maker", "cancel_both"].map((name) => [name, t(`self.${name}`)]), { id: "self-trade" });
   const ask = check(t("ticket.review"), { checked: chosen.get("review", true), id: "review", onchange: (event) => chosen.set("review", event.target.checked) });
   const rows = {
-    price: field(`${t("price")} (${quote})`, price), stop: field(`${t("stop.price")} (${quote})`, stop), distance: field(t("distance"), distance, t("distance.hint")),
-    by: field(t("by"), by), quantity: isContract ? field(t("ticket.lots", { base }), quantity, t("ticket.lot.worth", { multiplier: show(trim(market.multiplier)), quote })) : field(`${t("quantity")} (${base})`, quantity), amount: field(`${t("amount")} (${quote})`, amount), tif: field(t("tif"), tif), shown: field(`${t("shown")} (${base})`, shown, t("shown.hint")),
+    price: field(priceLabel(t("price"), market), price), stop: field(priceLabel(t("stop.price"), market), stop), distance: field(t("distance"), distance, t("distance.hint")),
+    by: field(t("by"), by), quantity: isContract ? field(t("ticket.lots", { base }), quantity, t(market.inverse ? "ticket.lot.inverse" : "ticket.lot.worth", { multiplier: show(trim(market.multiplier)), quote })) : field(`${t("quantity")} (${base})`, quantity), amount: field(`${t("amount")} (${quote})`, amount), tif: field(t("tif"), tif), shown: field(`${t("shown")} (${base})`, shown, t("shown.hint")),
   };
   const parts = h("div", { class: "parts", role: "group", "aria-label": t("parts") }, [25, 50, 75, 100].map((percent) =>
     h("button", { type: "button", onclick: () => part(percent), "aria-label": t("parts.of", { percent }) }, `${percent} %`)));
@@ -87,9 +87,9 @@ export function ticket(market) {
     if (!isContract) say(available, login.is ? `${show(has ?? "0")} ${asset}` : "–");
     if (hasMargin) { clearTimeout(due); due = setTimeout(margin, TYPING_MS); }
     const at = rate(), about = PRICED.has(type.value) ? "" : "\u2248 ";
-    if (isBudget()) return say(total, isNumber(amount.value) ? `${amountText(amount.value.trim())} ${quote}` : "–");
-    const right = isNumber(quantity.value) && at;
-    return say(total, right ? `${about}${show(trim(multiply(multiply(quantity.value.trim(), at), market.multiplier)), 2, 8)} ${quote}` : "–");
+    if (isBudget()) return say(total, isNumber(amount.value) ? `${exactText(amount.value.trim())} ${quote}` : "–");
+    const right = isNumber(quantity.value) && at && sign(at) > 0;
+    return say(total, right ? `${about}${show(trim(worth(quantity.value.trim(), at, market)), 2, 8)} ${quote}` : "–");
   }
 
   // What of the equity no position or order needs, and what this order would: the core's answer.
@@ -101,9 +101,9 @@ export function ticket(market) {
     try { found = await get("/v1/margin", order); } catch (problem) { if (mine === asked) say(needs, words(problem)); return; }
     if (mine !== asked) return;
     const used = found.is_limited ? subtract(subtract(found.equity, found.with_orders), found.reserved) : "";
-    say(available, used ? `${amountText(used)} ${found.asset}` : t("margin.unlimited"));
+    say(available, used ? `${exactText(used)} ${found.asset}` : t("margin.unlimited"));
     const answer = found.what_if;
-    say(needs, answer ? t(answer.accepted ? "margin.enough" : "margin.short.of", { needed: `${amountText(answer.needed)} ${found.asset}`, equity: `${amountText(found.equity)} ${found.asset}` }) : "–");
+    say(needs, answer ? t(answer.accepted ? "margin.enough" : "margin.short.of", { needed: `${exactText(answer.needed)} ${found.asset}`, equity: `${exactText(found.equity)} ${found.asset}` }) : "–");
     needs.className = answer && !answer.accepted ? "bad" : "";
   }
 
@@ -142,9 +142,10 @@ export function ticket(market) {
   }
 
   function inWords(given) {
-    const what = given.amount ? `${amountText(given.amount)} ${quote}` : `${quantityText(given.quantity, market)} ${base}`;
-    const at = given.price ? t("review.at", { price: priceText(given.price, market), quote }) : "";
-    const stops = given.stop_price ? t("review.stop", { price: priceText(given.stop_price, market), quote }) : given.trailing_bps ? t("review.trailing", { percent: show(percentOf(given.trailing_bps)) }) : "";
+    const what = given.amount ? `${exactText(given.amount)} ${quote}` : `${quantityText(given.quantity, market)} ${base}`;
+    const priced = (text) => ({ price: `${priceText(text, market)} ${priceAsset(market)}`.trim() });
+    const at = given.price ? t("review.at", priced(given.price)) : "";
+    const stops = given.stop_price ? t("review.stop", priced(given.stop_price)) : given.trailing_bps ? t("review.trailing", { percent: show(percentOf(given.trailing_bps)) }) : "";
     return [t(`review.${given.side}`, { what }), t(`type.${given.type}`), at, stops].filter(Boolean).join(", ");
   }
 

@@ -2,10 +2,12 @@
 
 import contextlib
 import threading
+from functools import cache
 
 import pytest
 
 from tests.oracles.fix_dictionary import PATHS
+from tests.support.documents.fix_dictionary import FILE
 from tests.support.waiting import BOUND_S
 
 # CheckLatency: on a busy machine a report may wait longer for its reader than QuickFIX's 120 s, and
@@ -91,12 +93,12 @@ def make_client(fix, password):
 
 @contextlib.contextmanager
 def quickfix_client(
-    folder, port, sender="FIRM", target="VENUE", password="", version="4.4", more=""
+    folder, port, sender="FIRM", target="VENUE", password="", version="4.4", dictionary=None
 ):
-    """A client that is logged on; ``more``: lines of its session's settings."""
+    """A client that is logged on; ``dictionary``: a file, None: the standard's."""
     fix = pytest.importorskip("quickfix", reason="PyPI's quickfix could not be built")
     name = f"FIX{version.replace('.', '')}.xml"
-    dictionary = next(p for p in PATHS if (p / name).exists()) / name
+    dictionary = dictionary or next(p for p in PATHS if (p / name).exists()) / name
     path = folder / "client.cfg"
     path.write_text(
         SETTINGS.format(
@@ -107,7 +109,6 @@ def quickfix_client(
             target=target,
             version=version,
         )
-        + more
     )
     client, settings = make_client(fix, password), fix.SessionSettings(str(path))
     initiator = fix.SocketInitiator(client, fix.FileStoreFactory(settings), settings)
@@ -117,3 +118,22 @@ def quickfix_client(
         yield client
     finally:
         initiator.stop()
+
+
+def fault(raw):
+    """What QuickFIX has against a whole message by the venue's dictionary; empty: nothing."""
+    fix = pytest.importorskip("quickfix", reason="PyPI's quickfix could not be built")
+    dictionary, message = venue_dictionary(), fix.Message()
+    try:
+        message.setString(raw.decode("latin-1"), True, dictionary)
+        dictionary.validate(message)
+    except fix.FIXException as error:
+        return f"{type(error).__name__} {error}"
+    return ""
+
+
+@cache
+def venue_dictionary():
+    """The dictionary that the venue publishes, as QuickFIX reads it."""
+    fix = pytest.importorskip("quickfix", reason="PyPI's quickfix could not be built")
+    return fix.DataDictionary(str(FILE))

@@ -19,6 +19,9 @@ PAGE = (ROOT / "docs" / "derivatives.md").read_text()
 MORE = Path(__file__).with_name("contract_examples.md").read_text()
 EXAMPLES = re.findall(r"```contracts\n(.*?)```", PAGE + MORE, re.DOTALL)
 TABLES = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL).group(1)
+INVERSE = re.findall(r"```inverse\n(.*?)```", MORE, re.DOTALL)
+OF_INVERSE = re.search(r"```toml\n(.*?)```", MORE, re.DOTALL).group(1)
+ALL = [(TABLES, example) for example in EXAMPLES] + [(OF_INVERSE, example) for example in INVERSE]
 
 
 class ContractMarket(SpotMarket):

@@ -5,11 +5,13 @@ import json
 import subprocess
 from decimal import Decimal
 
+import psycopg
 import pytest
 
 from openoutcry.client.portal import PortalClient, PortalError
+from openoutcry.ledger.profit import METHODS
+from openoutcry.portal.database import running_embedded
 from openoutcry.venue.desk import ask
-from openoutcry.venue.off_book_desk import BUYER, off_book
 from tests.support.console.console_browser import needs_chromium, started
 from tests.support.portal.portal_browser import browsed
 from tests.support.portal.portal_venue import PortalVenue
@@ -48,6 +50,7 @@ amount_decimals = 6
 min_price_ticks = 1
 max_price_ticks = 4_000_000
 reference_price_ticks = 1_000
+fee = 1_500
 {contracts}
 [liquidation]
 [[limits]]
@@ -301,13 +304,31 @@ def printed(*words):
     return json.loads(subprocess.check_output([*OUTCRY, *map(str, words)]))
 
 
-def test_a_linear_and_an_inverse_contract_are_shown_as_in_the_ledger(venue):
+def units(text):
+    return int(Decimal(text) * 10**6)
+
+
+LOT = 10**10
+"""What a lot of EUR-I is worth at a price of one tick."""
+TURNOVER = """
+    select sum(tick_lots), sum(taker_buy_tick_lots)
+    from history.dates join history.markets using (instrument) where symbol = 'EUR-I'
+"""
+TRADED = [(10, 1_000), (7, 1_237), (-4, 1_111)]
+"""Lots that the first one buys or sells, and the ticks."""
+
+
+@pytest.fixture(scope="module")
+def inverse(venue):
+    """Two that have traded an inverse contract, marked and funded since, and a linear one."""
     people, journal = [venue.person(USD=10**6) for _ in range(2)], venue.venue.journal
-    mine, other = (one.participant for one in people)
-    for who in (mine, other):
-        ask(journal, {"do": "deposit", "participant": who, "amount": 50_000 * CENTS})
+    for one in people:
+        ask(journal, {"do": "deposit", "participant": one.participant, "amount": 50_000 * CENTS})
     sold(venue, people, "XAU-P", "5", "10.00")
-    ask(journal, off_book("EUR-I", mine, other, 10, 1_000, BUYER, reference="inverse"))
+    for lots, ticks in TRADED:
+        sides = people if lots > 0 else people[::-1]
+        bought = sold(venue, sides, "EUR-I", str(abs(lots)), f"{ticks / 100:.2f}")
+        assert units(bought.filled_amount) == abs(lots) * (LOT // ticks)
     for symbol, price in (("XAU-P", 1_100), ("EUR-I", 1_237)):
         ask(journal, {"do": "contract-mark", "instrument": symbol, "price": price, "index": price})
     ask(journal, {"do": "contract-fund", "instrument": "EUR-I", "rate": 1_000_000})
@@ -320,41 +341,134 @@ def test_a_linear_and_an_inverse_contract_are_shown_as_in_the_ledger(venue):
             ),
             "the page has the funding",
         )
-        found, profits = client.margin(), client.portfolio().instruments
-        (funded,) = client.funding()
-        for refused in (
-            lambda: client.place("EUR-I", "buy", "limit", quantity="1", price="10"),
-            lambda: client.book("EUR-I"),
-            lambda: client.instrument("EUR-I"),
-        ):
-            with pytest.raises(PortalError) as refusal:
-                refused()
-            assert (refusal.value.status, refusal.value.code) == (422, "inverse_contract")
-        assert "EUR-I" not in {one.symbol for one in client.instruments()}
-    with venue.client(people[0]) as spot:
+    return people
+
+
+def test_amounts_of_an_inverse_contract_are_in_what_it_is_paid_in(venue, inverse):
+    """A lot's value rounded down, as in the core: in fills, history, candles and the ticker."""
+    with PortalClient(venue.url, inverse[0].api_key, inverse[0].secret) as client:
+        terms = client.instrument("EUR-I")
+        assert (terms.inverse, terms.quote, terms.base) == (True, "USD", "EUR-I")
+        assert (terms.multiplier, terms.amount_step) == ("100.00000000", "0.000001")
+        assert not client.instrument("XAU-P").inverse
+        fills = client.fills(symbol="EUR-I").items
+        shown = [(one.side, int(one.quantity), units(one.amount), units(one.fee)) for one in fills]
+        assert shown == [
+            (
+                "buy" if lots > 0 else "sell",
+                abs(lots),
+                abs(lots) * (LOT // ticks),
+                abs(lots) * 1_500,
+            )
+            for lots, ticks in reversed(TRADED)
+        ]
+        assert {one.fee_asset for one in fills} == {"USD"}
+        assert client.past_fills(symbol="EUR-I").items == fills
+        past = client.past_orders(symbol="EUR-I").items
+        assert past == client.list_orders(symbol="EUR-I", state="all").items
+        assert [units(one.filled_amount) for one in past] == [row[2] for row in shown]
+        turnover = sum(row[2] for row in shown)
+        (candle,) = client.candles("EUR-I", interval="1d", limit=1)
+        assert (units(candle.amount), candle.quantity) == (turnover, "21")
+        assert units(client.ticker("EUR-I").amount) == turnover
+        with pytest.raises(PortalError, match="a contract is traded by quantity"):
+            client.place("EUR-I", "buy", "market", amount="10")
+    with psycopg.connect(running_embedded(venue.folder / "journal-portal/postgresql")) as database:
+        (kept,) = database.execute(TURNOVER).fetchall()
+    assert [int(one) for one in kept] == [turnover, turnover]
+    # The API in the shape of Binance spot has no contracts.
+    with venue.client(inverse[0]) as spot:
         answer = spot.order("BUY", "1", "10.00", symbol="EURI").json()
-        assert "inverse contracts are not traded" in answer["msg"]
+        assert "contracts have no place in this API" in answer["msg"]
 
-    def units(text):
-        return int(Decimal(text) * 10**6)
 
+def test_an_inverse_contract_s_margin_and_profits_are_those_of_core_and_ledger(venue, inverse):
+    journal, mine = venue.venue.journal, inverse[0].participant
     margin_file = venue.folder / "margin.toml"
+    with PortalClient(venue.url, inverse[0].api_key, inverse[0].secret) as client:
+        found, (funded,) = client.margin(), client.funding()
+        profits = {name: client.portfolio(method=name).instruments for name in METHODS}
+        statement = json.loads(client.statement(format="json"))
     told = printed("margin", "explain", margin_file, mine, "--journal", journal, "--json")["core"]
     for figure in ("equity", "maintenance", "initial", "with_orders"):
         assert units(getattr(found, figure)) == told[figure], figure
     held = {one.symbol: (one.lots, one.mark, one.underlying) for one in found.positions}
-    assert held == {"XAU-P": (5, "11.00", "XAU"), "EUR-I": (10, "12.37", "EUR")}
-    # Each of ten lots was worth -10 and is worth -8.084074 of the money.
-    gained = 10 * (10**10 // 1_000 - 10**10 // 1_237)
-    assert gained == 19_159_260
-    words = ("ledger", "pnl", journal, "--participant", mine, "--format", "json")
-    ledger = {row["instrument"]: row for row in printed(*words)["rows"]}
-    assert {one.symbol for one in profits} == set(ledger) == {"XAU-P", "EUR-I"}
-    for one in profits:
-        row = ledger[one.symbol]
-        assert one.position == str(row["position_lots"])
-        for figure in ("cost", "value", "realised", "unrealised"):
-            assert units(getattr(one, figure)) == row[figure], (one.symbol, figure)
-    assert ledger["EUR-I"]["unrealised"] == gained
-    (paid,) = printed("margin", "funding", journal, "--participant", mine, "--json")
-    assert (funded.symbol, units(funded.paid)) == ("EUR-I", paid["paid"])
+    assert held == {"XAU-P": (5, "11.00", "XAU"), "EUR-I": (13, "12.37", "EUR")}
+    places = {one.symbol: [one.takeover_place, one.takeover_of] for one in found.positions}
+    assert places == told["takeovers"]
+    words = ("--participant", mine, "--format", "json")
+    for method, rows in profits.items():
+        ledger = printed("ledger", "pnl", journal, "--method", method, *words)["rows"]
+        by_symbol = {row["instrument"]: row for row in ledger}
+        assert {one.symbol for one in rows} == set(by_symbol) == {"XAU-P", "EUR-I"}
+        for one in rows:
+            row = by_symbol[one.symbol]
+            assert one.position == str(row["position_lots"])
+            for figure in ("cost", "value", "realised", "unrealised", "fees"):
+                assert units(getattr(one, figure)) == row[figure], (one.symbol, figure)
+    # First in, first out: four of ten lots that were worth -10 are sold at -9.0009.
+    (one,) = [one for one in profits["fifo"] if one.symbol == "EUR-I"]
+    value = {ticks: LOT // ticks for _, ticks in TRADED}
+    assert units(one.unrealised) == 6 * (value[1_000] - value[1_237])
+    paid = 13 * (value[1_237] // 1_000)
+    assert units(one.realised) == 4 * (value[1_000] - value[1_111]) - paid
+    (row,) = printed("margin", "funding", journal, "--participant", mine, "--json")
+    assert (funded.symbol, units(funded.paid)) == ("EUR-I", row["paid"] == -paid and -paid)
+    assert statement["rows"] == printed("ledger", "statement", journal, *words)["rows"]
+
+
+def test_an_inverse_order_needs_what_was_said_before_it(venue, inverse):
+    """The most lots that the page accepts are what the core accepts, at a price beyond the mark."""
+    with PortalClient(venue.url, inverse[0].api_key, inverse[0].secret) as client:
+
+        def asked(lots):
+            return client.margin(symbol="EUR-I", lots=lots, price="13.00").what_if
+
+        assert units(asked(1).loss_at_once) == LOT // 1_237 - LOT // 1_300
+        least, most = 1, 1 << 10
+        assert not asked(most).accepted
+        while most - least > 1:
+            middle = (least + most) // 2
+            least, most = (middle, most) if asked(middle).accepted else (least, middle)
+        with pytest.raises(PortalError) as refused:
+            client.place("EUR-I", "buy", "limit", quantity=str(most), price="13.00")
+        assert refused.value.code == "insufficient_margin"
+        placed = client.place("EUR-I", "buy", "limit", quantity=str(least), price="13.00")
+        assert placed.state == "open"
+        assert client.cancel(placed.id).state == "cancelled"
+
+
+@needs_chromium
+def test_the_ticket_of_an_inverse_contract_says_what_it_comes_to(venue, inverse):
+    with started() as chromium:
+        for width, language, terms in (
+            (1280, "en", "Perpetual, inverse"),
+            (390, "de", "Perpetual, invers"),
+        ):
+            with browsed(chromium, venue, width, "light", language) as page:
+                page.log_in(inverse[0].mail)
+                page.go("trade/EUR-I")
+                page.expect("#terms").to_have_text(terms)
+                lot = {"multiplier": "100", "quote": "USD"}
+                page.expect("#ticket").to_contain_text(page.word("ticket.lot.inverse", **lot))
+                page.page.fill("#price", "13.00")
+                page.page.fill("#quantity", "3")
+                # Three lots of 7.692307 each; nothing of it is the price's money.
+                page.expect("#ticket dd", has_text="23.076921 USD").to_have_count(1)
+                price = page.word("price")
+                page.expect("#ticket label", has_text=f"{price} (USD)").to_have_count(0)
+                page.expect("#needs").to_have_class("")
+                page.page.click("#ticket button[type=submit]")
+                review = page.word("review.at", price="13.00")
+                page.expect("dialog", has_text=f"3 EUR-I, Limit, {review}").to_have_count(1)
+                page.page.click("dialog button.buy-go")
+                page.expect("#quantity").to_have_value("")
+                page.press(page.word("cancel.all"))
+                page.page.click("dialog button.danger")
+                page.page.get_by_role("tab", name=page.word("margin.positions")).click()
+                page.expect(".lists td", has_text="12.37").not_to_have_count(0)
+                assert page.defects() == []
+                assert page.width() <= 0, "nothing is wider than the window"
+                page.go("portfolio/margin")
+                place = page.word("margin.takeover.place", place="1", count="1")
+                page.expect("td", has_text=place).not_to_have_count(0)

@@ -1,5 +1,6 @@
-"""QuickFIX's engine asks a served venue for positions and margin while the process that takes its
-requests and the one that answers them are killed: each answer is the margin view's."""
+"""QuickFIX's engine asks a served venue, by the venue's own dictionary, for positions and margin
+while the process that takes its requests and the one that answers them are killed: each answer is
+the margin view's."""
 
 import os
 import signal
@@ -17,6 +18,7 @@ from openoutcry.venue.margin_view import MarginView
 from openoutcry.venue.position_messages import PARTS, SCENARIOS, TOTALS
 from openoutcry.wire.decimals import decimal_text
 from openoutcry.wire.enums import Side
+from tests.support.documents.fix_dictionary import FILE
 from tests.support.order_entry.fix_quickfix import quickfix_client
 from tests.support.order_entry.sessions_venue import HASH, PASSWORD, kill_stage
 from tests.support.processes import free_port
@@ -34,8 +36,6 @@ password = "{password}"
 protocol = "fix-4.4"
 address = "127.0.0.1:{port}"
 """
-LOOSE = "ValidateUserDefinedFields=N\n"
-"""The tags of the margin are ours, and not in QuickFIX's dictionary."""
 AGAIN_S = 5.0
 
 
@@ -91,7 +91,7 @@ def test_positions_over_kills(tmp_path: Path) -> None:
         order(4, Side.BUY, 1, 200_000, who=2, symbol=b"TIN"),
     ]
     floor.publish(np.concatenate(trades))
-    terms = {"target": "TEST", "password": PASSWORD, "more": LOOSE}
+    terms = {"target": "TEST", "password": PASSWORD, "dictionary": FILE}
     with quickfix_client(tmp_path, port, **terms) as client:
         plain = figures(floor)
         require_same(asked(client, "first"), plain)

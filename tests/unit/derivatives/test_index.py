@@ -1,5 +1,7 @@
 """Index and mark prices: a source that stops or lies changes nothing, and too few protect."""
 
+import re
+import tomllib
 from random import Random
 
 import pytest
@@ -14,6 +16,7 @@ from openoutcry.derivatives.marks import (
     option_mark,
     premium,
 )
+from tests import ROOT
 
 RULES = IndexRules({"a": 50, "b": 30, "c": 20}, stale_ns=1_000, outlier=20_000, least=2)
 DAY = 86_400_000_000_000
@@ -35,6 +38,24 @@ def test_a_source_that_lies_is_dropped():
     value = made(10_000, 10_010, 10_500).value(100)
     assert value.sources == {"a": USED, "b": USED, "c": OUTLIER}
     assert (value.price_ticks, value.protected) == (10_004, False)
+
+
+def test_the_page_says_what_its_index_comes_to():
+    """docs/derivatives.md: reports to the table there."""
+    page = (ROOT / "docs" / "derivatives.md").read_text()
+    (table,) = re.findall(r"```toml\n(\[\[index\]\]\n.*?)```", page, re.DOTALL)
+    (row,) = tomllib.loads(table)["index"]
+    weights = dict(zip(row["sources"], row["weights"], strict=True))
+    stale_ns = row["stale_ms"] * 1_000_000
+    index = Index(IndexRules(weights, stale_ns, row["outlier_bps"] * 100, row["least"]))
+    said = re.search(r"Reports of ([\d,]+), ([\d,]+) and ([\d,]+) come to ([\d,]+)", page)
+    *reports, value = (int(one.replace(",", "")) for one in said.groups())
+    for source, price in zip(weights, reports, strict=True):
+        index.report(source, price, 0)
+    found = index.value(stale_ns)
+    assert (found.price_ticks, found.protected) == (value, False)
+    assert list(found.sources.values()) == [USED, OUTLIER, USED]
+    assert index.value(stale_ns + 1).protected
 
 
 def test_a_source_that_stops_is_dropped():

@@ -15,7 +15,7 @@ from openoutcry.venue.file import read_venue
 from openoutcry.venue.limits import hook_settings
 from tests.support.ledger.contract_day import ContractDay
 from tests.support.ledger.spot_day import write_journal
-from tests.support.risk.contract_page import EXAMPLES, ContractMarket
+from tests.support.risk.contract_page import ALL, ContractMarket
 from tests.support.risk.contracts import ContractOperator, funded, run_contracts
 from tests.support.risk.scenario_page import PLEDGES, PledgeMarket
 from tests.support.venue.contract_floor import CONTRACT_VENUE
@@ -80,9 +80,9 @@ def test_pledges_and_what_the_fund_takes_of_them_are_posted(tmp_path):
 def test_every_example_of_the_page_is_posted(tmp_path):
     """After each command balances, margin and positions are the core's."""
     kinds = set()
-    for number, example in enumerate(EXAMPLES):
+    for number, (tables, example) in enumerate(ALL):
         (tmp_path / str(number)).mkdir()
-        market = PostedMarket(tmp_path / str(number))
+        market = PostedMarket(tmp_path / str(number), tables)
         market.run(example)
         kinds |= market.kinds
     assert {Kind.POSTED, Kind.MARKED, Kind.FUNDING, Kind.SETTLED} < kinds

@@ -13,6 +13,7 @@ from tests import ROOT
 from tests.oracles.fix_acceptor import Acceptor, Connection
 from tests.oracles.order_entry import fix as reference
 from tests.support.order_entry.fix_codec import Codec
+from tests.support.order_entry.fix_quickfix import fault
 from tests.support.order_entry.fix_venue import Acknowledger, venue_session
 from tests.support.order_entry.sessions_venue import PASSWORD, session
 from tests.support.venue.clients import utc_text
@@ -72,7 +73,7 @@ class Wire:
     """A logged-on connection, message by message as they stand on the wire."""
 
     def __init__(self, venue, name):
-        self.name, self.number, self.data = name, 0, b""
+        self.name, self.number, self.data, self.faults = name, 0, b"", []
         self.venue, self.socket = venue, venue.dial(Protocol.FIX44)
         self.send("A", [(98, "0"), (108, "600"), (554, PASSWORD)])
         assert self.next()[35] == "A"
@@ -86,7 +87,9 @@ class Wire:
             (52, utc_text(self.venue)),
             (56, "OUTCRY"),
         ]
-        self.socket.sendall(reference.message([*header, *body]))
+        whole = reference.message([*header, *body])
+        self.faults.append((kind, fault(whole)))
+        self.socket.sendall(whole)
         if kind == "4":
             self.number = int(dict(body)[36]) - 1
 
@@ -99,6 +102,7 @@ class Wire:
         size = re.search(rb"\x0110=\d{3}\x01", self.data).end()
         whole, self.data = self.data[:size], self.data[size:]
         assert whole.startswith(BEGIN)
+        assert fault(whole) == "", whole
         return reference.parse(whole)[0]
 
 
@@ -124,6 +128,8 @@ def test_every_message_comes_as_the_page_says():
             assert kind != "5" or 58 not in message, "logged out as asked"
         for wire in wires.values():
             wire.socket.close()
+    faults = [(kind, said) for wire in wires.values() for kind, said in wire.faults if said]
+    assert [kind for kind, _ in faults] == ["V"], "which the venue does not take"
     assert sent == {"D", "G", "F", "q", "H", "AF", "V", "1", "2", "4", "5"}
     assert seen == {"8", "9", "r", "j", "3", "0", "5"}
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from types import SimpleNamespace
@@ -16,11 +17,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openoutcry.derivatives.contracts import PERPETUAL, Contract, lot_value
 from openoutcry.pipeline.contract import control, loop
 from openoutcry.portal import database
 from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey
+from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.accounts.passwords import totp_step
 from openoutcry.portal.accounts.secret_key import SecretKey
+from openoutcry.portal.quotes.package import Package
 from openoutcry.portal.spot import errors, trade
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.limits import BAN_AFTER, BAN_S, Limits
@@ -66,6 +70,24 @@ def test_lots_and_ticks_are_never_rounded():
             BTC_USD.lots_of(text)
     with pytest.raises(AmountError):
         BTC_USD.ticks_of("1.001")
+
+
+def test_lots_of_an_inverse_contract_are_worth_whole_units_each():
+    """As ``lot_value`` of derivatives/contracts.py says: a lot is rounded down, and not the sum."""
+    made = Contract("BTC-I", "BTC", PERPETUAL, "BTC", 100 * 10**8 * 10, inverse=True)
+    decimals = {"quote_decimals": 8, "price_decimals": 1}
+    market = replace(BTC_USD, **decimals, contract=made, inverse_units=made.multiplier)
+    assert (market.multiplier, market.amount_step) == ("100.000000000", "0.00000001")
+    tape, worth = Tape(), 0
+    for number, (ticks, lots) in enumerate([(500_000, 3), (600_001, 7), (1, 2)], 1):
+        value = -lots * lot_value(made, ticks)
+        worth += value
+        assert market.value(ticks, lots) == text_of(value, 8)
+        tape.add(Trade(number, ticks, lots, 0, False, number, inverse_units=made.multiplier))
+    assert tape.candles["1d"][0].tick_lots == worth
+    assert BTC_USD.value(600_001, 7) == text_of(7 * 600_001, 6)
+    with pytest.raises(InvalidRequest, match="legs: BTC-USD is an inverse contract"):
+        Package((market, market), (1, -1)).require_one(1)
 
 
 def test_parameters_are_read_strictly():

@@ -48,7 +48,6 @@ class Market2:
     def __init__(self):
         self.markets = SimpleNamespace(
             contract_names=frozenset(),
-            inverse_names=frozenset(),
             all=[BTC, ETH],
             by_name={"BTCUSD": BTC, "ETHUSD": ETH},
             by_index={0: BTC, 1: ETH},

@@ -15,7 +15,7 @@ from openoutcry.risk.contract_layout import CALL, FUTURE, PERPETUAL, PUT, RATE_U
 from openoutcry.risk.region import RiskError, View, make_region, setting
 from openoutcry.risk.words import refusal_text
 from openoutcry.wire.enums import CommandKind, Side
-from tests.support.risk.contract_page import EXAMPLES, ContractMarket
+from tests.support.risk.contract_page import ALL, EXAMPLES, ContractMarket
 from tests.support.risk.contracts import (
     CONTRACTS,
     EXPIRY_NS,
@@ -142,9 +142,9 @@ def send(both, what, value, symbol, second=0, who=0):
     return both.kernels.process(setting(what, value, who, symbol, second))[0] == 1 << 8
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_an_example_of_the_page(example, tmp_path):
-    ContractMarket(tmp_path).run(example)
+@pytest.mark.parametrize(("tables", "example"), ALL)
+def test_an_example_of_the_page(tables, example, tmp_path):
+    ContractMarket(tmp_path, tables).run(example)
 
 
 def test_the_page_has_an_example_of_each_command():

@@ -13,7 +13,10 @@ from openoutcry.order_entry.drop_copy import COPY_DTYPE
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
+from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.region import View
+from openoutcry.venue.corporate_desk import CorporateDesk
+from openoutcry.venue.desk import DeskError
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.limits import check_structure, hook_settings
 from openoutcry.venue.risk_tables import LimitsError
@@ -21,6 +24,7 @@ from openoutcry.venue.waterfall import next_of_rank
 from openoutcry.wire.enums import EventKind, Side
 from openoutcry.wire.off_book import is_off_book
 from tests.support.order_entry.sessions_venue import HASH
+from tests.support.risk.contract_page import TABLES, ContractMarket
 from tests.support.venue.contract_floor import CONTRACT_VENUE
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.venue_floor import kinds, order, risk_refusal
@@ -179,6 +183,17 @@ def test_a_pause_stops_entry(floor: InlineFloor) -> None:
     assert kinds(passed) == [EventKind.ACCEPTED]
 
 
+def test_a_rate_that_is_worked_out_ends_at_three_quarters_of_a_percent(
+    floor: InlineFloor,
+) -> None:
+    """As on docs/derivatives.md; a rate that is given has another end."""
+    for mark, rate in ((220_000, 7_500_000), (180_000, -7_500_000)):
+        floor.ask("contract", "mark", "TIN", str(mark), "--index", "200000")
+        floor.ask("contract", "fund", "TIN")
+        assert view(floor).contracts.of(1, "rate") == rate
+    floor.ask("contract", "mark", "TIN", "200200", "--index", "200000")
+
+
 def test_the_day_has_a_settlement_price(floor: InlineFloor) -> None:
     """By itself, once trading in the contract has ended: here as the next day begins."""
     assert floor.status()["risk"]["contracts"]["TIN"]["day"] == 0
@@ -271,3 +286,36 @@ def test_contracts_are_the_journals(tmp_path: Path, old: str, new: str) -> None:
     path.write_text(CONTRACT_VENUE.replace(old, new, 1))
     with pytest.raises(LimitsError, match="are fixed by the journal"):
         check_structure(hooks, read_venue(path).risk, [1, 2, 3, 9])
+
+
+@pytest.mark.parametrize("symbol", ["OIL-Z", "GOLD-P", "OIL-C"])
+def test_an_issuer_s_action_on_a_contract_is_refused_before_anything_is_cancelled(
+    tmp_path: Path, symbol: str
+) -> None:
+    with pytest.raises(DeskError, match=f"{symbol} is leveraged or a contract"):
+        issuers(tmp_path, symbol).work_of({"do": "split", "instrument": symbol, "new": 2}, 0)
+
+
+def test_a_split_of_an_index_s_source_is_refused(tmp_path: Path) -> None:
+    """Its contracts would be marked at half the price."""
+    request = {"do": "split", "instrument": "CASH", "new": 2, "old": 1, "price": 50}
+    assert issuers(tmp_path, "CASH").work_of(request, 0).more == {"price": 50}
+    with pytest.raises(DeskError, match="CASH is in the index of OIL, whose contracts"):
+        issuers(tmp_path, "CASH", {"CASH": "OIL"}).work_of(request, 0)
+
+
+CASH = """
+[[instrument]]
+symbol = "CASH"
+min_price_ticks = 1
+max_price_ticks = 1_000
+reference_price_ticks = 100
+"""
+
+
+def issuers(folder: Path, halted: str, sources: dict[str, str] | None = None) -> CorporateDesk:
+    """The desk of the page's venue, where an instrument is halted."""
+    market = ContractMarket(folder, TABLES.replace("[[contract]]", CASH + "[[contract]]", 1))
+    row = market.view.instruments[market.symbols.index(halted)]
+    row[lay.HALT // 8] |= OPERATORS_HALT
+    return CorporateDesk(market.symbols, market.view, lambda symbol, on: [], sources or {})

@@ -16,6 +16,7 @@ from openoutcry.venue.margin_view import MarginView
 from openoutcry.venue.position_messages import GREEKS, PARTS, SCENARIOS, TOTALS
 from openoutcry.wire.enums import Side
 from tests.oracles.fix_dictionary import Dictionary
+from tests.support.order_entry.fix_quickfix import fault
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.scenario_floor import MARGIN_FILE, SCENARIO_VENUE
 from tests.support.venue.spot_floor import session_tables
@@ -90,6 +91,7 @@ def test_the_figures_are_those_of_the_margin_view(floor: InlineFloor) -> None:
     file = read_venue(floor.file)
     for who, name in ((1, "ONE"), (2, "TWO")):
         ack, *reports = asked(client_of(floor, name), "all", str(who), (5500, "Y"))
+        assert [fault(one.raw) for one in (ack, *reports)] == [""] * 3
         view = View(floor.shared.regions[0])
         plain = MarginView(file.risk, list(file.symbols), view).document(who)
         assert [ack[tag] for tag in (710, 721, 727, 728, 729)] == ["all", "all", "2", "0", "0"]

@@ -9,7 +9,7 @@ import pytest
 from openoutcry.risk import layout as lay
 from openoutcry.risk.region import View
 from openoutcry.venue.margin_overview import margin_overview, nearest
-from openoutcry.venue.waterfall import next_of_rank, ranked
+from openoutcry.venue.waterfall import next_of_rank, place_of, ranked
 from openoutcry.wire.enums import Side
 from tests.support.venue.contract_floor import CONTRACT_VENUE
 from tests.support.venue.floor import InlineFloor
@@ -90,6 +90,9 @@ def test_ranks_are_the_order_in_which_the_core_takes_them(floor: InlineFloor) ->
             expected = sorted(holders, key=rank)
             for most in (1, 3, count):
                 assert ranked(view, 0, is_long, most) == expected[:most]
+            if expected:
+                place = rng.randrange(len(expected))
+                assert place_of(view, expected[place], 0) == (place + 1, len(expected))
             others = [w for w in range(count) if view.cell(w, 0, lay.POSITION) * sign < 0]
             if others and expected:
                 assert next_of_rank(view, others[0], 0) == expected[0]

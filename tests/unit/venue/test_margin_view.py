@@ -65,6 +65,8 @@ def test_positions_have_their_mark_and_their_last_funding(floor: InlineFloor) ->
         "lots": -2,
         "mark": 200_400,
         "index": 200_000,
+        "takeover_place": 1,
+        "takeover_of": 1,
         "funding_period": 1,
         "funding_rate": 1_000_000,
     }

@@ -4,7 +4,7 @@ import { t } from "../words.js";
 import { portal } from "../store.js";
 import { get } from "../api.js";
 import { show as showNumber, signed } from "../exact.js";
-import { amountText, gainKind } from "../numbers.js";
+import { exactText, gainKind } from "../numbers.js";
 
 const GREEKS = ["delta", "gamma", "vega", "theta"];
 const PARTS = [["scan", "margin.scan"], ["intra", "margin.intra"], ["credit", "margin.credit"], ["short_minimum", "margin.short"], ["addon", "margin.addon"], ["maintenance", "margin.maintenance"]];
@@ -38,7 +38,7 @@ function draw(body, found) {
   const tile = (label, text, id = "") => h("div", { class: "tile" }, h("span", {}, `${label} (${found.asset})`), h("b", { id }, text));
   const price = (value) => value == null ? t("margin.never") : ticks(value);
   const parts = table([{ label: t("margin.underlying"), text: (row) => row.underlying },
-    ...PARTS.map(([name, label]) => ({ label: t(label), n: true, text: (row) => amountText(row[name]) })),
+    ...PARTS.map(([name, label]) => ({ label: t(label), n: true, text: (row) => exactText(row[name]) })),
   ], { key: (row) => row.underlying, label: t("margin.parts"), empty: t("margin.none") });
   const greeks = table([{ label: t("margin.underlying"), text: (row) => row.underlying },
     { label: t("margin.below"), n: true, text: (row) => price(row.liquidated_below) }, { label: t("margin.above"), n: true, text: (row) => price(row.liquidated_above) },
@@ -46,15 +46,16 @@ function draw(body, found) {
   ], { key: (row) => row.underlying, label: t("margin.greeks"), empty: t("margin.none") });
   const scenarios = table([{ label: t("margin.scenario"), n: true, text: (row) => String(row.number) },
     { label: t("margin.move"), text: (row) => moved(row.number) }, { label: t("margin.volatility"), text: (row) => row.number > EXTREMES ? "–" : t(row.number % 2 ? "margin.up" : "margin.down") },
-    ...found.underlyings.map((one, k) => ({ label: one.underlying, n: true, text: (row) => amountText(row.losses[k]), kind: (row) => row.number === one.active ? "bad" : "" })),
+    ...found.underlyings.map((one, k) => ({ label: one.underlying, n: true, text: (row) => exactText(row.losses[k]), kind: (row) => row.number === one.active ? "bad" : "" })),
   ], { key: (row) => String(row.number), label: t("margin.scenarios"), empty: t("margin.none") });
   const positions = table([{ label: t("margin.contract"), text: (row) => row.symbol }, { label: t("margin.lots"), n: true, text: (row) => showNumber(String(row.lots)) },
     { label: t("margin.mark"), n: true, text: (row) => ticks(row.mark) }, { label: t("margin.index"), n: true, text: (row) => row.index == null ? "–" : ticks(row.index) },
+    { label: t("margin.takeover"), n: true, text: (row) => t("margin.takeover.place", { place: row.takeover_place, count: row.takeover_of }) },
     { label: t("margin.rate"), n: true, text: (row) => row.funding_rate == null ? "–" : `${(row.funding_rate / 1e7).toFixed(5)} %` },
   ], { key: (row) => row.symbol, label: t("margin.positions"), empty: t("margin.none") });
-  body.replaceChildren(h("div", { class: "tiles" }, tile(t("margin.equity"), found.is_limited ? amountText(found.equity) : t("margin.unlimited"), "margin-equity"),
-    tile(t("margin.maintenance"), amountText(found.maintenance), "margin-maintenance"), tile(t("margin.initial"), amountText(found.initial)),
-    tile(t("margin.orders"), amountText(found.with_orders)), tile(t("margin.reserved"), amountText(found.reserved))),
+  body.replaceChildren(h("div", { class: "tiles" }, tile(t("margin.equity"), found.is_limited ? exactText(found.equity) : t("margin.unlimited"), "margin-equity"),
+    tile(t("margin.maintenance"), exactText(found.maintenance), "margin-maintenance"), tile(t("margin.initial"), exactText(found.initial)),
+    tile(t("margin.orders"), exactText(found.with_orders)), tile(t("margin.reserved"), exactText(found.reserved))),
   panel(t("margin.positions"), positions), panel(t("margin.parts"), parts), panel(t("margin.greeks"), h("p", { class: "hint" }, t("margin.greeks.about", { asset: found.asset })), greeks),
   panel(t("margin.scenarios"), h("p", { class: "hint" }, t("margin.scenarios.about")), scenarios));
   positions.show(found.positions);
@@ -78,7 +79,7 @@ function whatIf() {
   const made = form(h("div", { class: "row" }, field(t("margin.contract"), symbol), field(t("margin.lots.field"), lots), field(t("price"), price)), t("margin.ask"), async () => {
     if (!/^-?[1-9]\d*$/.test(lots.value.trim())) throw new Error(t("margin.whole"));
     const { what_if: answer, asset } = await get("/v1/margin", { symbol: symbol.value, lots: lots.value.trim(), price: price.value.trim() });
-    say(said, t(answer.accepted ? "margin.accepted" : "margin.refused", { needed: `${amountText(answer.needed)} ${asset}`, filled: `${amountText(answer.maintenance_if_filled)} ${asset}` }));
+    say(said, t(answer.accepted ? "margin.accepted" : "margin.refused", { needed: `${exactText(answer.needed)} ${asset}`, filled: `${exactText(answer.maintenance_if_filled)} ${asset}` }));
   });
   return panel(t("margin.whatif"), h("p", { class: "hint" }, t("margin.whatif.about")), made, said);
 }

@@ -5,7 +5,7 @@ import { chosen, instrument, portal, shared } from "../store.js";
 import { get, login, newKey, remove } from "../api.js";
 import { follow } from "../stream.js";
 import { add, compare, divide, floor, isNumber, multiply, read, show as showNumber, subtract, write } from "../exact.js";
-import { amountText, changeOf, places, priceText, quantityText } from "../numbers.js";
+import { amountText, changeOf, places, priceAsset, priceText, quantityText } from "../numbers.js";
 import { star } from "./markets.js";
 import { ticket } from "../ticket.js";
 import { chart } from "../chart.js";
@@ -42,7 +42,8 @@ function strip(market, ends) {
   const last = h("b", { class: "last price", id: "last" }, "–");
   const cells = names.map(() => h("b", { class: "price" }, "–"));
   const state = h("span", { class: "chip warning", hidden: market.state === "trading" }, t(`market.${market.state}`));
-  const terms = market.kind === "spot" ? null : h("span", { class: "chip", id: "terms" }, t(`kind.${market.kind}`, { strike: market.strike ? showNumber(market.strike) : "", expiry: market.expiry_ms ? when(market.expiry_ms, false) : "" }));
+  const kind = market.kind === "spot" ? "" : t(`kind.${market.kind}`, { strike: market.strike ? showNumber(market.strike) : "", expiry: market.expiry_ms ? when(market.expiry_ms, false) : "" });
+  const terms = kind ? h("span", { class: "chip", id: "terms" }, market.inverse ? t("kind.inverse", { kind }) : kind) : null;
   ends.push(follow("ticker", market.symbol, ({ row }) => {
     say(last, priceText(row.last, market));
     const [text, kind] = changeOf(row);
@@ -81,7 +82,7 @@ function book(market, ends, form) {
     const all = [...body.querySelectorAll("button")].filter((one) => one.textContent);
     all[all.indexOf(document.activeElement) + step]?.focus();
   });
-  const shown = h("table", { class: "ladder", "aria-label": t("book") }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, `${t("price")} ${market.quote}`),
+  const shown = h("table", { class: "ladder", "aria-label": t("book") }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, `${t("price")} ${priceAsset(market)}`),
     h("th", { scope: "col", class: "n" }, `${t("quantity")} ${market.base}`), h("th", { scope: "col", class: "n" }, t("sum")))), body);
 
   // Prices as whole numbers, to sort by: the same prices come again and again.
@@ -135,7 +136,7 @@ function book(market, ends, form) {
 
 function tape(market, ends, made) {
   const list = table([
-    { label: `${t("price")} ${market.quote}`, text: (row) => priceText(row.price, market), kind: (row) => `${row.taker_side} price` },
+    { label: `${t("price")} ${priceAsset(market)}`, text: (row) => priceText(row.price, market), kind: (row) => `${row.taker_side} price` },
     { label: `${t("quantity")} ${market.base}`, n: true, text: (row) => quantityText(row.quantity, market) },
     { label: t("time"), n: true, text: (row) => clockTime(row.time_ms), kind: () => "muted" },
   ], { label: t("trades"), empty: t("trades.none"), cards: false });
@@ -198,7 +199,7 @@ function lists(market, ends) {
 // Positions in contracts, and the prices of their underlying at which they would be liquidated.
 function positions(ends) {
   const price = (value) => value == null ? t("margin.never") : showNumber(value);
-  const list = table([{ label: t("margin.contract"), node: (row) => instrument(row.symbol) ? h("a", { href: `#/trade/${encodeURIComponent(row.symbol)}` }, row.symbol) : h("span", { title: t("error.inverse_contract") }, row.symbol), sign: (row) => row.symbol },
+  const list = table([{ label: t("margin.contract"), node: (row) => h("a", { href: `#/trade/${encodeURIComponent(row.symbol)}` }, row.symbol), sign: (row) => row.symbol },
     { label: t("margin.lots"), n: true, text: (row) => showNumber(String(row.lots)) }, { label: t("margin.mark"), n: true, text: (row) => priceText(row.mark, instrument(row.symbol)) },
     { label: t("margin.below"), n: true, text: (row) => price(row.end?.liquidated_below) }, { label: t("margin.above"), n: true, text: (row) => price(row.end?.liquidated_above) },
   ], { key: (row) => row.symbol, label: t("margin.positions"), empty: t("margin.none") });
