@@ -1,23 +1,27 @@
 """Pages of a user's history over all days, the newest first; and how far behind it is."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from openoutcry.portal.history.changes import changes_of
 from openoutcry.portal.history.projector import order_of
-from openoutcry.portal.history.reader import COLUMNS, FILLS, MS, History, fill_of
+from openoutcry.portal.history.reader import (
+    COLUMNS,
+    FILLS,
+    MS,
+    NO_END,
+    History,
+    fill_of,
+    filled_of,
+)
 from openoutcry.portal.history.schema import NOT_REFUSED, OPEN
 from openoutcry.portal.trading.mirror import DAY_NS
-from openoutcry.portal.trading.orders import Fill, Order
+from openoutcry.portal.trading.orders import Fill, FilledOrder, Order
 
-NAMED, AT_ONCE = 20_000, 1_000
-"""Numbers that a search takes from the index, and orders that it reads, in one query."""
 Place = tuple[int, int]
 """A fill's day and the number of its trade."""
 PARTS = 1 << 32
 """More than the transactions of an event: a movement's number is event * PARTS + part."""
-NO_END = 2**63 - 1
 LIKE = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
 
@@ -60,61 +64,28 @@ class Pages(History):
         """Orders that were not refused; ``before``: with a smaller number, 0: all; ``search``: an
         order's number, or a part of its client's name."""
         conditions = ["participant = %(participant)s", NOT_REFUSED]
+        conditions.append("number > 0 and number < %(before)s")
         if instrument is not None:
             conditions.append("instrument = %(instrument)s")
-        if span.from_ms:
-            conditions.append("created_ns >= %(begin)s")
-        if span.until_ms:
-            conditions.append("created_ns < %(end)s")
+        conditions += await self.created(span.begin_ns, span.end_ns)
+        if search:
+            conditions.append("(number = %(exact)s or client_id like %(like)s)")
         if state != "all":
             conditions.append(OPEN if state == "open" else f"not {OPEN}")
-        values = {
-            "participant": participant,
-            "instrument": instrument,
-            "begin": span.begin_ns,
-            "end": span.end_ns,
-            "most": most,
-        }
-        before = before or NO_END
-        if not search:
-            conditions.append("number > 0 and number < %(before)s")
-            return await self._orders(conditions, **values, before=before)
-        found: list[Order] = []
-        conditions.append("number = any(%(numbers)s)")
-        async for numbers in self._named(participant, search, before):
-            left = {"most": most - len(found), "numbers": numbers}
-            found += await self._orders(conditions, **values | left)
-            if len(found) == most:
-                break
-        return found
-
-    async def _orders(self, conditions: list[str], **values: Any) -> list[Order]:
         query = f"""
             select {COLUMNS} from history.orders where {" and ".join(conditions)}
             order by number desc limit %(most)s
         """
-        return [order_of(row) for row in await self._rows(query, **values)]
-
-    async def _named(self, participant: int, search: str, before: int) -> AsyncIterator[list[int]]:
-        """Numbers of orders that a search names, the largest first, a part at a time: out of an
-        index alone."""
-        query = """
-            select number from history.orders
-            where participant = %(participant)s and number > 0 and number < %(before)s
-              and (number = %(exact)s or client_id like %(like)s)
-            order by number desc limit %(most)s
-        """
-        exact = int(search) if search.isdecimal() and int(search) < NO_END else 0
-        like = f"%{search.translate(LIKE)}%"
-        values = {"participant": participant, "exact": exact, "like": like, "most": NAMED}
-        numbers = [before]
-        while numbers:
-            rows = await self._rows(query, **values, before=numbers[-1])
-            numbers = [row["number"] for row in rows]
-            for at in range(0, len(numbers), AT_ONCE):
-                yield numbers[at : at + AT_ONCE]
-            if len(numbers) < NAMED:
-                break
+        found = await self._rows(
+            query,
+            participant=participant,
+            instrument=instrument,
+            before=before or NO_END,
+            exact=int(search) if search.isdecimal() and int(search) < NO_END else 0,
+            like=f"%{search.translate(LIKE)}%",
+            most=most,
+        )
+        return [order_of(row) for row in found]
 
     async def changes(self, participant: int, number: int) -> list[dict[str, Any]]:
         """Return every change of an order of the participant, in order."""
@@ -151,10 +122,10 @@ class Pages(History):
         span: Span,
         before: Place | None,
         most: int,
-    ) -> list[tuple[Order, Fill, Place]]:
+    ) -> list[tuple[FilledOrder, Fill, Place]]:
         """Return fills by days and the numbers of their trades, each with its place; ``before``: of
         a smaller place; ``number``: of one order, 0: of all."""
-        days = {"first_day": span.begin_ns // DAY_NS, "last_day": span.end_ns // DAY_NS}
+        days = {"first_day": span.begin_ns // DAY_NS, "last_day": (span.end_ns - 1) // DAY_NS}
         conditions = ["participant = %(participant)s"]
         if number:
             order = await self._days_of(participant, number)
@@ -185,7 +156,7 @@ class Pages(History):
             **days,
         )
         rows.sort(key=lambda row: (row["day"], row["trade"], row["number"]), reverse=True)
-        return [(order_of(row), fill_of(row), (row["day"], row["trade"])) for row in rows]
+        return [(filled_of(row), fill_of(row), (row["day"], row["trade"])) for row in rows]
 
     async def movements_before(
         self, participant: int, asset: str, kind: str, before: int, most: int

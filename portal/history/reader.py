@@ -5,7 +5,8 @@ from typing import Any
 from openoutcry.portal.database import Database
 from openoutcry.portal.history.projector import order_of
 from openoutcry.portal.history.schema import NOT_REFUSED, ORDER_COLUMNS
-from openoutcry.portal.trading.orders import Fill, Order
+from openoutcry.portal.trading.mirror import DAY_NS
+from openoutcry.portal.trading.orders import Fill, FilledOrder, Order
 from openoutcry.portal.trading.public import (
     DAY_MS,
     INTERVALS,
@@ -16,18 +17,29 @@ from openoutcry.portal.trading.public import (
     bounds,
 )
 
+NO_END = 2**63 - 1
 MS, LAST_MS = 1_000_000, 2**43
 """A client may name a moment that no calendar has: later ones are this one, in the year 2248."""
 COLUMNS = ", ".join(ORDER_COLUMNS)
-FILLS = """
-    select o.*, f.day, f.trade, f.price_ticks as fill_price_ticks, f.lots as fill_lots, f.fee_units,
-           f.fee_asset, f.at_ns, f.is_maker, f.seq as fill_seq
+FILLS = f"""
+    select o.client_id, o.side, f.*
     from (
-        select * from history.fills where {conditions}
-        order by day {way}, trade {way}, number {way} limit %(most)s
-    ) as f join history.orders as o using (number)
+        select * from history.fills where {{conditions}}
+        order by day {{way}}, trade {{way}}, number {{way}} limit %(most)s
+    ) as f cross join lateral (
+        select client_id, side from history.orders
+        where participant = %(participant)s and number = f.number and {NOT_REFUSED} limit 1
+    ) as o
 """
-"""In the order of the primary key; the orders of a page's fills are read, and no others."""
+"""In the order of the primary key, which has all of a fill; the index of a participant's orders has
+what is read of them.  A user's rows are next to each other there, and far apart in the tables."""
+NUMBERS_AROUND = """
+    select
+        (select seq from history.order_changes where day < %(begin)s
+            order by day desc, event_seq desc limit 1) as before,
+        (select seq from history.order_changes where day > %(end)s
+            order by day, event_seq limit 1) as after
+"""
 SUMS = """
     (array_agg(open_ticks order by begin_s))[1] as open, max(high_ticks) as high,
     min(low_ticks) as low, (array_agg(close_ticks order by begin_s desc))[1] as close,
@@ -66,6 +78,23 @@ class History:
         rows = await self._rows("select seq from history.position")
         return int(rows[0]["seq"]) if rows else 0
 
+    async def created(self, begin_ns: int, end_ns: int) -> list[str]:
+        """Conditions of orders that were entered from ``begin_ns`` on (0: at any time) and before
+        ``end_ns`` (NO_END: at any time).
+
+        By their numbers the index leads there.  They are between those of changes that were more
+        than a day before and after: the venue's clock may have been set by up to a day."""
+        if begin_ns == 0 and end_ns == NO_END:
+            return []
+        days = {"begin": begin_ns // DAY_NS - 1, "end": end_ns // DAY_NS + 1}
+        found = await self._rows(NUMBERS_AROUND, **days)
+        numbers = found[0] if found else {"before": None, "after": None}
+        # Written out: without them the server takes these orders for few, and sorts all.
+        return [
+            f"created_ns >= {begin_ns} and created_ns < {end_ns}",
+            f"number >= {numbers['before'] or 0} and number <= {numbers['after'] or NO_END}",
+        ]
+
     async def orders(
         self,
         participant: int,
@@ -79,11 +108,13 @@ class History:
         """Orders of a participant that were not refused, in the order in which they were entered:
         from ``first`` or ``start_ms`` on, otherwise the last ``most``."""
         forwards = first is not None or start_ms is not None
+        end_ns = NO_END if end_ms is None else (min(end_ms, LAST_MS) + 1) * MS
+        of_time = await self.created(min(start_ms or 0, LAST_MS) * MS, end_ns)
+        conditions = " and ".join(["number >= %(first)s", *of_time])
         query = f"""
             select {COLUMNS} from history.orders
             where participant = %(participant)s and instrument = %(instrument)s
-              and {NOT_REFUSED} and number >= %(first)s
-              and created_ns >= %(start)s and created_ns < %(end)s
+              and {NOT_REFUSED} and {conditions}
             order by number {"asc" if forwards else "desc"} limit %(most)s
         """
         rows = await self._rows(
@@ -92,8 +123,6 @@ class History:
             instrument=instrument,
             most=most,
             first=first or 0,
-            start=(start_ms or 0) * MS,
-            end=2**63 - 1 if end_ms is None else (end_ms + 1) * MS,
         )
         return sorted(map(order_of, rows), key=lambda order: order.number)
 
@@ -130,7 +159,7 @@ class History:
         start_ms: int | None = None,
         end_ms: int | None = None,
         number: int | None = None,
-    ) -> list[tuple[Order, Fill]]:
+    ) -> list[tuple[FilledOrder, Fill]]:
         """Fills of a participant in the order of their trades, each with its order: from ``first``
         or ``start_ms`` on, otherwise the last ``most``; ``number``: of one order."""
         forwards = first is not None or start_ms is not None
@@ -156,7 +185,7 @@ class History:
             number=number,
         )
         rows.sort(key=lambda row: (row["trade"], row["number"]))
-        return [(order_of(row), fill_of(row)) for row in rows]
+        return [(filled_of(row), fill_of(row)) for row in rows]
 
     async def trades(
         self,
@@ -233,17 +262,22 @@ class History:
         return sorted((_candle(row, interval) for row in rows), key=lambda row: row.begin_ms)
 
 
+def filled_of(row: dict[str, Any]) -> FilledOrder:
+    """The order of a row of ``FILLS``."""
+    return FilledOrder(row["number"], row["instrument"], row["client_id"], row["side"])
+
+
 def fill_of(row: dict[str, Any]) -> Fill:
-    """The fill of a row that has the columns ``FILLS``."""
+    """The fill of a row of ``FILLS``."""
     return Fill(
         row["trade"],
-        row["fill_price_ticks"],
-        row["fill_lots"],
+        row["price_ticks"],
+        row["lots"],
         int(row["fee_units"]),
         row["fee_asset"],
         row["at_ns"],
         row["is_maker"],
-        row["fill_seq"],
+        row["seq"],
     )
 
 

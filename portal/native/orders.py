@@ -14,7 +14,7 @@ from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.trade import ANSWER_S, DUPLICATE, NO_STATUS, Trading, rejection
 from openoutcry.portal.trading.broker import NewOrder
 from openoutcry.portal.trading.instruments import Market
-from openoutcry.portal.trading.orders import CANCELED, REJECTED, Fill, Order
+from openoutcry.portal.trading.orders import CANCELED, REJECTED, Fill, FilledOrder, Order
 from openoutcry.wire.enums import OrderType
 
 TYPES = {
@@ -212,7 +212,7 @@ class NativeOrders:
         """:func:`order_row` with the order's own instrument."""
         return order_row(order, self.mirror.markets.by_index[order.instrument])
 
-    def fill_row(self, order: Order, fill: Fill) -> FillRow:
+    def fill_row(self, order: Order | FilledOrder, fill: Fill) -> FillRow:
         """:func:`fill_row` with the order's own instrument."""
         return fill_row(order, fill, self.mirror.markets.by_index[order.instrument])
 
@@ -266,7 +266,7 @@ def order_row(order: Order, market: Market) -> OrderRow:
     )
 
 
-def fill_row(order: Order, fill: Fill, market: Market) -> FillRow:
+def fill_row(order: Order | FilledOrder, fill: Fill, market: Market) -> FillRow:
     """A fill with price, quantity, amount and fee as decimal text, and its time in milliseconds."""
     return FillRow(
         fill.number,

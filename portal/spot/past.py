@@ -10,7 +10,7 @@ from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.trade import Trading
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror
-from openoutcry.portal.trading.orders import FILLS_KEPT, REJECTED, Fill, Order
+from openoutcry.portal.trading.orders import FILLS_KEPT, REJECTED, Fill, FilledOrder, Order
 from openoutcry.portal.trading.public import (
     CANDLES_KEPT,
     TRADES_KEPT,
@@ -85,10 +85,10 @@ class Past:
         start_ms: int | None,
         end_ms: int | None,
         number: int | None,
-    ) -> list[tuple[Order, Fill]]:
+    ) -> list[tuple[Order | FilledOrder, Fill]]:
         """Like :meth:`orders`, but fills, by trade number; ``number``: only those of one order."""
         own = self.mirror.orders.participant(participant)
-        rows = {
+        rows: dict[tuple[int, int], tuple[Order | FilledOrder, Fill]] = {
             (fill.number, order.number): (order, fill)
             for order, fill in own.fills
             if order.instrument == market.index

@@ -5,7 +5,7 @@ from typing import Any
 from openoutcry.portal.spot import times
 from openoutcry.portal.trading.instruments import Market, Markets, text_of
 from openoutcry.portal.trading.mirror import Mirror
-from openoutcry.portal.trading.orders import EXPIRED, Fill, Order
+from openoutcry.portal.trading.orders import EXPIRED, Fill, FilledOrder, Order
 from openoutcry.portal.trading.public import DAY_MS, AggregateTrade, Candle, Day, Trade
 from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
@@ -191,7 +191,7 @@ def fee_text(fill: Fill, market: Market) -> str:
     return text_of(fill.fee_units, market.base_decimals if is_base else market.quote_decimals)
 
 
-def own_trade(order: Order, fill: Fill, market: Market) -> dict[str, Any]:
+def own_trade(order: Order | FilledOrder, fill: Fill, market: Market) -> dict[str, Any]:
     """A fill as GET /api/v3/myTrades has it."""
     return {
         "symbol": market.name,

@@ -62,6 +62,16 @@ class Fill:
     """Number of the command that caused it."""
 
 
+@dataclass(frozen=True, slots=True)
+class FilledOrder:
+    """What a fill is shown with of its order: an :class:`Order` has all of it, too."""
+
+    number: int
+    instrument: int
+    client_id: str
+    side: int
+
+
 @dataclass(slots=True)
 class Order:
     """An order as released events show it."""

@@ -2,6 +2,7 @@
 again, whatever interrupts it."""
 
 import asyncio
+import re
 import shutil
 from collections import Counter, defaultdict
 from contextlib import ExitStack
@@ -31,7 +32,7 @@ from openoutcry.portal.history.projector import (
     digest,
     follow,
 )
-from openoutcry.portal.history.reader import History
+from openoutcry.portal.history.reader import NO_END, History
 from openoutcry.portal.native.history_routes import NativeHistory
 from openoutcry.portal.trading import mirror as mirror_module
 from openoutcry.portal.trading import public
@@ -442,6 +443,7 @@ def test_a_clock_that_is_set_over_midnight_loses_and_doubles_nothing(
         changes = {one.number: await pages.changes(who, one.number) for one in orders}
         return shown, changes
 
+    require_orders_by_time(url, made.people)
     shown, changes = asked(url, ask, Pages)
     fills = rows(url, f"select number, trade from history.fills where participant = {who}")
     assert sorted(shown) == sorted(fills)
@@ -663,6 +665,14 @@ def test_two_projectors_do_not_write_at_once(day, written, url):
     assert digest_at(url) == written[1]
 
 
+def test_a_days_fills_are_vacuumed_to_the_last(written):
+    """The server reads an index alone only where it has vacuumed."""
+    query = "select reloptions from pg_class where relname ~ '^fills_[0-9]+$' and relkind = 'r'"
+    found = rows(written[0], query)
+    assert len(found) == 3
+    assert all("autovacuum_vacuum_insert_scale_factor=0" in one for (one,) in found)
+
+
 def test_days_that_are_too_old_are_dropped(day, url):
     follow(day[0], url, once=True)
     with psycopg.connect(url, autocommit=True) as connection:
@@ -675,9 +685,37 @@ def test_days_that_are_too_old_are_dropped(day, url):
     assert oldest >= all_days[1] * DAY_NS
     query = "select count(*) from history.orders where state = 'FILLED' and updated_ns < %d"
     assert rows(url, query % (all_days[1] * DAY_NS))[0][0] == 0
+    require_orders_by_time(url, range(1, 5))
 
 
 # Pages
+
+
+def require_orders_by_time(url, people):
+    """Pages of a day, and of the time from or until it, have the orders of that time."""
+    days = [
+        row[0] for row in rows(url, f"select distinct created_ns / {DAY_NS} from history.orders")
+    ]
+    for who in people:
+        query = f"""
+            select number, created_ns / {DAY_NS} from history.orders
+            where participant = {who} and state <> '{REJECTED}' and number > 0
+        """
+        own = rows(url, query)
+        for day in days:
+            begin_ms, end_ms = day * DAY_NS // 10**6, (day + 1) * DAY_NS // 10**6 - 1
+            spans = {
+                Span(begin_ms, end_ms): range(day, day + 1),
+                Span(begin_ms, 0): range(day, 10**6),
+                Span(0, end_ms): range(day + 1),
+            }
+            for span, wanted in spans.items():
+
+                async def ask(pages, who=who, span=span):
+                    return await pages.orders_before(who, None, "all", "", span, 0, 10_000)
+
+                found = [order.number for order in asked(url, ask, Pages)]
+                assert found == sorted((n for n, on in own if on in wanted), reverse=True)
 
 
 @pytest.fixture(scope="module")
@@ -741,11 +779,73 @@ def test_pages_of_orders_and_fills_are_those_of_memory(written, memory):
         )  # fmt: skip
         keys = [(fill.number, order.number) for order, fill in fills]
         assert [(fill.number, order.number) for order, fill in newest] == sorted(keys)[-7:]
+        for order, _ in newest:
+            kept = own.by_number[order.number]
+            assert (order.instrument, order.client_id, order.side) == (0, kept.client_id, kept.side)
         # The two fills of a trade with oneself have one number.
         assert sorted(map(repr, (fill for _, fill in later))) == sorted(
             repr(fill) for _, fill in fills if fill.time_ns // 10**6 >= middle_ms
         )
         assert [fill for _, fill in of_one] == expected.fills
+
+
+def test_pages_of_a_user_are_read_out_of_indices_alone(written):
+    """Each row of a page that is read out of a table is a read of the disk."""
+    seen, plans = [], []
+
+    class Watched(Database):
+        async def rows(self, query, **values):
+            seen.append((query, values))
+            return await super().rows(query, **values)
+
+    async def ask(database):
+        pages, day = Pages(database), Span(1_727_740_800_000, 1_727_827_199_999)
+        for market, span in ((None, Span()), (0, Span()), (0, day)):
+            for search in ("", "1"):
+                await pages.orders_before(1, market, "closed", search, span, 0, 11)
+            await pages.fills_before(1, market, 0, span, None, 11)
+        await pages.orders(1, 0, 11)
+        await pages.fills(1, 0, 11)
+        async with database.transaction() as connection:
+            # Of a few rows the server would read the whole table, in any order.
+            for name in ("seqscan", "bitmapscan", "sort"):
+                await connection.execute(f"set local enable_{name} to off")
+            await connection.execute("drop index history.orders_named")
+            await connection.execute("alter table history.orders drop constraint orders_pkey")
+            for query, values in seen:
+                if "order_changes" not in query:
+                    cursor = await connection.execute(f"explain (costs off) {query}", values)
+                    plans.append([line["QUERY PLAN"].strip() for line in await cursor.fetchall()])
+            raise psycopg.Rollback
+        await database.close()
+
+    asyncio.run(ask(Watched(written[0])))
+    assert len(plans) == 11
+    for plan in plans:
+        scans = [line.removeprefix("->  ") for line in plan if " Scan" in line]
+        assert scans
+        assert all(line.startswith("Index Only Scan") for line in scans), plan
+
+
+def test_a_time_is_one_of_numbers(day, written):
+    """Without them a page of an old day reads everything of the user since."""
+    query = f"select min(number), max(number), created_ns / {DAY_NS} from history.orders group by 3"
+    numbers = {on: (first, last) for first, last, on in rows(written[0], query)}
+    (oldest, _, newest) = sorted(numbers)
+
+    async def ask(pages):
+        return [
+            await pages.created(newest * DAY_NS, NO_END),
+            await pages.created(0, (oldest + 1) * DAY_NS),
+            await pages.created(0, NO_END),
+        ]
+
+    since, until, always = asked(written[0], ask)
+    first, last = (int(re.search(rf"number {sign} (\d+)", text[1])[1]) for text, sign in (
+        (since, ">="), (until, "<=")))  # fmt: skip
+    assert numbers[oldest][0] < first < numbers[newest][0]
+    assert numbers[oldest][1] < last <= numbers[newest][1]
+    assert always == []
 
 
 @pytest.mark.parametrize("interval", [name for name in INTERVALS if name != "1s"])
