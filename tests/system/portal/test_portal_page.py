@@ -1,6 +1,7 @@
 """The page for people in a real Chromium: what holds of every view, text, sum and cookie."""
 
 import random
+import re
 from decimal import ROUND_DOWN, Context, Decimal
 
 import pytest
@@ -49,6 +50,11 @@ OWN = (
 )
 
 
+NOTHING = re.compile(r"\b(?:null|undefined|NaN)\b|\[object")
+"""What a script writes where it has nothing to show."""
+SCROLLED = """Math.max(0, ...[...document.querySelectorAll("#main .scroll")].map(
+  (one) => one.scrollWidth - one.clientWidth))"""
+"""Pixels of a table that are out of sight."""
 BOOK = ".ladder button"
 """The prices of a book, of which a press takes one into the ticket."""
 
@@ -117,8 +123,8 @@ def look(page, view, found):
         page.expect(".chart-box canvas").not_to_have_count(1)
         page.expect("body[data-link=live]").to_have_count(1)
         page.expect(f"{BOOK}:enabled").not_to_have_count(0)
-    defects = page.defects()
-    wide = page.width()
+    defects = [*page.defects(), *NOTHING.findall(page.page.inner_text("#main"))]
+    wide = page.width() or page.page.evaluate(SCROLLED)
     if defects or wide > 0:
         found[view] = [*defects, *([f"{wide} px too wide"] if wide > 0 else [])]
 

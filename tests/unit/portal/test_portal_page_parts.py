@@ -11,12 +11,14 @@ from types import SimpleNamespace
 import pytest
 
 from openoutcry.portal.native.problems import EVERY_CODE
+from openoutcry.portal.notices.words import AUDITED
 from openoutcry.portal.page.files import HEADERS, STATIC, page_file, read_files
 from openoutcry.portal.page.routes import Forged, require_own_page, sent
 from openoutcry.portal.server import Gate
 from openoutcry.portal.spot.limits import Limits
 
 OFFERS = {"name": 'A "venue" <b>', "passkeys": True}
+PORTAL = STATIC.parents[1]
 TABLES = "texts-en.js", "texts-de.js"
 ROW = re.compile(r'^  (?:"([^"]+)"|(\w+)): ("(?:[^"\\]|\\.)*"),$', re.M)
 
@@ -62,6 +64,15 @@ def test_every_text_that_is_asked_for_is_there_and_no_other():
         if key not in quoted and not any(key.startswith(prefix) for prefix in begun)
     }
     assert unused == set()
+
+
+def test_every_action_of_an_account_has_words():
+    """The page shows what was done in its reader's language."""
+    code = "".join(path.read_text(encoding="utf-8") for path in PORTAL.rglob("*.py"))
+    written = set(re.findall(r'audit\(connection, \S+, "([^"]+)"', code))
+    assert len(written) > 25
+    known = {key.removeprefix("did.") for key in texts(TABLES[0]) if key.startswith("did.")}
+    assert written | set(AUDITED) <= known
 
 
 def test_every_refusal_has_words():

@@ -189,7 +189,7 @@ async function showKeys(area) {
 }
 
 async function showActivity(area) {
-  const list = table([{ label: t("time"), text: (row) => when(row.at) }, { label: t("what"), text: (row) => row.action }, { label: t("address.network"), text: (row) => row.address }, { label: t("details"), text: (row) => row.detail }], { label: t("account.activity"), empty: t("search.none") });
+  const list = table([{ label: t("time"), text: (row) => when(row.at) }, { label: t("what"), text: (row) => word("did", row.action) }, { label: t("address.network"), text: (row) => row.address }, { label: t("details"), text: (row) => row.detail }], { label: t("account.activity"), empty: t("search.none") });
   const more = button(t("more"), () => load(), "", { hidden: true }), error = h("p", { class: "error", role: "alert" });
   let rows = [];
   async function load() {

@@ -74,11 +74,11 @@ async function showSettings(area) {
   let settings;
   try { settings = await get("/v1/notification-settings"); } catch (problem) { area.append(panel("", h("p", { class: "error", role: "alert" }, words(problem)))); return; }
   const boxes = new Map();
-  const matrix = h("table", { class: "matrix" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("event")), CHANNELS.map((one) => h("th", { scope: "col" }, t(`channel.${one}`))))),
+  const matrix = h("table", { class: "matrix cards" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("event")), CHANNELS.map((one) => h("th", { scope: "col" }, t(`channel.${one}`))))),
     h("tbody", {}, Object.entries(settings.events).map(([event, channels]) => h("tr", {}, h("th", { scope: "row" }, word("notify", event)), CHANNELS.map((channel) => {
       const box = h("input", { type: "checkbox", checked: channels.includes(channel), "aria-label": `${word("notify", event)}: ${t(`channel.${channel}`)}`, "data-event": event, "data-channel": channel });
       boxes.set(`${event} ${channel}`, box);
-      return h("td", {}, box);
+      return h("td", { "data-label": t(`channel.${channel}`) }, box);
     })))));
   const from = input({ type: "time", value: settings.quiet_from, id: "quiet-from" }), until = input({ type: "time", value: settings.quiet_until, id: "quiet-until" });
   const zones = [...new Set([settings.time_zone, "UTC", Intl.DateTimeFormat().resolvedOptions().timeZone, ...(Intl.supportedValuesOf?.("timeZone") || [])])].filter(Boolean);

@@ -122,7 +122,7 @@ function showWithdraw(area, ends) {
     await confirmWithdrawal(row, pages);
   });
   area.append(h("div", { class: "columns" }, networks.length ? panel(t("wallet.withdraw"), about, made) : h("div", { class: "panel" }, h("p", { class: "none" }, t("withdraw.nowhere"))),
-    panel(t("withdraw.limits"), h("p", {}, t("withdraw.level", { level: portal.levels.filter((one) => one.number <= (shared.me?.level ?? 0)).at(-1)?.name ?? shared.me?.level ?? 0 })), h("a", { href: "#/account/identity" }, t("identity.higher")))), networks.some((one) => one.listed) ? addresses((rows) => { listed = rows; offer(); }) : null, panel(t("withdrawals"), pages));
+    panel(t("withdraw.limits"), h("p", {}, t("withdraw.level", { level: portal.levels.filter((one) => one.number <= (shared.me?.level ?? 0)).at(-1)?.name ?? shared.me?.level ?? 0 })), h("a", { href: "#/account/identity" }, t("identity.higher")))), ...(networks.some((one) => one.listed) ? [addresses((rows) => { listed = rows; offer(); })] : []), panel(t("withdrawals"), pages));
   draw();
   pages.load();
   ends.push(on("notification", (one) => { if (one.event === "withdrawal") pages.load(); }));
