@@ -28,7 +28,7 @@ def test_a_hundred_million_hostile_commands_create_nothing_and_liquidate_nobody_
         now = time.monotonic()
         tally.add(1, **figures, seconds=now - before)
         before = now
-    figures = {name: int(tally.figures[name]) for name in (*COUNTED, "takeovers")}
+    figures = {name: int(tally.figures[name]) for name in (*COUNTED, "takeovers", "batches")}
     figures |= {"rules_broken": 0, "seeds": tally.seeds, "seconds": round(tally.figures["seconds"])}
     print(figures)
     if os.environ.get("OUTCRY_CONTRACTS_EVIDENCE"):

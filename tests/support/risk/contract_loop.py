@@ -16,12 +16,12 @@ from openoutcry.risk.after import after
 from openoutcry.risk.before import APPLIED, before
 from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.risk.collateral import collateral_of, collateral_row, pledges_of
-from openoutcry.risk.contract_layout import LIVE
+from openoutcry.risk.contract_layout import LIVE, STAGED
 from openoutcry.risk.contracts import contract_of, is_option, lot_value, margined_lots
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.portfolio import portfolio_of, table_of
 from openoutcry.risk.portfolio import work_of as kept_work_of
-from openoutcry.risk.region import setting
+from openoutcry.risk.region import at_once, setting
 from openoutcry.risk.spot import block_of, conserved, wallet_in
 from openoutcry.venue.liquidation import next_part
 from openoutcry.venue.liquidation_table import LiquidationSpec
@@ -33,7 +33,13 @@ from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Words
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
-from tests.support.risk.collateral import PLEDGED, collateral_given, pledge, seizure
+from tests.support.risk.collateral import (
+    COLLATERAL,
+    PLEDGED,
+    collateral_given,
+    pledge,
+    seizure,
+)
 from tests.support.risk.contracts import (
     CONTRACTS,
     EXPIRY_NS,
@@ -67,9 +73,15 @@ RULES = {
     7: "an order entered past the initial margin",
     8: "a margin is not what it is made from nothing",
     9: "a unit of an asset was made or lost, or more is pledged than reserved",
+    10: "a setting is in force that was not applied, or one is not that was",
+    11: "a batch was applied that is not whole, or two settings of one contract were staged",
 }
-PAID_IN, FEES, ACCEPTED, PARTS, COVERS, TAKEOVERS, SEIZURES, REFUSED, CALLED = range(9)
+PAID_IN, FEES, ACCEPTED, PARTS, COVERS, TAKEOVERS, SEIZURES, REFUSED, CALLED, BATCHES = range(10)
 """Words of what is counted."""
+MARK, DAY, PERIOD, ENDED, WHAT, VALUE, SECOND, ROW_WORDS = range(8)
+"""Words of what is noted of a contract: what is in force, and what is staged.  Of an asset that can
+be pledged MARK and DAY are its price."""
+PRICES = len(PLEDGED)
 NEW, RISK = enum_numbers.COMMAND_KIND_NEW, bits.RISK_KIND
 FILLED, ENTERED = enum_numbers.EVENT_KIND_FILLED, enum_numbers.EVENT_KIND_ACCEPTED
 
@@ -203,8 +215,76 @@ def looked_at(
 
 
 @kernel
+def is_as_noted(state: RiskState, noted: int) -> bool:
+    """Whether what is in force of contracts and of collateral's prices is what commands said."""
+    for index in range(state.instruments):
+        rules = totals.instrument_row(state, index)
+        if rules.contract_at != 0:
+            own, contract = Words(noted + index * ROW_WORDS * 8), contract_of(state, rules)
+            if own[MARK] != contract.mark or own[DAY] != contract.day:
+                return False
+            if own[PERIOD] != contract.period or own[ENDED] != contract.state:
+                return False
+    block = portfolio_of(state)
+    if block != 0:
+        table = table_of(state, block)
+        for number in range(table.collaterals):
+            row = collateral_row(table, number)
+            own = Words(noted + (state.instruments + number) * ROW_WORDS * 8)
+            if own[MARK] != row.worth or own[DAY] != row.per:
+                return False
+    return True
+
+
+@kernel
+def put_noted(own: Words, what: int, value: int, second: int) -> None:
+    """Note that a setting is in force."""
+    if what == constants.SET_COLLATERAL_PRICE:
+        own[MARK] = value
+        own[DAY] = second
+    elif what == constants.SET_CONTRACT_FUNDING:
+        own[PERIOD] = second
+    elif what == constants.SET_CONTRACT_EXPIRE:
+        own[ENDED] = 1
+    else:
+        own[MARK] = value
+        if what == constants.SET_CONTRACT_SETTLE:
+            own[DAY] = second
+
+
+@kernel
+def follow_applied(state: RiskState, order: OrderRecord, noted: int) -> bool:
+    """Note a setting that the core says it has applied; False: it had to be refused."""
+    what, rows = order.order_type, state.instruments
+    if what == constants.SET_CONTRACT_APPLY:
+        staged = 0
+        for index in range(rows + PRICES):
+            staged += Words(noted + index * ROW_WORDS * 8)[WHAT] != 0
+        for index in range(rows + PRICES):
+            own = Words(noted + index * ROW_WORDS * 8)
+            if own[WHAT] != 0 and order.aux != 0:
+                put_noted(own, own[WHAT], own[VALUE], own[SECOND])
+            own[WHAT] = 0
+        return order.aux == 0 or order.aux == staged
+    is_price = what == constants.SET_COLLATERAL_PRICE
+    if not (is_price or constants.SET_CONTRACT_MARK <= what <= constants.SET_CONTRACT_EXPIRE):
+        return True
+    place = rows + order.qty_lots if is_price else totals.find_symbol(state, order.symbol)
+    own = Words(noted + place * ROW_WORDS * 8)
+    if order.time_in_force != STAGED:
+        put_noted(own, what, order.aux, order.price_ticks)
+        return True
+    if own[WHAT] != 0:
+        return False
+    own[WHAT] = what
+    own[VALUE] = order.aux
+    own[SECOND] = order.price_ticks
+    return True
+
+
+@kernel
 def run_contracts_looked_at(
-    batch, arena, region, orders, count, out, capacity, counts, called, scratch, rows
+    batch, arena, region, orders, count, out, capacity, counts, called, scratch, rows, noted
 ):
     """Commands done, and the rule that the last one broke."""
     state = RiskState(region)
@@ -244,6 +324,12 @@ def run_contracts_looked_at(
             Words(counts)[PAID_IN] += order.aux
         if verdict == APPLIED and what == constants.SET_SEIZE:
             Words(counts)[SEIZURES] += 1
+        if verdict == APPLIED and what == constants.SET_CONTRACT_APPLY:
+            Words(counts)[BATCHES] += order.aux != 0
+        if verdict == APPLIED and not follow_applied(state, order, noted):
+            return index + 1, 11
+        if kind == RISK and not is_as_noted(state, noted):
+            return index + 1, 10
         if closes and verdict == APPLIED:
             Words(counts)[PARTS] += what == constants.SET_LIQUIDATE
             Words(counts)[COVERS] += what == constants.SET_COVER
@@ -278,10 +364,17 @@ class HostileContracts:
         self.loop = Loop(self.table, participants=PARTICIPANTS, groups=3, **given)
         self.view, self.rules = self.loop.view, [Rules(row) for row in self.table]
         self.spec = LiquidationSpec(mark_every_ms=1, every_ms=1, part_bps=2_500, band_bps=500)
-        self.counts, self.called = np.zeros(9, np.int64), np.zeros(PARTICIPANTS, np.int64)
+        self.counts, self.called = np.zeros(10, np.int64), np.zeros(PARTICIPANTS, np.int64)
         numbers = parameters_of(given["margin"]) if seed % 2 else None
         self.scratch = work_of(numbers) if numbers else np.zeros(1, np.int64)
         self.rows = np.zeros(2 * len(self.table), np.int64)
+        self.noted = np.zeros((len(self.table) + len(PLEDGED), ROW_WORDS), np.int64)
+        for index in CONTRACTS:
+            self.noted[index, MARK] = self.view.contracts.of(index, "mark")
+        if self.pledges:
+            for row, one in enumerate(COLLATERAL):
+                price = one.price.numerator, one.price.denominator
+                self.noted[len(self.table) + row, [MARK, DAY]] = price
         self.seq, self.now_ns = 0, 0
         self.operators = self.of_the_operator()
         for who in range(PARTICIPANTS):
@@ -315,14 +408,19 @@ class HostileContracts:
             self.called.ctypes.data,
             self.scratch.ctypes.data,
             self.rows.ctypes.data,
+            self.noted.ctypes.data,
         )
         assert broken == 0, (RULES[broken], self.seq - len(orders) + taken, orders[taken - 1])
         assert taken == len(orders)
 
     def of_the_operator(self):
-        """Marks near and far, money in and out, funding, switches, and what makes no sense."""
+        """Marks near and far, money in and out, funding, switches, and what makes no sense; each is
+        one command, or a batch."""
         rng, rows = self.rng, []
         for _ in range(AMONG):
+            if rng.random() < 0.15:
+                rows.append(self.batch())
+                continue
             index, who = int(rng.choice(list(CONTRACTS))), int(rng.integers(PARTICIPANTS))
             symbol, drawn = self.symbols[index], rng.random()
             if self.pledges and rng.random() < 0.4:
@@ -351,7 +449,49 @@ class HostileContracts:
                 other = int(rng.integers(PARTICIPANTS)) << 16 if what == Setting.DELEVERAGE else 0
                 lots = int(rng.integers(-100, 100))
                 rows.append(setting(Setting(int(what)), lots, other | who, symbol, 7))
-        return np.concatenate(rows)
+        return rows
+
+    def batch(self):
+        """What is in force at once: the marks of one look, settlement prices, funding, prices of
+        collateral, expiries before their time; a third of it not whole, repeated or unknown."""
+        rng = self.rng
+        ones = [self.stageable(int(index)) for index in rng.permutation(list(CONTRACTS))]
+        if self.pledges:
+            for row in range(len(PLEDGED)):
+                price = int(rng.integers(0, 10)), int(rng.integers(1, 50))
+                ones.append(setting(Setting.COLLATERAL_PRICE, price[0], row, second=price[1]))
+        ones = [ones[n] for n in rng.permutation(len(ones))[: int(rng.integers(2, 7))]]
+        batch = at_once(ones)
+        wrong = int(rng.integers(24))
+        if wrong == 0:  # twice the same contract
+            batch = at_once([*ones, ones[0]])
+        elif wrong == 1:  # applied twice
+            batch = np.concatenate([batch, batch[-1:]])
+        elif wrong == 2:  # one is missing, or the drop of what was staged before, or the end
+            batch = np.delete(batch, int(rng.choice([0, 1, len(batch) - 1])))
+        elif wrong == 3:  # nothing was staged
+            batch = batch[[0, -1]]
+        elif wrong == 4:
+            batch["aux"][-1] = int(rng.choice([len(ones) + 1, 1, -1, 2**63 - 1, -(2**63)]))
+        elif wrong == 5:  # a contract or an asset that is not there, or is none
+            batch["symbol"][1], batch["qty_lots"][1] = self.symbols[OTHERS[0]], 99
+        elif wrong == 6:
+            batch["aux"][1] = int(rng.choice([-(2**63), 2**63 - 1, 2**40 + 1]))
+        elif wrong == 7:  # what cannot be staged is in force at once, or refused
+            batch["order_type"][1] = int(rng.choice([Setting.CONTRACT_PAUSE, Setting.FEE]))
+            batch["aux"][1] = 1
+        return batch
+
+    def stageable(self, index):
+        rng, symbol, drawn = self.rng, self.symbols[index], self.rng.random()
+        if drawn < 0.02:
+            return setting(Setting.CONTRACT_EXPIRE, self.price(index), 0, symbol)
+        if drawn < 0.2:
+            rate = int(rng.integers(-(10**7), 10**7))
+            what = Setting.CONTRACT_FUNDING if index in PERPETUALS else Setting.CONTRACT_SETTLE
+            value = rate if index in PERPETUALS else self.price(index)
+            return setting(what, value, 0, symbol, 1)
+        return setting(Setting.CONTRACT_MARK, self.price(index), 0, symbol, 1)
 
     def of_pledges(self, who):
         """Pledges and releases, prices near and far, haircuts that make sense and that do not."""
@@ -390,7 +530,8 @@ class HostileContracts:
             times = orders["aux"][orders["kind"] == CommandKind.TIME]
             self.now_ns = int(times.max(initial=self.now_ns))
             places = np.arange(0, len(orders), EVERY)
-            ones = self.operators[self.rng.integers(0, AMONG, len(places))]
+            drawn = [self.operators[n] for n in self.rng.integers(0, AMONG, len(places))]
+            places, ones = np.repeat(places, list(map(len, drawn))), np.concatenate(drawn)
             of_day = ones["order_type"] == Setting.CONTRACT_SETTLE
             numbered = of_day | (ones["order_type"] == Setting.CONTRACT_FUNDING)
             ones["price_ticks"][numbered] = self.seq + np.arange(numbered.sum())
@@ -457,12 +598,19 @@ class HostileContracts:
 
     def expire(self):
         for ns in (EXPIRY_NS, EXPIRY_NS + 1, EXPIRY_NS + 2):
+            ends = []
             self.send(operator_command(CommandKind.TIME, aux=ns))
             for index in CONTRACTS:
                 gone = operator_command(CommandKind.MASS_CANCEL, symbol=self.symbols[index], aux=1)
                 self.send(gone)
                 price = START_TICKS + int(self.rng.integers(-10_000, 10_000))
-                self.send(setting(Setting.CONTRACT_EXPIRE, price, 0, self.symbols[index]))
+                ends.append(setting(Setting.CONTRACT_EXPIRE, price, 0, self.symbols[index]))
+            due = [
+                one for one, index in zip(ends, CONTRACTS, strict=True) if CONTRACTS[index][3] == ns
+            ]
+            self.send(at_once(due))
+            for one in ends:  # those that have ended, and those that are not due
+                self.send(one)
         contracts = self.view.contracts
         ends = [index for index, terms in CONTRACTS.items() if terms[3]]
         assert all(contracts.of(index, "state") != LIVE for index in ends)
@@ -474,4 +622,5 @@ def hostile_contracts(count, seed):
     core = HostileContracts(seed)
     core.run(count)
     names = ("accepted", "parts", "fund_payments", "takeovers", "seizures", "refused", "called")
+    names += ("batches",)
     return {"commands": core.seq} | dict(zip(names, core.counts[ACCEPTED:].tolist(), strict=True))
