@@ -102,7 +102,7 @@ def add_position(
 ) -> None:
     """Follow a position from ``before`` lots to ``after``."""
     _add_position(table, work, contract, before, after)
-    number = _contract(table, contract).commodity
+    number = contract_row(table, contract).commodity
     _keep_held(table, work, number)
     _keep_bound(table, work, number)
 
@@ -112,7 +112,7 @@ def follow(
     table: MarginTable, work: MarginWork, contract: int, position: int, buys: int, sells: int
 ) -> bool:
     """Follow a contract to these lots held and open; whether another position is held."""
-    own, number = _own(work, contract), _contract(table, contract).commodity
+    own, number = _own(work, contract), contract_row(table, contract).commodity
     held, more_buys, more_sells = own.position, buys - own.buys, sells - own.sells
     if position != held:
         _add_position(table, work, contract, held, position)
@@ -138,14 +138,14 @@ def forget(work: MarginWork) -> None:
 def add_order(table: MarginTable, work: MarginWork, contract: int, lots: int, sign: int) -> None:
     """Follow open orders: ``sign`` 1 adds ``lots`` (negative: sales), -1 takes them away."""
     _add_order(table, work, contract, lots, sign)
-    _keep_bound(table, work, _contract(table, contract).commodity)
+    _keep_bound(table, work, contract_row(table, contract).commodity)
 
 
 @kernel
 def bound_with(table: MarginTable, work: MarginWork, contract: int, lots: int) -> int:
     """The most that the initial margin can be with one more order: without credits, and with the
     dearest spread charge for all delta that could be opposite."""
-    row = _contract(table, contract)
+    row = contract_row(table, contract)
     totals = _totals(work, row.commodity)
     commodity = CommodityRow(table + table.commodity_at + row.commodity * COMMODITY_BYTES)
     losses, sums, worst = row.losses, totals.sums, totals.worst
@@ -195,7 +195,7 @@ def margin_with(table: MarginTable, work: MarginWork, contract: int, lots: int) 
 @kernel
 def most_lots(table: MarginTable, contract: int) -> int:
     """Lots of a contract that a participant may have, open orders included."""
-    return _contract(table, contract).most_lots
+    return contract_row(table, contract).most_lots
 
 
 @kernel
@@ -203,7 +203,7 @@ def with_derived(table: MarginTable) -> None:
     """Bring the words that follow from others up to date: how many lots there may be of a contract,
     and the dearest spread charge of a commodity."""
     for number in range(table.contracts):
-        row = _contract(table, number)
+        row = contract_row(table, number)
         losses, largest = row.losses, max(1, abs(row.delta), row.short_minimum)
         for scenario in range(SCENARIOS):
             largest = max(largest, abs(losses[scenario]))
@@ -243,7 +243,8 @@ def share_of(part: int, whole: int) -> int:
 
 
 @kernel
-def _contract(table: MarginTable, contract: int) -> ContractRow:
+def contract_row(table: MarginTable, contract: int) -> ContractRow:
+    """Return a contract's parameters, by its number there."""
     return ContractRow(table + table.contract_at + contract * CONTRACT_BYTES)
 
 
@@ -264,14 +265,14 @@ def is_too_large(table: MarginTable, work: MarginWork, contract: int, lots: int)
     held = abs(own.position) + own.buys + own.sells
     size = wide.add(held, abs(lots))
     fresh = held == 0 and lots != 0 and work.used >= MAX_CONTRACTS
-    return size > _contract(table, contract).most_lots or fresh
+    return size > contract_row(table, contract).most_lots or fresh
 
 
 @kernel
 def _add_position(
     table: MarginTable, work: MarginWork, contract: int, before: int, after: int
 ) -> None:
-    row, own = _contract(table, contract), _own(work, contract)
+    row, own = contract_row(table, contract), _own(work, contract)
     totals = _totals(work, row.commodity)
     lots = after - before
     losses, sums = row.losses, totals.sums
@@ -292,7 +293,7 @@ def _add_position(
 
 @kernel
 def _add_order(table: MarginTable, work: MarginWork, contract: int, lots: int, sign: int) -> None:
-    row, own = _contract(table, contract), _own(work, contract)
+    row, own = contract_row(table, contract), _own(work, contract)
     totals = _totals(work, row.commodity)
     losses, worst = row.losses, totals.worst
     for scenario in range(SCENARIOS):

