@@ -458,6 +458,8 @@ def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: Tra
     if what == SET_SEIZE:
         paid, units = value, order.price_ticks
         return seize(books, event, row, who, order.time_in_force, paid, units)
+    if what == SET_MARK and order.symbol == 0:
+        return mark_every(books, event, row)
     if what == SET_MARK and instrument >= 0:
         return everybody(books, event, row, instrument, -1, 0)
     if what == SET_FEE and instrument >= 0:
@@ -465,6 +467,20 @@ def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: Tra
     if what == SET_MARGIN and instrument >= 0:
         return everybody(books, event, row, instrument, lay.MARGIN, value)
     return 0
+
+
+@kernel
+def mark_every(books: LedgerState, event: EventRecord, row: int) -> int:
+    """Every instrument but contracts is marked: how many transactions it became."""
+    written = 0
+    for instrument in range(books.instruments):
+        if rules_of(books, instrument).kind == 0:
+            at = row + written * lay.ROW_BYTES
+            more = everybody(books, event, at, instrument, -1, 0)
+            if more < 0:
+                return FAILED
+            written += more
+    return written
 
 
 @kernel

@@ -245,7 +245,8 @@ class Setting(IntEnum):
     """I: 1 halts, 0 ends it; ``price_ticks``: the reason's letters (ITCH's H), a big-endian number;
     0: none."""
     MARK = 38
-    """I: every participant's profit is brought to the last price."""
+    """I: every participant's profit is brought to the last price.  Without a symbol: of every
+    instrument but contracts, and each participant is judged once."""
     GROUP_GROSS_POSITION = 40
     """G"""
     GROUP_KILL = 41

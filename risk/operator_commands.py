@@ -84,6 +84,8 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
         if bump == 0 or setting == constants.SET_RELEASE:
             return bump != 0
         return set_bump(SpeedBump(state + bump), value, second, who, order.rx_ts_ns)
+    if setting == constants.SET_MARK and order.symbol == 0:
+        return mark_every(state, order + SEQ)
     if constants.SET_FEE <= setting <= constants.SET_MARK:
         if instrument < 0 or (setting <= constants.SET_MARGIN and is_spot(state, instrument)):
             return False
@@ -547,3 +549,22 @@ def mark_all(state: RiskState, instrument: int, seq_at: int) -> None:
             cell = totals.cell_of(state, participant, instrument)
             mark_position(rules, row, cell, price, seq_at)
             judge_profit(row, seq_at)
+
+
+@kernel_outlined
+def mark_every(state: RiskState, seq_at: int) -> bool:
+    """Value every position at the last prices, then judge each participant once: none is judged by
+    one leg of a hedge.  Contracts have marks of their indices."""
+    not_inlined()
+    for instrument in range(state.instruments):
+        rules = totals.instrument_row(state, instrument)
+        price = rules.last
+        if price == NO_LIMIT or rules.spot_at | rules.contract_at != 0:
+            continue
+        for participant in range(state.participants):
+            row = totals.participant_row(state, participant)
+            cell = totals.cell_of(state, participant, instrument)
+            mark_position(rules, row, cell, price, seq_at)
+    for participant in range(state.participants):
+        judge_profit(totals.participant_row(state, participant), seq_at)
+    return True

@@ -2,8 +2,9 @@
 
 The core decides which participants those are, and kills them at once (``risk/money.py``).  The
 operator's lane cancels their open orders, as after any kill of the core.  This engine sends the
-prices at which all participants are valued (MARK), and the parts.  Each part is a LIQUIDATE command
-and the order that it lets in, both on the operator's lane; the next part waits for them.
+parts, and the command that values all positions at the last prices at once (MARK).  Each part is a
+LIQUIDATE command and the order that it lets in, both on the operator's lane; the next part waits
+for them.
 
 The engine reads what to do from the core's state alone, again each time.  So a venue that was
 killed at any point continues from there.  It closes out nothing twice, since the core checks a
@@ -29,8 +30,6 @@ from openoutcry.wire.enums import CommandKind, OrderType, Phase, Side, TimeInFor
 from openoutcry.wire.symbols import code_of
 
 MS_NS = 1_000_000
-MARKS_A_LOOK = 4
-"""More instruments are not marked at once: a MARK checks every participant."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,8 @@ class Liquidator:
     ) -> None:
         self.spec, self.symbols, self.note, self.clock_ns = spec, symbols, note, clock_ns
         self.rules = [Rules(row) for row in instruments]
-        self.marked: dict[int, int] = {}
-        """The price of each instrument's last MARK."""
-        self.next_mark = 0
+        self.marked: list[int] = []
+        """The instruments' prices at the last MARK."""
         self.mark_at_ns = 0
         self.next_at_ns: dict[int, int] = {}
         """When a participant's next part may come."""
@@ -120,17 +118,15 @@ class Liquidator:
     def _mark(self, view: View, put: Callable[[npt.NDArray[Any]], int], now_ns: int) -> None:
         if now_ns < self.mark_at_ns:
             return
-        for _ in range(MARKS_A_LOOK):
-            index, self.next_mark = self.next_mark, (self.next_mark + 1) % len(self.symbols)
-            last = int(view.instruments[index, lay.LAST // 8])
-            if int(view.instruments[index, lay.CONTRACT_AT // 8]):
-                last = NO_LIMIT  # what marks it is its index
-            if last not in (NO_LIMIT, self.marked.get(index)):
-                put(setting(Setting.MARK, 0, symbol=code_of(self.symbols[index])))
-                self.marked[index] = last
-            if self.next_mark == 0:
-                self.mark_at_ns = now_ns + self.spec.mark_every_ms * MS_NS
-                break
+        self.mark_at_ns = now_ns + self.spec.mark_every_ms * MS_NS
+        rows = view.instruments
+        # A contract is marked by its index, and what is paid from wallets is not marked.
+        others = rows[(rows[:, lay.CONTRACT_AT // 8] | rows[:, lay.SPOT_AT // 8]) == 0]
+        lasts = others[:, lay.LAST // 8].tolist()
+        if lasts != self.marked and any(last != NO_LIMIT for last in lasts):
+            # All at once: no participant is judged by one leg of a hedge.
+            put(setting(Setting.MARK, 0))
+            self.marked = lasts
 
     def _is_due(self, view: View, who: int) -> bool:
         """Whether there is anything to close out; says so when it begins and ends."""

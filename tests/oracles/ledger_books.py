@@ -275,6 +275,9 @@ class Reference:
             rates[instrument] = value
             for other, before in enumerate(before_all):
                 self._reserve(e, Kind.REPRICED, other, instrument, before)
+        elif what is Setting.MARK and instrument < 0:
+            for index in range(len(self.last)):
+                self._mark(e, index)
         elif what is Setting.MARK:
             self._mark(e, instrument)
         elif what in (Setting.DIVIDEND, Setting.SPLIT):

@@ -116,6 +116,8 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         return risk.protection is not None and risk.protection.apply(
             what, instrument, who, value, second
         )
+    if what is Setting.MARK and bytes(c["symbol"]) == b"":
+        return _mark_every(risk)
     if what in INSTRUMENT_SETTINGS and instrument is None:
         return False
     if what in PARTICIPANT_SETTINGS and not 0 <= who < len(risk.participants):
@@ -366,6 +368,17 @@ def _instrument(risk: "Reference", index: int, what: Setting, value: int, second
                 risk.judge(who)
     else:
         return _reprice(risk, index, what.name.lower(), value)
+    return True
+
+
+def _mark_every(risk: "Reference") -> bool:
+    for index, rules in enumerate(risk.instruments):
+        if rules.last is None or rules.spot or (risk.contracts and index in risk.contracts.rows):
+            continue
+        for who in range(len(risk.participants)):
+            risk.mark(who, index, rules.last)
+    for who in range(len(risk.participants)):
+        risk.judge(who)
     return True
 
 

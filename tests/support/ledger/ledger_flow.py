@@ -57,6 +57,8 @@ def draw_setting(rng):
     if what == Setting.DEPOSIT:
         amount = int(rng.integers(-(10**9), 10**9))
         return setting(what, amount, who, second=int(rng.integers(0, 4)))
+    if what == Setting.MARK and rng.random() < 0.3:
+        return setting(what, 0)
     if what == Setting.POSITION:
         return setting(what, int(rng.integers(-500, 500)), who, symbol, second=100_000)
     if what == Setting.LEDGER_TIER:

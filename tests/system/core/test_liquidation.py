@@ -33,7 +33,8 @@ def liquidations(seed, count):
     for number, command in enumerate(mixed_commands(count, seed)):
         both.process(command.copy())
         if number % 50 == 0:
-            both.process(setting(Setting.MARK, 0, symbol=symbols[int(rng.integers(len(symbols)))]))
+            one = symbols[int(rng.integers(len(symbols)))] if number % 100 else b""
+            both.process(setting(Setting.MARK, 0, symbol=one))
         if number % 20 == 0:
             who = int(rng.integers(1, PARTICIPANTS))
             both.process(setting(Setting.DEPOSIT, operator.withdrawn(who), who))

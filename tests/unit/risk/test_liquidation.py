@@ -32,6 +32,26 @@ def marked(desk, price):
     assert desk.set(Setting.MARK, 0)
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_hedge_is_judged_once_if_every_instrument_is_marked_together(at_once):
+    """p1 is long 10 A and short 10 B at 100: both rise to 200, so it has what it had."""
+    desk = Desk(leveraged=(0, 1))
+    for symbol in (A, B):
+        desk.set(Setting.MARGIN, 40, symbol=symbol)
+    desk.trade(1, 2, 10, 100)
+    desk.trade(2, 1, 10, 100, symbol=B)
+    for what, value in ((Setting.CREDIT, 0), (Setting.DEPOSIT, 500), (Setting.MAINTENANCE, 5_000)):
+        assert desk.set(what, value)
+    for symbol in (A, B):
+        desk.trade(2, 3, 1, 200, symbol=symbol)
+    if at_once:
+        assert desk.set(Setting.MARK, 0, symbol=b"")
+    else:
+        assert all(desk.set(Setting.MARK, 0, symbol=symbol) for symbol in (B, A))
+    assert called(desk) == (not at_once)
+    assert desk.view.of(1, lay.PROFIT) == 0
+
+
 def called(desk, who=1):
     return bool(desk.view.of(who, lay.FLAGS) & lay.KILLED_BY_MARGIN)
 
