@@ -70,6 +70,10 @@ class IndexTimer:
         self.indexed = {symbol for spec in specs for symbol in spec.contracts}
         self.under_way = 0
         """The operator's lane, up to here, is what was sent last."""
+        self.sent: dict[str, int] = {}
+        """Contracts whose mark that has, with how many they had had."""
+        self.refused: set[str] = set()
+        """Contracts whose last mark the core did not put in force."""
 
     def report(self, underlying: str, source: str, price_ticks: int, now_ns: int) -> str:
         """A source outside reports a price; returns why it is not taken."""
@@ -89,6 +93,7 @@ class IndexTimer:
         if self.under_way and not is_processed(self.under_way):
             return
         self.under_way = 0
+        self._see_refused(view)
         pauses: list[npt.NDArray[Any]] = []
         marks: list[npt.NDArray[Any]] = []
         resumed: list[npt.NDArray[Any]] = []
@@ -109,6 +114,22 @@ class IndexTimer:
         # Nothing trades at a mark of before a pause.
         if records := pauses + ([at_once(marks)] if marks else []) + resumed:
             self.under_way = put(np.concatenate(records))
+
+    def _see_refused(self, view: View) -> None:
+        """Report marks that are not in force: one that does not fit refuses its whole look."""
+        contracts = view.contracts
+        assert contracts is not None
+        for symbol, had in self.sent.items():
+            is_refused = contracts.of(self.place[symbol], "marks") == had
+            if is_refused and symbol not in self.refused:
+                self.note(
+                    f"{symbol} keeps its old mark: the core refused the new one, or another of the"
+                    " same look; an amount or a total would be too large"
+                )
+            elif symbol in self.refused and not is_refused:
+                self.note(f"{symbol} is marked again")
+            (self.refused.add if is_refused else self.refused.discard)(symbol)
+        self.sent = {}
 
     def _look(self, one: Running, view: View, now_ns: int) -> None:
         """The middle of an own instrument's book, or without market protection its last trade."""
@@ -167,6 +188,7 @@ class IndexTimer:
             return
         if (mark, index) != known:
             marks.append(setting(Setting.CONTRACT_MARK, mark, 0, code, index))
+            self.sent[symbol] = contracts.of(place, "marks")
 
     def _collateral(self, one: Running, view: View) -> list[npt.NDArray[Any]]:
         """The price of the asset with the underlying's name, if it is another."""
@@ -198,12 +220,13 @@ class IndexTimer:
         return None if one is None or one.value.protected else one.value.price_ticks
 
     def status(self) -> dict[str, Any]:
-        """Each index, and which sources are used."""
+        """Each index, which sources are used, and whose marks the core has refused."""
         return {
             name: {
                 "price": one.value.price_ticks,
                 "protected": one.value.protected,
                 "sources": dict(one.value.sources),
+                "refused": [symbol for symbol in one.spec.contracts if symbol in self.refused],
             }
             for name, one in self.running.items()
         }

@@ -20,6 +20,8 @@ from openoutcry.wire.symbols import code_of
 
 Put = Callable[[npt.NDArray[Any]], int]
 EVERY_NS = 500_000_000
+MAX_WAIT_NS = 64_000_000_000
+"""The longest wait until a listing that the core has refused is sent again."""
 
 
 class SeriesTimer:
@@ -38,15 +40,33 @@ class SeriesTimer:
         self.next_ns = self.under_way = 0
         self.missing: set[str] = set()
         """Contracts that rules came to, and for which the journal has no room."""
+        self.sent: dict[str, int] = {}
+        """Contracts whose listing that has, with their first marks."""
+        self.waits: dict[str, tuple[int, int]] = {}
+        """Contracts whose listing was refused: when it is sent again, and how long that is."""
 
     def poll(self, view: View, now_ns: int, put: Put, is_processed: Callable[[int], bool]) -> None:
         """Send what is due."""
         if now_ns < self.next_ns or (self.under_way and not is_processed(self.under_way)):
             return
         self.next_ns, self.under_way = now_ns + EVERY_NS, 0
+        self._see(view, now_ns)
         records = [record for one in self.series for record in self._due(one, view, now_ns)]
         if records:
             self.under_way = put(np.concatenate(records))
+
+    def _see(self, view: View, now_ns: int) -> None:
+        """Report what the last commands came to; what was refused waits twice as long each time."""
+        for symbol, mark in self.sent.items():
+            if not int(view.instruments[self.place[symbol], lay.HALT // 8]) & UNLISTED_HALT:
+                self.waits.pop(symbol, None)
+                self.note(f"{symbol} is listed at {mark} ticks")
+                continue
+            if symbol not in self.waits:
+                self.note(f"{symbol} is not listed: the core refused its first mark, {mark} ticks")
+            wait_ns = min(2 * self.waits.get(symbol, (0, EVERY_NS))[1], MAX_WAIT_NS)
+            self.waits[symbol] = now_ns + wait_ns, wait_ns
+        self.sent = {}
 
     def _due(self, one: SeriesSpec, view: View, now_ns: int) -> list[npt.NDArray[Any]]:
         index, records = self.index_of(one.rule.underlying), []
@@ -61,9 +81,11 @@ class SeriesTimer:
             halt = int(view.instruments[self.place[symbol], lay.HALT // 8])
             if not halt & UNLISTED_HALT or halt & EXPIRED_HALT:
                 continue
+            if self.waits.get(symbol, (0, 0))[0] > now_ns:
+                continue
             future = not contract.is_option and index is not None
             mark = index if future and index is not None else one.first_mark_ticks
-            self.note(f"{symbol} is listed at {mark} ticks")
+            self.sent[symbol] = mark
             listing = Setting.CONTRACT_LIST
             records.append(setting(listing, mark, 0, code_of(symbol), index or 0))
         return records

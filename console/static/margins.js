@@ -57,7 +57,7 @@ function showContracts(contracts, indices) {
   rows($("margin-contracts"), Object.entries(contracts), ([symbol]) => symbol, ([symbol, row]) => [symbol, stateOf(row, indices[row.underlying]?.protected), whole(row.mark), row.index === "0" ? "none" : whole(row.index),
     row.day === "0" ? "" : `${whole(row.settlement)} (${row.day})`, row.period === "0" ? "" : `${whole(row.rate)} billionths, period ${whole(row.period)}`, row.ranks.long.join(", "), row.ranks.short.join(", ")]);
   $("margin-no-index").hidden = Object.keys(indices).length > 0;
-  rows($("margin-indices"), Object.entries(indices), ([name]) => name, ([name, row]) => [name, whole(row.price), row.protected ? ["protected: too few sources", "critical"] : ["in force", "good"],
+  rows($("margin-indices"), Object.entries(indices), ([name]) => name, ([name, row]) => [name, whole(row.price), row.protected ? ["protected: too few sources", "critical"] : row.refused?.length ? [`marks refused: ${row.refused.join(", ")}`, "critical"] : ["in force", "good"],
     Object.entries(row.sources).map((pair) => pair.join(" ")).join(", ")]);
 }
 

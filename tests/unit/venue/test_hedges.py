@@ -63,6 +63,22 @@ def test_a_hedge_is_not_called_by_a_move_that_one_of_its_legs_could_not_bear(flo
     assert looks == [Setting.CONTRACT_APPLY, *[Setting.CONTRACT_MARK] * 2, Setting.CONTRACT_APPLY]
 
 
+def test_a_look_that_the_core_refuses_is_reported_once_until_it_fits(floor, monkeypatch) -> None:
+    name = "openoutcry.venue.index_timer.at_once"
+    with monkeypatch.context() as patch:
+        patch.setattr(name, lambda records: at_once(records)[:-1])
+        floor.ask("contract", "report", "XAU", "east", "6650")
+        floor.wait_for(lambda s: view(floor).contracts.word("staged") == 2)
+        floor.clock.advance(3, 0.1)
+        assert floor.status()["risk"]["indices"]["XAU"]["refused"] == ["GOLD", "TIN"]
+    for symbol in ("GOLD", "TIN"):
+        assert sum(f"{symbol} keeps its old mark" in note for note in floor.notes) == 1
+    floor.clock.advance(1, 0.1)
+    assert floor.status()["risk"]["indices"]["XAU"]["refused"] == []
+    assert "GOLD is marked again" in floor.notes
+    move(floor, 5_000)
+
+
 def test_a_venue_killed_within_a_look_continues_with_what_was_in_force(floor, monkeypatch) -> None:
     """The next look drops what was staged."""
     name = "openoutcry.venue.index_timer.at_once"

@@ -12,7 +12,7 @@ from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.contract_layout import UNLISTED_HALT
-from openoutcry.risk.region import View
+from openoutcry.risk.region import View, setting
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.limits import hook_settings
 from openoutcry.wire.enums import ErrorBit, EventKind, Side
@@ -121,6 +121,23 @@ def test_strikes_are_added_as_the_index_moves_and_stay(floor: InlineFloor) -> No
     floor.wait_for(lambda s: any("5300-C is not listed" in note for note in floor.notes))
     history = CliRunner().invoke(main, ["venue", "limits", "history", "--venue", str(floor.file)])
     assert "listed at 50" in history.stdout
+
+
+def test_a_listing_that_the_core_refuses_is_sent_ever_less_often(floor, monkeypatch) -> None:
+    """The note comes once.  In ten seconds it is sent after 0, 1, 3 and 7, not twenty times."""
+    with monkeypatch.context() as patch:
+        too_high = lambda what, mark, *more: setting(what, 2**50, *more)  # noqa: E731
+        patch.setattr("openoutcry.venue.series_timer.setting", too_high)
+        count = floor.settings().count(Setting.CONTRACT_LIST)
+        floor.clock.advance(1, 0.25)
+        floor.ask("contract", "report", "XAU", "east", "4880")
+        floor.clock.advance(10, 0.25)
+    assert 2 * 3 <= floor.settings().count(Setting.CONTRACT_LIST) - count <= 2 * 5
+    refused = [note for note in floor.notes if note.startswith("AU-27NOV26-4800-C")]
+    assert refused == ["AU-27NOV26-4800-C is not listed: the core refused its first mark, 50 ticks"]
+    floor.clock.advance(10, 0.25)
+    assert calls_and_puts(4_800) <= listed(floor)
+    assert "AU-27NOV26-4800-C is listed at 50 ticks" in floor.notes
 
 
 def test_the_page_s_series_is_read(tmp_path: Path) -> None:
