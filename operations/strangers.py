@@ -51,6 +51,8 @@ class Strangers:
         """Without a login."""
         self._members: dict[str, dict[Peer, socket.socket]] = {}
         """By the name that is logged in."""
+        self._name_of: dict[Peer, str] = {}
+        """Of those with a login."""
         self.refusal: Callable[[str], bytes] = lambda host: b""
         """What an address that is banned is sent, whatever it asks; nothing: it is not banned."""
         self.is_plain = False
@@ -85,23 +87,33 @@ class Strangers:
         connection = self._sockets.pop(peer, None)
         if connection is None:
             return
-        own = self._members.setdefault(name, {})
+        self.left(peer)  # an earlier connection from there, which has reported no end
+        own = self._members.get(name, {})
         if len(own) >= self.most_of_a_member:
-            self._members[name] = own = _open(own)
+            for closed in own.keys() - _open(own).keys():
+                self.left(closed)
         if len(own) >= self.most_of_a_member:
-            _end(own.pop(next(iter(own))))
-        own[peer] = connection
-        if sum(len(one) for one in self._members.values()) > self.most_of_members:
-            most = max(self._members.values(), key=len)
-            _end(most.pop(next(iter(most))))
+            self._end_oldest(own)
+        self._members.setdefault(name, own)[peer] = connection
+        self._name_of[peer] = name
+        if len(self._name_of) > self.most_of_members:
+            self._end_oldest(max(self._members.values(), key=len))
+
+    def _end_oldest(self, own: dict[Peer, socket.socket]) -> None:
+        peer, connection = next(iter(own.items()))
+        self.left(peer)
+        _end(connection)
 
     def left(self, peer: Peer) -> None:
-        """A connection has ended."""
+        """A connection has ended.  Thousands may at once: the others are not looked through."""
         self._sockets.pop(peer, None)
-        for name, own in list(self._members.items()):
-            own.pop(peer, None)
-            if not own:
-                del self._members[name]
+        name = self._name_of.pop(peer, None)
+        if name is None:
+            return
+        own = self._members[name]
+        del own[peer]
+        if not own:
+            del self._members[name]
 
     def drop(self, peer: Peer) -> None:
         """Close a connection if it has no login yet."""

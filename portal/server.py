@@ -211,7 +211,7 @@ class Portal:
             self.mirror, orders, self.native.markets, notices, self.native_quotes, self.made
         )
         self.feeds, self.user_data = Feeds(self.mirror), UserData(self.mirror)
-        self._work_until_s = 0.0
+        self._work_until_s = self._looked_s = self._look_s = 0.0
 
     @cached_property
     def margin(self) -> NativeMargin:
@@ -284,7 +284,9 @@ class Portal:
         with contextlib.suppress(OutcryError):  # follow() reports it
             if self.mirror.has_lost_venue:
                 self.mirror.look()
-            if self.mirror.poll():
+            has_new = self.mirror.poll()
+            self._looked_s = time.monotonic()
+            if has_new:
                 self._keep_looking()
 
     def _keep_looking(self) -> None:
@@ -297,13 +299,13 @@ class Portal:
     async def follow(self) -> None:
         """Bring the mirror to what is released, again and again; until cancelled."""
         loop = asyncio.get_running_loop()
-        look_s, last_error = 0.0, ""
+        last_error = ""
         while True:
             try:
                 now_s = time.monotonic()
-                if now_s >= look_s:
+                if now_s >= self._look_s:
                     self.mirror.look()
-                    look_s = now_s + LOOK_S
+                    self._look_s = now_s + LOOK_S
                 if self.mirror.poll():
                     self._work_until_s = time.monotonic() + WORK_S
                 last_error = ""
@@ -315,9 +317,20 @@ class Portal:
             self._wake.clear()
             is_busy = self.trading.waits or time.monotonic() < self._work_until_s
             pause_s = IDLE_S if is_busy else QUIET_S
-            timer = loop.call_later(pause_s, self._wake.set)  # wait_for would make a task each time
+            # wait_for would make a task each time
+            self._timer = loop.call_later(pause_s, self._wake_if_due)
             await self._wake.wait()
-            timer.cancel()
+            self._timer.cancel()
+
+    def _wake_if_due(self) -> None:
+        """Have :meth:`follow` look, unless a session's message has made the portal look within
+        IDLE_S."""
+        now_s = time.monotonic()
+        left_s = self._looked_s + IDLE_S - now_s
+        if left_s > 0 and now_s < self._look_s:
+            self._timer = asyncio.get_running_loop().call_later(left_s, self._wake_if_due)
+        else:
+            self._wake.set()
 
     async def follow_stages(self) -> None:
         """Have :meth:`follow` look as soon as the venue's stages have work; until cancelled."""

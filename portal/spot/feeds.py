@@ -36,6 +36,10 @@ MAX_QUEUED = 2_000
 MAX_STREAMS = 1_024
 
 
+_due: dict[asyncio.AbstractEventLoop, list["Queue"]] = {}
+"""Queues with something to send in this turn of a loop: one call for all of them."""
+
+
 class Queue:
     """A queue with one reader.  That of asyncio takes three thousand bytes when it is empty."""
 
@@ -69,7 +73,7 @@ class Queue:
         if self.send is None:
             self._waiter.set_result(None)
         elif is_first:
-            self._waiter.get_loop().call_soon(self._send)
+            _send_soon(self, self._waiter.get_loop())
 
     def is_idle(self) -> bool:
         """Whether the reader has taken all and waits for more."""
@@ -112,6 +116,23 @@ class Queue:
         while not self._rows:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
+
+
+def _send_soon(queue: Queue, loop: asyncio.AbstractEventLoop) -> None:
+    """A call of the loop for each queue would cost as much as half of what is sent."""
+    queues = _due.get(loop)
+    if queues is None:
+        queues = _due[loop] = []
+        loop.call_soon(_send_due, loop)
+    queues.append(queue)
+
+
+def _send_due(loop: asyncio.AbstractEventLoop) -> None:
+    for queue in _due.pop(loop):
+        try:
+            queue._send()
+        except Exception as error:  # of one connection; the others have their events
+            loop.call_exception_handler({"message": "events were not sent", "exception": error})
 
 
 class Subscriber:

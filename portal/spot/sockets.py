@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from openoutcry.portal.accounts.api_keys import HMAC, ApiKey
@@ -132,12 +133,13 @@ class Streams:
         if not participant or listen_key in self._own:
             return bool(participant)
 
-        def deliver(texts: list[str]) -> None:
-            if self.spot.listen_keys.participant(listen_key) == participant:
-                self.subscriber.put_events(listen_key, texts)
+        def is_in_force() -> bool:
+            return bool(self.spot.listen_keys.participant(listen_key) == participant)
 
+        deliver = partial(self.subscriber.put_events, listen_key)
         self._own[listen_key] = participant, deliver
-        self.user_data.subscribe(participant, deliver, self.subscriber.fine)
+        fine = self.subscriber.fine
+        self.user_data.subscribe(participant, deliver, listen_key, is_in_force, fine)
         return True
 
     def unsubscribe(self, name: str) -> None:
@@ -418,12 +420,13 @@ class Requests:
         self._next += 1
 
         def deliver(texts: list[str]) -> None:
-            if self.spot.signing.keys.is_in_force(key):
-                begin = f'{{"subscriptionId":{number},"event":'
-                self.subscriber.put_texts([f"{begin}{text}}}" for text in texts])
+            begin = f'{{"subscriptionId":{number},"event":'
+            self.subscriber.put_texts([f"{begin}{text}}}" for text in texts])
 
         self._own[number] = Own(key.participant, deliver, of_session)
-        self.user_data.subscribe(key.participant, deliver, self.subscriber.fine)
+        is_in_force = partial(self.spot.signing.keys.is_in_force, key)
+        whose = key.participant, deliver, key.number, is_in_force
+        self.user_data.subscribe(*whose, self.subscriber.fine)
         return {"subscriptionId": number}
 
     def _unsubscribe(self, number: int) -> None:

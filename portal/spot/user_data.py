@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from openoutcry.portal.accounts.api_keys import ApiKey
 from openoutcry.portal.shared_table import Table
@@ -37,27 +37,45 @@ SEEN_S = 0.1
 """Seconds for which a listen key that was found good is not looked up again for each event."""
 
 
+class Subscription(NamedTuple):
+    """What a connection receives, and by which right."""
+
+    key: Any
+    """The listen key, or the API key's number."""
+    is_in_force: Callable[[], bool]
+    fine: bool
+
+
 class UserData:
     """Events of participants to those that have subscribed in their name."""
 
     def __init__(self, mirror: Mirror) -> None:
         self.mirror = mirror
-        self._of: dict[int, list[tuple[Deliver, bool]]] = {}
+        self._of: dict[int, dict[Deliver, Subscription]] = {}
         self._balances: dict[int, dict[str, tuple[int, int]]] = {}
         self._spot = {market.index for market in mirror.markets.all}
         """Orders in contracts have no shape in this API."""
         mirror.listeners.append(self._moment)
 
-    def subscribe(self, participant: int, deliver: Deliver, fine: bool = False) -> None:
-        """Call ``deliver`` with the events of a participant, as texts, from now on: once with all
-        that a moment brings.  ``fine``: their moments are in microseconds."""
-        self._of.setdefault(participant, []).append((deliver, fine))
+    def subscribe(
+        self,
+        participant: int,
+        deliver: Deliver,
+        key: Any,
+        is_in_force: Callable[[], bool],
+        fine: bool = False,
+    ) -> None:
+        """Call ``deliver`` with a participant's events, as texts, from now on: once with all that a
+        moment brings.  Before that, ``is_in_force`` is asked once for all connections with the same
+        ``key``.  ``fine``: moments are in microseconds."""
+        row = Subscription(key, is_in_force, fine)
+        self._of.setdefault(participant, {})[deliver] = row
         self._balances.setdefault(participant, self.mirror.balances(participant))
 
     def unsubscribe(self, participant: int, deliver: Deliver) -> None:
         """End a subscription; nothing happens without one."""
-        rows = [row for row in self._of.get(participant, []) if row[0] is not deliver]
-        self._of[participant] = rows
+        rows = self._of.get(participant, {})
+        rows.pop(deliver, None)
         if not rows:
             self._of.pop(participant, None)
             self._balances.pop(participant, None)
@@ -80,7 +98,12 @@ class UserData:
     def _tell(self, participant: int, makes: list[Make]) -> None:
         """Events, each made once for all connections whose moments have the same unit."""
         texts: dict[bool, list[str]] = {}
-        for deliver, fine in list(self._of[participant]):
+        in_force: dict[Any, bool] = {}
+        for deliver, (key, is_in_force, fine) in list(self._of[participant].items()):
+            if key not in in_force:
+                in_force[key] = is_in_force()
+            if not in_force[key]:
+                continue
             if fine not in texts:
                 with times.in_unit(fine):
                     texts[fine] = [as_text(make()) for make in makes]

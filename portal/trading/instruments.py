@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from openoutcry.derivatives.contracts import Contract
@@ -66,25 +67,29 @@ class Market:
     inverse_units: int = 0
     """The multiplier of an inverse future or perpetual; 0: a lot is worth its price."""
 
-    @property
+    @cached_property
     def price_step(self) -> int:
         """In ticks."""
         return max(1, int(self.row["price_step_ticks"]))
 
-    @property
+    @cached_property
     def qty_step(self) -> int:
         """In lots."""
         return max(1, int(self.row["qty_step_lots"]))
 
-    @property
+    @cached_property
     def min_lots(self) -> int:
         """The smallest order, in lots."""
         return max(self.qty_step, int(self.row["min_qty_lots"]))
 
-    @property
+    @cached_property
     def max_lots(self) -> int:
         """The largest order, in lots; 2^40 if the venue sets none."""
         return int(self.row["max_qty_lots"]) or 1 << 40
+
+    @cached_property
+    def _price_limits(self) -> tuple[int, int]:
+        return int(self.row["min_price_ticks"]), int(self.row["max_price_ticks"])
 
     def price(self, ticks: int) -> str:
         """A price in ticks as decimal text in the quote asset."""
@@ -131,7 +136,7 @@ class Market:
 
     def takes_ticks(self, ticks: int) -> bool:
         """Whether an order may have this price."""
-        low, high = (int(self.row[name]) for name in ("min_price_ticks", "max_price_ticks"))
+        low, high = self._price_limits
         return low <= ticks <= high and ticks % self.price_step == 0
 
 

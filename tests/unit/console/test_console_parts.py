@@ -398,6 +398,17 @@ def test_a_name_or_an_address_gives_way_to_itself():
         page.came(("192.0.2.2", n), connection())
         page.known(("192.0.2.2", n), "vera")
     assert not ended(8 + 1)
+    page.came(("192.0.2.2", 2), connection())  # the one from there has reported no end
+    page.known(("192.0.2.2", 2), "ruth")
+    assert page.counts() == (0, {"vera": 1, "ruth": 1})
+    page.left(("192.0.2.2", 2))
+    assert page.counts() == (0, {"vera": 1})
+    page = Strangers(4, 3, 3)
+    for n in range(1, 5):
+        page.came(("192.0.2.3", n), connection())
+        page.known(("192.0.2.3", n), "anna" if n == 1 else "ruth")
+    assert page.counts() == (0, {"anna": 1, "ruth": 2}), "the one with most loses its oldest"
+    assert [ended(at) for at in range(len(pairs) - 4, len(pairs))] == [False, True, False, False]
     for pair in pairs:
         for end in pair:
             end.close()

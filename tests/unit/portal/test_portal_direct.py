@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,7 +24,7 @@ from openoutcry.order_entry.command_metadata import (
     MetadataPacker,
 )
 from openoutcry.portal.observed import Metrics, Observed
-from openoutcry.portal.server import Gate, failed, frame_of, text_pings
+from openoutcry.portal.server import Gate, Portal, failed, frame_of, text_pings
 from openoutcry.portal.spot import sockets
 from openoutcry.portal.spot.feeds import Queue, Subscriber
 from openoutcry.portal.spot.limits import Limits
@@ -425,6 +426,52 @@ def test_a_queue_sends_what_a_turn_of_the_loop_brings_in_one_go_without_its_read
         queue.put_nowait(None)
         assert not queue.is_idle()
         assert await reader == [5, None]
+
+    asyncio.run(run())
+
+
+def test_many_queues_are_sent_by_one_call_of_the_loop_and_a_fault_holds_up_none():
+    async def run():
+        loop, calls, sent, faults = asyncio.get_running_loop(), [], [], []
+        queues = [Queue() for _ in range(3)]
+        readers = [asyncio.create_task(queue.all()) for queue in queues]
+        await asyncio.sleep(0)
+        loop.set_exception_handler(lambda loop, context: faults.append(context["exception"]))
+        call_soon = loop.call_soon
+        loop.call_soon = lambda *call, **more: calls.append(call) or call_soon(*call, **more)
+        for queue in queues:
+            queue.send = lambda rows: not sent.append(rows)
+        queues[0].send = lambda rows: [][1]
+        for queue in queues:
+            queue.put_nowait("event")
+        del loop.call_soon
+        await asyncio.sleep(0)
+        assert (len(calls), sent, len(faults)) == (1, [["event"]] * 2, 1)
+        queues[1].put_nowait("next")
+        await asyncio.sleep(0)
+        assert sent[2:] == [["next"]]
+        for reader in readers:
+            reader.cancel()
+
+    asyncio.run(run())
+
+
+def test_the_portal_looks_at_intervals_only_if_no_session_has_made_it_look():
+    async def run():
+        portal = Portal.__new__(Portal)
+        portal._wake = asyncio.Event()
+        now_s = time.monotonic()
+        portal._looked_s, portal._look_s = now_s, now_s + 100
+        portal._wake_if_due()
+        assert not portal._wake.is_set(), "it has just looked"
+        portal._timer.cancel()
+        portal._look_s = now_s
+        portal._wake_if_due()
+        assert portal._wake.is_set(), "the venue's process is looked for even so"
+        portal._wake.clear()
+        portal._looked_s, portal._look_s = now_s - 1, now_s + 100
+        portal._wake_if_due()
+        assert portal._wake.is_set()
 
     asyncio.run(run())
 

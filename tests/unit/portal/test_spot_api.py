@@ -591,6 +591,29 @@ def test_a_request_over_a_socket_says_what_is_used_unless_it_is_not_to():
     assert answers(connection)[0]["error"] == {"code": -1135, "msg": "Invalid JSON Request"}
 
 
+def test_the_right_to_own_events_is_asked_once_for_all_connections_with_a_key():
+    mirror, asked, came, ended = Market2(), [], [], set()
+    user_data = UserData(mirror)
+
+    def connected(number, key):
+        def is_in_force():
+            asked.append(key)
+            return key not in ended
+
+        user_data.subscribe(1000, lambda texts: came.append(number), key, is_in_force)
+
+    for number, key in enumerate(("first", "first", "second")):
+        connected(number, key)
+    for units in (2, 3):
+        mirror.balances = lambda participant: {"BTC": (units, 0), "USD": (0, 0)}  # noqa: B023
+        moment = Moment(units)
+        moment.wallets.add(1000)
+        mirror.listeners[0](moment)
+        ended.add("first")
+    assert asked == ["first", "second"] * 2
+    assert came == [0, 1, 2, 2]
+
+
 def streams(combined=False, fine=False):
     mirror = Market2()
     spot = SimpleNamespace(limits=Limits(10**9), listen_keys=ListenKeys(), mirror=mirror)
