@@ -5,7 +5,6 @@ The core checks every figure again (``risk/waterfall.py``).  A command whose pre
 does nothing, and the next look finds what is due.
 """
 
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -170,54 +169,68 @@ def ranked(
 
 def place_of(view: View, who: int, index: int) -> tuple[int, int]:
     """The place of a participant (1: the first) among those of its side of a contract, in the order
-    in which they take positions over; and how many those are.  It holds lots."""
-    positions = view.cells[:, index, lay.POSITION // 8]
+    in which they take positions over; and how many those are.  Both are 0 without lots."""
+    positions = view.cells[:, index, lay.POSITION // 8].copy()
+    if positions[who] == 0:
+        return 0, 0  # the state may have changed since the caller looked
     holders = np.flatnonzero(positions > 0 if positions[who] > 0 else positions < 0)
     has = view.means_of_all()[holders]
     is_solvent = has > 0
     mine = is_solvent[holders == who].item()
     before = 0 if mine else int(is_solvent.sum())
     group = is_solvent == mine
-    others = holders[group]
-    ratio, error, rank = _ranking(view, index, others, has[group])
+    others, has = holders[group], has[group]
+    value, held, cost = _held_at(view, index, others)
+    ratio, error = _about(value, held, cost, has)
     place = int(np.flatnonzero(others == who)[0])
-    apart, least, own = ratio - ratio[place], error + error[place], rank(place)
-    near = np.flatnonzero(np.abs(apart) <= least).tolist()
-    before += int((apart > least).sum()) + sum(rank(one) < own for one in near)
-    return before + 1, len(holders)
+    apart, least = ratio - ratio[place], error + error[place]
+    # Whole numbers decide about all that fractions cannot tell apart.
+    near = np.abs(apart) <= least
+    profit = held[near].astype(object) * value - cost[near]
+    means = np.maximum(has[near].astype(object), 1)
+    own = others[near] == who
+    theirs, ours = profit * means[own], profit[own] * means
+    ahead = (theirs > ours) | ((theirs == ours) & (others[near] < who))
+    return before + int((apart > least).sum()) + int(ahead.sum()) + 1, len(holders)
 
 
 def _first_of(
     view: View, index: int, others: npt.NDArray[Any], has: npt.NDArray[Any], count: int
 ) -> list[int]:
     """The first of those by profit over what each has, then by number."""
-    ratio, error, rank = _ranking(view, index, others, has)
+    value, held, cost = _held_at(view, index, others)
+    ratio, error = _about(value, held, cost, has)
     count = min(count, len(others))
     surely = np.partition(ratio - error, len(others) - count)[len(others) - count]
-    near = sorted(np.flatnonzero(ratio + error >= surely).tolist(), key=rank)
-    return [int(others[place]) for place in near[:count]]
-
-
-def _ranking(
-    view: View, index: int, others: npt.NDArray[Any], has: npt.NDArray[Any]
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any], Callable[[int], tuple[Fraction, int]]]:
-    """The profit of each over what it has, about; how wrong that may be; and what decides, by the
-    place in ``others``: the least comes first."""
-    contracts = view.contracts
-    assert contracts is not None
-    value = contracts.value(index, contracts.of(index, "mark"))
-    held, cost = (view.cells[others, index, at // 8] for at in (lay.POSITION, lay.MARK))
-    # Whole numbers decide; fractions leave out those that are surely behind.
-    least = np.maximum(has.astype(float), 1.0)
-    worth, paid = held.astype(float) * value, cost.astype(float)
-    ratio, error = (worth - paid) / least, 1e-14 * (np.abs(worth) + np.abs(paid)) / least
-    error += 1e-14 * np.abs(ratio)
 
     def rank(place: int) -> tuple[Fraction, int]:
         profit = int(held[place]) * value - int(cost[place])
         return -Fraction(profit, max(int(has[place]), 1)), int(others[place])
 
-    return ratio, error, rank
+    near = sorted(np.flatnonzero(ratio + error >= surely).tolist(), key=rank)
+    return [int(others[place]) for place in near[:count]]
+
+
+def _held_at(
+    view: View, index: int, others: npt.NDArray[Any]
+) -> tuple[int, npt.NDArray[Any], npt.NDArray[Any]]:
+    """What a lot is worth at the mark; lots of some participants, and what they cost."""
+    contracts = view.contracts
+    assert contracts is not None
+    value = contracts.value(index, contracts.of(index, "mark"))
+    held, cost = (view.cells[others, index, at // 8] for at in (lay.POSITION, lay.MARK))
+    return value, held, cost
+
+
+def _about(
+    value: int, held: npt.NDArray[Any], cost: npt.NDArray[Any], has: npt.NDArray[Any]
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """The profit of each over what it has, about, and how wrong that may be.  Whole numbers decide;
+    these leave out those that are surely behind."""
+    least = np.maximum(has.astype(float), 1.0)
+    worth, paid = held.astype(float) * value, cost.astype(float)
+    ratio, error = (worth - paid) / least, 1e-14 * (np.abs(worth) + np.abs(paid)) / least
+    return ratio, error + 1e-14 * np.abs(ratio)
 
 
 def covered_price(view: View, who: int, index: int, lots: int, price: int) -> int:

@@ -93,6 +93,8 @@ def test_ranks_are_the_order_in_which_the_core_takes_them(floor: InlineFloor) ->
             if expected:
                 place = rng.randrange(len(expected))
                 assert place_of(view, expected[place], 0) == (place + 1, len(expected))
+            none = [w for w in range(count) if view.cell(w, 0, lay.POSITION) == 0]
+            assert not none or place_of(view, none[0], 0) == (0, 0)
             others = [w for w in range(count) if view.cell(w, 0, lay.POSITION) * sign < 0]
             if others and expected:
                 assert next_of_rank(view, others[0], 0) == expected[0]
