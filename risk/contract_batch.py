@@ -126,13 +126,15 @@ def fits(state: RiskState, block: ContractBlock, who: int) -> bool:
 
 @kernel
 def stage_price(state: RiskState, table: MarginTable, number: int, worth: int, per: int) -> bool:
-    """Keep a price of collateral until CONTRACT_APPLY; it is one that can be."""
+    """Keep a price of collateral until CONTRACT_APPLY; it is one that can be.  Both tables have it:
+    MARGIN_APPLY copies one over the other."""
     row = collateral_row(table, number)
+    other = collateral_row(MarginTable(state + portfolio_of(state).staged_at), number)
     block = contracts_of(state)
     if block == 0 or row.staged_per != 0:
         return False
-    row.staged_worth = worth
-    row.staged_per = per
+    row.staged_worth = other.staged_worth = worth
+    row.staged_per = other.staged_per = per
     block.staged += 1
     return True
 
@@ -151,5 +153,6 @@ def take_prices(state: RiskState, is_applied: bool) -> None:
             row.worth = other.worth = row.staged_worth
             row.per = other.per = row.staged_per
         row.staged_worth = row.staged_per = 0
+        other.staged_worth = other.staged_per = 0
     if changed != 0:
         value_all_again(state, block)

@@ -4,6 +4,7 @@ and kernels and reference stay equal, whatever comes in between."""
 import numpy as np
 import pytest
 
+from openoutcry.derivatives.margin_layout import collateral_in
 from openoutcry.matcher import Engine
 from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk import layout as lay
@@ -74,6 +75,34 @@ def hedged(rng):
 
 def called(both):
     return [who for who in PEOPLE if both.view.of(who, lay.FLAGS)]
+
+
+@pytest.mark.parametrize("is_applied", [False, True])
+def test_haircuts_applied_or_dropped_within_a_batch_lose_no_price(is_applied):
+    """Nor does a price remain staged that nothing has staged."""
+    both = collateral_pair(4)
+    for value in (7, 9):
+        prices = [
+            staged(setting(Setting.COLLATERAL_PRICE, value + row, row, second=3)) for row in (0, 1)
+        ]
+        haircut = setting(Setting.COLLATERAL_SHARE, 500_000, 0, second=value)
+        dropped = setting(Setting.MARGIN_APPLY, 0)
+        commands = [dropped, haircut, prices[0], prices[1]]
+        commands += [setting(Setting.MARGIN_APPLY, 1)] if is_applied else [dropped.copy()]
+        for command in (*commands, setting(Setting.CONTRACT_APPLY, 2)):
+            assert both.process(command)[0] == DONE
+        assert [row[1] for row in collateral_in(both.view.portfolio.table)] == [value, value + 1]
+        both.process(setting(Setting.COLLATERAL_PRICE, 5, 0, second=3))
+        for command in (dropped.copy(), haircut.copy(), setting(Setting.MARGIN_APPLY, 1)):
+            assert both.process(command)[0] == DONE
+        both.process(staged(mark_of_first(6_000)))
+        assert both.process(setting(Setting.CONTRACT_APPLY, 1))[0] == DONE
+        assert collateral_in(both.view.portfolio.table)[0][1] == 5
+    both.same()
+
+
+def mark_of_first(price):
+    return setting(Setting.CONTRACT_MARK, price, 0, bytes(contract_instruments()["symbol"][0]))
 
 
 @pytest.mark.parametrize("seed", range(3))
