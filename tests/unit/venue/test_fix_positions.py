@@ -120,6 +120,18 @@ def test_the_figures_are_those_of_the_margin_view(floor: InlineFloor) -> None:
                 )
 
 
+def test_the_client_asks_as_the_standard_says(floor: InlineFloor) -> None:
+    """``FixClient.positions``: all contracts or one, with margin or without."""
+    client = client_of(floor, "ONE")
+    for symbol, margin in (("", False), ("GOLD", False), ("TIN", True)):
+        name = client.positions("1", symbol, margin)
+        ack, *reports = heard(client)
+        assert [ack.kind, ack[710], ack[728]] == ["AO", name, "0"]
+        assert [one[55] for one in reports] == ([symbol] if symbol else ["GOLD", "TIN"])
+        assert (5501 in dict(ack.fields)) == margin
+        assert all((5510 in dict(one.fields)) == margin for one in reports)
+
+
 def test_without_margin_every_message_is_of_the_standards_dictionary(floor: InlineFloor) -> None:
     answer = asked(client_of(floor, "ONE"), "std", "1")
     assert [one.kind for one in answer] == ["AO", "AP", "AP"]
