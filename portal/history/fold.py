@@ -5,8 +5,17 @@ PostgreSQL's binary COPY.  A row for each event costs Python 20 times as much.
 """
 
 from openoutcry.ledger.copy_rows import NAME_BYTES, number, text
-from openoutcry.portal.history.binary import MASK, head, latin, numeric, wide_numeric, word
+from openoutcry.portal.history.binary import (
+    MASK,
+    head,
+    latin,
+    numeric,
+    small,
+    wide_numeric,
+    word,
+)
 from openoutcry.portal.history.changes import CHANGE_SIZE, EXECUTIONS, TOKEN_BYTES, PastChange
+from openoutcry.portal.history.packed import pack, unpacked
 from openoutcry.portal.trading.mirror import DAY_NS
 from openoutcry.portal.trading.orders import (
     ACCEPTED_KIND,
@@ -60,6 +69,7 @@ LENGTHS = 4
 SECOND_NS, DAY_S = 10**9, 86_400
 FILL_BYTES, TRADE_BYTES, CANDLE_BYTES, ORDER_BYTES = 224, 112, 288, 448
 """The longest row of each."""
+ORDER_FIELDS = 10
 
 
 class PastOrder(Layout, size_bytes=288):
@@ -68,25 +78,26 @@ class PastOrder(Layout, size_bytes=288):
     number: int = i64("of the command that entered it; off the book below 0")
     participant: int = i64("whose it is")
     instrument: int = i64("index in the table")
-    core_id: int = i64("the core's")
     side: int = i64("Side")
+    created_ns: int = i64("when it was entered")
+    updated_ns: int = i64("when it was last changed")
+    state: int = i64("index in STATES")
+    last_ticks: int = i64("price of its last trade")
+    is_touched: int = i64("1: its row is to be written")
+    is_stored: int = i64("1: the database has a row of it")
+    # From here on packed, ORDER_WORDS in all.
+    core_id: int = i64("the core's")
     order_type: int = i64("OrderType")
     time_in_force: int = i64("as in its command")
     price_ticks: int = i64("as it was last replaced")
     lots: int = i64("as it was last replaced")
     aux: int = i64("as in its command")
-    created_ns: int = i64("when it was entered")
-    updated_ns: int = i64("when it was last changed")
-    state: int = i64("index in STATES")
     executed_lots: int = i64("traded")
     leaves_lots: int = i64("open")
     is_waiting: int = i64("1: a stop before its election")
     prevented_lots: int = i64("not traded with oneself")
     reason: int = i64("why it has ended")
     seq: int = i64("of the command that last changed it")
-    last_ticks: int = i64("price of its last trade")
-    is_touched: int = i64("1: its row is to be written")
-    is_stored: int = i64("1: the database has a row of it")
     executed: int = area(16, "what its lots were worth, summed: times 2^32, and below that")
     client: int = area(TOKEN_BYTES, "the client's name of it")
     cancel: int = area(TOKEN_BYTES, "the client's name of the request that cancelled it")
@@ -110,6 +121,13 @@ class PastCandle(Layout, size_bytes=128):
 
 
 ORDER_SIZE, CANDLE_SIZE = PastOrder.size_bytes, PastCandle.size_bytes
+FIRST_PACKED = PastOrder.offset("core_id")
+ORDER_WORDS = (PastOrder.offset("client") - FIRST_PACKED) // 8
+ORDER_NUMBERS = [
+    name
+    for name in PastOrder.fields
+    if FIRST_PACKED <= PastOrder.offset(name) < PastOrder.offset("executed")
+]
 
 
 class Fold(Layout, size_bytes=256):
@@ -491,29 +509,19 @@ def order_rows(state: Fold) -> None:
 @kernel
 def order_row(state: Fold, order: PastOrder, out: int) -> int:
     """The columns of schema.ORDER_COLUMNS."""
-    at = head(out, 22)
+    at = head(out, ORDER_FIELDS)
     at = word(at, order.number)
     at = number(at, order.participant, 4)
     at = number(at, order.instrument, 4)
-    at = word(at, order.core_id)
-    at = latin(at, order.client)
     at = number(at, order.side, 2)
-    at = number(at, order.order_type, 2)
-    at = number(at, order.time_in_force, 2)
-    at = word(at, order.price_ticks)
-    at = word(at, order.lots)
-    at = word(at, order.aux)
+    at = latin(at, order.client)
     at = word(at, order.created_ns)
     at = word(at, order.updated_ns)
     at = text(at, state.states + order.state * NAME_BYTES)
-    at = word(at, order.executed_lots)
-    at = wide(at, order.executed)
-    at = word(at, order.leaves_lots)
-    at = number(at, order.is_waiting, 1)
-    at = word(at, order.prevented_lots)
-    at = number(at, order.reason, 2)
     at = latin(at, order.cancel)
-    return word(at, order.seq)
+    end = pack(at + 4, order + FIRST_PACKED, 0, ORDER_WORDS)
+    small(at, end - at - 4, 4)
+    return end
 
 
 @kernel
@@ -533,3 +541,10 @@ def restored(state: Fold, place: int) -> None:
     entry = find_entry(state.table, state.mask, order.instrument, order.core_id)
     entry.order_id, entry.meta = order.core_id, order.instrument | IN_USE
     entry.leaves, order.is_stored = place, 1
+
+
+def numbers_of(packed: bytes) -> dict[str, int]:
+    """The fields of an order that are packed, by name."""
+    *found, high, low = unpacked(packed, ORDER_WORDS)[0].tolist()
+    named = dict(zip(ORDER_NUMBERS, found, strict=True))
+    return named | {"executed_tick_lots": high << 32 | low}

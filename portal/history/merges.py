@@ -13,8 +13,6 @@ from openoutcry.portal.history.rows import OLD, ORDERS
 
 CHANGING = (
     "client_id",
-    "price_ticks",
-    "lots",
     *schema.ORDER_COLUMNS[schema.ORDER_COLUMNS.index("updated_ns") :],
 )
 """Columns of an order that its events change."""

@@ -14,7 +14,7 @@ from openoutcry.portal.history.reader import (
     fill_of,
     filled_of,
 )
-from openoutcry.portal.history.schema import NOT_REFUSED, OPEN
+from openoutcry.portal.history.schema import NOT_REFUSED, OPEN, POSITION
 from openoutcry.portal.trading.mirror import DAY_NS
 from openoutcry.portal.trading.orders import Fill, FilledOrder, Order
 
@@ -48,7 +48,7 @@ class Pages(History):
 
     async def position(self) -> dict[str, Any] | None:
         """Where the history ends: ``seq`` and ``at_ns``; None: it was not begun yet."""
-        rows = await self._rows("select seq, at_ns from history.position")
+        rows = await self._rows(f"select seq, at_ns from {POSITION}")
         return rows[0] if rows else None
 
     async def orders_before(

@@ -28,6 +28,7 @@ from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.folder import folder_of, make_folder
 from openoutcry.portal.history import schema
 from openoutcry.portal.history.changes import TOKEN_BYTES
+from openoutcry.portal.history.fold import numbers_of
 from openoutcry.portal.history.merges import Merges
 from openoutcry.portal.history.packed import transaction_rows
 from openoutcry.portal.history.rows import (
@@ -514,8 +515,9 @@ class Projector:
 
 def order_of(row: dict[str, Any]) -> Order:
     """An order from its row."""
-    values: dict[str, Any] = {name: row[name] for name in schema.ORDER_COLUMNS}
-    values["executed_tick_lots"] = int(values["executed_tick_lots"])
+    values: dict[str, Any] = {name: row[name] for name in schema.ORDER_COLUMNS if name != "packed"}
+    values |= numbers_of(row["packed"])
+    values["is_waiting"] = bool(values["is_waiting"])
     return Order(**values)
 
 

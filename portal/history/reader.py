@@ -4,7 +4,7 @@ from typing import Any
 
 from openoutcry.portal.database import Database
 from openoutcry.portal.history.projector import order_of
-from openoutcry.portal.history.schema import NOT_REFUSED, ORDER_COLUMNS
+from openoutcry.portal.history.schema import NO_HISTORY, NOT_REFUSED, ORDER_COLUMNS, POSITION
 from openoutcry.portal.trading.mirror import DAY_NS
 from openoutcry.portal.trading.orders import Fill, FilledOrder, Order
 from openoutcry.portal.trading.public import (
@@ -70,12 +70,14 @@ class History:
 
         try:
             return await self.database.rows(query, **values)
-        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        except psycopg.ProgrammingError as error:
+            if error.sqlstate not in NO_HISTORY:
+                raise
             return []
 
     async def seq(self) -> int:
         """The last command that is in the history."""
-        rows = await self._rows("select seq from history.position")
+        rows = await self._rows(f"select seq from {POSITION}")
         return int(rows[0]["seq"]) if rows else 0
 
     async def created(self, begin_ns: int, end_ns: int) -> list[str]:

@@ -5,7 +5,9 @@ What grows without bound is partitioned by day (UTC, counted from 1970), so that
 dropped.  Prices are in ticks, quantities in lots, amounts in units of their asset.  The table of
 transactions is the ledger's: its days stay, because what a holding has cost may be from any.  What
 a command did to an order, or to a participant's money, is one row (:mod:`packed`), which has the
-number of its last event.
+number of its last event.  Names are compared by their bytes: that makes their index in a quarter
+less time.
+
 A primary key begins with what pages ask for: a further index would cost as much as the rows.  That
 of fills has the day before the numbers: a page goes from one day's partition to the next, and reads
 no more of them than it needs.  It and the index of orders have every column, and rows of one user
@@ -25,8 +27,13 @@ from openoutcry.portal.trading.orders import OPEN_STATES, REJECTED
 NAME, NEW = "history", "history_new"
 """The schema, and that of a history which is made again until it is whole: what is read meanwhile
 is as it was."""
-VERSION = 7
-"""Version of these tables.  Tables of another version are dropped, and filled again."""
+VERSION = 8
+"""Version of these tables.  Tables of another version are made again, and are not read: it is as
+if there were no history meanwhile."""
+POSITION = f"{NAME}.position where version = {VERSION}"
+"""The row of where the history ends, of tables of this version."""
+NO_HISTORY = ("42P01", "3F000", "42703")
+"""States of SQL while there is no history: no table, no schema, or a column of another version."""
 BY_DAY = ("order_changes", "fills", "trades", "seconds", "minutes", "movements")
 CANDLES = {"seconds": 1, "minutes": 60, "hours": 3_600, "dates": 86_400}
 """Tables of candles, each with its length in seconds; those of hours and dates keep every day."""
@@ -54,27 +61,15 @@ ORDER_COLUMNS = (
     "number",
     "participant",
     "instrument",
-    "core_id",
-    "client_id",
     "side",
-    "order_type",
-    "time_in_force",
-    "price_ticks",
-    "lots",
-    "aux",
+    "client_id",
     "created_ns",
     "updated_ns",
     "state",
-    "executed_lots",
-    "executed_tick_lots",
-    "leaves_lots",
-    "is_waiting",
-    "prevented_lots",
-    "reason",
     "cancel_id",
-    "seq",
+    "packed",
 )
-"""Columns in the order of :class:`openoutcry.portal.trading.orders.Order`."""
+"""What no query asks for is packed (:func:`openoutcry.portal.history.fold.numbers_of`)."""
 STATEMENTS = (
     """
     create table position (
@@ -91,25 +86,13 @@ STATEMENTS = (
         number bigint primary key,
         participant integer not null,
         instrument integer not null,
-        core_id bigint not null,
-        client_id text not null,
         side smallint not null,
-        order_type smallint not null,
-        time_in_force smallint not null,
-        price_ticks bigint not null,
-        lots bigint not null,
-        aux bigint not null,
+        client_id text collate "C" not null,
         created_ns bigint not null,
         updated_ns bigint not null,
         state text not null,
-        executed_lots bigint not null,
-        executed_tick_lots numeric not null,
-        leaves_lots bigint not null,
-        is_waiting boolean not null,
-        prevented_lots bigint not null,
-        reason smallint not null,
         cancel_id text not null,
-        seq bigint not null
+        packed bytea not null
     )
     """,
     """

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from openoutcry.portal.history.changes import changes_of
+from openoutcry.portal.history.fold import numbers_of
+from openoutcry.portal.history.schema import POSITION
 from openoutcry.portal.notices.words import Notice, of_alert, of_change, of_movement
 from openoutcry.portal.trading.instruments import Markets
 from openoutcry.risk.bits import RISK_REASON
@@ -30,7 +32,7 @@ NEW_JOURNAL = """
 """Once for each journal.  Alerts that wait since the one before count by its numbers: those of the
 one before say nothing about its trades."""
 CHANGES = """
-    select c.*, o.instrument, o.side, o.reason, o.order_type, o.aux, u.id as user_id
+    select c.*, o.instrument, o.side, o.packed as order_packed, u.id as user_id
     from history.order_changes as c
     left join history.orders as o using (number)
     left join users as u on u.participant = o.participant
@@ -110,7 +112,7 @@ class News:
 
     def step(self) -> int:
         """Take the next rows of each source; how many there were."""
-        position = self._one("select journal_id from history.position")
+        position = self._one(f"select journal_id from {POSITION}")
         if position is None:
             return 0
         journal = position["journal_id"]
@@ -148,10 +150,12 @@ class News:
         if not rows:
             return 0
         last = {(row["seq"], row["number"]): row["event_seq"] for row in rows}
-        wanted = [
-            row for row in rows if row["user_id"] is not None and row["seq"] > at["since_seq"]
+        changes = [
+            change
+            for row in rows
+            if row["user_id"] is not None and row["seq"] > at["since_seq"]
+            for change in changes_of(numbers_of(row["order_packed"]) | row)
         ]
-        changes = [change for row in wanted for change in changes_of(row)]
         notices = []
         for row in sorted(changes, key=lambda change: int(change["event_seq"])):
             if row["execution"] == "TRADE" and last[row["seq"], row["number"]] != row["event_seq"]:

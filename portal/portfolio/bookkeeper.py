@@ -23,6 +23,7 @@ from openoutcry.ledger.report import Report
 from openoutcry.ledger.reports import Profits
 from openoutcry.ledger.tax import tax
 from openoutcry.portal.history.projector import checkpoint_folder
+from openoutcry.portal.history.schema import POSITION
 from openoutcry.portal.portfolio.stored import transactions_of
 from openoutcry.portal.trading.mirror import DAY_NS
 from openoutcry.venue.file import VenueFile
@@ -86,7 +87,7 @@ class Bookkeeper:
         import psycopg
 
         try:
-            row = self.connection.execute("select seq from history.position").fetchone()
+            row = self.connection.execute(f"select seq from {POSITION}").fetchone()
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
             row = None
         if row is None:

@@ -58,12 +58,16 @@ USER = (
 NUMBERS = "generate_series(%(first)s::bigint, %(last)s) as n"
 CHANGES = packed_rows(np.array([[1, 0, 0, 5_000_000, 10, 0], [2, 1, 2, 5_000_000, 10, 10]]))
 """Entered and filled."""
+ORDER = packed_rows(
+    np.array([[12_345_678, 1, 1, 5_000_000, 10, 0, 10, 0, 0, 0, 0, 12_345_679, 0, 50_000_000]])
+)
+"""A limit order; of every order alike."""
 AT = "%(begin)s + (n - %(first)s) * 170000"
 ORDERS = f"""
     insert into history.orders
-    select n, {USER}, n / 2 %% 3, n, 'c' || n, 1 + n %% 2, 1, 1, 5000000 + n / 2 %% 1000, 10, 0,
-        {AT}, {AT}, case when n %% 500 = 0 then 'PARTIALLY_FILLED' else 'FILLED' end, 10, 50000000,
-        0, false, 0, 0, '', n
+    select n, {USER}, n / 2 %% 3, 1 + n %% 2, 'c' || n, {AT}, {AT},
+        case when n %% 500 = 0 then 'PARTIALLY_FILLED' else 'FILLED' end, '',
+        decode('{ORDER.hex()}', 'hex')
     from {NUMBERS}
 """
 ROWS = {

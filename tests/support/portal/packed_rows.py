@@ -7,7 +7,9 @@ import psycopg
 
 from openoutcry.portal.history import packed
 from openoutcry.portal.history.changes import changes_of
+from openoutcry.portal.history.projector import order_of
 from openoutcry.portal.portfolio.stored import transactions_of
+from openoutcry.portal.trading.orders import Order
 
 
 def packed_rows(rows: np.ndarray) -> bytes:
@@ -28,6 +30,12 @@ def changes_in(url: str, condition: str = "true") -> list[dict[str, Any]]:
     with psycopg.connect(url, row_factory=psycopg.rows.dict_row) as connection:
         found = [change for row in connection.execute(query) for change in changes_of(row)]
     return sorted(found, key=lambda change: int(change["event_seq"]))
+
+
+def orders_in(url: str) -> list[Order]:
+    """Every order."""
+    with psycopg.connect(url, row_factory=psycopg.rows.dict_row) as connection:
+        return [order_of(row) for row in connection.execute("select * from history.orders")]
 
 
 def transactions_in(url: str) -> np.ndarray:

@@ -34,8 +34,11 @@ from openoutcry.portal.history.projector import (
 )
 from openoutcry.portal.history.reader import NO_END, History
 from openoutcry.portal.native.history_routes import NativeHistory
+from openoutcry.portal.notices.news import News
+from openoutcry.portal.portfolio.bookkeeper import NOT_READY, Bookkeeper
 from openoutcry.portal.trading import mirror as mirror_module
 from openoutcry.portal.trading import public
+from openoutcry.portal.trading.instruments import Markets
 from openoutcry.portal.trading.mirror import DAY_NS, Mirror
 from openoutcry.portal.trading.orders import REJECTED
 from openoutcry.portal.trading.public import INTERVALS
@@ -44,7 +47,7 @@ from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 from tests.support.ledger.spot_venue import MARKETS, ByHand, in_market, traded_day
 from tests.support.pipeline import warm_outcry
 from tests.support.portal import generated
-from tests.support.portal.packed_rows import changes_in, transactions_in
+from tests.support.portal.packed_rows import changes_in, orders_in, transactions_in
 from tests.support.portal.people import fresh_database
 from tests.support.processes import OUTCRY, started_by
 from tests.support.waiting import wait_until
@@ -156,8 +159,11 @@ def rows(url, query):
 )
 def test_the_history_is_what_the_events_say(day, written):
     url, by_hand = written[0], day[1]
-    stored = rows(url, "select core_id, state, executed_lots, participant from history.orders")
-    stored = {row[0]: row[1:] for row in stored if row[1] != REJECTED}
+    stored = {
+        one.core_id: (one.state, one.executed_lots, one.participant)
+        for one in orders_in(url)
+        if one.state != REJECTED
+    }
     assert stored.keys() == by_hand.orders.keys()
     for key, (state, filled, who) in stored.items():
         own = by_hand.orders[key]
@@ -182,22 +188,21 @@ def test_the_history_is_what_the_events_say(day, written):
 def test_every_change_of_an_order_leads_to_its_state(written):
     """The last change of each is what its row says, and fills add up to it; none is of another time
     than the row says, which pages rely upon."""
-    query = """
-        select o.number, o.state, o.executed_lots, o.created_ns, o.updated_ns, f.lots
-        from history.orders as o left join lateral (
-            select sum(lots) as lots from history.fills where number = o.number) as f on true
-    """
+    filled = dict(rows(written[0], "select number, sum(lots) from history.fills group by number"))
     changes = defaultdict(list)
     for change in changes_in(written[0]):
         changes[change["number"]].append(change)
-    found = rows(written[0], query)
-    assert len(found) == len(changes) > 0
-    for number, state, executed, created_ns, updated_ns, filled in found:
-        last = changes[number][-1]
-        assert (state, executed) == (last["state"], last["executed_lots"]), number
-        assert executed == int(filled or 0), number
-        times = [created_ns, *(change["at_ns"] for change in changes[number]), updated_ns]
-        assert times == sorted(times), number
+    orders = orders_in(written[0])
+    assert len(orders) == len(changes) > 0
+    for one in orders:
+        own = changes[one.number]
+        last = own[-1]
+        terms = one.state, one.executed_lots, one.price_ticks, one.lots, one.client_id, one.seq
+        names = "state", "executed_lots", "price_ticks", "lots", "client_id", "seq"
+        assert terms == tuple(last[name] for name in names)
+        assert one.executed_lots == int(filled.get(one.number, 0))
+        times = [one.created_ns, *(change["at_ns"] for change in own), one.updated_ns]
+        assert times == sorted(times)
 
 
 def test_what_a_command_does_to_an_order_is_one_row(written):
@@ -520,7 +525,7 @@ def test_a_history_that_is_made_again_is_the_same(day, written, url):
     follow(day[0], url, once=True)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("delete from history.fills")
-        connection.execute("update history.orders set lots = lots + 1")
+        connection.execute("update history.orders set instrument = instrument + 1")
     assert digest_at(url) != written[1]
     follow(day[0], url, once=True, rebuild=True)
     assert digest_at(url) == written[1]
@@ -532,7 +537,7 @@ def test_a_history_is_read_as_it_was_until_it_is_made_again(day, written, url, m
     follow(day[0], url, once=True)
     wanted = rows(url, keys)
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("update history.orders set lots = lots + 1")
+        connection.execute("update history.orders set instrument = instrument + 1")
     before, seqs = digest_at(url), []
     monkeypatch.setattr(mirror_module, "COMMANDS_A_POLL", 1)
     monkeypatch.setattr(projector, "ROWS_A_TRANSACTION", 4)
@@ -603,6 +608,18 @@ def test_tables_of_another_version_are_made_again(day, written, url):
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("update history.position set version = 0")
         connection.execute("drop table history.trades")
+        for table in ("orders", "order_changes", "transactions"):
+            connection.execute(f"alter table history.{table} rename packed to before")
+        question = {"ask": "portfolio", "participant": 1, "currency": "USD", "method": "fifo"}
+        assert Bookkeeper(day[0], connection).answer(question)["code"] == NOT_READY
+    with psycopg.connect(url, autocommit=True, row_factory=psycopg.rows.dict_row) as connection:
+        assert News(Markets(day[0]), connection).step() == 0
+
+    async def ask(pages):
+        orders = await pages.orders_before(1, None, "all", "", Span(), 0, 9)
+        return await pages.position(), await pages.seq(), orders
+
+    assert asked(url, ask, Pages) == (None, 0, []), "nothing, and late by everything"
     follow(day[0], url, once=True)
     assert digest_at(url) == written[1]
 
