@@ -241,9 +241,10 @@ class Portal:
         return QuoteDoor(*made_of, self.choices.serves, count, held)
 
     def _moment(self, participant: int) -> tuple[View, int] | None:
-        """What the core knows now; it may change while an answer is made."""
+        """What is released, and after which command.  The mirror's core is the portal's own, and
+        goes on only between answers."""
         view = self.mirror.view
-        return None if view is None else (view, 0)
+        return None if view is None else (view, self.mirror.seq)
 
     def _more(self) -> More:
         choices = self.choices

@@ -6,9 +6,11 @@ import pytest
 
 from openoutcry.portal.accounts.errors import InvalidRequest, NotFound
 from openoutcry.portal.native.margin_routes import NativeMargin
+from openoutcry.portal.server import Portal
 from openoutcry.risk.region import View
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.margin_view import MarginView
+from openoutcry.venue.position_messages import Positions
 from openoutcry.wire.enums import Side
 from tests.support.venue.contract_floor import CONTRACT_VENUE
 from tests.support.venue.floor import InlineFloor
@@ -49,6 +51,14 @@ def test_amounts_are_those_of_the_core_as_decimal_text(floor: InlineFloor) -> No
         assert shown.what_if.needed == f"{plain['what_if']['needed'] / 100:.2f}"
         assert shown.what_if.loss_at_once == "1.00"
         assert [(one.symbol, one.lots) for one in shown.positions] == [("GOLD", 4 * (3 - 2 * who))]
+
+
+def test_the_portals_fix_port_says_after_which_command_it_was_so(floor: InlineFloor) -> None:
+    portal, file = SimpleNamespace(mirror=native_of(floor).mirror), read_venue(floor.file)
+    portal.mirror.seq = 77
+    request = {710: "all", 1: "1", 724: "0", 581: "1", 715: "20261123", 5500: "Y"}
+    ack, _ = Positions(file, lambda who: Portal._moment(portal, who)).answers(request, (1,))
+    assert b"\x015501=77\x01" in ack
 
 
 @pytest.mark.parametrize(
