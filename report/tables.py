@@ -512,7 +512,7 @@ FACTS = {
         ("use_ms_worst", "milliseconds, the slowest (goal ≤ 1,000)"),
     ),
     "portfolios": (
-        ("users", "users of one market (goal 1,000)"),
+        ("users", "users of one market with spot and contracts (goal 1,000)"),
         ("compared", "answers compared with the ledger's, to the unit"),
         ("different", "different"),
     ),
