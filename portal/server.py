@@ -242,7 +242,7 @@ class Portal:
 
     def _moment(self, participant: int) -> tuple[View, int] | None:
         """What is released, and after which command.  The mirror's core is the portal's own, and
-        goes on only between answers."""
+        continues only between answers."""
         view = self.mirror.view
         return None if view is None else (view, self.mirror.seq)
 
