@@ -179,9 +179,11 @@ class Mirror:
         return self._pipeline is not None and self.state == "open"
 
     def released_seq(self) -> int:
-        """Commands up to here are safe.  While no venue runs, all that the journal has is."""
+        """Commands up to here are safe.  While no venue runs, all that the journal has is, unless
+        the venue died and other machines may not have its end: that waits until it runs again."""
         if self._pipeline is None:  # look() finds out; to ask here costs more than all else
-            return 2**62
+            is_certain = self.file.replication is None or self.state not in ("dead", "open")
+            return NO_LIMIT if is_certain else self.seq
         at = control_words.STAGE_SAFE_SEQ
         return min(self._pipeline.control.stage(index, at) for index in self._releasing)
 

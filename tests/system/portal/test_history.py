@@ -2,10 +2,13 @@
 again, whatever interrupts it."""
 
 import asyncio
+import json
+import os
 import re
 import shutil
 from collections import Counter, defaultdict
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -16,6 +19,7 @@ import pytest
 from openoutcry.ledger import ledger_state
 from openoutcry.ledger.layout import Kind
 from openoutcry.ledger.transactions import joined, transactions
+from openoutcry.pipeline.contract.prefork import Replication
 from openoutcry.portal.database import (
     START_SETTINGS,
     Database,
@@ -42,6 +46,8 @@ from openoutcry.portal.trading.instruments import Markets
 from openoutcry.portal.trading.mirror import DAY_NS, Mirror
 from openoutcry.portal.trading.orders import REJECTED
 from openoutcry.portal.trading.public import INTERVALS
+from openoutcry.ring import ProcessIdentity
+from openoutcry.venue.days import STATUS_NAME
 from openoutcry.venue.file import read_venue
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 from tests.support.ledger.spot_venue import MARKETS, ByHand, in_market, traded_day
@@ -241,6 +247,23 @@ def test_balances_are_those_of_each_days_end(day, written):
     for ended in sorted(ends):
         kept |= stored[ended]
         assert {at: value for at, value in kept.items() if any(value)} == ends[ended]
+
+
+@pytest.mark.parametrize(
+    ("state", "replicates", "takes"),
+    [("open", True, False), ("stopped", True, True), ("closed", True, True), ("open", False, True)],
+)
+def test_what_a_dead_venue_may_not_have_confirmed_waits(day, tmp_path, state, replicates, takes):
+    """Other machines may not have the journal's end, and one of them may continue without it."""
+    journal = shutil.copytree(day[0].journal, tmp_path / "journal")
+    to = Replication("SPOT", "127.0.0.1:1") if replicates else None
+    mirror = Mirror(replace(day[0], journal=journal, replication=to), lambda participant: False)
+    gone = 1 if state == "open" else ProcessIdentity.mine().start_ticks
+    status = {"state": state, "pid": os.getpid(), "start_ticks": gone}
+    (journal / STATUS_NAME).write_text(json.dumps(status))
+    mirror.look()
+    assert mirror.state == ("dead" if state == "open" else state)
+    assert (mirror.poll() > 0) == takes
 
 
 def test_the_wallets_are_what_movements_and_fills_add_up_to(day, written):
