@@ -71,8 +71,10 @@ def packed(part, first_lane_seq=1):
 
 
 def add(writer: JournalWriter, commands, blocks):
-    """Append blocks; one of clock records behind every fourth, one in three notes."""
-    for number, part in enumerate(np.array_split(commands, blocks)):
+    """Append blocks; after every fourth one of clock records, right before the next command, one
+    in three notes."""
+    parts = np.array_split(commands, blocks)
+    for number, part in enumerate(parts):
         note = packed(part) if number % 3 == 0 else None
         if note:
             # A session's connection is a record of kind 0, which the core rejects.
@@ -82,7 +84,8 @@ def add(writer: JournalWriter, commands, blocks):
         if number % 4 == 0:
             clock = np.zeros(1, CLOCK_DTYPE)
             clock["bound_ns"] = 900 + number
-            writer.clock(clock, written_ns + 1)
+            next_ns = [int(after["rx_ts_ns"][0]) for after in parts[number + 1 : number + 2]]
+            writer.clock(clock, max([written_ns, *next_ns]) + 1)
 
 
 def write(home, commands, blocks=24, bump=False):
