@@ -3,6 +3,7 @@
 import re
 
 from openoutcry.report.tables import HEADLINE
+from tests import ROOT
 from tests.support.documents.readme import README
 
 
@@ -23,3 +24,14 @@ def test_each_headline_figure_names_its_conditions() -> None:
     for _, _, label in HEADLINE:
         assert re.search(r"preloaded|session", label), label
         assert re.search(r"with(out)? risk", label), label
+
+
+def test_the_second_venue_begins_in_another_folder() -> None:
+    """Both examples name their journal alike: in one folder the second would find the first's."""
+    journals = {
+        re.search(r'^journal = "(\w+)"', (ROOT / room / "example.toml").read_text(), re.M)[1]
+        for room in ("venue", "portal")
+    }
+    section = README.read_text().partition("## The same with `ccxt`")[2]
+    before, _, _ = section.partition("$ outcry portal init")
+    assert len(journals) == 2 or "$ cd " in before
