@@ -8,6 +8,7 @@ import hmac
 import json
 import random
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import httpx
@@ -24,11 +25,12 @@ from openoutcry.portal.accounts.challenges import ChallengeRequired, Challenges
 from openoutcry.portal.accounts.errors import Declined, InvalidRequest, NotLoggedIn, Unavailable
 from openoutcry.portal.database import DatabaseError, migrate, start_embedded
 from openoutcry.portal.history.reader import History
-from openoutcry.portal.native.callers import Asking, Callers, signed_text
+from openoutcry.portal.native.callers import Asking, Callers, Forbidden, signed_text
 from openoutcry.portal.native.idempotency import route_class
 from openoutcry.portal.native.problems import EVERY_CODE
 from openoutcry.portal.native.stream import Session
 from openoutcry.portal.server import BODY_BYTES, Gate, text_pings
+from openoutcry.portal.settings import Level, PortalFile
 from openoutcry.portal.spot import capital, signing, sub_accounts
 from openoutcry.portal.spot.api import Route, Spot
 from openoutcry.portal.spot.capital import name_of
@@ -37,7 +39,7 @@ from openoutcry.portal.spot.feeds import Subscriber
 from openoutcry.portal.spot.limits import BAN_AFTER, Limits
 from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.rest import pairs_of
-from openoutcry.portal.spot.signing import READ, Replays, Signing, now_ms
+from openoutcry.portal.spot.signing import READ, TRADE, Replays, Signing, now_ms
 from openoutcry.portal.spot.sockets import Requests, Streams
 from openoutcry.portal.spot.trade import DUPLICATE, Trading, order_id_of
 from openoutcry.portal.spot.user_data import ListenKeys
@@ -888,3 +890,39 @@ def test_a_ping_is_text():
     socket.send_keepalive_ping()
     assert sent == [socket.pending_ping_payload], "its answer is known by it"
     assert sent[0].decode("ascii").isalnum()
+
+
+@pytest.mark.parametrize("door", ["binance", "native key", "native login"])
+def test_a_level_that_does_not_trade_reads_and_enters_no_order(door):
+    """``[[level]]`` with ``trades = false``, whatever the key itself may do."""
+    file = PortalFile(levels=(Level(0, "new", trades=False), Level(1, "known")))
+
+    async def may(level):
+        owner = replace(key(), level=level)
+        user = {"participant": 1000, "is_open": True, "level": level, "frozen_at": None}
+
+        def given(one):
+            async def find(*terms):
+                return one
+
+            return find
+
+        signer = Signing(SimpleNamespace(find=given(owner)), file)
+        person = SimpleNamespace(user_id=1)
+        accounts = SimpleNamespace(
+            is_support=lambda token: False, person=given(person), user=given(user)
+        )
+        callers = Callers(accounts, signer, file)
+        try:
+            if door == "binance":
+                assert await signer.key("a" * 64, "", READ) == owner
+                await signer.key("a" * 64, "", TRADE)
+            elif door == "native key":
+                (await callers.of_known_key("a" * 64, "")).require_trade()
+            else:
+                (await callers.of_token("token", "")).require_trade()
+        except (ApiError, Forbidden):
+            return False
+        return True
+
+    assert [asyncio.run(may(level)) for level in (0, 1, 2)] == [False, True, True]
