@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.ledger.copy_rows import number
-from openoutcry.portal.history.binary import head, latin, small, word
-from openoutcry.portal.history.packed import copied, most_bytes, pack, unpacked
+from openoutcry.portal.history.binary import head, latin, word
+from openoutcry.portal.history.packed import copied, most_bytes, pack_field, unpacked
 from openoutcry.portal.trading.mirror import DAY_NS
 from openoutcry.portal.trading.orders import STATES
 from openoutcry.wire.kernel import kernel
@@ -85,14 +85,8 @@ def write_changes(out: int, changes: int, order: int, count: int) -> int:
         at = latin(at, first.client)
         at = word(at, first.at_ns)
         at = word(at, first.seq)
-        field, before = at, 0
-        at += 4
-        while index <= last:
-            change_at = changes + Words(order)[index] * CHANGE_SIZE
-            at = pack(at, change_at, before, CHANGE_WORDS)
-            before = change_at
-            index += 1
-        small(field, at - field - 4, 4)
+        at = pack_field(at, changes, CHANGE_SIZE, order, index, last, CHANGE_WORDS)
+        index = last + 1
     return at
 
 

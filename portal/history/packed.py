@@ -60,6 +60,22 @@ def pack(out: int, row: int, before: int, words: int) -> int:
 
 
 @kernel
+def pack_field(
+    out: int, rows: int, row_bytes: int, order: int, index: int, last: int, words: int
+) -> int:
+    """A field of the rows at ``order[index]`` to ``order[last]``, its length first; where it
+    ends."""
+    at, before = out + 4, 0
+    while index <= last:
+        row_at = rows + Words(order)[index] * row_bytes
+        at = pack(at, row_at, before, words)
+        before = row_at
+        index += 1
+    small(out, at - out - 4, 4)
+    return at
+
+
+@kernel
 def unpack(data: int, end: int, words: int, out: int) -> int:
     """Rows from ``data`` to ``end``; how many they are."""
     at, row, count = data, out, 0
@@ -127,14 +143,8 @@ def write_transactions(out: int, rows: int, order: int, count: int) -> int:
         at = number(at, first.participant, 4)
         at = word(at, TransactionRow(rows + Words(order)[last] * ROW_BYTES).event_seq)
         at = word(at, first.cause_seq)
-        field, before = at, 0
-        at += 4
-        while index <= last:
-            row_at = rows + Words(order)[index] * ROW_BYTES
-            at = pack(at, row_at, before, TRANSACTION_WORDS)
-            before = row_at
-            index += 1
-        small(field, at - field - 4, 4)
+        at = pack_field(at, rows, ROW_BYTES, order, index, last, TRANSACTION_WORDS)
+        index = last + 1
     return at
 
 
