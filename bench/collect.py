@@ -64,6 +64,7 @@ MEASURED = (
     "operations",
     "portal",
     "ledger",
+    "margin",
     "shards",
     "replication",
     "backtest",

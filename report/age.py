@@ -38,6 +38,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "journal_power_cuts": ("journal",),
     "kills": ("journal", "pipeline"),
     "ledger": ("ledger",),
+    "margin": ("derivatives", "risk"),
     "market-data": ("market_data", "pipeline", "wire"),
     "matcher": ("matcher", "wire"),
     "mixed_kinds": ("matcher", "wire"),

@@ -314,6 +314,16 @@ OPERATIONS_ROWS: tuple[GoalRow, ...] = (
     ("button_to_last_cancel", "", "kill → 100,000th cancel released, durable", "≤ 50 ms"),
 )
 
+MARGIN_ROWS: tuple[GoalRow, ...] = (
+    ("bound_p50", "", "a check that the bound accepts, p50", "≤ 150 ns"),
+    ("bound_p99", "", "the same, p99", ""),
+    ("exact_p50", "", "a check by the exact margin, p50", ""),
+    ("exact_p99", "", "the same, p99", "≤ 5 µs"),
+    ("core_bound_p50", "", "all that the core checks, in a burst, the bound accepts, p50", ""),
+    ("core_alone_p50", "", "the same, an order alone", ""),
+    ("core_exact_p99", "", "all that the core checks, by the exact margin, p99", ""),
+)
+
 LEDGER_ROWS: tuple[GoalRow, ...] = (
     ("post_trades", "", "trades a second posted, with balances, one core", "≥ 1.5 M/s"),
     ("post_transfers", "", "the same, counted in transfers", "≥ 1.15 M/s"),

@@ -26,6 +26,7 @@ DOCUMENTS = (
     "docs/shim.md",
     "docs/journal.md",
     "docs/clock.md",
+    "docs/margin.md",
     "docs/market-data.md",
     "docs/audit.md",
     "docs/backtest.md",
@@ -433,6 +434,8 @@ operations_table = partial(_goal_table, goals.OPERATIONS_ROWS)
 
 ledger_table = partial(_goal_table, goals.LEDGER_ROWS)
 
+margin_table = partial(_goal_table, goals.MARGIN_ROWS)
+
 shards_table = partial(_goal_table, goals.SHARDS_ROWS)
 
 backtest_table = partial(_goal_table, goals.BACKTEST_ROWS)
@@ -829,6 +832,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "operations": operations_table,
     "portal": portal_table,
     "ledger": ledger_table,
+    "margin": margin_table,
     "shards": shards_table,
     "backtest": backtest_table,
     "replication": replication_table,
