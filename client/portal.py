@@ -246,6 +246,12 @@ class PortalClient(Closing):
         """The account: its address, participant and level, and whether it has an authenticator."""
         return self.ask("GET", "/v1/me", models.Me)
 
+    @endpoint("PUT", "/v1/language")
+    def choose_language(self, language: str, *, key: str | None = None) -> models.Status:
+        """Choose the language of notifications and mails: en or de."""
+        body: dict[str, Any] = {"language": language}
+        return self.ask("PUT", "/v1/language", models.Status, None, body, key=key)
+
     @endpoint("POST", "/v1/logout")
     def log_out(self, *, key: str | None = None) -> models.Status:
         """End this session."""

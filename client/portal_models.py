@@ -35,6 +35,8 @@ class Me:
     created_at: datetime
     level: int = 0
     """How far the identity is known: it decides what is withdrawn in a day, and who trades."""
+    language: str = "en"
+    """Of notifications and mails."""
 
 
 @dataclass(frozen=True)

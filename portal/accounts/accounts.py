@@ -36,6 +36,7 @@ from openoutcry.portal.accounts.passwords import (
 )
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.database import Database, DatabaseError, lock_user, rows_of
+from openoutcry.portal.notices.texts import DEFAULT, TABLES, said
 from openoutcry.portal.notices.words import Notice, of_audit
 from openoutcry.wire.extras import need
 from openoutcry.wire.peers import owner_of
@@ -66,6 +67,8 @@ class Caller:
 
     address: str
     agent: str = ""
+    language: str = DEFAULT
+    """The one that the request prefers: that of an account which it makes."""
 
 
 @dataclass(frozen=True)
@@ -140,24 +143,22 @@ class Accounts:
             # The code goes with the password of the same registration, which verify() asks for
             # again: a stranger's registration of the address is worth nothing.
             query = """
-                insert into users (mail, password_hash) values (%(mail)s, %(hash)s)
+                insert into users (mail, password_hash, language)
+                values (%(mail)s, %(hash)s, %(language)s)
                 on conflict (mail) do update set
                     password_hash = case when users.is_verified then users.password_hash
-                                         else excluded.password_hash end
-                returning id, is_verified
+                                         else excluded.password_hash end,
+                    language = case when users.is_verified then users.language
+                                    else excluded.language end
+                returning id, is_verified, language
             """
-            rows = await rows_of(connection, query, {"mail": mail, "hash": password_hash})
-            user = rows[0]
-            if user["is_verified"]:
-                text = (
-                    f"A registration at {self.name} used this address, which already has an "
-                    "account. If it was yours, log in, or reset your password."
-                )
-            else:
-                code = await self.new_code(connection, user["id"], REGISTER)
-                text = f"Your code for {self.name} is {code}. It is valid for 15 minutes."
+            values = {"mail": mail, "hash": password_hash, "language": caller.language}
+            user = (await rows_of(connection, query, values))[0]
+            text, code = "known", ""
+            if not user["is_verified"]:
+                text, code = "register", await self.new_code(connection, user["id"], REGISTER)
             await self._audit(connection, user["id"], "register", caller)
-        self.mail(mail, f"{self.name}: your registration", text)
+        self.mail(mail, user["language"], text, code=code)
 
     async def verify(self, mail: str, password: str, code: str, caller: Caller) -> None:
         """Complete a registration.  Raises :class:`WrongCredentials`."""
@@ -424,8 +425,7 @@ class Accounts:
                 return  # the account has another address since
             code = await self.new_code(connection, user["id"], RESET)
             await self._audit(connection, user["id"], "password reset requested", caller)
-        text = f"Your code to reset the password is {code}. It is valid for 15 minutes."
-        self.mail(mail, f"{self.name}: reset your password", text)
+        self.mail(mail, user["language"], "forgotten", code=code)
 
     async def reset_password(
         self, mail: str, code: str, password: str, totp: str, caller: Caller
@@ -444,7 +444,7 @@ class Accounts:
             await self.require_totp(user, totp)
         await self._set_password(user, password_hash, "password reset", caller)
         await self.succeeded(caller, mail)
-        self.mail(mail, f"{self.name}: your password was reset", "Every session has ended.")
+        self.mail(mail, user["language"], "reset")
 
     async def change_password(
         self, person: Person, old: str, new: str, totp: str, caller: Caller
@@ -454,7 +454,7 @@ class Accounts:
         require_password(new, user["mail"])
         password_hash = await self.passwords.hash(new, caller.address)
         await self._set_password(user, password_hash, "password changed", caller)
-        self.mail(user["mail"], f"{self.name}: your password was changed", "Log in again.")
+        self.mail(user["mail"], user["language"], "changed")
 
     async def _set_password(
         self, user: dict[str, Any], password_hash: str, action: str, caller: Caller
@@ -497,10 +497,7 @@ class Accounts:
         async with self.database.transaction() as connection:
             code = await self.new_code(connection, user["id"], f"{NEW_MAIL}{mail}")
             await self._audit(connection, user["id"], "change of mail address asked for", caller)
-        text = (
-            f"Your code to use this address at {self.name} is {code}. It is valid for 15 minutes."
-        )
-        self.mail(mail, f"{self.name}: your new address", text)
+        self.mail(mail, user["language"], "address", code=code)
 
     async def confirm_mail(self, person: Person, mail: str, code: str, caller: Caller) -> None:
         """Confirm a new address with the code that was mailed to it; notify the old address. Raises
@@ -527,8 +524,7 @@ class Accounts:
             )
             await self._audit(connection, user["id"], "mail address changed", caller)
         await self.succeeded(caller, user["mail"])
-        text = f"Your account uses {mail} now. If it was not you, tell the operator."
-        self.mail(user["mail"], f"{self.name}: your address was changed", text)
+        self.mail(user["mail"], user["language"], "moved", mail=mail)
 
     async def new_totp(self, person: Person, password: str, caller: Caller) -> dict[str, str]:
         """The secret of an authenticator; it counts once a code of it has come back."""
@@ -579,7 +575,7 @@ class Accounts:
             """
             await rows_of(connection, query, {"id": user["id"]})
             await self._audit(connection, user["id"], "authenticator removed", caller)
-        self.mail(user["mail"], f"{self.name}: your authenticator was removed", "By your request.")
+        self.mail(user["mail"], user["language"], "authenticator")
 
     # What is shown
 
@@ -589,6 +585,15 @@ class Accounts:
         if row is None:
             raise NotLoggedIn("log in")
         return row
+
+    async def choose_language(self, person: Person, language: str) -> None:
+        """Choose the language of notifications and mails from now on, of sub-accounts too.  Raises
+        :class:`InvalidRequest`."""
+        if language not in TABLES:
+            raise InvalidRequest(f"language: one of {', '.join(TABLES)}")
+        query = "update users set language = %(language)s where %(id)s in (id, parent_id)"
+        async with self.database.transaction() as connection:
+            await rows_of(connection, query, {"language": language, "id": person.user_id})
 
     async def audit(self, person: Person, before: int = 0) -> list[dict[str, Any]]:
         """Return the actions on the account, the newest first; ``before``: with a
@@ -702,13 +707,17 @@ class Accounts:
     ) -> None:
         await audit(connection, user_id, action, caller, detail)
 
-    def mail(self, recipient: str, subject: str, text: str) -> None:
-        """Send a mail after the answer, so that the time it takes reveals nothing."""
+    def mail(self, recipient: str, language: str, text: str, **given: str) -> None:
+        """Send a mail after the answer, so that the time it takes reveals nothing.
+
+        ``text``: its key among the texts of mails; ``given``: what it names."""
+        subject = f"{self.name}: {said(language, f'mail.{text}')}"
+        content = said(language, f"mail.{text}.text", name=self.name, **given)
 
         async def deliver() -> None:
             try:
                 loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._mailers, self.send, recipient, subject, text)
+                await loop.run_in_executor(self._mailers, self.send, recipient, subject, content)
             except NotifyError as error:
                 async with self.database.transaction() as connection:
                     values = None, "mail not sent", Caller("portal"), str(error)
@@ -742,14 +751,23 @@ async def audit(
     what it is about."""
     query = """
         insert into audit (user_id, action, address, detail)
-        values (%(user)s, %(action)s, %(address)s, %(detail)s) returning id
+        values (%(user)s, %(action)s, %(address)s, %(detail)s)
+        returning id, (select language from users where id = user_id)
     """
     shown = printable(detail)[:500]
     values = {"user": user_id, "action": action, "address": caller.address, "detail": shown}
-    number = (await rows_of(connection, query, values))[0]["id"]
-    notice = of_audit(number, action, caller.address, shown)
-    if notice is not None and user_id is not None:
+    row = (await rows_of(connection, query, values))[0]
+    if user_id is None:
+        return
+    notice = of_audit(row["id"], action, caller.address, shown, row["language"])
+    if notice is not None:
         await add_notice(connection, user_id, notice)
+
+
+async def language_of_user(connection: Any, user_id: int) -> str:
+    """The language of a user's notifications and mails."""
+    query = "select language from users where id = %(id)s"
+    return str((await rows_of(connection, query, {"id": user_id}))[0]["language"])
 
 
 async def add_notice(connection: Any, user_id: int, notice: Notice) -> None:

@@ -19,6 +19,7 @@ from openoutcry.portal.accounts.accounts import (
 from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.errors import InvalidRequest, NotFound, NotLoggedIn
 from openoutcry.portal.database import Row, rows_of
+from openoutcry.portal.notices.words import OPERATOR
 from openoutcry.wire.text import printable
 
 PREFIX = "op_"
@@ -120,7 +121,7 @@ class Operators:
             if not await rows_of(connection, query, values):
                 raise NotFound("there is no such user")
             await self._log(connection, operator, action, user_id, reason)
-            await audit(connection, user_id, action, Caller("operator"), reason)
+            await audit(connection, user_id, action, Caller(OPERATOR), reason)
 
     async def set_level(self, operator: Operator, user_id: int, level: int, reason: str) -> None:
         """Change what a user and its sub-accounts may withdraw in a day.  Raises
@@ -133,7 +134,7 @@ class Operators:
             if not await rows_of(connection, query, {"level": level, "id": user_id}):
                 raise NotFound("there is no such user")
             await self._log(connection, operator, "level changed", user_id, reason)
-            await audit(connection, user_id, "level changed", Caller("operator"), reason)
+            await audit(connection, user_id, "level changed", Caller(OPERATOR), reason)
 
     async def revoke_key(
         self, operator: Operator, keys: ApiKeys, user_id: int, number: int, reason: str
@@ -142,7 +143,7 @@ class Operators:
         reason = f"key {number}: {self._reason(reason)}"
         async with keys.revoking(user_id, number) as connection:
             await self._log(connection, operator, "API key revoked", user_id, reason)
-            await audit(connection, user_id, "API key revoked", Caller("operator"), reason)
+            await audit(connection, user_id, "API key revoked", Caller(OPERATOR), reason)
 
     async def view(self, operator: Operator, user_id: int, reason: str) -> tuple[str, int]:
         """A token that reads a user's pages, and how many seconds it lasts; the user sees that it
@@ -154,7 +155,7 @@ class Operators:
                 raise NotFound("there is no such user")
             await self._log(connection, operator, "support view", user_id, reason)
             detail = f"{operator.name}: {reason}"
-            await audit(connection, user_id, "support view", Caller("operator"), detail)
+            await audit(connection, user_id, "support view", Caller(OPERATOR), detail)
         token = self.accounts.support_token(user_id, operator.name)
         return token, int(SUPPORT.total_seconds())
 

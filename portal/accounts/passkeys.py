@@ -115,8 +115,7 @@ class Passkeys:
                 raise InvalidRequest("credential: it is already registered, or there are too many")
             await audit(connection, person.user_id, "passkey added", caller)
         user = await self.accounts.user(person)
-        title = f"{self.accounts.name}: a passkey was added"
-        self.accounts.mail(user["mail"], title, "If it was not you, end every session.")
+        self.accounts.mail(user["mail"], user["language"], "passkey")
 
     async def list(self, person: Person) -> list[dict[str, Any]]:
         """Passkeys of the user, without their public keys, in the order of their registration."""

@@ -135,11 +135,13 @@ class Provider:
             raise WrongCredentials("the provider has not verified this mail address")
         mail = mail_address(str(claims.get("email", "")))
         query = """
-            insert into users (mail, password_hash, is_verified, provider_subject)
-            values (%(mail)s, %(none)s, true, %(subject)s) on conflict do nothing returning *
+            insert into users (mail, password_hash, is_verified, provider_subject, language)
+            values (%(mail)s, %(none)s, true, %(subject)s, %(language)s)
+            on conflict do nothing returning *
         """
         async with self.accounts.database.transaction() as connection:
             values = {"mail": mail, "none": NO_PASSWORD, "subject": subject}
+            values["language"] = caller.language
             rows = await rows_of(connection, query, values)
             if not rows:
                 raise NotLinked("this address has an account: log in and link it there")

@@ -1,7 +1,7 @@
 """The account API under ``/v1``: JSON in, JSON out, problems as ``application/problem+json``."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,12 +10,14 @@ from openoutcry.portal.accounts.accounts import Accounts, Caller, Person
 from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.errors import AccountError, NotLoggedIn
 from openoutcry.portal.body import Body
+from openoutcry.portal.notices.texts import language_of
 from openoutcry.wire.text import printable
 
 ACCOUNT: list[Any] = ["account"]
 ACCEPTED = {"status": "accepted"}
 """The answer to a request whose outcome a stranger must not see."""
 DONE = {"status": "done"}
+SHOWN = tuple(field.name for field in fields(models.Me))
 
 
 @dataclass
@@ -91,6 +93,13 @@ class Proof(Body):
 
 
 @dataclass
+class Language(Body):
+    """``language``: en or de."""
+
+    language: str
+
+
+@dataclass
 class Code(Body):
     """A code of an authenticator."""
 
@@ -127,7 +136,8 @@ def caller_of(request: Any) -> Caller:
     """Address and user agent of a request; the address is "unknown" if the server does not know
     it."""
     address = request.client.host if request.client else "unknown"
-    return Caller(address, request.headers.get("user-agent", ""))
+    language = language_of(request.headers.get("accept-language", ""))
+    return Caller(address, request.headers.get("user-agent", ""), language)
 
 
 Work = Callable[[str], Awaitable[None]]
@@ -238,8 +248,12 @@ def _add_sessions(app: Any, accounts: Accounts, logged: Any) -> None:
     @app.get("/v1/me", response_model=models.Me, tags=ACCOUNT)
     async def me(person: viewed) -> dict[str, Any]:
         user = await accounts.user(person)
-        shown = ("id", "mail", "participant", "is_open", "totp_is_confirmed", "created_at", "level")
-        return {name: user[name] for name in shown}
+        return {name: user[name] for name in SHOWN}
+
+    @app.put("/v1/language", response_model=models.Status, tags=ACCOUNT)
+    async def choose_language(person: logged, body: Language) -> dict[str, str]:
+        await accounts.choose_language(person, body.language)
+        return DONE
 
     @app.post("/v1/logout", response_model=models.Status, tags=ACCOUNT)
     async def log_out(person: logged, request: Request) -> dict[str, str]:

@@ -43,7 +43,7 @@ class SubAccounts:
             "mail": f"{label}.{user_id}@{SUB_ACCOUNTS}".lower(),
         }
         async with self.database.transaction() as connection:
-            query = "select level, parent_id from users where id = %(user)s for update"
+            query = "select level, language, parent_id from users where id = %(user)s for update"
             parent = (await rows_of(connection, query, values))[0]
             if parent["parent_id"] is not None:
                 raise InvalidRequest("a sub-account has no sub-accounts")
@@ -58,10 +58,13 @@ class SubAccounts:
             if (await rows_of(connection, count, values))[0]["count"] >= MOST:
                 raise InvalidRequest(f"an account has {MOST} sub-accounts at most")
             query = f"""
-                insert into users (mail, password_hash, is_verified, parent_id, label, level)
-                values (%(mail)s, '', true, %(user)s, %(label)s, %(level)s) returning {SHOWN}
+                insert into users
+                    (mail, password_hash, is_verified, parent_id, label, level, language)
+                values (%(mail)s, '', true, %(user)s, %(label)s, %(level)s, %(language)s)
+                returning {SHOWN}
             """
-            row = (await rows_of(connection, query, values | {"level": parent["level"]}))[0]
+            values |= {"level": parent["level"], "language": parent["language"]}
+            row = (await rows_of(connection, query, values))[0]
             await audit(connection, user_id, "sub-account created", caller, label)
         self.accounts.verified(row["id"])
         return row

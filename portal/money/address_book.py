@@ -81,11 +81,8 @@ class AddressBook:
             code = await self.accounts.new_code(connection, user_id, f"{PURPOSE}{row['id']}")
             detail = f"{network.name} {address}"
             await audit(connection, user_id, "withdrawal address asked for", caller, detail)
-        text = (
-            f"Your code for withdrawals by {network.name} to {address} is {code}. It is valid for "
-            "15 minutes. If you did not ask for it, revoke your API keys and change your password."
-        )
-        self.accounts.mail(user["mail"], f"{self.accounts.name}: confirm an address", text)
+        named = {"network": network.name, "address": address, "code": code}
+        self.accounts.mail(user["mail"], user["language"], "payee", **named)
         return row
 
     async def _recorded(self, connection: Any, values: dict[str, Any]) -> Row:

@@ -17,7 +17,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from openoutcry.portal.accounts.accounts import Accounts, Caller, add_notice, audit
+from openoutcry.portal.accounts.accounts import (
+    Accounts,
+    Caller,
+    add_notice,
+    audit,
+    language_of_user,
+)
 from openoutcry.portal.accounts.errors import NotFound, Unavailable
 from openoutcry.portal.database import DatabaseError, Row, rows_of
 from openoutcry.portal.money.address_book import AddressBook
@@ -144,12 +150,9 @@ class Withdrawals:
             code = await self.accounts.new_code(connection, user_id, f"{PURPOSE}{row['id']}")
             detail = f"withdrawal {row['id']}: {self.text(asked.asset, asked.amount)} {asked.asset}"
             await audit(connection, user_id, "withdrawal asked for", caller, detail)
-        text = (
-            f"Your code for the withdrawal of {self.text(asked.asset, asked.amount)} {asked.asset} "
-            f"by {network.name} to {address} is {code}. It is valid for 15 minutes. If you "
-            "did not ask for it, revoke your API keys and change your password."
-        )
-        self.accounts.mail(user["mail"], f"{self.accounts.name}: confirm a withdrawal", text)
+        amount = f"{self.text(asked.asset, asked.amount)} {asked.asset}"
+        named = {"amount": amount, "network": network.name, "address": address, "code": code}
+        self.accounts.mail(user["mail"], user["language"], "withdrawal", **named)
         return row
 
     def _network(self, asked: Asked) -> Network:
@@ -444,7 +447,8 @@ class Withdrawals:
 
     async def _tell(self, connection: Any, row: Row, what: str) -> None:
         decimals = self.mirror.markets.assets[row["asset"]]
-        await add_notice(connection, row["user_id"], of_withdrawal(row, decimals, what))
+        language = await language_of_user(connection, row["user_id"])
+        await add_notice(connection, row["user_id"], of_withdrawal(row, decimals, what, language))
 
     # At the venue
 

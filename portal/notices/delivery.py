@@ -62,7 +62,8 @@ FAILED = f"""
 """
 LATER = f"update notice_targets set next_at = %(until)s {WHERE}"
 MAIL = """
-    select coalesce(parents.mail, users.mail) as recipient, users.label as account from users
+    select coalesce(parents.mail, users.mail) as recipient, users.label as account, users.language
+    from users
     left join users as parents on parents.id = users.parent_id where users.id = %s
 """
 """A sub-account has no address: its parent gets its mails."""

@@ -32,14 +32,15 @@ NEW_JOURNAL = """
 """Once for each journal.  Alerts that wait since the one before count by its numbers: those of the
 one before say nothing about its trades."""
 CHANGES = """
-    select c.*, o.instrument, o.side, o.packed as order_packed, u.id as user_id
+    select c.*, o.instrument, o.side, o.packed as order_packed, u.id as user_id,
+        u.language
     from history.order_changes as c
     left join history.orders as o using (number)
     left join users as u on u.participant = o.participant
     where c.event_seq > %(after)s and c.day >= %(day)s order by c.event_seq limit %(most)s
 """
 MOVEMENTS = """
-    select m.*, u.id as user_id from history.movements as m
+    select m.*, u.id as user_id, u.language from history.movements as m
     left join users as u on u.participant = m.participant
     where (m.event_seq, m.part) > (%(after)s, 9223372036854775807) and m.day >= %(day)s
     order by m.event_seq, m.part limit %(most)s
@@ -50,7 +51,8 @@ ALERTS = """
         from history.trades where trade > %(after)s and trade <= %(until)s and day >= %(day)s
         group by instrument
     )
-    select a.*, first.price_ticks as met_ticks, first.at_ms from price_alerts as a
+    select a.*, u.language, first.price_ticks as met_ticks, first.at_ms from price_alerts as a
+    join users as u on u.id = a.user_id
     join span using (instrument)
     cross join lateral (
         select t.price_ticks, t.at_ms from history.trades as t
@@ -66,7 +68,8 @@ ALERTS = """
     order by a.user_id, a.id
 """
 NEW_ALERTS = """
-    select a.*, first.price_ticks as met_ticks, first.at_ms from price_alerts as a
+    select a.*, u.language, first.price_ticks as met_ticks, first.at_ms from price_alerts as a
+    join users as u on u.id = a.user_id
     left join lateral (
         select * from (
             select trade, price_ticks, at_ms, seq from history.trades
@@ -161,7 +164,8 @@ class News:
             if row["execution"] == "TRADE" and last[row["seq"], row["number"]] != row["event_seq"]:
                 continue  # what the command made of the order in the end says more
             row["is_risk"] = row["reason"] == RISK_REASON
-            notice = of_change(row, self.markets.by_index[row["instrument"]], journal)
+            market = self.markets.by_index[row["instrument"]]
+            notice = of_change(row, market, journal, row["language"])
             if notice is not None:
                 notices.append((row["user_id"], notice))
         self._write("changes", at, rows[-1]["event_seq"], notices)
@@ -173,11 +177,12 @@ class News:
         if not rows:
             return 0
         journal = at["journal_id"][:NAME_LENGTH]
-        notices = [
-            (row["user_id"], of_movement(row, self.markets.decimals(row["asset"]), journal))
-            for row in rows
-            if row["user_id"] is not None and row["seq"] > at["since_seq"]
-        ]
+        notices = []
+        for row in rows:
+            if row["user_id"] is not None and row["seq"] > at["since_seq"]:
+                decimals = self.markets.decimals(row["asset"])
+                notice = of_movement(row, decimals, journal, row["language"])
+                notices.append((row["user_id"], notice))
         self._write("movements", at, rows[-1]["event_seq"], notices)
         self._days["movements"] = rows[-1]["day"]
         return len(rows)
@@ -227,6 +232,7 @@ class News:
             terms = moment, row["met_ticks"], row["id"]
             if self.connection.execute(fired, terms).fetchone() is None:
                 continue
-            market, journal = self.markets.by_index[row["instrument"]], at["journal_id"]
-            notice = of_alert(row, market, row["met_ticks"], journal[:NAME_LENGTH])
+            market = self.markets.by_index[row["instrument"]]
+            journal, language = at["journal_id"][:NAME_LENGTH], row["language"]
+            notice = of_alert(row, market, row["met_ticks"], journal, language)
             add(self.connection, [(row["user_id"], notice)])

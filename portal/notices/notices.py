@@ -6,7 +6,7 @@ from base64 import urlsafe_b64decode
 from urllib.parse import urlsplit
 
 from openoutcry.client import portal_models as models
-from openoutcry.portal.accounts.accounts import Accounts, add_notice
+from openoutcry.portal.accounts.accounts import Accounts, add_notice, language_of_user
 from openoutcry.portal.accounts.errors import AccountError, InvalidRequest, NotFound
 from openoutcry.portal.database import Row, lock_user, rows_of
 from openoutcry.portal.notices.channels import public_key_of, vapid_of
@@ -14,7 +14,7 @@ from openoutcry.portal.notices.news import NEW_JOURNAL
 from openoutcry.portal.notices.notifier import key_file, outward_of
 from openoutcry.portal.notices.outward import OutwardError
 from openoutcry.portal.notices.quiet import next_summary, time_of, zone_of
-from openoutcry.portal.notices.words import CHANNELS, EVENTS, Notice
+from openoutcry.portal.notices.words import CHANNELS, EVENTS, of_test
 from openoutcry.portal.settings import PortalFile
 from openoutcry.portal.trading.instruments import AmountError, Market
 from openoutcry.portal.trading.mirror import Mirror
@@ -305,8 +305,8 @@ class Notices:
         if (await self.webhook(user_id)).state == "none":
             raise NotFound("there is no webhook")
         key = f"test-{secrets.token_hex(8)}"
-        notice = Notice(key, "test", "A test", "This is a test of your webhook.", {})
         async with self.database.transaction() as connection:
+            notice = of_test(key, await language_of_user(connection, user_id))
             await add_notice(connection, user_id, notice)
 
     # Web push

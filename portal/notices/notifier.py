@@ -98,7 +98,8 @@ class Notifier:
     def summarise(self, now: datetime) -> None:
         """Notices of portfolios that are due.  One that the books have no answer for waits."""
         query = """
-            select s.*, u.participant from notice_settings as s join users as u on u.id = s.user_id
+            select s.*, u.participant, u.language
+            from notice_settings as s join users as u on u.id = s.user_id
             where s.summary <> '' and u.is_open
               and (s.summary_next is null or s.summary_next <= %s or s.summary_next > %s)
             order by s.summary_next limit %s
@@ -115,7 +116,7 @@ class Notifier:
                 else:
                     # By the user's own clocks: two summaries may be due on one day of UTC.
                     day = last_summary(now, *terms).date().isoformat()
-                    notice = of_summary(day, self._currency(row), shown)
+                    notice = of_summary(day, self._currency(row), shown, row["language"])
             with self.connection.transaction():
                 if notice is not None:
                     add(self.connection, [(row["user_id"], notice)])

@@ -1,8 +1,13 @@
-"""What notifications say: a title, a text, and the facts, for pages in other languages."""
+"""What notifications say: a title and a text in the user's language, and the facts for programs.
 
+Amounts are the same in every language: with a decimal point and without groups.
+"""
+
+import re
 from dataclasses import dataclass
 from typing import Any
 
+from openoutcry.portal.notices.texts import DEFAULT, TABLES, said
 from openoutcry.portal.trading.instruments import Market, text_of
 from openoutcry.portal.trading.orders import BUDGETS
 
@@ -11,53 +16,15 @@ CHANNELS = ("app", "mail", "webhook", "push")
 URGENT = frozenset({"login", "withdrawal", "risk", "test"})
 """Events that do not wait for the end of quiet hours."""
 SIDES = {1: "buy", 2: "sell"}
-STATES = {
-    "FILLED": "filled",
-    "PARTIALLY_FILLED": "partly filled",
-    "CANCELED": "cancelled",
-    "EXPIRED": "expired",
-    "EXPIRED_IN_MATCH": "stopped from trading with yourself",
-    "REJECTED": "refused",
-}
-AUDITED = {
-    "login": "A login to your account",
-    "refresh token used twice: session ended": "A session of your account was ended",
-    "password reset": "Your password was reset",
-    "password changed": "Your password was changed",
-    "mail address changed": "Your mail address was changed",
-    "authenticator added": "An authenticator was added",
-    "authenticator removed": "Your authenticator was removed",
-    "passkey added": "A passkey was added",
-    "passkey removed": "A passkey was removed",
-    "provider linked": "Another way to log in was added",
-    "API key created": "An API key was created",
-    "API key revoked": "An API key was revoked",
-    "withdrawal asked for": "A withdrawal was requested",
-    "withdrawal confirmed": "A withdrawal was confirmed",
-    "withdrawal cancelled": "A withdrawal was cancelled",
-    "withdrawal address asked for": "An address for withdrawals was requested",
-    "withdrawal address added": "An address for withdrawals was added",
-    "withdrawal address removed": "An address for withdrawals was removed",
-    "frozen": "Your account was frozen",
-    "unfrozen": "Your account is no longer frozen",
-    "level changed": "Your level was changed",
-    "support view": "The operator looks at your account",
-}
-"""Actions of the audit record that are news, with their titles."""
-BACK = "The amount is in your balance again."
-MOVES = {
-    "see": ("A deposit was seen", "It is not in your balance yet."),
-    "credit": ("A deposit was credited", "It is in your balance."),
-    "reverse": ("A deposit was reversed", "It is no longer in your balance."),
-    "request": ("A withdrawal was reserved", "It is not paid yet."),
-    "approve": ("A withdrawal was approved", "It is paid next."),
-    "send": ("A withdrawal was sent", "It can no longer be cancelled."),
-    "finish": ("A withdrawal has arrived", "It is complete."),
-    "cancel": ("A withdrawal was cancelled", BACK),
-    "fail": ("A withdrawal has failed", BACK),
-}
-"""Title and text of each step."""
-LEFT = ("A withdrawal has left", "It is no longer in your balance.")
+STATES, AUDITED = (
+    frozenset(key.removeprefix(group) for key in TABLES[DEFAULT] if key.startswith(group))
+    for group in ("state.", "did.")
+)
+"""States of orders, and actions of the audit record, that are news."""
+OPERATOR = "operator"
+"""What the audit record has for an address where the operator acted."""
+NUMBERED = re.compile(r"(withdrawal|key|level) (?=\d)")
+"""How the detail of an action may begin; the rest is a name, a number or what a person wrote."""
 
 
 @dataclass(frozen=True)
@@ -86,34 +53,43 @@ def trimmed(shown: str) -> str:
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
-def of_audit(number: int, action: str, address: str, detail: str) -> Notice | None:
+def of_audit(number: int, action: str, address: str, detail: str, language: str) -> Notice | None:
     """None: it is no news."""
-    title = AUDITED.get(action)
-    if title is None:
+    if action not in AUDITED:
         return None
     event = "withdrawal" if action.startswith("withdrawal") else "login"
-    words = [f"from {address}" if address else "", detail]
+    title = said(language, f"did.{action}")
+    begun = NUMBERED.match(detail)
+    words = [
+        _from(address, language),
+        said(language, f"detail.{begun[1]}") + detail[begun.end(1) :] if begun else detail,
+    ]
     body = "; ".join(word for word in words if word)
     data = {"action": action, "address": address, "detail": detail}
     return Notice(f"a{number}", event, title, body, data)
 
 
-def of_change(row: dict[str, Any], market: Market, journal: str) -> Notice | None:
+def _from(address: str, language: str) -> str:
+    if address == OPERATOR:
+        return said(language, "from.operator")
+    return said(language, "from", address=address) if address else ""
+
+
+def of_change(row: dict[str, Any], market: Market, journal: str, language: str) -> Notice | None:
     """Notice of a change of an order; None: the change is no news."""
-    state = row["state"]
-    if row["execution"] == "ELECTED":
-        state, word = "ELECTED", "triggered"
-    elif state in STATES and row["execution"] != "REDUCED":
-        word = STATES[state]
-    else:
+    state = "ELECTED" if row["execution"] == "ELECTED" else row["state"]
+    if state != "ELECTED" and (state not in STATES or row["execution"] == "REDUCED"):
         return None
     side = SIDES[row["side"]]
     quantity, done = market.quantity(row["lots"]), market.quantity(row["executed_lots"])
-    whole, traded = trimmed(quantity), f"{trimmed(done)} of {trimmed(quantity)} {market.base}"
+    named = {"number": row["number"], "symbol": market.symbol, "asset": market.base}
+    named |= {"quantity": trimmed(quantity), "done": trimmed(done)}
+    what, body = said(language, "order.lots", **named), said(language, "order.traded", **named)
     if row["order_type"] in BUDGETS:
         # Its lots are the most that it may buy, not what was asked for.
-        quantity, traded = done, f"{trimmed(done)} {market.base}"
-        whole = f"for {trimmed(market.amount(row['aux']))} {market.quote}"
+        quantity, budget = done, f"{trimmed(market.amount(row['aux']))} {market.quote}"
+        what = said(language, "order.budget", budget=budget)
+        body = said(language, "order.bought", **named)
     data = {
         "order": row["number"],
         "client_order_id": row["client_id"],
@@ -127,49 +103,42 @@ def of_change(row: dict[str, Any], market: Market, journal: str) -> Notice | Non
         "time_ms": row["at_ns"] // 1_000_000,
     }
     is_risk = state == "REJECTED" and row["is_risk"]
-    title = f"{market.symbol}: your order to {side} {whole} is {word}"
-    if state == "ELECTED":
-        title = f"{market.symbol}: your stop order to {side} {whole} was triggered"
-    body = f"Order {row['number']}: {traded} traded."
     if is_risk:
-        body = f"Order {row['number']} was refused by a limit."
+        body = said(language, "order.limited", **named)
+    named |= {"side": said(language, f"side.{side}"), "what": what}
+    if state == "ELECTED":
+        title = said(language, "order.triggered", **named)
+    else:
+        title = said(language, "order", state=said(language, f"state.{state}"), **named)
     event = "risk" if is_risk else "order"
     return Notice(f"{journal}-{row['event_seq']}-{row['number']}", event, title, body, data)
 
 
-def of_movement(row: dict[str, Any], decimals: int, journal: str) -> Notice:
+def of_movement(row: dict[str, Any], decimals: int, journal: str, language: str) -> Notice:
     """Notice of a step of a deposit or a withdrawal."""
-    amount, kind = int(row["amount"]), row["kind"]
-    title, body = MOVES.get(row["step"], ("", ""))
+    amount, kind, step = int(row["amount"]), row["kind"], row["step"]
     if kind == "transfer":
-        kind = "deposit" if amount >= 0 else "withdrawal"
-        title, body = MOVES["credit"] if amount >= 0 else LEFT
-    shown = text_of(abs(amount), decimals)
+        kind, step = ("deposit", "credit") if amount >= 0 else ("withdrawal", "left")
     data = {
         "number": row["number"],
         "step": row["step"],
         "asset": row["asset"],
-        "amount": shown,
+        "amount": text_of(abs(amount), decimals),
         "seq": row["seq"],
         "time_ms": row["at_ns"] // 1_000_000,
     }
+    shown = f"{shortened(abs(amount), decimals)} {row['asset']}"
+    title, body = said(language, f"move.{step}"), said(language, f"move.{step}.text")
     key = f"{journal}-{row['event_seq']}-m{row['part']}"
-    told = f"{shortened(abs(amount), decimals)} {row['asset']}"
-    return Notice(key, kind, f"{title}: {told}", body, data)
+    return Notice(key, kind, f"{title}: {shown}", body, data)
 
 
-def of_withdrawal(row: dict[str, Any], decimals: int, what: str) -> Notice:
+def of_withdrawal(row: dict[str, Any], decimals: int, what: str, language: str) -> Notice:
     """Notice of what custody has done with a withdrawal; ``what``: ``refused``, ``people`` or
     ``txid``."""
     shown = f"{shortened(row['amount'], decimals)} {row['asset']}"
-    title, body = {
-        "refused": (f"A withdrawal was refused: {shown}", row["detail"]),
-        "people": (
-            f"A withdrawal is waiting for approval: {shown}",
-            "Two people must approve it first.",
-        ),
-        "txid": (f"A withdrawal is on its way: {shown}", f"Transaction {row['txid']}."),
-    }[what]
+    title = f"{said(language, f'withdrawal.{what}')}: {shown}"
+    body = said(language, f"withdrawal.{what}.text", detail=row["detail"], txid=row["txid"])
     data = {
         "withdrawal": row["id"],
         "asset": row["asset"],
@@ -182,7 +151,9 @@ def of_withdrawal(row: dict[str, Any], decimals: int, what: str) -> Notice:
     return Notice(f"w{row['id']}-{name}", "withdrawal", title, body, data)
 
 
-def of_alert(row: dict[str, Any], market: Market, ticks: int, journal: str) -> Notice:
+def of_alert(
+    row: dict[str, Any], market: Market, ticks: int, journal: str, language: str
+) -> Notice:
     """Notice of a price alert that a trade has met."""
     price, limit = market.price(ticks), market.price(row["price_ticks"])
     data = {
@@ -192,14 +163,19 @@ def of_alert(row: dict[str, Any], market: Market, ticks: int, journal: str) -> N
         "price": price,
         "limit": limit,
     }
-    title = f"{market.symbol} trades at {trimmed(price)}"
-    body = f"Your alert: at or {row['direction']} {trimmed(limit)}."
+    title = said(language, "alert", symbol=market.symbol, price=trimmed(price))
+    body = said(language, f"alert.{row['direction']}", limit=trimmed(limit))
     return Notice(f"{journal}-alert{row['id']}", "price", title, body, data)
 
 
-def of_summary(day: str, currency: str, shown: dict[str, str]) -> Notice:
+def of_summary(day: str, currency: str, shown: dict[str, str], language: str) -> Notice:
     """``shown``: value, invested and gain as text."""
-    title = f"Your portfolio is worth {shown['value']} {currency}"
-    body = f"Put in: {shown['invested']} {currency}. Gain: {shown['gain']} {currency}."
+    named = {name: f"{amount} {currency}" for name, amount in shown.items()}
+    title, body = said(language, "summary", **named), said(language, "summary.text", **named)
     data = {"day": day, "currency": currency, **shown}
     return Notice(f"summary-{day}", "summary", title, body, data)
+
+
+def of_test(key: str, language: str) -> Notice:
+    """Notice with which a user tries the webhook."""
+    return Notice(key, "test", said(language, "test"), said(language, "test.text"), {})

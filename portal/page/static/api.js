@@ -14,7 +14,7 @@ export class Problem extends Error {
 const GUARD = { "x-outcry-page": "1" };
 
 async function send(method, path, body, headers = {}) {
-  const options = { method, headers: { accept: "application/json", ...headers }, credentials: "same-origin" };
+  const options = { method, headers: { accept: "application/json", "accept-language": document.documentElement.lang, ...headers }, credentials: "same-origin" };
   if (body instanceof Blob) options.body = body;
   else if (body !== undefined) { options.body = JSON.stringify(body); options.headers["content-type"] = "application/json"; }
   let answer;

@@ -2,7 +2,7 @@
 import { $, button, h, icon, notice, say } from "./kit.js";
 import { chooseLanguage, LANGUAGES, t } from "./words.js";
 import { chosen, emit, on, portal, shared } from "./store.js";
-import { begin, forget, get, lend, login, open, post, renew } from "./api.js";
+import { begin, forget, get, lend, login, open, post, put, renew } from "./api.js";
 import { authenticate, connect, follow, link, reconnect } from "./stream.js";
 
 const VIEWS = {
@@ -66,9 +66,18 @@ function showUnread() {
 async function language(name) {
   chosen.set("language", name);
   await chooseLanguage(name);
+  sendLanguage();
   header();
   await route(true);
   $("language").focus();
+}
+
+// Notifications and mails are in the language of the page.
+function sendLanguage() {
+  const name = document.documentElement.lang;
+  if (!login.is || login.isSupport || !shared.me || shared.me.language === name) return;
+  shared.me.language = name;
+  put("/v1/language", { language: name }).catch(() => { /* the next visit sends it again */ });
 }
 
 function theme() {
@@ -109,6 +118,7 @@ export async function enter(pair, keep) {
 
 async function known() {
   shared.me = await get("/v1/me");
+  sendLanguage();
   unfollow();
   const ends = [follow("notifications", "", (model) => {
     for (const one of model.fresh || []) {

@@ -77,7 +77,8 @@ class Mailbox:
 
 def last_code(texts: Iterable[str]) -> str:
     """The code of the last mail that has one; notifications come in between."""
-    found = re.findall(r"Your code .*? is (\d{8})\b", "\n".join(texts), re.DOTALL)
+    code = r"(?:Your code|Ihr Code) .*? (?:is|lautet) (\d{8})\b"
+    found = re.findall(code, "\n".join(texts), re.DOTALL)
     return str(found[-1]) if found else ""
 
 

@@ -453,6 +453,36 @@ def test_a_sub_accounts_mails_go_to_its_parent(desk):
     assert any("sub-account grid: " in mail["Subject"] for mail in desk.mailbox.mails)
 
 
+def test_a_german_user_has_german_notices_and_mails(desk):
+    who, sub, other = desk.made.people[:3]
+    desk.run("update users set language = 'de' where id in (%s, %s)", who, sub)
+    change = "update users set parent_id = %s, label = 'grid', mail = 'grid@sub.invalid'"
+    desk.run(f"{change} where id = %s", who, sub)
+    desk.run(
+        "update notice_settings set summary = 'daily', summary_next = now(), currency = 'USD' "
+        "where user_id = %s",
+        who,
+    )
+    desk.start()
+    summary = "select title from notices where event = 'summary'"
+    wait_until(lambda: desk.run(summary), "the summary")
+    assert desk.run(summary)[0][0].startswith("Ihr Portfolio ist ")
+    desk.wait()
+    query = """
+        select count(*), count(*) filter (where title ~ ': (Ihr|Der Stop Ihres) ') from notices
+        where user_id = %s and event = 'order'
+    """
+    for one, is_german in ((who, True), (sub, True), (other, False)):
+        every, german = desk.run(query, one)[0]
+        assert every > 0
+        assert german == (every if is_german else 0)
+    mails = [one for one in desk.mailbox.mails if one["To"] == f"p{who}@example.com"]
+    subjects = [one["Subject"] for one in mails]
+    assert any(one.endswith(" Mitteilungen") for one in subjects)
+    assert any(": Unterkonto grid: " in one for one in subjects)
+    assert not any("notifications" in one for one in subjects)
+
+
 def test_a_summary_is_of_its_owners_day(desk):
     """At 1:00 in Berlin it is the day before in summer, and the same day in winter, in UTC."""
     who = desk.made.people[2]

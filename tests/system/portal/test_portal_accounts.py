@@ -12,8 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from openoutcry.order_entry.passwords import password_hasher
+from openoutcry.portal.accounts.accounts import Caller
 from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.accounts.lockout import MAIL
+from openoutcry.portal.accounts.sub_accounts import SubAccounts
 from openoutcry.portal.native.documents import STRANGERS
 from tests.support.portal.people import PASSWORD
 
@@ -60,6 +62,47 @@ def test_a_registration_needs_the_mailed_code_and_its_password(people):
             assert (await posted(client, "login", mail=ANNA, password=PASSWORD)).status_code == 200
 
     people(test)
+
+
+def test_mails_and_notifications_are_in_the_accounts_language(people):
+    async def test(people):
+        german = {"accept-language": "de-AT, en;q=0.7"}
+        body = {"mail": ANNA, "password": PASSWORD}
+        async with people.client() as stranger:
+            await stranger.post("/v1/register", json=body, headers=german)
+            await people.accounts.drain()
+            mail, code = people.mailbox.mails[-1], people.mailbox.code(ANNA)
+            assert mail["subject"] == "TEST: Ihre Registrierung"
+            assert mail.get_content().startswith(f"Ihr Code für TEST lautet {code}. Er gilt ")
+            await posted(stranger, "verify", **body, code=code)
+            token = (await people.log_in(ANNA))["access_token"]
+            async with people.client(token=token) as anna:
+                me = (await anna.get("/v1/me")).json()
+                assert me["language"] == "de"
+                await SubAccounts(people.accounts).create(me["id"], "grid", Caller("192.0.2.7"))
+                assert await languages(people) == ["de", "de"]
+                refused = await anna.put("/v1/language", json={"language": "fr"})
+                assert (refused.status_code, await languages(people)) == (422, ["de", "de"])
+                await anna.put("/v1/language", json={"language": "en"})
+                assert await languages(people) == ["en", "en"], "its sub-account's too"
+                await posted(anna, "api-keys", label="bot", password=PASSWORD)
+            rows = await people.database.rows("select title from notices order by id")
+            titles = [row["title"] for row in rows]
+            assert titles == ["Anmeldung bei Ihrem Konto", "An API key was created"]
+            # What a stranger's request prefers is not what the account's owner reads.
+            await stranger.post("/v1/register", json=body, headers=german)
+            await people.accounts.drain()
+            text = people.mailbox.mails[-1].get_content()
+            assert text.startswith("A registration at TEST used this address")
+            answer = await stranger.put("/v1/language", json={"language": "de"})
+            assert answer.status_code == 401
+
+    people(test)
+
+
+async def languages(people):
+    rows = await people.database.rows("select language from users order by id")
+    return [row["language"] for row in rows]
 
 
 def test_a_code_expires_and_ends_after_some_tries(people):

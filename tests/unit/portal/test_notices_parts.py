@@ -1,9 +1,13 @@
 """Notifications without a process: addresses that are not reached, quiet hours, words."""
 
+import re
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from itertools import pairwise
+from pathlib import Path
+from string import Formatter
 from threading import Event
 from types import SimpleNamespace
 
@@ -12,9 +16,21 @@ import pytest
 from openoutcry.portal.notices import outward
 from openoutcry.portal.notices.outward import Outward, OutwardError, is_of_internet
 from openoutcry.portal.notices.quiet import last_summary, next_summary, quiet_until
-from openoutcry.portal.notices.words import of_audit, of_change, of_movement
+from openoutcry.portal.notices.texts import TABLES, language_of
+from openoutcry.portal.notices.words import (
+    STATES,
+    of_alert,
+    of_audit,
+    of_change,
+    of_movement,
+    of_summary,
+    of_test,
+    of_withdrawal,
+)
 from openoutcry.portal.trading.instruments import Market
+from openoutcry.risk.bits import MovementStep
 
+PORTAL = Path(outward.__file__).parents[1]
 INSIDE = [
     "127.0.0.1",
     "127.8.9.10",
@@ -199,10 +215,10 @@ def test_times_of_day_are_read_strictly(text):
 
 
 def test_what_a_stranger_does_is_no_news():
-    assert of_audit(7, "login refused", "192.0.2.1", "") is None
-    notice = of_audit(8, "login", "192.0.2.1", "")
+    assert of_audit(7, "login refused", "192.0.2.1", "", "en") is None
+    notice = of_audit(8, "login", "192.0.2.1", "", "en")
     assert (notice.key, notice.event, notice.is_urgent) == ("a8", "login", True)
-    assert of_audit(9, "withdrawal asked for", "", "5 BTC").event == "withdrawal"
+    assert of_audit(9, "withdrawal asked for", "", "5 BTC", "en").event == "withdrawal"
 
 
 @pytest.mark.parametrize(
@@ -221,24 +237,151 @@ def test_amounts_are_written_as_people_write_them(units, decimals, shown):
         "event_seq": 4,
         "part": 0,
     }
-    assert of_movement(row, decimals, "j").title.endswith(f": {shown}")
+    assert of_movement(row, decimals, "j", "en").title.endswith(f": {shown}")
+
+
+MARKET = Market(0, "BTC-USD", b"", "BTCUSD", "BTC", "USD", 8, 6, 2, 10_000, 1, None)
+CHANGE = {
+    "execution": "TRADE", "state": "PARTIALLY_FILLED", "side": 1, "lots": 500, "number": 72,
+    "executed_lots": 199, "client_id": "", "price_ticks": 0, "seq": 72, "at_ns": 0,
+    "event_seq": 90, "is_risk": False, "aux": 1_000 * 10**6, "order_type": 1,
+}  # fmt: skip
+BUDGET = CHANGE | {"order_type": 20, "lots": 1_000_000, "execution": "EXPIRED", "state": "FILLED"}
 
 
 def test_an_order_for_a_sum_is_named_by_the_sum():
     """Its lots are the most that it may buy, not what its owner has typed."""
-    market = Market(0, "BTC-USD", b"", "BTCUSD", "BTC", "USD", 8, 6, 2, 10_000, 1, None)
-    row = {
-        "execution": "EXPIRED", "state": "FILLED", "side": 1, "lots": 1_000_000, "number": 72,
-        "executed_lots": 199, "client_id": "", "price_ticks": 0, "seq": 72, "at_ns": 0,
-        "event_seq": 90, "is_risk": False, "aux": 1_000 * 10**6, "order_type": 20,
-    }  # fmt: skip
-    notice = of_change(row, market, "j")
+    notice = of_change(BUDGET, MARKET, "j", "en")
     assert notice.title == "BTC-USD: your order to buy for 1000 USD is filled"
     assert notice.body == "Order 72: 0.0199 BTC traded."
-    row |= {"order_type": 1, "lots": 500, "execution": "TRADE", "state": "PARTIALLY_FILLED"}
-    notice = of_change(row, market, "j")
+    notice = of_change(CHANGE, MARKET, "j", "en")
     assert notice.title == "BTC-USD: your order to buy 0.05 is partly filled"
     assert notice.body == "Order 72: 0.0199 of 0.05 BTC traded."
+
+
+def every_notice(language):
+    """One of each kind, as a user of the language has it."""
+    row = {"amount": 5 * 10**6, "asset": "USD", "number": 1, "seq": 2, "at_ns": 3}
+    row |= {"event_seq": 4, "part": 0, "kind": "deposit", "id": 5, "state": "sent"}
+    row |= {"address": "0xaffe", "txid": "0xbeef", "detail": "why", "price_ticks": 7_000}
+    for step in MovementStep:
+        yield of_movement(row | {"step": step.name.lower()}, 6, "j", language)
+    for amount in (5, -5):
+        moved = {"kind": "transfer", "step": "transfer", "amount": amount * 10**6}
+        yield of_movement(row | moved, 6, "j", language)
+    for what in ("refused", "people", "txid"):
+        yield of_withdrawal(row, 6, what, language)
+    for direction in ("above", "below"):
+        yield of_alert(row | {"direction": direction}, MARKET, 7_100, "j", language)
+    for state in sorted(STATES):
+        for change in (CHANGE, BUDGET):
+            for side in (1, 2):
+                changed = change | {"state": state, "side": side, "execution": "NEW"}
+                yield of_change(changed, MARKET, "j", language)
+    yield of_change(CHANGE | {"execution": "ELECTED"}, MARKET, "j", language)
+    yield of_change(CHANGE | {"state": "REJECTED", "is_risk": True}, MARKET, "j", language)
+    for action, detail in (
+        ("login", ""),
+        ("withdrawal asked for", "withdrawal 7: 5 BTC"),
+        ("API key created", "key 3: read, trade"),
+        ("level changed", "level 2: papers are fine"),
+        ("frozen", "key to the case"),
+    ):
+        yield of_audit(8, action, "192.0.2.1", detail, language)
+    worth = {"value": "5", "invested": "4", "gain": "1"}
+    yield of_summary("2026-11-28", "USD", worth, language)
+    yield of_test("t", language)
+
+
+def test_notices_differ_in_their_words_alone():
+    """Ids and facts are for programs, and amounts are written in one way."""
+    pairs = list(zip(every_notice("en"), every_notice("de"), strict=True))
+    assert len(pairs) > 45
+    for english, german in pairs:
+        assert replace(german, title=english.title, body=english.body) == english
+        assert german.title != english.title
+        assert amounts(german) == amounts(english), german
+
+
+def amounts(notice):
+    return sorted(re.findall(r"\d[\d.]*\d|\d", f"{notice.title} {notice.body}"))
+
+
+def test_german_is_what_a_german_would_write():
+    def title(**more):
+        return of_change(CHANGE | more, MARKET, "j", "de").title
+
+    assert title() == "BTC-USD: Ihr Kaufauftrag über 0.05 ist teilweise ausgeführt"
+    sold = "BTC-USD: Ihr Verkaufsauftrag über 0.05 ist gestrichen"
+    assert title(side=2, state="CANCELED") == sold
+    stopped = "BTC-USD: Der Stop Ihres Verkaufsauftrags über 0.05 wurde ausgelöst"
+    assert title(side=2, execution="ELECTED") == stopped
+    budget = of_change(BUDGET, MARKET, "j", "de")
+    assert budget.title == "BTC-USD: Ihr Kaufauftrag für 1000 USD ist ausgeführt"
+    assert budget.body == "Auftrag 72: 0.0199 BTC gehandelt."
+    asked = of_audit(9, "withdrawal asked for", "192.0.2.1", "withdrawal 7: 5 BTC", "de")
+    assert asked.title == "Eine Auszahlung wurde angefordert"
+    assert asked.body == "von 192.0.2.1; Auszahlung 7: 5 BTC"
+    said = of_audit(9, "frozen", "operator", "key to the case", "de")
+    assert said.body == "vom Betreiber; key to the case", "a person's words stay as they are"
+
+
+def test_each_text_is_there_in_each_language_with_what_it_names():
+    english = TABLES["en"]
+    for language, texts in TABLES.items():
+        assert list(texts) == list(english), language
+        for key, text in texts.items():
+            assert names_of(text) == names_of(english[key]), (language, key)
+    same = {key for key, text in english.items() if text == TABLES["de"][key]}
+    assert same == {"withdrawal.refused.text"}
+
+
+def names_of(text):
+    return sorted(name for _, name, _, _ in Formatter().parse(text) if name)
+
+
+def test_german_has_german_typography():
+    """Addressed as Sie, with one space after a sentence, and no straight quotation marks."""
+    for key, text in TABLES["de"].items():
+        assert re.search(r"[\"']|  | [.,;:!?]|\.\.\.| - ", text) is None, key
+        assert re.search(r"\b[Dd](u|ein\w*|ir|ich)\b", text) is None, key
+        assert text.endswith((".", "}")) == (key.endswith(".text") or key in SENTENCES), key
+
+
+SENTENCES = {
+    *("order", "order.lots", "order.budget", "order.traded", "order.bought", "order.limited"),
+    *("alert.above", "alert.below", "from", "sub-account"),
+}
+"""Texts that end with a full stop, or with what they name, and are no bodies."""
+
+
+def test_every_mail_of_an_account_has_a_title_and_a_text():
+    code = "".join(path.read_text(encoding="utf-8") for path in PORTAL.rglob("*.py"))
+    asked = set(re.findall(r"\.mail\([^()]*\[?\"language\"\], \"(\w+)\"", code))
+    asked |= {"known", "register"}
+    there = {key.split(".")[1] for key in TABLES["en"] if key.startswith("mail.")}
+    assert asked == there
+    assert all(f"mail.{name}.text" in TABLES["en"] for name in asked)
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("", "en"),
+        ("de", "de"),
+        ("de-AT,en;q=0.5", "de"),
+        ("fr-CH, fr;q=0.9, de;q=0.7, en;q=0.8, *;q=0.5", "en"),
+        ("fr, DE;q=0.4", "de"),
+        ("de;q=0, fr", "en"),
+        ("de;q=2, den, d", "en"),
+        ("de,en", "de"),
+        ("en,de", "en"),
+        ("x" * 10_000 + ",de", "en"),
+        ("de;q=nan, ;;;=,,\u00e9", "en"),
+    ],
+)
+def test_an_account_begins_in_the_language_that_its_request_prefers(header, language):
+    assert language_of(header) == language
 
 
 def test_a_request_that_is_late_with_its_handshake_is_cut(monkeypatch):
