@@ -4,9 +4,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from openoutcry.ledger.ledger_state import EVERY, LedgerState, checkpoints, folder_of, opened, save
+from openoutcry.ledger.ledger_state import (
+    EVERY,
+    LedgerState,
+    checkpoints_in,
+    folder_of,
+    opened,
+    save,
+)
 from openoutcry.ledger.parquet_store import ParquetStore, read_manifest
 from openoutcry.ledger.postgresql import PostgresStore, StoreGone
+from openoutcry.replay.events import NO_LIMIT
 from openoutcry.wire.errors import LedgerError
 from openoutcry.wire.urls import without_password
 
@@ -31,7 +39,8 @@ def store_of(directory: Path, url: str | None) -> Store:
 
 
 class Follower:
-    """A ledger that follows a journal and writes a store.
+    """A ledger that follows a journal and writes a store.  Its checkpoints are next to the files of
+    the store, or, of a database, in the journal's folder of the ledger.
 
     ``note`` receives what it waits for.
     """
@@ -44,24 +53,28 @@ class Follower:
         note: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.store, self.every, self.note = store, every, note
+        self.folder = store.folder if isinstance(store, ParquetStore) else folder_of(directory)
         self.ledger_state = _beginning(directory, store, every)
         store.begin(self.ledger_state)
         if not self.ledger_state.seq:
             store.add(self.ledger_state.books.opening)
         self._flushed_s = time.monotonic()
 
-    def advance(self, follow: bool = False, stop: Callable[[], bool] = lambda: False) -> int:
-        """Post what the journal has by now; how many transactions that was.  ``stop`` is asked
-        after each batch; when it says so, this follower cannot continue."""
+    def advance(
+        self,
+        follow: bool = False,
+        stop: Callable[[], bool] = lambda: False,
+        until_seq: int = NO_LIMIT,
+    ) -> int:
+        """Post what the journal has by now, up to command ``until_seq``; how many transactions that
+        was.  ``stop`` is asked after each batch; when it says so, this follower cannot continue."""
         count = 0
-        for rows, _ in self.ledger_state.advance(every=self.every, follow=follow):
+        for rows, _ in self.ledger_state.advance(until_seq, self.every, follow):
             count += len(rows)
             self.store.add(rows)
             if self.ledger_state.seq % self.every == 0:
                 self._insist(lambda: self.store.flush(stretch_is_full=True))
-                if self.ledger_state.seq not in dict(
-                    checkpoints(self.ledger_state.reader.directory)
-                ):
+                if self.ledger_state.seq not in dict(checkpoints_in(self.folder)):
                     self._insist(self._save)
                 self._flushed_s = time.monotonic()
             elif self.store.is_full:
@@ -78,7 +91,7 @@ class Follower:
             self.flush()
 
     def _save(self) -> None:
-        save(self.ledger_state)
+        save(self.ledger_state, self.folder)
 
     def flush(self) -> None:
         """Write what was gathered to the store, as often as it takes."""
@@ -117,7 +130,7 @@ def _beginning(directory: Path, store: Store, every: int) -> LedgerState:
         return opened(directory, store.written_seq(fresh.reader.journal_id))
     manifest = read_manifest(store.folder)
     limit = manifest["seq"] // every * every if manifest else 0
-    ledger_state = opened(directory, limit)
+    ledger_state = opened(directory, limit, more=store.folder)
     if ledger_state.seq % every:
         ledger_state = opened(directory, 0)
     return ledger_state

@@ -156,7 +156,7 @@ class Portal:
         self.database, shared = Database(place.url), place.shared
         self.history = Child(file, place.url, "history")
         self.notifier = Child(file, place.url, "notifier", *_notifier_options(settings))
-        self.books = Desk(file, place.url), Desk(file, place.url)
+        self.books = [Desk(file, place.url) for _ in range(3)]
         own = FixBroker(file, read_passwords(self.folder / "sessions.json"))
         if not own.sessions:
             raise OutcryError(f"{file.path} has no session of the portal; run `outcry portal init`")
@@ -196,10 +196,10 @@ class Portal:
         callers, orders = self.native.callers, self.native.orders
         notices = Notices(self.accounts, self.mirror, file, self.choices)
         self.native_history = NativeHistory(callers, orders, self.pages)
-        self.portfolio = NativePortfolio(callers, orders, *self.books)
+        self.portfolio = NativePortfolio(callers, orders, *self.books[:2])
         self.notices = NativeNotices(callers, orders, notices)
         self.operators = NativeOperators(
-            Operators(self.accounts), self.mirror, self.pages, self.keys, self.withdrawals
+            Operators(self.accounts), self.mirror, self.books[2], self.keys, self.withdrawals
         )
         self.quotes = Quotes(
             self.database, self.mirror, self.choices.makers, self.choices.last_look_ms

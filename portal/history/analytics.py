@@ -1,69 +1,90 @@
-"""Questions over many days, as views of the history: volatility, volumes, exposure, cohorts.
+"""Operators' questions over many days, asked of the ledger's Parquet files.
 
-Amounts are in whole units of their asset (1 BTC is 1), as ``numeric``.  A day is counted from 1970.
+The portal has files of its journal in its folder, which a question brings up to where the history
+ends.  A large journal's first question takes more than one attempt: what was written stays.
 """
 
-DAY = "(date '1970-01-01' + {0})"
-VIEWS = {
-    "volatility": f"""
-    create view history.volatility as
-    with closes as (
-        select d.instrument, m.symbol, d.day, d.close_ticks, d.high_ticks, d.low_ticks,
-            ln(d.close_ticks::double precision / nullif(lag(d.close_ticks) over (
-                partition by d.instrument order by d.day), 0)) as day_return
-        from history.dates as d join history.markets as m using (instrument)
-    )
-    select symbol, {DAY.format("day")} as day, close_ticks, high_ticks, low_ticks, day_return,
-        stddev_samp(day_return) over last_30 * sqrt(365) as yearly_30_days,
-        count(day_return) over last_30 as days
-    from closes
-    window last_30 as (
-        partition by instrument order by day range between 29 preceding and current row)
-    """,
-    "volumes": f"""
-    create view history.volumes as
-    select m.symbol, {DAY.format("d.day")} as day, d.count as trades,
-        d.lots * m.lot_units / 10::numeric ^ m.base_decimals as base_quantity,
-        d.tick_lots * m.tick_units / 10::numeric ^ m.quote_decimals as quote_amount,
-        m.base, m.quote,
-        (select count(distinct f.participant) from history.fills as f
-            where f.day = d.day and f.instrument = d.instrument) as participants
-    from history.dates as d join history.markets as m using (instrument)
-    """,
-    "exposure": f"""
-    create view history.exposure as
-    with decimals as (
-        select base as asset, max(base_decimals) as decimals from history.markets group by base
-        union select quote, max(quote_decimals) from history.markets group by quote
-    ), days as (
-        select distinct day from history.balances
-    ), held as (
-        select d.day, b.participant, b.asset, b.available, b.reserved
-        from days as d cross join lateral (
-            select distinct on (participant, asset) participant, asset, available, reserved
-            from history.balances where day <= d.day
-            order by participant, asset, day desc) as b
-    )
-    select {DAY.format("day")} as day, asset, participant,
-        (available + reserved) / 10::numeric ^ decimals as held,
-        reserved / 10::numeric ^ decimals as reserved,
-        (available + reserved) / nullif(sum(available + reserved) over (
-            partition by day, asset), 0) as share
-    from held join decimals using (asset)
-    where available + reserved <> 0
-    """,
-    "cohorts": f"""
-    create view history.cohorts as
-    with active as (
-        select participant, day / 7 as week from history.fills group by participant, day / 7
-    ), first as (
-        select participant, min(week) as cohort from active group by participant
-    )
-    select {DAY.format("cohort * 7")} as first_week, week - cohort as weeks_after,
-        count(*) as active,
-        (select count(*) from first as f where f.cohort = first.cohort) as of_all
-    from active join first using (participant)
-    group by cohort, week
-    """,
-}
-"""By name.  A cohort are those who first traded in the same seven days."""
+import fcntl
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from openoutcry.journal.reader import JournalReader
+from openoutcry.ledger.analytics import rows_of
+from openoutcry.ledger.books import Books
+from openoutcry.ledger.follow import Follower
+from openoutcry.ledger.ledger_state import checkpoints_in
+from openoutcry.ledger.parquet_store import ParquetStore, read_manifest
+from openoutcry.portal.folder import folder_of
+from openoutcry.venue.file import VenueFile
+from openoutcry.wire.errors import LedgerError
+
+LOCK = "lock"
+PATIENCE_S = 60.0
+"""A question waits no longer until the files are written."""
+
+
+class Analyst:
+    """The files of one venue, and questions to them; one at a time in a process."""
+
+    def __init__(self, file: VenueFile) -> None:
+        self.journal, self.folder = file.journal, folder_of(file) / "analytics"
+        self._follower: Follower | None = None
+        self._written: dict[str, Any] | None = None
+
+    def rows(self, view: str, first: int, last: int, until_seq: int) -> list[dict[str, Any]]:
+        """A view's rows of the days ``first`` to ``last``, with the journal up to a command.
+
+        Raises :class:`LedgerError` for a journal that cannot be read, and while files are written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _alone(self.folder):
+            books = self._followed(until_seq)
+        if self._written is None:
+            return []  # nothing was ever posted
+        return [
+            {name: _shown(value) for name, value in row.items()}
+            for row in rows_of(self.folder, books, view, first, last)
+        ]
+
+    def _followed(self, until_seq: int) -> Books:
+        """Books and files up to a command.  Another process may have written since the last time:
+        what it wrote is taken up."""
+        follower, self._follower = self._follower, None  # what fails leaves one not to be used
+        manifest = read_manifest(self.folder)
+        if manifest and manifest["journal_id"] != JournalReader(self.journal).journal_id:
+            for path in self.folder.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path.name != LOCK:
+                    path.unlink()
+        if follower is None or manifest != self._written:
+            follower = Follower(self.journal, ParquetStore(self.folder))
+        limit = time.monotonic() + PATIENCE_S
+        follower.advance(stop=lambda: time.monotonic() > limit, until_seq=until_seq)
+        state = follower.ledger_state
+        if state.seq < until_seq:
+            raise LedgerError(
+                f"the ledger's files are at command {state.seq:,} of {until_seq:,}; ask again"
+            )
+        follower.flush()
+        for _, path in checkpoints_in(self.folder)[:-2]:
+            path.unlink(missing_ok=True)
+        self._follower, self._written = follower, read_manifest(self.folder)
+        return state.books
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process writes there."""
+    with (folder / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _shown(value: Any) -> int | float | str | None:
+    """Numbers that JSON has no exact form for, and dates, as text."""
+    return value if isinstance(value, int | float | type(None)) else str(value)

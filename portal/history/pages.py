@@ -193,13 +193,3 @@ class Pages(History):
             order by day, instrument, asset
         """
         return await self._rows(query, participant=participant, first=first, last=last)
-
-    async def view(self, name: str, first: int, last: int) -> list[dict[str, Any]]:
-        """A view of :mod:`analytics`, by days if it has such."""
-        column = "first_week" if name == "cohorts" else "day"
-        query = f"""
-            select * from history.{name}
-            where {column} between date '1970-01-01' + %(first)s::integer
-              and date '1970-01-01' + %(last)s::integer order by {column}, 1 limit 10000
-        """
-        return await self._rows(query, first=first, last=last)

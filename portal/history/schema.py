@@ -21,7 +21,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-from openoutcry.portal.history.analytics import VIEWS
 from openoutcry.portal.trading.orders import OPEN_STATES, REJECTED
 
 NAME, NEW = "history", "history_new"
@@ -253,7 +252,7 @@ def create(connection: Any, journal_id: str, began_seq: int, name: str = NAME) -
     connection.execute(f"create schema {name}")
     use(connection, name)
     keys = [statement for made in KEYS.values() for statement in made.values()]
-    for statement in STATEMENTS if name == NEW else (*STATEMENTS, *keys, *VIEWS.values()):
+    for statement in STATEMENTS if name == NEW else (*STATEMENTS, *keys):
         connection.execute(statement)
     connection.execute(
         "insert into position values (%s, %s, %s, %s, 0, 0)",
@@ -308,8 +307,6 @@ def finish(connection: Any) -> None:
     drop(connection, NAME)
     connection.execute(f"alter schema {NEW} rename to {NAME}")
     use(connection)
-    for view in VIEWS.values():
-        connection.execute(view)
 
 
 def add_day(connection: Any, day: int, tables: Sequence[str] = BY_DAY) -> None:

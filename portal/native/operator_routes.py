@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from openoutcry.client import portal_models as models
+from openoutcry.ledger.analytics import VIEWS
 from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.errors import NotFound
 from openoutcry.portal.accounts.operators import Operator, Operators
 from openoutcry.portal.accounts.routes import DONE, caller_of
 from openoutcry.portal.body import Body
-from openoutcry.portal.history.analytics import VIEWS
-from openoutcry.portal.history.pages import Pages
 from openoutcry.portal.money.withdrawals import Withdrawals
 from openoutcry.portal.native.history_routes import LAST_DAY, day_of
 from openoutcry.portal.native.pages import DEFAULT, number_of, page_of
 from openoutcry.portal.native.routes import balance_rows, limit_type
+from openoutcry.portal.portfolio.desk import Desk
 from openoutcry.portal.trading.mirror import Mirror
 
 OPERATORS: list[Any] = ["operators"]
@@ -53,7 +53,7 @@ class NativeOperators:
 
     operators: Operators
     mirror: Mirror
-    pages: Pages
+    desk: Desk
     keys: ApiKeys
     withdrawals: Withdrawals
 
@@ -170,11 +170,5 @@ def _add_views(app: Any, native: NativeOperators, operator_type: Any, limited: A
         if view not in VIEWS:
             raise NotFound(f"there is no view {view!r}; there are {', '.join(VIEWS)}")
         days = day_of(since, "from", 0), day_of(until, "until", LAST_DAY)
-        rows = await native.pages.view(view, *days)
-        return models.AnalyticsPage(view, [_shown(row) for row in rows])
-
-
-def _shown(row: dict[str, Any]) -> dict[str, object]:
-    """Numbers that JSON has no exact form for, and dates, as text."""
-    plain = int, float, type(None)
-    return {name: value if isinstance(value, plain) else str(value) for name, value in row.items()}
+        answer = await native.desk.ask(ask="analytics", view=view, first=days[0], last=days[1])
+        return models.AnalyticsPage(view, answer["rows"])

@@ -22,6 +22,7 @@ from openoutcry.ledger.profit import METHODS
 from openoutcry.ledger.report import Report
 from openoutcry.ledger.reports import Profits
 from openoutcry.ledger.tax import tax
+from openoutcry.portal.history.analytics import Analyst
 from openoutcry.portal.history.projector import checkpoint_folder
 from openoutcry.portal.history.schema import POSITION
 from openoutcry.portal.portfolio.stored import transactions_of
@@ -58,6 +59,7 @@ class Bookkeeper:
         """``connection``: to the portal's database, each statement a transaction."""
         self.file, self.connection = file, connection
         self.folder = checkpoint_folder(file)
+        self._analyst = Analyst(file)
         self._state: LedgerState | None = None
         self._kept: OrderedDict[int, Kept] = OrderedDict()
         self._past: OrderedDict[int, tuple[int, Books]] = OrderedDict()
@@ -69,6 +71,7 @@ class Bookkeeper:
             "statement": self.statement,
             "tax": self.tax,
             "funding": self.funding,
+            "analytics": self.analytics,
         }
 
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
@@ -80,10 +83,15 @@ class Bookkeeper:
         except LedgerError as error:
             return {"code": NOT_READY, "detail": str(error)}
 
+    def analytics(self, question: dict[str, Any]) -> dict[str, Any]:
+        """The rows of a ``view`` of all participants, of days ``first`` to ``last``."""
+        view, first, last = (question[name] for name in ("view", "first", "last"))
+        return {"rows": self._analyst.rows(view, first, last, self._seq())}
+
     # Where the history is
 
-    def _books(self) -> Books:
-        """The books at the history's last command.  Raises :class:`Refused`."""
+    def _seq(self) -> int:
+        """The history's last command.  Raises :class:`Refused`."""
         import psycopg
 
         try:
@@ -92,7 +100,11 @@ class Bookkeeper:
             row = None
         if row is None:
             raise Refused(NOT_READY, "there is no history yet")
-        seq, state = int(row[0]), self._state
+        return int(row[0])
+
+    def _books(self) -> Books:
+        """The books at the history's last command.  Raises :class:`Refused`."""
+        seq, state = self._seq(), self._state
         if state is None or state.seq > seq:
             self._kept.clear()
             state = ledger_state.opened(self.file.journal, seq, more=self.folder)

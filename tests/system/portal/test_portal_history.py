@@ -1,5 +1,7 @@
 """History, portfolio, statements and notifications over the portal's own API, with a venue."""
 
+from decimal import Decimal
+
 import psycopg
 import pytest
 
@@ -191,6 +193,10 @@ def test_an_operator_looks_and_freezes_with_a_reason(portal_venue):
         assert audit[:3] == ["unfrozen", "frozen", "support view"]
         for view in ("volatility", "volumes", "exposure", "cohorts"):
             assert operator.analytics(view).view == view
+        held = [row for row in operator.analytics("exposure").rows if row["held"] == "1000.000000"]
+        assert {(row["participant"], row["asset"]) for row in held} >= {
+            (detail.user.participant, "USD")
+        }
         with pytest.raises(PortalError):
             operator.analytics("users")
     with client_of(portal_venue, person) as client:
@@ -236,17 +242,26 @@ def test_an_operator_changes_a_level_and_ends_a_key_with_a_reason(portal_venue):
         assert [(row.action, row.detail) for row in detail.audit[:2]] == wanted
 
 
-def test_views_over_days_are_sums_of_what_was_traded(portal_venue, trader):
+def test_volumes_are_sums_of_what_was_traded(portal_venue, trader):
+    """Between those of the history before and after: trades come meanwhile."""
     url = running_embedded(portal_venue.folder / "journal-portal" / "postgresql")
-    with psycopg.connect(url) as connection:
-        # One moment of both: the history goes on meanwhile.
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        volumes = connection.execute(
-            "select trades, base_quantity, quote_amount from history.volumes "
-            "where symbol = 'BTC-USD'"
-        ).fetchall()
-        lots = connection.execute(
-            "select count(*), sum(lots) * 10000 / 1e8, sum(price_ticks * lots) / 1e6 "
-            "from history.trades where instrument = 0"
-        ).fetchone()
-    assert [sum(column) for column in zip(*volumes, strict=True)] == list(lots)
+
+    def traded():
+        with psycopg.connect(url) as connection:
+            return connection.execute(
+                "select count(*), sum(lots) * 10000 / 1e8, sum(price_ticks * lots) / 1e6 "
+                "from history.trades where instrument = 0"
+            ).fetchone()
+
+    before = traded()
+    with operator_of(portal_venue, "edith") as operator:
+        rows = [row for row in operator.analytics("volumes").rows if row["symbol"] == "BTC-USD"]
+    after = traded()
+    sums = (
+        sum(row["trades"] for row in rows),
+        sum(Decimal(row["base_quantity"]) for row in rows),
+        sum(Decimal(row["quote_amount"]) for row in rows),
+    )
+    assert before[0]
+    for low, value, high in zip(before, sums, after, strict=True):
+        assert low <= value <= high
