@@ -425,7 +425,8 @@ def make_app(portal: Portal) -> Any:
         openapi_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
-    once = Once(portal.database, portal.accounts.key, portal.native.callers)
+    made_of = portal.native.callers, portal.operators.operators
+    once = Once(portal.database, portal.accounts.key, *made_of)
     app.router.route_class = route_class(once, portal.spot.limits)
     add_problems(app)
     add_native(app, portal.native)
@@ -435,8 +436,8 @@ def make_app(portal: Portal) -> Any:
     add_notices(app, portal.notices)
     add_operators(app, portal.operators)
     add_quotes(app, portal.native_quotes)
-    made_of = portal.native.callers, portal.subs, portal.transfers, portal.keys, portal.mirror
-    add_sub_accounts(app, Subs(*made_of))
+    parts = portal.native.callers, portal.subs, portal.transfers, portal.keys, portal.mirror
+    add_sub_accounts(app, Subs(*parts))
     add_stream(app, portal.native_feeds, portal.native.callers, portal.spot.limits)
     add_documents(app)
     add_accounts(app, portal.accounts, portal.keys, portal.more.challenges.require)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.client import portal_models as models
+from openoutcry.portal.native.idempotency import KEY_SHOWN, NOT_KEPT, STRANGERS
 from openoutcry.portal.native.problems import EVERY_CODE
 
 VERSION = "1.0.0"
@@ -64,20 +65,6 @@ ANYONE = [*PERSON, {"key": [], "timestamp": [], "signature": []}]
 OPERATOR: list[dict[str, list[str]]] = [{"operator": []}]
 OF_PROGRAMS = ("orders", "money", "history", "portfolio", "notifications", "quotes")
 """Tags of requests that API keys may make."""
-STRANGERS = (
-    "/v1/register",
-    "/v1/verify",
-    "/v1/login",
-    "/v1/refresh",
-    "/v1/password/forget",
-    "/v1/password/reset",
-    "/v1/challenge",
-    "/v1/login/passkey/begin",
-    "/v1/login/passkey",
-    "/v1/login/provider/begin",
-    "/v1/login/provider",
-)
-"""Paths that need no login."""
 TAGS = [
     {"name": "account", "description": "Registration, logins, sessions, factors and API keys."},
     {"name": "markets", "description": "Public data; no login."},
@@ -135,6 +122,14 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
             "description": "Not modified since the version in If-None-Match."
         }
     operation.setdefault("description", operation["summary"] + ".")
+    if method == "get":
+        return
+    if path in STRANGERS:
+        operation["description"] += f" {NOT_KEPT}"
+        return
+    parameters = operation.setdefault("parameters", [])
+    if not any(one["name"] == KEY_SHOWN["name"] for one in parameters):
+        parameters.append(KEY_SHOWN)
 
 
 def _schema_of(kind: type) -> dict[str, Any]:

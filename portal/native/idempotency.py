@@ -6,15 +6,21 @@ request that changes something, a cancel of all orders among them, is written do
 done, with its answer when it is done.  The same key again has the same answer.  A portal that died
 between the two leaves a request without one, and so does a venue that did not answer.  The key is
 then refused, and is never done twice.
+
+An answer is kept for its owner: a user, or an operator.  A request of ``STRANGERS`` has no owner
+that could not be guessed, and its answer may have tokens, so it is not kept.
 """
 
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from openoutcry.portal.accounts.errors import AccountError
+from openoutcry.portal.accounts.operators import Operators
+from openoutcry.portal.accounts.routes import caller_of
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.database import Database
 from openoutcry.portal.native.callers import Callers
@@ -37,27 +43,60 @@ WEIGHTS = {
     "POST /v1/identity/papers": 50,
 }
 """Weights of the requests by which a stranger or a user stores data; any other request weighs 1."""
+STRANGERS = (
+    "/v1/register",
+    "/v1/verify",
+    "/v1/login",
+    "/v1/refresh",
+    "/v1/password/forget",
+    "/v1/password/reset",
+    "/v1/challenge",
+    "/v1/login/passkey/begin",
+    "/v1/login/passkey",
+    "/v1/login/provider/begin",
+    "/v1/login/provider",
+)
+"""Paths that need no login; a token that comes with a request of them may have ended."""
+NOT_KEPT = (
+    "An `Idempotency-Key` has no effect: the caller has not proved who it is, and a kept answer "
+    "could hold tokens. A code, a ticket or a refresh token is valid once."
+)
+KEY_SHOWN = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": (
+        "The request's name; a repeated request with this name takes effect once. It has the same "
+        "answer, which is kept for a day."
+    ),
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9.:/_-]{1,36}$"},
+}
+KEY_NEEDED = KEY_SHOWN | {
+    "required": True,
+    "description": "The request's name; a repeated request with this name takes effect once.",
+}
+"""The header in the document of the API: of any request, and of one that is refused without it."""
 OF_OPERATORS = "/v1/operator/"
-"""Paths whose requests change nothing more when they come again, and whose callers are no users."""
+"""Paths whose callers are operators."""
 Handler = Callable[[Any], Awaitable[Any]]
 CLAIM = """
-    insert into answers (user_id, key, digest, begun_at)
-    values (%(user)s, %(key)s, %(digest)s, %(now)s)
-    on conflict (user_id, key) do update set
+    insert into {table} ({owner}, key, digest, begun_at)
+    values (%(owner)s, %(key)s, %(digest)s, %(now)s)
+    on conflict ({owner}, key) do update set
         digest = excluded.digest, begun_at = excluded.begun_at, status = null, body = null
-        where answers.begun_at < %(forget)s
-    returning user_id
+        where {table}.begun_at < %(forget)s
+    returning key
 """
-KNOWN = "select digest, status, body from answers where user_id = %(user)s and key = %(key)s"
+KNOWN = "select digest, status, body from {table} where {owner} = %(owner)s and key = %(key)s"
 DONE = """
-    update answers set status = %(status)s, body = %(body)s
-    where user_id = %(user)s and key = %(key)s
+    update {table} set status = %(status)s, body = %(body)s
+    where {owner} = %(owner)s and key = %(key)s
 """
 FORGET = """
-    delete from answers where user_id = %(user)s and (begun_at < %(forget)s or key not in
-        (select key from answers where user_id = %(user)s order by begun_at desc limit %(most)s))
+    delete from {table} where {owner} = %(owner)s and (begun_at < %(forget)s or key not in
+        (select key from {table} where {owner} = %(owner)s order by begun_at desc limit %(most)s))
 """
-FAILED = "delete from answers where user_id = %(user)s and key = %(key)s and status is null"
+FAILED = "delete from {table} where {owner} = %(owner)s and key = %(key)s and status is null"
 
 
 def key_of(request: Any) -> str:
@@ -70,12 +109,38 @@ def key_of(request: Any) -> str:
     return key
 
 
+@dataclass(frozen=True)
+class Owner:
+    """The user or the operator of an answer: where its row is, and the row's name in its seal."""
+
+    table: str
+    column: str
+    value: int | str
+    sealed_as: str
+
+    def query(self, text: str) -> str:
+        """One of the queries above for this owner's table."""
+        return text.format(table=self.table, owner=self.column)
+
+
 class Once:
     """Requests with a key, and their answers."""
 
-    def __init__(self, database: Database, secret: SecretKey, callers: Callers) -> None:
-        self.database, self.secret, self.callers = database, secret, callers
+    def __init__(
+        self, database: Database, secret: SecretKey, callers: Callers, operators: Operators
+    ) -> None:
+        self.database, self.secret = database, secret
+        self.callers, self.operators = callers, operators
         self._claims = 0
+
+    async def _owner_of(self, request: Any) -> Owner:
+        """Raises :class:`NotLoggedIn`."""
+        if request.url.path.startswith(OF_OPERATORS):
+            _, _, token = request.headers.get("authorization", "").partition(" ")
+            name = (await self.operators.of_token(token, caller_of(request))).name
+            return Owner("operator_answers", "operator", name, f"operator answer {name}")
+        user_id = (await self.callers.of_request(request)).user_id
+        return Owner("answers", "user_id", user_id, f"answer {user_id}")
 
     async def answer(self, request: Any, handler: Handler) -> Any:
         """The handler's answer, or the one that it gave before."""
@@ -83,22 +148,23 @@ class Once:
         from fastapi.exceptions import RequestValidationError
 
         key = key_of(request)
-        asking = await self.callers.of_request(request)
+        owner = await self._owner_of(request)
+        rows, query = self.database.rows, owner.query
         text = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
         digest = hashlib.sha256(text + await request.body()).digest()
         now = self.callers.accounts.now()
-        values = {"user": asking.user_id, "key": key, "digest": digest, "now": now}
+        values = {"owner": owner.value, "key": key, "digest": digest, "now": now}
         self._claims += 1
         if self._claims % FORGET_EVERY == 0:
-            await self.database.rows(FORGET, user=asking.user_id, forget=now - KEPT, most=MOST_KEPT)
-        if not await self.database.rows(CLAIM, forget=now - KEPT, **values):
-            known = await self.database.row(KNOWN, **values)
+            await rows(query(FORGET), owner=owner.value, forget=now - KEPT, most=MOST_KEPT)
+        sealed_as = f"{owner.sealed_as} {key}"
+        if not await rows(query(CLAIM), forget=now - KEPT, **values):
+            known = await self.database.row(query(KNOWN), **values)
             if known is None or bytes(known["digest"]) != digest:
                 raise KeyReused("this key belongs to another request")
             if known["status"] is None:
                 raise InProgress("this request is in progress, or its outcome is unknown")
-            owner = f"answer {asking.user_id} {key}"
-            body = self.secret.open(bytes(known["body"]), owner)
+            body = self.secret.open(bytes(known["body"]), sealed_as)
             return Response(
                 body, known["status"], {"idempotent-replay": "true"}, "application/json"
             )
@@ -107,10 +173,10 @@ class Once:
         except (AccountError, ApiError, RequestValidationError) as error:
             if getattr(error, "code", None) != TIMEOUT:
                 # Nothing was done, so the key may be used again.
-                await self.database.rows(FAILED, **values)
+                await rows(query(FAILED), **values)
             raise
-        sealed = self.secret.seal(bytes(response.body), f"answer {asking.user_id} {key}")
-        await self.database.rows(DONE, status=response.status_code, body=sealed, **values)
+        sealed = self.secret.seal(bytes(response.body), sealed_as)
+        await rows(query(DONE), status=response.status_code, body=sealed, **values)
         return response
 
 
@@ -148,12 +214,10 @@ def route_class(once: Once, limits: Limits) -> Any:
                 limits.take(address, limits.weight_of(request.method, path, weight))
                 if request.method == "GET":
                     return tagged(request, await original(request))
-                named = BY_NAME.fullmatch(f"{request.method} {request.url.path}")
-                by_name = named is not None or path.startswith(OF_OPERATORS)
-                is_known = "authorization" in request.headers or "x-api-key" in request.headers
-                if HEADER in request.headers and is_known and not by_name:
-                    return await once.answer(request, original)
-                return await original(request)
+                by_name = BY_NAME.fullmatch(f"{request.method} {request.url.path}") is not None
+                if HEADER not in request.headers or by_name or path in STRANGERS:
+                    return await original(request)
+                return await once.answer(request, original)
 
             return handle
 

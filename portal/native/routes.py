@@ -10,7 +10,7 @@ from openoutcry.portal.body import Body
 from openoutcry.portal.database import Row
 from openoutcry.portal.money.withdrawals import Asked, Withdrawals
 from openoutcry.portal.native.callers import Callers
-from openoutcry.portal.native.idempotency import key_of
+from openoutcry.portal.native.idempotency import KEY_NEEDED, key_of
 from openoutcry.portal.native.markets import NativeMarkets
 from openoutcry.portal.native.orders import NativeOrders, NewOrderBody
 from openoutcry.portal.native.pages import DEFAULT, MOST, number_of, page_of
@@ -18,14 +18,7 @@ from openoutcry.portal.spot.limits import Limits
 from openoutcry.portal.trading.instruments import AmountError, text_of, units_of
 from openoutcry.portal.trading.mirror import Mirror
 
-KEY_SHOWN = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": True,
-    "description": "The request's name; a repeated request with this name takes effect once.",
-    "schema": {"type": "string", "pattern": "^[A-Za-z0-9.:/_-]{1,36}$"},
-}
-WITH_KEY: dict[str, Any] = {"parameters": [KEY_SHOWN]}
+WITH_KEY: dict[str, Any] = {"parameters": [KEY_NEEDED]}
 
 
 @dataclass

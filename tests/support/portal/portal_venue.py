@@ -258,6 +258,13 @@ class PortalVenue:
         assert answer.status_code == 201, answer.text
         return answer.json()
 
+    def operator(self, name: str) -> str:
+        """The token of an operator of the portal."""
+        command = [*OUTCRY, "portal", "operator", "venue.toml", name]
+        done = warm_outcry.run_command(command, cwd=self.folder)
+        assert done.returncode == 0, done.stderr
+        return str(done.stdout.strip())
+
     def fund(self, person: Person, **funds: int) -> None:
         """Deposits, each seen by the portal before this returns."""
         for asset, units in funds.items():

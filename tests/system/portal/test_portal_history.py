@@ -7,8 +7,6 @@ import pytest
 
 from openoutcry.client.portal import PortalClient, PortalError
 from openoutcry.portal.database import running_embedded
-from tests.support.pipeline import warm_outcry
-from tests.support.processes import OUTCRY
 from tests.support.waiting import wait_until
 
 BTC, USD = 10**8, 10**6
@@ -150,10 +148,7 @@ def test_news_comes_into_the_list(portal_venue, trader):
 
 
 def operator_of(portal_venue, name):
-    command = [*OUTCRY, "portal", "operator", "venue.toml", name]
-    done = warm_outcry.run_command(command, cwd=portal_venue.folder)
-    assert done.returncode == 0, done.stderr
-    return PortalClient(portal_venue.url, operator=done.stdout.strip())
+    return PortalClient(portal_venue.url, operator=portal_venue.operator(name))
 
 
 def test_an_operator_looks_and_freezes_with_a_reason(portal_venue):

@@ -10,6 +10,7 @@ from decimal import Decimal
 import msgpack
 import pytest
 
+from openoutcry.client import portal_models as models
 from openoutcry.client.portal import PortalClient, PortalError
 from tests.support import plain_http
 from tests.support.console.websockets_patient import connect
@@ -125,6 +126,55 @@ def test_a_change_of_the_account_is_done_once_for_its_key(portal_venue, two):
         with pytest.raises(PortalError):
             client.new_key("bot", "not the password", key="key-2")
         assert client.new_key("third", PASSWORD, key="key-2").id != made.id
+
+
+@pytest.mark.promise(
+    "Whatever process of the portal is killed, no order, transfer, request with an "
+    "Idempotency-Key, notification or message of a stream is lost or doubled. The other "
+    "processes serve meanwhile",
+    group="portal",
+)
+def test_an_operators_change_is_done_once_for_its_key(portal_venue):
+    person = portal_venue.person()
+    tokens = portal_venue.operator("olga"), portal_venue.operator("otto")
+    first, second = (PortalClient(portal_venue.url, operator=one) for one in tokens)
+    with first, second:
+        (user,) = first.users(search=person.mail).items
+        frozen = first.freeze(user.id, "ticket 1", key="f")
+        first.unfreeze(user.id, "ticket 2")
+        assert first.freeze(user.id, "ticket 1", key="f") == frozen, "the same answer"
+        assert not first.user_detail(user.id).user.frozen_at, "which is not done again"
+        portal_venue.stop_portal(signal.SIGKILL)
+        portal_venue.start_portal()
+        assert first.freeze(user.id, "ticket 1", key="f") == frozen
+        with pytest.raises(PortalError) as reused:
+            first.freeze(user.id, "another reason", key="f")
+        assert reused.value.code == "idempotency_key_reused"
+        view = first.support_view(user.id, "ticket 3", key="v")
+        assert first.support_view(user.id, "ticket 3", key="v") == view
+        # Keys are each operator's own.
+        assert second.set_level(user.id, 0, "ticket 4", key="f").id == user.id
+        rows = [f"{one.operator}: {one.reason}" for one in first.operator_log(limit=4).items]
+        third, once = "olga: ticket 3", ["olga: ticket 2", "olga: ticket 1"]
+        assert rows == ["otto: level 0: ticket 4", third, *once]
+    with PortalClient(portal_venue.url, operator="op_guessed") as stranger:
+        with pytest.raises(PortalError) as refused:
+            stranger.freeze(user.id, "ticket 1", key="f")
+        assert refused.value.status == 401
+
+
+def test_a_login_and_a_refresh_need_no_token_that_is_in_force(portal_venue):
+    """A typed client sends the token that it has, and a key, also where neither has an effect."""
+    person = portal_venue.person()
+    ended = models.TokenPair("ended", "", 0)
+    with PortalClient(portal_venue.url) as client:
+        refresh_token = client.log_in(person.mail, PASSWORD).refresh_token
+        client.tokens = ended
+        client.refresh(refresh_token)
+        assert client.me().mail == person.mail
+        client.tokens = ended
+        first = client.log_in(person.mail, PASSWORD, key="one")
+        assert client.log_in(person.mail, PASSWORD, key="one") != first, "it is not kept"
 
 
 @pytest.mark.promise(

@@ -14,7 +14,6 @@ from tests.support.console.page_attack import (
     is_framed,
     watched_by_nobody,
 )
-from tests.support.pipeline import warm_outcry
 from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_browser import (
     Browsed,
@@ -23,7 +22,6 @@ from tests.support.portal.portal_browser import (
     place,
     quote,
 )
-from tests.support.processes import OUTCRY
 
 pytestmark = needs_chromium
 USD, BTC = 10**6, 10**8
@@ -223,15 +221,12 @@ def test_pages_of_a_history_that_is_late_say_so(browser, venue, trader, language
 def test_operators_find_freeze_limit_and_look(browser, venue, maker):
     """With reasons, which are in their log; a look changes nothing."""
     person = venue.person(USD=5_000 * USD)
-    command = [*OUTCRY, "portal", "operator", "venue.toml", "page"]
-    done = warm_outcry.run_command(command, cwd=venue.folder)
-    assert done.returncode == 0, done.stderr
     with browsed(browser, venue) as page:
         page.go("operator/users")
         page.fill(operator_token="op_wrong")
         page.press(page.word("operator.enter"))
         page.expect("#main .error").not_to_be_empty()
-        page.fill(operator_token=done.stdout.strip())
+        page.fill(operator_token=venue.operator("page"))
         page.press(page.word("operator.enter"))
 
         def find():

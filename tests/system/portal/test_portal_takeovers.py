@@ -328,7 +328,7 @@ def asked_once(people, user_id, handler):
         return b""
 
     callers = SimpleNamespace(accounts=people.accounts, of_request=of_request)
-    once = idempotency.Once(people.database, people.accounts.key, callers)
+    once = idempotency.Once(people.database, people.accounts.key, callers, None)
     url = SimpleNamespace(path="/v1/quotes/requests", query="")
 
     def ask(key):

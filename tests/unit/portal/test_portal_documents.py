@@ -13,12 +13,12 @@ from openoutcry.client.portal import ENDPOINTS, PortalClient
 from openoutcry.portal.native.documents import (
     DOCS,
     FILES,
-    STRANGERS,
     asyncapi,
     document_app,
     openapi_of,
     texts,
 )
+from openoutcry.portal.native.idempotency import STRANGERS
 
 OWN = ("self", "key")
 
@@ -76,6 +76,18 @@ def test_every_operation_says_what_a_client_needs(openapi):
             schema = good["content"]["application/json"]["schema"]
             assert "$ref" in json.dumps(schema), f"{where}: the answer has no type"
         assert "application/problem+json" in answers["4XX"]["content"]
+
+
+def test_every_change_says_what_its_idempotency_key_does(openapi):
+    """It has the header, or says why it has none; no reading request has it."""
+    without = set()
+    for method, path, operation in operations(openapi):
+        names = [one["name"] for one in operation.get("parameters", [])]
+        if method != "GET" and "Idempotency-Key" not in names:
+            assert "`Idempotency-Key` has no effect" in operation["description"]
+            without.add(path)
+        assert names.count("Idempotency-Key") <= (method != "GET"), path
+    assert without == set(STRANGERS) - {"/v1/challenge"}
 
 
 def test_the_typed_client_has_every_endpoint_and_every_parameter(openapi):
