@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -41,6 +42,7 @@ from openoutcry.portal.trading.public import INTERVALS, Candle, Tape, Trade, bou
 from openoutcry.risk.bits import RISK_REASON, RiskBit
 from openoutcry.wire.enums import OrderType, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
+from tests import ROOT
 
 ROW = {"price_step_ticks": 1, "qty_step_lots": 1, "min_qty_lots": 1, "max_qty_lots": 10**6}
 BTC_USD = Market(0, "BTC-USD", b"BTC-USD", "BTCUSD", "BTC", "USD", 8, 6, 2, 10_000, 1, ROW)
@@ -48,6 +50,15 @@ BTC_USD = Market(0, "BTC-USD", b"BTC-USD", "BTCUSD", "BTC", "USD", 8, 6, 2, 10_0
 
 def key(kind, secret, networks=()):
     return ApiKey(1, 1, 1000, kind, secret, True, False, networks, None)
+
+
+def test_migrations_follow_one_another():
+    """Two that were made at the same time would both follow the one before."""
+    files = sorted((ROOT / "portal" / "migrations" / "versions").glob("r*.py"))
+    texts = [one.read_text() for one in files]
+    found = [re.findall(r'^(?:down_)?revision = "?(\w+)"?$', text, re.MULTILINE) for text in texts]
+    names = [one.name[1:5] for one in files]
+    assert found == [list(pair) for pair in zip(names, ["None", *names[:-1]], strict=True)]
 
 
 @given(st.integers(0, 2**62), st.integers(0, 18))
