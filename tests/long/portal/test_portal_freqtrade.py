@@ -17,7 +17,8 @@ from tests.support.portal.clients import pointed, python_of
 from tests.support.portal.portal_venue import CHOICES, PortalVenue
 from tests.support.waiting import BOUND_S, wait_until
 
-ccxt = pytest.importorskip("ccxt")
+ADDRESSES = "import ccxt, json; print(json.dumps(ccxt.binance().urls['api']))"
+"""Prints those that ccxt has, as freqtrade's environment has it."""
 USD, BTC = 10**6, 10**8
 PRICING = {"price_side": "other", "use_order_book": True, "order_book_top": 1}
 PLAN = {
@@ -60,11 +61,13 @@ def trading(venue, name, plan):
     """freqtrade as a process; the rows of its trades, as a function."""
     folder = venue.folder / name
     folder.mkdir()
-    urls = {"urls": {"api": pointed(ccxt.binance().urls["api"], venue.url)}}
+    python = python_of("OUTCRY_FREQTRADE", "freqtrade")
+    addresses = json.loads(subprocess.check_output([python, "-c", ADDRESSES]))
+    urls = {"urls": {"api": pointed(addresses, venue.url)}}
     exchange = {"name": "binance", "pair_whitelist": ["BTC/USD"], "ccxt_config": urls}
     exchange |= plan.pop("exchange", {})
     (folder / "config.json").write_text(json.dumps(PLAN | plan | {"exchange": exchange}))
-    command = [python_of("OUTCRY_FREQTRADE", "freqtrade").with_name("freqtrade"), "trade"]
+    command = [python.with_name("freqtrade"), "trade"]
     command += ["--config=config.json", "--strategy=Always", "--userdir=.", "-v"]
     command += [f"--strategy-path={ROOT / 'tests' / 'support' / 'portal'}"]
     command += ["--db-url=sqlite:///trades.sqlite"]

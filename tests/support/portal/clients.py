@@ -10,6 +10,16 @@ from typing import Any
 import pytest
 
 from openoutcry.portal.spot.rest import ROUTES
+from tests.support.portal.portal_venue import Person
+from tests.support.waiting import BOUND_S
+
+SPOT_ONLY = {
+    "fetchMarkets": {"types": ["spot"]},
+    "fetchMargins": False,
+    "fetchCurrencies": False,
+    "defaultType": "spot",
+}
+"""Options of ccxt: without them it asks for coins, margin and contracts, too."""
 
 
 def taken(at: tuple[str, str], given: dict[str, Any]) -> dict[str, Any]:
@@ -27,6 +37,18 @@ def pointed(urls: Any, url: str) -> Any:
     assert found is not None
     host = url.replace("http", "ws") if found[1].startswith("ws") else url
     return host + urls[found.end() :]
+
+
+def at_portal(exchange: Any, url: str) -> Any:
+    """A client of ccxt, asking the portal; it waits as long as a test does."""
+    exchange.urls["api"] = pointed(exchange.urls["api"], url)
+    exchange.timeout = int(BOUND_S * 1000)
+    return exchange
+
+
+def settings(person: Person) -> dict[str, Any]:
+    """What ccxt is given to trade as a person."""
+    return {"apiKey": person.api_key, "secret": person.secret, "options": dict(SPOT_ONLY)}
 
 
 def python_of(variable: str, package: str) -> Path:

@@ -1,5 +1,6 @@
 """A served venue with wallets and its portal, each a process of its own, and people who trade."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from tests.support.portal import served_portal
 from tests.support.portal.people import CHEAP, PASSWORD, last_code
 from tests.support.processes import OUTCRY, free_port
 from tests.support.venue.served_venue import ServedVenue
-from tests.support.waiting import BOUND_S, wait_until
+from tests.support.waiting import BOUND_S, LOOK_S, wait_until
 
 NOW = "2026-11-26T12:00"
 FIRST = 1000
@@ -155,9 +156,9 @@ class PortalVenue:
         self.venue = ServedVenue(folder, NOW, "", venue_text() + more)
         # As `outcry portal init`, whose hashes take 0.2 s of a processor for each user, and as much
         # at each login.
-        file, address = read_venue(folder / "venue.toml"), f"127.0.0.1:{free_port()}"
+        file, self.fix_port = read_venue(folder / "venue.toml"), free_port()
         with patch.object(init, "password_hasher", lambda: CHEAP):
-            init.prepare(file, FIRST, users, address)
+            init.prepare(file, FIRST, users, f"127.0.0.1:{self.fix_port}")
         (folder / "portal.toml").write_text(CHOICES)
         self.portal: subprocess.Popen[str] | None = None
 
@@ -212,6 +213,27 @@ class PortalVenue:
     @property
     def database_runs(self) -> bool:
         return (self.folder / "journal-portal" / "postgresql" / "postmaster.pid").exists()
+
+    async def killed_during(self, request: Awaitable[Any]) -> Exception:
+        """Ask for an order, kill the portal once it has passed it on to a venue that is held still,
+        and start the portal again: what the client makes of the answer that never came."""
+        with self.venue.held_still():
+            asked = asyncio.ensure_future(request)
+            while not self._waiting_bytes():
+                assert not asked.done(), asked
+                await asyncio.sleep(LOOK_S)
+            self.stop_portal(signal.SIGKILL)
+        (outcome,) = await asyncio.gather(asked, return_exceptions=True)
+        assert isinstance(outcome, Exception), outcome
+        # The client's next attempt comes after this: it gives up after a few.
+        self.start_portal()
+        return outcome
+
+    def _waiting_bytes(self) -> int:
+        """What the venue has not read yet of its sessions over FIX."""
+        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        at = f":{self.fix_port:04X}"
+        return sum(int(row[4].partition(":")[2], 16) for row in rows if row[1].endswith(at))
 
     # People
 

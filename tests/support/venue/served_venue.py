@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -165,6 +165,18 @@ class ServedVenue:
             lambda: not any(os.path.exists(f"/proc/{pid}") for pid in children),
             "all stages are gone",
         )
+
+    @contextmanager
+    def held_still(self) -> Iterator[None]:
+        """No stage reads or answers anything in the body."""
+        stages = self.children()
+        for pid in stages:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in stages:
+                os.kill(pid, signal.SIGCONT)
 
     def stop(self) -> dict[str, Any]:
         assert self.process is not None

@@ -12,27 +12,15 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from tests.support.portal.clients import pointed
+from tests.support.portal.clients import SPOT_ONLY, at_portal, settings
 from tests.support.waiting import BOUND_S
 
-ccxt = pytest.importorskip("ccxt")
 USD, BTC, ETH = 10**6, 10**8, 10**8
-SPOT_ONLY = {
-    "fetchMarkets": {"types": ["spot"]},
-    "fetchMargins": False,
-    "fetchCurrencies": False,
-    "defaultType": "spot",
-}
 
 
-def at_portal(exchange, url):
-    exchange.urls["api"] = pointed(exchange.urls["api"], url)
-    exchange.timeout = int(BOUND_S * 1000)
-    return exchange
-
-
-def settings(person):
-    return {"apiKey": person.api_key, "secret": person.secret, "options": dict(SPOT_ONLY)}
+@pytest.fixture
+def ccxt():
+    return pytest.importorskip("ccxt")
 
 
 @pytest.fixture
@@ -40,7 +28,7 @@ def two(portal_venue):
     return [portal_venue.person(USD=10**6 * USD, BTC=100 * BTC, ETH=100 * ETH) for _ in range(2)]
 
 
-def test_ccxt_trades(portal_venue, two):
+def test_ccxt_trades(ccxt, portal_venue, two):
     one, other = (at_portal(ccxt.binance(settings(person)), portal_venue.url) for person in two)
     markets = one.load_markets()
     assert set(markets) == {"BTC/USD", "ETH/USD", "ETH/BTC"}
@@ -90,7 +78,7 @@ def test_ccxt_trades(portal_venue, two):
     assert other.fetch_trading_fee("BTC/USD")["taker"] == 0.001
 
 
-def test_ccxt_needs_nothing_but_the_address(portal_venue, two):
+def test_ccxt_needs_nothing_but_the_address(ccxt, portal_venue, two):
     """With keys it asks for coins, margin and contracts, too."""
     keys = {"apiKey": two[0].api_key, "secret": two[0].secret}
     exchange = at_portal(ccxt.binance(keys), portal_venue.url)
@@ -101,7 +89,7 @@ def test_ccxt_needs_nothing_but_the_address(portal_venue, two):
     assert exchange.cancel_order(order["id"], "BTC/USD")["status"] == "canceled"
 
 
-def test_ccxt_signs_by_ed25519(portal_venue, two):
+def test_ccxt_signs_by_ed25519(ccxt, portal_venue, two):
     private = Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     with portal_venue.client(two[0]) as client:
@@ -122,12 +110,10 @@ def test_ccxt_signs_by_ed25519(portal_venue, two):
 
 
 def test_ccxt_pro_streams(portal_venue, two):
-    import ccxt.pro
+    pro = pytest.importorskip("ccxt.pro")
 
     async def run():
-        one, other = (
-            at_portal(ccxt.pro.binance(settings(person)), portal_venue.url) for person in two
-        )
+        one, other = (at_portal(pro.binance(settings(person)), portal_venue.url) for person in two)
         try:
             await one.load_markets()
             await other.load_markets()

@@ -1,0 +1,280 @@
+"""Programs that people have, whose portal is killed while they trade, and started again: they go on
+by what their libraries do about it, and no order is lost or doubled.
+
+Each has an order that rests, one whose answer never comes, and a stream or more.
+"""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from tests.support.portal.clients import at_portal, settings
+from tests.support.waiting import BOUND_S
+
+USD, BTC = 10**6, 10**8
+TERMS = {"symbol": "BTCUSD", "quantity": "0.1", "price": "60000", "timeInForce": "GTC"}
+RESTS, LOST, BOTH = "rests-1", "lost-1", {"rests-1": 1, "lost-1": 1}
+"""Names of the orders, and how often the venue has each."""
+
+
+@pytest.fixture
+def two(portal_venue):
+    return [portal_venue.person(USD=10**6 * USD, BTC=10 * BTC) for _ in range(2)]
+
+
+def names_of(venue, person):
+    """How often each of a person's orders is there, by its name."""
+    with venue.client(person) as client:
+        return Counter(
+            row["clientOrderId"] for row in client.get("/api/v3/allOrders", symbol="BTCUSD").json()
+        )
+
+
+def bounded(coroutine):
+    asyncio.run(asyncio.wait_for(coroutine, BOUND_S))
+
+
+def test_ccxt_goes_on_after_a_restart_of_the_portal(portal_venue, two):
+    ccxt = pytest.importorskip("ccxt")
+    one, other = (at_portal(ccxt.binance(settings(person)), portal_venue.url) for person in two)
+    sell = "BTC/USD", "limit", "sell", 0.1, 60000
+
+    async def lose():
+        lost = asyncio.to_thread(one.create_order, *sell, {"clientOrderId": LOST})
+        return await portal_venue.killed_during(lost)
+
+    one.load_markets()
+    rests = one.create_order(*sell, {"clientOrderId": RESTS})
+    error = asyncio.run(lose())
+    assert isinstance(error, ccxt.NetworkError), repr(error)
+    for _ in range(2):
+        with pytest.raises(ccxt.InvalidOrder, match="Duplicate"):
+            one.create_order(*sell, {"clientOrderId": LOST})
+    assert names_of(portal_venue, two[0]) == BOTH
+    assert [row["clientOrderId"] for row in one.fetch_open_orders("BTC/USD")] == [RESTS, LOST]
+    assert one.fetch_balance()["BTC"] == {"free": 9.8, "used": 0.2, "total": 10}
+    assert one.fetch_order_book("BTC/USD")["asks"][0][:2] == [60000, 0.2]
+    bought = other.create_order("BTC/USD", "limit", "buy", 0.1, 60000)
+    assert (bought["status"], bought["average"]) == ("closed", 60000)
+    assert one.fetch_order(rests["id"], "BTC/USD")["status"] == "closed"
+    assert [row["amount"] for row in one.fetch_my_trades("BTC/USD")] == [0.1]
+    (gone,) = one.cancel_all_orders("BTC/USD")
+    assert (gone["info"]["origClientOrderId"], gone["status"]) == (LOST, "canceled")
+
+
+def test_ccxt_pro_goes_on_after_a_restart_of_the_portal(portal_venue, two):
+    pro = pytest.importorskip("ccxt.pro")
+    sell = "BTC/USD", "limit", "sell", 0.1, 60000
+
+    async def again(watch, *args):
+        """Its next answer, as its users ask for one: again after the loss of the connection."""
+        while True:
+            try:
+                return await watch(*args)
+            except pro.NetworkError:
+                continue
+
+    async def run():
+        one, other = (at_portal(pro.binance(settings(person)), portal_venue.url) for person in two)
+        try:
+            await one.load_markets()
+            await one.create_order_ws(*sell, {"newClientOrderId": RESTS})
+            while not (await one.watch_order_book("BTC/USD"))["asks"]:
+                continue
+            watching = [
+                asyncio.create_task(again(*asked))
+                for asked in (
+                    (one.watch_orders, "BTC/USD"),
+                    (one.watch_balance,),
+                    (one.watch_trades, "BTC/USD"),
+                )
+            ]
+            # The answer comes over the connection that all of it uses.
+            await one.fetch_balance_ws()
+            lost = one.create_order_ws(*sell, {"newClientOrderId": LOST})
+            error = await portal_venue.killed_during(lost)
+            assert isinstance(error, pro.NetworkError), repr(error)
+            with pytest.raises(pro.ExchangeError, match="Duplicate"):
+                await again(one.create_order_ws, *sell, {"newClientOrderId": LOST})
+            assert names_of(portal_venue, two[0]) == BOTH
+            book = await again(one.watch_order_book, "BTC/USD")
+            while not book["asks"] or book["asks"][0][:2] != [60000, 0.2]:
+                book = await again(one.watch_order_book, "BTC/USD")
+            assert (await one.fetch_balance())["BTC"]["used"] == 0.2
+            orders, held, trades = watching
+            placed = await other.create_order_ws("BTC/USD", "limit", "buy", 0.1, 60000)
+            assert placed["status"] == "closed"
+            done = await orders
+            while (done[-1]["clientOrderId"], done[-1]["status"]) != (RESTS, "closed"):
+                done = await again(one.watch_orders, "BTC/USD")
+            balance = await held
+            while balance["BTC"]["total"] != 9.9:
+                balance = await again(one.watch_balance)
+            assert (await trades)[-1]["amount"] == 0.1
+            while book["asks"][0][:2] != [60000, 0.1]:
+                book = await again(one.watch_order_book, "BTC/USD")
+        finally:
+            await one.close()
+            await other.close()
+
+    bounded(run())
+
+
+def test_python_binance_goes_on_after_a_restart_of_the_portal(portal_venue, two, monkeypatch):
+    binance = pytest.importorskip("binance")
+    import aiohttp
+
+    sockets = portal_venue.url.replace("http", "ws")
+    monkeypatch.setattr(binance.AsyncClient, "API_URL", f"{portal_venue.url}/api")
+    monkeypatch.setattr(binance.AsyncClient, "WS_API_URL", f"{sockets}/ws-api/v3")
+    monkeypatch.setattr(binance.BinanceSocketManager, "STREAM_URL", f"{sockets}/")
+    terms = TERMS | {"side": "SELL", "type": "LIMIT"}
+
+    async def event_of(socket, kind, **wanted):
+        """The next event of a kind with these fields."""
+        while True:
+            event = await socket.recv()
+            if event.get("e") == kind and wanted.items() <= event.items():
+                return event
+            if event.get("type") == "BinanceWebsocketClosed" and kind == "executionReport":
+                # The client connects again, and leaves it to its user to subscribe again.
+                await socket._client.ws_api._wait_for_reconnect()
+                await socket.connect()
+
+    async def is_following(client, *sockets):
+        """Whether the client's connections are there again, and its own events."""
+        if not all(one.ws_state.name == "STREAMING" for one in (client.ws_api, *sockets)):
+            return False
+        return (await client._ws_api_request("session.status", False, {}))["userDataStream"]
+
+    async def run():
+        one = await binance.AsyncClient.create(two[0].api_key, two[0].secret)
+        other = await binance.AsyncClient.create(two[1].api_key, two[1].secret)
+        manager = binance.BinanceSocketManager(one)
+        try:
+            async with (
+                manager.depth_socket("BTCUSD") as depth,
+                manager.trade_socket("BTCUSD") as trades,
+                manager.user_socket() as own,
+            ):
+                await one.ws_create_order(**terms, newClientOrderId=RESTS)
+                await event_of(own, "executionReport", c=RESTS, X="NEW")
+                await event_of(depth, "depthUpdate")
+                lost = one.create_order(**terms, newClientOrderId=LOST)
+                error = await portal_venue.killed_during(lost)
+                assert isinstance(error, aiohttp.ClientConnectionError), repr(error)
+                for _ in range(2):
+                    with pytest.raises(binance.exceptions.BinanceAPIException, match="Duplicate"):
+                        await one.create_order(**terms, newClientOrderId=LOST)
+                assert names_of(portal_venue, two[0]) == BOTH
+                filled = asyncio.create_task(event_of(own, "executionReport", c=RESTS, X="FILLED"))
+                while not await is_following(one, depth, trades):
+                    await asyncio.sleep(0.01)
+                await other.create_order(**terms | {"side": "BUY"})
+                await filled
+                await event_of(depth, "depthUpdate", a=[["60000.00", "0.10000000"]])
+                await event_of(trades, "trade", p="60000.00")
+                held = await one.get_asset_balance("BTC")
+                assert (held["free"], held["locked"]) == ("9.80000000", "0.10000000")
+                book = await one.get_order_book(symbol="BTCUSD")
+                assert book["asks"][0] == ["60000.00", "0.10000000"]
+                gone = await one.ws_cancel_order(symbol="BTCUSD", origClientOrderId=LOST)
+                assert gone["status"] == "CANCELED"
+                await event_of(own, "executionReport", C=LOST, X="CANCELED")
+        finally:
+            await one.close_connection()
+            await other.close_connection()
+
+    bounded(run())
+
+
+@pytest.mark.filterwarnings("ignore:parameter 'timeout':DeprecationWarning")
+def test_the_sdk_of_binance_goes_on_after_a_restart_of_the_portal(portal_venue, two):
+    pytest.importorskip("binance_sdk_spot")
+    from binance_common.configuration import (
+        ConfigurationRestAPI,
+        ConfigurationWebSocketAPI,
+        ConfigurationWebSocketStreams,
+    )
+    from binance_common.errors import NetworkError
+    from binance_sdk_spot.spot import Spot
+
+    def client(person):
+        keys = {"api_key": person.api_key, "api_secret": person.secret}
+        sockets = portal_venue.url.replace("http", "ws")
+        return Spot(
+            ConfigurationRestAPI(base_path=portal_venue.url, timeout=int(BOUND_S * 1000), **keys),
+            ConfigurationWebSocketAPI(stream_url=f"{sockets}/ws-api/v3", **keys),
+            ConfigurationWebSocketStreams(stream_url=sockets),
+        )
+
+    terms = {
+        "symbol": "BTCUSD",
+        "type": "LIMIT",
+        "time_in_force": "GTC",
+        "quantity": 0.1,
+        "price": 60000,
+    }
+
+    async def run():
+        one, other = client(two[0]), client(two[1])
+        requests, streams = one.websocket_api, one.websocket_streams
+        events, ends = asyncio.Queue(), asyncio.Queue()
+
+        async def connect():
+            """Its users do this again when it reports the end of a connection."""
+            for sockets in (requests, streams):
+                await sockets.create_connection()
+                sockets.on_connection("close", lambda: ends.put_nowait(None))
+            own = (await requests.user_data_stream_subscribe_signature()).stream
+            for stream in (
+                own,
+                await streams.trade("btcusd"),
+                await streams.diff_book_depth("btcusd"),
+            ):
+                stream.on("message", lambda event: events.put_nowait(event.to_dict()))
+            assert len((await streams.list_subscribe())["result"]) == 2
+
+        async def until(*wanted):
+            """Until events with these fields have come, in any order."""
+            left = list(wanted)
+            while left:
+                event = await events.get()
+                left = [one for one in left if not one.items() <= event.items()]
+
+        try:
+            await connect()
+            made = await requests.order_place(side="SELL", new_client_order_id=RESTS, **terms)
+            assert made.data().result.status == "NEW"
+            await until({"c": RESTS, "X": "NEW"}, {"e": "depthUpdate"})
+            lost = asyncio.to_thread(
+                one.rest_api.new_order, side="SELL", new_client_order_id=LOST, **terms
+            )
+            error = await portal_venue.killed_during(lost)
+            assert isinstance(error, NetworkError), repr(error)
+            await ends.get()
+            await ends.get()
+            await connect()
+            for _ in range(2):
+                again = await requests.order_place(side="SELL", new_client_order_id=LOST, **terms)
+                assert again.data()["error"]["msg"] == "Duplicate order sent."
+            assert names_of(portal_venue, two[0]) == BOTH
+            other.rest_api.new_order(side="BUY", **terms)
+            await until(
+                {"c": RESTS, "X": "FILLED"},
+                {"e": "trade", "p": "60000.00"},
+                {"e": "depthUpdate", "a": [["60000.00", "0.10000000"]]},
+            )
+            held = (await requests.account_status()).data().result.balances
+            (row,) = [row for row in held if row.asset == "BTC"]
+            assert (row.free, row.locked) == ("9.80000000", "0.10000000")
+            assert one.rest_api.depth("BTCUSD").data().asks == [["60000.00", "0.10000000"]]
+            gone = await requests.order_cancel("BTCUSD", orig_client_order_id=LOST)
+            assert gone.data().result.status == "CANCELED"
+            await until({"C": LOST, "X": "CANCELED"})
+        finally:
+            await requests.close_connection()
+            await streams.close_connection()
+
+    bounded(run())
