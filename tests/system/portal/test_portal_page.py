@@ -53,6 +53,17 @@ NOTHING = re.compile(r"\b(?:null|undefined|NaN)\b|\[object")
 SCROLLED = """Math.max(0, ...[...document.querySelectorAll("#main .scroll")].map(
   (one) => one.scrollWidth - one.clientWidth))"""
 """Pixels of a table that are out of sight."""
+CUT = """[...document.querySelectorAll("#main select")].filter((one) => {
+  const alone = one.cloneNode(false);
+  alone.removeAttribute("id");
+  alone.append(one.selectedOptions[0]?.cloneNode(true) ?? "");
+  one.after(alone);
+  alone.style.cssText = "width: max-content; flex: none";
+  const wanted = alone.getBoundingClientRect().width;
+  alone.remove();
+  return one.offsetParent !== null && wanted > one.getBoundingClientRect().width + 1;
+}).map((one) => `${one.id || one.className} cuts ${one.selectedOptions[0].text}`)"""
+"""Closed lists of choices that are narrower than what is chosen."""
 BOOK = ".ladder button"
 """The prices of a book, of which a press takes one into the ticket."""
 
@@ -122,6 +133,7 @@ def look(page, view, found):
         page.expect("body[data-link=live]").to_have_count(1)
         page.expect(f"{BOOK}:enabled").not_to_have_count(0)
     defects = [*page.defects(), *NOTHING.findall(page.page.inner_text("#main"))]
+    defects += page.page.evaluate(CUT)
     wide = page.width() or page.page.evaluate(SCROLLED)
     if defects or wide > 0:
         found[view] = [*defects, *([f"{wide} px too wide"] if wide > 0 else [])]
