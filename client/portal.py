@@ -427,8 +427,12 @@ class PortalClient(Closing):
         stop_price: str = "",
         amount: str = "",
         shown_quantity: str = "",
+        min_quantity: str = "",
         trailing_bps: int = 0,
+        trailing_distance: str = "",
+        offset: str = "",
         time_in_force: str = "",
+        expires_ms: int = 0,
         self_trade: str = "",
         key: str | None = None,
     ) -> models.OrderRow:
@@ -442,8 +446,12 @@ class PortalClient(Closing):
             "stop_price": stop_price,
             "amount": amount,
             "shown_quantity": shown_quantity,
+            "min_quantity": min_quantity,
             "trailing_bps": trailing_bps,
+            "trailing_distance": trailing_distance,
+            "offset": offset,
             "time_in_force": time_in_force,
+            "expires_ms": expires_ms,
             "self_trade": self_trade,
         }
         return self.ask("POST", "/v1/orders", models.OrderRow, None, body, key=key)

@@ -200,8 +200,12 @@ class OrderRow:
     price: str
     stop_price: str
     trailing_bps: int
+    trailing_distance: str
+    offset: str
+    """Of a peg: added to the price that it follows."""
     quantity: str
     shown_quantity: str
+    min_quantity: str
     amount: str
     """Amount that an order for a sum of the quote asset may spend."""
     filled_quantity: str
@@ -209,6 +213,8 @@ class OrderRow:
     state: str
     is_working: bool
     self_trade: str
+    expires_ms: int
+    """Until when it is good; 0: it has no such time."""
     created_ms: int
     changed_ms: int
     seq: int

@@ -23,6 +23,7 @@ EXECUTIONS = (
     "REDUCED",
     "REPLACED",
     "ELECTED",
+    "CONVERTED",
 )
 TOKEN_BYTES = 48
 """Size of a client's name: one byte for its length, up to 40 bytes of the name, and zeros."""

@@ -22,6 +22,7 @@ from openoutcry.portal.trading.orders import (
     BUDGETS,
     BY_USER,
     CANCELLED_KIND,
+    CONVERTED_KIND,
     ELECTED_KIND,
     EXPIRED_KIND,
     FILLED_KIND,
@@ -43,7 +44,9 @@ from openoutcry.wire.records import RECORD_BYTES
 from openoutcry.wire.wide import mul as wide_mul
 
 NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = range(len(STATES))
-ENTERED, TRADE, CANCEL, REJECT, EXPIRE, PREVENTION, REDUCE, REPLACE, ELECT = range(len(EXECUTIONS))
+ENTERED, TRADE, CANCEL, REJECT, EXPIRE, PREVENTION, REDUCE, REPLACE, ELECT, CONVERT = range(
+    len(EXECUTIONS)
+)
 KINDS = sum(
     1 << kind
     for kind in (
@@ -55,6 +58,7 @@ KINDS = sum(
         REJECTED_KIND,
         EXPIRED_KIND,
         ELECTED_KIND,
+        CONVERTED_KIND,
     )
 )
 MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
@@ -313,6 +317,9 @@ def apply(state: Fold, order: PastOrder, event: EventRecord, name: int) -> int:
     if kind == ELECTED_KIND:
         order.is_waiting = 0
         return ELECT
+    if kind == CONVERTED_KIND:
+        order.price_ticks = event.price_ticks
+        return CONVERT
     return gone(order, event, name)
 
 

@@ -2,7 +2,8 @@
 client's key."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from openoutcry.client.portal_models import FillRow, OrderRow
 from openoutcry.portal.accounts.errors import InvalidRequest
@@ -13,19 +14,71 @@ from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.trade import ANSWER_S, DUPLICATE, NO_STATUS, Trading, rejection
 from openoutcry.portal.trading.broker import NewOrder
-from openoutcry.portal.trading.instruments import Market
+from openoutcry.portal.trading.instruments import AmountError, Market
 from openoutcry.portal.trading.orders import CANCELED, REJECTED, Fill, FilledOrder, Order
-from openoutcry.wire.enums import OrderType
+from openoutcry.wire.enums import OrderType, Side, TimeInForce
 
 TYPES = {
     "limit": "LIMIT",
     "post_only": "LIMIT_MAKER",
     "market": "MARKET",
+    "market_to_limit": "MARKET",
     "stop": "STOP_LOSS",
     "stop_limit": "STOP_LOSS_LIMIT",
+    "post_only_stop_limit": "STOP_LOSS_LIMIT",
     "trailing_stop": "STOP_LOSS",
     "trailing_stop_limit": "STOP_LOSS_LIMIT",
+    "hidden": "LIMIT",
+    "all_or_none": "LIMIT",
+    "peg_primary": "LIMIT",
+    "peg_market": "LIMIT",
+    "peg_midpoint": "LIMIT",
 }
+"""What a type is to the checks that it has in common with the other API's orders."""
+CORE_TYPES = {
+    "market_to_limit": OrderType.MARKET_TO_LIMIT,
+    "post_only_stop_limit": OrderType.POST_ONLY_STOP_LIMIT,
+    "hidden": OrderType.HIDDEN,
+    "all_or_none": OrderType.ALL_OR_NONE,
+    "peg_primary": OrderType.PEG_PRIMARY,
+    "peg_market": OrderType.PEG_MARKET,
+    "peg_midpoint": OrderType.PEG_MIDPOINT,
+}
+TYPE_NAMES = {
+    OrderType.LIMIT: "limit",
+    OrderType.LIMIT_BUDGET: "limit",
+    OrderType.ICEBERG: "limit",
+    OrderType.MIN_QTY: "limit",
+    OrderType.MARKET: "market",
+    OrderType.MARKET_BUDGET: "market",
+    OrderType.POST_ONLY: "post_only",
+    OrderType.POST_ONLY_SLIDE: "post_only_slide",
+    OrderType.STOP: "stop",
+    OrderType.STOP_LIMIT: "stop_limit",
+    OrderType.TRAILING_STOP: "trailing_stop",
+    OrderType.TRAILING_STOP_BPS: "trailing_stop",
+    OrderType.TRAILING_STOP_LIMIT: "trailing_stop_limit",
+    OrderType.TRAILING_STOP_LIMIT_BPS: "trailing_stop_limit",
+} | {core: name for name, core in CORE_TYPES.items()}
+"""Also of orders that came by another session."""
+PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
+BY_DISTANCE = (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT)
+RESTING, UNTIL = ("gtc", "day"), ("gtc", "day", "gtd")
+TIMES = {
+    "limit": (*UNTIL, "ioc", "fok", "at_open", "at_close"),
+    "market": ("ioc", "at_open", "at_close"),
+    "market_to_limit": (*UNTIL, "at_open", "at_close"),
+    "post_only": UNTIL,
+    "hidden": UNTIL,
+    "all_or_none": UNTIL,
+}
+"""Times in force that the core has for a type, the first is meant without one; of all other types
+RESTING."""
+TIME_NAMES = {int(one): one.name.lower() for one in TimeInForce}
+TIMED = (TimeInForce.DAY, TimeInForce.GTD, TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE)
+WITH_TIME = tuple(OrderType[name.upper()] for name in TIMES if "gtd" in TIMES[name])
+"""Types whose ``aux`` is the end of a GTD order."""
+MOST_MS, MOST_TICKS = 2**43, 2**31
 SELF_TRADE = {
     "cancel_taker": "EXPIRE_TAKER",
     "cancel_maker": "EXPIRE_MAKER",
@@ -54,17 +107,27 @@ class NewOrderBody(Body):
     side: str
     """``buy`` or ``sell``."""
     type: str
-    """``limit``, ``post_only``, ``market``, ``stop``, ``stop_limit``, ``trailing_stop`` or
-    ``trailing_stop_limit``."""
+    """``limit``, ``post_only``, ``market``, ``market_to_limit``, ``stop``, ``stop_limit``,
+    ``post_only_stop_limit``, ``trailing_stop``, ``trailing_stop_limit``, ``hidden``,
+    ``all_or_none``, ``peg_primary``, ``peg_market`` or ``peg_midpoint``."""
     quantity: str = ""
     price: str = ""
     stop_price: str = ""
     amount: str = ""
     """For a market order: the sum to spend of the quote asset, in place of a quantity."""
     shown_quantity: str = ""
+    min_quantity: str = ""
+    """For a limit order: the least that must trade on arrival, or nothing does."""
     trailing_bps: int = 0
+    trailing_distance: str = ""
+    """For a trailing stop: how far from the last price, in place of ``trailing_bps``."""
+    offset: str = ""
+    """For a peg: added to the price that it follows."""
     time_in_force: str = ""
-    """``gtc``, ``ioc`` or ``fok``."""
+    """``gtc``, ``ioc``, ``fok``, ``day``, ``gtd``, ``at_open`` or ``at_close``, as far as the type
+    has it."""
+    expires_ms: int = 0
+    """Until when a ``gtd`` order is good, milliseconds since 1970."""
     self_trade: str = ""
     """``cancel_taker``, ``cancel_maker`` or ``cancel_both``."""
 
@@ -85,36 +148,32 @@ class NativeOrders:
 
     def read(self, participant: int, body: NewOrderBody, key: str) -> tuple[Market, NewOrder]:
         """Raises :class:`ApiError`."""
-        kind, tif = TYPES.get(body.type), body.time_in_force.upper()
-        if kind is None:
-            raise InvalidRequest(f"type: one of {', '.join(TYPES)}")
-        if body.side not in ("buy", "sell"):
-            raise InvalidRequest("side: buy or sell")
-        if body.self_trade and body.self_trade not in SELF_TRADE:
-            raise InvalidRequest(f"self_trade: one of {', '.join(SELF_TRADE)}")
-        if (body.trailing_bps != 0) != body.type.startswith("trailing"):
-            raise InvalidRequest("trailing_bps: for trailing stops, and only for them")
-        if kind in ("LIMIT", "STOP_LOSS_LIMIT"):
-            tif = tif or "GTC"
+        tif = _checked(body)
         market = self.market(body.symbol)
         if market.contract is not None and body.amount:
             raise InvalidRequest("amount: a contract is traded by quantity")
+        kind, distance = TYPES[body.type], body.trailing_distance
         given = {
             "symbol": market.name,
             "side": body.side.upper(),
             "type": kind,
             "quantity": body.quantity,
             "price": body.price,
-            "stopPrice": body.stop_price,
+            "stopPrice": distance or body.stop_price,
             "quoteOrderQty": body.amount,
             "icebergQty": body.shown_quantity,
             "trailingDelta": str(body.trailing_bps) if body.trailing_bps else "",
-            "timeInForce": tif,
+            "timeInForce": "",
             "selfTradePreventionMode": SELF_TRADE.get(body.self_trade, ""),
             "newClientOrderId": key,
         }
+        if kind in ("LIMIT", "STOP_LOSS_LIMIT"):
+            given["timeInForce"] = tif.upper() if tif in ("ioc", "fok") else "GTC"
         pairs = [(name, value) for name, value in given.items() if value]
-        return self.trading.read(participant, Params(pairs, self.mirror.markets), market)
+        _, order = self.trading.read(participant, Params(pairs, self.mirror.markets), market)
+        if order.shown_lots and tif not in RESTING:
+            raise InvalidRequest("shown_quantity: for orders that are gtc or day")
+        return market, replace(order, **_terms(body, tif, market, order))
 
     async def place(self, participant: int, body: NewOrderBody, key: str) -> tuple[Order, bool]:
         """The order, and whether this request entered it.  ``key`` is its client order id, which
@@ -217,8 +276,98 @@ class NativeOrders:
         return fill_row(order, fill, self.mirror.markets.by_index[order.instrument])
 
 
+def _checked(body: NewOrderBody) -> str:
+    """The time in force.  Raises :class:`InvalidRequest` for what does not fit the type."""
+    if body.type not in TYPES:
+        raise InvalidRequest(f"type: one of {', '.join(TYPES)}")
+    if body.side not in ("buy", "sell"):
+        raise InvalidRequest("side: buy or sell")
+    if body.self_trade and body.self_trade not in SELF_TRADE:
+        raise InvalidRequest(f"self_trade: one of {', '.join(SELF_TRADE)}")
+    is_trailing, is_peg = body.type.startswith("trailing"), body.type.startswith("peg")
+    distances = (body.trailing_bps != 0) + bool(body.trailing_distance)
+    if not is_trailing and distances:
+        name = "trailing_bps" if body.trailing_bps else "trailing_distance"
+        raise InvalidRequest(f"{name}: for trailing stops, and only for them")
+    if is_trailing and distances != 1:
+        raise InvalidRequest("trailing_bps: a trailing stop has this or trailing_distance")
+    if body.offset and not is_peg:
+        raise InvalidRequest("offset: for pegs, and only for them")
+    if is_trailing and body.stop_price:
+        raise InvalidRequest("stop_price: a trailing stop has none")
+    if body.min_quantity and (body.type != "limit" or body.shown_quantity):
+        raise InvalidRequest("min_quantity: for limit orders that show all of their quantity")
+    if body.shown_quantity and body.type != "limit":
+        raise InvalidRequest("shown_quantity: for limit orders, and only for them")
+    if body.amount and body.type != "market":
+        raise InvalidRequest("amount: for market orders, and only for them")
+    times = TIMES.get(body.type, RESTING)
+    if body.min_quantity:
+        times = (*RESTING, "ioc")
+    if body.amount:
+        times = ("ioc",)
+    tif = body.time_in_force or times[0]
+    if tif not in times:
+        raise InvalidRequest(f"time_in_force: such an order is {' or '.join(times)}")
+    if (body.expires_ms != 0) != (tif == "gtd") or not 0 <= body.expires_ms < MOST_MS:
+        raise InvalidRequest("expires_ms: for gtd orders, and only for them")
+    return tif
+
+
+def _terms(body: NewOrderBody, tif: str, market: Market, order: NewOrder) -> dict[str, Any]:
+    """Fields of the order that only the native API has.  Raises :class:`InvalidRequest`."""
+    terms: dict[str, Any] = {"time_in_force": TimeInForce[tif.upper()]}
+    if body.type in CORE_TYPES:
+        terms["order_type"] = CORE_TYPES[body.type]
+    if body.trailing_distance:
+        has_limit = body.type == "trailing_stop_limit"
+        terms["order_type"] = BY_DISTANCE[has_limit]
+        terms["trailing_ticks"], terms["trigger_ticks"] = order.trigger_ticks, 0
+    if body.min_quantity:
+        terms["order_type"] = OrderType.MIN_QTY
+        terms["min_lots"] = _lots(body.min_quantity, market)
+        if not 0 < terms["min_lots"] <= order.lots:
+            raise InvalidRequest("min_quantity: above 0, and at most the quantity")
+    if body.offset:
+        terms["offset_ticks"] = _offset(body.offset, market)
+    if body.expires_ms:
+        terms["expires_ns"] = body.expires_ms * 1_000_000
+    return terms
+
+
+def _lots(text: str, market: Market) -> int:
+    try:
+        return market.lots_of(text)
+    except AmountError as error:
+        raise InvalidRequest(f"min_quantity: {error}") from None
+
+
+def _offset(text: str, market: Market) -> int:
+    try:
+        ticks = market.ticks_of(text.removeprefix("-"))
+    except AmountError as error:
+        raise InvalidRequest(f"offset: {error}") from None
+    if ticks >= MOST_TICKS:
+        raise InvalidRequest("offset: too large")
+    return -ticks if text.startswith("-") else ticks
+
+
+def _aux(wanted: NewOrder) -> int:
+    """What the core's order keeps of the terms of its type."""
+    offset = wanted.offset_ticks if wanted.side is Side.BUY else -wanted.offset_ticks
+    terms = (
+        wanted.trigger_ticks,
+        wanted.shown_lots,
+        wanted.budget_tick_lots,
+        wanted.trailing_ticks,
+        wanted.min_lots,
+        offset,
+        wanted.expires_ns,
+    )
+    return next((term for term in terms if term), 0)
+
+
 def _is_same(order: Order, market: Market, wanted: NewOrder) -> bool:
-    extra = wanted.trigger_ticks or wanted.shown_lots or wanted.budget_tick_lots
     terms = [
         (order.instrument, market.index),
         (order.side, int(wanted.side)),
@@ -228,7 +377,7 @@ def _is_same(order: Order, market: Market, wanted: NewOrder) -> bool:
     if wanted.trailing_bps:
         terms.append((shapes.trailing_bps(order), wanted.trailing_bps))
     else:
-        terms.append((order.aux, extra))
+        terms.append((order.aux, _aux(wanted)))
     if wanted.price_ticks:
         terms.append((order.price_ticks, wanted.price_ticks))
     if not wanted.budget_tick_lots:
@@ -238,28 +387,32 @@ def _is_same(order: Order, market: Market, wanted: NewOrder) -> bool:
 
 def order_row(order: Order, market: Market) -> OrderRow:
     """An order with prices and quantities as decimal text and times in milliseconds."""
-    shown = shapes.order_of(order, market)
-    kinds = {text: name for name, text in TYPES.items() if not name.startswith("trailing")}
-    kind = kinds[shown["type"]]
-    trailing = shapes.trailing_bps(order)
+    shown, kind = shapes.order_of(order, market), OrderType(order.order_type)
+    tif = order.time_in_force & 15
+    offset = order.aux if kind in PEGS else 0
+    distance = order.aux & 0xFFFFFFFF if kind in BY_DISTANCE else 0
     return OrderRow(
         order.number,
         order.client_id,
         market.symbol,
         shown["side"].lower(),
-        f"trailing_{kind}" if trailing else kind,
-        shown["timeInForce"].lower(),
+        TYPE_NAMES[kind],
+        TIME_NAMES[tif] if tif in TIMED else shown["timeInForce"].lower(),
         shown["price"],
         shown["stopPrice"],
-        trailing,
+        shapes.trailing_bps(order),
+        market.price(distance),
+        market.price(offset if order.side == Side.BUY else -offset),
         shown["origQty"],
-        market.quantity(order.aux if order.order_type == OrderType.ICEBERG else 0),
+        market.quantity(order.aux if kind is OrderType.ICEBERG else 0),
+        market.quantity(order.aux if kind is OrderType.MIN_QTY else 0),
         shown["origQuoteOrderQty"],
         shown["executedQty"],
         shown["cummulativeQuoteQty"],
         STATES[order.state],
         not order.is_waiting and order.is_open,
         SELF_TRADE_TEXT[shown["selfTradePreventionMode"]],
+        shapes.ms(order.aux) if tif == TimeInForce.GTD and kind in WITH_TIME else 0,
         shown["time"],
         shown["updateTime"],
         order.seq,

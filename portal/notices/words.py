@@ -16,6 +16,8 @@ CHANNELS = ("app", "mail", "webhook", "push")
 URGENT = frozenset({"login", "withdrawal", "risk", "test"})
 """Events that do not wait for the end of quiet hours."""
 SIDES = {1: "buy", 2: "sell"}
+SILENT = ("REDUCED", "CONVERTED")
+"""Executions that are no news."""
 STATES, AUDITED = (
     frozenset(key.removeprefix(group) for key in TABLES[DEFAULT] if key.startswith(group))
     for group in ("state.", "did.")
@@ -78,7 +80,7 @@ def _from(address: str, language: str) -> str:
 def of_change(row: dict[str, Any], market: Market, journal: str, language: str) -> Notice | None:
     """Notice of a change of an order; None: the change is no news."""
     state = "ELECTED" if row["execution"] == "ELECTED" else row["state"]
-    if state != "ELECTED" and (state not in STATES or row["execution"] == "REDUCED"):
+    if state != "ELECTED" and (state not in STATES or row["execution"] in SILENT):
         return None
     side = SIDES[row["side"]]
     quantity, done = market.quantity(row["lots"]), market.quantity(row["executed_lots"])

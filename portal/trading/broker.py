@@ -37,6 +37,14 @@ class NewOrder:
     """None: what the session has."""
     trailing_bps: int = 0
     """For a trailing stop: its distance in basis points of the last trade."""
+    trailing_ticks: int = 0
+    """For a trailing stop: its distance in ticks."""
+    min_lots: int = 0
+    """The least that must trade on arrival, or nothing does."""
+    offset_ticks: int = 0
+    """For a peg: added to the price that it follows."""
+    expires_ns: int = 0
+    """Of a GTD order: until when, ns since the epoch, in whole milliseconds."""
 
 
 @dataclass(frozen=True)

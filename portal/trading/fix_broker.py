@@ -10,6 +10,7 @@ import json
 import logging
 import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,31 @@ ANY_ADDRESS = ("0.0.0.0", "::", "")
 HEARTBEAT_S, LOOK_S = 10, 2.0
 KEPT_MESSAGES = 1_000
 """Messages that the venue may ask for again."""
-TIF_TEXT = {TimeInForce.GTC: "1", TimeInForce.IOC: "3", TimeInForce.FOK: "4", TimeInForce.DAY: "0"}
+TIF_TEXT = {
+    TimeInForce.DAY: "0",
+    TimeInForce.GTC: "1",
+    TimeInForce.AT_OPEN: "2",
+    TimeInForce.IOC: "3",
+    TimeInForce.FOK: "4",
+    TimeInForce.GTD: "6",
+    TimeInForce.AT_CLOSE: "7",
+}
+KIND_TAGS: dict[OrderType, dict[str, str]] = {
+    OrderType.STOP: {"t40": "3"},
+    OrderType.STOP_LIMIT: {"t40": "4"},
+    OrderType.POST_ONLY: {"t18": "6"},
+    OrderType.POST_ONLY_STOP_LIMIT: {"t40": "4", "t18": "6"},
+    OrderType.TRAILING_STOP: {"t40": "P", "t18": "a"},
+    OrderType.TRAILING_STOP_LIMIT: {"t40": "P", "t18": "a"},
+    OrderType.TRAILING_STOP_BPS: {"t40": "P", "t18": "a", "t836": "1"},
+    OrderType.TRAILING_STOP_LIMIT_BPS: {"t40": "P", "t18": "a", "t836": "1"},
+    OrderType.MARKET_TO_LIMIT: {"t40": "K"},
+    OrderType.HIDDEN: {"t111": "0"},
+    OrderType.ALL_OR_NONE: {"t18": "G"},
+    OrderType.PEG_PRIMARY: {"t40": "P", "t18": "R"},
+    OrderType.PEG_MARKET: {"t40": "P", "t18": "P"},
+    OrderType.PEG_MIDPOINT: {"t40": "P", "t18": "M"},
+}
 SELF_TRADE_TEXT = {
     SelfTrade.CANCEL_NEWEST: "1",
     SelfTrade.CANCEL_OLDEST: "2",
@@ -254,24 +279,20 @@ def _trusting(port: PortSpec) -> ssl.SSLContext | None:
 
 def _tags(order: NewOrder, decimals: int) -> dict[str, str]:
     """OrdType, prices and terms as fields of a NewOrderSingle."""
-    kind = order.order_type
-    tags = {"t59": TIF_TEXT[order.time_in_force]}
-    if order.price_ticks:
-        tags["t44"] = text_of(order.price_ticks, decimals)
-    if order.trigger_ticks:
-        tags["t99"] = text_of(order.trigger_ticks, decimals)
-    if kind is OrderType.STOP:
-        tags["t40"] = "3"
-    elif kind in (OrderType.STOP_LIMIT, OrderType.POST_ONLY_STOP_LIMIT):
-        tags["t40"] = "4"
-    if kind in (OrderType.POST_ONLY, OrderType.POST_ONLY_STOP_LIMIT):
-        tags["t18"] = "6"
-    if kind in (OrderType.TRAILING_STOP_BPS, OrderType.TRAILING_STOP_LIMIT_BPS):
-        tags |= {"t40": "P", "t18": "a", "t211": str(order.trailing_bps), "t836": "1"}
-    if kind is OrderType.ICEBERG:
-        tags["t111"] = str(order.shown_lots)
-    if kind in (OrderType.MARKET_BUDGET, OrderType.LIMIT_BUDGET):
-        tags["t152"] = text_of(order.budget_tick_lots, decimals)
+    tags = {"t59": TIF_TEXT[order.time_in_force]} | KIND_TAGS.get(order.order_type, {})
+    prices = {
+        "t44": order.price_ticks,
+        "t99": order.trigger_ticks,
+        "t152": order.budget_tick_lots,
+        "t211": order.trailing_ticks or order.offset_ticks,
+    }
+    tags |= {name: text_of(ticks, decimals) for name, ticks in prices.items() if ticks}
+    numbers = {"t111": order.shown_lots, "t110": order.min_lots, "t211": order.trailing_bps}
+    tags |= {name: str(number) for name, number in numbers.items() if number}
+    if order.expires_ns:
+        moment = datetime.fromtimestamp(order.expires_ns // 10**9, UTC)
+        milliseconds = order.expires_ns // 10**6 % 1000
+        tags["t126"] = f"{moment:%Y%m%d-%H:%M:%S}.{milliseconds:03d}"
     if order.self_trade is not None:
         tags["t2964"] = SELF_TRADE_TEXT[order.self_trade]
     return tags

@@ -38,10 +38,11 @@ ACCEPTED_KIND, FILLED_KIND, CANCELLED_KIND, REDUCED_KIND, REPLACED_KIND = (
     enum_numbers.EVENT_KIND_REDUCED,
     enum_numbers.EVENT_KIND_REPLACED,
 )
-REJECTED_KIND, EXPIRED_KIND, ELECTED_KIND = (
+REJECTED_KIND, EXPIRED_KIND, ELECTED_KIND, CONVERTED_KIND = (
     enum_numbers.EVENT_KIND_REJECTED,
     enum_numbers.EVENT_KIND_EXPIRED,
     enum_numbers.EVENT_KIND_ELECTED,
+    enum_numbers.EVENT_KIND_CONVERTED,
 )
 NEW_COMMAND = enum_numbers.COMMAND_KIND_NEW
 
@@ -131,7 +132,7 @@ class Report:
 
     order: Order
     execution: str
-    """One of SHOWN, or REDUCED, REPLACED, ELECTED."""
+    """One of SHOWN, or REDUCED, REPLACED, ELECTED, CONVERTED."""
     time_ns: int
     seq: int
     event_seq: int
@@ -259,6 +260,8 @@ class Orders:
                 self._rename(order, client_id)
         elif kind == ELECTED_KIND:
             order.is_waiting, execution = False, "ELECTED"
+        elif kind == CONVERTED_KIND:
+            order.price_ticks, execution = event.price_ticks, "CONVERTED"
         if not order.is_open:
             self.participant(order.participant).close(order)
             self._by_core_id.pop((order.instrument, order.core_id), None)
@@ -362,5 +365,6 @@ EVENTS_OF_ORDERS = frozenset(
         EventKind.REJECTED,
         EventKind.EXPIRED,
         EventKind.ELECTED,
+        EventKind.CONVERTED,
     )
 )

@@ -214,6 +214,7 @@ export default {
   "event.REPLACED": "geändert",
   "event.REDUCED": "verringert",
   "event.ELECTED": "ausgelöst",
+  "event.CONVERTED": "im Buch",
   "event.TRADE_PREVENTION": "verringert: traf auf eigenen Auftrag",
   "price.market": "Markt",
   "trailing.by": "{percent} % dahinter",

@@ -214,6 +214,7 @@ export default {
   "event.REPLACED": "replaced",
   "event.REDUCED": "reduced",
   "event.ELECTED": "triggered",
+  "event.CONVERTED": "in the book",
   "event.TRADE_PREVENTION": "reduced: it met an own order",
   "price.market": "market",
   "trailing.by": "{percent} % behind",

@@ -76,6 +76,110 @@ def test_orders_of_each_kind(two):
     assert one.candles("BTC-USD")[-1].close == "50000.00"
 
 
+FAR_MS = 4_102_444_800_123
+"""In the year 2100."""
+KINDS = [
+    ({"type": "hidden"}, {}),
+    ({"type": "all_or_none", "time_in_force": "day"}, {}),
+    ({"type": "limit", "time_in_force": "gtd", "expires_ms": FAR_MS}, {}),
+    ({"type": "post_only", "time_in_force": "gtd", "expires_ms": FAR_MS}, {}),
+    ({"type": "hidden", "time_in_force": "gtd", "expires_ms": FAR_MS}, {}),
+    ({"type": "limit", "time_in_force": "day"}, {}),
+    ({"type": "limit", "time_in_force": "at_close"}, {"is_working": False}),
+    ({"type": "market", "time_in_force": "at_close", "price": ""}, {"is_working": False}),
+    ({"type": "market_to_limit", "price": "", "time_in_force": "at_close"}, {"is_working": False}),
+    ({"type": "post_only_stop_limit", "stop_price": "59999"}, {"is_working": False}),
+    ({"type": "peg_primary", "offset": "-0.5"}, {}),
+    ({"type": "peg_market", "offset": "-1.25"}, {}),
+    ({"type": "peg_midpoint"}, {"offset": "0.00"}),
+    ({"type": "trailing_stop", "price": "", "trailing_distance": "120.5"}, {"is_working": False}),
+    ({"type": "trailing_stop_limit", "trailing_distance": "0.01"}, {"is_working": False}),
+]
+"""Terms of an order, and what else its row says."""
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_orders_that_only_the_native_api_has(two, side):
+    """Each is the core's order of that kind: its row is made of the command in the journal."""
+    one, other = two
+    one.place("BTC-USD", "buy", "limit", quantity="1", price="49000")
+    one.place("BTC-USD", "sell", "limit", quantity="1", price="51000")
+    one.place("BTC-USD", "sell", "limit", quantity="0.001", price="50000")
+    other.place("BTC-USD", "buy", "limit", quantity="0.001", price="50000")
+    price = {"buy": "48000", "sell": "52000"}[side]
+    placed = []
+    for number, (terms, more) in enumerate(KINDS):
+        wanted = {"quantity": "0.2", "price": price} | terms
+        if side == "sell" and "stop_price" in terms:
+            wanted["stop_price"] = "40001"
+        if side == "sell" and "offset" in terms:
+            wanted["offset"] = terms["offset"].removeprefix("-")
+        key = f"{side}-{number}"
+        row = other.place("BTC-USD", side, **wanted, key=key)
+        assert row.state == "open", (terms, row)
+        for name, value in (wanted | more).items():
+            shown = getattr(row, name)
+            if isinstance(value, str) and value[:1] in "-0123456789":
+                shown, value = Decimal(shown), Decimal(value or "0")
+            assert shown == value, (terms, name)
+        assert other.place("BTC-USD", side, **wanted, key=key) == row
+        with pytest.raises(PortalError) as refused:
+            other.place("BTC-USD", side, **wanted | {"quantity": "0.3"}, key=key)
+        assert refused.value.code == "idempotency_key_reused"
+        placed.append(row)
+    wait_until(lambda: len(other.past_orders(state="open").items) == len(placed))
+    kept = {row.id: row for row in other.past_orders(state="open").items}
+    assert [kept[row.id] for row in placed] == placed
+    for row in placed:
+        assert other.cancel(row.id).state == "cancelled"
+
+
+def test_market_to_limit_and_minimum_quantity_trade_as_the_core_says(two):
+    one, other = two
+    one.place("BTC-USD", "sell", "limit", quantity="0.1", price="50000")
+    one.place("BTC-USD", "sell", "limit", quantity="0.1", price="50001")
+    least = {"quantity": "0.4", "price": "50001", "min_quantity": "0.3"}
+    assert other.place("BTC-USD", "buy", "limit", **least).filled_quantity == "0.00000000"
+    best = {"quantity": "0.04", "price": "50000", "min_quantity": "0.03"}
+    row = other.place("BTC-USD", "buy", "limit", **best, key="least")
+    assert (row.filled_quantity, row.min_quantity) == ("0.04000000", "0.03000000")
+    assert other.place("BTC-USD", "buy", "limit", **best, key="least") == row
+    row = other.place("BTC-USD", "buy", "market_to_limit", quantity="0.11")
+    assert (row.filled_quantity, row.state, row.price) == ("0.06000000", "open", "50000.00")
+    assert one.book("BTC-USD").bids[0] == ["50000.00", "0.05000000"]
+
+
+def test_terms_that_do_not_fit_are_refused_by_their_name(two):
+    body = {"symbol": "BTC-USD", "side": "buy", "type": "limit", "quantity": "1", "price": "5000"}
+    for terms, word in (
+        ({"type": "hidden", "time_in_force": "ioc"}, "time_in_force"),
+        ({"type": "peg_market", "time_in_force": "gtd", "expires_ms": FAR_MS}, "time_in_force"),
+        ({"time_in_force": "gtd"}, "expires_ms"),
+        ({"expires_ms": FAR_MS}, "expires_ms"),
+        ({"time_in_force": "gtd", "expires_ms": -1}, "expires_ms"),
+        ({"time_in_force": "gtd", "expires_ms": 2**43}, "expires_ms"),
+        ({"min_quantity": "2"}, "min_quantity"),
+        ({"min_quantity": "0"}, "min_quantity"),
+        ({"min_quantity": "x"}, "min_quantity"),
+        ({"min_quantity": "1", "time_in_force": "fok"}, "time_in_force"),
+        ({"min_quantity": "1", "shown_quantity": "0.5"}, "min_quantity"),
+        ({"type": "hidden", "shown_quantity": "0.5"}, "shown_quantity"),
+        ({"shown_quantity": "0.5", "time_in_force": "at_close"}, "shown_quantity"),
+        ({"offset": "1"}, "offset"),
+        ({"type": "peg_primary", "offset": "1.001"}, "offset"),
+        ({"type": "peg_primary", "offset": "--1"}, "offset"),
+        ({"type": "peg_primary", "offset": "99999999999"}, "offset"),
+        ({"trailing_distance": "5"}, "trailing_distance"),
+        ({"type": "trailing_stop_limit"}, "trailing_bps"),
+        ({"type": "trailing_stop_limit", "trailing_bps": 1, "trailing_distance": "5"}, "trailing"),
+        ({"type": "hidden", "amount": "5"}, "amount"),
+        ({"type": "trailing_stop_limit", "trailing_bps": 1, "stop_price": "5"}, "stop_price"),
+    ):
+        with pytest.raises(PortalError, match=word) as refused:
+            two[0].place(**(body | terms))
+        assert refused.value.status in (400, 422), terms
+
+
 @pytest.mark.promise(
     "Whatever process of the portal is killed, no order, transfer, request with an "
     "Idempotency-Key, notification or message of a stream is lost or doubled. The other "
