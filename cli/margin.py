@@ -1,6 +1,7 @@
 """``outcry margin``: where margin comes from, what shocks would do, whether margins cover."""
 
 import json
+import sys
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from openoutcry.cli.bars import moment_ns
 from openoutcry.cli.ledger_moment import ledger_state_at
 from openoutcry.cli.options import PathArgument, as_json_option, seed_option
 from openoutcry.wire.errors import OutcryError
@@ -15,6 +17,7 @@ from openoutcry.wire.errors import OutcryError
 if TYPE_CHECKING:
     from openoutcry.derivatives.book import Book
     from openoutcry.ledger.books import Books
+    from openoutcry.venue.index_audit import Audited
 
 book_argument = click.argument("file", type=PathArgument)
 journal_option = click.option(
@@ -37,6 +40,7 @@ def margin() -> None:
     outcry margin explain margin.toml 7 --order BTC-PERP:-5
     outcry margin stress margin.toml --journal JOURNAL --fund 1000000
     outcry margin funding JOURNAL --participant 7
+    outcry margin index JOURNAL
     outcry margin coverage --years 10 --level 99
     """
 
@@ -145,7 +149,7 @@ def funding(journal: Path, participant: int | None, as_of: str | None, as_json: 
     found = joined(transactions(journal, state, participant=participant))
     rows = [
         {
-            "time": datetime.fromtimestamp(int(row["ts_ns"]) / 1e9, UTC).isoformat(),
+            "time": _utc(int(row["ts_ns"])),
             "participant": int(row["participant"]),
             "contract": state.books.symbols[int(row["instrument"])],
             "lots": int(row["qty_lots"]),
@@ -162,6 +166,69 @@ def funding(journal: Path, participant: int | None, as_of: str | None, as_json: 
             f"{row['time']} participant {row['participant']}: {row['lots']} {row['contract']} at "
             f"{row['mark']}: {row['paid']:+}"
         )
+
+
+@margin.command()
+@click.argument("journal", type=PathArgument)
+@as_of_option
+@as_json_option
+def index(journal: Path, as_of: str | None, as_json: bool) -> None:
+    """Compute indices and marks again from JOURNAL alone.
+
+    Shows of what each index was made. Ends with status 1, and names what differs, if an index or a
+    mark is not what its sources come to."""
+    from openoutcry.venue.index_audit import audit_indices
+
+    until: dict[str, int] = {}
+    if as_of is not None:
+        is_seq = as_of.isascii() and as_of.isdigit() and len(as_of) < 20
+        until = {"until_seq": int(as_of)} if is_seq else {"until_ns": moment_ns(as_of, "--as-of")}
+    audit = audit_indices(journal, **until)
+    rows = [_index_row(one) for one in audit.indices.values()]
+    if as_json:
+        found = {"differences": audit.count, "named": audit.differences}
+        click.echo(json.dumps({"indices": rows, **found}))
+    else:
+        for row in rows:
+            few = ", with too few sources" if row["protected"] else ""
+            click.echo(
+                f"{row['underlying']} at {row['time']}: {row['price']}{few}; "
+                f"{row['looks']:,} looks, {row['compared']:,} marks, pauses and prices compared"
+            )
+            for name, one in row["sources"].items():
+                at = f"{one['price']} at {one['time']}" if one["time"] else "no report"
+                click.echo(f"  {name} (weight {one['weight']}): {at}, {one['state']}")
+        for line in audit.differences:
+            click.echo(line)
+        click.echo(f"{audit.count:,} differences")
+    if audit.count:
+        sys.exit(1)
+
+
+def _index_row(one: "Audited") -> dict[str, Any]:
+    sources = {}
+    for name, state in one.value.sources.items():
+        price, time_ns = one.reports.get(name, (None, None))
+        time = None if time_ns is None else _utc(time_ns)
+        sources[name] = {
+            "price": price,
+            "time": time,
+            "weight": one.weights[name],
+            "state": state,
+        }
+    return {
+        "underlying": one.underlying,
+        "time": _utc(one.time_ns),
+        "price": one.value.price_ticks,
+        "protected": one.value.protected,
+        "sources": sources,
+        "looks": one.looks,
+        "compared": one.compared,
+    }
+
+
+def _utc(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat()
 
 
 @margin.command()

@@ -1,7 +1,7 @@
 """An index of several sources: weights, staleness, outliers, and a protected state.
 
-The value is a function of what the sources reported and of the time that the caller gives.  What a
-venue does with it is a command with the index in it, so a replay needs no reports.  A source that
+The value is a function of what the sources reported and of the time that the caller gives.  A venue
+journals both with the marks that it makes of them (``marking.py``).  A source that
 stops is dropped when its report is stale, one that lies when it is too far from the median.  While
 the majority of fresh sources are honest, the median is between two honest prices, and the index at
 most the outlier rule's share away from it.  With fewer sources than the rule demands the index

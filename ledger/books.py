@@ -10,7 +10,7 @@ import openoutcry.ledger.layout as lay
 from openoutcry.ledger.accounts import KINDS, Place, index_of, place_of
 from openoutcry.ledger.layout import LedgerState
 from openoutcry.ledger.movements import Movements
-from openoutcry.ledger.post import SET_APPLY, SET_MARK, post
+from openoutcry.ledger.post import SET_APPLY, SET_CONTRACT_MARK, SET_MARK, post
 from openoutcry.replay.projections import (
     LEDGER_SETTINGS,
     Setting,
@@ -244,6 +244,8 @@ class Books:
         wide += int(np.clip(batches, 0, self.count).sum())
         marks = own[(own["kind"] == RISK) & (own["order_type"] == SET_MARK)]["symbol"]
         wide += self.count * int(np.count_nonzero(marks == b""))
+        of_contracts = (settings["order_type"] >= SET_CONTRACT_MARK) & (settings["qty_lots"] == 1)
+        wide += self.count * int(np.count_nonzero(of_contracts))
         # A mark moves gain and margin of a participant in one row; a takeover has two rows.
         room = len(events) * (2 if self.wallets else 1) + wide * len(self.participants) + 2
         # Measured: a copy out of one buffer cost as much as the posting.

@@ -77,9 +77,10 @@ UNPRICED_TYPES, BUDGET_TYPES = type_bits(UNPRICED), type_bits(BUDGETS)
 PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 SET_DEPOSIT, SET_POSITION, SET_FEE, SET_MARGIN, SET_MARK = 1, 26, 30, 31, 38
 SET_FEE_VOLUME, SET_MOVEMENT, SET_DIVIDEND, SET_SPLIT = 16, 18, 55, 56
-SET_CONTRACT_MARK, SET_DELEVERAGE = 91, 97
+SET_CONTRACT_MARK, SET_EXPIRE, SET_DELEVERAGE = 91, 94, 97
 SET_PLEDGE, SET_SEIZE, SET_LIST, SET_APPLY = 105, 106, 107, 108
-"""``Setting`` of risk/bits.py."""
+STAGED = WITH_MARK = 1
+"""``Setting`` of risk/bits.py, and of a contract's ``time_in_force`` and ``qty_lots``."""
 FROM_OUTSIDE, FEES_COLLECTED, FROM_CLEARING = 0, 1, 2
 PENDING, POSTED, VOIDED = constants.KIND_PENDING, constants.KIND_POSTED, constants.KIND_VOIDED
 CHANGED, DEPOSIT, OPENING = constants.KIND_CHANGED, constants.KIND_DEPOSIT, constants.KIND_POSITION
@@ -450,9 +451,13 @@ def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: Tra
         price = order.price_ticks
         return adjust(books, event, row, instrument, what == SET_SPLIT, value, price)
     if SET_CONTRACT_MARK <= what <= SET_DELEVERAGE or what == SET_LIST:
-        return contract_setting(books, order, event, row, instrument)
+        written = contract_setting(books, order, event, row, instrument)
+        with_mark = what <= SET_EXPIRE and who == WITH_MARK and order.time_in_force != STAGED
+        return also_marked(books, event, row, written) if with_mark else written
     if what == SET_APPLY:
-        return contract_batch(books, event, row, value != 0)
+        written = contract_batch(books, event, row, value != 0)
+        with_mark = value != 0 and who == WITH_MARK
+        return also_marked(books, event, row, written) if with_mark else written
     if what == SET_PLEDGE:
         return pledge(books, event, row, who, order.time_in_force, value)
     if what == SET_SEIZE:
@@ -467,6 +472,15 @@ def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: Tra
     if what == SET_MARGIN and instrument >= 0:
         return everybody(books, event, row, instrument, lay.MARGIN, value)
     return 0
+
+
+@kernel
+def also_marked(books: LedgerState, event: EventRecord, rows: int, written: int) -> int:
+    """Every instrument but contracts is marked after ``written`` transactions: how many it became."""
+    if written < 0:
+        return FAILED
+    more = mark_every(books, event, rows + written * lay.ROW_BYTES)
+    return FAILED if more < 0 else written + more
 
 
 @kernel

@@ -349,7 +349,8 @@ class Setting(IntEnum):
     """I, as all CONTRACT settings; it must be a contract that was not settled at its end.  Every
     position is valued at this price.  ``price_ticks``: its index, 0: not known.  With
     ``time_in_force`` 1 this one, _SETTLE, _FUNDING, _EXPIRE or COLLATERAL_PRICE is staged until
-    CONTRACT_APPLY; one of each contract and asset."""
+    CONTRACT_APPLY; one of each contract and asset.  One of the first four that is in force by
+    itself marks with ``qty_lots`` 1 all other instruments, too, as MARK without a symbol."""
     CONTRACT_SETTLE = 92
     """The settlement price of the day ``price_ticks`` (YYYYMMDD), which must be after the last: a
     mark, from which the next day's gains count."""
@@ -409,7 +410,8 @@ class Setting(IntEnum):
     index.  Refused of one that is listed already, or has expired."""
     CONTRACT_APPLY = 108
     """What is staged is in force, if it is from as many commands, and every participant is judged
-    once (``contract_batch.py``).  0 drops what is staged."""
+    once (``contract_batch.py``).  With ``qty_lots`` 1 all other instruments are marked with it, as
+    by MARK without a symbol.  0 drops what is staged."""
     OFF_BOOK = 110
     """Two participants trade ``aux`` lots of the instrument with each other at ``price_ticks``.
     The buyer is ``qty_lots`` >> 16, the seller ``qty_lots`` & 0xFFFF.  ``time_in_force`` is the
@@ -417,6 +419,22 @@ class Setting(IntEnum):
     it would be.  Refused unless it is the effect of an open request, so that a reference trades
     once.  With ``side`` LEG it waits for the others of its trade (``matcher/off_book.py``); the
     number of legs before it is ``time_in_force`` >> 4."""
+
+    INDEX_RULES = 112
+    """The core keeps nothing of this and the other INDEX settings: they say in the journal from
+    what contracts are marked (``venue/index_journal.py``).  A piece of the document of a run's
+    rules (``derivatives/marking.py``).  It has 16 bytes in ``price_ticks`` and ``aux``.  The number
+    of pieces, << 20, and which of them this is are in ``qty_lots``."""
+    INDEX_REPORT = 113
+    """A source's newest price is ``price_ticks``, as of ``aux``, ns since the epoch.  The index's
+    number in the document, << 16, and the source's are in ``qty_lots``."""
+    INDEX_SAMPLE = 114
+    """I: its book's bid ``price_ticks`` and ask ``aux``, which the next INDEX_VALUE takes into the
+    contract's basis."""
+    INDEX_VALUE = 115
+    """What the index with the number ``qty_lots`` comes to by its last reports, as of ``aux``, ns
+    since the epoch: ``price_ticks``.  ``time_in_force`` 1: it has too few sources.  Its contracts
+    have been marked by it, or paused, by the commands before it."""
 
 
 PARTICIPANT_SETTINGS = tuple(s for s in Setting if s < 30)
@@ -439,3 +457,5 @@ STAGEABLE = (*(s for s in Setting if 91 <= s < 95), Setting.COLLATERAL_PRICE)
 MARGIN_SETTINGS = tuple(s for s in Setting if 98 <= s < 105)
 """The parameters of scenario margin."""
 PLEDGE_SETTINGS = (Setting.PLEDGE, Setting.SEIZE)
+INDEX_SETTINGS = tuple(s for s in Setting if 112 <= s < 116)
+"""From what contracts are marked: the core keeps nothing of them."""

@@ -19,6 +19,7 @@ from openoutcry.risk.contracts import (
     contracts_of,
     judge_all,
     makes_sense,
+    mark_others,
     put,
     row_of,
 )
@@ -31,9 +32,10 @@ from openoutcry.wire.memory import not_inlined
 
 
 @kernel_outlined
-def apply_batch(state: RiskState, count: int, seq_at: int) -> bool:
-    """CONTRACT_APPLY: put what is staged in force, or drop it.  False, and nothing changed, if it
-    is from another number of commands, one makes no sense now, or a total would pass 2**62."""
+def apply_batch(state: RiskState, count: int, with_mark: bool, seq_at: int) -> bool:
+    """CONTRACT_APPLY: put what is staged in force, or drop it; ``with_mark``: together with the
+    marks of all other instruments.  False, and nothing changed, if it is from another number of
+    commands, one makes no sense now, or a total of it would pass 2**62."""
     not_inlined()
     block = contracts_of(state)
     if block == 0 or count < 0 or (count > 0 and count != block.staged):
@@ -54,6 +56,8 @@ def apply_batch(state: RiskState, count: int, seq_at: int) -> bool:
     block.staged = 0
     if count != 0:
         block.applied += 1
+        if with_mark:
+            mark_others(state, seq_at)
         judge_all(state, seq_at)
     return True
 

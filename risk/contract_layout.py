@@ -27,6 +27,9 @@ UNLISTED_HALT = 16
 LIVE, SETTLED = 0, 1
 STAGED = 1
 """``time_in_force`` of a command that is in force from CONTRACT_APPLY on."""
+WITH_MARK = 1
+"""``qty_lots`` of CONTRACT_APPLY, or of a contract's setting that is in force by itself: all other
+instruments are marked with it, as by MARK."""
 
 
 class ContractBlock(Layout, size_bytes=128):

@@ -13,7 +13,7 @@ come from one moment are staged, and put in force together (``contract_batch.py`
 import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import contract_layout, totals
-from openoutcry.risk.bits import LARGEST
+from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.contract_layout import (
     CALL,
     EXPIRED_HALT,
@@ -29,7 +29,13 @@ from openoutcry.risk.contract_layout import (
     ContractRow,
 )
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
-from openoutcry.risk.money import add_money, judge_loss, judge_profit, margined_lots
+from openoutcry.risk.money import (
+    add_money,
+    judge_loss,
+    judge_profit,
+    margined_lots,
+    mark_position,
+)
 from openoutcry.risk.portfolio import follow_portfolio
 from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
@@ -169,6 +175,7 @@ def apply_contract(
     value: int,
     second: int,
     is_staged: bool,
+    with_mark: bool,
     seq_at: int,
 ) -> bool:
     """CONTRACT_MARK, _SETTLE, _FUNDING, _EXPIRE, _PAUSE or _LIST; False, and nothing changed, if it
@@ -186,7 +193,7 @@ def apply_contract(
         if is_staged or rules.halt & UNLISTED_HALT == 0 or rules.halt & EXPIRED_HALT != 0:
             return False
         mark = constants.SET_CONTRACT_MARK
-        if not set_now(state, rules, contract, mark, value, second, seq_at):
+        if not set_now(state, rules, contract, mark, value, second, False, seq_at):
             return False
         rules.halt &= ~UNLISTED_HALT
         totals.publish(state)
@@ -199,7 +206,7 @@ def apply_contract(
         return True
     if is_staged:
         return stage(state, rules, contract, setting, value, second)
-    return set_now(state, rules, contract, setting, value, second, seq_at)
+    return set_now(state, rules, contract, setting, value, second, with_mark, seq_at)
 
 
 @kernel
@@ -229,9 +236,11 @@ def set_now(
     setting: int,
     value: int,
     second: int,
+    with_mark: bool,
     seq_at: int,
 ) -> bool:
-    """Put a setting in force by itself; every participant is then judged."""
+    """Put a setting in force by itself, or with the marks of all other instruments; every
+    participant is then judged."""
     if not makes_sense(state, rules, contract, setting, value, second):
         return False
     paid, gain, margin = amounts(rules, contract, setting, value)
@@ -241,6 +250,8 @@ def set_now(
     if not pay_all(state, instrument, paid, gain, seq_at, False):
         return False
     put(state, rules, contract, setting, value, second, seq_at)
+    if with_mark:
+        mark_others(state, seq_at)
     judge_all(state, seq_at)
     return True
 
@@ -422,6 +433,21 @@ def pay_all(
     if VERIFY and stores:
         contracts_of(state).clearing += moved
     return True
+
+
+@kernel_outlined
+def mark_others(state: RiskState, seq_at: int) -> None:
+    """Value every position in other instruments than contracts at their last prices; no participant
+    is judged yet.  Contracts have marks of their indices."""
+    not_inlined()
+    for instrument in range(state.instruments):
+        rules = totals.instrument_row(state, instrument)
+        price = rules.last
+        if price == NO_LIMIT or rules.spot_at | rules.contract_at != 0:
+            continue
+        for who in range(state.participants):
+            row, cell = totals.participant_row(state, who), totals.cell_of(state, who, instrument)
+            mark_position(rules, row, cell, price, seq_at)
 
 
 @kernel

@@ -6,8 +6,8 @@ from openoutcry.risk import totals
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, ParticipantStatus
 from openoutcry.risk.collateral import pledge
 from openoutcry.risk.contract_batch import apply_batch
-from openoutcry.risk.contract_layout import STAGED
-from openoutcry.risk.contracts import apply_contract
+from openoutcry.risk.contract_layout import STAGED, WITH_MARK
+from openoutcry.risk.contracts import apply_contract, judge_all, mark_others
 from openoutcry.risk.corporate import adjust
 from openoutcry.risk.layout import RiskCell, RiskGroup, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.liquidation import set_part
@@ -85,7 +85,10 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
             return bump != 0
         return set_bump(SpeedBump(state + bump), value, second, who, order.rx_ts_ns)
     if setting == constants.SET_MARK and order.symbol == 0:
-        return mark_every(state, order + SEQ)
+        # Each participant is judged once: none is judged by one leg of a hedge.
+        mark_others(state, order + SEQ)
+        judge_all(state, order + SEQ)
+        return True
     if constants.SET_FEE <= setting <= constants.SET_MARK:
         if instrument < 0 or (setting <= constants.SET_MARGIN and is_spot(state, instrument)):
             return False
@@ -142,7 +145,7 @@ def apply_contracts(
 ) -> bool:
     """Apply a setting of contracts, of what comes after a liquidation, or of scenario margin.
     ``side``: the command's ``time_in_force``, of a pledge the number of its asset."""
-    is_staged = side == STAGED
+    is_staged, with_mark = side == STAGED, who == WITH_MARK
     if setting == constants.SET_COVER or setting == constants.SET_DELEVERAGE:
         other, who = who >> 16, who & 0xFFFF
         if max(who, other) >= state.participants or other < 0:
@@ -151,18 +154,20 @@ def apply_contracts(
             return other == 0 and cover(state, who, value)
         return deleverage(state, who, other, instrument, value, second, side, seq_at)
     if setting == constants.SET_CONTRACT_LIST:
-        return apply_contract(state, instrument, setting, value, second, is_staged, seq_at)
+        return apply_contract(
+            state, instrument, setting, value, second, is_staged, with_mark, seq_at
+        )
     if setting == constants.SET_CONTRACT_APPLY:
-        return apply_batch(state, value, seq_at)
+        return apply_batch(state, value, with_mark, seq_at)
     if setting == constants.SET_PLEDGE:
         return pledge(state, who, side, value, seq_at)
     if setting == constants.SET_SEIZE:
         return seize(state, who, side, value, second)
     if setting > constants.SET_COLLATERAL_PRICE:
-        return False
+        return constants.SET_INDEX_RULES <= setting <= constants.SET_INDEX_VALUE
     if setting > constants.SET_DELEVERAGE:
         return apply_margin(state, instrument, setting, who, value, second, is_staged, seq_at)
-    return apply_contract(state, instrument, setting, value, second, is_staged, seq_at)
+    return apply_contract(state, instrument, setting, value, second, is_staged, with_mark, seq_at)
 
 
 @kernel
@@ -549,22 +554,3 @@ def mark_all(state: RiskState, instrument: int, seq_at: int) -> None:
             cell = totals.cell_of(state, participant, instrument)
             mark_position(rules, row, cell, price, seq_at)
             judge_profit(row, seq_at)
-
-
-@kernel_outlined
-def mark_every(state: RiskState, seq_at: int) -> bool:
-    """Value every position at the last prices, then judge each participant once: none is judged by
-    one leg of a hedge.  Contracts have marks of their indices."""
-    not_inlined()
-    for instrument in range(state.instruments):
-        rules = totals.instrument_row(state, instrument)
-        price = rules.last
-        if price == NO_LIMIT or rules.spot_at | rules.contract_at != 0:
-            continue
-        for participant in range(state.participants):
-            row = totals.participant_row(state, participant)
-            cell = totals.cell_of(state, participant, instrument)
-            mark_position(rules, row, cell, price, seq_at)
-    for participant in range(state.participants):
-        judge_profit(totals.participant_row(state, participant), seq_at)
-    return True

@@ -25,7 +25,7 @@ from openoutcry.risk import contract_layout, portfolio_layout, speed_bump, spot_
 from openoutcry.risk import movements as money_movements
 from openoutcry.risk import requests as operator_requests
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, Setting
-from openoutcry.risk.contract_layout import STAGED
+from openoutcry.risk.contract_layout import STAGED, WITH_MARK
 from openoutcry.risk.protection import CALLS
 from openoutcry.risk.protection_layout import block_bytes
 from openoutcry.risk.protection_rules import ProtectionView, enter_protection
@@ -899,13 +899,19 @@ def setting(
     return record
 
 
-def at_once(records: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """The records of settings of contracts and of collateral's prices, in force together: staged,
-    then CONTRACT_APPLY; one alone is in force as it is."""
+def at_once(records: Sequence[npt.NDArray[Any]], with_mark: bool = False) -> npt.NDArray[Any]:
+    """The records of settings of contracts and of collateral's prices, in force together.
+
+    They are staged, then CONTRACT_APPLY; one alone is in force as it is.  ``with_mark``: all other
+    instruments are marked with them."""
     batch = np.concatenate(records)
-    if len(batch) < 2:
+    if len(batch) == 1 and batch["order_type"][0] != Setting.COLLATERAL_PRICE:
+        batch["qty_lots"] = WITH_MARK * with_mark
+        return batch
+    if len(batch) == 1 and not with_mark:
         return batch
     batch["time_in_force"] = STAGED
     drop, apply = (setting(Setting.CONTRACT_APPLY, count) for count in (0, len(batch)))
+    apply["qty_lots"] = WITH_MARK * with_mark
     drop["order_id"] = apply["order_id"] = batch["order_id"][0]
     return np.concatenate([drop, batch, apply])

@@ -17,6 +17,7 @@ from openoutcry.risk.contract_layout import (
     PAUSED_HALT,
     PERPETUAL,
     RATE_UNIT,
+    WITH_MARK,
 )
 from openoutcry.risk.region import ContractsView, View, at_once, setting
 from openoutcry.venue.collateral_desk import COLLATERAL_REQUESTS, CollateralDesk
@@ -46,6 +47,8 @@ TOGETHER = {
     "contract-expire": "price",
 }
 """What several contracts can have at once, and which value each of them has then."""
+PRICED = ("contract-mark", "contract-settle", "contract-expire")
+"""What gives positions another price."""
 MOST_PREMIUM = 7_500_000
 """A rate that is worked out from mark and index is at most 0.75 %, either way."""
 Request = dict[str, Any]
@@ -93,6 +96,9 @@ class ContractDesk:
         }
         record, done = does[request["do"]](request, symbol, index, contracts)
         record["order_id"][-1] = operator
+        if request["do"] in PRICED and self.spec.liquidation is not None:
+            # A hedge between a contract and another instrument is judged by both.
+            record["qty_lots"][-1] = WITH_MARK
         before = self._counts(contracts, index)
 
         def refused() -> str:
@@ -121,7 +127,8 @@ class ContractDesk:
             return Work(NOTHING, [line for work in works for line in work.done])
         records = np.concatenate([work.records for work in works])
         settings = records["kind"] == CommandKind.RISK
-        batch = np.concatenate([records[~settings], at_once([records[settings]])])
+        with_mark = bool(records["qty_lots"][settings].any())
+        batch = np.concatenate([records[~settings], at_once([records[settings]], with_mark)])
 
         def refused() -> str:
             return "; ".join(filter(None, (work.refused() for work in works)))

@@ -59,6 +59,8 @@ class Liquidator:
         self.marked: list[int] = []
         """The instruments' prices at the last MARK."""
         self.mark_at_ns = 0
+        self.marks = True
+        """False: the looks at indices mark the other instruments together with contracts."""
         self.next_at_ns: dict[int, int] = {}
         """When a participant's next part may come."""
         self.under_way: int = 0
@@ -116,14 +118,11 @@ class Liquidator:
         ]
 
     def _mark(self, view: View, put: Callable[[npt.NDArray[Any]], int], now_ns: int) -> None:
-        if now_ns < self.mark_at_ns:
+        if not self.marks or now_ns < self.mark_at_ns:
             return
         self.mark_at_ns = now_ns + self.spec.mark_every_ms * MS_NS
-        rows = view.instruments
-        # A contract is marked by its index, and what is paid from wallets is not marked.
-        others = rows[(rows[:, lay.CONTRACT_AT // 8] | rows[:, lay.SPOT_AT // 8]) == 0]
-        lasts = others[:, lay.LAST // 8].tolist()
-        if lasts != self.marked and any(last != NO_LIMIT for last in lasts):
+        lasts = last_prices(view)
+        if lasts != self.marked:
             # All at once: no participant is judged by one leg of a hedge.
             put(setting(Setting.MARK, 0))
             self.marked = lasts
@@ -166,6 +165,15 @@ class Liquidator:
             time_in_force=TimeInForce.IOC,
         )
         return np.concatenate([notice, order])
+
+
+def last_prices(view: View) -> list[int]:
+    """The last prices of the instruments that MARK marks; empty, if none has one.  A contract is
+    marked by its index, and what is paid from wallets is not marked."""
+    rows = view.instruments
+    others = rows[(rows[:, lay.CONTRACT_AT // 8] | rows[:, lay.SPOT_AT // 8]) == 0]
+    lasts: list[int] = others[:, lay.LAST // 8].tolist()
+    return lasts if any(last != NO_LIMIT for last in lasts) else []
 
 
 def next_part(

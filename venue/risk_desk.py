@@ -35,7 +35,7 @@ from openoutcry.venue.investigation import (
     standing_document,
 )
 from openoutcry.venue.limits import FileLimits, fresh_view
-from openoutcry.venue.liquidation import Liquidator
+from openoutcry.venue.liquidation import MS_NS, Liquidator
 from openoutcry.venue.log import log_folder
 from openoutcry.venue.operations import ASKED_ONLY, Operations, command, disconnect, words_of
 from openoutcry.venue.operator_lane import Clock, OperatorLane
@@ -238,8 +238,12 @@ class RiskDesk:
                 collateral[name] = number, at_tick
         contracts = {symbol: one.contract for symbol, one in risk.contracts.items()}
         now_ns = self.clock.now_ns()
+        mark_every_ns = 0
+        if risk.liquidation is not None and self.liquidator is not None:
+            mark_every_ns = risk.liquidation.mark_every_ms * MS_NS
+            self.liquidator.marks = False
         given = risk.indices, contracts, surfaces, symbols, self.note, now_ns, collateral
-        return IndexTimer(*given)
+        return IndexTimer(*given, mark_every_ns)
 
     def _index_of(self, underlying: str) -> int | None:
         """The index of an underlying, None without."""

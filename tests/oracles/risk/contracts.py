@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.wire.enums import Side
+from tests.oracles.risk.operator_commands import mark_others
 
 if TYPE_CHECKING:
     from tests.oracles.risk.reference import Reference
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 FUTURE, PERPETUAL, CALL, PUT = 1, 2, 3, 4
 BILLION = 10**9
 MAX_PRICE = 2**40
-STAGED = 1
+STAGED = WITH_MARK = 1
 
 
 @dataclass
@@ -124,8 +125,9 @@ class PlainContracts:
             return instrument is not None and self.deleverage(
                 who, other, instrument, value, paid, side
             )
+        with_mark = who == WITH_MARK
         if what is Setting.CONTRACT_APPLY:
-            return self.put_together(value)
+            return self.put_together(value, with_mark)
         one = None if instrument is None else self.rows.get(instrument)
         if one is None or one.settled:
             return False
@@ -152,17 +154,18 @@ class PlainContracts:
             self.staged += 1
             return True
         one.staged, before = (what, value, second), one.staged
-        done = self.put([one])
+        done = self.put([one], with_mark)
         one.staged = before
         return done
 
-    def put_together(self, count: int) -> bool:
+    def put_together(self, count: int, with_mark: bool) -> bool:
         """What is staged, of contracts and of collateral, at once; 0 drops it."""
         portfolio = self.risk.portfolio
         staged = [one for one in self.rows.values() if one.staged]
         if count < 0 or (count and count != self.staged):
             return False
-        if count and not self.put(staged, portfolio.take_prices if portfolio else lambda: None):
+        more = portfolio.take_prices if portfolio else lambda: None
+        if count and not self.put(staged, with_mark, more):
             return False
         for one in staged:
             one.staged = None
@@ -172,7 +175,12 @@ class PlainContracts:
         self.applied += count > 0
         return True
 
-    def put(self, ones: list[PlainContract], more: Callable[[], None] = lambda: None) -> bool:
+    def put(
+        self,
+        ones: list[PlainContract],
+        with_mark: bool = False,
+        more: Callable[[], None] = lambda: None,
+    ) -> bool:
         """Put what these have staged in force, if all of it makes sense and fits; everybody is
         judged once."""
         risk, steps = self.risk, []
@@ -210,6 +218,8 @@ class PlainContracts:
             self.follow(one, paid)
         risk.all_changed()
         more()
+        if with_mark:
+            mark_others(risk)
         for who in people:
             risk.judge(who)
         return True

@@ -7,6 +7,7 @@ from openoutcry.risk.bits import (
     CONTRACT_SETTINGS,
     CORPORATE_SETTINGS,
     GROUP_SETTINGS,
+    INDEX_SETTINGS,
     INSTRUMENT_SETTINGS,
     LARGEST,
     LEDGER_SETTINGS,
@@ -94,6 +95,8 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
     if what is Setting.SESSION:
         index, pieces, which = who >> 16, who >> 8 & 0xFF, who & 0xFF
         return 0 < index < 65_536 and which < pieces
+    if what in INDEX_SETTINGS:
+        return True
     if what in CONTRACT_SETTINGS:
         return risk.contracts is not None and risk.contracts.apply(c, what, instrument, who, value)
     if what in MARGIN_SETTINGS:
@@ -117,7 +120,10 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
             what, instrument, who, value, second
         )
     if what is Setting.MARK and bytes(c["symbol"]) == b"":
-        return _mark_every(risk)
+        mark_others(risk)
+        for who in range(len(risk.participants)):
+            risk.judge(who)
+        return True
     if what in INSTRUMENT_SETTINGS and instrument is None:
         return False
     if what in PARTICIPANT_SETTINGS and not 0 <= who < len(risk.participants):
@@ -371,15 +377,13 @@ def _instrument(risk: "Reference", index: int, what: Setting, value: int, second
     return True
 
 
-def _mark_every(risk: "Reference") -> bool:
+def mark_others(risk: "Reference") -> None:
+    """Every instrument but contracts at its last price."""
     for index, rules in enumerate(risk.instruments):
         if rules.last is None or rules.spot or (risk.contracts and index in risk.contracts.rows):
             continue
         for who in range(len(risk.participants)):
             risk.mark(who, index, rules.last)
-    for who in range(len(risk.participants)):
-        risk.judge(who)
-    return True
 
 
 def _reprice(risk: "Reference", index: int, name: str, value: int) -> bool:

@@ -461,7 +461,7 @@ class HostileContracts:
                 price = int(rng.integers(0, 10)), int(rng.integers(1, 50))
                 ones.append(setting(Setting.COLLATERAL_PRICE, price[0], row, second=price[1]))
         ones = [ones[n] for n in rng.permutation(len(ones))[: int(rng.integers(2, 7))]]
-        batch = at_once(ones)
+        batch = at_once(ones, with_mark=bool(ones[0]["aux"][0] & 1))
         wrong = int(rng.integers(24))
         if wrong == 0:  # twice the same contract
             batch = at_once([*ones, ones[0]])

@@ -82,7 +82,7 @@ class ContractOperator(Operator):
         symbols = [bytes(one["symbol"][0]) for one in ones]
         if rng.random() < 0.9:
             ones = [one for n, one in enumerate(ones) if symbols[n] not in symbols[:n]]
-        batch = at_once(ones)
+        batch = at_once(ones, with_mark=bool(ones[0]["aux"][0] & 1))
         if rng.random() < 0.2:
             batch = np.delete(batch, int(rng.integers(len(batch))))
         return [batch[n : n + 1] for n in range(len(batch))]
@@ -109,7 +109,8 @@ class ContractOperator(Operator):
             price = self.price(index)
             if rng.random() < 0.03:
                 price = int(rng.choice([0, -5, 2**40, 2**40 + 1, -(2**63), 2**63 - 1]))
-            return setting(Setting.CONTRACT_MARK, price, 0, symbol, max(price, 0) % 2**41)
+            with_mark, of_index = price & 1, max(price, 0) % 2**41
+            return setting(Setting.CONTRACT_MARK, price, with_mark, symbol, of_index)
         if drawn < 0.5:
             self.period += int(rng.integers(0, 2))
             rate = int(rng.integers(-(10**7), 10**7))

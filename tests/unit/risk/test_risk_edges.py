@@ -4,7 +4,7 @@ asked; equal and one above let it pass.  Figures at the ends of int64 neither wr
 import pytest
 
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import LARGEST, NO_LIMIT, RiskBit, Setting
+from openoutcry.risk.bits import INDEX_SETTINGS, LARGEST, NO_LIMIT, RiskBit, Setting
 from openoutcry.risk.region import RiskError, make_region, setting
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Phase
@@ -335,6 +335,7 @@ ANY_VALUE = (
     Setting.DEPOSIT,
     Setting.BANDS,
     Setting.MARK,
+    *INDEX_SETTINGS,
     Setting.GROUP,
     Setting.POSITION,
     Setting.GROUP_NAME,

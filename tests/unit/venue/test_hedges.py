@@ -19,6 +19,15 @@ sources = ["east"]
 every_ms = 500
 stale_ms = 3_600_000
 """
+ON_MARGIN = """
+[[instrument]]
+symbol = "XAU-M"
+leveraged = true
+margin = 500
+min_price_ticks = 1
+max_price_ticks = 100_000
+reference_price_ticks = 5_000
+"""
 TEXT = CONTRACT_VENUE.replace('underlying = "SN"', 'underlying = "XAU"')
 TEXT = TEXT.replace(OF_TIN, OF_TIN.replace("margin = 10_000", "margin_bps = 1_000")) + INDEX
 
@@ -59,14 +68,15 @@ def test_a_hedge_is_not_called_by_a_move_that_one_of_its_legs_could_not_bear(flo
         move(floor, price)
         assert view(floor).of(1, lay.KILLS) == 0
         assert view(floor).of(1, lay.BALANCE) == 60_000
-    looks = floor.settings()[-4:]
-    assert looks == [Setting.CONTRACT_APPLY, *[Setting.CONTRACT_MARK] * 2, Setting.CONTRACT_APPLY]
+    marks_of_look = [Setting.CONTRACT_APPLY, *[Setting.CONTRACT_MARK] * 2, Setting.CONTRACT_APPLY]
+    look = [Setting.INDEX_REPORT, *marks_of_look, Setting.INDEX_VALUE]
+    assert floor.settings()[-6:] == look
 
 
 def test_a_look_that_the_core_refuses_is_reported_once_until_it_fits(floor, monkeypatch) -> None:
     name = "openoutcry.venue.index_timer.at_once"
     with monkeypatch.context() as patch:
-        patch.setattr(name, lambda records: at_once(records)[:-1])
+        patch.setattr(name, lambda *given: at_once(*given)[:-1])
         floor.ask("contract", "report", "XAU", "east", "6650")
         floor.wait_for(lambda s: view(floor).contracts.word("staged") == 2)
         floor.clock.advance(3, 0.1)
@@ -83,13 +93,69 @@ def test_a_venue_killed_within_a_look_continues_with_what_was_in_force(floor, mo
     """The next look drops what was staged."""
     name = "openoutcry.venue.index_timer.at_once"
     with monkeypatch.context() as patch:
-        patch.setattr(name, lambda records: at_once(records)[:-1])
+        patch.setattr(name, lambda *given: at_once(*given)[:-1])
         floor.ask("contract", "report", "XAU", "east", "6600")
         floor.wait_for(lambda s: view(floor).contracts.word("staged") == 2)
     floor.again()
     assert (marks(floor), view(floor).contracts.word("staged")) == ([5_000, 5_000], 2)
     move(floor, 6_700)
     assert view(floor).of(1, lay.KILLS) == 0
+
+
+def test_a_hedge_between_a_contract_and_another_instrument_is_judged_by_both(tmp_path) -> None:
+    """Participant 1 is long 5 GOLD and short 50 XAU-M, which is held on margin and gives the index.
+    A look marks both by one command, and so does an operator."""
+    floor = InlineFloor(tmp_path, CONTRACT_VENUE + ON_MARGIN + INDEX.replace("east", "XAU-M"))
+    held = {"symbol": b"XAU-M"}
+    floor.send(order(1, Side.BUY, 5, 5_000, who=1), order(2, Side.SELL, 5, 5_000, who=2))
+    floor.send(
+        order(3, Side.SELL, 50, 5_000, who=1, **held), order(4, Side.BUY, 50, 5_000, who=2, **held)
+    )
+    floor.clock.advance(1, 0.01)
+    for number, price in ((5, 6_500), (7, 4_000), (9, 5_000)):
+        floor.send(
+            order(number, Side.BUY, 1, price, who=3, **held),
+            order(number + 1, Side.SELL, 1, price, who=2, **held),
+        )
+        floor.wait_for(lambda s, price=price: view(floor).contracts.of(0, "mark") == price)
+        assert view(floor).of(1, lay.KILLS) == 0
+        assert view(floor).equity(1) == 60_000
+    assert Setting.MARK not in floor.settings()[-5:]
+    floor.send(
+        order(11, Side.BUY, 1, 6_500, who=3, **held), order(12, Side.SELL, 1, 6_500, who=2, **held)
+    )
+    floor.ask("contract", "mark", "GOLD", "6500")
+    assert view(floor).of(1, lay.KILLS) == 0
+    floor.clock.advance(1, 0.01)
+    assert Reconciliation(floor.journal_path, None).advance().difference is None
+    floor.close()
+
+
+def test_an_underlying_whose_mark_does_not_fit_leaves_the_marks_of_the_others(tmp_path) -> None:
+    """Participant 3 is long GOLD, and has almost as much money as there can be."""
+    text = TEXT.replace('underlying = "XAU"\nsources', 'underlying = "SN"\nsources').replace(
+        'kind = "perpetual"\nunderlying = "XAU"', 'kind = "perpetual"\nunderlying = "SN"'
+    )
+    text = text.replace("= 100_000\n[[limits]]", f"= {2**62 - 20_000}\n[[limits]]")
+    floor = InlineFloor(tmp_path, text + INDEX)
+    floor.send(order(1, Side.BUY, 1, 5_000, who=3), order(2, Side.SELL, 1, 5_000, who=2))
+    for underlying in ("XAU", "SN"):
+        floor.ask("contract", "report", underlying, "east", "5000")
+    floor.wait_for(lambda s: marks(floor) == [5_000, 5_000])
+    for price, tin in ((9_000, 5_100), (9_100, 5_200)):
+        floor.ask("contract", "report", "XAU", "east", str(price))
+        floor.ask("contract", "report", "SN", "east", str(tin))
+        floor.clock.advance(2, 0.1)
+        assert marks(floor) == [5_000, tin]
+    indices = floor.status()["risk"]["indices"]
+    assert (indices["XAU"]["refused"], indices["SN"]["refused"]) == (["GOLD"], [])
+    kept = [note for note in floor.notes if "keeps its old mark" in note]
+    assert kept == ["GOLD keeps its old mark: with the new one a total would be too large"]
+    floor.ask("contract", "report", "XAU", "east", "5010")
+    floor.clock.advance(1, 0.1)
+    assert marks(floor) == [5_010, 5_200]
+    assert "GOLD is marked again" in floor.notes
+    floor.close()
 
 
 def test_an_operator_marks_and_funds_contracts_of_one_moment_together(floor) -> None:

@@ -1,0 +1,76 @@
+"""From what contracts are marked, as commands: a run's rules, each source's reports, the books that
+bases are made of, and each index that this comes to.
+
+    INDEX_RULES    pieces of the run's document, before anything else
+    INDEX_REPORT   what a source has reported since the last look
+    INDEX_SAMPLE   a contract's book
+                   marks and pauses
+    INDEX_VALUE    the index: its contracts are marked by it
+
+So ``index_audit.py`` marks again from the journal alone.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.derivatives.marking import MarkingRules, document_of
+from openoutcry.risk.bits import RISK_KIND, Setting
+from openoutcry.risk.region import setting
+from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.symbols import code_of
+
+PIECE_BYTES = 16
+PIECES_SHIFT, INDEX_SHIFT = 20, 16
+Records = npt.NDArray[Any]
+
+
+def rules_records(rules: Sequence[MarkingRules], begun_ns: int) -> Records:
+    """The document of a run that began then, in pieces."""
+    data = document_of(rules, begun_ns).encode()
+    count = -(-len(data) // PIECE_BYTES)
+    words = np.frombuffer(data.ljust(count * PIECE_BYTES), np.int64).reshape(count, 2)
+    records = np.zeros(count, ORDER_DTYPE)
+    records["kind"], records["order_type"] = RISK_KIND, Setting.INDEX_RULES
+    records["qty_lots"] = count << PIECES_SHIFT | np.arange(count)
+    records["price_ticks"], records["aux"] = words.T
+    return records
+
+
+def report_record(index: int, source: int, price_ticks: int, time_ns: int) -> Records:
+    """A source's price, by the numbers in the document."""
+    place = index << INDEX_SHIFT | source
+    return setting(Setting.INDEX_REPORT, time_ns, place, second=price_ticks)
+
+
+def sample_record(symbol: str, bid_ticks: int, ask_ticks: int) -> Records:
+    """The best prices of a contract's book."""
+    return setting(Setting.INDEX_SAMPLE, ask_ticks, 0, code_of(symbol), bid_ticks)
+
+
+def value_record(index: int, price_ticks: int, is_protected: bool, time_ns: int) -> Records:
+    """What an index has come to."""
+    record = setting(Setting.INDEX_VALUE, time_ns, index, second=price_ticks)
+    record["time_in_force"] = is_protected
+    return record
+
+
+class Pieces:
+    """The pieces of a document, as they come."""
+
+    def __init__(self) -> None:
+        self.words: list[int] = []
+
+    def take(self, place: int, first: int, second: int) -> str:
+        """The whole text, if this piece is its last; else an empty one."""
+        count, which = place >> PIECES_SHIFT, place & ((1 << PIECES_SHIFT) - 1)
+        if which == 0:
+            self.words = []
+        if len(self.words) != 2 * which or which >= count:
+            return ""
+        self.words += first, second
+        if which + 1 < count:
+            return ""
+        return np.array(self.words, np.int64).tobytes().decode("utf-8", "replace").rstrip()
