@@ -12,8 +12,10 @@ from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import at_once, setting
 from openoutcry.venue import index_timer
 from openoutcry.venue.index_audit import audit_indices
+from openoutcry.wire.enums import Side
 from tests.support.venue.contract_floor import CONTRACT_VENUE
 from tests.support.venue.floor import InlineFloor
+from tests.support.venue.venue_floor import order
 from tests.unit.venue.test_index_timer import INDEX, SPOT, report, trade
 
 OF_TIN = """
@@ -22,6 +24,11 @@ underlying = "SN"
 sources = ["east"]
 every_ms = 500
 stale_ms = 3_000
+"""
+PROTECTED = """
+[[protection]]
+instruments = ["GOLD"]
+static_bps = 5_000
 """
 TEXT = CONTRACT_VENUE + SPOT + INDEX + OF_TIN
 
@@ -171,3 +178,22 @@ def test_a_moment_s_index_is_found_by_its_command(floor):
     report(floor, east=5_090, west=5_090)
     floor.clock.advance(1, 0.1)
     assert audit_indices(floor.journal_path, int(until)).indices["XAU"].value.price_ticks == 5_020
+
+
+def test_a_basis_is_made_again_of_the_books_in_the_journal(tmp_path):
+    """A future trades above its index.  With market protection its book moves its mark."""
+    floor = InlineFloor(tmp_path, TEXT + PROTECTED)
+    report(floor, east=5_000, west=5_000)
+    gold = {"symbol": b"GOLD"}
+    floor.send(
+        order(1, Side.BUY, 1, 5_015, who=1, **gold), order(2, Side.SELL, 1, 5_025, who=2, **gold)
+    )
+    floor.clock.advance(1, 0.1)
+    floor.send(order(3, Side.BUY, 1, 5_019, who=1, **gold))
+    report(floor, east=5_001, west=5_001)
+    floor.clock.advance(1, 0.1)
+    assert Setting.INDEX_SAMPLE in floor.settings()
+    view = floor._desk.view
+    assert view.contracts.of(0, "mark") > view.contracts.of(0, "index") + 10
+    assert audited(floor)[1] == []
+    floor.close()
