@@ -74,7 +74,7 @@ def test_a_source_that_lies_and_one_that_stops_are_by_the_journal_what_they_were
     floor.clock.advance(1, 0.1)
     indices, named = audited(floor)
     assert indices["XAU"]["sources"]["west"]["state"] == "outlier"
-    floor.clock.advance(5, 0.1)
+    floor.clock.advance(5, 0.5)
     indices, stale = audited(floor)
     gold = indices["XAU"]
     assert gold["protected"]
@@ -105,9 +105,9 @@ def test_a_venue_killed_within_a_look_leaves_a_journal_that_agrees(floor, monkey
 
 
 def test_a_look_without_anything_new_has_no_command(floor):
-    floor.clock.advance(6, 0.1)
+    floor.clock.advance(6, 0.5)
     count = floor.settings().count(Setting.INDEX_VALUE)
-    floor.clock.advance(5, 0.1)
+    floor.clock.advance(5, 0.5)
     assert floor.settings().count(Setting.INDEX_VALUE) == count
 
 
@@ -157,7 +157,7 @@ def test_what_is_not_what_the_sources_come_to_is_named(floor, monkeypatch, fault
     report(floor, east=5_060, west=5_070)
     floor.clock.advance(1, 0.1)
     if fault == "paused":
-        floor.clock.advance(5, 0.1)
+        floor.clock.advance(5, 0.5)
     named = audited(floor)[1]
     assert any(says.split("{")[0] in line for line in named), named
     assert len([line for line in named if says.split("{")[0] in line]) <= 5
