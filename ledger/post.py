@@ -476,7 +476,7 @@ def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: Tra
 
 @kernel
 def also_marked(books: LedgerState, event: EventRecord, rows: int, written: int) -> int:
-    """Every instrument but contracts is marked after ``written`` transactions: how many it became."""
+    """Every instrument but contracts is marked, too: how many transactions there are then."""
     if written < 0:
         return FAILED
     more = mark_every(books, event, rows + written * lay.ROW_BYTES)
