@@ -15,7 +15,16 @@ export function priceOf(row) {
 
 export function triggerOf(row) {
   if (row.trailing_bps) return t("trailing.by", { percent: show(percentOf(row.trailing_bps)) });
+  if (isNumber(row.trailing_distance) && sign(row.trailing_distance)) return t("trailing.behind", { price: priceText(row.trailing_distance, instrument(row.symbol)) });
+  if (row.type.startsWith("peg_")) return `${row.offset.startsWith("-") ? "" : "+"}${row.offset}`;
   return isNumber(row.stop_price) && sign(row.stop_price) ? priceText(row.stop_price, instrument(row.symbol)) : "";
+}
+
+// How long an order is good, where that is not as usual.
+function timeOf(row) {
+  if (row.expires_ms) return t("review.until", { time: shortly(row.expires_ms) });
+  if (["ioc", "fok"].includes(row.time_in_force)) return row.type === "market" ? "" : row.time_in_force.toUpperCase();
+  return ["day", "at_open", "at_close"].includes(row.time_in_force) ? `(${t(`tif.${row.time_in_force}`)})` : "";
 }
 
 // Hundredths of a percent as percent.
@@ -32,7 +41,7 @@ export function orderColumns({ action = null, state = false, short = false } = {
     { label: t("time"), text: (row) => short ? shortly(row.created_ms) : when(row.created_ms) },
     { label: t("market"), text: (row) => row.symbol },
     { label: t("side"), text: (row) => t(row.side), kind: (row) => row.side },
-    { label: t("type"), text: (row) => `${word("type", row.type)}${["ioc", "fok"].includes(row.time_in_force) && row.type !== "market" ? ` ${row.time_in_force.toUpperCase()}` : ""}` },
+    { label: t("type"), text: (row) => [word("type", row.type), timeOf(row)].filter(Boolean).join(" ") },
     { label: t("price"), n: true, text: priceOf },
     { label: t("trigger"), n: true, text: triggerOf },
     { label: t("quantity"), n: true, text: quantityOf },

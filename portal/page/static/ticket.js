@@ -1,6 +1,6 @@
 // The ticket.  An order has its key before it is sent: the same again, after a lost answer, enters
 // nothing twice.
-import { amountInput, check, confirm, field, form, h, notice, say, select, words } from "./kit.js";
+import { amountInput, check, confirm, field, form, h, input, notice, say, select, when, words } from "./kit.js";
 import { t, word } from "./words.js";
 import { chosen, portal, shared } from "./store.js";
 import { get, login, newKey, post } from "./api.js";
@@ -9,11 +9,19 @@ import { compare, divide, floor, isMultiple, isNumber, multiply, show, sign, sub
 import { exactText, places, priceAsset, priceLabel, priceText, quantityText, typed, worth } from "./numbers.js";
 import { percentOf } from "./orders.js";
 
-const PRICED = new Set(["limit", "post_only", "stop_limit", "trailing_stop_limit"]);
-const STOPPED = new Set(["stop", "stop_limit"]);
+const UNPRICED = new Set(["market", "market_to_limit", "stop", "trailing_stop"]);
+const PRICED = { has: (kind) => !UNPRICED.has(kind) };
+const STOPPED = new Set(["stop", "stop_limit", "post_only_stop_limit"]);
 const TRAILING = new Set(["trailing_stop", "trailing_stop_limit"]);
+const PEGGED = new Set(["peg_primary", "peg_market", "peg_midpoint"]);
 const TYPING_MS = 400;
-const TIMED = new Set(["limit", "stop_limit", "trailing_stop_limit"]);
+// Times in force of each type, the usual one first; of all others those that stay.
+const STAYING = ["gtc", "day"], UNTIL = [...STAYING, "gtd"], AUCTIONS = ["at_open", "at_close"];
+const TIMES = {
+  limit: [...UNTIL, "ioc", "fok", ...AUCTIONS], market: ["ioc", "fok", "day", ...AUCTIONS], market_to_limit: [...UNTIL, ...AUCTIONS],
+  post_only: UNTIL, hidden: UNTIL, all_or_none: UNTIL,
+};
+const AT_ONCE = new Set(["ioc", "fok"]);
 
 export function ticket(market) {
   const base = market.base, quote = market.quote, balances = new Map();
@@ -26,43 +34,52 @@ export function ticket(market) {
   const about = h("span", { class: "hint", id: "type-about" });
   type.setAttribute("aria-describedby", "type-about");
   const price = amountInput({ id: "price", oninput: changed }), stop = amountInput({ id: "stop-price", oninput: changed });
-  const distance = amountInput({ id: "distance", oninput: changed, placeholder: "1.00" });
+  const distance = amountInput({ id: "distance", oninput: changed, placeholder: "1.00" }), offset = amountInput({ id: "offset", placeholder: "0" });
+  const distanceBy = select([["percent", t("distance.percent")], ["price", t("distance.price")]], { id: "distance-by", onchange: changed });
   const quantity = amountInput({ id: "quantity", oninput: changed }), amount = amountInput({ id: "amount", oninput: changed });
   const by = select([["quantity", t("by.quantity", { base })], ["amount", t("by.amount", { quote })]], { id: "by", onchange: changed });
-  const tif = select(["gtc", "ioc", "fok"].map((name) => [name, t(`tif.${name}`)]), { id: "tif", onchange: changed });
-  const shown = amountInput({ id: "shown", oninput: changed });
+  const tif = select([], { id: "tif", onchange: changed }), expires = input({ id: "expires", type: "datetime-local" });
+  const shown = amountInput({ id: "shown", oninput: changed }), least = amountInput({ id: "least", oninput: changed });
   const selfTrade = select(["cancel_taker", "cancel_maker", "cancel_both"].map((name) => [name, t(`self.${name}`)]), { id: "self-trade" });
   const ask = check(t("ticket.review"), { checked: chosen.get("review", true), id: "review", onchange: (event) => chosen.set("review", event.target.checked) });
   const rows = {
-    price: field(priceLabel(t("price"), market), price), stop: field(priceLabel(t("stop.price"), market), stop), distance: field(t("distance"), distance, t("distance.hint")),
-    by: field(t("by"), by), quantity: isContract ? field(t("ticket.lots", { base }), quantity, t(market.inverse ? "ticket.lot.inverse" : "ticket.lot.worth", { multiplier: show(trim(market.multiplier)), quote })) : field(`${t("quantity")} (${base})`, quantity), amount: field(`${t("amount")} (${quote})`, amount), tif: field(t("tif"), tif), shown: field(`${t("shown")} (${base})`, shown, t("shown.hint")),
+    price: field(priceLabel(t("price"), market), price), stop: field(priceLabel(t("stop.price"), market), stop), distance: field(t("distance"), distance, t("distance.hint")), distanceBy: field(t("distance.by"), distanceBy), offset: field(priceLabel(t("offset"), market), offset, t("offset.hint")),
+    by: field(t("by"), by), quantity: isContract ? field(t("ticket.lots", { base }), quantity, t(market.inverse ? "ticket.lot.inverse" : "ticket.lot.worth", { multiplier: show(trim(market.multiplier)), quote })) : field(`${t("quantity")} (${base})`, quantity), amount: field(`${t("amount")} (${quote})`, amount), tif: field(t("tif"), tif), expires: field(t("good.until"), expires),
+    shown: field(`${t("shown")} (${base})`, shown, t("shown.hint")), least: field(`${t("least")} (${base})`, least, t("least.hint")),
   };
   const parts = h("div", { class: "parts", role: "group", "aria-label": t("parts") }, [25, 50, 75, 100].map((percent) =>
     h("button", { type: "button", onclick: () => part(percent), "aria-label": t("parts.of", { percent }) }, `${percent} %`)));
   const total = h("dd", {}, "–"), available = h("dd", {}, "–"), needs = h("dd", { id: "needs", "aria-live": "polite" }, "–");
-  const made = form([sides, field(t("type"), type), about, rows.price, rows.stop, rows.distance, rows.by, rows.quantity, rows.amount, parts, rows.tif,
-    h("details", {}, h("summary", {}, t("ticket.more")), rows.shown, field(t("self"), selfTrade)),
+  const made = form([sides, field(t("type"), type), about, rows.price, rows.stop, rows.distanceBy, rows.distance, rows.offset, rows.by, rows.quantity, rows.amount, parts, rows.tif, rows.expires,
+    h("details", {}, h("summary", {}, t("ticket.more")), rows.shown, rows.least, field(t("self"), selfTrade)),
     h("dl", {}, h("dt", {}, t(isContract ? "margin.free" : "available")), available, h("dt", {}, t("total")), total, hasMargin ? [h("dt", {}, t("margin.needs")), needs] : []), ask], t("buy"), send);
   made.id = "ticket";
   const root = h("section", { class: "panel ticket", "aria-label": t("ticket") }, login.is ? made : [made, h("p", { class: "hint" }, t("ticket.login"))]);
   if (login.is && shared.me && !shared.me.is_open) root.append(h("p", { class: "hint" }, t("account.opening")));
   const side = () => made.elements.side.value;
-  const isBudget = () => type.value === "market" && by.value === "amount" && !isContract;
+  const canBudget = () => ["market", "limit"].includes(type.value) && AT_ONCE.has(tif.value) && !isContract;
+  const isBudget = () => canBudget() && by.value === "amount";
   if (hasMargin) ends.push(follow("fills", "", margin), follow("orders", "", margin), () => { clearTimeout(due); asked += 1; });
   if (login.is && !isContract) ends.push(follow("balances", "", ({ list }) => { balances.clear(); list.forEach((one) => balances.set(one.asset, one.available)); money(); }));
 
   function changed() {
-    const kind = type.value;
+    const kind = type.value, times = TIMES[kind] ?? STAYING;
+    if ([...tif.options].map((one) => one.value).join() !== times.join()) {
+      tif.replaceChildren(...times.map((name) => h("option", { value: name }, t(`tif.${name}`))));
+    }
     rows.price.hidden = !PRICED.has(kind);
     rows.stop.hidden = !STOPPED.has(kind);
-    rows.distance.hidden = !TRAILING.has(kind);
-    rows.by.hidden = kind !== "market" || isContract;
+    rows.distance.hidden = rows.distanceBy.hidden = !TRAILING.has(kind);
+    rows.distance.querySelector(".hint").hidden = distanceBy.value === "price";
+    rows.offset.hidden = !PEGGED.has(kind);
+    rows.by.hidden = !canBudget();
     parts.hidden = isContract;
     rows.quantity.hidden = isBudget();
     rows.amount.hidden = !isBudget();
-    rows.tif.hidden = !TIMED.has(kind);
-    rows.shown.hidden = kind !== "limit" || tif.value !== "gtc";
-    for (const [control, row] of [[price, rows.price], [stop, rows.stop], [distance, rows.distance], [quantity, rows.quantity], [amount, rows.amount]]) control.required = !row.hidden;
+    rows.expires.hidden = tif.value !== "gtd";
+    rows.shown.hidden = kind !== "limit" || !STAYING.includes(tif.value) || least.value.trim() !== "";
+    rows.least.hidden = kind !== "limit" || ![...STAYING, "ioc"].includes(tif.value) || isBudget() || (!rows.shown.hidden && shown.value.trim() !== "");
+    for (const [control, row] of [[price, rows.price], [stop, rows.stop], [distance, rows.distance], [quantity, rows.quantity], [amount, rows.amount], [expires, rows.expires]]) control.required = !row.hidden;
     say(about, t(`about.${kind}`));
     say(made.send, t(`go.${side()}`, { base }));
     made.send.className = `${side()}-go`;
@@ -129,24 +146,37 @@ export function ticket(market) {
     };
     if (PRICED.has(kind)) given.price = number(price, "price", market.price_step);
     if (STOPPED.has(kind)) given.stop_price = number(stop, "stop.price", market.price_step);
-    if (TRAILING.has(kind)) given.trailing_bps = Number(trim(multiply(number(distance, "distance", "0.01"), "100")));
+    if (TRAILING.has(kind) && distanceBy.value === "price") given.trailing_distance = number(distance, "distance");
+    else if (TRAILING.has(kind)) given.trailing_bps = Number(trim(multiply(number(distance, "distance", "0.01"), "100")));
+    if (PEGGED.has(kind) && offset.value.trim()) given.offset = offsetOf();
     if (isBudget()) given.amount = number(amount, "amount");
     else {
       given.quantity = number(quantity, "quantity", market.quantity_step);
       if (compare(given.quantity, market.min_quantity) < 0) throw new Error(t("ticket.least", { least: show(market.min_quantity), base }));
     }
-    if (TIMED.has(kind)) given.time_in_force = tif.value;
+    given.time_in_force = tif.value;
+    if (tif.value === "gtd") given.expires_ms = new Date(expires.value).getTime();
     if (!rows.shown.hidden && shown.value.trim()) given.shown_quantity = number(shown, "shown", market.quantity_step);
+    if (!rows.least.hidden && least.value.trim()) given.min_quantity = number(least, "least", market.quantity_step);
     if (selfTrade.value !== "cancel_taker") given.self_trade = selfTrade.value;
     return given;
+  }
+
+  // What a peg adds to the price that it follows; it may be below 0.
+  function offsetOf() {
+    const text = offset.value.trim(), bare = text.replace(/^-/, "");
+    if (!isNumber(bare)) { offset.focus(); throw new Error(t("ticket.number", { field: t("offset") })); }
+    return text;
   }
 
   function inWords(given) {
     const what = given.amount ? `${exactText(given.amount)} ${quote}` : `${quantityText(given.quantity, market)} ${base}`;
     const priced = (text) => ({ price: `${priceText(text, market)} ${priceAsset(market)}`.trim() });
     const at = given.price ? t("review.at", priced(given.price)) : "";
-    const stops = given.stop_price ? t("review.stop", priced(given.stop_price)) : given.trailing_bps ? t("review.trailing", { percent: show(percentOf(given.trailing_bps)) }) : "";
-    return [t(`review.${given.side}`, { what }), t(`type.${given.type}`), at, stops].filter(Boolean).join(", ");
+    const stops = given.stop_price ? t("review.stop", priced(given.stop_price)) : given.trailing_bps ? t("review.trailing", { percent: show(percentOf(given.trailing_bps)) }) : given.trailing_distance ? t("review.behind", priced(given.trailing_distance)) : "";
+    const follows = given.offset ? t("review.offset", priced(given.offset)) : "", minimum = given.min_quantity ? t("review.least", { what: `${quantityText(given.min_quantity, market)} ${base}` }) : "";
+    const time = given.expires_ms ? t("review.until", { time: when(given.expires_ms) }) : t(`tif.${given.time_in_force}`);
+    return [t(`review.${given.side}`, { what }), t(`type.${given.type}`), at, stops, follows, minimum, time].filter(Boolean).join(", ");
   }
 
   async function send() {
