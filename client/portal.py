@@ -471,6 +471,22 @@ class PortalClient(Closing):
         """One order, by its number."""
         return self.ask("GET", f"/v1/orders/{quote(str(number), safe='')}", models.OrderRow)
 
+    @endpoint("PATCH", "/v1/orders/{number}")
+    def amend(
+        self,
+        number: int,
+        *,
+        quantity: str = "",
+        price: str = "",
+        shown_quantity: str = "",
+        key: str | None = None,
+    ) -> models.OrderRow:
+        """Give an open order another price or quantity, which includes what was executed; the
+        answer shows it afterwards, with the key as its client order id."""
+        body = {"quantity": quantity, "price": price, "shown_quantity": shown_quantity}
+        path = f"/v1/orders/{quote(str(number), safe='')}"
+        return self.ask("PATCH", path, models.OrderRow, None, body, key=key)
+
     @endpoint("DELETE", "/v1/orders/{number}")
     def cancel(self, number: int, *, key: str | None = None) -> models.OrderRow:
         """Cancel an order; the answer shows it afterwards."""

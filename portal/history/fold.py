@@ -65,6 +65,7 @@ MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
 WAITING, BUY = enum_numbers.EVENT_FLAG_WAITING, enum_numbers.SIDE_BUY
 NEW_COMMAND, SELF_TRADE = enum_numbers.COMMAND_KIND_NEW, enum_numbers.REASON_SELF_TRADE
 LIMIT, IOC = enum_numbers.ORDER_TYPE_LIMIT, enum_numbers.TIME_IN_FORCE_IOC
+ICEBERG = enum_numbers.ORDER_TYPE_ICEBERG
 BUDGET_BITS, USER_BITS = type_bits(BUDGETS), sum(1 << int(reason) for reason in BY_USER)
 IN_USE = 1 << 40
 """In an entry of the table: it is not free."""
@@ -311,6 +312,8 @@ def apply(state: Fold, order: PastOrder, event: EventRecord, name: int) -> int:
     if kind == REPLACED_KIND:
         order.price_ticks, order.leaves_lots = event.price_ticks, leaves
         order.lots = order.executed_lots + leaves
+        if order.order_type == ICEBERG:
+            order.aux = event.contra_id
         if Bytes(name)[0] != 0:
             copy_name(order.client, name)
         return REPLACE

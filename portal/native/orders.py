@@ -12,11 +12,26 @@ from openoutcry.portal.native.problems import KeyReused
 from openoutcry.portal.spot import errors, shapes
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.params import Params
-from openoutcry.portal.spot.trade import ANSWER_S, DUPLICATE, NO_STATUS, Trading, rejection
+from openoutcry.portal.spot.trade import (
+    ANSWER_S,
+    DUPLICATE,
+    ICEBERG_PARTS,
+    NO_STATUS,
+    Trading,
+    rejection,
+)
 from openoutcry.portal.trading.broker import NewOrder
 from openoutcry.portal.trading.instruments import AmountError, Market
 from openoutcry.portal.trading.orders import CANCELED, REJECTED, Fill, FilledOrder, Order
-from openoutcry.wire.enums import OrderType, Side, TimeInForce
+from openoutcry.wire.enums import (
+    SELF_TRADE_MASK,
+    SELF_TRADE_SHIFT,
+    OrderType,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
+from openoutcry.wire.order_types import ORDER_TYPES, Aux, types_where
 
 TYPES = {
     "limit": "LIMIT",
@@ -66,7 +81,7 @@ BY_DISTANCE = (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT)
 RESTING, UNTIL = ("gtc", "day"), ("gtc", "day", "gtd")
 TIMES = {
     "limit": (*UNTIL, "ioc", "fok", "at_open", "at_close"),
-    "market": ("ioc", "at_open", "at_close"),
+    "market": ("ioc", "fok", "day", "at_open", "at_close"),
     "market_to_limit": (*UNTIL, "at_open", "at_close"),
     "post_only": UNTIL,
     "hidden": UNTIL,
@@ -75,10 +90,11 @@ TIMES = {
 """Times in force that the core has for a type, the first is meant without one; of all other types
 RESTING."""
 TIME_NAMES = {int(one): one.name.lower() for one in TimeInForce}
-TIMED = (TimeInForce.DAY, TimeInForce.GTD, TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE)
 WITH_TIME = tuple(OrderType[name.upper()] for name in TIMES if "gtd" in TIMES[name])
 """Types whose ``aux`` is the end of a GTD order."""
 MOST_MS, MOST_TICKS = 2**43, 2**31
+AMENDED_IN_PRICE = types_where(lambda row: row.is_priced)
+LOTS_OF = {"quantity": "lots", "shown_quantity": "shown_lots"}
 SELF_TRADE = {
     "cancel_taker": "EXPIRE_TAKER",
     "cancel_maker": "EXPIRE_MAKER",
@@ -114,7 +130,7 @@ class NewOrderBody(Body):
     price: str = ""
     stop_price: str = ""
     amount: str = ""
-    """For a market order: the sum to spend of the quote asset, in place of a quantity."""
+    """For a market or limit order: the most to spend of the quote asset, in place of a quantity."""
     shown_quantity: str = ""
     min_quantity: str = ""
     """For a limit order: the least that must trade on arrival, or nothing does."""
@@ -130,6 +146,16 @@ class NewOrderBody(Body):
     """Until when a ``gtd`` order is good, milliseconds since 1970."""
     self_trade: str = ""
     """``cancel_taker``, ``cancel_maker`` or ``cancel_both``."""
+
+
+@dataclass
+class AmendBody(Body):
+    """Other terms of an open order; what is left out stays as it is."""
+
+    quantity: str = ""
+    """All of it, with what was executed."""
+    price: str = ""
+    shown_quantity: str = ""
 
 
 class NativeOrders:
@@ -152,17 +178,20 @@ class NativeOrders:
         market = self.market(body.symbol)
         if market.contract is not None and body.amount:
             raise InvalidRequest("amount: a contract is traded by quantity")
-        kind, distance = TYPES[body.type], body.trailing_distance
+        # An order for an amount is checked as a market order, which may have one, and a distance in
+        # ticks as one in basis points.
+        kind = "MARKET" if body.amount else TYPES[body.type]
+        delta = body.trailing_bps or (1 if body.trailing_distance else 0)
         given = {
             "symbol": market.name,
             "side": body.side.upper(),
             "type": kind,
             "quantity": body.quantity,
-            "price": body.price,
-            "stopPrice": distance or body.stop_price,
+            "price": "" if body.type == "limit" and body.amount else body.price,
+            "stopPrice": body.stop_price,
             "quoteOrderQty": body.amount,
             "icebergQty": body.shown_quantity,
-            "trailingDelta": str(body.trailing_bps) if body.trailing_bps else "",
+            "trailingDelta": str(delta) if delta else "",
             "timeInForce": "",
             "selfTradePreventionMode": SELF_TRADE.get(body.self_trade, ""),
             "newClientOrderId": key,
@@ -173,7 +202,11 @@ class NativeOrders:
         _, order = self.trading.read(participant, Params(pairs, self.mirror.markets), market)
         if order.shown_lots and tif not in RESTING:
             raise InvalidRequest("shown_quantity: for orders that are gtc or day")
-        return market, replace(order, **_terms(body, tif, market, order))
+        terms = _terms(body, tif, market, order)
+        if body.type == "limit" and body.amount:
+            priced = Params([("price", body.price)], self.mirror.markets)
+            terms["price_ticks"] = self.trading.price(market, priced, "price")
+        return market, replace(order, **terms)
 
     async def place(self, participant: int, body: NewOrderBody, key: str) -> tuple[Order, bool]:
         """The order, and whether this request entered it.  ``key`` is its client order id, which
@@ -208,6 +241,39 @@ class NativeOrders:
         if order is None or order.state == REJECTED:
             raise ApiError(errors.NO_SUCH_ORDER, "there is no such order")
         return self.mirror.markets.by_index[order.instrument], order
+
+    async def amend(self, participant: int, number: int, body: AmendBody, key: str) -> Order:
+        """The order with its new terms, and the key as its client order id.  Raises
+        :class:`ApiError`."""
+        market, order = self.one(participant, number)
+        own = self.mirror.orders.participant(participant)
+        if not (body.quantity or body.price or body.shown_quantity):
+            raise InvalidRequest("quantity: this, a price or a shown_quantity is needed")
+        if not order.is_open:
+            raise ApiError(errors.CANCEL_REJECTED, "this order is not open")
+        if key in own.by_client_id:
+            raise KeyReused("this key belongs to another order")
+        terms: dict[str, Any] = {"client_id": key}
+        for name, text in vars(body).items():
+            given = Params([(name, text)], self.mirror.markets)
+            if not text:
+                continue
+            if name == "price":
+                if OrderType(order.order_type) not in AMENDED_IN_PRICE:
+                    raise InvalidRequest("price: an order of this type has none")
+                terms["price_ticks"] = self.trading.price(market, given, name)
+            elif given.decimal(name):
+                terms[LOTS_OF[name]] = self.trading.lots(market, given, name)
+        new = replace(terms_of(order, market), **terms)
+        if body.shown_quantity and new.order_type is not OrderType.ICEBERG:
+            raise InvalidRequest("shown_quantity: for orders that were entered with one")
+        if new.shown_lots and not new.shown_lots < new.lots <= ICEBERG_PARTS * new.shown_lots:
+            parts = f"less than the quantity, and at least 1/{ICEBERG_PARTS} of it"
+            raise InvalidRequest(f"shown_quantity: {parts}")
+        if new.lots <= order.executed_lots:
+            raise InvalidRequest("quantity: more than what was executed")
+        await self.trading.amend(participant, order, new)
+        return order
 
     async def cancel(self, participant: int, number: int, key: str) -> Order:
         """Raises :class:`ApiError`."""
@@ -297,15 +363,15 @@ def _checked(body: NewOrderBody) -> str:
         raise InvalidRequest("stop_price: a trailing stop has none")
     if body.min_quantity and (body.type != "limit" or body.shown_quantity):
         raise InvalidRequest("min_quantity: for limit orders that show all of their quantity")
-    if body.shown_quantity and body.type != "limit":
-        raise InvalidRequest("shown_quantity: for limit orders, and only for them")
-    if body.amount and body.type != "market":
-        raise InvalidRequest("amount: for market orders, and only for them")
+    if body.shown_quantity and (body.type != "limit" or body.amount):
+        raise InvalidRequest("shown_quantity: for limit orders with a quantity")
+    if body.amount and (body.type not in ("market", "limit") or body.min_quantity):
+        raise InvalidRequest("amount: for market and limit orders, and only for them")
     times = TIMES.get(body.type, RESTING)
     if body.min_quantity:
         times = (*RESTING, "ioc")
     if body.amount:
-        times = ("ioc",)
+        times = ("ioc", "fok")
     tif = body.time_in_force or times[0]
     if tif not in times:
         raise InvalidRequest(f"time_in_force: such an order is {' or '.join(times)}")
@@ -321,15 +387,20 @@ def _terms(body: NewOrderBody, tif: str, market: Market, order: NewOrder) -> dic
         terms["order_type"] = CORE_TYPES[body.type]
     if body.trailing_distance:
         has_limit = body.type == "trailing_stop_limit"
-        terms["order_type"] = BY_DISTANCE[has_limit]
-        terms["trailing_ticks"], terms["trigger_ticks"] = order.trigger_ticks, 0
+        terms["order_type"], terms["trailing_bps"] = BY_DISTANCE[has_limit], 0
+        terms["trailing_ticks"] = _ticks("trailing_distance", body.trailing_distance, market)
+        if not terms["trailing_ticks"]:
+            raise InvalidRequest("trailing_distance: above 0")
     if body.min_quantity:
         terms["order_type"] = OrderType.MIN_QTY
         terms["min_lots"] = _lots(body.min_quantity, market)
         if not 0 < terms["min_lots"] <= order.lots:
             raise InvalidRequest("min_quantity: above 0, and at most the quantity")
+    if body.type == "limit" and body.amount:
+        terms["order_type"] = OrderType.LIMIT_BUDGET
     if body.offset:
-        terms["offset_ticks"] = _offset(body.offset, market)
+        ticks = _ticks("offset", body.offset.removeprefix("-"), market)
+        terms["offset_ticks"] = -ticks if body.offset.startswith("-") else ticks
     if body.expires_ms:
         terms["expires_ns"] = body.expires_ms * 1_000_000
     return terms
@@ -342,14 +413,41 @@ def _lots(text: str, market: Market) -> int:
         raise InvalidRequest(f"min_quantity: {error}") from None
 
 
-def _offset(text: str, market: Market) -> int:
+def _ticks(name: str, text: str, market: Market) -> int:
+    """A distance, which needs no multiple of the price's step."""
     try:
-        ticks = market.ticks_of(text.removeprefix("-"))
+        ticks = market.ticks_of(text)
     except AmountError as error:
-        raise InvalidRequest(f"offset: {error}") from None
+        raise InvalidRequest(f"{name}: {error}") from None
     if ticks >= MOST_TICKS:
-        raise InvalidRequest("offset: too large")
-    return -ticks if text.startswith("-") else ticks
+        raise InvalidRequest(f"{name}: too large")
+    return ticks
+
+
+def terms_of(order: Order, market: Market) -> NewOrder:
+    """An open order as it would be entered."""
+    kind, aux = OrderType(order.order_type), order.aux
+    mode = SelfTrade(order.time_in_force >> SELF_TRADE_SHIFT & SELF_TRADE_MASK)
+    low = aux & 0xFFFFFFFF
+    terms: dict[Aux, dict[str, int]] = {
+        Aux.TRIGGER: {"trigger_ticks": aux},
+        Aux.DISTANCE_TICKS: {"trailing_ticks": low},
+        Aux.DISTANCE_BPS: {"trailing_bps": low},
+        Aux.DISPLAY: {"shown_lots": aux},
+        Aux.OFFSET: {"offset_ticks": aux if order.side == Side.BUY else -aux},
+        Aux.MINIMUM: {"min_lots": aux},
+    }
+    return NewOrder(
+        order.client_id,
+        market.symbol,
+        Side(order.side),
+        kind,
+        TimeInForce(order.time_in_force & 15),
+        order.lots,
+        order.price_ticks if kind in AMENDED_IN_PRICE else 0,
+        self_trade=mode if mode in shapes.SELF_TRADE.values() else None,
+        **terms.get(ORDER_TYPES[kind].aux, {}),
+    )
 
 
 def _aux(wanted: NewOrder) -> int:
@@ -397,7 +495,7 @@ def order_row(order: Order, market: Market) -> OrderRow:
         market.symbol,
         shown["side"].lower(),
         TYPE_NAMES[kind],
-        TIME_NAMES[tif] if tif in TIMED else shown["timeInForce"].lower(),
+        TIME_NAMES[tif],
         shown["price"],
         shown["stopPrice"],
         shapes.trailing_bps(order),

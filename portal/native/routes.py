@@ -12,7 +12,7 @@ from openoutcry.portal.money.withdrawals import Asked, Withdrawals
 from openoutcry.portal.native.callers import Callers
 from openoutcry.portal.native.idempotency import KEY_NEEDED, key_of
 from openoutcry.portal.native.markets import NativeMarkets
-from openoutcry.portal.native.orders import NativeOrders, NewOrderBody
+from openoutcry.portal.native.orders import AmendBody, NativeOrders, NewOrderBody
 from openoutcry.portal.native.pages import DEFAULT, MOST, number_of, page_of
 from openoutcry.portal.spot.limits import Limits
 from openoutcry.portal.trading.instruments import AmountError, text_of, units_of
@@ -145,6 +145,17 @@ def _add_orders(app: Any, native: Native, asking_type: Any) -> None:
         response.status_code = 201 if is_new else 200
         response.headers["location"] = f"/v1/orders/{order.number}"
         return orders.row(order)
+
+    @app.patch(
+        "/v1/orders/{number}",
+        response_model=models.OrderRow,
+        tags=["orders"],
+        openapi_extra=WITH_KEY,
+    )
+    async def amend(asking: asking_type, number: int, body: AmendBody, request: Request) -> Any:
+        asking.require_trade()
+        native.limits.take_order(asking.participant)
+        return orders.row(await orders.amend(asking.participant, number, body, key_of(request)))
 
     @app.delete(
         "/v1/orders/{number}",

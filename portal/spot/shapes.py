@@ -15,6 +15,7 @@ from openoutcry.wire.enums import (
     SelfTrade,
     Side,
 )
+from openoutcry.wire.order_types import TRAILING
 
 ORDER_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT")
 TYPE_TEXT = {
@@ -24,10 +25,12 @@ TYPE_TEXT = {
     OrderType.STOP: "STOP_LOSS",
     OrderType.STOP_LIMIT: "STOP_LOSS_LIMIT",
     OrderType.POST_ONLY_STOP_LIMIT: "STOP_LOSS_LIMIT",
+    OrderType.TRAILING_STOP: "STOP_LOSS",
+    OrderType.TRAILING_STOP_LIMIT: "STOP_LOSS_LIMIT",
     OrderType.TRAILING_STOP_BPS: "STOP_LOSS",
     OrderType.TRAILING_STOP_LIMIT_BPS: "STOP_LOSS_LIMIT",
 }
-TRAILING = (OrderType.TRAILING_STOP_BPS, OrderType.TRAILING_STOP_LIMIT_BPS)
+TRAILING_BY_BPS = (OrderType.TRAILING_STOP_BPS, OrderType.TRAILING_STOP_LIMIT_BPS)
 TRAILING_BPS = 1, 2_000
 """The least and the largest distance of a trailing stop."""
 TIF_TEXT = {2: "IOC", 3: "FOK"}
@@ -83,7 +86,7 @@ def stop_ticks(order: Order) -> int:
 
 def trailing_bps(order: Order) -> int:
     """0: it is no trailing stop."""
-    return order.aux & 0xFFFFFFFF if order.order_type in TRAILING else 0
+    return order.aux & 0xFFFFFFFF if order.order_type in TRAILING_BY_BPS else 0
 
 
 def shown_price(order: Order) -> int:

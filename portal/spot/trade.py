@@ -124,7 +124,7 @@ class Trading:
     def _moment(self, moment: Moment) -> None:
         if not self.waits:
             return
-        for report in moment.reports:
+        for report in moment.changes:
             order = report.order
             self.waits.resolve(order.participant, order.client_id)
             if not order.is_open:
@@ -175,13 +175,13 @@ class Trading:
             if here >= shapes.MAX_ORDERS:
                 raise ApiError(errors.FILTER, "Filter failure: MAX_NUM_ORDERS")
         lots, budget = self._quantity(market, params, kind)
-        price = self._price(market, params, "price") if kind in PRICED else 0
+        price = self.price(market, params, "price") if kind in PRICED else 0
         if kind not in PRICED and params.text("price"):
             raise errors.not_required("price")
         has_trigger = kind in TRIGGERED and not trailing
         if kind not in TRIGGERED and params.decimal("stopPrice").strip("0."):
             raise errors.not_required("stopPrice")
-        trigger = self._price(market, params, "stopPrice") if has_trigger else 0
+        trigger = self.price(market, params, "stopPrice") if has_trigger else 0
         shown = self._iceberg(market, params, kind, lots)
         return market, NewOrder(
             client_id,
@@ -219,7 +219,7 @@ class Trading:
         if kind != "MARKET" and cost:
             raise errors.not_required("quoteOrderQty")
         if kind != "MARKET" or (quantity and not cost):
-            return self._lots(market, params, "quantity"), 0
+            return self.lots(market, params, "quantity"), 0
         if quantity and cost:
             raise errors.bad_combination()
         if not cost:
@@ -232,7 +232,8 @@ class Trading:
             raise ApiError(errors.FILTER, "Filter failure: NOTIONAL")
         return market.max_lots // market.qty_step * market.qty_step, budget
 
-    def _lots(self, market: Market, params: Params, name: str) -> int:
+    def lots(self, market: Market, params: Params, name: str) -> int:
+        """A quantity that the market takes, in lots.  Raises :class:`ApiError`."""
         text = params.needed(name)
         _require_precision(name, text, market.base_decimals)
         try:
@@ -243,7 +244,8 @@ class Trading:
             raise ApiError(errors.FILTER, "Filter failure: LOT_SIZE")
         return lots
 
-    def _price(self, market: Market, params: Params, name: str) -> int:
+    def price(self, market: Market, params: Params, name: str) -> int:
+        """A price that the market takes, in ticks.  Raises :class:`ApiError`."""
         if not params.decimal(name):
             raise missing(name)
         # The tick of a contract may be finer than a unit of its money.
@@ -265,7 +267,7 @@ class Trading:
             raise ApiError(errors.UNKNOWN_COMPOSITION, "Unsupported order combination.")
         if kind != "LIMIT" or params.text("timeInForce") != "GTC":
             raise errors.not_required("icebergQty")
-        shown = self._lots(market, params, "icebergQty")
+        shown = self.lots(market, params, "icebergQty")
         if shown > lots:
             raise ApiError(errors.NEW_ORDER_REJECTED, "IcebergQty exceeds QTY.")
         if shown * ICEBERG_PARTS < lots:
@@ -395,6 +397,30 @@ class Trading:
             raise ApiError(errors.CANCEL_REJECTED, f"Cancel was rejected: {refusal.text}")
         if order.state != "CANCELED":
             raise ApiError(errors.CANCEL_REJECTED, "Unknown order sent.")
+
+    async def amend(self, participant: int, order: Order, new: NewOrder) -> None:
+        """Give an order other terms, and the name of ``new``.  Raises :class:`ApiError` if it has
+        them not."""
+        gone = self.waits.add(participant, f"gone {order.number}")
+        answered = self.waits.add(participant, new.client_id)
+        try:
+            await self.broker.amend(participant, order.client_id, new)
+            self.wake()
+            first = {gone, answered}
+            await asyncio.wait(first, timeout=ANSWER_S, return_when=asyncio.FIRST_COMPLETED)
+        except BrokerError as error:
+            raise ApiError(errors.DISCONNECTED, f"Internal error; {error}") from None
+        finally:
+            self.waits.remove(participant, f"gone {order.number}", gone)
+            self.waits.remove(participant, new.client_id, answered)
+        refusal = answered.result() if answered.done() else None
+        if order.client_id == new.client_id or order.cancel_id == new.client_id:
+            return
+        if refusal is not None:
+            raise ApiError(errors.NEW_ORDER_REJECTED, f"Order was not changed: {refusal.text}")
+        if not order.is_open:
+            raise ApiError(errors.CANCEL_REJECTED, "this order is not open")
+        raise ApiError(errors.TIMEOUT, NO_STATUS)
 
     async def cancel_all(self, participant: int, params: Params) -> Any:
         """Every open order of a market."""

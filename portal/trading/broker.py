@@ -75,6 +75,10 @@ class Broker(Protocol):
     async def enter(self, participant: int, order: NewOrder) -> None:
         """Send an order.  Raises :class:`BrokerError` if nothing was sent."""
 
+    async def amend(self, participant: int, client_id: str, order: NewOrder) -> None:
+        """Send other terms of the order with that name: it has those of ``order`` afterwards, its
+        name among them.  Raises :class:`BrokerError`."""
+
     async def cancel(
         self, participant: int, symbol: str, side: Side, client_id: str, request_id: str
     ) -> None:

@@ -112,9 +112,7 @@ class FixBroker:
 
     async def enter(self, participant: int, order: NewOrder) -> None:
         connection = await self._connection(participant)
-        decimals = self.file.sessions.price_decimals.get(order.symbol, 4)
-        tags: dict[str, Any] = _tags(order, decimals)
-        price = "market" if "t44" not in tags else Decimal(tags.pop("t44"))
+        price, tags = self._terms(order)
         self._send(
             participant,
             connection,
@@ -127,6 +125,30 @@ class FixBroker:
                 **tags,
             ),
         )
+
+    async def amend(self, participant: int, client_id: str, order: NewOrder) -> None:
+        connection = await self._connection(participant)
+        price, tags = self._terms(order)
+        del tags["t59"]  # what is not named stays
+        self._send(
+            participant,
+            connection,
+            lambda client: client.replace(
+                client_id,
+                order.symbol,
+                "1" if order.side is Side.BUY else "2",
+                order.lots,
+                price,
+                name=order.client_id,
+                **tags,
+            ),
+        )
+
+    def _terms(self, order: NewOrder) -> tuple[str | Decimal, dict[str, Any]]:
+        """The price, and all other fields of an order's terms."""
+        decimals = self.file.sessions.price_decimals.get(order.symbol, 4)
+        tags: dict[str, Any] = _tags(order, decimals)
+        return "market" if "t44" not in tags else Decimal(tags.pop("t44")), tags
 
     async def cancel(
         self, participant: int, symbol: str, side: Side, client_id: str, request_id: str

@@ -256,6 +256,8 @@ class Orders:
         elif kind == REPLACED_KIND:
             order.price_ticks, order.leaves_lots = event.price_ticks, leaves
             order.lots, execution = order.executed_lots + leaves, "REPLACED"
+            if order.order_type == OrderType.ICEBERG:
+                order.aux = event.contra_id
             if client_id:
                 self._rename(order, client_id)
         elif kind == ELECTED_KIND:

@@ -87,6 +87,14 @@ class PeerBroker:
             return
         await _asked(link, {"do": "enter", "participant": participant, "order": vars(order)})
 
+    async def amend(self, participant: int, client_id: str, order: NewOrder) -> None:
+        link = await self._link_for(participant)
+        if link is None:
+            await self.own.amend(participant, client_id, order)
+            return
+        request = {"do": "amend", "participant": participant, "order": vars(order)}
+        await _asked(link, request | {"name": client_id})
+
     async def cancel(
         self, participant: int, symbol: str, side: Side, client_id: str, request_id: str
     ) -> None:
@@ -190,6 +198,9 @@ class PeerBroker:
         participant = int(request["participant"])
         if request["do"] == "enter":
             await self.own.enter(participant, _order(request["order"]))
+            return
+        if request["do"] == "amend":
+            await self.own.amend(participant, request["name"], _order(request["order"]))
             return
         symbol, side, client_id, request_id = request["terms"]
         await self.own.cancel(participant, symbol, Side(side), client_id, request_id)

@@ -285,7 +285,7 @@ class OneVenue:
         )
         self.own.by_client_id[order_id] = order
         for listener in self.listeners:
-            listener(SimpleNamespace(reports=[SimpleNamespace(order=order)]))
+            listener(SimpleNamespace(changes=[SimpleNamespace(order=order)]))
         return order
 
 

@@ -333,7 +333,7 @@ def test_a_rejection_is_answered_once_the_order_is_shown_with_its_reason(refusal
         own.by_client_id[name] = order
         report = SimpleNamespace(order=order)
         for listener in mirror.listeners:
-            listener(SimpleNamespace(reports=[report]))
+            listener(SimpleNamespace(changes=[report]))
 
     async def run():
         trading = Trading(mirror, RefusingBroker(shown, refusal), lambda: None)
@@ -398,7 +398,7 @@ def test_a_contract_s_price_may_have_more_decimals_than_its_money():
     market = Market(0, "GOLD", b"GOLD", "GOLD", "GOLD", "USD", 0, 2, 4, 1, 10, row)
 
     def ticks(price):
-        return Trading._price(None, market, Params([("price", price)], None), "price")
+        return Trading.price(None, market, Params([("price", price)], None), "price")
 
     assert ticks("0.5012") == 5_012
     with pytest.raises(ApiError, match="too much precision"):

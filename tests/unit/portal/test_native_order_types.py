@@ -1,0 +1,175 @@
+"""Orders of the native API are the core's orders: each of the core's own random commands, said in
+the API's words and sent as the portal sends it, causes the same events."""
+
+import asyncio
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from openoutcry.client.fix import FixClient, FixNumbers, write_message
+from openoutcry.matcher import Engine
+from openoutcry.matcher.reference.engine import ReferenceEngine
+from openoutcry.portal.accounts.errors import InvalidRequest
+from openoutcry.portal.native.orders import NativeOrders, NewOrderBody
+from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.spot.trade import Trading
+from openoutcry.portal.trading.fix_broker import FixBroker, _Connection
+from openoutcry.portal.trading.instruments import Market
+from openoutcry.portal.trading.orders import ParticipantOrders
+from openoutcry.wire import make_instruments
+from openoutcry.wire.enums import (
+    CommandKind,
+    EventKind,
+    OrderType,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
+from openoutcry.wire.order_types import BUDGETS, PEGS, STOPS, TRAILING, TRAILING_BPS, UNPRICED
+from tests.support.matcher.matcher_mixed import mixed
+from tests.support.order_entry.fix_codec import Codec
+
+T = OrderType
+CENTRE, WIDTH, MAX_LOTS, MOST_BPS = 5_000, 300, 4_000, 2_000
+MS = 1_000_000
+SELF_TRADE = {
+    SelfTrade.CANCEL_NEWEST: "cancel_taker",
+    SelfTrade.CANCEL_OLDEST: "cancel_maker",
+    SelfTrade.CANCEL_BOTH: "cancel_both",
+}
+TYPE = {kind: kind.name.lower() for kind in OrderType} | {
+    T.ICEBERG: "limit",
+    T.MIN_QTY: "limit",
+    T.LIMIT_BUDGET: "limit",
+    T.MARKET_BUDGET: "market",
+    T.TRAILING_STOP_BPS: "trailing_stop",
+    T.TRAILING_STOP_LIMIT_BPS: "trailing_stop_limit",
+}
+ONLY_OUCH = T.POST_ONLY_SLIDE
+"""No FIX session has it."""
+FIELDS = "price_ticks", "qty_lots", "aux", "side", "order_type", "time_in_force"
+
+
+class Line(FixClient):
+    """A client whose messages go nowhere: it keeps the last."""
+
+    def __init__(self):
+        self.numbers = FixNumbers()
+
+    def _send(self, kind, fields):
+        head = ((35, kind), (49, "FIRM"), (56, "VENUE"), (34, "1"), (52, self._utc_text()))
+        self.message = write_message((*head, *fields))
+
+
+class Portal:
+    """What an order passes from a request to the venue's session."""
+
+    def __init__(self, instruments):
+        row = instruments[0]
+        code = bytes(row["symbol"])
+        self.market = Market(0, "GOLD", code, "GOLD", "G", "USD", 3, 4, 2, 10, 1, row)
+        markets = SimpleNamespace(every=[self.market], by_name={"GOLD": self.market})
+        orders = SimpleNamespace(participant=lambda number: ParticipantOrders())
+        mirror = SimpleNamespace(markets=markets, orders=orders, listeners=[])
+        self.broker = object.__new__(FixBroker)
+        decimals = SimpleNamespace(price_decimals={"GOLD": 2})
+        self.broker.file = SimpleNamespace(sessions=decimals)
+        self.line, self.codec = Line(), Codec()
+        self.orders = NativeOrders(Trading(mirror, self.broker, lambda: None))
+
+    async def record(self, body):
+        """The core's record of the order.  Raises what the API refuses it with."""
+        _, order = self.orders.read(1, body, "key")
+        self.broker._connections = {1: _Connection(self.line, asyncio.Event())}
+        await self.broker.enter(1, order)
+        record, metadata = self.codec.decode(self.line.message)
+        assert metadata["refused"] == 0, self.line.message
+        return record
+
+
+def said(order, market):
+    """The order in the API's words."""
+    kind, tif = T(int(order["order_type"])), TimeInForce(int(order["time_in_force"]) & 15)
+    aux, lots = int(order["aux"]), market.quantity(int(order["qty_lots"]))
+    mode = SelfTrade(int(order["time_in_force"]) >> 4)
+    body = NewOrderBody("GOLD", Side(int(order["side"])).name.lower(), TYPE[kind])
+    body.time_in_force, body.self_trade = tif.name.lower(), SELF_TRADE.get(mode, "")
+    if kind not in UNPRICED:
+        body.price = market.price(int(order["price_ticks"]))
+    if kind in BUDGETS:
+        body.amount = market.amount(aux)
+    else:
+        body.quantity = lots
+    if kind in TRAILING:
+        distance = {"trailing_bps": aux} if kind.name.endswith("BPS") else {}
+        for name, value in (distance or {"trailing_distance": market.price(aux)}).items():
+            setattr(body, name, value)
+    elif kind in STOPS:
+        body.stop_price = market.price(aux)
+    if kind in PEGS:
+        body.offset = market.price(aux if order["side"] == Side.BUY else -aux)
+    if kind is T.ICEBERG:
+        body.shown_quantity = market.quantity(aux)
+    if kind is T.MIN_QTY:
+        body.min_quantity = market.quantity(aux)
+    if tif is TimeInForce.GTD:
+        body.expires_ms = aux // MS
+    return body
+
+
+def commands(seed, instruments):
+    """Random ones of every type.  What no session of a client can say is left out of them."""
+    switches = {"centres": [CENTRE] * 4, "width": WIDTH, "extreme": 0, "malformed": 0}
+    types = [kind for kind in T if kind != ONLY_OUCH]
+    run = mixed(seed, 250, types=types, instruments=instruments, order_capacity=400, **switches)
+    orders = run.orders
+    is_new, tif = orders["kind"] == CommandKind.NEW, orders["time_in_force"] & 15
+    kinds = orders["order_type"]
+    mode = orders["time_in_force"] >> 4
+    orders["time_in_force"] = np.where(is_new & (mode > 3), tif, orders["time_in_force"])
+    with_time = is_new & (tif == TimeInForce.GTD) | (orders["kind"] == CommandKind.SET_EXPIRY)
+    with_time |= orders["kind"] == CommandKind.TIME
+    orders["aux"] = np.where(with_time, (orders["aux"] + 10) * MS, orders["aux"])
+    free = np.isin(kinds, [T.LIMIT, T.MARKET, T.POST_ONLY, T.MARKET_TO_LIMIT, T.HIDDEN])
+    free |= kinds == T.ALL_OR_NONE
+    orders["aux"][is_new & free & (tif != TimeInForce.GTD)] = 0
+    orders["aux"][is_new & np.isin(kinds, TRAILING)] &= 0xFFFFFFFF
+    far = is_new & np.isin(kinds, TRAILING_BPS) & (orders["aux"] > MOST_BPS)
+    orders["aux"][far] = MOST_BPS
+    orders["qty_lots"][is_new & np.isin(kinds, BUDGETS)] = MAX_LOTS
+    orders["price_ticks"][is_new & np.isin(kinds, UNPRICED)] = 0
+    whole = is_new & (kinds == T.ICEBERG) & (orders["aux"] >= orders["qty_lots"])
+    orders["order_type"][whole], orders["aux"][whole] = T.LIMIT, 0
+    return orders
+
+
+async def records(portal, orders):
+    """The core's record of each order, or None for one that the API refuses."""
+    found = []
+    for order in orders:
+        try:
+            found.append(await portal.record(said(order, portal.market)))
+        except (ApiError, InvalidRequest):
+            found.append(None)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_native_order_causes_the_events_of_the_cores_own(seed):
+    """What the API refuses the core rejects, too."""
+    table = {"symbol": "GOLD", "price_step_ticks": 5, "max_qty_lots": MAX_LOTS}
+    table |= {"min_price_ticks": 5, "max_price_ticks": 50_000}
+    instruments = make_instruments([table])
+    portal, ours = Portal(instruments), commands(seed, instruments)
+    expected, sent = ReferenceEngine(instruments, 400).process(ours), ours.copy()
+    rejected = set(expected["cause_seq"][expected["kind"] == EventKind.REJECTED].tolist())
+    places = np.flatnonzero(ours["kind"] == CommandKind.NEW)
+    for place, record in zip(places, asyncio.run(records(portal, ours[places])), strict=True):
+        if record is None:
+            assert int(ours[place]["seq"]) in rejected, ours[place]
+            continue
+        for name in FIELDS:
+            sent[place][name] = record[name]
+    assert Engine(instruments, 400).process(sent).tobytes() == expected.tobytes()
+    assert len(set(ours[places]["order_type"].tolist())) > 12
