@@ -19,7 +19,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from openoutcry.portal.accounts.errors import Declined, NotFound
+from openoutcry.portal.accounts.errors import AccountError, Declined, NotFound
 from openoutcry.portal.database import Database, DatabaseError, Row, rows_of
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.routing.instruments import BUY
@@ -83,8 +83,9 @@ class Quotes:
 
     async def do(self, what: str, participant: int, **terms: Any) -> int:
         """A command of a participant (0: of the venue): decided, and kept.  Raises
-        :class:`Declined`."""
-        by, refusal, number = str(participant) if participant else "", "", 0
+        :class:`Declined`, or :class:`NotFound` about a request that the participant may not see.
+        """
+        by, refusal, number = str(participant) if participant else "", None, 0
         async with self._turn:
             try:
                 async with self.database.transaction() as connection:
@@ -96,16 +97,26 @@ class Quotes:
                         self._require_room(what, by, terms.get("request", 0))
                         number = desk.do(what, by, at_ns, **terms)
                     except Refusal as error:
-                        refusal = str(error)
+                        refusal = self._refusal(participant, terms.get("request", 0), str(error))
                     await self._keep(connection)
             except BaseException:
                 # The desk may have had what the table has not.
                 self._desk = None
                 raise
             self._tell()
-        if refusal:
-            raise Declined("not_possible", refusal, 409)
+        if refusal is not None:
+            raise refusal
         return number
+
+    def _refusal(self, participant: int, number: int, text: str) -> AccountError:
+        """The same for a request of others as for one that there is not; ``number``: 0: a command
+        about none."""
+        try:
+            if number and participant:
+                self.one(participant, number)
+        except NotFound as error:
+            return error
+        return Declined("not_possible", text, 409)
 
     def _require_room(self, what: str, by: str, number: int) -> None:
         desk = self.desk
