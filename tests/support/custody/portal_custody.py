@@ -67,6 +67,7 @@ socket = "door.sock"
 [limits]
 weight_a_minute = 1_000_000
 key_weight_a_minute = 1_000_000
+orders_in_10_s = 1_000_000
 """
 EVM_NETWORK = """
 [[network]]
@@ -110,15 +111,25 @@ PEOPLE = ("Ines", "Otto")
 
 class PortalCustody:
     """In ``folder``; both the portal and custody end with the context.  ``wait_s``: of an address
-    of a whitelist.  ``evm``: also an EVM chain."""
+    of a whitelist.  ``evm``: also an EVM chain.  ``more``, ``settings``: of the venue's and of the
+    portal's file."""
 
-    def __init__(self, folder: Path, wait_s: int = 0, evm: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        wait_s: int = 0,
+        evm: bool = False,
+        users: int = 12,
+        more: str = "",
+        settings: str = "",
+    ) -> None:
         self.folder, self.wait_s = folder.resolve(), wait_s
-        self.portal = PortalVenue(self.folder, 12)
+        self.portal = PortalVenue(self.folder, users, more=more)
         with (self.folder / "venue.toml").open("a") as file:
             file.write(LTC + (TOKEN_ASSET if evm else ""))
         levels = TOKEN_LEVELS if evm else MORE_LEVELS
         text = CHOICES.replace(LEVELS, levels) + NETWORKS + (EVM_NETWORK if evm else "")
+        text += settings
         (self.folder / "portal.toml").write_text(text)
         self.node = RegtestNode(self.folder / "node")
         self.evm = DemoChain(self.folder, free_port(), str(binary())) if evm else None

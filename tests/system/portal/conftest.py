@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from openoutcry.portal.database import start_embedded
+from tests.support.custody.chains import need_hsm, need_node
+from tests.support.portal.full_venue import full_venue
 from tests.support.portal.people import with_people
 from tests.support.portal.portal_venue import PortalVenue, page_venue
 
@@ -44,6 +46,16 @@ def portal_venue(tmp_path_factory):
     if "venue" not in kept:
         kept["venue"] = held.enter_context(page_venue(tmp_path_factory.mktemp("portal-venue")))
     return kept["venue"]
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    """A venue whose portal offers everything."""
+    need_node()
+    need_hsm()
+    if "full" not in kept:
+        kept["full"] = held.enter_context(full_venue(tmp_path_factory.mktemp("full-venue")))
+    return kept["full"]
 
 
 @pytest.fixture(autouse=True)

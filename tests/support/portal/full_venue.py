@@ -1,0 +1,125 @@
+"""A portal that offers everything: next to spot, contracts with scenario margin, money on a real
+chain by custody, quotes, passkeys, another provider of logins, webhooks and pushes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from openoutcry.client.portal import PortalClient
+from openoutcry.venue.desk import ask
+from tests.support.custody.portal_custody import PortalCustody
+from tests.support.portal.portal_venue import FIRST, Person, PortalVenue
+from tests.support.portal.provider import SECRET, LocalProvider
+from tests.support.portal.receivers import Host, PushService
+
+USD, BTC = 10**6, 10**8
+DOMAIN, ORIGIN = "localhost", "http://localhost"
+MAKERS = 3
+"""The first users to sign up."""
+CONTRACT = """
+[[contract]]
+symbol = "XAU-P"
+kind = "perpetual"
+underlying = "XAU"
+asset = "USD"
+multiplier = 10_000
+"""
+MARK = "mark_ticks = 1_000\n"
+MORE = """
+[[instrument]]
+symbol = "XAU-P"
+decimals = 2
+amount_decimals = 6
+min_price_ticks = 1
+max_price_ticks = 4_000_000
+reference_price_ticks = 1_000
+"""
+RULES = """
+[liquidation]
+[[limits]]
+credit = 0
+maintenance_bps = 10_000
+[margin]
+file = "margin.toml"
+"""
+MARGIN_FILE = """
+[margin]
+asset = "USD"
+now = 2026-11-23T00:00:00Z
+[[asset]]
+name = "USD"
+[[underlying]]
+name = "XAU"
+price_ticks = 1_000
+scan_ticks = 300
+unit = 10_000
+initial = 1_500_000
+"""
+SETTINGS = """
+[[level]]
+number = 2
+name = "identity known"
+withdraws_a_day = {{ USD = "250000", BTC = "5", LTC = "20", ETH = "5" }}
+[quotes]
+makers = {makers}
+last_look_ms = 60_000
+[passkeys]
+domain = "{domain}"
+origins = ["{origin}"]
+[provider]
+issuer = "{issuer}"
+client_id = "portal"
+secret_file = "provider.secret"
+redirect = "{origin}/provider"
+[notifications]
+networks = ["127.0.0.0/8"]
+[[synthetic]]
+symbol = "ETH-USD by BTC"
+base = "ETH"
+quote = "USD"
+path = ["ETH-BTC", "BTC-USD"]
+price_decimals = 2
+quantity_decimals = 4
+"""
+
+
+@dataclass
+class FullVenue:
+    """The venue, and what is around it."""
+
+    custody: PortalCustody
+    provider: LocalProvider
+    host: Host
+    push: PushService
+    makers: list[Person]
+
+    @property
+    def portal(self) -> PortalVenue:
+        return self.custody.portal
+
+    def deposit_margin(self, person: Person, dollars: int) -> None:
+        request = {"do": "deposit", "participant": person.participant, "amount": dollars * USD}
+        ask(self.portal.venue.journal, request)
+
+    def client(self, person: Person) -> PortalClient:
+        """By the person's key."""
+        return PortalClient(self.portal.url, person.api_key, person.secret)
+
+
+@contextmanager
+def full_venue(folder: Path, users: int = 48) -> Iterator[FullVenue]:
+    """Makers have signed up; each has money, also for margin."""
+    (folder / "margin.toml").write_text(MARGIN_FILE + CONTRACT + MARK)
+    (folder / "provider.secret").write_text(SECRET)
+    with LocalProvider() as provider, Host() as host, PushService() as push:
+        names = {"domain": DOMAIN, "origin": ORIGIN, "issuer": provider.issuer}
+        settings = SETTINGS.format(makers=list(range(FIRST, FIRST + MAKERS)), **names)
+        files = {"more": MORE + CONTRACT + RULES, "settings": settings}
+        with PortalCustody(folder, users=users, **files) as custody:
+            made = FullVenue(custody, provider, host, push, [])
+            for _ in range(MAKERS):
+                terms = ("read", "trade", "withdraw")
+                made.makers.append(custody.portal.person(terms, USD=10**6 * USD, BTC=10 * BTC))
+                made.deposit_margin(made.makers[-1], 100_000)
+            yield made
