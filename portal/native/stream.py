@@ -673,9 +673,9 @@ class Session:
             try:
                 await self._still()
             except (AccountError, ApiError):
-                self.connection.put(
-                    Message({"type": "error", "code": "not_logged_in", "detail": "log in again"})
-                )
+                error = {"type": "error", "code": "not_logged_in", "detail": "log in again"}
+                number = {"id": None, "seq": self.feeds.mirror.seq}
+                self.connection.put(Message(error | number))
                 self.connection.queue.put_nowait(None)
                 return
             except DatabaseError as error:

@@ -14,6 +14,7 @@ from openoutcry.client import portal_models as models
 from openoutcry.client.portal import PortalClient, PortalError
 from tests.support import plain_http
 from tests.support.console.websockets_patient import connect
+from tests.support.portal.described import require_described
 from tests.support.portal.people import PASSWORD
 from tests.support.waiting import BOUND_S, wait_until
 
@@ -370,6 +371,7 @@ class Follower:
     def take(self):
         raw = self.socket.recv(timeout=BOUND_S)
         message = msgpack.unpackb(raw) if self.packed else json.loads(raw)
+        require_described(message)
         channel = message.get("channel")
         if message["type"] not in ("snapshot", "update"):
             return message

@@ -1,15 +1,18 @@
 """The native API's documents: written from the code, valid, and covered by the typed client."""
 
+import ast
 import inspect
 import json
 import keyword
 import re
+from pathlib import Path
 
-import jsonschema
+import jsonschema_rs
 import pytest
 
 from openoutcry.client import portal as client
 from openoutcry.client.portal import ENDPOINTS, PortalClient
+from openoutcry.portal.native import stream
 from openoutcry.portal.native.documents import (
     DOCS,
     FILES,
@@ -19,6 +22,7 @@ from openoutcry.portal.native.documents import (
     texts,
 )
 from openoutcry.portal.native.idempotency import STRANGERS
+from tests.support.portal.described import mistakes_of, require_described, validator
 
 OWN = ("self", "key")
 
@@ -117,23 +121,68 @@ def test_the_models_of_the_client_are_those_of_the_document(openapi):
             assert set(schema["properties"]) == set(kind.__dataclass_fields__), name
 
 
+@pytest.mark.promise(
+    "V5.1, V7.4, V13.1.3, V13.2.2 (input, errors): requests are of a schema, with no other "
+    "field. Answers are those that the documents describe, with stable codes, below 500 "
+    "whatever is sent, and nothing of the inside",
+    group="portal",
+)
+def test_the_asyncapi_document_is_valid():
+    """By the schema of AsyncAPI, which also finds what is spoilt."""
+    document = json.loads(json.dumps(asyncapi()))
+    assert document["asyncapi"] == "3.1.0"
+    assert mistakes_of(document) == []
+    del document["info"]["version"]
+    document["operations"]["ask"]["action"] = "shout"
+    assert len(mistakes_of(document)) == 2
+
+
+def test_every_schema_of_the_asyncapi_document_is_one():
+    for name in asyncapi()["components"]["messages"]:
+        assert validator(name).is_valid({"type": "no such message"}) is False, name
+
+
 def test_messages_are_as_the_asyncapi_document_says():
-    document = asyncapi()
-    schemas = document["components"]["schemas"]
-
-    def check(name, value):
-        payload = document["components"]["messages"][name]["payload"]
-        text = json.dumps(payload).replace("#/components/schemas/", "#/$defs/")
-        jsonschema.validate(value, json.loads(text) | {"$defs": schemas})
-
-    check("askPing", {"op": "ping", "id": 7})
-    check("answer", {"type": "pong", "id": 7, "seq": 1})
+    for one in ({"op": "ping", "id": 7}, {"op": "ping"}):
+        validator("askPing").validate(one)
+    pong = {"type": "pong", "id": 7, "seq": 1}
+    require_described(pong)
     data = {"bids": [["1.00", "2"]], "asks": []}
     book = {"type": "update", "channel": "book", "symbol": "A", "seq": 2, "prev": 1, "data": data}
-    check("book", book)
-    with pytest.raises(jsonschema.ValidationError):
-        check("book", {**book, "data": []})
-    with pytest.raises(jsonschema.ValidationError):
-        check("answer", {"type": "pong", "id": 7})
-    for at in document["channels"]["stream"]["messages"].values():
-        assert at["$ref"].rpartition("/")[2] in document["components"]["messages"]
+    require_described(book)
+    for wrong in ({**book, "data": []}, {"type": "pong", "id": 7}, {**pong, "type": "bang"}):
+        with pytest.raises(jsonschema_rs.ValidationError):
+            require_described(wrong)
+    for at in asyncapi()["channels"]["stream"]["messages"].values():
+        assert at["$ref"].rpartition("/")[2] in asyncapi()["components"]["messages"]
+
+
+def test_every_message_that_the_stream_sends_is_in_the_asyncapi_document():
+    """Its types and channels, as ``stream.py`` names them."""
+    tree = ast.parse(Path(stream.__file__).read_text(encoding="utf-8"))
+    kinds = {
+        value.value
+        for one in ast.walk(tree)
+        if isinstance(one, ast.Dict)
+        for name, value in zip(one.keys, one.values, strict=True)
+        if isinstance(name, ast.Constant)
+        and name.value == "type"
+        and isinstance(value, ast.Constant)
+    }
+    made = {
+        one.args[0].value
+        for one in ast.walk(tree)
+        if isinstance(one, ast.Call)
+        and getattr(one.func, "id", "") == "message"
+        and isinstance(one.args[0], ast.Constant)
+    }
+    messages = asyncapi()["components"]["messages"]
+    assert kinds == set(messages["answer"]["payload"]["properties"]["type"]["enum"])
+    for channel in (*stream.PUBLIC, *stream.OWN):
+        payload = messages[channel]["payload"]["properties"]
+        assert made == set(payload["type"]["enum"])
+        assert payload["channel"] == {"const": channel}
+    sent = {
+        one["$ref"].rpartition("/")[2] for one in asyncapi()["operations"]["follow"]["messages"]
+    }
+    assert sent == {*stream.PUBLIC, *stream.OWN, "answer"}
