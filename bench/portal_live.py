@@ -42,6 +42,8 @@ weight_a_minute = 1_000_000_000
 key_weight_a_minute = 1_000_000_000
 orders_in_10_s = 1_000_000_000
 orders_a_day = 1_000_000_000
+[registration]
+challenge_cost = 0
 """
 STRICT = """
 [limits]

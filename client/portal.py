@@ -10,6 +10,7 @@ A program signs with an API key instead: ``PortalClient(url, api_key=…, secret
 that changes something has an ``Idempotency-Key``; give the same one again after an answer was lost.
 """
 
+import base64
 import dataclasses
 import hashlib
 import hmac
@@ -73,12 +74,33 @@ def made(kind: Any, value: Any) -> Any:
     return value
 
 
+def solved(challenge: dict[str, Any]) -> str:
+    """The solution of a challenge of ``GET /v1/challenge`` (ALTCHA): the first counter whose key
+    begins as the challenge says.  Raises :class:`ClientError` for another scheme."""
+    try:
+        given = challenge["parameters"]
+        name = str(given["algorithm"]).rpartition("/")[2].replace("-", "").lower()
+        nonce, terms = bytes.fromhex(given["nonce"]), (bytes.fromhex(given["salt"]), given["cost"])
+        for counter in range(1 << 32):
+            password = nonce + counter.to_bytes(4, "big")
+            key = hashlib.pbkdf2_hmac(name, password, *terms, given["keyLength"]).hex()
+            if key.startswith(given["keyPrefix"]):
+                solution = {"counter": counter, "derivedKey": key}
+                text = json.dumps({"challenge": challenge, "solution": solution})
+                return base64.b64encode(text.encode()).decode()
+    except (LookupError, TypeError, ValueError) as error:
+        raise ClientError(f"the challenge is of another scheme: {error!r}") from None
+    raise ClientError("the challenge has no solution")
+
+
 class PortalClient(Closing):
     """One account's requests, over one connection; not for several threads at once.
 
     Every method that asks the portal raises :class:`PortalError` when the portal refuses, and
     :class:`ClientError` without an answer.  ``key`` is the request's ``Idempotency-Key``.  Amounts
-    and prices are decimal text.  A ``cursor`` is that of the page before (:meth:`pages`)."""
+    and prices are decimal text.  A ``cursor`` is that of the page before (:meth:`pages`).
+    Where the portal asks for a proof of work the client solves the challenge; one that you have
+    solved is a ``solution``."""
 
     def __init__(
         self,
@@ -181,6 +203,18 @@ class PortalClient(Closing):
             return {"authorization": f"Bearer {self.tokens.access_token}"}
         return {}
 
+    def _worked(
+        self, path: str, kind: type[Made], body: dict[str, Any], key: str | None = None
+    ) -> Made:
+        """A request without a login; where it costs a proof of work, once more with one."""
+        try:
+            return self.ask("POST", path, kind, None, body, key=key)
+        except PortalError as error:
+            if error.code != "challenge_required" or body["solution"]:
+                raise
+        body["solution"] = solved(self.challenge().challenge)
+        return self.ask("POST", path, kind, None, body, key=key)
+
     def pages(self, ask: Callable[..., Any], **chosen: Any) -> Iterator[Any]:
         """Every row of a list that has pages: ``client.pages(client.fills, symbol="BTC-USD")``."""
         cursor: str | None = ""
@@ -196,26 +230,33 @@ class PortalClient(Closing):
     ) -> models.Status:
         """Have a code mailed to a new address; :meth:`verify` completes the registration.
 
-        ``solution``: of a challenge, where the portal asks for one.  The answer never shows whether
-        the address has an account."""
+        The answer never shows whether the address has an account."""
         body: dict[str, Any] = {"mail": mail, "password": password, "solution": solution}
-        return self.ask("POST", "/v1/register", models.Status, None, body, key=key)
+        return self._worked("/v1/register", models.Status, body, key)
 
     @endpoint("POST", "/v1/verify")
     def verify(
-        self, mail: str, password: str, code: str, *, key: str | None = None
+        self, mail: str, password: str, code: str, *, solution: str = "", key: str | None = None
     ) -> models.Status:
         """Complete a registration with the mailed code."""
         body: dict[str, Any] = {"mail": mail, "password": password, "code": code}
-        return self.ask("POST", "/v1/verify", models.Status, None, body, key=key)
+        body["solution"] = solution
+        return self._worked("/v1/verify", models.Status, body, key)
 
     @endpoint("POST", "/v1/login")
     def log_in(
-        self, mail: str, password: str, *, totp: str = "", key: str | None = None
+        self,
+        mail: str,
+        password: str,
+        *,
+        totp: str = "",
+        solution: str = "",
+        key: str | None = None,
     ) -> models.TokenPair:
         """Begin a session; later requests carry its token."""
         body: dict[str, Any] = {"mail": mail, "password": password, "totp": totp}
-        self.tokens = tokens = self.ask("POST", "/v1/login", models.TokenPair, None, body, key=key)
+        body["solution"] = solution
+        self.tokens = tokens = self._worked("/v1/login", models.TokenPair, body, key)
         return tokens
 
     @endpoint("POST", "/v1/refresh")
@@ -231,15 +272,23 @@ class PortalClient(Closing):
     def forget(self, mail: str, *, solution: str = "", key: str | None = None) -> models.Status:
         """Have a code mailed with which :meth:`reset` sets another password."""
         body: dict[str, Any] = {"mail": mail, "solution": solution}
-        return self.ask("POST", "/v1/password/forget", models.Status, None, body, key=key)
+        return self._worked("/v1/password/forget", models.Status, body, key)
 
     @endpoint("POST", "/v1/password/reset")
     def reset(
-        self, mail: str, code: str, password: str, *, totp: str = "", key: str | None = None
+        self,
+        mail: str,
+        code: str,
+        password: str,
+        *,
+        totp: str = "",
+        solution: str = "",
+        key: str | None = None,
     ) -> models.Status:
         """Set another password with the mailed code; every session of the account ends."""
         body: dict[str, Any] = {"mail": mail, "code": code, "password": password, "totp": totp}
-        return self.ask("POST", "/v1/password/reset", models.Status, None, body, key=key)
+        body["solution"] = solution
+        return self._worked("/v1/password/reset", models.Status, body, key)
 
     @endpoint("GET", "/v1/me")
     def me(self) -> models.Me:
@@ -845,7 +894,7 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/challenge")
     def challenge(self) -> models.Challenge:
-        """A challenge whose solution :meth:`register` and :meth:`forget` take."""
+        """A challenge whose solution :meth:`register`, :meth:`log_in` and the like take."""
         return self.ask("GET", "/v1/challenge", models.Challenge)
 
     @endpoint("POST", "/v1/mail")

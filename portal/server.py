@@ -440,7 +440,7 @@ def make_app(portal: Portal) -> Any:
     add_sub_accounts(app, Subs(*parts))
     add_stream(app, portal.native_feeds, portal.native.callers, portal.spot.limits)
     add_documents(app)
-    add_accounts(app, portal.accounts, portal.keys, portal.more.challenges.require)
+    add_accounts(app, portal.accounts, portal.keys, portal.more.challenges)
     add_more(app, portal.more)
     add_rest(app, portal.spot)
     add_page(app, portal.accounts, portal.offers())

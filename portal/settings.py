@@ -25,6 +25,8 @@ from openoutcry.wire.toml_tables import (
 )
 
 NetworkList = tuple[IPv4Network | IPv6Network, ...]
+CHALLENGE_COST = 2_000
+"""A browser works on a challenge for half a second."""
 LOOPBACK: NetworkList = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
@@ -84,8 +86,9 @@ class PortalFile:
     provider: dict[str, str] = field(default_factory=dict)
     """``issuer``, ``client_id``, ``secret_file``, ``redirect``; empty: not offered."""
     sanctions: Path | None = None
-    challenge_cost: int = 0
-    """Rounds of a key of a registration's challenge; 0: no challenge."""
+    challenge_cost: int = CHALLENGE_COST
+    """Rounds of a key of a challenge, which a registration costs, and a login after failures; 0: no
+    challenge."""
     scrapers: NetworkList = LOOPBACK
     """Network addresses that may read the metrics."""
     traces: str = ""
@@ -224,7 +227,7 @@ PROVIDER = {
     "redirect": Key(text(300), ""),
 }
 IDENTITY = {"sanctions": Key(text(4_096), "")}
-REGISTRATION = {"challenge_cost": Key(integer(0, 10**7), 0)}
+REGISTRATION = {"challenge_cost": Key(integer(0, 10**7), CHALLENGE_COST)}
 METRICS = {"allow": Key(network_list, LOOPBACK)}
 TELEMETRY = {"endpoint": Key(text(300), "")}
 NOTIFICATIONS = {

@@ -109,6 +109,16 @@ def mail_address(text: str) -> str:
     return mail
 
 
+def _subjects(caller: Caller, mail: str) -> tuple[tuple[str, lockout.Rule], ...]:
+    """What an attempt to prove something counts for."""
+    owner = owner_of(caller.address)
+    return (
+        (f"from {owner}", lockout.NETWORK),
+        (f"mail {mail} from {owner}", lockout.MAIL),
+        (f"mail {mail}", lockout.MAIL_ANYWHERE),
+    )
+
+
 class Accounts:
     """Actions of people on their accounts."""
 
@@ -610,13 +620,13 @@ class Accounts:
 
     async def count(self, caller: Caller, mail: str) -> None:
         """An attempt to prove something."""
-        owner = owner_of(caller.address)
-        await self.lockout.attempt(
-            self.now(),
-            (f"from {owner}", lockout.NETWORK),
-            (f"mail {mail} from {owner}", lockout.MAIL),
-            (f"mail {mail}", lockout.MAIL_ANYWHERE),
-        )
+        await self.lockout.attempt(self.now(), *_subjects(caller, mail))
+
+    async def needs_proof(self, caller: Caller, mail: str) -> bool:
+        """Whether attempts have failed so often that the next one costs a proof of work; the same
+        whether the address has an account or not.  Raises :class:`InvalidRequest`."""
+        subjects = _subjects(caller, mail_address(mail))
+        return await self.lockout.needs_proof(self.now(), *subjects)
 
     async def count_network(self, caller: Caller) -> None:
         """An attempt to prove something without naming an account."""

@@ -1,6 +1,7 @@
 """A proof of work before a stranger's request (the open scheme ALTCHA).  A mail that the portal
-sends, or a password that it hashes, then costs the stranger more than the portal."""
+sends, or a password that is guessed, then costs the stranger more than the portal."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -8,7 +9,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from openoutcry.portal.accounts.accounts import Accounts
+from openoutcry.portal.accounts.accounts import Accounts, Caller
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.accounts.tickets import Tickets
 from openoutcry.wire.extras import need
@@ -28,7 +29,7 @@ class Challenges:
     """Gives challenges, and takes each solution once."""
 
     def __init__(self, accounts: Accounts, cost: int) -> None:
-        """``cost``: rounds of a key; 0: no challenge is asked for."""
+        """``cost``: rounds of a key; 0: no challenge is ever asked for."""
         self.accounts, self.cost = accounts, cost
         self.tickets = Tickets(accounts.database)
         self._secret = accounts.key.derived("challenges").hex()
@@ -45,6 +46,12 @@ class Challenges:
         )
         return dict(made.to_dict())
 
+    async def require_after_failures(self, solution: str, mail: str, caller: Caller) -> None:
+        """Require a solution where attempts have failed before, of the address or of the caller's
+        network.  Raises :class:`ChallengeRequired`."""
+        if self.cost and await self.accounts.needs_proof(caller, mail):
+            await self.require(solution)
+
     async def require(self, solution: str) -> None:
         """Raises :class:`ChallengeRequired`."""
         if not self.cost:
@@ -54,7 +61,8 @@ class Challenges:
         is_right = expires > time.time()
         if is_right:
             try:
-                is_right = altcha.verify_solution(solution, self._secret).verified
+                made = await asyncio.to_thread(altcha.verify_solution, solution, self._secret)
+                is_right = made.verified
             except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
                 is_right = False  # of another form than ours
         if not is_right:

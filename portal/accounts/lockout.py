@@ -1,4 +1,5 @@
-"""Attempts that failed, by mail address and by network address: after some, each costs a wait.
+"""Attempts that failed, by mail address and by network address: after some, each costs a proof of
+work, and after more a wait.
 
 An attempt counts before its password is looked at, so that attempts in parallel count, too.  An
 address that has no account locks as any other, so that strangers do not learn which have one.  A
@@ -20,17 +21,19 @@ LONGEST = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Rule:
-    """``free`` attempts; the wait after the next one, which doubles with each."""
+    """``free`` attempts; the wait after the next one, which doubles with each.  ``unproved``: so
+    many need no proof of work."""
 
     free: int
     first_wait: timedelta
+    unproved: int = 0
 
 
-MAIL = Rule(5, timedelta(seconds=30))
+MAIL = Rule(5, timedelta(seconds=30), 3)
 """For a mail address, from one network."""
-MAIL_ANYWHERE = Rule(100, timedelta(seconds=30))
+MAIL_ANYWHERE = Rule(100, timedelta(seconds=30), 10)
 """From all networks together (NIST SP 800-63B, 5.2.2: no more than 100)."""
-NETWORK = Rule(50, timedelta(seconds=30))
+NETWORK = Rule(50, timedelta(seconds=30), 20)
 CODE_MAIL, CODE_NETWORK = Rule(5, timedelta(seconds=60)), Rule(100, timedelta(seconds=60))
 CODE_ANYWHERE = Rule(20, timedelta(seconds=60))
 """Mails that an address is sent for one network, that a network asks for, and that an address is
@@ -76,6 +79,17 @@ class Lockout:
                 if over >= 0:
                     wait = min(rule.first_wait * 2 ** min(over, 10), LONGEST)
                     await connection.execute(LOCK, {"subject": subject, "until": now + wait})
+
+    async def needs_proof(self, now: Any, *subjects: tuple[str, Rule]) -> bool:
+        """Whether one of them has failed so often that the next attempt costs a proof of work."""
+        query = """
+            select true from failures, unnest(%(subjects)s::text[], %(unproved)s::int[])
+                as asked (name, unproved)
+            where subject = name and count >= unproved and last_at >= %(forget)s limit 1
+        """
+        values = [name for name, _ in subjects], [rule.unproved for _, rule in subjects]
+        names = dict(zip(("subjects", "unproved"), values, strict=True))
+        return await self.database.row(query, forget=now - FORGET, **names) is not None
 
     async def succeeded(self, mails: Sequence[str], network: str) -> None:
         """Forget what failed before at the mail address, and of the network address this attempt:

@@ -1,6 +1,5 @@
 """The account API under ``/v1``: JSON in, JSON out, problems as ``application/problem+json``."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Annotated, Any
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 from openoutcry.client import portal_models as models
 from openoutcry.portal.accounts.accounts import Accounts, Caller, Person
 from openoutcry.portal.accounts.api_keys import ApiKeys
+from openoutcry.portal.accounts.challenges import Challenges
 from openoutcry.portal.accounts.errors import AccountError, NotLoggedIn
 from openoutcry.portal.body import Body
 from openoutcry.portal.notices.texts import language_of
@@ -37,16 +37,19 @@ class Registration(Credentials):
 
 @dataclass
 class Verification(Credentials):
-    """``code``: the one that was mailed to the address."""
+    """``code``: the one that was mailed to the address; ``solution``: as of a login."""
 
     code: str
+    solution: str = ""
 
 
 @dataclass
 class Login(Credentials):
-    """``totp``: of the authenticator, if the account has one."""
+    """``totp``: of the authenticator, if the account has one; ``solution``: of a challenge of
+    ``GET /v1/challenge``, where the portal asks for one after failures."""
 
     totp: str = ""
+    solution: str = ""
 
 
 @dataclass
@@ -67,12 +70,13 @@ class Address(Body):
 @dataclass
 class PasswordReset(Body):
     """``code``: the mailed one; ``password``: the new one; ``totp``: of the authenticator, if there
-    is one."""
+    is one; ``solution``: as of a login."""
 
     mail: str
     code: str
     password: str
     totp: str = ""
+    solution: str = ""
 
 
 @dataclass
@@ -140,18 +144,10 @@ def caller_of(request: Any) -> Caller:
     return Caller(address, request.headers.get("user-agent", ""), language)
 
 
-Work = Callable[[str], Awaitable[None]]
-
-
-async def no_work(solution: str) -> None:
-    """A portal that asks for no proof of work."""
-
-
-def add_accounts(app: Any, accounts: Accounts, keys: ApiKeys, work: Work = no_work) -> None:
-    """Add every route of the account API to an application of FastAPI.  ``work``: checks the
-    solution of a challenge."""
+def add_accounts(app: Any, accounts: Accounts, keys: ApiKeys, challenges: Challenges) -> None:
+    """Add every route of the account API to an application of FastAPI."""
     _add_problems(app)
-    _add_strangers(app, accounts, work)
+    _add_strangers(app, accounts, challenges)
     logged = logged_in(accounts)
     _add_sessions(app, accounts, logged)
     _add_factors(app, accounts, logged)
@@ -178,24 +174,27 @@ def _add_problems(app: Any) -> None:
         return problem(422, "invalid_request", f"{where}: {first['msg']}".lstrip(": "))
 
 
-def _add_strangers(app: Any, accounts: Accounts, work: Work) -> None:
+def _add_strangers(app: Any, accounts: Accounts, challenges: Challenges) -> None:
     """Add the routes that need no login."""
     from fastapi import Request
 
     @app.post("/v1/register", status_code=202, response_model=models.Status, tags=ACCOUNT)
     async def register(body: Registration, request: Request) -> dict[str, str]:
-        await work(body.solution)
+        await challenges.require(body.solution)
         await accounts.register(body.mail, body.password, caller_of(request))
         return ACCEPTED
 
     @app.post("/v1/verify", response_model=models.Status, tags=ACCOUNT)
     async def verify(body: Verification, request: Request) -> dict[str, str]:
-        await accounts.verify(body.mail, body.password, body.code, caller_of(request))
+        caller = caller_of(request)
+        await challenges.require_after_failures(body.solution, body.mail, caller)
+        await accounts.verify(body.mail, body.password, body.code, caller)
         return DONE
 
     @app.post("/v1/login", response_model=models.TokenPair, tags=ACCOUNT)
     async def log_in(body: Login, request: Request) -> dict[str, Any]:
         caller = caller_of(request)
+        await challenges.require_after_failures(body.solution, body.mail, caller)
         return asdict(await accounts.log_in(body.mail, body.password, body.totp, caller))
 
     @app.post("/v1/refresh", response_model=models.TokenPair, tags=ACCOUNT)
@@ -204,13 +203,14 @@ def _add_strangers(app: Any, accounts: Accounts, work: Work) -> None:
 
     @app.post("/v1/password/forget", status_code=202, response_model=models.Status, tags=ACCOUNT)
     async def forget(body: Address, request: Request) -> dict[str, str]:
-        await work(body.solution)
+        await challenges.require(body.solution)
         await accounts.forget_password(body.mail, caller_of(request))
         return ACCEPTED
 
     @app.post("/v1/password/reset", response_model=models.Status, tags=ACCOUNT)
     async def reset(body: PasswordReset, request: Request) -> dict[str, str]:
         caller = caller_of(request)
+        await challenges.require_after_failures(body.solution, body.mail, caller)
         await accounts.reset_password(body.mail, body.code, body.password, body.totp, caller)
         return DONE
 

@@ -112,12 +112,9 @@ class People:
         sanctions.write_text("Boris Badenov  # a comment\n; 13 Evil Street\n", encoding="utf-8")
         self.identities = Identities(self.accounts, folder / "papers", Sanctions(sanctions))
         self.passkeys = passkeys = Passkeys(self.accounts, DOMAIN, [ORIGIN])
-        add_accounts(self.app, self.accounts, self.keys, self.work)
+        add_accounts(self.app, self.accounts, self.keys, self.challenges)
         more = More(self.accounts, passkeys, self.provider, self.identities, self.challenges)
         add_more(self.app, more)
-
-    async def work(self, solution: str) -> None:
-        await self.challenges.require(solution)
 
     def client(self, address: str = "192.0.2.7", token: str = "") -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer {token}"} if token else {}

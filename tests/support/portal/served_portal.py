@@ -1,5 +1,6 @@
 """``outcry portal serve``, but a password takes microseconds and not a tenth of a second of a
-processor, as a person of the tests needs three hashes; and it looks at a quiet journal less often.
+processor, as a person of the tests needs three hashes, and a proof of work a sixteenth of the
+work; and it looks at a quiet journal less often.
 """
 
 import sys
@@ -11,8 +12,9 @@ CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 if __name__ == "__main__":
     from openoutcry.cli.main import main
     from openoutcry.portal import server
-    from openoutcry.portal.accounts import passwords
+    from openoutcry.portal.accounts import challenges, passwords
 
     passwords.password_hasher = lambda: CHEAP
+    challenges.PREFIX = "0"
     server.IDLE_S = 0.02
     main(["portal", "serve", *sys.argv[1:]], prog_name="outcry")

@@ -29,8 +29,7 @@ async def posted(client, path, **body):
 @pytest.mark.promise(
     "V2.1, V2.2, V2.5 (registration, recovery): by a mailed code, which is used once and ends"
     " after five tries or 15 minutes. Recovery ends every session; no question, no hint, no "
-    "default account. Where the operator asks for it a registration and a mail cost a proof "
-    "of work, and each proof counts once",
+    "default account. A registration and a mail cost a proof of work, and each proof counts once",
     group="portal",
 )
 def test_a_registration_needs_the_mailed_code_and_its_password(people):
@@ -229,8 +228,7 @@ def test_sessions_end_at_once(people):
 @pytest.mark.promise(
     "V2.1, V2.2, V2.5 (registration, recovery): by a mailed code, which is used once and ends"
     " after five tries or 15 minutes. Recovery ends every session; no question, no hint, no "
-    "default account. Where the operator asks for it a registration and a mail cost a proof "
-    "of work, and each proof counts once",
+    "default account. A registration and a mail cost a proof of work, and each proof counts once",
     group="portal",
 )
 def test_a_forgotten_password_is_reset_by_mail(people):

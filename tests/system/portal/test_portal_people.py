@@ -10,6 +10,7 @@ import pyotp
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from openoutcry.client.portal import solved
 from openoutcry.portal.accounts import lockout
 from openoutcry.portal.accounts.accounts import Caller
 from openoutcry.portal.accounts.provider import ProviderSettings
@@ -316,8 +317,7 @@ def test_a_number_that_the_venue_knows_from_elsewhere_is_no_users(people, code, 
 @pytest.mark.promise(
     "V2.1, V2.2, V2.5 (registration, recovery): by a mailed code, which is used once and ends"
     " after five tries or 15 minutes. Recovery ends every session; no question, no hint, no "
-    "default account. Where the operator asks for it a registration and a mail cost a proof "
-    "of work, and each proof counts once",
+    "default account. A registration and a mail cost a proof of work, and each proof counts once",
     group="portal",
 )
 def test_a_registration_costs_a_proof_of_work(people):
@@ -346,6 +346,70 @@ def test_a_registration_costs_a_proof_of_work(people):
                 assert answer.status_code == 428, wrong
                 forgotten = await posted(client, "password/forget", mail=ANNA, solution=wrong)
                 assert forgotten.status_code == 428
+
+    people(test)
+
+
+AFTER_FAILURES = (
+    ("login", {"mail": ANNA, "password": "a wrong password"}, 401),
+    ("login", {"mail": "stranger@example.com", "password": "a wrong password"}, 401),
+    ("verify", {"mail": ANNA, "password": PASSWORD, "code": "00000000"}, 401),
+    ("password/reset", {"mail": ANNA, "password": PASSWORD, "code": "00000000"}, 401),
+)
+
+
+@pytest.mark.promise(
+    "V2.2.1 (guesses): after three failures of an address, ten from all networks, or twenty of a "
+    "network, a guess costs a proof of work. So it does where there is no account",
+    group="portal",
+)
+@pytest.mark.parametrize(("path", "body", "status"), AFTER_FAILURES)
+def test_a_guess_costs_a_proof_of_work_after_failures(people, path, body, status):
+    async def test(people):
+        await people.sign_up(ANNA)
+        people.challenges.cost = 2
+
+        async def guess(client, **more):
+            return (await posted(client, path, **body, **more)).status_code
+
+        async def solution(client):
+            return solved((await client.get("/v1/challenge")).json()["challenge"])
+
+        async with people.client() as client, people.client("198.51.100.7") as other:
+            statuses = [await guess(client) for _ in range(5)]
+            assert statuses == [status] * 3 + [428] * 2, "what is refused counts for no wait"
+            proof = await solution(client)
+            assert await guess(client, solution=proof) == status
+            assert await guess(client, solution=proof) == 428, "a proof counts once"
+            assert await guess(other) == status, "another network has not failed"
+            right = {"mail": ANNA, "password": PASSWORD}
+            if path == "login" and body["mail"] == ANNA:
+                assert (await posted(client, "login", **right)).status_code == 428
+                right["solution"] = await solution(client)
+                assert (await posted(client, "login", **right)).status_code == 200
+                assert await guess(client) == status, "a success forgets the failures"
+        people.clock.advance(hours=25)
+        async with people.client() as client:
+            assert await guess(client) == status
+
+    people(test)
+
+
+@pytest.mark.parametrize("is_spread", [False, True])
+def test_failures_of_a_network_and_of_an_address_cost_a_proof_of_work(people, is_spread):
+    """``is_spread``: one address from many networks; else many addresses from one network."""
+
+    async def test(people):
+        people.challenges.cost = 2
+        statuses = []
+        for number in range(22):
+            network = f"198.51.{number}.7" if is_spread else "198.51.100.7"
+            mail = ANNA if is_spread else f"person{number}@example.com"
+            async with people.client(network) as client:
+                answer = await posted(client, "login", mail=mail, password="a wrong password")
+                statuses.append(answer.status_code)
+        free = 10 if is_spread else 20
+        assert statuses == [401] * free + [428] * (22 - free)
 
     people(test)
 

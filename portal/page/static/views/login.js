@@ -29,7 +29,7 @@ function showLogin(root) {
   const keeps = () => keep.querySelector("input").checked;
   const made = form([field(t("mail"), mail), field(t("password"), password), second, keep], t("login"), async () => {
     try {
-      await go(await open("POST", "/v1/login", { mail: mail.value.trim(), password: password.value, totp: totp.value.trim() }), keeps());
+      await go(await worked("/v1/login", { mail: mail.value.trim(), password: password.value, totp: totp.value.trim() }), keeps());
     } catch (problem) {
       if (problem.code !== "totp_required") throw problem;
       second.hidden = false;
@@ -58,11 +58,12 @@ function showLogin(root) {
 
 const steps = (done) => h("ol", { class: "steps", "aria-label": t("signup.step", { step: done, all: 3 }) }, [1, 2, 3].map((one) => h("li", { class: one <= done ? "done" : "" })));
 
-async function worked(send) {
-  try { return await send(""); } catch (problem) {
+// A request without a login; where it costs a proof of work, once more with one.
+async function worked(path, body) {
+  try { return await open("POST", path, body); } catch (problem) {
     if (problem.code !== "challenge_required") throw problem;
     const { challenge } = await open("GET", "/v1/challenge");
-    return send(await solve(challenge));
+    return open("POST", path, { ...body, solution: await solve(challenge) });
   }
 }
 
@@ -80,7 +81,7 @@ function showSignUp(root) {
   const made = form([field(t("mail"), mail), passwordField(password)], t("signup.go"), async () => {
     if (password.value.length < MIN) throw new Error(t("password.more", { count: MIN - password.value.length }));
     const person = { mail: mail.value.trim(), password: password.value };
-    await worked((solution) => open("POST", "/v1/register", { ...person, solution }));
+    await worked("/v1/register", person);
     showCode(person);
   });
   box.append(steps(1), h("h1", {}, t("signup.title")), h("p", { class: "muted" }, t("signup.about", { name: portal.name })), made,
@@ -90,13 +91,13 @@ function showSignUp(root) {
   function showCode(person) {
     const code = codeInput();
     const verify = form([field(t("code"), code, t("code.hint", { mail: person.mail }))], t("verify"), async () => {
-      await open("POST", "/v1/verify", { ...person, code: code.value.trim() });
-      const back = await enter(await open("POST", "/v1/login", person), true);
+      await worked("/v1/verify", { ...person, code: code.value.trim() });
+      const back = await enter(await worked("/v1/login", person), true);
       if (portal.passkeys && self.PublicKeyCredential) showPasskey(person, back); else location.hash = back;
     });
     box.replaceChildren(steps(2), h("h1", {}, t("verify.title")), verify,
       h("div", { class: "links" }, button(t("code.again"), async () => {
-        try { await worked((solution) => open("POST", "/v1/register", { ...person, solution })); notice(t("code.sent")); } catch (problem) { say(verify.error, words(problem)); }
+        try { await worked("/v1/register", person); notice(t("code.sent")); } catch (problem) { say(verify.error, words(problem)); }
       }, "plain small")));
     code.focus();
   }
@@ -122,7 +123,7 @@ function showRecovery(root) {
   root.append(box);
   const mail = mailInput();
   const made = form([field(t("mail"), mail)], t("recover.go"), async () => {
-    await worked((solution) => open("POST", "/v1/password/forget", { mail: mail.value.trim(), solution }));
+    await worked("/v1/password/forget", { mail: mail.value.trim() });
     showReset(mail.value.trim());
   });
   box.append(h("h1", {}, t("recover.title")), h("p", { class: "muted" }, t("recover.about")), made, h("div", { class: "links" }, h("a", { href: "#/login" }, t("recover.back"))));
@@ -132,7 +133,7 @@ function showRecovery(root) {
     const code = codeInput(), password = passwordInput("new-password"), totp = totpInput();
     const reset = form([field(t("code"), code, t("code.hint", { mail: address })), passwordField(password, t("password.new")), field(t("totp.if"), totp)], t("recover.reset"), async () => {
       const body = { mail: address, code: code.value.trim(), password: password.value, totp: totp.value.trim() };
-      await open("POST", "/v1/password/reset", body);
+      await worked("/v1/password/reset", body);
       notice(t("recover.done"));
       location.hash = "#/login";
     });
