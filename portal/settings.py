@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+from openoutcry.portal.countries import Countries, CountriesError
 from openoutcry.portal.trading.instruments import AmountError, units_of
 from openoutcry.routing.synthetic_spec import SyntheticBook, read_synthetic
 from openoutcry.wire.errors import OutcryError
@@ -79,8 +80,11 @@ class PortalFile:
     levels: tuple[Level, ...] = ()
     limits: Limit = Limit()
     allow: NetworkList = ()
-    """Network addresses that are served; none named: all."""
+    """Network addresses that are served; neither these nor countries are named: all."""
     deny: NetworkList = ()
+    countries: Countries | None = None
+    allow_countries: tuple[str, ...] = ()
+    deny_countries: tuple[str, ...] = ()
     passkey_domain: str = ""
     passkey_origins: tuple[str, ...] = ()
     provider: dict[str, str] = field(default_factory=dict)
@@ -132,15 +136,20 @@ class PortalFile:
 
     def serves(self, address: str) -> bool:
         """Whether requests from there are answered."""
-        if not self.allow and not self.deny:
+        if not self.allow and not self.deny and self.countries is None:
             return True
         try:
             given = ip_address(address)
         except ValueError:
             return False
-        if any(given in one for one in self.deny):
+        # A listener of both families names a client of IPv4 so.
+        given = getattr(given, "ipv4_mapped", None) or given
+        country = self.countries.of(str(given)) if self.countries is not None else ""
+        if country in self.deny_countries or any(given in one for one in self.deny):
             return False
-        return not self.allow or any(given in one for one in self.allow)
+        if not self.allow and not self.allow_countries:
+            return True
+        return country in self.allow_countries or any(given in one for one in self.allow)
 
 
 def network_list(value: Any) -> NetworkList:
@@ -158,6 +167,14 @@ def network_list(value: Any) -> NetworkList:
             if bare:
                 found.append(ip_network(bare))
     return tuple(found)
+
+
+def country(value: Any) -> str:
+    """Two letters of ISO 3166.  Raises :class:`ValueError`."""
+    found = text(2)(value)
+    if not re.fullmatch(r"[A-Z]{2}", found):
+        raise ValueError("a country has two capital letters (ISO 3166)")
+    return found
 
 
 def pattern(value: Any) -> re.Pattern[str]:
@@ -242,7 +259,13 @@ QUOTES = {
     "fix": Key(door, None),
 }
 ROUTES = {"file": Key(text(4_096), "")}
-ADDRESSES = {"allow": Key(network_list, ()), "deny": Key(network_list, ())}
+ADDRESSES = {
+    "allow": Key(network_list, ()),
+    "deny": Key(network_list, ()),
+    "countries": Key(text(4_096), ""),
+    "allow_countries": Key(list_of(country), ()),
+    "deny_countries": Key(list_of(country), ()),
+}
 KNOWN = (
     "network",
     "level",
@@ -282,7 +305,7 @@ def read_portal_file(path: Path, assets: dict[str, int]) -> PortalFile:
         networks,
         tuple(_level(tables, *row, assets) for row in tables.rows("level", LEVEL)),
         Limit(**tables.table("limits", LIMITS)),
-        **tables.table("addresses", ADDRESSES),
+        **_addresses(tables, beside),
         passkey_domain=passkeys["domain"],
         passkey_origins=tuple(passkeys["origins"]),
         provider=provider if any(provider.values()) else {},
@@ -303,6 +326,23 @@ def read_portal_file(path: Path, assets: dict[str, int]) -> PortalFile:
     if tables.mistakes:
         raise OutcryError(f"{path}: {min(tables.mistakes)}")
     return made
+
+
+def _addresses(tables: Tables, beside: Path) -> dict[str, Any]:
+    """Rules of addresses; a list of countries needs the file that knows them."""
+    before = len(tables.mistakes)
+    row = tables.table("addresses", ADDRESSES)
+    is_read = len(tables.mistakes) == before
+    path, lists = row.pop("countries"), ("allow_countries", "deny_countries")
+    row |= {name: tuple(row[name]) for name in lists}
+    if is_read and bool(path) != any(row[name] for name in lists):
+        tables.wrong(("addresses",), "needs countries (an mmdb file) and a list of countries")
+    elif is_read and path:
+        try:
+            row["countries"] = Countries(beside / path)
+        except CountriesError as error:
+            tables.wrong(("addresses", "countries"), str(error))
+    return row
 
 
 def _units(tables: Tables, path: Any, given: str, decimals: int) -> int:
