@@ -206,7 +206,7 @@ class PortalClient(Closing):
     def _worked(
         self, path: str, kind: type[Made], body: dict[str, Any], key: str | None = None
     ) -> Made:
-        """A request without a login; where it costs a proof of work, once more with one."""
+        """A request without a login; where it costs a proof of work, again with one."""
         try:
             return self.ask("POST", path, kind, None, body, key=key)
         except PortalError as error:

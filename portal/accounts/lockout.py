@@ -21,7 +21,7 @@ LONGEST = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Rule:
-    """``free`` attempts; the wait after the next one, which doubles with each.  ``unproved``: so
+    """``free`` attempts; the wait after the next one, which doubles with each.  ``unproved``: this
     many need no proof of work."""
 
     free: int
