@@ -262,6 +262,7 @@ def of_trading(anna: Anna) -> Asks:
     weights = {"currency": "USD", "weights": {"USD": "0.5", "BTC": "0.5"}}
     return {
         ("POST", "/v1/orders"): Ask(body=ORDER),
+        ("PATCH", "/v1/orders/{number}"): Ask({"number": anna.order}, {"price": "31000.00"}),
         ("DELETE", "/v1/orders/{number}"): Ask({"number": anna.contract_order}),
         ("DELETE", "/v1/orders"): Ask(query={"symbol": "BTC-USD"}),
         ("POST", "/v1/portfolio/rebalance"): Ask(body=weights),

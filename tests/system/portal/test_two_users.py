@@ -41,7 +41,7 @@ GROWING = "/v1/notifications", "/v1/audit"
 """Lists to which something may come by itself; what was there before stays as it was."""
 BODY_IDS = {"until", "source", "target", "quote", "makers", "waits_number"}
 COUNTS = {"depth", "limit", "from_ms", "until_ms", "lots", "seconds", "level", "tolerance_bps",
-          "trailing_bps", "accept", "firm", "last_look"}  # fmt: skip
+          "trailing_bps", "expires_ms", "accept", "firm", "last_look"}  # fmt: skip
 """Integers of queries and bodies that name nothing."""
 SPOT_PLAIN = {
     "symbols", "symbolStatus", "permissions", "showPermissionSets", "limit", "startTime",
