@@ -22,6 +22,7 @@ from tests.support.portal.portal_browser import (
     place,
     quote,
 )
+from tests.support.waiting import wait_until
 
 pytestmark = needs_chromium
 USD, BTC = 10**6, 10**8
@@ -137,6 +138,26 @@ def look(page, view, found):
     wide = page.width() or page.page.evaluate(SCROLLED)
     if defects or wide > 0:
         found[view] = [*defects, *([f"{wide} px too wide"] if wide > 0 else [])]
+
+
+def test_an_account_has_the_language_of_the_page(browser, venue):
+    """From its first mail on, after a change on the page, and after a login on another one."""
+    mail = "sprache@example.com"
+    language = "async () => (await (await import('/page/api.js')).get('/v1/me')).language"
+
+    def has(page, name):
+        wait_until(lambda: page.page.evaluate(language) == name, f"an account in {name}")
+
+    with browsed(browser, venue, language="de") as page:
+        page.sign_up(mail)
+        has(page, "de")
+        page.page.select_option("#language", "en")
+        has(page, "en")
+        page.go("notifications/list")
+        page.expect(".news li", has_text="Anmeldung bei Ihrem Konto").not_to_have_count(0)
+    with browsed(browser, venue, 390, language="de") as page:
+        page.log_in(mail)
+        has(page, "de")
 
 
 def test_a_book_is_clean_before_it_has_come_and_where_a_side_has_few_prices(browser, venue, maker):
