@@ -23,9 +23,11 @@ STATES, AUDITED = (
     for group in ("state.", "did.")
 )
 """States of orders, and actions of the audit record, that are news."""
+NEW_KEY, PERMISSION = "API key created", re.compile(r"\b(?:read|trade|withdraw)\b")
+"""The action whose detail lists what a key may do."""
 OPERATOR = "operator"
 """What the audit record has for an address where the operator acted."""
-NUMBERED = re.compile(r"(withdrawal|key|level) (?=\d)")
+NUMBERED = re.compile(r"^(?:withdrawal|key|level)(?= \d)")
 """How the detail of an action may begin; the rest is a name, a number or what a person wrote."""
 
 
@@ -61,11 +63,10 @@ def of_audit(number: int, action: str, address: str, detail: str, language: str)
         return None
     event = "withdrawal" if action.startswith("withdrawal") else "login"
     title = said(language, f"did.{action}")
-    begun = NUMBERED.match(detail)
-    words = [
-        _from(address, language),
-        said(language, f"detail.{begun[1]}") + detail[begun.end(1) :] if begun else detail,
-    ]
+    shown = NUMBERED.sub(lambda found: said(language, f"detail.{found[0]}"), detail)
+    if action == NEW_KEY:
+        shown = PERMISSION.sub(lambda found: said(language, f"permission.{found[0]}"), shown)
+    words = [_from(address, language), shown]
     body = "; ".join(word for word in words if word)
     data = {"action": action, "address": address, "detail": detail}
     return Notice(f"a{number}", event, title, body, data)

@@ -185,7 +185,14 @@ export function tabs(list, chosen, choose, label) {
       one.tabIndex = list[index][0] === name ? 0 : -1;
     });
     choose(name);
+    show();
   }
+  // On a phone there are more than fit: the chosen one is in sight.
+  function show() {
+    const room = bar.getBoundingClientRect(), at = buttons.find((one) => one.tabIndex === 0)?.getBoundingClientRect() ?? room;
+    bar.scrollLeft += Math.max(0, at.right - room.right) - Math.max(0, room.left - at.left);
+  }
+  requestAnimationFrame(show);
   return bar;
 }
 

@@ -6,6 +6,7 @@ from openoutcry.venue.desk_record import desk_record
 from tests.support.console.console_browser import (
     CONNECTION_LOST,
     VIEWS,
+    console_defects,
     expect,
     go,
     log_in,
@@ -49,7 +50,9 @@ pytestmark = needs_chromium
         pytest.param(390, "dark", marks=pytest.mark.long),
     ],
 )
-def test_every_view_fits_in_its_width(browser, floor, width, theme):
+def test_every_view_is_clean_and_fits_in_its_width(browser, floor, width, theme):
+    """axe-core finds nothing, and nothing is wider than the window."""
+    found = {}
     floor.quote(3)
     with opened(browser, floor, "anna", width, theme) as page:
         shown = {
@@ -63,6 +66,8 @@ def test_every_view_fits_in_its_width(browser, floor, width, theme):
             expect(page, selector).not_to_have_count(0)
             wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert wide <= 0, (view, wide)
+            found[view] = console_defects(page)
+        assert not any(found.values()), found
         assert page.evaluate("document.documentElement.dataset.theme") == theme
         assert page.locator("main button:visible, header button:visible").all_inner_texts()
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.console.console_browser import (
     CONNECTION_LOST,
+    console_defects,
     expect,
     go,
     needs_chromium,
@@ -68,7 +69,9 @@ def order(page, price):
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1280, "dark"), (390, "light")])
-def test_every_view_fits_in_its_width(browser, screen, traders, width, theme):
+def test_every_view_is_clean_and_fits_in_its_width(browser, screen, traders, width, theme):
+    """axe-core finds nothing, and nothing is wider than the window."""
+    found = {}
     one, three = traders
     one.enter(f"FIT{width}", "buy", 3, "10.00")
     three.enter(f"FIT{width}", "sell", 2, "10.00")
@@ -82,6 +85,8 @@ def test_every_view_fits_in_its_width(browser, screen, traders, width, theme):
             expect(page, drawn.get(view, f"#{view} tbody tr")).not_to_have_count(0)
             wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert wide <= 0, (view, wide)
+            found[view] = console_defects(page)
+        assert not any(found.values()), found
         assert page.evaluate("document.documentElement.dataset.theme") == theme
         go(page, "positions")
         expect(page, "#account dd").not_to_have_count(0)

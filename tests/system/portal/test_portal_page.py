@@ -65,6 +65,17 @@ CUT = """[...document.querySelectorAll("#main select")].filter((one) => {
   return one.offsetParent !== null && wanted > one.getBoundingClientRect().width + 1;
 }).map((one) => `${one.id || one.className} cuts ${one.selectedOptions[0].text}`)"""
 """Closed lists of choices that are narrower than what is chosen."""
+CLIPPED = """() => {
+  const over = (one) => {
+    const style = getComputedStyle(one), room = one.closest("[role=tablist]");
+    if (room) return one.getBoundingClientRect().right - room.getBoundingClientRect().right;
+    return style.overflowX === "visible" ? 0 : one.scrollWidth - one.clientWidth;
+  };
+  return [...document.querySelectorAll("#main [aria-selected=true], #main td")]
+    .filter((one) => one.offsetParent !== null && over(one) > 1)
+    .map((one) => `${one.id || one.className} is cut: ${one.textContent}`);
+}"""
+"""Chosen tabs and cells whose text is cut."""
 BOOK = ".ladder button"
 """The prices of a book, of which a press takes one into the ticket."""
 
@@ -134,7 +145,7 @@ def look(page, view, found):
         page.expect("body[data-link=live]").to_have_count(1)
         page.expect(f"{BOOK}:enabled").not_to_have_count(0)
     defects = [*page.defects(), *NOTHING.findall(page.page.inner_text("#main"))]
-    defects += page.page.evaluate(CUT)
+    defects += [*page.page.evaluate(CUT), *page.page.evaluate(CLIPPED)]
     wide = page.width() or page.page.evaluate(SCROLLED)
     if defects or wide > 0:
         found[view] = [*defects, *([f"{wide} px too wide"] if wide > 0 else [])]

@@ -322,6 +322,8 @@ def test_german_is_what_a_german_would_write():
     asked = of_audit(9, "withdrawal asked for", "192.0.2.1", "withdrawal 7: 5 BTC", "de")
     assert asked.title == "Eine Auszahlung wurde angefordert"
     assert asked.body == "von 192.0.2.1; Auszahlung 7: 5 BTC"
+    made = of_audit(9, "API key created", "", "key 3: read, trade", "de")
+    assert made.body == "Schlüssel 3: lesen, handeln"
     said = of_audit(9, "frozen", "operator", "key to the case", "de")
     assert said.body == "vom Betreiber; key to the case", "a person's words stay as they are"
 

@@ -188,8 +188,15 @@ async function showKeys(area) {
   await load();
 }
 
+// What the record says of an action: the portal's own words are in the page's language.
+function detail(row) {
+  const text = row.detail.replace(/^(withdrawal|key|level) (?=\d)/, (_, name) => `${word("detail", name)} `);
+  if (row.action === "API key created") return text.replace(/\b(read|trade|withdraw)\b/g, (name) => word("permission", name));
+  return row.action === "paper uploaded" ? text.replace(/^[^:]+/, (kind) => word("paper", kind)) : text;
+}
+
 async function showActivity(area) {
-  const list = table([{ label: t("time"), text: (row) => when(row.at) }, { label: t("what"), text: (row) => word("did", row.action) }, { label: t("address.network"), text: (row) => row.address }, { label: t("details"), text: (row) => row.detail }], { label: t("account.activity"), empty: t("search.none") });
+  const list = table([{ label: t("time"), text: (row) => when(row.at) }, { label: t("what"), text: (row) => word("did", row.action) }, { label: t("address.network"), text: (row) => row.address === "operator" ? t("nav.operator") : row.address }, { label: t("details"), text: detail }], { label: t("account.activity"), empty: t("search.none") });
   const more = button(t("more"), () => load(), "", { hidden: true }), error = h("p", { class: "error", role: "alert" });
   let rows = [];
   async function load() {
