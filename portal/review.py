@@ -9,6 +9,7 @@ from openoutcry.portal.accounts.accounts import Accounts
 from openoutcry.portal.accounts.identities import Identities, Sanctions
 from openoutcry.portal.accounts.mails import to_file
 from openoutcry.portal.accounts.operators import Operators
+from openoutcry.portal.accounts.papers import papers_of
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.database import Database, start_embedded
 from openoutcry.portal.folder import folder_of
@@ -121,7 +122,7 @@ def _with_identities(file: VenueFile, url: str, ask: Callable[[Identities], Awai
         key = SecretKey(folder / "portal.key")
         accounts = Accounts(database, key, to_file(folder / "mails.jsonl"), file.name)
         try:
-            return await ask(Identities(accounts, folder / "papers", Sanctions(None)))
+            return await ask(Identities(accounts, papers_of(folder), Sanctions(None)))
         finally:
             await database.close()
 

@@ -25,8 +25,10 @@ from openoutcry.portal.accounts.identities import LARGEST_PAPER, Identities, San
 from openoutcry.portal.accounts.mails import by_smtp, to_file
 from openoutcry.portal.accounts.more_routes import LARGE_BODY, More, add_more
 from openoutcry.portal.accounts.operators import Operators
+from openoutcry.portal.accounts.papers import Papers, keep_place
 from openoutcry.portal.accounts.passkeys import Passkeys
 from openoutcry.portal.accounts.provider import Provider, ProviderSettings
+from openoutcry.portal.accounts.reviews import Reviews, reviewer_of
 from openoutcry.portal.accounts.routes import add_accounts, problem
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.accounts.sub_accounts import SubAccounts
@@ -193,6 +195,8 @@ class Portal:
         self.metrics = Metrics()
         self.native = self._native()
         self.more = self._more()
+        reviewer = reviewer_of(self.choices.reviewer)
+        self.reviews = Reviews(self.more.identities, reviewer) if reviewer else None
         callers, orders = self.native.callers, self.native.orders
         notices = Notices(self.accounts, self.mirror, file, self.choices)
         self.native_history = NativeHistory(callers, orders, self.pages)
@@ -248,6 +252,8 @@ class Portal:
 
     def _more(self) -> More:
         choices = self.choices
+        papers = Papers(self.folder / "papers", choices.bucket)
+        keep_place(self.folder, choices.bucket)
         provider = None
         if choices.provider:
             secret = self.file.path.parent / choices.provider["secret_file"]
@@ -257,7 +263,7 @@ class Portal:
             self.accounts,
             Passkeys(self.accounts, choices.passkey_domain, list(choices.passkey_origins)),
             Provider(self.accounts, provider),
-            Identities(self.accounts, self.folder / "papers", Sanctions(choices.sanctions)),
+            Identities(self.accounts, papers, Sanctions(choices.sanctions)),
             Challenges(self.accounts, choices.challenge_cost),
         )
 
@@ -368,6 +374,7 @@ class Portal:
         ]
         if self.place.index == 0:
             work += [self.history.run(), self.notifier.run(), self.quotes.run()]
+            work += [self.reviews.run()] if self.reviews else []
         if self.quote_door is not None:
             work.append(self.quote_door.run())
         if isinstance(self.broker, PeerBroker):

@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+from openoutcry.portal.accounts.papers import Bucket
 from openoutcry.portal.countries import Countries, CountriesError
 from openoutcry.portal.trading.instruments import AmountError, units_of
 from openoutcry.routing.synthetic_spec import SyntheticBook, read_synthetic
@@ -90,6 +91,10 @@ class PortalFile:
     provider: dict[str, str] = field(default_factory=dict)
     """``issuer``, ``client_id``, ``secret_file``, ``redirect``; empty: not offered."""
     sanctions: Path | None = None
+    bucket: Bucket | None = None
+    """Where papers are; None: in the portal's folder."""
+    reviewer: str = ""
+    """``package.module:Class`` of a vendor's adapter; nothing: people review all."""
     challenge_cost: int = CHALLENGE_COST
     """Rounds of a key of a challenge, which a registration costs, and a login after failures; 0: no
     challenge."""
@@ -243,7 +248,13 @@ PROVIDER = {
     "secret_file": Key(text(4_096), ""),
     "redirect": Key(text(300), ""),
 }
-IDENTITY = {"sanctions": Key(text(4_096), "")}
+IDENTITY = {
+    "sanctions": Key(text(4_096), ""),
+    "bucket": Key(text(300), ""),
+    "endpoint": Key(text(300), ""),
+    "region": Key(text(60), ""),
+    "reviewer": Key(text(200), ""),
+}
 REGISTRATION = {"challenge_cost": Key(integer(0, 10**7), CHALLENGE_COST)}
 METRICS = {"allow": Key(network_list, LOOPBACK)}
 TELEMETRY = {"endpoint": Key(text(300), "")}
@@ -310,6 +321,8 @@ def read_portal_file(path: Path, assets: dict[str, int]) -> PortalFile:
         passkey_origins=tuple(passkeys["origins"]),
         provider=provider if any(provider.values()) else {},
         sanctions=beside / identity["sanctions"] if identity["sanctions"] else None,
+        bucket=_bucket(tables, identity),
+        reviewer=identity["reviewer"],
         **tables.table("registration", REGISTRATION),
         scrapers=tables.table("metrics", METRICS)["allow"],
         traces=tables.table("telemetry", TELEMETRY)["endpoint"],
@@ -326,6 +339,15 @@ def read_portal_file(path: Path, assets: dict[str, int]) -> PortalFile:
     if tables.mistakes:
         raise OutcryError(f"{path}: {min(tables.mistakes)}")
     return made
+
+
+def _bucket(tables: Tables, row: dict[str, Any]) -> Bucket | None:
+    name, endpoint = row["bucket"].strip("/"), row["endpoint"]
+    if endpoint and not re.fullmatch(r"https?://[^/\s]+", endpoint):
+        tables.wrong(("identity", "endpoint"), "http(s)://HOST[:PORT] is expected")
+    if not name and (endpoint or row["region"]):
+        tables.wrong(("identity",), "endpoint and region are of a bucket: name it")
+    return Bucket(name, endpoint, row["region"]) if name else None
 
 
 def _addresses(tables: Tables, beside: Path) -> dict[str, Any]:

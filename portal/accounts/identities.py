@@ -2,22 +2,23 @@
 the decision, which a person takes (``outcry portal identity``).
 
 The decision sets the user's level, which says what is withdrawn in a day and who trades.  A vendor
-that decides implements :class:`Reviewer`.
+may decide, too (``reviews.py``).
 """
 
-import asyncio
 import hashlib
-import os
+import logging
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from openoutcry.portal.accounts.accounts import Accounts, Caller, Person, audit
-from openoutcry.portal.accounts.errors import AccountError, InvalidRequest
+from openoutcry.portal.accounts.errors import AccountError, InvalidRequest, Unavailable
+from openoutcry.portal.accounts.papers import Papers, PapersError
 from openoutcry.portal.database import Row, lock_user, rows_of
 from openoutcry.wire.errors import OutcryError
 
@@ -30,6 +31,9 @@ TYPES = (
     (b"\x89PNG\r\n\x1a\n", "image/png", "png"),
 )
 """First bytes of what is accepted."""
+
+
+log = logging.getLogger("outcry.portal")
 
 
 class NotNow(AccountError):
@@ -47,20 +51,6 @@ class Said:
     born: date
     country: str
     address: str
-
-
-class Reviewer(Protocol):
-    """Decides, or leaves it to a person."""
-
-    def decide(self, said: Said, papers: Sequence[Path]) -> tuple[bool, str] | None:
-        """Accepted or not, and why; None: a person decides."""
-
-
-class ByHand:
-    """The local reviewer: a person decides every one."""
-
-    def decide(self, said: Said, papers: Sequence[Path]) -> tuple[bool, str] | None:
-        return None
 
 
 def words_of(text: str) -> frozenset[str]:
@@ -103,13 +93,11 @@ class Identities:
     def __init__(
         self,
         accounts: Accounts,
-        folder: Path,
+        papers: Papers,
         sanctions: Sanctions,
-        reviewer: Reviewer | None = None,
     ) -> None:
-        """``folder``: of papers."""
-        self.accounts, self.database, self.folder = accounts, accounts.database, folder
-        self.sanctions, self.reviewer = sanctions, reviewer or ByHand()
+        self.accounts, self.database, self.papers = accounts, accounts.database, papers
+        self.sanctions = sanctions
 
     async def shown(self, person: Person) -> dict[str, Any]:
         """``state`` is ``none`` before anything was said; why it was refused is shown, hits are
@@ -159,15 +147,9 @@ class Identities:
                 raise NotNow("the earlier submission is still under review")
             detail = f"level {said.wanted}"
             await audit(connection, person.user_id, "identity submitted", caller, detail)
-        decided = None
-        if not values["hits"]:
-            decided = self.reviewer.decide(said, await self.papers_of(person.user_id))
-        if decided is not None:
-            terms = decided[0], said.wanted, decided[1], "the reviewer"
-            await self.decide(person.user_id, *terms)
 
     async def add_paper(self, person: Person, kind: str, body: bytes, caller: Caller) -> None:
-        """Raises :class:`InvalidRequest`."""
+        """Raises :class:`InvalidRequest`, or :class:`Unavailable` where it cannot be kept."""
         if kind not in KINDS:
             raise InvalidRequest(f"kind: one of {', '.join(KINDS)}")
         found = [one for one in TYPES if body.startswith(one[0])]
@@ -190,29 +172,48 @@ class Identities:
             "digest": digest,
             "now": self.accounts.now(),
         }
+        if not _has_room(await self.database.row(room, **values)):
+            return
+        # The file first, as a row never names one that is not there; and before the transaction,
+        # as a bucket may take its time.
+        name = _name(person.user_id, digest, found[0][1])
+        try:
+            await self.papers.write(name, body)
+        except PapersError as error:
+            log.error("a paper is not kept: %s", error)
+            raise Unavailable("papers cannot be kept now: try again later") from None
         async with self.database.transaction() as connection:
             await lock_user(connection, person.user_id)
             held = (await rows_of(connection, room, values))[0]
-            if held["known"]:
-                return
-            if held["count"] >= MAX_PAPERS:
-                raise InvalidRequest(f"an account has {MAX_PAPERS} papers at most")
-            # The file first: a row never names one that is not there.
-            path = self._path(person.user_id, digest, found[0][2])
-            await asyncio.to_thread(_write, path, body)
+            try:
+                if not _has_room(held):
+                    return
+            except InvalidRequest:
+                await self.papers.remove(name)
+                raise
             await rows_of(connection, query, values)
             detail = f"{kind}: {digest[:16]}"
             await audit(connection, person.user_id, "paper uploaded", caller, detail)
 
-    def _path(self, user_id: int, digest: str, suffix: str) -> Path:
-        return self.folder / str(user_id) / f"{digest}.{suffix}"
-
-    async def papers_of(self, user_id: int) -> list[Path]:
-        """Files of what the user has uploaded, in the order of the uploads."""
+    async def papers_of(self, user_id: int) -> list[str]:
+        """Where the user's uploads are, in their order."""
         query = "select digest, media_type from papers where user_id = %(user)s order by id"
-        suffixes = {kind: suffix for _, kind, suffix in TYPES}
         rows = await self.database.rows(query, user=user_id)
-        return [self._path(user_id, row["digest"], suffixes[row["media_type"]]) for row in rows]
+        names = [_name(user_id, row["digest"], row["media_type"]) for row in rows]
+        return [self.papers.shown(name) for name in names]
+
+    async def readable(self, user_id: int) -> list[tuple[str, str, Callable[[], bytes]]]:
+        """Kind and media type of each upload, and what reads it in a thread."""
+        query = "select kind, digest, media_type from papers where user_id = %(u)s order by id"
+        rows = await self.database.rows(query, u=user_id)
+        return [
+            (
+                row["kind"],
+                row["media_type"],
+                partial(self.papers.read_now, _name(user_id, row["digest"], row["media_type"])),
+            )
+            for row in rows
+        ]
 
     async def paper_rows(self, user_id: int) -> list[Row]:
         """The uploads of a user without their contents: id, kind, size in bytes, and media type."""
@@ -227,11 +228,10 @@ class Identities:
         row = await self.database.row(query, id=number, user=user_id)
         if row is None:
             raise OutcryError("there is no such paper")
-        suffix = next(suffix for _, kind, suffix in TYPES if kind == row["media_type"])
         try:
-            body = self._path(user_id, row["digest"], suffix).read_bytes()
-        except OSError as error:
-            raise OutcryError(f"the paper cannot be read: {error.strerror}") from None
+            body = await self.papers.read(_name(user_id, row["digest"], row["media_type"]))
+        except PapersError as error:
+            raise OutcryError(f"the paper cannot be read: {error}") from None
         if hashlib.sha256(body).hexdigest() != row["digest"]:
             raise OutcryError("the paper is not what was uploaded")
         return body, str(row["media_type"])
@@ -247,13 +247,22 @@ class Identities:
         return await self.database.rows(query)
 
     async def decide(
-        self, user_id: int, is_accepted: bool, level: int, reason: str, by: str
+        self,
+        user_id: int,
+        is_accepted: bool,
+        level: int,
+        reason: str,
+        by: str,
+        submitted_at: datetime | None = None,
     ) -> None:
-        """Raises :class:`OutcryError` if there is nothing to decide."""
+        """``submitted_at``: of what is decided, where another submission may have followed.  Raises
+        :class:`OutcryError` if there is nothing to decide."""
         query = """
             update identities set state = %(state)s, reason = %(reason)s, decided_by = %(by)s,
                 decided_at = %(now)s
-            where user_id = %(user)s and state = 'submitted' returning wanted
+            where user_id = %(user)s and state = 'submitted'
+                and submitted_at = coalesce(%(submitted_at)s::timestamptz, submitted_at)
+            returning wanted
         """
         values = {
             "user": user_id,
@@ -262,6 +271,7 @@ class Identities:
             "by": by,
             "now": self.accounts.now(),
             "level": level,
+            "submitted_at": submitted_at,
         }
         async with self.database.transaction() as connection:
             if not await rows_of(connection, query, values):
@@ -271,6 +281,21 @@ class Identities:
                 await rows_of(connection, raised, values)
             detail = f"{values['state']}, level {level}: {reason}"
             await audit(connection, user_id, "identity decided", Caller(by), detail)
+
+
+def _name(user_id: int, digest: str, media_type: str) -> str:
+    suffix = next(suffix for _, kind, suffix in TYPES if kind == media_type)
+    return f"{user_id}/{digest}.{suffix}"
+
+
+def _has_room(held: Row | None) -> bool:
+    """Whether a paper is new.  Raises :class:`InvalidRequest` for one too many."""
+    assert held is not None
+    if held["known"]:
+        return False
+    if held["count"] >= MAX_PAPERS:
+        raise InvalidRequest(f"an account has {MAX_PAPERS} papers at most")
+    return True
 
 
 def _check(said: Said, today: date) -> None:
@@ -286,14 +311,3 @@ def _check(said: Said, today: date) -> None:
     age = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
     if not 18 <= age <= 130:
         raise InvalidRequest("born: a user is 18 or older")
-
-
-def _write(path: Path, body: bytes) -> None:
-    """Whole or not at all; its owner's alone."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_suffix(f".{os.getpid()}.new")
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-        out.write(body)
-        out.flush()
-        os.fsync(out.fileno())
-    new.replace(path)

@@ -23,6 +23,7 @@ from openoutcry.portal.accounts.challenges import Challenges
 from openoutcry.portal.accounts.identities import Identities, Sanctions
 from openoutcry.portal.accounts.mails import by_smtp
 from openoutcry.portal.accounts.more_routes import More, add_more
+from openoutcry.portal.accounts.papers import Papers
 from openoutcry.portal.accounts.passkeys import Passkeys
 from openoutcry.portal.accounts.passwords import Passwords
 from openoutcry.portal.accounts.provider import Provider
@@ -110,7 +111,7 @@ class People:
         self.challenges = Challenges(self.accounts, 0)
         sanctions = folder / "sanctions.txt"
         sanctions.write_text("Boris Badenov  # a comment\n; 13 Evil Street\n", encoding="utf-8")
-        self.identities = Identities(self.accounts, folder / "papers", Sanctions(sanctions))
+        self.identities = Identities(self.accounts, Papers(folder / "papers"), Sanctions(sanctions))
         self.passkeys = passkeys = Passkeys(self.accounts, DOMAIN, [ORIGIN])
         add_accounts(self.app, self.accounts, self.keys, self.challenges)
         more = More(self.accounts, passkeys, self.provider, self.identities, self.challenges)

@@ -4,6 +4,7 @@ review: over a real database."""
 import json
 import random
 from datetime import timedelta
+from pathlib import Path
 
 import cbor2
 import pyotp
@@ -489,7 +490,8 @@ def test_an_identity_is_submitted_reviewed_and_raises_the_level(people):
         one, other = await people.identities.waiting()
         assert (one["mail"], one["hits"]) == (ANNA, [])
         assert other["hits"] == ["Boris Badenov", "; 13 Evil Street"]
-        (path,) = await people.identities.papers_of(one["user_id"])
+        (shown,) = await people.identities.papers_of(one["user_id"])
+        path = Path(shown)
         assert path.read_bytes() == pdf
         assert path.stat().st_mode & 0o077 == 0
         await people.identities.decide(one["user_id"], True, 2, "papers agree", "olga")

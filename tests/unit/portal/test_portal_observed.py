@@ -159,6 +159,8 @@ def test_a_missing_memo_is_refused_by_name(tmp_path):
         ('[addresses]\nallow = ["nowhere"]', "line 2"),
         ('[provider]\nissuer = "https://id.example"', "needs issuer, client_id"),
         ('[passkeys]\ndomain = "example.com"', "needs domain and origins"),
+        ('[identity]\nendpoint = "https://s3.example"', "of a bucket: name it"),
+        ('[identity]\nbucket = "b"\nendpoint = "s3.example"', "line 3.*HOST"),
     ],
 )
 def test_a_mistake_in_the_portals_file_has_its_line(tmp_path, text, why):
