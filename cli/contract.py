@@ -148,6 +148,22 @@ def resume(instrument: str, file: Path, operator: str | None, as_json: bool) -> 
 
 
 @contract.command()
+@click.argument("underlying")
+@click.argument("new", type=int)
+@click.argument("old", type=int, default=1)
+@asks
+def adjust(
+    underlying: str, new: int, old: int, file: Path, operator: str | None, as_json: bool
+) -> None:
+    """Adjust all contracts on UNDERLYING after a split: NEW units for OLD ones.
+
+    Each must be halted. Open orders in them are cancelled. Positions stay, and a lot is worth what
+    it was: prices and strikes are divided by the ratio, and what a lot holds is multiplied by it.
+    """
+    _ask(file, "adjust", operator, as_json, underlying=underlying, new=new, old=old)
+
+
+@contract.command()
 @asks
 def margin(file: Path, operator: str | None, as_json: bool) -> None:
     """Put the values of the venue's margin file in force.

@@ -16,6 +16,7 @@ from openoutcry.wire.errors import OutcryError
 
 if TYPE_CHECKING:
     from openoutcry.derivatives.book import Book
+    from openoutcry.derivatives.contracts import Contract
     from openoutcry.ledger.books import Books
     from openoutcry.venue.index_audit import Audited
 
@@ -282,7 +283,26 @@ def _book(file: Path, journal: Path | None, as_of: str | None) -> "tuple[Book, i
             raise click.UsageError("--as-of needs --journal")
         return book, 0
     state = ledger_state_at(journal, as_of)
+    book = replace(book, contracts=_terms(book, state.books))
     return replace(book, participants=_participants(book, journal, state.books)), state.seq
+
+
+def _terms(book: "Book", books: "Books") -> "dict[str, Contract]":
+    """The file's contracts as a journal's splits of their underlyings have left them."""
+    from openoutcry.derivatives.contracts import in_force
+    from openoutcry.ledger.layout import LedgerInstrument
+
+    names = "units", "strike", "strike_units", "strike_rest"
+    columns = [LedgerInstrument.offset(name) // 8 for name in names]
+    rows = {
+        symbol: books.instruments[index, columns].tolist()
+        for index, symbol in enumerate(books.symbols)
+        if books.instruments[index, LedgerInstrument.offset("kind") // 8]
+    }
+    return {
+        symbol: in_force(one, *rows[symbol]) if symbol in rows else one
+        for symbol, one in book.contracts.items()
+    }
 
 
 def _of_core(journal: Path, seq: int, participant: int) -> dict[str, Any]:

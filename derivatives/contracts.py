@@ -47,6 +47,8 @@ class Contract:
     strike_multiplier: int = 0
     """Multiplier of an option's strike: units of ``asset`` a tick in the money and lot; for an
     inverse option, the units of ``asset`` that a lot represents."""
+    strike_rest: int = 0
+    """Of an option that was adjusted: units of ``asset`` a lot by which its strike is more."""
     delivered_asset: str = ""
     """The asset that shorts deliver at expiry; empty: settled in cash."""
     delivered_units: int = 0
@@ -144,7 +146,8 @@ def payoff(contract: Contract, underlying_ticks: int) -> int:
         if underlying_ticks < 1:
             raise ValueError(f"{contract.symbol}: {NO_VALUE} {underlying_ticks}")
         return contract.strike_multiplier * inside // underlying_ticks
-    return contract.strike_multiplier * inside
+    exercise = contract.strike_multiplier * contract.strike_ticks + contract.strike_rest
+    return max(0, sign * (contract.strike_multiplier * underlying_ticks - exercise))
 
 
 def settlement(contract: Contract, mark_ticks: int, underlying_ticks: int) -> int:
@@ -175,24 +178,38 @@ def funding(contract: Contract, mark_ticks: int, rate: int, carry: int) -> tuple
 def adjusted(contract: Contract, new: int, old: int) -> Contract:
     """The contract after ``new`` units of its underlying have replaced ``old``, as a split does.
 
-    Prices and strikes are multiplied by old / new, and what a lot holds by new / old, so that a lot
-    is worth what it was.  Raises ``ValueError`` where that is not in whole numbers, and of an
-    inverse contract, whose settlement asset is itself what would be split: such contracts are
-    settled in cash instead.
+    A lot holds ``new / old`` times as many units at ``old / new`` of the price, so it is worth what
+    it was.
+    What a strike's whole ticks leave over is ``strike_rest``.  Raises ``ValueError`` where a lot
+    would not be whole, and of an inverse contract, whose settlement asset is itself what is split:
+    such contracts are settled in cash instead.
     """
     if new < 1 or old < 1:
         raise ValueError(f"{contract.symbol}: a ratio needs two numbers of 1 or more")
     if contract.inverse:
         raise ValueError(f"{contract.symbol}: an inverse contract is settled instead")
     changed: dict[str, int] = {}
-    by_price, by_lot, same = (old, new), (new, old), (1, 1)
-    for name, (times, by) in {
-        "strike_ticks": by_price,
-        "multiplier": same if contract.is_option else by_lot,
-        "strike_multiplier": by_lot,
-        "delivered_units": by_lot,
-    }.items():
-        changed[name], rest = divmod(getattr(contract, name) * times, by)
+    lots = ("strike_multiplier",) if contract.is_option else ("multiplier", "delivered_units")
+    for name in lots:
+        changed[name], rest = divmod(getattr(contract, name) * new, old)
         if rest:
             raise ValueError(f"{contract.symbol}: {name} would not be whole after {new} for {old}")
+    if contract.is_option:
+        exercise = contract.strike_multiplier * contract.strike_ticks + contract.strike_rest
+        changed["strike_ticks"], rest = divmod(exercise, changed["strike_multiplier"])
+        changed["strike_rest"] = rest
     return replace(contract, **changed)  # type: ignore[arg-type]
+
+
+def in_force(
+    listed: Contract, multiplier: int, strike: int, strike_multiplier: int, strike_rest: int
+) -> Contract:
+    """A contract with these terms; ``listed`` has those of its listing."""
+    return replace(
+        listed,
+        multiplier=multiplier,
+        strike_ticks=strike,
+        strike_multiplier=strike_multiplier,
+        strike_rest=strike_rest,
+        delivered_units=listed.delivered_units * multiplier // listed.multiplier,
+    )

@@ -98,6 +98,9 @@ class Books:
         self.schedules[:, 1 : lay.COLLECTS_QUOTE // 8 : lay.TIER_WORDS] = lay.UNUSED_TIER
         self.monies: list[tuple[str, int]] = [("CASH", 0)]
         self.remarks: list[Remark] = []
+        self.units_before: list[tuple[int, int, int]] = []
+        """Of each adjustment of a contract the event, the instrument, and what a lot was a tick
+        until then."""
         self.venue = str(config.get("source") or "").removeprefix("venue ")
         self.failed: str | None = None
         words = {
@@ -265,7 +268,19 @@ class Books:
             at = f"event {int(event['seq'])} of command {int(event['cause_seq'])}"
             self.failed = f"{at} ({self._where(event)}): {WHY[error]}"
             raise LedgerError(self.failed)
-        return rows[:written]
+        rows = rows[:written]
+        of_terms = rows[rows["kind"] == lay.Kind.ADJUSTED]
+        for event_seq, index, units in of_terms[["event_seq", "instrument", "order_id"]].tolist():
+            if (event_seq, index, units) not in self.units_before[-self.count :]:
+                self.units_before.append((event_seq, index, units))
+        return rows
+
+    def multiplier_at(self, index: int, event_seq: int) -> int:
+        """Money a lot and tick of an instrument when an event was posted."""
+        for before, of, units in self.units_before:
+            if of == index and event_seq < before:
+                return units
+        return int(self.instruments[index, lay.MULTIPLIER // 8])
 
     def _where(self, event: Any) -> str:
         index = int(event["instrument"])

@@ -9,16 +9,17 @@ from openoutcry.wire.enums import Side
 ENDS = (lay.Kind.SETTLED, lay.Kind.TAKEN_OVER)
 """Kinds by which lots of a contract change hands without a fill."""
 CALL = 3
+NOW = 2**63 - 1
+"""After every event: by the terms in force."""
 
 
-def lot_value(books: Books, index: int, price: int) -> int:
-    """Money that a lot of an instrument is worth at a price; of an inverse contract only
-    differences have a meaning."""
-    rules = books.instruments[index]
-    if not rules[lay.CONTRACT_KIND // 8]:
-        return price * int(rules[lay.MULTIPLIER // 8])
-    kind, inverse, units = (int(word) for word in rules[lay.CONTRACT_KIND // 8 :][:3])
-    return -(units // max(price, 1)) if inverse and kind < CALL else units * price
+def lot_value(books: Books, index: int, price: int, event_seq: int = NOW) -> int:
+    """Money that a lot of an instrument is worth at a price, by its terms at an event; of an
+    inverse contract only differences have a meaning."""
+    kind, inverse, units = map(int, books.instruments[index, lay.CONTRACT_KIND // 8 :][:3])
+    if kind and inverse and kind < CALL:
+        return -(units // max(price, 1))
+    return price * books.multiplier_at(index, event_seq)
 
 
 def price_of(books: Books, index: int) -> int | None:
@@ -39,10 +40,10 @@ def traded(books: Books, row: Any) -> tuple[int, int]:
         if is_option:
             # What the payoff came to, a lot.
             return -qty, -int(row["clearing"]) // qty if qty else 0
-        return -qty, lot_value(books, index, int(row["price_ticks"]))
+        return -qty, lot_value(books, index, int(row["price_ticks"]), int(row["event_seq"]))
     if kind == lay.Kind.POSTED and row["side"] == Side.SELL:
         qty = -qty
-    return qty, lot_value(books, index, int(row["price_ticks"]))
+    return qty, lot_value(books, index, int(row["price_ticks"]), int(row["event_seq"]))
 
 
 def cash(books: Books, row: Any) -> int:

@@ -19,6 +19,7 @@ from openoutcry.ledger.commit import (
     margined,
     rules_of,
 )
+from openoutcry.ledger.corporate import half_even
 from openoutcry.ledger.layout import (
     LedgerCell,
     LedgerInstrument,
@@ -33,10 +34,11 @@ from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 CALL, PUT = 3, 4
 RATE_UNIT = 1_000_000_000
 SET_MARK, SET_SETTLE, SET_FUNDING, SET_EXPIRE, SET_COVER, SET_DELEVERAGE = 91, 92, 93, 94, 96, 97
-SET_LIST, STAGED = 107, 1
+SET_LIST, SET_ADJUST, STAGED = 107, 109, 1
 """``Setting`` of risk/bits.py, and of its commands the ``time_in_force`` of what is staged."""
 MARKED, FUNDING, SETTLED = constants.KIND_MARKED, constants.KIND_FUNDING, constants.KIND_SETTLED
 COVERED, TAKEN_OVER = constants.KIND_COVERED, constants.KIND_TAKEN_OVER
+ADJUSTED = constants.KIND_ADJUSTED
 PLEDGED, SEIZED = constants.KIND_PLEDGED, constants.KIND_SEIZED
 NOTIONAL = constants.ERROR_NOTIONAL
 
@@ -53,10 +55,11 @@ def lot_value(rules: LedgerInstrument, price: int) -> int:
 def payoff(rules: LedgerInstrument, price: int) -> int:
     """Units that a long lot of an option is paid, by its underlying's final price."""
     inside = price - rules.strike if rules.kind == CALL else rules.strike - price
-    if inside <= 0:
+    if inside < 0:
         return 0
     if rules.inverse == 0:
-        return rules.strike_units * inside
+        rest = -rules.strike_rest if rules.kind == CALL else rules.strike_rest
+        return max(rules.strike_units * inside + rest, 0)
     least = max(price, 1)
     if inside >= least:
         return rules.strike_units
@@ -166,7 +169,63 @@ def in_force(
         if rules.kind < CALL:
             paid = lot_value(rules, value) - lot_value(rules, rules.mark)
         return for_all(books, event, row, instrument, SETTLED, value, paid, rules.margin)
+    if what == SET_ADJUST:
+        return adjust(books, event, row, instrument, value >> 32, value & 0xFFFFFFFF)
     return 0
+
+
+@kernel
+def adjust(
+    books: LedgerState, event: EventRecord, rows: int, instrument: int, new: int, old: int
+) -> int:
+    """A contract's terms after a split of its underlying.  The core has seen that lots are whole
+    and that all of it fits: products are plain."""
+    rules = rules_of(books, instrument)
+    was, units, mark = rules.units, rules.units, rules.mark
+    if rules.kind < CALL:
+        units = lot_after(rules.units, new, old)
+        mark = half_even(mark * old, new)
+    gain = units * mark - was * rules.mark
+    before, rules.units = rules.units, units
+    margin = margin_at(rules, mark)
+    rules.units = before
+    written = for_all(books, event, rows, instrument, ADJUSTED, mark, gain, margin)
+    if written == 0:
+        place = TransactionRow(rows)
+        begin(books, event, place, ADJUSTED)
+        place.price_ticks, place.qty_lots = mark, 0
+        written = commit(books, event, place, rules.fund, instrument)
+    for number in range(written):
+        place = TransactionRow(rows + number * lay.ROW_BYTES)
+        place.order_id, place.contra_id = was, units
+    if rules.kind < CALL:
+        rules.units = rules.multiplier = units
+        rules.mark = rules.last = mark
+    else:
+        lot = lot_after(rules.strike_units, new, old)
+        common = divisor(new, old)
+        share, ticks = lot // (new // common), rules.strike * (old // common)
+        rest = share * (ticks % (new // common)) + rules.strike_rest
+        rules.strike = ticks // (new // common) + rest // lot
+        rules.strike_rest = rest % lot
+        rules.strike_units = lot
+    rules.margin = margin
+    return written
+
+
+@kernel
+def lot_after(units: int, new: int, old: int) -> int:
+    """What a lot is a tick after it."""
+    common = divisor(new, old)
+    return units // (old // common) * (new // common)
+
+
+@kernel
+def divisor(one: int, other: int) -> int:
+    """The greatest common divisor."""
+    while other != 0:
+        one, other = other, one % other
+    return one
 
 
 @kernel
@@ -181,7 +240,8 @@ def for_all(
     margin: int,
 ) -> int:
     """Pay ``paid`` for each lot held, and bring what lots need to another margin; with SETTLED the
-    positions are gone.  A transaction for each participant with a movement."""
+    positions are gone.  A transaction for each participant with a movement; with ADJUSTED, and with
+    SETTLED, for each one with a position."""
     rules, written = rules_of(books, instrument), 0
     for who in range(books.participants):
         cell = cell_of(books, who, instrument)
@@ -193,7 +253,8 @@ def for_all(
             return fail(books, NOTIONAL, event)
         if kind == SETTLED:
             more = -lots * rules.margin
-        if money == 0 and more == 0 and not (kind == SETTLED and position != 0):
+        is_told = kind in (SETTLED, ADJUSTED) and position != 0
+        if money == 0 and more == 0 and not is_told:
             continue
         place = TransactionRow(rows + written * lay.ROW_BYTES)
         begin(books, event, place, kind)

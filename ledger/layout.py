@@ -80,7 +80,7 @@ MAX_MONEYS = 256
 """Money and assets with wallets: a transaction has eight bits for which."""
 
 
-class LedgerInstrument(Layout, size_bytes=192):
+class LedgerInstrument(Layout, size_bytes=256):
     """An instrument's row, as the core's risk has it."""
 
     worst_buy: int = i64("highest price at which a market order may buy, ticks")
@@ -107,6 +107,7 @@ class LedgerInstrument(Layout, size_bytes=192):
     fund: int = i64("participant whose balance is the contracts' insurance fund")
     staged: int = i64("setting of the contract that CONTRACT_APPLY puts in force, 0: none")
     staged_value: int = i64("its value")
+    strike_rest: int = i64("of an adjusted option: units a lot by which its strike is more")
 
 
 WORST_BUY = LedgerInstrument.offset("worst_buy")
@@ -125,7 +126,7 @@ UNITS = LedgerInstrument.offset("units")
 LOT_UNITS, BASE = LedgerInstrument.offset("lot_units"), LedgerInstrument.offset("base")
 
 SPOT = 2
-INSTRUMENT_WORDS = 24
+INSTRUMENT_WORDS = 32
 """As of the core's risk.  QUOTE: which money.  TOUCHED: something was posted in it.  LAST: the last
 price; NO_LAST: it has not traded yet."""
 NO_LAST = 2**63 - 1
@@ -243,6 +244,10 @@ class Kind(IntEnum):
     SEIZED = 18
     """The insurance fund has taken pledged units over and paid for them: a row of each of the two
     participants in money, and one in the asset."""
+    ADJUSTED = 19
+    """A contract's terms after a split of its underlying: ``price_ticks`` is its mark then,
+    ``qty_lots`` the lots held.  ``order_id`` and ``contra_id`` are what a lot was and is a tick.
+    Without a holder the insurance fund has a row of 0 lots."""
 
 
 class Error(IntEnum):

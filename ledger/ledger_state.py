@@ -31,7 +31,8 @@ from openoutcry.wire.extras import need
 FOLDER = "ledger"
 EVERY = 250_000
 """Commands from one checkpoint to the next."""
-MAGIC, MAGICS = b"OUTCRYL4", (b"OUTCRYL2", b"OUTCRYL3", b"OUTCRYL4")
+MAGIC = b"OUTCRYL5"
+MAGICS = b"OUTCRYL2", b"OUTCRYL3", b"OUTCRYL4", MAGIC
 """First bytes of a checkpoint; the rows of earlier formats have fewer words."""
 HASH_BYTES = 32
 
@@ -188,6 +189,7 @@ def captured(ledger_state: LedgerState) -> Callable[[Path], Path]:
         "monies": books.monies,
         "wallets": books.wallets,
         "remarks": books.remarks,
+        "units_before": books.units_before,
         "movements": books.movements.document(),
         "participants": len(books.participants),
         "now_ns": books.now_ns,
@@ -283,6 +285,9 @@ def _load(reader: JournalReader, path: Path) -> LedgerState | None:
     if "wallets" in facts:
         books.wallets = [(name, decimals) for name, decimals in facts["wallets"]]
     books.remarks = [Remark(*row) for row in facts["remarks"]]
+    books.units_before = [
+        (seq, index, units) for seq, index, units in facts.get("units_before", [])
+    ]
     if "movements" in facts:
         books.movements.restore(facts["movements"])
     name_monies(books)

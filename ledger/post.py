@@ -78,7 +78,7 @@ PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 SET_DEPOSIT, SET_POSITION, SET_FEE, SET_MARGIN, SET_MARK = 1, 26, 30, 31, 38
 SET_FEE_VOLUME, SET_MOVEMENT, SET_DIVIDEND, SET_SPLIT = 16, 18, 55, 56
 SET_CONTRACT_MARK, SET_EXPIRE, SET_DELEVERAGE = 91, 94, 97
-SET_PLEDGE, SET_SEIZE, SET_LIST, SET_APPLY = 105, 106, 107, 108
+SET_PLEDGE, SET_SEIZE, SET_LIST, SET_APPLY, SET_ADJUST = 105, 106, 107, 108, 109
 STAGED = WITH_MARK = 1
 """``Setting`` of risk/bits.py, and of a contract's ``time_in_force`` and ``qty_lots``."""
 FROM_OUTSIDE, FEES_COLLECTED, FROM_CLEARING = 0, 1, 2
@@ -450,9 +450,9 @@ def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: Tra
     if what in (SET_DIVIDEND, SET_SPLIT) and instrument >= 0:
         price = order.price_ticks
         return adjust(books, event, row, instrument, what == SET_SPLIT, value, price)
-    if SET_CONTRACT_MARK <= what <= SET_DELEVERAGE or what == SET_LIST:
+    if SET_CONTRACT_MARK <= what <= SET_DELEVERAGE or what in (SET_LIST, SET_ADJUST):
         written = contract_setting(books, order, event, row, instrument)
-        with_mark = what <= SET_EXPIRE and who == WITH_MARK and order.time_in_force != STAGED
+        with_mark = what <= SET_EXPIRE and who & WITH_MARK != 0 and order.time_in_force != STAGED
         return also_marked(books, event, row, written) if with_mark else written
     if what == SET_APPLY:
         written = contract_batch(books, event, row, value != 0)

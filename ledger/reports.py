@@ -125,13 +125,13 @@ def statement(
             symbol = books.symbols[index] if index < books.count else ""
             if symbol:
                 lots_held[symbol] = lots_held.get(symbol, 0) + lots
-            if not (moved or owed or lots or pending):
+            if not (moved or owed or lots or pending or kind is lay.Kind.ADJUSTED):
                 continue
             # By schedule a fill's fee is owed; the flat fee a lot was paid at once.
             fees = -int(row["fee_income"]) - owed if kind in FILLS else 0
             price = int(row["price_ticks"]) if symbol else None
             in_quote = bool(symbol) and asset == int(books.instruments[index, lay.QUOTE // 8])
-            multiplier = int(books.instruments[index, lay.MULTIPLIER // 8]) if symbol else 1
+            multiplier = books.multiplier_at(index, int(row["event_seq"])) if symbol else 1
             entries.append(
                 (
                     int(row["event_seq"]),
@@ -247,6 +247,14 @@ def _standing_rows(which: str, at: Books | None, held: Held, books: Books) -> li
     return rows
 
 
+def _multipliers(books: Books, fills: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Money a lot and tick, at each fill."""
+    found: npt.NDArray[np.int64] = books.instruments[fills["instrument"], lay.MULTIPLIER // 8]
+    for before, index, units in reversed(books.units_before):
+        found[(fills["instrument"] == index) & (fills["event_seq"] < before)] = units
+    return found
+
+
 def fees(books: Books, rows: Rows) -> Report:
     """Return, by participant and instrument, lots traded as maker and taker, and their fees. Fees
     that spot buyers paid in the base asset are a row of that asset."""
@@ -258,7 +266,7 @@ def fees(books: Books, rows: Rows) -> Report:
             continue
         add_base_fees(of_base, part)
         maker = (fills["flags"] & (EventFlag.MAKER | EventFlag.AUCTION)) != 0
-        multipliers = books.instruments[fills["instrument"], lay.MULTIPLIER // 8]
+        multipliers = _multipliers(books, fills)
         # What the ledger has posted fits int64; sums of many may not.
         amounts = fills["price_ticks"] * fills["qty_lots"] * multipliers
         collected = books.instruments[fills["instrument"], lay.LOT_UNITS // 8] != 0

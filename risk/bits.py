@@ -348,9 +348,11 @@ class Setting(IntEnum):
     CONTRACT_MARK = 91
     """I, as all CONTRACT settings; it must be a contract that was not settled at its end.  Every
     position is valued at this price.  ``price_ticks``: its index, 0: not known.  With
-    ``time_in_force`` 1 this one, _SETTLE, _FUNDING, _EXPIRE or COLLATERAL_PRICE is staged until
-    CONTRACT_APPLY; one of each contract and asset.  One of the first four that is in force by
-    itself marks with ``qty_lots`` 1 all other instruments, too, as MARK without a symbol."""
+    ``time_in_force`` 1 this one, _SETTLE, _FUNDING, _EXPIRE, _ADJUST or COLLATERAL_PRICE is staged
+    until CONTRACT_APPLY; one of each contract and asset.  One of the first four that is in force by
+    itself marks with ``qty_lots`` & 1 all other instruments, too, as MARK without a symbol.  Of
+    what has a price (and _LIST) ``qty_lots`` >> 1 is how often the contract has been adjusted: a
+    price of other terms is refused."""
     CONTRACT_SETTLE = 92
     """The settlement price of the day ``price_ticks`` (YYYYMMDD), which must be after the last: a
     mark, from which the next day's gains count."""
@@ -412,6 +414,10 @@ class Setting(IntEnum):
     """What is staged is in force, if it is from as many commands, and every participant is judged
     once (``contract_batch.py``).  With ``qty_lots`` 1 all other instruments are marked with it, as
     by MARK without a symbol.  0 drops what is staged."""
+    CONTRACT_ADJUST = 109
+    """I: ``aux`` >> 32 new units of its underlying have replaced ``aux`` & 0xFFFFFFFF old ones, so
+    its terms are others (``contract_terms.py``).  It may be staged.  Refused of an inverse contract
+    or a lot that would not be whole, while orders are open in it, and unless it is halted."""
     OFF_BOOK = 110
     """Two participants trade ``aux`` lots of the instrument with each other at ``price_ticks``.
     The buyer is ``qty_lots`` >> 16, the seller ``qty_lots`` & 0xFFFF.  ``time_in_force`` is the
@@ -450,9 +456,14 @@ CONTRACT_SETTINGS = (
     *(s for s in Setting if 91 <= s < 98),
     Setting.CONTRACT_LIST,
     Setting.CONTRACT_APPLY,
+    Setting.CONTRACT_ADJUST,
 )
 """Settings of contracts, and of the steps that follow a liquidation."""
-STAGEABLE = (*(s for s in Setting if 91 <= s < 95), Setting.COLLATERAL_PRICE)
+STAGEABLE = (
+    *(s for s in Setting if 91 <= s < 95),
+    Setting.COLLATERAL_PRICE,
+    Setting.CONTRACT_ADJUST,
+)
 """Those that may be staged until CONTRACT_APPLY."""
 MARGIN_SETTINGS = tuple(s for s in Setting if 98 <= s < 105)
 """The parameters of scenario margin."""

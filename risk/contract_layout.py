@@ -75,6 +75,10 @@ class ContractRow(Layout, size_bytes=256):
     staged: int = i64("setting that CONTRACT_APPLY puts in force, 0: none")
     staged_value: int = i64("its value")
     staged_second: int = i64("its second value")
+    strike_rest: int = i64("of an adjusted option: units a lot by which its strike is more")
+    adjustments: int = i64("how often its terms were adjusted")
+    ratio: int = i64("the last time: new units of the underlying in the upper half, for old ones")
+    adjusted_ns: int = i64("and when, sequenced time, ns since the epoch")
 
 
 BLOCK_BYTES, ROW_BYTES = ContractBlock.size_bytes, ContractRow.size_bytes

@@ -28,6 +28,12 @@ from openoutcry.risk.contract_layout import (
     ContractBlock,
     ContractRow,
 )
+from openoutcry.risk.contract_terms import (
+    can_adjust,
+    mark_after,
+    multiplier_after,
+    put_terms,
+)
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.money import (
     add_money,
@@ -80,11 +86,12 @@ def lot_value(contract: ContractRow, price: int) -> int:
 def payoff(contract: ContractRow, price: int) -> int:
     """Units that a long lot of an option is paid, by its underlying's final price."""
     inside = price - contract.strike if contract.kind == CALL else contract.strike - price
-    if inside <= 0:
+    if inside < 0:
         return 0
     if contract.inverse != 0:
         return wide.part_of(contract.strike_multiplier, inside, max(price, 1))
-    return wide.mul(contract.strike_multiplier, inside)
+    rest = -contract.strike_rest if contract.kind == CALL else contract.strike_rest
+    return max(wide.add(wide.mul(contract.strike_multiplier, inside), rest), 0)
 
 
 @kernel
@@ -172,14 +179,16 @@ def apply_contract(
     state: RiskState,
     instrument: int,
     setting: int,
+    count: int,
     value: int,
     second: int,
     is_staged: bool,
     with_mark: bool,
     seq_at: int,
 ) -> bool:
-    """CONTRACT_MARK, _SETTLE, _FUNDING, _EXPIRE, _PAUSE or _LIST; False, and nothing changed, if it
-    makes no sense or a total would pass 2**62."""
+    """Apply CONTRACT_MARK to _PAUSE, _LIST or _ADJUST.  False, and nothing changed, if it makes no
+    sense or a total would pass 2**62.  ``count``: of a price, how often its contract was adjusted.
+    """
     not_inlined()
     if instrument < 0:
         return False
@@ -188,6 +197,10 @@ def apply_contract(
         return False
     contract = contract_of(state, rules)
     if contract.state != LIVE:
+        return False
+    if has_price(setting) and count != contract.adjustments:
+        return False
+    if setting == constants.SET_CONTRACT_ADJUST and contract.staged != 0:
         return False
     if setting == constants.SET_CONTRACT_LIST:
         if is_staged or rules.halt & UNLISTED_HALT == 0 or rules.halt & EXPIRED_HALT != 0:
@@ -207,6 +220,13 @@ def apply_contract(
     if is_staged:
         return stage(state, rules, contract, setting, value, second)
     return set_now(state, rules, contract, setting, value, second, with_mark, seq_at)
+
+
+@kernel
+def has_price(setting: int) -> bool:
+    """Whether its value is a price of the contract or its underlying."""
+    is_mark = setting == constants.SET_CONTRACT_MARK or setting == constants.SET_CONTRACT_SETTLE
+    return is_mark or setting in (constants.SET_CONTRACT_EXPIRE, constants.SET_CONTRACT_LIST)
 
 
 @kernel
@@ -273,12 +293,18 @@ def makes_sense(
     if setting == constants.SET_CONTRACT_FUNDING:
         is_next = contract.kind == PERPETUAL and second > contract.period
         return is_next and value >= -RATE_UNIT and value <= RATE_UNIT
-    if rules.halt & EXPIRED_HALT == 0:
+    if setting == constants.SET_CONTRACT_ADJUST:
+        if not can_adjust(rules, contract, value, second):
+            return False
+    elif rules.halt & EXPIRED_HALT == 0:
         return False
     for who in range(state.participants):
         cell = totals.cell_of(state, who, contract.instrument)
         if cell.buy_lots | cell.sell_lots != 0:
             return False
+    if setting == constants.SET_CONTRACT_ADJUST:
+        worth = wide.mul(multiplier_after(contract, value), mark_after(contract, value))
+        return worth <= LARGEST
     return 0 <= value <= MAX_PRICE if is_option(contract) else can_be(contract, value)
 
 
@@ -308,6 +334,8 @@ def amounts(
         paid = wide.sub(lot_value(contract, value), at_mark)
         return paid, paid, rules.margin
     worth = lot_value(contract, value)
+    if setting == constants.SET_CONTRACT_ADJUST:
+        worth = wide.mul(multiplier_after(contract, value), mark_after(contract, value))
     gain, margin = wide.sub(worth, at_mark), margin_of(contract, worth)
     return gain if rules.leveraged != 0 else 0, gain, margin if margin >= 0 else rules.margin
 
@@ -352,6 +380,8 @@ def put(
         contract.period = second
         contract.carry = carry
         contract.funded += due
+    elif setting == constants.SET_CONTRACT_ADJUST:
+        put_terms(state, rules, contract, value)
     else:
         contract.mark = value
         contract.marked_ns = state.now_ns

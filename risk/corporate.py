@@ -38,6 +38,14 @@ def adjust(
     if not adjust_all(state, instrument, is_split, new, old, price, seq_at, False):
         return False
     adjust_all(state, instrument, is_split, new, old, price, seq_at, True)
+    move_price(state, instrument, price)
+    return True
+
+
+@kernel
+def move_price(state: RiskState, instrument: int, price: int) -> None:
+    """What comes next is compared with this price; what was before does not count."""
+    rules = totals.instrument_row(state, instrument)
     last = rules.last
     rules.last = price
     rules.reference = price
@@ -51,7 +59,6 @@ def adjust(
             moved = max(half_even(close * price, last), 1) if fits else price
             row.close = moved
         forget(state, protection, instrument)
-    return True
 
 
 @kernel

@@ -145,7 +145,7 @@ def apply_contracts(
 ) -> bool:
     """Apply a setting of contracts, of what comes after a liquidation, or of scenario margin.
     ``side``: the command's ``time_in_force``, of a pledge the number of its asset."""
-    is_staged, with_mark = side == STAGED, who == WITH_MARK
+    is_staged, with_mark, count = side == STAGED, who & WITH_MARK != 0, who >> 1
     if setting == constants.SET_COVER or setting == constants.SET_DELEVERAGE:
         other, who = who >> 16, who & 0xFFFF
         if max(who, other) >= state.participants or other < 0:
@@ -153,12 +153,12 @@ def apply_contracts(
         if setting == constants.SET_COVER:
             return other == 0 and cover(state, who, value)
         return deleverage(state, who, other, instrument, value, second, side, seq_at)
-    if setting == constants.SET_CONTRACT_LIST:
+    if setting == constants.SET_CONTRACT_LIST or setting == constants.SET_CONTRACT_ADJUST:
         return apply_contract(
-            state, instrument, setting, value, second, is_staged, with_mark, seq_at
+            state, instrument, setting, count, value, second, is_staged, False, seq_at
         )
     if setting == constants.SET_CONTRACT_APPLY:
-        return apply_batch(state, value, with_mark, seq_at)
+        return apply_batch(state, value, who == WITH_MARK, seq_at)
     if setting == constants.SET_PLEDGE:
         return pledge(state, who, side, value, seq_at)
     if setting == constants.SET_SEIZE:
@@ -167,7 +167,9 @@ def apply_contracts(
         return constants.SET_INDEX_RULES <= setting <= constants.SET_INDEX_VALUE
     if setting > constants.SET_DELEVERAGE:
         return apply_margin(state, instrument, setting, who, value, second, is_staged, seq_at)
-    return apply_contract(state, instrument, setting, value, second, is_staged, with_mark, seq_at)
+    return apply_contract(
+        state, instrument, setting, count, value, second, is_staged, with_mark, seq_at
+    )
 
 
 @kernel

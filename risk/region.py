@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 import openoutcry.risk.layout as lay
 from openoutcry.derivatives.collateral import Line, collateral
+from openoutcry.derivatives.contracts import Contract, in_force
 from openoutcry.derivatives.margin import MAX_CONTRACTS, Parameters, parameters_of
 from openoutcry.derivatives.margin_kernels import follow, held_now, margin_now
 from openoutcry.derivatives.margin_layout import (
@@ -250,6 +251,8 @@ def _enter_wallets(
         )
 
 
+ADJUSTED_TERMS = "multiplier", "strike", "strike_multiplier", "strike_rest"
+"""Those that a split of the underlying changes."""
 CONTRACT_TERMS = (
     "kind",
     "inverse",
@@ -615,6 +618,14 @@ class ContractsView:
         row = self.rows[self.number[instrument]]
         return int(row[contract_layout.ContractRow.offset(name) // 8])
 
+    def adjustments(self) -> int:
+        """How often contracts were adjusted, in all."""
+        return int(self.rows[:, contract_layout.ContractRow.offset("adjustments") // 8].sum())
+
+    def terms(self, instrument: int, listed: Contract) -> Contract:
+        """The terms in force of a contract, by those at its listing, which its venue file has."""
+        return in_force(listed, *(self.of(instrument, name) for name in ADJUSTED_TERMS))
+
     def value(self, instrument: int, price: int) -> int:
         """Like ``contracts.lot_value``."""
         names = ("kind", "inverse", "multiplier")
@@ -906,7 +917,7 @@ def at_once(records: Sequence[npt.NDArray[Any]], with_mark: bool = False) -> npt
     instruments are marked with them."""
     batch = np.concatenate(records)
     if len(batch) == 1 and batch["order_type"][0] != Setting.COLLATERAL_PRICE:
-        batch["qty_lots"] = WITH_MARK * with_mark
+        batch["qty_lots"] |= WITH_MARK * with_mark
         return batch
     if len(batch) == 1 and not with_mark:
         return batch

@@ -9,16 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from openoutcry.derivatives.contracts import Contract, adjusted
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import Setting
+from openoutcry.risk.bits import MAX_TERM, Setting
 from openoutcry.risk.contract_layout import (
     EXPIRED_HALT,
+    FUTURE,
     MAX_PRICE,
     PAUSED_HALT,
     PERPETUAL,
     RATE_UNIT,
     WITH_MARK,
 )
+from openoutcry.risk.contract_terms import CLOSED
+from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.region import ContractsView, View, at_once, setting
 from openoutcry.venue.collateral_desk import COLLATERAL_REQUESTS, CollateralDesk
 from openoutcry.venue.desk import DeskError, Work
@@ -38,6 +42,7 @@ CONTRACT_REQUESTS = (
     "contract-pause",
     "contract-resume",
     "contract-margin",
+    "contract-adjust",
     *COLLATERAL_REQUESTS,
 )
 TOGETHER = {
@@ -58,16 +63,25 @@ class ContractDesk:
     """Turns requests about contracts into work."""
 
     def __init__(
-        self, symbols: list[str], view: View, today: Callable[[], int], spec: RiskSpec
+        self,
+        symbols: list[str],
+        view: View,
+        today: Callable[[], int],
+        spec: RiskSpec,
+        reference: Callable[[str, int], Work],
     ) -> None:
-        """``today``: number of the trading day, YYYYMMDD."""
+        """``today``: number of the trading day, YYYYMMDD.  ``reference``: the work that gives a
+        halted instrument another reference price."""
         self.symbols, self.view, self.today, self.spec = symbols, view, today, spec
+        self.reference = reference
         self.collateral = CollateralDesk(view, spec)
 
     def work_of(self, request: Request, operator: int) -> Work:
         """Raises :class:`DeskError` naming what cannot be."""
         if request["do"] == "contract-margin":
             return self._margin(operator)
+        if request["do"] == "contract-adjust":
+            return self._adjust(request, operator)
         if request["do"] in COLLATERAL_REQUESTS:
             return self.collateral.work_of(request, operator)
         if request.get("also"):
@@ -98,7 +112,7 @@ class ContractDesk:
         record["order_id"][-1] = operator
         if request["do"] in PRICED and self.spec.liquidation is not None:
             # A hedge between a contract and another instrument is judged by both.
-            record["qty_lots"][-1] = WITH_MARK
+            record["qty_lots"][-1] |= WITH_MARK
         before = self._counts(contracts, index)
 
         def refused() -> str:
@@ -127,7 +141,7 @@ class ContractDesk:
             return Work(NOTHING, [line for work in works for line in work.done])
         records = np.concatenate([work.records for work in works])
         settings = records["kind"] == CommandKind.RISK
-        with_mark = bool(records["qty_lots"][settings].any())
+        with_mark = bool((records["qty_lots"][settings] & WITH_MARK).any())
         batch = np.concatenate([records[~settings], at_once([records[settings]], with_mark)])
 
         def refused() -> str:
@@ -146,8 +160,11 @@ class ContractDesk:
         contracts = {
             s: self.spec.contracts[s].contract for s in self.symbols if s in self.spec.contracts
         }
+        view, places = self.view.contracts, map(self.symbols.index, contracts)
+        assert view is not None
+        in_force = {s: view.terms(n, contracts[s]) for s, n in zip(contracts, places, strict=True)}
         try:
-            new = margin_parameters(file, contracts, self.spec.collateral)
+            new = margin_parameters(file, contracts, self.spec.collateral, in_force)
             records = changing_commands(portfolio.parameters, new, list(contracts))
         except OutcryError as error:
             raise DeskError(str(error)) from None
@@ -163,6 +180,77 @@ class ContractDesk:
 
         return Work(batch, [done], refused)
 
+    def _adjust(self, request: Request, operator: int) -> Work:
+        """The terms of every contract on an underlying that was split, at once."""
+        name, contracts = str(request.get("underlying") or ""), self.view.contracts
+        new, old = (ratio_term(term, request) for term in ("new", "old"))
+        rows = {
+            self.symbols.index(symbol): one.contract
+            for symbol, one in self.spec.contracts.items()
+            if one.contract.underlying == name
+        }
+        if contracts is None or not rows:
+            known = sorted({one.contract.underlying for one in self.spec.contracts.values()})
+            raise DeskError(f"no contract is on {name!r}; there are {', '.join(known) or 'none'}")
+        live = [index for index in rows if not contracts.of(index, "state")]
+        if request.get(EFFECTIVE):
+            return self._references(live)
+        if name in self.spec.collateral:
+            raise DeskError(f"{name} can be pledged: what is pledged would have another value")
+        for index in live:
+            self._can_adjust(index, contracts.terms(index, rows[index]), new, old)
+        if not live:
+            raise DeskError(f"every contract on {name} is settled")
+        counts = {index: contracts.of(index, "adjustments") for index in live}
+        adjust, codes = Setting.CONTRACT_ADJUST, [code_of(self.symbols[index]) for index in live]
+        batch = at_once([setting(adjust, new << 32 | old, 0, code) for code in codes])
+        batch["order_id"] = operator
+        done = f"{name}: {len(live)} contracts are adjusted, {new} new units for {old} old ones"
+
+        def refused() -> str:
+            moved = all(contracts.of(index, "adjustments") > n for index, n in counts.items())
+            return "" if moved else f"{done}: the core rejected it; open orders are cancelled"
+
+        return Work(
+            np.concatenate([*(cancel_all(self.symbols[index]) for index in live), batch]),
+            [f"{name}: all open orders in its contracts are cancelled", done],
+            refused,
+            lambda: self._references(live),
+            more={"new": new, "old": old},
+        )
+
+    def _can_adjust(self, index: int, terms: Contract, new: int, old: int) -> None:
+        """Raises :class:`DeskError` naming what forbids it."""
+        symbol, row, view = terms.symbol, self.view.instruments[index], self.view.contracts
+        if not int(row[lay.HALT // 8]) & CLOSED:
+            raise DeskError(f"{symbol} is not halted: `outcry venue halt {symbol}` first")
+        try:
+            adjusted(terms, new, old)
+        except ValueError as error:
+            raise DeskError(str(error)) from None
+        assert view is not None
+        if not terms.is_option:
+            price = half_even(view.of(index, "mark") * old, new)
+            low, high = (int(row[at // 8]) for at in (lay.WORST_SELL, lay.WORST_BUY))
+            if not max(low, 1) <= price <= high:
+                raise DeskError(f"{symbol}: its mark would be {price} ticks, not {low} to {high}")
+
+    def _references(self, places: list[int]) -> Work:
+        """The matcher's reference price of each future that people halted: its adjusted mark."""
+        contracts = self.view.contracts
+        assert contracts is not None
+        works = [
+            self.reference(self.symbols[index], contracts.of(index, "mark"))
+            for index in places
+            if contracts.of(index, "kind") in (FUTURE, PERPETUAL)
+            and int(self.view.instruments[index, lay.HALT // 8]) & OPERATORS_HALT
+        ]
+        return Work(
+            np.concatenate([NOTHING, *(work.records for work in works)]),
+            [line for work in works for line in work.done] or ["no reference price is another"],
+            lambda: "; ".join(filter(None, (work.refused() for work in works))),
+        )
+
     def _counts(self, contracts: ContractsView, index: int) -> tuple[int, ...]:
         """Return the counts that change with each command about a contract."""
         names = ("marks", "day", "period", "state")
@@ -176,18 +264,19 @@ class ContractDesk:
         of_index = _price(request, "index") if request.get("index") is not None else 0
         shown = f" (index {of_index})" if of_index else ""
         done = f"{symbol}: every position is valued at {price} ticks{shown}"
-        return setting(Setting.CONTRACT_MARK, price, 0, code_of(symbol), of_index), done
+        count = contracts.of(index, "adjustments")
+        return setting(Setting.CONTRACT_MARK, price, count << 1, code_of(symbol), of_index), done
 
     def _settle(
         self, request: Request, symbol: str, index: int, contracts: ContractsView
     ) -> tuple[Any, str]:
-        given = request.get("price")
+        given, count = request.get("price"), contracts.of(index, "adjustments")
         price = contracts.of(index, "mark") if given is None else _price(request, "price")
         day = self.today()
         if day <= contracts.of(index, "day"):
             raise DeskError(f"{symbol} already has the settlement price of day {day}")
         done = f"{symbol}: the settlement price of {day} is {price} ticks"
-        return setting(Setting.CONTRACT_SETTLE, price, 0, code_of(symbol), day), done
+        return setting(Setting.CONTRACT_SETTLE, price, count << 1, code_of(symbol), day), done
 
     def _fund(
         self, request: Request, symbol: str, index: int, contracts: ContractsView
@@ -214,8 +303,9 @@ class ContractDesk:
             raise DeskError(f"{symbol} has not expired yet")
         held = int(np.abs(self.view.cells[:, index, lay.POSITION // 8]).sum()) // 2
         done = f"{symbol}: {held} lots are settled at {price} ticks"
-        records = [cancel_all(symbol), setting(Setting.CONTRACT_EXPIRE, price, 0, code_of(symbol))]
-        return np.concatenate(records), done
+        count = contracts.of(index, "adjustments")
+        end = setting(Setting.CONTRACT_EXPIRE, price, count << 1, code_of(symbol))
+        return np.concatenate([cancel_all(symbol), end]), done
 
     def _pause(
         self, request: Request, symbol: str, index: int, contracts: ContractsView
@@ -235,6 +325,20 @@ def cancel_all(symbol: str) -> Any:
     record = np.zeros(1, ORDER_DTYPE)
     record["kind"], record["symbol"], record["aux"] = CommandKind.MASS_CANCEL, code_of(symbol), 1
     return record
+
+
+def ratio_term(name: str, request: Request, most: int = MAX_TERM) -> int:
+    """A term of a ratio.  Raises :class:`DeskError`."""
+    value = request.get(name)
+    if type(value) is not int or not 1 <= value <= most:
+        raise DeskError(f"{name}: {value!r} is not 1 to {most}")
+    return value
+
+
+def half_even(amount: int, by: int) -> int:
+    """The nearest whole number to ``amount`` / ``by``, of two the even one."""
+    whole, rest = divmod(amount, by)
+    return whole + (2 * rest > by or (2 * rest == by and whole % 2 == 1))
 
 
 def premium_rate(mark: int, index: int) -> int | None:

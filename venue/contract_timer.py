@@ -12,7 +12,7 @@ import numpy.typing as npt
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.contract_layout import EXPIRED_HALT, LIVE, PAUSED_HALT, UNLISTED_HALT
-from openoutcry.risk.region import View, at_once, setting
+from openoutcry.risk.region import ADJUSTED_TERMS, View, at_once, setting
 from openoutcry.venue.calendar import Calendar
 from openoutcry.venue.contract_desk import cancel_all
 from openoutcry.wire.enums import Phase
@@ -55,12 +55,14 @@ class ContractTimer:
                 continue
             day, ended_ns = self.day_due(symbol, now_ns)
             had, marks = contracts.of(index, "day"), contracts.of(index, "marks")
+            count = contracts.of(index, "adjustments")
             # The first mark of all does not settle the day before it.
             began = had or 0 < contracts.of(index, "marked_ns") <= ended_ns
             if marks and began and had < day:
                 price = contracts.of(index, "mark")
                 self.note(f"{symbol}: the settlement price of {day} is its mark, {price} ticks")
-                settled.append(setting(Setting.CONTRACT_SETTLE, price, 0, code_of(symbol), day))
+                settle, code = Setting.CONTRACT_SETTLE, code_of(symbol)
+                settled.append(setting(settle, price, count << 1, code, day))
         if settled:
             self.under_way = put(at_once(settled))
 
@@ -82,7 +84,7 @@ def contract_status(view: View, symbols: list[str]) -> dict[str, Any]:
     contracts = view.contracts
     if contracts is None:
         return {}
-    names = ("mark", "index", "day", "settlement", "rate", "period")
+    names = ["mark", "index", "day", "settlement", "rate", "period", "adjustments", *ADJUSTED_TERMS]
     rows = {}
     for index in contracts.number:
         row: dict[str, Any] = {name: contracts.of(index, name) for name in names}

@@ -14,14 +14,19 @@ import numpy.typing as npt
 
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import MAX_TERM, NO_LIMIT, Setting
+from openoutcry.risk.contract_terms import CLOSED
 from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.region import View, setting
+from openoutcry.venue.contract_desk import half_even, ratio_term
 from openoutcry.venue.desk import DeskError, Work
+from openoutcry.venue.index_tables import IndexSpec
 from openoutcry.venue.requests import EFFECTIVE
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
 from openoutcry.wire.symbols import code_of
 
+ADJUSTED_NS = 86_400_000_000_000
+"""For so long after its contracts an instrument in their index can be split."""
 CORPORATE_REQUESTS = ("dividend", "split", "reference-price")
 Request = dict[str, Any]
 
@@ -34,9 +39,9 @@ class CorporateDesk:
         symbols: list[str],
         view: View,
         halted: Callable[[str, bool], Iterable[npt.NDArray[Any]]],
-        sources: Mapping[str, str],
+        sources: Mapping[str, IndexSpec],
     ) -> None:
-        """``sources``: of each instrument that is in an index, the underlying."""
+        """``sources``: of each instrument that is in an index, that one."""
         self.symbols, self.view, self.halted, self.sources = symbols, view, halted, sources
 
     def work_of(self, request: Request, operator: int) -> Work:
@@ -48,37 +53,59 @@ class CorporateDesk:
         if not row[lay.HALT // 8] & OPERATORS_HALT:
             raise DeskError(f"{symbol} is not halted: `outcry venue halt {symbol}` first")
         if request["do"] == "reference-price":
-            return self._reference(symbol, self._price(row, symbol, request.get("price")))
+            return self.reference(symbol, self._price(row, symbol, request.get("price")))
         if request.get(EFFECTIVE):
-            return self._reference(symbol, int(row[lay.LAST // 8]))
+            return self.reference(symbol, int(row[lay.LAST // 8]))
         if row[lay.LEVERAGED // 8] or row[lay.CONTRACT_AT // 8]:
             raise DeskError(f"{symbol} is leveraged or a contract: its positions are no holdings")
         if symbol in self.sources:
+            self._require_adjusted(symbol, request)
+        return self._action(request, symbol, row, operator)
+
+    def _require_adjusted(self, symbol: str, request: Request) -> None:
+        """The contracts of an index that an instrument is in would be marked at its new price: they
+        are adjusted first, and halted until it is split, too."""
+        spec, contracts = self.sources[symbol], self.view.contracts
+        if request["do"] != "split":
             raise DeskError(
-                f"{symbol} is in the index of {self.sources[symbol]}, whose contracts would be "
+                f"{symbol} is in the index of {spec.underlying}, whose contracts would be "
                 "marked at the new price: take it out of the venue file's [[index]] first"
             )
-        return self._action(request, symbol, row, operator)
+        new, old, now_ns = request.get("new"), request.get("old"), self.view.word(lay.NOW_NS)
+        for place in map(self.symbols.index, spec.contracts):
+            assert contracts is not None
+            if contracts.of(place, "state"):
+                continue
+            ratio = divmod(contracts.of(place, "ratio"), 1 << 32)
+            is_new = now_ns - contracts.of(place, "adjusted_ns") <= ADJUSTED_NS
+            is_closed = int(self.view.instruments[place, lay.HALT // 8]) & CLOSED
+            if ratio != (new, old) or not is_new or not is_closed:
+                raise DeskError(
+                    f"{symbol} is in the index of {spec.underlying}: halt its contracts and adjust "
+                    f"them first: `outcry venue contract adjust {spec.underlying} {new} {old}`"
+                )
 
     def _action(self, request: Request, symbol: str, row: Any, operator: int) -> Work:
         is_split = request["do"] == "split"
-        new = _term("new" if is_split else "amount", request, MAX_TERM if is_split else 2**31 - 1)
-        old = _term("old" if is_split else "lots", request, MAX_TERM)
+        new = ratio_term(
+            "new" if is_split else "amount", request, MAX_TERM if is_split else 2**31 - 1
+        )
+        old = ratio_term("old" if is_split else "lots", request, MAX_TERM)
         last, multiplier = int(row[lay.LAST // 8]), int(row[lay.MULTIPLIER // 8])
         price = request.get("price")
         if price is None:
             if last == NO_LIMIT:
                 raise DeskError(f"{symbol} has no price yet: give the new one with --price")
             price = (
-                _half_even(last * old, new)
+                half_even(last * old, new)
                 if is_split
-                else (last - _half_even(new, old * multiplier))
+                else (last - half_even(new, old * multiplier))
             )
         price = self._price(row, symbol, price)
         index = self.symbols.index(symbol)
         held = self.view.cells[:, index, lay.POSITION // 8].tolist()
         balances = self.view.participants[:, lay.BALANCE // 8].tolist()
-        due = [who for who, lots in enumerate(held) if _half_even(abs(lots) * new, old)]
+        due = [who for who, lots in enumerate(held) if half_even(abs(lots) * new, old)]
         if is_split:
             behind = [abs(lots) * new // old * (1 if lots > 0 else -1) for lots in held]
         done = (
@@ -112,11 +139,11 @@ class CorporateDesk:
             np.concatenate([cancel, action]),
             [cancelled, done],
             refused,
-            lambda: self._reference(symbol, price),
+            lambda: self.reference(symbol, price),
             more={"price": price},
         )
 
-    def _reference(self, symbol: str, price: int) -> Work:
+    def reference(self, symbol: str, price: int) -> Work:
         """The phase that the instrument is in, sent again with another reference price; the last
         trade counts no more."""
         record = np.zeros(1, ORDER_DTYPE)
@@ -142,15 +169,3 @@ class CorporateDesk:
         if type(price) is not int or not low <= price <= high:
             raise DeskError(f"{symbol}: a price of {price} ticks is not {low} to {high}")
         return price
-
-
-def _term(name: str, request: Request, most: int) -> int:
-    value = request.get(name)
-    if type(value) is not int or not 1 <= value <= most:
-        raise DeskError(f"{name}: {value!r} is not 1 to {most}")
-    return value
-
-
-def _half_even(amount: int, by: int) -> int:
-    whole, rest = divmod(amount, by)
-    return whole + (2 * rest > by or (2 * rest == by and whole % 2 == 1))

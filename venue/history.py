@@ -211,6 +211,8 @@ def _of_contract(
         Setting.CONTRACT_FUNDING: f"period {second} funded at {value} billionths",
         Setting.CONTRACT_EXPIRE: f"settled finally at {value}",
         Setting.CONTRACT_LIST: f"listed at {value}",
+        Setting.CONTRACT_ADJUST: f"adjusted: {value >> 32} new units of its underlying for "
+        f"{value & 0xFFFFFFFF} old ones",
         Setting.CONTRACT_PAUSE: "paused: its index has too few sources" if value else "resumed",
     }[what]
     return _entry(command, symbol, did, operator)

@@ -94,6 +94,8 @@ class IndexAudit:
             symbol = self.names.get(bytes(command["symbol"]), "")
             if what == Setting.INDEX_RULES:
                 self._rules(int(command["seq"]), self.pieces.take(place, first, second))
+            elif what == Setting.CONTRACT_ADJUST:
+                self.markings = []  # a split: the rules and all reports come again
             elif what in MARKS:
                 self.moved.add(symbol or str(place))
             elif what == Setting.INDEX_SAMPLE:

@@ -29,6 +29,7 @@ from openoutcry.risk.contract_layout import (
     PAUSED_HALT,
     UNLISTED_HALT,
 )
+from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.region import View, at_once, setting
 from openoutcry.venue.index_journal import (
     report_record,
@@ -57,6 +58,10 @@ class Running:
         self.value = IndexValue(0, True, {})
         self.journaled: dict[str, tuple[int, int]] = {}
         """Of each source, the last report that was sent as a command."""
+
+    def begin_again(self, now_ns: int) -> None:
+        """Forget what its sources have reported."""
+        self.marking, self.begun_ns, self.journaled = Marking(self.marking.rules), now_ns, {}
 
     @property
     def index(self) -> Index:
@@ -130,6 +135,8 @@ class IndexTimer:
             self.running[name] = Running(number, spec, rules, now_ns)
         self.has_rules = False
         """The rules are on the operator's lane."""
+        self.adjustments: dict[str, int] = {}
+        """How often each contract had been adjusted when this look began."""
         self.under_way = 0
         """The operator's lane, up to here, is what was sent last."""
         self.sent: dict[str, int] = {}
@@ -158,6 +165,7 @@ class IndexTimer:
             return
         self.under_way = 0
         self._see_refused(view)
+        self._see_adjusted(view, now_ns)
         look = Look()
         if not self.has_rules:
             self.has_rules = True
@@ -172,6 +180,21 @@ class IndexTimer:
                 self._look(one, view, now_ns, look)
         if records := look.records():
             self.under_way = put(np.concatenate(records))
+
+    def _see_adjusted(self, view: View, now_ns: int) -> None:
+        """After a split no report of before it counts: the rules begin again, and with them all
+        indices."""
+        contracts, was = view.contracts, self.adjustments
+        assert contracts is not None
+        self.adjustments = {
+            symbol: contracts.of(self.place[symbol], "adjustments")
+            for one in self.running.values()
+            for symbol in one.spec.contracts
+        }
+        if was and was != self.adjustments:
+            self.has_rules, self.begun_ns = False, now_ns
+            for one in self.running.values():
+                one.begin_again(now_ns)
 
     def _marks_others(self, view: View, now_ns: int, is_due: bool) -> bool:
         """Whether the other instruments are marked in this look: they have traded, and a look
@@ -249,6 +272,8 @@ class IndexTimer:
             place = self.place[symbol]
             last, seen = int(view.instruments[place, lay.LAST // 8]), one.last.get(symbol)
             one.last[symbol] = last
+            if int(view.instruments[place, lay.HALT // 8]) & OPERATORS_HALT:
+                continue  # its orders and last price may be of before a split
             bid, ask = self._best(view, place)
             if bid and ask:
                 one.index.report(symbol, (bid + ask) // 2, now_ns)
@@ -294,7 +319,8 @@ class IndexTimer:
         if is_paused:
             self.note(f"{symbol}: the index of {one.spec.underlying} has enough sources again")
             look.resumed.append(setting(Setting.CONTRACT_PAUSE, 0, 0, code))
-        contract, (bid, ask) = self.contracts[symbol], self._best(view, place)
+        contract = contracts.terms(place, self.contracts[symbol])
+        bid, ask = self._best(view, place)
         if not contract.is_option and one.marking.bases[symbol].sample(index, bid, ask, now_ns):
             inputs.append(sample_record(symbol, bid, ask))
         mark = one.marking.mark(contract, index, now_ns)
@@ -304,7 +330,8 @@ class IndexTimer:
         if (mark, index) == known:
             self._is_marked(symbol)
             return []
-        return [setting(Setting.CONTRACT_MARK, mark, 0, code, index)]
+        count = self.adjustments[symbol]
+        return [setting(Setting.CONTRACT_MARK, mark, count << 1, code, index)]
 
     def _collateral(self, one: Running, view: View) -> list[npt.NDArray[Any]]:
         """The price of the asset with the underlying's name, if it is another."""

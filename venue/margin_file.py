@@ -147,10 +147,15 @@ def _pairs(row: ContractRisk) -> list[tuple[int, int]]:
 
 
 def margin_parameters(
-    file: Path, contracts: Mapping[str, Contract], collateral: Mapping[str, int]
+    file: Path,
+    contracts: Mapping[str, Contract],
+    collateral: Mapping[str, int],
+    in_force: Mapping[str, Contract] | None = None,
 ) -> Parameters:
     """The parameters of a margin file for these contracts, in their order, and for these assets
     with their numbers in wallets.
+
+    ``in_force``: the contracts' terms after splits; the file has those at the listing.
 
     Raises :class:`OutcryError` naming what does not fit them.
     """
@@ -172,7 +177,7 @@ def margin_parameters(
     for asset in collateral:
         if asset not in book.haircuts or asset == book.asset:
             raise OutcryError(f"{file}: {asset} is collateral: it needs its own [[asset]]")
-    ordered = {symbol: book.contracts[symbol] for symbol in contracts}
+    ordered = dict(in_force or {symbol: book.contracts[symbol] for symbol in contracts})
     pledged = tuple(
         CollateralRisk(number, book.prices[asset], book.haircuts[asset])
         for asset, number in collateral.items()

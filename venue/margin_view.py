@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from openoutcry.derivatives.book import Book, Participant, read_book
+from openoutcry.derivatives.contracts import Contract
 from openoutcry.derivatives.explain import liquidation_price, position_greeks
 from openoutcry.derivatives.margin import Margin, Parameters, Refused, margin, worst_margin
 from openoutcry.risk import layout as lay
@@ -184,4 +185,13 @@ class MarginView:
         rows = {names[one.asset]: one for one in self.portfolio.parameters.collateral}
         worth = dict(book.prices) | {name: one.price for name, one in rows.items()}
         haircuts = dict(book.haircuts) | {name: one.haircut for name, one in rows.items()}
+        book = replace(book, contracts=self._terms(book))
         return replace(book.moved(prices), marks=marks, prices=worth, haircuts=haircuts)
+
+    def _terms(self, book: Book) -> dict[str, Contract]:
+        """The terms in force of the book's contracts, in its order."""
+        places = dict(zip(self.symbols, self.places, strict=True))
+        return {
+            symbol: self.contracts.terms(places[symbol], one) if symbol in places else one
+            for symbol, one in book.contracts.items()
+        }

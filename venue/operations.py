@@ -119,9 +119,10 @@ class Operations:
         self.report = report
         self.view, self.spec = limits.view, limits.spec
         self.money = MoneyDesk(limits.spec.money, limits.symbols, limits.view)
-        sources = {own: one.underlying for one in limits.spec.indices for own in one.own}
+        sources = {own: one for one in limits.spec.indices for own in one.own}
         self.issuers = CorporateDesk(limits.symbols, limits.view, halted, sources)
-        self.contracts = ContractDesk(limits.symbols, limits.view, today, limits.spec)
+        given = limits.symbols, limits.view, today, limits.spec, self.issuers.reference
+        self.contracts = ContractDesk(*given)
         self.people = ParticipantsDesk(limits.numbers, limits.view, disconnect, limits.of_new)
         self.doors = SessionsDesk(switch, self.people)
         self.moves = MovementDesk(limits.spec.money, limits.view, self.people.require_open)
@@ -252,6 +253,8 @@ class Operations:
         if request[BY]:
             self.operators.check(request[BY], SUPERVISOR)
         work = self.contracts.work_of(request, request[BY])
+        if request[BY] and request["do"] == "contract-adjust":
+            work = self._by_two(request, ("underlying", "new", "old"), work)
         self.note(f"operator: {work.done[-1]}")
         return work
 

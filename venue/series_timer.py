@@ -69,8 +69,13 @@ class SeriesTimer:
         self.sent = {}
 
     def _due(self, one: SeriesSpec, view: View, now_ns: int) -> list[npt.NDArray[Any]]:
-        index, records = self.index_of(one.rule.underlying), []
+        index, records, contracts = self.index_of(one.rule.underlying), [], view.contracts
+        assert contracts is not None
         reference = one.reference_ticks if index is None else index
+        if index is not None and one.rule.strike_multiplier:
+            # Strikes in symbols are those of before any split; so is the price they are around.
+            lot = contracts.of(self.place[one.symbols[-1]], "strike_multiplier")
+            reference = index * lot // one.rule.strike_multiplier
         for contract in contracts_of(one.rule, now_ns, reference):
             symbol = contract.symbol
             if symbol not in one.symbols:
@@ -84,8 +89,9 @@ class SeriesTimer:
             if self.waits.get(symbol, (0, 0))[0] > now_ns:
                 continue
             future = not contract.is_option and index is not None
+            count = contracts.of(self.place[symbol], "adjustments")
             mark = index if future and index is not None else one.first_mark_ticks
             self.sent[symbol] = mark
             listing = Setting.CONTRACT_LIST
-            records.append(setting(listing, mark, 0, code_of(symbol), index or 0))
+            records.append(setting(listing, mark, count << 1, code_of(symbol), index or 0))
         return records

@@ -7,6 +7,8 @@ from openoutcry.console.participants import row_of, view_of
 from openoutcry.console.screen.orders import OwnOrders
 from openoutcry.operations.aside import Aside
 from openoutcry.pipeline.top import RunningPipeline, running
+from openoutcry.risk import layout as lay
+from openoutcry.risk.region import View
 from openoutcry.venue.days import read_status
 from openoutcry.venue.file import VenueFile
 
@@ -65,7 +67,7 @@ class Holdings:
             "decimals": self._decimals(),
             "has_scenario_margin": self.file.risk.margin is not None,
             "rows": [
-                self._row(symbol, positions.get(symbol, 0), own, last.get(symbol, 0))
+                self._row(symbol, positions.get(symbol, 0), own, last.get(symbol, 0), view)
                 for symbol in self.symbols
                 if symbol in positions or symbol in own.traded
             ],
@@ -79,10 +81,13 @@ class Holdings:
         decimals = self.file.sessions.price_decimals
         return next(iter(decimals.values()), PRICE_DECIMALS)
 
-    def _row(self, symbol: str, position: int, own: OwnOrders, last: int) -> dict[str, Any]:
-        multipliers = self.file.risk.multipliers
-        at = self.symbols.index(symbol)
+    def _row(
+        self, symbol: str, position: int, own: OwnOrders, last: int, view: View | None
+    ) -> dict[str, Any]:
+        multipliers, at = self.file.risk.multipliers, self.symbols.index(symbol)
         multiplier = multipliers[at] if at < len(multipliers) else 1
+        if view is not None:  # of a contract that which is in force
+            multiplier = int(view.instruments[at, lay.MULTIPLIER // 8])
         today = own.traded.get(symbol)
         row: dict[str, Any] = {"symbol": symbol, "position": position, "last": last}
         if today is not None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.ledger import layout as lay
+from openoutcry.ledger.books import Books
 from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.settlement.cycle import time_zone
 from openoutcry.ledger.transactions import transactions
@@ -90,7 +91,7 @@ def deliveries_of(directory: Path, market: str, seq: int | None = None) -> Itera
     terms = {index: (asset, units) for index, asset, units in hooks.get("delivered", ())}
     if not terms:
         return
-    books = until.books
+    books, started = until.books, Books(until.reader.config)
     for rows in transactions(directory, until):
         settled = rows[rows["kind"] == lay.Kind.SETTLED]
         for event_seq in np.unique(settled["event_seq"]).tolist():
@@ -101,6 +102,9 @@ def deliveries_of(directory: Path, market: str, seq: int | None = None) -> Itera
             asset, units = terms[int(first["instrument"])]
             unit_cash = int(books.instruments[first["instrument"], lay.UNITS // lay.WORD])
             cash = unit_cash * int(first["price_ticks"])
+            # A lot that was adjusted delivers as much more as it is worth a tick.
+            begun = int(started.instruments[first["instrument"], lay.UNITS // lay.WORD])
+            units = units * unit_cash // begun
             if cash < 0:
                 raise SettlementError(f"event {event_seq}: a delivery at a price below 0")
             held = {int(row["participant"]): int(row["qty_lots"]) for row in own}

@@ -7,6 +7,7 @@ from typing import Any
 
 from openoutcry.derivatives.contracts import Contract
 from openoutcry.ledger.books import MARGIN
+from openoutcry.risk.region import ContractsView
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.decimals import decimal_text
 from openoutcry.wire.errors import OutcryError
@@ -40,10 +41,11 @@ def worth(price_ticks: int, inverse_units: int) -> int:
     return inverse_units // max(price_ticks, 1) if inverse_units else price_ticks
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Market:
     """An instrument: two assets, and what its ticks and lots are worth.  Of a contract the base
-    asset is the contract itself, in whole lots."""
+    asset is the contract itself, in whole lots.  Its terms are those in force
+    (:meth:`Markets.follow`)."""
 
     index: int
     symbol: str
@@ -157,6 +159,7 @@ class Markets:
         self.all: list[Market] = []
         """Spot instruments."""
         self.contracts: list[Market] = []
+        self._adjustments = 0
         rows = zip(file.instruments, file.symbols, strict=True)
         for index, (row, symbol) in enumerate(rows):
             names = index, symbol, bytes(row["symbol"]), re.sub(r"[^A-Z0-9]", "", symbol.upper())
@@ -182,6 +185,17 @@ class Markets:
             raise OutcryError("two instruments have the same name without their punctuation")
         if not self.all:
             raise OutcryError(f"{file.path}: the portal needs an instrument with settlement = spot")
+
+    def follow(self, contracts: ContractsView | None) -> None:
+        """Take the terms in force: those of a contract whose underlying was split are others."""
+        if contracts is None or contracts.adjustments() == self._adjustments:
+            return
+        self._adjustments = contracts.adjustments()
+        for market in self.contracts:
+            assert market.contract is not None
+            market.contract = contracts.terms(market.index, market.contract)
+            if not market.inverse_units:
+                market.tick_units = market.contract.multiplier
 
     def decimals(self, asset: str) -> int:
         """Of an asset, also in margin accounts (``USD-MARGIN``); 0: of no market."""

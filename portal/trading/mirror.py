@@ -267,6 +267,7 @@ class Mirror:
             text = "this journal has no wallets; the portal needs spot"
             raise OutcryError(f"{reader.directory}: {text}")
         self._reader, self._point, self._view = reader, point, view
+        self._follow_terms()
         reader.recent = self._recent
         self.seq = self.began_seq = point.seq
         phases = point.engine.state().states["phase"]
@@ -317,6 +318,7 @@ class Mirror:
                     listener(part, events)
                 self._apply(part, events, self.noted(events), names, at, moment)
                 at = end
+        self._follow_terms()
         return len(commands) - skip
 
     @staticmethod
@@ -327,6 +329,11 @@ class Mirror:
         days = np.maximum.accumulate(commands["rx_ts_ns"] // DAY_NS)
         ends = (np.flatnonzero(np.diff(days)) + 1).tolist()
         return days, sorted({skip, *(one for one in ends if one > skip), len(commands)})
+
+    def _follow_terms(self) -> None:
+        """Contracts of which an underlying was split have other terms."""
+        if self.markets.contracts and self._view is not None:
+            self.markets.follow(self._view.contracts)
 
     def set_fees(self, commands: Records) -> list[int]:
         """The places of commands that set an instrument's fee, if the venue has contracts."""

@@ -17,8 +17,8 @@ from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import not_inlined, store_i64
 
-DIVIDEND, SPLIT = 55, 56
-"""``risk/bits.py``: Setting."""
+DIVIDEND, SPLIT, ADJUST = 55, 56, 109
+"""``risk/bits.py``: Setting; the last of a contract, whose underlying was split."""
 
 
 @kernel

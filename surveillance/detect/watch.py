@@ -119,7 +119,7 @@ def watch(
             moves.phase_changed(state, book, instrument, old, new)
         elif kind == COMPLETED:
             what = event.contra_id
-            if what in (corporate.DIVIDEND, corporate.SPLIT):
+            if what in (corporate.DIVIDEND, corporate.SPLIT, corporate.ADJUST):
                 corporate.adjusted(state, book, instrument)
             deposited(state, event)
     return count, lay.DONE

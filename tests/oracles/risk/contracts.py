@@ -1,12 +1,13 @@
 """Contracts, the insurance fund and deleveraging in plain Python."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
+from openoutcry.risk.bits import LARGEST, MAX_TERM, NO_LIMIT, Setting
 from openoutcry.wire.enums import Side
+from tests.oracles.risk.corporate import move_price
 from tests.oracles.risk.operator_commands import mark_others
 
 if TYPE_CHECKING:
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
 FUTURE, PERPETUAL, CALL, PUT = 1, 2, 3, 4
 BILLION = 10**9
 MAX_PRICE = 2**40
+MAX_MULTIPLIER = 2**55
 STAGED = WITH_MARK = 1
+PRICED = (
+    *(Setting.CONTRACT_MARK, Setting.CONTRACT_SETTLE),
+    *(Setting.CONTRACT_EXPIRE, Setting.CONTRACT_LIST),
+)
 
 
 @dataclass
@@ -41,6 +47,10 @@ class PlainContract:
     settled: bool = False
     final: int = 0
     final_units: int = 0
+    strike_rest: int = 0
+    adjustments: int = 0
+    ratio: int = 0
+    adjusted_at: int = 0
     staged: tuple[Setting, int, int] | None = None
     """Setting, value and second value that are in force with the rest of their batch."""
 
@@ -56,10 +66,40 @@ class PlainContract:
 
     def payoff(self, price: int) -> int:
         """Return the payoff of a long option lot, by its underlying's final price."""
-        inside = max(0, price - self.strike if self.kind == CALL else self.strike - price)
-        if not self.inverse or not inside:
-            return self.strike_multiplier * inside
+        sign = 1 if self.kind == CALL else -1
+        if not self.inverse:
+            exercise = self.strike_multiplier * self.strike + self.strike_rest
+            return max(0, sign * (self.strike_multiplier * price - exercise))
+        inside = max(0, sign * (price - self.strike))
         return int(min(Fraction(inside, max(price, 1)), 1) * self.strike_multiplier)
+
+    def adjusted(self, ratio: int) -> "PlainContract | None":
+        """It after a split of its underlying: a lot is worth the same, to half a tick; None if that
+        cannot be."""
+        new, old = divmod(ratio, 1 << 32)
+        if not (1 <= new <= MAX_TERM and 1 <= old <= MAX_TERM) or self.inverse:
+            return None
+        after = replace(self, adjustments=self.adjustments + 1, ratio=ratio)
+        prices = ["at_index"]
+        if self.option:
+            exercise = self.strike_multiplier * self.strike + self.strike_rest
+            lot = Fraction(self.strike_multiplier * new, old)
+            after.strike_multiplier = int(lot)
+            if lot.denominator == 1:
+                after.strike, after.strike_rest = divmod(exercise, int(lot))
+            fits = 1 <= after.strike <= MAX_PRICE
+        else:
+            lot = Fraction(self.multiplier * new, old)
+            after.multiplier = int(lot)
+            prices += ["mark", "settlement"]
+            fits = self.mark >= 1 and round(Fraction(self.mark * old, new)) >= 1
+        for name in prices:
+            was = getattr(self, name)
+            now = round(Fraction(was * old, new))
+            setattr(after, name, now)
+            fits = fits and was >= 0 and now <= MAX_PRICE
+        fits = fits and after.value(after.mark) <= LARGEST
+        return after if fits and lot.denominator == 1 and lot <= MAX_MULTIPLIER else None
 
     def can_be(self, price: int) -> bool:
         least = 0 if self.option else 1 if self.inverse else -MAX_PRICE
@@ -125,14 +165,17 @@ class PlainContracts:
             return instrument is not None and self.deleverage(
                 who, other, instrument, value, paid, side
             )
-        with_mark = who == WITH_MARK
         if what is Setting.CONTRACT_APPLY:
-            return self.put_together(value, with_mark)
+            return self.put_together(value, who == WITH_MARK)
         one = None if instrument is None else self.rows.get(instrument)
         if one is None or one.settled:
             return False
         second = int(c["price_ticks"])
         is_staged = c["time_in_force"] == STAGED
+        if what in PRICED and who >> 1 != one.adjustments:
+            return False
+        if what is Setting.CONTRACT_ADJUST and one.staged:
+            return False
         if what is Setting.CONTRACT_LIST:
             rules = self.risk.instruments[one.index]
             if is_staged or not rules.unlisted or rules.expired:
@@ -154,7 +197,7 @@ class PlainContracts:
             self.staged += 1
             return True
         one.staged, before = (what, value, second), one.staged
-        done = self.put([one], with_mark)
+        done = self.put([one], who & 1 == 1 and what is not Setting.CONTRACT_ADJUST)
         one.staged = before
         return done
 
@@ -196,8 +239,10 @@ class PlainContracts:
             what, value, _ = one.staged
             paid, gain = self.amounts(one, what, value)
             steps.append((one, paid, gain))
-            if one.margin_bps and what in (Setting.CONTRACT_MARK, Setting.CONTRACT_SETTLE):
-                risk.instruments[one.index].margin = self.margin(one, value)
+            marks = Setting.CONTRACT_MARK, Setting.CONTRACT_SETTLE
+            if one.margin_bps and what in (*marks, Setting.CONTRACT_ADJUST):
+                after, price = (one, value) if what in marks else self.adjusted(one, value)
+                risk.instruments[one.index].margin = self.margin(after, price)
                 risk.all_changed()
                 needed = [max(risk.reserved(who), risk.margined(who)) for who in people]
                 fits = fits and max(needed) <= LARGEST
@@ -234,8 +279,21 @@ class PlainContracts:
         everybody = range(len(self.risk.participants))
         if any(self.risk.open_of(who, one.index) for who in everybody):
             return False
+        rules = self.risk.instruments[one.index]
+        if what is Setting.CONTRACT_ADJUST:
+            after, is_closed = one.adjusted(value), rules.halted or rules.expired or rules.unlisted
+            if after is None or second or not is_closed:
+                return False
+            low, high = rules.worst[Side.SELL], rules.worst[Side.BUY]
+            return one.option or low <= after.mark <= high
         in_range = 0 <= value <= MAX_PRICE if one.option else one.can_be(value)
-        return self.risk.instruments[one.index].expired and in_range
+        return rules.expired and in_range
+
+    @staticmethod
+    def adjusted(one: PlainContract, ratio: int) -> tuple[PlainContract, int]:
+        after = one.adjusted(ratio)
+        assert after is not None
+        return after, after.mark
 
     def amounts(self, one: PlainContract, what: Setting, value: int) -> tuple[int, int]:
         """What a lot is paid, and what it gains."""
@@ -246,7 +304,10 @@ class PlainContracts:
         if what is Setting.CONTRACT_EXPIRE:
             paid = one.payoff(value) if one.option else one.value(value) - one.value(one.mark)
             return paid, paid if leveraged else paid - one.value(one.mark)
-        gain = one.value(value) - one.value(one.mark)
+        after, price = one, value
+        if what is Setting.CONTRACT_ADJUST:
+            after, price = self.adjusted(one, value)
+        gain = after.value(price) - one.value(one.mark)
         return gain if leveraged else 0, gain
 
     def due(self, one: PlainContract, rate: int) -> tuple[int, Fraction]:
@@ -268,6 +329,13 @@ class PlainContracts:
                 if cells[one.index].position:
                     cells[one.index].position = cells[one.index].mark = 0
             one.settled, one.final, one.final_units = True, value, paid
+        elif what is Setting.CONTRACT_ADJUST:
+            for name, now in vars(self.adjusted(one, value)[0]).items():
+                setattr(one, name, now)
+            one.adjusted_at = self.risk.now
+            if not one.option:
+                self.risk.instruments[one.index].multiplier = one.multiplier
+                move_price(self.risk, one.index, one.mark)
         else:
             one.mark, one.marked = value, self.risk.now
             one.marks += 1

@@ -51,7 +51,7 @@ def _keep(
     risk: "Reference", index: int, price: int, behind: dict[int, tuple[int, int, int]]
 ) -> bool:
     """If everybody's totals still are within 2**62; ``behind``: position, cash, gain."""
-    rules, everybody = risk.instruments[index], range(len(risk.participants))
+    everybody = range(len(risk.participants))
     was = {who: risk.cells[who][index].position for who in behind}
     for who, (position, _, _) in behind.items():
         risk.cells[who][index].position = position
@@ -67,7 +67,13 @@ def _keep(
         risk.participants[who].balance += cash
         risk.participants[who].profit += gain
         risk.judge(who)
+    move_price(risk, index, price)
+    return True
+
+
+def move_price(risk: "Reference", index: int, price: int) -> None:
+    """As ``corporate.move_price``."""
+    rules = risk.instruments[index]
     last, rules.last, rules.reference = rules.last, price, price
     if risk.protection is not None:
         risk.protection.adjusted(index, last, price)
-    return True

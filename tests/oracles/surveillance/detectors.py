@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 import openoutcry.surveillance.detect.layout as lay
-from openoutcry.surveillance.detect.corporate import DIVIDEND, SPLIT
+from openoutcry.surveillance.detect.corporate import ADJUST, DIVIDEND, SPLIT
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Reason, Side
 from openoutcry.wire.records import EVENT_DTYPE, NO_INSTRUMENT
 from tests.oracles.surveillance.rows import Order, Trade, limited
@@ -57,7 +57,7 @@ class Reference(Rules):
         elif kind == EventKind.PHASE_CHANGED:
             self._phase(instrument, e["contra_id"], e["qty_lots"])
         elif kind == EventKind.COMPLETED:
-            if e["contra_id"] in (DIVIDEND, SPLIT):
+            if e["contra_id"] in (DIVIDEND, SPLIT, ADJUST):
                 self._adjusted(instrument)
             self._deposited(e)
 

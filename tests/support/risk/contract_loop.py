@@ -18,6 +18,7 @@ from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.risk.collateral import collateral_of, collateral_row, pledges_of
 from openoutcry.risk.contract_layout import LIVE, STAGED
 from openoutcry.risk.contracts import contract_of, is_option, lot_value, margined_lots
+from openoutcry.risk.corporate import half_even
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.portfolio import portfolio_of, table_of
 from openoutcry.risk.portfolio import work_of as kept_work_of
@@ -33,6 +34,7 @@ from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Words
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
+from tests.oracles.risk.contracts import PRICED
 from tests.support.risk.collateral import (
     COLLATERAL,
     PLEDGED,
@@ -48,6 +50,7 @@ from tests.support.risk.contracts import (
     MULTIPLIERS,
     OTHERS,
     PERPETUALS,
+    adjustment,
     contract_instruments,
 )
 from tests.support.risk.portfolio import portfolio_given
@@ -82,6 +85,8 @@ MARK, DAY, PERIOD, ENDED, WHAT, VALUE, SECOND, ROW_WORDS = range(8)
 """Words of what is noted of a contract: what is in force, and what is staged.  Of an asset that can
 be pledged MARK and DAY are its price."""
 PRICES = len(PLEDGED)
+RATIOS = (1, 2), (1, 2), (2, 1), (1, 3), (3, 1), (2, 3), (3, 2)
+"""Of adjustments; more often so that a lot is less."""
 NEW, RISK = enum_numbers.COMMAND_KIND_NEW, bits.RISK_KIND
 FILLED, ENTERED = enum_numbers.EVENT_KIND_FILLED, enum_numbers.EVENT_KIND_ACCEPTED
 
@@ -237,11 +242,14 @@ def is_as_noted(state: RiskState, noted: int) -> bool:
 
 
 @kernel
-def put_noted(own: Words, what: int, value: int, second: int) -> None:
-    """Note that a setting is in force."""
+def put_noted(state: RiskState, place: int, own: Words, what: int, value: int, second: int) -> None:
+    """Note that a setting is in force, of the instrument ``place``."""
     if what == constants.SET_COLLATERAL_PRICE:
         own[MARK] = value
         own[DAY] = second
+    elif what == constants.SET_CONTRACT_ADJUST:
+        if not is_option(contract_of(state, totals.instrument_row(state, place))):
+            own[MARK] = half_even(own[MARK] * (value & 0xFFFFFFFF), value >> 32)
     elif what == constants.SET_CONTRACT_FUNDING:
         own[PERIOD] = second
     elif what == constants.SET_CONTRACT_EXPIRE:
@@ -263,16 +271,17 @@ def follow_applied(state: RiskState, order: OrderRecord, noted: int) -> bool:
         for index in range(rows + PRICES):
             own = Words(noted + index * ROW_WORDS * 8)
             if own[WHAT] != 0 and order.aux != 0:
-                put_noted(own, own[WHAT], own[VALUE], own[SECOND])
+                put_noted(state, index, own, own[WHAT], own[VALUE], own[SECOND])
             own[WHAT] = 0
         return order.aux == 0 or order.aux == staged
     is_price = what == constants.SET_COLLATERAL_PRICE
-    if not (is_price or constants.SET_CONTRACT_MARK <= what <= constants.SET_CONTRACT_EXPIRE):
+    is_one = constants.SET_CONTRACT_MARK <= what <= constants.SET_CONTRACT_EXPIRE
+    if not (is_price or is_one or what == constants.SET_CONTRACT_ADJUST):
         return True
     place = rows + order.qty_lots if is_price else totals.find_symbol(state, order.symbol)
     own = Words(noted + place * ROW_WORDS * 8)
     if order.time_in_force != STAGED:
-        put_noted(own, what, order.aux, order.price_ticks)
+        put_noted(state, place, own, what, order.aux, order.price_ticks)
         return True
     if own[WHAT] != 0:
         return False
@@ -395,6 +404,11 @@ class HostileContracts:
 
     def send(self, orders):
         orders["seq"] = np.arange(self.seq + 1, self.seq + 1 + len(orders))
+        priced = (orders["kind"] == RISK) & np.isin(orders["order_type"], PRICED)
+        for index in CONTRACTS if priced.any() else ():
+            of_it = priced & (orders["symbol"] == self.symbols[index])
+            count = self.view.contracts.of(index, "adjustments")
+            orders["qty_lots"][of_it] = orders["qty_lots"][of_it] & 1 | count << 1
         self.seq += len(orders)
         taken, broken = run_contracts_looked_at(
             kernel_address(process_batch, 5),
@@ -423,6 +437,9 @@ class HostileContracts:
                 continue
             index, who = int(rng.choice(list(CONTRACTS))), int(rng.integers(PARTICIPANTS))
             symbol, drawn = self.symbols[index], rng.random()
+            if rng.random() < 0.02:
+                rows.append(self.adjusted(symbol))
+                continue
             if self.pledges and rng.random() < 0.4:
                 rows.append(self.of_pledges(who))
             elif drawn < 0.5:
@@ -482,8 +499,19 @@ class HostileContracts:
             batch["aux"][1] = 1
         return batch
 
+    def adjusted(self, symbol):
+        """An adjustment of a contract that is halted and has no orders; a fifth is not whole."""
+        new, old = RATIOS[int(self.rng.integers(len(RATIOS)))]
+        halt, resume = (setting(Setting.HALT, on, 0, symbol) for on in (1, 0))
+        cancel = operator_command(CommandKind.MASS_CANCEL, symbol=symbol, aux=1)
+        steps = [halt, cancel, adjustment(symbol, new, old), resume]
+        missing = int(self.rng.integers(20))
+        return np.concatenate([one for n, one in enumerate(steps) if n != missing])
+
     def stageable(self, index):
         rng, symbol, drawn = self.rng, self.symbols[index], self.rng.random()
+        if drawn > 0.98:
+            return adjustment(symbol, 2, 1)
         if drawn < 0.02:
             return setting(Setting.CONTRACT_EXPIRE, self.price(index), 0, symbol)
         if drawn < 0.2:

@@ -12,6 +12,7 @@ from openoutcry.venue.waterfall import step_due
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Side, TimeInForce
 from openoutcry.wire.symbols import code_of
 from tests import ROOT
+from tests.oracles.risk.contracts import PRICED
 from tests.support.risk.risk_reference import operator_command
 from tests.support.risk.spot_page import SpotMarket
 
@@ -87,9 +88,16 @@ class ContractMarket(SpotMarket):
             return self.passed(self.new(Side[side], lots, price, code_of(symbol), int(who[1:])))
         if what in ("MARK", "SETTLE", "FUNDING", "EXPIRE", "PAUSE"):
             value, symbol, *second = words
-            asked = Setting[f"CONTRACT_{what}"]
-            done = self.apply(asked, int(value), 0, symbol, int(second[0]) if second else 0)
+            asked, count = Setting[f"CONTRACT_{what}"], 0
+            if asked in PRICED:
+                count = self.contracts.of(self.symbols.index(symbol), "adjustments") << 1
+            done = self.apply(asked, int(value), count, symbol, int(second[0]) if second else 0)
             return "" if done else "makes no sense"
+        if what in ("HALT", "ADJUST"):
+            asked, value = Setting.HALT, int(words[0])
+            if what == "ADJUST":
+                asked, value = Setting.CONTRACT_ADJUST, value << 32 | int(words[2])
+            return "" if self.apply(asked, value, 0, words[1], 0) else "makes no sense"
         if what == "NEXT":
             step = step_due(self.view, int(words[0][1:]), self.symbols)
             if step is None:

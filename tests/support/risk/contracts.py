@@ -10,6 +10,7 @@ from openoutcry.risk.contract_layout import CALL, FUTURE, PERPETUAL, PUT
 from openoutcry.risk.region import at_once, setting
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind, Side
+from tests.oracles.risk.contracts import PRICED
 from tests.support.risk.risk_core import PARTICIPANTS, Operator, Pair
 from tests.support.risk.risk_flow import mixed_commands
 from tests.support.risk.risk_reference import run
@@ -64,6 +65,19 @@ class ContractOperator(Operator):
         self.to_do = []
 
     def draw(self):
+        """A price is of the terms in force."""
+        drawn = self.drawn()
+        if drawn["order_type"][0] in PRICED:
+            row = self.pair.reference.index.get(bytes(drawn["symbol"][0]))
+            drawn["qty_lots"] |= self.adjustments(row) << 1
+        return drawn
+
+    def adjustments(self, index):
+        """How often an instrument's terms were adjusted."""
+        one = self.pair.reference.contracts.rows.get(index)
+        return one.adjustments if one else 0
+
+    def drawn(self):
         if self.to_do:
             return self.to_do.pop()
         if self.batches and self.rng.random() < self.batches:
@@ -187,13 +201,55 @@ class ContractOperator(Operator):
                 1,
             )
             yield cancel
-            end = setting(Setting.CONTRACT_EXPIRE, self.price(index), 0, self.symbols[index])
+            symbol, count = self.symbols[index], self.adjustments(index)
+            end = setting(Setting.CONTRACT_EXPIRE, self.price(index), count << 1, symbol)
             if not self.batches:
                 yield end
             elif CONTRACTS[index][3] == ns:
                 ended.append(end)
         if ended:
             yield from at_once(ended).reshape(-1, 1)
+
+
+RATIOS = ((2, 1), (1, 2), (3, 2), (2, 3), (3, 1), (1, 5), (7, 1), (1, 1), (1_000_000, 999_999))
+NO_RATIOS = ((0, 1), (1, 0), (-1, 1), (1_000_001, 1), (1, 1_000_001), (2**31 - 1, 2**32 - 1))
+
+
+def adjustment(symbol, new, old, second=0):
+    """The command after ``new`` units of the underlying have replaced ``old``."""
+    return setting(Setting.CONTRACT_ADJUST, new << 32 | old, 0, symbol, second)
+
+
+class AdjustingOperator(ContractOperator):
+    """A ContractOperator who also adjusts contracts, alone and with settings of others, mostly
+    while they are halted and without orders."""
+
+    def of_contracts(self):
+        rng = self.rng
+        if rng.random() < 0.7:
+            return super().of_contracts()
+        index = int(rng.choice(list(CONTRACTS)))
+        symbol = self.symbols[index]
+        cancel = np.zeros(1, ORDER_DTYPE)
+        cancel["kind"], cancel["symbol"], cancel["aux"] = CommandKind.MASS_CANCEL, symbol, 1
+        halt, resume = (setting(Setting.HALT, on, 0, symbol) for on in (1, 0))
+        steps = [halt, cancel, self.adjusted(symbol), resume]
+        missing = int(rng.integers(20))
+        if missing < len(steps):
+            del steps[missing]
+        self.to_do = steps[:0:-1]
+        return steps[0]
+
+    def adjusted(self, symbol):
+        rng = self.rng
+        ratios = NO_RATIOS if rng.random() < 0.1 else RATIOS
+        new, old = ratios[int(rng.integers(len(ratios)))]
+        return adjustment(symbol, new, old, int(rng.random() < 0.05))
+
+    def stageable(self):
+        if self.rng.random() < 0.3:
+            return self.adjusted(self.symbols[int(self.rng.choice(list(CONTRACTS)))])
+        return super().stageable()
 
 
 def funded(pair, amount=10**8, maintenance=5_000):

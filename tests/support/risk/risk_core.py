@@ -425,6 +425,10 @@ def contract_words(one):
         one.final,
         one.final_units,
         *(one.staged or (0, 0, 0)),
+        one.strike_rest,
+        one.adjustments,
+        one.ratio,
+        one.adjusted_at,
     ]
 
 

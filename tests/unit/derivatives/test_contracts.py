@@ -124,9 +124,20 @@ def test_a_split_leaves_a_lot_worth_what_it_was():
     assert payoff(call, 31_000) == payoff(option(CALL, 60_000), 62_000) > 0
 
 
+@pytest.mark.parametrize("kind", [CALL, PUT])
+def test_an_adjusted_option_pays_what_it_would_have_paid(kind):
+    """7 for 1: the strike is 8,571 3/7, of which a lot keeps the rest in units."""
+    before = option(kind, 60_000)
+    after = adjusted(before, 7, 1)
+    assert (after.strike_ticks, after.strike_rest) == (8_571, 3 * before.strike_multiplier)
+    for price in range(8_500, 8_640):
+        assert payoff(after, price) == payoff(before, 7 * price)
+    assert adjusted(after, 1, 7) == before
+
+
 def test_a_split_that_does_not_come_out_whole_is_refused():
-    with pytest.raises(ValueError, match="strike_ticks would not be whole after 7 for 1"):
-        adjusted(option(CALL, 60_000), 7, 1)
+    with pytest.raises(ValueError, match="multiplier would not be whole after 1 for 7"):
+        adjusted(LINEAR, 1, 7)
     with pytest.raises(ValueError, match="an inverse contract is settled instead"):
         adjusted(INVERSE, 2, 1)
 

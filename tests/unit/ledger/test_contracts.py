@@ -16,20 +16,23 @@ from openoutcry.venue.limits import hook_settings
 from tests.support.ledger.contract_day import ContractDay
 from tests.support.ledger.spot_day import write_journal
 from tests.support.risk.contract_page import ALL, ContractMarket
-from tests.support.risk.contracts import ContractOperator, funded, run_contracts
+from tests.support.risk.contracts import AdjustingOperator, ContractOperator, funded, run_contracts
 from tests.support.risk.scenario_page import PLEDGES, PledgeMarket
 from tests.support.venue.contract_floor import CONTRACT_VENUE
 
 
-def day_of(seed, count=300, amount=3 * 10**7):
+def day_of(seed, count=300, amount=3 * 10**7, operator=ContractOperator):
     day = funded(ContractDay(), amount)
-    run_contracts(day, seed, count, operator=ContractOperator(seed, day, day.symbols, share=1.0))
+    run_contracts(day, seed, count, operator=operator(seed, day, day.symbols, share=1.0))
     return day
 
 
-@pytest.fixture(scope="module")
-def day():
-    return day_of(3)
+@pytest.fixture(scope="module", params=[ContractOperator, AdjustingOperator])
+def day(request):
+    """One of which contracts are adjusted, and one without."""
+    day = day_of(3, operator=request.param)
+    assert bool(day.books.units_before) is (request.param is AdjustingOperator)
+    return day
 
 
 class Posted:
@@ -134,6 +137,8 @@ def test_a_checkpoint_continues_with_the_same_books(day, tmp_path):
     save(at(home, half))
     again = at(home)
     assert list(again.books.nonzero_balances()) == list(day.books.nonzero_balances())
+    assert again.books.units_before == day.books.units_before
+    assert (again.books.instruments == day.books.instruments).all()
 
 
 def test_statements_and_profits_come_to_what_is_held(day):

@@ -13,7 +13,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.contract_layout import ContractRow
 from openoutcry.risk.region import View
 from openoutcry.venue.contract_desk import ContractDesk
-from openoutcry.venue.desk import DeskError
+from openoutcry.venue.desk import DeskError, Work
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.limits import check_structure, hook_settings
 from openoutcry.venue.risk_tables import LimitsError
@@ -66,11 +66,15 @@ def test_an_expiry_obliges_to_deliver_at_the_final_price(floor: InlineFloor) -> 
     assert View(floor.shared.regions[0]).of(1, lay.BALANCE) == 60_000 + 3 * 10 * 100
 
 
+def no_reference(symbol: str, price: int) -> Work:
+    raise AssertionError(f"{symbol} has a new reference price")
+
+
 def test_a_price_below_0_is_refused_at_the_desk(floor: InlineFloor) -> None:
     file = read_venue(floor.file)
     view = View(floor.shared.regions[0].copy())
     view.contracts.rows[0, ContractRow.offset("state") // 8] = 0
-    desk = ContractDesk(list(file.symbols), view, lambda: 20261123, file.risk)
+    desk = ContractDesk(list(file.symbols), view, lambda: 20261123, file.risk, no_reference)
     request = {"do": "contract-expire", "instrument": "GOLD"}
     with pytest.raises(DeskError, match="GOLD is delivered: its final price is not below 0"):
         desk.work_of(request | {"price": -1}, 0)

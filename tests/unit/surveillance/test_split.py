@@ -78,7 +78,8 @@ def watched(orders: np.ndarray, settings: Settings) -> list[dict]:
 
 
 def test_the_settings_are_the_risk_rooms() -> None:
-    assert (corporate.DIVIDEND, corporate.SPLIT) == (Setting.DIVIDEND, Setting.SPLIT)
+    ours = corporate.DIVIDEND, corporate.SPLIT, corporate.ADJUST
+    assert ours == (Setting.DIVIDEND, Setting.SPLIT, Setting.CONTRACT_ADJUST)
 
 
 @pytest.mark.parametrize("seed", [3, 8])

@@ -2,6 +2,8 @@
 asked for and by themselves, over kills; and what a venue file may not say."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -296,12 +298,13 @@ def test_an_issuer_s_action_on_a_contract_is_refused_before_anything_is_cancelle
         issuers(tmp_path, symbol).work_of({"do": "split", "instrument": symbol, "new": 2}, 0)
 
 
-def test_a_split_of_an_index_s_source_is_refused(tmp_path: Path) -> None:
-    """Its contracts would be marked at half the price."""
-    request = {"do": "split", "instrument": "CASH", "new": 2, "old": 1, "price": 50}
+def test_a_dividend_on_an_index_s_source_is_refused(tmp_path: Path) -> None:
+    """Its contracts would be marked at the lower price."""
+    request = {"do": "dividend", "instrument": "CASH", "amount": 2, "lots": 1, "price": 50}
     assert issuers(tmp_path, "CASH").work_of(request, 0).more == {"price": 50}
+    index = SimpleNamespace(underlying="OIL", contracts=("OIL-Z",))
     with pytest.raises(DeskError, match="CASH is in the index of OIL, whose contracts"):
-        issuers(tmp_path, "CASH", {"CASH": "OIL"}).work_of(request, 0)
+        issuers(tmp_path, "CASH", {"CASH": index}).work_of(request, 0)
 
 
 CASH = """
@@ -313,7 +316,7 @@ reference_price_ticks = 100
 """
 
 
-def issuers(folder: Path, halted: str, sources: dict[str, str] | None = None) -> CorporateDesk:
+def issuers(folder: Path, halted: str, sources: dict[str, Any] | None = None) -> CorporateDesk:
     """The desk of the page's venue, where an instrument is halted."""
     market = ContractMarket(folder, TABLES.replace("[[contract]]", CASH + "[[contract]]", 1))
     row = market.view.instruments[market.symbols.index(halted)]

@@ -123,3 +123,22 @@ def test_a_venue_without_scenario_margin_has_none(floor: InlineFloor, tmp_path) 
     file = read_venue(tmp_path / "venue.toml")
     with pytest.raises(OutcryError, match="its file has no \\[margin\\]"):
         MarginView(file.risk, list(file.symbols), View(floor.shared.regions[0]))
+
+
+def test_after_a_split_margin_is_the_same_as_by_a_file_in_new_prices(floor) -> None:
+    """Of 2 for 1: the file keeps the terms of the listing."""
+    was = shown(floor, 1)
+    floor.ask("halt", "GOLD")
+    floor.ask("contract", "adjust", "XAU", "2")
+    now = shown(floor, 1)
+    for name in ("equity", "maintenance", "initial", "with_orders", "commodities"):
+        assert now[name] == was[name]
+    assert now["greeks"]["XAU"]["delta"] == 2 * was["greeks"]["XAU"]["delta"]
+    split = MARGIN_FILE.replace("price_ticks = 5_000\nscan_ticks = 500\nunit = 10\n", "#\n")
+    assert split != MARGIN_FILE
+    new = "price_ticks = 2_500\nscan_ticks = 250\nunit = 20\n"
+    split = split.replace("#\n", new).replace("mark_ticks = 5_000", "mark_ticks = 2_500")
+    (floor.file.parent / "margin.toml").write_text(split)
+    # A third of the scan range is whole ticks, so arrays are not quite the same.
+    floor.ask("contract", "margin")
+    assert shown(floor, 1)["maintenance"] == was["maintenance"]
