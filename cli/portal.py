@@ -295,6 +295,40 @@ def books(file: Path) -> None:
 
 @portal.command()
 @click.argument("file", type=PathArgument)
+@click.argument("out", type=PathArgument)
+@DATABASE_OPTION
+def backup(file: Path, out: Path, database: str) -> None:
+    """Write what people own to the file OUT.
+
+    It has users, passwords, keys, settings, identities with their papers, and the portal's own key.
+    The portal may run meanwhile. The history is not in it: it is made again from the journal."""
+    from openoutcry.portal.backup import back_up
+    from openoutcry.venue.file import read_venue
+    from openoutcry.wire.extras import require_portal
+
+    require_portal()
+    click.echo(back_up(read_venue(file), database, out))
+
+
+@portal.command()
+@click.argument("file", type=PathArgument)
+@click.argument("source", type=PathArgument)
+@DATABASE_OPTION
+def restore(file: Path, source: Path, database: str) -> None:
+    """Restore what `outcry portal backup` wrote to SOURCE.
+
+    The database must have no tables of a portal yet. What has changed since the backup is lost: for
+    example, a key that was revoked since then counts again."""
+    from openoutcry.portal.backup import restore as restored
+    from openoutcry.venue.file import read_venue
+    from openoutcry.wire.extras import require_portal
+
+    require_portal()
+    click.echo(restored(read_venue(file), database, source))
+
+
+@portal.command()
+@click.argument("file", type=PathArgument)
 @click.argument("name")
 @click.option("--remove", is_flag=True, help="End the token of this operator.")
 @DATABASE_OPTION

@@ -192,9 +192,17 @@ def _users(folder: Path) -> list[int]:
     return [int(pid) for pid in json.loads((folder / USERS).read_text(encoding="utf-8"))]
 
 
-def migrate(url: str) -> None:
-    """Bring the schema to the newest revision; does nothing if it is there."""
+def revisions() -> list[str]:
+    """Revisions of the schema that this release knows, the oldest first."""
+    return sorted(path.name[1:5] for path in (MIGRATIONS / "versions").glob("r*.py"))
+
+
+def migrate(url: str, to: str = "head") -> None:
+    """Bring the schema to a revision, the newest; does nothing if it is there.
+
+    Raises :class:`DatabaseError`, also for a schema of a later release."""
     command = need("alembic.command", "migrations need alembic", "portal", DatabaseError)
+    errors = need("alembic.util", "migrations need alembic", "portal", DatabaseError)
     config_of = need("alembic.config", "migrations need alembic", "portal", DatabaseError)
     engines = need("sqlalchemy", "migrations need SQLAlchemy", "portal", DatabaseError)
     try:
@@ -209,11 +217,16 @@ def migrate(url: str) -> None:
             # Two portals that start at once: the second waits, and finds nothing left to do.
             connection.exec_driver_sql("select pg_advisory_lock(7411)")
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
             connection.commit()
             connection.exec_driver_sql("select pg_advisory_unlock(7411)")
     except engines.exc.OperationalError as error:
         raise DatabaseError(f"{without_password(url)}: {error.orig}") from None
+    except errors.CommandError:
+        raise DatabaseError(
+            f"{without_password(url)}: the schema is of a later release; this one knows revisions "
+            f"up to {revisions()[-1]}: install that release, or restore a backup from before"
+        ) from None
     finally:
         engine.dispose()
 

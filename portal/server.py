@@ -116,9 +116,11 @@ class Settings:
 class Shared:
     """State that the processes of a portal share, made before they start."""
 
-    def __init__(self, count: int) -> None:
-        sizes = SUBJECTS, REMEMBERED, MAX_KEYS
-        self.counts, self.replays, self.listen_keys = (Table(one, count > 1) for one in sizes)
+    def __init__(self, count: int, folder: Path) -> None:
+        self.counts, self.replays = (Table(one, count > 1) for one in (SUBJECTS, REMEMBERED))
+        # Clients subscribe by the same listen key again when a portal that died is there again.
+        key = SecretKey(folder / "portal.key").derived("table of listen keys")
+        self.listen_keys = Table(MAX_KEYS, True, folder / "listen_keys", key)
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def opened(file: VenueFile, settings: Settings, count: int) -> Iterator[Place]:
         url, server = start_embedded(folder / "postgresql")
     try:
         migrate(url)
-        yield Place(url, Shared(count), count=count)
+        yield Place(url, Shared(count, folder), count=count)
     finally:
         if server is not None:
             with contextlib.suppress(psutil.NoSuchProcess):  # it has ended before us
@@ -175,7 +177,7 @@ class Portal:
             send = by_smtp(settings.smtp, settings.sender)
         self.accounts = Accounts(self.database, key, send, file.name)
         self.keys = ApiKeys(self.accounts)
-        self.people = People(file, self.database, sorted(own.sessions))
+        self.people = People(file, self.database, sorted(own.sessions), key)
         self.accounts.verified = lambda user_id: self.people.wake()
         assets = self.mirror.markets.assets
         self.choices = read_portal_file(settings.file, assets) if settings.file else PortalFile()
@@ -184,9 +186,8 @@ class Portal:
         self.spot = Spot(self.mirror, self.trading, self.signing, limits)
         self.pages = Pages(self.database)
         self.spot.past.history = self.pages
-        self.spot.listen_keys = ListenKeys(
-            self.keys.is_in_force, table=shared.listen_keys, seal=key.derived("listen keys")
-        )
+        known = shared.listen_keys, key.derived("listen keys")
+        self.spot.listen_keys = ListenKeys(self.keys.is_in_force, time.time, *known)
         self.withdrawals = Withdrawals(self.accounts, self.mirror, self.choices)
         self.spot.capital = Capital(self.withdrawals)
         self.subs = SubAccounts(self.accounts)
@@ -355,6 +356,7 @@ class Portal:
         self.mirror.look()
         await asyncio.to_thread(self._catch_up)
         await self.notices.notices.begin()
+        await self.keys.learn()
         # What is here by now stays.  Looked through with the rest it is 0.1 s and more (measured:
         # 230,000 objects), for which every answer waits.
         gc.collect()

@@ -16,6 +16,7 @@ import struct
 import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 SLOT = struct.Struct("<QdQ")
 PROBES, KEPT_DIGESTS = 16, 4_096
@@ -43,15 +44,21 @@ class _Lock:
 
 class Table:
     """``slots`` of them, a power of two.  A table that is made before a fork is its children's,
-    too."""
+    too; one in a file outlives them all, as long as it is opened with the same key."""
 
-    def __init__(self, slots: int, is_shared: bool = True) -> None:
-        """``is_shared``: several processes may call; false: only one ever does."""
+    def __init__(
+        self, slots: int, is_shared: bool = True, path: Path | None = None, key: bytes = b""
+    ) -> None:
+        """``is_shared``: several processes may call; false: only one ever does.  ``key``: of the
+        digests in a file."""
         assert slots & (slots - 1) == 0, "a power of two"
-        self.slots, self._secret = slots, secrets.token_bytes(16)
+        self.slots, self._secret = slots, key or secrets.token_bytes(16)
         self._digests: dict[str, int] = {}
         """Of subjects that are counted again and again."""
-        self._file = os.memfd_create("portal", os.MFD_CLOEXEC)
+        if path is None:
+            self._file = os.memfd_create("portal", os.MFD_CLOEXEC)
+        else:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.ftruncate(self._file, slots * SLOT.size)
         self._lock: AbstractContextManager[None] = _Lock(self._file) if is_shared else ALONE
         self._memory = mmap.mmap(self._file, slots * SLOT.size)

@@ -164,12 +164,17 @@ class ApiKeys:
         ended = key.expires_at is not None and key.expires_at <= self.accounts.now()
         return not ended and key.number not in self._revoked
 
+    async def learn(self) -> None:
+        """Learn what other portals, or this one before its start, have revoked since a listen key
+        that still lasts can have been made.  Raises :class:`DatabaseError`."""
+        query = "select id from api_keys where revoked_at > now() - interval '61 minutes'"
+        self._revoked.update(row["id"] for row in await self.database.rows(query))
+
     async def follow(self) -> None:
-        """Learn what other portals revoke; until cancelled."""
-        query = "select id from api_keys where revoked_at > now() - interval '1 minute'"
+        """Learn it again and again; until cancelled."""
         while True:
             try:
-                self._revoked.update(row["id"] for row in await self.database.rows(query))
+                await self.learn()
             except DatabaseError:
                 await asyncio.sleep(CACHED_S)
             await asyncio.sleep(CACHED_S)

@@ -10,7 +10,6 @@ database follows it, and still has it when the core has forgotten it.
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -230,7 +229,9 @@ class Withdrawals:
                 %(address)s, %(given)s, %(chain)s, %(salt)s, %(device)s, %(tag)s, %(amount)s,
                 'unconfirmed', %(now)s, %(now)s) returning *
         """
-        own = await self._reference(connection, user_id, asked.client_id)
+        # 27 characters that only this request has.  Numbers of users that a restored database has
+        # forgotten are given again, participants are not.
+        own = f"wd {self.accounts.key.reference(user_id, participant, asked.client_id)}"
         reference = own
         if network.chain:
             terms = participant, asked.asset, network.chain, address, asked.amount
@@ -252,14 +253,6 @@ class Withdrawals:
             "now": self.accounts.now(),
         }
         return (await rows_of(connection, query, values))[0]
-
-    async def _reference(self, connection: Any, user_id: int, client_id: str) -> str:
-        """Return the reference at the venue: 27 characters that only this request in this database
-        has."""
-        query = "select system_identifier::text as id, current_database() as name "
-        row = (await rows_of(connection, query + "from pg_control_system()", {}))[0]
-        text = f"{row['id']} {row['name']} {user_id} {client_id}"
-        return f"wd {hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
     async def confirm(self, user_id: int, number: int, code: str, totp: str, caller: Caller) -> Row:
         """Confirm a withdrawal with the mailed code and the second factor. Raises

@@ -222,8 +222,8 @@ class ListenKeys:
     which they end.
 
     A listen key says whose it is, under the portal's seal, so every process of the portal knows it.
-    What lasts only an hour is in the table that they share: after a restart of the portal a client
-    asks for another one.
+    Until when it lasts is in the table that they share.  A restart of the portal finds that again,
+    because clients that have lost their connection subscribe by the same key.
     """
 
     def __init__(

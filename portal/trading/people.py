@@ -1,16 +1,17 @@
 """Give each verified user a participant of the venue, added while it trades.
 
 The number is reserved in the database first, and the venue is asked under a reference that only
-this user of this database has. So a repeated request adds nothing, and a number that the venue
+this user of this portal has. So a repeated request adds nothing, and a number that the venue
 already knows from elsewhere is never given to a user.
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
+from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.database import Database, DatabaseError, rows_of
 from openoutcry.venue.desk import PARTICIPANT_KNOWN, DeskError, ask
 from openoutcry.venue.file import VenueFile
@@ -27,10 +28,11 @@ class People:
         file: VenueFile,
         database: Database,
         numbers: list[int],
+        key: SecretKey,
         ask_desk: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
         """``numbers``: of participants that the portal may give away, in order."""
-        self.file, self.database, self.numbers = file, database, numbers
+        self.file, self.database, self.numbers, self.key = file, database, numbers, key
         self.ask_desk = ask_desk or (lambda request: ask(file.journal, request))
         self._wake = asyncio.Event()
 
@@ -57,21 +59,24 @@ class People:
 
     async def assign_all(self) -> bool:
         """Serve each verified user that has no participant yet; true if some still have none."""
-        query = "select id from users where is_verified and not is_open order by id"
+        query = "select id, created_at from users where is_verified and not is_open order by id"
         left = False
         for row in await self.database.rows(query):
-            left = not await self._assign(row["id"]) or left
+            left = not await self._assign(row["id"], row["created_at"]) or left
         return left
 
-    async def _assign(self, user_id: int) -> bool:
+    async def _assign(self, user_id: int, since: datetime) -> bool:
         number = await self._reserve(user_id)
         if number == 0:
             log.error("no participant is left for user %d: %d are taken", user_id, self._count)
             return False
+        # 32 characters at most.  A restored database gives the number of a user that it has lost to
+        # another: when a user signed up tells them apart.
+        own = self.key.reference("participant", user_id, since.astimezone(UTC).isoformat())[:16]
         request = {
             "do": "participant-add",
             "participant": number,
-            "reference": await self._reference(user_id, number),
+            "reference": f"portal {number} {own}",
         }
         try:
             await asyncio.to_thread(self.ask_desk, request)
@@ -105,11 +110,3 @@ class People:
             query = "update users set participant = %(number)s where id = %(id)s"
             await rows_of(connection, query, {"number": number, "id": user_id})
             return number
-
-    async def _reference(self, user_id: int, number: int) -> str:
-        """32 characters at most, of this user in this database alone."""
-        query = "select system_identifier::text as id, current_database() as name "
-        row = await self.database.row(query + "from pg_control_system()")
-        assert row is not None
-        text = f"{row['id']} {row['name']} {user_id}"
-        return f"portal {number} {hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -2,8 +2,8 @@
 environment that has nautilus-trader, with a JSON object of ``url``, ``key``, ``secret`` and
 ``symbol`` on standard input.  Prints what it has seen as one line of JSON.
 
-The strategy subscribes to trades and quotes, rests an order, cancels it, buys at the market from
-what rests there, and stops.
+The strategy subscribes to trades and quotes, rests an order, and says so: ``RESTING``.  Once it is
+quoted ``ask`` it cancels that order, buys at the market, and stops when it has seen the trade.
 """
 
 import json
@@ -26,16 +26,16 @@ from nautilus_trader.model.identifiers import InstrumentId, TraderId
 from nautilus_trader.trading.config import StrategyConfig
 from nautilus_trader.trading.strategy import Strategy
 
-LASTS_S = 40
+LASTS_S = 240
 SEEN: dict[str, Any] = {"events": [], "trades": 0, "quotes": 0}
 
 
 class Once(Strategy):
     """One order that rests and is cancelled, and one that trades."""
 
-    def __init__(self, instrument_id: InstrumentId, node: TradingNode) -> None:
+    def __init__(self, instrument_id: InstrumentId, node: TradingNode, ask: str) -> None:
         super().__init__(StrategyConfig())
-        self.instrument_id, self.node = instrument_id, node
+        self.instrument_id, self.node, self.ask = instrument_id, node, ask
 
     def on_start(self) -> None:
         self.instrument = self.cache.instrument(self.instrument_id)
@@ -58,7 +58,7 @@ class Once(Strategy):
         SEEN["events"].append(name)
         if event.client_order_id == self.resting.client_order_id:
             if name == "OrderAccepted":
-                self.cancel_order(self.cache.order(event.client_order_id))
+                print(f"RESTING {event.client_order_id}", flush=True)
             elif name == "OrderCanceled":
                 market = self.order_factory.market(
                     self.instrument_id,
@@ -68,22 +68,23 @@ class Once(Strategy):
                 self.submit_order(market)
         elif name == "OrderFilled":
             SEEN["filled"] = [str(event.last_qty), str(event.last_px), str(event.commission)]
-            self.clock.set_time_alert("end", self.clock.utc_now() + _seconds(3), self._end)
+            self._stop_when_all_is_seen()
 
     def on_trade_tick(self, tick: Any) -> None:
         SEEN["trades"] += 1
+        self._stop_when_all_is_seen()
 
     def on_quote_tick(self, tick: Any) -> None:
         SEEN["quotes"] += 1
+        order = self.cache.order(self.resting.client_order_id)
+        if str(tick.ask_price) == self.ask and order.is_open and not order.is_pending_cancel:
+            self.cancel_order(order)
 
-    def _end(self, event: Any) -> None:
-        self.node.stop()
-
-
-def _seconds(count: int) -> Any:
-    import pandas as pd
-
-    return pd.Timedelta(seconds=count)
+    def _stop_when_all_is_seen(self) -> None:
+        if SEEN["trades"] and "filled" in SEEN:
+            account = self.portfolio.account(self.instrument_id.venue)
+            SEEN["left"] = {str(k): str(v) for k, v in account.balances_total().items()}
+            self.node.stop()
 
 
 def main() -> None:
@@ -110,7 +111,7 @@ def main() -> None:
         timeout_post_stop=1.0,
     )
     node = TradingNode(config=config)
-    node.trader.add_strategy(Once(instrument_id, node))
+    node.trader.add_strategy(Once(instrument_id, node, given["ask"]))
     node.add_data_client_factory(BINANCE, BinanceLiveDataClientFactory)
     node.add_exec_client_factory(BINANCE, BinanceLiveExecClientFactory)
     node.build()

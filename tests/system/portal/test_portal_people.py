@@ -307,7 +307,7 @@ def test_a_number_that_the_venue_knows_from_elsewhere_is_no_users(people, code, 
             return {}
 
         await people.sign_up(ANNA)
-        assigner = People(None, people.database, [1000, 1001], desk)
+        assigner = People(None, people.database, [1000, 1001], people.accounts.key, desk)
         assert await assigner.assign_all()
         assert not await assigner.assign_all()
         assert asked == [1000, given]

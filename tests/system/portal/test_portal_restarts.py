@@ -5,9 +5,12 @@ Each has an order that rests, one whose answer never comes, and a stream or more
 """
 
 import asyncio
+import json
+import signal
 from collections import Counter
 
 import pytest
+from websockets.sync.client import connect
 
 from tests.support.portal.clients import at_portal, settings
 from tests.support.waiting import BOUND_S
@@ -33,6 +36,29 @@ def names_of(venue, person):
 
 def bounded(coroutine):
     asyncio.run(asyncio.wait_for(coroutine, BOUND_S))
+
+
+def test_a_listen_key_outlives_the_portal_but_not_its_api_key(portal_venue, two):
+    """nautilus-trader subscribes by the same listen key again."""
+    person = two[0]
+    with portal_venue.client(person) as client:
+        client.http.headers["authorization"] = f"Bearer {person.token}"
+        other = portal_venue.key(client.http, ("read",))
+        keys = [
+            client.http.post("/api/v3/userDataStream", headers={"x-mbx-apikey": key}).json()
+            for key in (other["api_key"], person.api_key)
+        ]
+        gone, kept = (row["listenKey"] for row in keys)
+        assert client.http.delete(f"/v1/api-keys/{other['id']}").is_success
+        portal_venue.stop_portal(signal.SIGKILL)
+        portal_venue.start_portal()
+        address = portal_venue.url.replace("http", "ws") + f"/stream?streams={gone}/{kept}"
+        with connect(address) as socket:
+            assert client.order("BUY", "0.1", "100").status_code == 200
+            event = json.loads(socket.recv(BOUND_S))
+            assert (event["stream"], event["data"]["e"]) == (kept, "executionReport")
+        again = client.http.post("/api/v3/userDataStream", headers={"x-mbx-apikey": person.api_key})
+        assert again.json()["listenKey"] == kept
 
 
 def test_ccxt_goes_on_after_a_restart_of_the_portal(portal_venue, two):

@@ -92,3 +92,16 @@ def test_a_listen_key_of_another_portal_or_another_spelling_is_none():
         assert mine.participant(key[:place] + other + key[place + 1 :]) == 0
     for text in ("", key[:-1], key + "a", "é" * KEY_LENGTH, "-" * KEY_LENGTH):
         assert mine.participant(text) == 0
+
+
+def test_a_table_in_a_file_is_found_again_by_its_key_alone(tmp_path):
+    def opened(key=b"key"):
+        table = Table(16, path=tmp_path / "table", key=key)
+        return ListenKeys(clock=lambda: 1.0, table=table, seal=b"seal")
+
+    listen_key = opened().create(KEY)
+    again = opened()
+    assert again.participant(listen_key) == KEY.participant
+    assert again.create(KEY) == listen_key
+    assert opened(b"other").participant(listen_key) == 0
+    assert (tmp_path / "table").stat().st_mode & 0o777 == 0o600
