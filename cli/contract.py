@@ -155,10 +155,11 @@ def resume(instrument: str, file: Path, operator: str | None, as_json: bool) -> 
 def adjust(
     underlying: str, new: int, old: int, file: Path, operator: str | None, as_json: bool
 ) -> None:
-    """Adjust all contracts on UNDERLYING after a split: NEW units for OLD ones.
+    """Adjust all contracts on UNDERLYING after it was split.
 
-    Each must be halted. Open orders in them are cancelled. Positions stay, and a lot is worth what
-    it was: prices and strikes are divided by the ratio, and what a lot holds is multiplied by it.
+    For OLD units before there are NEW now. Each must be halted. Open orders in them are cancelled.
+    Positions stay, and a lot is worth what it was: prices and strikes are divided by the ratio, and
+    what a lot holds is multiplied by it.
     """
     _ask(file, "adjust", operator, as_json, underlying=underlying, new=new, old=old)
 

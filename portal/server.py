@@ -22,7 +22,7 @@ from openoutcry.portal.accounts.accounts import Accounts
 from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.challenges import Challenges
 from openoutcry.portal.accounts.identities import LARGEST_PAPER, Identities, Sanctions
-from openoutcry.portal.accounts.mails import by_smtp, to_file
+from openoutcry.portal.accounts.mails import Send, by_smtp, to_file
 from openoutcry.portal.accounts.more_routes import LARGE_BODY, More, add_more
 from openoutcry.portal.accounts.operators import Operators
 from openoutcry.portal.accounts.papers import Papers, keep_place
@@ -151,6 +151,13 @@ def opened(file: VenueFile, settings: Settings, count: int) -> Iterator[Place]:
                 server.cleanup()
 
 
+def _sender_of(settings: Settings, folder: Path) -> Send:
+    """Sends mails by the server that the settings name, or keeps them in a file."""
+    if settings.smtp is not None:
+        return by_smtp(settings.smtp, settings.sender)
+    return to_file(folder / "mails.jsonl")
+
+
 class Portal:
     """Accounts, the mirror of the venue, and the API in front of both."""
 
@@ -172,10 +179,7 @@ class Portal:
         self.broker.heard = lambda participant: self._see()
         self.trading = Trading(self.mirror, self.broker, self._keep_looking)
         key = SecretKey(self.folder / "portal.key")
-        send = to_file(self.folder / "mails.jsonl")
-        if settings.smtp is not None:
-            send = by_smtp(settings.smtp, settings.sender)
-        self.accounts = Accounts(self.database, key, send, file.name)
+        self.accounts = Accounts(self.database, key, _sender_of(settings, self.folder), file.name)
         self.keys = ApiKeys(self.accounts)
         self.people = People(file, self.database, sorted(own.sessions), key)
         self.accounts.verified = lambda user_id: self.people.wake()
