@@ -67,7 +67,7 @@ def measured(url: str, folder: Path, rate: int, seconds: float) -> dict[str, Any
     """Lags at a rate, in milliseconds."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    text = venue_text().replace("participant_capacity = 1100", "participant_capacity = 1300")
+    text = venue_text().replace("participant_capacity = 1200", "participant_capacity = 1300")
     path = folder / "venue.toml"
     path.write_text(text.replace("order_capacity = 4096", "order_capacity = 65536"))
     make_folder(folder_of(read_venue(path)))

@@ -47,7 +47,7 @@ def generated_market(
 ) -> Generated:
     """``moving``: the part of commands that are deposits and withdrawals of the operator."""
     text = venue_text().replace(
-        "participant_capacity = 1100", f"participant_capacity = {FIRST + people}"
+        "participant_capacity = 1200", f"participant_capacity = {FIRST + people}"
     )
     text = text.replace("order_capacity = 4096", "order_capacity = 65536")
     path = folder / "venue.toml"

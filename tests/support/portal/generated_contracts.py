@@ -135,7 +135,7 @@ def contract_market(
         for one in SYMBOLS
     ]
     text = venue_text().replace(
-        "participant_capacity = 1100", f"participant_capacity = {FIRST + people}"
+        "participant_capacity = 1200", f"participant_capacity = {FIRST + people}"
     )
     text = text.replace("order_capacity = 4096", "order_capacity = 65536")
     path = folder / "venue.toml"

@@ -45,7 +45,7 @@ journal = "journal"
 volatile_journal = true
 housekeeping_cores = 0
 order_capacity = 4096
-participant_capacity = 1100
+participant_capacity = 1200
 checkpoint_every = 0
 [calendar]
 time_zone = "Etc/UTC"
@@ -341,7 +341,7 @@ class MeasuredPortalVenue(PortalVenue):
     serve = (*OUTCRY, "portal", "serve")
 
 
-def page_venue(folder: Path, users: int = 96) -> PortalVenue:
+def page_venue(folder: Path, users: int = 192) -> PortalVenue:
     """A venue whose portal refuses no user for being quick, and offers passkeys to browsers on this
     machine."""
     venue = PortalVenue(folder, users, "--settings=page.toml")
