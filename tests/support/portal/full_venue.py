@@ -61,6 +61,8 @@ SETTINGS = """
 number = 2
 name = "identity known"
 withdraws_a_day = {{ USD = "250000", BTC = "5", LTC = "20", ETH = "5" }}
+[registration]
+challenge_cost = 0
 [quotes]
 makers = {makers}
 last_look_ms = 60_000
