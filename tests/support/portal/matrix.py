@@ -1,4 +1,4 @@
-"""Anna, who has one of each thing that a user can have, and every request of ``/v1`` that changes
+"""Anna has one of each thing that a user can have; every request of ``/v1`` that changes
 something, with the names of her things: what another user is refused, and she is not."""
 
 import json
@@ -45,7 +45,7 @@ class Ask:
     """A function makes it at the time of the request: from what Anna was answered before."""
     query: dict[str, Any] = field(default_factory=dict)
     by: str = "anna"
-    """Who may ask: ``anna``, ``maker`` whom she asked, ``operator``, ``stranger``, or ``again``:
+    """Who may ask: ``anna``, ``maker`` (asked by her), ``operator``, ``stranger``, or ``again``:
     Anna, who logs in for this request, with her new address."""
     names: bool = False
     guess: dict[str, str] | None = None
@@ -63,7 +63,7 @@ def by_token(venue: PortalVenue, token: str = "") -> httpx.Client:
 
 
 class Anna:
-    """Somebody who has one of each thing that a user can have."""
+    """A user with one of each thing that a user can have."""
 
     def __init__(self, full: FullVenue) -> None:
         self.full, self.venue, self.maker = full, full.portal, full.makers[0]

@@ -101,7 +101,7 @@ def test_a_portal_goes_on_from_a_backup_that_was_made_while_it_served(portal_ven
         assert (row["clientOrderId"], row["executedQty"]) == ("before", "0.10000000")
         refusal = mine.order("SELL", "0.2", "60000", newClientOrderId="before").json()
         assert refusal["msg"] == "Duplicate order sent."
-    # Its account is not in the backup; what the venue has of it is given to nobody else.
+    # Its account is not in the backup; no other account may get what the venue has of it.
     client, status = logged_in(venue, late)
     client.close()
     assert status == 401
