@@ -162,6 +162,9 @@ def funding(journal: Path, participant: int | None, as_of: str | None, as_json: 
     if as_json:
         click.echo(json.dumps(rows))
         return
+    if not rows:
+        whose = "" if participant is None else f" for participant {participant}"
+        click.echo(f"no funding{whose}")
     for row in rows:
         click.echo(
             f"{row['time']} participant {row['participant']}: {row['lots']} {row['contract']} at "
@@ -201,7 +204,8 @@ def index(journal: Path, as_of: str | None, as_json: bool) -> None:
                 click.echo(f"  {name} (weight {one['weight']}): {at}, {one['state']}")
         for line in audit.differences:
             click.echo(line)
-        click.echo(f"{audit.count:,} differences")
+        nothing = "" if rows else ": the journal has no index"
+        click.echo(f"{audit.count:,} differences{nothing}")
     if audit.count:
         sys.exit(1)
 

@@ -180,6 +180,13 @@ def test_a_moment_s_index_is_found_by_its_command(floor):
     assert audit_indices(floor.journal_path, int(until)).indices["XAU"].value.price_ticks == 5_020
 
 
+def test_a_journal_without_an_index_is_not_called_in_order(tmp_path):
+    floor = InlineFloor(tmp_path, CONTRACT_VENUE)
+    done = CliRunner().invoke(main, ["margin", "index", str(floor.journal_path)])
+    assert (done.exit_code, done.stdout) == (0, "0 differences: the journal has no index\n")
+    floor.close()
+
+
 def test_a_basis_is_made_again_of_the_books_in_the_journal(tmp_path):
     """A future trades above its index.  With market protection its book moves its mark."""
     floor = InlineFloor(tmp_path, TEXT + PROTECTED)

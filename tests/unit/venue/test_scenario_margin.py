@@ -173,6 +173,8 @@ def test_every_funding_is_listed(floor: InlineFloor) -> None:
     lines = CliRunner().invoke(main, words).stdout.splitlines()
     assert lines[-1].endswith(" participant 3: 1 TIN at 200000: -200")
     assert all(" participant 3: " in line for line in lines)
+    words[-1] = "77"
+    assert CliRunner().invoke(main, words).stdout == "no funding for participant 77\n"
 
 
 def funding_of(floor: InlineFloor) -> list[dict]:
