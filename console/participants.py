@@ -13,7 +13,9 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT
 from openoutcry.risk.region import View
 from openoutcry.risk.settings import setting_in_force
+from openoutcry.venue.calendar import utc_text
 from openoutcry.venue.file import Participant, VenueFile
+from openoutcry.venue.funding_book import FundingBook, perpetual_periods
 from openoutcry.venue.limits_in_force import KILLED_BY
 from openoutcry.venue.margin_overview import margin_overview
 from openoutcry.venue.margin_view import MarginView
@@ -22,6 +24,8 @@ from openoutcry.wire.errors import OutcryError
 
 MAX_LOTS = 1 << 40
 """Of a hypothetical order."""
+PAYMENTS_SHOWN = 50
+"""Payments of funding on a page."""
 SHOWN = 1_000
 """More participants than these are not shown: `outcry venue limits show` has all."""
 AGAINST = {
@@ -96,6 +100,27 @@ def margins_of(file: VenueFile, pipeline: RunningPipeline | None) -> dict[str, A
     decimals = file.risk.money.assets.get(money or "", 0)
     unit = "1" if not decimals else f"0.{1:0{decimals}}"
     found |= {"money": money and {"name": money, "unit": unit}}
+    return dict(exact(found, is_wide=True))
+
+
+def funding_of(
+    file: VenueFile, pipeline: RunningPipeline | None, who: int, before: int = 0
+) -> dict[str, Any]:
+    """What a participant was paid in funding, a page of it, the newest first, whole numbers as
+    text; ``next``: the number before which the page after it begins, None: there is none.  Of an
+    open venue ``missing`` names contracts whose last funding is not in the history yet."""
+    book, symbols = FundingBook(file.journal), [*file.risk.contracts]
+    view = view_of(pipeline.owner) if pipeline is not None else None
+    rows = book.payments(who, before, PAYMENTS_SHOWN + 1)
+    periods = book.periods() if view is None else perpetual_periods(file, view)
+    totals, since_ns = book.totals(who, periods), book.since_ns()
+    found = {
+        "payments": [row._asdict() | {"at": utc_text(row.ts_ns)} for row in rows[:PAYMENTS_SHOWN]],
+        "next": rows[PAYMENTS_SHOWN - 1].number if len(rows) > PAYMENTS_SHOWN else None,
+        "totals": {symbol: totals[symbol] for symbol in symbols if symbol in totals},
+        "missing": [symbol for symbol in symbols if symbol in periods and symbol not in totals],
+        "since": utc_text(since_ns) if since_ns else "",
+    }
     return dict(exact(found, is_wide=True))
 
 

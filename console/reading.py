@@ -6,7 +6,12 @@ from openoutcry.console.console import Console
 from openoutcry.console.custody_status import custody_status
 from openoutcry.console.market import EVERY_S
 from openoutcry.console.observe import EDGES_NS
-from openoutcry.console.participants import MAX_LOTS, margin_of, margins_of
+from openoutcry.console.participants import (
+    MAX_LOTS,
+    funding_of,
+    margin_of,
+    margins_of,
+)
 from openoutcry.risk.contract_layout import MAX_PRICE
 from openoutcry.venue.operators import SUPERVISOR
 from openoutcry.wire.symbols import MAX_SYMBOL
@@ -150,6 +155,14 @@ def _add_market(app: Any, console: Console) -> None:
 def _add_margin(app: Any, console: Console) -> None:
     from fastapi import Query, Request
 
+    def note_reading(request: Request, participant: int) -> None:
+        """Log who reads whose margin, once a session."""
+        session = request.scope["outcry"]["session"]
+        if participant not in session.margins_read:
+            session.margins_read.add(participant)
+            text = f"console: {session.name} read the margin of participant {participant}"
+            console.log.write("info", text)
+
     @app.get("/api/margins", responses={422: {}})
     def read_margins() -> dict[str, Any]:
         """Participants, the nearest to a margin call first; contracts, indices, who would take
@@ -172,11 +185,20 @@ def _add_margin(app: Any, console: Console) -> None:
         also what that order would need.  The log has who read whose, once a session."""
         order = symbol, lots, price_ticks
         found = margin_of(console.file, console.observer.pipeline, participant, *order)
-        session = request.scope["outcry"]["session"]
-        if participant not in session.margins_read:
-            session.margins_read.add(participant)
-            text = f"console: {session.name} read the margin of participant {participant}"
-            console.log.write("info", text)
+        note_reading(request, participant)
+        return found
+
+    @app.get("/api/funding", responses={422: {}})
+    def read_funding(
+        request: Request,
+        participant: Annotated[int, Query(ge=1, le=65_535)],
+        before: Annotated[int, Query(ge=0, le=1 << 53)] = 0,
+    ) -> dict[str, Any]:
+        """What a participant's positions were paid in funding, the newest first, of numbers below
+        ``before`` (0: any); what that comes to by contract.  The log has who read whose, once a
+        session, as of margins."""
+        found = funding_of(console.file, console.observer.pipeline, participant, before)
+        note_reading(request, participant)
         return found
 
 

@@ -2,12 +2,14 @@
 a PositionReport (AP) for each contract, for the venue's own sessions and the portal's.
 
 Everything in an answer is of one moment.  Fields of the standard are always there.  Those of the
-margin, with tags from 5501 on, are there if the request has ``5500=Y``.
+margin, with tags from 5501 on, are there if the request has ``5500=Y``.  So is what was paid in
+funding, up to the last period of that moment; what the history does not have yet is left out.
 """
 
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from openoutcry.order_entry.fix.endpoint import body_of
@@ -20,6 +22,7 @@ from openoutcry.risk.contract_layout import LIVE
 from openoutcry.risk.region import View
 from openoutcry.risk.snapshot import PATIENCE_S, NeverStill, Place, require, snapshot
 from openoutcry.venue.file import VenueFile
+from openoutcry.venue.funding_book import FundingBook, FundingError, perpetual_periods
 from openoutcry.venue.margin_view import MarginView
 from openoutcry.wire.decimals import decimal_text
 
@@ -32,6 +35,9 @@ THEORETICAL = "2"
 SNAPSHOT, POSITIONS = "0", "0"
 """SubscriptionRequestType (263) and PosReqType (724) that are answered."""
 WITH_MARGIN = 5500
+FUNDING = "FUND"
+"""PosAmtType (707) of what the position's contract was paid in funding: the standard has none."""
+FUNDING_TOTAL, FUNDING_SINCE = 5509, 5547
 TOTALS = {
     "equity": 5503,
     "maintenance": 5504,
@@ -57,6 +63,8 @@ OWN_FIELDS: dict[str, dict[int, tuple[str, str]]] = {
         5506: ("InitialMarginWithOrders", "AMT"),
         5507: ("ReservedByOrders", "AMT"),
         5508: ("CreditIsLimited", "BOOLEAN"),
+        FUNDING_TOTAL: ("FundingTotal", "AMT"),
+        FUNDING_SINCE: ("FundingSince", "UTCTIMESTAMP"),
     },
     "AP": {
         5510: ("MarginUnderlying", "STRING"),
@@ -84,6 +92,8 @@ OWN_FIELDS: dict[str, dict[int, tuple[str, str]]] = {
     },
 }
 """Name and type of the fields that are not of the standard, by the type of their message."""
+OWN_VALUES = {707: {FUNDING: "FUNDING"}}
+"""Values that are not of the standard, by the tag of their field, with their names."""
 Fields = list[tuple[int, object]]
 Request = Mapping[int, str]
 Moment = tuple[View, int]
@@ -123,6 +133,9 @@ class Positions:
     file: VenueFile
     moment: Callable[[int], Moment | None]
 
+    def __post_init__(self) -> None:
+        self._book = FundingBook(self.file.journal)
+
     def answers(self, request: Request, seen: Container[int]) -> list[bytes]:
         """The messages that answer an AN of a session that may see these participants' positions.
 
@@ -150,9 +163,12 @@ class Positions:
 
     def _of_moment(self, request: Request, symbol: str, who: int, moment: Moment) -> list[bytes]:
         view, totals, of_symbol = moment[0], Fields(), dict[str, Fields]()
+        funding = dict[str, str]()
         if request.get(WITH_MARGIN) == "Y" and view.contracts is not None:
             totals, of_symbol = self._margin(view, who, moment[1])
-        held = self._held(view, who, symbol)
+            more, funding = self._funding(view, who)
+            totals += more
+        held = self._held(view, who, symbol, funding)
         if not held:
             none = f"no position in {symbol or 'a contract'}"
             return [_ack(request, NONE, none, more=totals)]
@@ -162,9 +178,11 @@ class Positions:
         ]
         return [_ack(request, VALID, count=len(held), more=totals), *reports]
 
-    def _held(self, view: View, who: int, wanted: str) -> dict[str, Fields]:
-        """Of each position: symbol, mark, the last settlement price, lots, and the gain since it
-        was taken."""
+    def _held(
+        self, view: View, who: int, wanted: str, funding: Mapping[str, str]
+    ) -> dict[str, Fields]:
+        """Of each position: symbol, mark, the last settlement price, lots, the gain since it was
+        taken, and, if it is given by symbol, what its contract was paid in ``funding``."""
         contracts, rows = view.contracts, dict[str, Fields]()
         if contracts is None:
             return rows
@@ -179,14 +197,34 @@ class Positions:
             prior = contracts.of(place, "settlement") if contracts.of(place, "day") else ticks
             gain = lots * contracts.value(place, ticks) - view.cell(who, place, lay.MARK)
             decimals = self.file.sessions.price_decimals[symbol]
+            paid: Fields = [(707, FUNDING), (708, funding[symbol])] if symbol in funding else []
             rows[symbol] = [
                 *((55, symbol), (15, asset)),
                 *((730, decimal_text(ticks, decimals)), (731, THEORETICAL)),
                 *((734, decimal_text(prior, decimals)), (702, 1), (703, "TQ")),
                 (704, lots) if lots > 0 else (705, -lots),
-                *((753, 1), (707, "FMTM"), (708, decimal_text(gain, money))),
+                *((753, 1 + bool(paid)), (707, "FMTM"), (708, decimal_text(gain, money)), *paid),
             ]
         return rows
+
+    def _funding(self, view: View, who: int) -> tuple[Fields, dict[str, str]]:
+        """The fields of an AO, and by symbol what each perpetual was paid, up to the view's
+        periods.  Of what is not known, or not yet, there is nothing."""
+        periods = perpetual_periods(self.file, view)
+        if not periods:
+            return [], {}
+        try:
+            found, since_ns = self._book.totals(who, periods), self._book.since_ns()
+        except FundingError:
+            return [], {}
+        asset = self.file.risk.contracts[next(iter(periods))].contract.asset
+        decimals = self.file.risk.money.assets[asset]
+        fields: Fields = []
+        if len(found) == len(periods):
+            fields.append((FUNDING_TOTAL, decimal_text(sum(found.values()), decimals)))
+        if found and since_ns:
+            fields.append((FUNDING_SINCE, _timestamp(since_ns)))
+        return fields, {symbol: decimal_text(paid, decimals) for symbol, paid in found.items()}
 
     def _margin(self, view: View, who: int, seq: int) -> tuple[Fields, dict[str, Fields]]:
         """The fields of an AO, and by symbol those of an AP."""
@@ -250,6 +288,10 @@ class Positions:
 
 def _money(row: Mapping[str, Any], tags: Mapping[str, int], decimals: int) -> Fields:
     return [(tag, decimal_text(row[name], decimals)) for name, tag in tags.items() if name in row]
+
+
+def _timestamp(ts_ns: int) -> str:
+    return datetime.fromtimestamp(ts_ns // 1_000_000_000, UTC).strftime("%Y%m%d-%H:%M:%S")
 
 
 def _plain(value: float) -> str:

@@ -31,12 +31,14 @@ from openoutcry.pipeline.run import Sample, Watcher, run
 from openoutcry.pipeline.topology import sharded
 from openoutcry.pipeline.warm_run import Stale
 from openoutcry.replay.checkpoint import make_checkpoints, retire_before
+from openoutcry.risk.contract_layout import PERPETUAL
 from openoutcry.venue import days
 from openoutcry.venue.calendar import TradingDay, moment_ns, utc_text
 from openoutcry.venue.canary import note_served, require_canary
 from openoutcry.venue.desk import Desk
 from openoutcry.venue.desk_queue import DeskQueue
 from openoutcry.venue.file import VenueFile
+from openoutcry.venue.funding_follower import FundingProcess
 from openoutcry.venue.investigation import TakeDump
 from openoutcry.venue.limits import check_structure
 from openoutcry.venue.log import VenueLog
@@ -92,6 +94,8 @@ class Venue:
     """Commands and events of the last sample."""
     _noted: bool = False
     """Whether it is noted that this build has served the journal."""
+    _funding: FundingProcess | None = None
+    """Writes what positions are paid in funding, while a day with perpetuals is open."""
 
     def serve(self, resume: bool = False) -> dict[str, Any]:
         """Serve until SIGTERM or SIGINT; returns what happened.
@@ -188,6 +192,9 @@ class Venue:
             return
         finally:
             desk.close()
+            if self._funding is not None:
+                self._funding.close()
+                self._funding = None
         self.last_run = {
             key: result[key]
             for key in (
@@ -342,8 +349,15 @@ class Venue:
             if not self._noted:
                 self._noted = True
                 note_served(self.file.journal)
+            self._follow_funding()
             self._say("open", every_s=STATUS_S, **self._counts)
         self.watcher.sample(sample)
+
+    def _follow_funding(self) -> None:
+        if self._funding is not None:
+            self._funding.look()
+        elif _has_perpetuals(self.file):
+            self._funding = FundingProcess(self.file.journal)
 
     def _sequenced(self) -> int:
         return self._counts.get("commands", 0)
@@ -384,6 +398,10 @@ class Venue:
                 "phase": next_phase.phase.name if next_phase.phase else "",
             },
         }
+
+
+def _has_perpetuals(file: VenueFile) -> bool:
+    return any(one.contract.kind == PERPETUAL for one in file.risk.contracts.values())
 
 
 def wiring_of(file: VenueFile) -> Topology:

@@ -5,12 +5,13 @@ import { api, draw } from "./link.js";
 
 const EVERY_MS = 2_000;
 let all = null, one = null, chosen = 0, due = 0, fault = "", detailFault = "";
+let funded = null, before = "0", fundingFault = "";
 
 // Asked for while it is looked at.
 async function look() {
   due = performance.now() + EVERY_MS;
   await api("margins").then((report) => { all = report; fault = ""; }).catch((error) => { all = null; fault = error.message; });
-  if (chosen) await read(chosen);
+  if (chosen) await Promise.all([read(chosen), readFunding(chosen)]);
   draw();
 }
 
@@ -21,10 +22,26 @@ async function read(number) {
   } catch (error) { if (number === chosen) { one = null; detailFault = error.message; } }
 }
 
+// A page of what the participant was paid in funding.
+async function readFunding(number) {
+  const page = before;
+  try {
+    const found = await api(`funding?participant=${number}&before=${page}`);
+    if (number === chosen && page === before) { funded = found; fundingFault = ""; }
+  } catch (error) { if (number === chosen) { funded = null; fundingFault = error.message; } }
+}
+
+async function turn(page) {
+  before = page;
+  await readFunding(chosen);
+  draw();
+}
+
 async function choose(number) {
   chosen = number;
-  one = null;
-  await read(number);
+  one = funded = null;
+  before = "0";
+  await Promise.all([read(number), readFunding(number)]);
   draw();
   $("margin-of").scrollIntoView({ block: "start" });
 }
@@ -82,6 +99,7 @@ function showOne() {
   const known = all?.participants.find((row) => row.number === String(chosen));
   say($("margin-of-name"), `Participant ${chosen}${known?.name ? ` (${known.name})` : ""}`);
   say($("margin-of-fault"), detailFault);
+  showFunding();
   $("margin-of-parts").hidden = !one;
   if (!one) return;
   list($("margin-of-sums"), [["Equity and credit", one.is_limited ? whole(one.equity) : "without a limit"], ["Maintenance", whole(one.maintenance)], [known?.excess?.startsWith("-") ? "Deficit" : "Excess", known?.excess ? whole(known.excess.replace("-", "")) : ""],
@@ -100,7 +118,20 @@ function showOne() {
   rows($("margin-collateral"), pledged, ([asset]) => asset, ([asset, row]) => [asset, whole(row.amount), whole(row.value), whole(row.by_size), whole(row.by_share), whole(row.counts)]);
 }
 
+function showFunding() {
+  const { payments = [], totals = {}, missing = [], since = "", next } = funded || {};
+  $("margin-funded").hidden = !fundingFault && !Object.keys(totals).length && !missing.length && !payments.length;
+  const paid = Object.entries(totals).map(([symbol, units]) => `${symbol} ${whole(units)}`).join(", ");
+  say($("margin-funding-text"), fundingFault || [paid && `In all${since ? ` since ${clock(since)}` : ""}: ${paid}.`, missing.length && `The last funding of ${missing.join(", ")} is not in the history yet.`,
+    "Below 0 the participant has paid."].filter(Boolean).join(" "));
+  rows($("margin-funding"), payments, (row) => row.number, (row) => [clock(row.at), row.contract, whole(row.period), whole(row.lots), whole(row.mark), whole(row.rate), whole(row.paid), whole(row.total), whole(row.seq)]);
+  $("margin-funding-newest").disabled = before === "0";
+  $("margin-funding-older").disabled = next == null;
+}
+
 export function setUpMargins() {
+  $("margin-funding-newest").addEventListener("click", () => turn("0"));
+  $("margin-funding-older").addEventListener("click", () => turn(funded.next));
   $("find-margin").addEventListener("input", draw);
-  $("margin-of-close").addEventListener("click", () => { chosen = 0; one = null; draw(); });
+  $("margin-of-close").addEventListener("click", () => { chosen = 0; one = funded = null; draw(); });
 }

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from openoutcry.order_entry.fix import decode, questions, session, words
-from openoutcry.venue.position_messages import OWN_FIELDS
+from openoutcry.venue.position_messages import OWN_FIELDS, OWN_VALUES
 from tests import ROOT
 from tests.oracles.fix_dictionary import PATHS
 
@@ -94,6 +94,10 @@ def dictionary() -> Element:
     ):
         assert str(number) not in known
         SubElement(fields, "field", number=str(number), name=name, type=kind)
+    for number, values in OWN_VALUES.items():
+        (field,) = (one for one in fields if one.get("number") == str(number))
+        for enum, name in values.items():
+            SubElement(field, "value", enum=enum, description=name)
     used = used_names(root, components)
     for every in (components, fields):
         for one in list(every):

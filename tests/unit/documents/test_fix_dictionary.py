@@ -2,7 +2,14 @@
 
 import pytest
 
-from openoutcry.venue.position_messages import GREEKS, PARTS, SCENARIOS, TOTALS, WITH_MARGIN
+from openoutcry.venue.position_messages import (
+    FUNDING,
+    GREEKS,
+    PARTS,
+    SCENARIOS,
+    TOTALS,
+    WITH_MARGIN,
+)
 from tests.support.documents.fix_dictionary import FILE, kinds, page
 from tests.support.order_entry.fix_quickfix import venue_dictionary
 
@@ -22,7 +29,7 @@ def test_quickfix_knows_every_message_and_our_own_fields() -> None:
     assert not read.isMsgType("V"), "a message that the venue does not take"
     tags = {
         "AN": [WITH_MARGIN],
-        "AO": [5501, 5502, *TOTALS.values(), 5508],
+        "AO": [5501, 5502, *TOTALS.values(), 5508, 5509, 5547],
         "AP": [*PARTS.values(), *GREEKS.values(), *range(SCENARIOS, SCENARIOS + 16)],
         "D": [2964],
         "G": [2964],
@@ -30,3 +37,4 @@ def test_quickfix_knows_every_message_and_our_own_fields() -> None:
     for kind, own in tags.items():
         assert all(read.isMsgField(kind, tag) for tag in own), kind
     assert not read.isMsgField("AP", WITH_MARGIN)
+    assert all(read.isFieldValue(707, kind) for kind in ("FMTM", FUNDING))

@@ -12,6 +12,7 @@ from openoutcry.order_entry.spec import Protocol
 from openoutcry.risk import layout as lay
 from openoutcry.risk.region import View
 from openoutcry.venue.file import read_venue
+from openoutcry.venue.funding_follower import FundingFollower
 from openoutcry.venue.margin_view import MarginView
 from openoutcry.venue.position_messages import GREEKS, PARTS, SCENARIOS, TOTALS
 from openoutcry.wire.enums import Side
@@ -118,6 +119,41 @@ def test_the_figures_are_those_of_the_margin_view(floor: InlineFloor) -> None:
                 assert float(one[tag]) == pytest.approx(
                     plain["greeks"][underlying][greek], rel=1e-8
                 )
+
+
+def paid_of(message: FixMessage) -> dict[str, str]:
+    """Amounts of a position (708) by their types (707)."""
+    values = [value for tag, value in message.fields if tag in (707, 708)]
+    assert message[753] == str(len(values) // 2)
+    return dict(zip(values[::2], values[1::2], strict=True))
+
+
+def test_funding_is_what_the_journal_says_up_to_that_moment(floor: InlineFloor) -> None:
+    """What no process has read yet is left out, and is no 0."""
+    one, two = client_of(floor, "ONE"), client_of(floor, "TWO")
+    ack, _, tin = asked(one, "none", "1", (5500, "Y"))
+    assert (ack[5509], paid_of(tin)["FUND"]) == ("0.00", "0.00"), "nothing was funded"
+    floor.ask("contract", "fund", "TIN", "--rate", "1000000")
+    ack, _, tin = asked(one, "late", "1", (5500, "Y"))
+    assert 5509 not in dict(ack.fields)
+    assert list(paid_of(tin)) == ["FMTM"]
+    with FundingFollower(floor.journal_path) as follower:
+        follower.advance()
+    for client, who, paid in ((one, "1", "2.00"), (two, "2", "-2.00")):
+        ack, gold, tin = asked(client, "now", who, (5500, "Y"))
+        assert [fault(one.raw) for one in (ack, gold, tin)] == [""] * 3
+        assert (ack[5509], paid_of(tin)["FUND"]) == (paid, paid), "a thousandth of 2,000"
+        assert list(paid_of(gold)) == ["FMTM"], "a future is not funded"
+        assert 5547 not in dict(ack.fields), "since the journal's begin"
+    # A contract that is no longer held is in the sum.
+    floor.send(
+        order(6, Side.BUY, 1, 200_000, who=1, symbol=b"TIN"),
+        order(7, Side.SELL, 1, 200_000, who=2, symbol=b"TIN"),
+    )
+    ack, gold = asked(one, "gone", "1", (5500, "Y"))
+    assert (ack[5509], gold[55]) == ("2.00", "GOLD")
+    for message in asked(one, "plain", "1"):
+        assert DICTIONARY.fault(message.raw) is None
 
 
 def test_the_client_asks_as_the_standard_says(floor: InlineFloor) -> None:

@@ -1,0 +1,146 @@
+"""What positions in perpetuals were paid in funding: one SQLite file in the journal's folder.
+
+A payment is the lots that were held at its moment, which no command says.  A process of the venue
+works it out (``funding_follower.py``) and writes the file; console and FIX sessions read it.
+Amounts are text where a sum could pass 63 bits.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from openoutcry.risk.contract_layout import PERPETUAL
+from openoutcry.risk.region import View
+from openoutcry.venue.file import VenueFile
+from openoutcry.wire.errors import OutcryError
+
+NAME = "funding.sqlite"
+VERSION = 1
+WAIT_S = 1.0
+"""How long a reader waits for the writer's commit."""
+SCHEMA = """
+create table place (
+    journal text not null, seq integer not null, block integer not null, hash blob not null,
+    staged integer not null, since_ns integer not null
+);
+create table contracts (contract text primary key, period integer not null) without rowid;
+create table payments (
+    number integer primary key, participant integer not null, contract text not null,
+    period integer not null, seq integer not null, ts_ns integer not null, rate integer not null,
+    lots integer not null, mark integer not null, paid integer not null, total text not null
+);
+create unique index payments_by_period on payments (participant, contract, period);
+create index payments_by_participant on payments (participant, number);
+"""
+COLUMNS = "number, contract, period, seq, ts_ns, rate, lots, mark, paid, total"
+PERIODS = "select contract, period from contracts"
+
+
+class FundingError(OutcryError):
+    """The file cannot be read."""
+
+
+class Payment(NamedTuple):
+    """What one position was paid for one period."""
+
+    number: int
+    """Counts all payments of the journal, in its order."""
+    contract: str
+    period: int
+    seq: int
+    """The command that put the funding in force."""
+    ts_ns: int
+    """When it was sequenced, ns since the epoch."""
+    rate: int
+    """Billionths of a lot's value."""
+    lots: int
+    """Held at that moment, below 0: sold short."""
+    mark: int
+    """The contract's mark, ticks."""
+    paid: int
+    """Units of money, below 0: the position paid them."""
+    total: int
+    """What the participant was paid in this contract up to here."""
+
+
+def perpetual_periods(file: VenueFile, view: View) -> dict[str, int]:
+    """The number of each perpetual's last funding, by the core's state."""
+    contracts = view.contracts
+    if contracts is None:
+        return {}
+    places = (place for place in contracts.number if contracts.of(place, "kind") == PERPETUAL)
+    return {file.symbols[place]: contracts.of(place, "period") for place in places}
+
+
+class FundingBook:
+    """Reads the file of one journal."""
+
+    def __init__(self, journal: Path) -> None:
+        self.path = journal / NAME
+
+    def payments(self, participant: int, before: int = 0, most: int = 100) -> list[Payment]:
+        """A participant's payments, the newest first, of numbers below ``before`` (0: any).
+
+        Raises :class:`FundingError`."""
+        query = f"select {COLUMNS} from payments where participant = ? and number < ?"
+        query += " order by number desc limit ?"
+        with self._open() as connection:
+            rows = _rows(connection, query, participant, before or 2**63 - 1, most)
+        return [Payment(*row[:-1], int(row[-1])) for row in rows]
+
+    def totals(self, participant: int, periods: Mapping[str, int]) -> dict[str, int]:
+        """What a participant was paid in each contract up to this period of it; a contract whose
+        period the file does not have yet is left out.
+
+        Raises :class:`FundingError`."""
+        query = "select total from payments where participant = ? and contract = ? and period <= ?"
+        query += " order by period desc limit 1"
+        found = {symbol: 0 for symbol, period in periods.items() if period == 0}
+        with self._open() as connection:
+            known = dict(_rows(connection, PERIODS))
+            for symbol, period in periods.items():
+                if 0 < period <= known.get(symbol, 0):
+                    rows = _rows(connection, query, participant, symbol, period)
+                    found[symbol] = int(rows[0][0]) if rows else 0
+        return found
+
+    def periods(self) -> dict[str, int]:
+        """The last period of each contract that the file has.
+
+        Raises :class:`FundingError`."""
+        with self._open() as connection:
+            return dict(_rows(connection, PERIODS))
+
+    def since_ns(self) -> int:
+        """When the history begins, ns since the epoch; 0: as the journal did.  Later only if the
+        journal's begin was retired before the file was made.
+
+        Raises :class:`FundingError`."""
+        with self._open() as connection:
+            rows = _rows(connection, "select since_ns from place")
+        return int(rows[0][0]) if rows else 0
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection | None]:
+        """A connection; None while there is no file."""
+        if not self.path.exists():
+            yield None
+            return
+        # A reader may write as well: what a killed writer left half done is rolled back by the
+        # next one that opens the file.
+        address = f"{self.path.absolute().as_uri()}?mode=rw"
+        try:
+            with closing(sqlite3.connect(address, uri=True, timeout=WAIT_S)) as connection:
+                yield connection
+        except sqlite3.Error as error:
+            raise FundingError(f"{self.path}: {error}") from None
+
+
+def _rows(connection: sqlite3.Connection | None, query: str, *values: Any) -> list[Any]:
+    """The rows of a query; none without a file, or in one that is being made."""
+    if connection is None:
+        return []
+    (version,) = connection.execute("pragma user_version").fetchone()
+    return connection.execute(query, values).fetchall() if version == VERSION else []

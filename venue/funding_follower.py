@@ -1,0 +1,350 @@
+"""Follows a journal and writes what each position in a perpetual was paid (``funding_book.py``).
+
+The journal is searched for commands that put funding in force.  For each of them the core is
+brought there from the newest checkpoint before it: that is one replay of a part of the journal for
+one funding, and none for the rest.  Lots and amounts are the core's own.
+"""
+
+import os
+import select
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.host.processes import STOP_SIGNALS, fork
+from openoutcry.journal import JournalReader
+from openoutcry.journal.block import Block, digest
+from openoutcry.journal.checkpoints import checkpoint_seqs
+from openoutcry.journal.tail import block_holding
+from openoutcry.replay.events import (
+    NO_LIMIT,
+    Point,
+    commands_of,
+    events_of,
+    oldest_point,
+    starting_point,
+)
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import RISK_KIND, Setting
+from openoutcry.risk.contract_layout import PERPETUAL, STAGED
+from openoutcry.risk.joined import view_of
+from openoutcry.risk.region import View
+from openoutcry.venue.funding_book import NAME, SCHEMA, VERSION
+from openoutcry.wire.closing import Closing
+from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.symbols import symbols_of
+
+PAUSE_S, RETRY_S, LAST_S = 1.0, 10.0, 5.0
+"""Seconds from one look at the journal to the next, after an error, and for the last look."""
+KEEP_EVERY = 1_000_000
+"""Commands without a payment after which the place in the journal is kept."""
+TRANSIENT = (sqlite3.OperationalError, sqlite3.IntegrityError)
+"""Errors of SQLite that do not mean a damaged file."""
+
+
+class Words(NamedTuple):
+    """A perpetual's words in the core (``ContractRow``)."""
+
+    period: int
+    funded: int
+    rate: int
+    mark: int
+
+
+class Funding(NamedTuple):
+    """A period of a perpetual that was funded."""
+
+    index: int
+    """Of its instrument."""
+    words: Words
+    """After it."""
+    paid: int
+    """What a lot was paid, units of money."""
+    held: dict[int, int]
+    """Lots by participant."""
+
+
+class FundingFollower(Closing):
+    """Writes the file of one journal; one process at a time."""
+
+    def __init__(self, journal: Path) -> None:
+        """Continue where the file ends; begin anew where it is none of this journal's history.
+
+        Raises :class:`OutcryError` and :class:`sqlite3.Error`."""
+        self.reader = JournalReader(journal)
+        self.symbols = symbols_of(self.reader.config)
+        self.connection = sqlite3.connect(journal / NAME, isolation_level=None)
+        self._point: Point | None = None
+        """The core while fundings are worked out."""
+        self.seq, self._kept_seq, self._staged = 0, 0, False
+        self.totals: dict[tuple[int, str], int] = {}
+        """By participant and contract."""
+        if not self._continues():
+            self._begin()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.connection.close()
+
+    def advance(self, until_seq: int = NO_LIMIT) -> int:
+        """Read what the journal has by now; how many commands may have put funding in force.  A
+        follower that has stopped at ``until_seq`` cannot continue."""
+        done = 0
+        for block in self.reader.follow(self.seq + 1):
+            done += self._take(block, until_seq)
+            if self.seq >= until_seq:
+                break
+        self._point = None
+        return done
+
+    def keep(self) -> None:
+        """Note how far the journal was read."""
+        if self.seq > self._kept_seq:
+            self._note_place()
+
+    # The file
+
+    def _continues(self) -> bool:
+        """Whether the file has this journal's history, up to a place that the journal has."""
+        (version,) = self.connection.execute("pragma user_version").fetchone()
+        if version != VERSION:
+            return False
+        row = self.connection.execute("select journal, seq, block, hash, staged from place")
+        journal, seq, index, block_hash, staged = row.fetchone()
+        if journal != str(self.reader.journal_id):
+            return False
+        block = block_holding(self.reader.directory, seq) if seq else None
+        if seq and block is None:
+            return False
+        if block is not None and (block.header.block_index, digest(block.whole)) != (
+            index,
+            block_hash,
+        ):
+            return False
+        self.seq = self._kept_seq = seq
+        self._staged = bool(staged)
+        query = "select participant, contract, total, max(number) from payments group by 1, 2"
+        for who, contract, total, _ in self.connection.execute(query):
+            self.totals[who, contract] = int(total)
+        return True
+
+    def _begin(self) -> None:
+        """An empty file: from the journal's begin on, or, where that is retired, from the oldest
+        state that can be computed."""
+        place, since_ns, periods = (0, 0, b""), 0, dict[int, int]()
+        if self.reader.first_seq > 1:
+            point = oldest_point(self.reader)
+            assert point.block is not None, "a checkpoint names its block"
+            view = view_of([point.engine.region])
+            place, since_ns = (point.seq, *point.block), view.word(lay.NOW_NS)
+            periods = {index: words.period for index, words in funded_of(view).items()}
+        with self._transaction():
+            names = "select name from sqlite_master where type = 'table'"
+            for (name,) in self.connection.execute(names).fetchall():
+                self.connection.execute(f'drop table "{name}"')
+            for statement in SCHEMA.split(";")[:-1]:
+                self.connection.execute(statement)
+            values = str(self.reader.journal_id), *place, 0, since_ns
+            self.connection.execute("insert into place values (?, ?, ?, ?, ?, ?)", values)
+            for index, period in periods.items():
+                self._note_period(index, period)
+            self.connection.execute(f"pragma user_version = {VERSION}")
+        self.seq = self._kept_seq = place[0]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of it, or nothing."""
+        self.connection.execute("begin immediate")
+        try:
+            yield
+            self.connection.execute("commit")
+        except BaseException:
+            self.connection.execute("rollback")
+            raise
+
+    def _note_place(self) -> None:
+        index, block_hash = self.reader.last_block
+        values = self.seq, index, block_hash, int(self._staged)
+        query = "update place set seq = ?, block = ?, hash = ?, staged = ?"
+        self.connection.execute(query, values)
+        self._kept_seq = self.seq
+
+    def _note_period(self, index: int, period: int) -> None:
+        values = self.symbols[index], period
+        self.connection.execute("insert or replace into contracts values (?, ?)", values)
+
+    # The journal
+
+    def _take(self, block: Block, until_seq: int) -> int:
+        """The commands of one block; how many may have put funding in force."""
+        commands, first = commands_of(block), block.header.first_seq
+        commands = commands[max(0, self.seq + 1 - first) : max(0, until_seq + 1 - first)]
+        if not len(commands):
+            return 0
+        if int(commands["seq"][0]) != self.seq + 1:
+            raise OutcryError(f"{self.reader.directory}: what follows {self.seq} is not there")
+        found = [
+            (int(command["seq"]), int(command["rx_ts_ns"]))
+            for command in commands[of_funding(commands)]
+            if self._is_in_force(command)
+        ]
+        rows = [(at, self._paid_by(at[0])) for at in found]
+        self.seq = int(commands["seq"][-1])
+        if any(paid for _, paid in rows):
+            with self._transaction():
+                for (seq, ts_ns), paid in rows:
+                    self._write(seq, ts_ns, paid)
+                self._note_place()
+        elif self.seq - self._kept_seq >= KEEP_EVERY:
+            self._note_place()
+        return len(rows)
+
+    def _is_in_force(self, command: Any) -> bool:
+        """Whether the command may have put funding in force; what is staged is noted."""
+        if command["order_type"] == Setting.CONTRACT_APPLY:
+            was, self._staged = self._staged, False
+            return was and command["aux"] != 0
+        if command["time_in_force"] == STAGED:
+            self._staged = True
+            return False
+        return True
+
+    def _paid_by(self, seq: int) -> list[Funding]:
+        """What the command has funded."""
+        point = self._core_before(seq)
+        before = funded_of(view_of([point.engine.region]))
+        self._bring(point, seq)
+        view, made = view_of([point.engine.region]), []
+        for index, words in funded_of(view).items():
+            if words.period == before[index].period:
+                continue
+            lots = view.cells[:, index, lay.POSITION // 8]
+            held = {who: int(lots[who]) for who in np.flatnonzero(lots).tolist()}
+            made.append(Funding(index, words, before[index].funded - words.funded, held))
+        return made
+
+    def _core_before(self, seq: int) -> Point:
+        """The core after the command before this one."""
+        newest = max(
+            (one for one in checkpoint_seqs(self.reader.directory) if one < seq), default=0
+        )
+        if self._point is None or self._point.seq >= seq or self._point.seq < newest:
+            self._point = starting_point(JournalReader(self.reader.directory), seq - 1)
+        self._bring(self._point, seq - 1)
+        return self._point
+
+    def _bring(self, point: Point, seq: int) -> None:
+        if point.seq >= seq:
+            return
+        reader = JournalReader(self.reader.directory)
+        for _ in events_of(reader, point, from_seq=point.seq + 1, until_seq=seq):
+            if point.seq >= seq:
+                return
+        raise OutcryError(f"{reader.directory}: the journal ends at {point.seq}, before {seq}")
+
+    def _write(self, seq: int, ts_ns: int, fundings: list[Funding]) -> None:
+        query = "insert into payments (participant, contract, period, seq, ts_ns, rate, lots, mark,"
+        query += " paid, total) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        for index, words, paid, held in fundings:
+            symbol = self.symbols[index]
+            for who, lots in held.items() if paid else ():
+                total = self.totals.get((who, symbol), 0) + lots * paid
+                values = who, symbol, words.period, seq, ts_ns, words.rate, lots, words.mark
+                self.connection.execute(query, (*values, lots * paid, str(total)))
+                self.totals[who, symbol] = total
+            self._note_period(index, words.period)
+
+
+def of_funding(commands: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Which commands fund a contract, or put in force what is staged."""
+    what = commands["order_type"]
+    is_one = (what == Setting.CONTRACT_FUNDING) | (what == Setting.CONTRACT_APPLY)
+    chosen: npt.NDArray[np.bool_] = (commands["kind"] == RISK_KIND) & is_one
+    return chosen
+
+
+def funded_of(view: View) -> dict[int, Words]:
+    """The words of each perpetual, by the index of its instrument."""
+    contracts = view.contracts
+    if contracts is None:
+        return {}
+    return {
+        index: Words(*(contracts.of(index, name) for name in Words._fields))
+        for index in contracts.number
+        if contracts.of(index, "kind") == PERPETUAL
+    }
+
+
+class FundingProcess(Closing):
+    """Follows the journal of a venue that is open, at the lowest priority."""
+
+    def __init__(self, journal: Path) -> None:
+        self._journal, self._pid, self._due_s = journal, 0, 0.0
+        self.look()
+
+    def look(self) -> None:
+        """Start it if it does not run, at most once in RETRY_S."""
+        if self._pid and os.waitpid(self._pid, os.WNOHANG) == (0, 0):
+            return
+        self._pid, now_s = 0, time.monotonic()
+        if now_s >= self._due_s:
+            self._due_s = now_s + RETRY_S
+            self._pid = fork(partial(_follow, self._journal), STOP_SIGNALS, "funding")
+
+    def close(self) -> None:
+        """Let it read to the journal's end, and end it."""
+        pid, self._pid = self._pid, 0
+        if not pid:
+            return
+        with suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(pid)
+            os.kill(pid, signal.SIGUSR1)
+            select.select([descriptor], [], [], LAST_S)
+            os.close(descriptor)
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def _follow(journal: Path) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    os.nice(19)
+    said = ""
+    while True:
+        try:
+            follow(journal, _is_over)
+            return
+        except (OutcryError, OSError, sqlite3.Error) as error:
+            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, TRANSIENT):
+                (journal / NAME).unlink(missing_ok=True)  # damaged: it is made again
+            if str(error) != said:
+                said = str(error)
+                print(f"outcry: history of funding: {said}", file=sys.stderr, flush=True)
+        if _is_over(RETRY_S):
+            return
+
+
+def _is_over(wait_s: float) -> bool:
+    """Whether the venue's run ends within this time."""
+    return signal.sigtimedwait([signal.SIGUSR1], wait_s) is not None
+
+
+def follow(journal: Path, is_over: Callable[[float], bool]) -> None:
+    """Write what the journal has; ``is_over`` waits for so many seconds, and says when to look for
+    the last time."""
+    with FundingFollower(journal) as follower:
+        is_last = False
+        while True:
+            follower.advance()
+            if is_last:
+                follower.keep()
+                return
+            is_last = is_over(PAUSE_S)
