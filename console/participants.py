@@ -106,9 +106,10 @@ def margins_of(file: VenueFile, pipeline: RunningPipeline | None) -> dict[str, A
 def funding_of(
     file: VenueFile, pipeline: RunningPipeline | None, who: int, before: int = 0
 ) -> dict[str, Any]:
-    """What a participant was paid in funding, a page of it, the newest first, whole numbers as
-    text; ``next``: the number before which the page after it begins, None: there is none.  Of an
-    open venue ``missing`` names contracts whose last funding is not in the history yet."""
+    """A page of what a participant was paid in funding, the newest first, whole numbers as text.
+
+    ``next`` is the number before which the following page begins, or None.  Of an open venue
+    ``missing`` names the contracts whose last funding is not in the history yet."""
     book, symbols = FundingBook(file.journal), [*file.risk.contracts]
     view = view_of(pipeline.owner) if pipeline is not None else None
     rows = book.payments(who, before, PAYMENTS_SHOWN + 1)

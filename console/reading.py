@@ -156,7 +156,7 @@ def _add_margin(app: Any, console: Console) -> None:
     from fastapi import Query, Request
 
     def note_reading(request: Request, participant: int) -> None:
-        """Log who reads whose margin, once a session."""
+        """Log that the operator reads this participant's margin, once a session."""
         session = request.scope["outcry"]["session"]
         if participant not in session.margins_read:
             session.margins_read.add(participant)

@@ -88,7 +88,7 @@ class FundingBook:
         query += " order by number desc limit ?"
         with self._open() as connection:
             rows = _rows(connection, query, participant, before or 2**63 - 1, most)
-        return [Payment(*row[:-1], int(row[-1])) for row in rows]
+        return [Payment._make([*row[:-1], int(row[-1])]) for row in rows]
 
     def totals(self, participant: int, periods: Mapping[str, int]) -> dict[str, int]:
         """What a participant was paid in each contract up to this period of it; a contract whose

@@ -1,8 +1,8 @@
 """Follows a journal and writes what each position in a perpetual was paid (``funding_book.py``).
 
 The journal is searched for commands that put funding in force.  For each of them the core is
-brought there from the newest checkpoint before it: that is one replay of a part of the journal for
-one funding, and none for the rest.  Lots and amounts are the core's own.
+brought there from the newest checkpoint before it, and nothing else is replayed.  Lots and amounts
+are the core's own.
 """
 
 import os
@@ -63,8 +63,8 @@ class Words(NamedTuple):
 class Funding(NamedTuple):
     """A period of a perpetual that was funded."""
 
-    index: int
-    """Of its instrument."""
+    instrument: int
+    """Its index."""
     words: Words
     """After it."""
     paid: int
@@ -77,7 +77,7 @@ class FundingFollower(Closing):
     """Writes the file of one journal; one process at a time."""
 
     def __init__(self, journal: Path) -> None:
-        """Continue where the file ends; begin anew where it is none of this journal's history.
+        """Continue where the file ends; begin again where it is of another history.
 
         Raises :class:`OutcryError` and :class:`sqlite3.Error`."""
         self.reader = JournalReader(journal)
@@ -338,8 +338,8 @@ def _is_over(wait_s: float) -> bool:
 
 
 def follow(journal: Path, is_over: Callable[[float], bool]) -> None:
-    """Write what the journal has; ``is_over`` waits for so many seconds, and says when to look for
-    the last time."""
+    """Write what the journal has.  ``is_over`` waits for a number of seconds, and says when to look
+    for the last time."""
     with FundingFollower(journal) as follower:
         is_last = False
         while True:

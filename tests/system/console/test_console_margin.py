@@ -2,10 +2,14 @@
 participant, and answer what an order would need.  The console shows all participants'."""
 
 import json
+import os
+import signal
 import subprocess
 
 import pytest
 
+from openoutcry.host.processes import named_children
+from openoutcry.venue.desk import ask
 from openoutcry.venue.log import log_folder
 from tests.support.console.console_browser import (
     console_defects,
@@ -16,6 +20,7 @@ from tests.support.console.console_browser import (
 )
 from tests.support.console.console_venue import ConsoleVenue, ScreenClient
 from tests.support.processes import OUTCRY
+from tests.support.waiting import wait_until
 
 MARGIN = """
 [[asset]]
@@ -135,3 +140,64 @@ def test_the_console_shows_all_margins_as_explain_does(venue, browser):
             expect(page, "#margin-contracts td >> nth=1").to_have_text("trades")
             assert console_defects(page) == []
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+@needs_chromium
+def test_the_console_shows_what_positions_were_paid_in_funding(venue, browser):
+    """A page of fifty, and what it all comes to: also after the process that works it out was
+    killed."""
+    journal, periods = venue.venue.journal, 53
+    with ScreenClient(venue.screen_url) as one, ScreenClient(venue.screen_url) as three:
+        traded(one, three)
+        one.look("/api/margin", lambda document: document["maintenance"] != "0")
+    fund(journal, periods - 1)
+    with venue.client("vera") as vera:
+        first = wait_until(lambda: funding_of(vera, periods - 1), "the history has the funding")
+        kill_follower(venue)
+        fund(journal, 1)
+        page = wait_until(lambda: funding_of(vera, periods), "another one has gone on")
+        assert page["payments"][1:] == first["payments"][:-1]
+        older = vera.get(f"/api/funding?participant=1&before={page['next']}").json()
+        assert (len(older["payments"]), older["next"]) == (periods - 50, None)
+        rows = page["payments"] + older["payments"]
+        assert [row["period"] for row in rows] == [str(n) for n in range(periods, 0, -1)]
+        # A thousandth of ten lots at 1,000 ticks of ten units.
+        assert {row["paid"] for row in rows} == {"-100"}
+        assert page["totals"] == {"GOLD": str(-100 * periods)}
+        assert (page["missing"], page["since"]) == ([], "")
+        assert funding_of(vera, periods, 3)["totals"] == {"GOLD": str(100 * periods)}
+        assert vera.get("/api/funding?participant=2").json()["payments"] == []
+        assert vera.get("/api/funding?participant=0").status_code == 422
+        words = [*OUTCRY, "margin", "funding", str(journal), "--participant", "1", "--json"]
+        ledger = json.loads(subprocess.check_output(words))
+        assert [int(row["paid"]) for row in rows[::-1]] == [row["paid"] for row in ledger]
+    for width, theme in ((1280, "light"), (390, "dark")):
+        with opened(browser, venue, "vera", width, theme) as page:
+            go(page, "margins")
+            page.get_by_role("button", name="Margin of participant 1").click()
+            expect(page, "#margin-funding tbody tr").to_have_count(50)
+            expect(page, "#margin-funding-text").to_contain_text("In all: GOLD -5,300.")
+            page.get_by_role("button", name="Older").click()
+            expect(page, "#margin-funding tbody tr").to_have_count(periods - 50)
+            expect(page, "#margin-funding-older").to_be_disabled()
+            assert console_defects(page) == []
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+            page.get_by_role("button", name="Newest").click()
+            expect(page, "#margin-funding tbody tr").to_have_count(50)
+
+
+def fund(journal, times):
+    for _ in range(times):
+        ask(journal, {"do": "contract-fund", "instrument": "GOLD", "rate": 1_000_000})
+
+
+def funding_of(client, periods, who=1):
+    """The first page, once it has this period."""
+    document = client.get(f"/api/funding?participant={who}").json()
+    rows = document["payments"]
+    return document if rows and rows[0]["period"] == str(periods) else None
+
+
+def kill_follower(venue):
+    (pid,) = [pid for name, pid in named_children(venue.venue.process.pid) if name == "funding"]
+    os.kill(pid, signal.SIGKILL)

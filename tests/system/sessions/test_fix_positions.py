@@ -1,10 +1,11 @@
 """QuickFIX's engine asks a served venue, by the venue's own dictionary, for positions and margin
 while the process that takes its requests and the one that answers them are killed: each answer is
-the margin view's."""
+the margin view's.  What was paid in funding is the same after the whole venue was killed."""
 
 import os
 import signal
 import time
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +92,12 @@ def test_positions_over_kills(tmp_path: Path) -> None:
         order(4, Side.BUY, 1, 200_000, who=2, symbol=b"TIN"),
     ]
     floor.publish(np.concatenate(trades))
+    floor.ask("contract", "fund", "TIN", "--rate", "1000000")
     terms = {"target": "TEST", "password": PASSWORD, "dictionary": FILE}
     with quickfix_client(tmp_path, port, **terms) as client:
         plain = figures(floor)
         require_same(asked(client, "first"), plain)
+        require_funded(client)
         kill_stage(floor.venue)
         require_same(asked(client, "stage"), plain)
         assert floor.venue.process is not None
@@ -103,8 +106,26 @@ def test_positions_over_kills(tmp_path: Path) -> None:
         wait_until(lambda: acceptors(floor) not in ([], [acceptor]), "there is another one")
         require_same(asked(client, "desk"), plain)
         assert client.faults == []
+    floor.again()
+    with quickfix_client(tmp_path, port, **terms) as client:
+        require_funded(client)
+        assert client.faults == []
     last = floor.venue.stop()["last_run"]
     assert (last["lost"], last["duplicated"]) == (0, 0)
+
+
+def require_funded(client: Any) -> None:
+    """The short lot of TIN was paid a thousandth of 2,000 USD, as soon as that is read from the
+    journal."""
+    names = (f"funded{number}" for number in count())
+    ack, _, tin = wait_until(lambda: with_funding(asked(client, next(names))), "it is known")
+    amounts = [value for tag, value in tin.fields if tag in (707, 708)]
+    assert (tin[55], tin[753], amounts[2:]) == ("TIN", "2", ["FUND", ack[5509]])
+    assert ack[5509] == "2.00"
+
+
+def with_funding(answer: list[FixMessage]) -> list[FixMessage]:
+    return answer if 5509 in dict(answer[0].fields) else []
 
 
 def acceptors(floor: Floor) -> list[int]:
