@@ -206,7 +206,7 @@ class Accounts:
                 await self._audit(connection, user_id, "login refused", caller)
             raise WrongCredentials(WRONG)
         if user["totp_is_confirmed"]:
-            await self.require_totp(user, code)
+            await self._require_totp_after_password(user, code, caller)
         tokens = await self.begin(user["id"], caller, partial(self.require_unchanged, user=user))
         await self.succeeded(caller, mail)
         return tokens
@@ -220,6 +220,20 @@ class Accounts:
             raise CodeRequired("this account needs the code of its authenticator")
         if not await self._use_totp(user, code):
             raise WrongCredentials(WRONG)
+
+    async def _require_totp_after_password(
+        self, user: dict[str, Any], code: str, caller: Caller
+    ) -> None:
+        """Like :meth:`require_totp`, once the password was right.
+
+        A password without a code is the first step of a login: it is no failure of the network,
+        which may be an office's.  For the account it counts, or a thief of the password could ask
+        without end."""
+        try:
+            await self.require_totp(user, code)
+        except CodeRequired:
+            await self.forgive_network(caller)
+            raise
 
     async def _use_totp(self, user: dict[str, Any], code: str) -> bool:
         """Whether the code is right and was not used before; from here on it was."""
@@ -487,7 +501,7 @@ class Accounts:
         if not await self._is_right(user, password, caller):
             raise WrongCredentials(WRONG)
         if user["totp_is_confirmed"]:
-            await self.require_totp(user, totp)
+            await self._require_totp_after_password(user, totp, caller)
         await self.succeeded(caller, user["mail"])
         return user
 
@@ -634,15 +648,15 @@ class Accounts:
         await self.lockout.attempt(self.now(), network)
 
     async def forgive_network(self, caller: Caller) -> None:
-        """The attempt has succeeded."""
-        await self.lockout.succeeded((), f"from {owner_of(caller.address)}")
+        """The attempt was no failure."""
+        await self.lockout.forgive(self.now(), f"from {owner_of(caller.address)}")
 
     async def succeeded(self, caller: Caller, mail: str) -> None:
         """Undo :meth:`count`: forget all attempts with the mail address, and this one of the
         network."""
         owner = owner_of(caller.address)
         mails = f"mail {mail}", f"mail {mail} from {owner}"
-        await self.lockout.succeeded(mails, f"from {owner}")
+        await self.lockout.succeeded(self.now(), mails, f"from {owner}")
 
     async def _count_mail(self, caller: Caller, mail: str) -> None:
         """A mail that is asked for."""

@@ -52,6 +52,12 @@ COUNT = """
     returning count, locked_until
 """
 LOCK = "update failures set locked_until = %(until)s where subject = %(subject)s"
+FORGIVE = """
+    update failures set count = count - 1, locked_until =
+        case when count <= %(free)s then least(locked_until, %(now)s) else locked_until end
+    where subject = %(subject)s and count > 0
+"""
+"""One attempt less, and no wait that it alone has begun."""
 LOCKED = "too many attempts: try again later"
 
 
@@ -91,9 +97,12 @@ class Lockout:
         names = dict(zip(("subjects", "unproved"), values, strict=True))
         return await self.database.row(query, forget=now - FORGET, **names) is not None
 
-    async def succeeded(self, mails: Sequence[str], network: str) -> None:
+    async def succeeded(self, now: Any, mails: Sequence[str], network: str) -> None:
         """Forget what failed before at the mail address, and of the network address this attempt:
         an office behind one address has many people who log in."""
         await self.database.rows("delete from failures where subject = any(%(s)s)", s=list(mails))
-        query = "update failures set count = count - 1 where subject = %(s)s and count > 0"
-        await self.database.rows(query, s=network)
+        await self.forgive(now, network)
+
+    async def forgive(self, now: Any, network: str) -> None:
+        """Forget one attempt of a network address: the caller's, which :meth:`attempt` counted."""
+        await self.database.rows(FORGIVE, subject=network, free=NETWORK.free, now=now)

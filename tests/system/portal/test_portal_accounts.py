@@ -4,6 +4,7 @@ learn."""
 import asyncio
 import json
 import re
+from datetime import timedelta
 
 import psycopg
 import pyotp
@@ -12,9 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from openoutcry.order_entry.passwords import password_hasher
+from openoutcry.portal.accounts import lockout
 from openoutcry.portal.accounts.accounts import Caller
 from openoutcry.portal.accounts.errors import InvalidRequest
-from openoutcry.portal.accounts.lockout import MAIL
+from openoutcry.portal.accounts.lockout import MAIL, Rule
 from openoutcry.portal.accounts.sub_accounts import SubAccounts
 from openoutcry.portal.native.documents import STRANGERS
 from tests.support.portal.people import PASSWORD
@@ -296,6 +298,73 @@ def test_an_authenticator_that_is_confirmed_leaves_no_attempt_counted(people):
             code = pyotp.TOTP(begun["secret"]).at(people.clock.at)
             assert (await posted(client, "totp/confirm", code=code)).status_code == 200
             assert await people.database.rows(query) == before
+
+    people(test)
+
+
+async def with_authenticator(people, mail):
+    """The authenticator of a person that has just signed up."""
+    async with await people.person(mail) as client:
+        totp = pyotp.TOTP((await posted(client, "totp", password=PASSWORD)).json()["secret"])
+        code = totp.at(people.clock.at)
+        assert (await posted(client, "totp/confirm", code=code)).status_code == 200
+    people.clock.advance(seconds=30)
+    return totp
+
+
+@pytest.mark.promise(
+    "V2.2.1 (two steps): a right password whose code is missing counts for its account and not "
+    "for its network. A wrong password or code counts for both, whatever comes between",
+    group="portal",
+)
+def test_a_login_in_two_steps_is_no_failure_of_its_network(people, monkeypatch):
+    monkeypatch.setattr(lockout, "NETWORK", Rule(3, timedelta(seconds=30)))
+
+    async def test(people):
+        totp = await with_authenticator(people, ANNA)
+        async with people.client("198.51.100.7") as office:
+            for n in range(2):
+                wrong = {"mail": f"x{n}@example.com", "password": "a wrong password"}
+                assert (await posted(office, "login", **wrong)).status_code == 401
+            # One failure more would make the network wait; and two steps are two attempts.
+            for _ in range(4):
+                body = {"mail": ANNA, "password": PASSWORD}
+                first = await posted(office, "login", **body)
+                assert (first.status_code, first.json()["code"]) == (401, "totp_required")
+                code = totp.at(people.clock.at)
+                assert (await posted(office, "login", **body, totp=code)).status_code == 200
+                people.clock.advance(seconds=30)
+            query = "select count from failures where subject = 'from 198.51.100.7'"
+            assert await people.database.rows(query) == [{"count": 2}]
+
+    people(test)
+
+
+@pytest.mark.promise(
+    "V2.2.1 (two steps): a right password whose code is missing counts for its account and not "
+    "for its network. A wrong password or code counts for both, whatever comes between",
+    group="portal",
+)
+@pytest.mark.parametrize("guess", [{"mail": BERT, "password": "a guess of it"}, {"totp": "000000"}])
+def test_guesses_are_counted_between_first_steps(people, monkeypatch, guess):
+    """Whoever has an account with an authenticator tries no more passwords or codes by it."""
+    monkeypatch.setattr(lockout, "NETWORK", Rule(3, timedelta(seconds=30)))
+
+    async def test(people):
+        await with_authenticator(people, ANNA)
+        await people.sign_up(BERT)
+        own = {"mail": ANNA, "password": PASSWORD}
+        async with people.client("198.51.100.7") as stranger:
+            for _ in range(3):
+                assert (await posted(stranger, "login", **own)).json()["code"] == "totp_required"
+                assert (await posted(stranger, "login", **own | guess)).status_code == 401
+                await people.database.rows("delete from failures where subject like 'mail %%'")
+            for body in (own, own | guess):
+                assert (await posted(stranger, "login", **body)).status_code == 429
+        async with people.client("198.51.100.8") as other:
+            for n in range(MAIL.free + 2):
+                asked = await posted(other, "login", **own)
+                assert asked.status_code == (401 if n < MAIL.free else 429), "the account's count"
 
     people(test)
 
