@@ -171,6 +171,30 @@ def test_an_account_has_the_language_of_the_page(browser, venue):
         has(page, "de")
 
 
+def test_a_login_after_failures_solves_its_proof_of_work_by_itself(browser, venue):
+    person, sent = venue.person(), []
+    with browsed(browser, venue) as page:
+
+        def answered(answer):
+            if answer.url.endswith("/v1/login"):
+                body = answer.request.post_data_json
+                sent.append((answer.status, bool(body.get("solution"))))
+
+        page.page.on("response", answered)
+        page.go("login")
+        page.page.fill("input[name=mail]", person.mail)
+        for count in range(1, 4):
+            page.page.fill("input[name=password]", f"a wrong password {count}")
+            with page.page.expect_response("**/v1/login"):
+                page.page.press("input[name=password]", "Enter")
+            page.expect(
+                "form .error", has_text=page.word("error.wrong_credentials")
+            ).to_be_visible()
+            page.expect("form button[type=submit]").to_be_enabled()
+        page.log_in(person.mail)
+    assert sent == [(401, False)] * 3 + [(428, False), (200, True)]
+
+
 def test_a_book_is_clean_before_it_has_come_and_where_a_side_has_few_prices(browser, venue, maker):
     """Each row of a book is a button, also one without a price."""
     with browsed(browser, venue) as page:
