@@ -33,6 +33,8 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 TOTP_STEP_S = 30
 MARKS = ("31338.12", "123.456789", "31405.77", "annas")
 """In what Anna chose: no answer to another user has them."""
+QUOTED = "accept", "counter", "withdraw", "fix", "over fix"
+"""Quotes that she has, by what is done with them."""
 ORDER = {"symbol": "BTC-USD", "side": "buy", "type": "limit", "quantity": "0.01", "price": "10"}
 
 
@@ -188,7 +190,7 @@ class Anna:
         return made | {"label": label}
 
     def _ask_for_quotes(self) -> None:
-        self.quotes = {name: self._quoted() for name in ("accept", "counter", "withdraw")}
+        self.quotes = {name: self._quoted() for name in QUOTED}
         self.requests = {name: self._requested() for name in ("pass", "cancel", "quote")}
 
     def _requested(self) -> int:
@@ -468,6 +470,28 @@ def spot_parameters(anna: Anna) -> list[dict[str, Any]]:
         common | named | {"withdrawOrderId": "rent-a", "clientTranId": "annas"},
         common | {"email": mail, "fromEmail": mail, "listenKey": anna.listen_key},
         common | {"email": person.mail, "toEmail": person.mail, "fromId": anna.fill},
+    ]
+
+
+FixMessages = list[tuple[str, tuple[tuple[int, Any], ...]]]
+
+
+def fix_named(anna: Anna) -> FixMessages:
+    """Messages of FIX about one thing of Anna's: each in its client's words, and in its maker's."""
+    number, quote = anna.quotes["fix"]
+    symbol, price = (55, "BTC-USD"), (133, "31405.00")
+    account = ((1, anna.person.participant), (60, "20261128-12:00:00"), (581, "1"))
+    positions = ((710, "annas"), *account, (715, "20261128"), (724, "0"), (5500, "Y"))
+    return [
+        *(("AJ", ((693, "x"), (117, quote), (694, kind), symbol, (54, "1"))) for kind in "16"),
+        ("AJ", ((693, "x"), (117, quote), (694, "2"), symbol, (54, "1"), (44, "31400.00"))),
+        *(("AJ", ((693, f"{number}.{n}"), (117, quote), (694, "1"), symbol)) for n in range(4)),
+        ("Z", ((131, number), (117, "*"), (298, "4"))),
+        ("Z", ((131, number), (117, quote), (298, "1"))),
+        ("S", ((131, number), (117, "mine"), symbol, price)),
+        ("S", ((131, number), (117, quote), symbol, price)),
+        ("AG", ((131, number), (658, "10"), (146, "1"), symbol)),
+        ("AN", positions),
     ]
 
 

@@ -1,7 +1,7 @@
 """One user against another over every route of the portal: each route and method of the OpenAPI
-document, each of the Binance-shaped API, each method of ``ws-api`` and each channel of the stream,
-asked by eve with the names of anna's things.  Eve is refused and sees nothing of anna's, nothing of
-anna's changes, and then anna herself is answered the same requests."""
+document, each of the Binance-shaped API, each method of ``ws-api``, each channel of the stream and
+each message of the door for quotes.  Eve asks with the names of anna's things.  She is refused, and
+sees and changes nothing of anna's; then anna herself is answered the same requests."""
 
 import hashlib
 import hmac
@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from openoutcry.client import ClientError
 from openoutcry.portal.native.documents import OWN, REQUESTS
 from openoutcry.portal.native.idempotency import STRANGERS
 from openoutcry.portal.spot.rest import ROUTES, WITHDRAW
@@ -25,6 +26,7 @@ from tests.support.portal.matrix import (
     QUERY_IDS,
     Anna,
     by_token,
+    fix_named,
     matrix,
     person_of,
     reading,
@@ -52,6 +54,14 @@ SPOT_PLAIN = {
     "computeCommissionRates", "omitZeroBalances",
 }  # fmt: skip
 """Parameters of the Binance-shaped API that name nothing which exists."""
+REFUSALS = {
+    "AJ": ("8", 150, "8"),
+    "AG": ("j", 372, "AG"),
+    "AN": ("AO", 728, "3"),
+    "S": ("b", 297, "5"),
+    "Z": ("b", 297, "5"),
+}
+"""Of messages over FIX: kind, and a field with its value."""
 REFUSED = (401, 403, 404, 429)
 """429: too many wrong tokens of operators came from this address before."""
 
@@ -187,6 +197,35 @@ class Eve:
                 if json.loads(text).get("id") == "end":
                     return
 
+    def by_fix(self):
+        """As a client and as a maker; then with a request of eve's own that has the same name."""
+        full, number = self.anna.full, self.anna.quotes["fix"][0]
+        with pytest.raises(ClientError):
+            full.fix_client(self.person, self.anna.person.api_key)
+        line = full.fix_client(self.person)
+        for kind, fields in fix_named(self.anna):
+            self._said(line, kind, fields)
+        makers = (453, "1"), (448, full.makers[2].participant), (447, "D"), (452, "35")
+        line.send(
+            "R", ((131, number), (146, "1"), (55, "BTC-USD"), (54, "1"), (38, "0.001"), *makers)
+        )
+        for kind, fields in fix_named(self.anna):
+            if kind != "Z":  # it is about her own
+                self._said(line, kind, fields)
+        line.close()
+
+    def _said(self, line, kind, fields):
+        """The answer to a message, which is refused."""
+        line.send(kind, fields)
+        expected, tag, value = REFUSALS[kind]
+        message = None
+        while message is None or message.kind != expected:
+            message = line.next(BOUND_S)
+            self.judge(fields, 403, str(message))
+            is_annas = message.get(131) in {str(one) for one, _ in self.anna.quotes.values()}
+            assert message.kind == expected or not is_annas, str(message)
+        assert message[tag] == value, str(message)
+
     def _url(self, path):
         return self.venue.url.replace("http", "ws") + path
 
@@ -241,7 +280,7 @@ def test_every_request_that_names_something_is_in_the_matrix(anna):
 def test_no_route_shows_or_changes_what_is_another_users(full, anna):
     eve = Eve(full, anna)
     before = everything(anna)
-    for attack in (eve.by_stream, eve.by_key, eve.by_socket, eve.by_token):
+    for attack in (eve.by_stream, eve.by_key, eve.by_socket, eve.by_fix, eve.by_token):
         attack()
         assert not changed(before, everything(anna)), attack.__name__
     assert len(eve.statuses) > 400
@@ -259,6 +298,7 @@ def test_no_route_shows_or_changes_what_is_another_users(full, anna):
 )
 def test_the_owner_is_answered_what_another_user_is_refused(anna):
     """Else the matrix would pass where everything is refused."""
+    owner_over_fix(anna)
     with anna.venue.client(anna.person) as client:
         for at, given in spot_named(anna):
             answer = client.request(*at, **given)
@@ -269,3 +309,29 @@ def test_the_owner_is_answered_what_another_user_is_refused(anna):
         assert answer.is_success, (at, one, answer.text)
         if "application/json" in answer.headers["content-type"]:
             anna.answers[at] = answer.json()
+
+
+def owner_over_fix(anna):
+    """She sees her quotes, accepts one and cancels a request; its maker is told."""
+    client, maker = (anna.full.fix_client(one) for one in (anna.person, anna.maker))
+    (cancelled, _), (number, quote) = anna.quotes["fix"], anna.quotes["over fix"]
+
+    def until(line, kind, **wanted):
+        while True:
+            message = line.next(BOUND_S)
+            fields = {name: message.get(int(name[1:])) for name in wanted}
+            if (message.kind, fields) == (kind, wanted):
+                return message
+
+    shown = until(client, "S", t117=str(quote))
+    assert shown[133] in MARKS
+    until(maker, "R", t131=str(number))
+    fields = (693, "yes"), (117, quote), (694, "1"), (55, "BTC-USD"), (54, "1")
+    client.send("AJ", fields)
+    until(client, "8", t693="yes", t150="F")
+    until(maker, "8", t37=f"rfq {number}", t150="F")
+    client.send("Z", ((131, cancelled), (117, "*"), (298, "4")))
+    until(client, "AG", t131=str(cancelled))
+    until(maker, "Z", t131=str(cancelled))
+    for line in (client, maker):
+        line.close()
