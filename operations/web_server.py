@@ -81,15 +81,22 @@ def tls_settings(certificate: Any, key: Any) -> dict[str, Any]:
     return dict(zip(names, values, strict=True))
 
 
-def server_of(config: Any, started: Callable[[], None]) -> Any:
-    """uvicorn's server of ``config``: calls ``started`` once it answers, and ends by SIGTERM as by
-    SIGINT: cleanly, with status 0.  uvicorn alone raises the signal again at the end."""
+def server_of(
+    config: Any, started: Callable[[], None], ending: Callable[[], None] = lambda: None
+) -> Any:
+    """uvicorn's server of ``config``: calls ``started`` once it answers, and ``ending`` before it
+    closes connections at its end.  It ends by SIGTERM as by SIGINT: cleanly, with status 0.
+    uvicorn alone raises the signal again at the end."""
     import uvicorn
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             started()
+
+        async def shutdown(self, sockets: Any = None) -> None:
+            ending()
+            await super().shutdown(sockets)
 
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:

@@ -70,7 +70,7 @@ from openoutcry.portal.spot.feeds import Feeds, Queue
 from openoutcry.portal.spot.limits import SUBJECTS, Limits
 from openoutcry.portal.spot.rest import ROUTES, Direct, Endpoint, add_rest
 from openoutcry.portal.spot.signing import REMEMBERED, Replays, Signing
-from openoutcry.portal.spot.sockets import SEND_NOW, TAKE_NOW, sockets_of
+from openoutcry.portal.spot.sockets import SEND_NOW, TAKE_NOW, Connections, sockets_of
 from openoutcry.portal.spot.sub_accounts import SubAccountsApi
 from openoutcry.portal.spot.trade import Trading
 from openoutcry.portal.spot.user_data import MAX_KEYS, ListenKeys, UserData
@@ -220,6 +220,7 @@ class Portal:
             self.mirror, orders, self.native.markets, notices, self.native_quotes, self.made
         )
         self.feeds, self.user_data = Feeds(self.mirror), UserData(self.mirror)
+        self.connections = Connections()
         self._work_until_s = self._looked_s = self._look_s = 0.0
 
     @cached_property
@@ -459,7 +460,7 @@ def make_app(portal: Portal) -> Any:
     add_page(app, portal.accounts, portal.offers())
     _add_health(app, portal)
     tracer = tracer_of(portal.choices.traces, portal.file.name)
-    socket_of = sockets_of(portal.spot, portal.feeds, portal.user_data)
+    socket_of = sockets_of(portal.spot, portal.feeds, portal.user_data, portal.connections)
     direct = Direct(app, portal.spot, failed(), socket_of)
     gate = Gate(Observed(direct, portal.metrics, tracer), portal.spot.limits, portal.choices.serves)
     if tracer is None:
@@ -807,4 +808,5 @@ def serve(
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=2,
     )
-    server_of(config, lambda: announce(at)).run([strangers.listener(listener)])
+    server = server_of(config, lambda: announce(at), portal.connections.say_end)
+    server.run([strangers.listener(listener)])

@@ -150,12 +150,12 @@ class Subscriber:
         asked for it."""
         self.put_events(stream, (text,))
 
-    def put_events(self, stream: str, texts: Sequence[str]) -> None:
-        """Queue several of one stream."""
+    def put_events(self, stream: str, texts: Sequence[str], now: bool = False) -> None:
+        """Queue several of one stream; ``now``: as of :meth:`put_text`."""
         if self.combined:
             name = json.dumps(stream)
             texts = [f'{{"stream":{name},"data":{text}}}' for text in texts]
-        self.put_texts(texts)
+        self.put_texts(texts, now)
 
     def put_text(self, text: str, now: bool = False) -> None:
         """Queue a text as it is; ``now``: it is sent before what else there is to do."""

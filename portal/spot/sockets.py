@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -87,8 +88,11 @@ STREAM_METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERT
 LOGON, LOGOUT, STATUS = "session.logon", "session.logout", "session.status"
 SUBSCRIBE, SUBSCRIBE_SIGNED = "userDataStream.subscribe", "userDataStream.subscribe.signature"
 UNSUBSCRIBE, SUBSCRIPTIONS = "userDataStream.unsubscribe", "session.subscriptions"
+SHUTDOWN = "serverShutdown"
+"""The event before a planned stop; in a combined stream its name begins with ``!``."""
 OF_CONNECTION = (LOGON, LOGOUT, STATUS, SUBSCRIBE, SUBSCRIBE_SIGNED, UNSUBSCRIBE, SUBSCRIPTIONS)
 """Methods about the connection itself."""
+log = logging.getLogger("outcry.portal")
 
 
 class Wrong(Exception):
@@ -154,6 +158,10 @@ class Streams:
         for name in list(self._own):
             self.unsubscribe(name)
         self.feeds.leave(self.subscriber)
+
+    def say_end(self) -> None:
+        """Say at once that the portal is about to end."""
+        self.subscriber.put_events(f"!{SHUTDOWN}", [_shutdown(self.subscriber.fine)], now=True)
 
     async def asked(self, text: str) -> None:
         """A request of the client, and its answer among the events."""
@@ -259,6 +267,11 @@ class Requests:
         for own in self._own.values():
             self.user_data.unsubscribe(own.participant, own.deliver)
         self._own = {}
+
+    def say_end(self) -> None:
+        """Say at once that the portal is about to end."""
+        text = f'{{"event":{_shutdown(self.subscriber.fine)}}}'
+        self.subscriber.put_text(text, now=True)
 
     async def asked(self, text: str) -> None:
         """Begin a request once there is room."""
@@ -438,6 +451,27 @@ class Requests:
             self.subscriber.put_text(as_text({"subscriptionId": number, "event": event}))
 
 
+def _shutdown(fine: bool) -> str:
+    """The event before a planned stop."""
+    with times.in_unit(fine):
+        return as_text({"e": SHUTDOWN, "E": times.now()})
+
+
+class Connections:
+    """Connections that are open."""
+
+    def __init__(self) -> None:
+        self.open: set[Streams | Requests] = set()
+
+    def say_end(self) -> None:
+        """Say to each that the portal is about to end.  One that fails keeps no other from it."""
+        for one in tuple(self.open):
+            try:
+                one.say_end()
+            except Exception:
+                log.exception("a connection does not hear of the end")
+
+
 def _refused(number: Any, error: ApiError) -> dict[str, Any]:
     body = error.body
     if error.retry_after_s:
@@ -464,8 +498,11 @@ def _text(value: Any) -> str:
 Handler = Callable[[Any], Awaitable[None]]
 
 
-def sockets_of(spot: Spot, feeds: Feeds, user_data: UserData) -> Callable[[str], Handler | None]:
-    """Return the handlers of the three kinds of WebSocket, by path; None: it is of another kind."""
+def sockets_of(
+    spot: Spot, feeds: Feeds, user_data: UserData, connections: Connections
+) -> Callable[[str], Handler | None]:
+    """Return the handlers of the three kinds of WebSocket, by path; None: it is of another kind.
+    ``connections``: has each while it is open."""
     from fastapi import WebSocket
 
     async def streams(socket: WebSocket, combined: bool, names: list[str]) -> None:
@@ -479,7 +516,7 @@ def sockets_of(spot: Spot, feeds: Feeds, user_data: UserData) -> Callable[[str],
         await socket.accept()
         for name in names:
             connection.subscribe(name)
-        await _serve(socket, connection.subscriber, connection.asked, connection.close)
+        await _serve(socket, connection, connections)
 
     async def raw(socket: WebSocket) -> None:
         await streams(socket, False, socket.scope["path"].split("/")[2:])
@@ -500,7 +537,7 @@ def sockets_of(spot: Spot, feeds: Feeds, user_data: UserData) -> Callable[[str],
         connection = Requests(spot, user_data, address, fine, shows_limits)
         take_now = socket.scope.get("extensions", {}).get(TAKE_NOW, lambda take: None)
         take_now(connection.take)
-        await _serve(socket, connection.subscriber, connection.asked, connection.close)
+        await _serve(socket, connection, connections)
 
     def address_of(socket: WebSocket) -> str:
         return socket.client.host if socket.client else ""
@@ -515,25 +552,23 @@ def sockets_of(spot: Spot, feeds: Feeds, user_data: UserData) -> Callable[[str],
     return handler_of
 
 
-async def _serve(
-    socket: Any,
-    subscriber: Subscriber,
-    asked: Callable[[str], Awaitable[None]],
-    close: Callable[[], None],
-) -> None:
+async def _serve(socket: Any, connection: Streams | Requests, connections: Connections) -> None:
     """Send what is queued and read what is asked, until either side ends."""
     from fastapi import WebSocketDisconnect
+
+    subscriber = connection.subscriber
 
     async def read() -> None:
         try:
             with contextlib.suppress(WebSocketDisconnect, RuntimeError, KeyError):
                 while not subscriber.is_cut:
-                    await asked(await socket.receive_text())
+                    await connection.asked(await socket.receive_text())
         finally:
             subscriber.queue.put_nowait(None)
 
     reading, queue = asyncio.create_task(read()), subscriber.queue
     queue.send = socket.scope.get("extensions", {}).get(SEND_NOW)
+    connections.open.add(connection)
     try:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
             is_over = False
@@ -548,5 +583,6 @@ async def _serve(
                         await socket.send_text(text)
             await socket.close(1008 if subscriber.is_cut else 1000)
     finally:
+        connections.open.discard(connection)
         reading.cancel()
-        close()
+        connection.close()

@@ -1,15 +1,18 @@
 """Programs that people have, whose portal is killed while they trade, and started again: they go on
 by what their libraries do about it, and no order is lost or doubled.
 
-Each has an order that rests, one whose answer never comes, and a stream or more.
+Each has an order that rests, one whose answer never comes, and a stream or more.  A planned stop is
+said before it: they go on after that one, too.
 """
 
 import asyncio
 import json
 import signal
 from collections import Counter
+from contextlib import ExitStack
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.support.portal.clients import at_portal, settings
@@ -32,6 +35,16 @@ def names_of(venue, person):
         return Counter(
             row["clientOrderId"] for row in client.get("/api/v3/allOrders", symbol="BTCUSD").json()
         )
+
+
+async def after_losses(loss, watch, *args):
+    """The next answer of ccxt.pro, as its users ask for one: again after each loss of the
+    connection."""
+    while True:
+        try:
+            return await watch(*args)
+        except loss:
+            continue
 
 
 def bounded(coroutine):
@@ -94,12 +107,7 @@ def test_ccxt_pro_goes_on_after_a_restart_of_the_portal(portal_venue, two):
     sell = "BTC/USD", "limit", "sell", 0.1, 60000
 
     async def again(watch, *args):
-        """Its next answer, as its users ask for one: again after the loss of the connection."""
-        while True:
-            try:
-                return await watch(*args)
-            except pro.NetworkError:
-                continue
+        return await after_losses(pro.NetworkError, watch, *args)
 
     async def run():
         one, other = (at_portal(pro.binance(settings(person)), portal_venue.url) for person in two)
@@ -302,5 +310,131 @@ def test_the_sdk_of_binance_goes_on_after_a_restart_of_the_portal(portal_venue, 
         finally:
             await requests.close_connection()
             await streams.close_connection()
+
+    bounded(run())
+
+
+STOPPING = {"e": "serverShutdown"}
+
+
+def stopped_and_started(venue):
+    """As it is planned.  Nothing of the clients runs meanwhile: they come back afterwards."""
+    venue.stop_portal()
+    venue.start_portal()
+
+
+def test_a_planned_stop_is_said_on_every_connection_before_its_end(portal_venue):
+    sockets = portal_venue.url.replace("http", "ws")
+    paths = "/ws/btcusd@trade", "/stream?streams=btcusd@trade", "/ws-api/v3"
+    said = []
+    with ExitStack() as stack:
+        opened = [stack.enter_context(connect(f"{sockets}{path}")) for path in paths]
+        stopped_and_started(portal_venue)
+        for socket in opened:
+            said.append(json.loads(socket.recv(BOUND_S)))
+            with pytest.raises(ConnectionClosed) as end:
+                socket.recv(BOUND_S)
+            assert end.value.rcvd.code == 1012, "the service restarts"
+    for event in (said[0], said[1]["data"], said[2]["event"]):
+        assert event.pop("E") > 0
+    assert said == [STOPPING, {"stream": "!serverShutdown", "data": STOPPING}, {"event": STOPPING}]
+
+
+def test_ccxt_pro_goes_on_after_a_planned_stop_of_the_portal(portal_venue, two):
+    pro = pytest.importorskip("ccxt.pro")
+    import aiohttp
+
+    terms = "BTC/USD", "limit", "sell", 0.1, 60000
+
+    async def run():
+        one = at_portal(pro.binance(settings(two[0])), portal_venue.url)
+
+        async def again(watch, *args):
+            # It may send on a connection of which it has not read the end yet.
+            losses = pro.NetworkError, aiohttp.ClientConnectionError
+            return await after_losses(losses, watch, *args)
+
+        try:
+            await one.load_markets()
+            await one.create_order_ws(*terms, {"newClientOrderId": RESTS})
+            while not (await one.watch_order_book("BTC/USD"))["asks"]:
+                continue
+            orders = asyncio.create_task(again(one.watch_orders, "BTC/USD"))
+            await one.fetch_balance_ws()
+            stopped_and_started(portal_venue)
+            # Once it knows that its connections have ended.
+            book = await again(one.watch_order_book, "BTC/USD")
+            await again(one.fetch_balance_ws)
+            await one.create_order_ws(*terms, {"newClientOrderId": LOST})
+            while book["asks"][0][:2] != [60000, 0.2]:
+                book = await again(one.watch_order_book, "BTC/USD")
+            done = await orders
+            while done[-1]["clientOrderId"] != LOST:
+                done = await again(one.watch_orders, "BTC/USD")
+        finally:
+            await one.close()
+
+    bounded(run())
+
+
+def test_python_binance_goes_on_after_a_planned_stop(portal_venue, two, monkeypatch):
+    binance = pytest.importorskip("binance")
+    sockets = portal_venue.url.replace("http", "ws")
+    monkeypatch.setattr(binance.AsyncClient, "API_URL", f"{portal_venue.url}/api")
+    monkeypatch.setattr(binance.AsyncClient, "WS_API_URL", f"{sockets}/ws-api/v3")
+    monkeypatch.setattr(binance.BinanceSocketManager, "STREAM_URL", f"{sockets}/")
+    terms = TERMS | {"side": "SELL", "type": "LIMIT"}
+
+    async def run():
+        one = await binance.AsyncClient.create(two[0].api_key, two[0].secret)
+        try:
+            async with binance.BinanceSocketManager(one).depth_socket("BTCUSD") as depth:
+                await one.ws_create_order(**terms, newClientOrderId=RESTS)
+                assert (await depth.recv())["e"] == "depthUpdate"
+                stopped_and_started(portal_venue)
+                kinds = [(await depth.recv())["e"] for _ in range(2)]
+                assert kinds == ["serverShutdown", "error"], "the error is the connection's end"
+                while not all(row.ws_state.name == "STREAMING" for row in (one.ws_api, depth)):
+                    await asyncio.sleep(0.01)
+                await one.ws_create_order(**terms, newClientOrderId=LOST)
+                assert (await depth.recv())["a"] == [["60000.00", "0.20000000"]]
+        finally:
+            await one.close_connection()
+
+    bounded(run())
+
+
+@pytest.mark.filterwarnings("ignore:parameter 'timeout':DeprecationWarning")
+def test_the_sdk_of_binance_comes_back_by_itself_after_a_planned_stop(portal_venue, two):
+    """It does so for its requests and own events; of a connection that is killed it tells its
+    user."""
+    pytest.importorskip("binance_sdk_spot")
+    from binance_common.configuration import ConfigurationWebSocketAPI
+    from binance_sdk_spot.spot import Spot
+
+    address = portal_venue.url.replace("http", "ws") + "/ws-api/v3"
+    keys = {"api_key": two[0].api_key, "api_secret": two[0].secret}
+
+    async def run():
+        socket = ConfigurationWebSocketAPI(stream_url=address, reconnect_delay=10, **keys)
+        requests, events = Spot(None, socket).websocket_api, asyncio.Queue()
+        try:
+            await requests.create_connection()
+            before = list(requests.connections)
+            own = (await requests.user_data_stream_subscribe_signature()).stream
+            own.on("message", lambda event: events.put_nowait(event.to_dict()))
+            stopped_and_started(portal_venue)
+            # It waits five seconds, and until then asks by the connection that has ended.
+            while len(requests.connections) != 1 or requests.connections == before:
+                await asyncio.sleep(0.01)
+            terms = {"symbol": "BTCUSD", "type": "LIMIT", "time_in_force": "GTC", "price": 60000}
+            made = await requests.order_place(
+                side="SELL", quantity=0.1, new_client_order_id=RESTS, **terms
+            )
+            assert made.data().result.status == "NEW"
+            while not {"c": RESTS, "X": "NEW"}.items() <= (await events.get()).items():
+                continue
+        finally:
+            await requests.close_connection()
 
     bounded(run())

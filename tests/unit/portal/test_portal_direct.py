@@ -29,7 +29,7 @@ from openoutcry.portal.spot import sockets
 from openoutcry.portal.spot.feeds import Queue, Subscriber
 from openoutcry.portal.spot.limits import Limits
 from openoutcry.portal.spot.rest import Direct
-from openoutcry.portal.spot.sockets import sockets_of
+from openoutcry.portal.spot.sockets import Connections, sockets_of
 from openoutcry.portal.trading.broker import NewOrder
 from openoutcry.portal.trading.fix_broker import FixBroker, _Connection
 from openoutcry.portal.trading.mirror import Mirror, names_of, names_of_few
@@ -118,12 +118,25 @@ def test_a_body_that_is_cut_off_does_nothing():
 
 
 def test_sockets_are_found_by_their_path():
-    found = sockets_of(None, None, None)
+    found = sockets_of(None, None, None, Connections())
     assert found("/ws") is found("/ws/btcusd@trade") is not None
     assert found("/stream") is found("/stream/x") is not None
     assert found("/ws-api/v3") is not None
     for path in ("/", "", "/v1/stream", "/wsx", "/ws-api", "/x/ws"):
         assert found(path or "/") is None
+
+
+class Connection:
+    """Gives back what it is asked."""
+
+    def __init__(self):
+        self.subscriber, self.is_closed = Subscriber(False), False
+
+    async def asked(self, text):
+        self.subscriber.put_text(text)
+
+    def close(self):
+        self.is_closed = True
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
@@ -135,18 +148,15 @@ def test_a_frame_is_what_the_library_writes(size):
 def test_texts_that_wait_are_sent_in_one_write_and_in_order(monkeypatch):
     """A client whose buffer is full gets them later, by the way that waits."""
     monkeypatch.setattr(sockets, "SEND_S", 5.0)
-    subscriber, writes = Subscriber(False), []
+    connection, connections, writes = Connection(), Connections(), []
+    subscriber = connection.subscriber
     client = ClientProtocol(parse_uri("ws://portal/ws"))
     request = client.connect()
     client.send_request(request)
 
     async def serve(socket):
         await socket.accept()
-
-        async def asks(text):
-            subscriber.put_text(text)
-
-        await sockets._serve(socket, subscriber, asks, lambda: None)
+        await sockets._serve(socket, connection, connections)
 
     async def run():
         transport = SimpleNamespace(
@@ -163,7 +173,7 @@ def test_texts_that_wait_are_sent_in_one_write_and_in_order(monkeypatch):
         protocol = text_pings()(config, state, {})
         protocol.connection_made(transport)
         protocol.data_received(b"".join(client.data_to_send()))
-        await until(lambda: writes)
+        await until(lambda: writes and connections.open == {connection})
         writes.clear()
         for text in ("one", "two"):
             subscriber.put_text(text)
@@ -183,6 +193,8 @@ def test_texts_that_wait_are_sent_in_one_write_and_in_order(monkeypatch):
         subscriber.cut()
         await until(lambda: writes)
         assert writes[0][:1] == b"\x88", "the connection is closed"
+        await until(lambda: connection.is_closed)
+        assert not connections.open
         protocol.stop_keepalive()
         protocol.close_timer.cancel()
         for task in state.tasks:

@@ -17,7 +17,13 @@ from openoutcry.portal.spot.limits import Limits
 from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.past import Past
 from openoutcry.portal.spot.rest import ROUTES, joined_pairs
-from openoutcry.portal.spot.sockets import METHODS, OF_CONNECTION, Requests, Streams
+from openoutcry.portal.spot.sockets import (
+    METHODS,
+    OF_CONNECTION,
+    Connections,
+    Requests,
+    Streams,
+)
 from openoutcry.portal.spot.trade import Trading
 from openoutcry.portal.spot.user_data import ListenKeys, UserData
 from openoutcry.portal.spot.windows import candles_in, offset_of, window_of
@@ -618,6 +624,19 @@ def streams(combined=False, fine=False):
     mirror = Market2()
     spot = SimpleNamespace(limits=Limits(10**9), listen_keys=ListenKeys(), mirror=mirror)
     return Streams(spot, Feeds(mirror), UserData(mirror), combined, HERE, fine)
+
+
+def test_a_planned_stop_is_said_as_each_kind_of_connection_has_it():
+    connections = Connections()
+    raw, combined, fine = streams(), streams(True), streams(True, True)
+    requests = socket_api(Signer())
+    connections.open = {raw, object(), combined, fine, requests}
+    connections.say_end()
+    (event,), (row,), (late,), (own,) = map(answers, (raw, combined, fine, requests))
+    assert event == {"e": "serverShutdown", "E": event["E"]}
+    assert row == {"stream": "!serverShutdown", "data": {**event, "E": row["data"]["E"]}}
+    assert own == {"event": {**event, "E": own["event"]["E"]}}
+    assert late["data"]["E"] > event["E"] * 999, "in microseconds"
 
 
 STREAM_WORDS = [
