@@ -12,8 +12,9 @@ from openoutcry.risk.contracts import contracts_of, trade_contract
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.money import (
     add_money,
+    is_under,
     judge_loss,
-    judge_margin,
+    kill,
     margined_lots,
     mark_position,
 )
@@ -97,14 +98,36 @@ def after(state: RiskState, order: OrderRecord, events: int, count: int) -> int:
 
 @kernel_outlined
 def judge_traders(state: RiskState, events: int, count: int) -> None:
-    """Kill those that traded and are below their maintenance margin at the end of the command: too
-    little after one of its fills may be enough after the next."""
+    """Kill those that traded, hold nothing else and are below their maintenance margin.  That is at
+    the end of the command: too little after one of its fills may be enough after the next.
+
+    A participant that also holds something else is judged by the next mark.  The trade says what
+    one of its positions is worth, and the others have older prices: a hedge would show a loss.
+    """
     not_inlined()
+    waits = -1
     for index in range(count):
         event = EventRecord(events + index * RECORD_BYTES)
         word = event.word
         if (word >> KIND_SHIFT) & 0xFF == FILLED:
-            judge_margin(totals.participant_row(state, word & 0xFFFF), event + CAUSE)
+            who, instrument = word & 0xFFFF, (word >> INSTRUMENT_SHIFT) & 0xFFFF
+            row, cell = totals.participant_row(state, who), who << 16 | instrument
+            is_called = row.flags & lay.KILLED_BY_MARGIN != 0
+            if cell == waits or is_called or not is_under(row):
+                continue
+            # One order that trades with many others looks at its owner's positions once.
+            waits = cell
+            if not holds_other(state, who, instrument):
+                kill(row, lay.KILLED_BY_MARGIN, event + CAUSE)
+
+
+@kernel
+def holds_other(state: RiskState, who: int, instrument: int) -> bool:
+    """Whether a participant has a position in another instrument than this one."""
+    for other in range(state.instruments):
+        if other != instrument and totals.cell_of(state, who, other).position != 0:
+            return True
+    return False
 
 
 @kernel

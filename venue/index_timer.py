@@ -38,7 +38,7 @@ from openoutcry.venue.index_journal import (
     value_record,
 )
 from openoutcry.venue.index_tables import IndexSpec
-from openoutcry.venue.liquidation import last_prices
+from openoutcry.venue.liquidation import what_traded
 from openoutcry.venue.mark_fit import Room
 from openoutcry.wire.symbols import code_of, names_by_code
 
@@ -122,7 +122,7 @@ class IndexTimer:
         ``mark_every_ns``: how often what trades next to contracts is marked; 0: it is not."""
         self.mark_every_ns, self.mark_at_ns = mark_every_ns, now_ns
         self.marked: list[int] = []
-        """The other instruments' prices when they were marked last."""
+        """What had traded when the other instruments were marked last."""
         self.contracts, self.note, self.begun_ns = contracts, note, now_ns
         self.place = {symbol: number for number, symbol in enumerate(symbols)}
         self.names = names_by_code(symbols)
@@ -202,7 +202,7 @@ class IndexTimer:
         if not self.mark_every_ns or not (is_due or now_ns >= self.mark_at_ns):
             return False
         self.mark_at_ns = now_ns + self.mark_every_ns
-        was, self.marked = self.marked, last_prices(view)
+        was, self.marked = self.marked, what_traded(view)
         return was != self.marked
 
     def _see_refused(self, view: View) -> None:

@@ -57,7 +57,7 @@ class Liquidator:
         self.spec, self.symbols, self.note, self.clock_ns = spec, symbols, note, clock_ns
         self.rules = [Rules(row) for row in instruments]
         self.marked: list[int] = []
-        """The instruments' prices at the last MARK."""
+        """What had traded at the last MARK."""
         self.mark_at_ns = 0
         self.marks = True
         """False: the looks at indices mark the other instruments together with contracts."""
@@ -121,11 +121,11 @@ class Liquidator:
         if not self.marks or now_ns < self.mark_at_ns:
             return
         self.mark_at_ns = now_ns + self.spec.mark_every_ms * MS_NS
-        lasts = last_prices(view)
-        if lasts != self.marked:
+        traded = what_traded(view)
+        if traded != self.marked:
             # All at once: no participant is judged by one leg of a hedge.
             put(setting(Setting.MARK, 0))
-            self.marked = lasts
+            self.marked = traded
 
     def _is_due(self, view: View, who: int) -> bool:
         """Whether there is anything to close out; says so when it begins and ends."""
@@ -167,13 +167,20 @@ class Liquidator:
         return np.concatenate([notice, order])
 
 
-def last_prices(view: View) -> list[int]:
-    """The last prices of the instruments that MARK marks; empty, if none has one.  A contract is
-    marked by its index, and what is paid from wallets is not marked."""
+def what_traded(view: View) -> list[int]:
+    """What changes with every trade that a MARK has to follow; empty before the first.
+
+    These are the last prices of what MARK marks, and the volumes of all that participants hold on
+    margin.  A participant with several positions is judged by the next mark after its trade.  A
+    contract is marked by its index, and what is paid from wallets is not marked.
+    """
     rows = view.instruments
-    others = rows[(rows[:, lay.CONTRACT_AT // 8] | rows[:, lay.SPOT_AT // 8]) == 0]
-    lasts: list[int] = others[:, lay.LAST // 8].tolist()
-    return lasts if any(last != NO_LIMIT for last in lasts) else []
+    held = rows[rows[:, lay.SPOT_AT // 8] == 0]
+    lasts = held[held[:, lay.CONTRACT_AT // 8] == 0, lay.LAST // 8].tolist()
+    volumes: list[int] = held[:, lay.VOLUME // 8].tolist()
+    if any(volumes) or any(last != NO_LIMIT for last in lasts):
+        return [*lasts, *volumes]
+    return []
 
 
 def next_part(

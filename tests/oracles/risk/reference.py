@@ -597,13 +597,13 @@ class Reference:
         """``best`` says what is displayed of an instrument behind the command."""
         names = EVENT_DTYPE.names or ()
         rows = [dict(zip(names, row, strict=True)) for row in events.tolist()]
-        traders: set[int] = set()
+        traded: set[tuple[int, int]] = set()
         for event in rows:
             kind, key = event["kind"], (event["instrument"], event["order_id"])
             if kind == ACCEPTED:
                 self._accepted(c, event, key)
             elif kind == FILLED:
-                traders.add(self.orders[key].participant)
+                traded.add((self.orders[key].participant, key[0]))
                 self._filled(event, self.orders[key])
             elif kind == CONVERTED:
                 self.orders[key].priced = True
@@ -625,8 +625,10 @@ class Reference:
                 owner.full_at -= owner.rate_ns
             if kind in ENDS_WITH_LEAVES:
                 self._leaves(key, event["leaves_lots"])
-        for who in traders:  # at the end of the command, whatever was between its fills
-            self.judge_margin(who)
+        for who, instrument in traded:  # at the end of the command, whatever was between its fills
+            cells = enumerate(self.cells[who])
+            if not any(cell.position for index, cell in cells if index != instrument):
+                self.judge_margin(who)
         if self.protection is not None:
             self.protection.watch(rows, best)
 

@@ -70,7 +70,7 @@ RULES = {
     1: "a unit was made or lost",
     2: "a contract is held long and short by different amounts",
     3: "equity is not the balance and the options at their marks",
-    4: "below its margin, and not called",
+    4: "below its margin, and not called, though a mark has come since it traded one of several",
     5: "called with enough",
     6: "liquidated with enough",
     7: "an order entered past the initial margin",
@@ -176,10 +176,31 @@ def pledges_fit(state: RiskState, who: int) -> bool:
 
 
 @kernel
+def follow_waiting(
+    state: RiskState, order: OrderRecord, is_applied: bool, out: int, events: int, waits: int
+) -> None:
+    """Who trades and also holds something else may wait for the next mark, which judges all."""
+    what, is_staged = order.order_type, order.time_in_force == STAGED
+    is_mark = constants.SET_CONTRACT_MARK <= what <= constants.SET_CONTRACT_EXPIRE and not is_staged
+    is_mark = is_mark or (what == constants.SET_CONTRACT_APPLY and order.aux != 0)
+    for who in range(state.participants):
+        if is_applied and is_mark:
+            Words(waits)[who] = 0
+    for place in range(events):
+        event = EventRecord(out + place * RECORD_BYTES)
+        if event.kind == FILLED:
+            for index in range(state.instruments):
+                lots = totals.cell_of(state, event.participant, index).position
+                if index != event.instrument and lots != 0:
+                    Words(waits)[event.participant] = 1
+
+
+@kernel
 def looked_at(
     state: RiskState,
     counts: int,
     called: int,
+    waits: int,
     scratch: int,
     rows: int,
     is_thorough: bool,
@@ -199,7 +220,7 @@ def looked_at(
                 return 9
         too_little = has_too_little(state, who, row.portfolio)
         is_called = row.flags & lay.KILLED_BY_MARGIN != 0
-        if too_little and not is_called and who != FUND:
+        if too_little and not is_called and who != FUND and Words(waits)[who] == 0:
             return 4  # what the fund pays does not call it
         if is_called and Words(called)[who] == 0:
             Words(counts)[CALLED] += 1
@@ -293,7 +314,7 @@ def follow_applied(state: RiskState, order: OrderRecord, noted: int) -> bool:
 
 @kernel
 def run_contracts_looked_at(
-    batch, arena, region, orders, count, out, capacity, counts, called, scratch, rows, noted
+    batch, arena, region, orders, count, out, capacity, counts, called, waits, scratch, rows, noted
 ):
     """Commands done, and the rule that the last one broke."""
     state = RiskState(region)
@@ -352,7 +373,8 @@ def run_contracts_looked_at(
             if is_limited and needed_of(state, who) > max(available_to(state, who), needed):
                 return index + 1, 7
         is_thorough = order.seq % THOROUGH == 0
-        broken = looked_at(state, counts, called, scratch, rows, is_thorough)
+        follow_waiting(state, order, verdict == APPLIED, out, events, waits)
+        broken = looked_at(state, counts, called, waits, scratch, rows, is_thorough)
         if broken != 0:
             return index + 1, broken
     return count, 0
@@ -374,6 +396,8 @@ class HostileContracts:
         self.view, self.rules = self.loop.view, [Rules(row) for row in self.table]
         self.spec = LiquidationSpec(mark_every_ms=1, every_ms=1, part_bps=2_500, band_bps=500)
         self.counts, self.called = np.zeros(10, np.int64), np.zeros(PARTICIPANTS, np.int64)
+        self.waits = self.called.copy()
+        """Participants that the next mark judges."""
         numbers = parameters_of(given["margin"]) if seed % 2 else None
         self.scratch = work_of(numbers) if numbers else np.zeros(1, np.int64)
         self.rows = np.zeros(2 * len(self.table), np.int64)
@@ -420,6 +444,7 @@ class HostileContracts:
             len(self.loop.out),
             self.counts.ctypes.data,
             self.called.ctypes.data,
+            self.waits.ctypes.data,
             self.scratch.ctypes.data,
             self.rows.ctypes.data,
             self.noted.ctypes.data,

@@ -7,7 +7,7 @@ from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import View, at_once
-from openoutcry.wire.enums import Side
+from openoutcry.wire.enums import CommandKind, Side
 from tests.support.venue.contract_floor import CONTRACT_VENUE, OF_TIN
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.venue_floor import order
@@ -121,12 +121,39 @@ def test_a_hedge_between_a_contract_and_another_instrument_is_judged_by_both(tmp
         assert view(floor).of(1, lay.KILLS) == 0
         assert view(floor).equity(1) == 60_000
     assert Setting.MARK not in floor.settings()[-5:]
+    # It trades itself before the look: what it is short of is then worth 75,000 more, GOLD is not.
     floor.send(
-        order(11, Side.BUY, 1, 6_500, who=3, **held), order(12, Side.SELL, 1, 6_500, who=2, **held)
+        order(11, Side.SELL, 1, 6_500, who=1, **held), order(12, Side.BUY, 1, 6_500, who=2, **held)
     )
+    assert view(floor).of(1, lay.KILLS) == 0
+    assert view(floor).is_under(1)
     floor.ask("contract", "mark", "GOLD", "6500")
     assert view(floor).of(1, lay.KILLS) == 0
     floor.clock.advance(1, 0.01)
+    assert view(floor).of(1, lay.KILLS) == 0
+    assert Reconciliation(floor.journal_path, None).advance().difference is None
+    floor.close()
+
+
+@pytest.mark.parametrize("index", ["", INDEX])
+def test_who_trades_below_its_margin_is_called_though_no_price_moves(tmp_path, index) -> None:
+    """A mark follows every trade, with an index or without."""
+    floor = InlineFloor(tmp_path, CONTRACT_VENUE + index)
+    if index:
+        floor.ask("contract", "report", "XAU", "east", "5000")
+        floor.wait_for(lambda s: view(floor).contracts.of(0, "index") == 5_000)
+    tin = {"symbol": b"TIN"}
+    floor.send(
+        order(1, Side.BUY, 1, 200_000, who=1, **tin), order(2, Side.SELL, 1, 200_000, who=2, **tin)
+    )
+    floor.clock.advance(2, 0.5)
+    # 5 lots for 56,000 more than they are worth leave 4,000.
+    floor.send(order(3, Side.BUY, 5, 6_120, who=1), order(4, Side.SELL, 5, 6_120, who=2))
+    floor.wait_for(lambda s: view(floor).of(1, lay.KILLS) == 1)
+    assert view(floor).of(1, lay.FLAGS) & lay.KILLED_BY_MARGIN
+    commands, _ = floor.journal()
+    (by,) = commands[commands["seq"] == view(floor).of(1, lay.CALLED_SEQ)]
+    assert (by["kind"], by["order_type"]) == (CommandKind.RISK, Setting.MARK)
     assert Reconciliation(floor.journal_path, None).advance().difference is None
     floor.close()
 
