@@ -48,7 +48,7 @@ from openoutcry.portal.native.notice_routes import NativeNotices, add_notices
 from openoutcry.portal.native.operator_routes import NativeOperators, add_operators
 from openoutcry.portal.native.orders import NativeOrders
 from openoutcry.portal.native.portfolio_routes import NativePortfolio, add_portfolio
-from openoutcry.portal.native.problems import add_problems
+from openoutcry.portal.native.problems import BINANCE_PATHS, add_problems, refused_at
 from openoutcry.portal.native.quote_door import QuoteDoor
 from openoutcry.portal.native.quote_routes import NativeQuotes, add_quotes
 from openoutcry.portal.native.routes import Native, add_native
@@ -461,16 +461,21 @@ def make_app(portal: Portal) -> Any:
     _add_health(app, portal)
     tracer = tracer_of(portal.choices.traces, portal.file.name)
     socket_of = sockets_of(portal.spot, portal.feeds, portal.user_data, portal.connections)
-    direct = Direct(app, portal.spot, failed(), socket_of)
+    direct = Direct(app, portal.spot, failed, socket_of)
     gate = Gate(Observed(direct, portal.metrics, tracer), portal.spot.limits, portal.choices.serves)
     if tracer is None:
         gate.short = gate.short_way(direct.endpoints, portal.metrics)
     return gate
 
 
-def failed() -> Any:
+def not_processed(scope: Any) -> Any:
     """The answer to a request that could not be processed."""
-    return problem(500, "internal", "the request could not be processed")
+    return refused_at(scope, 500, "internal", "the request could not be processed")
+
+
+async def failed(scope: Any, receive: Any, send: Any) -> None:
+    """Answer so."""
+    await not_processed(scope)(scope, receive, send)
 
 
 def _add_health(app: Any, portal: Portal) -> None:
@@ -479,17 +484,18 @@ def _add_health(app: Any, portal: Portal) -> None:
     @app.exception_handler(Exception)
     async def wrong(request: Any, error: Exception) -> Any:
         """The gate logs it."""
-        return failed()
+        return not_processed(request.scope)
 
     @app.exception_handler(ClientGone)
     async def gone(request: Any, error: ClientGone) -> Any:
         """The gate answers, if there is a client left."""
-        return problem(400, "cut_off", "the body was cut off")
+        return refused_at(request.scope, 400, "cut_off", "the body was cut off")
 
     @app.exception_handler(DatabaseError)
     async def no_database(request: Any, error: DatabaseError) -> Any:
         log.error("%s", error)
-        return problem(503, "unavailable", "the portal's database cannot be reached")
+        text = "the portal's database cannot be reached"
+        return refused_at(request.scope, 503, "unavailable", text)
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics(request: Request) -> Any:
@@ -547,7 +553,7 @@ class Gate:
         self, endpoints: Mapping[tuple[str, str], Endpoint], metrics: Metrics
     ) -> ShortWay:
         """The same rules for requests that do not come through here."""
-        answer = failed()
+        answer = not_processed({"path": BINANCE_PATHS[0]})
 
         def log_and_answer(error: Exception) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
             self._log("http", error)
@@ -618,7 +624,7 @@ class Gate:
             nonlocal size, is_whole, refusal
             if is_whole:
                 return await receive()
-            message, refusal = await _part_of_body(receive)
+            message, refusal = await _part_of_body(scope, receive)
             if refusal is not None:
                 raise ClientGone
             size += len(message.get("body", b""))
@@ -642,7 +648,7 @@ class Gate:
                 raise
 
         def too_large() -> Any:
-            return problem(413, "too_large", f"a body has {most} bytes at most")
+            return refused_at(scope, 413, "too_large", f"a body has {most} bytes at most")
 
         declared = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
         if declared.isdigit() and int(declared) > most:
@@ -653,7 +659,8 @@ class Gate:
                 self.limits.take(address, 1)
             except ApiError as error:
                 headers = {"retry-after": str(error.retry_after_s)}
-                answer = problem(error.status, "too_many_requests", error.text, headers)
+                code = "too_many_requests"
+                answer = refused_at(scope, error.status, code, error.text, headers)
                 await answer(scope, receive, answered)
                 return
         with contextlib.suppress(ClientGone):
@@ -663,15 +670,16 @@ class Gate:
             await answer(scope, receive, answered)
 
 
-async def _part_of_body(receive: Any) -> tuple[Any, Any]:
+async def _part_of_body(scope: Any, receive: Any) -> tuple[Any, Any]:
     """The next message of a body, or the answer to one that does not come."""
     try:
         async with asyncio.timeout(BODY_S):  # wait_for would make a task each time
             message = await receive()
     except TimeoutError:
-        return None, problem(408, "timeout", f"a body must arrive within {BODY_S:.0f} s")
+        text = f"a body must arrive within {BODY_S:.0f} s"
+        return None, refused_at(scope, 408, "timeout", text)
     if message["type"] == "http.disconnect":
-        return None, problem(400, "cut_off", "the body was cut off")
+        return None, refused_at(scope, 400, "cut_off", "the body was cut off")
     return message, None
 
 
@@ -681,7 +689,8 @@ async def _refuse(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "websocket.close", "code": 1008})
         return
-    answer = problem(403, "address_not_served", "this portal does not serve your address")
+    text = "this portal does not serve your address"
+    answer = refused_at(scope, 403, "address_not_served", text)
     await answer(scope, receive, send)
 
 

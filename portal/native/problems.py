@@ -27,6 +27,17 @@ WORDS = {
     "Order would trigger immediately.": "would_trigger",
     "Market is closed.": "market_closed",
 }
+BINANCE_PATHS = ("/api/", "/sapi/", "/fapi/", "/dapi/", "/eapi/", "/papi/")
+"""Where Binance's API has its requests.  Its clients read a number as the code of every refusal."""
+BINANCE_CODES = {
+    403: errors.UNAUTHORIZED,
+    404: errors.UNSUPPORTED,
+    405: errors.UNSUPPORTED,
+    413: errors.TOO_MANY_PARAMETERS,
+    418: errors.TOO_MANY,
+    429: errors.TOO_MANY,
+    503: errors.DISCONNECTED,
+}
 EVERY_CODE = sorted(
     {code for _, code in CODES.values()}
     | set(WORDS.values())
@@ -106,6 +117,20 @@ def of_api_error(error: ApiError) -> tuple[int, str]:
     return CODES.get(error.code, (422, "invalid_request"))
 
 
+def refused_at(
+    scope: Any, status: int, code: str, text: str, headers: dict[str, str] | None = None
+) -> Any:
+    """The answer to a request that reached no route: a problem, or at the paths of Binance's API a
+    refusal in its shape."""
+    from fastapi.responses import JSONResponse
+
+    if not scope["path"].startswith(BINANCE_PATHS):
+        return problem(status, code, text, headers)
+    number = BINANCE_CODES.get(status, errors.UNKNOWN)
+    said = errors.NOT_SUPPORTED[1] if number == errors.UNSUPPORTED else text
+    return JSONResponse(ApiError(number, said).body, status, headers)
+
+
 def add_problems(app: Any) -> None:
     """Refusals of trading as problems."""
 
@@ -117,9 +142,10 @@ def add_problems(app: Any) -> None:
 
     @app.exception_handler(404)
     async def nothing(request: Any, error: Any) -> Any:
-        return problem(404, "not_found", "there is nothing at this path")
+        return refused_at(request.scope, 404, "not_found", "there is nothing at this path")
 
     @app.exception_handler(405)
     async def no_method(request: Any, error: Any) -> Any:
         headers = dict(error.headers or {})
-        return problem(405, "method_not_allowed", "this path has no such method", headers)
+        text = "this path has no such method"
+        return refused_at(request.scope, 405, "method_not_allowed", text, headers)

@@ -23,6 +23,7 @@ BAD_API_KEY, REJECTED_KEY, CANCEL_REPLACE_FAILED, CANCEL_REPLACE_PARTIAL = (
     -2022,
     -2021,
 )
+NOT_SUPPORTED = UNSUPPORTED, "This operation is not supported."
 MALFORMED = (
     ValueError,
     RecursionError,

@@ -48,7 +48,6 @@ REPLACE = (
     "cancelRestrictions orderRateLimitExceededMode"
 )
 NO_LIST = errors.NO_SUCH_ORDER, "Order list does not exist."
-NO_ROUTING = errors.UNSUPPORTED, "This operation is not supported."
 NO_AMENDING = errors.AMEND_REJECTED, "Order amend is not supported for this symbol."
 
 
@@ -141,10 +140,10 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("POST", "/api/v3/orderList/otoco"): _no_list("OTOCO"),
     ("POST", "/api/v3/orderList/opo"): _no_list("OPO"),
     ("POST", "/api/v3/orderList/opoco"): _no_list("OPOCO"),
-    ("POST", "/api/v3/sor/order"): Route(signed.refuses(*NO_ROUTING), 1, TRADE),
-    ("POST", "/api/v3/sor/order/test"): Route(signed.refuses(*NO_ROUTING), 1, TRADE),
+    ("POST", "/api/v3/sor/order"): Route(signed.refuses(*errors.NOT_SUPPORTED), 1, TRADE),
+    ("POST", "/api/v3/sor/order/test"): Route(signed.refuses(*errors.NOT_SUPPORTED), 1, TRADE),
     ("GET", "/api/v3/myAllocations"): Route(signed.nothing, 20, READ),
-    ("GET", "/api/v3/myPreventedMatches"): Route(signed.refuses(*NO_ROUTING), 20, READ),
+    ("GET", "/api/v3/myPreventedMatches"): Route(signed.refuses(*errors.NOT_SUPPORTED), 20, READ),
     ("PUT", "/api/v3/order/amend/keepPriority"): Route(signed.refuses(*NO_AMENDING), 4, TRADE),
     ("GET", "/api/v3/order/amendments"): Route(signed.nothing, 4, READ),
     ("GET", "/sapi/v1/margin/allPairs"): Route(signed.nothing, 1, KEYED),

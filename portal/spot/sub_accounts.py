@@ -26,6 +26,8 @@ FUNDING, OPENS_S, LOOK_S = "funding", 5.0, 0.05
 TO_FUNDING, FROM_FUNDING = "MAIN_FUNDING", "FUNDING_MAIN"
 KINDS = {TO_FUNDING: (False, True), FROM_FUNDING: (True, False)}
 """Whether a transfer's source and its target are the funding wallet."""
+WALLETS = {"MAIN", "FUNDING", "UMFUTURE", "CMFUTURE", "MARGIN", "OPTION", "ISOLATEDMARGIN"}
+"""All that a type is made of at Binance; an account here has the first two."""
 MOST = 500
 CODES = {
     "insufficient_balance": (-12024, "Insufficient balance."),
@@ -156,12 +158,16 @@ class SubAccountsApi:
 
     async def wallets_history(self, key: ApiKey, params: Params) -> Any:
         """The last transfers between the spot wallet and the funding wallet, the newest first.
+        Between wallets that an account here has not there are none.
 
         Raises :class:`ApiError` for an unknown type, and for the key of a sub-account."""
         self._require_main(key)
         kind = params.needed("type")
-        if kind not in KINDS:
+        source, _, target = kind.partition("_")
+        if {source, target} - WALLETS or source == target:
             raise illegal("type")
+        if kind not in KINDS:
+            return {"rows": [], "total": 0}
         funding = {
             row["id"]
             for row in await self.accounts.of_user(key.user_id)

@@ -135,6 +135,9 @@ def test_sub_accounts_in_the_shape_of_binance(portal_venue):
         assert client.request("POST", "/sapi/v1/asset/transfer", **back).json()["tranId"]
         (one,) = client.get("/sapi/v1/asset/transfer", type="MAIN_FUNDING").json()["rows"]
         assert (one["amount"], one["status"]) == ("20.000000", "CONFIRMED")
+        none = client.get("/sapi/v1/asset/transfer", type="MAIN_UMFUTURE").json()
+        assert none == {"rows": [], "total": 0}
+        assert client.get("/sapi/v1/asset/transfer", type="MAIN_MAIN").json()["code"] == -1100
         assert portal_venue.held(anna, "USD") == "975.000000"
         poor = client.request("POST", UNIVERSAL, **(terms | {"amount": "976", "clientTranId": "u"}))
         assert poor.json()["code"] == -12024

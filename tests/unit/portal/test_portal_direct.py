@@ -67,7 +67,7 @@ async def other(scope, receive, send):
 
 
 def asked(api, method="POST", path="/api/v3/order", query=b"", bodies=(b"",)):
-    app = Gate(Observed(Direct(other, api, failed()), Metrics()), Limits())
+    app = Gate(Observed(Direct(other, api, failed), Metrics()), Limits())
     headers = [(b"x-mbx-apikey", b"K")]
     scope = {"type": "http", "method": method, "path": path, "headers": headers}
     scope |= {"query_string": query, "client": ("127.0.0.1", 5)}
@@ -111,6 +111,7 @@ def test_what_is_no_text_is_refused_and_what_fails_is_answered_without_its_reaso
     start, body = asked(Api(RuntimeError("a secret")))
     assert start["status"] == 500
     assert b"secret" not in body["body"]
+    assert (start["status"], json.loads(body["body"])["code"]) == (500, -1000)
 
 
 def test_a_body_that_is_cut_off_does_nothing():
@@ -167,7 +168,7 @@ def test_texts_that_wait_are_sent_in_one_write_and_in_order(monkeypatch):
             pause_reading=lambda: None,
             resume_reading=lambda: None,
         )
-        app = Direct(other, None, failed(), lambda path: serve)
+        app = Direct(other, None, failed, lambda path: serve)
         state = ServerState()
         config = Config(app, log_config=None, ws_per_message_deflate=False, proxy_headers=False)
         protocol = text_pings()(config, state, {})
@@ -227,7 +228,7 @@ def test_a_text_is_handed_over_as_it_comes_and_in_order():
             taken.append((await socket.receive_text(), "read"))
 
     async def run():
-        app = Direct(other, None, failed(), lambda path: serve)
+        app = Direct(other, None, failed, lambda path: serve)
         state = ServerState()
         config = Config(app, log_config=None, ws_per_message_deflate=False, proxy_headers=False)
         protocol = text_pings()(config, state, {})

@@ -50,7 +50,7 @@ class Served:
 
     def __init__(self, is_short, api=None, serves=lambda host: True, limits=None):
         self.limits, self.metrics = limits or Limits(), Metrics()
-        direct = Direct(other, api or Api(), failed())
+        direct = Direct(other, api or Api(), failed)
         gate = Gate(Observed(direct, self.metrics), self.limits, serves)
         self.strangers, self.state, self.wire = Strangers(), ServerState(), Wire()
         gate.known = self.strangers.known
