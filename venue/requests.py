@@ -182,7 +182,8 @@ class Requests:
 
     def _marked(self, work: Work, state: RequestState | None) -> tuple[npt.NDArray[Any], bool]:
         """The work's commands, the one that is its effect marked as such; and whether that is all
-        there is to do.  Of several switches each may be set again, so none is marked."""
+        there is to do.  Of a batch that is the one that puts it in force.  Of several switches each
+        may be set again, so none is marked."""
         is_risk, is_leg = work.records["kind"] == RISK_KIND, work.records["side"] == LEG
         risk, legs = np.flatnonzero(is_risk & ~is_leg), np.count_nonzero(is_risk & is_leg)
         if state is RequestState.EFFECTIVE:
@@ -192,6 +193,8 @@ class Requests:
         whole = is_one and work.follow is nothing_follows
         if len(risk) == 1:
             records["side"][risk] = WHOLE if whole else EFFECT
+        elif len(risk) and records["order_type"][risk[-1]] == Setting.CONTRACT_APPLY:
+            records["side"][risk[-1]] = EFFECT
         return records, whole
 
     def _followed(self, work: Work, last: Work) -> Work:

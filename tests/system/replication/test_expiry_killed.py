@@ -2,23 +2,18 @@
 open, the final settlement and the end of the request.  A standby continues, is killed there as well
 and restarted; states and books are those of the journal's replay, and every contract ends once."""
 
-from contextlib import suppress
-
-import numpy as np
 import pytest
 
-from openoutcry.journal import JournalReader
 from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.replay.checkpoint import recover
-from openoutcry.replay.events import events_of
 from openoutcry.replay.replay import replay
 from openoutcry.risk import layout as lay
 from openoutcry.risk.contract_layout import SETTLED
 from openoutcry.risk.region import View
-from openoutcry.venue.desk import DeskError, ask
+from openoutcry.venue.desk import ask
 from openoutcry.wire.enums import CommandKind
+from tests.support.replica.killed_requests import die_at, same_until_they_part
 from tests.support.replica.replica_nodes import Node
-from tests.support.venue.dying_desk import NAME
 from tests.support.venue.served_venue import ns
 
 FUTURE = """
@@ -79,25 +74,10 @@ CANCELLED, ENDED = 3, 4
 """Commands of a request that came through: two of its reference and the cancel; the settlement."""
 
 
-def commands_of(node):
-    """The commands of its journal, from the first."""
-    batches = events_of(JournalReader(node.journal))
-    return np.concatenate([np.array(batch.commands) for batch in batches])
-
-
 def expire(node, symbol):
     """The request, which has the same reference each time."""
     request = {"do": "contract-expire", "instrument": symbol, "price": ENDS[symbol]}
     return ask(node.journal, request | {"reference": f"end of {symbol}"})
-
-
-def die_at(node, request, after):
-    """The node is gone once so many commands of the request are on its disk."""
-    (node.folder / NAME).write_text(str(after))
-    with suppress(DeskError, ConnectionError):  # at times it answers before it is gone
-        request()
-    node.process.wait()
-    node.kill_rest()
 
 
 @pytest.mark.promise(
@@ -154,10 +134,4 @@ def test_an_expiry_killed_half_way_ends_once(tmp_path, cluster):
     assert not view.cells[:, :, lay.POSITION // 8].any()
     assert Reconciliation(b.journal, None, every=1).advance().difference is None
     assert replay(b.journal)["state_hash"] == result["last_run"]["state_hash"]
-    # What was on a's disk alone, no participant has seen; up to there both have the same state.
-    both = [commands_of(node) for node in (a, b)]
-    shared = next((n for n, pair in enumerate(zip(*both, strict=False)) if pair[0] != pair[1]), 0)
-    shared = shared or min(map(len, both))
-    assert any(row["kind"] == CommandKind.TIME for row in both[0][:shared])
-    hashes = {recover(node.journal, shared).engine.state_hash() for node in (a, b)}
-    assert len(hashes) == 1
+    assert same_until_they_part(a, b)["kind"].tolist().count(CommandKind.TIME) > 0

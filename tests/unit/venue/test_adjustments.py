@@ -15,7 +15,9 @@ from openoutcry.venue.file import read_venue
 from openoutcry.venue.index_audit import audit_indices
 from openoutcry.wire.enums import Side
 from tests.support.venue.contract_floor import CONTRACT_VENUE
+from tests.support.venue.cut_requests import cut_off
 from tests.support.venue.floor import InlineFloor
+from tests.support.venue.scenario_floor import MARGIN_FILE, SCENARIO_VENUE
 from tests.support.venue.venue_floor import order
 
 MORE = """
@@ -46,6 +48,18 @@ every_ms = 500
 stale_ms = 3_600_000
 """
 SYMBOLS = ("GOLD", "GOLD-C")
+CALL = MORE[MORE.index("[[contract]]") : MORE.index("[[index]]")].replace("5_001", "5_000")
+WITH_SURFACE = (
+    MARGIN_FILE
+    + CALL
+    + """
+[[smile]]
+underlying = "XAU"
+expiry = 2026-11-23T16:00:00Z
+ratios = [800_000, 1_000_000, 1_200_000]
+volatilities = [2_000_000, 2_000_000, 2_000_000]
+"""
+)
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +158,49 @@ def test_statements_value_what_came_before_by_the_terms_of_then(floor) -> None:
     report = reports.profits(books.books, rows, "fifo", 1)
     of_gold = dict(zip(report.columns, next(r for r in report.rows if r[1] == "GOLD"), strict=True))
     assert of_gold["realised"] == 5 * 30 * (1_700 - 1_667)
+
+
+@pytest.mark.parametrize("after", [0, 6, 7, 8])
+def test_an_adjustment_that_is_cut_off_is_made_once(floor, after) -> None:
+    """Before its first command, within the batch, before and after what puts that in force."""
+    for symbol in SYMBOLS if after == 0 else ():
+        floor.ask("halt", symbol)
+    new, old = (2, 1) if after % 4 else (1, 2)
+    adjust = {"do": "contract-adjust", "underlying": "XAU", "new": new, "old": old}
+    words = ("contract", "adjust", "XAU", str(new), str(old), "--reference", f"cut {after}")
+    before = terms(floor, "GOLD")["adjustments"]
+    cut_off(floor, adjust | {"reference": f"cut {after}"}, after)
+    assert terms(floor, "GOLD")["adjustments"] == before + (after == 8)
+    first, second = floor.ask(*words), floor.ask(*words)
+    assert not first.get("repeated")
+    assert second["repeated"]
+    assert [terms(floor, symbol)["adjustments"] for symbol in SYMBOLS] == [before + 1] * 2
+
+
+def test_options_are_marked_by_the_terms_in_force(tmp_path) -> None:
+    """The venue and margin files have the strike of before, at which the call would be worth
+    nothing."""
+    (tmp_path / "margin.toml").write_text(WITH_SURFACE)
+    more = MORE[MORE.index('[[instrument]]\nsymbol = "GOLD-C"') :].replace("margin = 8_000\n", "")
+    more = more.replace("5_001", "5_000").replace('"BAR", ', "")
+    made = InlineFloor(tmp_path, SCENARIO_VENUE + more)
+    at_5_000 = call_marked(made, 5_000)
+    assert call_marked(made, 5_020) - at_5_000 > 5
+    for symbol in SYMBOLS:
+        made.ask("halt", symbol)
+    made.ask("contract", "adjust", "XAU", "2")
+    assert abs(call_marked(made, 2_500) - at_5_000) <= 1
+    assert (terms(made, "GOLD-C")["strike"], terms(made, "GOLD")["mark"]) == (2_500, 2_500)
+    made.close()
+    assert audit_indices(made.journal_path).differences == []
+
+
+def call_marked(floor: InlineFloor, price: int) -> int:
+    """The mark of the call after a look that has this index."""
+    contracts = view(floor).contracts
+    assert contracts is not None
+    index, marks = place(floor, "GOLD-C"), contracts.of(place(floor, "GOLD-C"), "marks")
+    floor.ask("contract", "report", "XAU", "east", str(price))
+    floor.wait_for(lambda s: contracts.of(index, "marks") > marks)
+    assert contracts.of(index, "index") == price
+    return contracts.of(index, "mark")
