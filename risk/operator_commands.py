@@ -127,7 +127,8 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
             return False
         if not set_participant(state, row, setting, value, second, order + SEQ):
             return False
-        judge_margin(row, order + SEQ)
+        if setting != constants.SET_DEPOSIT or value < 0:  # money paid in calls nobody
+            judge_margin(row, order + SEQ)
         return True
     return False
 

@@ -169,7 +169,7 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         return _status(risk, who, value, int(c["price_ticks"]))
     if what in PARTICIPANT_SETTINGS:
         done = _participant(risk, who, what, value, int(c["price_ticks"]))
-        if done:
+        if done and (what != Setting.DEPOSIT or value < 0):
             risk.judge_margin(who)
         return done
     assert instrument is not None

@@ -99,6 +99,17 @@ def test_it_is_called_by_the_next_mark_if_it_has_too_little_then(long, short):
     market.same()
 
 
+def test_money_paid_in_until_then_does_not_call_it_but_a_withdrawal_does():
+    market = hedged(NEAR, FAR)
+    market.trade(1, 3, LOTS // 2, RISEN, FAR)
+    market.set(Setting.DEPOSIT, 1, 1)
+    assert market.view.is_under(1)
+    assert not market.called
+    market.set(Setting.DEPOSIT, -1, 1)
+    assert market.called
+    market.same()
+
+
 @pytest.mark.parametrize("symbol", SYMBOLS)
 def test_who_holds_nothing_else_is_called_by_its_own_trade(symbol):
     """Also if it holds nothing any more."""
