@@ -127,6 +127,14 @@ class Instrument:
     underlying: str | None = None
     expiry_ms: int | None = None
     strike: str | None = None
+    strike_multiplier: str | None = None
+    """What a quantity of 1 of an option pays in the quote asset for each 1 that the underlying is
+    beyond the strike at the end."""
+    strike_inverse: bool = False
+    """What an option pays is divided by the final price."""
+    strike_rest: str | None = None
+    """Of an option: what the strike is more for a quantity of 1, in the quote asset.  A call pays
+    this less, a put more.  It is 0 but after a split of the underlying."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from openoutcry.client.portal_models import (
     PublicTrade,
     Ticker,
 )
-from openoutcry.derivatives.contracts import KINDS
+from openoutcry.derivatives.contracts import KINDS, Contract
 from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.native.orders import TYPES, NativeOrders
 from openoutcry.portal.spot import shapes
@@ -65,14 +65,13 @@ class NativeMarkets:
         terms, file = market.contract, self.mirror.file
         if terms is None:
             return {}
-        strike = text_of(terms.strike_ticks, underlying_decimals(file, terms.underlying))
         return {
             "kind": KIND_NAMES[terms.kind],
             "multiplier": market.multiplier,
             "inverse": market.inverse_units != 0,
             "underlying": terms.underlying,
             "expiry_ms": terms.expiry_ns // 1_000_000 or None,
-            "strike": strike if terms.is_option else None,
+            **_of_option(terms, underlying_decimals(file, terms.underlying), market.quote_decimals),
         }
 
     def book(self, symbol: str, depth: int) -> Book:
@@ -124,6 +123,19 @@ class NativeMarkets:
         names = ("lastPrice", "openPrice", "highPrice", "lowPrice", "volume", "quoteVolume")
         more = ("count", "bidPrice", "bidQty", "askPrice", "askQty")
         return Ticker(market.symbol, *(row[name] for name in (*names, *more)))
+
+
+def _of_option(terms: Contract, price_decimals: int, quote_decimals: int) -> dict[str, Any]:
+    """What only an option has; ``price_decimals``: of its underlying."""
+    if not terms.is_option:
+        return {}
+    units = terms.strike_multiplier * (1 if terms.inverse else 10**price_decimals)
+    return {
+        "strike": text_of(terms.strike_ticks, price_decimals),
+        "strike_multiplier": text_of(units, quote_decimals),
+        "strike_inverse": terms.inverse,
+        "strike_rest": text_of(terms.strike_rest, quote_decimals),
+    }
 
 
 def trade_row(trade: Trade, market: Market) -> PublicTrade:

@@ -202,6 +202,7 @@ async function start() {
   on("link", showLink);
   on("unread", showUnread);
   on("look", look);
+  on("terms", () => route(true));
   on("authenticated", async () => {
     if (!shared.me || shared.me.is_open) return;
     await refreshMe().catch(() => {});

@@ -23,6 +23,16 @@ const TIMES = {
 };
 const AT_ONCE = new Set(["ioc", "fok"]);
 
+// What a lot of a contract is worth, and what one of an option pays at its end.
+function lotText(market) {
+  const { quote, underlying } = market, paysPlainly = market.strike != null && !market.strike_inverse;
+  const worthOf = t(market.inverse ? "ticket.lot.inverse" : "ticket.lot.worth", { multiplier: show(trim(market.multiplier)), quote });
+  if (!paysPlainly) return worthOf;
+  const isCall = market.kind === "call", pays = { multiplier: show(trim(market.strike_multiplier)), underlying, strike: show(trim(market.strike)) };
+  const rest = sign(market.strike_rest) ? t(isCall ? "ticket.lot.less" : "ticket.lot.more", { rest: show(trim(market.strike_rest)), quote, underlying }) : "";
+  return [worthOf, t(isCall ? "ticket.lot.call" : "ticket.lot.put", pays), rest].filter(Boolean).join(" ");
+}
+
 export function ticket(market) {
   const base = market.base, quote = market.quote, balances = new Map();
   const isContract = market.kind !== "spot", hasMargin = login.is && portal.contracts.includes(market.symbol);
@@ -44,7 +54,7 @@ export function ticket(market) {
   const ask = check(t("ticket.review"), { checked: chosen.get("review", true), id: "review", onchange: (event) => chosen.set("review", event.target.checked) });
   const rows = {
     price: field(priceLabel(t("price"), market), price), stop: field(priceLabel(t("stop.price"), market), stop), distance: field(t("distance"), distance, t("distance.hint")), distanceBy: field(t("distance.by"), distanceBy), offset: field(priceLabel(t("offset"), market), offset, t("offset.hint")),
-    by: field(t("by"), by), quantity: isContract ? field(t("ticket.lots", { base }), quantity, t(market.inverse ? "ticket.lot.inverse" : "ticket.lot.worth", { multiplier: show(trim(market.multiplier)), quote })) : field(`${t("quantity")} (${base})`, quantity), amount: field(`${t("amount")} (${quote})`, amount), tif: field(t("tif"), tif), expires: field(t("good.until"), expires),
+    by: field(t("by"), by), quantity: isContract ? field(t("ticket.lots", { base }), quantity, lotText(market)) : field(`${t("quantity")} (${base})`, quantity), amount: field(`${t("amount")} (${quote})`, amount), tif: field(t("tif"), tif), expires: field(t("good.until"), expires),
     shown: field(`${t("shown")} (${base})`, shown, t("shown.hint")), least: field(`${t("least")} (${base})`, least, t("least.hint")),
   };
   const parts = h("div", { class: "parts", role: "group", "aria-label": t("parts") }, [25, 50, 75, 100].map((percent) =>

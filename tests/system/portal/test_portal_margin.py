@@ -2,7 +2,6 @@
 order would need, and what their positions were paid."""
 
 import json
-import subprocess
 from decimal import Decimal
 
 import psycopg
@@ -13,118 +12,21 @@ from openoutcry.ledger.profit import METHODS
 from openoutcry.portal.database import running_embedded
 from openoutcry.venue.desk import ask
 from tests.support.console.console_browser import needs_chromium, started
+from tests.support.portal.margin_venue import (
+    funded,
+    has_funding,
+    margin_venue,
+    printed,
+    sold,
+    units,
+)
 from tests.support.portal.portal_browser import browsed
-from tests.support.portal.portal_venue import PortalVenue
-from tests.support.processes import OUTCRY
 from tests.support.waiting import wait_until
-
-CENTS = 10**4
-"""Units of USD, which has six decimals here."""
-MORE = """
-[[instrument]]
-symbol = "XAU-P"
-decimals = 2
-amount_decimals = 6
-min_price_ticks = 1
-max_price_ticks = 4_000_000
-reference_price_ticks = 1_000
-[[instrument]]
-symbol = "XAU-F"
-decimals = 2
-amount_decimals = 6
-min_price_ticks = 1
-max_price_ticks = 4_000_000
-reference_price_ticks = 1_000
-fee = 2_500
-[[instrument]]
-symbol = "XAU-C"
-decimals = 2
-amount_decimals = 6
-min_price_ticks = 1
-max_price_ticks = 4_000_000
-reference_price_ticks = 50
-[[instrument]]
-symbol = "EUR-I"
-decimals = 2
-amount_decimals = 6
-min_price_ticks = 1
-max_price_ticks = 4_000_000
-reference_price_ticks = 1_000
-fee = 1_500
-{contracts}
-[liquidation]
-[[limits]]
-credit = 0
-maintenance_bps = 10_000
-[margin]
-file = "margin.toml"
-"""
-CONTRACTS = """
-[[contract]]
-symbol = "XAU-P"
-kind = "perpetual"
-underlying = "XAU"
-asset = "USD"
-multiplier = 10_000
-{perpetual}
-[[contract]]
-symbol = "XAU-F"
-kind = "future"
-underlying = "XAU"
-asset = "USD"
-multiplier = 10_000
-expiry = 2026-12-18T16:00:00Z
-{future}
-[[contract]]
-symbol = "XAU-C"
-kind = "call"
-underlying = "XAU"
-asset = "USD"
-multiplier = 10_000
-expiry = 2026-12-18T16:00:00Z
-strike_ticks = 1_000
-strike_multiplier = 10_000
-[[contract]]
-symbol = "EUR-I"
-kind = "perpetual"
-inverse = true
-underlying = "EUR"
-asset = "USD"
-multiplier = 10_000_000_000
-{perpetual}
-"""
-MARGIN_FILE = """
-[margin]
-asset = "USD"
-now = 2026-11-23T00:00:00Z
-[[asset]]
-name = "USD"
-[[underlying]]
-name = "XAU"
-price_ticks = 1_000
-scan_ticks = 300
-unit = 10_000
-initial = 1_500_000
-[[underlying]]
-name = "EUR"
-price_ticks = 1_000
-scan_ticks = 300
-unit = 10_000
-[[smile]]
-underlying = "XAU"
-expiry = 2026-12-18T16:00:00Z
-ratios = [800_000, 1_000_000, 1_200_000]
-volatilities = [400_000, 400_000, 400_000]
-"""
-MARKS = {"perpetual": "mark_ticks = 1_000", "future": "mark_ticks = 1_000"}
-NONE = dict.fromkeys(MARKS, "")
 
 
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("portal-margin")
-    (folder / "margin.toml").write_text(MARGIN_FILE + CONTRACTS.format(**MARKS))
-    with PortalVenue(folder, more=MORE.format(contracts=CONTRACTS.format(**NONE))) as made:
+    with margin_venue(tmp_path_factory.mktemp("portal-margin")) as made:
         yield made
 
 
@@ -132,21 +34,7 @@ def venue(tmp_path_factory):
 def people(venue):
     """Two that signed up at the portal and have money in their margin accounts.  What they begin
     with is in the rows of ``[[limits]]`` that name no participant."""
-    made = [venue.person(USD=10**6) for _ in range(2)]
-    for person, cents in zip(made, (9_000, 90_000), strict=True):
-        request = {"do": "deposit", "participant": person.participant, "amount": cents * CENTS}
-        ask(venue.venue.journal, request)
-    return made
-
-
-def sold(venue, people, symbol, lots, price):
-    """The first buys from the second, by orders at the portal; the buyer's order."""
-    clients = [PortalClient(venue.url, one.api_key, one.secret) for one in people]
-    with clients[0] as buyer, clients[1] as seller:
-        assert seller.place(symbol, "sell", "limit", quantity=lots, price=price).state == "open"
-        bought = buyer.place(symbol, "buy", "limit", quantity=lots, price=price)
-        assert bought.state == "filled"
-        return bought
+    return funded(venue, 9_000, 90_000)
 
 
 @pytest.fixture(scope="module")
@@ -164,16 +52,6 @@ def holder(venue, people):
         )
         wait_until(lambda: has_funding(client), "the history has the funding")
     return person
-
-
-def has_funding(client):
-    """Whether the history has come so far."""
-    try:
-        return bool(client.funding())
-    except PortalError as error:
-        if error.code != "not_ready":
-            raise
-        return False
 
 
 def test_a_user_sees_its_margin_its_funding_and_what_an_order_needs(venue, holder):
@@ -299,15 +177,6 @@ def test_the_ticket_says_what_a_contract_needs_before_the_order(venue, holder):
         assert [one.symbol for one in client.list_orders(state="open").items] == ["XAU-C"]
 
 
-def printed(*words):
-    """What a command prints as JSON."""
-    return json.loads(subprocess.check_output([*OUTCRY, *map(str, words)]))
-
-
-def units(text):
-    return int(Decimal(text) * 10**6)
-
-
 LOT = 10**10
 """What a lot of EUR-I is worth at a price of one tick."""
 TURNOVER = """
@@ -321,9 +190,7 @@ TRADED = [(10, 1_000), (7, 1_237), (-4, 1_111)]
 @pytest.fixture(scope="module")
 def inverse(venue):
     """Two that have traded an inverse contract, marked and funded since, and a linear one."""
-    people, journal = [venue.person(USD=10**6) for _ in range(2)], venue.venue.journal
-    for one in people:
-        ask(journal, {"do": "deposit", "participant": one.participant, "amount": 50_000 * CENTS})
+    people, journal = funded(venue, 50_000, 50_000), venue.venue.journal
     sold(venue, people, "XAU-P", "5", "10.00")
     for lots, ticks in TRADED:
         sides = people if lots > 0 else people[::-1]

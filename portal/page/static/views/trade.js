@@ -1,8 +1,8 @@
 // One market: chart, book, trades, ticket, and the person's orders there.
 import { button, clockTime, confirm, h, notice, say, select, shortly, table, tabs, when, words } from "../kit.js";
 import { t } from "../words.js";
-import { chosen, instrument, portal, shared } from "../store.js";
-import { get, login, newKey, remove } from "../api.js";
+import { chosen, emit, instrument, portal, shared } from "../store.js";
+import { get, login, newKey, open, remove } from "../api.js";
 import { follow } from "../stream.js";
 import { add, compare, divide, floor, isNumber, multiply, read, show as showNumber, subtract, write } from "../exact.js";
 import { amountText, changeOf, places, priceAsset, priceText, quantityText } from "../numbers.js";
@@ -12,7 +12,8 @@ import { chart } from "../chart.js";
 import { depth } from "../depth.js";
 import { cancelButton, orderColumns } from "../orders.js";
 
-const LEVELS = 11, TAPE = 60;
+const LEVELS = 11, TAPE = 60, TERMS_MS = 20_000;
+const TERMS = ["multiplier", "strike", "strike_multiplier", "strike_rest"];
 
 export async function show(root, [symbol]) {
   const market = instrument(symbol) || instrument(chosen.get("symbol", "")) || shared.instruments[0];
@@ -27,12 +28,28 @@ export async function show(root, [symbol]) {
   }, t("panes")));
   const form = ticket(market);
   ends.push(form.close);
+  if (market.kind !== "spot") ends.push(watchTerms(market));
   const made = chart(market);
   ends.push(made.close);
   grid.append(strip(market, ends), panes, made.root, book(market, ends, form), tape(market, ends, made), form.root, lists(market, ends));
   root.append(h("h1", { class: "quiet" }, t("trade.title", { symbol: market.symbol })), grid);
   made.open();
   return () => ends.forEach((end) => end());
+}
+
+// A contract has other terms once its underlying was split: what is typed was meant by those of before.
+function watchTerms(market) {
+  let over = false;
+  async function look() {
+    const now = await open("GET", `/v1/instruments/${encodeURIComponent(market.symbol)}`).catch(() => market);
+    if (over || TERMS.every((name) => now[name] === market[name])) return;
+    shared.instruments = shared.instruments.map((one) => one.symbol === now.symbol ? now : one);
+    notice(t("terms.changed", { symbol: market.symbol }), "bad");
+    emit("terms");
+  }
+  const looking = setInterval(look, TERMS_MS);
+  look();
+  return () => { over = true; clearInterval(looking); };
 }
 
 function strip(market, ends) {
