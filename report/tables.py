@@ -487,7 +487,10 @@ FACTS = {
         ("notices_missing", "notifications missing"),
         ("notices_doubled", "notifications with another's id"),
         ("rebuild_trades_per_s", "trades a second of a history that is made again (goal 100,000)"),
+        ("rebuild_own_processor_us_a_trade", "µs of processor time a trade for it, projector"),
+        ("rebuild_server_processor_us_a_trade", "database"),
         ("copy_alone_trades_per_s", "by COPY alone of the same rows into tables with keys"),
+        ("copy_without_keys_trades_per_s", "into tables without"),
     ),
     "history_pages": (
         ("trades", "trades in the history, made in the database (goal 50,000,000)"),

@@ -41,7 +41,7 @@ from tests.support.waiting import wait_until
 
 PEOPLE, ORDERS, DAYS = 20, 6_000, 3
 ROUNDS_A_MARKET = 10
-SPEED_ORDERS = 200_000
+SPEED_ORDERS = 800_000
 KINDS = ("projector", "database", "notifier")
 LOCKS = {"projector": PROJECTOR_LOCK, "notifier": NOTIFIER_LOCK}
 """A process that works holds its own in the database."""
@@ -273,29 +273,54 @@ def mailed(folder: Path) -> list[str]:
     return sent
 
 
-def speed(url: str, folder: Path) -> dict[str, Any]:
+class Clock:
+    """Seconds since it was made, and processor time of this process and of the database."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = psutil.Process(server.get_pid())
+        self.begun = self._now()
+
+    def _now(self) -> np.ndarray:
+        # The time of a process of a connection is its parent's as soon as it has ended.
+        children, at_server = None, 0.0
+        while children != (children := self.server.children()):
+            with suppress(psutil.NoSuchProcess):
+                times = [self.server.cpu_times()[:4], *(one.cpu_times()[:2] for one in children)]
+                at_server = float(sum(map(sum, times)))
+        return np.array([time.monotonic(), time.process_time(), at_server])
+
+    @property
+    def passed(self) -> list[float]:
+        """Wall, this process, the database."""
+        return list((self._now() - self.begun).tolist())
+
+
+def speed(url: str, server: Any, folder: Path) -> dict[str, Any]:
     """Trades a second of a history that is made again, and times of pages, here and now."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     made = generated_market(folder, 200, SPEED_ORDERS, 1, 5)
     target = fresh(url, "speed")
-    begun = time.monotonic()
+    clock = Clock(server)
     follow(made.file, target, once=True, rebuild=True)
-    took = time.monotonic() - begun
+    took, own, at_server = clock.passed
     with psycopg.connect(target) as connection:
         row = connection.execute("select count(*) from history.trades").fetchone()
         assert row is not None
     return {
         "rebuilt_trades": row[0],
         "rebuild_trades_per_s": round(row[0] / took),
+        "rebuild_own_processor_us_a_trade": round(1e6 * own / row[0], 1),
+        "rebuild_server_processor_us_a_trade": round(1e6 * at_server / row[0], 1),
         "load_average": round(os.getloadavg()[0], 1),
-        "copy_alone_trades_per_s": round(row[0] / copy_alone_s(url, target)),
+        **copy_alone(url, target, server, row[0]),
         "page_ms_p99": page_ms(target, list(made.people)),
     }
 
 
-def copy_alone_s(url: str, target: str) -> float:
-    """Seconds in which PostgreSQL takes the same rows, ready as they are, into the same tables."""
+def copy_alone(url: str, target: str, server: Any, trades: int) -> dict[str, Any]:
+    """How fast PostgreSQL takes the same rows, ready as they are, into the same tables: with their
+    keys, and without."""
     tables = [table for table in schema.BY_DAY if table not in schema.CANDLES]
     data = {}
     with psycopg.connect(target, autocommit=True) as connection:
@@ -305,19 +330,24 @@ def copy_alone_s(url: str, target: str) -> float:
             statement = f"copy (select * from {table}) to stdout (format binary)"
             with connection.cursor().copy(statement) as copy:
                 data[table] = b"".join(bytes(part) for part in copy)
-    with psycopg.connect(fresh(url, "copied"), autocommit=True) as connection:
-        schema.create(connection, "copied", 0)
-        for day in days["trades"]:
-            schema.add_day(connection, day)
-        for day in days["transactions"]:
-            schema.add_day(connection, day, ("transactions",))
-        begun = time.monotonic()
-        with connection.transaction():
-            for table, rows in data.items():
-                statement = f"copy {table} from stdin (format binary)"
-                with connection.cursor().copy(statement) as copy:
-                    copy.write(rows)
-        return time.monotonic() - begun
+    found: dict[str, Any] = {}
+    for what, name in (("copy_alone", schema.NAME), ("copy_without_keys", schema.NEW)):
+        with psycopg.connect(fresh(url, "copied"), autocommit=True) as connection:
+            schema.create(connection, "copied", 0, name)
+            for day in days["trades"]:
+                schema.add_day(connection, day)
+            for day in days["transactions"]:
+                schema.add_day(connection, day, ("transactions",))
+            clock = Clock(server)
+            with connection.transaction():
+                for table, rows in data.items():
+                    statement = f"copy {table} from stdin (format binary)"
+                    with connection.cursor().copy(statement) as copy:
+                        copy.write(rows)
+            took, _, at_server = clock.passed
+        found[f"{what}_trades_per_s"] = round(trades / took)
+        found[f"{what}_server_processor_us_a_trade"] = round(1e6 * at_server / trades, 1)
+    return found
 
 
 def page_ms(url: str, people: list[int]) -> float:
@@ -363,7 +393,7 @@ def main() -> None:
             connection.execute("alter system set fsync = off")
             connection.execute("select pg_reload_conf()")
         if options.speed:
-            rounds.done |= speed(url, options.folder / "speed")
+            rounds.done |= speed(url, server, options.folder / "speed")
             rounds.keep()
             print(json.dumps(rounds.done), flush=True)
         while rounds.kills < options.kills and time.monotonic() < until_s:
