@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir
+from numba import extending, types
 
 import openoutcry.ledger.layout as lay
 from openoutcry.ledger.columns import COLUMNS, KINDS, NUMBERS, SIDES
@@ -27,8 +29,33 @@ MAX_BYTES = 2 + 12 * WORDS + 8 + 4 * (4 + NAME_BYTES) + 5 + 8
 A = lay.AT
 MAKER = enum_numbers.EVENT_FLAG_MAKER | enum_numbers.EVENT_FLAG_AUCTION
 NUMBER_BYTES = 8
+# What a kernel calls has no Python signature: numba passes the typing context by itself.
+intrinsic: Any = extending.intrinsic
 assert (*NUMBERS, "participant", "instrument", "asset", "kind", "side", "maker", "day") == COLUMNS
 assert [A[name] for name in NUMBERS] == [8 * index for index in range(WORDS)]
+
+
+def _store(bits: int, is_highest_first: bool) -> Any:
+    @intrinsic
+    def store(typingctx: Any, addr: Any, value: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            kind = ir.IntType(bits)
+            value = args[1] if bits == 64 else builder.trunc(args[1], kind)
+            where = builder.inttoptr(args[0], kind.as_pointer())
+            builder.store(builder.bswap(value) if is_highest_first else value, where, align=1)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64), codegen
+
+    return store
+
+
+store_word = _store(64, is_highest_first=False)
+"""A word, at any address."""
+store_eight = _store(64, is_highest_first=True)
+store_four = _store(32, is_highest_first=True)
+store_two = _store(16, is_highest_first=True)
+"""Bytes of a word, the highest first, at any address."""
 
 
 def names_table(names: list[str]) -> npt.NDArray[np.uint8]:
@@ -63,12 +90,17 @@ def encoded(rows: npt.NDArray[Any], symbols: list[str], monies: list[str]) -> by
 
 @kernel
 def number(out: int, value: int, size: int) -> int:
-    """A field of ``size`` bytes, the highest first; where the next begins. ``out``: address where
-    it goes, after four bytes of its length."""
-    for index in range(4):
-        Bytes(out)[index] = (size >> (24 - 8 * index)) & 0xFF
-    for index in range(size):
-        Bytes(out + 4)[index] = (value >> (8 * (size - 1 - index))) & 0xFF
+    """A field of ``size`` bytes (8, 4, 2 or 1), the highest first; where the next begins.  ``out``:
+    address where it goes, after four bytes of its length."""
+    store_four(out, size)
+    if size == 8:
+        store_eight(out + 4, value)
+    elif size == 4:
+        store_four(out + 4, value)
+    elif size == 2:
+        store_two(out + 4, value)
+    else:
+        Bytes(out + 4)[0] = value & 0xFF
     return out + 4 + size
 
 
@@ -77,9 +109,7 @@ def text(out: int, name: int) -> int:
     """Copy the text at ``name``, a byte of its length first, to ``out``; returns where the next
     begins."""
     size = Bytes(name)[0]
-    for index in range(3):
-        Bytes(out)[index] = 0
-    Bytes(out)[3] = size
+    store_four(out, size)
     for index in range(size):
         Bytes(out + 4)[index] = Bytes(name + 1)[index]
     return out + 4 + size

@@ -7,7 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from openoutcry.ledger.copy_rows import EPOCH_DAYS, HEADER, NAME_BYTES, TRAILER, number, text
+from openoutcry.ledger.copy_rows import (
+    EPOCH_DAYS,
+    HEADER,
+    NAME_BYTES,
+    TRAILER,
+    number,
+    store_four,
+    store_two,
+    text,
+)
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Bytes, Words
 
@@ -28,9 +37,11 @@ MASK = (1 << 32) - 1
 
 @kernel
 def small(out: int, value: int, size: int) -> int:
-    """``size`` bytes of a number, the highest first."""
-    for index in range(size):
-        Bytes(out)[index] = (value >> (8 * (size - 1 - index))) & 0xFF
+    """``size`` bytes of a number, 4 or 2, the highest first."""
+    if size == 4:
+        store_four(out, value)
+    else:
+        store_two(out, value)
     return out + size
 
 
@@ -128,7 +139,7 @@ def split(rows: int, end: int, fields: int, places: int) -> int:
     return count
 
 
-def arrays_of(rows: bytes, types: Sequence[int]) -> list[bytes]:
+def arrays_of(rows: bytes | memoryview, types: Sequence[int]) -> list[bytes]:
     """Each column of a binary COPY as one array, as a parameter in binary has it; ``types``: of the
     columns, by their numbers in ``pg_type``."""
     data, head = np.frombuffer(rows, np.uint8), ARRAY_HEAD.size

@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from openoutcry.ledger.copy_rows import number
 from openoutcry.portal.history.binary import head, latin, word
-from openoutcry.portal.history.packed import copied, most_bytes, pack_field, unpacked
+from openoutcry.portal.history.output import Output
+from openoutcry.portal.history.packed import add_rows, most_bytes, pack_field, unpacked
 from openoutcry.portal.trading.mirror import DAY_NS
 from openoutcry.portal.trading.orders import STATES
 from openoutcry.wire.kernel import kernel
@@ -30,6 +31,8 @@ TOKEN_BYTES = 48
 CHANGE_WORDS, CHANGE_FIELDS = 6, 7
 CHANGE_HEAD = 160
 """More than the other fields take."""
+NUMBERS = 1 << 48
+"""Those of orders are below it."""
 
 
 class PastChange(Layout, size_bytes=120):
@@ -50,12 +53,12 @@ class PastChange(Layout, size_bytes=120):
 CHANGE_SIZE = PastChange.size_bytes
 
 
-def change_rows(changes: npt.NDArray[np.uint8]) -> bytes:
-    """Rows of ``order_changes`` as binary COPY, out of each PastChange of whole commands."""
+def add_changes(output: Output, changes: npt.NDArray[np.uint8]) -> None:
+    """Add rows of ``order_changes``, out of each PastChange of whole commands."""
     words = changes.view(np.int64).reshape(-1, CHANGE_SIZE // 8)
     seq, of = (words[:, PastChange.offset(name) // 8] for name in ("seq", "number"))
     room = CHANGE_HEAD + most_bytes(CHANGE_WORDS)
-    return copied(write_changes, words, np.lexsort((of, seq)), room)
+    add_rows(output, write_changes, words, (seq - seq[:1]) * NUMBERS + of, room)
 
 
 @kernel

@@ -108,7 +108,7 @@ class PastOrder(Layout, size_bytes=288):
     cancel: int = area(TOKEN_BYTES, "the client's name of the request that cancelled it")
 
 
-class PastCandle(Layout, size_bytes=128):
+class PastCandle(Layout, size_bytes=136):
     """A candle of a market that is not written yet."""
 
     begin_s: int = i64("since 1970")
@@ -123,9 +123,11 @@ class PastCandle(Layout, size_bytes=128):
     tick_lots: int = area(16, "what they were worth")
     buy_lots: int = area(16, "where the buyer was the taker")
     buy_tick_lots: int = area(16, "what these were worth")
+    newest_s: int = i64("the latest begin of a candle that the database may have")
 
 
 ORDER_SIZE, CANDLE_SIZE = PastOrder.size_bytes, PastCandle.size_bytes
+NEWEST = PastCandle.offset("newest_s")
 FIRST_PACKED = PastOrder.offset("core_id")
 ORDER_WORDS = (PastOrder.offset("client") - FIRST_PACKED) // 8
 ORDER_NUMBERS = [
@@ -135,7 +137,7 @@ ORDER_NUMBERS = [
 ]
 
 
-class Fold(Layout, size_bytes=256):
+class Fold(Layout, size_bytes=288):
     """Where the kernels' state and output are."""
 
     table: int = i64("open orders by instrument and id: OpenOrder, ``leaves`` is the place")
@@ -160,7 +162,12 @@ class Fold(Layout, size_bytes=256):
     trade_count: int = i64("of all that was written")
     new_orders: int = i64("where the next row of an order without a row goes")
     old_orders: int = i64("where the next row of any other goes")
-    candle_rows: Words = area(32, "where the next candle of each length goes", of=Words)
+    candle_rows: Words = area(
+        64,
+        "where the next candle of each length goes that the database does not have, "
+        "then of those that it may have",
+        of=Words,
+    )
 
 
 @kernel
@@ -411,7 +418,7 @@ def add_trade(
     """Add a trade to the candle in which it lies."""
     price, lots, trade_number = event.price_ticks, event.qty_lots, event.seq
     if candle.count == 0:
-        for index in range(CANDLE_SIZE // 8):
+        for index in range(NEWEST // 8):
             Words(candle)[index] = 0
         candle.begin_s, candle.first_trade = begin_s, trade_number
         candle.open_ticks = candle.high_ticks = candle.low_ticks = price
@@ -435,7 +442,9 @@ def wide(out: int, sum_at: int) -> int:
 @kernel
 def candle_row(state: Fold, candle: PastCandle, instrument: int, length: int) -> None:
     """Write a candle's row, and end it."""
-    at = head(state.candle_rows[length], 14)
+    output = length if candle.begin_s > candle.newest_s else LENGTHS + length
+    candle.newest_s = max(candle.newest_s, candle.begin_s)
+    at = head(state.candle_rows[output], 14)
     at = number(at, candle.begin_s // DAY_S, 4)
     at = number(at, instrument, 4)
     for index in range(7):
@@ -444,7 +453,7 @@ def candle_row(state: Fold, candle: PastCandle, instrument: int, length: int) ->
     at = wide(at, candle.tick_lots)
     at = word(at, candle.count)
     at = wide(at, candle.buy_lots)
-    state.candle_rows[length] = wide(at, candle.buy_tick_lots)
+    state.candle_rows[output] = wide(at, candle.buy_tick_lots)
     candle.count = 0
 
 

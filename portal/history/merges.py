@@ -9,7 +9,7 @@ from typing import Any
 
 from openoutcry.portal.history import schema
 from openoutcry.portal.history.binary import arrays_of
-from openoutcry.portal.history.rows import OLD, ORDERS
+from openoutcry.portal.history.rows import OLD, OLD_CANDLES, ORDERS
 
 CHANGING = (
     "client_id",
@@ -46,7 +46,7 @@ FEES_MERGE = """
 MERGES = {
     OLD: (ORDERS, ORDERS_MERGE),
     "fees": ("fees", FEES_MERGE),
-    **{name: (name, CANDLES_MERGE.format(name)) for name in schema.CANDLES},
+    **{old: (name, CANDLES_MERGE.format(name)) for name, old in OLD_CANDLES.items()},
 }
 """Rows that are merged: by their name, their table, and the statement that does it."""
 
@@ -82,7 +82,7 @@ class Merges:
             new = f"unnest({arrays}) as new ({', '.join(names)})"
             self._merges[name] = types, statement.format(new=new)
 
-    def run(self, tables: Mapping[str, bytes]) -> None:
+    def run(self, tables: Mapping[str, bytes | memoryview]) -> None:
         """Merge the rows, which are binary COPY, of those of these tables that have some."""
         for name, (types, statement) in self._merges.items():
             if name in tables:

@@ -12,16 +12,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.ledger.copy_rows import HEADER, TRAILER, number
+from openoutcry.ledger.copy_rows import HEADER, TRAILER, number, store_word
 from openoutcry.ledger.layout import DAY_NS, ROW_BYTES, TRANSACTION_DTYPE, TransactionRow
 from openoutcry.portal.history.binary import head, small, word
+from openoutcry.portal.history.output import Output
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Bytes, Words
+from openoutcry.wire.memory import count_leading_zeros
 
 WORD_BYTES = 8
 TRANSACTION_WORDS, TRANSACTION_FIELDS = ROW_BYTES // WORD_BYTES, 5
 TRANSACTION_HEAD = 64
 """More than the other fields take."""
+PARTICIPANTS = 1 << 16
+"""Their numbers are below it."""
 
 
 def most_bytes(words: int) -> int:
@@ -34,27 +38,24 @@ def bytes_of(value: int) -> int:
     """How many bytes a number takes, with its sign; none for 0."""
     if value == 0:
         return 0
-    count = 1
-    while count < WORD_BYTES and value >> (8 * count - 1) != value >> 63:
-        count += 1
-    return count
+    return (64 - count_leading_zeros((value ^ value >> 63) | 1)) // 8 + 1
 
 
 @kernel
 def pack(out: int, row: int, before: int, words: int) -> int:
-    """A row, after the one ``before`` it (0: none); where the next begins."""
-    sizes = (words + 1) // 2
-    for index in range(sizes):
-        Bytes(out)[index] = 0
-    at = out + sizes
+    """A row, after the one ``before`` it (0: none); where the next begins.  Up to a word after that
+    is written to."""
+    at = out + (words + 1) // 2
     for index in range(words):
         value = Words(row)[index]
         if before != 0:
             value ^= Words(before)[index]
         count = bytes_of(value)
-        Bytes(out)[index // 2] |= count << (4 * (index & 1))
-        for place in range(count):
-            Bytes(at)[place] = value >> (8 * place) & 0xFF
+        if index & 1 == 0:
+            Bytes(out)[index // 2] = count
+        else:
+            Bytes(out)[index // 2] |= count << 4
+        store_word(at, value)
         at += count
     return at
 
@@ -102,28 +103,29 @@ def unpacked(data: bytes, words: int) -> npt.NDArray[np.int64]:
     return rows[: unpack(at, at + len(packed), words, rows.ctypes.data)]
 
 
-def copied(
+def add_rows(
+    output: Output,
     write: Callable[[int, int, int, int], int],
     rows: npt.NDArray[Any],
-    order: npt.NDArray[np.int64],
+    keys: npt.NDArray[np.int64],
     room: int,
-) -> bytes:
-    """Binary COPY of what ``write`` makes of rows in their order, at most ``room`` bytes each."""
-    out = np.empty(len(rows) * room, np.uint8)
-    end = write(out.ctypes.data, rows.ctypes.data, order.ctypes.data, len(order))
-    return b"".join((HEADER, out[: end - out.ctypes.data].data, TRAILER))
+) -> None:
+    """Add what ``write`` makes of rows in the order of their keys, at most ``room`` bytes each.
+
+    Those of one key stay in their order."""
+    order, out = np.argsort(keys, kind="stable"), output.hold(len(rows) * room)
+    output.end(write(out, rows.ctypes.data, order.ctypes.data, len(order)))
 
 
 # Transactions of the ledger
 
 
-def transaction_rows(posted: npt.NDArray[Any]) -> bytes:
-    """Rows of ``transactions`` as binary COPY, out of the ledger's (TRANSACTION_DTYPE) of whole
-    commands."""
+def add_transactions(output: Output, posted: npt.NDArray[Any]) -> None:
+    """Add rows of ``transactions``, out of the ledger's (TRANSACTION_DTYPE) of whole commands."""
     posted = np.ascontiguousarray(posted)
-    order = np.lexsort((posted["participant"], posted["cause_seq"]))
+    keys = posted["cause_seq"] * PARTICIPANTS + posted["participant"]
     room = TRANSACTION_HEAD + most_bytes(TRANSACTION_WORDS)
-    return copied(write_transactions, posted, order, room)
+    add_rows(output, write_transactions, posted, keys, room)
 
 
 @kernel

@@ -22,22 +22,23 @@ import numpy.typing as npt
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.block import Block, BlockId
 from openoutcry.ledger import ledger_state
-from openoutcry.ledger.layout import DAY_NS as LEDGER_DAY_NS
 from openoutcry.ledger.ledger_state import EVERY, LedgerState
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.folder import folder_of, make_folder
 from openoutcry.portal.history import schema
 from openoutcry.portal.history.changes import TOKEN_BYTES
-from openoutcry.portal.history.fold import numbers_of
+from openoutcry.portal.history.fold import DAY_S, numbers_of
 from openoutcry.portal.history.merges import Merges
-from openoutcry.portal.history.packed import transaction_rows
 from openoutcry.portal.history.rows import (
+    CHANGES,
+    FILLS,
     ORDERS,
+    TRADES,
+    TRANSACTIONS,
     Records,
     Row,
     Rows,
     fee_rows,
-    movement_rows,
 )
 from openoutcry.portal.trading.mirror import (
     DAY_NS,
@@ -188,11 +189,11 @@ class Transaction:
     seq: int
     time_ns: int
     day: int
-    tables: dict[str, bytes]
+    tables: dict[str, bytes | memoryview]
     """Rows as binary COPY."""
     balances: list[Row]
     movements: list[Row]
-    days: dict[str, list[int]]
+    days: dict[str, set[int]]
     """Days that have rows in tables with partitions."""
 
 
@@ -257,9 +258,8 @@ class Projector:
                 f"{self.file.journal}: the history ends at command {self.seq:,}, and the journal "
                 f"at {self.mirror.seq:,}"
             )
-        self.rows.postings.clear()
         if self.seq == self.mirror.began_seq == 0 and len(self.books.opening):
-            self.rows.postings.append(self.books.opening)
+            self.rows.post(self.books.opening, self.books.money_names)
         self._restore(int(position["day"]))
         self._name_markets()
         self._merges = Merges(self.connection)
@@ -358,6 +358,10 @@ class Projector:
         self.mirror.day = day
         for order in open_orders(self.connection):
             self.rows.restore(order)
+        for length, table in enumerate(schema.CANDLES):
+            query = f"select instrument, max(begin_s) from {table} where day >= %s group by 1"
+            newest = dict(self.connection.execute(query, (day,)).fetchall())
+            self.rows.restore_candles(length, newest, day * DAY_S - 1)
         wallets = self.mirror.wallets
         assert wallets is not None
         self._known = np.zeros_like(wallets.all_rows[:, :, :2])
@@ -423,8 +427,8 @@ class Projector:
 
     def _post(self, commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> None:
         posted = self.books.post(commands, events)
-        if len(posted):
-            self.rows.postings.append(posted)
+        if len(posted) and self.mirror.takes:
+            self.rows.post(posted, self.books.money_names)
 
     def _end_day(self, day: int, moment: Moment) -> None:
         """The wallets that are not as they were at the last day's end; and a checkpoint, from which
@@ -459,16 +463,11 @@ class Projector:
     def _made(self) -> Transaction:
         """A transaction of what was taken since the last."""
         rows, mirror = self.rows, self.mirror
-        balances, days = rows.balances, {"": sorted(rows.days)}
-        posted = np.concatenate(rows.postings) if rows.postings else None
-        tables, movements = rows.finish(), []
-        if posted is not None:
-            movements = list(movement_rows(posted, self.books.money_names))
-            tables["transactions"] = transaction_rows(posted)
-            if sums := fee_rows(posted, self.books.symbols, self.books.money_names):
-                tables["fees"] = sums
-            days["transactions"] = np.unique(posted["ts_ns"] // LEDGER_DAY_NS).tolist()
-        days["movements"] = sorted({row[0] for row in movements})
+        balances, movements = rows.balances, rows.movements
+        days = {"": rows.days, TRANSACTIONS: rows.posting_days}
+        days["movements"] = {row[0] for row in movements}
+        fees = fee_rows(rows.fees, self.books.symbols, self.books.money_names)
+        tables = rows.finish() | ({"fees": fees} if fees else {})
         before, self._taken_seq = self._taken_seq, mirror.seq
         at = before, mirror.seq, mirror.time_ns, mirror.day
         return Transaction(*at, tables, balances, movements, days)
@@ -479,9 +478,9 @@ class Projector:
         connection = self.connection
         with connection.transaction():
             self._add_partitions(due.days)
-            for table in ("transactions", ORDERS, "order_changes", "fills", "trades"):
+            for table in (TRANSACTIONS, ORDERS, CHANGES, FILLS, TRADES, *schema.CANDLES):
                 if table in due.tables:
-                    self._copy(table, due.tables[table])
+                    self._copy(table, due)
             self._copy_rows("movements", due.movements)
             self._copy_rows("balances", due.balances)
             with connection.pipeline():
@@ -494,16 +493,20 @@ class Projector:
                 raise HistoryError("another projector has written to this history")
         self.seq = due.seq
 
-    def _add_partitions(self, days: dict[str, list[int]]) -> None:
+    def _add_partitions(self, days: dict[str, set[int]]) -> None:
         """Those of the days that are not known yet."""
         wanted = {(table, day) for table, all_days in days.items() for day in all_days}
         for table, day in sorted(wanted - self._partitions):
             schema.add_day(self.connection, day, (table,) if table else schema.BY_DAY)
         self._partitions |= wanted
 
-    def _copy(self, table: str, data: bytes) -> None:
-        with self.connection.cursor().copy(f"copy {table} from stdin (format binary)") as copy:
-            copy.write(data)
+    def _copy(self, table: str, due: Transaction) -> None:
+        """Rows of one day go straight into its partition."""
+        days, name = due.days.get(table, due.days[""]), table
+        if len(days) == 1 and table in (*schema.BY_DAY, TRANSACTIONS):
+            name = f"{table}_{min(days)}"
+        with self.connection.cursor().copy(f"copy {name} from stdin (format binary)") as copy:
+            copy.write(due.tables[table])
 
     def _copy_rows(self, table: str, rows: list[Row]) -> None:
         if not rows:

@@ -1,8 +1,7 @@
 """Rows of the history, made from the events of the journal; each transaction takes what has come
 since the last."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,10 @@ from openoutcry.ledger.layout import DAY_NS as LEDGER_DAY_NS
 from openoutcry.ledger.layout import Kind
 from openoutcry.portal.history import fold
 from openoutcry.portal.history.binary import FEE_BYTES, FEE_WORDS, fees
-from openoutcry.portal.history.changes import CHANGE_SIZE, TOKEN_BYTES, change_rows
+from openoutcry.portal.history.changes import CHANGE_SIZE, TOKEN_BYTES, add_changes
 from openoutcry.portal.history.fold import Fold, PastOrder
+from openoutcry.portal.history.output import Output
+from openoutcry.portal.history.packed import add_transactions
 from openoutcry.portal.history.schema import CANDLES
 from openoutcry.portal.trading.instruments import Markets
 from openoutcry.portal.trading.orders import STATES, Order
@@ -24,31 +25,15 @@ from openoutcry.wire.open_orders import ENTRY_BYTES
 
 Row = tuple[Any, ...]
 Records = npt.NDArray[Any]
-CHANGES = "order_changes"
+CHANGES, FILLS, TRADES = "order_changes", "fills", "trades"
+TRANSACTIONS = "transactions"
 ORDERS, OLD = "orders", "old_orders"
 """Names of rows of orders that the database does not have, and of those that it has."""
+OLD_CANDLES = {table: f"old_{table}" for table in CANDLES}
+"""Names of those that it may have."""
+CANDLE_OUTPUTS = (*CANDLES, *OLD_CANDLES.values())
 PLACES = 1 << 12
 """Orders that there is room for at the start."""
-
-
-@dataclass
-class Output:
-    """Rows of a table, as PostgreSQL's binary COPY takes them, or what they are made of."""
-
-    table: str
-    most_bytes: int
-    """Largest size of a row."""
-    head: bytes = HEADER
-    room: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
-
-    def hold(self, used: int, rows: int) -> int:
-        """Make room for this many more rows; the address at which the next goes."""
-        needed = used + rows * self.most_bytes
-        if needed > len(self.room):
-            larger = np.empty(2 * needed, np.uint8)
-            larger[:used] = self.room[:used]
-            self.room = larger
-        return self.room.ctypes.data + used
 
 
 class Rows:
@@ -74,12 +59,9 @@ class Rows:
         self._free = np.arange(PLACES, dtype=np.int64)
         self._touched = np.zeros(PLACES, np.int64)
         self._table = np.zeros((4 * PLACES, ENTRY_BYTES), np.uint8)
-        self._outputs = [
-            Output(CHANGES, CHANGE_SIZE, b""),
-            Output("fills", fold.FILL_BYTES),
-            Output("trades", fold.TRADE_BYTES),
-            *(Output(table, fold.CANDLE_BYTES) for table in CANDLES),
-        ]
+        self._changes = np.empty(0, np.uint8)
+        names = TRANSACTIONS, ORDERS, OLD, CHANGES, FILLS, TRADES, *CANDLE_OUTPUTS
+        self._outputs = {name: Output() for name in names}
         state = self.fold
         state.states, state.assets = (one.ctypes.data for one in self._names)
         state.markets, state.market_count = Bytes.of(self._markets.ctypes.data), count
@@ -99,29 +81,30 @@ class Rows:
 
     def _begin(self) -> None:
         """Begin a transaction, in which nothing is written yet."""
-        self.postings: list[Records] = []
-        """The ledger's transactions."""
         self.balances: list[Row] = []
+        self.movements: list[Row] = []
+        self.fees: list[Records] = []
+        """Sums of each step."""
         self.days: set[int] = set()
+        self.posting_days: set[int] = set()
+        """Days of the ledger's transactions, where ``days`` are those of all else."""
         self.fold.rows = self.fold.trade_count = 0
-        for index, output in enumerate(self._outputs):
-            size = len(output.head)
-            output.room = np.empty(max(len(output.room), size), np.uint8)
-            output.room[:size] = np.frombuffer(output.head, np.uint8)
-            self._set_end(index, output.hold(size, 0))
 
-    def _end(self, index: int) -> int:
-        """Address where the next row of an output goes."""
-        state = self.fold
-        if index < 3:
-            return int((state.changes, state.fills, state.trades)[index])
-        return int(state.candle_rows[index - 3])
-
-    def _set_end(self, index: int, address: int) -> None:
-        if index < 3:
-            setattr(self.fold, ("changes", "fills", "trades")[index], address)
-        else:
-            self.fold.candle_rows[index - 3] = address
+    def _write(self, room: dict[str, int], write: Callable[[], None]) -> None:
+        """Have rows written, at most this many bytes of each of these tables."""
+        state, candles = self.fold, CANDLE_OUTPUTS
+        for name, most_bytes in room.items():
+            at = self._outputs[name].hold(most_bytes)
+            if name in candles:
+                state.candle_rows[candles.index(name)] = at
+            else:
+                setattr(state, NEXT[name], at)
+        write()
+        for name in room:
+            is_candle = name in candles
+            place = candles.index(name) if is_candle else 0
+            end = state.candle_rows[place] if is_candle else getattr(state, NEXT[name])
+            self._outputs[name].end(int(end))
 
     def __len__(self) -> int:
         return int(self.fold.rows)
@@ -130,23 +113,35 @@ class Rows:
         """Add the rows of what commands (ORDER_DTYPE) of one day and all their events (EVENT_DTYPE)
         changed; ``names``: the clients' of the commands, uint8[commands, TOKEN_BYTES], or empty."""
         self._make_room(2 * len(commands))
-        for index, output in enumerate(self._outputs):
-            used = self._end(index) - output.room.ctypes.data
-            self._set_end(index, output.hold(used, len(events) + len(self._markets)))
-        before = self.fold.rows
+        before, count = self.fold.rows, len(events)
         commands, events = np.ascontiguousarray(commands), np.ascontiguousarray(events)
         notes = np.ascontiguousarray(notes)
-        fold.fold(
-            self.fold,
-            commands.ctypes.data,
-            len(commands),
-            events.ctypes.data,
-            notes.ctypes.data,
-            len(events),
-            names.ctypes.data if len(names) else 0,
+        if len(self._changes) < count * CHANGE_SIZE:
+            self._changes = np.empty(2 * count * CHANGE_SIZE, np.uint8)
+        begin = self.fold.changes = self._changes.ctypes.data
+        candles = dict.fromkeys(CANDLE_OUTPUTS, (count + len(self._markets)) * fold.CANDLE_BYTES)
+        self._write(
+            {FILLS: count * fold.FILL_BYTES, TRADES: count * fold.TRADE_BYTES, **candles},
+            lambda: fold.fold(
+                self.fold,
+                commands.ctypes.data,
+                len(commands),
+                events.ctypes.data,
+                notes.ctypes.data,
+                count,
+                names.ctypes.data if len(names) else 0,
+            ),
         )
+        add_changes(self._outputs[CHANGES], self._changes[: self.fold.changes - begin])
         if self.fold.rows > before:
-            self.days.update(np.unique(commands["rx_ts_ns"] // LEDGER_DAY_NS).tolist())
+            self.days |= days_of(commands["rx_ts_ns"])
+
+    def post(self, posted: Records, monies: list[str]) -> None:
+        """Add the rows of the ledger's transactions (TRANSACTION_DTYPE) of whole commands."""
+        add_transactions(self._outputs[TRANSACTIONS], posted)
+        self.movements += movement_rows(posted, monies)
+        self.fees.append(fees_of(posted))
+        self.posting_days |= days_of(posted["ts_ns"])
 
     def _make_room(self, more: int) -> None:
         """Make room for this many more orders."""
@@ -190,33 +185,31 @@ class Rows:
         rows[name_at + 1 : name_at + 1 + len(client)] = np.frombuffer(client, np.uint8)
         fold.restored(state, place)
 
-    def order_rows(self) -> dict[str, bytes]:
-        """A row for each order that changed, as it is after the last change: of those that the
-        database does not have, and of those that it has."""
-        state = self.fold
-        new, old = np.empty((2, max(1, state.touched_count * fold.ORDER_BYTES)), np.uint8)
-        state.new_orders, state.old_orders = new.ctypes.data, old.ctypes.data
-        fold.order_rows(state)
-        found = {}
-        for table, rows, end in ((ORDERS, new, state.new_orders), (OLD, old, state.old_orders)):
-            if end > rows.ctypes.data:
-                found[table] = b"".join((HEADER, rows[: end - rows.ctypes.data].data, TRAILER))
-        return found
+    def restore_candles(self, length: int, newest: dict[int, int], until_s: int) -> None:
+        """The database may have candles of the table with the index ``length`` that begin up to
+        ``newest`` of an instrument, of others up to ``until_s``."""
+        for instrument in range(len(self._candles)):
+            at = self._candles[instrument, length].ctypes.data
+            fold.PastCandle(at).newest_s = newest.get(instrument, until_s)
 
-    def finish(self) -> dict[str, bytes]:
-        """The rows by table, without tables that have none; the next transaction begins."""
-        fold.end_candles(self.fold)
-        found = self.order_rows()
-        for index, output in enumerate(self._outputs):
-            used = self._end(index) - output.room.ctypes.data
-            if output.table == CHANGES and used:
-                found[CHANGES] = change_rows(output.room[:used])
-            elif used > len(output.head):
-                found[output.table] = b"".join((output.room[:used].data, TRAILER))
+    def finish(self) -> dict[str, memoryview]:
+        """The rows by table, without tables that have none; the next transaction begins.  Of orders
+        a row for each that changed, as it is after the last change."""
+        self._write(
+            dict.fromkeys(CANDLE_OUTPUTS, len(self._markets) * fold.CANDLE_BYTES),
+            lambda: fold.end_candles(self.fold),
+        )
+        self._write(
+            dict.fromkeys((ORDERS, OLD), self.fold.touched_count * fold.ORDER_BYTES),
+            lambda: fold.order_rows(self.fold),
+        )
+        found = {name: output.finish() for name, output in self._outputs.items()}
         self._begin()
-        return found
+        return {name: rows for name, rows in found.items() if len(rows)}
 
 
+NEXT = {FILLS: "fills", TRADES: "trades", ORDERS: "new_orders", OLD: "old_orders"}
+"""Fields of ``Fold`` that say where a table's next row goes."""
 SAME = (
     "number",
     "participant",
@@ -240,6 +233,9 @@ SAME = (
 """Fields that an order and its place have."""
 DEPOSITS = frozenset({MovementStep.SEE, MovementStep.CREDIT, MovementStep.REVERSE})
 FEE_KINDS = (Kind.POSTED, Kind.DELIVERED)
+FEE_KEY = np.array([1 << 44, 1 << 24, 1 << 8, 1])
+"""Participant, day, instrument and asset as one number."""
+NO_FEES = np.empty((0, FEE_WORDS), np.int64)
 TRANSFER = "transfer"
 """A deposit or withdrawal in one step, by the operator."""
 
@@ -269,22 +265,42 @@ def movement_rows(posted: Records, monies: list[str]) -> Iterable[Row]:
         )
 
 
-def fee_rows(posted: Records, symbols: list[str], monies: list[str]) -> bytes:
-    """Fees of the ledger's transactions, summed up by participant, day, instrument and asset, as
-    binary COPY; nothing without fees."""
-    paid = posted[np.isin(posted["kind"], FEE_KINDS) & (posted["fee_income"] != 0)]
-    if not len(paid):
-        return b""
+def days_of(times_ns: npt.NDArray[np.int64]) -> set[int]:
+    """The days of moments, of which most are in order."""
+    days = times_ns // LEDGER_DAY_NS
+    return set(days[np.flatnonzero(np.diff(days, prepend=-1))].tolist())
+
+
+def fees_of(posted: Records) -> npt.NDArray[np.int64]:
+    """Sums of the fees of the ledger's transactions: FEE_WORDS numbers of each."""
+    paid = np.flatnonzero(posted["fee_income"])
+    paid = paid[np.isin(posted["kind"][paid], FEE_KINDS)]
     rows = np.empty((len(paid), FEE_WORDS), np.int64)
     for column, name in enumerate(("participant", "ts_ns", "instrument", "asset", "fee_income")):
-        rows[:, column] = paid[name]
+        rows[:, column] = posted[name][paid]
     rows[:, 1] //= LEDGER_DAY_NS
-    rows = rows[np.lexsort(rows[:, 3::-1].T)]
-    begins = np.flatnonzero(np.append(True, (rows[1:, :4] != rows[:-1, :4]).any(axis=1)))
-    sums = np.ascontiguousarray(rows[begins])
-    sums[:, 4] = np.add.reduceat(rows[:, 4], begins)
-    out = np.empty(len(sums) * FEE_BYTES, np.uint8)
+    return summed(rows)
+
+
+def summed(fees: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """One sum of each participant, day, instrument and asset, ordered by these."""
+    if not len(fees):
+        return fees
+    keys = fees[:, :4] @ FEE_KEY
+    order = np.argsort(keys)
+    begins = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    sums = fees[order[begins]]
+    sums[:, 4] = np.add.reduceat(fees[order, 4], begins)
+    return sums
+
+
+def fee_rows(sums: list[Records], symbols: list[str], monies: list[str]) -> bytes:
+    """Sums of fees as binary COPY; nothing without fees."""
+    rows = summed(np.concatenate([NO_FEES, *sums]))
+    if not len(rows):
+        return b""
+    out = np.empty(len(rows) * FEE_BYTES, np.uint8)
     tables = names_table([*symbols, ""]), names_table(monies)
     terms = tables[0].ctypes.data, len(tables[0]), tables[1].ctypes.data
-    end = fees(out.ctypes.data, sums.ctypes.data, len(sums), *terms)
+    end = fees(out.ctypes.data, rows.ctypes.data, len(rows), *terms)
     return b"".join((HEADER, out[: end - out.ctypes.data].data, TRAILER))

@@ -7,6 +7,7 @@ import psycopg
 
 from openoutcry.portal.history import packed
 from openoutcry.portal.history.changes import changes_of
+from openoutcry.portal.history.output import SLACK
 from openoutcry.portal.history.projector import order_of
 from openoutcry.portal.portfolio.stored import transactions_of
 from openoutcry.portal.trading.orders import Order
@@ -15,7 +16,7 @@ from openoutcry.portal.trading.orders import Order
 def packed_rows(rows: np.ndarray) -> bytes:
     """Rows, int64[rows, words], as a field."""
     words, before = rows.shape[1], 0
-    out = np.empty(packed.most_bytes(words) * len(rows), np.uint8)
+    out = np.empty(packed.most_bytes(words) * len(rows) + SLACK, np.uint8)
     at = out.ctypes.data
     for index in range(len(rows)):
         row = rows.ctypes.data + index * rows.strides[0]

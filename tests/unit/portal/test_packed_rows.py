@@ -1,12 +1,15 @@
 """Rows in one field of the history."""
 
+import ctypes
+
 import numpy as np
 import pytest
 
 from openoutcry.ledger.copy_rows import HEADER, TRAILER
 from openoutcry.ledger.layout import TRANSACTION_DTYPE
 from openoutcry.portal.history import packed
-from openoutcry.portal.history.changes import CHANGE_SIZE, PastChange, change_rows, changes_of
+from openoutcry.portal.history.changes import CHANGE_SIZE, PastChange, add_changes, changes_of
+from openoutcry.portal.history.output import Output
 from tests.support.portal.packed_rows import packed_rows
 
 NUMBERS = [0, 1, -1, 127, 128, -128, -129, 2**31, -(2**31), 2**55, -(2**55) - 1]
@@ -37,7 +40,9 @@ def test_transactions_of_a_command_and_participant_are_one_row():
         rows[name] = rng.integers(limits.min, limits.max, len(rows), kind)
     rows["event_seq"], rows["cause_seq"] = np.arange(900), np.arange(900) // 9
     rows["participant"] = rng.integers(1, 4, len(rows))
-    fields = list(fields_of(packed.transaction_rows(rows), packed.TRANSACTION_FIELDS))
+    output = Output()
+    packed.add_transactions(output, rows)
+    fields = list(fields_of(output.finish(), packed.TRANSACTION_FIELDS))
     for _, participant, event_seq, cause_seq, field in fields:
         seq, who = int.from_bytes(cause_seq), int.from_bytes(participant)
         own = rows[(rows["cause_seq"] == seq) & (rows["participant"] == who)]
@@ -57,8 +62,9 @@ def test_changes_of_a_command_and_order_are_one_row_for_each_name():
         change.execution, change.state, change.at_ns = event_seq, 2, 86_400 * 10**9 * 3
         at = PastChange.offset("client")
         row[at : at + 1 + len(name)] = np.frombuffer(bytes([len(name)]) + name, np.uint8)
-    rows = []
-    for day, event_seq, number, name, _, seq, field in fields_of(change_rows(kept.reshape(-1)), 7):
+    rows, output = [], Output()
+    add_changes(output, kept.reshape(-1))
+    for day, event_seq, number, name, _, seq, field in fields_of(output.finish(), 7):
         assert int.from_bytes(day) == 3
         row = {"number": int.from_bytes(number), "seq": int.from_bytes(seq), "packed": field}
         changes = changes_of(row | {"client_id": name.decode()})
@@ -72,9 +78,27 @@ def test_changes_of_a_command_and_order_are_one_row_for_each_name():
     ]
 
 
+def test_rows_of_a_transaction_stay_while_the_next_are_written():
+    """The database takes them meanwhile.  A transaction without rows gives nothing."""
+    output, copied = Output(), []
+
+    def write(*parts):
+        for part in parts:
+            at = output.hold(len(part))
+            ctypes.memmove(at, part, len(part))
+            output.end(at + len(part))
+
+    for turn in range(4):
+        write(*[bytes([turn]) * 100 * turn] * 3)
+        copied.append(output.finish())
+        write(b"next")
+        assert bytes(copied[-1]) == (HEADER + bytes([turn]) * 300 * turn + TRAILER if turn else b"")
+        assert len(output.finish()) == len(HEADER) + 4 + len(TRAILER)
+
+
 def fields_of(copied, count):
     """The fields of each row of a binary COPY."""
-    data, at = copied.removeprefix(HEADER), 0
+    data, at = bytes(copied).removeprefix(HEADER), 0
     while data[at : at + 2] != TRAILER:
         assert int.from_bytes(data[at : at + 2]) == count
         at, fields = at + 2, []
