@@ -317,10 +317,15 @@ class FundingProcess(Closing):
 def _follow(journal: Path) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     os.nice(19)
+    follow_always(journal, _is_over)
+
+
+def follow_always(journal: Path, is_over: Callable[[float], bool]) -> None:
+    """Like :func:`follow`; begins again after an error, which standard error has once."""
     said = ""
     while True:
         try:
-            follow(journal, _is_over)
+            follow(journal, is_over)
             return
         except (OutcryError, OSError, sqlite3.Error) as error:
             if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, TRANSIENT):
@@ -328,7 +333,7 @@ def _follow(journal: Path) -> None:
             if str(error) != said:
                 said = str(error)
                 print(f"outcry: history of funding: {said}", file=sys.stderr, flush=True)
-        if _is_over(RETRY_S):
+        if is_over(RETRY_S):
             return
 
 

@@ -13,6 +13,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.contract_layout import SETTLED
 from openoutcry.risk.region import View
 from openoutcry.venue.desk import ask
+from openoutcry.venue.funding_book import FundingBook
 from openoutcry.wire.enums import EventKind, Side
 from tests.support.order_entry.sessions_venue import Client
 from tests.support.portal.served_portal import CHEAP
@@ -169,3 +170,10 @@ def test_a_standby_continues_with_contracts(tmp_path, cluster):
     assert view.contracts.word("takeovers") == view.contracts.word("covers") == 1
     assert Reconciliation(b.journal, None, every=1).advance().difference is None
     assert replay(b.journal)["state_hash"] == result["last_run"]["state_hash"]
+    # What both were paid before and after it is on the machine that took over.
+    book, fundings = FundingBook(b.journal), len(marker.sent) - marks
+    for who in (1, 2):
+        paid = book.payments(who, most=len(marker.sent))
+        assert [row.period for row in paid] == [*range(fundings, 0, -1)]
+        assert book.totals(who, {"GOLD": fundings}) == {"GOLD": sum(row.paid for row in paid)}
+    assert book.since_ns() == 0

@@ -22,7 +22,13 @@ from openoutcry.venue.funding_book import (
     Payment,
     perpetual_periods,
 )
-from openoutcry.venue.funding_follower import FundingFollower, follow
+from openoutcry.venue.funding_follower import (
+    PAUSE_S,
+    RETRY_S,
+    FundingFollower,
+    follow,
+    follow_always,
+)
 from openoutcry.wire.enums import Side
 from tests.support.venue.contract_floor import CONTRACT_VENUE
 from tests.support.venue.floor import InlineFloor
@@ -178,10 +184,24 @@ def test_what_is_of_another_history_is_made_again(journal: Path, change: str) ->
     assert kept(journal) == whole
 
 
-def test_a_file_that_cannot_be_read_is_said_so(journal: Path) -> None:
+def test_a_damaged_file_is_named_and_made_again(
+    journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read(journal)
+    whole = kept(journal)
     (journal / NAME).write_bytes(b"no database" * 100)
     with pytest.raises(FundingError, match=NAME):
         FundingBook(journal).payments(1)
+    waits = list[float]()
+
+    def is_over(wait_s: float) -> bool:
+        waits.append(wait_s)
+        return len(waits) == 2
+
+    follow_always(journal, is_over)
+    assert waits == [RETRY_S, PAUSE_S]
+    assert capsys.readouterr().err == "outcry: history of funding: file is not a database\n"
+    assert kept(journal) == whole
 
 
 def test_where_the_begin_is_retired_the_history_says_since_when(journal: Path, tmp_path) -> None:
