@@ -439,7 +439,7 @@ class NativeFeeds:
             self._to_all("trades", market.symbol, moment.seq, data)
 
     def _own(self, connection: Connection, moment: Moment) -> None:
-        own = [one for one in moment.reports if one.order.participant == connection.participant]
+        own = [one for one in moment.changes if one.order.participant == connection.participant]
         channels, seq = connection.channels, moment.seq
         if own and ("orders", "") in channels:
             orders = {report.order.number: report.order for report in own}

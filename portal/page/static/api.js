@@ -121,6 +121,7 @@ export async function request(method, path, body, key) {
 
 export const get = (path, values = {}) => request("GET", withQuery(path, values));
 export const post = (path, body = {}, key = undefined) => request("POST", path, body, key);
+export const patch = (path, body = {}, key = undefined) => request("PATCH", path, body, key);
 export const put = (path, body = {}, key = undefined) => request("PUT", path, body, key);
 export const remove = (path, key = undefined) => request("DELETE", path, undefined, key);
 export const upload = async (path, blob) => content(await own("POST", path, blob, { "content-type": "application/octet-stream" }));

@@ -44,6 +44,7 @@ const ICONS = {
   quotes: "M4 5h10v7H8l-4 3zM20 9v11l-3-3h-7v-3",
   books: "M4 5h7v14H4zM13 5h7v14h-7zM6 9h3M15 9h3M6 13h3M15 13h3",
   close: "M6 6l12 12M18 6L6 18",
+  change: "M5 19l1-5L15.500 4.500l4 4L10 18z",
 };
 
 export function icon(name) {
@@ -154,8 +155,10 @@ function fill(cell, column, line, row) {
   if (column.node) {
     const shown = String(column.sign ? column.sign(row) : "");
     if (cell.shown !== shown || !cell.firstChild) {
+      const focused = [...cell.children].indexOf(document.activeElement);
       cell.shown = shown;
       cell.replaceChildren(...[column.node(row, () => line.row)].flat().filter(Boolean));
+      cell.children[focused]?.focus();
     }
   } else say(cell, column.text(row));
   const kind = [column.n ? "n" : "", column.wide ? "wide" : "", column.kind ? column.kind(row) : "", column.node && !column.label ? "do" : ""].filter(Boolean).join(" ");

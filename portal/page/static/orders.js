@@ -1,10 +1,12 @@
 // What every list of orders shows.
-import { button, notice, shortly, when, words } from "./kit.js";
+import { amountInput, ask, button, facts, field, h, icon, notice, shortly, when, words } from "./kit.js";
 import { t, word } from "./words.js";
 import { instrument } from "./store.js";
-import { newKey, remove } from "./api.js";
-import { isNumber, show, sign } from "./exact.js";
-import { priceText, quantityText } from "./numbers.js";
+import { newKey, patch, remove } from "./api.js";
+import { compare, isMultiple, isNumber, show, sign, trim } from "./exact.js";
+import { priceLabel, priceText, quantityText, typed } from "./numbers.js";
+
+export const UNPRICED = new Set(["market", "market_to_limit", "stop", "trailing_stop"]);
 
 // The price of an order in words: of a market order none, of a stop what it waits for.
 export function priceOf(row) {
@@ -48,16 +50,70 @@ export function orderColumns({ action = null, state = false, short = false } = {
     { label: t("filled"), n: true, text: (row) => quantityText(row.filled_quantity, instrument(row.symbol)) },
     { label: t("state"), text: (row) => row.state === "open" && !row.is_working ? t("order.waits") : word("order", row.state), kind: (row) => state && row.state === "rejected" ? "bad" : "" },
   ];
-  if (action) columns.push({ label: "", node: (row, now) => action(row, now), sign: (row) => row.state });
+  if (action) columns.push({ label: "", node: (row, now) => action(row, now), sign: (row) => `${row.state} ${row.price} ${row.quantity}` });
   return columns;
 }
 
-export function cancelButton(row) {
+// A number above 0 that somebody types; what is wrong with it is said before anything is sent.
+export function asked(control, label, step = "") {
+  let text;
+  try { text = typed(control.value); } catch (problem) { control.focus(); throw new Error(t(`ticket.${problem.code}`, { field: label })); }
+  if (!text || sign(text) <= 0) { control.focus(); throw new Error(t("ticket.more.than", { field: label })); }
+  if (step && !isMultiple(text, step)) { control.focus(); throw new Error(t("ticket.step", { field: label, step: show(step) })); }
+  return text;
+}
+
+// What may be done to an open order.  The core checks a price of each change: one without has none to send.
+export const orderButtons = (row, now) => [UNPRICED.has(row.type) ? null : amendButton(row, now), cancelButton(row)];
+
+// A word, or in a narrow list its picture.
+const either = (name, text, label, go, more = {}) =>
+  button([icon(name), h("span", {}, text)], go, "small either", { "aria-label": label, title: text, ...more });
+
+function amendButton(row, now) {
+  const label = t("amend.of", { side: t(row.side), symbol: row.symbol, price: priceOf(row) });
+  return either("change", t("amend"), label, () => amend(now()), { "data-amend": row.id });
+}
+
+// Other terms for an open order.  What is not changed is not sent, and stays as it is.
+async function amend(row) {
+  const market = instrument(row.symbol), fields = [];
+  const offer = (name, label, step, hint = "") => {
+    const control = amountInput({ id: `amend-${name.replace("_", "-")}`, required: true, value: trim(row[name]) });
+    fields.push({ name, label, step, control, part: field(label, control, hint) });
+  };
+  offer("price", priceLabel(t("price"), market), market.price_step);
+  const filled = sign(row.filled_quantity) ? t("amend.filled", { quantity: quantityText(row.filled_quantity, market) }) : "";
+  offer("quantity", market.kind === "spot" ? `${t("quantity")} (${market.base})` : t("ticket.lots", { base: market.base }), market.quantity_step, filled);
+  if (sign(row.shown_quantity)) offer("shown_quantity", `${t("shown")} (${market.base})`, market.quantity_step);
+  let key = newKey(), sent = "";
+  const what = facts([[t("market"), row.symbol], [t("side"), t(row.side)], [t("type"), word("type", row.type)]]);
+  await ask(t("amend.title"), [what, fields.map((one) => one.part), h("p", { class: "hint" }, t("amend.about"))], t("amend.go"), async () => {
+    const terms = {};
+    for (const { name, label, step, control } of fields) {
+      const text = asked(control, label, step);
+      if (compare(text, row[name])) terms[name] = text;
+    }
+    if (!Object.keys(terms).length) throw new Error(t("amend.same"));
+    // The same again, after a lost answer, is the same change.
+    if (JSON.stringify(terms) !== sent) key = newKey();
+    sent = JSON.stringify(terms);
+    try { await patch(`/v1/orders/${row.id}`, terms, key); } catch (problem) {
+      if (problem.status >= 400 && problem.status < 500 && problem.code !== "request_in_progress") sent = "";
+      throw problem;
+    }
+    notice(t("amend.done", { symbol: row.symbol }));
+  });
+  document.querySelector(`[data-amend="${row.id}"]`)?.focus();
+}
+
+function cancelButton(row) {
   const key = newKey();
-  const made = button(t("cancel.order"), async () => {
+  const label = t("cancel.of", { side: t(row.side), symbol: row.symbol, price: priceOf(row) });
+  const made = either("close", t("cancel.order"), label, async () => {
     made.disabled = true;
     try { await remove(`/v1/orders/${row.id}`, key); notice(t("order.cancelled.now", { symbol: row.symbol })); }
     catch (problem) { notice(words(problem), "bad"); } finally { made.disabled = false; }
-  }, "small", { "aria-label": t("cancel.of", { side: t(row.side), symbol: row.symbol, price: priceOf(row) }) });
+  });
   return made;
 }

@@ -5,11 +5,10 @@ import { t, word } from "./words.js";
 import { chosen, portal, shared } from "./store.js";
 import { get, login, newKey, post } from "./api.js";
 import { follow } from "./stream.js";
-import { compare, divide, floor, isMultiple, isNumber, multiply, show, sign, subtract, trim } from "./exact.js";
-import { exactText, places, priceAsset, priceLabel, priceText, quantityText, typed, worth } from "./numbers.js";
-import { percentOf } from "./orders.js";
+import { compare, divide, floor, isNumber, multiply, show, sign, subtract, trim } from "./exact.js";
+import { exactText, places, priceAsset, priceLabel, priceText, quantityText, worth } from "./numbers.js";
+import { asked as askedFor, percentOf, UNPRICED } from "./orders.js";
 
-const UNPRICED = new Set(["market", "market_to_limit", "stop", "trailing_stop"]);
 const PRICED = { has: (kind) => !UNPRICED.has(kind) };
 const STOPPED = new Set(["stop", "stop_limit", "post_only_stop_limit"]);
 const TRAILING = new Set(["trailing_stop", "trailing_stop_limit"]);
@@ -147,13 +146,7 @@ export function ticket(market) {
   // What is asked for; wrong numbers are said before they are sent.
   function terms() {
     const kind = type.value, given = { symbol: market.symbol, side: side(), type: kind };
-    const number = (control, name, step) => {
-      let text;
-      try { text = typed(control.value); } catch (problem) { control.focus(); throw new Error(t(`ticket.${problem.code}`, { field: t(name) })); }
-      if (!text || sign(text) <= 0) { control.focus(); throw new Error(t("ticket.more.than", { field: t(name) })); }
-      if (step && !isMultiple(text, step)) { control.focus(); throw new Error(t("ticket.step", { field: t(name), step: show(step) })); }
-      return text;
-    };
+    const number = (control, name, step) => askedFor(control, t(name), step);
     if (PRICED.has(kind)) given.price = number(price, "price", market.price_step);
     if (STOPPED.has(kind)) given.stop_price = number(stop, "stop.price", market.price_step);
     if (TRAILING.has(kind) && distanceBy.value === "price") given.trailing_distance = number(distance, "distance");

@@ -463,6 +463,20 @@ def test_a_stream_continues_where_it_ended(portal_venue, two):
     one.place("ETH-USD", "sell", "limit", quantity="5", price="3100")
     first = other.place("ETH-USD", "buy", "limit", quantity="1", price="3100")
     follower.until(
+
+
+def test_the_stream_shows_the_new_terms_of_an_amended_order(portal_venue, two):
+    _, other = two
+    placed = other.place("BTC-USD", "buy", "limit", quantity="0.4", price="40000")
+    follower = Follower(portal_venue.url, False)
+    follower.log_in(other)
+    follower.ask(op="subscribe", channel="orders")
+    follower.until(lambda: "orders" in follower.last)
+    other.amend(placed.id, price="40001", quantity="0.3")
+    follower.until(lambda: follower.events["orders"][-1]["type"] == "update")
+    (row,) = follower.events["orders"][-1]["data"]
+    assert (row["id"], row["price"], row["quantity"]) == (placed.id, "40001.00", "0.30000000")
+    follower.socket.close()
         lambda: (
             follower.book["asks"] == {"3100.00": "4.00000000"}
             and follower.events["fills"][-1]["data"]

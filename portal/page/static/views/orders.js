@@ -6,7 +6,7 @@ import { get, newKey, remove } from "../api.js";
 import { follow } from "../stream.js";
 import { show as showNumber } from "../exact.js";
 import { priceText, quantityText } from "../numbers.js";
-import { cancelButton, orderColumns } from "../orders.js";
+import { orderButtons, orderColumns } from "../orders.js";
 import { fromDay, lateness, paged, untilDay } from "../paged.js";
 
 export async function show(root, [chosenTab]) {
@@ -31,7 +31,7 @@ export async function show(root, [chosenTab]) {
 const markets = () => [["", t("markets.all")], ...shared.instruments.map((one) => [one.symbol, one.symbol])];
 
 function showOpen(area, ends) {
-  const list = table(orderColumns({ action: (row) => cancelButton(row) }), { label: t("orders.open"), empty: t("orders.none") });
+  const list = table(orderColumns({ action: orderButtons }), { label: t("orders.open"), empty: t("orders.none") });
   const symbol = select(markets(), { "aria-label": t("market"), onchange: () => draw() });
   let model = null;
   const all = button(t("cancel.all"), () => ask(t("cancel.all"), h("p", {}, symbol.value ? t("cancel.all.of", { symbol: symbol.value }) : t("cancel.all.every")), t("cancel.all"), async () => {

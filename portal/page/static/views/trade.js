@@ -10,7 +10,7 @@ import { star } from "./markets.js";
 import { ticket } from "../ticket.js";
 import { chart } from "../chart.js";
 import { depth } from "../depth.js";
-import { cancelButton, orderColumns } from "../orders.js";
+import { orderButtons, orderColumns } from "../orders.js";
 
 const LEVELS = 11, TAPE = 60, TERMS_MS = 20_000;
 const TERMS = ["multiplier", "strike", "strike_multiplier", "strike_rest"];
@@ -170,7 +170,7 @@ function lists(market, ends) {
   if (!login.is) return h("section", { class: "panel lists" }, h("p", { class: "none" }, t("lists.login"), " ", h("a", { href: "#/login" }, t("login"))));
   let only = chosen.get("one market", true), model = null, fills = [], balances = [], tab = "open";
   const area = h("div");
-  const orders = table(orderColumns({ action: (row) => cancelButton(row), short: true }), { label: t("orders.open"), empty: t("orders.none") });
+  const orders = table(orderColumns({ action: orderButtons, short: true }), { label: t("orders.open"), empty: t("orders.none") });
   const trades = table([
     { label: t("time"), text: (row) => shortly(row.time_ms) }, { label: t("market"), text: (row) => row.symbol },
     { label: t("side"), text: (row) => t(row.side), kind: (row) => row.side },
