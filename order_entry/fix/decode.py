@@ -68,6 +68,7 @@ CANCEL_ON_LOSS, POSS_RESEND, HAS_AUX = 1, 2, 4
 POST, ALL_OR_NONE, PEG_MID, PEG_MARKET, PEG_PRIMARY, TRAIL = 1, 2, 4, 8, 16, 32
 UNKNOWN_INST = 64
 PEG_BITS = PEG_MID | PEG_MARKET | PEG_PRIMARY
+YES, NO = ord("Y"), ord("N")
 SIDES, TYPES, TIFS = b"123456789ABCDEFG", b"123456789DEGIJKLMP", b"01234567"
 """Values that FIX 4.4 has at all: another character is rejected, one of these perhaps refused."""
 
@@ -103,6 +104,7 @@ TRAILING_LIMIT, TRAILING_LIMIT_BPS = (
     enum_numbers.ORDER_TYPE_TRAILING_STOP_LIMIT,
     enum_numbers.ORDER_TYPE_TRAILING_STOP_LIMIT_BPS,
 )
+POST_SLIDE = enum_numbers.ORDER_TYPE_POST_ONLY_SLIDE
 POST_STOP_LIMIT = enum_numbers.ORDER_TYPE_POST_ONLY_STOP_LIMIT
 MARKET_BUDGET, LIMIT_BUDGET = (
     enum_numbers.ORDER_TYPE_MARKET_BUDGET,
@@ -119,7 +121,7 @@ PRIMARY, TO_MARKET, MIDPOINT = (
     enum_numbers.ORDER_TYPE_PEG_MARKET,
     enum_numbers.ORDER_TYPE_PEG_MIDPOINT,
 )
-AUX_FREE = 1 << LIMIT | 1 << POST_ONLY | 1 << TO_LIMIT | 1 << HIDDEN | 1 << AON
+AUX_FREE = 1 << LIMIT | 1 << POST_ONLY | 1 << POST_SLIDE | 1 << TO_LIMIT | 1 << HIDDEN | 1 << AON
 DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = (int(tif) for tif in TimeInForce)
 SELF_TRADE = (
     enum_numbers.SELF_TRADE_CANCEL_NEWEST,
@@ -525,6 +527,9 @@ def decode_order(
         copy_account(
             metadata + command_metadata.OWN + ACCOUNT, scan.value_of(fields, entry), entry & 0xFFFF
         )
+    slides = scan.char_of(fields, words.SLIDE_SLOT)
+    if slides != 0 and slides != YES and slides != NO:
+        return rejected(fields, scan.OUT_OF_RANGE, words.SLIDE_TAG)
     if scan.field(fields, 152) != 0:
         order_type = for_budget(fields, order, bits, character, decimals)
     elif character == 50 and bits | scan.field(fields, 111) | scan.field(fields, 110) == 0:
@@ -536,6 +541,11 @@ def decode_order(
     if order_type < 0:
         missing = scan.field(fields, -order_type) == 0
         return rejected(fields, scan.REQUIRED_MISSING if missing else scan.BAD_FORMAT, -order_type)
+    if slides == YES:
+        if order_type == POST_ONLY:
+            order_type = POST_SLIDE
+        else:
+            order_type = order.aux = 0
     if order_type == 0:
         mark_refused(metadata, UNSUPPORTED)
     order.order_type = order_type

@@ -203,6 +203,8 @@ def long_tag(at: int, size: int) -> int:
         return words.SELF_TRADE_SLOT
     if value == words.WITH_MARGIN_TAG:
         return words.WITH_MARGIN_SLOT
+    if value == words.SLIDE_TAG:
+        return words.SLIDE_SLOT
     return 0 if value > USER_TAGS else -1
 
 

@@ -179,6 +179,8 @@ SELF_TRADE_TAG, SELF_TRADE_SLOT = 2964, 1000
 """SelfMatchPreventionInstruction, of later versions; where its entry is."""
 WITH_MARGIN_TAG, WITH_MARGIN_SLOT = 5500, 1001
 """Our own: a request for positions asks for the margin too; where its entry is."""
+SLIDE_TAG, SLIDE_SLOT = 5550, 1002
+"""Our own: a post-only order is priced one step short of trading; where its entry is."""
 
 HEADER_TAGS = (
     8,
@@ -292,7 +294,8 @@ def make_fields() -> npt.NDArray[np.uint8]:
     fields = np.zeros(FIELDS_BYTES + 64, np.uint8)
     fields[CLASSES : CLASSES + TAGS] = ANY_TAG
     fields[CLASSES + LAST_TAG + 1 : CLASSES + TAGS] |= UNKNOWN_TAG
-    fields[[CLASSES + SELF_TRADE_SLOT, CLASSES + WITH_MARGIN_SLOT]] = ANY_TAG | SINGLE_TAG
+    own = SELF_TRADE_SLOT, WITH_MARGIN_SLOT, SLIDE_SLOT
+    fields[[CLASSES + slot for slot in own]] = ANY_TAG | SINGLE_TAG
     for tag in HEADER_TAGS:
         fields[CLASSES + tag] |= HEADER_TAG | SINGLE_TAG
     for tag in SINGLE_TAGS:

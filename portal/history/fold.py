@@ -66,6 +66,7 @@ WAITING, BUY = enum_numbers.EVENT_FLAG_WAITING, enum_numbers.SIDE_BUY
 NEW_COMMAND, SELF_TRADE = enum_numbers.COMMAND_KIND_NEW, enum_numbers.REASON_SELF_TRADE
 LIMIT, IOC = enum_numbers.ORDER_TYPE_LIMIT, enum_numbers.TIME_IN_FORCE_IOC
 ICEBERG = enum_numbers.ORDER_TYPE_ICEBERG
+POST_ONLY_SLIDE = enum_numbers.ORDER_TYPE_POST_ONLY_SLIDE
 BUDGET_BITS, USER_BITS = type_bits(BUDGETS), sum(1 << int(reason) for reason in BY_USER)
 IN_USE = 1 << 40
 """In an entry of the table: it is not free."""
@@ -303,6 +304,8 @@ def apply(state: Fold, order: PastOrder, event: EventRecord, name: int) -> int:
     if kind == ACCEPTED_KIND:
         order.leaves_lots = leaves
         order.is_waiting = 1 if event.flags & WAITING != 0 else 0
+        if order.order_type == POST_ONLY_SLIDE:
+            order.price_ticks = event.price_ticks  # one step short of trading
         return ENTERED
     if kind == FILLED_KIND:
         filled(state, order, event)

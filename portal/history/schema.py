@@ -26,7 +26,7 @@ from openoutcry.portal.trading.orders import OPEN_STATES, REJECTED
 NAME, NEW = "history", "history_new"
 """The schema, and that of a history which is made again until it is whole: what is read meanwhile
 is as it was."""
-VERSION = 9
+VERSION = 10
 """Version of these tables.  Tables of another version are made again, and are not read: it is as
 if there were no history meanwhile."""
 POSITION = f"{NAME}.position where version = {VERSION}"

@@ -36,6 +36,7 @@ from openoutcry.wire.order_types import ORDER_TYPES, Aux, types_where
 TYPES = {
     "limit": "LIMIT",
     "post_only": "LIMIT_MAKER",
+    "post_only_slide": "LIMIT_MAKER",
     "market": "MARKET",
     "market_to_limit": "MARKET",
     "stop": "STOP_LOSS",
@@ -51,6 +52,7 @@ TYPES = {
 }
 """What a type is to the checks that it has in common with the other API's orders."""
 CORE_TYPES = {
+    "post_only_slide": OrderType.POST_ONLY_SLIDE,
     "market_to_limit": OrderType.MARKET_TO_LIMIT,
     "post_only_stop_limit": OrderType.POST_ONLY_STOP_LIMIT,
     "hidden": OrderType.HIDDEN,
@@ -67,7 +69,6 @@ TYPE_NAMES = {
     OrderType.MARKET: "market",
     OrderType.MARKET_BUDGET: "market",
     OrderType.POST_ONLY: "post_only",
-    OrderType.POST_ONLY_SLIDE: "post_only_slide",
     OrderType.STOP: "stop",
     OrderType.STOP_LIMIT: "stop_limit",
     OrderType.TRAILING_STOP: "trailing_stop",
@@ -84,6 +85,7 @@ TIMES = {
     "market": ("ioc", "fok", "day", "at_open", "at_close"),
     "market_to_limit": (*UNTIL, "at_open", "at_close"),
     "post_only": UNTIL,
+    "post_only_slide": UNTIL,
     "hidden": UNTIL,
     "all_or_none": UNTIL,
 }
@@ -123,9 +125,9 @@ class NewOrderBody(Body):
     side: str
     """``buy`` or ``sell``."""
     type: str
-    """``limit``, ``post_only``, ``market``, ``market_to_limit``, ``stop``, ``stop_limit``,
-    ``post_only_stop_limit``, ``trailing_stop``, ``trailing_stop_limit``, ``hidden``,
-    ``all_or_none``, ``peg_primary``, ``peg_market`` or ``peg_midpoint``."""
+    """``limit``, ``post_only``, ``post_only_slide``, ``market``, ``market_to_limit``, ``stop``,
+    ``stop_limit``, ``post_only_stop_limit``, ``trailing_stop``, ``trailing_stop_limit``,
+    ``hidden``, ``all_or_none``, ``peg_primary``, ``peg_market`` or ``peg_midpoint``."""
     quantity: str = ""
     price: str = ""
     stop_price: str = ""
@@ -476,7 +478,7 @@ def _is_same(order: Order, market: Market, wanted: NewOrder) -> bool:
         terms.append((shapes.trailing_bps(order), wanted.trailing_bps))
     else:
         terms.append((order.aux, _aux(wanted)))
-    if wanted.price_ticks:
+    if wanted.price_ticks and wanted.order_type is not OrderType.POST_ONLY_SLIDE:
         terms.append((order.price_ticks, wanted.price_ticks))
     if not wanted.budget_tick_lots:
         terms.append((order.lots, wanted.lots))

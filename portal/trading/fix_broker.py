@@ -42,6 +42,7 @@ KIND_TAGS: dict[OrderType, dict[str, str]] = {
     OrderType.STOP: {"t40": "3"},
     OrderType.STOP_LIMIT: {"t40": "4"},
     OrderType.POST_ONLY: {"t18": "6"},
+    OrderType.POST_ONLY_SLIDE: {"t18": "6", "t5550": "Y"},
     OrderType.POST_ONLY_STOP_LIMIT: {"t40": "4", "t18": "6"},
     OrderType.TRAILING_STOP: {"t40": "P", "t18": "a"},
     OrderType.TRAILING_STOP_LIMIT: {"t40": "P", "t18": "a"},

@@ -238,6 +238,8 @@ class Orders:
         order.updated_ns, order.seq = time_ns, event.cause_seq
         if kind == ACCEPTED_KIND:
             order.leaves_lots, execution = leaves, "NEW"
+            if order.order_type == OrderType.POST_ONLY_SLIDE:
+                order.price_ticks = event.price_ticks  # one step short of trading
             order.is_waiting = bool(event.flags & WAITING)
         elif kind == FILLED_KIND:
             fill = self._filled(event, order, time_ns)

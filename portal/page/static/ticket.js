@@ -18,7 +18,7 @@ const TYPING_MS = 400;
 const STAYING = ["gtc", "day"], UNTIL = [...STAYING, "gtd"], AUCTIONS = ["at_open", "at_close"];
 const TIMES = {
   limit: [...UNTIL, "ioc", "fok", ...AUCTIONS], market: ["ioc", "fok", "day", ...AUCTIONS], market_to_limit: [...UNTIL, ...AUCTIONS],
-  post_only: UNTIL, hidden: UNTIL, all_or_none: UNTIL,
+  post_only: UNTIL, post_only_slide: UNTIL, hidden: UNTIL, all_or_none: UNTIL,
 };
 const AT_ONCE = new Set(["ioc", "fok"]);
 

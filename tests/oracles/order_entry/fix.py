@@ -19,13 +19,14 @@ LARGEST = 2**62
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INVALID, MISSING, EMPTY, RANGE, FORM, TWICE, ORDER = 0, 1, 4, 5, 6, 13, 14
 BAD_TYPE, GROUP_ORDER, GROUP_COUNT = 11, 15, 16
-SELF_TRADE_TAG = 2964
+SELF_TRADE_TAG, SLIDE_TAG = 2964, 5550
 MEMBERS = {tag for members in groups.GROUPS.values() for tag in members}
-SINGLE_TAGS = {*words.HEADER_TAGS, *words.SINGLE_TAGS, SELF_TRADE_TAG} - MEMBERS
+SINGLE_TAGS = {*words.HEADER_TAGS, *words.SINGLE_TAGS, SELF_TRADE_TAG, SLIDE_TAG} - MEMBERS
 SIDES, TYPES, TIFS = "123456789ABCDEFG", "123456789DEGIJKLMP", "01234567"
 AUX_FREE = (
     OrderType.LIMIT,
     OrderType.POST_ONLY,
+    OrderType.POST_ONLY_SLIDE,
     OrderType.MARKET_TO_LIMIT,
     OrderType.HIDDEN,
     OrderType.ALL_OR_NONE,
@@ -290,8 +291,13 @@ class Decoder:
             raise Rejected(RANGE, "1")
         _text(fields.get(1, ""), 1)
         result.own[8 : 8 + len(account)] = account
+        slides = SLIDE_TAG in fields and _one_of(fields, SLIDE_TAG, "YN") == "Y"
         try:
             order_type, aux = _type(fields, result, kind, letters, places)
+            if slides:
+                if order_type is not OrderType.POST_ONLY:
+                    raise Refused
+                order_type = OrderType.POST_ONLY_SLIDE
         except Refused:
             order_type, aux = None, 0
             result.refuse(Refusal.UNSUPPORTED)

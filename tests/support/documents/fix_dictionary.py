@@ -32,7 +32,13 @@ SENDERS = (
 DOOR = ROOT / "portal" / "native" / "quote_door.py"
 SELF_TRADE = "SelfMatchPreventionInstruction"
 MORE = {
-    **{kind: {words.SELF_TRADE_TAG: (SELF_TRADE, "INT")} for kind in "DG"},
+    **{
+        kind: {
+            words.SELF_TRADE_TAG: (SELF_TRADE, "INT"),
+            words.SLIDE_TAG: ("PriceSlide", "BOOLEAN"),
+        }
+        for kind in "DG"
+    },
     **OWN_FIELDS,
 }
 """Fields that FIX 4.4 does not have, by the type of their message."""

@@ -11,6 +11,7 @@ from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
 DECIMALS = {"GOLD": 2, "OIL": 4, "BTCUSD": 8, "WHOLE": 0}
 NOW_NS = 1_700_000_000_123_456_789
+OWN_TAGS = {words.SELF_TRADE_SLOT: words.SELF_TRADE_TAG, words.SLIDE_SLOT: words.SLIDE_TAG}
 
 
 class Codec:
@@ -54,7 +55,7 @@ class Codec:
             entry = scan.field(address, tag)
             if entry:
                 at, size = entry >> 16, entry & 0xFFFF
-                name = words.SELF_TRADE_TAG if tag == words.SELF_TRADE_SLOT else tag
+                name = OWN_TAGS.get(tag, tag)
                 fields[name] = data[at : at + size].decode("latin-1")
         return fields, self.error()
 

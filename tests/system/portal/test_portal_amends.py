@@ -29,6 +29,7 @@ def two(portal_venue):
         {"type": "limit", "time_in_force": "at_close"},
         {"type": "limit", "shown_quantity": "0.1"},
         {"type": "post_only", "self_trade": "cancel_both"},
+        {"type": "post_only_slide"},
         {"type": "hidden"},
         {"type": "all_or_none"},
         {"type": "peg_primary", "offset": "-0.5"},

@@ -84,6 +84,8 @@ KINDS = [
     ({"type": "all_or_none", "time_in_force": "day"}, {}),
     ({"type": "limit", "time_in_force": "gtd", "expires_ms": FAR_MS}, {}),
     ({"type": "post_only", "time_in_force": "gtd", "expires_ms": FAR_MS}, {}),
+    ({"type": "post_only_slide"}, {}),
+    ({"type": "post_only_slide", "time_in_force": "gtd", "expires_ms": FAR_MS}, {}),
     ({"type": "hidden", "time_in_force": "gtd", "expires_ms": FAR_MS}, {}),
     ({"type": "limit", "time_in_force": "day"}, {}),
     ({"type": "limit", "time_in_force": "at_close"}, {"is_working": False}),
@@ -133,6 +135,23 @@ def test_orders_that_only_the_native_api_has(two, side):
     assert [kept[row.id] for row in placed] == placed
     for row in placed:
         assert other.cancel(row.id).state == "cancelled"
+
+
+@pytest.mark.parametrize(("side", "slid"), [("buy", "50999.99"), ("sell", "49000.01")])
+def test_a_post_only_order_slides_one_step_short_of_trading(two, side, slid):
+    """Its row has the price that it has in the book, and the same request is the same order."""
+    one, other = two
+    one.place("BTC-USD", "buy", "limit", quantity="1", price="49000")
+    one.place("BTC-USD", "sell", "limit", quantity="1", price="51000")
+    price = {"buy": "52000", "sell": "48000"}[side]
+    crossing = {"quantity": "0.2", "price": price, "key": f"slide-{side}"}
+    row = other.place("BTC-USD", side, "post_only_slide", **crossing)
+    assert (row.state, row.price, row.filled_quantity) == ("open", slid, "0.00000000")
+    assert other.place("BTC-USD", side, "post_only_slide", **crossing) == row
+    book = one.book("BTC-USD")
+    assert {"buy": book.bids, "sell": book.asks}[side][0] == [slid, "0.20000000"]
+    wait_until(lambda: row in other.past_orders(state="open").items, "the history's row")
+    assert other.cancel(row.id).state == "cancelled"
 
 
 def test_market_to_limit_and_minimum_quantity_trade_as_the_core_says(two):
@@ -446,6 +465,20 @@ def test_the_stream_shows_a_book_and_ones_own_events(portal_venue, two, packed):
     follower.socket.close()
 
 
+def test_the_stream_shows_the_new_terms_of_an_amended_order(portal_venue, two):
+    _, other = two
+    placed = other.place("BTC-USD", "buy", "limit", quantity="0.4", price="40000")
+    follower = Follower(portal_venue.url, False)
+    follower.log_in(other)
+    follower.ask(op="subscribe", channel="orders")
+    follower.until(lambda: "orders" in follower.last)
+    other.amend(placed.id, price="40001", quantity="0.3")
+    follower.until(lambda: follower.events["orders"][-1]["type"] == "update")
+    (row,) = follower.events["orders"][-1]["data"]
+    assert (row["id"], row["price"], row["quantity"]) == (placed.id, "40001.00", "0.30000000")
+    follower.socket.close()
+
+
 @pytest.mark.promise(
     "Whatever process of the portal is killed, no order, transfer, request with an "
     "Idempotency-Key, notification or message of a stream is lost or doubled. The other "
@@ -463,20 +496,6 @@ def test_a_stream_continues_where_it_ended(portal_venue, two):
     one.place("ETH-USD", "sell", "limit", quantity="5", price="3100")
     first = other.place("ETH-USD", "buy", "limit", quantity="1", price="3100")
     follower.until(
-
-
-def test_the_stream_shows_the_new_terms_of_an_amended_order(portal_venue, two):
-    _, other = two
-    placed = other.place("BTC-USD", "buy", "limit", quantity="0.4", price="40000")
-    follower = Follower(portal_venue.url, False)
-    follower.log_in(other)
-    follower.ask(op="subscribe", channel="orders")
-    follower.until(lambda: "orders" in follower.last)
-    other.amend(placed.id, price="40001", quantity="0.3")
-    follower.until(lambda: follower.events["orders"][-1]["type"] == "update")
-    (row,) = follower.events["orders"][-1]["data"]
-    assert (row["id"], row["price"], row["quantity"]) == (placed.id, "40001.00", "0.30000000")
-    follower.socket.close()
         lambda: (
             follower.book["asks"] == {"3100.00": "4.00000000"}
             and follower.events["fills"][-1]["data"]

@@ -18,6 +18,7 @@ FAR, FAR_MS = "2100-01-01T00:00", 4_102_444_800_000
 ORDERS = {
     "limit": ({"price": "40000", "tif": "gtd", "expires": FAR}, {"expires_ms": FAR_MS}),
     "post_only": ({"price": "40000", "tif": "day"}, {"time_in_force": "day"}),
+    "post_only_slide": ({"price": "50015", "tif": "day"}, {"price": "50009.99"}),
     "market": ({"tif": "at_close"}, {"time_in_force": "at_close"}),
     "market_to_limit": ({"tif": "at_close"}, {"time_in_force": "at_close"}),
     "stop": ({"stop-price": "60000"}, {"stop_price": "60000"}),

@@ -61,6 +61,7 @@ FIELDS = {
     585: st.sampled_from(["7", "1"]),
     836: st.sampled_from(["0", "1", "2", "3"]),
     2964: st.sampled_from(["1", "2", "3", "4", "x"]),
+    5550: st.sampled_from(["Y", "Y", "N", "x", "YY"]),
 }
 
 

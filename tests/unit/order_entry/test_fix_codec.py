@@ -111,7 +111,8 @@ def test_fields_are_found_as_the_reference_finds_them(data):
         assert CODEC.parse(data) is None
         return
     fields, error = wanted
-    assert CODEC.parse(data) == ({t: v for t, v in fields.items() if 0 < t <= 2964}, error)
+    read = {t: v for t, v in fields.items() if 0 < t <= 2964 or t == reference.SLIDE_TAG}
+    assert CODEC.parse(data) == (read, error)
 
 
 def test_a_check_sum_follows_the_end_of_a_field():
@@ -145,6 +146,16 @@ CASES = {
     "limit": ({}, OrderType.LIMIT, TimeInForce.DAY, 0),
     "market": ({"t40": "1", "t44": None}, OrderType.MARKET, TimeInForce.DAY, 0),
     "post only": ({"t18": "6"}, OrderType.POST_ONLY, TimeInForce.DAY, 0),
+    "post only, sliding": (
+        {"t18": "6", "t5550": "Y"}, OrderType.POST_ONLY_SLIDE, TimeInForce.DAY, 0,
+    ),
+    "post only, sliding, good till date": (
+        {"t18": "6", "t5550": "Y", "t59": "6", "t126": "20270101-00:00:00"},
+        OrderType.POST_ONLY_SLIDE, TimeInForce.GTD, 1_798_761_600 * 10**9,
+    ),
+    "post only, not sliding": (
+        {"t18": "6", "t5550": "N"}, OrderType.POST_ONLY, TimeInForce.DAY, 0,
+    ),
     "all or none": ({"t18": "G"}, OrderType.ALL_OR_NONE, TimeInForce.DAY, 0),
     "iceberg": ({"t111": "10"}, OrderType.ICEBERG, TimeInForce.DAY, 10),
     "hidden": ({"t111": "0"}, OrderType.HIDDEN, TimeInForce.DAY, 0),
@@ -210,6 +221,24 @@ def test_every_order_type_can_be_said(case):
     assert metadata["refused"] == 0
     assert (order["order_type"], order["time_in_force"], order["aux"]) == (order_type, tif, aux)
     check_decoding(new_order(**changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"t18": "G"}, {"t18": "6", "t111": "0"}, {"t40": "4", "t18": "6", "t99": "12.50"}],
+    ids=str,
+)
+def test_only_a_post_only_order_slides(changes):
+    _, metadata = CODEC.decode(new_order(t5550="Y", **changes))
+    assert metadata["refused"] == Refusal.UNSUPPORTED
+    check_decoding(new_order(t5550="Y", **changes))
+
+
+def test_a_slide_is_a_yes_or_a_no():
+    data = new_order(t18="6", t5550="X")
+    with pytest.raises(reference.Rejected):
+        reference.Decoder({}).decode(reference.parse(data)[0])
+    check_decoding(data)
 
 
 @pytest.mark.parametrize(("value", "mode"), [("1", 1), ("2", 2), ("3", 3)])

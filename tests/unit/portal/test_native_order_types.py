@@ -46,8 +46,6 @@ TYPE = {kind: kind.name.lower() for kind in OrderType} | {
     T.TRAILING_STOP_BPS: "trailing_stop",
     T.TRAILING_STOP_LIMIT_BPS: "trailing_stop_limit",
 }
-ONLY_OUCH = T.POST_ONLY_SLIDE
-"""No FIX session has it."""
 FIELDS = "price_ticks", "qty_lots", "aux", "side", "order_type", "time_in_force"
 
 
@@ -121,8 +119,7 @@ def said(order, market):
 def commands(seed, instruments):
     """Random ones of every type.  What no session of a client can say is left out of them."""
     switches = {"centres": [CENTRE] * 4, "width": WIDTH, "extreme": 0, "malformed": 0}
-    types = [kind for kind in T if kind != ONLY_OUCH]
-    run = mixed(seed, 250, types=types, instruments=instruments, order_capacity=400, **switches)
+    run = mixed(seed, 250, types=list(T), instruments=instruments, order_capacity=400, **switches)
     orders = run.orders
     is_new, tif = orders["kind"] == CommandKind.NEW, orders["time_in_force"] & 15
     kinds = orders["order_type"]
@@ -131,8 +128,8 @@ def commands(seed, instruments):
     with_time = is_new & (tif == TimeInForce.GTD) | (orders["kind"] == CommandKind.SET_EXPIRY)
     with_time |= orders["kind"] == CommandKind.TIME
     orders["aux"] = np.where(with_time, (orders["aux"] + 10) * MS, orders["aux"])
-    free = np.isin(kinds, [T.LIMIT, T.MARKET, T.POST_ONLY, T.MARKET_TO_LIMIT, T.HIDDEN])
-    free |= kinds == T.ALL_OR_NONE
+    free = np.isin(kinds, [T.LIMIT, T.MARKET, T.POST_ONLY, T.POST_ONLY_SLIDE, T.MARKET_TO_LIMIT])
+    free |= np.isin(kinds, [T.HIDDEN, T.ALL_OR_NONE])
     orders["aux"][is_new & free & (tif != TimeInForce.GTD)] = 0
     orders["aux"][is_new & np.isin(kinds, TRAILING)] &= 0xFFFFFFFF
     far = is_new & np.isin(kinds, TRAILING_BPS) & (orders["aux"] > MOST_BPS)
