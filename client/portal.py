@@ -297,7 +297,7 @@ class PortalClient(Closing):
 
     @endpoint("PUT", "/v1/language")
     def choose_language(self, language: str, *, key: str | None = None) -> models.Status:
-        """Choose the language of notifications and mails: en or de."""
+        """Choose the language of notifications, mails and statements: en or de."""
         body: dict[str, Any] = {"language": language}
         return self.ask("PUT", "/v1/language", models.Status, None, body, key=key)
 

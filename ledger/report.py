@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.ledger.ledger_state import write_whole
+from openoutcry.ledger.words import Said, in_language, word
 from openoutcry.wire.errors import LedgerError
 from openoutcry.wire.extras import need
 from openoutcry.wire.text import cell, printable
@@ -38,8 +39,8 @@ class Report:
             if any(type(row[at]) is int for row in self.rows)
         ]
 
-    def texts(self) -> list[tuple[str, ...]]:
-        """Rows for people: amounts with their decimals."""
+    def texts(self, language: str = "en") -> list[tuple[str, ...]]:
+        """Rows for people: amounts with their decimals, words in ``language``."""
         at = {name: index for index, name in enumerate(self.columns)}
 
         def text(row: tuple[Any, ...], name: str) -> str:
@@ -48,7 +49,9 @@ class Report:
                 return ""
             if name in self.decimals:
                 return amount_text(value, self.scales.get(row[at[self.decimals[name]]], 0))
-            return f"{value:,}" if type(value) is int and name.endswith("lots") else str(value)
+            if type(value) is int and name.endswith("lots"):
+                return f"{value:,}"
+            return in_language(value, language) if isinstance(value, str) else str(value)
 
         return [tuple(text(row, name) for name in self.columns) for row in self.rows]
 
@@ -82,8 +85,8 @@ class Report:
         pa.parquet.write_table(pa.table(columns), sink)
         write_whole(path, sink.getvalue().to_pybytes())
 
-    def write_pdf(self, path: Path) -> None:
-        """Pages to be sent to a member."""
+    def write_pdf(self, path: Path, language: str = "en") -> None:
+        """Pages to be sent to a member, in ``en`` or ``de``; the figures are the same."""
         need("fpdf", "statements as PDF need fpdf2", "ledger", LedgerError)
         from fpdf import FPDF
 
@@ -91,22 +94,24 @@ class Report:
             def footer(self) -> None:
                 self.set_y(-12)
                 self.set_font("Helvetica", size=7)
-                self.cell(0, 6, f"page {self.page_no()} of {{nb}}", align="R")
+                pages = Said("page {number} of {count}", number=self.page_no(), count="{nb}")
+                self.cell(0, 6, in_language(pages, language), align="R")
 
         page = Pages(orientation="landscape")
         page.set_creation_date(datetime(1970, 1, 1, tzinfo=UTC))  # the same bytes every time
         page.add_page()
         page.set_font("Helvetica", "B", 14)
-        page.cell(
-            0, 10, _latin(self.title[:1].upper() + self.title[1:]), new_x="LMARGIN", new_y="NEXT"
-        )
+        title = in_language(self.title, language)
+        page.cell(0, 10, _latin(title[:1].upper() + title[1:]), new_x="LMARGIN", new_y="NEXT")
         page.set_font("Helvetica", size=9)
         for name, text in self.heading.items():
-            page.cell(0, 5, _latin(f"{name}: {text}"), new_x="LMARGIN", new_y="NEXT")
+            line = f"{word(name, language)}: {in_language(text, language)}"
+            page.cell(0, 5, _latin(line), new_x="LMARGIN", new_y="NEXT")
         page.set_font("Helvetica", size=7)
         numbers = set(self.numbers)
         align = ["RIGHT" if name in numbers else "LEFT" for name in self.columns]
-        rows = [[_latin(cell) for cell in row] for row in (self.columns, *self.texts())]
+        head = [word(name, language) for name in self.columns]
+        rows = [[_latin(cell) for cell in row] for row in (head, *self.texts(language))]
         # As wide as the longest text of each, so that nothing is broken into lines if it all fits.
         widths = [
             max(page.get_string_width(cell) for cell in column) + 4
@@ -123,7 +128,8 @@ class Report:
             for row in rows:
                 table.row(row)
         for note in self.notes:
-            page.multi_cell(0, 5, _latin(note), new_x="LMARGIN", new_y="NEXT")
+            text = _latin(in_language(note, language))
+            page.multi_cell(0, 5, text, new_x="LMARGIN", new_y="NEXT")
         write_whole(path, bytes(page.output()))
 
 

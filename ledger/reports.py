@@ -14,6 +14,7 @@ from openoutcry.ledger.books import Books
 from openoutcry.ledger.contract_reports import ENDS, cash, lot_value, price_of, traded
 from openoutcry.ledger.profit import METHODS
 from openoutcry.ledger.report import Report
+from openoutcry.ledger.words import Said, listed
 from openoutcry.wire.enums import EventFlag
 from openoutcry.wire.errors import LedgerError
 
@@ -33,7 +34,7 @@ def _notes(books: Books, participant: int | None = None) -> list[str]:
     """Return the events that the ledger could not follow: everything, or what one participant may
     read."""
     return [
-        f"event {remark.event_seq}: {remark.text}"
+        Said("event {seq}: {text}", seq=remark.event_seq, text=remark.text)
         for remark in books.remarks
         if participant is None or remark.participant == participant
     ]
@@ -136,7 +137,7 @@ def statement(
                 (
                     int(row["event_seq"]),
                     _time(int(row["ts_ns"])),
-                    kind.name.lower(),
+                    Said(kind.name.lower()),
                     symbol,
                     lots,
                     lots_held.get(symbol),
@@ -161,7 +162,7 @@ def statement(
         ("lot_price", "amount", "fees", "fees_due", "reserved", "balance", "owed"), "asset"
     )
     return Report(
-        f"statement of participant {participant}",
+        Said("statement of participant {number}", number=participant),
         STATEMENT,
         [*opening, *entries, *closing],
         money,
@@ -172,19 +173,22 @@ def statement(
 
 
 def _heading(books: Books, participant: int, begin: Books | None) -> dict[str, str]:
-    since = (
-        f"{_time(begin.now_ns)} UTC, after command {begin.cause_seq:,}"
-        if begin is not None
-        else "the venue's first command"
-    )
+    since = Said("the venue's first command")
+    if begin is not None:
+        moment = {"time": _time(begin.now_ns), "seq": begin.cause_seq}
+        since = Said("{time} UTC, after command {seq:,}", **moment)
+    moment = {"time": _time(books.now_ns), "seq": books.cause_seq}
     scales = dict(books.wallets) if books.all_spot else books.scales
-    units = ", ".join(f"{name} with {decimals}" for name, decimals in scales.items())
+    units = [
+        Said("{asset} with {decimals}", asset=name, decimals=decimals)
+        for name, decimals in scales.items()
+    ]
     return {
-        "venue": books.venue or "without a name",
+        "venue": books.venue or Said("without a name"),
         "participant": str(participant),
         "from": since,
-        "to": f"{_time(books.now_ns)} UTC, command {books.cause_seq:,} included",
-        "decimals": units,
+        "to": Said("{time} UTC, command {seq:,} included", **moment),
+        "decimals": listed(units),
     }
 
 
@@ -223,7 +227,7 @@ def _standing_rows(which: str, at: Books | None, held: Held, books: Books) -> li
         (
             seq,
             when,
-            f"{which} balance",
+            Said(f"{which} balance"),
             "",
             0,
             None,
@@ -239,8 +243,9 @@ def _standing_rows(which: str, at: Books | None, held: Held, books: Books) -> li
         )
         for asset in monies or [nothing]
     ]
+    held_at = Said(f"{which} position")
     rows += [
-        (seq, when, f"{which} position", symbol, 0, count, None, None, symbol, 0, 0, 0, 0, 0, 0)
+        (seq, when, held_at, symbol, 0, count, None, None, symbol, 0, 0, 0, 0, 0, 0)
         for symbol, count in sorted(lots.items())
         if count
     ]

@@ -17,6 +17,7 @@ from openoutcry.ledger.contract_reports import traded
 from openoutcry.ledger.profit import half_even
 from openoutcry.ledger.report import Report, amount_text
 from openoutcry.ledger.reports import CORPORATE, MOVES, Rows
+from openoutcry.ledger.words import Said
 
 COLUMNS = (
     "participant",
@@ -130,12 +131,15 @@ def tax(
     table = [_row(books, key, closing) for key, closing in closings]
     money = dict.fromkeys(("cost", "proceeds", "gain"), "asset")
     scales = books.scales
-    notes = ["first in, first out; gains are before fees"]
+    notes: list[str] = [Said("first in, first out; gains are before fees")]
     for asset, amount in sorted(paid.items()):
         name = books.assets[asset]
-        notes.append(f"fees of these trades: {amount_text(amount, scales.get(name, 0))} {name}")
-    who = "" if participant is None else f" of participant {participant}"
-    return Report(f"realised gains by lot{who}", COLUMNS, table, money, scales, notes)
+        text = amount_text(amount, scales.get(name, 0))
+        notes.append(Said("fees of these trades: {amount} {asset}", amount=text, asset=name))
+    title = Said("realised gains by lot")
+    if participant is not None:
+        title = Said("realised gains by lot of participant {number}", number=participant)
+    return Report(title, COLUMNS, table, money, scales, notes)
 
 
 def _row(books: Books, key: tuple[int, int], closing: Closing) -> tuple[Any, ...]:

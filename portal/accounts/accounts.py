@@ -610,6 +610,11 @@ class Accounts:
             raise NotLoggedIn("log in")
         return row
 
+    async def language(self, user_id: int) -> str:
+        """The language of a user's notifications, mails and statements."""
+        async with self.database.transaction() as connection:
+            return await language_of_user(connection, user_id)
+
     async def choose_language(self, person: Person, language: str) -> None:
         """Choose the language of notifications and mails from now on, of sub-accounts too.  Raises
         :class:`InvalidRequest`."""

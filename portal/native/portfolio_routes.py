@@ -292,7 +292,8 @@ def _add_files(app: Any, native: NativePortfolio, asking_type: Any) -> None:
         first, last = day_of(since, "from", 0), day_of(until, "until", today())
         if first > last:
             raise InvalidRequest("from: it is after until")
-        terms = {"first_day": first, "last_day": last, "format": form}
+        language = await native.callers.accounts.language(asking.user_id)
+        terms = {"first_day": first, "last_day": last, "format": form, "language": language}
         file = await native.slow.ask(ask=ask, participant=asking.participant, **terms)
         name = f"{file['name'].rpartition('.')[0]}-{_shown(first)}-{_shown(last)}.{form}"
         headers = {"content-disposition": f'attachment; filename="{name}"'}

@@ -223,7 +223,7 @@ class Bookkeeper:
             report = reports.statement(until, [rows], participant, begin=begin)
         except LedgerError as error:
             raise Refused(DISAGREES, str(error)) from None
-        return _file(report, question["format"], f"statement-{participant}")
+        return _file(report, question, f"statement-{participant}")
 
     def tax(self, question: dict[str, Any]) -> dict[str, Any]:
         """Gains that were realised within whole days, first in, first out from the very begin."""
@@ -235,15 +235,17 @@ class Bookkeeper:
             raise Refused(DISAGREES, str(error)) from None
         times = question["first_day"] * DAY_NS, (question["last_day"] + 1) * DAY_NS
         report = tax(books, [rows], participant, *times)
-        return _file(report, question["format"], f"tax-{participant}")
+        return _file(report, question, f"tax-{participant}")
 
 
 def _records(report: Report) -> list[dict[str, Any]]:
     return [dict(zip(report.columns, row, strict=True)) for row in report.rows]
 
 
-def _file(report: Report, form: str, name: str) -> dict[str, Any]:
-    """A report as a file: its name, its type and its bytes in base64."""
+def _file(report: Report, question: dict[str, Any], name: str) -> dict[str, Any]:
+    """A report as a file of the question's ``format``: its name, its type and its bytes in base64.
+    People read a PDF, in the question's ``language``; programs read the rest."""
+    form = question["format"]
     if form == "csv":
         kind, data = "text/csv; charset=utf-8", report.as_csv().encode()
     elif form == "json":
@@ -254,7 +256,7 @@ def _file(report: Report, form: str, name: str) -> dict[str, Any]:
             raise Refused(TOO_LARGE, f"{text}, or for CSV")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "report.pdf"
-            report.write_pdf(path)
+            report.write_pdf(path, question.get("language", "en"))
             kind, data = "application/pdf", path.read_bytes()
     shown = base64.b64encode(data).decode()
     return {"name": f"{name}.{form}", "type": kind, "data": shown, "rows": len(report.rows)}

@@ -7,6 +7,8 @@ import pytest
 
 from openoutcry.client.portal import PortalClient, PortalError
 from openoutcry.portal.database import running_embedded
+from tests.support import plain_http
+from tests.support.ledger.pdf_texts import texts_of
 from tests.support.waiting import wait_until
 
 BTC, USD = 10**8, 10**6
@@ -117,6 +119,23 @@ def test_statements_are_files_of_their_owner(portal_venue, trader):
     with PortalClient(portal_venue.url) as stranger, pytest.raises(PortalError) as refused:
         stranger.statement()
     assert refused.value.code == "not_logged_in"
+
+
+def test_a_statement_as_pdf_is_in_the_accounts_language(portal_venue, trader):
+    """Whatever program asks for it; CSV is English."""
+    headers = {"authorization": f"Bearer {trader.token}", "accept-language": "fr"}
+    with client_of(portal_venue, trader) as client, plain_http.client(portal_venue.url) as person:
+        titles = {
+            "de": ("Kontoauszug von", "Realisierte"),
+            "en": ("Statement of", "Realised gains"),
+        }
+        for language, (statement, tax) in titles.items():
+            body = {"language": language}
+            chosen = person.put("/v1/language", json=body, headers=headers)
+            assert chosen.status_code == 200, chosen.text
+            assert texts_of(client.statement(format="pdf"))[0].startswith(statement)
+            assert texts_of(client.tax_report(format="pdf"))[0].startswith(tax)
+            assert client.statement(format="csv").decode().startswith("event,")
 
 
 def test_news_comes_into_the_list(portal_venue, trader):

@@ -18,6 +18,7 @@ from openoutcry.ledger.transactions import joined, transactions
 from openoutcry.portal.history.packed import TRANSACTION_WORDS, unpacked
 from openoutcry.portal.history.projector import follow
 from openoutcry.portal.portfolio.bookkeeper import DISAGREES, Bookkeeper
+from tests.support.ledger.pdf_texts import figures, texts_of
 from tests.support.portal.generated import BEGIN_DAY, DAY_NS, generated_market
 from tests.support.portal.generated_contracts import SYMBOLS, contract_market
 from tests.support.portal.packed_rows import packed_rows
@@ -210,6 +211,31 @@ def test_a_statement_is_a_pdf(market):
     answer = asked(keeper, ask="statement", participant=made.people[3], format="pdf", **days)
     assert base64.b64decode(answer["data"]).startswith(b"%PDF-")
     assert answer["type"] == "application/pdf"
+
+
+@pytest.mark.parametrize("ask", ["statement", "tax"])
+def test_a_pdf_is_in_the_users_language_and_no_figure_is_another(market, ask):
+    """Programs read CSV and JSON, which are the same in every language."""
+    made, _, _, _, keeper = market
+    who = made.people[3]
+    terms = {"first_day": moment(0), "last_day": moment(DAYS), "participant": who}
+
+    def file(form, language):
+        answer = asked(keeper, ask=ask, format=form, language=language, **terms)
+        return base64.b64decode(answer["data"])
+
+    english, german = (texts_of(file("pdf", language)) for language in ("en", "de"))
+    assert figures(english) == figures(german)
+    assert len(english) > 100
+    assert (english[0], german[0]) == {
+        "statement": (f"Statement of participant {who}", f"Kontoauszug von Teilnehmer {who}"),
+        "tax": (
+            f"Realised gains by lot of participant {who}",
+            f"Realisierte Gewinne je Lot von Teilnehmer {who}",
+        ),
+    }[ask]
+    for form in ("csv", "json"):
+        assert file(form, "de") == file(form, "en")
 
 
 def test_tax_reports_are_the_ledgers(market):
