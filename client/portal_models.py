@@ -422,6 +422,8 @@ class WithdrawalAddress:
     usable_at: datetime | None
     """When withdrawals may go to a listed address."""
     created_at: datetime
+    why_code: str = ""
+    """A stable code of ``why``, or nothing."""
 
 
 @dataclass(frozen=True)
@@ -448,6 +450,8 @@ class WithdrawalRow:
     ``block``, ``blocks``; nothing: its owner, or the operator."""
     why: str = ""
     """Why it was refused or has failed."""
+    why_code: str = ""
+    """A stable code of ``why``, or nothing."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ HIDDEN = 0o117
 FAILED = "failed"
 ENDED = (DONE, REFUSED, CANCELLED, FAILED)
 NOT_TAKEN = "its receiver rejected it; the amount is back in the account"
+NOT_TAKEN_CODE = "not_taken"
 STOPPED, PEOPLE, PAYMENT, BLOCK, BLOCKS = "stopped", "people", "payment", "block", "blocks"
 """Conditions that a withdrawal waits for: the breaker, two people, its transaction, a block, more
 of them."""
@@ -129,12 +130,12 @@ class Door:
 
     def _state(self, row: Any, stopped: bool, tops: dict[str, int]) -> dict[str, Any]:
         chain, state = row["chain"], row["state"]
-        found = {"state": state, "why": "", "txid": "", "confirmations": 0, "waits": ""}
+        found = {"state": state, "why": "", "code": "", "txid": "", "confirmations": 0, "waits": ""}
         found["final"] = self.file.chain(chain).final
         if state in (REFUSED, CANCELLED):
-            found["why"] = row["why"]
+            found["why"], found["code"] = row["why"], row["code"]
         if state == FAILED:
-            found["why"] = NOT_TAKEN
+            found["why"], found["code"] = NOT_TAKEN, NOT_TAKEN_CODE
         height = 0
         if row["draft"] is not None:
             draft = self.store.row("select * from drafts where id = ?", row["draft"])

@@ -16,7 +16,7 @@ from openoutcry.wire.closing import Closing
 
 NAME = "custody.sqlite"
 WAIT_S = 30.0
-VERSION = 4
+VERSION = 5
 SCHEMA = """
 create table blocks (
     chain text not null, height integer not null, hash text not null, parent text not null,
@@ -47,7 +47,8 @@ create table withdrawals (
     reference text primary key, chain text not null, asset text not null,
     participant integer not null, address text not null, amount text not null,
     units integer not null, salt text not null, state text not null, score integer not null,
-    why text not null, draft integer, asked_ns integer not null, changed_ns integer not null
+    why text not null, draft integer, asked_ns integer not null, changed_ns integer not null,
+    code text not null default ''
 ) without rowid;
 create index withdrawals_by_state on withdrawals (state);
 create table approvals (
@@ -110,6 +111,7 @@ UPGRADES = {
         "units integer not null, address text not null, asked_ns integer not null, "
         "usable_ns integer, built_ns integer)",
     ),
+    4: ("alter table withdrawals add column code text not null default ''",),
 }
 """Steps from an older layout to the next."""
 

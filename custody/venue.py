@@ -10,11 +10,11 @@ from openoutcry.venue.movement_desk import deposit_seen, listing, request_withdr
 
 class VenueError(CustodyError):
     """``is_passing``: it may be done or not, and is to be asked again; else the venue has refused
-    it."""
+    it, for the reason ``code`` where the desk names one."""
 
-    def __init__(self, text: str, *, is_passing: bool = False) -> None:
+    def __init__(self, text: str, code: str = "", *, is_passing: bool = False) -> None:
         super().__init__(text)
-        self.is_passing = is_passing
+        self.code, self.is_passing = code, is_passing
 
 
 class Venue(Protocol):
@@ -65,7 +65,8 @@ class VenueDesk:
         try:
             return ask(self.journal, request)
         except DeskError as error:
-            raise VenueError(str(error), is_passing=error.code == UNAVAILABLE) from None
+            is_passing = error.code == UNAVAILABLE
+            raise VenueError(str(error), error.code, is_passing=is_passing) from None
         except OSError as error:
             text = f"{self.journal}: the venue is not running ({error})"
             raise VenueError(text, is_passing=True) from None

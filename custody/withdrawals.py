@@ -25,6 +25,9 @@ from openoutcry.custody.venue import Venue, VenueError
 
 ASKED, REQUESTED, HELD, APPROVED, SENT = "asked", "requested", "held", "approved", "sent"
 DONE, REFUSED, CANCELLED = "done", "refused", "cancelled"
+VENUE_REFUSED, CANCELLED_BY_OWNER = "venue_refused", "cancelled_by_owner"
+ENDED_AT_VENUE = "ended_at_venue"
+"""Codes of reasons; a refusal has the desk's own code where it names one."""
 PEOPLE = 2
 OPERATOR = "operator"
 
@@ -282,17 +285,19 @@ class Withdrawals:
         found = self.venue.movement("withdrawal", row["participant"], row["reference"])
         if found is None or found["state"] == REQUESTED:
             return False
-        return self._to(row["reference"], CANCELLED, f"it is {found['state']} at the venue")
+        text = f"it is {found['state']} at the venue"
+        return self._to(row["reference"], CANCELLED, text, ENDED_AT_VENUE)
 
     def _refused(self, row: Any, error: VenueError) -> bool:
         if error.is_passing:
             self.store.note("waits", row["reference"], str(error))
             return False
         if row["state"] == ASKED:
-            return self._to(row["reference"], REFUSED, str(error))
+            return self._to(row["reference"], REFUSED, str(error), error.code or VENUE_REFUSED)
         found = self.venue.movement("withdrawal", row["participant"], row["reference"])
         if found is not None and found["state"] == CANCELLED:
-            return self._to(row["reference"], CANCELLED, "its owner cancelled it")
+            text = "its owner cancelled it"
+            return self._to(row["reference"], CANCELLED, text, CANCELLED_BY_OWNER)
         self.store.note("waits", row["reference"], str(error))
         return False
 
@@ -314,12 +319,12 @@ class Withdrawals:
         self.breaker.trip(f"more than {asset.drain_an_hour} {asset.name} would leave in an hour")
         return True
 
-    def _to(self, reference: str, state: str, why: str = "") -> bool:
+    def _to(self, reference: str, state: str, why: str = "", code: str = "") -> bool:
         query = (
-            "update withdrawals set state = ?, changed_ns = ?, "
+            "update withdrawals set state = ?, changed_ns = ?, code = ?, "
             "why = case when ? = '' then why else ? end where reference = ?"
         )
-        self.store.run(query, state, now_ns(), why, why[:500], reference)
+        self.store.run(query, state, now_ns(), code, why, why[:500], reference)
         return True
 
 

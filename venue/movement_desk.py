@@ -256,7 +256,8 @@ class MovementDesk:
 
     def _check_may_withdraw(self, who: int) -> None:
         if ParticipantStatus(self.view.of(who, lay.STATUS)) is ParticipantStatus.SUSPENDED:
-            raise DeskError(f"participant {who} is suspended and cannot withdraw")
+            text = f"participant {who} is suspended and cannot withdraw"
+            raise DeskError(text, "suspended")
         require_nothing_owed(self.wallets, who)
 
     def _check_free(self, who: int, name: str, amount: int) -> None:
@@ -264,7 +265,8 @@ class MovementDesk:
         if amount > max(available, 0):
             raise DeskError(
                 f"participant {who} has {max(available, 0)} {name} available ({reserved} reserved "
-                f"by open orders and withdrawals), not {amount}"
+                f"by open orders and withdrawals), not {amount}",
+                "insufficient_balance",
             )
 
     def _check_step(self, one: OneMovement, what: MovementStep) -> None:

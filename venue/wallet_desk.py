@@ -35,7 +35,8 @@ def require_nothing_owed(wallets: Wallets, who: int) -> None:
     if owed:
         raise DeskError(
             f"participant {who} is {', '.join(owed)} short because a deposit was reversed, and "
-            "cannot withdraw until that is paid"
+            "cannot withdraw until that is paid",
+            "deposit_reversed",
         )
 
 

@@ -154,7 +154,8 @@ class AddressBook:
         except Unavailable:
             return row
         except WithdrawalError as error:
-            return await self._change(row["id"], (CONFIRMED,), REFUSED, str(error)) or row
+            why = str(error), error.code
+            return await self._change(row["id"], (CONFIRMED,), REFUSED, *why) or row
         usable = datetime.fromtimestamp(usable_ns / 10**9, UTC)
         changed = await self._change(row["id"], (CONFIRMED,), LISTED, usable_at=usable)
         if changed is not None:
@@ -169,15 +170,16 @@ class AddressBook:
         before: tuple[str, ...],
         after: str,
         detail: str = "",
+        code: str = "",
         usable_at: datetime | None = None,
     ) -> Row | None:
         query = """
-            update withdrawal_addresses set state = %(after)s, detail = %(detail)s,
+            update withdrawal_addresses set state = %(after)s, detail = %(detail)s, code = %(code)s,
                 usable_at = coalesce(%(usable)s, usable_at), changed_at = %(now)s
             where id = %(id)s and state = any(%(before)s) returning *
         """
-        values = {"id": number, "before": list(before), "after": after, "detail": detail[:500]}
-        now = self.accounts.now()
+        values = {"id": number, "before": list(before), "after": after, "code": code}
+        values["detail"], now = detail[:500], self.accounts.now()
         return await self.database.row(query, now=now, usable=usable_at, **values)
 
     async def one(self, user_id: int, number: int) -> Row:

@@ -311,15 +311,17 @@ class Withdrawals:
         return await self._change(row["id"], (CONFIRMED, *AT_THE_VENUE), CANCELLED)
 
     async def _change(
-        self, number: int, before: tuple[str, ...], after: str, detail: str = ""
+        self, number: int, before: tuple[str, ...], after: str, detail: str = "", code: str = ""
     ) -> Row | None:
         """None: it is in none of these states."""
         query = """
-            update withdrawals set state = %(after)s, detail = %(detail)s, changed_at = %(now)s
+            update withdrawals set state = %(after)s, detail = %(detail)s, code = %(code)s,
+                changed_at = %(now)s
             where id = %(id)s and state = any(%(before)s) returning *
         """
-        values = {"id": number, "before": list(before), "after": after, "detail": detail[:500]}
-        return await self.database.row(query, now=self.accounts.now(), **values)
+        values = {"id": number, "before": list(before), "after": after}
+        values |= {"detail": detail[:500], "code": code, "now": self.accounts.now()}
+        return await self.database.row(query, **values)
 
     # Going on
 
@@ -385,16 +387,16 @@ class Withdrawals:
         try:
             await self.custody.withdraw(row)
         except WithdrawalError as error:
-            await self._refused(row, str(error))
+            await self._refused(row, str(error), error.code)
 
-    async def _refused(self, row: Row, why: str) -> None:
+    async def _refused(self, row: Row, why: str, code: str) -> None:
         async with self.database.transaction() as connection:
             query = """
-                update withdrawals set state = 'refused', detail = %(why)s, waits = '',
-                    changed_at = %(now)s
+                update withdrawals set state = 'refused', detail = %(why)s, code = %(code)s,
+                    waits = '', changed_at = %(now)s
                 where id = %(id)s and state = %(before)s returning *
             """
-            values = {"id": row["id"], "before": row["state"], "why": why[:500]}
+            values = {"id": row["id"], "before": row["state"], "why": why[:500], "code": code}
             values["now"] = self.accounts.now()
             changed = await rows_of(connection, query, values)
             if changed:
@@ -407,7 +409,7 @@ class Withdrawals:
         one = movements.find(row["reference"]) if movements is not None else None
         state = row["state"] if one is None else one.state.name.lower()
         if found["state"] == REFUSED:
-            await self._refused(row, found["why"])
+            await self._refused(row, found["why"], found.get("code", ""))
             return
         if one is None and found["state"] in (CANCELLED, "done", "failed"):
             state = found["state"]  # the core has forgotten it
@@ -420,12 +422,13 @@ class Withdrawals:
             "waits": found["waits"],
             "confirmations": found["confirmations"],
             "detail": found["why"][:500],
+            "code": found.get("code", ""),
         }
         if all(row[name] == value for name, value in after.items()):
             return
         query = """
             update withdrawals set state = %(state)s, txid = %(txid)s, waits = %(waits)s,
-                confirmations = %(confirmations)s, detail = %(detail)s,
+                confirmations = %(confirmations)s, detail = %(detail)s, code = %(code)s,
                 changed_at = case when state = %(state)s then changed_at else %(now)s end
             where id = %(id)s and state = any(%(before)s) returning *
         """
@@ -454,7 +457,7 @@ class Withdrawals:
         except DeskError as error:
             if not self.mirror.is_open or error.code == UNAVAILABLE:
                 return  # the venue is closed, or has no answer yet: asked again
-            await self._change(row["id"], (CONFIRMED,), REFUSED, str(error))
+            await self._change(row["id"], (CONFIRMED,), REFUSED, str(error), error.code)
             log.warning("withdrawal %d: %s", row["id"], error)
             return
         await self._change(row["id"], (CONFIRMED,), REQUESTED)

@@ -305,7 +305,7 @@ def address_row(row: Row) -> models.WithdrawalAddress:
     """An entry of the address list; ``why`` says why custody refused it."""
     names = "id", "asset", "network", "address", "label", "state", "usable_at", "created_at"
     values = {name: row[name] for name in names}
-    return models.WithdrawalAddress(why=row["detail"], **values)
+    return models.WithdrawalAddress(why=row["detail"], why_code=row["code"], **values)
 
 
 def withdrawal_row(withdrawals: Withdrawals, row: Row) -> models.WithdrawalRow:
@@ -315,7 +315,7 @@ def withdrawal_row(withdrawals: Withdrawals, row: Row) -> models.WithdrawalRow:
     more = "state", "created_at", "changed_at", "txid", "confirmations", "waits"
     amount = withdrawals.text(row["asset"], row["amount"])
     values = {name: row[name] for name in (*names, *more)}
-    return models.WithdrawalRow(amount=amount, why=row["detail"], **values)
+    return models.WithdrawalRow(amount=amount, why=row["detail"], why_code=row["code"], **values)
 
 
 def _add_addresses(app: Any, native: Native, asking_type: Any) -> None:

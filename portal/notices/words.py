@@ -141,7 +141,8 @@ def of_withdrawal(row: dict[str, Any], decimals: int, what: str, language: str) 
     ``txid``."""
     shown = f"{shortened(row['amount'], decimals)} {row['asset']}"
     title = f"{said(language, f'withdrawal.{what}')}: {shown}"
-    body = said(language, f"withdrawal.{what}.text", detail=row["detail"], txid=row["txid"])
+    why = TABLES[language].get(f"why.{row['code']}", row["detail"])
+    body = said(language, f"withdrawal.{what}.text", detail=why, txid=row["txid"])
     data = {
         "withdrawal": row["id"],
         "asset": row["asset"],

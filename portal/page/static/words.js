@@ -15,5 +15,12 @@ export function t(key, given = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => String(given[name] ?? ""));
 }
 
+// Why something was refused: by its code in the page's language, or as the server says it.
+export function reason(code, text) {
+  const said = word("why", code);
+  if (said !== code) return said;
+  return `error.${code}` in en ? t(`error.${code}`) : text;
+}
+
 // A word of the server's in the page's language, or as it is where the page does not know it.
 export const word = (group, name) => `${group}.${name}` in en ? t(`${group}.${name}`) : String(name);

@@ -67,9 +67,12 @@ class Core:
         if kind == "withdrawal":
             held = self.balance(participant, asset)
             if held[0] < 0:
-                raise VenueError(f"participant {participant} is short of {asset}")
+                raise VenueError(
+                    f"participant {participant} is short of {asset}", "deposit_reversed"
+                )
             if units > held[0]:
-                raise VenueError(f"participant {participant} has {held[0]} {asset} available")
+                text = f"participant {participant} has {held[0]} {asset} available"
+                raise VenueError(text, "insufficient_balance")
             held[0] -= units
             held[1] += units
         self.movements[reference] = Movement(*made, "seen" if kind == "deposit" else "requested")

@@ -24,7 +24,8 @@ def file(tmp_path):
 
 def withdrawal(store, name, state, why=""):
     store.run(
-        "insert into withdrawals values (?, 'C', 'LTC', 1, 'a', '1', 1, 's', ?, 60, ?, null, 1, 1)",
+        "insert into withdrawals values "
+        "(?, 'C', 'LTC', 1, 'a', '1', 1, 's', ?, 60, ?, null, 1, 1, '')",
         name,
         state,
         why,

@@ -128,7 +128,9 @@ def test_what_is_not_sent_is_cancelled_and_never_paid(door, parts, outside):
         while parts.withdrawals.go_on():
             pass
         assert core.movements[reference].state == "cancelled"
-        assert state_of(door, reference)["state"] == "cancelled"
+        found = state_of(door, reference)
+        assert found["state"] == "cancelled"
+        assert found["code"] in ("cancelled_by_owner", "ended_at_venue")
     held = core.balance(7, "LTC")
     sent = [one for one in core.movements.values() if one.state == "sent"]
     assert held == [40 * COIN - len(sent) * 2 * COIN, len(sent) * 2 * COIN]
@@ -150,6 +152,7 @@ def test_a_stopped_custody_and_one_that_needs_people_say_so(door, parts, outside
     parts.withdrawals.go_on()
     assert state_of(door, other)["state"] == "refused"
     assert "available" in state_of(door, other)["why"]
+    assert state_of(door, other)["code"] == "insufficient_balance"
 
 
 def test_an_account_has_one_unused_address_at_a_time(door, parts):
@@ -197,6 +200,7 @@ def test_a_store_of_the_last_layout_is_brought_up(tmp_path):
         store.connection.execute("drop index deposits_by_owner")
         store.connection.execute("drop index deposits_by_address")
         store.connection.execute("alter table whitelist drop column announced_ns")
+        store.connection.execute("alter table withdrawals drop column code")
         store.connection.execute("pragma user_version = 1")
     with Store(tmp_path) as store:
         assert store.row("select * from whitelist")["announced_ns"] is None

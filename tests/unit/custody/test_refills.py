@@ -158,6 +158,7 @@ def test_the_documented_commands_ask_and_approve(file, keys):
 def test_a_store_of_the_layout_before_gets_the_table(tmp_path):
     with Store(tmp_path) as store:
         store.run("drop table refills")
+        store.run("alter table withdrawals drop column code")
         store.run("pragma user_version = 3")
     with Store(tmp_path) as store:
         assert store.rows("select * from refills") == []

@@ -259,11 +259,17 @@ def test_an_order_for_a_sum_is_named_by_the_sum():
     assert notice.body == "Order 72: 0.0199 of 0.05 BTC traded."
 
 
+CUSTODY = {"id": 5, "amount": 5, "asset": "USD", "state": "refused", "address": "0xaffe"}
+CUSTODY |= {"txid": "", "detail": "as custody says it"}
+"""A withdrawal that custody has refused."""
+
+
 def every_notice(language):
     """One of each kind, as a user of the language has it."""
     row = {"amount": 5 * 10**6, "asset": "USD", "number": 1, "seq": 2, "at_ns": 3}
     row |= {"event_seq": 4, "part": 0, "kind": "deposit", "id": 5, "state": "sent"}
     row |= {"address": "0xaffe", "txid": "0xbeef", "detail": "why", "price_ticks": 7_000}
+    row["code"] = ""
     for step in MovementStep:
         yield of_movement(row | {"step": step.name.lower()}, 6, "j", language)
     for amount in (5, -5):
@@ -322,6 +328,10 @@ def test_german_is_what_a_german_would_write():
     asked = of_audit(9, "withdrawal asked for", "192.0.2.1", "withdrawal 7: 5 BTC", "de")
     assert asked.title == "Eine Auszahlung wurde angefordert"
     assert asked.body == "von 192.0.2.1; Auszahlung 7: 5 BTC"
+    refused = CUSTODY | {"code": "insufficient_balance"}
+    assert of_withdrawal(refused, 6, "refused", "de").body == "Das Guthaben war zu klein."
+    unknown = of_withdrawal(CUSTODY | {"code": "new"}, 6, "refused", "de")
+    assert unknown.body == "as custody says it", "a code that has no words yet"
     made = of_audit(9, "API key created", "", "key 3: read, trade", "de")
     assert made.body == "Schlüssel 3: lesen, handeln"
     said = of_audit(9, "frozen", "operator", "key to the case", "de")
@@ -353,6 +363,7 @@ def test_german_has_german_typography():
 SENTENCES = {
     *("order", "order.lots", "order.budget", "order.traded", "order.bought", "order.limited"),
     *("alert.above", "alert.below", "from", "sub-account"),
+    *(key for key in TABLES["en"] if key.startswith("why.")),
 }
 """Texts that end with a full stop, or with what they name, and are no bodies."""
 

@@ -1,6 +1,6 @@
 // Addresses that withdrawals on a chain may go to: confirmed by both factors, usable after a wait.
 import { ask, button, facts, field, form, h, input, notice, panel, say, select, table, when, words } from "../kit.js";
-import { t, word } from "../words.js";
+import { reason, t, word } from "../words.js";
 import { portal, shared } from "../store.js";
 import { get, post, remove } from "../api.js";
 import { totpInput } from "./login.js";
@@ -17,7 +17,7 @@ export function addresses(changed) {
   const list = table([
     { label: t("asset"), text: (row) => row.asset }, { label: t("network"), text: (row) => row.network },
     { label: t("address"), text: (row) => row.address, wide: true }, { label: t("name"), text: (row) => row.label },
-    { label: t("state"), text: stateOf, kind: (row) => row.state === "refused" ? "bad" : "" }, { label: t("reason"), text: (row) => row.why },
+    { label: t("state"), text: stateOf, kind: (row) => row.state === "refused" ? "bad" : "" }, { label: t("reason"), text: (row) => reason(row.why_code, row.why) },
     { label: "", node: (row) => [row.state === "unconfirmed" ? button(t("withdraw.confirm"), () => confirm(row), "small primary") : null,
       button(t("address.remove"), () => drop(row), "small", { "aria-label": t("address.remove.of", { address: row.address }) })], sign: (row) => row.state },
   ], { label: t("addresses"), empty: t("addresses.none") });

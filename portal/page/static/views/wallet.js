@@ -1,6 +1,6 @@
 // Balances, deposits, withdrawals, and every movement of the account.
 import { amountInput, ask, button, copyable, facts, field, form, h, input, notice, panel, say, select, tabbed, table, when, words } from "../kit.js";
-import { t, word } from "../words.js";
+import { reason, t, word } from "../words.js";
 import { on, portal, shared } from "../store.js";
 import { get, newKey, post, remove } from "../api.js";
 import { follow } from "../stream.js";
@@ -81,7 +81,7 @@ function showWithdraw(area, ends) {
     { label: t("time"), text: (row) => when(row.created_at) }, { label: t("asset"), text: (row) => row.asset },
     { label: t("amount"), n: true, text: (row) => showNumber(row.amount) }, { label: t("address"), text: (row) => row.address, wide: true },
     { label: t("network"), text: (row) => row.network }, { label: t("state"), text: (row) => word("withdrawal", row.state), kind: (row) => ["failed", "refused"].includes(row.state) ? "bad" : row.state === "done" ? "good" : "" },
-    { label: t("note"), text: (row) => row.why || (row.waits === "blocks" ? t("waits.blocks", { count: row.confirmations }) : row.waits ? word("waits", row.waits) : "") }, { label: t("transaction"), text: (row) => row.txid, wide: true },
+    { label: t("note"), text: (row) => reason(row.why_code, row.why) || (row.waits === "blocks" ? t("waits.blocks", { count: row.confirmations }) : row.waits ? word("waits", row.waits) : "") }, { label: t("transaction"), text: (row) => row.txid, wide: true },
     { label: "", node: (row) => [row.state === "unconfirmed" ? button(t("withdraw.confirm"), () => confirmWithdrawal(row, pages), "small primary") : null,
       ["unconfirmed", "confirmed", "requested", "approved"].includes(row.state) ? button(t("cancel.order"), () => cancelWithdrawal(row, pages), "small", { "aria-label": t("withdraw.cancel.of", { amount: row.amount, asset: row.asset }) }) : null], sign: (row) => row.state },
   ], { label: t("withdrawals"), empty: t("withdrawals.none") });
