@@ -10,6 +10,7 @@ from openoutcry.portal.history.reader import (
     FILLS,
     MS,
     NO_END,
+    OF_TRADES,
     History,
     fill_of,
     filled_of,
@@ -126,7 +127,7 @@ class Pages(History):
         """Return fills by days and the numbers of their trades, each with its place; ``before``: of
         a smaller place; ``number``: of one order, 0: of all."""
         days = {"first_day": span.begin_ns // DAY_NS, "last_day": (span.end_ns - 1) // DAY_NS}
-        conditions = ["participant = %(participant)s"]
+        conditions, trades = ["participant = %(participant)s"], None
         if number:
             order = await self._days_of(participant, number)
             if order is None:
@@ -134,6 +135,9 @@ class Pages(History):
             days["first_day"] = max(days["first_day"], order["first_day"])
             days["last_day"] = min(days["last_day"], order["last_day"])
             conditions.append("number = %(number)s")
+            trades = await self.trades_of(number, **days)
+        if trades is not None:
+            conditions.append(OF_TRADES)
         if instrument is not None:
             conditions.append("instrument = %(instrument)s")
         if before is not None:
@@ -148,6 +152,7 @@ class Pages(History):
             participant=participant,
             instrument=instrument,
             number=number,
+            trades=trades,
             before_day=before_day,
             before_trade=before_trade,
             begin=span.begin_ns,

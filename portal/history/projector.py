@@ -7,7 +7,6 @@ continues where its last transaction ended.  One projector writes at a time: the
 import hashlib
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
@@ -48,7 +47,7 @@ from openoutcry.portal.trading.mirror import (
     names_of,
     names_of_few,
 )
-from openoutcry.portal.trading.orders import Fill, Order
+from openoutcry.portal.trading.orders import Order
 from openoutcry.replay.events import STEP
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.errors import OutcryError
@@ -357,7 +356,7 @@ class Projector:
         """Restore what the mirror cannot know of the time before its first command."""
         self.mirror.day = day
         for order in open_orders(self.connection):
-            self.rows.restore(order)
+            self.rows.restore(order, last_ticks(self.connection, order))
         for length, table in enumerate(schema.CANDLES):
             query = f"select instrument, max(begin_s) from {table} where day >= %s group by 1"
             newest = dict(self.connection.execute(query, (day,)).fetchall())
@@ -525,22 +524,23 @@ def order_of(row: dict[str, Any]) -> Order:
 
 
 def open_orders(connection: Any) -> Iterator[Order]:
-    """Orders that are open where the history ends, with their fills."""
+    """Orders that are open where the history ends, without their fills."""
     columns = ", ".join(schema.ORDER_COLUMNS)
     query = f"select {columns} from orders where {schema.OPEN} order by number"
-    orders = connection.execute(query).fetchall()
-    query = f"""
-        select f.number, f.trade, f.price_ticks, f.lots, f.fee_units, f.fee_asset, f.at_ns,
-            f.is_maker, f.seq
-        from orders join fills as f using (number) where {schema.OPEN} order by f.number, f.trade
+    for row in connection.execute(query).fetchall():
+        yield order_of(dict(zip(schema.ORDER_COLUMNS, row, strict=True)))
+
+
+def last_ticks(connection: Any, order: Order) -> int:
+    """The price of an order's last fill, where its rows depend upon it: of a budget; 0: without."""
+    if not order.is_budget or not order.executed_lots:
+        return 0
+    query = """
+        select price_ticks from fills where participant = %s and number = %s
+        order by day desc, trade desc limit 1
     """
-    fills = defaultdict(list)
-    for number, trade, price, lots, fee, *terms in connection.execute(query):
-        fills[number].append(Fill(trade, price, lots, int(fee), *terms))
-    for row in orders:
-        order = order_of(dict(zip(schema.ORDER_COLUMNS, row, strict=True)))
-        order.fills += fills[order.number]
-        yield order
+    row = connection.execute(query, (order.participant, order.number)).fetchone()
+    return int(row[0]) if row else 0
 
 
 def follow(

@@ -3,8 +3,15 @@
 from typing import Any
 
 from openoutcry.portal.database import Database
+from openoutcry.portal.history.changes import changes_of
 from openoutcry.portal.history.projector import order_of
-from openoutcry.portal.history.schema import NO_HISTORY, NOT_REFUSED, ORDER_COLUMNS, POSITION
+from openoutcry.portal.history.schema import (
+    NAMED,
+    NO_HISTORY,
+    NOT_REFUSED,
+    ORDER_COLUMNS,
+    POSITION,
+)
 from openoutcry.portal.trading.mirror import DAY_NS
 from openoutcry.portal.trading.orders import Fill, FilledOrder, Order
 from openoutcry.portal.trading.public import (
@@ -33,6 +40,8 @@ FILLS = f"""
 """
 """In the order of the primary key, which has all of a fill; the index of a participant's orders has
 what is read of them.  A user's rows are next to each other there, and far apart in the tables."""
+OF_TRADES = "trade = any(%(trades)s::bigint[])"
+"""With these :meth:`History.trades_of` an order its fills are found by the primary key."""
 NUMBERS_AROUND = """
     select
         (select seq from history.order_changes where day < %(begin)s
@@ -137,7 +146,7 @@ class History:
         if number is not None:
             conditions += " and number = %(number)s"
         if client_id:
-            conditions += " and client_id = %(client_id)s"
+            conditions += f" and client_id = %(client_id)s and {NAMED}"
         query = f"""
             select {COLUMNS} from history.orders where {conditions} and {NOT_REFUSED}
             order by number desc limit 1
@@ -165,15 +174,19 @@ class History:
         """Fills of a participant in the order of their trades, each with its order: from ``first``
         or ``start_ms`` on, otherwise the last ``most``; ``number``: of one order."""
         forwards = first is not None or start_ms is not None
+        end_ms = LAST_MS if end_ms is None else min(end_ms, LAST_MS)
         conditions = """
             participant = %(participant)s and instrument = %(instrument)s
             and day between %(first_day)s and %(last_day)s and trade >= %(first)s
             and at_ns >= %(start)s and at_ns < %(end)s
         """
+        trades = None
         if number is not None:
+            trades = await self.trades_of(number, (start_ms or 0) // DAY_MS, end_ms // DAY_MS)
             conditions += " and number = %(number)s"
+        if trades is not None:
+            conditions += f" and {OF_TRADES}"
         query = FILLS.format(conditions=conditions, way="asc" if forwards else "desc")
-        end_ms = LAST_MS if end_ms is None else min(end_ms, LAST_MS)
         rows = await self._rows(
             query,
             participant=participant,
@@ -185,9 +198,29 @@ class History:
             first_day=(start_ms or 0) // DAY_MS,
             last_day=end_ms // DAY_MS,
             number=number,
+            trades=trades,
         )
         rows.sort(key=lambda row: (row["trade"], row["number"]))
         return [(filled_of(row), fill_of(row)) for row in rows]
+
+    async def trades_of(self, number: int, first_day: int, last_day: int) -> list[int] | None:
+        """Numbers that the trades of an order have between two days, among others; None: of an
+        order off the book, which has no changes, any."""
+        if number < 0:
+            return None
+        query = """
+            select packed from history.order_changes
+            where number = %(number)s and day between %(first_day)s and %(last_day)s
+        """
+        rows = await self._rows(query, number=number, first_day=first_day, last_day=last_day)
+        # A trade has the number of the first of its two events.
+        return [
+            change["event_seq"] - before
+            for row in rows
+            for change in changes_of(row)
+            if change["execution"] == "TRADE"
+            for before in (0, 1)
+        ]
 
     async def trades(
         self,

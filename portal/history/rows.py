@@ -163,8 +163,9 @@ class Rows:
         self._place()
         fold.moved(old.ctypes.data, len(old), state.table, state.mask)
 
-    def restore(self, order: Order) -> None:
-        """An open order that was entered before the first event that is here."""
+    def restore(self, order: Order, last_ticks: int) -> None:
+        """An open order that was entered before the first event that is here; ``last_ticks``: the
+        price of its last fill, if it is one of a budget."""
         self._make_room(1)
         state = self.fold
         state.free_count -= 1
@@ -174,7 +175,7 @@ class Rows:
         for name in SAME:
             setattr(kept, name, int(getattr(order, name)))
         kept.state = STATES.index(order.state)
-        kept.last_ticks = order.fills[-1].price_ticks if order.fills else 0
+        kept.last_ticks = last_ticks
         at = place * fold.ORDER_SIZE
         rows = self._orders.reshape(-1)
         words = rows[at + PastOrder.offset("executed") :][:16].view(np.int64)

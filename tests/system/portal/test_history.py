@@ -847,6 +847,36 @@ def test_pages_of_orders_and_fills_are_those_of_memory(written, memory):
         assert [fill for _, fill in of_one] == expected.fills
 
 
+def test_fills_of_an_order_are_all_that_it_has(day, url):
+    """Its changes say which trades are its own; an order off the book has none."""
+    follow(day[0], url, once=True)
+    with psycopg.connect(url, autocommit=True) as connection:
+        for table in ("orders", "fills"):
+            query = "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0"
+            found = connection.execute(query, (f"history.{table}",))
+            names = ", ".join(name for (name,) in found if name != "number")
+            connection.execute(
+                f"insert into history.{table} (number, {names}) select -number, {names} "
+                f"from history.{table} where number = (select min(number) from history.fills)"
+            )
+    wanted = defaultdict(list)
+    query = "select participant, number, trade from history.fills order by 3 desc"
+    for who, number, trade in rows(url, query):
+        wanted[who, number].append(trade)
+    assert any(number < 0 for _, number in wanted)
+    assert max(map(len, wanted.values())) > 1
+
+    async def ask(pages):
+        return {
+            (who, number): await pages.fills_before(who, None, number, Span(), None, 1_000)
+            for who, number in wanted
+        }
+
+    for key, found in asked(url, ask, Pages).items():
+        assert [fill.number for _, fill, _ in found] == wanted[key]
+        assert {order.number for order, _, _ in found} == {key[1]}
+
+
 def test_pages_of_a_user_are_read_out_of_indices_alone(written):
     """Each row of a page that is read out of a table is a read of the disk."""
     seen, plans = [], []
