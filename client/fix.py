@@ -268,8 +268,9 @@ class FixClient(LoggedIn):
 
     def send(self, kind: str, fields: Fields) -> None:
         """A message of orders, which is kept until the numbers begin again."""
-        self.numbers.sent[self.numbers.next_out] = kind, fields, self._utc_text()
-        self._send(kind, fields)
+        now = self._utc_text()
+        self.numbers.sent[self.numbers.next_out] = kind, fields, now
+        self._send(kind, fields, now)
 
     # What comes.
 
@@ -379,15 +380,16 @@ class FixClient(LoggedIn):
                 at += 1
             self._write(self.pack("4", gap, ((123, "Y"), (36, str(at))), self._utc_text()))
 
-    def _send(self, kind: str, fields: Fields) -> None:
+    def _send(self, kind: str, fields: Fields, now: str = "") -> None:
         number = self.numbers.next_out
         self.numbers.next_out += 1
-        self._write(self.pack(kind, number, fields))
+        self._write(self.pack(kind, number, fields, now=now))
 
-    def pack(self, kind: str, number: int, fields: Fields, first: str = "") -> bytes:
-        """A whole message; ``first``: when it was sent for the first time, if it was."""
+    def pack(self, kind: str, number: int, fields: Fields, first: str = "", now: str = "") -> bytes:
+        """A whole message; ``first``: when it was sent for the first time, if it was; ``now``: when
+        it is sent, if that is known."""
         head = [(35, kind), (34, str(number)), (49, self.name)]
-        head += [(52, self._utc_text()), (56, self.target)]
+        head += [(52, now or self._utc_text()), (56, self.target)]
         if first:
             head += [(43, "Y"), (122, first)]
         head += [pair for pair in fields if pair[0] == POSS_RESEND]

@@ -4,12 +4,11 @@ Each header holds the BLAKE3 hash of the block before, so a change of one block 
 changing all after it.  A block shares no 4 KiB with another: tearing one cannot hurt its neighbour.
 """
 
+import dataclasses
 import json
 import mmap
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,6 +78,8 @@ def _format() -> str:
 
 
 _HEADER = struct.Struct(_format())
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+"""``json.dumps`` makes an encoder for each text."""
 _CRC = struct.Struct("<I")
 _CRC_OFFSET = BLOCK_HEADER.offsets["crc32c"]
 _NO_CRC = bytes(_CRC.size)
@@ -92,13 +93,14 @@ assert BlockHeader._fields == tuple(
 assert _CRC_OFFSET + _CRC.size == HEADER_BYTES, "the checksum is taken in one run to the header end"
 
 
-@dataclass(eq=False)
+@dataclasses.dataclass(eq=False)
 class Block:
     """A block whose own checks have passed; ``whole`` is all its bytes, read-only."""
 
     offset: int
     header: BlockHeader
     whole: memoryview
+    _note: dict[str, Any] | None = dataclasses.field(default=None, init=False, repr=False)
 
     @property
     def payload(self) -> memoryview:
@@ -106,9 +108,14 @@ class Block:
         size_bytes = self.header.record_count * RECORD_BYTES or self.header.payload_bytes
         return self.whole[HEADER_BYTES : HEADER_BYTES + size_bytes]
 
-    @cached_property
+    @property
     def note(self) -> dict[str, Any]:
         """The writer's note on the records, for reading only; empty without one."""
+        if self._note is None:  # functools.cached_property takes a lock
+            self._note = self._read_note()
+        return self._note
+
+    def _read_note(self) -> dict[str, Any]:
         if not self.header.record_count or not self.header.text_bytes:
             return {}
         at = HEADER_BYTES + self.header.record_count * RECORD_BYTES
@@ -183,7 +190,7 @@ def aligned_copy(block: Any) -> memoryview:
 
 def pack_json(document: dict[str, Any]) -> bytes:
     """The text of a JSON block."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+    return _encode(document).encode()
 
 
 def unpack_header(head: Any) -> BlockHeader:

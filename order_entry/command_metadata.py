@@ -81,6 +81,8 @@ BLOCK_KEY = "notes"
 MAX_PACKED = 2 + 2 + WORDS * 9
 """Bytes that the metadata of a command takes at most: session, mask of words, masks of bytes with
 bytes."""
+FEW = 16
+"""Commands of a block for which no arrays are made: they would take longer than all else."""
 
 
 @kernel
@@ -190,24 +192,26 @@ class MetadataPacker:
 
     def __init__(self, metadata_address: int, mask: int, sessions: int, most: int) -> None:
         """``most``: commands that a block has at most."""
-        self._metadata, self._mask, self._sessions = metadata_address, mask, sessions
-        self._previous = np.zeros(sessions + 1, METADATA_DTYPE)
-        self._out = np.zeros(most * MAX_PACKED, np.uint8)
+        self._metadata, self._mask = metadata_address, mask
+        previous, self._few = np.zeros(sessions + 1, METADATA_DTYPE), np.zeros(FEW, np.int64)
+        self._previous, self._out = previous.view(np.uint8), np.zeros(most * MAX_PACKED, np.uint8)
+        self._at = previous.ctypes.data, sessions, self._out.ctypes.data
+        self._few_at = self._few.ctypes.data
 
     def pack(self, lane_seqs: npt.NDArray[np.int64]) -> str:
         """The metadata of these commands (0: none) as text for the block's metadata."""
-        lane_seqs = np.ascontiguousarray(lane_seqs, np.int64)
-        self._previous.view(np.uint8)[:] = 0
-        size = pack_metadata(
-            self._metadata,
-            self._mask,
-            lane_seqs.ctypes.data,
-            len(lane_seqs),
-            self._previous.ctypes.data,
-            self._sessions,
-            self._out.ctypes.data,
-        )
-        bits = np.packbits(lane_seqs != 0, bitorder="little").tobytes()
+        count = len(lane_seqs)
+        self._previous[:] = 0
+        if count <= FEW:
+            self._few[:count] = lane_seqs
+            at = self._few_at
+            there = sum(1 << n for n, seq in enumerate(lane_seqs.tolist()) if seq)
+            bits = there.to_bytes(-(-count // 8), "little")
+        else:
+            lane_seqs = np.ascontiguousarray(lane_seqs, np.int64)
+            at = lane_seqs.ctypes.data
+            bits = np.packbits(lane_seqs != 0, bitorder="little").tobytes()
+        size = pack_metadata(self._metadata, self._mask, at, count, *self._at)
         return b64encode(bits + self._out[:size].tobytes()).decode()
 
 

@@ -15,14 +15,14 @@ import secrets
 import struct
 import weakref
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
+from threading import RLock
+from typing import Any
 
 SLOT = struct.Struct("<QdQ")
 PROBES, KEPT_DIGESTS = 16, 4_096
 LARGEST = 2**63
-ALONE: AbstractContextManager[None] = nullcontext()
-"""The lock of a table that only one process calls."""
 
 
 class _Lock:
@@ -60,7 +60,8 @@ class Table:
         else:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.ftruncate(self._file, slots * SLOT.size)
-        self._lock: AbstractContextManager[None] = _Lock(self._file) if is_shared else ALONE
+        # Of a table that one process calls, the lock that takes the least time.
+        self._lock: AbstractContextManager[Any] = _Lock(self._file) if is_shared else RLock()
         self._memory = mmap.mmap(self._file, slots * SLOT.size)
         weakref.finalize(self, os.close, self._file)
 
@@ -115,7 +116,7 @@ class Table:
 
     # Slots
 
-    def held(self) -> AbstractContextManager[None]:
+    def held(self) -> AbstractContextManager[Any]:
         """The lock, for several calls in a row."""
         return self._lock
 

@@ -34,6 +34,9 @@ def last_of_lanes(words: npt.NDArray[np.int64]) -> dict[int, int]:
 
 def lane_seqs(words: npt.NDArray[np.int64], lane: int) -> npt.NDArray[np.int64]:
     """Sequences on the lane of commands with these lane words; 0 for other lanes'."""
+    if len(words) <= FEW:
+        rows = [row >> SHIFT if row & (NUMBERS - 1) == lane else 0 for row in words.tolist()]
+        return np.array(rows, np.int64)
     return np.where(words & (NUMBERS - 1) == lane, words >> SHIFT, 0)
 
 

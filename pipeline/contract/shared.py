@@ -268,6 +268,9 @@ class Shared:
     def lane_words(self, first_seq: int, count: int) -> npt.NDArray[np.int64]:
         """Lane and lane sequence of commands that are under way (a copy)."""
         words = self.stamps_of(LANE_WORDS)
+        at = first_seq & (len(words) - 1)
+        if at + count <= len(words):
+            return words[at : at + count].copy()
         return words[np.arange(first_seq, first_seq + count) & (len(words) - 1)]
 
     def lane_places(self) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from math import ceil
 from typing import Any
 
@@ -141,9 +142,9 @@ class Limits:
         ten, day = (one.count(participant, now_s) for one in (self._orders, self._orders_day))
         return _order_headers(ten, day)
 
-    @property
+    @cached_property
     def shown(self) -> list[dict[str, Any]]:
-        """Return the limits for exchangeInfo."""
+        """The limits for exchangeInfo."""
 
         def row(kind: str, interval: str, number: int, limit: int) -> dict[str, Any]:
             return {

@@ -343,7 +343,8 @@ class Requests:
     async def _result(self, method: str, given: dict[str, Any]) -> tuple[Any, dict[str, str]]:
         values = {name: _text(value) for name, value in given.items()}
         # What is signed is one text: no name or value may read as more than one parameter.
-        if any(set(name) & {"&", "="} for name in values) or "&" in "".join(values.values()):
+        names = "".join(values)
+        if "&" in names or "=" in names or "&" in "".join(values.values()):
             raise ApiError(errors.ILLEGAL_CHARS, "Illegal characters found in a parameter.")
         signed = {"apiKey": ""} | values
         payload = "&".join(

@@ -4,6 +4,8 @@ import asyncio
 import hashlib
 import secrets
 import string
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -84,9 +86,32 @@ class Waits:
 
     def __init__(self) -> None:
         self._of: dict[tuple[int, str], list[asyncio.Future[Refusal | None]]] = {}
+        self._ends: deque[tuple[float, asyncio.Future[Refusal | None]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
 
     def __bool__(self) -> bool:
         return bool(self._of)
+
+    def end_in_time(self, future: "asyncio.Future[Refusal | None]") -> None:
+        """Raise ``TimeoutError`` where the future is awaited, ANSWER_S from now.  One timer is for
+        all: one for each order would take longer than what it waits for."""
+        ends = self._ends
+        while ends and ends[0][1].done():
+            ends.popleft()
+        ends.append((time.monotonic() + ANSWER_S, future))
+        if self._timer is None:
+            self._timer = future.get_loop().call_later(ANSWER_S, self._end_late)
+
+    def _end_late(self) -> None:
+        self._timer, now_s = None, time.monotonic()
+        while self._ends:
+            end_s, future = self._ends[0]
+            if not future.done():
+                if end_s > now_s:
+                    self._timer = future.get_loop().call_later(end_s - now_s, self._end_late)
+                    return
+                future.set_exception(TimeoutError())
+            self._ends.popleft()
 
     def add(self, participant: int, name: str) -> "asyncio.Future[Refusal | None]":
         """The result is why it was refused; None: it was not."""
@@ -310,8 +335,8 @@ class Trading:
             except BrokerError as error:
                 raise ApiError(errors.DISCONNECTED, f"Internal error; {error}") from None
             self.wake()
-            async with asyncio.timeout(ANSWER_S):  # wait_for would take another turn of the loop
-                refusal = await future
+            self.waits.end_in_time(future)
+            refusal = await future
         except TimeoutError:
             raise ApiError(errors.TIMEOUT, NO_STATUS) from None
         finally:

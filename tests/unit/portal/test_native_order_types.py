@@ -55,7 +55,7 @@ class Line(FixClient):
     def __init__(self):
         self.numbers = FixNumbers()
 
-    def _send(self, kind, fields):
+    def _send(self, kind, fields, now=""):
         head = ((35, kind), (49, "FIRM"), (56, "VENUE"), (34, "1"), (52, self._utc_text()))
         self.message = write_message((*head, *fields))
 

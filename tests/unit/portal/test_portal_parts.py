@@ -7,6 +7,7 @@ import hmac
 import os
 import re
 import subprocess
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -342,6 +343,46 @@ def test_a_rejection_is_answered_once_the_order_is_shown_with_its_reason(refusal
             await trading.sent(1000, order)
         assert refused.value.text == text
         assert "one" in own.by_client_id, "it may be cancelled next"
+        assert not trading.waits
+
+    asyncio.run(run())
+
+
+SOON_S = 0.01
+
+
+def test_each_order_without_an_answer_is_given_up_in_its_own_time(monkeypatch):
+    """Also after others that were answered, and while later ones still wait."""
+    own = ParticipantOrders()
+    mirror = SimpleNamespace(listeners=[], orders=SimpleNamespace(participant=lambda number: own))
+    sent = []
+
+    async def enter(participant, order):
+        sent.append(order.client_id)
+
+    async def run():
+        trading = Trading(mirror, SimpleNamespace(enter=enter), lambda: None)
+
+        async def given_up(name):
+            order = NewOrder(name, "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 100)
+            begun_s = time.monotonic()
+            with pytest.raises(ApiError) as refused:
+                await trading.sent(1000, order)
+            return refused.value.code, time.monotonic() - begun_s >= SOON_S
+
+        tasks = []
+        for name in ("one", "answered", "three", "four"):
+            monkeypatch.setattr(trade, "ANSWER_S", 900.0 if name == "answered" else SOON_S)
+            tasks.append(asyncio.create_task(given_up(name)))
+            while name not in sent and not tasks[-1].done():
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            if name == "answered":
+                trading.waits.resolve(1000, name)
+        rows = await asyncio.gather(*tasks)
+        assert [code for code, _ in rows].count(errors.TIMEOUT) == 3
+        assert rows[1][0] == errors.NEW_ORDER_REJECTED, "the mirror has no order of the name"
+        assert all(is_in_time for code, is_in_time in rows if code == errors.TIMEOUT)
         assert not trading.waits
 
     asyncio.run(run())
