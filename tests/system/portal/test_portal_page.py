@@ -6,6 +6,7 @@ from decimal import ROUND_DOWN, Context, Decimal
 
 import pytest
 
+from openoutcry.client.portal import PortalClient
 from tests.support import plain_http
 from tests.support.console.console_browser import needs_chromium, started
 from tests.support.console.page_attack import (
@@ -267,6 +268,28 @@ def test_what_a_person_chooses_stays_and_a_plan_is_sent(browser, venue, maker):
         page.says(page.word("rebalance.sent"))
         page.go("orders/history")
         page.expect("#main tbody tr").not_to_have_count(0)
+
+
+def test_a_reader_is_told_in_the_own_language_why_a_withdrawal_was_refused(browser, venue):
+    """The money was spent before the code came: the venue's words have a code, the page words."""
+    person = venue.person(("read", "trade", "withdraw"), USD=1_000 * USD)
+    with PortalClient(venue.url, person.api_key, person.secret) as client:
+        row = client.withdraw("USD", "700", "DE02120300000000202051")
+        client.place("BTC-USD", "buy", "limit", quantity="0.02", price="40000")
+        client.confirm_withdrawal(row.id, venue.code(person.mail, person.registration))
+        wait_until(lambda: client.withdrawal(row.id).state == "refused", "the venue's refusal")
+        row = client.withdrawal(row.id)
+    assert row.why_code == "insufficient_balance"
+    assert "available" in row.why
+    for width, language, words in (
+        (1280, "en", "The balance was too small."),
+        (390, "de", "Das Guthaben war zu klein."),
+    ):
+        with browsed(browser, venue, width, language=language) as page:
+            page.log_in(person.mail)
+            page.go("wallet/withdraw")
+            page.expect("#main td", has_text=words).to_be_visible()
+            assert (page.defects(), page.width()) == ([], 0)
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "25 hours late"), ("de", "25 Stunden im")])
