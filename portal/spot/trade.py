@@ -43,6 +43,12 @@ WORDS = {
     Reason.QTY_LIMIT: "Filter failure: LOT_SIZE",
     Reason.OFF_LOT: "Filter failure: LOT_SIZE",
 }
+CHANGE_WORDS = {
+    reason.name.lower().replace("_", " "): text
+    for reason, text in WORDS.items()
+    if reason not in (Reason.DUPLICATE_ID, Reason.BAD_AUX)
+} | {"balance": INSUFFICIENT, "margin": INSUFFICIENT_MARGIN, "capital": INSUFFICIENT_MARGIN}
+"""By how a session's answer begins to a change of an order that is refused."""
 NO_STATUS = (
     "Timeout waiting for response from backend server. Send status unknown; execution status "
     "unknown."
@@ -442,7 +448,7 @@ class Trading:
         if order.client_id == new.client_id or order.cancel_id == new.client_id:
             return
         if refusal is not None:
-            raise ApiError(errors.NEW_ORDER_REJECTED, f"Order was not changed: {refusal.text}")
+            raise not_changed(refusal.text)
         if not order.is_open:
             raise ApiError(errors.CANCEL_REJECTED, "this order is not open")
         raise ApiError(errors.TIMEOUT, NO_STATUS)
@@ -550,6 +556,14 @@ def rejection(order: Order) -> ApiError:
         return ApiError(errors.NEW_ORDER_REJECTED, INSUFFICIENT_MARGIN)
     name = Reason(order.reason).name if check is None else check.name
     text = WORDS.get(Reason(order.reason), f"Order was rejected: {name}")
+    code = errors.FILTER if text.startswith("Filter") else errors.NEW_ORDER_REJECTED
+    return ApiError(code, text)
+
+
+def not_changed(answer: str) -> ApiError:
+    """Return the refusal of a change, in the words of a new order's where they fit."""
+    name = answer.partition(":")[0].lower()
+    text = CHANGE_WORDS.get(name, f"Order was not changed: {answer}")
     code = errors.FILTER if text.startswith("Filter") else errors.NEW_ORDER_REJECTED
     return ApiError(code, text)
 

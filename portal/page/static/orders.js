@@ -100,7 +100,7 @@ async function amend(row) {
     sent = JSON.stringify(terms);
     try { await patch(`/v1/orders/${row.id}`, terms, key); } catch (problem) {
       if (problem.status >= 400 && problem.status < 500 && problem.code !== "request_in_progress") sent = "";
-      throw problem;
+      throw problem.code === "would_take" ? new Error(t("amend.crosses")) : problem;
     }
     notice(t("amend.done", { symbol: row.symbol }));
   });

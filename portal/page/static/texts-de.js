@@ -267,6 +267,7 @@ export default {
   "amend.filled": "Die ganze Menge, mit den ausgeführten {quantity}.",
   "amend.about": "Mit einer kleineren Menge behält der Auftrag seinen Platz im Buch. Mit einem anderen Preis oder einer größeren Menge verliert er ihn und kann sofort handeln.",
   "amend.same": "Geben Sie einen anderen Preis oder eine andere Menge ein.",
+  "amend.crosses": "Zu diesem Preis würde der Auftrag sofort handeln: Er bleibt, wie er war.",
   "amend.done": "Auftrag in {symbol} geändert.",
   "cancel.order": "Streichen",
   "cancel.of": "Streichen: {side} {symbol}, {price}",

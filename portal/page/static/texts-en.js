@@ -267,6 +267,7 @@ export default {
   "amend.filled": "All of it, with the {quantity} that are filled.",
   "amend.about": "A smaller quantity keeps the order's place in the book. Another price or a larger quantity loses it, and the order may trade at once.",
   "amend.same": "Write another price or quantity.",
+  "amend.crosses": "At this price the order would trade at once: it stays as it was.",
   "amend.done": "Order in {symbol} changed.",
   "cancel.order": "Cancel",
   "cancel.of": "Cancel: {side} {symbol}, {price}",

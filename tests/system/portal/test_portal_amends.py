@@ -84,7 +84,10 @@ def test_an_amend_that_the_venue_refuses_changes_nothing(two):
     post = other.place("BTC-USD", "buy", "post_only", quantity="1", price="40000")
     stop = other.place("BTC-USD", "buy", "stop", quantity="0.1", stop_price="59000")
     for number, terms, code in (
-        (post.id, {"price": "51000"}, "order_rejected"),
+        (post.id, {"price": "51000"}, "would_take"),
+        (post.id, {"quantity": "90"}, "insufficient_balance"),
+        (post.id, {"quantity": "10000001"}, "filter_failure"),
+        (stop.id, {"quantity": "0.2"}, "order_rejected"),
         (post.id, {"price": "1.001"}, "filter_failure"),
         (post.id, {"shown_quantity": "0.1"}, "invalid_request"),
         (post.id, {}, "invalid_request"),

@@ -91,7 +91,7 @@ def test_what_the_venue_refuses_is_said_and_changes_nothing(browser, venue, trad
         page.go("orders/open")
         opened(page, post)
         sent(page, price="50020")
-        page.expect(ALERT, has_text=page.word("error.order_rejected")).to_be_visible()
+        page.expect(ALERT, has_text=page.word("amend.crosses")).to_be_visible()
         assert page.defects() == []
         assert client.order(post.id) == post
         page.page.keyboard.press("Escape")
