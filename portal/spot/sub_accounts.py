@@ -26,7 +26,7 @@ FUNDING, OPENS_S, LOOK_S = "funding", 5.0, 0.05
 TO_FUNDING, FROM_FUNDING = "MAIN_FUNDING", "FUNDING_MAIN"
 KINDS = {TO_FUNDING: (False, True), FROM_FUNDING: (True, False)}
 """Whether a transfer's source and its target are the funding wallet."""
-WALLETS = {"MAIN", "FUNDING", "UMFUTURE", "CMFUTURE", "MARGIN", "OPTION", "ISOLATEDMARGIN"}
+WALLETS = {"MAIN", "FUNDING", "UMFUTURE", "CMFUTURE", "MARGIN", "OPTION", "C2C", "MINING"}
 """All that a type is made of at Binance; an account here has the first two."""
 MOST = 500
 CODES = {
