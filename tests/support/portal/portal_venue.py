@@ -151,7 +151,7 @@ class PortalVenue:
 
     def __init__(self, folder: Path, users: int = 24, *options: str, more: str = "") -> None:
         """``more``: of the venue's file."""
-        self.folder, self.options, self.count = folder, options, 0
+        self.folder, self.options, self.users, self.count = folder, options, users, 0
         self.people: list[Person] = []
         self.port = free_port()
         self.venue = ServedVenue(folder, NOW, "", venue_text() + more)
@@ -255,6 +255,7 @@ class PortalVenue:
 
     def person(self, permissions: tuple[str, ...] = ("read", "trade"), **funds: int) -> Person:
         """Somebody who signs up, gets a key, and the funds in units."""
+        assert self.count < self.users, f"all {self.users} participants are taken: have more made"
         self.count += 1
         mail = f"person{self.count}@example.com"
         body = {"mail": mail, "password": PASSWORD}
