@@ -11,7 +11,6 @@ killed at any point continues from there.  It closes out nothing twice, since th
 LIQUIDATE again when its turn comes.
 """
 
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +51,7 @@ class Liquidator:
         instruments: npt.NDArray[Any],
         symbols: list[str],
         note: Callable[[str], None],
-        clock_ns: Callable[[], int] = time.monotonic_ns,
+        clock_ns: Callable[[], int],
     ) -> None:
         self.spec, self.symbols, self.note, self.clock_ns = spec, symbols, note, clock_ns
         self.rules = [Rules(row) for row in instruments]

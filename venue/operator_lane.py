@@ -246,6 +246,13 @@ class OperatorLane:
         return self._set_seq is not None and self.is_processed(self._set_seq)
 
     @property
+    def last_seq(self) -> int:
+        """The last command of the run that was sequenced; 0 while there is no run."""
+        if self._shared is None or self._producer is None:
+            return 0
+        return int(self._shared.sequenced.published)
+
+    @property
     def is_open(self) -> bool:
         """The ports of sessions and of packets, where there are any, take what comes."""
         sessions_open = self.sessions is None or bool(self.sessions.is_open)

@@ -124,7 +124,8 @@ class RiskDesk:
         spec = self.file.risk.liquidation
         if spec is not None:
             table, symbols = self.file.instruments, self.limits.symbols
-            self.liquidator = Liquidator(spec, table, symbols, self.note)
+            clock_ns = shared.clock.monotonic_ns
+            self.liquidator = Liquidator(spec, table, symbols, self.note, clock_ns)
         if view.contracts is not None:
             self.contracts = ContractTimer(self.file.calendar, self.limits.symbols, self.note)
             self.indices = self._indices(self.limits.symbols)

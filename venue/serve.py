@@ -360,7 +360,9 @@ class Venue:
             self._funding = FundingProcess(self.file.journal)
 
     def _sequenced(self) -> int:
-        return self._counts.get("commands", 0)
+        # Samples come now and then, the first some time after the run began.
+        of_run = self.lane.last_seq if self.lane is not None else 0
+        return max(of_run, self._counts.get("commands", 0))
 
     def say_open(self) -> None:
         """Write the status before an operator is answered, so that it shows the effect."""
