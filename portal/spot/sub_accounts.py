@@ -158,7 +158,7 @@ class SubAccountsApi:
 
     async def wallets_history(self, key: ApiKey, params: Params) -> Any:
         """The last transfers between the spot wallet and the funding wallet, the newest first.
-        Between wallets that an account here has not there are none.
+        For the wallets of Binance that an account here has not, the list is empty.
 
         Raises :class:`ApiError` for an unknown type, and for the key of a sub-account."""
         self._require_main(key)

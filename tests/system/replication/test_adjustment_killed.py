@@ -50,7 +50,7 @@ def traded(node, lots, price):
 
 @pytest.mark.promise(
     "An adjustment of contracts that is killed half-way continues on a standby and after a "
-    "restart, once, with the same state hash, and trading goes on by the adjusted terms",
+    "restart, once, with the same state hash, and trading continues by the adjusted terms",
     group="venue",
 )
 def test_an_adjustment_killed_half_way_is_done_once(tmp_path, cluster):
