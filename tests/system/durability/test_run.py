@@ -244,20 +244,25 @@ def test_a_signal_to_the_whole_process_group_drains_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("moment", ["preparing kernels", "preparing the journal", "replaying"])
 def test_sigterm_outside_the_run_unwinds(moment: str, tmp_path: Path) -> None:
-    """Before and after the stages run, SIGTERM leaves no shared memory and no temporary journal."""
+    """Before and after the stages run, SIGTERM leaves no shared memory and no temporary journal.
+    On busy cores it may come after the end: then the run comes again."""
     command = [*OUTCRY, "run", "--orders", "2000000", "--topology", "inline"]
-    with warm_outcry.Process(
-        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith(moment):
-                process.send_signal(signal.SIGTERM)
-                break
-        process.stderr.read()
-        process.wait(timeout=BOUND_S)
+    came_too_late, until_s = True, time.monotonic() + BOUND_S
+    while came_too_late:
+        assert time.monotonic() < until_s
+        with warm_outcry.Process(
+            command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if line.startswith(moment):
+                    process.send_signal(signal.SIGTERM)
+                    break
+            process.stderr.read()
+            process.wait(timeout=BOUND_S)
+        assert list(tmp_path.iterdir()) == []
+        came_too_late = process.returncode == 0
     assert process.returncode == 1
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_thousands_of_instruments_end_like_one(tmp_path: Path, outcry_json: Run) -> None:
