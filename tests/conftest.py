@@ -126,9 +126,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     own_shared_memory()
 
 
+HERE = Path(__file__).parent
+
+
 def tier_of(path: Path) -> str:
     """The tier's folder in which a test file lies, or "" outside of all."""
-    return next((part for part in path.parts if part in TIERS), "")
+    if not path.is_relative_to(HERE):
+        return ""
+    return next((part for part in path.relative_to(HERE).parts if part in TIERS), "")
 
 
 # The test that runs now, if the unit tier's rules apply to it.

@@ -287,8 +287,8 @@ def test_a_password_that_is_not_as_long_as_it_says_opens_no_door(venue, length, 
 def with_length(length):
     from openoutcry.client import FixClient
 
-    def pack(self, kind, number, fields, first=""):
+    def pack(self, kind, number, fields, *more, **named):
         fields = tuple((tag, length if tag == 95 else value) for tag, value in fields)
-        return FixClient.pack(self, kind, number, fields, first)
+        return FixClient.pack(self, kind, number, fields, *more, **named)
 
     return pack
