@@ -230,6 +230,8 @@ def fuzz_page(
     def count_answers(data: bytes) -> None:
         done["answers"] += data.count(b"HTTP/1.1 ")
         done["failures"] += data.count(b"HTTP/1.1 5")
+        if b"HTTP/1.1 5" in data:
+            print(data[data.index(b"HTTP/1.1 5") :][:500])
 
     async def talk(rng: random.Random, line: Line) -> None:
         for _ in range(rng.randrange(1, 12)):

@@ -9,6 +9,7 @@ from openoutcry.order_entry.spec import Protocol
 from tests.support.certificates import self_signed
 from tests.support.console.console_venue import ApiClient, ConsoleVenue, ended
 from tests.support.order_entry.sessions_venue import PASSWORD, Client, Venue
+from tests.support.portal.portal_browser import place
 from tests.support.portal.portal_venue import page_venue
 from tests.support.security.fuzz_desk import fuzz_desk
 from tests.support.security.fuzz_doors import DOORS, fuzz_logins, fuzz_page, fuzz_sessions
@@ -110,6 +111,9 @@ def test_nothing_that_the_portal_is_sent_makes_it_fail(tmp_path_factory) -> None
         # What is sent in the person's name may end all its keys; the other one stays.
         person = portal.person(("read", "trade", "withdraw"), USD=10**12)
         calm = portal.person(USD=10**12)
+        with portal.client(person) as client:
+            # Until the portal has its session at the venue an order is refused with 503.
+            place(client, "BUY", "0.001", "1")
         address = "127.0.0.1", portal.port
         done = fuzz_rest(address, 800, SEED, "127.9.{}.{}", person)
         assert done["failures"] == 0
