@@ -1,5 +1,5 @@
-"""How long a core of 10,000 participants stands still while one command marks everything that they
-hold: a MARK without a symbol, and the end of a look at indices with it."""
+"""How long one command that marks every position holds up a core of 10,000 participants: a MARK
+without a symbol, and the end of a look at indices with it."""
 
 import os
 import time

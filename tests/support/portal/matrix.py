@@ -47,8 +47,8 @@ class Ask:
     """A function makes it at the time of the request: from what Anna was answered before."""
     query: dict[str, Any] = field(default_factory=dict)
     by: str = "anna"
-    """Who may ask: ``anna``, ``maker`` (asked by her), ``operator``, ``stranger``, or ``again``:
-    Anna, who logs in for this request, with her new address."""
+    """Who may ask: ``anna``, ``maker`` (whom she asks for quotes), ``operator``, ``stranger``, or
+    ``again``: Anna, who logs in for this request, with her new address."""
     names: bool = False
     guess: dict[str, str] | None = None
     """What another user sends where ``body`` is a function."""

@@ -259,7 +259,7 @@ class PortalVenue:
         self.count += 1
         mail = f"person{self.count}@example.com"
         body = {"mail": mail, "password": PASSWORD}
-        # A network is sent a hundred mails a day: one of its own for every fifty people.
+        # The portal sends a network a hundred mails a day at most: fifty people share one.
         with plain_http.client(self.url, source=f"127.0.{1 + self.count // 50}.1") as client:
             challenge = client.get("/v1/challenge").json()["challenge"]
             asked = client.post("/v1/register", json=body | {"solution": solved(challenge)})

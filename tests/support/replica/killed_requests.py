@@ -1,7 +1,8 @@
 """Nodes that are killed while the commands of an operator's request are under way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,24 @@ from openoutcry.replay.events import events_of
 from openoutcry.venue.desk import DeskError
 from tests.support.replica.replica_nodes import Node
 from tests.support.venue.dying_desk import NAME
+
+
+def two_nodes(folder: Path, cluster: Path, name: str, of_gold: str, more: str) -> list[Node]:
+    """Two nodes of one venue; ``of_gold``: what its instrument GOLD has besides, ``more``: what the
+    venue's file has."""
+    nodes = [Node(folder / one, name, cluster, lease_ms=10_000, more=more) for one in "ab"]
+    for node in nodes:
+        text = node.file.read_text()
+        node.file.write_text(text.replace('symbol = "GOLD"\n', 'symbol = "GOLD"' + of_gold, 1))
+    return nodes
+
+
+def trade(buyer: Any, seller: Any, rows: Iterable[tuple[str, int, str]]) -> None:
+    """One trade each of symbol, lots and price."""
+    for symbol, lots, price in rows:
+        buyer.enter("B", symbol, lots, price, name=f"LONG{lots}")
+        seller.enter("S", symbol, lots, price, name=f"SHORT{lots}")
+        assert [buyer.next().kind for _ in range(2)] == ["A", "E"]
 
 
 def die_at(node: Node, request: Callable[[], Any], after: int) -> None:

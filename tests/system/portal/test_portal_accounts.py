@@ -347,7 +347,7 @@ def test_a_login_in_two_steps_is_no_failure_of_its_network(people, monkeypatch):
 )
 @pytest.mark.parametrize("guess", [{"mail": BERT, "password": "a guess of it"}, {"totp": "000000"}])
 def test_guesses_are_counted_between_first_steps(people, monkeypatch, guess):
-    """Whoever has an account with an authenticator tries no more passwords or codes by it."""
+    """The owner of an account with an authenticator gets no more guesses at others by it."""
     monkeypatch.setattr(lockout, "NETWORK", Rule(3, timedelta(seconds=30)))
 
     async def test(people):

@@ -155,14 +155,19 @@ def test_ccxt_pro_goes_on_after_a_restart_of_the_portal(portal_venue, two):
     bounded(run())
 
 
-def test_python_binance_goes_on_after_a_restart_of_the_portal(portal_venue, two, monkeypatch):
-    binance = pytest.importorskip("binance")
-    import aiohttp
-
+def point_binance(binance, portal_venue, monkeypatch):
+    """python-binance asks the portal."""
     sockets = portal_venue.url.replace("http", "ws")
     monkeypatch.setattr(binance.AsyncClient, "API_URL", f"{portal_venue.url}/api")
     monkeypatch.setattr(binance.AsyncClient, "WS_API_URL", f"{sockets}/ws-api/v3")
     monkeypatch.setattr(binance.BinanceSocketManager, "STREAM_URL", f"{sockets}/")
+
+
+def test_python_binance_goes_on_after_a_restart_of_the_portal(portal_venue, two, monkeypatch):
+    binance = pytest.importorskip("binance")
+    import aiohttp
+
+    point_binance(binance, portal_venue, monkeypatch)
     terms = TERMS | {"side": "SELL", "type": "LIMIT"}
 
     async def event_of(socket, kind, **wanted):
@@ -379,10 +384,7 @@ def test_ccxt_pro_goes_on_after_a_planned_stop_of_the_portal(portal_venue, two):
 
 def test_python_binance_goes_on_after_a_planned_stop(portal_venue, two, monkeypatch):
     binance = pytest.importorskip("binance")
-    sockets = portal_venue.url.replace("http", "ws")
-    monkeypatch.setattr(binance.AsyncClient, "API_URL", f"{portal_venue.url}/api")
-    monkeypatch.setattr(binance.AsyncClient, "WS_API_URL", f"{sockets}/ws-api/v3")
-    monkeypatch.setattr(binance.BinanceSocketManager, "STREAM_URL", f"{sockets}/")
+    point_binance(binance, portal_venue, monkeypatch)
     terms = TERMS | {"side": "SELL", "type": "LIMIT"}
 
     async def run():

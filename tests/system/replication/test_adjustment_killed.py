@@ -12,8 +12,12 @@ from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import View
 from openoutcry.venue.desk import ask
 from openoutcry.wire.enums import CommandKind
-from tests.support.replica.killed_requests import die_at, same_until_they_part
-from tests.support.replica.replica_nodes import Node
+from tests.support.replica.killed_requests import (
+    die_at,
+    same_until_they_part,
+    trade,
+    two_nodes,
+)
 from tests.support.venue.served_venue import ns
 from tests.system.replication.test_expiry_killed import FUTURE, MORE
 
@@ -54,21 +58,13 @@ def traded(node, lots, price):
     group="venue",
 )
 def test_an_adjustment_killed_half_way_is_done_once(tmp_path, cluster):
-    a, b = (
-        Node(tmp_path / name, "SPLITS", cluster.folder, lease_ms=10_000, more=MORE) for name in "ab"
-    )
-    for node in (a, b):
-        text = node.file.read_text()
-        node.file.write_text(text.replace('symbol = "GOLD"\n', 'symbol = "GOLD"' + FUTURE, 1))
+    a, b = two_nodes(tmp_path, cluster.folder, "SPLITS", FUTURE, MORE)
     try:
         a.start("serve")
         a.wait_until_open()
         b.start("standby")
         buyer, seller = a.client("ONE"), a.client("TWO")
-        for symbol, lots, price in zip(SYMBOLS, (7, 2, 3), ("100.00", "1.00", "1.00"), strict=True):
-            buyer.enter("B", symbol, lots, price, name=f"LONG{lots}")
-            seller.enter("S", symbol, lots, price, name=f"SHORT{lots}")
-            assert [buyer.next().kind for _ in range(2)] == ["A", "E"]
+        trade(buyer, seller, zip(SYMBOLS, (7, 2, 3), ("100.00", "1.00", "1.00"), strict=True))
         for symbol in SYMBOLS:
             ask(a.journal, {"do": "halt", "instrument": symbol})
         b.wait(lambda: b.standby().get("prepared"))

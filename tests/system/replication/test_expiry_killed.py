@@ -12,8 +12,12 @@ from openoutcry.risk.contract_layout import SETTLED
 from openoutcry.risk.region import View
 from openoutcry.venue.desk import ask
 from openoutcry.wire.enums import CommandKind
-from tests.support.replica.killed_requests import die_at, same_until_they_part
-from tests.support.replica.replica_nodes import Node
+from tests.support.replica.killed_requests import (
+    die_at,
+    same_until_they_part,
+    trade,
+    two_nodes,
+)
 from tests.support.venue.served_venue import ns
 
 FUTURE = """
@@ -86,25 +90,14 @@ def expire(node, symbol):
     group="venue",
 )
 def test_an_expiry_killed_half_way_ends_once(tmp_path, cluster):
-    a, b = (
-        Node(tmp_path / name, "ENDS", cluster.folder, lease_ms=10_000, more=MORE) for name in "ab"
-    )
-    for node in (a, b):
-        text = node.file.read_text()
-        node.file.write_text(text.replace('symbol = "GOLD"\n', 'symbol = "GOLD"' + FUTURE, 1))
+    a, b = two_nodes(tmp_path, cluster.folder, "ENDS", FUTURE, MORE)
     try:
         a.start("serve")
         a.wait_until_open()
         b.start("standby")
         buyer, seller = a.client("ONE"), a.client("TWO")
-        for symbol, lots, price in (
-            ("GOLD", 7, "100.00"),
-            ("GOLD-C", 2, "1.00"),
-            ("GOLD-P", 3, "1.00"),
-        ):
-            buyer.enter("B", symbol, lots, price, name=f"LONG{lots}")
-            seller.enter("S", symbol, lots, price, name=f"SHORT{lots}")
-            assert [buyer.next().kind for _ in range(2)] == ["A", "E"]
+        rows = ("GOLD", 7, "100.00"), ("GOLD-C", 2, "1.00"), ("GOLD-P", 3, "1.00")
+        trade(buyer, seller, rows)
         for node in (a, b):
             (node.folder / "clock").write_text(str(ns("2026-11-23T10:31")))
         a.wait(lambda: all(f"{symbol} has expired" in a.output() for symbol in ENDS))

@@ -9,8 +9,8 @@ from openoutcry.replay.replay import replay
 from openoutcry.risk import layout as lay
 from openoutcry.risk.region import View
 from openoutcry.venue.desk import ask
-from tests.support.replica.replica_nodes import Node
-from tests.system.replication.test_expiry_killed import FUTURE, FUTURE_VENUE, die_at
+from tests.support.replica.killed_requests import die_at, two_nodes
+from tests.system.replication.test_expiry_killed import FUTURE, FUTURE_VENUE
 
 NEXT = """
 [[instrument]]
@@ -46,19 +46,8 @@ def marks(view):
     group="venue",
 )
 def test_a_hedge_is_not_called_by_marks_that_are_killed_half_way(tmp_path, cluster):
-    a, b = (
-        Node(
-            tmp_path / name,
-            "HEDGE",
-            cluster.folder,
-            lease_ms=10_000,
-            more=NEXT.format(rows=FUTURE.strip()) + FUTURE_VENUE.format(balance=120_000),
-        )
-        for name in "ab"
-    )
-    for node in (a, b):
-        text = node.file.read_text()
-        node.file.write_text(text.replace('symbol = "GOLD"\n', 'symbol = "GOLD"' + FUTURE, 1))
+    more = NEXT.format(rows=FUTURE.strip()) + FUTURE_VENUE.format(balance=120_000)
+    a, b = two_nodes(tmp_path, cluster.folder, "HEDGE", FUTURE, more)
     try:
         a.start("serve")
         a.wait_until_open()
