@@ -194,9 +194,24 @@ def approve(file: Path, reference: str, person: str) -> None:
 
     made = read_custody_file(file)
     with Parts(made) as parts:
+        for line in parts.withdrawals.shown(reference):
+            click.echo(line, err=True)
         word = secret(f"password of {person}")
         is_whole = parts.withdrawals.approve(Persons(made.persons), reference, person, word)
     click.echo("approved" if is_whole else "another person must approve it, too")
+
+
+@custody.command()
+@click.argument("file", type=PathArgument)
+@click.argument("reference")
+def dispute(file: Path, reference: str) -> None:
+    """Note that the owner did not want a withdrawal: it raises the score of the next ones."""
+    from openoutcry.custody.serve import Parts
+    from openoutcry.custody.settings import read_custody_file
+
+    with Parts(read_custody_file(file)) as parts:
+        parts.withdrawals.dispute(reference)
+    click.echo(f"{reference} is disputed")
 
 
 @custody.command()

@@ -196,7 +196,7 @@ class Door:
 
 def _asked(request: Request) -> Asked:
     terms = whole(request, "participant"), str(request["asset"]), str(request["address"])
-    names = str(request.get("salt", "")), str(request.get("device", ""))
+    names = [str(request.get(name, "")) for name in ("salt", "device", "changes")]
     return Asked(*terms, whole(request, "units"), *names)
 
 

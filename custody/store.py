@@ -16,7 +16,7 @@ from openoutcry.wire.closing import Closing
 
 NAME = "custody.sqlite"
 WAIT_S = 30.0
-VERSION = 5
+VERSION = 6
 SCHEMA = """
 create table blocks (
     chain text not null, height integer not null, hash text not null, parent text not null,
@@ -50,6 +50,10 @@ create table withdrawals (
     why text not null, draft integer, asked_ns integer not null, changed_ns integer not null,
     code text not null default ''
 ) without rowid;
+create index withdrawals_by_owner on withdrawals (participant, changed_ns);
+create table askers (
+    reference text primary key, device text not null, changes text not null, disputed_ns integer
+) without rowid;
 create index withdrawals_by_state on withdrawals (state);
 create table approvals (
     reference text not null, person text not null, at_ns integer not null,
@@ -67,10 +71,6 @@ create table whitelist (
     chain text not null, participant integer not null, address text not null,
     label text not null, added_ns integer not null, usable_ns integer not null,
     announced_ns integer, primary key (chain, participant, address)
-) without rowid;
-create table devices (
-    participant integer not null, device text not null, first_ns integer not null,
-    primary key (participant, device)
 ) without rowid;
 create table breaker (
     id integer primary key, tripped_ns integer not null, why text not null, lifted_ns integer
@@ -112,6 +112,18 @@ UPGRADES = {
         "usable_ns integer, built_ns integer)",
     ),
     4: ("alter table withdrawals add column code text not null default ''",),
+    5: (
+        "create table if not exists askers (reference text primary key, device text not null, "
+        "changes text not null, disputed_ns integer) without rowid",
+        "create index if not exists withdrawals_by_owner on withdrawals (participant, changed_ns)",
+        # A device was known from its first request.  Of those only the oldest is believed, as that
+        # of what has arrived.
+        "create table if not exists devices (participant integer, device text, first_ns integer)",
+        "insert or ignore into askers select reference, coalesce((select device from devices where "
+        "devices.participant = withdrawals.participant order by first_ns limit 1), ''), '', null "
+        "from withdrawals where state = 'done'",
+        "drop table devices",
+    ),
 }
 """Steps from an older layout to the next."""
 

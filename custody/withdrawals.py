@@ -42,6 +42,8 @@ class Asked:
     units: int
     salt: str = ""
     device: str = ""
+    changes: str = ""
+    """What its owner's account has changed lately, as people who approve it read it."""
 
 
 class Withdrawals:
@@ -139,6 +141,8 @@ class Withdrawals:
                 self._check_whitelist(asset.chain, asked.participant, address)
                 points, why = score(self.store, self.rules, terms, asked.device)
                 self._insert(asset, reference, terms, salt, points, why)
+                asker = {"device": asked.device, "changes": asked.changes[:500]}
+                self.store.insert("askers", reference=reference, **asker)
         return reference
 
     def check(self, asked: Asked) -> str:
@@ -240,6 +244,28 @@ class Withdrawals:
                 "insert or ignore into approvals values (?, ?, ?)", reference, name, now_ns()
             )
             return self._approvals(reference) >= PEOPLE
+
+    def shown(self, reference: str) -> list[str]:
+        """Return the lines that a person reads before approving it.  Raises :class:`Refused`."""
+        query = "select * from withdrawals left join askers using (reference) where reference = ?"
+        row = self.store.row(query, reference)
+        if row is None:
+            raise Refused("unknown_withdrawal", f"there is no withdrawal {reference!r}")
+        first = f"{row['units']} {row['asset']} of participant {row['participant']}"
+        lines = [f"{first} to {row['address']}", f"score {row['score']}: {row['why'] or '-'}"]
+        return [*lines, f"changes of the account: {row['changes'] or 'none known'}"]
+
+    def dispute(self, reference: str) -> None:
+        """Note that its owner did not want it: it makes no later one look usual, and counts as an
+        attempt.  Again: nothing more happens.  Raises :class:`Refused`."""
+        if not self.store.row("select 1 from withdrawals where reference = ?", reference):
+            raise Refused("unknown_withdrawal", f"there is no withdrawal {reference!r}")
+        query = (
+            "insert into askers values (?, '', '', ?) on conflict (reference) do update "
+            "set disputed_ns = coalesce(disputed_ns, excluded.disputed_ns)"
+        )
+        self.store.run(query, reference, now_ns())
+        self.store.note("alarm", reference, "its owner disputes it")
 
     def _approvals(self, reference: str) -> int:
         query = "select count(*) as n from approvals where reference = ?"

@@ -16,7 +16,7 @@ from openoutcry.custody.serve import Parts
 from openoutcry.custody.settings import read_custody_file
 from openoutcry.custody.sockets import MAX_CLIENTS, Server
 from openoutcry.custody.statement import reference_of
-from openoutcry.custody.store import Store
+from openoutcry.custody.store import Store, now_ns
 from tests.support.custody.chains import NAME, NEEDED, TEXT, hot_keys
 from tests.support.custody.core import Core, Movement
 from tests.support.security.fuzz_custody import fuzz_door, fuzz_signer
@@ -366,3 +366,61 @@ def test_what_a_stolen_signer_says_it_was_asked_raises_nothing(rows, monkeypatch
     monkeypatch.setattr(links, "ask", lambda path, request: {"asked": rows})
     found = Links([Path("signer1")], Path("attest")).asked()
     assert set(found) <= {"signer1"}
+
+
+@pytest.mark.promise(
+    "A withdrawal that waits for people is no more usual when it is cancelled and asked for again: "
+    "it waits for people again, with more points",
+    group="custody",
+)
+def test_cancelling_and_asking_again_does_not_get_round_the_people(door, parts, outside):
+    listed = {"do": "whitelist", "chain": NAME, "participant": 7, "address": outside}
+    door.answer(listed)
+    usable(parts)
+
+    def held(salt, units, device):
+        asking = asked(outside, salt=salt, units=units, device=device)
+        reference = door.answer(asking)["reference"]
+        while parts.withdrawals.go_on():
+            pass
+        row = parts.store.row("select * from withdrawals where reference = ?", reference)
+        return row["state"], row["score"], reference
+
+    state, _, reference = held("rent", COIN // 100, "phone")
+    assert state == "sent"
+    long_ago = now_ns() - 2 * 86_400 * 10**9
+    parts.store.run("update withdrawals set state = 'done', changed_ns = ?", long_ago)
+    scores = []
+    for turn in range(3):
+        state, points, reference = held(f"theft {turn}", 10 * COIN, "a thief's")
+        assert state == "held"
+        scores.append(points)
+        door.answer({"do": "cancel", "participant": 7, "reference": reference})
+        while parts.withdrawals.go_on():
+            pass
+    assert scores == [75, 105, 135]
+
+
+def test_who_approves_reads_the_score_and_the_accounts_changes(door, parts, outside):
+    door.answer({"do": "whitelist", "chain": NAME, "participant": 7, "address": outside})
+    usable(parts)
+    asking = asked(outside, changes="mail address changed 2026-11-29 05:00 UTC")
+    reference = door.answer(asking)["reference"]
+    assert parts.withdrawals.shown(reference) == [
+        f"{2 * COIN} LTC of participant 7 to {outside}",
+        "score 30: the first withdrawal of this asset, a new address",
+        "changes of the account: mail address changed 2026-11-29 05:00 UTC",
+    ]
+
+
+def test_a_withdrawal_is_disputed_once(door, parts, outside):
+    door.answer({"do": "whitelist", "chain": NAME, "participant": 7, "address": outside})
+    usable(parts)
+    reference = door.answer(asked(outside))["reference"]
+    parts.withdrawals.dispute(reference)
+    query = "select * from askers"
+    first = tuple(parts.store.row(query))
+    parts.withdrawals.dispute(reference)
+    assert tuple(parts.store.row(query)) == first
+    with pytest.raises(Refused):
+        parts.withdrawals.dispute("another")
