@@ -375,6 +375,11 @@ def cold() -> None:
     """Pay from the cold wallet, or recover, by carried files."""
 
 
+OWED_OPTION = click.option(
+    "--liabilities",
+    type=PathArgument,
+    help="The venue's statement of what it owes; `verify` compares with no other.",
+)
 NODE_OPTION = click.option(
     "--node", "url", required=True, help="The node: http://USER:PASSWORD@HOST:PORT."
 )
@@ -523,6 +528,7 @@ def scan(images: tuple[Path, ...], out: Path) -> None:
 @click.option("--chain", required=True, help="The chain's name in the proof.")
 @click.option("--asset", required=True, help="The venue's name of the chain's coin.")
 @click.option("--challenge", required=True, help="The text that an outsider gave.")
+@OWED_OPTION
 @click.option("--vault", default="", help="On an EVM chain: the cold vault's address.")
 @click.option("--token", "tokens", multiple=True, help="ASSET=CONTRACT: a token in the vault.")
 @LAST_OPTION
@@ -533,6 +539,7 @@ def cold_reserves(
     chain: str,
     asset: str,
     challenge: str,
+    liabilities: Path | None,
     vault: str,
     tokens: tuple[str, ...],
     last: int,
@@ -541,7 +548,7 @@ def cold_reserves(
     """Online: write what proves the cold reserves, to be signed."""
     from openoutcry.custody.ceremony import read_public, write_private
 
-    made = read_public(public)
+    made, owed = read_public(public), _owed(liabilities)
     if vault:
         from openoutcry.custody.evm import reserves as evm
         from openoutcry.custody.evm.contracts import COIN
@@ -549,13 +556,13 @@ def cold_reserves(
         from openoutcry.custody.evm.parts import address as parsed
 
         named = {name: parsed(one, "--token") for name, one in _named(tokens, "--token").items()}
-        terms = Node(url), vault, {asset: COIN} | named, challenge
+        terms = Node(url), vault, {asset: COIN} | named, challenge, owed
         document = evm.prove_cold(made, chain, *terms)
     else:
         from openoutcry.custody import reserves as proofs
         from openoutcry.custody.utxo.rpc import Rpc
 
-        document = proofs.prove_cold(made, chain, asset, Rpc(url), last, challenge)
+        document = proofs.prove_cold(made, chain, asset, Rpc(url), last, challenge, owed)
     write_private(out, json.dumps(document))
     click.echo(f"{_held(document)} at block {document['height']}")
 
@@ -652,8 +659,9 @@ def reconcile(file: Path) -> None:
 @click.argument("file", type=PathArgument)
 @click.argument("chain")
 @click.option("--challenge", required=True, help="Text of the outsider, 1 to 100 characters.")
+@OWED_OPTION
 @OUT_OPTION
-def reserves(file: Path, chain: str, challenge: str, out: Path) -> None:
+def reserves(file: Path, chain: str, challenge: str, liabilities: Path | None, out: Path) -> None:
     """Prove what the hot wallet holds; its keys sign it."""
     from openoutcry.custody import reserves as proofs
     from openoutcry.custody.ceremony import write_private
@@ -661,7 +669,7 @@ def reserves(file: Path, chain: str, challenge: str, out: Path) -> None:
     from openoutcry.custody.settings import read_custody_file
     from openoutcry.custody.utxo.rpc import Rpc
 
-    made = read_custody_file(file)
+    made, owed = read_custody_file(file), _owed(liabilities)
     spec = made.chain(chain)
     asset = made.asset_of(chain, "")
     with Parts(made, sends=False) as parts:
@@ -670,13 +678,22 @@ def reserves(file: Path, chain: str, challenge: str, out: Path) -> None:
             from openoutcry.custody.evm.node import Node
 
             known = parts.store, parts.links
-            document = evm.prove(spec, made, *known, Node(spec.url), challenge)
+            document = evm.prove(spec, made, *known, Node(spec.url), challenge, owed)
         else:
             name = asset.name if asset else chain
             known = parts.store, parts.links
-            document = proofs.prove(spec, name, *known, Rpc(spec.url), challenge)
+            document = proofs.prove(spec, name, *known, Rpc(spec.url), challenge, owed)
     write_private(out, json.dumps(document))
     click.echo(f"{_held(document)} at block {document['height']}")
+
+
+def _owed(liabilities: Path | None) -> str:
+    """Return the hash that binds a proof to a statement of what is owed; nothing without one."""
+    from openoutcry.ledger.proof import files
+
+    if liabilities is None:
+        return ""
+    return files.read_statement(liabilities)[0].content(b"").hex()
 
 
 def _held(document: dict[str, Any]) -> str:
@@ -685,11 +702,36 @@ def _held(document: dict[str, Any]) -> str:
 
 
 def _named(values: tuple[str, ...], option: str) -> dict[str, str]:
-    """Return the names and values of options of the form ``NAME=VALUE``."""
+    """Return the names and values of options of the form ``NAME=VALUE``, each name once."""
+    pairs = _pairs(values, option)
+    if len(dict(pairs)) != len(pairs):
+        raise click.UsageError(f"{option} names {pairs[-1][0]} twice")
+    return dict(pairs)
+
+
+def _pairs(values: tuple[str, ...], option: str) -> list[tuple[str, str]]:
     pairs = [one.partition("=") for one in values]
     if any(not name or not value for name, _, value in pairs):
         raise click.UsageError(f"{option} is NAME=VALUE")
-    return {name: value for name, _, value in pairs}
+    return [(name, value) for name, _, value in pairs]
+
+
+@custody.command()
+@NODE_OPTION
+@click.option("--from", "first", type=click.IntRange(0), required=True, help="First height.")
+@OUT_OPTION
+def headers(url: str, first: int, out: Path) -> None:
+    """Write a chain's block headers, for `verify --headers`.
+
+    They are public: anyone may give them to the person who verifies."""
+    from openoutcry.custody.anchors import fetch_headers
+    from openoutcry.custody.utxo.rpc import Rpc
+    from openoutcry.wire.atomic_file import create_atomically
+
+    data = fetch_headers(Rpc(url), first)
+    if not create_atomically(out, data):
+        raise click.UsageError(f"{out} already exists")
+    click.echo(f"{len(data) // 80} headers from height {first}")
 
 
 @custody.command()
@@ -697,74 +739,84 @@ def _named(values: tuple[str, ...], option: str) -> dict[str, str]:
 @click.option("--challenge", required=True, help="The text that you gave.")
 @click.option("--liabilities", type=PathArgument, help="The venue's statement of what it owes.")
 @click.option("--public-key", help="The venue's key of that statement, in hexadecimal.")
-@click.option("--scale", "scales", multiple=True, help="ASSET=N: chain units in a venue's unit.")
 @click.option(
     "--node",
     "nodes",
     multiple=True,
     help="CHAIN=URL: ask this node of yours what only a node knows; needed for EVM chains.",
 )
+@click.option(
+    "--block",
+    "named",
+    multiple=True,
+    help="CHAIN=HASH: a block that you know to be in the chain; repeatable.",
+)
+@click.option(
+    "--headers",
+    "header_files",
+    multiple=True,
+    help="CHAIN=FILE: block headers, up to a named block or with work from a checkpoint.",
+)
+@click.option(
+    "--token",
+    "tokens",
+    multiple=True,
+    help="ASSET=CONTRACT: the token that you mean by an asset; needed to compare it with a debt.",
+)
+@click.option(
+    "--not-on-chain",
+    "left_out",
+    multiple=True,
+    help="ASSET: leave out an asset that is on no chain, such as money in a bank; repeatable.",
+)
 def verify(
     proofs: tuple[Path, ...],
     challenge: str,
     liabilities: Path | None,
     public_key: str | None,
-    scales: tuple[str, ...],
     nodes: tuple[str, ...],
+    named: tuple[str, ...],
+    header_files: tuple[str, ...],
+    tokens: tuple[str, ...],
+    left_out: tuple[str, ...],
 ) -> None:
-    """Check proofs of all wallets' reserves against what is owed."""
+    """Check proofs of all wallets' reserves against what is owed.
+
+    It believes no block that only the proof names: for each chain it needs --node, or --block, or
+    --headers with enough work. Whatever is missing is an error, and nothing is proved."""
     from openoutcry.custody.cold import read_document
     from openoutcry.custody.errors import CustodyError
-    from openoutcry.custody.reserves import require_distinct
+    from openoutcry.custody.outsider import Anchors, Debts, Outsider
     from openoutcry.ledger.proof import files
     from openoutcry.ledger.proof.statement import check_signature
+    from openoutcry.wire.errors import OutcryError
 
-    documents = [read_document(path) for path in proofs]
-    require_distinct(documents)
-    urls, totals = _named(nodes, "--node"), dict[str, int]()
-    for document in documents:
-        for name, amount in _checked(document, challenge, urls).items():
-            totals[name] = totals.get(name, 0) + amount
-            block = document["block"]
-            click.echo(f"{document['chain']}: held {amount} of {name} at block {block}")
-    if liabilities is None:
-        return
-    if not public_key:
+    if liabilities is not None and not public_key:
         raise click.UsageError("--liabilities needs --public-key: never take it from the statement")
-    stated, _, signature, before = files.read_statement(liabilities)
-    key = files.from_hex(public_key, "--public-key", 32)
-    check_signature(stated, key, signature, before)
-    by_asset = dict(zip(stated.assets, stated.sums, strict=True))
-    factors = _named(scales, "--scale")
-    for name, total in sorted(totals.items()):
-        owed = by_asset.get(name, 0) * int(factors.get(name, "1"))
-        click.echo(f"the venue owed {owed} of {name} after command {stated.as_of_seq}")
-        if owed > total:
-            raise CustodyError(f"the wallets lack {owed - total} of {name}")
-    unproven = sorted(set(by_asset) - set(totals))
-    if unproven:
-        click.echo(f"no reserves were shown for {', '.join(unproven)}")
-    click.echo("the reserves cover what is owed")
-
-
-def _checked(document: dict[str, Any], challenge: str, urls: dict[str, str]) -> dict[str, int]:
-    """Return what one proof shows, by asset."""
-    from openoutcry.custody.errors import CustodyError
-    from openoutcry.custody.reserves import check, spent
-    from openoutcry.custody.utxo.rpc import Rpc
-
-    url = urls.get(document["chain"], "")
-    if "vault" in document:
-        from openoutcry.custody.evm import reserves as evm
-        from openoutcry.custody.evm.node import Node
-
-        if not url:
-            raise click.UsageError(f"--node {document['chain']}=URL: only a node knows balances")
-        return evm.check(document, challenge, Node(url))
-    total = check(document, challenge)
-    if url and (gone := spent(document, Rpc(url))):
-        raise CustodyError(f"spent since: {', '.join(gone)}")
-    return {document["asset"]: total}
+    blocks: dict[str, list[str]] = {}
+    for name, value in _pairs(named, "--block"):
+        blocks.setdefault(name, []).append(value)
+    anchors = Anchors(
+        _named(nodes, "--node"),
+        blocks,
+        {name: Path(at) for name, at in _named(header_files, "--headers").items()},
+    )
+    try:
+        outsider = Outsider(challenge, anchors, click.echo)
+        outsider.look_at([read_document(path) for path in proofs])
+        if liabilities is not None:
+            stated, _, signature, before = files.read_statement(liabilities)
+            check_signature(
+                stated, files.from_hex(public_key, "--public-key", 32), signature, before
+            )
+            terms = stated.assets, stated.sums, stated.decimals
+            rows = tuple(zip(*terms, strict=True)) if stated.decimals else ()
+            debts = Debts(stated.content(b"").hex(), rows, stated.as_of_seq)
+            outsider.compare(debts, _named(tokens, "--token"), left_out)
+        else:
+            click.echo("what is owed was not compared: give --liabilities and --public-key")
+    except OutcryError as error:
+        raise CustodyError(f"not proved: {error}") from None
 
 
 @custody.command()

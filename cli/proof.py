@@ -50,28 +50,48 @@ def key(file: Path, as_json: bool) -> None:
     type=click.IntRange(0, 2**63 - 1),
     help="Command after which the balances are taken [of a journal: its end].",
 )
+@click.option(
+    "--decimals",
+    "scales",
+    multiple=True,
+    metavar="ASSET=N",
+    help="Decimals of an asset in a CSV file; name all or none. A journal knows its own.",
+)
 @click.option("--out", "folder", type=PathArgument, required=True, help="Folder to create.")
 @as_json_option
-def make(source: Path, key: Path, as_of_seq: int | None, folder: Path, as_json: bool) -> None:
+def make(
+    source: Path,
+    key: Path,
+    as_of_seq: int | None,
+    scales: tuple[str, ...],
+    folder: Path,
+    as_json: bool,
+) -> None:
     """Write the signed statement and a proof for each member.
 
     The balances come from a journal, or from a CSV file with the columns
     member,asset,balance_units. No balance in a file may be negative. Of a journal, a participant's
-    debt in an asset counts as 0.
+    debt in an asset counts as 0. Custody's proof of reserves needs a statement with decimals.
     """
     from openoutcry.ledger.proof.files import read_balances
     from openoutcry.ledger.proof.make import make_proofs
 
     debts = 0
     if source.is_dir():
-        from openoutcry.ledger.proof.journal import balances_of
+        from openoutcry.ledger.ledger_state import at
+        from openoutcry.ledger.proof.journal import balances_in, decimals_in
 
-        seq, assets, balances, debts = balances_of(source, as_of_seq)
+        if scales:
+            raise click.UsageError("--decimals is for a CSV file: a journal knows its own")
+        state = at(source, as_of_seq)
+        seq, assets, balances, debts = balances_in(state, source)
+        decimals = decimals_in(state, assets)
     elif as_of_seq is None:
         raise click.UsageError("--as-of is required: a file of balances does not name its command")
     else:
         seq, (assets, balances) = as_of_seq, read_balances(source)
-    statement = make_proofs(key, seq, assets, balances, folder)
+        decimals = _decimals(scales, assets)
+    statement = make_proofs(key, seq, assets, balances, folder, decimals)
     sums = dict(zip(statement.assets, statement.sums, strict=True))
     if as_json:
         click.echo(
@@ -91,6 +111,18 @@ def make(source: Path, key: Path, as_of_seq: int | None, folder: Path, as_json: 
         click.echo(f"  {asset}: {units:,} owed")
     if debts:
         click.echo(f"  {debts:,} debts to the venue count as 0")
+
+
+def _decimals(scales: tuple[str, ...], assets: tuple[str, ...]) -> tuple[int, ...]:
+    """Decimals in the order of the assets; none if no option was given."""
+    pairs = [text.partition("=") for text in scales]
+    named = {name: value for name, _, value in pairs}
+    if scales and (len(named) != len(scales) or sorted(named) != sorted(assets)):
+        raise click.UsageError(f"--decimals: name each of {', '.join(assets)} once, or none")
+    for name, value in named.items():
+        if not (value.isascii() and value.isdigit()):
+            raise click.UsageError(f"--decimals {name}={value}: is not a whole number")
+    return tuple(int(named[asset]) for asset in assets) if named else ()
 
 
 @proof.command()

@@ -178,8 +178,17 @@ def send(document: dict[str, Any], node: Rpc) -> str:
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """A payment in JSON, at any stage.  Raises :class:`CustodyError` if the file cannot be read."""
+    """A payment or a proof in JSON, at any stage.  Raises :class:`CustodyError` if the file cannot
+    be read, or names a field twice."""
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        text = path.read_text(encoding="utf-8")
+        return dict(json.loads(text, object_pairs_hook=_named_once))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise CustodyError(f"{path}: {error}") from None
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError(f"a field occurs twice among {', '.join(found)}")
+    return found

@@ -448,21 +448,20 @@ class Demo:
 
     def _prove(self) -> None:
         self.say(self._outcry("custody", "reconcile", "custody.toml").splitlines()[-1])
-        challenge = secrets.token_hex(16)
-        words = ["custody", "reserves", "custody.toml", CHAIN, f"--challenge={challenge}"]
-        self.say("reserves, in the smallest unit: " + self._outcry(*words, "--out=reserves.json"))
+        challenge, owed = secrets.token_hex(16), "--liabilities=proofs/statement.json"
         key = self._outcry("proof", "key", "venue.key")
         self._outcry("proof", "make", "journal", "--key=venue.key", "--out=proofs")
-        words = ["custody", "verify", "reserves.json", f"--challenge={challenge}"]
-        if self.evm is not None:
-            more = ["custody", "reserves", "custody.toml", ETH, f"--challenge={challenge}"]
-            self.say(
-                "reserves, in the smallest unit: " + self._outcry(*more, "--out=reserves-eth.json")
-            )
-            words += ["reserves-eth.json", f"--node={ETH}={self.evm.url}"]
-            words += [f"--scale={ETH}={ETHER // COIN}"]
-        words += ["--liabilities=proofs/statement.json", f"--public-key={key}"]
-        self.say(f"an outsider, with these files and a challenge: outcry {' '.join(words)}")
+        words = ["custody", "verify", f"--challenge={challenge}", owed, f"--public-key={key}"]
+        chains = {CHAIN: self.node.url} | ({} if self.evm is None else {ETH: self.evm.url})
+        for chain, url in chains.items():
+            out = f"reserves-{chain}.json"
+            more = ["custody", "reserves", "custody.toml", chain, f"--challenge={challenge}"]
+            held = self._outcry(*more, owed, f"--out={out}")
+            self.say(f"reserves, in the smallest unit: {held}")
+            words += [out, f"--node={chain}={url}"]
+        words.append("--not-on-chain=USD")
+        self.say("an outsider compares these files with a node and a challenge:")
+        self.say(f"outcry {' '.join(words)}")
         for line in self._outcry(*words).splitlines():
             self.say(f"outsider: {line}")
 

@@ -1,9 +1,11 @@
 """Proof of reserves: what a wallet holds at a block, signed by its keys, checked without the venue.
 
 The document has each output with its transaction and the proof that the transaction is in its
-block.  Two keys of the hot wallet sign all of it together with a challenge; of the cold wallet,
-offline, the key of each address.  Joined with the proof of liabilities the documents of all wallets
-show that they hold what the venue owes.  That an output is still unspent only a node can say.
+block.  Two keys of the hot wallet sign all of it; of the cold wallet, offline, the key of each
+address.  They sign a challenge and the hash of the statement of what is owed, too.  Joined with
+that statement the documents of all wallets show that they hold what the venue owes.  A document
+proves nothing until an anchor of ``anchors.py`` says that its blocks are the chain's.  That an
+output is still unspent only a node can say.
 """
 
 import hashlib
@@ -18,13 +20,15 @@ from openoutcry.custody.hsm import signature_of, signature_text, tagged, verify
 from openoutcry.custody.links import Links
 from openoutcry.custody.settings import ChainSpec
 from openoutcry.custody.store import Store
-from openoutcry.custody.utxo.address import hash160, network_of
+from openoutcry.custody.utxo.address import COIN_DECIMALS, hash160, network_of
 from openoutcry.custody.utxo.blocks import HEADER_BYTES, double_sha256, parse_transaction
 from openoutcry.custody.utxo.rpc import Rpc
 from openoutcry.custody.utxo.wallet import Wallet
 
 RESERVES, COLD = "reserves", "cold-reserves"
-NEEDED = 2
+FORMAT = "openoutcry-reserves-2"
+NEEDED, KEYS = 2, 3
+KEY_BYTES = 33
 
 
 class ReservesError(CustodyError):
@@ -32,9 +36,18 @@ class ReservesError(CustodyError):
 
 
 def prove(
-    spec: ChainSpec, asset: str, store: Store, links: Links, node: Rpc, challenge: str
+    spec: ChainSpec,
+    asset: str,
+    store: Store,
+    links: Links,
+    node: Rpc,
+    challenge: str,
+    owed: str = "",
 ) -> dict[str, Any]:
-    """Prove the reserves of the hot wallet, after the last block that the scanner has taken."""
+    """Prove the reserves of the hot wallet, after the last block that the scanner has taken.
+
+    ``owed``: the hash of the statement of what the venue owes; nothing: the proof shows only what
+    is held."""
     query = "select height, hash from blocks where chain = ? order by height desc limit 1"
     top = store.row(query, spec.name)
     if top is None:
@@ -54,12 +67,19 @@ def prove(
         outputs.append(
             _output(node, row["txid"], row["place"], row["amount"], row["hash"]) | script
         )
-    document = _document(spec.name, asset, (top["height"], top["hash"]), challenge, outputs)
+    names = RESERVES, spec.name, spec.network, asset
+    document = _document(*names, (top["height"], top["hash"]), challenge, owed, outputs)
     return document | {"signatures": links.reserves(spec.name, message_of(document))}
 
 
 def prove_cold(
-    public: dict[str, Any], chain: str, asset: str, node: Rpc, last: int, challenge: str
+    public: dict[str, Any],
+    chain: str,
+    asset: str,
+    node: Rpc,
+    last: int,
+    challenge: str,
+    owed: str = "",
 ) -> dict[str, Any]:
     """Return the proof of the cold wallet of a ceremony's public document, found by a node's own
     search; it is signed offline."""
@@ -71,12 +91,9 @@ def prove_cold(
         where = {"public_key": key.hex(), "at": [one.branch, one.index]}
         block = str(node.call("getblockhash", one.height))
         outputs.append(_output(node, one.txid, one.place, str(one.amount), block) | where)
-    document = _document(chain, asset, (height, tip), challenge, outputs)
-    return document | {
-        "kind": COLD,
-        "network": public["network"],
-        "fingerprint": public["fingerprint"],
-    }
+    names = COLD, chain, public["network"], asset
+    document = _document(*names, (height, tip), challenge, owed, outputs)
+    return document | {"fingerprint": public["fingerprint"]}
 
 
 def sign_cold(document: dict[str, Any], keys: Keys) -> dict[str, Any]:
@@ -112,11 +129,23 @@ def _output(node: Rpc, txid: str, place: int, amount: str, block: str) -> dict[s
 
 
 def _document(
-    chain: str, asset: str, top: tuple[int, str], challenge: str, outputs: list[dict[str, Any]]
+    kind: str,
+    chain: str,
+    network: str,
+    asset: str,
+    top: tuple[int, str],
+    challenge: str,
+    owed: str,
+    outputs: list[dict[str, Any]],
 ) -> dict[str, Any]:
     return {
+        "format": FORMAT,
+        "kind": kind,
         "chain": chain,
+        "network": network,
         "asset": asset,
+        "decimals": COIN_DECIMALS,
+        "owed": owed,
         "height": top[0],
         "block": top[1],
         "challenge": challenge,
@@ -133,25 +162,48 @@ def message_of(document: dict[str, Any]) -> str:
 
 
 def check(document: dict[str, Any], challenge: str) -> int:
-    """The total, if every output is what it says and the keys of each signed; no network needed.
+    """The total, if every output is what it says and the keys of each signed.  It is worth nothing
+    before an anchor has said that :func:`blocks_of` the document are in the chain.
 
     Raises :class:`ReservesError`."""
-    if document.get("challenge") != challenge:
-        raise ReservesError("the proof has another challenge")
+    require_terms(document, challenge)
     try:
-        signers = signers_of(document, NEEDED if document.get("kind") != COLD else 0)
+        network = network_of(document["network"])
+        if (document["asset"], document["decimals"]) != (network.coin, COIN_DECIMALS):
+            raise ReservesError(
+                f"{network.name} has {network.coin} with {COIN_DECIMALS} decimals, not "
+                f"{document['asset']} with {document['decimals']}"
+            )
+        is_cold = {RESERVES: False, COLD: True}[document["kind"]]
+        signers = signers_of(document, 0 if is_cold else NEEDED)
         total, seen = 0, set()
         for one in document["outputs"]:
             key = one["txid"], one["place"]
             if key in seen:
                 raise ReservesError(f"output {key} occurs twice")
             seen.add(key)
-            total += _check_output(one, signers)
+            total += _check_output(one, _lock_of(one, signers, is_cold))
         if str(total) != document["total"]:
             raise ReservesError(f"the outputs have {total}, not {document['total']}")
+        if document["height"] < 0 or len(bytes.fromhex(document["block"])) != 32:
+            raise ReservesError("the proof names no block")
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ReservesError(f"the proof is incomplete: {type(error).__name__} {error}") from None
     return total
+
+
+def require_terms(document: dict[str, Any], challenge: str) -> None:
+    """Require the format and the challenge.  Raises :class:`ReservesError`."""
+    if document.get("format") != FORMAT:
+        raise ReservesError(f"the proof's format is not {FORMAT}")
+    if document.get("challenge") != challenge:
+        raise ReservesError("the proof has another challenge")
+
+
+def blocks_of(document: dict[str, Any]) -> set[str]:
+    """The blocks of its outputs and the one that it is of, as it says."""
+    rows = document["outputs"]
+    return {document["block"], *(proven(bytes.fromhex(one["proof"]))[0] for one in rows)}
 
 
 def signers_of(document: dict[str, Any], least: int) -> list[bytes]:
@@ -168,11 +220,14 @@ def signers_of(document: dict[str, Any], least: int) -> list[bytes]:
     return found
 
 
-def _check_output(one: dict[str, Any], signers: list[bytes]) -> int:
-    """Its amount.  The keys who signed can spend it, and it is in a block."""
-    transaction, _ = parse_transaction(bytes.fromhex(one["raw"]))
-    amount, lock = transaction.outputs[one["place"]]
-    if transaction.txid != one["txid"] or lock != _lock_of(one, signers):
+def _check_output(one: dict[str, Any], lock: bytes) -> int:
+    """Its amount, if it is in a block and ``lock`` is what it is locked by."""
+    raw = bytes.fromhex(one["raw"])
+    transaction, end = parse_transaction(raw)
+    if type(one["place"]) is not int or one["place"] < 0 or end != len(raw):
+        raise ReservesError(f"{one['txid']}: the transaction has other bytes after it")
+    amount, found = transaction.outputs[one["place"]]
+    if transaction.txid != one["txid"] or found != lock:
         raise ReservesError(f"{one['txid']}: the transaction pays to another script")
     if str(amount) != one["amount"]:
         raise ReservesError(f"{one['txid']}: the output has {amount}")
@@ -181,19 +236,33 @@ def _check_output(one: dict[str, Any], signers: list[bytes]) -> int:
     return amount
 
 
-def _lock_of(one: dict[str, Any], signers: list[bytes]) -> bytes:
-    """Return the script that locks an output of the hot wallet, whose script names its keys, or of
-    the cold one."""
-    script, key = bytes.fromhex(one.get("witness_script", "")), one.get("public_key", "")
-    if script:
-        enough = sum(b"\x21" + each in script for each in signers) >= NEEDED
-        lock = b"\x00\x20" + hashlib.sha256(script).digest()
+def _lock_of(one: dict[str, Any], signers: list[bytes], is_cold: bool) -> bytes:
+    """Return the script that locks an output of the cold wallet, or of the hot one: two of three
+    keys, and nothing else.  The keys who signed can spend it, and no others without one of them.
+
+    Raises :class:`ReservesError`."""
+    if is_cold:
+        key = bytes.fromhex(one["public_key"])
+        keys, needed, lock = [key], 1, b"\x00\x14" + hash160(key)
     else:
-        enough = bytes.fromhex(key) in signers
-        lock = b"\x00\x14" + hash160(bytes.fromhex(key))
-    if not enough or (script and script[0] != 0x50 + NEEDED):
+        script = bytes.fromhex(one["witness_script"])
+        keys, needed = keys_of(script), NEEDED
+        lock = b"\x00\x20" + hashlib.sha256(script).digest()
+    if len(set(keys) & set(signers)) < needed:
         raise ReservesError(f"{one['txid']}: the keys that signed cannot spend this output")
     return lock
+
+
+def keys_of(script: bytes) -> list[bytes]:
+    """The three keys of a script of the hot wallet: it is the one template, byte for byte.
+
+    Raises :class:`ReservesError`."""
+    keys = [script[at : at + KEY_BYTES] for at in range(2, 2 + KEYS * (KEY_BYTES + 1), 34)]
+    pushes = b"".join(bytes([KEY_BYTES]) + key for key in keys)
+    template = bytes([0x50 + NEEDED]) + pushes + bytes([0x50 + KEYS]) + b"\xae"
+    if script != template or len(set(keys)) != KEYS or keys != sorted(keys):
+        raise ReservesError("an output's script is not that of 2 of 3 sorted keys")
+    return keys
 
 
 def require_distinct(documents: Sequence[dict[str, Any]]) -> None:
@@ -202,9 +271,10 @@ def require_distinct(documents: Sequence[dict[str, Any]]) -> None:
     for document in documents:
         rows = document.get("outputs", ())
         names: list[tuple[Any, ...]] = [
-            (document["chain"], one["txid"], one["place"]) for one in rows
+            (document["network"], one["txid"], one["place"]) for one in rows
         ]
-        names += [(document["chain_id"], document["vault"])] if "vault" in document else []
+        if "vault" in document:
+            names.append((document["chain_id"], document["vault"].lower()))
         for name in names:
             if name in seen:
                 raise ReservesError(f"{name} is in two proofs")

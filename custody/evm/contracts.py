@@ -71,6 +71,13 @@ def creation_code(name: str, *arguments: int | bytes) -> bytes:
     return from_hex(compiled()["contracts"][name]["bytecode"]) + words(*arguments)
 
 
+def runtime_code(name: str) -> bytes:
+    """Return the code that a named contract has on the chain."""
+    made = compiled()["contracts"][name]
+    start, size = made["runtime_at"]
+    return from_hex(made["bytecode"])[start : start + size]
+
+
 def blueprint_code() -> bytes:
     """Return the code that puts the deposit contract's creation code onto the chain as a blueprint
     (ERC-5202)."""

@@ -1,9 +1,9 @@
 """Proof of reserves of a vault on an EVM chain: two owners sign what it holds at a block.
 
-A node of the outsider's says whether it is so.  The contract is the wallet's, those who signed are
-its owners, and it and its deposit addresses had as much at that block.  What is at a
-deposit address can go to the vault only, whatever its factory is: the address is a hash of code
-that says so.
+A node of the outsider's says whether it is so.  The contract's code is the wallet's, byte for byte,
+those who signed are its owners, and it and its deposit addresses had as much at that block.  What
+is at a deposit address can go to the vault only, whatever its factory is: the address is a hash of
+code that says so.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from openoutcry.custody.evm.contracts import (
     OWNER_AT,
     OWNERS,
     DepositAddresses,
-    compiled,
+    runtime_code,
 )
 from openoutcry.custody.evm.encoding import (
     address_at,
@@ -26,6 +26,7 @@ from openoutcry.custody.evm.encoding import (
     address_of_public_key,
     address_text,
     from_hex,
+    selector,
     to_hex,
     word,
 )
@@ -35,9 +36,11 @@ from openoutcry.custody.evm.sweep import ASKED_AT_ONCE, balance_of, total
 from openoutcry.custody.hsm import tagged, uncompressed
 from openoutcry.custody.links import Links
 from openoutcry.custody.reserves import (
+    FORMAT,
     RESERVES,
     ReservesError,
     message_of,
+    require_terms,
     signature_by,
     signers_of,
 )
@@ -45,12 +48,24 @@ from openoutcry.custody.settings import ChainSpec, CustodyFile
 from openoutcry.custody.store import Store
 
 EVM, COLD = "evm-reserves", "evm-cold-reserves"
+COINS = {1: "ETH", 10: "ETH", 8_453: "ETH", 42_161: "ETH", 11_155_111: "ETH", 31_337: "ETH"}
+"""Coin of each chain that a proof may be of, by its number."""
+COIN_DECIMALS = 18
+DECIMALS = selector("decimals()")
 
 
 def prove(
-    spec: ChainSpec, file: CustodyFile, store: Store, links: Links, node: Node, challenge: str
+    spec: ChainSpec,
+    file: CustodyFile,
+    store: Store,
+    links: Links,
+    node: Node,
+    challenge: str,
+    owed: str = "",
 ) -> dict[str, Any]:
-    """Prove the reserves of the hot vault and its deposit addresses, at the node's last block."""
+    """Prove the reserves of the hot vault and its deposit addresses, at the node's last block.
+
+    ``owed``: the hash of the statement of what the venue owes."""
     made, tokens = deployment(spec), tokens_of(spec, file)
     query = (
         "select distinct a.place from addresses a join deposits d "
@@ -58,7 +73,8 @@ def prove(
         "order by a.place"
     )
     places = [int(row["place"]) for row in store.rows(query, spec.name)]
-    document = _document(spec.name, node, made.wallet, made.factory, places, tokens, challenge)
+    terms = made.wallet, made.factory, places, tokens, challenge, owed
+    document = _document(EVM, spec.name, node, *terms)
     return document | {"signatures": links.reserves(spec.name, message_of(document))}
 
 
@@ -69,11 +85,12 @@ def prove_cold(
     vault: str,
     tokens: Mapping[str, bytes],
     challenge: str,
+    owed: str = "",
 ) -> dict[str, Any]:
     """Return the proof of a vault whose owners a ceremony created; it is signed offline."""
-    document = _document(chain, node, address_from_text(vault), COIN, [], tokens, challenge)
+    terms = address_from_text(vault), COIN, list[int](), tokens, challenge, owed
+    document = _document(COLD, chain, node, *terms)
     return document | {
-        "kind": COLD,
         "network": public["network"],
         "fingerprint": public["fingerprint"],
         "owners": [address_text(one) for one in owner_addresses(public)],
@@ -94,6 +111,7 @@ def sign_cold(document: dict[str, Any], keys: Keys) -> dict[str, Any]:
 
 
 def _document(
+    kind: str,
     chain: str,
     node: Node,
     vault: bytes,
@@ -101,6 +119,7 @@ def _document(
     places: list[int],
     tokens: Mapping[str, bytes],
     challenge: str,
+    owed: str,
 ) -> dict[str, Any]:
     top = node.call("eth_getBlockByNumber", "latest", False)
     height = quantity(top["number"])
@@ -108,13 +127,16 @@ def _document(
     held = [one for one in places if _holds(node, addresses.address(one), tokens, hex(height))]
     holders = [vault, *(addresses.address(one) for one in held)]
     return {
-        "kind": EVM,
+        "format": FORMAT,
+        "kind": kind,
         "chain": chain,
         "chain_id": quantity(node.call("eth_chainId")),
         "vault": address_text(vault),
         "factory": address_text(factory),
         "deposit_addresses": held,
         "tokens": {name: to_hex(token) for name, token in tokens.items()},
+        "decimals": {name: decimals_of(node, token, hex(height)) for name, token in tokens.items()},
+        "owed": owed,
         "height": height,
         "block": str(top["hash"]),
         "challenge": challenge,
@@ -122,6 +144,14 @@ def _document(
             name: str(total(node, token, holders, hex(height))) for name, token in tokens.items()
         },
     }
+
+
+def decimals_of(node: Node, token: bytes, block: str) -> int:
+    """Decimals of the coin or, as its contract says, of a token."""
+    if token == COIN:
+        return COIN_DECIMALS
+    call = {"to": to_hex(token), "data": to_hex(DECIMALS)}
+    return quantity(node.call("eth_call", call, block))
 
 
 def _holds(node: Node, address: bytes, tokens: Mapping[str, bytes], block: str) -> bool:
@@ -132,9 +162,10 @@ def _holds(node: Node, address: bytes, tokens: Mapping[str, bytes], block: str) 
 
 def check(document: dict[str, Any], challenge: str, node: Node) -> dict[str, int]:
     """Return the vault's holdings, by asset. Raises :class:`ReservesError`."""
-    if document.get("challenge") != challenge:
-        raise ReservesError("the proof has another challenge")
+    require_terms(document, challenge)
     try:
+        if document["kind"] not in (EVM, COLD):
+            raise ReservesError(f"a vault has no proof of kind {document['kind']!r}")
         signers = signers_of(document, NEEDED)
         vault, block = address_from_text(document["vault"]), hex(int(document["height"]))
         if quantity(node.call("eth_chainId")) != document["chain_id"]:
@@ -151,6 +182,12 @@ def check(document: dict[str, Any], challenge: str, node: Node) -> dict[str, int
         tokens = {name: from_hex(text) for name, text in document["tokens"].items()}
         if len(set(tokens.values())) != len(tokens):
             raise ReservesError("a token occurs twice")
+        coin = COINS.get(document["chain_id"])
+        if any(token == COIN and name != coin for name, token in tokens.items()):
+            raise ReservesError(f"the coin of chain {document['chain_id']} is {coin}")
+        decimals = {name: decimals_of(node, token, block) for name, token in tokens.items()}
+        if decimals != document["decimals"]:
+            raise ReservesError(f"the node finds {decimals} decimals, not {document['decimals']}")
         held = {name: total(node, token, holders, block) for name, token in tokens.items()}
         if {name: str(one) for name, one in held.items()} != document["totals"]:
             raise ReservesError(f"the node finds {held}, not {document['totals']}")
@@ -162,8 +199,7 @@ def check(document: dict[str, Any], challenge: str, node: Node) -> dict[str, int
 def _check_owners(node: Node, vault: bytes, block: str, signers: list[bytes]) -> None:
     """The contract is the wallet of this project, and two of its owners have signed."""
     code = from_hex(node.call("eth_getCode", to_hex(vault), block))
-    made = from_hex(compiled()["contracts"]["wallet"]["bytecode"])
-    if len(code) < len(made) // 2 or code not in made:
+    if code != runtime_code("wallet"):
         raise ReservesError("the vault has other code than this project's wallet")
     calls = [
         ("eth_call", [{"to": to_hex(vault), "data": to_hex(OWNER_AT + word(place))}, block])

@@ -109,10 +109,17 @@ def statement_document(
         "members": str(statement.member_count),
         "root": statement.root_hash.hex(),
         "sums": dict(zip(statement.assets, map(str, statement.sums), strict=True)),
+        **_decimals_document(statement),
         "public_key": public_key.hex(),
         "challenge": challenge.hex(),
         "signature": signature.hex(),
     }
+
+
+def _decimals_document(statement: Statement) -> dict[str, Any]:
+    if not statement.decimals:
+        return {}
+    return {"decimals": dict(zip(statement.assets, map(str, statement.decimals), strict=True))}
 
 
 def inclusion_document(inclusion: Inclusion) -> dict[str, Any]:
@@ -134,12 +141,16 @@ def read_statement(path: Path) -> tuple[Statement, bytes, bytes, bytes]:
     """A statement, the public key in it, its signature and its challenge (``b""``: none)."""
     fields = _Fields(path)
     sums = fields.of("sums", dict)
+    decimals = fields.of("decimals", dict) if fields.has("decimals") else {}
+    if decimals and list(decimals) != list(sums):
+        raise ProofError(f"{path}: decimals are not of the same assets as sums")
     statement = Statement(
         fields.number("as_of_seq"),
         tuple(sums),
         fields.number("members"),
         from_hex(fields.of("root", str), f"{path}: root", 32),
         tuple(_number(value, f"{path}: sums.{name}") for name, value in sums.items()),
+        tuple(_number(value, f"{path}: decimals.{name}") for name, value in decimals.items()),
     )
     challenge = fields.of("challenge", str)
     return (
@@ -180,6 +191,9 @@ class _Fields:
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise ProofError(f"{path}: its format is not {FORMAT}")
         self._path, self._document = path, document
+
+    def has(self, name: str) -> bool:
+        return name in self._document
 
     def of(self, name: str, kind: type) -> Any:
         value = self._document.get(name)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from pathlib import Path
 
-from openoutcry.ledger.ledger_state import at
+from openoutcry.ledger.ledger_state import LedgerState, at
 from openoutcry.ledger.proof.tree import Sums
 from openoutcry.wire.errors import ProofError
 
@@ -18,7 +18,13 @@ def balances_of(
     nothing that is owed to others, and is counted in ``debts``.
     Raises ``ProofError`` where no participant has anything, ``LedgerError`` as ``ledger_state.at``.
     """
-    ledger_state = at(directory, seq)
+    return balances_in(at(directory, seq), directory)
+
+
+def balances_in(
+    ledger_state: LedgerState, directory: Path
+) -> tuple[int, tuple[str, ...], dict[str, Sums], int]:
+    """As ``balances_of``, of a state that was read from ``directory``."""
     sums: dict[tuple[int, int], int] = defaultdict(int)
     for place, value in ledger_state.books.nonzero_balances():
         if place.participant is not None:
@@ -36,3 +42,10 @@ def balances_of(
     }
     debts = sum(units < 0 for units in sums.values())
     return ledger_state.seq, tuple(names[asset] for asset in used), balances, debts
+
+
+def decimals_in(ledger_state: LedgerState, assets: tuple[str, ...]) -> tuple[int, ...]:
+    """Decimals of these assets' amounts, in their order."""
+    books = ledger_state.books
+    known = {name: books.decimals(asset) for asset, name in enumerate(books.assets)}
+    return tuple(known[name] for name in assets)

@@ -14,10 +14,16 @@ from openoutcry.wire.errors import ProofError
 
 
 def make_proofs(
-    key: Path, as_of_seq: int, assets: tuple[str, ...], balances: Mapping[str, Sums], folder: Path
+    key: Path,
+    as_of_seq: int,
+    assets: tuple[str, ...],
+    balances: Mapping[str, Sums],
+    folder: Path,
+    decimals: tuple[int, ...] = (),
 ) -> Statement:
     """Write ``statement.json`` and ``members/NAME.json`` (the name percent-encoded) into a new
-    folder.  What was written of it is removed if it cannot be finished.
+    folder.  What was written of it is removed if it cannot be finished.  ``decimals``: of each
+    asset, or none for a statement that does not say.
 
     Raises ``ProofError`` where the balances or the key are not right, or the folder is there.
     """
@@ -25,7 +31,7 @@ def make_proofs(
     if folder.exists():
         raise ProofError(f"{folder} already exists; proofs are never overwritten")
     tree = SumTree(salting, as_of_seq, balances)
-    statement = statement_of(tree, as_of_seq, assets)
+    statement = statement_of(tree, as_of_seq, assets, decimals)
     signature = signed(statement, signing)
     document = files.statement_document(statement, public_key_of(signing), signature)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))

@@ -19,6 +19,7 @@ from openoutcry.wire.errors import ProofError
 from openoutcry.wire.extras import need
 
 CHALLENGE_BYTES = 32
+MAX_DECIMALS = 30
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Statement:
     member_count: int
     root_hash: bytes
     sums: Sums
+    decimals: tuple[int, ...] = ()
+    """Of each asset: 10 ** decimals units are one of it.  Empty: the statement does not say."""
 
     def content(self, challenge: bytes) -> bytes:
         """Return the content to sign, with a member's challenge or with none (``b""``).
@@ -46,25 +49,34 @@ class Statement:
             raise ProofError("each asset is named once")
         if any(not 0 <= value < 1 << 127 for value in self.sums):
             raise ProofError("a sum is not in [0, 2^127)")
+        has_decimals = bool(self.decimals)
+        if has_decimals and (
+            len(self.decimals) != len(self.assets)
+            or any(not 0 <= one <= MAX_DECIMALS for one in self.decimals)
+        ):
+            raise ProofError(f"each asset has 0 to {MAX_DECIMALS} decimals")
         names = b"".join(
             len(name).to_bytes(2, "little") + name for name in map(name_bytes, self.assets)
         )
         return digest(
-            "statement",
+            "statement with decimals" if has_decimals else "statement",
             self.as_of_seq.to_bytes(8, "little")
             + self.member_count.to_bytes(8, "little")
             + len(self.assets).to_bytes(2, "little")
             + names
+            + bytes(self.decimals)
             + self.root_hash
             + packed(self.sums)
             + challenge,
         )
 
 
-def statement_of(tree: SumTree, as_of_seq: int, assets: tuple[str, ...]) -> Statement:
+def statement_of(
+    tree: SumTree, as_of_seq: int, assets: tuple[str, ...], decimals: tuple[int, ...] = ()
+) -> Statement:
     """Return what the venue signs about a tree."""
     root = tree.root
-    return Statement(as_of_seq, assets, len(tree.members), root.hash, root.sums)
+    return Statement(as_of_seq, assets, len(tree.members), root.hash, root.sums, decimals)
 
 
 def check(statement: Statement, inclusion: Inclusion) -> None:

@@ -17,11 +17,15 @@ FOR_TESTS = Path(__file__).parent / "contracts"
 
 
 def compile_source(source: str) -> dict[str, Any]:
-    """Bytecode and ABI."""
+    """Bytecode and ABI, and where in the bytecode the code is that stays on the chain."""
     import vyper.compiler
 
-    made = vyper.compiler.compile_code(source, output_formats=["bytecode", "abi"])
-    return {"bytecode": made["bytecode"], "abi": made["abi"]}
+    formats = ["bytecode", "bytecode_runtime", "abi"]
+    made = vyper.compiler.compile_code(source, output_formats=formats)
+    whole, kept = (made[name].removeprefix("0x") for name in formats[:2])
+    assert whole.count(kept) == 1
+    place = [whole.index(kept) // 2, len(kept) // 2]
+    return {"bytecode": made["bytecode"], "runtime_at": place, "abi": made["abi"]}
 
 
 def compiled() -> dict[str, Any]:

@@ -95,6 +95,16 @@ def test_reserves_of_both_vaults_hold_and_no_change_to_them_does(
             signed(floor.owners[:2], deposit_addresses=[0, 0]),
             signed(floor.owners[:2], block="0x" + "00" * 32),
             signed(floor.owners[:2], chain_id=1),
+            signed(floor.owners[:2], decimals={"ETH": 8, "USDT": 6}),
+            signed(floor.owners[:2], decimals={"ETH": 18}),
+            signed(floor.owners[:2], format="", kind=""),
+            signed(floor.owners[:2], kind="reserves"),
+            signed(
+                floor.owners[:2],
+                tokens={"USD": plain["tokens"]["ETH"]},
+                totals={"USD": str(held["ETH"])},
+                decimals={"USD": 18},
+            ),
             signed(floor.owners[:2], tokens={"ETH": plain["tokens"]["ETH"], "B": "0x" + "00" * 20}),
         ):
             with pytest.raises(ReservesError):

@@ -181,10 +181,20 @@ def test_the_cold_wallet_is_in_the_proof_of_reserves(desk, tmp_path):
     for name, one in (("hot", hot), ("cold", document)):
         (tmp_path / f"{name}.json").write_text(json.dumps(one))
         paths.append(str(tmp_path / f"{name}.json"))
-    words = ["verify", *paths, "--challenge=fresh", f"--node={NAME}={node.url}"]
-    done = CliRunner().invoke(custody, words, catch_exceptions=False)
-    assert f"held {9 * COIN} of LTC" in done.output
-    assert f"held {held(desk)} of LTC" in done.output
+    headers = tmp_path / "headers"
+    words = ["headers", f"--node={node.url}", "--from=1", f"--out={headers}"]
+    assert CliRunner().invoke(custody, words).exit_code == 0
+    tip = node.rpc.call("getbestblockhash")
+    by_node = (f"--node={NAME}={node.url}",)
+    by_name = (f"--block={NAME}={tip}", f"--headers={NAME}={headers}")
+    for anchor in (by_node, by_name):
+        done = CliRunner().invoke(custody, ["verify", *paths, "--challenge=fresh", *anchor])
+        assert done.exit_code == 0, done.output
+        assert f"held {9 * COIN} of LTC" in done.output
+        assert f"held {held(desk)} of LTC" in done.output
+    for anchor in ((), by_name[1:], by_name[:1]):
+        done = CliRunner().invoke(custody, ["verify", *paths, "--challenge=fresh", *anchor])
+        assert "not proved" in str(done.exception)
     with pytest.raises(ReservesError, match="two proofs"):
         require_distinct([document, document])
 

@@ -1,0 +1,159 @@
+"""What a person outside the venue checks: proofs of reserves, their anchors, and what is owed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openoutcry.custody import anchors, reserves
+from openoutcry.custody.errors import CustodyError
+from openoutcry.custody.reserves import ReservesError
+from openoutcry.custody.utxo.rpc import Rpc
+
+NO_TOKEN = "0x" + "00" * 20
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """What this person brings for each chain: a node, names of blocks, a file of headers."""
+
+    nodes: dict[str, str]
+    blocks: dict[str, list[str]]
+    headers: dict[str, Path]
+
+    def require(self, document: dict[str, Any]) -> str:
+        """Require that the proof's blocks are in the chain; say what only a node can add.
+
+        Raises :class:`CustodyError`."""
+        chain, network = document["chain"], document["network"]
+        blocks = reserves.blocks_of(document)
+        if chain in self.nodes:
+            node = Rpc(self.nodes[chain])
+            anchors.require_node(network, document["height"], document["block"], blocks, node)
+            if gone := reserves.spent(document, node):
+                raise ReservesError(f"spent since: {', '.join(gone)}")
+            return ""
+        headers = []
+        if chain in self.headers:
+            headers = anchors.headers_of(self.headers[chain].read_bytes())
+        if chain in self.blocks:
+            anchors.require_named(blocks, self.blocks[chain], headers)
+        elif headers:
+            anchors.require_work(network, blocks, headers)
+        else:
+            raise anchors.NotAnchored(
+                f"nothing but the proof says that block {document['block']} is in the chain: give "
+                f"--node {chain}=URL, --block {chain}=HASH or --headers {chain}=FILE"
+            )
+        return "whether the outputs are unspent only a node can say"
+
+
+@dataclass(frozen=True)
+class Debts:
+    """A statement that the venue signed: ``rows`` are asset, units and decimals; ``bound`` is the
+    hash that a proof names it by."""
+
+    bound: str
+    rows: tuple[tuple[str, int, int], ...]
+    as_of_seq: int
+
+
+@dataclass
+class Outsider:
+    """One check of all proofs; ``say`` gets a line for each thing that was found."""
+
+    challenge: str
+    anchors: Anchors
+    say: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self.documents: list[dict[str, Any]] = []
+        self.totals: dict[str, int] = {}
+        self.kinds: dict[str, tuple[int, str, str]] = {}
+        """By asset: the chain's decimals, its token, and the network."""
+        self.open: list[str] = []
+
+    def look_at(self, documents: Sequence[dict[str, Any]]) -> None:
+        """Check each proof by itself, and that none is there twice.  Raises
+        :class:`CustodyError`."""
+        try:
+            for document in documents:
+                self._look_at(document)
+            reserves.require_distinct(documents)
+        except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+            raise ReservesError(f"a proof cannot be read: {type(error).__name__} {error}") from None
+
+    def _look_at(self, document: dict[str, Any]) -> None:
+        self.documents.append(document)
+        chain = document.get("chain")
+        if "vault" in document:
+            from openoutcry.custody.evm import reserves as evm
+            from openoutcry.custody.evm.node import Node
+
+            if chain not in self.anchors.nodes:
+                raise ReservesError(f"--node {chain}=URL: only a node knows balances")
+            held = evm.check(document, self.challenge, Node(self.anchors.nodes[chain]))
+            network = str(document["chain_id"])
+            for name, amount in held.items():
+                kind = document["decimals"][name], document["tokens"][name], network
+                self._add(document, name, amount, kind)
+            return
+        amount = reserves.check(document, self.challenge)
+        if left := self.anchors.require(document):
+            self.open.append(left)
+        kind = document["decimals"], NO_TOKEN, document["network"]
+        self._add(document, document["asset"], amount, kind)
+
+    def _add(
+        self, document: dict[str, Any], name: str, amount: int, kind: tuple[int, str, str]
+    ) -> None:
+        if self.kinds.setdefault(name, kind) != kind:
+            raise ReservesError(f"{name} is one thing in one proof, and another in another")
+        self.totals[name] = self.totals.get(name, 0) + amount
+        token = f" (token {kind[1]})" if kind[1] != NO_TOKEN else ""
+        block = document["block"]
+        self.say(f"{document['chain']}: held {amount} of {name}{token} at block {block}")
+
+    def compare(self, debts: Debts, tokens: dict[str, str], left_out: Sequence[str]) -> None:
+        """Compare with the statement that each proof is bound to: every asset that is owed has
+        proofs, but for those left out.  Raises :class:`CustodyError`."""
+        if any(document.get("owed") != debts.bound for document in self.documents):
+            raise ReservesError("a proof was made for another statement of what is owed, or none")
+        if not debts.rows:
+            raise ReservesError("the statement does not say the decimals of what is owed")
+        for name, owed, decimals in debts.rows:
+            if name not in left_out:
+                self._compare(name, owed, decimals, tokens, debts.as_of_seq)
+        names = [name for name, _, _ in debts.rows]
+        if wrong := set(left_out) & set(self.totals) or set(left_out) - set(names):
+            raise ReservesError(f"{', '.join(sorted(wrong))}: it cannot be left out")
+        named = ", ".join(one for one in names if one not in left_out)
+        self.say(
+            f"the reserves cover what is owed of {named}"
+            + "".join(f"; {one}: not proved, left out" for one in left_out)
+            + "".join(f"; {one}" for one in sorted(set(self.open)))
+        )
+
+    def _compare(
+        self, name: str, owed: int, decimals: int, tokens: dict[str, str], seq: int
+    ) -> None:
+        if name not in self.totals:
+            raise ReservesError(f"no reserves were shown for {name}, and {owed} units are owed")
+        on_chain, token, _ = self.kinds[name]
+        if token != NO_TOKEN:
+            from openoutcry.custody.evm.encoding import AddressError, address_from_text, from_hex
+
+            try:
+                meant = address_from_text(tokens.get(name, ""))
+            except AddressError:
+                raise ReservesError(
+                    f"{name} is the token {token}: say which you mean with --token {name}=CONTRACT"
+                ) from None
+            if meant != from_hex(token):
+                raise ReservesError(f"{name} is the token {token}, not the one that you named")
+        if on_chain < decimals:
+            raise ReservesError(f"{name} has {on_chain} decimals on its chain, {decimals} here")
+        needed = owed * 10 ** (on_chain - decimals)
+        self.say(f"the venue owed {needed} of {name} after command {seq}")
+        if needed > self.totals[name]:
+            raise CustodyError(f"the wallets lack {needed - self.totals[name]} of {name}")
