@@ -16,6 +16,7 @@ from openoutcry.host.processes import until_stopped
 from openoutcry.ptp import ClockDaemon, PageWriter, load_table
 from openoutcry.ptp.daemon import measure_nominal
 from openoutcry.ptp.host import Machine
+from openoutcry.ptp.page import UNBOUNDED_NS
 from openoutcry.ptp.simulate import live_machine
 from openoutcry.ptp.sources import find_sources
 from openoutcry.ptp.status import clock_status, describe
@@ -101,7 +102,9 @@ def _heard(source: dict[str, Any]) -> str:
         return f"gathering{port}"
     words = [name for name in ("traceable", "doubted") if source[name]]
     standing = [] if source["held"] else ["not monitored by its source"]
-    return ", ".join([f"bound {duration(source['bound_ns'])}", *words, *standing]) + port
+    bound_ns = source["bound_ns"]
+    bound = duration(bound_ns if bound_ns < UNBOUNDED_NS else None)
+    return ", ".join([f"bound {bound}", *words, *standing]) + port
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -73,6 +73,8 @@ class Sample:
     path_delay_ns: int = 0
     held: bool = True
     """Whether a source that knows the time vouches for it."""
+    coasting: bool = False
+    """Whether the source says that it is itself in holdover."""
     traceable: bool = False
     utc_offset_s: int | None = None
     leap_insert: bool = False
@@ -158,6 +160,11 @@ class Calibration:
 
     def add(self, sample: Sample) -> Verdict:
         """Take one sample, later than all before."""
+        if self.samples and sample.held is not self.samples[-1].held:
+            if sample.held:
+                self.forget()  # those before were right within no bound
+            else:
+                self._trust()  # nothing contradicts one that may be anything
         if not self.ready:
             self._believe([sample])
             return Verdict.GATHERED
@@ -178,9 +185,7 @@ class Calibration:
     def forget(self) -> None:
         """Start again with nothing: the counter is not the one it was."""
         self.samples.clear()
-        self.suspects.clear()
-        self.returning.clear()
-        self.doubt_ns = self.doubt_extent_ns = 0
+        self._trust()
 
     def follow(self) -> None:
         """An independent source confirms this one: it is believed from its latest samples on."""
@@ -190,6 +195,11 @@ class Calibration:
             self._believe([sample])
 
     # Judgement
+
+    def _trust(self) -> None:
+        self.suspects.clear()
+        self.returning.clear()
+        self.doubt_ns = self.doubt_extent_ns = 0
 
     def _judge(self) -> Verdict:
         offsets = [s.tai_ns - self.tai_at(s.ticks) for s in self.suspects]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from openoutcry.ptp.calibrate import SAMPLES_MIN, Calibration, Oscillator, Sample, Verdict
 from openoutcry.ptp.host import TIME_OOP, Host, KernelClock, SourceSilent
 from openoutcry.ptp.leap import SECOND_NS, LeapTable
-from openoutcry.ptp.page import Line, PageWriter
+from openoutcry.ptp.page import UNBOUNDED_NS, Line, PageWriter
 from openoutcry.ptp.sources import Source
 from openoutcry.ptp.ticks import ASLEEP_NS
 from openoutcry.wire import CLOCK_DTYPE
@@ -244,10 +244,12 @@ class ClockDaemon:
         tai_ns = calibration.tai_at(ticks)
         contradictions = self._contradictions(best, ticks)
         bound_ns = max([calibration.bound_ns(ticks), *(reach for _, reach in contradictions)])
+        if bound_ns >= UNBOUNDED_NS:
+            bound_ns = MAX_VALUE
         flags = ClockFlag(0)
         if not last.held:
             state = ClockState.FREE_RUNNING
-        elif calibration.doubt_ns or self._silent(best, ticks):
+        elif calibration.doubt_ns or last.coasting or self._silent(best, ticks):
             state = ClockState.HOLDOVER
         else:
             state = ClockState.LOCKED
@@ -346,7 +348,7 @@ class ClockDaemon:
                 base_ticks=ticks,
                 base_tai_ns=status.tai_ns,
                 mult_q48=best.calibration.mult_q48,
-                bound_ns=min(status.bound_ns, MAX_VALUE // 4),
+                bound_ns=min(status.bound_ns, UNBOUNDED_NS),
                 growth_ppb=status.growth_ppb,
                 stale_ms=self.stale_ms,
                 utc_offset_s=status.utc_offset_s,

@@ -7,7 +7,9 @@ import tempfile
 from dataclasses import dataclass
 from typing import Any
 
+from openoutcry.ptp.page import UNBOUNDED_NS
 from openoutcry.wire import OutcryError
+from openoutcry.wire.enums import ClockState
 
 CURRENT_DATA_SET = 0x2001
 PARENT_DATA_SET = 0x2002
@@ -60,6 +62,46 @@ ACCURACY_NS = {
 } | {0x30: 10**10}
 """clockAccuracy (IEEE 1588-2019, table 5) in ns, rounded up: 0x17 1 ps, 0x20 25 ns, 0x21 100 ns,
 0x23 1 us, 0x2F 1 s, 0x30 10 s.  What is missing says nothing."""
+
+
+@dataclass(frozen=True)
+class ClockClass:
+    """What a clockClass says of a grandmaster: ``meaning`` for people, and ``state``, the best that
+    a clock which follows it can be in."""
+
+    meaning: str
+    state: ClockState
+
+
+CLOCK_CLASSES = {
+    6: ClockClass("locked to a primary reference", ClockState.LOCKED),
+    7: ClockClass("in holdover, within its specification", ClockState.HOLDOVER),
+    13: ClockClass("locked to an application's own time", ClockState.FREE_RUNNING),
+    14: ClockClass("in holdover on an application's own time", ClockState.FREE_RUNNING),
+    52: ClockClass("degraded from class 7, alternative A", ClockState.FREE_RUNNING),
+    58: ClockClass("degraded from class 14, alternative A", ClockState.FREE_RUNNING),
+    187: ClockClass("degraded from class 7, alternative B", ClockState.FREE_RUNNING),
+    193: ClockClass("degraded from class 14, alternative B", ClockState.FREE_RUNNING),
+    248: ClockClass("default: nothing is said of it", ClockState.FREE_RUNNING),
+    255: ClockClass("follows others only", ClockState.FREE_RUNNING),
+}
+"""clockClass (IEEE 1588-2019, table 4).  One that is missing is reserved, or a profile's own."""
+OTHER_CLASS = ClockClass("reserved, or a profile's own", ClockState.FREE_RUNNING)
+
+
+def grandmaster_quality(
+    clock_class: int, traceable: bool, accuracy_ns: int | None
+) -> tuple[ClockState, int]:
+    """Return the best state that a clock can be in which follows such a grandmaster, and how far
+    the grandmaster may be off, in ns.
+
+    All three must be right: the class, the ``timeTraceable`` flag and a stated accuracy.  Otherwise
+    it vouches for nothing: free running, :data:`UNBOUNDED_NS`.
+    """
+    state = CLOCK_CLASSES.get(clock_class, OTHER_CLASS).state
+    if state is ClockState.FREE_RUNNING or not traceable or accuracy_ns is None:
+        return ClockState.FREE_RUNNING, UNBOUNDED_NS
+    return state, accuracy_ns
 
 
 class ManagementError(OutcryError):

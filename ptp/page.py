@@ -110,6 +110,8 @@ ATTEMPTS = 5
 OWNER_DIED = 1 << 30
 STATE_UNKNOWN = enum_numbers.CLOCK_STATE_UNKNOWN
 GROWTH_PPB_MAX = 1_000_000
+UNBOUNDED_NS = MAX_VALUE // 4
+"""The widest bound that a page carries (73 years): the time may be anything."""
 STALE_MS_MAX = 600_000
 
 
@@ -400,7 +402,7 @@ class PageWriter:
             raise ValueError(f"growth_ppb is {line.growth_ppb}: not 0 to {GROWTH_PPB_MAX}")
         if not 0 < line.stale_ms <= STALE_MS_MAX:
             raise ValueError(f"stale_ms is {line.stale_ms}: not 1 to {STALE_MS_MAX}")
-        if not 0 <= line.bound_ns <= MAX_VALUE // 4:
+        if not 0 <= line.bound_ns <= UNBOUNDED_NS:
             raise ValueError(f"bound_ns is {line.bound_ns}")
         for name, value in vars(line).items():
             self._line[name] = value

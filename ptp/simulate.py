@@ -93,6 +93,7 @@ class World:
     """Error of the grandmaster's time, which it does not announce."""
     gm_jitter_ns: float = 0.0
     """Jitter of the grandmaster itself that its accuracy does not cover."""
+    gm_class: int = 6
     gm_accuracy: int = 0x21
     gm_flags: int = (
         management.UTC_VALID
@@ -263,7 +264,7 @@ class SimulatedMachine:
                 0,
                 0,
                 128,
-                6,
+                world.gm_class,
                 world.gm_accuracy,
                 0,
                 128,

@@ -24,7 +24,8 @@ from openoutcry.ptp.host import (
     ptp_devices,
 )
 from openoutcry.ptp.leap import SECOND_NS, LeapTable
-from openoutcry.wire.enums import ClockSource
+from openoutcry.ptp.page import UNBOUNDED_NS
+from openoutcry.wire.enums import ClockSource, ClockState
 
 RATE_ERROR_PPB = 1_000_000
 """A system clock that runs further off between two readings than this was stepped meanwhile."""
@@ -157,11 +158,12 @@ class ChronySource:
         slewed_ns = min(abs(slow_ns), self._slewed_at_most_ns(before, now))
         insert, delete = leap == "Insert second", leap == "Delete second"
         tai_ns, leap_ns = self.civil.tai_ns(host, table, now.ns, insert or delete)
+        local = reference == CHRONY_LOCAL
         # chronyc prints the correction that is still to come: positive where the clock is slow.
         return Sample(
             now.middle,
             tai_ns + slow_ns,
-            delay_ns
+            (UNBOUNDED_NS if local else delay_ns)
             + leap_ns
             + round(dispersion_s * SECOND_NS)
             + slewed_ns
@@ -169,8 +171,8 @@ class ChronySource:
             self.kind,
             grandmaster=reference,
             path_delay_ns=delay_ns,
-            held=reference != CHRONY_LOCAL,
-            traceable=reference != CHRONY_LOCAL,
+            held=not local,
+            traceable=not local,
             leap_insert=insert,
             leap_delete=delete,
         )
@@ -197,26 +199,27 @@ class Grandmaster:
     ingress_time_ns: int
     path_delay_ns: int
     identity: int
+    clock_class: int
     accuracy_ns: int | None
     utc_offset_s: int
     flags: int
     port_state: str = ""
 
-    @property
-    def traceable(self) -> bool:
-        """Whether it says that its time is traceable, and how accurate it is."""
-        return self.accuracy_ns is not None and bool(self.flags & management.TIME_TRACEABLE)
-
     def sample(self, ticks: int, tai_ns: int, error_ns: int, kind: ClockSource) -> Sample:
         """A sample in this grandmaster's name; what it and the path cannot exclude is added."""
+        state, quality_ns = management.grandmaster_quality(
+            self.clock_class, bool(self.flags & management.TIME_TRACEABLE), self.accuracy_ns
+        )
         return Sample(
             ticks,
             tai_ns,
-            error_ns + self.path_delay_ns + (self.accuracy_ns or 0),
+            error_ns + self.path_delay_ns + quality_ns,
             kind,
             grandmaster=self.identity,
             path_delay_ns=self.path_delay_ns,
-            traceable=self.traceable,
+            held=state is not ClockState.FREE_RUNNING,
+            coasting=state is ClockState.HOLDOVER,
+            traceable=state is not ClockState.FREE_RUNNING,
             utc_offset_s=self.utc_offset_s if self.flags & management.UTC_VALID else None,
             leap_insert=bool(self.flags & management.LEAP61),
             leap_delete=bool(self.flags & management.LEAP59),
@@ -247,6 +250,7 @@ def ask_ptp4l(host: Host, socket: str) -> Grandmaster:
         status.ingress_time_ns,
         delay_ns,
         status.gm_identity,
+        parent.clock_class,
         parent.accuracy_ns,
         properties.utc_offset_s,
         properties.flags,
@@ -372,7 +376,7 @@ class PhcSource:
         """Return a reading of the card's clock."""
         ticks, tai_ns, half_ns = self._read(host)
         if self.socket is None:
-            return Sample(ticks, tai_ns, half_ns, self.kind, held=False)
+            return Sample(ticks, tai_ns, UNBOUNDED_NS, self.kind, held=False)
         self._check_owner(host, self.socket)
         master = ask_ptp4l(host, self.socket)
         if abs(master.ingress_time_ns - tai_ns) > SAME_CLOCK_NS:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from openoutcry.ptp import ClockError, ClockPage
 from openoutcry.ptp.host import Machine
+from openoutcry.ptp.page import UNBOUNDED_NS
 from openoutcry.wire import CLOCK_DTYPE, OutcryError
 from openoutcry.wire.enums import ClockEvent, ClockSource, ClockState
 from openoutcry.wire.records import MAX_VALUE
@@ -81,7 +82,8 @@ def stamp_record(page: ClockPage | None, epoch_offset_ns: int) -> npt.NDArray[An
     offset_ns = now.utc_ns - ((before_ns + after_ns) // 2 + epoch_offset_ns)
     width_ns = (now.latest_utc_ns - now.earliest_utc_ns + after_ns - before_ns) // 2
     record["tai_ts_ns"], record["offset_ns"] = now.tai_ns, offset_ns
-    record["bound_ns"] = abs(offset_ns) + width_ns + 1
+    if width_ns < UNBOUNDED_NS:
+        record["bound_ns"] = abs(offset_ns) + width_ns + 1
     record["state"], record["source"] = page.line["state"], page.line["source"]
     record["utc_offset_s"] = (now.tai_ns - now.utc_ns) // 1_000_000_000
     return record

@@ -5,6 +5,7 @@ from typing import Any
 
 from openoutcry.ptp import ClockPage, kernel_evidence, living_pages, load_table
 from openoutcry.ptp.host import Machine
+from openoutcry.ptp.page import UNBOUNDED_NS
 from openoutcry.wire.enums import ClockEvent, ClockFlag, ClockSource, ClockState
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import MAX_VALUE
@@ -35,7 +36,7 @@ def clock_status() -> dict[str, Any]:
         now = page.now()
         document["now"] = {
             "utc": table.text(now.tai_ns),
-            "bound_ns": now.bound_ns,
+            "bound_ns": now.bound_ns if now.bound_ns < UNBOUNDED_NS else None,
             "earliest_tai_ns": now.earliest_tai_ns,
             "latest_tai_ns": now.latest_tai_ns,
             "earliest_utc_ns": now.earliest_utc_ns,

@@ -41,6 +41,7 @@ class Behaviour:
     jitter_ns: float = 0.0
     """Standard deviation of what its Sync messages are off by, all errors alike up to a bound: what
     was seen of it is then all that there is."""
+    clock_class: int = 6
     accuracy: int = 0x21
     flags: int = 0x3C
     leap61: bool = False
@@ -99,7 +100,17 @@ class Grandmaster:
     def announce(self):
         b = self.behaviour
         body = _stamp(0) + struct.pack(
-            ">hBBBBHB8sHB", b.tai_offset_s, 0, 1, 6, b.accuracy, 0x4E5D, 1, IDENTITY, 0, 0x20
+            ">hBBBBHB8sHB",
+            b.tai_offset_s,
+            0,
+            1,
+            b.clock_class,
+            b.accuracy,
+            0x4E5D,
+            1,
+            IDENTITY,
+            0,
+            0x20,
         )
         flags = b.flags | (1 if b.leap61 else 0)
         self.sequence[ANNOUNCE] += 1

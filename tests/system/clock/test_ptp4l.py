@@ -12,7 +12,7 @@ import pytest
 from openoutcry.ptp import management
 from openoutcry.ptp.daemon import ClockDaemon, measure_nominal
 from openoutcry.ptp.host import Machine
-from openoutcry.ptp.page import ClockPage
+from openoutcry.ptp.page import UNBOUNDED_NS, ClockPage
 from openoutcry.ptp.sources import KernelSource, LinuxptpSource
 from openoutcry.wire.enums import ClockEvent, ClockFlag, ClockSource, ClockState
 from tests import ROOT
@@ -200,6 +200,26 @@ def test_a_real_grandmaster_that_jitters_beyond_its_word(link, table, writer):
     readings, misses = clock.run(clock.after_readings(20))
     assert (readings, misses) == (20, 0)
     assert clock.daemon.status.bound_ns > 30_000
+
+
+def test_a_real_grandmaster_with_ptp4ls_defaults_is_not_trusted(link, table, writer):
+    """Class 248, accuracy 0xFE, not traceable: free running without a bound, whatever the jitter;
+    locked once it says what it is, free running again once it is degraded."""
+    link.change(clock_class=248, accuracy=0xFE, flags=0x0C)
+    clock = Clock(link, table, writer)
+    follower = clock.daemon.followers[0]
+    clock.run(lambda: follower.calibration.ready)
+    last = follower.calibration.samples[-1]
+    assert (last.held, last.traceable) == (False, False)
+    assert follower.calibration.bound_ns(last.ticks) >= UNBOUNDED_NS
+    assert clock.daemon.status.source is not ClockSource.LINUXPTP
+    assert ClockFlag.RTS25 not in clock.daemon.status.flags
+
+    link.change(clock_class=6, accuracy=0x21, flags=0x3C)
+    clock.run(lambda: ClockFlag.RTS25 in clock.daemon.status.flags)
+    link.change(clock_class=187)
+    clock.run(lambda: ClockFlag.RTS25 not in clock.daemon.status.flags)
+    assert clock.daemon.status.source is not ClockSource.LINUXPTP
 
 
 def test_ptp4l_is_asked_for_what_it_knows(link):
