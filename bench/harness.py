@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from openoutcry import PACKAGE
 from openoutcry.bench.report_stream import record_events
 from openoutcry.bench.results import document, missing
 from openoutcry.bench.rounds import Add, Rounds, rotated
@@ -27,7 +28,7 @@ from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.kernel import CACHE_ROOT
 from openoutcry.wire.private_folder import private_folder
 
-SOURCE = Path(__file__).resolve().parent.parent / "matcher" / "c_library" / "harness_adapter.c"
+SOURCE = PACKAGE / "matcher" / "c_library" / "harness_adapter.c"
 FLOOR_SOURCE = Path(__file__).resolve().parent / "peers" / "harness_floor.c"
 ADAPTER, FLOOR = "outcry_adapter.so", "outcry_floor.so"
 API = Path("api") / "matching_engine_api.h"

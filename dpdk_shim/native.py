@@ -22,17 +22,17 @@ from typing import Any
 from cffi import FFI
 from cffi.recompiler import make_c_source
 
+from openoutcry import PACKAGE
 from openoutcry.dpdk_shim.names import c_names
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.kernel import CACHE_ROOT
 from openoutcry.wire.private_folder import private_folder
 
 SOURCES = Path(__file__).resolve().parent / "c"
-ROOMS = SOURCES.parent.parent
 INCLUDED = (
-    ROOMS / "wire" / "outcry_wire.h",
-    ROOMS / "gateway_fpga" / "outcry_verdict.h",
-    ROOMS / "ptp" / "outcry_clock.h",
+    PACKAGE / "wire" / "outcry_wire.h",
+    PACKAGE / "gateway_fpga" / "outcry_verdict.h",
+    PACKAGE / "ptp" / "outcry_clock.h",
 )
 """C that other rooms give away: the records, the gateway's rules, how to read the clock page."""
 FLAGS = ("-O3", "-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fPIC")

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from openoutcry import PACKAGE
 from openoutcry.host.processes import TIMEOUT_S, PeerError, die_with_parent
 from openoutcry.wire.kernel import CACHE_ROOT
 from openoutcry.wire.private_folder import private_folder
 
 SOURCES = Path(__file__).resolve().parent
 SETUP = SOURCES / "setup.sh"
-WIRE = SOURCES.parent.parent / "wire"
+WIRE = PACKAGE / "wire"
 DISRUPTOR_JAR = Path("/usr/share/java/disruptor.jar")
 BOOST_HEADER = Path("/usr/include/boost/lockfree/spsc_queue.hpp")
 # Heap that a run's garbage never fills, no parallel collector's threads on the measured cores.

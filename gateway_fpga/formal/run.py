@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from openoutcry import PACKAGE
 from openoutcry.gateway_fpga.formal.modules import MODULES, Module
 from openoutcry.gateway_fpga.formal.properties import PROPERTIES, Property
 from openoutcry.gateway_fpga.formal.solver import install
@@ -31,7 +32,7 @@ FOLDER = Path(__file__).resolve().parent
 RTL = FOLDER.parent / "rtl"
 LIMIT_S = 900
 """Seconds after which a proof is given up."""
-WIRE = FOLDER.parents[1] / "wire"
+WIRE = PACKAGE / "wire"
 LABEL = re.compile(r"Assert failed in \S+: (?:\S*[.\\/])?(\w+)|failed assertion (?:\S*\.)?(\w+) at")
 
 

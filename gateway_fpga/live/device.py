@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from openoutcry import PACKAGE
 from openoutcry.gateway_fpga.devices import bus_error
 from openoutcry.gateway_fpga.driver import DeviceError, GatewayDriver
 from openoutcry.gateway_fpga.settings import Settings
@@ -25,7 +26,7 @@ from openoutcry.wire.registers import ADDRESS, OKAY
 COMMANDS = ("row_swap", "participant_set")
 ROOM = Path(__file__).resolve().parent.parent
 RTL = ROOM / "rtl"
-WIRE = ROOM.parent / "wire"
+WIRE = PACKAGE / "wire"
 SOURCE = ROOM / "live" / "outcry_live.cpp"
 TOP = "outcry_gateway"
 BUILD_SECONDS_MAX = 600

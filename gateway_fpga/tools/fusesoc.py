@@ -14,9 +14,9 @@ import sysconfig
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from openoutcry.gateway_fpga.tools.evidence import ROOT
 from openoutcry.gateway_fpga.tools.simulate import tools_on_path
 
+ROOM = Path(__file__).resolve().parent.parent
 CORE = "openoutcry:gateway:outcry"
 
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     target, *options = arguments
     program = Path(sysconfig.get_path("scripts")) / "fusesoc"
     done = subprocess.run(
-        [program, "--cores-root", ROOT, "run", *options, "--target", target, CORE],
+        [program, "--cores-root", ROOM, "run", *options, "--target", target, CORE],
         check=False,
         env=environment(),
     )

@@ -30,10 +30,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from openoutcry import PACKAGE
 from openoutcry.gateway_fpga.tools.evidence import ROOT, merged, write_section
 
 RTL = ROOT / "gateway_fpga" / "rtl"
-WIRE = ROOT / "wire"
+WIRE = PACKAGE / "wire"
 DEVICE = ("--um5g-85k", "--package", "CABGA756", "--speed", "8")
 GOAL_MHZ = 156.25
 # What the router aims at: above the goal, so that it does not stop at it.

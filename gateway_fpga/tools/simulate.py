@@ -28,10 +28,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from openoutcry import PACKAGE
 from openoutcry.gateway_fpga.tools.evidence import ROOT
 
 RTL = ROOT / "gateway_fpga" / "rtl"
-INCLUDES = (RTL, ROOT / "wire")
+INCLUDES = (RTL, PACKAGE / "wire")
 SIMULATORS = ("icarus", "verilator")
 SEED = 20240229
 WAVEFORMS: list[Path] = []

@@ -20,6 +20,7 @@ from typing import Any
 import llvmlite.binding as llvm
 from numba.core import types
 
+from openoutcry import PACKAGE
 from openoutcry.matcher.c_library.c_api import BATCH_ARGUMENTS, ENTRIES, Entry, header_text
 from openoutcry.matcher.commands.dispatch import process_batch
 from openoutcry.wire.errors import MatcherError
@@ -28,7 +29,7 @@ from openoutcry.wire.kernel import compile_kernel
 LIBRARY = "liboutcry_matcher.so"
 OBJECT = "outcry_matcher.o"
 HEADER = "outcry_matcher.h"
-WIRE_HEADER = Path(__file__).resolve().parents[2] / "wire" / "outcry_wire.h"
+WIRE_HEADER = PACKAGE / "wire" / "outcry_wire.h"
 
 
 def build(folder: Path, native: bool = False, compiler: str = "cc") -> list[Path]:

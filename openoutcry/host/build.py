@@ -15,11 +15,10 @@ from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import openoutcry
+from openoutcry import PACKAGE, __version__
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.layout_hash import LAYOUT_HASH
 
-PACKAGE = Path(openoutcry.__file__).parent
 ROOMS = (
     "wire", "ring", "matcher", "risk", "flow", "gateway_fpga", "dpdk_shim", "ptp", "journal",
     "host", "replay", "order_entry", "market_data", "replica", "report", "pipeline",
@@ -112,7 +111,7 @@ def read_build(package: Path = PACKAGE) -> Build:
     for path, digest in digests.items():
         hashed.update(path.encode() + b"\0" + digest)
     number = int.from_bytes(hashed.digest()) >> 1 or 1
-    return Build(number, openoutcry.__version__, stamp, digests)
+    return Build(number, __version__, stamp, digests)
 
 
 @cache

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from openoutcry import __version__
+from openoutcry import PACKAGE, __version__
 
 NO_FIGURES = ":(exclude)docs/evidence"
 
@@ -11,7 +11,7 @@ NO_FIGURES = ":(exclude)docs/evidence"
 def commit() -> str:
     """The source tree's commit, with ``-dirty`` when tracked files differ from it but for recorded
     figures; the package's version where there is no such tree."""
-    tree = Path(__file__).resolve().parent.parent
+    tree = PACKAGE.parent
     if not (tree / ".git").exists():
         return __version__
     try:

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,10 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "tick-to-trade": (*VENUE, "market_data"),
     "wire": (*STACK, "dpdk_shim", "risk"),
 }
-"""By evidence: the folders and files of the repository whose speed or behaviour it shows.  List
-prices are not among them: they are of no code."""
+"""By evidence: the folders and files of the package whose speed or behaviour it shows.  List prices
+are not among them: they are of no code."""
+PACKAGE = "openoutcry/"
+"""Where most rooms are.  Six are at the top of the tree, and before 2026-11-29 all of them were."""
 NO_COMMIT = " The evidence names no commit."
 OLD = " What it measures has changed since."
 OF_SOME = "What some of them measure has changed since."
@@ -94,8 +97,8 @@ class History:
             return None
 
     def changed_since(self, commit: str, date: str, paths: Sequence[str]) -> bool:
-        """Whether the code of ``paths`` is not as it was at ``commit``; prose in it (comments and
-        docstrings) is not compared."""
+        """Whether the code of ``paths`` in the package is not as it was at ``commit``; prose in it
+        (comments and docstrings) is not compared."""
         try:
             self.git("merge-base", "--is-ancestor", commit, "HEAD")
         except subprocess.CalledProcessError:
@@ -103,22 +106,24 @@ class History:
             commit = self.git("rev-list", "-1", f"--until={date} 23:59:59", "HEAD")
         if not commit:
             return True
-        names = self.git("diff", "--name-only", "--no-renames", commit, "--", *paths)
+        places = [*paths, *(PACKAGE + path for path in paths)]
+        changed = self.git("diff", "--name-only", "--no-renames", commit, "--", *places)
+        names = {name.removeprefix(PACKAGE) for name in changed.splitlines()}
         return any(
             code_of(name, self._at(commit, name)) != code_of(name, self._now(name))
-            for name in names.splitlines()
+            for name in names
         )
 
     def _at(self, commit: str, name: str) -> str:
         """A file's text at a commit; empty if the commit does not have it."""
-        try:
-            return self.git("show", f"{commit}:{name}")
-        except subprocess.CalledProcessError:
-            return ""
+        for place in (PACKAGE + name, name):
+            with suppress(subprocess.CalledProcessError):
+                return self.git("show", f"{commit}:{place}")
+        return ""
 
     def _now(self, name: str) -> str:
         """A file's text in the tree, committed or not; empty without such a file."""
-        file = self.tree / name
+        file = self.tree / PACKAGE / name
         return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
 
     def note(self, document: Mapping[str, Any], paths: Sequence[str]) -> str:

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from openoutcry import PACKAGE
 from openoutcry.host.commit import commit
 from openoutcry.host.info import host_info
 from openoutcry.wire.atomic_file import write_atomically
 from openoutcry.wire.errors import OutcryError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = PACKAGE.parent
 EVIDENCE = ROOT / "docs" / "evidence"
 
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable
 from enum import IntEnum, IntFlag
 from itertools import takewhile
-from pathlib import Path
 
+from openoutcry import PACKAGE
 from openoutcry.wire import feed_messages, messages, records
 from openoutcry.wire.enums import AUX_HALVES, ENUMS, OPEN_KNOWN
 from openoutcry.wire.layout_hash import HISTORY_PATH, LAYOUT_HASH, layout_history
@@ -18,7 +18,7 @@ from openoutcry.wire.order_ids import ORDER_ID_RANGES, SESSION_ORDER_IDS, VENUE_
 from openoutcry.wire.records import CTYPES, MAGICS, MAX_PACKET_RECORDS, RECORDS
 from openoutcry.wire.registers import LICENCE, WRITERS
 
-ROOT = SOURCES = Path(__file__).resolve().parent.parent
+ROOT = PACKAGE.parent
 GENERATED = "generated from wire/ by `python -m openoutcry.wire.generate`; do not edit"
 
 
@@ -59,10 +59,10 @@ that declare them, and the prefix of each enumeration's members."""
 def generate() -> dict[str, str]:
     """Every generated file: path from the project's root -> text."""
     return {
-        "wire/enum_numbers.py": enum_numbers(),
-        **{name: room_numbers(modules) for name, modules in ROOM_ENUMS.items()},
-        "wire/outcry_wire.h": c_header(),
-        "wire/outcry_wire.vh": verilog_header(),
+        "openoutcry/wire/enum_numbers.py": enum_numbers(),
+        **{f"openoutcry/{name}": room_numbers(modules) for name, modules in ROOM_ENUMS.items()},
+        "openoutcry/wire/outcry_wire.h": c_header(),
+        "openoutcry/wire/outcry_wire.vh": verilog_header(),
         "docs/wire.md": markdown(),
         "docs/order-messages.md": messages_page(
             "Order-entry messages", messages.PROTOCOLS, messages.OPTIONS50
@@ -101,7 +101,7 @@ def enum_numbers() -> str:
 def room_numbers(modules: dict[str, dict[str, str]]) -> str:
     """A module of the members of a room's enumerations as plain ints.
 
-    ``modules``: of each module (a path from the project's root) its enumerations, with their
+    ``modules``: of each module (a path from the package) its enumerations, with their
     prefixes. The classes are read from the source: the module itself may need the numbers.
     Raises :class:`KeyError` if a module does not declare an enumeration of that name.
     """
@@ -111,7 +111,7 @@ def room_numbers(modules: dict[str, dict[str, str]]) -> str:
         f'"""The members of enumerations of {room}/ as the plain ints that kernels need."""',
     ]
     for path, prefixes in modules.items():
-        body = ast.parse((SOURCES / path).read_text()).body
+        body = ast.parse((PACKAGE / path).read_text()).body
         classes = {node.name: node for node in body if isinstance(node, ast.ClassDef)}
         for name, prefix in prefixes.items():
             declared: dict[str, type[IntEnum]] = {}

@@ -37,11 +37,9 @@ from numba.core.runtime.nrt import rtsys
 from numba.core.sigutils import normalize_signature
 from numba.core.untyped_passes import TranslateByteCode
 
+from openoutcry import PACKAGE
 from openoutcry.wire import shipped
 from openoutcry.wire.private_folder import private_folder
-
-PACKAGE = Path(__file__).resolve().parent.parent
-"""The folder that has the rooms in it."""
 
 VERIFY = os.environ.get("OUTCRY_VERIFY", "0") == "1"
 """True compiles the kernels' assertions in; False leaves no trace of them in the machine code."""
@@ -67,9 +65,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @cache
 def _sources() -> dict[str, str]:
-    """Map every module of the package, by its name after ``openoutcry``, to its file.  Only the
-    rooms count; a checkout also contains its environment and tests."""
-    rooms = [path.parent for path in PACKAGE.glob("*/__init__.py") if path.parent.name != "tests"]
+    """Map every module of the rooms, by its name after ``openoutcry``, to its file."""
+    rooms = [path.parent for path in PACKAGE.glob("*/__init__.py")]
     files = [
         os.path.join(folder, name)
         for room in rooms
@@ -200,12 +197,8 @@ class _SourcesCacheLocator(UserProvidedCacheLocator):
 @cache
 def _inside(py_file: str) -> str:
     """Where in the package a module is, "" for any other."""
-    path = Path(py_file).resolve()
-    if not path.is_relative_to(PACKAGE):
-        return ""
-    inside = path.relative_to(PACKAGE)
-    room = PACKAGE / inside.parts[0]
-    return "" if room.name == "tests" or not (room / "__init__.py").is_file() else str(inside)
+    path = Path(py_file).absolute()
+    return str(path.relative_to(PACKAGE)) if path.is_relative_to(PACKAGE) else ""
 
 
 def _leave_as_it_is() -> None:

@@ -336,7 +336,7 @@ def registers_markdown(generated: str) -> str:
 
 
 WRITERS: dict[str, Callable[[str], str]] = {
-    "wire/outcry_registers.h": registers_c,
-    "wire/outcry_registers.vh": registers_verilog,
+    "openoutcry/wire/outcry_registers.h": registers_c,
+    "openoutcry/wire/outcry_registers.vh": registers_verilog,
     "docs/registers.md": registers_markdown,
 }

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests import ROOT
+from tests import folder_of, inside
 
 Graph = dict[str, set[str]]
 
@@ -13,8 +13,8 @@ def module_names(rooms: list[str]) -> dict[str, Path]:
     """Dotted names and files of every module of the rooms; a package goes by its folder's name."""
     paths = {}
     for room in rooms:
-        for path in sorted((ROOT / room).rglob("*.py")):
-            parts = path.relative_to(ROOT).with_suffix("").parts
+        for path in sorted(folder_of(room).rglob("*.py")):
+            parts = inside(path).with_suffix("").parts
             parts = parts[:-1] if parts[-1] == "__init__" else parts
             paths[".".join(("openoutcry", *parts))] = path
     return paths

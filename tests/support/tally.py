@@ -12,15 +12,15 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 
-from tests import ROOT
+from tests import folder_of, inside
 
 
 def digest_of(folders: Iterable[str]) -> str:
-    """Return the digest of every source in these folders of the repository."""
+    """Return the digest of every source in these rooms."""
     hashed = blake2b(digest_size=8)
     for folder in folders:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            hashed.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
+        for path in sorted(folder_of(folder).rglob("*.py")):
+            hashed.update(str(inside(path)).encode() + path.read_bytes())
     return hashed.hexdigest()
 
 

@@ -7,9 +7,9 @@ same at ``/v1/openapi.json`` and ``/v1/asyncapi.json``.
 import json
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from openoutcry import PACKAGE
 from openoutcry.client import portal_models as models
 from openoutcry.portal.native.idempotency import KEY_SHOWN, NOT_KEPT, STRANGERS
 from openoutcry.portal.native.problems import EVERY_CODE
@@ -18,7 +18,7 @@ VERSION = "1.0.0"
 CONTACT = {"name": "The operator of the venue"}
 PUBLIC = ("book", "trades", "ticker", "consolidated", "synthetic")
 OWN = ("orders", "fills", "balances", "notifications", "quotes")
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = PACKAGE.parent / "docs"
 FILES = {"openapi": "portal-openapi.json", "asyncapi": "portal-asyncapi.json"}
 ABOUT = (
     "Orders, fills, balances, deposits and withdrawals of one venue, and the accounts of its "

@@ -12,7 +12,7 @@ import pytest
 
 from openoutcry.wire.kernel import CACHE_ROOT
 from tests import ROOT
-from tests.support.documents.rooms import rooms
+from tests.support.documents.rooms import AT_THE_TOP
 
 EXAMPLE = """### ODD_HIDDEN
 
@@ -32,11 +32,11 @@ NEW id=2 BUY 2@100 p7
 ## Time in force
 """
 TOUCHES = {
-    "wire/enums.py": (
+    "openoutcry/wire/enums.py": (
         "    MIN_QTY = 16\n",
         '    ODD_HIDDEN = 40\n    """Hidden, an odd number of lots."""\n    MIN_QTY = 16\n',
     ),
-    "wire/order_types.py": (
+    "openoutcry/wire/order_types.py": (
         "    OrderType.MIN_QTY: OrderTypeRow(",
         "    OrderType.ODD_HIDDEN: OrderTypeRow(STAYING, home=Home.HIDDEN),\n"
         "    OrderType.MIN_QTY: OrderTypeRow(",
@@ -74,7 +74,7 @@ assert filled > 100, filled
 def tree(tmp_path_factory):
     """Every room and the pages, with the touches of a new type, and generated again."""
     copy = tmp_path_factory.mktemp("tree")
-    for name in (*rooms(), "openoutcry", "docs"):
+    for name in (*AT_THE_TOP, "openoutcry", "tests", "docs"):
         shutil.copytree(
             ROOT / name, copy / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
         )
@@ -83,10 +83,10 @@ def tree(tmp_path_factory):
         text = (copy / name).read_text()
         assert text.count(old) == 1, f"{name} no longer says {old!r}"
         (copy / name).write_text(text.replace(old, new))
-    history = json.loads((copy / "wire" / "layout_history.json").read_text())
+    history = json.loads((copy / "openoutcry" / "wire" / "layout_history.json").read_text())
     said = run(copy, "-m", "openoutcry.wire.generate", status=1)
     history.append(re.search(r'append "(\w+)"', said)[1])
-    (copy / "wire" / "layout_history.json").write_text(json.dumps(history))
+    (copy / "openoutcry" / "wire" / "layout_history.json").write_text(json.dumps(history))
     run(copy, "-m", "openoutcry.wire.generate")
     return copy
 

@@ -37,7 +37,7 @@ def run(fault: Fault, command: str, timeout_s: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="planted-fault-", ignore_cleanup_errors=True) as folder:
         copy = Path(folder) / "copy"
         subprocess.run(["git", "clone", "-q", "--shared", str(ROOT), str(copy)], check=True)
-        file = copy / fault.file
+        file = copy / "openoutcry" / fault.file
         whole = file.read_text(encoding="utf-8")
         text = command.replace("{tests}", shlex.join(fault.test_files()))
         started = time.monotonic()

@@ -12,7 +12,7 @@ TABLE = Path(__file__).with_name("faults.toml")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One wrong line: ``old`` occurs once in ``file``; ``tests`` are base names of test files."""
+    """One wrong line: ``old`` is once in the package's ``file``; ``tests`` name test files."""
 
     name: str
     room: str

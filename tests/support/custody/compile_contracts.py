@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests import ROOT
+from openoutcry import PACKAGE
 
-SOURCES = ROOT / "custody" / "evm" / "contracts"
+SOURCES = PACKAGE / "custody" / "evm" / "contracts"
 COMPILED = SOURCES / "compiled.json"
 NAMES = ("deposit", "deposits", "token", "wallet")
 FOR_TESTS = Path(__file__).parent / "contracts"

@@ -4,10 +4,10 @@ import ast
 from functools import cache
 from pathlib import Path
 
-from tests import ROOT
+from openoutcry import PACKAGE
 
 Function = tuple[str, str]
-"""A file, from the root, and a function's name."""
+"""A file, from the package, and a function's name."""
 
 BY_ADDRESS = {"call_step", "call_batch_kernel", "call_before", "call_after"} | {
     f"call{count}" for count in (2, 4, 5, 6)
@@ -26,7 +26,7 @@ def functions_of(path: Path) -> dict[str, ast.FunctionDef]:
 
 
 def _file_of(module: str) -> Path | None:
-    path = ROOT / (module.removeprefix("openoutcry.").replace(".", "/") + ".py")
+    path = PACKAGE / (module.removeprefix("openoutcry.").replace(".", "/") + ".py")
     return path if module.startswith("openoutcry.") and path.exists() else None
 
 
@@ -52,7 +52,7 @@ def _names(path: Path) -> dict[str, tuple[Path, str]]:
 
 def called(function: Function) -> set[Function]:
     """The functions of ours that a function calls by their names."""
-    path = ROOT / function[0]
+    path = PACKAGE / function[0]
     found = set()
     for node in ast.walk(functions_of(path)[function[1]]):
         if not isinstance(node, ast.Call):
@@ -65,7 +65,7 @@ def called(function: Function) -> set[Function]:
         else:
             continue
         if name in functions_of(file):
-            found.add((str(file.relative_to(ROOT)), name))
+            found.add((str(file.relative_to(PACKAGE)), name))
     return found
 
 
@@ -83,7 +83,7 @@ def reached(entries: set[Function], not_taken: set[str]) -> set[Function]:
 
 def by_address(function: Function) -> set[tuple[str, str]]:
     """The calls through a pointer in a function: its file, and the source of the address."""
-    nodes = ast.walk(functions_of(ROOT / function[0])[function[1]])
+    nodes = ast.walk(functions_of(PACKAGE / function[0])[function[1]])
     return {
         (function[0], ast.unparse(node.args[0]))
         for node in nodes

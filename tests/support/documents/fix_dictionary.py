@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from openoutcry import PACKAGE
 from openoutcry.order_entry.fix import decode, questions, session, words
 from openoutcry.venue.position_messages import OWN_FIELDS, OWN_VALUES
 from tests import ROOT
@@ -25,11 +26,11 @@ SESSION = (
     session.REJECT, session.SEQUENCE_RESET, session.LOGOUT, session.BUSINESS_REJECT,
 )  # fmt: skip
 SENDERS = (
-    *(ROOT / "order_entry" / "fix").glob("*.py"),
-    ROOT / "venue" / "position_messages.py",
-    ROOT / "portal" / "native" / "quote_messages.py",
+    *(PACKAGE / "order_entry" / "fix").glob("*.py"),
+    PACKAGE / "venue" / "position_messages.py",
+    PACKAGE / "portal" / "native" / "quote_messages.py",
 )
-DOOR = ROOT / "portal" / "native" / "quote_door.py"
+DOOR = PACKAGE / "portal" / "native" / "quote_door.py"
 SELF_TRADE = "SelfMatchPreventionInstruction"
 MORE = {
     **{

@@ -11,7 +11,7 @@ from importlib import import_module
 from itertools import groupby
 
 from openoutcry.wire.layout import Field, Layout
-from tests import ROOT
+from tests import folder_of, inside
 from tests.support.documents.rooms import rooms
 
 OF_WIRE = ("shm_feed.py",)
@@ -23,13 +23,13 @@ def blocks() -> Iterator[type[Layout]]:
     for room in rooms():
         if room == "tests":
             continue
-        for path in sorted((ROOT / room).rglob("*.py")):
+        for path in sorted(folder_of(room).rglob("*.py")):
             if room == "wire" and path.name not in OF_WIRE:
                 continue
             text = path.read_text()
             if "openoutcry.wire.layout import" not in text:
                 continue
-            module = import_module(f"openoutcry.{'.'.join(path.relative_to(ROOT).parts)[:-3]}")
+            module = import_module(f"openoutcry.{'.'.join(inside(path).parts)[:-3]}")
             for node in ast.parse(text).body:
                 block = getattr(module, node.name) if isinstance(node, ast.ClassDef) else None
                 if isinstance(block, type) and issubclass(block, Layout):

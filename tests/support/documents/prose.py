@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from openoutcry import PACKAGE
 from tests import ROOT
 
 RULES = Path(__file__).with_name("prose.toml")
@@ -208,9 +209,7 @@ def pages() -> list[str]:
 
 def rooms() -> list[str]:
     """The folders of source whose docstrings and help texts are checked."""
-    return sorted(
-        {link.resolve().name for link in (ROOT / "openoutcry").iterdir() if link.is_symlink()}
-    )
+    return sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 
 
 def texts_of(name: str) -> Iterator[Text]:

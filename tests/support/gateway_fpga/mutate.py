@@ -30,12 +30,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from openoutcry import PACKAGE
 from openoutcry.gateway_fpga.formal.modules import VALIDATOR
 from openoutcry.gateway_fpga.tools.evidence import ROOT, merged, read_evidence, write_section
 from tests.support.gateway_fpga.simulate import simulate
 
 RTL = ROOT / "gateway_fpga" / "rtl"
-WIRE = ROOT / "wire"
+WIRE = PACKAGE / "wire"
 # Also what is kept apart for the sake of timing.
 FLATTEN = "setattr -mod -unset keep_hierarchy *\nflatten"
 SELECT = "mutsel"

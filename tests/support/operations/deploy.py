@@ -2,8 +2,8 @@
 
 import shutil
 
+from openoutcry import PACKAGE
 from openoutcry.host import build
-from tests import ROOT
 
 
 def copy_of(folder):
@@ -11,7 +11,7 @@ def copy_of(folder):
     package = folder / "openoutcry"
     for room in (*build.ROOMS, "operations"):
         passed_over = shutil.ignore_patterns("__pycache__", "*.so", "board", "card")
-        shutil.copytree(ROOT / room, package / room, ignore=passed_over)
-    for path in (ROOT / "openoutcry").glob("*.py"):
+        shutil.copytree(PACKAGE / room, package / room, ignore=passed_over)
+    for path in PACKAGE.glob("*.py"):
         shutil.copy2(path, package / path.name)
     return package

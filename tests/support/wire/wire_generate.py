@@ -1,8 +1,8 @@
 """What the tests of wire generate in several tiers share."""
 
-from tests import ROOT
+from openoutcry import PACKAGE
 
-HEADER = ROOT / "wire" / "outcry_wire.h"
+HEADER = PACKAGE / "wire" / "outcry_wire.h"
 
 
 def leaf_fields(record):

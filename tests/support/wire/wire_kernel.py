@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from openoutcry import PACKAGE
 from openoutcry.wire import shipped
-from tests import ROOT
 
 CALLEE = """
 from openoutcry.wire.kernel import kernel
@@ -46,8 +46,10 @@ print(openoutcry.__file__, two_steps._cache.cache_path, answer, hits, sep="|")
 def tree(tmp_path):
     """A copy of the package with wire and two small kernels, one calling the other."""
     package = tmp_path / "tree" / "openoutcry"
-    shutil.copytree(ROOT / "wire", package / "wire", ignore=shutil.ignore_patterns("__pycache__"))
-    (package / "__init__.py").write_text("")
+    shutil.copytree(
+        PACKAGE / "wire", package / "wire", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copy(PACKAGE / "__init__.py", package)
     (package / "flow").mkdir()
     (package / "flow" / "__init__.py").write_text("")
     (package / "flow" / "callee.py").write_text(CALLEE)

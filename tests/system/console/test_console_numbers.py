@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests import ROOT
+from openoutcry import PACKAGE
 from tests.support.waiting import BOUND_S
 
 CASES = [
@@ -31,7 +31,7 @@ CASES = [
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
 def test_no_digit_is_lost_on_a_page(tmp_path):
     kit = tmp_path / "kit.mjs"
-    kit.write_text((ROOT / "console" / "static" / "kit.js").read_text())
+    kit.write_text((PACKAGE / "console" / "static" / "kit.js").read_text())
     script = (
         f"import * as kit from {json.dumps(str(kit))};"
         f"const cases = {json.dumps([case[:2] for case in CASES])};"

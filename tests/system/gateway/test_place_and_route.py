@@ -13,7 +13,7 @@ from openoutcry.gateway_fpga.tools.evidence import ROOT
 from openoutcry.gateway_fpga.tools.fusesoc import environment
 
 
-def fusesoc(folder, *arguments, root=ROOT, **changed):
+def fusesoc(folder, *arguments, root=ROOT / "gateway_fpga", **changed):
     """FuseSoC's end and what it said, run in the folder; ``changed`` are environment variables, one
     of None is taken out."""
     program = Path(sysconfig.get_path("scripts")) / "fusesoc"
@@ -73,9 +73,9 @@ def test_a_simulation_that_fails_or_never_starts_is_an_error(tmp_path):
     root = tmp_path / "core"
     bench = root / "tests" / "system" / "gateway" / "bench_agents.py"
     bench.parent.mkdir(parents=True)
-    shutil.copy(ROOT / "outcry.core", root)
-    for name in ("wire", "gateway_fpga"):
-        (root / name).symlink_to(ROOT / name)
+    (root / "gateway_fpga").mkdir()
+    shutil.copytree(ROOT / "gateway_fpga", root / "gateway_fpga", dirs_exist_ok=True)
+    (root / "openoutcry").symlink_to(ROOT / "openoutcry")
     sim = ("--target", "sim")
     bench.write_text(BENCH.format(fails=0))
     code, output = fusesoc(tmp_path, *sim, root=root)

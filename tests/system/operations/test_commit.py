@@ -9,7 +9,7 @@ from openoutcry.host import commit as source
 def test_commit_is_the_trees_or_else_the_version(tmp_path, monkeypatch):
     """A checkout answers with its commit, -dirty when a tracked file was changed; an installed
     package answers with its version."""
-    monkeypatch.setattr(source, "__file__", str(tmp_path / "host" / "commit.py"))
+    monkeypatch.setattr(source, "PACKAGE", tmp_path / "openoutcry")
     assert source.commit() == __version__
     git = ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@example.org"]
     (tmp_path / "a").write_text("1")

@@ -6,8 +6,8 @@ from shutil import which
 import pytest
 import yaml
 
+from openoutcry import PACKAGE
 from openoutcry.operations.dashboard import PANELS
-from tests import ROOT
 from tests.support.waiting import BOUND_S
 
 
@@ -26,12 +26,12 @@ def test_its_queries_are_promql(tmp_path):
 
 @pytest.mark.skipif(which("systemd-analyze") is None, reason="no systemd-analyze")
 @pytest.mark.parametrize(
-    "name", sorted(p.name for p in (ROOT / "operations/host").glob("*.service"))
+    "name", sorted(p.name for p in (PACKAGE / "operations/host").glob("*.service"))
 )
 def test_units_are_what_systemd_takes(name, tmp_path):
     """Every line is understood; only that the program and the account are not here may be said."""
     unit = tmp_path / name
-    unit.write_text((ROOT / "operations" / "host" / name).read_text())
+    unit.write_text((PACKAGE / "operations" / "host" / name).read_text())
     done = subprocess.run(
         ["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=BOUND_S
     )

@@ -6,8 +6,8 @@ import subprocess
 import blake3
 import pytest
 
+from openoutcry import PACKAGE
 from openoutcry.dpdk_shim import authentication
-from tests import ROOT
 from tests.support.waiting import BOUND_S
 
 HASHER = r"""
@@ -37,7 +37,7 @@ int main(void) {
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 def test_its_tags_and_packets_are_those_of_python(tmp_path):
     (tmp_path / "hash.c").write_text(HASHER)
-    command = ["cc", "-std=c11", "-O2", "-I", str(ROOT / "client" / "c"), "hash.c", "-o", "hash"]
+    command = ["cc", "-std=c11", "-O2", "-I", str(PACKAGE / "client" / "c"), "hash.c", "-o", "hash"]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=BOUND_S)
     said = subprocess.run(
         [str(tmp_path / "hash")], capture_output=True, text=True, check=True, timeout=BOUND_S

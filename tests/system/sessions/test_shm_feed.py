@@ -8,12 +8,12 @@ import subprocess
 
 import pytest
 
+from openoutcry import PACKAGE
 from openoutcry.client.shm import ShmClient
 from openoutcry.client.shm_feed import count_of
 from openoutcry.host.processes import named_children
 from openoutcry.order_entry.shm_layout import Reply
 from openoutcry.wire.enums import Side, TimeInForce
-from tests import ROOT
 from tests.support.order_entry.sessions_venue import KEY, Venue
 from tests.support.order_entry.shm_storms import row
 from tests.support.processes import free_port
@@ -107,7 +107,7 @@ def test_it_is_what_the_store_has_also_after_the_feeds_process_was_killed(tmp_pa
 def test_a_reader_in_c_gets_the_same_messages(tmp_path):
     (tmp_path / "reader.c").write_text(READER)
     command = ["cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror"]
-    command += ["-I", str(ROOT / "client" / "c"), "reader.c", "-o", "reader"]
+    command += ["-I", str(PACKAGE / "client" / "c"), "reader.c", "-o", "reader"]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=BOUND_S)
     path = str(tmp_path / "shm.socket")
     rows = [row("ONE", 1), row("TWO", 2)]

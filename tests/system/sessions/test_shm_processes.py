@@ -9,18 +9,18 @@ import sys
 
 import pytest
 
+from openoutcry import PACKAGE
 from openoutcry.client.shm import ShmClient
 from openoutcry.order_entry.shm_layout import End, Reply
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.enums import Reason, Side
-from tests import ROOT
 from tests.support.order_entry.sessions_venue import KEY, Venue
 from tests.support.order_entry.shm_storms import hostile, kills, row
 from tests.support.pipeline import warm_outcry
 from tests.support.waiting import BOUND_S, wait_until
 
 SHM = int(Protocol.SHM)
-C = ROOT / "client" / "c"
+C = PACKAGE / "client" / "c"
 COMPILERS = {
     "c11": ["cc", "-std=c11"],
     "c++17": ["c++", "-std=c++17", "-x", "c++"],

@@ -5,6 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from openoutcry import PACKAGE
 from openoutcry.wire import registers
 from tests import ROOT
 
@@ -12,7 +13,7 @@ from tests import ROOT
 def test_verilog_and_c_know_the_same_map(tmp_path: Path) -> None:
     """Each register's word number, each field's range and each constant, parsed from the Verilog
     header and printed by a compiled program."""
-    text = (ROOT / "wire" / "outcry_registers.vh").read_text()
+    text = (PACKAGE / "wire" / "outcry_registers.vh").read_text()
     for x in registers.REGISTERS:
         assert re.search(rf"OUTCRY_REG_{x.name.upper()} 10'd{x.offset // 4} ", text), x.name
     for f in registers.ROW_FIELDS:

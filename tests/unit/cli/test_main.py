@@ -11,6 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from openoutcry import PACKAGE
 from openoutcry.cli.extras import EXTRA_OF_MODULE
 from openoutcry.cli.groups import SectionedGroup, command_module
 from openoutcry.cli.main import main
@@ -123,7 +124,7 @@ def test_the_map_of_extras_has_each_module_that_the_package_imports():
     }
     needed = {plain(text) for text in project["dependencies"]}
     owners = metadata.packages_distributions()
-    files = [file for room in (ROOT / "openoutcry").iterdir() for file in room.rglob("*.py")]
+    files = [file for room in PACKAGE.iterdir() for file in room.rglob("*.py")]
     imported = {name for file in files for name in IMPORT.findall(file.read_text())}
     foreign = imported - {"openoutcry", "tests", *sys.stdlib_module_names, *NO_EXTRA}
     optional = {

@@ -4,10 +4,10 @@ import ast
 
 import pytest
 
-from tests import ROOT
+from openoutcry import PACKAGE
 
 EXTRA = {"embit", "coincurve", "Crypto", "pkcs11", "shamir_mnemonic", "segno", "zxingcpp", "PIL"}
-FOLDER = ROOT / "custody"
+FOLDER = PACKAGE / "custody"
 NEEDING = [FOLDER / "demo.py", *(FOLDER / "evm").glob("*.py")]
 """An EVM chain's addresses and calls are hashes of its own kind, from their first line on."""
 OTHERS = sorted(set(FOLDER.rglob("*.py")) - set(NEEDING))

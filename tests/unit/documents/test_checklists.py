@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from openoutcry import PACKAGE
 from tests import ROOT
 
 SECTIONS = {
@@ -21,11 +22,10 @@ def checklists(page: str) -> str:
 
 
 def missing_files(text: str, folder: str = "") -> list[str]:
-    """Paths with a folder that are neither at the root nor in ``folder``."""
+    """Paths with a folder that are neither at the root nor in the package or its ``folder``."""
     named = set(re.findall(r"`(\w+(?:/\w+)+\.\w+)`", text)) - WRITTEN
-    return [
-        one for one in sorted(named) if not any((ROOT / f / one).exists() for f in ("", folder))
-    ]
+    places = ROOT, PACKAGE, PACKAGE / folder
+    return [one for one in sorted(named) if not any((place / one).exists() for place in places)]
 
 
 def missing_modules(text: str) -> list[str]:

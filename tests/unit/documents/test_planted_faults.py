@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from tests.long.planted_faults.table import ROOT, TESTS, Fault, read_faults
+from openoutcry import PACKAGE
+from tests.long.planted_faults.table import TESTS, Fault, read_faults
 
 FAULTS = read_faults()
 ROOMS = {
@@ -18,7 +19,7 @@ ROOMS = {
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_the_fault_applies(fault: Fault) -> None:
     """Its line is in its file once, the change is one, and the named tests exist."""
-    text = (ROOT / fault.file).read_text(encoding="utf-8")
+    text = (PACKAGE / fault.file).read_text(encoding="utf-8")
     assert fault.broken(text) != text
     assert fault.file.startswith(f"{fault.room}/")
     assert fault.name.startswith(fault.room.replace("_", "-") + "-")

@@ -2,8 +2,8 @@
 
 import re
 
+from openoutcry import PACKAGE
 from openoutcry.report.tables import HEADLINE
-from tests import ROOT
 from tests.support.documents.readme import README
 
 
@@ -29,7 +29,7 @@ def test_each_headline_figure_names_its_conditions() -> None:
 def test_the_second_venue_begins_in_another_folder() -> None:
     """Both examples name their journal alike: in one folder the second would find the first's."""
     journals = {
-        re.search(r'^journal = "(\w+)"', (ROOT / room / "example.toml").read_text(), re.M)[1]
+        re.search(r'^journal = "(\w+)"', (PACKAGE / room / "example.toml").read_text(), re.M)[1]
         for room in ("venue", "portal")
     }
     section = README.read_text().partition("## The same with `ccxt`")[2]

@@ -6,8 +6,10 @@ from functools import cache
 
 import pytest
 
-from tests import ROOT
+from openoutcry import PACKAGE
+from tests import ROOT, folder_of, inside
 from tests.support.documents.rooms import (
+    AT_THE_TOP,
     CONTRACT,
     GENERATED,
     HAVE_STAGES,
@@ -33,12 +35,12 @@ FUNCTION_LINES = 60
 SMALL = 40
 """Lines below which a file with a single user is part of that file."""
 
-PEER = ROOT / "bench" / "peers" / "day_hftbacktest.py"
+PEER = PACKAGE / "bench" / "peers" / "day_hftbacktest.py"
 """Runs in an environment of its own, where our compiler is not."""
 COMPILERS = {"njit", "jit", "cfunc"}
-TOML_READER = ROOT / "wire" / "toml_tables.py"
-CLOSING = ROOT / "wire" / "closing.py"
-OWNER_OF_NJIT = ROOT / "wire" / "kernel.py"
+TOML_READER = PACKAGE / "wire" / "toml_tables.py"
+CLOSING = PACKAGE / "wire" / "closing.py"
+OWNER_OF_NJIT = PACKAGE / "wire" / "kernel.py"
 
 
 @cache
@@ -49,7 +51,7 @@ def parsed(source):
 
 def modules(room):
     """Every module of a room."""
-    return sorted((ROOT / room).rglob("*.py"))
+    return sorted(folder_of(room).rglob("*.py"))
 
 
 def imported_names(tree, package):
@@ -113,25 +115,18 @@ def test_the_architecture_page_has_the_same_table():
 
 
 def test_every_room_is_in_the_table():
-    """A new folder of modules at the top of the tree needs a line about whom it may import."""
-    outside = {"scripts", "docs", "build", "openoutcry"}
-    folders = {
-        path.name
-        for path in ROOT.iterdir()
-        if path.is_dir() and not path.name.startswith(".") and path.name not in outside
-    }
-    with_modules = {name for name in folders if any((ROOT / name).rglob("*.py"))}
-    assert with_modules <= set(MAY_IMPORT), (
+    """A new folder of modules needs a line about whom it may import."""
+    folders = {path.name for path in PACKAGE.iterdir() if any(path.rglob("*.py"))}
+    assert folders | {"tests"} == set(MAY_IMPORT), (
         "add a row to tests/support/documents/rooms.py and ARCHITECTURE.md"
     )
-    assert "wire" in with_modules
 
 
 @pytest.mark.parametrize("room", rooms())
 def test_room_imports_only_what_the_table_allows(room):
     """Each module's imports, wherever in the file they stand, keep to the table."""
     for path in modules(room):
-        package = ".".join(["openoutcry", *path.relative_to(ROOT).parent.parts])
+        package = ".".join(["openoutcry", *inside(path).parent.parts])
         assert faults(path.read_text(), room, package) == [], (
             f"{path}: the table in ARCHITECTURE.md does not allow it"
         )
@@ -159,7 +154,7 @@ def headers():
     """The C headers of the rooms that have some, by name: the rooms."""
     found = {}
     for room in rooms():
-        for path in (ROOT / room).rglob("*.h") if room != "tests" else ():
+        for path in folder_of(room).rglob("*.h") if room != "tests" else ():
             found.setdefault(path.name, set()).add(room)
     return found
 
@@ -175,7 +170,7 @@ def foreign_headers(source, room):
 @pytest.mark.parametrize("room", [room for room in rooms() if room != "tests"])
 def test_c_code_includes_only_headers_of_rooms_that_the_table_allows(room):
     """In C and C++ files, and in what a module writes for a compiler."""
-    for path in sorted((ROOT / room).rglob("*")):
+    for path in sorted(folder_of(room).rglob("*")):
         if path.suffix in (".c", ".h", ".cpp", ".py"):
             assert foreign_headers(path.read_text(), room) == [], path
 
@@ -195,7 +190,7 @@ def users():
     found = {}
     for room in rooms():
         for path in modules(room):
-            package = ".".join(["openoutcry", *path.relative_to(ROOT).parent.parts])
+            package = ".".join(["openoutcry", *inside(path).parent.parts])
             for name in imported_names(parsed(path.read_text()), package):
                 for target in (name, name.rpartition(".")[0]):
                     found.setdefault(target, set()).add(path)
@@ -207,7 +202,7 @@ def small_files_of_one_user():
     small = []
     for room in rooms():
         for path in modules(room):
-            where = path.relative_to(ROOT)
+            where = inside(path)
             if where.parts[0] in ("tests", "cli") or path.name == "__init__.py":
                 continue
             if len(path.read_text().splitlines()) >= SMALL:
@@ -311,18 +306,22 @@ def test_what_is_too_long_is_seen():
 @pytest.mark.parametrize("room", [room for room in rooms() if room != "tests"])
 def test_room_says_its_one_job_in_one_sentence(room):
     """The package's docstring begins with one sentence; a room that needs two is two rooms."""
-    docstring = ast.get_docstring(ast.parse((ROOT / room / "__init__.py").read_text()))
+    docstring = ast.get_docstring(ast.parse((folder_of(room) / "__init__.py").read_text()))
     assert docstring, f"{room} has no docstring"
     sentence = " ".join(docstring.split("\n\n")[0].split())
     assert sentence.endswith("."), sentence
     assert ". " not in sentence, sentence
 
 
-@pytest.mark.parametrize("room", [room for room in rooms() if room != "tests"])
-def test_room_is_a_package_inside_openoutcry(room):
-    """The folder at the top and the installed subpackage are the same files."""
-    assert (ROOT / "openoutcry" / room).resolve() == ROOT / room
-    assert (ROOT / "openoutcry" / room).is_symlink()
+def test_six_rooms_are_at_the_top():
+    """The folder at the top and the installed subpackage are the same files; every other room is a
+    real folder of the package, and the top has at most twelve folders."""
+    links = {path.name: path.resolve() for path in PACKAGE.iterdir() if path.is_symlink()}
+    assert links == {room: ROOT / room for room in AT_THE_TOP}
+    left_by_runs = {"build", "dist", "run-journal"}
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] != "."}
+    top = {name for name in folders - left_by_runs if not name.endswith(".egg-info")}
+    assert top <= {*AT_THE_TOP, "docs", "examples", "openoutcry", "scripts", "tests"}
 
 
 @pytest.mark.parametrize(
@@ -384,7 +383,7 @@ def test_no_module_of_ours_has_an_alias_of_one_or_two_letters(room):
             source = getattr(node, "module", "") if isinstance(node, ast.ImportFrom) else ""
             for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
                 name = f"{source}.{alias.name}".strip(".")
-                file = ROOT / f"{name.removeprefix('openoutcry.').replace('.', '/')}.py"
+                file = PACKAGE / f"{name.removeprefix('openoutcry.').replace('.', '/')}.py"
                 is_ours = name.startswith("openoutcry.") and file.exists()
                 assert not is_ours or len(alias.asname or alias.name) > 2, f"{path}: {alias.asname}"
 
@@ -442,7 +441,7 @@ def test_web_servers_have_the_shared_listener():
     """asyncio switches Nagle's algorithm off only where the protocol is named: answers of two
     segments took 44 ms."""
     named = "socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener"
-    assert named in (ROOT / "operations" / "web_server.py").read_text()
+    assert named in (PACKAGE / "operations" / "web_server.py").read_text()
     servers = [
         path
         for room in rooms()

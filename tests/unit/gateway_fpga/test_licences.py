@@ -1,5 +1,6 @@
 """Every file of the gateway names its licence where tools look for it."""
 
+from openoutcry import PACKAGE
 from tests import ROOT
 
 SOURCES = (".py", ".h", ".v", ".vh", ".sv", ".cpp", ".xdc", ".tcl", ".sh", ".lpf")
@@ -9,7 +10,7 @@ LINE = "SPDX-License-Identifier: Apache-2.0"
 def test_every_source_names_its_licence() -> None:
     """In its first two lines; the Verilog headers that are generated, too."""
     chosen = [path for path in (ROOT / "gateway_fpga").rglob("*") if path.suffix in SOURCES]
-    chosen += [ROOT / "wire" / f"outcry_{name}.vh" for name in ("wire", "registers")]
+    chosen += [PACKAGE / "wire" / f"outcry_{name}.vh" for name in ("wire", "registers")]
     assert len(chosen) > 80
     without = [
         path.name for path in chosen if LINE not in "".join(path.read_text().splitlines()[:2])

@@ -6,11 +6,11 @@ import string
 import numpy as np
 import pytest
 
+from openoutcry import PACKAGE
 from openoutcry.ledger import reports, tax, texts_de
 from openoutcry.ledger.layout import Kind
 from openoutcry.ledger.report import Report
 from openoutcry.ledger.words import TABLES, Said, in_language, listed, word
-from tests import ROOT
 from tests.support.ledger.pdf_texts import figures, texts_of
 from tests.support.ledger.spot_day import traded
 
@@ -19,7 +19,7 @@ STANDING = ("balance", "position")
 
 def said_in_the_code():
     """The templates that the ledger's code writes."""
-    for path in (ROOT / "ledger").glob("*.py"):
+    for path in (PACKAGE / "ledger").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             is_said = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Said"
             if is_said and isinstance(node.args[0], ast.Constant):

@@ -4,11 +4,12 @@ import re
 
 import pytest
 
+from openoutcry import PACKAGE
 from openoutcry.operations.dashboard import PANELS, dashboard
 from openoutcry.operations.metrics import journal_use
 from tests import ROOT
 
-METRICS = (ROOT / "operations" / "metrics.py").read_text()
+METRICS = (PACKAGE / "operations" / "metrics.py").read_text()
 SESSIONS = ("connected", "killed", "locked", "messages")
 
 
@@ -31,7 +32,7 @@ def test_a_dashboard_shows_only_metrics_that_there_are():
     assert len(set(places)) == len(places) == len(PANELS)
 
 
-UNITS = sorted((ROOT / "operations/host").glob("*.service"))
+UNITS = sorted((PACKAGE / "operations/host").glob("*.service"))
 
 
 @pytest.mark.promise(
@@ -62,7 +63,7 @@ FOR_STRANGERS = ("openoutcry-screen.service", "openoutcry-portal.service")
 )
 @pytest.mark.parametrize("name", FOR_STRANGERS)
 def test_what_strangers_reach_changes_no_journal_and_gains_no_right(name):
-    lines = (ROOT / "operations/host" / name).read_text().splitlines()
+    lines = (PACKAGE / "operations/host" / name).read_text().splitlines()
     for line in (
         "ReadOnlyPaths=/var/lib/openoutcry/journal",
         "CapabilityBoundingSet=",

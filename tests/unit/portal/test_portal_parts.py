@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openoutcry import PACKAGE
 from openoutcry.derivatives.contracts import PERPETUAL, Contract, lot_value
 from openoutcry.pipeline.contract import control, loop
 from openoutcry.portal import database
@@ -43,7 +44,6 @@ from openoutcry.portal.trading.public import INTERVALS, Candle, Tape, Trade, bou
 from openoutcry.risk.bits import RISK_REASON, RiskBit
 from openoutcry.wire.enums import OrderType, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
-from tests import ROOT
 
 ROW = {"price_step_ticks": 1, "qty_step_lots": 1, "min_qty_lots": 1, "max_qty_lots": 10**6}
 BTC_USD = Market(0, "BTC-USD", b"BTC-USD", "BTCUSD", "BTC", "USD", 8, 6, 2, 10_000, 1, ROW)
@@ -55,7 +55,7 @@ def key(kind, secret, networks=()):
 
 def test_migrations_follow_one_another():
     """Two that were made at the same time would both follow the one before."""
-    files = sorted((ROOT / "portal" / "migrations" / "versions").glob("r*.py"))
+    files = sorted((PACKAGE / "portal" / "migrations" / "versions").glob("r*.py"))
     texts = [one.read_text() for one in files]
     found = [re.findall(r'^(?:down_)?revision = "?(\w+)"?$', text, re.MULTILINE) for text in texts]
     names = [one.name[1:5] for one in files]

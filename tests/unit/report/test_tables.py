@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import openoutcry.report.tables as tables
+from openoutcry import PACKAGE
 from openoutcry.report.age import MEASURES, NO_COMMIT, OLD, History, code_of, kept_note
-from tests import ROOT
 
 HOST = {"cpu": "x", "cores_usable": 2}
 
@@ -155,4 +155,4 @@ def test_every_table_says_what_it_measures() -> None:
     assert set(tables.TABLES) - set(MEASURES) == {"prices"}
     assert set(MEASURES) <= set(tables.TABLES)
     for name, paths in MEASURES.items():
-        assert all((ROOT / path).exists() for path in paths), name
+        assert all((PACKAGE / path).exists() for path in paths), name

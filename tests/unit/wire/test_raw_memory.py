@@ -2,7 +2,7 @@
 
 import re
 
-from tests import ROOT
+from tests import folder_of, inside
 from tests.support.documents.rooms import rooms
 
 RAW = re.compile(
@@ -143,8 +143,8 @@ ENUM_NUMBER = re.compile(r"\bint\((?:\w+\.)*[A-Z]\w*[a-z]\w*\.[A-Z][A-Z0-9_]*\)"
 def sources():
     for room in rooms():
         if room not in ("tests", "wire"):
-            for path in sorted((ROOT / room).rglob("*.py")):
-                yield str(path.relative_to(ROOT)), path.read_text()
+            for path in sorted(folder_of(room).rglob("*.py")):
+                yield str(inside(path)), path.read_text()
 
 
 def test_no_file_has_more_raw_loads_and_stores_than_it_is_allowed():

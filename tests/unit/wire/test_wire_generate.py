@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from openoutcry import PACKAGE
 from openoutcry.wire import enums, generate
 from openoutcry.wire.layout_hash import LAYOUT_HASH
 from openoutcry.wire.order_ids import ORDER_ID_RANGES, VENUE_ORDER_IDS
@@ -27,7 +28,8 @@ def test_generated_file_is_the_one_in_the_tree(name):
 def test_generated_file_says_so_in_its_first_line(name):
     """Who opens one learns at once where to edit instead."""
     first = (ROOT / name).read_text().splitlines()[0]
-    assert generate.GENERATED in first.replace(f"from {name.rpartition('/')[0]}/ ", "from wire/ ")
+    room = name.removeprefix("openoutcry/").rpartition("/")[0]
+    assert generate.GENERATED in first.replace(f"from {room}/ ", "from wire/ ")
 
 
 @pytest.mark.parametrize("name", generate.ROOM_ENUMS)
@@ -46,7 +48,7 @@ def test_numbers_of_a_rooms_enumerations_are_its_members(name):
 
 def verilog_defines() -> dict[str, str]:
     """Every `define of the Verilog header: name -> text."""
-    text = (ROOT / "wire" / "outcry_wire.vh").read_text()
+    text = (PACKAGE / "wire" / "outcry_wire.vh").read_text()
     return dict(re.findall(r"^`define (\w+) +([^/\n]+?) *(?://.*)?$", text, re.MULTILINE))
 
 
@@ -75,7 +77,7 @@ def test_verilog_ranges_of_the_house():
 def test_no_name_is_defined_twice():
     """A field and an enumeration member never share a name; the later would win silently."""
     for header in ("outcry_wire.vh", "outcry_wire.h"):
-        text = (ROOT / "wire" / header).read_text()
+        text = (PACKAGE / "wire" / header).read_text()
         names = re.findall(r"^[`#]define (\w+)", text, re.MULTILINE)
         assert len(names) == len(set(names)) > 50
 
