@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def folder_of(room: str) -> Path:
     """Return the folder of a room: inside the package, but for the tests."""
-    return ROOT / room if room == "tests" else ROOT / "openoutcry" / room
+    return ROOT / room if room.startswith("tests") else ROOT / "openoutcry" / room
 
 
 def inside(path: Path) -> Path:

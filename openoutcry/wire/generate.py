@@ -62,7 +62,7 @@ def generate() -> dict[str, str]:
         "openoutcry/wire/enum_numbers.py": enum_numbers(),
         **{f"openoutcry/{name}": room_numbers(modules) for name, modules in ROOM_ENUMS.items()},
         "openoutcry/wire/outcry_wire.h": c_header(),
-        "openoutcry/wire/outcry_wire.vh": verilog_header(),
+        "gateway_fpga/rtl/outcry_wire.vh": verilog_header(),
         "docs/wire.md": markdown(),
         "docs/order-messages.md": messages_page(
             "Order-entry messages", messages.PROTOCOLS, messages.OPTIONS50

@@ -337,6 +337,6 @@ def registers_markdown(generated: str) -> str:
 
 WRITERS: dict[str, Callable[[str], str]] = {
     "openoutcry/wire/outcry_registers.h": registers_c,
-    "openoutcry/wire/outcry_registers.vh": registers_verilog,
+    "gateway_fpga/rtl/outcry_registers.vh": registers_verilog,
     "docs/registers.md": registers_markdown,
 }

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.gateway_fpga.formal.modules import VALIDATOR
-from tests.support.gateway_fpga.mutate import FLATTEN, RTL, WIRE, MutationError, yosys
+from tests.support.gateway_fpga.mutate import FLATTEN, RTL, MutationError, yosys
 
 CONSTANT = "Yosys proves the bit constant, whatever the inputs do."
 
@@ -147,7 +147,7 @@ def constants() -> set[tuple[str, str, int]]:
 def _of_design(design: Design) -> set[tuple[str, str, int]]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for path in [*RTL.glob("*.v"), *WIRE.glob("*.vh")]:
+        for path in RTL.glob("*.v*"):
             (folder / path.name).write_text(path.read_text())
         chosen = "".join(f" -chparam {name} {value}" for name, value in design.parameters.items())
         # Bits are taken before wreduce, which cuts wires, and again when all is gates.

@@ -30,13 +30,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from openoutcry import PACKAGE
 from openoutcry.gateway_fpga.formal.modules import VALIDATOR
 from openoutcry.gateway_fpga.tools.evidence import ROOT, merged, read_evidence, write_section
 from tests.support.gateway_fpga.simulate import simulate
 
 RTL = ROOT / "gateway_fpga" / "rtl"
-WIRE = PACKAGE / "wire"
 # Also what is kept apart for the sake of timing.
 FLATTEN = "setattr -mod -unset keep_hierarchy *\nflatten"
 SELECT = "mutsel"
@@ -248,7 +246,7 @@ def read(target: Target) -> str:
 
 
 def copy_sources(target: Target, folder: Path) -> None:
-    for path in [*(RTL / f"{name}.v" for name in target.files), *WIRE.glob("*.vh")]:
+    for path in [*(RTL / f"{name}.v" for name in target.files), *RTL.glob("*.vh")]:
         (folder / path.name).write_text(path.read_text())
 
 

@@ -17,6 +17,6 @@ BENCHES = "tests.system.gateway"
 
 
 def simulate(simulator: str, toplevel: str, bench: str, folder: Path, **options: Any) -> None:
-    """``runner.simulate`` with the benches by their short names, several with commas."""
-    modules = ",".join(f"{BENCHES}.{name}" for name in bench.split(","))
+    """``runner.simulate`` with the tests' benches by their short names, several with commas."""
+    modules = ",".join(name if "." in name else f"{BENCHES}.{name}" for name in bench.split(","))
     runner.simulate(simulator, toplevel, modules, folder, **options)

@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from openoutcry import PACKAGE
 from openoutcry.ptp.page import (
     BUSY,
     CLOSED,
@@ -70,7 +71,7 @@ def c_reader(tmp_path_factory):
             "-shared",
             "-fPIC",
             f"-I{ROOT / 'ptp'}",
-            f"-I{ROOT / 'wire'}",
+            f"-I{PACKAGE / 'wire'}",
             str(folder / "reader.c"),
             "-o",
             str(library),

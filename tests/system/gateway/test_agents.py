@@ -9,7 +9,7 @@ from tests.support.gateway_fpga.simulate import simulate
 @pytest.mark.long
 def test_agents(tmp_path):
     """Orders, verdicts and registers of a gateway of full size, and nothing of other benches."""
-    simulate("icarus", "outcry_gateway", "bench_agents", tmp_path)
+    simulate("icarus", "outcry_gateway", "openoutcry.gateway_fpga.sim.bench_agents", tmp_path)
 
 
 def test_agents_of_frames(tmp_path):
@@ -17,7 +17,7 @@ def test_agents_of_frames(tmp_path):
     simulate(
         "icarus",
         "outcry_top",
-        "bench_agents_frames",
+        "openoutcry.gateway_fpga.sim.bench_agents_frames",
         tmp_path,
         parameters={"PORTS": 1, "DEPTH_LOG2": 5, "SLOT_BITS": 4, "PARTICIPANT_BITS": 4},
     )

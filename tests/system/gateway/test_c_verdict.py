@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from openoutcry import PACKAGE
 from openoutcry.gateway_fpga import Settings, make_rules, validate_orders
 from tests import ROOT
 from tests.support.gateway_fpga.orders import INSTRUMENTS, SETTINGS, random_orders
@@ -23,7 +24,7 @@ def compile_verdict(folder: Path) -> ctypes.CDLL:
         "        orders[n].error_code = outcry_verdict(&orders[n], rules);\n}\n"
     )
     flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
-    includes = [f"-I{ROOT / 'gateway_fpga'}", f"-I{ROOT / 'wire'}"]
+    includes = [f"-I{ROOT / 'gateway_fpga'}", f"-I{PACKAGE / 'wire'}"]
     subprocess.run(
         ["gcc", *flags, *includes, str(source), "-o", str(folder / "judge.so")], check=True
     )

@@ -8,7 +8,6 @@ import pytest
 from openoutcry.wire.registers import FRAME_PORTS, SLOT_BITS
 from tests.support.gateway_fpga.simulate import RTL
 
-WIRE = RTL.parents[1] / "wire"
 RANGES = {
     ("outcry_top", "PORTS"): (1, FRAME_PORTS),
     ("outcry_top", "DEPTH_LOG2"): (5, 12),
@@ -48,7 +47,6 @@ def elaborate(module: str, parameter: str, value: int) -> subprocess.CompletedPr
                 "-y",
                 str(RTL),
                 f"-I{RTL}",
-                f"-I{WIRE}",
                 f"-P{module}.{parameter}={value}",
                 "-s",
                 module,

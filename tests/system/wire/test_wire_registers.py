@@ -7,13 +7,12 @@ from pathlib import Path
 
 from openoutcry import PACKAGE
 from openoutcry.wire import registers
-from tests import ROOT
 
 
 def test_verilog_and_c_know_the_same_map(tmp_path: Path) -> None:
     """Each register's word number, each field's range and each constant, parsed from the Verilog
     header and printed by a compiled program."""
-    text = (PACKAGE / "wire" / "outcry_registers.vh").read_text()
+    text = (PACKAGE / "gateway_fpga" / "rtl" / "outcry_registers.vh").read_text()
     for x in registers.REGISTERS:
         assert re.search(rf"OUTCRY_REG_{x.name.upper()} 10'd{x.offset // 4} ", text), x.name
     for f in registers.ROW_FIELDS:
@@ -30,7 +29,7 @@ def test_verilog_and_c_know_the_same_map(tmp_path: Path) -> None:
         "for (int v = 0; v < 16; v++) sum = sum * 31 + OUTCRY_HASH_TABLES[w][h][v];\n"
         'printf("%u\\n", sum); return 0; }\n'
     )
-    flags = ["-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{ROOT / 'wire'}"]
+    flags = ["-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", f"-I{PACKAGE / 'wire'}"]
     subprocess.run(["gcc", *flags, str(source), "-o", str(tmp_path / "map")], check=True)
     printed = subprocess.run([tmp_path / "map"], capture_output=True, text=True, check=True)
     checksum = 0

@@ -48,7 +48,7 @@ def test_numbers_of_a_rooms_enumerations_are_its_members(name):
 
 def verilog_defines() -> dict[str, str]:
     """Every `define of the Verilog header: name -> text."""
-    text = (PACKAGE / "wire" / "outcry_wire.vh").read_text()
+    text = (PACKAGE / "gateway_fpga" / "rtl" / "outcry_wire.vh").read_text()
     return dict(re.findall(r"^`define (\w+) +([^/\n]+?) *(?://.*)?$", text, re.MULTILINE))
 
 
@@ -76,8 +76,8 @@ def test_verilog_ranges_of_the_house():
 
 def test_no_name_is_defined_twice():
     """A field and an enumeration member never share a name; the later would win silently."""
-    for header in ("outcry_wire.vh", "outcry_wire.h"):
-        text = (PACKAGE / "wire" / header).read_text()
+    for header in ("gateway_fpga/rtl/outcry_wire.vh", "wire/outcry_wire.h"):
+        text = (PACKAGE / header).read_text()
         names = re.findall(r"^[`#]define (\w+)", text, re.MULTILINE)
         assert len(names) == len(set(names)) > 50
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """cocotb bench of outcry_gateway that needs nothing but the package: its agents, the golden model.
 
 ``fusesoc … --target sim`` runs it, test_agents.py does, and it is what a bench of one's own can

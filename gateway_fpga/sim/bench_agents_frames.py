@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """cocotb bench of outcry_top from Ethernet on that needs nothing but the package's agents.
 
 test_agents.py runs it; a bench outside this project can begin with it.
