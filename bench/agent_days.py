@@ -17,8 +17,8 @@ from openoutcry.flow.manipulators import (
     settings_text,
 )
 from openoutcry.journal import Journal
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.matcher import Engine
-from openoutcry.replay.replay import instruments_to_json
 from openoutcry.wire import OutcryError
 
 ORDER_CAPACITY = 1 << 16

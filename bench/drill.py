@@ -27,7 +27,7 @@ from openoutcry.bench.drill_client import DrillClient
 from openoutcry.bench.drill_network import Network
 from openoutcry.bench.drill_venue import LEASE_MS, PORT, VenueNode
 from openoutcry.journal import JournalReader
-from openoutcry.replay.replay import replay
+from openoutcry.journal.replay import replay
 from openoutcry.replica.backup import Copier, restore
 from openoutcry.replica.cluster import Cluster, Node
 from openoutcry.replica.cluster_status import status_document

@@ -14,8 +14,8 @@ from typing import Any
 
 from openoutcry.bench.explain import WINDOWS
 from openoutcry.bench.results import Document
-from openoutcry.pipeline.contract.histogram import bucket_of, bucket_upper_ns
 from openoutcry.pipeline.recording import KINDS
+from openoutcry.runtime.histogram import bucket_of, bucket_upper_ns
 from openoutcry.wire.atomic_file import FileNotWritten, write_atomically
 from openoutcry.wire.extras import need
 

@@ -25,11 +25,11 @@ from openoutcry.dpdk_shim.spec import parse_port
 from openoutcry.flow.source import Source
 from openoutcry.host.processes import PeerError, fork
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.pipeline.contract.control import GO
 from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.send import send
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ring import ProcessIdentity
+from openoutcry.runtime.control import GO
 from openoutcry.wire.free_port import free_port
 
 RATES = (1_000, 10_000, 50_000)

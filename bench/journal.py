@@ -22,10 +22,10 @@ from openoutcry.bench.results import document, summarise
 from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal, JournalWriter
-from openoutcry.journal.stage import MAX_BLOCK_RECORDS
+from openoutcry.journal.checkpoint import recover, save
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.journal.verify import verify
-from openoutcry.replay.checkpoint import recover, save
-from openoutcry.replay.replay import instruments_to_json
+from openoutcry.pipeline.stages.journal import MAX_BLOCK_RECORDS
 from openoutcry.wire.records import ORDER_DTYPE, RECORD_BYTES
 
 RECORDS, QUICK_RECORDS = 4_000_000, 400_000

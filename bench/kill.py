@@ -16,13 +16,13 @@ import numpy.typing as npt
 
 from openoutcry.bench.scratch import scratch_folder
 from openoutcry.matcher import Engine
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.run import run
 from openoutcry.ring.producer import Producer
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime.shared import Shared
 from openoutcry.venue.operations import disconnect
 from openoutcry.venue.operator_lane import OPERATOR_RING, WIRING
 from openoutcry.wire import ORDER_DTYPE, OutcryError, make_instruments

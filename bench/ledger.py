@@ -19,14 +19,14 @@ import numpy.typing as npt
 from openoutcry.bench.netting import Netting
 from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.journal import Journal
+from openoutcry.journal.core import Core
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.ledger import layout as lay
 from openoutcry.ledger.books import Books
 from openoutcry.ledger.follow import Follower, Store
 from openoutcry.ledger.ledger_state import LedgerState, at, folder_of, opened
 from openoutcry.ledger.parquet_store import ParquetStore
 from openoutcry.ledger.postgresql import PostgresStore
-from openoutcry.replay.core import Core
-from openoutcry.replay.replay import instruments_to_json
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.wire import ORDER_DTYPE, OutcryError, make_instruments

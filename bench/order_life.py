@@ -15,7 +15,7 @@ import numpy as np
 
 from openoutcry.flow.generate import GeneratedFlow
 from openoutcry.journal import Journal
-from openoutcry.replay.replay import instruments_to_json
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.surveillance.audit.build import build, files_of
 from openoutcry.surveillance.audit.trail import Trail
 from openoutcry.surveillance.audit.verify import verify

@@ -33,11 +33,11 @@ from openoutcry.host.doctor_devices import (
 )
 from openoutcry.host.processes import fork
 from openoutcry.matcher import process_batch
-from openoutcry.pipeline.contract import loop
 from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.top import running
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.report.page import escaped
+from openoutcry.runtime import loop
 
 RATE = 1_000_000
 SECONDS = 2.0

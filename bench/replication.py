@@ -30,16 +30,16 @@ from openoutcry.bench.results import missing
 from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal
-from openoutcry.journal.stage import MAX_REPLICATED_RECORDS
-from openoutcry.pipeline.contract.prefork import Replication
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.run import run
+from openoutcry.pipeline.stages.journal import MAX_REPLICATED_RECORDS
 from openoutcry.replica.cluster import Cluster
 from openoutcry.replica.jetstream import JetStream, acknowledged, messages
 from openoutcry.replica.link import connect
 from openoutcry.replica.message import unpack
 from openoutcry.replica.primary import WINDOW
 from openoutcry.replica.publisher import Publisher
+from openoutcry.runtime.prefork import Replication
 from openoutcry.wire import OutcryError
 
 ORDERS, QUICK_ORDERS = 5_000_000, 100_000

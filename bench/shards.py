@@ -30,16 +30,16 @@ from openoutcry.bench.rounds import Add, Rounds
 from openoutcry.bench.stages_alone import finish, run_alone
 from openoutcry.flow import GeneratedFlow
 from openoutcry.host.processes import Rendezvous, run_processes
+from openoutcry.journal.core import Core
 from openoutcry.matcher.book.shards import spread
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.pipeline.contract import control
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.table import Geometry
-from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.run import ORDER_CAPACITY, Options, run
 from openoutcry.pipeline.topology import TOPOLOGY, sharded
 from openoutcry.pipeline.worker import CompiledStages
-from openoutcry.replay.core import Core
+from openoutcry.runtime import control
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.table import Geometry
+from openoutcry.runtime.work import Work
 from openoutcry.wire import make_instruments
 
 INSTRUMENTS = 256

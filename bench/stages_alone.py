@@ -16,16 +16,16 @@ from typing import Any
 
 from openoutcry.bench.paced import flow
 from openoutcry.journal import Journal, JournalWriter
-from openoutcry.journal.stage import JournalStage
-from openoutcry.pipeline.contract import control, loop
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.table import Geometry
-from openoutcry.pipeline.contract.work import Work
+from openoutcry.journal.core import Core
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.pipeline.run import ORDER_CAPACITY
+from openoutcry.pipeline.stages.journal import JournalStage
 from openoutcry.pipeline.topology import TOPOLOGY, plan_groups
 from openoutcry.pipeline.worker import CompiledStages
-from openoutcry.replay.core import Core
-from openoutcry.replay.replay import instruments_to_json
+from openoutcry.runtime import control, loop
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.table import Geometry
+from openoutcry.runtime.work import Work
 
 COMMANDS, QUICK_COMMANDS = 1 << 18, 1 << 16
 EVENTS_A_COMMAND = 4

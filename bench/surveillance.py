@@ -33,8 +33,8 @@ from openoutcry.bench.surveillance_accuracy import PATTERNS, measure
 from openoutcry.flow import GeneratedFlow
 from openoutcry.flow.manipulators import THIN, settings_text
 from openoutcry.journal import Journal
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.matcher import Engine
-from openoutcry.replay.replay import instruments_to_json
 from openoutcry.surveillance.detect.settings import Settings, settings_of_text
 from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.wire import OutcryError, make_instruments

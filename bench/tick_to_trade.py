@@ -67,9 +67,9 @@ from openoutcry.order_entry.shm_layout import (
     ShmReply,
     ShmRequest,
 )
-from openoutcry.pipeline.contract.histogram import summary
-from openoutcry.pipeline.contract.table import Geometry
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
+from openoutcry.runtime.histogram import summary
+from openoutcry.runtime.table import Geometry
 from openoutcry.wire import OutcryError, enum_numbers, sockets
 from openoutcry.wire.big_endian import store_be64
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce

@@ -28,9 +28,9 @@ import numpy.typing as npt
 from openoutcry.backtest.layout import OWN_ID
 from openoutcry.flow import GeneratedFlow, ItchSource, LobsterSource
 from openoutcry.flow.levels import LevelsSource
+from openoutcry.journal.events import events_of
 from openoutcry.journal.reader import JournalReader
 from openoutcry.matcher import Engine
-from openoutcry.replay.events import events_of
 from openoutcry.wire import enum_numbers, make_instruments
 from openoutcry.wire.errors import BacktestError
 from openoutcry.wire.records import INSTRUMENT, ORDER_DTYPE, RECORD_BYTES

@@ -13,9 +13,9 @@ from openoutcry.backtest.day import Day
 from openoutcry.backtest.drive import BATCH, ROOM, advance
 from openoutcry.backtest.latency import Latency, in_range
 from openoutcry.backtest.strategy import Strategy
+from openoutcry.journal.risk_hooks import risk_hooks
 from openoutcry.ledger.layout import FEE_UNIT
 from openoutcry.matcher import Engine, scratch_records
-from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.wire.errors import BacktestError
 from openoutcry.wire.indirect import kernel_address
 from openoutcry.wire.records import EVENT_DTYPE, RECORD_BYTES

@@ -210,7 +210,7 @@ def symbol(
     out: Path | None,
 ) -> None:
     """List the events of a symbol's orders, by action."""
-    from openoutcry.replay.projections import JournalReader
+    from openoutcry.journal.projections import JournalReader
     from openoutcry.surveillance.audit.trail import Trail
     from openoutcry.wire.symbols import symbols_of
 
@@ -253,8 +253,8 @@ def fairness(journal: Path, as_json: bool) -> None:
     The report covers lanes, the speed bump and the latency of each participant. Exit status 1 if a
     command was sequenced or admitted out of turn.
     """
-    from openoutcry.pipeline.contract.words import BURST
-    from openoutcry.replay.projections import JournalReader
+    from openoutcry.journal.projections import JournalReader
+    from openoutcry.runtime.words import BURST
     from openoutcry.surveillance.audit.fairness import fairness as look
     from openoutcry.venue.fairness import fairness as bump_audit
 

@@ -46,7 +46,7 @@ def _give(data: bytes, out: Path | None) -> None:
 
 
 def _trail(journal: Path, folder: Path | None) -> Any:
-    from openoutcry.replay.projections import JournalReader
+    from openoutcry.journal.projections import JournalReader
     from openoutcry.surveillance.audit.build import folder_of
     from openoutcry.surveillance.audit.trail import Trail
     from openoutcry.wire.symbols import symbols_of

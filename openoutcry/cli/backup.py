@@ -71,7 +71,7 @@ def restore(folder: Path, journal: Path, as_json: bool) -> None:
 
     The command reports the last command that it vouches for: every block up to it is whole, and
     its events are those of the venue."""
-    from openoutcry.replay.replay import replay
+    from openoutcry.journal.replay import replay
     from openoutcry.replica.backup import restore as restored
 
     copied = restored(folder, journal)

@@ -13,6 +13,7 @@ import click
 
 from openoutcry.cli.options import seed_option
 from openoutcry.host.processes import until_stopped
+from openoutcry.journal.clock_report import clock_records, summarise
 from openoutcry.ptp import ClockDaemon, PageWriter, load_table
 from openoutcry.ptp.daemon import measure_nominal
 from openoutcry.ptp.host import Machine
@@ -20,7 +21,6 @@ from openoutcry.ptp.page import UNBOUNDED_NS
 from openoutcry.ptp.simulate import live_machine
 from openoutcry.ptp.sources import find_sources
 from openoutcry.ptp.status import clock_status, describe
-from openoutcry.replay.clock_report import clock_records, summarise
 from openoutcry.report.quantity import duration
 from openoutcry.ring import remove_dead_segments
 from openoutcry.wire.enums import ClockEvent

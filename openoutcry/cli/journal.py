@@ -169,8 +169,8 @@ def export(
     directory: Path, form: str, out: Path, what: str, symbol: str | None, as_json: bool
 ) -> None:
     """Export orders or events as Parquet, CSV, capture or LOBSTER."""
+    from openoutcry.journal.export import export as write
     from openoutcry.market_data.lobster import write_lobster
-    from openoutcry.replay.export import export as write
 
     if what == "events" and form not in ("parquet", "csv"):
         raise click.UsageError("--what needs --format parquet or csv")
@@ -204,8 +204,8 @@ def sql(directory: Path, query: str | None, show_schema: bool, as_csv: bool, as_
     outcry journal sql DIR "select verdict, count(*) from audit group by verdict"
     outcry journal sql DIR "select * from audit where participant = 7 order by seq limit 20"
     """
-    from openoutcry.replay.sql import query as ask
-    from openoutcry.replay.sql import schema
+    from openoutcry.journal.sql import query as ask
+    from openoutcry.journal.sql import schema
 
     if (query is None) != show_schema:
         raise click.UsageError("give a query or --schema")
@@ -215,7 +215,7 @@ def sql(directory: Path, query: str | None, show_schema: bool, as_csv: bool, as_
     elif as_csv:
         import pyarrow.csv
 
-        from openoutcry.replay.tables import safe_table
+        from openoutcry.journal.tables import safe_table
 
         pyarrow.csv.write_csv(safe_table(result), sys.stdout.buffer)
     else:
@@ -260,7 +260,7 @@ def _print_rows(result: Any) -> None:
 @as_json_option
 def checkpoint(directory: Path, every: int | None, as_json: bool) -> None:
     """Write a checkpoint at the end, for a faster restart."""
-    from openoutcry.replay.checkpoint import make_checkpoints
+    from openoutcry.journal.checkpoint import make_checkpoints
 
     paths = [str(path) for path in make_checkpoints(directory, every)]
     _say(directory, "made", paths, "there is nothing new to write", as_json)

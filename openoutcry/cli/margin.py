@@ -313,8 +313,8 @@ def _of_core(journal: Path, seq: int, participant: int) -> dict[str, Any]:
     """Return the figures that the core compares after a command; nothing of one without scenario
     margin."""
     from openoutcry.journal import JournalReader
-    from openoutcry.replay.checkpoint import recover
-    from openoutcry.replay.projections import has_risk
+    from openoutcry.journal.checkpoint import recover
+    from openoutcry.journal.projections import has_risk
     from openoutcry.risk import layout as lay
     from openoutcry.risk.region import View
     from openoutcry.venue.waterfall import place_of

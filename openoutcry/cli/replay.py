@@ -44,7 +44,7 @@ def replay(
         else:
             replay_steps.show_book(directory, until, symbol, levels, as_json)
         return
-    from openoutcry.replay.replay import replay as replay_journal
+    from openoutcry.journal.replay import replay as replay_journal
 
     result = replay_journal(directory, until)
     if as_json:

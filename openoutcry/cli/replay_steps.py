@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from openoutcry.replay.book import PLACES, Stepper, book_lines, command_text, event_text, orders_of
+from openoutcry.journal.book import PLACES, Stepper, book_lines, command_text, event_text, orders_of
 from openoutcry.wire.errors import OutcryError
 
 HELP = "n [COUNT] forward · p [COUNT] back · g SEQ go there · b [SYMBOL] the book · q leave"

@@ -284,7 +284,7 @@ def order(
 
 def _with_volumes(parameters: dict[str, Any], bars: Path, symbols: set[str]) -> dict[str, Any]:
     """The parameters of a vwap from now on, with the volumes of these symbols in a file of bars."""
-    from openoutcry.replay.tables import arrow
+    from openoutcry.journal.tables import arrow
     from openoutcry.routing.algorithms import usual_volumes
 
     rest = dict(parameters)

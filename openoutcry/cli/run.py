@@ -31,17 +31,17 @@ from openoutcry.flow import (
 )
 from openoutcry.gateway_fpga.settings_file import read_settings
 from openoutcry.journal import Journal, JournalReader
-from openoutcry.pipeline.contract.prefork import Replication
-from openoutcry.pipeline.contract.table import MAX_SHARDS
+from openoutcry.journal.core import OPEN_ORDERS
 from openoutcry.pipeline.gate_policy import POLICIES
 from openoutcry.pipeline.journal_setup import kept_journal_path
 from openoutcry.pipeline.run import Options
 from openoutcry.pipeline.run import run as run_pipeline
 from openoutcry.pipeline.topology import sharded
-from openoutcry.replay.core import OPEN_ORDERS
 from openoutcry.report.plain import drawn_on
 from openoutcry.report.run_report import write_report
 from openoutcry.report.run_text import print_result
+from openoutcry.runtime.prefork import Replication
+from openoutcry.runtime.table import MAX_SHARDS
 from openoutcry.wire.atomic_file import write_atomically
 from openoutcry.wire.errors import OutcryError
 

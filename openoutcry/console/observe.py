@@ -23,10 +23,10 @@ from openoutcry.operations.alarms import ALARMS, wanted_by
 from openoutcry.operations.aside import Aside
 from openoutcry.operations.metrics import VenueMetrics, journal_use
 from openoutcry.operations.watch import Watch
-from openoutcry.pipeline.contract.histogram import WORDS, bucket_upper_ns, summary
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ptp.status import clock_status
 from openoutcry.risk import layout as lay
+from openoutcry.runtime.histogram import WORDS, bucket_upper_ns, summary
 from openoutcry.venue.days import finished_days, read_status
 from openoutcry.venue.desk_record import NAME as DESK_RECORD
 from openoutcry.venue.desk_record import RecordError, desk_record

@@ -15,7 +15,6 @@ from threading import Event, Thread
 from typing import Any
 
 from openoutcry.operations.metrics import lease_left_ns
-from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.gate_policy import gate_policy
 from openoutcry.pipeline.top import RunningPipeline
 from openoutcry.pipeline.topology import REPLICA
@@ -27,6 +26,7 @@ from openoutcry.replica.hot_standby import STATUS_FILE
 from openoutcry.replica.jetstream import JetStream
 from openoutcry.replica.link import Link, connect
 from openoutcry.replica.place import PLACE_FILE
+from openoutcry.runtime import control as control_words
 from openoutcry.venue.calendar import utc_text
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire import OutcryError

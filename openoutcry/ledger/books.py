@@ -7,11 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.ledger.layout as lay
-from openoutcry.ledger.accounts import KINDS, Place, index_of, place_of
-from openoutcry.ledger.layout import LedgerState
-from openoutcry.ledger.movements import Movements
-from openoutcry.ledger.post import SET_APPLY, SET_CONTRACT_MARK, SET_MARK, post
-from openoutcry.replay.projections import (
+from openoutcry.journal.projections import (
     LEDGER_SETTINGS,
     Setting,
     contract_rows,
@@ -19,6 +15,10 @@ from openoutcry.replay.projections import (
     instrument_money,
     wallets_of,
 )
+from openoutcry.ledger.accounts import KINDS, Place, index_of, place_of
+from openoutcry.ledger.layout import LedgerState
+from openoutcry.ledger.movements import Movements
+from openoutcry.ledger.post import SET_APPLY, SET_CONTRACT_MARK, SET_MARK, post
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE, enum_numbers, make_instruments
 from openoutcry.wire.asset_names import (
     DECIMALS_MASK,

@@ -4,10 +4,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from openoutcry.journal.events import events_of
 from openoutcry.ledger.books import Books
 from openoutcry.ledger.ledger_state import LedgerState, oldest
 from openoutcry.ledger.report import Report
-from openoutcry.replay.events import events_of
 from openoutcry.wire.enums import EventKind, Reason, Side
 from openoutcry.wire.errors import LedgerError
 

@@ -12,8 +12,8 @@ from fractions import Fraction
 from typing import Any
 
 import openoutcry.ledger.layout as lay
+from openoutcry.journal.projections import MovementStep
 from openoutcry.ledger.books import Books
-from openoutcry.replay.projections import MovementStep
 from openoutcry.wire.enums import OrderType
 from openoutcry.wire.errors import LedgerError
 from openoutcry.wire.order_types import PEGS, UNPRICED

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from openoutcry.journal.events import NO_LIMIT
 from openoutcry.ledger.ledger_state import (
     EVERY,
     LedgerState,
@@ -14,7 +15,6 @@ from openoutcry.ledger.ledger_state import (
 )
 from openoutcry.ledger.parquet_store import ParquetStore, read_manifest
 from openoutcry.ledger.postgresql import PostgresStore, StoreGone
-from openoutcry.replay.events import NO_LIMIT
 from openoutcry.wire.errors import LedgerError
 from openoutcry.wire.urls import without_password
 

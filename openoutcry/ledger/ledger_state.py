@@ -20,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.ledger.layout as lay
+from openoutcry.journal.core import Core
+from openoutcry.journal.events import NO_LIMIT, Point, Records, gathered_events_of, starting_point
+from openoutcry.journal.projections import JournalReader
 from openoutcry.ledger.books import TABLES, Books, Remark, name_monies
-from openoutcry.replay.core import Core
-from openoutcry.replay.events import NO_LIMIT, Point, Records, gathered_events_of, starting_point
-from openoutcry.replay.projections import JournalReader
 from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.errors import LedgerError, MatcherError
 from openoutcry.wire.extras import need

@@ -9,7 +9,7 @@ gone round its rows once, after it had filled them.
 from typing import Any
 
 import openoutcry.ledger.layout as lay
-from openoutcry.replay.projections import MovementStep
+from openoutcry.journal.projections import MovementStep
 
 FIRST = (MovementStep.REQUEST, MovementStep.SEE)
 ENDS = (MovementStep.FINISH, MovementStep.CANCEL, MovementStep.FAIL, MovementStep.REVERSE)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.ledger.layout as lay
+from openoutcry.journal.projections import CoreWallets, Engine, core_money
 from openoutcry.ledger.accounts import VENUE, Account, VenueAccount
 from openoutcry.ledger.books import Books
 from openoutcry.ledger.columns import NUMBERS, gathered
@@ -25,7 +26,6 @@ from openoutcry.ledger.ledger_state import LedgerState, folder_of, oldest, opene
 from openoutcry.ledger.parquet_store import read_manifest
 from openoutcry.ledger.postgresql import SCHEMA, StoreGone, driver
 from openoutcry.ledger.store_files import Columns, Files
-from openoutcry.replay.projections import CoreWallets, Engine, core_money
 from openoutcry.wire.errors import LedgerError
 
 Read = Callable[[int, int], Columns]

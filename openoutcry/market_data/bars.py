@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalReader
-from openoutcry.replay.events import Batch, events_of, oldest_point
-from openoutcry.replay.tables import arrow
+from openoutcry.journal.events import Batch, events_of, oldest_point
+from openoutcry.journal.tables import arrow
 from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.enums import EventFlag, EventKind, Side
 from openoutcry.wire.errors import FeedError

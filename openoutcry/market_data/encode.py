@@ -6,6 +6,7 @@ last event, because a taker already has its place while it trades.  An order tha
 """
 
 import openoutcry.market_data.state as feed_state
+from openoutcry.journal.projections import PAUSE_BY_MARKET
 from openoutcry.market_data import itch_messages
 from openoutcry.market_data.encode_simple import (
     MARKET_BUY,
@@ -23,7 +24,6 @@ from openoutcry.market_data.state import (
     FeedState,
     PhaseRow,
 )
-from openoutcry.replay.projections import PAUSE_BY_MARKET
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import Phase
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined

@@ -324,7 +324,7 @@ def write_npz(parts: Iterable[Part], locate: int, path: Path, arrival: Arrival =
 
 def write_trades(parts: Iterable[Part], symbols: list[str], path: Path) -> None:
     """Write every published trade to a Parquet table."""
-    from openoutcry.replay.tables import arrow
+    from openoutcry.journal.tables import arrow
 
     pa = arrow()
     names = (

@@ -29,8 +29,8 @@ from openoutcry.market_data.public_feed import (
 from openoutcry.market_data.publisher import Publisher, send_once
 from openoutcry.market_data.shares import Allowances
 from openoutcry.market_data.store import Store
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract.released import MAX_BATCH, Place, ReleasedReader
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime.released import MAX_BATCH, Place, ReleasedReader
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
 from openoutcry.wire.peers import HERE, address_of

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from openoutcry.journal import JournalReader
+from openoutcry.journal.events import Batch, events_of, starting_point
 from openoutcry.market_data import exports, mold
 from openoutcry.market_data.feed import Feed
-from openoutcry.replay.events import Batch, events_of, starting_point
 from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import MOLD_COUNT_AT, MOLD_HEADER_BYTES

@@ -7,6 +7,7 @@ that its field cannot hold the nearest that it can is written, and counted.
 """
 
 import openoutcry.market_data.state as feed_state
+from openoutcry.journal.projections import PAUSE_BY_BANDS, PAUSE_BY_MARKET
 from openoutcry.market_data.state import (
     DirectoryRow,
     FeedInstrument,
@@ -14,7 +15,6 @@ from openoutcry.market_data.state import (
     FeedState,
     PhaseRow,
 )
-from openoutcry.replay.projections import PAUSE_BY_BANDS, PAUSE_BY_MARKET
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.big_endian import load_any64, store_any64, store_be16, store_be32, store_be64
 from openoutcry.wire.enums import Phase

@@ -12,7 +12,7 @@ from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.publisher import Publisher
 from openoutcry.market_data.pump import PumpContext
 from openoutcry.market_data.state import FeedState
-from openoutcry.pipeline.contract import loop
+from openoutcry.runtime import loop
 from openoutcry.wire import sockets
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES, MOLD_SESSION_BYTES
 from openoutcry.wire.records import RECORD_BYTES

@@ -4,9 +4,9 @@ COMPLETED events of RISK commands say it, also between two sessions, where it is
 """
 
 import openoutcry.market_data.state as feed_state
+from openoutcry.journal.projections import Setting
 from openoutcry.market_data import itch_messages
 from openoutcry.market_data.state import FeedInstrument, FeedState
-from openoutcry.replay.projections import Setting
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, store_i64
 from openoutcry.wire.record_blocks import EventRecord

@@ -21,18 +21,18 @@ import numpy.typing as npt
 from openoutcry.host.build import require_same
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.journal import JournalReader
+from openoutcry.journal.events import Batch, events_of
 from openoutcry.market_data import book_apply, checkpoint, encode, lines, mold, pump
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.publisher import line_socket
 from openoutcry.market_data.receiver import Moment
 from openoutcry.market_data.shm_feed import ShmFeedSegment
 from openoutcry.market_data.spec import FeedSpec
-from openoutcry.pipeline.contract import control, released
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.table import Reader, Span, Topology
-from openoutcry.replay.events import Batch, events_of
 from openoutcry.ring import ProcessIdentity
 from openoutcry.ring import kernels as ring
+from openoutcry.runtime import control, released
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.table import Reader, Span, Topology
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.kernel import compile_kernel, is_kept
 from openoutcry.wire.shm_feed import put_messages

@@ -9,9 +9,9 @@ counted."""
 from openoutcry.market_data.encode import BY_EVENT, encode, room_for
 from openoutcry.market_data.mold import COUNT_SHIFT, fitting
 from openoutcry.market_data.state import FeedState
-from openoutcry.pipeline.contract.histogram import record
-from openoutcry.pipeline.contract.loop import Nap, note_work, sleep_until_woken
 from openoutcry.ring import kernels, layout
+from openoutcry.runtime.histogram import record
+from openoutcry.runtime.loop import Nap, note_work, sleep_until_woken
 from openoutcry.wire import enum_numbers, sockets
 from openoutcry.wire.big_endian import (
     load_any32,

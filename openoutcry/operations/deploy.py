@@ -15,8 +15,8 @@ import openoutcry
 from openoutcry.host.build import build_text, read_build
 from openoutcry.host.processes import named_children
 from openoutcry.pipeline.announce import announcements
-from openoutcry.pipeline.contract import control
 from openoutcry.ring import ProcessIdentity, Segment, list_segments
+from openoutcry.runtime import control
 from openoutcry.venue.days import read_status
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire import LAYOUT_HASH, OutcryError

@@ -26,10 +26,10 @@ import openoutcry
 from openoutcry.host.build import this_build
 from openoutcry.host.info import host_info
 from openoutcry.journal import JournalError, JournalReader
+from openoutcry.journal.events import NO_LIMIT, Batch, Point, events_of, starting_point
 from openoutcry.operations.stacks import processes_of
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
 from openoutcry.ptp.status import clock_status
-from openoutcry.replay.events import NO_LIMIT, Batch, Point, events_of, starting_point
 from openoutcry.risk.bits import Setting
 from openoutcry.venue import days
 from openoutcry.venue.desk_record import desk_record

@@ -24,12 +24,12 @@ from openoutcry.operations.aside import Aside
 from openoutcry.operations.expressions import Wanted
 from openoutcry.operations.limits_used import LimitsUsed, add_limits
 from openoutcry.operations.native import UPPER_NS, native
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract.histogram import bucket_upper_ns
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
 from openoutcry.pipeline.topology import REPLICA
 from openoutcry.ptp.status import clock_status
 from openoutcry.ring import ProcessIdentity
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime.histogram import bucket_upper_ns
 from openoutcry.venue.days import read_status
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire import LAYOUT_HASH, OutcryError
@@ -111,7 +111,7 @@ class Families:
         family.add_metric(list(labels.values()), value)
 
     def histogram(self, name: str, text: str, words: npt.NDArray[np.int64], **labels: str) -> None:
-        """Add a histogram from the words of ``pipeline/contract/histogram.py``."""
+        """Add a histogram from the words of ``runtime/histogram.py``."""
         if not self._is_wanted(name, labels):
             return
         buckets, total = classic_buckets(words)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.pipeline.contract.histogram import WORDS, bucket_upper_ns
+from openoutcry.runtime.histogram import WORDS, bucket_upper_ns
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

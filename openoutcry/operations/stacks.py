@@ -8,7 +8,6 @@ from typing import Any
 
 import psutil
 
-from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.stall import (
     DUMP_SIGNAL,
     KERNEL_FILES,
@@ -18,6 +17,7 @@ from openoutcry.pipeline.stall import (
     scheduling,
 )
 from openoutcry.pipeline.top import RunningPipeline
+from openoutcry.runtime import control
 
 ANSWER_S = 1.0
 STACK = "/memfd:stack"

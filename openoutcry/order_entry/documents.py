@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.journal.projections import Setting
 from openoutcry.order_entry.spec import (
     CancelOnDisconnect,
     Protocol,
@@ -31,7 +32,6 @@ from openoutcry.order_entry.spec import (
     Takeover,
     ThrottlePolicy,
 )
-from openoutcry.replay.projections import Setting
 from openoutcry.wire.enums import CommandKind, SelfTrade
 from openoutcry.wire.layout import Layout, area, i64
 

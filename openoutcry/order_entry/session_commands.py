@@ -22,9 +22,9 @@ from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.order_entry.tokens import TokenTable
-from openoutcry.pipeline.contract import words as stage_words
 from openoutcry.ring.kernels import gate, slot_address
 from openoutcry.ring.layout import RingHeader
+from openoutcry.runtime import words as stage_words
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.big_endian import load_any64
 from openoutcry.wire.enums import SELF_TRADE_SHIFT

@@ -35,12 +35,12 @@ from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import DoorRow, SessionsContext, ToldRow
 from openoutcry.order_entry.shm_layout import SHM, ShmReplies, ShmSession, may_act
 from openoutcry.order_entry.stream import StreamHeader
-from openoutcry.pipeline.contract import words
-from openoutcry.pipeline.contract.histogram import record
-from openoutcry.pipeline.contract.lanes import NUMBERS, SHIFT
-from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.ring.kernels import slot_address
 from openoutcry.ring.layout import RingHeader
+from openoutcry.runtime import words
+from openoutcry.runtime.histogram import record
+from openoutcry.runtime.lanes import NUMBERS, SHIFT
+from openoutcry.runtime.words import StageContext
 from openoutcry.wire import sockets
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, U32s, Words

@@ -1,6 +1,6 @@
 """The words of the sessions stage's context."""
 
-from openoutcry.pipeline.contract.words import StageContext
+from openoutcry.runtime.words import StageContext
 from openoutcry.wire.layout import Layout, Words, i64
 
 

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from openoutcry.host.build import require_same
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.journal import JournalReader
+from openoutcry.journal.events import NO_LIMIT, Point, events_of
 from openoutcry.order_entry import (
     apply,
     command_metadata,
@@ -45,14 +46,13 @@ from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.sessions_state import SessionsError, State, check, sizes_of
 from openoutcry.order_entry.spec import PortSpec, Protocol, SessionsSpec
 from openoutcry.order_entry.touch_ahead import TouchAhead
-from openoutcry.pipeline.contract import control
-from openoutcry.pipeline.contract.lanes import lane_seqs
-from openoutcry.pipeline.contract.loop import NAP_EPOLL, NAP_UNWATCHED
-from openoutcry.pipeline.contract.shared import EVENT_NOTES, Shared
-from openoutcry.pipeline.contract.table import Ring, Span, Stage, Topology
-from openoutcry.pipeline.contract.work import StageGroup, Work
-from openoutcry.replay.events import NO_LIMIT, Point, events_of
 from openoutcry.ring import layout
+from openoutcry.runtime import control
+from openoutcry.runtime.lanes import lane_seqs
+from openoutcry.runtime.loop import NAP_EPOLL, NAP_UNWATCHED
+from openoutcry.runtime.shared import EVENT_NOTES, Shared
+from openoutcry.runtime.table import Ring, Span, Stage, Topology
+from openoutcry.runtime.work import StageGroup, Work
 from openoutcry.wire import sockets
 from openoutcry.wire.kernel import compile_kernel
 

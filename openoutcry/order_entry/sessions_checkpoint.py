@@ -17,6 +17,10 @@ import numpy.typing as npt
 
 from openoutcry.journal import JournalReader, checkpoints
 from openoutcry.journal.block import BlockId, digest
+from openoutcry.journal.checkpoint import Follower
+from openoutcry.journal.core import Core
+from openoutcry.journal.event_hash import START
+from openoutcry.journal.events import NO_LIMIT, Batch, Point
 from openoutcry.journal.origins import Senders
 from openoutcry.journal.tail import block_holding
 from openoutcry.order_entry import ouch, rows, session_region, shm_layout, sums, tokens
@@ -26,10 +30,6 @@ from openoutcry.order_entry.sessions_state import State, sizes_of
 from openoutcry.order_entry.spec import Protocol, SessionsSpec
 from openoutcry.order_entry.stream import COUNT
 from openoutcry.order_entry.tokens import TokenTable
-from openoutcry.replay.checkpoint import Follower
-from openoutcry.replay.core import Core
-from openoutcry.replay.event_hash import START
-from openoutcry.replay.events import NO_LIMIT, Batch, Point
 from openoutcry.wire.errors import JournalError
 
 KEEP = 2

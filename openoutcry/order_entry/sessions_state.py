@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.journal.events import Batch
 from openoutcry.order_entry import apply as apply_kernels
 from openoutcry.order_entry import (
     command_metadata,
@@ -44,7 +45,6 @@ from openoutcry.order_entry.spec import (
     SessionsSpec,
 )
 from openoutcry.order_entry.stream import DIFFERENT, Stream
-from openoutcry.replay.events import Batch
 from openoutcry.wire import OutcryError
 from openoutcry.wire.indirect import kernel_address
 from openoutcry.wire.kernel import compile_kernel, is_kept

@@ -27,7 +27,7 @@ from openoutcry.order_entry.shm_layout import (
     ShmSession,
 )
 from openoutcry.order_entry.stream import StreamHeader
-from openoutcry.pipeline.contract import words
+from openoutcry.runtime import words
 from openoutcry.wire import sockets
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import SharedWord, U32s, Words

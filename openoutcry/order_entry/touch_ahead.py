@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from openoutcry.order_entry.stream import Stream
-from openoutcry.pipeline.contract.loop import sleep_on
-from openoutcry.pipeline.contract.shared import MADV_POPULATE_WRITE
+from openoutcry.runtime.loop import sleep_on
+from openoutcry.runtime.shared import MADV_POPULATE_WRITE
 from openoutcry.wire.layout import SharedWord
 
 LEAST_BYTES, MOST_BYTES = 1 << 16, 1 << 21

@@ -13,13 +13,13 @@ import numpy as np
 
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
-from openoutcry.pipeline.contract.control import ControlSegment, MergeState, ReplyState, StageBlock
-from openoutcry.pipeline.contract.shared import region_name
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ring import Segment, SegmentError, layout
 from openoutcry.ring.layout import RingConsumer, RingHeader
 from openoutcry.ring.segment import segment_name
 from openoutcry.risk.layout import MAGIC, RiskState
+from openoutcry.runtime.control import ControlSegment, MergeState, ReplyState, StageBlock
+from openoutcry.runtime.shared import region_name
 from openoutcry.wire import OutcryError
 from openoutcry.wire.layout import NUMPY, Elements, Field, Layout
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord

@@ -24,20 +24,20 @@ from openoutcry.flow.generate import generate
 from openoutcry.gateway_fpga import make_rules, validate_batch
 from openoutcry.gateway_fpga.golden import GatewayRules
 from openoutcry.host.processes import fork
+from openoutcry.journal.event_hash import hash_array, hash_events
 from openoutcry.matcher import Engine, process_batch
 from openoutcry.matcher.book.depth import fill_depth
 from openoutcry.matcher.book.empty_arena import arena_bytes, keep_id_key, lay_out
 from openoutcry.matcher.hooks import process_hooked
 from openoutcry.matcher.state.running_digest import fold_changes
-from openoutcry.pipeline.contract import loop
-from openoutcry.pipeline.contract.histogram import record_spans
-from openoutcry.pipeline.contract.table import Topology
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.pipeline.worker import step_address
-from openoutcry.replay.event_hash import hash_array, hash_events
 from openoutcry.ring import Sequence as RingSequence
 from openoutcry.ring import kernels as ring
 from openoutcry.ring.policy import quorum_sequence
+from openoutcry.runtime import loop
+from openoutcry.runtime.histogram import record_spans
+from openoutcry.runtime.table import Topology
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.kernel import compile_kernel, is_kept
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.pipeline.contract import words as stage_words
-from openoutcry.pipeline.contract.shared import Contexts, Shared
-from openoutcry.pipeline.contract.words import StageContext
+from openoutcry.runtime import words as stage_words
+from openoutcry.runtime.shared import Contexts, Shared
+from openoutcry.runtime.words import StageContext
 from openoutcry.wire.indirect import call_step, kernel_address
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, SharedWord, i64

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from openoutcry.pipeline.contract.work import PipelineError
+from openoutcry.runtime.work import PipelineError
 
 LOCAL, STREAM = "journal", "replica"
 

@@ -14,10 +14,10 @@ import numpy.typing as npt
 from openoutcry.gateway_fpga import make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import JournalReader
-from openoutcry.pipeline.contract.control import WRITTEN_SEQ
-from openoutcry.pipeline.contract.work import Work
+from openoutcry.journal.events import events_of
 from openoutcry.pipeline.stages.published import is_published, with_all_participants
-from openoutcry.replay.events import events_of
+from openoutcry.runtime.control import WRITTEN_SEQ
+from openoutcry.runtime.work import Work
 from openoutcry.wire import OutcryError
 from openoutcry.wire.errors import JournalError
 

@@ -21,18 +21,18 @@ from openoutcry.journal.lock import lock_if_there
 from openoutcry.journal.medium import medium_of
 from openoutcry.journal.origins import Senders
 from openoutcry.journal.places import places_of, require_distinct
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.journal.unwritten import discard_unwritten
 from openoutcry.journal.writer import Handover
-from openoutcry.pipeline.contract import control
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.gate_policy import GatePolicy, gate_policy
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import RunState
 from openoutcry.pipeline.resume import prime, resume_pipeline
 from openoutcry.ptp.stamp_clock import stamp_clock
-from openoutcry.replay.replay import instruments_to_json
 from openoutcry.ring import ProcessIdentity
+from openoutcry.runtime import control
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.work import PipelineError, Work
 from openoutcry.wire.symbols import NAMES, coded
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from openoutcry.pipeline.contract import loop
+from openoutcry.runtime import loop
 from openoutcry.wire.layout import SharedWord
 
 MIN_SLEEP_S, MAX_SLEEP_S, IDLE_SHARE = 20e-6, 500e-6, 32

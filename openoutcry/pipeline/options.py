@@ -11,18 +11,18 @@ import numpy.typing as npt
 from openoutcry.dpdk_shim.authentication import PacketSession
 from openoutcry.dpdk_shim.spec import PortSpec
 from openoutcry.gateway_fpga import Settings
+from openoutcry.journal.checkpoint import EVERY as CHECKPOINT_EVERY
+from openoutcry.journal.core import Core
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.matcher import Engine
 from openoutcry.order_entry.spec import SessionsSpec
-from openoutcry.pipeline.contract.prefork import Replication
-from openoutcry.pipeline.contract.stage_clock import StageClock
-from openoutcry.pipeline.contract.table import Topology
 from openoutcry.pipeline.deaths import Death
 from openoutcry.pipeline.recording import Recording
 from openoutcry.pipeline.stall import StallPolicy
 from openoutcry.pipeline.topology import TOPOLOGY
-from openoutcry.replay.checkpoint import EVERY as CHECKPOINT_EVERY
-from openoutcry.replay.core import Core
+from openoutcry.runtime.prefork import Replication
+from openoutcry.runtime.stage_clock import StageClock
+from openoutcry.runtime.table import Topology
 
 ORDER_CAPACITY = 1 << 17
 

@@ -16,10 +16,10 @@ from openoutcry.dpdk_shim.ports import Port, bind, open_port, prepare, reopen, s
 from openoutcry.dpdk_shim.shim import Shim, make_state, restore_senders, sender_key, total_counters
 from openoutcry.dpdk_shim.spec import PortSpec, endpoint
 from openoutcry.dpdk_shim.udp import system_drops
-from openoutcry.pipeline.contract import control
-from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.ptp.page import ClockError, ClockPage
 from openoutcry.ring import SegmentError
+from openoutcry.runtime import control
+from openoutcry.runtime.shared import Shared
 from openoutcry.wire import LayoutMismatch
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from openoutcry.journal.core import OPEN_ORDERS
 from openoutcry.matcher import Engine
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract.work import Work
-from openoutcry.replay.core import OPEN_ORDERS
 from openoutcry.risk import partitioned
 from openoutcry.risk.open_orders import held
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime.work import Work
 
 SAMPLE_S, QUIET_SAMPLE_S = 0.02, 0.25
 """Seconds between two samples, and while no event comes; then each second begins with one, as what

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.pipeline.contract import loop
-from openoutcry.pipeline.contract.shared import PROBE_CAPACITY, Shared
 from openoutcry.pipeline.topology import TOPOLOGY
+from openoutcry.runtime import loop
+from openoutcry.runtime.shared import PROBE_CAPACITY, Shared
 
 KINDS = (*TOPOLOGY.stamp_kinds, *TOPOLOGY.kept_kinds)
 THRESHOLD_NS = 5_000

@@ -7,19 +7,19 @@ import numpy as np
 import openoutcry
 from openoutcry.gateway_fpga.settings_file import document_of
 from openoutcry.host.info import host_info
+from openoutcry.journal.event_hash import hash_text
+from openoutcry.journal.replay import fullest
 from openoutcry.matcher.hooks import seal_region
 from openoutcry.matcher.state.digest import joined_hash
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract.histogram import summary
-from openoutcry.pipeline.contract.table import as_row
-from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import RunState
 from openoutcry.pipeline.worker import CORE
 from openoutcry.ptp.stamp_clock import stamp_clock
-from openoutcry.replay.event_hash import hash_text
-from openoutcry.replay.replay import fullest
 from openoutcry.risk.partitioned import joined
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime.histogram import summary
+from openoutcry.runtime.table import as_row
+from openoutcry.runtime.work import Work
 from openoutcry.wire import EventKind, Reason
 from openoutcry.wire.symbols import names_by_code, symbol_text
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from openoutcry.gateway_fpga.settings_file import first_difference
 from openoutcry.journal import Journal, JournalReader, JournalWriter
+from openoutcry.journal.checkpoint import recover, save
 from openoutcry.journal.checkpoints import newest_checkpoint, remove_later_checkpoints
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract.lanes import journaled_lanes
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.replay.checkpoint import recover, save
-from openoutcry.replay.events import Point
+from openoutcry.journal.events import Point
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime.lanes import journaled_lanes
+from openoutcry.runtime.shared import Shared
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.symbols import NAMES
 

@@ -4,11 +4,11 @@ from itertools import count
 
 import numpy as np
 
-from openoutcry.pipeline.contract.shared import region_name
 from openoutcry.ring import ProcessIdentity, Segment
 from openoutcry.ring.segment import segment_name
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View
+from openoutcry.runtime.shared import region_name
 from openoutcry.wire import OutcryError
 
 

@@ -17,13 +17,13 @@ from openoutcry.flow import GeneratedFlow
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.host.build import holding, this_build
 from openoutcry.host.processes import STOP_SIGNALS, handling
+from openoutcry.journal.checkpoint import Follower, following
+from openoutcry.journal.core import RISK
+from openoutcry.journal.event_hash import START
+from openoutcry.journal.replay import replay
+from openoutcry.journal.risk_hooks import risk_kernels
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.compile import Part, compile_kernels
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract import loop
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.table import Group
-from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.deaths import Deaths
 from openoutcry.pipeline.journal_setup import (
     claim_journal,
@@ -40,12 +40,12 @@ from openoutcry.pipeline.progress import SAMPLE_S, RunState, Sample, Watcher, ta
 from openoutcry.pipeline.result import make_result
 from openoutcry.pipeline.supervisor import Supervisor
 from openoutcry.pipeline.topology import geometry, replicated
-from openoutcry.replay.checkpoint import Follower, following
-from openoutcry.replay.core import RISK
-from openoutcry.replay.event_hash import START
-from openoutcry.replay.replay import replay
-from openoutcry.replay.risk_hooks import risk_kernels
 from openoutcry.ring import remove_dead_segments
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime import loop
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.table import Group
+from openoutcry.runtime.work import PipelineError, Work
 from openoutcry.wire.enums import CommandKind
 
 MAX_AHEAD_NS = 24 * 3600 * 1_000_000_000

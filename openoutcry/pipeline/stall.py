@@ -18,12 +18,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.pipeline.topology import REPLICA
 from openoutcry.ring import RingBuffer
 from openoutcry.ring.policy import needed, quorum_value
 from openoutcry.risk.rebalance import CORE_BYTES
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime.shared import Shared
 
 LOOK_S = 0.05
 MAX_LOOK_S = 0.3

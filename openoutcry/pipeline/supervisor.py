@@ -14,9 +14,6 @@ from typing import Any
 
 from openoutcry.host.processes import named_children
 from openoutcry.pipeline import worker
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract.table import Group
-from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.progress import QUIET_SAMPLE_S, SAMPLE_S, RunState, Watcher, take_sample
 from openoutcry.pipeline.stall import (
     LOOK_S,
@@ -28,6 +25,9 @@ from openoutcry.pipeline.stall import (
     dump,
 )
 from openoutcry.pipeline.topology import plan_groups
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime.table import Group
+from openoutcry.runtime.work import PipelineError, Work
 
 # A crash loop: this many deaths in a row, each soon after the start and without any progress.
 CRASH_LOOP_DEATHS = 5

@@ -12,14 +12,14 @@ from rich.live import Live
 from rich.table import Table
 
 from openoutcry.journal.recent import RecentBlocks
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract.histogram import HISTOGRAM_BYTES, WORDS, summary
-from openoutcry.pipeline.contract.shared import RECENT
-from openoutcry.pipeline.contract.table import RECORD_TYPES, Span, Stage, Topology, as_row
 from openoutcry.report.plain import drawn_on
 from openoutcry.report.run_text import stage_table
 from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, layout, list_segments
 from openoutcry.ring.segment import segment_name
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime.histogram import HISTOGRAM_BYTES, WORDS, summary
+from openoutcry.runtime.shared import RECENT
+from openoutcry.runtime.table import RECORD_TYPES, Span, Stage, Topology, as_row
 from openoutcry.wire import OutcryError
 
 COLUMNS = (("min", "min"), ("p50", "p50"), ("p99", "p99"), ("max", "max"))

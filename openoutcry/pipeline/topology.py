@@ -13,8 +13,11 @@ between them.
 
 from dataclasses import replace
 
-from openoutcry.journal import stage as journal_stage
-from openoutcry.pipeline.contract.table import (
+from openoutcry.pipeline.stages import gate, gateway, matcher, receive, replies
+from openoutcry.pipeline.stages import journal as journal_stage
+from openoutcry.pipeline.stages import merge as merge_stage
+from openoutcry.replica import stage as replica_stage
+from openoutcry.runtime.table import (
     MAX_SHARDS,
     Geometry,
     Group,
@@ -23,9 +26,6 @@ from openoutcry.pipeline.contract.table import (
     Topology,
     TopologyError,
 )
-from openoutcry.pipeline.stages import gate, gateway, matcher, receive, replies
-from openoutcry.pipeline.stages import merge as merge_stage
-from openoutcry.replica import stage as replica_stage
 
 RINGS = (
     Ring("lane", "order", inline=1024, memory=1024, durable=1024, lane=1),

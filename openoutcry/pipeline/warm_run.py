@@ -12,16 +12,16 @@ from typing import Any
 
 from openoutcry.journal import Journal, JournalWriter
 from openoutcry.journal.block import Block
-from openoutcry.pipeline.contract import control
-from openoutcry.pipeline.contract.lanes import noted_lanes
-from openoutcry.pipeline.contract.prefork import Prefork, Start
-from openoutcry.pipeline.contract.table import Topology
-from openoutcry.pipeline.contract.work import Work
+from openoutcry.journal.events import Point
 from openoutcry.pipeline.progress import RunState, Watcher
 from openoutcry.pipeline.supervisor import Supervisor
-from openoutcry.replay.events import Point
 from openoutcry.replica.driver import now_ns
 from openoutcry.replica.hot_standby import HotStandby, Lead
+from openoutcry.runtime import control
+from openoutcry.runtime.lanes import noted_lanes
+from openoutcry.runtime.prefork import Prefork, Start
+from openoutcry.runtime.table import Topology
+from openoutcry.runtime.work import Work
 from openoutcry.wire.errors import JournalError
 from openoutcry.wire.memory import epoch_offset_ns
 

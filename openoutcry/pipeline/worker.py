@@ -18,22 +18,22 @@ from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.host.build import require_same, this_build
 from openoutcry.host.info import isolated_cores
 from openoutcry.host.processes import STOP_SIGNALS, fork_reporting, wake_in_time
+from openoutcry.journal.checkpoint import recover_from_any
+from openoutcry.journal.replay import depth_of
 from openoutcry.matcher import Engine
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract import loop
-from openoutcry.pipeline.contract.loop import Nap
-from openoutcry.pipeline.contract.shared import Contexts, Shared
-from openoutcry.pipeline.contract.table import Group, Stage
-from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.gateway_stage import sequenced_commands
 from openoutcry.pipeline.journal_thread import Idle
 from openoutcry.pipeline.stall import DUMP_SIGNAL
-from openoutcry.replay.checkpoint import recover_from_any
-from openoutcry.replay.replay import depth_of
 from openoutcry.ring import ProcessIdentity
 from openoutcry.ring.sigbus import lock_memory, set_handler
 from openoutcry.risk import rebalance
 from openoutcry.risk.partitioned import pieces
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime import loop
+from openoutcry.runtime.loop import Nap
+from openoutcry.runtime.shared import Contexts, Shared
+from openoutcry.runtime.table import Group, Stage
+from openoutcry.runtime.work import Work
 from openoutcry.wire import OutcryError
 from openoutcry.wire.indirect import kernel_address
 

@@ -1,6 +1,6 @@
 """A hot standby: the stream into its own journal and through its core, compared all the while.
 
-It owns the journal (``local_journal.py``), the core (``replay/``) and the connection
+It owns the journal (``local_journal.py``), the core (``journal/core.py``) and the connection
 (``driver.py``).  When it may lead, and what it must have read and fenced before, is the machine's
 (``standby.py``).
 """
@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 from openoutcry.journal import JournalReader
 from openoutcry.journal.block import HEADER_BYTES as BLOCK_HEADER_BYTES
 from openoutcry.journal.block import Block, BlockId, digest, unpack_header
-from openoutcry.replay.checkpoint import save
-from openoutcry.replay.core import Core
-from openoutcry.replay.event_hash import START
-from openoutcry.replay.events import STEP, Point, commands_of, events_of, starting_point
+from openoutcry.journal.checkpoint import save
+from openoutcry.journal.core import Core
+from openoutcry.journal.event_hash import START
+from openoutcry.journal.events import STEP, Point, commands_of, events_of, starting_point
 from openoutcry.replica.access import Access
 from openoutcry.replica.actions import Action, Apply, Cut, Promoted, Stopped, Timing
 from openoutcry.replica.chain import Tip

@@ -13,17 +13,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract.histogram import record_spans
-from openoutcry.pipeline.contract.prefork import Replication
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.replica.access import access_of
 from openoutcry.replica.actions import Timing, holder_of
 from openoutcry.replica.place import HAND_OVER_FILE
 from openoutcry.replica.publisher import Publisher
 from openoutcry.replica.state_check import read_state
 from openoutcry.ring.kernels import release
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime.histogram import record_spans
+from openoutcry.runtime.prefork import Replication
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.work import PipelineError, Work
 from openoutcry.wire.layout import SharedWord, Words
 
 NAME = "replica"

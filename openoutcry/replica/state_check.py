@@ -5,10 +5,10 @@ import time
 import numpy as np
 
 from openoutcry.matcher import Engine
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract.control import Control
 from openoutcry.replica.message import NO_CHECK, Check
 from openoutcry.ring.kernels import release
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime.control import Control
 from openoutcry.wire.layout import SharedWord
 
 SHARE = 50

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from openoutcry.replay.events import Records
+from openoutcry.journal.events import Records
 from openoutcry.surveillance.detect.layout import Detector
 from openoutcry.wire.records import NO_INSTRUMENT
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.replay.events import Records, events_of, starting_point
-from openoutcry.replay.projections import JournalReader
+from openoutcry.journal.events import Records, events_of, starting_point
+from openoutcry.journal.projections import JournalReader
 from openoutcry.surveillance.cases import Case
 from openoutcry.surveillance.detect.settings import Settings
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from openoutcry.replay.events import Records
+from openoutcry.journal.events import Records
 from openoutcry.surveillance.detect.layout import HIT_DTYPE
 from openoutcry.wire.errors import SurveillanceError
 

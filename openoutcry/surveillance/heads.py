@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from openoutcry.replay.projections import DeskRecord, RecordError, desk_record
+from openoutcry.journal.projections import DeskRecord, RecordError, desk_record
 from openoutcry.wire.errors import SurveillanceError
 
 DO = "surveillance"

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.replay.core import Core
-from openoutcry.replay.events import NO_LIMIT, Point, Records, events_of, starting_point
-from openoutcry.replay.projections import JournalReader
+from openoutcry.journal.core import Core
+from openoutcry.journal.events import NO_LIMIT, Point, Records, events_of, starting_point
+from openoutcry.journal.projections import JournalReader
 from openoutcry.surveillance import life
 from openoutcry.surveillance.cases import Case, Folding
 from openoutcry.surveillance.chained_lines import Entry

@@ -15,11 +15,11 @@ import numpy as np
 
 from openoutcry.host.build import this_build
 from openoutcry.journal import Journal, JournalError, JournalReader
+from openoutcry.journal.event_hash import hash_text
+from openoutcry.journal.events import NO_LIMIT, Batch, events_of, starting_point
+from openoutcry.journal.replay import EventDigests
 from openoutcry.journal.unwritten import is_unwritten
-from openoutcry.pipeline.contract.work import PipelineError
-from openoutcry.replay.event_hash import hash_text
-from openoutcry.replay.events import NO_LIMIT, Batch, events_of, starting_point
-from openoutcry.replay.replay import EventDigests
+from openoutcry.runtime.work import PipelineError
 from openoutcry.venue import days
 from openoutcry.wire import EVENT_DTYPE
 from openoutcry.wire.enums import CommandKind, EventKind

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from openoutcry.pipeline.contract.prefork import Replication
-from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.pipeline.gate_policy import gate_policy
 from openoutcry.replica.access import access_of
 from openoutcry.replica.jetstream import stream_name
+from openoutcry.runtime.prefork import Replication
+from openoutcry.runtime.work import PipelineError
 from openoutcry.wire import toml_tables
 from openoutcry.wire.errors import ReplicaError
 from openoutcry.wire.toml_tables import Key, Tables

@@ -14,16 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalReader
+from openoutcry.journal.events import events_of, oldest_point
 from openoutcry.matcher import Engine
-from openoutcry.pipeline.contract.histogram import summary
-from openoutcry.pipeline.contract.table import as_row
 from openoutcry.pipeline.top import attached, running_owners
-from openoutcry.replay.events import events_of, oldest_point
 from openoutcry.risk import speed_bump
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.layout import PART_IDS
 from openoutcry.risk.reference_bump import PlainBump
+from openoutcry.runtime.histogram import summary
+from openoutcry.runtime.table import as_row
 from openoutcry.venue.days import read_status
 from openoutcry.wire.enums import CommandKind, EventKind
 

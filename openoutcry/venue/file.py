@@ -22,11 +22,11 @@ from openoutcry.market_data.spec import FeedSpec
 from openoutcry.order_entry import spec
 from openoutcry.order_entry.shm_layout import MAX_RANGES
 from openoutcry.order_entry.tls import server_context
-from openoutcry.pipeline.contract.prefork import Replication
-from openoutcry.pipeline.contract.table import MAX_SHARDS
 from openoutcry.pipeline.gate_policy import POLICIES
 from openoutcry.risk.partitioned import MAX_PARTITIONS
 from openoutcry.risk.region import MAX_CELLS
+from openoutcry.runtime.prefork import Replication
+from openoutcry.runtime.table import MAX_SHARDS
 from openoutcry.venue.calendar import Calendar
 from openoutcry.venue.calendar_tables import read_calendar, read_instruments
 from openoutcry.venue.division import check_division

@@ -24,8 +24,7 @@ from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, digest
 from openoutcry.journal.checkpoints import checkpoint_seqs
-from openoutcry.journal.tail import block_holding
-from openoutcry.replay.events import (
+from openoutcry.journal.events import (
     NO_LIMIT,
     Point,
     commands_of,
@@ -33,6 +32,7 @@ from openoutcry.replay.events import (
     oldest_point,
     starting_point,
 )
+from openoutcry.journal.tail import block_holding
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.risk.contract_layout import PERPETUAL, STAGED

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, BlockId
-from openoutcry.replay.events import Point, events_of, oldest_point
+from openoutcry.journal.events import Point, events_of, oldest_point
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import (
     CONTRACT_SETTINGS,

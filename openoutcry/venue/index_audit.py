@@ -19,8 +19,8 @@ from openoutcry.derivatives.margin_layout import collateral_in
 from openoutcry.derivatives.marking import Marking, rules_in
 from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, BlockId
-from openoutcry.replay.events import NO_LIMIT, Point, events_of, oldest_point
-from openoutcry.replay.projections import has_risk
+from openoutcry.journal.events import NO_LIMIT, Point, events_of, oldest_point
+from openoutcry.journal.projections import has_risk
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.risk.contract_layout import (

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.derivatives.margin import parameters_of
-from openoutcry.replay.risk_hooks import contracts_of, wallets_of
+from openoutcry.journal.risk_hooks import contracts_of, wallets_of
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, ParticipantStatus, Setting
 from openoutcry.risk.protection_rules import LEVEL_WORDS, ROW_WORDS

@@ -3,7 +3,7 @@
 from typing import Any
 
 from openoutcry.journal import Journal
-from openoutcry.replay.checkpoint import recover
+from openoutcry.journal.checkpoint import recover
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.risk.joined import view_of

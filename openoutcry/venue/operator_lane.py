@@ -17,11 +17,11 @@ import numpy.typing as npt
 
 from openoutcry.matcher import Engine
 from openoutcry.matcher.state.snapshot import State
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.table import Ring
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.ring.producer import Producer
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.table import Ring
 from openoutcry.venue.calendar import SECOND_NS, Calendar, Command, TradingDay, utc_text
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase

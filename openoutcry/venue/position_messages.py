@@ -15,12 +15,12 @@ from typing import Any
 from openoutcry.order_entry.fix.endpoint import body_of
 from openoutcry.order_entry.sessions import LANE
 from openoutcry.order_entry.sessions import NAME as SESSIONS
-from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT
 from openoutcry.risk.contract_layout import LIVE
 from openoutcry.risk.region import View
 from openoutcry.risk.snapshot import PATIENCE_S, NeverStill, Place, require, snapshot
+from openoutcry.runtime.shared import Shared
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.funding_book import FundingBook, FundingError, perpetual_periods
 from openoutcry.venue.margin_view import MarginView

@@ -15,13 +15,13 @@ from openoutcry.derivatives.book import read_book
 from openoutcry.derivatives.collateral import Price
 from openoutcry.matcher import Engine
 from openoutcry.order_entry.sessions import LANE as SESSION_LANE
-from openoutcry.pipeline.contract.shared import Shared
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.region import View, setting
 from openoutcry.risk.requests import RequestState
+from openoutcry.runtime.shared import Shared
 from openoutcry.venue.calendar import SECOND_NS, Command, utc_text
 from openoutcry.venue.contract_timer import ContractTimer, contract_status
 from openoutcry.venue.desk import Desk, Work

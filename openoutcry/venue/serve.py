@@ -18,20 +18,20 @@ import numpy.typing as npt
 from openoutcry.host.processes import STOP_SIGNALS, fork_reporting, handling, outcome
 from openoutcry.journal import Journal, JournalError, JournalReader
 from openoutcry.journal.archive import archive
+from openoutcry.journal.checkpoint import make_checkpoints, retire_before
 from openoutcry.journal.unwritten import is_unwritten
 from openoutcry.market_data.public_feed import with_feed
 from openoutcry.order_entry.sessions import with_sessions
 from openoutcry.order_entry.sessions_checkpoint import make_sessions_checkpoint, newest_seq
 from openoutcry.order_entry.spec import SessionsSpec
-from openoutcry.pipeline.contract.prefork import Replication
-from openoutcry.pipeline.contract.table import Topology
-from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.run import Sample, Watcher, run
 from openoutcry.pipeline.topology import sharded
 from openoutcry.pipeline.warm_run import Stale
-from openoutcry.replay.checkpoint import make_checkpoints, retire_before
 from openoutcry.risk.contract_layout import PERPETUAL
+from openoutcry.runtime.prefork import Replication
+from openoutcry.runtime.table import Topology
+from openoutcry.runtime.work import PipelineError
 from openoutcry.venue import days
 from openoutcry.venue.calendar import TradingDay, moment_ns, utc_text
 from openoutcry.venue.canary import note_served, require_canary

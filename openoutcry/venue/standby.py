@@ -18,8 +18,6 @@ from typing import Any
 from openoutcry.host.build import this_build
 from openoutcry.host.processes import STOP_SIGNALS, fork, handling
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.pipeline.contract.prefork import Replication
-from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.pipeline.run import Watcher
 from openoutcry.pipeline.warm_run import Stale, WarmRun
 from openoutcry.replica.access import access_of
@@ -31,6 +29,8 @@ from openoutcry.replica.link import connect
 from openoutcry.replica.place import HAND_OVER_FILE
 from openoutcry.replica.stage import holder_at, timing_of
 from openoutcry.ring import ProcessIdentity
+from openoutcry.runtime.prefork import Replication
+from openoutcry.runtime.work import PipelineError
 from openoutcry.venue import days
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.serve import Venue, wiring_of

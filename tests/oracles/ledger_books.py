@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy.typing as npt
 
+from openoutcry.journal.projections import Setting, has_risk, instrument_money
 from openoutcry.ledger.layout import DAY_NS, FEE_UNIT, LOT_COLUMNS, MONEY_COLUMNS, Kind
-from openoutcry.replay.projections import Setting, has_risk, instrument_money
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from openoutcry.replay.projections import PauseCause, Setting
+from openoutcry.journal.projections import PauseCause, Setting
 from openoutcry.wire.enums import EventFlag, EventKind, Phase, Side
 from openoutcry.wire.feed_messages import ITCH50
 from openoutcry.wire.records import INSTRUMENT, NO_PRICE

@@ -32,8 +32,8 @@ def verified() -> None:
 
 def venue() -> None:
     """What is around the pipeline in a venue: sessions, their copies, limits and the feed."""
+    from openoutcry.journal.risk_hooks import risk_kernels
     from openoutcry.market_data.public_feed import KERNELS
-    from openoutcry.replay.risk_hooks import risk_kernels
 
     sessions()
     kernels = [*KERNELS, *risk_kernels({"delayed": 1}), *risk_kernels({"partitions": 2})]

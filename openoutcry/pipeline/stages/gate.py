@@ -6,14 +6,14 @@ Safe is what enough of the confirmers (the journal, replicas) have, by the row's
 
 import numpy as np
 
-from openoutcry.pipeline.contract import control
-from openoutcry.pipeline.contract import words as stage_words
-from openoutcry.pipeline.contract.words import StageContext
-from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.pipeline.gate_policy import STREAM
 from openoutcry.ring.kernels import is_published, slot_address
 from openoutcry.ring.layout import FREE
 from openoutcry.ring.policy import quorum_sequence
+from openoutcry.runtime import control
+from openoutcry.runtime import words as stage_words
+from openoutcry.runtime.words import StageContext
+from openoutcry.runtime.work import StageGroup
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, SharedWord, i64

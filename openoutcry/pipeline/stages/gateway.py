@@ -11,12 +11,6 @@ import numpy.typing as npt
 
 from openoutcry.gateway_fpga.call import call_batch
 from openoutcry.gateway_fpga.golden import GatewayRules, validate
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract import words as stage_words
-from openoutcry.pipeline.contract.lanes import SHIFT
-from openoutcry.pipeline.contract.table import OPERATOR_LANE
-from openoutcry.pipeline.contract.words import StageContext
-from openoutcry.pipeline.contract.work import PipelineError, StageGroup, Work
 from openoutcry.pipeline.gateway_stage import make_gateway
 from openoutcry.pipeline.stages.published import PublishedBlock, publication_of, pull_risk_flags
 from openoutcry.ring.kernels import published_count, slot_address, wake_reader
@@ -25,6 +19,12 @@ from openoutcry.risk import constants
 from openoutcry.risk import layout as lay
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.speed_bump import NEVER, SpeedBump
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime import words as stage_words
+from openoutcry.runtime.lanes import SHIFT
+from openoutcry.runtime.table import OPERATOR_LANE
+from openoutcry.runtime.words import StageContext
+from openoutcry.runtime.work import PipelineError, StageGroup, Work
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.layout import Layout, SharedWord, Words, i64

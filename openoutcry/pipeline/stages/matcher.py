@@ -8,12 +8,12 @@ import numpy as np
 
 from openoutcry.matcher import scratch_records
 from openoutcry.matcher.book.arena import OPEN_ORDERS as OPEN_ORDERS_AT
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract import words
-from openoutcry.pipeline.contract.shared import EVENT_NOTES
-from openoutcry.pipeline.contract.words import StageContext
-from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.ring.kernels import slot_address
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime import words
+from openoutcry.runtime.shared import EVENT_NOTES
+from openoutcry.runtime.words import StageContext
+from openoutcry.runtime.work import StageGroup
 from openoutcry.wire import EVENT_DTYPE, enum_numbers
 from openoutcry.wire.indirect import call_batch_kernel, kernel_address
 from openoutcry.wire.kernel import kernel

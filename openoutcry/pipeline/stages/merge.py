@@ -14,13 +14,13 @@ copy that counts and gives the same events again; it skips those that are out.
 
 import numpy as np
 
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract import words as stage_words
-from openoutcry.pipeline.contract.control import MergeState
-from openoutcry.pipeline.contract.table import MAX_SHARDS
-from openoutcry.pipeline.contract.words import StageContext
-from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.ring.kernels import is_published, slot_address
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime import words as stage_words
+from openoutcry.runtime.control import MergeState
+from openoutcry.runtime.table import MAX_SHARDS
+from openoutcry.runtime.words import StageContext
+from openoutcry.runtime.work import StageGroup
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.layout import Layout, SharedWord, i64

@@ -25,10 +25,10 @@ from openoutcry.gateway_fpga.settings import (
     Limits,
     symbol_word,
 )
-from openoutcry.pipeline.contract.work import Work
 from openoutcry.risk import totals
 from openoutcry.risk.contract_layout import EXPIRED_HALT
 from openoutcry.risk.layout import RiskInstrument, RiskState
+from openoutcry.runtime.work import Work
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, Words, i64
 from openoutcry.wire.memory import (

@@ -5,10 +5,10 @@ the gateway copies them when it gives the command its sequence.
 """
 
 from openoutcry.dpdk_shim.call import call_poll
-from openoutcry.pipeline.contract import words as stage_words
-from openoutcry.pipeline.contract.words import StageContext
-from openoutcry.pipeline.contract.work import StageGroup
 from openoutcry.ring.kernels import slot_address
+from openoutcry.runtime import words as stage_words
+from openoutcry.runtime.words import StageContext
+from openoutcry.runtime.work import StageGroup
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import i64
 from openoutcry.wire.memory import (

@@ -8,14 +8,14 @@ carries its event's sequence, so a client recognises the repetition.
 import numpy as np
 
 from openoutcry.dpdk_shim.call import call_reply
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract import words as stage_words
-from openoutcry.pipeline.contract.control import ReplyState
-from openoutcry.pipeline.contract.histogram import record_spans
-from openoutcry.pipeline.contract.words import StageContext
-from openoutcry.pipeline.contract.work import StageGroup
-from openoutcry.replay.event_hash import hash_event
+from openoutcry.journal.event_hash import hash_event
 from openoutcry.ring.kernels import slot_address
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime import words as stage_words
+from openoutcry.runtime.control import ReplyState
+from openoutcry.runtime.histogram import record_spans
+from openoutcry.runtime.words import StageContext
+from openoutcry.runtime.work import StageGroup
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, Words, i64

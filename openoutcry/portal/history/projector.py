@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.block import Block, BlockId
+from openoutcry.journal.events import STEP
 from openoutcry.ledger import ledger_state
 from openoutcry.ledger.ledger_state import EVERY, LedgerState
 from openoutcry.portal.database import DatabaseError
@@ -48,7 +49,6 @@ from openoutcry.portal.trading.mirror import (
     names_of_few,
 )
 from openoutcry.portal.trading.orders import Order
-from openoutcry.replay.events import STEP
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.urls import without_password

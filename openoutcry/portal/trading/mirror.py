@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.block import Block
+from openoutcry.journal.events import STEP, Point, commands_of, starting_point
 from openoutcry.journal.recent import RecentBlocks
 from openoutcry.order_entry.command_metadata import (
     BLOCK_KEY,
@@ -27,8 +28,6 @@ from openoutcry.order_entry.command_metadata import (
     unpack,
     unpack_few,
 )
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract.loop import sleep_on
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
 from openoutcry.portal.trading.instruments import Markets
 from openoutcry.portal.trading.orders import (
@@ -41,13 +40,14 @@ from openoutcry.portal.trading.orders import (
     Report,
 )
 from openoutcry.portal.trading.public import Candle, Tape, Trade
-from openoutcry.replay.events import STEP, Point, commands_of, starting_point
 from openoutcry.risk import constants
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RISK_KIND
 from openoutcry.risk.layout import RiskCell
 from openoutcry.risk.region import View, Wallets
 from openoutcry.risk.spot_layout import RATE_BITS, TAKER_AT
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime.loop import sleep_on
 from openoutcry.venue.days import read_status
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE

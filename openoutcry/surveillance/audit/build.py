@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from blake3 import blake3
 
+from openoutcry.journal.events import STEP, commands_of
+from openoutcry.journal.projections import Block, JournalReader, has_risk
+from openoutcry.journal.tables import arrow
 from openoutcry.order_entry.command_metadata import BLOCK_KEY, unpack
-from openoutcry.replay.events import STEP, commands_of
-from openoutcry.replay.projections import Block, JournalReader, has_risk
-from openoutcry.replay.tables import arrow
 from openoutcry.surveillance.audit.carry import Carry, beginning, load_state, save_state
 from openoutcry.surveillance.audit.chain import (
     NO_HASH,

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.replay.core import Core
-from openoutcry.replay.event_hash import START
-from openoutcry.replay.events import Point, oldest_point
-from openoutcry.replay.projections import (
+from openoutcry.journal.core import Core
+from openoutcry.journal.event_hash import START
+from openoutcry.journal.events import Point, oldest_point
+from openoutcry.journal.projections import (
     BlockId,
     Checkpoint,
     JournalError,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.replay.tables import arrow
+from openoutcry.journal.tables import arrow
 from openoutcry.wire.enums import (
     CommandKind,
     ErrorBit,

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.journal.events import commands_of
+from openoutcry.journal.projections import JournalReader
 from openoutcry.order_entry.command_metadata import BLOCK_KEY, unpack
-from openoutcry.replay.events import commands_of
-from openoutcry.replay.projections import JournalReader
 
 STRETCH_COMMANDS, MAX_STRETCHES = 256, 300
 PERMUTATIONS, SEED = 499, 20_261_122

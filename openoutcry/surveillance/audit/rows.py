@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.journal.tables import commands_of
 from openoutcry.order_entry.command_metadata import FLAG_INTERNAL, LOGGED_IN, METADATA_DTYPE
 from openoutcry.order_entry.shm_layout import name_text
 from openoutcry.order_entry.spec import Protocol
-from openoutcry.replay.tables import commands_of
 from openoutcry.surveillance.audit.columns import ACTION_CODES, ACTION_OF_EVENT, SESSION_ACTIONS
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import EventKind

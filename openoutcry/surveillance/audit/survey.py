@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from openoutcry.journal.events import commands_of
+from openoutcry.journal.projections import Block, JournalReader
+from openoutcry.journal.tables import SPEAKS_NS, StampBounds
 from openoutcry.order_entry.documents import NamesOfSessions
-from openoutcry.replay.events import commands_of
-from openoutcry.replay.projections import Block, JournalReader
-from openoutcry.replay.tables import SPEAKS_NS, StampBounds
 
 DAY_NS = 86_400_000_000_000
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.replay.projections import refusal_text
-from openoutcry.replay.tables import arrow
+from openoutcry.journal.projections import refusal_text
+from openoutcry.journal.tables import arrow
 from openoutcry.surveillance.audit.columns import (
     ACTION_NAMES,
     COMMANDS,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import numpy as np
 
-from openoutcry.replay.tables import arrow
+from openoutcry.journal.tables import arrow
 from openoutcry.surveillance.audit.build import GROUP_ROWS, files_of, read_plan
 from openoutcry.surveillance.audit.chain import Link, read_chain
 from openoutcry.surveillance.audit.columns import ACTION_CODES, entry_of, schema

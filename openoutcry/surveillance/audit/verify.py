@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from openoutcry.replay.projections import JournalError, checkpoint_seqs, read_checkpoint
-from openoutcry.replay.tables import SPEAKS_NS, arrow
+from openoutcry.journal.projections import JournalError, checkpoint_seqs, read_checkpoint
+from openoutcry.journal.tables import SPEAKS_NS, arrow
 from openoutcry.surveillance.audit.build import LOCK, Plan, files_of, made_again, read_plan
 from openoutcry.surveillance.audit.chain import (
     CHAIN,

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.replay.book import BookOrder, Stepper, event_text, orders_of, phase_of
-from openoutcry.replay.projections import Engine, JournalReader, refusal_text
+from openoutcry.journal.book import BookOrder, Stepper, event_text, orders_of, phase_of
+from openoutcry.journal.projections import Engine, JournalReader, refusal_text
 from openoutcry.surveillance.audit.columns import error_names
 from openoutcry.wire.enums import (
     SELF_TRADE_SHIFT,

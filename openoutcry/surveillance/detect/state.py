@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.surveillance.detect.layout as lay
-from openoutcry.replay.projections import has_risk, instrument_money
+from openoutcry.journal.projections import has_risk, instrument_money
 from openoutcry.surveillance.detect.layout import DetectorState
 from openoutcry.surveillance.detect.settings import Settings
 from openoutcry.surveillance.detect.watch import watch

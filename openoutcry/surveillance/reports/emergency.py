@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.replay.events import events_of, oldest_point
-from openoutcry.replay.projections import JournalReader, PauseCause, Setting
-from openoutcry.replay.tables import StampBounds
+from openoutcry.journal.events import events_of, oldest_point
+from openoutcry.journal.projections import JournalReader, PauseCause, Setting
+from openoutcry.journal.tables import StampBounds
 from openoutcry.surveillance.reports import schema
 from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric, one_of
 from openoutcry.wire import enum_numbers

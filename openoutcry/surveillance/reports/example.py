@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from openoutcry.replay.projections import JournalReader
+from openoutcry.journal.projections import JournalReader
 from openoutcry.surveillance.reports.quotes import quotes_of
 from openoutcry.surveillance.reports.reference_data import (
     CURRENCY,

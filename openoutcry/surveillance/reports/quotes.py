@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from openoutcry.replay.projections import JournalReader, Setting
+from openoutcry.journal.projections import JournalReader, Setting
 from openoutcry.surveillance.reports.reference_data import CURRENCY, Codes
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.asset_names import DECIMALS_MASK, asset_named, asset_text

@@ -23,10 +23,10 @@ import numpy as np
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.journal import Journal
+from openoutcry.journal.checkpoint import recover, save
 from openoutcry.journal.checkpoints import newest_checkpoint
 from openoutcry.journal.lock import held
 from openoutcry.pipeline.top import RunningPipeline
-from openoutcry.replay.checkpoint import recover, save
 from openoutcry.wire.enums import CommandKind
 from tests.support.adversary.disasters import add_evidence
 from tests.support.dpdk_shim.udp_runs import limit_orders, listening, started, stopped

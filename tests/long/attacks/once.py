@@ -27,11 +27,11 @@ from openoutcry.dpdk_shim import build_packets
 from openoutcry.dpdk_shim.spec import parse_port
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import JournalReader
+from openoutcry.journal.events import events_of
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.deaths import Death, Place
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.run import run
-from openoutcry.replay.events import events_of
 from tests.support.adversary.disasters import add_evidence, in_small_segments
 from tests.support.adversary.lives import Life, Violation
 from tests.support.deaths import STAGES

@@ -32,8 +32,8 @@ from openoutcry.flow.bitstamp import BitstampSource
 from openoutcry.flow.generate import FLOWS
 from openoutcry.flow.lobster import LobsterSource
 from openoutcry.flow.manipulators import ACTS, LIQUID, STYLES, manipulators
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.matcher import Engine
-from openoutcry.replay.replay import instruments_to_json
 from openoutcry.surveillance.cases import fold
 from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.surveillance.written import as_written

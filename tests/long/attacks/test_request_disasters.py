@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from openoutcry.replay.replay import replay
+from openoutcry.journal.replay import replay
 from openoutcry.report.evidence import write_evidence
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RISK_KIND, Setting
@@ -28,7 +28,7 @@ from tests.support.venue.venue_floor import MORE
 TEXT = VENUE.replace("[calendar]", "participant_capacity = 1_000\n[calendar]") + MORE
 DISASTERS = 300
 OF_A_SEED = 100
-TESTED = ("risk", "matcher", "wire", "venue", "journal", "pipeline", "replay")
+TESTED = ("risk", "matcher", "wire", "venue", "journal", "pipeline")
 
 
 def drawn(rng, number, money, added):

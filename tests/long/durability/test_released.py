@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from openoutcry.flow import GeneratedFlow
-from openoutcry.pipeline.contract.table import Reader
 from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.topology import TOPOLOGY
+from openoutcry.runtime.table import Reader
 from tests.support.pipeline.released import Children
 
 RATE = 500

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from openoutcry.operations.dump import read_dump
-from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.send import send
 from openoutcry.pipeline.top import running
 from openoutcry.report.evidence import write_evidence
+from openoutcry.runtime import control
 from openoutcry.venue.desk import ask
 from openoutcry.venue.operations import STEPS
 from openoutcry.wire.enums import TimeInForce

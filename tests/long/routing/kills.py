@@ -44,7 +44,6 @@ from openoutcry.bench.namespaces import enter_network
 from openoutcry.client.ouch import OuchClient
 from openoutcry.client.waiting import ClientError
 from openoutcry.host.processes import children_of, fork, named_children
-from openoutcry.pipeline.contract.control import STAGE_PID
 from openoutcry.pipeline.top import attached, running_owners
 from openoutcry.report.evidence import write_evidence
 from openoutcry.routing import demo
@@ -53,6 +52,7 @@ from openoutcry.routing.instruments import BUY, SELL
 from openoutcry.routing.parents import ACTIVE, ENDED, ParentStore
 from openoutcry.routing.router import Router
 from openoutcry.routing.settings import read_settings
+from openoutcry.runtime.control import STAGE_PID
 from openoutcry.wire.atomic_file import write_atomically
 from tests.support.pipeline import warm_outcry
 from tests.support.routing.comparison import compare

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from openoutcry.client import FixClient
+from openoutcry.journal.replay import replay
 from openoutcry.pipeline.send import send
-from openoutcry.replay.replay import replay
 from openoutcry.wire.enums import EventKind, Side
 from tests.support.order_entry.sessions_venue import HASH, PASSWORD, Client
 from tests.support.processes import free_port

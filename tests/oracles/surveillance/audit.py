@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from openoutcry.replay.tables import commands_of
+from openoutcry.journal.tables import commands_of
 from openoutcry.wire.enums import CommandKind, EventKind
 
 GONE = (EventKind.CANCELLED, EventKind.EXPIRED)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import openoutcry.surveillance.detect.layout as lay
-from openoutcry.replay.projections import has_risk, instrument_money
+from openoutcry.journal.projections import has_risk, instrument_money
 from openoutcry.surveillance.detect.settings import Settings
 from openoutcry.surveillance.parameters import INDEX, parameters
 from openoutcry.wire import make_instruments

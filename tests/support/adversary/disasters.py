@@ -36,13 +36,13 @@ from openoutcry.flow import GeneratedFlow
 from openoutcry.host.commit import commit
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.checkpoints import checkpoint_path, checkpoint_seqs
+from openoutcry.journal.events import events_of, starting_point
 from openoutcry.journal.repair import repair
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.deaths import Death, Place
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import Watcher
 from openoutcry.pipeline.run import run
-from openoutcry.replay.events import events_of, starting_point
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import EVENT_DTYPE
 from tests.support.adversary.lives import Client, Life, Violation

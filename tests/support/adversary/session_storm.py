@@ -32,12 +32,12 @@ import numpy as np
 
 from openoutcry.host.processes import die_with_parent
 from openoutcry.journal import JournalReader
+from openoutcry.journal.events import events_of, starting_point
 from openoutcry.order_entry import command_metadata
 from openoutcry.order_entry.drop_copy import COPY_DTYPE
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.run import Watcher
 from openoutcry.pipeline.top import running
-from openoutcry.replay.events import events_of, starting_point
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.serve import Venue
 from openoutcry.wire.enums import CommandKind, EventKind

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from openoutcry.journal.core import Core
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.ledger.books import Books
 from openoutcry.ledger.layout import Kind
 from openoutcry.ledger.reconcile import differences
-from openoutcry.replay.core import Core
-from openoutcry.replay.replay import instruments_to_json
 from tests.support.ledger.spot_day import BEGIN_NS, ORDER_CAPACITY
 from tests.support.risk.contracts import (
     CONTRACTS,

@@ -4,8 +4,8 @@ import numpy as np
 
 from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
 from openoutcry.journal import Journal
-from openoutcry.replay.core import Core
-from openoutcry.replay.replay import instruments_to_json
+from openoutcry.journal.core import Core
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.risk.bits import CORPORATE_SETTINGS, Setting
 from openoutcry.risk.region import setting
 from openoutcry.wire import ORDER_DTYPE, make_instruments

@@ -1,8 +1,8 @@
 """What the tests of post in several tiers share."""
 
+from openoutcry.journal.projections import core_money
 from openoutcry.ledger.accounts import Account
 from openoutcry.ledger.layout import LOT_COLUMNS, MONEY_COLUMNS
-from openoutcry.replay.projections import core_money
 
 LABELS = ("event_seq", "cause_seq", "ts_ns", "kind", "participant", "instrument")
 

@@ -3,12 +3,12 @@
 import numpy as np
 
 from openoutcry.journal import Journal
+from openoutcry.journal.core import Core
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.ledger.accounts import VENUE, Account, VenueAccount
 from openoutcry.ledger.books import Books
 from openoutcry.ledger.layout import MONEY_SLOTS
 from openoutcry.ledger.reconcile import differences
-from openoutcry.replay.core import Core
-from openoutcry.replay.replay import instruments_to_json
 from openoutcry.wire.enums import CommandKind, OrderType
 from tests.support.risk.movements import MovementOperator
 from tests.support.risk.risk_core import GROUPS, PARTICIPANTS, Pair

@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.ledger.accounts import parsed
 from openoutcry.ledger.books import Books
 from openoutcry.ledger.reconcile import differences
 from openoutcry.ledger.report import amount_text
-from openoutcry.replay.replay import instruments_to_json
 from openoutcry.venue.limits import hook_settings
 from tests.support.risk.spot_page import SpotMarket
 

@@ -4,10 +4,10 @@ import numpy as np
 
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.archive import retire
+from openoutcry.journal.checkpoint import make_checkpoints
+from openoutcry.journal.events import events_of, starting_point
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.matcher import BookFromEvents
-from openoutcry.replay.checkpoint import make_checkpoints
-from openoutcry.replay.events import events_of, starting_point
-from openoutcry.replay.replay import instruments_to_json
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 from openoutcry.wire.records import ORDER_DTYPE, make_instruments
 

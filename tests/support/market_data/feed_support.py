@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from openoutcry.journal.risk_hooks import risk_hooks
 from openoutcry.matcher import Engine
-from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk.bits import PauseCause, Setting
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Phase
 from openoutcry.wire.feed_messages import ITCH50

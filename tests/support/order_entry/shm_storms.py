@@ -30,10 +30,10 @@ import numpy as np
 
 from openoutcry.client.shm import REPLY_DTYPE, ShmClient
 from openoutcry.journal import JournalReader
+from openoutcry.journal.replay import replay
 from openoutcry.order_entry.shm_layout import End, Reply
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.pipeline.deaths import Place
-from openoutcry.replay.replay import replay
 from openoutcry.report.evidence import EVIDENCE, write_evidence
 from openoutcry.wire.atomic_file import write_atomically
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce

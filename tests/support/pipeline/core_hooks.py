@@ -4,10 +4,10 @@ real runs; ``Plain`` is the same in plain Python."""
 import numpy as np
 
 from openoutcry.flow.mixed import MixedFlow
+from openoutcry.journal.core import OPEN_ORDERS as NAME
+from openoutcry.journal.risk_hooks import open_orders_hooks
 from openoutcry.matcher import Engine
 from openoutcry.pipeline.run import Options
-from openoutcry.replay.core import OPEN_ORDERS as NAME
-from openoutcry.replay.risk_hooks import open_orders_hooks
 from openoutcry.risk.bits import RiskBit
 from openoutcry.wire import EVENT_DTYPE
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Reason, TimeInForce

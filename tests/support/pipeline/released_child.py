@@ -10,9 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from openoutcry.pipeline.contract.released import ReleasedReader
+from openoutcry.journal.event_hash import START, hash_array, hash_text
 from openoutcry.pipeline.top import running
-from openoutcry.replay.event_hash import START, hash_array, hash_text
+from openoutcry.runtime.released import ReleasedReader
 
 
 def main(pid: int, name: str, journal: str, manner: str) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from openoutcry.journal.replay import replay
 from openoutcry.pipeline.run import run
-from openoutcry.replay.replay import replay
 from tests.support.deaths import drawn
 
 

@@ -8,13 +8,13 @@ from types import ModuleType
 import numpy as np
 
 from openoutcry.flow import GeneratedFlow
-from openoutcry.pipeline.contract import words
-from openoutcry.pipeline.contract.table import Reader, Ring, Stage
-from openoutcry.pipeline.contract.words import StageContext
 from openoutcry.pipeline.run import Options
 from openoutcry.pipeline.stages import receive
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.ring.kernels import publish, slot_address
+from openoutcry.runtime import words
+from openoutcry.runtime.table import Reader, Ring, Stage
+from openoutcry.runtime.words import StageContext
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Words, i64
 from openoutcry.wire.record_blocks import OrderRecord

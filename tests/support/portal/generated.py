@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.journal import Journal
-from openoutcry.replay.replay import instruments_to_json
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.venue.fee_tables import deposit
 from openoutcry.venue.file import VenueFile, read_venue
 from openoutcry.venue.limits import FileLimits, fresh_view, hook_settings

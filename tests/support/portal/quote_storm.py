@@ -22,8 +22,8 @@ from openoutcry.client.portal import PortalClient, PortalError
 from openoutcry.client.portal_models import QuoteRequest, QuoteRow
 from openoutcry.client.waiting import ClientError
 from openoutcry.journal import JournalReader
-from openoutcry.replay.events import events_of, oldest_point
-from openoutcry.replay.replay import replay
+from openoutcry.journal.events import events_of, oldest_point
+from openoutcry.journal.replay import replay
 from openoutcry.report.evidence import ROOT, write_evidence
 from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.venue.requests import References

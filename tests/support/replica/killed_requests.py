@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalReader
-from openoutcry.replay.checkpoint import recover
-from openoutcry.replay.events import events_of
+from openoutcry.journal.checkpoint import recover
+from openoutcry.journal.events import events_of
 from openoutcry.venue.desk import DeskError
 from tests.support.replica.replica_nodes import Node
 from tests.support.venue.dying_desk import NAME

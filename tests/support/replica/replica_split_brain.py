@@ -16,7 +16,7 @@ import numpy as np
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.lock import JournalLock
-from openoutcry.replay.replay import instruments_to_json
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.replica.access import access_of
 from openoutcry.replica.actions import MS, Timing, holder_of
 from openoutcry.replica.driver import now_ns

@@ -5,8 +5,8 @@ import time
 
 import numpy as np
 
-from openoutcry.replay.core import Core
-from openoutcry.replay.replay import instruments_to_json
+from openoutcry.journal.core import Core
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.contract_layout import PERPETUAL

@@ -3,8 +3,8 @@ plain Python beside it."""
 
 import numpy as np
 
+from openoutcry.journal.core import Core
 from openoutcry.matcher import ReferenceEngine
-from openoutcry.replay.core import Core
 from openoutcry.risk.region import View, setting
 from openoutcry.wire import EVENT_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Side

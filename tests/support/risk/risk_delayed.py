@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from openoutcry.journal.risk_hooks import risk_hooks
 from openoutcry.matcher import Engine
-from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RISK_REASON, RiskBit, Setting
 from openoutcry.risk.region import View, setting

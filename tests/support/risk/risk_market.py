@@ -1,6 +1,6 @@
 """One protected market through the whole core: orders, time and phases, as a lane has them."""
 
-from openoutcry.replay.core import Core
+from openoutcry.journal.core import Core
 from openoutcry.risk import layout as lay
 from openoutcry.risk import protection_layout
 from openoutcry.risk.bits import RiskBit, Setting

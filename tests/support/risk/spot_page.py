@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from openoutcry.journal.risk_hooks import risk_hooks
 from openoutcry.matcher import Engine
-from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk.bits import MovementRefusal, MovementStep, RiskBit
 from openoutcry.risk.region import View
 from openoutcry.venue.fee_tables import deposit

@@ -11,7 +11,7 @@ from openoutcry.client.fix import FixClient, FixNumbers
 from openoutcry.client.ouch import OuchClient
 from openoutcry.client.waiting import ClientError
 from openoutcry.journal import JournalReader
-from openoutcry.replay.events import events_of, starting_point
+from openoutcry.journal.events import events_of, starting_point
 from openoutcry.routing.parents import ENDED, ParentStore
 from openoutcry.routing.settings import read_settings
 from openoutcry.wire.enums import EventKind

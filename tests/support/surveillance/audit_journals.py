@@ -3,10 +3,10 @@
 import numpy as np
 
 from openoutcry.journal import Journal, JournalReader
+from openoutcry.journal.events import events_of, starting_point
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.journal.writer import JournalWriter
 from openoutcry.order_entry import command_metadata
-from openoutcry.replay.events import events_of, starting_point
-from openoutcry.replay.replay import instruments_to_json
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.wire import make_instruments

@@ -3,8 +3,8 @@
 import numpy as np
 
 import openoutcry.surveillance.detect.layout as lay
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.matcher import Engine
-from openoutcry.replay.replay import instruments_to_json
 from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.wire import make_instruments
 from tests.oracles.surveillance.detectors import Reference, as_dicts

@@ -15,9 +15,9 @@ import numpy as np
 from click.testing import CliRunner, Result
 
 from openoutcry.cli.main import main
-from openoutcry.pipeline.contract.table import Ring
+from openoutcry.journal.replay import replay
 from openoutcry.pipeline.progress import Watcher
-from openoutcry.replay.replay import replay
+from openoutcry.runtime.table import Ring
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.serve import IdleSource, Venue
 from tests.support.venue.inline import SMALL, InlineVenue

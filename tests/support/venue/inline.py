@@ -28,11 +28,11 @@ from openoutcry.order_entry.acceptor import Acceptor
 from openoutcry.order_entry.passwords import dummy_hash
 from openoutcry.order_entry.sessions import with_sessions
 from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec
-from openoutcry.pipeline.contract.stage_clock import SECOND_NS, StageClock
-from openoutcry.pipeline.contract.table import Topology
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import Watcher
 from openoutcry.pipeline.topology import TOPOLOGY
+from openoutcry.runtime.stage_clock import SECOND_NS, StageClock
+from openoutcry.runtime.table import Topology
 from openoutcry.wire import ORDER_DTYPE
 from tests.support.order_entry.sessions_venue import Nobody, session
 from tests.support.venue.clients import Fix, Ouch, Ouch50, Shm

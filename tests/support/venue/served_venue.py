@@ -17,8 +17,8 @@ import numpy as np
 
 from openoutcry.host.processes import children_of
 from openoutcry.journal import JournalReader
+from openoutcry.journal.events import events_of
 from openoutcry.pipeline.send import send
-from openoutcry.replay.events import events_of
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, OrderType, Side
 from tests.support.pipeline import warm_outcry

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.pipeline.contract import control
+from openoutcry.runtime import control
 from openoutcry.venue.limits import hook_settings
 from openoutcry.venue.operator_lane import OPERATOR_RING, WIRING
 from openoutcry.venue.risk_tables import RiskSpec

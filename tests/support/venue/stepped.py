@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from openoutcry.pipeline import worker
-from openoutcry.pipeline.contract import control, loop
-from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import RunState, Watcher
 from openoutcry.pipeline.run import finished, inline_stages, prepared
+from openoutcry.runtime import control, loop
+from openoutcry.runtime.work import PipelineError
 
 QUIET_TURNS = 8
 """Three turns of four the sessions' stage looks at one connection alone, and while requests came by

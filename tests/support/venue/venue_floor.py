@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from openoutcry.cli.main import main
 from openoutcry.journal import JournalReader
-from openoutcry.replay.events import events_of, starting_point
+from openoutcry.journal.events import events_of, starting_point
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.venue.requests import FRAMING

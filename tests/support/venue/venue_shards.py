@@ -7,9 +7,9 @@ from click.testing import CliRunner
 
 from openoutcry.cli.main import main
 from openoutcry.console.participants import row_of
+from openoutcry.journal.checkpoint import recover
 from openoutcry.pipeline.risk_state import risk_state
 from openoutcry.pipeline.top import RunningPipeline, running
-from openoutcry.replay.checkpoint import recover
 from openoutcry.risk.joined import JoinedView, view_of
 from openoutcry.venue.file import read_venue
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Side, TimeInForce

@@ -9,8 +9,8 @@ import pytest
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import JournalReader
+from openoutcry.journal.events import events_of, starting_point
 from openoutcry.pipeline.run import Options, run
-from openoutcry.replay.events import events_of, starting_point
 from tests.support.adversary import disasters
 from tests.support.adversary.disasters_shared import check, storm
 

@@ -19,12 +19,12 @@ from openoutcry.dpdk_shim.names import SENDERS_MAX
 from openoutcry.dpdk_shim.spec import parse_port
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal, JournalReader
+from openoutcry.journal.events import events_of
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.deaths import Death, Place
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.run import run
 from openoutcry.pipeline.top import RunningPipeline, running
-from openoutcry.replay.events import events_of
 from openoutcry.ring import remove_dead_segments
 from openoutcry.wire.enums import CommandKind, EventKind, Phase
 from tests.support.deaths import STAGES, ended, forked, run_to_death

@@ -9,9 +9,9 @@ import pytest
 
 from openoutcry.dpdk_shim import build_packets
 from openoutcry.journal import JournalReader
+from openoutcry.journal.core import OPEN_ORDERS
+from openoutcry.journal.replay import replay
 from openoutcry.pipeline.compile import compile_kernels
-from openoutcry.replay.core import OPEN_ORDERS
-from openoutcry.replay.replay import replay
 from openoutcry.risk.bits import RiskBit
 from openoutcry.wire.enums import CommandKind, EventKind, Reason
 from openoutcry.wire.records import EVENT_DTYPE

@@ -11,10 +11,10 @@ import pytest
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import JournalError, JournalLock
+from openoutcry.journal.export import export
 from openoutcry.journal.lock import NotOurs, lock_if_there
 from openoutcry.ledger.ledger_state import write_whole
 from openoutcry.pipeline.run import Options, run
-from openoutcry.replay.export import export
 from openoutcry.venue.desk import NAME, DeskError, ask
 from openoutcry.venue.log import FILE_NAME, VenueLog, log_folder
 from openoutcry.wire.atomic_file import FileNotWritten, write_atomically

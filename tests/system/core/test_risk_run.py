@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from openoutcry.journal.checkpoint import make_checkpoints, recover
+from openoutcry.journal.replay import replay
 from openoutcry.pipeline.run import Options, run
-from openoutcry.replay.checkpoint import make_checkpoints, recover
-from openoutcry.replay.replay import replay
 from openoutcry.risk import layout as lay
 from openoutcry.risk.region import View
 from tests.support.risk.risk_run import CAPACITY, COUNT, LimitedFlow, same, settings

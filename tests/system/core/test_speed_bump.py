@@ -4,8 +4,8 @@ says it; and what the operator cancels enters no more."""
 import numpy as np
 import pytest
 
+from openoutcry.journal.risk_hooks import risk_hooks
 from openoutcry.matcher import Engine
-from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk.bits import RiskBit
 from openoutcry.risk.region import View
 from openoutcry.wire.enums import EventKind

@@ -1,4 +1,4 @@
-"""replay/clock_report.py and cli/clock.py: a journal's evidence becomes a report a day, and the
+"""journal/clock_report.py and cli/clock.py: a journal's evidence becomes a report a day, and the
 command says what the page says."""
 
 import json
@@ -6,11 +6,11 @@ import time
 
 import numpy as np
 
-from openoutcry.replay.clock_report import (
+from openoutcry.journal.clock_report import (
     clock_records,
 )
-from tests.support.replay import clock_report as shared
-from tests.support.replay.clock_report import SECOND_NS, TABLE, a_run, ask
+from tests.support.journal import clock_report as shared
+from tests.support.journal.clock_report import SECOND_NS, TABLE, a_run, ask
 from tests.support.waiting import wait_until
 
 daemon = shared.daemon

@@ -1,11 +1,10 @@
-"""replay/events.py: one way along a journal, whatever the batches, the begin and the end."""
+"""journal/events.py: one way along a journal, whatever the batches, the begin and the end."""
 
 import multiprocessing
 
-from openoutcry.journal import JournalReader
+from openoutcry.journal import JournalReader, checkpoint
+from openoutcry.journal.checkpoint import recover
 from openoutcry.journal.checkpoints import checkpoint_seqs
-from openoutcry.replay import checkpoint
-from openoutcry.replay.checkpoint import recover
 from tests.support.market_data.feed_journal import each_second_trades
 
 

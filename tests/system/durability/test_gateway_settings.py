@@ -11,15 +11,15 @@ from openoutcry.flow import GeneratedFlow
 from openoutcry.gateway_fpga import Settings
 from openoutcry.gateway_fpga.settings_file import document_of
 from openoutcry.journal import JournalReader
+from openoutcry.journal.core import Core
 from openoutcry.matcher import Engine
 from openoutcry.pipeline import worker
-from openoutcry.pipeline.contract import loop
-from openoutcry.pipeline.contract.control import EPOCH_OFFSET, GO
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.topology import TOPOLOGY, geometry
-from openoutcry.replay.core import Core
+from openoutcry.runtime import loop
+from openoutcry.runtime.control import EPOCH_OFFSET, GO
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.work import Work
 from openoutcry.wire import ErrorBit
 from tests.oracles.refused_flow import EVERY, FAULTS, SETTINGS, RefusedFlow
 from tests.support.pipeline.gateway_settings import RATE, journaled, verdicts

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.host.processes import fork
+from openoutcry.journal.core import Core
 from openoutcry.pipeline import worker
-from openoutcry.pipeline.contract.control import STAGE_READY_NS
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.table import Geometry, Group
-from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.topology import TOPOLOGY
-from openoutcry.replay.core import Core
+from openoutcry.runtime.control import STAGE_READY_NS
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.table import Geometry, Group
+from openoutcry.runtime.work import Work
 from tests.support.waiting import wait_until
 
 

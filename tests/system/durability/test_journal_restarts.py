@@ -16,15 +16,15 @@ from click.testing import CliRunner
 from openoutcry.__main__ import main
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Disk, EventDigest, Journal, JournalError, JournalReader
+from openoutcry.journal.checkpoint import make_checkpoints, recover, recover_from_any, save
 from openoutcry.journal.listing import describe
+from openoutcry.journal.replay import replay
+from openoutcry.journal.sql import query
 from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.deaths import Death, Place
 from openoutcry.pipeline.resume import ResumeError
 from openoutcry.pipeline.run import Options, PipelineError, run
 from openoutcry.pipeline.top import attached
-from openoutcry.replay.checkpoint import make_checkpoints, recover, recover_from_any, save
-from openoutcry.replay.replay import replay
-from openoutcry.replay.sql import query
 from openoutcry.ring import list_segments, remove_dead_segments
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.records import ORDER_DTYPE

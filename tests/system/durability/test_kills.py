@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 
 from openoutcry.flow import GeneratedFlow
-from openoutcry.journal.stage import JournalStage
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.deaths import Death, Deaths, Place
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import Sample, Watcher
 from openoutcry.pipeline.run import run
+from openoutcry.pipeline.stages.journal import JournalStage
 from openoutcry.pipeline.top import running
 from openoutcry.pipeline.topology import TOPOLOGY, geometry
 from openoutcry.pipeline.worker import CompiledStages, step_address
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.work import Work
 from tests.support.deaths import STAGES, drawn
 from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, SPREAD, find_pipeline

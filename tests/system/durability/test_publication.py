@@ -12,18 +12,18 @@ import pytest
 import openoutcry.risk.layout as lay
 from openoutcry.gateway_fpga import Limits, Settings, make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.table import Geometry
-from openoutcry.pipeline.contract.words import BURST
-from openoutcry.pipeline.contract.work import Work
+from openoutcry.journal.core import Core as Matching
 from openoutcry.pipeline.stages import gateway as stage
 from openoutcry.pipeline.stages import published as published_stage
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.pipeline.worker import CompiledStages, place_region
-from openoutcry.replay.core import Core as Matching
 from openoutcry.risk.before import before
 from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.risk.region import View, make_region, setting
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.table import Geometry
+from openoutcry.runtime.words import BURST
+from openoutcry.runtime.work import Work
 from openoutcry.wire import ErrorBit, make_instruments
 from tests.oracles.refused_flow import SETTINGS as REFUSED
 from tests.oracles.refused_flow import RefusedFlow

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from openoutcry.flow import GeneratedFlow
-from openoutcry.pipeline.contract.table import Reader
 from openoutcry.pipeline.run import Options, Sample, run
 from openoutcry.pipeline.topology import TOPOLOGY
+from openoutcry.runtime.table import Reader
 from tests.support.pipeline import topology_rows as rows
 from tests.support.pipeline.released import Children
 

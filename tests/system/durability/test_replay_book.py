@@ -5,8 +5,8 @@ import json
 import pytest
 
 from openoutcry.journal import JournalError
-from openoutcry.replay.book import Stepper, book_lines, orders_of
-from openoutcry.replay.checkpoint import make_checkpoints, recover
+from openoutcry.journal.book import Stepper, book_lines, orders_of
+from openoutcry.journal.checkpoint import make_checkpoints, recover
 from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY
 from tests.support.surveillance import audit_journals

@@ -11,14 +11,14 @@ import pytest
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.pipeline import stall, worker
-from openoutcry.pipeline.contract import control
-from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.deaths import Death, Place
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import Sample, Watcher
 from openoutcry.pipeline.run import run
 from openoutcry.pipeline.stall import StallPolicy
 from openoutcry.pipeline.topology import TOPOLOGY
+from openoutcry.runtime import control
+from openoutcry.runtime.work import PipelineError, Work
 from tests.support.deaths import KillerFromOutside
 
 ORDERS, CAPACITY = 20_000, 1 << 14

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from openoutcry.journal import JournalReader
-from openoutcry.pipeline.contract.lanes import journaled_lanes
 from openoutcry.pipeline.deaths import Death, Place
 from openoutcry.pipeline.run import Watcher, run
+from openoutcry.runtime.lanes import journaled_lanes
 from tests.support.deaths import KillerFromOutside, drawn, run_to_death
 from tests.support.pipeline import topology_rows as rows
 

@@ -15,8 +15,8 @@ from openoutcry.bench import plot_data as exports_pictures
 from openoutcry.bench.exports import chrome_trace, hdr_log, hgrm, prometheus, write_exports
 from openoutcry.bench.plot_data import plots
 from openoutcry.bench.results import document, missing, summarise
-from openoutcry.pipeline.contract.histogram import bucket_of
 from openoutcry.report.bench_report import render, write_bench_report
+from openoutcry.runtime.histogram import bucket_of
 from openoutcry.wire import OutcryError
 from tests.support.bench.exports import COUNT, FIRST_NS, recorded
 

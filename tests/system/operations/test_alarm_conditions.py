@@ -21,10 +21,10 @@ import pytest
 from openoutcry.operations import metrics
 from openoutcry.operations.alarms import ALARMS
 from openoutcry.order_entry import soupbin
-from openoutcry.pipeline.contract import control
-from openoutcry.pipeline.contract.histogram import record
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ring import Segment
+from openoutcry.runtime import control
+from openoutcry.runtime.histogram import record
 from openoutcry.venue.desk import ask
 from openoutcry.wire.enums import CommandKind, TimeInForce
 from tests.support.console.console_venue import PASSWORD as OPERATORS_PASSWORD

@@ -11,8 +11,8 @@ import pytest
 
 from openoutcry.host import build
 from openoutcry.operations import deploy
-from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.top import running
+from openoutcry.runtime import control as control_words
 from openoutcry.venue.canary import (
     NAME,
     SERVED_NAME,

@@ -13,8 +13,8 @@ import pytest
 
 from openoutcry.operations.dump import SECTIONS, read_dump
 from openoutcry.operations.stacks import processes_of
-from openoutcry.pipeline.contract import control
 from openoutcry.pipeline.top import running
+from openoutcry.runtime import control
 from openoutcry.wire import OutcryError
 from openoutcry.wire.enums import CommandKind
 from tests.support.console.console_venue import OPERATORS_HASH, PASSWORD, TOTP

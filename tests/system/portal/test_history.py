@@ -20,7 +20,6 @@ import pytest
 from openoutcry.ledger import ledger_state
 from openoutcry.ledger.layout import Kind
 from openoutcry.ledger.transactions import joined, transactions
-from openoutcry.pipeline.contract.prefork import Replication
 from openoutcry.portal.database import (
     START_SETTINGS,
     Database,
@@ -48,6 +47,7 @@ from openoutcry.portal.trading.mirror import DAY_NS, Mirror
 from openoutcry.portal.trading.orders import REJECTED
 from openoutcry.portal.trading.public import INTERVALS
 from openoutcry.ring import ProcessIdentity
+from openoutcry.runtime.prefork import Replication
 from openoutcry.venue.days import STATUS_NAME
 from openoutcry.venue.file import read_venue
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce

@@ -4,9 +4,9 @@ and restarted.  Participants trade on by the adjusted terms; every contract is a
 
 import pytest
 
+from openoutcry.journal.checkpoint import recover
+from openoutcry.journal.replay import replay
 from openoutcry.ledger.reconcile import Reconciliation
-from openoutcry.replay.checkpoint import recover
-from openoutcry.replay.replay import replay
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import View

@@ -5,10 +5,10 @@ takeover."""
 import numpy as np
 import pytest
 
+from openoutcry.journal.checkpoint import recover
+from openoutcry.journal.replay import replay
 from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.order_entry.drop_copy import COPY_DTYPE
-from openoutcry.replay.checkpoint import recover
-from openoutcry.replay.replay import replay
 from openoutcry.risk import layout as lay
 from openoutcry.risk.contract_layout import SETTLED
 from openoutcry.risk.region import View

@@ -4,9 +4,9 @@ and restarted; states and books are those of the journal's replay, and every con
 
 import pytest
 
+from openoutcry.journal.checkpoint import recover
+from openoutcry.journal.replay import replay
 from openoutcry.ledger.reconcile import Reconciliation
-from openoutcry.replay.checkpoint import recover
-from openoutcry.replay.replay import replay
 from openoutcry.risk import layout as lay
 from openoutcry.risk.contract_layout import SETTLED
 from openoutcry.risk.region import View

@@ -3,9 +3,9 @@ them as well and restarted: no hedged participant is called, and the marks are i
 
 import pytest
 
+from openoutcry.journal.checkpoint import recover
+from openoutcry.journal.replay import replay
 from openoutcry.ledger.reconcile import Reconciliation
-from openoutcry.replay.checkpoint import recover
-from openoutcry.replay.replay import replay
 from openoutcry.risk import layout as lay
 from openoutcry.risk.region import View
 from openoutcry.venue.desk import ask

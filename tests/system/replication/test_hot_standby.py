@@ -9,9 +9,9 @@ import pytest
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.matcher import Engine
 from openoutcry.matcher.state.snapshot import decode, encode
-from openoutcry.replay.replay import instruments_to_json
 from openoutcry.replica.actions import MS, Timing, holder_of
 from openoutcry.replica.hot_standby import HotStandby
 from openoutcry.replica.message import NO_CHECK, Check

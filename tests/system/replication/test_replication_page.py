@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from openoutcry.operations.metrics import VenueMetrics
-from openoutcry.pipeline.contract import control
+from openoutcry.runtime import control
 from tests.support.pipeline.outcry_command import nothing_left_behind
 from tests.support.processes import find_pipeline
 from tests.support.replica.replica_cluster import Frozen, replicated_run

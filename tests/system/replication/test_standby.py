@@ -15,8 +15,8 @@ import pytest
 from openoutcry.client.ouch import ClientError
 from openoutcry.journal import JournalReader
 from openoutcry.journal.checkpoints import checkpoint_seqs
+from openoutcry.journal.events import commands_of
 from openoutcry.order_entry.sessions_checkpoint import newest_seq
-from openoutcry.replay.events import commands_of
 from openoutcry.replica.place import PLACE_FILE
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.standby import hand_over

@@ -3,10 +3,10 @@ that was added while it traded: real processes, a real kill."""
 
 import pytest
 
+from openoutcry.journal.checkpoint import recover
+from openoutcry.journal.replay import replay
 from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.order_entry.passwords import password_hasher
-from openoutcry.replay.checkpoint import recover
-from openoutcry.replay.replay import replay
 from openoutcry.risk.region import View
 from openoutcry.venue.desk import DeskError, ask
 from openoutcry.venue.movement_desk import deposit_seen, listing, request_withdrawal, step

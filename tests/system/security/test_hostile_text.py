@@ -23,10 +23,10 @@ from rich.console import Console
 from openoutcry.cli.columns import print_columns
 from openoutcry.cli.csv_out import write_rows
 from openoutcry.cli.feed_ladder import drawn
+from openoutcry.journal.tables import safe_table
 from openoutcry.ledger.report import Report
 from openoutcry.operations import notify
 from openoutcry.operations.notify import MailServer, post_json, send_mail
-from openoutcry.replay.tables import safe_table
 from openoutcry.report.charts import Frame
 from openoutcry.report.page import render_page
 from openoutcry.report.plain import plain_output

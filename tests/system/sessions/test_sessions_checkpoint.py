@@ -9,11 +9,11 @@ import pytest
 
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.archive import retire
+from openoutcry.journal.checkpoint import make_checkpoints
+from openoutcry.journal.events import commands_of, events_of
 from openoutcry.order_entry import apply
 from openoutcry.order_entry import sessions_checkpoint as checkpoint
 from openoutcry.order_entry.spec import Protocol, SessionsSpec
-from openoutcry.replay.checkpoint import make_checkpoints
-from openoutcry.replay.events import commands_of, events_of
 from openoutcry.wire.errors import JournalError
 from tests.support.order_entry.sessions_clients import connect, five, take
 from tests.support.order_entry.sessions_traders import Trader, storm

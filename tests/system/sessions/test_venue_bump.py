@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from openoutcry.journal import JournalReader
+from openoutcry.journal.events import events_of, starting_point
+from openoutcry.journal.replay import replay
 from openoutcry.pipeline.top import running
-from openoutcry.replay.events import events_of, starting_point
-from openoutcry.replay.replay import replay
 from openoutcry.venue.fairness import fairness
 from openoutcry.wire.enums import CommandKind, EventKind
 from tests.support.order_entry.sessions_venue import Client

@@ -16,8 +16,8 @@ import pytest
 from openoutcry.dpdk_shim.authentication import seal
 from openoutcry.dpdk_shim.ports import hardware_address_of
 from openoutcry.journal import JournalReader
+from openoutcry.journal.events import events_of
 from openoutcry.pipeline.top import RunningPipeline
-from openoutcry.replay.events import events_of
 from openoutcry.wire.enums import EventKind, Reason, TimeInForce
 from openoutcry.wire.order_ids import SESSION_ORDER_IDS
 from tests.support.dpdk_shim.shim_wire import UDP_PORT, checksum, in_namespace, ip, needs_shim

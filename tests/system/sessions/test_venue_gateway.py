@@ -6,7 +6,7 @@ import pytest
 
 from openoutcry.gateway_fpga import Limits, Settings, make_rules, validate_orders
 from openoutcry.gateway_fpga.settings import PARTICIPANTS
-from openoutcry.replay.replay import replay
+from openoutcry.journal.replay import replay
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Reason, Side
 from tests.support.venue.served_venue import VENUE

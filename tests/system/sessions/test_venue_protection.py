@@ -4,9 +4,9 @@ processes is in tests/unit/venue."""
 import threading
 from pathlib import Path
 
+from openoutcry.journal.replay import replay
 from openoutcry.market_data.files import write_feed
 from openoutcry.market_data.receiver import Receiver
-from openoutcry.replay.replay import replay
 from openoutcry.wire.enums import Side
 from tests.support.processes import free_port
 from tests.support.venue.protected import TEXT, protections

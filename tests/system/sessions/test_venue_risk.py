@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from openoutcry.journal.replay import replay
 from openoutcry.pipeline.send import send
-from openoutcry.replay.replay import replay
 from openoutcry.risk.bits import Setting
 from openoutcry.wire.enums import (
     CommandKind,

@@ -16,10 +16,10 @@ import pytest
 
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.checkpoints import checkpoint_seqs
+from openoutcry.journal.replay import replay
+from openoutcry.journal.sql import query
 from openoutcry.pipeline.send import SendError
 from openoutcry.pipeline.top import RunningPipeline, running
-from openoutcry.replay.replay import replay
-from openoutcry.replay.sql import query
 from openoutcry.risk.bits import Setting
 from openoutcry.venue import days
 from openoutcry.venue.desk_queue import NAME

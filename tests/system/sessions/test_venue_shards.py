@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from openoutcry.journal.replay import replay
 from openoutcry.market_data.book import Book
 from openoutcry.operations.limits_used import LimitsUsed
-from openoutcry.replay.replay import replay
 from openoutcry.wire.enums import EventKind, Reason, Side, TimeInForce
 from tests.support.market_data.feed_days import Days
 from tests.support.venue import served_venue

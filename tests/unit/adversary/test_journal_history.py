@@ -11,11 +11,11 @@ import pytest
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal, JournalError, JournalReader, JournalWriter
+from openoutcry.journal.checkpoint import make_checkpoints, recover
 from openoutcry.journal.checkpoints import checkpoint_path, newest_checkpoint, write_checkpoint
 from openoutcry.journal.listing import describe
 from openoutcry.journal.verify import verify
 from openoutcry.pipeline.run import Options, run
-from openoutcry.replay.checkpoint import make_checkpoints, recover
 from tests.support.journal.journal_checkpoint import own_checkpoint
 from tests.support.journal.journal_reads import counted_reads
 

@@ -14,8 +14,8 @@ from openoutcry.journal import Journal
 from openoutcry.journal.medium import medium_of
 from openoutcry.journal.unwritten import discard_unwritten, is_unwritten
 from openoutcry.journal.verify import verify
-from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.pipeline.run import Options, run
+from openoutcry.runtime.work import PipelineError
 from tests.support.adversary.journal_places import outcry
 
 MOUNTS = r"""22 1 252:0 / / rw,relatime - ext4 /dev/vda1 rw,errors=remount-ro

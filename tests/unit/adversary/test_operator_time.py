@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from openoutcry.flow import GeneratedFlow
-from openoutcry.pipeline.contract.work import PipelineError
 from openoutcry.pipeline.run import MAX_AHEAD_NS, Options, run
+from openoutcry.runtime.work import PipelineError
 from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.records import ORDER_DTYPE
 

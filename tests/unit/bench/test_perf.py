@@ -7,7 +7,7 @@ import numpy as np
 
 from openoutcry.bench import perf
 from openoutcry.bench.perf import code_size, events_here, flame_graph, folded, stat_rows
-from openoutcry.pipeline.contract import loop
+from openoutcry.runtime import loop
 from openoutcry.wire.kernel import kernel
 
 STAT = """front-11;211.57;msec;task-clock;211;100.00;0.2;CPUs utilized

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.cli.csv_out import write_rows
-from openoutcry.replay.tables import safe_table
+from openoutcry.journal.tables import safe_table
 from openoutcry.wire.text import BEGINS, NUMBER, cell, printable
 
 FORMULAS = ["=1+1", "+A1", "-A1", "@SUM(A1)", "-1+1", "=-1", "--1", "-"]

@@ -10,7 +10,7 @@ MAX_FILES = 30
 """Outside ``wire/``: sockets, memory and layouts are used everywhere."""
 
 ENTRIES = {
-    ("pipeline/contract/loop.py", "run_stages"),
+    ("runtime/loop.py", "run_stages"),
     ("order_entry/session_stage.py", "step"),
     ("order_entry/ouch42_in.py", "decode"),
     ("pipeline/stages/gateway.py", "step"),
@@ -51,7 +51,7 @@ NOT_TAKEN = {
         "pipeline/stages/gateway.py": "release_due finish_if_ended somebody_waits",
         "pipeline/stages/published.py": "",
         "gateway_fpga/call.py": "",
-        "pipeline/contract/words.py": "input_ended finish",
+        "runtime/words.py": "input_ended finish",
         "pipeline/stages/gate.py": "detach_slow",
         "ring/policy.py": "",
         # Holds, market protection, shares of capacity, operators' commands, liquidation,
@@ -102,7 +102,7 @@ def test_every_function_of_the_table_is_on_the_way():
 def test_what_is_called_by_address_is_said():
     """Seven calls are marked in the table, and every other is of a kind that this order skips."""
     marked = {
-        ("pipeline/contract/loop.py", "PlanRow(row).step"),
+        ("runtime/loop.py", "PlanRow(row).step"),
         ("order_entry/session_commands.py", "load_i64(codec + apply.CODEC_DECODE)"),
         ("pipeline/stages/matcher.py", "context.batch"),
         ("matcher/hooks.py", "before"),

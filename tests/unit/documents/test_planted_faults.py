@@ -10,7 +10,7 @@ from tests.long.planted_faults.table import TESTS, Fault, read_faults
 FAULTS = read_faults()
 ROOMS = {
     "wire", "ring", "matcher", "risk", "flow", "gateway_fpga", "dpdk_shim", "ptp", "journal",
-    "replay", "order_entry", "market_data", "replica", "ledger", "surveillance", "pipeline",
+    "runtime", "order_entry", "market_data", "replica", "ledger", "surveillance", "pipeline",
     "venue", "client", "report", "backtest", "operations", "console", "portal", "bench", "host",
     "cli",
 }  # fmt: skip

@@ -3,13 +3,13 @@ clearing is 0 after every command."""
 
 import pytest
 
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.ledger import layout as lay_of_books
 from openoutcry.ledger import reports
 from openoutcry.ledger.books import Books
 from openoutcry.ledger.layout import LOT_COLUMNS, MONEY_COLUMNS, Kind
 from openoutcry.ledger.ledger_state import at, save
 from openoutcry.ledger.reconcile import differences
-from openoutcry.replay.replay import instruments_to_json
 from openoutcry.risk import layout as lay
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.limits import hook_settings

@@ -14,13 +14,13 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
+from openoutcry.journal.projections import JournalReader
 from openoutcry.ledger.exchange import Exchange, Market
 from openoutcry.ledger.follow import follow
 from openoutcry.ledger.parquet_store import ask, stored_files
 from openoutcry.ledger.questions import corrected, faithful
 from openoutcry.ledger.questions.anomalies import find
 from openoutcry.ledger.questions.books import read_store
-from openoutcry.replay.projections import JournalReader
 from openoutcry.wire.enums import Side
 from openoutcry.wire.errors import LedgerError
 from tests.support.ledger.spot_venue import (

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import openoutcry.ledger.layout as lay
+from openoutcry.journal.core import Core
 from openoutcry.ledger import books as books_module
 from openoutcry.ledger import reports
 from openoutcry.ledger.accounts import Account
@@ -22,7 +23,6 @@ from openoutcry.ledger.reconcile import Reconciliation, differences
 from openoutcry.ledger.settlement.journal import trades_of
 from openoutcry.ledger.tax import tax
 from openoutcry.ledger.transactions import joined, transactions
-from openoutcry.replay.core import Core
 from openoutcry.risk.bits import MovementStep, Setting
 from openoutcry.risk.region import View
 from openoutcry.venue.fee_tables import asset, quote

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from openoutcry.cli.bars import moment_ns, rounded
 from openoutcry.cli.main import main
 from openoutcry.flow.mixed import MixedFlow
+from openoutcry.journal.sql import query
 from openoutcry.market_data.bars import make_bars
-from openoutcry.replay.sql import query
 from openoutcry.wire.errors import FeedError
 from tests.support.market_data.feed_journal import make_journal, without_its_begin
 

@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
+from openoutcry.journal.core import Core
 from openoutcry.market_data.feed import Feed
 from openoutcry.matcher import Engine
-from openoutcry.replay.core import Core
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.protection_layout import SECOND_NS
 from openoutcry.risk.region import setting

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from openoutcry.flow.mixed import MixedFlow
+from openoutcry.journal.sql import query
 from openoutcry.market_data.book import Book
 from openoutcry.market_data.files import JournalFeed
 from openoutcry.market_data.statistics import index_of, statistics_of
-from openoutcry.replay.sql import query
 from openoutcry.wire.errors import FeedError
 from tests.support.market_data.feed_journal import make_journal
 from tests.support.market_data.feed_support import unframed

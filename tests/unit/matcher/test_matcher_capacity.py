@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from openoutcry.journal.core import Core
 from openoutcry.matcher import Engine, ReferenceEngine
 from openoutcry.matcher.event_bound import extra_capacity
 from openoutcry.matcher.reference import books
-from openoutcry.replay.core import Core
 from openoutcry.risk.partitioned import partition_numbers
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Reason, Side, TimeInForce

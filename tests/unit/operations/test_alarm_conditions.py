@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from openoutcry.operations import metrics
-from openoutcry.pipeline.contract import control
+from openoutcry.runtime import control
 from tests.support.operations.alarm_conditions import looks
 
 pytestmark = pytest.mark.xdist_group("alarm_conditions")  # one venue

@@ -13,7 +13,7 @@ from openoutcry.operations.alarms import ALARMS, names_of, wanted_by
 from openoutcry.operations.evaluate import Evaluator, State
 from openoutcry.operations.expressions import History
 from openoutcry.operations.metrics import Families
-from openoutcry.pipeline.contract.histogram import WORDS
+from openoutcry.runtime.histogram import WORDS
 from tests import ROOT
 from tests.support.operations.alarms import PART_STEPS, STEP_S, labels_of, levels_of, series_of
 

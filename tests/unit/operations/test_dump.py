@@ -5,8 +5,8 @@ from collections import deque
 import numpy as np
 import pytest
 
+from openoutcry.journal.events import Batch
 from openoutcry.operations.dump import _last, configuration, secrets_of, without
-from openoutcry.replay.events import Batch
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.wire import EVENT_DTYPE, OutcryError

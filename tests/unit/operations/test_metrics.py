@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from openoutcry.operations.metrics import EDGES_S, THRESHOLDS_NS, classic_buckets
 from openoutcry.operations.native import SCHEMA, native
 from openoutcry.operations.scrape import wants_protobuf
-from openoutcry.pipeline.contract.histogram import WORDS, bucket_of, bucket_upper_ns, record
+from openoutcry.runtime.histogram import WORDS, bucket_of, bucket_upper_ns, record
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**10), st.integers(1, 1000)), max_size=30))

@@ -10,7 +10,7 @@ from openoutcry.order_entry.session_stage import SHM_TURNS
 from openoutcry.order_entry.session_words import MESSAGES_A_TURN, UNSEEN, UNWATCHED
 from openoutcry.order_entry.sessions import DOORS
 from openoutcry.order_entry.spec import Protocol
-from openoutcry.pipeline.contract.histogram import summary
+from openoutcry.runtime.histogram import summary
 from openoutcry.wire.enums import Side
 from openoutcry.wire.layout import SharedWord
 from tests.support.order_entry.sessions_venue import session

@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 
 from openoutcry.journal import Journal, JournalReader
-from openoutcry.journal.stage import JournalStage
-from openoutcry.pipeline.contract import control
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.table import Geometry
+from openoutcry.journal.tables import StampBounds, Tables
+from openoutcry.pipeline.stages.journal import JournalStage
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.ptp import PageWriter, clock_evidence, load_table
 from openoutcry.ptp.clock_evidence import EVERY_NS, ClockEvidence
@@ -19,8 +17,10 @@ from openoutcry.ptp.daemon import measure_nominal
 from openoutcry.ptp.host import Machine
 from openoutcry.ptp.page import ClockError, Line
 from openoutcry.ptp.ticks import Q48, ticks_now
-from openoutcry.replay.tables import StampBounds, Tables
 from openoutcry.ring.kernels import release
+from openoutcry.runtime import control
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.table import Geometry
 from openoutcry.wire.enums import BlockKind, ClockSource, ClockState
 from openoutcry.wire.memory import epoch_offset_ns
 from openoutcry.wire.records import CLOCK_DTYPE, MAX_VALUE, ORDER_DTYPE

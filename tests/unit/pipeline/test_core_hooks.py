@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from openoutcry.journal import JournalError
+from openoutcry.journal.checkpoint import make_checkpoints, recover
+from openoutcry.journal.core import HOOKS
+from openoutcry.journal.replay import replay
 from openoutcry.matcher import Engine, MatcherError
 from openoutcry.matcher.hooks import Hooks
-from openoutcry.replay.checkpoint import make_checkpoints, recover
-from openoutcry.replay.core import HOOKS
-from openoutcry.replay.replay import replay
 from tests.support.pipeline import core_hooks as core
 from tests.support.pipeline import core_hooks_shared as shared
 from tests.support.pipeline.core_hooks_shared import commands, same

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from openoutcry.flow import GeneratedFlow
-from openoutcry.pipeline.contract import control
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.table import Geometry
-from openoutcry.pipeline.contract.work import PipelineError, Work
+from openoutcry.journal.core import Core
 from openoutcry.pipeline.gate_policy import POLICIES, gate_policy
 from openoutcry.pipeline.stall import work_of
 from openoutcry.pipeline.topology import TOPOLOGY, replicated
 from openoutcry.pipeline.worker import CompiledStages
-from openoutcry.replay.core import Core
+from openoutcry.runtime import control
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.table import Geometry
+from openoutcry.runtime.work import PipelineError, Work
 
 COMMANDS = 64
 SLICE_NS = 1_000_000_000

@@ -12,9 +12,9 @@ import pytest
 
 from openoutcry.host.info import isolated_cores
 from openoutcry.pipeline import journal_thread, worker
-from openoutcry.pipeline.contract import control, loop, words
 from openoutcry.pipeline.journal_thread import Idle
 from openoutcry.pipeline.worker import QUIET_NS
+from openoutcry.runtime import control, loop, words
 from openoutcry.wire.indirect import kernel_address
 from openoutcry.wire.kernel import kernel
 

@@ -10,20 +10,20 @@ import pytest
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.journal import Journal, JournalError, JournalReader, note_at
-from openoutcry.pipeline.contract import control
-from openoutcry.pipeline.contract.lanes import SHIFT, LaneCounts, journaled_lanes, last_of_lanes
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.table import OPERATOR_LANE, Geometry, Ring
-from openoutcry.pipeline.contract.words import BURST
-from openoutcry.pipeline.contract.work import PipelineError, Work
+from openoutcry.journal.core import Core
 from openoutcry.pipeline.result import source_account
 from openoutcry.pipeline.stages import gateway as gateway_stage
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.pipeline.worker import CompiledStages
-from openoutcry.replay.core import Core
 from openoutcry.risk import speed_bump
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import View
+from openoutcry.runtime import control
+from openoutcry.runtime.lanes import SHIFT, LaneCounts, journaled_lanes, last_of_lanes
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.table import OPERATOR_LANE, Geometry, Ring
+from openoutcry.runtime.words import BURST
+from openoutcry.runtime.work import PipelineError, Work
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind
 

@@ -2,8 +2,8 @@
 
 from types import SimpleNamespace
 
-from openoutcry.pipeline.contract import control as control_words
 from openoutcry.pipeline.progress import Drops
+from openoutcry.runtime import control as control_words
 
 
 def test_a_refused_flood_does_not_hide_that_others_are_dropped():

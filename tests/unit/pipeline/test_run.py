@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from openoutcry.flow import GeneratedFlow
+from openoutcry.journal.core import RISK
+from openoutcry.journal.risk_hooks import risk_kernels
 from openoutcry.matcher import process_batch
 from openoutcry.matcher.hooks import process_hooked
 from openoutcry.pipeline import compile as compiling
 from openoutcry.pipeline.run import Options, Watcher, run
-from openoutcry.replay.core import RISK
-from openoutcry.replay.risk_hooks import risk_kernels
 
 
 def test_text_output_names_spans_losses_and_the_verdict(outcry: Callable[..., Any]) -> None:

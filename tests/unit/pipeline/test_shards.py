@@ -11,18 +11,18 @@ import pytest
 
 from openoutcry.flow.mixed import MixedFlow
 from openoutcry.gateway_fpga import make_rules, validate_orders
+from openoutcry.journal.core import Core
+from openoutcry.journal.event_hash import hash_array
 from openoutcry.matcher import Engine
 from openoutcry.matcher.book.shards import spread
-from openoutcry.pipeline.contract import control
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.table import TopologyError
-from openoutcry.pipeline.contract.work import PipelineError, Work
 from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.stages import merge
 from openoutcry.pipeline.topology import TOPOLOGY, geometry, plan_groups, sharded
 from openoutcry.pipeline.worker import CompiledStages
-from openoutcry.replay.core import Core
-from openoutcry.replay.event_hash import hash_array
+from openoutcry.runtime import control
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.table import TopologyError
+from openoutcry.runtime.work import PipelineError, Work
 from openoutcry.wire import ORDER_DTYPE, CommandKind, OrderType, TimeInForce, make_instruments
 from tests.support.pipeline import shards as shared
 from tests.support.pipeline.shards import CAPACITY, options, same

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from openoutcry.pipeline.contract import control
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.work import PipelineError, Work
+from openoutcry.journal.checkpoint import recover
 from openoutcry.pipeline.run import run
 from openoutcry.pipeline.stall import work_of
 from openoutcry.pipeline.topology import geometry
 from openoutcry.pipeline.worker import CompiledStages
-from openoutcry.replay.checkpoint import recover
 from openoutcry.risk import layout as lay
 from openoutcry.risk.region import View
+from openoutcry.runtime import control
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.work import PipelineError, Work
 from tests.support.pipeline import shards_risk as shared
 from tests.support.pipeline.shards_risk import options, same
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract.table import Ring, Stage, Topology, TopologyError
 from openoutcry.pipeline.topology import STAGES, TOPOLOGY, geometry, plan_groups
 from openoutcry.ring import ProcessIdentity
 from openoutcry.ring.segment import segment_name
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime.table import Ring, Stage, Topology, TopologyError
 
 WITHOUT_JOURNAL = TOPOLOGY.without("journal")
 

@@ -6,9 +6,9 @@ import pytest
 
 from openoutcry.flow import GeneratedFlow
 from openoutcry.pipeline import run as runs
-from openoutcry.pipeline.contract.work import Work
 from openoutcry.pipeline.run import Options
 from openoutcry.ring.segment import SegmentError
+from openoutcry.runtime.work import Work
 from tests.support.processes import left_behind, left_since
 
 

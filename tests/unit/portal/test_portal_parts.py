@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 
 from openoutcry import PACKAGE
 from openoutcry.derivatives.contracts import PERPETUAL, Contract, lot_value
-from openoutcry.pipeline.contract import control, loop
 from openoutcry.portal import database
 from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey
 from openoutcry.portal.accounts.errors import InvalidRequest
@@ -42,6 +41,7 @@ from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.orders import REJECTED, Order, ParticipantOrders
 from openoutcry.portal.trading.public import INTERVALS, Candle, Tape, Trade, bounds, with_gaps
 from openoutcry.risk.bits import RISK_REASON, RiskBit
+from openoutcry.runtime import control, loop
 from openoutcry.wire.enums import OrderType, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
 

@@ -9,8 +9,8 @@ import pytest
 from openoutcry.derivatives.collateral import Haircut, Price, collateral
 from openoutcry.derivatives.margin import parameters_of
 from openoutcry.derivatives.margin_layout import parameters_in, table_of
+from openoutcry.journal.risk_hooks import risk_hooks
 from openoutcry.matcher import Engine
-from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import MovementStep, Setting
 from openoutcry.risk.region import RiskError, View, make_region, setting

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from openoutcry.derivatives.margin_layout import collateral_in
+from openoutcry.journal.risk_hooks import risk_hooks
 from openoutcry.matcher import Engine
-from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.contract_layout import PERPETUAL, STAGED

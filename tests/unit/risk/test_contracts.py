@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from openoutcry.derivatives import contracts as plain
+from openoutcry.journal.risk_hooks import risk_hooks
 from openoutcry.matcher import Engine
-from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.risk.contract_layout import CALL, FUTURE, PERPETUAL, PUT, RATE_UNIT, SETTLED

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.replay.core import Core
+from openoutcry.journal.core import Core
 from openoutcry.risk import layout as lay
 from openoutcry.risk import partitions as kernels
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting

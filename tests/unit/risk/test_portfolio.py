@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from openoutcry.derivatives.margin import margin
+from openoutcry.journal.risk_hooks import risk_hooks
 from openoutcry.matcher import Engine
-from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.risk.region import RiskError, View, make_region, setting

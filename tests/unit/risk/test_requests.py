@@ -4,7 +4,7 @@ again, with one matcher and in partitions; the kernels are the plain reference."
 import numpy as np
 import pytest
 
-from openoutcry.replay.risk_hooks import risk_hooks
+from openoutcry.journal.risk_hooks import risk_hooks
 from openoutcry.risk import partitions
 from openoutcry.risk.before import APPLIED, before
 from openoutcry.risk.bits import Setting

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from openoutcry.replay.core import Core
-from openoutcry.replay.risk_hooks import risk_hooks
+from openoutcry.journal.core import Core
+from openoutcry.journal.risk_hooks import risk_hooks
 from openoutcry.risk.region import RiskError, View
 from tests.support.risk.risk_run import CAPACITY, TABLE, LimitedFlow, settings
 

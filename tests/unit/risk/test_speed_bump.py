@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openoutcry.journal.risk_hooks import risk_hooks
 from openoutcry.matcher import Engine, scratch_records
-from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk import reference_bump, speed_bump
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import RiskError, View, make_region, setting

@@ -5,8 +5,8 @@ less what went out, and nobody is below the credit that was granted."""
 import numpy as np
 import pytest
 
+from openoutcry.journal.risk_hooks import risk_hooks
 from openoutcry.matcher import Engine
-from openoutcry.replay.risk_hooks import risk_hooks
 from openoutcry.risk.bits import LARGEST, RiskBit, Setting
 from openoutcry.risk.region import RiskError, View, make_region, setting
 from openoutcry.wire import make_instruments

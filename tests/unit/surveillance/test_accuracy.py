@@ -7,8 +7,8 @@ import openoutcry.surveillance.detect.layout as lay
 from openoutcry.bench.agent_days import agent_market, chosen_manipulators
 from openoutcry.bench.surveillance_accuracy import wilson
 from openoutcry.flow.manipulators import LIQUID
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.matcher import Engine
-from openoutcry.replay.replay import instruments_to_json
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.surveillance.detect.state import Detectors

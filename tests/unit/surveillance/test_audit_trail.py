@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from openoutcry.journal import Journal
 from openoutcry.journal.archive import retire
-from openoutcry.replay.checkpoint import make_checkpoints
+from openoutcry.journal.checkpoint import make_checkpoints
 from openoutcry.surveillance.audit.build import build, files_of, folder_of
 from openoutcry.surveillance.audit.chain import heads, read_chain
 from openoutcry.surveillance.audit.columns import entry_of, schema, uuids
@@ -29,7 +29,7 @@ from tests.support.surveillance.audit_trail import forge, rows_of, tree
 @settings(max_examples=4)  # one takes 40 to 130 ms
 @given(seed=st.integers(0, 999), cuts=st.sets(st.integers(1, 2_999), max_size=9))
 def test_whose_each_event_is_does_not_depend_on_where_parts_end(bump_ns, seed, cuts):
-    from openoutcry.replay.core import Core
+    from openoutcry.journal.core import Core
 
     commands = journals.orders(seed, 3_000, bump_ns)
     engine = Core.of(journals.document(bump_ns != 0)).fresh()

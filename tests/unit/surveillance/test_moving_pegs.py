@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import openoutcry.surveillance.detect.layout as lay
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.matcher import Engine
-from openoutcry.replay.replay import instruments_to_json
 from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce

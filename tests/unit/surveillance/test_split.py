@@ -6,8 +6,8 @@ import pytest
 
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.journal import Journal
-from openoutcry.replay.core import Core
-from openoutcry.replay.replay import instruments_to_json
+from openoutcry.journal.core import Core
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.surveillance.audit.build import build, folder_of

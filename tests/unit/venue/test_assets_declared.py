@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openoutcry.journal.replay import replay
 from openoutcry.ledger.copy_rows import encoded
 from openoutcry.ledger.exchange import Exchange
 from openoutcry.ledger.follow import follow
@@ -14,7 +15,6 @@ from openoutcry.ledger.ledger_state import at, opened, save
 from openoutcry.ledger.parquet_store import ask
 from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.ledger.schedules import money
-from openoutcry.replay.replay import replay
 from openoutcry.venue.file import VenueFileError, read_venue
 from openoutcry.venue.limits import LimitsError, check_structure, hook_settings
 from openoutcry.wire.asset_names import asset_text, asset_word, asset_words

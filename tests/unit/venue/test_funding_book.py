@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from openoutcry.journal import Journal, JournalReader
+from openoutcry.journal.checkpoint import make_checkpoints, retire_before
 from openoutcry.ledger.layout import Kind
 from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.transactions import joined, transactions
-from openoutcry.replay.checkpoint import make_checkpoints, retire_before
 from openoutcry.risk.region import View
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.funding_book import (

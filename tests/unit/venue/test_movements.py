@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
-from openoutcry.replay.replay import replay
+from openoutcry.journal.replay import replay
 from openoutcry.risk.bits import Setting
 from openoutcry.venue.desk import DeskError, ask
 from openoutcry.venue.movement_desk import deposit_seen, listing, request_withdrawal, step

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from openoutcry.replay.replay import replay
+from openoutcry.journal.replay import replay
 from openoutcry.risk.bits import Setting
 from openoutcry.venue.desk import ask
 from tests.support.venue.cut_requests import balance, cut_off, effects, times_noted

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from openoutcry.journal.replay import replay
 from openoutcry.order_entry.sessions_checkpoint import make_sessions_checkpoint
-from openoutcry.replay.replay import replay
 from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.surveillance.audit.survey import Survey
 from openoutcry.venue.file import VenueFileError, read_venue

@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from openoutcry.cli.main import main
 from openoutcry.journal import JournalReader
 from openoutcry.journal.archive import retire
+from openoutcry.journal.checkpoint import make_checkpoints
+from openoutcry.journal.events import events_of
 from openoutcry.order_entry import session_region
 from openoutcry.order_entry import sessions_checkpoint as checkpoint
-from openoutcry.replay.checkpoint import make_checkpoints
-from openoutcry.replay.events import events_of
 from openoutcry.risk.bits import Setting
 from openoutcry.venue.fairness import fairness
 from openoutcry.wire.enums import CommandKind, EventKind

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from openoutcry.pipeline.contract.work import PipelineError
+from openoutcry.runtime.work import PipelineError
 from openoutcry.venue import log as venue_log
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.log import FILE_NAME, VenueLog, follow_lines, log_folder, log_lines

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
+from openoutcry.journal.checkpoint import recover
 from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.ledger.schedules import money
-from openoutcry.replay.checkpoint import recover
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import View
 from openoutcry.venue.desk import DeskError

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from openoutcry.cli.main import main
 from openoutcry.journal import JournalReader
+from openoutcry.journal.book import Stepper, command_text
 from openoutcry.ledger.ledger_state import at
 from openoutcry.order_entry.spec import Protocol
-from openoutcry.replay.book import Stepper, command_text
 from openoutcry.venue.file import VenueFileError, read_venue
 from openoutcry.wire.symbols import code_of
 from tests.support.order_entry.sessions_venue import HASH

@@ -14,10 +14,10 @@ import numpy.typing as npt
 from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, BlockHeader, BlockId
 from openoutcry.journal.checkpoints import Checkpoint, newest_checkpoint, oldest_checkpoint
+from openoutcry.journal.core import Core
+from openoutcry.journal.event_hash import START, hash_array
 from openoutcry.journal.origins import ORIGINS, Senders
 from openoutcry.matcher import Engine
-from openoutcry.replay.core import Core
-from openoutcry.replay.event_hash import START, hash_array
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.errors import JournalError

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from openoutcry.journal import JournalError, JournalReader
-from openoutcry.replay.events import events_of
-from openoutcry.replay.tables import Tables, safe_table
+from openoutcry.journal.events import events_of
+from openoutcry.journal.tables import Tables, safe_table
 from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.enums import PacketKind
 from openoutcry.wire.layout_hash import LAYOUT_HASH

@@ -23,12 +23,12 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalError, JournalReader
-from openoutcry.pipeline.contract import control
-from openoutcry.pipeline.contract.table import Topology
-from openoutcry.replay.events import Point, Records, gathered_events_of, starting_point
+from openoutcry.journal.events import Point, Records, gathered_events_of, starting_point
 from openoutcry.ring import ProcessIdentity, RingBuffer, kernels, layout
 from openoutcry.ring.layout import RingConsumer, RingHeader
 from openoutcry.ring.segment import segment_name
+from openoutcry.runtime import control
+from openoutcry.runtime.table import Topology
 from openoutcry.wire import EVENT_DTYPE, OutcryError
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import SharedWord

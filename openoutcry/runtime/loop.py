@@ -4,7 +4,7 @@ A process's plan is a row of three words a stage: its step, its context, its ind
 The steps are compiled by themselves (docs/decisions/011).
 """
 
-from openoutcry.pipeline.contract.words import StageContext
+from openoutcry.runtime.words import StageContext
 from openoutcry.wire.indirect import call_step
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, SharedWord, Words, i64

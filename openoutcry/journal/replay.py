@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from openoutcry.journal import JournalError, JournalReader
 from openoutcry.journal.block import BlockHeader
+from openoutcry.journal.event_hash import hash_text
+from openoutcry.journal.events import NO_LIMIT, events_of, starting_point
 from openoutcry.matcher import Engine
-from openoutcry.replay.event_hash import hash_text
-from openoutcry.replay.events import NO_LIMIT, events_of, starting_point
 from openoutcry.wire.records import INSTRUMENT, PLAIN_INSTRUMENT_BYTES
 
 MAX_BOOKS = 64

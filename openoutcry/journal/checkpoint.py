@@ -21,7 +21,7 @@ from openoutcry.journal.checkpoints import (
     remove_old_checkpoints,
     write_checkpoint,
 )
-from openoutcry.replay.events import NO_LIMIT, Batch, Point, events_of, starting_point
+from openoutcry.journal.events import NO_LIMIT, Batch, Point, events_of, starting_point
 from openoutcry.wire.errors import JournalError, OutcryError
 
 EVERY = 1_000_000

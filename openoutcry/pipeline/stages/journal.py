@@ -20,15 +20,15 @@ from openoutcry.journal.origins import ORIGINS, Key, pack_origins
 from openoutcry.journal.recent import RecentBlocks
 from openoutcry.journal.space import SpaceWatch
 from openoutcry.journal.writer import NO_DIGEST
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract.histogram import record_spans
-from openoutcry.pipeline.contract.lanes import LaneCounts, journaled_lanes
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.words import BURST
-from openoutcry.pipeline.contract.work import Work
 from openoutcry.ptp.clock_evidence import ClockEvidence
 from openoutcry.ptp.stamp_clock import stamp_record
 from openoutcry.ring.kernels import published_count, release, sleep_until_published
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime.histogram import record_spans
+from openoutcry.runtime.lanes import LaneCounts, journaled_lanes
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.words import BURST
+from openoutcry.runtime.work import Work
 from openoutcry.wire.layout import SharedWord, Words
 
 # Measured on a virtio disk: 4 KiB commit in 95 us, 1 MiB in 241 us: larger blocks pay until here.

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalError, JournalReader
+from openoutcry.journal.checkpoint import recover
+from openoutcry.journal.events import NO_LIMIT
 from openoutcry.journal.reader import read_commands
 from openoutcry.matcher import Engine
 from openoutcry.matcher.state.snapshot import (
@@ -23,8 +25,6 @@ from openoutcry.matcher.state.snapshot import (
     NO_PLACE,
     TRIGGER_PLACE,
 )
-from openoutcry.replay.checkpoint import recover
-from openoutcry.replay.events import NO_LIMIT
 from openoutcry.risk.words import refusal_text
 from openoutcry.wire.enums import (
     SELF_TRADE_SHIFT,

@@ -12,17 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal.recent import RECENT_BYTES
-from openoutcry.pipeline.contract import control as control_words
-from openoutcry.pipeline.contract import loop
-from openoutcry.pipeline.contract import words as stage_words
-from openoutcry.pipeline.contract.histogram import HISTOGRAM_BYTES, WORDS
-from openoutcry.pipeline.contract.lanes import NUMBERS, SHIFT, last_of_lanes
-from openoutcry.pipeline.contract.stage_clock import StageClock
-from openoutcry.pipeline.contract.table import RECORD_TYPES, Geometry, Topology, TopologyError
 from openoutcry.ring import ProcessIdentity, RingBuffer, Segment, layout
 from openoutcry.ring.policy import needed
 from openoutcry.ring.segment import segment_name
 from openoutcry.ring.sigbus import ALIGN_BYTES
+from openoutcry.runtime import control as control_words
+from openoutcry.runtime import loop
+from openoutcry.runtime import words as stage_words
+from openoutcry.runtime.histogram import HISTOGRAM_BYTES, WORDS
+from openoutcry.runtime.lanes import NUMBERS, SHIFT, last_of_lanes
+from openoutcry.runtime.stage_clock import StageClock
+from openoutcry.runtime.table import RECORD_TYPES, Geometry, Topology, TopologyError
 from openoutcry.wire import ORDER_DTYPE, RECORD_BYTES
 
 LANE_WORDS = "lane"

@@ -22,9 +22,9 @@ from openoutcry.journal.checkpoints import write_checkpoint as write_checkpoint
 from openoutcry.journal.desk_record import DeskRecord as DeskRecord
 from openoutcry.journal.desk_record import RecordError as RecordError
 from openoutcry.journal.desk_record import desk_record as desk_record
+from openoutcry.journal.risk_hooks import contracts_of
+from openoutcry.journal.risk_hooks import wallets_of as wallets_of
 from openoutcry.matcher import Engine as Engine
-from openoutcry.replay.risk_hooks import contracts_of
-from openoutcry.replay.risk_hooks import wallets_of as wallets_of
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LEDGER_SETTINGS as LEDGER_SETTINGS
 from openoutcry.risk.bits import MovementStep as MovementStep

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.journal import JournalError
-from openoutcry.replay.tables import Tables
+from openoutcry.journal.tables import Tables
 from openoutcry.wire.extras import need
 
 VIEWS = ("orders", "events", "trades", "audit")

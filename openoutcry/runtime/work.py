@@ -12,11 +12,11 @@ from openoutcry.dpdk_shim.shim import Shim
 from openoutcry.gateway_fpga import Settings
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import JournalWriter
+from openoutcry.journal.core import Core
 from openoutcry.matcher import Engine
-from openoutcry.pipeline.contract.prefork import Prefork, Replication, Start
-from openoutcry.pipeline.contract.shared import Contexts, Shared
-from openoutcry.pipeline.contract.table import Topology
-from openoutcry.replay.core import Core
+from openoutcry.runtime.prefork import Prefork, Replication, Start
+from openoutcry.runtime.shared import Contexts, Shared
+from openoutcry.runtime.table import Topology
 from openoutcry.wire import OutcryError
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.journal.risk_hooks import open_orders_hooks, risk_hooks
 from openoutcry.matcher import Engine
 from openoutcry.matcher.book.shards import spread
 from openoutcry.matcher.hooks import Hooks
-from openoutcry.replay.risk_hooks import open_orders_hooks, risk_hooks
 from openoutcry.risk.partitioned import keep
 from openoutcry.risk.rebalance import exchange_bytes
 from openoutcry.wire import make_instruments

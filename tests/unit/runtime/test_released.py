@@ -4,11 +4,11 @@ the journal, and none holds the pipeline up for longer than its queue."""
 import numpy as np
 import pytest
 
-from openoutcry.pipeline.contract.released import Place, ReleasedError, ReleasedReader
-from openoutcry.pipeline.contract.shared import Shared
-from openoutcry.pipeline.contract.table import Geometry, Reader, TopologyError
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.ring import ProcessIdentity
+from openoutcry.runtime.released import Place, ReleasedError, ReleasedReader
+from openoutcry.runtime.shared import Shared
+from openoutcry.runtime.table import Geometry, Reader, TopologyError
 
 
 def test_a_queue_that_is_no_part_of_the_ring_is_refused() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalError, note_at
-from openoutcry.pipeline.contract.table import Topology
+from openoutcry.runtime.table import Topology
 
 LANES = "lanes"
 SHIFT = 8

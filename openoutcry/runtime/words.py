@@ -8,9 +8,9 @@ table (``shared.Contexts``).  A class of ``StageContext`` adds what only one sta
 A step does a bounded burst of work and returns how much it did.
 """
 
-from openoutcry.pipeline.contract.control import ControlSegment, StageBlock
 from openoutcry.ring.kernels import gate, published_count
 from openoutcry.ring.layout import RingHeader
+from openoutcry.runtime.control import ControlSegment, StageBlock
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, SharedWord, Words, i64
 from openoutcry.wire.memory import load_i64, monotonic_ns
@@ -77,7 +77,7 @@ CLOCK = StageContext.offset("clock")
 
 @kernel
 def now_ns(context: StageContext) -> int:
-    """Return the time of the clock that the run follows (pipeline/contract/stage_clock.py)."""
+    """Return the time of the clock that the run follows (runtime/stage_clock.py)."""
     clock = context.clock
     return monotonic_ns() if clock == 0 else load_i64(clock)
 

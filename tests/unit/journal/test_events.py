@@ -1,4 +1,4 @@
-"""replay/events.py: one way along a journal, whatever the batches, the begin and the end."""
+"""journal/events.py: one way along a journal, whatever the batches, the begin and the end."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -9,29 +9,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openoutcry.flow import GeneratedFlow
-from openoutcry.journal import Journal, JournalReader
+from openoutcry.journal import Journal, JournalReader, checkpoint
 from openoutcry.journal.block import HEADER_BYTES
-from openoutcry.journal.checkpoints import checkpoint_seqs, read_checkpoint
-from openoutcry.journal.disk import Disk
-from openoutcry.matcher import Engine
-from openoutcry.replay import checkpoint
-from openoutcry.replay.checkpoint import (
+from openoutcry.journal.checkpoint import (
     Follower,
     make_checkpoint_at,
     make_checkpoints,
     recover,
 )
-from openoutcry.replay.event_hash import START, hash_array
-from openoutcry.replay.events import (
+from openoutcry.journal.checkpoints import checkpoint_seqs, read_checkpoint
+from openoutcry.journal.disk import Disk
+from openoutcry.journal.event_hash import START, hash_array
+from openoutcry.journal.events import (
     STEP,
     count_trades,
     events_of,
     gathered_events_of,
     starting_point,
 )
-from openoutcry.replay.export import export
-from openoutcry.replay.replay import instruments_to_json, replay
-from openoutcry.replay.sql import VIEWS, query
+from openoutcry.journal.export import export
+from openoutcry.journal.replay import instruments_to_json, replay
+from openoutcry.journal.sql import VIEWS, query
+from openoutcry.matcher import Engine
 from openoutcry.wire.enums import EventFlag, EventKind, Side
 from openoutcry.wire.errors import JournalError
 from openoutcry.wire.records import CLOCK_DTYPE, EVENT_DTYPE

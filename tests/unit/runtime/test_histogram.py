@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.pipeline.contract.histogram import (
+from openoutcry.runtime.histogram import (
     WORDS,
     bucket_of,
     bucket_upper_ns,

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.replay.event_hash import CHAIN, MULTIPLIERS, START, hash_array, hash_text
+from openoutcry.journal.event_hash import CHAIN, MULTIPLIERS, START, hash_array, hash_text
 from openoutcry.wire import EVENT_DTYPE
 
 MASK = 2**64 - 1

@@ -1,4 +1,4 @@
-"""replay/clock_report.py and cli/clock.py: a journal's evidence becomes a report a day, and the
+"""journal/clock_report.py and cli/clock.py: a journal's evidence becomes a report a day, and the
 command says what the page says."""
 
 import json
@@ -10,17 +10,17 @@ import pytest
 
 from openoutcry.cli.clock import local, report_lines
 from openoutcry.journal import Journal, JournalReader
-from openoutcry.ptp import PageWriter
-from openoutcry.ptp.simulate import Simulation, World
-from openoutcry.replay.clock_report import (
+from openoutcry.journal.clock_report import (
     clock_records,
     place,
     summarise,
 )
+from openoutcry.ptp import PageWriter
+from openoutcry.ptp.simulate import Simulation, World
 from openoutcry.wire.enums import ClockEvent, ClockState
+from tests.support.journal import clock_report as shared
+from tests.support.journal.clock_report import MIDNIGHT_UTC_S, SECOND_NS, TABLE, a_run, ask, records
 from tests.support.processes import left_since
-from tests.support.replay import clock_report as shared
-from tests.support.replay.clock_report import MIDNIGHT_UTC_S, SECOND_NS, TABLE, a_run, ask, records
 
 daemon = shared.daemon
 UTC = ZoneInfo("UTC")

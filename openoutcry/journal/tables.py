@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from openoutcry.journal import JournalError, JournalReader
 from openoutcry.journal.block import Block
-from openoutcry.replay.events import Batch, Point, events_of, oldest_point
+from openoutcry.journal.events import Batch, Point, events_of, oldest_point
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.words import refusal_text
 from openoutcry.wire.enums import (

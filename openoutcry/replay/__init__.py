@@ -1,1 +1,0 @@
-"""Follow a journal: its commands, the events they cause, and what is made of both."""

@@ -1,5 +1,0 @@
-"""The fixtures of this folder's tests."""
-
-from tests.support.pipeline.outcry_command import nothing_left_behind, outcry, outcry_json
-
-__all__ = ["nothing_left_behind", "outcry", "outcry_json"]
