@@ -6,6 +6,8 @@ begin with.
 """
 
 import random
+from collections.abc import Iterator
+from typing import Any
 
 import cocotb
 import numpy as np
@@ -27,7 +29,7 @@ SETTINGS = Settings(
 )
 
 
-def orders_of(dice, count):
+def orders_of(dice: random.Random, count: int) -> Any:
     """New limit orders, many of them wrong in something."""
     orders = np.zeros(count, ORDER_DTYPE)
     orders["kind"] = orders["order_type"] = orders["time_in_force"] = 1
@@ -40,13 +42,13 @@ def orders_of(dice, count):
     return orders
 
 
-def half(dice):
+def half(dice: random.Random) -> Iterator[bool]:
     return iter(lambda: dice.random() < 0.5, None)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 @cocotb.parametrize(pauses=[False, True])
-async def verdicts_are_the_golden_models(dut, pauses):
+async def verdicts_are_the_golden_models(dut: Any, pauses: bool) -> None:
     """With and without pauses on both sides; a settings change between; what a register refuses."""
     dice = random.Random(1)
     source = OrderSource(dut, idle=half(dice) if pauses else None)

@@ -5,6 +5,7 @@ test_agents.py runs it; a bench outside this project can begin with it.
 """
 
 import random
+from typing import Any
 
 import cocotb
 import numpy as np
@@ -27,7 +28,7 @@ INSTRUMENTS = make_instruments(["ACME", {"symbol": "STEP", "price_step_ticks": 5
 SLOT_BITS = 4
 
 
-def orders_of(dice, count):
+def orders_of(dice: random.Random, count: int) -> Any:
     """New limit orders, many of them wrong in something; none that the door leaves out."""
     orders = np.zeros(count, ORDER_DTYPE)
     orders["kind"] = orders["order_type"] = orders["time_in_force"] = 1
@@ -43,7 +44,7 @@ def orders_of(dice, count):
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 @cocotb.parametrize(pauses=["never", "random"], vlan=[None, 7])
-async def frames_become_verdicts(dut, pauses, vlan):
+async def frames_become_verdicts(dut: Any, pauses: str, vlan: int | None) -> None:
     """A sender's packets, one to 22 orders each, come out in their order, with the frame's time,
     consecutive numbers and the golden model's verdicts; a frame for another port does not."""
     dice = random.Random(f"{pauses} {vlan}")
