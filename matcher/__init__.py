@@ -30,14 +30,13 @@ rest before it has changed anything::
 ``hooks.py`` puts kernels before and after all of this.
 
 All of these work on one block of memory, the arena (``book/``).  The folder ``state/`` turns it
-into bytes and back, ``reference/`` answers the same commands in plain Python, and ``c_library/`` is
-the same machine code for C.
+into bytes and back, and ``c_library/`` is the same machine code for C.  The same commands are
+answered in plain Python by ``tests/oracles/matcher/``.
 """
 
 from openoutcry.matcher.book.position import Position
 from openoutcry.matcher.commands.dispatch import process_batch, process_one, scratch_records
 from openoutcry.matcher.engine import Engine
-from openoutcry.matcher.reference.engine import ReferenceEngine
 from openoutcry.matcher.state.rebuild import BookFromEvents
 from openoutcry.wire.errors import MatcherError
 
@@ -46,7 +45,6 @@ __all__ = [
     "Engine",
     "MatcherError",
     "Position",
-    "ReferenceEngine",
     "process_batch",
     "process_one",
     "scratch_records",

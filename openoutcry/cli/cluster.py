@@ -13,7 +13,6 @@ from openoutcry.cli.backup import backup
 from openoutcry.cli.columns import print_columns
 from openoutcry.cli.drill import drill
 from openoutcry.cli.options import PathArgument, as_json_option
-from openoutcry.cli.simulate import simulate
 
 if TYPE_CHECKING:
     from openoutcry.replica.cluster import Cluster
@@ -36,7 +35,6 @@ def cluster() -> None:
 
 cluster.add_command(backup)
 cluster.add_command(drill)
-cluster.add_command(simulate)
 
 
 @cluster.command()

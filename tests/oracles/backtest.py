@@ -15,10 +15,10 @@ from openoutcry.backtest.day import Day
 from openoutcry.backtest.latency import Latency
 from openoutcry.backtest.strategy import Strategy
 from openoutcry.ledger.fees import share_of
-from openoutcry.matcher import ReferenceEngine
-from openoutcry.matcher.reference.books import Place
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Side, TimeInForce
 from openoutcry.wire.records import ORDER_DTYPE
+from tests.oracles.matcher.books import Place
+from tests.oracles.matcher.engine import ReferenceEngine
 
 MASK = (1 << 64) - 1
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.matcher import Engine, ReferenceEngine
+from openoutcry.matcher import Engine
 from openoutcry.wire import (
     CommandKind,
     EventKind,
@@ -18,6 +18,7 @@ from openoutcry.wire import (
     TimeInForce,
 )
 from openoutcry.wire.enums import SELF_TRADE_SHIFT
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.oracles.matcher_judge import judge
 from tests.support.matcher.matcher_mixed import Mixed
 

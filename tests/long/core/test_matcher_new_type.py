@@ -46,7 +46,7 @@ TOUCHES = {
         "    elif order_type == 40:\n        good = qty & 1 != 0\n"
         "    elif order_type == const.MIN_QTY_TYPE:\n        good =",
     ),
-    "matcher/reference/checks.py": (
+    "tests/oracles/matcher/checks.py": (
         "    elif order_type == OrderType.MIN_QTY:\n",
         "    elif order_type == OrderType.ODD_HIDDEN:\n        is_good = qty % 2 == 1\n"
         "    elif order_type == OrderType.MIN_QTY:\n",

@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 
 from openoutcry.flow.mixed import MixedFlow
-from openoutcry.matcher import ReferenceEngine
 from openoutcry.wire import EventKind
+from tests.oracles.matcher.engine import ReferenceEngine
 
 
 def test_a_venue_would_take_most_of_it():

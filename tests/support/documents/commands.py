@@ -70,7 +70,6 @@ PAGES: dict[str, str] = {
     "audit": "audit.md",
     "cluster": "replication.md",
     "cluster drill": "replication.md",
-    "cluster simulate": "replication-protocol.md",
 }
 """The page that explains each command; a command below one of them has the same page."""
 

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from openoutcry.matcher import Engine, ReferenceEngine
+from openoutcry.matcher import Engine
 from openoutcry.wire import ORDER_DTYPE
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_script import SYMBOLS, Script
 
 

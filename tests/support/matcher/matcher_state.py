@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from openoutcry.matcher import ReferenceEngine
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_mixed import Mixed
 
 SEEDS = st.integers(0, 10**6)

@@ -1,6 +1,6 @@
 """What the tests of reference rules in several tiers share."""
 
-from openoutcry.matcher import ReferenceEngine
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_mixed import mixed
 
 SEEDS = range(8)

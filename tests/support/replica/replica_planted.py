@@ -9,8 +9,8 @@ from openoutcry.replica.lease_holder import LeaseHolder
 from openoutcry.replica.local import Plan
 from openoutcry.replica.message import Kind
 from openoutcry.replica.primary import Primary
-from openoutcry.replica.simulated_stream import SimulatedStream, simulated_seal
 from openoutcry.replica.standby import Role, Standby
+from tests.support.replica.simulated_stream import SimulatedStream, simulated_seal
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from openoutcry.derivatives.margin_kernels import held_now, margin_now, worst_ma
 from openoutcry.derivatives.margin_layout import MarginWork, work_of
 from openoutcry.flow.mixed import START_TICKS, MixedFlow
 from openoutcry.matcher import process_batch
-from openoutcry.matcher.reference.books import Rules
+from openoutcry.matcher.rules import Rules
 from openoutcry.risk import bits, constants, totals
 from openoutcry.risk.after import after
 from openoutcry.risk.before import APPLIED, before

@@ -4,11 +4,11 @@ plain Python beside it."""
 import numpy as np
 
 from openoutcry.journal.core import Core
-from openoutcry.matcher import ReferenceEngine
 from openoutcry.risk.region import View, setting
 from openoutcry.wire import EVENT_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Side
 from openoutcry.wire.records import NO_INSTRUMENT
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.oracles.risk.reference import APPLIED, Reference
 from tests.support.matcher.matcher_script import parse_command
 from tests.support.risk.risk_core import fields, rejected

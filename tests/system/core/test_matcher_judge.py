@@ -11,11 +11,11 @@ import textwrap
 
 import pytest
 
-from openoutcry.matcher import ReferenceEngine
-from openoutcry.matcher.reference import cascade
 from openoutcry.wire import OrderType, SelfTrade, make_instruments
 from openoutcry.wire.order_types import STOPS
 from tests import ROOT
+from tests.oracles.matcher import cascade
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.oracles.matcher_judge import Violation, judge
 from tests.support.matcher.matcher_mixed import Mixed, mixed
 
@@ -155,7 +155,7 @@ def test_what_is_right_is_passed():
         judge(run.instruments, run.orders, answer(run))
 
 
-REFERENCE = "openoutcry.matcher.reference."
+REFERENCE = "tests.oracles.matcher."
 BROKEN = (AssertionError, LookupError, ValueError)
 """How the reference itself may end under a fault: then no judge is needed."""
 

@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openoutcry.matcher import Engine, ReferenceEngine
+from openoutcry.matcher import Engine
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_mixed import mixed
 
 

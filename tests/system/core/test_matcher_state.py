@@ -7,7 +7,6 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.matcher import ReferenceEngine
 from openoutcry.matcher.state.digest import book_hash, state_hash
 from openoutcry.matcher.state.snapshot import (
     NO_PLACE,
@@ -16,6 +15,7 @@ from openoutcry.wire import (
     OrderType,
 )
 from openoutcry.wire.order_types import BUDGETS
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_mixed import mixed
 from tests.support.matcher.matcher_state import COMMANDS, SEEDS, reference_after
 

@@ -17,8 +17,9 @@ from openoutcry.gateway_fpga import make_rules, validate_batch
 from openoutcry.journal import JournalReader
 from openoutcry.journal.event_hash import START, hash_array, hash_text
 from openoutcry.journal.events import starting_point
-from openoutcry.matcher import Engine, ReferenceEngine
+from openoutcry.matcher import Engine
 from openoutcry.wire import ORDER_DTYPE
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, alive, find_pipeline, stage_pids
 from tests.support.waiting import BOUND_S, wait_until

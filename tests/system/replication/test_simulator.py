@@ -2,9 +2,9 @@
 
 import pytest
 
-from openoutcry.replica.simulator import simulate
-from openoutcry.replica.simulator_jobs import simulate_all
 from tests.support.replica.replica_planted import FOUND_AT, PLANTED, replaced
+from tests.support.replica.simulator import simulate
+from tests.support.replica.simulator_jobs import simulate_all
 
 SEEDS = 1500
 

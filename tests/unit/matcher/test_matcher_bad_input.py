@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from openoutcry.matcher import Engine, ReferenceEngine
+from openoutcry.matcher import Engine
 from openoutcry.wire import EventKind, OrderType, Reason, TimeInForce, make_instruments
 from openoutcry.wire.enums import ENUMS
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_script import parse_command
 
 ROWS = [

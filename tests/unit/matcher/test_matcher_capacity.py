@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from openoutcry.journal.core import Core
-from openoutcry.matcher import Engine, ReferenceEngine
+from openoutcry.matcher import Engine
 from openoutcry.matcher.event_bound import extra_capacity
-from openoutcry.matcher.reference import books
 from openoutcry.risk.partitioned import partition_numbers
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Reason, Side, TimeInForce
 from openoutcry.wire.records import NO_INSTRUMENT
+from tests.oracles.matcher import books
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_mixed import mixed
 
 PARTITIONS = 4

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from openoutcry.matcher import Engine, ReferenceEngine, scratch_records
+from openoutcry.matcher import Engine, scratch_records
 from openoutcry.wire import EventKind, Reason, make_instruments
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_mixed import mixed
 
 MAX = 2**63 - 1

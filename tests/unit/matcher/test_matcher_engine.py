@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from openoutcry.matcher import Engine, MatcherError, ReferenceEngine
+from openoutcry.matcher import Engine, MatcherError
 from openoutcry.matcher.state.snapshot import HEADER_DTYPE, ROW_DTYPE, decode, encode
 from openoutcry.wire import (
     EVENT_DTYPE,
@@ -15,6 +15,7 @@ from openoutcry.wire import (
     LayoutMismatch,
     make_instruments,
 )
+from tests.oracles.matcher.engine import ReferenceEngine
 
 SYMBOLS = ["A", "BB", "CCCCCCCC"]
 INSTRUMENTS = make_instruments(SYMBOLS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from openoutcry.bench.matcher_loops import run_singly
-from openoutcry.matcher import Engine, ReferenceEngine, scratch_records
+from openoutcry.matcher import Engine, scratch_records
 from openoutcry.wire import (
     EVENT_DTYPE,
     ORDER_DTYPE,
@@ -15,6 +15,7 @@ from openoutcry.wire import (
     TimeInForce,
     make_instruments,
 )
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.oracles.matcher_compare import assert_same
 from tests.support.matcher.matcher_mixed import mixed
 

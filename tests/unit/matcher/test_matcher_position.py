@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.matcher import Engine, MatcherError, Position, ReferenceEngine
+from openoutcry.matcher import Engine, MatcherError, Position
 from openoutcry.wire import EventFlag, EventKind, make_instruments
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_script import Script
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.matcher import Engine, MatcherError, ReferenceEngine
+from openoutcry.matcher import Engine, MatcherError
 from openoutcry.matcher.book.shards import spread
 from openoutcry.matcher.state.digest import joined_hash
 from openoutcry.wire import (
@@ -17,6 +17,7 @@ from openoutcry.wire import (
     make_instruments,
 )
 from openoutcry.wire.records import NO_INSTRUMENT
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_mixed import mixed
 
 ROOMY = 4096

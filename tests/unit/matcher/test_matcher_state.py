@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from openoutcry.matcher import Engine, ReferenceEngine
+from openoutcry.matcher import Engine
 from openoutcry.matcher.book import arena
 from openoutcry.matcher.book.empty_arena import arena_bytes
 from openoutcry.matcher.event_bound import scratch_records
@@ -30,6 +30,7 @@ from openoutcry.wire import (
     TimeInForce,
     make_instruments,
 )
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_mixed import mixed
 from tests.support.matcher.matcher_state import COMMANDS, SEEDS, reference_after
 

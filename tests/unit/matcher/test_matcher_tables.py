@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from openoutcry.matcher.reference import books, checks, engine
 from openoutcry.wire import CommandKind, OrderType, Reason
 from openoutcry.wire.order_types import ORDER_TYPES
 from tests import ROOT
+from tests.oracles.matcher import books, checks, engine
 
 PAGE = (ROOT / "docs" / "matcher.md").read_text()
 

@@ -5,13 +5,14 @@ reference: its own tests, for it is what the kernels are measured by.
 import numpy as np
 import pytest
 
-from openoutcry.matcher import BookFromEvents, Engine, MatcherError, ReferenceEngine
+from openoutcry.matcher import BookFromEvents, Engine, MatcherError
 from openoutcry.matcher.event_bound import scratch_records
-from openoutcry.matcher.reference.books import Place
-from openoutcry.matcher.reference.cascade import cascade
 from openoutcry.wire import EventFlag, EventKind, Phase, Side, make_instruments
 from openoutcry.wire.records import NO_INSTRUMENT
 from tests import ROOT
+from tests.oracles.matcher.books import Place
+from tests.oracles.matcher.cascade import cascade
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.oracles.matcher_ledger import check_ledger
 from tests.support.matcher.matcher_fuzz import without_merge_keys
 from tests.support.matcher.matcher_mixed import mixed

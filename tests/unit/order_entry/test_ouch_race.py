@@ -4,12 +4,12 @@ whichever version of OUCH says it, and however many replaces are under way at on
 import numpy as np
 import pytest
 
-from openoutcry.matcher import ReferenceEngine
 from openoutcry.order_entry import ouch42, ouch50, rows
 from openoutcry.order_entry.ouch import Refusal
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import OPEN_KNOWN, CommandKind, EventKind, Reason, Side
 from openoutcry.wire.messages import OUCH42, OUCH50
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.order_entry.ouch_support import Session, make_row, unsequenced
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from openoutcry.client.fix import FixClient, FixNumbers, write_message
 from openoutcry.matcher import Engine
-from openoutcry.matcher.reference.engine import ReferenceEngine
 from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.native.orders import NativeOrders, NewOrderBody
 from openoutcry.portal.spot.errors import ApiError
@@ -27,6 +26,7 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.order_types import BUDGETS, PEGS, STOPS, TRAILING, TRAILING_BPS, UNPRICED
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_mixed import mixed
 from tests.support.order_entry.fix_codec import Codec
 

@@ -4,7 +4,7 @@ import pytest
 
 from openoutcry.replica.chain import Tip, Verdict, extended, judge, passed
 from openoutcry.replica.message import GENESIS, NO_CHECK, Blocks, Kind, Message
-from openoutcry.replica.simulated_stream import simulated_seal
+from tests.support.replica.simulated_stream import simulated_seal
 
 JOURNAL = 7
 

@@ -5,7 +5,7 @@ from openoutcry.replica.chain import Tip
 from openoutcry.replica.lease_holder import LeaseHolder
 from openoutcry.replica.message import GENESIS, NO_CHECK, Blocks, Kind, Message
 from openoutcry.replica.primary import Primary
-from openoutcry.replica.simulated_stream import simulated_seal
+from tests.support.replica.simulated_stream import simulated_seal
 
 TIMING = Timing(3_000 * MS, 500 * MS, 500 * MS)
 LEASE = Lease("a/1", 1, 1)

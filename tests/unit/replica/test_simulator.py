@@ -1,7 +1,7 @@
 """The simulator finds nothing in the protocol, and every bug that is planted in it."""
 
-from openoutcry.replica.simulator import run_history, simulate
 from tests.support.replica.replica_planted import PLANTED, replaced
+from tests.support.replica.simulator import run_history, simulate
 
 
 def test_no_history_breaks_a_promise():

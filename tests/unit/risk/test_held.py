@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from openoutcry.matcher import Engine, ReferenceEngine
+from openoutcry.matcher import Engine
 from openoutcry.risk import protection_layout
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import EventKind, InstrumentOption, Phase, Reason
+from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_script import Script, parse_command
 from tests.support.risk.held import SYMBOLS, Both, HeldCore, S, trades
 

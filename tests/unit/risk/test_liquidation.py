@@ -3,7 +3,7 @@ only the parts that the operator's lane has said make smaller what it holds."""
 
 import pytest
 
-from openoutcry.matcher.reference.books import Rules
+from openoutcry.matcher.rules import Rules
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.venue.liquidation import next_part

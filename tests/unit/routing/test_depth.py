@@ -8,8 +8,8 @@ from openoutcry.market_data.book import Book
 from openoutcry.routing.depth import HALTED, LIVE, LOST, Depth
 from openoutcry.routing.depth_kernels import NAMES
 from openoutcry.routing.instruments import BUY, SELL, Listing, Market, RoutingError, Venue
-from openoutcry.routing.reference import ReferenceDepth
 from openoutcry.wire.feed_messages import ITCH50
+from tests.oracles.routing_split import ReferenceDepth
 from tests.support.routing.markets import GOLD, random_market, random_side
 
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from openoutcry.host.processes import fork_reporting, outcome
-from openoutcry.replica.simulator import Findings, simulate
 from openoutcry.wire.errors import OutcryError
+from tests.support.replica.simulator import Findings, simulate
 
 SAY_S = 10.0
 LOOK_S = 0.05

@@ -3,18 +3,6 @@
 from dataclasses import dataclass
 from itertools import takewhile
 
-from openoutcry.matcher.reference.books import (
-    ANY_PRICE,
-    AUCTION_ONLY,
-    CALL_PHASES,
-    NO_INDICATION,
-    Market,
-    OpenOrder,
-    Place,
-    event_price,
-)
-from openoutcry.matcher.reference.cascade import cascade, elect, next_elected, park_pegs
-from openoutcry.matcher.reference.take import convert, let_wait, may_wait
 from openoutcry.wire.enums import (
     EventFlag,
     EventKind,
@@ -26,6 +14,18 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.order_types import MARKETS
 from openoutcry.wire.records import MAX_VALUE
+from tests.oracles.matcher.books import (
+    ANY_PRICE,
+    AUCTION_ONLY,
+    CALL_PHASES,
+    NO_INDICATION,
+    Market,
+    OpenOrder,
+    Place,
+    event_price,
+)
+from tests.oracles.matcher.cascade import cascade, elect, next_elected, park_pegs
+from tests.oracles.matcher.take import convert, let_wait, may_wait
 
 UNCROSSING_PHASES = (Phase.CONTINUOUS, Phase.TRADING_AT_LAST, Phase.CLOSED)
 

@@ -14,36 +14,6 @@ import numpy.typing as npt
 
 from openoutcry.matcher.book.arena import check_instruments
 from openoutcry.matcher.book.position import Position
-from openoutcry.matcher.reference.auction import change_phase, may_enter, publish_indicative
-from openoutcry.matcher.reference.books import (
-    ANY_PRICE,
-    CALL_PHASES,
-    POST_ONLY,
-    Capacity,
-    EventLog,
-    Market,
-    OpenOrder,
-    Place,
-    other,
-    price_or_none,
-    resting_place,
-)
-from openoutcry.matcher.reference.cascade import (
-    cascade,
-    enter_peg,
-    peg_price,
-    trailing_trigger,
-)
-from openoutcry.matcher.reference.checks import (
-    Command,
-    Rejected,
-    check_new,
-    check_replace,
-    require,
-    unpack_trailing,
-)
-from openoutcry.matcher.reference.state import state_of
-from openoutcry.matcher.reference.take import crossed_bests, enter, may_wait, resting_price
 from openoutcry.matcher.state.digest import book_hash, state_hash
 from openoutcry.matcher.state.snapshot import State, encode
 from openoutcry.wire.enums import (
@@ -61,6 +31,36 @@ from openoutcry.wire.enums import (
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.order_types import BUDGETS, MARKETS, STOPS, TRAILING, UNPRICED
 from openoutcry.wire.records import EVENT, EVENT_DTYPE, NO_INSTRUMENT
+from tests.oracles.matcher.auction import change_phase, may_enter, publish_indicative
+from tests.oracles.matcher.books import (
+    ANY_PRICE,
+    CALL_PHASES,
+    POST_ONLY,
+    Capacity,
+    EventLog,
+    Market,
+    OpenOrder,
+    Place,
+    other,
+    price_or_none,
+    resting_place,
+)
+from tests.oracles.matcher.cascade import (
+    cascade,
+    enter_peg,
+    peg_price,
+    trailing_trigger,
+)
+from tests.oracles.matcher.checks import (
+    Command,
+    Rejected,
+    check_new,
+    check_replace,
+    require,
+    unpack_trailing,
+)
+from tests.oracles.matcher.state import state_of
+from tests.oracles.matcher.take import crossed_bests, enter, may_wait, resting_price
 
 FIELDS = [field.name for field in EVENT.fields]
 CONTRA_FIELD, LEAVES_FIELD, FLAGS_FIELD = map(FIELDS.index, ("contra_id", "leaves_lots", "flags"))

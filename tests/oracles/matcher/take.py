@@ -2,19 +2,6 @@
 
 from copy import deepcopy
 
-from openoutcry.matcher.reference.allocation import allocate
-from openoutcry.matcher.reference.books import (
-    ANY_PRICE,
-    CALL_PHASES,
-    NO_TRADE,
-    RESTING_TIFS,
-    Market,
-    OpenOrder,
-    Place,
-    crosses,
-    other,
-    resting_place,
-)
 from openoutcry.wire.enums import (
     EventFlag,
     EventKind,
@@ -26,6 +13,19 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.records import EVENT
+from tests.oracles.matcher.allocation import allocate
+from tests.oracles.matcher.books import (
+    ANY_PRICE,
+    CALL_PHASES,
+    NO_TRADE,
+    RESTING_TIFS,
+    Market,
+    OpenOrder,
+    Place,
+    crosses,
+    other,
+    resting_place,
+)
 
 UNSTANDING = (OrderType.MARKET, OrderType.MARKET_TO_LIMIT, OrderType.MARKET_BUDGET)
 """Order types that never rest as they are."""

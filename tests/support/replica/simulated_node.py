@@ -24,8 +24,8 @@ from openoutcry.replica.chain import Tip
 from openoutcry.replica.local import plan
 from openoutcry.replica.message import GENESIS, Blocks, Check, Message
 from openoutcry.replica.primary import Primary
-from openoutcry.replica.simulated_stream import SimulatedStream, simulated_check, simulated_seal
 from openoutcry.replica.standby import Role, Standby
+from tests.support.replica.simulated_stream import SimulatedStream, simulated_check, simulated_seal
 
 JOURNAL_ID = 7
 

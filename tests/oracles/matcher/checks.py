@@ -2,14 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-from openoutcry.matcher.reference.books import (
-    AUCTION_ONLY,
-    CALL_PHASES,
-    Market,
-    OpenOrder,
-    Place,
-    Rules,
-)
 from openoutcry.wire.enums import (
     AUX_HALVES,
     OPEN_KNOWN,
@@ -30,6 +22,14 @@ from openoutcry.wire.order_types import (
     TRAILING,
     TRAILING_BPS,
     UNPRICED,
+)
+from tests.oracles.matcher.books import (
+    AUCTION_ONLY,
+    CALL_PHASES,
+    Market,
+    OpenOrder,
+    Place,
+    Rules,
 )
 
 MAX_SLICES = 256

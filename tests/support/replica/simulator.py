@@ -30,8 +30,8 @@ from openoutcry.replica.actions import (
 )
 from openoutcry.replica.chain import Tip, Verdict, extended, judge, passed
 from openoutcry.replica.message import Check
-from openoutcry.replica.simulated_node import Node
-from openoutcry.replica.simulated_stream import Faults, SimulatedStream, simulated_unpack
+from tests.support.replica.simulated_node import Node
+from tests.support.replica.simulated_stream import Faults, SimulatedStream, simulated_unpack
 
 NODES = 3
 FAULTY_STEPS = 240

@@ -1,10 +1,16 @@
-"""``outcry cluster simulate``: seeded histories of the protocol, with every fault, judged."""
+"""Simulate the replication protocol: seeded histories with every fault, judged.
+
+python -m tests.support.replica.simulate --seeds 200
+"""
 
 import json
 import time
 from typing import Any
 
 import click
+
+from tests.support.replica.simulator import Violation, run_history
+from tests.support.replica.simulator_jobs import Progress, simulate_all
 
 
 @click.command()
@@ -38,16 +44,13 @@ def simulate(
     """Simulate a cluster, its clients and clocks, with faults.
 
     \b
-    outcry cluster simulate --seeds 100000000 --minutes 60 --jobs 3
-    outcry cluster simulate --seed 1164 --trace
+    python -m tests.support.replica.simulate --seeds 100000000 --minutes 60 --jobs 3
+    python -m tests.support.replica.simulate --seed 1164 --trace
 
     The simulation runs the protocol's own code. Each seed is one history: lost, duplicated and late
     messages, partitions, pauses, crashes, torn blocks, damaged reads, clocks that jump. Exit status
     1 if a history breaks a promise; `--seed N --trace` prints it.
     """
-    from openoutcry.replica.simulator import Violation, run_history
-    from openoutcry.replica.simulator_jobs import Progress, simulate_all
-
     if trace:
         try:
             run_history(seed, lambda text: click.echo(text))
@@ -99,7 +102,11 @@ def _show(document: dict[str, Any], as_json: bool) -> None:
         click.echo(f"seed {row['seed']}: {row['text']}")
     count = len(document["violations"])
     click.echo(
-        f"{count:,} histories broke a promise: `outcry cluster simulate --seed N --trace`"
+        f"{count:,} histories broke a promise: `--seed N --trace` prints one"
         if count
         else "none broke a promise"
     )
+
+
+if __name__ == "__main__":
+    simulate()

@@ -1,8 +1,6 @@
 """What a command sets off in continuous trading, in plain Python: stops, all-or-none orders and
 pegs, until nothing more happens."""
 
-from openoutcry.matcher.reference.books import NO_TRADE, Market, OpenOrder, Place, other
-from openoutcry.matcher.reference.take import crossed_bests, enter, fillable, resting_price, take
 from openoutcry.wire.enums import (
     EventFlag,
     EventKind,
@@ -12,6 +10,8 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.order_types import ORDER_TYPES, TRAILING_BPS
 from openoutcry.wire.records import MAX_VALUE
+from tests.oracles.matcher.books import NO_TRADE, Market, OpenOrder, Place, other
+from tests.oracles.matcher.take import crossed_bests, enter, fillable, resting_price, take
 
 BASIS_POINTS = 10_000
 

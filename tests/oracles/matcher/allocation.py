@@ -1,7 +1,8 @@
 """The allocation of a taker that is smaller than the level it has reached, in plain Python."""
 
-from openoutcry.matcher.reference.books import OpenOrder, Rules
+from openoutcry.matcher.rules import Rules
 from openoutcry.wire.enums import Allocation
+from tests.oracles.matcher.books import OpenOrder
 
 Lots = dict[OpenOrder, int]
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.matcher.reference.books import Market, OpenOrder, Place
 from openoutcry.matcher.state.snapshot import (
     ALL_OR_NONE_PLACE,
     DISPLAYED_PLACE,
@@ -22,6 +21,7 @@ from openoutcry.matcher.state.snapshot import (
 )
 from openoutcry.wire.order_types import TRAILING
 from openoutcry.wire.records import NO_PRICE
+from tests.oracles.matcher.books import Market, OpenOrder, Place
 
 PLACES = {
     Place.DISPLAYED: DISPLAYED_PLACE,
