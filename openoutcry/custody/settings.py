@@ -19,6 +19,8 @@ from openoutcry.wire.toml_tables import (
 
 KINDS = {"utxo": "utxo", "evm": "evm"}
 MANY = 10**30
+WINDOW = 1_000
+"""At least this many addresses beyond those that were given out are the venue's own."""
 SIGNATURES = 2
 """Signatures of different signers that a transaction of the hot wallet needs."""
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 
 from openoutcry.custody.errors import CustodyError
@@ -9,8 +10,9 @@ from openoutcry.custody.evm.broadcaster import Broadcaster, BroadcastSettings
 from openoutcry.custody.evm.chain import EvmBook, EvmChain
 from openoutcry.custody.evm.contracts import COIN, Domain
 from openoutcry.custody.evm.deploy import Deployment
-from openoutcry.custody.evm.encoding import AddressError, address_from_text
+from openoutcry.custody.evm.encoding import AddressError, address_from_text, address_text
 from openoutcry.custody.evm.node import Node
+from openoutcry.custody.evm.own import OwnAddresses
 from openoutcry.custody.evm.rail import EvmRail, EvmRailSettings
 from openoutcry.custody.evm.reader import EvmReader
 from openoutcry.custody.evm.sweep import Sweeper, SweepRule, SweepSettings
@@ -109,7 +111,33 @@ def rail_of(
         first_block=spec.first_height,
         cold=address(spec.cold, f"chain {spec.name}: cold") if spec.cold else b"",
     )
-    return EvmRail(spec.name, node, made, broadcaster, settings, now, deposit_addresses, sweeper)
+    if broadcaster.key.address != NoKey.address:
+        store.set_word(f"gas {spec.name}", address_text(broadcaster.key.address))
+    terms = node, made, broadcaster, settings, now, deposit_addresses, sweeper
+    return EvmRail(spec.name, *terms, own_addresses(file, store))
+
+
+def own_addresses(file: CustodyFile, store: Store) -> OwnAddresses:
+    """The venue's own addresses on every EVM chain of the file."""
+    specs = [one for one in file.chains if one.kind == "evm"]
+
+    def given(chain: str) -> int:
+        query = "select max(place) as last from addresses where chain = ? and branch = 0"
+        row = store.row(query, chain)
+        return 0 if row is None or row["last"] is None else int(row["last"]) + 1
+
+    def gas(chain: str) -> bytes:
+        """Known to a process that has no key by what one with the key has stored."""
+        text = store.word(f"gas {chain}")
+        return address_from_text(text) if text else NoKey.address
+
+    always = {NoKey.address}
+    for one in specs:
+        always |= {address(one.vault, "vault"), address(one.factory, "factory")}
+        always |= {address(one.cold, "cold")} if one.cold else set()
+        always |= set(tokens_of(one, file).values())
+    books = [(deployment(one).addresses, partial(given, one.name)) for one in specs]
+    return OwnAddresses(books, lambda: always | {gas(one.name) for one in specs})
 
 
 def reader_of(wallet: WalletSpec) -> EvmReader:

@@ -33,6 +33,7 @@ from openoutcry.custody.evm.encoding import (
     word,
 )
 from openoutcry.custody.evm.node import Node, quantity
+from openoutcry.custody.evm.own import OwnAddresses
 from openoutcry.custody.evm.reader import batch_body, batch_of, conflict
 from openoutcry.custody.evm.sweep import Sweeper, total
 from openoutcry.custody.evm.transactions import Signature, SignatureError
@@ -75,10 +76,20 @@ class EvmRail:
         now: Callable[[], int],
         deposit_addresses: Callable[[], Sequence[bytes]] = tuple,
         sweeper: Sweeper | None = None,
+        own: OwnAddresses | None = None,
     ) -> None:
+        """``own``: of every EVM chain; without it, of this one."""
         self.chain, self.node, self.made = chain, node, made
         self.broadcaster, self.settings, self.now = broadcaster, settings, now
         self.deposit_addresses, self.sweeper = deposit_addresses, sweeper
+        self.own = own or OwnAddresses([(made.addresses, lambda: 0)], self.fixed)
+
+    def fixed(self) -> set[bytes]:
+        """Own addresses of this chain that are no deposit addresses, and its tokens."""
+        gas = self.broadcaster.key.address
+        return {self.made.wallet, self.made.factory, gas, *self.settings.tokens.values()} | {
+            one for one in (self.settings.cold,) if one
+        }
 
     def look_after(self) -> list[str]:
         """Do the work that needs no owner: sweeps, and the gas account's transactions. Returns
@@ -104,8 +115,7 @@ class EvmRail:
         except AddressError as error:
             bad = "checksum" in str(error)
             raise Refused("bad_checksum" if bad else "bad_address", str(error)) from None
-        own = {self.made.wallet, self.made.factory, *self.settings.tokens.values()}
-        if found in own or found in self.deposit_addresses():
+        if found in self.own:
             raise Refused("own_address", "this address is the venue's own, or a token's contract")
         if asset not in self.settings.tokens:
             raise Refused("wrong_network", f"{asset} is not on {self.chain}")

@@ -12,6 +12,7 @@ from openoutcry.custody.settings import ChainSpec, CustodyFile
 from openoutcry.custody.store import Store
 from openoutcry.custody.utxo.address import address_of, network_of, script_of
 from openoutcry.custody.utxo.blocks import double_sha256
+from openoutcry.custody.utxo.own import OwnScripts
 from openoutcry.custody.utxo.reader import REPLACEABLE, digest_of
 from openoutcry.custody.utxo.rpc import ALREADY, UNKNOWN, Rpc
 from openoutcry.custody.utxo.wallet import CHANGE, Place, Wallet
@@ -55,6 +56,7 @@ class UtxoRail:
         self.network, self.node = network_of(spec.network), Rpc(spec.url)
         self.hot = Wallet(spec.hot, self.network)
         self.cold = Wallet(spec.cold, self.network) if spec.cold else None
+        self.own = OwnScripts(file, store)
         found = file.asset_of(spec.name, "")
         self.asset = found.name if found is not None else ""
 
@@ -72,8 +74,7 @@ class UtxoRail:
         assert normal is not None
         if asset != self.asset:
             raise Refused("wrong_network", f"{asset} is not paid on {self.chain}")
-        query = "select 1 from addresses where chain = ? and address = ?"
-        if self.store.row(query, self.chain, normal) is not None:
+        if script in self.own:
             raise Refused("own_address", "this address is the venue's own")
         if amount < dust_of(script):
             raise Refused("below_dust", f"less than {dust_of(script)} is not relayed by nodes")

@@ -5,12 +5,15 @@ HSMs; the third key, whose secret is offline, makes each address another one.  B
 others pay to, branch 1 is change.
 """
 
+import hashlib
+import hmac
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from openoutcry.custody.errors import CustodyError
-from openoutcry.custody.utxo.address import Network, address_of
+from openoutcry.custody.utxo.address import Network, address_of, hash160
 from openoutcry.wire.extras import need
 
 RECEIVE, CHANGE = 0, 1
@@ -69,6 +72,27 @@ class Wallet:
         witness_bytes = bytes(witness.data) if witness is not None else b""
         script = bytes(one.script_pubkey().data)
         return Lock(Place(branch, index), script, witness_bytes, origins)
+
+    def scripts(self, branch: int, first: int, until: int) -> Iterator[bytes]:
+        """Scripts of the places from ``first`` to ``until`` of a branch, as :meth:`lock` has them,
+        at a twentieth of its cost."""
+        ((root, fixed),) = [
+            (key.key, [bytes(one.sec()) for one in self._descriptor.keys if one is not key])
+            for key in self._descriptor.keys
+            if key.is_extended
+        ]
+        parent = root.derive([branch])
+        public, curve = parent.sec(), need("embit.util.secp256k1", "this needs embit", "custody")
+        for index in range(first, until):
+            tweak = hmac.digest(parent.chain_code, public + index.to_bytes(4), "sha512")[:32]
+            point = curve.ec_pubkey_parse(public)
+            child = bytes(curve.ec_pubkey_serialize(curve.ec_pubkey_add(point, tweak)))
+            if not fixed:
+                yield b"\x00\x14" + hash160(child)
+                continue
+            pushes = b"".join(b"\x21" + key for key in sorted([*fixed, child]))
+            script = b"\x52" + pushes + bytes([0x51 + len(fixed)]) + b"\xae"
+            yield b"\x00\x20" + hashlib.sha256(script).digest()
 
     def address(self, branch: int, index: int) -> str:
         """The address at a place.  Raises :class:`CustodyError` for a place outside of the
