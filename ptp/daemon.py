@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from openoutcry.ptp.calibrate import SAMPLES_MIN, Calibration, Oscillator, Sample, Verdict
 from openoutcry.ptp.host import TIME_OOP, Host, KernelClock, SourceSilent
-from openoutcry.ptp.leap import SECOND_NS, LeapTable
+from openoutcry.ptp.leap import SECOND_NS, Announcements, LeapTable
 from openoutcry.ptp.page import UNBOUNDED_NS, Line, PageWriter
 from openoutcry.ptp.sources import Source
 from openoutcry.ptp.ticks import ASLEEP_NS
@@ -48,6 +48,8 @@ class Follower:
     calibration: Calibration
     last: Sample | None = None
     believed_ticks: int = 0
+    announced: int = 0
+    """The leap second that it announces: 1 inserted, -1 left out, 0 none."""
     silent: str = ""
     verdict: Verdict | None = None
 
@@ -91,7 +93,7 @@ class ClockDaemon:
         stale_ms: int = 3_000,
         listener: Listener | None = None,
     ) -> None:
-        self.host, self.table, self.writer = host, table, writer
+        self.host, self.leaps, self.writer = host, Announcements(table), writer
         self.nominal_ns, self.stale_ms = nominal_ns, stale_ms
         self.listener = listener
         grant = oscillator or Oscillator()
@@ -122,6 +124,8 @@ class ClockDaemon:
             events += self._poll(follower)
         ticks = self.host.ticks()
         best = self._best(ticks)
+        if best is not None:
+            self._heed_leaps(best, ticks)
         before = self.status
         if best is None:
             self.status = Status(rts25_since_tai_ns=before.rts25_since_tai_ns)
@@ -138,6 +142,15 @@ class ClockDaemon:
         """Leave a last record and end the page."""
         self._record(self._best(self.host.ticks()), [ClockEvent.STOPPED])
         self.writer.close()
+
+    @property
+    def table(self) -> LeapTable:
+        """The leap seconds in force: the list's, and those that sources announce."""
+        return self.leaps.in_force
+
+    @table.setter
+    def table(self, table: LeapTable) -> None:
+        self.leaps = Announcements(table)
 
     # The counter
 
@@ -177,13 +190,15 @@ class ClockDaemon:
         follower.verdict = follower.calibration.add(sample)
         if follower.verdict in (Verdict.GATHERED, Verdict.BELIEVED, Verdict.NOISE):
             follower.believed_ticks = sample.ticks
-            self._heed_leap(sample)
+            follower.announced = sample.leap_insert - sample.leap_delete if sample.traceable else 0
         events = {Verdict.STEP: ClockEvent.STEP, Verdict.SLEW: ClockEvent.SLEW}
         return [events[follower.verdict]] if follower.verdict in events else []
 
-    def _heed_leap(self, sample: Sample) -> None:
-        if sample.traceable and (sample.leap_insert or sample.leap_delete):
-            self.table = self.table.announced(sample.tai_ns, sample.leap_insert, sample.leap_delete)
+    def _heed_leaps(self, best: Follower, ticks: int) -> None:
+        steps = frozenset(f.announced for f in self.followers if f.announced)
+        stated = best.calibration.samples[-1]
+        offset_s = stated.utc_offset_s if stated.traceable else None
+        self.leaps.update(best.calibration.tai_at(ticks), steps, offset_s)
 
     def _best(self, ticks: int) -> Follower | None:
         """The narrowest interval among sources that are vouched for; else among the rest.
@@ -244,20 +259,19 @@ class ClockDaemon:
         tai_ns = calibration.tai_at(ticks)
         contradictions = self._contradictions(best, ticks)
         bound_ns = max([calibration.bound_ns(ticks), *(reach for _, reach in contradictions)])
+        offset_s, disputed_ns, flags = self._utc_offset(last, tai_ns)
+        bound_ns += disputed_ns
         if bound_ns >= UNBOUNDED_NS:
             bound_ns = MAX_VALUE
-        flags = ClockFlag(0)
         if not last.held:
             state = ClockState.FREE_RUNNING
         elif calibration.doubt_ns or last.coasting or self._silent(best, ticks):
             state = ClockState.HOLDOVER
         else:
             state = ClockState.LOCKED
-        offset_s, offset_flags = self._utc_offset(last, tai_ns)
-        flags |= offset_flags
         if last.traceable:
             flags |= ClockFlag.TRACEABLE
-            if bound_ns <= CRITICAL_NS and _utc_known(last, offset_flags):
+            if bound_ns <= CRITICAL_NS and _utc_known(last, flags):
                 flags |= ClockFlag.RTS25
         if calibration.doubt_ns or contradictions:
             flags |= ClockFlag.DOUBTED
@@ -274,8 +288,8 @@ class ClockDaemon:
             self.status.rts25_since_tai_ns,
         )
 
-    def _utc_offset(self, last: Sample, tai_ns: int) -> tuple[int, ClockFlag]:
-        """TAI minus UTC, and what there is to say about it."""
+    def _utc_offset(self, last: Sample, tai_ns: int) -> tuple[int, int, ClockFlag]:
+        """TAI minus UTC, by how many ns it is disputed, and what there is to say about it."""
         offset_s, flags = self.table.offset_at(tai_ns), ClockFlag(0)
         leap_tai_ns, next_offset_s = self.table.next_leap(tai_ns)
         if leap_tai_ns - tai_ns < 86_400 * SECOND_NS:
@@ -283,11 +297,16 @@ class ClockDaemon:
         expired = tai_ns // SECOND_NS - offset_s >= self.table.expires_utc_s
         if expired:
             flags |= ClockFlag.LIST_EXPIRED
-        if last.utc_offset_s not in (None, offset_s):
+        disputed_s = self.leaps.disputed_s
+        if last.utc_offset_s is not None and last.utc_offset_s != offset_s:
             flags |= ClockFlag.OFFSET_DISPUTED
-            if expired and last.utc_offset_s is not None:
+            if expired:
                 offset_s = last.utc_offset_s
-        return offset_s, flags
+            elif last.traceable:
+                disputed_s = max(disputed_s, abs(last.utc_offset_s - offset_s))
+        if disputed_s:
+            flags |= ClockFlag.OFFSET_DISPUTED
+        return offset_s, disputed_s * SECOND_NS, flags
 
     def _level(self, bound_ns: int) -> int:
         before = self.status.level

@@ -32,6 +32,56 @@ SMEAR_POLL_S = 1024
 """The longest that chrony and ntpd wait between two questions unless configured otherwise."""
 
 
+@dataclass
+class Announcements:
+    """The leap seconds that sources announce now, next to those of the list.
+
+    An announcement ends when it is withdrawn.  One that is still there when its second comes has
+    happened if the list ends before it.  Where the list reaches further and has another leap, or
+    none, or where two sources announce different ones, UTC is that much less well known, until the
+    announcement ends or, after its second, until a source states the list's offset.
+    """
+
+    table: "LeapTable"
+    """The list, and the leaps announced that have happened."""
+    steps: frozenset[int] = frozenset()
+    midnight_utc_s: int = 0
+    """Of the UTC day at whose end the announced leap is."""
+    disputed_s: int = 0
+    """How many seconds UTC may be off for what is disputed."""
+    _outlasted_s: int = 0
+    _over: frozenset[int] = frozenset()
+
+    def update(self, tai_ns: int, steps: frozenset[int], offset_s: int | None) -> None:
+        """Take what is announced at ``tai_ns``: 1 a second more, -1 less, by whichever source;
+        ``offset_s``: the TAI - UTC that the source in use states, None without."""
+        if self.steps and self.table.utc_of(tai_ns) // SECOND_NS >= self.midnight_utc_s:
+            self._outlasted_s = self._contradicted_s()
+            if not self._outlasted_s:
+                self.table = self.in_force
+            self._over = self.steps
+        if offset_s == self.table.offset_at(tai_ns):
+            self._outlasted_s = 0
+        self._over &= steps  # not withdrawn yet after its second: not one of the next midnight
+        self.steps, self.midnight_utc_s = steps - self._over, self.table.midnight_after(tai_ns)
+        self.disputed_s = max(self._outlasted_s, self._contradicted_s())
+
+    @property
+    def in_force(self) -> "LeapTable":
+        """The list with the leap that is announced, unless something contradicts it."""
+        if not self.steps or self._contradicted_s():
+            return self.table
+        before_ns = (self.midnight_utc_s - 1 + self.table.offset_s[-1]) * SECOND_NS
+        return self.table.announced(before_ns, 1 in self.steps, -1 in self.steps)
+
+    def _contradicted_s(self) -> int:
+        listed = self.table.step_at(self.midnight_utc_s)
+        reaches = self.table.expires_utc_s > self.midnight_utc_s or listed != 0
+        if not reaches and len(self.steps) == 1:
+            return 0
+        return max((abs(step - listed) for step in self.steps), default=0)
+
+
 class LeapListError(OutcryError):
     """A list of leap seconds cannot be read or is damaged."""
 
@@ -148,8 +198,7 @@ class LeapTable:
     def announced(self, tai_ns: int, insert: bool, delete: bool) -> "LeapTable":
         """The table with the leap at the end of this UTC day that a source announces, if the list
         does not have it already."""
-        utc_s = self.utc_of(tai_ns) // SECOND_NS
-        midnight = (utc_s // 86_400 + 1) * 86_400
+        midnight = self.midnight_after(tai_ns)
         if insert == delete or self.utc_s[-1] >= midnight:
             return self
         offset = self.offset_s[-1] + (1 if insert else -1)
@@ -159,6 +208,17 @@ class LeapTable:
             self.expires_utc_s,
             f"{self.source} and the source's announcement",
         )
+
+    def midnight_after(self, tai_ns: int) -> int:
+        """POSIX second at which the UTC day of this moment ends."""
+        return (self.utc_of(tai_ns) // SECOND_NS // 86_400 + 1) * 86_400
+
+    def step_at(self, midnight_utc_s: int) -> int:
+        """By how many seconds the list changes the offset at that POSIX second: 1, 0 or -1."""
+        if midnight_utc_s not in self.utc_s[1:]:
+            return 0
+        index = self.utc_s.index(midnight_utc_s)
+        return self.offset_s[index] - self.offset_s[index - 1]
 
 
 def load_table(path: Path | None = None) -> LeapTable:

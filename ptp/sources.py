@@ -81,8 +81,8 @@ class CivilTime:
         inserted = host.kernel().state == TIME_OOP
         tai_ns = table.tai_of(realtime_ns) + (SECOND_NS if inserted else 0)
         leap = table.leap_near(tai_ns)
-        if leap is not None and announced and tai_ns < leap:
-            self._announced_tai_ns = leap
+        if leap is not None and tai_ns < leap:
+            self._announced_tai_ns = leap if announced else None  # or withdrawn
         return tai_ns, 0 if leap in (None, self._announced_tai_ns) else SECOND_NS
 
 

@@ -418,7 +418,7 @@ class ClockFlag(IntFlag):
     DOUBTED = 16
     """The source contradicted itself or another; the bound covers both."""
     OFFSET_DISPUTED = 32
-    """The source's UTC offset is another than the list's; the list's is used."""
+    """The source states another UTC offset or leap second than the list, which is used."""
     LIST_EXPIRED = 64
     """The list of leap seconds ends before this moment."""
 
