@@ -622,36 +622,39 @@ def build_evm(
 def reconcile(file: Path) -> None:
     """Compare chain, custody, core and ledger; stop if they differ.
 
-    It reads the whole journal. `serve` compares chain, custody and core with each block."""
+    More on a chain than custody has seen is an alarm and stops nothing. It reads the whole
+    journal. `serve` compares chain, custody and core with each block."""
     from openoutcry.custody.errors import CustodyError
-    from openoutcry.custody.reconcile import Reconciler
+    from openoutcry.custody.reconcile import Balance, Reconciler
     from openoutcry.custody.serve import Parts
     from openoutcry.custody.settings import read_custody_file
     from openoutcry.ledger.accounts import VENUE, VenueAccount
     from openoutcry.ledger.ledger_state import at
 
-    made = read_custody_file(file)
-    with Parts(made) as parts:
-        reconciler = Reconciler(made, parts.store, parts.venue, parts.rails)
-        wrong = reconciler.core_differences()
-        for spec in made.chains:
-            found = reconciler.balances(spec.name)
-            if found is None:
-                wrong.append(f"{spec.name}: the node has a block that was not scanned; try again")
-            for one in found or ():
-                click.echo(f"{one.asset}: {one.on_chain} on chain at block {one.height}")
-                if not one.is_whole:
-                    wrong.append(f"{one.asset}: {one}")
+    made, surplus = read_custody_file(file), []
+
+    def brought_in() -> dict[str, int]:
         books = at(made.journal).books
-        brought_in = {
+        return {
             books.assets[place.asset]: -value
             for place, value in books.nonzero_balances()
             if place.owner == VENUE and place.kind == VenueAccount.OUTSIDE
         }
-        wrong += reconciler.ledger_differences(brought_in)
-        if wrong:
+
+    def show(one: Balance) -> None:
+        click.echo(f"{one.asset}: {one.on_chain} on chain at block {one.height}")
+        if one.is_surplus:
+            surplus.append(one.asset)
+            click.echo(f"{one.asset}: {one.on_chain - one.recorded} more than custody has seen")
+
+    with Parts(made) as parts:
+        reconciler = Reconciler(made, parts.store, parts.venue, parts.rails)
+        if wrong := reconciler.differences(brought_in, show):
             parts.breaker.trip(f"reconciliation: {wrong[0]}")
             raise CustodyError("\n".join(wrong))
+    if surplus:
+        click.echo(f"nothing is missing; look at what is too much: {', '.join(surplus)}")
+        return
     click.echo("chain, custody, core and ledger agree to the unit")
 
 

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from openoutcry.custody.breaker import Breaker
 from openoutcry.custody.errors import CustodyError, NodeError, Refused
-from openoutcry.custody.rail import Draft, Payment, Rail, Signed
+from openoutcry.custody.rail import UNDER_WAY, Draft, Payment, Rail, Signed
 from openoutcry.custody.reconcile import owed_units
 from openoutcry.custody.settings import CustodyFile
 from openoutcry.custody.statement import Claim, Statement, claim_document
@@ -32,8 +32,10 @@ DRAFTED, SIGNED, BROADCAST = "drafted", "signed", "broadcast"
 REPLACED, CONFIRMED, DONE, DROPPED = "replaced", "confirmed", "done", "dropped"
 FAILED = "failed"
 """State of a withdrawal that its receiver refused; the amount is its owner's again."""
-UNDER_WAY = ("drafted", "signed", "broadcast", "replaced", "confirmed")
-WITHDRAWALS, TO_COLD, CHILD = "withdrawals", "cold", "child"
+WITHDRAWALS, TO_COLD, CHILD, CONSOLIDATION = "withdrawals", "cold", "child", "consolidation"
+MAX_TRIES = 20
+"""Drafts that are tried in one turn, until one can be paid."""
+TOO_MUCH_AT_ONCE = ("insufficient_hot", "too_many_inputs")
 HOT_SLACK = 10
 """The hot wallet may have a tenth more than ``hot_most`` before anything is moved."""
 
@@ -70,19 +72,40 @@ class Payer:
         self.chain, self.file, self.store, self.venue = chain, file, store, venue
         self.rail, self.signers, self.clock_ns = rail, signers, clock_ns
         self.breaker, self.spec = Breaker(store), file.chain(chain)
+        self._waits_since: dict[str, int] = {}
+        """By reference: when this process first saw that the payment waits (ns)."""
 
     def go_on(self) -> int:
         """Everything that can be done now; how many steps.  What fails waits, with its reason."""
         self._look_after()
         steps = self._finish()
-        for work in (self._draft, self._to_cold, self._sign, self._broadcast, self._bump):
+        works = self._draft, self._to_cold, self._consolidate, self._sign, self._broadcast
+        for work in (*works, self._bump):
             if self.breaker.why():
                 break
             try:
                 steps += work()
             except (Refused, NodeError, CustodyError) as error:
                 self.store.note("waits", f"{self.chain} {work.__name__.strip('_')}", str(error))
+        self._alarm_of_waiting()
         return steps
+
+    def _alarm_of_waiting(self) -> None:
+        """An alarm for each payment that is in no block after ``bump_after_s``, with the reason."""
+        query = (
+            "select w.reference, coalesce(d.why, '') as why from withdrawals w "
+            "left join drafts d on d.id = w.draft "
+            "where w.chain = ? and w.state = 'sent' and d.height is null"
+        )
+        now, rows = self.clock_ns(), self.store.rows(query, self.chain)
+        self._waits_since = {
+            row["reference"]: self._waits_since.get(row["reference"], now) for row in rows
+        }
+        for row in rows:
+            if now - self._waits_since[row["reference"]] >= self.spec.bump_after_s * 10**9:
+                text = f"a payment waits for more than {self.spec.bump_after_s} s: "
+                why = row["why"] or "see what waits on its chain"
+                self.store.note("alarm", row["reference"], text + why)
 
     def _look_after(self) -> None:
         """Do the rail's own work, and record what a chain made of the payments of a batch."""
@@ -134,9 +157,33 @@ class Payer:
             Payment(row["reference"], row["asset"], row["address"], int(row["amount"]))
             for row in rows[:most]
         ]
+        count, why = len(payments), Refused("", "")
+        for _ in range(MAX_TRIES):
+            if not payments:
+                break
+            try:
+                with self.store.change():
+                    self.keep(self.rail.build(payments[:count], self.taken()), WITHDRAWALS)
+                return 1
+            except Refused as error:
+                if error.code not in TOO_MUCH_AT_ONCE:
+                    raise
+                why = error
+            # Fewer at once; what does not fit alone waits, and keeps no other from its turn.
+            payments, count = (
+                (payments[1:], len(payments) - 1) if count == 1 else (payments, count // 2)
+            )
+        raise why
+
+    def _consolidate(self) -> int:
+        """Join small outputs while nothing else is in progress and fees are low."""
+        if self._rows(*UNDER_WAY):
+            return 0
         with self.store.change():
-            draft = self.rail.build(payments, self.taken())
-            self.keep(draft, WITHDRAWALS)
+            draft = self.rail.consolidate(self.taken())
+            if draft is None:
+                return 0
+            self.keep(draft, CONSOLIDATION)
         return 1
 
     def _to_cold(self) -> int:
@@ -241,6 +288,8 @@ class Payer:
             except NodeError as error:
                 self.store.run("update drafts set why = ? where id = ?", str(error), row["id"])
                 self.store.note("waits", f"draft {row['id']}", str(error))
+                if is_new and error.code:
+                    steps += self._again(row)
                 continue
             if not is_new:
                 continue
@@ -252,6 +301,23 @@ class Payer:
                     self.store.run(query, REPLACED, row["replaces"], BROADCAST)
             steps += 1
         return steps
+
+    def _again(self, row: Any) -> int:
+        """The node rejects it: it is paid by other outputs, and by one of its own, so that at most
+        one of the two is ever confirmed."""
+        query = "select 1 from drafts where replaces = ? and state <> 'dropped'"
+        if self.store.row(query, row["id"]) is not None:
+            return 0
+        try:
+            with self.store.change():
+                draft = self.rail.again(draft_of(row))
+                self.keep(replace(draft, replaces=row["identity"]), row["purpose"], row["id"])
+        except Refused as error:
+            if error.code != "not_needed":
+                self.store.note("alarm", f"draft {row['id']}", f"{error.code}: {error}")
+            return 0
+        self.store.note("bump", f"draft {row['id']}", "the node rejects it: other outputs pay")
+        return 1
 
     def _bump(self) -> int:
         """Pay more for what has waited too long."""

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+UNDER_WAY = ("drafted", "signed", "broadcast", "replaced", "confirmed")
+"""States of a draft that may still be confirmed, or is and is not final."""
 Top = tuple[int, str]
 """Height and hash of a block."""
 
@@ -78,6 +80,13 @@ class Rail(Protocol):
 
     def bump(self, draft: Draft) -> Draft:
         """The same payments for a higher fee, in conflict with ``draft``."""
+
+    def again(self, draft: Draft) -> Draft:
+        """The same payments by what can be spent now, in conflict with a draft that the node
+        rejects.  Raises ``Refused``: not_needed, nothing_spendable."""
+
+    def consolidate(self, taken: frozenset[str]) -> Draft | None:
+        """Many small outputs into one, while fees are low; None: there is no need."""
 
     def in_wallet(self) -> int:
         """Return how much of the chain's coin, confirmed, may leave the hot wallet itself."""

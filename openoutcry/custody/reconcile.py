@@ -1,10 +1,12 @@
 """What the chain has is what came in less what went out, by block; else everything stops.
 
 The node's own search for outputs is compared with custody's records, and these with the movements
-of the venue.  Only what three sources say alike is right.
+of the venue.  Only what three sources say alike is right.  More on the chain than custody has seen
+is an alarm, and stops nothing: anyone can pay to an address.
 """
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +17,7 @@ from openoutcry.custody.settings import AssetSpec, CustodyFile
 from openoutcry.custody.store import Store
 from openoutcry.custody.venue import Venue, VenueError
 
+LOOKS = 3
 IN_A_BLOCK = "height is not null and state not in ('gone', 'reversed', 'internal', 'unsupported')"
 
 
@@ -66,8 +69,7 @@ class Reconciler:
     def go_on(self) -> int:
         """Check each chain that has a new block; 0: nothing is left to do at once.
 
-        A difference trips the breaker; more coins on an EVM chain than were seen are only an
-        alarm."""
+        What is missing trips the breaker; more than was seen is an alarm."""
         for spec in self.file.chains:
             top = self.store.row(
                 "select height, hash from blocks where chain = ? order by height desc limit 1",
@@ -83,14 +85,45 @@ class Reconciler:
             if found is None:
                 continue
             self._seen[spec.name] = top["hash"]
-            for one in found:
-                if spec.kind == "evm" and one.is_surplus:
-                    # A contract that ends itself leaves its coins to any address, without a log.
-                    text = f"{one.asset}: the chain has {one.on_chain - one.recorded} more than"
-                    self.store.note("alarm", f"surplus {one.asset}", f"{text} custody has seen")
-                elif not one.is_whole:
-                    self.breaker.trip(f"reconciliation of {one.asset}: {asdict(one)}")
+            for text in self._missing(found):
+                self.breaker.trip(f"reconciliation of {text}")
         return 0
+
+    def _missing(self, found: Sequence[Balance]) -> list[str]:
+        """Differences that stop withdrawals.  A surplus is noted as an alarm: a contract that ends
+        itself leaves its coins to any address, without a log."""
+        for one in found:
+            if one.is_surplus:
+                text = f"{one.asset}: the chain has {one.on_chain - one.recorded} more than"
+                self.store.note("alarm", f"surplus {one.asset}", f"{text} custody has seen")
+        return [
+            f"{one.asset}: {asdict(one)}" for one in found if not (one.is_whole or one.is_surplus)
+        ]
+
+    def differences(
+        self, brought_in: Callable[[], dict[str, int]], show: Callable[[Balance], None]
+    ) -> list[str]:
+        """Differences of chain, custody, core and ledger that ``LOOKS`` looks in a row find.
+
+        What moves between two questions of one look is none.  Raises :class:`CustodyError` if a
+        source cannot be asked now: that is no difference either."""
+        lasting: list[str] = []
+        for look in range(LOOKS):
+            wrong = self.core_differences()
+            for spec in self.file.chains:
+                found = self.balances(spec.name)
+                if found is None:
+                    raise CustodyError(
+                        f"{spec.name}: the node has a block that was not scanned; try again"
+                    )
+                wrong += self._missing(found)
+                for one in found if not look else ():
+                    show(one)
+            wrong += self.ledger_differences(brought_in())
+            lasting = [text for text in wrong if not look or text in lasting]
+            if not lasting:
+                break
+        return lasting
 
     def balances(self, chain: str) -> list[Balance] | None:
         """None: a block came meanwhile, or the scanner has not taken the node's last one."""
@@ -155,7 +188,9 @@ class Reconciler:
         return found
 
     def core_differences(self) -> list[str]:
-        """Movements whose state at the venue is another than custody's records say."""
+        """Movements whose state at the venue is another than custody's records say.
+
+        Raises :class:`CustodyError` if the venue does not answer."""
         found = []
         for kind, query in (
             ("deposit", "select reference, participant, venue as state from deposits "
@@ -173,7 +208,7 @@ class Reconciler:
         try:
             at_venue = self.venue.movement(kind, row["participant"], row["reference"])
         except VenueError as error:
-            return str(error)
+            raise CustodyError(f"the venue does not answer: {error}") from None
         state = "no movement" if at_venue is None else at_venue["state"]
         if at_venue is None or state == row["state"]:
             return ""  # the core keeps 65,536 movements that have ended

@@ -145,6 +145,12 @@ class EvmRail:
         batch = self._batch(paid, taken)
         return self._draft(batch, (), leaves={asset: {"cold": amount}})
 
+    def again(self, draft: Draft) -> Draft:
+        raise Refused("not_needed", "a batch spends no outputs")
+
+    def consolidate(self, taken: frozenset[str]) -> None:
+        return None  # sweeps bring all to the wallet
+
     def child(self, draft: Draft, signed: Signed) -> None:
         return None  # the broadcaster raises fees by itself
 

@@ -1,12 +1,13 @@
 """Pays from a hot wallet of the Bitcoin family: chooses outputs, builds, combines, sends, bumps."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from openoutcry.custody.errors import NodeError, Refused
-from openoutcry.custody.rail import Draft, Found, Payment, Signed, Top
+from openoutcry.custody.rail import UNDER_WAY, Draft, Found, Payment, Signed, Top
 from openoutcry.custody.scanner import change_address
 from openoutcry.custody.settings import ChainSpec, CustodyFile
 from openoutcry.custody.store import Store
@@ -26,6 +27,13 @@ INPUT_WEIGHT = 4 * 41 + 254
 RELAY_RATE = 1
 """A replacement pays this for each of its virtual bytes on top of what it replaces (BIP 125)."""
 BLOCKS_TO_WAIT = 6
+MATURE = 100
+"""Confirmations from which what a miner was paid can be spent."""
+ASKED_AT_ONCE = 100
+MAX_INPUTS = 500
+"""Of one transaction: half of what nodes relay."""
+CONSOLIDATE_FROM, CONSOLIDATED = 200, 100
+"""Outputs from which on they are joined, and how many of the smallest at once."""
 KILO = 1_000
 KNOWN_ALREADY = ("txn-already-known", "txn-already-in-mempool", "already in")
 
@@ -151,21 +159,24 @@ class UtxoRail:
         weight = OVERHEAD_WEIGHT + 4 * sum(9 + len(script) for _, script in scripts)
         change_weight = 4 * (9 + 34)
         chosen, total = list(must_spend), sum(one.amount for one in must_spend)
-        rest = [one for one in coins if one not in chosen]
+        rest = self._spendable([one for one in coins if one not in chosen])
 
         def fee(extra: int = 0) -> int:
             size = -(-(weight + INPUT_WEIGHT * len(chosen) + extra) // 4)
             return max(_fee(rate, size), least_fee + RELAY_RATE * size if least_fee else 0)
 
         while not chosen or total < wanted + fee():
-            if not rest:
+            if len(chosen) >= MAX_INPUTS:
+                raise Refused("too_many_inputs", f"{MAX_INPUTS} outputs have {total} of {wanted}")
+            coin = next(rest, None)
+            if coin is None:
                 raise Refused(
                     "insufficient_hot",
                     f"the hot wallet of {self.chain} has {total} confirmed and free, and needs "
                     f"{wanted} and a fee of {fee()}",
                 )
-            chosen.append(rest.pop(0))
-            total += chosen[-1].amount
+            chosen.append(coin)
+            total += coin.amount
         paid, own = fee(), {}
         change = total - wanted - fee(change_weight)
         if change > dust_of(bytes(34)) + _fee(rate, 105):
@@ -222,12 +233,23 @@ class UtxoRail:
 
     def bump(self, draft: Draft) -> Draft:
         """BIP 125: the same outputs spent, a fee that pays for the relay as well."""
-        places = draft.body["inputs"]
-        must = [
-            Coin(txid, place, amount, Place(*at))
-            for (txid, place, amount), at in zip(draft.notes["coins"], places, strict=True)
-        ]
-        rate = self._dearer(draft)
+        return self._rebuild(draft, coins_of(draft), self._dearer(draft), draft.fee)
+
+    def again(self, draft: Draft) -> Draft:
+        """By those of its outputs that can be spent, and others."""
+        mine = coins_of(draft)
+        usable = list(self._spendable(mine))
+        if len(usable) == len(mine):
+            raise Refused("not_needed", "the node rejects it for another reason than its outputs")
+        if not usable:
+            raise Refused(
+                "nothing_spendable",
+                "none of its outputs can be spent now, and it was signed: it waits for them",
+            )
+        return self._rebuild(draft, usable, max(self.fee_rate(), rate_of(draft)), 0)
+
+    def _rebuild(self, draft: Draft, must: Sequence[Coin], rate: int, least_fee: int) -> Draft:
+        """The payments of a draft, by ``must`` and what no other draft uses."""
         marks = draft.body["own"]
         change = next((mark[2] for mark in marks.values() if mark[0] == "hot"), None)
         cold = [(int(at), mark[2]) for at, mark in marks.items() if mark[0] == "cold"]
@@ -235,15 +257,38 @@ class UtxoRail:
         if cold:
             psbt = _embit("psbt").PSBT.from_base64(draft.body["psbt"])
             to_cold = (psbt.tx.vout[cold[0][0]].value, cold[0][1])
-        others = [one for one in self._coins(frozenset()) if one.key not in draft.conflicts]
-        terms = draft.payments, others, rate, to_cold, must, draft.fee, change
-        made = self._build(*terms)
+        others = self._coins(self._taken() | frozenset(draft.conflicts))
+        made = self._build(draft.payments, others, rate, to_cold, must, least_fee, change)
         return replace(made, replaces=draft.identity)
+
+    def _taken(self) -> frozenset[str]:
+        """Conflict keys of drafts that are under way."""
+        marks = ", ".join("?" * len(UNDER_WAY))
+        query = f"select conflicts from drafts where chain = ? and state in ({marks})"
+        rows = self.store.rows(query, self.chain, *UNDER_WAY)
+        return frozenset(key for row in rows for key in json.loads(row["conflicts"]))
+
+    def consolidate(self, taken: frozenset[str]) -> Draft | None:
+        coins, rate = self._coins(taken), self.spec.fee_rate * KILO
+        if len(coins) <= CONSOLIDATE_FROM or (now := self.fee_rate()) > rate:
+            return None
+        worth = [one for one in reversed(coins) if one.amount > _fee(now, INPUT_WEIGHT // 4 + 1)]
+        chosen = list(self._spendable(worth))[:CONSOLIDATED]
+        return self._build((), [], now, must_spend=chosen) if len(chosen) > 1 else None
+
+    def _spendable(self, coins: Sequence[Coin]) -> Iterator[Coin]:
+        """Those that the node would let a transaction spend now: it has them unspent, also by what
+        waits, and none is a miner's that is not mature."""
+        for start in range(0, len(coins), ASKED_AT_ONCE):
+            some = coins[start : start + ASKED_AT_ONCE]
+            rows = self.node.batch([("gettxout", (one.txid, one.place)) for one in some])
+            for one, row in zip(some, rows, strict=True):
+                if row and (not row["coinbase"] or int(row["confirmations"]) >= MATURE):
+                    yield one
 
     def _dearer(self, draft: Draft) -> int:
         """The rate of what pays more than a draft: by a quarter, and by what nodes ask for."""
-        # Drafts of an older build have their rate by the byte.
-        old = int(draft.notes.get("rate_a_kb") or draft.notes["rate"] * KILO)
+        old = rate_of(draft)
         rate = max(self.fee_rate(), old + max(KILO, old // 4))
         if rate > self.spec.fee_rate_most * KILO:
             raise Refused("fee_too_high", f"{rate // KILO} a byte is above what the file allows")
@@ -338,6 +383,17 @@ class UtxoRail:
         if top is not None and found["bestblock"] != top[1]:
             return None
         return {self.asset: int(Decimal(found["total_amount"]) * COIN)}
+
+
+def coins_of(draft: Draft) -> list[Coin]:
+    """The outputs that a draft spends."""
+    rows = zip(draft.notes["coins"], draft.body["inputs"], strict=True)
+    return [Coin(txid, place, amount, Place(*at)) for (txid, place, amount), at in rows]
+
+
+def rate_of(draft: Draft) -> int:
+    """Its fee for 1,000 bytes; drafts of an older build have their rate by the byte."""
+    return int(draft.notes.get("rate_a_kb") or draft.notes["rate"] * KILO)
 
 
 def _fee(rate: int, size: int) -> int:

@@ -1,0 +1,185 @@
+"""What anyone can send to the wallet stops nothing, and what cannot be spent pays nobody."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from openoutcry.custody.errors import CustodyError
+from openoutcry.custody.reconcile import Reconciler
+from openoutcry.custody.utxo import rail as rails
+from tests.support.custody.chains import NAME, need_hsm, need_node
+from tests.support.custody.desk import Desk
+from tests.support.custody.party import COIN, NAMES, softhsm
+
+
+@pytest.fixture
+def desk(tmp_path):
+    need_node()
+    need_hsm()
+    softhsm(tmp_path, *NAMES)
+    made = Desk(tmp_path, an_hour=10**4 * COIN, a_day=10**4 * COIN)
+    yield made
+    made.close()
+
+
+def alarms(desk):
+    rows = desk.parts.store.rows("select text from notes where kind = 'alarm'")
+    return "\n".join(row["text"] for row in rows)
+
+
+def whole(desk):
+    """Reconciled as the command does, with the ledger that a venue without faults has."""
+    terms = desk.bench.file, desk.parts.store, desk.core, desk.parts.rails
+    reconciler, shown = Reconciler(*terms), []
+    query = (
+        "select coalesce(sum(units), 0) as n from deposits where venue = 'credited' "
+        "and state in ('credited', 'final')"
+    )
+    owed = desk.parts.store.row(query)["n"]
+    paid = desk.parts.store.row(
+        "select coalesce(sum(units), 0) as n from withdrawals where state = 'done'"
+    )["n"]
+    return reconciler.differences(lambda: {"LTC": owed - paid}, shown.append), shown
+
+
+@pytest.mark.promise(
+    "What anyone can send to a wallet is at most an alarm. A surplus on a chain, a block that came "
+    "meanwhile and a venue that does not answer stop no withdrawal",
+    group="custody",
+)
+def test_a_surplus_is_an_alarm_and_stops_nothing(desk):
+    desk.fund(7, 20)
+    assert whole(desk)[0] == []
+    # Beyond the addresses that are watched, within those that the node searches for.
+    for _ in range(25):
+        desk.bench.address(8)
+    desk.settle()
+    desk.bench.node.pay(desk.bench.book.address(1, 40), 2 * COIN)
+    desk.mine(2)
+    differences, (balance,) = whole(desk)
+    assert differences == []
+    assert balance.on_chain - balance.recorded == 2 * COIN
+    terms = desk.bench.file, desk.parts.store, desk.core, desk.parts.rails
+    Reconciler(*terms).go_on()
+    assert desk.parts.breaker.why() == ""
+    assert f"the chain has {2 * COIN} more than custody has seen" in alarms(desk)
+    reference, to = desk.ask(7, COIN)
+    desk.mine(7)
+    assert (desk.states()[reference], desk.received(to)) == ("done", COIN)
+
+
+def test_what_moves_meanwhile_is_no_difference_and_what_is_missing_is(desk):
+    desk.fund(7, 20)
+    terms = desk.bench.file, desk.parts.store, desk.core, desk.parts.rails
+    reconciler = Reconciler(*terms)
+    ledgers = iter([{"LTC": 19 * COIN}, {"LTC": 20 * COIN}])
+    assert reconciler.differences(lambda: next(ledgers), lambda one: None) == []
+    (text,) = reconciler.differences(lambda: {"LTC": 19 * COIN}, lambda one: None)
+    assert "in the ledger" in text
+    desk.bench.node.mine()  # the scanner has not taken it
+    with pytest.raises(CustodyError, match="try again"):
+        reconciler.differences(dict, lambda one: None)
+    assert desk.parts.breaker.why() == ""
+
+
+def mine_to_deposit(desk, participant=7):
+    """A miner's payment to a deposit address, credited and not mature."""
+    desk.bench.node.mine(1, desk.bench.address(participant))
+    desk.mine(6)
+
+
+@pytest.mark.promise(
+    "Coins are chosen among those that the node would let be spent. A draft that the node rejects "
+    "chooses again, and at most one of both is paid. A payment that waits is an alarm",
+    group="custody",
+)
+def test_a_miners_coin_is_not_chosen_before_it_is_mature(desk):
+    desk.fund(7, 3)
+    mine_to_deposit(desk)
+    assert len(desk.parts.rails[NAME]._coins(frozenset())) == 2
+    reference, to = desk.ask(7, 2 * COIN)
+    desk.mine(7)
+    assert (desk.states()[reference], desk.received(to)) == ("done", 2 * COIN)
+    # What only that coin can pay waits, is no draft, and is an alarm in time.
+    desk.payer.spec = replace(desk.payer.spec, bump_after_s=0)
+    waits, there = desk.ask(7, 10 * COIN)
+    later, also = desk.ask(7, COIN // 2)
+    desk.mine(7)
+    assert (desk.states()[waits], desk.received(there)) == ("sent", 0)
+    assert "a payment waits for more than 0 s" in alarms(desk)
+    desk.payer.spec = desk.bench.spec
+    desk.bench.node.mine(100)
+    desk.mine(7)
+    assert (desk.states()[waits], desk.received(there)) == ("done", 10 * COIN)
+    assert (desk.states()[later], desk.received(also)) == ("done", COIN // 2)
+    assert all(one.is_whole for one in desk.balances())
+
+
+def test_a_rejected_draft_chooses_again_and_is_paid_once(desk, monkeypatch):
+    desk.fund(7, 3)
+    desk.fund(7, 4)
+    mine_to_deposit(desk)
+    rail, chooses = desk.parts.rails[NAME], rails.UtxoRail._spendable
+    reference, to = desk.ask(7, 5 * COIN)
+    # As a draft of before: it takes the miner's coin, and another.
+    monkeypatch.setattr(rails.UtxoRail, "_spendable", lambda self, coins: iter(coins))
+    coins = rail._coins(frozenset())
+    monkeypatch.setattr(rail, "_coins", lambda taken: [coins[-1], coins[0]])
+    while desk.parts.withdrawals.go_on():
+        pass
+    desk.payer._draft()
+    monkeypatch.setattr(rails.UtxoRail, "_spendable", chooses)
+    monkeypatch.delattr(rail, "_coins")
+    desk.settle()
+    first, second = desk.drafts()
+    assert second["replaces"] == first["id"]
+    assert set(json.loads(first["conflicts"])) & set(json.loads(second["conflicts"]))
+    desk.mine(7)
+    assert (desk.states()[reference], desk.received(to)) == ("done", 5 * COIN)
+    assert [one["state"] for one in desk.drafts()] == ["dropped", "done"]
+    desk.bench.node.mine(110)
+    desk.mine(7)
+    assert desk.received(to) == 5 * COIN, "the first can never be confirmed"
+    assert all(one.is_whole for one in desk.balances())
+
+
+def test_a_draft_of_nothing_but_an_immature_coin_is_an_alarm_and_waits(desk, monkeypatch):
+    mine_to_deposit(desk)
+    desk.fund(8, 20)
+    rail, chooses = desk.parts.rails[NAME], rails.UtxoRail._spendable
+    reference, to = desk.ask(7, 5 * COIN)
+    monkeypatch.setattr(rails.UtxoRail, "_spendable", lambda self, coins: iter(coins))
+    while desk.parts.withdrawals.go_on():
+        pass
+    desk.payer._draft()
+    monkeypatch.setattr(rails.UtxoRail, "_spendable", chooses)
+    desk.settle()
+    assert len(desk.drafts()) == 1
+    assert "none of its outputs can be spent now" in alarms(desk)
+    assert rail.chain == NAME
+    desk.bench.node.mine(100)
+    desk.mine(7)
+    assert (desk.states()[reference], desk.received(to)) == ("done", 5 * COIN)
+
+
+def test_a_transaction_has_a_limit_of_inputs_and_small_outputs_are_joined(desk, monkeypatch):
+    monkeypatch.setattr(rails, "MAX_INPUTS", 3)
+    for _ in range(6):
+        desk.bench.node.pay(desk.bench.address(7), COIN)
+    desk.mine(7)
+    reference, to = desk.ask(7, 4 * COIN)
+    _, there = desk.ask(7, COIN)
+    desk.mine(7)
+    # What does not fit waits, and keeps no other from its turn.
+    assert (desk.states()[reference], desk.received(to)) == ("sent", 0)
+    assert desk.received(there) == COIN
+    desk.parts.store.run("update withdrawals set state = 'refused' where reference = ?", reference)
+    monkeypatch.setattr(rails, "CONSOLIDATE_FROM", 3)
+    before = len(desk.parts.rails[NAME]._coins(frozenset()))
+    desk.mine(8)
+    after = desk.parts.rails[NAME]._coins(frozenset())
+    assert len(after) < before
+    assert [one["purpose"] for one in desk.drafts()][-1] == "consolidation"
+    assert desk.drafts()[-1]["state"] == "done"
+    assert all(one.is_whole for one in desk.balances())
