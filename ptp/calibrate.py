@@ -9,8 +9,14 @@ seen and what must be granted, never of what is likely::
           + growth x time since then                      the counter's rate is not quite known
           + what contradicts it, if anything does         see below
 
-Not the last sample alone: a source's data about its path may be newer than its measurement over it.
-And the sample that would make the interval narrower may itself be an outlier.
+    growth = what two samples leave open                  the pair that leaves least
+           + the oscillator's wander, and its ramp        temperature, age
+
+If each sample is right within e, a slope over the span s may still be wrong by 2e/s, however small
+the residuals are.  An asymmetry that moves within the path delay bends the line unseen.  A sample
+leaves open its residual and the most that it and those just before it grant themselves.  Not it
+alone: a source's data about its path may be newer than its measurement over it.  And the sample that would
+make the interval narrower may itself be an outlier.
 
 A sample whose interval does not meet ours is not believed.  Several of them in a row are
 classified.  On both sides of us it is noise that the source does not report, and the bound grows by
@@ -42,6 +48,8 @@ SUSPECTS = 4
 OUTLIER_DEVIATIONS = 6
 MAD_TO_SIGMA = 1.4826
 NOISE_FLOOR_NS = 50
+RATE_MAX = GROWTH_PPB_MAX / 2e9
+"""A counter further off its nominal rate (500 ppm) could not be disciplined by NTP either."""
 SLEW_PPB = 5_000
 """Suspects that drift apart from us by more than this are slewing."""
 
@@ -52,8 +60,9 @@ FloatArray = npt.NDArray[np.float64]
 class Oscillator:
     """Allowances for the counter's oscillator: an uncompensated quartz in a machine room.
 
-    ``wander_ppb`` how far its rate may be from the fit, ``ramp_ppb_per_s`` how fast that grows
-    without samples (temperature), ``limit_ppb`` and where it ends (the data sheets' tolerance)."""
+    ``wander_ppb``: how far its rate may be from its mean, to either side.  ``ramp_ppb_per_s``: how
+    fast it may leave that range (temperature).  ``limit_ppb``: how far it may be from the fit in
+    the end (the data sheets' tolerance)."""
 
     wander_ppb: int = 200
     ramp_ppb_per_s: float = 1.0
@@ -138,16 +147,21 @@ class Calibration:
     def growth_ppb(self, ticks: int) -> int:
         """How fast the bound grows now: the fit's own doubt, and the oscillator's."""
         age_s = self._age_ns(ticks) * 1e-9
-        ramp = self.oscillator.ramp_ppb_per_s * age_s
-        oscillator_ppb = min(self.oscillator.wander_ppb + ramp, self.oscillator.limit_ppb)
+        # The fit is over rates of one side, and the rate may now be at the other.
+        wander_ppb = min(2 * self.oscillator.wander_ppb, self.oscillator.limit_ppb)
+        ramp_ppb = self.oscillator.ramp_ppb_per_s * age_s
+        oscillator_ppb = min(wander_ppb + ramp_ppb, self.oscillator.limit_ppb)
         return min(round(self.slope_error * 1e9 + oscillator_ppb) + 1, GROWTH_PPB_MAX)
 
     def own_bound_ns(self, ticks: int) -> int:
         """The bound by the samples believed alone."""
         age_ns = self._age_ns(ticks)
-        # The rate of growth grew evenly from the start of the age to its end.
+        # The rate of growth grew evenly until it was at its limit, and the mean of the part before
+        # is no more than the rate at the limit.
         start, end = self.growth_ppb(self._base_ticks), self.growth_ppb(ticks)
-        grown = age_ns * (start + end) / 2e9
+        rising_ns = (end - start) / max(self.oscillator.ramp_ppb_per_s, 1e-9) * 1e9
+        rising_ns = min(rising_ns, age_ns)
+        grown = (age_ns * end - rising_ns * (end - start) / 2) / 1e9
         granted_ns = max(sample.error_ns for sample in self.samples[-SUSPECTS:])
         bound_ns = self.jitter_ns + granted_ns + round(grown) + 1
         if VERIFY:
@@ -255,7 +269,7 @@ class Calibration:
         elapsed = ticks * self.nominal_ns
         tai = np.array([s.tai_ns - last.tai_ns for s in self.samples], np.float64)
         beyond = tai - elapsed
-        self.slope = theil_sen(elapsed, beyond)
+        self.slope = min(max(theil_sen(elapsed, beyond), -RATE_MAX), RATE_MAX)
         residuals = beyond - self.slope * elapsed
         phase = median(residuals)
         residuals = np.abs(residuals - phase)
@@ -264,7 +278,7 @@ class Calibration:
         # The last samples' claims are what ties the line to the truth: they always count.
         inside[-SUSPECTS:] = True
         self.jitter_ns = int(np.ceil(residuals[inside].max()))
-        self.slope_error = 2 * (self.jitter_ns + 1) / max(-float(elapsed[0]), 1.0)
+        self.slope_error = self._slope_error(elapsed, residuals)
         self._base_ticks = last.ticks
         self._base_tai_ns = last.tai_ns + round(phase)
         if VERIFY:
@@ -272,6 +286,25 @@ class Calibration:
             assert (np.diff(ticks) > 0).all()
             assert self.jitter_ns >= 0
             assert self.mult_q48 > 0
+
+    def _slope_error(self, elapsed: FloatArray, residuals: FloatArray) -> float:
+        """Return how far the slope may be from the counter's rate now, by the pair of samples that
+        leaves least open.
+
+        Either end of a pair may be off by what it leaves open, and since the middle of the pair the
+        rate may have moved on."""
+        errors = np.array([s.error_ns for s in self.samples], np.float64)
+        granted = errors.copy()
+        for back in range(1, SUSPECTS):
+            np.maximum(granted[back:], errors[:-back], out=granted[back:])
+        # What came before the first ones is no longer there to be granted.
+        skipped = SUSPECTS - 1 if len(self.samples) > SAMPLES_MIN + SUSPECTS else 0
+        elapsed, open_ns = elapsed[skipped:], (residuals + granted + 1)[skipped:]
+        first, second = _pairs(len(elapsed))
+        drifted = -(elapsed[first] + elapsed[second]) / 2 * self.oscillator.ramp_ppb_per_s * 1e-18
+        ramped = np.minimum(drifted, self.oscillator.limit_ppb * 1e-9)
+        errors_of_pairs = (open_ns[first] + open_ns[second]) / (elapsed[second] - elapsed[first])
+        return float((errors_of_pairs + ramped).min())
 
     def _age_ns(self, ticks: int) -> float:
         return max(0.0, (ticks - self._base_ticks) * self.nominal_ns)

@@ -37,9 +37,9 @@ class Announcements:
     """The leap seconds that sources announce now, next to those of the list.
 
     An announcement ends when it is withdrawn.  One that is still there when its second comes has
-    happened if the list ends before it.  Where the list reaches further and has another leap, or
-    none, or where two sources announce different ones, UTC is that much less well known, until the
-    announcement ends or, after its second, until a source states the list's offset.
+    happened if the list ends before it.  If the list reaches further and has another leap, or none,
+    UTC is that much less well known, and so where two sources announce different ones.  That ends
+    with the announcement, or after its second with a source that states the list's offset.
     """
 
     table: "LeapTable"
@@ -53,7 +53,7 @@ class Announcements:
     _over: frozenset[int] = frozenset()
 
     def update(self, tai_ns: int, steps: frozenset[int], offset_s: int | None) -> None:
-        """Take what is announced at ``tai_ns``: 1 a second more, -1 less, by whichever source;
+        """Take what is announced at ``tai_ns``: 1 a second more, -1 less, by any source;
         ``offset_s``: the TAI - UTC that the source in use states, None without."""
         if self.steps and self.table.utc_of(tai_ns) // SECOND_NS >= self.midnight_utc_s:
             self._outlasted_s = self._contradicted_s()
