@@ -15,8 +15,8 @@ seen and what must be granted, never of what is likely::
 If each sample is right within e, a slope over the span s may still be wrong by 2e/s, however small
 the residuals are.  An asymmetry that moves within the path delay bends the line unseen.  A sample
 leaves open its residual and the most that it and those just before it grant themselves.  Not it
-alone: a source's data about its path may be newer than its measurement over it.  And the sample that would
-make the interval narrower may itself be an outlier.
+alone: a source's data about its path may be newer than its measurement over it.  And the sample
+that would make the interval narrower may itself be an outlier.
 
 A sample whose interval does not meet ours is not believed.  Several of them in a row are
 classified.  On both sides of us it is noise that the source does not report, and the bound grows by
@@ -60,9 +60,9 @@ FloatArray = npt.NDArray[np.float64]
 class Oscillator:
     """Allowances for the counter's oscillator: an uncompensated quartz in a machine room.
 
-    ``wander_ppb``: how far its rate may be from its mean, to either side.  ``ramp_ppb_per_s``: how
-    fast it may leave that range (temperature).  ``limit_ppb``: how far it may be from the fit in
-    the end (the data sheets' tolerance)."""
+    Its rate is within ``wander_ppb`` of its mean, to either side.  It leaves that range by
+    ``ramp_ppb_per_s`` at most (temperature), and is never further than ``limit_ppb`` from the fit
+    (the data sheets' tolerance)."""
 
     wander_ppb: int = 200
     ramp_ppb_per_s: float = 1.0

@@ -1,8 +1,8 @@
 """A model of a counter, and of a source that is right within what it claims: random histories whose
 truth is known.
 
-It shares nothing with the product.  True time passes in steps of an eighth of a second.  The counter
-runs by a rate that stays within the oscillator's allowances.  A sample is off by an asymmetry that
+It shares nothing with the product.  True time passes in steps of an eighth of a second.  The
+counter runs by a rate that stays within the oscillator's allowances.  A sample is off by an asymmetry that
 moves within the path delay, and by noise, and claims both.
 """
 
