@@ -5,6 +5,7 @@ from typing import Any
 import numpy.typing as npt
 
 from openoutcry.ptp.page import ClockPage
+from openoutcry.wire.enums import ClockSource
 from openoutcry.wire.errors import OutcryError
 
 EVERY_NS = 1_000_000_000
@@ -16,6 +17,7 @@ class ClockEvidence:
     def __init__(self) -> None:
         self.page: ClockPage | None = None
         self._name = ""
+        self._is_simulated = False
         self._next_ns = 0
         self._seq = 0
 
@@ -26,7 +28,7 @@ class ClockEvidence:
             return None
         self._next_ns = now_ns + EVERY_NS
         try:
-            if self.page is None:
+            if self.page is None or self._is_simulated:  # is there a real one by now?
                 self.page = ClockPage.open()
                 if self.page.name != self._name:
                     # Another daemon counts its records from the beginning.
@@ -39,4 +41,5 @@ class ClockEvidence:
             self.page = None  # perhaps its daemon is gone, and another one is there
             return None
         self._seq = int(records["seq"][-1])
+        self._is_simulated = records["source"][-1] == ClockSource.SIMULATED
         return records

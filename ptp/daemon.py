@@ -78,7 +78,8 @@ class ClockDaemon:
 
     ``writer``: a :class:`PageWriter` (or anything with its ``publish``, ``add_evidence``,
     ``set_rts25``, ``set_asleep`` and ``set_sources``).  ``listener`` is called with every event
-    and its clock record.
+    and its clock record.  ``simulated``: page and records say so (their source is SIMULATED) and
+    claim nothing of RTS 25.
     """
 
     def __init__(
@@ -92,10 +93,12 @@ class ClockDaemon:
         oscillator: Oscillator | None = None,
         stale_ms: int = 3_000,
         listener: Listener | None = None,
+        simulated: bool = False,
     ) -> None:
         self.host, self.leaps, self.writer = host, Announcements(table), writer
         self.nominal_ns, self.stale_ms = nominal_ns, stale_ms
         self.listener = listener
+        self.simulated = simulated
         grant = oscillator or Oscillator()
         self.followers = [Follower(s, Calibration(nominal_ns, grant)) for s in sources]
         self.status = Status()
@@ -271,13 +274,13 @@ class ClockDaemon:
             state = ClockState.LOCKED
         if last.traceable:
             flags |= ClockFlag.TRACEABLE
-            if bound_ns <= CRITICAL_NS and _utc_known(last, flags):
+            if bound_ns <= CRITICAL_NS and _utc_known(last, flags) and not self.simulated:
                 flags |= ClockFlag.RTS25
         if calibration.doubt_ns or contradictions:
             flags |= ClockFlag.DOUBTED
         return Status(
             state,
-            calibration.samples[-1].source,
+            ClockSource.SIMULATED if self.simulated else last.source,
             last.grandmaster,
             bound_ns,
             calibration.growth_ppb(ticks),

@@ -35,7 +35,7 @@ def stamp_clock(epoch_offset_ns: int) -> dict[str, Any]:
         page.now()
         record = stamp_record(page, epoch_offset_ns)[0]
         if record["bound_ns"] == MAX_VALUE:
-            raise ClockError(f"{page.name}: the time is not known")
+            raise ClockError(f"{page.name}: the time is not known, or simulated")
     except OutcryError:
         kernel = Machine().kernel()
         state = ClockState.LOCKED if kernel.synchronised else ClockState.FREE_RUNNING

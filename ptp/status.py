@@ -23,6 +23,7 @@ def clock_status() -> dict[str, Any]:
     if not len(records):
         raise OutcryError(f"{page.name}: the clock daemon knows nothing yet; try again in a second")
     document = {"page": page.name, **describe(records[-1], table)}
+    document["simulated"] = page.is_simulated
     since = page.rts25_since_tai_ns
     document["rts25"]["since_utc"] = table.text(abs(since)) if since else None
     document["rts25"]["holds"] = since > 0

@@ -70,6 +70,8 @@ def clock(ctx: click.Context, watch: bool, as_json: bool, zone: str) -> None:
 
 def _lines(document: dict[str, Any], zone: ZoneInfo) -> Iterator[str]:
     now = document.get("now")
+    if document.get("simulated"):
+        yield "SIMULATED: the time of a made-up grandmaster; it is evidence of nothing"
     if document["page"] is None:
         yield "no clock daemon is running (`outcry clock serve`): the kernel reports the following"
     elif now:
@@ -150,9 +152,11 @@ def serve(phc: str | None, ptp4l: str | None, smeared: bool, simulate: bool, see
     nominal_ns = measure_nominal(host)
     sources = find_sources(nominal_ns, phc, ptp4l, smeared)
     with until_stopped() as stop:
-        writer = PageWriter()
+        writer = PageWriter(simulated=simulate)
         click.echo(f"{writer.name}: {', '.join(s.kind.name.lower() for s in sources)}", err=True)
-        daemon = ClockDaemon(host, sources, table, writer, nominal_ns, listener=_say(table))
+        daemon = ClockDaemon(
+            host, sources, table, writer, nominal_ns, listener=_say(table), simulated=simulate
+        )
         try:
             while not stop:
                 daemon.step()
@@ -228,12 +232,14 @@ def report_lines(summary: dict[str, Any]) -> Iterator[str]:
             f"bound p50 {duration(row['bound_p50_ns'])}, p99 {duration(row['bound_p99_ns'])}, "
             f"max {duration(row['bound_max_ns'])}; {states}"
         )
+        if row["simulated_s"]:
+            yield f"{'':<12}{row['simulated_s']:,.0f} s SIMULATED: they are evidence of nothing"
         if row["without_evidence_s"]:
             yield f"{'':<12}{row['without_evidence_s']:,.0f} s without evidence"
         if row["missing_records"]:
             yield f"{'':<12}{row['missing_records']:,} records are missing"
     for event in summary["events"]:
-        about = "about " if event["about"] else ""
+        about = "SIMULATED " if event["simulated"] else "about " if event["about"] else ""
         yield (
             f"{about}{local(event['utc'], zone)}  {event['event']}: {event['state']}, "
             f"bound {duration(event['bound_ns'] if event['bound_ns'] < MAX_VALUE else None)}"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from openoutcry.journal import JournalReader
 from openoutcry.ptp import LeapTable
 from openoutcry.wire import CLOCK_DTYPE, OutcryError, enum_numbers
-from openoutcry.wire.enums import BlockKind, ClockEvent, ClockState
+from openoutcry.wire.enums import BlockKind, ClockEvent, ClockSource, ClockState
 from openoutcry.wire.records import MAX_VALUE
 
 GAP_NS = 5_000_000_000
@@ -140,6 +140,7 @@ def _event(record: Any, table: LeapTable) -> dict[str, Any]:
         "about": state is ClockState.UNKNOWN,
         "event": ClockEvent(int(record["event"])).name.lower(),
         "state": state.name.lower(),
+        "simulated": bool(record["source"] == ClockSource.SIMULATED),
         "bound_ns": int(record["bound_ns"]),
     }
 
@@ -150,7 +151,8 @@ def _figures(
     gaps_ns: npt.NDArray[Any],
     missing: npt.NDArray[Any],
 ) -> dict[str, Any]:
-    held = (records["flags"] & enum_numbers.CLOCK_FLAG_RTS25) > 0
+    simulated = records["source"] == ClockSource.SIMULATED
+    held = ((records["flags"] & enum_numbers.CLOCK_FLAG_RTS25) > 0) & ~simulated
     total_ns = int(spans_ns.sum())
     bounds = records["bound_ns"][records["bound_ns"] < MAX_VALUE]
     states = {
@@ -166,6 +168,7 @@ def _figures(
         "covered_s": round(total_ns * 1e-9, 3),
         "without_evidence_s": round(int((gaps_ns - spans_ns).sum()) * 1e-9, 3),
         "rts25_share": share,
+        "simulated_s": round(int(spans_ns[simulated].sum()) * 1e-9, 3),
         "state_s": states,
         **{
             f"bound_{name}_ns": round(float(value))

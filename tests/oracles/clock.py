@@ -2,8 +2,8 @@
 truth is known.
 
 It shares nothing with the product.  True time passes in steps of an eighth of a second.  The
-counter runs by a rate that stays within the oscillator's allowances.  A sample is off by an asymmetry that
-moves within the path delay, and by noise, and claims both.
+counter runs by a rate that stays within the oscillator's allowances.  A sample is off by an
+asymmetry that moves within the path delay, and by noise, and claims both.
 """
 
 import math

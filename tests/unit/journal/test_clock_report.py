@@ -17,7 +17,7 @@ from openoutcry.journal.clock_report import (
 )
 from openoutcry.ptp import PageWriter
 from openoutcry.ptp.simulate import Simulation, World
-from openoutcry.wire.enums import ClockEvent, ClockState
+from openoutcry.wire.enums import ClockEvent, ClockSource, ClockState
 from tests.support.journal import clock_report as shared
 from tests.support.journal.clock_report import MIDNIGHT_UTC_S, SECOND_NS, TABLE, a_run, ask, records
 from tests.support.processes import left_since
@@ -163,6 +163,19 @@ def test_after_its_last_word_a_daemon_speaks_for_nothing():
     rows = records(121)
     rows["event"][60] = ClockEvent.STOPPED
     assert not summarise(rows, TABLE, UTC)["rts25_held"]
+
+
+def test_a_simulated_clock_is_evidence_of_nothing():
+    """Marked in the figures, at every event and in the text; RTS 25 is not held, whatever its flags
+    say."""
+    rows = records(10)
+    rows["source"], rows["event"][5] = ClockSource.SIMULATED, ClockEvent.STEP
+    summary = summarise(rows, TABLE, UTC)
+    assert not summary["rts25_held"]
+    assert summary["whole"]["rts25_share"] == 0
+    assert summary["whole"]["simulated_s"] == summary["whole"]["covered_s"] > 0
+    assert all(event["simulated"] for event in summary["events"])
+    assert sum("SIMULATED" in line for line in report_lines(summary)) >= 3
 
 
 def test_times_of_day_in_a_zone_keep_the_leap_second():

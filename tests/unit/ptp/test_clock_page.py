@@ -9,6 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from openoutcry.ptp import page as page_module
+from openoutcry.ptp.clock_evidence import EVERY_NS, ClockEvidence
 from openoutcry.ptp.page import (
     BUSY,
     CLOSED,
@@ -17,11 +19,13 @@ from openoutcry.ptp.page import (
     LINE,
     OK,
     OWNER,
+    SEGMENT_BYTES,
     SOURCES,
     STALE,
     STALE_MS_MAX,
     UNKNOWN,
     VERSION,
+    WHAT,
     ClockError,
     ClockPage,
     PageWriter,
@@ -30,10 +34,13 @@ from openoutcry.ptp.page import (
     now,
 )
 from openoutcry.ptp.ticks import Q48, asleep_ns, ticks_now
-from openoutcry.ring import Segment, SegmentError
+from openoutcry.ring import ProcessIdentity, Segment, SegmentError
+from openoutcry.ring.segment import segment_name
 from openoutcry.wire import CLOCK_DTYPE, LayoutMismatch
+from openoutcry.wire.enums import ClockFlag, ClockSource
 from openoutcry.wire.records import MAX_VALUE
 from tests.support.processes import left_since
+from tests.support.ptp.clock_daemon import simulate
 from tests.support.ptp.clock_page import _private, a_line, status_of
 
 SECOND_NS = 1_000_000_000
@@ -293,3 +300,60 @@ def test_now_reads_the_machines_counter(writer, page):
 def test_no_files_are_left():
     """The killed writers' pages above are gone."""
     assert not left_since(set(), ".clock")
+
+
+# Simulated pages, and pages of others
+
+
+@pytest.fixture
+def simulated_page():
+    """A living page of a simulated machine, made after every other."""
+    page_writer = PageWriter(segment_name(ProcessIdentity.mine(), f"z-{WHAT}"), simulated=True)
+    yield page_writer
+    page_writer.close()
+
+
+def test_a_simulated_page_is_used_only_where_there_is_no_real_one(simulated_page, writer):
+    """The real one, also if the simulated one's name is newer and a run has begun with that."""
+    assert ClockPage.open().name != simulated_page.name
+    record = np.zeros(1, CLOCK_DTYPE)
+    evidence = ClockEvidence()
+    evidence.page = ClockPage.open(simulated_page.name)
+    evidence._name, evidence._is_simulated = simulated_page.name, True
+    simulated_page.add_evidence(record)
+    writer.add_evidence(record)
+    evidence.new_records(EVERY_NS)
+    assert evidence.page.name == ClockPage.open().name != simulated_page.name
+
+
+def test_a_simulated_daemon_marks_page_record_and_status(table):
+    """Its source is SIMULATED in the line and in every record, and it claims nothing of RTS 25."""
+    with simulate(table) as simulation:
+        simulation.daemon.simulated = True
+        simulation.run(20)
+        assert simulation.page.line["source"] == ClockSource.SIMULATED
+        records = simulation.page.evidence()
+        known = records[records["tai_ts_ns"] > 0]
+        assert (known["source"] == ClockSource.SIMULATED).all()
+        assert not (records["flags"] & ClockFlag.RTS25).any()
+        assert simulation.page.rts25_since_tai_ns <= 0
+
+
+@pytest.mark.parametrize("how", ["mode", "layout", "size"])
+def test_a_newer_page_that_is_refused_gives_way_to_the_next(writer, monkeypatch, how):
+    """Another user's (its mode lets others write), another layout's, a file of another size: the
+    next one is opened, and only without any the reason is said."""
+    first = ClockPage.open().name
+    name = f"{first[: -len(WHAT)]}z-{WHAT}"  # of the same daemon, as a stranger may call a file
+    size = 4096 if how == "size" else SEGMENT_BYTES
+    other = Segment.create(name, size)
+    try:
+        if how == "mode":
+            os.chmod(other.path, 0o666)
+        monkeypatch.setattr(page_module, "living_pages", lambda: [first, name])
+        assert ClockPage.open().name == first
+        monkeypatch.setattr(page_module, "living_pages", lambda: [name])
+        with pytest.raises(SegmentError, match=name):
+            ClockPage.open()
+    finally:
+        other.unlink()
