@@ -9,7 +9,6 @@ from openoutcry.journal.tables import Tables
 from openoutcry.wire.extras import need
 
 VIEWS = ("orders", "events", "trades", "audit")
-NEED_EVENTS = ("events", "trades", "audit")
 
 TRADES = """
 create view trades as
@@ -61,14 +60,13 @@ def query(directory: Path, text: str, flat: bool = False) -> Any:
     """Run ``text`` over the journal; returns an arrow table; ``flat``: what holds several values,
     such as a list, is text.
 
-    What the query names decides what is read: without ``events``, ``trades`` or ``audit`` nothing
-    is replayed.  The tables are held in memory (about 250 bytes an order).  Raises
-    :class:`JournalError` for a query that DuckDB refuses, in its words.
+    What DuckDB plans to read decides what is read: a query that needs no events replays nothing.
+    The tables are held in memory (about 250 bytes an order).  Raises :class:`JournalError` for a
+    query that DuckDB refuses, in its words.
     """
     duckdb = _duckdb()
     named = set(re.findall(r"[a-z_]+", text.lower()))
-    with_events = bool(named.intersection(NEED_EVENTS))
-    tables = Tables(directory, with_events)
+    tables = Tables(directory, _reads_events(Tables(directory, with_events=False), text))
     orders, events = (_joined(tables, parts) for parts in _gather(tables))
     with duckdb.connect() as connection:
         _make_views(connection, tables, orders, events)
@@ -98,6 +96,29 @@ def query(directory: Path, text: str, flat: bool = False) -> Any:
             raise JournalError(f"sql: {error}") from None
 
 
+def _reads_events(tables: Tables, text: str) -> bool:
+    """Return whether DuckDB's plan of the query reads events, however they are named
+    (``query_table('ev' || 'ents')``).  What DuckDB cannot plan before it runs may read them."""
+    duckdb = _duckdb()
+    with duckdb.connect() as connection:
+        for name, empty in zip(("orders", "events"), tables.empty(), strict=True):
+            connection.register("empty", empty)
+            connection.execute(f"create table {name} as from empty")
+            connection.unregister("empty")
+        connection.execute("set enable_external_access = false")
+        _make_derived_views(connection, tables)
+        connection.execute("pragma explain_output = 'all'")
+        try:
+            for statement in connection.extract_statements(text):
+                explained = f"explain (format json) {statement.query}"
+                for _, plan in connection.execute(explained).fetchall():
+                    if '"events"' in plan or ".events" in plan:
+                        return True
+        except duckdb.Error:
+            return True
+    return False
+
+
 def schema(directory: Path) -> Any:
     """An arrow table with a row for each column of each view: view, column, type."""
     tables = Tables(directory, with_events=False)
@@ -115,10 +136,14 @@ def _duckdb() -> Any:
 
 
 def _make_views(connection: Any, tables: Tables, orders: Any, events: Any) -> None:
-    # The journal is what may be read here; a query has no business with other files.
-    connection.execute("set enable_external_access = false")
     connection.register("orders", orders)
     connection.register("events", events)
+    _make_derived_views(connection, tables)
+    # The journal is what may be read here; a query has no business with other files.
+    connection.execute("set enable_external_access = false")
+
+
+def _make_derived_views(connection: Any, tables: Tables) -> None:
     connection.execute(TRADES)
     gateway = str(tables.reader.config.get("gateway", "")).replace("'", "''")
     connection.execute(
