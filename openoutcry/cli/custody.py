@@ -808,10 +808,11 @@ def verify(
         outsider = Outsider(challenge, anchors, click.echo)
         outsider.look_at([read_document(path) for path in proofs])
         if liabilities is not None:
-            stated, _, signature, before = files.read_statement(liabilities)
-            check_signature(
-                stated, files.from_hex(public_key, "--public-key", 32), signature, before
-            )
+            stated, named_key, signature, before = files.read_statement(liabilities)
+            key = files.from_hex(public_key, "--public-key", 32)
+            check_signature(stated, key, signature, before)
+            if named_key != key:
+                raise CustodyError("the statement names another key than --public-key")
             terms = stated.assets, stated.sums, stated.decimals
             rows = tuple(zip(*terms, strict=True)) if stated.decimals else ()
             debts = Debts(stated.content(b"").hex(), rows, stated.as_of_seq)

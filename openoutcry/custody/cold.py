@@ -21,6 +21,7 @@ from openoutcry.custody.utxo.address import address_of, network_of, script_of
 from openoutcry.custody.utxo.rpc import Rpc
 from openoutcry.custody.utxo.wallet import Wallet
 from openoutcry.wire.extras import need
+from openoutcry.wire.named_once import named_once
 
 COIN = 10**8
 INPUT_BYTES = {"hot": 105, "cold": 68}
@@ -182,13 +183,6 @@ def read_document(path: Path) -> dict[str, Any]:
     be read, or names a field twice."""
     try:
         text = path.read_text(encoding="utf-8")
-        return dict(json.loads(text, object_pairs_hook=_named_once))
+        return dict(json.loads(text, object_pairs_hook=named_once))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise CustodyError(f"{path}: {error}") from None
-
-
-def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError(f"a field occurs twice among {', '.join(found)}")
-    return found

@@ -215,7 +215,9 @@ def signers_of(document: dict[str, Any], least: int) -> list[bytes]:
         if not verify(key, digest, signature_of(one["signature"])):
             raise ReservesError(f"the signature of {one['key'][:16]}… is wrong")
         found.append(key)
-    if len(set(found)) < least:
+    if len(set(found)) != len(found):
+        raise ReservesError("a key has signed twice")
+    if len(found) < least:
         raise ReservesError(f"{least} keys must sign")
     return found
 

@@ -13,6 +13,7 @@ from openoutcry.ledger.proof.statement import Statement
 from openoutcry.ledger.proof.tree import BALANCE_END, Inclusion, Node, Sums
 from openoutcry.wire.atomic_file import create_atomically
 from openoutcry.wire.errors import ProofError
+from openoutcry.wire.named_once import named_once
 
 FORMAT = "openoutcry-proof-1"
 COLUMNS = ["member", "asset", "balance_units"]
@@ -185,7 +186,7 @@ class _Fields:
 
     def __init__(self, path: Path) -> None:
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
+            document = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=named_once)
         except (ValueError, RecursionError) as error:
             raise ProofError(f"{path}: not JSON: {error}") from None
         if not isinstance(document, dict) or document.get("format") != FORMAT:

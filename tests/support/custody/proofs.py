@@ -5,18 +5,26 @@ What a test says to be true (:meth:`World.block`) is the anchor; nothing else is
 
 import hashlib
 import json
+import runpy
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+from click.testing import CliRunner
+
+from openoutcry.cli.custody import custody
 from openoutcry.custody.hsm import signature_text, tagged
 from openoutcry.custody.reserves import FORMAT, RESERVES, message_of
 from openoutcry.custody.utxo.address import hash160
 from openoutcry.custody.utxo.blocks import double_sha256
 from openoutcry.ledger.proof import files
 from openoutcry.ledger.proof.statement import Statement, public_key_of, signed
+from tests import ROOT
 from tests.support.custody.keys import LocalKey
 
+EXAMPLE = ROOT / "examples" / "verify_reserves.py"
 BITS = 0x207FFFFF
 EASIEST = 0x7FFFFF << 232
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -149,3 +157,46 @@ class World:
             "outputs": [output | own],
             "total": str(self.amount),
         }
+
+
+class Both:
+    """Both verifiers over files in a folder."""
+
+    def __init__(self, folder: Path, world: World, *anchors: str) -> None:
+        self.folder = folder
+        self.words = [
+            str(folder / "hot.json"),
+            str(folder / "cold.json"),
+            "--challenge=fresh",
+            f"--public-key={world.public_key}",
+            *(anchors or [f"--block={world.asset}={world.block}"]),
+        ]
+        self.statement = folder / "stated.json"
+
+    def write(self, documents: dict[str, Any]) -> None:
+        for name, one in documents.items():
+            text = one if isinstance(one, str) else json.dumps(one)
+            (self.folder / f"{name}.json").write_text(text)
+
+    def believe(self, documents: dict[str, Any]) -> tuple[tuple[bool, bool], str]:
+        """Which of the two proved it, and what both said."""
+        self.write(documents)
+        done = CliRunner().invoke(
+            custody, ["verify", *self.words, f"--liabilities={self.statement}"]
+        )
+        ours = done.exit_code == 0
+        said = done.output + str(done.exception or "")
+        return (ours, self.by_example()), said
+
+    def by_example(self) -> bool:
+        words = [str(EXAMPLE), *self.words, f"--statement={self.statement}"]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", words)
+            try:
+                runpy.run_path(str(EXAMPLE), run_name="__main__")
+            except SystemExit as end:
+                why = str(end.code)
+            else:
+                return True
+        assert "not proved" in why
+        return False

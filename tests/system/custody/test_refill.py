@@ -29,6 +29,7 @@ from openoutcry.custody.utxo.wallet import Wallet
 from tests.support.custody.chains import NAME, TEXT, need_hsm, need_node
 from tests.support.custody.desk import Desk
 from tests.support.custody.party import COIN, NAMES, softhsm
+from tests.support.custody.proofs import Both, World
 from tests.support.portal.people import CHEAP
 
 NETWORK = "ltc-regtest"
@@ -192,6 +193,24 @@ def test_the_cold_wallet_is_in_the_proof_of_reserves(desk, tmp_path):
         assert done.exit_code == 0, done.output
         assert f"held {9 * COIN} of LTC" in done.output
         assert f"held {held(desk)} of LTC" in done.output
+    # Bound to a statement: both verifiers ask the node, and see an output that was spent since.
+    world = World()
+    stated = world.statement(units=9 * COIN)
+    owed = world.owed(stated, tmp_path)
+    both = Both(tmp_path, world, *by_node)
+    made = prove_cold(public, NAME, "LTC", node.rpc, 20, "fresh", owed)
+    hot = prove(
+        desk.bench.spec, "LTC", desk.parts.store, Words(desk.party), node.rpc, "fresh", owed
+    )
+    documents = {"stated": stated, "hot": hot, "cold": sign_cold(made, two)}
+    assert both.believe(documents)[0] == (True, True)
+    send(
+        sign(
+            build(public, outputs_of(public, node.rpc, ["cold"], 20), desk.outside(), COIN, 10), two
+        ),
+        node.rpc,
+    )
+    assert both.believe(documents)[0] == (False, False)
     for anchor in ((), by_name[1:], by_name[:1]):
         done = CliRunner().invoke(custody, ["verify", *paths, "--challenge=fresh", *anchor])
         assert "not proved" in str(done.exception)

@@ -1,0 +1,400 @@
+"""Check what a venue shows of its reserves and of what it owes, with nothing of the venue's code.
+
+    python verify_reserves.py hot.json cold.json --statement statement.json --public-key HEX \
+        --challenge TEXT --block LTC=HASH [--member alice.json]
+
+It needs ``pip install cryptography``.  docs/proof.md and docs/custody.md have the formats.  It
+believes only your options: the venue's key, your challenge, and for each chain a node of yours
+(``--node LTC=URL``) or blocks that you know.  Anything missing or wrong is "not proved".
+"""
+
+import argparse
+import base64
+import hashlib
+import io
+import json
+import pathlib
+import sys
+import urllib.parse
+import urllib.request
+import zlib
+from functools import partial
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
+
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+GENESIS = {
+    "btc": "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f",
+    "ltc": "12a765e31ffd4059bada1e25190f6e98c99d9714d334efa41a195a7e7e04bfe2",
+    "ltc-regtest": "530827f38f93b43ed12af0b3ad25a288dc02ed74d6d7857862df51fc56c416f9",
+}
+COINS = {1: "ETH", 10: "ETH", 8453: "ETH", 42161: "ETH", 11155111: "ETH", 31337: "ETH"}
+NO_TOKEN = "0x" + "00" * 20
+# Vyper 0.4.3 makes them of wallet.vy and deposit.vy: a vault's hash, a deposit address's code.
+VAULT_CODE_SHA256 = "b7b68f4d8c5765d07b50d4c0be5f6e1f3540e63bd53a327f4ea412d2ad7a891d"
+DEPOSIT_CODE = (
+    "c-m!Aze^lJ6rSguU==P%^c2x4tR*4mg)^)O3Kl8c-6AWu=zNoNB@j?i6JnLQJy%I_aE+bCrU@h@q>P}&CGnpSLF{a7B%"
+    "S2IH!GOJdCYtB<Gt^j?~SIW=a#f62auXNs-irDbSOKR@-gLUYWh62n9xF0G=1mrH&mvh#&JGWqt}D4>P1bv0Y=M(Qop8"
+    ";0rKM+hF#ubh=mNkY2jz93h)6}ar9u4-JPqJYfV!UI7&@AsuOZmZ7q$T!1#}m`j9Xf#r}5nT8qa2Ea?<78q;z;i^^4By"
+    "7v#W3g$z*VmZ!jeTo?zsib<P#qk}0qs3`po<GV!NRwc#T`xlivR-6Y=qj=jLi=HskaBM*(`7T=kiF$KK8$A{4{7WL9x("
+    "rh&DA&2%7k2xmfvnfOXA)@+ecdGe8N~9FB-;{4I+%hD%V$zpSdnZ26*Q|67|{s)T!mxdj4#sEXW{F_}2*q8-GSJFJJsP"
+    "NG`j-?fv?yo=%^o?|Xxbvs~%(<?oZ9!>#ywZh)GmC_hE-w$`HchREkc`3Cc%tUv"
+)
+
+
+def need(is_true, why):
+    if not is_true:
+        sys.exit(f"not proved: {why}")
+
+
+def read(path):
+    def once(pairs):
+        need(len(dict(pairs)) == len(pairs), f"{path}: a field occurs twice")
+        return dict(pairs)
+
+    return json.loads(pathlib.Path(path).read_text("utf-8"), object_pairs_hook=once)
+
+
+def get(place, name, kind=str):
+    """A field that must be there, and of this type (a bool is no number)."""
+    need(type(place[name]) is kind, f"{name} is not a {kind.__name__}")
+    return place[name]
+
+
+def number(text, end):
+    is_one = str(text).isdecimal() and str(int(text)) == text and int(text) < end
+    need(is_one, f"{text!r} is no number below {end}")
+    return int(text)
+
+
+def raw(text, size=None):
+    value = bytes.fromhex(text)
+    need(value.hex() == text and size in (None, len(value)), f"{text[:20]!r} is not its bytes")
+    return value
+
+
+IV = [int(prime**0.5 % 1 * 2**32) for prime in (2, 3, 5, 7, 11, 13, 17, 19)]
+ORDER_OF_WORDS = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8]
+MIXED = [(0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15)]
+MIXED += [(0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14)]
+START, END, PARENT, ROOT, CONTEXT, MATERIAL = 1, 2, 4, 8, 32, 64
+
+
+def compress(chain, block, counter, size, flags):
+    words = [int.from_bytes(block[at : at + 4], "little") for at in range(0, 64, 4)]
+    s = [*chain, *IV[:4], counter & 0xFFFFFFFF, counter >> 32, size, flags]
+    for _ in range(7):
+        for place, (a, b, c, d) in enumerate(MIXED):
+            for word, first, second in ((words[2 * place], 16, 12), (words[2 * place + 1], 8, 7)):
+                s[a] = s[a] + s[b] + word & 0xFFFFFFFF
+                s[d] = (s[d] ^ s[a]) * 0x100000001 >> first & 0xFFFFFFFF
+                s[c] = s[c] + s[d] & 0xFFFFFFFF
+                s[b] = (s[b] ^ s[c]) * 0x100000001 >> second & 0xFFFFFFFF
+        words = [words[at] for at in ORDER_OF_WORDS]
+    return [s[at] ^ s[at + 8] for at in range(8)]
+
+
+def blake3(data, key, mode, is_root=True, first=0):
+    """BLAKE3 of bytes under eight words: eight words."""
+    if len(data) > 1024:
+        left = 1 << ((len(data) - 1) // 1024).bit_length() - 1
+        sides = blake3(data[: left * 1024], key, mode, False, first)
+        sides += blake3(data[left * 1024 :], key, mode, False, first + left)
+        block = b"".join(word.to_bytes(4, "little") for word in sides)
+        return compress(key, block, 0, 64, mode | PARENT | (ROOT if is_root else 0))
+    value, blocks = key, max(1, -(-len(data) // 64))
+    for place in range(blocks):
+        block = data[64 * place : 64 * place + 64]
+        flags = mode | START * (place == 0) | (END | ROOT * is_root) * (place == blocks - 1)
+        value = compress(value, block.ljust(64, b"\0"), first, len(block), flags)
+    return value
+
+
+def digest(kind, content):
+    context = f"Open Outcry 2026 proof of liabilities 1 {kind}".encode()
+    words = blake3(content, blake3(context, IV, CONTEXT), MATERIAL)
+    return b"".join(word.to_bytes(4, "little") for word in words)
+
+
+def check_statement(path, public_key):
+    """What the venue signed: sequence, hash that reserves name, and (units, decimals) by asset."""
+    stated = read(path)
+    need(get(stated, "format") == "openoutcry-proof-1", "the statement has another format")
+    sums, decimals = get(stated, "sums", dict), get(stated, "decimals", dict)
+    need(sums and list(sums) == list(decimals), "decimals are not of the same assets as sums")
+    units = {name: number(text, 2**127) for name, text in sums.items()}
+    scales = {name: number(text, 31) for name, text in decimals.items()}
+    seq, members = number(get(stated, "as_of_seq"), 2**63), number(get(stated, "members"), 2**41)
+    content = seq.to_bytes(8, "little") + members.to_bytes(8, "little")
+    content += len(units).to_bytes(2, "little") + b"".join(map(text_bytes, units))
+    content += bytes(scales.values()) + raw(get(stated, "root"), 32) + packed(units.values())
+    key = ed25519.Ed25519PublicKey.from_public_bytes(raw(public_key, 32))
+    signed = digest("statement with decimals", content + raw(get(stated, "challenge")))
+    key.verify(raw(get(stated, "signature"), 64), signed)
+    need(get(stated, "public_key") == public_key, "the statement names another key")
+    bound = digest("statement with decimals", content).hex()
+    return stated, seq, bound, {name: (units[name], scales[name]) for name in units}
+
+
+def check_member(path, stated):
+    """A member's balances, if its proof leads to the statement's root and sums."""
+    proof, names = read(path), list(stated["sums"])
+    balances = [number(text, 2**63) for text in get(proof, "balances", list)]
+    members, index = int(stated["members"]), number(get(proof, "leaf_index"), 2**40)
+    siblings = get(proof, "siblings", list)
+    need(index < members and len(siblings) == (members - 1).bit_length(), "no such leaf")
+    leaf = raw(get(proof, "salt"), 32) + text_bytes(get(proof, "member")) + packed(balances)
+    node, sums = digest("leaf", leaf), balances
+    for level, sibling in enumerate(siblings):
+        theirs = [number(text, 2**127) for text in get(sibling, "sums", list)]
+        sides = [(node, sums), (raw(get(sibling, "hash"), 32), theirs)]
+        sides.reverse() if index >> level & 1 else None
+        sums = [one + two for one, two in zip(sides[0][1], sides[1][1], strict=True)]
+        node = digest("node", b"".join(part + packed(own) for part, own in sides))
+    need(node.hex() == stated["root"], "the proof does not lead to the statement's root")
+    need(list(map(str, sums)) == list(stated["sums"].values()), "its sums are other ones")
+    return proof["member"], dict(zip(names, balances, strict=True))
+
+
+def packed(numbers):
+    return b"".join(one.to_bytes(16, "little") for one in numbers)
+
+
+def text_bytes(name):
+    data = name.encode()
+    return len(data).to_bytes(2, "little") + data
+
+
+def signers_of(document):
+    """The keys that signed a proof of reserves; each signature must be right."""
+    plain = {name: value for name, value in document.items() if name != "signatures"}
+    content = json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
+    message = f"reserves {document['chain']} {hashlib.sha256(content).hexdigest()}"
+    tag = hashlib.sha256(b"Open Outcry custody 1 reserves").digest()
+    signed, found = hashlib.sha256(tag + tag + message.encode()).digest(), []
+    for row in get(document, "signatures", list):
+        key, both = raw(get(row, "key"), 33), raw(get(row, "signature"), 64)
+        r, s = int.from_bytes(both[:32], "big"), int.from_bytes(both[32:], "big")
+        need(0 < r < ORDER and 0 < s <= ORDER // 2, "a signature is not in its one form")
+        public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256K1(), key)
+        how = ec.ECDSA(utils.Prehashed(hashes.SHA256()))
+        public.verify(utils.encode_dss_signature(r, s), signed, how)
+        found.append(key)
+    need(len(set(found)) == len(found), "a key signed twice")
+    return found
+
+
+def double(data):
+    return hashlib.sha256(hashlib.sha256(data).digest()).digest()
+
+
+def take(stream, size):
+    data = stream.read(size)
+    need(len(data) == size, "bytes end early")
+    return data
+
+
+def count(stream):
+    first = take(stream, 1)[0]
+    return first if first < 0xFD else int.from_bytes(take(stream, 1 << first - 0xFC), "little")
+
+
+def outputs_of(data):
+    """A transaction's id and outputs: (amount, script)."""
+    rest = io.BytesIO(data)
+    version, flags = take(rest, 4), 0
+    if data[4:5] == b"\0":
+        flags = take(rest, 2)[1]
+        need(flags and not flags & ~9, "a transaction has other flags")
+    start, inputs, outputs = rest.tell(), count(rest), []
+    for _ in range(inputs):
+        take(rest, 36), take(rest, count(rest)), take(rest, 4)
+    for _ in range(count(rest)):
+        outputs.append((int.from_bytes(take(rest, 8), "little"), take(rest, count(rest))))
+    middle = data[start : rest.tell()]
+    for _ in range(inputs if flags & 1 else 0):
+        [take(rest, count(rest)) for _ in range(count(rest))]
+    need(not flags & 8 or take(rest, 1) == b"\0", "a transaction has an extension")
+    plain = version + middle + take(rest, 4)
+    need(rest.tell() == len(data), "a transaction has bytes after it")
+    return double(plain)[::-1].hex(), outputs
+
+
+def block_of(data):
+    """The block and the transactions that a partial merkle tree (BIP 37) shows."""
+    rest = io.BytesIO(data)
+    header, leaves = take(rest, 80), int.from_bytes(take(rest, 4), "little")
+    need(0 < leaves < 1 << 20, "a block has another number of transactions")
+    parts, shown = [take(rest, 32) for _ in range(count(rest))], []
+    bits = [byte >> at & 1 for byte in take(rest, count(rest)) for at in range(8)]
+
+    def node(level, place):
+        need(bits and parts, "a merkle proof ends early")
+        bit = bits.pop(0)
+        if level == 0 or not bit:
+            shown.extend([parts[0][::-1].hex()] if level == 0 and bit else [])
+            return parts.pop(0)
+        left = node(level - 1, 2 * place)
+        if 2 * place + 1 >= -(-leaves // (1 << level - 1)):
+            return double(left + left)
+        right = node(level - 1, 2 * place + 1)
+        need(left != right, "a merkle proof repeats a branch")
+        return double(left + right)
+
+    root = node((leaves - 1).bit_length(), 0)
+    need(root == header[36:68] and not parts, "a merkle proof does not lead to its header")
+    return double(header)[::-1].hex(), shown
+
+
+def check_outputs(document, options, chain):
+    """Asset, (amount, decimals, token), of a wallet of the Bitcoin family."""
+    network = get(document, "network")
+    coin, kind = network.partition("-")[0].upper(), get(document, "kind")
+    need(network in GENESIS and kind in ("reserves", "cold-reserves"), f"no {kind} of {network}")
+    said = get(document, "asset"), get(document, "decimals", int)
+    need(said == (coin, 8), f"{network} has {coin} with 8 decimals, not {said}")
+    signers, total, places, blocks = set(signers_of(document)), 0, [], {get(document, "block")}
+    for row in get(document, "outputs", list):
+        txid, outputs = outputs_of(raw(get(row, "raw")))
+        place = get(row, "place", int)
+        need(0 <= place < len(outputs) and txid == get(row, "txid"), "another transaction")
+        amount, lock = outputs[place]
+        if kind == "cold-reserves":
+            keys, needed = [raw(get(row, "public_key"), 33)], 1
+            wanted = b"\0\x14" + hashlib.new("ripemd160", hashlib.sha256(keys[0]).digest()).digest()
+        else:
+            script, needed = raw(get(row, "witness_script"), 105), 2
+            keys = [script[at : at + 33] for at in (2, 36, 70)]
+            only = b"\x52" + b"".join(b"\x21" + key for key in keys) + b"\x53\xae"
+            need(script == only and keys == sorted(set(keys)), "a script is not of 2 of 3 keys")
+            wanted = b"\0\x20" + hashlib.sha256(script).digest()
+        is_theirs = lock == wanted and len(set(keys) & signers) >= needed
+        need(is_theirs, "those who signed cannot spend an output")
+        block, shown = block_of(raw(get(row, "proof")))
+        is_so = txid in shown and number(get(row, "amount"), 2**63) == amount
+        need(is_so, f"{txid} is in no block, or has another amount")
+        total, places, blocks = total + amount, [*places, (network, txid, place)], blocks | {block}
+    need(number(get(document, "total"), 2**63) == total, "the total is another")
+    if chain in options.node:
+        ask, height = partial(node, options.node[chain]), get(document, "height", int)
+        need(ask("getblockhash", 0) == GENESIS[network], f"your node is not of {network}")
+        need(ask("getblockhash", height) == document["block"], "your node has another block")
+        for one in blocks:
+            need(ask("getblockheader", one)["confirmations"] > 0, f"{one} is not in the chain")
+        for _, txid, place in places:
+            need(ask("gettxout", txid, place), f"{txid}:{place} was spent")
+    else:
+        missing = [one for one in blocks if f"{chain}={one}" not in options.block]
+        need(not missing, f"nothing but the proof says that these blocks exist: {missing}")
+    return {coin: (total, 8, NO_TOKEN, network)}, places
+
+
+def node(url, method, *params):
+    """What a node of yours answers; the URL may have user and password."""
+    parts = urllib.parse.urlsplit(url)
+    user = ":".join(urllib.parse.unquote(one or "") for one in (parts.username, parts.password))
+    url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+    token = "Basic " + base64.b64encode(user.encode()).decode()
+    sent = {"content-type": "application/json", "authorization": token}
+    with urllib.request.urlopen(urllib.request.Request(url, body, sent), timeout=60) as response:
+        answer = json.load(response)
+    need(not answer.get("error"), f"your node: {method}: {answer.get('error')}")
+    return answer.get("result")
+
+
+def check_vault(document, options, chain):
+    """By asset (amount, decimals, token), of a vault on an EVM chain."""
+    need(chain in options.node, "a vault needs --node: only a node knows balances")
+    need(get(document, "kind") in ("evm-reserves", "evm-cold-reserves"), "another kind of proof")
+    ask, block = partial(node, options.node[chain]), hex(get(document, "height", int))
+    chain_id, vault = get(document, "chain_id", int), get(document, "vault").lower()
+    need(int(ask("eth_chainId"), 16) == chain_id, "your node follows another chain")
+    found = ask("eth_getBlockByNumber", block, False)
+    need(found and found["hash"] == get(document, "block"), "your node has another block")
+    code = raw(ask("eth_getCode", vault, block)[2:])
+    need(hashlib.sha256(code).hexdigest() == VAULT_CODE_SHA256, "the vault has other code")
+
+    def view(to, name, *words):
+        data = ask("web3_sha3", "0x" + name.encode().hex())[:10]
+        data += "".join(f"{one:064x}" for one in words)
+        return int(ask("eth_call", {"to": to, "data": data}, block), 16)
+
+    owners, signed = {view(vault, "owners(uint256)", place) for place in range(3)}, set()
+    for key in signers_of(document):
+        point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256K1(), key).public_numbers()
+        signed.add(int(ask("web3_sha3", f"0x{point.x:064x}{point.y:064x}")[26:], 16))
+    need(len(owners & signed) >= 2, "two owners of the vault must sign")
+    code = zlib.decompress(base64.b85decode(DEPOSIT_CODE))
+    made = ask("web3_sha3", "0x" + (code + bytes(12) + raw(vault[2:], 20)).hex())[2:]
+    factory, holders = get(document, "factory")[2:].lower(), [vault]
+    for place in get(document, "deposit_addresses", list):
+        holders.append("0x" + ask("web3_sha3", f"0xff{factory}{place:064x}{made}")[26:])
+    need(len(set(holders)) == len(holders), "a deposit address occurs twice")
+    held, tokens = {}, get(document, "tokens", dict)
+    need(len(set(tokens.values())) == len(tokens), "a token occurs twice")
+    for name, token in tokens.items():
+        if token == NO_TOKEN:
+            need(name == COINS.get(chain_id), f"{name} is not this chain's coin")
+            amount, scale = sum(int(ask("eth_getBalance", one, block), 16) for one in holders), 18
+        else:
+            scale = view("0x" + raw(token[2:], 20).hex(), "decimals()")
+            amount = sum(view(token, "balanceOf(address)", int(one, 16)) for one in holders)
+        need(get(document, "decimals", dict).get(name) == scale, f"{name} has {scale} decimals")
+        need(get(document, "totals", dict).get(name) == str(amount), f"it holds {amount} of {name}")
+        held[name] = amount, scale, token, chain_id
+    need(set(held) == set(document["totals"]) == set(document["decimals"]), "an asset too many")
+    return held, [(str(chain_id), vault)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("proofs", nargs="+")
+    for name in ("statement", "public-key", "challenge"):
+        parser.add_argument(f"--{name}", required=True)
+    for name in ("node", "block", "token", "not-on-chain", "member"):
+        parser.add_argument(f"--{name}", action="append", default=[])
+    options = parser.parse_args()
+    for name in ("node", "token"):
+        setattr(options, name, dict(text.split("=", 1) for text in getattr(options, name)))
+    stated, seq, bound, owed = check_statement(options.statement, options.public_key)
+    totals, seen = {}, set()
+    for path in options.proofs:
+        document = read(path)
+        terms = {"format": "openoutcry-reserves-2", "challenge": options.challenge, "owed": bound}
+        for name, wanted in terms.items():
+            need(get(document, name) == wanted, f"{path}: another {name}")
+        check = check_vault if "vault" in document else check_outputs
+        held, places = check(document, options, get(document, "chain"))
+        need(len(set(places)) == len(places) and not seen & set(places), "something is there twice")
+        seen |= set(places)
+        for name, (amount, *kind) in held.items():
+            before, *known = totals.get(name, (0, *kind))
+            need(kind == known, f"{name} is one thing here and another there")
+            totals[name] = before + amount, *kind
+            print(f"{document['chain']}: held {amount} of {name} at block {document['block']}")
+    for name in options.not_on_chain:
+        need(name in owed and name not in totals, f"{name} cannot be left out")
+        owed.pop(name)
+        print(f"{name}: left out, and not proved")
+    for name, (units, decimals) in owed.items():
+        need(name in totals, f"{units} units of {name} are owed, and no reserves were shown")
+        held, scale, token, _ = totals[name]
+        is_meant = token == options.token.get(name, NO_TOKEN).lower()
+        need(is_meant, f"{name} is the token {token}: name the one that you mean by --token")
+        need(scale >= decimals, f"{name} has {scale} decimals on its chain, and {decimals} here")
+        needed = units * 10 ** (scale - decimals)
+        need(held >= needed, f"the wallets lack {needed - held} of {name}")
+        print(f"the venue owed {needed} of {name} after command {seq}")
+    for path in options.member:
+        print("a member's balances are among what is owed:", *check_member(path, stated))
+    print("the reserves cover what is owed of", ", ".join(owed))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (InvalidSignature, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        sys.exit(f"not proved: {type(error).__name__}: {error}")

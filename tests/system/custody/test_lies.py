@@ -1,0 +1,193 @@
+"""Two verifiers that share no code look at hundreds of lies, and neither believes one.
+
+One is ``outcry custody verify``, the other ``examples/verify_reserves.py``.
+"""
+
+import ast
+import copy
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("embit", reason="custody's libraries are not installed")
+
+from openoutcry.ledger.proof import files
+from openoutcry.ledger.proof.make import make_proofs
+from tests.support.custody.proofs import EXAMPLE, Both, World, signatures
+
+UNUSED = {("height",), ("fingerprint",), ("outputs", 0, "at", 0), ("outputs", 0, "at", 1)}
+"""Fields that prove nothing by a named block: their own keys may sign others."""
+
+
+def paths(value, at=()):
+    """Every field and every row of a document, at any depth."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for name, inner in pairs:
+        yield (*at, name)
+        if isinstance(inner, dict | list):
+            yield from paths(inner, (*at, name))
+
+
+def parent(document, path):
+    for name in path[:-1]:
+        document = document[name]
+    return document
+
+
+def changed(value):
+    """Another value of the same type."""
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, str):
+        last = value[-1:]
+        return value[:-1] + ("1" if last == "0" else "0") if value else "00"
+    return [] if isinstance(value, list) else {}
+
+
+def doubled(document, path):
+    """JSON text in which a field occurs twice, or a row is there once more."""
+    made = copy.deepcopy(document)
+    inside, name = parent(made, path), path[-1]
+    if isinstance(inside, list):
+        inside.insert(name, copy.deepcopy(inside[name]))
+        return json.dumps(made)
+    value = inside.pop(name)
+    inside["MARK"] = value
+    text = json.dumps(value)
+    twice = f"{json.dumps(name)}: {text}, {json.dumps(name)}: {text}"
+    return json.dumps(made).replace(f'"MARK": {text}', twice)
+
+
+def lies(true, other):
+    """(what, JSON text) of every field changed, removed, doubled, and replaced by that of another
+    block's or epoch's document."""
+    for path in paths(true):
+        for what in ("changed", "removed", "replaced"):
+            made = copy.deepcopy(true)
+            inside, name = parent(made, path), path[-1]
+            if what == "removed":
+                del inside[name]
+            elif what == "changed":
+                inside[name] = changed(inside[name])
+            else:
+                try:
+                    inside[name] = parent(other, path)[name]
+                except (KeyError, IndexError):
+                    continue
+            if made != true:
+                yield what, path, made
+        yield "doubled", path, doubled(true, path)
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory):
+    """A true world, another block's with the same keys, and another asset's."""
+    folder = tmp_path_factory.mktemp("worlds")
+    true = World()
+    later = World(amount=41 * 10**8, challenge="stale", height=8)
+    other = World("other", network="btc-regtest", asset="BTC")
+    found = []
+    for one in (true, later, other):
+        statement = one.statement(as_of_seq=1_000 + one.height)
+        owed = one.owed(statement, folder)
+        found.append((one, {"stated": statement, "hot": one.hot(owed), "cold": one.cold(owed)}))
+    return found
+
+
+PROMISE = pytest.mark.promise(
+    "Two verifiers that share no code, one of them a single file for outsiders, refuse every field "
+    "that was changed, removed, doubled, or taken from another asset, block or epoch",
+    group="custody",
+)
+
+
+@PROMISE
+def test_neither_verifier_believes_one_of_hundreds_of_lies(worlds, tmp_path, capsys):
+    (world, true), (_, later), (_, foreign) = worlds
+    both = Both(tmp_path, world)
+    assert both.believe(true)[0] == (True, True)
+    count = 0
+    for name in true:
+        for what, path, lie in (*lies(true[name], later[name]), *lies(true[name], foreign[name])):
+            believed, said = both.believe(true | {name: lie})
+            assert believed == (False, False), f"{name}: {path} {what}: {said}"
+            assert "cover" not in said
+            count += 1
+    assert count >= 200, count
+    print(f"{count} lies")
+
+
+@PROMISE
+def test_what_a_wallets_keys_sign_is_no_truth_either(worlds, tmp_path):
+    """Each lie in a proof of reserves is signed again by the very keys of the wallet."""
+    (world, true), (_, later), (_, foreign) = worlds
+    both, count = Both(tmp_path, world), 0
+    for name, keys in (("hot", world.keys[:2]), ("cold", [world.cold_key])):
+        for other in (later, foreign):
+            for what, path, lie in lies(true[name], other[name]):
+                if what == "doubled" or path[0] == "signatures" or path in UNUSED:
+                    continue
+                if path == ("outputs", 0, "at") or lie.get("chain") is None:
+                    continue
+                believed, said = both.believe(true | {name: signatures(lie, keys)})
+                assert believed == (False, False), f"{name}: {path} {what}: {said}"
+                count += 1
+    assert count >= 100, count
+
+
+def test_documents_left_out_or_there_twice_are_lies(worlds, tmp_path):
+    (world, true), (_, later), _ = worlds
+    both = Both(tmp_path, world)
+    for documents in (
+        true | {"cold": true["hot"]},
+        true | {"stated": later["stated"]},
+        later,
+        true | {"hot": later["hot"]},
+        true | {"hot": {}},
+        true | {"hot": "[" * 10},
+    ):
+        assert both.believe(documents)[0] == (False, False)
+    both.words.pop()  # no anchor
+    assert both.believe(true)[0] == (False, False)
+    both.words.append(f"--block=LTC={'11' * 32}")
+    assert both.believe(true)[0] == (False, False)
+
+
+def test_the_example_checks_members_and_prints_what_it_finds(worlds, tmp_path):
+    (world, _), *_ = worlds
+    (tmp_path / "venue.key").write_text((world.venue_key + b"salt" * 8).hex() + "\n")
+    balances = {f"member {n}": (10**8 * n,) for n in range(1, 6)}
+    make_proofs(tmp_path / "venue.key", 7, ("LTC",), balances, tmp_path / "out", (8,))
+    statement = json.loads((tmp_path / "out" / "statement.json").read_text())
+    owed = files.read_statement(tmp_path / "out" / "statement.json")[0].content(b"").hex()
+    both = Both(tmp_path, world)
+    both.write({"stated": statement, "hot": world.hot(owed), "cold": world.cold(owed)})
+    member = tmp_path / "out" / "members" / "member%203.json"
+    words = [*both.words, f"--statement={both.statement}", f"--member={member}"]
+    done = subprocess.run(
+        [sys.executable, "-I", str(EXAMPLE), *words], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "among what is owed: member 3 {'LTC': 300000000}" in done.stdout
+    assert "the reserves cover what is owed of LTC" in done.stdout
+    true = json.loads(member.read_text())
+    for what, path, lie in lies(true, json.loads(member.with_name("member%202.json").read_text())):
+        if path == ("format",):
+            continue
+        member.write_text(lie if isinstance(lie, str) else json.dumps(lie))
+        both.words = [*words[:-2], f"--member={member}"]
+        assert both.by_example() is False, f"{path} {what}"
+
+
+def test_the_example_is_one_short_file_without_our_code():
+    text = EXAMPLE.read_text()
+    assert len(text.splitlines()) <= 400
+    names = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names |= {one.name.partition(".")[0] for one in node.names}
+        if isinstance(node, ast.ImportFrom):
+            names.add(node.module.partition(".")[0])
+    assert names - sys.stdlib_module_names == {"cryptography"}
