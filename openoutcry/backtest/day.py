@@ -25,13 +25,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.backtest.journal_day import carried_out
 from openoutcry.backtest.layout import OWN_ID
 from openoutcry.flow import GeneratedFlow, ItchSource, LobsterSource
 from openoutcry.flow.levels import LevelsSource
-from openoutcry.journal.events import events_of
 from openoutcry.journal.reader import JournalReader
 from openoutcry.matcher import Engine
-from openoutcry.wire import enum_numbers, make_instruments
+from openoutcry.wire import make_instruments
 from openoutcry.wire.errors import BacktestError
 from openoutcry.wire.records import INSTRUMENT, ORDER_DTYPE, RECORD_BYTES
 
@@ -41,6 +41,8 @@ PREPARE_CAPACITY = 1 << 20
 """Open orders that a day may have."""
 PREPARE_COMMANDS = 4096
 MAX_PARTICIPANTS = 1 << 16
+SPACE_BITS, SPACES = 48, 1 << 16
+"""Order ids are divided into spaces by their upper bits; the strategy has one that is free."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Day:
     restores: bool
     participant: int
     """The participant of the strategy's orders, which no recording has."""
+    own_id: int
+    """Identifiers of the strategy's orders are those from here on; no other order has one."""
     order_capacity: int
     digest: str
     """blake2b of the records."""
@@ -143,15 +147,9 @@ def _journal(text: str, folder: Path, symbol: bytes) -> Recording:
     if reader.first_seq != 1:
         raise BacktestError(f"{folder} begins at sequence {reader.first_seq}, not at a day's begin")
 
-    def chunks() -> Iterator[Records]:
-        for batch in events_of(reader):
-            commands = batch.commands
-            own = (commands["symbol"] == symbol) | (commands["symbol"] == b"")
-            kept = commands[own & (commands["kind"] != enum_numbers.COMMAND_KIND_RISK)]
-            if len(kept):
-                yield kept.copy()
-
-    return Recording(text, _instrument(table[rows[0]]), chunks(), False)
+    index, instrument = int(rows[0]), _instrument(table[rows[0]])
+    done = carried_out(reader, index, instrument, PREPARE_CAPACITY)
+    return Recording(text, instrument, done, False)
 
 
 def prepare_day(recording: Recording, folder: Path) -> Day:
@@ -186,11 +184,10 @@ def _write_commands(recording: Recording, path: Path) -> dict[str, Any]:
     engine = Engine(make_instruments([recording.instrument]), PREPARE_CAPACITY)
     digest = hashlib.blake2b(digest_size=16)
     count, most_open, first_ns, last_ns = 0, 0, 0, -(2**62)
-    participants = np.zeros(MAX_PARTICIPANTS, bool)
+    participants, spaces = np.zeros(MAX_PARTICIPANTS, bool), np.zeros(SPACES, bool)
     with path.open("wb") as file:
         for chunk in recording.chunks:
-            if int(chunk["order_id"].max()) >= OWN_ID and not recording.restores:
-                raise BacktestError(f"{recording.name}: order ids from {OWN_ID} on are our own")
+            spaces[(chunk["order_id"] >> SPACE_BITS) & (SPACES - 1)] = True
             chunk["seq"] = np.arange(count + 1, count + len(chunk) + 1)
             if count == 0:
                 # What was there before the first message has its time.
@@ -214,6 +211,12 @@ def _write_commands(recording: Recording, path: Path) -> dict[str, Any]:
     if room > PREPARE_CAPACITY:
         raise BacktestError(f"{recording.name} has {most_open:,} open orders: too many")
     free = np.flatnonzero(~participants[2:])
+    # Negative numbers are no identifiers; the space from OWN_ID on is the first choice.
+    own = np.flatnonzero(~np.roll(spaces[: SPACES // 2], -(OWN_ID >> SPACE_BITS)))
+    if not len(free) or not len(own):
+        what = "participant" if not len(free) else f"space of 2**{SPACE_BITS} order ids"
+        raise BacktestError(f"{recording.name} leaves no {what} for the strategy")
+    own_id = (int(own[0]) + (OWN_ID >> SPACE_BITS)) % (SPACES // 2) << SPACE_BITS
     return {
         "name": recording.name,
         "instrument": recording.instrument,
@@ -222,6 +225,7 @@ def _write_commands(recording: Recording, path: Path) -> dict[str, Any]:
         "last_ns": last_ns,
         "restores": recording.restores,
         "participant": int(free[0]) + 2,
+        "own_id": own_id,
         "order_capacity": 1 << (room - 1).bit_length(),
         "digest": digest.hexdigest(),
     }

@@ -86,6 +86,7 @@ DONE, LOG_FULL, CALL_BOOK, CALL_EVENT, CALL_TIMER = range(5)
 """Reasons for which the driver returns."""
 
 OWN_ID = 3 << 60
-"""Identifiers of the strategy's orders are those from here on; no other order has one of them."""
+"""Identifiers of the strategy's orders are those from here on, unless the day has such orders
+(``Day.own_id``)."""
 LATENCIES = 4096
 """Quantiles of a latency: entry i is that of (i + 1/2) / 4096."""

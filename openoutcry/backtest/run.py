@@ -10,7 +10,7 @@ from blake3 import blake3
 
 import openoutcry.backtest.layout as lay
 from openoutcry.backtest.day import Day
-from openoutcry.backtest.drive import BATCH, ROOM, advance
+from openoutcry.backtest.drive import BATCH, ROOM, advance, best_of_others
 from openoutcry.backtest.latency import Latency, in_range
 from openoutcry.backtest.strategy import Strategy
 from openoutcry.journal.risk_hooks import risk_hooks
@@ -86,7 +86,7 @@ class DayRun:
         self.state = strategy.state(parameters)
         self.desk = np.zeros(lay.DESK_WORDS, np.int64)
         self.flight = np.zeros(lay.FLIGHT_ROWS * lay.FLIGHT_WORDS, np.int64)
-        self.desk[lay.NEXT_ID], self.desk[lay.ROWS_END] = lay.OWN_ID, lay.DESK_AT
+        self.desk[lay.NEXT_ID], self.desk[lay.ROWS_END] = day.own_id, lay.DESK_AT
         self.log = np.empty(LOG_ROWS * lay.LOG_WORDS, np.int64)
         self.samples = np.zeros(lay.SAMPLES * lay.SAMPLE_WORDS, np.int64)
 
@@ -107,7 +107,7 @@ class DayRun:
                 f"{self.strategy.name}: more than {lay.FLIGHT_ROWS} orders in flight, or more than "
                 f"{ROOM:,} events of one order"
             )
-        return _result(self.words, self.log, self.samples, self.engine)
+        return _result(self.words, self.desk, self.log, self.samples, self.engine)
 
 
 def run_day(
@@ -200,12 +200,13 @@ def _words(
     return words
 
 
-def _result(words: Words, log: Words, samples: Words, engine: Engine) -> Run:
+def _result(words: Words, desk: Words, log: Words, samples: Words, engine: Engine) -> Run:
     rows = log.reshape(-1, lay.LOG_WORDS)[: words[lay.W_LOGGED]]
     kept = samples.reshape(-1, lay.SAMPLE_WORDS)[: words[lay.W_SAMPLES]]
     fills = rows[rows[:, lay.LOG_KIND] == FILLED]
     position, cash, fees = (int(words[at]) for at in (lay.W_POSITION, lay.W_CASH, lay.W_FEES))
-    bid, _, ask, _ = engine.best(engine.instruments["symbol"][0])
+    # As in the samples: own quotes are no mark.
+    bid, ask = (int(best_of_others(words, desk, side)[0]) for side in range(2))
     equity = equity_of(position, cash, fees, bid, ask)
     curve = [equity_of(*_sample(row)) for row in kept.tolist()]
     columns = kept[:, lay.SAMPLE_NS], kept[:, lay.SAMPLE_POSITION], np.array(curve, np.int64)

@@ -58,7 +58,7 @@ class ReferenceRun:
             np.zeros(lay.VIEW_WORDS, np.int64),
             np.zeros(lay.DESK_WORDS, np.int64),
         )
-        self.desk[lay.NEXT_ID], self.desk[lay.ROWS_END] = lay.OWN_ID, lay.DESK_AT
+        self.desk[lay.NEXT_ID], self.desk[lay.ROWS_END] = day.own_id, lay.DESK_AT
         self.under_way: deque[tuple[int, list[int]]] = deque()
         self.log: list[list[int]] = []
         self.rows_told = 0

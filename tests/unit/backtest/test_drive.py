@@ -136,6 +136,15 @@ def test_a_strategy_does_not_see_itself(tmp_path):
     assert run.figures["accepted"] == 2
 
 
+def test_own_quotes_are_no_mark(tmp_path):
+    """The position is marked at the others' middle at the end, as in every sample."""
+    day = day_of([*MARKET, (NEW, Side.BUY, 98, 1, 0, DAY, 9)], tmp_path / "day", False)
+    orders = (BUY, 101, 2, LIMIT_DAY), (BUY, 100, 3, LIMIT_DAY), (SELL, 102, 1, LIMIT_DAY)
+    _, run = fills_of(day, *orders)
+    assert run.figures["position_lots"] == 2
+    assert run.figures["equity"] == 2 * (99 + 101) // 2 - 2 * 101
+
+
 def test_latency_models():
     """Tables of quantiles: a constant, a log-normal, what a run measured."""
     assert set(constant(7).tolist()) == {7}

@@ -1,0 +1,175 @@
+"""The commands of one instrument of a journal as the venue's core carried them out.
+
+A journal has what participants asked.  The core around the matcher (risk, protections, speed bump)
+refuses commands, delays them, cancels orders and pauses instruments.  A backtest runs the matcher
+alone, so a day has what the core did: the journal is replayed through the venue's own core, and
+
+| the core | the day has |
+|---|---|
+| refused a command | no command |
+| delayed a command | the command, at the time at which it entered |
+| took an order, or a part, that the matcher would have kept | a CANCEL or a REDUCE after it |
+| changed the phase by itself | a PHASE command |
+| did anything else that the matcher alone would not | an error that names the command |
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.journal.core import Core
+from openoutcry.journal.events import events_of
+from openoutcry.journal.reader import JournalReader
+from openoutcry.matcher import Engine
+from openoutcry.wire import enum_numbers as enums
+from openoutcry.wire import make_instruments
+from openoutcry.wire.errors import BacktestError
+from openoutcry.wire.records import ORDER_DTYPE
+
+Records = npt.NDArray[Any]
+REJECTED, DELAYED, ENTERED = (
+    enums.EVENT_KIND_REJECTED,
+    enums.EVENT_KIND_DELAYED,
+    enums.EVENT_KIND_ENTERED,
+)
+PHASE_CHANGED = enums.EVENT_KIND_PHASE_CHANGED
+OF_AN_ORDER = (
+    enums.EVENT_KIND_ACCEPTED,
+    enums.EVENT_KIND_FILLED,
+    enums.EVENT_KIND_CANCELLED,
+    enums.EVENT_KIND_REDUCED,
+    enums.EVENT_KIND_REPLACED,
+    enums.EVENT_KIND_EXPIRED,
+)
+"""Events whose ``leaves_lots`` is what the order has open."""
+
+
+def carried_out(
+    reader: JournalReader, index: int, instrument: dict[str, Any], capacity: int
+) -> Iterator[Records]:
+    """Yield the commands (ORDER_DTYPE) of the instrument at ``index`` of the journal's table.
+
+    ``capacity``: open orders that the instrument may have.  Raises :class:`BacktestError` for a
+    journal whose core did what no commands to a matcher alone can repeat.
+    """
+    core = Core.of(reader.config).fresh()
+    matcher = Engine(make_instruments([instrument]), capacity)
+    day = _Day(reader, core, matcher, index)
+    for batch in events_of(reader):
+        done = day.plain(batch.commands) if core.hooks is None else day.hooked(batch.commands)
+        if len(done):
+            yield done
+
+
+class _Day:
+    """A core that replays the journal, and the matcher of a backtest beside it."""
+
+    def __init__(self, reader: JournalReader, core: Engine, matcher: Engine, index: int) -> None:
+        self.reader, self.core, self.matcher, self.index = reader, core, matcher, index
+        self.symbol = matcher.instruments["symbol"][0]
+        self.delayed: dict[int, Records] = {}
+        self.done: list[Records] = []
+        self.seq = self.now_ns = 0
+        self.phase = int(matcher.instruments["initial_phase"][0])
+        self.open_lots: dict[int, int] = {}
+        """Of each open order of the matcher."""
+        self.changed: dict[int, int] = {}
+        """Those of them that this command has changed."""
+
+    def _is_ours(self, commands: Records) -> Any:
+        own = (commands["symbol"] == self.symbol) | (commands["symbol"] == b"")
+        return own & (commands["kind"] != enums.COMMAND_KIND_RISK)
+
+    def plain(self, commands: Records) -> Records:
+        """Return the commands of a core without hooks, those that it refused left out."""
+        if not len(commands):
+            return commands
+        events = self.core.process(commands)
+        refused = events["cause_seq"][events["kind"] == REJECTED]
+        return commands[self._is_ours(commands) & ~np.isin(commands["seq"], refused)].copy()
+
+    def hooked(self, commands: Records) -> Records:
+        """Return what the core did with these commands."""
+        self.done = []
+        ours = self._is_ours(commands)
+        for at in range(len(commands)):
+            command = commands[at : at + 1]
+            events = self.core.process(command)
+            self.now_ns, self.changed = int(command["rx_ts_ns"][0]), {}
+            rest = self._entered(events)
+            if ours[at]:
+                if (rest["kind"] == DELAYED).any():
+                    self.delayed[int(command["seq"][0])] = command.copy()
+                elif not (rest["kind"] == REJECTED).any():
+                    self._send(command)
+            own = events[events["instrument"] == self.index]
+            if len(own) or self.changed:
+                self._repeat(own, int(command["seq"][0]))
+        return np.concatenate(self.done) if self.done else commands[:0]
+
+    def _entered(self, events: Records) -> Records:
+        """Send the delayed commands that enter now; return the events behind theirs."""
+        at = 0
+        while at < len(events) and events["kind"][at] == ENTERED:
+            end = at + 1 + int(events["qty_lots"][at])
+            asked = self.delayed.pop(int(events["contra_id"][at]), None)
+            if asked is not None and not (events["kind"][at + 1 : end] == REJECTED).any():
+                self._send(asked)
+            at = end
+        return events[at:]
+
+    def _send(self, command: Records) -> None:
+        """Give the matcher of a backtest the command now."""
+        self.seq += 1
+        command = command.copy()
+        command["rx_ts_ns"], command["seq"] = self.now_ns, self.seq
+        self.done.append(command)
+        answer = self.matcher.process(command)
+        self.changed |= (made := _open_after(answer))
+        self.open_lots |= made
+        phases = answer["qty_lots"][answer["kind"] == PHASE_CHANGED]
+        self.phase = int(phases[-1]) if len(phases) else self.phase
+
+    def _repeat(self, events: Records, seq: int) -> None:
+        """Do with the matcher what the core did by itself: the ``events`` of command ``seq``."""
+        for event in events[events["kind"] == PHASE_CHANGED][-1:]:
+            if int(event["qty_lots"]) != self.phase:
+                self._send(self._command(enums.COMMAND_KIND_PHASE, aux=int(event["qty_lots"])))
+        wanted = _open_after(events)
+        for order_id in wanted.keys() | self.changed.keys():
+            open_lots = self.open_lots.get(order_id, 0)
+            leaves_lots = wanted.get(order_id, -1)
+            if not 0 <= leaves_lots <= open_lots:
+                has = leaves_lots if order_id in wanted else "as many as before"
+                raise BacktestError(
+                    f"{self.reader.directory}: command {seq} cannot be in a day: the venue's order "
+                    f"{order_id} has {has} lots open after it, the matcher's alone {open_lots}"
+                )
+            if leaves_lots < open_lots:
+                owner = int(events["participant"][events["order_id"] == order_id][-1])
+                self._send(
+                    self._command(
+                        enums.COMMAND_KIND_REDUCE if leaves_lots else enums.COMMAND_KIND_CANCEL,
+                        participant=owner,
+                        order_id=order_id,
+                        qty_lots=open_lots - leaves_lots,
+                    )
+                )
+        for order_id in [one for one in self.changed if not self.open_lots[one]]:
+            del self.open_lots[order_id]
+
+    def _command(self, kind: int, **fields: int) -> Records:
+        """Return a command of the core itself."""
+        command = np.zeros(1, ORDER_DTYPE)
+        command["kind"], command["symbol"] = kind, self.symbol
+        for name, value in fields.items():
+            command[name] = value
+        return command
+
+
+def _open_after(events: Records) -> dict[int, int]:
+    """Lots open after the events, of each order that they change."""
+    rows = events[np.isin(events["kind"], OF_AN_ORDER)]
+    return dict(zip(rows["order_id"].tolist(), rows["leaves_lots"].tolist(), strict=True))
