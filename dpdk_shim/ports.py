@@ -14,9 +14,11 @@ import shutil
 import socket
 import struct
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,10 @@ TIMESTAMPING_RX_HARDWARE, TIMESTAMPING_RX_SOFTWARE = 1 << 2, 1 << 3
 TIMESTAMPING_SOFTWARE, TIMESTAMPING_RAW_HARDWARE = 1 << 4, 1 << 6
 SOL_PACKET, PACKET_RX_RING, PACKET_VERSION, PACKET_TIMESTAMP = 263, 5, 10, 17
 PACKET_IGNORE_OUTGOING, TPACKET_V3, ETH_P_ALL = 23, 2, 3
-SIOCGIFHWADDR = 0x8927
+SIOCGIFFLAGS, SIOCGIFHWADDR = 0x8913, 0x8927
+IFF_UP, IFF_RUNNING = 0x1, 0x40
+LOOK_S = 0.25
+"""An interface is asked for its state at this interval."""
 CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_BPF = 12, 13, 21, 39
 
 
@@ -57,9 +62,16 @@ class Finding:
 class Port(Closing):
     """An open port.  ``pointer`` is the C shim's; ``address`` the card's hardware address."""
 
-    def __init__(self, spec: PortSpec, shim: Any, pointer: Any, close: list[Callable[[], None]]):
+    def __init__(
+        self,
+        spec: PortSpec,
+        shim: Any,
+        pointer: Any,
+        close: list[Callable[[], None]],
+        link: "Link | None" = None,
+    ):
         self.spec, self.shim, self.pointer = spec, shim, pointer
-        self._close = close
+        self._close, self.link = close, link
 
     @property
     def hardware_address(self) -> bytes:
@@ -79,11 +91,23 @@ class Port(Closing):
         self.shim.lib.oc_device_counters(self.pointer, counts)
         return {which.name.lower(): int(counts[which]) for which in Device}
 
-    def check(self) -> None:
-        """Raise :class:`PortError` if the device is gone."""
-        failure = int(self.shim.lib.oc_failure(self.pointer))
-        if failure:
-            raise PortError(f"port {self.spec.text}: the device is gone: {os.strerror(failure)}")
+    def check(self, is_patient: bool = False) -> int:
+        """Return 0, or the errno of what keeps packets away: ENETDOWN while the link is down.
+
+        Raises :class:`PortError` if the device is gone; with ``is_patient`` that is returned, too,
+        and the port continues once the device is back.
+        """
+        lib = self.shim.lib
+        gone, down = int(lib.oc_failure(self.pointer)), int(lib.oc_down(self.pointer))
+        if self.link is not None:
+            found = self.link.look()
+            # A socket's error is of the past, and the link's state is of now.
+            gone, down = (found, 0) if found not in (0, errno.ENETDOWN) else (gone, found)
+        if gone and not is_patient:
+            raise PortError(f"port {self.spec.text}: the device is gone: {os.strerror(gone)}")
+        if gone or down or self.link is not None:
+            lib.oc_revive(self.pointer)
+        return gone or down
 
     def close(self) -> None:
         """Close the device, and undo what was set up for it; a second call does nothing."""
@@ -92,6 +116,48 @@ class Port(Closing):
             self.pointer = None
             for step in self._close:
                 step()
+
+
+class Link:
+    """The network interface under a port, by its index: a name may go to another one."""
+
+    def __init__(self, name: str, index: int, rebind: Callable[[], None] | None = None) -> None:
+        """``rebind``: begins to take packets from a new interface of this name; None: cannot."""
+        self.name, self.index, self._rebind = name, index, rebind
+        self._state, self._due_s = 0, 0.0
+
+    def look(self) -> int:
+        """Return 0, ENETDOWN while the interface or its cable is down, or ENODEV while it is not
+        there.  Asks the system once in LOOK_S seconds."""
+        now_s = time.monotonic()
+        if now_s >= self._due_s:
+            self._due_s = now_s + LOOK_S
+            self._state = self._ask()
+        return self._state
+
+    def _ask(self) -> int:
+        try:
+            return _link_state(socket.if_indextoname(self.index))
+        except OSError:
+            pass  # deleted, or in another network namespace
+        try:
+            index = socket.if_nametoindex(self.name)
+            if self._rebind is None:
+                return errno.ENODEV
+            self._rebind()
+        except OSError:
+            return errno.ENODEV
+        self.index = index
+        return _link_state(self.name)
+
+
+def _link_state(name: str) -> int:
+    """Return 0, or ENETDOWN of an interface that is down or has no carrier.  (/sys shows another
+    network namespace's interfaces.)  Raises :class:`OSError` without one of that name."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        answer = fcntl.ioctl(any_socket, SIOCGIFFLAGS, struct.pack("256s", name.encode()))
+    (flags,) = struct.unpack_from("H", answer, 16)
+    return 0 if flags & IFF_UP and flags & IFF_RUNNING else errno.ENETDOWN
 
 
 def prepare(spec: PortSpec, *, bound: bool = True) -> socket.socket | None:
@@ -126,7 +192,7 @@ def open_port(spec: PortSpec, bound: socket.socket | None = None) -> Port:
     close: list[Callable[[], None]] = []
     error = shim.ffi.new("char[256]")
     try:
-        pointer = opening[spec.kind](spec, shim, error, close, bound)
+        pointer, link = opening[spec.kind](spec, shim, error, close, bound)
     except BaseException:
         for step in close:
             step()
@@ -137,7 +203,7 @@ def open_port(spec: PortSpec, bound: socket.socket | None = None) -> Port:
         reason = shim.ffi.string(error).decode("utf-8", "replace")
         separator = ", " if spec.kind == "pcap" else ": "
         raise PortError(f"port {spec.text}{separator}{reason}")
-    return Port(spec, shim, pointer, close)
+    return Port(spec, shim, pointer, close, link)
 
 
 def bind(spec: PortSpec, udp: socket.socket) -> None:
@@ -217,7 +283,7 @@ def _open_udp(
     if bound is None:
         bound = _bound(spec)
         close.append(bound.close)
-    return shim.lib.oc_open_udp(bound.fileno(), error)
+    return shim.lib.oc_open_udp(bound.fileno(), error), None
 
 
 def _interface(spec: PortSpec) -> int:
@@ -241,7 +307,7 @@ def hardware_address_of(interface: str) -> bytes:
 def _open_packet(
     spec: PortSpec, shim: Any, error: Any, close: list[Any], bound: socket.socket | None
 ) -> Any:
-    _interface(spec)
+    index = _interface(spec)
     try:
         raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     except PermissionError:
@@ -275,7 +341,9 @@ def _open_packet(
     if spec.udp_port:
         close.append(_hold_udp_port(spec).close)
     pointer = shim.ffi.cast("char *", address)
-    return shim.lib.oc_open_packet(raw.fileno(), pointer, PACKET_BLOCK_BYTES, PACKET_BLOCKS, error)
+    link = Link(spec.target, index, partial(raw.bind, (spec.target, ETH_P_ALL)))
+    sizes = PACKET_BLOCK_BYTES, PACKET_BLOCKS
+    return shim.lib.oc_open_packet(raw.fileno(), pointer, *sizes, error), link
 
 
 def _hold_udp_port(spec: PortSpec) -> socket.socket:
@@ -314,7 +382,8 @@ def _address_of(mapped: mmap.mmap) -> tuple[int, Callable[[], None]]:
 def _open_xdp(
     spec: PortSpec, shim: Any, error: Any, close: list[Any], bound: socket.socket | None
 ) -> Any:
-    return shim.lib.oc_open_xdp(_interface(spec), spec.queue, XDP_FRAMES, error)
+    index = _interface(spec)
+    return shim.lib.oc_open_xdp(index, spec.queue, XDP_FRAMES, error), Link(spec.target, index)
 
 
 def _readable(spec: PortSpec) -> None:
@@ -341,7 +410,7 @@ def _open_capture(
     address, release = _address_of(mapped)
     close.append(release)
     pointer = shim.ffi.cast("char *", address)
-    return shim.lib.oc_open_capture(pointer, size_bytes, int(spec.paced), error)
+    return shim.lib.oc_open_capture(pointer, size_bytes, int(spec.paced), error), None
 
 
 def _open_dpdk(
@@ -349,7 +418,7 @@ def _open_dpdk(
 ) -> Any:
     eal.start(shim, spec)
     device = eal.device_name(spec)
-    return shim.lib.oc_open_dpdk(device.encode(), DPDK_FRAMES, error)
+    return shim.lib.oc_open_dpdk(device.encode(), DPDK_FRAMES, error), None
 
 
 def available() -> list[Finding]:

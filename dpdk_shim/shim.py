@@ -13,6 +13,7 @@ sequences, the way back to participants) is stored in ``state``, shared memory m
 
 import mmap
 import secrets
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ from openoutcry.dpdk_shim import native
 from openoutcry.dpdk_shim.authentication import Sessions
 from openoutcry.dpdk_shim.names import COUNTER_WORDS, LEFT_OUT, Count, Reject
 from openoutcry.dpdk_shim.packets import Key, Windows
-from openoutcry.dpdk_shim.ports import Port, open_port
+from openoutcry.dpdk_shim.ports import LOOK_S, Port, open_port
 from openoutcry.dpdk_shim.spec import PortError, PortSpec
 from openoutcry.ring import RingBuffer
 from openoutcry.wire import enum_numbers, memory
@@ -202,13 +203,19 @@ class Shim(Closing):
         """Take packets until ``most`` records or more have come, ``timeout_s`` have passed, all
         captures are read or :meth:`stop` is called; returns how many records came.
 
-        Runs in C without the GIL.  Python's signal handlers wait until it returns: call it in a
-        thread, or with a timeout.  Raises :class:`PortError` when a device goes away.
+        Runs in C without the GIL, a quarter of a second at a time.  Python's signal handlers wait
+        as long.  A link that is down is waited for; raises :class:`PortError` when a device goes
+        away.
         """
-        until_ns = FOREVER_NS if timeout_s is None else int(timeout_s * 1e9)
-        count = int(self.native.lib.oc_run(self.context, most, until_ns))
-        self.check()
-        return count
+        left_ns, count = FOREVER_NS if timeout_s is None else int(timeout_s * 1e9), 0
+        until_ns = time.monotonic_ns() + left_ns
+        while True:
+            slice_ns = min(left_ns, int(LOOK_S * 1e9))
+            count += int(self.native.lib.oc_run(self.context, most - count, slice_ns))
+            self.check()
+            left_ns = until_ns - time.monotonic_ns()
+            if count >= most or left_ns <= 0 or self.context.stop or self.ended:
+                return count
 
     def stop(self) -> None:
         """End :meth:`run`, from any thread, within a burst."""
@@ -219,13 +226,18 @@ class Shim(Closing):
         """Every port is a capture that was read to its end."""
         return all(p.spec.kind == "pcap" and p.packets_left == 0 for p in self.ports)
 
-    def check(self) -> None:
-        """Raise :class:`PortError` if a device is gone; note what the devices lost so far where
-        other processes see it."""
+    def check(self, is_patient: bool = False) -> list[int]:
+        """Return for each port 0, or the errno of what keeps packets away; note what the devices
+        lost so far where other processes see it.
+
+        Raises :class:`PortError` if a device is gone, unless ``is_patient``.
+        """
+        found = []
         for index, port in enumerate(self.ports):
-            port.check()
+            found.append(port.check(is_patient))
             lost = sum(port.device_counters().values())
             self.state[COUNTER_WORDS * index + Count.DEVICE_LOST] = lost
+        return found
 
     def reply(self, events: npt.NDArray[Any]) -> int:
         """Send contiguous events to their participants, the way their orders came; return how many

@@ -43,13 +43,21 @@ static inline void note_failure(struct oc_port *port, int place) {
     port->sent.failed_events += port->events_of[place];
 }
 
+/* What a call on a socket failed with.  A link that is down comes up again, and the socket with it. */
+static void note_error(struct oc_port *port, int error) {
+    if (error == ENETDOWN)
+        port->down = error;
+    else if (error && error != EAGAIN && error != EINTR && error != ECONNREFUSED)
+        port->failed = error;
+}
+
 /* An error that waits in the socket: the interface went down, or away. */
 static void look_at_socket(struct oc_port *port, int fd) {
     if (++port->idle % LOOK_EVERY) return;
     int error = 0;
     socklen_t size = sizeof error;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size)) error = errno;
-    if (error && error != ECONNREFUSED) port->failed = error;
+    note_error(port, error);
 }
 
 static int64_t stamp_ns(const struct timespec *t) {
@@ -76,8 +84,7 @@ static int udp_receive(struct oc_port *port, struct oc_frame *frames, int most) 
     /* MSG_TRUNC: a datagram's true size, so that a large one cannot pass for a short one. */
     int count = recvmmsg(u->fd, u->messages, (unsigned)most, MSG_DONTWAIT | MSG_TRUNC, NULL);
     if (count <= 0) {
-        if (count < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNREFUSED)
-            port->failed = errno;
+        if (count < 0) note_error(port, errno);
         return 0;
     }
     for (int at = 0; at < count; at++) {

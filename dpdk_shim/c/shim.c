@@ -522,6 +522,10 @@ void oc_close(struct oc_port *port) {
     free(port);
 }
 int32_t oc_failure(struct oc_port *port) { return port->failed; }
+int32_t oc_down(struct oc_port *port) { return port->down; }
+
+/* Whoever has the port goes on with it: what kept packets away is to be seen again. */
+void oc_revive(struct oc_port *port) { port->failed = port->down = 0; }
 int64_t oc_packets_left(struct oc_port *port) { return port->packets_left; }
 int32_t oc_hardware_address(struct oc_port *port, char *address) {
     memcpy(address, port->hardware_address, 6);

@@ -101,6 +101,8 @@ struct oc_port *oc_open_xdp(int32_t interface, int32_t queue, int32_t frames, ch
 struct oc_port *oc_open_dpdk(const char *device, int32_t frames, char *error);
 void oc_close(struct oc_port *port);
 int32_t oc_failure(struct oc_port *port);
+int32_t oc_down(struct oc_port *port);
+void oc_revive(struct oc_port *port);
 int64_t oc_packets_left(struct oc_port *port);
 int32_t oc_hardware_address(struct oc_port *port, char *address);
 void oc_device_counters(struct oc_port *port, int64_t *counts);
@@ -196,7 +198,8 @@ struct oc_port {
     int (*tx_flush)(struct oc_port *);
     void (*counters)(struct oc_port *, int64_t *);
     void (*close)(struct oc_port *);
-    int failed;         /* errno */
+    int failed;         /* errno: the device is gone */
+    int down;           /* errno: its link is down, and the port waits */
     int ended;          /* a capture was read to its end */
     int64_t idle;
     int64_t *tally;     /* this port's counters in the state */

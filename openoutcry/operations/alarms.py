@@ -177,6 +177,15 @@ ALARMS: tuple[Alarm, ...] = (
     ),
     Alarm("StageDown", CRITICAL, Now("outcry_stage_up"), "==", 0, 5, "a stage's process died"),
     Alarm(
+        "PortDown",
+        CRITICAL,
+        Now("outcry_port_up"),
+        "==",
+        0,
+        5,
+        "a port of packets waits for its link or its device",
+    ),
+    Alarm(
         "StageStalled",
         CRITICAL,
         Now("outcry_stage_stalled"),

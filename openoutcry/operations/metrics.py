@@ -279,6 +279,7 @@ def _pipeline(out: Families, pipeline: RunningPipeline, venue: str) -> None:
     if (at := pipeline.table.index.get(REPLICA.name)) is not None:
         _replicas(out, control, at, positions["sequenced"], venue)
     _rings(out, pipeline, positions, venue)
+    _ports(out, control, venue)
     for index, stage in enumerate(pipeline.table.stages):
         if control.stage(index, control_words.STAGE_PID):
             _stage(out, pipeline, index, stage.name, venue)
@@ -347,6 +348,18 @@ def _replicas(
         left_ns * NS,
         venue=venue,
     )
+
+
+def _ports(out: Families, control: control_words.Control, venue: str) -> None:
+    for index in range(control_words.MAX_PORTS):
+        if (error := control.port(index)) is not None:
+            out.gauge(
+                "outcry_port_up",
+                "1 while the port takes packets; 0: its link is down, or its device is gone.",
+                float(error == 0),
+                venue=venue,
+                port=str(index + 1),
+            )
 
 
 def _stage(out: Families, pipeline: RunningPipeline, index: int, name: str, venue: str) -> None:

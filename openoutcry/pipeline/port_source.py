@@ -41,10 +41,13 @@ class PortSource:
         sessions: Sequence[PacketSession] = (),
         *,
         bound: bool = True,
+        is_patient: bool = False,
     ) -> None:
         """``rate``: orders a second of one participant, and how many at once.  ``sessions``: those
-        that may send; none: every sender.  ``bound``: False where :meth:`bind` is called later."""
+        that may send; none: every sender.  ``bound``: False where :meth:`bind` is called later.
+        ``is_patient``: a port whose device is gone waits until it is back, as in a venue."""
         self.specs, self.arbitrate, self.rate = list(specs), arbitrate, rate
+        self.is_patient = is_patient
         self.sessions = Sessions(sessions) if sessions else None
         self.bound: list[socket.socket | None] = []
         self._ports: list[Port] = []

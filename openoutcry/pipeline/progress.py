@@ -1,5 +1,6 @@
 """Progress of a run: samples, warnings, and the watcher that displays them."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -73,6 +74,19 @@ class RunState:
     """The matcher as the journal left it, until the operator has checked it."""
     drops: "Drops" = field(default_factory=lambda: Drops())
     book: "BookWatch" = field(default_factory=lambda: BookWatch())
+    ports: dict[str, int] = field(default_factory=dict)
+    """Of each port the errno of what keeps packets away, 0 while it takes them."""
+
+    def note_ports(self, work: Work, note: Callable[[str], None]) -> None:
+        """Report a port that takes no packets any more, and one that takes them again."""
+        for index, spec in enumerate(work.ports.specs if work.ports is not None else ()):
+            error = work.shared.control.port(index)
+            before = self.ports.get(spec.text, 0)
+            if error is None or error == before:
+                continue
+            self.ports[spec.text] = error
+            what = f"waits for its device: {os.strerror(error)}" if error else "takes packets again"
+            note(f"port {spec.text} {what}")
 
 
 @dataclass
@@ -172,6 +186,7 @@ def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sam
     """Poll everything that reports by itself, and return the figures of this moment."""
     state.drops.poll(work, note)
     state.book.poll(work, note)
+    state.note_ports(work, note)
     if work.sessions is not None:
         work.sessions.poll(note)
     if work.feed is not None:

@@ -491,6 +491,7 @@ def _make_ports(options: Options, stack: ExitStack) -> PortSource | None:
         options.admission,
         options.packet_sessions,
         bound=options.warm_run is None,
+        is_patient=options.operator is not None,
     )
     stack.callback(ports.close)
     return ports

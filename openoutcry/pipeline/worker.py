@@ -135,10 +135,12 @@ class CompiledStages:
                 opened(self, row.name)
 
     def check(self) -> None:
-        """Raise if the group's device is gone; open it if it is not yet."""
+        """Open the group's devices if they are not yet, and publish which of them carry packets.
+        Raises if one is gone and the run does not wait for it."""
         self.open_ports()
         if self.shim is not None:
-            self.shim.check()
+            for index, error in enumerate(self.shim.check(self.work.ports.is_patient)):
+                self.work.shared.control.set_port(index, error)
 
     def outcome(self) -> dict[str, Any]:
         """Return what only this group knows at the end: the book, if it has the matcher, and what

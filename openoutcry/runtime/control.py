@@ -88,6 +88,7 @@ class ControlSegment(Layout, size_bytes=43776):
     config: int = i64("its configuration, 0: of none that has a number")
     stop: int = i64("by the supervisor: take no more input, drain", at=128, atomic=True)
     go: int = i64("by the supervisor, once every stage is ready: take input", atomic=True)
+    ports: int = area(32, "by receive: of each port 1 + errno of what keeps packets away, 0: none")
     woken: int = i64(
         "by loops of stages: counts up when work comes, for processes that sleep until then",
         at=192,
@@ -140,6 +141,8 @@ BUILD = ControlSegment.offset("build")
 CONFIG = ControlSegment.offset("config")
 STOP = ControlSegment.offset("stop")
 GO = ControlSegment.offset("go")
+PORTS = ControlSegment.offset("ports")
+MAX_PORTS = 4
 WOKEN = ControlSegment.offset("woken")
 JOURNAL_ASLEEP = ControlSegment.offset("journal_asleep")
 LOOP_ASLEEP = ControlSegment.offset("loop_asleep")
@@ -249,6 +252,16 @@ class Control:
 
     def __setitem__(self, offset: int, value: int) -> None:
         self.words[offset // 8] = value
+
+    def port(self, index: int) -> int | None:
+        """Return the errno of what keeps packets away from a port, 0 while it takes them; None:
+        there is no such port, or it is not open yet."""
+        word = self[PORTS + 8 * index]
+        return word - 1 if word else None
+
+    def set_port(self, index: int, error: int) -> None:
+        """Publish the errno of what keeps packets away from a port, or 0."""
+        self[PORTS + 8 * index] = error + 1
 
     def stage(self, index: int, field: int) -> int:
         """Return a word of a stage's block: the stage's index in the table, the word's offset."""

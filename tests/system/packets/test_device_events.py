@@ -1,0 +1,177 @@
+"""What happens to a network device under a port: each event, each driver, in a run and in a venue.
+
+docs/shim.md has the table.  An event that the device survives costs the packets of that time; one
+that it does not survive ends a run, and a venue waits for the device.
+"""
+
+import errno
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openoutcry.dpdk_shim.ports import hardware_address_of
+from openoutcry.dpdk_shim.shim import Shim
+from openoutcry.dpdk_shim.spec import PortError, parse_port
+from tests import ROOT
+from tests.support.dpdk_shim.shim_wire import (
+    frame,
+    in_namespace,
+    ip,
+    make_ring,
+    needs_shim,
+    packets_of,
+    random_orders,
+    raw_socket,
+    sends,
+)
+from tests.support.pipeline import warm_outcry
+from tests.support.venue.served_venue import VENUE
+from tests.support.waiting import BOUND_S, wait_until
+
+UP, DOWN, GONE = 0, errno.ENETDOWN, errno.ENODEV
+PACKET, XDP = "packet:vb", "xdp:vb:0"
+REMADE = "link add va type veth peer name vb", "link set va up", "link set vb up"
+
+
+def commands(*lines: str) -> Callable[[], None]:
+    def run() -> None:
+        for line in lines:
+            ip(line)
+
+    return run
+
+
+EVENTS: dict[str, list[tuple[Callable[[], None], dict[str, int]]]] = {
+    "down and up": [
+        (commands("link set vb down"), {PACKET: DOWN, XDP: DOWN}),
+        (commands("link set vb up"), {PACKET: UP, XDP: UP}),
+    ],
+    "the other end down and up": [
+        (commands("link set va down"), {PACKET: DOWN, XDP: DOWN}),
+        (commands("link set va up"), {PACKET: UP, XDP: UP}),
+    ],
+    "renamed": [
+        (commands("link set vb down", "link set vb name vx"), {PACKET: DOWN, XDP: DOWN}),
+        (commands("link set vx up"), {PACKET: UP, XDP: UP}),
+    ],
+    "deleted and made again": [
+        (commands("link delete va"), {PACKET: GONE, XDP: GONE}),
+        (
+            commands(*REMADE),
+            {PACKET: UP, XDP: GONE},
+        ),
+    ],
+    "moved to another namespace": [
+        (commands("netns add away", "link set vb netns away"), {PACKET: GONE, XDP: GONE}),
+    ],
+    "another address": [
+        (commands("link set vb address 02:00:00:00:00:99"), {PACKET: UP, XDP: UP}),
+    ],
+    "another MTU": [(commands("link set vb mtu 1400"), {PACKET: UP, XDP: UP})],
+    "queues of the sender": [
+        (commands("link set va txqueuelen 64"), {PACKET: UP, XDP: UP}),
+    ],
+}
+
+
+def takes_packets(shim: Shim, number: int) -> bool:
+    """Whether a frame that is sent now arrives."""
+    macs = hardware_address_of("va"), b"\xff" * 6
+    (payload,) = packets_of(random_orders(5, number), sender=100 + number)
+    with raw_socket("va") as cable:
+        cable.send(frame(payload, macs=macs))
+        return shim.run(5, timeout_s=2) == 5
+
+
+@pytest.mark.parametrize("port", [PACKET, XDP])
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_port_survives_what_happens_to_its_device(port: str, event: str) -> None:
+    """It reports what keeps packets away, and takes them again as soon as there is a link."""
+    needs_shim()
+
+    def work() -> list[Any]:
+        found: list[Any] = []
+        try:
+            with make_ring() as ring, Shim([parse_port(port)], ring) as shim:
+                assert takes_packets(shim, 0)
+                for number, (happens, states) in enumerate(EVENTS[event], 1):
+                    happens()
+                    state = states[port]
+                    wait_until(lambda wanted=state: shim.check(is_patient=True) == [wanted])
+                    if state == GONE:
+                        with pytest.raises(PortError, match="the device is gone"):
+                            shim.check()
+                    if state == UP:
+                        wait_until(lambda: sends("va"))
+                        wait_until(lambda n=number: takes_packets(shim, n))
+                    found.append(state)
+        finally:
+            subprocess.run(["ip", "netns", "delete", "away"], capture_output=True, check=False)
+        return found
+
+    assert in_namespace(work) == [expected[port] for _, expected in EVENTS[event]]
+
+
+FOLLOWED = """
+[[port]]
+protocol = "packets-unauthenticated"
+device = "packet:vb,udp_port=9000"
+"""
+
+
+def test_one_port_never_ends_a_venue(tmp_path: Path) -> None:
+    """Its link is down as the venue begins, goes down later, and the device is deleted and made
+    again: the venue stays open, its log and its metrics say so, and orders trade afterwards."""
+    needs_shim()
+    served_venue = ROOT / "tests" / "support" / "venue" / "served_venue.py"
+    (tmp_path / "venue.toml").write_text(VENUE + FOLLOWED)
+    (tmp_path / "venue.toml").chmod(0o600)
+    (tmp_path / "clock").write_text("1795680000000000000")
+
+    def work() -> list[str]:
+        ip("link set vb down")
+        (tmp_path / "log").touch()
+        venue = warm_outcry.Process(
+            ["sh", "-c", f"exec {sys.executable} {served_venue} {tmp_path} 2>{tmp_path}/log"],
+            stdout=subprocess.PIPE,
+        )
+        status = tmp_path / "journal" / "status.json"
+
+        def said(text: str, times: int = 1) -> bool:
+            assert venue.poll() is None, (tmp_path / "log").read_text()
+            return (tmp_path / "log").read_text().count(text) >= times
+
+        try:
+            wait_until(lambda: said("waits for its device: Network is down"))
+            wait_until(
+                lambda: status.exists() and json.loads(status.read_text())["state"] == "open"
+            )
+            for turn, (down, up) in enumerate(
+                [
+                    ((), ("link set vb up",)),
+                    (("link set vb down",), ("link set vb up",)),
+                ],
+                1,
+            ):
+                commands(*down)()
+                wait_until(lambda n=turn: said("waits for its device: Network is down", n))
+                commands(*up)()
+                wait_until(lambda n=turn: said("takes packets again", n))
+            ip("link delete va")
+            wait_until(lambda: said("waits for its device: No such device"))
+            commands(*REMADE)()
+            wait_until(lambda: said("takes packets again", 3))
+        finally:
+            venue.send_signal(signal.SIGTERM)
+            venue.communicate(timeout=BOUND_S)
+        assert venue.returncode == 0, (tmp_path / "log").read_text()
+        return (tmp_path / "log").read_text().splitlines()
+
+    lines = in_namespace(work)
+    assert any("port packet:vb,udp_port=9000 waits for its device" in line for line in lines)
