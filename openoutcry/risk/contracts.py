@@ -287,9 +287,9 @@ def makes_sense(
 ) -> bool:
     """Whether a live contract can be marked, funded or ended so, whatever its holders have."""
     if setting == constants.SET_CONTRACT_MARK:
-        return second <= MAX_PRICE and second >= -MAX_PRICE and can_be(contract, value)
+        return second <= MAX_PRICE and second >= -MAX_PRICE and can_be_marked(contract, value)
     if setting == constants.SET_CONTRACT_SETTLE:
-        return contract.day < second <= MAX_DAY and can_be(contract, value)
+        return contract.day < second <= MAX_DAY and can_be_marked(contract, value)
     if setting == constants.SET_CONTRACT_FUNDING:
         is_next = contract.kind == PERPETUAL and second > contract.period
         return is_next and value >= -RATE_UNIT and value <= RATE_UNIT
@@ -309,8 +309,14 @@ def makes_sense(
 
 
 @kernel
+def can_be_marked(contract: ContractRow, price: int) -> bool:
+    """Whether a mark can be this price: at 0 a margin that follows the mark would be nothing."""
+    return can_be(contract, price) and (contract.margin_bps == 0 or price >= 1)
+
+
+@kernel
 def can_be(contract: ContractRow, price: int) -> bool:
-    """Whether a mark can be this price."""
+    """Whether a contract can end at this price."""
     least = 1 if contract.inverse != 0 and not is_option(contract) else -MAX_PRICE
     if is_option(contract):
         least = 0

@@ -11,10 +11,12 @@ Nothing here acts for a participant that is solvent, and no deficit is dropped.
                   contracts of the bankrupt one at their mark (that of an option is paid), and pays
                   for what is missing
 
-Those of the other side take turns by their rank.  Solvent participants come before others.  Then
-the highest profit of the position over equity comes first, and among equals the lowest number.
-Each pays for the lots that it takes over.  So the price is the one at which the bankrupt
-participant has nothing left but what the fund can pay, to the unit.
+Those of the other side that own something take turns by their rank: the highest profit of the
+position over equity comes first, and among equals the lowest number.  Each takes over as many lots
+as it can pay for out of its equity, without credit and pledges, and the next one the rest.  So
+the price is the one at which the bankrupt participant has nothing left but what the fund can pay,
+to the unit.  Only if none can pay for a whole lot, the first pays what it owns for one.  A
+takeover never leaves its taker below 0.
 
 Commands say all their figures, and the core checks each: a reader of the journal needs no rank.
 A DELEVERAGE that also says the side has the two fills of the takeover as its events
@@ -216,14 +218,18 @@ def deleverage(
         return False
     if side != 0 and side != (SELL if position > 0 else BUY):
         return False
-    if other != next_of_rank(state, who, contract, instrument, position):
+    size = max(position, -position)
+    due = due_from(state, who, contract, position, missing)
+    if other != next_of_rank(state, who, contract, instrument, position, share_of(due, 1, size)):
         return False
     cell, taker = (
         totals.cell_of(state, other, instrument),
         totals.participant_row(state, other),
     )
-    held, size = max(cell.position, -cell.position), max(position, -position)
-    if lots != min(held, size) or paid != due_from(state, who, contract, position, missing, lots):
+    held, owned = max(cell.position, -cell.position), owned_by(state, other)
+    if lots != lots_paid_by(owned, due, min(held, size), size):
+        return False
+    if paid != min(share_of(due, lots, size), owned):
         return False
     moved = lots if position > 0 else -lots
     cost = cell.mark - share_of(cell.mark, lots, held)
@@ -251,11 +257,31 @@ def deleverage(
 
 
 @kernel
-def due_from(
-    state: RiskState, who: int, contract: ContractRow, position: int, missing: int, lots: int
-) -> int:
-    """Return what is paid with ``lots`` lots of a position, for its part of the missing amount. It
-    is the same for each lot, cut off, and the rest with the last lots."""
+def owned_by(state: RiskState, who: int) -> int:
+    """Return what a participant can pay by a takeover, in units of money: its equity, without
+    credit and pledges."""
+    row = totals.participant_row(state, who)
+    return min(wide.add(row.funded, row.profit), means_of(state, who))
+
+
+@kernel
+def lots_paid_by(owned: int, due: int, most: int, size: int) -> int:
+    """Return how many of ``most`` lots ``owned`` pays for, and 1 at least, if ``size`` lots cost
+    ``due``."""
+    least = 1
+    while least < most:
+        middle = least + (most - least + 1) // 2
+        if share_of(due, middle, size) <= owned:
+            least = middle
+        else:
+            most = middle - 1
+    return least
+
+
+@kernel
+def due_from(state: RiskState, who: int, contract: ContractRow, position: int, missing: int) -> int:
+    """Return what is paid with a whole position: its part of the missing amount.  It is the same
+    for each lot, cut off, and the rest with the last lots."""
     weight = 0
     for index in range(state.instruments):
         held = totals.cell_of(state, who, index).position
@@ -265,7 +291,7 @@ def due_from(
                 more = weight_of(contract_of(state, rules), held)
             weight = min(wide.add(weight, more), LARGEST >> 1)
     own = min(weight_of(contract, position), weight)
-    return share_of(share_of(missing, own, weight), lots, max(position, -position))
+    return share_of(missing, own, weight)
 
 
 @kernel
@@ -278,24 +304,32 @@ def weight_of(contract: ContractRow, position: int) -> int:
 
 @kernel
 def next_of_rank(
-    state: RiskState, who: int, contract: ContractRow, instrument: int, position: int
+    state: RiskState,
+    who: int,
+    contract: ContractRow,
+    instrument: int,
+    position: int,
+    price: int,
 ) -> int:
-    """The participant that is first of those that hold the other side; -1: none does."""
-    best, best_profit, best_means, best_solvent = -1, 0, 1, False
+    """The participant that is first of those that hold the other side and own something; those
+    that can pay ``price`` for a lot come before others.  -1: no participant does."""
+    best, best_profit, best_means, best_pays = -1, 0, 1, False
     for other in range(state.participants):
         cell = totals.cell_of(state, other, instrument)
         if other == who or cell.position == 0 or (cell.position > 0) == (position > 0):
             continue
+        owned = owned_by(state, other)
+        if owned <= 0:
+            continue
         has = means_of(state, other)
-        solvent, profit = has > 0, profit_of(contract, cell)
-        has = max(has, 1)
+        pays, profit = owned >= price, profit_of(contract, cell)
         if best >= 0:
-            if best_solvent and not solvent:
+            if best_pays and not pays:
                 continue
-            same = best_solvent == solvent
+            same = best_pays == pays
             if same and wide.product_above(profit, best_means, best_profit, has) == 0:
                 continue
-        best, best_profit, best_means, best_solvent = other, profit, has, solvent
+        best, best_profit, best_means, best_pays = other, profit, has, pays
     return best
 
 

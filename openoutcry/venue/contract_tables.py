@@ -2,7 +2,7 @@
 that is paid from margin accounts.
 
 ``derivatives/tables.py`` reads the rows themselves.  Here each one is fitted to its instrument, and
-what the core does not have is refused by name: several kinds of money.
+what the core does not have is refused by name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -75,12 +75,6 @@ def read_terms(
         if len(tables.mistakes) == before:
             found[contract.symbol] = terms
     _check_others(tables, rows, given)
-    monies = {terms.contract.asset for terms in found.values()}
-    if len(monies) > 1:
-        names = " and ".join(sorted(monies))
-        tables.wrong(
-            ("contract",), f"one margin account covers all contracts, but they are paid in {names}"
-        )
     return found
 
 
@@ -120,6 +114,13 @@ def _check(
         tables.wrong((*path, "asset"), f"{contract.symbol} is quoted in {money}")
     if terms.margin_bps and "margin" in row:
         tables.wrong((*place, "margin"), "margin_bps already sets it")
+    lowest = row.get("min_price_ticks")
+    if terms.margin_bps and type(lowest) is int and lowest < 1:
+        tables.wrong(
+            (*place, "margin_bps"),
+            f"follows the price, so it would be nothing at 0, and min_price_ticks is {lowest}; "
+            "set margin, an amount of money for each lot, or min_price_ticks = 1",
+        )
     if terms.margin_bps and contract.is_option:
         tables.wrong((*place, "margin_bps"), "the margin of an option is an amount; set margin")
     _check_prices(tables, place, row, contract)

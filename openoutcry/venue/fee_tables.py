@@ -243,8 +243,10 @@ def _collected(tables: Tables) -> dict[str, str]:
 
 
 def _quotes(tables: Tables, assets: dict[str, int]) -> dict[str, str]:
-    """The asset of each instrument; mistakes of the rows' own values are noted elsewhere."""
-    quotes = {}
+    """The asset of each instrument; mistakes of the rows' own values are noted elsewhere.
+
+    A participant has one margin account, with one balance: a second kind of money is refused."""
+    quotes: dict[str, str] = {}
     for table, row in tables.given_rows("instrument"):
         if not (assets or "asset" in row) or is_spot(row):
             continue
@@ -261,6 +263,14 @@ def _quotes(tables: Tables, assets: dict[str, int]) -> dict[str, str]:
                 f"decimals, but {name} has {assets[name]}; set amount_decimals",
             )
         elif isinstance(symbol, str):
+            other = next((one for one in quotes if quotes[one] != name), None)
+            if other is not None:
+                tables.wrong(
+                    path,
+                    f"{symbol} is quoted in {name}, and {other} in {quotes[other]}: a margin "
+                    "account has one balance, so quote both in one asset, or set "
+                    'settlement = "spot"',
+                )
             quotes[symbol] = name
     return quotes
 

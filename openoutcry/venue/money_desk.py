@@ -158,6 +158,7 @@ class MoneyDesk:
                 f"scale mismatch: amounts of {symbol} have {decimals} decimals, {name} "
                 f"has {self.assets[name]}"
             )
+        self._check_money(name)
         return Work(quote(symbol, name, decimals, operator), [f"{symbol} is quoted in {name}"])
 
     def _deposit(self, request: Request, who: int, operator: int) -> Work:
@@ -174,6 +175,8 @@ class MoneyDesk:
                 return self.of_wallets.deposit(who, amount, name, purpose, operator)
             if len(self.spec.spot) == len(self.symbols):
                 raise DeskError(f"name the asset; there are: {', '.join(self.assets)}")
+        if name:
+            self._check_money(name)
         before = self.view.of(who, lay.BALANCE)
         leaving = sum(out for whose, out in self.leaving.values() if whose == who)
         free = before - self.view.of(who, lay.RESERVED) - leaving
@@ -209,6 +212,15 @@ class MoneyDesk:
     def _instrument(self, symbol: str) -> None:
         if symbol not in self.symbols:
             raise DeskError(f"there is no instrument {symbol!r}")
+
+    def _check_money(self, name: str) -> None:
+        """Refuse a second kind of money in margin accounts: each has one balance."""
+        for symbol, money in self.spec.quotes.items():
+            if money != name:
+                raise DeskError(
+                    f"{symbol} is quoted in {money}: a margin account has one balance, and "
+                    f"cannot hold {name} as well"
+                )
 
     def _known(self, name: Any) -> str:
         if name not in self.assets:

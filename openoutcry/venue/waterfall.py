@@ -55,7 +55,9 @@ def step_due(view: View, who: int, symbols: list[str]) -> tuple[npt.NDArray[Any]
         return None
     for index in contracts.number:
         if held[index]:
-            return _takeover(view, means, who, index, missing - fund, symbols[index])
+            due = _takeover(view, means, who, index, missing - fund, symbols[index])
+            if due is not None:
+                return due
     return None
 
 
@@ -114,13 +116,16 @@ def _takeover(
     view: View, means: npt.NDArray[Any], who: int, index: int, missing: int, symbol: str
 ) -> tuple[npt.NDArray[Any], str] | None:
     position = view.cell(who, index, lay.POSITION)
-    other = next_of_rank(view, who, index, means)
+    size = abs(position)
+    due = missing * _weight(view, who, index) // _weights(view, who)
+    other = next_of_rank(view, who, index, due // size, means)
     if other is None:
         return None
-    size = abs(position)
+    owned = int(_owned_by_all(view, means)[other])
     lots = min(size, abs(view.cell(other, index, lay.POSITION)))
-    share = missing * _weight(view, who, index) // _weights(view, who)
-    paid = share * lots // size
+    if due * lots // size > owned:
+        lots = max(((owned + 1) * size - 1) // due, 1)
+    paid = min(due * lots // size, owned)
     text = (
         f"participant {other} takes over {lots} {symbol} from participant {who}, whose deficit the "
         f"insurance fund cannot pay, and pays {paid}"
@@ -145,11 +150,26 @@ def _weights(view: View, who: int) -> int:
 
 
 def next_of_rank(
-    view: View, who: int, index: int, means: npt.NDArray[Any] | None = None
+    view: View, who: int, index: int, price: int = 0, means: npt.NDArray[Any] | None = None
 ) -> int | None:
-    """The participant that is first of those that hold the other side; ``means``: what each has."""
-    ranks = ranked(view, index, view.cell(who, index, lay.POSITION) < 0, 1, means)
-    return ranks[0] if ranks else None
+    """The participant that is first of those that hold the other side and own something; those
+    that can pay ``price`` for a lot come before others.  ``means``: what each has."""
+    means = view.means_of_all() if means is None else means
+    positions, owned = view.cells[:, index, lay.POSITION // 8], _owned_by_all(view, means)
+    is_taker = (positions < 0 if positions[who] > 0 else positions > 0) & (owned > 0)
+    for pays in (owned >= price, owned < price):
+        group = np.flatnonzero(is_taker & pays)
+        if len(group):
+            return _first_of(view, index, group, means[group], 1)[0]
+    return None
+
+
+def _owned_by_all(view: View, means: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """What each participant can pay by a takeover: its equity, without credit and pledges."""
+    funded, profit = (view.participants[:, at // 8] for at in (lay.FUNDED, lay.PROFIT))
+    if max(np.abs(part).max(initial=0) for part in (funded, profit)) >= 1 << 60:
+        funded, profit = funded.astype(object), profit.astype(object)
+    return np.minimum(funded + profit, means)
 
 
 def ranked(

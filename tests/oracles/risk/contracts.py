@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from openoutcry.risk.bits import LARGEST, MAX_TERM, NO_LIMIT, Setting
@@ -104,6 +105,10 @@ class PlainContract:
     def can_be(self, price: int) -> bool:
         least = 0 if self.option else 1 if self.inverse else -MAX_PRICE
         return least <= price <= MAX_PRICE
+
+    def can_be_marked(self, price: int) -> bool:
+        """A margin that follows the mark is more than nothing at it."""
+        return self.can_be(price) and (not self.margin_bps or price > 0)
 
 
 class PlainContracts:
@@ -271,9 +276,9 @@ class PlainContracts:
 
     def makes_sense(self, one: PlainContract, what: Setting, value: int, second: int) -> bool:
         if what is Setting.CONTRACT_MARK:
-            return abs(second) <= MAX_PRICE and one.can_be(value)
+            return abs(second) <= MAX_PRICE and one.can_be_marked(value)
         if what is Setting.CONTRACT_SETTLE:
-            return one.day < second <= 99_991_231 and one.can_be(value)
+            return one.day < second <= 99_991_231 and one.can_be_marked(value)
         if what is Setting.CONTRACT_FUNDING:
             return one.kind == PERPETUAL and second > one.period and abs(value) <= BILLION
         everybody = range(len(self.risk.participants))
@@ -408,15 +413,22 @@ class PlainContracts:
             return None
         if not self.is_closed_out(who) or not risk.is_under(who):
             return None
-        others = [
-            n for n in range(len(risk.participants)) if risk.cells[n][index].position * lots < 0
-        ]
-        if not others:
+        owned = {
+            n: min(risk.equity(n), self.means(n))
+            for n in range(len(risk.participants))
+            if risk.cells[n][index].position * lots < 0
+        }
+        owned = {n: amount for n, amount in owned.items() if amount > 0}
+        if not owned:
             return None
-        other = max(others, key=lambda n: (*self.rank(n, one), -n))
-        taken = min(abs(lots), abs(risk.cells[other][index].position))
         share = missing * self.weight(index, lots) // self.weights(who)
-        return other, taken, share * taken // abs(lots)
+        a_lot = Fraction(share, abs(lots))
+        other = max(owned, key=lambda n: (owned[n] >= int(a_lot), self.rank(n, one), -n))
+        taken = min(abs(lots), abs(risk.cells[other][index].position))
+        if int(a_lot * taken) > owned[other]:
+            # All lots whose price, cut off, it can pay: below one unit more than it owns.
+            taken = max(ceil((owned[other] + 1) / a_lot) - 1, 1)
+        return other, taken, min(int(a_lot * taken), owned[other])
 
     def weight(self, index: int, lots: int) -> int:
         one = self.rows.get(index)
@@ -453,10 +465,10 @@ class PlainContracts:
         risk.judge(who)
         return True
 
-    def rank(self, who: int, one: PlainContract) -> tuple[bool, Fraction]:
-        cell, means = self.risk.cells[who][one.index], self.means(who)
+    def rank(self, who: int, one: PlainContract) -> Fraction:
+        cell = self.risk.cells[who][one.index]
         profit = cell.position * one.value(one.mark) - cell.mark
-        return means > 0, Fraction(profit, max(means, 1))
+        return Fraction(profit, self.means(who))
 
     def money(self) -> int:
         """Return the money of all participants: what was paid in, less fees."""

@@ -13,6 +13,7 @@ from openoutcry.venue.waterfall import step_due
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Reason, Side
 from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
 from tests.support.risk.contract_gap import LOTS, SYMBOL, Gap
+from tests.support.risk.defaults import START, DefaultMarket, RandomDefaults
 from tests.support.risk.risk_reference import operator_command
 
 LONG, SHORT = 1, 2
@@ -101,3 +102,59 @@ def test_the_matcher_and_the_risk_say_the_same_words():
     words = "APPLIED", "TRADES", "TAKES_OVER", "TAKEOVER_SHIFT"
     assert [getattr(hooks, word) for word in words] == [getattr(before, word) for word in words]
     assert hooks.TAKEOVER_BIAS == MAX_PRICE
+
+
+def test_a_taker_pays_at_most_what_it_has_and_the_next_of_rank_takes_the_rest():
+    """A deficit of 20,000 for 10 lots: the first of rank has 2,000, so it takes one lot over."""
+    market = DefaultMarket(4)
+    market.send(market.trade(1, 2, 0, 10), market.trade(4, 3, 0, 10))
+    market.send(*[market.bring_to(who, amount) for who, amount in ((1, 80_000), (4, 900_000))])
+    market.limit_credit()
+    market.mark(9_900, START)
+    assert market.equities()[1] == -20_000
+    market.send(market.bring_to(2, 2_000), market.bring_to(3, 950_000))
+    takeovers = market.resolve()
+    assert [takeover(record) for record, _, _ in takeovers] == [(2, 1, 1, 2_000), (3, 1, 9, 18_000)]
+    assert market.equities()[1:] == [0, 0, 932_000, 800_000]
+    assert market.view.deficits() == {}
+
+
+def test_a_taker_that_cannot_pay_for_a_lot_is_not_asked_while_another_can():
+    market = DefaultMarket(4)
+    market.send(market.trade(1, 2, 0, 1), market.trade(4, 3, 0, 1))
+    market.send(market.bring_to(1, 980_000), market.bring_to(4, 10**7))
+    market.limit_credit()
+    market.mark(1, START)
+    missing = market.view.deficits()[1]
+    market.send(market.bring_to(2, missing - 1), market.bring_to(3, 950_000))
+    assert [takeover(record) for record, _, _ in market.resolve()] == [(3, 1, 1, missing)]
+    assert market.equities()[1:4] == [0, missing - 1, 950_000 - missing]
+
+
+def test_of_two_bankrupts_opposite_each_other_neither_pays_and_no_other_contract_does():
+    market = DefaultMarket(4)
+    market.send(market.trade(1, 2, 0, 10), market.trade(3, 4, 1, 10))
+    market.send(*[market.bring_to(who, 10**6) for who in (1, 3, 4)])
+    market.limit_credit()
+    market.mark(8_000, START)
+    market.send(market.bring_to(2, -6_585))
+    before = market.equities()
+    assert market.resolve() == []
+    assert market.equities() == before
+    assert set(market.view.deficits()) == {1, 2}
+
+
+def takeover(record):
+    """Taker, bankrupt, lots and money of a DELEVERAGE."""
+    assert record["order_type"] == Setting.DELEVERAGE
+    taker, who = divmod(int(record["qty_lots"][0]), 1 << 16)
+    return taker, who, int(record["aux"][0]), int(record["price_ticks"][0])
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_defaults_take_no_solvent_participant_below_nothing(seed):
+    world = RandomDefaults(seed)
+    while world.defaults < 40:
+        world.round()
+    assert world.takeovers > 20
+    assert world.poor > 0, "some paid all that they had"

@@ -1,6 +1,7 @@
 """Contracts in a venue in one thread: marks, funding, liquidation, the fund, takeovers and expiry,
 asked for and by themselves, over kills; and what a venue file may not say."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,8 +28,9 @@ from openoutcry.wire.enums import EventKind, Side
 from openoutcry.wire.off_book import is_off_book
 from tests.support.order_entry.sessions_venue import HASH
 from tests.support.risk.contract_page import TABLES, ContractMarket
-from tests.support.venue.contract_floor import CONTRACT_VENUE
+from tests.support.venue.contract_floor import CONTRACT_VENUE, CONTRACTS, OF_GOLD
 from tests.support.venue.floor import InlineFloor
+from tests.support.venue.served_venue import VENUE
 from tests.support.venue.venue_floor import kinds, order, risk_refusal
 
 COPIES = f"""
@@ -162,8 +164,8 @@ def test_past_its_expiry_orders_are_cancelled_and_all_is_settled(floor: InlineFl
     assert risk_refusal(refused)[0] == {"EXPIRED"}
     _, events = floor.journal()
     assert EventKind.CANCELLED in kinds(events[events["order_id"] == 7])
-    floor.again()
     before = balance(floor, 3)
+    floor.again()
     assert (
         "4 lots are settled at 4250 ticks"
         in floor.ask("contract", "expire", "GOLD", "4250")["done"][0]
@@ -234,6 +236,14 @@ def test_what_cannot_be_is_reported(floor: InlineFloor, words: tuple[str, ...], 
             "margin_bps = 1_000\nmargin = 5",
             "margin: margin_bps already sets it",
         ),
+        *(
+            (
+                "min_price_ticks = 1\n",
+                f"min_price_ticks = {lowest}\n",
+                "margin_bps: follows the price",
+            )
+            for lowest in (0, -10_000)
+        ),
         ("margin_bps = 1_000", "margin_bps = 1_000\nleveraged = true", "how it is paid"),
         ("margin_bps = 1_000", "margin_bps = 1_000\nmultiplier = 3", "sets the value of a tick"),
         ("reference_price_ticks = 5_000\n", "", "reference_price_ticks: is missing"),
@@ -272,6 +282,33 @@ def test_a_file_that_cannot_be_is_refused_by_name(
     done = CliRunner().invoke(main, ["venue", "check", str(path)])
     assert done.exit_code == 1, done.output
     assert says in done.output
+
+
+def test_a_margin_that_follows_the_price_has_no_mark_at_which_it_is_nothing(tmp_path: Path) -> None:
+    market = ContractMarket(tmp_path, TABLES)
+    for price, done in ((1, True), (0, False), (-3_763, False)):
+        day = 20261123 if done else 20261124
+        for what, number in ((Setting.CONTRACT_MARK, 0), (Setting.CONTRACT_SETTLE, day)):
+            assert market.apply(what, price, 0, "OIL-Z", number) == done
+    assert market.view.instruments[0, lay.MARGIN // 8] == 1
+    assert market.apply(Setting.CONTRACT_MARK, -3_763, 0, "GOLD-P"), "its margin is an amount"
+    assert market.view.instruments[1, lay.MARGIN // 8] == 10_000
+
+
+@pytest.mark.parametrize("contracts", [CONTRACTS, ""], ids=["a contract and another", "two others"])
+def test_two_kinds_of_money_in_margin_accounts_are_refused(tmp_path: Path, contracts: str) -> None:
+    text = VENUE + '[[asset]]\nname = "USD"\ndecimals = 2\n' * (not contracts) + contracts
+    text += '[[asset]]\nname = "EUR"\ndecimals = 2\n'
+    text = text.replace('symbol = "GOLD"', 'symbol = "GOLD"' + OF_GOLD * bool(contracts), 1)
+    text = text.replace('symbol = "TIN"', 'symbol = "TIN"\nasset = "EUR"', 1)
+    text = re.sub(r'\[\[contract\]\]\nsymbol = "TIN"[^[]*', "", text)
+    path = tmp_path / "venue.toml"
+    path.write_text(text)
+    done = CliRunner().invoke(main, ["venue", "check", str(path)])
+    assert done.exit_code == 1
+    assert "asset: TIN is quoted in EUR, and GOLD in USD: a margin account has" in done.output
+    path.write_text(text.replace('asset = "EUR"\n', "", 1))
+    assert CliRunner().invoke(main, ["venue", "check", str(path)]).exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,8 @@ def test_ranks_are_the_order_in_which_the_core_takes_them(floor: InlineFloor) ->
             assert not none or place_of(view, none[0], 0) == (0, 0)
             others = [w for w in range(count) if view.cell(w, 0, lay.POSITION) * sign < 0]
             if others and expected:
-                assert next_of_rank(view, others[0], 0) == expected[0]
+                first = expected[0] if view.means(expected[0]) > 0 else None
+                assert next_of_rank(view, others[0], 0) == first
 
 
 def test_those_with_nothing_left_come_before_all_and_the_unlimited_last(floor: InlineFloor) -> None:
