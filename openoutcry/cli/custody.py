@@ -284,6 +284,26 @@ def ceremony(
     click.echo(f"fingerprint {keys.fingerprint}")
 
 
+@custody.command()
+@click.argument("module", type=PathArgument)
+@click.argument("token")
+@click.argument("label", type=click.Choice(["attest", "gas"]))
+@PIN_OPTION
+def key(module: Path, token: str, label: str, pin_fd: int) -> None:
+    """Make the attestor's or the gas account's key in a token.
+
+    It prints the public key; of the gas account also the address, which needs coins."""
+    from openoutcry.custody.hsm import Hsm, read_pin, uncompressed
+
+    with Hsm(module, token, read_pin(pin_fd)) as hsm:
+        public = hsm.make_key(label)
+    click.echo(public.hex())
+    if label == "gas":
+        from openoutcry.custody.evm.encoding import address_of_public_key, address_text
+
+        click.echo(address_text(address_of_public_key(uncompressed(public))))
+
+
 @custody.group()
 def refill() -> None:
     """Refill the hot wallet from the cold one, approved by two people."""

@@ -7,6 +7,7 @@ attestor and the payer are a process each.
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from openoutcry.custody.hsm import SOFTHSM, Hsm
 from openoutcry.custody.settings import read_custody_file
 from openoutcry.custody.store import Store
 from openoutcry.custody.utxo.node import RegtestNode
+from openoutcry.custody.utxo.node import binary as litecoind
 from openoutcry.custody.venue import VenueDesk, VenueError
 from openoutcry.order_entry.passwords import make_password, password_hasher
 from openoutcry.venue.desk import DeskError, ask
@@ -209,6 +211,19 @@ token = "attestor"
 """
 
 
+def missing_programs() -> list[str]:
+    """A line for each program that is not here, with the command that installs its package."""
+    has_tool = shutil.which("softhsm2-util") is not None and SOFTHSM.exists()
+    return [
+        f"{name} is not here: apt-get install {package}"
+        for name, package, is_here in (
+            ("Litecoin Core", "litecoind", litecoind() is not None),
+            ("SoftHSM", "softhsm2", has_tool),
+        )
+        if not is_here
+    ]
+
+
 class Demo:
     """A demonstration in ``folder``; ``say`` gets a line for each step."""
 
@@ -231,6 +246,7 @@ class Demo:
         reserves.
 
         It ends every process that it started, also after an error."""
+        self.say("the venue starts; its first start on a machine compiles kernels, for minutes")
         with ExitStack() as stack:
             stack.callback(self._stop)
             stack.callback(self.node.close)
@@ -468,6 +484,8 @@ class Demo:
 
 def run(folder: Path, say: Callable[[str], None]) -> None:
     """Raises :class:`CustodyError` where something did not happen."""
+    if missing := missing_programs():
+        raise CustodyError("\n".join(missing))
     try:
         Demo(folder, say).run()
     except (DeskError, VenueError) as error:

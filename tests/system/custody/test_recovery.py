@@ -30,7 +30,7 @@ NETWORK = "ltc-regtest"
 def tokens(tmp_path_factory):
     need_node()
     need_hsm()
-    softhsm(tmp_path_factory.mktemp("tokens"), "cer1", "cer2", "strict")
+    softhsm(tmp_path_factory.mktemp("tokens"), "cer1", "cer2", "strict", "keys")
 
 
 def outcry(folder, *words, pin="", fails=False):
@@ -125,3 +125,12 @@ def test_a_module_keeps_its_keys_and_refuses_a_wrong_pin(tokens):
         Hsm(SOFTHSM, "strict", "0000")
     with pytest.raises(HsmError, match="no token"):
         Hsm(SOFTHSM, "absent", PIN)
+
+
+def test_keys_of_attestor_and_gas_are_made_by_a_command(tokens, tmp_path):
+    for label in ("attest", "gas"):
+        said = outcry(tmp_path, "key", str(SOFTHSM), "keys", label, "--pin-fd=PIN", pin=PIN)
+        public, *address = said.split()
+        assert [len(one) for one in address] == ([42] if label == "gas" else [])
+        with Hsm(SOFTHSM, "keys", PIN) as hsm:
+            assert hsm.public_key(label).hex() == public
