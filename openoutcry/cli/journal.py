@@ -69,6 +69,8 @@ def ls(directory: Path, as_json: bool) -> None:
         click.echo(f"copy: {copy} (policy {document['policy']})")
     for place, why in document["failed"].items():
         click.echo(f"not up to date: {place}: {why}")
+    if document["missing"]:
+        click.echo(f"commands are missing: {document['missing']}")
     if document["torn"]:
         click.echo(f"the end is torn: {document['torn']}")
 

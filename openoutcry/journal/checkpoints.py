@@ -34,6 +34,8 @@ HASH_BYTES = 32
 _HEAD = struct.Struct(f"<8sQqq{HASH_BYTES}sQQ")
 _NAME = re.compile(r"checkpoint-(\d{15})\.occ")
 MAX_SEQ = 2**63 - 1
+AHEAD_SUFFIX = ".ahead"
+"""Of a checkpoint that was made after commands which the journal no longer holds."""
 
 
 class Checkpoint(NamedTuple):
@@ -165,16 +167,42 @@ def remove_old_checkpoints(
 
 
 def remove_later_checkpoints(directory: Path, after_seq: int, disk: Disk = REAL) -> list[int]:
-    """Remove the checkpoints after ``after_seq``, where the journal ends; returns what went.
+    """Set the checkpoints after ``after_seq``, where the journal ends, aside under another name;
+    returns what went.
 
     A power cut may take commands that were not durable yet and leave a checkpoint made from them.
-    Other commands will get their sequences: none may ever be taken to follow from that state.
-    Durable on return.  Raises :class:`JournalError` if the disk refuses.
+    Other commands will get their sequences: none may ever be taken to follow from that state.  But
+    it proves which commands are missing, so its file stays.  Durable on return.  Raises
+    :class:`JournalError` if the disk refuses.
     """
     gone = [seq for seq in checkpoint_seqs(directory) if seq > after_seq]
-    if gone:
-        _remove(directory, gone, disk)
+    try:
+        for path in (checkpoint_path(directory, seq) for seq in gone):
+            disk.rename(path, path.with_name(path.name + AHEAD_SUFFIX))
+        if gone:
+            disk.sync_directory(directory)
+    except OSError as error:
+        raise JournalError(
+            f"{directory}: cannot set a checkpoint aside: {error.strerror}"
+        ) from None
     return gone
+
+
+def missing_commands(directory: Path, journal_id: int, last_seq: int, seqs: list[int]) -> str:
+    """Return the sentence about the commands after ``last_seq``, where the journal ends, that an
+    intact checkpoint of it proves were there; "" if none of ``seqs`` does."""
+    for seq in reversed(seqs):
+        path = checkpoint_path(directory, seq)
+        try:
+            intact = seq > last_seq and read_checkpoint(path).journal_id == journal_id
+        except JournalError:
+            continue
+        if intact:
+            return (
+                f"{path} was made after command {seq:,}, and the journal ends with command "
+                f"{last_seq:,}: {seq - last_seq:,} commands are missing"
+            )
+    return ""
 
 
 def _remove(directory: Path, seqs: list[int], disk: Disk) -> None:

@@ -7,6 +7,7 @@ from openoutcry.journal.block import Block
 from openoutcry.journal.checkpoints import (
     checkpoint_path,
     checkpoint_seqs,
+    missing_commands,
     read_checkpoint,
     require_own,
 )
@@ -25,6 +26,7 @@ def describe(directory: Path, disk: Disk = REAL) -> dict[str, Any]:
 
     Raises :class:`JournalError` for what is not a journal and for damage.
     """
+    seqs = checkpoint_seqs(directory)
     scan = Scan(directory, disk)
     rows: dict[int, dict[str, Any]] = {}
     for block in scan.blocks():
@@ -45,6 +47,7 @@ def describe(directory: Path, disk: Disk = REAL) -> dict[str, Any]:
         "acknowledged_seq": watermark.seq if watermark else None,
         "watermark_flaw": scan.watermark_flaw,
         "torn": torn_tail(scan),
+        "missing": missing_commands(directory, scan.journal_id, scan.next_seq - 1, seqs),
         "evidence": scan.evidence,
         "resumed": scan.resumed,
         "policy": scan.document.get("policy", "all"),

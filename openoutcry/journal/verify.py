@@ -22,6 +22,7 @@ from openoutcry.journal.block import (
 from openoutcry.journal.checkpoints import (
     checkpoint_path,
     checkpoint_seqs,
+    missing_commands,
     newest_checkpoint,
 )
 from openoutcry.journal.disk import REAL, Disk
@@ -103,11 +104,13 @@ def verify(directory: str | os.PathLike[str], *, disk: Disk = REAL) -> Verified:
     """
     started = time.perf_counter()
     result = Verified(str(directory))
+    seqs = checkpoint_seqs(Path(directory)) if Path(directory).is_dir() else []
     try:
         _verify_quickly(Path(directory), disk, result)
     except _Irregular:
         _verify_slowly(Path(directory), disk, result)
     _require_beginning(Path(directory), result)
+    _require_end(Path(directory), result, seqs)
     result.seconds = time.perf_counter() - started
     return result
 
@@ -126,6 +129,13 @@ def _require_beginning(directory: Path, result: Verified) -> None:
         "replaces the commands before: it cannot be replayed"
     )
     result.bad_file = str(path)
+
+
+def _require_end(directory: Path, result: Verified, seqs: list[int]) -> None:
+    """No checkpoint of this journal, of those that were there before, is from after its end."""
+    if not result.flaw:
+        result.flaw = missing_commands(directory, result.journal_id, result.last_seq, seqs)
+        result.bad_file = str(checkpoint_path(directory, seqs[-1])) if result.flaw else ""
 
 
 def _verify_quickly(directory: Path, disk: Disk, result: Verified) -> None:
