@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from openoutcry.backtest.inputs import hashes_of
 from openoutcry.backtest.latency import parse_latency
 from openoutcry.backtest.routed import RoutedStrategy, is_routed, load_routed_strategy
 from openoutcry.backtest.run import Terms
@@ -15,6 +16,8 @@ from openoutcry.backtest.strategy import Strategy, load_strategy
 from openoutcry.wire.atomic_file import write_atomically
 from openoutcry.wire.errors import BacktestError
 
+INPUTS = "inputs"
+"""In plan.json: hash of each file that the plan reads."""
 RUNS_A_TASK = 16
 """Runs over the same day that one task makes; fixed, so that a task is the same on every
 machine."""
@@ -111,6 +114,8 @@ def read_plan(folder: Path) -> Plan:
     """The plan of a folder of results.  Raises :class:`BacktestError` without one."""
     try:
         fields = json.loads((folder / "plan.json").read_text())
+        if isinstance(fields, dict):
+            fields.pop(INPUTS, None)
     except (OSError, json.JSONDecodeError) as error:
         raise BacktestError(f"{folder} has no plan of a backtest: {error}") from error
     try:
@@ -123,16 +128,27 @@ def read_plan(folder: Path) -> Plan:
 
 
 def keep_plan(plan: Plan, folder: Path) -> None:
-    """Write the plan into a new folder; of a folder that has one, see that it is this one.
+    """Write the plan into a new folder, with the hashes of the files that it reads; of a folder
+    that has one, see that it is this one.
 
-    Raises :class:`BacktestError` if the folder holds the results of another.
+    Raises :class:`BacktestError` if the folder holds the results of another, or of other files.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if (folder / "plan.json").exists():
-        if read_plan(folder).as_json() != plan.as_json():
-            raise BacktestError(f"{folder} holds the results of another plan: plan.json says which")
+    inputs = hashes_of(plan.days, plan.strategies, plan.latencies)
+    path = folder / "plan.json"
+    if not path.exists():
+        document = json.loads(plan.as_json()) | {INPUTS: inputs}
+        write_atomically(path, json.dumps(document, indent=1, sort_keys=True) + "\n")
         return
-    write_atomically(folder / "plan.json", plan.as_json() + "\n")
+    if read_plan(folder).as_json() != plan.as_json():
+        raise BacktestError(f"{folder} holds the results of another plan: plan.json says which")
+    before = json.loads(path.read_text()).get(INPUTS, {})
+    for name in sorted(before.keys() | inputs.keys()):
+        if before.get(name) != inputs.get(name):
+            raise BacktestError(
+                f"{folder} holds the results of another {name}, which has changed since: give "
+                "another --out"
+            )
 
 
 def path_of(where: str) -> str:

@@ -50,6 +50,8 @@ def run_plan(
         _on_ray(plan, out, max(1, workers), address, progress)
     else:
         _here(plan, out, progress)
+    # A file that has changed meanwhile may be in some of the runs only.
+    keep_plan(plan, out)
     document = summary(plan, out)
     write_atomically(out / "summary.json", json.dumps(document, indent=1) + "\n")
     return document

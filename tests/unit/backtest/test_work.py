@@ -1,6 +1,8 @@
 """Plans, tasks, and what is left of them when somebody is killed."""
 
 import json
+import re
+import sys
 
 import numpy as np
 import pyarrow.parquet as parquet
@@ -30,6 +32,40 @@ def test_another_plan_does_not_mix_with_the_results(tmp_path):
     run_plan(Plan(("generated:normal:100:1",), ("maker",), {}), tmp_path)
     with pytest.raises(BacktestError, match="another plan"):
         run_plan(Plan(("generated:normal:100:2",), ("maker",), {}), tmp_path)
+
+
+STRATEGY = """
+from outcry_test_sizes import sizes
+from openoutcry.backtest.strategy import Strategy
+mine = Strategy("mine", {"x": 0}, 8, on_timer=lambda *_: None, interval_ns=1_000_000)
+"""
+
+
+@pytest.mark.parametrize("changed", ["mine.py", "outcry_test_sizes/more.py", "messages.csv", ""])
+def test_results_of_another_file_are_not_shown(tmp_path, monkeypatch, changed):
+    """The strategy, what it imports, the day: each is named; unchanged, the result is shown."""
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.startswith("outcry_test_sizes")]:
+        monkeypatch.delitem(sys.modules, name)
+    write_lobster(tmp_path, seed=2, messages=300)
+    (tmp_path / "mine.py").write_text(STRATEGY)
+    package = tmp_path / "outcry_test_sizes"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "sizes.py").write_text("from . import more\n")
+    (package / "more.py").write_text("LOTS = 1\n")
+    strategy = f"{tmp_path / 'mine.py'}:mine"
+    plan = Plan((f"lobster:{tmp_path / 'messages.csv'}",), (strategy,), {})
+    before = run_plan(plan, tmp_path / "out")
+    names = set(json.loads((tmp_path / "out" / "plan.json").read_text())["inputs"])
+    assert str(package / "more.py") in names
+    if not changed:
+        assert run_plan(plan, tmp_path / "out") == before
+        return
+    path = tmp_path / changed
+    path.write_text(path.read_text() + "\n")
+    with pytest.raises(BacktestError, match=re.escape(changed)):
+        run_plan(plan, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
