@@ -109,10 +109,15 @@ class Count(IntEnum):
     SEND_FAILED_PACKETS = 36
     """Packets of events that the device or the system did not accept."""
     DEVICE_LOST = 32
-    """Losses of the device or the system, at the last look of the process that has the
-    port open."""
+    """Losses of the device or the system, up to the last look of the process that has the
+    port open, and in all processes before it."""
     REJECTED = 40
     """Base: the count of reason r is at REJECTED + r."""
+    DEVICE_DROPPED = 60
+    """DEVICE_LOST by what was lost, in the order of :class:`Device`."""
+    DEVICE_MISSED = 61
+    DEVICE_NO_BUFFER = 62
+    DEVICE_ERRORS = 63
 
 
 class Device(IntEnum):

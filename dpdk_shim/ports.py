@@ -46,6 +46,7 @@ SIOCGIFFLAGS, SIOCGIFHWADDR = 0x8913, 0x8927
 IFF_UP, IFF_RUNNING = 0x1, 0x40
 LOOK_S = 0.25
 """An interface is asked for its state at this interval."""
+IP_RECVFRAGSIZE, IPV6_RECVFRAGSIZE = 25, 77
 CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_BPF = 12, 13, 21, 39
 
 
@@ -69,9 +70,13 @@ class Port(Closing):
         pointer: Any,
         close: list[Callable[[], None]],
         link: "Link | None" = None,
-    ):
+        *,
+        is_inherited: bool = False,
+    ) -> None:
+        """``is_inherited``: the device is older than this port, and counts on from there."""
         self.spec, self.shim, self.pointer = spec, shim, pointer
         self._close, self.link = close, link
+        self._seen: list[int] | None = None if is_inherited else [0] * len(Device)
 
     @property
     def hardware_address(self) -> bytes:
@@ -90,6 +95,14 @@ class Port(Closing):
         counts = self.shim.ffi.new("int64_t[8]")
         self.shim.lib.oc_device_counters(self.pointer, counts)
         return {which.name.lower(): int(counts[which]) for which in Device}
+
+    def new_losses(self, noted: list[int]) -> list[int]:
+        """Return what was lost since the last call, in the order of :class:`Device`.
+        ``noted``: what is noted so far; an inherited device's first call goes on from there."""
+        now = list(self.device_counters().values())
+        seen = noted if self._seen is None else self._seen
+        self._seen = now
+        return [max(0, count - before) for count, before in zip(now, seen, strict=True)]
 
     def check(self, is_patient: bool = False) -> int:
         """Return 0, or the errno of what keeps packets away: ENETDOWN while the link is down.
@@ -203,7 +216,7 @@ def open_port(spec: PortSpec, bound: socket.socket | None = None) -> Port:
         reason = shim.ffi.string(error).decode("utf-8", "replace")
         separator = ", " if spec.kind == "pcap" else ": "
         raise PortError(f"port {spec.text}{separator}{reason}")
-    return Port(spec, shim, pointer, close, link)
+    return Port(spec, shim, pointer, close, link, is_inherited=bound is not None)
 
 
 def bind(spec: PortSpec, udp: socket.socket) -> None:
@@ -258,6 +271,10 @@ def _udp_socket(spec: PortSpec) -> socket.socket:
     bound = socket.socket(_addresses(spec)[0][0], socket.SOCK_DGRAM)
     widen_receive_queue(bound, QUEUE_BYTES)
     bound.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
+    # The system puts fragments together, and says so: a datagram that came in parts is refused.
+    bound.setsockopt(socket.IPPROTO_IP, IP_RECVFRAGSIZE, 1)
+    if bound.family == socket.AF_INET6:
+        bound.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVFRAGSIZE, 1)
     stamps = (
         TIMESTAMPING_RX_HARDWARE
         | TIMESTAMPING_RX_SOFTWARE

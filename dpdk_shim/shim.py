@@ -232,12 +232,17 @@ class Shim(Closing):
 
         Raises :class:`PortError` if a device is gone, unless ``is_patient``.
         """
-        found = []
-        for index, port in enumerate(self.ports):
-            found.append(port.check(is_patient))
-            lost = sum(port.device_counters().values())
-            self.state[COUNTER_WORDS * index + Count.DEVICE_LOST] = lost
+        found = [port.check(is_patient) for port in self.ports]
+        self._add_losses()
         return found
+
+    def _add_losses(self) -> None:
+        """Add what the devices have lost since the last look to the counters that outlive them."""
+        for index, port in enumerate(self.ports):
+            words = self.state[COUNTER_WORDS * index : COUNTER_WORDS * (index + 1)]
+            lost = port.new_losses(words[Count.DEVICE_DROPPED : Count.DEVICE_ERRORS + 1].tolist())
+            words[Count.DEVICE_DROPPED : Count.DEVICE_ERRORS + 1] += lost
+            words[Count.DEVICE_LOST] += sum(lost)
 
     def reply(self, events: npt.NDArray[Any]) -> int:
         """Send contiguous events to their participants, the way their orders came; return how many
@@ -253,12 +258,9 @@ class Shim(Closing):
 
     def account(self) -> dict[str, Any]:
         """All ports together, with what their devices lost and how the packets add up."""
+        self._add_losses()
         total = total_counters(self.state, len(self.ports))
-        device: dict[str, int] = {}
-        for port in self.ports:
-            for name, value in port.device_counters().items():
-                device[f"device_{name}"] = device.get(f"device_{name}", 0) + value
-        return total | device | {"unaccounted": unaccounted(total)}
+        return total | {"unaccounted": unaccounted(total)}
 
     def close(self) -> None:
         """Stop the receiving threads, and close all ports."""

@@ -1,11 +1,13 @@
 """The accuracy of a run's time stamps.
 
-Ingress time stamps are CLOCK_REALTIME as it was at the start of the run, carried on by
+Packets are stamped by the card, the kernel, their capture or the clock daemon's page where one of
+them does; everything else by CLOCK_REALTIME as it was at the start of the run, carried on by
 CLOCK_MONOTONIC.  How far that is from UTC only a clock daemon's page can say; without one it is as
 wrong as the kernel admits.
 """
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,13 +25,37 @@ READINGS = 8
 is used."""
 
 
-def stamp_clock(epoch_offset_ns: int) -> dict[str, Any]:
+OWN = "CLOCK_REALTIME at the start, then CLOCK_MONOTONIC"
+STAMPED_BY = {
+    "hardware_times": "the card",
+    "kernel_times": "the kernel, CLOCK_REALTIME",
+    "capture_times": "the capture",
+    "clock_page_times": "the clock daemon's page",
+    "host_times": OWN,
+}
+"""What stamps packets, by the counter of a port."""
+OF_PACKETS = f"the card, the kernel, the capture or the clock daemon's page; else {OWN}"
+"""What stamps the packets of a run that has not begun."""
+
+
+def stamped_by(account: Mapping[str, int]) -> str:
+    """Return what stamped the packets of a source, by its account; of one without packets, OWN."""
+    counts = {who: account.get(counter, 0) for counter, who in STAMPED_BY.items()}
+    found = {who: count for who, count in counts.items() if count}
+    if len(found) < 2:
+        return next(iter(found), OWN)
+    return "; ".join(f"{count:,} packets by {who}" for who, count in found.items())
+
+
+def stamp_clock(epoch_offset_ns: int, stamps: str = OWN) -> dict[str, Any]:
     """How far stamps of CLOCK_MONOTONIC + ``epoch_offset_ns`` are from UTC at this moment.
+
+    ``stamps``: what stamps the run's input (:func:`stamped_by`).
 
     ``offset_ns`` (stamp minus UTC; None without a daemon) and ``bound_ns``: UTC is within that of a
     stamp.  ``page``, ``source`` and ``state`` say who knows.
     """
-    document: dict[str, Any] = {"stamps": "CLOCK_REALTIME at the start, then CLOCK_MONOTONIC"}
+    document: dict[str, Any] = {"stamps": stamps}
     try:
         page = ClockPage.open()
         page.now()

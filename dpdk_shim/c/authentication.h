@@ -150,10 +150,15 @@ static inline int open_packet(char *sessions, const uint8_t *data, uint32_t size
     if (!is_allowed(session, p)) return NOT_OPENED_ELSEWHERE;
     int64_t epoch = (int64_t)get64(data + packet_bytes);
     if (epoch < session->epoch) return NOT_OPENED_OLD;
-    session->epoch = epoch;
+    p->row = session;
     p->session = number;
     p->epoch = epoch;
     return (int)packet_bytes;
+}
+
+/* The session's epochs before that of this packet are over. */
+static inline void accept_epoch(const struct oc_packet *p) {
+    __atomic_store_n(&p->row->epoch, p->epoch, __ATOMIC_RELEASE);
 }
 
 /* Put the trailer behind a packet for a session; returns the bytes to send. */

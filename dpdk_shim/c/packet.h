@@ -19,6 +19,8 @@
 /* In the key of a session, which has neither family nor port: an epoch in place of the address. */
 #define SESSION_KEY (UINT64_C(1) << 32)
 
+struct oc_session;
+
 /* What a good packet says. */
 struct oc_packet {
     const uint8_t *records;
@@ -32,6 +34,7 @@ struct oc_packet {
     const uint8_t *ip;  /* NULL for a payload */
     uint32_t ip6;
     uint32_t session;   /* whose authenticated packet it is; 0: of no session */
+    struct oc_session *row; /* of that session */
     int64_t epoch;
     const uint8_t *payload;
     uint32_t payload_bytes;

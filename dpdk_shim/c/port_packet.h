@@ -32,6 +32,8 @@ static struct oc_frame packet_frame(const struct tpacket3_hdr *h) {
     if (h->tp_snaplen < h->tp_len) frame.flags |= FRAME_CUT;
     if (h->tp_status & TP_STATUS_VLAN_VALID)
         frame.flags |= FRAME_TAG | h->hv1.tp_vlan_tci << FRAME_TAG_SHIFT;
+    if (h->tp_status & TP_STATUS_VLAN_TPID_VALID && h->hv1.tp_vlan_tpid == 0x88a8)
+        frame.flags |= FRAME_TAG_AD;
     return frame;
 }
 

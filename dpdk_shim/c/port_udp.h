@@ -11,6 +11,9 @@
 #endif
 #define SK_MEMINFO_DROPS_AT 8
 #define CONTROL_BYTES 128
+/* From linux/in.h and linux/in6.h, which do not go with netinet/in.h. */
+#define OC_IP_RECVFRAGSIZE 25
+#define OC_IPV6_RECVFRAGSIZE 77
 /* An idle socket or queue is asked whether it still works once in so many polls. */
 #define LOOK_EVERY 1024
 
@@ -66,6 +69,10 @@ static int64_t stamp_ns(const struct timespec *t) {
 
 static void read_control(struct msghdr *m, struct oc_frame *frame) {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+        /* A size is given of a datagram only that the kernel put together from fragments. */
+        if ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == OC_IP_RECVFRAGSIZE)
+            || (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == OC_IPV6_RECVFRAGSIZE))
+            frame->flags |= FRAME_IN_PARTS;
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_TIMESTAMPING) continue;
         struct scm_timestamping t;
         memcpy(&t, CMSG_DATA(c), sizeof t);

@@ -50,8 +50,9 @@ static int64_t bpf_call(int command, union bpf_attr *attributes) {
                       INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
 #define BIG(value) __builtin_bswap16(value)
 
-/* UDP over IPv4 or IPv6 and whatever has a VLAN tag goes to the socket; ARP, ICMP, TCP and the rest
- * stay the kernel's.  Registers: r6 the context, r2 the frame, r5 what is looked at. */
+/* UDP over IPv4 or IPv6, fragments of IPv6 and whatever has a VLAN tag go to the socket; ARP, ICMP,
+ * TCP and the rest stay the kernel's.  Registers: r6 the context, r2 the frame, r5 what is looked
+ * at. */
 static int load_program(int map_fd, char *error) {
     struct bpf_insn code[] = {
         INSN(BPF_ALU64 | BPF_MOV | BPF_X, 6, 1, 0, 0),
@@ -59,15 +60,16 @@ static int load_program(int map_fd, char *error) {
         LOAD(BPF_W, 3, 1, offsetof(struct xdp_md, data_end)),
         INSN(BPF_ALU64 | BPF_MOV | BPF_X, 4, 2, 0, 0),
         INSN(BPF_ALU64 | BPF_ADD | BPF_K, 4, 0, 0, 24),
-        INSN(BPF_JMP | BPF_JGT | BPF_X, 4, 3, 9, 0),    /* shorter: the kernel's */
+        INSN(BPF_JMP | BPF_JGT | BPF_X, 4, 3, 10, 0),   /* shorter: the kernel's */
         LOAD(BPF_H, 5, 2, 12),
-        JUMP_IF(5, BIG(0x8100), 9),                     /* to the socket */
-        JUMP_IF(5, BIG(0x88a8), 8),
+        JUMP_IF(5, BIG(0x8100), 10),                    /* to the socket */
+        JUMP_IF(5, BIG(0x88a8), 9),
         JUMP_IF(5, BIG(0x86dd), 3),                     /* to the IPv6 look */
-        INSN(BPF_JMP | BPF_JNE | BPF_K, 5, 0, 4, BIG(0x0800)),
+        INSN(BPF_JMP | BPF_JNE | BPF_K, 5, 0, 5, BIG(0x0800)),
         LOAD(BPF_B, 5, 2, 23),
-        INSN(BPF_JMP | BPF_JA, 0, 0, 1, 0),
+        INSN(BPF_JMP | BPF_JA, 0, 0, 2, 0),
         LOAD(BPF_B, 5, 2, 20),
+        JUMP_IF(5, 44, 3),                              /* a fragment */
         JUMP_IF(5, 17, 2),
         RESULT(XDP_PASS),
         LOAD(BPF_W, 2, 6, offsetof(struct xdp_md, rx_queue_index)),
@@ -236,9 +238,10 @@ static void xdp_counters(struct oc_port *port, int64_t *counts) {
     struct xdp_statistics stats = {0};
     socklen_t size = sizeof stats;
     if (getsockopt(((struct xdp_port *)port)->fd, SOL_XDP, XDP_STATISTICS, &stats, &size)) return;
+    /* Not rx_fill_ring_empty_descs: the kernel counts each frame that finds no descriptor in rx_dropped
+     * too, and in zero-copy mode it counts looks of the driver, not frames. */
     counts[OC_DEVICE_DROPPED] = (int64_t)stats.rx_dropped;
     counts[OC_DEVICE_MISSED] = (int64_t)stats.rx_ring_full;
-    counts[OC_DEVICE_NO_BUFFER] = (int64_t)stats.rx_fill_ring_empty_descs;
     counts[OC_DEVICE_ERRORS] = (int64_t)stats.rx_invalid_descs;
 }
 

@@ -3,14 +3,13 @@
 #define OUTCRY_SHIM_SENDERS_H
 #include "packet.h"
 
-static inline struct oc_sender *start_sender(struct oc_sender *s, const uint64_t *key) {
+static inline void start_sender(struct oc_sender *s, const uint64_t *key) {
     uint32_t generation = s->generation + 1;
     memset(s, 0, sizeof *s);
     memcpy(s->key, key, sizeof s->key);
     s->next = 1;
     s->floor = 1;
     s->generation = generation;
-    return s;
 }
 
 static inline int is_sender(const struct oc_sender *s, const uint64_t *key) {
@@ -32,10 +31,9 @@ static inline void begin_epoch(struct oc_sender *s, uint64_t epoch) {
     __atomic_store_n(&s->key[1], epoch, __ATOMIC_RELEASE);
 }
 
-/* The slot of a sender, a new one if it is not known; NULL when there is no room for one more: who is
- * known is never forgotten.  The key's first word is never 0. */
-static inline struct oc_sender *find_sender(struct oc_state *state, const uint64_t *key,
-                                            int64_t *tally) {
+/* The slot of a sender, or the free one that it would take; NULL when there is no room for one more:
+ * who is known is never forgotten.  Changes nothing.  The key's first word is never 0. */
+static inline struct oc_sender *find_slot(struct oc_state *state, const uint64_t *key) {
     uint64_t mix = (key[0] ^ state->hash_key[0]) * UINT64_C(0x9e3779b97f4a7c15);
     uint64_t whence = key[0] >> 32 == SESSION_KEY >> 32 ? 0 : key[1];
     mix = (mix ^ mix >> 32 ^ whence ^ state->hash_key[1]) * UINT64_C(0xc2b2ae3d27d4eb4f);
@@ -44,18 +42,28 @@ static inline struct oc_sender *find_sender(struct oc_state *state, const uint64
     /* A quarter of the slots stay free, so that the walk ends at one of them. */
     for (uint32_t probe = 0; probe < OC_SENDERS; probe++) {
         struct oc_sender *s = &state->senders[(home + probe) % OC_SENDERS];
-        if (has_slot(s, key)) {
-            if (s->key[1] != key[1]) begin_epoch(s, key[1]);
-            return s;
-        }
-        if (s->key[0] == 0) {
-            if (state->sender_count == OC_SENDERS_MAX) return NULL;
-            state->sender_count++;
-            tally[OC_COUNT_SENDERS]++;
-            return start_sender(s, key);
-        }
+        if (has_slot(s, key)) return s;
+        if (s->key[0] == 0) return state->sender_count == OC_SENDERS_MAX ? NULL : s;
     }
     return NULL;
+}
+
+/* Which number a slot expects of this sender: the first one of a new sender and of a new epoch. */
+static inline int64_t next_of(const struct oc_sender *s, const uint64_t *key) {
+    return is_sender(s, key) ? s->next : 1;
+}
+
+/* Make the slot that was found this sender's, in its epoch. */
+static inline void take_slot(struct oc_state *state, struct oc_sender *s, const uint64_t *key,
+                             int64_t *tally) {
+    if (is_sender(s, key)) return;
+    if (s->key[0] != 0) {
+        begin_epoch(s, key[1]);
+        return;
+    }
+    state->sender_count++;
+    tally[OC_COUNT_SENDERS]++;
+    start_sender(s, key);
 }
 
 static inline void forget_range(struct oc_sender *s, uint32_t index) {
@@ -88,8 +96,8 @@ static inline void note_gap(struct oc_sender *s, int64_t first, int64_t *tally) 
     s->next = first;
 }
 
-static inline int jumps_too_far(const struct oc_sender *s, int64_t first) {
-    return first > s->next && first - s->next > OC_MAX_JUMP;
+static inline int jumps_too_far(int64_t next, int64_t first) {
+    return first > next && first - next > OC_MAX_JUMP;
 }
 
 /* 0: hand these records on; else the counter of why not. */
@@ -141,6 +149,14 @@ static inline void sum_way(struct oc_way *way) {
         fold(sum_bytes(ip6 ? ip + 8 : ip + 12, ip6 ? 32 : 8) + 0x1100 + get32(udp));
 }
 
+/* A mix of a frame's addresses and tags, those taken out and those in place. */
+static inline uint64_t link_of(const struct oc_frame *frame, const struct oc_packet *p) {
+    uint64_t mix = get64(frame->data) ^ (frame->flags & FRAME_TAGS);
+    for (const uint8_t *at = frame->data + 6; at + 8 <= p->ip; at += 4)
+        mix = (mix ^ mix >> 32) * UINT64_C(0x9e3779b97f4a7c15) ^ get64(at);
+    return mix;
+}
+
 /* The way back: the frame's own headers with their ends exchanged. */
 static inline void make_way(struct oc_way *way, const struct oc_frame *frame,
                             const struct oc_packet *p, int port) {
@@ -158,7 +174,7 @@ static inline void make_way(struct oc_way *way, const struct oc_frame *frame,
     swap_bytes(h, h + 6, 6);
     uint32_t at = 12;
     if (frame->flags & FRAME_TAG) {
-        put16(h + at, __builtin_bswap16(0x8100));
+        put16(h + at, __builtin_bswap16(frame->flags & FRAME_TAG_AD ? 0x88a8 : 0x8100));
         put16(h + at + 2, __builtin_bswap16((uint16_t)(frame->flags >> FRAME_TAG_SHIFT)));
         at += 4;
     }

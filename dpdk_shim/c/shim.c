@@ -59,8 +59,9 @@ int32_t oc_sender_key(const struct oc_state *state, int32_t index, uint64_t *key
 int32_t oc_restore_sender(struct oc_state *state, const uint64_t *key, int64_t next, int64_t floor,
                           const int64_t *ranges, int32_t count) {
     int64_t tally[OC_COUNTERS] = {0};
-    struct oc_sender *s = count <= OC_RANGES_MAX ? find_sender(state, key, tally) : NULL;
+    struct oc_sender *s = count <= OC_RANGES_MAX ? find_slot(state, key) : NULL;
     if (!s) return -1;
+    take_slot(state, s, key, tally);
     s->next = next;
     s->floor = floor;
     s->range_count = (uint32_t)count;
@@ -143,28 +144,35 @@ static inline struct oc_sender *admit(struct oc_shim *s, const struct oc_frame *
     }
     struct oc_sender *sender = s->last_sender;
     if (!sender || !is_sender(sender, p->key))
-        s->last_sender = sender = find_sender(s->state, p->key, tally);
+        sender = find_slot(s->state, p->key);
     if (!sender) {
         tally[OC_COUNT_SENDER_REFUSED_PACKETS]++;
         return NULL;
     }
     /* A feed of MoldUDP64 may be joined in mid-session. */
-    int jumps = jumps_too_far(sender, p->first_seq) && !(s->framing && sender->next == 1);
-    if (p->count == 0) {
-        tally[OC_COUNT_HEARTBEAT_PACKETS]++;
-        if (p->first_seq > sender->next && !jumps)
-            note_gap(sender, p->first_seq, tally);
+    int64_t next = next_of(sender, p->key);
+    if (jumps_too_far(next, p->first_seq) && !(s->framing && next == 1)) {
+        tally[p->count ? OC_COUNT_JUMP_PACKETS : OC_COUNT_HEARTBEAT_PACKETS]++;
         return NULL;
     }
-    int why = jumps ? (int)OC_COUNT_JUMP_PACKETS
-                    : sequence(sender, p->first_seq, p->count, tally);
+    /* A packet that is refused up to here has changed nothing.  The session's epoch comes first: of a
+     * shim that is killed in between, the next takes no packet of the epoch before. */
+    if (p->session) accept_epoch(p);
+    take_slot(s->state, sender, p->key, tally);
+    s->last_sender = sender;
+    if (p->count == 0) {
+        tally[OC_COUNT_HEARTBEAT_PACKETS]++;
+        if (p->first_seq > sender->next) note_gap(sender, p->first_seq, tally);
+        return NULL;
+    }
+    int why = sequence(sender, p->first_seq, p->count, tally);
     if (why) {
         tally[why]++;
         return NULL;
     }
     /* Not for doubles: of two lines of a feed the slower one would change it with every packet.  A
      * session may send from anywhere, and from elsewhere with each packet. */
-    uint64_t hardware = p->ip ? get64(frame->data + 6) ^ frame->flags >> FRAME_TAG_SHIFT : 1;
+    uint64_t hardware = p->ip ? link_of(frame, p) : 1;
     if (sender->hardware != hardware || p->session) {
         sender->hardware = hardware;
         make_way(&sender->way, frame, p, port_index);
@@ -200,6 +208,8 @@ static __attribute__((noinline)) int take_apart(struct oc_shim *s, const struct 
     int reason = 0;
     if (frame->flags & FRAME_CUT) {
         reason = OC_REJECT_CUT;
+    } else if (frame->flags & FRAME_IN_PARTS) {
+        reason = OC_REJECT_FRAGMENT;
     } else if (frame->flags & FRAME_PAYLOAD) {
         p->payload = frame->data;
         p->payload_bytes = frame->size_bytes;
@@ -544,7 +554,9 @@ int32_t oc_take_token(int64_t *due, int64_t now_ns, int64_t interval_ns, int64_t
 int64_t oc_unseal(char *sessions, const char *data, int64_t size_bytes, const char *name) {
     struct oc_packet p;
     parse_name((const uint8_t *)name, &p);
-    return open_packet(sessions, (const uint8_t *)data, (uint32_t)size_bytes, &p);
+    int64_t packet_bytes = open_packet(sessions, (const uint8_t *)data, (uint32_t)size_bytes, &p);
+    if (packet_bytes > 0) accept_epoch(&p);
+    return packet_bytes;
 }
 int64_t oc_seal(char *sessions, char *data, int64_t packet_bytes, int64_t number) {
     const struct oc_session *session = find_session(sessions, (uint32_t)number);

@@ -123,14 +123,18 @@ int32_t oc_dpdk_init(int32_t argc, char **argv, char *error);
 
 enum { OC_ENDED = -1, OC_FAILED = -2 };
 enum { FRAME_PAYLOAD = 1, FRAME_SUM_GOOD = 2, FRAME_CUT = 4, FRAME_KERNEL_TS = 8,
-       FRAME_HARDWARE_TS = 16, FRAME_CAPTURE_TS = 32, FRAME_TAG = 64 };
+       FRAME_HARDWARE_TS = 16, FRAME_CAPTURE_TS = 32, FRAME_TAG = 64, FRAME_TAG_AD = 128,
+       FRAME_IN_PARTS = 256 };
 
 #define FRAME_TAG_SHIFT 16
+/* All that says which tag was taken out. */
+#define FRAME_TAGS (~UINT32_C(0) << FRAME_TAG_SHIFT | FRAME_TAG | FRAME_TAG_AD)
 
 struct oc_frame {
     const uint8_t *data;
     uint32_t size_bytes;
-    uint32_t flags;     /* FRAME_TAG: the VLAN tag that was taken out of the frame, in the high half */
+    uint32_t flags;     /* FRAME_TAG: the VLAN tag that was taken out of the frame, in the high half, and
+                         * FRAME_TAG_AD if it was one of 802.1ad; FRAME_IN_PARTS: came as fragments */
     int64_t ts_ns;      /* since the epoch; 0: nobody stamped it, and no flag says who */
     const void *name;   /* sockaddr of a payload's sender */
 };
@@ -141,7 +145,7 @@ struct oc_range { int64_t first, last; };
 struct oc_sender {
     uint64_t key[4];
     int64_t next;
-    uint64_t hardware;      /* source MAC and two bytes more: another way back when it changes */
+    uint64_t hardware;      /* a mix of MACs and tags: another way back when it changes */
     uint32_t range_count;
     uint32_t generation;    /* of the slot: another one means that this sender was forgotten */
     int64_t floor;

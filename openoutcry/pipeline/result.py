@@ -14,7 +14,7 @@ from openoutcry.matcher.state.digest import joined_hash
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import RunState
 from openoutcry.pipeline.worker import CORE
-from openoutcry.ptp.stamp_clock import stamp_clock
+from openoutcry.ptp.stamp_clock import stamp_clock, stamped_by
 from openoutcry.risk.partitioned import joined
 from openoutcry.runtime import control as control_words
 from openoutcry.runtime.histogram import summary
@@ -38,6 +38,7 @@ def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]
     source = options.source
     book, symbols = _whole_book(work, state), names_by_code(options.symbols)
     expected = control[control_words.EXPECTED] if source or options.orders is not None else None
+    account = source_account(work, state, options)
     return {
         "version": openoutcry.__version__,
         "commands": commands,
@@ -63,7 +64,7 @@ def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]
         "source": {
             "kind": options.source_kind,
             "name": options.source_name,
-            "account": source_account(work, state, options),
+            "account": account,
         },
         "groups": state.groups,
         "restarts": state.restarts,
@@ -74,7 +75,7 @@ def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]
         "event_kinds": _counts(control, control_words.REPLY_KINDS, EventKind),
         "timeline": state.timeline,
         "depth": {symbol_text(one.encode(), symbols): rows for one, rows in book["depth"].items()},
-        "clock": stamp_clock(control[control_words.EPOCH_OFFSET]),
+        "clock": stamp_clock(control[control_words.EPOCH_OFFSET], stamped_by(account)),
         "host": host_info(),
     }
 

@@ -99,7 +99,8 @@ def clock_text(clock: dict[str, Any]) -> str:
     who = f"the clock daemon ({clock['source']}, {clock['state'].replace('_', ' ')})"
     if clock["page"] is None:
         who = f"the kernel, {clock['state'].replace('_', ' ')}; no clock daemon runs"
-    return f"within {duration(clock['bound_ns'])} of UTC, says {who}"
+    bound = duration(clock["bound_ns"])
+    return f"by {clock['stamps']}; the host's clock is within {bound} of UTC, says {who}"
 
 
 def _pace(result: dict[str, Any]) -> str:
