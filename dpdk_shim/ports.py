@@ -98,7 +98,7 @@ class Port(Closing):
 
     def new_losses(self, noted: list[int]) -> list[int]:
         """Return what was lost since the last call, in the order of :class:`Device`.
-        ``noted``: what is noted so far; an inherited device's first call goes on from there."""
+        ``noted``: what is noted so far; an inherited device's first call continues from there."""
         now = list(self.device_counters().values())
         seen = noted if self._seen is None else self._seen
         self._seen = now
