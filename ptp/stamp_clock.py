@@ -1,8 +1,9 @@
 """The accuracy of a run's time stamps.
 
-Packets are stamped by the card, the kernel, their capture or the clock daemon's page.  All else is
-stamped by CLOCK_REALTIME as it was at the start of the run, carried on by CLOCK_MONOTONIC.  How far that is from UTC only a clock daemon's page can say; without one it is as
-wrong as the kernel admits.
+Packets are stamped by the card, the kernel, their capture or the clock daemon's page.  All else
+is stamped by CLOCK_REALTIME as it was at the start of the run, carried on by CLOCK_MONOTONIC.
+How far that is from UTC only a clock daemon's page can say; without one it is as wrong as the
+kernel admits.
 """
 
 import time
