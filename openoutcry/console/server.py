@@ -1,7 +1,6 @@
 """The page and its API: FastAPI's application, and uvicorn that serves it."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +14,14 @@ from openoutcry.console.reading import add_reading
 from openoutcry.console.requests import Confirm, Login
 from openoutcry.operations.strangers import Strangers, allow_files
 from openoutcry.operations.turns import Turns, TurnsError
-from openoutcry.operations.web_server import PageErrors, listening, server_of, tls_settings, url_of
+from openoutcry.operations.web_server import (
+    PageErrors,
+    config_of,
+    listening,
+    server_of,
+    tls_settings,
+    url_of,
+)
 from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
 
@@ -150,8 +156,6 @@ def serve(
     page's address once the page answers.
 
     ``hosts``: further names by which a browser may ask for it.  Raises :class:`OutcryError`."""
-    import uvicorn
-
     host = address[0]
     with listening(address, "the page ") as listener:
         secure = certificate is not None
@@ -159,23 +163,13 @@ def serve(
         application = make(console, secure, (*names, *hosts) if names else ())
         files, strangers = allow_files(), Strangers()
         application.known = strangers.known
-        errors = logging.getLogger("uvicorn.error")
-        errors.propagate, errors.handlers = False, [PageErrors(console.log.write)]
-        config = uvicorn.Config(
+        config = config_of(
             application,
-            log_config=None,
-            http=strangers.protocol(),
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            **tls_settings(certificate, key),
-            # Shares are the bound (strangers.py); this one is of what all owners have together.
-            limit_concurrency=max(2048, files // 2),
-            loop="asyncio",
-            timeout_keep_alive=30,
+            strangers,
+            PageErrors(console.log.write),
+            tls_settings(certificate, key),
+            max(2048, files // 2),
             ws_max_size=1 << 12,
-            ws_per_message_deflate=False,
-            timeout_graceful_shutdown=2,
         )
         at = url_of(listener, host, secure)
         console.start()

@@ -14,7 +14,6 @@ but one a second of an address that is banned, are closed as they are accepted.
 """
 
 import asyncio
-import logging
 import resource
 import socket
 import time
@@ -31,8 +30,6 @@ A_TURN = 16
 """Connections that are accepted in one turn of the event loop."""
 A_SECOND, AT_ONCE = 100.0, 600.0
 MAX_FILES = 1 << 16
-MAX_HEAD = 1 << 16
-"""Bytes of a request that are not its body."""
 Peer = tuple[str, int]
 
 
@@ -130,137 +127,10 @@ class Strangers:
         return Listener(self, own)
 
     def protocol(self) -> Any:
-        """uvicorn's HTTP protocol, which says when a connection has ended.  httptools, if it is
-        installed, does not bound a request's line and headers.  It leaves version, host and
-        encoding to the server."""
-        from uvicorn.protocols.http.auto import AutoHTTPProtocol
+        """The protocol of HTTP of these connections, a class that uvicorn makes them from."""
+        from openoutcry.operations.http_protocol import OneAtATime
 
-        strangers, is_bounded = self, not hasattr(AutoHTTPProtocol, "on_body")
-
-        class Counted(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
-            peer: Peer = ("", 0)
-            head_bytes = 0
-            app: Any
-
-            def __init__(self, *terms: Any, **names: Any) -> None:
-                super().__init__(*terms, **names)
-                self.app = framed_once(in_one_write(self.app))
-
-            def connection_made(self, transport: Any) -> None:
-                super().connection_made(transport)
-                self.peer = tuple((transport.get_extra_info("peername") or ("", 0))[:2])
-
-            def data_received(self, data: bytes) -> None:
-                refusal = strangers.refusal(self.peer[0])
-                if refusal and (self.cycle is None or self.cycle.response_complete):
-                    self.transport.write(refusal)
-                    self.transport.close()
-                    return
-                self.head_bytes += len(data)
-                try:
-                    super().data_received(data)
-                except Exception as error:  # bytes that uvicorn raises about, in place of an answer
-                    said = logging.getLogger("uvicorn.error")
-                    said.warning("a connection is closed: %s", type(error).__name__)
-                    self.transport.abort()
-                is_over = self.head_bytes > MAX_HEAD and not is_bounded
-                if is_over and not self.transport.is_closing():
-                    self.send_400_response("Too much besides the body.")
-
-            def on_body(self, body: bytes) -> None:
-                self.head_bytes -= len(body)
-                super().on_body(body)
-
-            def on_headers_complete(self) -> None:
-                require_plain(self.parser.get_http_version(), self.headers)
-                super().on_headers_complete()
-
-            def on_message_complete(self) -> None:
-                super().on_message_complete()
-                self.head_bytes = 0
-
-            def connection_lost(self, error: Exception | None) -> None:
-                strangers.left(self.peer)
-                super().connection_lost(error)
-
-        return Counted
-
-
-def require_plain(version: str, headers: list[tuple[bytes, bytes]]) -> None:
-    """Require a request of HTTP 1.0, or of 1.1 with one host, and no encoding but chunks, so that
-    no proxy can read its end elsewhere. Raises ``ValueError``, which is answered with 400."""
-    hosts = sum(name == b"host" for name, _ in headers)
-    encodings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
-    is_plain = hosts == 1 if version == "1.1" else version == "1.0" and hosts <= 1
-    if not is_plain or encodings not in ([], [b"chunked"]):
-        raise ValueError("not a plain request")
-
-
-def framed_once(app: Any) -> Any:
-    """The application without requests whose body has both a length and chunks: what comes after
-    such a body is another request for each of two readers, so the connection ends."""
-
-    async def one(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            names = [name for name, _ in scope["headers"]]
-            if b"transfer-encoding" in names and b"content-length" in names:
-                headers = [(b"connection", b"close"), (b"content-length", b"0")]
-                await send({"type": "http.response.start", "status": 400, "headers": headers})
-                await send({"type": "http.response.body", "body": b""})
-                return
-        await app(scope, receive, send)
-
-    return one
-
-
-def in_one_write(app: Any) -> Any:
-    """The application with head and body of an answer in one write.  uvicorn makes two, each of
-    which is a system call and wakes the client."""
-
-    async def one(scope: Any, receive: Any, send: Any) -> None:
-        cycle: Any = getattr(send, "__self__", None)
-        if scope["type"] != "http" or not hasattr(cycle, "transport"):
-            await app(scope, receive, send)
-            return
-        joined = cycle.transport = Joined(cycle.transport)
-
-        async def sending(message: Any) -> None:
-            await send(message)
-            if message["type"] == "http.response.body":
-                joined.flush()
-
-        await app(scope, receive, sending)
-
-    return one
-
-
-class Joined:
-    """A transport that gathers what is written until :meth:`flush`, or to the end of a turn of the
-    event loop."""
-
-    def __init__(self, transport: Any) -> None:
-        self.transport = transport
-        self._parts: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        """Gather; the transport has it before the next turn of the loop."""
-        if not self._parts:
-            asyncio.get_running_loop().call_soon(self.flush)
-        self._parts.append(data)
-
-    def flush(self) -> None:
-        """Write what there is."""
-        parts, self._parts = self._parts, []
-        if parts:
-            self.transport.write(b"".join(parts))
-
-    def close(self) -> None:
-        """Write what there is, and close."""
-        self.flush()
-        self.transport.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.transport, name)
+        return type("Counted", (OneAtATime,), {"strangers": self})
 
 
 class Listener(socket.socket):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from openoutcry.operations.strangers import Strangers
 from openoutcry.wire.errors import OutcryError
 
 A_LINE_S = 60.0
@@ -79,6 +80,42 @@ def tls_settings(certificate: Any, key: Any) -> dict[str, Any]:
     names = "ssl_certfile", "ssl_keyfile", "ssl_version", "ssl_ciphers"
     values = certificate, key, ssl.PROTOCOL_TLS_SERVER, CIPHERS
     return dict(zip(names, values, strict=True))
+
+
+def config_of(
+    application: Any,
+    strangers: Strangers,
+    errors: logging.Handler,
+    tls: dict[str, Any],
+    most: int,
+    http: Any = None,
+    **websockets: Any,
+) -> Any:
+    """The configuration of uvicorn of every listener of HTTP.
+
+    ``tls``: of :func:`tls_settings`; ``most``: connections and requests of all owners together;
+    ``http``: a protocol made from that of ``strangers``; ``websockets``: uvicorn's settings of
+    WebSockets."""
+    import uvicorn
+
+    log = logging.getLogger("uvicorn.error")
+    log.propagate, log.handlers = False, [errors]
+    return uvicorn.Config(
+        application,
+        log_config=None,
+        http=http or strangers.protocol(),
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        **tls,
+        loop="asyncio",
+        timeout_keep_alive=30,
+        # Shares are the bound (strangers.py); this one is of what all owners have together.
+        limit_concurrency=most,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=2,
+        **websockets,
+    )
 
 
 def server_of(

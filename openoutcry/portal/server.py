@@ -17,7 +17,7 @@ import psutil
 
 from openoutcry.operations.notify import MailServer
 from openoutcry.operations.strangers import MAX_STRANGERS, Strangers, allow_files
-from openoutcry.operations.web_server import PageErrors, server_of, tls_settings
+from openoutcry.operations.web_server import PageErrors, config_of, server_of, tls_settings
 from openoutcry.portal.accounts.accounts import Accounts
 from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.challenges import Challenges
@@ -786,8 +786,6 @@ def serve(
     portal answers.
 
     Raises :class:`OutcryError`."""
-    import uvicorn
-
     if portal.quote_door is not None:
         portal.quote_door.secure(tls)
     application = make_app(portal)
@@ -796,26 +794,17 @@ def serve(
     application.known, application.left = strangers.known, strangers.left
     strangers.refusal, strangers.is_plain = refusal_of(portal.spot.limits), tls is None
     http = strangers.protocol()
-    if application.short is not None and hasattr(http, "on_message_complete"):
+    if application.short is not None:
         http = protocol_of(http, application.short)
-    errors = logging.getLogger("uvicorn.error")
-    errors.propagate, errors.handlers = False, [application.errors]
-    config = uvicorn.Config(
+    config = config_of(
         application,
-        log_config=None,
-        http=http,
+        strangers,
+        application.errors,
+        tls_settings(*(tls or (None, None))),
+        max(2_048, files // 2),
+        http,
         ws=text_pings(),
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        **tls_settings(*(tls or (None, None))),
-        loop="asyncio",
-        timeout_keep_alive=30,
-        # Shares are the bound; this one is of what all owners have together.
-        limit_concurrency=max(2_048, files // 2),
         ws_max_size=1 << 14,
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=2,
     )
     server = server_of(config, lambda: announce(at), portal.connections.say_end)
     server.run([strangers.listener(listener)])

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from openoutcry.operations.strangers import require_plain
 from openoutcry.portal.spot.limits import BANNED, Limits, banned
 from openoutcry.portal.spot.rest import JSON, Endpoint, as_json
 from openoutcry.wire.peers import HERE
@@ -116,7 +115,7 @@ def protocol_of(base: Any, short: ShortWay) -> Any:
             if asked is None:
                 super().on_headers_complete()
                 return
-            require_plain(self.parser.get_http_version(), self.headers)
+            self.end_head()
             self.cycle = asked
 
         def on_message_complete(self) -> None:

@@ -23,7 +23,8 @@ from openoutcry.console.participants import row_of
 from openoutcry.console.server import make_app
 from openoutcry.operations.alarms import ALARMS
 from openoutcry.operations.evaluate import KEEP_S, ActiveAlarm, Evaluator, State
-from openoutcry.operations.strangers import MAX_HEAD, Strangers
+from openoutcry.operations.http_protocol import MAX_HEAD
+from openoutcry.operations.strangers import Strangers
 from openoutcry.operations.turns import EACH, WAITING_EACH, Turns, TurnsError
 from openoutcry.operations.web_server import A_LINE_S, PageErrors
 from openoutcry.risk import layout as lay
@@ -282,18 +283,21 @@ def test_text_of_a_client_that_is_no_text_is_one_line():
 
 def test_bytes_that_the_server_raises_about_end_their_connection_alone(monkeypatch):
     """uvicorn answers a second broken request of a connection that it is closing, and raises."""
-    from uvicorn.protocols.http.auto import AutoHTTPProtocol
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
     aborted = []
 
     class Raising(Strangers().protocol()):
         def __init__(self):
-            self.transport = SimpleNamespace(abort=lambda: aborted.append(True))
+            self.transport = SimpleNamespace(
+                abort=lambda: aborted.append(True), is_closing=lambda: bool(aborted)
+            )
+            self.cycle = None
 
     def raises(self, data):
         raise RuntimeError("state=MUST_CLOSE")
 
-    monkeypatch.setattr(AutoHTTPProtocol, "data_received", raises)
+    monkeypatch.setattr(HttpToolsProtocol, "data_received", raises)
     Raising().data_received(b"GET")
     assert aborted == [True]
 

@@ -16,7 +16,7 @@ from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
 from openoutcry.client.waiting import SessionEnded
-from openoutcry.operations.strangers import in_one_write
+from openoutcry.operations.http_protocol import in_one_write
 from openoutcry.order_entry.command_metadata import (
     BLOCK_KEY,
     FLAG_INTERNAL,
