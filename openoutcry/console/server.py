@@ -16,11 +16,11 @@ from openoutcry.operations.strangers import Strangers, allow_files
 from openoutcry.operations.turns import Turns, TurnsError
 from openoutcry.operations.web_server import (
     PageErrors,
-    config_of,
     listening,
     server_of,
     tls_settings,
     url_of,
+    web_config,
 )
 from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
@@ -163,7 +163,7 @@ def serve(
         application = make(console, secure, (*names, *hosts) if names else ())
         files, strangers = allow_files(), Strangers()
         application.known = strangers.known
-        config = config_of(
+        config = web_config(
             application,
             strangers,
             PageErrors(console.log.write),

@@ -29,6 +29,9 @@ STRANGER_S = 120.0
 A_TURN = 16
 """Connections that are accepted in one turn of the event loop."""
 A_SECOND, AT_ONCE = 100.0, 600.0
+FRAMES_A_SECOND, FRAMES_AT_ONCE, MANY = 20.0, 200.0, 10
+"""Frames of a WebSocket that make no message: of a connection in a second, and at once; and how
+many times that of all connections of an owner."""
 MAX_FILES = 1 << 16
 Peer = tuple[str, int]
 
@@ -54,8 +57,9 @@ class Strangers:
         """What an address that is banned is sent, whatever it asks; nothing: it is not banned."""
         self.is_plain = False
         """Whether that may be sent before anything has come: there is no TLS."""
-        self._paces: dict[str, tuple[float, float]] = {}
-        """Of each owner the connections that it may open at once, and as of when."""
+        self._paces: dict[Any, tuple[float, float]] = {}
+        """What each owner may open and each owner and connection may send at once, and as of when.
+        """
 
     def turns_away(self, host: str, now_s: float) -> bool:
         """Whether a connection that this host opens is one too many."""
@@ -64,12 +68,32 @@ class Strangers:
         owner, (a_second, most) = owner_of(host), (A_SECOND, AT_ONCE)
         if self.refusal(host):
             a_second, most = 1.0, 1.0
+        return self._spend(owner, 1, (a_second, most), now_s, 0.0) < 0.0
+
+    def _spend(
+        self, key: Any, count: int, pace: tuple[float, float], now_s: float, least: float
+    ) -> float:
+        """Take from a budget of ``pace``: so many in a second and so many at once; returns what is
+        left, a debt if negative.  At most ``-least`` of a debt is kept."""
         if len(self._paces) >= MAX_FILES:
             self._paces.clear()
-        left, at_s = self._paces.get(owner, (most, now_s))
-        left = min(left + (now_s - at_s) * a_second, most)
-        self._paces[owner] = max(left - 1.0, 0.0), now_s
-        return left < 1.0
+        a_second, most = pace
+        left, at_s = self._paces.get(key, (most, now_s))
+        left = min(left + (now_s - at_s) * a_second, most) - count
+        self._paces[key] = max(left, least), now_s
+        return left
+
+    def idle_frames_wait_s(self, peer: tuple[str, int | None], count: int, now_s: float) -> float:
+        """Seconds that a connection must wait after frames that make no message."""
+        if not count:
+            return 0.0
+        debt = -self._spend(peer, count, (FRAMES_A_SECOND, FRAMES_AT_ONCE), now_s, -1e9)
+        wait_s = debt / FRAMES_A_SECOND
+        if peer[0] not in HERE:  # a proxy on this host speaks for all its clients
+            pace = FRAMES_A_SECOND * MANY, FRAMES_AT_ONCE * MANY
+            owner = "frames", owner_of(peer[0])
+            wait_s = max(wait_s, -self._spend(owner, count, pace, now_s, -1e9) / pace[0])
+        return max(wait_s, 0.0)
 
     def came(self, peer: Peer, connection: socket.socket) -> None:
         """A connection was accepted."""
@@ -104,6 +128,7 @@ class Strangers:
     def left(self, peer: Peer) -> None:
         """A connection has ended.  Thousands may at once: the others are not looked through."""
         self._sockets.pop(peer, None)
+        self._paces.pop(peer, None)
         name = self._name_of.pop(peer, None)
         if name is None:
             return
@@ -131,6 +156,12 @@ class Strangers:
         from openoutcry.operations.http_protocol import OneAtATime
 
         return type("Counted", (OneAtATime,), {"strangers": self})
+
+    def websockets(self) -> Any:
+        """The protocol of their WebSockets, likewise."""
+        from openoutcry.operations.websocket_protocol import Weighed
+
+        return type("Weighed", (Weighed,), {"strangers": self})
 
 
 class Listener(socket.socket):

@@ -82,20 +82,21 @@ def tls_settings(certificate: Any, key: Any) -> dict[str, Any]:
     return dict(zip(names, values, strict=True))
 
 
-def config_of(
+def web_config(
     application: Any,
     strangers: Strangers,
     errors: logging.Handler,
     tls: dict[str, Any],
     most: int,
     http: Any = None,
+    ws: Any = None,
     **websockets: Any,
 ) -> Any:
     """The configuration of uvicorn of every listener of HTTP.
 
     ``tls``: of :func:`tls_settings`; ``most``: connections and requests of all owners together;
-    ``http``: a protocol made from that of ``strangers``; ``websockets``: uvicorn's settings of
-    WebSockets."""
+    ``http``, ``ws``: protocols made from those of ``strangers``; ``websockets``: uvicorn's settings
+    of WebSockets."""
     import uvicorn
 
     log = logging.getLogger("uvicorn.error")
@@ -104,6 +105,7 @@ def config_of(
         application,
         log_config=None,
         http=http or strangers.protocol(),
+        ws=ws or strangers.websockets(),
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -17,7 +17,7 @@ import psutil
 
 from openoutcry.operations.notify import MailServer
 from openoutcry.operations.strangers import MAX_STRANGERS, Strangers, allow_files
-from openoutcry.operations.web_server import PageErrors, config_of, server_of, tls_settings
+from openoutcry.operations.web_server import PageErrors, server_of, tls_settings, web_config
 from openoutcry.portal.accounts.accounts import Accounts
 from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.challenges import Challenges
@@ -721,14 +721,13 @@ def frame_of(text: str) -> bytes:
     return head + data
 
 
-def text_pings() -> Any:
-    """uvicorn's protocol of WebSockets, with three changes.  Pings are text: nautilus-trader
+def text_pings(strangers: Strangers) -> Any:
+    """The listeners' protocol of WebSockets, with three changes.  Pings are text: nautilus-trader
     answers no others, and would be cut after 20 seconds.  Texts can be sent at once, all in one
     write: an event of many connections is made a frame once.  A text that comes while the
     application waits for one can be handed over at once, without a turn of its task."""
-    from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
-    class TextPings(AutoWebSocketsProtocol):  # type: ignore[misc,valid-type]
+    class TextPings(strangers.websockets()):  # type: ignore[misc]
         _ping: bytes | None = None
         frames: list[bytes]
         take: Callable[[str], bool] | None = None
@@ -796,14 +795,14 @@ def serve(
     http = strangers.protocol()
     if application.short is not None:
         http = protocol_of(http, application.short)
-    config = config_of(
+    config = web_config(
         application,
         strangers,
         application.errors,
         tls_settings(*(tls or (None, None))),
         max(2_048, files // 2),
         http,
-        ws=text_pings(),
+        ws=text_pings(strangers),
         ws_max_size=1 << 14,
     )
     server = server_of(config, lambda: announce(at), portal.connections.say_end)

@@ -384,16 +384,20 @@ def texts() -> dict[str, str]:
 
 
 def add_documents(app: Any) -> None:
-    """Serve both documents."""
+    """Serve both documents, each of which is made once."""
+    from fastapi import Response
     from fastapi.responses import JSONResponse
+
+    openapi_bytes = cache(lambda: JSONResponse(openapi_of(app)).body)
+    asyncapi_bytes = cache(lambda: JSONResponse(asyncapi()).body)
 
     @app.get("/v1/openapi.json", include_in_schema=False)
     async def openapi() -> Any:
-        return JSONResponse(openapi_of(app))
+        return Response(openapi_bytes(), media_type="application/json")
 
     @app.get("/v1/asyncapi.json", include_in_schema=False)
     async def stream_document() -> Any:
-        return JSONResponse(asyncapi())
+        return Response(asyncapi_bytes(), media_type="application/json")
 
 
 if __name__ == "__main__":

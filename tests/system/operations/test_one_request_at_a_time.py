@@ -1,6 +1,6 @@
 """Connections that pipeline without an end, or stop within a request: at every listener of HTTP.
 
-Each listener is uvicorn with the configuration of ``web_server.config_of``, on a socket of its own.
+Each listener is uvicorn with the configuration of ``web_server.web_config``, on its own socket.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import pytest
 
 from openoutcry.operations import http_protocol as bounds
 from openoutcry.operations.strangers import Strangers
-from openoutcry.operations.web_server import config_of, server_of
+from openoutcry.operations.web_server import server_of, web_config
 from openoutcry.portal.server import text_pings
 from openoutcry.portal.short_way import ShortWay, protocol_of
 
@@ -64,7 +64,7 @@ def console(work, strangers):
 
 
 def portal(work, strangers):
-    return {"ws": text_pings(), "ws_max_size": 1 << 14}
+    return {"ws": text_pings(strangers), "ws_max_size": 1 << 14}
 
 
 def short_way(work, strangers):
@@ -94,7 +94,7 @@ async def served(listener, most=100):
         own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
         port, started = own.getsockname()[1], asyncio.Event()
         terms = listener(work, strangers)
-        config = config_of(work.application(), strangers, logging.NullHandler(), {}, 99, **terms)
+        config = web_config(work.application(), strangers, logging.NullHandler(), {}, 99, **terms)
         config.lifespan = "off"
         server = server_of(config, started.set)
         server.capture_signals = contextlib.nullcontext

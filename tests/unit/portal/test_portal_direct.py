@@ -17,6 +17,7 @@ from websockets.uri import parse_uri
 
 from openoutcry.client.waiting import SessionEnded
 from openoutcry.operations.http_protocol import in_one_write
+from openoutcry.operations.strangers import Strangers
 from openoutcry.order_entry.command_metadata import (
     BLOCK_KEY,
     FLAG_INTERNAL,
@@ -171,7 +172,7 @@ def test_texts_that_wait_are_sent_in_one_write_and_in_order(monkeypatch):
         app = Direct(other, None, failed, lambda path: serve)
         state = ServerState()
         config = Config(app, log_config=None, ws_per_message_deflate=False, proxy_headers=False)
-        protocol = text_pings()(config, state, {})
+        protocol = text_pings(Strangers())(config, state, {})
         protocol.connection_made(transport)
         protocol.data_received(b"".join(client.data_to_send()))
         await until(lambda: writes and connections.open == {connection})
@@ -231,7 +232,7 @@ def test_a_text_is_handed_over_as_it_comes_and_in_order():
         app = Direct(other, None, failed, lambda path: serve)
         state = ServerState()
         config = Config(app, log_config=None, ws_per_message_deflate=False, proxy_headers=False)
-        protocol = text_pings()(config, state, {})
+        protocol = text_pings(Strangers())(config, state, {})
 
         def send(*texts):
             for text in texts:
