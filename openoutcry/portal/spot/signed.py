@@ -18,7 +18,7 @@ async def new_order(spot: Spot, request: Request) -> Any:
 
 async def test_order(spot: Spot, request: Request) -> Any:
     """POST /api/v3/order/test: checks an order and sends nothing; rates if asked for."""
-    market, _ = spot.trading.read(request.participant, request.params)
+    market = spot.trading.check(request.participant, request.params)
     response_kind(request.params)
     strategy_of(request.params)
     if not request.params.flag("computeCommissionRates"):

@@ -206,6 +206,8 @@ class Trading:
             if here >= shapes.MAX_ORDERS:
                 raise ApiError(errors.FILTER, "Filter failure: MAX_NUM_ORDERS")
         lots, budget = self._quantity(market, params, kind)
+        if budget and SIDES[side] == Side.SELL:
+            lots = self._sellable(participant, market, lots, budget)
         price = self.price(market, params, "price") if kind in PRICED else 0
         if kind not in PRICED and params.text("price"):
             raise errors.not_required("price")
@@ -262,6 +264,36 @@ class Trading:
         if not 0 < budget < 2**62:
             raise ApiError(errors.FILTER, "Filter failure: NOTIONAL")
         return market.max_lots // market.qty_step * market.qty_step, budget
+
+    def _sellable(self, participant: int, market: Market, most: int, budget: int) -> int:
+        """Return the lots of a sale for ``budget`` (price ticks times lots): all that the
+        participant may sell, since nothing else bounds how many it takes.  Raises
+        :class:`ApiError` if they cannot bring as much at the best bid."""
+        if market.contract is not None:
+            return most
+        free = self.mirror.spendable(participant, market.base) // market.lot_units
+        lots = min(most, free) // market.qty_step * market.qty_step
+        bid = self.mirror.best(market.code)[0]
+        too_little = bid is not None and free <= most and bid * lots < budget
+        if lots < market.min_lots or too_little:
+            raise ApiError(errors.NEW_ORDER_REJECTED, INSUFFICIENT)
+        return lots
+
+    def check(self, participant: int, params: Params) -> Market:
+        """Check an order that is not sent, and return its market.  Raises :class:`ApiError` as the
+        order would be refused, also for what its wallet does not cover."""
+        market, order = self.read(participant, params)
+        if market.contract is not None:
+            return market
+        if order.side == Side.SELL:
+            asset, needed = market.base, order.lots * market.lot_units
+        else:
+            price = order.price_ticks or market.worst_buy_ticks
+            ticks = min(price * order.lots, order.budget_tick_lots or price * order.lots)
+            asset, needed = market.quote, ticks * market.tick_units
+        if needed > self.mirror.spendable(participant, asset):
+            raise ApiError(errors.NEW_ORDER_REJECTED, INSUFFICIENT)
+        return market
 
     def lots(self, market: Market, params: Params, name: str) -> int:
         """A quantity that the market takes, in lots.  Raises :class:`ApiError`."""

@@ -93,6 +93,12 @@ class Market:
     def _price_limits(self) -> tuple[int, int]:
         return int(self.row["min_price_ticks"]), int(self.row["max_price_ticks"])
 
+    @cached_property
+    def worst_buy_ticks(self) -> int:
+        """The price that a buy without one reserves: as far as its market band goes past the
+        highest price."""
+        return self._price_limits[1] + int(self.row["market_band_ticks"])
+
     def price(self, ticks: int) -> str:
         """A price in ticks as decimal text in the quote asset."""
         return text_of(ticks, self.price_decimals)

@@ -493,6 +493,15 @@ class Mirror:
         held = {name: (row[0], row[1]) for name, row in zip(wallets.names, rows, strict=True)}
         return {name: held.get(name, (0, 0)) for name in self.markets.assets}
 
+    def spendable(self, participant: int, asset: str) -> int:
+        """Return how many units of an asset an order of the participant may reserve: what is
+        available, and its credit."""
+        wallets = self.wallets
+        if wallets is None or participant >= len(wallets.rows) or asset not in wallets.names:
+            return 0
+        available, _, credit = wallets.rows[participant, wallets.names.index(asset), :3].tolist()
+        return max(available + credit, 0)
+
     def rates(self, participant: int, instrument: int) -> tuple[int, int]:
         """Fees of makers and takers, in millionths."""
         if self._view is None or participant >= len(self._view.cells):

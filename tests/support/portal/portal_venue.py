@@ -419,7 +419,15 @@ class SignedClient:
     def get(self, path: str, **params: Any) -> httpx.Response:
         return self.request("GET", path, **params)
 
-    def order(self, side: str, quantity: str, price: str = "", **more: Any) -> httpx.Response:
+    def order(
+        self,
+        side: str,
+        quantity: str,
+        price: str = "",
+        *,
+        path: str = "/api/v3/order",
+        **more: Any,
+    ) -> httpx.Response:
         """A limit order in BTCUSD, or whatever ``more`` makes of it."""
         terms = {"symbol": "BTCUSD", "side": side, "type": "LIMIT", "timeInForce": "GTC"}
         if quantity:
@@ -428,4 +436,4 @@ class SignedClient:
             terms["price"] = price
         terms |= more
         kept = {name: value for name, value in terms.items() if value != ""}
-        return self.request("POST", "/api/v3/order", **kept)
+        return self.request("POST", path, **kept)

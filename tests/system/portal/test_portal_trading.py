@@ -97,6 +97,63 @@ def test_orders_of_each_kind_trade_and_wallets_are_exact(portal_venue, maker, ta
             assert {row["isMaker"] for row in rows} == {client is one}
 
 
+@pytest.mark.promise(
+    "A market order for a sum sells at most what its account has free, at any sum that this can "
+    "bring, and a test order is refused where the order would be",
+    group="portal",
+)
+def test_a_sale_for_a_sum_reserves_what_can_be_sold(portal_venue, maker, taker):
+    with portal_venue.client(maker) as one, portal_venue.client(taker) as two:
+        one.order("BUY", "0.5", "50000", newClientOrderId="bid-1").raise_for_status()
+        before = balances(two)
+        terms = {"type": "MARKET", "timeInForce": ""}
+        for amount, bought in (("100", "0.002"), ("1000", "0.02")):
+            sold = two.order("SELL", "", "", **terms, quoteOrderQty=amount).json()
+            assert (sold["status"], Decimal(sold["executedQty"])) == ("FILLED", Decimal(bought))
+            assert Decimal(sold["cummulativeQuoteQty"]) == Decimal(amount)
+        assert before["BTC"] - balances(two)["BTC"] == Decimal("0.022")
+        one.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD").raise_for_status()
+
+
+FORMS = {
+    "market for a sum": {"type": "MARKET", "timeInForce": "", "quoteOrderQty": None},
+    "market": {"type": "MARKET", "timeInForce": "", "quantity": None},
+    "limit": {"price": "50000", "quantity": None},
+    "immediate or cancel": {"price": "50000", "timeInForce": "IOC", "quantity": None},
+    "maker": {"type": "LIMIT_MAKER", "timeInForce": "", "price": "50000", "quantity": None},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("side", ["BUY", "SELL"])
+@pytest.mark.parametrize("size", ["little", "too much"])
+def test_a_test_order_is_answered_as_the_order(portal_venue, maker, taker, form, side, size):
+    """Each form and side, for little and for more than the account has."""
+    of_sum = "quoteOrderQty" in FORMS[form]
+    amounts = {
+        "little": "100" if of_sum else "0.001",
+        "too much": "1000000000" if of_sum else "9000",
+    }
+    more = {n: amounts[size] if value is None else value for n, value in FORMS[form].items()}
+    quantity, price = more.pop("quantity", ""), more.pop("price", "")
+    with portal_venue.client(maker) as one, portal_venue.client(taker) as two:
+        other = "SELL" if side == "BUY" else "BUY"
+        bound = "50001" if form == "maker" and side == "BUY" else "50000"
+        bound = "49999" if form == "maker" and side == "SELL" else bound
+        one.order(other, "0.5", bound).raise_for_status()
+        try:
+            tested = two.order(side, quantity, price, path="/api/v3/order/test", **more)
+            sent = two.order(side, quantity, price, **more)
+        finally:
+            for client in (one, two):
+                client.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD")
+        if sent.status_code == 200:
+            assert (tested.status_code, tested.json()) == (200, {})
+        else:
+            assert (tested.status_code, tested.json()) == (sent.status_code, sent.json())
+        assert (sent.status_code == 200) == (size == "little"), sent.json()
+
+
 def test_a_triangle_trades_through_one_wallet(portal_venue, maker, taker):
     with portal_venue.client(maker) as one, portal_venue.client(taker) as two:
         for symbol, quantity, price in (
