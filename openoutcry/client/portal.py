@@ -1313,40 +1313,54 @@ class PortalClient(Closing):
         return self.ask("POST", path, kind, None, body, key=key)
 
     @endpoint("POST", "/v1/operator/users/{user_id}/freeze")
-    def freeze(self, user_id: int, reason: str, *, key: str | None = None) -> models.UserRow:
-        """For operators: freeze the account, which then can change nothing
-        until :meth:`unfreeze`."""
-        return self._of_user(user_id, "freeze", models.UserRow, {"reason": reason}, key)
+    def freeze(
+        self,
+        user_id: int,
+        reason: str,
+        told: str = "",
+        orders: str = "cancel",
+        *,
+        key: str | None = None,
+    ) -> models.UserRow:
+        """For operators: freeze the account and its sub-accounts, which then can change nothing
+        until :meth:`unfreeze`.  ``told``: what its owner is told; ``orders``: "cancel" or "keep"
+        the open ones."""
+        body = {"reason": reason, "told": told, "orders": orders}
+        return self._of_user(user_id, "freeze", models.UserRow, body, key)
 
     @endpoint("POST", "/v1/operator/users/{user_id}/unfreeze")
-    def unfreeze(self, user_id: int, reason: str, *, key: str | None = None) -> models.UserRow:
+    def unfreeze(
+        self, user_id: int, reason: str, told: str = "", *, key: str | None = None
+    ) -> models.UserRow:
         """For operators: let the account do what its level allows again."""
-        return self._of_user(user_id, "unfreeze", models.UserRow, {"reason": reason}, key)
+        body = {"reason": reason, "told": told}
+        return self._of_user(user_id, "unfreeze", models.UserRow, body, key)
 
     @endpoint("POST", "/v1/operator/users/{user_id}/level")
     def set_level(
-        self, user_id: int, level: int, reason: str, *, key: str | None = None
+        self, user_id: int, level: int, reason: str, told: str = "", *, key: str | None = None
     ) -> models.UserRow:
         """For operators: change the level of the user and its sub-accounts, which says what they
         may withdraw in a day and whether they trade."""
-        return self._of_user(
-            user_id, "level", models.UserRow, {"level": level, "reason": reason}, key
-        )
+        body = {"level": level, "reason": reason, "told": told}
+        return self._of_user(user_id, "level", models.UserRow, body, key)
 
     @endpoint("POST", "/v1/operator/users/{user_id}/keys/{number}/revoke")
     def revoke_user_key(
-        self, user_id: int, number: int, reason: str, *, key: str | None = None
+        self, user_id: int, number: int, reason: str, told: str = "", *, key: str | None = None
     ) -> models.Status:
         """For operators: revoke an API key of the user."""
         what = f"keys/{quote(str(number), safe='')}/revoke"
-        return self._of_user(user_id, what, models.Status, {"reason": reason}, key)
+        body = {"reason": reason, "told": told}
+        return self._of_user(user_id, what, models.Status, body, key)
 
     @endpoint("POST", "/v1/operator/users/{user_id}/view")
     def support_view(
-        self, user_id: int, reason: str, *, key: str | None = None
+        self, user_id: int, reason: str, told: str = "", *, key: str | None = None
     ) -> models.SupportView:
         """For operators: return a token that shows the user's pages and is read-only."""
-        return self._of_user(user_id, "view", models.SupportView, {"reason": reason}, key)
+        body = {"reason": reason, "told": told}
+        return self._of_user(user_id, "view", models.SupportView, body, key)
 
     @endpoint("GET", "/v1/operator/log")
     def operator_log(self, *, cursor: str = "", limit: int = 100) -> models.OperatorPage:

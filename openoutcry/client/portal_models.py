@@ -871,6 +871,13 @@ class UserRow:
     is_verified: bool
     frozen_at: datetime | None
     frozen_reason: str
+    """For operators."""
+    frozen_told: str
+    """What the user is told."""
+    keeps_orders: bool
+    """Whether the freeze leaves the open orders."""
+    is_held: bool
+    """Whether the venue has suspended the participant for the freeze."""
     created_at: datetime
 
 

@@ -76,9 +76,12 @@ from openoutcry.portal.spot.trade import Trading
 from openoutcry.portal.spot.user_data import MAX_KEYS, ListenKeys, UserData
 from openoutcry.portal.trading.broker import Broker
 from openoutcry.portal.trading.fix_broker import FixBroker, read_passwords
+from openoutcry.portal.trading.holds import Holds
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.peer_broker import PeerBroker
 from openoutcry.portal.trading.people import People
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import ParticipantStatus
 from openoutcry.risk.region import View
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.position_messages import Positions
@@ -183,6 +186,7 @@ class Portal:
         self.keys = ApiKeys(self.accounts)
         self.people = People(file, self.database, sorted(own.sessions), key)
         self.accounts.verified = lambda user_id: self.people.wake()
+        self.accounts.status_of = self._status_of
         assets = self.mirror.markets.assets
         self.choices = read_portal_file(settings.file, assets) if settings.file else PortalFile()
         self.signing = Signing(self.keys, self.choices, Replays(shared.replays, shared.counts))
@@ -207,9 +211,8 @@ class Portal:
         self.native_history = NativeHistory(callers, orders, self.pages)
         self.portfolio = NativePortfolio(callers, orders, *self.books[:2])
         self.notices = NativeNotices(callers, orders, notices)
-        self.operators = NativeOperators(
-            Operators(self.accounts), self.mirror, self.books[2], self.keys, self.withdrawals
-        )
+        parts = self.books[2], self.keys, self.withdrawals, Holds(file, self.database)
+        self.operators = NativeOperators(Operators(self.accounts), self.mirror, *parts)
         self.quotes = Quotes(
             self.database, self.mirror, self.choices.makers, self.choices.last_look_ms
         )
@@ -230,6 +233,7 @@ class Portal:
 
     def _native(self) -> Native:
         callers = Callers(self.accounts, self.signing, self.choices)
+        callers.status_of = self._status_of
         if self.place.count > 1:
             self.spot.see = callers.see = self._see
         orders = NativeOrders(self.trading)
@@ -290,6 +294,19 @@ class Portal:
                 if one.withdraws
             ],
         }
+
+    def _status_of(self, participant: int) -> ParticipantStatus:
+        """Status of a participant in the core; one that bars it is looked up again, because it may
+        just have ended."""
+        status = ParticipantStatus.FILED
+        for is_last in (False, True):
+            view = self.mirror.view
+            if view is not None and participant < len(view.participants):
+                status = ParticipantStatus(view.of(participant, lay.STATUS))
+            if is_last or status in (ParticipantStatus.FILED, ParticipantStatus.ACTIVE):
+                break
+            self._see()
+        return status
 
     def _see(self) -> None:
         """Take what is released by now, also of a venue that has just begun again: it has said
@@ -381,6 +398,7 @@ class Portal:
         ]
         if self.place.index == 0:
             work += [self.history.run(), self.notifier.run(), self.quotes.run()]
+            work.append(self.operators.holds.run())
             work += [self.reviews.run()] if self.reviews else []
         if self.quote_door is not None:
             work.append(self.quote_door.run())

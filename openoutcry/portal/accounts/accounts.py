@@ -35,9 +35,11 @@ from openoutcry.portal.accounts.passwords import (
     totp_step,
 )
 from openoutcry.portal.accounts.secret_key import SecretKey
-from openoutcry.portal.database import Database, DatabaseError, lock_user, rows_of
+from openoutcry.portal.accounts.states import Action, State, locked_states, require, state_of
+from openoutcry.portal.database import Database, DatabaseError, rows_of
 from openoutcry.portal.notices.texts import DEFAULT, TABLES, said
 from openoutcry.portal.notices.words import Notice, of_audit
+from openoutcry.risk.bits import ParticipantStatus
 from openoutcry.wire.extras import need
 from openoutcry.wire.peers import owner_of
 from openoutcry.wire.text import printable
@@ -137,6 +139,8 @@ class Accounts:
         self.lockout = Lockout(database)
         self.verified: Callable[[int], None] = lambda user_id: None
         """Called with a user whose address is verified: the user needs a participant."""
+        self.status_of: Callable[[int], ParticipantStatus] = lambda number: ParticipantStatus.FILED
+        """Status of a participant in the core."""
         self._jwt, self._jwt_key = need("jwt", "the portal", "portal"), key.derived("access tokens")
         self._under_way: set[asyncio.Task[None]] = set()
         self._mailers = ThreadPoolExecutor(MAILERS, "mail")
@@ -284,6 +288,24 @@ class Accounts:
             await self._audit(connection, user_id, "login", caller)
         return self._tokens(user_id, session, refresh)
 
+    def state(self, user: dict[str, Any]) -> State:
+        """The state of the account of a row of ``users``, without that of its main account."""
+        number = int(user["participant"] or 0) if user["is_open"] else 0
+        status = self.status_of(number) if number else ParticipantStatus.FILED
+        return state_of(user["frozen_at"] is not None, status)
+
+    async def require(self, connection: Any, action: Action, *users: int) -> None:
+        """Require that the accounts, and their main accounts, may do it, and keep them so until the
+        transaction ends.  Raises :class:`Frozen`."""
+        for row in await locked_states(connection, users):
+            require(self.state(row), action, row["frozen_told"])
+
+    async def require_identity(self, person: Person) -> None:
+        """Require that the account may change its identity, before anything is used up.  Raises
+        :class:`Frozen`."""
+        user = await self.user(person)
+        require(self.state(user), Action.IDENTITY, user["frozen_told"])
+
     async def require_unchanged(self, connection: Any, user: dict[str, Any]) -> None:
         """Require that what was proved still applies: a check takes a while, and address, password,
         authenticator or provider may have been changed during it.
@@ -298,8 +320,9 @@ class Accounts:
 
     async def require_live(self, connection: Any, person: Person) -> None:
         """Require, before a person is given lasting access, that the session was not ended during
-        the request. Raises :class:`NotLoggedIn`."""
-        await lock_user(connection, person.user_id)
+        the request, and that the account may change its identity. Raises :class:`NotLoggedIn` or
+        :class:`Frozen`."""
+        await self.require(connection, Action.IDENTITY, person.user_id)
         query = "select id from sessions where id = %(id)s::uuid and revoked_at is null"
         if not await rows_of(connection, query, {"id": person.session_id}):
             raise NotLoggedIn("log in")
@@ -461,11 +484,13 @@ class Accounts:
         await self.count(caller, mail)
         password_hash = await self.passwords.hash(password, caller.address)
         user = await self._user(mail)
-        known = await self.use_code(user["id"] if user else None, RESET, code)
-        if user is None or not known:
+        known = await self.known_code(user["id"] if user else 0, RESET, code)
+        if user is None or known is None:
             raise WrongCredentials(WRONG_CODE)
+        require(self.state(user), Action.IDENTITY, user["frozen_told"])
         if user["totp_is_confirmed"]:
             await self.require_totp(user, totp)
+        await self.spend_code(user["id"], RESET, known)
         await self._set_password(user, password_hash, "password reset", caller)
         await self.succeeded(caller, mail)
         self.mail(mail, user["language"], "reset")
@@ -485,6 +510,7 @@ class Accounts:
     ) -> None:
         user_id = user["id"]
         async with self.database.transaction() as connection:
+            await self.require(connection, Action.IDENTITY, user_id)
             await self.require_unchanged(connection, user)
             query = "update users set password_hash = %(hash)s where id = %(id)s"
             await rows_of(connection, query, {"hash": password_hash, "id": user_id})
@@ -494,9 +520,10 @@ class Accounts:
     async def proved(
         self, person: Person, password: str, totp: str, caller: Caller
     ) -> dict[str, Any]:
-        """The row of a user that proves itself again, with every factor.  Raises
-        :class:`WrongCredentials`."""
+        """The row of a user that proves itself again, with every factor, to change what proves it.
+        Raises :class:`WrongCredentials` or :class:`Frozen`."""
         user = await self.user(person)
+        require(self.state(user), Action.IDENTITY, user["frozen_told"])
         await self.count(caller, user["mail"])
         if not await self._is_right(user, password, caller):
             raise WrongCredentials(WRONG)
@@ -516,9 +543,11 @@ class Accounts:
         self._later(self._mail_change(user, mail, caller))
 
     async def _mail_change(self, user: dict[str, Any], mail: str, caller: Caller) -> None:
-        if await self._user(mail) is not None:
+        known = await self._user(mail)
+        if known is not None and known["is_verified"]:
             return
         async with self.database.transaction() as connection:
+            await self.require(connection, Action.IDENTITY, user["id"])
             code = await self.new_code(connection, user["id"], f"{NEW_MAIL}{mail}")
             await self._audit(connection, user["id"], "change of mail address asked for", caller)
         self.mail(mail, user["language"], "address", code=code)
@@ -530,11 +559,15 @@ class Accounts:
         Raises :class:`WrongCredentials`."""
         mail = mail_address(mail)
         user = await self.user(person)
+        require(self.state(user), Action.IDENTITY, user["frozen_told"])
         await self.count(caller, user["mail"])
         if not await self.use_code(user["id"], f"{NEW_MAIL}{mail}", code):
             raise WrongCredentials(WRONG_CODE)
         async with self.database.transaction() as connection:
             await self.require_live(connection, person)
+            # The address may have been registered and never verified: that claims nothing.
+            claim = "delete from users where mail = %(mail)s and not is_verified"
+            await rows_of(connection, claim, {"mail": mail})
             query = """
                 update users set mail = %(mail)s where id = %(id)s
                     and not exists (select 1 from users where mail = %(mail)s) returning id
@@ -563,7 +596,9 @@ class Accounts:
             update users set totp_secret = %(sealed)s
             where id = %(id)s and not totp_is_confirmed returning id
         """
-        await self.database.rows(query, sealed=sealed, id=user["id"])
+        async with self.database.transaction() as connection:
+            await self.require(connection, Action.IDENTITY, user["id"])
+            await rows_of(connection, query, {"sealed": sealed, "id": user["id"]})
         uri = pyotp.TOTP(secret).provisioning_uri(name=user["mail"], issuer_name=self.name)
         return {"secret": secret, "uri": uri}
 
@@ -572,6 +607,7 @@ class Accounts:
 
         Raises :class:`WrongCredentials` for a wrong code, and without such an authenticator."""
         user = await self.user(person)
+        require(self.state(user), Action.IDENTITY, user["frozen_told"])
         await self.count(caller, user["mail"])
         if user["totp_secret"] is None or not await self._use_totp(user, code):
             raise WrongCredentials(WRONG_CODE)
@@ -593,6 +629,7 @@ class Accounts:
         the user."""
         user = await self.proved(person, password, code, caller)
         async with self.database.transaction() as connection:
+            await self.require(connection, Action.IDENTITY, user["id"])
             await self.require_unchanged(connection, user)
             query = """
                 update users set totp_secret = null, totp_is_confirmed = false where id = %(id)s
@@ -700,7 +737,28 @@ class Accounts:
 
     async def use_code(self, user_id: int | None, purpose: str, code: str) -> bool:
         """Whether it was mailed for this; from here on it is used.  A wrong one counts."""
-        values = {"user": user_id or 0, "purpose": purpose, "now": self.now()}
+        known = await self.known_code(user_id or 0, purpose, code)
+        try:
+            await self.spend_code(user_id or 0, purpose, known)
+        except WrongCredentials:
+            return False
+        return True
+
+    async def spend_code(self, user_id: int, purpose: str, known: bytes | None) -> None:
+        """Use up what :meth:`known_code` has found, once everything else is proved.  Raises
+        :class:`WrongCredentials` if it was used meanwhile, or is None."""
+        query = """
+            delete from mailed_codes where user_id = %(user)s and purpose = %(purpose)s
+                and code_hash = %(hash)s returning user_id
+        """
+        terms = {"user": user_id, "purpose": purpose}
+        if known is None or not await self.database.rows(query, hash=known, **terms):
+            raise WrongCredentials(WRONG_CODE)
+
+    async def known_code(self, user_id: int, purpose: str, code: str) -> bytes | None:
+        """The hash of a code that was mailed for this and is in force, which stays so.  Each
+        question counts as a try."""
+        values = {"user": user_id, "purpose": purpose}
         query = """
             update mailed_codes set tries = tries + 1
             where user_id = %(user)s and purpose = %(purpose)s
@@ -708,27 +766,25 @@ class Accounts:
         """
         rows = await self.database.rows(query, **values)
         if not rows or rows[0]["tries"] > CODE_TRIES or rows[0]["expires_at"] <= self.now():
-            return False
-        if bytes(rows[0]["code_hash"]) != hashed(f"{user_id} {purpose} {code}"):
-            return False
-        query = """
-            delete from mailed_codes where user_id = %(user)s and purpose = %(purpose)s
-                and code_hash = %(hash)s returning user_id
-        """
-        return bool(await self.database.rows(query, hash=rows[0]["code_hash"], **values))
+            return None
+        stored = bytes(rows[0]["code_hash"])
+        return stored if stored == hashed(f"{user_id} {purpose} {code}") else None
 
     async def require_factors(
         self, user_id: int, purpose: str, code: str, totp: str, caller: Caller
     ) -> None:
-        """The mailed code and, if the account has one, its authenticator's.  Raises
-        :class:`WrongCredentials`."""
+        """The mailed code and, if the account has one, its authenticator's, for what has to do with
+        a withdrawal.  Raises :class:`WrongCredentials` or :class:`Frozen`."""
         user = await self.database.row("select * from users where id = %(id)s", id=user_id)
         assert user is not None
+        require(self.state(user), Action.WITHDRAW, user["frozen_told"])
         await self.count(caller, user["mail"])
+        known = await self.known_code(user_id, purpose, code)
+        if known is None:
+            raise WrongCredentials(WRONG_CODE)
         if user["totp_is_confirmed"]:
             await self.require_totp(user, totp)
-        if not await self.use_code(user_id, purpose, code):
-            raise WrongCredentials(WRONG_CODE)
+        await self.spend_code(user_id, purpose, known)
         await self.succeeded(caller, user["mail"])
 
     async def _audit(
@@ -774,17 +830,23 @@ class Accounts:
 
 
 async def audit(
-    connection: Any, user_id: int | None, action: str, caller: Caller, detail: str = ""
+    connection: Any,
+    user_id: int | None,
+    action: str,
+    caller: Caller,
+    detail: str = "",
+    for_operators: str = "",
 ) -> None:
     """A row of the audit record, and the user's notice of it if it is news, in the transaction of
-    what it is about."""
+    what it is about.  ``for_operators``: the detail that they read in the place of the user's."""
     query = """
-        insert into audit (user_id, action, address, detail)
-        values (%(user)s, %(action)s, %(address)s, %(detail)s)
+        insert into audit (user_id, action, address, detail, for_operators)
+        values (%(user)s, %(action)s, %(address)s, %(detail)s, %(inner)s)
         returning id, (select language from users where id = user_id)
     """
     shown = printable(detail)[:500]
     values = {"user": user_id, "action": action, "address": caller.address, "detail": shown}
+    values["inner"] = printable(for_operators)[:500]
     row = (await rows_of(connection, query, values))[0]
     if user_id is None:
         return

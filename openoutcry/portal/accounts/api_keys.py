@@ -16,7 +16,8 @@ from typing import Any
 
 from openoutcry.portal.accounts.accounts import Accounts, Caller, Person, audit
 from openoutcry.portal.accounts.errors import InvalidRequest, NotFound
-from openoutcry.portal.database import DatabaseError, lock_user, rows_of
+from openoutcry.portal.accounts.states import ALLOWED, Action, State, state_of
+from openoutcry.portal.database import DatabaseError, rows_of
 from openoutcry.wire.text import printable
 
 HMAC, ED25519 = "HMAC", "ED25519"
@@ -45,10 +46,17 @@ class ApiKey:
     expires_at: datetime | None
     level: int = 0
     """Level of its owner."""
-    is_frozen: bool = False
-    """The operator has frozen its owner's account."""
+    state: State = State.ACTIVE
+    """State of its owner's account, when the key was looked up."""
     is_sub: bool = False
     """Whether its owner is a sub-account."""
+    why: str = ""
+    """What the operator tells the owner about the freeze."""
+
+    def may(self, action: Action) -> bool:
+        """Whether key and account let this be done; the owner's level is not asked."""
+        permitted = {Action.TRADE: self.can_trade, Action.WITHDRAW: self.can_withdraw}
+        return permitted.get(action, True) and action in ALLOWED[self.state]
 
     def may_come_from(self, address: str) -> bool:
         """Whether the list of networks has the address; without a list any may."""
@@ -110,7 +118,7 @@ class ApiKeys:
             "until": expires_at,
         }
         async with self.database.transaction() as connection:
-            await lock_user(connection, owner_id or person.user_id)
+            await self.accounts.require(connection, Action.KEY, owner_id or person.user_id)
             await self.accounts.require_unchanged(connection, user)
             counted = """
                 select count(*) from api_keys where user_id = %(user)s and revoked_at is null
@@ -209,6 +217,8 @@ class ApiKeys:
         query = """
             select api_keys.*, users.participant, users.is_open, users.level,
                 coalesce(users.frozen_at, parents.frozen_at) as frozen_at,
+                case when users.frozen_at is null then parents.frozen_told
+                    else users.frozen_told end as why,
                 users.parent_id is not null as is_sub
             from api_keys join users on users.id = user_id
             left join users as parents on parents.id = users.parent_id
@@ -217,6 +227,7 @@ class ApiKeys:
         row = await self.database.row(query, key=api_key)
         if row is None:
             return None
+        status = self.accounts.status_of(row["participant"] or 0)
         return ApiKey(
             row["id"],
             row["user_id"],
@@ -228,8 +239,9 @@ class ApiKeys:
             networks_of(row["networks"]),
             row["expires_at"],
             row["level"],
-            row["frozen_at"] is not None,
+            state_of(row["frozen_at"] is not None, status),
             row["is_sub"],
+            row["why"] or "",
         )
 
 

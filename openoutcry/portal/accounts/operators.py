@@ -25,7 +25,8 @@ from openoutcry.wire.text import printable
 PREFIX = "op_"
 MOST_REASON, HIGHEST_LEVEL = 300, 9
 SHOWN = """
-    id, mail, participant, level, is_open, is_verified, frozen_at, frozen_reason, created_at
+    id, mail, participant, level, is_open, is_verified, frozen_at, frozen_reason, frozen_told,
+    keeps_orders, is_held, created_at
 """
 LIKE = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
@@ -35,6 +36,15 @@ class Operator:
     """A person whose token was checked; ``name`` is written into the audit trail."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why an operator does something: ``reason`` is for operators, ``told`` is what the user is
+    shown and mailed."""
+
+    reason: str
+    told: str = ""
 
 
 class Operators:
@@ -98,35 +108,49 @@ class Operators:
         if row is None:
             raise NotFound("there is no such user")
         query = """
-            select id, at, action, address, detail from audit where user_id = %(id)s
+            select id, at, action, address,
+                case for_operators when '' then detail else for_operators end as detail
+            from audit where user_id = %(id)s
             order by id desc limit %(most)s
         """
         return row | {"audit": await self.database.rows(query, id=user_id, most=AUDIT_ROWS)}
 
     async def freeze(
-        self, operator: Operator, user_id: int, reason: str, is_frozen: bool, caller: Caller
+        self,
+        operator: Operator,
+        user_id: int,
+        why: Why,
+        is_frozen: bool,
+        keeps_orders: bool = False,
     ) -> None:
-        """Raises :class:`NotFound`, or :class:`InvalidRequest` without a reason."""
-        reason, action = self._reason(reason), "frozen" if is_frozen else "unfrozen"
+        """Freeze an account with its sub-accounts, or end that.  ``keeps_orders``: its open orders
+        stay and may trade; otherwise the venue cancels them.
+
+        Raises :class:`NotFound`, or :class:`InvalidRequest` without a reason."""
+        reason, action = self._reason(why.reason), "frozen" if is_frozen else "unfrozen"
+        told = self._told(why)
         query = """
-            update users set frozen_at = %(at)s, frozen_reason = %(reason)s
+            update users set frozen_at = %(at)s, frozen_reason = %(reason)s,
+                frozen_told = %(told)s, keeps_orders = %(keeps)s
             where id = %(id)s returning id
         """
         values = {
             "at": self.accounts.now() if is_frozen else None,
             "reason": reason if is_frozen else "",
+            "told": told if is_frozen else "",
+            "keeps": keeps_orders and is_frozen,
             "id": user_id,
         }
         async with self.database.transaction() as connection:
             if not await rows_of(connection, query, values):
                 raise NotFound("there is no such user")
             await self._log(connection, operator, action, user_id, reason)
-            await audit(connection, user_id, action, Caller(OPERATOR), reason)
+            await audit(connection, user_id, action, Caller(OPERATOR), told, reason)
 
-    async def set_level(self, operator: Operator, user_id: int, level: int, reason: str) -> None:
+    async def set_level(self, operator: Operator, user_id: int, level: int, why: Why) -> None:
         """Change what a user and its sub-accounts may withdraw in a day.  Raises
         :class:`NotFound` or :class:`InvalidRequest`."""
-        reason = f"level {level}: {self._reason(reason)}"
+        reason, told = f"level {level}: {self._reason(why.reason)}", self._told(why)
         if not 0 <= level <= HIGHEST_LEVEL:
             raise InvalidRequest(f"level: 0 to {HIGHEST_LEVEL}")
         query = "update users set level = %(level)s where %(id)s in (id, parent_id) returning id"
@@ -134,28 +158,31 @@ class Operators:
             if not await rows_of(connection, query, {"level": level, "id": user_id}):
                 raise NotFound("there is no such user")
             await self._log(connection, operator, "level changed", user_id, reason)
-            await audit(connection, user_id, "level changed", Caller(OPERATOR), reason)
+            shown = f"level {level}: {told}" if told else f"level {level}"
+            await audit(connection, user_id, "level changed", Caller(OPERATOR), shown, reason)
 
     async def revoke_key(
-        self, operator: Operator, keys: ApiKeys, user_id: int, number: int, reason: str
+        self, operator: Operator, keys: ApiKeys, user_id: int, number: int, why: Why
     ) -> None:
         """Raises :class:`NotFound`, or :class:`InvalidRequest` without a reason."""
-        reason = f"key {number}: {self._reason(reason)}"
+        reason, told = f"key {number}: {self._reason(why.reason)}", self._told(why)
         async with keys.revoking(user_id, number) as connection:
             await self._log(connection, operator, "API key revoked", user_id, reason)
-            await audit(connection, user_id, "API key revoked", Caller(OPERATOR), reason)
+            shown = f"key {number}: {told}" if told else f"key {number}"
+            await audit(connection, user_id, "API key revoked", Caller(OPERATOR), shown, reason)
 
-    async def view(self, operator: Operator, user_id: int, reason: str) -> tuple[str, int]:
+    async def view(self, operator: Operator, user_id: int, why: Why) -> tuple[str, int]:
         """A token that reads a user's pages, and how many seconds it lasts; the user sees that it
-        was given, and why."""
-        reason = self._reason(reason)
+        was given, to whom, and what the operator tells about it."""
+        reason, told = self._reason(why.reason), self._told(why)
         async with self.database.transaction() as connection:
             query = "select id from users where id = %(id)s"
             if not await rows_of(connection, query, {"id": user_id}):
                 raise NotFound("there is no such user")
             await self._log(connection, operator, "support view", user_id, reason)
-            detail = f"{operator.name}: {reason}"
-            await audit(connection, user_id, "support view", Caller(OPERATOR), detail)
+            detail = f"{operator.name}: {told}" if told else operator.name
+            inner = f"{operator.name}: {reason}"
+            await audit(connection, user_id, "support view", Caller(OPERATOR), detail, inner)
         token = self.accounts.support_token(user_id, operator.name)
         return token, int(SUPPORT.total_seconds())
 
@@ -163,6 +190,12 @@ class Operators:
         shown = printable(reason).strip()
         if not shown or len(shown) > MOST_REASON:
             raise InvalidRequest(f"reason: 1 to {MOST_REASON} characters")
+        return shown
+
+    def _told(self, why: Why) -> str:
+        shown = printable(why.told).strip()
+        if len(shown) > MOST_REASON:
+            raise InvalidRequest(f"told: up to {MOST_REASON} characters")
         return shown
 
     async def _log(

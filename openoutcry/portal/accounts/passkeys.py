@@ -80,6 +80,7 @@ class Passkeys:
     ) -> None:
         """Raises :class:`InvalidRequest`."""
         webauthn = self._library()
+        await self.accounts.require_identity(person)
         row = await self.tickets.use(ticket, REGISTER, self.accounts.now(), person.user_id)
         if row is None:
             raise InvalidRequest("ticket: begin again")
@@ -131,6 +132,7 @@ class Passkeys:
         await self.accounts.proved(person, password, totp, caller)
         query = "delete from passkeys where id = %(id)s and user_id = %(user)s returning id"
         async with self.database.transaction() as connection:
+            await self.accounts.require_live(connection, person)
             if not await rows_of(connection, query, {"id": number, "user": person.user_id}):
                 raise NotFound("there is no such passkey")
             await audit(connection, person.user_id, "passkey removed", caller)

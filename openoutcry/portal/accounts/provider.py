@@ -137,7 +137,10 @@ class Provider:
         query = """
             insert into users (mail, password_hash, is_verified, provider_subject, language)
             values (%(mail)s, %(none)s, true, %(subject)s, %(language)s)
-            on conflict do nothing returning *
+            on conflict (mail) do update set is_verified = true,
+                password_hash = excluded.password_hash, language = excluded.language,
+                provider_subject = excluded.provider_subject
+            where not users.is_verified returning *
         """
         async with self.accounts.database.transaction() as connection:
             values = {"mail": mail, "none": NO_PASSWORD, "subject": subject}
@@ -145,6 +148,10 @@ class Provider:
             rows = await rows_of(connection, query, values)
             if not rows:
                 raise NotLinked("this address has an account: log in and link it there")
+            # The address may have been registered and never verified: that claims nothing, and its
+            # codes and password end.
+            query = "delete from mailed_codes where user_id = %(id)s"
+            await rows_of(connection, query, {"id": rows[0]["id"]})
             await audit(connection, rows[0]["id"], "registered by the provider", caller)
         self.accounts.verified(rows[0]["id"])
         return rows[0]

@@ -9,11 +9,12 @@ from typing import Any
 
 from openoutcry.portal.accounts.accounts import SUB_ACCOUNTS, Accounts, Caller, audit
 from openoutcry.portal.accounts.errors import InvalidRequest, NotFound
+from openoutcry.portal.accounts.states import Action
 from openoutcry.portal.database import Row, rows_of
 
 LABEL = re.compile(r"[A-Za-z0-9_-]{1,20}")
 MOST = 20
-SHOWN = "id, parent_id, label, mail, participant, is_open, created_at"
+SHOWN = "id, parent_id, label, mail, participant, is_open, frozen_at, created_at"
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class SubAccounts:
             "mail": f"{label}.{user_id}@{SUB_ACCOUNTS}".lower(),
         }
         async with self.database.transaction() as connection:
-            query = "select level, language, parent_id from users where id = %(user)s for update"
+            await self.accounts.require(connection, Action.SUB_ACCOUNT, user_id)
+            query = "select level, language, parent_id from users where id = %(user)s"
             parent = (await rows_of(connection, query, values))[0]
             if parent["parent_id"] is not None:
                 raise InvalidRequest("a sub-account has no sub-accounts")

@@ -15,6 +15,7 @@ from typing import Any
 
 from openoutcry.portal.accounts.accounts import CODE_LASTS, Accounts, Caller, audit
 from openoutcry.portal.accounts.errors import InvalidRequest, NotFound, Unavailable
+from openoutcry.portal.accounts.states import Action
 from openoutcry.portal.database import Row, rows_of
 from openoutcry.portal.money.custody import Custody, WithdrawalError
 from openoutcry.portal.settings import Network, PortalFile
@@ -73,7 +74,8 @@ class AddressBook:
             "now": self.accounts.now(),
         }
         async with self.database.transaction() as connection:
-            query = "select * from users where id = %(user)s for update"
+            await self.accounts.require(connection, Action.WITHDRAW, user_id)
+            query = "select * from users where id = %(user)s"
             user = (await rows_of(connection, query, values))[0]
             row = await self._recorded(connection, values)
             if row["state"] != UNCONFIRMED:

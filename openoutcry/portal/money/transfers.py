@@ -15,6 +15,7 @@ from typing import Any
 
 from openoutcry.portal.accounts.accounts import Accounts, Caller, audit
 from openoutcry.portal.accounts.errors import Declined, NotFound
+from openoutcry.portal.accounts.states import Action
 from openoutcry.portal.accounts.sub_accounts import Account
 from openoutcry.portal.database import DatabaseError, Row, rows_of
 from openoutcry.portal.money.withdrawals import TRANSFER
@@ -116,7 +117,8 @@ class Transfers:
             "now": now,
         }
         async with self.database.transaction() as connection:
-            await rows_of(connection, "select id from users where id = %(user)s for update", values)
+            ends = wanted.source.user_id, wanted.target.user_id
+            await self.accounts.require(connection, Action.TRANSFER, user_id, *ends)
             query = "select * from transfers where user_id = %(user)s and client_id = %(client)s"
             known = await rows_of(connection, query, values)
             if known:

@@ -24,6 +24,7 @@ from openoutcry.portal.accounts.accounts import (
     language_of_user,
 )
 from openoutcry.portal.accounts.errors import NotFound, Unavailable
+from openoutcry.portal.accounts.states import Action
 from openoutcry.portal.database import DatabaseError, Row, rows_of
 from openoutcry.portal.money.address_book import AddressBook
 from openoutcry.portal.money.custody import (
@@ -133,11 +134,8 @@ class Withdrawals:
             address = await self.custody.check(*terms)
         async with self.database.transaction() as connection:
             values = {"user": user_id, "client": asked.client_id}
-            user = (
-                await rows_of(
-                    connection, "select * from users where id = %(user)s for update", values
-                )
-            )[0]
+            await self.accounts.require(connection, Action.WITHDRAW, user_id)
+            user = (await rows_of(connection, "select * from users where id = %(user)s", values))[0]
             rows = await rows_of(connection, query, values)
             if rows:
                 return _same(rows[0], asked, network)
@@ -344,8 +342,9 @@ class Withdrawals:
     async def go_on(self) -> None:
         """Take each withdrawal that is under way as far as it goes without its owner."""
         query = """
-            select w.*, u.frozen_at is not null as is_frozen
+            select w.*, coalesce(u.frozen_at, p.frozen_at) is not null as is_frozen
             from withdrawals as w join users as u on u.id = w.user_id
+            left join users as p on p.id = u.parent_id
             where state in ('unconfirmed', 'confirmed', 'requested', 'approved', 'sent')
             order by w.id
         """

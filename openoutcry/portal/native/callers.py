@@ -15,21 +15,17 @@ from typing import Annotated, Any
 from openoutcry.portal.accounts.accounts import Accounts, Person
 from openoutcry.portal.accounts.api_keys import ApiKey
 from openoutcry.portal.accounts.errors import AccountError, NotLoggedIn
+from openoutcry.portal.accounts.states import Action, State, require, state_of
 from openoutcry.portal.settings import PortalFile
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.signing import READ, WINDOW_MS, Signing, is_signed, now_ms
+from openoutcry.risk.bits import ParticipantStatus
 
 
 class Forbidden(AccountError):
     """The caller is known, and this account or key may not do what it asks."""
 
     status, code = 403, "forbidden"
-
-
-class Frozen(AccountError):
-    """The operator has frozen the account."""
-
-    status, code = 403, "frozen"
 
 
 def signed_text(timestamp: str, method: str, target: str, key: str, body: str = "") -> str:
@@ -47,11 +43,13 @@ class Asking:
     can_withdraw: bool
     address: str
     is_person: bool
-    is_frozen: bool = False
+    state: State = State.ACTIVE
     is_support: bool = False
     """An operator who looks at the user's pages."""
     is_main: bool = True
     """Whether it is a main account, and no sub-account."""
+    why: str = ""
+    """What the operator tells the owner about a freeze."""
 
     def require_participant(self) -> None:
         """Raises :class:`Forbidden` for an account that the venue has not added yet, or that is
@@ -61,18 +59,17 @@ class Asking:
 
     def require_trade(self) -> None:
         """Raises :class:`Forbidden` if the caller may not place or cancel orders, :class:`Frozen`
-        if the account is frozen."""
+        if the account may not."""
         self.require_participant()
-        self.require_own()
+        self.require_own(Action.TRADE)
         if not self.can_trade:
             raise Forbidden("this key or this level may not trade")
 
-    def require_own(self) -> None:
-        """The user, and not an operator, whose account is not frozen."""
+    def require_own(self, action: Action) -> None:
+        """The user, and not an operator, whose account may do this."""
         if self.is_support:
             raise Forbidden("a support view is read-only")
-        if self.is_frozen:
-            raise Frozen("the operator has frozen this account")
+        require(self.state, action, self.why)
 
     def require_transfer(self) -> None:
         """Money of all accounts of a user is moved in the name of the main one."""
@@ -82,9 +79,9 @@ class Asking:
 
     def require_withdraw(self) -> None:
         """Raises :class:`Forbidden` if the caller may not withdraw, :class:`Frozen` if the account
-        is frozen."""
+        may not."""
         self.require_participant()
-        self.require_own()
+        self.require_own(Action.WITHDRAW)
         if not self.can_withdraw:
             raise Forbidden("this key may not withdraw")
 
@@ -94,6 +91,8 @@ class Callers:
 
     def __init__(self, accounts: Accounts, signing: Signing, file: PortalFile) -> None:
         self.accounts, self.signing, self.file = accounts, signing, file
+        self.status_of: Callable[[int], ParticipantStatus] = lambda number: ParticipantStatus.FILED
+        """Status of a participant in the core."""
         self.see: Callable[[], None] = lambda: None
         """Called with each caller: brings the mirror to what is released."""
 
@@ -110,9 +109,10 @@ class Callers:
         participant = int(user["participant"] or 0) if user["is_open"] else 0
         level = self.file.level(user["level"])
         trades = level is None or level.trades
-        is_frozen = user["frozen_at"] is not None
+        state = state_of(user["frozen_at"] is not None, self.status_of(participant))
         terms = trades and not is_support, not is_support, address, not is_support
-        return Asking(person.user_id, participant, *terms, is_frozen, is_support)
+        why = user.get("frozen_told", "")
+        return Asking(person.user_id, participant, *terms, state, is_support, why=why)
 
     async def of_key(
         self, api_key: str, timestamp: str, signature: str, text: str, address: str, once: bool
@@ -148,8 +148,8 @@ class Callers:
     def _asking(self, key: ApiKey, address: str) -> Asking:
         trades = key.can_trade and self.signing.may_trade(key)
         withdraws = key.can_withdraw and not key.is_sub
-        terms = trades, withdraws, address, False, key.is_frozen
-        return Asking(key.user_id, key.participant, *terms, is_main=not key.is_sub)
+        terms = trades, withdraws, address, False, key.state
+        return Asking(key.user_id, key.participant, *terms, is_main=not key.is_sub, why=key.why)
 
     async def of_request(self, request: Any) -> Asking:
         """Raises :class:`NotLoggedIn`."""

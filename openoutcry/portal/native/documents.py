@@ -370,7 +370,7 @@ def document_app() -> Any:
     add_margin(app, NativeMargin(callers, nothing, nothing))
     add_notices(app, NativeNotices(callers, nothing, nothing))
     add_quotes(app, NativeQuotes(callers, nothing, nothing))
-    add_operators(app, NativeOperators(nothing, nothing, nothing, nothing, nothing))
+    add_operators(app, NativeOperators(nothing, nothing, nothing, nothing, nothing, nothing))
     add_accounts(app, nothing, nothing, nothing)
     add_more(app, More(nothing, nothing, nothing, nothing, nothing))
     add_sub_accounts(app, Subs(callers, nothing, nothing, nothing, nothing))

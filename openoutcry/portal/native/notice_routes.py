@@ -5,6 +5,7 @@ from typing import Any
 
 from openoutcry.client import portal_models as models
 from openoutcry.portal.accounts.routes import DONE
+from openoutcry.portal.accounts.states import Action
 from openoutcry.portal.body import Body
 from openoutcry.portal.native.callers import Callers
 from openoutcry.portal.native.orders import NativeOrders
@@ -103,6 +104,7 @@ def _add_list(app: Any, notices: Notices, asking_type: Any, limited: Any) -> Non
 
     @app.put("/v1/notification-settings", response_model=settings_type, tags=NOTICES)
     async def choose_notifications(asking: asking_type, body: ChosenSettings) -> Any:
+        asking.require_own(Action.SETTINGS)
         await notices.choose(asking.user_id, models.NotificationSettings(**asdict(body)))
         return await notices.settings(asking.user_id)
 
@@ -116,11 +118,13 @@ def _add_alerts(app: Any, native: NativeNotices, asking_type: Any) -> None:
 
     @app.post("/v1/price-alerts", response_model=models.PriceAlert, status_code=201, tags=NOTICES)
     async def new_price_alert(asking: asking_type, body: NewAlert) -> Any:
+        asking.require_own(Action.SETTINGS)
         market = native.orders.market(body.symbol)
         return await notices.new_alert(asking.user_id, market, body.direction, body.price)
 
     @app.delete("/v1/price-alerts/{number}", response_model=models.Status, tags=NOTICES)
     async def delete_price_alert(asking: asking_type, number: int) -> Any:
+        asking.require_own(Action.SETTINGS)
         await notices.forget_alert(asking.user_id, number)
         return DONE
 
@@ -132,15 +136,18 @@ def _add_webhook(app: Any, notices: Notices, asking_type: Any) -> None:
 
     @app.put("/v1/webhook", response_model=models.Webhook, tags=NOTICES)
     async def set_webhook(asking: asking_type, body: NewWebhook) -> Any:
+        asking.require_own(Action.SETTINGS)
         return await notices.set_webhook(asking.user_id, body.url)
 
     @app.delete("/v1/webhook", response_model=models.Status, tags=NOTICES)
     async def delete_webhook(asking: asking_type) -> Any:
+        asking.require_own(Action.SETTINGS)
         await notices.forget_webhook(asking.user_id)
         return DONE
 
     @app.post("/v1/webhook/test", response_model=models.Status, tags=NOTICES)
     async def test_webhook(asking: asking_type) -> Any:
+        asking.require_own(Action.SETTINGS)
         await notices.test_webhook(asking.user_id)
         return DONE
 
@@ -163,10 +170,12 @@ def _add_push(app: Any, notices: Notices, asking_type: Any) -> None:
         tags=NOTICES,
     )
     async def subscribe_push(asking: asking_type, body: NewSubscription) -> Any:
+        asking.require_own(Action.SETTINGS)
         keys = body.endpoint, body.p256dh, body.auth, body.label
         return await notices.subscribe(asking.user_id, *keys)
 
     @app.delete("/v1/push/subscriptions/{number}", response_model=models.Status, tags=NOTICES)
     async def unsubscribe_push(asking: asking_type, number: int) -> Any:
+        asking.require_own(Action.SETTINGS)
         await notices.unsubscribe(asking.user_id, number)
         return DONE

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from openoutcry.client import portal_models as models
 from openoutcry.ledger.analytics import VIEWS
 from openoutcry.portal.accounts.api_keys import ApiKeys
-from openoutcry.portal.accounts.errors import NotFound
-from openoutcry.portal.accounts.operators import Operator, Operators
+from openoutcry.portal.accounts.errors import InvalidRequest, NotFound
+from openoutcry.portal.accounts.operators import Operator, Operators, Why
 from openoutcry.portal.accounts.routes import DONE, caller_of
 from openoutcry.portal.body import Body
 from openoutcry.portal.money.withdrawals import Withdrawals
@@ -16,6 +16,7 @@ from openoutcry.portal.native.history_routes import LAST_DAY, day_of
 from openoutcry.portal.native.pages import DEFAULT, number_of, page_of
 from openoutcry.portal.native.routes import balance_rows, limit_type
 from openoutcry.portal.portfolio.desk import Desk
+from openoutcry.portal.trading.holds import Holds
 from openoutcry.portal.trading.mirror import Mirror
 
 OPERATORS: list[Any] = ["operators"]
@@ -28,15 +29,32 @@ FIELDS = (
     "is_verified",
     "frozen_at",
     "frozen_reason",
+    "frozen_told",
+    "keeps_orders",
+    "is_held",
     "created_at",
 )
 
 
 @dataclass
 class Reason(Body):
-    """Why an operator does it; the audit trail keeps it."""
+    """Why an operator does it: ``reason`` is for operators, whose log keeps it, and ``told`` is
+    what the user is shown and mailed."""
 
     reason: str
+    told: str = ""
+
+    @property
+    def why(self) -> Why:
+        """Both parts."""
+        return Why(self.reason, self.told)
+
+
+@dataclass
+class Freeze(Reason):
+    """``orders``: "cancel" cancels the open orders, "keep" lets them stay and trade."""
+
+    orders: str = "cancel"
 
 
 @dataclass
@@ -45,6 +63,7 @@ class NewLevel(Body):
 
     level: int
     reason: str
+    told: str = ""
 
 
 @dataclass
@@ -56,6 +75,7 @@ class NativeOperators:
     desk: Desk
     keys: ApiKeys
     withdrawals: Withdrawals
+    holds: Holds
 
 
 def add_operators(app: Any, native: NativeOperators) -> None:
@@ -102,32 +122,33 @@ def _add_users(app: Any, native: NativeOperators, operator_type: Any, limited: A
 
 
 def _add_changes(app: Any, native: NativeOperators, operator_type: Any) -> None:
-    from fastapi import Request
-
     operators = native.operators
 
-    async def changed(
-        operator: Operator, user_id: int, reason: str, is_frozen: bool, request: Request
-    ) -> models.UserRow:
-        await operators.freeze(operator, user_id, reason, is_frozen, caller_of(request))
+    async def changed(user_id: int) -> models.UserRow:
+        """The user, once the venue has what was changed; a venue that is closed has it later."""
+        native.keys.forget()
+        await native.holds.go_on(user_id)
         native.keys.forget()
         return user_row(await operators.user(user_id))
 
     row = models.UserRow
 
     @app.post("/v1/operator/users/{user_id}/freeze", response_model=row, tags=OPERATORS)
-    async def freeze(operator: operator_type, user_id: int, body: Reason, request: Request) -> Any:
-        return await changed(operator, user_id, body.reason, True, request)
+    async def freeze(operator: operator_type, user_id: int, body: Freeze) -> Any:
+        if body.orders not in ("cancel", "keep"):
+            raise InvalidRequest("orders: cancel or keep")
+        await operators.freeze(operator, user_id, body.why, True, body.orders == "keep")
+        return await changed(user_id)
 
     @app.post("/v1/operator/users/{user_id}/unfreeze", response_model=row, tags=OPERATORS)
-    async def unfreeze(
-        operator: operator_type, user_id: int, body: Reason, request: Request
-    ) -> Any:
-        return await changed(operator, user_id, body.reason, False, request)
+    async def unfreeze(operator: operator_type, user_id: int, body: Reason) -> Any:
+        await operators.freeze(operator, user_id, body.why, False)
+        return await changed(user_id)
 
     @app.post("/v1/operator/users/{user_id}/level", response_model=row, tags=OPERATORS)
     async def set_level(operator: operator_type, user_id: int, body: NewLevel) -> Any:
-        await operators.set_level(operator, user_id, body.level, body.reason)
+        why = Why(body.reason, body.told)
+        await operators.set_level(operator, user_id, body.level, why)
         native.keys.forget()
         return user_row(await operators.user(user_id))
 
@@ -137,14 +158,14 @@ def _add_changes(app: Any, native: NativeOperators, operator_type: Any) -> None:
     async def revoke_user_key(
         operator: operator_type, user_id: int, number: int, body: Reason
     ) -> dict[str, str]:
-        await operators.revoke_key(operator, native.keys, user_id, number, body.reason)
+        await operators.revoke_key(operator, native.keys, user_id, number, body.why)
         return DONE
 
     view = models.SupportView
 
     @app.post("/v1/operator/users/{user_id}/view", response_model=view, tags=OPERATORS)
     async def support_view(operator: operator_type, user_id: int, body: Reason) -> Any:
-        return models.SupportView(*await operators.view(operator, user_id, body.reason))
+        return models.SupportView(*await operators.view(operator, user_id, body.why))
 
 
 def _add_views(app: Any, native: NativeOperators, operator_type: Any, limited: Any) -> None:

@@ -83,6 +83,8 @@ EVERY_CODE = sorted(
         "method_not_allowed",
         "address_not_served",
         "frozen",
+        "suspended",
+        "closed",
         "not_ready",
         "statement_disagrees",
     }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from openoutcry.portal.accounts.errors import AccountError
+from openoutcry.portal.accounts.states import Frozen
 from openoutcry.wire.errors import OutcryError
 
 UNKNOWN, DISCONNECTED, UNAUTHORIZED, TOO_MANY, TIMEOUT = -1000, -1001, -1002, -1003, -1007
@@ -88,7 +89,8 @@ def refusal(error: AccountError, codes: Mapping[str, tuple[int, str]]) -> ApiErr
     """Return an account's refusal, by its code and in this API's words if it has some. A refusal
     without a code of this API keeps its own words and status: it is the client's, and no failure of
     the portal."""
-    code, words = codes.get(error.code, (UNKNOWN, ""))
+    known = (REJECTED_KEY, "") if isinstance(error, Frozen) else (UNKNOWN, "")
+    code, words = codes.get(error.code, known)
     status = error.status if code == UNKNOWN else 0
     answer = ApiError(code, words or str(error), status)
     answer.retry_after_s = error.retry_after_s

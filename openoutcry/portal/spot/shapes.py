@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from openoutcry.portal.accounts.api_keys import ApiKey
+from openoutcry.portal.accounts.states import Action
 from openoutcry.portal.spot import times
 from openoutcry.portal.trading.instruments import Market, Markets, text_of
 from openoutcry.portal.trading.mirror import Mirror
@@ -218,7 +220,7 @@ def rate_text(millionths: int) -> str:
     return text_of(millionths * 100, 8)
 
 
-def account(mirror: Mirror, participant: int, key: Any) -> dict[str, Any]:
+def account(mirror: Mirror, participant: int, key: ApiKey) -> dict[str, Any]:
     """The account in the API's shape; the commissions are those of the instrument with the highest
     for takers."""
     markets = mirror.markets
@@ -231,8 +233,8 @@ def account(mirror: Mirror, participant: int, key: Any) -> dict[str, Any]:
         "buyerCommission": 0,
         "sellerCommission": 0,
         "commissionRates": rates | {"buyer": rate_text(0), "seller": rate_text(0)},
-        "canTrade": key.can_trade,
-        "canWithdraw": key.can_withdraw,
+        "canTrade": key.may(Action.TRADE),
+        "canWithdraw": key.may(Action.WITHDRAW),
         "canDeposit": True,
         "brokered": False,
         "requireSelfTradePrevention": False,

@@ -89,6 +89,7 @@ async def own_trades(spot: Spot, request: Request) -> Any:
 
 async def account(spot: Spot, request: Request) -> Any:
     """GET /api/v3/account: rates, permissions and balances."""
+    assert request.key is not None
     shown = shapes.account(spot.mirror, request.participant, request.key)
     if request.params.flag("omitZeroBalances"):
         shown["balances"] = [

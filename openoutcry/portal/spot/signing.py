@@ -10,6 +10,7 @@ import time
 from base64 import b64decode
 
 from openoutcry.portal.accounts.api_keys import HMAC, KEY, ApiKey, ApiKeys
+from openoutcry.portal.accounts.states import Action
 from openoutcry.portal.settings import PortalFile
 from openoutcry.portal.shared_table import Table
 from openoutcry.portal.spot.errors import (
@@ -33,6 +34,7 @@ REMEMBERED, SHARE_OF_A_KEY = 1 << 20, 20_000
 MINUTE_MS = 60_000
 REJECTED = "Invalid API-key, IP, or permissions for action."
 READ, TRADE, WITHDRAW = "read", "trade", "withdraw"
+ACTIONS = {READ: Action.READ, TRADE: Action.TRADE, WITHDRAW: Action.WITHDRAW}
 
 
 def now_ms() -> int:
@@ -88,10 +90,9 @@ class Signing:
         found = await self.keys.find(api_key)
         if found is None or not found.may_come_from(address) or not found.participant:
             raise ApiError(REJECTED_KEY, REJECTED)
-        trades = found.can_trade and self.may_trade(found) and not found.is_frozen
-        withdraws = found.can_withdraw and not found.is_frozen
-        allowed = {READ: True, TRADE: trades, WITHDRAW: withdraws}
-        if not allowed[permission]:
+        if not found.may(ACTIONS[permission]) or (
+            permission == TRADE and not self.may_trade(found)
+        ):
             raise ApiError(REJECTED_KEY, REJECTED)
         return found
 

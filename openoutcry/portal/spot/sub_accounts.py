@@ -66,7 +66,7 @@ class SubAccountsApi:
                 "subUserId": row["id"],
                 "email": row["mail"],
                 "remark": row["label"],
-                "isFreeze": False,
+                "isFreeze": row["frozen_at"] is not None,
                 "createTime": int(row["created_at"].timestamp() * 1000),
                 "isManagedSubAccount": False,
                 "isAssetManagementSubAccount": False,

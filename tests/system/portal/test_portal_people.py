@@ -206,6 +206,46 @@ def test_a_login_by_another_provider(people):
     people(test)
 
 
+@pytest.mark.promise(
+    "An address that was registered and never verified holds nothing. Its owner logs in there by "
+    "a provider, registers it, or moves an account to it; the earlier code and password end",
+    group="portal",
+)
+@pytest.mark.parametrize("way", ["provider", "registration", "change of address"])
+def test_an_unverified_claim_of_an_address_holds_nothing(people, way):
+    async def test(people):
+        with LocalProvider() as provider:
+            at(people, provider)
+            anna = await people.person(ANNA)
+            async with people.client("198.51.100.9") as stranger, people.client() as client:
+                theirs = {"mail": CLEO, "password": "a stranger's password"}
+                assert (await posted(stranger, "register", **theirs)).status_code == 202
+                await people.accounts.drain()
+                code = people.mailbox.code(CLEO)
+                people.clock.advance(minutes=1)
+                if way == "provider":
+                    claims = {"sub": "cleo", "email": CLEO, "email_verified": True}
+                    answer = await by_provider(client, provider, **claims)
+                    assert answer.status_code == 200, answer.text
+                elif way == "registration":
+                    mine = {"mail": CLEO, "password": PASSWORD}
+                    await posted(client, "register", **mine)
+                    await people.accounts.drain()
+                    mine["code"] = people.mailbox.code(CLEO)
+                    assert (await posted(client, "verify", **mine)).status_code == 200
+                else:
+                    assert (await posted(anna, "mail", mail=CLEO, **PROOF)).status_code == 202
+                    await people.accounts.drain()
+                    codes = {"code": people.mailbox.code(CLEO)}
+                    changed = await posted(anna, "mail/confirm", mail=CLEO, **codes)
+                    assert changed.status_code == 200, changed.text
+                refused = await posted(stranger, "verify", **theirs, code=code)
+                assert refused.status_code == 401
+                assert (await posted(stranger, "login", **theirs)).status_code == 401
+
+    people(test)
+
+
 def test_an_account_is_linked_to_the_provider_by_its_owner(people):
     async def test(people):
         with LocalProvider() as provider:

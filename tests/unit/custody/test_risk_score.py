@@ -75,9 +75,9 @@ INPUTS = {
 
 
 @pytest.mark.promise(
-    "Only withdrawals that have arrived and are not disputed lower the score of a later one: one "
+    "Only withdrawals that have arrived and are not disputed lower the score of a later one. One "
     "that is under way teaches nothing, and one that was refused, cancelled, returned or disputed "
-    "raises it, whichever input of the score it differs in",
+    "raises it, for every input of the score",
     group="custody",
 )
 @pytest.mark.parametrize("given", INPUTS.values(), ids=INPUTS)

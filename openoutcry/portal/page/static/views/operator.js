@@ -39,23 +39,24 @@ function showUsers(area) {
     try { draw(await get(`/v1/operator/users/${id}`)); } catch (problem) { notice(words(problem), "bad"); }
   }
   function draw(found) {
-    const { user } = found, change = (what) => () => reasoned(user, what, async (reason) => {
-      await send("POST", `/v1/operator/users/${user.id}/${what}`, { reason });
+    const { user } = found, change = (what) => () => reasoned(user, what, async (why) => {
+      await send("POST", `/v1/operator/users/${user.id}/${what}`, { ...why, ...(what === "freeze" ? { orders: orders.value } : {}) });
       await load(user.id);
       pages.load();
-    });
+    }, what === "freeze" ? [field(t("operator.orders"), orders)] : []);
+    const orders = select([["cancel", t("operator.orders.cancel")], ["keep", t("operator.orders.keep")]], { id: "operator-orders" });
     const balances = table([{ label: t("asset"), text: (row) => row.asset }, { label: t("available"), n: true, text: (row) => row.available }, { label: t("reserved"), n: true, text: (row) => row.reserved }],
       { key: (row) => row.asset, label: t("holdings"), empty: t("holdings.none") });
     const keys = table([{ label: t("name"), text: (row) => row.label || "–" }, { label: t("key"), node: (row) => h("code", {}, row.api_key), sign: (row) => row.api_key },
       { label: t("may"), text: (row) => [t("permission.read"), row.can_trade ? t("permission.trade") : "", row.can_withdraw ? t("permission.withdraw") : ""].filter(Boolean).join(", ") }, { label: t("networks"), text: (row) => row.networks.join(", ") || t("networks.all") },
-      { label: "", node: (row) => button(t("key.revoke"), () => reasoned(user, "revoke", async (reason) => { await send("POST", `/v1/operator/users/${user.id}/keys/${row.id}/revoke`, { reason }); await load(user.id); }), "small danger", { "aria-label": t("key.revoke.of", { label: row.label }) }), sign: (row) => row.id }],
+      { label: "", node: (row) => button(t("key.revoke"), () => reasoned(user, "revoke", async (why) => { await send("POST", `/v1/operator/users/${user.id}/keys/${row.id}/revoke`, why); await load(user.id); }), "small danger", { "aria-label": t("key.revoke.of", { label: row.label }) }), sign: (row) => row.id }],
     { label: t("account.keys"), empty: t("keys.none") });
     const limits = table([{ label: t("asset"), text: (row) => row.asset }, { label: t("operator.day"), n: true, text: (row) => row.a_day }, { label: t("operator.left"), n: true, text: (row) => row.left }],
       { key: (row) => row.asset, label: t("withdraw.limits"), empty: t(found.limits ? "operator.nothing" : "operator.unlimited") });
     const level = select(portal.levels.length ? portal.levels.map((one) => [String(one.number), one.name]) : [...Array(10).keys()].map((number) => [String(number), t("level", { number })]), { id: "operator-new-level" });
     level.value = String(portal.levels.filter((one) => one.number <= user.level).at(-1)?.number ?? user.level);
-    const relevel = () => reasoned(user, "relevel", async (reason) => {
-      await send("POST", `/v1/operator/users/${user.id}/level`, { level: Number(level.value), reason });
+    const relevel = () => reasoned(user, "relevel", async (why) => {
+      await send("POST", `/v1/operator/users/${user.id}/level`, { level: Number(level.value), ...why });
       await load(user.id);
       pages.load();
     }, [field(t("operator.level"), level)]);
@@ -66,7 +67,7 @@ function showUsers(area) {
     h("div", { class: "buttons" },
       user.frozen_at ? button(t("operator.unfreeze"), change("unfreeze"), "", { id: "operator-unfreeze" }) : button(t("operator.freeze"), change("freeze"), "danger", { id: "operator-freeze" }),
       button(t("operator.relevel"), relevel, "", { id: "operator-relevel" }),
-      button(t("operator.view"), () => reasoned(user, "view", async (reason) => emit("look", await send("POST", `/v1/operator/users/${user.id}/view`, { reason }))), "", { id: "operator-view" })),
+      button(t("operator.view"), () => reasoned(user, "view", async (why) => emit("look", await send("POST", `/v1/operator/users/${user.id}/view`, why))), "", { id: "operator-view" })),
     h("h3", {}, t("holdings")), balances, h("h3", {}, t("withdraw.limits")), limits, h("h3", {}, t("account.keys")), keys, h("h3", {}, t("account.activity")), audit));
     balances.show(found.balances);
     limits.show(found.limits ?? []);
@@ -82,8 +83,8 @@ function showUsers(area) {
 const stateOf = (user) => user.frozen_at ? t("operator.frozen", { reason: user.frozen_reason }) : t(user.is_open ? "operator.open" : "operator.opening");
 
 function reasoned(user, what, work, parts = []) {
-  const reason = input({ id: "operator-reason", maxlength: 300, required: true });
-  return ask(t(`operator.${what}`), [h("p", {}, t(`operator.${what}.about`, { mail: user.mail })), ...parts, field(t("reason"), reason)], t(`operator.${what}`), () => work(reason.value));
+  const reason = input({ id: "operator-reason", maxlength: 300, required: true }), told = input({ id: "operator-told", maxlength: 300 });
+  return ask(t(`operator.${what}`), [h("p", {}, t(`operator.${what}.about`, { mail: user.mail })), ...parts, field(t("operator.reason"), reason), field(t("operator.told"), told)], t(`operator.${what}`), () => work({ reason: reason.value, told: told.value }));
 }
 
 function showLog(area) {
