@@ -901,14 +901,17 @@ class PortalClient(Closing):
     def change_mail(
         self, mail: str, password: str, *, totp: str = "", key: str | None = None
     ) -> models.Status:
-        """Have a code mailed to a new address; :meth:`confirm_mail` changes it."""
+        """Have codes mailed to a new address and to the old one; :meth:`confirm_mail` takes both."""
         body: dict[str, Any] = {"mail": mail, "password": password, "totp": totp}
         return self.ask("POST", "/v1/mail", models.Status, None, body, key=key)
 
     @endpoint("POST", "/v1/mail/confirm")
-    def confirm_mail(self, mail: str, code: str, *, key: str | None = None) -> models.Status:
-        """Change the account's address with the mailed code."""
-        body: dict[str, Any] = {"mail": mail, "code": code}
+    def confirm_mail(
+        self, mail: str, code: str, old_code: str, *, key: str | None = None
+    ) -> models.Status:
+        """Change the account's address with the code mailed to it and the one mailed to the old
+        address."""
+        body: dict[str, Any] = {"mail": mail, "code": code, "old_code": old_code}
         return self.ask("POST", "/v1/mail/confirm", models.Status, None, body, key=key)
 
     @endpoint("GET", "/v1/passkeys")

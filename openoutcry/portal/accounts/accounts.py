@@ -54,7 +54,7 @@ CODE_LASTS, CODE_TRIES = timedelta(minutes=15), 5
 REGISTER, RESET = "register", "reset password"
 WRONG = "the address, the password or the code is wrong"
 WRONG_CODE = "the code is wrong or has expired"
-NEW_MAIL = "new mail "
+NEW_MAIL, OLD_MAIL = "new mail ", "old mail "
 MAX_SESSIONS, ENDED_KEPT = 50, 100
 """Maximum sessions of a user, and how many rows of ended sessions are kept."""
 MAILERS = 2
@@ -535,8 +535,9 @@ class Accounts:
     async def change_mail(
         self, person: Person, mail: str, password: str, totp: str, caller: Caller
     ) -> None:
-        """Mail a code to the new address, if it has no account: after the answer, and nothing
-        shows which is so."""
+        """Mail a code to the new address, if it has no account, and one to the old address: a
+        password alone moves no account.  That is after the answer, and nothing shows which is so.
+        """
         mail = mail_address(mail)
         user = await self.proved(person, password, totp, caller)
         await self._count_mail(caller, mail)
@@ -549,20 +550,26 @@ class Accounts:
         async with self.database.transaction() as connection:
             await self.require(connection, Action.IDENTITY, user["id"])
             code = await self.new_code(connection, user["id"], f"{NEW_MAIL}{mail}")
+            consent = await self.new_code(connection, user["id"], f"{OLD_MAIL}{mail}")
             await self._audit(connection, user["id"], "change of mail address asked for", caller)
         self.mail(mail, user["language"], "address", code=code)
+        self.mail(user["mail"], user["language"], "leaving", code=consent, mail=mail)
 
-    async def confirm_mail(self, person: Person, mail: str, code: str, caller: Caller) -> None:
-        """Confirm a new address with the code that was mailed to it; notify the old address. Raises
-        :class:`WrongCredentials`.
-
-        Raises :class:`WrongCredentials`."""
+    async def confirm_mail(
+        self, person: Person, mail: str, code: str, consent: str, caller: Caller
+    ) -> None:
+        """Confirm a new address with the code that was mailed to it, and with the one that was
+        mailed to the old address.  Raises :class:`WrongCredentials`; then neither is used up."""
         mail = mail_address(mail)
         user = await self.user(person)
         require(self.state(user), Action.IDENTITY, user["frozen_told"])
         await self.count(caller, user["mail"])
-        if not await self.use_code(user["id"], f"{NEW_MAIL}{mail}", code):
+        codes = ((f"{NEW_MAIL}{mail}", code), (f"{OLD_MAIL}{mail}", consent))
+        known = [await self.known_code(user["id"], *one) for one in codes]
+        if None in known:
             raise WrongCredentials(WRONG_CODE)
+        for (purpose, _), found in zip(codes, known, strict=True):
+            await self.spend_code(user["id"], purpose, found)
         async with self.database.transaction() as connection:
             await self.require_live(connection, person)
             # The address may have been registered and never verified: that claims nothing.

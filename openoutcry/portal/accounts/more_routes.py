@@ -70,10 +70,12 @@ class NewMail(Body):
 
 @dataclass
 class ConfirmedMail(Body):
-    """``mail``: the new address; ``code``: the one that was mailed to it."""
+    """``mail``: the new address; ``code``: the one that was mailed to it; ``old_code``: the one
+    that was mailed to the old address."""
 
     mail: str
     code: str
+    old_code: str
 
 
 @dataclass
@@ -125,7 +127,7 @@ def _add_mail(app: Any, accounts: Accounts, logged: Any) -> None:
 
     @app.post("/v1/mail/confirm", response_model=models.Status, tags=ACCOUNT)
     async def confirm_mail(person: logged, body: ConfirmedMail, request: Request) -> Any:
-        await accounts.confirm_mail(person, body.mail, body.code, caller_of(request))
+        await accounts.confirm_mail(person, body.mail, body.code, body.old_code, caller_of(request))
         return DONE
 
 

@@ -107,6 +107,12 @@ TEXTS = {
     "mail.address.text": (
         "Ihr Code, um diese Adresse bei {name} zu benutzen, lautet {code}. Er gilt 15 Minuten."
     ),
+    "mail.leaving": "Ihr Konto soll eine andere Adresse bekommen",
+    "mail.leaving.text": (
+        "Mit Ihrem Passwort wurde beantragt, Ihre Adresse bei {name} in {mail} zu ändern. Ihr Code "
+        "zur Zustimmung lautet {code}. Er gilt 15 Minuten. Wenn Sie es nicht waren, geben Sie den "
+        "Code nicht weiter, ändern Sie Ihr Passwort und melden Sie es dem Betreiber."
+    ),
     "mail.moved": "Ihre Adresse wurde geändert",
     "mail.moved.text": (
         "Ihr Konto benutzt jetzt {mail}. Wenn Sie es nicht waren, melden Sie es dem Betreiber."

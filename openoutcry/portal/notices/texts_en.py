@@ -107,6 +107,12 @@ TEXTS = {
     "mail.address.text": (
         "Your code to use this address at {name} is {code}. It is valid for 15 minutes."
     ),
+    "mail.leaving": "your account is about to get another address",
+    "mail.leaving.text": (
+        "A change of your address at {name} to {mail} was requested with your password. Your code "
+        "to agree is {code}. It is valid for 15 minutes. If it was not you, give the code to no "
+        "one, change your password and tell the operator."
+    ),
     "mail.moved": "your address was changed",
     "mail.moved.text": "Your account uses {mail} now. If it was not you, tell the operator.",
     "mail.authenticator": "your authenticator was removed",

@@ -70,6 +70,7 @@ class Anna:
     def __init__(self, full: FullVenue) -> None:
         self.full, self.venue, self.maker = full, full.portal, full.makers[0]
         self.somebody = Somebody(full.custody, USD=10_000 * USD, BTC=BTC)
+        self.known_code = ""
         self.person, self.native = self.somebody.person, self.somebody.native
         self.answers: dict[At, Any] = {}
         """What she was answered last, by method and path."""
@@ -227,6 +228,11 @@ class Anna:
 
     def mailed(self, mail: str, other_than: str = "") -> str:
         return self.venue.code(mail, other_than)
+
+    def leaving(self) -> dict[str, Any]:
+        """Note the last code of her present address: the next one agrees to another address."""
+        self.known_code = self.mailed(self.person.mail)
+        return PROOF
 
 
 def of_segments(anna: Anna) -> dict[str, Any]:
@@ -398,10 +404,15 @@ def of_account(anna: Anna) -> Asks:
         ("POST", "/v1/identity"): Ask(body=known | {"address": "a street"}),
         ("POST", "/v1/identity/papers"): Ask(body=PNG, query={"kind": "passport"}),
         ("POST", "/v1/mail"): Ask(
-            body=lambda: moved | PROOF, guess={"mail": "eves.new@example.com", **PROOF}
+            body=lambda: moved | anna.leaving(), guess={"mail": "eves.new@example.com", **PROOF}
         ),
         ("POST", "/v1/mail/confirm"): Ask(
-            body=lambda: moved | {"code": anna.mailed(MOVED)}, guess=moved | {"code": "12345678"}
+            body=lambda: {
+                **moved,
+                "code": anna.mailed(MOVED),
+                "old_code": anna.mailed(anna.person.mail, anna.known_code),
+            },
+            guess=moved | {"code": "12345678", "old_code": "12345678"},
         ),
         ("POST", "/v1/logout"): Ask(by="again"),
         ("POST", "/v1/logout-everywhere"): Ask(by="again"),

@@ -122,7 +122,9 @@ class Owner:
             "POST /v1/totp/remove": PROOF | {"totp": "123456"},
             "POST /v1/password": {"old": PASSWORD, "new": "another crooked ladder"},
             "POST /v1/mail": PROOF | {"mail": "elsewhere@example.com"},
-            "POST /v1/mail/confirm": {"mail": "elsewhere@example.com", "code": "12345678"},
+            "POST /v1/mail/confirm": {
+                "mail": "elsewhere@example.com", "code": "12345678", "old_code": "12345678"
+            },
             "POST /v1/passkeys/begin": PROOF,
             "POST /v1/passkeys": {"ticket": "x", "label": "", "credential": {}},
             "POST /v1/passkeys/{number}/remove": PROOF,

@@ -236,12 +236,45 @@ def test_an_unverified_claim_of_an_address_holds_nothing(people, way):
                 else:
                     assert (await posted(anna, "mail", mail=CLEO, **PROOF)).status_code == 202
                     await people.accounts.drain()
-                    codes = {"code": people.mailbox.code(CLEO)}
+                    codes = {
+                        "code": people.mailbox.code(CLEO),
+                        "old_code": people.mailbox.code(ANNA),
+                    }
                     changed = await posted(anna, "mail/confirm", mail=CLEO, **codes)
                     assert changed.status_code == 200, changed.text
                 refused = await posted(stranger, "verify", **theirs, code=code)
                 assert refused.status_code == 401
                 assert (await posted(stranger, "login", **theirs)).status_code == 401
+
+    people(test)
+
+
+@pytest.mark.promise(
+    "A password alone moves no account to another mail address: the old address gets a code, too, "
+    "and the change needs both",
+    group="portal",
+)
+def test_another_address_needs_the_code_that_the_old_one_gets(people):
+    async def test(people):
+        anna = await people.person(ANNA)
+        before = people.mailbox.code(ANNA)
+        assert (await posted(anna, "mail", mail=CLEO, **PROOF)).status_code == 202
+        await people.accounts.drain()
+        new, old = people.mailbox.code(CLEO), people.mailbox.code(ANNA)
+        assert len({before, new, old}) == 3
+        (asked,) = [one for one in people.mailbox.mails if old in one.get_content()]
+        assert asked["to"] == ANNA
+        assert CLEO in asked.get_content()
+        for code, consent in ((new, new), (new, before), (old, old), (new, "")):
+            answer = await posted(anna, "mail/confirm", mail=CLEO, code=code, old_code=consent)
+            assert answer.status_code == 401, answer.text
+        answer = await posted(anna, "mail/confirm", mail=CLEO, code=new)
+        assert answer.status_code == 422, "the old address's code is left out"
+        done = await posted(anna, "mail/confirm", mail=CLEO, code=new, old_code=old)
+        assert done.status_code == 200, done.text
+        async with people.client() as client:
+            assert (await posted(client, "login", mail=ANNA, **PROOF)).status_code == 401
+            assert (await posted(client, "login", mail=CLEO, **PROOF)).status_code == 200
 
     people(test)
 
@@ -472,9 +505,9 @@ def test_the_mail_address_is_changed_with_the_old_factor_and_the_new_address(peo
         free = await posted(anna, "mail", mail=new, **PROOF)
         assert (taken.status_code, taken.json()) == (free.status_code, free.json())
         await people.accounts.drain()
-        code = people.mailbox.code(new)
-        assert (await posted(anna, "mail/confirm", mail=BERT, code=code)).status_code == 401
-        assert (await posted(anna, "mail/confirm", mail=new, code=code)).status_code == 200
+        codes = {"code": people.mailbox.code(new), "old_code": people.mailbox.code(ANNA)}
+        assert (await posted(anna, "mail/confirm", mail=BERT, **codes)).status_code == 401
+        assert (await posted(anna, "mail/confirm", mail=new, **codes)).status_code == 200
         assert (await anna.get("/v1/me")).json()["mail"] == new
         await people.log_in(new)
         await people.accounts.drain()

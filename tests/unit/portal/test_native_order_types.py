@@ -69,7 +69,13 @@ class Portal:
         self.market = Market(0, "GOLD", code, "GOLD", "G", "USD", 3, 4, 2, 10, 1, row)
         markets = SimpleNamespace(every=[self.market], by_name={"GOLD": self.market})
         orders = SimpleNamespace(participant=lambda number: ParticipantOrders())
-        mirror = SimpleNamespace(markets=markets, orders=orders, listeners=[])
+        mirror = SimpleNamespace(
+            markets=markets,
+            orders=orders,
+            listeners=[],
+            spendable=lambda participant, asset: 10**30,
+            best=lambda code: (None, 0, None, 0),
+        )
         self.broker = object.__new__(FixBroker)
         decimals = SimpleNamespace(price_decimals={"GOLD": 2})
         self.broker.file = SimpleNamespace(sessions=decimals)

@@ -125,9 +125,11 @@ function mailForm() {
   return form([field(t("mail.new"), mail), given.parts], t("mail.change"), async () => {
     const address = mail.value.trim();
     await post("/v1/mail", { mail: address, ...given.values() });
-    const code = input({ id: "mail-code", inputmode: "numeric", maxlength: 8, autocomplete: "one-time-code", required: true });
-    await ask(t("mail.change"), field(t("code"), code, t("code.hint", { mail: address })), t("verify"), async () => {
-      await post("/v1/mail/confirm", { mail: address, code: code.value.trim() });
+    const box = (id) => input({ id, inputmode: "numeric", maxlength: 8, autocomplete: "one-time-code", required: true });
+    const code = box("mail-code"), old = box("mail-old-code");
+    const fields = [field(t("code"), code, t("code.hint", { mail: address })), field(t("code"), old, t("code.hint", { mail: shared.me.mail }))];
+    await ask(t("mail.change"), fields, t("verify"), async () => {
+      await post("/v1/mail/confirm", { mail: address, code: code.value.trim(), old_code: old.value.trim() });
       notice(t("mail.changed"));
       await refreshMe();
     });
