@@ -46,7 +46,7 @@ def orders_of(dice: random.Random, count: int) -> Any:
 @cocotb.parametrize(pauses=["never", "random"], vlan=[None, 7])
 async def frames_become_verdicts(dut: Any, pauses: str, vlan: int | None) -> None:
     """A sender's packets, one to 22 orders each, come out in their order, with the frame's time,
-    consecutive numbers and the golden model's verdicts; a frame for another port does not."""
+    consecutive numbers and the golden model's verdicts.  A frame for another port does not."""
     dice = random.Random(f"{pauses} {vlan}")
     dut.s_axis_tvalid.value, dut.udp_port.value, dut.first_seq.value = 0, 9_000, 1
     dut.check_local.value = dut.local_mac.value = dut.local_ip.value = dut.local_vlan.value = 0
