@@ -74,7 +74,7 @@ def core_money(engine: Engine) -> CoreMoney | None:
     cells, rows, held = view.cells, view.participants, view.wallets
     return CoreMoney(
         rows[:, lay.BALANCE // 8],
-        rows[:, lay.RESERVED // 8],
+        rows[:, lay.RESERVED // 8] - view.order_losses(),
         cells[:, :, lay.POSITION // 8],
         cells[:, :, lay.BUY_LOTS // 8],
         cells[:, :, lay.SELL_LOTS // 8],

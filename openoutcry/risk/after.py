@@ -8,7 +8,7 @@ import openoutcry.risk.layout as lay
 from openoutcry.risk import before as command
 from openoutcry.risk import totals
 from openoutcry.risk.bits import NO_LIMIT, RISK_REASON
-from openoutcry.risk.contracts import contracts_of, trade_contract
+from openoutcry.risk.contracts import contracts_of, loss_flags, trade_contract
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.money import (
     add_money,
@@ -192,9 +192,15 @@ def enter(state: RiskState, order: OrderRecord, event: EventRecord, word: int) -
             flags = lay.PRICED_FLAG
     elif (command.PEG_TYPES >> order_type) & 1 != 0:
         flags, price = lay.PRICED_FLAG | lay.PEG_FLAG, asked_price
-    if totals.instrument_row(state, instrument).spot_at != 0:
+    rules = totals.instrument_row(state, instrument)
+    if rules.spot_at != 0:
         flags |= new_flags(side, cell.mark)
     leaves, reserved = event.leaves_lots, asked_qty
+    is_budget = (command.BUDGET_TYPES >> order_type) & 1 != 0
+    if rules.contract_at != 0 and state.passed == 0 and not is_budget:
+        # What ``before`` reserved loses nothing at once.
+        side_lots = load_i64(cell + lay.BUY_LOTS + 8 * (side - BUY)) + leaves
+        flags = loss_flags(state, rules, cell, side, flags, price, side_lots)
     if VERIFY:
         assert entry.meta == 0, "an order enters once"
         assert state.orders_open < state.order_mask, "there is room"
@@ -283,9 +289,16 @@ def change(state: RiskState, order: OrderRecord, event: EventRecord, word: int, 
             price = order.price_ticks
         elif flags & lay.PRICED_FLAG != 0:
             price = event.price_ticks
+    rules = totals.instrument_row(state, instrument)
+    is_repriced = kind == CONVERTED or (kind == REPLACED and order.kind == command.REPLACE)
+    if is_repriced and rules.contract_at != 0:
+        side = (word >> SIDE_SHIFT) & 0xFF
+        cell = totals.cell_of(state, word & 0xFFFF, instrument)
+        side_lots = load_i64(cell + lay.BUY_LOTS + 8 * (side - BUY)) - entry.leaves + leaves
+        flags = loss_flags(state, rules, cell, side, flags, price, side_lots)
     elif kind == FILLED:
         traded = event.qty_lots
-        event_flags, rules = (word >> FLAGS_SHIFT) & 0xFF, totals.instrument_row(state, instrument)
+        event_flags = (word >> FLAGS_SHIFT) & 0xFF
         if event_flags & (MAKER | AUCTION) == MAKER or (
             event_flags & AUCTION != 0 and (word >> SIDE_SHIFT) & 0xFF == BUY
         ):
@@ -365,9 +378,14 @@ def move_totals(
     sales_new = side_new & sign | other_new & ~sign
     more_worst = max(side_new, other_new, 0) - max(side_now, other_now, 0)
     margined = max(sales_new, 0) - max(sales_now, 0)
-    if leveraged != 0:
-        margined, cost = more_worst, 0
     cost *= multiplier
+    losses = 0
+    if rules.contract_at != 0:
+        losses = leaves * totals.loss_of(flags) - old_leaves * totals.loss_of(old_flags)
+    if leveraged != 0 or totals.is_charged_loss(rules, BUY - sign):
+        cost = losses
+    if leveraged != 0:
+        margined = more_worst
     need = cost + more * rules.fee + margined * rules.margin
     more_worst *= rules.weight
     exposed = row + lay.BUY_EXPOSURE + 2 * at
@@ -406,7 +424,7 @@ def move_totals(
         held = ((position + traded) ^ sign) - sign
         if rules.scenario != 0:
             buys, sells = cell.buy_lots, cell.sell_lots
-            follow_portfolio(state, row, rules, word & 0xFFFF, held, buys, sells, cost)
+            follow_portfolio(state, row, rules, word & 0xFFFF, held, buys, sells, cost - losses)
         if traded != 0:
             trade_contract(state, rules, row, cell, side, traded, event, held)
     elif traded != 0:

@@ -11,7 +11,12 @@ from openoutcry.risk import bits, totals
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.collateral import means_of
 from openoutcry.risk.contract_layout import EXPIRED_HALT, MAX_PRICE
-from openoutcry.risk.contracts import contract_of, loss_at, tick_contracts
+from openoutcry.risk.contracts import (
+    contract_of,
+    loss_at,
+    loss_flags,
+    tick_contracts,
+)
 from openoutcry.risk.layout import RiskInstrument, RiskState
 from openoutcry.risk.liquidation import excuse
 from openoutcry.risk.operator_commands import apply_setting
@@ -272,9 +277,14 @@ def reserve(
 
     # Price and quantity.
     distance, last = rules.distance_bps, rules.last
-    banded = rules.banded
+    banded, is_unpriced = rules.banded, (UNPRICED_TYPES >> order_type) & 1 != 0
+    if rules.contract_at != 0:
+        contract = contract_of(state, rules)
+        last = contract.mark
+        if is_unpriced or loss_at(contract, side, 1, price) != 0:
+            return 0
     size = paid = price
-    if (UNPRICED_TYPES >> order_type) & 1 != 0:
+    if is_unpriced:
         limited = rules.price_limited
         if limited == 0 or banded != 0 or (distance != NO_LIMIT and limited == 1):
             return 0
@@ -332,8 +342,10 @@ def reserve(
         wallet = own_wallet(state, spot, side, participant)
         if wallet.available + wallet.credit < need:
             return 0
+    if leveraged != 0 or totals.is_charged_loss(rules, side):
+        paid = 0
     if leveraged != 0:
-        margined, paid = more_worst, 0
+        margined = more_worst
     value, left = wide.mul_checked(units, size)
     if left != 0:
         return 0
@@ -460,13 +472,18 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     more = wide.sub(qty, old_lots)
     new_buys = wide.add(buys, more) if side == BUY else buys
     new_sells = wide.add(sells, more) if side == SELL else sells
+    if rules.contract_at != 0:
+        side_lots = new_buys if side == BUY else new_sells
+        flags = loss_flags(state, rules, cell, side, flags, price, side_lots)
     paid = wide.mul(totals.lot_cost(rules, side, flags, price), qty)
     value = wide.mul(totals.lot_exposure(rules, flags, price), qty)
     most_ticks = NO_LIMIT
     if is_new and (BUDGET_TYPES >> order_type) & 1 != 0:
         most_ticks = max(order.aux, 0)
         budget = wide.mul(most_ticks, rules.multiplier)
-        paid, value = min(paid, budget), min(value, budget)
+        value = min(value, budget)
+        if not totals.is_charged_loss(rules, side):
+            paid = min(paid, budget)
     new_cost = wide.add(cost - old_lots * totals.lot_cost(rules, side, old_flags, old_price), paid)
     need = totals.needed(rules, position, buys, sells, cost)
     new_need = totals.needed(rules, position, new_buys, new_sells, new_cost)
@@ -505,20 +522,18 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
         failed |= grows_past(new_exposure, exposure, sell_limit, constants.EXPOSURE_SELL)
     credit = row.credit
     capital = NO_LIMIT if credit == NO_LIMIT else wide.add(row.balance, credit)
-    failed |= grows_past(new_reserved, reserved, capital, constants.CAPITAL)
     has, more_needed, margin_now, margin_asked = 0, 0, 0, 0
+    if rules.scenario == 0 or rules.leveraged == 0:
+        failed |= grows_past(new_reserved, reserved, capital, constants.CAPITAL)
     if rules.scenario != 0:
-        contract, has = contract_of(state, rules), NO_LIMIT
-        if credit != NO_LIMIT:
-            has = means_of(state, participant)
-        loss = old_loss = 0
-        if flags & lay.PRICED_FLAG != 0 and most_ticks == NO_LIMIT:
-            loss = loss_at(contract, side, qty, price)
-            old_loss = loss_at(contract, side, old_lots, old_price)
-        others, more_others = wide.add(reserved, old_loss), wide.sub(loss, old_loss)
-        more_others = wide.add(more_others, wide.sub(new_need - need, new_cost - cost))
+        has = NO_LIMIT if credit == NO_LIMIT else means_of(state, participant)
+        more_others = new_need - need
+        if not totals.is_charged_loss(rules, side):
+            # A premium is paid for something of value: only what it is above the mark is needed.
+            losses = wide.mul(totals.loss_of(flags), qty) - totals.loss_of(old_flags) * old_lots
+            more_others = wide.add(wide.sub(more_others, new_cost - cost), losses)
         answer, margin_now, margin_asked = check_portfolio(
-            state, rules, participant, side, more, others, more_others, has
+            state, rules, participant, side, more, reserved, more_others, has
         )
         failed |= (answer == TOO_LITTLE) << constants.MARGIN
         if answer == TOO_LARGE and state.part_who != participant:
@@ -560,9 +575,13 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     distance, last = rules.distance_bps, rules.last
     band_low, band_high = rules.band_low, rules.band_high
     has_bands = rules.banded != 0
+    if rules.contract_at != 0:
+        last = contract_of(state, rules).mark
     if flags & lay.PRICED_FLAG == 0:
         limited = rules.price_limited
         unbound = limited == 0 or (distance != NO_LIMIT and limited == 1) or has_bands
+        if rules.contract_at != 0:
+            unbound |= distance == NO_LIMIT or limited == 1
         failed |= unbound << constants.UNPRICED
     else:
         if distance != NO_LIMIT and last != NO_LIMIT and not is_next_tick(price, last, distance):

@@ -79,6 +79,7 @@ class ContractRow(Layout, size_bytes=256):
     adjustments: int = i64("how often its terms were adjusted")
     ratio: int = i64("the last time: new units of the underlying in the upper half, for old ones")
     adjusted_ns: int = i64("and when, sequenced time, ns since the epoch")
+    market_band: int = i64("ticks past the best price that an order without a price goes; 0: none")
 
 
 BLOCK_BYTES, ROW_BYTES = ContractBlock.size_bytes, ContractRow.size_bytes

@@ -112,6 +112,42 @@ def loss_at(contract: ContractRow, side: int, lots: int, price: int) -> int:
 
 
 @kernel
+def worst_price(rules: RiskInstrument, contract: ContractRow, side: int) -> int:
+    """Return the price that an order without a price may trade at in the worst case: as far past
+    the price band around the mark as its market band, within the instrument's limits."""
+    distance = wide.mul(wide.size(contract.mark), rules.distance_bps) // 10_000
+    away = wide.add(max(distance, 1), contract.market_band)
+    if side == BUY:
+        return min(rules.worst_buy, wide.add(contract.mark, away))
+    return max(rules.worst_sell, wide.sub(contract.mark, away))
+
+
+@kernel
+def loss_flags(
+    state: RiskState,
+    rules: RiskInstrument,
+    cell: RiskCell,
+    side: int,
+    flags: int,
+    price: int,
+    side_lots: int,
+) -> int:
+    """Return the flags of an order in a contract with what a lot of it loses at once against the
+    mark.  ``side_lots``: the open lots of its side with it.
+
+    Where all of them make the position smaller, the margin that a lot gives back pays first.
+    """
+    contract = contract_of(state, rules)
+    if flags & lay.PRICED_FLAG == 0:
+        price = worst_price(rules, contract, side)
+    loss = loss_at(contract, side, 1, price)
+    held = -cell.position if side == BUY else cell.position
+    if rules.leveraged != 0 and side_lots <= held:
+        loss = max(loss - rules.margin, 0)
+    return totals.with_loss(flags, loss)
+
+
+@kernel
 def cost_after(cost: int, held: int, moved: int, value: int) -> int:
     """Return the cost of a position after ``moved`` lots (negative: sold) at ``value`` a lot."""
     if held == 0 or (held > 0) == (moved > 0):

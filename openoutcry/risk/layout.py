@@ -322,5 +322,8 @@ ORDER_BYTES = OpenOrder.size_bytes
 
 META_PARTICIPANT, META_SIDE, META_FLAGS = 16, 32, 40
 PRICED_FLAG, PEG_FLAG = 1, 2
+LOSS_SHIFT, LOSS_BITS = 3, 14
+"""Above the flags of an open order in a contract: what a lot of it loses at once where it trades,
+as digits of LOSS_BITS bits and, above them, by how many bits they are shifted."""
 
 HASH_FACTOR = 0x9E3779B97F4A7C15 - (1 << 64)

@@ -463,6 +463,8 @@ def set_instrument(
         return True
     if not is_amount(value) and (value != NO_LIMIT or setting == constants.SET_ADV):
         return False
+    if setting == constants.SET_DISTANCE and value == NO_LIMIT and rules.contract_at != 0:
+        return False
     at = lay.DISTANCE_BPS
     if setting != constants.SET_DISTANCE:
         at = lay.ADV if setting == constants.SET_ADV else lay.ADV_BPS

@@ -91,7 +91,7 @@ def follow_portfolio(
     more_premiums: int,
 ) -> None:
     """A participant now holds ``position`` lots of a contract and has these lots open; its orders
-    in options could pay ``more_premiums`` more."""
+    in options could pay ``more_premiums`` more for what is worth as much."""
     not_inlined()
     block = portfolio_of(state)
     table, work = table_of(state, block), work_of(state, block, who)

@@ -301,6 +301,7 @@ def _enter_contracts(
         reference = int(instruments[index]["reference_price_ticks"])
         _check_contract(symbol, terms, row, instruments[index], reference)
         terms |= {"instrument": index, "mark": reference}
+        terms["market_band"] = int(instruments[index]["market_band_ticks"])
         row_at = rows_at + number * contract_layout.ROW_BYTES
         for name, value in terms.items():
             words[(row_at + of_row.offset(name)) // 8] = value
@@ -856,6 +857,21 @@ class View:
         if self.partitions:
             return sorted(order for part in self.partitions for order in part.open_orders())
         return sorted(tuple(row) for row in self.orders[self.orders[:, 1] != 0].tolist())
+
+    def order_losses(self) -> npt.NDArray[np.int64]:
+        """Return what each participant has reserved for what its open orders in contracts lose at
+        once against the mark: no payment, so the ledger does not reserve it.  int64[participants].
+        """
+        losses = np.zeros(len(self.participants), np.int64)
+        for _, meta, leaves, _ in self.open_orders():
+            instrument, who = meta & 0xFFFF, meta >> lay.META_PARTICIPANT & 0xFFFF
+            row = self.instruments[instrument]
+            is_sale = meta >> lay.META_SIDE & 0xFF == enum_numbers.SIDE_SELL
+            if row[lay.CONTRACT_AT // 8] and (row[lay.LEVERAGED // 8] or is_sale):
+                code = meta >> lay.META_FLAGS + lay.LOSS_SHIFT
+                digits = code & (1 << lay.LOSS_BITS) - 1
+                losses[who] += leaves * (digits << (code >> lay.LOSS_BITS))
+        return losses
 
     def delayed(self) -> list[tuple[int, int, int]]:
         """(release ns, sequence, place) of every command that waits, in their turn."""

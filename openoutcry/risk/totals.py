@@ -1,6 +1,7 @@
 """Where things lie in the state, what an order counts, and what a cell needs."""
 
 import openoutcry.risk.layout as lay
+from openoutcry.risk.bits import LARGEST
 from openoutcry.risk.layout import (
     RiskCell,
     RiskGroup,
@@ -96,9 +97,39 @@ def erase_order(state: RiskState, entry: OpenOrder) -> None:
 
 
 @kernel
+def is_charged_loss(rules: RiskInstrument, side: int) -> bool:
+    """Whether an order reserves what it loses at once against the mark: any in a contract, but one
+    that buys an option, which reserves its premium."""
+    return rules.contract_at != 0 and (rules.leveraged != 0 or side != BUY)
+
+
+@kernel
+def loss_of(flags: int) -> int:
+    """Return what a lot of an open order in a contract loses at once, from its flags."""
+    code = flags >> lay.LOSS_SHIFT
+    return (code & ((1 << lay.LOSS_BITS) - 1)) << (code >> lay.LOSS_BITS)
+
+
+@kernel
+def with_loss(flags: int, loss: int) -> int:
+    """Return an order's flags with what a lot of it loses (0 or more), which is rounded up by less
+    than 1 in 8,192."""
+    loss, shift = min(loss, LARGEST >> 1), 0
+    digits = loss
+    while digits >> lay.LOSS_BITS != 0:
+        shift += 1
+        digits = ((loss - 1) >> shift) + 1
+    code = shift << lay.LOSS_BITS | digits
+    return flags & ((1 << lay.LOSS_SHIFT) - 1) | code << lay.LOSS_SHIFT
+
+
+@kernel
 def lot_cost(rules: RiskInstrument, side: int, flags: int, price: int) -> int:
     """Return what a lot of an order could pay: a buy its price (of none the instrument's highest),
-    a sell what it takes if that is below zero. Of a leveraged instrument nothing: a margin."""
+    a sell what it takes if that is below zero. Of a leveraged instrument nothing: a margin, and in
+    a contract what it loses against the mark."""
+    if is_charged_loss(rules, side):
+        return loss_of(flags)
     if rules.leveraged != 0:
         return 0
     if flags & lay.PRICED_FLAG == 0:

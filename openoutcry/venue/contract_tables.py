@@ -123,6 +123,11 @@ def _check(
         )
     if terms.margin_bps and contract.is_option:
         tables.wrong((*place, "margin_bps"), "the margin of an option is an amount; set margin")
+    if type(row.get("price_distance_bps")) is not int:
+        tables.wrong(
+            (*place, "price_distance_bps"),
+            "is missing: a contract needs it, a price band around its mark for every order",
+        )
     _check_prices(tables, place, row, contract)
 
 

@@ -357,6 +357,9 @@ def _kill(owner: "Participant", value: int, seq: int) -> None:
 
 def _instrument(risk: "Reference", index: int, what: Setting, value: int, second: int) -> bool:
     rules = risk.instruments[index]
+    is_contract = risk.contracts is not None and index in risk.contracts.rows
+    if what is Setting.DISTANCE and value == NO_LIMIT and is_contract:
+        return False
     if what in INSTRUMENT_VALUES:
         setattr(rules, INSTRUMENT_VALUES[what], value)
     elif what == Setting.BANDS:

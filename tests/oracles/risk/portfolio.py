@@ -107,17 +107,8 @@ class PlainPortfolio:
         ]
 
     def premiums(self, orders: Sequence["Order"]) -> int:
-        return sum(self.risk.cost(order) for order in orders)
-
-    def loss(self, order: "Order | None") -> int:
-        """What it loses at once where it trades at its price."""
-        assert self.risk.contracts is not None
-        if order is None or not order.priced or order.budget is not None:
-            return 0
-        one = self.risk.contracts.rows[order.instrument]
-        price = max(order.price, 1) if one.inverse and not one.option else order.price
-        lots = order.leaves if order.side == Side.BUY else -order.leaves
-        return max(lots * (one.value(price) - one.value(one.mark)), 0)
+        """What they cost for something that is worth as much."""
+        return sum(self.risk.cost(order) - order.loss * order.leaves for order in orders)
 
     def failed(
         self, order: "Order", old: "Order | None", reserved: int, need: int
@@ -138,9 +129,9 @@ class PlainPortfolio:
             return {}
         available = risk.equity(who) + owner.credit + self.collateral(who)
         asked = worst_margin(self.parameters, positions, self.signed(then)).initial
-        asked += self.loss(order) + reserved + need - self.premiums(then)
+        asked += reserved + need - self.premiums(then)
         needed = worst_margin(self.parameters, positions, self.signed(now)).initial
-        needed += self.loss(old) + reserved - self.premiums(now)
+        needed += reserved - self.premiums(now)
         if asked > available and asked > needed:
             return {RiskBit.MARGIN: (available, needed, asked)}
         return {}

@@ -181,11 +181,40 @@ class Reference:
     def cost(self, order: Order) -> int:
         """What it could pay at its worst price."""
         rules = self.instruments[order.instrument]
+        is_contract = self.contracts is not None and order.instrument in self.contracts.rows
+        if is_contract and (rules.leveraged or order.side == SELL):
+            return order.loss * order.leaves
         if rules.leveraged or rules.spot:
             return 0
         price = order.price if order.priced else rules.worst[order.side]
         paid = price if order.side == BUY else -price
         return within_budget(order, max(paid, 0) * order.leaves) * rules.multiplier
+
+    def loss(self, order: Order, leaves: int) -> int:
+        """What a lot of an order in a contract loses at once where it trades at its worst price;
+        ``leaves``: its lots.  A lot that makes a position smaller gives back its margin first."""
+        if self.contracts is None or order.instrument not in self.contracts.rows:
+            return 0
+        rules, contract = self.instruments[order.instrument], self.contracts.rows[order.instrument]
+        price = order.price
+        if not order.priced:
+            away = max(abs(contract.mark) * rules.distance // 10_000, 1) + rules.band
+            worst, sign = rules.worst[order.side], 1 if order.side == BUY else -1
+            price = sign * min(sign * worst, sign * contract.mark + away)
+        value = contract.value(max(price, 1) if contract.inverse and not contract.option else price)
+        lot = value - contract.value(contract.mark)
+        loss = min(max(lot if order.side == BUY else -lot, 0), LARGEST // 2)
+        held = self.cells[order.participant][order.instrument].position
+        held = -held if order.side == BUY else held
+        now = self.open_of(order.participant, order.instrument)
+        others = self.lots([one for one in now if one.order_id != order.order_id], order.side)
+        if rules.leveraged and others + leaves <= held:
+            loss = max(loss - rules.margin, 0)
+        digits = max(loss.bit_length() - 14, 0)
+        rounded = -(-loss // 2**digits)
+        if rounded == 2**14:
+            digits, rounded = digits + 1, 2**13
+        return rounded * 2**digits
 
     def exposure(self, order: Order) -> int:
         rules = self.instruments[order.instrument]
@@ -367,13 +396,16 @@ class Reference:
             order = Order(number, index, participant, side, qty, price, priced, peg)
             if order_type in BUDGETS:
                 order.budget = max(int(c["aux"]), 0)
-            if rules.spot and self.wallets and participant < len(self.participants):
-                self.wallets.pin(order)
+            if participant < len(self.participants):
+                if rules.spot and self.wallets:
+                    self.wallets.pin(order)
+                order.loss = self.loss(order, qty)
             return order, None
         old = self.orders.get((index, number))
         if old is None or old.participant != participant:
             return None
         new = replace(old, leaves=qty, price=price)
+        new.loss = self.loss(new, qty)
         return new, old
 
     def _check(self, c: Any) -> int:
@@ -476,6 +508,8 @@ class Reference:
         """Whether nothing says how far an order without a price may go."""
         rules = self.instruments[instrument]
         collar = rules.distance != NO_LIMIT and rules.band == 0
+        if self.contracts is not None and instrument in self.contracts.rows:
+            collar = rules.distance == NO_LIMIT or rules.band == 0
         return not rules.price_limited or collar or rules.banded
 
     def _order_itself(self, c: Any, order: Order, is_new: bool) -> dict[RiskBit, Figures]:
@@ -489,11 +523,13 @@ class Reference:
         if cut(value) > cell.max_value:
             failed[RiskBit.MAX_VALUE] = (cell.max_value, 0, value)
         last = NO_LIMIT if rules.last is None else rules.last
+        if self.contracts is not None and order.instrument in self.contracts.rows:
+            last = self.contracts.rows[order.instrument].mark
         if order.priced:
             far = abs(price - last) * 10_000 > rules.distance * abs(last)
             # A share of a low price may be less than a tick.
             far = far and (rules.distance == 0 or abs(price - last) > 1)
-            if rules.last is not None and rules.distance != NO_LIMIT and far:
+            if last != NO_LIMIT and rules.distance != NO_LIMIT and far:
                 failed[RiskBit.PRICE_DISTANCE] = (rules.distance, last, price)
             if rules.banded and order.side == BUY and price > rules.band_high:
                 failed[RiskBit.PRICE_BAND] = (rules.band_high, last, price)
@@ -558,6 +594,10 @@ class Reference:
             by_side: (owner.exposure_limit[side], exposure, exposure + more),
             RiskBit.CAPITAL: (capital, reserved, reserved + need),
         }
+        scenarios = self.portfolio is not None and instrument in self.portfolio.number
+        if scenarios and self.instruments[instrument].leveraged:
+            # Its loss and its margin are judged together, below.
+            changes[RiskBit.CAPITAL] = (NO_LIMIT, reserved, reserved + need)
         if cell.no_short:
             changes[RiskBit.SHORT_SALE] = (0, *short)
         failed = {
@@ -608,11 +648,13 @@ class Reference:
             elif kind == CONVERTED:
                 self.orders[key].priced = True
                 self.orders[key].price = event["price_ticks"]
+                self.orders[key].loss = self.loss(self.orders[key], event["leaves_lots"])
             elif kind == REPLACED and c["kind"] == REPLACE:
                 order = self.orders[key]
                 if order.priced:
                     source = c if order.peg else event
                     order.price = int(source["price_ticks"])
+                order.loss = self.loss(order, event["leaves_lots"])
             elif kind == PHASE_CHANGED:
                 self.instruments[key[0]].phase = event["qty_lots"]
             if kind == PHASE_CHANGED and event["price_ticks"] != NO_PRICE:
@@ -643,6 +685,8 @@ class Reference:
         order = Order(key[1], key[0], who, side, int(event["leaves_lots"]), price, priced, peg)
         if self.wallets and self.instruments[key[0]].spot:
             self.wallets.pin(order)
+        if order_type not in BUDGETS:
+            order.loss = self.loss(order, order.leaves)
         self.orders[key] = order
         self.of_cell.setdefault((who, key[0]), {})[key[1]] = order
         self.traded_by[who].add(key[0])

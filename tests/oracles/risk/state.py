@@ -158,6 +158,8 @@ class Order:
     """A spot order pays its fee in the quote asset, at the rate"""
     pinned: int = 0
     """(millionths) at most."""
+    loss: int = 0
+    """What a lot of an order in a contract loses at once."""
 
 
 @dataclass(frozen=True)

@@ -552,6 +552,8 @@ def cell_words(plain, who, instrument):
 def order_meta(o):
     flags = lay.PRICED_FLAG * o.priced | lay.PEG_FLAG * o.peg
     flags |= spot_layout.QUOTE_FEE_FLAG * o.quote_fee | o.pinned << spot_layout.PINNED_SHIFT
+    shift = max(o.loss.bit_length() - lay.LOSS_BITS, 0)
+    flags |= (shift << lay.LOSS_BITS | o.loss >> shift) << lay.LOSS_SHIFT
     return (
         o.instrument
         | o.participant << lay.META_PARTICIPANT

@@ -37,7 +37,7 @@ def scenario_tables(tables=TABLES):
     """What a venue file needs for the page's venue."""
     rows = [
         f'[[instrument]]\nsymbol = "{symbol}"\nmin_price_ticks = 1\nmax_price_ticks = 1_000_000\n'
-        f"reference_price_ticks = {price}\n"
+        f"reference_price_ticks = {price}\nprice_distance_bps = 100_000\n"
         for symbol, price in REFERENCES.items()
     ]
     asset = '[[asset]]\nname = "USD"\ndecimals = 2\n'

@@ -6,12 +6,14 @@ OF_GOLD = """
 min_price_ticks = 1
 max_price_ticks = 100_000
 reference_price_ticks = 5_000
+price_distance_bps = 100_000
 margin_bps = 1_000
 """
 OF_TIN = """
 min_price_ticks = 1
 max_price_ticks = 1_000_000
 reference_price_ticks = 200_000
+price_distance_bps = 100_000
 margin = 10_000
 """
 CONTRACTS = """

@@ -24,6 +24,7 @@ FUTURE = """
 min_price_ticks = 1
 max_price_ticks = 1_000_000
 reference_price_ticks = 10_000
+price_distance_bps = 100_000
 margin_bps = 1_000
 """
 OPTION = """
@@ -32,6 +33,7 @@ symbol = "GOLD-{letter}"
 min_price_ticks = 0
 max_price_ticks = 100_000
 reference_price_ticks = 100
+price_distance_bps = 100_000
 margin = 20_000
 [[contract]]
 symbol = "GOLD-{letter}"

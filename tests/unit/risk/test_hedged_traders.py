@@ -35,15 +35,18 @@ class Market(Pair):
     def set(self, what, value, who=0, symbol=b""):
         assert self.process(setting(what, value, who, symbol))[0] == 1 << 8
 
+    def enter(self, who, side, lots, price, symbol):
+        self.ids += 1
+        record = operator_command(
+            CommandKind.NEW, participant=who, symbol=symbol, side=side, order_id=self.ids
+        )
+        record["qty_lots"], record["price_ticks"] = lots, price
+        record["order_type"], record["time_in_force"] = OrderType.LIMIT, TimeInForce.DAY
+        assert self.process(record)[0] == 0
+
     def trade(self, buyer, seller, lots, price, symbol):
-        for who, side in ((seller, Side.SELL), (buyer, Side.BUY)):
-            self.ids += 1
-            record = operator_command(
-                CommandKind.NEW, participant=who, symbol=symbol, side=side, order_id=self.ids
-            )
-            record["qty_lots"], record["price_ticks"] = lots, price
-            record["order_type"], record["time_in_force"] = OrderType.LIMIT, TimeInForce.DAY
-            assert self.process(record)[0] == 0
+        self.enter(seller, Side.SELL, lots, price, symbol)
+        self.enter(buyer, Side.BUY, lots, price, symbol)
 
     def look(self, price):
         """All contracts and all that is held on margin are marked by one command."""
@@ -59,13 +62,15 @@ class Market(Pair):
         return called
 
 
-def hedged(long, short):
+def hedged(long, short, bid=LOTS // 2):
     """Participant 1 is long of one and as much short of another.  It has half above what it needs,
-    and less than what one leg loses when the price rises by a fifth."""
+    and less than what one leg loses when the price rises by a fifth.  It bids for some of
+    what it is short of: of a contract that would not be let in once its credit is limited."""
     market = Market()
     market.set(Setting.DEPOSIT, MONEY, 1)
     market.trade(1, 2, LOTS, START, long)
     market.trade(2, 1, LOTS, START, short)
+    market.enter(1, Side.BUY, bid, RISEN, short)
     market.set(Setting.MAINTENANCE, 5_000, 1)
     market.set(Setting.CREDIT, 0, 1)
     assert market.view.equity(1) == MONEY
@@ -77,7 +82,7 @@ def hedged(long, short):
 def test_a_hedge_is_not_called_by_its_own_trade_at_a_price_that_it_has_no_marks_of(long, short):
     """It buys back half of what it is short: by the marks of before, that is a loss."""
     market = hedged(long, short)
-    market.trade(1, 3, LOTS // 2, RISEN, short)
+    market.enter(3, Side.SELL, LOTS // 2, RISEN, short)
     assert market.view.is_under(1)
     assert not market.called
     if long == HELD:
@@ -92,7 +97,7 @@ def test_a_hedge_is_not_called_by_its_own_trade_at_a_price_that_it_has_no_marks_
 def test_it_is_called_by_the_next_mark_if_it_has_too_little_then(long, short):
     """What it is long of has not risen."""
     market = hedged(long, short)
-    market.trade(1, 3, LOTS // 2, RISEN, short)
+    market.enter(3, Side.SELL, LOTS // 2, RISEN, short)
     assert not market.called
     market.set(Setting.MARK, 0)
     assert market.called
@@ -101,7 +106,7 @@ def test_it_is_called_by_the_next_mark_if_it_has_too_little_then(long, short):
 
 def test_money_paid_in_until_then_does_not_call_it_but_a_withdrawal_does():
     market = hedged(NEAR, FAR)
-    market.trade(1, 3, LOTS // 2, RISEN, FAR)
+    market.enter(3, Side.SELL, LOTS // 2, RISEN, FAR)
     market.set(Setting.DEPOSIT, 1, 1)
     assert market.view.is_under(1)
     assert not market.called
@@ -117,16 +122,17 @@ def test_who_holds_nothing_else_is_called_by_its_own_trade(symbol):
         market = Market()
         market.set(Setting.DEPOSIT, MONEY, 1)
         market.trade(2, 1, LOTS, START, symbol)
+        market.enter(1, Side.BUY, LOTS - left, 2 * RISEN, symbol)
         market.set(Setting.MAINTENANCE, 5_000, 1)
         market.set(Setting.CREDIT, 0, 1)
-        market.trade(1, 3, LOTS - left, 2 * RISEN, symbol)
+        market.enter(3, Side.SELL, LOTS - left, 2 * RISEN, symbol)
         assert market.called
         market.same()
 
 
 def test_one_leg_that_is_closed_leaves_the_other_one_to_the_next_mark():
-    market = hedged(NEAR, FAR)
-    market.trade(1, 3, LOTS, RISEN, FAR)
+    market = hedged(NEAR, FAR, LOTS)
+    market.enter(3, Side.SELL, LOTS, RISEN, FAR)
     assert market.view.is_under(1)
     assert not market.called
     market.trade(3, 1, LOTS, RISEN, NEAR)

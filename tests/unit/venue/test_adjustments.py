@@ -26,11 +26,13 @@ symbol = "BAR"
 min_price_ticks = 1
 max_price_ticks = 100_000
 reference_price_ticks = 5_001
+price_distance_bps = 100_000
 [[instrument]]
 symbol = "GOLD-C"
 min_price_ticks = 0
 max_price_ticks = 100_000
 reference_price_ticks = 100
+price_distance_bps = 100_000
 margin = 8_000
 [[contract]]
 symbol = "GOLD-C"

@@ -147,8 +147,11 @@ def test_who_trades_below_its_margin_is_called_though_no_price_moves(tmp_path, i
         order(1, Side.BUY, 1, 200_000, who=1, **tin), order(2, Side.SELL, 1, 200_000, who=2, **tin)
     )
     floor.clock.advance(2, 0.5)
-    # 5 lots for 56,000 more than they are worth leave 4,000.
-    floor.send(order(3, Side.BUY, 5, 6_120, who=1), order(4, Side.SELL, 5, 6_120, who=2))
+    # 5 lots for 56,000 more than they are worth leave 4,000.  The order is let in on credit.
+    floor.ask("limits", "set", "credit", "100000", "--participant", "1")
+    floor.send(order(3, Side.BUY, 5, 6_120, who=1))
+    floor.ask("limits", "set", "credit", "0", "--participant", "1")
+    floor.send(order(4, Side.SELL, 5, 6_120, who=2))
     floor.wait_for(lambda s: view(floor).of(1, lay.KILLS) == 1)
     assert view(floor).of(1, lay.FLAGS) & lay.KILLED_BY_MARGIN
     commands, _ = floor.journal()

@@ -37,6 +37,7 @@ last = 2026-12-20
 min_price_ticks = 1
 max_price_ticks = 100_000
 reference_price_ticks = 5_000
+price_distance_bps = 100_000
 margin_bps = 1_000
 [[series]]
 root = "AU"
@@ -56,6 +57,7 @@ highest_strike_ticks = 5_200
 min_price_ticks = 0
 max_price_ticks = 100_000
 reference_price_ticks = 50
+price_distance_bps = 100_000
 margin = 9_000
 [[index]]
 underlying = "XAU"
