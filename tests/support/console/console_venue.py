@@ -112,12 +112,15 @@ def order(order_id: int, side: Side, qty: int, price: int, who: int = 1) -> np.n
 class ConsoleVenue:
     """The venue and `outcry venue console`."""
 
-    def __init__(self, folder: Path, now: str = "2026-11-23T10:00", more: str = "") -> None:
+    def __init__(
+        self, folder: Path, now: str = "2026-11-23T10:00", more: str = "", of_each: str = ""
+    ) -> None:
+        """``more``: tables of the venue file; ``of_each``: keys of each instrument."""
         self.ouch, self.folder, self.quotes = free_port(), folder, 0
         feed = f'a = "239.193.9.1:{free_port()}"\nstream = "127.0.0.1:{free_port()}"\n'
         text = VENUE
         for symbol in ("GOLD", "TIN"):
-            text = text.replace(f'symbol = "{symbol}"', f'symbol = "{symbol}"{LIMITS}')
+            text = text.replace(f'symbol = "{symbol}"', f'symbol = "{symbol}"{LIMITS}{of_each}')
         text += (
             OPERATORS.replace("HASH", OPERATORS_HASH) + MORE.replace("OUCH", str(self.ouch)) + feed
         )

@@ -84,7 +84,7 @@ amount_decimals = 6
 min_price_ticks = 1
 max_price_ticks = 4_000_000
 reference_price_ticks = {price}
-price_distance_bps = 100_000
+price_distance_bps = 1_000_000
 fee = {fee}
 """
 RULES = """

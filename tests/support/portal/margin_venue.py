@@ -22,7 +22,7 @@ amount_decimals = 6
 min_price_ticks = 1
 max_price_ticks = 4_000_000
 reference_price_ticks = 1_000
-price_distance_bps = 100_000
+price_distance_bps = 1_000_000
 [[instrument]]
 symbol = "XAU-F"
 decimals = 2
@@ -30,7 +30,7 @@ amount_decimals = 6
 min_price_ticks = 1
 max_price_ticks = 4_000_000
 reference_price_ticks = 1_000
-price_distance_bps = 100_000
+price_distance_bps = 1_000_000
 fee = 2_500
 [[instrument]]
 symbol = "XAU-C"
@@ -39,7 +39,7 @@ amount_decimals = 6
 min_price_ticks = 1
 max_price_ticks = 4_000_000
 reference_price_ticks = 50
-price_distance_bps = 100_000
+price_distance_bps = 1_000_000
 [[instrument]]
 symbol = "EUR-I"
 decimals = 2
@@ -47,7 +47,7 @@ amount_decimals = 6
 min_price_ticks = 1
 max_price_ticks = 4_000_000
 reference_price_ticks = 1_000
-price_distance_bps = 100_000
+price_distance_bps = 1_000_000
 fee = 1_500
 {contracts}
 [liquidation]

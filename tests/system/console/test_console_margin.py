@@ -64,7 +64,7 @@ mark_ticks = 1_000
 @pytest.fixture
 def venue(tmp_path):
     (tmp_path / "margin.toml").write_text(MARGIN_FILE)
-    made = ConsoleVenue(tmp_path, more=MARGIN)
+    made = ConsoleVenue(tmp_path, more=MARGIN, of_each="price_distance_bps = 100_000\n")
     try:
         made.start()
         made.serve_screen()

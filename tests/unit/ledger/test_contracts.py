@@ -30,7 +30,7 @@ def day_of(seed, count=300, amount=3 * 10**7, operator=ContractOperator):
 @pytest.fixture(scope="module", params=[ContractOperator, AdjustingOperator])
 def day(request):
     """One of which contracts are adjusted, and one without."""
-    day = day_of(4, operator=request.param)
+    day = day_of(6, operator=request.param)
     assert bool(day.books.units_before) is (request.param is AdjustingOperator)
     return day
 
