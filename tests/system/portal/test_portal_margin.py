@@ -255,7 +255,14 @@ def test_an_inverse_contract_s_margin_and_profits_are_those_of_core_and_ledger(v
     with PortalClient(venue.url, inverse[0].api_key, inverse[0].secret) as client:
         found, (funded,) = client.margin(), client.funding()
         profits = {name: client.portfolio(method=name).instruments for name in METHODS}
-        statement = json.loads(client.statement(format="json"))
+
+        def statements():
+            """The portal's and the ledger's, which another command may come between."""
+            words = ("--participant", mine, "--format", "json")
+            shown = json.loads(client.statement(format="json"))["rows"]
+            return shown, printed("ledger", "statement", journal, *words)["rows"]
+
+        wait_until(lambda: len({str(rows) for rows in statements()}) == 1)
     told = printed("margin", "explain", margin_file, mine, "--journal", journal, "--json")["core"]
     for figure in ("equity", "maintenance", "initial", "with_orders"):
         assert units(getattr(found, figure)) == told[figure], figure
@@ -281,7 +288,6 @@ def test_an_inverse_contract_s_margin_and_profits_are_those_of_core_and_ledger(v
     assert units(one.realised) == 4 * (value[1_000] - value[1_111]) - paid
     (row,) = printed("margin", "funding", journal, "--participant", mine, "--json")
     assert (funded.symbol, units(funded.paid)) == ("EUR-I", row["paid"] == -paid and -paid)
-    assert statement["rows"] == printed("ledger", "statement", journal, *words)["rows"]
 
 
 def test_an_inverse_order_needs_what_was_said_before_it(venue, inverse):
