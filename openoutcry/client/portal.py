@@ -901,7 +901,7 @@ class PortalClient(Closing):
     def change_mail(
         self, mail: str, password: str, *, totp: str = "", key: str | None = None
     ) -> models.Status:
-        """Have codes mailed to a new address and to the old one; :meth:`confirm_mail` takes both."""
+        """Have codes mailed to the new address and the old one; :meth:`confirm_mail` takes both."""
         body: dict[str, Any] = {"mail": mail, "password": password, "totp": totp}
         return self.ask("POST", "/v1/mail", models.Status, None, body, key=key)
 
