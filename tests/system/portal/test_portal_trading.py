@@ -98,8 +98,8 @@ def test_orders_of_each_kind_trade_and_wallets_are_exact(portal_venue, maker, ta
 
 
 @pytest.mark.promise(
-    "A market order for a sum sells at most what its account has free, at any sum that this can "
-    "bring, and a test order is refused where the order would be",
+    "A market order for a sum sells at most what its account has free. A test order is refused "
+    "where the order would be",
     group="portal",
 )
 def test_a_sale_for_a_sum_reserves_what_can_be_sold(portal_venue, maker, taker):
