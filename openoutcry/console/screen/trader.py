@@ -127,11 +127,6 @@ class Trader:
         self._thread = Thread(target=self._run, daemon=True, name=f"screen-{name}")
         self._thread.start()
 
-    def is_password(self, password: str) -> bool:
-        """Whether it is the session's password; the comparison takes the same time for every
-        one."""
-        return secrets.compare_digest(password.encode(), self._password.encode())
-
     def stop(self) -> None:
         """Log out; orders stay, as after any logout."""
         self._over = True

@@ -47,7 +47,6 @@ REPLACE = selector("replace_owner(uint256,uint256,address,address,(uint8,uint256
 SWEEP = selector("sweep(address,uint256[])")
 NUMBER = selector("number()")
 OWNER_AT = selector("owners(uint256)")
-TRANSFER = selector("transfer(address,uint256)")
 BALANCE_OF = selector("balanceOf(address)")
 
 TRANSFERRED = topic("Transfer(address,address,uint256)")
@@ -232,11 +231,6 @@ def sweep_call(token: bytes, indices: Sequence[int]) -> bytes:
     most."""
     assert len(indices) <= MAX_SWEPT, len(indices)
     return SWEEP + words(token, 2 * 32, len(indices), *indices)
-
-
-def transfer_call(to: bytes, amount: int) -> bytes:
-    """A token's."""
-    return TRANSFER + words(to, amount)
 
 
 def balance_call(holder: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """Transactions of the account that pays for gas (EIP-1559), and signatures on secp256k1."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from openoutcry.custody.evm.encoding import address_of_public_key, keccak, rlp
@@ -136,10 +136,6 @@ class Transaction:
         fields = [*self._fields(), signature.parity, signature.r, signature.s]
         raw = DYNAMIC_FEE + rlp(fields)
         return SignedTransaction(self, raw, keccak(raw))
-
-    def with_fees(self, max_tip: int, max_fee: int) -> "Transaction":
-        """The same with other fees, in wei a unit of gas: it takes this one's place."""
-        return replace(self, max_tip=max_tip, max_fee=max_fee)
 
     def _fields(self) -> list[bytes | int | list[bytes]]:
         return [

@@ -14,7 +14,6 @@ from openoutcry.wire.free_port import free_port
 BINARIES = ("/usr/lib/litecoin/litecoind", "litecoind")
 """Debian's ``/usr/bin/litecoind`` is a script that writes into the home folder."""
 READY_S, STOP_S, LOOK_S = 120.0, 120.0, 0.01
-WARMING_UP = -28
 MINER = "miner"
 
 

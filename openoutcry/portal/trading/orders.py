@@ -341,11 +341,6 @@ class Orders:
         own.by_client_id[client_id] = order
 
 
-def lasts_until_cancelled(time_in_force: int) -> bool:
-    """Whether such an order may rest in the book: neither IOC nor FOK."""
-    return time_in_force & 15 not in (TimeInForce.IOC, TimeInForce.FOK)
-
-
 def refusing_check(order: Order) -> RiskBit | None:
     """The first check of risk that refused it; None: another reason."""
     if order.reason != RISK_REASON or order.contra <= 0:
