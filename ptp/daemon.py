@@ -77,9 +77,9 @@ class ClockDaemon:
     """Call :meth:`step` again and again; :meth:`pause_s` says when.
 
     ``writer``: a :class:`PageWriter` (or anything with its ``publish``, ``add_evidence``,
-    ``set_rts25``, ``set_asleep`` and ``set_sources``).  ``listener`` is called with every event
-    and its clock record.  ``simulated``: page and records say so (their source is SIMULATED) and
-    claim nothing of RTS 25.
+    ``set_rts25``, ``set_asleep`` and ``set_sources``).  ``listener`` gets every event with its
+    clock record.  With ``simulated`` the source of page and records is SIMULATED.  They claim
+    nothing of RTS 25.
     """
 
     def __init__(
