@@ -205,7 +205,7 @@ def approve(file: Path, reference: str, person: str) -> None:
 @click.argument("file", type=PathArgument)
 @click.argument("reference")
 def dispute(file: Path, reference: str) -> None:
-    """Note that the owner did not want a withdrawal: it raises the score of the next ones."""
+    """Mark a withdrawal that its owner did not want; later scores rise."""
     from openoutcry.custody.serve import Parts
     from openoutcry.custody.settings import read_custody_file
 
