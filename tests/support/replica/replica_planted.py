@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 
-from openoutcry.replica import simulated_node, simulator, standby
+from openoutcry.replica import standby
 from openoutcry.replica.actions import Publish, Release
 from openoutcry.replica.chain import Verdict, judge
 from openoutcry.replica.lease_holder import LeaseHolder
@@ -10,6 +10,7 @@ from openoutcry.replica.local import Plan
 from openoutcry.replica.message import Kind
 from openoutcry.replica.primary import Primary
 from openoutcry.replica.standby import Role, Standby
+from tests.support.replica import simulated_node, simulator
 from tests.support.replica.simulated_stream import SimulatedStream, simulated_seal
 
 
