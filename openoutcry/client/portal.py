@@ -1326,7 +1326,7 @@ class PortalClient(Closing):
         key: str | None = None,
     ) -> models.UserRow:
         """For operators: freeze the account and its sub-accounts, which then can change nothing
-        until :meth:`unfreeze`.  ``told``: what its owner is told; ``orders``: "cancel" or "keep"
+        until :meth:`unfreeze`.  ``told``: the reason for its owner; ``orders``: "cancel" or "keep"
         the open ones."""
         body = {"reason": reason, "told": told, "orders": orders}
         return self._of_user(user_id, "freeze", models.UserRow, body, key)

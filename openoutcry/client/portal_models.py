@@ -873,7 +873,7 @@ class UserRow:
     frozen_reason: str
     """For operators."""
     frozen_told: str
-    """What the user is told."""
+    """The reason that the user reads."""
     keeps_orders: bool
     """Whether the freeze leaves the open orders."""
     is_held: bool

@@ -107,7 +107,7 @@ class MarginWork(Layout, size_bytes=128):
     contract_at: int = i64("offset of the contracts' rows")
     end_at: int = i64("bytes of the work")
     commodities: int = i64("commodities")
-    premiums: int = i64("what the open orders in options could pay")
+    premiums: int = i64("what open buys of options could pay beyond what they lose at once")
     pledges_at: int = i64("offset of what is pledged, units of each asset; 0: nothing can be")
     collateral: int = i64("what that is worth after haircuts")
 
