@@ -199,7 +199,7 @@ def enter(state: RiskState, order: OrderRecord, event: EventRecord, word: int) -
     is_budget = (command.BUDGET_TYPES >> order_type) & 1 != 0
     if rules.contract_at != 0 and state.passed == 0 and not is_budget:
         # What ``before`` reserved loses nothing at once.
-        side_lots = load_i64(cell + lay.BUY_LOTS + 8 * (side - BUY)) + leaves
+        side_lots = (cell.buy_lots if side == BUY else cell.sell_lots) + leaves
         flags = loss_flags(state, rules, cell, side, flags, price, side_lots)
     if VERIFY:
         assert entry.meta == 0, "an order enters once"
@@ -294,7 +294,7 @@ def change(state: RiskState, order: OrderRecord, event: EventRecord, word: int, 
     if is_repriced and rules.contract_at != 0:
         side = (word >> SIDE_SHIFT) & 0xFF
         cell = totals.cell_of(state, word & 0xFFFF, instrument)
-        side_lots = load_i64(cell + lay.BUY_LOTS + 8 * (side - BUY)) - entry.leaves + leaves
+        side_lots = (cell.buy_lots if side == BUY else cell.sell_lots) - entry.leaves + leaves
         flags = loss_flags(state, rules, cell, side, flags, price, side_lots)
     elif kind == FILLED:
         traded = event.qty_lots
