@@ -72,7 +72,7 @@ from openoutcry.portal.spot.rest import ROUTES, Direct, Endpoint, add_rest
 from openoutcry.portal.spot.signing import REMEMBERED, Replays, Signing
 from openoutcry.portal.spot.sockets import SEND_NOW, TAKE_NOW, Connections, sockets_of
 from openoutcry.portal.spot.sub_accounts import SubAccountsApi
-from openoutcry.portal.spot.trade import Trading
+from openoutcry.portal.spot.trade import SpotOrders
 from openoutcry.portal.spot.user_data import MAX_KEYS, ListenKeys, UserData
 from openoutcry.portal.trading.broker import Broker
 from openoutcry.portal.trading.fix_broker import FixBroker, read_passwords
@@ -80,6 +80,7 @@ from openoutcry.portal.trading.holds import Holds
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.peer_broker import PeerBroker
 from openoutcry.portal.trading.people import People
+from openoutcry.portal.trading.service import OrderService
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import ParticipantStatus
 from openoutcry.risk.region import View
@@ -180,7 +181,7 @@ class Portal:
         self.mirror = Mirror(file, self.broker.serves)
         self._wake = asyncio.Event()
         self.broker.heard = lambda participant: self._see()
-        self.trading = Trading(self.mirror, self.broker, self._keep_looking)
+        self.order_service = OrderService(self.mirror, self.broker, self._keep_looking)
         key = SecretKey(self.folder / "portal.key")
         self.accounts = Accounts(self.database, key, _sender_of(settings, self.folder), file.name)
         self.keys = ApiKeys(self.accounts)
@@ -191,7 +192,7 @@ class Portal:
         self.choices = read_portal_file(settings.file, assets) if settings.file else PortalFile()
         self.signing = Signing(self.keys, self.choices, Replays(shared.replays, shared.counts))
         limits = limits_of(self.choices, shared.counts)
-        self.spot = Spot(self.mirror, self.trading, self.signing, limits)
+        self.spot = Spot(self.mirror, SpotOrders(self.order_service), self.signing, limits)
         self.pages = Pages(self.database)
         self.spot.past.history = self.pages
         known = shared.listen_keys, key.derived("listen keys")
@@ -236,7 +237,7 @@ class Portal:
         callers.status_of = self._status_of
         if self.place.count > 1:
             self.spot.see = callers.see = self._see
-        orders = NativeOrders(self.trading)
+        orders = NativeOrders(self.order_service)
         markets = NativeMarkets(orders, self.spot.past)
         return Native(callers, orders, markets, self.withdrawals, self.spot.limits)
 
@@ -345,7 +346,7 @@ class Portal:
                     log.error("the venue's journal: %s", error)
                 await asyncio.sleep(LOOK_S)
             self._wake.clear()
-            is_busy = self.trading.waits or time.monotonic() < self._work_until_s
+            is_busy = self.order_service.waits or time.monotonic() < self._work_until_s
             pause_s = IDLE_S if is_busy else QUIET_S
             # wait_for would make a task each time
             self._timer = loop.call_later(pause_s, self._wake_if_due)

@@ -19,7 +19,6 @@ from openoutcry.portal.history.packed import pack, unpacked
 from openoutcry.portal.trading.mirror import DAY_NS
 from openoutcry.portal.trading.orders import (
     ACCEPTED_KIND,
-    BUDGETS,
     BY_USER,
     CANCELLED_KIND,
     CONVERTED_KIND,
@@ -38,7 +37,7 @@ from openoutcry.wire.notes import fee_is_of_base, fee_units
 from openoutcry.wire.off_book import is_off_book
 from openoutcry.wire.open_orders import ENTRY_BYTES, OpenOrder, erase_entry, find_entry
 from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
-from openoutcry.wire.order_types import type_bits
+from openoutcry.wire.order_types import BUDGETS, type_bits
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
 from openoutcry.wire.wide import mul as wide_mul

@@ -11,7 +11,6 @@ from openoutcry.portal.native.callers import Callers
 from openoutcry.portal.native.orders import STATES, NativeOrders
 from openoutcry.portal.native.pages import DEFAULT, number_of, page_of
 from openoutcry.portal.native.routes import limit_type
-from openoutcry.portal.spot import shapes
 from openoutcry.portal.spot.signing import now_ms
 from openoutcry.portal.trading.instruments import text_of
 
@@ -157,7 +156,7 @@ def _change(history: NativeHistory, row: dict[str, Any]) -> models.OrderChange:
         market.quantity(row["lots"]),
         market.quantity(row["executed_lots"]),
         row["client_id"],
-        shapes.ms(row["at_ns"]),
+        row["at_ns"] // 1_000_000,
         row["seq"],
     )
 
@@ -240,7 +239,7 @@ def _movement(history: NativeHistory, row: dict[str, Any]) -> models.Movement:
         history.text(asset, row["amount"]),
         history.text(asset, row["available"]),
         history.text(asset, row["reserved"]),
-        shapes.ms(row["at_ns"]),
+        row["at_ns"] // 1_000_000,
         row["seq"],
     )
 

@@ -12,9 +12,9 @@ from openoutcry.client.portal_models import (
 )
 from openoutcry.derivatives.contracts import KINDS, Contract
 from openoutcry.portal.accounts.errors import InvalidRequest
+from openoutcry.portal.history.past import Past
 from openoutcry.portal.native.orders import TYPES, NativeOrders
 from openoutcry.portal.spot import shapes
-from openoutcry.portal.spot.past import Past
 from openoutcry.portal.spot.signing import now_ms
 from openoutcry.portal.trading.instruments import Market, text_of, underlying_decimals
 from openoutcry.portal.trading.public import INTERVALS, Trade
@@ -28,7 +28,7 @@ class NativeMarkets:
     def __init__(self, orders: NativeOrders, past: Past | None = None) -> None:
         """``past``: what is older than memory; None: nothing is."""
         self.mirror, self.market = orders.mirror, orders.market
-        self.past = past or Past(orders.mirror, orders.trading)
+        self.past = past or Past(orders.mirror)
 
     def now(self) -> Now:
         """The portal's time in milliseconds, and the last command that its answers show."""
@@ -39,7 +39,7 @@ class NativeMarkets:
         return [self._row(market) for market in self.mirror.markets.every]
 
     def instrument(self, symbol: str) -> Instrument:
-        """One instrument.  Raises :class:`ApiError` for an unknown symbol."""
+        """One instrument.  Raises :class:`AccountError` for an unknown symbol."""
         return self._row(self.market(symbol))
 
     def _row(self, market: Market) -> Instrument:
@@ -76,9 +76,7 @@ class NativeMarkets:
 
     def book(self, symbol: str, depth: int) -> Book:
         """Return at most ``depth`` levels of each side, best first, as of the answer's ``seq``.
-        Raises :class:`ApiError` for an unknown symbol.
-
-        Raises :class:`ApiError` for an unknown symbol."""
+        Raises :class:`AccountError` for an unknown symbol."""
         market = self.market(symbol)
         sides = [shapes.levels(rows, market) for rows in self.mirror.depth(market.code, depth)]
         return Book(market.symbol, self.mirror.seq, *sides)
@@ -116,7 +114,7 @@ class NativeMarkets:
         ]
 
     def ticker(self, symbol: str) -> Ticker:
-        """The last 24 hours and the best prices.  Raises :class:`ApiError` for an unknown
+        """The last 24 hours and the best prices.  Raises :class:`AccountError` for an unknown
         symbol."""
         market = self.market(symbol)
         row = shapes.ticker(self.mirror, market, now_ms())

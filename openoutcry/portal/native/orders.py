@@ -1,111 +1,79 @@
-"""Orders of the native API: its words in those that the checks know, and exactly once by the
-client's key."""
+"""Orders of the native API: read for the order service, and exactly once by the client's key."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from openoutcry.client.portal_models import FillRow, OrderRow
 from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.body import Body
-from openoutcry.portal.native.problems import KeyReused
-from openoutcry.portal.spot import errors, shapes
-from openoutcry.portal.spot.errors import ApiError
-from openoutcry.portal.spot.params import Params
-from openoutcry.portal.spot.trade import (
-    ANSWER_S,
-    DUPLICATE,
-    ICEBERG_PARTS,
-    NO_STATUS,
-    Trading,
-    rejection,
-)
+from openoutcry.portal.native.problems import KeyReused, of_reject
 from openoutcry.portal.trading.broker import NewOrder
-from openoutcry.portal.trading.instruments import AmountError, Market
+from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.orders import CANCELED, REJECTED, Fill, FilledOrder, Order
-from openoutcry.wire.enums import (
-    SELF_TRADE_MASK,
-    SELF_TRADE_SHIFT,
-    OrderType,
-    SelfTrade,
-    Side,
-    TimeInForce,
+from openoutcry.portal.trading.reject import Code, Reject, rejection
+from openoutcry.portal.trading.service import ANSWER_S, OrderService
+from openoutcry.portal.trading.terms import (
+    ICEBERG_PARTS,
+    budget_of,
+    distance_of,
+    least_of,
+    lots_of,
+    price_of,
+    shown_of,
+    trailing_of,
 )
+from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
 from openoutcry.wire.order_types import ORDER_TYPES, Aux, types_where
 
 TYPES = {
-    "limit": "LIMIT",
-    "post_only": "LIMIT_MAKER",
-    "post_only_slide": "LIMIT_MAKER",
-    "market": "MARKET",
-    "market_to_limit": "MARKET",
-    "stop": "STOP_LOSS",
-    "stop_limit": "STOP_LOSS_LIMIT",
-    "post_only_stop_limit": "STOP_LOSS_LIMIT",
-    "trailing_stop": "STOP_LOSS",
-    "trailing_stop_limit": "STOP_LOSS_LIMIT",
-    "hidden": "LIMIT",
-    "all_or_none": "LIMIT",
-    "peg_primary": "LIMIT",
-    "peg_market": "LIMIT",
-    "peg_midpoint": "LIMIT",
-}
-"""What a type is to the checks that it has in common with the other API's orders."""
-CORE_TYPES = {
+    "limit": OrderType.LIMIT,
+    "post_only": OrderType.POST_ONLY,
     "post_only_slide": OrderType.POST_ONLY_SLIDE,
+    "market": OrderType.MARKET,
     "market_to_limit": OrderType.MARKET_TO_LIMIT,
+    "stop": OrderType.STOP,
+    "stop_limit": OrderType.STOP_LIMIT,
     "post_only_stop_limit": OrderType.POST_ONLY_STOP_LIMIT,
+    "trailing_stop": OrderType.TRAILING_STOP_BPS,
+    "trailing_stop_limit": OrderType.TRAILING_STOP_LIMIT_BPS,
     "hidden": OrderType.HIDDEN,
     "all_or_none": OrderType.ALL_OR_NONE,
     "peg_primary": OrderType.PEG_PRIMARY,
     "peg_market": OrderType.PEG_MARKET,
     "peg_midpoint": OrderType.PEG_MIDPOINT,
 }
-TYPE_NAMES = {
-    OrderType.LIMIT: "limit",
+VARIANTS = {
     OrderType.LIMIT_BUDGET: "limit",
     OrderType.ICEBERG: "limit",
     OrderType.MIN_QTY: "limit",
-    OrderType.MARKET: "market",
     OrderType.MARKET_BUDGET: "market",
-    OrderType.POST_ONLY: "post_only",
-    OrderType.STOP: "stop",
-    OrderType.STOP_LIMIT: "stop_limit",
     OrderType.TRAILING_STOP: "trailing_stop",
-    OrderType.TRAILING_STOP_BPS: "trailing_stop",
     OrderType.TRAILING_STOP_LIMIT: "trailing_stop_limit",
-    OrderType.TRAILING_STOP_LIMIT_BPS: "trailing_stop_limit",
-} | {core: name for name, core in CORE_TYPES.items()}
-"""Also of orders that came by another session."""
-PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
-BY_DISTANCE = (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT)
-RESTING, UNTIL = ("gtc", "day"), ("gtc", "day", "gtd")
-TIMES = {
-    "limit": (*UNTIL, "ioc", "fok", "at_open", "at_close"),
-    "market": ("ioc", "fok", "day", "at_open", "at_close"),
-    "market_to_limit": (*UNTIL, "at_open", "at_close"),
-    "post_only": UNTIL,
-    "post_only_slide": UNTIL,
-    "hidden": UNTIL,
-    "all_or_none": UNTIL,
 }
-"""Times in force that the core has for a type, the first is meant without one; of all other types
-RESTING."""
-TIME_NAMES = {int(one): one.name.lower() for one in TimeInForce}
-WITH_TIME = tuple(OrderType[name.upper()] for name in TIMES if "gtd" in TIMES[name])
-"""Types whose ``aux`` is the end of a GTD order."""
-MOST_MS, MOST_TICKS = 2**43, 2**31
+"""Types of the core that are one of the API's with another field."""
+TYPE_NAMES = {core: name for name, core in TYPES.items()} | VARIANTS
+assert TYPE_NAMES.keys() == set(OrderType), "a type of the core without a name"
+SIDES = {"buy": Side.BUY, "sell": Side.SELL}
+SIDE_NAMES = {int(side): name for name, side in SIDES.items()}
+TIMES = {one.name.lower(): one for one in TimeInForce}
+TIME_NAMES = {int(one): name for name, one in TIMES.items()}
+DEFAULT_TIMES = TimeInForce.GTC, TimeInForce.IOC, TimeInForce.DAY
+"""What an order without a time in force is: the first that its type has."""
+MOST_MS = 2**43
 AMENDED_IN_PRICE = types_where(lambda row: row.is_priced)
-LOTS_OF = {"quantity": "lots", "shown_quantity": "shown_lots"}
 SELF_TRADE = {
-    "cancel_taker": "EXPIRE_TAKER",
-    "cancel_maker": "EXPIRE_MAKER",
-    "cancel_both": "EXPIRE_BOTH",
+    "cancel_taker": SelfTrade.CANCEL_NEWEST,
+    "cancel_maker": SelfTrade.CANCEL_OLDEST,
+    "cancel_both": SelfTrade.CANCEL_BOTH,
 }
-SELF_TRADE_TEXT = {text: name for name, text in SELF_TRADE.items()} | {
-    "NONE": "allow",
-    "DECREMENT": "decrement",
+SELF_TRADE_NAMES = {mode: name for name, mode in SELF_TRADE.items()} | {
+    SelfTrade.ALLOW: "allow",
+    SelfTrade.DECREMENT: "decrement",
 }
+assert SELF_TRADE_NAMES.keys() == set(SelfTrade), "a mode without a name"
 STATES = {
     "NEW": "open",
     "PARTIALLY_FILLED": "open",
@@ -160,146 +128,123 @@ class AmendBody(Body):
     shown_quantity: str = ""
 
 
+@contextmanager
+def _as_problem() -> Iterator[None]:
+    """Raise the order service's refusals in this API's words."""
+    try:
+        yield
+    except Reject as reject:
+        raise of_reject(reject) from None
+
+
 class NativeOrders:
     """Orders of the native API."""
 
-    def __init__(self, trading: Trading) -> None:
-        self.trading, self.mirror = trading, trading.mirror
+    def __init__(self, service: OrderService) -> None:
+        self.service, self.mirror = service, service.mirror
         self.by_symbol = {market.symbol: market for market in self.mirror.markets.every}
 
     def market(self, symbol: str) -> Market:
-        """Raises :class:`ApiError`."""
+        """Return an instrument.  Raises :class:`AccountError` if there is none of this symbol."""
         found = self.by_symbol.get(symbol)
         if found is None:
-            raise ApiError(errors.BAD_SYMBOL, "there is no such instrument")
+            raise of_reject(Reject(Code.UNKNOWN_SYMBOL, "symbol"))
         return found
 
     def read(self, participant: int, body: NewOrderBody, key: str) -> tuple[Market, NewOrder]:
-        """Raises :class:`ApiError`."""
-        tif = _checked(body)
+        """Return the order that a body asks for, and its market.  Raises :class:`AccountError`."""
+        core = _core_type(body)
+        tif = _time_of(body, core)
         market = self.market(body.symbol)
         if market.contract is not None and body.amount:
             raise InvalidRequest("amount: a contract is traded by quantity")
-        # An order for an amount is checked as a market order, which may have one, and a distance in
-        # ticks as one in basis points.
-        kind = "MARKET" if body.amount else TYPES[body.type]
-        delta = body.trailing_bps or (1 if body.trailing_distance else 0)
-        given = {
-            "symbol": market.name,
-            "side": body.side.upper(),
-            "type": kind,
-            "quantity": body.quantity,
-            "price": "" if body.type == "limit" and body.amount else body.price,
-            "stopPrice": body.stop_price,
-            "quoteOrderQty": body.amount,
-            "icebergQty": body.shown_quantity,
-            "trailingDelta": str(delta) if delta else "",
-            "timeInForce": "",
-            "selfTradePreventionMode": SELF_TRADE.get(body.self_trade, ""),
-            "newClientOrderId": key,
-        }
-        if kind in ("LIMIT", "STOP_LOSS_LIMIT"):
-            given["timeInForce"] = tif.upper() if tif in ("ioc", "fok") else "GTC"
-        pairs = [(name, value) for name, value in given.items() if value]
-        _, order = self.trading.read(participant, Params(pairs, self.mirror.markets), market)
-        if order.shown_lots and tif not in RESTING:
-            raise InvalidRequest("shown_quantity: for orders that are gtc or day")
-        terms = _terms(body, tif, market, order)
-        if body.type == "limit" and body.amount:
-            priced = Params([("price", body.price)], self.mirror.markets)
-            terms["price_ticks"] = self.trading.price(market, priced, "price")
-        return market, replace(order, **terms)
+        with _as_problem():
+            self.service.require_room(participant, market, key)
+            order = NewOrder(key, market.symbol, SIDES[body.side], core, tif, 0)
+            terms = _terms(body, market, core)
+            if budget := terms.get("budget_tick_lots"):
+                lots = self.service.lots_for(participant, market, order.side, budget)
+                terms["lots"] = lots
+            if body.self_trade:
+                terms["self_trade"] = SELF_TRADE[body.self_trade]
+            return market, replace(order, **terms)
 
     async def place(self, participant: int, body: NewOrderBody, key: str) -> tuple[Order, bool]:
-        """The order, and whether this request entered it.  ``key`` is its client order id, which
-        the core accepts once: the same again is answered with the same order.
+        """Enter an order, and return it and whether this request entered it.  ``key`` is its client
+        order id, which the core accepts once: the same again is answered with the same order.
 
-        Raises :class:`ApiError`."""
+        Raises :class:`AccountError`."""
         market, wanted = self.read(participant, body, key)
         own = self.mirror.orders.participant(participant)
-        if key in own.by_client_id:
-            return self._known(own.by_client_id[key], market, wanted), False
-        try:
-            return await self.trading.sent(participant, wanted), True
-        except ApiError as error:
-            if error.text != DUPLICATE:
-                raise
-        # The same request is under way, or was, before this portal began.
-        await self.trading.until_shown(participant, key, ANSWER_S)
-        if key not in own.by_client_id:
-            raise ApiError(errors.NEW_ORDER_REJECTED, DUPLICATE)
-        return self._known(own.by_client_id[key], market, wanted), False
-
-    def _known(self, order: Order, market: Market, wanted: NewOrder) -> Order:
-        if not _is_same(order, market, wanted):
-            raise KeyReused("this key belongs to another order")
-        if order.state == REJECTED:
-            raise rejection(order)
-        return order
+        with _as_problem():
+            if key in own.by_client_id:
+                return _known(own.by_client_id[key], market, wanted), False
+            try:
+                return await self.service.enter(participant, wanted), True
+            except Reject as reject:
+                if reject.code is not Code.DUPLICATE:
+                    raise
+            # The same request is under way, or was, before this portal began.
+            await self.service.until_shown(participant, key, ANSWER_S)
+            if key not in own.by_client_id:
+                raise Reject(Code.DUPLICATE)
+            return _known(own.by_client_id[key], market, wanted), False
 
     def one(self, participant: int, number: int) -> tuple[Market, Order]:
-        """Raises :class:`ApiError` also for one of another participant."""
+        """Return a participant's order and its market.  Raises :class:`AccountError` also for one
+        of another participant."""
         order = self.mirror.orders.participant(participant).by_number.get(number)
         if order is None or order.state == REJECTED:
-            raise ApiError(errors.NO_SUCH_ORDER, "there is no such order")
+            raise of_reject(Reject(Code.UNKNOWN_ORDER))
         return self.mirror.markets.by_index[order.instrument], order
 
     async def amend(self, participant: int, number: int, body: AmendBody, key: str) -> Order:
-        """The order with its new terms, and the key as its client order id.  Raises
-        :class:`ApiError`."""
+        """Return the order with its new terms, and the key as its client order id.  Raises
+        :class:`AccountError`."""
         market, order = self.one(participant, number)
         own = self.mirror.orders.participant(participant)
         if not (body.quantity or body.price or body.shown_quantity):
             raise InvalidRequest("quantity: this, a price or a shown_quantity is needed")
-        if not order.is_open:
-            raise ApiError(errors.CANCEL_REJECTED, "this order is not open")
-        if key in own.by_client_id:
-            raise KeyReused("this key belongs to another order")
-        terms: dict[str, Any] = {"client_id": key}
-        for name, text in vars(body).items():
-            given = Params([(name, text)], self.mirror.markets)
-            if not text:
-                continue
-            if name == "price":
-                if OrderType(order.order_type) not in AMENDED_IN_PRICE:
-                    raise InvalidRequest("price: an order of this type has none")
-                terms["price_ticks"] = self.trading.price(market, given, name)
-            elif given.decimal(name):
-                terms[LOTS_OF[name]] = self.trading.lots(market, given, name)
-        new = replace(terms_of(order, market), **terms)
-        if body.shown_quantity and new.order_type is not OrderType.ICEBERG:
-            raise InvalidRequest("shown_quantity: for orders that were entered with one")
-        if new.shown_lots and not new.shown_lots < new.lots <= ICEBERG_PARTS * new.shown_lots:
-            parts = f"less than the quantity, and at least 1/{ICEBERG_PARTS} of it"
-            raise InvalidRequest(f"shown_quantity: {parts}")
-        if new.lots <= order.executed_lots:
-            raise InvalidRequest("quantity: more than what was executed")
-        await self.trading.amend(participant, order, new)
+        with _as_problem():
+            if not order.is_open:
+                raise Reject(Code.NOT_OPEN)
+            if key in own.by_client_id:
+                raise KeyReused("this key belongs to another order")
+            new = replace(terms_of(order, market), client_id=key, **_new_terms(body, market, order))
+            if body.shown_quantity and new.order_type is not OrderType.ICEBERG:
+                raise InvalidRequest("shown_quantity: for orders that were entered with one")
+            if new.shown_lots and not new.shown_lots < new.lots <= ICEBERG_PARTS * new.shown_lots:
+                parts = f"less than the quantity, and at least 1/{ICEBERG_PARTS} of it"
+                raise InvalidRequest(f"shown_quantity: {parts}")
+            if new.lots <= order.executed_lots:
+                raise InvalidRequest("quantity: more than what was executed")
+            await self.service.amend(participant, order, new)
         return order
 
     async def cancel(self, participant: int, number: int, key: str) -> Order:
-        """Raises :class:`ApiError`."""
+        """Cancel an order and return it.  Raises :class:`AccountError`."""
         market, order = self.one(participant, number)
         if order.state == CANCELED and order.cancel_id == key:
             return order
-        if not order.is_open:
-            raise ApiError(errors.CANCEL_REJECTED, "this order is not open")
-        await self.trading.cancel_order(participant, market, order, key)
+        with _as_problem():
+            if not order.is_open:
+                raise Reject(Code.NOT_OPEN)
+            await self.service.cancel(participant, market, order, key)
         return order
 
     async def cancel_all(self, participant: int, symbol: str, key: str) -> list[Order]:
         """Cancel all orders and return those that are gone; each cancel has a name made of the key.
-        Raises :class:`ApiError`."""
-        gone: list[Order] = []
-        for order in self.chosen(participant, symbol, "open", 0):
-            name = hashlib.sha256(f"{key} {order.number}".encode()).hexdigest()[:32]
-            try:
-                gone.append(await self.cancel(participant, order.number, name))
-            except ApiError as error:
-                if gone and error.code == errors.DISCONNECTED:
-                    raise ApiError(errors.TIMEOUT, NO_STATUS) from None  # some are gone
-                if error.code != errors.CANCEL_REJECTED:
-                    raise
+        Raises :class:`AccountError`."""
+        orders = self.chosen(participant, symbol, "open", 0)
+        names = [hashlib.sha256(f"{key} {one.number}".encode()).hexdigest()[:32] for one in orders]
+        outcomes = await self.service.cancel_each(participant, orders, names)
+        gone = [one for one, reject in zip(orders, outcomes, strict=True) if reject is None]
+        for reject in outcomes:
+            if reject is None or reject.code in (Code.NOT_OPEN, Code.NOT_CANCELLED):
+                continue
+            if gone and reject.code is Code.UNAVAILABLE:
+                raise of_reject(Reject(Code.UNKNOWN_OUTCOME))  # some are gone
+            raise of_reject(reject)
         return gone
 
     def chosen(self, participant: int, symbol: str, state: str, before: int) -> list[Order]:
@@ -324,7 +269,7 @@ class NativeOrders:
         """Fills in memory with their orders, the newest first.
 
         ``order``: its number, 0: of all; ``before``: with a smaller number, 0: all.  Raises
-        :class:`ApiError` for an unknown symbol."""
+        :class:`AccountError` for an unknown symbol."""
         wanted = self.market(symbol).index if symbol else None
         rows = self.mirror.orders.participant(participant).fills
         return [
@@ -344,11 +289,12 @@ class NativeOrders:
         return fill_row(order, fill, self.mirror.markets.by_index[order.instrument])
 
 
-def _checked(body: NewOrderBody) -> str:
-    """The time in force.  Raises :class:`InvalidRequest` for what does not fit the type."""
+def _core_type(body: NewOrderBody) -> OrderType:
+    """Return the core's type of an order.  Raises :class:`InvalidRequest` for fields that do not
+    fit its type."""
     if body.type not in TYPES:
         raise InvalidRequest(f"type: one of {', '.join(TYPES)}")
-    if body.side not in ("buy", "sell"):
+    if body.side not in SIDES:
         raise InvalidRequest("side: buy or sell")
     if body.self_trade and body.self_trade not in SELF_TRADE:
         raise InvalidRequest(f"self_trade: one of {', '.join(SELF_TRADE)}")
@@ -369,152 +315,163 @@ def _checked(body: NewOrderBody) -> str:
         raise InvalidRequest("shown_quantity: for limit orders with a quantity")
     if body.amount and (body.type not in ("market", "limit") or body.min_quantity):
         raise InvalidRequest("amount: for market and limit orders, and only for them")
-    times = TIMES.get(body.type, RESTING)
-    if body.min_quantity:
-        times = (*RESTING, "ioc")
-    if body.amount:
-        times = ("ioc", "fok")
-    tif = body.time_in_force or times[0]
+    if body.amount and body.quantity:
+        raise InvalidRequest("amount: in place of a quantity")
+    given = {
+        "amount": (OrderType.LIMIT_BUDGET, OrderType.MARKET_BUDGET),
+        "shown_quantity": (OrderType.ICEBERG,),
+        "min_quantity": (OrderType.MIN_QTY,),
+        "trailing_distance": (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT),
+    }
+    for field, cores in given.items():
+        if getattr(body, field):
+            return next(one for one in cores if VARIANTS[one] == body.type)
+    return TYPES[body.type]
+
+
+def _time_of(body: NewOrderBody, core: OrderType) -> TimeInForce:
+    """Return an order's time in force.  Raises :class:`InvalidRequest` for one that its type does
+    not have."""
+    times = ORDER_TYPES[core].times_in_force
+    tif = TIMES.get(body.time_in_force)
+    if not body.time_in_force:
+        tif = next(one for one in DEFAULT_TIMES if one in times)
     if tif not in times:
-        raise InvalidRequest(f"time_in_force: such an order is {' or '.join(times)}")
-    if (body.expires_ms != 0) != (tif == "gtd") or not 0 <= body.expires_ms < MOST_MS:
+        known = " or ".join(TIME_NAMES[one] for one in times)
+        raise InvalidRequest(f"time_in_force: such an order is {known}")
+    if (body.expires_ms != 0) != (tif is TimeInForce.GTD) or not 0 <= body.expires_ms < MOST_MS:
         raise InvalidRequest("expires_ms: for gtd orders, and only for them")
+    assert tif is not None
     return tif
 
 
-def _terms(body: NewOrderBody, tif: str, market: Market, order: NewOrder) -> dict[str, Any]:
-    """Fields of the order that only the native API has.  Raises :class:`InvalidRequest`."""
-    terms: dict[str, Any] = {"time_in_force": TimeInForce[tif.upper()]}
-    if body.type in CORE_TYPES:
-        terms["order_type"] = CORE_TYPES[body.type]
-    if body.trailing_distance:
-        has_limit = body.type == "trailing_stop_limit"
-        terms["order_type"], terms["trailing_bps"] = BY_DISTANCE[has_limit], 0
-        terms["trailing_ticks"] = _ticks("trailing_distance", body.trailing_distance, market)
-        if not terms["trailing_ticks"]:
-            raise InvalidRequest("trailing_distance: above 0")
-    if body.min_quantity:
-        terms["order_type"] = OrderType.MIN_QTY
-        terms["min_lots"] = _lots(body.min_quantity, market)
-        if not 0 < terms["min_lots"] <= order.lots:
-            raise InvalidRequest("min_quantity: above 0, and at most the quantity")
-    if body.type == "limit" and body.amount:
-        terms["order_type"] = OrderType.LIMIT_BUDGET
+def _terms(body: NewOrderBody, market: Market, core: OrderType) -> dict[str, Any]:
+    """Return the fields of an order that its type has.  Raises :class:`Reject`."""
+    row = ORDER_TYPES[core]
+    terms: dict[str, Any] = {"expires_ns": body.expires_ms * 1_000_000}
+    if row.aux is Aux.BUDGET:
+        terms["budget_tick_lots"] = budget_of(market, "amount", body.amount)
+    else:
+        terms["lots"] = lots_of(market, "quantity", body.quantity)
+    for field, is_needed in (
+        ("price", row.is_priced),
+        ("stop_price", row.aux is Aux.TRIGGER),
+    ):
+        text = getattr(body, field)
+        if is_needed:
+            name = "price_ticks" if field == "price" else "trigger_ticks"
+            terms[name] = price_of(market, field, text)
+        elif text:
+            raise Reject(Code.NOT_REQUIRED, field)
+    if row.aux is Aux.DISTANCE_BPS:
+        terms["trailing_bps"] = trailing_of("trailing_bps", body.trailing_bps)
+    if row.aux is Aux.DISTANCE_TICKS:
+        distance = distance_of(market, "trailing_distance", body.trailing_distance)
+        if not distance:
+            raise Reject(Code.INVALID, "trailing_distance", "above 0")
+        terms["trailing_ticks"] = distance
+    if row.aux is Aux.MINIMUM:
+        terms["min_lots"] = least_of(market, "min_quantity", body.min_quantity, terms["lots"])
+    if row.aux is Aux.DISPLAY:
+        shown = shown_of(market, "shown_quantity", body.shown_quantity, terms["lots"])
+        terms["shown_lots"] = shown
+        if not shown:
+            terms["order_type"] = OrderType.LIMIT
     if body.offset:
-        ticks = _ticks("offset", body.offset.removeprefix("-"), market)
+        ticks = distance_of(market, "offset", body.offset.removeprefix("-"))
         terms["offset_ticks"] = -ticks if body.offset.startswith("-") else ticks
-    if body.expires_ms:
-        terms["expires_ns"] = body.expires_ms * 1_000_000
     return terms
 
 
-def _lots(text: str, market: Market) -> int:
-    try:
-        return market.lots_of(text)
-    except AmountError as error:
-        raise InvalidRequest(f"min_quantity: {error}") from None
+def _new_terms(body: AmendBody, market: Market, order: Order) -> dict[str, Any]:
+    """Return the terms that an amend names.  Raises :class:`AccountError` or :class:`Reject`."""
+    terms: dict[str, Any] = {}
+    if body.price:
+        if order.order_type not in AMENDED_IN_PRICE:
+            raise InvalidRequest("price: an order of this type has none")
+        terms["price_ticks"] = price_of(market, "price", body.price)
+    if body.quantity:
+        terms["lots"] = lots_of(market, "quantity", body.quantity)
+    if body.shown_quantity:
+        terms["shown_lots"] = lots_of(market, "shown_quantity", body.shown_quantity)
+    return terms
 
 
-def _ticks(name: str, text: str, market: Market) -> int:
-    """A distance, which needs no multiple of the price's step."""
-    try:
-        ticks = market.ticks_of(text)
-    except AmountError as error:
-        raise InvalidRequest(f"{name}: {error}") from None
-    if ticks >= MOST_TICKS:
-        raise InvalidRequest(f"{name}: too large")
-    return ticks
+def _known(order: Order, market: Market, wanted: NewOrder) -> Order:
+    """Return the order that a key belongs to.  Raises :class:`KeyReused` if another one was wanted,
+    and :class:`Reject` if the core refused it."""
+    if not _is_same(order, market, wanted):
+        raise KeyReused("this key belongs to another order")
+    if order.state == REJECTED:
+        raise rejection(order)
+    return order
 
 
 def terms_of(order: Order, market: Market) -> NewOrder:
-    """An open order as it would be entered."""
-    kind, aux = OrderType(order.order_type), order.aux
-    mode = SelfTrade(order.time_in_force >> SELF_TRADE_SHIFT & SELF_TRADE_MASK)
-    low = aux & 0xFFFFFFFF
-    terms: dict[Aux, dict[str, int]] = {
-        Aux.TRIGGER: {"trigger_ticks": aux},
-        Aux.DISTANCE_TICKS: {"trailing_ticks": low},
-        Aux.DISTANCE_BPS: {"trailing_bps": low},
-        Aux.DISPLAY: {"shown_lots": aux},
-        Aux.OFFSET: {"offset_ticks": aux if order.side == Side.BUY else -aux},
-        Aux.MINIMUM: {"min_lots": aux},
-    }
+    """Return an open order as it would be entered."""
+    mode = order.self_trade
     return NewOrder(
         order.client_id,
         market.symbol,
         Side(order.side),
-        kind,
-        TimeInForce(order.time_in_force & 15),
+        OrderType(order.order_type),
+        order.tif,
         order.lots,
-        order.price_ticks if kind in AMENDED_IN_PRICE else 0,
-        self_trade=mode if mode in shapes.SELF_TRADE.values() else None,
-        **terms.get(ORDER_TYPES[kind].aux, {}),
+        order.price_ticks if order.order_type in AMENDED_IN_PRICE else 0,
+        order.trigger_ticks,
+        order.display_lots,
+        self_trade=mode if mode in SELF_TRADE.values() else None,
+        trailing_bps=order.trailing_bps,
+        trailing_ticks=order.trailing_ticks,
+        min_lots=order.min_lots,
+        offset_ticks=order.offset_ticks,
     )
-
-
-def _aux(wanted: NewOrder) -> int:
-    """What the core's order keeps of the terms of its type."""
-    offset = wanted.offset_ticks if wanted.side is Side.BUY else -wanted.offset_ticks
-    terms = (
-        wanted.trigger_ticks,
-        wanted.shown_lots,
-        wanted.budget_tick_lots,
-        wanted.trailing_ticks,
-        wanted.min_lots,
-        offset,
-        wanted.expires_ns,
-    )
-    return next((term for term in terms if term), 0)
 
 
 def _is_same(order: Order, market: Market, wanted: NewOrder) -> bool:
-    terms = [
-        (order.instrument, market.index),
-        (order.side, int(wanted.side)),
-        (order.order_type, int(wanted.order_type)),
-        (order.time_in_force & 15, int(wanted.time_in_force)),
-    ]
-    if wanted.trailing_bps:
-        terms.append((shapes.trailing_bps(order), wanted.trailing_bps))
-    else:
-        terms.append((order.aux, _aux(wanted)))
+    """Whether an order has the terms that are wanted."""
+    has = [order.instrument, order.side, order.order_type, order.tif]
+    asked = [market.index, wanted.side, wanted.order_type, wanted.time_in_force]
+    has += [order.trigger_ticks, order.display_lots, order.budget_tick_lots, order.trailing_ticks]
+    asked += [wanted.trigger_ticks, wanted.shown_lots, wanted.budget_tick_lots]
+    asked.append(wanted.trailing_ticks)
+    has += [order.trailing_bps, order.min_lots, order.offset_ticks, order.expires_ns]
+    asked += [wanted.trailing_bps, wanted.min_lots, wanted.offset_ticks, wanted.expires_ns]
     if wanted.price_ticks and wanted.order_type is not OrderType.POST_ONLY_SLIDE:
-        terms.append((order.price_ticks, wanted.price_ticks))
+        has.append(order.price_ticks)
+        asked.append(wanted.price_ticks)
     if not wanted.budget_tick_lots:
-        terms.append((order.lots, wanted.lots))
-    return all(has == asked for has, asked in terms)
+        has.append(order.lots)
+        asked.append(wanted.lots)
+    return has == asked
 
 
 def order_row(order: Order, market: Market) -> OrderRow:
     """An order with prices and quantities as decimal text and times in milliseconds."""
-    shown, kind = shapes.order_of(order, market), OrderType(order.order_type)
-    tif = order.time_in_force & 15
-    offset = order.aux if kind in PEGS else 0
-    distance = order.aux & 0xFFFFFFFF if kind in BY_DISTANCE else 0
     return OrderRow(
         order.number,
         order.client_id,
         market.symbol,
-        shown["side"].lower(),
-        TYPE_NAMES[kind],
-        TIME_NAMES[tif],
-        shown["price"],
-        shown["stopPrice"],
-        shapes.trailing_bps(order),
-        market.price(distance),
-        market.price(offset if order.side == Side.BUY else -offset),
-        shown["origQty"],
-        market.quantity(order.aux if kind is OrderType.ICEBERG else 0),
-        market.quantity(order.aux if kind is OrderType.MIN_QTY else 0),
-        shown["origQuoteOrderQty"],
-        shown["executedQty"],
-        shown["cummulativeQuoteQty"],
+        SIDE_NAMES[order.side],
+        TYPE_NAMES[OrderType(order.order_type)],
+        TIME_NAMES[order.tif],
+        market.price(order.limit_ticks),
+        market.price(order.trigger_ticks),
+        order.trailing_bps,
+        market.price(order.trailing_ticks),
+        market.price(order.offset_ticks),
+        market.quantity(order.shown_lots),
+        market.quantity(order.display_lots),
+        market.quantity(order.min_lots),
+        market.amount(order.budget_tick_lots),
+        market.quantity(order.executed_lots),
+        market.amount(order.executed_tick_lots),
         STATES[order.state],
         not order.is_waiting and order.is_open,
-        SELF_TRADE_TEXT[shown["selfTradePreventionMode"]],
-        shapes.ms(order.aux) if tif == TimeInForce.GTD and kind in WITH_TIME else 0,
-        shown["time"],
-        shown["updateTime"],
+        SELF_TRADE_NAMES[order.self_trade],
+        order.expires_ns // 1_000_000,
+        order.created_ns // 1_000_000,
+        order.updated_ns // 1_000_000,
         order.seq,
     )
 
@@ -526,13 +483,13 @@ def fill_row(order: Order | FilledOrder, fill: Fill, market: Market) -> FillRow:
         order.number,
         order.client_id,
         market.symbol,
-        "buy" if shapes.side_text(order.side) == "BUY" else "sell",
+        SIDE_NAMES[order.side],
         market.price(fill.price_ticks),
         market.quantity(fill.lots),
         market.value(fill.price_ticks, fill.lots),
-        shapes.fee_text(fill, market),
+        market.fee(fill.fee_units, fill.fee_asset),
         fill.fee_asset,
         fill.is_maker,
-        shapes.ms(fill.time_ns),
+        fill.time_ns // 1_000_000,
         fill.seq,
     )

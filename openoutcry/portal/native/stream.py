@@ -24,17 +24,18 @@ from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.native.callers import Asking, Callers, signed_text
 from openoutcry.portal.native.markets import NativeMarkets, trade_row
 from openoutcry.portal.native.orders import NativeOrders
-from openoutcry.portal.native.problems import of_api_error
+from openoutcry.portal.native.problems import of_api_error, of_reject
 from openoutcry.portal.native.quote_routes import NativeQuotes
 from openoutcry.portal.native.routes import balance_rows
 from openoutcry.portal.notices.channels import shown
 from openoutcry.portal.notices.notices import Notices
 from openoutcry.portal.quotes.books import CONSOLIDATED, SYNTHETIC, MadeBooks
-from openoutcry.portal.spot.errors import BAD_SYMBOL, MALFORMED, ApiError
+from openoutcry.portal.spot.errors import MALFORMED, ApiError
 from openoutcry.portal.spot.limits import BANNED, Limits
 from openoutcry.portal.spot.signing import READ
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror, Moment
+from openoutcry.portal.trading.reject import Code, Reject
 from openoutcry.wire.extras import need
 from openoutcry.wire.peers import HERE
 
@@ -207,7 +208,7 @@ class NativeFeeds:
         if channel not in MADE:
             self.orders.market(symbol)
         elif not self.made.has(channel, symbol):
-            raise ApiError(BAD_SYMBOL, "there is no such book")
+            raise of_reject(Reject(Code.UNKNOWN_SYMBOL, "symbol"))
 
     def leave(self, connection: Connection) -> None:
         """Send nothing more to this connection."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from openoutcry.portal.notices.texts import DEFAULT, TABLES, said
 from openoutcry.portal.trading.instruments import Market, text_of
-from openoutcry.portal.trading.orders import BUDGETS
+from openoutcry.wire.order_types import BUDGETS
 
 EVENTS = ("order", "price", "risk", "login", "deposit", "withdrawal", "summary")
 CHANNELS = ("app", "mail", "webhook", "push")

@@ -6,15 +6,16 @@ from functools import cached_property
 from typing import Any
 
 from openoutcry.portal.accounts.api_keys import ApiKey
+from openoutcry.portal.history.past import Past
 from openoutcry.portal.spot.capital import Capital
-from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.spot.errors import ApiError, of_reject
 from openoutcry.portal.spot.limits import Limits
 from openoutcry.portal.spot.params import Params
-from openoutcry.portal.spot.past import Past
 from openoutcry.portal.spot.signing import READ, Signing
 from openoutcry.portal.spot.sub_accounts import SubAccountsApi
-from openoutcry.portal.spot.trade import Trading
+from openoutcry.portal.spot.trade import SpotOrders
 from openoutcry.portal.trading.mirror import Mirror
+from openoutcry.portal.trading.reject import Reject
 
 PUBLIC, KEYED = "", "key"
 DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (5000, 250))
@@ -69,11 +70,11 @@ class Spot:
     """The API of one venue."""
 
     def __init__(
-        self, mirror: Mirror, trading: Trading, signing: Signing, limits: Limits | None = None
+        self, mirror: Mirror, orders: SpotOrders, signing: Signing, limits: Limits | None = None
     ) -> None:
-        self.mirror, self.trading, self.signing = mirror, trading, signing
+        self.mirror, self.orders, self.signing = mirror, orders, signing
         self.markets, self.limits = mirror.markets, limits or Limits()
-        self.past = Past(mirror, trading)
+        self.past = Past(mirror)
         self.listen_keys: Any = None
         self.capital: Capital | None = None
         """Deposits and withdrawals; None: this portal has none."""
@@ -109,9 +110,10 @@ class Spot:
             if route.is_order:
                 await self._take_order(request, headers)
             return await route.handler(self, request), headers
-        except ApiError as error:
+        except (ApiError, Reject) as refused:
+            error = of_reject(refused)
             error.headers |= headers
-            raise
+            raise error from None
 
     async def _checked(
         self,
@@ -149,7 +151,7 @@ class Spot:
             headers |= self.limits.take_order(request.participant)
         except ApiError as over:
             if mode == "CANCEL_ONLY" and request.params.text("cancelReplaceMode"):
-                await self.trading.cancel_replace(request.participant, request.params, over)
+                await self.orders.cancel_replace(request.participant, request.params, over)
             raise
 
 

@@ -9,15 +9,14 @@ from openoutcry.portal.trading.instruments import Market, Markets, text_of
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.orders import EXPIRED, Fill, FilledOrder, Order
 from openoutcry.portal.trading.public import DAY_MS, AggregateTrade, Candle, Day, Trade
+from openoutcry.portal.trading.service import MAX_ORDERS
+from openoutcry.portal.trading.terms import ICEBERG_PARTS, TRAILING_BPS
 from openoutcry.wire.enums import (
-    SELF_TRADE_MASK,
-    SELF_TRADE_SHIFT,
     OrderType,
     Reason,
     SelfTrade,
     Side,
 )
-from openoutcry.wire.order_types import TRAILING
 
 ORDER_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT")
 TYPE_TEXT = {
@@ -32,9 +31,6 @@ TYPE_TEXT = {
     OrderType.TRAILING_STOP_BPS: "STOP_LOSS",
     OrderType.TRAILING_STOP_LIMIT_BPS: "STOP_LOSS_LIMIT",
 }
-TRAILING_BY_BPS = (OrderType.TRAILING_STOP_BPS, OrderType.TRAILING_STOP_LIMIT_BPS)
-TRAILING_BPS = 1, 2_000
-"""The least and the largest distance of a trailing stop."""
 TIF_TEXT = {2: "IOC", 3: "FOK"}
 SELF_TRADE = {
     "EXPIRE_TAKER": SelfTrade.CANCEL_NEWEST,
@@ -51,7 +47,6 @@ EXPIRY_REASONS: dict[int, str] = {
     Reason.MARKET_REST: "INSUFFICIENT_LIQUIDITY",
 }
 PERMISSIONS = ["SPOT"]
-MAX_ORDERS = 200
 
 
 def ms(time_ns: int) -> int:
@@ -64,12 +59,6 @@ def side_text(side: int) -> str:
     return "BUY" if side == Side.BUY else "SELL"
 
 
-def self_trade_text(order: Order) -> str:
-    """How the order avoids a trade with the same participant, in the API's word."""
-    mode = SelfTrade(order.time_in_force >> SELF_TRADE_SHIFT & SELF_TRADE_MASK)
-    return SELF_TRADE_TEXT[mode]
-
-
 def type_text(order: Order) -> str:
     """The order's type in the API's word; LIMIT for all that the API has no word for."""
     return TYPE_TEXT.get(OrderType(order.order_type), "LIMIT")
@@ -80,32 +69,14 @@ def tif_text(order: Order) -> str:
     return TIF_TEXT.get(order.time_in_force & 15, "GTC") if order.price_ticks else "GTC"
 
 
-def stop_ticks(order: Order) -> int:
-    """Trigger price of a stop; 0 of a trailing one, whose trigger moves."""
-    is_stop = type_text(order) in ("STOP_LOSS", "STOP_LOSS_LIMIT")
-    return order.aux if is_stop and order.order_type not in TRAILING else 0
-
-
-def trailing_bps(order: Order) -> int:
-    """0: it is no trailing stop."""
-    return order.aux & 0xFFFFFFFF if order.order_type in TRAILING_BY_BPS else 0
-
-
-def shown_price(order: Order) -> int:
-    """The limit in ticks; 0 for orders without one."""
-    return 0 if type_text(order) in ("MARKET", "STOP_LOSS") else order.price_ticks
-
-
 def order_of(order: Order, market: Market) -> dict[str, Any]:
     """Return an order in the form of GET order and openOrders."""
-    iceberg = order.aux if order.order_type == OrderType.ICEBERG else 0
-    budget = order.aux if order.is_budget else 0
     shown = {
         "symbol": market.name,
         "orderId": order.number,
         "orderListId": -1,
         "clientOrderId": order.client_id,
-        "price": market.price(shown_price(order)),
+        "price": market.price(order.limit_ticks),
         "origQty": market.quantity(order.shown_lots),
         "executedQty": market.quantity(order.executed_lots),
         "cummulativeQuoteQty": market.amount(order.executed_tick_lots),
@@ -113,14 +84,14 @@ def order_of(order: Order, market: Market) -> dict[str, Any]:
         "timeInForce": tif_text(order),
         "type": type_text(order),
         "side": side_text(order.side),
-        "stopPrice": market.price(stop_ticks(order)),
-        "icebergQty": market.quantity(iceberg),
+        "stopPrice": market.price(order.trigger_ticks),
+        "icebergQty": market.quantity(order.display_lots),
         "time": times.of_ns(order.created_ns),
         "updateTime": times.of_ns(order.updated_ns),
         "isWorking": not order.is_waiting,
         "workingTime": -1 if order.is_waiting else times.of_ns(order.created_ns),
-        "origQuoteOrderQty": market.amount(budget),
-        "selfTradePreventionMode": self_trade_text(order),
+        "origQuoteOrderQty": market.amount(order.budget_tick_lots),
+        "selfTradePreventionMode": SELF_TRADE_TEXT[order.self_trade],
     }
     return shown | only_of_some(order, market)
 
@@ -128,13 +99,13 @@ def order_of(order: Order, market: Market) -> dict[str, Any]:
 def only_of_some(order: Order, market: Market) -> dict[str, Any]:
     """Return the fields that every answer about an order has, if the order has them."""
     shown: dict[str, Any] = {}
-    if trailing_bps(order):
-        shown["trailingDelta"] = trailing_bps(order)
+    if order.trailing_bps:
+        shown["trailingDelta"] = order.trailing_bps
         shown["trailingTime"] = times.of_ns(order.created_ns)
-    elif stop_ticks(order):
-        shown["stopPrice"] = market.price(stop_ticks(order))
-    if order.order_type == OrderType.ICEBERG:
-        shown["icebergQty"] = market.quantity(order.aux)
+    elif order.trigger_ticks:
+        shown["stopPrice"] = market.price(order.trigger_ticks)
+    if order.display_lots:
+        shown["icebergQty"] = market.quantity(order.display_lots)
     if order.prevented_lots:
         shown["preventedQuantity"] = market.quantity(order.prevented_lots)
     if order.state == EXPIRED:
@@ -171,7 +142,7 @@ def new_order(order: Order, market: Market, kind: str) -> dict[str, Any]:
             {
                 "price": market.price(fill.price_ticks),
                 "qty": market.quantity(fill.lots),
-                "commission": fee_text(fill, market),
+                "commission": market.fee(fill.fee_units, fill.fee_asset),
                 "commissionAsset": fill.fee_asset,
                 "tradeId": fill.number,
             }
@@ -190,12 +161,6 @@ def cancelled(order: Order, market: Market, request_id: str) -> dict[str, Any]:
     return shown | {"transactTime": times.of_ns(order.updated_ns)}
 
 
-def fee_text(fill: Fill, market: Market) -> str:
-    """The fee as decimal text in its own asset, negative for a rebate."""
-    is_base = fill.fee_asset == market.base
-    return text_of(fill.fee_units, market.base_decimals if is_base else market.quote_decimals)
-
-
 def own_trade(order: Order | FilledOrder, fill: Fill, market: Market) -> dict[str, Any]:
     """A fill as GET /api/v3/myTrades has it."""
     return {
@@ -206,7 +171,7 @@ def own_trade(order: Order | FilledOrder, fill: Fill, market: Market) -> dict[st
         "price": market.price(fill.price_ticks),
         "qty": market.quantity(fill.lots),
         "quoteQty": market.amount(fill.price_ticks * fill.lots),
-        "commission": fee_text(fill, market),
+        "commission": market.fee(fill.fee_units, fill.fee_asset),
         "commissionAsset": fill.fee_asset,
         "time": times.of_ns(fill.time_ns),
         "isBuyer": order.side == Side.BUY,
@@ -481,7 +446,7 @@ def filters(market: Market) -> list[dict[str, Any]]:
         },
         {"filterType": "LOT_SIZE"} | lots,
         {"filterType": "MARKET_LOT_SIZE"} | lots,
-        {"filterType": "ICEBERG_PARTS", "limit": 256},
+        {"filterType": "ICEBERG_PARTS", "limit": ICEBERG_PARTS},
         {
             "filterType": "NOTIONAL",
             "minNotional": market.amount(max(low, 1) * market.min_lots),

@@ -13,12 +13,12 @@ NO_ORDER = errors.NO_SUCH_ORDER, "Order does not exist."
 
 async def new_order(spot: Spot, request: Request) -> Any:
     """POST /api/v3/order."""
-    return await spot.trading.place(request.participant, request.params)
+    return await spot.orders.place(request.participant, request.params)
 
 
 async def test_order(spot: Spot, request: Request) -> Any:
     """POST /api/v3/order/test: checks an order and sends nothing; rates if asked for."""
-    market = spot.trading.check(request.participant, request.params)
+    market = spot.orders.check(request.participant, request.params)
     response_kind(request.params)
     strategy_of(request.params)
     if not request.params.flag("computeCommissionRates"):
@@ -36,23 +36,34 @@ async def test_order(spot: Spot, request: Request) -> Any:
 
 async def query_order(spot: Spot, request: Request) -> Any:
     """GET /api/v3/order.  Raises :class:`ApiError` if there is no such order."""
-    market, order = await spot.past.order(request.participant, request.params, *NO_ORDER)
+    try:
+        market, order = spot.orders.find(request.participant, request.params, *NO_ORDER)
+    except ApiError as error:
+        if error.code != errors.NO_SUCH_ORDER:
+            raise
+        params = request.params
+        market, name = params.market(), params.client_id("origClientOrderId")
+        of_past = request.participant, market, params.whole_or_none("orderId"), name
+        older = await spot.past.order(*of_past)
+        if older is None:
+            raise
+        order = older
     return shapes.order_of(order, market)
 
 
 async def cancel_order(spot: Spot, request: Request) -> Any:
     """DELETE /api/v3/order."""
-    return await spot.trading.cancel(request.participant, request.params)
+    return await spot.orders.cancel(request.participant, request.params)
 
 
 async def cancel_all(spot: Spot, request: Request) -> Any:
     """DELETE /api/v3/openOrders."""
-    return await spot.trading.cancel_all(request.participant, request.params)
+    return await spot.orders.cancel_all(request.participant, request.params)
 
 
 async def cancel_replace(spot: Spot, request: Request) -> Any:
     """POST /api/v3/order/cancelReplace."""
-    return await spot.trading.cancel_replace(request.participant, request.params)
+    return await spot.orders.cancel_replace(request.participant, request.params)
 
 
 async def open_orders(spot: Spot, request: Request) -> Any:

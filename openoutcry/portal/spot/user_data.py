@@ -158,8 +158,8 @@ class UserData:
             "o": shapes.type_text(order),
             "f": shapes.tif_text(order),
             "q": market.quantity(order.shown_lots),
-            "p": market.price(shapes.shown_price(order)),
-            "P": market.price(shapes.stop_ticks(order)),
+            "p": market.price(order.limit_ticks),
+            "P": market.price(order.trigger_ticks),
             "F": market.quantity(iceberg),
             "g": -1,
             "C": order.client_id if is_cancel else "",
@@ -170,7 +170,7 @@ class UserData:
             "l": market.quantity(fill.lots if fill else 0),
             "z": market.quantity(report.executed_lots),
             "L": market.price(fill.price_ticks if fill else 0),
-            "n": shapes.fee_text(fill, market) if fill else "0",
+            "n": market.fee(fill.fee_units, fill.fee_asset) if fill else "0",
             "N": fill.fee_asset if fill else None,
             "T": at,
             "t": fill.number if fill else -1,
@@ -182,14 +182,14 @@ class UserData:
             "Z": market.amount(report.executed_tick_lots),
             "Y": market.amount(fill.price_ticks * fill.lots if fill else 0),
             "Q": market.amount(order.aux if order.is_budget else 0),
-            "V": shapes.self_trade_text(order),
+            "V": shapes.SELF_TRADE_TEXT[order.self_trade],
         }
         if not order.is_waiting:
             event["W"] = times.of_ns(order.created_ns)
         if report.execution == "EXPIRED":
             event["eR"] = shapes.expiry_reason(order)
-        if shapes.trailing_bps(order):
-            event["d"], event["D"] = shapes.trailing_bps(order), times.of_ns(order.created_ns)
+        if order.trailing_bps:
+            event["d"], event["D"] = order.trailing_bps, times.of_ns(order.created_ns)
         if order.prevented_lots:
             event["A"] = market.quantity(order.prevented_lots)
         return event

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
+from openoutcry.portal.history.past import Past
 from openoutcry.portal.spot.errors import illegal
-from openoutcry.portal.spot.past import Past
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.public import DAY_MS, INTERVALS, MINUTE_MS, Candle, Day, bounds
 

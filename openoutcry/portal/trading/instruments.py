@@ -120,6 +120,10 @@ class Market:
         """What lots are worth at a price, as an amount of the quote asset."""
         return self.amount(worth(ticks, self.inverse_units) * lots)
 
+    def fee(self, units: int, asset: str) -> str:
+        """A fee as decimal text in its own asset, negative for a rebate."""
+        return text_of(units, self.base_decimals if asset == self.base else self.quote_decimals)
+
     @property
     def multiplier(self) -> str:
         """What a quantity of 1 is worth at a price of 1, in the quote asset."""

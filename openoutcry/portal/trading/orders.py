@@ -8,8 +8,18 @@ from typing import Any
 from openoutcry.portal.trading.instruments import worth
 from openoutcry.risk.bits import RISK_REASON, RiskBit
 from openoutcry.wire import enum_numbers
-from openoutcry.wire.enums import EventKind, OrderType, Reason, Side, TimeInForce
+from openoutcry.wire.enums import (
+    SELF_TRADE_MASK,
+    SELF_TRADE_SHIFT,
+    EventKind,
+    OrderType,
+    Reason,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
 from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
+from openoutcry.wire.order_types import BUDGETS, ORDER_TYPES, Aux
 
 MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
 WAITING = enum_numbers.EVENT_FLAG_WAITING
@@ -28,7 +38,14 @@ NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = S
 OPEN_STATES = (NEW, PARTIALLY_FILLED)
 SHOWN = frozenset({"NEW", "TRADE", "CANCELED", "REJECTED", "EXPIRED", "TRADE_PREVENTION"})
 """Executions that a participant's report has."""
-BUDGETS = (OrderType.MARKET_BUDGET, OrderType.LIMIT_BUDGET)
+WITHOUT_LIMIT = (
+    OrderType.MARKET,
+    OrderType.MARKET_BUDGET,
+    OrderType.STOP,
+    OrderType.TRAILING_STOP,
+    OrderType.TRAILING_STOP_BPS,
+)
+"""Types whose orders have no limit, also where they rest."""
 BY_USER = (Reason.USER, Reason.MASS_CANCEL, Reason.DISCONNECTED, Reason.REDUCED_TO_ZERO)
 # Plain numbers: the comparison of an enum with a number of numpy costs more than the rest.
 ACCEPTED_KIND, FILLED_KIND, CANCELLED_KIND, REDUCED_KIND, REPLACED_KIND = (
@@ -124,6 +141,68 @@ class Order:
     def shown_lots(self) -> int:
         """The quantity that the client ordered; of an order for a budget what it has bought."""
         return self.executed_lots if self.is_budget else self.lots
+
+    @property
+    def tif(self) -> TimeInForce:
+        """Its time in force."""
+        return TimeInForce(self.time_in_force & 15)
+
+    @property
+    def self_trade(self) -> SelfTrade:
+        """How it avoids a trade with the same participant."""
+        return SelfTrade(self.time_in_force >> SELF_TRADE_SHIFT & SELF_TRADE_MASK)
+
+    # Terms of its type; 0 of an order that does not have them
+
+    def _aux(self, meaning: Aux) -> int:
+        return self.aux if ORDER_TYPES[OrderType(self.order_type)].aux is meaning else 0
+
+    @property
+    def limit_ticks(self) -> int:
+        """Its limit."""
+        return 0 if self.order_type in WITHOUT_LIMIT else self.price_ticks
+
+    @property
+    def trigger_ticks(self) -> int:
+        """The trigger price of a stop; 0 of a trailing one, whose trigger moves."""
+        return self._aux(Aux.TRIGGER)
+
+    @property
+    def trailing_ticks(self) -> int:
+        """The distance of a trailing stop in ticks."""
+        return self._aux(Aux.DISTANCE_TICKS) & 0xFFFFFFFF
+
+    @property
+    def trailing_bps(self) -> int:
+        """The distance of a trailing stop in basis points."""
+        return self._aux(Aux.DISTANCE_BPS) & 0xFFFFFFFF
+
+    @property
+    def display_lots(self) -> int:
+        """What an iceberg shows."""
+        return self._aux(Aux.DISPLAY)
+
+    @property
+    def min_lots(self) -> int:
+        """The least that had to trade on arrival."""
+        return self._aux(Aux.MINIMUM)
+
+    @property
+    def budget_tick_lots(self) -> int:
+        """The most that it may pay, in price ticks times lots."""
+        return self._aux(Aux.BUDGET)
+
+    @property
+    def offset_ticks(self) -> int:
+        """What a peg adds to the price that it follows."""
+        offset = self._aux(Aux.OFFSET)
+        return offset if self.side == Side.BUY else -offset
+
+    @property
+    def expires_ns(self) -> int:
+        """Until when a GTD order is good, ns since the epoch."""
+        is_gtd = self.tif is TimeInForce.GTD
+        return self._aux(Aux.FREE) if is_gtd else 0
 
 
 @dataclass(slots=True)

@@ -9,13 +9,12 @@ import pytest
 
 from openoutcry.client.fix import FixClient, FixNumbers, write_message
 from openoutcry.matcher import Engine
-from openoutcry.portal.accounts.errors import InvalidRequest
+from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.native.orders import NativeOrders, NewOrderBody
-from openoutcry.portal.spot.errors import ApiError
-from openoutcry.portal.spot.trade import Trading
 from openoutcry.portal.trading.fix_broker import FixBroker, _Connection
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.orders import ParticipantOrders
+from openoutcry.portal.trading.service import OrderService
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import (
     CommandKind,
@@ -80,7 +79,7 @@ class Portal:
         decimals = SimpleNamespace(price_decimals={"GOLD": 2})
         self.broker.file = SimpleNamespace(sessions=decimals)
         self.line, self.codec = Line(), Codec()
-        self.orders = NativeOrders(Trading(mirror, self.broker, lambda: None))
+        self.orders = NativeOrders(OrderService(mirror, self.broker, lambda: None))
 
     async def record(self, body):
         """The core's record of the order.  Raises what the API refuses it with."""
@@ -153,7 +152,7 @@ async def records(portal, orders):
     for order in orders:
         try:
             found.append(await portal.record(said(order, portal.market)))
-        except (ApiError, InvalidRequest):
+        except AccountError:
             found.append(None)
     return found
 

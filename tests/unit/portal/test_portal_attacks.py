@@ -42,10 +42,12 @@ from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.rest import pairs_of
 from openoutcry.portal.spot.signing import READ, TRADE, Replays, Signing, now_ms
 from openoutcry.portal.spot.sockets import Requests, Streams
-from openoutcry.portal.spot.trade import DUPLICATE, Trading, order_id_of
+from openoutcry.portal.spot.trade import order_id_of
 from openoutcry.portal.spot.user_data import ListenKeys
 from openoutcry.portal.trading.broker import NewOrder, Refusal
 from openoutcry.portal.trading.public import INTERVALS
+from openoutcry.portal.trading.reject import Code
+from openoutcry.portal.trading.service import OrderService
 from openoutcry.wire.enums import OrderType, Side, TimeInForce
 
 SECRET = b"s" * 64
@@ -292,20 +294,20 @@ class OneVenue:
 
 def test_of_orders_with_one_name_at_once_one_is_entered_and_answered():
     venue = OneVenue()
-    trading = Trading(venue, venue, lambda: None)
+    trading = OrderService(venue, venue, lambda: None)
     order = NewOrder("x", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 1)
 
     async def run():
-        asked = [asyncio.ensure_future(trading.sent(1000, order)) for _ in range(5)]
+        asked = [asyncio.ensure_future(trading.enter(1000, order)) for _ in range(5)]
         await asyncio.sleep(0)
         shown = venue.show("x")
         outcomes = await asyncio.gather(*asked, return_exceptions=True)
-        late = await asyncio.gather(trading.sent(1000, order), return_exceptions=True)
+        late = await asyncio.gather(trading.enter(1000, order), return_exceptions=True)
         return shown, [*outcomes, *late]
 
     shown, outcomes = asyncio.run(run())
     assert [one is shown for one in outcomes] == [True] + 5 * [False]
-    assert {one.text for one in outcomes[1:]} == {DUPLICATE}
+    assert {one.code for one in outcomes[1:]} == {Code.DUPLICATE}
     assert venue.sent == ["x", "x"], "the last one was refused by the venue"
 
 

@@ -27,19 +27,21 @@ from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.accounts.passwords import totp_step
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.quotes.package import Package
-from openoutcry.portal.spot import errors, trade
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.limits import BAN_AFTER, BAN_S, Limits
 from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.rest import SIGNATURE, pairs_of
 from openoutcry.portal.spot.signing import Replays, is_signed
-from openoutcry.portal.spot.trade import DUPLICATE, INSUFFICIENT, Trading
 from openoutcry.portal.spot.user_data import LASTS_S, ListenKeys
+from openoutcry.portal.trading import service
 from openoutcry.portal.trading.broker import NewOrder, Refusal
 from openoutcry.portal.trading.instruments import AmountError, Market, text_of, units_of
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.orders import REJECTED, Order, ParticipantOrders
 from openoutcry.portal.trading.public import INTERVALS, Candle, Tape, Trade, bounds, with_gaps
+from openoutcry.portal.trading.reject import Code, Reject
+from openoutcry.portal.trading.service import OrderService
+from openoutcry.portal.trading.terms import price_of
 from openoutcry.risk.bits import RISK_REASON, RiskBit
 from openoutcry.runtime import control, loop
 from openoutcry.wire.enums import OrderType, Side, TimeInForce
@@ -317,14 +319,14 @@ class RefusingBroker:
 
 
 @pytest.mark.parametrize(
-    ("refusal", "state", "text"),
+    ("refusal", "state", "code"),
     [
-        (Refusal("balance: limit 1, asked 2"), REJECTED, INSUFFICIENT),
-        (Refusal("known", is_duplicate=True), "NEW", DUPLICATE),
+        (Refusal("balance: limit 1, asked 2"), REJECTED, Code.BALANCE),
+        (Refusal("known", is_duplicate=True), "NEW", Code.DUPLICATE),
     ],
     ids=["refused", "duplicate"],
 )
-def test_a_rejection_is_answered_once_the_order_is_shown_with_its_reason(refusal, state, text):
+def test_a_rejection_is_answered_once_the_order_is_shown_with_its_reason(refusal, state, code):
     own = ParticipantOrders()
     mirror = SimpleNamespace(listeners=[], orders=SimpleNamespace(participant=lambda number: own))
 
@@ -337,11 +339,11 @@ def test_a_rejection_is_answered_once_the_order_is_shown_with_its_reason(refusal
             listener(SimpleNamespace(changes=[report]))
 
     async def run():
-        trading = Trading(mirror, RefusingBroker(shown, refusal), lambda: None)
+        trading = OrderService(mirror, RefusingBroker(shown, refusal), lambda: None)
         order = NewOrder("one", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 100)
-        with pytest.raises(ApiError) as refused:
-            await trading.sent(1000, order)
-        assert refused.value.text == text
+        with pytest.raises(Reject) as refused:
+            await trading.enter(1000, order)
+        assert refused.value.code is code
         assert "one" in own.by_client_id, "it may be cancelled next"
         assert not trading.waits
 
@@ -361,18 +363,18 @@ def test_each_order_without_an_answer_is_given_up_in_its_own_time(monkeypatch):
         sent.append(order.client_id)
 
     async def run():
-        trading = Trading(mirror, SimpleNamespace(enter=enter), lambda: None)
+        trading = OrderService(mirror, SimpleNamespace(enter=enter), lambda: None)
 
         async def given_up(name):
             order = NewOrder(name, "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 100)
             begun_s = time.monotonic()
-            with pytest.raises(ApiError) as refused:
-                await trading.sent(1000, order)
+            with pytest.raises(Reject) as refused:
+                await trading.enter(1000, order)
             return refused.value.code, time.monotonic() - begun_s >= SOON_S
 
         tasks = []
         for name in ("one", "answered", "three", "four"):
-            monkeypatch.setattr(trade, "ANSWER_S", 900.0 if name == "answered" else SOON_S)
+            monkeypatch.setattr(service, "ANSWER_S", 900.0 if name == "answered" else SOON_S)
             tasks.append(asyncio.create_task(given_up(name)))
             while name not in sent and not tasks[-1].done():
                 await asyncio.sleep(0)
@@ -380,9 +382,9 @@ def test_each_order_without_an_answer_is_given_up_in_its_own_time(monkeypatch):
             if name == "answered":
                 trading.waits.resolve(1000, name)
         rows = await asyncio.gather(*tasks)
-        assert [code for code, _ in rows].count(errors.TIMEOUT) == 3
-        assert rows[1][0] == errors.NEW_ORDER_REJECTED, "the mirror has no order of the name"
-        assert all(is_in_time for code, is_in_time in rows if code == errors.TIMEOUT)
+        assert [code for code, _ in rows].count(Code.UNKNOWN_OUTCOME) == 3
+        assert rows[1][0] == Code.REFUSED, "the mirror has no order of the name"
+        assert all(is_in_time for code, is_in_time in rows if code == Code.UNKNOWN_OUTCOME)
         assert not trading.waits
 
     asyncio.run(run())
@@ -394,10 +396,13 @@ def test_a_cancel_that_the_venue_refuses_is_not_an_unknown_order():
 
     async def run():
         broker = RefusingBroker(None, Refusal("the market is closed"))
-        trading = Trading(mirror, broker, lambda: None)
-        with pytest.raises(ApiError) as refused:
-            await trading.cancel_order(1000, SimpleNamespace(symbol="BTC-USD"), order, "c")
-        assert refused.value.text == "Cancel was rejected: the market is closed"
+        trading = OrderService(mirror, broker, lambda: None)
+        with pytest.raises(Reject) as refused:
+            await trading.cancel(1000, SimpleNamespace(symbol="BTC-USD"), order, "c")
+        assert (refused.value.code, refused.value.detail) == (
+            Code.NOT_CANCELLED,
+            "the market is closed",
+        )
         assert not trading.waits
 
     asyncio.run(run())
@@ -405,15 +410,15 @@ def test_a_cancel_that_the_venue_refuses_is_not_an_unknown_order():
 
 def test_a_cancel_with_the_name_of_its_order_is_not_refused_while_the_order_trades(monkeypatch):
     """What the order does in between ends the wait by that name, and refuses nothing."""
-    monkeypatch.setattr(trade, "ANSWER_S", 0.01)
+    monkeypatch.setattr(service, "ANSWER_S", 0.01)
     mirror = SimpleNamespace(listeners=[])
     order = Order(1, 1000, 0, 1, "one", 1, 1, 4, 100, 1, 0, 0, 0, state="PARTIALLY_FILLED")
 
     async def run():
-        trading = Trading(mirror, RefusingBroker(None, None), lambda: None)
-        with pytest.raises(ApiError) as unknown:
-            await trading.cancel_order(1000, SimpleNamespace(symbol="BTC-USD"), order, "one")
-        assert unknown.value.code == errors.TIMEOUT
+        trading = OrderService(mirror, RefusingBroker(None, None), lambda: None)
+        with pytest.raises(Reject) as unknown:
+            await trading.cancel(1000, SimpleNamespace(symbol="BTC-USD"), order, "one")
+        assert unknown.value.code == Code.UNKNOWN_OUTCOME
         assert not trading.waits
 
     asyncio.run(run())
@@ -439,11 +444,12 @@ def test_a_contract_s_price_may_have_more_decimals_than_its_money():
     market = Market(0, "GOLD", b"GOLD", "GOLD", "GOLD", "USD", 0, 2, 4, 1, 10, row)
 
     def ticks(price):
-        return Trading.price(None, market, Params([("price", price)], None), "price")
+        return price_of(market, "price", price)
 
     assert ticks("0.5012") == 5_012
-    with pytest.raises(ApiError, match="too much precision"):
+    with pytest.raises(Reject) as refused:
         ticks("0.50125")
+    assert (refused.value.code, refused.value.field) == (Code.TOO_PRECISE, "price")
 
 
 @given(

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import pytest
 
 from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey
+from openoutcry.portal.history.past import Past
 from openoutcry.portal.spot import shapes, times
 from openoutcry.portal.spot.api import Spot
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.feeds import Feeds, Subscriber
 from openoutcry.portal.spot.limits import Limits
 from openoutcry.portal.spot.params import Params
-from openoutcry.portal.spot.past import Past
 from openoutcry.portal.spot.rest import ROUTES, joined_pairs
 from openoutcry.portal.spot.sockets import (
     METHODS,
@@ -24,13 +24,14 @@ from openoutcry.portal.spot.sockets import (
     Requests,
     Streams,
 )
-from openoutcry.portal.spot.trade import Trading
+from openoutcry.portal.spot.trade import SpotOrders
 from openoutcry.portal.spot.user_data import ListenKeys, UserData
 from openoutcry.portal.spot.windows import candles_in, offset_of, window_of
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Moment
 from openoutcry.portal.trading.orders import EXPIRED, Order, ParticipantOrders
 from openoutcry.portal.trading.public import DAY_MS, INTERVALS, MINUTE_MS, Candle, Tape, Trade
+from openoutcry.portal.trading.service import OrderService
 from openoutcry.wire.enums import OrderType, Reason, TimeInForce
 
 ROW = {
@@ -118,8 +119,8 @@ class Signer:
 
 def api(signer=None, **limits):
     mirror = Market2()
-    trading = Trading(mirror, SimpleNamespace(refused=None), lambda: None)
-    return Spot(mirror, trading, signer or Signer(), Limits(10**6, **limits))
+    service = OrderService(mirror, SimpleNamespace(refused=None), lambda: None)
+    return Spot(mirror, SpotOrders(service), signer or Signer(), Limits(10**6, **limits))
 
 
 def ask(spot, method, path, key=KEY, **params):
@@ -391,7 +392,7 @@ def test_a_cancel_replace_over_the_limit_of_orders_cancels_if_it_is_to():
         cancelled.append(found.number)
         found.state = "CANCELED"
 
-    spot.trading.cancel_order = gone
+    spot.orders.service.cancel = gone
     terms = LIMIT | {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrderId": order.number}
     path = "/api/v3/order/cancelReplace"
     assert refusal(spot, "POST", path, **terms)[0] == -1015
@@ -433,7 +434,7 @@ def test_candles_of_a_zone_are_those_of_shifted_trades(interval, zone):
     end_ms, limit = at[-1], 1_000
 
     async def candles(mirror, zone_ms, end_ms):
-        past = Past(mirror, None)
+        past = Past(mirror)
         return await candles_in(past, BTC, interval, zone_ms, None, end_ms, limit, end_ms)
 
     shown = asyncio.run(candles(here, offset_ms, end_ms))
@@ -488,7 +489,7 @@ def test_aggregates_of_any_age_are_whole():
     rows += [(9, 5, 1, 20, True, 7), (10, 5, 1, 20, True, 7)]
     mirror = Market2()
     mirror.began_seq = 9
-    past = Past(mirror, None, Database(rows))
+    past = Past(mirror, Database(rows))
 
     def numbers(first=None, start_ms=None, limit=10):
         found = asyncio.run(past.aggregates(BTC, limit, first, start_ms, None))

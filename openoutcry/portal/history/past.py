@@ -4,10 +4,6 @@ the history in the database has."""
 from typing import TypeVar
 
 from openoutcry.portal.history.reader import History
-from openoutcry.portal.spot import shapes
-from openoutcry.portal.spot.errors import ApiError
-from openoutcry.portal.spot.params import Params
-from openoutcry.portal.spot.trade import Trading
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.orders import FILLS_KEPT, REJECTED, Fill, FilledOrder, Order
@@ -30,24 +26,16 @@ Row = TypeVar("Row")
 class Past:
     """The database is asked only for what memory may lack."""
 
-    def __init__(self, mirror: Mirror, trading: Trading, history: History | None = None) -> None:
-        self.mirror, self.trading, self.history = mirror, trading, history
+    def __init__(self, mirror: Mirror, history: History | None = None) -> None:
+        self.mirror, self.history = mirror, history
 
     async def order(
-        self, participant: int, params: Params, code: int, text: str
-    ) -> tuple[Market, Order]:
-        """Like :meth:`Trading.find`, for any age."""
-        try:
-            return self.trading.find(participant, params, code, text)
-        except ApiError as error:
-            if self.history is None or error.code != code:
-                raise
-            market = params.market()
-            number, name = params.whole_or_none("orderId"), params.client_id("origClientOrderId")
-            order = await self.history.order(participant, market.index, number, name)
-            if order is None:
-                raise
-            return market, order
+        self, participant: int, market: Market, number: int | None, name: str
+    ) -> Order | None:
+        """Return an order by its number or the client's name of it, as the database has it."""
+        if self.history is None:
+            return None
+        return await self.history.order(participant, market.index, number, name)
 
     async def orders(
         self,
@@ -67,7 +55,7 @@ class Past:
             if order.instrument == market.index
             and order.state != REJECTED
             and order.number >= (first or 0)
-            and (start_ms or 0) <= shapes.ms(order.created_ns) <= (end_ms or NO_END_MS)
+            and (start_ms or 0) <= order.created_ns // 1_000_000 <= (end_ms or NO_END_MS)
         }
         if self.history is not None and (own.forgotten_seq or self.mirror.began_seq):
             older = await self.history.orders(
@@ -94,7 +82,7 @@ class Past:
             if order.instrument == market.index
             and number in (None, order.number)
             and fill.number >= (first or 0)
-            and (start_ms or 0) <= shapes.ms(fill.time_ns) <= (end_ms or NO_END_MS)
+            and (start_ms or 0) <= fill.time_ns // 1_000_000 <= (end_ms or NO_END_MS)
         }
         is_cut = len(own.fills) == FILLS_KEPT or self.mirror.began_seq
         if self.history is not None and is_cut:

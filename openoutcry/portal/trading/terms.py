@@ -1,0 +1,101 @@
+"""Terms of an order: text of a request as whole ticks and lots that a market takes.
+
+Every API reads its amounts here. ``field`` is the name of what is read, in the API's own word.
+"""
+
+from openoutcry.portal.trading.instruments import DECIMAL, AmountError, Market, units_of
+from openoutcry.portal.trading.reject import Code, Reject
+
+ICEBERG_PARTS = 256
+MOST_UNITS, MOST_TICKS = 2**62, 2**31
+TRAILING_BPS = 1, 2_000
+"""The least and the largest distance of a trailing stop."""
+
+
+def _require_decimal(field: str, text: str, decimals: int) -> None:
+    if not text:
+        raise Reject(Code.MISSING, field)
+    if not (text.isascii() and DECIMAL.fullmatch(text)):
+        raise Reject(Code.NOT_DECIMAL, field)
+    if len(text.partition(".")[2].rstrip("0")) > decimals:
+        raise Reject(Code.TOO_PRECISE, field)
+
+
+def lots_of(market: Market, field: str, text: str) -> int:
+    """Return the quantity of an order in lots.  Raises :class:`Reject`."""
+    _require_decimal(field, text, market.base_decimals)
+    try:
+        lots = market.lots_of(text)
+    except AmountError:
+        raise Reject(Code.QUANTITY, field) from None
+    if not market.takes_lots(lots):
+        raise Reject(Code.QUANTITY, field)
+    return lots
+
+
+def least_of(market: Market, field: str, text: str, lots: int) -> int:
+    """Return the least that must trade of an order of ``lots``, in lots.  Raises
+    :class:`Reject`."""
+    _require_decimal(field, text, market.base_decimals)
+    try:
+        least = market.lots_of(text)
+    except AmountError as error:
+        raise Reject(Code.INVALID, field, str(error)) from None
+    if not 0 < least <= lots:
+        raise Reject(Code.INVALID, field, "above 0, and at most the quantity")
+    return least
+
+
+def price_of(market: Market, field: str, text: str) -> int:
+    """Return a price in ticks.  Raises :class:`Reject`."""
+    # The tick of a contract may be finer than a unit of its money.
+    _require_decimal(field, text, max(market.quote_decimals, market.price_decimals))
+    try:
+        ticks = market.ticks_of(text)
+    except AmountError:
+        raise Reject(Code.PRICE, field) from None
+    if ticks < 1 or not market.takes_ticks(ticks):
+        raise Reject(Code.PRICE, field)
+    return ticks
+
+
+def distance_of(market: Market, field: str, text: str) -> int:
+    """Return a distance in ticks, which needs no multiple of the price's step.  Raises
+    :class:`Reject`."""
+    _require_decimal(field, text, market.price_decimals)
+    ticks = market.ticks_of(text)
+    if ticks >= MOST_TICKS:
+        raise Reject(Code.INVALID, field, f"below {market.price(MOST_TICKS)}")
+    return ticks
+
+
+def trailing_of(field: str, bps: int) -> int:
+    """Return the distance of a trailing stop in basis points.  Raises :class:`Reject`."""
+    least, most = TRAILING_BPS
+    if not least <= bps <= most:
+        raise Reject(Code.TRAILING_DISTANCE, field)
+    return bps
+
+
+def budget_of(market: Market, field: str, text: str) -> int:
+    """Return a sum of the quote asset in price ticks times lots.  Raises :class:`Reject`."""
+    _require_decimal(field, text, market.quote_decimals)
+    budget = units_of(text, market.quote_decimals) // market.tick_units
+    if not 0 < budget < MOST_UNITS:
+        raise Reject(Code.VALUE, field)
+    return budget
+
+
+def most_lots(market: Market) -> int:
+    """Return the lots of an order that only its budget bounds."""
+    return market.max_lots // market.qty_step * market.qty_step
+
+
+def shown_of(market: Market, field: str, text: str, lots: int) -> int:
+    """Return what an iceberg of ``lots`` shows, in lots; 0: all of it.  Raises :class:`Reject`."""
+    shown = lots_of(market, field, text)
+    if shown > lots:
+        raise Reject(Code.ICEBERG_EXCEEDS, field)
+    if shown * ICEBERG_PARTS < lots:
+        raise Reject(Code.ICEBERG_PARTS, field)
+    return 0 if shown == lots else shown
