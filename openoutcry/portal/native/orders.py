@@ -338,6 +338,8 @@ def _time_of(body: NewOrderBody, core: OrderType) -> TimeInForce:
         tif = next(one for one in DEFAULT_TIMES if one in times)
     if tif not in times:
         known = " or ".join(TIME_NAMES[one] for one in times)
+        if core is OrderType.ICEBERG and tif is not None:
+            raise InvalidRequest(f"shown_quantity: for orders that are {known}")
         raise InvalidRequest(f"time_in_force: such an order is {known}")
     if (body.expires_ms != 0) != (tif is TimeInForce.GTD) or not 0 <= body.expires_ms < MOST_MS:
         raise InvalidRequest("expires_ms: for gtd orders, and only for them")
