@@ -27,6 +27,7 @@ ip|iproute2|no packet goes over a cable between two interfaces
 ptp4l|linuxptp|no real ptp4l is followed
 chronyd|chrony|no real chronyd is asked
 prometheus|prometheus|no Prometheus scrapes a venue or judges its alarms
+amtool|prometheus-alertmanager|the example of Alertmanager's configuration is not checked
 chromium|chromium fonts-dejavu-core|the console's page is opened in no browser
 tshark|tshark|nobody else dissects what sessions send
 hledger|hledger|no other ledger adds up our journal

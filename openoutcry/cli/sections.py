@@ -85,7 +85,7 @@ VENUE: Sections = {
     "Operation": {
         "console": "Serve the web page on which operators run the venue.",
         "metrics": "Serve Prometheus metrics of a venue or of all pipelines.",
-        "alarms": "Watch a venue's alarms, or write Prometheus rules.",
+        "alarms": "Show a venue's alarms, or write Prometheus rules.",
         "deploy": "Compare running builds; prove a new one on a journal.",
         "standby": "Follow a replicated venue; take over if its primary fails.",
         "failover": "Stop the primary, so that a standby takes over.",

@@ -6,14 +6,12 @@ folder, a line each of the form of the desk's record.
 
 import time
 from collections import deque
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from openoutcry.operations.evaluate import KEEP_S, ActiveAlarm, State
-from openoutcry.operations.watch import Watch
+from openoutcry.operations.watch import Red, Watch
 from openoutcry.venue.calendar import utc_text
 from openoutcry.venue.desk_record import DeskRecord, RecordError, desk_record
 from openoutcry.wire import OutcryError
@@ -25,18 +23,16 @@ Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
 class Alarms:
-    """The alarms of a :class:`Watch`, which evaluates them."""
+    """The alarms of a :class:`Watch`, and which operator has seen them."""
 
-    def __init__(
-        self, watch: Watch, folder: Path, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, watch: Watch, folder: Path) -> None:
         """``folder``: where the record is; it need not be there yet."""
-        self.watch, self.folder, self.clock = watch, folder, clock
+        self.watch, self.folder = watch, folder
         self.fault = ""
         """The fault of the record."""
         self.acknowledged: dict[Key, dict[str, str]] = self._read()
         self.changes: deque[dict[str, Any]] = deque(maxlen=CHANGES)
-        self._lock, self._begun_s = Lock(), clock()
+        self._lock = Lock()
 
     def _read(self) -> dict[Key, dict[str, str]]:
         """Read the acknowledgements that were in force when the last console ended."""
@@ -61,47 +57,39 @@ class Alarms:
         return utc_text(now_ns)
 
     def poll(self) -> None:
-        """Evaluate; once a second."""
-        changed = self.watch.poll()
+        """Look at the metrics; once a second."""
         with self._lock:
-            for change in changed:
+            for change in self.watch.poll():
                 self.changes.append({**_row(change), "at": _now()})
-                if change.state is State.RESOLVED:
-                    self._forget(_key(change))
-            # Within this long whatever still holds has fired again.
-            if self.acknowledged and self.clock() - self._begun_s > KEEP_S:
-                active = {_key(one) for one in self.watch.evaluator.active.values()}
-                for key in self.acknowledged.keys() - active:
-                    self._forget(key)
+            for key in self.acknowledged.keys() - set(map(_key, self.watch.red.values())):
+                self._forget(key)
 
     def _forget(self, key: Key) -> None:
-        if self.acknowledged.pop(key, None) is not None:
-            try:
-                self._note(OVER, key, "", "")
-            except OSError as error:
-                self.fault = f"{RECORD}: {error.strerror}"
+        del self.acknowledged[key]
+        try:
+            self._note(OVER, key, "", "")
+        except OSError as error:
+            self.fault = f"{RECORD}: {error.strerror}"
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each that fires or is about to, the worst first."""
+        """Return a row for each series that is red, the worst first."""
         with self._lock:
-            active = list(self.watch.evaluator.active.values())
             rows = [
                 _row(one)
                 | {
-                    "for_s": round(max(0.0, self.clock() - one.since_s), 1),
+                    "for_s": round(max(0.0, self.watch.clock() - one.since_s), 1),
                     "acknowledged": self.acknowledged.get(_key(one)),
                 }
-                for one in active
+                for one in self.watch.red.values()
             ]
-        order = {"firing": 0, "pending": 1}
-        return sorted(rows, key=lambda r: (order.get(r["state"], 2), r["severity"], r["name"]))
+        return sorted(rows, key=lambda r: (r["severity"], r["name"]))
 
     def acknowledge(self, name: str, labels: dict[str, str], by: str, why: str) -> None:
         """Note on the disk which operator has seen an alarm.  Raises :class:`OutcryError` if the
         alarm is not active, or the note cannot be written."""
         key = name, tuple(sorted(labels.items()))
         with self._lock:
-            for one in self.watch.evaluator.active.values():
+            for one in self.watch.red.values():
                 if _key(one) == key:
                     try:
                         at = self._note(SEEN, key, by, why)
@@ -112,11 +100,11 @@ class Alarms:
         raise OutcryError(f"{name}: this alarm is not active")
 
 
-def _key(active: ActiveAlarm) -> Key:
+def _key(active: Red) -> Key:
     return active.alarm.name, tuple(sorted(active.labels))
 
 
-def _row(active: ActiveAlarm) -> dict[str, Any]:
+def _row(active: Red) -> dict[str, Any]:
     return {
         "name": active.alarm.name,
         "severity": active.alarm.severity,

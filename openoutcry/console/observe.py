@@ -19,7 +19,7 @@ from openoutcry.console.events import Events
 from openoutcry.console.exact import exact
 from openoutcry.console.participants import participants_of, view_of
 from openoutcry.console.replication import ReplicationView
-from openoutcry.operations.alarms import ALARMS, wanted_by
+from openoutcry.operations.alarms import wanted
 from openoutcry.operations.aside import Aside
 from openoutcry.operations.metrics import VenueMetrics, journal_use
 from openoutcry.operations.watch import Watch
@@ -57,7 +57,7 @@ class Observer:
         self.replication = ReplicationView(file, standbys)
         self.events = Events(file.journal)
         self.alarms = Alarms(
-            Watch(VenueMetrics(file, wanted_by(ALARMS)).collect, [], lambda text: None),
+            Watch(VenueMetrics(file, wanted()).collect),
             log_folder(file.journal),
         )
         self.pipeline: RunningPipeline | None = None
@@ -131,6 +131,7 @@ class Observer:
                 "status": self._shown_status(),
                 "latency": latency,
                 "alarms": alarms,
+                "lights": self.alarms.watch.page(),
                 "alarms_fault": self.alarms.fault,
                 "changes": list(self.alarms.changes)[-50:],
                 "participants": self._participants(),
@@ -152,6 +153,7 @@ class Observer:
                 "state": self._state(),
                 "status": self._shown_status(),
                 "alarms": self.alarms.rows(),
+                "lights": self.alarms.watch.page(),
                 "changes": list(self.alarms.changes)[-50:],
                 "participants": self._participants(),
                 "journal": self._journal(),

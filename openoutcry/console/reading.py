@@ -20,6 +20,7 @@ PARTS = (
     "status",
     "latency",
     "alarms",
+    "lights",
     "alarms_fault",
     "changes",
     "participants",
@@ -38,8 +39,7 @@ def health(slow: dict[str, Any]) -> str:
     acknowledged and on the venue's state."""
     if slow.get("state") in ("dead", "never opened", None):
         return "critical"
-    firing = [row for row in slow.get("alarms", ()) if row["state"] == "firing"]
-    worst = {row["severity"] for row in firing if not row["acknowledged"]}
+    worst = {row["severity"] for row in slow.get("alarms", ()) if not row["acknowledged"]}
     return "critical" if "critical" in worst else "warning" if worst else "good"
 
 
@@ -53,7 +53,7 @@ def overview(console: Console, fast: bool = True) -> dict[str, Any]:
         "health": health(slow),
         "second": console.observer.second,
         "market": slow["status"],
-        "firing": sum(row["state"] == "firing" for row in slow["alarms"]),
+        "firing": len(slow["alarms"]),
     } | ({"now": console.observer.fast()} if fast else {})
 
 
@@ -121,12 +121,9 @@ def _add_market(app: Any, console: Console) -> None:
 
     @app.get("/api/alarms")
     def read_alarms() -> dict[str, Any]:
-        """The active alarms, and the last changes."""
-        return {
-            "standing": observer.alarms.rows(),
-            "changes": observer.slow["changes"],
-            "fault": observer.alarms.fault,
-        }
+        """Every alarm as red or green, the series that are red, and the last changes."""
+        found = {key: observer.slow[key] for key in ("lights", "changes")}
+        return found | {"standing": observer.alarms.rows(), "fault": observer.alarms.fault}
 
     @app.get("/api/journal")
     def read_journal() -> dict[str, Any]:

@@ -1,6 +1,8 @@
-"""The alarms: one table, from which Prometheus's rule file and the embedded evaluator both come.
+"""The alarms: one table, from which Prometheus's rule file and the page of red and green both come.
 
-Thresholds are the venue's requirements; docs/alarms.md has a runbook for each alarm:
+The page (``watch.py``) compares what one look at the metrics finds with each alarm's threshold.  An
+alarm over a window of time needs Prometheus.  Thresholds are the venue's requirements;
+docs/alarms.md has a runbook for each alarm:
 
 - matching below 500 ns, the gateway below 10 us, market data within 5 us, fewer than 15 M orders a
   second
@@ -9,30 +11,16 @@ Thresholds are the venue's requirements; docs/alarms.md has a runbook for each a
 """
 
 import operator
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from openoutcry.operations.expressions import (
-    Absolute,
-    Expression,
-    History,
-    Increase,
-    Labels,
-    Now,
-    Predicted,
-    Quantile,
-    Rate,
-    Share,
-    Total,
-    Used,
-    Wanted,
-    series_of,
-)
-
+Labels = frozenset[tuple[str, str]]
+Samples = Mapping[str, Mapping[Labels, float]]
+"""The values of one look: name of a metric -> labels -> value."""
+Wanted = dict[str, list[dict[str, str]]]
+"""Names of metrics, and the labels of series of them; no labels are all series."""
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
-    ">=": operator.ge,
     "<": operator.lt,
     "==": operator.eq,
 }
@@ -41,12 +29,44 @@ HOUR_S = 3_600
 
 
 @dataclass(frozen=True)
+class Gauge:
+    """The values of a metric now, for each set of labels that holds ``labels``."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...] = ()
+    whole: str = ""
+    """The value is a part of this metric's with the same labels; nothing where that is 0."""
+    absolute: bool = False
+    """The value is without its sign."""
+
+    def promql(self) -> str:
+        """Return the expression for Prometheus."""
+        chosen = ",".join(f'{key}="{value}"' for key, value in self.labels)
+        text = self.name + (f"{{{chosen}}}" if chosen else "")
+        text = f"{text} / ({self.whole} > 0)" if self.whole else text
+        return f"abs({text})" if self.absolute else text
+
+    def values(self, samples: Samples) -> dict[Labels, float]:
+        """Return the value of each series; series without one are absent."""
+        own = {
+            labels: value
+            for labels, value in samples.get(self.name, {}).items()
+            if labels.issuperset(self.labels)
+        }
+        if self.whole:
+            whole = samples.get(self.whole, {})
+            own = {of: part / whole[of] for of, part in own.items() if whole.get(of, 0) > 0}
+        return {of: abs(value) for of, value in own.items()} if self.absolute else own
+
+
+@dataclass(frozen=True)
 class Alarm:
     """Fires for each series for which the comparison holds for ``for_s`` seconds."""
 
     name: str
     severity: str
-    of: Expression
+    of: Gauge | str
+    """What is compared: a gauge, or what Prometheus alone computes, in PromQL."""
     sign: str
     threshold: float
     for_s: int
@@ -54,31 +74,31 @@ class Alarm:
 
     def promql(self) -> str:
         """Return the alarm's condition as Prometheus has it."""
-        return f"{self.of.promql()} {self.sign} {self.threshold:.10g}"
+        of = self.of if isinstance(self.of, str) else self.of.promql()
+        return f"{of} {self.sign} {self.threshold:.10g}"
 
-    def holds(self, history: History) -> dict[Labels, float]:
-        """Return the labels for which the condition is true now, with their values."""
-        compare = OPERATORS[self.sign]
-        values = self.of.values(history)
-        return {of: value for of, value in values.items() if compare(value, self.threshold)}
+    def holds(self, value: float) -> bool:
+        """Return whether the condition is true for a value."""
+        return OPERATORS[self.sign](value, self.threshold)
 
 
-def _p99(stage: str) -> Expression:
-    return Quantile(0.99, "outcry_latency_seconds", 60, (("stage", stage),))
+def _p99(stage: str) -> str:
+    buckets = f'outcry_latency_seconds_bucket{{stage="{stage}"}}'
+    return f"histogram_quantile(0.99, rate({buckets}[60s]))"
 
 
 def _both(
-    name: str, of: Expression, warning: float, critical: float, for_s: int, summary: str
+    name: str, of: Gauge | str, sign: str, warning: float, critical: float, for_s: int, summary: str
 ) -> list[Alarm]:
     return [
-        Alarm(f"{name}High", WARNING, of, ">", warning, for_s, summary),
-        Alarm(f"{name}Critical", CRITICAL, of, ">", critical, for_s, summary),
+        Alarm(f"{name}High", WARNING, of, sign, warning, for_s, summary),
+        Alarm(f"{name}Critical", CRITICAL, of, sign, critical, for_s, summary),
     ]
 
 
-def _cpu_share(mode: str) -> Expression:
-    part = Total(Rate("outcry_host_cpu_seconds_total", 60, (("mode", mode),)))
-    return Share(part, Total(Rate("outcry_host_cpu_seconds_total", 60)))
+def _cpu_share(mode: str) -> str:
+    seconds = "outcry_host_cpu_seconds_total"
+    return f'sum(rate({seconds}{{mode="{mode}"}}[60s])) / (sum(rate({seconds}[60s])) > 0)'
 
 
 ALARMS: tuple[Alarm, ...] = (
@@ -106,7 +126,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "OrderRateHigh",
         WARNING,
-        Rate("outcry_commands_total", 60),
+        "rate(outcry_commands_total[60s])",
         ">",
         15e6,
         30,
@@ -114,15 +134,14 @@ ALARMS: tuple[Alarm, ...] = (
     ),
     *_both(
         "Memory",
-        Used(
-            Share(Now("outcry_host_memory_available_bytes"), Now("outcry_host_memory_total_bytes"))
-        ),
-        0.80,
-        0.90,
+        Gauge("outcry_host_memory_available_bytes", whole="outcry_host_memory_total_bytes"),
+        "<",
+        0.20,
+        0.10,
         30,
         "the host runs out of memory",
     ),
-    *_both("Cpu", _cpu_share("busy"), 0.70, 0.85, 60, "the processors are busy"),
+    *_both("Cpu", _cpu_share("busy"), ">", 0.70, 0.85, 60, "the processors are busy"),
     Alarm(
         "CpuStolen",
         WARNING,
@@ -134,7 +153,8 @@ ALARMS: tuple[Alarm, ...] = (
     ),
     *_both(
         "PacketLoss",
-        Share(Rate("outcry_host_udp_lost_total", 60), Rate("outcry_host_udp_received_total", 60)),
+        "rate(outcry_host_udp_lost_total[60s]) / (rate(outcry_host_udp_received_total[60s]) > 0)",
+        ">",
         0.0001,
         0.001,
         30,
@@ -142,7 +162,8 @@ ALARMS: tuple[Alarm, ...] = (
     ),
     *_both(
         "ClockOffset",
-        Absolute(Now("outcry_clock_offset_seconds")),
+        Gauge("outcry_clock_offset_seconds", absolute=True),
+        ">",
         10e-6,
         100e-6,
         30,
@@ -151,7 +172,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "DiskFullInAnHour",
         CRITICAL,
-        Predicted("outcry_journal_disk_available_bytes", 600, HOUR_S),
+        f"predict_linear(outcry_journal_disk_available_bytes[600s], {HOUR_S})",
         "<",
         0,
         60,
@@ -160,7 +181,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "BookNearlyFull",
         WARNING,
-        Share(Now("outcry_open_orders"), Now("outcry_order_capacity")),
+        Gauge("outcry_open_orders", whole="outcry_order_capacity"),
         ">",
         0.9,
         30,
@@ -169,17 +190,17 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "VenueDead",
         CRITICAL,
-        Now("outcry_venue_state", (("state", "dead"),)),
+        Gauge("outcry_venue_state", (("state", "dead"),)),
         "==",
         1,
         0,
         "the venue's process died without a clean stop",
     ),
-    Alarm("StageDown", CRITICAL, Now("outcry_stage_up"), "==", 0, 5, "a stage's process died"),
+    Alarm("StageDown", CRITICAL, Gauge("outcry_stage_up"), "==", 0, 5, "a stage's process died"),
     Alarm(
         "PortDown",
         CRITICAL,
-        Now("outcry_port_up"),
+        Gauge("outcry_port_up"),
         "==",
         0,
         5,
@@ -188,7 +209,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "StageStalled",
         CRITICAL,
-        Now("outcry_stage_stalled"),
+        Gauge("outcry_stage_stalled"),
         "==",
         1,
         5,
@@ -197,7 +218,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "StageRestarted",
         WARNING,
-        Increase("outcry_stage_restarts_total", 600),
+        "increase(outcry_stage_restarts_total[600s])",
         ">",
         0,
         0,
@@ -206,7 +227,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "FeedDown",
         CRITICAL,
-        Now("outcry_feed_up"),
+        Gauge("outcry_feed_up"),
         "==",
         0,
         5,
@@ -215,7 +236,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "FeedRestarted",
         WARNING,
-        Increase("outcry_feed_restarts_total", 600),
+        "increase(outcry_feed_restarts_total[600s])",
         ">",
         0,
         0,
@@ -224,7 +245,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "SessionLockedOut",
         WARNING,
-        Now("outcry_session_locked"),
+        Gauge("outcry_session_locked"),
         "==",
         1,
         0,
@@ -233,7 +254,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "SlowReaders",
         WARNING,
-        Increase("outcry_session_slow_reader_cuts_total", 600),
+        "increase(outcry_session_slow_reader_cuts_total[600s])",
         ">",
         0,
         0,
@@ -242,7 +263,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "BreakerFired",
         CRITICAL,
-        Now("outcry_breaker_level"),
+        Gauge("outcry_breaker_level"),
         ">",
         0,
         0,
@@ -251,7 +272,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "MarketKilled",
         CRITICAL,
-        Now("outcry_market_killed"),
+        Gauge("outcry_market_killed"),
         "==",
         1,
         0,
@@ -260,7 +281,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "EmergencyClose",
         CRITICAL,
-        Now("outcry_emergency_step"),
+        Gauge("outcry_emergency_step"),
         ">",
         0,
         0,
@@ -269,7 +290,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "ParticipantKilled",
         WARNING,
-        Now("outcry_participants_killed"),
+        Gauge("outcry_participants_killed"),
         ">",
         0,
         0,
@@ -278,7 +299,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "WalletShort",
         WARNING,
-        Now("outcry_wallets_short"),
+        Gauge("outcry_wallets_short"),
         ">",
         0,
         0,
@@ -287,7 +308,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "InstrumentHalted",
         WARNING,
-        Now("outcry_instruments_halted"),
+        Gauge("outcry_instruments_halted"),
         ">",
         0,
         0,
@@ -296,7 +317,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "LedgerDiscrepancy",
         CRITICAL,
-        Now("outcry_ledger_discrepancy"),
+        Gauge("outcry_ledger_discrepancy"),
         "==",
         1,
         0,
@@ -305,7 +326,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "ReconciliationLate",
         WARNING,
-        Now("outcry_ledger_reconciled_age_seconds"),
+        Gauge("outcry_ledger_reconciled_age_seconds"),
         ">",
         HOUR_S,
         0,
@@ -314,7 +335,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "ReplicaBehind",
         WARNING,
-        Now("outcry_replica_lag_commands"),
+        Gauge("outcry_replica_lag_commands"),
         ">",
         100_000,
         30,
@@ -323,7 +344,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "QuorumLost",
         CRITICAL,
-        Now("outcry_replica_lease_seconds"),
+        Gauge("outcry_replica_lease_seconds"),
         "<",
         0,
         0,
@@ -332,7 +353,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "SurveillanceCase",
         WARNING,
-        Now("outcry_surveillance_cases", (("severity", "high"), ("status", "open"))),
+        Gauge("outcry_surveillance_cases", (("severity", "high"), ("status", "open"))),
         ">",
         0,
         0,
@@ -341,18 +362,15 @@ ALARMS: tuple[Alarm, ...] = (
 )
 
 
-def names_of(alarms: tuple[Alarm, ...]) -> frozenset[str]:
-    """Names of the samples that these alarms look at."""
-    return frozenset(name for one in alarms for name in re.findall("[a-zA-Z_]+", one.promql()))
-
-
-def wanted_by(alarms: tuple[Alarm, ...]) -> Wanted:
-    """The metrics that these alarms look at, each with the labels that they select by."""
-    wanted: Wanted = {}
-    for alarm in alarms:
-        for name, labels in series_of(alarm.of):
-            wanted.setdefault(name.removesuffix("_total"), []).append(labels)
-    return wanted
+def wanted() -> Wanted:
+    """Return the metrics that the page looks at, each with the labels that it selects by."""
+    found: Wanted = {}
+    for alarm in ALARMS:
+        if isinstance(alarm.of, Gauge):
+            found.setdefault(alarm.of.name, []).append(dict(alarm.of.labels))
+            if alarm.of.whole:
+                found.setdefault(alarm.of.whole, []).append({})
+    return found
 
 
 def rule_file(runbooks: str = "docs/alarms.md") -> str:

@@ -20,8 +20,8 @@ import numpy.typing as npt
 import psutil
 
 import openoutcry
+from openoutcry.operations.alarms import Wanted
 from openoutcry.operations.aside import Aside
-from openoutcry.operations.expressions import Wanted
 from openoutcry.operations.limits_used import LimitsUsed, add_limits
 from openoutcry.operations.native import UPPER_NS, native
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners

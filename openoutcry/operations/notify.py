@@ -1,4 +1,4 @@
-"""Sends an alarm to those who should know of it: a webhook, e-mail, a line on the terminal."""
+"""Sends mail by SMTP, and posts JSON to a webhook."""
 
 import contextlib
 import http.client
@@ -8,46 +8,22 @@ import socket
 import ssl
 import threading
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from openoutcry.operations.evaluate import ActiveAlarm, State
 from openoutcry.wire import OutcryError
 from openoutcry.wire.text import printable
 
 TIMEOUT_S, TOTAL_S = 5.0, 10.0
 """Seconds between two reads of an answer, and for all of its head."""
-Notify = Callable[[Sequence[ActiveAlarm]], None]
 
 
 class NotifyError(OutcryError):
-    """The notification could not be sent; the alarm stays active."""
-
-
-def line(active: ActiveAlarm) -> str:
-    """Return an alarm in one line: state, severity, name, summary, labels."""
-    labels = ", ".join(f"{key} {value}" for key, value in sorted(active.labels))
-    where = f" ({labels})" if labels else ""
-    alarm = active.alarm
-    return f"{active.state}: {alarm.severity}: {alarm.name}: {alarm.summary}{where}"
-
-
-def document(active: ActiveAlarm) -> dict[str, Any]:
-    """Return the alarm in Alertmanager's form, with the value that was found."""
-    alarm = active.alarm
-    alert = {
-        "status": str(active.state),
-        "value": active.value,
-        "labels": {"alertname": alarm.name, "severity": alarm.severity, **dict(active.labels)},
-        "annotations": {"summary": alarm.summary},
-    }
-    over = {"endsAt": datetime.now(UTC).isoformat()} if active.state is State.RESOLVED else {}
-    return alert | over
+    """The notification could not be sent."""
 
 
 def _shown(url: str) -> str:
@@ -119,25 +95,6 @@ def post_json(url: str, document: Any) -> None:
         raise NotifyError(f"{_shown(url)}: {error}") from None
 
 
-def webhook(url: str) -> Notify:
-    """A POST of JSON in the shape of Alertmanager's webhook, version 4."""
-
-    def notify(changed: Sequence[ActiveAlarm]) -> None:
-        over = all(one.state is State.RESOLVED for one in changed)
-        alerts = [document(one) for one in changed]
-        post_json(
-            url,
-            {
-                "version": "4",
-                "receiver": "openoutcry",
-                "alerts": alerts,
-                "status": "resolved" if over else "firing",
-            },
-        )
-
-    return notify
-
-
 SMTP_TLS = ("never", "starttls", "always")
 """How mail is sent: in the clear, with STARTTLS (RFC 3207) or over TLS from the first byte (RFC
 8314).  Where either is configured, mail is sent only so, to a server whose certificate is good."""
@@ -182,15 +139,3 @@ def send_mail(
             connection.send_message(message)
     except (OSError, smtplib.SMTPException) as error:
         raise NotifyError(f"{server.host}:{server.port}: {error}") from None
-
-
-def mail(server: MailServer, sender: str, recipients: Sequence[str]) -> Notify:
-    """One message by SMTP for what has changed at once."""
-
-    def notify(changed: Sequence[ActiveAlarm]) -> None:
-        worst = min((one.alarm.severity for one in changed), default="")
-        names = ", ".join(sorted({one.alarm.name for one in changed}))
-        text = "\n".join(map(line, changed))
-        send_mail(server, sender, recipients, f"[{worst}] {names}", text)
-
-    return notify

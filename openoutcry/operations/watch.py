@@ -1,57 +1,113 @@
-"""Looks at a venue once a second, evaluates the alarms, and reports what has changed."""
+"""The page of red and green: each alarm's condition as one look at the metrics finds it.
+
+Only the series that were red at the look before are kept.  How long a condition must hold, windows
+of time and notifications are the work of Prometheus and Alertmanager.
+"""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
-from openoutcry.operations.alarms import ALARMS, Alarm, names_of
-from openoutcry.operations.evaluate import KEEP_S, ActiveAlarm, Evaluator
-from openoutcry.operations.expressions import History
-from openoutcry.operations.notify import Notify, NotifyError
+from openoutcry.operations.alarms import ALARMS, Alarm, Gauge, Labels
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-RETRY_S = 30.0
+Key = tuple[str, Labels]
+
+
+class Light(StrEnum):
+    """Unknown: the venue does not report the metric, as where it does not run."""
+
+    RED = "red"
+    GREEN = "green"
+    UNKNOWN = "unknown"
+    NEEDS_PROMETHEUS = "needs Prometheus"
+
+
+class State(StrEnum):
+    """States of a red series, in Alertmanager's words."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass
+class Red:
+    """One series for which an alarm's condition holds."""
+
+    alarm: Alarm
+    labels: Labels
+    since_s: float
+    value: float
+    state: State = State.FIRING
+
+    def document(self) -> dict[str, Any]:
+        """Return it in Alertmanager's form, with the value that was found."""
+        names = {"alertname": self.alarm.name, "severity": self.alarm.severity}
+        return {
+            "status": str(self.state),
+            "value": self.value,
+            "labels": names | dict(self.labels),
+            "annotations": {"summary": self.alarm.summary},
+        }
+
+    def line(self) -> str:
+        """Return it in one line: state, severity, name, summary, labels."""
+        labels = ", ".join(f"{key} {value}" for key, value in sorted(self.labels))
+        where = f" ({labels})" if labels else ""
+        alarm = self.alarm
+        return f"{self.state}: {alarm.severity}: {alarm.name}: {alarm.summary}{where}"
 
 
 class Watch:
-    """Watches the alarms over what ``collect`` returns.  A receiver that cannot be reached gets the
-    missed alarms later, with one try every ``RETRY_S``.  Only its time-out delays anything else."""
+    """The alarms over what ``collect`` returns; ``clock`` gives seconds that never go back."""
 
     def __init__(
         self,
         collect: "Callable[[], Iterable[Metric]]",
-        receivers: Sequence[Notify],
-        note: Callable[[str], None],
-        alarms: tuple[Alarm, ...] = ALARMS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``note`` receives what goes wrong; ``clock`` gives seconds that never go back."""
-        self.collect, self.note, self.clock = collect, note, clock
-        self.history, self.evaluator = History(KEEP_S, names_of(alarms)), Evaluator(alarms)
-        self.missed: list[tuple[Notify, list[ActiveAlarm]]] = [(one, []) for one in receivers]
-        self._retry_s = 0.0
+        self.collect, self.clock = collect, clock
+        self.red: dict[Key, Red] = {}
+        self.lights = {
+            alarm.name: Light.NEEDS_PROMETHEUS if isinstance(alarm.of, str) else Light.UNKNOWN
+            for alarm in ALARMS
+        }
 
-    def poll(self) -> list[ActiveAlarm]:
-        """One look; returns what has changed."""
-        now_s = self.clock()
-        self.history.add(now_s, self.collect())
-        changed = self.evaluator.evaluate(self.history, now_s)
-        for notify, missed in self.missed:
-            if not missed and not changed:
+    def poll(self) -> list[Red]:
+        """Look once; return what is red since this look, and what no longer is."""
+        now_s, before, self.red = self.clock(), self.red, {}
+        samples: dict[str, dict[Labels, float]] = {}
+        for family in self.collect():
+            for sample in family.samples:
+                of = frozenset(sample.labels.items())
+                samples.setdefault(sample.name, {})[of] = float(sample.value)
+        for alarm in ALARMS:
+            if not isinstance(alarm.of, Gauge):
                 continue
-            waits = bool(missed) and now_s < self._retry_s
-            missed += changed
-            if not waits:
-                self._notify(notify, missed, now_s)
-        return changed
+            values = alarm.of.values(samples)
+            red = {of: value for of, value in values.items() if alarm.holds(value)}
+            self.lights[alarm.name] = Light.RED if red else Light.GREEN if values else Light.UNKNOWN
+            for of, value in red.items():
+                key = alarm.name, of
+                since_s = before[key].since_s if key in before else now_s
+                self.red[key] = Red(alarm, of, since_s, value)
+        over = [one for key, one in before.items() if key not in self.red]
+        for one in over:
+            one.state = State.RESOLVED
+        return [one for key, one in self.red.items() if key not in before] + over
 
-    def _notify(self, notify: Notify, missed: list[ActiveAlarm], now_s: float) -> None:
-        try:
-            notify(missed)
-        except NotifyError as error:
-            self._retry_s = now_s + RETRY_S
-            self.note(f"not delivered: {error}")
-        else:
-            missed.clear()
+    def page(self) -> list[dict[str, str]]:
+        """Return a row for each alarm of the rules, with its light at the last look."""
+        return [
+            {
+                "name": alarm.name,
+                "severity": alarm.severity,
+                "summary": alarm.summary,
+                "light": str(self.lights[alarm.name]),
+            }
+            for alarm in ALARMS
+        ]

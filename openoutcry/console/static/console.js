@@ -44,7 +44,7 @@ function show() {
 }
 
 function showHeader() {
-  const { overview } = state, firing = (state.alarms || []).filter((one) => one.state === "firing" && !one.acknowledged);
+  const { overview } = state, firing = (state.alarms || []).filter((one) => !one.acknowledged);
   const words = { good: "good", warning: "warning", critical: "critical" };
   say($("state"), overview.state);
   $("state").className = "chip " + ({ open: "good", closed: "warning" }[overview.state] || "critical");

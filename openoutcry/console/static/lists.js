@@ -69,11 +69,13 @@ export function showAlarms() {
   $("no-alarms").hidden = alarms.length > 0;
   say($("alarms-fault"), state.alarms_fault || "");
   rows($("alarms"), alarms, (one) => one.name + JSON.stringify(one.labels), (one) => [
-    [one.state, one.state === "firing" ? one.severity : "muted"], [one.severity, one.severity], one.name, one.summary, where(one.labels),
+    [one.state, one.severity], [one.severity, one.severity], one.name, one.summary, where(one.labels),
     one.for_s < 90 ? `${Math.round(one.for_s)} s` : `${Math.round(one.for_s / 60)} min`,
     one.acknowledged ? `${one.acknowledged.by}${one.acknowledged.why ? ": " + one.acknowledged.why : ""}` : "",
-  ], (one) => acts(one.state === "firing" && !one.acknowledged && button("Acknowledge", `Acknowledge ${one.name}`, {
+  ], (one) => acts(!one.acknowledged && button("Acknowledge", `Acknowledge ${one.name}`, {
     path: "alarms/acknowledge", body: { name: one.name, labels: one.labels }, go: "Acknowledge", text: one.summary })));
+  const colours = { red: "critical", green: "good" };
+  rows($("lights"), state.lights || [], (one) => one.name, (one) => [[one.light, colours[one.light] || "muted"], one.name, one.summary]);
   rows($("changes"), (state.changes || []).concat().reverse(), (one) => one.at + one.name + one.state + JSON.stringify(one.labels),
     (one) => [clock(one.at), [one.state, one.state === "firing" ? one.severity : "good"], one.name, where(one.labels)]);
 }

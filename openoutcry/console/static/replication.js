@@ -16,7 +16,7 @@ export function showReplication() {
   showStream(replication);
   showNodes(replication);
   showStandbys(replication.standbys);
-  rows($("replication-alarms"), replication.alarms, (one) => one.name, (one) => [[one.state, one.state === "firing" ? one.severity : "muted"], one.name, one.summary, one.acknowledged?.by || ""]);
+  rows($("replication-alarms"), replication.alarms, (one) => one.name, (one) => [[one.state, one.severity], one.name, one.summary, one.acknowledged?.by || ""]);
   $("replication-alarms").hidden = !replication.alarms.length;
   say($("replication-alarms-link"), replication.alarms.length ? "Acknowledge them under Alarms" : "ReplicaBehind and QuorumLost are not active: all alarms");
 }

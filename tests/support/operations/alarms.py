@@ -1,57 +1,60 @@
 """What the tests of alarms in several tiers share."""
 
-from openoutcry.operations import expressions
-from openoutcry.operations.alarms import Alarm
+import re
 
-STEP_S, PART_STEPS = 10, 90
+from openoutcry.operations.alarms import HOUR_S, Alarm, Gauge
+from tests.support.operations.alarm_looks import STEP_S
+
+PART_STEPS = 90
 """Quiet, beyond the threshold, quiet again: each 15 minutes, longer than any alarm's window."""
 VENUE = {"venue": "TEST"}
 HAIR = 1e-3
 
 
-def series_of(of, levels):
+def key(name, labels=()):
+    return name, frozenset((VENUE | dict(labels)).items())
+
+
+def series_of(alarm, levels):
     """The input series, (name, labels) -> values, with which the expression has these levels."""
-    match of:
-        case expressions.Now():
-            return {(of.name, frozenset((VENUE | dict(of.labels)).items())): levels}
-        case expressions.Absolute():
-            return series_of(of.of, [-level for level in levels])
-        case expressions.Used():
-            return series_of(of.free, [1 - level for level in levels])
-        case expressions.Rate():
-            return {(of.name, frozenset((VENUE | dict(of.labels)).items())): grown(levels)}
-        case expressions.Increase():
-            return {(of.name, frozenset(VENUE.items())): grown([level / 60 for level in levels])}
-        case expressions.Share(part=expressions.Total(of=part)):
-            (mode,) = part.labels
-            rest = expressions.Rate(part.name, part.window_s, ((mode[0], "rest"),))
-            return series_of(part, levels) | series_of(rest, [1 - level for level in levels])
-        case expressions.Share():
-            return series_of(of.part, levels) | series_of(of.whole, [1.0] * len(levels))
-        case expressions.Quantile():
-            series = {}
-            for number, level in enumerate(sorted(set(levels))):
-                # While the level is this one, all observations fall below the edge that gives it.
-                edges = [one / of.q for one in sorted(set(levels))]
-                for edge in (*edges, float("inf")):
-                    text = "+Inf" if edge == float("inf") else f"{edge:.12g}"
-                    key = (
-                        f"{of.name}_bucket",
-                        frozenset((VENUE | dict(of.labels) | {"le": text}).items()),
-                    )
-                    here = [
-                        1.0 if one == level and edge >= edges[number] else 0.0 for one in levels
-                    ]
-                    before = series.get(key, [0.0] * len(levels))
-                    series[key] = [a + b for a, b in zip(before, here, strict=True)]
-            return {key: grown(values) for key, values in series.items()}
-        case expressions.Predicted():
-            left, values = 1e9, []
-            for level in levels:
-                left += -1.2e9 / of.ahead_s * STEP_S if level < 0 else 0.0
-                values.append(left)
-            return {(of.name, frozenset(VENUE.items())): values}
-    raise AssertionError(of)
+    of, ones = alarm.of, [1.0] * len(levels)
+    if isinstance(of, Gauge):
+        values = [-level for level in levels] if of.absolute else levels
+        whole = {key(of.whole): ones} if of.whole else {}
+        return {key(of.name, of.labels): values} | whole
+    parts = re.findall(r'(outcry_\w+)(?:{(\w+)="(\w+)"})?\[', of)
+    name, label, value = parts[0]
+    own = key(name, [(label, value)] if label else ())
+    if of.startswith("histogram_quantile(0.99,"):
+        return buckets(name, {label: value}, levels)
+    if of.startswith("predict_linear("):
+        left, values = 1e9, []
+        for level in levels:
+            left += -1.2e9 / HOUR_S * STEP_S if level < 0 else 0.0
+            values.append(left)
+        return {own: values}
+    if of.startswith("increase("):
+        return {own: grown([level / 60 for level in levels])}
+    if of.startswith("sum("):
+        rest = key(name, [(label, "rest")])
+        return {own: grown(levels), rest: grown([1 - level for level in levels])}
+    whole = {key(parts[1][0]): grown(ones)} if len(parts) > 1 else {}
+    assert of.startswith("rate("), of
+    return {own: grown(levels)} | whole
+
+
+def buckets(name, labels, levels):
+    """While the level is this one, all observations fall below the edge that gives it."""
+    series, different = {}, sorted(set(levels))
+    edges = [one / 0.99 for one in different]
+    for number, level in enumerate(different):
+        for edge in (*edges, float("inf")):
+            text = "+Inf" if edge == float("inf") else f"{edge:.12g}"
+            row = key(name, labels | {"le": text})
+            here = [1.0 if one == level and edge >= edges[number] else 0.0 for one in levels]
+            before = series.get(row, [0.0] * len(levels))
+            series[row] = [a + b for a, b in zip(before, here, strict=True)]
+    return {row: grown(values) for row, values in series.items()}
 
 
 def grown(slopes):
@@ -68,9 +71,9 @@ def levels_of(alarm: Alarm):
     quiet, loud = {
         "==": (1 - alarm.threshold, alarm.threshold),
         ">": (alarm.threshold * (1 - HAIR), alarm.threshold * (1 + HAIR) or 1.0),
-        "<": (alarm.threshold + 1, alarm.threshold - 1),
+        "<": (alarm.threshold * (1 + HAIR) or 1.0, alarm.threshold * (1 - HAIR) or -1.0),
     }[alarm.sign]
-    if isinstance(alarm.of, expressions.Quantile):
+    if "quantile" in alarm.promql():
         # Between the edges of a bucket a quantile is a guess: the edges are set apart.
         quiet, loud = alarm.threshold / 2, alarm.threshold * (1 + HAIR)
     return [quiet] * PART_STEPS + [loud] * PART_STEPS + [quiet] * PART_STEPS
@@ -78,6 +81,8 @@ def levels_of(alarm: Alarm):
 
 def labels_of(alarm):
     """Return the labels of the series that the alarm fires for."""
-    if isinstance(alarm.of, expressions.Share) and isinstance(alarm.of.part, expressions.Total):
-        return {}
-    return VENUE | dict(getattr(alarm.of, "labels", ()))
+    if isinstance(alarm.of, str):
+        stage = re.search(r'stage="(\w+)"', alarm.of)
+        shared = {} if alarm.of.startswith("sum(") else VENUE
+        return shared | ({"stage": stage[1]} if stage else {})
+    return VENUE | dict(alarm.of.labels)

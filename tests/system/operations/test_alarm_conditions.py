@@ -16,6 +16,7 @@ import time
 from collections import namedtuple
 from contextlib import suppress
 
+import psutil
 import pytest
 
 from openoutcry.operations import metrics
@@ -36,7 +37,15 @@ from tests.support.waiting import BOUND_S
 
 venue = shared.venue
 
-ELSEWHERE = {"VenueDead", "BreakerFired", "SurveillanceCase", "FeedDown", "FeedRestarted"}
+ELSEWHERE = {
+    "VenueDead", "BreakerFired", "SurveillanceCase", "FeedDown", "FeedRestarted", "MarketDataSlow",
+}  # fmt: skip
+"""MarketDataSlow is the condition of GatewaySlow for a stage that this venue does not have."""
+UNIT = {
+    "MemoryHigh", "MemoryCritical", "ClockOffsetHigh", "ClockOffsetCritical", "ReplicaBehind",
+    "QuorumLost", "PortDown", "WalletShort",
+}  # fmt: skip
+"""Driven in tests/unit/operations/test_alarm_conditions.py."""
 pytestmark = pytest.mark.xdist_group("alarm_conditions")  # one venue
 
 
@@ -205,8 +214,7 @@ def test_a_stage_that_dies_hangs_and_is_down(venue):
         return True
 
     assert held_stalled() or held_stalled() or held_stalled()
-    assert not hung.look()
-    assert hung.look(seconds=6)
+    assert hung.look()
     os.kill(venue.process.pid, signal.SIGCONT)
     until(lambda: not hung.look() and all(map(started, one.table.index.values())))
     for command in commands:
@@ -242,6 +250,54 @@ def test_more_orders_than_are_promised(venue, monkeypatch):
 
     monkeypatch.setattr(RunningPipeline, "positions", positions)
     looks("OrderRateHigh", venue).driven(at(14.99e6), at(15.01e6), 110)
+
+
+# The host, as the kernel says it is
+
+Times = namedtuple("Times", "user system nice irq softirq idle iowait steal")
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "under", "over"),
+    [
+        ("CpuHigh", "user", 0.69, 0.71),
+        ("CpuCritical", "user", 0.84, 0.86),
+        ("CpuStolen", "steal", 0.009, 0.011),
+    ],
+)
+def test_processors(name, mode, under, over, monkeypatch):
+    spent = dict.fromkeys(Times._fields, 0.0)
+    monkeypatch.setattr(psutil, "cpu_times", lambda: Times(**spent))
+
+    def at(share):
+        def step():
+            spent[mode] += 10 * share
+            spent["idle"] += 10 * (1 - share)
+
+        return step
+
+    looks(name).driven(at(under), at(over), 150)
+
+
+@pytest.mark.parametrize(
+    ("name", "under", "over"),
+    [
+        ("PacketLossHigh", 99, 101),
+        ("PacketLossCritical", 999, 1_001),
+    ],
+)
+def test_datagrams_that_are_lost(name, under, over, monkeypatch):
+    counts = {"InDatagrams": 0, "RcvbufErrors": 0}
+    monkeypatch.setattr(metrics, "_udp", lambda: counts)
+
+    def at(lost):
+        def step():
+            counts["InDatagrams"] += 1_000_000
+            counts["RcvbufErrors"] += lost
+
+        return step
+
+    looks(name).driven(at(under), at(over), 120)
 
 
 # Files beside the journal
@@ -293,6 +349,6 @@ def test_a_disk_that_fills(venue, monkeypatch):
 
 
 def test_none_was_forgotten():
-    """The last of this file: it is told which were driven before it in the same process."""
-    if len(driven) > 20:  # else only some of them were asked for
-        assert {one.name for one in ALARMS} - ELSEWHERE == driven
+    """The last of this file: ``driven`` holds the alarms of the tests before it in this process."""
+    if len(driven) > 15:  # else only some of them were asked for
+        assert {one.name for one in ALARMS} - ELSEWHERE - UNIT == driven

@@ -12,11 +12,9 @@ from shutil import which
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from openoutcry.operations.alarms import WARNING, Alarm, rule_file
-from openoutcry.operations.expressions import Now
+from openoutcry.operations.alarms import rule_file
 from openoutcry.operations.metrics import VenueMetrics
-from openoutcry.operations.notify import MailServer, mail, webhook
-from openoutcry.operations.watch import Watch
+from openoutcry.operations.watch import Light, Watch
 from openoutcry.report.evidence import write_evidence
 from openoutcry.venue.file import read_venue
 from openoutcry.wire.enums import TimeInForce
@@ -226,149 +224,35 @@ def values_of(ask, query):
     return [float(one["value"][1]) for one in rows]
 
 
-class Receiver:
-    """An HTTP server and an SMTP server (RFC 5321) that keep what they get."""
-
-    def __init__(self):
-        import threading
-        from http.server import BaseHTTPRequestHandler, HTTPServer
-
-        got = self.got = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                got.append((self.path, body.decode()))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *arguments):
-                pass
-
-        self.web = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.web.server_port}"
-        self.post = socket.create_server(("127.0.0.1", 0))
-        self.smtp = self.post.getsockname()
-        self.threads = [
-            threading.Thread(target=self.web.serve_forever),
-            threading.Thread(target=self._mail),
-        ]
-        for thread in self.threads:
-            thread.start()
-
-    def _mail(self):
-        """One message at a time, until nobody listens any more."""
-        while True:
-            try:
-                connection, _ = self.post.accept()
-            except OSError:
-                return
-            with connection, connection.makefile("rwb") as line:
-
-                def say(text, line=line):
-                    line.write(text + b"\r\n")
-                    line.flush()
-
-                say(b"220 test")
-                for row in iter(line.readline, b""):
-                    word = row[:4].upper()
-                    if word == b"DATA":
-                        say(b"354 go on")
-                        body = b"".join(iter(line.readline, b".\r\n"))
-                        self.got.append(("mail", body.decode()))
-                    say(b"221 bye" if word == b"QUIT" else b"250 ok")
-                    if word == b"QUIT":
-                        break
-
-    def close(self):
-        self.web.shutdown()
-        self.web.server_close()
-        self.post.shutdown(socket.SHUT_RDWR)
-        self.post.close()
-        for thread in self.threads:
-            thread.join(BOUND_S)
-
-
-def test_a_dead_venue_is_reported_to_every_receiver_and_a_living_one_clears_it(tmp_path):
-    """SIGKILL of a real venue; a webhook and mail get it, once, and its end."""
-    import json
-
+def test_a_dead_venue_is_red_and_a_living_one_green_again(tmp_path):
+    """SIGKILL of a real venue: it is said once, and its end."""
     venue = ServedVenue(tmp_path, "2026-01-05T10:00:00")
     venue.start()
     venue.wait_for_phase("CONTINUOUS")
-    receiver, notes = Receiver(), []
-    file = read_venue(tmp_path / "venue.toml")
-    tell = [
-        webhook(receiver.url + "/hook"),
-        mail(MailServer(*receiver.smtp), "venue@localhost", ["ops@localhost"]),
-    ]
-    dead = Alarm(
-        "VenueDead",
-        WARNING,
-        Now("outcry_venue_state", (("state", "dead"),)),
-        "==",
-        1,
-        0,
-        "it is gone",
+    watch = Watch(VenueMetrics(read_venue(tmp_path / "venue.toml")).collect)
+
+    def changes():
+        return [one for one in watch.poll() if one.alarm.name == "VenueDead"]
+
+    assert changes() == []
+    assert watch.lights["VenueDead"] is Light.GREEN
+    venue.kill()
+    (dead,) = changes()
+    assert changes() == []
+    assert dead.document()["labels"]["venue"] == "TEST"
+    assert dead.line() == (
+        "firing: critical: VenueDead: the venue's process died without a clean stop "
+        "(state dead, venue TEST)"
     )
-    watch = Watch(VenueMetrics(file).collect, tell, notes.append, (dead,))
-    try:
-        assert watch.poll() == []
-        venue.kill()
-        (standing,) = watch.poll()
-        assert watch.poll() == []
-        assert (standing.alarm.name, dict(standing.labels)["venue"]) == ("VenueDead", "TEST")
-        venue.start()
-        venue.wait_for_phase("CONTINUOUS")
-        assert [str(one.state) for one in watch.poll()] == ["resolved"]
-        venue.stop()
-    finally:
-        receiver.close()
-    assert notes == []
-    paths = [path for path, _ in receiver.got]
-    assert paths == ["/hook", "mail"] * 2
-    first, last = (json.loads(receiver.got[number][1]) for number in (0, 2))
-    assert (first["status"], last["status"]) == ("firing", "resolved")
-    assert first["alerts"][0]["labels"]["alertname"] == "VenueDead"
-    assert "endsAt" not in first["alerts"][0]
-    assert "endsAt" in last["alerts"][0]
-    assert "Subject: [warning] VenueDead" in receiver.got[1][1]
-
-
-def test_an_unreachable_receiver_is_notified_later(tmp_path):
-    """Nothing that was missed is lost, and nobody else waits for it."""
-    receiver, notes, now = Receiver(), [], [0.0]
-    up = [1.0]
-
-    def collect():
-        from prometheus_client.core import GaugeMetricFamily
-
-        return [GaugeMetricFamily("a", "a", value=up[0])]
-
-    url, port = receiver.url, free_port()
-    bad = webhook(f"http://127.0.0.1:{port}/")
-    down = Alarm("Down", WARNING, Now("a"), "==", 0, 0, "a is 0")
-    watch = Watch(collect, [bad, webhook(url)], notes.append, (down,), lambda: now[0])
-    try:
-        up[0] = 0.0
-        watch.poll()
-        assert len(receiver.got) == 1
-        assert notes[0].startswith(f"not delivered: http://127.0.0.1:{port}: ")
-        now[0] = 1.0
-        watch.poll()
-        assert len(notes) == 1  # it is left in peace for a while
-        now[0] = 40.0
-        watch.poll()
-        assert len(notes) == 2
-        assert [one.alarm.name for one in watch.missed[0][1]] == ["Down"]
-    finally:
-        receiver.close()
+    venue.start()
+    venue.wait_for_phase("CONTINUOUS")
+    assert [one.document()["status"] for one in changes()] == ["resolved"]
+    assert watch.lights["VenueDead"] is Light.GREEN
+    venue.stop()
 
 
 def test_what_surveillance_has_found_is_exported(tmp_path):
     """Cases by what they are, and an alarm from the first of high severity that is open."""
-    from openoutcry.operations.alarms import ALARMS
-    from openoutcry.operations.expressions import History
     from openoutcry.operations.metrics import Families, _surveillance
 
     def surveillance_families():
@@ -379,12 +263,11 @@ def test_what_surveillance_has_found_is_exported(tmp_path):
     assert surveillance_families() == {}
     (tmp_path / "surveillance").mkdir()
     path = tmp_path / "surveillance" / "status.json"
-    (alarm,) = [one for one in ALARMS if one.name == "SurveillanceCase"]
+    watch = Watch(lambda: surveillance_families().values())
     for status, fires in (("open", True), ("closed", False)):
         rows = [["spoofing", "high", status, 2], ["ramping", "low", "open", 5]]
         path.write_text(json.dumps({"seq": 9, "looked_s": time.time(), "cases": rows}))
-        families, history = surveillance_families(), History(60.0)
-        samples = families["outcry_surveillance_cases"].samples
+        samples = surveillance_families()["outcry_surveillance_cases"].samples
         assert sorted(sample.value for sample in samples) == [2, 5]
-        history.add(1.0, families.values())
-        assert bool(alarm.holds(history)) == fires
+        watch.poll()
+        assert (watch.lights["SurveillanceCase"] is Light.RED) == fires

@@ -5,6 +5,7 @@ import urllib.request
 
 import pytest
 
+from openoutcry.operations.alarms import ALARMS
 from tests.support.order_entry.sessions_venue import HASH
 from tests.support.processes import free_port
 from tests.support.user_commands import commands, run, started_command
@@ -23,7 +24,7 @@ def venue(tmp_path_factory):
 
 
 def test_the_page_s_commands(venue):
-    once, serve, grafana, logs, follow, rules, watch = commands("operations.md")[:7]
+    once, serve, grafana, logs, follow, rules, show, watch = commands("operations.md")[:8]
     assert 'outcry_venue_state{state="open",venue="TEST"} 1.0' in run(once, venue.folder)
     assert "serving" in run(logs, venue.folder)
     assert "serving" in run(f"{follow} --for 0", venue.folder)
@@ -31,6 +32,7 @@ def test_the_page_s_commands(venue):
     assert json.loads((venue.folder / "dashboard.json").read_text())["title"] == "Open Outcry"
     run(rules, venue.folder)
     assert "alert: VenueDead" in (venue.folder / "openoutcry.rules.yml").read_text()
+    assert "VenueDead: the venue's process died" in run(f"{show} || true", venue.folder)
     run(f"{watch} --for 1", venue.folder)
     served_page(venue, serve, "/metrics", b"outcry_commands_total")
 
@@ -58,14 +60,19 @@ def served_page(venue, command, path, holds):
             assert served.wait(BOUND_S) == 0
 
 
-def test_what_fires_is_said_by_watch(venue):
+def test_a_halt_is_red_and_watch_reports_it(venue):
     """A real condition: an instrument is halted; watch says so as a line of JSON."""
     run("outcry venue halt GOLD", venue.folder)
     venue.wait_for(lambda status: "GOLD" in status["risk"].get("halted", ()))
     lines = run("outcry venue alarms watch venue.toml --for 3 --json", venue.folder).splitlines()
     names = [json.loads(line)["labels"]["alertname"] for line in lines]
+    shown = run("outcry venue alarms show venue.toml", venue.folder, status=1)
     run("outcry venue resume instrument GOLD", venue.folder)
     assert "InstrumentHalted" in names
+    lights = {line[28:].partition(":")[0]: line[:18].strip() for line in shown.splitlines()}
+    assert list(lights) == [alarm.name for alarm in ALARMS]
+    assert (lights["InstrumentHalted"], lights["VenueDead"]) == ("red", "green")
+    assert lights["MatchingSlow"] == "needs Prometheus"
 
 
 def test_the_commands_of_an_investigation_and_of_fitness(venue):

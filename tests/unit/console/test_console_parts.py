@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
+from prometheus_client.core import GaugeMetricFamily
 
 from openoutcry.cli.main import main
 from openoutcry.console import accounts as console_accounts
@@ -21,11 +22,10 @@ from openoutcry.console.live import next_due
 from openoutcry.console.market import DAY_S, SECOND_NS, Market, Tapes
 from openoutcry.console.participants import row_of
 from openoutcry.console.server import make_app
-from openoutcry.operations.alarms import ALARMS
-from openoutcry.operations.evaluate import KEEP_S, ActiveAlarm, Evaluator, State
 from openoutcry.operations.http_protocol import MAX_HEAD
 from openoutcry.operations.strangers import Strangers
 from openoutcry.operations.turns import EACH, WAITING_EACH, Turns, TurnsError
+from openoutcry.operations.watch import Watch
 from openoutcry.operations.web_server import A_LINE_S, PageErrors
 from openoutcry.risk import layout as lay
 from openoutcry.venue.desk_record import desk_record
@@ -494,70 +494,63 @@ def test_what_is_missing_is_reported_in_a_line(monkeypatch):
         extras.require_console()
 
 
-class Watching:
-    """A watch that says what the test says."""
+class Watching(Watch):
+    """A watch over one metric that the test sets."""
 
     def __init__(self):
-        self.evaluator = Evaluator(ALARMS[:1])
-        self.active_alarm(State.FIRING)
+        self.halted = 1.0
+        super().__init__(lambda: [GaugeMetricFamily(HALTED, "x", self.halted)])
 
-    def active_alarm(self, state):
-        one = ActiveAlarm(ALARMS[0], (("stage", "matcher"),), 0.0, 1.0, state)
-        active_alarms = self.evaluator.active
-        active_alarms.clear()
-        if state is not State.RESOLVED:
-            active_alarms[one.alarm.name, one.labels] = one
-        self.changed = [one]
 
-    def poll(self):
-        return self.changed
+HALTED = "outcry_instruments_halted"
 
 
 def test_an_acknowledgement_outlives_the_console_until_its_alarm_is_over(tmp_path):
-    clock, watch = Clock(), Watching()
-    name, labels = ALARMS[0].name, {"stage": "matcher"}
-    first = Alarms(watch, tmp_path, clock)
-    first.acknowledge(name, labels, "anna", "known")
+    watch, name = Watching(), "InstrumentHalted"
+    first = Alarms(watch, tmp_path)
+    first.poll()
+    first.acknowledge(name, {}, "anna", "known")
     with pytest.raises(OutcryError, match="is not active"):
-        first.acknowledge(name, {}, "anna", "not this one")
+        first.acknowledge(name, {"venue": "another"}, "anna", "not this one")
     for _ in range(2):
-        again = Alarms(watch, tmp_path, clock)
+        again = Alarms(watch, tmp_path)
         again.poll()
         (row,) = again.rows()
         assert (row["acknowledged"]["by"], row["acknowledged"]["why"]) == ("anna", "known")
-    watch.active_alarm(State.RESOLVED)
+    watch.halted = 0.0
     again.poll()
-    watch.active_alarm(State.FIRING)
+    assert again.rows() == []
+    watch.halted = 1.0
     again.poll()
     assert again.rows()[0]["acknowledged"] is None
-    assert Alarms(watch, tmp_path, clock).acknowledged == {}
+    assert Alarms(watch, tmp_path).acknowledged == {}
     did = [(row["asked"]["do"], row["operator"]) for row in desk_record(tmp_path, RECORD)]
     assert did == [(SEEN, "anna"), (OVER, "")]
+    assert [row["state"] for row in again.changes] == ["resolved", "firing"]
 
 
 def test_an_alarm_that_ended_between_two_consoles_is_not_acknowledged_for_ever(tmp_path):
-    clock, watch = Clock(), Watching()
-    Alarms(watch, tmp_path, clock).acknowledge(ALARMS[0].name, {"stage": "matcher"}, "anna", "x")
-    again = Alarms(watch, tmp_path, clock)
-    watch.active_alarm(State.RESOLVED)
-    watch.changed = []
-    again.poll()
-    assert again.acknowledged, "it may fire yet"
-    clock.now_s += KEEP_S + 1
+    watch = Watching()
+    first = Alarms(watch, tmp_path)
+    first.poll()
+    first.acknowledge("InstrumentHalted", {}, "anna", "x")
+    watch.halted = 0.0
+    again = Alarms(watch, tmp_path)
+    assert again.acknowledged, "it has not looked yet"
     again.poll()
     assert again.acknowledged == {}
-    assert Alarms(watch, tmp_path, clock).acknowledged == {}
+    assert Alarms(watch, tmp_path).acknowledged == {}
 
 
 def test_a_changed_record_of_alarms_is_reported_and_not_believed(tmp_path):
     watch = Watching()
     for why in ("one", "two"):
-        Alarms(watch, tmp_path, Clock()).acknowledge(
-            ALARMS[0].name, {"stage": "matcher"}, "anna", why
-        )
+        alarms = Alarms(watch, tmp_path)
+        alarms.poll()
+        alarms.acknowledge("InstrumentHalted", {}, "anna", why)
     path = tmp_path / RECORD
     path.write_text(path.read_text().replace("one", "eno"))
-    alarms = Alarms(watch, tmp_path, Clock())
+    alarms = Alarms(watch, tmp_path)
     assert "line 2 does not follow" in alarms.fault
     assert alarms.acknowledged == {}
 

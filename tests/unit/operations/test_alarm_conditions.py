@@ -22,7 +22,6 @@ pytestmark = pytest.mark.xdist_group("alarm_conditions")  # one venue
 # The host, as the kernel says it is
 
 Memory = namedtuple("Memory", "total available")
-Times = namedtuple("Times", "user system nice irq softirq idle iowait steal")
 
 
 @pytest.mark.parametrize(
@@ -32,49 +31,6 @@ def test_memory(name, under, over, monkeypatch):
     used = [0.0]
     monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(10**9, int(10**9 * (1 - used[0]))))
     looks(name).driven(lambda: used.__setitem__(0, under), lambda: used.__setitem__(0, over), 60)
-
-
-@pytest.mark.parametrize(
-    ("name", "mode", "under", "over"),
-    [
-        ("CpuHigh", "user", 0.69, 0.71),
-        ("CpuCritical", "user", 0.84, 0.86),
-        ("CpuStolen", "steal", 0.009, 0.011),
-    ],
-)
-def test_processors(name, mode, under, over, monkeypatch):
-    spent = dict.fromkeys(Times._fields, 0.0)
-    monkeypatch.setattr(psutil, "cpu_times", lambda: Times(**spent))
-
-    def at(share):
-        def step():
-            spent[mode] += 10 * share
-            spent["idle"] += 10 * (1 - share)
-
-        return step
-
-    looks(name).driven(at(under), at(over), 150)
-
-
-@pytest.mark.parametrize(
-    ("name", "under", "over"),
-    [
-        ("PacketLossHigh", 99, 101),
-        ("PacketLossCritical", 999, 1_001),
-    ],
-)
-def test_datagrams_that_are_lost(name, under, over, monkeypatch):
-    counts = {"InDatagrams": 0, "RcvbufErrors": 0}
-    monkeypatch.setattr(metrics, "_udp", lambda: counts)
-
-    def at(lost):
-        def step():
-            counts["InDatagrams"] += 1_000_000
-            counts["RcvbufErrors"] += lost
-
-        return step
-
-    looks(name).driven(at(under), at(over), 120)
 
 
 @pytest.mark.parametrize(
@@ -120,3 +76,26 @@ def test_replicas_that_are_away(name, word, quiet, loud, monkeypatch):
         return lambda: words.__setitem__(word, value)
 
     looks(name).driven(at(quiet), at(loud), 100)
+
+
+def test_a_port_without_its_link_and_a_wallet_that_owes(monkeypatch):
+    """The port's error in the control segment and the status of the venue are the test's."""
+    errors, owes = [0, None], []
+    control_words = SimpleNamespace(port=lambda index: (errors + [None] * 64)[index])
+
+    def report(out):
+        metrics._ports(out, control_words, "TEST")
+        metrics._status(out, {"risk": {"shortfalls": owes}}, "TEST")
+
+    monkeypatch.setattr(metrics, "_host", report)
+    port, wallet = looks("PortDown"), looks("WalletShort")
+    assert not port.look()
+    assert not wallet.look()
+    errors[0] = 19
+    assert port.look()
+    errors[0] = 0
+    owes.append("1")
+    assert not port.look()
+    assert wallet.look()
+    owes.clear()
+    assert not wallet.look()

@@ -1,128 +1,110 @@
-"""Every alarm fires at its edge and clears, by Prometheus's own judgement and by ours alike."""
+"""The page of red and green has every alarm of the rules, and judges each at its edge."""
 
 import re
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import yaml
 from prometheus_client.core import GaugeMetricFamily
 
-from openoutcry.operations import expressions
-from openoutcry.operations.alarms import ALARMS, names_of, wanted_by
-from openoutcry.operations.evaluate import Evaluator, State
-from openoutcry.operations.expressions import History
+from openoutcry.operations.alarms import ALARMS, Gauge, rule_file, wanted
 from openoutcry.operations.metrics import Families
+from openoutcry.operations.watch import Light, State, Watch
 from openoutcry.runtime.histogram import WORDS
 from tests import ROOT
-from tests.support.operations.alarms import PART_STEPS, STEP_S, labels_of, levels_of, series_of
+from tests.support.operations.alarms import PART_STEPS, labels_of, levels_of, series_of
+
+GAUGES = [alarm for alarm in ALARMS if isinstance(alarm.of, Gauge)]
+WINDOWED = [alarm.name for alarm in ALARMS if isinstance(alarm.of, str)]
+PAGE = (ROOT / "docs" / "alarms.md").read_text()
 
 
-@pytest.mark.parametrize("alarm", ALARMS, ids=lambda one: one.name)
-def test_the_evaluator_says_the_same(alarm):
-    """Ours, over the same series: it fires in the second part alone, once, behind its patience."""
-    rows = series_of(alarm.of, levels_of(alarm))
-    history, evaluator, changes, held = History(660), Evaluator((alarm,)), [], []
-    for step in range(3 * PART_STEPS):
-        families = {}
+def watch_of(rows):
+    """A watch over series whose values are taken in turn: each look takes the next."""
+    step = iter(range(3 * PART_STEPS))
+
+    def collect():
+        at, families = next(step), {}
         for (name, labels), values in rows.items():
             row = dict(sorted(labels))
             family = families.setdefault(name, GaugeMetricFamily(name, "x", labels=list(row)))
-            family.add_metric(list(row.values()), values[step])
-        history.add(step * STEP_S, families.values())
-        held += [step] if alarm.holds(history) else []
-        changes += [
-            (step, one.state, dict(one.labels))
-            for one in evaluator.evaluate(history, step * STEP_S)
-        ]
-        assert bool(evaluator.firing) == (len(changes) == 1)
-    assert [state for _, state, _ in changes] == [State.FIRING, State.RESOLVED]
-    (begun, _, labels), (over, _, _) = changes
-    assert labels == labels_of(alarm)
-    assert held[0] >= PART_STEPS
-    assert begun == held[0] + -(-alarm.for_s // STEP_S), "at the first look behind its patience"
-    assert begun < 2 * PART_STEPS <= over
+            family.add_metric(list(row.values()), values[at])
+        return families.values()
+
+    return Watch(collect)
 
 
-def test_a_counter_that_begins_again_has_lost_nothing():
-    points = [(0.0, 10.0), (1.0, 12.0), (2.0, 3.0), (3.0, 4.0)]
-    assert expressions.gained(points) == 2 + 3 + 1
+@pytest.mark.parametrize("alarm", GAUGES, ids=lambda one: one.name)
+def test_the_page_turns_red_at_the_edge_and_green_again(alarm):
+    """Over the series over which Prometheus judges the rules, and another series of that metric."""
+    rows = series_of(alarm, levels_of(alarm))
+    other = {"venue": "OTHER"}
+    for name, labels in list(rows):
+        quiet = rows[name, labels][0]
+        rows[name, frozenset((dict(labels) | other).items())] = [quiet] * 3 * PART_STEPS
+    watch, changes, red = watch_of(rows), [], []
+    assert watch.lights[alarm.name] is Light.UNKNOWN
+    for step in range(3 * PART_STEPS):
+        for one in watch.poll():
+            if one.alarm is alarm:
+                changes.append((step, one.state, dict(one.labels)))
+        red += [step] if watch.lights[alarm.name] is Light.RED else []
+        assert watch.lights[alarm.name] in (Light.RED, Light.GREEN)
+    labels = labels_of(alarm)
+    assert changes == [
+        (PART_STEPS, State.FIRING, labels),
+        (2 * PART_STEPS, State.RESOLVED, labels),
+    ]
+    assert red == list(range(PART_STEPS, 2 * PART_STEPS))
+
+
+def test_a_gauge_takes_only_the_series_with_its_labels():
+    state = Gauge("a", (("state", "dead"),))
+    dead, there = frozenset({("state", "dead"), ("venue", "X")}), frozenset({("state", "open")})
+    assert state.values({"a": {dead: 1.0, there: 2.0}}) == {dead: 1.0}
+    assert Gauge("a", whole="b").values({"a": {there: 1.0, dead: 1.0}, "b": {there: 0.0}}) == {}
+
+
+def test_the_page_has_every_rule_or_names_it_as_needing_prometheus():
+    """The page, the rules and docs/alarms.md have the same alarms with the same severities."""
+    watch = Watch(list)
+    watch.poll()
+    page = {row["name"]: row for row in watch.page()}
+    rules = yaml.safe_load(rule_file())["groups"][0]["rules"]
+    assert [
+        (rule["alert"], rule["labels"]["severity"], rule["annotations"]["summary"])
+        for rule in rules
+    ] == [(row["name"], row["severity"], row["summary"]) for row in page.values()]
+    needs = [name for name, row in page.items() if row["light"] == Light.NEEDS_PROMETHEUS]
+    assert needs == WINDOWED
+    assert all(page[alarm.name]["light"] == Light.UNKNOWN for alarm in GAUGES)
+    for alarm, rule in zip(ALARMS, rules, strict=True):
+        assert ("[" in rule["expr"]) == (alarm.name in WINDOWED), "a window of time"
+        assert rule["expr"].endswith(f" {alarm.sign} {alarm.threshold:.10g}")
+
+
+def test_the_runbooks_name_what_needs_prometheus():
+    (sentence,) = re.findall(r"need Prometheus: (.*?)\.\s", PAGE, re.S)
+    assert re.findall(r"`(\w+)`", sentence) == WINDOWED
 
 
 def test_names_are_distinguished_and_each_has_a_runbook():
     """docs/alarms.md has a heading for each alarm, and none for what is no alarm."""
-
-    page = (ROOT / "docs" / "alarms.md").read_text()
-    headings = [line[4:] for line in page.splitlines() if line.startswith("### ")]
+    headings = [line[4:] for line in PAGE.splitlines() if line.startswith("### ")]
     assert headings == [alarm.name for alarm in ALARMS]
 
 
-def naive(scrapes, name, window_s):
-    """The points of each series within a window, by going through every scrape."""
-    series = {}
-    for at_s, taken in scrapes:
-        if at_s >= scrapes[-1][0] - window_s:
-            for (of, labels), value in taken.items():
-                if of == name:
-                    series.setdefault(labels, []).append((at_s, value))
-    return {labels: points for labels, points in series.items() if len(points) > 1}
-
-
-@given(
-    st.lists(
-        st.tuples(st.integers(1, 40), st.lists(st.integers(0, 9), min_size=4, max_size=4)),
-        min_size=1,
-        max_size=120,
-    )
-)
-def test_a_history_by_series_is_one_by_scrapes(steps):
-    """Counters that begin anew, series that are missing for a while, points that are too old."""
-    history, scrapes, at_s = History(60.0), [], 0.0
-    counts = [0] * 4
-    for seconds, gains in steps:
-        at_s += seconds
-        taken = {}
-        for number, gain in enumerate(gains):
-            counts[number] = 0 if gain == 8 else counts[number] + gain
-            if gain != 9:
-                name, place = ("a", "b")[number % 2], frozenset({("number", str(number))})
-                taken[name, place] = float(counts[number])
-        families = []
-        for (name, place), value in taken.items():
-            family = GaugeMetricFamily(name, "", labels=[key for key, _ in place])
-            family.add_metric([value for _, value in place], value)
-            families.append(family)
-        history.add(at_s, families)
-        scrapes.append((at_s, taken))
-    for window_s in (30, 60):
-        expected = naive(scrapes, "a", window_s)
-        assert expressions.Increase("a", window_s).values(history) == {
-            labels: expressions.gained(points) for labels, points in expected.items()
-        }
-        assert expressions.Rate("a", window_s, (("number", "2"),)).values(history) == {
-            labels: expressions.gained(points) / (points[-1][0] - points[0][0])
-            for labels, points in expected.items()
-            if ("number", "2") in labels
-        }
-    newest = {labels: value for (name, labels), value in scrapes[-1][1].items() if name == "b"}
-    assert expressions.Now("b").values(history) == newest
-
-
-def test_a_watch_collects_what_its_alarms_look_at_and_nothing_else():
-    wanted, words = wanted_by(ALARMS), np.zeros(WORDS, np.int64)
-    ends = re.compile("_(total|bucket)$")
-    looked_at = {ends.sub("", name) for name in names_of(ALARMS) if name.startswith("outcry_")}
-    assert set(wanted) == looked_at
-    out = Families(wanted=wanted)
-    for stage in ("matcher", "gateway", "feed", "fix-4.4"):
-        out.histogram("outcry_latency_seconds", "", words, stage=stage)
+def test_a_page_collects_what_its_alarms_look_at_and_nothing_else():
+    looked_at = {name for alarm in GAUGES for name in re.findall(r"outcry_\w+", alarm.promql())}
+    assert set(wanted()) == looked_at
+    out, words = Families(wanted=wanted()), np.zeros(WORDS, np.int64)
+    out.histogram("outcry_latency_seconds", "", words, stage="matcher")
     out.counter("outcry_commands", "", 1.0, venue="X")
-    out.gauge("outcry_scrape_seconds", "", 1.0)
-    rows = {
-        (sample.name, sample.labels.get("stage"))
+    for state in ("open", "dead"):
+        out.gauge("outcry_venue_state", "", 1.0, venue="X", state=state)
+    rows = [
+        (sample.name, sample.labels)
         for family in out.families.values()
         for sample in family.samples
-    }
-    assert {name for name, _ in rows} >= {"outcry_commands_total", "outcry_latency_seconds_bucket"}
-    assert {stage for _, stage in rows} == {None, "matcher", "gateway", "feed"}
-    assert "outcry_scrape_seconds" not in out.families
+    ]
+    assert rows == [("outcry_venue_state", {"venue": "X", "state": "dead"})]
