@@ -37,6 +37,8 @@ class Me:
     """How far the identity is known: it decides what is withdrawn in a day, and who trades."""
     language: str = "en"
     """Of notifications and mails."""
+    waits_until: datetime | None = None
+    """Nothing leaves the account before: its identity was changed."""
 
 
 @dataclass(frozen=True)

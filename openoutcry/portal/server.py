@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -183,13 +184,13 @@ class Portal:
         self.broker.heard = lambda participant: self._see()
         self.order_service = OrderService(self.mirror, self.broker, self._keep_looking)
         key = SecretKey(self.folder / "portal.key")
-        self.accounts = Accounts(self.database, key, _sender_of(settings, self.folder), file.name)
+        assets = self.mirror.markets.assets
+        self.choices = read_portal_file(settings.file, assets) if settings.file else PortalFile()
+        self.accounts = self._accounts(key, settings)
         self.keys = ApiKeys(self.accounts)
         self.people = People(file, self.database, sorted(own.sessions), key)
         self.accounts.verified = lambda user_id: self.people.wake()
         self.accounts.status_of = self._status_of
-        assets = self.mirror.markets.assets
-        self.choices = read_portal_file(settings.file, assets) if settings.file else PortalFile()
         self.signing = Signing(self.keys, self.choices, Replays(shared.replays, shared.counts))
         limits = limits_of(self.choices, shared.counts)
         self.spot = Spot(self.mirror, SpotOrders(self.order_service), self.signing, limits)
@@ -231,6 +232,10 @@ class Portal:
     def margin(self) -> NativeMargin:
         """The routes of scenario margin."""
         return NativeMargin(self.native.callers, self.mirror, self.books[0])
+
+    def _accounts(self, key: SecretKey, settings: Settings) -> Accounts:
+        made_of = self.database, key, _sender_of(settings, self.folder), self.file.name
+        return Accounts(*made_of, wait=timedelta(seconds=self.choices.identity_wait_s))
 
     def _native(self) -> Native:
         callers = Callers(self.accounts, self.signing, self.choices)

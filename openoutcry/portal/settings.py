@@ -29,6 +29,7 @@ from openoutcry.wire.toml_tables import (
 NetworkList = tuple[IPv4Network | IPv6Network, ...]
 CHALLENGE_COST = 2_000
 """A browser works on a challenge for half a second."""
+IDENTITY_WAIT_S, MOST_WAIT_S = 24 * 3_600, 30 * 24 * 3_600
 LOOPBACK: NetworkList = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
@@ -86,6 +87,8 @@ class PortalFile:
     countries: Countries | None = None
     allow_countries: tuple[str, ...] = ()
     deny_countries: tuple[str, ...] = ()
+    identity_wait_s: int = IDENTITY_WAIT_S
+    """After a change of identity, before anything leaves the account."""
     passkey_domain: str = ""
     passkey_origins: tuple[str, ...] = ()
     provider: dict[str, str] = field(default_factory=dict)
@@ -256,6 +259,7 @@ IDENTITY = {
     "reviewer": Key(text(200), ""),
 }
 REGISTRATION = {"challenge_cost": Key(integer(0, 10**7), CHALLENGE_COST)}
+IDENTITY_CHANGES = {"wait_s": Key(integer(0, MOST_WAIT_S), IDENTITY_WAIT_S)}
 METRICS = {"allow": Key(network_list, LOOPBACK)}
 TELEMETRY = {"endpoint": Key(text(300), "")}
 NOTIFICATIONS = {
@@ -286,6 +290,7 @@ KNOWN = (
     "provider",
     "identity",
     "registration",
+    "identity_changes",
     "metrics",
     "telemetry",
     "notifications",
@@ -317,6 +322,7 @@ def read_portal_file(path: Path, assets: dict[str, int]) -> PortalFile:
         tuple(_level(tables, *row, assets) for row in tables.rows("level", LEVEL)),
         Limit(**tables.table("limits", LIMITS)),
         **_addresses(tables, beside),
+        identity_wait_s=tables.table("identity_changes", IDENTITY_CHANGES)["wait_s"],
         passkey_domain=passkeys["domain"],
         passkey_origins=tuple(passkeys["origins"]),
         provider=provider if any(provider.values()) else {},

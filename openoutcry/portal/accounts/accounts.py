@@ -19,6 +19,14 @@ from typing import Any
 
 from openoutcry.operations.notify import NotifyError
 from openoutcry.portal.accounts import lockout
+from openoutcry.portal.accounts.changes import (
+    WAIT,
+    Change,
+    IdentityChanged,
+    last_change,
+    masked_mail,
+    record,
+)
 from openoutcry.portal.accounts.errors import (
     CodeRequired,
     InvalidRequest,
@@ -132,9 +140,12 @@ class Accounts:
         name: str,
         passwords: Passwords | None = None,
         now: Callable[[], datetime] = utc_now,
+        wait: timedelta = WAIT,
     ) -> None:
-        """``name``: of the venue, for mails and authenticators."""
+        """``name``: of the venue, for mails and authenticators; ``wait``: after a change of
+        identity, before anything leaves the account."""
         self.database, self.key, self.send, self.name, self.now = database, key, send, name, now
+        self.wait = wait
         self.passwords = passwords or Passwords()
         self.lockout = Lockout(database)
         self.verified: Callable[[int], None] = lambda user_id: None
@@ -180,9 +191,10 @@ class Accounts:
         await self.count(caller, mail)
         user = await self._user(mail)
         right = await self._is_right(user, password, caller)
-        known = await self.use_code(user["id"] if user else None, REGISTER, code)
-        if user is None or not (right and known):
+        known = await self.known_code(user["id"] if user else 0, REGISTER, code)
+        if user is None or not right or known is None:
             raise WrongCredentials(WRONG)
+        await self.spend_code(user["id"], REGISTER, known)
         async with self.database.transaction() as connection:
             # A registration of the address that came meanwhile has another password.
             query = """
@@ -296,9 +308,45 @@ class Accounts:
 
     async def require(self, connection: Any, action: Action, *users: int) -> None:
         """Require that the accounts, and their main accounts, may do it, and keep them so until the
-        transaction ends.  Raises :class:`Frozen`."""
+        transaction ends.  Raises :class:`Frozen`, or :class:`IdentityChanged` where it lets money
+        leave and the wait after a change of identity is not over."""
         for row in await locked_states(connection, users):
             require(self.state(row), action, row["frozen_told"])
+        if action is Action.WITHDRAW:
+            await self.require_settled(connection, *users)
+
+    async def require_settled(self, connection: Any, *users: int) -> None:
+        """Require that no change of identity of the accounts, or of their main accounts, is so new
+        that what leaves them waits.  Raises :class:`IdentityChanged`."""
+        last = await last_change(connection, users)
+        now = self.now()
+        if last is not None and last["at"] + self.wait > now:
+            raise IdentityChanged(last["change"], last["at"] + self.wait, now)
+
+    async def waits_until(self, user_id: int) -> datetime | None:
+        """When the wait after an account's last change of identity ends; None: nothing waits."""
+        async with self.database.transaction() as connection:
+            try:
+                await self.require_settled(connection, user_id)
+            except IdentityChanged as error:
+                return error.until
+        return None
+
+    async def changed(
+        self,
+        connection: Any,
+        user_id: int,
+        change: Change,
+        caller: Caller,
+        values: tuple[str, str] = ("", ""),
+        detail: str = "",
+    ) -> None:
+        """Record a change of identity, from which on everything that leaves the account waits, in
+        the transaction that makes it.  ``values``: the old and the new one, masked; ``detail``: of
+        the audit record."""
+        came = caller.address, caller.agent
+        await record(connection, user_id, change, self.now(), came, values)
+        await self._audit(connection, user_id, change, caller, detail)
 
     async def require_identity(self, person: Person) -> None:
         """Require that the account may change its identity, before anything is used up.  Raises
@@ -491,7 +539,7 @@ class Accounts:
         if user["totp_is_confirmed"]:
             await self.require_totp(user, totp)
         await self.spend_code(user["id"], RESET, known)
-        await self._set_password(user, password_hash, "password reset", caller)
+        await self._set_password(user, password_hash, Change.RESET, caller)
         await self.succeeded(caller, mail)
         self.mail(mail, user["language"], "reset")
 
@@ -502,11 +550,11 @@ class Accounts:
         user = await self.proved(person, old, totp, caller)
         require_password(new, user["mail"])
         password_hash = await self.passwords.hash(new, caller.address)
-        await self._set_password(user, password_hash, "password changed", caller)
+        await self._set_password(user, password_hash, Change.PASSWORD, caller)
         self.mail(user["mail"], user["language"], "changed")
 
     async def _set_password(
-        self, user: dict[str, Any], password_hash: str, action: str, caller: Caller
+        self, user: dict[str, Any], password_hash: str, change: Change, caller: Caller
     ) -> None:
         user_id = user["id"]
         async with self.database.transaction() as connection:
@@ -515,7 +563,7 @@ class Accounts:
             query = "update users set password_hash = %(hash)s where id = %(id)s"
             await rows_of(connection, query, {"hash": password_hash, "id": user_id})
             await self._end_all(connection, user_id)
-            await self._audit(connection, user_id, action, caller)
+            await self.changed(connection, user_id, change, caller)
 
     async def proved(
         self, person: Person, password: str, totp: str, caller: Caller
@@ -586,7 +634,8 @@ class Accounts:
             await rows_of(
                 connection, "delete from mailed_codes where user_id = %(id)s returning 1", values
             )
-            await self._audit(connection, user["id"], "mail address changed", caller)
+            masked = masked_mail(user["mail"]), masked_mail(mail)
+            await self.changed(connection, user["id"], Change.MAIL, caller, masked)
         await self.succeeded(caller, user["mail"])
         self.mail(user["mail"], user["language"], "moved", mail=mail)
 
@@ -626,7 +675,7 @@ class Accounts:
             """
             if not await rows_of(connection, query, user):
                 raise WrongCredentials(WRONG_CODE)
-            await self._audit(connection, user["id"], "authenticator added", caller)
+            await self.changed(connection, user["id"], Change.AUTHENTICATOR_ADDED, caller)
         await self.succeeded(caller, user["mail"])
 
     async def remove_totp(self, person: Person, password: str, code: str, caller: Caller) -> None:
@@ -642,7 +691,7 @@ class Accounts:
                 update users set totp_secret = null, totp_is_confirmed = false where id = %(id)s
             """
             await rows_of(connection, query, {"id": user["id"]})
-            await self._audit(connection, user["id"], "authenticator removed", caller)
+            await self.changed(connection, user["id"], Change.AUTHENTICATOR_REMOVED, caller)
         self.mail(user["mail"], user["language"], "authenticator")
 
     # What is shown
@@ -742,15 +791,6 @@ class Accounts:
         await rows_of(connection, query, values)
         return code
 
-    async def use_code(self, user_id: int | None, purpose: str, code: str) -> bool:
-        """Whether it was mailed for this; from here on it is used.  A wrong one counts."""
-        known = await self.known_code(user_id or 0, purpose, code)
-        try:
-            await self.spend_code(user_id or 0, purpose, known)
-        except WrongCredentials:
-            return False
-        return True
-
     async def spend_code(self, user_id: int, purpose: str, known: bytes | None) -> None:
         """Use up what :meth:`known_code` has found, once everything else is proved.  Raises
         :class:`WrongCredentials` if it was used meanwhile, or is None."""
@@ -781,10 +821,12 @@ class Accounts:
         self, user_id: int, purpose: str, code: str, totp: str, caller: Caller
     ) -> None:
         """The mailed code and, if the account has one, its authenticator's, for what has to do with
-        a withdrawal.  Raises :class:`WrongCredentials` or :class:`Frozen`."""
+        a withdrawal.  Raises :class:`WrongCredentials`, :class:`Frozen` or
+        :class:`IdentityChanged`."""
         user = await self.database.row("select * from users where id = %(id)s", id=user_id)
         assert user is not None
-        require(self.state(user), Action.WITHDRAW, user["frozen_told"])
+        async with self.database.transaction() as connection:
+            await self.require(connection, Action.WITHDRAW, user_id)
         await self.count(caller, user["mail"])
         known = await self.known_code(user_id, purpose, code)
         if known is None:

@@ -15,6 +15,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from openoutcry.portal.accounts.accounts import Accounts, Caller, Person, audit
+from openoutcry.portal.accounts.changes import Change
 from openoutcry.portal.accounts.errors import InvalidRequest, NotFound
 from openoutcry.portal.accounts.states import ALLOWED, Action, State, state_of
 from openoutcry.portal.database import DatabaseError, rows_of
@@ -120,6 +121,8 @@ class ApiKeys:
         async with self.database.transaction() as connection:
             await self.accounts.require(connection, Action.KEY, owner_id or person.user_id)
             await self.accounts.require_unchanged(connection, user)
+            if values["withdraw"]:
+                await self.accounts.require_settled(connection, person.user_id)
             counted = """
                 select count(*) from api_keys where user_id = %(user)s and revoked_at is null
             """
@@ -133,9 +136,15 @@ class ApiKeys:
             """
             number = (await rows_of(connection, query, values))[0]["id"]
             detail = f"key {number}: {', '.join(permissions)}"
-            await audit(connection, person.user_id, "API key created", caller, detail)
-        shown = {"id": number, "api_key": api_key, "kind": kind}
-        return shown | ({"secret": secret.decode()} if kind == HMAC else {})
+            if values["withdraw"]:
+                shown = "", detail
+                await self.accounts.changed(
+                    connection, person.user_id, Change.KEY, caller, shown, detail
+                )
+            else:
+                await audit(connection, person.user_id, Change.KEY, caller, detail)
+        made = {"id": number, "api_key": api_key, "kind": kind}
+        return made | ({"secret": secret.decode()} if kind == HMAC else {})
 
     async def list(self, user_id: int) -> list[dict[str, Any]]:
         """Return the keys in force, without secrets."""

@@ -8,7 +8,8 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from openoutcry.portal.accounts.accounts import Accounts, Caller, Person, Tokens, audit
+from openoutcry.portal.accounts.accounts import Accounts, Caller, Person, Tokens
+from openoutcry.portal.accounts.changes import Change
 from openoutcry.portal.accounts.errors import (
     AccountError,
     InvalidRequest,
@@ -114,7 +115,10 @@ class Passkeys:
             await self.accounts.require_live(connection, person)
             if not await rows_of(connection, query, values):
                 raise InvalidRequest("credential: it is already registered, or there are too many")
-            await audit(connection, person.user_id, "passkey added", caller)
+            values_shown = "", values["label"]
+            await self.accounts.changed(
+                connection, person.user_id, Change.PASSKEY_ADDED, caller, values_shown
+            )
         user = await self.accounts.user(person)
         self.accounts.mail(user["mail"], user["language"], "passkey")
 
@@ -135,7 +139,7 @@ class Passkeys:
             await self.accounts.require_live(connection, person)
             if not await rows_of(connection, query, {"id": number, "user": person.user_id}):
                 raise NotFound("there is no such passkey")
-            await audit(connection, person.user_id, "passkey removed", caller)
+            await self.accounts.changed(connection, person.user_id, Change.PASSKEY_REMOVED, caller)
 
     async def begin_login(self) -> dict[str, Any]:
         """The same for every stranger: the passkey names its account."""

@@ -23,6 +23,7 @@ from openoutcry.portal.accounts.accounts import (
     audit,
     mail_address,
 )
+from openoutcry.portal.accounts.changes import Change
 from openoutcry.portal.accounts.errors import (
     AccountError,
     InvalidRequest,
@@ -168,7 +169,7 @@ class Provider:
             rows = await rows_of(connection, query, {"subject": subject, "id": person.user_id})
             if not rows:
                 raise NotLinked("the provider's account is linked to another account")
-            await audit(connection, person.user_id, "provider linked", caller)
+            await self.accounts.changed(connection, person.user_id, Change.PROVIDER, caller)
         return rows[0]
 
     # The provider

@@ -17,7 +17,7 @@ ACCOUNT: list[Any] = ["account"]
 ACCEPTED = {"status": "accepted"}
 """The answer to a request whose outcome a stranger must not see."""
 DONE = {"status": "done"}
-SHOWN = tuple(field.name for field in fields(models.Me))
+SHOWN = tuple(field.name for field in fields(models.Me) if field.name != "waits_until")
 
 
 @dataclass
@@ -248,7 +248,8 @@ def _add_sessions(app: Any, accounts: Accounts, logged: Any) -> None:
     @app.get("/v1/me", response_model=models.Me, tags=ACCOUNT)
     async def me(person: viewed) -> dict[str, Any]:
         user = await accounts.user(person)
-        return {name: user[name] for name in SHOWN}
+        shown = {name: user[name] for name in SHOWN}
+        return shown | {"waits_until": await accounts.waits_until(person.user_id)}
 
     @app.put("/v1/language", response_model=models.Status, tags=ACCOUNT)
     async def choose_language(person: logged, body: Language) -> dict[str, str]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from openoutcry.portal.accounts.accounts import CODE_LASTS, Accounts, Caller, audit
+from openoutcry.portal.accounts.changes import Change, masked_address
 from openoutcry.portal.accounts.errors import InvalidRequest, NotFound, Unavailable
 from openoutcry.portal.accounts.states import Action
 from openoutcry.portal.database import Row, rows_of
@@ -55,13 +56,15 @@ class AddressBook:
         self, user_id: int, participant: int, wanted: tuple[str, str, str, str], caller: Caller
     ) -> Row:
         """``wanted``: asset, network, address, label.  Mails the code that confirms it.  Raises
-        :class:`WithdrawalError`."""
+        :class:`WithdrawalError` or :class:`IdentityChanged`."""
         asset, name, given, label = wanted
         network = self.network(asset, name)
         if len(label) > MOST_LABEL or not label.isprintable():
             raise InvalidRequest(f"label: at most {MOST_LABEL} printable characters")
         if not 0 < len(given) <= 128 or not given.isprintable():
             raise InvalidRequest("address: at most 128 printable characters")
+        async with self.database.transaction() as connection:
+            await self.accounts.require(connection, Action.WITHDRAW, user_id)
         address = await self.custody.form(network.chain, participant, given)
         values = {
             "user": user_id,
@@ -107,20 +110,27 @@ class AddressBook:
         return (await rows_of(connection, query, values))[0]
 
     async def confirm(self, user_id: int, number: int, code: str, totp: str, caller: Caller) -> Row:
-        """Confirm an address with the mailed code and the second factor. Raises
-        :class:`WrongCredentials`."""
+        """Confirm an address with the mailed code and the second factor: a change of identity.
+        Raises :class:`WrongCredentials` or :class:`IdentityChanged`."""
         row = await self.one(user_id, number)
         if row["state"] != UNCONFIRMED:
             text = f"this address is {row['state']}"
             raise WithdrawalError("not_unconfirmed", text, 409)
         await self.accounts.require_factors(user_id, f"{PURPOSE}{number}", code, totp, caller)
-        changed = await self._change(number, (UNCONFIRMED,), CONFIRMED)
-        if changed is None:
-            raise WithdrawalError("not_unconfirmed", "this address has changed", 409)
         async with self.database.transaction() as connection:
+            await self.accounts.require(connection, Action.WITHDRAW, user_id)
+            values = {"id": number, "now": self.accounts.now()}
+            query = """
+                update withdrawal_addresses set state = 'confirmed', changed_at = %(now)s
+                where id = %(id)s and state = 'unconfirmed' returning *
+            """
+            changed = await rows_of(connection, query, values)
+            if not changed:
+                raise WithdrawalError("not_unconfirmed", "this address has changed", 409)
             detail = f"{row['network']} {row['address']}"
-            await audit(connection, user_id, "withdrawal address added", caller, detail)
-        return await self._list(changed)
+            masked = "", f"{row['network']} {masked_address(row['address'])}"
+            await self.accounts.changed(connection, user_id, Change.ADDRESS, caller, masked, detail)
+        return await self._list(changed[0])
 
     async def remove(self, user_id: int, number: int, caller: Caller) -> Row:
         """Remove an address at once. Raises :class:`NotFound`, or ``Unavailable``: it is still on

@@ -123,12 +123,14 @@ class Withdrawals:
 
     async def begin(self, user_id: int, participant: int, asked: Asked, caller: Caller) -> Row:
         """Record it, and mail its owner the code that confirms it.  The same again is the same
-        withdrawal.  Raises :class:`WithdrawalError`."""
+        withdrawal.  Raises :class:`WithdrawalError` or :class:`IdentityChanged`."""
         network, address = self._network(asked), asked.address
         query = "select * from withdrawals where user_id = %(user)s and client_id = %(client)s"
         known = await self.database.row(query, user=user_id, client=asked.client_id)
         if known is not None:
             return _same(known, asked, network)
+        async with self.database.transaction() as connection:
+            await self.accounts.require(connection, Action.WITHDRAW, user_id)
         if network.chain:
             terms = participant, asked.asset, network.chain, address, asked.amount
             address = await self.custody.check(*terms)
@@ -254,19 +256,25 @@ class Withdrawals:
 
     async def confirm(self, user_id: int, number: int, code: str, totp: str, caller: Caller) -> Row:
         """Confirm a withdrawal with the mailed code and the second factor. Raises
-        :class:`WrongCredentials`."""
+        :class:`WrongCredentials` or :class:`IdentityChanged`."""
         row = await self.one(user_id, number)
         if row["state"] != UNCONFIRMED:
             raise WithdrawalError("not_unconfirmed", f"this withdrawal is {row['state']}", 409)
         await self.accounts.require_factors(user_id, f"{PURPOSE}{number}", code, totp, caller)
-        changed = await self._change(number, (UNCONFIRMED,), CONFIRMED)
-        if changed is None:
-            raise WithdrawalError("not_unconfirmed", "this withdrawal has changed", 409)
         async with self.database.transaction() as connection:
+            await self.accounts.require(connection, Action.WITHDRAW, user_id)
+            values = {"id": number, "now": self.accounts.now()}
+            query = """
+                update withdrawals set state = 'confirmed', changed_at = %(now)s
+                where id = %(id)s and state = 'unconfirmed' returning *
+            """
+            changed = await rows_of(connection, query, values)
+            if not changed:
+                raise WithdrawalError("not_unconfirmed", "this withdrawal has changed", 409)
             detail = f"withdrawal {number}"
             await audit(connection, user_id, "withdrawal confirmed", caller, detail)
         self._wake.set()
-        return changed
+        return changed[0]
 
     async def cancel(self, user_id: int, number: int, caller: Caller) -> Row:
         """One that was not sent.  Raises :class:`WithdrawalError`."""
@@ -342,18 +350,20 @@ class Withdrawals:
     async def go_on(self) -> None:
         """Take each withdrawal that is under way as far as it goes without its owner."""
         query = """
-            select w.*, coalesce(u.frozen_at, p.frozen_at) is not null as is_frozen
+            select w.*, coalesce(u.frozen_at, p.frozen_at) is not null as is_frozen,
+                exists (select 1 from identity_changes as c where c.at > %(since)s
+                    and c.user_id in (u.id, u.parent_id)) as waits_for_owner
             from withdrawals as w join users as u on u.id = w.user_id
             left join users as p on p.id = u.parent_id
             where state in ('unconfirmed', 'confirmed', 'requested', 'approved', 'sent')
             order by w.id
         """
-        rows = await self.database.rows(query)
+        rows = await self.database.rows(query, since=self.accounts.now() - self.accounts.wait)
         for row in rows:
             if row["state"] == UNCONFIRMED:
                 if row["created_at"] + CONFIRM_WITHIN <= self.accounts.now():
                     await self._change(row["id"], (UNCONFIRMED,), EXPIRED)
-            elif row["chain"] or (row["state"] == CONFIRMED and row["is_frozen"]):
+            elif row["chain"] or (row["state"] == CONFIRMED and _is_held(row)):
                 continue
             elif row["state"] == CONFIRMED:
                 await self._enter(row)
@@ -379,7 +389,7 @@ class Withdrawals:
             for row in some:
                 if row["reference"] in found:
                     await self._take(row, found[row["reference"]])
-                elif row["state"] == CONFIRMED and not row["is_frozen"]:
+                elif row["state"] == CONFIRMED and not _is_held(row):
                     await self._hand_over(row)
 
     async def _hand_over(self, row: Row) -> None:
@@ -542,6 +552,11 @@ def _same(row: Row, asked: Asked, network: Network) -> Row:
         text = "this name belongs to another withdrawal"
         raise WithdrawalError("idempotency_key_reused", text)
     return row
+
+
+def _is_held(row: Row) -> bool:
+    """Whether a withdrawal that its owner has confirmed does not leave the portal now."""
+    return bool(row["is_frozen"] or row["waits_for_owner"])
 
 
 def network_name(file: PortalFile, asset: str, chain: str) -> str:

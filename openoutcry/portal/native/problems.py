@@ -101,6 +101,7 @@ EVERY_CODE = sorted(
         "method_not_allowed",
         "address_not_served",
         "frozen",
+        "identity_changed",
         "suspended",
         "closed",
         "not_ready",

@@ -105,8 +105,10 @@ min_withdrawal = "0.001"
 number = 0
 name = "new"
 withdraws_a_day = { USD = "5000", BTC = "1" }
+[identity_changes]
+wait_s = 0
 """
-"""The portal's own file."""
+"""The portal's own file.  People get a key that withdraws, and withdraw at once."""
 GENEROUS = """
 [[level]]
 number = 2

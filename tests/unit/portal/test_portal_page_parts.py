@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from openoutcry.portal.accounts.changes import Change
 from openoutcry.portal.native.problems import EVERY_CODE
 from openoutcry.portal.notices.words import AUDITED
 from openoutcry.portal.page.files import HEADERS, STATIC, page_file, read_files
@@ -69,7 +70,7 @@ def test_every_text_that_is_asked_for_is_there_and_no_other():
 def test_every_action_of_an_account_has_words():
     """The page shows what was done in its reader's language."""
     code = "".join(path.read_text(encoding="utf-8") for path in PORTAL.rglob("*.py"))
-    written = set(re.findall(r'audit\(connection, \S+, "([^"]+)"', code))
+    written = set(re.findall(r'audit\(connection, \S+, "([^"]+)"', code)) | set(Change)
     assert len(written) > 25
     known = {key.removeprefix("did.") for key in texts(TABLES[0]) if key.startswith("did.")}
     assert written | set(AUDITED) <= known

@@ -112,7 +112,8 @@ export function form(parts, label, work, { kind = "primary", more = [] } = {}) {
 export function words(problem) {
   if (problem.name === "NotAllowedError") return t("passkey.cancelled");
   if (typeof problem.code !== "string") return String(problem.message || problem);
-  const plain = t(`error.${problem.code}`, { seconds: problem.retry || 0 });
+  const seconds = problem.retry || 0;
+  const plain = t(`error.${problem.code}`, { seconds, until: when(Date.now() + seconds * 1_000, false) });
   const named = ["invalid_request", "order_rejected", "filter_failure", "not_now", "not_possible", "not_found", "forbidden", "daily_limit", "not_withdrawable", "bad_address", "below_dust", "unknown"];
   return named.includes(problem.code) && problem.detail ? `${plain} (${problem.detail})` : plain;
 }

@@ -4,6 +4,7 @@ import { reason, t, word } from "../words.js";
 import { on, portal, shared } from "../store.js";
 import { get, newKey, post, remove } from "../api.js";
 import { follow } from "../stream.js";
+import { refreshMe } from "../page.js";
 import { add, compare, isNumber, show as showNumber, sign, signed } from "../exact.js";
 import { gainKind, typed } from "../numbers.js";
 import { lateness, paged } from "../paged.js";
@@ -121,7 +122,9 @@ function showWithdraw(area, ends) {
     pages.load();
     await confirmWithdrawal(row, pages);
   });
-  area.append(h("div", { class: "columns" }, networks.length ? panel(t("wallet.withdraw"), about, made) : h("div", { class: "panel" }, h("p", { class: "none" }, t("withdraw.nowhere"))),
+  const waits = h("p", { class: "warning", hidden: true });
+  refreshMe().then(() => { waits.hidden = !shared.me?.waits_until; say(waits, t("account.waits", { until: when(shared.me?.waits_until, false) })); }).catch(() => {});
+  area.append(waits, h("div", { class: "columns" }, networks.length ? panel(t("wallet.withdraw"), about, made) : h("div", { class: "panel" }, h("p", { class: "none" }, t("withdraw.nowhere"))),
     panel(t("withdraw.limits"), h("p", {}, t("withdraw.level", { level: portal.levels.filter((one) => one.number <= (shared.me?.level ?? 0)).at(-1)?.name ?? shared.me?.level ?? 0 })), h("a", { href: "#/account/identity" }, t("identity.higher")))), ...(networks.some((one) => one.listed) ? [addresses((rows) => { listed = rows; offer(); })] : []), panel(t("withdrawals"), pages));
   draw();
   pages.load();
