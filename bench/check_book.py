@@ -3,19 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-from openoutcry.flow.commands import Command, as_orders, command
+from openoutcry.flow.commands import Command, as_orders
 from openoutcry.flow.lobster import (
     EXECUTION,
     UNSEEN,
     LobsterSource,
-    Message,
     Step,
     levels_of,
     read_book,
 )
 from openoutcry.flow.source import Array, Progress
 from openoutcry.matcher.engine import Engine
-from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Side
+from openoutcry.wire.enums import EventFlag, EventKind, Side
 from openoutcry.wire.errors import FlowError
 
 UNSEEN_SHARE = 0.02
@@ -47,18 +46,18 @@ def check_book(
         ``executions``        executions of visible orders
         ``maker_agrees``      executions in which our book by itself filled the order that the
                               recording names, that order alone and with the whole quantity
-        ``repairs``           commands that set the book right again where it did not agree
+        ``repairs``           commands by which the reader sets the book right where it would not agree
         ``first_difference``  None, or row, level, side, and [price, quantity] expected and found
         ``levels``            compared levels
-        ``rejected``          rejected commands
+        ``rejected``          rejected commands, and executions that our book does not have
         ``messages``          how many of each kind
 
-    Repairs keep one disagreement from being counted in every row after it.
+    Repairs (``flow/in_turn.py``) keep one disagreement from being counted in every row after it.
 
     Raises :class:`FlowError` for bad files and for two that differ in their number of rows. It also
     does so for messages from which no book can be rebuilt: :data:`UNSEEN_SHARE`.
     """
-    source = LobsterSource(messages, orderbook if seed_book is None else seed_book)
+    source = LobsterSource(messages, orderbook if seed_book is None else seed_book, recorded=True)
     compared = _levels_to_compare(orderbook, levels)
     recorded = read_book(orderbook, progress)
     market = _Market(source)
@@ -113,23 +112,21 @@ class _Market:
         self.executions = self.maker_agrees = self.repairs = self.rejected = 0
 
     def apply(self, step: Step) -> None:
-        """Process a step's commands; judge, and where needed repair, an execution."""
+        """Process a step's commands, and judge an execution."""
         events = self._process(step.commands)
         if step.message is None or step.message.kind != EXECUTION:
             return
         self.executions += 1
+        self.repairs += max(0, len(step.commands) - 1)
         is_maker = (events["flags"] & EventFlag.MAKER) != 0
         fills = events[(events["kind"] == EventKind.FILLED) & is_maker]
-        if (
+        done = (
             len(fills) == 1
             and int(fills["order_id"][0]) == step.maker_id
             and int(fills["qty_lots"][0]) == step.message.qty_lots
-        ):
-            self.maker_agrees += 1
-            return
-        commands = _repair(self.symbol, step.message, step.maker_id, fills)
-        self.repairs += len(commands)
-        self._process(commands)
+        )
+        self.maker_agrees += done and len(step.commands) == 1
+        self.rejected += step.maker_id is not None and not done
 
     def book(self, levels: int) -> Book:
         depth = self.engine.depth(self.symbol, levels)
@@ -142,30 +139,6 @@ class _Market:
         events = self.engine.process(orders)
         self.rejected += int((events["kind"] == EventKind.REJECTED).sum())
         return events
-
-
-def _repair(symbol: bytes, message: Message, maker_id: int | None, fills: Array) -> list[Command]:
-    """Undo the fills of orders that the recording does not name, and do its own instead.
-
-    An order that gets its quantity back goes to the end of its queue: the recording has just
-    shown that it was not at the head.
-    """
-    commands = []
-    missing = message.qty_lots
-    for fill in fills:
-        order_id, price_ticks = int(fill["order_id"]), int(fill["price_ticks"])
-        qty_lots, leaves_lots = int(fill["qty_lots"]), int(fill["leaves_lots"])
-        if order_id == maker_id:
-            missing -= qty_lots
-            continue
-        kind = CommandKind.REPLACE if leaves_lots else CommandKind.NEW
-        restored = leaves_lots + qty_lots
-        commands.append(command(kind, symbol, message.side, price_ticks, restored, order_id))
-    if maker_id is not None and missing > 0:
-        price_ticks = message.price_ticks
-        kind = CommandKind.REDUCE
-        commands.append(command(kind, symbol, message.side, price_ticks, missing, maker_id))
-    return commands
 
 
 def _levels_to_compare(orderbook: str | Path, levels: int | None) -> int:

@@ -10,7 +10,7 @@ There is one book. The driver calls a callback at the exchange time of the marke
 is shown. It also passes the time at which the strategy would know of that market. What the callback
 sends arrives after both latencies. That is the same as a second book that lags, at half the work.
 
-``reference.py`` says the same in plain Python.
+``tests/oracles/backtest.py`` does the same in plain Python.
 """
 
 import numpy as np
@@ -125,34 +125,49 @@ def go_on(words: Words, desk: Words, flight: Words, log: Words, samples: Words) 
 
 @kernel
 def recorded(words: Words, desk: Words, log: Words, first_ns: int, limit_ns: int) -> None:
-    """Process the next recorded commands: until ``limit_ns``, or until one that an own order may
-    meet. With an on_book callback, only those at ``first_ns``."""
+    """Process the next recorded commands: until ``limit_ns``, or until one that own orders may
+    affect. With an on_book callback, only those at ``first_ns``."""
     first = OrderRecord(words[lay.W_DAY] + words[lay.W_NEXT] * RECORD_BYTES)
     if words[lay.W_ON_BOOK] != 0:
         limit_ns = first_ns
-    count = 1
-    is_own_hit = words[lay.W_OPEN] != 0 and may_touch(words, first)
-    if not is_own_hit:
-        most = min(BATCH, words[lay.W_COUNT] - words[lay.W_NEXT])
+    done = 1
+    if is_affected(words, first):
+        words[lay.W_NEXT] += 1
+        words[lay.W_NOW_NS] = first.rx_ts_ns
+        if words[lay.W_RESTORES] != 0:
+            as_recorded(words, desk, log, first)
+        else:
+            words[lay.W_RULED] = 1
+            take_events(words, desk, log, match(words, first, 1)[1])
+    else:
+        count, most = 1, min(BATCH, words[lay.W_COUNT] - words[lay.W_NEXT])
         at = OrderRecord(first + RECORD_BYTES)
-        while count < most and at.rx_ts_ns <= limit_ns:
-            if words[lay.W_OPEN] != 0 and may_touch(words, at):
-                break
+        while count < most and at.rx_ts_ns <= limit_ns and not is_affected(words, at):
             count += 1
             at = OrderRecord(at + (RECORD_BYTES))
-    done, written = match(words, first, count)
-    words[lay.W_NEXT] += done
-    words[lay.W_NOW_NS] = OrderRecord(first + (done - 1) * RECORD_BYTES).rx_ts_ns
-    if is_own_hit:
-        is_old = words[lay.W_OWN_FILLED]
-        take_events(words, desk, log, written)
-        if words[lay.W_RESTORES] != 0 and words[lay.W_OWN_FILLED] > is_old:
-            restore(words, desk, log, first, words[lay.W_OWN_FILLED] - is_old)
+        done = match(words, first, count)[0]
+        words[lay.W_NEXT] += done
+        words[lay.W_NOW_NS] = OrderRecord(first + (done - 1) * RECORD_BYTES).rx_ts_ns
     if words[lay.W_ON_BOOK] != 0 and (
         words[lay.W_NEXT] == words[lay.W_COUNT]
         or OrderRecord(words[lay.W_DAY] + words[lay.W_NEXT] * RECORD_BYTES).rx_ts_ns > first_ns
     ):
         words[lay.W_BOOK_DUE] = 1
+
+
+@kernel
+def is_affected(words: Words, order: OrderRecord) -> bool:
+    """Whether own orders may affect this command: one is in its way, or it executes an order of
+    which own orders may have taken lots."""
+    if words[lay.W_TAKEN] != 0 and is_execution(order):
+        return True
+    return words[lay.W_OPEN] != 0 and may_touch(words, order)
+
+
+@kernel
+def is_execution(order: OrderRecord) -> bool:
+    """Whether a command of a day that is kept as recorded is an execution."""
+    return (order.word >> const.TYPE_SHIFT) & 0xFF00 == IOC_WORD
 
 
 @kernel
@@ -173,34 +188,103 @@ def may_touch(words: Words, order: OrderRecord) -> bool:
 
 
 @kernel
-def restore(words: Words, desk: Words, log: Words, order: OrderRecord, taken_lots: int) -> None:
-    """Give the recorded book what the recording says it had, after an own order was in a recorded
-    command's way.
+def as_recorded(words: Words, desk: Words, log: Words, order: OrderRecord) -> None:
+    """Apply the rule of impact: what the recording does to orders that own orders have changed.
 
-    The order that the recording executed is executed here too, since its queue has moved on. An
-    order that came to rest there has its whole quantity.
-    """
-    word, record = order.word, OrderRecord(words[lay.W_SCRATCH])
+    | the recording | its command here |
+    |---|---|
+    | executes an order | fills the own orders that are before it, then the order, as far as it is there; nothing behind it |
+    | and an own order was filled in its place | the order loses these lots too: its queue has moved on |
+    | has an order come to rest | fills the own orders that it crosses, then has its whole quantity; left out if it still crosses one |
+    | reduces, cancels or replaces an order | does that, as far as the order is there |
+
+    ``docs/backtest.md`` says the same, ``tests/oracles/backtest.py`` does it in plain Python.
+    ``W_IMPACT_LOTS`` counts the recorded lots for which the outcome differs.
+    """  # noqa: E501
+    before_lots = words[lay.W_OWN_FILLED]
+    if not is_execution(order):
+        words[lay.W_RULED] = 1
+        take_events(words, desk, log, match(words, order, 1)[1])
+        if words[lay.W_OWN_FILLED] > before_lots:
+            let_rest(words, desk, log, order)
+        return
+    arena, maker_id, lots = ArenaHeader(words[lay.W_ARENA]), order.aux, order.qty_lots
+    slot = find_id(arena, 0, maker_id) if maker_id != 0 else 0
+    there = slot_addr(arena, slot).qty if slot != 0 else 0
+    reached = min(lots, own_before(words, desk, order, slot) + there)
+    # The order of a recording that is not in its own book has no lots to lose.
+    words[lay.W_IMPACT_LOTS] += lots - reached if maker_id != 0 else 0
+    if reached == 0:
+        return
+    words[lay.W_RULED] = 1 if (maker_id != 0) & (there < lots) else 0
+    record = copied(words, order)
+    record.qty_lots = reached
+    take_events(words, desk, log, match(words, record, 1)[1])
+    taken_lots = words[lay.W_OWN_FILLED] - before_lots
+    words[lay.W_IMPACT_LOTS] += taken_lots
+    if taken_lots != 0 and slot != 0 and find_id(arena, 0, maker_id) != 0:
+        record.order_id, record.aux, record.qty_lots = maker_id, 0, taken_lots
+        record.word = with_kind(order.word, const.REDUCE)
+        words[lay.W_RESTORED] += 1
+        take_events(words, desk, log, match(words, record, 1)[1])
+
+
+@kernel
+def let_rest(words: Words, desk: Words, log: Words, order: OrderRecord) -> None:
+    """Give an order that met own orders its whole quantity; leave it out if it still crosses one.
+
+    Of an order that is left out, executions find nothing."""
+    if may_touch(words, order):
+        words[lay.W_TAKEN] = 1
+        words[lay.W_IMPACT_LOTS] += order.qty_lots
+        return
+    is_left = find_id(ArenaHeader(words[lay.W_ARENA]), 0, order.order_id) != 0
+    record = copied(words, order)
+    record.word = with_kind(order.word, const.REPLACE if is_left else const.NEW)
+    record.aux = 0
+    words[lay.W_RESTORED] += 1
+    take_events(words, desk, log, match(words, record, 1)[1])
+
+
+@kernel
+def copied(words: Words, order: OrderRecord) -> OrderRecord:
+    """Copy a recorded command to the scratch memory, to be changed there."""
+    record = OrderRecord(words[lay.W_SCRATCH])
     for at in range(0, RECORD_BYTES, 8):
         store_i64(record + at, load_i64(order + at))
-    is_ioc = (word >> const.TYPE_SHIFT) & 0xFF00 == IOC_WORD
-    cleared = word & ~(KIND_MASK << const.KIND_SHIFT)
-    if is_ioc:
-        if order.aux == 0:
-            return
-        record.order_id = order.aux
-        record.qty_lots = taken_lots
-        record.word = cleared | const.REDUCE << const.KIND_SHIFT
-    else:
-        if may_touch(words, order):
-            return
-        is_left = find_id(ArenaHeader(words[lay.W_ARENA]), 0, order.order_id) != 0
-        kind = const.REPLACE if is_left else const.NEW
-        record.word = cleared | kind << const.KIND_SHIFT
-    record.aux = 0
-    _, written = match(words, record, 1)
-    words[lay.W_RESTORED] += 1
-    take_events(words, desk, log, written)
+    return record
+
+
+@kernel
+def with_kind(word: int, kind: int) -> int:
+    """An order record's last word ``word`` with another kind of command."""
+    return word & ~(KIND_MASK << const.KIND_SHIFT) | kind << const.KIND_SHIFT
+
+
+@kernel
+def own_before(words: Words, desk: Words, order: OrderRecord, slot: int) -> int:
+    """Own lots that an execution meets before the order that it names, whose slot is ``slot``.
+
+    If own orders have taken the whole order (``slot`` 0), only those with a better price: the
+    recording did not come to what was behind it."""
+    price, is_named = order.price_ticks, order.aux != 0
+    side = const.BUY + const.SELL - ((order.word >> const.SIDE_SHIFT) & KIND_MASK)
+    lots = 0
+    for row in range(lay.DESK_AT, desk[lay.ROWS_END], lay.DESK_ROW_WORDS):
+        if desk[row + lay.ROW_STATE] == lay.OPEN and desk[row + lay.ROW_SIDE] == side:
+            better = desk[row + lay.ROW_TICKS] - price
+            better = better if side == const.BUY else -better
+            if better > 0 or (better == 0 and not is_named):
+                lots += desk[row + lay.ROW_LEAVES]
+    if slot == 0:
+        return lots
+    arena = ArenaHeader(words[lay.W_ARENA])
+    slot = slot_addr(arena, slot).prev
+    while slot != 0:
+        if desk_row(desk, slot_addr(arena, slot).id) != 0:
+            lots += slot_addr(arena, slot).qty
+        slot = slot_addr(arena, slot).prev
+    return lots
 
 
 @kernel
@@ -241,6 +325,7 @@ def own_command(words: Words, desk: Words, flight: Words, log: Words) -> None:
         | what << const.TYPE_SHIFT
     )
     record.seq = words[lay.W_NEXT]
+    words[lay.W_RULED] = 1
     first = words[lay.W_LOGGED]
     _, written = match(words, record, 1)
     take_events(words, desk, log, written)
@@ -322,6 +407,7 @@ def take_event(words: Words, desk: Words, log: Words, event: EventRecord, word: 
         rate = words[lay.W_MAKER_RATE] if is_maker else words[lay.W_TAKER_RATE]
         words[lay.W_FEES] += share_of(abs(qty * price), rate)
         words[lay.W_OWN_FILLED] += qty * is_maker
+        words[lay.W_TAKEN] |= words[lay.W_RESTORES] & (1 - is_maker)
     ahead = sent_ns = 0
     if row != 0:
         ahead, sent_ns = desk[row + lay.ROW_AHEAD], desk[row + lay.ROW_SENT_NS]
@@ -351,6 +437,7 @@ def take_event(words: Words, desk: Words, log: Words, event: EventRecord, word: 
     log[at + lay.LOG_CASH] = words[lay.W_CASH]
     log[at + lay.LOG_FEES] = words[lay.W_FEES]
     log[at + lay.LOG_SENT_NS] = sent_ns
+    log[at + lay.LOG_IMPACT] = words[lay.W_RULED] if kind == const.FILLED else 0
 
 
 @kernel

@@ -49,7 +49,7 @@ FLIGHT_ARRIVAL, FLIGHT_KIND, FLIGHT_ID, FLIGHT_SIDE, FLIGHT_TICKS, FLIGHT_LOTS, 
 )
 
 # log: the strategy's own events.
-LOG_WORDS = 14
+LOG_WORDS = 15
 (
     LOG_NS,
     LOG_KIND,
@@ -65,7 +65,9 @@ LOG_WORDS = 14
     LOG_CASH,
     LOG_FEES,
     LOG_SENT_NS,
+    LOG_IMPACT,
 ) = range(LOG_WORDS)
+"""``LOG_IMPACT``: 1 of a fill that is not a trade of the recording, see ``drive.as_recorded``."""
 
 # samples: equity over the day.
 SAMPLES, SAMPLE_WORDS = 256, 6
@@ -78,7 +80,8 @@ SAMPLE_NS, SAMPLE_POSITION, SAMPLE_CASH, SAMPLE_FEES, SAMPLE_BID, SAMPLE_ASK = r
  W_BOOK_DUE, W_TIMER_DUE, W_ON_BOOK, W_ON_EVENT, W_ON_TIMER, W_RANDOM, W_MAKER_RATE, W_TAKER_RATE,
  W_POSITION, W_CASH, W_FEES, W_SEQ, W_SYMBOL,  W_SENT, W_REJECTED, W_RESTORED,
  W_EVENT_AT, W_END_NS, W_IN_CALL, W_OWN_FILLED, W_BOOK_BID, W_BOOK_BID_LOTS, W_BOOK_ASK,
- W_BOOK_ASK_LOTS, W_MISSED, W_PARTICIPANT) = range(51)  # fmt: skip
+ W_BOOK_ASK_LOTS, W_MISSED, W_PARTICIPANT, W_TAKEN, W_RULED,
+ W_IMPACT_LOTS) = range(54)  # fmt: skip
 WORDS = 64
 IN_PYTHON = 1
 """In W_ON_...: the callback is there and is called by Python."""

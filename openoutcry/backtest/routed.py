@@ -394,6 +394,7 @@ def _result(venues: list[RecordedVenue], orders: list[dict[str, Any]]) -> Run:
     for number, (run, one) in enumerate(zip(runs, venues, strict=True)):
         lots, ticks = one.listing.quantity_factor, one.listing.price_factor
         scales = {"cash": ticks * lots, "fees": ticks * lots, "equity": ticks * lots}
+        scales["impact_equity"] = ticks * lots
         for name, value in run.figures.items():
             figures[name] += value * scales.get(name, lots if name.endswith("_lots") else 1)
         log = np.column_stack([run.log, np.full(len(run.log), number, np.int64)])

@@ -204,6 +204,7 @@ def _result(words: Words, desk: Words, log: Words, samples: Words, engine: Engin
     rows = log.reshape(-1, lay.LOG_WORDS)[: words[lay.W_LOGGED]]
     kept = samples.reshape(-1, lay.SAMPLE_WORDS)[: words[lay.W_SAMPLES]]
     fills = rows[rows[:, lay.LOG_KIND] == FILLED]
+    ruled = rows[:, lay.LOG_IMPACT] != 0
     position, cash, fees = (int(words[at]) for at in (lay.W_POSITION, lay.W_CASH, lay.W_FEES))
     # As in the samples: own quotes are no mark.
     bid, ask = (int(best_of_others(words, desk, side)[0]) for side in range(2))
@@ -226,12 +227,24 @@ def _result(words: Words, desk: Words, log: Words, samples: Words, engine: Engin
         "ahead_lots": int(rests[:, lay.LOG_AHEAD].sum()),
         "accepted": len(rests),
         "restored": int(words[lay.W_RESTORED]),
+        "impact_fills": int(ruled.sum()),
+        "impact_filled_lots": int(rows[ruled, lay.LOG_LOTS].sum()),
+        "impact_equity": _equity_of(rows, ruled, bid, ask),
+        "impact_lots": int(words[lay.W_IMPACT_LOTS]),
     }
     state_hash = engine.state_hash()
     digest = blake3(rows.reshape(-1).view(np.uint8).data)
     digest.update(np.array(list(figures.values()), np.int64).tobytes())
     digest.update(bytes.fromhex(state_hash))
     return Run(rows, np.column_stack(columns), figures, state_hash, digest.hexdigest(16))
+
+
+def _equity_of(rows: Words, which: Any, bid: int, ask: int) -> int:
+    """Return what the fills among ``rows`` for which ``which`` is true add to the equity."""
+    before = np.vstack([np.zeros((1, rows.shape[1]), np.int64), rows[:-1]])
+    columns = lay.LOG_POSITION, lay.LOG_CASH, lay.LOG_FEES
+    changes = [int((rows[:, at] - before[:, at])[which].sum()) for at in columns]
+    return equity_of(changes[0], changes[1], changes[2], bid, ask)
 
 
 ACCEPTED, FILLED = 1, 2

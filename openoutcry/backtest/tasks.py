@@ -139,6 +139,7 @@ def _write_tables(folder: Path, day: int, runs: list[tuple[Wanted, Run]]) -> Non
         "maker": lay.LOG_MAKER,
         "ahead_lots": lay.LOG_AHEAD,
         "sent_ns": lay.LOG_SENT_NS,
+        "impact": lay.LOG_IMPACT,
     }
     if runs[0][1].log.shape[1] > VENUE_COLUMN:
         columns["venue"] = VENUE_COLUMN

@@ -60,8 +60,8 @@ def operator_command(kind: CommandKind, symbol: bytes, aux: int) -> Command:
     return record
 
 
-def as_recorded(given: Command, ts_ns: int, maker_id: int) -> Command:
-    """Return the commands with what the recording adds: ``rx_ts_ns`` is its time, and ``aux`` of an
+def as_recorded(given: Command, ts_ns: int, maker_id: int = 0) -> Command:
+    """Return the command with what the recording adds: ``rx_ts_ns`` is its time, and ``aux`` of an
     execution the order that was executed (0: unknown). The matcher does not read ``aux`` of a limit
     order."""
     fields: dict[str, int] = {"rx_ts_ns": ts_ns}

@@ -17,10 +17,10 @@ Prices are dollars times 10,000 and stay so, as ticks; lots are shares.
 """  # noqa: E501
 
 import struct
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from openoutcry.flow.commands import (
     AGGRESSOR_ID,
@@ -32,6 +32,7 @@ from openoutcry.flow.commands import (
     opposite,
 )
 from openoutcry.flow.files import checked_file, unpacked
+from openoutcry.flow.in_turn import RecordedBook
 from openoutcry.flow.source import Array, Progress
 from openoutcry.wire.enums import CommandKind, Phase, Side, TimeInForce
 from openoutcry.wire.errors import FlowError
@@ -76,6 +77,10 @@ MESSAGE_TYPES = {
 
 # Bytes 0 to 10 of every message: type, stock locate (2), tracking number (2), time stamp (6).
 TIME = slice(5, 11)
+DAY_NS = 86_400 * 10**9
+LATE_NS = 10**9
+"""A venue's ports stamp commands before it puts them in their order: a time may be so much before
+the one above it."""
 SYMBOL_AT = {b"A": slice(24, 32), b"F": slice(24, 32), b"R": slice(11, 19)}
 STOCK, REASON = slice(11, 19), slice(21, 25)
 OUR_REASONS = {
@@ -235,13 +240,22 @@ class ItchSource:
         }
         self._phases = {}
         resting: dict[int, RestingOrder] = {}
-        last_ns = b""
+        last_ns, day_ns = b"", 0
+        books: dict[bytes, RecordedBook] = defaultdict(RecordedBook)
         for at, kind, message in self._read(self._progress):
             time_ns = message[TIME]
-            if kind == b"S" and message[11:12] == b"O":
-                last_ns = b""
+            is_begin = kind == b"S" and message[11:12] == b"O"
             if time_ns < last_ns:
-                counts["suspicious: time goes backwards"] += 1
+                back_ns = int.from_bytes(last_ns, "big") - int.from_bytes(time_ns, "big")
+                if is_begin or back_ns > DAY_NS // 2:
+                    day_ns += DAY_NS
+                elif self.recorded and back_ns > LATE_NS:
+                    raise FlowError(
+                        f"{self.path}: byte {at}: time goes backwards by {back_ns / 1e9:.9f} s: "
+                        "the messages are not in their order"
+                    )
+                else:
+                    counts["suspicious: time goes backwards"] += 1
             last_ns = time_ns
             handler = handlers.get(kind)
             if handler is None:
@@ -251,10 +265,13 @@ class ItchSource:
             if commands:
                 counts[names[kind]] += 1
                 if self.recorded:
-                    ts_ns = int.from_bytes(message[5:11], "big")
-                    is_execution = kind in (b"E", b"C")
-                    maker_id = REFERENCE.unpack_from(message)[0] if is_execution else 0
-                    commands = [as_recorded(one, ts_ns, maker_id) for one in commands]
+                    ts_ns = day_ns + int.from_bytes(time_ns, "big")
+                    maker_id = REFERENCE.unpack_from(message)[0] if kind in (b"E", b"C") else 0
+                    commands = [
+                        as_recorded(one, ts_ns)
+                        for given in commands
+                        for one in books[cast(Any, given).symbol].in_turn(given, maker_id)
+                    ]
                 yield from commands
             elif kind in (b"H", b"S"):
                 counts[f"{names[kind]} (no command)"] += 1

@@ -31,6 +31,7 @@ from openoutcry.flow.commands import (
     opposite,
 )
 from openoutcry.flow.files import Column, CsvFile, checked_file, unpacked
+from openoutcry.flow.in_turn import RecordedBook
 from openoutcry.flow.source import Array, Progress
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce
 from openoutcry.wire.errors import FlowError
@@ -60,6 +61,7 @@ COLUMNS = (
     Column("direction", r"-?1", "1 (buy) or -1 (sell)"),
 )
 
+DAY_S, HALF_DAY_S = 86_400, 43_200
 NO_PRICE = 9_999_999_999
 """Is written, with either sign, where a book has no such level."""
 
@@ -74,7 +76,7 @@ class Message(NamedTuple):
     price_ticks: int
     side: Side
     ts_ns: int = 0
-    """After midnight."""
+    """After the midnight before the first row."""
 
 
 class Step(NamedTuple):
@@ -98,7 +100,9 @@ class LobsterSource:
     suspicious messages that are well formed. In these, time goes backwards, the identifier of an
     open order is given again, or there are no shares (such a message becomes no command).
 
-    ``recorded`` is as :func:`as_recorded` says. Raises :class:`FlowError` naming row and column.
+    ``recorded`` keeps the recording's time and order of execution (:func:`as_recorded`,
+    ``in_turn.py``), and refuses time that goes backwards. Raises :class:`FlowError` naming row and
+    column.
     """
 
     def __init__(
@@ -121,13 +125,7 @@ class LobsterSource:
 
     def chunks(self) -> Iterator[Array]:
         """Yield the commands, those of the seed book first."""
-        if not self.recorded:
-            return in_chunks(command for step in self.steps() for command in step.commands)
-        return in_chunks(
-            as_recorded(command, step.message.ts_ns if step.message else 0, step.maker_id or 0)
-            for step in self.steps()
-            for command in step.commands
-        )
+        return in_chunks(command for step in self.steps() for command in step.commands)
 
     def steps(self) -> Iterator[Step]:
         """Yield each message with the commands it becomes, which may be none.
@@ -135,6 +133,20 @@ class LobsterSource:
         With a seed book, its synthetic orders come first. The book contains a first message of kind
         new already, so what it brought is left out of its level's synthetic order.
         """
+        book = RecordedBook()
+        for step in self._steps():
+            if not self.recorded:
+                yield step
+                continue
+            ts_ns = step.message.ts_ns if step.message else 0
+            commands = [
+                as_recorded(one, ts_ns)
+                for given in step.commands
+                for one in book.in_turn(given, step.maker_id or 0)
+            ]
+            yield step._replace(commands=commands)
+
+    def _steps(self) -> Iterator[Step]:
         counts: Counter[str] = Counter()
         self.account = counts
         seeds: dict[tuple[Side, int], int] = {}
@@ -155,15 +167,22 @@ class LobsterSource:
 
     def _read(self, counts: Counter[str]) -> Iterator[Message]:
         file = CsvFile(self.path, COLUMNS, "a LOBSTER message file")
-        last_s = 0.0
+        last_s, days = 0.0, 0
         for row, (time, kind, order_id, size, price, direction) in file.rows(self._progress):
             # Nanoseconds past midnight as a float are exact to a hundredth of a microsecond.
-            if float(time) < last_s:
+            if float(time) < last_s - HALF_DAY_S:
+                days += 1  # a session that goes on after midnight
+            elif float(time) < last_s:
+                if self.recorded:
+                    raise FlowError(
+                        f"{self.path}: row {row}, column 1 (time): {time} is before the row above "
+                        f"({last_s}): the rows are not in their order"
+                    )
                 counts["suspicious: time goes backwards"] += 1
             last_s = float(time)
             side = Side.BUY if direction == "1" else Side.SELL
             whole, _, part = time.partition(".")
-            ts_ns = int(whole) * 10**9 + int(part[:9].ljust(9, "0"))
+            ts_ns = (days * DAY_S + int(whole)) * 10**9 + int(part[:9].ljust(9, "0"))
             message = Message(row, int(kind), int(order_id), int(size), int(price), side, ts_ns)
             if message.kind <= EXECUTION:
                 for at, value, least in ((4, message.qty_lots, 0), (5, message.price_ticks, 1)):

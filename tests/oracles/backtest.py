@@ -62,7 +62,7 @@ class ReferenceRun:
         self.under_way: deque[tuple[int, list[int]]] = deque()
         self.log: list[list[int]] = []
         self.rows_told = 0
-        self.position = self.cash = self.paid = 0
+        self.position = self.cash = self.paid = self.impact_lots = self.done = 0
         self.now_ns = self.local_ns = self.arrival_ns = lay.NOTHING
         self.shown: tuple[int, int, int, int] = (0, 0, 0, 0)
         interval_ns = strategy.interval(parameters)
@@ -78,7 +78,7 @@ class ReferenceRun:
             if recorded_ns <= min(own_ns, timer_ns):
                 self.now_ns = recorded_ns
                 self._recorded(records[at : at + 1])
-                at += 1
+                self.done = at = at + 1
                 self._tell_events()
                 is_last = at == len(records) or int(records["rx_ts_ns"][at]) > recorded_ns
                 if is_last:
@@ -95,33 +95,65 @@ class ReferenceRun:
                 self._call(self.strategy.on_timer)
 
     def _recorded(self, order: Any) -> None:
-        filled = self._match(order)
-        if not (self.day.restores and filled):
-            return
-        again = order.copy()
-        again["aux"] = 0
-        if order["time_in_force"][0] & 15 == TimeInForce.IOC:
-            if not order["aux"][0]:
+        """The rule of impact of docs/backtest.md, in plain objects."""
+        if not self.day.restores:
+            self._match(order)
+        elif order["time_in_force"][0] & 15 == TimeInForce.IOC:
+            self._executed(order)
+        elif self._match(order):
+            if self._crosses_own(order):
+                self.impact_lots += int(order["qty_lots"][0])
                 return
-            again["kind"], again["order_id"] = CommandKind.REDUCE, order["aux"]
-            again["qty_lots"] = filled
-        else:
-            price, is_buy = int(order["price_ticks"][0]), order["side"][0] == Side.BUY
-            for row in self._open_rows():
-                own = int(self.desk[row + lay.ROW_TICKS])
-                if self.desk[row + lay.ROW_SIDE] != order["side"][0] and (
-                    price >= own if is_buy else price <= own
-                ):
-                    return
+            again = order.copy()
+            again["aux"] = 0
             is_left = int(order["order_id"][0]) in self.market.orders
             again["kind"] = CommandKind.REPLACE if is_left else CommandKind.NEW
-        self._match(again)
+            self._match(again)
+
+    def _executed(self, order: Any) -> None:
+        """An execution of the order in ``aux``: own orders before it, then itself, no other."""
+        named, lots, price = (int(order[n][0]) for n in ("aux", "qty_lots", "price_ticks"))
+        side = Side.SELL if order["side"][0] == Side.BUY else Side.BUY
+        ours = self.day.participant
+        before = there = 0
+        for at, queue in self.market.books[Place.DISPLAYED, side].items():
+            ids = [one.order_id for one in queue]
+            is_better = at > price if side == Side.BUY else at < price
+            if is_better or (at == price and not named):
+                before += sum(one.open_qty for one in queue if one.participant == ours)
+            elif at == price and named in ids:
+                first = queue[: ids.index(named)]
+                before += sum(one.open_qty for one in first if one.participant == ours)
+                there = queue[ids.index(named)].open_qty
+        reached = min(lots, before + there)
+        if named:
+            self.impact_lots += lots - reached
+        if not reached:
+            return
+        again = order.copy()
+        again["qty_lots"] = reached
+        taken = self._match(again, is_recorded=not named or there >= lots)
+        self.impact_lots += taken
+        if taken and there and named in self.market.orders:
+            again["kind"], again["order_id"], again["aux"] = CommandKind.REDUCE, named, 0
+            again["qty_lots"] = taken
+            self._match(again)
+
+    def _crosses_own(self, order: Any) -> bool:
+        price, is_buy = int(order["price_ticks"][0]), order["side"][0] == Side.BUY
+        for row in self._open_rows():
+            own = int(self.desk[row + lay.ROW_TICKS])
+            if self.desk[row + lay.ROW_SIDE] != order["side"][0] and (
+                price >= own if is_buy else price <= own
+            ):
+                return True
+        return False
 
     def _own(self, fields: list[int]) -> None:
         kind, order_id, side, price, qty, what = fields
         order = np.zeros(1, ORDER_DTYPE)
         order["kind"], order["order_id"], order["side"] = kind, order_id, side
-        order["price_ticks"], order["qty_lots"] = price, qty
+        order["price_ticks"], order["qty_lots"], order["seq"] = price, qty, self.done
         order["order_type"], order["time_in_force"] = what & 255, what >> 8
         order["participant"], order["symbol"] = (
             self.day.participant,
@@ -136,9 +168,9 @@ class ReferenceRun:
                     self.desk[row + lay.ROW_AHEAD] = ahead
             self.log[first][lay.LOG_AHEAD] = ahead
 
-    def _match(self, order: Any) -> int:
-        """Lots of own resting orders that it filled."""
-        filled = 0
+    def _match(self, order: Any, is_recorded: bool = False) -> int:
+        """Lots of own resting orders that it filled; ``is_recorded``: as the recording says."""
+        filled, self.is_recorded = 0, is_recorded
         for event in self.engine.process(order):
             if int(event["participant"]) == self.day.participant:
                 filled += self._note(event)
@@ -186,6 +218,7 @@ class ReferenceRun:
                 self.cash,
                 self.paid,
                 sent_ns,
+                int(kind == EventKind.FILLED and not self.is_recorded),
             ]
         )
         return qty if kind == EventKind.FILLED and is_maker else 0

@@ -30,10 +30,11 @@ class Row(NamedTuple):
 
 
 class Market:
-    """``before`` orders rest when the recording begins; ``levels`` prices a side are used."""
+    """``before`` orders rest when the recording begins; ``levels`` prices a side are used.  The
+    share ``passes`` of executions takes any order at the best price, and so passes over others."""
 
-    def __init__(self, seed: int, before: int = 0, levels: int = 60) -> None:
-        self.random = random.Random(seed)
+    def __init__(self, seed: int, before: int = 0, levels: int = 60, passes: float = 0.0) -> None:
+        self.random, self.passes = random.Random(seed), passes
         self.levels = levels
         self.ts_ns = FIRST_NS
         self.last_id = 0
@@ -55,7 +56,10 @@ class Market:
             return self._add()
         side, price_ticks = queue
         orders = self.queues[queue]
-        order_id = next(iter(orders)) if kind == EXECUTION else self.random.choice([*orders])
+        if kind == EXECUTION and not (self.passes and self.random.random() < self.passes):
+            order_id = next(iter(orders))
+        else:
+            order_id = self.random.choice([*orders])
         left = orders[order_id]
         if kind == DELETE or (kind == REDUCE and left == 1):
             kind, qty_lots = DELETE, left
@@ -114,10 +118,17 @@ class Market:
         return side, prices[0] if best else self.random.choice(prices)
 
 
-def write_lobster(folder: Path, seed: int, messages: int, levels: int = 50) -> dict[int, int]:
+def write_lobster(
+    folder: Path,
+    seed: int,
+    messages: int,
+    levels: int = 50,
+    prices: int = 45,
+    passes: float = 0.0,
+) -> dict[int, int]:
     """``messages.csv`` and ``orderbook.csv``, whose first row is the book after the first message.
-    Returns how many messages there are of each kind."""
-    market = Market(seed, before=90, levels=45)
+    Returns how many messages there are of each kind.  ``prices`` a side are used."""
+    market = Market(seed, before=2 * prices, levels=prices, passes=passes)
     counts: dict[int, int] = {}
     rows, books = [], []
     for _ in range(messages):

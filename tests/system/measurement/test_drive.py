@@ -28,5 +28,6 @@ def test_kernels_plain_python_and_the_reference_give_the_same(rows, restores, se
         plain = run_day(day, restless.in_python(), given_, latency, seed, terms)
         slow = ReferenceRun(day, restless.in_python(), given_, latency, seed, (1_000, 30_000))
     assert compiled.log.tolist() == slow.log
+    assert compiled.figures["impact_lots"] == slow.impact_lots
     assert plain.hash == compiled.hash
     assert slow.engine.state_hash() == compiled.state_hash
