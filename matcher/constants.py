@@ -9,8 +9,8 @@ from openoutcry.wire.enums import (
     CommandKind,
     Phase,
     SelfTrade,
-    TimeInForce,
 )
+from openoutcry.wire.order_types import FOR_AUCTIONS, type_bits
 from openoutcry.wire.records import EVENT, INSTRUMENT, ORDER
 
 # Commands. The eight small fields from ``participant`` to ``time_in_force`` are read as one word.
@@ -79,7 +79,14 @@ PEG_MIDPOINT = enum_numbers.ORDER_TYPE_PEG_MIDPOINT
 ALL_OR_NONE = enum_numbers.ORDER_TYPE_ALL_OR_NONE
 MIN_QTY_TYPE = enum_numbers.ORDER_TYPE_MIN_QTY
 MARKET_BUDGET = enum_numbers.ORDER_TYPE_MARKET_BUDGET
-DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = (int(tif) for tif in TimeInForce)
+DAY = enum_numbers.TIME_IN_FORCE_DAY
+IOC = enum_numbers.TIME_IN_FORCE_IOC
+FOK = enum_numbers.TIME_IN_FORCE_FOK
+GTC = enum_numbers.TIME_IN_FORCE_GTC
+GTD = enum_numbers.TIME_IN_FORCE_GTD
+AT_OPEN = enum_numbers.TIME_IN_FORCE_AT_OPEN
+AT_CLOSE = enum_numbers.TIME_IN_FORCE_AT_CLOSE
+FOR_AUCTION_BITS = type_bits(FOR_AUCTIONS)
 ALLOW, CANCEL_NEWEST, CANCEL_OLDEST, CANCEL_BOTH, DECREMENT = (int(mode) for mode in SelfTrade)
 (
     CLOSED,

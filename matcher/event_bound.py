@@ -22,6 +22,7 @@ The first line is 2 * order_capacity at most.  The rest is summed as ``extra`` a
 
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.order_types import FOR_AUCTIONS, type_bits
 
 COMMAND_EVENTS = 32
 
@@ -30,7 +31,7 @@ POST_ONLY = enum_numbers.ORDER_TYPE_POST_ONLY
 HIDDEN = enum_numbers.ORDER_TYPE_HIDDEN
 ICEBERG = enum_numbers.ORDER_TYPE_ICEBERG
 ALL_OR_NONE = enum_numbers.ORDER_TYPE_ALL_OR_NONE
-AT_OPEN = enum_numbers.TIME_IN_FORCE_AT_OPEN
+FOR_AUCTION_BITS = type_bits(FOR_AUCTIONS)
 
 
 def extra_capacity(order_capacity: int) -> int:
@@ -46,11 +47,11 @@ def scratch_records(order_capacity: int) -> int:
 @kernel
 def order_extra(order_type: int, tif: int, slices: int) -> int:
     """``extra`` of one open order by itself; ``slices``: of an iceberg, ceil(qty / display) when it
-    came or was last replaced.  AT_OPEN and AT_CLOSE are the last two times in force."""
+    came or was last replaced."""
     if order_type == ICEBERG:
         return 3 * slices + 3
     plain = order_type in (LIMIT, POST_ONLY, HIDDEN, ALL_OR_NONE)
-    return 0 if plain and tif < AT_OPEN else 4
+    return 0 if plain and (FOR_AUCTION_BITS >> tif) & 1 == 0 else 4
 
 
 @kernel

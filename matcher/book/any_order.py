@@ -4,7 +4,13 @@ import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.arena import ArenaHeader, Extension, InstrumentState
 from openoutcry.matcher.book.expiry import never_expire
-from openoutcry.matcher.book.instrument_rules import is_peg, is_pro_rata, is_stop, is_trailing
+from openoutcry.matcher.book.instrument_rules import (
+    is_for_auction,
+    is_peg,
+    is_pro_rata,
+    is_stop,
+    is_trailing,
+)
 from openoutcry.matcher.book.levels import (
     book_addr,
     find_page,
@@ -92,7 +98,7 @@ def shared_extra(state: InstrumentState, pro_rata: int) -> int:
 @kernel
 def is_uncounted(order_type: int, tif: int) -> bool:
     """Whether the order is counted in pro-rata instruments only, like a plain one."""
-    return order_type in (const.LIMIT, const.POST_ONLY, const.HIDDEN) and tif < const.AT_OPEN
+    return order_type in (const.LIMIT, const.POST_ONLY, const.HIDDEN) and not is_for_auction(tif)
 
 
 @kernel_outlined

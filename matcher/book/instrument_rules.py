@@ -5,7 +5,7 @@ import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.arena import ArenaHeader, InstrumentState
 from openoutcry.matcher.book.levels import instrument_addr
 from openoutcry.wire import enum_numbers
-from openoutcry.wire.enums import OrderType, TimeInForce
+from openoutcry.wire.enums import TIF_MASK, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64
@@ -31,10 +31,9 @@ STOP_BITS, TRAILING_BITS, TRAILING_BPS_BITS, PEG_BITS, MARKET_BITS, UNPRICED_BIT
 )
 BUDGET_BITS = type_bits(BUDGETS)
 LAST_TYPE = int(max(OrderType))
-TAKES_DAY, TAKES_IOC, TAKES_FOK, TAKES_GTC, TAKES_GTD, TAKES_AT_OPEN, TAKES_AT_CLOSE = (
-    type_bits(types_taking(tif)) for tif in TimeInForce
-)
-"""A bit for each type that goes with a time in force; any other combination is malformed."""
+TIMES = {int(tif): tif for tif in TimeInForce}
+TAKES = tuple(type_bits(types_taking(TIMES[n])) if n in TIMES else 0 for n in range(TIF_MASK + 1))
+"""By time in force, a bit for each type that goes with it; any other combination is malformed."""
 
 
 @kernel
@@ -97,22 +96,13 @@ def has_price(order_type: int) -> bool:
 @kernel
 def takes_tif(order_type: int, tif: int) -> bool:
     """Whether the time in force goes with the type (one that there is)."""
-    types = 0
-    if tif == const.DAY:
-        types = TAKES_DAY
-    elif tif == const.IOC:
-        types = TAKES_IOC
-    elif tif == const.FOK:
-        types = TAKES_FOK
-    elif tif == const.GTC:
-        types = TAKES_GTC
-    elif tif == const.GTD:
-        types = TAKES_GTD
-    elif tif == const.AT_OPEN:
-        types = TAKES_AT_OPEN
-    elif tif == const.AT_CLOSE:
-        types = TAKES_AT_CLOSE
-    return (types >> order_type) & 1 != 0
+    return (TAKES[tif] >> order_type) & 1 != 0
+
+
+@kernel
+def is_for_auction(tif: int) -> bool:
+    """Whether orders of a TimeInForce are for one auction only."""
+    return (const.FOR_AUCTION_BITS >> tif) & 1 != 0
 
 
 @kernel
@@ -283,7 +273,7 @@ def refuse_phase(state: InstrumentState, order_type: int, tif: int, price: int) 
         return const.WRONG_PHASE
     if phase == const.TRADING_AT_LAST:
         last = state.last_price
-        if last == NO_PRICE or order_type > const.MARKET or tif > const.GTD:
+        if last == NO_PRICE or order_type > const.MARKET or is_for_auction(tif):
             return const.WRONG_PHASE
         return const.OFF_LAST if order_type == const.LIMIT and price != last else const.ACCEPT
     if tif in (const.IOC, const.FOK) or is_peg(order_type) or order_type == const.MIN_QTY_TYPE:

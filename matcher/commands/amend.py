@@ -11,6 +11,7 @@ from openoutcry.matcher.book.expiry import expire_at
 from openoutcry.matcher.book.instrument_rules import (
     has_many_slices,
     has_price,
+    is_for_auction,
     is_market,
     is_peg,
     is_stop,
@@ -102,7 +103,7 @@ def set_expiry(arena: ArenaHeader, order: OrderRecord, slot: int) -> int:
     ext = extension_of(arena, slot)
     if ext == 0:
         ext = any_order.attach_plain_extension(arena, slot)
-    if ext.tif < const.AT_OPEN:
+    if not is_for_auction(ext.tif):
         ext.tif = const.GTD
     expire_at(arena, any_order.extension_index(arena, ext), expiry_ns, command_number(arena))
     emit_replaced(
@@ -229,7 +230,7 @@ def refuse_replace(arena: ArenaHeader, order: OrderRecord, instrument: int, slot
     if phase == const.TRADING_AT_LAST:
         last = state.last_price
         waits = is_stop(order_type) or is_peg(order_type) or order_type == const.ALL_OR_NONE
-        if last == NO_PRICE or waits or is_market(order_type) or tif >= const.AT_OPEN:
+        if last == NO_PRICE or waits or is_market(order_type) or is_for_auction(tif):
             return const.WRONG_PHASE
         if price != last:
             return const.OFF_LAST

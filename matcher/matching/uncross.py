@@ -19,7 +19,12 @@ from openoutcry.matcher.book.any_order import (
     remove_order,
 )
 from openoutcry.matcher.book.arena import ArenaHeader, Extension
-from openoutcry.matcher.book.instrument_rules import has_price, is_market, rule_addr
+from openoutcry.matcher.book.instrument_rules import (
+    has_price,
+    is_for_auction,
+    is_market,
+    rule_addr,
+)
 from openoutcry.matcher.book.levels import (
     instrument_addr,
     key_flip,
@@ -165,7 +170,7 @@ def cancel_remainders(arena: ArenaHeader, instrument: int, side: int, price: int
         following = next_order(arena, slot)
         ext = extension_of(arena, slot)
         if ext != 0:
-            if ext.tif >= const.AT_OPEN:
+            if is_for_auction(ext.tif):
                 cancel_order(
                     arena, instrument, slot, reason_word(const.CANCELLED, const.AUCTION_REST)
                 )

@@ -15,7 +15,7 @@ from openoutcry.matcher.event_bound import (
     scratch_records,
 )
 from openoutcry.wire.enums import Allocation, InstrumentOption, OrderType, Phase, Side, TimeInForce
-from openoutcry.wire.order_types import ORDER_TYPES, PEGS, STOPS, TRAILING, Home
+from openoutcry.wire.order_types import FOR_AUCTIONS, ORDER_TYPES, PEGS, STOPS, TRAILING, Home
 from openoutcry.wire.records import INSTRUMENT_DTYPE, NO_PRICE
 
 BOOK_DTYPE = layout.BookSide.dtype()
@@ -394,7 +394,7 @@ def _check_lists(tables: Tables, instrument: int) -> list[int]:
 def _list_of(order_type: int, tif: int, side: int) -> int:
     if order_type in PEGS:
         return layout.PEG_LIST
-    if order_type == OrderType.MARKET and tif < TimeInForce.AT_OPEN:
+    if order_type == OrderType.MARKET and tif not in FOR_AUCTIONS:
         return layout.WAITING_BUYS if side == Side.BUY else layout.WAITING_SELLS
     return layout.TRAILING_LIST if order_type in TRAILING else layout.AUCTION_LIST
 

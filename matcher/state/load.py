@@ -15,6 +15,7 @@ from openoutcry.matcher.book.instrument_rules import (
     STOP_BITS,
     TRAILING_BITS,
     UNPRICED_BITS,
+    is_for_auction,
 )
 from openoutcry.matcher.book.levels import (
     book_addr,
@@ -239,7 +240,7 @@ def append(arena: ArenaHeader, number: int) -> None:
         offset = layout.PEG_LIST
     elif (TRAILING_BITS >> order_type) & 1:
         offset = layout.TRAILING_LIST
-    elif order_type == const.MARKET and ext.tif < const.AT_OPEN:
+    elif order_type == const.MARKET and not is_for_auction(ext.tif):
         offset = waiting_list(ext.side)
     state = instrument_addr(arena, ext.instrument)
     ends = state + layout.LISTS + offset

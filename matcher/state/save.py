@@ -10,6 +10,7 @@ from openoutcry.matcher.book.instrument_rules import (
     STOP_BITS,
     TRAILING_BITS,
     UNPRICED_BITS,
+    is_for_auction,
 )
 from openoutcry.matcher.book.levels import (
     book_addr,
@@ -212,7 +213,7 @@ def save_extended(arena: int, ext: Extension, book: int, row: SavedOrder) -> boo
     is_aon = 1 if order_type == const.ALL_OR_NONE else 0
     waits = 1 if place == NO_PLACE else 0
     # A market order waits for the other side, or may once the auction that it is in is over.
-    may_wait = 1 if order_type == const.MARKET and tif < const.AT_OPEN else 0
+    may_wait = 1 if order_type == const.MARKET and not is_for_auction(tif) else 0
     has_expiry = ext.heap != 0
     word = (
         ext.instrument

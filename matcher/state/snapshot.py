@@ -24,7 +24,7 @@ from openoutcry.wire.enums import OrderType, Phase, SelfTrade, Side, TimeInForce
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.layout import Layout, i64, u8, u16, u32
 from openoutcry.wire.layout_hash import LAYOUT_HASH, check_layout
-from openoutcry.wire.order_types import PEGS, RESTING, STOPS, TRAILING, UNPRICED
+from openoutcry.wire.order_types import FOR_AUCTIONS, PEGS, RESTING, STOPS, TRAILING, UNPRICED
 from openoutcry.wire.records import INSTRUMENT_DTYPE, MAX_INSTRUMENTS, NO_PRICE
 
 SNAPSHOT_MAGIC = int.from_bytes(b"OUTCRYMS", "little")
@@ -163,7 +163,7 @@ def order_row(
     is_stop, is_peg = order_type in STOPS, order_type in PEGS
     is_iceberg, waits = order_type == OrderType.ICEBERG, place == NO_PLACE
     # A market order waits for the other side, or may once the auction that it is in is over.
-    may_take = order_type == OrderType.MARKET and time_in_force < TimeInForce.AT_OPEN
+    may_take = order_type == OrderType.MARKET and time_in_force not in FOR_AUCTIONS
     has_mode = is_stop or is_peg or order_type == OrderType.ALL_OR_NONE or may_take
     is_extended = (
         order_type not in PLAIN_TYPES or time_in_force not in PLAIN_TIMES or expiry_ns is not None

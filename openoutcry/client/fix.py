@@ -17,6 +17,8 @@ from typing import Any
 from openoutcry.client.logged_in import LoggedIn
 from openoutcry.client.prices import decimal_price
 from openoutcry.client.waiting import ClientError, Received, SessionEnded, connected
+from openoutcry.wire.enums import Side, TimeInForce
+from openoutcry.wire.words import SIDES, TIMES
 
 Fields = tuple[tuple[int, str], ...]
 NAMES = {
@@ -183,11 +185,11 @@ class FixClient(LoggedIn):
 
     def buy(self, symbol: str, quantity: int, price: str | Decimal, **more: Any) -> str:
         """Enter a buy order (a D with side 1); returns its ClOrdID."""
-        return self.enter("1", symbol, quantity, price, **more)
+        return self.enter(SIDES.say("FIX", Side.BUY), symbol, quantity, price, **more)
 
     def sell(self, symbol: str, quantity: int, price: str | Decimal, **more: Any) -> str:
         """Enter a sell order (a D with side 2); returns its ClOrdID."""
-        return self.enter("2", symbol, quantity, price, **more)
+        return self.enter(SIDES.say("FIX", Side.SELL), symbol, quantity, price, **more)
 
     def enter(
         self,
@@ -204,7 +206,8 @@ class FixClient(LoggedIn):
         as ``t18="6"``."""
         name = self._new_name(name)
         terms = [(11, name), (55, symbol), (54, side), (60, self._utc_text()), (38, str(quantity))]
-        self._say("D", tuple(terms) + _terms(price, more, {59: "3"} if ioc else {}))
+        times = {59: TIMES.say("FIX", TimeInForce.IOC)} if ioc else {}
+        self._say("D", tuple(terms) + _terms(price, more, times))
         return name
 
     def replace(

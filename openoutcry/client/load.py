@@ -16,7 +16,7 @@ import numpy.typing as npt
 from openoutcry.client.fix import FixClient
 from openoutcry.client.fix_load import FixLoadSession
 from openoutcry.client.load_line import LoadLine
-from openoutcry.client.ouch import OuchClient, price4
+from openoutcry.client.ouch import DAY42, DAY50, OuchClient, price4
 from openoutcry.client.reasons import reason_words
 from openoutcry.order_entry import soupbin
 from openoutcry.wire.messages import OUCH42, OUCH50
@@ -76,7 +76,7 @@ class _Session(LoadLine):
             "capacity": "P",
             "iso": "N",
             "cross": "N",
-            "time_in_force": "0" if self.is_50 else 99_999,
+            "time_in_force": DAY50 if self.is_50 else DAY42,
         }
         self.templates = [enter.pack(side=side, **common) for side in "BS"]
         self.answer_at = self.protocol.from_server("A").offsets[name]

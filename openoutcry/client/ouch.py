@@ -16,13 +16,16 @@ from openoutcry.client.soupbin import LoginRejected, SoupBinClient, SoupBinConne
 from openoutcry.client.waiting import ClientError, SessionEnded
 from openoutcry.order_entry.soupbin import LoginRequest
 from openoutcry.wire.messages import OPTIONS50, OUCH42, OUCH50
+from openoutcry.wire.order_types import DAY, IOC
 from openoutcry.wire.symbols import check_symbol, code_of, names_by_code
+from openoutcry.wire.words import TIMES, value
 
 __all__ = ["ClientError", "LoginRejected", "Message", "OuchClient", "SessionEnded"]
 
 MARKET, MARKET_CROSS = 0x7FFFFFFF, 0x77359400
 """What the messages have for an order at any price: 214,748.3647 and 200,000.0000 are no limits."""
-TIF_DAY, TIF_IOC = 99_999, 0
+DAY42, IOC42 = (int(value(TIMES.say("OUCH 4.2", tif))) for tif in (DAY, IOC))
+DAY50, IOC50 = (value(TIMES.say("OUCH 5.0", tif)) for tif in (DAY, IOC))
 BY_NAME = {option.field.name: option for option in OPTIONS50}
 BY_TAG = {option.tag: option for option in OPTIONS50}
 
@@ -130,7 +133,7 @@ class OuchClient(SoupBinClient):
         """Enter an order; its name.  ``fields`` are the message's own (docs/order-messages.md), and
         of 5.0 also its options."""
         name = self._new_name(name)
-        day = ("3" if ioc else "0") if self.is_50 else (TIF_IOC if ioc else TIF_DAY)
+        day = (IOC50 if ioc else DAY50) if self.is_50 else (IOC42 if ioc else DAY42)
         terms = {
             "side": side,
             "symbol": self._code(symbol),
@@ -163,10 +166,10 @@ class OuchClient(SoupBinClient):
         terms = {"price": price4(price), "display": "Y", "iso": "N"}
         if self.is_50:
             names = {"orig_user_ref": order, "user_ref": name, "quantity": quantity}
-            self._send50("U", names | {"time_in_force": "0"} | terms, fields)
+            self._send50("U", names | {"time_in_force": DAY50} | terms, fields)
         else:
             names = {"token": order, "new_token": name, "shares": quantity}
-            terms |= names | {"time_in_force": TIF_DAY} | fields
+            terms |= names | {"time_in_force": DAY42} | fields
             self.connection.send(OUCH42.from_client("U").pack(**terms))
         return name
 

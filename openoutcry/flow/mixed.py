@@ -26,7 +26,7 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.errors import FlowError
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.order_types import STOPS, type_bits
+from openoutcry.wire.order_types import FOR_AUCTIONS, STOPS, type_bits
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER_DTYPE, RECORD_BYTES, make_instruments
 
@@ -192,7 +192,9 @@ MARKET_BUDGET, LIMIT_BUDGET = (
     enum_numbers.ORDER_TYPE_LIMIT_BUDGET,
 )
 STOP_BITS = type_bits(STOPS)
-DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = map(int, TimeInForce)
+DAY, IOC, FOK = (int(TimeInForce[name]) for name in ("DAY", "IOC", "FOK"))
+GTC, GTD = int(TimeInForce.GTC), int(TimeInForce.GTD)
+AT_OPEN, AT_CLOSE = map(int, FOR_AUCTIONS)
 
 
 class MixedFlow:

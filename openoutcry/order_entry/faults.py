@@ -2,6 +2,8 @@
 
 from enum import IntEnum
 
+from openoutcry.wire.words import COMMON_REFUSALS, Table
+
 
 class Fault(IntEnum):
     """Each is counted by its name; the connection is closed, or answered as the protocol says."""
@@ -61,3 +63,6 @@ class Refusal(IntEnum):
     """A quantity to reduce to that is not below what is open."""
     TOO_LATE = 206
     """The order is done, or goes by another name."""
+
+
+WORDS: Table[Refusal] = Table(Refusal, COMMON_REFUSALS)

@@ -11,8 +11,7 @@ from openoutcry.wire.big_endian import load_any64, store_any64
 from openoutcry.wire.enums import (
     AUX_HALVES,
     OPEN_KNOWN,
-    Reason,
-    SelfTrade,
+    SELF_TRADE_MASK,
 )
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, Words, i64, u32
@@ -26,6 +25,7 @@ from openoutcry.wire.memory import (
 from openoutcry.wire.record_blocks import EventRecord, InstrumentRecord, OrderRecord
 from openoutcry.wire.records import INSTRUMENT as INSTRUMENT_RECORD
 from openoutcry.wire.records import MAX_VALUE, TICK_BANDS
+from openoutcry.wire.words import OUCH_REFUSALS, REASONS, SELF_TRADE, Table
 
 
 class Refusal(IntEnum):
@@ -65,6 +65,9 @@ class Refusal(IntEnum):
     """The same: the answer is all there is."""
 
 
+WORDS: Table[Refusal] = Table(Refusal, OUCH_REFUSALS)
+REASON_CODES, REFUSAL_CODES = 64, 256
+"""Sizes of the tables by Reason and by ``refused`` of the metadata."""
 MIN_QTY, TOKEN = constants.OUCH_REFUSAL_MIN_QTY, constants.OUCH_REFUSAL_TOKEN
 
 MAX_PRICE4 = 1_999_999_900
@@ -177,36 +180,9 @@ def liquidity(event: EventRecord, row: OrderRow) -> int:
 _A, _C, _H, _J, _O, _R, _K = (ord(letter) for letter in "ACHJORk")
 
 
-def table_of(letters: dict[int, str], size: int, otherwise: str) -> tuple[int, ...]:
-    """A tuple that a kernel indexes: the character for each number."""
-    return tuple(ord(letters.get(number, otherwise)) for number in range(size))
-
-
-CANCEL_LETTERS = {
-    Reason.USER: "U",
-    Reason.REDUCED_TO_ZERO: "U",
-    Reason.IOC_REST: "I",
-    Reason.MARKET_REST: "I",
-    Reason.OFF_LOT: "I",
-    Reason.FOK_UNFILLABLE: "I",
-    Reason.MIN_QTY_UNFILLABLE: "I",
-    Reason.EXPIRED: "T",
-    Reason.DAY_END: "T",
-    Reason.AUCTION_REST: "T",
-    Reason.SELF_TRADE: "Q",
-    Reason.MASS_CANCEL: "S",
-    Reason.DISCONNECTED: "Z",
-}
+CANCEL_LETTER = REASONS.codes("OUCH cancel", REASON_CODES, other=ord("Z"))
 """Why an order, or a part of it, is gone (MASS_CANCEL by the exchange operator)."""
-CANCEL_LETTER = table_of({int(k): v for k, v in CANCEL_LETTERS.items()}, 32, "Z")
-
-STRATEGY_LETTERS = {
-    SelfTrade.CANCEL_NEWEST: "N",
-    SelfTrade.CANCEL_OLDEST: "O",
-    SelfTrade.CANCEL_BOTH: "B",
-    SelfTrade.DECREMENT: "D",
-}
-STRATEGY_LETTER = table_of({int(k): v for k, v in STRATEGY_LETTERS.items()}, 8, "N")
+STRATEGY_LETTER = SELF_TRADE.codes("OUCH 5.0", SELF_TRADE_MASK + 1, other=ord("N"))
 
 
 @kernel

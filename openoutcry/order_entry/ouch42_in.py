@@ -21,14 +21,17 @@ from openoutcry.wire.big_endian import (
     store_any32,
     store_any64,
 )
+from openoutcry.wire.enums import OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Bytes, Layout, area, u8, u32
 from openoutcry.wire.memory import (
     store_i64,
 )
 from openoutcry.wire.messages import OUCH42
+from openoutcry.wire.order_types import FOR_AUCTIONS
 from openoutcry.wire.printable import is_printable
 from openoutcry.wire.record_blocks import OrderRecord
+from openoutcry.wire.words import ORDER_TYPES, TIMES, value
 
 HEADER = soupbin.HEADER_BYTES
 
@@ -85,7 +88,11 @@ _DAY, _IOC, _GTD, _AT_OPEN, _AT_CLOSE = (
     enum_numbers.TIME_IN_FORCE_AT_OPEN,
     enum_numbers.TIME_IN_FORCE_AT_CLOSE,
 )
-_TIF_MARKET_HOURS, _TIF_SYSTEM_HOURS = 99_998, 99_999
+_TIF_MARKET_HOURS = 99_998
+_TIF_SYSTEM_HOURS = int(value(TIMES.say("OUCH 4.2", TimeInForce.DAY)))
+_TIF_IOC = int(value(TIMES.say("OUCH 4.2", TimeInForce.IOC)))
+_OPENING, _CLOSING = (ord(value(TIMES.say("OUCH 4.2", tif))) for tif in FOR_AUCTIONS)
+TIMES.require_read("OUCH 4.2", map(TimeInForce, (_DAY, _IOC, _GTD, _AT_OPEN, _AT_CLOSE)))
 
 _R_SIDE, _R_QTY, _R_SYMBOL, _R_PRICE, _R_TIF, _R_DISPLAY, _R_CAPACITY, _R_ISO = range(1, 9)
 _R_MIN_QTY, _R_CROSS, _R_CUSTOMER, _R_TOKEN = range(9, 13)
@@ -94,11 +101,14 @@ assert Refusal.TOKEN == _R_TOKEN
 _R_REPLACE, _R_MODIFIED = constants.OUCH_REFUSAL_REPLACE, constants.OUCH_REFUSAL_MODIFIED
 
 _O, _U, _X, _M = (ord(letter) for letter in "OUXM")
-_B, _C, _N, _R, _Y, _SPACE, _OPENING = (ord(letter) for letter in "BCNRY O")
-_SHOWN = ouch.letter_mask("YAZ")
-_DARK = ouch.letter_mask("Nn")
-_POST_ONLY = ouch.letter_mask("PL")
-_PEGGED = ouch.letter_mask("Mm")
+_B, _N, _R, _Y, _SPACE = (ord(letter) for letter in "BNRY ")
+_SHOWN, _DARK, _POST_ONLY, _PEGGED = (
+    ouch.letter_mask(value(ORDER_TYPES.say("OUCH 4.2", OrderType(order_type))))
+    for order_type in (_LIMIT, _HIDDEN, _SLIDE, _MIDPOINT)
+)
+ORDER_TYPES.require_read(
+    "OUCH 4.2", map(OrderType, (_LIMIT, _MARKET, _SLIDE, _HIDDEN, _MIDPOINT, _MIN_QTY))
+)
 _CAPACITIES = ouch.letter_mask("APRO")
 _SELLS = ouch.letter_mask("STE")
 
@@ -207,10 +217,10 @@ def _enter_terms(
         order.price_ticks = ticks
     tif = own.tif
     seconds = tif if tif < ouch.DAY_SECONDS else 0
-    if seconds == 0 and tif != 0 and tif != _TIF_MARKET_HOURS and tif != _TIF_SYSTEM_HOURS:
+    if seconds == 0 and tif != _TIF_IOC and not _TIF_MARKET_HOURS <= tif <= _TIF_SYSTEM_HOURS:
         return _R_TIF
     time_in_force = _DAY
-    if tif == 0:
+    if tif == _TIF_IOC:
         time_in_force = _IOC
     elif seconds != 0:
         time_in_force = _GTD
@@ -250,7 +260,7 @@ def _enter_terms(
         order.aux = min_qty
     cross = own.cross
     if cross != _N:
-        if cross != _OPENING and cross != _C:
+        if cross != _OPENING and cross != _CLOSING:
             return _R_CROSS
         if (order_type != _LIMIT and order_type != _MARKET) or time_in_force == _GTD:
             return _R_CROSS

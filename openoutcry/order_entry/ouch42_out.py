@@ -8,11 +8,17 @@ Nasdaq, O*U*C*H 4.2, section 3.
 bytes; what writes a message returns its size, 0: none is sent.
 """
 
-from openoutcry.order_entry import command_metadata, constants, ouch, ouch42_in, rows
+from openoutcry.order_entry import (
+    command_metadata,
+    constants,
+    ouch,
+    ouch42_in,
+    risk_reasons,
+    rows,
+)
 from openoutcry.order_entry.command_metadata import CommandMetadata
-from openoutcry.order_entry.ouch import OuchRow, Refusal
+from openoutcry.order_entry.ouch import OuchRow
 from openoutcry.order_entry.ouch42_in import Ouch42Order
-from openoutcry.order_entry.risk_reasons import letter as risk_letter
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.wire import enum_numbers
@@ -23,12 +29,12 @@ from openoutcry.wire.big_endian import (
     store_be32,
     store_be64,
 )
-from openoutcry.wire.enums import ErrorBit, Reason
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Bytes
 from openoutcry.wire.memory import store_u8
 from openoutcry.wire.messages import OUCH42
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
+from openoutcry.wire.words import REASONS, RULES
 
 _OUT = {message.kind: message for message in OUCH42.server}
 _ACCEPTED, _REPLACED, _CANCELED, _AIQ = (_OUT[kind].at for kind in "AUCD")
@@ -73,48 +79,10 @@ _A, _C, _D, _E, _I, _J, _L, _M, _O, _R, _S, _T, _U, _X, _Z = (
 )
 _SPACE, _Q = ord(" "), ord("Q")
 
-REFUSAL_LETTERS = {
-    Refusal.QTY: "Z",
-    Refusal.SYMBOL: "S",
-    Refusal.PRICE: "X",
-    Refusal.DISPLAY: "D",
-    Refusal.MIN_QTY: "N",
-    Refusal.CROSS: "R",
-    Refusal.DISABLED: "L",
-}
-"""Reason of a Rejected, by why the message was refused; every other is O, "other"."""
-REASON_LETTERS = {
-    Reason.UNKNOWN_INSTRUMENT: "S",
-    Reason.BAD_QTY: "Z",
-    Reason.OFF_LOT: "Z",
-    Reason.QTY_LIMIT: "Z",
-    Reason.OFF_STEP: "X",
-    Reason.PRICE_LIMIT: "X",
-    Reason.WRONG_PHASE: "C",
-    Reason.OFF_LAST: "X",
-}
-"""The same for what the core rejects."""
-GATEWAY_LETTERS = {
-    ErrorBit.PRICE_NOT_POSITIVE: "X",
-    ErrorBit.PRICE_ABOVE_LIMIT: "X",
-    ErrorBit.QTY_NOT_POSITIVE: "Z",
-    ErrorBit.QTY_OUT_OF_LIMITS: "Z",
-    ErrorBit.SYMBOL: "S",
-    ErrorBit.PRICE_STEP: "X",
-    ErrorBit.QTY_STEP: "Z",
-    ErrorBit.COLLAR: "X",
-    ErrorBit.NOTIONAL: "n",
-    ErrorBit.PARTICIPANT: "a",
-    ErrorBit.HALTED: "H",
-}
-"""And for what the gateway does."""
-_REFUSAL_LETTER = ouch.table_of({int(k): v for k, v in REFUSAL_LETTERS.items()}, 64, "O")
-_REASON_LETTER = ouch.table_of({int(k): v for k, v in REASON_LETTERS.items()}, 64, "O")
-_RISK, _RISK_LETTER = (
-    enum_numbers.REASON_RISK,
-    tuple(ord(risk_letter(1 << bit)) for bit in range(64)),
-)
-_GATEWAY_LETTER = ouch.table_of({int(k): v for k, v in GATEWAY_LETTERS.items()}, 16, "O")
+_REFUSAL_LETTER = ouch.WORDS.codes("OUCH 4.2", ouch.REFUSAL_CODES, other=_O)
+_REASON_LETTER = REASONS.codes("OUCH 4.2", ouch.REASON_CODES, other=_O)
+_RISK, _RISK_LETTER = enum_numbers.REASON_RISK, risk_reasons.WORDS.codes("OUCH 4.2", 64, other=_O)
+_GATEWAY_LETTER = RULES.codes("OUCH 4.2", 16)
 
 
 @kernel
@@ -239,7 +207,7 @@ def cancel_letter(event: EventRecord, metadata: CommandMetadata) -> int:
     reason = event.reason
     if metadata != 0 and (reason in (_NONE, _USER, _MASS_CANCEL)):
         return _Z if metadata.message == 0 else _U
-    return ouch.CANCEL_LETTER[reason & 31]
+    return ouch.CANCEL_LETTER[reason]
 
 
 @kernel
@@ -340,7 +308,7 @@ def refuse(
         return NO_ROOM
     message, refused = metadata.message, metadata.refused
     if message in (_O, _U):
-        letter = _REFUSAL_LETTER[refused] if refused < 64 else _O
+        letter = _REFUSAL_LETTER[refused]
         return _reject(session, metadata + command_metadata.TOKEN, letter, out)
     if message == _M and refused == _R_MODIFIED:
         side = Ouch42Order(metadata + command_metadata.OWN).side

@@ -24,6 +24,7 @@ from openoutcry.wire.big_endian import (
     store_any32,
     store_any64,
 )
+from openoutcry.wire.enums import OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Bytes, Layout, area, i64, u8, u32
 from openoutcry.wire.memory import (
@@ -33,6 +34,7 @@ from openoutcry.wire.messages import OPTIONS50, OUCH50
 from openoutcry.wire.printable import is_printable
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER
+from openoutcry.wire.words import ORDER_TYPES, TIMES, value
 
 HEADER = soupbin.HEADER_BYTES
 _IN = {message.kind: message for message in OUCH50.client}
@@ -151,9 +153,30 @@ _R_POST_ONLY, _R_DISABLED, _R_REPLACE, _R_MODIFIED, _R_QUERIED, _R_DISABLE, _R_E
     constants.OUCH_REFUSAL_ENABLE,
 )
 _R_TOKEN, _BLANK = constants.OUCH_REFUSAL_TOKEN, 0x20202020
-_B, _L, _N, _P, _R, _Y, _LOWER_M = (ord(letter) for letter in "BLNPRYm")
-_SPACE, _0, _3, _5, _6 = (ord(letter) for letter in " 0356")
-_SHOWN, _CAPACITIES = ouch.letter_mask("YAZ"), ouch.letter_mask("APRO")
+_B, _L, _N, _R, _Y, _SPACE = (ord(letter) for letter in "BLNRY ")
+_T_DAY, _T_IOC, _T_GTD, _OPENING, _CLOSING = (
+    ord(value(TIMES.say("OUCH 5.0", TimeInForce(tif))))
+    for tif in (_DAY, _IOC, _GTD, _AT_OPEN, _AT_CLOSE)
+)
+_T_EXTENDED = ord("5")
+"""Extended hours: the day, too."""
+TIMES.require_read("OUCH 5.0", map(TimeInForce, (_DAY, _IOC, _GTD, _AT_OPEN, _AT_CLOSE)))
+_SHOWN, _CAPACITIES = (
+    ouch.letter_mask(value(ORDER_TYPES.say("OUCH 5.0", OrderType.LIMIT))),
+    ouch.letter_mask("APRO"),
+)
+_P_SLIDE, _P_PRIMARY, _P_MARKET = (
+    ord(value(ORDER_TYPES.say("OUCH 5.0", OrderType(order_type))))
+    for order_type in (_SLIDE, _PRIMARY, _PEG_MARKET)
+)
+_P_MIDPOINT = ouch.letter_mask(value(ORDER_TYPES.say("OUCH 5.0", OrderType.PEG_MIDPOINT)))
+ORDER_TYPES.require_read(
+    "OUCH 5.0",
+    map(
+        OrderType,
+        (_LIMIT, _MARKET, _SLIDE, _HIDDEN, _MIN_QTY, _ICEBERG, _MIDPOINT, _PRIMARY, _PEG_MARKET),
+    ),
+)
 _SELLS, _RETAIL_HANDLING = ouch.letter_mask("STE"), ouch.letter_mask("OTQ")
 
 # Of each tag: bytes of its value, and the messages that may have it.
@@ -363,16 +386,16 @@ def _enter_terms(
         order.price_ticks = price4 // scale
     tif, expire = own.tif, options.expire
     time_in_force = _DAY
-    if tif == _6:
+    if tif == _T_GTD:
         if expire == 0 or expire >= ouch.DAY_SECONDS:
             return _R_TIF
         time_in_force = _GTD
         order.aux = order.rx_ts_ns + expire * ouch.NS
     elif expire != 0:
         return _R_TIF
-    elif tif == _3:
+    elif tif == _T_IOC:
         time_in_force = _IOC
-    elif tif not in (_0, _5):
+    elif tif not in (_T_DAY, _T_EXTENDED):
         return _R_TIF
     display = own.display
     if display != _N and not ouch.is_letter_of(display, _SHOWN):
@@ -395,11 +418,11 @@ def _enter_terms(
         return -order_type
     cross = own.cross
     if cross != _N:
-        if cross not in (_O, _C) or time_in_force == _GTD:
+        if cross not in (_OPENING, _CLOSING) or time_in_force == _GTD:
             return _R_CROSS
         if order_type not in (_LIMIT, _MARKET):
             return _R_CROSS
-        time_in_force = _AT_OPEN if cross == _O else _AT_CLOSE
+        time_in_force = _AT_OPEN if cross == _OPENING else _AT_CLOSE
     mode = session.self_trade << 4
     core_side = 1 if side == _B else 2
     order.kind_to_tif = _NEW | core_side << 8 | order_type << 16 | (time_in_force | mode) << 24
@@ -421,26 +444,26 @@ def _option_type(
     min_qty, max_floor = options.min_qty, options.max_floor
     offset = options.peg_offset
     offset = offset - (1 << 32) if offset >> 31 else offset
-    if post_only not in (0, _N, _P):
+    if post_only not in (0, _N, _P_SLIDE):
         return -_R_POST_ONLY
     if price_type in (0, _L):
         if offset != 0:
             return -_R_PEG
     else:
         peg = _MIDPOINT
-        if price_type == _R:
+        if price_type == _P_PRIMARY:
             peg = _PRIMARY
-        elif price_type == _P:
+        elif price_type == _P_MARKET:
             peg = _PEG_MARKET
-        elif price_type not in (_M, _LOWER_M):
+        elif not ouch.is_letter_of(price_type, _P_MIDPOINT):
             return -_R_PEG
-        if plain == _MARKET or time_in_force != _DAY or post_only == _P:
+        if plain == _MARKET or time_in_force != _DAY or post_only == _P_SLIDE:
             return -_R_PEG
         if min_qty != 0 or max_floor != 0 or offset % scale != 0:
             return -_R_PEG
         order.aux = offset // scale
         return peg
-    if post_only == _P:
+    if post_only == _P_SLIDE:
         if plain != _LIMIT or time_in_force == _IOC or min_qty != 0 or max_floor != 0:
             return -_R_POST_ONLY
         return _SLIDE
@@ -647,12 +670,12 @@ def _replace_aux(
     if new != was and not (ouch.is_letter_of(new, _SHOWN) and ouch.is_letter_of(was, _SHOWN)):
         return 0, _R_DISPLAY
     tif, before = own.tif, old.tif
-    if tif != before and not (tif in (_0, _5) and before in (_0, _5)):
+    if tif != before and not (tif in (_T_DAY, _T_EXTENDED) and before in (_T_DAY, _T_EXTENDED)):
         return 0, _R_TIF
     price_type, post_only = options.price_type, options.post_only
     max_floor, offset = options.max_floor, options.peg_offset
     offset = offset - (1 << 32) if offset >> 31 else offset
-    if (post_only == _P) != (order_type == _SLIDE) and post_only != 0:
+    if (post_only == _P_SLIDE) != (order_type == _SLIDE) and post_only != 0:
         return 0, _R_POST_ONLY
     if max_floor != 0 and order_type != _ICEBERG:
         return 0, _R_MAX_FLOOR
@@ -664,9 +687,9 @@ def _replace_aux(
     if price_type == 0 and offset == 0:
         return row.aux, 0
     same = price_type == 0
-    same = same or (order_type == _MIDPOINT and price_type in (_M, _LOWER_M))
-    same = same or (order_type == _PRIMARY and price_type == _R)
-    same = same or (order_type == _PEG_MARKET and price_type == _P)
+    same = same or (order_type == _MIDPOINT and ouch.is_letter_of(price_type, _P_MIDPOINT))
+    same = same or (order_type == _PRIMARY and price_type == _P_PRIMARY)
+    same = same or (order_type == _PEG_MARKET and price_type == _P_MARKET)
     if not same or scale == 0 or offset % scale != 0:
         return 0, _R_PEG
     return offset // scale, 0

@@ -6,13 +6,19 @@
 message returns its size, 0: none is sent.
 """
 
-from openoutcry.order_entry import command_metadata, constants, ouch, ouch50_in, rows
+from openoutcry.order_entry import (
+    command_metadata,
+    constants,
+    faults,
+    ouch,
+    ouch50_in,
+    risk_reasons,
+    rows,
+)
 from openoutcry.order_entry.command_metadata import CommandMetadata
-from openoutcry.order_entry.faults import Refusal as Throttle
-from openoutcry.order_entry.ouch import OuchRow, Refusal
+from openoutcry.order_entry.ouch import OuchRow
 from openoutcry.order_entry.ouch42_out import NO_ROOM, cancel_letter, is_taker
 from openoutcry.order_entry.ouch50_in import Ouch50Options, Ouch50Order
-from openoutcry.order_entry.risk_reasons import code as risk_code
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.wire import enum_numbers
@@ -25,11 +31,11 @@ from openoutcry.wire.big_endian import (
     store_be32,
     store_be64,
 )
-from openoutcry.wire.enums import ErrorBit, Reason
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Bytes
 from openoutcry.wire.messages import OPTIONS50, OUCH50
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
+from openoutcry.wire.words import REASONS, RULES, number
 
 _OUT = {message.kind: message for message in OUCH50.server}
 _ACCEPTED, _REPLACED, _CANCELED, _AIQ, _EXECUTED = (_OUT[kind].at for kind in "AUCDE")
@@ -74,57 +80,20 @@ _R_MODIFIED, _R_QUERIED, _R_DISABLE, _R_ENABLE = (
 )
 
 OTHER = 0x000F
-REFUSAL_CODES = {
-    Throttle.THROTTLED: 0x0029,
-    Refusal.SIDE: 0x0009,
-    Refusal.QTY: 0x0013,
-    Refusal.SYMBOL: 0x0017,
-    Refusal.PRICE: 0x001D,
-    Refusal.DISPLAY: 0x0003,
-    Refusal.ISO: 0x0008,
-    Refusal.MIN_QTY: 0x000D,
-    Refusal.CROSS: 0x0014,
-    Refusal.MAX_FLOOR: 0x0004,
-    Refusal.PEG: 0x0005,
-    Refusal.ROUTE: 0x0016,
-    Refusal.RETAIL: 0x001A,
-    Refusal.DISABLED: 0x000C,
-    Refusal.REPLACE: 0x0015,
-}
-"""Reason of a Rejected, by why the message was refused; every other is "other"."""
-REASON_CODES = {
-    Reason.UNKNOWN_INSTRUMENT: 0x0017,
-    Reason.BAD_QTY: 0x0013,
-    Reason.OFF_LOT: 0x0013,
-    Reason.QTY_LIMIT: 0x0013,
-    Reason.OFF_STEP: 0x001D,
-    Reason.PRICE_LIMIT: 0x001D,
-    Reason.OFF_LAST: 0x001D,
-    Reason.WRONG_PHASE: 0x0002,
-    Reason.WOULD_CROSS: 0x0012,
-}
-GATEWAY_CODES = {
-    ErrorBit.PRICE_NOT_POSITIVE: 0x001D,
-    ErrorBit.PRICE_ABOVE_LIMIT: 0x001D,
-    ErrorBit.QTY_NOT_POSITIVE: 0x0013,
-    ErrorBit.QTY_OUT_OF_LIMITS: 0x0013,
-    ErrorBit.SYMBOL: 0x0017,
-    ErrorBit.PRICE_STEP: 0x001D,
-    ErrorBit.QTY_STEP: 0x0013,
-    ErrorBit.COLLAR: 0x0006,
-    ErrorBit.NOTIONAL: 0x001F,
-    ErrorBit.PARTICIPANT: 0x000C,
-    ErrorBit.HALTED: 0x0007,
-    ErrorBit.RATE: 0x0029,
-}
 _REFUSAL_CODE = tuple(
-    {int(k): v for k, v in REFUSAL_CODES.items()}.get(n, OTHER) for n in range(256)
+    max(codes) or OTHER
+    for codes in zip(
+        ouch.WORDS.codes("OUCH 5.0", ouch.REFUSAL_CODES, number),
+        faults.WORDS.codes("OUCH 5.0", ouch.REFUSAL_CODES, number),
+        strict=True,
+    )
 )
-_REASON_CODE = tuple({int(k): v for k, v in REASON_CODES.items()}.get(n, OTHER) for n in range(64))
-_RISK, _RISK_CODE = enum_numbers.REASON_RISK, tuple(risk_code(1 << bit, OTHER) for bit in range(64))
-_GATEWAY_CODE = tuple(
-    {int(k): v for k, v in GATEWAY_CODES.items()}.get(n, OTHER) for n in range(16)
+_REASON_CODE = REASONS.codes("OUCH 5.0", ouch.REASON_CODES, number, OTHER)
+_RISK, _RISK_CODE = (
+    enum_numbers.REASON_RISK,
+    risk_reasons.WORDS.codes("OUCH 5.0", 64, number, OTHER),
 )
+_GATEWAY_CODE = RULES.codes("OUCH 5.0", 16, number)
 
 
 @kernel
@@ -306,7 +275,7 @@ def _canceled(
         store_be64(out + _AIQ.price, ouch.event_price4(event, session))
         Bytes(out)[_AIQ.liquidity] = _R if is_taker(event, metadata) else _A
         mode = session.self_trade
-        Bytes(out)[_AIQ.strategy] = ouch.STRATEGY_LETTER[mode & 7]
+        Bytes(out)[_AIQ.strategy] = ouch.STRATEGY_LETTER[mode]
         return size
     is_reduced = event.kind == _K_REDUCED
     if is_reduced and metadata != 0 and metadata.message == _M:

@@ -31,12 +31,16 @@ from openoutcry.routing.instruments import (
     RoutingError,
     name_of_side,
 )
+from openoutcry.wire.enums import TimeInForce
+from openoutcry.wire.words import TIMES
 
 MAX_TRADES = 1_000_000
 """Maximum trades of an order.  In its own stream the event that ends it has this number, the one
 that accepts it 0; each trade with an id has another stream."""
 KEPT_TRADES = 10_000
 """Trades of the past that are not counted again."""
+IOC = TIMES.say("Binance", TimeInForce.IOC)
+"""CCXT has the words of Binance."""
 STATES = {"closed": CANCELLED, "canceled": CANCELLED, "expired": CANCELLED, "rejected": REJECTED}
 
 
@@ -258,7 +262,7 @@ class CcxtVenue(Connector):
         listing = self.listing
         price = Decimal(order.price).scaleb(-listing.instrument.price_decimals)
         amount = Decimal(order.quantity).scaleb(-listing.instrument.quantity_decimals)
-        terms = {"clientOrderId": order.token} | ({"timeInForce": "IOC"} if order.is_ioc else {})
+        terms = {"clientOrderId": order.token} | ({"timeInForce": IOC} if order.is_ioc else {})
         try:
             made = self.exchange.create_order(
                 listing.symbol,

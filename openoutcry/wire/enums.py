@@ -122,6 +122,8 @@ class SelfTrade(IntEnum):
     """Both lose the smaller of the two quantities without a trade."""
 
 
+TIF_MASK = 15
+"""Mask of the TimeInForce in ``time_in_force``."""
 SELF_TRADE_SHIFT = 4
 SELF_TRADE_MASK = 7
 """Mask of the self-trade bits, after the shift."""

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from openoutcry.wire.enums import OrderType, TimeInForce
+from openoutcry.wire.enums import TIF_MASK, OrderType, TimeInForce
 
-DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = TimeInForce
+DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = (
+    TimeInForce[name] for name in ("DAY", "IOC", "FOK", "GTC", "GTD", "AT_OPEN", "AT_CLOSE")
+)
 
 
 class Family(Enum):
@@ -67,6 +69,9 @@ RESTING = (DAY, GTC, GTD)
 STAYING = (DAY, GTC)
 """Times in force of what needs ``aux`` for itself."""
 AT_ONCE = (IOC, FOK)
+EVERY = (DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE)
+FOR_AUCTIONS = (AT_OPEN, AT_CLOSE)
+"""Times in force of orders that are for one auction only."""
 
 
 def _stop(aux: Aux, elected_as: OrderType) -> OrderTypeRow:
@@ -78,7 +83,7 @@ def _stop(aux: Aux, elected_as: OrderType) -> OrderTypeRow:
 
 
 ORDER_TYPES: dict[OrderType, OrderTypeRow] = {
-    OrderType.LIMIT: OrderTypeRow(tuple(TimeInForce)),
+    OrderType.LIMIT: OrderTypeRow(EVERY),
     OrderType.MARKET: OrderTypeRow(
         (DAY, IOC, FOK, AT_OPEN, AT_CLOSE),
         Family.MARKET,
@@ -110,7 +115,7 @@ ORDER_TYPES: dict[OrderType, OrderTypeRow] = {
 
 assert list(ORDER_TYPES) == list(OrderType), "an order type without its row, or out of its order"
 assert all(0 < order_type < 63 for order_type in OrderType), "kernels keep a bit a type in an int64"
-assert all(0 < tif < 8 for tif in TimeInForce), "kernels keep eight times in force a type"
+assert all(0 < tif <= TIF_MASK for tif in TimeInForce), "a record has four bits of it"
 
 
 def types_where(holds: Callable[[OrderTypeRow], bool]) -> tuple[OrderType, ...]:
@@ -138,10 +143,13 @@ def types_elected_as(order_type: OrderType) -> tuple[OrderType, ...]:
     return types_where(lambda row: row.elected_as == order_type)
 
 
-def type_bits(types: tuple[OrderType, ...]) -> int:
-    """A bit for each type, for kernels."""
+def type_bits(types: tuple[OrderType, ...] | tuple[TimeInForce, ...]) -> int:
+    """A bit for each type, or time in force, for kernels."""
     return sum(1 << order_type for order_type in types)
 
+
+for _time in TimeInForce:
+    assert types_taking(_time), f"wire/order_types.py: no order type may be {_time.name}"
 
 MARKETS = types_where(lambda row: row.family == Family.MARKET)
 STOPS = types_where(lambda row: row.family == Family.STOP)

@@ -22,6 +22,7 @@ from openoutcry.wire import (
     TimeInForce,
 )
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_MASK, SELF_TRADE_SHIFT
+from openoutcry.wire.order_types import FOR_AUCTIONS
 from openoutcry.wire.records import NO_PRICE, TICK_BANDS
 
 Array = npt.NDArray[Any]
@@ -48,7 +49,6 @@ SHOWN, UNSEEN, WHOLE = range(3)
 """Who trades first at one price: what is displayed, what is hidden, all-or-none orders."""
 
 
-AT_OPEN = TimeInForce.AT_OPEN
 ANY_PRICE = {Side.BUY: 2**63 - 1, Side.SELL: -(2**63)}
 """Where a market order stands in a call."""
 
@@ -221,7 +221,9 @@ class Market:
     def waiting(self, side: int) -> list[Order]:
         """The market orders that wait for the other side, the oldest first."""
         orders = [o for o in self.orders.values() if o.side == side and o.waiting and o.leaves]
-        orders = [o for o in orders if o.order_type == OrderType.MARKET and o.tif < AT_OPEN]
+        orders = [
+            o for o in orders if o.order_type == OrderType.MARKET and o.tif not in FOR_AUCTIONS
+        ]
         return sorted(orders, key=lambda o: o.came)
 
     def level(self, order: Order) -> list[Order]:

@@ -31,9 +31,11 @@ from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, Layout, area, u8
 from openoutcry.wire.memory import store_i64, store_u8
+from openoutcry.wire.order_types import type_bits, types_taking
 from openoutcry.wire.printable import FIRST, LAST, is_printable
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.symbols import CODE_BYTES, MAX_SYMBOL
+from openoutcry.wire.words import ORDER_TYPES, SELF_TRADE, TIMES
 
 APPLICATION, REJECT = constants.KIND_APPLICATION, constants.KIND_REJECT
 MAX_TOKEN, MAX_ACCOUNT = 36, 16
@@ -87,49 +89,42 @@ NEW, CANCEL, REPLACE, MASS_CANCEL = (
     int(CommandKind[name]) for name in ("NEW", "CANCEL", "REPLACE", "MASS_CANCEL")
 )
 BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
-T = OrderType
-LIMIT, MARKET, POST_ONLY, TO_LIMIT = (
+(
+    LIMIT, MARKET, POST_ONLY, POST_SLIDE, TO_LIMIT,
+    STOP, STOP_LIMIT, TRAILING, TRAILING_BPS,
+    ICEBERG, HIDDEN, PRIMARY, TO_MARKET, MIDPOINT, AON, MIN_QTY,
+    TRAILING_LIMIT, TRAILING_LIMIT_BPS, POST_STOP_LIMIT,
+    MARKET_BUDGET, LIMIT_BUDGET,
+) = READ_TYPES = (
     enum_numbers.ORDER_TYPE_LIMIT,
     enum_numbers.ORDER_TYPE_MARKET,
     enum_numbers.ORDER_TYPE_POST_ONLY,
-    5,
-)
-STOP, STOP_LIMIT, TRAILING, TRAILING_BPS = (
+    enum_numbers.ORDER_TYPE_POST_ONLY_SLIDE,
+    enum_numbers.ORDER_TYPE_MARKET_TO_LIMIT,
     enum_numbers.ORDER_TYPE_STOP,
     enum_numbers.ORDER_TYPE_STOP_LIMIT,
     enum_numbers.ORDER_TYPE_TRAILING_STOP,
     enum_numbers.ORDER_TYPE_TRAILING_STOP_BPS,
-)
-TRAILING_LIMIT, TRAILING_LIMIT_BPS = (
-    enum_numbers.ORDER_TYPE_TRAILING_STOP_LIMIT,
-    enum_numbers.ORDER_TYPE_TRAILING_STOP_LIMIT_BPS,
-)
-POST_SLIDE = enum_numbers.ORDER_TYPE_POST_ONLY_SLIDE
-POST_STOP_LIMIT = enum_numbers.ORDER_TYPE_POST_ONLY_STOP_LIMIT
-MARKET_BUDGET, LIMIT_BUDGET = (
-    enum_numbers.ORDER_TYPE_MARKET_BUDGET,
-    enum_numbers.ORDER_TYPE_LIMIT_BUDGET,
-)
-ICEBERG, HIDDEN, MIN_QTY, AON = (
     enum_numbers.ORDER_TYPE_ICEBERG,
     enum_numbers.ORDER_TYPE_HIDDEN,
-    enum_numbers.ORDER_TYPE_MIN_QTY,
-    enum_numbers.ORDER_TYPE_ALL_OR_NONE,
-)
-PRIMARY, TO_MARKET, MIDPOINT = (
     enum_numbers.ORDER_TYPE_PEG_PRIMARY,
     enum_numbers.ORDER_TYPE_PEG_MARKET,
     enum_numbers.ORDER_TYPE_PEG_MIDPOINT,
-)
-AUX_FREE = 1 << LIMIT | 1 << POST_ONLY | 1 << POST_SLIDE | 1 << TO_LIMIT | 1 << HIDDEN | 1 << AON
-DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = (int(tif) for tif in TimeInForce)
-SELF_TRADE = (
-    enum_numbers.SELF_TRADE_CANCEL_NEWEST,
-    enum_numbers.SELF_TRADE_CANCEL_OLDEST,
-    enum_numbers.SELF_TRADE_CANCEL_BOTH,
-)
-assert TO_LIMIT == T.MARKET_TO_LIMIT
-assert SELF_TRADE == (1, 2, 3), "SelfMatchPreventionInstruction has the same numbers"
+    enum_numbers.ORDER_TYPE_ALL_OR_NONE,
+    enum_numbers.ORDER_TYPE_MIN_QTY,
+    enum_numbers.ORDER_TYPE_TRAILING_STOP_LIMIT,
+    enum_numbers.ORDER_TYPE_TRAILING_STOP_LIMIT_BPS,
+    enum_numbers.ORDER_TYPE_POST_ONLY_STOP_LIMIT,
+    enum_numbers.ORDER_TYPE_MARKET_BUDGET,
+    enum_numbers.ORDER_TYPE_LIMIT_BUDGET,
+)  # fmt: skip
+ORDER_TYPES.require_read("FIX D", map(OrderType, READ_TYPES))
+AUX_FREE = type_bits(types_taking(TimeInForce.GTD))
+DAY, GTD = enum_numbers.TIME_IN_FORCE_DAY, enum_numbers.TIME_IN_FORCE_GTD
+TIME_OF = TIMES.numbers("FIX", 128)
+"""The TimeInForce of each character of TimeInForce (59); 0: one that the venue does not offer."""
+MODE_OF = SELF_TRADE.numbers("FIX", 128)
+"""The SelfTrade of each character of SelfMatchPreventionInstruction (2964); 0: none."""
 
 # What goes wrong with a value: 0 nothing, else one of these.
 FINE, MISSING, FORM, RANGE, NUMBER = 0, 1, 2, 3, 4
@@ -363,31 +358,22 @@ def take_time_in_force(
     character: int,
 ) -> int:
     """FINE, or the tag that is missing or wrong."""
-    tif = DAY
-    if character == 49:
-        tif = GTC
-    elif character == 50:
-        tif = AT_OPEN
-    elif character == 51:
-        tif = IOC
-    elif character == 52:
-        tif = FOK
-    elif character == 55:
-        tif = AT_CLOSE
-    elif character == 54:
-        tif = GTD
+    tif = TIME_OF[character] if 0 < character < 128 else DAY
+    if tif == 0:
+        tif = DAY
+        mark_refused(metadata, UNSUPPORTED)
+    elif tif == GTD:
         expiry = expiry_of(FixSession(session), fields)
         if expiry <= 0:
             return 126 if scan.field(fields, 126) != 0 or expiry == 0 else 432
         if AUX_FREE >> order.order_type & 1 == 0:
             mark_refused(metadata, UNSUPPORTED)
         order.aux = expiry
-    elif character == 53:
-        mark_refused(metadata, UNSUPPORTED)
     mode = session.self_trade
     if scan.field(fields, words.SELF_TRADE_SLOT) != 0:
-        mode = scan.char_of(fields, words.SELF_TRADE_SLOT) - 48
-        if mode < 1 or mode > 3:
+        letter = scan.char_of(fields, words.SELF_TRADE_SLOT)
+        mode = MODE_OF[letter] if letter < 128 else 0
+        if mode == 0:
             return words.SELF_TRADE_TAG
     order.time_in_force = tif | mode << 4
     return FINE

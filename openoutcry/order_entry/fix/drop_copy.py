@@ -13,60 +13,38 @@ import openoutcry.order_entry.fix.send as send
 import openoutcry.order_entry.fix.words as words
 import openoutcry.order_entry.rows as rows
 import openoutcry.order_entry.session as block
-from openoutcry.order_entry import constants
+from openoutcry.order_entry import constants, ouch
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix import live, questions, scan, session
 from openoutcry.order_entry.fix.decode import FixOrder
 from openoutcry.order_entry.fix.live import begin, frame, logout, lost, more, queued, timer
+from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.fix.send import put_field_end
 from openoutcry.order_entry.fix.text import constant, put_bytes, put_decimal, put_number
 from openoutcry.order_entry.fix.words import FixFields, FixSession
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
-from openoutcry.wire.enums import OrderType, TimeInForce
+from openoutcry.wire.enums import TIF_MASK
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.memory import load_i64, load_u8, load_u32
 from openoutcry.wire.notes import fee_units
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.symbols import MAX_SYMBOL
+from openoutcry.wire.words import ORDER_TYPES
+from openoutcry.wire.words import TIMES as TIMES_IN_FORCE
 
 __all__ = ["begin", "decode", "frame", "logout", "lost", "more", "queued", "timer"]
 
 SCRATCH = 2048
 """Offset from ``out`` at which a row may be made for :func:`write_report`."""
 OUCH50, PACKETS, SHM = constants.PROTOCOL_OUCH50, constants.PROTOCOL_PACKETS, constants.PROTOCOL_SHM
-REFUSALS = refusals.Refusal
-_OUCH_WORDS = {
-    constants.OUCH_REFUSAL_QTY: REFUSALS.QUANTITY,
-    constants.OUCH_REFUSAL_SYMBOL: REFUSALS.UNKNOWN_SYMBOL,
-    constants.OUCH_REFUSAL_PRICE: REFUSALS.PRICE,
-    constants.OUCH_REFUSAL_TOKEN: REFUSALS.UNSUPPORTED,
-    constants.OUCH_REFUSAL_REPLACE: REFUSALS.MISMATCH,
-}
-OF_OUCH = tuple(int(_OUCH_WORDS.get(code, REFUSALS.UNSUPPORTED)) for code in range(32))
+_OF_OUCH = {int(own): Refusal[name] for own, name in ouch.WORDS.offered("FIX").items()}
+OF_OUCH = tuple(int(_OF_OUCH.get(code, Refusal.UNSUPPORTED)) for code in range(32))
 """The reasons for OUCH's own refusals; those from 32 on have no equivalent."""
-SILENT = 1 << REFUSALS.STATUS | 1 << REFUSALS.MASS_STATUS | 1 << REFUSALS.UNSUPPORTED_MESSAGE
+SILENT = 1 << Refusal.STATUS | 1 << Refusal.MASS_STATUS | 1 << Refusal.UNSUPPORTED_MESSAGE
 """FIX's own that are about no order."""
-_TYPES = {
-    OrderType.MARKET: "1", OrderType.MARKET_BUDGET: "1",
-    OrderType.MARKET_TO_LIMIT: "K", OrderType.STOP: "3",
-    OrderType.STOP_LIMIT: "4", OrderType.TRAILING_STOP: "P", OrderType.TRAILING_STOP_BPS: "P",
-    OrderType.TRAILING_STOP_LIMIT: "P", OrderType.TRAILING_STOP_LIMIT_BPS: "P",
-    OrderType.POST_ONLY_STOP_LIMIT: "4",
-    OrderType.PEG_PRIMARY: "P", OrderType.PEG_MARKET: "P", OrderType.PEG_MIDPOINT: "P",
-}  # fmt: skip
-_TIMES = {
-    TimeInForce.DAY: "0",
-    TimeInForce.GTC: "1",
-    TimeInForce.AT_OPEN: "2",
-    TimeInForce.IOC: "3",
-    TimeInForce.FOK: "4",
-    TimeInForce.GTD: "6",
-    TimeInForce.AT_CLOSE: "7",
-}
-TYPES = (0, *(ord(_TYPES.get(kind, "2")) for kind in OrderType))
-TIMES = (0, *(ord(_TIMES[kind]) for kind in TimeInForce))
+TYPES, TIMES = ORDER_TYPES.codes("FIX", 64), TIMES_IN_FORCE.codes("FIX", TIF_MASK + 1)
 """OrdType and TimeInForce of the core's."""
 CANCELS = (fix_decode.F, ord("X"))
 """Message types that ask for a cancel."""
@@ -242,7 +220,7 @@ def put_terms(at: int, copy: SessionBlock, row: OrderRow, decimals: int, qty: in
         at = put_decimal(put_99(at), row.aux, decimals)
     if fix_encode.BUDGET_BITS >> order_type & 1:
         at = put_decimal(fix_encode.put_152(at), row.aux, decimals)
-    letter = TIMES[row.time_in_force & 7]
+    letter = TIMES[row.time_in_force & TIF_MASK]
     if fix:
         letter = own.tif
     return fix_encode.put_char(put_59(at), letter) if letter != 0 else at

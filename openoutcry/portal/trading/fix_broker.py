@@ -21,45 +21,15 @@ from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec
 from openoutcry.portal.trading.broker import BrokerError, NewOrder, Refusal, Refused
 from openoutcry.portal.trading.instruments import text_of
 from openoutcry.venue.file import VenueFile
-from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
+from openoutcry.wire.enums import Side
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.private_file import require_private
+from openoutcry.wire.words import ORDER_TYPES, SELF_TRADE, SIDES, TIMES
 
 ANY_ADDRESS = ("0.0.0.0", "::", "")
 HEARTBEAT_S, LOOK_S = 10, 2.0
 KEPT_MESSAGES = 1_000
 """Messages that the venue may ask for again."""
-TIF_TEXT = {
-    TimeInForce.DAY: "0",
-    TimeInForce.GTC: "1",
-    TimeInForce.AT_OPEN: "2",
-    TimeInForce.IOC: "3",
-    TimeInForce.FOK: "4",
-    TimeInForce.GTD: "6",
-    TimeInForce.AT_CLOSE: "7",
-}
-KIND_TAGS: dict[OrderType, dict[str, str]] = {
-    OrderType.STOP: {"t40": "3"},
-    OrderType.STOP_LIMIT: {"t40": "4"},
-    OrderType.POST_ONLY: {"t18": "6"},
-    OrderType.POST_ONLY_SLIDE: {"t18": "6", "t5550": "Y"},
-    OrderType.POST_ONLY_STOP_LIMIT: {"t40": "4", "t18": "6"},
-    OrderType.TRAILING_STOP: {"t40": "P", "t18": "a"},
-    OrderType.TRAILING_STOP_LIMIT: {"t40": "P", "t18": "a"},
-    OrderType.TRAILING_STOP_BPS: {"t40": "P", "t18": "a", "t836": "1"},
-    OrderType.TRAILING_STOP_LIMIT_BPS: {"t40": "P", "t18": "a", "t836": "1"},
-    OrderType.MARKET_TO_LIMIT: {"t40": "K"},
-    OrderType.HIDDEN: {"t111": "0"},
-    OrderType.ALL_OR_NONE: {"t18": "G"},
-    OrderType.PEG_PRIMARY: {"t40": "P", "t18": "R"},
-    OrderType.PEG_MARKET: {"t40": "P", "t18": "P"},
-    OrderType.PEG_MIDPOINT: {"t40": "P", "t18": "M"},
-}
-SELF_TRADE_TEXT = {
-    SelfTrade.CANCEL_NEWEST: "1",
-    SelfTrade.CANCEL_OLDEST: "2",
-    SelfTrade.CANCEL_BOTH: "3",
-}
 DUPLICATE_ORDER = "6"
 """OrdRejReason (103) of a ClOrdID that was used before."""
 IS_REFUSAL = b"\x01150=8\x01"
@@ -118,7 +88,7 @@ class FixBroker:
             participant,
             connection,
             lambda client: client.enter(
-                "1" if order.side is Side.BUY else "2",
+                SIDES.say("FIX", order.side),
                 order.symbol,
                 order.lots,
                 price,
@@ -137,7 +107,7 @@ class FixBroker:
             lambda client: client.replace(
                 client_id,
                 order.symbol,
-                "1" if order.side is Side.BUY else "2",
+                SIDES.say("FIX", order.side),
                 order.lots,
                 price,
                 name=order.client_id,
@@ -155,7 +125,7 @@ class FixBroker:
         self, participant: int, symbol: str, side: Side, client_id: str, request_id: str
     ) -> None:
         connection = await self._connection(participant)
-        text = "1" if side == Side.BUY else "2"
+        text = SIDES.say("FIX", side)
         self._send(
             participant,
             connection,
@@ -302,7 +272,9 @@ def _trusting(port: PortSpec) -> ssl.SSLContext | None:
 
 def _tags(order: NewOrder, decimals: int) -> dict[str, str]:
     """OrdType, prices and terms as fields of a NewOrderSingle."""
-    tags = {"t59": TIF_TEXT[order.time_in_force]} | KIND_TAGS.get(order.order_type, {})
+    words = ORDER_TYPES.say("FIX D", order.order_type).split()
+    tags = {"t59": TIMES.say("FIX", order.time_in_force)}
+    tags |= {f"t{tag}": text for tag, _, text in (word.partition("=") for word in words) if text}
     prices = {
         "t44": order.price_ticks,
         "t99": order.trigger_ticks,
@@ -317,5 +289,5 @@ def _tags(order: NewOrder, decimals: int) -> dict[str, str]:
         milliseconds = order.expires_ns // 10**6 % 1000
         tags["t126"] = f"{moment:%Y%m%d-%H:%M:%S}.{milliseconds:03d}"
     if order.self_trade is not None:
-        tags["t2964"] = SELF_TRADE_TEXT[order.self_trade]
+        tags["t2964"] = SELF_TRADE.say("FIX", order.self_trade)
     return tags

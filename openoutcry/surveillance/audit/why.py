@@ -25,51 +25,11 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.errors import AuditError
-from openoutcry.wire.order_types import PEGS, STOPS, TRAILING
+from openoutcry.wire.order_types import PEGS, STOPS, TRAILING, UNPRICED
 from openoutcry.wire.symbols import code_of, names_by_code, symbol_text
+from openoutcry.wire.words import REASON_TEXTS
 
 Array = npt.NDArray[Any]
-UNPRICED = (
-    OrderType.MARKET,
-    OrderType.STOP,
-    OrderType.MARKET_TO_LIMIT,
-    OrderType.MARKET_BUDGET,
-)
-REFUSALS = {
-    Reason.UNKNOWN_INSTRUMENT: "there is no such instrument",
-    Reason.MALFORMED: "its kind, side, type or time in force makes no sense, alone or together",
-    Reason.BAD_QTY: "its quantity is not above 0",
-    Reason.DUPLICATE_ID: "an order with its id was open",
-    Reason.WOULD_CROSS: "it may only rest, and would have traded on arrival",
-    Reason.BOOK_FULL: "the book had no room for another order or price",
-    Reason.LEVEL_OVERFLOW: "the quantity at its price would have passed 2**63 - 1",
-    Reason.FOK_UNFILLABLE: "all of it had to trade at once, and there was not enough",
-    Reason.OFF_STEP: "its price is not a multiple of the price step there",
-    Reason.OFF_LOT: "its quantity is not a multiple of the quantity step",
-    Reason.PRICE_LIMIT: "its price is outside the instrument's limits",
-    Reason.QTY_LIMIT: "its quantity is outside the instrument's limits",
-    Reason.WRONG_PHASE: "the instrument's phase does not take such an order",
-    Reason.BAD_AUX: "its trigger, display quantity, distance, minimum or expiry makes no sense",
-    Reason.EXPIRED: "its time was over when it came",
-    Reason.MIN_QTY_UNFILLABLE: "its least quantity could not trade at once",
-    Reason.OFF_LAST: "trading at last takes no other price than the last",
-}
-ENDS = {
-    Reason.USER: "its participant cancelled it",
-    Reason.IOC_REST: "it was immediate or cancel, and this was left",
-    Reason.MARKET_REST: "it was a market order, and nothing more could be met within its band",
-    Reason.OFF_LOT: "what was left of its budget paid for no lot more",
-    Reason.FOK_UNFILLABLE: "all of it had to trade at once, and there was not enough",
-    Reason.REDUCED_TO_ZERO: "it was reduced to nothing",
-    Reason.SELF_TRADE: "it met an order of the same participant (self-trade prevention)",
-    Reason.DAY_END: "its day was over",
-    Reason.EXPIRED: "its time was over",
-    Reason.AUCTION_REST: "it was for one auction, and this was left after it",
-    Reason.MASS_CANCEL: "a mass cancel took it",
-    Reason.DISCONNECTED: "its session was lost",
-    Reason.MIN_QTY_UNFILLABLE: "its least quantity could not trade at once",
-    Reason.RISK: "a limit or a switch took it",
-}
 WINDOW = 4_096
 MATCHING = (Phase.CONTINUOUS, Phase.TRADING_AT_LAST)
 
@@ -171,7 +131,7 @@ class _Question:
             )
             text = f"a limit: {refusal_text(*figures)}"
         else:
-            text = REFUSALS.get(reason, reason.name)
+            text = REASON_TEXTS.say("rejected", reason)
         self.result.say(f"It was rejected ({reason.name}): {text}.", reason=reason.name)
         if self.symbol in self.symbols:
             before = self._before()
@@ -318,7 +278,7 @@ class _Question:
             self._ahead("still rested", "ahead_at_end")
         self.result.say(
             f"It ended with command {seq:,}, {int(end['qty_lots']):,} lots unfilled "
-            f"({reason.name}): {ENDS.get(reason, reason.name)}.",
+            f"({reason.name}): {REASON_TEXTS.say('ended', reason)}.",
             end=reason.name,
             end_seq=seq,
         )

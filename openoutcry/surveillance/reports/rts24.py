@@ -14,7 +14,8 @@ from openoutcry.surveillance.audit.trail import Trail, operators_cancels
 from openoutcry.surveillance.reports import schema
 from openoutcry.surveillance.reports.reference_data import Codes
 from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric, one_of
-from openoutcry.wire import order_types
+from openoutcry.wire import order_types, words
+from openoutcry.wire.order_types import Home
 
 EVENTS = (
     "NEWO",
@@ -31,15 +32,8 @@ EVENTS = (
     "PARF",
     "FILL",
 )
-VALIDITY = {
-    "DAY": "DAVY",
-    "IOC": "IOCV",
-    "FOK": "FOKV",
-    "GTC": "GTCV",
-    "GTD": "GTTV",
-    "AT_OPEN": "DAVY",
-    "AT_CLOSE": "DAVY",
-}
+VALIDITY = {tif.name: word for tif, word in words.TIMES.column("RTS 24").items()}
+SIDES = {side.name: word for side, word in words.SIDES.column("RTS 24").items()}
 BY_THE_MEMBER = ("USER", "REDUCED_TO_ZERO")
 CHANGES = {
     "TRIGGER": "TRIG",
@@ -56,7 +50,11 @@ STOPS, TRAILING, UNPRICED, PEGS = (
     tuple(order_type.name for order_type in types)
     for types in (order_types.STOPS, order_types.TRAILING, order_types.UNPRICED, order_types.PEGS)
 )
-HIDDEN = ("HIDDEN", "ALL_OR_NONE", *PEGS)
+HIDDEN = tuple(
+    order_type.name
+    for home in (Home.HIDDEN, Home.ALL_OR_NONE)
+    for order_type in order_types.types_at_home(home)
+)
 PERSON, TEXT = alphanumeric(35), alphanumeric(50)
 TABLE = Table(
     "RTS 24 order records",
@@ -97,7 +95,7 @@ TABLE = Table(
         Field(29, "price_currency", schema.CURRENCY),
         Field(30, "leg_2_currency", schema.CURRENCY, True),
         Field(31, "price_notation", one_of("MONE", "PERC", "YIEL", "BAPO")),
-        Field(32, "buy_sell", one_of("BUYI", "SELL")),
+        Field(32, "buy_sell", one_of(*SIDES.values())),
         Field(33, "order_status", one_of("ACTI", "INAC", "FIRM", "IMPL", "INDI", "ROUT"), True),
         Field(34, "quantity_notation", one_of("UNIT", "NOML", "MONE")),
         Field(35, "quantity_currency", schema.CURRENCY, True),
@@ -279,7 +277,7 @@ class _Records:
             "trading_capacity": member.capacity,
             "liquidity_provision": _flag(member.liquidity_provision),
             "date_and_time": schema.time_text(row["ts_ns"]),
-            "validity_period": VALIDITY.get(row["time_in_force"] or "", "DAVY"),
+            "validity_period": VALIDITY[row["time_in_force"] or "DAY"],
             "order_restriction": "VFAR" if (row["time_in_force"] or "").startswith("AT_") else "",
             "priority_time": schema.time_text(order.priority_ns),
             "sequence_number": str(row["event_seq"]),
@@ -293,7 +291,7 @@ class _Records:
             "order_type_classification": "STOP" if kind in STOPS else "LMTO",
             "price_currency": instrument.currency,
             "price_notation": "MONE",
-            "buy_sell": "BUYI" if row["side"] == "BUY" else "SELL",
+            "buy_sell": SIDES[row["side"]],
             "order_status": "ACTI" if order.active else "INAC",
             "quantity_notation": "UNIT",
             "passive_only": _flag(kind in ("POST_ONLY", "POST_ONLY_SLIDE")),

@@ -13,17 +13,14 @@ from openoutcry.surveillance.audit.trail import Trail, operators_cancels
 from openoutcry.surveillance.reports import schema
 from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric
 from openoutcry.wire.errors import AuditError
+from openoutcry.wire.order_types import AT_ONCE
+from openoutcry.wire.words import ORDER_TYPES
 
 Counts = dict[str, tuple[int, int, int]]
-RESTING, STOP, AT_ONCE = (1, 2, 1), (1, 2, 1), (1, 0, 0)
+MESSAGES = {"rests": (1, 2, 1), "waits": (1, 2, 1), "at once": (1, 0, 0)}
 COUNTS: Counts = {
-    "LIMIT": RESTING, "POST_ONLY": RESTING, "POST_ONLY_SLIDE": RESTING, "ICEBERG": RESTING,
-    "HIDDEN": RESTING, "ALL_OR_NONE": RESTING, "MIN_QTY": RESTING, "MARKET_TO_LIMIT": RESTING,
-    "PEG_PRIMARY": RESTING, "PEG_MARKET": RESTING, "PEG_MIDPOINT": RESTING,
-    "STOP": STOP, "STOP_LIMIT": STOP, "TRAILING_STOP": STOP, "TRAILING_STOP_BPS": STOP,
-    "TRAILING_STOP_LIMIT": STOP, "TRAILING_STOP_LIMIT_BPS": STOP, "POST_ONLY_STOP_LIMIT": STOP,
-    "MARKET": AT_ONCE, "MARKET_BUDGET": AT_ONCE, "LIMIT_BUDGET": AT_ONCE, "IMMEDIATE": AT_ONCE,
-}  # fmt: skip
+    order_type.name: MESSAGES[word] for order_type, word in ORDER_TYPES.column("RTS 9").items()
+} | {"IMMEDIATE": MESSAGES["at once"]}
 """Messages that count: when it is entered, each time it is changed, when it is cancelled.
 IMMEDIATE: IOC and FOK of any type.  What the venue does by itself (a peg that follows, an iceberg's
 next slice, an expiry, a cancel without a request) counts nothing."""
@@ -94,7 +91,7 @@ def _count(sums: _Sums, row: dict[str, Any], counts: Counts, by_operator: bool) 
         sums.matches.add(row["match"])
         sums.lots += row["qty_lots"]
         return
-    at_once = row["time_in_force"] in ("IOC", "FOK")
+    at_once = row["time_in_force"] in [tif.name for tif in AT_ONCE]
     entered, changed, cancelled = counts["IMMEDIATE" if at_once else row["order_type"]]
     requested = row["reason"] in ASKED_CANCELS and not by_operator
     if action == "NEW":

@@ -12,10 +12,15 @@ from openoutcry.wire.enums import (
     Reason,
     SelfTrade,
     Side,
-    TimeInForce,
 )
 from openoutcry.wire.order_types import (
+    AT_OPEN,
     BUDGETS,
+    DAY,
+    FOK,
+    GTC,
+    GTD,
+    IOC,
     PEGS,
     STOPS,
     TIMES_IN_FORCE,
@@ -37,8 +42,6 @@ MAX_SLICES = 256
 MAX_OFFSET_TICKS = 1 << 40
 MAX_DISTANCE_TICKS, MAX_DISTANCE_BPS = (1 << 31) - 1, 9999
 DISTANCE_BITS = 32
-
-DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = TimeInForce
 
 
 @dataclass

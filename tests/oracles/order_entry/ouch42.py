@@ -5,8 +5,7 @@ from typing import Any
 
 from openoutcry.order_entry import risk_reasons
 from openoutcry.order_entry.faults import Fault, Kind
-from openoutcry.order_entry.ouch import CANCEL_LETTERS, Refusal
-from openoutcry.order_entry.ouch42_out import GATEWAY_LETTERS, REASON_LETTERS, REFUSAL_LETTERS
+from openoutcry.order_entry.ouch import WORDS, Refusal
 from openoutcry.order_entry.rows import DONE, SENT
 from openoutcry.wire.enums import (
     OPEN_KNOWN,
@@ -20,6 +19,7 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.messages import OUCH42
+from openoutcry.wire.words import REASONS, RULES
 from tests.oracles.order_entry.world import Row, World, new_metadata, new_order, reduce_or_modify
 
 ALPHANUMERIC = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ")
@@ -382,7 +382,7 @@ def canceled(event: Any, row: Row, metadata: Any, world: World) -> bytes:
     if event["kind"] == EventKind.REDUCED and message == "M":
         side = own_fields(metadata["own"].tobytes())["side"]
         return say("M", world, token, side=side, shares=u32(event["leaves_lots"]))
-    letter = CANCEL_LETTERS.get(reason, "Z")
+    letter = REASONS.say("OUCH cancel", reason)
     if message is not None and reason in (Reason.NONE, Reason.USER, Reason.MASS_CANCEL):
         letter = "Z" if message == "\0" else "U"
     return say("C", world, token, shares=gone, reason=letter)
@@ -392,10 +392,10 @@ def rejected(event: Any, row: Row | None, metadata: Any, world: World) -> bytes:
     message = "" if metadata is None else chr(metadata["message"])
     reason = Reason(int(event["reason"]))
     if message == "O" or (message == "U" and reason != Reason.UNKNOWN_ORDER):
-        letter = REASON_LETTERS.get(reason, "O")
+        letter = REASONS.say("OUCH 4.2", reason)
         if reason == Reason.GATEWAY:
             bits = [bit for bit in ErrorBit if int(event["contra_id"]) >> bit & 1]
-            letter = GATEWAY_LETTERS.get(bits[0], "O") if bits else "O"
+            letter = RULES.say("OUCH 4.2", bits[0]) if bits else "O"
         elif reason == Reason.RISK:
             letter = risk_reasons.letter(int(event["contra_id"]))
         return say("J", world, metadata["token"].tobytes(), reason=letter)
@@ -410,7 +410,7 @@ def refuse(metadata: Any, order: Any, world: World) -> bytes:
     """The answer to a command that did not reach the core."""
     message, code = chr(metadata["message"]), int(metadata["refused"])
     if message in ("O", "U"):
-        letters = {int(k): letter for k, letter in REFUSAL_LETTERS.items()}
+        letters = {int(k): letter for k, letter in WORDS.column("OUCH 4.2").items()}
         return say("J", world, metadata["token"].tobytes(), reason=letters.get(code, "O"))
     if message not in ("X", "M"):
         return b""

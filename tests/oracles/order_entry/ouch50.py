@@ -3,15 +3,10 @@ a second time."""
 
 from typing import Any
 
-from openoutcry.order_entry import risk_reasons
+from openoutcry.order_entry import faults, ouch, risk_reasons
 from openoutcry.order_entry.faults import Fault, Kind
-from openoutcry.order_entry.ouch import CANCEL_LETTERS, STRATEGY_LETTERS, Refusal
-from openoutcry.order_entry.ouch50_out import (
-    GATEWAY_CODES,
-    OTHER,
-    REASON_CODES,
-    REFUSAL_CODES,
-)
+from openoutcry.order_entry.ouch import Refusal
+from openoutcry.order_entry.ouch50_out import OTHER
 from openoutcry.order_entry.rows import DONE, SENT
 from openoutcry.wire.enums import (
     AUX_HALVES,
@@ -27,6 +22,7 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.messages import OPTIONS50, OUCH50
+from openoutcry.wire.words import REASONS, RULES, SELF_TRADE, number
 from tests.oracles.order_entry import ouch42
 from tests.oracles.order_entry.ouch42 import (
     MARKET_PRICES,
@@ -507,7 +503,7 @@ def canceled(event: Any, row: Row, metadata: Any, world: World, user_ref: int) -
     if reason == Reason.SELF_TRADE:
         number = int(event["order_id"]) & ((1 << 62) - 1)
         taker = metadata is not None and int(metadata["row"]) == number
-        strategy = STRATEGY_LETTERS.get(SelfTrade(world.self_trade), "N")
+        strategy = SELF_TRADE.say("OUCH 5.0", SelfTrade(world.self_trade))
         return say(
             "D",
             world,
@@ -523,7 +519,7 @@ def canceled(event: Any, row: Row, metadata: Any, world: World, user_ref: int) -
     if event["kind"] == EventKind.REDUCED and message == "M":
         side = own_fields(metadata["own"].tobytes())["side"]
         return say("M", world, user_ref, side=side, quantity=u32(event["leaves_lots"]))
-    letter = CANCEL_LETTERS.get(reason, "Z")
+    letter = REASONS.say("OUCH cancel", reason)
     if message is not None and reason in (Reason.NONE, Reason.USER, Reason.MASS_CANCEL):
         letter = "Z" if message == "\0" else "U"
     return say("C", world, user_ref, quantity=gone, reason=letter)
@@ -533,10 +529,10 @@ def rejected(event: Any, row: Row | None, metadata: Any, world: World) -> bytes:
     message = "" if metadata is None else chr(metadata["message"])
     reason = Reason(int(event["reason"]))
     if message in ("O", "U", "C") and not (message == "U" and reason == Reason.UNKNOWN_ORDER):
-        code = REASON_CODES.get(reason, OTHER)
+        code = number(REASONS.say("OUCH 5.0", reason))
         if reason == Reason.GATEWAY:
             bits = [bit for bit in ErrorBit if int(event["contra_id"]) >> bit & 1]
-            code = GATEWAY_CODES.get(bits[0], OTHER) if bits else OTHER
+            code = number(RULES.say("OUCH 5.0", bits[0])) if bits else OTHER
         elif reason == Reason.RISK:
             code = risk_reasons.code(int(event["contra_id"]), OTHER)
         return reject(metadata, code, world)
@@ -567,5 +563,6 @@ def refuse(metadata: Any, order: Any, world: World) -> bytes:
             return say("I", world, orig)
         side = own_fields(metadata["own"].tobytes())["side"]
         return say("M", world, orig, side=side, quantity=u32(order["qty_lots"]))
-    codes = {int(key): value for key, value in REFUSAL_CODES.items()}
+    columns = [table.column("OUCH 5.0") for table in (ouch.WORDS, faults.WORDS)]
+    codes = {int(key): number(word) for column in columns for key, word in column.items()}
     return reject(metadata, codes.get(code, OTHER), world)

@@ -25,6 +25,10 @@ from openoutcry.wire import (
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_SHIFT
 from openoutcry.wire.order_types import (
     BUDGETS,
+    DAY,
+    FOK,
+    GTD,
+    IOC,
     ORDER_TYPES,
     PEGS,
     TIMES_IN_FORCE,
@@ -55,7 +59,6 @@ EXTREME = np.array(
     dtype=np.int64,
 )
 
-DAY, IOC, FOK, GTC, GTD, AT_OPEN, AT_CLOSE = TimeInForce
 TIMES_ALLOWED = TIMES_IN_FORCE
 
 STOPS = tuple(t for t, row in ORDER_TYPES.items() if row.aux == Aux.TRIGGER)

@@ -65,7 +65,7 @@ BAD = [
     (f"NEW id=20 BUY 10@90 type={len(OrderType) + 1}", "MALFORMED"),
     ("NEW id=20 BUY 10@90 type=255", "MALFORMED"),
     ("NEW id=20 BUY 10@90 tif=0", "MALFORMED"),
-    ("NEW id=20 BUY 10@90 tif=8", "MALFORMED"),
+    ("NEW id=20 BUY 10@90 tif=15", "MALFORMED"),
     ("NEW id=20 BUY 10@90 tif=81", "MALFORMED"),
     ("NEW id=20 BUY 10@90 tif=255", "MALFORMED"),
     ("NEW id=20 BUY 10@90 POST_ONLY IOC", "MALFORMED"),

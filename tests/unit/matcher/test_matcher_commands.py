@@ -22,7 +22,7 @@ from tests.support.matcher.matcher_script import page_script
 PAGE = ROOT / "docs" / "matcher.md"
 MORE = ROOT / "tests" / "support" / "matcher" / "examples.md"
 EXAMPLES = re.findall(r"```example\n(.*?)```", PAGE.read_text() + MORE.read_text(), re.DOTALL)
-NO_TYPE = len(OrderType) + 1
+NO_TYPE, NO_TIME = max(OrderType) + 1, max(TimeInForce) + 1
 ANY_QTY = "INSTRUMENT max_qty_lots=9223372036854775807"
 
 
@@ -109,7 +109,9 @@ NEW id=2 BUY 9223372036854775802@100
 """)
 
 
-@pytest.mark.parametrize("fields", ["side=3", "type=0", f"type={NO_TYPE}", "tif=0", "tif=8"])
+@pytest.mark.parametrize(
+    "fields", ["side=3", "type=0", f"type={NO_TYPE}", "tif=0", f"tif={NO_TIME}"]
+)
 def test_values_of_no_enumeration_are_malformed(script, fields):
     """A side, type or time in force that is not declared is refused."""
     script.run(f"""

@@ -13,8 +13,8 @@ from openoutcry.order_entry.faults import Fault
 from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import resolve as resolving
 from openoutcry.order_entry.fix import scan, text
-from openoutcry.order_entry.fix.refusals import CHECK_TEXTS, Refusal
-from openoutcry.order_entry.risk_reasons import FIGURELESS
+from openoutcry.order_entry.fix.refusals import Refusal
+from openoutcry.order_entry.risk_reasons import FIGURELESS, WORDS
 from openoutcry.risk.bits import RiskBit
 from openoutcry.wire.enums import (
     OPEN_KNOWN,
@@ -394,7 +394,7 @@ def test_a_limit_is_reported_with_its_figures_and_a_switch_by_its_name(bit):
     row, metadata = CODEC.row_of(new_order())
     limit = {"contra_id": 1 << bit | 1 << max(RiskBit), "reason": Reason.RISK}
     figures = {"price_ticks": 100, "leaves_lots": -7, "qty_lots": 120}
-    name = CHECK_TEXTS.get(bit.name, bit.name.lower().replace("_", " "))
+    name = WORDS.say("FIX text", bit.name)
     words = name if bit.name in FIGURELESS else f"{name}: limit 100, now -7, asked 120"
     event = make_event(EventKind.REJECTED, **limit, **figures)
     got = body_fields(CODEC.encode(event, row, metadata))

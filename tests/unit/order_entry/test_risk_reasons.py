@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from openoutcry.order_entry import ouch
-from openoutcry.order_entry.risk_reasons import CHECKS, CODES, LETTERS, code, letter, text
+from openoutcry.order_entry.risk_reasons import CHECKS, WORDS, code, letter, text
 from openoutcry.risk.bits import RiskBit
 from openoutcry.risk.words import refusal_text
 from openoutcry.wire import EVENT_DTYPE
+from openoutcry.wire.words import number
 
 
 def test_the_checks_have_the_numbers_of_the_core():
     assert list(CHECKS) == [bit.name for bit in sorted(RiskBit)]
-    assert {*LETTERS, *CODES} <= set(CHECKS)
 
 
 @pytest.mark.parametrize("bit", [*RiskBit])
@@ -21,8 +21,8 @@ def test_the_first_check_decides(bit):
     event = np.zeros(1, EVENT_DTYPE)
     event["contra_id"] = bits
     assert ouch.risk_bit(event.ctypes.data) == bit
-    assert letter(bits) == LETTERS.get(bit.name, "O")
-    assert code(bits, 5) == CODES.get(bit.name, 5)
+    assert letter(bits) == WORDS.say("OUCH 4.2", bit.name)
+    assert code(bits, 5) == number(WORDS.say("OUCH 5.0", bit.name))
 
 
 @pytest.mark.parametrize("bit", [*RiskBit])

@@ -390,6 +390,4 @@ def test_the_records_have_the_journal_s_currency_and_the_annex_s_order_types(tmp
 def test_every_order_type_counts_for_rts_9():
     """An order of a type without a row could not be reported."""
     types = {"IMMEDIATE", *(order_type.name for order_type in OrderType)}
-    assert set(rts9.COUNTS) == types, (
-        "give each type a row in COUNTS of surveillance/reports/rts9.py"
-    )
+    assert set(rts9.COUNTS) == types

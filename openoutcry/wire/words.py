@@ -1,0 +1,388 @@
+"""The words of every door for what orders have in common: one table, a column a door.
+
+A row is a member of an enumeration, a cell its word, number or letter at the door that the column
+names; ``-`` says that the door has none.  A program that writes a word takes a whole column or asks
+for one cell, and both raise :class:`WordError` for a member that the door cannot say.  One that
+reads looks a word up among those that the door has, and answers any other with the reject of its
+protocol.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from enum import IntEnum
+from typing import Generic, TypeVar
+
+from openoutcry.wire.enums import ErrorBit, OrderType, Reason, SelfTrade, Side, TimeInForce
+from openoutcry.wire.errors import OutcryError
+
+Member = TypeVar("Member", bound=IntEnum | str)
+
+
+class WordError(OutcryError):
+    """A door has no word for a member, or a member has no row."""
+
+
+class Table(Generic[Member]):
+    """Words of the members of one enumeration, or of names."""
+
+    def __init__(self, members: Iterable[Member], text: str) -> None:
+        """``text``: a line with the name of the table and its columns, then a line a member;
+        cells are separated by ``|``.  Raises :class:`WordError`."""
+        heading, *lines = ([cell.strip() for cell in line.split("|")] for line in text.split("\n"))
+        self.name, *self.doors = heading
+        self._rows: dict[Member, dict[str, str]] = {}
+        named = {line[0]: line[1:] for line in lines}
+        for member in members:
+            name = name_of(member)
+            if name not in named:
+                doors = ", ".join(self.doors)
+                raise WordError(f"wire/words.py: {name} has no row in {self.name!r}: {doors}")
+            cells = named.pop(name)
+            for place, door in enumerate(self.doors):
+                if place >= len(cells) or not cells[place]:
+                    raise WordError(
+                        f"wire/words.py: {name} has no word for {door} in {self.name!r}: write it, "
+                        "or - if the door does not have it"
+                    )
+            self._rows[member] = dict(zip(self.doors, cells, strict=True))
+        if named or len(lines) != len(self._rows):
+            raise WordError(f"wire/words.py: {self.name!r} has rows of nothing: {list(named)}")
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self._rows)
+
+    def offered(self, door: str) -> dict[Member, str]:
+        """Return the words of a door, without the members that it does not have."""
+        return {member: row[door] for member, row in self._rows.items() if row[door] != "-"}
+
+    def column(self, door: str) -> dict[Member, str]:
+        """Return the word of every member at a door.  Raises :class:`WordError` if it lacks one."""
+        return {member: self.say(door, member) for member in self._rows}
+
+    def say(self, door: str, member: Member) -> str:
+        """Return the word of a member.  Raises :class:`WordError` if the door has none."""
+        word = self._rows[member][door] if member in self._rows else "-"
+        if word == "-":
+            raise WordError(f"{door} has no word for {name_of(member)} ({self.name})")
+        return word
+
+    def by_word(self, door: str) -> dict[str, Member]:
+        """Return the members that a door names, by their words; of several with one word the
+        first."""
+        named: dict[str, Member] = {}
+        for member, word in self.offered(door).items():
+            named.setdefault(word, member)
+        return named
+
+    def codes(
+        self, door: str, size: int, read: Callable[[str], int] = ord, other: int = 0
+    ) -> tuple[int, ...]:
+        """Return the words of a door for a kernel, by the members' numbers: ``size`` codes, each
+        made by ``read``; ``other`` for numbers without a member.  Raises :class:`WordError`."""
+        codes = [other] * size
+        for place, (member, word) in enumerate(self.column(door).items()):
+            at = place if isinstance(member, str) else int(member)
+            if not 0 <= at < size:
+                name = name_of(member)
+                raise WordError(f"{door} cannot say {name}: its codes end at {size - 1}")
+            codes[at] = read(word)
+        return tuple(codes)
+
+    def numbers(self, door: str, size: int) -> tuple[int, ...]:
+        """Return the members' numbers by the one-character words of a door, for a kernel that
+        reads them: 0 for a character that means nothing.  Raises :class:`WordError` if two members
+        have the same."""
+        numbers = [0] * size
+        for member, word in self.offered(door).items():
+            if numbers[ord(word)]:
+                name = name_of(member)
+                raise WordError(f"{door} says {word!r} of {name} and of another ({self.name})")
+            numbers[ord(word)] = int(member)
+        return tuple(numbers)
+
+    def require_read(self, door: str, members: Iterable[Member]) -> None:
+        """Raise :class:`WordError` unless ``members``, which a program reads by rules of its own,
+        are those that the door has."""
+        members, offered = set(members), set(self.offered(door))
+        if members != offered:
+            names = ", ".join(sorted(name_of(one) for one in members ^ offered))
+            raise WordError(f"{door} does not read what wire/words.py says of {names}")
+
+
+def name_of(member: IntEnum | str) -> str:
+    """Return the name of a member, or of what is none, its text."""
+    return str(getattr(member, "name", member))
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Return the names of the rows of a table that belongs to no enumeration of this room."""
+    return tuple(line.partition("|")[0].strip() for line in text.split("\n")[1:])
+
+
+def number(word: str) -> int:
+    """Return the number of a cell such as ``99`` or ``0x13``."""
+    return int(word, 0)
+
+
+def value(word: str) -> str:
+    """Return the value in a cell of a field and its value, such as ``display YAZ``."""
+    return word.partition(" ")[2]
+
+
+SIDES: Table[Side] = Table(Side, """\
+side | FIX | OUCH 4.2 | OUCH 5.0 | Binance | /v1  | RTS 24
+BUY  | 1   | B        | B        | BUY     | buy  | BUYI
+SELL | 2   | S        | S        | SELL    | sell | SELL""")  # fmt: skip
+"""FIX: Side (54), which has more values for a sale, as OUCH has more letters for it."""
+
+ORDER_TYPES: Table[OrderType] = Table(OrderType, """\
+order type              | FIX | FIX D                    | OUCH 4.2    | OUCH 5.0      | Binance         | /v1                  | RTS 9
+LIMIT                   | 2   | 40=2                     | display YAZ | display YAZ   | LIMIT           | limit                | rests
+MARKET                  | 1   | 40=1                     | price       | price         | MARKET          | market               | at once
+POST_ONLY               | 2   | 40=2 18=6                | -           | -             | LIMIT_MAKER     | post_only            | rests
+POST_ONLY_SLIDE         | 2   | 40=2 18=6 5550=Y         | display PL  | post_only P   | LIMIT           | post_only_slide      | rests
+MARKET_TO_LIMIT         | K   | 40=K                     | -           | -             | LIMIT           | market_to_limit      | rests
+STOP                    | 3   | 40=3 99=                 | -           | -             | STOP_LOSS       | stop                 | waits
+STOP_LIMIT              | 4   | 40=4 99=                 | -           | -             | STOP_LOSS_LIMIT | stop_limit           | waits
+TRAILING_STOP           | P   | 40=P 18=a 211=           | -           | -             | STOP_LOSS       | trailing_stop        | waits
+TRAILING_STOP_BPS       | P   | 40=P 18=a 836=1 211=     | -           | -             | STOP_LOSS       | trailing_stop        | waits
+ICEBERG                 | 2   | 40=2 111=                | -           | max_floor     | LIMIT           | limit                | rests
+HIDDEN                  | 2   | 40=2 111=0               | display Nn  | display N     | LIMIT           | hidden               | rests
+PEG_PRIMARY             | P   | 40=P 18=R                | -           | price_type R  | LIMIT           | peg_primary          | rests
+PEG_MARKET              | P   | 40=P 18=P                | -           | price_type P  | LIMIT           | peg_market           | rests
+PEG_MIDPOINT            | P   | 40=P 18=M                | display Mm  | price_type Mm | LIMIT           | peg_midpoint         | rests
+ALL_OR_NONE             | 2   | 40=2 18=G                | -           | -             | LIMIT           | all_or_none          | rests
+MIN_QTY                 | 2   | 40=2 110=                | min_qty     | min_qty       | LIMIT           | limit                | rests
+TRAILING_STOP_LIMIT     | P   | 40=P 18=a 211= 44=       | -           | -             | STOP_LOSS_LIMIT | trailing_stop_limit  | waits
+TRAILING_STOP_LIMIT_BPS | P   | 40=P 18=a 836=1 211= 44= | -           | -             | STOP_LOSS_LIMIT | trailing_stop_limit  | waits
+POST_ONLY_STOP_LIMIT    | 4   | 40=4 18=6 99=            | -           | -             | STOP_LOSS_LIMIT | post_only_stop_limit | waits
+MARKET_BUDGET           | 1   | 40=1 152=                | -           | -             | MARKET          | market               | at once
+LIMIT_BUDGET            | 2   | 40=2 152=                | -           | -             | LIMIT           | limit                | at once""")  # fmt: skip
+"""FIX: OrdType (40) of a report; FIX D: the fields that make a NewOrderSingle one of the type, with
+``=`` alone where the value is an amount.  OUCH: the field that does, and its values.  Binance: the
+type that an answer shows, LIMIT where that API has no such order.  RTS 9: how its messages
+count."""
+
+TIMES: Table[TimeInForce] = Table(TimeInForce, """\
+time in force | FIX | OUCH 4.2      | OUCH 5.0        | Binance | Binance answer | /v1      | RTS 24
+DAY           | 0   | seconds 99999 | time_in_force 0 | -       | GTC            | day      | DAVY
+IOC           | 3   | seconds 0     | time_in_force 3 | IOC     | IOC            | ioc      | IOCV
+FOK           | 4   | -             | -               | FOK     | FOK            | fok      | FOKV
+GTC           | 1   | -             | -               | GTC     | GTC            | gtc      | GTCV
+GTD           | 6   | seconds       | time_in_force 6 | -       | GTC            | gtd      | GTTV
+AT_OPEN       | 2   | cross O       | cross O         | -       | GTC            | at_open  | DAVY
+AT_CLOSE      | 7   | cross C       | cross C         | -       | GTC            | at_close | DAVY""")  # fmt: skip
+"""FIX: TimeInForce (59).  OUCH: the field that has it, and its value.  Binance: what a request may
+have, and what an answer shows of an order that came by another door."""
+
+SELF_TRADE: Table[SelfTrade] = Table(SelfTrade, """\
+self-trade prevention | FIX | OUCH 5.0 | Binance      | /v1
+ALLOW                 | -   | N        | NONE         | allow
+CANCEL_NEWEST         | 1   | N        | EXPIRE_TAKER | cancel_taker
+CANCEL_OLDEST         | 2   | O        | EXPIRE_MAKER | cancel_maker
+CANCEL_BOTH           | 3   | B        | EXPIRE_BOTH  | cancel_both
+DECREMENT             | -   | D        | DECREMENT    | decrement""")  # fmt: skip
+"""FIX: SelfMatchPreventionInstruction (2964).  OUCH 5.0: the strategy of an AIQ Canceled.  Orders
+of the other doors have the mode of their session."""
+
+REASONS: Table[Reason] = Table(Reason, """\
+reason             | FIX 103 | FIX 102 | OUCH 4.2 | OUCH 5.0 | OUCH cancel | portal        | Binance
+NONE               | 99      | 99      | O        | 0x0f     | Z           | -             | -
+GATEWAY            | 99      | 99      | O        | 0x0f     | Z           | refused       | -
+UNKNOWN_INSTRUMENT | 1       | 99      | S        | 0x17     | Z           | refused       | -
+MALFORMED          | 11      | 99      | O        | 0x0f     | Z           | refused       | -
+BAD_QTY            | 13      | 99      | Z        | 0x13     | Z           | refused       | -
+DUPLICATE_ID       | 6       | 99      | O        | 0x0f     | Z           | duplicate     | -
+UNKNOWN_ORDER      | 5       | 1       | O        | 0x0f     | Z           | refused       | -
+NOT_OWNER          | 99      | 1       | O        | 0x0f     | Z           | refused       | -
+WOULD_CROSS        | 99      | 99      | O        | 0x12     | Z           | would_take    | WOULD_MATCH_IMMEDIATELY
+BOOK_FULL          | 99      | 99      | O        | 0x0f     | Z           | book_full     | -
+LEVEL_OVERFLOW     | 99      | 99      | O        | 0x0f     | Z           | refused       | -
+USER               | 99      | 99      | O        | 0x0f     | U           | refused       | -
+IOC_REST           | 99      | 99      | O        | 0x0f     | I           | refused       | UNFILLED_IOC_QUANTITY_EXPIRED
+MARKET_REST        | 99      | 99      | O        | 0x0f     | I           | refused       | INSUFFICIENT_LIQUIDITY
+FOK_UNFILLABLE     | 99      | 99      | O        | 0x0f     | I           | refused       | UNFILLED_FOK_ORDER_EXPIRED
+REDUCED_TO_ZERO    | 99      | 99      | O        | 0x0f     | U           | refused       | -
+OFF_STEP           | 99      | 99      | X        | 0x1d     | Z           | price         | -
+OFF_LOT            | 13      | 99      | Z        | 0x13     | I           | quantity      | -
+PRICE_LIMIT        | 3       | 99      | X        | 0x1d     | Z           | price         | -
+QTY_LIMIT          | 3       | 99      | Z        | 0x13     | Z           | quantity      | -
+WRONG_PHASE        | 2       | 99      | C        | 0x02     | Z           | market_closed | -
+BAD_AUX            | 11      | 99      | O        | 0x0f     | Z           | would_trigger | STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY
+EXPIRED            | 99      | 99      | O        | 0x0f     | T           | refused       | -
+SELF_TRADE         | 99      | 99      | O        | 0x0f     | Q           | refused       | -
+MIN_QTY_UNFILLABLE | 99      | 99      | O        | 0x0f     | I           | refused       | -
+DAY_END            | 99      | 99      | O        | 0x0f     | T           | refused       | -
+AUCTION_REST       | 99      | 99      | O        | 0x0f     | T           | refused       | -
+MASS_CANCEL        | 99      | 99      | O        | 0x0f     | S           | refused       | -
+DISCONNECTED       | 99      | 99      | O        | 0x0f     | Z           | refused       | -
+AUCTION_EXTENDED   | 99      | 99      | O        | 0x0f     | Z           | refused       | -
+TIME_BACKWARDS     | 99      | 99      | O        | 0x0f     | Z           | refused       | -
+OFF_LAST           | 99      | 99      | X        | 0x1d     | Z           | refused       | -
+RISK               | 3       | 99      | O        | 0x0f     | Z           | refused       | -""")  # fmt: skip
+"""Why the core rejects or cancels an order.  FIX: OrdRejReason and CxlRejReason, 99 other; OUCH:
+the reason of a Rejected, O and 0x0f other, and of a Canceled.  A reject by the gateway or a limit has
+the words of its first rule or check (:data:`RULES`, :data:`CHECKS`).  Portal: a code of the order
+service, of which each API of the portal has its own words.  Binance: the reason of a rejected or
+expired order in user data."""
+
+REASON_TEXTS: Table[Reason] = Table(Reason, """\
+reason             | rejected | ended
+NONE               | - | -
+GATEWAY            | the gateway's checks failed | -
+UNKNOWN_INSTRUMENT | there is no such instrument | -
+MALFORMED          | its kind, side, type or time in force makes no sense, alone or together | -
+BAD_QTY            | its quantity is not above 0 | -
+DUPLICATE_ID       | an order with its id was open | -
+UNKNOWN_ORDER      | there is no such order | -
+NOT_OWNER          | the order is of another participant | -
+WOULD_CROSS        | it may only rest, and would have traded on arrival | it may only rest, and would have traded
+BOOK_FULL          | the book had no room for another order or price | the book had no room for another order or price
+LEVEL_OVERFLOW     | the quantity at its price would have passed 2**63 - 1 | the quantity at its price would have passed 2**63 - 1
+USER               | - | its participant cancelled it
+IOC_REST           | - | it was immediate or cancel, and this was left
+MARKET_REST        | - | it was a market order, and nothing more could be met within its band
+FOK_UNFILLABLE     | all of it had to trade at once, and there was not enough | all of it had to trade at once, and there was not enough
+REDUCED_TO_ZERO    | - | it was reduced to nothing
+OFF_STEP           | its price is not a multiple of the price step there | -
+OFF_LOT            | its quantity is not a multiple of the quantity step | what was left of its budget paid for no lot more
+PRICE_LIMIT        | its price is outside the instrument's limits | its price is outside the instrument's limits
+QTY_LIMIT          | its quantity is outside the instrument's limits | -
+WRONG_PHASE        | the instrument's phase does not take such an order | -
+BAD_AUX            | its trigger, display quantity, distance, minimum or expiry makes no sense | -
+EXPIRED            | its time was over when it came | its time was over
+SELF_TRADE         | - | it met an order of the same participant (self-trade prevention)
+MIN_QTY_UNFILLABLE | its least quantity could not trade at once | its least quantity could not trade at once
+DAY_END            | - | its day was over
+AUCTION_REST       | - | it was for one auction, and this was left after it
+MASS_CANCEL        | - | a mass cancel took it
+DISCONNECTED       | - | its session was lost
+AUCTION_EXTENDED   | - | -
+TIME_BACKWARDS     | time went back | -
+OFF_LAST           | trading at last takes no other price than the last | -
+RISK               | a limit or a switch refused it | a limit or a switch took it""")  # fmt: skip
+"""Why an order was rejected, and why an open one ended, in a sentence that begins with "it"."""
+
+RULES: Table[ErrorBit] = Table(ErrorBit, """\
+rule               | FIX 103 | OUCH 4.2 | OUCH 5.0
+PRICE_NOT_POSITIVE | 99      | X        | 0x1d
+PRICE_ABOVE_LIMIT  | 3       | X        | 0x1d
+QTY_NOT_POSITIVE   | 13      | Z        | 0x13
+QTY_OUT_OF_LIMITS  | 3       | Z        | 0x13
+SIDE               | 11      | O        | 0x0f
+ORDER_TYPE         | 11      | O        | 0x0f
+TIME_IN_FORCE      | 11      | O        | 0x0f
+SYMBOL             | 1       | S        | 0x17
+PRICE_STEP         | 99      | X        | 0x1d
+QTY_STEP           | 13      | Z        | 0x13
+COLLAR             | 3       | X        | 0x06
+NOTIONAL           | 3       | n        | 0x1f
+PARTICIPANT        | 99      | a        | 0x0c
+HALTED             | 2       | H        | 0x07
+RATE               | 99      | O        | 0x29
+KIND               | 99      | O        | 0x0f""")  # fmt: skip
+"""Rules of the gateway, by the first that is broken."""
+
+CHECKS = """\
+check                | figures | OUCH 4.2 | OUCH 5.0 | FIX text
+ARITHMETIC           | yes     | O        | 0x0f     | arithmetic
+UNKNOWN_PARTICIPANT  | yes     | O        | 0x0f     | unknown participant
+MARKET_KILLED        | no      | a        | 0x0c     | market killed
+HALTED               | no      | H        | 0x07     | halted
+GROUP_KILLED         | no      | a        | 0x0c     | group killed
+KILLED               | no      | a        | 0x0c     | killed
+RESTRICTED           | no      | c        | 0x0f     | restricted
+SHORT_SALE           | yes     | i        | 0x0f     | short sale
+SELF_TRADE           | no      | O        | 0x0f     | self trade: no mode, in 2964 or the key self_trade
+MAX_QTY              | yes     | m        | 0x13     | max qty
+MAX_VALUE            | yes     | n        | 0x1f     | max value
+UNPRICED             | no      | O        | 0x0f     | unpriced
+PRICE_DISTANCE       | yes     | X        | 0x06     | price distance
+PRICE_BAND           | yes     | X        | 0x06     | price band
+ADV_SHARE            | yes     | m        | 0x0f     | adv share
+DUPLICATE            | yes     | O        | 0x0f     | duplicate
+RATE                 | yes     | O        | 0x29     | rate
+OPEN_ORDERS          | yes     | O        | 0x0f     | open orders
+POSITION_LONG        | yes     | m        | 0x0f     | position long
+POSITION_SHORT       | yes     | m        | 0x0f     | position short
+GROSS_POSITION       | yes     | m        | 0x0f     | gross position
+GROUP_GROSS_POSITION | yes     | m        | 0x0f     | group gross position
+EXPOSURE_BUY         | yes     | n        | 0x0f     | exposure buy
+EXPOSURE_SELL        | yes     | n        | 0x0f     | exposure sell
+CAPITAL              | yes     | n        | 0x0f     | capital
+LOSS                 | yes     | O        | 0x0f     | loss
+DRAWDOWN             | yes     | O        | 0x0f     | drawdown
+SPEED_BUMP_FULL      | yes     | O        | 0x0f     | speed bump full
+WITHDRAWN            | no      | O        | 0x0f     | withdrawn
+BALANCE              | yes     | n        | 0x0f     | balance
+SUSPENDED            | no      | a        | 0x0c     | suspended
+CLOSED               | no      | a        | 0x0c     | closed
+EXPIRED              | no      | H        | 0x07     | expired
+MARGIN               | yes     | n        | 0x0f     | margin"""
+"""Limits and switches of ``risk/bits.py``, by the first that failed; a switch has no limit in
+figures.  OUCH 4.2: a: everything is rejected; c: the symbol is restricted; i: a short sale; m:
+shares beyond a limit; n: money beyond a limit.  OUCH 5.0: as the gateway's rules of the same
+kind."""
+
+COMMON_REFUSALS = """\
+refusal         | FIX           | OUCH 5.0
+THROTTLED       | THROTTLED     | 0x29
+TOO_MANY_OPEN   | TOO_MANY_OPEN | 0x0f
+UNKNOWN_ORDER   | UNKNOWN_ORDER | 0x0f
+DUPLICATE_TOKEN | DUPLICATE     | 0x0f
+VENUE_FULL      | NO_ROOM       | 0x0f
+NO_EFFECT       | TOO_LATE      | 0x0f
+TOO_LATE        | TOO_LATE      | 0x0f"""
+"""Why the session layer refuses a message, in every protocol (``order_entry/faults.py``).  FIX: its
+own refusal of the same meaning; OUCH 4.2 says O of each."""
+
+FIX_REFUSALS = """\
+refusal             | FIX 103 | FIX 102 | FIX text
+UNKNOWN_SYMBOL      | 1       | 99      | unknown symbol
+UNSUPPORTED         | 11      | 99      | this order type is not supported
+PRICE               | 99      | 99      | price has too many decimals or is out of range
+QUANTITY            | 13      | 99      | quantity is not a whole number of lots or out of range
+UNKNOWN_ORDER       | 5       | 1       | unknown order
+DUPLICATE           | 6       | 6       | ClOrdID was used before
+THROTTLED           | 99      | 99      | too many messages
+TOO_MANY_OPEN       | 3       | 99      | too many open orders
+MISMATCH            | 99      | 99      | symbol, side, type or time in force is not the order's
+TOO_LATE            | 4       | 0       | too late
+UNSUPPORTED_MESSAGE | 99      | 99      | Unsupported Message Type
+STATUS              | -       | -       | -
+MASS_STATUS         | -       | -       | -
+NO_ROOM             | 99      | 99      | the venue cannot hold more orders
+PENDING             | 99      | 3       | a replace of this order is pending
+PARTICIPANT         | 99      | 99      | the session does not act for this participant
+NAME                | 99      | 99      | the order has no name"""
+"""Refusals of FIX and of sessions over shared memory (``order_entry/fix/refusals.py``).  FIX says
+nothing of the two that are answers."""
+
+OUCH_REFUSALS = """\
+refusal       | OUCH 4.2 | OUCH 5.0 | FIX
+NONE          | O        | 0x0f     | UNSUPPORTED
+SIDE          | O        | 0x09     | UNSUPPORTED
+QTY           | Z        | 0x13     | QUANTITY
+SYMBOL        | S        | 0x17     | UNKNOWN_SYMBOL
+PRICE         | X        | 0x1d     | PRICE
+TIME_IN_FORCE | O        | 0x0f     | UNSUPPORTED
+DISPLAY       | D        | 0x03     | UNSUPPORTED
+CAPACITY      | O        | 0x0f     | UNSUPPORTED
+ISO           | O        | 0x08     | UNSUPPORTED
+MIN_QTY       | N        | 0x0d     | UNSUPPORTED
+CROSS         | R        | 0x14     | UNSUPPORTED
+CUSTOMER      | O        | 0x0f     | UNSUPPORTED
+TOKEN         | O        | 0x0f     | UNSUPPORTED
+OPTION        | O        | 0x0f     | UNSUPPORTED
+MAX_FLOOR     | O        | 0x04     | UNSUPPORTED
+PEG           | O        | 0x05     | UNSUPPORTED
+ROUTE         | O        | 0x16     | UNSUPPORTED
+RETAIL        | O        | 0x1a     | UNSUPPORTED
+POST_ONLY     | O        | 0x0f     | UNSUPPORTED
+DISABLED      | L        | 0x0c     | UNSUPPORTED
+REPLACE       | O        | 0x15     | MISMATCH
+MODIFIED      | O        | 0x0f     | -
+QUERIED       | O        | 0x0f     | -
+DISABLE       | O        | 0x0f     | -
+ENABLE        | O        | 0x0f     | -"""
+"""Refusals of both versions of OUCH (``order_entry/ouch.py``).  FIX: the refusal as a drop copy
+reports it; it reports nothing of the four that are answers."""
