@@ -4,14 +4,15 @@
 """
 
 import ast
+import json
 import re
 from collections.abc import Iterable
 from enum import IntEnum, IntFlag
 from itertools import takewhile
 
 from openoutcry import PACKAGE
-from openoutcry.wire import feed_messages, messages, records
-from openoutcry.wire.enums import AUX_HALVES, ENUMS, OPEN_KNOWN
+from openoutcry.wire import feed_messages, messages, order_types, records, words
+from openoutcry.wire.enums import AUX_HALVES, ENUMS, OPEN_KNOWN, OrderType
 from openoutcry.wire.layout_hash import HISTORY_PATH, LAYOUT_HASH, layout_history
 from openoutcry.wire.message import Field, Message, Option, Protocol
 from openoutcry.wire.order_ids import ORDER_ID_RANGES, SESSION_ORDER_IDS, VENUE_ORDER_IDS
@@ -68,6 +69,7 @@ def generate() -> dict[str, str]:
             "Order-entry messages", messages.PROTOCOLS, messages.OPTIONS50
         ),
         "docs/feed-messages.md": messages_page("Market-data messages", feed_messages.PROTOCOLS),
+        "openoutcry/portal/page/static/order-words.js": page_words(),
         **{name: write(GENERATED) for name, write in WRITERS.items()},
     }
 
@@ -217,6 +219,41 @@ def markdown() -> str:
     for enum in ENUMS:
         members = ", ".join(f"`{member.name}={int(member)}`" for member in enum)
         lines.append(f"| {enum.__name__} | {members} |")
+    return "\n".join([*lines, ""])
+
+
+def page_words() -> str:
+    """The text of order-words.js: what the portal's page knows of order types, in the words of
+    /v1."""
+    types, times = words.ORDER_TYPES, words.TIMES
+
+    def names(some: Iterable[OrderType]) -> list[str]:
+        return [name for name, core in types.by_word("/v1").items() if core in some]
+
+    def times_of(order_type: OrderType) -> list[str]:
+        known = order_types.ORDER_TYPES[order_type].times_in_force
+        usual = [tif for tif in words.USUAL if tif in known][:1]
+        return [times.say("/v1", tif) for tif in dict.fromkeys((*usual, *known))]
+
+    def with_aux(aux: order_types.Aux) -> list[str]:
+        return names(order_types.types_where(lambda row: row.aux == aux))
+
+    sets = {
+        "UNPRICED": names(order_types.UNPRICED),
+        "STOPPED": with_aux(order_types.Aux.TRIGGER),
+        "TRAILING": names(order_types.TRAILING),
+        "PEGGED": names(order_types.PEGS),
+        "AT_ONCE": [times.say("/v1", tif) for tif in order_types.AT_ONCE],
+    }
+    of_types = {name: times_of(core) for name, core in types.by_word("/v1").items()}
+    of_parts = {"shown": times_of(OrderType.ICEBERG), "least": times_of(OrderType.MIN_QTY)}
+    lines = [f"// {GENERATED}"]
+    lines += [f"export const {name} = new Set({json.dumps(some)});" for name, some in sets.items()]
+    for name, some, what in (
+        ("TIMES", of_types, "of each type, the usual one first"),
+        ("TIMES_WITH", of_parts, "of limit orders with a part of their quantity"),
+    ):
+        lines += [f"// Times in force {what}.", f"export const {name} = {json.dumps(some)};"]
     return "\n".join([*lines, ""])
 
 

@@ -174,6 +174,9 @@ AT_CLOSE      | 7   | cross C       | cross C         | -       | GTC           
 """FIX: TimeInForce (59).  OUCH: the field that has it, and its value.  Binance: what a request may
 have, and what an answer shows of an order that came by another door."""
 
+USUAL = (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.DAY)
+"""What an order has that names none at the portal: the first of these that its type may have."""
+
 SELF_TRADE: Table[SelfTrade] = Table(SelfTrade, """\
 self-trade prevention | FIX | OUCH 5.0 | Binance      | /v1
 ALLOW                 | -   | N        | NONE         | allow
@@ -185,45 +188,44 @@ DECREMENT             | -   | D        | DECREMENT    | decrement""")  # fmt: sk
 of the other doors have the mode of their session."""
 
 REASONS: Table[Reason] = Table(Reason, """\
-reason             | FIX 103 | FIX 102 | OUCH 4.2 | OUCH 5.0 | OUCH cancel | portal        | Binance
-NONE               | 99      | 99      | O        | 0x0f     | Z           | -             | -
-GATEWAY            | 99      | 99      | O        | 0x0f     | Z           | refused       | -
-UNKNOWN_INSTRUMENT | 1       | 99      | S        | 0x17     | Z           | refused       | -
-MALFORMED          | 11      | 99      | O        | 0x0f     | Z           | refused       | -
-BAD_QTY            | 13      | 99      | Z        | 0x13     | Z           | refused       | -
-DUPLICATE_ID       | 6       | 99      | O        | 0x0f     | Z           | duplicate     | -
-UNKNOWN_ORDER      | 5       | 1       | O        | 0x0f     | Z           | refused       | -
-NOT_OWNER          | 99      | 1       | O        | 0x0f     | Z           | refused       | -
-WOULD_CROSS        | 99      | 99      | O        | 0x12     | Z           | would_take    | WOULD_MATCH_IMMEDIATELY
-BOOK_FULL          | 99      | 99      | O        | 0x0f     | Z           | book_full     | -
-LEVEL_OVERFLOW     | 99      | 99      | O        | 0x0f     | Z           | refused       | -
-USER               | 99      | 99      | O        | 0x0f     | U           | refused       | -
-IOC_REST           | 99      | 99      | O        | 0x0f     | I           | refused       | UNFILLED_IOC_QUANTITY_EXPIRED
-MARKET_REST        | 99      | 99      | O        | 0x0f     | I           | refused       | INSUFFICIENT_LIQUIDITY
-FOK_UNFILLABLE     | 99      | 99      | O        | 0x0f     | I           | refused       | UNFILLED_FOK_ORDER_EXPIRED
-REDUCED_TO_ZERO    | 99      | 99      | O        | 0x0f     | U           | refused       | -
-OFF_STEP           | 99      | 99      | X        | 0x1d     | Z           | price         | -
-OFF_LOT            | 13      | 99      | Z        | 0x13     | I           | quantity      | -
-PRICE_LIMIT        | 3       | 99      | X        | 0x1d     | Z           | price         | -
-QTY_LIMIT          | 3       | 99      | Z        | 0x13     | Z           | quantity      | -
-WRONG_PHASE        | 2       | 99      | C        | 0x02     | Z           | market_closed | -
-BAD_AUX            | 11      | 99      | O        | 0x0f     | Z           | would_trigger | STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY
-EXPIRED            | 99      | 99      | O        | 0x0f     | T           | refused       | -
-SELF_TRADE         | 99      | 99      | O        | 0x0f     | Q           | refused       | -
-MIN_QTY_UNFILLABLE | 99      | 99      | O        | 0x0f     | I           | refused       | -
-DAY_END            | 99      | 99      | O        | 0x0f     | T           | refused       | -
-AUCTION_REST       | 99      | 99      | O        | 0x0f     | T           | refused       | -
-MASS_CANCEL        | 99      | 99      | O        | 0x0f     | S           | refused       | -
-DISCONNECTED       | 99      | 99      | O        | 0x0f     | Z           | refused       | -
-AUCTION_EXTENDED   | 99      | 99      | O        | 0x0f     | Z           | refused       | -
-TIME_BACKWARDS     | 99      | 99      | O        | 0x0f     | Z           | refused       | -
-OFF_LAST           | 99      | 99      | X        | 0x1d     | Z           | refused       | -
-RISK               | 3       | 99      | O        | 0x0f     | Z           | refused       | -""")  # fmt: skip
+reason             | FIX 103 | FIX 102 | OUCH 4.2 | OUCH 5.0 | OUCH cancel | portal        | Binance reject                       | Binance expiry
+NONE               | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+GATEWAY            | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+UNKNOWN_INSTRUMENT | 1       | 99      | S        | 0x17     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+MALFORMED          | 11      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+BAD_QTY            | 13      | 99      | Z        | 0x13     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+DUPLICATE_ID       | 6       | 99      | O        | 0x0f     | Z           | duplicate     | NONE                                 | EXCHANGE_CANCELED
+UNKNOWN_ORDER      | 5       | 1       | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+NOT_OWNER          | 99      | 1       | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+WOULD_CROSS        | 99      | 99      | O        | 0x12     | Z           | would_take    | WOULD_MATCH_IMMEDIATELY              | EXCHANGE_CANCELED
+BOOK_FULL          | 99      | 99      | O        | 0x0f     | Z           | book_full     | NONE                                 | EXCHANGE_CANCELED
+LEVEL_OVERFLOW     | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+USER               | 99      | 99      | O        | 0x0f     | U           | refused       | NONE                                 | EXCHANGE_CANCELED
+IOC_REST           | 99      | 99      | O        | 0x0f     | I           | refused       | NONE                                 | UNFILLED_IOC_QUANTITY_EXPIRED
+MARKET_REST        | 99      | 99      | O        | 0x0f     | I           | refused       | NONE                                 | INSUFFICIENT_LIQUIDITY
+FOK_UNFILLABLE     | 99      | 99      | O        | 0x0f     | I           | refused       | NONE                                 | UNFILLED_FOK_ORDER_EXPIRED
+REDUCED_TO_ZERO    | 99      | 99      | O        | 0x0f     | U           | refused       | NONE                                 | EXCHANGE_CANCELED
+OFF_STEP           | 99      | 99      | X        | 0x1d     | Z           | price         | NONE                                 | EXCHANGE_CANCELED
+OFF_LOT            | 13      | 99      | Z        | 0x13     | I           | quantity      | NONE                                 | EXCHANGE_CANCELED
+PRICE_LIMIT        | 3       | 99      | X        | 0x1d     | Z           | price         | NONE                                 | EXCHANGE_CANCELED
+QTY_LIMIT          | 3       | 99      | Z        | 0x13     | Z           | quantity      | NONE                                 | EXCHANGE_CANCELED
+WRONG_PHASE        | 2       | 99      | C        | 0x02     | Z           | market_closed | NONE                                 | EXCHANGE_CANCELED
+BAD_AUX            | 11      | 99      | O        | 0x0f     | Z           | would_trigger | STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY | EXCHANGE_CANCELED
+EXPIRED            | 99      | 99      | O        | 0x0f     | T           | refused       | NONE                                 | EXCHANGE_CANCELED
+SELF_TRADE         | 99      | 99      | O        | 0x0f     | Q           | refused       | NONE                                 | EXCHANGE_CANCELED
+MIN_QTY_UNFILLABLE | 99      | 99      | O        | 0x0f     | I           | refused       | NONE                                 | EXCHANGE_CANCELED
+DAY_END            | 99      | 99      | O        | 0x0f     | T           | refused       | NONE                                 | EXCHANGE_CANCELED
+AUCTION_REST       | 99      | 99      | O        | 0x0f     | T           | refused       | NONE                                 | EXCHANGE_CANCELED
+MASS_CANCEL        | 99      | 99      | O        | 0x0f     | S           | refused       | NONE                                 | EXCHANGE_CANCELED
+DISCONNECTED       | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+AUCTION_EXTENDED   | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+TIME_BACKWARDS     | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+OFF_LAST           | 99      | 99      | X        | 0x1d     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+RISK               | 3       | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED""")  # fmt: skip
 """Why the core rejects or cancels an order.  FIX: OrdRejReason and CxlRejReason, 99 other; OUCH:
 the reason of a Rejected, O and 0x0f other, and of a Canceled.  A reject by the gateway or a limit has
 the words of its first rule or check (:data:`RULES`, :data:`CHECKS`).  Portal: a code of the order
-service, of which each API of the portal has its own words.  Binance: the reason of a rejected or
-expired order in user data."""
+service (:data:`PORTAL_REFUSALS`).  Binance: the reason of a rejected and of an expired order."""
 
 REASON_TEXTS: Table[Reason] = Table(Reason, """\
 reason             | rejected | ended
@@ -386,3 +388,34 @@ DISABLE       | O        | 0x0f     | -
 ENABLE        | O        | 0x0f     | -"""
 """Refusals of both versions of OUCH (``order_entry/ouch.py``).  FIX: the refusal as a drop copy
 reports it; it reports nothing of the four that are answers."""
+
+PORTAL_REFUSALS = """\
+code              | Binance code | Binance | /v1 status | /v1 code             | /v1
+UNKNOWN_SYMBOL    | -1121        | Invalid symbol. | 404        | unknown_symbol       | there is no such instrument
+UNKNOWN_ORDER     | -2013        | Order does not exist. | 404        | not_found            | there is no such order
+MISSING           | -1102        | Mandatory parameter '{field}' was not sent, was empty/null, or malformed. | 422        | invalid_request      | this is needed
+NOT_REQUIRED      | -1106        | Parameter '{field}' sent when not required. | 422        | invalid_request      | an order of this type has none
+INVALID           | -1100        | Illegal characters found in parameter '{field}'. | 422        | invalid_request      | this value is impossible
+NOT_DECIMAL       | -1100        | Illegal characters found in parameter '{field}'; legal range is '^([0-9]{{1,20}})(\\.[0-9]{{1,20}})?$'. | 422        | invalid_request      | a decimal number is needed
+TOO_PRECISE       | -1111        | Parameter '{field}' has too much precision. | 422        | invalid_request      | more decimals than its asset has
+PRICE             | -1013        | Filter failure: PRICE_FILTER | 422        | filter_failure       | outside of the market's prices, or off their step
+QUANTITY          | -1013        | Filter failure: LOT_SIZE | 422        | filter_failure       | outside of the market's quantities, or off their step
+VALUE             | -1013        | Filter failure: NOTIONAL | 422        | filter_failure       | too small or too large
+TRAILING_DISTANCE | -1013        | Filter failure: TRAILING_DELTA | 422        | filter_failure       | outside of the market's distances
+ICEBERG_PARTS     | -1013        | Filter failure: ICEBERG_PARTS | 422        | filter_failure       | more parts than an iceberg may have
+ICEBERG_EXCEEDS   | -2010        | IcebergQty exceeds QTY. | 422        | order_rejected       | more than the quantity
+TOO_MANY_ORDERS   | -1013        | Filter failure: MAX_NUM_ORDERS | 422        | filter_failure       | too many open orders in this market
+DUPLICATE         | -2010        | Duplicate order sent. | 409        | duplicate_order      | there is an order with this key
+BALANCE           | -2010        | Account has insufficient balance for requested action. | 422        | insufficient_balance | the account's balance does not cover this
+MARGIN            | -2010        | Margin is insufficient. | 422        | insufficient_margin  | the account's margin does not cover this
+WOULD_TAKE        | -2010        | Order would immediately match and take. | 422        | would_take           | the order would trade at once
+WOULD_TRIGGER     | -2010        | Order would trigger immediately. | 422        | would_trigger        | the order would trigger at once
+MARKET_CLOSED     | -2010        | Market is closed. | 422        | market_closed        | the market is closed
+BOOK_FULL         | -2010        | This order type is currently not possible. | 422        | order_rejected       | orders of this type are not possible now
+REFUSED           | -2010        | Order was rejected: {detail} | 422        | order_rejected       | the venue refused the order
+NOT_CHANGED       | -2010        | Order was not changed: {detail} | 422        | order_rejected       | the venue refused the change
+NOT_CANCELLED     | -2011        | Cancel was rejected: {detail} | 409        | not_cancellable      | the venue refused the cancel
+NOT_OPEN          | -2011        | Unknown order sent. | 409        | not_cancellable      | this order is not open
+UNAVAILABLE       | -1001        | Internal error; {detail} | 503        | unavailable          | nothing was sent
+UNKNOWN_OUTCOME   | -1007        | Timeout waiting for response from backend server. Send status unknown; execution status unknown. | 504        | outcome_unknown      | the venue has not answered in time"""
+"""Refusals of the portal's order service (``portal/trading/reject.py``) in the words of its APIs."""

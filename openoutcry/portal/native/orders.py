@@ -25,55 +25,21 @@ from openoutcry.portal.trading.terms import (
     shown_of,
     trailing_of,
 )
-from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
+from openoutcry.wire import words
+from openoutcry.wire.enums import OrderType, Side, TimeInForce
 from openoutcry.wire.order_types import ORDER_TYPES, Aux, types_where
 
-TYPES = {
-    "limit": OrderType.LIMIT,
-    "post_only": OrderType.POST_ONLY,
-    "post_only_slide": OrderType.POST_ONLY_SLIDE,
-    "market": OrderType.MARKET,
-    "market_to_limit": OrderType.MARKET_TO_LIMIT,
-    "stop": OrderType.STOP,
-    "stop_limit": OrderType.STOP_LIMIT,
-    "post_only_stop_limit": OrderType.POST_ONLY_STOP_LIMIT,
-    "trailing_stop": OrderType.TRAILING_STOP_BPS,
-    "trailing_stop_limit": OrderType.TRAILING_STOP_LIMIT_BPS,
-    "hidden": OrderType.HIDDEN,
-    "all_or_none": OrderType.ALL_OR_NONE,
-    "peg_primary": OrderType.PEG_PRIMARY,
-    "peg_market": OrderType.PEG_MARKET,
-    "peg_midpoint": OrderType.PEG_MIDPOINT,
-}
-VARIANTS = {
-    OrderType.LIMIT_BUDGET: "limit",
-    OrderType.ICEBERG: "limit",
-    OrderType.MIN_QTY: "limit",
-    OrderType.MARKET_BUDGET: "market",
-    OrderType.TRAILING_STOP: "trailing_stop",
-    OrderType.TRAILING_STOP_LIMIT: "trailing_stop_limit",
-}
+TYPES = words.ORDER_TYPES.by_word("/v1")
+TYPE_NAMES = words.ORDER_TYPES.column("/v1")
+VARIANTS = {core: name for core, name in TYPE_NAMES.items() if core not in TYPES.values()}
 """Types of the core that are one of the API's with another field."""
-TYPE_NAMES = {core: name for name, core in TYPES.items()} | VARIANTS
-assert TYPE_NAMES.keys() == set(OrderType), "a type of the core without a name"
-SIDES = {"buy": Side.BUY, "sell": Side.SELL}
-SIDE_NAMES = {int(side): name for name, side in SIDES.items()}
-TIMES = {one.name.lower(): one for one in TimeInForce}
-TIME_NAMES = {int(one): name for name, one in TIMES.items()}
-DEFAULT_TIMES = TimeInForce.GTC, TimeInForce.IOC, TimeInForce.DAY
-"""What an order without a time in force is: the first that its type has."""
+SIDES, SIDE_NAMES = words.SIDES.by_word("/v1"), words.SIDES.column("/v1")
+TIMES, TIME_NAMES = words.TIMES.by_word("/v1"), words.TIMES.column("/v1")
 MOST_MS = 2**43
 AMENDED_IN_PRICE = types_where(lambda row: row.is_priced)
-SELF_TRADE = {
-    "cancel_taker": SelfTrade.CANCEL_NEWEST,
-    "cancel_maker": SelfTrade.CANCEL_OLDEST,
-    "cancel_both": SelfTrade.CANCEL_BOTH,
-}
-SELF_TRADE_NAMES = {mode: name for name, mode in SELF_TRADE.items()} | {
-    SelfTrade.ALLOW: "allow",
-    SelfTrade.DECREMENT: "decrement",
-}
-assert SELF_TRADE_NAMES.keys() == set(SelfTrade), "a mode without a name"
+SELF_TRADE_NAMES = words.SELF_TRADE.column("/v1")
+SELF_TRADE = {SELF_TRADE_NAMES[mode]: mode for mode in words.SELF_TRADE.offered("FIX")}
+"""What a request may have; orders of other sessions may have others."""
 STATES = {
     "NEW": "open",
     "PARTIALLY_FILLED": "open",
@@ -321,7 +287,7 @@ def _core_type(body: NewOrderBody) -> OrderType:
         "amount": (OrderType.LIMIT_BUDGET, OrderType.MARKET_BUDGET),
         "shown_quantity": (OrderType.ICEBERG,),
         "min_quantity": (OrderType.MIN_QTY,),
-        "trailing_distance": (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT),
+        "trailing_bps": (OrderType.TRAILING_STOP_BPS, OrderType.TRAILING_STOP_LIMIT_BPS),
     }
     for field, cores in given.items():
         if getattr(body, field):
@@ -335,7 +301,7 @@ def _time_of(body: NewOrderBody, core: OrderType) -> TimeInForce:
     times = ORDER_TYPES[core].times_in_force
     tif = TIMES.get(body.time_in_force)
     if not body.time_in_force:
-        tif = next(one for one in DEFAULT_TIMES if one in times)
+        tif = next(one for one in words.USUAL if one in times)
     if tif not in times:
         known = " or ".join(TIME_NAMES[one] for one in times)
         if core is OrderType.ICEBERG and tif is not None:
@@ -454,7 +420,7 @@ def order_row(order: Order, market: Market) -> OrderRow:
         order.number,
         order.client_id,
         market.symbol,
-        SIDE_NAMES[order.side],
+        SIDE_NAMES[Side(order.side)],
         TYPE_NAMES[OrderType(order.order_type)],
         TIME_NAMES[order.tif],
         market.price(order.limit_ticks),
@@ -485,7 +451,7 @@ def fill_row(order: Order | FilledOrder, fill: Fill, market: Market) -> FillRow:
         order.number,
         order.client_id,
         market.symbol,
-        SIDE_NAMES[order.side],
+        SIDE_NAMES[Side(order.side)],
         market.price(fill.price_ticks),
         market.quantity(fill.lots),
         market.value(fill.price_ticks, fill.lots),

@@ -6,7 +6,7 @@ from openoutcry.portal.accounts.errors import AccountError, Declined
 from openoutcry.portal.accounts.routes import problem
 from openoutcry.portal.spot import errors
 from openoutcry.portal.spot.errors import ApiError
-from openoutcry.portal.trading.reject import Code, Reject
+from openoutcry.portal.trading.reject import REFUSALS, Code, Reject
 
 CODES = {
     errors.TOO_MANY: (429, "too_many_requests"),
@@ -14,37 +14,7 @@ CODES = {
     errors.REJECTED_KEY: (401, "not_logged_in"),
     errors.BAD_API_KEY: (401, "not_logged_in"),
 }
-OF_REJECTS = {
-    Code.UNKNOWN_SYMBOL: (404, "unknown_symbol", "there is no such instrument"),
-    Code.UNKNOWN_ORDER: (404, "not_found", "there is no such order"),
-    Code.MISSING: (422, "invalid_request", "this is needed"),
-    Code.NOT_REQUIRED: (422, "invalid_request", "an order of this type has none"),
-    Code.INVALID: (422, "invalid_request", "this value is impossible"),
-    Code.NOT_DECIMAL: (422, "invalid_request", "a decimal number is needed"),
-    Code.TOO_PRECISE: (422, "invalid_request", "more decimals than its asset has"),
-    Code.PRICE: (422, "filter_failure", "outside of the market's prices, or off their step"),
-    Code.QUANTITY: (422, "filter_failure", "outside of the market's quantities, or off their step"),
-    Code.VALUE: (422, "filter_failure", "too small or too large"),
-    Code.TRAILING_DISTANCE: (422, "filter_failure", "outside of the market's distances"),
-    Code.ICEBERG_PARTS: (422, "filter_failure", "more parts than an iceberg may have"),
-    Code.ICEBERG_EXCEEDS: (422, "order_rejected", "more than the quantity"),
-    Code.TOO_MANY_ORDERS: (422, "filter_failure", "too many open orders in this market"),
-    Code.DUPLICATE: (409, "duplicate_order", "there is an order with this key"),
-    Code.BALANCE: (422, "insufficient_balance", "the account's balance does not cover this"),
-    Code.MARGIN: (422, "insufficient_margin", "the account's margin does not cover this"),
-    Code.WOULD_TAKE: (422, "would_take", "the order would trade at once"),
-    Code.WOULD_TRIGGER: (422, "would_trigger", "the order would trigger at once"),
-    Code.MARKET_CLOSED: (422, "market_closed", "the market is closed"),
-    Code.BOOK_FULL: (422, "order_rejected", "orders of this type are not possible now"),
-    Code.REFUSED: (422, "order_rejected", "the venue refused the order"),
-    Code.NOT_CHANGED: (422, "order_rejected", "the venue refused the change"),
-    Code.NOT_CANCELLED: (409, "not_cancellable", "the venue refused the cancel"),
-    Code.NOT_OPEN: (409, "not_cancellable", "this order is not open"),
-    Code.UNAVAILABLE: (503, "unavailable", "nothing was sent"),
-    Code.UNKNOWN_OUTCOME: (504, "outcome_unknown", "the venue has not answered in time"),
-}
-"""The order service's refusals: status, code, and words for people."""
-UNKNOWN_OUTCOME = OF_REJECTS[Code.UNKNOWN_OUTCOME][1]
+UNKNOWN_OUTCOME = REFUSALS.say("/v1 code", Code.UNKNOWN_OUTCOME)
 BINANCE_PATHS = ("/api/", "/sapi/", "/fapi/", "/dapi/", "/eapi/", "/papi/")
 """Where Binance's API has its requests.  Its clients read a number as the code of every refusal."""
 BINANCE_CODES = {
@@ -58,7 +28,7 @@ BINANCE_CODES = {
 }
 EVERY_CODE = sorted(
     {code for _, code in CODES.values()}
-    | {code for _, code, _ in OF_REJECTS.values()}
+    | set(REFUSALS.column("/v1 code").values())
     | {
         "invalid_request",
         "order_rejected",
@@ -130,9 +100,9 @@ class InProgress(AccountError):
 
 def of_reject(reject: Reject) -> Declined:
     """Return the order service's refusal in this API's words."""
-    status, code, text = OF_REJECTS[reject.code]
+    code, text = REFUSALS.say("/v1 code", reject.code), REFUSALS.say("/v1", reject.code)
     said = ": ".join(part for part in (reject.field, text, reject.detail) if part)
-    return Declined(code, said, status)
+    return Declined(code, said, int(REFUSALS.say("/v1 status", reject.code)))
 
 
 def of_api_error(error: ApiError) -> tuple[int, str]:

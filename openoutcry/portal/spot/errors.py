@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.accounts.states import Frozen
-from openoutcry.portal.trading.reject import Code, Reject
+from openoutcry.portal.trading.reject import REFUSALS, Code, Reject
 from openoutcry.wire.errors import OutcryError
 
 UNKNOWN, DISCONNECTED, UNAUTHORIZED, TOO_MANY, TIMEOUT = -1000, -1001, -1002, -1003, -1007
@@ -85,59 +85,12 @@ def bad_combination() -> ApiError:
     return ApiError(BAD_COMBINATION, "Combination of optional parameters invalid.")
 
 
-PRICE_FILTER, LOT_SIZE = "Filter failure: PRICE_FILTER", "Filter failure: LOT_SIZE"
-ILLEGAL = "Illegal characters found in parameter '{field}'"
-OF_REJECTS = {
-    Code.UNKNOWN_SYMBOL: (BAD_SYMBOL, "Invalid symbol."),
-    Code.UNKNOWN_ORDER: (NO_SUCH_ORDER, "Order does not exist."),
-    Code.MISSING: (
-        MANDATORY,
-        "Mandatory parameter '{field}' was not sent, was empty/null, or malformed.",
-    ),
-    Code.NOT_REQUIRED: (NOT_REQUIRED, "Parameter '{field}' sent when not required."),
-    Code.INVALID: (ILLEGAL_CHARS, ILLEGAL + "."),
-    Code.NOT_DECIMAL: (
-        ILLEGAL_CHARS,
-        ILLEGAL + "; legal range is '^([0-9]{{1,20}})(\\.[0-9]{{1,20}})?$'.",
-    ),
-    Code.TOO_PRECISE: (BAD_PRECISION, "Parameter '{field}' has too much precision."),
-    Code.PRICE: (FILTER, PRICE_FILTER),
-    Code.QUANTITY: (FILTER, LOT_SIZE),
-    Code.VALUE: (FILTER, "Filter failure: NOTIONAL"),
-    Code.TRAILING_DISTANCE: (FILTER, "Filter failure: TRAILING_DELTA"),
-    Code.ICEBERG_PARTS: (FILTER, "Filter failure: ICEBERG_PARTS"),
-    Code.ICEBERG_EXCEEDS: (NEW_ORDER_REJECTED, "IcebergQty exceeds QTY."),
-    Code.TOO_MANY_ORDERS: (FILTER, "Filter failure: MAX_NUM_ORDERS"),
-    Code.DUPLICATE: (NEW_ORDER_REJECTED, "Duplicate order sent."),
-    Code.BALANCE: (
-        NEW_ORDER_REJECTED,
-        "Account has insufficient balance for requested action.",
-    ),
-    Code.MARGIN: (NEW_ORDER_REJECTED, "Margin is insufficient."),
-    Code.WOULD_TAKE: (NEW_ORDER_REJECTED, "Order would immediately match and take."),
-    Code.WOULD_TRIGGER: (NEW_ORDER_REJECTED, "Order would trigger immediately."),
-    Code.MARKET_CLOSED: (NEW_ORDER_REJECTED, "Market is closed."),
-    Code.BOOK_FULL: (NEW_ORDER_REJECTED, "This order type is currently not possible."),
-    Code.REFUSED: (NEW_ORDER_REJECTED, "Order was rejected: {detail}"),
-    Code.NOT_CHANGED: (NEW_ORDER_REJECTED, "Order was not changed: {detail}"),
-    Code.NOT_CANCELLED: (CANCEL_REJECTED, "Cancel was rejected: {detail}"),
-    Code.NOT_OPEN: (CANCEL_REJECTED, "Unknown order sent."),
-    Code.UNAVAILABLE: (DISCONNECTED, "Internal error; {detail}"),
-    Code.UNKNOWN_OUTCOME: (
-        TIMEOUT,
-        "Timeout waiting for response from backend server. Send status unknown; execution status "
-        "unknown.",
-    ),
-}
-"""The order service's refusals in this API's codes and words."""
-
-
 def of_reject(error: ApiError | Reject) -> ApiError:
     """Return a refusal in this API's words."""
     if isinstance(error, ApiError):
         return error
-    code, text = OF_REJECTS[error.code]
-    return ApiError(code, text.format(field=error.field, detail=error.detail))
+    code, text = (REFUSALS.say(column, error.code) for column in ("Binance code", "Binance"))
+    return ApiError(int(code), text.format(field=error.field, detail=error.detail))
 
 
 def refusal(error: AccountError, codes: Mapping[str, tuple[int, str]]) -> ApiError:

@@ -11,41 +11,17 @@ from openoutcry.portal.trading.orders import EXPIRED, Fill, FilledOrder, Order
 from openoutcry.portal.trading.public import DAY_MS, AggregateTrade, Candle, Day, Trade
 from openoutcry.portal.trading.service import MAX_ORDERS
 from openoutcry.portal.trading.terms import ICEBERG_PARTS, TRAILING_BPS
-from openoutcry.wire.enums import (
-    OrderType,
-    Reason,
-    SelfTrade,
-    Side,
-)
+from openoutcry.wire import words
+from openoutcry.wire.enums import OrderType, Reason, Side
 
-ORDER_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT")
-TYPE_TEXT = {
-    OrderType.MARKET: "MARKET",
-    OrderType.MARKET_BUDGET: "MARKET",
-    OrderType.POST_ONLY: "LIMIT_MAKER",
-    OrderType.STOP: "STOP_LOSS",
-    OrderType.STOP_LIMIT: "STOP_LOSS_LIMIT",
-    OrderType.POST_ONLY_STOP_LIMIT: "STOP_LOSS_LIMIT",
-    OrderType.TRAILING_STOP: "STOP_LOSS",
-    OrderType.TRAILING_STOP_LIMIT: "STOP_LOSS_LIMIT",
-    OrderType.TRAILING_STOP_BPS: "STOP_LOSS",
-    OrderType.TRAILING_STOP_LIMIT_BPS: "STOP_LOSS_LIMIT",
-}
-TIF_TEXT = {2: "IOC", 3: "FOK"}
+TYPES = words.ORDER_TYPES.by_word("Binance")
+"""What a request may have; other forms are these with more parameters."""
+TIMES = words.TIMES.by_word("Binance")
+SIDES = words.SIDES.by_word("Binance")
 SELF_TRADE = {
-    "EXPIRE_TAKER": SelfTrade.CANCEL_NEWEST,
-    "EXPIRE_MAKER": SelfTrade.CANCEL_OLDEST,
-    "EXPIRE_BOTH": SelfTrade.CANCEL_BOTH,
+    words.SELF_TRADE.say("Binance", mode): mode for mode in words.SELF_TRADE.offered("FIX")
 }
-SELF_TRADE_TEXT = {mode: text for text, mode in SELF_TRADE.items()} | {
-    SelfTrade.ALLOW: "NONE",
-    SelfTrade.DECREMENT: "DECREMENT",
-}
-EXPIRY_REASONS: dict[int, str] = {
-    Reason.IOC_REST: "UNFILLED_IOC_QUANTITY_EXPIRED",
-    Reason.FOK_UNFILLABLE: "UNFILLED_FOK_ORDER_EXPIRED",
-    Reason.MARKET_REST: "INSUFFICIENT_LIQUIDITY",
-}
+"""What a request may have; orders of other sessions may have others."""
 PERMISSIONS = ["SPOT"]
 
 
@@ -56,17 +32,17 @@ def ms(time_ns: int) -> int:
 
 def side_text(side: int) -> str:
     """BUY or SELL."""
-    return "BUY" if side == Side.BUY else "SELL"
+    return words.SIDES.say("Binance", Side(side))
 
 
 def type_text(order: Order) -> str:
     """The order's type in the API's word; LIMIT for all that the API has no word for."""
-    return TYPE_TEXT.get(OrderType(order.order_type), "LIMIT")
+    return words.ORDER_TYPES.say("Binance", OrderType(order.order_type))
 
 
 def tif_text(order: Order) -> str:
     """GTC, IOC or FOK; GTC for an order without a price."""
-    return TIF_TEXT.get(order.time_in_force & 15, "GTC") if order.price_ticks else "GTC"
+    return words.TIMES.say("Binance answer", order.tif) if order.price_ticks else "GTC"
 
 
 def order_of(order: Order, market: Market) -> dict[str, Any]:
@@ -91,7 +67,7 @@ def order_of(order: Order, market: Market) -> dict[str, Any]:
         "isWorking": not order.is_waiting,
         "workingTime": -1 if order.is_waiting else times.of_ns(order.created_ns),
         "origQuoteOrderQty": market.amount(order.budget_tick_lots),
-        "selfTradePreventionMode": SELF_TRADE_TEXT[order.self_trade],
+        "selfTradePreventionMode": words.SELF_TRADE.say("Binance", order.self_trade),
     }
     return shown | only_of_some(order, market)
 
@@ -117,7 +93,7 @@ def expiry_reason(order: Order) -> str:
     """Why an order has expired, in the API's word."""
     if order.reason == Reason.IOC_REST and type_text(order) in ("MARKET", "STOP_LOSS"):
         return "INSUFFICIENT_LIQUIDITY"
-    return EXPIRY_REASONS.get(order.reason, "EXCHANGE_CANCELED")
+    return words.REASONS.say("Binance expiry", Reason(order.reason))
 
 
 def new_order(order: Order, market: Market, kind: str) -> dict[str, Any]:
@@ -409,7 +385,7 @@ def symbol_info(mirror: Mirror, market: Market) -> dict[str, Any]:
         "quoteAssetPrecision": quote,
         "baseCommissionPrecision": base,
         "quoteCommissionPrecision": quote,
-        "orderTypes": list(ORDER_TYPES),
+        "orderTypes": sorted(TYPES),
         "icebergAllowed": True,
         "ocoAllowed": False,
         "otoAllowed": False,

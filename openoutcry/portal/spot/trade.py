@@ -20,13 +20,11 @@ from openoutcry.portal.trading.terms import (
     shown_of,
     trailing_of,
 )
-from openoutcry.wire.enums import OrderType, Side, TimeInForce
+from openoutcry.wire.enums import OrderType, TimeInForce
 
 LETTERS = string.ascii_letters + string.digits
-TYPES = (*shapes.ORDER_TYPES, "TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
+NOT_OFFERED = ("TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
 UNSUPPORTED = "{} orders are not supported for this symbol."
-TIFS = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK}
-SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
 RESPONSES = ("ACK", "RESULT", "FULL")
 TRIGGERED = ("STOP_LOSS", "STOP_LOSS_LIMIT")
 PRICED = ("LIMIT", "LIMIT_MAKER", "STOP_LOSS_LIMIT")
@@ -90,16 +88,16 @@ class SpotOrders:
         :class:`Reject`."""
         market = params.market()
         side = params.needed("side")
-        if side not in SIDES:
+        if side not in shapes.SIDES:
             raise ApiError(errors.INVALID_SIDE, "Invalid side.")
         kind = params.needed("type")
-        if kind not in TYPES:
+        if kind not in (*shapes.TYPES, *NOT_OFFERED):
             raise ApiError(errors.INVALID_TYPE, "Invalid orderType.")
-        if kind not in shapes.ORDER_TYPES:
+        if kind in NOT_OFFERED:
             name = kind.replace("_", " ").capitalize()
             raise ApiError(errors.NEW_ORDER_REJECTED, UNSUPPORTED.format(name))
         tif = params.text("timeInForce")
-        if tif and tif not in TIFS:
+        if tif and tif not in shapes.TIMES:
             raise ApiError(errors.INVALID_TIF, "Invalid timeInForce.")
         if kind in ("LIMIT", "STOP_LOSS_LIMIT") and not tif:
             raise missing("timeInForce")
@@ -115,7 +113,7 @@ class SpotOrders:
         self.service.require_room(participant, market, client_id)
         lots, budget = _quantity(market, params, kind)
         if budget:
-            lots = self.service.lots_for(participant, market, SIDES[side], budget)
+            lots = self.service.lots_for(participant, market, shapes.SIDES[side], budget)
         price = _price(market, params, "price") if kind in PRICED else 0
         if kind not in PRICED and params.text("price"):
             raise errors.not_required("price")
@@ -127,9 +125,9 @@ class SpotOrders:
         return market, NewOrder(
             client_id,
             market.symbol,
-            SIDES[side],
+            shapes.SIDES[side],
             _core_type(kind, shown, budget, trailing),
-            TimeInForce.IOC if kind == "MARKET" else TIFS.get(tif, TimeInForce.GTC),
+            TimeInForce.IOC if kind == "MARKET" else shapes.TIMES.get(tif, TimeInForce.GTC),
             lots,
             price,
             trigger,
@@ -301,10 +299,4 @@ def _core_type(kind: str, shown: int, budget: int, trailing: int) -> OrderType:
         return OrderType.MARKET_BUDGET
     if shown:
         return OrderType.ICEBERG
-    return {
-        "LIMIT": OrderType.LIMIT,
-        "LIMIT_MAKER": OrderType.POST_ONLY,
-        "MARKET": OrderType.MARKET,
-        "STOP_LOSS": OrderType.STOP,
-        "STOP_LOSS_LIMIT": OrderType.STOP_LIMIT,
-    }[kind]
+    return shapes.TYPES[kind]

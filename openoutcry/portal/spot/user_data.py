@@ -21,16 +21,13 @@ from openoutcry.portal.trading.instruments import text_of
 from openoutcry.portal.trading.mirror import Mirror, Moment
 from openoutcry.portal.trading.orders import Order, Report, is_balance_reject
 from openoutcry.wire.enums import OrderType, Reason
+from openoutcry.wire.words import REASONS, SELF_TRADE
 
 LETTERS = string.ascii_letters + string.digits
 PLACES = {letter: place for place, letter in enumerate(LETTERS)}
 KEY_LENGTH, LASTS_S, MAX_KEYS = 64, 3_600.0, 1 << 17
 LISTEN, MAC_BYTES = struct.Struct(">QIQQ"), 18
 """Content of a listen key: API key, participant, when the API key ends, and its own number."""
-REJECT_REASONS: dict[int, str] = {
-    Reason.BAD_AUX: "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY",
-    Reason.WOULD_CROSS: "WOULD_MATCH_IMMEDIATELY",
-}
 Deliver = Callable[[list[str]], None]
 Make = Callable[[], dict[str, Any]]
 SEEN_S = 0.1
@@ -182,7 +179,7 @@ class UserData:
             "Z": market.amount(report.executed_tick_lots),
             "Y": market.amount(fill.price_ticks * fill.lots if fill else 0),
             "Q": market.amount(order.aux if order.is_budget else 0),
-            "V": shapes.SELF_TRADE_TEXT[order.self_trade],
+            "V": SELF_TRADE.say("Binance", order.self_trade),
         }
         if not order.is_waiting:
             event["W"] = times.of_ns(order.created_ns)
@@ -205,7 +202,7 @@ def reject_reason(order: Order) -> str:
     """Why an order was rejected, in the API's word; NONE for what it has no word for."""
     if is_balance_reject(order):
         return "INSUFFICIENT_BALANCES"
-    return REJECT_REASONS.get(order.reason, "NONE")
+    return REASONS.say("Binance reject", Reason(order.reason))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from openoutcry.portal.trading.orders import Order, is_balance_reject, refusing_
 from openoutcry.risk.bits import RiskBit
 from openoutcry.wire.enums import Reason
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.words import PORTAL_REFUSALS, REASONS, Table
 
 
 class Code(StrEnum):
@@ -66,22 +67,13 @@ class Reject(OutcryError):
         self.code, self.field, self.detail = code, field, detail
 
 
-OF_REASONS = {
-    Reason.WOULD_CROSS: Code.WOULD_TAKE,
-    Reason.WRONG_PHASE: Code.MARKET_CLOSED,
-    Reason.DUPLICATE_ID: Code.DUPLICATE,
-    Reason.BAD_AUX: Code.WOULD_TRIGGER,
-    Reason.BOOK_FULL: Code.BOOK_FULL,
-    Reason.PRICE_LIMIT: Code.PRICE,
-    Reason.OFF_STEP: Code.PRICE,
-    Reason.QTY_LIMIT: Code.QUANTITY,
-    Reason.OFF_LOT: Code.QUANTITY,
-}
-"""Reasons of the core with a code of their own."""
+REFUSALS: Table[Code] = Table(Code, PORTAL_REFUSALS)
+"""What each API says of a code."""
+OF_REASONS = {reason: Code(word) for reason, word in REASONS.column("portal").items()}
 OF_CHANGES = {
     reason.name.lower().replace("_", " "): code
     for reason, code in OF_REASONS.items()
-    if reason not in (Reason.DUPLICATE_ID, Reason.BAD_AUX)
+    if code not in (Code.REFUSED, Code.DUPLICATE, Code.WOULD_TRIGGER)
 } | {"balance": Code.BALANCE, "margin": Code.MARGIN, "capital": Code.MARGIN}
 """By how a session's answer begins to a change of an order that is refused."""
 
@@ -93,9 +85,10 @@ def rejection(order: Order) -> Reject:
     check, reason = refusing_check(order), Reason(order.reason)
     if check in (RiskBit.MARGIN, RiskBit.CAPITAL):
         return Reject(Code.MARGIN)
-    if reason in OF_REASONS:
-        return Reject(OF_REASONS[reason])
-    return Reject(Code.REFUSED, detail=reason.name if check is None else check.name)
+    code = OF_REASONS[reason]
+    if code is not Code.REFUSED:
+        return Reject(code)
+    return Reject(code, detail=reason.name if check is None else check.name)
 
 
 def not_changed(answer: str) -> Reject:

@@ -13,7 +13,7 @@ from openoutcry.order_entry.faults import Fault
 from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import resolve as resolving
 from openoutcry.order_entry.fix import scan, text
-from openoutcry.order_entry.fix.refusals import Refusal
+from openoutcry.order_entry.fix.refusals import REFUSALS, Refusal
 from openoutcry.order_entry.risk_reasons import FIGURELESS, WORDS
 from openoutcry.risk.bits import RiskBit
 from openoutcry.wire.enums import (
@@ -24,6 +24,7 @@ from openoutcry.wire.enums import (
     Reason,
     TimeInForce,
 )
+from openoutcry.wire.words import RULES
 from tests.oracles.order_entry import fix as reference
 from tests.support.order_entry.fix_codec import NOW_NS, make_event
 from tests.support.order_entry.fix_codec_shared import (
@@ -358,18 +359,12 @@ def test_each_refusal_has_its_code_and_word(refusal):
         "151": "0",
     }
     assert order["58"]
-    assert order["103"] == str(refusals_of("ORDER_REASONS").get(refusal, 99))
+    assert order["103"] == REFUSALS.say("FIX 103", refusal)
     for kind, number in (("F", "1"), ("G", "2")):
         cancel = refused(kind, refusal)
         assert (cancel["35"], cancel["37"], cancel["11"], cancel["41"]) == ("9", "NONE", "C1", "C0")
         assert (cancel["434"], cancel["39"], cancel["58"]) == (number, "8", order["58"])
-        assert cancel["102"] == str(refusals_of("CANCEL_REASONS").get(refusal, 99))
-
-
-def refusals_of(name):
-    from openoutcry.order_entry.fix import refusals
-
-    return getattr(refusals, name)
+        assert cancel["102"] == REFUSALS.say("FIX 102", refusal)
 
 
 def test_the_core_s_rejections_are_reported():
@@ -385,8 +380,10 @@ def test_a_rule_of_the_gateway_is_reported_by_its_name(rule):
     bits = 1 << rule | 1 << max(ErrorBit)
     event = make_event(EventKind.REJECTED, reason=Reason.GATEWAY, contra_id=bits)
     got = body_fields(CODEC.encode(event, row, metadata))
-    code = refusals_of("GATEWAY_ORDER_REASONS").get(rule, 99)
-    assert (got["103"], got["58"]) == (str(code), rule.name.lower().replace("_", " "))
+    assert (got["103"], got["58"]) == (
+        RULES.say("FIX 103", rule),
+        rule.name.lower().replace("_", " "),
+    )
 
 
 @pytest.mark.parametrize("bit", [*RiskBit])

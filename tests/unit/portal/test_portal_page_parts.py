@@ -11,12 +11,14 @@ from types import SimpleNamespace
 import pytest
 
 from openoutcry.portal.accounts.changes import Change
+from openoutcry.portal.native.orders import SELF_TRADE
 from openoutcry.portal.native.problems import EVERY_CODE
 from openoutcry.portal.notices.words import AUDITED
 from openoutcry.portal.page.files import HEADERS, STATIC, page_file, read_files
 from openoutcry.portal.page.routes import Forged, require_own_page, sent
 from openoutcry.portal.server import Gate
 from openoutcry.portal.spot.limits import Limits
+from openoutcry.wire.words import ORDER_TYPES, TIMES
 
 OFFERS = {"name": 'A "venue" <b>', "passkeys": True}
 PORTAL = STATIC.parents[1]
@@ -79,6 +81,15 @@ def test_every_action_of_an_account_has_words():
 def test_every_refusal_has_words():
     known = texts(TABLES[0])
     assert [code for code in EVERY_CODE if f"error.{code}" not in known] == []
+
+
+def test_every_order_type_and_time_in_force_has_words():
+    """The words of /v1 (wire/words.py) in the page's languages."""
+    kinds, times = (set(table.column("/v1").values()) for table in (ORDER_TYPES, TIMES))
+    keys = {f"{group}.{kind}" for group in ("type", "about") for kind in kinds}
+    keys |= {f"tif.{time}" for time in times} | {f"self.{name}" for name in SELF_TRADE}
+    for table in TABLES:
+        assert keys - set(texts(table)) == set(), f"{table} lacks texts"
 
 
 @pytest.mark.promise(

@@ -5,8 +5,7 @@ import { instrument } from "./store.js";
 import { newKey, patch, remove } from "./api.js";
 import { compare, isMultiple, isNumber, show, sign, trim } from "./exact.js";
 import { priceLabel, priceText, quantityText, typed } from "./numbers.js";
-
-export const UNPRICED = new Set(["market", "market_to_limit", "stop", "trailing_stop"]);
+import { AT_ONCE, UNPRICED } from "./order-words.js";
 
 // The price of an order in words: of a market order none, of a stop what it waits for.
 export function priceOf(row) {
@@ -25,7 +24,7 @@ export function triggerOf(row) {
 // How long an order is good, where that is not as usual.
 function timeOf(row) {
   if (row.expires_ms) return t("review.until", { time: shortly(row.expires_ms) });
-  if (["ioc", "fok"].includes(row.time_in_force)) return row.type === "market" ? "" : row.time_in_force.toUpperCase();
+  if (AT_ONCE.has(row.time_in_force)) return row.type === "market" ? "" : row.time_in_force.toUpperCase();
   return ["day", "at_open", "at_close"].includes(row.time_in_force) ? `(${t(`tif.${row.time_in_force}`)})` : "";
 }
 

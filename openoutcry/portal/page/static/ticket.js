@@ -7,20 +7,11 @@ import { get, login, newKey, post } from "./api.js";
 import { follow } from "./stream.js";
 import { compare, divide, floor, isNumber, multiply, show, sign, subtract, trim } from "./exact.js";
 import { exactText, places, priceAsset, priceLabel, priceText, quantityText, worth } from "./numbers.js";
-import { asked as askedFor, percentOf, UNPRICED } from "./orders.js";
+import { AT_ONCE, PEGGED, STOPPED, TIMES, TIMES_WITH, TRAILING, UNPRICED } from "./order-words.js";
+import { asked as askedFor, percentOf } from "./orders.js";
 
 const PRICED = { has: (kind) => !UNPRICED.has(kind) };
-const STOPPED = new Set(["stop", "stop_limit", "post_only_stop_limit"]);
-const TRAILING = new Set(["trailing_stop", "trailing_stop_limit"]);
-const PEGGED = new Set(["peg_primary", "peg_market", "peg_midpoint"]);
 const TYPING_MS = 400;
-// Times in force of each type, the usual one first; of all others those that stay.
-const STAYING = ["gtc", "day"], UNTIL = [...STAYING, "gtd"], AUCTIONS = ["at_open", "at_close"];
-const TIMES = {
-  limit: [...UNTIL, "ioc", "fok", ...AUCTIONS], market: ["ioc", "fok", "day", ...AUCTIONS], market_to_limit: [...UNTIL, ...AUCTIONS],
-  post_only: UNTIL, post_only_slide: UNTIL, hidden: UNTIL, all_or_none: UNTIL,
-};
-const AT_ONCE = new Set(["ioc", "fok"]);
 
 // What a lot of a contract is worth, and what one of an option pays at its end.
 function lotText(market) {
@@ -72,7 +63,7 @@ export function ticket(market) {
   if (login.is && !isContract) ends.push(follow("balances", "", ({ list }) => { balances.clear(); list.forEach((one) => balances.set(one.asset, one.available)); money(); }));
 
   function changed() {
-    const kind = type.value, times = TIMES[kind] ?? STAYING;
+    const kind = type.value, times = TIMES[kind];
     if ([...tif.options].map((one) => one.value).join() !== times.join()) {
       tif.replaceChildren(...times.map((name) => h("option", { value: name }, t(`tif.${name}`))));
     }
@@ -86,8 +77,8 @@ export function ticket(market) {
     rows.quantity.hidden = isBudget();
     rows.amount.hidden = !isBudget();
     rows.expires.hidden = tif.value !== "gtd";
-    rows.shown.hidden = kind !== "limit" || !STAYING.includes(tif.value) || least.value.trim() !== "";
-    rows.least.hidden = kind !== "limit" || ![...STAYING, "ioc"].includes(tif.value) || isBudget() || (!rows.shown.hidden && shown.value.trim() !== "");
+    rows.shown.hidden = kind !== "limit" || !TIMES_WITH.shown.includes(tif.value) || least.value.trim() !== "";
+    rows.least.hidden = kind !== "limit" || !TIMES_WITH.least.includes(tif.value) || isBudget() || (!rows.shown.hidden && shown.value.trim() !== "");
     for (const [control, row] of [[price, rows.price], [stop, rows.stop], [distance, rows.distance], [quantity, rows.quantity], [amount, rows.amount], [expires, rows.expires]]) control.required = !row.hidden;
     say(about, t(`about.${kind}`));
     say(made.send, t(`go.${side()}`, { base }));
