@@ -26,7 +26,7 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.errors import FlowError
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.order_types import FOR_AUCTIONS, STOPS, type_bits
+from openoutcry.wire.order_types import STOPS, type_bits
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER_DTYPE, RECORD_BYTES, make_instruments
 
@@ -192,9 +192,13 @@ MARKET_BUDGET, LIMIT_BUDGET = (
     enum_numbers.ORDER_TYPE_LIMIT_BUDGET,
 )
 STOP_BITS = type_bits(STOPS)
-DAY, IOC, FOK = (int(TimeInForce[name]) for name in ("DAY", "IOC", "FOK"))
-GTC, GTD = int(TimeInForce.GTC), int(TimeInForce.GTD)
-AT_OPEN, AT_CLOSE = map(int, FOR_AUCTIONS)
+DAY, IOC, FOK = (
+    enum_numbers.TIME_IN_FORCE_DAY,
+    enum_numbers.TIME_IN_FORCE_IOC,
+    enum_numbers.TIME_IN_FORCE_FOK,
+)
+GTC, GTD = enum_numbers.TIME_IN_FORCE_GTC, enum_numbers.TIME_IN_FORCE_GTD
+AT_OPEN, AT_CLOSE = enum_numbers.TIME_IN_FORCE_AT_OPEN, enum_numbers.TIME_IN_FORCE_AT_CLOSE
 
 
 class MixedFlow:

@@ -128,13 +128,18 @@ def value(word: str) -> str:
     return word.partition(" ")[2]
 
 
-SIDES: Table[Side] = Table(Side, """\
+SIDES: Table[Side] = Table(
+    Side,
+    """\
 side | FIX | OUCH 4.2 | OUCH 5.0 | Binance | /v1  | RTS 24
 BUY  | 1   | B        | B        | BUY     | buy  | BUYI
-SELL | 2   | S        | S        | SELL    | sell | SELL""")  # fmt: skip
+SELL | 2   | S        | S        | SELL    | sell | SELL""",
+)
 """FIX: Side (54), which has more values for a sale, as OUCH has more letters for it."""
 
-ORDER_TYPES: Table[OrderType] = Table(OrderType, """\
+ORDER_TYPES: Table[OrderType] = Table(
+    OrderType,
+    """\
 order type              | FIX | FIX D                    | OUCH 4.2    | OUCH 5.0      | Binance         | /v1                  | RTS 9
 LIMIT                   | 2   | 40=2                     | display YAZ | display YAZ   | LIMIT           | limit                | rests
 MARKET                  | 1   | 40=1                     | price       | price         | MARKET          | market               | at once
@@ -156,13 +161,16 @@ TRAILING_STOP_LIMIT     | P   | 40=P 18=a 211= 44=       | -           | -      
 TRAILING_STOP_LIMIT_BPS | P   | 40=P 18=a 836=1 211= 44= | -           | -             | STOP_LOSS_LIMIT | trailing_stop_limit  | waits
 POST_ONLY_STOP_LIMIT    | 4   | 40=4 18=6 99=            | -           | -             | STOP_LOSS_LIMIT | post_only_stop_limit | waits
 MARKET_BUDGET           | 1   | 40=1 152=                | -           | -             | MARKET          | market               | at once
-LIMIT_BUDGET            | 2   | 40=2 152=                | -           | -             | LIMIT           | limit                | at once""")  # fmt: skip
+LIMIT_BUDGET            | 2   | 40=2 152=                | -           | -             | LIMIT           | limit                | at once""",
+)
 """FIX: OrdType (40) of a report; FIX D: the fields that make a NewOrderSingle one of the type, with
 ``=`` alone where the value is an amount.  OUCH: the field that does, and its values.  Binance: the
 type that an answer shows, LIMIT where that API has no such order.  RTS 9: how its messages
 count."""
 
-TIMES: Table[TimeInForce] = Table(TimeInForce, """\
+TIMES: Table[TimeInForce] = Table(
+    TimeInForce,
+    """\
 time in force | FIX | OUCH 4.2      | OUCH 5.0        | Binance | Binance answer | /v1      | RTS 24
 DAY           | 0   | seconds 99999 | time_in_force 0 | -       | GTC            | day      | DAVY
 IOC           | 3   | seconds 0     | time_in_force 3 | IOC     | IOC            | ioc      | IOCV
@@ -170,24 +178,30 @@ FOK           | 4   | -             | -               | FOK     | FOK           
 GTC           | 1   | -             | -               | GTC     | GTC            | gtc      | GTCV
 GTD           | 6   | seconds       | time_in_force 6 | -       | GTC            | gtd      | GTTV
 AT_OPEN       | 2   | cross O       | cross O         | -       | GTC            | at_open  | DAVY
-AT_CLOSE      | 7   | cross C       | cross C         | -       | GTC            | at_close | DAVY""")  # fmt: skip
+AT_CLOSE      | 7   | cross C       | cross C         | -       | GTC            | at_close | DAVY""",
+)
 """FIX: TimeInForce (59).  OUCH: the field that has it, and its value.  Binance: what a request may
 have, and what an answer shows of an order that came by another door."""
 
 USUAL = (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.DAY)
 """What an order has that names none at the portal: the first of these that its type may have."""
 
-SELF_TRADE: Table[SelfTrade] = Table(SelfTrade, """\
+SELF_TRADE: Table[SelfTrade] = Table(
+    SelfTrade,
+    """\
 self-trade prevention | FIX | OUCH 5.0 | Binance      | /v1
 ALLOW                 | -   | N        | NONE         | allow
 CANCEL_NEWEST         | 1   | N        | EXPIRE_TAKER | cancel_taker
 CANCEL_OLDEST         | 2   | O        | EXPIRE_MAKER | cancel_maker
 CANCEL_BOTH           | 3   | B        | EXPIRE_BOTH  | cancel_both
-DECREMENT             | -   | D        | DECREMENT    | decrement""")  # fmt: skip
+DECREMENT             | -   | D        | DECREMENT    | decrement""",
+)
 """FIX: SelfMatchPreventionInstruction (2964).  OUCH 5.0: the strategy of an AIQ Canceled.  Orders
 of the other doors have the mode of their session."""
 
-REASONS: Table[Reason] = Table(Reason, """\
+REASONS: Table[Reason] = Table(
+    Reason,
+    """\
 reason             | FIX 103 | FIX 102 | OUCH 4.2 | OUCH 5.0 | OUCH cancel | portal        | Binance reject                       | Binance expiry
 NONE               | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
 GATEWAY            | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
@@ -221,13 +235,16 @@ DISCONNECTED       | 99      | 99      | O        | 0x0f     | Z           | ref
 AUCTION_EXTENDED   | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
 TIME_BACKWARDS     | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
 OFF_LAST           | 99      | 99      | X        | 0x1d     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
-RISK               | 3       | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED""")  # fmt: skip
+RISK               | 3       | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED""",
+)
 """Why the core rejects or cancels an order.  FIX: OrdRejReason and CxlRejReason, 99 other; OUCH:
 the reason of a Rejected, O and 0x0f other, and of a Canceled.  A reject by the gateway or a limit has
 the words of its first rule or check (:data:`RULES`, :data:`CHECKS`).  Portal: a code of the order
 service (:data:`PORTAL_REFUSALS`).  Binance: the reason of a rejected and of an expired order."""
 
-REASON_TEXTS: Table[Reason] = Table(Reason, """\
+REASON_TEXTS: Table[Reason] = Table(
+    Reason,
+    """\
 reason             | rejected | ended
 NONE               | - | -
 GATEWAY            | the gateway's checks failed | -
@@ -261,10 +278,13 @@ DISCONNECTED       | - | its session was lost
 AUCTION_EXTENDED   | - | -
 TIME_BACKWARDS     | time went back | -
 OFF_LAST           | trading at last takes no other price than the last | -
-RISK               | a limit or a switch refused it | a limit or a switch took it""")  # fmt: skip
+RISK               | a limit or a switch refused it | a limit or a switch took it""",
+)
 """Why an order was rejected, and why an open one ended, in a sentence that begins with "it"."""
 
-RULES: Table[ErrorBit] = Table(ErrorBit, """\
+RULES: Table[ErrorBit] = Table(
+    ErrorBit,
+    """\
 rule               | FIX 103 | OUCH 4.2 | OUCH 5.0
 PRICE_NOT_POSITIVE | 99      | X        | 0x1d
 PRICE_ABOVE_LIMIT  | 3       | X        | 0x1d
@@ -281,7 +301,8 @@ NOTIONAL           | 3       | n        | 0x1f
 PARTICIPANT        | 99      | a        | 0x0c
 HALTED             | 2       | H        | 0x07
 RATE               | 99      | O        | 0x29
-KIND               | 99      | O        | 0x0f""")  # fmt: skip
+KIND               | 99      | O        | 0x0f""",
+)
 """Rules of the gateway, by the first that is broken."""
 
 CHECKS = """\

@@ -34,6 +34,7 @@ EVENTS = (
 )
 VALIDITY = {tif.name: word for tif, word in words.TIMES.column("RTS 24").items()}
 SIDES = {side.name: word for side, word in words.SIDES.column("RTS 24").items()}
+"""A malformed order that was rejected may have neither: it is a sale, and for the day."""
 BY_THE_MEMBER = ("USER", "REDUCED_TO_ZERO")
 CHANGES = {
     "TRIGGER": "TRIG",
@@ -277,7 +278,7 @@ class _Records:
             "trading_capacity": member.capacity,
             "liquidity_provision": _flag(member.liquidity_provision),
             "date_and_time": schema.time_text(row["ts_ns"]),
-            "validity_period": VALIDITY[row["time_in_force"] or "DAY"],
+            "validity_period": VALIDITY.get(row["time_in_force"], VALIDITY["DAY"]),
             "order_restriction": "VFAR" if (row["time_in_force"] or "").startswith("AT_") else "",
             "priority_time": schema.time_text(order.priority_ns),
             "sequence_number": str(row["event_seq"]),
@@ -291,7 +292,7 @@ class _Records:
             "order_type_classification": "STOP" if kind in STOPS else "LMTO",
             "price_currency": instrument.currency,
             "price_notation": "MONE",
-            "buy_sell": SIDES[row["side"]],
+            "buy_sell": SIDES.get(row["side"], SIDES["SELL"]),
             "order_status": "ACTI" if order.active else "INAC",
             "quantity_notation": "UNIT",
             "passive_only": _flag(kind in ("POST_ONLY", "POST_ONLY_SLIDE")),
