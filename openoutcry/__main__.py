@@ -8,8 +8,9 @@ import sys
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 try:
-    from openoutcry.early import leaving_at_once
+    from openoutcry.early import hide_secrets, leaving_at_once
 
+    hide_secrets(sys.argv[1:])
     with leaving_at_once():
         from openoutcry.cli.main import main
 except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.options import Count, Endpoint, PathArgument, as_json_option, concealed
+from openoutcry.cli.options import Count, Endpoint, PathArgument, Secret, as_json_option
 from openoutcry.cli.prompt import SETTLE_S, FixPrompt, Prompt
 from openoutcry.cli.typed_lines import typed_lines
 from openoutcry.client import ClientError, DropCopyClient, FixClient, OuchClient
@@ -41,7 +41,7 @@ def _session_options(command: Any) -> Any:
             envvar="OUTCRY_PASSWORD",
             prompt=True,
             hide_input=True,
-            callback=concealed,
+            type=Secret(),
             help="Password of the session [default: OUTCRY_PASSWORD].",
         ),
         click.option("--user", required=True, help="Name of the session."),

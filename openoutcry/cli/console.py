@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from openoutcry.cli.options import Listening, PathArgument, concealed_password
+from openoutcry.cli.options import Listening, PathArgument, Secret
 from openoutcry.wire.errors import OutcryError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def of_a_page(address: str) -> Callable[[Command], Command]:
     "database",
     default="",
     metavar="URL",
-    callback=concealed_password,
+    type=Secret(),
     help="The portal's PostgreSQL (default: the one next to the journal).",
 )
 def console(

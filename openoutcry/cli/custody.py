@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.desk import secret
-from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.options import PathArgument, Secret, as_json_option, read_secret
 
 
 @click.group()
@@ -196,7 +195,7 @@ def approve(file: Path, reference: str, person: str) -> None:
     with Parts(made) as parts:
         for line in parts.withdrawals.shown(reference):
             click.echo(line, err=True)
-        word = secret(f"password of {person}")
+        word = read_secret(f"password of {person}")
         is_whole = parts.withdrawals.approve(Persons(made.persons), reference, person, word)
     click.echo("approved" if is_whole else "another person must approve it, too")
 
@@ -239,7 +238,7 @@ def lift(file: Path, person: str) -> None:
 
     made = read_custody_file(file)
     with Store(made.folder) as store:
-        word = secret(f"password of {person}")
+        word = read_secret(f"password of {person}")
         is_lifted = Breaker(store).lift(Persons(made.persons), person, word)
     click.echo("withdrawals continue" if is_lifted else "another supervisor must lift it, too")
 
@@ -339,7 +338,7 @@ def approve_refill(file: Path, number: int, person: str) -> None:
 
     made = read_custody_file(file)
     with Store(made.folder) as store:
-        word = secret(f"password of {person}")
+        word = read_secret(f"password of {person}")
         usable = Refills(made, store).approve(Persons(made.persons), number, person, word)
     click.echo(f"locked until {utc_text(usable)}" if usable else "another person must approve it")
 
@@ -401,7 +400,7 @@ OWED_OPTION = click.option(
     help="The venue's statement of what it owes; `verify` compares with no other.",
 )
 NODE_OPTION = click.option(
-    "--node", "url", required=True, help="The node: http://USER:PASSWORD@HOST:PORT."
+    "--node", "url", type=Secret(), required=True, help="The node: http://USER:PASSWORD@HOST:PORT."
 )
 LAST_OPTION = click.option(
     "--last",
@@ -462,7 +461,9 @@ def build(
 @cold.command("sign")
 @click.argument("unsigned", type=PathArgument)
 @click.option("--share", "shares", multiple=True, type=PathArgument, help="A share; give two.")
-@click.option("--passphrase", default="", help="The ceremony's passphrase, if it had one.")
+@click.option(
+    "--passphrase", type=Secret(), default="", help="The ceremony's passphrase, if it had one."
+)
 @click.option("--recovery", is_flag=True, help="Sign a payment that is no approved refill.")
 @OUT_OPTION
 def sign_cold(
@@ -765,6 +766,7 @@ def headers(url: str, first: int, out: Path) -> None:
 @click.option(
     "--node",
     "nodes",
+    type=Secret(),
     multiple=True,
     help="CHAIN=URL: ask this node of yours what only a node knows; needed for EVM chains.",
 )

@@ -1,14 +1,13 @@
 """What the subcommands that ask a running venue's desk have in common."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.options import PathArgument, as_json_option, read_secret
 from openoutcry.wire.errors import OutcryError
 
 FILE_OPTION = click.option(
@@ -76,9 +75,12 @@ def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_j
     if why := click.get_current_context().meta.get(WHY):
         request = request | {"why": why}
     if operator:
-        request = request | {"operator": operator, "password": secret(f"password of {operator}")}
+        request = request | {
+            "operator": operator,
+            "password": read_secret(f"password of {operator}"),
+        }
         if any(one.totp for one in venue.risk.operators if one.name == operator):
-            request["code"] = secret(f"one-time code of {operator}")
+            request["code"] = read_secret(f"one-time code of {operator}")
     if not reference and not is_only_asked:
         # Before the venue is asked: a caller without an answer can ask again with it.
         click.echo(f"reference {request['reference']}", err=True)
@@ -137,10 +139,3 @@ def show_history(
         click.echo(f"{row['at']} {row['what']}{did}{by} (command {row['seq']:,})")
     if not rows:
         click.echo(nothing)
-
-
-def secret(what: str) -> str:
-    """A line from the terminal without an echo, or the next of standard input."""
-    if sys.stdin.isatty():
-        return str(click.prompt(what, hide_input=True, err=True))
-    return sys.stdin.readline().rstrip("\n")

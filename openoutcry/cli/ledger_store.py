@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from openoutcry.cli.csv_out import write_rows
-from openoutcry.cli.options import Count, PathArgument, concealed_password
+from openoutcry.cli.options import Count, PathArgument, Secret
 from openoutcry.host.processes import until_stopped
 
 journal_argument = click.argument("journal", type=PathArgument)
@@ -17,7 +17,7 @@ journal_argument = click.argument("journal", type=PathArgument)
 @click.option(
     "--ledger",
     "url",
-    callback=concealed_password,
+    type=Secret(),
     help="Use this database (postgresql://…) instead of files next to the journal.",
 )
 @click.option("--once", is_flag=True, help="Stop at the journal's current end.")

@@ -16,6 +16,7 @@ import openoutcry
 from openoutcry.cli.extras import extra_of
 from openoutcry.cli.groups import SectionedGroup
 from openoutcry.cli.sections import COMMANDS
+from openoutcry.early import hide_secrets
 from openoutcry.report.plain import plain_output
 from openoutcry.wire.errors import OutcryError
 
@@ -30,6 +31,7 @@ class OutcryGroup(SectionedGroup):
     sections = COMMANDS
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        hide_secrets(args)
         ctx.meta[AS_JSON] = "--json" in args
         return super().parse_args(ctx, args)
 

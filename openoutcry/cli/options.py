@@ -1,34 +1,13 @@
 """What the options of several subcommands share: types of values, and rules between them."""
 
-import ctypes
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from openoutcry.wire.urls import password_of
-
-ARGUMENTS_BEGIN, ARGUMENTS_END = 47, 48
-"""Fields of /proc/PID/stat, from 0 (proc_pid_stat(5))."""
-
-
-def hide_argument(secret: str) -> None:
-    """Overwrite each occurrence of the secret in this process's arguments with ``x``.
-
-    From here on ``ps`` and /proc/PID/cmdline do not show it; before, they did.  The arguments of
-    its parent (a shell's ``-c``, ``sudo``) stay as they are.
-    """
-    secret_bytes = secret.encode(errors="surrogateescape")
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    begin, end = (int(fields[field - 2]) for field in (ARGUMENTS_BEGIN, ARGUMENTS_END))
-    if not secret_bytes or not 0 < begin < end:
-        return
-    arguments = ctypes.string_at(begin, end - begin)
-    at = arguments.find(secret_bytes)
-    while at >= 0:
-        ctypes.memset(begin + at, ord("x"), len(secret_bytes))
-        at = arguments.find(secret_bytes, at + len(secret_bytes))
-
+from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.private_file import require_private
 
 MAX_COUNT = 10**12
 """More commands than any disk holds; every number made of it still fits 64 bits."""
@@ -51,18 +30,37 @@ def seed_option(what: str) -> Any:
     )
 
 
-def concealed(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-    """Callback of an option that is a secret: other users shall not read it in the process list."""
-    if value:
-        hide_argument(value)
-    return value
+def read_secret(what: str) -> str:
+    """A line from the terminal without an echo, or the next of standard input."""
+    if sys.stdin.isatty():
+        return str(click.prompt(what, hide_input=True, err=True))
+    return sys.stdin.readline().rstrip("\n")
 
 
-def concealed_password(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-    """The same of a URL that may hold a password."""
-    if value:
-        hide_argument(password_of(value))
-    return value
+class Secret(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A password, or a URL that may hold one: the value, ``file:PATH`` or ``-``.
+
+    The file is its owner's alone, and its first line is the value; ``-`` asks at the terminal, or
+    reads a line of standard input.  ``openoutcry.early`` hides a value among the arguments.
+    """
+
+    name = "secret"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        text = str(value)
+        if text == "-":
+            return read_secret(param.name if param is not None else self.name)
+        if not text.startswith("file:"):
+            return text
+        path = Path(text.removeprefix("file:"))
+        try:
+            require_private(path)
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError, OutcryError) as error:
+            self.fail(str(error), param, ctx)
+        if not lines or not lines[0]:
+            self.fail(f"{path}: its first line is empty", param, ctx)
+        return lines[0]
 
 
 class Endpoint(click.ParamType):  # type: ignore[type-arg,unused-ignore]

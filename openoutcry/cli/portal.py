@@ -9,7 +9,7 @@ from openoutcry.cli.options import (
     SMTP_TLS_OPTION,
     Endpoint,
     PathArgument,
-    concealed_password,
+    Secret,
 )
 
 MAIL_FROM_OPTION = click.option(
@@ -75,7 +75,7 @@ def init(file: Path, users: int, first: int, address: str) -> None:
     "--database",
     default="",
     metavar="URL",
-    callback=concealed_password,
+    type=Secret(),
     help="Use this PostgreSQL (default: start one next to the journal).",
 )
 @click.option(
@@ -139,7 +139,7 @@ DATABASE_OPTION = click.option(
     "--database",
     default="",
     metavar="URL",
-    callback=concealed_password,
+    type=Secret(),
     help="The portal's PostgreSQL (default: the one next to the journal).",
 )
 
@@ -204,8 +204,6 @@ def history(
     from openoutcry.wire.extras import require_portal
 
     require_portal()
-    import sys
-
     from openoutcry.host.processes import until_stopped
     from openoutcry.portal.child import has_lost_parent
     from openoutcry.portal.database import running_embedded
@@ -214,8 +212,6 @@ def history(
     from openoutcry.venue.file import read_venue
 
     venue = read_venue(file)
-    if database == "-":
-        database = sys.stdin.readline().strip()
     url = database or running_embedded(folder_of(venue) / "postgresql")
     if digest:
         with projector.connected(url) as connection:
@@ -256,8 +252,6 @@ def notifier(
     from openoutcry.wire.extras import require_portal
 
     require_portal()
-    import sys
-
     from openoutcry.host.processes import until_stopped
     from openoutcry.operations.notify import MailServer
     from openoutcry.portal.child import has_lost_parent
@@ -268,8 +262,6 @@ def notifier(
     from openoutcry.venue.file import read_venue
 
     venue = read_venue(file)
-    if database == "-":
-        database = sys.stdin.readline().strip()
     url = database or running_embedded(folder_of(venue) / "postgresql")
     assets = dict(venue.risk.money.assets)
     choices = read_portal_file(settings, assets) if settings else PortalFile()

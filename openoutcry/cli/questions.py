@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openoutcry.cli.csv_out import write_rows
-from openoutcry.cli.options import PathArgument, as_json_option, concealed_password
+from openoutcry.cli.options import PathArgument, Secret, as_json_option
 
 if TYPE_CHECKING:
     from openoutcry.ledger.questions.corrected import Parameters
@@ -31,7 +31,7 @@ MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"])
 @click.option(
     "--store",
     metavar="STORE",
-    callback=concealed_password,
+    type=Secret(),
     help="Ask a venue's own store instead: a JOURNAL that outcry ledger follow has written, or "
     "postgresql://…; --data then gives q1.sql to q5.sql.",
 )
@@ -47,7 +47,7 @@ MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"])
     default="duckdb",
     show_default=True,
     metavar="ADDRESS",
-    callback=concealed_password,
+    type=Secret(),
     help="Database that runs the given SQL: duckdb, postgresql://… or mysql://….",
 )
 @click.option(

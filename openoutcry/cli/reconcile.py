@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from openoutcry.cli.options import PathArgument, as_json_option, concealed_password
+from openoutcry.cli.options import PathArgument, Secret, as_json_option
 
 if TYPE_CHECKING:
     from openoutcry.ledger.reconcile import Verdict
@@ -23,7 +23,7 @@ LOOK_S = 0.5
 @click.option(
     "--ledger",
     "url",
-    callback=concealed_password,
+    type=Secret(),
     help="Use this database (postgresql://…) instead of files next to the journal.",
 )
 @click.option("--follow", is_flag=True, help="Follow the journal: compare twice a second.")

@@ -18,6 +18,7 @@ from openoutcry.cli.options import (
     OpenOrders,
     PathArgument,
     Rate,
+    Secret,
     exactly_one,
     seed_option,
 )
@@ -154,6 +155,7 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option(
     "--nats",
+    type=Secret(),
     metavar="CLUSTER",
     help="Replicate the journal to this cluster: comma-separated URLs, a JSON file with urls, "
     "user, password and ca, or a folder of `outcry cluster up`.",

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.desk import asks, secret, send_to_desk
+from openoutcry.cli.desk import asks, send_to_desk
+from openoutcry.cli.options import Secret, read_secret
 
 OPTIONS = (
     click.option(
@@ -31,7 +32,7 @@ OPTIONS = (
     ),
     click.option("--second-login", help="refuse or take-over."),
     click.option("--queue-bytes", type=int, help="How far a reader may fall behind."),
-    click.option("--password-hash", help="Made by `outcry venue password`."),
+    click.option("--password-hash", type=Secret(), help="Made by `outcry venue password`."),
 )
 
 
@@ -55,7 +56,7 @@ def _hashed(terms: dict[str, Any]) -> None:
     from openoutcry.wire.errors import OutcryError
 
     if terms["password_hash"] is None:
-        word = secret("password of the session")
+        word = read_secret("password of the session")
         if not word:
             raise OutcryError("a password needs at least one character")
         terms["password_hash"] = password_hasher().hash(word)

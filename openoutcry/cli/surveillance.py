@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openoutcry.cli.csv_out import write_rows
-from openoutcry.cli.options import Count, PathArgument, as_json_option
+from openoutcry.cli.options import Count, PathArgument, as_json_option, read_secret
 from openoutcry.host.processes import until_stopped
 
 if TYPE_CHECKING:
@@ -293,7 +293,6 @@ def _user() -> str:
 
 
 def _operator(venue: Path, name: str) -> str:
-    from openoutcry.cli.desk import secret
     from openoutcry.venue.file import read_venue
     from openoutcry.venue.log import log_folder
     from openoutcry.venue.operators import Operators
@@ -303,8 +302,8 @@ def _operator(venue: Path, name: str) -> str:
     operators.keep(log_folder(file.journal) / "codes-surveillance.json")
     code = ""
     if any(one.totp for one in operators.operators if one.name == name):
-        code = secret(f"one-time code of {name}")
-    number = operators.prove(name, secret(f"password of {name}"), code)
+        code = read_secret(f"one-time code of {name}")
+    number = operators.prove(name, read_secret(f"password of {name}"), code)
     return f"operator {operators.name(number)}"
 
 

@@ -218,12 +218,16 @@ def _run(name: str, url: str, *options: str, stdin: Any = None) -> None:
     known = sorted(utils.POSTGRES_VERSIONS)
     folder = utils.POSTGRES_VERSIONS[next((one for one in known if one >= version), known[-1])]
     terms = conninfo_to_dict(url)
-    environment = dict(os.environ)
-    if "password" in terms:  # arguments are no place for it
-        environment["PGPASSWORD"] = str(terms.pop("password"))
-    command = [folder / name, f"--dbname={make_conninfo('', **terms)}", *options]
-    done = subprocess.run(
-        command, stdin=stdin or subprocess.DEVNULL, env=environment, capture_output=True, text=True
-    )
+    # Neither arguments nor environment are a place for a password: a file of this user's is.
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
+        if "password" in terms:
+            word = str(terms.pop("password")).replace("\\", "\\\\").replace(":", "\\:")
+            file.write(f"*:*:*:*:{word}\n")
+            file.flush()
+            terms["passfile"] = file.name
+        command = [folder / name, f"--dbname={make_conninfo('', **terms)}", *options]
+        done = subprocess.run(
+            command, stdin=stdin or subprocess.DEVNULL, capture_output=True, text=True
+        )
     if done.returncode:
         raise DatabaseError(f"{without_password(url)}: {done.stderr.strip()}")

@@ -39,11 +39,15 @@ class RegtestNode(Closing):
         if found is None:
             raise NodeError("Litecoin Core is not here: apt-get install litecoind")
         self.folder.mkdir(parents=True, exist_ok=True)
+        settings = self.folder / "node.conf"
+        settings.touch(mode=0o600)
+        settings.write_text(f"rpcuser=custody\nrpcpassword={self.password}\n", encoding="utf-8")
         command = [
-            found, "-regtest", f"-datadir={self.folder}", "-dnsseed=0", "-server=1",
+            found, "-regtest", f"-conf={settings.absolute()}", f"-datadir={self.folder}",
+            "-dnsseed=0", "-server=1",
             f"-connect={f'127.0.0.1:{peer}' if peer else '0'}", "-listen=1",
             f"-bind=127.0.0.1:{self.port}", "-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1",
-            f"-rpcport={self.rpc_port}", "-rpcuser=custody", f"-rpcpassword={self.password}",
+            f"-rpcport={self.rpc_port}",
             # Litecoin Core refuses replacements by default.
             "-mempoolreplacement=1",
             "-fallbackfee=0.0001", "-txindex=1", "-keypool=5", "-printtoconsole=0",

@@ -18,26 +18,13 @@ from openoutcry.cli.main import main
 from openoutcry.cli.sections import COMMANDS, VENUE
 from openoutcry.cli.venue import venue
 from tests import ROOT
+from tests.support.cli.tree import tree
 
 COLUMNS = 80
 MAX_COMMANDS = 27
 LISTED = [(main, COMMANDS, name) for lines in COMMANDS.values() for name in lines] + [
     (venue, VENUE, name) for lines in VENUE.values() for name in lines
 ]
-
-
-def tree(
-    command: click.Command, path: tuple[str, ...] = ()
-) -> list[tuple[tuple[str, ...], click.Command]]:
-    """A command and everything below it."""
-    found = [(path, command)]
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            below = command.get_command(context, name)
-            assert below, name
-            found += tree(below, (*path, name))
-    return found
 
 
 TREE = tree(main)
