@@ -258,3 +258,9 @@ class Joined:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.transport, name)
+
+
+def counted(strangers: Strangers) -> Any:
+    """Return the protocol of HTTP of the listeners' connections, a class that uvicorn makes them
+    from."""
+    return type("Counted", (OneAtATime,), {"strangers": strangers})

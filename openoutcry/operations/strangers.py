@@ -151,18 +151,6 @@ class Strangers:
         """The listening socket, which becomes this one's."""
         return Listener(self, own)
 
-    def protocol(self) -> Any:
-        """The protocol of HTTP of these connections, a class that uvicorn makes them from."""
-        from openoutcry.operations.http_protocol import OneAtATime
-
-        return type("Counted", (OneAtATime,), {"strangers": self})
-
-    def websockets(self) -> Any:
-        """The protocol of their WebSockets, likewise."""
-        from openoutcry.operations.websocket_protocol import Weighed
-
-        return type("Weighed", (Weighed,), {"strangers": self})
-
 
 class Listener(socket.socket):
     """A listening socket whose connections are counted as they are accepted."""

@@ -99,13 +99,16 @@ def web_config(
     of WebSockets."""
     import uvicorn
 
+    from openoutcry.operations.http_protocol import counted
+    from openoutcry.operations.websocket_protocol import weighed
+
     log = logging.getLogger("uvicorn.error")
     log.propagate, log.handlers = False, [errors]
     return uvicorn.Config(
         application,
         log_config=None,
-        http=http or strangers.protocol(),
-        ws=ws or strangers.websockets(),
+        http=http or counted(strangers),
+        ws=ws or weighed(strangers),
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -1,6 +1,8 @@
 """The protocol of WebSockets of every listener: uvicorn's, where frames that make no message have
 a price."""
 
+from typing import Any
+
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
@@ -107,3 +109,9 @@ class Weighed(WebSocketsSansIOProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.held = b""
         super().connection_lost(error)
+
+
+def weighed(strangers: Strangers) -> Any:
+    """Return the protocol of WebSockets of the listeners' connections, a class that uvicorn makes
+    them from."""
+    return type("OfListener", (Weighed,), {"strangers": strangers})

@@ -750,8 +750,9 @@ def text_pings(strangers: Strangers) -> Any:
     answers no others, and would be cut after 20 seconds.  Texts can be sent at once, all in one
     write: an event of many connections is made a frame once.  A text that comes while the
     application waits for one can be handed over at once, without a turn of its task."""
+    from openoutcry.operations.websocket_protocol import weighed
 
-    class TextPings(strangers.websockets()):  # type: ignore[misc]
+    class TextPings(weighed(strangers)):  # type: ignore[misc]
         _ping: bytes | None = None
         frames: list[bytes]
         take: Callable[[str], bool] | None = None
@@ -809,6 +810,8 @@ def serve(
     portal answers.
 
     Raises :class:`OutcryError`."""
+    from openoutcry.operations.http_protocol import counted
+
     if portal.quote_door is not None:
         portal.quote_door.secure(tls)
     application = make_app(portal)
@@ -816,7 +819,7 @@ def serve(
     strangers = Strangers(MAX_STRANGERS, MAX_OF_AN_ADDRESS, files * 2 // 5)
     application.known, application.left = strangers.known, strangers.left
     strangers.refusal, strangers.is_plain = refusal_of(portal.spot.limits), tls is None
-    http = strangers.protocol()
+    http = counted(strangers)
     if application.short is not None:
         http = protocol_of(http, application.short)
     config = web_config(

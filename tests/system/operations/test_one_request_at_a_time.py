@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from openoutcry.operations import http_protocol as bounds
+from openoutcry.operations.http_protocol import counted
 from openoutcry.operations.strangers import Strangers
 from openoutcry.operations.web_server import server_of, web_config
 from openoutcry.portal.server import text_pings
@@ -80,7 +81,7 @@ def short_way(work, strangers):
         return begin(protocol)
 
     base.begin = seen
-    return portal(work, strangers) | {"http": protocol_of(strangers.protocol(), base)}
+    return portal(work, strangers) | {"http": protocol_of(counted(strangers), base)}
 
 
 LISTENERS = console, portal, short_way

@@ -17,6 +17,11 @@ BTC, USD = 10**8, 10**6
 @pytest.fixture(scope="module")
 def trader(portal_venue):
     """Somebody who has bought 0.3 BTC for 50,000 and sold 0.1 for 51,000, against another."""
+    # What other tests have left in the book is taken first.
+    third = portal_venue.person(USD=10_000_000 * USD, BTC=100 * BTC)
+    with client_of(portal_venue, third) as taker:
+        for side, price in (("buy", "51000"), ("sell", "50000")):
+            taker.place("BTC-USD", side, "limit", quantity="90", price=price, time_in_force="ioc")
     one = portal_venue.person(USD=100_000 * USD)
     other = portal_venue.person(USD=100_000 * USD, BTC=10 * BTC)
     with client_of(portal_venue, one) as buyer, client_of(portal_venue, other) as seller:

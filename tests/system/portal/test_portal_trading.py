@@ -5,6 +5,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from itertools import product
 
 import pytest
 
@@ -124,34 +125,32 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("side", ["BUY", "SELL"])
 @pytest.mark.parametrize("size", ["little", "too much"])
-def test_a_test_order_is_answered_as_the_order(portal_venue, maker, taker, form, side, size):
+def test_a_test_order_is_answered_as_the_order(portal_venue, maker, taker, size):
     """Each form and side, for little and for more than the account has."""
-    of_sum = "quoteOrderQty" in FORMS[form]
-    amounts = {
-        "little": "100" if of_sum else "0.001",
-        "too much": "1000000000" if of_sum else "9000",
-    }
-    more = {n: amounts[size] if value is None else value for n, value in FORMS[form].items()}
-    quantity, price = more.pop("quantity", ""), more.pop("price", "")
-    with portal_venue.client(maker) as one, portal_venue.client(taker) as two:
-        other = "SELL" if side == "BUY" else "BUY"
-        bound = "50001" if form == "maker" and side == "BUY" else "50000"
-        bound = "49999" if form == "maker" and side == "SELL" else bound
-        one.order(other, "0.5", bound).raise_for_status()
-        try:
-            tested = two.order(side, quantity, price, path="/api/v3/order/test", **more)
-            sent = two.order(side, quantity, price, **more)
-        finally:
-            for client in (one, two):
-                client.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD")
+    for form, side in product(FORMS, ("BUY", "SELL")):
+        of_sum = "quoteOrderQty" in FORMS[form]
+        amount = "100" if of_sum else "0.001"
+        if size == "too much":
+            amount = "1000000000" if of_sum else "9000"
+        more = {n: amount if value is None else value for n, value in FORMS[form].items()}
+        quantity, price = more.pop("quantity", ""), more.pop("price", "")
+        with portal_venue.client(maker) as one, portal_venue.client(taker) as two:
+            other = "SELL" if side == "BUY" else "BUY"
+            bound = {"BUY": "50001", "SELL": "49999"}[side] if form == "maker" else "50000"
+            one.order(other, "0.5", bound).raise_for_status()
+            try:
+                tested = two.order(side, quantity, price, path="/api/v3/order/test", **more)
+                sent = two.order(side, quantity, price, **more)
+            finally:
+                for client in (one, two):
+                    client.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD")
+        case = form, side, sent.json()
         if sent.status_code == 200:
-            assert (tested.status_code, tested.json()) == (200, {})
+            assert (tested.status_code, tested.json()) == (200, {}), case
         else:
-            assert (tested.status_code, tested.json()) == (sent.status_code, sent.json())
-        assert (sent.status_code == 200) == (size == "little"), sent.json()
+            assert (tested.status_code, tested.json()) == (sent.status_code, sent.json()), case
+        assert (sent.status_code == 200) == (size == "little"), case
 
 
 def test_a_triangle_trades_through_one_wallet(portal_venue, maker, taker):

@@ -7,6 +7,7 @@ import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from openoutcry.operations.http_protocol import counted
 from openoutcry.operations.strangers import Strangers
 from openoutcry.portal.observed import Metrics, Observed
 from openoutcry.portal.server import BODY_BYTES, Gate, failed
@@ -55,7 +56,7 @@ class Served:
         self.strangers, self.state, self.wire = Strangers(), ServerState(), Wire()
         gate.known = self.strangers.known
         self.strangers.refusal = refusal_of(self.limits)
-        http = self.strangers.protocol()
+        http = counted(self.strangers)
         if is_short:
             http = protocol_of(http, gate.short_way(direct.endpoints, self.metrics))
         config = Config(gate, log_config=None, http=http, proxy_headers=False, lifespan="off")
