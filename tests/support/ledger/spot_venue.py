@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from openoutcry.ledger.questions import sample_sql
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side, TimeInForce
 from tests.support.risk.spot_page import TABLES
 from tests.support.venue.floor import InlineFloor
@@ -98,14 +97,6 @@ def traded_day(folder, collect="received"):
         floor.ask("deposit", "credit", name)
     floor.ask("deposit", "reverse", "tx 2")
     return floor
-
-
-def write_questions(folder):
-    """The questions' SQL, without books of their own."""
-    folder.mkdir(exist_ok=True)
-    for name, text in sample_sql.QUESTIONS.items():
-        (folder / f"{name}.sql").write_text(text)
-    return folder
 
 
 class ByHand:

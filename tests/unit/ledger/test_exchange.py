@@ -1,30 +1,25 @@
 """The tables of an exchange over a running venue's own store: the data set's questions, checked
 against the venue's events added up by hand, and what is planted in the store is found."""
 
+import csv
+import io
 import json
-import shutil
 from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-import numpy as np
-import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
-from openoutcry.journal.projections import JournalReader
 from openoutcry.ledger.exchange import Exchange, Market
 from openoutcry.ledger.follow import follow
-from openoutcry.ledger.parquet_store import ask, stored_files
-from openoutcry.ledger.questions import corrected, faithful
-from openoutcry.ledger.questions.anomalies import find
-from openoutcry.ledger.questions.books import read_store
+from openoutcry.ledger.parquet_store import ask
+from openoutcry.ledger.questions import GIVEN, Parameters, store
 from openoutcry.wire.enums import Side
 from openoutcry.wire.errors import LedgerError
 from tests.support.ledger.spot_venue import (
-    DECIMALS,
     MAKERS,
     MARKETS,
     OPENING,
@@ -32,19 +27,10 @@ from tests.support.ledger.spot_venue import (
     in_decimals,
     price,
     traded_day,
-    write_questions,
 )
 
-AS_OF = datetime(2024, 10, 1, 12)
-PARAMETERS = corrected.Parameters(
-    bars_from=datetime(2024, 10, 1, 9, 10),
-    bars_to=datetime(2024, 10, 1, 9, 13),
-    as_of=AS_OF,
-    market="ETH-USD",
-    fees_are_rates=False,
-)
-IN_DEBT = ("negative_balance", "Wallets", "1280")
-"""Participant 5's, within its credit."""
+PARAMETERS = Parameters(as_of=datetime(2024, 10, 1, 12), market="ETH-USD")
+TO_0913 = {"begin": datetime(2024, 10, 1, 9, 10), "end": datetime(2024, 10, 1, 9, 13)}
 
 
 @pytest.fixture(scope="module", params=["received", "quote"])
@@ -58,11 +44,12 @@ def traded(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def books(traded):
-    return read_store(str(traded[0].journal_path))
+    with store(str(traded[0].journal_path)) as opened:
+        yield opened
 
 
-def answers(books, name, **more):
-    return corrected.answer(books, name, replace(PARAMETERS, **more)).rows
+def answers(books, name, given=False, **more):
+    return books.answer(name, replace(PARAMETERS, **more), given).rows
 
 
 def test_q1_volume_and_vwap_by_minute(traded, books):
@@ -74,7 +61,7 @@ def test_q1_volume_and_vwap_by_minute(traded, books):
         lots = in_decimals(int(buyer["qty_lots"]) * MARKETS[symbol][2], MARKETS[symbol][0])
         quantity[symbol, at] += lots
         turnover[symbol, at] += lots * price(symbol, int(buyer["price_ticks"]))
-    rows = answers(books, "q1")
+    rows = answers(books, "q1", **TO_0913)
     assert len(rows) == 3 * 3
     for market_id, minute, vwap, volume in rows:
         key = [*MARKETS][market_id - 1], minute
@@ -86,18 +73,18 @@ def test_q1_volume_and_vwap_by_minute(traded, books):
 
 def test_q2_who_is_in_debt_and_what_every_wallet_has(traded, books):
     _, by_hand = traded
-    for wallet in books.wallets:
-        units = by_hand.moved[wallet.user_id, wallet.currency]
+    for user, currency, balance in books.rows("select user_id, currency, balance from wallets")[1]:
+        units = by_hand.moved[user, currency]
         for (_, who, asset), fee in by_hand.fees.items():
-            units -= fee if (who, asset) == (wallet.user_id, wallet.currency) else 0
-        given = OPENING.get(wallet.user_id, ("", 0))
-        units += given[1] if given[0] == wallet.currency else 0
+            units -= fee if (who, asset) == (user, currency) else 0
+        given = OPENING.get(user, ("", 0))
+        units += given[1] if given[0] == currency else 0
         units += {
             (5, "USD"): 100_000_000,
             (2, "BTC"): -1_000_000 - 500_000,
             (3, "ETH"): 900_000,
-        }.get((wallet.user_id, wallet.currency), 0)
-        assert wallet.balance_units == units * 10 ** (8 - DECIMALS[wallet.currency])
+        }.get((user, currency), 0)
+        assert balance == in_decimals(units, currency)
     debtors = answers(books, "q2")
     assert [(row[0], row[2]) for row in debtors] == [(5, "USD")]
     assert debtors[0][5] < 0
@@ -168,17 +155,23 @@ def test_q5_the_ledger_has_every_leg_of_every_trade(traded, books, market):
 
 def test_filled_quantities_statuses_and_fees(traded, books):
     _, by_hand = traded
-    assert {*books.orders} == {*by_hand.orders}
+    names = "order_id, user_id, quantity, filled_qty, status"
+    stored = {row[0]: row[1:] for row in books.rows(f"select {names} from orders")[1]}
+    assert {*stored} == {*by_hand.orders}
     for key, one in by_hand.orders.items():
         base, _, lot, _ = MARKETS[one["symbol"]]
-        order = books.orders[key]
-        assert order.filled_qty_units == one["filled"] * lot * 10 ** (8 - DECIMALS[base])
-        assert order.status == by_hand.status(key)
-        assert order.user_id == one["user"]
-        if order.status != "CANCELLED":
-            assert order.quantity_units == (one["filled"] + one["open"]) * lot
+        user, quantity, filled, status = stored[key]
+        assert filled == in_decimals(one["filled"] * lot, base)
+        assert status == by_hand.status(key)
+        assert user == one["user"]
+        if status != "CANCELLED":
+            assert quantity == in_decimals((one["filled"] + one["open"]) * lot, base)
+    assert {row[0]: row[2] for row in answers(books, "filled")} == {
+        key: filled for key, (_, _, filled, _) in stored.items()
+    }
     assert all(row[4] == 0 for row in answers(books, "filled"))
-    assert {*map(len, ([*books.cancellations], by_hand.cancelled))} == {1}
+    cancels = books.rows("select order_id from order_cancellations")[1]
+    assert len(cancels) == len(by_hand.cancelled) == 1
     paid = Counter()
     for (_, who, asset), fee in by_hand.fees.items():
         paid[who, asset] += fee
@@ -187,7 +180,7 @@ def test_filled_quantities_statuses_and_fees(traded, books):
         key: in_decimals(fee, key[1]) for key, fee in paid.items() if fee
     }
     assert {"FILLED", "PARTIALLY_FILLED", "OPEN", "CANCELLED"} == {
-        order.status for order in books.orders.values()
+        row[3] for row in stored.values()
     }
 
 
@@ -224,79 +217,50 @@ def test_bars_by_minute_and_volumes_by_day(traded):
         assert row["day"].isoformat() == "2024-10-01"
 
 
-def test_nothing_is_wrong_but_the_debt(books):
-    assert [finding[:3] for finding in find(books, False)] == [IN_DEBT]
-
-
-def test_the_given_sql_is_answered_as_it_says(traded, books, tmp_path):
-    """The questions' own SQL, mistakes and all, by the same store."""
-    floor, by_hand = traded
-    folder, store = write_questions(tmp_path / "questions"), str(floor.journal_path)
-    said = faithful.ask(folder, as_of=AS_OF, store=store)
-    assert [row for row in answers(books, "q1") if row[3]] == said["q1"].rows
+def test_the_given_sql_is_answered_as_it_says(traded, books):
+    """The mistakes of the given SQL, by the same store."""
+    _, by_hand = traded
+    meant = {name: answers(books, name) for name in GIVEN if name != "q1"}
+    given = {name: answers(books, name, given=True) for name in GIVEN if name != "q1"}
+    a_minute_less = {**TO_0913, "end": datetime(2024, 10, 1, 9, 12)}
+    assert [row for row in answers(books, "q1", **TO_0913) if row[3]] == answers(
+        books, "q1", given=True, **a_minute_less
+    )
     # It adds what is reserved; so much is owed that it sees this one all the same.
-    assert [row[::2][:2] for row in said["q2"].rows] == [(5, "USD")]
-    assert [row[0] for row in said["q3"].rows] == [row[0] for row in answers(books, "q3")]
-    selfs = [row for row in said["q4"].rows if row[0] == "SELF"]
-    assert [row[1] for row in selfs] == [row[1] for row in answers(books, "q4") if row[0] == "SELF"]
-    flags = {row[0]: row[-1] for row in said["q5"].rows}
+    assert [row[::2][:2] for row in given["q2"]] == [(5, "USD")]
+    assert [row[0] for row in given["q3"]] == [row[0] for row in meant["q3"]]
+    selfs = [row for row in given["q4"] if row[0] == "SELF"]
+    assert [row[1] for row in selfs] == [row[1] for row in meant["q4"] if row[0] == "SELF"]
+    flags = {row[0]: row[-1] for row in answers(books, "q5", given=True, market="BTC-USD")}
     fees_in_quote = by_hand.collect == "quote"
     assert len(flags) == 3
     assert any(flags.values()) is not fees_in_quote
 
 
-def test_the_command_asks_the_store(traded, tmp_path):
+def test_the_command_asks_the_store(traded):
     floor, _ = traded
-    folder = write_questions(tmp_path / "questions")
-    words = ["ledger", "questions", "--store", str(floor.journal_path), "--json"]
-    done = CliRunner().invoke(main, [*words, "anomalies"])
+    words = ["ledger", "questions", "--store", str(floor.journal_path)]
+    done = CliRunner().invoke(main, [*words, "--json", "--as-of", "2024-10-01 12:00:00"])
     assert done.exit_code == 0, done.output
-    rows = json.loads(done.stdout)["corrected"]["anomalies"]
-    assert [row["kind"] for row in rows] == ["negative_balance"]
-    done = CliRunner().invoke(
-        main, [*words, "q3", "--data", str(folder), "--as-of", "2024-10-01 12:00:00"]
-    )
     document = json.loads(done.stdout)
+    assert {*document["faithful"]} == {*GIVEN}
+    assert {*document["corrected"]} == {*GIVEN, "filled", "fees"}
     assert len(document["faithful"]["q3"]) == len(document["corrected"]["q3"]) == 3
-    bare = CliRunner().invoke(main, ["ledger", "questions", "q1"])
-    assert bare.exit_code == 2
-    assert "--data" in bare.output
-
-
-HALF, MORE, LESS = (lambda v: v // 2), (lambda v: v + 10_000), (lambda v: v - 10**6)
-PLANTED = [
-    ("clearing", "POSTED", 9001, HALF, {"wrong_amount", "wallet_differs"}),
-    ("drop", "DELIVERED", 9016, None, {"missing_entry"}),
-    ("drop", "POSTED", 9002, None, {"orphan_trade", "not_reserved", "wallet_differs"}),
-    ("drop", "PENDING", 9000, None, {"orphan_trade"}),
-    ("reserved", "PENDING", 9004, LESS, {"not_reserved", "wallet_differs"}),
-    ("drop", "DEPOSIT", 0, None, {"negative_balance"}),
-    ("price_ticks", "POSTED", 9016, MORE, {"orphan_trade", "wrong_amount"}),
-]
-"""A column of the store's first row of a kind and order, or the row itself; the faults it makes."""
-
-
-@pytest.mark.parametrize(("column", "kind", "order", "change", "faults"), PLANTED)
-def test_what_is_planted_in_the_store_is_found(
-    traded, tmp_path, column, kind, order, change, faults
-):
-    floor, _ = traded
-    home = shutil.copytree(
-        floor.journal_path, tmp_path / "journal", ignore=shutil.ignore_patterns("*.sock")
+    done = CliRunner().invoke(
+        main, [*words, "q5", "--market", "ETH-USD", "--as=corrected", "--csv"]
     )
-    [(_, path)] = stored_files(home / "ledger", JournalReader(home).journal_id)
-    table = pyarrow.parquet.read_table(path, partitioning=None)
-    pairs = zip(table["kind"].to_pylist(), table["order_id"].to_pylist(), strict=True)
-    row = [*pairs].index((kind, order))
-    if column == "drop":
-        table = table.filter(pyarrow.array(np.arange(len(table)) != row))
-    else:
-        values, at = table[column].to_pylist(), table.column_names.index(column)
-        values[row] = change(values[row])
-        table = table.set_column(at, table.schema.field(column), pyarrow.array(values))
-    pyarrow.parquet.write_table(table, path)
-    found = {finding[:3] for finding in find(read_store(str(home)), False)} - {IN_DEBT}
-    assert {kind for kind, _, _ in found} == faults
+    assert {row["currency"] for row in csv.DictReader(io.StringIO(done.stdout))} == {"ETH", "USD"}
+    for more, status, said in (
+        (["q1", "--csv"], 2, "--csv prints one answer"),
+        (["fees", "--as", "faithful"], 2, "no given SQL for fees"),
+        (["q3", "--from", "2024-10-01"], 2, "--from and --to need"),
+        (["q3", "--order", "1"], 1, "there is no order_id 1 in orders; there are 9000,"),
+        (["q5", "--market", "X"], 1, "there is no symbol 'X' in markets; there are BTC-USD,"),
+        (["q1", "--to", "2024-01-01"], 1, "before it begins"),
+        (["--data", "books"], 2, "one of them has the books"),
+    ):
+        done = CliRunner().invoke(main, [*words, *more])
+        assert (done.exit_code, said in done.output + str(done.exception)) == (status, True), more
 
 
 def test_deposits_and_withdrawals_have_the_states_of_their_lives(traded):

@@ -1,171 +1,164 @@
-"""The five questions: three databases answer alike, and our own answers are what the text means."""
+"""The five questions: what their text means, beside what the given SQL says."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.ledger.questions import anomalies, corrected, faithful
-from openoutcry.ledger.questions.books import Cancellation, half_even, read_books
-from openoutcry.ledger.questions.sample import write_sample
+from openoutcry.ledger.questions import TABLES, Parameters, data_set
 from openoutcry.wire.errors import QuestionsError
-from tests.support.ledger import questions as shared
+from tests.support.ledger.questions import write_books, write_wash_trades
 
-sample = shared.sample
-
-
-def test_every_fault_planted_is_found_and_no_other(sample):
-    folder, planted = sample
-    assert len({kind for kind, _, _ in planted}) == 21
-    assert {one[:3] for one in anomalies.find(read_books(folder))} == planted
-
-
-@pytest.mark.parametrize("seed", [5, 8])
-def test_books_without_faults_have_none_and_our_answers_are_the_sqls(seed, tmp_path):
-    """Where nothing is planted, VWAPs and quantities of both readings are the same."""
-    assert write_sample(tmp_path / "made", seed, trades=20, faults=False) == set()
-    books = read_books(tmp_path / "made")
-    assert anomalies.find(books) == []
-    parameters = corrected.Parameters(bars_to=datetime(2024, 10, 1, 9, 13))
-    ours = [row for row in corrected.answer(books, "q1", parameters).rows if row[3]]
-    assert ours == faithful.ask(tmp_path / "made", only="q1")["q1"].rows
-    assert all(
-        row[-1] == 0 for row in corrected.answer(books, "q5", parameters).rows if row[1] != "venue"
-    )
+NOON = datetime(2024, 10, 1, 12)
+MINUTE = "2024-10-01 09:11:00"
 
 
 @pytest.fixture(scope="module")
-def faultless(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("books") / "faultless"
-    write_sample(folder, 5, trades=20, faults=False)
-    return read_books(folder)
+def wash(tmp_path_factory):
+    with data_set(write_wash_trades(tmp_path_factory.mktemp("books") / "wash")) as books:
+        yield books
 
 
-def changed(books, what, at, **fields):
-    """The books with one row changed."""
-    rows = getattr(books, what)
-    if isinstance(rows, dict):
-        return replace(books, **{what: rows | {at: rows[at]._replace(**fields)}})
-    rows = [row._replace(**fields) if index == at else row for index, row in enumerate(rows)]
-    return replace(books, **{what: rows})
+def trade(number, price, quantity, fees=(0, 0)):
+    """A trade of users 1 (buyer and taker) and 2 without orders; amounts in units of 1e-8."""
+    price, quantity, maker, taker = (f"{n / Decimal(10**8):f}" for n in (price, quantity, *fees))
+    return (number, 1, None, None, price, quantity, 2, 1, maker, taker, MINUTE)
 
 
-def found(books):
-    return {one[:3] for one in anomalies.find(books)}
-
-
-@pytest.mark.parametrize(
-    ("status", "filled", "fault"),
-    [
-        ("FILLED", -1, True),
-        ("FILLED", 1, True),
-        ("FILLED", 0, False),
-        ("OPEN", 0, True),
-        ("PARTIALLY_FILLED", 0, True),
-        ("PARTIALLY_FILLED", -1, False),
-        ("CANCELLED", 0, True),
-        ("CANCELLED", -1, False),
-        ("CANCELLED", 1, True),
-    ],
-)
-def test_a_status_is_held_against_what_was_filled(faultless, status, filled, fault):
-    """``filled``: by how much an order's trades are above its quantity."""
-    order = next(one for one in faultless.orders.values() if one.status == "FILLED")
-    quantity = order.filled_qty_units - filled
-    books = changed(faultless, "orders", order.order_id, status=status, quantity_units=quantity)
-    of_order = {one for one in found(books) if one[2] == str(order.order_id)}
-    assert (("wrong_status", "Orders", str(order.order_id)) in of_order) == fault
-
-
-def test_each_way_in_which_an_order_does_not_allow_its_trade(faultless):
-    trade = faultless.trades[3]
-    key = str(trade.trade_id)
-    buy = faultless.orders[trade.buy_order_id]
-    for fields, kind in (
-        ({"side": "SELL"}, "wrong_side"),
-        ({"created_at": trade.executed_at + timedelta(seconds=1)}, "before_order"),
-        ({"price_units": trade.price_units - 1}, "beyond_limit"),
-        ({"market_id": 3 - trade.market_id}, "foreign_market"),
-    ):
-        books = changed(faultless, "orders", buy.order_id, **fields)
-        assert (kind, "Trades", key) in found(books), kind
-    assert found(changed(faultless, "orders", buy.order_id, price_units=None)) == set()
-    cancel = Cancellation(1, buy.order_id, buy.user_id, trade.executed_at - timedelta(seconds=1))
-    assert ("after_cancel", "Trades", key) in found(replace(faultless, cancellations=[cancel]))
-
-
-def test_reserves_of_open_orders_are_needed_whole(faultless):
-    """One unit less than the open orders need is a fault, one more is none."""
-    places = {(one.user_id, "USD") for one in faultless.orders.values() if one.is_open}
-    place = min(place for place in places)
-    at, wallet = next(
-        (at, one)
-        for at, one in enumerate(faultless.wallets)
-        if (one.user_id, one.currency) == place and one.reserved_units
-    )
-    for more, faults in (
-        (0, set()),
-        (1, set()),
-        (-1, {("not_reserved", "Wallets", str(wallet.wallet_id))}),
-    ):
-        units = wallet.reserved_units + more
-        assert found(changed(faultless, "wallets", at, reserved_units=units)) == faults
-    gone = [one for one in faultless.wallets if one is not wallet]
-    assert ("not_reserved", "Users", f"{place[0]} USD") in found(replace(faultless, wallets=gone))
-
-
-def test_two_wallets_of_one_user_and_currency_are_judged_together(faultless):
-    first = faultless.wallets[0]
-    half = first.balance_units // 2
-    parts = [
-        first._replace(balance_units=half),
-        first._replace(wallet_id=77, balance_units=first.balance_units - half, reserved_units=0),
+def test_wash_trades_are_each_found_once_and_by_side(wash):
+    """The SQL pairs 60002 with itself, has 60000 and 60001 twice, and misses the round trip in
+    which user 4 was the maker both times."""
+    said = wash.answer("q4", Parameters(as_of=NOON), given=True).rows
+    assert [row[1] for row in said] == ["60000|60001", "60001|60000", "60002|60002", "60002"]
+    rows = wash.answer("q4", Parameters(as_of=NOON)).rows
+    assert [row[:4] for row in rows] == [
+        ("SELF", "60002", "3", "SELF_TRADE"),
+        ("RECIPROCAL", "60000|60001", "1↔2", "delta_s=0"),
+        ("RECIPROCAL", "60003|60004", "4↔5", "delta_s=10"),
+        ("RECIPROCAL", "60004|60005", "5↔4", "delta_s=39"),
     ]
-    books = replace(faultless, wallets=[*parts, *faultless.wallets[1:]])
-    assert found(books) == {("wallet_twice", "Wallets", "77")}
+    early = wash.answer("q4", Parameters(as_of=datetime(2024, 10, 1, 11, 0, 10)))
+    assert len(early.rows) == 2
+    assert wash.answer("q4", Parameters(as_of=datetime(2024, 10, 3))).rows == []
 
 
-@pytest.mark.parametrize("seed", [4, *(pytest.param(n, marks=pytest.mark.long) for n in range(20))])
-def test_other_seeds_plant_what_is_found(seed, tmp_path):
-    planted = write_sample(tmp_path / "made", seed, trades=24)
-    assert found(read_books(tmp_path / "made")) == planted
+def test_the_given_sql_ends_its_day_now(wash):
+    assert wash.answer("q4", Parameters(), given=True).rows == []
+    assert len(wash.answer("q4", Parameters()).rows) == 4
 
 
-def test_equal_seeds_make_equal_books(tmp_path):
-    for name in ("a", "b"):
-        write_sample(tmp_path / name, 7, trades=20)
-    for path in (tmp_path / "a").iterdir():
-        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
-    with pytest.raises(FileExistsError):
-        write_sample(tmp_path / "a", 7, trades=20)
+def test_the_counterparty_is_on_the_other_side(wash):
+    """Order 50002's buyer was the maker, 50008's the taker: the SQL's answer is right once."""
+    for order_id, other, said in ((50_002, 1, 1), (50_008, 4, 5), (50_009, 5, 4)):
+        rows = wash.answer("q3", Parameters(order_id=order_id)).rows
+        assert [(row[3], row[-1]) for row in rows] == [(other, 0)]
+        (row,) = wash.answer("q3", Parameters(order_id=order_id), given=True).rows
+        assert row[3] == said
 
 
-@given(st.integers(-(10**30), 10**30), st.integers(1, 10**20))
-def test_half_even_is_what_decimals_round_to(numerator, denominator):
-    assert half_even(numerator, denominator) == round(Fraction(numerator, denominator))
+def test_an_orders_remainder_is_given_after_each_trade(tmp_path):
+    order = (9001, 1, 1, "BUY", "LIMIT", 9, 5, 3, "PARTIALLY_FILLED", MINUTE, MINUTE)
+    trades = [(n, 1, 9001, None, 9, n, 1, 2, 0, 0, MINUTE) for n in (1, 2)]
+    with data_set(write_books(tmp_path, Orders=[order], Trades=trades)) as books:
+        assert [row[-1] for row in books.answer("q3", Parameters()).rows] == [4, 2]
+        assert [row[-1] for row in books.answer("q3", Parameters(), given=True).rows] == [2, 2]
+        assert books.answer("filled", Parameters()).rows == [(9001, 5, 3, 3, 0)]
+
+
+def test_a_debt_is_what_is_reserved_beyond_the_balance(tmp_path):
+    wallets = [(1, 1, "USD", 5, 6), (2, 2, "USD", -5, 6), (3, 3, "USD", 6, 6), (4, 4, "BTC", -1, 0)]
+    with data_set(write_books(tmp_path, Wallets=wallets)) as books:
+        rows = books.answer("q2", Parameters()).rows
+        assert [(row[0], row[-1]) for row in rows] == [(2, -11), (1, -1), (4, -1)]
+        rows = books.answer("q2", Parameters(), given=True).rows
+        assert [(row[0], row[-1]) for row in rows] == [(4, -1)]
+
+
+def test_bars_end_with_the_window_and_have_minutes_without_trades(tmp_path):
+    times = ("09:09:59", "09:10:00", "09:11:59", "09:12:00", "09:12:59", "09:13:00")
+    trades = [
+        (n, 1, None, None, 10 + n, 2, 1, 2, 0, 0, f"2024-10-01 {at}") for n, at in enumerate(times)
+    ]
+    with data_set(write_books(tmp_path, Trades=trades)) as books:
+        minutes = [
+            (row[0], row[1][-8:-3], *row[2:]) for row in books.answer("q1", Parameters()).rows
+        ]
+        assert minutes == [
+            (1, "09:10", 11, 2), (1, "09:11", 12, 2), (2, "09:10", None, 0), (2, "09:11", None, 0),
+        ]  # fmt: skip
+        said = books.answer("q1", Parameters(), given=True).rows
+        assert [(row[0], row[1][-8:-3], *row[2:]) for row in said] == [
+            (1, "09:10", 11, 2), (1, "09:11", 12, 2), (1, "09:12", Decimal("13.5"), 4),
+        ]  # fmt: skip
+
+
+AMOUNTS = st.lists(
+    st.tuples(st.integers(1, 10**12), st.integers(1, 10**10)), min_size=1, max_size=12
+)
+
+
+@given(AMOUNTS)
+def test_a_vwap_is_exact_to_the_last_digit(tmp_path_factory, amounts):
+    """A float has 53 bits; here are up to 128."""
+    trades = [trade(number, *amount) for number, amount in enumerate(amounts)]
+    turnover = sum(price * quantity for price, quantity in amounts)
+    volume = sum(quantity for _, quantity in amounts)
+    exact = (2 * turnover + volume) // (2 * volume)
+    begin = datetime(2024, 10, 1, 9, 11)
+    one_minute = Parameters(begin=begin, end=begin + timedelta(minutes=1))
+    with data_set(write_books(tmp_path_factory.mktemp("vwap"), Trades=trades)) as books:
+        for reading in (True, False):
+            _, _, vwap, total = books.answer("q1", one_minute, reading).rows[0]
+            assert vwap == Decimal(exact).scaleb(-8)
+            assert total == Decimal(volume).scaleb(-8)
+
+
+@given(st.integers(1, 10**12), st.integers(1, 10**10), st.integers(0, 10**7))
+def test_a_fee_is_a_rate_of_the_notional_rounded_half_even(tmp_path_factory, price, quantity, rate):
+    folder = write_books(
+        tmp_path_factory.mktemp("fees"), Trades=[trade(8001, price, quantity, (rate, 50_000_000))]
+    )
+    with data_set(folder) as books:
+        rows = books.answer("q5", Parameters()).rows
+    notional = round(Fraction(price * quantity, 10**8))
+    expected = {"1": round(Fraction(notional, 2)), "2": round(Fraction(notional * rate, 10**8))}
+    due = {row[1]: -row[4] for row in rows if row[1] != "venue"}
+    assert due == {user: Decimal(fee).scaleb(-8) for user, fee in expected.items() if fee}
+    income = [row[4:] for row in rows if row[1] == "venue"]
+    total = Decimal(sum(expected.values())).scaleb(-8)
+    assert income == ([(total, 0, -total, 1)] if total else [])
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "word"),
+    ("name", "parameters", "word"),
     [
-        (faithful.TABLES, "CREATE TABLE (", "cannot parse the SQL"),
-        (faithful.TABLES, "DROP TABLE Users;", "only CREATE TABLE and INSERT"),
-        (faithful.TABLES, "CREATE TABLE a (b INT); INSERT INTO a VALUES (1, 2);", "DuckDB"),
-        (faithful.TABLES, b"\xff\xfe", "not UTF-8 at byte 0"),
-        ("q1.sql", "SELECT 1; SELECT 2;", "must be one SELECT"),
-        ("q1.sql", "DELETE FROM Trades;", "must be one SELECT"),
-        ("q1.sql", "SELECT a / b AS c FROM (SELECT 1 AS a, 2 AS b) x", "a quotient needs ROUND"),
-        ("q1.sql", "SELECT nothing FROM Trades", "q1.sql"),
+        ("q9", {}, "no question 'q9'"),
+        ("q3", {"order_id": 1}, "there is no order_id 1 in orders; there are 50000, 50001"),
+        ("q5", {"market": "X'"}, "there are BTC_USD, ETH_USD"),
+        ("q1", {"end": datetime(2024, 1, 1)}, "before it begins"),
     ],
 )
-def test_what_cannot_be_answered_is_said_with_its_file(name, text, word, tmp_path):
-    (tmp_path / faithful.TABLES).write_text("CREATE TABLE Trades (price DECIMAL(20,8));")
-    (tmp_path / "q1.sql").write_text("SELECT price FROM Trades")
-    path = tmp_path / name
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(QuestionsError, match=word) as caught:
-        faithful.ask(tmp_path)
-    assert name in str(caught.value)
+def test_what_is_not_in_the_books_is_reported(name, parameters, word, wash):
+    with pytest.raises(QuestionsError, match=word):
+        wash.answer(name, Parameters(**parameters))
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        (b"CREATE TABLE (", "syntax error"),
+        (b"CREATE TABLE a (b INT); INSERT INTO a VALUES (1, 2);", "Binder Error"),
+        (b"COPY (SELECT 1) TO 'other';", "disabled"),
+        (b"\xff\xfe", "can't decode"),
+        (None, "No such file"),
+    ],
+)
+def test_books_that_cannot_be_read_are_reported_with_their_file(text, word, tmp_path):
+    if text is not None:
+        (tmp_path / TABLES).write_bytes(text)
+    with pytest.raises(QuestionsError, match=word) as caught, data_set(tmp_path):
+        pass
+    assert TABLES in str(caught.value)
