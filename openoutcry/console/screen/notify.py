@@ -1,14 +1,19 @@
 """Sends what rules have found by mail and webhook, in threads that only do that: a receiver that
 cannot be reached is tried again, and no session waits for another's."""
 
+import json
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from threading import Condition, Thread
+from typing import Any
+from urllib.parse import urlsplit
 
 from openoutcry.console.screen.rules import Rule, RuleError, require_allowed
-from openoutcry.operations.notify import MailServer, NotifyError, post_json, send_mail
+from openoutcry.operations.notify import MailServer, NotifyError, send_mail
+from openoutcry.portal.notices.outward import Outward, OutwardError
 
 TRIES, AGAIN_S = 5, 20.0
 MAX_WAITING = 200
@@ -17,6 +22,8 @@ THREADS = 16
 """How many messages are sent at once; of a session, one at a time."""
 EACH_MINUTE = 30
 """Messages of one session beyond these are shown on the page alone."""
+OUTWARD = Outward(networks=(ip_network("0.0.0.0/0"), ip_network("::/0")))
+"""The operator names hosts and ports (:func:`require_allowed`), also within its own network."""
 
 
 @dataclass
@@ -170,3 +177,14 @@ class Notifier:
         alert = {"status": "firing", "labels": labels, "annotations": {"summary": message.text}}
         document = {"version": "4", "receiver": "openoutcry", "status": "firing", "alerts": [alert]}
         post_json(message.rule.webhook, document)
+
+
+def post_json(url: str, document: Any) -> None:
+    """POST a document.  Raises :class:`NotifyError`, which does not name the URL's path: that is
+    often its secret."""
+    try:
+        OUTWARD.post(url, json.dumps(document).encode(), {"Content-Type": "application/json"})
+    except OutwardError as error:
+        parts = urlsplit(url)
+        shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        raise NotifyError(f"{shown}: {error}") from None

@@ -1,46 +1,32 @@
 """A session's own orders and fills, out of what the venue says of them over OUCH 4.2.
 
-Prices have four decimals, quantities are lots, times are ns since the trading day's midnight.  What
-is kept is bounded: every order that is open, and the last of the others.
+Each message becomes the event that it reports, and the portal's fold makes the order of the events
+(``portal/trading/orders.py``).  Added here is what only a session knows: what it has sent and
+cancelled, and which token an order has.  Prices have four decimals, quantities are lots, times are
+ns since the trading day's midnight.  What is kept is bounded: every order that is open, and the
+last of the others.
 """
 
 from collections import deque
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from openoutcry.client import Message
 from openoutcry.client.ouch import MARKET
+from openoutcry.client.reasons import reason_words
+from openoutcry.portal.trading import orders as fold
+from openoutcry.wire.enums import EventKind, OrderType, Reason, Side, TimeInForce
 
 PROBE = "0PROBE"
 """Tokens that begin so are the screen's own questions, and not a participant's orders."""
 CLOSED_KEPT, FILLS_KEPT = 1_000, 2_000
 
-SENT, OPEN, FILLED, CANCELLED, REJECTED, REPLACED, NEVER = (
-    "sent",
-    "open",
-    "filled",
-    "cancelled",
-    "rejected",
-    "replaced",
-    "never entered",
-)
+SENT, OPEN, FILLED, CANCELLED = "sent", "open", "filled", "cancelled"
+REJECTED, REPLACED, NEVER = "rejected", "replaced", "never entered"
 LIVE = (SENT, OPEN)
-CANCELS = {
-    "U": "you asked",
-    "I": "immediate or cancel",
-    "T": "it expired",
-    "S": "the exchange operator",
-    "Q": "self-trade",
-    "Z": "the session layer",
-}
-REJECTS = {
-    "S": "no such instrument", "X": "price", "Z": "quantity", "D": "display",
-    "N": "minimum quantity", "R": "cross", "C": "wrong phase of the day", "H": "halted",
-    "a": "the participant is disabled", "c": "the instrument is restricted",
-    "i": "a short sale", "m": "a limit on shares", "n": "a limit on money",
-    "O": "a limit, or another rule",
-}  # fmt: skip
-"""docs/order-entry.md has the same."""
+STATES = {fold.FILLED: FILLED, fold.CANCELED: CANCELLED}
+"""States of the fold for an order that is no longer open."""
 DAY, IOC = 99_999, 0
 TIFS = {DAY: "day", 99_998: "day", IOC: "ioc"}
 DISPLAYS = {
@@ -54,6 +40,19 @@ DISPLAYS = {
     "M": "midpoint",
     "m": "midpoint",
 }
+
+
+class Event(NamedTuple):
+    """What a message says of an order that is open, as far as the fold reads it."""
+
+    kind: EventKind
+    leaves_lots: int
+    price_ticks: int = 0
+    qty_lots: int = 0
+    reason: int = Reason.USER
+    flags: int = 0
+    seq: int = 0
+    cause_seq: int = 0
 
 
 @dataclass
@@ -83,17 +82,8 @@ class Order:
     """``cancel`` or ``replace``, while the venue has not answered it."""
 
 
-def terms_of(order: Order) -> tuple[object, ...]:
-    """Return the terms with which an order was entered."""
-    return (
-        order.side,
-        order.symbol,
-        order.qty_lots,
-        order.price,
-        order.tif,
-        order.display,
-        order.replaces,
-    )
+terms_of = attrgetter("side", "symbol", "qty_lots", "price", "tif", "display", "replaces")
+"""The terms with which an order was entered."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +136,10 @@ class OwnOrders:
     traded: dict[str, Traded] = field(default_factory=dict)
     fill_count: int = 0
     version: int = 0
+    _fold: fold.Orders = field(default_factory=lambda: fold.Orders(lambda participant: True))
+    _taken: dict[str, fold.Order] = field(default_factory=dict)
+    """The open orders of the fold, by token."""
+    _entered_count: int = 0
     _closed: deque[str] = field(default_factory=deque)
     _terms: dict[str, tuple[object, ...]] = field(default_factory=dict)
     """Requested terms, by token: of what this process has sent itself."""
@@ -159,11 +153,7 @@ class OwnOrders:
             return False
         if not known.side:
             return True  # a Rejected names nothing but the token
-        same = (known.side, known.symbol, known.qty_lots) == (
-            order.side,
-            order.symbol,
-            order.qty_lots,
-        )
+        same = terms_of(known)[:3] == terms_of(order)[:3]
         # Others' prices are moved by the venue.
         moved = known.display not in ("shown", "hidden") or known.price == MARKET
         fits = known.tif == order.tif and known.display == order.display
@@ -199,27 +189,47 @@ class OwnOrders:
             return self._changed(self.orders[token], message)
         return None
 
+    def _apply(self, order: Order, event: Event, token: str = "") -> None:
+        """Apply an event to an open order of the fold, and show what it makes of it."""
+        taken = self._taken[order.token]
+        self._fold.apply(event, taken, order.time_ns, token)
+        taken.fills.clear()  # those that are shown are kept here, and bounded
+        order.open_lots, order.traded_lots = taken.leaves_lots, taken.executed_lots
+        order.price, order.state = taken.price_ticks, STATES.get(taken.state, OPEN)
+
     def _entered(self, token: str, message: Message) -> None:
         before = self.orders.get(str(message.fields.get("previous_token", "")))
         order = self.orders.setdefault(token, Order(token))
         order.side, order.symbol = message["side"], message["symbol"]
-        order.qty_lots = order.open_lots = message["shares"]
-        order.price, order.time_ns = message["price"], message["timestamp"]
-        order.reference = message["reference"]
+        order.qty_lots, order.time_ns = message["shares"], message["timestamp"]
+        order.reference, order.reason = message["reference"], ""
         order.tif = TIFS.get(message["time_in_force"], f"{message['time_in_force']} s")
         order.display = DISPLAYS.get(message["display"], message["display"])
-        order.state, order.reason = OPEN, ""
+        taken = self._taken.pop(before.token, None) if before is not None else None
+        self._taken[token] = taken or self._new(order, message["price"])
+        kind = EventKind.ACCEPTED if taken is None else EventKind.REPLACED
+        self._apply(order, Event(kind, order.qty_lots, message["price"]), token)
         if before is not None:
-            order.replaces, order.traded_lots = before.token, before.traded_lots
-            before.successor = token
+            order.replaces, before.successor = before.token, token
             self._close(before, REPLACED, "")
         if message["state"] == "D":
+            self._apply(order, Event(EventKind.CANCELLED, 0))
             self._close(order, CANCELLED, "dead on arrival")
+
+    def _new(self, order: Order, price: int) -> fold.Order:
+        """Return an order that the fold keeps, with this price."""
+        self._entered_count += 1
+        number, side = self._entered_count, Side.BUY if order.side == "B" else Side.SELL
+        kind = side, OrderType.LIMIT, TimeInForce.DAY
+        terms = price, order.qty_lots, 0, order.time_ns, order.time_ns
+        taken = fold.Order(number, 0, 0, number, order.token, *kind, *terms)
+        self._fold.restore(taken)
+        return taken
 
     def _rejected(self, token: str, message: Message) -> None:
         order = self.orders.setdefault(token, Order(token))
         order.time_ns = message["timestamp"]
-        reason = REJECTS.get(message["reason"], message["reason"])
+        reason = reason_words(message.kind, message["reason"])
         self._stays(order, f"not replaced: {reason}")
         self._close(order, REJECTED, reason)
 
@@ -231,46 +241,43 @@ class OwnOrders:
 
     def _changed(self, order: Order, message: Message) -> Fill | None:
         kind = message.kind
+        if kind == "I":
+            order.wanted, order.reason = "", "the venue rejected it"
+        if order.token not in self._taken:
+            return None
+        left = order.open_lots - message.fields.get("shares", 0)
         if kind in "CD":
-            order.open_lots -= message["shares"]
             order.wanted = ""
-            reason = "self-trade" if kind == "D" else CANCELS.get(message["reason"], "")
-            if order.open_lots <= 0:
-                self._close(order, CANCELLED, reason)
+            self._apply(order, Event(EventKind.REDUCED if left > 0 else EventKind.CANCELLED, left))
+            if order.state != OPEN:
+                self._close(order, CANCELLED, reason_words(kind, message.fields.get("reason", "Q")))
         elif kind == "E":
             return self._executed(order, message)
         elif kind == "M":
-            order.side, order.open_lots, order.wanted = message["side"], message["shares"], ""
-        elif kind == "I":
-            order.wanted, order.reason = "", "the venue rejected it"
+            order.side, order.wanted = message["side"], ""
+            self._apply(order, Event(EventKind.REDUCED, message["shares"]))
         elif kind == "T":
-            order.price, order.reference = message["price"], message["reference"]
+            order.reference = message["reference"]
+            self._apply(order, Event(EventKind.CONVERTED, order.open_lots, message["price"]))
         return None
 
     def _executed(self, order: Order, message: Message) -> Fill:
         lots, price = message["shares"], message["price"]
-        order.open_lots -= lots
-        order.traded_lots += lots
+        left = order.open_lots - lots
+        self._apply(order, Event(EventKind.FILLED, left, price, lots))
         self.traded.setdefault(order.symbol, Traded()).add(order.side, lots, price)
         self.fill_count += 1
-        fill = Fill(
-            self.fill_count,
-            order.token,
-            order.side,
-            order.symbol,
-            lots,
-            price,
-            message["liquidity"],
-            message["match"],
-            message["timestamp"],
-        )
+        where = order.token, order.side, order.symbol
+        what = lots, price, message["liquidity"], message["match"], message["timestamp"]
+        fill = Fill(self.fill_count, *where, *what)
         self.fills.append(fill)
-        if order.open_lots <= 0:
+        if order.state == FILLED:
             self._close(order, FILLED, "")
         return fill
 
     def _close(self, order: Order, state: str, reason: str) -> None:
         order.state, order.reason, order.open_lots, order.wanted = state, reason, 0, ""
+        self._taken.pop(order.token, None)
         waiting = self.orders.get(order.successor)
         if waiting is not None and waiting.state == SENT and state != REPLACED:
             # The venue takes it no more: it says nothing, or has cancelled the order instead.

@@ -84,7 +84,7 @@ def test_orders_are_entered_replaced_filled_and_cancelled(traders):
     one.do("/api/replace", token="A2", new_token="A3", open_lots=3, price="9.00")
     assert one.order("A3", "open")["open_lots"] == 3, "what was traded is not taken off twice"
     one.do("/api/cancel", token="A3")
-    assert one.order("A3", "cancelled")["reason"] == "you asked"
+    assert one.order("A3", "cancelled")["reason"] == "asked for"
     own = one.look("/api/own", lambda own: own["holdings"]["rows"] != before["rows"])
     (fill, *_) = own["fills"]
     assert [fill[key] for key in ("side", "symbol", "qty_lots", "price")] == [
@@ -98,7 +98,7 @@ def test_orders_are_entered_replaced_filled_and_cancelled(traders):
     assert int(row["position"]) == held + 4
     one.look("/api/market?symbol=TIN", lambda market: market.get("last") == 100_000)
     three.enter("A2", "buy", 7, "8.00", tif="ioc")
-    assert three.order("A2", "cancelled")["reason"] == "immediate or cancel"
+    assert three.order("A2", "cancelled")["reason"] == "immediate or cancel: the untraded remainder"
     three.enter("A3", "buy", 7, None)
     assert three.order("A3", "cancelled")["tif"] == "ioc", "a market order finds nobody"
 
@@ -109,7 +109,7 @@ def test_what_the_venue_refuses_is_reported(traders):
     assert one.order("R1", "rejected")["reason"] == "price"
     assert one.notice("order R1 is rejected: price")["bad"] is True
     one.enter("R2", "buy", 101, "1.00")
-    assert one.order("R2", "rejected")["reason"] == "a limit on shares"
+    assert one.order("R2", "rejected")["reason"] == "a limit of lots"
     one.enter("R3", "buy", 10, "1.00")
     one.order("R3", "open")
     one.do("/api/replace", token="R3", new_token="R4", open_lots=10, price="0.0001")

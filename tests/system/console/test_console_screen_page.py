@@ -134,7 +134,7 @@ def test_a_ticket_is_asked_about_sent_replaced_and_cancelled(browser, screen, tr
         row = order(page, "8.21")
         expect(page, f"{row} td[data-label=Open]").to_have_text("5")
         page.locator(row).get_by_role("button", name="Cancel").click()
-        expect(page, f"{row} td[data-label=State]").to_have_text("cancelled: you asked")
+        expect(page, f"{row} td[data-label=State]").to_have_text("cancelled: asked for")
         ticket(page, "sell", 2)
         assert page.locator("#price").is_hidden()
         send(page, "Sell 2 TIN at the market?")
@@ -150,7 +150,7 @@ def test_a_ticket_is_asked_about_sent_replaced_and_cancelled(browser, screen, tr
         page.click("#cancel-all")
         for price in ("7.31", "6.41"):
             state = f"{order(page, price)} td[data-label=State]"
-            expect(page, state).to_have_text("cancelled: you asked")
+            expect(page, state).to_have_text("cancelled: asked for")
         go(page, "fills")
         expect(page, row_of("fills", "9.11")).not_to_have_count(0)
 
@@ -247,7 +247,7 @@ def test_what_was_sent_into_a_dying_page_is_said_when_it_is_back(browser, screen
         expect(page, order(page, "3.10")).to_have_count(0)
         page.click("#cancel-all")
         state = f"{order(page, '3.00')} td[data-label=State]"
-        expect(page, state).to_have_text("cancelled: you asked")
+        expect(page, state).to_have_text("cancelled: asked for")
         with ScreenClient(screen.screen_url) as three:
             three.log_in("PAGE3")
             three.do("/api/logout")

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.console.screen import orders
+from openoutcry.console.screen.notify import post_json
 from openoutcry.console.screen.orders import OwnOrders, Traded
-from openoutcry.operations import notify
-from openoutcry.operations.notify import MailServer, NotifyError, post_json, send_mail
+from openoutcry.operations.notify import TIMEOUT_S, MailServer, NotifyError, send_mail
+from openoutcry.portal.notices import outward
 from tests.support.console.console_screen_parts import venue_message
 
 
@@ -108,7 +109,7 @@ def test_a_webhook_is_not_led_elsewhere():
 
 def test_an_answer_that_drips_is_cut_off(monkeypatch):
     """A byte of its head each 50 ms would last as long as its server likes."""
-    monkeypatch.setattr(notify, "TOTAL_S", 0.5)
+    monkeypatch.setattr(outward, "TOTAL_S", 0.5)
     over = threading.Event()
 
     def drip():
@@ -123,7 +124,7 @@ def test_an_answer_that_drips_is_cut_off(monkeypatch):
         begun = time.monotonic()
         with pytest.raises(NotifyError):
             post_json(f"http://127.0.0.1:{listener.getsockname()[1]}/x", {})
-        assert time.monotonic() - begun < notify.TIMEOUT_S
+        assert time.monotonic() - begun < TIMEOUT_S
         over.set()
         thread.join()
 

@@ -23,10 +23,11 @@ from rich.console import Console
 from openoutcry.cli.columns import print_columns
 from openoutcry.cli.csv_out import write_rows
 from openoutcry.cli.feed_ladder import drawn
+from openoutcry.console.screen.notify import post_json
 from openoutcry.journal.tables import safe_table
 from openoutcry.ledger.report import Report
-from openoutcry.operations import notify
-from openoutcry.operations.notify import MailServer, post_json, send_mail
+from openoutcry.operations.notify import MailServer, send_mail
+from openoutcry.portal.notices.outward import Outward
 from openoutcry.report.charts import Frame
 from openoutcry.report.page import render_page
 from openoutcry.report.plain import plain_output
@@ -227,22 +228,13 @@ def mails(tmp_path, monkeypatch):
 
 
 def webhooks(tmp_path, monkeypatch):
-    class Taking:
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            return None
-
     sent = []
-    monkeypatch.setattr(
-        notify._OPENER, "open", lambda request, timeout: sent.append(request) or Taking()
-    )
+    monkeypatch.setattr(Outward, "post", lambda self, url, body, headers: sent.append(body))
     for text in TEXTS:
         post_json("http://127.0.0.1/", {"summary": text})
-    for text, request in zip(TEXTS, sent, strict=True):
-        yield from wrong_json(request.data.decode("ascii"))
-        if json.loads(request.data)["summary"] != text:
+    for text, body in zip(TEXTS, sent, strict=True):
+        yield from wrong_json(body.decode("ascii"))
+        if json.loads(body)["summary"] != text:
             yield f"{text!r} is another text"
 
 
