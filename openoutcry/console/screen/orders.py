@@ -13,10 +13,11 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from openoutcry.client import Message
-from openoutcry.client.ouch import MARKET
+from openoutcry.client.ouch import DAY42, IOC42, MARKET
 from openoutcry.client.reasons import reason_words
 from openoutcry.portal.trading import orders as fold
 from openoutcry.wire.enums import EventKind, OrderType, Reason, Side, TimeInForce
+from openoutcry.wire.words import ORDER_TYPES, value
 
 PROBE = "0PROBE"
 """Tokens that begin so are the screen's own questions, and not a participant's orders."""
@@ -27,19 +28,16 @@ REJECTED, REPLACED, NEVER = "rejected", "replaced", "never entered"
 LIVE = (SENT, OPEN)
 STATES = {fold.FILLED: FILLED, fold.CANCELED: CANCELLED}
 """States of the fold for an order that is no longer open."""
-DAY, IOC = 99_999, 0
-TIFS = {DAY: "day", 99_998: "day", IOC: "ioc"}
-DISPLAYS = {
-    "Y": "shown",
-    "A": "shown",
-    "Z": "shown",
-    "N": "hidden",
-    "n": "hidden",
-    "P": "post-only",
-    "L": "post-only",
-    "M": "midpoint",
-    "m": "midpoint",
+TIFS = {DAY42: "day", DAY42 - 1: "day", IOC42: "ioc"}
+KINDS = {
+    "shown": OrderType.LIMIT,
+    "hidden": OrderType.HIDDEN,
+    "post-only": OrderType.POST_ONLY_SLIDE,
+    "midpoint": OrderType.PEG_MIDPOINT,
 }
+LETTERS = {word: value(ORDER_TYPES.say("OUCH 4.2", kind)) for word, kind in KINDS.items()}
+"""The displays of OUCH that the page shows with a word; with the first it enters an order."""
+DISPLAYS = {letter: word for word, letters in LETTERS.items() for letter in letters}
 
 
 class Event(NamedTuple):

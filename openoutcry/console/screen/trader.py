@@ -21,6 +21,7 @@ from typing import Any
 
 from openoutcry.client import ClientError, LoginRejected, Message, OuchClient
 from openoutcry.console.screen.orders import (
+    LETTERS,
     OPEN,
     PROBE,
     SENT,
@@ -48,7 +49,6 @@ ANY = ("0.0.0.0", "::", "")
 TOKEN = set(string.ascii_uppercase + string.digits)
 MAX_TOKEN, MAX_LOTS = 14, 10**6
 """What a u32 of OUCH takes is more; the venue's own limits say what is too much."""
-DISPLAY = {"shown": "Y", "hidden": "N", "post-only": "P"}
 
 
 class TradeError(OutcryError):
@@ -279,7 +279,7 @@ class Trader:
             self._ready()
             self.own.sent(order)
             shown = "market" if price is None else _text(price)
-            letter, ioc = DISPLAY[order.display], order.tif == "ioc"
+            letter, ioc = LETTERS[order.display][0], order.tif == "ioc"
             self._send(
                 lambda client: _no_answer(
                     client.enter(
@@ -317,7 +317,7 @@ class Trader:
             if order.wanted:
                 raise TradeError(f"order {token}: a {order.wanted} is pending")
             liable = open_lots + order.traded_lots
-            letter = DISPLAY.get(order.display, "Y")
+            letter = LETTERS.get(order.display, "Y")[0]
             new = Order(
                 new_token,
                 order.side,

@@ -1,7 +1,7 @@
 """What the tests of console screen parts in several tiers share."""
 
 from openoutcry.client import Message
-from openoutcry.console.screen import orders
+from openoutcry.client.ouch import DAY42
 
 
 def venue_message(kind, token, **fields):
@@ -12,7 +12,7 @@ def venue_message(kind, token, **fields):
         "symbol": "TIN",
         "shares": 0,
         "price": 10_000,
-        "time_in_force": orders.DAY,
+        "time_in_force": DAY42,
         "display": "Y",
         "state": "L",
         "reason": "U",

@@ -6,6 +6,7 @@ import json
 import pydantic
 import pytest
 
+from openoutcry.client.ouch import IOC42
 from openoutcry.console import requests
 from openoutcry.console.exact import exact
 from openoutcry.console.screen import notify, orders, server
@@ -290,7 +291,7 @@ def test_what_the_venue_moved_is_no_other_price():
     names no terms at all."""
     own = OwnOrders()
     own.take(venue_message("A", "P1", shares=5, price=9_999, display="P"))
-    own.take(venue_message("A", "M1", shares=5, price=0x7FFFFFFF, time_in_force=orders.IOC))
+    own.take(venue_message("A", "M1", shares=5, price=0x7FFFFFFF, time_in_force=IOC42))
     own.take(venue_message("J", "J1", reason="S"))
     assert own.has_terms(own.orders["P1"], Order("P1", **TERMS | {"display": "post-only"}))
     assert own.has_terms(own.orders["M1"], Order("M1", **TERMS | {"price": 0, "tif": "ioc"}))
