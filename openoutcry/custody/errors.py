@@ -7,11 +7,6 @@ class CustodyError(OutcryError):
     """Custody cannot do this now."""
 
 
-class StoreError(OutcryError):
-    """The disk does not take or give what custody knows.  Memory may be ahead of it: what
-    was loaded is loaded again."""
-
-
 class Refused(CustodyError):
     """Custody refuses this; ``code`` says why in one word."""
 

@@ -1,13 +1,12 @@
 """Everything that runs without keys: a scanner and a payer for each chain, over one store."""
 
-import sqlite3
 import time
 from collections.abc import Callable
 
 from openoutcry.custody.breaker import Breaker
 from openoutcry.custody.cases import CaseDesk
 from openoutcry.custody.chains import book_of, chain_of, rail_of
-from openoutcry.custody.errors import CustodyError, StoreError
+from openoutcry.custody.errors import CustodyError
 from openoutcry.custody.links import Links
 from openoutcry.custody.payer import Payer
 from openoutcry.custody.rail import Rail
@@ -22,6 +21,7 @@ from openoutcry.custody.watch import Watch
 from openoutcry.custody.withdrawals import Withdrawals
 from openoutcry.wire.atomic_file import FileNotWritten
 from openoutcry.wire.closing import Closing
+from openoutcry.wire.sqlite_file import StoreError
 
 LOOK_S, DISK_S = 0.25, 5.0
 """Seconds between two looks; and before the next one when the disk has failed."""
@@ -102,7 +102,7 @@ def serve(
         try:
             _serve(file, once, stop, say)
             return
-        except (StoreError, sqlite3.Error) as error:
+        except StoreError as error:
             say(f"everything waits: {error}")
         until_s = time.monotonic() + DISK_S
         while time.monotonic() < until_s:

@@ -5,19 +5,19 @@ that it needs is in its own file, in the transaction as it reads it, and in the 
 """
 
 import json
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from openoutcry.custody.errors import CustodyError, Refused, StoreError
+from openoutcry.custody.errors import Refused
 from openoutcry.custody.signing import Reading
 from openoutcry.custody.statement import Claim, check_claim
 from openoutcry.wire.closing import Closing
+from openoutcry.wire.sqlite_file import Schema, SqliteFile
 
 HOUR_NS, DAY_NS = 3_600 * 10**9, 86_400 * 10**9
-SCHEMA = """
+TABLES = """
 create table if not exists requests (
     number integer primary key, chain text not null, identity text not null, at_ns integer not null
 ) without rowid;
@@ -43,6 +43,7 @@ create table if not exists refused (
 ) without rowid;
 create index if not exists refused_by_time on refused (at_ns);
 """
+SCHEMA = Schema("a signer's records", 0x4F4F5347, TABLES)
 LAST = 200
 """Requests of each kind that a signer lists."""
 
@@ -80,53 +81,43 @@ class Policy(Closing):
         self.venue, self.attestor, self.now_ns = venue, attestor, now_ns
         self.limits = {(one.chain, one.asset): one for one in limits}
         self.wait_ns = destination_wait_s * 10**9
-        try:
-            self.connection = sqlite3.connect(path, isolation_level=None)
-            self.connection.executescript("pragma journal_mode = wal; pragma synchronous = full;")
-            self.connection.executescript(SCHEMA)
-        except sqlite3.Error as error:
-            raise CustodyError(f"{path}: {error}") from None
+        self.records = SqliteFile(path, SCHEMA)
 
     def close(self) -> None:
         """Close the signer's database."""
-        self.connection.close()
+        self.records.close()
 
     def last_number(self) -> int:
         """The highest number of a request that this signer has signed; 0: of none."""
-        (number,) = self.connection.execute("select max(number) from requests").fetchone()
-        return int(number or 0)
+        return int(self.records.value("select max(number) from requests") or 0)
 
     def refuse(self, identity: str, chain: str, code: str) -> None:
         """Record what was refused: custody hears of it, also of what others asked."""
-        with self._change():
-            self.connection.execute(
-                "insert or ignore into refused values (?, ?, ?, ?)",
-                (identity, chain, code, self.now_ns()),
-            )
+        with self.records.change():
+            values = identity, chain, code, self.now_ns()
+            self.records.run("insert or ignore into refused values (?, ?, ?, ?)", *values)
 
     def asked(self) -> list[tuple[str, str]]:
         """The last requests, by the transaction's identity, and why each was refused (nothing: it
         was signed)."""
-        signed = self.connection.execute(
-            "select identity, '' from requests order by number desc limit ?", (LAST,)
-        ).fetchall()
-        refused = self.connection.execute(
-            "select identity, code from refused order by at_ns desc limit ?", (LAST,)
-        ).fetchall()
+        signed = self.records.rows(
+            "select identity, '' from requests order by number desc limit ?", LAST
+        )
+        refused = self.records.rows(
+            "select identity, code from refused order by at_ns desc limit ?", LAST
+        )
         return [(str(one), str(code)) for one, code in signed + refused]
 
     def announce(self, chain: str, address: str) -> int:
         """Note a destination; when payments to it may begin (ns).  Again: the first time counts."""
-        with self._change():
-            self.connection.execute(
-                "insert or ignore into destinations values (?, ?, ?)",
-                (chain, address, self.now_ns()),
-            )
+        with self.records.change():
+            values = chain, address, self.now_ns()
+            self.records.run("insert or ignore into destinations values (?, ?, ?)", *values)
             return self._usable_ns(chain, address)
 
     def allow(self, number: int, chain: str, reading: Reading, claims: Sequence[Claim]) -> None:
         """Record that this is signed.  Raises :class:`Refused`, and then records nothing."""
-        with self._change():
+        with self.records.change():
             self._check_number(number, chain, reading)
             self._check_whole(chain, reading, claims)
             for claim in claims:
@@ -138,10 +129,8 @@ class Policy(Closing):
             self._record(number, chain, reading, claims)
 
     def _check_number(self, number: int, chain: str, reading: Reading) -> None:
-        row = self.connection.execute(
-            "select chain, identity from requests where number = ?", (number,)
-        ).fetchone()
-        if row is not None and row != (chain, reading.identity):
+        row = self.records.row("select chain, identity from requests where number = ?", number)
+        if row is not None and tuple(row) != (chain, reading.identity):
             raise Refused("used_number", f"request {number} was another transaction")
         if row is None and number <= self.last_number():
             raise Refused("old_number", f"request {number} comes after {self.last_number()}")
@@ -167,9 +156,9 @@ class Policy(Closing):
     def _check_once(self, chain: str, reading: Reading, claim: Claim) -> None:
         """A withdrawal that was signed before is signed again only in place of that: each of the
         earlier transactions and this one exclude each other."""
-        rows = self.connection.execute(
-            "select chain, identity, conflicts from signed where reference = ?", (claim.reference,)
-        ).fetchall()
+        rows = self.records.rows(
+            "select chain, identity, conflicts from signed where reference = ?", claim.reference
+        )
         for earlier_chain, identity, conflicts in rows:
             if (earlier_chain, identity) == (chain, reading.identity):
                 continue
@@ -185,10 +174,9 @@ class Policy(Closing):
             raise Refused("new_destination", f"{claim.address} waits: it was announced too late")
 
     def _usable_ns(self, chain: str, address: str) -> int:
-        row = self.connection.execute(
-            "select at_ns from destinations where chain = ? and address = ?", (chain, address)
-        ).fetchone()
-        return 2**63 - 1 if row is None else int(row[0]) + self.wait_ns
+        query = "select at_ns from destinations where chain = ? and address = ?"
+        since_ns = self.records.value(query, chain, address)
+        return 2**63 - 1 if since_ns is None else int(since_ns) + self.wait_ns
 
     def _check_fee(self, chain: str, reading: Reading) -> None:
         limit = self.limits.get((chain, reading.fee_asset))
@@ -205,11 +193,13 @@ class Policy(Closing):
                 (now - HOUR_NS, limit.an_hour, "hour"),
                 (now - DAY_NS, limit.a_day, "day"),
             ):
-                rows = self.connection.execute(
+                rows = self.records.rows(
                     "select reference, max(units) from signed where chain = ? and asset = ? and "
                     "at_ns > ? group by reference",
-                    (chain, asset, since),
-                ).fetchall()
+                    chain,
+                    asset,
+                    since,
+                )
                 spent = {reference: int(units) for reference, units in rows} | mine
                 if sum(spent.values()) > most:
                     raise Refused("limit", f"more {asset} than may leave in one {name}")
@@ -219,11 +209,13 @@ class Policy(Closing):
         """Fees, and what goes to the cold wallet; what replaces another transaction counts for
         both."""
         limit = self.limits[chain, reading.fee_asset]
-        rows = self.connection.execute(
+        rows = self.records.rows(
             "select conflicts, amount, fee from moved where chain = ? and at_ns > ? and "
             "identity <> ?",
-            (chain, now - DAY_NS, reading.identity),
-        ).fetchall()
+            chain,
+            now - DAY_NS,
+            reading.identity,
+        )
         used = set(reading.conflicts)
         others = [row for row in rows if not set(json.loads(row[0])) & used]
         if reading.fee + sum(int(row[2]) for row in others) > limit.fees_a_day:
@@ -234,48 +226,13 @@ class Policy(Closing):
 
     def _record(self, number: int, chain: str, reading: Reading, claims: Sequence[Claim]) -> None:
         now, conflicts = self.now_ns(), json.dumps(reading.conflicts)
-        insert = self.connection.execute
-        insert(
-            "insert or ignore into requests values (?, ?, ?, ?)",
-            (number, chain, reading.identity, now),
-        )
+        mine = chain, reading.identity
+        query = "insert or ignore into requests values (?, ?, ?, ?)"
+        self.records.run(query, number, *mine, now)
+        query = "insert or ignore into signed values (?, ?, ?, ?, ?, ?, ?)"
         for one in claims:
-            insert(
-                "insert or ignore into signed values (?, ?, ?, ?, ?, ?, ?)",
-                (chain, reading.identity, one.reference, one.asset, str(one.units), conflicts, now),
-            )
+            paid = one.reference, one.asset, str(one.units)
+            self.records.run(query, *mine, *paid, conflicts, now)
         moved = reading.fee_asset, str(reading.to_cold), str(reading.fee)
-        insert(
-            "insert or ignore into moved values (?, ?, ?, ?, ?, ?, ?)",
-            (chain, reading.identity, *moved, conflicts, now),
-        )
-
-    def _change(self) -> "_Change":
-        return _Change(self.connection)
-
-
-class _Change:
-    """A transaction of the signer's file: durable before the signature exists."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-
-    def __enter__(self) -> None:
-        self._do("begin immediate")
-
-    def __exit__(self, kind: object, error: object, _: object) -> None:
-        if kind is None:
-            self._do("commit")
-            return
-        if self.connection.in_transaction:  # a full disk may have ended it
-            self.connection.execute("rollback")
-        if isinstance(error, sqlite3.Error):
-            raise StoreError(f"a signer's records: {error}") from None
-
-    def _do(self, statement: str) -> None:
-        try:
-            self.connection.execute(statement)
-        except sqlite3.Error as error:
-            if self.connection.in_transaction:
-                self.connection.execute("rollback")
-            raise StoreError(f"a signer's records: {error}") from None
+        query = "insert or ignore into moved values (?, ?, ?, ?, ?, ?, ?)"
+        self.records.run(query, *mine, *moved, conflicts, now)

@@ -7,7 +7,6 @@ comes twice has the number of the first one and changes nothing.
 
 import json
 import secrets
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,22 +24,24 @@ from openoutcry.routing.connector import (
 )
 from openoutcry.routing.instruments import RoutingError
 from openoutcry.wire.closing import Closing
+from openoutcry.wire.sqlite_file import Schema, SqliteFile, StoreError
 
-SCHEMA = """
-create table store (prefix text not null);
-create table parent (number integer primary key, terms text not null);
-create table child (
+TABLES = """
+create table if not exists store (prefix text not null);
+create table if not exists parent (number integer primary key, terms text not null);
+create table if not exists child (
     number integer primary key, parent integer not null references parent, venue text not null,
     token text not null unique, quantity integer not null, price integer not null,
     is_ioc integer not null, sent_ns integer not null);
-create table event (
+create table if not exists event (
     venue text not null, stream text not null, sequence integer not null,
     token text not null, kind text not null, quantity integer not null, price integer not null,
     reason text not null, at_ns integer not null,
     primary key (venue, stream, sequence)) without rowid;
-create table note (parent integer not null, at_ns integer not null, kind text not null,
-    data text not null);
+create table if not exists note (
+    parent integer not null, at_ns integer not null, kind text not null, data text not null);
 """
+SCHEMA = Schema("the parents of a router", 0x4F4F5052, TABLES)
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 ACTIVE, PAUSED, ENDED = "active", "paused", "ended"
 PREFIX_LETTERS, NUMBER_LETTERS = 6, 7
@@ -165,21 +166,15 @@ class ParentStore(Closing):
 
         Raises :class:`RoutingError` if it cannot be used, or another router has it."""
         try:
-            self._base = sqlite3.connect(path, isolation_level=None, timeout=0)
-            self._base.execute("pragma locking_mode = exclusive")
-            self._base.execute("pragma journal_mode = wal")
-            level = "full" if is_durable else "off"
-            self._base.execute(f"pragma synchronous = {level}")
-            self._base.execute("begin immediate")
-            if not self._base.execute("pragma table_info(store)").fetchall():
-                for statement in SCHEMA.split(";"):
-                    self._base.execute(statement)
-                prefix = "".join(secrets.choice(DIGITS) for _ in range(PREFIX_LETTERS))
-                self._base.execute("insert into store values (?)", (prefix,))
-            self._base.execute("commit")
-        except sqlite3.Error as error:
-            raise RoutingError(f"{path}: {error}") from None
-        (self.prefix,) = self._base.execute("select prefix from store").fetchone()
+            self._base = SqliteFile(
+                path, SCHEMA, wait_s=0.0, is_durable=is_durable, is_exclusive=True
+            )
+        except StoreError as error:
+            raise RoutingError(str(error)) from None
+        prefix = "".join(secrets.choice(DIGITS) for _ in range(PREFIX_LETTERS))
+        query = "insert into store select ? where not exists (select * from store)"
+        self._base.run(query, prefix)
+        self.prefix = str(self._base.value("select prefix from store"))
         self.parents: dict[int, Parent] = {}
         self._by_token: dict[str, tuple[Parent, Child]] = {}
         self._open: dict[tuple[str, str], dict[int, tuple[Parent, Child]]] = {}
@@ -187,14 +182,14 @@ class ParentStore(Closing):
         self._load()
 
     def _load(self) -> None:
-        for number, terms in self._base.execute("select * from parent order by number"):
+        for number, terms in self._base.rows("select * from parent order by number"):
             self._enter(number, Terms(**json.loads(terms)))
-        for number, parent, *row in self._base.execute("select * from child order by number"):
+        for number, parent, *row in self._base.rows("select * from child order by number"):
             self._enter_child(self.parents[parent], number, *row)
-        events = self._base.execute("select * from event order by venue, stream, sequence")
+        events = self._base.rows("select * from event order by venue, stream, sequence")
         for *row, at_ns in events:
             self._apply(VenueEvent(*row), at_ns)
-        rows = self._base.execute("select * from note order by rowid")
+        rows = self._base.rows("select * from note order by rowid")
         for parent, at_ns, kind, data in rows:
             self._apply_note(self.parents[parent], at_ns, kind, json.loads(data))
 
@@ -214,10 +209,7 @@ class ParentStore(Closing):
 
     def add(self, terms: Terms) -> Parent:
         """A new parent, on the disk when this returns."""
-        text = json.dumps(vars(terms))
-        row = self._base.execute("insert into parent (terms) values (?)", (text,))
-        assert row.lastrowid is not None
-        return self._enter(row.lastrowid, terms)
+        return self._enter(self._base.insert("parent", terms=json.dumps(vars(terms))), terms)
 
     def add_children(
         self, parent: Parent, orders: list[tuple[str, int, int, bool]], now_ns: int
@@ -225,13 +217,13 @@ class ParentStore(Closing):
         """New children (venue, quantity, price, is_ioc), all on the disk when this returns: from
         here on each may have left."""
         assert sum(order[1] for order in orders) <= parent.free, "a parent is never overfilled"
-        (last,) = self._base.execute("select max(number) from child").fetchone()
+        last = self._base.value("select max(number) from child")
         rows = [
             (number, parent.number, venue, self.token(number), quantity, price, is_ioc, now_ns)
             for number, (venue, quantity, price, is_ioc) in enumerate(orders, (last or 0) + 1)
         ]
-        with self._transaction():
-            self._base.executemany("insert into child values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        with self._base.change():
+            self._base.run_many("insert into child values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
         return [self._enter_child(parent, row[0], *row[2:]) for row in rows]
 
     def token(self, number: int) -> str:
@@ -248,13 +240,10 @@ class ParentStore(Closing):
         known = [event for event in events if event.token in self._by_token]
         new = []
         if known:
-            with self._transaction():
+            with self._base.change():
                 for event in known:
-                    row = self._base.execute(
-                        "insert or ignore into event values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        (*event, now_ns),
-                    )
-                    if row.rowcount:
+                    query = "insert or ignore into event values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                    if self._base.run(query, *event, now_ns):
                         new.append(event)
         return [self._apply(event, now_ns) for event in new]
 
@@ -274,8 +263,8 @@ class ParentStore(Closing):
     def note_all(self, parent: Parent, now_ns: int, facts: Mapping[str, Any]) -> None:
         """Keep facts by their kinds, all or none of them on the disk."""
         rows = [(parent.number, now_ns, kind, json.dumps(data)) for kind, data in facts.items()]
-        with self._transaction():
-            self._base.executemany("insert into note values (?, ?, ?, ?)", rows)
+        with self._base.change():
+            self._base.run_many("insert into note values (?, ?, ?, ?)", rows)
         for kind, data in facts.items():
             self._apply_note(parent, now_ns, kind, data)
 
@@ -288,13 +277,14 @@ class ParentStore(Closing):
     def last_event(self, venue: str, symbol: str) -> tuple[str, int] | None:
         """The stream and number of the last event of an instrument at a venue; None without one.
         Routers of other instruments may have read the same stream further."""
-        found = self._base.execute(
+        found = self._base.row(
             "select stream, max(sequence) from event join child using (token) "
             "join parent on parent.number = child.parent "
             "where event.venue = ? and json_extract(terms, '$.symbol') = ? group by stream "
             "order by max(at_ns) desc limit 1",
-            (venue, symbol),
-        ).fetchone()
+            venue,
+            symbol,
+        )
         return (found[0], int(found[1])) if found else None
 
     def open_children(self, venue: str, symbol: str) -> list[tuple[Parent, Child]]:
@@ -305,10 +295,6 @@ class ParentStore(Closing):
         """The instrument of a child; "" of a token that is no child's."""
         found = self._by_token.get(token)
         return found[0].terms.symbol if found else ""
-
-    def _transaction(self) -> sqlite3.Connection:
-        self._base.execute("begin immediate")
-        return self._base
 
     def close(self) -> None:
         """Close the database."""

@@ -5,9 +5,8 @@ works it out (``funding_follower.py``) and writes the file; console and FIX sess
 Amounts are text where a sum could pass 63 bits.
 """
 
-import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,25 +14,28 @@ from openoutcry.risk.contract_layout import PERPETUAL
 from openoutcry.risk.region import View
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.sqlite_file import Schema, SqliteFile, StoreError
 
 NAME = "funding.sqlite"
-VERSION = 1
 WAIT_S = 1.0
 """How long a reader waits for the writer's commit."""
-SCHEMA = """
-create table place (
+TABLES = """
+create table if not exists place (
     journal text not null, seq integer not null, block integer not null, hash blob not null,
     staged integer not null, since_ns integer not null
 );
-create table contracts (contract text primary key, period integer not null) without rowid;
-create table payments (
+create table if not exists contracts (
+    contract text primary key, period integer not null
+) without rowid;
+create table if not exists payments (
     number integer primary key, participant integer not null, contract text not null,
     period integer not null, seq integer not null, ts_ns integer not null, rate integer not null,
     lots integer not null, mark integer not null, paid integer not null, total text not null
 );
-create unique index payments_by_period on payments (participant, contract, period);
-create index payments_by_participant on payments (participant, number);
+create unique index if not exists payments_by_period on payments (participant, contract, period);
+create index if not exists payments_by_participant on payments (participant, number);
 """
+SCHEMA = Schema("what positions were paid in funding", 0x4F4F4655, TABLES)
 COLUMNS = "number, contract, period, seq, ts_ns, rate, lots, mark, paid, total"
 PERIODS = "select contract, period from contracts"
 
@@ -86,8 +88,8 @@ class FundingBook:
         Raises :class:`FundingError`."""
         query = f"select {COLUMNS} from payments where participant = ? and number < ?"
         query += " order by number desc limit ?"
-        with self._open() as connection:
-            rows = _rows(connection, query, participant, before or 2**63 - 1, most)
+        with self._open() as file:
+            rows = _rows(file, query, participant, before or 2**63 - 1, most)
         return [Payment._make([*row[:-1], int(row[-1])]) for row in rows]
 
     def totals(self, participant: int, periods: Mapping[str, int]) -> dict[str, int]:
@@ -98,11 +100,11 @@ class FundingBook:
         query = "select total from payments where participant = ? and contract = ? and period <= ?"
         query += " order by period desc limit 1"
         found = {symbol: 0 for symbol, period in periods.items() if period == 0}
-        with self._open() as connection:
-            known = dict(_rows(connection, PERIODS))
+        with self._open() as file:
+            known = dict(_rows(file, PERIODS))
             for symbol, period in periods.items():
                 if 0 < period <= known.get(symbol, 0):
-                    rows = _rows(connection, query, participant, symbol, period)
+                    rows = _rows(file, query, participant, symbol, period)
                     found[symbol] = int(rows[0][0]) if rows else 0
         return found
 
@@ -110,37 +112,27 @@ class FundingBook:
         """The last period of each contract that the file has.
 
         Raises :class:`FundingError`."""
-        with self._open() as connection:
-            return dict(_rows(connection, PERIODS))
+        with self._open() as file:
+            return dict(_rows(file, PERIODS))
 
     def since_ns(self) -> int:
         """When the history begins, ns since the epoch; 0: as the journal did.  Later only if the
         journal's begin was retired before the file was made.
 
         Raises :class:`FundingError`."""
-        with self._open() as connection:
-            rows = _rows(connection, "select since_ns from place")
+        with self._open() as file:
+            rows = _rows(file, "select since_ns from place")
         return int(rows[0][0]) if rows else 0
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection | None]:
-        """A connection; None while there is no file."""
-        if not self.path.exists():
-            yield None
-            return
-        # A reader may write as well: what a killed writer left half done is rolled back by the
-        # next one that opens the file.
-        address = f"{self.path.absolute().as_uri()}?mode=rw"
+    def _open(self) -> Iterator[SqliteFile | None]:
+        """The file; None while there is none, or while it is being made."""
         try:
-            with closing(sqlite3.connect(address, uri=True, timeout=WAIT_S)) as connection:
-                yield connection
-        except sqlite3.Error as error:
-            raise FundingError(f"{self.path}: {error}") from None
+            with SqliteFile.reader(self.path, SCHEMA, WAIT_S) or nullcontext() as file:
+                yield file
+        except StoreError as error:
+            raise FundingError(str(error)) from None
 
 
-def _rows(connection: sqlite3.Connection | None, query: str, *values: Any) -> list[Any]:
-    """The rows of a query; none without a file, or in one that is being made."""
-    if connection is None:
-        return []
-    (version,) = connection.execute("pragma user_version").fetchone()
-    return connection.execute(query, values).fetchall() if version == VERSION else []
+def _rows(file: SqliteFile | None, query: str, *values: Any) -> list[Any]:
+    return [] if file is None else file.rows(query, *values)

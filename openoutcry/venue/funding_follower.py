@@ -8,11 +8,10 @@ are the core's own.
 import os
 import select
 import signal
-import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,17 +37,16 @@ from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.risk.contract_layout import PERPETUAL, STAGED
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View
-from openoutcry.venue.funding_book import NAME, SCHEMA, VERSION
+from openoutcry.venue.funding_book import NAME, SCHEMA
 from openoutcry.wire.closing import Closing
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.sqlite_file import SqliteFile, WrongFileError
 from openoutcry.wire.symbols import symbols_of
 
 PAUSE_S, RETRY_S, LAST_S = 1.0, 10.0, 5.0
 """Seconds from one look at the journal to the next, after an error, and for the last look."""
 KEEP_EVERY = 1_000_000
 """Commands without a payment after which the place in the journal is kept."""
-TRANSIENT = (sqlite3.OperationalError, sqlite3.IntegrityError)
-"""Errors of SQLite that do not mean a damaged file."""
 
 
 class Words(NamedTuple):
@@ -79,10 +77,10 @@ class FundingFollower(Closing):
     def __init__(self, journal: Path) -> None:
         """Continue where the file ends; begin again where it is of another history.
 
-        Raises :class:`OutcryError` and :class:`sqlite3.Error`."""
+        Raises :class:`OutcryError`."""
         self.reader = JournalReader(journal)
         self.symbols = symbols_of(self.reader.config)
-        self.connection = sqlite3.connect(journal / NAME, isolation_level=None)
+        self.book = SqliteFile(journal / NAME, SCHEMA, journal_mode="delete")
         self._point: Point | None = None
         """The core while fundings are worked out."""
         self.seq, self._kept_seq, self._staged = 0, 0, False
@@ -93,7 +91,7 @@ class FundingFollower(Closing):
 
     def close(self) -> None:
         """Close the file."""
-        self.connection.close()
+        self.book.close()
 
     def advance(self, until_seq: int = NO_LIMIT) -> int:
         """Read what the journal has by now; how many commands may have put funding in force.  A
@@ -115,11 +113,10 @@ class FundingFollower(Closing):
 
     def _continues(self) -> bool:
         """Whether the file has this journal's history, up to a place that the journal has."""
-        (version,) = self.connection.execute("pragma user_version").fetchone()
-        if version != VERSION:
+        row = self.book.row("select journal, seq, block, hash, staged from place")
+        if row is None:
             return False
-        row = self.connection.execute("select journal, seq, block, hash, staged from place")
-        journal, seq, index, block_hash, staged = row.fetchone()
+        journal, seq, index, block_hash, staged = row
         if journal != str(self.reader.journal_id):
             return False
         block = block_holding(self.reader.directory, seq) if seq else None
@@ -133,7 +130,7 @@ class FundingFollower(Closing):
         self.seq = self._kept_seq = seq
         self._staged = bool(staged)
         query = "select participant, contract, total, max(number) from payments group by 1, 2"
-        for who, contract, total, _ in self.connection.execute(query):
+        for who, contract, total, _ in self.book.rows(query):
             self.totals[who, contract] = int(total)
         return True
 
@@ -147,40 +144,25 @@ class FundingFollower(Closing):
             view = view_of([point.engine.region])
             place, since_ns = (point.seq, *point.block), view.word(lay.NOW_NS)
             periods = {index: words.period for index, words in funded_of(view).items()}
-        with self._transaction():
-            names = "select name from sqlite_master where type = 'table'"
-            for (name,) in self.connection.execute(names).fetchall():
-                self.connection.execute(f'drop table "{name}"')
-            for statement in SCHEMA.split(";")[:-1]:
-                self.connection.execute(statement)
+        with self.book.change():
+            for table in ("place", "contracts", "payments"):
+                self.book.run(f"delete from {table}")
             values = str(self.reader.journal_id), *place, 0, since_ns
-            self.connection.execute("insert into place values (?, ?, ?, ?, ?, ?)", values)
+            self.book.run("insert into place values (?, ?, ?, ?, ?, ?)", *values)
             for index, period in periods.items():
                 self._note_period(index, period)
-            self.connection.execute(f"pragma user_version = {VERSION}")
         self.seq = self._kept_seq = place[0]
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All of it, or nothing."""
-        self.connection.execute("begin immediate")
-        try:
-            yield
-            self.connection.execute("commit")
-        except BaseException:
-            self.connection.execute("rollback")
-            raise
 
     def _note_place(self) -> None:
         index, block_hash = self.reader.last_block
         values = self.seq, index, block_hash, int(self._staged)
         query = "update place set seq = ?, block = ?, hash = ?, staged = ?"
-        self.connection.execute(query, values)
+        self.book.run(query, *values)
         self._kept_seq = self.seq
 
     def _note_period(self, index: int, period: int) -> None:
         values = self.symbols[index], period
-        self.connection.execute("insert or replace into contracts values (?, ?)", values)
+        self.book.run("insert or replace into contracts values (?, ?)", *values)
 
     # The journal
 
@@ -200,7 +182,7 @@ class FundingFollower(Closing):
         rows = [(at, self._paid_by(at[0])) for at in found]
         self.seq = int(commands["seq"][-1])
         if any(paid for _, paid in rows):
-            with self._transaction():
+            with self.book.change():
                 for (seq, ts_ns), paid in rows:
                     self._write(seq, ts_ns, paid)
                 self._note_place()
@@ -259,7 +241,7 @@ class FundingFollower(Closing):
             for who, lots in held.items() if paid else ():
                 total = self.totals.get((who, symbol), 0) + lots * paid
                 values = who, symbol, words.period, seq, ts_ns, words.rate, lots, words.mark
-                self.connection.execute(query, (*values, lots * paid, str(total)))
+                self.book.run(query, *values, lots * paid, str(total))
                 self.totals[who, symbol] = total
             self._note_period(index, words.period)
 
@@ -327,9 +309,9 @@ def follow_always(journal: Path, is_over: Callable[[float], bool]) -> None:
         try:
             follow(journal, is_over)
             return
-        except (OutcryError, OSError, sqlite3.Error) as error:
-            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, TRANSIENT):
-                (journal / NAME).unlink(missing_ok=True)  # damaged: it is made again
+        except (OutcryError, OSError) as error:
+            if isinstance(error, WrongFileError):
+                SqliteFile.remove(journal / NAME)  # it is made again
             if str(error) != said:
                 said = str(error)
                 print(f"outcry: history of funding: {said}", file=sys.stderr, flush=True)

@@ -5,9 +5,9 @@ the same bytes on the chain, and sends them again if they are not there.  The ch
 because they have a nonce.  No nonce is left out: one is taken only for a transaction whose fee is
 permitted now."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from openoutcry.custody.evm.encoding import to_hex
@@ -19,8 +19,10 @@ from openoutcry.custody.evm.transactions import (
     SignedTransaction,
     Transaction,
 )
+from openoutcry.wire.closing import Closing
+from openoutcry.wire.sqlite_file import Schema, SqliteFile
 
-SCHEMA = """
+TABLES = """
 create table if not exists evm_sends (
     id integer primary key, reference text not null unique,
     target blob not null, value text not null, data blob not null, gas integer not null,
@@ -34,6 +36,7 @@ create table if not exists evm_attempts (
     primary key (nonce, attempt)
 ) without rowid;
 """
+SCHEMA = Schema("what a gas account sent", 0x4F4F4741, TABLES)
 WAITING, OPEN, MINED, DONE, REVERTED = "waiting", "open", "mined", "done", "reverted"
 IN_FLIGHT = 16
 """Transactions that may be unmined at a time."""
@@ -86,34 +89,34 @@ class BroadcastSettings:
     final: int = 64
 
 
-class Broadcaster:
+class Broadcaster(Closing):
     """The only user of its key."""
 
     def __init__(
         self,
-        database: sqlite3.Connection,
+        path: Path,
         node: Node,
         key: DigestSigner,
         fees: FeePolicy,
         settings: BroadcastSettings,
     ) -> None:
-        self.database, self.node, self.key = database, node, key
+        self.sent, self.node, self.key = SqliteFile(path, SCHEMA), node, key
         self.fees, self.settings = fees, settings
         self.alarms: list[str] = []
         """Alarms for a person, since the last step."""
-        database.executescript("pragma journal_mode = wal; pragma synchronous = full;" + SCHEMA)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.sent.close()
 
     # What is asked
 
     def submit(self, reference: str, target: bytes, data: bytes = b"", value: int = 0) -> Send:
         """Send it once, however often it is asked for.  Raises :class:`SendError` if the
         reference belongs to another transaction."""
-        with self.database:
-            self.database.execute(
-                "insert into evm_sends (reference, target, value, data, gas)"
-                " values (?, ?, ?, ?, 0) on conflict do nothing",
-                (reference, target, str(value), data),
-            )
+        query = "insert into evm_sends (reference, target, value, data, gas)"
+        query += " values (?, ?, ?, ?, 0) on conflict do nothing"
+        self.sent.run(query, reference, target, str(value), data)
         known = self.find(reference)
         assert known is not None
         if (known.target, known.data, known.value) != (target, data, value):
@@ -128,7 +131,7 @@ class Broadcaster:
     def count(self, begun: str) -> int:
         """References that begin so."""
         query = "select count(*) from evm_sends where substr(reference, 1, ?) = ?"
-        return int(self.database.execute(query, (len(begun), begun)).fetchone()[0])
+        return int(self.sent.value(query, len(begun), begun))
 
     def open(self) -> list[Send]:
         """Return the sends that are not final, by nonce; then those that wait."""
@@ -138,12 +141,9 @@ class Broadcaster:
 
     def attempts(self, nonce: int) -> list[Attempt]:
         """Every transaction that was signed for a nonce, in that order."""
-        rows = self.database.execute(
-            "select nonce, attempt, tip, fee, raw, txid, sent_at from evm_attempts"
-            " where nonce = ? order by attempt",
-            (nonce,),
-        )
-        return [Attempt(*row) for row in rows.fetchall()]
+        query = "select nonce, attempt, tip, fee, raw, txid, sent_at from evm_attempts"
+        rows = self.sent.rows(f"{query} where nonce = ? order by attempt", nonce)
+        return [Attempt(*row) for row in rows]
 
     # Work
 
@@ -226,12 +226,12 @@ class Broadcaster:
         except RpcError as error:
             self._why(send, f"it would not succeed now: {error.message}")
             return False
-        row = self.database.execute("select max(nonce) from evm_sends").fetchone()
-        nonce = max(used, 0 if row[0] is None else int(row[0]) + 1)
-        if row[0] is not None and used > int(row[0]) + 1:
+        last = self.sent.value("select max(nonce) from evm_sends")
+        nonce = max(used, 0 if last is None else int(last) + 1)
+        if last is not None and used > int(last) + 1:
             self.alarms.append(
                 f"the gas account has used nonces up to {used - 1}, and this database knows "
-                f"{row[0]}: its key may be in other hands, or the database is from a backup"
+                f"{last}: its key may be in other hands, or the database is from a backup"
             )
         self._attempt(send, nonce, 0, fees, gas, head)
         return True
@@ -261,15 +261,11 @@ class Broadcaster:
             self.settings.chain_id, nonce, tip, fee, gas, send.target, send.value, send.data
         )
         signed: SignedTransaction = transaction.signed(self.key)
-        with self.database:
-            self.database.execute(
-                "update evm_sends set nonce = ?, gas = ?, state = 'open', why = '' where id = ?",
-                (nonce, gas, send.id),
-            )
-            self.database.execute(
-                "insert into evm_attempts values (?, ?, ?, ?, ?, ?, ?)",
-                (nonce, attempt, tip, fee, signed.raw, signed.hash, head),
-            )
+        query = "update evm_sends set nonce = ?, gas = ?, state = 'open', why = '' where id = ?"
+        made = nonce, attempt, tip, fee, signed.raw, signed.hash, head
+        with self.sent.change():
+            self.sent.run(query, nonce, gas, send.id)
+            self.sent.run("insert into evm_attempts values (?, ?, ?, ?, ?, ?, ?)", *made)
         self._send(signed.raw)
 
     def _send(self, raw: bytes) -> None:
@@ -283,14 +279,11 @@ class Broadcaster:
     # Rows
 
     def _sends(self, where: str, *values: Any) -> list[Send]:
-        rows = self.database.execute(
-            "select id, reference, target, value, data, gas, nonce, state, why, block, txid"
-            f" from evm_sends where {where}",
-            values,
-        )
+        query = "select id, reference, target, value, data, gas, nonce, state, why, block, txid"
+        rows = self.sent.rows(f"{query} from evm_sends where {where}", *values)
         return [
             Send(id, reference, target, int(value), *rest)
-            for id, reference, target, value, *rest in rows.fetchall()
+            for id, reference, target, value, *rest in rows
         ]
 
     def _sends_of(self, ids: Sequence[int] | dict[int, Any]) -> list[Send]:
@@ -301,12 +294,8 @@ class Broadcaster:
     ) -> None:
         if (send.state, send.block, send.txid) == (state, block, txid):
             return
-        with self.database:
-            self.database.execute(
-                "update evm_sends set state = ?, block = ?, txid = ? where id = ?",
-                (state, block, txid, send.id),
-            )
+        query = "update evm_sends set state = ?, block = ?, txid = ? where id = ?"
+        self.sent.run(query, state, block, txid, send.id)
 
     def _why(self, send: Send, why: str) -> None:
-        with self.database:
-            self.database.execute("update evm_sends set why = ? where id = ?", (why, send.id))
+        self.sent.run("update evm_sends set why = ? where id = ?", why, send.id)

@@ -1,6 +1,5 @@
 """Makes the parts of one EVM chain of ``custody.toml``."""
 
-import sqlite3
 import time
 from functools import partial
 from pathlib import Path
@@ -77,9 +76,8 @@ def rail_of(
     """``gas_key``: of the account that pays for gas; None: the HSM key that the file names."""
     node, made = Node(spec.url), deployment(spec)
     tokens = tokens_of(spec, file)
-    database = sqlite3.connect(file.folder / f"gas {spec.name}.sqlite", timeout=30.0)
     broadcaster = Broadcaster(
-        database,
+        file.folder / f"gas {spec.name}.sqlite",
         node,
         gas_key or _gas_key(spec, file),
         FeePolicy(max_fee_cap=spec.fee_rate_most * GWEI),

@@ -101,6 +101,7 @@ class EvmRail:
 
     def close(self) -> None:
         self.node.close()
+        self.broadcaster.close()
 
     @property
     def domain(self) -> Domain:

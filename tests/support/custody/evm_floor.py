@@ -1,6 +1,5 @@
 """All parts of custody over one EVM node, which a test steps, kills and starts again."""
 
-import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -167,14 +166,13 @@ class EvmFloor:
         self.close_parts()
         self.node = DyingNode(self.chain.node.url)
         self.store = Store(self.folder)
-        self.database = sqlite3.connect(self.folder / "gas.sqlite")
         spec = self.file.chains[0]
         chain = EvmChain(CHAIN, self.node, self.made.wallet, trace=self.trace)
         self.trips: list[str] = []
         self.book = EvmBook(self.made.addresses)
         self.scanner = Scanner(spec, self.file, chain, self.book, self.store, self.trips.append)
         self.broadcaster = Broadcaster(
-            self.database,
+            self.folder / "gas.sqlite",
             self.node,
             self.gas_key,
             self.fees,
@@ -267,7 +265,7 @@ class EvmFloor:
         if self.store is not None:
             self.node.close()
             self.store.close()
-            self.database.close()
+            self.broadcaster.close()
 
     def close(self) -> None:
         self.close_parts()

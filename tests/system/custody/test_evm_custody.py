@@ -188,7 +188,7 @@ def test_a_thousand_withdrawals_in_one_run(chain: Anvil, tmp_path: Path) -> None
         )
         assert held == 100 + at
     query = "select gas, txid from evm_sends where reference like 'batch %'"
-    sends = floor.database.execute(query).fetchall()
+    sends = floor.broadcaster.sent.rows(query)
     assert len(sends) == 7
     differences = []
     for gas, txid in sends:
@@ -236,7 +236,7 @@ def test_a_batch_that_was_orphaned_is_made_again_and_pays_once(floor: EvmFloor) 
 def batch_send(floor: EvmFloor) -> Send:
     """The broadcaster's row of the first batch."""
     query = "select reference from evm_sends where reference like 'batch %' order by id"
-    found = floor.broadcaster.find(floor.database.execute(query).fetchone()[0])
+    found = floor.broadcaster.find(floor.broadcaster.sent.value(query))
     assert found is not None
     return found
 

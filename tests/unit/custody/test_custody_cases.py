@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from openoutcry.custody.cases import CaseDesk
-from openoutcry.custody.errors import Refused, StoreError
+from openoutcry.custody.errors import Refused
 from openoutcry.custody.serve import Parts
 from openoutcry.custody.settings import read_custody_file
 from openoutcry.custody.store import Store
 from openoutcry.custody.withdrawals import Asked
 from openoutcry.surveillance.referrals import FIRST, NAME, referred
+from openoutcry.wire.sqlite_file import StoreError
 from tests.support.custody.chains import NAME as CHAIN
 from tests.support.custody.chains import NEEDED, TEXT, hot_keys
 from tests.support.custody.core import Core

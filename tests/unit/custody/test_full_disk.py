@@ -4,8 +4,8 @@ undone whole, and goes on as before when there is room again."""
 import pytest
 
 from openoutcry.custody import serve
-from openoutcry.custody.errors import StoreError
 from openoutcry.custody.store import Store
+from openoutcry.wire.sqlite_file import StoreError
 from tests.unit.custody.test_evm_deposits import FINAL, coins, opened
 from tests.unit.custody.test_signer_policy import claim as claim_of
 from tests.unit.custody.test_signer_policy import clock, policy, reading  # noqa: F401
@@ -54,7 +54,7 @@ def test_deposits_on_a_full_disk_are_credited_once_when_there_is_room(spare):
 
 
 def test_a_signer_on_a_full_disk_signs_nothing(policy):  # noqa: F811
-    fill(policy.connection)
+    fill(policy.records.connection)
     signed, number = [], 0
     for number in range(1, 200):
         one = claim_of(1, salt=f"s{number}")
@@ -66,7 +66,7 @@ def test_a_signer_on_a_full_disk_signs_nothing(policy):  # noqa: F811
         signed.append(number)
     assert number not in signed, "the disk was never full"
     assert policy.last_number() == (signed[-1] if signed else 0)
-    policy.connection.execute("pragma max_page_count = 1000000")
+    policy.records.connection.execute("pragma max_page_count = 1000000")
     policy.allow(*terms)
     assert policy.last_number() == number
 

@@ -206,9 +206,9 @@ def test_what_was_signed_and_refused_long_ago_costs_nothing(policy, clock):
         def step():
             count[0] += 1
 
-        policy.connection.set_progress_handler(step, 100)
+        policy.records.connection.set_progress_handler(step, 100)
         asked()
-        policy.connection.set_progress_handler(None, 100)
+        policy.records.connection.set_progress_handler(None, 100)
         return count[0]
 
     def sign():
@@ -222,12 +222,12 @@ def test_what_was_signed_and_refused_long_ago_costs_nothing(policy, clock):
         clock.now += 86_400 * SECOND
     before = steps(policy.asked), steps(sign)
     clock.now += 86_400 * SECOND
-    with policy._change():
+    with policy.records.change():
         rows = [(f"q{number}", CHAIN, "limit", number) for number in range(5_000)]
-        policy.connection.executemany("insert into refused values (?, ?, ?, ?)", rows)
+        policy.records.run_many("insert into refused values (?, ?, ?, ?)", rows)
         old = [(CHAIN, f"o{n}", f"o{n}", ASSET, "5", "[]", n) for n in range(5_000)]
-        policy.connection.executemany("insert into signed values (?, ?, ?, ?, ?, ?, ?)", old)
+        policy.records.run_many("insert into signed values (?, ?, ?, ?, ?, ?, ?)", old)
         old = [(CHAIN, f"o{n}", ASSET, "5", "5", "[]", n) for n in range(5_000)]
-        policy.connection.executemany("insert into moved values (?, ?, ?, ?, ?, ?, ?)", old)
+        policy.records.run_many("insert into moved values (?, ?, ?, ?, ?, ?, ?)", old)
     after = steps(policy.asked), steps(sign)
     assert max(after[n] - before[n] for n in range(2)) <= 5, (before, after)

@@ -304,11 +304,11 @@ def test_a_file_has_one_router_and_terms_are_checked(path):
 def test_a_child_is_on_the_disk_before_it_leaves(path):
     """By SQLite's word: every commit waits for the disk, unless the caller wants none of that."""
     with ParentStore(path) as store:
-        assert store._base.execute("pragma synchronous").fetchone() == (2,)
+        assert store._base.value("pragma synchronous") == 2
     floor = Floor(path, venues())
     seen = []
     floor.connectors["B"].tick = lambda: seen.append(
-        floor.store._base.execute("select count(*) from child").fetchone()[0]
+        floor.store._base.value("select count(*) from child")
     )
     floor.buy(20)
     floor.step()

@@ -200,7 +200,7 @@ def test_a_damaged_file_is_named_and_made_again(
 
     follow_always(journal, is_over)
     assert waits == [RETRY_S, PAUSE_S]
-    assert capsys.readouterr().err == "outcry: history of funding: file is not a database\n"
+    assert capsys.readouterr().err == f"outcry: history of funding: {journal / NAME}: file is not a database\n"
     assert kept(journal) == whole
 
 
