@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from openoutcry.cli.desk import FILE_OPTION, OPERATOR_OPTION, asks, send_to_desk
-from openoutcry.cli.options import as_json_option
+from openoutcry.cli.options import as_json_option, concealed_password
 
 AT_ONCE = "at-once"
 
@@ -96,6 +96,16 @@ def first_step(group: click.Group, name: str, do: str, summary: str) -> None:
         send_to_desk(file, request | {"decimals": decimals}, operator, as_json)
 
 
+PORTAL_OPTION = click.option(
+    "--portal-database",
+    "database",
+    default="",
+    metavar="URL",
+    callback=concealed_password,
+    help="The portal's PostgreSQL (default: the one next to the journal).",
+)
+
+
 def later_step(group: click.Group, name: str, do: str, summary: str) -> None:
     """Add a step of one that has begun."""
 
@@ -104,6 +114,30 @@ def later_step(group: click.Group, name: str, do: str, summary: str) -> None:
     @asks
     def command(movement: str, file: Path, operator: str | None, as_json: bool) -> None:
         send_to_desk(file, {"do": do, "movement": movement}, operator, as_json)
+
+
+def approval(group: click.Group, name: str, do: str, summary: str) -> None:
+    """Add the step in which a person approves: what the portal knows of it is shown first."""
+
+    @group.command(name, help=summary)
+    @click.argument("movement", metavar="REFERENCE")
+    @PORTAL_OPTION
+    @asks
+    def command(
+        movement: str, database: str, file: Path, operator: str | None, as_json: bool
+    ) -> None:
+        show_portals(file, database, movement)
+        send_to_desk(file, {"do": do, "movement": movement}, operator, as_json)
+
+
+def show_portals(file: Path, database: str, reference: str = "") -> None:
+    """Show where the portal's withdrawals go, and what their owners' accounts have changed lately.
+    ``reference``: of one; "": all that are not sent."""
+    from openoutcry.portal.review import approval_lines
+    from openoutcry.venue.file import read_venue
+
+    for line in approval_lines(read_venue(file), database, reference):
+        click.echo(line, err=True)
 
 
 def listing(group: click.Group, kind: str, states: tuple[str, ...]) -> None:

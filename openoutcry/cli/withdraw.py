@@ -1,8 +1,20 @@
 """``outcry venue withdraw``: money leaves a running venue."""
 
+from pathlib import Path
+
 import click
 
-from openoutcry.cli.movements import OneStepOrMore, first_step, later_step, listing, one_step
+from openoutcry.cli.desk import FILE_OPTION
+from openoutcry.cli.movements import (
+    PORTAL_OPTION,
+    OneStepOrMore,
+    approval,
+    first_step,
+    later_step,
+    listing,
+    one_step,
+    show_portals,
+)
 
 
 @click.group(cls=OneStepOrMore)
@@ -22,7 +34,19 @@ def withdraw() -> None:
 
 one_step(withdraw, -1, "Debit an amount in one step; the word may be left out.")
 first_step(withdraw, "request", "withdrawal-request", "Reserve an amount for a withdrawal.")
-later_step(withdraw, "approve", "withdrawal-approve", "Approve a withdrawal for sending.")
+approval(withdraw, "approve", "withdrawal-approve", "Approve a withdrawal for sending.")
+
+
+@withdraw.command("to-approve")
+@PORTAL_OPTION
+@FILE_OPTION
+def to_approve(database: str, file: Path) -> None:
+    """Show the portal's withdrawals that are not sent.
+
+    Each is shown with its address and with what its owner's account has changed lately."""
+    show_portals(file, database)
+
+
 later_step(
     withdraw, "sent", "withdrawal-sent", "Record that it is on its way; no cancel after that."
 )

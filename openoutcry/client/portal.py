@@ -350,10 +350,19 @@ class PortalClient(Closing):
         return self.ask("POST", "/v1/totp", models.TotpSecret, None, body, key=key)
 
     @endpoint("POST", "/v1/totp/confirm")
-    def confirm_totp(self, code: str, *, key: str | None = None) -> models.Status:
+    def confirm_totp(self, code: str, *, key: str | None = None) -> models.RecoveryCodes:
         """Require the new authenticator from now on."""
         body: dict[str, Any] = {"code": code}
-        return self.ask("POST", "/v1/totp/confirm", models.Status, None, body, key=key)
+        return self.ask("POST", "/v1/totp/confirm", models.RecoveryCodes, None, body, key=key)
+
+    @endpoint("POST", "/v1/totp/recovery-codes")
+    def new_recovery_codes(
+        self, password: str, *, totp: str = "", key: str | None = None
+    ) -> models.RecoveryCodes:
+        """Ten new recovery codes of an account with an authenticator; earlier ones end."""
+        body: dict[str, Any] = {"password": password, "totp": totp}
+        path = "/v1/totp/recovery-codes"
+        return self.ask("POST", path, models.RecoveryCodes, None, body, key=key)
 
     @endpoint("POST", "/v1/totp/remove")
     def remove_totp(
@@ -914,6 +923,21 @@ class PortalClient(Closing):
         body: dict[str, Any] = {"mail": mail, "code": code, "old_code": old_code}
         return self.ask("POST", "/v1/mail/confirm", models.Status, None, body, key=key)
 
+    @endpoint("PUT", "/v1/mail-word")
+    def choose_mail_word(
+        self, word: str, password: str, *, totp: str = "", key: str | None = None
+    ) -> models.Status:
+        """Choose the word that each mail to the user has from now on; "": none."""
+        body: dict[str, Any] = {"word": word, "password": password, "totp": totp}
+        return self.ask("PUT", "/v1/mail-word", models.Status, None, body, key=key)
+
+    @endpoint("POST", "/v1/undo")
+    def undo(self, token: str, *, key: str | None = None) -> models.Status:
+        """Undo changes of identity with the token of a link that was mailed to the address which
+        the account had before; the account is frozen then.  It needs no login."""
+        body: dict[str, Any] = {"token": token}
+        return self.ask("POST", "/v1/undo", models.Status, None, body, key=key)
+
     @endpoint("GET", "/v1/passkeys")
     def list_passkeys(self) -> list[models.PasskeyRow]:
         """The passkeys, in the order of their registration."""
@@ -1364,6 +1388,13 @@ class PortalClient(Closing):
         """For operators: return a token that shows the user's pages and is read-only."""
         body = {"reason": reason, "told": told}
         return self._of_user(user_id, "view", models.SupportView, body, key)
+
+    @endpoint("GET", "/v1/operator/withdrawals")
+    def withdrawals_to_approve(self) -> list[models.WithdrawalToApprove]:
+        """For operators: return the withdrawals that are confirmed and not sent, the oldest first,
+        with what their owners' accounts have changed lately."""
+        kind = list[models.WithdrawalToApprove]
+        return self.ask("GET", "/v1/operator/withdrawals", kind)
 
     @endpoint("GET", "/v1/operator/log")
     def operator_log(self, *, cursor: str = "", limit: int = 100) -> models.OperatorPage:

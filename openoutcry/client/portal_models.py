@@ -39,6 +39,17 @@ class Me:
     """Of notifications and mails."""
     waits_until: datetime | None = None
     """Nothing leaves the account before: its identity was changed."""
+    recovery_codes: int = 0
+    """How many are left."""
+    has_mail_word: bool = False
+    """Whether each mail to the user has a word that the user has chosen."""
+
+
+@dataclass(frozen=True)
+class RecoveryCodes:
+    status: str
+    codes: list[str]
+    """Each takes the place of an authenticator's code once; they are shown here and never again."""
 
 
 @dataclass(frozen=True)
@@ -907,6 +918,41 @@ class UserDetail:
     keys: list[ApiKeyRow]
     limits: list[WithdrawalLimit] | None
     """What the level lets the user withdraw; null: nothing is limited."""
+
+
+@dataclass(frozen=True)
+class IdentityChange:
+    change: str
+    at: datetime
+    before: str
+    """The old value, masked."""
+    after: str
+    """The new value, masked."""
+    address: str
+    """The network address that it came from."""
+    device: str
+    """The user agent that it came from."""
+
+
+@dataclass(frozen=True)
+class WithdrawalToApprove:
+    id: int
+    reference: str
+    """Its name at the venue, or at custody."""
+    user_id: int
+    mail: str
+    participant: int
+    asset: str
+    network: str
+    address: str
+    tag: str
+    amount: str
+    state: str
+    created_at: datetime
+    is_first: bool
+    """Whether nothing has arrived at this address before."""
+    changes: list[IdentityChange]
+    """Changes of the owner's identity within 30 days, the newest first."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from openoutcry.wire.atomic_file import write_atomically
 LAST, MAX_WAITING = 20, 200
 EVERY_S, AT_LEAST_S = 1.0, 10.0
 WAITING = """
-    select 'withdrawal ' || reference as what, 'two people: ' || why as why
-        from withdrawals where state = 'held'
+    select 'withdrawal ' || reference as what, 'two people: ' || why
+        || coalesce('; changes of the account: ' || nullif(changes, ''), '') as why
+        from withdrawals left join askers using (reference) where state = 'held'
     union all select 'draft ' || id, why from drafts
         where why <> '' and state in ('drafted', 'signed', 'broadcast')
     union all select 'deposit ' || reference, why from deposits where why <> ''

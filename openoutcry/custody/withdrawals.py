@@ -28,7 +28,7 @@ DONE, REFUSED, CANCELLED = "done", "refused", "cancelled"
 VENUE_REFUSED, CANCELLED_BY_OWNER = "venue_refused", "cancelled_by_owner"
 ENDED_AT_VENUE = "ended_at_venue"
 """Codes of reasons; a refusal has the desk's own code where it names one."""
-PEOPLE = 2
+PEOPLE, MOST_CHANGES = 2, 2_000
 OPERATOR = "operator"
 
 
@@ -126,12 +126,16 @@ class Withdrawals:
 
     def ask(self, asked: Asked) -> str:
         """Record a withdrawal and return its reference. A repeated request with the same salt is
-        the same withdrawal. Raises :class:`Refused`."""
+        the same withdrawal, and people read its ``changes`` from then on. Raises
+        :class:`Refused`."""
         asset, address = self._normal(asked)
         salt = asked.salt or secrets.token_hex(8)
         terms = asked.participant, asset.name, asset.chain, address, asked.units
         reference = reference_of(*terms, salt)
         if self.store.row("select 1 from withdrawals where reference = ?", reference):
+            if asked.changes:
+                query = "update askers set changes = ? where reference = ?"
+                self.store.run(query, asked.changes[:MOST_CHANGES], reference)
             return reference
         self.check(asked)
         with self.store.change():
@@ -141,7 +145,7 @@ class Withdrawals:
                 self._check_whitelist(asset.chain, asked.participant, address)
                 points, why = score(self.store, self.rules, terms, asked.device)
                 self._insert(asset, reference, terms, salt, points, why)
-                asker = {"device": asked.device, "changes": asked.changes[:500]}
+                asker = {"device": asked.device, "changes": asked.changes[:MOST_CHANGES]}
                 self.store.insert("askers", reference=reference, **asker)
         return reference
 

@@ -13,6 +13,7 @@ from openoutcry.portal.accounts.papers import papers_of
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.database import Database, start_embedded
 from openoutcry.portal.folder import folder_of
+from openoutcry.portal.money.approvals import REFERENCES, lines_of, to_approve
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.text import printable
@@ -95,6 +96,28 @@ def decide(file: VenueFile, url: str, decision: Decision) -> str:
         return f"{row['mail']}: {done}"
 
     return str(_with_identities(file, url, ask))
+
+
+def approval_lines(file: VenueFile, url: str, reference: str) -> list[str]:
+    """Return what a person reads before approving the portal's withdrawal with this reference, ""
+    of all that wait; nothing where the reference is not the portal's or this venue has no portal.
+
+    Raises :class:`OutcryError` if it cannot be read."""
+    folder = folder_of(file)
+    if not folder.is_dir() or (reference and not reference.startswith(REFERENCES)):
+        return []
+    if not url and not (folder / "postgresql").is_dir():
+        raise OutcryError(
+            "the portal's database, which has addresses and changes of identity, is not next to "
+            "the journal: name it with --portal-database"
+        )
+
+    async def ask(identities: Identities) -> list[str]:
+        async with identities.database.transaction() as connection:
+            rows = await to_approve(connection, identities.accounts.now(), reference)
+        return [printable(line) for row in rows for line in lines_of(row)]
+
+    return list(_with_identities(file, url, ask))
 
 
 def operator_token(file: VenueFile, url: str, name: str, removes: bool) -> str:

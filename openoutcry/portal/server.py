@@ -19,7 +19,7 @@ import psutil
 from openoutcry.operations.notify import MailServer
 from openoutcry.operations.strangers import MAX_STRANGERS, Strangers, allow_files
 from openoutcry.operations.web_server import PageErrors, server_of, tls_settings, web_config
-from openoutcry.portal.accounts.accounts import Accounts
+from openoutcry.portal.accounts.accounts import ORIGIN, Accounts
 from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.challenges import Challenges
 from openoutcry.portal.accounts.identities import LARGEST_PAPER, Identities, Sanctions
@@ -235,7 +235,17 @@ class Portal:
 
     def _accounts(self, key: SecretKey, settings: Settings) -> Accounts:
         made_of = self.database, key, _sender_of(settings, self.folder), self.file.name
-        return Accounts(*made_of, wait=timedelta(seconds=self.choices.identity_wait_s))
+        wait = timedelta(seconds=self.choices.identity_wait_s)
+        accounts = Accounts(*made_of, wait=wait, origin=self.choices.identity_page or ORIGIN)
+        accounts.undone = self._undone
+        return accounts
+
+    async def _undone(self, user_id: int) -> None:
+        """End what an account has at the venue whose changes of identity were undone."""
+        self.keys.forget()
+        self.withdrawals.wake()
+        await self.operators.holds.go_on(user_id)
+        self.keys.forget()
 
     def _native(self) -> Native:
         callers = Callers(self.accounts, self.signing, self.choices)

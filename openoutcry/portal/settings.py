@@ -89,6 +89,8 @@ class PortalFile:
     deny_countries: tuple[str, ...] = ()
     identity_wait_s: int = IDENTITY_WAIT_S
     """After a change of identity, before anything leaves the account."""
+    identity_page: str = ""
+    """Origin of the page, for links in mails; nothing: that of passkeys, or this machine's."""
     passkey_domain: str = ""
     passkey_origins: tuple[str, ...] = ()
     provider: dict[str, str] = field(default_factory=dict)
@@ -220,6 +222,14 @@ def door(value: Any) -> tuple[str, int] | None:
     return str(ip_address(host.strip("[]"))), int(port)
 
 
+def origin(value: Any) -> str:
+    """The origin of a page.  Raises :class:`ValueError`."""
+    given = text(300)(value).rstrip("/")
+    if given and not re.fullmatch(r"https?://[^/\s@]+", given):
+        raise ValueError("https://HOST[:PORT] is expected")
+    return given
+
+
 NETWORK = {
     "name": Key(text(20)),
     "asset": Key(text(8)),
@@ -259,7 +269,10 @@ IDENTITY = {
     "reviewer": Key(text(200), ""),
 }
 REGISTRATION = {"challenge_cost": Key(integer(0, 10**7), CHALLENGE_COST)}
-IDENTITY_CHANGES = {"wait_s": Key(integer(0, MOST_WAIT_S), IDENTITY_WAIT_S)}
+IDENTITY_CHANGES = {
+    "wait_s": Key(integer(0, MOST_WAIT_S), IDENTITY_WAIT_S),
+    "page": Key(origin, ""),
+}
 METRICS = {"allow": Key(network_list, LOOPBACK)}
 TELEMETRY = {"endpoint": Key(text(300), "")}
 NOTIFICATIONS = {
@@ -307,6 +320,7 @@ def read_portal_file(path: Path, assets: dict[str, int]) -> PortalFile:
     tables.only((), tables.document, KNOWN)
     passkeys, identity = tables.table("passkeys", PASSKEYS), tables.table("identity", IDENTITY)
     provider = tables.table("provider", PROVIDER)
+    changes = tables.table("identity_changes", IDENTITY_CHANGES)
     if any(provider.values()) and not all(provider.values()):
         tables.wrong(("provider",), f"needs {', '.join(PROVIDER)}")
     if bool(passkeys["domain"]) != bool(passkeys["origins"]):
@@ -322,7 +336,8 @@ def read_portal_file(path: Path, assets: dict[str, int]) -> PortalFile:
         tuple(_level(tables, *row, assets) for row in tables.rows("level", LEVEL)),
         Limit(**tables.table("limits", LIMITS)),
         **_addresses(tables, beside),
-        identity_wait_s=tables.table("identity_changes", IDENTITY_CHANGES)["wait_s"],
+        identity_wait_s=changes["wait_s"],
+        identity_page=changes["page"] or next(iter(passkeys["origins"] or ()), ""),
         passkey_domain=passkeys["domain"],
         passkey_origins=tuple(passkeys["origins"]),
         provider=provider if any(provider.values()) else {},

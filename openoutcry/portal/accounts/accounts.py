@@ -5,6 +5,7 @@ or not.
 """
 
 import asyncio
+import base64
 import hashlib
 import json
 import logging
@@ -20,9 +21,11 @@ from typing import Any
 from openoutcry.operations.notify import NotifyError
 from openoutcry.portal.accounts import lockout
 from openoutcry.portal.accounts.changes import (
+    LINK,
     WAIT,
     Change,
     IdentityChanged,
+    Link,
     last_change,
     masked_mail,
     record,
@@ -45,7 +48,7 @@ from openoutcry.portal.accounts.passwords import (
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.accounts.states import Action, State, locked_states, require, state_of
 from openoutcry.portal.database import Database, DatabaseError, rows_of
-from openoutcry.portal.notices.texts import DEFAULT, TABLES, said
+from openoutcry.portal.notices.texts import DEFAULT, TABLES, said, word_line
 from openoutcry.portal.notices.words import Notice, of_audit
 from openoutcry.risk.bits import ParticipantStatus
 from openoutcry.wire.extras import need
@@ -68,6 +71,11 @@ MAX_SESSIONS, ENDED_KEPT = 50, 100
 MAILERS = 2
 """Threads that send mails: a mail server that does not answer keeps nothing else waiting."""
 AUDIT_ROWS = 200
+ORIGIN = "http://127.0.0.1:9480"
+"""Of a page whose portal says no other."""
+RECOVERY_COUNT, RECOVERY_GROUPS = 10, 4
+RECOVERY = re.compile(rf"[a-z2-7]{{4}}(-[a-z2-7]{{4}}){{{RECOVERY_GROUPS - 1}}}")
+MAIL_WORD = re.compile(r"[^\W_](?:[\w .,'-]{1,38}[^\W_])")
 log = logging.getLogger("outcry.portal")
 
 
@@ -101,6 +109,10 @@ class Tokens:
 def utc_now() -> datetime:
     """The present time with its time zone; tests give :class:`Accounts` another clock."""
     return datetime.now(UTC)
+
+
+async def nothing_more(user_id: int) -> None:
+    """Do nothing more about a user."""
 
 
 def hashed(token: str) -> bytes:
@@ -141,15 +153,20 @@ class Accounts:
         passwords: Passwords | None = None,
         now: Callable[[], datetime] = utc_now,
         wait: timedelta = WAIT,
+        origin: str = ORIGIN,
     ) -> None:
         """``name``: of the venue, for mails and authenticators; ``wait``: after a change of
-        identity, before anything leaves the account."""
+        identity, before anything leaves the account; ``origin``: of the page, for links in
+        mails."""
         self.database, self.key, self.send, self.name, self.now = database, key, send, name, now
-        self.wait = wait
+        self.wait, self.origin = wait, origin.rstrip("/")
         self.passwords = passwords or Passwords()
         self.lockout = Lockout(database)
         self.verified: Callable[[int], None] = lambda user_id: None
         """Called with a user whose address is verified: the user needs a participant."""
+        self.undone: Callable[[int], Awaitable[None]] = nothing_more
+        """Called with a user whose changes were undone: keys and orders end, withdrawals are
+        cancelled."""
         self.status_of: Callable[[int], ParticipantStatus] = lambda number: ParticipantStatus.FILED
         """Status of a participant in the core."""
         self._jwt, self._jwt_key = need("jwt", "the portal", "portal"), key.derived("access tokens")
@@ -175,7 +192,7 @@ class Accounts:
                                          else excluded.password_hash end,
                     language = case when users.is_verified then users.language
                                     else excluded.language end
-                returning id, is_verified, language
+                returning id, is_verified, language, mail_word
             """
             values = {"mail": mail, "hash": password_hash, "language": caller.language}
             user = (await rows_of(connection, query, values))[0]
@@ -183,7 +200,7 @@ class Accounts:
             if not user["is_verified"]:
                 text, code = "register", await self.new_code(connection, user["id"], REGISTER)
             await self._audit(connection, user["id"], "register", caller)
-        self.mail(mail, user["language"], text, code=code)
+        self.mail(user | {"mail": mail}, text, code=code)
 
     async def verify(self, mail: str, password: str, code: str, caller: Caller) -> None:
         """Complete a registration.  Raises :class:`WrongCredentials`."""
@@ -227,14 +244,22 @@ class Accounts:
         await self.succeeded(caller, mail)
         return tokens
 
-    async def require_totp(self, user: dict[str, Any], code: str) -> None:
-        """Check a code of the user's authenticator and use it up.
+    async def require_totp(
+        self, user: dict[str, Any], code: str, caller: Caller | None = None
+    ) -> None:
+        """Check a code of the user's authenticator and use it up.  ``caller``: given where one of
+        the user's recovery codes is as good.
 
         Raises :class:`CodeRequired` without a code, and :class:`WrongCredentials` for a wrong or a
         used one."""
         if not code:
             raise CodeRequired("this account needs the code of its authenticator")
-        if not await self._use_totp(user, code):
+        given = code.strip().lower()
+        if caller is not None and RECOVERY.fullmatch(given):
+            is_right = await self._use_recovery(user, given, caller)
+        else:
+            is_right = await self._use_totp(user, code)
+        if not is_right:
             raise WrongCredentials(WRONG)
 
     async def _require_totp_after_password(
@@ -246,7 +271,7 @@ class Accounts:
         which may be an office's.  For the account it counts, or a thief of the password could ask
         without end."""
         try:
-            await self.require_totp(user, code)
+            await self.require_totp(user, code, caller)
         except CodeRequired:
             await self.forgive_network(caller)
             raise
@@ -340,13 +365,24 @@ class Accounts:
         caller: Caller,
         values: tuple[str, str] = ("", ""),
         detail: str = "",
-    ) -> None:
+    ) -> Link:
         """Record a change of identity, from which on everything that leaves the account waits, in
-        the transaction that makes it.  ``values``: the old and the new one, masked; ``detail``: of
-        the audit record."""
+        the transaction that makes it and before it is made.  ``values``: the old and the new one,
+        masked; ``detail``: of the audit record.  The caller mails the link (:meth:`mail_change`)
+        after the transaction."""
         came = caller.address, caller.agent
-        await record(connection, user_id, change, self.now(), came, values)
+        link = await record(connection, user_id, change, self.now(), came, values)
         await self._audit(connection, user_id, change, caller, detail)
+        return link
+
+    def mail_change(
+        self, user: dict[str, Any], change: Change, link: Link, text: str = "change", **given: str
+    ) -> None:
+        """Mail a change, and the link that undoes it, to the address that the account had before.
+        ``text``: of the mail."""
+        what = said(user["language"], f"did.{change}")
+        undo = f"{self.origin}/#/undo/{link.token}"
+        self.mail(user | {"mail": link.mail}, text, undo=undo, what=what, **given)
 
     async def require_identity(self, person: Person) -> None:
         """Require that the account may change its identity, before anything is used up.  Raises
@@ -520,7 +556,7 @@ class Accounts:
                 return  # the account has another address since
             code = await self.new_code(connection, user["id"], RESET)
             await self._audit(connection, user["id"], "password reset requested", caller)
-        self.mail(mail, user["language"], "forgotten", code=code)
+        self.mail(user, "forgotten", code=code)
 
     async def reset_password(
         self, mail: str, code: str, password: str, totp: str, caller: Caller
@@ -537,11 +573,11 @@ class Accounts:
             raise WrongCredentials(WRONG_CODE)
         require(self.state(user), Action.IDENTITY, user["frozen_told"])
         if user["totp_is_confirmed"]:
-            await self.require_totp(user, totp)
+            await self.require_totp(user, totp, caller)
         await self.spend_code(user["id"], RESET, known)
-        await self._set_password(user, password_hash, Change.RESET, caller)
+        link = await self._set_password(user, password_hash, Change.RESET, caller)
         await self.succeeded(caller, mail)
-        self.mail(mail, user["language"], "reset")
+        self.mail_change(user, Change.RESET, link, "reset")
 
     async def change_password(
         self, person: Person, old: str, new: str, totp: str, caller: Caller
@@ -550,20 +586,21 @@ class Accounts:
         user = await self.proved(person, old, totp, caller)
         require_password(new, user["mail"])
         password_hash = await self.passwords.hash(new, caller.address)
-        await self._set_password(user, password_hash, Change.PASSWORD, caller)
-        self.mail(user["mail"], user["language"], "changed")
+        link = await self._set_password(user, password_hash, Change.PASSWORD, caller)
+        self.mail_change(user, Change.PASSWORD, link, "changed")
 
     async def _set_password(
         self, user: dict[str, Any], password_hash: str, change: Change, caller: Caller
-    ) -> None:
+    ) -> Link:
         user_id = user["id"]
         async with self.database.transaction() as connection:
             await self.require(connection, Action.IDENTITY, user_id)
             await self.require_unchanged(connection, user)
+            link = await self.changed(connection, user_id, change, caller)
             query = "update users set password_hash = %(hash)s where id = %(id)s"
             await rows_of(connection, query, {"hash": password_hash, "id": user_id})
             await self._end_all(connection, user_id)
-            await self.changed(connection, user_id, change, caller)
+        return link
 
     async def proved(
         self, person: Person, password: str, totp: str, caller: Caller
@@ -600,8 +637,9 @@ class Accounts:
             code = await self.new_code(connection, user["id"], f"{NEW_MAIL}{mail}")
             consent = await self.new_code(connection, user["id"], f"{OLD_MAIL}{mail}")
             await self._audit(connection, user["id"], "change of mail address asked for", caller)
-        self.mail(mail, user["language"], "address", code=code)
-        self.mail(user["mail"], user["language"], "leaving", code=consent, mail=mail)
+        # The new address is not the user's yet: it does not get the user's word.
+        self.mail(user | {"mail": mail, "mail_word": ""}, "address", code=code)
+        self.mail(user, "leaving", code=consent, new_mail=mail)
 
     async def confirm_mail(
         self, person: Person, mail: str, code: str, consent: str, caller: Caller
@@ -620,6 +658,8 @@ class Accounts:
             await self.spend_code(user["id"], purpose, found)
         async with self.database.transaction() as connection:
             await self.require_live(connection, person)
+            masked = masked_mail(user["mail"]), masked_mail(mail)
+            link = await self.changed(connection, user["id"], Change.MAIL, caller, masked)
             # The address may have been registered and never verified: that claims nothing.
             claim = "delete from users where mail = %(mail)s and not is_verified"
             await rows_of(connection, claim, {"mail": mail})
@@ -634,10 +674,8 @@ class Accounts:
             await rows_of(
                 connection, "delete from mailed_codes where user_id = %(id)s returning 1", values
             )
-            masked = masked_mail(user["mail"]), masked_mail(mail)
-            await self.changed(connection, user["id"], Change.MAIL, caller, masked)
         await self.succeeded(caller, user["mail"])
-        self.mail(user["mail"], user["language"], "moved", mail=mail)
+        self.mail_change(user, Change.MAIL, link, "moved", new_mail=mail)
 
     async def new_totp(self, person: Person, password: str, caller: Caller) -> dict[str, str]:
         """The secret of an authenticator; it counts once a code of it has come back."""
@@ -658,8 +696,9 @@ class Accounts:
         uri = pyotp.TOTP(secret).provisioning_uri(name=user["mail"], issuer_name=self.name)
         return {"secret": secret, "uri": uri}
 
-    async def confirm_totp(self, person: Person, code: str, caller: Caller) -> None:
-        """Require the authenticator of :meth:`new_totp` from now on.
+    async def confirm_totp(self, person: Person, code: str, caller: Caller) -> list[str]:
+        """Require the authenticator of :meth:`new_totp` from now on; return recovery codes, which
+        are shown here and never again.
 
         Raises :class:`WrongCredentials` for a wrong code, and without such an authenticator."""
         user = await self.user(person)
@@ -669,14 +708,89 @@ class Accounts:
             raise WrongCredentials(WRONG_CODE)
         async with self.database.transaction() as connection:
             await self.require_live(connection, person)
+            change = Change.AUTHENTICATOR_ADDED
+            link = await self.changed(connection, user["id"], change, caller)
             query = """
                 update users set totp_is_confirmed = true
                 where id = %(id)s and totp_secret = %(totp_secret)s returning id
             """
             if not await rows_of(connection, query, user):
                 raise WrongCredentials(WRONG_CODE)
-            await self.changed(connection, user["id"], Change.AUTHENTICATOR_ADDED, caller)
+            codes = await self._new_recovery_codes(connection, user["id"])
         await self.succeeded(caller, user["mail"])
+        self.mail_change(user, change, link)
+        return codes
+
+    async def new_recovery_codes(
+        self, person: Person, password: str, totp: str, caller: Caller
+    ) -> list[str]:
+        """Return ten recovery codes of an account with an authenticator, each of which takes the
+        place of its code once; earlier ones end.
+
+        Raises :class:`WrongCredentials` or :class:`CodeRequired` if password and code do not prove
+        the user, :class:`InvalidRequest` without an authenticator."""
+        user = await self.proved(person, password, totp, caller)
+        if not user["totp_is_confirmed"]:
+            raise InvalidRequest("this account has no authenticator: add one first")
+        change = Change.RECOVERY_CODES
+        async with self.database.transaction() as connection:
+            await self.require_live(connection, person)
+            await self.require_unchanged(connection, user)
+            link = await self.changed(connection, user["id"], change, caller)
+            codes = await self._new_recovery_codes(connection, user["id"])
+        self.mail_change(user, change, link)
+        return codes
+
+    async def _new_recovery_codes(self, connection: Any, user_id: int) -> list[str]:
+        query = "delete from recovery_codes where user_id = %(user)s returning 1"
+        await rows_of(connection, query, {"user": user_id})
+        codes = [recovery_code() for _ in range(RECOVERY_COUNT)]
+        query = "insert into recovery_codes select %(user)s, unnest(%(hashes)s::bytea[])"
+        hashes = [_recovery_hash(user_id, code) for code in codes]
+        await connection.execute(query, {"user": user_id, "hashes": hashes})
+        return codes
+
+    async def recovery_left(self, user_id: int) -> int:
+        """How many recovery codes an account has left."""
+        query = "select count(*) from recovery_codes where user_id = %(id)s"
+        row = await self.database.row(query, id=user_id)
+        assert row is not None
+        return int(row["count"])
+
+    async def _use_recovery(self, user: dict[str, Any], code: str, caller: Caller) -> bool:
+        """Whether it is a recovery code of the user; from here on it is used, which is a change of
+        identity."""
+        change = Change.RECOVERY_CODE
+        async with self.database.transaction() as connection:
+            query = """
+                delete from recovery_codes where user_id = %(user)s and code_hash = %(hash)s
+                returning 1
+            """
+            values = {"user": user["id"], "hash": _recovery_hash(user["id"], code)}
+            if not await rows_of(connection, query, values):
+                return False
+            link = await self.changed(connection, user["id"], change, caller)
+        self.mail_change(user, change, link)
+        return True
+
+    async def choose_mail_word(
+        self, person: Person, word: str, password: str, totp: str, caller: Caller
+    ) -> None:
+        """Choose the word that each mail to the user has from now on, so that the user knows mails
+        of others; "": none.  Raises :class:`WrongCredentials` or :class:`InvalidRequest`."""
+        if word and not MAIL_WORD.fullmatch(word):
+            text = (
+                "word: 3 to 40 letters, digits, blanks and .,'-, with a letter or digit at its ends"
+            )
+            raise InvalidRequest(text)
+        user = await self.proved(person, password, totp, caller)
+        async with self.database.transaction() as connection:
+            await self.require_live(connection, person)
+            await self.require_unchanged(connection, user)
+            query = "update users set mail_word = %(word)s where id = %(id)s returning id"
+            await rows_of(connection, query, {"word": word, "id": user["id"]})
+            await self._audit(connection, user["id"], "mail word chosen", caller)
+        self.mail(user | {"mail_word": word}, "word")
 
     async def remove_totp(self, person: Person, password: str, code: str, caller: Caller) -> None:
         """Remove the authenticator and mail the user.
@@ -687,12 +801,15 @@ class Accounts:
         async with self.database.transaction() as connection:
             await self.require(connection, Action.IDENTITY, user["id"])
             await self.require_unchanged(connection, user)
+            change = Change.AUTHENTICATOR_REMOVED
+            link = await self.changed(connection, user["id"], change, caller)
             query = """
                 update users set totp_secret = null, totp_is_confirmed = false where id = %(id)s
             """
             await rows_of(connection, query, {"id": user["id"]})
-            await self.changed(connection, user["id"], Change.AUTHENTICATOR_REMOVED, caller)
-        self.mail(user["mail"], user["language"], "authenticator")
+            query = "delete from recovery_codes where user_id = %(id)s returning 1"
+            await rows_of(connection, query, {"id": user["id"]})
+        self.mail_change(user, change, link, "authenticator")
 
     # What is shown
 
@@ -841,12 +958,18 @@ class Accounts:
     ) -> None:
         await audit(connection, user_id, action, caller, detail)
 
-    def mail(self, recipient: str, language: str, text: str, **given: str) -> None:
+    def mail(self, user: dict[str, Any], text: str, undo: str = "", **given: str) -> None:
         """Send a mail after the answer, so that the time it takes reveals nothing.
 
-        ``text``: its key among the texts of mails; ``given``: what it names."""
+        ``user``: a row of ``users`` with ``mail``, ``language`` and ``mail_word``; ``text``: its
+        key among the texts of mails; ``undo``: the link that undoes what it says; ``given``: what
+        it names."""
+        recipient, language = user["mail"], user["language"]
         subject = f"{self.name}: {said(language, f'mail.{text}')}"
         content = said(language, f"mail.{text}.text", name=self.name, **given)
+        if undo:
+            content += "\n\n" + said(language, "undo.link.text", link=undo, days=LINK.days)
+        content += word_line(user["mail_word"], language)
 
         async def deliver() -> None:
             try:
@@ -902,6 +1025,16 @@ async def audit(
     notice = of_audit(row["id"], action, caller.address, shown, row["language"])
     if notice is not None:
         await add_notice(connection, user_id, notice)
+
+
+def recovery_code() -> str:
+    """A random recovery code: 80 bits."""
+    letters = base64.b32encode(secrets.token_bytes(10)).decode().lower()
+    return "-".join(letters[at : at + 4] for at in range(0, 4 * RECOVERY_GROUPS, 4))
+
+
+def _recovery_hash(user_id: int, code: str) -> bytes:
+    return hashed(f"recovery {user_id} {code}")
 
 
 async def language_of_user(connection: Any, user_id: int) -> str:

@@ -136,13 +136,16 @@ class ApiKeys:
             """
             number = (await rows_of(connection, query, values))[0]["id"]
             detail = f"key {number}: {', '.join(permissions)}"
+            link = None
             if values["withdraw"]:
                 shown = "", detail
-                await self.accounts.changed(
+                link = await self.accounts.changed(
                     connection, person.user_id, Change.KEY, caller, shown, detail
                 )
             else:
                 await audit(connection, person.user_id, Change.KEY, caller, detail)
+        if link is not None:
+            self.accounts.mail_change(user, Change.KEY, link)
         made = {"id": number, "api_key": api_key, "kind": kind}
         return made | ({"secret": secret.decode()} if kind == HMAC else {})
 

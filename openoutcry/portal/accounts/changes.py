@@ -5,6 +5,9 @@ by a bank and on a chain, new addresses for them, and new API keys that withdraw
 approve a withdrawal read the changes.
 """
 
+import hashlib
+import secrets
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -14,9 +17,21 @@ from openoutcry.portal.database import Row, rows_of
 from openoutcry.wire.text import printable
 
 WAIT = timedelta(hours=24)
+LINK = timedelta(days=7)
+"""How long the link that undoes a change is valid."""
+UNDO = "undo link"
+"""What the audit record has for an address where a link that undoes changes has acted."""
 SHOWN_FOR = timedelta(days=30)
 """How long people who approve a withdrawal are shown a change."""
 MOST_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Link:
+    """What undoes a change: it is mailed to the address that the account had before."""
+
+    mail: str
+    token: str
 
 
 class Change(StrEnum):
@@ -30,9 +45,13 @@ class Change(StrEnum):
     PASSKEY_ADDED = "passkey added"
     PASSKEY_REMOVED = "passkey removed"
     PROVIDER = "provider linked"
+    RECOVERY_CODES = "recovery codes made"
+    RECOVERY_CODE = "recovery code used"
     ADDRESS = "withdrawal address added"
     KEY = "API key created"
     """Only of a key that may withdraw."""
+    UNDONE = "changes undone"
+    """By the link that was mailed to the address which the account had before."""
 
 
 class IdentityChanged(AccountError):
@@ -70,16 +89,29 @@ async def record(
     at: datetime,
     came: tuple[str, str],
     values: tuple[str, str] = ("", ""),
-) -> None:
-    """Record a change in the transaction that makes it.  ``came``: the network address and the
-    device (user agent) that it came from; ``values``: the old and the new value, masked."""
+) -> Link:
+    """Record a change in the transaction that makes it, before it is made: what there was is kept
+    for the link that undoes it.  ``came``: the network address and the device (user agent) that it
+    came from; ``values``: the old and the new value, masked."""
     query = """
-        insert into identity_changes (user_id, change, at, before, after, address, device)
-        values (%(user)s, %(change)s, %(at)s, %(before)s, %(after)s, %(address)s, %(device)s)
+        insert into identity_changes (user_id, change, at, before, after, address, device,
+            before_mail, before_totp, before_provider, before_passkeys, undo_hash, undo_until)
+        select id, %(change)s, %(at)s, %(before)s, %(after)s, %(address)s, %(device)s, mail,
+            case when totp_is_confirmed then totp_secret end, provider_subject,
+            array(select id from passkeys where user_id = users.id), %(hash)s, %(until)s
+        from users where id = %(user)s returning before_mail
     """
+    token = secrets.token_urlsafe(32)
     before, after, address, device = (printable(text)[:200] for text in (*values, *came))
     given = {"user": user_id, "change": change, "at": at, "before": before, "after": after}
-    await rows_of(connection, query, given | {"address": address, "device": device})
+    given |= {"address": address, "device": device, "hash": hash_of(token), "until": at + LINK}
+    (row,) = await rows_of(connection, query, given)
+    return Link(row["before_mail"], token)
+
+
+def hash_of(token: str) -> bytes:
+    """Return the hash by which the token of a link is known."""
+    return hashlib.sha256(f"undo {token}".encode()).digest()
 
 
 async def last_change(connection: Any, users: tuple[int, ...]) -> Row | None:
@@ -87,7 +119,7 @@ async def last_change(connection: Any, users: tuple[int, ...]) -> Row | None:
     query = """
         select change, at from identity_changes where user_id = any(%(ids)s)
             or user_id in (select parent_id from users where id = any(%(ids)s))
-        order by at desc limit 1
+        order by at desc, id desc limit 1
     """
     rows = await rows_of(connection, query, {"ids": list(users)})
     return rows[0] if rows else None

@@ -19,6 +19,7 @@ from openoutcry.portal.accounts.routes import (
     logged_in,
     person_of,
 )
+from openoutcry.portal.accounts.undo import Undo
 from openoutcry.portal.body import Body
 
 LARGE_BODY = "/v1/identity/papers"
@@ -79,6 +80,23 @@ class ConfirmedMail(Body):
 
 
 @dataclass
+class MailWord(Body):
+    """``word``: each mail to the user has it from now on, "": none; password and ``totp`` prove the
+    user."""
+
+    word: str
+    password: str
+    totp: str = ""
+
+
+@dataclass
+class UndoToken(Body):
+    """``token``: of the link that was mailed to the address which the account had before."""
+
+    token: str
+
+
+@dataclass
 class Identity(Body):
     """A request for a level; ``country``: two letters of ISO 3166."""
 
@@ -105,6 +123,7 @@ def add_more(app: Any, more: More) -> None:
     logged = logged_in(more.accounts)
     _add_challenges(app, more.challenges)
     _add_mail(app, more.accounts, logged)
+    _add_undo(app, more.accounts)
     _add_passkeys(app, more.passkeys, logged)
     _add_provider(app, more.provider, logged)
     _add_identity(app, more.identities, logged)
@@ -128,6 +147,21 @@ def _add_mail(app: Any, accounts: Accounts, logged: Any) -> None:
     @app.post("/v1/mail/confirm", response_model=models.Status, tags=ACCOUNT)
     async def confirm_mail(person: logged, body: ConfirmedMail, request: Request) -> Any:
         await accounts.confirm_mail(person, body.mail, body.code, body.old_code, caller_of(request))
+        return DONE
+
+    @app.put("/v1/mail-word", response_model=models.Status, tags=ACCOUNT)
+    async def choose_mail_word(person: logged, body: MailWord, request: Request) -> Any:
+        factors = body.password, body.totp
+        await accounts.choose_mail_word(person, body.word, *factors, caller_of(request))
+        return DONE
+
+
+def _add_undo(app: Any, accounts: Accounts) -> None:
+    from fastapi import Request
+
+    @app.post("/v1/undo", response_model=models.Status, tags=ACCOUNT)
+    async def undo_changes(body: UndoToken, request: Request) -> Any:
+        await Undo(accounts).use(body.token, caller_of(request))
         return DONE
 
 

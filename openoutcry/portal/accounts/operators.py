@@ -6,6 +6,7 @@ operator does is a row of the operators' log and, if it concerns a user, of the 
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from openoutcry.portal.accounts.accounts import (
@@ -45,6 +46,18 @@ class Why:
 
     reason: str
     told: str = ""
+
+
+async def set_frozen(
+    connection: Any, user_id: int, at: datetime | None, why: Why, keeps_orders: bool
+) -> bool:
+    """Freeze an account from ``at`` on, None: it is not frozen; false: there is no such user."""
+    query = """
+        update users set frozen_at = %(at)s, frozen_reason = %(reason)s, frozen_told = %(told)s,
+            keeps_orders = %(keeps)s where id = %(id)s returning id
+    """
+    values = {"at": at, "reason": why.reason, "told": why.told, "keeps": keeps_orders}
+    return bool(await rows_of(connection, query, values | {"id": user_id}))
 
 
 class Operators:
@@ -129,20 +142,10 @@ class Operators:
         Raises :class:`NotFound`, or :class:`InvalidRequest` without a reason."""
         reason, action = self._reason(why.reason), "frozen" if is_frozen else "unfrozen"
         told = self._told(why)
-        query = """
-            update users set frozen_at = %(at)s, frozen_reason = %(reason)s,
-                frozen_told = %(told)s, keeps_orders = %(keeps)s
-            where id = %(id)s returning id
-        """
-        values = {
-            "at": self.accounts.now() if is_frozen else None,
-            "reason": reason if is_frozen else "",
-            "told": told if is_frozen else "",
-            "keeps": keeps_orders and is_frozen,
-            "id": user_id,
-        }
         async with self.database.transaction() as connection:
-            if not await rows_of(connection, query, values):
+            at = self.accounts.now() if is_frozen else None
+            written = Why(reason, told) if is_frozen else Why("")
+            if not await set_frozen(connection, user_id, at, written, keeps_orders and is_frozen):
                 raise NotFound("there is no such user")
             await self._log(connection, operator, action, user_id, reason)
             await audit(connection, user_id, action, Caller(OPERATOR), told, reason)

@@ -113,14 +113,12 @@ class Passkeys:
         async with self.database.transaction() as connection:
             # One after the other: both would count what there was before.
             await self.accounts.require_live(connection, person)
+            change, shown = Change.PASSKEY_ADDED, ("", values["label"])
+            link = await self.accounts.changed(connection, person.user_id, change, caller, shown)
             if not await rows_of(connection, query, values):
                 raise InvalidRequest("credential: it is already registered, or there are too many")
-            values_shown = "", values["label"]
-            await self.accounts.changed(
-                connection, person.user_id, Change.PASSKEY_ADDED, caller, values_shown
-            )
         user = await self.accounts.user(person)
-        self.accounts.mail(user["mail"], user["language"], "passkey")
+        self.accounts.mail_change(user, change, link, "passkey")
 
     async def list(self, person: Person) -> list[dict[str, Any]]:
         """Passkeys of the user, without their public keys, in the order of their registration."""
@@ -133,13 +131,15 @@ class Passkeys:
         self, person: Person, number: int, password: str, totp: str, caller: Caller
     ) -> None:
         """Raises :class:`NotFound` also for one of another user."""
-        await self.accounts.proved(person, password, totp, caller)
+        user = await self.accounts.proved(person, password, totp, caller)
         query = "delete from passkeys where id = %(id)s and user_id = %(user)s returning id"
         async with self.database.transaction() as connection:
             await self.accounts.require_live(connection, person)
+            change = Change.PASSKEY_REMOVED
+            link = await self.accounts.changed(connection, person.user_id, change, caller)
             if not await rows_of(connection, query, {"id": number, "user": person.user_id}):
                 raise NotFound("there is no such passkey")
-            await self.accounts.changed(connection, person.user_id, Change.PASSKEY_REMOVED, caller)
+        self.accounts.mail_change(user, change, link)
 
     async def begin_login(self) -> dict[str, Any]:
         """The same for every stranger: the passkey names its account."""

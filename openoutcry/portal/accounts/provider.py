@@ -120,7 +120,7 @@ class Provider:
         if user["totp_is_confirmed"]:
             # From many addresses, too, its codes cannot be tried.
             await self.accounts.count(caller, user["mail"])
-            await self.accounts.require_totp(user, totp)
+            await self.accounts.require_totp(user, totp, caller)
             await self.accounts.succeeded(caller, user["mail"])
         require = partial(self.accounts.require_unchanged, user=user)
         tokens = await self.accounts.begin(user["id"], caller, require)
@@ -166,10 +166,11 @@ class Provider:
         """
         async with self.accounts.database.transaction() as connection:
             await self.accounts.require_live(connection, person)
+            link = await self.accounts.changed(connection, person.user_id, Change.PROVIDER, caller)
             rows = await rows_of(connection, query, {"subject": subject, "id": person.user_id})
             if not rows:
                 raise NotLinked("the provider's account is linked to another account")
-            await self.accounts.changed(connection, person.user_id, Change.PROVIDER, caller)
+        self.accounts.mail_change(rows[0], Change.PROVIDER, link)
         return rows[0]
 
     # The provider

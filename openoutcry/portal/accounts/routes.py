@@ -17,7 +17,8 @@ ACCOUNT: list[Any] = ["account"]
 ACCEPTED = {"status": "accepted"}
 """The answer to a request whose outcome a stranger must not see."""
 DONE = {"status": "done"}
-SHOWN = tuple(field.name for field in fields(models.Me) if field.name != "waits_until")
+WORKED_OUT = ("waits_until", "recovery_codes", "has_mail_word")
+SHOWN = tuple(field.name for field in fields(models.Me) if field.name not in WORKED_OUT)
 
 
 @dataclass
@@ -249,7 +250,11 @@ def _add_sessions(app: Any, accounts: Accounts, logged: Any) -> None:
     async def me(person: viewed) -> dict[str, Any]:
         user = await accounts.user(person)
         shown = {name: user[name] for name in SHOWN}
-        return shown | {"waits_until": await accounts.waits_until(person.user_id)}
+        return shown | {
+            "waits_until": await accounts.waits_until(person.user_id),
+            "recovery_codes": await accounts.recovery_left(person.user_id),
+            "has_mail_word": bool(user["mail_word"]),
+        }
 
     @app.put("/v1/language", response_model=models.Status, tags=ACCOUNT)
     async def choose_language(person: logged, body: Language) -> dict[str, str]:
@@ -294,10 +299,16 @@ def _add_factors(app: Any, accounts: Accounts, logged: Any) -> None:
     async def new_totp(person: logged, body: Proof, request: Request) -> dict[str, str]:
         return await accounts.new_totp(person, body.password, caller_of(request))
 
-    @app.post("/v1/totp/confirm", response_model=models.Status, tags=ACCOUNT)
-    async def confirm_totp(person: logged, body: Code, request: Request) -> dict[str, str]:
-        await accounts.confirm_totp(person, body.code, caller_of(request))
-        return DONE
+    @app.post("/v1/totp/confirm", response_model=models.RecoveryCodes, tags=ACCOUNT)
+    async def confirm_totp(person: logged, body: Code, request: Request) -> dict[str, Any]:
+        codes = await accounts.confirm_totp(person, body.code, caller_of(request))
+        return DONE | {"codes": codes}
+
+    @app.post("/v1/totp/recovery-codes", response_model=models.RecoveryCodes, tags=ACCOUNT)
+    async def new_recovery_codes(person: logged, body: Proof, request: Request) -> dict[str, Any]:
+        factors = body.password, body.totp
+        codes = await accounts.new_recovery_codes(person, *factors, caller_of(request))
+        return DONE | {"codes": codes}
 
     @app.post("/v1/totp/remove", response_model=models.Status, tags=ACCOUNT)
     async def remove_totp(person: logged, body: Proof, request: Request) -> dict[str, str]:

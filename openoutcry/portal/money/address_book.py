@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from openoutcry.portal.accounts.accounts import CODE_LASTS, Accounts, Caller, audit
-from openoutcry.portal.accounts.changes import Change, masked_address
+from openoutcry.portal.accounts.changes import UNDO, Change, masked_address
 from openoutcry.portal.accounts.errors import InvalidRequest, NotFound, Unavailable
 from openoutcry.portal.accounts.states import Action
 from openoutcry.portal.database import Row, rows_of
@@ -87,7 +87,7 @@ class AddressBook:
             detail = f"{network.name} {address}"
             await audit(connection, user_id, "withdrawal address asked for", caller, detail)
         named = {"network": network.name, "address": address, "code": code}
-        self.accounts.mail(user["mail"], user["language"], "payee", **named)
+        self.accounts.mail(user, "payee", **named)
         return row
 
     async def _recorded(self, connection: Any, values: dict[str, Any]) -> Row:
@@ -129,7 +129,11 @@ class AddressBook:
                 raise WithdrawalError("not_unconfirmed", "this address has changed", 409)
             detail = f"{row['network']} {row['address']}"
             masked = "", f"{row['network']} {masked_address(row['address'])}"
-            await self.accounts.changed(connection, user_id, Change.ADDRESS, caller, masked, detail)
+            change = Change.ADDRESS
+            link = await self.accounts.changed(connection, user_id, change, caller, masked, detail)
+            query = "select mail, language, mail_word from users where id = %(id)s"
+            (user,) = await rows_of(connection, query, {"id": user_id})
+        self.accounts.mail_change(user, change, link)
         return await self._list(changed[0])
 
     async def remove(self, user_id: int, number: int, caller: Caller) -> Row:
@@ -150,10 +154,12 @@ class AddressBook:
         """List what is confirmed; let what was not confirmed in time expire."""
         query = """
             select * from withdrawal_addresses where state in ('unconfirmed', 'confirmed')
-            order by id
+                or (state = 'listed' and is_undone) order by id
         """
         for row in await self.database.rows(query):
-            if row["state"] == CONFIRMED:
+            if row["is_undone"]:
+                await self.remove(row["user_id"], row["id"], Caller(UNDO))
+            elif row["state"] == CONFIRMED:
                 await self._list(row)
             elif row["created_at"] + CODE_LASTS <= self.accounts.now():
                 await self._change(row["id"], (UNCONFIRMED,), EXPIRED)

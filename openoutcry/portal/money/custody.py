@@ -114,11 +114,12 @@ class Custody:
             raise WithdrawalError("not_withdrawable", "this asset is not withdrawn that way")
         return str(found["address"])
 
-    async def withdraw(self, row: Row) -> None:
-        """Hand it over; again: nothing more happens."""
+    async def withdraw(self, row: Row, changes: str = "") -> None:
+        """Hand it over; again: nothing more happens.  ``changes``: of its owner's account, for the
+        people who approve it; again, they read these."""
         names = "participant", "asset", "address", "salt", "device"
         terms = {name: row[name] for name in names}
-        found = await self._ask("withdraw", units=row["amount"], **terms)
+        found = await self._ask("withdraw", units=row["amount"], changes=changes, **terms)
         if found["reference"] != row["reference"]:
             # Both hash the same terms: one of them is not what it was.
             log.critical("custody has %s for %s", found["reference"], row["reference"])

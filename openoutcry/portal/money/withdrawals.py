@@ -23,10 +23,12 @@ from openoutcry.portal.accounts.accounts import (
     audit,
     language_of_user,
 )
+from openoutcry.portal.accounts.changes import UNDO, recent
 from openoutcry.portal.accounts.errors import NotFound, Unavailable
 from openoutcry.portal.accounts.states import Action
 from openoutcry.portal.database import DatabaseError, Row, rows_of
 from openoutcry.portal.money.address_book import AddressBook
+from openoutcry.portal.money.approvals import REFERENCES, changes_of
 from openoutcry.portal.money.custody import (
     Custody,
     WithdrawalError,
@@ -113,6 +115,10 @@ class Withdrawals:
         self.book = AddressBook(accounts, mirror, self.custody, file)
         self._wake = asyncio.Event()
 
+    def wake(self) -> None:
+        """Look for withdrawals that can continue, or are to be cancelled, at once."""
+        self._wake.set()
+
     @property
     def movements(self) -> MovementsView | None:
         """The core's, as it is released."""
@@ -151,7 +157,7 @@ class Withdrawals:
             await audit(connection, user_id, "withdrawal asked for", caller, detail)
         amount = f"{self.text(asked.asset, asked.amount)} {asked.asset}"
         named = {"amount": amount, "network": network.name, "address": address, "code": code}
-        self.accounts.mail(user["mail"], user["language"], "withdrawal", **named)
+        self.accounts.mail(user, "withdrawal", **named)
         return row
 
     def _network(self, asked: Asked) -> Network:
@@ -231,7 +237,7 @@ class Withdrawals:
         """
         # 27 characters that only this request has.  Numbers of users that a restored database has
         # forgotten are given again, participants are not.
-        own = f"wd {self.accounts.key.reference(user_id, participant, asked.client_id)}"
+        own = f"{REFERENCES}{self.accounts.key.reference(user_id, participant, asked.client_id)}"
         reference = own
         if network.chain:
             terms = participant, asked.asset, network.chain, address, asked.amount
@@ -360,6 +366,8 @@ class Withdrawals:
         """
         rows = await self.database.rows(query, since=self.accounts.now() - self.accounts.wait)
         for row in rows:
+            if row["is_undone"] and row["state"] != "sent":
+                await self._undo(row)
             if row["state"] == UNCONFIRMED:
                 if row["created_at"] + CONFIRM_WITHIN <= self.accounts.now():
                     await self._change(row["id"], (UNCONFIRMED,), EXPIRED)
@@ -379,6 +387,14 @@ class Withdrawals:
         except Unavailable:
             return  # everything there is asked for again
 
+    async def _undo(self, row: Row) -> None:
+        """Cancel a withdrawal of an account whose changes of identity were undone; what cannot be
+        asked for now is asked for again."""
+        try:
+            await self.cancel(row["user_id"], row["id"], Caller(UNDO))
+        except (WithdrawalError, Unavailable) as error:
+            log.warning("withdrawal %d is not cancelled yet: %s", row["id"], error)
+
     # On a chain
 
     async def _go_on_at_custody(self, rows: list[Row]) -> None:
@@ -394,9 +410,20 @@ class Withdrawals:
 
     async def _hand_over(self, row: Row) -> None:
         try:
-            await self.custody.withdraw(row)
+            await self._tell_people(row)
         except WithdrawalError as error:
             await self._refused(row, str(error), error.code)
+
+    async def _tell_people(self, row: Row) -> None:
+        """Hand it over with what its owner's account has changed; again where that is more by now:
+        the people who approve it read it."""
+        async with self.database.transaction() as connection:
+            rows = await recent(connection, row["user_id"], self.accounts.now())
+        changes = "; ".join(changes_of(rows))
+        if changes != row["changes"]:
+            await self.custody.withdraw(row, changes)
+            query = "update withdrawals set changes = %(changes)s where id = %(id)s returning id"
+            await self.database.rows(query, changes=changes, id=row["id"])
 
     async def _refused(self, row: Row, why: str, code: str) -> None:
         async with self.database.transaction() as connection:
@@ -422,6 +449,8 @@ class Withdrawals:
             return
         if one is None and found["state"] in (CANCELLED, "done", "failed"):
             state = found["state"]  # the core has forgotten it
+        if found["waits"] == "people":
+            await self._tell_people(row)
         if row["is_frozen"] and state in ("requested", "approved"):
             with contextlib.suppress(WithdrawalError):  # it is sent: the next look says so
                 await self.custody.cancel(row)
@@ -556,7 +585,7 @@ def _same(row: Row, asked: Asked, network: Network) -> Row:
 
 def _is_held(row: Row) -> bool:
     """Whether a withdrawal that its owner has confirmed does not leave the portal now."""
-    return bool(row["is_frozen"] or row["waits_for_owner"])
+    return bool(row["is_frozen"] or row["waits_for_owner"] or row["is_undone"])
 
 
 def network_name(file: PortalFile, asset: str, chain: str) -> str:

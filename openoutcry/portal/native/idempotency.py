@@ -55,6 +55,7 @@ STRANGERS = (
     "/v1/login/passkey",
     "/v1/login/provider/begin",
     "/v1/login/provider",
+    "/v1/undo",
 )
 """Paths that need no login; a token that comes with a request of them may have ended."""
 NOT_KEPT = (

@@ -1,7 +1,7 @@
 """The routes of ``/v1/operator``: users, freezes, levels, keys, a look at a user's pages, and
 questions over many days.  The operators' page asks them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
 from openoutcry.client import portal_models as models
@@ -11,6 +11,7 @@ from openoutcry.portal.accounts.errors import InvalidRequest, NotFound
 from openoutcry.portal.accounts.operators import Operator, Operators, Why
 from openoutcry.portal.accounts.routes import DONE, caller_of
 from openoutcry.portal.body import Body
+from openoutcry.portal.money.approvals import to_approve
 from openoutcry.portal.money.withdrawals import Withdrawals
 from openoutcry.portal.native.history_routes import LAST_DAY, day_of
 from openoutcry.portal.native.pages import DEFAULT, number_of, page_of
@@ -178,6 +179,17 @@ def _add_views(app: Any, native: NativeOperators, operator_type: Any, limited: A
         rows = await native.operators.log(number_of("l", cursor), limit + 1)
         found, following = page_of("l", rows, limit, lambda row: row["id"])
         return models.OperatorPage([models.OperatorRow(**row) for row in found], following)
+
+    kind = list[models.WithdrawalToApprove]
+
+    @app.get("/v1/operator/withdrawals", response_model=kind, tags=OPERATORS)
+    async def withdrawals_to_approve(operator: operator_type) -> Any:
+        withdrawals = native.withdrawals
+        async with withdrawals.database.transaction() as connection:
+            rows = await to_approve(connection, withdrawals.accounts.now())
+        names = [field.name for field in fields(models.WithdrawalToApprove)]
+        shown = [row | {"amount": withdrawals.text(row["asset"], row["amount"])} for row in rows]
+        return [{name: row[name] for name in names} for row in shown]
 
     page = models.AnalyticsPage
 

@@ -21,7 +21,7 @@ from openoutcry.operations.notify import MailServer, NotifyError
 from openoutcry.portal.accounts.mails import to_file
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.notices.outward import Outward, OutwardError
-from openoutcry.portal.notices.texts import said
+from openoutcry.portal.notices.texts import said, word_line
 from openoutcry.wire.atomic_file import create_atomically
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.extras import need
@@ -54,12 +54,14 @@ class Mailer:
     name: str
     """Name of the venue."""
 
-    def send(self, recipient: str, rows: Sequence[Row], account: str, language: str) -> None:
-        """One mail of a batch; ``account``: the sub-account that it is about.  Raises
-        :class:`ChannelError`."""
+    def send(
+        self, recipient: str, rows: Sequence[Row], account: str, language: str, word: str = ""
+    ) -> None:
+        """One mail of a batch; ``account``: the sub-account that it is about; ``word``: that each
+        mail to its owner has.  Raises :class:`ChannelError`."""
         several = said(language, "several", count=len(rows))
         subject = rows[0]["title"] if len(rows) == 1 else several
-        text = "\n".join(_lines(rows))
+        text = "\n".join(_lines(rows)) + word_line(word, language)
         about = f"{said(language, 'sub-account', account=account)}: " if account else ""
         subject = f"{self.name}: {about}{subject}"
         if self.server is None:

@@ -62,7 +62,8 @@ FAILED = f"""
 """
 LATER = f"update notice_targets set next_at = %(until)s {WHERE}"
 MAIL = """
-    select coalesce(parents.mail, users.mail) as recipient, users.label as account, users.language
+    select coalesce(parents.mail, users.mail) as recipient, users.label as account, users.language,
+        coalesce(parents.mail_word, users.mail_word) as word
     from users
     left join users as parents on parents.id = users.parent_id where users.id = %s
 """

@@ -15,6 +15,11 @@ def said(language: str, key: str, **given: object) -> str:
     return TABLES[language][key].format(**given)
 
 
+def word_line(word: str, language: str) -> str:
+    """The end of each mail to a user who has chosen a word: by it the user knows the sender."""
+    return f"\n\n{said(language, 'word.line.text', word=word)}" if word else ""
+
+
 def language_of(header: str) -> str:
     """The language that an ``Accept-Language`` header wants most among those that there are."""
     weights: dict[str, float] = {}

@@ -11,6 +11,10 @@ TEXTS = {
     "did.passkey added": "Ein Passkey wurde hinzugefügt",
     "did.passkey removed": "Ein Passkey wurde entfernt",
     "did.provider linked": "Ein weiterer Weg zur Anmeldung wurde hinzugefügt",
+    "did.recovery codes made": "Neue Wiederherstellungscodes wurden erstellt",
+    "did.recovery code used": "Ein Wiederherstellungscode wurde benutzt",
+    "did.changes undone": "Änderungen Ihres Kontos wurden rückgängig gemacht",
+    "did.mail word chosen": "Das Wort in Ihren Mails wurde geändert",
     "did.API key created": "Ein API-Schlüssel wurde erstellt",
     "did.API key revoked": "Ein API-Schlüssel wurde widerrufen",
     "did.withdrawal asked for": "Eine Auszahlung wurde angefordert",
@@ -109,18 +113,30 @@ TEXTS = {
     ),
     "mail.leaving": "Ihr Konto soll eine andere Adresse bekommen",
     "mail.leaving.text": (
-        "Mit Ihrem Passwort wurde beantragt, Ihre Adresse bei {name} in {mail} zu ändern. Ihr Code "
-        "zur Zustimmung lautet {code}. Er gilt 15 Minuten. Wenn Sie es nicht waren, geben Sie den "
-        "Code nicht weiter, ändern Sie Ihr Passwort und melden Sie es dem Betreiber."
+        "Mit Ihrem Passwort wurde beantragt, Ihre Adresse bei {name} in {new_mail} zu ändern. Ihr "
+        "Code zur Zustimmung lautet {code}. Er gilt 15 Minuten. Wenn Sie es nicht waren, geben Sie "
+        "den Code nicht weiter, ändern Sie Ihr Passwort und melden Sie es dem Betreiber."
     ),
     "mail.moved": "Ihre Adresse wurde geändert",
-    "mail.moved.text": (
-        "Ihr Konto benutzt jetzt {mail}. Wenn Sie es nicht waren, melden Sie es dem Betreiber."
-    ),
+    "mail.moved.text": "Ihr Konto verwendet jetzt {new_mail}.",
     "mail.authenticator": "Ihre Authenticator-App wurde entfernt",
     "mail.authenticator.text": "Auf Ihren Wunsch.",
     "mail.passkey": "Ein Passkey wurde hinzugefügt",
-    "mail.passkey.text": "Wenn Sie es nicht waren, beenden Sie alle Sitzungen.",
+    "mail.passkey.text": "Mit ihm melden Sie sich ohne Passwort an.",
+    "mail.change": "Ihr Konto wurde geändert",
+    "mail.change.text": "{what}. Für eine Weile verlässt jetzt nichts Ihr Konto.",
+    "undo.link.text": (
+        "Wenn Sie das nicht waren, öffnen Sie diese Seite und bestätigen Sie es dort: {link} "
+        "({days} Tage gültig, einmal). Das stellt den Zustand davor wieder her, beendet alle "
+        "Sitzungen und API-Schlüssel, bricht Auszahlungen ab und sperrt das Konto. Sprechen Sie "
+        "danach mit dem Betreiber."
+    ),
+    "mail.word": "Ihr Wort wurde geändert",
+    "mail.word.text": ("Jede Mail von {name} an Sie endet mit Ihrem Wort, auch diese."),
+    "word.line.text": "Ihr Wort: {word}",
+    "undo.told.text": (
+        "Der Link, der Änderungen rückgängig macht, wurde benutzt. Sprechen Sie mit dem Betreiber."
+    ),
     "mail.withdrawal": "Auszahlung bestätigen",
     "mail.withdrawal.text": (
         "Ihr Code für die Auszahlung von {amount} über {network} an {address} lautet {code}. Er "

@@ -11,6 +11,10 @@ TEXTS = {
     "did.passkey added": "A passkey was added",
     "did.passkey removed": "A passkey was removed",
     "did.provider linked": "Another way to log in was added",
+    "did.recovery codes made": "New recovery codes were made",
+    "did.recovery code used": "A recovery code was used",
+    "did.changes undone": "Changes of your account were undone",
+    "did.mail word chosen": "The word in your mails was changed",
     "did.API key created": "An API key was created",
     "did.API key revoked": "An API key was revoked",
     "did.withdrawal asked for": "A withdrawal was requested",
@@ -109,16 +113,27 @@ TEXTS = {
     ),
     "mail.leaving": "your account is about to get another address",
     "mail.leaving.text": (
-        "A change of your address at {name} to {mail} was requested with your password. Your code "
-        "to agree is {code}. It is valid for 15 minutes. If it was not you, give the code to no "
-        "one, change your password and tell the operator."
+        "A change of your address at {name} to {new_mail} was requested with your password. Your "
+        "code to agree is {code}. It is valid for 15 minutes. If it was not you, give the code to "
+        "no one, change your password and tell the operator."
     ),
     "mail.moved": "your address was changed",
-    "mail.moved.text": "Your account uses {mail} now. If it was not you, tell the operator.",
+    "mail.moved.text": "Your account uses {new_mail} now.",
     "mail.authenticator": "your authenticator was removed",
     "mail.authenticator.text": "By your request.",
     "mail.passkey": "a passkey was added",
-    "mail.passkey.text": "If it was not you, end every session.",
+    "mail.passkey.text": "It logs you in without a password.",
+    "mail.change": "your account was changed",
+    "mail.change.text": "{what}. Nothing leaves your account for a while now.",
+    "undo.link.text": (
+        "If it was not you, open this page and confirm it there: {link} (valid for {days} days, "
+        "once). It brings back what there was before, ends every session and API key, cancels "
+        "withdrawals and freezes the account. You then talk to the operator."
+    ),
+    "mail.word": "your word was changed",
+    "mail.word.text": "Every mail from {name} to you ends with your word, as this one does.",
+    "word.line.text": "Your word: {word}",
+    "undo.told.text": "The link that undoes changes was used. Talk to the operator to continue.",
     "mail.withdrawal": "confirm a withdrawal",
     "mail.withdrawal.text": (
         "Your code for the withdrawal of {amount} by {network} to {address} is {code}. It is "

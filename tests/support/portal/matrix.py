@@ -229,6 +229,20 @@ class Anna:
     def mailed(self, mail: str, other_than: str = "") -> str:
         return self.venue.code(mail, other_than)
 
+    def link(self, mail: str) -> str:
+        """The token of the last mailed link that undoes changes."""
+        path = self.venue.folder / "journal-portal" / "mails.jsonl"
+        found: list[str] = []
+
+        def is_there() -> bool:
+            rows = [json.loads(line) for line in path.read_text().split("\n")[:-1]]
+            texts = "".join(row["text"] for row in rows if row["to"] == mail)
+            found.extend(re.findall(r"/#/undo/(\S+)", texts))
+            return bool(found)
+
+        wait_until(is_there, f"a link for {mail}")
+        return found[-1]
+
     def leaving(self) -> dict[str, Any]:
         """Note the last code of her present address: the next one agrees to another address."""
         self.known_code = self.mailed(self.person.mail)
@@ -374,6 +388,7 @@ def of_strangers(anna: Anna) -> Asks:
         ("POST", "/v1/password/reset"): ask(reset),
         ("POST", "/v1/login/passkey/begin"): ask(None),
         ("POST", "/v1/login/passkey"): ask(anna.signed),
+        ("POST", "/v1/undo"): ask(lambda: {"token": anna.link(FRESH)}),
         ("POST", "/v1/login/provider/begin"): ask(None),
         ("POST", "/v1/login/provider"): ask(lambda: anna.back("/v1/login/provider/begin", LINKED)),
     }
@@ -391,7 +406,11 @@ def of_account(anna: Anna) -> Asks:
         ("POST", "/v1/totp/confirm"): Ask(
             body=lambda: {"code": anna.totp(0)}, guess={"code": "123456"}
         ),
-        ("POST", "/v1/totp/remove"): Ask(body=lambda: PROOF | {"totp": anna.totp(1)}, guess=PROOF),
+        ("POST", "/v1/totp/recovery-codes"): Ask(
+            body=lambda: PROOF | {"totp": anna.totp(1)}, guess=PROOF
+        ),
+        ("POST", "/v1/totp/remove"): Ask(body=lambda: PROOF | {"totp": anna.totp(2)}, guess=PROOF),
+        ("PUT", "/v1/mail-word"): Ask(body=PROOF | {"word": "blue heron"}),
         ("POST", "/v1/api-keys"): Ask(body=key),
         ("DELETE", "/v1/api-keys/{number}"): Ask({"number": anna.first_key}),
         ("POST", "/v1/sub-accounts"): Ask(body={"label": "another"}),

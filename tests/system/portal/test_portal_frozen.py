@@ -34,6 +34,7 @@ LEFT = {
 STRANGERS = {
     "/v1/register", "/v1/verify", "/v1/login", "/v1/password/forget", "/v1/login/passkey/begin",
     "/v1/login/passkey", "/v1/login/provider/begin", "/v1/login/provider", "/v1/password/reset",
+    "/v1/undo",
 }  # fmt: skip
 """Routes without a login; a reset is tried apart."""
 NOT_HERE = ("/v1/quotes",)
@@ -121,6 +122,8 @@ class Owner:
             "POST /v1/totp/confirm": {"code": "123456"},
             "POST /v1/totp/remove": PROOF | {"totp": "123456"},
             "POST /v1/password": {"old": PASSWORD, "new": "another crooked ladder"},
+            "POST /v1/totp/recovery-codes": PROOF,
+            "PUT /v1/mail-word": PROOF | {"word": "blue heron"},
             "POST /v1/mail": PROOF | {"mail": "elsewhere@example.com"},
             "POST /v1/mail/confirm": {
                 "mail": "elsewhere@example.com", "code": "12345678", "old_code": "12345678"

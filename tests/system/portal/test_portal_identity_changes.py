@@ -1,6 +1,7 @@
 """After each change of identity everything that leaves an account waits: every change of the table
 is made by its requests, and then everything that leaves is asked for by its own."""
 
+import asyncio
 import re
 from datetime import timedelta
 from types import SimpleNamespace
@@ -10,7 +11,9 @@ import pytest
 
 from openoutcry.portal.accounts.changes import Change, shown_time
 from openoutcry.portal.accounts.errors import AccountError
+from openoutcry.portal.accounts.operators import Operator, Operators, Why
 from openoutcry.portal.money.address_book import PURPOSE as OF_ADDRESS
+from openoutcry.portal.money.approvals import NO_CHANGE, lines_of, to_approve
 from openoutcry.portal.money.withdrawals import PURPOSE as OF_WITHDRAWAL
 from openoutcry.portal.money.withdrawals import Withdrawals
 from openoutcry.portal.native.callers import Callers
@@ -138,6 +141,43 @@ class Owner:
                 answer = await posted(client, "login/provider", **body)
                 assert answer.is_success, answer.text
 
+    async def make_recovery_codes(self):
+        return (await self.done("totp/recovery-codes", *PROOF))["codes"]
+
+    async def use_recovery_code(self):
+        codes = await self.make_recovery_codes()
+        self.people.clock.advance(hours=25)
+        async with self.people.client() as client:
+            body = {"mail": self.mail, "password": self.password, "totp": codes[0]}
+            answer = await posted(client, "login", **body)
+            assert answer.is_success, answer.text
+
+    async def undo(self):
+        """Her account is frozen then, with a password that is not known: the operator, who has
+        found out that it is she, ends that."""
+        await self.change_password()
+        await self.people.accounts.drain()
+        async with self.people.client() as client:
+            assert (await posted(client, "undo", token=self.link())).is_success
+        await Operators(self.people.accounts).freeze(
+            Operator("olga"), self.user, Why("she was here"), False
+        )
+        new = "a fourth crooked ladder"
+        async with self.people.client() as client:
+            await posted(client, "password/forget", mail=self.mail)
+            body = {"mail": self.mail, "code": await self.mailed(), "password": new}
+            assert (await posted(client, "password/reset", **body)).is_success
+        self.password = new
+        # That is another change: the test is about the one before.
+        query = "delete from identity_changes where change = 'password reset' returning 1"
+        await self.people.database.rows(query)
+
+    def link(self, mail=None):
+        """The token of the last link that was mailed there."""
+        mails = self.people.mailbox.mails
+        texts = [one.get_content() for one in mails if one["to"] == (mail or self.mail)]
+        return re.findall(r"/#/undo/(\S+)", "".join(texts).replace("=\n", ""))[-1]
+
     async def add_address(self):
         answer = await self.confirm_address()
         assert answer.is_success, answer.text
@@ -165,15 +205,15 @@ class Owner:
             return SimpleNamespace(status_code=403, text=error.text, json=lambda: {})
         return SimpleNamespace(status_code=200, text="", json=lambda: {})
 
-    async def confirm_withdrawal(self):
-        """Of one that was asked for before."""
+    async def confirm_withdrawal(self, totp=""):
+        """Of one that was asked for before; ``totp``: in the place of her authenticator's code."""
         query = """
             insert into withdrawals (user_id, participant, reference, client_id, asset, network,
                 address, given, chain, salt, device, tag, amount, state, created_at, changed_at)
             values (%(user)s, 1000, %(name)s, %(name)s, 'USD', 'WIRE', %(iban)s, %(iban)s, '', '',
                 '', '', 5, 'unconfirmed', %(now)s, %(now)s) returning id
         """
-        return await self._confirmed(query, OF_WITHDRAWAL, "withdrawals")
+        return await self._confirmed(query, OF_WITHDRAWAL, "withdrawals", totp)
 
     async def confirm_address(self):
         """Of one that was asked for before."""
@@ -185,14 +225,17 @@ class Owner:
         """
         return await self._confirmed(query, OF_ADDRESS, "withdrawal-addresses")
 
-    async def _confirmed(self, query, purpose, path):
+    async def _confirmed(self, query, purpose, path, totp=""):
         self.count += 1
         accounts = self.people.accounts
         values = {"user": self.user, "name": f"name {self.count}", "iban": IBAN}
         row = await self.people.database.row(query, now=accounts.now(), **values)
         async with self.people.database.transaction() as connection:
             code = await accounts.new_code(connection, self.user, f"{purpose}{row['id']}")
-        return await self.asked(f"{path}/{row['id']}/confirm", "totp", code=code)
+        at = f"{path}/{row['id']}/confirm"
+        if totp:
+            return await self.asked(at, code=code, totp=totp)
+        return await self.asked(at, "totp", code=code)
 
     async def add_an_address(self):
         return await self.asked("withdrawal-addresses", asset="LTC", address=COIN_ADDRESS)
@@ -211,12 +254,17 @@ CHANGES = {
     Change.PASSKEY_ADDED: Owner.add_passkey,
     Change.PASSKEY_REMOVED: Owner.remove_passkey,
     Change.PROVIDER: Owner.link_provider,
+    Change.RECOVERY_CODES: Owner.make_recovery_codes,
+    Change.RECOVERY_CODE: Owner.use_recovery_code,
+    Change.UNDONE: Owner.undo,
     Change.ADDRESS: Owner.add_address,
     Change.KEY: Owner.add_key,
 }
 BEFORE = {
     Change.AUTHENTICATOR_REMOVED: Owner.add_authenticator,
     Change.PASSKEY_REMOVED: Owner.add_passkey,
+    Change.RECOVERY_CODES: Owner.add_authenticator,
+    Change.RECOVERY_CODE: Owner.add_authenticator,
 }
 """What must be there before."""
 LEAVES = {
@@ -264,7 +312,7 @@ def test_everything_that_leaves_waits_after_each_change(people, change):
             people.clock.advance(hours=25)
         await CHANGES[change](owner)
         row = await people.database.row(
-            "select change, at, before, after, address from identity_changes order by at desc"
+            "select change, at, address from identity_changes order by id desc limit 1"
         )
         assert (row["change"], row["address"]) == (change, "192.0.2.7")
         until = row["at"] + DAY
@@ -342,5 +390,225 @@ def test_masks_hide_what_they_name(people):
         ]
         assert rows[1]["after"].startswith("LTC ")
         assert "***" in rows[1]["after"]
+
+    people(test)
+
+
+@pytest.mark.promise(
+    "The link that undoes a change is mailed to the address which the account had before. It works "
+    "once, for 7 days, by a POST. Mail address, factors and provider are as before. Sessions, keys "
+    "and password end, withdrawals are cancelled, and the account is frozen",
+    group="portal",
+)
+def test_the_link_gives_an_account_back_and_freezes_it(people):
+    """A thief with Anna's password and, for a moment, her mailbox takes everything."""
+
+    async def test(people):
+        owner = Owner(people)
+        await owner.begin()
+        key = (await owner.new_key()).json()
+        people.clock.advance(hours=25)
+        waiting = (await owner.ask_for_a_wire()).json()["id"]
+        asked = (await owner.confirm_withdrawal()).json()["id"]
+        await owner.withdrawals.go_on()
+        await owner.change_mail()
+        await people.accounts.drain()
+        links = {ANNA: owner.link(ANNA)}
+        people.clock.advance(hours=25)
+        await owner.add_address()
+        people.clock.advance(hours=25)
+        await owner.add_passkey()
+        await owner.add_authenticator()
+        await people.accounts.drain()
+        links[NEW] = owner.link(NEW)
+        async with await owner.session() as thief, people.client("198.51.100.9") as client:
+            for token in ("", "x", links[ANNA][:-1]):
+                assert (await posted(client, "undo", token=token)).status_code == 401
+            looked = await client.get(f"/v1/undo?token={links[ANNA]}")
+            assert looked.status_code == 405, "programs that check mails open links"
+            assert (await thief.get("/v1/me")).json()["mail"] == NEW
+            assert (await posted(client, "undo", token=links[ANNA])).status_code == 200
+            assert (await thief.get("/v1/me")).status_code == 401, "sessions have ended"
+            for mail in (ANNA, NEW):
+                body = {"mail": mail, **owner.proof()}
+                assert (await posted(client, "login", **body)).status_code == 401
+            for token in links.values():
+                assert (await posted(client, "undo", token=token)).status_code == 401, "once"
+        user = await people.database.row("select * from users")
+        assert (user["mail"], user["totp_is_confirmed"]) == (ANNA, False)
+        assert user["frozen_at"] is not None
+        assert "find out who the owner is" in user["frozen_reason"]
+        for table in ("passkeys", "recovery_codes"):
+            (row,) = await people.database.rows(f"select count(*) from {table}")
+            assert row["count"] == 0, table
+        assert await people.keys.find(key["api_key"]) is None
+        await owner.withdrawals.go_on()
+        steps = [one["do"] for one in owner.entered]
+        assert steps == ["withdrawal-request", "withdrawal-cancel"]
+        for number in (waiting, asked):
+            row = await owner.withdrawals.one(owner.user, number)
+            assert row["state"] in ("cancelled", "expired")
+        (address,) = await people.database.rows("select is_undone from withdrawal_addresses")
+        assert address["is_undone"], "custody is asked to remove it"
+
+    people(test)
+
+
+def test_the_link_of_an_authenticator_that_was_removed_brings_it_back(people):
+    async def test(people):
+        owner = Owner(people)
+        await owner.begin()
+        await owner.add_authenticator()
+        was = (await people.database.row("select totp_secret from users"))["totp_secret"]
+        await owner.remove_authenticator()
+        await people.accounts.drain()
+        async with people.client() as client:
+            assert (await posted(client, "undo", token=owner.link())).status_code == 200
+        row = await people.database.row("select totp_secret, totp_is_confirmed from users")
+        assert row == {"totp_secret": was, "totp_is_confirmed": True}
+
+    people(test)
+
+
+def test_a_link_expires_and_is_used_once_at_the_same_moment(people):
+    async def test(people):
+        owner = Owner(people)
+        await owner.begin()
+        await owner.change_password()
+        await people.accounts.drain()
+        old = owner.link()
+        people.clock.advance(days=7, seconds=1)
+        async with people.client() as client:
+            assert (await posted(client, "undo", token=old)).status_code == 401
+        await owner.change_mail()
+        await people.accounts.drain()
+        clients = [people.client(f"203.0.113.{number}") for number in range(4)]
+        token = owner.link(ANNA)
+        answers = await asyncio.gather(*(posted(one, "undo", token=token) for one in clients))
+        assert sorted(one.status_code for one in answers) == [200, 401, 401, 401]
+        for client in clients:
+            await client.aclose()
+
+    people(test)
+
+
+def test_a_link_does_not_take_an_address_from_another_account(people):
+    async def test(people):
+        owner = Owner(people)
+        await owner.begin()
+        await owner.change_mail()
+        await people.accounts.drain()
+        token = owner.link(ANNA)
+        people.clock.advance(hours=25)
+        await people.sign_up(ANNA)
+        async with people.client() as client:
+            assert (await posted(client, "undo", token=token)).status_code == 200
+        rows = await people.database.rows("select mail, frozen_at from users order by id")
+        assert [(row["mail"], row["frozen_at"] is None) for row in rows] == [
+            (NEW, False),
+            (ANNA, True),
+        ]
+
+    people(test)
+
+
+@pytest.mark.promise(
+    "Ten recovery codes take the place of an authenticator's code, each once. They are kept as "
+    "hashes, shown once, confirm no withdrawal, and new ones end the old ones",
+    group="portal",
+)
+def test_a_recovery_code_counts_once_and_confirms_no_withdrawal(people):
+    async def test(people):
+        owner = Owner(people)
+        await owner.begin()
+        await owner.add_authenticator()
+        old = await owner.make_recovery_codes()
+        codes = await owner.make_recovery_codes()
+        assert len(set(codes) | set(old)) == 20
+        stored = str(await people.database.rows("select * from recovery_codes"))
+        assert not [code for code in codes if code in stored]
+        async with people.client() as client:
+            body = {"mail": ANNA, "password": PASSWORD}
+            wrong = await posted(client, "login", **body, totp=old[0])
+            assert wrong.status_code == 401
+            answers = [await posted(client, "login", **body, totp=codes[0]) for _ in range(2)]
+            assert [one.status_code for one in answers] == [200, 401]
+            token = answers[0].json()["access_token"]
+        async with people.client(token=token) as anna:
+            assert (await anna.get("/v1/me")).json()["recovery_codes"] == 9
+            people.clock.advance(minutes=4)
+            proof = {"password": PASSWORD, "totp": codes[1].upper()}
+            assert (await posted(anna, "totp/remove", **proof)).status_code == 200
+            assert (await anna.get("/v1/me")).json()["recovery_codes"] == 0
+        people.clock.advance(hours=25)
+        owner.totp = None
+        await owner.add_authenticator()
+        codes = await owner.make_recovery_codes()
+        people.clock.advance(hours=25)
+        refused = await owner.confirm_withdrawal(codes[0])
+        assert refused.status_code == 401, refused.text
+        assert await people.accounts.recovery_left(owner.user) == 10
+
+    people(test)
+
+
+@pytest.mark.promise(
+    "Each mail to a user who has chosen a word ends with it; a mail to an address that is not "
+    "proved to be the user's does not have it",
+    group="portal",
+)
+def test_each_mail_to_a_user_has_the_users_word(people):
+    async def test(people):
+        owner = Owner(people)
+        await owner.begin()
+        for word in ("x", "a\nb", "<b>", "y" * 41):
+            async with await owner.session() as client:
+                body = {"word": word, **owner.proof()}
+                refused = await client.put("/v1/mail-word", json=body)
+                assert refused.status_code == 422, word
+        async with await owner.session() as client:
+            wrong = {"word": "blue heron", "password": "not it"}
+            assert (await client.put("/v1/mail-word", json=wrong)).status_code == 401
+            body = {"word": "blue heron", **owner.proof()}
+            assert (await client.put("/v1/mail-word", json=body)).status_code == 200
+            shown = (await client.get("/v1/me")).text
+            assert "blue heron" not in shown, "a thief of the session does not learn it"
+        before = len(people.mailbox.mails)
+        await owner.ask_for_a_wire()
+        await owner.change_mail()
+        await owner.reset_password()
+        await people.accounts.drain()
+        mails = people.mailbox.mails[before:]
+        has = {(one["subject"], one["to"]): "blue heron" in one.get_content() for one in mails}
+        assert has.pop(("TEST: your new address", NEW)) is False
+        assert set(has.values()) == {True}
+        assert len(has) >= 5
+
+    people(test)
+
+
+@pytest.mark.promise(
+    "Who approves a withdrawal reads where it goes, whether anything has gone there before, and "
+    "what its owner's identity has changed: when, what, from where, old and new value masked",
+    group="portal",
+)
+def test_who_approves_reads_the_changes(people):
+    async def test(people):
+        owner = Owner(people)
+        await owner.begin()
+        await owner.change_mail()
+        people.clock.advance(hours=25)
+        await owner.confirm_withdrawal()
+        await owner.withdrawals.go_on()
+        async with people.database.transaction() as connection:
+            rows = await to_approve(connection, people.accounts.now())
+        (first, change) = lines_of(rows[0])
+        assert f"of {NEW} to WIRE {IBAN}, the first one to this address" in first
+        assert "mail address changed from a***@example.com to a***@example.org" in change
+        assert "from 192.0.2.7 by python-httpx" in change
+        people.clock.advance(days=30)
+        async with people.database.transaction() as connection:
+            rows = await to_approve(connection, people.accounts.now(), rows[0]["reference"])
+        assert lines_of(rows[0])[1] == f"  {NO_CHANGE}"
 
     people(test)

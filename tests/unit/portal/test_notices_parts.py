@@ -370,8 +370,9 @@ SENTENCES = {
 
 def test_every_mail_of_an_account_has_a_title_and_a_text():
     code = "".join(path.read_text(encoding="utf-8") for path in PORTAL.rglob("*.py"))
-    asked = set(re.findall(r"\.mail\([^()]*\[?\"language\"\], \"(\w+)\"", code))
-    asked |= {"known", "register"}
+    asked = set(re.findall(r'\.mail\(.*?, "(\w+)"[,)]', code))
+    asked |= set(re.findall(r'mail_change\([^()]*, "(\w+)"[,)]', code))
+    asked |= {"known", "register", "change"}
     there = {key.split(".")[1] for key in TABLES["en"] if key.startswith("mail.")}
     assert asked == there
     assert all(f"mail.{name}.text" in TABLES["en"] for name in asked)

@@ -18,10 +18,11 @@ const VIEWS = {
   login: () => import("./views/login.js"),
   signup: () => import("./views/login.js"),
   recover: () => import("./views/login.js"),
+  undo: () => import("./views/undo.js"),
   operator: () => import("./views/operator.js"),
 };
 const NAV = ["markets", "trade", ...(portal.books.length ? ["books"] : []), "orders", ...(portal.makers?.length ? ["quotes"] : []), "portfolio", "wallet"];
-const PUBLIC = new Set(["markets", "trade", "books", "login", "signup", "recover", "operator"]);
+const PUBLIC = new Set(["markets", "trade", "books", "login", "signup", "recover", "undo", "operator"]);
 let close = null, shownName = "", turn = 0, unfollow = () => {};
 
 function header() {

@@ -2,11 +2,11 @@
 import { ask, button, check, confirm, copyable, facts, field, form, h, input, notice, panel, say, select, table, tabs, tell, when, words } from "../kit.js";
 import { t, word } from "../words.js";
 import { portal, shared } from "../store.js";
-import { forget, get, newKey, post, remove, upload } from "../api.js";
+import { forget, get, newKey, post, put, remove, upload } from "../api.js";
 import { logOut, refreshMe } from "../page.js";
 import { createPasskey } from "../passkeys.js";
 import { qr } from "../qr.js";
-import { totpInput } from "./login.js";
+import { secondInput, totpInput } from "./login.js";
 import { deviceName } from "./notifications.js";
 
 export async function show(root, [chosenTab]) {
@@ -28,7 +28,7 @@ export async function show(root, [chosenTab]) {
 // Password and, with an authenticator, its code: what the portal asks for again.
 function proof() {
   const password = input({ type: "password", autocomplete: "current-password", id: "proof-password", required: true, maxlength: 256 });
-  const totp = totpInput({ id: "proof-totp", required: Boolean(shared.me?.totp_is_confirmed) });
+  const totp = secondInput({ id: "proof-totp", required: Boolean(shared.me?.totp_is_confirmed) });
   return { parts: [owner(), field(t("password.now"), password), shared.me?.totp_is_confirmed ? field(t("totp"), totp) : null], values: () => ({ password: password.value, totp: totp.value.trim() }) };
 }
 
@@ -48,7 +48,7 @@ async function showSecurity(area) {
     location.reload();
   });
   area.append(panel(t("sessions"), h("p", { class: "hint" }, t("sessions.about")), sessions), h("div", { class: "columns" }, panel(t("passkeys"), passkeys), panel(t("totp.title"), totp)),
-    h("div", { class: "columns" }, panel(t("password.change"), h("p", { class: "hint" }, t("password.ends")), change), panel(t("mail.change"), mailForm())));
+    h("div", { class: "columns" }, panel(t("password.change"), h("p", { class: "hint" }, t("password.ends")), change), panel(t("mail.change"), mailForm())), panel(t("word.title"), wordForm()));
   await Promise.all([showSessions(sessions), showPasskeys(passkeys), showTotp(totp)]);
 }
 
@@ -103,7 +103,12 @@ function showTotp(place) {
     place.append(h("div", { class: "buttons" }, button(t("totp.remove"), () => {
       const given = proof();
       return ask(t("totp.remove"), given.parts, t("remove"), async () => { await post("/v1/totp/remove", given.values(), newKey()); again(); }, { kind: "danger" });
-    })));
+    }), button(t("recovery.new"), async () => {
+      const given = proof();
+      const made = await ask(t("recovery.new"), given.parts, t("next"), () => post("/v1/totp/recovery-codes", given.values()));
+      if (made) await showCodes(made.codes);
+      again();
+    }, "", { id: "recovery-new" })), h("p", { class: "hint" }, t("recovery.left", { count: shared.me.recovery_codes ?? 0 })));
     return;
   }
   place.append(h("div", { class: "buttons" }, button(t("totp.add"), async () => {
@@ -111,12 +116,26 @@ function showTotp(place) {
     const made = await ask(t("totp.add"), given.parts, t("next"), () => post("/v1/totp", { password: given.values().password }));
     if (!made) return;
     const code = totpInput({ id: "totp-code", required: true });
-    await ask(t("totp.add"), [h("p", {}, t("totp.scan")), qr(made.uri, t("qr.of", { what: t("totp.title") })), h("p", {}, t("totp.type")), copyable(made.secret, t("totp.secret")), field(t("totp"), code)], t("totp.confirm"), async () => {
-      await post("/v1/totp/confirm", { code: code.value.trim() });
+    const confirmed = await ask(t("totp.add"), [h("p", {}, t("totp.scan")), qr(made.uri, t("qr.of", { what: t("totp.title") })), h("p", {}, t("totp.type")), copyable(made.secret, t("totp.secret")), field(t("totp"), code)], t("totp.confirm"), async () => {
+      const answer = await post("/v1/totp/confirm", { code: code.value.trim() });
       notice(t("totp.added"));
+      return answer;
     });
+    if (confirmed) await showCodes(confirmed.codes);
     again();
   }, "", { id: "totp-add" })));
+}
+
+const showCodes = (codes) => tell(t("recovery.title"), h("p", {}, t("recovery.about")), copyable(codes.join("\n"), t("recovery.title")));
+
+function wordForm() {
+  const chosen = input({ maxlength: 40, required: true, id: "mail-word", autocomplete: "off" }), given = proof();
+  given.parts.filter((one) => one?.matches(".field")).forEach((one) => { const box = one.querySelector("input"); box.id = `word-${box.id}`; one.querySelector("label").htmlFor = box.id; });
+  return h("div", {}, h("p", { class: "hint" }, t("word.about"), " ", shared.me?.has_mail_word ? t("word.is") : ""), form([field(t("word.label"), chosen), given.parts], t("word.save"), async () => {
+    await put("/v1/mail-word", { word: chosen.value.trim(), ...given.values() });
+    notice(t("word.saved"));
+    chosen.value = "";
+  }));
 }
 
 function mailForm() {

@@ -17,12 +17,14 @@ export function show(root, rest, view) {
 const mailInput = () => input({ type: "email", name: "mail", autocomplete: "username", maxlength: 254, required: true });
 const passwordInput = (kind) => input({ type: "password", name: "password", autocomplete: kind, maxlength: 256, required: true });
 const codeInput = () => input({ name: "code", inputmode: "numeric", autocomplete: "one-time-code", maxlength: 8, required: true });
+// Where a recovery code is as good.
+export const secondInput = (more = {}) => totpInput({ inputmode: "text", maxlength: 19, ...more });
 export const totpInput = (more = {}) => input({ name: "totp", inputmode: "numeric", autocomplete: "one-time-code", maxlength: 6, ...more });
 
 async function go(pair, keep = true) { location.hash = await enter(pair, keep); }
 
 function showLogin(root) {
-  const mail = mailInput(), password = passwordInput("current-password"), totp = totpInput();
+  const mail = mailInput(), password = passwordInput("current-password"), totp = secondInput();
   const second = field(t("totp"), totp, t("totp.hint"));
   second.hidden = true;
   const keep = check(t("login.keep"), { name: "keep", checked: true });
@@ -130,7 +132,7 @@ function showRecovery(root) {
   mail.focus();
 
   function showReset(address) {
-    const code = codeInput(), password = passwordInput("new-password"), totp = totpInput();
+    const code = codeInput(), password = passwordInput("new-password"), totp = secondInput();
     const reset = form([field(t("code"), code, t("code.hint", { mail: address })), passwordField(password, t("password.new")), field(t("totp.if"), totp)], t("recover.reset"), async () => {
       const body = { mail: address, code: code.value.trim(), password: password.value, totp: totp.value.trim() };
       await worked("/v1/password/reset", body);

@@ -1,7 +1,7 @@
 // For operators: users, freezes, levels, keys, a look at a user's pages, the log, and figures over many days.
 // The token is in memory alone: another window asks for it again.
 import { ask, button, facts, field, form, h, input, notice, panel, say, select, table, tabbed, when, words } from "../kit.js";
-import { t } from "../words.js";
+import { t, word } from "../words.js";
 import { emit, portal } from "../store.js";
 import { asOperator } from "../api.js";
 import { daysAgo, paged, today } from "../paged.js";
@@ -10,7 +10,7 @@ const VIEWS = ["volumes", "volatility", "exposure", "cohorts"];
 let send = null;
 
 export async function show(root, [chosenTab]) {
-  if (send) return tabbed(root, { name: "operator", title: t("nav.operator"), label: (one) => t(`operator.${one}`) }, { users: showUsers, log: showLog, figures: showFigures }, chosenTab);
+  if (send) return tabbed(root, { name: "operator", title: t("nav.operator"), label: (one) => t(`operator.${one}`) }, { users: showUsers, withdrawals: showWithdrawals, log: showLog, figures: showFigures }, chosenTab);
   const token = input({ type: "password", id: "operator-token", required: true, autocomplete: "off" });
   root.append(h("div", { class: "narrow" }, h("h1", {}, t("nav.operator")), panel("", h("p", { class: "hint" }, t("operator.about")),
     form(field(t("operator.token"), token), t("operator.enter"), async () => {
@@ -85,6 +85,18 @@ const stateOf = (user) => user.frozen_at ? t("operator.frozen", { reason: user.f
 function reasoned(user, what, work, parts = []) {
   const reason = input({ id: "operator-reason", maxlength: 300, required: true }), told = input({ id: "operator-told", maxlength: 300 });
   return ask(t(`operator.${what}`), [h("p", {}, t(`operator.${what}.about`, { mail: user.mail })), ...parts, field(t("operator.reason"), reason), field(t("operator.told"), told)], t(`operator.${what}`), () => work({ reason: reason.value, told: told.value }));
+}
+
+// What a person reads before approving: where the money goes, and what the account has changed.
+async function showWithdrawals(area) {
+  const values = (one) => [one.before, one.after].filter(Boolean).join(" \u2192 ");
+  const list = table([{ label: t("time"), text: (row) => when(row.created_at) }, { label: t("mail"), text: (row) => row.mail }, { label: t("amount"), n: true, text: (row) => `${row.amount} ${row.asset}` },
+    { label: t("address"), text: (row) => [row.network, row.address, row.tag].filter(Boolean).join(" "), wide: true }, { label: t("note"), text: (row) => row.is_first ? t("operator.first") : "", kind: () => "warning" },
+    { label: t("state"), text: (row) => word("withdrawal", row.state) }, { label: t("operator.reference"), text: (row) => row.reference, wide: true },
+    { label: t("operator.changes"), wide: true, node: (row) => row.changes.length ? row.changes.map((one) => h("p", { class: "bad" }, `${when(one.at)} ${word("did", one.change)} ${values(one)} (${one.address} ${one.device})`)) : h("span", {}, t("operator.unchanged")), sign: (row) => row.changes.length }],
+  { label: t("withdrawals"), empty: t("withdrawals.none") });
+  area.append(h("div", { class: "panel" }, h("p", { class: "hint" }, t("operator.approve.about")), list));
+  try { list.show(await get("/v1/operator/withdrawals")); } catch (problem) { notice(words(problem), "bad"); }
 }
 
 function showLog(area) {
