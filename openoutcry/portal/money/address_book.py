@@ -10,6 +10,7 @@
 The owner hears of each address by mail and has the wait to remove it again.
 """
 
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +32,7 @@ UNCONFIRMED, CONFIRMED, LISTED, REMOVED, REFUSED, EXPIRED = (
     "refused",
     "expired",
 )
+log = logging.getLogger("outcry.portal")
 MOST = 100
 """Most addresses of one user."""
 MOST_LABEL = 40
@@ -158,7 +160,10 @@ class AddressBook:
         """
         for row in await self.database.rows(query):
             if row["is_undone"]:
-                await self.remove(row["user_id"], row["id"], Caller(UNDO))
+                try:
+                    await self.remove(row["user_id"], row["id"], Caller(UNDO))
+                except WithdrawalError as error:
+                    log.error("address %d is not removed: %s", row["id"], error)
             elif row["state"] == CONFIRMED:
                 await self._list(row)
             elif row["created_at"] + CODE_LASTS <= self.accounts.now():

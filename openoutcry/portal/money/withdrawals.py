@@ -290,7 +290,11 @@ class Withdrawals:
         changed = await self._change(number, (UNCONFIRMED,), CANCELLED)
         if changed is None and row["chain"]:
             changed = await self._cancel_at_custody(row)
-        elif changed is None and row["state"] in ("requested", "approved"):
+        elif changed is None and row["state"] == CONFIRMED:
+            # It may be on its way to the venue: entered first, so that it cannot be later.
+            await self._enter(row)
+            row = await self.one(user_id, number)
+        if changed is None and not row["chain"] and row["state"] in ("requested", "approved"):
             # The desk does it once for this reference, whatever is asked again.
             reference = f"c {row['reference']}"
             request = step("withdrawal-cancel", row["reference"], reference)
@@ -410,20 +414,20 @@ class Withdrawals:
 
     async def _hand_over(self, row: Row) -> None:
         try:
-            await self._tell_people(row)
+            await self._hand_over_with(row, await self._changes(row))
         except WithdrawalError as error:
             await self._refused(row, str(error), error.code)
 
-    async def _tell_people(self, row: Row) -> None:
-        """Hand it over with what its owner's account has changed; again where that is more by now:
-        the people who approve it read it."""
+    async def _changes(self, row: Row) -> str:
+        """What its owner's account has changed lately, for the people who approve it."""
         async with self.database.transaction() as connection:
             rows = await recent(connection, row["user_id"], self.accounts.now())
-        changes = "; ".join(changes_of(rows))
-        if changes != row["changes"]:
-            await self.custody.withdraw(row, changes)
-            query = "update withdrawals set changes = %(changes)s where id = %(id)s returning id"
-            await self.database.rows(query, changes=changes, id=row["id"])
+        return "; ".join(changes_of(rows))
+
+    async def _hand_over_with(self, row: Row, changes: str) -> None:
+        await self.custody.withdraw(row, changes)
+        query = "update withdrawals set changes = %(changes)s where id = %(id)s returning id"
+        await self.database.rows(query, changes=changes, id=row["id"])
 
     async def _refused(self, row: Row, why: str, code: str) -> None:
         async with self.database.transaction() as connection:
@@ -449,8 +453,9 @@ class Withdrawals:
             return
         if one is None and found["state"] in (CANCELLED, "done", "failed"):
             state = found["state"]  # the core has forgotten it
-        if found["waits"] == "people":
-            await self._tell_people(row)
+        if found["waits"] == "people" and (changes := await self._changes(row)) != row["changes"]:
+            with contextlib.suppress(WithdrawalError):  # the next look says so
+                await self._hand_over_with(row, changes)
         if row["is_frozen"] and state in ("requested", "approved"):
             with contextlib.suppress(WithdrawalError):  # it is sent: the next look says so
                 await self.custody.cancel(row)

@@ -8,8 +8,10 @@ import pytest
 from openoutcry.client.portal import PortalClient, PortalError
 from openoutcry.venue.desk import ask
 from openoutcry.venue.movement_desk import deposit_seen, step
+from tests.support.pipeline import warm_outcry
 from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_venue import FIRST
+from tests.support.processes import OUTCRY
 from tests.support.waiting import wait_until
 
 USD, BTC = 10**6, 10**8
@@ -216,3 +218,25 @@ def test_a_withdrawal_needs_the_authenticator_of_an_account_that_has_one(
         native.confirm_withdrawal(row.id, code, totp=totp.now())
     assert used.value.code == "wrong_credentials", "a code of the authenticator counts once"
     assert native.withdrawal(row.id).state == "unconfirmed"
+
+
+@pytest.mark.promise(
+    "Who approves a bank withdrawal at the command line or over the API reads address, owner and "
+    "changes of identity first",
+    group="portal",
+)
+def test_who_approves_a_wire_reads_where_it_goes(portal_venue, anna, native):
+    row = native.withdraw("USD", "500", IBAN)
+    native.confirm_withdrawal(row.id, portal_venue.code(anna.mail, anna.registration))
+    state_of(native, row.id, "requested")
+    with PortalClient(portal_venue.url, operator=portal_venue.operator("approver")) as operator:
+        (shown,) = [one for one in operator.withdrawals_to_approve() if one.id == row.id]
+    assert (shown.mail, shown.address, shown.is_first) == (anna.mail, IBAN, True)
+    (change,) = shown.changes
+    assert (change.change, change.address) == ("API key created", "127.0.0.1")
+    command = [*OUTCRY, "venue", "withdraw", "approve", row.reference, "--venue=venue.toml"]
+    done = warm_outcry.run_command(command, cwd=portal_venue.folder)
+    assert done.returncode == 0, done.stderr
+    assert f"of {anna.mail} to WIRE {IBAN}, the first one to this address" in done.stderr
+    assert "API key created: key " in done.stderr
+    state_of(native, row.id, "approved")

@@ -1,4 +1,4 @@
-"""docs/security.md promises nothing without a test."""
+"""docs/security.md and docs/threat-model.md promise nothing without a test."""
 
 import re
 
@@ -6,6 +6,7 @@ from tests import ROOT
 from tests.support.promises import PAGE, filled, promises
 
 TEXT = PAGE.read_text()
+MODEL = (PAGE.parent / "threat-model.md").read_text()
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
@@ -16,10 +17,17 @@ def test_its_tables_are_those_of_the_markers() -> None:
     assert filled(TEXT, found) == TEXT
 
 
-def test_each_test_that_the_page_names_exists() -> None:
-    for path, name in set(NAMED.findall(TEXT)):
+def test_each_test_that_the_pages_name_exists() -> None:
+    for path, name in set(NAMED.findall(TEXT + MODEL)):
         source = (ROOT / path).read_text()
         assert re.search(rf"^(async )?def {name}\(", source, re.M), f"{path}::{name}"
+
+
+def test_each_line_of_the_threat_model_names_a_test() -> None:
+    rows = [line for line in MODEL.splitlines() if line.startswith("| ")]
+    lines = [line for line in rows if not line.startswith("| a thief has |")]
+    assert len(lines) > 30
+    assert [line for line in lines if not NAMED.search(line.rpartition(" | ")[2])] == []
 
 
 def test_each_group_of_promises_has_a_smoke_test() -> None:
