@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from openoutcry.cli.desk import FILE_OPTION, OPERATOR_OPTION, asks, send_to_desk
-from openoutcry.cli.options import as_json_option, concealed_password
+from openoutcry.cli.options import Secret, as_json_option
 
 AT_ONCE = "at-once"
 
@@ -101,7 +101,7 @@ PORTAL_OPTION = click.option(
     "database",
     default="",
     metavar="URL",
-    callback=concealed_password,
+    type=Secret(),
     help="The portal's PostgreSQL (default: the one next to the journal).",
 )
 
