@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from openoutcry.venue.session_keys import password_hash
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.toml_tables import (
     Key,
@@ -196,10 +197,10 @@ CHAIN = {
     "hot": Key(text(1_000), ""),
     "cold": Key(text(1_000), ""),
     "final": Key(integer(1, 100_000), 12),
-    "gap": Key(integer(1, 100_000), 100),
+    "gap": Key(integer(1, 10_000), 100),
     "first_height": Key(integer(0, 10**9), 0),
-    "fee_rate": Key(integer(1, 10**12), 10),
-    "fee_rate_most": Key(integer(1, 10**12), 500),
+    "fee_rate": Key(integer(1, 10_000), 10),
+    "fee_rate_most": Key(integer(1, 10_000), 500),
     "bump_after_s": Key(integer(1, 10**6), 1_800),
     "chain_id": Key(integer(0, 10**12), 0),
     "vault": Key(text(42), ""),
@@ -208,7 +209,7 @@ CHAIN = {
     "valid_s": Key(integer(60, 86_400), 3_600),
     "stuck_blocks": Key(integer(1, 10_000), 10),
     "sweep_every_s": Key(integer(1, 10**7), 3_600),
-    "sweep_fee_most": Key(integer(1, 10**6), 100),
+    "sweep_fee_most": Key(integer(1, 10_000), 100),
     "gas_module": Key(text(4_096), ""),
     "gas_token": Key(text(32), ""),
     "gas_pin": Key(text(4_096), ""),
@@ -234,7 +235,7 @@ SIGNER = {"socket": Key(text(100))}
 ATTESTOR = {"socket": Key(text(100), ""), "key": Key(address_key, b"")}
 PERSON = {
     "name": Key(text(40)),
-    "password": Key(text(300)),
+    "password": Key(password_hash),
     "role": Key(one_of({"operator": "operator", "supervisor": "supervisor"})),
 }
 KNOWN = ("custody", "chain", "asset", "signer", "attestor", "person")
@@ -253,6 +254,9 @@ def read_custody_file(path: Path) -> CustodyFile:
             tables.wrong(("asset", place, "chain"), f"there is no chain {one.chain!r}")
         if (one.chain_decimals or 0) < (one.decimals or 0):
             tables.wrong(("asset", place, "decimals"), "are more than the chain has")
+    for place, chain in enumerate(chains):
+        if (chain.fee_rate or 0) > (chain.fee_rate_most or 0):
+            tables.wrong(("chain", place, "fee_rate"), "is more than fee_rate_most")
     for name in ("chain", "asset", "person"):
         rows = [((name, place, "name"), one.get("name")) for (_, place), one in _rows(tables, name)]
         tables.distinct(rows, name)

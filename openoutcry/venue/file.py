@@ -258,7 +258,7 @@ VENUE = {
     "speed_bump_seed": Key(toml_tables.integer(1, 1 << 62), 0),
     "speed_bump_orders": Key(toml_tables.integer(16, 1 << 20), 1 << 16),
     "canary": Key(toml_tables.boolean, False),
-    "failures_before_lock": Key(toml_tables.integer(1, 1_000_000), 5),
+    "failures_before_lock": Key(toml_tables.integer(1, 100), 5),
     "lock_s": Key(toml_tables.integer(1, 86_400), 60),
 }
 PARTICIPANT = {

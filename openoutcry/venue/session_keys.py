@@ -11,8 +11,14 @@ from openoutcry.wire.enums import SelfTrade
 from openoutcry.wire.toml_tables import Key
 
 ARGON2 = re.compile(
-    r"\$argon2(?:id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}"
+    r"\$argon2(id|i|d)\$v=(\d+)\$m=(\d+),t=(\d+),p=(\d+)"
+    r"\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{16,86}",
+    re.ASCII,
 )
+MIN_KIB, MIN_KIB_PASSES = 7_168, 35_840
+"""OWASP's least work of argon2id (Password Storage Cheat Sheet): memory; memory times passes."""
+MAX_KIB, MAX_PASSES, MAX_LANES = 1 << 18, 16, 16
+"""More than this for each login, which anyone may try, would take the host's memory and time."""
 PROTOCOLS = {
     "ouch-4.2": spec.Protocol.OUCH42,
     "ouch-5.0": spec.Protocol.OUCH50,
@@ -43,9 +49,24 @@ def network(value: Any) -> spec.Network:
 
 
 def password_hash(value: Any) -> str:
-    """Read an argon2 hash. Raises ``ValueError`` for anything else, a password among it."""
-    if type(value) is not str or not ARGON2.fullmatch(value):
+    """Read an argon2id hash. Raises ``ValueError`` for anything else, a password among it, and for
+    parameters with which passwords are guessed fast, or a login takes the host's memory or time."""
+    match = ARGON2.fullmatch(value) if type(value) is str and len(value) <= 300 else None
+    if match is None:
         raise ValueError("is not an argon2 hash; make one with `outcry venue password`")
+    version, kib, passes, lanes = (int(text) for text in match.groups()[1:])
+    if match[1] != "id" or version != 19:
+        raise ValueError("is not argon2id of version 19; make one with `outcry venue password`")
+    if kib < MIN_KIB or kib * passes < MIN_KIB_PASSES:
+        raise ValueError(
+            f"has m={kib}, t={passes}: too little work; m must be at least {MIN_KIB} and m * t "
+            f"{MIN_KIB_PASSES}; make one with `outcry venue password`"
+        )
+    if kib > MAX_KIB or passes > MAX_PASSES or not 1 <= lanes <= MAX_LANES:
+        raise ValueError(
+            f"has m={kib}, t={passes}, p={lanes}: a login would take too much; at most "
+            f"m={MAX_KIB}, t={MAX_PASSES}, p=1 to {MAX_LANES}"
+        )
     return value
 
 
@@ -71,7 +92,7 @@ TERMS = {
         toml_tables.one_of({"refuse": spec.Takeover.REFUSE, "take-over": spec.Takeover.TAKE_OVER}),
         spec.Takeover.REFUSE,
     ),
-    "queue_bytes": Key(toml_tables.integer(1 << 12, 1 << 30), 1 << 20),
+    "queue_bytes": Key(toml_tables.integer(1 << 12, 1 << 28), 1 << 20),
 }
 """Keys of ``[[session]]`` that may change while the venue trades."""
 

@@ -25,7 +25,7 @@ from tests.support.venue.served_venue import PORT, VENUE, ServedVenue
 from tests.support.waiting import BOUND_S
 
 PASSWORD = "correct-horse-7411"
-OPERATORS_HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+OPERATORS_HASH = argon2.PasswordHasher(time_cost=5, memory_cost=7_168, parallelism=1).hash(PASSWORD)
 TOTP = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 LIMITS = "\nmin_price_ticks = 1\nmax_price_ticks = 4_000_000\nmax_qty_lots = 1_000_000\n"
 LIMITS += "reference_price_ticks = 1_000\n"

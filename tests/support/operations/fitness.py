@@ -7,7 +7,7 @@ from openoutcry.venue.file import read_venue
 from tests.support.venue.served_venue import VENUE
 
 GOOD = argon2.PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+CHEAP = argon2.PasswordHasher(time_cost=5, memory_cost=7_168, parallelism=1)
 GUESSED, OWN, OTHER = CHEAP.hash("one"), GOOD.hash("kPz81-ä"), GOOD.hash("rQ7-22lk")
 
 

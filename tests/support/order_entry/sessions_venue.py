@@ -43,7 +43,7 @@ from tests.support.venue.naps import nap_longer
 from tests.support.waiting import BOUND_S, wait_until
 
 PASSWORD = "secret"
-HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+HASH = argon2.PasswordHasher(time_cost=5, memory_cost=7_168, parallelism=1).hash(PASSWORD)
 KEY = bytes(range(32))
 DAY = "20260102"
 KINDS = {

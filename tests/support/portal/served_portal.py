@@ -7,7 +7,7 @@ import sys
 
 import argon2
 
-CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+CHEAP = argon2.PasswordHasher(time_cost=5, memory_cost=7_168, parallelism=1)
 
 if __name__ == "__main__":
     from openoutcry.cli.main import main

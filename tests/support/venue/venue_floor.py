@@ -78,7 +78,7 @@ def without_references(commands: np.ndarray) -> np.ndarray:
 
 def with_operators(text: str) -> str:
     """A venue file with two operators, anna and bert."""
-    hashed = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(WORD)
+    hashed = argon2.PasswordHasher(time_cost=5, memory_cost=7_168, parallelism=1).hash(WORD)
     return text + "".join(OPERATOR.format(name=n, password=hashed) for n in ("anna", "bert"))
 
 

@@ -16,7 +16,7 @@ from openoutcry.venue.operators import (
 )
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("word")
+HASH = argon2.PasswordHasher(time_cost=5, memory_cost=7_168, parallelism=1).hash("word")
 
 
 class Clock:

@@ -51,7 +51,7 @@ def busy(folder):
     text = text.replace('"packets-unauthenticated"', '"packets"')
     text += f'[[port]]\nprotocol = "fix-4.4"\naddress = "127.0.0.1:{free_port()}"\n'
     text += 'certificate = "c.pem"\nkey = "k.pem"\n'
-    cheap = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    cheap = argon2.PasswordHasher(time_cost=5, memory_cost=7_168, parallelism=1)
     floor.file.write_text(text.replace(HASH, cheap.hash(SESSION_PASSWORD)))
     floor.file.chmod(0o600)
     (folder / "k.pem").chmod(0o600)
