@@ -20,9 +20,17 @@ from openoutcry.wire.errors import OutcryError
     show_default=True,
     help="Serve /metrics at this address.",
 )
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    help="Another host name under which /metrics is asked for. Repeatable.",
+)
 @click.option("--once", is_flag=True, help="Print the metrics once and exit.")
 @click.option("--grafana", is_flag=True, help="Print a dashboard for Grafana (JSON) and exit.")
-def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bool) -> None:
+def metrics(
+    file: Path | None, address: tuple[str, int], names: tuple[str, ...], once: bool, grafana: bool
+) -> None:
     """Serve Prometheus metrics of a venue or of all pipelines.
 
     \b
@@ -59,7 +67,7 @@ def metrics(file: Path | None, address: tuple[str, int], once: bool, grafana: bo
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: stop.set())
     try:
-        server = make_metrics_server(collector, address)
+        server = make_metrics_server(collector, address, names)
     except OSError as error:
         raise OutcryError(f"cannot serve metrics on {host}:{port}: {error.strerror}") from None
     thread = Thread(target=server.serve_forever)

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from openoutcry.console.accounts import Accounts, Session, same
+from openoutcry.operations.web_server import LOOPBACK, host_of
 from openoutcry.wire.pace import Pace
 
 COOKIE = "outcry_console"
@@ -30,7 +31,6 @@ ACTIONS_AT_ONCE, ACTION_S = 100, 0.02
 """The same of what a name asks to be done, which no read of its pages keeps waiting."""
 PRESENCE = "/api/seen"
 """Request that a page POSTs when its user uses the mouse or the keyboard."""
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Gate:
@@ -109,7 +109,7 @@ class Gate:
     ) -> tuple[int, str] | None:
         """Status and reason, if the request is not let in."""
         host = headers.get("host", "")
-        if self.hosts and _split(f"//{host}").hostname not in self.hosts:
+        if self.hosts and host_of(host) not in self.hosts:
             return 421, "this console is not served under that host name"
         origin = headers.get("origin")
         method = scope.get("method", "GET")

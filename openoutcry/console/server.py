@@ -8,15 +8,17 @@ from typing import Any, Protocol
 from openoutcry.console.accounts import LockedError
 from openoutcry.console.actions import add_actions
 from openoutcry.console.console import AgainError, Console, RoleError
-from openoutcry.console.gate import COOKIE, LOOPBACK, Gate
+from openoutcry.console.gate import COOKIE, Gate
 from openoutcry.console.live import Texts, add_live, message
 from openoutcry.console.reading import add_reading
 from openoutcry.console.requests import Confirm, Login
 from openoutcry.operations.strangers import Strangers, allow_files
 from openoutcry.operations.turns import Turns, TurnsError
 from openoutcry.operations.web_server import (
+    LOOPBACK,
     PageErrors,
     listening,
+    served_hosts,
     server_of,
     tls_settings,
     url_of,
@@ -159,8 +161,7 @@ def serve(
     host = address[0]
     with listening(address, "the page ") as listener:
         secure = certificate is not None
-        names = LOOPBACK if host in LOOPBACK else () if host in ("0.0.0.0", "::") else (host,)
-        application = make(console, secure, (*names, *hosts) if names else ())
+        application = make(console, secure, served_hosts(host, hosts))
         files, strangers = allow_files(), Strangers()
         application.known = strangers.known
         config = web_config(

@@ -6,6 +6,7 @@ from wsgiref.simple_server import make_server
 
 from openoutcry.operations.metrics import VenueMetrics
 from openoutcry.operations.native import CONTENT_TYPE, delimited
+from openoutcry.operations.web_server import host_of, served_hosts
 
 PROTOBUF = "application/vnd.google.protobuf"
 PROTO = "io.prometheus.client.MetricFamily"
@@ -27,8 +28,10 @@ def wants_protobuf(accept: str) -> bool:
     return bool(offers) and min(offers)[2]
 
 
-def make_application(collector: VenueMetrics) -> Callable[..., Iterable[bytes]]:
-    """The WSGI application of these metrics."""
+def make_application(
+    collector: VenueMetrics, hosts: tuple[str, ...] = ()
+) -> Callable[..., Iterable[bytes]]:
+    """The WSGI application of these metrics, served under the names ``hosts``; none: any."""
     from prometheus_client import CollectorRegistry, make_wsgi_app
 
     registry = CollectorRegistry()
@@ -36,6 +39,9 @@ def make_application(collector: VenueMetrics) -> Callable[..., Iterable[bytes]]:
     text = make_wsgi_app(registry)
 
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if hosts and host_of(environ.get("HTTP_HOST", "")) not in hosts:
+            start("421 Misdirected Request", [("Content-Length", "0")])
+            return []
         is_scrape = environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"] == "/metrics"
         if not is_scrape or not wants_protobuf(environ.get("HTTP_ACCEPT", "")):
             return list(text(environ, start))
@@ -46,8 +52,11 @@ def make_application(collector: VenueMetrics) -> Callable[..., Iterable[bytes]]:
     return application
 
 
-def make_metrics_server(collector: VenueMetrics, address: tuple[str, int]) -> Any:
-    """A server that listens, a thread for each request; raises ``OSError``."""
+def make_metrics_server(
+    collector: VenueMetrics, address: tuple[str, int], names: tuple[str, ...] = ()
+) -> Any:
+    """A server that listens, a thread for each request; ``names``: further hosts under which it
+    serves.  Raises ``OSError``."""
     import socket
 
     from prometheus_client.exposition import ThreadingWSGIServer, _SilentHandler
@@ -57,4 +66,5 @@ def make_metrics_server(collector: VenueMetrics, address: tuple[str, int]) -> An
     class Server(ThreadingWSGIServer):
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
-    return make_server(host, port, make_application(collector), Server, _SilentHandler)
+    application = make_application(collector, served_hosts(host, names))
+    return make_server(host, port, application, Server, _SilentHandler)

@@ -1,4 +1,8 @@
-"""Logins in turns: passwords are checked a few at once, of one address fewer, and others wait."""
+"""Work in turns: a few at once, of one owner fewer; others wait, of one owner so many at most.
+
+An owner is an address whose passwords are checked, or a user whose portfolio is computed.  Turns go
+round among owners: an owner that waits for its own turn is behind all others.
+"""
 
 import asyncio
 from collections import Counter
@@ -17,11 +21,9 @@ AGAIN_S = 1.0
 
 
 class TurnsError(OutcryError):
-    """Too much of one address waits; ``wait_s`` until it is worth another try."""
+    """Too much of one owner waits; ``wait_s`` until it is worth another try."""
 
-    def __init__(self) -> None:
-        super().__init__("too many logins of this address wait")
-        self.wait_s = AGAIN_S
+    wait_s = AGAIN_S
 
 
 class Turns:
@@ -37,13 +39,24 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, address: str) -> AsyncIterator[None]:
-        """Hold a turn for the block.  Raises :class:`TurnsError` if too many of the address
-        wait."""
+        """Hold a turn of an address for the block.  Raises :class:`TurnsError` if too many of the
+        address wait."""
         owner = owner_of(address)
         # A proxy on this host speaks for all its clients.
-        each = self.at_once if owner in HERE else self.each
-        if owner not in HERE and self._count[owner] >= each + self.waiting:
-            raise TurnsError
+        each, most = (self.at_once, 1 << 62) if owner in HERE else (self.each, self.waiting)
+        async with self._turn(owner, each, most, "logins of this address"):
+            yield
+
+    @asynccontextmanager
+    async def turn_of(self, user: str) -> AsyncIterator[None]:
+        """Hold a turn of a user for the block.  Raises :class:`TurnsError`."""
+        async with self._turn(user, self.each, self.waiting, "of your requests"):
+            yield
+
+    @asynccontextmanager
+    async def _turn(self, owner: str, each: int, waiting: int, what: str) -> AsyncIterator[None]:
+        if self._count[owner] >= each + waiting:
+            raise TurnsError(f"too many {what} wait")
         own = self._own.setdefault(owner, asyncio.Semaphore(each))
         self._count[owner] += 1
         try:

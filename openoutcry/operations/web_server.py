@@ -7,13 +7,16 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from openoutcry.operations.strangers import Strangers
 from openoutcry.wire.errors import OutcryError
 
 A_LINE_S = 60.0
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Ciphers of TLS 1.2: authenticated, with forward secrecy. uvicorn's own choice has none of these.
 """
@@ -69,8 +72,42 @@ def listening(address: tuple[str, int], what: str) -> Iterator[socket.socket]:
 
 def url_of(listener: socket.socket, host: str, is_secure: bool) -> str:
     """The URL at which ``listener`` answers."""
-    shown = f"[{host}]" if ":" in host else host
-    return f"http{'s' * is_secure}://{shown}:{listener.getsockname()[1]}/"
+    return f"http{'s' * is_secure}://{url_host(host)}:{listener.getsockname()[1]}/"
+
+
+def served_hosts(host: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names under which a page is served that listens at ``host``; none: any.
+
+    They are the address itself, each of ``names``, and the loopback's names where the page listens
+    on loopback or everywhere.  A page that listens everywhere and has no names is served under any.
+    """
+    given = tuple(host_of(name) for name in names)
+    own = host_of(url_host(host))
+    try:
+        address = ip_address(own)
+        is_everywhere, is_here = address.is_unspecified, address.is_loopback
+    except ValueError:
+        is_everywhere, is_here = False, own in LOOPBACK
+    if is_everywhere:
+        return (*LOOPBACK, *given) if given else ()
+    return (own, *(LOOPBACK if is_here else ()), *given)
+
+
+def url_host(host: str) -> str:
+    """Return an address as it is written in a URL."""
+    return f"[{host}]" if ":" in host else host
+
+
+def host_of(header: str) -> str:
+    """Return the host of a Host header in one spelling, without its port; empty for no host."""
+    try:
+        name = (urlsplit(f"//{header}").hostname or "").removesuffix(".")
+    except ValueError:
+        return ""
+    try:
+        return str(ip_address(name))
+    except ValueError:
+        return name
 
 
 def tls_settings(certificate: Any, key: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from openoutcry.client import price4
 from openoutcry.console.accounts import LockedError
-from openoutcry.console.gate import LOOPBACK, Gate
+from openoutcry.console.gate import Gate
 from openoutcry.console.live import add_live
 from openoutcry.console.market import EVERY_S
 from openoutcry.console.participants import MAX_LOTS
@@ -20,6 +20,7 @@ from openoutcry.console.screen.trader import Busy, Conflict, TradeError
 from openoutcry.console.screen.traders import require_traded
 from openoutcry.console.server import empty_app
 from openoutcry.operations.turns import Turns, TurnsError
+from openoutcry.operations.web_server import LOOPBACK
 from openoutcry.risk.contract_layout import MAX_PRICE
 from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError

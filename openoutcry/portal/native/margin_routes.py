@@ -7,7 +7,7 @@ from typing import Any
 
 from openoutcry.client import portal_models as models
 from openoutcry.portal.accounts.errors import InvalidRequest, NotFound
-from openoutcry.portal.native.callers import Callers
+from openoutcry.portal.native.callers import Asking, Callers
 from openoutcry.portal.portfolio.desk import Desk
 from openoutcry.portal.trading.instruments import (
     AmountError,
@@ -136,11 +136,11 @@ class NativeMargin:
             )
         return rows
 
-    async def funding(self, participant: int) -> list[models.FundingRow]:
+    async def funding(self, asking: Asking) -> list[models.FundingRow]:
         """What the participant's positions were paid, the newest first.
 
         Raises :class:`BooksError` if the books do not answer."""
-        answer = await self.books.ask(ask="funding", participant=participant)
+        answer = await self.books.ask(asking.user_id, ask="funding", participant=asking.participant)
         return [
             models.FundingRow(
                 row["time_ns"] // MILLION,
@@ -174,4 +174,4 @@ def _add(app: Any, native: NativeMargin, asking_type: Any) -> None:
     @app.get("/v1/margin/funding", response_model=list[models.FundingRow], tags=TAGS)
     async def funding(asking: asking_type) -> Any:
         asking.require_participant()
-        return await native.funding(asking.participant)
+        return await native.funding(asking)

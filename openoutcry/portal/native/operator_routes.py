@@ -203,5 +203,6 @@ def _add_views(app: Any, native: NativeOperators, operator_type: Any, limited: A
         if view not in VIEWS:
             raise NotFound(f"there is no view {view!r}; there are {', '.join(VIEWS)}")
         days = day_of(since, "from", 0), day_of(until, "until", LAST_DAY)
-        answer = await native.desk.ask(ask="analytics", view=view, first=days[0], last=days[1])
+        terms = {"ask": "analytics", "view": view, "first": days[0], "last": days[1]}
+        answer = await native.desk.ask(operator.name, **terms)
         return models.AnalyticsPage(view, answer["rows"])

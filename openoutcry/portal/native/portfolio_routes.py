@@ -70,15 +70,15 @@ class NativePortfolio:
         market."""
         return text_of(units, self.orders.mirror.markets.assets[asset])
 
-    async def portfolio(self, participant: int, currency: str, method: str) -> models.Portfolio:
+    async def portfolio(self, asking: Asking, currency: str, method: str) -> models.Portfolio:
         """Holdings and profits, valued in ``currency``; ``method``: one of ``METHODS``.
 
         Raises :class:`InvalidRequest` for another method, :class:`BooksError` if the books do not
         answer."""
         if method not in METHODS:
             raise InvalidRequest(f"method: one of {', '.join(METHODS)}")
-        terms = {"participant": participant, "currency": currency, "method": method}
-        answer = await self.quick.ask(ask="portfolio", **terms)
+        terms = {"participant": asking.participant, "currency": currency, "method": method}
+        answer = await self.quick.ask(asking.user_id, ask="portfolio", **terms)
         held, day = answer["holdings"], answer["last_day"]
         value = sum(row["value"] for row in held if row["value"] is not None)
         return models.Portfolio(
@@ -137,12 +137,13 @@ class NativePortfolio:
         return shown
 
     async def performance(
-        self, participant: int, currency: str, first: int, last: int
+        self, asking: Asking, currency: str, first: int, last: int
     ) -> models.Performance:
         """Value, investment and gain by day, from ``first`` to ``last`` in days since 1970.
 
         Raises :class:`BooksError` if the books do not answer."""
-        answer = await self.quick.ask(ask="performance", participant=participant, currency=currency)
+        terms = {"participant": asking.participant, "currency": currency}
+        answer = await self.quick.ask(asking.user_id, ask="performance", **terms)
         days = [
             models.PerformanceDay(
                 date.fromisoformat(row["day"]),
@@ -155,7 +156,7 @@ class NativePortfolio:
 
     # Rebalancing
 
-    async def rebalance(self, participant: int, body: Weights) -> models.Rebalance:
+    async def rebalance(self, asking: Asking, body: Weights) -> models.Rebalance:
         """Orders that bring the holdings to these weights; nothing is sent.
 
         Raises :class:`InvalidRequest` for a wrong currency, weight or tolerance, and
@@ -163,10 +164,10 @@ class NativePortfolio:
         currency, weights = self.currency(body.currency), self._weights(body.weights)
         if not 0 <= body.tolerance_bps <= BPS:
             raise InvalidRequest(f"tolerance_bps: 0 to {BPS}")
-        terms = {"participant": participant, "currency": currency, "method": "fifo"}
-        answer = await self.quick.ask(ask="portfolio", **terms)
+        terms = {"participant": asking.participant, "currency": currency, "method": "fifo"}
+        answer = await self.quick.ask(asking.user_id, ask="portfolio", **terms)
         held = self._held(answer["holdings"], weights, currency)
-        quotes = self._quotes(participant, currency)
+        quotes = self._quotes(asking.participant, currency)
         orders = proposed(held, weights, currency, quotes, body.tolerance_bps)
         whole = sum((one.total * one.rate for one in held), Fraction(0))
         return models.Rebalance(
@@ -261,7 +262,7 @@ def _add_values(app: Any, native: NativePortfolio, asking_type: Any) -> None:
     @app.get("/v1/portfolio", response_model=models.Portfolio, tags=PORTFOLIO)
     async def portfolio(asking: asking_type, currency: str = "", method: str = "fifo") -> Any:
         asking.require_participant()
-        return await native.portfolio(asking.participant, native.currency(currency), method)
+        return await native.portfolio(asking, native.currency(currency), method)
 
     @app.get("/v1/portfolio/performance", response_model=models.Performance, tags=PORTFOLIO)
     async def performance(
@@ -272,12 +273,12 @@ def _add_values(app: Any, native: NativePortfolio, asking_type: Any) -> None:
     ) -> Any:
         asking.require_participant()
         days = day_of(since, "from", 0), day_of(until, "until", LAST_DAY)
-        return await native.performance(asking.participant, native.currency(currency), *days)
+        return await native.performance(asking, native.currency(currency), *days)
 
     @app.post("/v1/portfolio/rebalance", response_model=models.Rebalance, tags=PORTFOLIO)
     async def rebalance(asking: asking_type, body: Weights) -> Any:
         asking.require_participant()
-        return await native.rebalance(asking.participant, body)
+        return await native.rebalance(asking, body)
 
 
 def _add_files(app: Any, native: NativePortfolio, asking_type: Any) -> None:
@@ -294,7 +295,8 @@ def _add_files(app: Any, native: NativePortfolio, asking_type: Any) -> None:
             raise InvalidRequest("from: it is after until")
         language = await native.callers.accounts.language(asking.user_id)
         terms = {"first_day": first, "last_day": last, "format": form, "language": language}
-        file = await native.slow.ask(ask=ask, participant=asking.participant, **terms)
+        terms |= {"ask": ask, "participant": asking.participant}
+        file = await native.slow.ask(asking.user_id, **terms)
         name = f"{file['name'].rpartition('.')[0]}-{_shown(first)}-{_shown(last)}.{form}"
         headers = {"content-disposition": f'attachment; filename="{name}"'}
         return Response(base64.b64decode(file["data"]), 200, headers, file["type"])

@@ -1,30 +1,35 @@
 """Asks the bookkeeper's process, which is started when it is first asked, and again after it ended.
 
 Questions and answers are lines of JSON on its standard input and output.  It ends when the portal
-does: its input ends then.
+does: its input ends then.  Users take turns: a user that asks much waits for its own answers.
 """
 
 import asyncio
 import contextlib
 import itertools
 import json
+import math
 import sys
 from typing import Any, TextIO
 
+from openoutcry.operations.turns import Turns, TurnsError
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.portfolio.bookkeeper import DISAGREES, NOT_READY, TOO_LARGE
 from openoutcry.venue.file import VenueFile
 
 PATIENCE_S = 120.0
 LINE_BYTES = 1 << 27
-STATUS = {NOT_READY: 503, DISAGREES: 409, TOO_LARGE: 422}
+WAITING = 8
+"""Questions of one user that wait; further ones are refused."""
+TOO_MANY = "too_many_requests"
+STATUS = {NOT_READY: 503, DISAGREES: 409, TOO_LARGE: 422, TOO_MANY: 429}
 
 
 class BooksError(AccountError):
     """A question that has no answer; ``code`` says why."""
 
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
+    def __init__(self, code: str, text: str, *, retry_after_s: int = 0) -> None:
+        super().__init__(text, retry_after_s=retry_after_s)
         self.code, self.status = code, STATUS.get(code, 503)
 
 
@@ -36,22 +41,29 @@ class Desk:
         self.command = [sys.executable, "-m", "openoutcry", "portal", "books", str(file.path)]
         self.url = url
         self._process: asyncio.subprocess.Process | None = None
-        self._lock = asyncio.Lock()
+        self._turns = Turns(1, 1, WAITING)
         self._numbers = itertools.count(1)
 
-    async def ask(self, **question: Any) -> dict[str, Any]:
-        """Raises :class:`BooksError`."""
-        async with self._lock:
-            try:
-                async with asyncio.timeout(PATIENCE_S):
-                    answer = await self._ask(question)
-            except (OSError, ValueError, TimeoutError) as error:
-                await self._stop()
-                text = f"the books do not answer now: {error or 'no answer'}"
-                raise BooksError(NOT_READY, text) from None
+    async def ask(self, user: int | str, **question: Any) -> dict[str, Any]:
+        """``user``: whose turn it is, its id or an operator's name.  Raises :class:`BooksError`."""
+        try:
+            async with self._turns.turn_of(f"user {user}"):
+                answer = await self._patient(question)
+        except TurnsError as error:
+            wait_s = math.ceil(error.wait_s)
+            raise BooksError(TOO_MANY, str(error), retry_after_s=wait_s) from None
         if "code" in answer:
             raise BooksError(answer["code"], answer["detail"])
         return answer
+
+    async def _patient(self, question: dict[str, Any]) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._ask(question)
+        except (OSError, ValueError, TimeoutError) as error:
+            await self._stop()
+            text = f"the books do not answer now: {error or 'no answer'}"
+            raise BooksError(NOT_READY, text) from None
 
     async def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
         process = await self._running()
