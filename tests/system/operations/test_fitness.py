@@ -3,7 +3,7 @@
 import pytest
 
 from openoutcry.operations import fitness
-from tests.support.operations.fitness import BAD, CHEAP, GUESSED, OTHER, OWN, session, states, venue
+from tests.support.operations.fitness import BAD, GUESSED, OTHER, OWN, session, states, venue
 
 TOTP = 'totp = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"\n'
 
@@ -18,8 +18,6 @@ CASES = {
     "same password": (fitness.secrets, "distinct passwords",
                       session("A", OWN) + operator("anna", OWN),
                       session("A", OWN) + operator("anna", OTHER)),
-    "weak hash": (fitness.secrets, "password hashes", session("A", CHEAP.hash("x9")),
-                  session("A", OWN)),
     "one supervisor": (fitness.operators, "supervisors", operator("anna", OWN),
                        operator("anna", OWN) + operator("bert", OTHER)),
     "no code": (fitness.operators, "one-time codes", operator("anna", OWN, ""),
