@@ -22,6 +22,7 @@ from openoutcry.matcher.hooks import (
     with_region,
     without_region,
 )
+from openoutcry.matcher.matching.stops import is_passed
 from openoutcry.matcher.output import Output
 from openoutcry.matcher.state.arena_check import check_arena
 from openoutcry.matcher.state.clone import copy_arena
@@ -169,6 +170,11 @@ class Engine:
         fill_best(ArenaHeader.of(self.address), self._instrument(symbol), self._best.ctypes.data)
         bid, bid_price, bid_qty, ask, ask_price, ask_qty = self._best.tolist()
         return bid_price if bid else None, bid_qty, ask_price if ask else None, ask_qty
+
+    def has_passed(self, symbol: str | bytes, side: int, trigger_ticks: int) -> bool:
+        """Whether a stop with this trigger would be elected at once."""
+        arena = ArenaHeader.of(self.address)
+        return bool(is_passed(arena, self._instrument(symbol), side, trigger_ticks))
 
     def position(self, order_id: int, symbol: str | bytes | None = None) -> Position | None:
         """The place of an open order in its queue.  None if it is not open or waits outside the

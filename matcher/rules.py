@@ -35,6 +35,7 @@ class Rules:
         self.stops_by_trade_or_quote = InstrumentOption.STOPS_BY_TRADE_OR_QUOTE in options
         self.stops_by_reference = InstrumentOption.STOPS_BY_REFERENCE in options
         self.stops_by_quote = InstrumentOption.STOPS_BY_QUOTE in options
+        self.passed_stops_refused = InstrumentOption.PASSED_STOPS_REFUSED in options
         bands: list[tuple[int | None, int]] = [(None, int(row["price_step_ticks"]))]
         for k in range(1, TICK_BANDS + 1):
             if row[f"band{k}_step_ticks"]:

@@ -44,6 +44,7 @@ from openoutcry.matcher.matching.pegs import (
 from openoutcry.matcher.matching.self_trade import reduce_order
 from openoutcry.matcher.matching.stops import (
     electing_price,
+    refuse_passed,
     refuse_trigger,
     rest_stop,
     trailing_trigger,
@@ -291,8 +292,12 @@ def replace_stop(
     elif aux != 0:
         trigger = aux
     keeps_place = trigger == ext.trigger and qty <= order_leaves(arena, slot)
-    if not keeps_place and refuse_trigger(arena, instrument, side, trigger) != const.ACCEPT:
-        return const.BOOK_FULL
+    if not keeps_place:
+        if refuse_trigger(arena, instrument, side, trigger) != const.ACCEPT:
+            return const.BOOK_FULL
+        reason = refuse_passed(arena, instrument, side, trigger)
+        if reason != const.ACCEPT:
+            return reason
     set_mode(arena, order, slot)
     if aux != 0:
         ext.aux = aux

@@ -52,6 +52,7 @@ from openoutcry.matcher.matching.pegs import (
 from openoutcry.matcher.matching.stops import (
     displayed_price,
     electing_price,
+    refuse_passed,
     refuse_trigger,
     rest_stop,
     trailing_trigger,
@@ -285,6 +286,8 @@ def enter_stop(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     reason = refuse_one_more(arena, order, instrument, order_type)
     if reason == const.ACCEPT:
         reason = refuse_trigger(arena, instrument, side, trigger)
+    if reason == const.ACCEPT:
+        reason = refuse_passed(arena, instrument, side, trigger)
     if reason != const.ACCEPT:
         return reason
     price = order.price_ticks if has_price(order_type) else 0

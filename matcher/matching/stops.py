@@ -76,6 +76,28 @@ def refuse_trigger(arena: ArenaHeader, instrument: int, side: int, trigger: int)
 
 
 @kernel_outlined
+def is_passed(arena: ArenaHeader, instrument: int, side: int, trigger: int) -> bool:
+    """Whether a stop with this trigger would be elected at once; never before continuous
+    trading."""
+    if trigger == NO_PRICE or instrument_addr(arena, instrument).phase != const.CONTINUOUS:
+        return False
+    buy_mark, sell_mark = election_marks(arena, instrument)
+    if side == const.BUY:
+        return buy_mark != NO_PRICE and trigger <= buy_mark
+    return sell_mark != NO_PRICE and trigger >= sell_mark
+
+
+@kernel
+def refuse_passed(arena: ArenaHeader, instrument: int, side: int, trigger: int) -> int:
+    """Return the Reason to reject a stop whose trigger is passed, where the instrument refuses
+    such, or ACCEPT."""
+    if rule_addr(arena, instrument).options & const.PASSED_STOPS_REFUSED == 0:
+        return const.ACCEPT
+    passed = is_passed(arena, instrument, side, trigger)
+    return const.TRIGGER_ALREADY_PASSED if passed else const.ACCEPT
+
+
+@kernel_outlined
 def move_triggers(arena: ArenaHeader, instrument: int) -> None:
     """Move the trailing stops' triggers by the last price, in order of arrival."""
     last = electing_price(arena, instrument)

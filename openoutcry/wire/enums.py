@@ -179,6 +179,9 @@ class InstrumentOption(IntFlag):
     MARKET_WAITS = 64
     """The remainder of a market order that finds no counterparty waits in continuous trading,
     without a price, for the next order on the other side.  Not with MARKET_REST_STAYS."""
+    PASSED_STOPS_REFUSED = 128
+    """In continuous trading a new stop, or a new trigger of one, that the market has already passed
+    is rejected (TRIGGER_ALREADY_PASSED).  Without this option the stop is elected at once."""
 
 
 class EventKind(IntEnum):
@@ -298,6 +301,8 @@ class Reason(IntEnum):
     (``risk/bits.py``) is set in ``contra_id``.  For the lowest of these bits, ``price_ticks`` is
     the limit, ``leaves_lots`` what already counts against it, and ``qty_lots`` the value with this
     order."""
+    TRIGGER_ALREADY_PASSED = 33
+    """A stop would be elected at once (PASSED_STOPS_REFUSED)."""
 
 
 class ErrorBit(IntEnum):

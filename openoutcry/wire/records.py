@@ -320,7 +320,7 @@ INSTRUMENT_RANGES: dict[str, tuple[int, int]] = {
     "auction_band_ticks": (0, 2**62),
     "min_allocation_lots": (0, 2**62),
     "allocation": (1, 3),
-    "options": (0, 127),
+    "options": (0, 255),
     "initial_phase": (1, 8),
     "auction_extensions": (0, 255),
     "top_share_bps": (0, 10_000),

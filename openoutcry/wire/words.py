@@ -202,40 +202,41 @@ of the other doors have the mode of their session."""
 REASONS: Table[Reason] = Table(
     Reason,
     """\
-reason             | FIX 103 | FIX 102 | OUCH 4.2 | OUCH 5.0 | OUCH cancel | portal        | Binance reject                       | Binance expiry
-NONE               | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
-GATEWAY            | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
-UNKNOWN_INSTRUMENT | 1       | 99      | S        | 0x17     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
-MALFORMED          | 11      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
-BAD_QTY            | 13      | 99      | Z        | 0x13     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
-DUPLICATE_ID       | 6       | 99      | O        | 0x0f     | Z           | duplicate     | NONE                                 | EXCHANGE_CANCELED
-UNKNOWN_ORDER      | 5       | 1       | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
-NOT_OWNER          | 99      | 1       | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
-WOULD_CROSS        | 99      | 99      | O        | 0x12     | Z           | would_take    | WOULD_MATCH_IMMEDIATELY              | EXCHANGE_CANCELED
-BOOK_FULL          | 99      | 99      | O        | 0x0f     | Z           | book_full     | NONE                                 | EXCHANGE_CANCELED
-LEVEL_OVERFLOW     | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
-USER               | 99      | 99      | O        | 0x0f     | U           | refused       | NONE                                 | EXCHANGE_CANCELED
-IOC_REST           | 99      | 99      | O        | 0x0f     | I           | refused       | NONE                                 | UNFILLED_IOC_QUANTITY_EXPIRED
-MARKET_REST        | 99      | 99      | O        | 0x0f     | I           | refused       | NONE                                 | INSUFFICIENT_LIQUIDITY
-FOK_UNFILLABLE     | 99      | 99      | O        | 0x0f     | I           | refused       | NONE                                 | UNFILLED_FOK_ORDER_EXPIRED
-REDUCED_TO_ZERO    | 99      | 99      | O        | 0x0f     | U           | refused       | NONE                                 | EXCHANGE_CANCELED
-OFF_STEP           | 99      | 99      | X        | 0x1d     | Z           | price         | NONE                                 | EXCHANGE_CANCELED
-OFF_LOT            | 13      | 99      | Z        | 0x13     | I           | quantity      | NONE                                 | EXCHANGE_CANCELED
-PRICE_LIMIT        | 3       | 99      | X        | 0x1d     | Z           | price         | NONE                                 | EXCHANGE_CANCELED
-QTY_LIMIT          | 3       | 99      | Z        | 0x13     | Z           | quantity      | NONE                                 | EXCHANGE_CANCELED
-WRONG_PHASE        | 2       | 99      | C        | 0x02     | Z           | market_closed | NONE                                 | EXCHANGE_CANCELED
-BAD_AUX            | 11      | 99      | O        | 0x0f     | Z           | would_trigger | STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY | EXCHANGE_CANCELED
-EXPIRED            | 99      | 99      | O        | 0x0f     | T           | refused       | NONE                                 | EXCHANGE_CANCELED
-SELF_TRADE         | 99      | 99      | O        | 0x0f     | Q           | refused       | NONE                                 | EXCHANGE_CANCELED
-MIN_QTY_UNFILLABLE | 99      | 99      | O        | 0x0f     | I           | refused       | NONE                                 | EXCHANGE_CANCELED
-DAY_END            | 99      | 99      | O        | 0x0f     | T           | refused       | NONE                                 | EXCHANGE_CANCELED
-AUCTION_REST       | 99      | 99      | O        | 0x0f     | T           | refused       | NONE                                 | EXCHANGE_CANCELED
-MASS_CANCEL        | 99      | 99      | O        | 0x0f     | S           | refused       | NONE                                 | EXCHANGE_CANCELED
-DISCONNECTED       | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
-AUCTION_EXTENDED   | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
-TIME_BACKWARDS     | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
-OFF_LAST           | 99      | 99      | X        | 0x1d     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
-RISK               | 3       | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED""",
+reason                 | FIX 103 | FIX 102 | OUCH 4.2 | OUCH 5.0 | OUCH cancel | portal        | Binance reject                       | Binance expiry
+NONE                   | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+GATEWAY                | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+UNKNOWN_INSTRUMENT     | 1       | 99      | S        | 0x17     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+MALFORMED              | 11      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+BAD_QTY                | 13      | 99      | Z        | 0x13     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+DUPLICATE_ID           | 6       | 99      | O        | 0x0f     | Z           | duplicate     | NONE                                 | EXCHANGE_CANCELED
+UNKNOWN_ORDER          | 5       | 1       | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+NOT_OWNER              | 99      | 1       | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+WOULD_CROSS            | 99      | 99      | O        | 0x12     | Z           | would_take    | WOULD_MATCH_IMMEDIATELY              | EXCHANGE_CANCELED
+BOOK_FULL              | 99      | 99      | O        | 0x0f     | Z           | book_full     | NONE                                 | EXCHANGE_CANCELED
+LEVEL_OVERFLOW         | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+USER                   | 99      | 99      | O        | 0x0f     | U           | refused       | NONE                                 | EXCHANGE_CANCELED
+IOC_REST               | 99      | 99      | O        | 0x0f     | I           | refused       | NONE                                 | UNFILLED_IOC_QUANTITY_EXPIRED
+MARKET_REST            | 99      | 99      | O        | 0x0f     | I           | refused       | NONE                                 | INSUFFICIENT_LIQUIDITY
+FOK_UNFILLABLE         | 99      | 99      | O        | 0x0f     | I           | refused       | NONE                                 | UNFILLED_FOK_ORDER_EXPIRED
+REDUCED_TO_ZERO        | 99      | 99      | O        | 0x0f     | U           | refused       | NONE                                 | EXCHANGE_CANCELED
+OFF_STEP               | 99      | 99      | X        | 0x1d     | Z           | price         | NONE                                 | EXCHANGE_CANCELED
+OFF_LOT                | 13      | 99      | Z        | 0x13     | I           | quantity      | NONE                                 | EXCHANGE_CANCELED
+PRICE_LIMIT            | 3       | 99      | X        | 0x1d     | Z           | price         | NONE                                 | EXCHANGE_CANCELED
+QTY_LIMIT              | 3       | 99      | Z        | 0x13     | Z           | quantity      | NONE                                 | EXCHANGE_CANCELED
+WRONG_PHASE            | 2       | 99      | C        | 0x02     | Z           | market_closed | NONE                                 | EXCHANGE_CANCELED
+BAD_AUX                | 11      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+EXPIRED                | 99      | 99      | O        | 0x0f     | T           | refused       | NONE                                 | EXCHANGE_CANCELED
+SELF_TRADE             | 99      | 99      | O        | 0x0f     | Q           | refused       | NONE                                 | EXCHANGE_CANCELED
+MIN_QTY_UNFILLABLE     | 99      | 99      | O        | 0x0f     | I           | refused       | NONE                                 | EXCHANGE_CANCELED
+DAY_END                | 99      | 99      | O        | 0x0f     | T           | refused       | NONE                                 | EXCHANGE_CANCELED
+AUCTION_REST           | 99      | 99      | O        | 0x0f     | T           | refused       | NONE                                 | EXCHANGE_CANCELED
+MASS_CANCEL            | 99      | 99      | O        | 0x0f     | S           | refused       | NONE                                 | EXCHANGE_CANCELED
+DISCONNECTED           | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+AUCTION_EXTENDED       | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+TIME_BACKWARDS         | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+OFF_LAST               | 99      | 99      | X        | 0x1d     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+RISK                   | 3       | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+TRIGGER_ALREADY_PASSED | 99      | 99      | O        | 0x0f     | Z           | would_trigger | STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY | EXCHANGE_CANCELED""",
 )
 """Why the core rejects or cancels an order.  FIX: OrdRejReason and CxlRejReason, 99 other; OUCH:
 the reason of a Rejected, O and 0x0f other, and of a Canceled.  A reject by the gateway or a limit has
@@ -245,40 +246,41 @@ service (:data:`PORTAL_REFUSALS`).  Binance: the reason of a rejected and of an 
 REASON_TEXTS: Table[Reason] = Table(
     Reason,
     """\
-reason             | rejected | ended
-NONE               | - | -
-GATEWAY            | the gateway's checks failed | -
-UNKNOWN_INSTRUMENT | there is no such instrument | -
-MALFORMED          | its kind, side, type or time in force makes no sense, alone or together | -
-BAD_QTY            | its quantity is not above 0 | -
-DUPLICATE_ID       | an order with its id was open | -
-UNKNOWN_ORDER      | there is no such order | -
-NOT_OWNER          | the order is of another participant | -
-WOULD_CROSS        | it may only rest, and would have traded on arrival | it may only rest, and would have traded
-BOOK_FULL          | the book had no room for another order or price | the book had no room for another order or price
-LEVEL_OVERFLOW     | the quantity at its price would have passed 2**63 - 1 | the quantity at its price would have passed 2**63 - 1
-USER               | - | its participant cancelled it
-IOC_REST           | - | it was immediate or cancel, and this was left
-MARKET_REST        | - | it was a market order, and nothing more could be met within its band
-FOK_UNFILLABLE     | all of it had to trade at once, and there was not enough | all of it had to trade at once, and there was not enough
-REDUCED_TO_ZERO    | - | it was reduced to nothing
-OFF_STEP           | its price is not a multiple of the price step there | -
-OFF_LOT            | its quantity is not a multiple of the quantity step | what was left of its budget paid for no lot more
-PRICE_LIMIT        | its price is outside the instrument's limits | its price is outside the instrument's limits
-QTY_LIMIT          | its quantity is outside the instrument's limits | -
-WRONG_PHASE        | the instrument's phase does not take such an order | -
-BAD_AUX            | its trigger, display quantity, distance, minimum or expiry makes no sense | -
-EXPIRED            | its time was over when it came | its time was over
-SELF_TRADE         | - | it met an order of the same participant (self-trade prevention)
-MIN_QTY_UNFILLABLE | its least quantity could not trade at once | its least quantity could not trade at once
-DAY_END            | - | its day was over
-AUCTION_REST       | - | it was for one auction, and this was left after it
-MASS_CANCEL        | - | a mass cancel took it
-DISCONNECTED       | - | its session was lost
-AUCTION_EXTENDED   | - | -
-TIME_BACKWARDS     | time went back | -
-OFF_LAST           | trading at last takes no other price than the last | -
-RISK               | a limit or a switch refused it | a limit or a switch took it""",
+reason                 | rejected | ended
+NONE                   | - | -
+GATEWAY                | the gateway's checks failed | -
+UNKNOWN_INSTRUMENT     | there is no such instrument | -
+MALFORMED              | its kind, side, type or time in force makes no sense, alone or together | -
+BAD_QTY                | its quantity is not above 0 | -
+DUPLICATE_ID           | an order with its id was open | -
+UNKNOWN_ORDER          | there is no such order | -
+NOT_OWNER              | the order is of another participant | -
+WOULD_CROSS            | it may only rest, and would have traded on arrival | it may only rest, and would have traded
+BOOK_FULL              | the book had no room for another order or price | the book had no room for another order or price
+LEVEL_OVERFLOW         | the quantity at its price would have passed 2**63 - 1 | the quantity at its price would have passed 2**63 - 1
+USER                   | - | its participant cancelled it
+IOC_REST               | - | it was immediate or cancel, and this was left
+MARKET_REST            | - | it was a market order, and nothing more could be met within its band
+FOK_UNFILLABLE         | all of it had to trade at once, and there was not enough | all of it had to trade at once, and there was not enough
+REDUCED_TO_ZERO        | - | it was reduced to nothing
+OFF_STEP               | its price is not a multiple of the price step there | -
+OFF_LOT                | its quantity is not a multiple of the quantity step | what was left of its budget paid for no lot more
+PRICE_LIMIT            | its price is outside the instrument's limits | its price is outside the instrument's limits
+QTY_LIMIT              | its quantity is outside the instrument's limits | -
+WRONG_PHASE            | the instrument's phase does not take such an order | -
+BAD_AUX                | its trigger, display quantity, distance, minimum or expiry makes no sense | -
+EXPIRED                | its time was over when it came | its time was over
+SELF_TRADE             | - | it met an order of the same participant (self-trade prevention)
+MIN_QTY_UNFILLABLE     | its least quantity could not trade at once | its least quantity could not trade at once
+DAY_END                | - | its day was over
+AUCTION_REST           | - | it was for one auction, and this was left after it
+MASS_CANCEL            | - | a mass cancel took it
+DISCONNECTED           | - | its session was lost
+AUCTION_EXTENDED       | - | -
+TIME_BACKWARDS         | time went back | -
+OFF_LAST               | trading at last takes no other price than the last | -
+RISK                   | a limit or a switch refused it | a limit or a switch took it
+TRIGGER_ALREADY_PASSED | the market had passed its trigger already | -""",
 )
 """Why an order was rejected, and why an open one ended, in a sentence that begins with "it"."""
 
@@ -430,7 +432,7 @@ DUPLICATE         | -2010        | Duplicate order sent. | 409        | duplicat
 BALANCE           | -2010        | Account has insufficient balance for requested action. | 422        | insufficient_balance | the account's balance does not cover this
 MARGIN            | -2010        | Margin is insufficient. | 422        | insufficient_margin  | the account's margin does not cover this
 WOULD_TAKE        | -2010        | Order would immediately match and take. | 422        | would_take           | the order would trade at once
-WOULD_TRIGGER     | -2010        | Order would trigger immediately. | 422        | would_trigger        | the order would trigger at once
+WOULD_TRIGGER     | -2010        | Stop price would trigger immediately. | 422        | would_trigger        | the order would trigger at once
 MARKET_CLOSED     | -2010        | Market is closed. | 422        | market_closed        | the market is closed
 BOOK_FULL         | -2010        | This order type is currently not possible. | 422        | order_rejected       | orders of this type are not possible now
 REFUSED           | -2010        | Order was rejected: {detail} | 422        | order_rejected       | the venue refused the order

@@ -122,6 +122,8 @@ class SpotOrders:
             raise errors.not_required("stopPrice")
         trigger = _price(market, params, "stopPrice") if has_trigger else 0
         shown = _iceberg(market, params, kind, lots)
+        if has_trigger:
+            self.service.require_ahead(market, shapes.SIDES[side], trigger)
         return market, NewOrder(
             client_id,
             market.symbol,

@@ -523,6 +523,10 @@ class Mirror:
             return None, 0, None, 0
         return self._point.engine.best(code)
 
+    def has_passed(self, code: bytes, side: int, trigger_ticks: int) -> bool:
+        """Whether what is released has passed the trigger of a stop."""
+        return self._point is not None and self._point.engine.has_passed(code, side, trigger_ticks)
+
     def is_trading(self, instrument: int) -> bool:
         """Whether an instrument, by its index, is in continuous trading."""
         return self.phases.get(instrument) == Phase.CONTINUOUS

@@ -125,6 +125,11 @@ class OrderService:
             raise Reject(Code.BALANCE)
         return lots
 
+    def require_ahead(self, market: Market, side: Side, trigger_ticks: int) -> None:
+        """Raise :class:`Reject` if what is released has passed the trigger of a stop."""
+        if self.mirror.has_passed(market.code, side, trigger_ticks):
+            raise Reject(Code.WOULD_TRIGGER)
+
     def require_covered(self, participant: int, market: Market, order: NewOrder) -> None:
         """Raise :class:`Reject` if the participant's wallet does not cover an order for a spot
         market, which is not sent."""

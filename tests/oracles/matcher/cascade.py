@@ -5,6 +5,7 @@ from openoutcry.wire.enums import (
     EventFlag,
     EventKind,
     OrderType,
+    Phase,
     Reason,
     Side,
 )
@@ -91,6 +92,17 @@ def electing_prices(m: Market) -> tuple[int | None, int | None]:
         highest = max((p for p in (last, bid) if p is not None), default=None)
         return highest, min((p for p in (last, ask) if p is not None), default=None)
     return last, last
+
+
+def is_refused_stop(m: Market, order: OpenOrder) -> bool:
+    """Whether the market refuses this stop because it would elect it at once."""
+    if not (m.rules.passed_stops_refused and order.is_stop and m.phase == Phase.CONTINUOUS):
+        return False
+    buys, sells = electing_prices(m)
+    price, trigger = buys if order.side == Side.BUY else sells, order.trigger
+    if price is None or trigger is None:
+        return False
+    return trigger <= price if order.side == Side.BUY else trigger >= price
 
 
 def elect_one(m: Market) -> bool:

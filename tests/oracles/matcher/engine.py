@@ -48,6 +48,7 @@ from tests.oracles.matcher.books import (
 from tests.oracles.matcher.cascade import (
     cascade,
     enter_peg,
+    is_refused_stop,
     peg_price,
     trailing_trigger,
 )
@@ -255,6 +256,7 @@ class ReferenceEngine:
             unplaced = unpriced or (waits and not order.is_stop)
             refusal = Reason.NONE if unplaced else m.refuse_order(rests)
             require(not refusal, refusal)
+        require(not is_refused_stop(m, order), Reason.TRIGGER_ALREADY_PASSED)
         m.emit_open_order(EventKind.ACCEPTED, order, waits)
         order.arrival = order.expiry_number = self.event_log.commands
         if order.order_type == OrderType.POST_ONLY_SLIDE:
@@ -385,6 +387,7 @@ class ReferenceEngine:
             require(refusal != Reason.BOOK_FULL, Reason.BOOK_FULL)
             require(self.capacity.has_event_capacity(m, new, removed=order), Reason.BOOK_FULL)
             require(not refusal, refusal)
+            require(not is_refused_stop(m, new), Reason.TRIGGER_ALREADY_PASSED)
             if order.place == Place.DISPLAYED:
                 new.moved_from = m.best_displayed(order.side)
             m.remove_order(order)

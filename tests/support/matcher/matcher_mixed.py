@@ -310,6 +310,8 @@ def _draw_late(rng: np.random.Generator, row: dict[str, Any]) -> None:
     if later.spawn(1)[0].random() < 0.3:
         row["options"] &= ~InstrumentOption.MARKET_REST_STAYS
         row["options"] |= InstrumentOption.MARKET_WAITS
+    if later.spawn(1)[0].random() < 0.3:
+        row["options"] |= InstrumentOption.PASSED_STOPS_REFUSED
     if rng.random() < 0.65:
         return
     row["allocation"] = 3

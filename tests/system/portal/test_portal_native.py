@@ -154,6 +154,17 @@ def test_a_post_only_order_slides_one_step_short_of_trading(two, side, slid):
     assert other.cancel(row.id).state == "cancelled"
 
 
+@pytest.mark.parametrize(("side", "trigger"), [("buy", "49999"), ("sell", "50001")])
+def test_a_stop_that_is_passed_follows_the_venue_s_setting(two, side, trigger):
+    """The venue of these tests has not the option PASSED_STOPS_REFUSED: it is elected at once."""
+    one, other = two
+    for who, way in ((one, "sell"), (other, "buy")):
+        who.place("BTC-USD", way, "limit", quantity="0.01", price="50000")
+    one.place("BTC-USD", "sell" if side == "buy" else "buy", "limit", quantity="0.5", price="50000")
+    made = other.place("BTC-USD", side, "stop", quantity="0.01", stop_price=trigger)
+    assert (made.type, other.order(made.id).state) == ("stop", "filled")
+
+
 def test_market_to_limit_and_minimum_quantity_trade_as_the_core_says(two):
     one, other = two
     one.place("BTC-USD", "sell", "limit", quantity="0.1", price="50000")
