@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 from openoutcry.client import ClientError, FixClient, FixMessage, SessionEnded
+from openoutcry.wire.enums import Side
 from openoutcry.wire.text import printable
+from openoutcry.wire.words import SIDES
 
 HELP = """buy SYMBOL QTY PRICE [ioc]     sell SYMBOL QTY PRICE [ioc]     (PRICE may be `market`)
 replace ORDER QTY PRICE        QTY with what the order has executed
@@ -122,7 +124,7 @@ class Prompt:
         """Enter a limit order, or with the price ``market`` a market order; its name.
 
         ``what``: buy or sell.  Raises ``ValueError`` for a wrong price."""
-        side = "B" if what == "buy" else "S"
+        side = SIDES.say("OUCH 4.2", Side[what.upper()])
         name = self._named(self.session.enter, side, symbol, quantity, price, ioc=ioc)
         self.unanswered[str(name)] = {"side": side, "symbol": symbol}
         return name
@@ -259,7 +261,7 @@ class FixPrompt(Prompt):
     session: FixClient
 
     def enter(self, what: str, symbol: str, quantity: int, price: str, ioc: bool) -> str:
-        side = "1" if what == "buy" else "2"
+        side = SIDES.say("FIX", Side[what.upper()])
         name = self.session.enter(side, symbol, quantity, price, ioc=ioc)
         self.unanswered[name] = {"side": side, "symbol": symbol}
         return name

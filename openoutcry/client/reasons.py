@@ -1,4 +1,7 @@
-"""What the letters and numbers of OUCH's reasons mean, in words."""
+"""What the letters and numbers of OUCH's reasons (``wire/words.py``) mean, in words."""
+
+from openoutcry.order_entry import faults, ouch, risk_reasons
+from openoutcry.wire.words import REASONS, RULES, number
 
 REJECTED_42 = {
     "C": "wrong phase of the day",
@@ -48,6 +51,15 @@ CANCELED = {
     "U": "asked for",
     "Z": "by the session layer",
 }
+
+_REJECTS = REASONS, RULES, ouch.WORDS, risk_reasons.WORDS
+assert {word for table in _REJECTS for word in table.column("OUCH 4.2").values()} <= {*REJECTED_42}
+assert {
+    number(word)
+    for table in (*_REJECTS, faults.WORDS)
+    for word in table.column("OUCH 5.0").values()
+} <= {*REJECTED_50}
+assert set(REASONS.column("OUCH cancel").values()) <= {*CANCELED}
 
 
 def reason_words(kind: str, reason: str | int) -> str:

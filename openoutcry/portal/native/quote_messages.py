@@ -9,10 +9,13 @@ from openoutcry.client import portal_models as models
 from openoutcry.client.fix import FixMessage
 from openoutcry.order_entry.fix.endpoint import body_of
 from openoutcry.portal.accounts.errors import InvalidRequest
+from openoutcry.wire import words
 
-BUY, SELL = "1", "2"
-SIDES = {BUY: "buy", SELL: "sell", "": "both"}
-TAGS_OF_SIDES = {"buy": BUY, "sell": SELL}
+TAGS_OF_SIDES = {
+    words.SIDES.say("/v1", side): word for side, word in words.SIDES.column("FIX").items()
+}
+SIDES = {word: side for side, word in TAGS_OF_SIDES.items()} | {"": "both"}
+BUY, SELL = TAGS_OF_SIDES.values()
 INDICATIVE, FIRM, LAST_LOOK = "0", "1", "2"
 """QuoteType (537); LAST_LOOK: "restricted tradeable", a firm quote whose maker looks again."""
 ACCEPT, COUNTER, PASS = "1", "2", "6"
