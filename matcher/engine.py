@@ -33,6 +33,7 @@ from openoutcry.matcher.state.save import save_orders, save_states
 from openoutcry.matcher.state.snapshot import ROW_DTYPE, STATE_DTYPE, State, decode, encode
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.indirect import kernel_address
+from openoutcry.wire.kernel import kernel
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.symbols import code_of
 
@@ -50,6 +51,12 @@ def _require_records(name: str, records: Records, dtype: npt.DTypeLike) -> None:
     if not is_record or records.ndim != 1:
         kind = "ORDER_DTYPE" if dtype == ORDER_DTYPE else "EVENT_DTYPE"
         raise MatcherError(f"{name}: not a one-dimensional array of {kind}")
+
+
+@kernel
+def would_elect(arena: ArenaHeader, instrument: int, side: int, trigger: int) -> bool:
+    """:func:`is_passed` for Python, which cannot call an outlined kernel."""
+    return is_passed(arena, instrument, side, trigger)
 
 
 class Engine:
@@ -174,7 +181,7 @@ class Engine:
     def has_passed(self, symbol: str | bytes, side: int, trigger_ticks: int) -> bool:
         """Whether a stop with this trigger would be elected at once."""
         arena = ArenaHeader.of(self.address)
-        return bool(is_passed(arena, self._instrument(symbol), side, trigger_ticks))
+        return bool(would_elect(arena, self._instrument(symbol), side, trigger_ticks))
 
     def position(self, order_id: int, symbol: str | bytes | None = None) -> Position | None:
         """The place of an open order in its queue.  None if it is not open or waits outside the

@@ -7,7 +7,8 @@ from itertools import product
 
 import pytest
 
-from openoutcry.wire.enums import EventKind, Reason
+from openoutcry.matcher.engine import Engine
+from openoutcry.wire.enums import EventKind, Reason, Side
 from openoutcry.wire.order_types import ORDER_TYPES, Aux
 
 STOPS = {k.name: row.is_priced for k, row in ORDER_TYPES.items() if row.aux is Aux.TRIGGER}
@@ -97,3 +98,14 @@ def test_a_stop_waits_for_an_auction_s_price(script, kind):
     """Before continuous trading no stop is passed: it would not be elected at once."""
     begin(script, [REFUSED], *TRADE, "PHASE PRE_OPEN")
     assert names(script.send(enter(kind, "SELL", LAST + 1))) == [("ACCEPTED", "NONE")]
+
+
+@pytest.mark.parametrize(("option", "side", "trigger"), sorted({(o, s, t) for o, _, s, t in CASES}))
+def test_an_engine_says_whether_a_trigger_is_passed(make_script, option, side, trigger):
+    """What a portal asks before it sends a stop."""
+    script = make_script(Engine)
+    begin(script, [option], *(BOOK if option == "STOPS_BY_REFERENCE" else (*TRADE, *BOOK)))
+    passed = script.engine.has_passed("A", Side[side], trigger)
+    assert passed == is_passed(option, side, trigger)
+    script.send("PHASE PRE_OPEN")
+    assert not script.engine.has_passed("A", Side[side], trigger)
