@@ -32,7 +32,7 @@ from openoutcry.portal.trading.mirror import Moment
 from openoutcry.portal.trading.orders import EXPIRED, Order, ParticipantOrders
 from openoutcry.portal.trading.public import DAY_MS, INTERVALS, MINUTE_MS, Candle, Tape, Trade
 from openoutcry.portal.trading.service import OrderService
-from openoutcry.wire.enums import OrderType, Reason, TimeInForce
+from openoutcry.wire.enums import OrderType, Reason, Side, TimeInForce
 
 ROW = {
     "price_step_ticks": 1, "qty_step_lots": 1, "min_qty_lots": 1, "max_qty_lots": 10**6,
@@ -47,6 +47,10 @@ MONDAY_MS = 1_795_996_800_000
 
 def owner(kind=ED25519):
     return ApiKey(1, 1, 1000, kind, b"", True, False, (), None)
+
+
+LAST = 200
+"""Ticks of the last trade."""
 
 
 class Market2:
@@ -74,6 +78,9 @@ class Market2:
 
     def best(self, code):
         return self.bid, 5, 200, 5
+
+    def has_passed(self, code, side, trigger_ticks):
+        return trigger_ticks <= LAST if side == Side.BUY else trigger_ticks >= LAST
 
     def depth(self, code, levels):
         return [(self.bid, 5, 1)], [(200, 5, 1)]
@@ -229,6 +236,42 @@ ORDER_REFUSALS = [
 def test_orders_are_refused_by_their_codes(params, expected):
     code, text = refusal(api(), "POST", "/api/v3/order/test", **params)
     assert (code, text) == (expected[0], expected[1] or text)
+
+
+STOPS = {
+    "STOP_LOSS": STOP | {"type": "STOP_LOSS", "timeInForce": "", "price": ""},
+    "STOP_LOSS_LIMIT": STOP,
+    "TAKE_PROFIT": STOP | {"type": "TAKE_PROFIT", "timeInForce": "", "price": ""},
+    "TAKE_PROFIT_LIMIT": STOP | {"type": "TAKE_PROFIT_LIMIT"},
+}
+
+
+@pytest.mark.parametrize("path", ["/api/v3/order/test", "/api/v3/order"])
+@pytest.mark.parametrize("kind", STOPS)
+@pytest.mark.parametrize(
+    ("side", "trigger"), [("BUY", "1.99"), ("BUY", "2"), ("SELL", "2"), ("SELL", "2.01")]
+)
+def test_a_stop_that_is_passed_is_refused_before_it_is_sent(path, kind, side, trigger):
+    params = STOPS[kind] | {"side": side, "stopPrice": trigger}
+    given = {name: value for name, value in params.items() if value}
+    name = kind.replace("_", " ").capitalize()
+    text = f"{name} orders are not supported for this symbol."
+    wanted = text if "TAKE" in kind else "Stop price would trigger immediately."
+    assert refusal(api(), "POST", path, **given) == (-2010, wanted)
+
+
+@pytest.mark.parametrize(
+    ("kind", "side", "trigger"),
+    [
+        ("STOP_LOSS", "SELL", "1.99"),
+        ("STOP_LOSS_LIMIT", "SELL", "1.99"),
+        ("STOP_LOSS_LIMIT", "BUY", "2.01"),
+    ],
+)
+def test_a_stop_that_is_not_passed_is_not_refused(kind, side, trigger):
+    params = STOPS[kind] | {"side": side, "stopPrice": trigger}
+    given = {name: value for name, value in params.items() if value}
+    assert ask(api(), "POST", "/api/v3/order/test", **given)[0] == {}
 
 
 WHO = {"symbol": "BTCUSD", "orderId": "5"}
