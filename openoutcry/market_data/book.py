@@ -11,7 +11,7 @@ import numpy.typing as npt
 import openoutcry.market_data.book_state as book_state
 from openoutcry.market_data.book_apply import apply, count_ahead, list_levels, list_orders, rehash
 from openoutcry.market_data.book_levels import NODE_BYTES
-from openoutcry.market_data.book_state import BookHeader
+from openoutcry.market_data.book_state import BookHeader, BookInstrument, BookLevel, BookOrder
 from openoutcry.wire.errors import FeedError
 
 ERRORS = {
@@ -21,6 +21,21 @@ ERRORS = {
     book_state.TOO_MUCH: "takes off more shares than the order has, or none",
 }
 SIDES = "BS"
+CLEARED = (
+    "order_free",
+    "orders_used",
+    "level_free",
+    "levels_used",
+    "messages",
+    "open",
+    "now",
+    "node_count",
+    "level_1",
+    "level_2",
+    "level_3",
+    "breached",
+)
+"""Fields of the header that are 0 in an empty book."""
 ITCH_DECIMALS = 4
 """Decimals of prices, unless the stream says otherwise."""
 
@@ -70,18 +85,19 @@ class Book:
         self._instruments = np.zeros(
             (book_state.MAX_LOCATE + 1) * book_state.INSTRUMENT_BYTES // 8, np.int64
         ).reshape(book_state.MAX_LOCATE + 1, -1)
-        self._header[book_state.INSTRUMENTS // 8] = self._instruments.ctypes.data
+        self._state = BookHeader(self._header.ctypes.data)
+        self._state.instruments = self._instruments.ctypes.data
         self._directory = np.zeros(
             (book_state.MAX_LOCATE + 1) * book_state.DIRECTORY_BYTES // 8, np.int64
         ).reshape(book_state.MAX_LOCATE + 1, -1)
-        self._header[book_state.DIRECTORY // 8] = self._directory.ctypes.data
+        self._state.directory = self._directory.ctypes.data
         self._orders = self._levels = np.zeros(0, np.int64)
         self._tables: tuple[npt.NDArray[np.int64], ...] = ()
         self._allocate(orders)
 
     def _allocate(self, capacity: int) -> None:
         """Make room for ``capacity`` orders; the present ones keep their places."""
-        header, old = self._header, (self._orders, self._levels)
+        state, old = self._state, (self._orders, self._levels)
         self._orders = lines((capacity + 1) * book_state.ORDER_BYTES)
         self._levels = lines((capacity + 1) * book_state.LEVEL_BYTES)
         for new, before in zip((self._orders, self._levels), old, strict=True):
@@ -96,41 +112,24 @@ class Book:
                 NODE_BYTES * words,
             )
         )
-        for word, value in (
-            (book_state.ORDERS, self._orders.ctypes.data),
-            (book_state.ORDER_CAPACITY, capacity),
-            (book_state.ORDER_TABLE, self._tables[0].ctypes.data),
-            (book_state.ORDER_MASK, entries - 1),
-            (book_state.LEVELS, self._levels.ctypes.data),
-            (book_state.LEVEL_CAPACITY, capacity),
-            (book_state.LEVEL_TABLE, self._tables[1].ctypes.data),
-            (book_state.LEVEL_MASK, entries - 1),
-            (book_state.NODES, self._tables[2].ctypes.data),
-            (book_state.NODE_MASK, words - 1),
-            (book_state.NODE_COUNT, 0),
-        ):
-            header[word // 8] = value
-        for rows, row_bytes, first, mark, behind in (
-            (
-                self._levels,
-                book_state.LEVEL_BYTES,
-                book_state.LEVEL_FREE,
-                book_state.COUNT,
-                book_state.WORSE,
-            ),
-            (
-                self._orders,
-                book_state.ORDER_BYTES,
-                book_state.ORDER_FREE,
-                book_state.SHARES,
-                book_state.BEHIND,
-            ),
-        ):
-            fields, free = rows.view(np.uint32).reshape(-1, row_bytes // 4), int(header[first // 8])
-            while free:
-                fields[free, mark // 4 : mark // 4 + 2] = 0  # where rehash looks
-                free = int(fields[free, behind // 4])
-        rehash(BookHeader.of(header.ctypes.data))
+        state.orders, state.levels = self._orders.ctypes.data, self._levels.ctypes.data
+        state.order_capacity = state.level_capacity = capacity
+        state.order_table, state.level_table, state.nodes = (
+            table.ctypes.data for table in self._tables
+        )
+        state.order_mask = state.level_mask = entries - 1
+        state.node_mask, state.node_count = words - 1, 0
+        orders = self._orders.view(BookOrder.dtype())
+        levels = self._levels.view(BookLevel.dtype())
+        free = state.level_free
+        while free:  # rehash passes over a row that counts nothing
+            levels["count"][free] = 0
+            free = int(levels["worse"][free])
+        free = state.order_free
+        while free:
+            orders["shares"][free] = orders["level"][free] = 0
+            free = int(orders["behind"][free])
+        rehash(BookHeader.of(self.address))
 
     @property
     def address(self) -> int:
@@ -144,21 +143,8 @@ class Book:
 
     def clear(self) -> None:
         """Empty, and knowing of no instrument."""
-        for word in (
-            book_state.ORDER_FREE,
-            book_state.ORDERS_USED,
-            book_state.LEVEL_FREE,
-            book_state.LEVELS_USED,
-            book_state.MESSAGES,
-            book_state.OPEN,
-            book_state.NOW,
-            book_state.NODE_COUNT,
-            book_state.LEVEL_1,
-            book_state.LEVEL_2,
-            book_state.LEVEL_3,
-            book_state.BREACHED,
-        ):
-            self._header[word // 8] = 0
+        for name in CLEARED:
+            setattr(self._state, name, 0)
         for array in (
             self._instruments,
             self._directory,
@@ -171,9 +157,7 @@ class Book:
     def saved(self) -> dict[str, npt.NDArray[Any]]:
         """The book as arrays, for :meth:`restore`."""
         known = np.flatnonzero(self._instruments.any(axis=1))
-        orders, levels = (
-            int(self._header[w // 8]) + 1 for w in (book_state.ORDERS_USED, book_state.LEVELS_USED)
-        )
+        orders, levels = self._state.orders_used + 1, self._state.levels_used + 1
         return {
             "book": self._header.copy(),
             "places": self._instruments[: (known[-1] + 1 if len(known) else 0)],
@@ -185,46 +169,43 @@ class Book:
     def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Be the book that was saved."""
         self._header[:] = arrays["book"]
-        self._header[book_state.INSTRUMENTS // 8] = self._instruments.ctypes.data
+        self._state.instruments = self._instruments.ctypes.data
         self._instruments[:] = 0
         self._instruments[: len(arrays["places"])] = arrays["places"]
-        self._header[book_state.DIRECTORY // 8] = self._directory.ctypes.data
+        self._state.directory = self._directory.ctypes.data
         self._directory[:] = 0
         if "directory" in arrays:
             self._directory[: len(arrays["directory"])] = arrays["directory"]
         self._orders, self._levels = arrays["orders"], arrays["levels"]
-        self._allocate(int(self._header[book_state.ORDER_CAPACITY // 8]))
+        self._allocate(self._state.order_capacity)
 
     @property
     def messages(self) -> int:
         """How many messages were taken in."""
-        return int(self._header[book_state.MESSAGES // 8])
+        return self._state.messages
 
     @property
     def open_orders(self) -> int:
         """Displayed orders, in all instruments."""
-        return int(self._header[book_state.OPEN // 8])
+        return self._state.open
 
     @property
     def time_ns(self) -> int:
         """Time of the last message, ns since midnight."""
-        return int(self._header[book_state.NOW // 8])
+        return self._state.now
 
     @property
     def decline_levels(self) -> tuple[int, int, int] | None:
         """The index, with eight decimals, at which the market-wide breaker halts (1, 2) and closes
         the market (3), 0: not at all; None: the stream has not said."""
-        levels = (
-            int(self._header[w // 8])
-            for w in (book_state.LEVEL_1, book_state.LEVEL_2, book_state.LEVEL_3)
-        )
+        levels = self._state.level_1, self._state.level_2, self._state.level_3
         one, two, three = (level & (1 << 64) - 1 for level in levels)
         return (one, two, three) if one or two or three else None
 
     @property
     def breached(self) -> str:
         """The highest level of the breaker that the index has reached today; empty: none."""
-        return chr(int(self._header[book_state.BREACHED // 8])).strip("\0")
+        return chr(self._state.breached).strip("\0")
 
     def apply(self, messages: bytes) -> None:
         """Take in messages, each after its length (u16, big-endian).
@@ -234,13 +215,11 @@ class Book:
         data = np.frombuffer(messages, np.uint8)
         at = 0
         while at < len(messages):
-            at += apply(
-                BookHeader.of(self._header.ctypes.data), data.ctypes.data + at, len(messages) - at
-            )
-            error = int(self._header[book_state.ERROR // 8])
-            self._header[book_state.ERROR // 8] = 0
+            at += apply(BookHeader.of(self.address), data.ctypes.data + at, len(messages) - at)
+            error = self._state.error
+            self._state.error = 0
             if error == book_state.FULL:
-                self._allocate(2 * int(self._header[book_state.ORDER_CAPACITY // 8]))
+                self._allocate(2 * self._state.order_capacity)
             elif error == book_state.BEGINS:
                 self.clear()
             elif error:
@@ -252,60 +231,55 @@ class Book:
 
     def instrument(self, locate: int) -> Instrument:
         """Return what the feed has said of an instrument: names, state, prices, auction."""
-        row = {
-            at: int(self._instruments[locate, at // 8])
-            for at in range(0, book_state.INSTRUMENT_BYTES, 8)
-        }
-        code = _text(row[book_state.SYMBOL].to_bytes(8, "little", signed=True))
+        row = BookInstrument(self._instruments[locate].ctypes.data)
+        code = _text(row.symbol.to_bytes(8, "little", signed=True))
         decimals, *name = self._directory[locate].tolist()
         symbol = _text(np.array(name, np.int64).tobytes()) or code
         collar = (
-            row[book_state.COLLAR_REFERENCE],
-            row[book_state.COLLAR_UPPER],
-            row[book_state.COLLAR_LOWER],
+            row.collar_reference,
+            row.collar_upper,
+            row.collar_lower,
         )
         return Instrument(
             locate=locate,
             symbol=symbol,
             code=code,
             price_decimals=decimals - 1 if decimals else ITCH_DECIMALS,
-            state=chr(row[book_state.STATE]).strip(" \0"),
-            reason=row[book_state.REASON].to_bytes(4, "big").decode("latin-1").strip(" \0"),
-            last_price=row[book_state.LAST_PRICE],
-            last_shares=row[book_state.LAST_SHARES],
-            volume=row[book_state.VOLUME],
-            trades=row[book_state.TRADES],
-            turnover=row[book_state.TURNOVER] & (1 << 64) - 1,
-            paired=row[book_state.PAIRED],
-            imbalance=row[book_state.IMBALANCE],
-            direction=chr(row[book_state.DIRECTION]).strip("\0"),
-            near_price=row[book_state.NEAR_PRICE],
-            open_price=row[book_state.OPEN_PRICE],
-            high=row[book_state.HIGH],
-            low=row[book_state.LOW],
-            stopped=chr(row[book_state.STOPPED]) == "H",
+            state=chr(row.state).strip(" \0"),
+            reason=row.reason.to_bytes(4, "big").decode("latin-1").strip(" \0"),
+            last_price=row.last_price,
+            last_shares=row.last_shares,
+            volume=row.volume,
+            trades=row.trades,
+            turnover=row.turnover & (1 << 64) - 1,
+            paired=row.paired,
+            imbalance=row.imbalance,
+            direction=chr(row.direction).strip("\0"),
+            near_price=row.near_price,
+            open_price=row.open_price,
+            high=row.high,
+            low=row.low,
+            stopped=chr(row.stopped) == "H",
             collar=collar if any(collar) else None,
-            extension=row[book_state.EXTENSION],
+            extension=row.extension,
         )
 
     def orders(self, locate: int, side: str) -> npt.NDArray[np.int64]:
         """(price, shares, number) of a side's orders, best price first, then in their queue."""
         out = np.zeros((self.open_orders, 3), np.int64)
-        at = BookHeader.of(self._header.ctypes.data), locate, int(side == "B")
+        at = BookHeader.of(self.address), locate, int(side == "B")
         return out[: list_orders(*at, out.ctypes.data, len(out))]
 
     def ahead(self, reference: int) -> tuple[int, int] | None:
         """(orders, shares) before a displayed order in the queue of its price, or None."""
         out = np.zeros(2, np.int64)
-        is_displayed = count_ahead(
-            BookHeader.of(self._header.ctypes.data), reference, out.ctypes.data
-        )
+        is_displayed = count_ahead(BookHeader.of(self.address), reference, out.ctypes.data)
         return (int(out[0]), int(out[1])) if is_displayed else None
 
     def levels(self, locate: int, side: str, most: int = 10) -> list[tuple[int, int, int]]:
         """(price, shares, orders) of a side's best levels."""
         out = np.zeros((most, 3), np.int64)
-        at = BookHeader.of(self._header.ctypes.data), locate, int(side == "B")
+        at = BookHeader.of(self.address), locate, int(side == "B")
         count = list_levels(*at, out.ctypes.data, most)
         return [tuple(row) for row in out[:count].tolist()]
 

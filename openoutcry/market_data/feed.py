@@ -14,7 +14,7 @@ import numpy.typing as npt
 import openoutcry.market_data.state as state
 from openoutcry.market_data import itch_messages
 from openoutcry.market_data.encode import encode, room_for
-from openoutcry.market_data.state import FeedState
+from openoutcry.market_data.state import FeedInstrument, FeedState
 from openoutcry.wire.enums import Phase
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import SYMBOL_BYTES
@@ -162,22 +162,23 @@ class Feed:
         self._table = np.zeros(max(64, 1 << (2 * capacity).bit_length()), np.uint32)
         self._out = np.zeros(0, np.uint8)
         self.address = self._header.ctypes.data
-        for word, value in (
-            (state.INSTRUMENTS, self._instruments.ctypes.data),
-            (state.INSTRUMENT_COUNT, len(instruments)),
-            (state.CLOSED_COUNT, len(instruments)),
-            (state.DIRECTORY, self._directory.ctypes.data),
-            (state.PHASES, self._phases.ctypes.data),
-            (state.ROWS, self._rows.ctypes.data),
-            (state.CAPACITY, capacity),
-            (state.TABLE, self._table.ctypes.data),
-            (state.TABLE_MASK, len(self._table) - 1),
-            (state.KEY, _odd()),
-            (state.KEY_INSTRUMENT, _odd()),
-            (state.KEY_SHIFT, 64 - (len(self._table) - 1).bit_length()),
-            (state.SESSION, 1),
+        self._state = FeedState(self.address)
+        for name, value in (
+            ("instruments", self._instruments.ctypes.data),
+            ("instrument_count", len(instruments)),
+            ("closed_count", len(instruments)),
+            ("directory", self._directory.ctypes.data),
+            ("phases", self._phases.ctypes.data),
+            ("rows", self._rows.ctypes.data),
+            ("capacity", capacity),
+            ("table", self._table.ctypes.data),
+            ("table_mask", len(self._table) - 1),
+            ("key", _odd()),
+            ("key_instrument", _odd()),
+            ("key_shift", 64 - (len(self._table) - 1).bit_length()),
+            ("session", 1),
         ):
-            self._header[word // 8] = value
+            setattr(self._state, name, value)
 
     def touch(self) -> None:
         """Have the system find all memory now rather than at an event."""
@@ -192,42 +193,39 @@ class Feed:
     @property
     def messages(self) -> int:
         """How many messages of the session there were: the number of the last one."""
-        return int(self._header[state.MESSAGES // 8])
+        return self._state.messages
 
     @property
     def session(self) -> int:
         """Number of the session, from 1: that of the next message."""
-        return int(self._header[state.SESSION // 8])
+        return self._state.session
 
     @property
     def messages_before(self) -> int:
         """How many messages the session before had."""
-        return int(self._header[state.MESSAGES_BEFORE // 8])
+        return self._state.messages_before
 
     @property
     def clamped(self) -> int:
         """Values that were published as the nearest one that their field can hold."""
-        return int(self._header[state.CLAMPED // 8])
+        return self._state.clamped
 
     @property
     def event_seq(self) -> int:
         """The last event."""
-        return int(self._header[state.EVENT_SEQ // 8])
+        return self._state.event_seq
 
     @property
     def is_between_commands(self) -> bool:
         """Whether nothing of the last command is still to be published, as
         :meth:`saved` requires."""
-        header = self._header
-        return not any(
-            int(header[word // 8])
-            for word in (state.PENDING_COUNT, state.CROSS_INSTRUMENT, state.PHASE_INSTRUMENT)
-        )
+        at = self._state
+        return not (at.pending_count or at.cross_instrument or at.phase_instrument)
 
     def saved(self) -> dict[str, npt.NDArray[Any]]:
         """All that the next event needs, for :meth:`restore` of a feed of the same instruments."""
         assert self.is_between_commands
-        used = int(self._header[state.USED // 8]) + 1
+        used = self._state.used + 1
         return {
             "header": self._header.copy(),
             "instruments": self._instruments,
@@ -240,17 +238,10 @@ class Feed:
         """Continue where another feed was saved.  Raises :class:`FeedError` if its instruments
         differ."""
         header, rows = arrays["header"], arrays["rows"]
-        mine = self._instruments.copy()
-        for word in (
-            state.PHASE,
-            state.REFERENCE,
-            state.EXTENSION,
-            state.CROSS_TYPE,
-            state.CAUSE,
-            state.HALTED,
-            state.STOPPED,
-        ):  # what changes
-            mine[:, word // 8] = arrays["instruments"][: len(mine), word // 8]
+        mine, dtype = self._instruments.copy(), FeedInstrument.dtype()
+        theirs = np.ascontiguousarray(arrays["instruments"]).view(dtype)
+        for name in CHANGING:
+            mine.view(dtype)[name] = theirs[name][: len(mine)]
         if (
             len(arrays["table"]) != len(self._table)
             or len(header) != len(self._header)
@@ -258,13 +249,11 @@ class Feed:
             or not np.array_equal(self._directory, self._announced(arrays))
         ):
             raise FeedError("it has other instruments or another capacity")
-        kept = [
-            word // 8
-            for word in (state.INSTRUMENTS, state.DIRECTORY, state.PHASES, state.ROWS, state.TABLE)
-        ]
-        addresses = self._header[kept]
+        names = "instruments", "directory", "phases", "rows", "table"
+        addresses = [getattr(self._state, name) for name in names]
         self._header[:] = header
-        self._header[kept] = addresses
+        for name, address in zip(names, addresses, strict=True):
+            setattr(self._state, name, address)
         self._instruments[:] = mine
         self._rows[: len(rows)] = rows
         self._table[:] = arrays["table"]
@@ -311,7 +300,7 @@ class Feed:
             )
             self.require_sound()
             messages = out[: end - out.ctypes.data].tobytes()
-            at += int(self._header[state.ENCODED // 8])
+            at += self._state.encoded
             if messages:
                 yield SessionMessages(session, sequence, messages, self.session > session)
 
@@ -324,15 +313,19 @@ class Feed:
 
     def require_sound(self) -> None:
         """Raise :class:`FeedError` if an event could not be encoded."""
-        error = int(self._header[state.ERROR // 8])
+        error = self._state.error
         if error:
-            raise FeedError(f"event {int(self._header[state.ERROR_SEQ // 8])} {ERRORS[error]}")
+            raise FeedError(f"event {self._state.error_seq} {ERRORS[error]}")
         if self._strict and self.clamped:
             raise FeedError(
-                f"event {int(self._header[state.CLAMPED_SEQ // 8])} has a price or a quantity that "
+                f"event {self._state.clamped_seq} has a price or a quantity that "
                 "no message can hold: a price of 0 to 4,294,967,295 in its last place, 0 to "
                 "4,294,967,295 lots"
             )
+
+
+CHANGING = "phase", "reference", "extension", "cross_type", "cause", "halted", "stopped"
+"""Fields of an instrument's row that change while it is traded."""
 
 
 def _odd() -> int:
@@ -342,20 +335,21 @@ def _odd() -> int:
 
 def _instrument_rows(instruments: npt.NDArray[Any], scales: list[int]) -> npt.NDArray[np.int64]:
     rows = np.zeros((len(instruments), state.INSTRUMENT_BYTES // 8), np.int64)
-    for index, (row, instrument, scale) in enumerate(zip(rows, instruments, scales, strict=True)):
+    for index, (instrument, scale) in enumerate(zip(instruments, scales, strict=True)):
+        row = FeedInstrument(rows[index].ctypes.data)
         symbol = bytes(instrument["symbol"]).ljust(8)
         phase = int(instrument["initial_phase"])
-        for word, value in (
-            (state.SYMBOL, int.from_bytes(symbol, "little", signed=True)),
-            (state.LOCATE, index + 1),
-            (state.SCALE, int(scale)),
-            (state.PRICE_MAX, itch_messages.MAX_U32 // int(scale)),
-            (state.ROUND_LOT, int(instrument["qty_step_lots"])),
-            (state.PHASE, phase),
-            (state.BAND, int(instrument["auction_band_ticks"])),
-            (state.CROSS_TYPE, ord(CROSS_LETTERS.get(Phase(phase), "O"))),
+        for name, value in (
+            ("symbol", int.from_bytes(symbol, "little", signed=True)),
+            ("locate", index + 1),
+            ("scale", int(scale)),
+            ("price_max", itch_messages.MAX_U32 // int(scale)),
+            ("round_lot", int(instrument["qty_step_lots"])),
+            ("phase", phase),
+            ("band", int(instrument["auction_band_ticks"])),
+            ("cross_type", ord(CROSS_LETTERS.get(Phase(phase), "O"))),
         ):
-            row[word // 8] = value
+            setattr(row, name, value)
     return rows
 
 

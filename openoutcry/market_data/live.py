@@ -64,6 +64,7 @@ class Pump:
         self._messages = np.zeros(0, np.uint8)
         self._epoll_events = np.zeros(2 * sockets.EVENT_BYTES, np.uint8)
         self.context = np.zeros(pump.CONTEXT_WORDS, np.int64)
+        self._at = PumpContext(self.context.ctypes.data)
         self._nap = np.zeros(loop.NAP_WORDS, np.int64)
         nap = loop.Nap(self._nap.ctypes.data)
         nap.us, nap.quiet_ns = idle_us, pump.LONE_AFTER_NS
@@ -72,41 +73,41 @@ class Pump:
         self.name(publisher.session, 0)
         a, *b = (line.fileno() for line in publisher.sockets)
         events = self._events.ctypes.data
-        for word, value in {
-            pump.RING: source.ring,
-            pump.MASK: source.mask,
-            pump.CURSOR: source.cursor,
-            pump.GATE: source.gate,
-            pump.STAMPS: source.stamps,
-            pump.STAMP_MASK: source.stamp_mask,
-            pump.EPOCH_OFFSET: source.epoch_offset,
-            pump.AFTER_SEQ: source.after_seq,
-            pump.PRIVATE: source.private[0] if source.private else 0,
-            pump.PRIVATE_2: source.private[1] if len(source.private) > 1 else 0,
-            pump.EVENTS: events + -events % 64,
-            pump.STATE: feed.address,
-            pump.TIMES: self._times.ctypes.data,
-            pump.PACKET_ROOM: publisher.spec.room - MOLD_HEADER_BYTES,
-            pump.LINE_A: a,
-            pump.LINE_B: b[0] if b else -1,
-            pump.SENT: sent,
-            pump.EPOLL: self.epoll.fileno(),
-            pump.EPOLL_EVENTS: self._epoll_events.ctypes.data,
-            pump.NAP: self._nap.ctypes.data,
-            pump.RELEASED: source.released,
-            pump.TO_DATAGRAM: source.to_datagram,
-            pump.TO_SHM: source.to_shm,
-            pump.SHM: source.shm,
+        for name, value in {
+            "ring": source.ring,
+            "mask": source.mask,
+            "cursor": source.cursor,
+            "gate": source.gate,
+            "stamps": source.stamps,
+            "stamp_mask": source.stamp_mask,
+            "epoch_offset": source.epoch_offset,
+            "after_seq": source.after_seq,
+            "private": source.private[0] if source.private else 0,
+            "private_2": source.private[1] if len(source.private) > 1 else 0,
+            "events": events + -events % 64,
+            "state": feed.address,
+            "times": self._times.ctypes.data,
+            "packet_room": publisher.spec.room - MOLD_HEADER_BYTES,
+            "line_a": a,
+            "line_b": b[0] if b else -1,
+            "sent": sent,
+            "epoll": self.epoll.fileno(),
+            "epoll_events": self._epoll_events.ctypes.data,
+            "nap": self._nap.ctypes.data,
+            "released": source.released,
+            "to_datagram": source.to_datagram,
+            "to_shm": source.to_shm,
+            "shm": source.shm,
         }.items():
-            self.context[word // 8] = value
+            setattr(self._at, name, value)
 
     def name(self, session: str, base: int) -> None:
         """Packets are of this session from now on; ``base`` is added to the number that is sent."""
         name = session.encode()
         assert len(name) == MOLD_SESSION_BYTES
-        self.context[pump.NAME // 8] = int.from_bytes(name[:8], "little")
-        self.context[pump.NAME_END // 8] = int.from_bytes(name[8:], "big")
-        self.context[pump.SENT_BASE // 8] = base
+        self._at.name = int.from_bytes(name[:8], "little")
+        self._at.name_end = int.from_bytes(name[8:], "big")
+        self._at.sent_base = base
 
     def run(self, until_ns: int) -> int:
         """Publish what is released, until that time (CLOCK_MONOTONIC) at most; return why it
@@ -115,30 +116,30 @@ class Pump:
         if len(self._messages) < 2 * room:
             size = max(MIN_ROOM, 4 * room)
             self._messages = np.zeros(size + MESSAGE_BYTES, np.uint8)
-            self.context[pump.MESSAGES // 8] = self._messages.ctypes.data + pump.IN_FRONT
-            self.context[pump.ROOM // 8] = size - pump.IN_FRONT
+            self._at.messages = self._messages.ctypes.data + pump.IN_FRONT
+            self._at.room = size - pump.IN_FRONT
         before = self.packets
         why = int(pump.run(PumpContext.of(self.context.ctypes.data), until_ns))
         publisher = self.publisher
         publisher.packets += self.packets - before
-        publisher.not_taken += int(self.context[pump.NOT_TAKEN // 8])
-        self.context[pump.NOT_TAKEN // 8] = 0
+        publisher.not_taken += self._at.not_taken
+        self._at.not_taken = 0
         return why
 
     @property
     def packets(self) -> int:
         """Packets sent so far."""
-        return int(self.context[pump.PACKETS_SENT // 8])
+        return self._at.packets_sent
 
     @property
     def place(self) -> tuple[int, int]:
         """The last published event, and its command."""
-        return int(self.context[pump.EVENT_SEQ // 8]), int(self.context[pump.CAUSE_SEQ // 8])
+        return self._at.event_seq, self._at.cause_seq
 
     def messages(self) -> bytes:
         """Return the messages published since the last call."""
-        used = int(self.context[pump.USED // 8])
-        self.context[pump.USED // 8] = 0
+        used = self._at.used
+        self._at.used = 0
         return self._messages[pump.IN_FRONT : pump.IN_FRONT + used].tobytes()
 
     def close(self) -> None:
