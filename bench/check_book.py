@@ -46,7 +46,7 @@ def check_book(
         ``executions``        executions of visible orders
         ``maker_agrees``      executions in which our book by itself filled the order that the
                               recording names, that order alone and with the whole quantity
-        ``repairs``           commands by which the reader sets the book right where it would not agree
+        ``repairs``           commands by which the reader sets the book right
         ``first_difference``  None, or row, level, side, and [price, quantity] expected and found
         ``levels``            compared levels
         ``rejected``          rejected commands, and executions that our book does not have

@@ -25,7 +25,7 @@ from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.database import Database
 from openoutcry.portal.native.callers import Callers
 from openoutcry.portal.native.problems import UNKNOWN_OUTCOME, InProgress, KeyMissing, KeyReused
-from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.spot.errors import TIMEOUT, ApiError
 from openoutcry.portal.spot.limits import Limits
 from openoutcry.portal.spot.params import CLIENT_ID
 
@@ -172,7 +172,7 @@ class Once:
         try:
             response = await handler(request)
         except (AccountError, ApiError, RequestValidationError) as error:
-            if getattr(error, "code", None) != UNKNOWN_OUTCOME:
+            if getattr(error, "code", None) not in (UNKNOWN_OUTCOME, TIMEOUT):
                 # Nothing was done, so the key may be used again.
                 await rows(query(FAILED), **values)
             raise

@@ -8,13 +8,14 @@ from types import SimpleNamespace
 import pytest
 
 from openoutcry.portal.accounts import accounts, identities
-from openoutcry.portal.accounts.errors import InvalidRequest
+from openoutcry.portal.accounts.errors import AccountError, InvalidRequest
 from openoutcry.portal.native import idempotency
-from openoutcry.portal.native.problems import InProgress
+from openoutcry.portal.native.problems import InProgress, of_reject
 from openoutcry.portal.notices import notices
 from openoutcry.portal.settings import PortalFile
 from openoutcry.portal.spot import errors
 from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.trading.reject import Code, Reject
 from tests.support.portal.authenticator import Authenticator, text_of
 from tests.support.portal.people import DOMAIN, ORIGIN, PASSWORD
 from tests.support.portal.provider import LocalProvider
@@ -351,24 +352,34 @@ async def answer_often(people, user_id):
         people.clock.advance(seconds=1)
 
 
+UNANSWERED, NOT_SENT = Reject(Code.UNKNOWN_OUTCOME), Reject(Code.UNAVAILABLE)
+
+
 @pytest.mark.parametrize(
-    ("code", "again"), [(errors.TIMEOUT, InProgress), (errors.DISCONNECTED, ApiError)]
+    ("error", "again"),
+    [
+        (ApiError(errors.TIMEOUT, "no answer"), InProgress),
+        (ApiError(errors.DISCONNECTED, "not sent"), ApiError),
+        (of_reject(UNANSWERED), InProgress),
+        (of_reject(NOT_SENT), AccountError),
+    ],
+    ids=["-1007", "-1001", "unanswered", "not sent"],
 )
-def test_what_the_venue_did_not_answer_is_not_done_again_for_its_key(people, code, again):
+def test_what_the_venue_did_not_answer_is_not_done_again_for_its_key(people, error, again):
     async def test(people):
         done = []
 
         async def handler(request):
             done.append(request)
-            raise ApiError(code, "no answer")
+            raise error
 
         anna = await people.person(ANNA)
         ask = asked_once(people, (await anna.get("/v1/me")).json()["id"], handler)
-        with pytest.raises(ApiError):
+        with pytest.raises(type(error)):
             await ask("key")
         with pytest.raises(again):
             await ask("key")
-        assert len(done) == (1 if code == errors.TIMEOUT else 2)
+        assert len(done) == (1 if again is InProgress else 2)
 
     people(test)
 

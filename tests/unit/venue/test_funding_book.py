@@ -200,7 +200,8 @@ def test_a_damaged_file_is_named_and_made_again(
 
     follow_always(journal, is_over)
     assert waits == [RETRY_S, PAUSE_S]
-    assert capsys.readouterr().err == f"outcry: history of funding: {journal / NAME}: file is not a database\n"
+    error = f"{journal / NAME}: file is not a database"
+    assert capsys.readouterr().err == f"outcry: history of funding: {error}\n"
     assert kept(journal) == whole
 
 
