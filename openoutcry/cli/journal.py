@@ -41,7 +41,13 @@ def ls(directory: Path, as_json: bool) -> None:
     document = describe(directory)
     if as_json:
         click.echo(json.dumps(document))
-        return
+    else:
+        _print_listing(directory, document)
+    if document["missing"]:
+        sys.exit(1)
+
+
+def _print_listing(directory: Path, document: dict[str, Any]) -> None:
     click.echo(
         f"{directory}: journal {document['journal_id']}, {document['commands']:,} commands in "
         f"{document['blocks']:,} blocks, {_acknowledged(document)}"
@@ -63,6 +69,8 @@ def ls(directory: Path, as_json: bool) -> None:
     for row in document["checkpoints"]:
         good = "good" if row["good"] else "DAMAGED"
         click.echo(f"{row['name']}: after command {row['seq']:,}, {row['bytes']:,} bytes, {good}")
+        if not row["good"]:
+            click.echo(f"  {row['why']}")
     for row in document["resumed"]:
         click.echo(f"resumed after command {row['seq']:,} at {_time(row['ts_ns'])} UTC")
     for copy in document["copies"]:
@@ -73,6 +81,8 @@ def ls(directory: Path, as_json: bool) -> None:
         click.echo(f"commands are missing: {document['missing']}")
     if document["torn"]:
         click.echo(f"the end is torn: {document['torn']}")
+    for note in document["notes"]:
+        click.echo(f"note: {note}")
 
 
 def _acknowledged(document: dict[str, Any]) -> str:
@@ -88,17 +98,29 @@ def _time(ts_ns: int) -> str:
 
 @journal.command()
 @directory_argument
+@click.option(
+    "--head",
+    metavar="[SEQ=]HASH",
+    help="Require a head that was published, after command SEQ.",
+)
 @as_json_option
-def verify(directory: Path, as_json: bool) -> None:
+def verify(directory: Path, head: str | None, as_json: bool) -> None:
     """Check every byte: checksums, sequence and hash chain.
 
     Exit status 0 if the journal is intact (an unacknowledged torn tail counts as intact). The head
-    is the hash of everything before it: store it elsewhere, and any later change to the journal
-    shows.
+    is the hash of everything before it: store it elsewhere, and --head shows any later change or
+    missing end.
     """
+    from openoutcry.journal.verify import PublishedHead
     from openoutcry.journal.verify import verify as check
 
-    verdict = check(directory)
+    try:
+        published = PublishedHead.parse(head) if head is not None else None
+    except ValueError:
+        raise click.UsageError(
+            f"--head {head}: not 64 hexadecimal digits, or SEQ= and those"
+        ) from None
+    verdict = check(directory, published=published)
     if as_json:
         click.echo(json.dumps(verdict.as_json()))
     else:
@@ -108,20 +130,18 @@ def verify(directory: Path, as_json: bool) -> None:
             f"{verdict.segments:,} segments: {verdict.bytes:,} bytes in {verdict.seconds:.2f} s "
             f"({rate:.2f} GB/s)"
         )
-        if not verdict.watermarked:
-            click.echo(
-                "no watermark: whether acknowledged blocks are missing at the end is unknown"
-            )
         if verdict.torn:
             unknown = "no watermark says if it was acknowledged"
             reason = "never acknowledged" if verdict.watermarked else unknown
             click.echo(f"{reason}: {verdict.torn}")
         if verdict.sound:
-            click.echo(f"sound; head {verdict.head}")
+            click.echo(f"sound; head {verdict.head} (--head {verdict.last_seq}={verdict.head})")
         else:
             click.echo(f"DAMAGED: {verdict.flaw}")
             at = "" if verdict.bad_byte is None else f" byte {verdict.bad_byte}"
             click.echo(f"first bad byte: {verdict.bad_file}{at}")
+        for note in verdict.notes:
+            click.echo(f"note: {note}")
     if not verdict.sound:
         sys.exit(1)
 

@@ -22,6 +22,7 @@ from openoutcry.journal.checkpoints import (
     write_checkpoint,
 )
 from openoutcry.journal.events import NO_LIMIT, Batch, Point, events_of, starting_point
+from openoutcry.journal.tail import sync_until
 from openoutcry.wire.errors import JournalError, OutcryError
 
 EVERY = 1_000_000
@@ -69,7 +70,11 @@ def save(directory: Path, journal_id: int, point: Point) -> Path:
 
 
 def _write(directory: Path, journal_id: int, point: Point) -> Path:
+    """Write the point as a checkpoint.  Its commands are made durable before: a power cut leaves no
+    checkpoint of commands that it took, so one after the journal's end proves that some are gone.
+    """
     assert point.block is not None, "a checkpoint names the block that it was made from"
+    sync_until(directory, point.seq)
     facts = {
         "chain": point.chain,
         "trades": point.trades,

@@ -35,7 +35,7 @@ _HEAD = struct.Struct(f"<8sQqq{HASH_BYTES}sQQ")
 _NAME = re.compile(r"checkpoint-(\d{15})\.occ")
 MAX_SEQ = 2**63 - 1
 AHEAD_SUFFIX = ".ahead"
-"""Of a checkpoint that was made after commands which the journal no longer holds."""
+"""Of a checkpoint that was made after commands of another history, which were cut off."""
 
 
 class Checkpoint(NamedTuple):
@@ -93,7 +93,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if data[:8] == OLD_MAGIC:
         raise JournalError(f"{path}: a checkpoint of an older format, which names no block")
     if len(data) < _HEAD.size + HASH_BYTES or data[:8] != MAGIC:
-        raise JournalError(f"{path} is not a checkpoint")
+        what = "is not a checkpoint" if data else "is empty: the checkpoint is gone"
+        raise JournalError(f"{path} {what}")
     if blake3(memoryview(data)[:-HASH_BYTES]).digest() != data[-HASH_BYTES:]:
         raise JournalError(f"{path}: its hash does not agree: the checkpoint is damaged")
     _, journal_id, seq, index, block_hash, text_bytes, state_bytes = _HEAD.unpack_from(data)
@@ -116,6 +117,22 @@ def require_own(directory: Path, checkpoint: Checkpoint) -> None:
             f"{path}: made from block {checkpoint.block.block_index} of another history: the "
             f"journal's block {own.block_index} with command {checkpoint.seq} is different"
         )
+
+
+def checkpoint_flaw(directory: Path, journal_id: int, seq: int) -> str:
+    """Return why the checkpoint file after command ``seq`` is not used; "" if it is good, or gone
+    meanwhile."""
+    path = checkpoint_path(directory, seq)
+    try:
+        checkpoint = read_checkpoint(path)
+        if checkpoint.journal_id != journal_id:
+            return f"{path}: of another journal, {checkpoint.journal_id:016x}"
+        if checkpoint.seq != seq:
+            return f"{path}: holds the state after command {checkpoint.seq}"
+        require_own(directory, checkpoint)
+    except JournalError as error:
+        return str(error) if path.exists() else ""
+    return ""
 
 
 def good_checkpoints(directory: Path, journal_id: int, until_seq: int) -> Iterator[Checkpoint]:
@@ -167,13 +184,11 @@ def remove_old_checkpoints(
 
 
 def remove_later_checkpoints(directory: Path, after_seq: int, disk: Disk = REAL) -> list[int]:
-    """Set the checkpoints after ``after_seq``, where the journal ends, aside under another name;
-    returns what went.
+    """Set the checkpoints after ``after_seq`` aside under another name, before the commands after
+    it are cut off; returns what went.
 
-    A power cut may take commands that were not durable yet and leave a checkpoint made from them.
-    Other commands will get their sequences: none may ever be taken to follow from that state.  But
-    it proves which commands are missing, so its file stays.  Durable on return.  Raises
-    :class:`JournalError` if the disk refuses.
+    Other commands will get their sequences: none may ever be taken to follow from that state.
+    Durable on return.  Raises :class:`JournalError` if the disk refuses.
     """
     gone = [seq for seq in checkpoint_seqs(directory) if seq > after_seq]
     try:
@@ -186,23 +201,6 @@ def remove_later_checkpoints(directory: Path, after_seq: int, disk: Disk = REAL)
             f"{directory}: cannot set a checkpoint aside: {error.strerror}"
         ) from None
     return gone
-
-
-def missing_commands(directory: Path, journal_id: int, last_seq: int, seqs: list[int]) -> str:
-    """Return the sentence about the commands after ``last_seq``, where the journal ends, that an
-    intact checkpoint of it proves were there; "" if none of ``seqs`` does."""
-    for seq in reversed(seqs):
-        path = checkpoint_path(directory, seq)
-        try:
-            intact = seq > last_seq and read_checkpoint(path).journal_id == journal_id
-        except JournalError:
-            continue
-        if intact:
-            return (
-                f"{path} was made after command {seq:,}, and the journal ends with command "
-                f"{last_seq:,}: {seq - last_seq:,} commands are missing"
-            )
-    return ""
 
 
 def _remove(directory: Path, seqs: list[int], disk: Disk) -> None:

@@ -49,7 +49,7 @@ class SingleStream:
 
     def close(self, end_offset: int) -> None:
         """Make all durable; the last segment ends at ``end_offset`` bytes, prewritten ones go."""
-        self.streams[0].close(end_offset)
+        self.streams[0].close(end_offset, self.written)
         self.durable = self.written
 
     @property
@@ -127,7 +127,7 @@ class _Copy:
         elif what == "roll":
             stream.finish(*arguments)
         else:
-            stream.close(*arguments)
+            stream.close(arguments[0], self.written)
         if what != "close":
             stream.acknowledge(self.written)
         assert self.durable <= self.written, "the watermark never goes back"

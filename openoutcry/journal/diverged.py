@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from openoutcry.journal.block import RESUMED, Block
+from openoutcry.journal.checkpoints import remove_later_checkpoints
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.history import RESUMED_BEFORE
 from openoutcry.journal.places import begins, block_at, places_of, same_directory
@@ -69,6 +70,7 @@ def cut_superseded(scan: Scan, copy: Path, disk: Disk = REAL) -> str:
     target = segment_path(path, parting.number)
     try:
         _lower_watermark(scan, parting, disk)
+        remove_later_checkpoints(path, parting.ours.header.first_seq - 1, disk)
         _cut(target, parting.ours.offset, disk)
     except OSError as error:
         raise JournalError(f"{target}: cannot cut: {error.strerror}") from None

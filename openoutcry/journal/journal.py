@@ -167,6 +167,7 @@ class Journal:
             total=total,
             flaws=flaws,
             resumed=best.resumed,
+            last_ts_ns=best.clock_order.written_ts_ns,
         )
 
     @staticmethod
@@ -220,6 +221,7 @@ class Journal:
             total=total,
             flaws=handover.flaws,
             resumed=handover.resumed,
+            last_ts_ns=handover.last_ts_ns,
         )
 
 

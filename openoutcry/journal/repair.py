@@ -29,7 +29,7 @@ from openoutcry.journal.watermark import (
     read_watermark,
 )
 from openoutcry.ring.policy import needed
-from openoutcry.wire.errors import JournalError, OutcryError
+from openoutcry.wire.errors import Appended, JournalError, OutcryError
 
 BLOCK_WINDOW_BYTES = ALIGN
 """No reading ahead where one block after the other is checked and written between."""
@@ -38,12 +38,13 @@ BLOCK_WINDOW_BYTES = ALIGN
 def repair(directory: PathName, copy: PathName | None = None, *, disk: Disk = REAL) -> list[str]:
     """Mend a journal that no pipeline is writing; returns what was done, one line a change.
 
-    Four things can be done:
+    Five things can be done:
 
     - A block that is damaged or missing is put back from ``copy``, another directory of the same
       journal, if it is the very block that the chain asks for there.
     - A torn end after the last block is cut off, if it was never acknowledged as far as the
       watermarks here and in the journal's other directories say.
+    - Bytes that were appended to a finished segment are cut off: the next segment proves it.
     - A damaged watermark is made again where the copies show that nothing acknowledged is missing.
     - A block that was in flight when the writer died gives way to that of the directories that
       continued without it (``diverged.py``).
@@ -83,6 +84,8 @@ def _step(scan: Scan, copy: Path | None, disk: Disk, done: list[str]) -> str:
     path = scan.directory
     try:
         scan.resume()
+    except Appended:
+        return _cut_appended(scan, disk)
     except OutcryError as error:
         return _restore(scan, str(error), copy, disk, done)
     if scan.live:
@@ -316,6 +319,32 @@ def _put(target: Path, number: int, block: Block, disk: Disk) -> None:
         ) from None
 
 
+def _cut_appended(scan: Scan, disk: Disk) -> str:
+    """Cut off what follows the last block of a finished segment: the next segment proves that this
+    block was the last."""
+    path = segment_path(scan.directory, scan.end_segment)
+    if not path.exists():
+        raise JournalError(f"{path}: bytes follow its last block, and it is archived")
+    size_bytes = path.stat().st_size
+    _truncate(path, scan.end_offset, disk)
+    return (
+        f"{path}: {size_bytes - scan.end_offset:,} bytes cut off that followed block "
+        f"{scan.next_index - 1}, the last one of a finished segment"
+    )
+
+
+def _truncate(path: Path, size_bytes: int, disk: Disk) -> None:
+    try:
+        fd = disk.open(path, os.O_RDWR)
+        try:
+            disk.truncate(fd, size_bytes)
+            disk.sync(fd)
+        finally:
+            disk.close(fd)
+    except OSError as error:
+        raise JournalError(f"{path}: cannot cut: {error.strerror}") from None
+
+
 def _cut_tail(scan: Scan, copy: Path | None, disk: Disk) -> str:
     """Cut off what follows the last whole block, if it was never acknowledged."""
     path = segment_path(scan.directory, scan.end_segment)
@@ -334,15 +363,7 @@ def _cut_tail(scan: Scan, copy: Path | None, disk: Disk) -> str:
                 f"{scan.torn}; but {other} says that the journal was acknowledged up to {up_to}: "
                 f"put it back with --copy {other}"
             )
-    try:
-        fd = disk.open(path, os.O_RDWR)
-        try:
-            disk.truncate(fd, scan.end_offset)
-            disk.sync(fd)
-        finally:
-            disk.close(fd)
-    except OSError as error:
-        raise JournalError(f"{path}: cannot cut: {error.strerror}") from None
+    _truncate(path, scan.end_offset, disk)
     return (
         f"{path}: {scan.dirty_end - scan.end_offset:,} bytes of a torn tail cut off after block "
         f"{scan.next_index - 1}, sequence {scan.next_seq - 1}; they were never acknowledged"

@@ -22,8 +22,10 @@ from openoutcry.journal.block import (
     examine,
     remembered,
 )
+from openoutcry.journal.clock_order import ClockOrder
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.history import RESUMED_BEFORE
+from openoutcry.journal.missing import Claim, claims, missing_text, proved
 from openoutcry.journal.recent import RecentBlocks
 from openoutcry.journal.segment import (
     MAX_SEGMENTS,
@@ -35,11 +37,12 @@ from openoutcry.journal.segment import (
 )
 from openoutcry.journal.watermark import WATERMARK_NAME, Watermark, read_watermark
 from openoutcry.wire.enums import BlockKind
-from openoutcry.wire.errors import Hole, JournalError
+from openoutcry.wire.errors import Appended, Hole, JournalError, Missing
 from openoutcry.wire.layout_hash import check_layout
 from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE
 
 END_UNKNOWN = (MAX_SEGMENTS, 0)
+NO_TIMES = np.zeros(0, np.int64)
 
 
 class Scan:
@@ -62,6 +65,8 @@ class Scan:
         self.disk = disk
         self.watermark: Watermark | None = None
         self._watermark_flaw = ""
+        self._claims: list[Claim] = []
+        """What other files said of the journal when the pass began."""
         self.journal_id = 0
         self.first_seq = 1
         self.next_seq = 1
@@ -80,6 +85,9 @@ class Scan:
         self.torn: str | None = None
         self.live = False
         self._stood = END_UNKNOWN
+        self.clock_order = ClockOrder()
+        self.notes: list[str] = []
+        """What the pass cannot know."""
         self.recent: RecentBlocks | None = None
         """Where :meth:`new_blocks` looks first."""
         self._named: tuple[int, str] = -1, ""
@@ -113,8 +121,9 @@ class Scan:
         return "" if self.watermark is not None else f"there is no watermark ({path})"
 
     def read_watermark_file(self) -> None:
-        """Read ``watermark``, and what is wrong with its file."""
+        """Read ``watermark``, what is wrong with its file, and what other files prove."""
         self.watermark, self._watermark_flaw = read_watermark(self.directory)
+        self._claims = claims(self.directory)
 
     def blocks(self, from_segment: int | None = None) -> Iterator[Block]:
         """Yield each block in order; :class:`JournalError` names file and byte of any damage.
@@ -146,7 +155,7 @@ class Scan:
                     return
             number, offset = number + 1, 0
         self._require_no_gap(number)
-        self._require_watermark(f"{segment_path(self.directory, self.end_segment)}", FILE_ENDS)
+        self._require_complete(f"{segment_path(self.directory, self.end_segment)}", FILE_ENDS)
 
     def to_end(self, from_segment: int | None = None) -> "Scan":
         """Walk all blocks for what they leave here; returns itself.  Raises as :meth:`blocks`."""
@@ -214,10 +223,22 @@ class Scan:
         """Yield the blocks of one segment; true if it is filled and the next one continues."""
         end = yield from self._whole_blocks(segment, offset)
         if end == FILE_ENDS:
+            if self.end_offset == 0 and not segment.size_bytes:
+                self._judge_empty(segment)
             return True
         if end:
             self._classify_end(segment, end)
         return False
+
+    def _judge_empty(self, segment: SegmentFile) -> None:
+        """A segment without any byte is damage, unless it is the last one: a standby begins one so,
+        and whether anything was in it cannot be told."""
+        if later := [n for n in segment_numbers(self.directory) if n > segment.number]:
+            raise JournalError(
+                f"{segment.path} is empty, and {later[0]:06d} is there: all of its blocks are "
+                "missing"
+            )
+        self.notes.append(f"{segment.path} is empty: whether blocks were in it is unknown")
 
     def _whole_blocks(self, segment: SegmentFile, offset: int) -> Generator[Block, None, str]:
         """Yield the blocks of one segment up to the journal's end; returns what is there
@@ -252,9 +273,7 @@ class Scan:
         if header.journal_id != self.journal_id:
             raise JournalError(f"{where}: a block of another journal, {header.journal_id:016x}")
         if header.block_index != self.next_index:
-            raise JournalError(
-                f"{where}: block {header.block_index} where {self.next_index} belongs"
-            )
+            raise JournalError(f"{where}: {self._misplaced(block)}")
         if header.previous_hash != self.previous_hash:
             raise JournalError(f"{where}: the chain is broken: the block before was another one")
         if (header.kind == BlockKind.CONFIG) != (block.offset == 0):
@@ -265,6 +284,8 @@ class Scan:
             )
         if header.kind == BlockKind.COMMANDS:
             self._take_commands(where, block)
+        elif header.kind == BlockKind.CLOCK:
+            self.clock_order.take(header, NO_TIMES)
         elif header.kind == BlockKind.CONFIG:
             self._take_config(where, block)
         elif header.kind == BlockKind.EVIDENCE:
@@ -277,6 +298,17 @@ class Scan:
         self.previous_hash = digest(block.whole)
         assert self.next_seq == header.first_seq + header.commands, "commands are counted once"
         assert self.first_seq <= self.next_seq, "sequences only grow"
+
+    def _misplaced(self, block: Block) -> str:
+        """Return what a block of another number than the next one shows."""
+        found, wanted = block.header.block_index, self.next_index
+        words = f"block {found} where {wanted} belongs"
+        if block.offset:
+            return words
+        if found < wanted:
+            return f"{words}: an earlier segment is in this place"
+        lost = f"{found - wanted:,} blocks are missing" if found > wanted + 1 else "1 is missing"
+        return f"{words}: {lost}: the segment before was cut off, or a later one is in this place"
 
     def require_acknowledged(self, where: str, header: BlockHeader) -> None:
         """The watermark's block is the one that was acknowledged."""
@@ -317,10 +349,12 @@ class Scan:
 
     def _take_commands(self, where: str, block: Block) -> None:
         first_seq, count = block.header.first_seq, block.header.record_count
+        records = np.frombuffer(block.payload, ORDER_DTYPE)
+        self.clock_order.take(block.header, records["rx_ts_ns"])
         if count == 1 and int.from_bytes(block.payload[-8:], "little") == first_seq:
             self.next_seq += 1  # most blocks of a journal in no hurry
             return
-        seqs = np.frombuffer(block.payload, ORDER_DTYPE)["seq"]
+        seqs = records["seq"]
         wrong = seqs != np.arange(first_seq, first_seq + count)
         if wrong.any():
             row = int(wrong.argmax())
@@ -341,9 +375,15 @@ class Scan:
             self.live = True
             return
         where = f"{segment.path}: byte {offset}"
+        if offset and self._continues_in(segment.number + 1):
+            raise Appended(
+                f"{where}: {segment.size_bytes - offset:,} bytes follow block "
+                f"{self.next_index - 1}, the last one of a finished segment, and the next segment "
+                "continues after that block: they were appended, and are no part of the journal"
+            )
         if later:
             raise Hole(f"{where}: {flaw}, but {later}: the journal is damaged here")
-        self._require_watermark(where, flaw)
+        self._require_complete(where, flaw)
         if offset == 0 and flaw != ONLY_ZEROS and segment.read(0, 8) not in (_MAGIC, ZEROS[:8]):
             raise JournalError(f"{segment.path} is not a journal segment: {flaw}")
         self.dirty_end = _dirty_end(segment, offset)
@@ -379,16 +419,47 @@ class Scan:
                     return f"{other.path.name} holds data"
         return ""
 
-    def _require_watermark(self, where: str, flaw: str) -> None:
-        """All that the watermark says was acknowledged must have been found."""
-        watermark = self.watermark
-        if watermark is None or watermark.journal_id != self.journal_id:
-            return
-        if watermark.block_index >= self.next_index:
-            raise JournalError(
-                f"{where}: {flaw}, but the journal was acknowledged up to block "
-                f"{watermark.block_index}, sequence {watermark.seq}: the journal is damaged here"
-            )
+    def _continues_in(self, number: int) -> bool:
+        """Whether segment ``number`` begins with the block that follows the last one."""
+        segment = SegmentFile.open(self.directory, number, self.disk)
+        if segment is None:
+            return False
+        with segment:
+            first = examine(segment, 0)
+        if isinstance(first, str):
+            return False
+        header = first.header
+        return (header.block_index, header.previous_hash, header.journal_id) == (
+            self.next_index,
+            self.previous_hash,
+            self.journal_id,
+        )
+
+    def _require_complete(self, where: str, flaw: str) -> None:
+        """All that the watermark and other files prove must have been found."""
+        if missing := self.missing():
+            raise Missing(f"{where}: {flaw}, but {missing}")
+
+    def missing(self) -> str:
+        """Return the sentence about blocks after the end of the pass that something proves were
+        there; empty if nothing does."""
+        watermark, last_seq = self.watermark, self.next_seq - 1
+        proofs = proved(self._claims, self.journal_id, last_seq)
+        seq, proof = last_seq, ""
+        if proofs:
+            seq = proofs[0].seq
+            proof = f"{proofs[0].path} was made after command {seq:,}"
+        files = [one.path for one in proofs]
+        is_own = watermark is not None and watermark.journal_id == self.journal_id
+        if watermark is not None and is_own and watermark.block_index >= self.next_index:
+            files.append(self.directory / WATERMARK_NAME)
+            if watermark.seq >= seq:
+                seq = watermark.seq
+                proof = (
+                    f"the journal was acknowledged up to block {watermark.block_index}, "
+                    f"sequence {seq}: the journal is damaged here"
+                )
+        return missing_text(self.directory, last_seq, seq, proof, files) if files else ""
 
     def _first_segment(self) -> int:
         numbers = segment_numbers(self.directory)
@@ -399,7 +470,15 @@ class Scan:
         # Retired ones may still be there if that was cut short.
         first = retired_before(self.directory)
         if first not in numbers:
-            raise JournalError(f"{segment_path(self.directory, first)} is missing")
+            path = segment_path(self.directory, first)
+            why = "" if first else ", and no file `retired` says that it was retired"
+            raise JournalError(f"{path} is missing{why}")
+        self.notes += [
+            f"{segment_path(self.directory, number)} is not read: `retired` says that the journal "
+            f"begins with segment {first:06d}"
+            for number in numbers
+            if number < first
+        ]
         return first
 
     def _require_no_gap(self, number: int) -> None:

@@ -166,12 +166,21 @@ def unpack_segment(path: Path) -> bytes:
     what = f"{path} is compressed: reading it needs zstandard"
     zstandard = need("zstandard", what, "journal", JournalError)
     try:
-        with path.open("rb") as file:
-            return bytes(zstandard.ZstdDecompressor().stream_reader(file).read())
+        packed = path.read_bytes()
     except OSError as error:
         raise JournalError(f"{path}: cannot read: {error.strerror}") from None
+    if not packed:
+        raise JournalError(f"{path} is empty: the archived segment is gone")
+    unpacking = zstandard.ZstdDecompressor().decompressobj()
+    try:
+        data = bytes(unpacking.decompress(packed))
     except zstandard.ZstdError as error:
         raise JournalError(f"{path}: cannot be unpacked: {error}") from None
+    if not unpacking.eof:
+        raise JournalError(f"{path}: the file ends inside the archived segment")
+    if behind := len(unpacking.unused_data):
+        raise JournalError(f"{path}: {behind:,} bytes follow the archived segment")
+    return data
 
 
 class SegmentFile(Closing):

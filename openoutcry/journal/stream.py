@@ -232,13 +232,15 @@ class Stream:
         assert self._ahead is None, "no thread makes the segment that is written"
         assert self._flush is None, "no thread brings to the disk what is finished"
 
-    def close(self, end_offset: int) -> None:
-        """Make all durable and give back the prewritten space; a broken stream only lets go."""
+    def close(self, end_offset: int, reached: Reached) -> None:
+        """Make all durable up to ``reached``, acknowledge it, and give back the prewritten space; a
+        broken stream only lets go."""
         try:
             self._unwanted = True
             self._wait_for_next()
             if not self._broken:
                 self.finish(end_offset)
+                self.acknowledge(reached)
                 self.disk.sync(self._watermark_fd)
                 for number in reversed(range(self.number + 1, self.segment_count)):
                     self.disk.unlink(segment_path(self.directory, number))

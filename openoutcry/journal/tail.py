@@ -24,6 +24,7 @@ from openoutcry.journal.segment import (
     retired_before,
     segment_numbers,
     segment_path,
+    sync_file,
 )
 from openoutcry.wire.errors import JournalError
 from openoutcry.wire.records import BLOCK_MAGIC
@@ -77,6 +78,19 @@ def segment_holding(directory: Path, seq: int, disk: Disk = REAL) -> int:
         if header.magic == BLOCK_MAGIC and header.first_seq <= seq:
             return number
     return numbers[0]
+
+
+def sync_until(directory: Path, seq: int, disk: Disk = REAL) -> None:
+    """Make the commands up to ``seq`` durable, also while another process writes the journal: only
+    its last segment that holds data may be unsynced.  Raises :class:`JournalError` if the disk
+    refuses."""
+    path = segment_path(directory, segment_holding(directory, seq, disk))
+    if not path.exists():
+        return  # archived: finished, and synced
+    try:
+        sync_file(path, disk)
+    except OSError as error:
+        raise JournalError(f"{path}: cannot sync: {error.strerror}") from None
 
 
 def block_holding(directory: Path, seq: int, disk: Disk = REAL) -> Block | None:

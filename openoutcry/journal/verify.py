@@ -4,14 +4,15 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from openoutcry.journal.block import (
+    HASH_BYTES,
     HEADER_BYTES,
     BlockHeader,
     checksum,
@@ -20,19 +21,22 @@ from openoutcry.journal.block import (
     unpack_header,
 )
 from openoutcry.journal.checkpoints import (
+    checkpoint_flaw,
     checkpoint_path,
     checkpoint_seqs,
-    missing_commands,
     newest_checkpoint,
 )
+from openoutcry.journal.clock_order import ClockOrder
 from openoutcry.journal.disk import REAL, Disk
+from openoutcry.journal.failed import FAILED_NAME, read_failed
+from openoutcry.journal.listing import notes_of
 from openoutcry.journal.locate import bad_byte
 from openoutcry.journal.reader import torn_tail
-from openoutcry.journal.scan import Scan
+from openoutcry.journal.scan import NO_TIMES, Scan
 from openoutcry.journal.segment import retired_before, segment_numbers, segment_path
 from openoutcry.journal.watermark import WATERMARK_NAME, Watermark
 from openoutcry.wire.enums import BlockKind
-from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.errors import JournalError, OutcryError
 from openoutcry.wire.layout_hash import LAYOUT_HASH
 from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE, RECORD_BYTES
 
@@ -70,6 +74,10 @@ class Verified:
     bad_byte: int | None = None
     torn: str = ""
     watermarked: bool = False
+    notes: list[str] = field(default_factory=list)
+    """What is wrong with files that the journal does not depend on, and what cannot be known."""
+    published_found: bool = False
+    """Whether a block has the head that was asked for."""
 
     @property
     def sound(self) -> bool:
@@ -94,23 +102,50 @@ class _Segment:
     next_index: int
     next_seq: int
     bytes: int
+    published_found: bool
+    clock_order: ClockOrder
 
 
-def verify(directory: str | os.PathLike[str], *, disk: Disk = REAL) -> Verified:
+class PublishedHead(NamedTuple):
+    """The hash of the block that was the last one when it was published, and the last command then;
+    ``seq`` 0: not known."""
+
+    hash: bytes
+    seq: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> "PublishedHead":
+        """Read ``HASH`` or ``SEQ=HASH``.  Raises ``ValueError`` for anything else."""
+        seq, _, digits = text.rpartition("=")
+        head = cls(bytes.fromhex(digits), int(seq.replace(",", "") or 0))
+        if len(head.hash) != HASH_BYTES or head.seq < 0:
+            raise ValueError(text)
+        return head
+
+
+def verify(
+    directory: str | os.PathLike[str],
+    *,
+    published: PublishedHead | None = None,
+    disk: Disk = REAL,
+) -> Verified:
     """Walk chain and checksums of the whole journal.
 
-    Every block's checksum, layout, place, sequence and link to the block before is checked.
+    Every block's checksum, layout, place, sequence and link to the block before is checked; with
+    ``published`` also that a block has this head.
     Raises :class:`JournalError` for what is not a journal; damage is the answer, not an error.
     """
     started = time.perf_counter()
-    result = Verified(str(directory))
-    seqs = checkpoint_seqs(Path(directory)) if Path(directory).is_dir() else []
+    result, path = Verified(str(directory)), Path(directory)
+    head = published.hash if published else b""
     try:
-        _verify_quickly(Path(directory), disk, result)
+        _verify_quickly(path, disk, result, head)
     except _Irregular:
-        _verify_slowly(Path(directory), disk, result)
-    _require_beginning(Path(directory), result)
-    _require_end(Path(directory), result, seqs)
+        _verify_slowly(path, disk, result, head)
+    _require_beginning(path, result)
+    if published is not None and not result.flaw:
+        _require_published(path, result, published)
+    _judge_other_files(path, result)
     result.seconds = time.perf_counter() - started
     return result
 
@@ -131,14 +166,40 @@ def _require_beginning(directory: Path, result: Verified) -> None:
     result.bad_file = str(path)
 
 
-def _require_end(directory: Path, result: Verified, seqs: list[int]) -> None:
-    """No checkpoint of this journal, of those that were there before, is from after its end."""
-    if not result.flaw:
-        result.flaw = missing_commands(directory, result.journal_id, result.last_seq, seqs)
-        result.bad_file = str(checkpoint_path(directory, seqs[-1])) if result.flaw else ""
+def _require_published(directory: Path, result: Verified, published: PublishedHead) -> None:
+    """A block has the published head: nothing before it was changed, and nothing of it is gone."""
+    if result.published_found:
+        return
+    result.flaw = f"{directory}: no block has the published head {published.hash.hex()}"
+    result.bad_file = str(directory)
+    missing = published.seq - result.last_seq
+    if 0 < published.seq < result.first_seq:
+        result.flaw += f": the journal begins at sequence {result.first_seq:,}, after it"
+    elif missing > 0:
+        result.flaw += (
+            f", which was published after command {published.seq:,}, and the journal ends with "
+            f"command {result.last_seq:,}: {missing:,} command{'s are' if missing > 1 else ' is'} "
+            "missing; put back what was removed, or repair it with a copy"
+        )
+    else:
+        result.flaw += ": a block up to it was changed or is missing"
 
 
-def _verify_quickly(directory: Path, disk: Disk, result: Verified) -> None:
+def _judge_other_files(directory: Path, result: Verified) -> None:
+    """A note of failed directories that cannot be read stops a resume; a checkpoint that cannot be
+    used only makes it slower."""
+    try:
+        read_failed(directory, result.journal_id)
+    except JournalError as error:
+        if not result.flaw:
+            result.flaw, result.bad_file = str(error), str(directory / FAILED_NAME)
+    flaws = [
+        checkpoint_flaw(directory, result.journal_id, seq) for seq in checkpoint_seqs(directory)
+    ]
+    result.notes += [f"{flaw}; it is not used" for flaw in flaws if flaw]
+
+
+def _verify_quickly(directory: Path, disk: Disk, result: Verified, head: bytes) -> None:
     """Finished segments side by side; one that is being written, the reader's way."""
     numbers = segment_numbers(directory)
     whole = bool(numbers) and numbers == list(range(numbers[-1] + 1))
@@ -149,12 +210,12 @@ def _verify_quickly(directory: Path, disk: Disk, result: Verified) -> None:
     scan = Scan(directory, disk)
     scan.read_watermark_file()
     with ThreadPoolExecutor(THREADS) as pool:
-        check = partial(_segment, directory, disk, scan.watermark)
+        check = partial(_segment, directory, disk, scan.watermark, head)
         for number, segment in enumerate(pool.map(check, numbers)):
             if segment is None:
                 if number == 0 or scan.next_index == 0:
                     raise _Irregular
-                _read_on(scan, number)
+                result.published_found |= _read_on(scan, number, head)
                 break
             if not _follows(segment, scan):
                 raise _Irregular
@@ -163,18 +224,28 @@ def _verify_quickly(directory: Path, disk: Disk, result: Verified) -> None:
             scan.previous_hash = segment.last_hash
             scan.bytes += segment.bytes
             scan.segments += 1
+            scan.clock_order.join(segment.clock_order)
+            result.published_found |= segment.published_found
         else:
-            if scan.watermark and scan.watermark.block_index >= scan.next_index:
+            if scan.missing():
                 raise _Irregular
     result.segments, result.bytes = scan.segments, scan.bytes
     _take_over(result, scan)
 
 
-def _read_on(scan: Scan, number: int) -> None:
+def _read_on(scan: Scan, number: int, head: bytes) -> bool:
+    """Read from segment ``number`` to the end; whether a block has the hash ``head``."""
     try:
-        scan.to_end(number)
+        return _find(scan, number, head)
     except OutcryError:
         raise _Irregular from None
+
+
+def _find(scan: Scan, number: int | None, head: bytes) -> bool:
+    found = False
+    for _ in scan.blocks(number):
+        found |= scan.previous_hash == head
+    return found
 
 
 def _follows(segment: _Segment, scan: Scan) -> bool:
@@ -188,11 +259,12 @@ def _follows(segment: _Segment, scan: Scan) -> bool:
 
 
 def _segment(
-    directory: Path, disk: Disk, watermark: Watermark | None, number: int
+    directory: Path, disk: Disk, watermark: Watermark | None, head: bytes, number: int
 ) -> _Segment | None:
     """One finished segment, checked in itself; None if anything is not as it should be."""
     first: BlockHeader | None = None
-    previous, index, seq, size = b"", 0, 0, 0
+    previous, index, seq, size, found = b"", 0, 0, 0, False
+    clock_order = ClockOrder()
     for header, whole in _blocks(segment_path(directory, number), disk):
         if first is None:
             first, index, seq, previous = (
@@ -214,16 +286,20 @@ def _segment(
         if header.kind == BlockKind.COMMANDS:
             count = header.record_count
             payload = whole[HEADER_BYTES : HEADER_BYTES + count * RECORD_BYTES]
-            seqs = np.frombuffer(payload, ORDER_DTYPE)["seq"]
-            if not np.array_equal(seqs, np.arange(seq, seq + count)):
+            records = np.frombuffer(payload, ORDER_DTYPE)
+            if not np.array_equal(records["seq"], np.arange(seq, seq + count)):
                 return None
+            clock_order.take(header, records["rx_ts_ns"])
             seq += count
+        elif header.kind == BlockKind.CLOCK:
+            clock_order.take(header, NO_TIMES)
         index += 1
         size += header.block_bytes
         previous = digest(whole)
+        found |= previous == head
     if first is None or size != segment_path(directory, number).stat().st_size:
         return None
-    return _Segment(first, previous, index, seq, size)
+    return _Segment(first, previous, index, seq, size, found, clock_order)
 
 
 def _blocks(path: Path, disk: Disk) -> Iterator[tuple[BlockHeader, memoryview]]:
@@ -259,11 +335,11 @@ def _blocks(path: Path, disk: Disk) -> Iterator[tuple[BlockHeader, memoryview]]:
         disk.close(fd)
 
 
-def _verify_slowly(directory: Path, disk: Disk, result: Verified) -> None:
+def _verify_slowly(directory: Path, disk: Disk, result: Verified, head: bytes) -> None:
     """The reader's own walk, which says in words what is wrong and where."""
     scan = Scan(directory, disk)
     try:
-        scan.to_end()
+        result.published_found = _find(scan, None, head)
     except OutcryError as error:
         if not scan.journal_id:
             raise
@@ -300,6 +376,7 @@ def _take_over(result: Verified, scan: Scan) -> None:
     result.commands = result.last_seq - result.first_seq + 1
     result.head = scan.previous_hash.hex()
     result.torn = torn_tail(scan) or ""
+    result.notes += notes_of(scan)
     result.watermarked = scan.watermark is not None and not scan.watermark_flaw
     if scan.watermark_flaw and not result.flaw:
         result.flaw = scan.watermark_flaw

@@ -83,8 +83,8 @@ def read_watermark(directory: Path) -> tuple[Watermark | None, str]:
             return None, ""
         except OSError as error:
             return None, f"{path}: cannot read: {error.strerror}"
-        if not data:  # made, and the power went before it said anything
-            return None, ""
+        if not data:  # its writer makes it whole under its name: no power cut leaves this
+            return None, f"{path}: is empty: the acknowledged end of the journal is unknown"
         watermark = unpack_watermark(data)
         if watermark is not None:
             return watermark, ""

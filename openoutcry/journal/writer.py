@@ -69,11 +69,14 @@ class Handover(NamedTuple):
     flaws: list[str]
     """Flaws of the segments that are not intact."""
     resumed: list[dict[str, Any]]
+    last_ts_ns: int = 0
+    """When the last block of commands or clock records was written; 0: not known."""
 
     def as_json(self) -> dict[str, Any]:
         """The handover as JSON, for the process that continues the journal."""
         offset, size_bytes, reached, last_hash = self.place
         return {
+            "last_ts_ns": self.last_ts_ns,
             "offset": offset,
             "size_bytes": size_bytes,
             "reached": [*reached[:2], reached.previous_hash.hex(), reached.block_crc32c],
@@ -94,7 +97,8 @@ class Handover(NamedTuple):
             bytes.fromhex(document["last_hash"]),
         )
         streams = [(Path(path), number, count) for path, number, count in document["streams"]]
-        return cls(place, streams, document["flaws"], document["resumed"])
+        last_ts_ns = int(document.get("last_ts_ns", 0))
+        return cls(place, streams, document["flaws"], document["resumed"], last_ts_ns)
 
 
 class JournalWriter(Closing):
@@ -118,9 +122,12 @@ class JournalWriter(Closing):
         total: int = 1,
         flaws: Sequence[str] = (),
         resumed: Sequence[dict[str, Any]] = (),
+        last_ts_ns: int = 0,
     ) -> None:
         """``total`` copies, of which those that are not among ``streams`` have ``flaws``;
-        ``resumed``: those that an earlier writer has resumed."""
+        ``resumed``: those that an earlier writer has resumed; ``last_ts_ns``: when the last block
+        of commands or clock records was written, 0: not known."""
+        self.last_ts_ns = last_ts_ns
         self.directory = directory
         self.journal_id = journal_id
         self.document = document
@@ -294,6 +301,7 @@ class JournalWriter(Closing):
             [(stream.directory, stream.number, stream.segment_count) for stream in living],
             self.failures,
             self._resumed,
+            self.last_ts_ns,
         )
         self.abandon()
         return handover
@@ -371,6 +379,8 @@ class JournalWriter(Closing):
             self.blocks += 1
             self.bytes += size_bytes
             self.written_seq = reached.seq
+            if record_count:
+                self.last_ts_ns = written_ts_ns
             assert reached.block_index == self.blocks - 1, "a block is counted once"
             assert self._offset % ALIGN == 0, "blocks share no sector"
             assert self._offset <= self.segment_bytes, "a block lies within its segment"

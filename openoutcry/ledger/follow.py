@@ -55,6 +55,7 @@ class Follower:
         self.store, self.every, self.note = store, every, note
         self.folder = store.folder if isinstance(store, ParquetStore) else folder_of(directory)
         self.ledger_state = _beginning(directory, store, every)
+        self._known_seq = _known_seq(store, self.ledger_state.reader.journal_id)
         store.begin(self.ledger_state)
         if not self.ledger_state.seq:
             store.add(self.ledger_state.books.opening)
@@ -82,7 +83,15 @@ class Follower:
             else:
                 self.flush_in_time()
             if stop():
-                break
+                return count
+        known, seq = self._known_seq, self.ledger_state.seq
+        if seq < known and until_seq == NO_LIMIT:
+            raise LedgerError(
+                f"the ledger has posted up to command {known:,}, and the journal ends with command "
+                f"{seq:,}: {known - seq:,} commands are missing; put back what was removed from "
+                "the journal, or begin another ledger"
+            )
+        self._known_seq = 0
         return count
 
     def flush_in_time(self) -> None:
@@ -121,6 +130,15 @@ class Follower:
 
 def _passes(error: LedgerError) -> bool:
     return isinstance(error, StoreGone) or "nothing was written" in str(error)
+
+
+def _known_seq(store: Store, journal_id: int) -> int:
+    """Return the last command that the store says was posted; 0: it says nothing."""
+    if isinstance(store, PostgresStore):
+        return store.written_seq(journal_id)
+    manifest = read_manifest(store.folder)
+    own = manifest is not None and manifest["journal_id"] == journal_id
+    return int(manifest["seq"]) if manifest is not None and own else 0
 
 
 def _beginning(directory: Path, store: Store, every: int) -> LedgerState:

@@ -170,6 +170,15 @@ ALARMS: tuple[Alarm, ...] = (
         "the clock differs from its source",
     ),
     Alarm(
+        "ClockSetBack",
+        WARNING,
+        Now("outcry_clock_set_back_seconds"),
+        ">",
+        0,
+        0,
+        "the clock was set back",
+    ),
+    Alarm(
         "DiskFullInAnHour",
         CRITICAL,
         f"predict_linear(outcry_journal_disk_available_bytes[600s], {HOUR_S})",

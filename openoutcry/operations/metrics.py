@@ -263,6 +263,12 @@ def _pipeline(out: Families, pipeline: RunningPipeline, venue: str) -> None:
         positions["dropped"],
         venue=venue,
     )
+    out.gauge(
+        "outcry_clock_set_back_seconds",
+        "By how much the clock was set back in this run or before it.",
+        control[control_words.CLOCK_BACK_NS] * NS,
+        venue=venue,
+    )
     out.counter(
         "outcry_throttled_orders",
         "Orders rejected because of a participant's rate.",

@@ -9,7 +9,7 @@ from typing import Any
 from openoutcry.gateway_fpga.settings_file import first_difference
 from openoutcry.journal import Journal, JournalReader, JournalWriter
 from openoutcry.journal.checkpoint import recover, save
-from openoutcry.journal.checkpoints import newest_checkpoint, remove_later_checkpoints
+from openoutcry.journal.checkpoints import newest_checkpoint
 from openoutcry.journal.events import Point
 from openoutcry.runtime import control as control_words
 from openoutcry.runtime.lanes import journaled_lanes
@@ -70,7 +70,6 @@ def resume_pipeline(
     except ResumeError:
         writer.abandon()
         raise
-    remove_later_checkpoints(directory, writer.written_seq)
     checkpoint = None
     if point is None:
         checkpoint = newest_checkpoint(directory, writer.journal_id, writer.written_seq)

@@ -17,6 +17,7 @@ from openoutcry.journal.block import (
     digest,
     unpack_header,
 )
+from openoutcry.journal.checkpoints import remove_later_checkpoints
 from openoutcry.journal.lock import JournalLock
 from openoutcry.journal.segment import segment_numbers, segment_path
 from openoutcry.journal.tail import bytes_before
@@ -24,9 +25,9 @@ from openoutcry.journal.watermark import WATERMARK_NAME, Reached, read_watermark
 from openoutcry.journal.writer import Handover
 from openoutcry.journal.writer import Place as JournalPlace
 from openoutcry.replica.message import GENESIS
-from openoutcry.replica.place import read_place
+from openoutcry.replica.place import PLACE_FILE, read_place
 from openoutcry.wire.enums import BlockKind
-from openoutcry.wire.errors import Hole, ReplicaError
+from openoutcry.wire.errors import Hole, Missing, ReplicaError
 
 
 class Place(NamedTuple):
@@ -36,6 +37,8 @@ class Place(NamedTuple):
     offset: int
     end: int
     hash: bytes
+    last_seq: int
+    """The last command in or before it."""
 
 
 class LocalJournal:
@@ -109,7 +112,8 @@ class LocalJournal:
             raise ReplicaError(f"{path}: byte {offset}: only {written:,} bytes were written")
         self._unsynced = True
         self.journal_id = header.journal_id
-        self.places.append(Place(segment, offset, offset + len(block), digest(block)))
+        last_seq = header.first_seq + header.commands - 1
+        self.places.append(Place(segment, offset, offset + len(block), digest(block), last_seq))
         self._note(header, block)
         if header.kind == BlockKind.COMMANDS:
             self.last_commands = header, block
@@ -159,9 +163,11 @@ class LocalJournal:
         self._last = self.last_commands = None
         self._runs = [(at, run) for at, run in self._runs if at < index]
         self._close()
-        # It may say that what goes was durable, which it was: here alone.
+        # They may say that what goes was durable, which it was: here alone.
         (self.directory / WATERMARK_NAME).unlink(missing_ok=True)
+        (self.directory / PLACE_FILE).unlink(missing_ok=True)
         last = self.places[-1]
+        remove_later_checkpoints(self.directory, last.last_seq)
         for segment in sorted({place.segment for place in gone}, reverse=True):
             if segment != last.segment:
                 segment_path(self.directory, segment).unlink()
@@ -197,12 +203,20 @@ class LocalJournal:
                         segment = segment_numbers(self.directory)[0]
                     else:
                         segment += 1
-                self.places.append(Place(segment, block.offset, block.end, digest(block.whole)))
+                last_seq = block.header.first_seq + block.header.commands - 1
+                self.places.append(
+                    Place(segment, block.offset, block.end, digest(block.whole), last_seq)
+                )
                 self._note(block.header, block.whole)
         except Hole as hole:
             if not self.places or self.next_block < self._known_durable(reader.journal_id):
                 raise
             self.flaw = str(hole)
+        except Missing as missing:
+            # The stream may have them, and gives them again; what was acknowledged here is damage.
+            if not self.places or self.next_block < self._acknowledged(reader.journal_id):
+                raise
+            self.flaw = str(missing)
         known = len(reader.resumed) - len(self._runs)
         self._runs[:0] = [(-1, run) for run in reader.resumed[:known]]
         self.document = reader.document
@@ -219,11 +233,16 @@ class LocalJournal:
     def _known_durable(self, journal_id: int) -> int:
         """How many blocks this disk must have: the place is noted after their sync, the watermark
         after their acknowledgement."""
+        return max(
+            read_place(self.directory, journal_id).next_block, self._acknowledged(journal_id)
+        )
+
+    def _acknowledged(self, journal_id: int) -> int:
+        """How many blocks the watermark says were acknowledged."""
         watermark, _ = read_watermark(self.directory)
-        acknowledged = -1
-        if watermark is not None and watermark.journal_id == journal_id:
-            acknowledged = watermark.block_index
-        return max(read_place(self.directory, journal_id).next_block, acknowledged + 1)
+        if watermark is None or watermark.journal_id != journal_id:
+            return 0
+        return watermark.block_index + 1
 
     def _begin_segment(self, text_bytes: int, block: memoryview) -> None:
         document = json.loads(bytes(block[HEADER_BYTES : HEADER_BYTES + text_bytes]))

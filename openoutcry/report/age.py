@@ -21,6 +21,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "books": ("flow", "matcher"),
     "clock": ("ptp",),
     "clock_days": ("ptp",),
+    "clock_histories": ("ptp",),
     "colocated": (*VENUE, "market_data"),
     "compare": ("bench/compare.py",),
     "feed_hostile": ("market_data",),
@@ -124,7 +125,7 @@ class History:
     def _now(self, name: str) -> str:
         """A file's text in the tree, committed or not; empty without such a file."""
         file = self.tree / PACKAGE / name
-        return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+        return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
 
     def note(self, document: Mapping[str, Any], paths: Sequence[str]) -> str:
         """The sentence under the table of this evidence, which measures ``paths``; empty if it is

@@ -42,6 +42,7 @@ MADE_BY_TESTS = {
     "audit": "long/surveillance/test_audit_long",
     "audit_hundred_million": "long/surveillance/test_audit_long",
     "clock_days": "long/clock/test_clock_days",
+    "clock_histories": "long/clock/test_clock_histories",
     "compare": "long/measurement/test_compare_selfcheck",
     "feed_joins": "system/market_data/test_receiver",
     "feed_restart": "long/market_data/test_feed_restart",
@@ -461,6 +462,12 @@ AUDIT_FACTS = (
 FACTS = {
     "audit": AUDIT_FACTS,
     "audit_hundred_million": AUDIT_FACTS,
+    "clock_histories": (
+        ("histories", "random histories within the calibration's assumptions"),
+        ("readings", "readings of the clock in them"),
+        ("histories_outside", "histories with a reading whose interval missed the truth"),
+        ("readings_outside", "such readings"),
+    ),
     "journal_power_cuts": (
         ("cuts", "power cuts, any subset of the unsynced sectors and names"),
         ("acknowledged_lost", "in which an acknowledged command was lost"),

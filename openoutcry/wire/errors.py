@@ -35,6 +35,14 @@ class Hole(JournalError):
     """A block is missing or damaged, and a later block says that it was durable."""
 
 
+class Missing(JournalError):
+    """A journal ends before commands that something next to it proves were there."""
+
+
+class Appended(Hole):
+    """Bytes that belong to no block follow the last block of a finished segment."""
+
+
 class FeedError(OutcryError):
     """The market data cannot carry something; the message names the instrument or event."""
 

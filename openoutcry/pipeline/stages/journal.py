@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import EventDigest, Journal, JournalWriter
+from openoutcry.journal.clock_order import WRITTEN_BACK_NS
 from openoutcry.journal.origins import ORIGINS, Key, pack_origins
 from openoutcry.journal.recent import RecentBlocks
 from openoutcry.journal.space import SpaceWatch
@@ -34,6 +35,7 @@ from openoutcry.wire.layout import SharedWord, Words
 # Measured on a virtio disk: 4 KiB commit in 95 us, 1 MiB in 241 us: larger blocks pay until here.
 MAX_BLOCK_RECORDS = 16_384
 ASYNC_SYNC_NS = 1_000_000_000
+CLOCK_LOOK_NS = 1_000_000_000
 # Of a block that is published: a message of the stream holds 128 KiB of whole blocks.
 MAX_REPLICATED_RECORDS = 1_984
 MAX_REPLIES_A_STEP = 4 * BURST
@@ -88,6 +90,13 @@ class JournalStage:
             SpaceWatch(path, time.monotonic(), writer.bytes) for path in writer.directories
         ]
         self.clock = ClockEvidence()
+        self._offset_ns = shared.control[control_words.EPOCH_OFFSET]
+        self._clock_due_ns = 0
+        back_ns = writer.last_ts_ns - self._now_ns() - self._offset_ns
+        if back_ns > WRITTEN_BACK_NS:
+            self._report_set_back(
+                back_ns, f"commands after {writer.written_seq:,} have times that were there before"
+            )
         replicated = "replica" in shared.table.index
         self.most = MAX_REPLICATED_RECORDS if replicated else MAX_BLOCK_RECORDS
         # What a predecessor had written, but not said, before it was killed.
@@ -97,7 +106,9 @@ class JournalStage:
     def step(self) -> int:
         """Write one block if anything is there; returns the number of records."""
         control = self.shared.control
-        control.set_stage(self.index, control_words.STAGE_HEARTBEAT_NS, self._now_ns())
+        now = self._now_ns()
+        control.set_stage(self.index, control_words.STAGE_HEARTBEAT_NS, now)
+        self._watch_clock(now)
         first = self.next_seq
         count = published_count(self.ring.address, self.ring.mask, first, self.most)
         if count == 0:
@@ -180,6 +191,27 @@ class JournalStage:
             stamp = stamp_record(self.clock.page, offset)
             both = stamp if records is None else np.concatenate([records, stamp])
             self.writer.clock(both, now + offset)
+
+    def _watch_clock(self, now_ns: int) -> None:
+        """Once a second, report a host's clock that was set back: the stamps of this run keep their
+        course, those that the kernel gives packets do not.  The journal then says at once how far
+        this run's stamps are from UTC."""
+        if now_ns < self._clock_due_ns:
+            return
+        self._clock_due_ns = now_ns + CLOCK_LOOK_NS
+        before_ns, self._offset_ns = self._offset_ns, self.shared.clock.epoch_offset_ns()
+        back_ns = before_ns - self._offset_ns
+        if back_ns > WRITTEN_BACK_NS:
+            self._report_set_back(
+                back_ns, f"the stamps of this run keep their course after command {self.next_seq:,}"
+            )
+            self._write_clock(at_once=True, resumed=True)
+
+    def _report_set_back(self, back_ns: int, result: str) -> None:
+        """Say it in the log, and by the control word that raises the alarm ClockSetBack."""
+        self.shared.control[control_words.CLOCK_BACK_NS] += back_ns
+        seconds = back_ns / 1e9
+        print(f"outcry: the clock was set back by {seconds:,.3f} s: {result}", file=sys.stderr)
 
     def _report_failures(self) -> None:
         """Report, once, a copy that stopped while the policy still holds, and a disk that will

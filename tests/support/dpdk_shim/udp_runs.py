@@ -16,6 +16,7 @@ from openoutcry.journal.lock import held
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.records import EVENT_DTYPE
+from tests.support.journal.outsider import require_all_read
 from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY
 from tests.support.waiting import BOUND_S, wait_until
@@ -53,6 +54,8 @@ def listening(folder: Path, port: int, *arguments: str) -> Iterator[subprocess.P
             yield process
         finally:
             process.kill()
+    if not held(folder / "j"):
+        require_all_read(folder / "j")
 
 
 def started(process: subprocess.Popen[str]) -> RunningPipeline:

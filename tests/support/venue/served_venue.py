@@ -21,6 +21,7 @@ from openoutcry.journal.events import events_of
 from openoutcry.pipeline.send import send
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, OrderType, Side
+from tests.support.journal.outsider import require_all_read
 from tests.support.pipeline import warm_outcry
 from tests.support.processes import free_port
 from tests.support.waiting import BOUND_S, wait_until
@@ -183,6 +184,7 @@ class ServedVenue:
         self.process.send_signal(signal.SIGTERM)
         out, err = self.process.communicate(timeout=BOUND_S)
         assert self.process.returncode == 0, err
+        require_all_read(self.journal)
         return dict(json.loads(out.splitlines()[-1]))
 
     def commands(self) -> np.ndarray:

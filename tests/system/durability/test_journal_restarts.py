@@ -295,8 +295,8 @@ def test_each_run_says_what_it_was(tmp_path: Path, undisturbed: dict[str, Any]) 
 def test_a_checkpoint_of_lost_commands_is_not_taken(
     tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
-    """A power cut took commands that no disk had yet, and left a checkpoint made from them: the
-    resume begins at the journal's end, and the checkpoint is gone for good."""
+    """The journal ends before a checkpoint of it: a resume says how many commands are missing, and
+    changes nothing.  With the checkpoint moved away it begins at the journal's end."""
     calm, journal = Path(undisturbed["journal"]["path"]), tmp_path / "j"
     reader = JournalReader(calm)
     point = recover(calm, 30_000)
@@ -304,6 +304,10 @@ def test_a_checkpoint_of_lost_commands_is_not_taken(
         for _, records in reader.chunks(20_000):
             writer.append(writer.written_seq + 1, [records], len(records), 1)
     lost = save(journal, JournalReader(journal).journal_id, point)
+    with pytest.raises(JournalError, match=r"command 20,000: 10,000 commands are missing.*move"):
+        run(options(journal, topology="inline", resume=True))
+    assert lost.exists()
+    lost.rename(tmp_path / lost.name)
     result = run(options(journal, topology="inline", resume=True))
     assert result["resumed"]["commands"] == 20_000
     assert not lost.exists()

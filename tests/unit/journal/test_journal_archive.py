@@ -23,8 +23,9 @@ from openoutcry.journal.checkpoints import (
 from openoutcry.journal.history import pack_history
 from openoutcry.journal.listing import describe
 from openoutcry.journal.lock import InUse
-from openoutcry.journal.segment import segment_numbers, segment_path
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.journal.verify import verify
+from openoutcry.wire.records import make_instruments
 from tests.support.journal.journal_checkpoint import own_checkpoint
 
 SECTOR = 4096
@@ -47,7 +48,8 @@ def read_all(directory: Path) -> bytes:
 
 def make(directory: Path, orders: Any, blocks: int = 20) -> bytes:
     """A closed journal of blocks of 100 orders in segments of four sectors; its orders' bytes."""
-    with Journal.create(directory, {"seed": 4}, segment_bytes=4 * SECTOR) as writer:
+    config = {"seed": 4, "instruments": instruments_to_json(make_instruments(["ACME"]))}
+    with Journal.create(directory, config, segment_bytes=4 * SECTOR) as writer:
         for _ in range(blocks):
             first_seq = writer.written_seq + 1
             writer.append(first_seq, [orders(first_seq, 100)], 100, 1, durable=True)
@@ -226,31 +228,6 @@ def test_old_checkpoints_go_when_enough_good_ones_are_there(tmp_path, orders):
     assert remove_later_checkpoints(tmp_path, 20) == [30, 40]
     assert remove_later_checkpoints(tmp_path, 20) == []
     assert checkpoint_seqs(tmp_path) == [20]
-
-
-def test_checkpoints_after_the_cut_prove_what_is_missing(tmp_path, orders):
-    """A journal cut without its watermark: verify and ls say how many commands are missing, and
-    nothing is deleted."""
-    make(tmp_path, orders)
-    for seq in (1_000, 1_500, 2_000):
-        checkpoint(tmp_path, seq)
-    kept = checkpoint_path(tmp_path, 2_000).read_bytes()
-    assert verify(tmp_path).sound
-    numbers = segment_numbers(tmp_path)
-    for number in numbers[len(numbers) // 2 :]:
-        segment_path(tmp_path, number).unlink()
-    (tmp_path / "acknowledged").unlink(missing_ok=True)
-    found = verify(tmp_path)
-    missing = 2_000 - found.last_seq
-    assert missing > 500
-    assert not found.sound
-    assert f"{missing:,} commands are missing" in found.flaw
-    assert f"{missing:,} commands are missing" in describe(tmp_path)["missing"]
-    gone = remove_later_checkpoints(tmp_path, found.last_seq)
-    assert gone[-1] == 2_000
-    (aside,) = tmp_path.glob("checkpoint-000000000002000.occ*")
-    assert aside.read_bytes() == kept
-    assert verify(tmp_path).sound
 
 
 def test_of_a_journal_without_its_begin_the_oldest_good_checkpoint_stays(tmp_path, orders):
