@@ -195,6 +195,7 @@ class VenueMetrics:
         if self.venue is None:
             for pipeline in self._running():
                 _pipeline(out, pipeline, str(pipeline.owner.pid))
+                _set_back(out, pipeline, str(pipeline.owner.pid))
             return
         journal, name = self.venue.journal, self.venue.name
         status = read_status(journal) if journal.is_dir() else None
@@ -216,6 +217,7 @@ class VenueMetrics:
         if status is not None and state == "open":
             for pipeline in self._running(int(status["pid"])):
                 _pipeline(out, pipeline, name)
+                _set_back(out, pipeline, name)
                 numbers = [one.number for one in self.venue.participants[:MAX_PARTICIPANTS]]
                 add_limits(out, self._limits_of(pipeline.owner), numbers, name)
                 out.gauge(
@@ -232,6 +234,15 @@ def seconds_to_full(points: "deque[tuple[float, int]]") -> float:
     (begin_s, before), (end_s, left) = points[0], points[-1]
     lost = before - left
     return left * (end_s - begin_s) / lost if lost > 0 else math.inf
+
+
+def _set_back(out: Families, pipeline: RunningPipeline, venue: str) -> None:
+    out.gauge(
+        "outcry_clock_set_back_seconds",
+        "By how much the clock was set back in this run or before it.",
+        pipeline.control[control_words.CLOCK_BACK_NS] * NS,
+        venue=venue,
+    )
 
 
 def _pipeline(out: Families, pipeline: RunningPipeline, venue: str) -> None:
@@ -261,12 +272,6 @@ def _pipeline(out: Families, pipeline: RunningPipeline, venue: str) -> None:
         "outcry_dropped_datagrams",
         "Datagrams that the kernel dropped.",
         positions["dropped"],
-        venue=venue,
-    )
-    out.gauge(
-        "outcry_clock_set_back_seconds",
-        "By how much the clock was set back in this run or before it.",
-        control[control_words.CLOCK_BACK_NS] * NS,
         venue=venue,
     )
     out.counter(

@@ -34,7 +34,7 @@ from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.runtime.stage_clock import SECOND_NS, StageClock
 from openoutcry.runtime.table import Topology
 from openoutcry.wire import ORDER_DTYPE
-from tests.support.journal.outsider import require_same_reading
+from tests.support.journal.outsider import require_all_read
 from tests.support.order_entry.sessions_venue import Nobody, session
 from tests.support.venue.clients import Fix, Ouch, Ouch50, Shm
 from tests.support.venue.line import Line
@@ -256,7 +256,7 @@ class InlineVenue:
     def _read_by_an_outsider(self) -> None:
         """A program that has none of our code reads the journal as we do."""
         if self.journal_path is not None:
-            require_same_reading(self.journal_path)
+            require_all_read(self.journal_path)
 
     def _end_logins(self) -> None:
         if self.acceptor is None:
