@@ -172,7 +172,7 @@ ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "ClockSetBack",
         WARNING,
-        Now("outcry_clock_set_back_seconds"),
+        Gauge("outcry_clock_set_back_seconds"),
         ">",
         0,
         0,
