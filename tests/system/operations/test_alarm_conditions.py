@@ -43,7 +43,7 @@ ELSEWHERE = {
 """MarketDataSlow is the condition of GatewaySlow for a stage that this venue does not have."""
 UNIT = {
     "MemoryHigh", "MemoryCritical", "ClockOffsetHigh", "ClockOffsetCritical", "ReplicaBehind",
-    "QuorumLost", "PortDown", "WalletShort",
+    "QuorumLost", "PortDown", "WalletShort", "ClockSetBack",
 }  # fmt: skip
 """Driven in tests/unit/operations/test_alarm_conditions.py."""
 pytestmark = pytest.mark.xdist_group("alarm_conditions")  # one venue

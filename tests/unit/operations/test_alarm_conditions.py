@@ -78,6 +78,18 @@ def test_replicas_that_are_away(name, word, quiet, loud, monkeypatch):
     looks(name).driven(at(quiet), at(loud), 100)
 
 
+def test_a_clock_that_was_set_back(monkeypatch):
+    """The journal's word in the control segment is the test's."""
+    words = {control.CLOCK_BACK_NS: 0}
+    pipeline = SimpleNamespace(control=words)
+    monkeypatch.setattr(metrics, "_host", lambda out: metrics._set_back(out, pipeline, "TEST"))
+
+    def at(value):
+        return lambda: words.__setitem__(control.CLOCK_BACK_NS, value)
+
+    looks("ClockSetBack").driven(at(0), at(3_600 * 10**9), 100)
+
+
 def test_a_port_without_its_link_and_a_wallet_that_owes(monkeypatch):
     """The port's error in the control segment and the status of the venue are the test's."""
     errors, owes = [0, None], []
