@@ -22,7 +22,7 @@ from openoutcry.console.live import next_due
 from openoutcry.console.market import DAY_S, SECOND_NS, Market, Tapes
 from openoutcry.console.participants import row_of
 from openoutcry.console.server import make_app
-from openoutcry.operations.http_protocol import MAX_HEAD
+from openoutcry.operations.http_protocol import MAX_HEAD, counted
 from openoutcry.operations.strangers import Strangers
 from openoutcry.operations.turns import EACH, WAITING_EACH, Turns, TurnsError
 from openoutcry.operations.watch import Watch
@@ -287,7 +287,7 @@ def test_bytes_that_the_server_raises_about_end_their_connection_alone(monkeypat
 
     aborted = []
 
-    class Raising(Strangers().protocol()):
+    class Raising(counted(Strangers())):
         def __init__(self):
             self.transport = SimpleNamespace(
                 abort=lambda: aborted.append(True), is_closing=lambda: bool(aborted)
@@ -320,7 +320,7 @@ async def sent(first, more=b"", most=100):
         resume_reading=lambda: None,
     )
     state = ServerState()
-    one = Strangers().protocol()(Config(app, log_config=None), state, {})
+    one = counted(Strangers())(Config(app, log_config=None), state, {})
     one.connection_made(transport)
     one.data_received(first)
     count = 0

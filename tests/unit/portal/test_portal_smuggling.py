@@ -10,6 +10,7 @@ import random
 
 import pytest
 
+from openoutcry.operations.http_protocol import counted
 from openoutcry.operations.strangers import Strangers
 
 SECOND = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -71,7 +72,7 @@ def read(*pieces):
         config = uvicorn.Config(app, log_config=None, lifespan="off", proxy_headers=False)
         config.load()
         state, wire = ServerState(), Wire()
-        made = Strangers(10, 10, 10).protocol()
+        made = counted(Strangers(10, 10, 10))
         connection = made(config, state, {}, asyncio.get_running_loop())
         connection.connection_made(wire)
         for piece in pieces:
