@@ -6,6 +6,7 @@ from typing import Any
 from numba import types
 from numba.core import cgutils
 
+from openoutcry.backtest.checked import checked_kernel
 from openoutcry.wire.indirect import intrinsic
 
 WORDS = types.Array(types.int64, 1, "C")
@@ -14,10 +15,12 @@ SIGNATURE = (WORDS, WORDS, WORDS)
 
 
 def callback_address(function: Callable[..., Any]) -> int:
-    """Address of a kernel of :data:`SIGNATURE`, compiled if it was not yet; valid as long as the
-    kernel is there."""
-    function.compile(SIGNATURE)  # type: ignore[attr-defined]
-    compiled = function.overloads[SIGNATURE]  # type: ignore[attr-defined]
+    """Address of a kernel of :data:`SIGNATURE`, compiled if it was not yet with its bounds checked.
+
+    An index beyond an array's end raises IndexError.  Valid as long as the process."""
+    checked = checked_kernel(function)
+    checked.compile(SIGNATURE)
+    compiled = checked.overloads[SIGNATURE]
     return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
 
 

@@ -4,19 +4,20 @@
 |---|---|
 | `lobster:FILE`, `lobster:FILE:BOOK` | a LOBSTER message file, with a seed book |
 | `itch:FILE@SYMBOL` | one symbol of a TotalView-ITCH 5.0 file |
+| `dbn:FILE@SYMBOL` | one symbol of a file of Databento's, schema MBO |
+| `npz:FILE` | hftbacktest's events of one instrument, order by order |
 | `journal:FOLDER@SYMBOL` | one instrument of a journal of ours |
 | `levels:FILE@VENUE` | a venue of a file that `outcry route record` wrote |
 | `generated:FLOW:ORDERS:SEED` | a generated flow, one command every 10 us |
 
-Of LOBSTER and ITCH the record says which order was executed, so that the recorded book can be kept
-as it was recorded (``restores``).  The commands of a journal and of a generated flow are those of
-participants, and are matched as they are.
+Of these but the last three the record says which order was executed, so that the recorded book can
+be kept as it was recorded (``restores``).  The commands of a journal, of levels and of a generated
+flow are matched as they are.
 """
 
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,9 @@ import numpy.typing as npt
 
 from openoutcry.backtest.journal_day import carried_out
 from openoutcry.backtest.layout import OWN_ID
+from openoutcry.backtest.scratch import committed
 from openoutcry.flow import GeneratedFlow, ItchSource, LobsterSource
+from openoutcry.flow.by_order import DbnSource, NpzSource
 from openoutcry.flow.levels import LevelsSource
 from openoutcry.journal.reader import JournalReader
 from openoutcry.matcher import Engine
@@ -101,6 +104,12 @@ def open_recording(text: str, base: Path = Path()) -> Recording:
     if kind == "itch" and at:
         itch = ItchSource(base / path, [symbol], recorded=True)
         return Recording(text, {"symbol": symbol.encode()}, itch.chunks(), True)
+    if kind == "dbn" and at:
+        dbn = DbnSource(base / path, symbol)
+        return Recording(text, {"symbol": dbn.symbol}, dbn.chunks(), True)
+    if kind == "npz":
+        npz = NpzSource(base / rest, "NPZ")
+        return Recording(text, {"symbol": npz.symbol}, npz.chunks(), True)
     if kind == "levels" and at:
         levels = LevelsSource(base / path, symbol)
         return Recording(text, {"symbol": levels.symbol}, levels.chunks(), False)
@@ -115,8 +124,8 @@ def open_recording(text: str, base: Path = Path()) -> Recording:
         instrument = _instrument(source.instruments[0])
         return Recording(text, instrument, _timed(source.chunks()), False)
     raise BacktestError(
-        f"day {text!r} is not one of lobster:FILE[:BOOK], itch:FILE@SYMBOL, journal:FOLDER@SYMBOL, "
-        "levels:FILE@VENUE and generated:FLOW:ORDERS:SEED"
+        f"day {text!r} is not one of lobster:FILE[:BOOK], itch:FILE@SYMBOL, dbn:FILE@SYMBOL, "
+        "npz:FILE, journal:FOLDER@SYMBOL, levels:FILE@VENUE and generated:FLOW:ORDERS:SEED"
     )
 
 
@@ -161,16 +170,10 @@ def prepare_day(recording: Recording, folder: Path) -> Day:
     """
     if (folder / "day.json").exists():
         return load_day(folder)
-    scratch = folder.with_name(f".{folder.name}-{os.getpid()}")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    try:
+    with committed(folder) as scratch:
         facts = _write_commands(recording, scratch / "commands")
         text = json.dumps(facts, default=lambda value: value.decode("ascii"))
         (scratch / "day.json").write_text(text)
-        commit_folder(scratch, folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return load_day(folder)
 
 
@@ -229,22 +232,6 @@ def _write_commands(recording: Recording, path: Path) -> dict[str, Any]:
         "order_capacity": 1 << (room - 1).bit_length(),
         "digest": digest.hexdigest(),
     }
-
-
-def commit_folder(scratch: Path, folder: Path) -> None:
-    """Make ``folder`` of what was written in ``scratch``: durable, by one rename.  A folder
-    that another process has put there already stays."""
-    for path in [*scratch.iterdir(), scratch]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    try:
-        os.rename(scratch, folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
 
 
 assert ORDER_DTYPE.itemsize == RECORD_BYTES

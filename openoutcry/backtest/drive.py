@@ -547,7 +547,13 @@ def show_event(view: Words, log: Words, row: int) -> None:
 @kernel
 def take_asked(words: Words, desk: Words, flight: Words, latency: Words) -> None:
     """Take what the callback requested, which is in flight from here on; it arrives in the order in
-    which it was sent."""
+    which it was sent.
+
+    Words of the desk that the callback has overwritten with what cannot be are noted."""
+    count, end = desk[lay.REQUEST_COUNT], desk[lay.ROWS_END]
+    if count < 0 or count > lay.ASK_ROWS or end < lay.DESK_AT or end > lay.ASK_AT:
+        words[lay.W_BROKEN] = 1
+        desk[lay.REQUEST_COUNT], desk[lay.ROWS_END] = 0, lay.DESK_AT
     for index in range(desk[lay.REQUEST_COUNT]):
         ask = lay.ASK_AT + index * lay.ASK_WORDS
         order_ns = latency[lay.LATENCIES + (random_bits(words[lay.W_RANDOM]) >> 51)]

@@ -65,7 +65,9 @@ def _files_of_day(day: str, base: Path) -> Iterator[Path]:
     elif kind == "lobster":
         messages, _, book = rest.partition(":")
         yield from ((base / name).resolve() for name in (messages, book) if name)
-    elif kind in ("itch", "levels"):
+    elif kind == "npz":
+        yield (base / rest).resolve()
+    elif kind in ("itch", "dbn", "levels"):
         yield (base / rest.rpartition("@")[0]).resolve()
     elif kind == "journal":
         folder = (base / rest.rpartition("@")[0]).resolve()

@@ -7,7 +7,6 @@ the feed is.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,11 +18,12 @@ import numpy as np
 from blake3 import blake3
 
 import openoutcry.backtest.layout as lay
-from openoutcry.backtest.day import Day, commit_folder, load_day, open_recording, prepare_day
+from openoutcry.backtest.day import Day, load_day, open_recording, prepare_day
 from openoutcry.backtest.desk import BUY, LIMIT_DAY, LIMIT_IOC, SELL, cancel, send
 from openoutcry.backtest.drive import take_asked
 from openoutcry.backtest.latency import Latency, constant, in_range, parse_latency
-from openoutcry.backtest.run import DayRun, Run, Terms, Words, drawdown
+from openoutcry.backtest.run import DayRun, Run, Terms, Words, drawdown, failures_of
+from openoutcry.backtest.scratch import committed
 from openoutcry.backtest.strategy import Strategy, load_named
 from openoutcry.matcher import Engine
 from openoutcry.matcher import constants as const
@@ -109,10 +109,7 @@ def prepare_routed(text: str, folder: Path) -> None:
     path = Path(file).resolve()
     settings = read_settings(path)
     market = settings.market(symbol)
-    scratch = folder.with_name(f".{folder.name}-{os.getpid()}")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    try:
+    with committed(folder) as scratch:
         for venue in market.venues:
             door = settings.doors[venue.name]
             if door["kind"] != "recorded":
@@ -122,9 +119,6 @@ def prepare_routed(text: str, folder: Path) -> None:
         shutil.copyfile(path, scratch / "routes.toml")
         facts = {"name": text, "symbol": symbol, "base": str(path.parent)}
         (scratch / "day.json").write_text(json.dumps(facts))
-        commit_folder(scratch, folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _write_volume(day: Day, path: Path) -> None:
@@ -378,7 +372,8 @@ def _drive(
         is_busy = router.step(now_ns)
         if now_ns >= due_ns:
             trader.now_ns = now_ns
-            asked = strategy.on_step(trader)
+            with failures_of(strategy.name):
+                asked = strategy.on_step(trader)
             due_ns = lay.NEVER if asked is None else max(asked, now_ns + 1)
             is_busy = router.step(now_ns)
         step_ns = trader.parameters["step_ns"] if is_busy else IDLE_NS

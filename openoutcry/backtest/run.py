@@ -1,6 +1,7 @@
 """One run: one day, one strategy with its parameters, one latency model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,14 +95,21 @@ class DayRun:
         """Run until Python is to call a callback (CALL_...), or until the day is over (DONE)."""
         while True:
             asked = self.desk, self.flight, self.log, self.samples, self.latency
-            what = int(advance(self.words, self.view, self.state, *asked))
+            with failures_of(self.strategy.name):
+                what = int(advance(self.words, self.view, self.state, *asked))
             if what != lay.LOG_FULL:
                 return what
             self.log, full = np.empty(2 * len(self.log), np.int64), self.log
             self.log[: len(full)] = full
 
     def result(self) -> Run:
-        """Raises :class:`BacktestError` if orders or events had no room."""
+        """Raises :class:`BacktestError` if orders or events had no room, and if a strategy has
+        overwritten words of its desk."""
+        if self.words[lay.W_BROKEN]:
+            raise BacktestError(
+                f"strategy {self.strategy.name}: a callback has overwritten words of the desk that "
+                "only send and cancel may change"
+            )
         if self.words[lay.W_MISSED]:
             raise BacktestError(
                 f"{self.strategy.name}: more than {lay.FLIGHT_ROWS} orders in flight, or more than "
@@ -120,8 +128,8 @@ def run_day(
 ) -> Run:
     """Run the strategy over the day.  The same arguments give the same :class:`Run`.
 
-    Raises :class:`BacktestError` for parameters it does not have, and when it sends more at once
-    than a run has room for.
+    Raises :class:`BacktestError` for parameters it does not have, when it sends more at once than a
+    run has room for, and for what a callback raises.
     """
     run = DayRun(day, strategy, parameters, latency, seed, terms)
     callbacks = {
@@ -132,8 +140,24 @@ def run_day(
     while (what := run.advance()) != lay.DONE:
         callback = callbacks[what]
         assert callback is not None
-        callback(run.view, run.state, run.desk)
+        with failures_of(strategy.name):
+            callback(run.view, run.state, run.desk)
     return run.result()
+
+
+@contextmanager
+def failures_of(strategy: str) -> Iterator[None]:
+    """Raise :class:`BacktestError`, which names the strategy, for what its callback raises."""
+    try:
+        yield
+    except BacktestError:
+        raise
+    except IndexError as error:
+        raise BacktestError(
+            f"strategy {strategy}: a callback reads or writes beyond the end of an array: {error}"
+        ) from error
+    except Exception as error:
+        raise BacktestError(f"strategy {strategy}: {type(error).__name__}: {error}") from error
 
 
 def _engine(day: Day, terms: Terms) -> Engine:

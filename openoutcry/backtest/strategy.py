@@ -11,13 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from numba.core.errors import NumbaError
 
 from openoutcry.backtest.callback import callback_address
+from openoutcry.backtest.checked import check_kernels_of
 from openoutcry.backtest.latency import in_range
 from openoutcry.backtest.layout import LONGEST_NS, NEVER, NOTHING
 from openoutcry.wire.errors import BacktestError
@@ -75,7 +77,8 @@ class Strategy:
 
     def addresses(self) -> list[int]:
         """Return the addresses of ``on_book``, ``on_event`` and ``on_timer`` that the driver calls:
-        0 for none, 1 for a callback that Python calls. Raises :class:`BacktestError` for a mixture.
+        0 for none, 1 for a callback that Python calls. Raises :class:`BacktestError` for a mixture,
+        and for a kernel that does not compile.
         """
         from openoutcry.backtest.layout import IN_PYTHON
 
@@ -85,10 +88,16 @@ class Strategy:
             raise BacktestError(f"{self.name} has no callback")
         if any(compiled) and not all(compiled):
             raise BacktestError(f"{self.name}: its callbacks are all kernels, or all plain Python")
-        return [
-            0 if one is None else callback_address(one) if compiled[0] else IN_PYTHON
-            for one in given
-        ]
+        for one in given if not compiled[0] else ():
+            if isinstance(one, FunctionType):
+                check_kernels_of(one)
+        try:
+            return [
+                0 if one is None else callback_address(one) if compiled[0] else IN_PYTHON
+                for one in given
+            ]
+        except NumbaError as error:
+            raise BacktestError(f"strategy {self.name} does not compile: {error}") from error
 
     def in_python(self) -> "Strategy":
         """The same as plain Python: what its kernels were compiled from."""

@@ -15,9 +15,6 @@ again, with the same results.
 
 import hashlib
 import json
-import os
-import shutil
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +23,6 @@ import numpy as np
 import openoutcry.backtest.layout as lay
 from openoutcry.backtest.day import (
     Day,
-    commit_folder,
     load_day,
     open_recording,
     prepare_day,
@@ -43,6 +39,7 @@ from openoutcry.backtest.routed import (
     run_routed,
 )
 from openoutcry.backtest.run import FILLED, Run, run_day
+from openoutcry.backtest.scratch import committed, sweep
 from openoutcry.backtest.strategy import load_strategy
 from openoutcry.wire.errors import BacktestError
 from openoutcry.wire.extras import need
@@ -65,6 +62,12 @@ def is_done(out: Path, task: Task) -> bool:
     return (out / TASK / task.name / "done.json").exists()
 
 
+def clean(out: Path) -> None:
+    """Remove what processes that were killed have left half done."""
+    for name in (DAY, TASK):
+        sweep(out / name)
+
+
 def prepare(plan: Plan, out: Path, day: int) -> None:
     """Write the day's commands, unless they are there."""
     if not is_prepared(out, day):
@@ -82,10 +85,7 @@ def do_task(plan: Plan, out: Path, task: Task) -> None:
     folder = day_folder(out, task.day)
     day = load_routed(folder) if is_routed(plan.days[task.day]) else load_day(folder)
     runs = [(wanted, _run(plan, day, task.day, wanted)) for wanted in plan.runs_of(task)]
-    scratch = out / TASK / f".{task.name}-{socket.gethostname()}-{os.getpid()}"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    try:
+    with committed(out / TASK / task.name) as scratch:
         _write_tables(scratch, task.day, runs)
         orders = [{"run": wanted.run, "orders": run.orders} for wanted, run in runs if run.orders]
         if orders:
@@ -93,9 +93,6 @@ def do_task(plan: Plan, out: Path, task: Task) -> None:
         hashes = {str(wanted.run): run.hash for wanted, run in runs}
         done = {"day": task.day, "commands": day.count, "digest": day.digest, "hashes": hashes}
         (scratch / "done.json").write_text(json.dumps(done))
-        commit_folder(scratch, out / TASK / task.name)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _run(plan: Plan, day: Day | RoutedDay, number: int, wanted: Wanted) -> Run:

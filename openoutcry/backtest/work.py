@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.backtest.plan import Plan, Task, keep_plan
-from openoutcry.backtest.tasks import do_task, is_done, is_prepared, prepare, summary
+from openoutcry.backtest.scratch import sweep_named
+from openoutcry.backtest.tasks import clean, do_task, is_done, is_prepared, prepare, summary
 from openoutcry.wire.atomic_file import write_atomically
 from openoutcry.wire.errors import BacktestError
 from openoutcry.wire.extras import need
@@ -22,8 +23,10 @@ OBJECT_STORE_BYTES = 80 << 20
 """The least that Ray takes: tasks and results go through files."""
 AHEAD = 2
 """Tasks given to Ray beyond those that run, for each worker."""
-RETRIES = 10
+RETRIES = 3
 """How often a task is given to another worker after its worker has died."""
+FOLDER = "outcry-ray-"
+"""Ray's files on this machine: then the number of the process, and more."""
 
 Work = tuple[int, Task | None]
 """A day to prepare (no task), or a task of it."""
@@ -46,8 +49,12 @@ def run_plan(
     plan.check()
     need("pyarrow", "a backtest needs pyarrow", "backtest", BacktestError)
     keep_plan(plan, out)
+    clean(out)
     if workers or address:
-        _on_ray(plan, out, max(1, workers), address, progress)
+        try:
+            _on_ray(plan, out, max(1, workers), address, progress)
+        finally:
+            clean(out)
     else:
         _here(plan, out, progress)
     # A file that has changed meanwhile may be in some of the runs only.
@@ -130,6 +137,11 @@ def _on_ray(
         except ray.exceptions.RayTaskError as error:
             cause = error.cause
             raise cause if isinstance(cause, Exception) else BacktestError(str(error)) from error
+        except ray.exceptions.WorkerCrashedError as error:
+            raise BacktestError(
+                f"{RETRIES + 1} processes died in a task of {', '.join(plan.strategies)}; what "
+                "is done is kept: --workers 0 shows the failure of a strategy in this process"
+            ) from error
         except ray.exceptions.RayError as error:
             raise BacktestError(
                 f"Ray is gone ({type(error).__name__}); what is done is kept: run the same again"
@@ -142,7 +154,8 @@ def _session(ray: Any, workers: int, address: str | None) -> Iterator[None]:
     ``address``."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Its sockets' paths are long: not below a deep TMPDIR.
-    with tempfile.TemporaryDirectory(prefix="outcry-ray-", dir="/tmp") as folder:
+    sweep_named(Path("/tmp"), FOLDER)
+    with tempfile.TemporaryDirectory(prefix=f"{FOLDER}{os.getpid()}-", dir="/tmp") as folder:
         own: dict[str, Any] = {
             "num_cpus": workers,
             "object_store_memory": OBJECT_STORE_BYTES,

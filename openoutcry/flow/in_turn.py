@@ -47,10 +47,38 @@ class RecordedBook:
         elif kind == CommandKind.REDUCE:
             self._take(order.order_id, order.qty_lots)
         elif kind == CommandKind.CANCEL:
-            self._take(order.order_id, self._open_lots(order.order_id))
+            self._take(order.order_id, self.open_lots(order.order_id))
         elif kind == CommandKind.PHASE:
             self._matches = order.aux == Phase.CONTINUOUS
         return [given]
+
+    def order_ids(self) -> list[int]:
+        """Every order that rests."""
+        return list(self._orders)
+
+    def price_of(self, order_id: int) -> int:
+        """Price of an order in ticks, 0 if it does not rest."""
+        return self._orders.get(order_id, (0, 0))[1]
+
+    def open_lots(self, order_id: int) -> int:
+        """Open lots of an order, 0 if it does not rest."""
+        key = self._orders.get(order_id)
+        return self._queues[key][order_id] if key else 0
+
+    def would_cross(self, given: Command) -> bool:
+        """Whether ``given`` is a new order across one that rests."""
+        order = cast(Any, given)
+        if order.kind != CommandKind.NEW:
+            return False
+        if order.side == Side.BUY:
+            return bool(asks := self._prices[Side.SELL]) and asks[0] <= order.price_ticks
+        return bool(bids := self._prices[Side.BUY]) and bids[-1] >= order.price_ticks
+
+    @property
+    def is_crossed(self) -> bool:
+        """Whether two orders that rest cross."""
+        bids, asks = self._prices[Side.BUY], self._prices[Side.SELL]
+        return bool(bids and asks) and bids[-1] >= asks[0]
 
     def _execution(self, order: Any, maker_id: int) -> list[Command]:
         side, price_ticks = int(Side.BUY + Side.SELL - order.side), order.price_ticks
@@ -58,7 +86,7 @@ class RecordedBook:
             maker_id = 0
         passed = self._before(side, price_ticks, maker_id)
         if maker_id:
-            lots = min(order.qty_lots, self._open_lots(maker_id))
+            lots = min(order.qty_lots, self.open_lots(maker_id))
             execution = order._replace(aux=maker_id, qty_lots=lots)
             self._take(maker_id, lots)
         else:
@@ -75,7 +103,7 @@ class RecordedBook:
 
     def _about(self, kind: CommandKind, symbol: bytes, order_id: int) -> Command:
         side, price_ticks = self._orders[order_id]
-        lots = self._open_lots(order_id)
+        lots = self.open_lots(order_id)
         return command(kind, symbol, Side(side), price_ticks, lots, order_id)
 
     def _before(self, side: int, price_ticks: int, maker_id: int) -> list[int]:
@@ -115,10 +143,6 @@ class RecordedBook:
             insort(self._prices[key[0]], key[1])
         self._queues.setdefault(key, {})[order.order_id] = order.qty_lots
         self._orders[order.order_id] = key
-
-    def _open_lots(self, order_id: int) -> int:
-        key = self._orders.get(order_id)
-        return self._queues[key][order_id] if key else 0
 
     def _take(self, order_id: int, lots: int) -> None:
         """Take so many lots of an order, if the book has it."""

@@ -1,0 +1,235 @@
+"""Recordings order by order as others keep them: Databento's DBN, hftbacktest's arrays.
+
+| record | becomes |
+|---|---|
+| add | NEW limit, day |
+| fill of a resting order, and the cancel or change of it that follows | NEW limit, immediate-or-cancel, as of ITCH |
+| cancel, change to less | REDUCE, or CANCEL of a whole order |
+| another change | CANCEL and NEW |
+| clear | CANCEL of every order |
+| trade | nothing |
+
+The formats do not say when a market does not match on arrival, as before an auction.  So a new
+order that rests across another one begins a pause (PHASE), which ends when no two orders cross;
+an execution in it is a REDUCE.
+"""  # noqa: E501
+
+from collections.abc import Iterator
+from importlib import import_module
+from math import gcd
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from openoutcry.flow.commands import (
+    AGGRESSOR_ID,
+    Command,
+    as_recorded,
+    command,
+    in_chunks,
+    operator_command,
+    opposite,
+)
+from openoutcry.flow.files import checked_file, unpacked
+from openoutcry.flow.in_turn import RecordedBook
+from openoutcry.flow.source import Array
+from openoutcry.wire.enums import CommandKind, Phase, Side, TimeInForce
+from openoutcry.wire.errors import FlowError
+
+READ_BYTES = 1 << 20
+DECIMALS, MOST_DECIMALS = 4, 9
+"""A tick is 10**-4 of a price, or less where the prices are finer."""
+KINDS = {10: "A", 11: "C", 12: "M", 13: "F", 2: "T", 3: "R"}
+"""hftbacktest's events, by the letters of DBN."""
+SIDES = {"B": Side.BUY, "A": Side.SELL}
+
+
+class Change(NamedTuple):
+    """A record: ``price`` in units of 10**-9, ``lots`` of a change the new quantity."""
+
+    number: int
+    ts_ns: int
+    action: str
+    side: str
+    price: int
+    lots: int
+    order_id: int
+
+
+class ByOrderSource:
+    """A file of one of the formats.  Raises :class:`FlowError` naming the record."""
+
+    is_packed = False
+    """The format is itself an archive."""
+
+    def __init__(self, path: Path, symbol: str) -> None:
+        self.path = checked_file(path, raw=self.is_packed)
+        self.symbol = symbol.encode("ascii", "replace")[:8]
+        self._name = symbol
+        units = 0
+        for change in self._changes():
+            if change.action in "AM":
+                units = gcd(units, change.price)
+        self._tick = 10 ** (MOST_DECIMALS - DECIMALS)
+        while units % self._tick:
+            self._tick //= 10
+
+    def chunks(self) -> Iterator[Array]:
+        """Yield the commands."""
+        return in_chunks(self._commands())
+
+    def _changes(self) -> Iterator[Change]:
+        """The records of the instrument."""
+        raise NotImplementedError
+
+    def _commands(self) -> Iterator[Command]:
+        book, last_ns, is_paused = RecordedBook(), 0, False
+        for change, given, maker_id in self._translated(book):
+            if change.ts_ns < last_ns:
+                raise FlowError(
+                    f"{self.path}: record {change.number}: time {change.ts_ns} is before that of "
+                    f"the record before ({last_ns}): the records are not in their order"
+                )
+            last_ns = change.ts_ns
+            commands = [given]
+            if not is_paused and not maker_id and book.would_cross(given):
+                is_paused = True
+                phase = int(Phase.PRE_OPEN)
+                commands.insert(0, operator_command(CommandKind.PHASE, self.symbol, phase))
+            elif is_paused and maker_id:
+                side, price = opposite(cast(Any, given).side), cast(Any, given).price_ticks
+                lots = cast(Any, given).qty_lots
+                commands = [command(CommandKind.REDUCE, self.symbol, side, price, lots, maker_id)]
+                maker_id = 0
+            for one in commands:
+                for done in book.in_turn(one, maker_id):
+                    yield as_recorded(done, last_ns)
+            if is_paused and not book.is_crossed:
+                is_paused = False
+                on = operator_command(CommandKind.PHASE, self.symbol, int(Phase.CONTINUOUS))
+                for done in book.in_turn(on):
+                    yield as_recorded(done, last_ns)
+
+    def _translated(self, book: RecordedBook) -> Iterator[tuple[Change, Command, int]]:
+        """Each record's commands, with the order that an execution names."""
+        filled = 0
+        for change in self._changes():
+            number, _, action, _, _, lots, order_id = change
+            if action in "TN":
+                continue
+            if action == "F":
+                filled = order_id
+                continue
+            if action == "R":
+                for one in book.order_ids():
+                    yield change, self._about(CommandKind.CANCEL, change, one, 0), 0
+                continue
+            if action == "A":
+                yield change, self._about(CommandKind.NEW, change, order_id, lots), 0
+                continue
+            had = book.open_lots(order_id)
+            if action == "M" and not (
+                lots < had and book.price_of(order_id) == self._ticks(change)
+            ):
+                yield change, self._about(CommandKind.CANCEL, change, order_id, had), 0
+                yield change, self._about(CommandKind.NEW, change, order_id, lots), 0
+            else:
+                less = had - lots if action == "M" else lots
+                if filled == order_id:
+                    side = opposite(self._side(change))
+                    price, taker = self._ticks(change), AGGRESSOR_ID + number
+                    terms = side, price, less, taker, TimeInForce.IOC
+                    yield change, command(CommandKind.NEW, self.symbol, *terms), order_id
+                else:
+                    kind = CommandKind.CANCEL if less >= had else CommandKind.REDUCE
+                    yield change, self._about(kind, change, order_id, less), 0
+            filled = 0
+
+    def _about(self, kind: CommandKind, change: Change, order_id: int, lots: int) -> Command:
+        if order_id >= AGGRESSOR_ID or order_id < 0:
+            raise FlowError(f"{self.path}: record {change.number}: order {order_id} is too large")
+        side, price = self._side(change), self._ticks(change)
+        return command(kind, self.symbol, side, price, lots, order_id)
+
+    def _ticks(self, change: Change) -> int:
+        return change.price // self._tick
+
+    def _side(self, change: Change) -> Side:
+        if change.side not in SIDES:
+            raise FlowError(f"{self.path}: record {change.number} has no side")
+        return SIDES[change.side]
+
+
+class DbnSource(ByOrderSource):
+    """One symbol of a DBN file, schema MBO, plain or packed with zstd."""
+
+    def _changes(self) -> Iterator[Change]:
+        dbn = _dbn()
+        decoder, number, wanted = dbn.DBNDecoder(), 0, None
+        with unpacked(self.path) as (file, _):
+            while data := file.read(READ_BYTES):
+                try:
+                    records = decoder.write_and_decode(data)
+                except Exception as error:  # The library has no class for what it raises.
+                    raise FlowError(f"{self.path}: no DBN file: {error}") from None
+                for record in records:
+                    if isinstance(record, dbn.Metadata):
+                        wanted = self._number_of(record)
+                        continue
+                    number += 1
+                    if not isinstance(record, dbn.MBOMsg):
+                        raise FlowError(f"{self.path}: record {number} is not of the schema MBO")
+                    if record.instrument_id == wanted:
+                        yield Change(
+                            number,
+                            record.ts_event,
+                            str(record.action),
+                            str(record.side),
+                            record.price,
+                            record.size,
+                            record.order_id,
+                        )
+
+    def _number_of(self, metadata: Any) -> int:
+        """The number of the instrument: of its mapping, or of its place among the symbols."""
+        mapped = metadata.mappings.get(self._name)
+        if mapped:
+            return int(mapped[0]["symbol"])
+        if self._name not in metadata.symbols:
+            names = ", ".join(metadata.symbols)
+            raise FlowError(f"{self.path} has no {self._name}: it has {names}")
+        return int(metadata.symbols.index(self._name)) + 1
+
+
+def _dbn() -> Any:
+    """Return Databento's library.  Raises :class:`FlowError` without it."""
+    try:
+        return import_module("databento_dbn")
+    except ImportError:
+        raise FlowError("dbn needs databento-dbn: pip install databento-dbn") from None
+
+
+class NpzSource(ByOrderSource):
+    """A file of hftbacktest's events, order by order: ``data`` of an .npz."""
+
+    is_packed = True
+
+    def _changes(self) -> Iterator[Change]:
+        try:
+            with np.load(self.path) as archive:
+                data = archive["data"]
+            columns = [data[name].tolist() for name in ("ev", "exch_ts", "px", "qty", "order_id")]
+        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+            raise FlowError(f"{self.path} has no events of hftbacktest: {error}") from None
+        for number, (event, ts_ns, price, lots, order_id) in enumerate(
+            zip(*columns, strict=True), start=1
+        ):
+            action = KINDS.get(event & 0xFF)
+            if action is None or (action not in "TR" and not order_id):
+                raise FlowError(f"{self.path}: record {number} is not of a book order by order")
+            if lots != int(lots):
+                raise FlowError(f"{self.path}: record {number}: {lots} is no whole number of lots")
+            side = "B" if event >> 29 & 1 else "A" if event >> 28 & 1 else "N"
+            units = round(price * 10**MOST_DECIMALS)
+            yield Change(number, ts_ns, action, side, units, int(lots), order_id)
