@@ -32,7 +32,8 @@ help:
 	@echo "                fpga-formal, -mutate, -faults, -classes, -pnr, -synthesis, -coverage, -live: the long ones"
 	@echo "make docs       the documentation as a site in build/site, to be read without a network"
 	@echo "make wheel      a wheel in dist, with kernels compiled for x86-64-v3"
-	@echo "make lock       pin what run installs, with hashes, in requirements.lock"
+	@echo "make lock       pin by hash what run installs (requirements.lock), and what the portal,"
+	@echo "                custody and a venue need (requirements-services.lock)"
 	@echo "make sbom       a CycloneDX list of what is installed, in build/sbom.json"
 	@echo "make lint       ruff, mypy and the check of plain English (ARGS=--report: reading ease)"
 	@echo "make clean      remove what run and test left behind (not $(VENV))"
@@ -77,6 +78,9 @@ lock: $(VENV)/.test-ready
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 		--custom-compile-command "make lock" pyproject.toml scripts/build-requirements.txt \
 		--output-file requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
+		--custom-compile-command "make lock" pyproject.toml scripts/build-requirements.txt \
+		--extra portal --extra custody --extra venue --output-file requirements-services.lock
 
 sbom: $(VENV)/.test-ready
 	@mkdir -p build

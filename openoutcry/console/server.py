@@ -16,6 +16,7 @@ from openoutcry.operations.strangers import Strangers, allow_files
 from openoutcry.operations.turns import Turns, TurnsError
 from openoutcry.operations.web_server import (
     LOOPBACK,
+    VENDOR,
     PageErrors,
     listening,
     served_hosts,
@@ -78,6 +79,7 @@ def empty_app(title: str, page: str, statuses: tuple[tuple[type[Exception], int]
     async def shown() -> FileResponse:
         return FileResponse(STATIC / page)
 
+    app.mount("/static/vendor", StaticFiles(directory=VENDOR), "vendor")
     app.mount("/static", StaticFiles(directory=STATIC), "static")
     return app
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from typing import Any
-from wsgiref.simple_server import make_server
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from openoutcry.operations.metrics import VenueMetrics
 from openoutcry.operations.native import CONTENT_TYPE, delimited
@@ -59,12 +59,16 @@ def make_metrics_server(
     serves.  Raises ``OSError``."""
     import socket
 
-    from prometheus_client.exposition import ThreadingWSGIServer, _SilentHandler
+    from prometheus_client.exposition import ThreadingWSGIServer
 
     host, port = address
 
     class Server(ThreadingWSGIServer):
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
+    class Silent(WSGIRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            """Write no line for a request."""
+
     application = make_application(collector, served_hosts(host, names))
-    return make_server(host, port, application, Server, _SilentHandler)
+    return make_server(host, port, application, Server, Silent)

@@ -9,12 +9,15 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from openoutcry.operations.strangers import Strangers
 from openoutcry.wire.errors import OutcryError
 
+VENDOR = Path(__file__).parent / "vendor"
+"""Scripts of others that pages of several rooms use, with their licences."""
 A_LINE_S = 60.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"

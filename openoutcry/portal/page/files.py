@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from openoutcry.operations.web_server import VENDOR
+
 STATIC = Path(__file__).parent / "static"
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -57,9 +59,11 @@ def page_file(body: bytes, suffix: str) -> PageFile:
 
 def read_files(offers: dict[str, Any]) -> dict[str, PageFile]:
     """Every file by its path; ``offers``: what the page needs to know of this portal."""
+    paths = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*")}
+    paths |= {f"vendor/{path.name}": path for path in VENDOR.glob("lightweight-charts.*")}
     found = {
-        f"/page/{path.relative_to(STATIC).as_posix()}": page_file(path.read_bytes(), path.suffix)
-        for path in sorted(STATIC.rglob("*"))
+        f"/page/{name}": page_file(path.read_bytes(), path.suffix)
+        for name, path in sorted(paths.items())
         if path.is_file() and path.suffix in TYPES
     }
     text = found.pop("/page/index.html").body.decode()
