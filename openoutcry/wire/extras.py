@@ -1,5 +1,7 @@
-"""Libraries of the package's extras: imported where they are needed, or named with the extra."""
+"""Libraries of the package's extras and programs of other packages: found where they are needed, or
+named with what installs them."""
 
+import shutil
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -33,6 +35,18 @@ def need(module: str, what: str, extra: str, kind: type[OutcryError] = OutcryErr
         return import_module(module)
     except ImportError:
         raise kind(f"{what}: pip install 'openoutcry[{extra}]'") from None
+
+
+def need_program(name: str, what: str, package: str, kind: type[OutcryError] = OutcryError) -> str:
+    """Return the path of a program, which ``package`` installs.
+
+    Raises ``kind`` where it is missing; ``what`` says in words what needs it, as in "the demo
+    needs SoftHSM".
+    """
+    found = shutil.which(name)
+    if found is None:
+        raise kind(f"{what}: {name} is not here: apt-get install {package}")
+    return found
 
 
 def require_console() -> None:
