@@ -5,6 +5,8 @@ are refused.
 """
 
 import ssl
+import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -26,6 +28,11 @@ MARKET, MARKET_CROSS = 0x7FFFFFFF, 0x77359400
 """What the messages have for an order at any price: 214,748.3647 and 200,000.0000 are no limits."""
 DAY42, IOC42 = (int(value(TIMES.say("OUCH 4.2", tif))) for tif in (DAY, IOC))
 DAY50, IOC50 = (value(TIMES.say("OUCH 5.0", tif)) for tif in (DAY, IOC))
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+NAME_DIGITS = 8
+FIRST_OF_TIME = 10 * 36 ** (NAME_DIGITS - 1)
+"""Names that are made from the time, in microseconds, begin with a letter, as no count does; they
+are the same again after 23 days."""
 BY_NAME = {option.field.name: option for option in OPTIONS50}
 BY_TAG = {option.tag: option for option in OPTIONS50}
 
@@ -77,6 +84,12 @@ class OuchClient(SoupBinClient):
     4.2, its UserRefNum (a number) in 5.0.
 
     ``sequence``: number of the first message wanted, 1 for all of the day, 0 for only what is new.
+
+    A session takes each name once a day, and ignores a message with a name that was used.  The
+    client makes names that were not used.  On a session's first login names count from 1.  Later
+    they continue, in 5.0, where the venue says that free numbers begin; in 4.2 they are made from
+    the time.  After a login for all of the day they continue after those that have come: read these
+    messages first.
     """
 
     def __init__(
@@ -109,7 +122,11 @@ class OuchClient(SoupBinClient):
         login = LoginRequest(username, password, session, sequence)
         self.connection = SoupBinConnection(host, port, login, tls=tls, tls_name=tls_name)
         self.prefix = prefix
-        self._last = 0
+        self._kept: deque[Message] = deque()
+        """Messages that came before the answer to a query."""
+        is_first = sequence <= 1 and self.connection.sequence == 1
+        self._last: int | None = 0 if is_first else None
+        """Last name that was made or given; None: it is not known yet."""
 
     def buy(self, symbol: str, quantity: int, price: str | Decimal, **fields: Any) -> str | int:
         """Enter a buy order; returns its name: a token in 4.2, a number in 5.0."""
@@ -211,17 +228,27 @@ class OuchClient(SoupBinClient):
         self._send50("C", {"user_ref": name, "firm": self.firm, "symbol": self._code(symbol)}, {})
 
     def next_user_ref(self, timeout_s: float = 10.0) -> int:
-        """The lowest free UserRefNum, says the venue (5.0); other messages are passed over."""
+        """Ask the venue for the lowest free UserRefNum (5.0); messages that come before the answer
+        are returned by :meth:`next` afterwards."""
         self.query()
-        for message in self.messages(timeout_s):
+        while (message := self._receive(timeout_s)) is not None:
             if message.kind == "Q":
                 return int(message["next_user_ref"])
+            self._kept.append(message)
         raise ClientError("no answer to the account query")
+
+    @property
+    def sequence(self) -> int:
+        """Number of the next message; a later login with it continues where this one stopped."""
+        return self._kept[0].sequence if self._kept else self.connection.sequence
 
     def next(self, timeout_s: float | None = None) -> Message | None:
         """The next message; None after ``timeout_s`` without one."""
+        return self._kept.popleft() if self._kept else self._receive(timeout_s)
+
+    def _receive(self, timeout_s: float | None) -> Message | None:
         data = self.connection.receive(timeout_s)
-        return None if data is None else self.read(self.sequence - 1, data)
+        return None if data is None else self.read(self.connection.sequence - 1, data)
 
     def messages(self, timeout_s: float | None = None) -> Iterator[Message]:
         """Messages until ``timeout_s`` passes without one."""
@@ -239,6 +266,8 @@ class OuchClient(SoupBinClient):
             raise ClientError(f"message {sequence}: {len(data)} bytes are not a {layout.name}")
         fields = layout.unpack(data)
         fields = {k: v.rstrip(" ") if isinstance(v, str) else v for k, v in fields.items()}
+        if kind in "AU" and self._last is not None:
+            self._note_name(fields["user_ref" if self.is_50 else "token"])
         if "symbol" in fields:
             code = fields["symbol"]
             fields["symbol"] = self._names.get(code.encode("latin-1"), code)
@@ -253,14 +282,30 @@ class OuchClient(SoupBinClient):
         self._names[code] = symbol
         return code.decode()
 
+    def _note_name(self, name: str | int) -> None:
+        """A name of the session was used: those that are made next are other ones."""
+        number = str(name).removeprefix(self.prefix)
+        if number.isascii() and number.isdigit():
+            self._last = max(self._last or 0, int(number))
+
     def _new_name(self, name: str | int | None) -> str | int:
+        if name is None and self._last == 0:
+            while (message := self._receive(0.0)) is not None:
+                self._kept.append(message)
         if self.is_50:
-            self._last = int(name) if name is not None else self._last + 1
+            if name is None and self._last is None:
+                self._last = self.next_user_ref() - 1
+            self._last = int(name) if name is not None else (self._last or 0) + 1
             return self._last
         if name is not None:
             return str(name)
-        self._last += 1
-        return f"{self.prefix}{self._last}"
+        if self._last is None:
+            now_us = time.time_ns() // 1_000
+            self._last = FIRST_OF_TIME + now_us % (36**NAME_DIGITS - FIRST_OF_TIME)
+        else:
+            self._last += 1
+        is_of_time = self._last >= FIRST_OF_TIME
+        return self.prefix + (_base_36(self._last) if is_of_time else str(self._last))
 
     def _send50(self, kind: str, terms: dict[str, Any], fields: dict[str, Any]) -> None:
         message = OUCH50.from_client(kind)
@@ -269,6 +314,15 @@ class OuchClient(SoupBinClient):
         if "appendage_bytes" in message.offsets:
             own["appendage_bytes"] = len(options)
         self.connection.send(message.pack(**terms | own) + options)
+
+
+def _base_36(number: int) -> str:
+    """Return a number in NAME_DIGITS digits and letters."""
+    text = ""
+    for _ in range(NAME_DIGITS):
+        number, digit = divmod(number, 36)
+        text = DIGITS[digit] + text
+    return text
 
 
 def _option(name: str, value: Any) -> bytes:

@@ -478,6 +478,7 @@ def _sessions(out: Families, rows: Iterable[dict[str, Any]], venue: str) -> None
         "messages": "messages",
         "refused": "messages_refused",
         "throttled": "messages_throttled",
+        "duplicates": "messages_duplicate",
         "faults": "protocol_faults",
         "slow": "slow_reader_cuts",
     }

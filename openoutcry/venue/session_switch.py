@@ -94,6 +94,7 @@ class SessionSwitch:
             "messages": session.MESSAGES,
             "refused": session.REFUSED,
             "throttled": session.THROTTLED,
+            "duplicates": session.DUPLICATES,
             "faults": session.FAULTS,
             "slow": session.SLOW,
             "open_orders": session.OPEN_ORDERS,

@@ -84,6 +84,31 @@ def test_a_lost_connection_is_recovered_by_sequence(server):
         assert kinds(whole, 2)[0] == "AE"
 
 
+@pytest.mark.parametrize("sequence", ["next", 0, 1])
+def test_a_name_is_not_used_again_after_another_login(server, sequence):
+    """Each order of each connection is taken, whichever messages the login asks for."""
+    names = []
+    wanted = 0
+    for _ in range(3):
+        with connect(server, sequence=wanted) as client:
+            field, taken = "user_ref" if client.is_50 else "token", []
+
+            def until_taken(count, client=client, field=field, taken=taken):
+                while len(taken) < count:
+                    message = client.next(timeout_s=BOUND_S)
+                    assert message is not None, "each order is answered"
+                    taken += [message[field]] if message.kind == "A" else []
+
+            if sequence == 1:
+                until_taken(len(names))
+            made = [client.buy("AAPL", 1, "1.25") for _ in range(4)]
+            until_taken(len(taken) + 4)
+            assert taken[-4:] == made
+            names += made
+            wanted = client.sequence if sequence == "next" else sequence
+    assert len(set(names)) == 12
+
+
 def test_refused_logins_say_why(server):
     for name, password, session, reason in (
         ("ALICE", "wrong", "", "A"),
