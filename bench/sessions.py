@@ -38,6 +38,7 @@ from openoutcry.order_entry.fix import decode as fix_decode
 from openoutcry.order_entry.fix import encode as fix_encode
 from openoutcry.order_entry.fix import scan, words
 from openoutcry.order_entry.fix import send as fix_send
+from openoutcry.order_entry.fix.message import make_fields
 from openoutcry.order_entry.fix.words import FixFields, FixSession
 from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.order_entry.rows import OrderRow
@@ -246,7 +247,7 @@ class FixOrders:
     def __init__(self, ouch: Orders) -> None:
         self.session = ouch.session.copy()
         self.memory = words.Memory(self.session, "FIX.4.4", "VENUE", "FIRM", 64)
-        self.fields = words.make_fields()
+        self.fields = make_fields()
         values = {
             session_block.PROTOCOL: Protocol.FIX44,
             session_block.RX_TS_NS: NOW_NS,

@@ -114,6 +114,7 @@ class SessionBlock(Layout, size_bytes=4096):
     names: int = i64("address of the table of symbols longer than a record's field")
     name_mask: int = i64("its entries, less one")
     fee: int = i64("while encoding: of a fill what it cost, as wire/notes.py has it, or 0")
+    duplicates: int = i64("messages of OUCH that were ignored: their name was used before")
 
 
 INDEX = SessionBlock.offset("index")
@@ -152,6 +153,7 @@ SOLE_ORDER_SOURCE = SessionBlock.offset("sole_order_source")
 MESSAGES = SessionBlock.offset("messages")
 REFUSED = SessionBlock.offset("refused")
 THROTTLED = SessionBlock.offset("throttled")
+DUPLICATES = SessionBlock.offset("duplicates")
 FAULTS = SessionBlock.offset("faults")
 SLOW = SessionBlock.offset("slow")
 ENTRY = SessionBlock.offset("entry")

@@ -312,9 +312,10 @@ def resolve(
 
 @kernel
 def duplicate(session: SessionBlock, metadata: CommandMetadata) -> int:
-    """A token that is taken: OUCH ignores the message, FIX rejects it, or reports the order's state
-    where it says itself that it may have been sent before."""
+    """A token that is taken.  OUCH ignores the message and counts it.  FIX rejects it, or reports
+    the order's state where the message says that it may have been sent before."""
     if session.protocol <= OUCH50:
+        session.duplicates += 1
         return IGNORE
     is_resend = metadata.flags & fix_decode.POSS_RESEND != 0
     status = is_resend and metadata.message == fix_decode.D

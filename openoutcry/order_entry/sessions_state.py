@@ -33,6 +33,7 @@ from openoutcry.order_entry.fix import drop_copy as fix_drop_copy
 from openoutcry.order_entry.fix import live as fix44
 from openoutcry.order_entry.fix import live42 as fix42
 from openoutcry.order_entry.fix import words as fix_words
+from openoutcry.order_entry.fix.message import make_fields
 from openoutcry.order_entry.fix.numbers import NumbersFile
 from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.spec import (
@@ -157,7 +158,7 @@ class State:
         self.documents = Documents(region.documents, spec.sessions)
         self.streams = [self.stream_of(row, journal) for row in spec.sessions]
         self.codecs = self._codecs()
-        self.fields = fix_words.make_fields()
+        self.fields = make_fields()
         self.fix: dict[int, FixSession] = {}
         for index, row in enumerate(spec.sessions, start=1):
             if row.protocol in DROP_COPIES:

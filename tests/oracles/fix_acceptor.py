@@ -15,6 +15,7 @@ import numpy as np
 from openoutcry.order_entry import session as block
 from openoutcry.order_entry.faults import Kind
 from openoutcry.order_entry.fix import gaps, scan, send, session, words
+from openoutcry.order_entry.fix.message import make_fields
 from openoutcry.order_entry.stream import Stream, append
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import epoch_offset_ns
@@ -54,7 +55,7 @@ class FixSession:
         self.words = np.zeros(block.BLOCK_BYTES // 8 + 64, np.int64)
         self.address = self.words.ctypes.data
         self.memory = words.Memory(self.words, begin, sender, target, messages)
-        self.fields = words.make_fields()
+        self.fields = make_fields()
         self.stream = Stream(None, 1, entries=messages * 4, data_bytes=messages << 10)
         self.out = np.zeros(ROOM + 64, np.uint8)
         self[words.FIELDS] = self.fields.ctypes.data

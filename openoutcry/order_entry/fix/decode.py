@@ -6,6 +6,7 @@ completes a cancel or replace from the row of its order.
 """
 
 import openoutcry.order_entry.command_metadata as command_metadata
+import openoutcry.order_entry.fix.instructions as instructions
 import openoutcry.order_entry.fix.scan as scan
 import openoutcry.order_entry.fix.session as fix_session
 import openoutcry.order_entry.fix.words as words
@@ -29,7 +30,7 @@ from openoutcry.order_entry.session import SessionBlock, SymbolRow
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.layout import Bytes, Layout, area, u8
+from openoutcry.wire.layout import Bytes, Layout, Words, area, u8
 from openoutcry.wire.memory import store_i64, store_u8
 from openoutcry.wire.order_types import type_bits, types_taking
 from openoutcry.wire.printable import FIRST, LAST, is_printable
@@ -126,6 +127,8 @@ TIME_OF = TIMES.numbers("FIX", 128)
 MODE_OF = SELF_TRADE.numbers("FIX", 128)
 """The SelfTrade of each character of SelfMatchPreventionInstruction (2964); 0: none."""
 
+TOO_MUCH_SHOWN = -1000
+"""In place of a type: MaxFloor is above OrderQty."""
 # What goes wrong with a value: 0 nothing, else one of these.
 FINE, MISSING, FORM, RANGE, NUMBER = 0, 1, 2, 3, 4
 UNSUPPORTED, BAD_PRICE, BAD_QTY = (
@@ -243,7 +246,9 @@ def plain_limit(fields: FixFields, order: OrderRecord, bits: int) -> int:
     if display != 0:
         if value == 0:
             return HIDDEN
-        if value >= order.qty_lots:
+        if value > order.qty_lots:
+            return TOO_MUCH_SHOWN
+        if value == order.qty_lots:
             order.aux = 0
             return LIMIT
         return ICEBERG
@@ -476,6 +481,29 @@ def take_quantity(fields: FixFields, order: OrderRecord, metadata: CommandMetada
 
 
 @kernel
+def unused_field(fields: FixFields, character: int, tif: int) -> int:
+    """Return the tag of a field that an order of this OrdType and TimeInForce does not have; 0: it
+    has all of its fields."""
+    is_stop, is_peg = (character == ord("3")) | (character == ord("4")), character == ord("P")
+    has_limit = (character == ord("2")) | (character == ord("4")) | is_peg
+    if not has_limit and scan.field(fields, 44) != 0:
+        return 44
+    if not is_stop and scan.field(fields, 99) != 0:
+        return 99
+    if tif != ord("6"):
+        if scan.field(fields, 126) != 0:
+            return 126
+        if scan.field(fields, 432) != 0:
+            return 432
+    if not is_peg:
+        if scan.field(fields, 211) != 0:
+            return 211
+        if scan.field(fields, 836) != 0:
+            return 836
+    return 0
+
+
+@kernel
 def decode_order(
     session: SessionBlock,
     fields: FixFields,
@@ -513,6 +541,9 @@ def decode_order(
         copy_account(
             metadata + command_metadata.OWN + ACCOUNT, scan.value_of(fields, entry), entry & 0xFFFF
         )
+    tag = unused_field(fields, character, tif)
+    if tag != 0:
+        return rejected(fields, scan.NOT_SUPPORTED, tag)
     slides = scan.char_of(fields, words.SLIDE_SLOT)
     if slides != 0 and slides != YES and slides != NO:
         return rejected(fields, scan.OUT_OF_RANGE, words.SLIDE_TAG)
@@ -524,6 +555,8 @@ def decode_order(
         order_type = plain_limit(fields, order, bits)
     else:
         order_type = special_type(fields, order, bits, character, decimals)
+    if order_type == TOO_MUCH_SHOWN:
+        return rejected(fields, scan.OUT_OF_RANGE, 111)
     if order_type < 0:
         missing = scan.field(fields, -order_type) == 0
         return rejected(fields, scan.REQUIRED_MISSING if missing else scan.BAD_FORMAT, -order_type)
@@ -597,17 +630,69 @@ def decode_mass(
 def decode_unknown(fields: FixFields, metadata: CommandMetadata) -> int:
     """A message type that is not accepted here: its letters go into the metadata.  A type with
     anything but letters and digits is invalid."""
-    left = fields.msg_type
-    while left != 0:
-        letter = left & 255
-        folded = letter | 32
-        if not (48 <= letter <= 57) and not (97 <= folded <= 122):
-            fix_session.set_error(fields, scan.BAD_MSG_TYPE, 0)
-            return REJECT
-        left >>= 8
+    if not scan.is_type(fields.msg_type):
+        fix_session.set_error(fields, scan.BAD_MSG_TYPE, 0)
+        return REJECT
     store_word(metadata + command_metadata.OWN, fields.msg_type)
     mark_refused(metadata, Refusal.UNSUPPORTED_MESSAGE)
     return APPLICATION
+
+
+@kernel
+def bit_of(msg_type: int, is_42: bool) -> int:
+    """Return the bit of a message of orders in the rows of :func:`table`."""
+    place = 5
+    if msg_type == ord("D"):
+        place = 0
+    elif msg_type == ord("G"):
+        place = 1
+    elif msg_type == ord("F"):
+        place = 2
+    elif msg_type == ord("q"):
+        place = 3
+    elif msg_type == ord("H"):
+        place = 4
+    return place + (8 if is_42 else 0)
+
+
+@kernel_outlined
+def fault_of(fields: FixFields, bit: int) -> int:
+    """Return the lowest tag of a message that the venue does not take; 0: it takes all.  The number
+    is below 0 for a field that the message does not have in the standard."""
+    rows = Words(fields + words.TAKEN)
+    for tag in range(1, words.TAGS):
+        if rows[tag] >> bit & 1 != 0:
+            continue
+        entry = scan.field(fields, tag)
+        if entry == 0:
+            continue
+        if rows[tag] >> (instructions.DEFINED + bit) & 1 == 0:
+            return -tag
+        first, second = (
+            rows[tag] >> instructions.VALUES & 255,
+            rows[tag] >> (instructions.VALUES + 8) & 255,
+        )
+        value = scan.char_of(fields, tag)
+        if value == 0 or (value != first and value != second):
+            return tag
+    return 0
+
+
+@kernel_outlined
+def refuse_fault(fields: FixFields, bit: int) -> int:
+    """Reject a message for a field that the venue does not take; FINE: it takes all."""
+    tag = fault_of(fields, bit)
+    if tag == 0:
+        return FINE
+    reason = scan.NOT_FOR_TYPE if tag < 0 else scan.NOT_SUPPORTED
+    tag = abs(tag)
+    if tag == words.SELF_TRADE_SLOT:
+        tag = words.SELF_TRADE_TAG
+    elif tag == words.SLIDE_SLOT:
+        tag = words.SLIDE_TAG
+    elif tag == words.WITH_MARGIN_SLOT:
+        tag = words.WITH_MARGIN_TAG
+    return rejected(fields, reason, tag)
 
 
 @kernel
@@ -630,11 +715,17 @@ def decode(
     metadata.client_seq = scan.number_of(fields, 34)
     if scan.char_of(fields, 97) == 89:
         metadata.flags = POSS_RESEND
-    if msg_type != D and msg_type != F and msg_type != G and msg_type != H:
-        is_42 = session.protocol == block.FIX42
-        if not is_42 and (msg_type == Q) | (msg_type == AF):
-            return decode_mass(session, fields, order, metadata, msg_type)
+    is_42 = session.protocol == block.FIX42
+    is_mass = msg_type != D and msg_type != F and msg_type != G and msg_type != H
+    if is_mass and (is_42 or ((msg_type != Q) & (msg_type != AF))):
         return decode_unknown(fields, metadata)
+    bit = bit_of(msg_type, is_42)
+    if fields.taken >> bit & 1 == 0:
+        problem = refuse_fault(fields, bit)
+        if problem != FINE:
+            return problem
+    if is_mass:
+        return decode_mass(session, fields, order, metadata, msg_type)
     problem = take_token(
         fields, 11, metadata + command_metadata.TOKEN, metadata + command_metadata.TOKEN_BYTES
     )

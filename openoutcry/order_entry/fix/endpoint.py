@@ -18,6 +18,7 @@ import numpy as np
 from openoutcry.order_entry import constants
 from openoutcry.order_entry import session as block
 from openoutcry.order_entry.fix import live, scan, session, words
+from openoutcry.order_entry.fix.message import make_fields
 from openoutcry.order_entry.fix.words import FixSession
 from openoutcry.order_entry.stream import Stream, StreamHeader, append
 
@@ -40,7 +41,7 @@ class Endpoint:
         self._clock_ns = clock_ns
         self._words = np.zeros(block.BLOCK_BYTES // 8, np.int64)
         self._memory = words.Memory(self._words, BEGIN, sender, target, MESSAGES)
-        self._fields = words.make_fields()
+        self._fields = make_fields()
         self._stream = Stream(None, 1, MESSAGES, DATA_BYTES)
         self._out = np.zeros(words.OUT_SIZE, np.uint8)
         self._input = np.zeros(INPUT_BYTES, np.uint8)
@@ -53,6 +54,7 @@ class Endpoint:
             words.OUT_CAPACITY: words.OUT_SIZE,
             words.CLOCK_OFFSET_NS: time.time_ns() - clock_ns(),
             words.ACCURACY_NS: ACCURACY_NS,
+            words.OPTIONS: words.QUOTES,
         }.items():
             self._words[word // 8] = value
         self._session = FixSession.of(self._words.ctypes.data)

@@ -62,6 +62,8 @@ DATA_TAGS = tuple(words.DATA_TAGS.items())
     DECRYPTION, SIGNATURE, COMP_ID, SENDING_TIME, BAD_MSG_TYPE, XML, TWICE, OUT_OF_ORDER,
     GROUP_ORDER, GROUP_COUNT,
 ) = range(17)  # fmt: skip
+NOT_SUPPORTED = 99
+"""Of these "other": an instruction that is not followed."""
 
 
 @kernel
@@ -277,6 +279,18 @@ def new_generation(fields: FixFields) -> int:
     return generation
 
 
+@kernel_outlined
+def is_type(msg_type: int) -> bool:
+    """Whether a type has letters and digits alone."""
+    while msg_type != 0:
+        letter = msg_type & 255
+        folded = letter | 32
+        if not (48 <= letter <= 57) and not (97 <= folded <= 122):
+            return False
+        msg_type >>= 8
+    return True
+
+
 @kernel
 def parse(fields: FixFields, message: int, size: int) -> int:
     """Find the fields of a whole message; returns STATUS.
@@ -299,7 +313,7 @@ def parse(fields: FixFields, message: int, size: int) -> int:
         return GARBLED
     stamp = generation << 32
     at, body, data_size, rare = 0, 0, -1, words.RARE_TAGS
-    length_tag, length_at, length_digits, has_groups = 0, 0, 0, False
+    length_tag, length_at, length_digits, has_groups, taken = 0, 0, 0, False, -1
     while at < size:
         while ends == 0:
             window += 64
@@ -362,6 +376,7 @@ def parse(fields: FixFields, message: int, size: int) -> int:
             if is_twice:  # the first one counts
                 entry = fields + words.ENTRIES
         body |= ~kind & words.HEADER_TAG
+        taken &= Words(fields + words.TAKEN)[tag]
         store_i64(entry, stamp | value << 16 | (end - value))
         at = end + 1
     msg_type = Words(fields + words.ENTRIES)[35]
@@ -369,6 +384,7 @@ def parse(fields: FixFields, message: int, size: int) -> int:
     if type_size < 1 or type_size > 3:
         type_size = 3
     fields.msg_type = load_word(message + (msg_type >> 16 & 0xFFFF)) & ((1 << (8 * type_size)) - 1)
+    fields.taken = taken
     if has_groups and fields.error == 0:
         check_groups(fields, message, size)
     fields.status = WHOLE

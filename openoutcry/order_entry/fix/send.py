@@ -381,6 +381,7 @@ REJECT_TEXTS = (
     put_reject_6, _, _, put_reject_9, put_reject_10, put_reject_11, _, put_reject_13,
     put_reject_14, put_reject_15, put_reject_16,
 ) = map(constant, REJECT_TEXTS)  # fmt: skip
+put_not_supported = constant(b"This field is not followed here, for such an order")
 
 
 @kernel_outlined
@@ -412,6 +413,8 @@ def put_reject_text(at: int, reason: int) -> int:
         return put_reject_14(at)
     if reason == 15:
         return put_reject_15(at)
+    if reason == scan.NOT_SUPPORTED:
+        return put_not_supported(at)
     return put_reject_16(at)
 
 

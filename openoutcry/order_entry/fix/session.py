@@ -48,6 +48,9 @@ BUSINESS_REJECT = ord("j")
 LOGON, HEARTBEAT, TEST_REQUEST, RESEND_REQUEST, REJECT, SEQUENCE_RESET, LOGOUT = (
     ord(letter) for letter in "A012345"
 )
+KNOWN_HIGH = sum(1 << ord(one) - 64 for one in "ADFGHqj")
+"""A bit for each letter that is a type read here; so are the digits of the session layer."""
+MASS_STATUS, POSITIONS = int.from_bytes(b"AF", "little"), int.from_bytes(b"AN", "little")
 SECOND_NS = 1_000_000_000
 LOGON_TIMEOUT_NS, LOGOUT_TIMEOUT_NS = 10 * SECOND_NS, 2 * SECOND_NS
 MAX_HEARTBEAT_S = 86_400
@@ -484,6 +487,23 @@ def on_message(
 
 
 @kernel
+def is_known(msg_type: int) -> bool:
+    """Whether messages of a type are read here."""
+    if msg_type >= 127:
+        return (msg_type == MASS_STATUS) | (msg_type == POSITIONS)
+    return KNOWN_HIGH >> max(msg_type - 64, 0) & 1 != 0 if msg_type >= 64 else msg_type >= 48
+
+
+@kernel_outlined
+def forgive(session: FixSession, fields: FixFields) -> None:
+    """Forget the error of a message whose type a venue does not take: it is answered by its type,
+    whatever its fields are."""
+    msg_type = fields.msg_type
+    if session.options & words.QUOTES == 0 and not is_known(msg_type) and scan.is_type(msg_type):
+        fields.error = 0
+
+
+@kernel
 def on_parsed(
     session: FixSession, message: int, size: int, now_ns: int, out: int, room: int
 ) -> int:
@@ -495,6 +515,8 @@ def on_parsed(
     session.last_in_ns = now_ns
     session.test_requests = 0
     msg_type = fields.msg_type
+    if fields.error != 0:
+        forgive(session, fields)
     seq = scan.number_of(fields, 34)
     if state == words.AWAITED:
         return on_logon(session, message, now_ns, out)

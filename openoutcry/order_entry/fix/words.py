@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import openoutcry.order_entry.fix.groups as groups
 import openoutcry.order_entry.fix.refusals as refusals
 import openoutcry.order_entry.session as block
 from openoutcry.order_entry.session import SessionBlock
@@ -127,8 +126,9 @@ TAIL = FixSession.offset("tail")
 MAX_COMP_ID = 32
 assert TAIL + 48 <= 1024
 
-RESET_ON_LOGON, RESET_SENT, NEXT_EXPECTED = 1, 2, 4
-"""OPTIONS: numbers begin at 1 with each logon; we asked for a reset; the participant sends 789."""
+RESET_ON_LOGON, RESET_SENT, NEXT_EXPECTED, QUOTES = 1, 2, 4, 8
+"""OPTIONS: numbers begin at 1 with each logon; we asked for a reset; the participant sends 789;
+the session is for quotes, whose messages are of other types."""
 
 SEQ_BITS = 40
 """The bit of a MsgSeqNum above which a reset's number is stored."""
@@ -143,7 +143,7 @@ NONE, AWAITED, ACTIVE, LOGGING_OUT = range(4)
 TAGS = 1024
 
 
-class FixFields(Layout, size_bytes=19640):
+class FixFields(Layout, size_bytes=27840):
     """Fields of the current message."""
 
     generation: int = i64("number of the message; entries of older ones are stale")
@@ -154,6 +154,7 @@ class FixFields(Layout, size_bytes=19640):
     error: int = i64("0, or 1 + SessionRejectReason")
     ref_tag: int = i64("address of the text of the tag that the error is about, 0: none")
     ref_size: int = i64("its length")
+    taken: int = i64("what instructions.table says of all its fields", at=19640)
 
 
 FIELDS_BYTES = FixFields.size_bytes
@@ -169,6 +170,7 @@ BODY = ENTRIES + 8 * TAGS
 TAG_TEXT = BODY + 1024
 REASONS = BODY + 2048
 GROUPS = REASONS + refusals.ROW_BYTES * refusals.TEXT_COUNT
+TAKEN = FIELDS_BYTES - 8 * TAGS
 HEADER_TAG, SINGLE_TAG, DATA_TAG, LENGTH_TAG, UNKNOWN_TAG, ANY_TAG, COUNT_TAG, MEMBER_TAG = (
     1 << bit for bit in range(8)
 )
@@ -214,6 +216,7 @@ HEADER_TAGS = (
     629,
     630,
 )
+TRAILER_TAGS = 10, 89, 93
 DATA_TAGS = {
     96: 95,
     91: 90,
@@ -287,31 +290,6 @@ QUEUE_BYTES = QUEUE_SLOTS * QUEUE_SLOT_BYTES + 64
 """A slot: MsgSeqNum, length (0: it was acted upon when it came), message."""
 NUMBER_BYTES = 16
 """Size of an entry of ``numbers``: the stream entry and the time at which it was sent."""
-
-
-def make_fields() -> npt.NDArray[np.uint8]:
-    """The memory of a parsed message."""
-    fields = np.zeros(FIELDS_BYTES + 64, np.uint8)
-    fields[CLASSES : CLASSES + TAGS] = ANY_TAG
-    fields[CLASSES + LAST_TAG + 1 : CLASSES + TAGS] |= UNKNOWN_TAG
-    own = SELF_TRADE_SLOT, WITH_MARGIN_SLOT, SLIDE_SLOT
-    fields[[CLASSES + slot for slot in own]] = ANY_TAG | SINGLE_TAG
-    for tag in HEADER_TAGS:
-        fields[CLASSES + tag] |= HEADER_TAG | SINGLE_TAG
-    for tag in SINGLE_TAGS:
-        fields[CLASSES + tag] |= SINGLE_TAG
-    for tag, length in DATA_TAGS.items():
-        fields[CLASSES + tag] |= DATA_TAG
-        fields[CLASSES + length] |= LENGTH_TAG
-    for count, members in groups.GROUPS.items():
-        fields[CLASSES + count] |= COUNT_TAG
-        fields[[CLASSES + tag for tag in members]] &= ~np.uint8(SINGLE_TAG)
-        for tag in set(members) - groups.ELSEWHERE:
-            fields[CLASSES + tag] |= MEMBER_TAG
-    fields[GROUPS : GROUPS + groups.TABLE_BYTES] = groups.table().view(np.uint8)
-    reasons = refusals.rows()
-    fields[REASONS : REASONS + len(reasons)] = np.frombuffer(reasons, np.uint8)
-    return fields
 
 
 class Memory:

@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from openoutcry.order_entry.fix import groups, live42, words
+from openoutcry.order_entry.fix import groups, instructions, live42, words
 from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.wire.enums import CommandKind, OrderType, SelfTrade, Side, TimeInForce
 
 SOH = b"\x01"
 LARGEST = 2**62
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-INVALID, MISSING, EMPTY, RANGE, FORM, TWICE, ORDER = 0, 1, 4, 5, 6, 13, 14
-BAD_TYPE, GROUP_ORDER, GROUP_COUNT = 11, 15, 16
+INVALID, MISSING, NOT_FOR_TYPE, EMPTY, RANGE, FORM, TWICE, ORDER = 0, 1, 2, 4, 5, 6, 13, 14
+BAD_TYPE, GROUP_ORDER, GROUP_COUNT, NOT_FOLLOWED = 11, 15, 16, 99
+OWN_TAGS = {2964: words.SELF_TRADE_SLOT, 5500: words.WITH_MARGIN_SLOT, 5550: words.SLIDE_SLOT}
+"""Tags above all others that are read, by the number that stands for them in tables."""
 SELF_TRADE_TAG, SLIDE_TAG = 2964, 5550
 MEMBERS = {tag for members in groups.GROUPS.values() for tag in members}
 SINGLE_TAGS = {*words.HEADER_TAGS, *words.SINGLE_TAGS, SELF_TRADE_TAG, SLIDE_TAG} - MEMBERS
@@ -221,6 +223,8 @@ class Decoder:
         result.metadata["message"] = ord("A") if kind == "AF" else ord(kind[0])
         result.metadata["client_seq"] = int(fields[34])
         result.metadata["flags"] = 2 if fields.get(97) == "Y" else 0
+        if kind in instructions.FIELDS_44:
+            require_taken(fields, kind)
         if kind in ("q", "AF"):
             self._mass(fields, result, kind)
         elif kind in ("D", "F", "G", "H"):
@@ -291,6 +295,7 @@ class Decoder:
             raise Rejected(RANGE, "1")
         _text(fields.get(1, ""), 1)
         result.own[8 : 8 + len(account)] = account
+        _require_used(fields, kind, tif)
         slides = SLIDE_TAG in fields and _one_of(fields, SLIDE_TAG, "YN") == "Y"
         try:
             order_type, aux = _type(fields, result, kind, letters, places)
@@ -343,6 +348,34 @@ class Decoder:
         except ValueError:
             raise Rejected(FORM, "432") from None
         return start + 86_400 * 10**9 - self.utc_offset_ns
+
+
+def require_taken(fields: Mapping[int, str], kind: str) -> None:
+    """Raises :class:`Rejected` for the lowest field that the venue does not take."""
+    defined = instructions.tags_of(instructions.FIELDS_44[kind])
+    taken = instructions.FOLLOWED.keys() | instructions.INFORMATION.keys()
+    if kind == "AF":
+        taken -= instructions.NOT_OF_AF
+    numbers = {OWN_TAGS.get(tag, tag): tag for tag in fields}
+    for number in sorted(numbers):
+        tag = numbers[number]
+        is_of_all = tag in (0, *words.HEADER_TAGS, *words.TRAILER_TAGS)
+        if is_of_all or (tag > 5000 and tag not in OWN_TAGS):
+            continue
+        if number not in defined:
+            raise Rejected(NOT_FOR_TYPE, str(tag))
+        only = instructions.ONLY_AS.get(number, b"").decode()
+        if number not in taken and not (len(fields[tag]) == 1 and fields[tag] in only):
+            raise Rejected(NOT_FOLLOWED, str(tag))
+
+
+def _require_used(fields: Mapping[int, str], kind: str, tif: str) -> None:
+    """Raises :class:`Rejected` for a field that such an order does not have."""
+    unused = {44: kind not in "24P", 99: kind not in "34", 126: tif != "6", 432: tif != "6"}
+    unused |= {211: kind != "P", 836: kind != "P"}
+    for tag, is_unused in unused.items():
+        if is_unused and tag in fields:
+            raise Rejected(NOT_FOLLOWED, str(tag))
 
 
 def _need(fields: Mapping[int, str], tag: int) -> str:
@@ -447,7 +480,10 @@ def _limit(
     if extra == [111]:
         if value == 0:
             return OrderType.HIDDEN, 0
-        if value >= int(result.order.get("qty_lots", 0)):
+        most = int(result.order.get("qty_lots", 0))
+        if value > most:
+            raise Rejected(RANGE, "111")
+        if value == most:
             return OrderType.LIMIT, 0
         return OrderType.ICEBERG, value
     return (OrderType.MIN_QTY, value) if value else (OrderType.LIMIT, 0)

@@ -6,6 +6,7 @@ from openoutcry.order_entry import command_metadata, rows
 from openoutcry.order_entry import session as block
 from openoutcry.order_entry.faults import Kind
 from openoutcry.order_entry.fix import decode, encode, scan, words
+from openoutcry.order_entry.fix.message import make_fields
 from openoutcry.wire import make_instruments
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
@@ -21,7 +22,7 @@ class Codec:
         self.symbols = block.Symbols(make_instruments(list(DECIMALS)), DECIMALS)
         self.words = np.zeros(block.BLOCK_BYTES // 8, np.int64)
         self.memory = words.Memory(self.words, "FIX.4.4", "VENUE", "FIRM", 64)
-        self.fields = words.make_fields()
+        self.fields = make_fields()
         values = {
             block.INDEX: 7,
             block.PROTOCOL: 3,

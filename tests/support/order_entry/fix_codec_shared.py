@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from openoutcry.order_entry.fix import encode
+from openoutcry.order_entry.fix.instructions import FIELDS_44, tags_of
 from openoutcry.wire.enums import (
     EventKind,
     Reason,
@@ -19,9 +20,15 @@ HEADER = [(35, "D"), (34, "7"), (49, "FIRM"), (52, TIME), (56, "VENUE")]
 NEW = {11: "C1", 55: "GOLD", 54: "1", 38: "100", 40: "2", 44: "12.34", 60: TIME}
 
 
+ALL_FIELDS = frozenset().union(*map(tags_of, FIELDS_44.values()))
+
+
 def order_message(kind, fields):
+    """A message of its type; what only others of them have is left out."""
+    theirs = ALL_FIELDS - tags_of(FIELDS_44[kind]) if kind in FIELDS_44 else ()
     head = [(35, kind), *HEADER[1:]]
-    return reference.message(head + [(t, v) for t, v in fields.items() if v is not None])
+    rest = [(t, v) for t, v in fields.items() if v is not None and t not in theirs]
+    return reference.message(head + rest)
 
 
 def expected(data):

@@ -162,7 +162,7 @@ CASES = {
     "hidden": ({"t111": "0"}, OrderType.HIDDEN, TimeInForce.DAY, 0),
     "minimum": ({"t110": "10", "t59": "3"}, OrderType.MIN_QTY, TimeInForce.IOC, 10),
     "market to limit": ({"t40": "K", "t44": None}, OrderType.MARKET_TO_LIMIT, TimeInForce.DAY, 0),
-    "stop": ({"t40": "3", "t99": "12.50"}, OrderType.STOP, TimeInForce.DAY, 1250),
+    "stop": ({"t40": "3", "t99": "12.50", "t44": None}, OrderType.STOP, TimeInForce.DAY, 1250),
     "stop limit": (
         {"t40": "4", "t99": "12.50", "t59": "1"}, OrderType.STOP_LIMIT, TimeInForce.GTC, 1250,
     ),

@@ -11,6 +11,7 @@ from openoutcry.matcher import Engine
 from openoutcry.order_entry import apply as apply_kernels
 from openoutcry.order_entry import copies, session, session_region, sums
 from openoutcry.order_entry.fix import words as fix_words
+from openoutcry.order_entry.fix.message import make_fields
 from openoutcry.order_entry.rows import ORDER_BIT
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
 from openoutcry.order_entry.stream import Stream
@@ -154,7 +155,7 @@ class Copying:
         self.region.words[session_region.DAY_BEGUN // 8] = 1
         block = self.region.block(1)
         self.stream = Stream(None, 1, entries=1 << 15, data_bytes=1 << 24)
-        self.keep = fix_words.make_fields(), session.Symbols(instruments)
+        self.keep = make_fields(), session.Symbols(instruments)
         words = {
             session.PROTOCOL: COPY,
             session.STREAM: self.stream.address,

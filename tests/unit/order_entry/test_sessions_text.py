@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.order_entry import soupbin
+from openoutcry.order_entry.fix.instructions import FIELDS_44, NOT_OF_AF, tags_of
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.messages import OUCH50 as OUCH50_MESSAGES
 from openoutcry.wire.printable import is_printable
@@ -62,7 +63,10 @@ def test_fix_rejects_what_is_no_text(kind, tag, tmp_path):
         for text in HOSTILE:
             common = {"t530": "1"} if kind == "q" else {"t585": "7"} if kind == "AF" else {}
             common |= {"t41": "B"} if kind in "FG" else {}
-            client._send(kind, order_fields(venue, **(common | {tag: text})))
+            fields = order_fields(venue, **(common | {tag: text}))
+            theirs = tags_of(FIELDS_44[kind]) if kind in FIELDS_44 else {112}
+            theirs -= NOT_OF_AF if kind == "AF" else set()
+            client._send(kind, tuple(pair for pair in fields if pair[0] in theirs))
             answer = client.next(0)
             assert (answer.kind, answer[371], answer[373]) == ("3", tag[1:], "6"), text
         assert len(venue.commands()) == before
