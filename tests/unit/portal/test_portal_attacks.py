@@ -542,11 +542,12 @@ def test_mails_that_are_not_taken_keep_no_password_waiting():
     taken = threading.Event()
     key = SimpleNamespace(derived=lambda name: b"k" * 32)
     accounts = Accounts(None, key, lambda *mail: taken.wait(), "TEST")
+    user = {"mail": "anna@example.com", "language": "en", "mail_word": ""}
 
     async def run():
         try:
             for _ in range(50):
-                accounts.mail("anna@example.com", "en", "reset")
+                accounts.mail(user, "reset")
             await asyncio.sleep(0)
             async with asyncio.timeout(60):
                 assert not await accounts.passwords.is_right(None, "a password", "192.0.2.1")
