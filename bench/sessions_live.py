@@ -440,7 +440,7 @@ def sessions_of(document: dict[str, Any]) -> Any:
     from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec, SessionsSpec
 
     protocol = Protocol[document["protocol"]]
-    secret = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    secret = PasswordHasher(time_cost=5, memory_cost=7_168, parallelism=1).hash(PASSWORD)
     count, tokens = int(document["sessions"]), int(document["orders"])
     kept: dict[str, Any] = {"queue_bytes": 1 << 26, "timeout_ms": 600_000, "key": KEY}
     rows = [SessionSpec(f"S{k + 1}", k + 1, protocol, secret, **kept) for k in range(count)]

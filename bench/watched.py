@@ -116,7 +116,7 @@ def live_hash() -> str:
     """Return the hash of the sessions' password, at the lowest cost."""
     from argon2 import PasswordHasher
 
-    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    hasher = PasswordHasher(time_cost=5, memory_cost=7_168, parallelism=1)
     return str(hasher.hash(live.PASSWORD))
 
 
