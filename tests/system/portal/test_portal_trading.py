@@ -177,43 +177,41 @@ CANCEL_FIRST = {"cancelReplaceMode": "ALLOW_FAILURE", "cancelOrigClientOrderId":
     group="portal",
 )
 @pytest.mark.parametrize("kind", STOPS)
-@pytest.mark.parametrize(("side", "where"), TRIGGERS)
-def test_a_stop_that_would_trigger_at_once_is_refused(
-    portal_venue, maker, taker, kind, side, where
-):
+def test_a_stop_that_would_trigger_at_once_is_refused(portal_venue, maker, taker, kind):
     """By an order, a test of it, and a replacement, each with the same words; nothing trades."""
-    terms = STOPS[kind] | {"type": kind, "stopPrice": TRIGGERS[side, where]}
-    price = terms.pop("price", "")
     name = kind.replace("_", " ").capitalize()
     unsupported = {"code": -2010, "msg": f"{name} orders are not supported for this symbol."}
     with portal_venue.client(maker) as one, portal_venue.client(taker) as two:
-        one.order("SELL", "0.01", "50000").raise_for_status()
-        assert two.order("BUY", "0.01", "50000").json()["status"] == "FILLED"
-        one.order("SELL", "0.5", "50002").raise_for_status()
-        one.order("BUY", "0.5", "49998").raise_for_status()
-        before = balances(two)
-        try:
-            tested = two.order(side, "0.01", price, path="/api/v3/order/test", **terms)
-            replaced = two.order(
-                side, "0.01", price, path="/api/v3/order/cancelReplace", **terms, **CANCEL_FIRST
-            )
-            sent = two.order(side, "0.01", price, **terms, newOrderRespType="RESULT")
-            open_now = two.get("/api/v3/openOrders", symbol="BTCUSD").json()
-        finally:
-            for client in (one, two):
-                client.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD")
-        assert balances(two) == before
-    if "TAKE" in kind or where != "ahead":
-        refused = unsupported if "TAKE" in kind else WOULD_TRIGGER
-        assert [answer.json() for answer in (tested, sent)] == [refused, refused]
-        assert (tested.status_code, sent.status_code) == (400, 400)
-        answer = replaced.json()
-        assert answer == refused or answer["data"]["newOrderResponse"] == refused
-        assert open_now == []
-    else:
-        assert (tested.status_code, tested.json()) == (200, {})
-        assert (sent.status_code, sent.json()["status"]) == (200, "NEW")
-        assert {row["type"] for row in open_now} == {kind}
+        for (side, where), trigger in TRIGGERS.items():
+            terms = STOPS[kind] | {"type": kind, "stopPrice": trigger}
+            price = terms.pop("price", "")
+            one.order("SELL", "0.01", "50000").raise_for_status()
+            assert two.order("BUY", "0.01", "50000").json()["status"] == "FILLED"
+            one.order("SELL", "0.5", "50002").raise_for_status()
+            one.order("BUY", "0.5", "49998").raise_for_status()
+            before = balances(two)
+            try:
+                tested = two.order(side, "0.01", price, path="/api/v3/order/test", **terms)
+                replaced = two.order(
+                    side, "0.01", price, path="/api/v3/order/cancelReplace", **terms, **CANCEL_FIRST
+                )
+                sent = two.order(side, "0.01", price, **terms, newOrderRespType="RESULT")
+                open_now = two.get("/api/v3/openOrders", symbol="BTCUSD").json()
+            finally:
+                for client in (one, two):
+                    client.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD")
+            assert balances(two) == before, (side, where)
+            if "TAKE" in kind or where != "ahead":
+                refused = unsupported if "TAKE" in kind else WOULD_TRIGGER
+                assert [answer.json() for answer in (tested, sent)] == [refused, refused]
+                assert (tested.status_code, sent.status_code) == (400, 400)
+                answer = replaced.json()
+                assert answer == refused or answer["data"]["newOrderResponse"] == refused
+                assert open_now == []
+            else:
+                assert (tested.status_code, tested.json()) == (200, {}), (side, where)
+                assert (sent.status_code, sent.json()["status"]) == (200, "NEW")
+                assert {row["type"] for row in open_now} == {kind}
 
 
 def test_a_triangle_trades_through_one_wallet(portal_venue, maker, taker):
