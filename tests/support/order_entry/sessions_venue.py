@@ -44,6 +44,9 @@ from tests.support.waiting import BOUND_S, wait_until
 
 PASSWORD = "secret"
 HASH = argon2.PasswordHasher(time_cost=5, memory_cost=7_168, parallelism=1).hash(PASSWORD)
+"""As cheap as a venue file may have it."""
+OF_ROWS = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+"""For venues without a file, where hundreds of logins are one test."""
 KEY = bytes(range(32))
 DAY = "20260102"
 KINDS = {
@@ -81,7 +84,7 @@ def session(name, participant, networks=(), protocol=int(Protocol.OUCH42), **mor
     if int(protocol) == Protocol.SHM:
         more.setdefault("key", KEY)
         more["acts_for"] = tuple(tuple(ends) for ends in more.get("acts_for", ()))
-    return SessionSpec(name, participant, Protocol(protocol), HASH, **more)
+    return SessionSpec(name, participant, Protocol(protocol), OF_ROWS, **more)
 
 
 def feed_of(document):
