@@ -53,6 +53,9 @@ password = "{HASH}"
 """
 
 
+pytestmark = pytest.mark.xdist_group("contracts")  # one day of one venue
+
+
 @pytest.fixture(scope="module")
 def floor(tmp_path_factory: pytest.TempPathFactory):
     trading_floor = InlineFloor(tmp_path_factory.mktemp("contracts"), CONTRACT_VENUE + COPIES)
