@@ -34,7 +34,8 @@ from openoutcry.flow.commands import (
 from openoutcry.flow.files import checked_file, unpacked
 from openoutcry.flow.in_turn import RecordedBook
 from openoutcry.flow.source import Array
-from openoutcry.wire.enums import CommandKind, Phase, Side, TimeInForce
+from openoutcry.wire.enum_numbers import PHASE_CONTINUOUS, PHASE_PRE_OPEN
+from openoutcry.wire.enums import CommandKind, Side, TimeInForce
 from openoutcry.wire.errors import FlowError
 
 READ_BYTES = 1 << 20
@@ -95,7 +96,7 @@ class ByOrderSource:
             commands = [given]
             if not is_paused and not maker_id and book.would_cross(given):
                 is_paused = True
-                phase = int(Phase.PRE_OPEN)
+                phase = PHASE_PRE_OPEN
                 commands.insert(0, operator_command(CommandKind.PHASE, self.symbol, phase))
             elif is_paused and maker_id:
                 side, price = opposite(cast(Any, given).side), cast(Any, given).price_ticks
@@ -107,7 +108,7 @@ class ByOrderSource:
                     yield as_recorded(done, last_ns)
             if is_paused and not book.is_crossed:
                 is_paused = False
-                on = operator_command(CommandKind.PHASE, self.symbol, int(Phase.CONTINUOUS))
+                on = operator_command(CommandKind.PHASE, self.symbol, PHASE_CONTINUOUS)
                 for done in book.in_turn(on):
                     yield as_recorded(done, last_ns)
 
