@@ -200,8 +200,16 @@ def switched_off(risk: dict[str, Any]) -> list[str]:
 def session_cells(row: dict[str, Any]) -> str:
     """Return a session's state in a line."""
     words = [word for word in ("killed", "locked", "connected") if row.get(word)]
-    counts = ("connections", "messages", "refused", "throttled", "duplicates", "faults", "slow")
-    counts += ("open_orders",)
+    counts = (
+        "connections",
+        "messages",
+        "refused",
+        "throttled",
+        "duplicates",
+        "faults",
+        "slow",
+        "open_orders",
+    )
     parts = [f"{row[name]:,} {name.replace('_', ' ')}" for name in counts if row.get(name)]
     logins = [f"{count:,} {why}" for why, count in row["refused_logins"].items()]
     parts += [f"logins refused: {', '.join(logins)}"] if logins else []
