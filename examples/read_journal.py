@@ -122,7 +122,7 @@ def notes(text, count):
 
 
 def origins(text):
-    """Sender, first of its own sequence numbers and count of each run of commands."""
+    """Return of each run of commands its sender, the sender's first own number, and the count."""
     words = [word for (word,) in struct.iter_unpack("<Q", base64.b64decode(text))]
     end = 2 + 4 * words[0]
     keys = [tuple(words[at : at + 4]) for at in range(2, end, 4)]

@@ -549,7 +549,7 @@ def take_asked(words: Words, desk: Words, flight: Words, latency: Words) -> None
     """Take what the callback requested, which is in flight from here on; it arrives in the order in
     which it was sent.
 
-    Words of the desk that the callback has overwritten with what cannot be are noted."""
+    It notes when the callback has overwritten words of the desk with impossible values."""
     count, end = desk[lay.REQUEST_COUNT], desk[lay.ROWS_END]
     if count < 0 or count > lay.ASK_ROWS or end < lay.DESK_AT or end > lay.ASK_AT:
         words[lay.W_BROKEN] = 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from openoutcry.cli.options import Listening, PathArgument, Secret
+from openoutcry.cli.options import Listening, PathArgument, portal_database_option
 from openoutcry.wire.errors import OutcryError
 
 if TYPE_CHECKING:
@@ -60,14 +60,7 @@ def of_a_page(address: str) -> Callable[[Command], Command]:
     metavar="DIR",
     help="Show the state of the standby with this journal. Repeatable.",
 )
-@click.option(
-    "--portal-database",
-    "database",
-    default="",
-    metavar="URL",
-    type=Secret(),
-    help="The portal's PostgreSQL (default: the one next to the journal).",
-)
+@portal_database_option
 def console(
     file: Path,
     address: tuple[str, int],

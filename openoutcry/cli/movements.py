@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from openoutcry.cli.desk import FILE_OPTION, OPERATOR_OPTION, asks, send_to_desk
-from openoutcry.cli.options import Secret, as_json_option
+from openoutcry.cli.options import as_json_option, portal_database_option
 
 AT_ONCE = "at-once"
 
@@ -96,16 +96,6 @@ def first_step(group: click.Group, name: str, do: str, summary: str) -> None:
         send_to_desk(file, request | {"decimals": decimals}, operator, as_json)
 
 
-PORTAL_OPTION = click.option(
-    "--portal-database",
-    "database",
-    default="",
-    metavar="URL",
-    type=Secret(),
-    help="The portal's PostgreSQL (default: the one next to the journal).",
-)
-
-
 def later_step(group: click.Group, name: str, do: str, summary: str) -> None:
     """Add a step of one that has begun."""
 
@@ -121,7 +111,7 @@ def approval(group: click.Group, name: str, do: str, summary: str) -> None:
 
     @group.command(name, help=summary)
     @click.argument("movement", metavar="REFERENCE")
-    @PORTAL_OPTION
+    @portal_database_option
     @asks
     def command(
         movement: str, database: str, file: Path, operator: str | None, as_json: bool

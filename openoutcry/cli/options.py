@@ -63,6 +63,16 @@ class Secret(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return lines[0]
 
 
+portal_database_option = click.option(
+    "--portal-database",
+    "database",
+    default="",
+    metavar="URL",
+    type=Secret(),
+    help="The portal's PostgreSQL (default: the one next to the journal).",
+)
+
+
 class Endpoint(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """HOST:PORT."""
 

@@ -6,7 +6,6 @@ import click
 
 from openoutcry.cli.desk import FILE_OPTION
 from openoutcry.cli.movements import (
-    PORTAL_OPTION,
     OneStepOrMore,
     approval,
     first_step,
@@ -15,6 +14,7 @@ from openoutcry.cli.movements import (
     one_step,
     show_portals,
 )
+from openoutcry.cli.options import portal_database_option
 
 
 @click.group(cls=OneStepOrMore)
@@ -38,7 +38,7 @@ approval(withdraw, "approve", "withdrawal-approve", "Approve a withdrawal for se
 
 
 @withdraw.command("to-approve")
-@PORTAL_OPTION
+@portal_database_option
 @FILE_OPTION
 def to_approve(database: str, file: Path) -> None:
     """Show the portal's withdrawals that are not sent.

@@ -14,6 +14,7 @@ order that rests across another one begins a pause (PHASE), which ends when no t
 an execution in it is a REDUCE.
 """  # noqa: E501
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from importlib import import_module
 from math import gcd
@@ -58,7 +59,7 @@ class Change(NamedTuple):
     order_id: int
 
 
-class ByOrderSource:
+class ByOrderSource(ABC):
     """A file of one of the formats.  Raises :class:`FlowError` naming the record."""
 
     is_packed = False
@@ -80,9 +81,9 @@ class ByOrderSource:
         """Yield the commands."""
         return in_chunks(self._commands())
 
+    @abstractmethod
     def _changes(self) -> Iterator[Change]:
         """The records of the instrument."""
-        raise NotImplementedError
 
     def _commands(self) -> Iterator[Command]:
         book, last_ns, is_paused = RecordedBook(), 0, False

@@ -180,5 +180,14 @@ class Disk:
         finally:
             os.close(fd)
 
+    def cut(self, path: Path, size_bytes: int) -> None:
+        """Cut a file to ``size_bytes``, and make that durable."""
+        fd = self.open(path, os.O_RDWR)
+        try:
+            self.truncate(fd, size_bytes)
+            self.sync(fd)
+        finally:
+            self.close(fd)
+
 
 REAL = Disk()

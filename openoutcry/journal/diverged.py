@@ -6,7 +6,6 @@ resumed without it, they continue with another block there.
 """
 
 import json
-import os
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -180,9 +179,4 @@ def _cut(target: Path, offset: int, disk: Disk) -> None:
         disk.unlink(target)
         disk.sync_directory(target.parent)
         return
-    fd = disk.open(target, os.O_RDWR)
-    try:
-        disk.truncate(fd, offset)
-        disk.sync(fd)
-    finally:
-        disk.close(fd)
+    disk.cut(target, offset)

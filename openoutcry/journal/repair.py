@@ -335,12 +335,7 @@ def _cut_appended(scan: Scan, disk: Disk) -> str:
 
 def _truncate(path: Path, size_bytes: int, disk: Disk) -> None:
     try:
-        fd = disk.open(path, os.O_RDWR)
-        try:
-            disk.truncate(fd, size_bytes)
-            disk.sync(fd)
-        finally:
-            disk.close(fd)
+        disk.cut(path, size_bytes)
     except OSError as error:
         raise JournalError(f"{path}: cannot cut: {error.strerror}") from None
 

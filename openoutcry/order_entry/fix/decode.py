@@ -640,7 +640,7 @@ def decode_unknown(fields: FixFields, metadata: CommandMetadata) -> int:
 
 @kernel
 def bit_of(msg_type: int, is_42: bool) -> int:
-    """Return the bit of a message of orders in the rows of :func:`table`."""
+    """Return the bit of a message of orders in the rows of :func:`.instructions.table`."""
     place = 5
     if msg_type == ord("D"):
         place = 0

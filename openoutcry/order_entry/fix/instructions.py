@@ -72,8 +72,6 @@ FIELDS_42 = {
 }
 """The same of FIX 4.2."""
 
-CONDITIONAL = frozenset({99, 110, 111, 126, 152, 211, 432, 836})
-"""Followed if the order's type or time in force has them, and refused if not."""
 FOLLOWED = {
     1: "Account, returned as sent",
     11: "ClOrdID",

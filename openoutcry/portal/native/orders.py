@@ -321,13 +321,12 @@ def _terms(body: NewOrderBody, market: Market, core: OrderType) -> dict[str, Any
         terms["budget_tick_lots"] = budget_of(market, "amount", body.amount)
     else:
         terms["lots"] = lots_of(market, "quantity", body.quantity)
-    for field, is_needed in (
-        ("price", row.is_priced),
-        ("stop_price", row.aux is Aux.TRIGGER),
+    for field, name, is_needed in (
+        ("price", "price_ticks", row.is_priced),
+        ("stop_price", "trigger_ticks", row.aux is Aux.TRIGGER),
     ):
         text = getattr(body, field)
         if is_needed:
-            name = "price_ticks" if field == "price" else "trigger_ticks"
             terms[name] = price_of(market, field, text)
         elif text:
             raise Reject(Code.NOT_REQUIRED, field)

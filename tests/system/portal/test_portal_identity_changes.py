@@ -557,8 +557,8 @@ def test_a_recovery_code_counts_once_and_confirms_no_withdrawal(people):
 
 
 @pytest.mark.promise(
-    "Each mail to a user who has chosen a word ends with it; a mail to an address that is not "
-    "proved to be the user's does not have it",
+    "The word that a user has chosen ends each mail to the user. A mail to an address that the "
+    "user has not proved does not have it",
     group="portal",
 )
 def test_each_mail_to_a_user_has_the_users_word(people):
