@@ -16,9 +16,9 @@ from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.surveillance.audit.survey import Survey
 from openoutcry.venue.file import VenueFileError, read_venue
 from tests.support.order_entry.sessions_venue import HASH
+from tests.support.portal.served_portal import CHEAP
 from tests.support.venue.cut_requests import cut_off
 from tests.support.venue.floor import InlineFloor
-from tests.support.venue.inline import CHEAP
 from tests.support.venue.party import FixParty, Ouch50Party, OuchParty, Party, Refused
 from tests.support.venue.served_venue import VENUE
 
