@@ -10,22 +10,10 @@ from openoutcry.portal.history.binary import head, latin, word
 from openoutcry.portal.history.output import Output
 from openoutcry.portal.history.packed import add_rows, most_bytes, pack_field, unpacked
 from openoutcry.portal.trading.mirror import DAY_NS
-from openoutcry.portal.trading.orders import STATES
+from openoutcry.portal.trading.order_events import EXECUTION_NAMES, STATE_NAMES
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, Words, area, i64
 
-EXECUTIONS = (
-    "NEW",
-    "TRADE",
-    "CANCELED",
-    "REJECTED",
-    "EXPIRED",
-    "TRADE_PREVENTION",
-    "REDUCED",
-    "REPLACED",
-    "ELECTED",
-    "CONVERTED",
-)
 TOKEN_BYTES = 48
 """Size of a client's name: one byte for its length, up to 40 bytes of the name, and zeros."""
 CHANGE_WORDS, CHANGE_FIELDS = 6, 7
@@ -39,8 +27,8 @@ class PastChange(Layout, size_bytes=120):
     """A change of an order.  The first CHANGE_WORDS numbers are packed."""
 
     event_seq: int = i64("event")
-    execution: int = i64("index in EXECUTIONS")
-    state: int = i64("index in STATES")
+    execution: int = i64("index in EXECUTION_NAMES")
+    state: int = i64("index in STATE_NAMES")
     price_ticks: int = i64("as of the order after it")
     lots: int = i64("as of the order after it")
     executed_lots: int = i64("as of the order after it")
@@ -101,7 +89,7 @@ def changes_of(row: dict[str, Any]) -> list[dict[str, Any]]:
     found = []
     for words in unpacked(row["packed"], CHANGE_WORDS).tolist():
         change = terms | dict(zip(names, words, strict=True))
-        change["execution"] = EXECUTIONS[change["execution"]]
-        change["state"] = STATES[change["state"]]
+        change["execution"] = EXECUTION_NAMES[change["execution"]]
+        change["state"] = STATE_NAMES[change["state"]]
         found.append(change)
     return found

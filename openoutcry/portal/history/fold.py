@@ -1,7 +1,7 @@
 """Events as rows of the history: what became of each order, and what was traded.
 
-A kernel keeps the orders that are open, by the rules of ``trading/orders.py``, and writes rows as
-PostgreSQL's binary COPY.  A row for each event costs Python 20 times as much.
+A kernel keeps the orders that are open, by the rules of ``trading/order_events.py``, and writes
+rows as PostgreSQL's binary COPY.  A row for each event costs Python 20 times as much.
 """
 
 from openoutcry.ledger.copy_rows import NAME_BYTES, number, text
@@ -14,21 +14,18 @@ from openoutcry.portal.history.binary import (
     wide_numeric,
     word,
 )
-from openoutcry.portal.history.changes import CHANGE_SIZE, EXECUTIONS, TOKEN_BYTES, PastChange
+from openoutcry.portal.history.changes import CHANGE_SIZE, TOKEN_BYTES, PastChange
 from openoutcry.portal.history.packed import pack, unpacked
 from openoutcry.portal.trading.mirror import DAY_NS
-from openoutcry.portal.trading.orders import (
-    ACCEPTED_KIND,
-    BY_USER,
-    CANCELLED_KIND,
-    CONVERTED_KIND,
-    ELECTED_KIND,
-    EXPIRED_KIND,
+from openoutcry.portal.trading.order_events import (
+    CANCEL,
     FILLED_KIND,
-    REDUCED_KIND,
+    KINDS,
+    PARTIALLY_FILLED,
     REJECTED_KIND,
-    REPLACED_KIND,
-    STATES,
+    REPLACE,
+    OrderState,
+    apply_event,
 )
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel
@@ -37,36 +34,13 @@ from openoutcry.wire.notes import fee_is_of_base, fee_units
 from openoutcry.wire.off_book import is_off_book
 from openoutcry.wire.open_orders import ENTRY_BYTES, OpenOrder, erase_entry, find_entry
 from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
-from openoutcry.wire.order_types import BUDGETS, type_bits
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
 from openoutcry.wire.wide import mul as wide_mul
 
-NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = range(len(STATES))
-ENTERED, TRADE, CANCEL, REJECT, EXPIRE, PREVENTION, REDUCE, REPLACE, ELECT, CONVERT = range(
-    len(EXECUTIONS)
-)
-KINDS = sum(
-    1 << kind
-    for kind in (
-        ACCEPTED_KIND,
-        FILLED_KIND,
-        CANCELLED_KIND,
-        REDUCED_KIND,
-        REPLACED_KIND,
-        REJECTED_KIND,
-        EXPIRED_KIND,
-        ELECTED_KIND,
-        CONVERTED_KIND,
-    )
-)
 MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
-WAITING, BUY = enum_numbers.EVENT_FLAG_WAITING, enum_numbers.SIDE_BUY
-NEW_COMMAND, SELF_TRADE = enum_numbers.COMMAND_KIND_NEW, enum_numbers.REASON_SELF_TRADE
+NEW_COMMAND, BUY = enum_numbers.COMMAND_KIND_NEW, enum_numbers.SIDE_BUY
 LIMIT, IOC = enum_numbers.ORDER_TYPE_LIMIT, enum_numbers.TIME_IN_FORCE_IOC
-ICEBERG = enum_numbers.ORDER_TYPE_ICEBERG
-POST_ONLY_SLIDE = enum_numbers.ORDER_TYPE_POST_ONLY_SLIDE
-BUDGET_BITS, USER_BITS = type_bits(BUDGETS), sum(1 << int(reason) for reason in BY_USER)
 IN_USE = 1 << 40
 """In an entry of the table: it is not free."""
 LENGTHS = 4
@@ -77,35 +51,20 @@ FILL_BYTES, TRADE_BYTES, CANDLE_BYTES, ORDER_BYTES = 224, 112, 288, 448
 ORDER_FIELDS = 10
 
 
-class PastOrder(Layout, size_bytes=288):
+class PastOrder(OrderState, size_bytes=288):
     """An order as the events up to now show it."""
 
+    client: int = area(TOKEN_BYTES, "the client's name of it")
+    cancel: int = area(TOKEN_BYTES, "the client's name of the request that cancelled it")
     number: int = i64("of the command that entered it; off the book below 0")
     participant: int = i64("whose it is")
     instrument: int = i64("index in the table")
     side: int = i64("Side")
     created_ns: int = i64("when it was entered")
     updated_ns: int = i64("when it was last changed")
-    state: int = i64("index in STATES")
-    last_ticks: int = i64("price of its last trade")
+    state: int = i64("index in STATE_NAMES")
     is_touched: int = i64("1: its row is to be written")
     is_stored: int = i64("1: the database has a row of it")
-    # From here on packed, ORDER_WORDS in all.
-    core_id: int = i64("the core's")
-    order_type: int = i64("OrderType")
-    time_in_force: int = i64("as in its command")
-    price_ticks: int = i64("as it was last replaced")
-    lots: int = i64("as it was last replaced")
-    aux: int = i64("as in its command")
-    executed_lots: int = i64("traded")
-    leaves_lots: int = i64("open")
-    is_waiting: int = i64("1: a stop before its election")
-    prevented_lots: int = i64("not traded with oneself")
-    reason: int = i64("why it has ended")
-    seq: int = i64("of the command that last changed it")
-    executed: int = area(16, "what its lots were worth, summed: times 2^32, and below that")
-    client: int = area(TOKEN_BYTES, "the client's name of it")
-    cancel: int = area(TOKEN_BYTES, "the client's name of the request that cancelled it")
 
 
 class PastCandle(Layout, size_bytes=136):
@@ -128,12 +87,10 @@ class PastCandle(Layout, size_bytes=136):
 
 ORDER_SIZE, CANDLE_SIZE = PastOrder.size_bytes, PastCandle.size_bytes
 NEWEST = PastCandle.offset("newest_s")
-FIRST_PACKED = PastOrder.offset("core_id")
-ORDER_WORDS = (PastOrder.offset("client") - FIRST_PACKED) // 8
+ORDER_WORDS = PastOrder.offset("last_ticks") // 8
+"""Words of an order that are packed, from its first."""
 ORDER_NUMBERS = [
-    name
-    for name in PastOrder.fields
-    if FIRST_PACKED <= PastOrder.offset(name) < PastOrder.offset("executed")
+    name for name in PastOrder.fields if PastOrder.offset(name) < PastOrder.offset("executed")
 ]
 
 
@@ -152,7 +109,7 @@ class Fold(Layout, size_bytes=288):
     market_count: int = i64("instruments")
     candles: int = i64("PastCandle by instrument and length")
     lengths: Words = i64("of candles, in seconds", of=Words)
-    states: int = i64("names of STATES")
+    states: int = i64("names of STATE_NAMES")
     assets: int = i64("names of the base and the quote asset of each instrument")
     no_name: int = i64("a name of no bytes")
     changes: int = i64("where the next PastChange goes")
@@ -197,7 +154,7 @@ def fold(
 def of_order(
     state: Fold, event: EventRecord, command: OrderRecord, note: int, name: int, is_market: bool
 ) -> None:
-    """Return what an event did to its order; ``name``: the client's of the command."""
+    """Apply an event to its order and keep its rows; ``name``: the client's of the command."""
     core_id, instrument = event.order_id, event.instrument
     if is_off_book(core_id):
         if event.kind == FILLED_KIND and is_market:
@@ -288,7 +245,7 @@ def off_book(state: Fold, event: EventRecord, time_ns: int, note: int) -> None:
     order.price_ticks, order.lots = event.price_ticks, event.qty_lots
     order.created_ns = order.updated_ns = time_ns
     order.seq = event.cause_seq
-    filled(state, order, event)
+    apply(state, order, event, state.no_name)
     order.is_touched = 1
     state.touched[state.touched_count] = place
     state.touched_count += 1
@@ -297,42 +254,17 @@ def off_book(state: Fold, event: EventRecord, time_ns: int, note: int) -> None:
 
 @kernel
 def apply(state: Fold, order: PastOrder, event: EventRecord, name: int) -> int:
-    """Apply an event to its order; index in EXECUTIONS. ``name``: the client's of the command, if
-    it is not the order's own."""
-    kind, leaves = event.kind, event.leaves_lots
-    if kind == ACCEPTED_KIND:
-        order.leaves_lots = leaves
-        order.is_waiting = 1 if event.flags & WAITING != 0 else 0
-        if order.order_type == POST_ONLY_SLIDE:
-            order.price_ticks = event.price_ticks  # one step short of trading
-        return ENTERED
-    if kind == FILLED_KIND:
-        filled(state, order, event)
-        return TRADE
-    if kind == REJECTED_KIND:
-        order.state, order.reason = REJECTED, event.reason
-        return REJECT
-    if kind == REDUCED_KIND:
-        order.leaves_lots = leaves
-        if event.reason != SELF_TRADE:
-            return REDUCE
-        order.prevented_lots += event.qty_lots
-        return PREVENTION
-    if kind == REPLACED_KIND:
-        order.price_ticks, order.leaves_lots = event.price_ticks, leaves
-        order.lots = order.executed_lots + leaves
-        if order.order_type == ICEBERG:
-            order.aux = event.contra_id
-        if Bytes(name)[0] != 0:
-            copy_name(order.client, name)
-        return REPLACE
-    if kind == ELECTED_KIND:
-        order.is_waiting = 0
-        return ELECT
-    if kind == CONVERTED_KIND:
-        order.price_ticks = event.price_ticks
-        return CONVERT
-    return gone(order, event, name)
+    """Apply an event to its order, and return its index in EXECUTION_NAMES.  ``name``: the client's
+    of the command, if it is not the order's own."""
+    spent = Words(order.executed)[0] << 32 | Words(order.executed)[1]
+    execution, order.state = apply_event(order, event, spent)
+    if event.kind == FILLED_KIND:
+        wide_add(order.executed, value_of(state, event))
+    elif execution == CANCEL:
+        copy_name(order.cancel, name)
+    elif execution == REPLACE and Bytes(name)[0] != 0:
+        copy_name(order.client, name)
+    return execution
 
 
 @kernel
@@ -340,37 +272,6 @@ def value_of(state: Fold, event: EventRecord) -> int:
     """What the lots of a fill are worth: ``worth`` of ``trading/instruments.py``."""
     units, price = state.inverse_units[event.instrument], event.price_ticks
     return wide_mul(units // max(price, 1) if units != 0 else price, event.qty_lots)
-
-
-@kernel
-def filled(state: Fold, order: PastOrder, event: EventRecord) -> None:
-    """A trade of the order."""
-    price, lots = event.price_ticks, event.qty_lots
-    order.executed_lots += lots
-    wide_add(order.executed, value_of(state, event))
-    order.last_ticks, order.leaves_lots, order.is_waiting = price, event.leaves_lots, 0
-    order.state = FILLED if event.leaves_lots == 0 else PARTIALLY_FILLED
-
-
-@kernel
-def gone(order: PastOrder, event: EventRecord, name: int) -> int:
-    """Note that it was cancelled or has expired."""
-    reason = event.reason
-    order.reason, order.leaves_lots = reason, 0
-    if reason == SELF_TRADE:
-        order.state, order.prevented_lots = EXPIRED_IN_MATCH, event.qty_lots
-        return PREVENTION
-    if event.kind == CANCELLED_KIND and reason < 63 and USER_BITS >> reason & 1 != 0:
-        order.state = CANCELED
-        copy_name(order.cancel, name)
-        return CANCEL
-    order.state = EXPIRED
-    kind = order.order_type
-    is_budget = kind < 63 and BUDGET_BITS >> kind & 1 != 0
-    spent = Words(order.executed)[0] << 32 | Words(order.executed)[1]
-    if is_budget and order.executed_lots > 0 and order.aux - spent < order.last_ticks:
-        order.state = FILLED  # what is left of the budget pays for no further lot
-    return EXPIRE
 
 
 @kernel
@@ -540,7 +441,7 @@ def order_row(state: Fold, order: PastOrder, out: int) -> int:
     at = word(at, order.updated_ns)
     at = text(at, state.states + order.state * NAME_BYTES)
     at = latin(at, order.cancel)
-    end = pack(at + 4, order + FIRST_PACKED, 0, ORDER_WORDS)
+    end = pack(at + 4, order, 0, ORDER_WORDS)
     small(at, end - at - 4, 4)
     return end
 

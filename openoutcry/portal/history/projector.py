@@ -519,7 +519,6 @@ def order_of(row: dict[str, Any]) -> Order:
     """An order from its row."""
     values: dict[str, Any] = {name: row[name] for name in schema.ORDER_COLUMNS if name != "packed"}
     values |= numbers_of(row["packed"])
-    values["is_waiting"] = bool(values["is_waiting"])
     return Order(**values)
 
 

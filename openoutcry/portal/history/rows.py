@@ -18,7 +18,8 @@ from openoutcry.portal.history.output import Output
 from openoutcry.portal.history.packed import add_transactions
 from openoutcry.portal.history.schema import CANDLES
 from openoutcry.portal.trading.instruments import Markets
-from openoutcry.portal.trading.orders import STATES, Order
+from openoutcry.portal.trading.order_events import STATE_NAMES
+from openoutcry.portal.trading.orders import Order
 from openoutcry.risk.bits import MovementStep
 from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.open_orders import ENTRY_BYTES
@@ -51,7 +52,7 @@ class Rows:
         ]
         named = {market.index: (market.base, market.quote) for market in markets.every}
         assets = [name for index in range(count) for name in named.get(index, ("", ""))]
-        self._names = [names_table(list(one)) for one in (STATES, assets)]
+        self._names = [names_table(list(one)) for one in (STATE_NAMES, assets)]
         self._candles = np.zeros((count, fold.LENGTHS, fold.CANDLE_SIZE), np.uint8)
         self._lengths = np.array(list(CANDLES.values()), np.int64)
         self._no_name = np.zeros(TOKEN_BYTES, np.uint8)
@@ -174,7 +175,7 @@ class Rows:
         kept = PastOrder(state.orders + place * fold.ORDER_SIZE)
         for name in SAME:
             setattr(kept, name, int(getattr(order, name)))
-        kept.state = STATES.index(order.state)
+        kept.state = STATE_NAMES.index(order.state)
         kept.last_ticks = last_ticks
         at = place * fold.ORDER_SIZE
         rows = self._orders.reshape(-1)

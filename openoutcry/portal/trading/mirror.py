@@ -30,9 +30,8 @@ from openoutcry.order_entry.command_metadata import (
 )
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
 from openoutcry.portal.trading.instruments import Markets
+from openoutcry.portal.trading.order_events import FILLED_KIND, KINDS
 from openoutcry.portal.trading.orders import (
-    EVENTS_OF_ORDERS,
-    FILLED_KIND,
     MAKER,
     NEW_COMMAND,
     SHOWN,
@@ -399,7 +398,7 @@ class Mirror:
             moment.touched.add(instrument)
             if kind == PHASE_CHANGED:
                 self.phases[instrument] = event.qty_lots
-            if kind not in EVENTS_OF_ORDERS:
+            if KINDS >> kind & 1 == 0:
                 continue
             if kind == FILLED_KIND:
                 self._trade(event, instrument, time_ns, moment)

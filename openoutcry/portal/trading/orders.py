@@ -5,15 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from openoutcry.portal.trading import order_events as events
 from openoutcry.portal.trading.instruments import worth
+from openoutcry.portal.trading.order_events import (
+    EXECUTION_NAMES,
+    REJECTED_KIND,
+    STATE_NAMES,
+    apply_to_object,
+)
 from openoutcry.risk.bits import RISK_REASON, RiskBit
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
-    EventKind,
     OrderType,
-    Reason,
     SelfTrade,
     Side,
     TimeInForce,
@@ -22,19 +27,9 @@ from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
 from openoutcry.wire.order_types import BUDGETS, ORDER_TYPES, Aux
 
 MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
-WAITING = enum_numbers.EVENT_FLAG_WAITING
 CLOSED_KEPT, FILLS_KEPT = 2_000, 5_000
 """Kept for each participant; older ones are in the journal, and not in the portal."""
-STATES = (
-    "NEW",
-    "PARTIALLY_FILLED",
-    "FILLED",
-    "CANCELED",
-    "REJECTED",
-    "EXPIRED",
-    "EXPIRED_IN_MATCH",
-)
-NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = STATES
+NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = STATE_NAMES
 OPEN_STATES = (NEW, PARTIALLY_FILLED)
 SHOWN = frozenset({"NEW", "TRADE", "CANCELED", "REJECTED", "EXPIRED", "TRADE_PREVENTION"})
 """Executions that a participant's report has."""
@@ -46,21 +41,6 @@ WITHOUT_LIMIT = (
     OrderType.TRAILING_STOP_BPS,
 )
 """Types whose orders have no limit, also where they rest."""
-BY_USER = (Reason.USER, Reason.MASS_CANCEL, Reason.DISCONNECTED, Reason.REDUCED_TO_ZERO)
-# Plain numbers: the comparison of an enum with a number of numpy costs more than the rest.
-ACCEPTED_KIND, FILLED_KIND, CANCELLED_KIND, REDUCED_KIND, REPLACED_KIND = (
-    enum_numbers.EVENT_KIND_ACCEPTED,
-    enum_numbers.EVENT_KIND_FILLED,
-    enum_numbers.EVENT_KIND_CANCELLED,
-    enum_numbers.EVENT_KIND_REDUCED,
-    enum_numbers.EVENT_KIND_REPLACED,
-)
-REJECTED_KIND, EXPIRED_KIND, ELECTED_KIND, CONVERTED_KIND = (
-    enum_numbers.EVENT_KIND_REJECTED,
-    enum_numbers.EVENT_KIND_EXPIRED,
-    enum_numbers.EVENT_KIND_ELECTED,
-    enum_numbers.EVENT_KIND_CONVERTED,
-)
 NEW_COMMAND = enum_numbers.COMMAND_KIND_NEW
 
 
@@ -113,8 +93,10 @@ class Order:
     executed_tick_lots: int = 0
     """What its lots were worth, summed (:func:`worth`)."""
     leaves_lots: int = 0
-    is_waiting: bool = False
-    """Not in the book: a stop before its election."""
+    last_ticks: int = 0
+    """Price of its last trade."""
+    is_waiting: int = 0
+    """1: not in the book, a stop before its election."""
     prevented_lots: int = 0
     reason: int = 0
     contra: int = 0
@@ -310,50 +292,29 @@ class Orders:
 
     def apply(self, event: Any, order: Order, time_ns: int, client_id: str) -> Report | None:
         """Apply an event to its order; ``client_id``: the name that its command had."""
-        kind, leaves = event.kind, event.leaves_lots
-        execution, fill = "", None
-        if kind == REJECTED_KIND and event.cause_seq != order.number:
+        if event.kind == REJECTED_KIND and event.cause_seq != order.number:
             return None  # a cancel or a replace was rejected, and the order is as it was
+        fill = None
         order.updated_ns, order.seq = time_ns, event.cause_seq
-        if kind == ACCEPTED_KIND:
-            order.leaves_lots, execution = leaves, "NEW"
-            if order.order_type == OrderType.POST_ONLY_SLIDE:
-                order.price_ticks = event.price_ticks  # one step short of trading
-            order.is_waiting = bool(event.flags & WAITING)
-        elif kind == FILLED_KIND:
+        execution, state = apply_to_object(order, event, order.executed_tick_lots)
+        order.state = STATE_NAMES[state]
+        if execution == events.TRADE:
             fill = self._filled(event, order, time_ns)
-            execution = "TRADE"
-        elif kind == REJECTED_KIND:
-            order.state, order.reason = REJECTED, event.reason
+        elif execution == events.REJECT:
             order.contra, order.limit = event.contra_id, event.price_ticks
-            order.needed, execution = event.qty_lots, "REJECTED"
-        elif kind in (CANCELLED_KIND, EXPIRED_KIND):
-            execution = self._gone(event, order, kind, client_id)
-        elif kind == REDUCED_KIND:
-            order.leaves_lots, execution = leaves, "REDUCED"
-            if event.reason == Reason.SELF_TRADE:
-                order.prevented_lots += event.qty_lots
-                execution = "TRADE_PREVENTION"
-        elif kind == REPLACED_KIND:
-            order.price_ticks, order.leaves_lots = event.price_ticks, leaves
-            order.lots, execution = order.executed_lots + leaves, "REPLACED"
-            if order.order_type == OrderType.ICEBERG:
-                order.aux = event.contra_id
-            if client_id:
-                self._rename(order, client_id)
-        elif kind == ELECTED_KIND:
-            order.is_waiting, execution = False, "ELECTED"
-        elif kind == CONVERTED_KIND:
-            order.price_ticks, execution = event.price_ticks, "CONVERTED"
+            order.needed = event.qty_lots
+        elif execution == events.CANCEL:
+            order.cancel_id = client_id
+        elif execution == events.REPLACE and client_id:
+            self._rename(order, client_id)
         if not order.is_open:
             self.participant(order.participant).close(order)
             self._by_core_id.pop((order.instrument, order.core_id), None)
-        if not execution:
-            return None
         seq, event_seq = event.cause_seq, event.seq
         as_it_is = order.state, order.executed_lots, order.executed_tick_lots
         terms = order.price_ticks, order.lots, order.client_id
-        return Report(order, execution, time_ns, seq, event_seq, fill, *as_it_is, *terms)
+        name = EXECUTION_NAMES[execution]
+        return Report(order, name, time_ns, seq, event_seq, fill, *as_it_is, *terms)
 
     def traded_off_book(self, event: Any, time_ns: int) -> Report:
         """One side of a trade off the book.  Its order is in no list of orders, and has a number
@@ -375,6 +336,7 @@ class Orders:
             time_ns,
             seq=event.cause_seq,
         )
+        order.state = STATE_NAMES[apply_to_object(order, event, 0)[1]]
         fill = self._filled(event, order, time_ns)
         as_it_is = order.state, order.executed_lots, order.executed_tick_lots
         terms = order.price_ticks, order.lots, ""
@@ -383,12 +345,8 @@ class Orders:
     def _filled(self, event: Any, order: Order, time_ns: int) -> Fill:
         price, lots = event.price_ticks, event.qty_lots
         flags = event.flags
-        order.executed_lots += lots
         units = self._inverse_units.get(order.instrument, 0)
         order.executed_tick_lots += worth(price, units) * lots
-        order.leaves_lots = event.leaves_lots
-        order.is_waiting = False
-        order.state = FILLED if order.leaves_lots == 0 else PARTIALLY_FILLED
         # Of a trade's two events the maker's comes first, in an auction the buyer's.
         is_first = order.side == Side.BUY if flags & AUCTION else bool(flags & MAKER)
         number = event.seq if is_first else event.seq - 1
@@ -397,20 +355,6 @@ class Orders:
         order.fills.append(fill)
         self.participant(order.participant).fills.append((order, fill))
         return fill
-
-    def _gone(self, event: Any, order: Order, kind: int, client_id: str) -> str:
-        order.reason, order.leaves_lots = event.reason, 0
-        if order.reason == Reason.SELF_TRADE:
-            order.state, order.prevented_lots = EXPIRED_IN_MATCH, event.qty_lots
-            return "TRADE_PREVENTION"
-        if kind == CANCELLED_KIND and order.reason in BY_USER:
-            order.state, order.cancel_id = CANCELED, client_id
-            return "CANCELED"
-        order.state = EXPIRED
-        spent = order.is_budget and order.executed_lots > 0
-        if spent and order.aux - order.executed_tick_lots < order.fills[-1].price_ticks:
-            order.state = FILLED  # what is left of the budget pays for no further lot
-        return "EXPIRED"
 
     def _rename(self, order: Order, client_id: str) -> None:
         own = self.participant(order.participant)
@@ -430,19 +374,3 @@ def refusing_check(order: Order) -> RiskBit | None:
 def is_balance_reject(order: Order) -> bool:
     """Whether the core refused it for want of money or lots."""
     return order.reason == RISK_REASON and bool(order.contra >> RiskBit.BALANCE & 1)
-
-
-EVENTS_OF_ORDERS = frozenset(
-    int(kind)
-    for kind in (
-        EventKind.ACCEPTED,
-        EventKind.FILLED,
-        EventKind.CANCELLED,
-        EventKind.REDUCED,
-        EventKind.REPLACED,
-        EventKind.REJECTED,
-        EventKind.EXPIRED,
-        EventKind.ELECTED,
-        EventKind.CONVERTED,
-    )
-)
