@@ -43,7 +43,7 @@ class OneAtATime(HttpToolsProtocol):
 
     def __init__(self, *terms: Any, **names: Any) -> None:
         super().__init__(*terms, **names)
-        self.app = framed_once(in_one_write(self.app))
+        self.app = in_one_write(self.app)
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -184,30 +184,15 @@ class OneAtATime(HttpToolsProtocol):
 
 
 def require_plain(version: str, headers: list[tuple[bytes, bytes]]) -> None:
-    """Require a request of HTTP 1.0, or of 1.1 with one host, and no encoding but chunks, so that
-    no proxy can read its end elsewhere. Raises ``ValueError``, which is answered with 400."""
+    """Require a request of HTTP 1.0, or of 1.1 with one host, whose body has a length or is in
+    chunks, so that no proxy can read its end elsewhere. Raises ``ValueError``, which is answered
+    with 400, and the connection ends."""
     hosts = sum(name == b"host" for name, _ in headers)
     encodings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
     is_plain = hosts == 1 if version == "1.1" else version == "1.0" and hosts <= 1
-    if not is_plain or encodings not in ([], [b"chunked"]):
+    is_sized = any(name == b"content-length" for name, _ in headers)
+    if not is_plain or encodings not in ([], [b"chunked"]) or (encodings and is_sized):
         raise ValueError("not a plain request")
-
-
-def framed_once(app: Any) -> Any:
-    """The application without requests whose body has both a length and chunks: what comes after
-    such a body is another request for each of two readers, so the connection ends."""
-
-    async def one(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            names = [name for name, _ in scope["headers"]]
-            if b"transfer-encoding" in names and b"content-length" in names:
-                headers = [(b"connection", b"close"), (b"content-length", b"0")]
-                await send({"type": "http.response.start", "status": 400, "headers": headers})
-                await send({"type": "http.response.body", "body": b""})
-                return
-        await app(scope, receive, send)
-
-    return one
 
 
 def in_one_write(app: Any) -> Any:

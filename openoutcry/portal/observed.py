@@ -117,11 +117,7 @@ class Observed:
             route = route_of(scope)
             self.metrics.took(method, route, status, (answered_s or self.clock()) - begun_s)
             if span is not None:
-                span.update_name(f"{method} {route}")
-                span.set_attribute("http.request.method", method)
-                span.set_attribute("http.route", route)
-                span.set_attribute("http.response.status_code", status)
-                span.end()
+                end_span(span, method, route, status)
 
     async def _socket(self, scope: Any, receive: Any, send: Any) -> None:
         path = scope["path"]
@@ -137,10 +133,13 @@ class Observed:
 
 def route_of(scope: Any) -> str:
     """The path of the endpoint, with the names of its parameters; never what a client wrote."""
-    return str(getattr(scope.get("route"), "path", None) or _known(scope))
+    return str(getattr(scope.get("route"), "path", None) or OTHER)
 
 
-def _known(scope: Any) -> str:
-    """Routes of the Binance shape leave no route in the scope, only their endpoint."""
-    endpoint = scope.get("endpoint")
-    return str(getattr(endpoint, "route_path", OTHER)) if endpoint is not None else OTHER
+def end_span(span: Any, method: str, route: str, status: int) -> None:
+    """End the trace of a request."""
+    span.update_name(f"{method} {route}")
+    span.set_attribute("http.request.method", method)
+    span.set_attribute("http.route", route)
+    span.set_attribute("http.response.status_code", status)
+    span.end()

@@ -7,10 +7,10 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +63,20 @@ from openoutcry.portal.quotes.books import MadeBooks
 from openoutcry.portal.quotes.quotes import Quotes
 from openoutcry.portal.settings import PortalFile, read_portal_file
 from openoutcry.portal.shared_table import Table
-from openoutcry.portal.short_way import ShortWay, protocol_of, refusal_of
 from openoutcry.portal.spot.api import Spot
 from openoutcry.portal.spot.capital import Capital
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.feeds import Feeds, Queue
+from openoutcry.portal.spot.http import (
+    BODY_BYTES,
+    BODY_S,
+    Answer,
+    Requests,
+    protocol_of,
+    refusal_of,
+)
 from openoutcry.portal.spot.limits import SUBJECTS, Limits
-from openoutcry.portal.spot.rest import ROUTES, Direct, Endpoint, add_rest
+from openoutcry.portal.spot.rest import Endpoint, endpoints_of
 from openoutcry.portal.spot.signing import REMEMBERED, Replays, Signing
 from openoutcry.portal.spot.sockets import SEND_NOW, TAKE_NOW, Connections, sockets_of
 from openoutcry.portal.spot.sub_accounts import SubAccountsApi
@@ -91,12 +98,10 @@ from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.peers import HERE, owner_of
 
 Announce = Callable[[str], Any]
-BODY_BYTES = 1 << 14
 MAX_OF_AN_ADDRESS = 300
 """Connections of one address on which something was asked."""
-BODY_S = 20.0
-COUNTED = frozenset({*ROUTES, ("GET", "/healthz")})
-"""Requests that are counted by what they cost, and the one that costs nothing."""
+HEALTH = "/healthz"
+"""Its requests count nothing."""
 IDLE_S, LOOK_S = 0.003, 0.5
 """Seconds between two looks at the journal, and for the venue's process.  Answers of the portal's
 sessions are read as they come."""
@@ -490,26 +495,36 @@ def make_app(portal: Portal) -> Any:
     add_documents(app)
     add_accounts(app, portal.accounts, portal.keys, portal.more.challenges)
     add_more(app, portal.more)
-    add_rest(app, portal.spot)
     add_page(app, portal.accounts, portal.offers())
     _add_health(app, portal)
     tracer = tracer_of(portal.choices.traces, portal.file.name)
     socket_of = sockets_of(portal.spot, portal.feeds, portal.user_data, portal.connections)
-    direct = Direct(app, portal.spot, failed, socket_of)
-    gate = Gate(Observed(direct, portal.metrics, tracer), portal.spot.limits, portal.choices.serves)
-    if tracer is None:
-        gate.short = gate.short_way(direct.endpoints, portal.metrics)
+    observed = Observed(with_sockets(app, socket_of), portal.metrics, tracer)
+    gate = Gate(observed, portal.spot.limits, portal.choices.serves)
+    gate.requests = gate.requests_of(endpoints_of(portal.spot), portal.metrics, tracer)
     return gate
+
+
+def with_sockets(
+    app: Any, socket_of: Callable[[str], Callable[[Any], Awaitable[None]] | None]
+) -> Any:
+    """Return an ASGI application whose WebSockets are served by what ``socket_of`` names for their
+    path, past the application's search among all its routes; ``app`` serves all else."""
+
+    async def serving(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket" and (serve := socket_of(scope["path"])):
+            from fastapi import WebSocket
+
+            await serve(WebSocket(scope, receive, send))
+            return
+        await app(scope, receive, send)
+
+    return serving
 
 
 def not_processed(scope: Any) -> Any:
     """The answer to a request that could not be processed."""
     return refused_at(scope, 500, "internal", "the request could not be processed")
-
-
-async def failed(scope: Any, receive: Any, send: Any) -> None:
-    """Answer so."""
-    await not_processed(scope)(scope, receive, send)
 
 
 def _add_health(app: Any, portal: Portal) -> None:
@@ -538,7 +553,7 @@ def _add_health(app: Any, portal: Portal) -> None:
             return problem(403, "forbidden", "metrics are not available to your address")
         return Response(portal.metrics.shown(), 200, None, "text/plain; version=0.0.4")
 
-    @app.get("/healthz", include_in_schema=False)
+    @app.get(HEALTH, include_in_schema=False)
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
@@ -580,22 +595,24 @@ class Gate:
         self.left: Callable[[tuple[str, int]], None] = lambda peer: None
         """Called at the end of a WebSocket."""
         self.errors = PageErrors(lambda level, text: log.error("%s", text))
-        self.short: ShortWay | None = None
-        """The way of requests that need nothing of the application."""
+        self.requests: Requests | None = None
+        """Those of the trading API, which do not come through here."""
 
-    def short_way(
-        self, endpoints: Mapping[tuple[str, str], Endpoint], metrics: Metrics
-    ) -> ShortWay:
-        """The same rules for requests that do not come through here."""
-        answer = not_processed({"path": BINANCE_PATHS[0]})
+    def requests_of(
+        self,
+        endpoints: Mapping[tuple[str, str], Endpoint],
+        metrics: Metrics,
+        tracer: Any = None,
+    ) -> Requests:
+        """Return what answers requests of the trading API, by the same rules."""
 
-        def log_and_answer(error: Exception) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-            self._log("http", error)
+        def refused(status: int, code: str, text: str) -> Answer:
+            answer = refused_at({"path": BINANCE_PATHS[0]}, status, code, text)
             headers = [one for one in answer.raw_headers if one[0] != b"content-length"]
             return answer.status_code, headers, answer.body
 
-        bounds = BODY_BYTES, self._headers, self._admits
-        return ShortWay(endpoints, *bounds, metrics.took, log_and_answer)
+        bounds = self._headers, self._admits, metrics.took, refused
+        return Requests(endpoints, *bounds, partial(self._log, "http"), tracer)
 
     def _admits(self, peer: tuple[str, int]) -> bool:
         """Whether requests of this address are answered; its connection is one with requests."""
@@ -688,7 +705,7 @@ class Gate:
         if declared.isdigit() and int(declared) > most:
             await too_large()(scope, receive, answered)
             return
-        if address not in HERE and (scope["method"], scope["path"]) not in COUNTED:
+        if address not in HERE and scope["path"] != HEALTH:
             try:
                 self.limits.take(address, 1)
             except ApiError as error:
@@ -830,8 +847,7 @@ def serve(
     application.known, application.left = strangers.known, strangers.left
     strangers.refusal, strangers.is_plain = refusal_of(portal.spot.limits), tls is None
     http = counted(strangers)
-    if application.short is not None:
-        http = protocol_of(http, application.short)
+    http = protocol_of(http, application.requests)
     config = web_config(
         application,
         strangers,

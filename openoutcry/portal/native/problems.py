@@ -6,6 +6,7 @@ from openoutcry.portal.accounts.errors import AccountError, Declined
 from openoutcry.portal.accounts.routes import problem
 from openoutcry.portal.spot import errors
 from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.spot.rest import methods_at
 from openoutcry.portal.trading.reject import REFUSALS, Code, Reject
 
 CODES = {
@@ -135,6 +136,9 @@ def add_problems(app: Any) -> None:
 
     @app.exception_handler(404)
     async def nothing(request: Any, error: Any) -> Any:
+        if methods := methods_at(request.scope["path"]):
+            error.headers = {"allow": methods}
+            return await no_method(request, error)
         return refused_at(request.scope, 404, "not_found", "there is nothing at this path")
 
     @app.exception_handler(405)

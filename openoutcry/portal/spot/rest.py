@@ -3,7 +3,6 @@
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote_plus
@@ -216,34 +215,13 @@ def joined_pairs(query: str, body: str) -> list[tuple[str, str]]:
 JSON = (b"content-type", b"application/json;charset=UTF-8")
 as_json = json.JSONEncoder(separators=(",", ":")).encode
 """``json.dumps`` makes an encoder for each text."""
-CLIENT_GONE = "http.disconnect"
 
 
 class Endpoint:
-    """An ASGI application that answers one row of the table: its body is read, checked, and
-    answered without what a framework does for every request."""
+    """Answers one row of the table."""
 
     def __init__(self, spot: Spot, route: Route) -> None:
         self.spot, self.route = spot, route
-        self.route_path = route.name.partition(" ")[2]
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        body = b""
-        while True:
-            message = await receive()
-            if message["type"] == CLIENT_GONE:
-                return
-            body += message.get("body", b"")
-            if not message.get("more_body", False):
-                break
-        address = scope["client"][0] if scope.get("client") else ""
-        status, more, text = await self.answer(
-            scope["query_string"], body, dict(reversed(scope["headers"])), address
-        )
-        headers = [JSON, (b"content-length", b"%d" % len(text))]
-        headers += [(name.encode(), value.encode()) for name, value in more.items()]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": text})
 
     async def answer(
         self, query: bytes, body: bytes, headers: dict[bytes, bytes], address: str
@@ -287,43 +265,11 @@ def unsigned(text: str) -> str:
     return SIGNATURE.sub("", text) if "signature=" in text else text
 
 
-class Direct:
-    """An ASGI middleware: requests of the table go to their row, and WebSockets to what serves
-    them, past the application's search among all its routes.  A request that fails is answered by
-    ``failed``."""
-
-    def __init__(
-        self,
-        app: Any,
-        spot: Spot,
-        failed: Any,
-        socket_of: Callable[[str], Callable[[Any], Awaitable[None]] | None] = lambda path: None,
-    ) -> None:
-        """``failed``: an ASGI application.  ``socket_of``: what serves a WebSocket, by its path."""
-        self.app, self.failed, self.socket_of = app, failed, socket_of
-        self.endpoints = {at: Endpoint(spot, route) for at, route in ROUTES.items()}
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        endpoint = None
-        if scope["type"] == "http":
-            endpoint = self.endpoints.get((scope["method"], scope["path"]))
-        elif scope["type"] == "websocket" and (serve := self.socket_of(scope["path"])):
-            from fastapi import WebSocket
-
-            await serve(WebSocket(scope, receive, send))
-            return
-        if endpoint is None:
-            await self.app(scope, receive, send)
-            return
-        scope["endpoint"] = endpoint
-        try:
-            await endpoint(scope, receive, send)
-        except Exception:
-            await self.failed(scope, receive, send)
-            raise
+def endpoints_of(spot: Spot) -> dict[tuple[str, str], Endpoint]:
+    """Return what answers each row of the table, by method and path."""
+    return {at: Endpoint(spot, route) for at, route in ROUTES.items()}
 
 
-def add_rest(app: Any, spot: Spot) -> None:
-    """Add every route to the application, outside of its schema."""
-    for (method, path), route in ROUTES.items():
-        app.router.add_route(path, Endpoint(spot, route), [method], include_in_schema=False)
+def methods_at(path: str) -> str:
+    """Return the methods of the table's rows at a path, with commas; empty without any."""
+    return ", ".join(sorted(method for method, known in ROUTES if known == path))

@@ -1,7 +1,6 @@
 """The short way of requests and texts through the portal's server."""
 
 import asyncio
-import json
 import os
 import socket
 import time
@@ -24,12 +23,9 @@ from openoutcry.order_entry.command_metadata import (
     METADATA_DTYPE,
     MetadataPacker,
 )
-from openoutcry.portal.observed import Metrics, Observed
-from openoutcry.portal.server import Gate, Portal, failed, frame_of, text_pings
+from openoutcry.portal.server import Portal, frame_of, text_pings, with_sockets
 from openoutcry.portal.spot import sockets
 from openoutcry.portal.spot.feeds import Queue, Subscriber
-from openoutcry.portal.spot.limits import Limits
-from openoutcry.portal.spot.rest import Direct
 from openoutcry.portal.spot.sockets import Connections, sockets_of
 from openoutcry.portal.trading.broker import NewOrder
 from openoutcry.portal.trading.fix_broker import FixBroker, _Connection
@@ -45,78 +41,6 @@ async def until(condition):
             return
         await asyncio.sleep(0)
     raise AssertionError
-
-
-class Api:
-    """Answers with what it was asked, or fails."""
-
-    def __init__(self, error=None):
-        self.error = error
-        self.markets = None
-
-    async def answer(self, route, read, api_key, address):
-        if self.error is not None:
-            raise self.error
-        params, payload = read()
-        said = {"route": route.name, "payload": payload, "key": api_key, "address": address}
-        return said | params.values, {"x-mbx-used-weight": "1"}
-
-
-async def other(scope, receive, send):
-    await send({"type": "http.response.start", "status": 404, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
-
-
-def asked(api, method="POST", path="/api/v3/order", query=b"", bodies=(b"",)):
-    app = Gate(Observed(Direct(other, api, failed), Metrics()), Limits())
-    headers = [(b"x-mbx-apikey", b"K")]
-    scope = {"type": "http", "method": method, "path": path, "headers": headers}
-    scope |= {"query_string": query, "client": ("127.0.0.1", 5)}
-    left, sent = list(bodies), []
-
-    async def receive():
-        if not left:
-            return {"type": "http.disconnect"}
-        body = left.pop(0)
-        return {"type": "http.request", "body": body, "more_body": bool(left)}
-
-    async def send(message):
-        sent.append(message)
-
-    asyncio.run(app(scope, receive, send))
-    return sent
-
-
-def test_a_request_of_the_table_is_answered_past_the_application():
-    start, body = asked(Api(), query=b"a=1", bodies=(b"b=2&sig", b"nature=x"))
-    assert start["status"] == 200
-    headers = dict(start["headers"])
-    assert headers[b"content-length"] == str(len(body["body"])).encode()
-    assert headers[b"x-mbx-used-weight"] == b"1"
-    assert headers[b"x-content-type-options"] == b"nosniff"
-    said = json.loads(body["body"])
-    assert said["route"] == "POST /api/v3/order"
-    assert (said["payload"], said["signature"]) == ("a=1b=2", "x")
-    assert (said["key"], said["address"]) == ("K", "127.0.0.1")
-
-
-def test_every_other_request_is_the_applications():
-    for terms in ({"method": "PATCH"}, {"path": "/v1/time"}, {"path": "/api/v3/order/"}):
-        assert asked(Api(), **terms)[0]["status"] == 404
-
-
-def test_what_is_no_text_is_refused_and_what_fails_is_answered_without_its_reason():
-    for terms in ({"query": b"a=\xff"}, {"bodies": (b"\xff",)}, {"query": b"a"}):
-        start, body = asked(Api(), **terms)
-        assert (start["status"], json.loads(body["body"])["code"]) == (400, -1100)
-    start, body = asked(Api(RuntimeError("a secret")))
-    assert start["status"] == 500
-    assert b"secret" not in body["body"]
-    assert (start["status"], json.loads(body["body"])["code"]) == (500, -1000)
-
-
-def test_a_body_that_is_cut_off_does_nothing():
-    assert asked(Api(), bodies=())[0]["status"] == 400
 
 
 def test_sockets_are_found_by_their_path():
@@ -169,7 +93,7 @@ def test_texts_that_wait_are_sent_in_one_write_and_in_order(monkeypatch):
             pause_reading=lambda: None,
             resume_reading=lambda: None,
         )
-        app = Direct(other, None, failed, lambda path: serve)
+        app = with_sockets(None, lambda path: serve)
         state = ServerState()
         config = Config(app, log_config=None, ws_per_message_deflate=False, proxy_headers=False)
         protocol = text_pings(Strangers())(config, state, {})
@@ -229,7 +153,7 @@ def test_a_text_is_handed_over_as_it_comes_and_in_order():
             taken.append((await socket.receive_text(), "read"))
 
     async def run():
-        app = Direct(other, None, failed, lambda path: serve)
+        app = with_sockets(None, lambda path: serve)
         state = ServerState()
         config = Config(app, log_config=None, ws_per_message_deflate=False, proxy_headers=False)
         protocol = text_pings(Strangers())(config, state, {})
