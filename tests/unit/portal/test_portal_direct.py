@@ -1,4 +1,4 @@
-"""The short way of requests and texts through the portal's server."""
+"""Texts of WebSockets through the portal's server, and what wakes the portal."""
 
 import asyncio
 import os
