@@ -5,9 +5,7 @@ import time
 from asyncio import TimerHandle
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import unquote_to_bytes
-
-import httptools
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from openoutcry.portal.observed import end_span
 from openoutcry.portal.spot.limits import BANNED, Limits, banned
@@ -71,8 +69,8 @@ class Requests:
         url, method = protocol.url, protocol.parser.get_method()
         path, _, query = url.partition(b"?")
         if not path.startswith(b"/") or b"%" in path or b"#" in url:
-            parsed = httptools.parse_url(url)
-            path, query = unquote_to_bytes(parsed.path), parsed.query or b""
+            parsed = urlsplit(url)
+            path, query = unquote_to_bytes(parsed.path), parsed.query
         is_head = method == b"HEAD"
         endpoint = self.endpoints.get((b"GET" if is_head else method, path))
         if endpoint is None or (protocol.parser.should_upgrade() and protocol._should_upgrade()):
