@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from openoutcry.console.accounts import Accounts, Session, same
 from openoutcry.operations.web_server import LOOPBACK, host_of
-from openoutcry.wire.pace import Pace
+from openoutcry.wire.load_limits import Budgets, Rate
 
 COOKIE = "outcry_console"
 BODY_BYTES = 1 << 14
@@ -24,11 +24,11 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-AT_ONCE, EVERY_S, READ = 200, 0.01, 5
-"""What all pages and programs of one name together are sent: the burst of messages, and the seconds
-for each further one.  A read of the API counts as READ of them, a file of the page as one."""
-ACTIONS_AT_ONCE, ACTION_S = 100, 0.02
-"""The same of what a name asks to be done, which no read of its pages keeps waiting."""
+READS, READ = Rate(per_s=100, at_once=200), 5
+"""Messages that all pages and programs of one name together are sent.  A read of the API counts as
+READ of them, a file of the page as one."""
+ACTIONS = Rate(per_s=50, at_once=100)
+"""What a name asks to be done, which no read of its pages keeps waiting."""
 PRESENCE = "/api/seen"
 """Request that a page POSTs when its user uses the mouse or the keyboard."""
 
@@ -48,8 +48,7 @@ class Gate:
         refuses requests under another name, against DNS rebinding); none: any."""
         self.app, self.accounts, self.secure, self.hosts = app, accounts, secure, hosts
         self.cookie = cookie
-        self._reads: dict[str, Pace] = {}
-        self._actions: dict[str, Pace] = {}
+        self._reads, self._actions = Budgets(READS), Budgets(ACTIONS)
         self.known: Callable[[tuple[str, int], str], None] = lambda peer, name: None
         """Called with the address and port of a connection on which a session asks, and its
         name."""
@@ -72,7 +71,7 @@ class Gate:
             "cookie": cookie,
             "session": session,
             "address": (scope.get("client") or ("", 0))[0],
-            "reads": self._pace(self._reads, session.name) if session else None,
+            "reads": self._reads.of(session.name) if session else None,
         }
         refusal = self._refusal(scope, headers, session)
         if refusal and scope["type"] == "websocket":
@@ -90,19 +89,13 @@ class Gate:
         else:
             await self.app(scope, receive, send)
 
-    def _pace(self, paces: dict[str, Pace], name: str) -> Pace:
-        if name not in paces:
-            terms = (AT_ONCE, EVERY_S) if paces is self._reads else (ACTIONS_AT_ONCE, ACTION_S)
-            paces[name] = Pace(*terms)
-        return paces[name]
-
     async def _rest(self, name: str, scope: Any) -> None:
         """A name that asks more often than its share waits, and no other does."""
         if scope.get("method", "GET") in ("GET", "HEAD"):
             for _ in range(READ if scope["path"].startswith("/api/") else 1):
-                await self._pace(self._reads, name).rest()
+                await self._reads.of(name).rest()
         else:
-            await self._pace(self._actions, name).rest()
+            await self._actions.of(name).rest()
 
     def _refusal(
         self, scope: Any, headers: dict[str, str], session: Session | None

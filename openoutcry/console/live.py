@@ -18,7 +18,7 @@ from openoutcry.console.accounts import Accounts, Session
 from openoutcry.console.console import Console
 from openoutcry.console.observe import FAST_S
 from openoutcry.console.reading import PARTS, overview
-from openoutcry.wire.pace import Pace
+from openoutcry.wire.load_limits import Budget, Rate
 from openoutcry.wire.symbols import MAX_SYMBOL
 
 EVERY_MS = (20, 60_000)
@@ -26,7 +26,7 @@ DEFAULT_MS = 1_000
 SEND_S = 30.0
 """After this time without reading, a viewer is disconnected."""
 SHARED_S = 1.0
-WISHES_AT_ONCE, WISH_S = 10, 0.2
+WISHES = Rate(per_s=5, at_once=10)
 """Requests of a page that are answered at once, and then one in so long."""
 ENDED = 4401
 """The close code of a session that has ended."""
@@ -168,7 +168,7 @@ async def _listen(socket: Any, viewer: Viewer, changed: asyncio.Event) -> None:
     """Listen until the page disconnects, or sends what no page sends."""
     from fastapi import WebSocketDisconnect
 
-    pace = Pace(WISHES_AT_ONCE, WISH_S)
+    pace = Budget(WISHES)
     with contextlib.suppress(WebSocketDisconnect, ValueError, RecursionError, KeyError):
         while True:
             viewer.wish(await socket.receive_text())

@@ -12,8 +12,7 @@ from openoutcry.console.gate import COOKIE, Gate
 from openoutcry.console.live import Texts, add_live, message
 from openoutcry.console.reading import add_reading
 from openoutcry.console.requests import Confirm, Login
-from openoutcry.operations.strangers import Strangers, allow_files
-from openoutcry.operations.turns import Turns, TurnsError
+from openoutcry.operations.connection_limits import LOGINS, ConnectionLimits, allow_files
 from openoutcry.operations.web_server import (
     LOOPBACK,
     VENDOR,
@@ -27,6 +26,8 @@ from openoutcry.operations.web_server import (
 )
 from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
+from openoutcry.wire.load_limits import Turns, TurnsError
+from openoutcry.wire.peers import owner_of
 
 STATIC = Path(__file__).parent / "static"
 STATUS = (
@@ -88,7 +89,7 @@ def _add_login(app: Any, console: Console, secure: bool) -> None:
     from fastapi import Request
     from fastapi.responses import JSONResponse
 
-    turns = Turns()
+    turns = Turns(*LOGINS)
 
     def who(session: Any) -> dict[str, Any]:
         return {"name": session.name, "role": session.role, "csrf": session.csrf}
@@ -105,7 +106,7 @@ def _add_login(app: Any, console: Console, secure: bool) -> None:
         """Begin a session; its cookie is not for scripts."""
         address = request.scope["outcry"]["address"]
         console.accounts.end(request.scope["outcry"]["cookie"])
-        async with turns.turn(address):
+        async with turns.turn(owner_of(address)):
             cookie, session = await asyncio.to_thread(
                 console.log_in, body.name, body.password, body.code, address
             )
@@ -117,7 +118,7 @@ def _add_login(app: Any, console: Console, secure: bool) -> None:
     async def confirm(body: Confirm, request: Request) -> dict[str, Any]:
         """Check the password again, where the venue does not know the session."""
         mine = request.scope["outcry"]
-        async with turns.turn(mine["address"]):
+        async with turns.turn(owner_of(mine["address"])):
             await asyncio.to_thread(
                 console.confirm, mine["session"], body.password, body.code, mine["address"]
             )
@@ -164,11 +165,11 @@ def serve(
     with listening(address, "the page ") as listener:
         secure = certificate is not None
         application = make(console, secure, served_hosts(host, hosts))
-        files, strangers = allow_files(), Strangers()
-        application.known = strangers.known
+        files, connections = allow_files(), ConnectionLimits()
+        application.known = connections.known
         config = web_config(
             application,
-            strangers,
+            connections,
             PageErrors(console.log.write),
             tls_settings(certificate, key),
             max(2048, files // 2),
@@ -177,6 +178,6 @@ def serve(
         at = url_of(listener, host, secure)
         console.start()
         try:
-            server_of(config, lambda: announce(at)).run([strangers.listener(listener)])
+            server_of(config, lambda: announce(at)).run([connections.listener(listener)])
         finally:
             console.stop()

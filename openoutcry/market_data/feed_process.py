@@ -27,12 +27,12 @@ from openoutcry.market_data.public_feed import (
     PublicFeed,
 )
 from openoutcry.market_data.publisher import Publisher, send_once
-from openoutcry.market_data.shares import Allowances
 from openoutcry.market_data.store import Store
 from openoutcry.runtime import control as control_words
 from openoutcry.runtime.released import MAX_BATCH, Place, ReleasedReader
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
+from openoutcry.wire.load_limits import Budgets, Places, Rate
 from openoutcry.wire.peers import HERE, address_of
 
 SNAPSHOTS_AT_ONCE, SNAPSHOTS_EACH = 16, 4
@@ -74,9 +74,9 @@ class FeedProcess:
         ]
         for one in self._asks:
             self.pump.epoll.register(one, select.EPOLLIN)
-        self._children: dict[int, str] = {}
-        """Processes that give a snapshot, and the addresses to which."""
-        self._snapshots = Allowances(SNAPSHOTS_EACH_S, SNAPSHOTS_EACH)
+        self._children: Places[int] = Places(SNAPSHOTS_AT_ONCE, SNAPSHOTS_EACH)
+        """Processes that give a snapshot, by the address to which."""
+        self._snapshots = Budgets(Rate(SNAPSHOTS_EACH_S, SNAPSHOTS_EACH))
         self._next_fork_ns = 0
         self._listening = public.snapshots is not None
         self._saving = 0
@@ -308,7 +308,7 @@ class FeedProcess:
     def _reap(self) -> None:
         for pid in [*self._children, self._saving]:
             if pid and os.waitpid(pid, os.WNOHANG)[0]:
-                self._children.pop(pid, None)
+                self._children.leave(pid)
                 self._saving = 0 if pid == self._saving else self._saving
 
     def _give_snapshots(self) -> None:
@@ -318,7 +318,7 @@ class FeedProcess:
         if listener is None:
             return
         now_ns = time.monotonic_ns()
-        wanted = len(self._children) < SNAPSHOTS_AT_ONCE and now_ns >= self._next_fork_ns
+        wanted = not self._children.is_full() and now_ns >= self._next_fork_ns
         if wanted != self._listening:  # a refused client must not keep the pump awake
             change = self.pump.epoll.register if wanted else self.pump.epoll.unregister
             change(listener)
@@ -332,15 +332,15 @@ class FeedProcess:
         with connection:
             if self._may_have_one(address_of(peer), now_ns):
                 pid = fork(partial(self._snapshot, connection), STOP_SIGNALS)
-                self._children[pid] = address_of(peer)
+                self._children.take(address_of(peer), pid)
                 forked_ns = time.monotonic_ns()
                 self._next_fork_ns = forked_ns + FORK_TIMES * (forked_ns - now_ns)
 
     def _may_have_one(self, address: str, now_ns: int) -> bool:
         if address in HERE:
             return True
-        is_free = list(self._children.values()).count(address) < SNAPSHOTS_EACH
-        return is_free and self._snapshots.take(address, now_ns)
+        is_free = not self._children.is_full_of(address)
+        return is_free and self._snapshots.of(address).take(now_ns / 1e9)
 
     def _snapshot(self, connection: socket.socket) -> None:
         store, book = self.store, self.book if self.store.count else Book(1)

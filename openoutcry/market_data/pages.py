@@ -19,17 +19,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openoutcry.market_data.depth import LEVELS, View, by_price
-from openoutcry.market_data.shares import Shares
 from openoutcry.market_data.spec import Address
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.extras import need
-from openoutcry.wire.pace import Pace
+from openoutcry.wire.load_limits import Budget, Places, Rate
+from openoutcry.wire.peers import address_of
 
 MAX_SUBSCRIBERS, MAX_SUBSCRIBERS_EACH = 4_096, 512
 """In all, and of one address."""
 REQUEST_BYTES = 1 << 16
-REQUESTS_AT_ONCE, REQUEST_S = 5, 1.0
-"""Requests of a connection that are read at once; of further ones, one in so long."""
+REQUESTS = Rate(per_s=1, at_once=5)
+"""Requests of a connection that are read."""
 SEND_BUFFER_BYTES = 1 << 16
 WRITE_LIMIT_BYTES = 1 << 15
 """Most bytes that may wait in a connection: more would be old when it arrives at a slow client."""
@@ -81,7 +81,7 @@ class Pages:
         self.is_between = False
         """One has ended, and no other has begun."""
         self.subscribers: set[Subscriber] = set()
-        self.shares = Shares(MAX_SUBSCRIBERS, MAX_SUBSCRIBERS_EACH)
+        self.places: Places[Any] = Places(MAX_SUBSCRIBERS, MAX_SUBSCRIBERS_EACH)
         self.refused = 0
         self._server: Any = None
 
@@ -131,13 +131,12 @@ class Pages:
             await self._server.wait_closed()
 
     async def _serve(self, connection: Any) -> None:
-        peer = connection.remote_address
-        if not self.shares.has_place(peer):
-            self.refused += 1
-            await connection.close(1013, "too many subscribers")
-            return
-        with self.shares.place(peer):
-            await self._serve_subscriber(connection)
+        with self.places.place(address_of(connection.remote_address), connection) as has_place:
+            if has_place:
+                await self._serve_subscriber(connection)
+                return
+        self.refused += 1
+        await connection.close(1013, "too many subscribers")
 
     async def _serve_subscriber(self, connection: Any) -> None:
         raw = connection.transport.get_extra_info("socket")
@@ -147,7 +146,7 @@ class Pages:
         subscriber = Subscriber(interval_ms=self.interval_ms, sessions=len(self.ended))
         self.subscribers.add(subscriber)
         telling = asyncio.create_task(self._tell_one(connection, subscriber))
-        pace = Pace(REQUESTS_AT_ONCE, REQUEST_S)
+        pace = Budget(REQUESTS)
         try:
             async for text in connection:
                 await self._on_request(connection, subscriber, text)

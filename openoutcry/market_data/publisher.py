@@ -9,16 +9,18 @@ import socket
 import struct
 
 from openoutcry.market_data import mold
-from openoutcry.market_data.shares import Allowances
 from openoutcry.market_data.spec import Address, FeedSpec
 from openoutcry.market_data.store import Store
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
+from openoutcry.wire.load_limits import Budgets, Rate
 from openoutcry.wire.peers import HERE, address_of
 from openoutcry.wire.receive_queue import widen_receive_queue
 
 REQUESTS_A_TURN = 32
 """Requests that are looked at between two turns of the feed, which waits for them meanwhile."""
+MAX_CLIENTS = 4096
+"""Clients whose requests are counted; of more, the one that asked longest ago is forgotten."""
 CLIENTS_OF_A_HOST = 4
 """An address has the allowance of this many clients, whatever its ports."""
 SEND_BUFFER_BYTES = 1 << 22
@@ -98,9 +100,10 @@ class Publisher:
                 self.sockets[-1].connect(group)  # a route is sought once, not for each packet
         self.before: tuple[str, Store] | None = None
         """The session before and its messages: they are given again until this one ends."""
-        most = float(spec.requests_per_s)
-        self.clients = Allowances(most, most)
-        self._hosts = Allowances(most * CLIENTS_OF_A_HOST, most * CLIENTS_OF_A_HOST)
+        most = spec.requests_per_s
+        self.clients = Budgets(Rate(most, most), MAX_CLIENTS)
+        of_host = most * CLIENTS_OF_A_HOST
+        self._hosts = Budgets(Rate(of_host, of_host), MAX_CLIENTS)
         self.beat_ns = 0
         """When something was sent last."""
         self.packets = self.not_taken = self.answered = self.refused = 0
@@ -182,14 +185,14 @@ class Publisher:
     def _may(self, client: Address, now_ns: int) -> bool:
         """Whether the client has a request left, and its host: a sender can have any number of
         ports, and name another's address."""
-        host = address_of(client)
-        theirs = [self.clients.of(client, now_ns)]
+        host, now_s = address_of(client), now_ns / 1e9
+        theirs = [self.clients.of(client)]
         if host not in HERE:
-            theirs.append(self._hosts.of(host, now_ns))
-        if any(one.left < 1 for one in theirs):
+            theirs.append(self._hosts.of(host))
+        if any(budget.wait_s(now_s) > 0.0 for budget in theirs):
             return False
-        for one in theirs:
-            one.left -= 1
+        for budget in theirs:
+            budget.spend(now_s)
         return True
 
     def close(self) -> None:

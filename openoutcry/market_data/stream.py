@@ -23,12 +23,12 @@ from openoutcry.market_data.book import Book
 from openoutcry.market_data.glimpse import packet_of
 from openoutcry.market_data.lines import Lines, skip
 from openoutcry.market_data.mold import COUNT_SHIFT, fitting
-from openoutcry.market_data.shares import Shares
 from openoutcry.market_data.spec import Address
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import FRAME_BYTES
+from openoutcry.wire.load_limits import Budget, Places, Rate
 from openoutcry.wire.messages import PACKET_LENGTH_BYTES, SOUPBIN
-from openoutcry.wire.pace import Pace
+from openoutcry.wire.peers import address_of
 
 HEARTBEAT_S = 1.0
 SILENCE_S = 15.0
@@ -37,7 +37,7 @@ LOOK_S, MAX_LOOK_S, LOOK_SHARE = 0.002, 0.01, 32
 """The time between two looks for more messages: this share of the time since the last one, within
 these bounds.  A fixed 500 looks a second took 5 % of a core of a venue in which nothing happened.
 """
-PACKETS_AT_ONCE, PACKET_S = 10, 0.1
+PACKETS = Rate(per_s=10, at_once=10)
 """Packets of a client that are read at once, and then one in so long; it has to send a heartbeat a
 second."""
 LAST_S = 5.0
@@ -128,7 +128,7 @@ class Stream:
     def __init__(self, sessions: Callable[[], list[Kept]], over: Callable[[], bool]) -> None:
         self.sessions, self.over = sessions, over
         self.clients = self.refused = 0
-        self.shares = Shares(MAX_CLIENTS, MAX_CLIENTS_EACH)
+        self.places: Places[asyncio.StreamWriter] = Places(MAX_CLIENTS, MAX_CLIENTS_EACH)
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[Kept, tuple[int, asyncio.Event]] = {}
         """Sessions whose clients wait for what comes after that many bytes."""
@@ -174,13 +174,13 @@ class Stream:
         task.add_done_callback(self._tasks.discard)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = writer.get_extra_info("peername")
-        if not self.shares.has_place(peer):
-            self.refused += 1
-            writer.transport.abort()
-            return
-        with self.shares.place(peer):
-            await self._serve_client(reader, writer)
+        address = address_of(writer.get_extra_info("peername"))
+        with self.places.place(address, writer) as has_place:
+            if has_place:
+                await self._serve_client(reader, writer)
+                return
+        self.refused += 1
+        writer.transport.abort()
 
     async def _serve_client(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -249,7 +249,7 @@ class Stream:
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         """Listen until the client leaves, is silent for too long, or sends a forbidden packet."""
-        pace = Pace(PACKETS_AT_ONCE, PACKET_S)
+        pace = Budget(PACKETS)
         while True:
             async with asyncio.timeout(SILENCE_S):
                 kind = (await self._packet(reader, PIECE_BYTES))[:1]

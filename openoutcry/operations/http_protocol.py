@@ -6,7 +6,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from openoutcry.operations.strangers import Peer, Strangers
+from openoutcry.operations.connection_limits import ConnectionLimits, Peer
 
 MAX_HEAD = 1 << 16
 """Bytes of a request that are not its body."""
@@ -18,7 +18,7 @@ TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length
 
 
 class OneAtATime(HttpToolsProtocol):
-    """A connection whose owner is one of ``strangers``.
+    """A connection whose owner is one of ``limits``.
 
     It parses one request at a time: what follows is held, and reading pauses, until the request is
     answered.  A request's line and headers have MAX_HEAD bytes at most, and arrive within HEAD_S of
@@ -26,7 +26,7 @@ class OneAtATime(HttpToolsProtocol):
     the server.
     """
 
-    strangers: Strangers
+    limits: ConnectionLimits
     peer: Peer = ("", 0)
     head_bytes = 0
     app: Any
@@ -54,7 +54,7 @@ class OneAtATime(HttpToolsProtocol):
             self.held += data
             self.transport.pause_reading()
             return
-        refusal = self.strangers.refusal(self.peer[0])
+        refusal = self.limits.refusal(self.peer[0])
         if refusal and (self.cycle is None or self.cycle.response_complete):
             self.transport.write(refusal)
             self.transport.close()
@@ -179,7 +179,7 @@ class OneAtATime(HttpToolsProtocol):
         self.held = None
         self.end_deadline()
         self.resume_writing()
-        self.strangers.left(self.peer)
+        self.limits.left(self.peer)
         super().connection_lost(error)
 
 
@@ -245,7 +245,7 @@ class Joined:
         return getattr(self.transport, name)
 
 
-def counted(strangers: Strangers) -> Any:
+def counted(limits: ConnectionLimits) -> Any:
     """Return the protocol of HTTP of the listeners' connections, a class that uvicorn makes them
     from."""
-    return type("Counted", (OneAtATime,), {"strangers": strangers})
+    return type("Counted", (OneAtATime,), {"limits": limits})

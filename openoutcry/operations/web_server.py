@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from openoutcry.operations.strangers import Strangers
+from openoutcry.operations.connection_limits import ConnectionLimits
 from openoutcry.wire.errors import OutcryError
 
 VENDOR = Path(__file__).parent / "vendor"
@@ -124,7 +124,7 @@ def tls_settings(certificate: Any, key: Any) -> dict[str, Any]:
 
 def web_config(
     application: Any,
-    strangers: Strangers,
+    connections: ConnectionLimits,
     errors: logging.Handler,
     tls: dict[str, Any],
     most: int,
@@ -135,7 +135,7 @@ def web_config(
     """The configuration of uvicorn of every listener of HTTP.
 
     ``tls``: of :func:`tls_settings`; ``most``: connections and requests of all owners together;
-    ``http``, ``ws``: protocols made from those of ``strangers``; ``websockets``: uvicorn's settings
+    ``http``, ``ws``: protocols made from those of ``connections``; ``websockets``: settings
     of WebSockets."""
     import uvicorn
 
@@ -147,15 +147,15 @@ def web_config(
     return uvicorn.Config(
         application,
         log_config=None,
-        http=http or counted(strangers),
-        ws=ws or weighed(strangers),
+        http=http or counted(connections),
+        ws=ws or weighed(connections),
         access_log=False,
         server_header=False,
         proxy_headers=False,
         **tls,
         loop="asyncio",
         timeout_keep_alive=30,
-        # Shares are the bound (strangers.py); this one is of what all owners have together.
+        # Shares are the bound (connection_limits.py); this one is of what all owners have together.
         limit_concurrency=most,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=2,

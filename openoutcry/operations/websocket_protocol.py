@@ -6,7 +6,7 @@ from typing import Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
-from openoutcry.operations.strangers import Strangers
+from openoutcry.operations.connection_limits import ConnectionLimits
 
 PIECE_BYTES = 1 << 10
 """Bytes that are parsed at once: 170 frames at most."""
@@ -23,7 +23,7 @@ class Weighed(WebSocketsSansIOProtocol):
     Pongs that a client does not read are not kept.
     """
 
-    strangers: Strangers
+    limits: ConnectionLimits
     held = b""
     is_waiting = False
     idle_frames = pauses = 0
@@ -40,7 +40,7 @@ class Weighed(WebSocketsSansIOProtocol):
             self.idle_frames = 0
             super().data_received(data[at : at + PIECE_BYTES])
             now_s, peer = self.loop.time(), self.client or ("", 0)
-            wait_s = self.strangers.idle_frames_wait_s(peer, self.idle_frames, now_s)
+            wait_s = self.limits.idle_frames_wait_s(peer, self.idle_frames, now_s)
             if wait_s > 0.0:
                 self.wait(wait_s, data[at + PIECE_BYTES :])
                 return
@@ -111,7 +111,7 @@ class Weighed(WebSocketsSansIOProtocol):
         super().connection_lost(error)
 
 
-def weighed(strangers: Strangers) -> Any:
+def weighed(limits: ConnectionLimits) -> Any:
     """Return the protocol of WebSockets of the listeners' connections, a class that uvicorn makes
     them from."""
-    return type("OfListener", (Weighed,), {"strangers": strangers})
+    return type("OfListener", (Weighed,), {"limits": limits})

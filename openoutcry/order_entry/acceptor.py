@@ -27,7 +27,6 @@ import struct
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakValueDictionary
 
 from openoutcry.order_entry import session, shm_layout, shm_login, soupbin
 from openoutcry.order_entry.answer_desk import AnswerDesk
@@ -44,9 +43,9 @@ from openoutcry.order_entry.spec import (
     Takeover,
 )
 from openoutcry.order_entry.tls import server_context
+from openoutcry.wire.load_limits import Places, Turn, Turns
 from openoutcry.wire.peers import owner_of
 from openoutcry.wire.sealed_memory import make_sealed, read_only
-from openoutcry.wire.shares import oldest_of_most
 from openoutcry.wire.shm_feed import FEED_BYTES
 
 HAND_BYTES, HAND_MAX = 512, 4096
@@ -122,8 +121,8 @@ class Acceptor:
     """Answers the questions of FIX sessions, in a thread of this process."""
     attempts: dict[tuple[str, str], Attempts] = field(default_factory=dict)
     handed: dict[int, tuple[int, float]] = field(default_factory=dict)
-    waiting: dict[asyncio.Task[None], str] = field(default_factory=dict)
-    """Connections that have not logged in, the oldest first, and whence they came."""
+    waiting: Places[asyncio.Task[None]] = field(default_factory=lambda: Places(MAX_WAITING))
+    """Connections that have not logged in, by the address that they came from."""
 
     def __post_init__(self) -> None:
         self.documents = Documents(self.region.documents, self.spec.sessions)
@@ -135,9 +134,8 @@ class Acceptor:
         self.no_key = secrets.token_bytes(shm_login.KEY_BYTES)
         """The key that is used for a session that does not exist."""
         self.tasks: set[asyncio.Task[Any]] = set()
-        self.hashing = asyncio.Semaphore(MAX_HASHING)
-        self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-        """A semaphore for each address whose passwords are being checked."""
+        self.hashing = Turns(MAX_HASHING, MAX_HASHING_EACH, MAX_WAITING)
+        """Of each address whose passwords are being checked."""
 
     @property
     def names(self) -> dict[str, tuple[int, SessionSpec]]:
@@ -214,23 +212,23 @@ class Acceptor:
         self._start(self._receive_shm(client, peer), f"user {peer.uid}")
 
     def _start(self, receiving: Coroutine[Any, Any, None], owner: str) -> None:
-        if len(self.waiting) >= MAX_WAITING:
+        if self.waiting.is_full():
             self._turn_away()
         task = asyncio.get_running_loop().create_task(receiving)
-        self.waiting[task] = owner
+        self.waiting.take(owner, task)
         self.tasks.add(task)
         task.add_done_callback(self._done)
 
     def _turn_away(self) -> None:
         """Close the oldest connection of the address that has most without a login."""
-        oldest = oldest_of_most(self.waiting)
+        oldest = self.waiting.oldest_of_most()
         self._count("too many connections")
-        del self.waiting[oldest]
+        self.waiting.leave(oldest)
         oldest.cancel()
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
-        self.waiting.pop(task, None)
+        self.waiting.leave(task)
 
     async def _receive(
         self,
@@ -401,7 +399,7 @@ class Acceptor:
                     theirs.setblocking(False)
                     await self._hand_over(index, theirs, reply, rest, sequence, source)
                 if (task := asyncio.current_task()) is not None:
-                    self.waiting.pop(task, None)
+                    self.waiting.leave(task)
                 relays = [_relay(reader, mine_writer), _relay(mine_reader, writer)]
                 tasks = [asyncio.ensure_future(relay) for relay in relays]
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -476,19 +474,15 @@ class Acceptor:
         locked = tried.locked_until_s > now_s
         password_hash = row.password_hash if row is not None and known else self.dummy_hash
         # Whatever it is that will be refused, the answer takes as long.
-        turns = self.turns.setdefault(owner, asyncio.Semaphore(MAX_HASHING_EACH))
-        await turns.acquire()
-        with contextlib.ExitStack() as mine:
-            mine.callback(turns.release)
-            async with contextlib.AsyncExitStack() as turn:
-                await turn.enter_async_context(self.hashing)
-                # A connection that is turned away now does not end the thread that hashes for it,
-                # and no other hashes in its place before that has ended.
-                checking = asyncio.get_running_loop().create_task(
-                    self._verify(password_hash, password, turn.pop_all(), mine.pop_all())
-                )
-                self.tasks.add(checking)
-                checking.add_done_callback(self.tasks.discard)
+        async with contextlib.AsyncExitStack() as held:
+            turn = await held.enter_async_context(self.hashing.turn(f"address {owner}"))
+            # A connection that is turned away now does not end the thread that hashes for it, and
+            # no other hashes in its place before that has ended.
+            checking = asyncio.get_running_loop().create_task(
+                self._verify(password_hash, password, turn, held.pop_all())
+            )
+            self.tasks.add(checking)
+            checking.add_done_callback(self.tasks.discard)
         right = await asyncio.shield(checking)
         if row is not None and self.names.get(name.strip().casefold()) != (index, row):
             right = False  # its password is another one by now, or it was removed
@@ -520,26 +514,22 @@ class Acceptor:
             }
 
     async def _verify(
-        self,
-        password_hash: str,
-        password: str,
-        turn: contextlib.AsyncExitStack,
-        mine: contextlib.ExitStack,
+        self, password_hash: str, password: str, turn: Turn, held: contextlib.AsyncExitStack
     ) -> bool:
-        """Check a password in a thread; ``turn`` ends with it, and so does ``mine``, the address's,
-        or, if it was wrong, PAUSE_TIMES as long after it as it took."""
+        """Check a password in a thread; ``held`` ends with it.  The address has its turn back then,
+        or, if the password was wrong, PAUSE_TIMES as long after it as it took."""
         from argon2.exceptions import InvalidHashError, VerificationError
 
         loop, right = asyncio.get_running_loop(), False
         begun_s = loop.time()
-        try:
-            async with turn:
+        async with held:
+            try:
                 right = await asyncio.to_thread(self.hasher.verify, password_hash, password)
-        except (VerificationError, InvalidHashError):
-            right = False
-        finally:
-            pause_s = 0.0 if right else PAUSE_TIMES * (loop.time() - begun_s)
-            loop.call_later(min(pause_s, LOGIN_S), mine.close)
+            except (VerificationError, InvalidHashError):
+                right = False
+            finally:
+                pause_s = 0.0 if right else PAUSE_TIMES * (loop.time() - begun_s)
+                turn.pause_s = min(pause_s, LOGIN_S)
         return right
 
     def _require_free(self, index: int, row: SessionSpec) -> None:

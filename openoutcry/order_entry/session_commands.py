@@ -25,7 +25,7 @@ from openoutcry.order_entry.tokens import TokenTable
 from openoutcry.ring.kernels import gate, slot_address
 from openoutcry.ring.layout import RingHeader
 from openoutcry.runtime import words as stage_words
-from openoutcry.wire import enum_numbers
+from openoutcry.wire import enum_numbers, token_bucket
 from openoutcry.wire.big_endian import load_any64
 from openoutcry.wire.enums import SELF_TRADE_SHIFT
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -72,6 +72,7 @@ ANSWERS_A_TOKEN = 32
 """Messages of ours that cost a session a token where it asks for many by one message."""
 MAX_DEBT_NS = 5_000_000_000
 """This long a session can have to wait for a token at most after one message."""
+wait_for_token, paid_until = kernel(token_bucket.wait_for_token), kernel(token_bucket.paid_until)
 
 
 @kernel
@@ -86,12 +87,11 @@ def lane_room(context: SessionsContext) -> int:
 
 @kernel
 def has_token(session: SessionBlock, bucket: int, now: int) -> bool:
-    """The bucket (THROTTLE_AT, EXCESS_AT), by its theoretical arrival time: it is empty while that
-    is more than a burst ahead."""
+    """Return whether the bucket (THROTTLE_AT, EXCESS_AT) has a token."""
     each = session.throttle_ns
     if each == 0:
         return True
-    return load_i64(session + bucket) - now <= each * (session.throttle_burst - 1)
+    return wait_for_token(load_i64(session + bucket), now, each, session.throttle_burst) <= 0
 
 
 @kernel
@@ -116,8 +116,8 @@ def take_token(session: SessionBlock, now: int, is_cancel: bool) -> bool:
     need none."""
     within = has_token(session, session_block.THROTTLE_AT, now)
     bucket = session_block.THROTTLE_AT if within else session_block.EXCESS_AT
-    each = session.throttle_ns
-    store_i64(session + bucket, max(now, load_i64(session + bucket)) + each)
+    paid = paid_until(load_i64(session + bucket), now, session.throttle_ns)
+    store_i64(session + bucket, paid)
     return within or is_cancel
 
 
@@ -135,8 +135,7 @@ def charge_session_message(session: SessionBlock, kind: int, now: int) -> None:
 def charge(session: SessionBlock, now: int, messages: int) -> None:
     """Charge the session for ``messages`` that answer one message of its."""
     debt_ns = min(session.throttle_ns * (messages // ANSWERS_A_TOKEN), MAX_DEBT_NS)
-    at = max(now, session.throttle_at)
-    session.throttle_at = at + debt_ns if debt_ns > 0 else at
+    session.throttle_at = paid_until(session.throttle_at, now, max(debt_ns, 0))
 
 
 @kernel

@@ -16,8 +16,8 @@ from typing import Any
 
 import psutil
 
+from openoutcry.operations.connection_limits import MAX_WITHOUT_LOGIN, ConnectionLimits, allow_files
 from openoutcry.operations.notify import MailServer
-from openoutcry.operations.strangers import MAX_STRANGERS, Strangers, allow_files
 from openoutcry.operations.web_server import PageErrors, server_of, tls_settings, web_config
 from openoutcry.portal.accounts.accounts import ORIGIN, Accounts
 from openoutcry.portal.accounts.api_keys import ApiKeys
@@ -772,14 +772,14 @@ def frame_of(text: str) -> bytes:
     return head + data
 
 
-def text_pings(strangers: Strangers) -> Any:
+def text_pings(connections: ConnectionLimits) -> Any:
     """The listeners' protocol of WebSockets, with three changes.  Pings are text: nautilus-trader
     answers no others, and would be cut after 20 seconds.  Texts can be sent at once, all in one
     write: an event of many connections is made a frame once.  A text that comes while the
     application waits for one can be handed over at once, without a turn of its task."""
     from openoutcry.operations.websocket_protocol import weighed
 
-    class TextPings(weighed(strangers)):  # type: ignore[misc]
+    class TextPings(weighed(connections)):  # type: ignore[misc]
         _ping: bytes | None = None
         frames: list[bytes]
         take: Callable[[str], bool] | None = None
@@ -843,20 +843,20 @@ def serve(
         portal.quote_door.secure(tls)
     application = make_app(portal)
     files = allow_files()
-    strangers = Strangers(MAX_STRANGERS, MAX_OF_AN_ADDRESS, files * 2 // 5)
-    application.known, application.left = strangers.known, strangers.left
-    strangers.refusal, strangers.is_plain = refusal_of(portal.spot.limits), tls is None
-    http = counted(strangers)
+    connections = ConnectionLimits(MAX_WITHOUT_LOGIN, MAX_OF_AN_ADDRESS, files * 2 // 5)
+    application.known, application.left = connections.known, connections.left
+    connections.refusal, connections.is_plain = refusal_of(portal.spot.limits), tls is None
+    http = counted(connections)
     http = protocol_of(http, application.requests)
     config = web_config(
         application,
-        strangers,
+        connections,
         application.errors,
         tls_settings(*(tls or (None, None))),
         max(2_048, files // 2),
         http,
-        ws=text_pings(strangers),
+        ws=text_pings(connections),
         ws_max_size=1 << 14,
     )
     server = server_of(config, lambda: announce(at), portal.connections.say_end)
-    server.run([strangers.listener(listener)])
+    server.run([connections.listener(listener)])

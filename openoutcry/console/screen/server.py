@@ -19,11 +19,13 @@ from openoutcry.console.screen.screen import Screen
 from openoutcry.console.screen.trader import Busy, Conflict, TradeError
 from openoutcry.console.screen.traders import require_traded
 from openoutcry.console.server import empty_app
-from openoutcry.operations.turns import Turns, TurnsError
+from openoutcry.operations.connection_limits import LOGINS
 from openoutcry.operations.web_server import LOOPBACK
 from openoutcry.risk.contract_layout import MAX_PRICE
 from openoutcry.venue.operators import OperatorError
 from openoutcry.wire import OutcryError
+from openoutcry.wire.load_limits import Turns, TurnsError
+from openoutcry.wire.peers import owner_of
 from openoutcry.wire.symbols import MAX_SYMBOL
 
 COOKIE = "outcry_screen"
@@ -140,7 +142,7 @@ def _add_login(app: Any, screen: Screen, secure: bool) -> None:
     from fastapi import Request
     from fastapi.responses import JSONResponse
 
-    turns = Turns()
+    turns = Turns(*LOGINS)
 
     def who(session: Any) -> dict[str, Any]:
         return {"name": session.name, "csrf": session.csrf}
@@ -156,7 +158,7 @@ def _add_login(app: Any, screen: Screen, secure: bool) -> None:
         """Log in at the venue, as a session of the participant's; the cookie is not for scripts."""
         mine = request.scope["outcry"]
         screen.accounts.end(mine["cookie"])
-        async with turns.turn(mine["address"]):
+        async with turns.turn(owner_of(mine["address"])):
             cookie, session = await asyncio.to_thread(
                 screen.log_in, body.name, body.password, mine["address"]
             )

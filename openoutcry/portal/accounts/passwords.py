@@ -9,15 +9,16 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from openoutcry.operations.turns import Turns, TurnsError
 from openoutcry.order_entry.passwords import dummy_hash, password_hasher
 from openoutcry.portal.accounts.errors import InvalidRequest, Locked
 from openoutcry.wire.extras import need
+from openoutcry.wire.load_limits import Turns, TurnsError
+from openoutcry.wire.peers import owner_of
 
 SHORTEST, LONGEST = 12, 256
 STEP_S = 30
-AT_ONCE = 2
-"""Passwords that are checked at once; of one address one less."""
+AT_ONCE, EACH, WAITING = 2, 1, 16
+"""Passwords that are checked at once, in all and of one address, and of this address that wait."""
 COMMON = frozenset(
     ("password", "123456", "qwerty", "letmein", "welcome", "admin", "iloveyou", "abc123")
 )
@@ -40,7 +41,7 @@ class Passwords:
     def __init__(self, hasher: Any = None) -> None:
         self._hasher = hasher or password_hasher()
         self._dummy = dummy_hash(self._hasher)
-        self._turns = Turns(AT_ONCE, AT_ONCE - 1)
+        self._turns = Turns(AT_ONCE, EACH, WAITING)
         """Each takes 64 MiB: no more at once, however many strangers ask."""
 
     async def hash(self, password: str, address: str) -> str:
@@ -57,7 +58,7 @@ class Passwords:
     @contextlib.asynccontextmanager
     async def _turn(self, address: str) -> AsyncIterator[None]:
         try:
-            async with self._turns.turn(address):
+            async with self._turns.turn(owner_of(address)):
                 yield
         except TurnsError as error:
             raise Locked(str(error), retry_after_s=math.ceil(error.wait_s)) from None

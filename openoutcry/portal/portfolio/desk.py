@@ -12,10 +12,10 @@ import math
 import sys
 from typing import Any, TextIO
 
-from openoutcry.operations.turns import Turns, TurnsError
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.portfolio.bookkeeper import DISAGREES, NOT_READY, TOO_LARGE
 from openoutcry.venue.file import VenueFile
+from openoutcry.wire.load_limits import Turns, TurnsError
 
 PATIENCE_S = 120.0
 LINE_BYTES = 1 << 27
@@ -47,7 +47,7 @@ class Desk:
     async def ask(self, user: int | str, **question: Any) -> dict[str, Any]:
         """``user``: whose turn it is, its id or an operator's name.  Raises :class:`BooksError`."""
         try:
-            async with self._turns.turn_of(f"user {user}"):
+            async with self._turns.turn(f"user {user}"):
                 answer = await self._patient(question)
         except TurnsError as error:
             wait_s = math.ceil(error.wait_s)

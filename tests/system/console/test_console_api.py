@@ -15,8 +15,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from openoutcry.console.gate import COOKIE
+from openoutcry.operations.connection_limits import MAX_MEMBER
 from openoutcry.operations.deploy import compare
-from openoutcry.operations.strangers import MAX_MEMBER
 from openoutcry.venue.desk import DeskError, ask
 from openoutcry.venue.desk_record import desk_record
 from openoutcry.venue.file import read_venue

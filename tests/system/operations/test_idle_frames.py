@@ -8,8 +8,9 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
-from openoutcry.operations import strangers as budgets
+from openoutcry.operations import connection_limits as budgets
 from openoutcry.operations import websocket_protocol
+from openoutcry.wire.load_limits import Rate
 from tests.system.operations import test_one_request_at_a_time as listeners
 
 TEXT_BYTES = 125
@@ -74,19 +75,20 @@ async def echoed(one):
 def test_frames_without_a_message_are_paused_and_cut(listener, attack, monkeypatch):
     monkeypatch.setattr(listeners, "Work", Echo)
     monkeypatch.setattr(websocket_protocol, "MAX_PAUSES", 3)
-    monkeypatch.setattr(budgets, "FRAMES_A_SECOND", 2_000.0)  # the test need not wait for seconds
-    most = budgets.FRAMES_AT_ONCE + 5 * (websocket_protocol.PIECE_BYTES // 6 + 1)
+    rate = Rate(per_s=2_000, at_once=budgets.FRAMES.at_once)  # the test need not wait for seconds
+    monkeypatch.setattr(budgets, "FRAMES", rate)
+    most = rate.at_once + 5 * (websocket_protocol.PIECE_BYTES // 6 + 1)
     counted = []
 
     async def run():
         async with listeners.served(listener) as (_, port, server):
-            spend = budgets.Strangers.idle_frames_wait_s
+            spend = budgets.ConnectionLimits.idle_frames_wait_s
 
             def seen(self, peer, count, now_s):
                 counted.append((peer[0], count))
                 return spend(self, peer, count, now_s)
 
-            monkeypatch.setattr(budgets.Strangers, "idle_frames_wait_s", seen)
+            monkeypatch.setattr(budgets.ConnectionLimits, "idle_frames_wait_s", seen)
             honest, attacker = await opened(port, "127.0.0.2"), await opened(port, "127.0.0.1")
             begun_s = asyncio.get_running_loop().time()
             with honest, attacker:
@@ -111,16 +113,16 @@ def test_frames_without_a_message_are_paused_and_cut(listener, attack, monkeypat
                 assert all(size <= 1 << 17 for size in buffered)
             taken = sum(count for host, count in counted if host == "127.0.0.1")
             waited_s = asyncio.get_running_loop().time() - begun_s
-            assert 0 < taken <= most + budgets.FRAMES_A_SECOND * waited_s
+            assert 0 < taken <= most + rate.per_s * waited_s
 
     listeners.run(run)
 
 
 def test_connections_of_an_address_share_a_budget():
-    page, now_s = budgets.Strangers(), 0.0
-    each = int(budgets.FRAMES_AT_ONCE)
+    page, now_s = budgets.ConnectionLimits(), 0.0
+    each, many = budgets.FRAMES.at_once, budgets.FRAMES_OF_ALL.at_once // budgets.FRAMES.at_once
     waits = [page.idle_frames_wait_s(("192.0.2.1", n), each, now_s) for n in range(20)]
-    assert waits[: budgets.MANY] == [0.0] * budgets.MANY
-    assert all(wait > 0.0 for wait in waits[budgets.MANY :])
+    assert waits[:many] == [0.0] * many
+    assert all(wait > 0.0 for wait in waits[many:])
     assert page.idle_frames_wait_s(("192.0.2.2", 1), each, now_s) == 0.0
     assert page.idle_frames_wait_s(("192.0.2.2", 1), 20, now_s) == 1.0

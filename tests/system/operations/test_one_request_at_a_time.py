@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from openoutcry.operations import http_protocol as bounds
+from openoutcry.operations.connection_limits import ConnectionLimits
 from openoutcry.operations.http_protocol import counted
-from openoutcry.operations.strangers import Strangers
 from openoutcry.operations.web_server import server_of, web_config
 from openoutcry.portal.server import text_pings
 from openoutcry.portal.spot.http import Requests, protocol_of
@@ -60,15 +60,15 @@ class Work:
         return SimpleNamespace(answer=answer, route=SimpleNamespace(name="GET /asked"))
 
 
-def console(work, strangers):
+def console(work, connections):
     return {"ws_max_size": 1 << 12}
 
 
-def portal(work, strangers):
-    return {"ws": text_pings(strangers), "ws_max_size": 1 << 14}
+def portal(work, connections):
+    return {"ws": text_pings(connections), "ws_max_size": 1 << 14}
 
 
-def trading_api(work, strangers):
+def trading_api(work, connections):
     """The portal's trading API, whose requests pass by the application."""
     asking = []
 
@@ -84,7 +84,7 @@ def trading_api(work, strangers):
         return begin(protocol)
 
     base.begin = seen
-    return portal(work, strangers) | {"http": protocol_of(counted(strangers), base)}
+    return portal(work, connections) | {"http": protocol_of(counted(connections), base)}
 
 
 LISTENERS = console, portal, trading_api
@@ -93,16 +93,16 @@ LISTENERS = console, portal, trading_api
 @contextlib.asynccontextmanager
 async def served(listener, most=100):
     """The work of a listener, and its port."""
-    strangers, work = Strangers(most, most, most), Work()
+    connections, work = ConnectionLimits(most, most, most), Work()
     with socket.create_server(("127.0.0.1", 0)) as own:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
         port, started = own.getsockname()[1], asyncio.Event()
-        terms = listener(work, strangers)
-        config = web_config(work.application(), strangers, logging.NullHandler(), {}, 99, **terms)
+        terms = listener(work, connections)
+        config = web_config(work.application(), connections, logging.NullHandler(), {}, 99, **terms)
         config.lifespan = "off"
         server = server_of(config, started.set)
         server.capture_signals = contextlib.nullcontext
-        task = asyncio.create_task(server.serve([strangers.listener(own)]))
+        task = asyncio.create_task(server.serve([connections.listener(own)]))
         try:
             await started.wait()
             yield work, port, server

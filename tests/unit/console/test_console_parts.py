@@ -22,9 +22,8 @@ from openoutcry.console.live import next_due
 from openoutcry.console.market import DAY_S, SECOND_NS, Market, Tapes
 from openoutcry.console.participants import row_of
 from openoutcry.console.server import make_app
+from openoutcry.operations.connection_limits import LOGINS, ConnectionLimits
 from openoutcry.operations.http_protocol import MAX_HEAD, counted
-from openoutcry.operations.strangers import Strangers
-from openoutcry.operations.turns import EACH, WAITING_EACH, Turns, TurnsError
 from openoutcry.operations.watch import Watch
 from openoutcry.operations.web_server import A_LINE_S, PageErrors
 from openoutcry.risk import layout as lay
@@ -35,6 +34,8 @@ from openoutcry.venue.limits import fresh_view, hook_settings
 from openoutcry.venue.operators import Operator, OperatorError, Operators
 from openoutcry.wire import OutcryError, extras
 from openoutcry.wire.feed_messages import ITCH50
+from openoutcry.wire.load_limits import Turns, TurnsError
+from openoutcry.wire.peers import owner_of
 from tests.support.console import console_parts as shared
 from tests.support.console.console_parts import Clock
 from tests.support.console.console_venue import OPERATORS_HASH, PASSWORD
@@ -215,11 +216,11 @@ def test_one_address_holds_its_own_turns_and_others_log_in():
     address logs in at once."""
 
     async def run():
-        turns, end, under_way, refused = Turns(), asyncio.Event(), [], []
+        turns, end, under_way, refused = Turns(*LOGINS), asyncio.Event(), [], []
 
         async def log_in(address):
             try:
-                async with turns.turn(address):
+                async with turns.turn(owner_of(address)):
                     under_way.append(address)
                     await end.wait()
             except TurnsError:
@@ -227,14 +228,15 @@ def test_one_address_holds_its_own_turns_and_others_log_in():
 
         held = [asyncio.create_task(log_in(f"2001:db8::{n:x}")) for n in range(1, 41)]
         await asyncio.sleep(0)
-        assert (len(under_way), len(refused)) == (EACH, 40 - EACH - WAITING_EACH)
+        _, each, waiting = LOGINS
+        assert (len(under_way), len(refused)) == (each, 40 - each - waiting)
         other = asyncio.create_task(log_in("192.0.2.1"))
         await asyncio.sleep(0)
         assert under_way[-1] == "192.0.2.1"
         end.set()
         await asyncio.gather(*held, other)
-        assert len(under_way) == EACH + WAITING_EACH + 1
-        async with turns.turn("2001:db8::1"):
+        assert len(under_way) == each + waiting + 1
+        async with turns.turn(owner_of("2001:db8::1")):
             pass
 
     asyncio.run(run())
@@ -287,7 +289,7 @@ def test_bytes_that_the_server_raises_about_end_their_connection_alone(monkeypat
 
     aborted = []
 
-    class Raising(counted(Strangers())):
+    class Raising(counted(ConnectionLimits())):
         def __init__(self):
             self.transport = SimpleNamespace(
                 abort=lambda: aborted.append(True), is_closing=lambda: bool(aborted)
@@ -320,7 +322,7 @@ async def sent(first, more=b"", most=100):
         resume_reading=lambda: None,
     )
     state = ServerState()
-    one = counted(Strangers())(Config(app, log_config=None), state, {})
+    one = counted(ConnectionLimits())(Config(app, log_config=None), state, {})
     one.connection_made(transport)
     one.data_received(first)
     count = 0
@@ -384,7 +386,7 @@ def test_a_name_or_an_address_gives_way_to_itself():
         except BlockingIOError:
             return False
 
-    page = Strangers(4, 2)
+    page = ConnectionLimits(4, 2)
     page.came(("192.0.2.1", 1), connection())
     for n in range(1, 9):
         page.came((f"2001:db8::{n:x}", n), connection())
@@ -407,7 +409,7 @@ def test_a_name_or_an_address_gives_way_to_itself():
     assert page.counts() == (0, {"vera": 1, "ruth": 1})
     page.left(("192.0.2.2", 2))
     assert page.counts() == (0, {"vera": 1})
-    page = Strangers(4, 3, 3)
+    page = ConnectionLimits(4, 3, 3)
     for n in range(1, 5):
         page.came(("192.0.2.3", n), connection())
         page.known(("192.0.2.3", n), "anna" if n == 1 else "ruth")
@@ -588,7 +590,7 @@ def test_a_name_that_asks_without_end_waits_and_no_other_does(accounts, method, 
     async def flood():
         loop = asyncio.get_running_loop()
         monkeypatch.setattr(loop, "time", lambda: now_s[0])
-        monkeypatch.setattr("openoutcry.wire.pace.asyncio.sleep", sleep)
+        monkeypatch.setattr("openoutcry.wire.load_limits.asyncio.sleep", sleep)
         gate = Gate(application, accounts, False)
         cookie, session = accounts.begin(1)
         other_cookie, other = accounts.begin(2)

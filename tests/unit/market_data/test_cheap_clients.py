@@ -11,11 +11,11 @@ import pytest
 
 from openoutcry.market_data import feed_process, glimpse
 from openoutcry.market_data.feed_process import FORK_TIMES, SNAPSHOTS_EACH, FeedProcess
-from openoutcry.market_data.pages import REQUEST_S, REQUESTS_AT_ONCE, Pages
-from openoutcry.market_data.shares import Allowances
-from openoutcry.market_data.stream import PACKET_S, PACKETS_AT_ONCE, STRIDE, Stream, Tail
-from openoutcry.wire import pace
+from openoutcry.market_data.pages import REQUESTS, Pages
+from openoutcry.market_data.stream import PACKETS, STRIDE, Stream, Tail
+from openoutcry.wire import load_limits
 from openoutcry.wire.errors import FeedError
+from openoutcry.wire.load_limits import Budgets, Places, Rate
 from openoutcry.wire.messages import SOUPBIN
 
 FORK_NS, TURN_NS, SECOND_NS = 10_000_000, 1_000_000, 1_000_000_000
@@ -23,7 +23,7 @@ SUBSCRIBER = ("192.0.2.7", 40_000)
 
 
 def held_rests(monkeypatch):
-    """How long each rest of a :class:`Pace` would be; one that is no mere turn does not end."""
+    """How long each rest of a budget would be; one that is no mere turn does not end."""
     rests, sleep = [], asyncio.sleep
 
     async def rest(seconds):
@@ -31,25 +31,17 @@ def held_rests(monkeypatch):
         await (asyncio.Event().wait() if seconds > 0 else sleep(0))
 
     loop = asyncio.get_running_loop
-    monkeypatch.setattr(pace, "asyncio", SimpleNamespace(sleep=rest, get_running_loop=loop))
+    monkeypatch.setattr(load_limits, "asyncio", SimpleNamespace(sleep=rest, get_running_loop=loop))
     return rests
-
-
-def test_a_client_has_so_many_requests_at_once_and_earns_more():
-    allowances = Allowances(2.0, 4.0)
-    assert [allowances.take("a", 0) for _ in range(5)] == [True] * 4 + [False]
-    assert allowances.take("b", 0), "another has its own"
-    assert [allowances.take("a", SECOND_NS) for _ in range(3)] == [True, True, False]
-    assert [allowances.take("a", 9 * SECOND_NS) for _ in range(5)] == [True] * 4 + [False]
 
 
 def forks_in_ten_seconds(monkeypatch, address_of_number):
     """Times of the forks, while each client is followed by another at once."""
     now, forks, came = [0], [], []
     feed = FeedProcess.__new__(FeedProcess)
-    feed._children, feed._listening, feed._next_fork_ns = {}, True, 0
-    feed._snapshots = Allowances(feed_process.SNAPSHOTS_EACH_S, SNAPSHOTS_EACH)
-    feed._reap = feed._children.clear
+    feed._children, feed._listening, feed._next_fork_ns = Places(16, SNAPSHOTS_EACH), True, 0
+    feed._snapshots = Budgets(Rate(feed_process.SNAPSHOTS_EACH_S, SNAPSHOTS_EACH))
+    feed._reap = lambda: [feed._children.leave(one) for one in list(feed._children)]
     feed.pump = SimpleNamespace(
         epoll=SimpleNamespace(register=lambda one: None, unregister=lambda one: None)
     )
@@ -158,15 +150,16 @@ def test_the_stream_reads_few_packets_of_a_client(monkeypatch):
         reader.feed_data(b"\0\1R" * 1_000)
         rests = held_rests(monkeypatch)
         listening = asyncio.create_task(Stream(list, bool)._listen(reader))
-        await asyncio.wait([listening], timeout=0.01)
+        while not any(rests):
+            await asyncio.sleep(0)
         monkeypatch.undo()
         listening.cancel()
         return len(reader._buffer), rests
 
     left, rests = asyncio.run(run())
-    assert left == 3 * (1_000 - PACKETS_AT_ONCE - 1)
-    assert rests[:-1] == [0.0] * PACKETS_AT_ONCE
-    assert 0 < rests[-1] <= PACKET_S
+    assert left == 3 * (1_000 - PACKETS.at_once - 1)
+    assert rests[:-1] == [0.0] * PACKETS.at_once
+    assert 0 < rests[-1] <= 1 / PACKETS.per_s
 
 
 @pytest.mark.promise(
@@ -223,15 +216,16 @@ def test_a_page_asks_a_few_times_at_once_and_then_once_a_second(monkeypatch):
         monkeypatch.setattr(pages, "_tell_one", lambda *one: asyncio.Event().wait())
         rests = held_rests(monkeypatch)
         serving = asyncio.create_task(pages._serve(Connection()))
-        await asyncio.wait([serving], timeout=0.01)
+        while not any(rests):
+            await asyncio.sleep(0)
         monkeypatch.undo()
         serving.cancel()
         return rests
 
     rests = asyncio.run(run())
-    assert len(asked) == REQUESTS_AT_ONCE + 1
-    assert rests[:-1] == [0.0] * REQUESTS_AT_ONCE
-    assert 0 < rests[-1] <= REQUEST_S
+    assert len(asked) == REQUESTS.at_once + 1
+    assert rests[:-1] == [0.0] * REQUESTS.at_once
+    assert 0 < rests[-1] <= 1 / REQUESTS.per_s
 
 
 def test_a_client_that_leaves_is_no_error_of_a_snapshot():

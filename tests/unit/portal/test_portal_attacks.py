@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from openoutcry.operations.strangers import Strangers
+from openoutcry.operations.connection_limits import ConnectionLimits
 from openoutcry.portal.accounts.accounts import Accounts
 from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey, public_key_of
 from openoutcry.portal.accounts.challenges import ChallengeRequired, Challenges
@@ -884,7 +884,7 @@ def test_a_client_that_does_not_read_is_cut():
 
 def test_a_ping_is_text():
     """Clients that take no other bytes would answer none, and be cut."""
-    kind, sent = text_pings(Strangers()), []
+    kind, sent = text_pings(ConnectionLimits()), []
     socket = kind.__new__(kind)
     socket.close_sent, socket.ping_timeout = False, 20.0
     socket.keepalive_timeout = lambda: None

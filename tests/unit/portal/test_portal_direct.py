@@ -15,8 +15,8 @@ from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
 from openoutcry.client.waiting import SessionEnded
+from openoutcry.operations.connection_limits import ConnectionLimits
 from openoutcry.operations.http_protocol import in_one_write
-from openoutcry.operations.strangers import Strangers
 from openoutcry.order_entry.command_metadata import (
     BLOCK_KEY,
     FLAG_INTERNAL,
@@ -96,7 +96,7 @@ def test_texts_that_wait_are_sent_in_one_write_and_in_order(monkeypatch):
         app = with_sockets(None, lambda path: serve)
         state = ServerState()
         config = Config(app, log_config=None, ws_per_message_deflate=False, proxy_headers=False)
-        protocol = text_pings(Strangers())(config, state, {})
+        protocol = text_pings(ConnectionLimits())(config, state, {})
         protocol.connection_made(transport)
         protocol.data_received(b"".join(client.data_to_send()))
         await until(lambda: writes and connections.open == {connection})
@@ -156,7 +156,7 @@ def test_a_text_is_handed_over_as_it_comes_and_in_order():
         app = with_sockets(None, lambda path: serve)
         state = ServerState()
         config = Config(app, log_config=None, ws_per_message_deflate=False, proxy_headers=False)
-        protocol = text_pings(Strangers())(config, state, {})
+        protocol = text_pings(ConnectionLimits())(config, state, {})
 
         def send(*texts):
             for text in texts:

@@ -10,8 +10,8 @@ import random
 
 import pytest
 
+from openoutcry.operations.connection_limits import ConnectionLimits
 from openoutcry.operations.http_protocol import counted
-from openoutcry.operations.strangers import Strangers
 
 SECOND = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 HEAD = b"POST /first HTTP/1.1\r\nHost: a\r\n"
@@ -72,7 +72,7 @@ def read(*pieces):
         config = uvicorn.Config(app, log_config=None, lifespan="off", proxy_headers=False)
         config.load()
         state, wire = ServerState(), Wire()
-        made = counted(Strangers(10, 10, 10))
+        made = counted(ConnectionLimits(10, 10, 10))
         connection = made(config, state, {}, asyncio.get_running_loop())
         connection.connection_made(wire)
         for piece in pieces:

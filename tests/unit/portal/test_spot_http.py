@@ -7,8 +7,8 @@ import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from openoutcry.operations.connection_limits import ConnectionLimits
 from openoutcry.operations.http_protocol import counted
-from openoutcry.operations.strangers import Strangers
 from openoutcry.portal.observed import Metrics, Observed
 from openoutcry.portal.server import Gate
 from openoutcry.portal.spot import http as spot_http
@@ -76,11 +76,11 @@ class Served:
     def __init__(self, api=None, serves=lambda host: True, limits=None, tracer=None):
         self.limits, self.metrics = limits or Limits(), Metrics()
         gate = Gate(Observed(other, self.metrics), self.limits, serves)
-        self.strangers, self.state, self.wire = Strangers(), ServerState(), Wire()
-        gate.known = self.strangers.known
-        self.strangers.refusal = refusal_of(self.limits)
+        self.connections, self.state, self.wire = ConnectionLimits(), ServerState(), Wire()
+        gate.known = self.connections.known
+        self.connections.refusal = refusal_of(self.limits)
         requests = gate.requests_of(endpoints_of(api or Api()), self.metrics, tracer)
-        http = protocol_of(counted(self.strangers), requests)
+        http = protocol_of(counted(self.connections), requests)
         config = Config(gate, log_config=None, http=http, proxy_headers=False, lifespan="off")
         config.load()
         self.protocol = http(config, self.state, {})
@@ -279,7 +279,7 @@ def test_requests_are_measured_and_traced():
             "http.response.status_code": 200,
             "end": True,
         }
-        assert served.strangers.counts() == (0, {})
+        assert served.connections.counts() == (0, {})
 
     asyncio.run(run())
 
@@ -311,11 +311,11 @@ def test_an_address_that_is_banned_is_refused_before_its_request_is_read():
 
 
 def test_a_host_that_opens_connections_all_the_time_is_turned_away():
-    strangers = Strangers()
-    assert sum(not strangers.turns_away(AWAY, 1.0) for _ in range(5_000)) == 600
-    assert sum(not strangers.turns_away(AWAY, 2.0) for _ in range(5_000)) == 100
-    assert not strangers.turns_away("192.0.2.8", 2.0)
-    assert not any(strangers.turns_away(HERE[0], 2.0) for _ in range(5_000))
-    strangers.refusal = lambda host: b"no" if host == AWAY else b""
-    assert sum(not strangers.turns_away(AWAY, 60.0) for _ in range(50)) == 1
-    assert not strangers.turns_away("192.0.2.8", 60.0)
+    connections = ConnectionLimits()
+    assert sum(not connections.turns_away(AWAY, 1.0) for _ in range(5_000)) == 600
+    assert sum(not connections.turns_away(AWAY, 2.0) for _ in range(5_000)) == 100
+    assert not connections.turns_away("192.0.2.8", 2.0)
+    assert not any(connections.turns_away(HERE[0], 2.0) for _ in range(5_000))
+    connections.refusal = lambda host: b"no" if host == AWAY else b""
+    assert sum(not connections.turns_away(AWAY, 60.0) for _ in range(50)) == 1
+    assert not connections.turns_away("192.0.2.8", 60.0)

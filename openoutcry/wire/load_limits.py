@@ -1,0 +1,212 @@
+"""The limits of load of every listener: how often, how many at once, and in which turn.
+
+A limit counts for an owner: an address (wire/peers.py), a name that has logged in, or a
+connection.  A :class:`Budget` limits how often something comes, :class:`Places` how many things an
+owner holds, and :class:`Turns` how much long work is under way.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Hashable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.peers import HERE
+from openoutcry.wire.token_bucket import paid_until, wait_for_token
+
+MAX_OWNERS = 1 << 16
+"""Owners whose budgets are remembered; of more, the one that came longest ago is forgotten."""
+AGAIN_S = 1.0
+Thing = TypeVar("Thing", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """So many in a second, and so many at once after a pause."""
+
+    per_s: float
+    at_once: int
+
+    @property
+    def each_ns(self) -> int:
+        """Time of one."""
+        return round(1e9 / self.per_s)
+
+
+class Budget:
+    """What one owner may do; times are seconds of one monotonic clock."""
+
+    def __init__(self, rate: Rate) -> None:
+        self.each_ns, self.at_once = rate.each_ns, rate.at_once
+        self._paid_ns = 0
+
+    def wait_s(self, now_s: float) -> float:
+        """Return the seconds until the owner may do one more; 0: it may now."""
+        wait_ns = wait_for_token(self._paid_ns, int(now_s * 1e9), self.each_ns, self.at_once)
+        return max(0, wait_ns) / 1e9
+
+    def spend(self, now_s: float, count: int = 1) -> float:
+        """Charge ``count``, also beyond the budget; return the seconds until it is paid for."""
+        now_ns = int(now_s * 1e9)
+        self._paid_ns = paid_until(self._paid_ns, now_ns, count * self.each_ns)
+        return max(0, self._paid_ns - now_ns - self.each_ns * self.at_once) / 1e9
+
+    def take(self, now_s: float) -> bool:
+        """Charge one if the budget has it; return whether it had."""
+        if self.wait_s(now_s) > 0.0:
+            return False
+        self.spend(now_s)
+        return True
+
+    async def rest(self) -> None:
+        """Charge one, and wait until it is paid for: what a client sends meanwhile is not read."""
+        await asyncio.sleep(self.spend(asyncio.get_running_loop().time()))
+
+
+class Budgets:
+    """A budget of one rate for each owner."""
+
+    def __init__(self, rate: Rate, most: int = MAX_OWNERS) -> None:
+        self.rate, self.most = rate, most
+        self._of: dict[Hashable, Budget] = {}
+
+    def of(self, owner: Hashable) -> Budget:
+        """Return an owner's budget; it is the one that came last from here on."""
+        budget = self._of.pop(owner, None)
+        if budget is None:
+            budget = Budget(self.rate)
+            if len(self._of) >= self.most:
+                del self._of[next(iter(self._of))]
+        self._of[owner] = budget
+        return budget
+
+    def forget(self, owner: Hashable) -> None:
+        """Forget an owner that is gone."""
+        self._of.pop(owner, None)
+
+
+class Places(Generic[Thing]):
+    """Things that owners hold: ``most`` in all, ``each`` of one owner.
+
+    Addresses of this host may hold all of them: a proxy on it speaks for all its clients."""
+
+    def __init__(self, most: int, each: int | None = None) -> None:
+        self.most, self.each = most, most if each is None else each
+        self._held: dict[str, dict[Thing, None]] = {}
+        """By owner, the oldest first."""
+        self._owner: dict[Thing, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._owner)
+
+    def __iter__(self) -> Iterator[Thing]:
+        return iter(self._owner)
+
+    def __contains__(self, thing: Thing) -> bool:
+        return thing in self._owner
+
+    def counts(self) -> dict[str, int]:
+        """Return how many each owner holds."""
+        return {owner: len(things) for owner, things in self._held.items()}
+
+    def is_full(self) -> bool:
+        """Return whether all places are taken."""
+        return len(self._owner) >= self.most
+
+    def is_full_of(self, owner: str) -> bool:
+        """Return whether an owner has its share."""
+        return owner not in HERE and len(self._held.get(owner, ())) >= self.each
+
+    def of(self, owner: str) -> list[Thing]:
+        """Return what an owner holds, the oldest first."""
+        return list(self._held.get(owner, ()))
+
+    def oldest_of_most(self) -> Thing:
+        """Return the oldest thing of the owner that holds most: it gives way to another one."""
+        most = max(self._held, key=lambda owner: len(self._held[owner]))
+        return next(iter(self._held[most]))
+
+    def take(self, owner: str, thing: Thing) -> None:
+        """Hold a place, whether or not there is one."""
+        self.leave(thing)
+        self._held.setdefault(owner, {})[thing] = None
+        self._owner[thing] = owner
+
+    def leave(self, thing: Thing) -> bool:
+        """Give a thing's place back; return whether it held one.  The cost is the same however many
+        there are: thousands may end at once."""
+        owner = self._owner.pop(thing, None)
+        if owner is None:
+            return False
+        del self._held[owner][thing]
+        if not self._held[owner]:
+            del self._held[owner]
+        return True
+
+    @contextmanager
+    def place(self, owner: str, thing: Thing) -> Iterator[bool]:
+        """Hold a place for the block, if there is one; the block learns whether."""
+        has_place = not (self.is_full() or self.is_full_of(owner))
+        if has_place:
+            self.take(owner, thing)
+        try:
+            yield has_place
+        finally:
+            self.leave(thing)
+
+
+class TurnsError(OutcryError):
+    """Too much of one owner waits; ``wait_s`` until it is worth another try."""
+
+    wait_s = AGAIN_S
+
+
+@dataclass
+class Turn:
+    """A turn that an owner holds."""
+
+    pause_s: float = 0.0
+    """So long after its end the owner has its turn back; others do not wait for it."""
+
+
+class Turns:
+    """Long work in turns: ``at_once`` in all, ``each`` of one owner; ``waiting`` more of it wait.
+
+    Turns go round among owners: an owner that waits for its own turn is behind all others."""
+
+    def __init__(self, at_once: int, each: int, waiting: int) -> None:
+        self.at_once, self.each, self.waiting = at_once, each, waiting
+        self._all = asyncio.Semaphore(at_once)
+        self._own: dict[str, asyncio.Semaphore] = {}
+        self._count: dict[str, int] = {}
+        """Turns of each owner that are under way or wait."""
+
+    @asynccontextmanager
+    async def turn(self, owner: str) -> AsyncIterator[Turn]:
+        """Hold a turn of an owner for the block.  Raises :class:`TurnsError`."""
+        # A proxy on this host speaks for all its clients.
+        each, waiting = (self.at_once, 1 << 62) if owner in HERE else (self.each, self.waiting)
+        if self._count.get(owner, 0) >= each + waiting:
+            raise TurnsError("too many requests wait for their turn: try again later")
+        own = self._own.setdefault(owner, asyncio.Semaphore(each))
+        self._count[owner] = self._count.get(owner, 0) + 1
+        turn, is_held = Turn(), False
+        try:
+            await own.acquire()
+            is_held = True
+            async with self._all:
+                yield turn
+        finally:
+            if turn.pause_s:
+                loop = asyncio.get_running_loop()
+                loop.call_later(turn.pause_s, self._end, owner, own, is_held)
+            else:
+                self._end(owner, own, is_held)
+
+    def _end(self, owner: str, own: asyncio.Semaphore, is_held: bool) -> None:
+        if is_held:
+            own.release()
+        self._count[owner] -= 1
+        if not self._count[owner]:
+            del self._count[owner], self._own[owner]

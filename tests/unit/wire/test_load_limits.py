@@ -1,0 +1,154 @@
+"""wire/load_limits.py: budgets, places and turns of owners."""
+
+import asyncio
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openoutcry.wire.load_limits import Budget, Budgets, Places, Rate, Turns, TurnsError
+from openoutcry.wire.peers import address_of
+
+
+def test_a_client_has_so_many_requests_at_once_and_earns_more() -> None:
+    budgets = Budgets(Rate(per_s=2, at_once=4))
+    assert [budgets.of("a").take(0.0) for _ in range(5)] == [True] * 4 + [False]
+    assert budgets.of("b").take(0.0), "another has its own"
+    assert [budgets.of("a").take(1.0) for _ in range(3)] == [True, True, False]
+    assert [budgets.of("a").take(9.0) for _ in range(5)] == [True] * 4 + [False]
+
+
+@given(
+    st.integers(1, 1_000),
+    st.integers(1, 700),
+    st.lists(st.tuples(st.integers(0, 2_000), st.booleans()), max_size=200),
+)
+def test_a_budget_gives_what_counted_tokens_give(
+    per_s: int, at_once: int, steps: list[tuple[int, bool]]
+) -> None:
+    """``take`` as counted tokens; ``spend`` waits for as long as the missing ones take."""
+    rate = Rate(per_s, at_once)
+    budget, tokens, at_ms = Budget(rate), Fraction(at_once), 0
+    for pause_ms, takes in steps:
+        at_ms += pause_ms
+        earned = Fraction(pause_ms * 10**6, rate.each_ns)
+        tokens = min(tokens + earned, Fraction(at_once))
+        if takes:
+            has_one = tokens >= 1
+            assert budget.take(at_ms / 1e3) == has_one
+            tokens -= has_one
+        else:
+            tokens -= 3
+            wait_s = budget.spend(at_ms / 1e3, 3)
+            assert wait_s == pytest.approx(max(0.0, -float(tokens)) * rate.each_ns / 1e9, abs=1e-9)
+
+
+def test_the_owner_that_came_longest_ago_is_forgotten_first() -> None:
+    budgets = Budgets(Rate(per_s=1, at_once=1), most=2)
+    for owner in "aba":
+        budgets.of(owner).spend(0.0)
+    budgets.of("c")  # in the place of b
+    assert not budgets.of("a").take(0.0)
+    assert budgets.of("b").take(0.0)
+
+
+@pytest.mark.promise(
+    "One owner that takes all it can of a resource (connections, hashing, pages, subscriptions, "
+    "snapshots, the stream, retransmission, shared-memory logins, the portal) keeps no other and "
+    "no operator out",
+    group="capacity",
+)
+def test_an_address_has_its_share_and_leaves_others_theirs() -> None:
+    places: Places[tuple[str, int]] = Places(10, 3)
+    number = iter(range(1_000))
+
+    def taken(owner: str, count: int) -> int:
+        held = 0
+        for _ in range(count):
+            if not (places.is_full() or places.is_full_of(owner)):
+                places.take(owner, (owner, next(number)))
+                held += 1
+        return held
+
+    assert taken("10.0.0.1", 20) == 3
+    assert taken("10.0.0.2", 3) == 3
+    assert places.leave(("10.0.0.1", 0))
+    assert not places.leave(("10.0.0.1", 0)), "once"
+    assert taken("10.0.0.1", 2) == 1
+    assert taken("10.0.0.3", 3) == 3
+    assert taken("10.0.0.4", 3) == 1, "ten in all"
+    assert places.counts() == {"10.0.0.1": 3, "10.0.0.2": 3, "10.0.0.3": 3, "10.0.0.4": 1}
+    assert places.oldest_of_most() == ("10.0.0.1", 1)
+    places.take("10.0.0.2", ("10.0.0.2", 99))
+    assert places.oldest_of_most() == ("10.0.0.2", 3)
+
+
+def test_this_hosts_addresses_have_all_places() -> None:
+    """A proxy on it speaks for all its clients."""
+    for here in ("127.0.0.1", "::1"):
+        places: Places[int] = Places(10, 3)
+        for number in range(10):
+            assert not places.is_full_of(here), number
+            places.take(here, number)
+        assert places.is_full()
+
+
+def test_places_are_given_back_also_after_an_error() -> None:
+    places: Places[str] = Places(2, 1)
+    first, second = places.place("10.0.0.1", "one"), places.place("10.0.0.1", "two")
+    with first as has_place, second as has_another:
+        assert (has_place, has_another) == (True, False)
+    with pytest.raises(ZeroDivisionError), places.place("10.0.0.1", "one"):
+        raise ZeroDivisionError
+    assert len(places) == 0
+    assert not places.is_full_of("10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        (("10.0.0.1", 1), "10.0.0.1"),
+        (("::ffff:10.0.0.1", 1, 0, 0), "::ffff:10.0.0.1"),
+        (("2001:db8:1:2:3:4:5:6", 1, 0, 0), "2001:db8:1:2::"),
+        (("2001:db8:1:2:ffff::9", 1, 0, 0), "2001:db8:1:2::"),
+        (("fe80::1%eth0", 1, 0, 2), "fe80::"),
+        (("::1", 1, 0, 0), "::1"),
+        (None, ""),
+        ("", ""),
+    ],
+)
+def test_of_ipv6_a_customers_network_is_one_address(peer: Any, address: str) -> None:
+    assert address_of(peer) == address
+
+
+def test_an_owner_that_pauses_keeps_no_other_waiting() -> None:
+    """Its turn comes back after the pause, the place among all turns at once."""
+
+    async def run() -> None:
+        turns, order = Turns(at_once=1, each=1, waiting=2), list[str]()
+
+        async def work(owner: str, pause_s: float) -> None:
+            async with turns.turn(owner) as turn:
+                order.append(owner)
+                turn.pause_s = pause_s
+
+        first, again, other = [
+            asyncio.create_task(work(owner, pause_s))
+            for owner, pause_s in (("a", 1e6), ("a", 0.0), ("b", 0.0))
+        ]
+        await asyncio.gather(first, other)
+        await asyncio.sleep(0)
+        assert order == ["a", "b"]
+        again.cancel()
+        held = [asyncio.create_task(work("a", 0.0)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(TurnsError):
+            await work("a", 0.0)
+        for one in held:
+            one.cancel()
+        await asyncio.gather(again, *held, return_exceptions=True)
+        assert order == ["a", "b"]
+
+    asyncio.run(run())
