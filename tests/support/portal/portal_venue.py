@@ -45,7 +45,7 @@ journal = "journal"
 volatile_journal = true
 housekeeping_cores = 0
 order_capacity = 4096
-participant_capacity = 1200
+participant_capacity = 1400
 checkpoint_every = 0
 [calendar]
 time_zone = "Etc/UTC"
@@ -272,8 +272,7 @@ class PortalVenue:
             assert verified.status_code == 200, verified.text
             token = client.post("/v1/login", json=body).json()["access_token"]
             client.headers["authorization"] = f"Bearer {token}"
-            wait_until(lambda: client.get("/v1/me").json()["is_open"], "a participant")
-            participant = client.get("/v1/me").json()["participant"]
+            participant = self.opened(client)
             networks = ["127.0.0.0/8"] if "withdraw" in permissions else []
             key = self.key(client, permissions, networks=networks)
         keys = key["api_key"], key.get("secret", "")
@@ -281,6 +280,20 @@ class PortalVenue:
         self.people.append(person)
         self.fund(person, **funds)
         return person
+
+    def opened(self, client: httpx.Client) -> int:
+        """Return the participant of a user who has just verified a mail address, once it is open.
+        Sub-accounts and users that a test registers by itself take participants too."""
+
+        def is_open() -> bool:
+            own = client.get("/v1/me").json()
+            if own["participant"] is None:
+                told = (self.folder / "portal.log").read_text()
+                assert f"{self.users} are taken" not in told, "no participant is left: make more"
+            return bool(own["is_open"])
+
+        wait_until(is_open, "a participant")
+        return int(client.get("/v1/me").json()["participant"])
 
     def key(self, client: httpx.Client, permissions: tuple[str, ...], **more: Any) -> Any:
         body = {"label": "bot", "password": PASSWORD, "permissions": permissions, **more}
@@ -347,7 +360,7 @@ class MeasuredPortalVenue(PortalVenue):
     serve = (*OUTCRY, "portal", "serve")
 
 
-def page_venue(folder: Path, users: int = 192) -> PortalVenue:
+def page_venue(folder: Path, users: int = 320) -> PortalVenue:
     """A venue whose portal refuses no user for being quick, and offers passkeys to browsers on this
     machine."""
     venue = PortalVenue(folder, users, "--settings=page.toml")
