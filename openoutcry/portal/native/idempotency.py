@@ -41,8 +41,20 @@ WEIGHTS = {
     "POST /v1/login/passkey/begin": 20,
     "POST /v1/login/provider/begin": 20,
     "POST /v1/identity/papers": 50,
+    "GET /v1/margin": 8,
+    "GET /v1/statements": 6,
+    "GET /v1/tax-report": 4,
+    "GET /v1/history/orders": 5,
+    "GET /v1/orders": 5,
+    "POST /v1/withdrawal-addresses": 5,
+    "GET /v1/notifications": 4,
+    "GET /v1/portfolio": 4,
 }
-"""Weights of the requests by which a stranger or a user stores data; any other request weighs 1."""
+"""Weights by what a request costs: processor time, or data that it stores."""
+PUBLIC_WEIGHT, OWN_WEIGHT, OPERATOR_WEIGHT = 1, 2, 5
+"""Weights of the other requests: of market data and without a login, of a user, of an operator."""
+PUBLIC = ("/v1/time", "/v1/instruments", "/v1/openapi.json", "/v1/asyncapi.json")
+"""Paths of market data and documents."""
 STRANGERS = (
     "/v1/register",
     "/v1/verify",
@@ -199,6 +211,15 @@ def tagged(request: Any, response: Any) -> Any:
     return response
 
 
+def weight_of(method: str, path: str) -> int:
+    """Return the weight of a request under ``/v1``, by the path of its route."""
+    if path in STRANGERS or path in PUBLIC or path.startswith("/v1/instruments/"):
+        usual = PUBLIC_WEIGHT
+    else:
+        usual = OPERATOR_WEIGHT if path.startswith(OF_OPERATORS) else OWN_WEIGHT
+    return WEIGHTS.get(f"{method} {path}", usual)
+
+
 def route_class(once: Once, limits: Limits) -> Any:
     """The class of routes under ``/v1``: each is weighed, tagged, and done once for its key."""
     from fastapi.routing import APIRoute
@@ -211,7 +232,7 @@ def route_class(once: Once, limits: Limits) -> Any:
                 if not path.startswith("/v1/"):
                     return await original(request)
                 address = request.client.host if request.client else ""
-                weight = WEIGHTS.get(f"{request.method} {path}", 1)
+                weight = weight_of(request.method, path)
                 limits.take(address, limits.weight_of(request.method, path, weight))
                 if request.method == "GET":
                     return tagged(request, await original(request))
