@@ -246,103 +246,104 @@ service (:data:`PORTAL_REFUSALS`).  Binance: the reason of a rejected and of an 
 REASON_TEXTS: Table[Reason] = Table(
     Reason,
     """\
-reason                 | rejected | ended
-NONE                   | - | -
-GATEWAY                | the gateway's checks failed | -
-UNKNOWN_INSTRUMENT     | there is no such instrument | -
-MALFORMED              | its kind, side, type or time in force makes no sense, alone or together | -
-BAD_QTY                | its quantity is not above 0 | -
-DUPLICATE_ID           | an order with its id was open | -
-UNKNOWN_ORDER          | there is no such order | -
-NOT_OWNER              | the order is of another participant | -
-WOULD_CROSS            | it may only rest, and would have traded on arrival | it may only rest, and would have traded
-BOOK_FULL              | the book had no room for another order or price | the book had no room for another order or price
-LEVEL_OVERFLOW         | the quantity at its price would have passed 2**63 - 1 | the quantity at its price would have passed 2**63 - 1
-USER                   | - | its participant cancelled it
-IOC_REST               | - | it was immediate or cancel, and this was left
-MARKET_REST            | - | it was a market order, and nothing more could be met within its band
-FOK_UNFILLABLE         | all of it had to trade at once, and there was not enough | all of it had to trade at once, and there was not enough
-REDUCED_TO_ZERO        | - | it was reduced to nothing
-OFF_STEP               | its price is not a multiple of the price step there | -
-OFF_LOT                | its quantity is not a multiple of the quantity step | what was left of its budget paid for no lot more
-PRICE_LIMIT            | its price is outside the instrument's limits | its price is outside the instrument's limits
-QTY_LIMIT              | its quantity is outside the instrument's limits | -
-WRONG_PHASE            | the instrument's phase does not take such an order | -
-BAD_AUX                | its trigger, display quantity, distance, minimum or expiry makes no sense | -
-EXPIRED                | its time was over when it came | its time was over
-SELF_TRADE             | - | it met an order of the same participant (self-trade prevention)
-MIN_QTY_UNFILLABLE     | its least quantity could not trade at once | its least quantity could not trade at once
-DAY_END                | - | its day was over
-AUCTION_REST           | - | it was for one auction, and this was left after it
-MASS_CANCEL            | - | a mass cancel took it
-DISCONNECTED           | - | its session was lost
-AUCTION_EXTENDED       | - | -
-TIME_BACKWARDS         | time went back | -
-OFF_LAST               | trading at last takes no other price than the last | -
-RISK                   | a limit or a switch refused it | a limit or a switch took it
-TRIGGER_ALREADY_PASSED | the market had passed its trigger already | -""",
+reason                 | rejected | ended | FIX 58
+NONE                   | - | - | The venue refused the order
+GATEWAY                | the gateway's checks failed | - | The gateway refused the order
+UNKNOWN_INSTRUMENT     | there is no such instrument | - | Symbol (55) is no instrument of this venue
+MALFORMED              | its kind, side, type or time in force makes no sense, alone or together | - | Side (54), OrdType (40) and TimeInForce (59) make no order together
+BAD_QTY                | its quantity is not above 0 | - | OrderQty (38) must be above 0
+DUPLICATE_ID           | an order with its id was open | - | ClOrdID (11) is the name of an open order
+UNKNOWN_ORDER          | there is no such order | - | OrigClOrdID (41) names no open order
+NOT_OWNER              | the order is of another participant | - | OrigClOrdID (41) names the order of another participant
+WOULD_CROSS            | it may only rest, and would have traded on arrival | it may only rest, and would have traded | ExecInst (18) lets the order only rest, and its Price (44) would trade at once
+BOOK_FULL              | the book had no room for another order or price | the book had no room for another order or price | The book has no room for another order or price
+LEVEL_OVERFLOW         | the quantity at its price would have passed 2**63 - 1 | the quantity at its price would have passed 2**63 - 1 | OrderQty (38) is more than the book can hold at one price
+USER                   | - | its participant cancelled it | The participant cancelled the order
+IOC_REST               | - | it was immediate or cancel, and this was left | TimeInForce (59) is immediate or cancel, and this quantity was left
+MARKET_REST            | - | it was a market order, and nothing more could be met within its band | OrdType (40) is market, and there was no more to trade with
+FOK_UNFILLABLE         | all of it had to trade at once, and there was not enough | all of it had to trade at once, and there was not enough | TimeInForce (59) is fill or kill, and not all of OrderQty (38) could trade
+REDUCED_TO_ZERO        | - | it was reduced to nothing | The order was reduced to nothing
+OFF_STEP               | its price is not a multiple of the price step there | - | Price (44) is not a multiple of the price step
+OFF_LOT                | its quantity is not a multiple of the quantity step | what was left of its budget paid for no lot more | OrderQty (38), or what CashOrderQty (152) still pays for, is not a multiple of the quantity step
+PRICE_LIMIT            | its price is outside the instrument's limits | its price is outside the instrument's limits | Price (44) is outside the instrument's limits
+QTY_LIMIT              | its quantity is outside the instrument's limits | - | OrderQty (38) is outside the instrument's limits
+WRONG_PHASE            | the instrument's phase does not take such an order | - | The instrument's trading phase does not take this order
+BAD_AUX                | its trigger, display quantity, distance, minimum or expiry makes no sense | - | StopPx (99), MinQty (110), MaxFloor (111), CashOrderQty (152) or PegOffsetValue (211) is out of range
+EXPIRED                | its time was over when it came | its time was over | ExpireTime (126) or ExpireDate (432) is over
+SELF_TRADE             | - | it met an order of the same participant (self-trade prevention) | The order met an order of the same participant, and self-trade prevention removed it
+MIN_QTY_UNFILLABLE     | its least quantity could not trade at once | its least quantity could not trade at once | MinQty (110) could not trade at once
+DAY_END                | - | its day was over | TimeInForce (59) ended the order with its trading day
+AUCTION_REST           | - | it was for one auction, and this was left after it | TimeInForce (59) is for one auction, and this quantity was left after it
+MASS_CANCEL            | - | a mass cancel took it | A mass cancel removed the order
+DISCONNECTED           | - | its session was lost | The session was disconnected, which cancelled the order
+AUCTION_EXTENDED       | - | - | The auction was extended
+TIME_BACKWARDS         | time went back | - | The venue's time went back
+OFF_LAST               | trading at last takes no other price than the last | - | Price (44) must be the last price while trading at last
+RISK                   | a limit or a switch refused it | a limit or a switch took it | A limit or a switch of the venue refused the order
+TRIGGER_ALREADY_PASSED | the market had passed its trigger already | - | StopPx (99) is a price that the market has already passed""",
 )
-"""Why an order was rejected, and why an open one ended, in a sentence that begins with "it"."""
+"""Why an order was rejected, and why an open one ended, in a sentence that begins with "it".  FIX:
+Text (58), one sentence for both that names the fields at fault with their tags."""
 
 RULES: Table[ErrorBit] = Table(
     ErrorBit,
     """\
-rule               | FIX 103 | OUCH 4.2 | OUCH 5.0
-PRICE_NOT_POSITIVE | 99      | X        | 0x1d
-PRICE_ABOVE_LIMIT  | 3       | X        | 0x1d
-QTY_NOT_POSITIVE   | 13      | Z        | 0x13
-QTY_OUT_OF_LIMITS  | 3       | Z        | 0x13
-SIDE               | 11      | O        | 0x0f
-ORDER_TYPE         | 11      | O        | 0x0f
-TIME_IN_FORCE      | 11      | O        | 0x0f
-SYMBOL             | 1       | S        | 0x17
-PRICE_STEP         | 99      | X        | 0x1d
-QTY_STEP           | 13      | Z        | 0x13
-COLLAR             | 3       | X        | 0x06
-NOTIONAL           | 3       | n        | 0x1f
-PARTICIPANT        | 99      | a        | 0x0c
-HALTED             | 2       | H        | 0x07
-RATE               | 99      | O        | 0x29
-KIND               | 99      | O        | 0x0f""",
+rule               | FIX 103 | OUCH 4.2 | OUCH 5.0 | FIX 58
+PRICE_NOT_POSITIVE | 99      | X        | 0x1d | Price (44) must be above 0
+PRICE_ABOVE_LIMIT  | 3       | X        | 0x1d | Price (44) is above the gateway's limit
+QTY_NOT_POSITIVE   | 13      | Z        | 0x13 | OrderQty (38) must be above 0
+QTY_OUT_OF_LIMITS  | 3       | Z        | 0x13 | OrderQty (38) is outside the gateway's limits
+SIDE               | 11      | O        | 0x0f | Side (54) is neither buy nor sell
+ORDER_TYPE         | 11      | O        | 0x0f | OrdType (40) is not offered here
+TIME_IN_FORCE      | 11      | O        | 0x0f | TimeInForce (59) is not offered here
+SYMBOL             | 1       | S        | 0x17 | Symbol (55) is no instrument of this venue
+PRICE_STEP         | 99      | X        | 0x1d | Price (44) is not a multiple of the price step
+QTY_STEP           | 13      | Z        | 0x13 | OrderQty (38) is not a multiple of the quantity step
+COLLAR             | 3       | X        | 0x06 | Price (44) is outside the collar around the reference price
+NOTIONAL           | 3       | n        | 0x1f | OrderQty (38) times Price (44) is above the notional limit
+PARTICIPANT        | 99      | a        | 0x0c | The participant is switched off
+HALTED             | 2       | H        | 0x07 | Symbol (55) is halted
+RATE               | 99      | O        | 0x29 | The participant sends too many orders
+KIND               | 99      | O        | 0x0f | The gateway does not know this kind of command""",
 )
 """Rules of the gateway, by the first that is broken."""
 
 CHECKS = """\
-check                | figures | OUCH 4.2 | OUCH 5.0 | FIX text
-ARITHMETIC           | yes     | O        | 0x0f     | arithmetic
-UNKNOWN_PARTICIPANT  | yes     | O        | 0x0f     | unknown participant
-MARKET_KILLED        | no      | a        | 0x0c     | market killed
-HALTED               | no      | H        | 0x07     | halted
-GROUP_KILLED         | no      | a        | 0x0c     | group killed
-KILLED               | no      | a        | 0x0c     | killed
-RESTRICTED           | no      | c        | 0x0f     | restricted
-SHORT_SALE           | yes     | i        | 0x0f     | short sale
-SELF_TRADE           | no      | O        | 0x0f     | self trade: no mode, in 2964 or the key self_trade
-MAX_QTY              | yes     | m        | 0x13     | max qty
-MAX_VALUE            | yes     | n        | 0x1f     | max value
-UNPRICED             | no      | O        | 0x0f     | unpriced
-PRICE_DISTANCE       | yes     | X        | 0x06     | price distance
-PRICE_BAND           | yes     | X        | 0x06     | price band
-ADV_SHARE            | yes     | m        | 0x0f     | adv share
-DUPLICATE            | yes     | O        | 0x0f     | duplicate
-RATE                 | yes     | O        | 0x29     | rate
-OPEN_ORDERS          | yes     | O        | 0x0f     | open orders
-POSITION_LONG        | yes     | m        | 0x0f     | position long
-POSITION_SHORT       | yes     | m        | 0x0f     | position short
-GROSS_POSITION       | yes     | m        | 0x0f     | gross position
-GROUP_GROSS_POSITION | yes     | m        | 0x0f     | group gross position
-EXPOSURE_BUY         | yes     | n        | 0x0f     | exposure buy
-EXPOSURE_SELL        | yes     | n        | 0x0f     | exposure sell
-CAPITAL              | yes     | n        | 0x0f     | capital
-LOSS                 | yes     | O        | 0x0f     | loss
-DRAWDOWN             | yes     | O        | 0x0f     | drawdown
-SPEED_BUMP_FULL      | yes     | O        | 0x0f     | speed bump full
-WITHDRAWN            | no      | O        | 0x0f     | withdrawn
-BALANCE              | yes     | n        | 0x0f     | balance
-SUSPENDED            | no      | a        | 0x0c     | suspended
-CLOSED               | no      | a        | 0x0c     | closed
-EXPIRED              | no      | H        | 0x07     | expired
-MARGIN               | yes     | n        | 0x0f     | margin"""
+check                | figures | OUCH 4.2 | OUCH 5.0 | FIX 58
+ARITHMETIC           | yes     | O        | 0x0f     | OrderQty (38) times Price (44) is more than the venue can compute
+UNKNOWN_PARTICIPANT  | yes     | O        | 0x0f     | The participant has no risk limits
+MARKET_KILLED        | no      | a        | 0x0c     | The operator has stopped the whole market
+HALTED               | no      | H        | 0x07     | Symbol (55) is halted
+GROUP_KILLED         | no      | a        | 0x0c     | The participant's group is stopped
+KILLED               | no      | a        | 0x0c     | The participant is stopped
+RESTRICTED           | no      | c        | 0x0f     | Symbol (55) is restricted for the participant
+SHORT_SALE           | yes     | i        | 0x0f     | OrderQty (38) sells more than the participant holds or has located
+SELF_TRADE           | no      | O        | 0x0f     | SelfMatchPreventionInstruction (2964) or the key self_trade must name a mode, for an own order is opposite
+MAX_QTY              | yes     | m        | 0x13     | OrderQty (38) is above the limit of one order
+MAX_VALUE            | yes     | n        | 0x1f     | OrderQty (38) times Price (44) is above the limit of one order
+UNPRICED             | no      | O        | 0x0f     | OrdType (40) has no price, and there is none to compute its value with
+PRICE_DISTANCE       | yes     | X        | 0x06     | Price (44) is too far from the reference price
+PRICE_BAND           | yes     | X        | 0x06     | Price (44) is outside the price band
+ADV_SHARE            | yes     | m        | 0x0f     | OrderQty (38) is above the limit's share of the average daily volume
+DUPLICATE            | yes     | O        | 0x0f     | The participant repeats the same order too often
+RATE                 | yes     | O        | 0x29     | The participant sends too many orders
+OPEN_ORDERS          | yes     | O        | 0x0f     | The participant has too many open orders
+POSITION_LONG        | yes     | m        | 0x0f     | OrderQty (38) could bring the long position above its limit
+POSITION_SHORT       | yes     | m        | 0x0f     | OrderQty (38) could bring the short position above its limit
+GROSS_POSITION       | yes     | m        | 0x0f     | OrderQty (38) could bring the gross position above its limit
+GROUP_GROSS_POSITION | yes     | m        | 0x0f     | OrderQty (38) could bring the group's gross position above its limit
+EXPOSURE_BUY         | yes     | n        | 0x0f     | The value of open buy orders would be above its limit
+EXPOSURE_SELL        | yes     | n        | 0x0f     | The value of open sell orders would be above its limit
+CAPITAL              | yes     | n        | 0x0f     | The value of positions and orders would be above the capital limit
+LOSS                 | yes     | O        | 0x0f     | The participant's loss is above its limit
+DRAWDOWN             | yes     | O        | 0x0f     | The participant's drawdown is above its limit
+SPEED_BUMP_FULL      | yes     | O        | 0x0f     | The speed bump holds as many orders of the participant as it may
+WITHDRAWN            | no      | O        | 0x0f     | The participant is withdrawn from the venue
+BALANCE              | yes     | n        | 0x0f     | The balance does not cover the order
+SUSPENDED            | no      | a        | 0x0c     | The account is suspended
+CLOSED               | no      | a        | 0x0c     | The account is closed
+EXPIRED              | no      | H        | 0x07     | Symbol (55) is a contract that has expired
+MARGIN               | yes     | n        | 0x0f     | The margin does not cover the order"""
 """Limits and switches of ``risk/bits.py``, by the first that failed; a switch has no limit in
 figures.  OUCH 4.2: a: everything is rejected; c: the symbol is restricted; i: a short sale; m:
 shares beyond a limit; n: money beyond a limit.  OUCH 5.0: as the gateway's rules of the same
@@ -361,24 +362,27 @@ TOO_LATE        | TOO_LATE      | 0x0f"""
 own refusal of the same meaning; OUCH 4.2 says O of each."""
 
 FIX_REFUSALS = """\
-refusal             | FIX 103 | FIX 102 | FIX text
-UNKNOWN_SYMBOL      | 1       | 99      | unknown symbol
-UNSUPPORTED         | 11      | 99      | this order type is not supported
-PRICE               | 99      | 99      | price has too many decimals or is out of range
-QUANTITY            | 13      | 99      | quantity is not a whole number of lots or out of range
-UNKNOWN_ORDER       | 5       | 1       | unknown order
-DUPLICATE           | 6       | 6       | ClOrdID was used before
-THROTTLED           | 99      | 99      | too many messages
-TOO_MANY_OPEN       | 3       | 99      | too many open orders
-MISMATCH            | 99      | 99      | symbol, side, type or time in force is not the order's
-TOO_LATE            | 4       | 0       | too late
+refusal             | FIX 103 | FIX 102 | FIX 58
+UNKNOWN_SYMBOL      | 1       | 99      | Symbol (55) is no instrument of this venue
+UNSUPPORTED         | 11      | 99      | Side (54), OrdType (40), TimeInForce (59) and ExecInst (18) are not offered here together
+PRICE               | 99      | 99      | Price (44), StopPx (99), CashOrderQty (152) or PegOffsetValue (211) has too many decimals or is out of range
+QUANTITY            | 13      | 99      | OrderQty (38), MinQty (110) or MaxFloor (111) is not a whole number of lots or out of range
+UNKNOWN_ORDER       | 5       | 1       | ClOrdID (11) or OrigClOrdID (41) names no order of this session
+DUPLICATE           | 6       | 6       | ClOrdID (11) was used before
+THROTTLED           | 99      | 99      | The session sends too many messages
+TOO_MANY_OPEN       | 3       | 99      | The session has too many open orders
+MISMATCH            | 99      | 99      | Symbol (55), Side (54), OrdType (40), StopPx (99), PegOffsetValue (211) or TimeInForce (59) is not the order's
+TOO_LATE            | 4       | 0       | The order is done, or OrderQty (38) is not above what is executed
 UNSUPPORTED_MESSAGE | 99      | 99      | Unsupported Message Type
 STATUS              | -       | -       | -
 MASS_STATUS         | -       | -       | -
-NO_ROOM             | 99      | 99      | the venue cannot hold more orders
-PENDING             | 99      | 3       | a replace of this order is pending
-PARTICIPANT         | 99      | 99      | the session does not act for this participant
-NAME                | 99      | 99      | the order has no name"""
+NO_ROOM             | 99      | 99      | The venue cannot hold more orders
+PENDING             | 99      | 3       | A replace of this order is pending
+PARTICIPANT         | 99      | 99      | The session does not act for this participant
+NAME                | 99      | 99      | The order has no name
+NO_QUANTITY         | 13      | 99      | OrderQty (38) must be above 0
+MASS_STATUS_SCOPE   | 99      | 99      | MassStatusReqType (585) other than 7 is not offered here
+MASS_CANCEL_SCOPE   | 99      | 99      | MassCancelRequestType (530) other than 1 and 7 is not offered here"""
 """Refusals of FIX and of sessions over shared memory (``order_entry/fix/refusals.py``).  FIX says
 nothing of the two that are answers."""
 

@@ -127,8 +127,9 @@ TIME_OF = TIMES.numbers("FIX", 128)
 MODE_OF = SELF_TRADE.numbers("FIX", 128)
 """The SelfTrade of each character of SelfMatchPreventionInstruction (2964); 0: none."""
 
-TOO_MUCH_SHOWN = -1000
-"""In place of a type: MaxFloor is above OrderQty."""
+TOO_MUCH_SHOWN, NO_AMOUNT, NO_LOTS = -1000, -1001, -1002
+"""In place of a type: MaxFloor is above OrderQty; a price, offset or budget, or a quantity, has too
+many decimals or is out of range."""
 # What goes wrong with a value: 0 nothing, else one of these.
 FINE, MISSING, FORM, RANGE, NUMBER = 0, 1, 2, 3, 4
 UNSUPPORTED, BAD_PRICE, BAD_QTY = (
@@ -241,7 +242,7 @@ def plain_limit(fields: FixFields, order: OrderRecord, bits: int) -> int:
     if value == BAD:
         return -tag
     if value < 0:
-        return 0
+        return NO_LOTS
     order.aux = value
     if display != 0:
         if value == 0:
@@ -273,11 +274,11 @@ def pegged(fields: FixFields, order: OrderRecord, bits: int, decimals: int) -> i
         if offset == BAD:
             return -211
         if offset < FIRST_ERROR:
-            return 0
+            return NO_AMOUNT
     if bits == TRAIL:
         distance = abs(offset)
         if distance >= 1 << 32:
-            return 0
+            return NO_AMOUNT
         order.aux = distance
         if scan.field(fields, 44) != 0:
             return TRAILING_LIMIT_BPS if scope == 49 else TRAILING_LIMIT
@@ -312,7 +313,7 @@ def special_type(
     if trigger == BAD:
         return -99
     if trigger < FIRST_ERROR:
-        return 0
+        return NO_AMOUNT
     order.aux = trigger
     if stop_posts:
         return POST_STOP_LIMIT
@@ -333,7 +334,7 @@ def for_budget(
     if budget == BAD:
         return -152
     if budget < FIRST_ERROR:
-        return 0
+        return NO_AMOUNT
     order.aux = budget
     return MARKET_BUDGET if character == ord("1") else LIMIT_BUDGET
 
@@ -557,6 +558,9 @@ def decode_order(
         order_type = special_type(fields, order, bits, character, decimals)
     if order_type == TOO_MUCH_SHOWN:
         return rejected(fields, scan.OUT_OF_RANGE, 111)
+    if order_type in (NO_AMOUNT, NO_LOTS):
+        mark_refused(metadata, BAD_PRICE if order_type == NO_AMOUNT else BAD_QTY)
+        order_type = 0
     if order_type < 0:
         missing = scan.field(fields, -order_type) == 0
         return rejected(fields, scan.REQUIRED_MISSING if missing else scan.BAD_FORMAT, -order_type)
@@ -607,7 +611,7 @@ def decode_mass(
         return rejected(fields, scan.BAD_FORMAT, scope_tag)
     store_u8(metadata + command_metadata.OWN, scope)
     if msg_type == AF:
-        mark_refused(metadata, Refusal.MASS_STATUS if scope == 55 else UNSUPPORTED)
+        mark_refused(metadata, Refusal.MASS_STATUS if scope == 55 else Refusal.MASS_STATUS_SCOPE)
         return APPLICATION
     if scan.field(fields, 54) != 0:
         problem = take_side(fields, order, metadata)
@@ -620,7 +624,7 @@ def decode_mass(
         if take_symbol(session, fields, order) == 0:
             mark_refused(metadata, Refusal.UNKNOWN_SYMBOL)
     elif scope != 55:
-        mark_refused(metadata, UNSUPPORTED)
+        mark_refused(metadata, Refusal.MASS_CANCEL_SCOPE)
     if metadata.refused == 0:
         order.kind = MASS_CANCEL
     return APPLICATION

@@ -42,7 +42,12 @@ OUCH50, PACKETS, SHM = constants.PROTOCOL_OUCH50, constants.PROTOCOL_PACKETS, co
 _OF_OUCH = {int(own): Refusal[name] for own, name in ouch.WORDS.offered("FIX").items()}
 OF_OUCH = tuple(int(_OF_OUCH.get(code, Refusal.UNSUPPORTED)) for code in range(32))
 """The reasons for OUCH's own refusals; those from 32 on have no equivalent."""
-SILENT = 1 << Refusal.STATUS | 1 << Refusal.MASS_STATUS | 1 << Refusal.UNSUPPORTED_MESSAGE
+SILENT = (
+    1 << Refusal.STATUS
+    | 1 << Refusal.MASS_STATUS
+    | 1 << Refusal.MASS_STATUS_SCOPE
+    | 1 << Refusal.UNSUPPORTED_MESSAGE
+)
 """FIX's own that are about no order."""
 TYPES, TIMES = ORDER_TYPES.codes("FIX", 64), TIMES_IN_FORCE.codes("FIX", TIF_MASK + 1)
 """OrdType and TimeInForce of the core's."""

@@ -54,9 +54,9 @@ GATEWAY, UNKNOWN_TO_CORE = enum_numbers.REASON_GATEWAY, enum_numbers.REASON_UNKN
 NO_PRICE_BITS = type_bits(UNPRICED)
 BUDGET_BITS = type_bits(BUDGETS)
 TRIGGER_BITS = 1 << decode.STOP | 1 << decode.STOP_LIMIT | 1 << decode.POST_STOP_LIMIT
-MAX_BODY = 712
-"""No body is longer: 36 + 36 of names, 24 of symbol, 16 of account, 16 of an asset, 19 digits and a
-sign each number."""
+MAX_BODY = 776
+"""No body is longer: 120 of text, 36 + 36 of names, 24 of symbol, 16 of account, 16 of an asset, 19
+digits and a sign each number."""
 AVERAGE_DECIMALS = 4
 """Decimals of AvgPx beyond the instrument's."""
 
@@ -79,7 +79,7 @@ put_of_limit, put_current = constant(b": limit "), constant(b", now ")
 put_12, put_13 = constant(b"\x0112="), constant(b"\x0113=3\x01479=")
 put_asked = constant(b", asked ")
 put_zero_reports = constant(b"\x01911=0\x01")
-put_no_symbol, put_no_orders = constant(b"[N/A]"), constant(b"58=no open orders\x01")
+put_no_symbol, put_no_orders = constant(b"[N/A]"), constant(b"58=There are no open orders\x01")
 NEW, PARTLY, DONE, GONE, OVER, REFUSED = (ord(letter) for letter in "0124C8")
 """OrdStatus."""
 HYPHEN = ord("-")
@@ -381,7 +381,9 @@ def encode_rejected(
         return encode_mass_report(session, metadata, number, 0, out)
     if (message == decode.F) | (message == decode.G):
         return encode_cancel_reject(session, row, metadata, number, out)
-    if (message == decode.H) | (message == decode.MASS_STATUS):
+    if message == decode.MASS_STATUS:
+        return encode_mass_status(session, OrderRow(0), metadata, exec_id, out)
+    if message == decode.H:
         return encode_status(session, row, metadata, 0, exec_id, out)
     return encode_order_reject(session, row, metadata, number, exec_id, out)
 
@@ -428,9 +430,9 @@ def refuse(
         return encode_mass_report(session, metadata, number, 0, out)
     if (message == decode.F) | (message == decode.G):
         return encode_cancel_reject(FixSession(session), order, metadata, number, out)
-    if message == decode.MASS_STATUS and refused == Refusal.MASS_STATUS:
+    if message == decode.MASS_STATUS:
         return encode_mass_status(FixSession(session), order, metadata, exec_id, out)
-    if (message == decode.H) | (message == decode.MASS_STATUS) | (refused == Refusal.STATUS):
+    if (message == decode.H) | (refused == Refusal.STATUS):
         return encode_status(FixSession(session), order, metadata, 0, exec_id, out)
     return encode_order_reject(FixSession(session), order, metadata, number, exec_id, out)
 
@@ -579,12 +581,16 @@ def encode_mass_status(
     session: FixSession, row: OrderRow, metadata: CommandMetadata, exec_id: int, out: int
 ) -> int:
     """One of the STATUS_TOTAL answers to AF, STATUS_LEFT more after it; without an open order
-    (``row`` 0) the only one says so."""
-    if row == 0:
+    (``row`` 0), or if the request is refused, the only one says so."""
+    number = refusals.CORE_REASONS + refusal_of(metadata)
+    if row == 0 or number != refusals.CORE_REASONS + Refusal.MASS_STATUS:
         at = put_field_end(put_number(put_17(put_field_end(put_none(put_8(out)))), exec_id))
         at = put_time(put_zeros(put_no_status(at)), session)
         at = put_token(put_584(at), metadata)
-        return put_no_orders(mark_last(out, put_zero_reports(at - 1) - out) + out) - out
+        at = mark_last(out, put_zero_reports(at - 1) - out) + out
+        if number != refusals.CORE_REASONS + Refusal.MASS_STATUS:
+            return put_reason(at, session, number) - out
+        return put_no_orders(at) - out
     total = session.status_total
     size = encode_status(session, row, metadata, total, exec_id, out)
     return size if session.status_left > 0 else mark_last(out, size)

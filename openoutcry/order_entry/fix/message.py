@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.order_entry.fix import groups, instructions, refusals, words
+from openoutcry.order_entry.fix.words import FixFields
 
 
 def make_fields() -> npt.NDArray[np.uint8]:
@@ -27,6 +28,7 @@ def make_fields() -> npt.NDArray[np.uint8]:
             fields[words.CLASSES + tag] |= words.MEMBER_TAG
     taken = instructions.table().view(np.uint8)
     fields[words.TAKEN : words.TAKEN + len(taken)] = taken
+    assert FixFields.offset("taken") >= words.GROUPS + groups.TABLE_BYTES, "tables overlap"
     fields[words.GROUPS : words.GROUPS + groups.TABLE_BYTES] = groups.table().view(np.uint8)
     reasons = refusals.rows()
     fields[words.REASONS : words.REASONS + len(reasons)] = np.frombuffer(reasons, np.uint8)

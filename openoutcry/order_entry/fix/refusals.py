@@ -7,7 +7,7 @@ import openoutcry.order_entry.faults as faults
 from openoutcry.order_entry import constants, risk_reasons
 from openoutcry.order_entry.risk_reasons import CHECKS
 from openoutcry.wire.enums import ErrorBit, Reason
-from openoutcry.wire.words import FIX_REFUSALS, REASONS, Table
+from openoutcry.wire.words import FIX_REFUSALS, REASON_TEXTS, REASONS, Table
 from openoutcry.wire.words import RULES as RULES_OF_GATEWAY
 
 
@@ -40,6 +40,12 @@ class Refusal(IntEnum):
     """Shared memory: the request names a participant that the session does not act for."""
     NAME = 17
     """Shared memory: the request gives its order no name."""
+    NO_QUANTITY = 18
+    """The quantity of a replace is not above 0."""
+    MASS_STATUS_SCOPE = 19
+    """A mass status request of less than all orders."""
+    MASS_CANCEL_SCOPE = 20
+    """A mass cancel of other than a security or all."""
 
 
 REFUSALS: Table[Refusal] = Table(Refusal, FIX_REFUSALS)
@@ -48,12 +54,12 @@ FIRST_COMMON = constants.REFUSAL_THROTTLED
 COMMON = tuple(Refusal[name] for name in faults.WORDS.column("FIX").values())
 """FIX's of each of them."""
 
-NAME_BYTES, TEXT_COUNT = 56, 112
-ROW_BYTES = 64
+TEXT_BYTES, TEXT_COUNT = 120, 112
+ROW_BYTES = 128
 """The table of :func:`rows`: 0 OrdRejReason · 1 CxlRejReason · 2 length of the text · 8 text.  The
 rows from 0 are the core's reasons, and those from CORE_REASONS the refusals.  The checks of limits
 begin at LIMITS, and the gateway's rules at RULES, each in the order of their bits."""
-CORE_REASONS, LIMITS, RULES = 40, 60, 96
+CORE_REASONS, LIMITS, RULES = 38, 60, 96
 
 
 def rows() -> bytes:
@@ -62,21 +68,21 @@ def rows() -> bytes:
 
     def put(row: int, order: int, cancel: int, text: str) -> None:
         data = text.encode()
-        assert len(data) <= NAME_BYTES, text
+        assert len(data) <= TEXT_BYTES, text
         at = ROW_BYTES * row
         table[at : at + 3] = bytes((order, cancel, len(data)))
         table[at + 8 : at + 8 + len(data)] = data
 
     for reason in Reason:
         order, cancel = (int(REASONS.say(tag, reason)) for tag in ("FIX 103", "FIX 102"))
-        put(reason, order, cancel, reason.name.lower().replace("_", " "))
-    for refusal, text in REFUSALS.offered("FIX text").items():
+        put(reason, order, cancel, REASON_TEXTS.say("FIX 58", reason))
+    for refusal, text in REFUSALS.offered("FIX 58").items():
         order, cancel = (int(REFUSALS.say(tag, refusal)) for tag in ("FIX 103", "FIX 102"))
         put(CORE_REASONS + refusal, order, cancel, text)
-    for bit, text in enumerate(risk_reasons.WORDS.column("FIX text").values()):
+    for bit, text in enumerate(risk_reasons.WORDS.column("FIX 58").values()):
         put(LIMITS + bit, 0, 0, text)
     for rule, code in RULES_OF_GATEWAY.column("FIX 103").items():
-        put(RULES + rule, int(code), 99, rule.name.lower().replace("_", " "))
+        put(RULES + rule, int(code), 99, RULES_OF_GATEWAY.say("FIX 58", rule))
     return bytes(table)
 
 

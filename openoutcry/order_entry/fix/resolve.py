@@ -12,11 +12,12 @@ from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Bytes
 from openoutcry.wire.record_blocks import OrderRecord
 
-UNKNOWN_ORDER, TOO_LATE, MISMATCH, PENDING = (
+UNKNOWN_ORDER, TOO_LATE, MISMATCH, PENDING, NO_QUANTITY = (
     constants.FIX_REFUSAL_UNKNOWN_ORDER,
     constants.FIX_REFUSAL_TOO_LATE,
     constants.FIX_REFUSAL_MISMATCH,
     constants.FIX_REFUSAL_PENDING,
+    constants.FIX_REFUSAL_NO_QUANTITY,
 )
 MODE_BITS = SELF_TRADE_MASK << 4
 TIF_BITS = 15
@@ -66,6 +67,8 @@ def resolve_replace(order: OrderRecord, metadata: int, row: OrderRow) -> int:
         return MISMATCH
     if order_type != decode.ICEBERG and order.aux != row.aux:
         return MISMATCH
+    if order.qty_lots <= 0:
+        return NO_QUANTITY
     qty = order.qty_lots - row.cum
     if qty <= 0:
         return TOO_LATE

@@ -143,7 +143,7 @@ NONE, AWAITED, ACTIVE, LOGGING_OUT = range(4)
 TAGS = 1024
 
 
-class FixFields(Layout, size_bytes=27840):
+class FixFields(Layout, size_bytes=35008):
     """Fields of the current message."""
 
     generation: int = i64("number of the message; entries of older ones are stale")
@@ -154,7 +154,7 @@ class FixFields(Layout, size_bytes=27840):
     error: int = i64("0, or 1 + SessionRejectReason")
     ref_tag: int = i64("address of the text of the tag that the error is about, 0: none")
     ref_size: int = i64("its length")
-    taken: int = i64("what instructions.table says of all its fields", at=19640)
+    taken: int = i64("what instructions.table says of all its fields", at=26808)
 
 
 FIELDS_BYTES = FixFields.size_bytes

@@ -264,7 +264,7 @@ class Decoder:
             raise Rejected(FORM, str(530 if kind == "q" else 585))
         result.own[0] = ord(scope)
         if kind == "AF":
-            result.refuse(Refusal.MASS_STATUS if scope == "7" else Refusal.UNSUPPORTED)
+            result.refuse(Refusal.MASS_STATUS if scope == "7" else Refusal.MASS_STATUS_SCOPE)
             return
         if 54 in fields:
             _side(fields, result)
@@ -272,7 +272,7 @@ class Decoder:
             _text(_need(fields, 55), 55)
             self._symbol(fields, result)
         elif scope != "7":
-            result.refuse(Refusal.UNSUPPORTED)
+            result.refuse(Refusal.MASS_CANCEL_SCOPE)
         result.order["kind"] = int(CommandKind.MASS_CANCEL)
 
     def _symbol(self, fields: Mapping[int, str], result: Decoded) -> None:
@@ -303,9 +303,9 @@ class Decoder:
                 if order_type is not OrderType.POST_ONLY:
                     raise Refused
                 order_type = OrderType.POST_ONLY_SLIDE
-        except Refused:
+        except Refused as refused:
             order_type, aux = None, 0
-            result.refuse(Refusal.UNSUPPORTED)
+            result.refuse(refused.args[0] if refused.args else Refusal.UNSUPPORTED)
         result.order["order_type"] = int(order_type or 0)
         result.order["aux"] = aux
         trails_to_limit = order_type in (
@@ -447,14 +447,14 @@ def _type(
         types = {"1": OrderType.MARKET_BUDGET, "2": OrderType.LIMIT_BUDGET}
         if kind not in types or instructions or extra:
             raise Refused
-        return types[kind], decimal(fields[152], places, Refusal.UNSUPPORTED, 152)
+        return types[kind], decimal(fields[152], places, Refusal.PRICE, 152)
     if kind == "P":
         return _pegged(fields, result, instructions, places)
     if kind == "2":
         return _limit(fields, result, instructions, extra)
     stops = {"3": OrderType.STOP, "4": OrderType.STOP_LIMIT, "46": OrderType.POST_ONLY_STOP_LIMIT}
     if kind + instructions in stops and not extra:
-        trigger = decimal(_need(fields, 99), places, Refusal.UNSUPPORTED, 99)
+        trigger = decimal(_need(fields, 99), places, Refusal.PRICE, 99)
         return stops[kind + instructions], trigger
     if instructions or extra:
         raise Refused
@@ -474,9 +474,9 @@ def _limit(
         return types[instructions], 0
     if instructions or len(extra) == 2:
         raise Refused
-    value = decimal(fields[extra[0]], 0, Refusal.UNSUPPORTED, extra[0])
+    value = decimal(fields[extra[0]], 0, Refusal.QUANTITY, extra[0])
     if value < 0:
-        raise Refused
+        raise Refused(Refusal.QUANTITY)
     if extra == [111]:
         if value == 0:
             return OrderType.HIDDEN, 0
@@ -498,10 +498,10 @@ def _pegged(
     scale = places if scope == "0" else 0
     offset = 0
     if 211 in fields:
-        offset = decimal(fields[211], scale, Refusal.UNSUPPORTED, 211)
+        offset = decimal(fields[211], scale, Refusal.PRICE, 211)
     if instructions == "a":
         if abs(offset) >= 2**32:
-            raise Refused
+            raise Refused(Refusal.PRICE)
         trailing = {
             (False, False): OrderType.TRAILING_STOP,
             (False, True): OrderType.TRAILING_STOP_BPS,

@@ -122,7 +122,7 @@ class Flood:
                 one, self.data = self.data[: end + 8], self.data[end + 8 :]
                 kinds = {
                     b"\x01150=0\x01": "A",
-                    b"\x0158=too many messages\x01": "J",
+                    b"\x0158=The session sends too many messages\x01": "J",
                     b"\x01150=4\x01": "C",
                 }
                 self.kinds.append(next((k for part, k in kinds.items() if part in one), "?"))

@@ -24,7 +24,7 @@ from openoutcry.wire.enums import (
     Reason,
     TimeInForce,
 )
-from openoutcry.wire.words import RULES
+from openoutcry.wire.words import REASON_TEXTS, RULES
 from tests.oracles.order_entry import fix as reference
 from tests.support.order_entry.fix_codec import NOW_NS, make_event
 from tests.support.order_entry.fix_codec_shared import (
@@ -327,7 +327,7 @@ def test_reports_say_what_the_event_and_the_row_say(kind, reason, leaves, cum, p
     if kinds.get(kind.name, "D") == "D" and not gone:
         wanted["378"] = "5"
     if reason:
-        wanted["58"] = reason.name.lower().replace("_", " ")
+        wanted["58"] = REASON_TEXTS.say("FIX 58", reason)
     priced = CASES[case][1] not in (
         OrderType.MARKET,
         OrderType.MARKET_TO_LIMIT,
@@ -371,7 +371,12 @@ def test_the_core_s_rejections_are_reported():
     row, metadata = CODEC.row_of(new_order())
     event = make_event(EventKind.REJECTED, reason=Reason.OFF_LOT, seq=6)
     got = body_fields(CODEC.encode(event, row, metadata))
-    assert (got["39"], got["103"], got["58"], got["17"]) == ("8", "13", "off lot", "6")
+    assert (got["39"], got["103"], got["58"], got["17"]) == (
+        "8",
+        "13",
+        REASON_TEXTS.say("FIX 58", Reason.OFF_LOT),
+        "6",
+    )
 
 
 @pytest.mark.parametrize("rule", [*ErrorBit])
@@ -382,7 +387,7 @@ def test_a_rule_of_the_gateway_is_reported_by_its_name(rule):
     got = body_fields(CODEC.encode(event, row, metadata))
     assert (got["103"], got["58"]) == (
         RULES.say("FIX 103", rule),
-        rule.name.lower().replace("_", " "),
+        RULES.say("FIX 58", rule),
     )
 
 
@@ -391,7 +396,7 @@ def test_a_limit_is_reported_with_its_figures_and_a_switch_by_its_name(bit):
     row, metadata = CODEC.row_of(new_order())
     limit = {"contra_id": 1 << bit | 1 << max(RiskBit), "reason": Reason.RISK}
     figures = {"price_ticks": 100, "leaves_lots": -7, "qty_lots": 120}
-    name = WORDS.say("FIX text", bit.name)
+    name = WORDS.say("FIX 58", bit.name)
     words = name if bit.name in FIGURELESS else f"{name}: limit 100, now -7, asked 120"
     event = make_event(EventKind.REJECTED, **limit, **figures)
     got = body_fields(CODEC.encode(event, row, metadata))
@@ -408,7 +413,13 @@ def test_mass_cancel_and_unknown_messages_are_answered():
     got = refused("q", Refusal.UNSUPPORTED)
     assert (got["35"], got["530"], got["531"], got["532"]) == ("r", "7", "0", "99")
     got = refused("V", Refusal.UNSUPPORTED_MESSAGE)
-    assert got == {"35": "j", "45": "7", "372": "V", "380": "3", "58": "Unsupported Message Type"}
+    assert got == {
+        "35": "j",
+        "45": "7",
+        "372": "V",
+        "380": "3",
+        "58": REFUSALS.say("FIX 58", Refusal.UNSUPPORTED_MESSAGE),
+    }
 
 
 def test_status_is_reported_from_the_row():

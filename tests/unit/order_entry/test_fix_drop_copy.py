@@ -99,7 +99,9 @@ def test_everything_is_reported_however_it_came_and_again_from_the_journal(venue
         ["2", "FIVE"],
     ]
     assert {m.get(797) for m in copied if m.kind == "8"} == {"Y"}
-    assert [(m[58], m[103]) for m in copied if m.get(39) == "8"] == [("unknown symbol", "1")]
+    assert [(m[58], m[103]) for m in copied if m.get(39) == "8"] == [
+        ("Symbol (55) is no instrument of this venue", "1")
+    ]
     (his,) = take(only, 1)
     assert (his[55], his[38], his[44]) == ("BOLT", "4", "9.0000")
     # It only listens.

@@ -346,7 +346,8 @@ def test_orders_go_with_a_lost_connection_and_stay_after_a_logout(venue):
     again.logout()
     third = connect(venue, "GONE", numbers=again.numbers)
     third.cancel(kept, "ACME", "1")
-    assert fields_of(third, 1, 150, 58) == [("4", "user")], "it was still there"
+    cancelled = ("4", "The participant cancelled the order")
+    assert fields_of(third, 1, 150, 58) == [cancelled], "it was still there"
     third.logout()
 
 
@@ -372,7 +373,10 @@ def test_what_is_beyond_the_rate_is_refused_by_name(venue):
     venue.clock.advance(3)
     for _ in range(6):
         fast.buy("ACME", 1, "1")
-    assert fields_of(fast, 6, 39, 58) == [("0", "")] * 3 + [("8", "too many messages")] * 3
+    assert (
+        fields_of(fast, 6, 39, 58)
+        == [("0", "")] * 3 + [("8", "The session sends too many messages")] * 3
+    )
 
 
 def test_what_waited_for_its_turn_is_not_taken_for_an_old_message(venue):

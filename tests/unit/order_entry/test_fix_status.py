@@ -3,6 +3,7 @@ replaced, races with fills, and the speed bump."""
 
 import pytest
 
+from openoutcry.order_entry.fix.refusals import REFUSALS, Refusal
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
 from tests.support.risk.risk_delayed import switch
 from tests.support.venue.inline import InlineVenue
@@ -16,7 +17,7 @@ SESSIONS = [
     {"name": "OTHER", "participant": 2, "protocol": FIX, "cancel_on_disconnect": NONE},
     {"name": "COPY", "participant": 1, "protocol": int(Protocol.FIX_DROP_COPY)},
 ]
-TOO_LATE = ("9", "2", "0", "too late")
+TOO_LATE = ("9", "2", "0", REFUSALS.say("FIX 58", Refusal.TOO_LATE))
 
 
 def bumped():
@@ -105,7 +106,7 @@ def test_a_cancel_of_no_order_is_of_no_order(venue):
     firm = venue.fix("FIRM")
     firm.cancel("NONE", "ACME", "1", name="C")
     (rejected,) = heard(venue, firm)
-    assert said(rejected) == ("9", "8", "1", "unknown order")
+    assert said(rejected) == ("9", "8", "1", REFUSALS.say("FIX 58", Refusal.UNKNOWN_ORDER))
 
 
 def statuses(venue, firm, name):

@@ -4,15 +4,18 @@ cannot be, a number that no stream has; and self-trade prevention where no messa
 import pytest
 
 from openoutcry.order_entry import soupbin
+from openoutcry.order_entry.risk_reasons import WORDS
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.wire import make_instruments
-from openoutcry.wire.enums import SelfTrade
+from openoutcry.wire.enums import Reason, SelfTrade
+from openoutcry.wire.words import REASON_TEXTS
 from tests.support.order_entry.sessions_venue import Nobody, session
 from tests.support.venue.inline import InlineVenue
 from tests.support.venue.settings_operator import with_settings
 
+DISCONNECTED = REASON_TEXTS.say("FIX 58", Reason.DISCONNECTED)
 NONE, DAY, ALL = (int(mode) for mode in CancelOnDisconnect)
 FIX, FIVE, COPY = int(Protocol.FIX44), int(Protocol.OUCH50), int(Protocol.DROP_COPY)
 
@@ -71,7 +74,7 @@ def test_what_a_lost_connection_cancels_says_so(tmp_path, mode, others, protocol
             numbers = client.numbers
             client.close()
             gone = venue.fix("ALPHA", numbers=numbers).next()
-            assert (gone[150], gone[39], gone[58]) == ("4", "4", "disconnected")
+            assert (gone[150], gone[39], gone[58]) == ("4", "4", DISCONNECTED)
         else:
             open_client = venue.five if protocol == "5.0" else venue.client
             client = open_client("ALPHA")
@@ -83,7 +86,7 @@ def test_what_a_lost_connection_cancels_says_so(tmp_path, mode, others, protocol
             assert kind == "C"
             assert gone["reason"] == "Z" if protocol == "4.2" else gone["reason"] in ("Z", ord("Z"))
         reports = [copy.next(), copy.next()]
-        assert reports[1][58] == "disconnected"
+        assert reports[1][58] == DISCONNECTED
 
 
 def test_what_a_participant_cancels_is_its_wish(tmp_path):
@@ -243,7 +246,7 @@ def test_an_order_without_a_mode_is_rejected_with_what_is_missing(tmp_path, prot
         == {
             "4.2": [("J", "O"), ("A", None)],
             "5.0": [("J", 15), ("A", None)],
-            "fix": [("8", "self trade: no mode, in 2964 or the key self_trade"), ("0", "")],
+            "fix": [("8", WORDS.say("FIX 58", "SELF_TRADE")), ("0", "")],
         }[protocol]
     )
 

@@ -472,7 +472,7 @@ def test_a_fix_drop_copy_names_a_brokers_orders_by_their_digits():
         assert entered[11] == name_text(np.array([5, 7], np.int64).tobytes())
         assert (entered[448], entered[150]) == ("10", "0")
         refused = copy.next(0)
-        assert (refused[35], refused[58]) == ("9", "unknown order")
+        assert (refused[35], refused[102]) == ("9", "1")
         assert refused[41] == name_text(np.array([99, 0], np.int64).tobytes())
 
 

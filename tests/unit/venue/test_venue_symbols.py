@@ -100,7 +100,7 @@ def test_fix_has_the_symbol_and_ouch_its_code(floor: InlineFloor) -> None:
     assert report[55] == LONG
     for name, symbol in (("C", LONG[:-1]), ("D", LONG + "7"), ("E", LONG + "-AND-MORE")):
         firm.buy(symbol, 1, "1.00", name=name)
-        assert firm.next(1.0)[58] == "unknown symbol"
+        assert firm.next(1.0)[103] == "1"
     assert {message[55] for message in fix_reports(copy, 2)} == {LONG}
     firm.mass_cancel(LONG)
     assert firm.next(1.0)[39] == "4"
@@ -116,7 +116,7 @@ def test_prices_of_twelve_decimals_trade_over_fix_and_not_over_ouch(floor: Inlin
         (TINY, "0.000000000123", "0.000000000123")
     }
     firm.buy(TINY, 4, "0.0000000001231", name="C")
-    assert firm.next(1.0)[58] == "price has too many decimals or is out of range"
+    assert "too many decimals" in firm.next(1.0)[58]
     two.enter("T", side="S", symbol=TINY, price=10_000, shares=4)
     kind, *_ = message = two.message()
     while kind != "J":
