@@ -12,7 +12,7 @@ from openoutcry.portal.accounts.operators import Operators
 from openoutcry.portal.accounts.papers import papers_of
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.database import Database, start_embedded
-from openoutcry.portal.folder import folder_of
+from openoutcry.portal.folder import folder_of, read_levels
 from openoutcry.portal.money.approvals import REFERENCES, lines_of, to_approve
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.errors import OutcryError
@@ -143,7 +143,8 @@ def _with_identities(file: VenueFile, url: str, ask: Callable[[Identities], Awai
     async def run() -> Any:
         database = Database(url)
         key = SecretKey(folder / "portal.key")
-        accounts = Accounts(database, key, to_file(folder / "mails.jsonl"), file.name)
+        send, levels = to_file(folder / "mails.jsonl"), read_levels(folder)
+        accounts = Accounts(database, key, send, file.name, levels=levels)
         try:
             return await ask(Identities(accounts, papers_of(folder), Sanctions(None)))
         finally:

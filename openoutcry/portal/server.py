@@ -35,7 +35,7 @@ from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.accounts.sub_accounts import SubAccounts
 from openoutcry.portal.child import Child
 from openoutcry.portal.database import Database, DatabaseError, migrate, start_embedded
-from openoutcry.portal.folder import folder_of, make_folder
+from openoutcry.portal.folder import folder_of, make_folder, write_levels
 from openoutcry.portal.history.pages import Pages
 from openoutcry.portal.money.transfers import Transfers
 from openoutcry.portal.money.withdrawals import Withdrawals
@@ -241,7 +241,11 @@ class Portal:
     def _accounts(self, key: SecretKey, settings: Settings) -> Accounts:
         made_of = self.database, key, _sender_of(settings, self.folder), self.file.name
         wait = timedelta(seconds=self.choices.identity_wait_s)
-        accounts = Accounts(*made_of, wait=wait, origin=self.choices.identity_page or ORIGIN)
+        levels = [level.number for level in self.choices.levels]
+        write_levels(self.folder, levels)
+        accounts = Accounts(
+            *made_of, wait=wait, origin=self.choices.identity_page or ORIGIN, levels=levels
+        )
         accounts.undone = self._undone
         return accounts
 

@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -154,12 +154,14 @@ class Accounts:
         now: Callable[[], datetime] = utc_now,
         wait: timedelta = WAIT,
         origin: str = ORIGIN,
+        levels: Collection[int] = (),
     ) -> None:
         """``name``: of the venue, for mails and authenticators; ``wait``: after a change of
         identity, before anything leaves the account; ``origin``: of the page, for links in
-        mails."""
+        mails; ``levels``: that the portal's file has, none: it has no levels."""
         self.database, self.key, self.send, self.name, self.now = database, key, send, name, now
         self.wait, self.origin = wait, origin.rstrip("/")
+        self.levels = sorted(levels)
         self.passwords = passwords or Passwords()
         self.lockout = Lockout(database)
         self.verified: Callable[[int], None] = lambda user_id: None
@@ -172,6 +174,12 @@ class Accounts:
         self._jwt, self._jwt_key = need("jwt", "the portal", "portal"), key.derived("access tokens")
         self._under_way: set[asyncio.Task[None]] = set()
         self._mailers = ThreadPoolExecutor(MAILERS, "mail")
+
+    def check_level(self, number: int) -> None:
+        """Raise :class:`InvalidRequest` for a level that the portal's file does not have; every
+        account begins with level 0."""
+        if self.levels and number not in (0, *self.levels):
+            raise InvalidRequest(f"level: the portal has {', '.join(map(str, self.levels))}")
 
     # Registration
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from typing import Any
 
 from openoutcry.portal.accounts.accounts import Accounts, Caller, Person, audit
@@ -23,6 +23,9 @@ from openoutcry.wire.text import printable
 
 HMAC, ED25519 = "HMAC", "ED25519"
 PERMISSIONS = ("read", "trade", "withdraw")
+WIDEST = {4: 8, 6: 16}
+"""The shortest prefixes of networks from which a key may withdraw, by version of IP."""
+IPV4_IN_IPV6 = ip_network("::ffff:0:0/96")
 LETTERS = string.ascii_letters + string.digits
 KEY_LENGTH, MAX_KEYS, MAX_NETWORKS = 64, 30, 30
 CACHED_S, MAX_CACHED = 1.0, 10_000
@@ -98,8 +101,10 @@ class ApiKeys:
         unknown = set(permissions) - set(PERMISSIONS)
         if unknown:
             raise InvalidRequest(f"permissions: there is no {min(unknown)!r}")
-        if "withdraw" in permissions and not networks:
-            raise InvalidRequest("networks: a key that may withdraw needs a list of networks")
+        if not permissions:
+            raise InvalidRequest(f"permissions: name at least one of {', '.join(PERMISSIONS)}")
+        if "withdraw" in permissions:
+            require_own(networks_of(networks))
         allowed = [str(one) for one in networks_of(networks)]
         secret, kind = public_key_of(public_key) if public_key else new_secret(), HMAC
         if public_key:
@@ -270,6 +275,23 @@ def networks_of(texts: Sequence[str]) -> tuple[IPv4Network | IPv6Network, ...]:
         return tuple(ip_network(text) for text in texts)
     except ValueError as error:
         raise InvalidRequest(f"networks: {error}") from None
+
+
+def require_own(networks: Sequence[IPv4Network | IPv6Network]) -> None:
+    """Raise :class:`InvalidRequest` where a key that may withdraw has no list of networks, or one
+    that is so wide, in one entry or by several side by side, that it limits nothing."""
+    if not networks:
+        raise InvalidRequest("networks: a key that may withdraw needs a list of networks")
+    four = [one for one in networks if isinstance(one, IPv4Network)]
+    six = [one for one in networks if isinstance(one, IPv6Network)]
+    joined: list[IPv4Network | IPv6Network] = [*collapse_addresses(four), *collapse_addresses(six)]
+    for one in joined:
+        is_mapped = isinstance(one, IPv6Network) and one.overlaps(IPV4_IN_IPV6)
+        if one.prefixlen < (96 + WIDEST[4] if is_mapped else WIDEST[one.version]):
+            raise InvalidRequest(
+                f"networks: {one} is too wide for a key that may withdraw: at most /{WIDEST[4]} of "
+                f"IPv4 and /{WIDEST[6]} of IPv6"
+            )
 
 
 def public_key_of(text: str) -> bytes:

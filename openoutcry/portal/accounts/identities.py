@@ -117,6 +117,7 @@ class Identities:
     async def submit(self, person: Person, said: Said, caller: Caller) -> None:
         """Raises :class:`InvalidRequest` or :class:`NotNow`."""
         _check(said, self.accounts.now().date())
+        self.accounts.check_level(said.wanted)
         user = await self.accounts.user(person)
         if said.wanted <= user["level"]:
             raise NotNow(f"this account has level {user['level']}")
@@ -256,7 +257,10 @@ class Identities:
         submitted_at: datetime | None = None,
     ) -> None:
         """``submitted_at``: of what is decided, where another submission may have followed.  Raises
-        :class:`OutcryError` if there is nothing to decide."""
+        :class:`OutcryError` if there is nothing to decide, or the portal does not have the
+        level."""
+        if is_accepted:
+            self.accounts.check_level(level)
         query = """
             update identities set state = %(state)s, reason = %(reason)s, decided_by = %(by)s,
                 decided_at = %(now)s

@@ -156,6 +156,7 @@ class Operators:
         reason, told = f"level {level}: {self._reason(why.reason)}", self._told(why)
         if not 0 <= level <= HIGHEST_LEVEL:
             raise InvalidRequest(f"level: 0 to {HIGHEST_LEVEL}")
+        self.accounts.check_level(level)
         query = "update users set level = %(level)s where %(id)s in (id, parent_id) returning id"
         async with self.database.transaction() as connection:
             if not await rows_of(connection, query, {"level": level, "id": user_id}):

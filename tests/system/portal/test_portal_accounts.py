@@ -28,6 +28,18 @@ async def posted(client, path, **body):
     return await client.post(f"/v1/{path}", json=body)
 
 
+TOO_WIDE = (
+    ["0.0.0.0/0"],
+    ["::/0"],
+    ["192.0.2.0/24", "0.0.0.0/0"],
+    ["0.0.0.0/1", "128.0.0.0/1"],
+    ["8.0.0.0/7"],
+    ["::/1", "8000::/1"],
+    ["::ffff:0.0.0.0/96"],
+)
+"""Networks that limit nothing, for a key that may withdraw."""
+
+
 @pytest.mark.promise(
     "V2.1, V2.2, V2.5 (registration, recovery): by a mailed code, which is used once and ends"
     " after five tries or 15 minutes. Recovery ends every session; no question, no hint, no "
@@ -394,6 +406,13 @@ def test_api_keys_are_shown_once_and_revoked_at_once(people):
             assert (await people.keys.find(made["api_key"])).secret == public.public_bytes_raw()
             body = {"label": "x", "password": PASSWORD, "permissions": ["withdraw"]}
             assert (await posted(client, "api-keys", **body)).status_code == 422
+            for networks in TOO_WIDE:
+                refused = await posted(client, "api-keys", **body, networks=networks)
+                assert refused.status_code == 422, networks
+                assert "too wide" in refused.text, networks
+            refused = await posted(client, "api-keys", label="x", password=PASSWORD, permissions=[])
+            assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+            assert "read, trade, withdraw" in refused.text
             body |= {"networks": ["192.0.2.0/24"], "expires_at": "2026-11-26T13:00:00Z"}
             made = (await posted(client, "api-keys", **body)).json()
             found = await people.keys.find(made["api_key"])

@@ -234,11 +234,11 @@ def test_an_operator_changes_a_level_and_ends_a_key_with_a_reason(portal_venue):
         left = {one.asset: one.left for one in operator.user_detail(user.id).limits}
         assert left == {"USD": "5000.000000", "BTC": "1.00000000"}
         assert operator.set_level(user.id, 2, "ticket 1").level == 2
-        for level, words in ((10, "level"), (-1, "level")):
+        for level, words in ((10, "level"), (-1, "level"), (7, "portal has 0, 2"), (1, "level")):
             with pytest.raises(PortalError, match=words):
                 operator.set_level(user.id, level, "ticket 2")
         with pytest.raises(PortalError, match="no such user"):
-            operator.set_level(2**31 - 1, 1, "ticket 2")
+            operator.set_level(2**31 - 1, 2, "ticket 2")
         detail = operator.user_detail(user.id)
         assert {one.asset: one.left for one in detail.limits}["USD"] == "250000.000000"
         (key,) = detail.keys

@@ -22,7 +22,7 @@ password = "{hash}"
 role = "supervisor"
 """
 PAPER = b"%PDF-1.4 a passport"
-SAID = {"level": 1, "name": "Anna Arnold", "born": "1990-01-02", "country": "DE"}
+SAID = {"level": 2, "name": "Anna Arnold", "born": "1990-01-02", "country": "DE"}
 SAID |= {"address": "Way 1"}
 
 
@@ -86,7 +86,7 @@ def test_a_supervisor_decides_identities_in_the_console(portal_venue, console):
     with operator(console, "sina") as sina:
         rows = {row["mail"]: row for row in sina.get("/api/identities").json()["rows"]}
         row = rows[anna.mail]
-        assert (row["wanted"], row["name"], row["hits"]) == (1, "Anna Arnold", [])
+        assert (row["wanted"], row["name"], row["hits"]) == (2, "Anna Arnold", [])
         (paper,) = row["papers"]
         path = f"/api/identities/{row['user_id']}/papers/{paper['id']}"
         shown = sina.get(path)
@@ -98,6 +98,7 @@ def test_a_supervisor_decides_identities_in_the_console(portal_venue, console):
             ({"password": "wrong"}, 403),
             ({"why": " "}, 422),
             ({"level": 10}, 422),
+            ({"level": 7}, 422),
             ({"mail": "nobody@example.com"}, 422),
         ):
             assert sina.post("/api/identities", json=accept | change).status_code == status, change
@@ -108,7 +109,7 @@ def test_a_supervisor_decides_identities_in_the_console(portal_venue, console):
         assert sina.post("/api/identities", json=refuse).status_code == 200
         left = {row["mail"] for row in sina.get("/api/identities").json()["rows"]}
         assert not left & {anna.mail, bert.mail}
-    assert as_anna.get("/v1/me").json()["level"] == 1
+    assert as_anna.get("/v1/me").json()["level"] == 2
     refused = as_bert.get("/v1/identity").json()
     assert (refused["state"], refused["reason"], refused["level"]) == ("refused", "unreadable", 0)
     decided = as_anna.get("/v1/audit").json()[0]

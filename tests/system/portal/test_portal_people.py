@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from openoutcry.client.portal import solved
 from openoutcry.portal.accounts import lockout
 from openoutcry.portal.accounts.accounts import Caller
+from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.accounts.provider import ProviderSettings
 from openoutcry.portal.accounts.sub_accounts import SubAccounts
 from openoutcry.portal.trading.people import People
@@ -536,10 +537,12 @@ def test_an_identity_is_submitted_reviewed_and_raises_the_level(people):
     async def test(people):
         anna, bert = await people.person(ANNA), await people.person(BERT)
         assert (await anna.get("/v1/identity")).json()["state"] == "none"
+        people.accounts.levels = [0, 2]
         for change in (
             {"born": "2015-01-01"},
             {"country": "Germany"},
             {"level": 0},
+            {"level": 7},
             {"name": "A\nB"},
             {"extra": 1},
         ):
@@ -567,6 +570,8 @@ def test_an_identity_is_submitted_reviewed_and_raises_the_level(people):
         path = Path(shown)
         assert path.read_bytes() == pdf
         assert path.stat().st_mode & 0o077 == 0
+        with pytest.raises(InvalidRequest, match="level: the portal has 0, 2"):
+            await people.identities.decide(one["user_id"], True, 7, "papers agree", "olga")
         await people.identities.decide(one["user_id"], True, 2, "papers agree", "olga")
         await people.identities.decide(other["user_id"], False, 2, "see the letter", "olga")
         assert (await anna.get("/v1/me")).json()["level"] == 2
