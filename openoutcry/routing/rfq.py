@@ -130,6 +130,11 @@ class Request:
     """Outcome of the trade; None until the venue answers."""
 
 
+def sum_of(legs: Sequence[Leg], prices: Sequence[int]) -> int:
+    """What one unit of a request costs at these prices of its legs, if all count in one unit."""
+    return sum(leg.ratio * price for leg, price in zip(legs, prices, strict=True))
+
+
 class Desk:
     """``keep`` gets each command before it has an effect; ``trade`` gets each trade once, in a
     replay too, so that who books them has to know their requests."""
@@ -140,7 +145,10 @@ class Desk:
         keep: Callable[[Command], None] = lambda command: None,
         trade: Callable[[Trade], None] = lambda trade: None,
         last_look_ns: int = 200_000_000,
+        value: Callable[[Sequence[Leg], Sequence[int]], int] = sum_of,
     ) -> None:
+        """``value``: what one unit of a request of several legs costs at these prices of its
+        legs, in the unit of its quotes' prices."""
         self.makers = tuple(makers)
         self.requests: dict[int, Request] = {}
         self._open: dict[int, Request] = {}
@@ -161,6 +169,7 @@ class Desk:
         self.touched: set[int] = set()
         """Requests that have changed since this was last emptied."""
         self._keep, self._trade, self._last_look_ns = keep, trade, last_look_ns
+        self._value = value
         self._quotes = self._numbers = 0
 
     def replay(self, commands: Iterable[Command]) -> None:
@@ -313,8 +322,8 @@ class Desk:
         bids: Sequence[int] = (),
         asks: Sequence[int] = (),
     ) -> Callable[[], int]:
-        """``bids`` and ``asks``: of a request of several legs the price of each; what they come to
-        together is the maker's sum."""
+        """``bids`` and ``asks``: of a request of several legs the price of each, whose value
+        together is ``bid`` and ``ask``."""
         one = self._asked(by, request)
         if one.state != OPEN:
             raise Refusal(f"request {request} is {one.state}")
@@ -332,6 +341,7 @@ class Desk:
         for price, prices in ((bid, bids), (ask, asks)):
             if len(prices) != (0 if price is None else legs):
                 raise Refusal(f"request {request} has {len(one.legs)} legs, each with its price")
+            self._require_sum(one, price, prices)
 
         def effect() -> int:
             for number, old in one.quotes.items():
@@ -355,6 +365,15 @@ class Desk:
             return self._quotes
 
         return effect
+
+    def _require_sum(self, request: Request, price: int | None, prices: Sequence[int]) -> None:
+        """Raise :class:`Refusal` where the prices of the legs do not come to the quoted price: they
+        are what is traded and paid."""
+        if price is None or not prices:
+            return
+        total = self._value(request.legs, prices)
+        if total != price:
+            raise Refusal(f"request {request.number}: the legs come to {total}, not to {price}")
 
     def _asked(self, maker: str, number: int) -> Request:
         """A request that a maker was asked; the others do not exist for it."""
@@ -384,6 +403,7 @@ class Desk:
         price = chosen.ask if side == BUY else chosen.bid
         if price is None or side not in (BUY, SELL) or one.side not in (side, 0):
             raise Refusal(f"quote {quote} has no such side")
+        self._require_sum(one, price, chosen.asks if side == BUY else chosen.bids)
 
         def effect() -> int:
             if chosen.is_firm and not chosen.has_last_look:

@@ -15,15 +15,16 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
 from openoutcry.portal.accounts.errors import AccountError, Declined, NotFound
 from openoutcry.portal.database import Database, DatabaseError, Row, rows_of
+from openoutcry.portal.quotes.package import Package
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.routing.instruments import BUY
-from openoutcry.routing.rfq import Command, Desk, Refusal, Request
+from openoutcry.routing.rfq import Command, Desk, Leg, Refusal, Request
 from openoutcry.venue.desk import UNAVAILABLE, DeskError, ask
 from openoutcry.venue.off_book_desk import BUYER, SELLER, off_book, off_book_legs
 
@@ -76,8 +77,13 @@ class Quotes:
     def desk(self) -> Desk:
         """Return the desk as far as it is known here; empty before the first look."""
         if self._desk is None:
-            self._desk, self.number = Desk((), self._kept.append), 0
+            self._desk, self.number = Desk((), self._kept.append, value=self._value), 0
         return self._desk
+
+    def _value(self, legs: Sequence[Leg], prices: Sequence[int]) -> int:
+        """What one package costs at these prices of its legs, in units of the quote asset."""
+        by_symbol = {market.symbol: market for market in self.mirror.markets.every}
+        return Package.of(legs, by_symbol.__getitem__).value(prices)
 
     # Commands
 

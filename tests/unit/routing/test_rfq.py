@@ -1,6 +1,7 @@
 """No trade without both consents, none twice, and no maker sees another's quote."""
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -139,6 +140,41 @@ def test_legs_trade_together_with_their_ratios(desk):
     single = ask(desk)
     with pytest.raises(Refusal, match="1 legs"):
         desk.do("quote", "M1", 3, request=single, ask=5, asks=[5])
+
+
+@pytest.mark.parametrize("side", [BUY, SELL, 0])
+@pytest.mark.parametrize("has_last_look", [True, False])
+def test_prices_of_legs_that_do_not_come_to_the_quoted_price_do_not_trade(
+    desk, side, has_last_look
+):
+    """For each side alone and both: the desk compares what is traded with what was quoted."""
+    number = ask(desk, side=side, legs=[["NEAR", 1], ["FAR", -2]])
+    right = {"bid": -4, "bids": [4, 4], "ask": -3, "asks": [5, 4], "has_last_look": has_last_look}
+    for name in ("bid", "ask"):
+        for wrong in ([5, 5], [0, 0], [-2, 0], [4, 5]):
+            terms = right | {f"{name}s": wrong}
+            with pytest.raises(Refusal, match=f"come to {wrong[0] - 2 * wrong[1]}, not to"):
+                desk.do("quote", "M1", 1, request=number, **terms)
+    quote = desk.do("quote", "M1", 1, request=number, **right)
+    one = desk.requests[number]
+    one.quotes[quote] = replace(one.quotes[quote], asks=(6, 4), bids=(6, 4))
+    with pytest.raises(Refusal, match="come to -2, not to"):
+        desk.do("accept", "C", 2, request=number, quote=quote, side=side or BUY)
+    assert desk.trades == []
+    assert desk.requests[number].state == "open"
+
+
+def test_the_price_of_a_package_counts_its_legs_in_their_units():
+    """A tick of one leg may be worth more than a tick of the other."""
+    units = {"NEAR": 10, "FAR": 1}
+    value = lambda legs, prices: sum(  # noqa: E731
+        units[leg.symbol] * leg.ratio * price for leg, price in zip(legs, prices, strict=True)
+    )
+    desk = Desk(MAKERS, value=value)
+    number = ask(desk, legs=[["NEAR", 1], ["FAR", -2]])
+    with pytest.raises(Refusal, match="come to 42, not to -3"):
+        desk.do("quote", "M1", 1, request=number, ask=-3, asks=[5, 4])
+    desk.do("quote", "M1", 1, request=number, ask=42, asks=[5, 4])
 
 
 @pytest.mark.parametrize(
