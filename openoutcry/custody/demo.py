@@ -29,6 +29,7 @@ from openoutcry.custody.utxo.node import binary as litecoind
 from openoutcry.custody.venue import VenueDesk, VenueError
 from openoutcry.order_entry.passwords import make_password, password_hasher
 from openoutcry.venue.desk import DeskError, ask
+from openoutcry.wire.extras import need_program
 from openoutcry.wire.free_port import free_port
 
 COIN, FINAL = 10**8, 6
@@ -325,7 +326,13 @@ class Demo:
         conf.write_text(f"directories.tokendir = {tokens}\nobjectstore.backend = file\n")
         os.environ["SOFTHSM2_CONF"] = str(conf)
         for name in ("signer1", "signer2", "attestor", "gas"):
-            command = ["softhsm2-util", "--init-token", "--free", "--label", name]
+            command = [
+                need_program("softhsm2-util", "the demo"),
+                "--init-token",
+                "--free",
+                "--label",
+                name,
+            ]
             terms = ["--pin", self.pin, "--so-pin", secrets.token_hex(8)]
             subprocess.run([*command, *terms], check=True, capture_output=True)
         keys, shares = hold(NETWORK)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from openoutcry.host.doctor_devices import CONTEXT_SWITCHES, SOFTWARE, open_counter
 from openoutcry.host.processes import die_with_parent
+from openoutcry.wire.extras import PROGRAMS
 
 PAIRED = {
     "irq:irq_handler": "interrupt",
@@ -91,7 +92,7 @@ class Watched:
 def refusal() -> str | None:
     """Why the cores cannot be watched here, or None."""
     if shutil.which("perf") is None:
-        return "perf is not installed"
+        return f"perf is not installed: {PROGRAMS['perf']}"
     refused = open_counter(SOFTWARE, CONTEXT_SWITCHES)
     if refused:
         return f"perf events are not permitted here: {refused}"

@@ -14,6 +14,7 @@ from openoutcry.custody.evm.parts import GAS_LABEL, GWEI
 from openoutcry.custody.evm.transactions import FeePolicy, HsmSigner
 from openoutcry.custody.hsm import Hsm, uncompressed
 from openoutcry.wire.closing import Closing
+from openoutcry.wire.extras import PROGRAMS
 
 CHAIN_ID = 31337
 VARIABLE = "OUTCRY_ANVIL"
@@ -34,7 +35,7 @@ class DemoChain(Closing):
         self.node = Node(self.url)
         found = anvil or binary()
         if found is None:
-            raise NodeError(f"anvil is not here: set {VARIABLE}")
+            raise NodeError(f"anvil is not here: {PROGRAMS['anvil']}")
         command = [found, "--host", "127.0.0.1", "--port", str(port)]
         command += ["--chain-id", str(CHAIN_ID), "--accounts", "2", "--silent"]
         # Blocks that are mined at once have a second each: they must not be in the future.

@@ -18,7 +18,10 @@ from openoutcry.host.corewatch import (
     refusal,
 )
 from openoutcry.host.processes import run_processes
+from openoutcry.wire.extras import PROGRAMS
 from tests.support.bench.jitter import TRACE, TRACEPOINTS, at, spin, watch_of
+
+NO_PERF = f"perf is not installed: {PROGRAMS['perf']}"
 
 
 def test_a_spin_sees_another_program_on_its_core():
@@ -47,9 +50,9 @@ def test_without_perf_the_figures_stand_and_the_cause_is_missing(monkeypatch):
     monkeypatch.setattr(corewatch.shutil, "which", lambda name: None)
     monkeypatch.setattr(jitter, "QUICK_SPIN_S", 0.05)
     document = bench_jitter(1, True, "outcry bench jitter", lambda text: None)
-    assert {"name": "causes by trace", "why": "perf is not installed"} in document["missing"]
+    assert {"name": "causes by trace", "why": NO_PERF} in document["missing"]
     for causes in document["details"]["lost_ns_by_cause"].values():
-        assert set(causes) == {"not watched: perf is not installed"}
+        assert set(causes) == {f"not watched: {NO_PERF}"}
 
 
 @pytest.mark.skipif(refusal() is not None, reason=f"cores cannot be watched: {refusal()}")
