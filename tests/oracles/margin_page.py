@@ -1,0 +1,205 @@
+"""Margin as docs/margin.md says it, read from that page alone: nothing of ours is imported.
+
+The defaults come from the page's tables of keys.  Every amount is a whole number of units; the
+price of an option is computed in floating point, so that it may differ by a tick.
+"""
+
+import math
+import re
+import tomllib
+from fractions import Fraction
+from itertools import pairwise
+
+PART = 1_000_000
+DAY_S, YEAR_S = 86_400, 365 * 86_400
+THIRDS = (0, 0, 1, 1, -1, -1, 2, 2, -2, -2, 3, 3, -3, -3)
+
+
+def up(number):
+    """A fraction, rounded up."""
+    return math.ceil(Fraction(number))
+
+
+def down(number):
+    """A fraction, rounded down."""
+    return math.floor(Fraction(number))
+
+
+def defaults_of(page):
+    """The defaults of each table on the page, by table and key."""
+    found, table = {}, None
+    for line in page.splitlines():
+        heading = re.match(r"\| `\[+(\w+)\]+` \| unit \| default", line)
+        row = re.match(r"\| `(\w+)` \| .*? \| (`[^`]*`|required|none) \| ", line)
+        if heading:
+            table = found.setdefault(heading[1], {})
+        elif not line.startswith("|"):
+            table = None
+        elif table is not None and row and row[2] != "required":
+            text = row[2].strip("`").replace("_", "")
+            words = {"none": None, "true": True, "false": False}
+            value = words[text] if text in words else re.findall(r"-?\d+", text)
+            if isinstance(value, list):
+                value = int(value[0]) if not text.startswith("[") else [int(v) for v in value]
+            table[row[1]] = value
+    return found
+
+
+class Page:
+    """A margin file by the page."""
+
+    def __init__(self, page, text):
+        self.defaults, self.file = defaults_of(page), tomllib.loads(text)
+        self.underlyings = {row["name"]: row for row in self.file["underlying"]}
+        self.contracts = {row["symbol"]: row for row in self.file["contract"]}
+        self.now_s = self.file["margin"]["now"].timestamp()
+
+    def of(self, table, row, key):
+        """What a row has for a key, or its default."""
+        return row[key] if key in row else self.defaults[table][key]
+
+    def is_option(self, contract):
+        return contract["kind"] in ("call", "put")
+
+    # Prices
+
+    def volatility(self, underlying, forward, contract):
+        """Millionths; the file of the example has one expiry for each underlying."""
+        (smile,) = [one for one in self.file["smile"] if one["underlying"] == underlying]
+        ratio = down(Fraction(contract["strike_ticks"] * PART, forward) + Fraction(1, 2))
+        nodes = list(zip(smile["ratios"], smile["volatilities"], strict=True))
+        if ratio <= nodes[0][0]:
+            return nodes[0][1]
+        for (low, one), (high, other) in pairwise(nodes):
+            if ratio <= high:
+                return one + (other - one) * (ratio - low) / (high - low)
+        return nodes[-1][1]
+
+    def option_price(self, contract, forward, shift, later_s):
+        """Black-76 without discount, in the option's ticks."""
+        strike = contract["strike_ticks"]
+        volatility = max(1, self.volatility(contract["underlying"], forward, contract) + shift)
+        years = max(0, contract["expiry"].timestamp() - self.now_s - later_s) / YEAR_S
+        deviation = volatility / PART * math.sqrt(years)
+        least = max(0, forward - strike if contract["kind"] == "call" else strike - forward)
+        value = least
+        if deviation:
+            first = math.log(forward / strike) / deviation + deviation / 2
+            normal = lambda x: math.erfc(-x / math.sqrt(2)) / 2  # noqa: E731
+            value = forward * normal(first) - strike * normal(first - deviation)
+            value += 0 if contract["kind"] == "call" else strike - forward
+        return math.floor(value * contract["strike_multiplier"] / contract["multiplier"] + 0.5)
+
+    def worth(self, contract, price):
+        """What a long lot is worth; only differences have a meaning."""
+        if self.of("contract", contract, "inverse"):
+            return -down(Fraction(contract["multiplier"], price))
+        return contract["multiplier"] * price
+
+    def mark(self, contract):
+        """Its mark in ticks."""
+        given = self.of("contract", contract, "mark_ticks")
+        forward = self.underlyings[contract["underlying"]]["price_ticks"]
+        return given or self.option_price(contract, forward, 0, 0)
+
+    # A lot's risk
+
+    def losses(self, contract):
+        """What a long lot loses in each of the 16 scenarios."""
+        own = self.underlyings[contract["underlying"]]
+        key = lambda name: self.of("underlying", own, name)  # noqa: E731
+        scan, shift = own["scan_ticks"], key("volatility_scan")
+        scenarios = []
+        for number, thirds in enumerate(THIRDS):
+            move = down(Fraction(abs(thirds) * scan, 3)) * (1 if thirds > 0 else -1)
+            scenarios.append((move, -shift if number % 2 else shift, PART))
+        extreme = down(Fraction(key("extreme_thirds") * scan, 3))
+        scenarios += [(move, 0, key("extreme_share")) for move in (extreme, -extreme)]
+        mark, found = self.mark(contract), []
+        for move, added, counts in scenarios:
+            if self.is_option(contract):
+                price = self.option_price(contract, max(1, own["price_ticks"] + move), added, DAY_S)
+            else:
+                price = max(1, mark + move)
+            loss = self.worth(contract, mark) - self.worth(contract, price)
+            found.append(up(Fraction(loss * counts, PART)))
+        return found
+
+    def delta(self, contract):
+        """Millionths of a reference lot."""
+        own = self.underlyings[contract["underlying"]]
+        forward = own["price_ticks"]
+        if self.is_option(contract):
+            volatility = self.volatility(contract["underlying"], forward, contract) / PART
+            years = (contract["expiry"].timestamp() - self.now_s) / YEAR_S
+            deviation = volatility * math.sqrt(years)
+            first = math.log(forward / contract["strike_ticks"]) / deviation + deviation / 2
+            one = math.erfc(-first / math.sqrt(2)) / 2 - (contract["kind"] == "put")
+            return round(one * contract["strike_multiplier"] * PART / own["unit"])
+        gain = contract["multiplier"]
+        if self.of("contract", contract, "inverse"):
+            gain = down(Fraction(gain, forward * forward))
+        return down(Fraction(gain * PART, own["unit"]))
+
+    # A portfolio
+
+    def margin(self, positions):
+        """Maintenance and initial margin of lots by contract."""
+        parts = {name: self.commodity(name, positions) for name in self.underlyings}
+        left = {name: part["delta"] for name, part in parts.items()}
+        for offset in self.file.get("offset", []):
+            legs = []
+            for text in offset["legs"]:
+                name, side, ratio = text.split(":")
+                legs.append((name, 1 if side == "long" else -1, int(ratio)))
+            signs = {side * ((left[name] > 0) - (left[name] < 0)) for name, side, _ in legs}
+            if signs not in ({1}, {-1}):
+                continue
+            spreads = min(abs(left[name]) // ratio for name, _, ratio in legs)
+            for name, _, ratio in legs:
+                part, used = parts[name], spreads * ratio
+                share = down(Fraction(used << 20, abs(part["delta"])))
+                credit = down(Fraction(part["price_risk"] * share, 1 << 20))
+                part["credit"] += down(Fraction(credit * offset["rate"], PART))
+                left[name] -= used if left[name] > 0 else -used
+        maintenance = initial = 0
+        for name, part in parts.items():
+            own = self.underlyings[name]
+            needed = max(part["scan"] + part["months"] - part["credit"], part["short"], 0)
+            addon = self.of("underlying", own, "addon")
+            needed += up(Fraction(abs(part["delta"]) * addon, PART))
+            maintenance += needed
+            initial += up(Fraction(needed * self.of("underlying", own, "initial"), PART))
+        return maintenance, initial
+
+    def commodity(self, name, positions):
+        """Everything with one underlying, but credits."""
+        own, losses, tiers, short = self.underlyings[name], [0] * 16, {}, 0
+        for symbol, lots in positions.items():
+            contract = self.contracts[symbol]
+            if contract["underlying"] != name:
+                continue
+            losses = [a + lots * b for a, b in zip(losses, self.losses(contract), strict=True)]
+            tier = self.of("contract", contract, "tier")
+            tiers[tier] = tiers.get(tier, 0) + lots * self.delta(contract)
+            if self.is_option(contract) and lots < 0:
+                short -= lots * self.of("underlying", own, "short_minimum")
+        left, months = dict(tiers), 0
+        for first, second, rate in self.of("underlying", own, "spreads") or ():
+            one, other = left.get(first, 0), left.get(second, 0)
+            if one * other < 0:
+                taken = min(abs(one), abs(other))
+                left[first] -= taken if one > 0 else -taken
+                left[second] -= taken if other > 0 else -taken
+                months += up(Fraction(taken * rate, PART))
+        scan, active = max(0, *losses), losses.index(max(losses))
+        pair = active ^ 1 if active < 14 else active
+        priced = down(Fraction(losses[active] + losses[pair] - losses[0] - losses[1], 2))
+        return {
+            "scan": scan,
+            "months": months,
+            "delta": sum(tiers.values()),
+            "price_risk": min(max(0, priced), scan),
+            "short": short,
+            "credit": 0,
+        }
