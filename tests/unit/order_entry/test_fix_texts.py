@@ -15,6 +15,37 @@ from tests.support.venue.inline import InlineVenue
 TABLES = [(one, "FIX 58") for one in (REASON_TEXTS, RULES, WORDS, REFUSALS)]
 LATER = {"2964": "SelfMatchPreventionInstruction"}
 """Fields of later versions of FIX, with their names."""
+VERBS = [
+    "allows",
+    "are",
+    "cancelled",
+    "cannot",
+    "could",
+    "disconnected",
+    "does",
+    "ended",
+    "extended",
+    "had",
+    "has",
+    "have",
+    "holds",
+    "is",
+    "lets",
+    "make",
+    "met",
+    "must",
+    "names",
+    "reduced",
+    "refused",
+    "removed",
+    "repeats",
+    "sells",
+    "sends",
+    "takes",
+    "was",
+    "went",
+    "would",
+]
 STANDARD = REFUSALS.say("FIX 58", Refusal.UNSUPPORTED_MESSAGE)
 """QuickFIX's own words, which its acceptance scripts want; 372 names the message."""
 TEXTS = sorted({text for table, door in TABLES for text in table.offered(door).values()})
@@ -24,9 +55,7 @@ TEXTS = sorted({text for table, door in TABLES for text in table.offered(door).v
 def test_a_text_is_a_sentence_of_words(text):
     """It has a verb, begins with a capital letter, and has no name of the code."""
     assert re.fullmatch(r"[A-Z][A-Za-z0-9 ,'()_-]+", text)
-    assert re.search(r"\b(is|are|was|must|has|have|had|names|holds|takes|does|could|would|make|"
-                     r"cannot|allows|lets|met|sends|sells|repeats|removed|cancelled|refused|ended|"
-                     r"extended|went|reduced|disconnected)\b", text)  # fmt: skip
+    assert set(text.split()) & set(VERBS)
     assert not re.search(r"\b(aux|lot|qty|id)\b", text)
     assert len(text.split()) >= 4
     assert len(text.encode()) <= TEXT_BYTES
