@@ -53,9 +53,8 @@ def check_book(
         ``messages``          how many of each kind
 
     Repairs (``flow/in_turn.py``) keep one disagreement from being counted in every row after it.
-
-    Raises :class:`FlowError` for bad files and for two that differ in their number of rows. It also
-    does so for messages from which no book can be rebuilt: :data:`UNSEEN_SHARE`.
+    Raises :class:`FlowError` for bad files, for two that differ in their number of rows, and for
+    messages from which no book can be rebuilt (:data:`UNSEEN_SHARE`).
     """
     source = LobsterSource(messages, orderbook if seed_book is None else seed_book, recorded=True)
     compared = _levels_to_compare(orderbook, levels)
@@ -72,9 +71,8 @@ def check_book(
         if cells is None:
             raise FlowError(f"{orderbook} ends at row {rows - 1}, before {messages} does")
         expected, book = _recorded_book(cells[: 4 * compared]), market.book(compared)
-        if expected == book:
-            equal += 1
-        elif first_difference is None:
+        equal += expected == book
+        if expected != book and first_difference is None:
             first_difference = {"row": rows, **_difference(expected, book)}
     if next(recorded, None) is not None:
         raise FlowError(f"{orderbook} has more rows than {messages}, which has {rows}")

@@ -114,12 +114,7 @@ def bench_pipeline(
     ``explain`` the tail by cause. A round in which two ways to run disagree on the state hash fails
     the whole bench.
     """
-    session = Session(
-        quick,
-        Rounds(rounds, progress),
-        has_disk(Path(".")),
-        _rtl_refusal(),
-    )
+    session = Session(quick, Rounds(rounds, progress), has_disk(Path(".")), _rtl_refusal())
     started = time.perf_counter()
     compile_kernels(lambda label, done, total: progress(f"compiling: {label}"))
     compile_s = time.perf_counter() - started

@@ -69,6 +69,14 @@ VERILATOR_FLAGS = (
 )
 
 
+def _own_plusargs(simulator: str, seed: int, waveform: Path | None) -> list[str]:
+    """Return the plusargs of every run on a simulator; ``waveform``: its file, if it is kept."""
+    arguments = [f"+dumpfile_path={waveform}"] if waveform else []
+    if simulator == "verilator":
+        arguments += [*RANDOM_START, f"+verilator+seed+{seed}"]
+    return arguments
+
+
 def simulate(
     simulator: str,
     toplevel: str,
@@ -104,21 +112,11 @@ def simulate(
         from cocotb_tools.runner import get_runner
 
         runner = get_runner(simulator)
+        values = parameters or {}, defines or {}
         built = _build(
-            runner,
-            simulator,
-            toplevel,
-            files,
-            parameters or {},
-            defines or {},
-            waves,
-            coverage,
-            build_arguments,
+            runner, simulator, toplevel, files, *values, waves, coverage, build_arguments
         )
         waveform = folder / ("waves.fst" if simulator == "icarus" else "dump.vcd")
-        arguments = [*plusargs, *([f"+dumpfile_path={waveform}"] if waves else [])]
-        if simulator == "verilator":
-            arguments += [*RANDOM_START, f"+verilator+seed+{seed}"]
         results = folder / "results.xml"
         run: dict[str, Any] = {
             "test_module": bench,
@@ -131,7 +129,7 @@ def simulate(
             "results_xml": str(results),
             "waves": waves,
             "log_file": log,
-            "plusargs": arguments,
+            "plusargs": [*plusargs, *_own_plusargs(simulator, seed, waveform if waves else None)],
             "extra_env": _environment(environment or {}),
         }
         # What went wrong is in the results, or in the log if the run left no results.

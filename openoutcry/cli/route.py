@@ -181,6 +181,21 @@ def _all_live(depth: "Depth") -> bool:
     return all(depth.status(n, now_ns) == "live" for n in range(len(depth.market.venues)))
 
 
+def _end_earlier(router: Any, symbol: str) -> None:
+    """End the open orders of a symbol, and name those of others."""
+    for earlier in router.store.parents.values():
+        is_over = earlier.state == "ended"
+        if earlier.terms.symbol == symbol:
+            if not is_over:
+                router.change(earlier, time.time_ns(), state="ended")
+        elif not is_over or earlier.leaves:
+            click.echo(
+                f"order {earlier.number} is not over: the next one of "
+                f"{earlier.terms.symbol} ends it",
+                err=True,
+            )
+
+
 @route.command()
 @click.argument("file", type=PathArgument)
 @click.argument("side", type=click.Choice(["buy", "sell"]))
@@ -246,17 +261,7 @@ def order(
         router = _opened(settings, symbol, stack)
         _run(router, lambda: not router.is_ready(time.time_ns()), READY_S)
         _name_troubles({one.name: one for one in router.connectors})
-        for earlier in router.store.parents.values():
-            is_over = earlier.state == "ended"
-            if earlier.terms.symbol == symbol:
-                if not is_over:
-                    router.change(earlier, time.time_ns(), state="ended")
-            elif not is_over or earlier.leaves:
-                click.echo(
-                    f"order {earlier.number} is not over: the next one of "
-                    f"{earlier.terms.symbol} ends it",
-                    err=True,
-                )
+        _end_earlier(router, symbol)
         parent = router.submit(
             side_named(side),
             *terms,

@@ -62,6 +62,10 @@ class EventDigests:
             del self._ends[end]
 
 
+EVIDENCE = "commands", "events", "state_hash", "event_hash"
+"""What a run leaves evidence of."""
+
+
 def replay(
     directory: str | Path,
     until_seq: int | None = None,
@@ -70,7 +74,7 @@ def replay(
     """Feed the journal's commands to a fresh matcher, or to the newest checkpoint (at or
     before ``until_seq``) where the journal's begin was retired.
 
-    Returns a dictionary:
+    Returns:
 
     ``commands``, ``events``, ``state_hash``, ``event_hash``, ``seconds``
         of this replay
@@ -85,14 +89,13 @@ def replay(
         with: the run was cut short, or ``until_seq`` ends before it
 
     Raises ``JournalError`` for a journal that cannot be read, ends before ``until_seq``, or whose
-    begin was retired with no checkpoint left to begin from.
+    begin was retired with no checkpoint left.
     """
     reader = JournalReader(directory)
     started = time.monotonic()
     # A whole journal from its begin, so that all of it is compared.
     point = starting_point(reader, until_seq if reader.first_seq > 1 else None)
-    engine = point.engine
-    digests = EventDigests(point.seq)
+    engine, digests = point.engine, EventDigests(point.seq)
     limit = NO_LIMIT if until_seq is None else until_seq
     for batch in events_of(reader, point, until_seq=limit):
         digests.compare(batch.header, batch.after_seq)
@@ -101,9 +104,9 @@ def replay(
         if progress and len(batch.commands):
             progress(point.seq)
     if until_seq is not None and engine.last_seq < until_seq:
-        raise JournalError(
-            f"{directory}: the journal ends at sequence {engine.last_seq}, before {until_seq}"
-        )
+        ends = f"the journal ends at sequence {engine.last_seq}"
+        raise JournalError(f"{directory}: {ends}, before {until_seq}")
+    recorded = reader.evidence
     result = {
         "path": str(directory),
         "from_seq": point.seq + 1,
@@ -113,16 +116,14 @@ def replay(
         "event_hash": hash_text(point.chain),
         "seconds": time.monotonic() - started,
         "torn": reader.torn,
-        "recorded": reader.evidence,
+        "recorded": recorded,
         "event_digests": digests.checked,
         "verified_seq": digests.verified_seq,
         "wrong_seq": digests.wrong_seq,
         "equal": None if digests.wrong_seq is None else False,
     }
-    recorded = reader.evidence
     if recorded is not None and (until_seq is None or recorded["commands"] == engine.last_seq):
-        keys = ("commands", "events", "state_hash", "event_hash")
-        same = all(recorded[key] == result[key] for key in keys)
+        same = all(recorded[key] == result[key] for key in EVIDENCE)
         result["equal"] = same and digests.wrong_seq is None
     return result
 

@@ -1,6 +1,6 @@
 """Risk around the matcher, from the settings in a journal's configuration."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from openoutcry.risk.delay import due, hold
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.protection_layout import HEADER_BYTES
 from openoutcry.risk.rebalance import wait_for_rebalance
-from openoutcry.risk.region import RiskError, make_region, setting
+from openoutcry.risk.region import Region, RiskError, make_region, setting
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.symbols import code_of
 
@@ -38,6 +38,24 @@ def risk_kernels(settings: Mapping[str, Any]) -> list[tuple[Callable[..., Any], 
         if int(settings.get("delayed", 0)):
             kernels += [(hold, 2), (due, 2)]
     return kernels
+
+
+def _apply_limits(region: Region, ask: Any, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Give a state its limits. Raises :class:`RiskError` naming the row that makes no sense."""
+    for number, row in enumerate(rows):
+        if row.get("set") not in Setting.__members__:
+            raise RiskError(f"limits row {number}: {row.get('set')!r} is not a setting")
+        symbol = code_of(str(row.get("symbol", "")))
+        numbers = int(row["value"]), int(row.get("who", 0))
+        try:
+            record = setting(Setting[row["set"]], *numbers, symbol, int(row.get("second", 0)))
+            applied = (
+                ask(RiskState.of(region.ctypes.data), OrderRecord.of(record.ctypes.data)) == APPLIED
+            )
+        except OverflowError:  # no int64
+            applied = False
+        if not applied:
+            raise RiskError(f"limits row {number}: {dict(row)} makes no sense")
 
 
 def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:
@@ -68,20 +86,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
     if count > 1 and int(settings["order_capacity"]) <= count:
         raise RiskError(f"{count} partitions need an order_capacity above that")
     ask = partitions.before if count > 1 else before
-    for number, row in enumerate(settings.get("limits", ())):
-        if row.get("set") not in Setting.__members__:
-            raise RiskError(f"limits row {number}: {row.get('set')!r} is not a setting")
-        symbol = code_of(str(row.get("symbol", "")))
-        numbers = int(row["value"]), int(row.get("who", 0))
-        try:
-            record = setting(Setting[row["set"]], *numbers, symbol, int(row.get("second", 0)))
-            applied = (
-                ask(RiskState.of(region.ctypes.data), OrderRecord.of(record.ctypes.data)) == APPLIED
-            )
-        except OverflowError:  # no int64
-            applied = False
-        if not applied:
-            raise RiskError(f"limits row {number}: {dict(row)} makes no sense")
+    _apply_limits(region, ask, settings.get("limits", ()))
     if count > 1:
         return Hooks(
             region,

@@ -100,6 +100,21 @@ STATEMENT = ("event", "time (UTC)", "what", "instrument", "lots", "position_lots
              "owed")  # fmt: skip
 
 
+AMOUNTS = "lot_price", "amount", "fees", "fees_due", "reserved", "balance", "owed"
+"""Columns of a statement that are amounts of the row's asset."""
+
+
+def _prices(books: Books, row: Any, symbol: str) -> tuple[int | None, int | None]:
+    """Return the price in ticks of a transaction, and what a lot cost if it is in the quote asset;
+    None of one without an instrument."""
+    if not symbol:
+        return None, None
+    index, price = int(row["instrument"]), int(row["price_ticks"])
+    if int(row["asset"]) != int(books.instruments[index, lay.QUOTE // 8]):
+        return price, None
+    return price, price * books.multiplier_at(index, int(row["event_seq"]))
+
+
 def statement(
     books: Books, rows: Rows, participant: int, pending: bool = False, begin: Books | None = None
 ) -> Report:
@@ -130,9 +145,6 @@ def statement(
                 continue
             # By schedule a fill's fee is owed; the flat fee a lot was paid at once.
             fees = -int(row["fee_income"]) - owed if kind in FILLS else 0
-            price = int(row["price_ticks"]) if symbol else None
-            in_quote = bool(symbol) and asset == int(books.instruments[index, lay.QUOTE // 8])
-            multiplier = books.multiplier_at(index, int(row["event_seq"])) if symbol else 1
             entries.append(
                 (
                     int(row["event_seq"]),
@@ -141,8 +153,7 @@ def statement(
                     symbol,
                     lots,
                     lots_held.get(symbol),
-                    price,
-                    price * multiplier if price is not None and in_quote else None,
+                    *_prices(books, row, symbol),
                     books.assets[asset],
                     moved - fees,
                     fees,
@@ -158,14 +169,11 @@ def statement(
             f"the statement of participant {participant} does not add up to its balances: {DIFFERS}"
         )
     closing = _standing_rows("closing", books, summed, books)
-    money = dict.fromkeys(
-        ("lot_price", "amount", "fees", "fees_due", "reserved", "balance", "owed"), "asset"
-    )
     return Report(
         Said("statement of participant {number}", number=participant),
         STATEMENT,
         [*opening, *entries, *closing],
-        money,
+        dict.fromkeys(AMOUNTS, "asset"),
         _scales(books),
         _notes(books, participant),
         _heading(books, participant, begin),

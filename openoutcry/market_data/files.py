@@ -154,9 +154,7 @@ def write_feed(
     source = JournalFeed(directory, decimals, session, form in ("dbn", "npz"))
     room, symbols = mold.payload_bytes(mtu), instruments_of(directory)
     if (symbol is None) == (form == "npz"):
-        raise FeedError(
-            "npz holds one instrument: name it with --symbol (only this format uses it)"
-        )
+        raise FeedError("npz has one instrument: name it with --symbol (for this format only)")
     if symbol is not None and symbol not in symbols:
         raise FeedError(f"{symbol} is not among the journal's instruments")
     writers: dict[str, Callable[[Path], None]] = {

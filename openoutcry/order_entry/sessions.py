@@ -385,29 +385,32 @@ class Sessions(State):
         region.words[session_region.LANE_SEQ // 8] = published
         region.words[session_region.EVENT_SEQ // 8] = event_seq
         for index in range(1, len(self.streams) + 1):
-            block = region.block(index)
-            for word in (
-                session.DIRTY,
-                session.PENDING,
-                session.INPUT_LENGTH,
-                session.SIDE_LENGTH,
-                session.SWEEP,
-                session.LOST_NS,
-                session.WAITING_SINCE,
-            ):
-                block[word // 8] = 0
-            block[session.FD // 8] = -1
-            if block[session.PROTOCOL // 8] == Protocol.SHM:
-                # What they were is gone with the process that had them.
-                block[shm_layout.REQUESTS // 8] = block[shm_layout.REPLIES // 8] = 0
-                block[shm_layout.PIDFD // 8] = -1
-            if block[session.KILLED // 8]:
-                # Killed before its orders were gone: they have no grace.
-                expire_grace_now(SessionBlock.of(block.ctypes.data), self.clock.monotonic_ns())
-            elif not block[session.LOGGED_OUT // 8]:
-                block[session.LOST_NS // 8] = self.clock.monotonic_ns()
+            self._forget_connection(region.block(index))
         for one in self.fix.values():
             one.resume(int(self.day))
+
+    def _forget_connection(self, block: npt.NDArray[np.int64]) -> None:
+        """Set a session's block as that of a session whose connection was lost."""
+        for word in (
+            session.DIRTY,
+            session.PENDING,
+            session.INPUT_LENGTH,
+            session.SIDE_LENGTH,
+            session.SWEEP,
+            session.LOST_NS,
+            session.WAITING_SINCE,
+        ):
+            block[word // 8] = 0
+        block[session.FD // 8] = -1
+        if block[session.PROTOCOL // 8] == Protocol.SHM:
+            # What they were is gone with the process that had them.
+            block[shm_layout.REQUESTS // 8] = block[shm_layout.REPLIES // 8] = 0
+            block[shm_layout.PIDFD // 8] = -1
+        if block[session.KILLED // 8]:
+            # Killed before its orders were gone: they have no grace.
+            expire_grace_now(SessionBlock.of(block.ctypes.data), self.clock.monotonic_ns())
+        elif not block[session.LOGGED_OUT // 8]:
+            block[session.LOST_NS // 8] = self.clock.monotonic_ns()
 
     def _from_journal(self, directory: Path, event_seq: int) -> int:
         """Apply what the journal has, events up to ``event_seq``; returns how many commands had a

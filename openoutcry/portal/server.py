@@ -220,9 +220,8 @@ class Portal:
         self.notices = NativeNotices(callers, orders, notices)
         parts = self.books[2], self.keys, self.withdrawals, Holds(file, self.database)
         self.operators = NativeOperators(Operators(self.accounts), self.mirror, *parts)
-        self.quotes = Quotes(
-            self.database, self.mirror, self.choices.makers, self.choices.last_look_ms
-        )
+        last_look_ms = self.choices.last_look_ms
+        self.quotes = Quotes(self.database, self.mirror, self.choices.makers, last_look_ms)
         self.native_quotes = NativeQuotes(callers, orders, self.quotes)
         self.quote_door = self._quote_door() if place.index == 0 else None
         self.made = MadeBooks(self.mirror, self.choices.synthetic, self.choices.routes)

@@ -1,7 +1,7 @@
 """The risk state as a block of bytes: made, set up, read, hashed."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -103,13 +103,7 @@ def make_region(
     if participants * count > MAX_CELLS:
         raise RiskError(f"{participants} participants x {count} instruments are too many cells")
     symbols, orders = 1 << (4 * count - 1).bit_length(), 1 << (2 * order_capacity + 8).bit_length()
-    sizes = {
-        lay.SYMBOLS_AT: 16 * symbols,
-        lay.PARTICIPANT_AT: participants * lay.PARTICIPANT_BYTES,
-        lay.GROUP_AT: groups * lay.GROUP_BYTES,
-        lay.INSTRUMENT_AT: count * lay.INSTRUMENT_BYTES,
-        lay.CELL_AT: participants * count * lay.CELL_BYTES,
-    }
+    sizes = _table_sizes(symbols, participants, groups, count)
     if spot:
         room = _check_spot(participants, count, assets, spot, room)
         wallet_bytes = spot_layout.block_bytes(participants, count, room)
@@ -144,16 +138,38 @@ def make_region(
         operator_requests.enter_block(words, offsets[lay.REQUESTS_AT], requests)
     view = View(words.view(np.uint8))
     _no_limits(view)
-    for index, row in enumerate(instruments):
-        _instrument(view.instruments[index], row, given[index], index in set(leveraged))
-        if index in spot and int(row["min_price_ticks"]) < 1:
-            raise RiskError(f"{bytes(row['symbol']).decode()}: prices of spot are 1 or more")
+    _enter_instruments(view, instruments, given, set(leveraged), spot)
     if spot:
         _enter_wallets(view, assets, spot, room)
     _enter_contracts(view, instruments, contracts or {}, fund, parameters, unlisted)
     if movements:
         _enter_movements(words, offsets[lay.WALLETS_AT], wallet_bytes, movements)
     return view.region
+
+
+def _table_sizes(symbols: int, participants: int, groups: int, instruments: int) -> dict[int, int]:
+    """Return the bytes of the tables that each state has, by the word of their offset."""
+    return {
+        lay.SYMBOLS_AT: 16 * symbols,
+        lay.PARTICIPANT_AT: participants * lay.PARTICIPANT_BYTES,
+        lay.GROUP_AT: groups * lay.GROUP_BYTES,
+        lay.INSTRUMENT_AT: instruments * lay.INSTRUMENT_BYTES,
+        lay.CELL_AT: participants * instruments * lay.CELL_BYTES,
+    }
+
+
+def _enter_instruments(
+    view: "View",
+    instruments: npt.NDArray[Any],
+    multipliers: Sequence[int],
+    leveraged: Container[int],
+    spot: Container[int],
+) -> None:
+    """Write the instruments' rows. Raises :class:`RiskError` for spot that may cost nothing."""
+    for index, row in enumerate(instruments):
+        _instrument(view.instruments[index], row, multipliers[index], index in leveraged)
+        if index in spot and int(row["min_price_ticks"]) < 1:
+            raise RiskError(f"{bytes(row['symbol']).decode()}: prices of spot are 1 or more")
 
 
 def _enter_movements(

@@ -42,8 +42,7 @@ def canary(journal: Path, progress: Callable[[int], None] | None = None) -> dict
     point = starting_point(reader)
     digests, parts = EventDigests(point.seq), list[str]()
     ends = {row["last_seq"]: row for row in days.finished_days(journal)}
-    compared, suspect = 0, _Suspect()
-    due = [seq for seq in sorted(ends) if seq > point.seq]
+    compared, suspect, due = 0, _Suspect(), [seq for seq in sorted(ends) if seq > point.seq]
     stop = due.pop(0) if due else NO_LIMIT
     batches = events_of(reader, point, until_seq=NO_LIMIT, every=0)
     for batch in batches:
@@ -82,7 +81,7 @@ def canary(journal: Path, progress: Callable[[int], None] | None = None) -> dict
             0, f"the events of commands {digests.verified_seq + 1:,} to {wrong_seq:,} differ"
         )
     if not compared and not parts and point.seq:
-        raise JournalError(f"{journal}: the journal has no hash to compare a replay with")
+        raise JournalError(f"{journal}: the journal has no hash to compare with")
     return {
         "build": this_build().text,
         "journal_id": f"{reader.journal_id:016x}",

@@ -228,6 +228,23 @@ LIMITS = {
 }
 
 
+def _limit_rows(tables: Tables, numbers: dict[int, str], symbols: list[str]) -> Any:
+    """Return the rows of limits with their places in the file, each checked, none said twice."""
+    rows = tables.rows("limits", LIMITS)
+    for path, row in rows:
+        _check(tables, path, row, numbers, symbols)
+    tables.distinct(
+        [
+            ((*path, name), _shown_place(row, name))
+            for path, row in rows
+            for name in row
+            if name not in PLACES and row[name] is not None
+        ],
+        "the limit",
+    )
+    return rows
+
+
 def read_risk(
     tables: Tables,
     numbers: dict[int, str],
@@ -242,18 +259,7 @@ def read_risk(
     ``series``: as they were expanded."""
     symbols = list(symbols)
     operators = _operators(tables, password_hash)
-    rows = tables.rows("limits", LIMITS)
-    for path, row in rows:
-        _check(tables, path, row, numbers, symbols)
-    tables.distinct(
-        [
-            ((*path, name), _shown_place(row, name))
-            for path, row in rows
-            for name in row
-            if name not in PLACES and row[name] is not None
-        ],
-        "the limit",
-    )
+    rows = _limit_rows(tables, numbers, symbols)
     groups = tuple(dict.fromkeys(group for group in numbers.values() if group))
     wanted: dict[Place, Value] = {}
     # The more special a row is, the later it is taken.

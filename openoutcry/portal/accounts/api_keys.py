@@ -73,6 +73,15 @@ class ApiKey:
         return any(given in network for network in self.networks)
 
 
+COUNT_KEYS = "select count(*) from api_keys where user_id = %(user)s and revoked_at is null"
+ADD_KEY = """
+    insert into api_keys (user_id, api_key, kind, secret, label, can_trade, can_withdraw, networks,
+        expires_at)
+    values (%(user)s, %(key)s, %(kind)s, %(secret)s, %(label)s, %(trade)s, %(withdraw)s,
+        %(networks)s, %(until)s) returning id
+"""
+
+
 class ApiKeys:
     """Keys in the database, with a cache of those in use."""
 
@@ -128,18 +137,9 @@ class ApiKeys:
             await self.accounts.require_unchanged(connection, user)
             if values["withdraw"]:
                 await self.accounts.require_settled(connection, person.user_id)
-            counted = """
-                select count(*) from api_keys where user_id = %(user)s and revoked_at is null
-            """
-            if (await rows_of(connection, counted, values))[0]["count"] >= MAX_KEYS:
+            if (await rows_of(connection, COUNT_KEYS, values))[0]["count"] >= MAX_KEYS:
                 raise InvalidRequest(f"an account has {MAX_KEYS} keys at most: revoke one")
-            query = """
-                insert into api_keys (user_id, api_key, kind, secret, label, can_trade,
-                    can_withdraw, networks, expires_at)
-                values (%(user)s, %(key)s, %(kind)s, %(secret)s, %(label)s, %(trade)s,
-                    %(withdraw)s, %(networks)s, %(until)s) returning id
-            """
-            number = (await rows_of(connection, query, values))[0]["id"]
+            number = (await rows_of(connection, ADD_KEY, values))[0]["id"]
             detail = f"key {number}: {', '.join(permissions)}"
             link = None
             if values["withdraw"]:
