@@ -26,19 +26,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.backtest.journal_day import carried_out
+from openoutcry.backtest.journal_day import begin_of, carried_out
 from openoutcry.backtest.layout import OWN_ID
 from openoutcry.backtest.scratch import committed
 from openoutcry.flow import GeneratedFlow, ItchSource, LobsterSource
 from openoutcry.flow.by_order import DbnSource, NpzSource
 from openoutcry.flow.levels import LevelsSource
+from openoutcry.journal.events import oldest_point
 from openoutcry.journal.reader import JournalReader
 from openoutcry.matcher import Engine
+from openoutcry.matcher.hooks import Hooks
+from openoutcry.matcher.state.restore import load_state
+from openoutcry.matcher.state.snapshot import State, decode, encode
 from openoutcry.wire import make_instruments
 from openoutcry.wire.errors import BacktestError
 from openoutcry.wire.records import INSTRUMENT, ORDER_DTYPE, RECORD_BYTES
 
 Records = npt.NDArray[Any]
+BEGIN = "begin"
+"""In a day's folder: the snapshot with which it begins, if it does not begin empty."""
 GENERATED_STEP_NS = 10_000
 PREPARE_CAPACITY = 1 << 20
 """Open orders that a day may have."""
@@ -65,13 +71,21 @@ class Day:
     own_id: int
     """Identifiers of the strategy's orders are those from here on; no other order has one."""
     order_capacity: int
+    has_begin: bool
+    """Whether the folder has the state with which the day begins; without, it begins empty."""
     digest: str
-    """blake2b of the records."""
+    """blake2b of that state and the records."""
 
     @property
     def instruments(self) -> Records:
         """The day's instrument table, INSTRUMENT_DTYPE of (1,)."""
         return make_instruments([self.instrument])
+
+    def engine(self, hooks: Hooks | None = None) -> Engine:
+        """A matcher at the day's begin."""
+        begin = Path(self.path).with_name(BEGIN)
+        state = decode(begin.read_bytes()) if self.has_begin else None
+        return _engine(self.instruments, self.order_capacity, state, hooks)
 
     def records(self) -> Records:
         """The commands, mapped from the file.  Raises :class:`BacktestError` if it is gone."""
@@ -90,6 +104,8 @@ class Recording:
     instrument: dict[str, Any]
     chunks: Iterable[Records]
     restores: bool
+    begin: State | None = None
+    """State of the instrument before the first command; None: no orders, its initial phase."""
 
 
 def open_recording(text: str, base: Path = Path()) -> Recording:
@@ -153,12 +169,21 @@ def _journal(text: str, folder: Path, symbol: bytes) -> Recording:
     rows = np.flatnonzero(table["symbol"] == symbol)
     if not len(rows):
         raise BacktestError(f"{folder} has no instrument {symbol.decode()!r}")
-    if reader.first_seq != 1:
-        raise BacktestError(f"{folder} begins at sequence {reader.first_seq}, not at a day's begin")
-
     index, instrument = int(rows[0]), _instrument(table[rows[0]])
-    done = carried_out(reader, index, instrument, PREPARE_CAPACITY)
-    return Recording(text, instrument, done, False)
+    point = oldest_point(reader)
+    begin = begin_of(point, index)
+    matcher = _engine(make_instruments([instrument]), PREPARE_CAPACITY, begin)
+    done = carried_out(reader, point, index, matcher)
+    return Recording(text, instrument, done, False, begin)
+
+
+def _engine(
+    instruments: Records, capacity: int, begin: State | None, hooks: Hooks | None = None
+) -> Engine:
+    engine = Engine(instruments, capacity, hooks=hooks)
+    if begin is not None:
+        load_state(engine.arena, begin)
+    return engine
 
 
 def prepare_day(recording: Recording, folder: Path) -> Day:
@@ -184,10 +209,17 @@ def load_day(folder: Path) -> Day:
 
 
 def _write_commands(recording: Recording, path: Path) -> dict[str, Any]:
-    engine = Engine(make_instruments([recording.instrument]), PREPARE_CAPACITY)
+    instruments, begin = make_instruments([recording.instrument]), recording.begin
+    engine = _engine(instruments, PREPARE_CAPACITY, begin)
     digest = hashlib.blake2b(digest_size=16)
-    count, most_open, first_ns, last_ns = 0, 0, 0, -(2**62)
+    count, most_open, first_ns, last_ns = 0, engine.open_orders, 0, -(2**62)
     participants, spaces = np.zeros(MAX_PARTICIPANTS, bool), np.zeros(SPACES, bool)
+    if begin is not None:
+        data = encode(begin)
+        path.with_name(BEGIN).write_bytes(data)
+        digest.update(data)
+        spaces[(begin.rows["order_id"] >> SPACE_BITS) & (SPACES - 1)] = True
+        participants[begin.rows["participant"]] = True
     with path.open("wb") as file:
         for chunk in recording.chunks:
             spaces[(chunk["order_id"] >> SPACE_BITS) & (SPACES - 1)] = True
@@ -229,6 +261,7 @@ def _write_commands(recording: Recording, path: Path) -> dict[str, Any]:
         "restores": recording.restores,
         "participant": int(free[0]) + 2,
         "own_id": own_id,
+        "has_begin": begin is not None,
         "order_capacity": 1 << (room - 1).bit_length(),
         "digest": digest.hexdigest(),
     }

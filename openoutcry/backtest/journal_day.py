@@ -10,6 +10,7 @@ alone, so a day has what the core did: the journal is replayed through the venue
 | delayed a command | the command, at the time at which it entered |
 | took an order, or a part, that the matcher would have kept | a CANCEL or a REDUCE after it |
 | changed the phase by itself | a PHASE command |
+| traded two orders off the book | no command: no queue has changed |
 | did anything else that the matcher alone would not | an error that names the command |
 """
 
@@ -19,12 +20,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.journal.core import Core
-from openoutcry.journal.events import events_of
+from openoutcry.journal.events import Point, events_of
 from openoutcry.journal.reader import JournalReader
+from openoutcry.journal.risk_hooks import delayed_commands
 from openoutcry.matcher import Engine
+from openoutcry.matcher.state.snapshot import State
 from openoutcry.wire import enum_numbers as enums
-from openoutcry.wire import make_instruments
 from openoutcry.wire.errors import BacktestError
 from openoutcry.wire.records import ORDER_DTYPE
 
@@ -46,19 +47,33 @@ OF_AN_ORDER = (
 """Events whose ``leaves_lots`` is what the order has open."""
 
 
-def carried_out(
-    reader: JournalReader, index: int, instrument: dict[str, Any], capacity: int
-) -> Iterator[Records]:
-    """Yield the commands (ORDER_DTYPE) of the instrument at ``index`` of the journal's table.
+def begin_of(point: Point, index: int) -> State | None:
+    """The state of the instrument at ``index`` where a journal begins; None at its first command.
 
-    ``capacity``: open orders that the instrument may have.  Raises :class:`BacktestError` for a
-    journal whose core did what no commands to a matcher alone can repeat.
+    A journal whose first segments were retired begins at its oldest checkpoint."""
+    if point.seq == 0:
+        return None
+    state = point.engine.state()
+    rows = state.rows[state.rows["instrument"] == index].copy()
+    rows["instrument"] = 0
+    one = slice(index, index + 1)
+    numbers = state.now_ns, 0, 0, state.command_count
+    return State(state.instruments[one], state.states[one], rows, *numbers)
+
+
+def carried_out(
+    reader: JournalReader, point: Point, index: int, matcher: Engine
+) -> Iterator[Records]:
+    """Yield the commands (ORDER_DTYPE) of the instrument at ``index`` of the journal's table, from
+    ``point`` on, where ``matcher`` has the same book of it.  Both follow the commands.
+
+    Raises :class:`BacktestError` for a journal whose core did what no commands to a matcher alone
+    can repeat.
     """
-    core = Core.of(reader.config).fresh()
-    matcher = Engine(make_instruments([instrument]), capacity)
-    day = _Day(reader, core, matcher, index)
-    for batch in events_of(reader):
-        done = day.plain(batch.commands) if core.hooks is None else day.hooked(batch.commands)
+    day = _Day(reader, point.engine, matcher, index)
+    for batch in events_of(reader, from_seq=point.seq + 1):
+        commands = batch.commands
+        done = day.plain(commands) if point.engine.hooks is None else day.hooked(commands)
         if len(done):
             yield done
 
@@ -69,11 +84,14 @@ class _Day:
     def __init__(self, reader: JournalReader, core: Engine, matcher: Engine, index: int) -> None:
         self.reader, self.core, self.matcher, self.index = reader, core, matcher, index
         self.symbol = matcher.instruments["symbol"][0]
-        self.delayed: dict[int, Records] = {}
+        waiting = delayed_commands(core.hooks)
+        self.delayed = {seq: one for seq, one in waiting.items() if self._is_ours(one).all()}
         self.done: list[Records] = []
         self.seq = self.now_ns = 0
-        self.phase = int(matcher.instruments["initial_phase"][0])
-        self.open_lots: dict[int, int] = {}
+        state = matcher.state()
+        self.phase = int(state.states["phase"][0])
+        lots = state.rows["qty_lots"] + state.rows["reserve_lots"]
+        self.open_lots = dict(zip(state.rows["order_id"].tolist(), lots.tolist(), strict=True))
         """Of each open order of the matcher."""
         self.changed: dict[int, int] = {}
         """Those of them that this command has changed."""

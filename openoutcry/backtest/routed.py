@@ -25,7 +25,6 @@ from openoutcry.backtest.latency import Latency, constant, in_range, parse_laten
 from openoutcry.backtest.run import DayRun, Run, Terms, Words, drawdown, failures_of
 from openoutcry.backtest.scratch import committed
 from openoutcry.backtest.strategy import Strategy, load_named
-from openoutcry.matcher import Engine
 from openoutcry.matcher import constants as const
 from openoutcry.matcher.book.arena import ArenaHeader, InstrumentState
 from openoutcry.matcher.book.levels import instrument_addr
@@ -123,7 +122,7 @@ def prepare_routed(text: str, folder: Path) -> None:
 
 def _write_volume(day: Day, path: Path) -> None:
     """Write the lots that the recording has traded after each command."""
-    engine, records = Engine(day.instruments, day.order_capacity), day.records()
+    engine, records = day.engine(), day.records()
     traded = np.lib.format.open_memmap(path, "w+", np.int64, (day.count,))
     before = 0
     for at in range(0, day.count, CHUNK):

@@ -161,15 +161,14 @@ def failures_of(strategy: str) -> Iterator[None]:
 
 
 def _engine(day: Day, terms: Terms) -> Engine:
-    capacity = day.order_capacity
     if not terms.limits:
-        return Engine(day.instruments, capacity)
+        return day.engine()
     settings = {
         "participants": day.participant + 1,
-        "order_capacity": capacity,
+        "order_capacity": day.order_capacity,
         "limits": [{"symbol": _symbol(day), "who": day.participant, **row} for row in terms.limits],
     }
-    return Engine(day.instruments, capacity, hooks=risk_hooks(settings, day.instruments))
+    return day.engine(risk_hooks(settings, day.instruments))
 
 
 def _symbol(day: Day) -> str:

@@ -17,7 +17,7 @@ from openoutcry.risk.delay import due, hold
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.protection_layout import HEADER_BYTES
 from openoutcry.risk.rebalance import wait_for_rebalance
-from openoutcry.risk.region import Region, RiskError, make_region, setting
+from openoutcry.risk.region import Region, RiskError, View, make_region, setting
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.symbols import code_of
 
@@ -160,6 +160,13 @@ def legs_of(region: npt.NDArray[np.uint8]) -> tuple[int, int]:
     if at == 0:
         return 0, 0
     return at + requests.LEGS, at + requests.legs_offset(int(words[at // 8]))
+
+
+def delayed_commands(hooks: Hooks | None) -> dict[int, npt.NDArray[Any]]:
+    """Return each command (ORDER_DTYPE of (1,)) that waits at the speed bump, by its sequence."""
+    if hooks is None or not hooks.figures_at:
+        return {}
+    return View(hooks.region).delayed_commands()
 
 
 def open_orders_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:

@@ -898,6 +898,14 @@ class View:
         heap = self.bump[begin : begin + 4 * count].reshape(-1, 4)
         return sorted((release, seq, place) for release, seq, place, _ in heap.tolist())
 
+    def delayed_commands(self) -> dict[int, npt.NDArray[Any]]:
+        """Each command that waits (ORDER_DTYPE of (1,)) by its sequence, in their turn."""
+        if self.bump is None:
+            return {}
+        begin, places = self.bump[[speed_bump.RECORDS_AT // 8, speed_bump.CAPACITY // 8]].tolist()
+        rows = self.bump[begin // 8 :][: 8 * places].view(ORDER_DTYPE)
+        return {seq: rows[place : place + 1].copy() for _, seq, place in self.delayed()}
+
     def digest(self) -> str:
         """Hash, 32 hexadecimal digits, of the whole state, however its tables came to be."""
         places = lay.SYMBOL_MASK, lay.ORDER_MASK, lay.ORDER_AT, lay.PROTECTION_AT, lay.BUMP_AT

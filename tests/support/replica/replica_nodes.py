@@ -192,6 +192,12 @@ class Node:
         assert self.process is not None
         out, _ = self.process.communicate(timeout=BOUND_S)
         assert self.process.returncode == 0, self.output()
+        # Not for the process that this script is.
+        from tests.support.backtest.venue_days import require_days
+        from tests.support.journal.outsider import require_all_read
+
+        require_all_read(self.journal)
+        require_days(self.journal)
         return dict(json.loads(out.splitlines()[-1]))
 
 

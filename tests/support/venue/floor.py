@@ -20,6 +20,7 @@ from openoutcry.pipeline.progress import Watcher
 from openoutcry.runtime.table import Ring
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.serve import IdleSource, Venue
+from tests.support.backtest.venue_days import require_days
 from tests.support.venue.inline import SMALL, InlineVenue
 from tests.support.venue.served_venue import VENUE, ns
 from tests.support.venue.venue_floor import MORE, Records, with_operators
@@ -85,7 +86,8 @@ class InlineFloor(Records, InlineVenue):
         return result
 
     def close(self) -> dict[str, Any]:
-        """Stop; nothing was lost or done twice, and the journal replays to the same state."""
+        """Stop; nothing was lost or done twice, the journal replays to the same state, and its days
+        are what the venue did."""
         last = self.stop()
         assert (last["lost"], last["duplicated"]) == (0, 0)
         assert self.journal_path is not None
@@ -94,6 +96,7 @@ class InlineFloor(Records, InlineVenue):
             last["state_hash"],
             last["commands"],
         ]
+        require_days(self.journal_path)
         return last
 
     def at(self, moment: str) -> None:

@@ -184,7 +184,11 @@ class ServedVenue:
         self.process.send_signal(signal.SIGTERM)
         out, err = self.process.communicate(timeout=BOUND_S)
         assert self.process.returncode == 0, err
+        # Not for the process that this script is.
+        from tests.support.backtest.venue_days import require_days
+
         require_all_read(self.journal)
+        require_days(self.journal)
         return dict(json.loads(out.splitlines()[-1]))
 
     def commands(self) -> np.ndarray:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from openoutcry.journal import JournalReader
 from openoutcry.pipeline.run import run
+from tests.support.backtest.venue_days import require_days
 from tests.support.journal.outsider import SCRIPT, require_same_reading
 from tests.support.market_data.feed_journal import each_second_trades
 from tests.support.pipeline.shards import options
@@ -30,3 +31,4 @@ def test_shards_copies_and_a_resumed_run(tmp_path: Path) -> None:
     run(options(3, resume=True, **given))
     for place in places:
         assert require_same_reading(place) >= {"CONFIG", "COMMANDS", "EVIDENCE", "CLOCK"}
+        assert require_days(place)

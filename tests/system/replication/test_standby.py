@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from openoutcry.cli.main import main
 from openoutcry.client.ouch import ClientError
 from openoutcry.journal import JournalReader
 from openoutcry.journal.checkpoints import checkpoint_seqs
@@ -20,6 +22,8 @@ from openoutcry.order_entry.sessions_checkpoint import newest_seq
 from openoutcry.replica.place import PLACE_FILE
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.standby import hand_over
+from tests.support.backtest.venue_days import require_days
+from tests.support.journal.outsider import require_same_reading
 from tests.support.pipeline import warm_outcry
 from tests.support.replica.replica_nodes import Node
 from tests.support.venue.served_venue import VENUE
@@ -52,6 +56,17 @@ def lose_a_waiting_stage(node):
 
 def next_messages(client, count):
     return [client.next() for _ in range(count)]
+
+
+def require_read(journal):
+    """The commands, a reader that has none of our code, and a backtest read a replicated journal
+    as any other."""
+    assert require_same_reading(journal) >= {"CONFIG", "COMMANDS", "lanes", "notes"}
+    assert require_days(journal) == ["GOLD"]
+    for command, key in (("verify", "sound"), ("ls", "segments")):
+        done = CliRunner().invoke(main, ["journal", command, str(journal), "--json"])
+        assert done.exit_code == 0, done.output
+        assert json.loads(done.stdout)[key]
 
 
 def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(
@@ -109,6 +124,8 @@ def test_a_venue_goes_from_node_to_node_and_no_order_is_lost_or_doubled(
         assert result["last_run"]["lost"] == result["last_run"]["duplicated"] == 0
         order_ids = tokens(a.journal)
         assert len(order_ids) == len(set(order_ids)) == ORDERS + 1
+        for node in (a, b):
+            require_read(node.journal)
     finally:
         for node in (a, b):
             if node.process is not None and node.process.poll() is None:

@@ -6,19 +6,23 @@ import pytest
 from openoutcry.backtest.day import open_recording, prepare_day
 from openoutcry.market_data.exports import DAY_NS
 from openoutcry.market_data.files import write_feed
+from openoutcry.market_data.lobster import write_lobster
 from openoutcry.matcher import Engine
 from openoutcry.wire.enums import EventFlag, EventKind
 from tests.support.market_data import exports as shared
 
 day = shared.day
-FORMS = ["dbn", "npz"]
+FORMS = ["dbn", "npz", "lobster"]
 
 
 def day_of(home, folder, form, symbol):
     """The day of an export."""
     path = folder / f"{symbol}.{form}"
-    write_feed(home, path, form, symbol=symbol if form == "npz" else None)
-    text = f"npz:{path}" if form == "npz" else f"{form}:{path}@{symbol}"
+    if form == "lobster":
+        write_lobster(home, path, symbol)
+    else:
+        write_feed(home, path, form, symbol=symbol if form == "npz" else None)
+    text = f"{form}:{path}" if form in ("npz", "lobster") else f"{form}:{path}@{symbol}"
     return prepare_day(open_recording(text), folder / f"{symbol}-{form}")
 
 
