@@ -117,7 +117,7 @@ PROPERTIES = (
         "arbiter_wastes_no_cycle",
         "outcry_arbiter",
         "If any port asks and there is room, one is served.",
-        ("for (step = 0; step < PORTS;", "for (step = 0; from + step < PORTS;"),
+        ("for (step = 32'd0; step < PORTS;", "for (step = 32'd0; from + step < PORTS;"),
         file="outcry_turn",
     ),
     Property(

@@ -60,10 +60,10 @@ module outcry_arbiter #(
     end
 
     reg [511:0] order;
-    integer     port;
+    reg [31:0]  port;
     always @* begin
         order = 512'd0;
-        for (port = 0; port < PORTS; port = port + 1)
+        for (port = 32'd0; port < PORTS; port = port + 32'd1)
             order = order | (s_axis_tdata[port*512 +: 512] & {512{grant[port]}});
         order[`OUTCRY_ORDER_SEQ] = next_seq;
     end

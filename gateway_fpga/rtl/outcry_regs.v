@@ -189,6 +189,9 @@ module outcry_regs #(
     end
 
     integer shadow;
+    // What an asked word holds: the last level of the reads below.
+    reg [31:0] found_word;
+
     always @(posedge clk) begin
         if (write_asked) begin
             write_to_control         <= given_whole && given_word == `OUTCRY_REG_CONTROL;
@@ -407,7 +410,6 @@ module outcry_regs #(
         end
     end
 
-    reg [31:0] found_word;
     always @* begin
         case (read_group)
             6'd0:    found_word = found_status;

@@ -7,20 +7,20 @@
 
 (* keep_hierarchy *)
 module outcry_turn #(
-    parameter PORTS = 3
+    parameter [31:0] PORTS = 3
 ) (
     input  wire [PORTS-1:0] turn,
     input  wire [PORTS-1:0] requests,
     output reg  [PORTS-1:0] grant
 );
 
-    reg     open;
-    integer from, step;
+    reg        open;
+    reg [31:0] from, step;
     always @* begin
         grant = {PORTS{1'b0}};
-        for (from = 0; from < PORTS; from = from + 1) begin
+        for (from = 32'd0; from < PORTS; from = from + 32'd1) begin
             open = turn[from];
-            for (step = 0; step < PORTS; step = step + 1) begin
+            for (step = 32'd0; step < PORTS; step = step + 32'd1) begin
                 if (open && requests[(from+step)%PORTS]) grant[(from+step)%PORTS] = 1'b1;
                 open = open && !requests[(from+step)%PORTS];
             end

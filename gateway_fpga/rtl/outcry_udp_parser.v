@@ -276,6 +276,8 @@ module outcry_udp_parser #(
         end
     end
 
+    reg [511:0] c_data;
+
     // The two fields by which an order is left out, cut as `order` below is, a cycle earlier.
     localparam [63:0] FIRST_RESERVED = `OUTCRY_VENUE_ORDER_IDS;
     wire [511:0] b_order = h_vlan ? {b_data[111:0], c_data[511:112]} : {b_data[79:0], c_data[511:80]};
@@ -292,7 +294,6 @@ module outcry_udp_parser #(
     reg         c_reserved;
     reg         c_first;
     reg         c_last;
-    reg [511:0] c_data;
     reg [511:80] c_before;
     reg [63:0]  c_user;
     // The beat's words in two halves, which are only added at the end.

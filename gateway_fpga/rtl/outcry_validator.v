@@ -63,10 +63,10 @@ module outcry_validator #(
 
     localparam WAYS       = 3;
     localparam SLOTS      = 1 << SLOT_BITS;
-    localparam HASH_BITS  = `OUTCRY_WAYS * `OUTCRY_SLOT_BITS;
+    localparam integer HASH_BITS = `OUTCRY_WAYS * `OUTCRY_SLOT_BITS;
     // Numbers side by side stand 32 bits apart where they are narrower: a simulator works on words.
     localparam LANE       = 32;
-    localparam ROW_BITS   = `OUTCRY_ROW_BITS;
+    localparam integer ROW_BITS = `OUTCRY_ROW_BITS;
     // A row in parts, each of whole words and so of four or five block RAMs of 36 bits.
     localparam PARTS      = 4;
     localparam NOTIONAL_BITS = 126;
@@ -161,8 +161,9 @@ module outcry_validator #(
     genvar half;
     generate
         for (half = 0; half < 16; half = half + 1) begin : g_half
+            localparam [3:0] NTH = half;
             assign flips[LANE*half +: LANE] =
-                {{LANE-HASH_BITS{1'b0}}, hash_rom[16*half + in_symbol[4*half +: 4]]};
+                {{LANE-HASH_BITS{1'b0}}, hash_rom[{NTH, in_symbol[4*half +: 4]}]};
         end
         for (half = 0; half < 4; half = half + 1) begin : g_quarter
             outcry_xor4 #(.WIDTH(HASH_BITS)) quarter (
@@ -660,20 +661,21 @@ module outcry_validator #(
     reg [17:0] lack_rom [0:511];
     reg [31:0] lack, lack0, lack1, lack2, lack3, lack4, lack5;
     reg [31:0] low0, low1, low2, low3;
-    initial for (i = 0; i < 512; i = i + 1) begin
-        lack = (32'd15625 - ((i * 512) % 32'd15625)) % 32'd15625;
+    reg [31:0] digits;
+    initial for (digits = 32'd0; digits < 32'd512; digits = digits + 32'd1) begin
+        lack = (32'd15625 - ((digits * 32'd512) % 32'd15625)) % 32'd15625;
         lack0 = lack % 32'd5;
         lack1 = (lack / 32'd5) % 32'd5;
         lack2 = (lack / 32'd25) % 32'd5;
         lack3 = (lack / 32'd125) % 32'd5;
         lack4 = (lack / 32'd625) % 32'd5;
         lack5 = (lack / 32'd3125) % 32'd5;
-        low0  = i % 5;
-        low1  = (i / 5) % 5;
-        low2  = (i / 25) % 5;
-        low3  = (i / 125) % 5;
-        lack_rom[i] = {lack5[2:0], lack4[2:0], lack3[2:0], lack2[2:0], lack1[2:0], lack0[2:0]};
-        low_rom[i]  = {low3[2:0], low2[2:0], low1[2:0], low0[2:0]};
+        low0  = digits % 32'd5;
+        low1  = (digits / 32'd5) % 32'd5;
+        low2  = (digits / 32'd25) % 32'd5;
+        low3  = (digits / 32'd125) % 32'd5;
+        lack_rom[digits[8:0]] = {lack5[2:0], lack4[2:0], lack3[2:0], lack2[2:0], lack1[2:0], lack0[2:0]};
+        low_rom[digits[8:0]]  = {low3[2:0], low2[2:0], low1[2:0], low0[2:0]};
     end
 
     // Digits 4 and 5 of a lower half are 0.
