@@ -1,13 +1,23 @@
 """/metrics over HTTP: as text, as OpenMetrics, or, with native histograms, by protobuf."""
 
+import socket
+import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from contextlib import suppress
+from threading import Lock
+from typing import Any, ClassVar
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from openoutcry.operations.metrics import VenueMetrics
 from openoutcry.operations.native import CONTENT_TYPE, delimited
 from openoutcry.operations.web_server import host_of, served_hosts
+from openoutcry.wire.load_limits import Budgets, Places, Rate
+from openoutcry.wire.peers import address_of, owner_of
 
+MAX_CONNECTIONS, REQUEST_S = 32, 10.0
+"""Connections, each with a thread, and the seconds that one has for its request and answer."""
+SCRAPES = Rate(per_s=20, at_once=50)
+"""Requests of an address that are answered; one is answered at a time."""
 PROTOBUF = "application/vnd.google.protobuf"
 PROTO = "io.prometheus.client.MetricFamily"
 
@@ -38,10 +48,19 @@ def make_application(
     registry.register(collector)
     text = make_wsgi_app(registry)
 
+    scrapes, collecting = Budgets(SCRAPES), Lock()
+
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         if hosts and host_of(environ.get("HTTP_HOST", "")) not in hosts:
             start("421 Misdirected Request", [("Content-Length", "0")])
             return []
+        with collecting:
+            if scrapes.of(owner_of(environ["REMOTE_ADDR"])).take(time.monotonic()):
+                return answered(environ, start)
+        start("429 Too Many Requests", [("Content-Length", "0"), ("Retry-After", "1")])
+        return []
+
+    def answered(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         is_scrape = environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"] == "/metrics"
         if not is_scrape or not wants_protobuf(environ.get("HTTP_ACCEPT", "")):
             return list(text(environ, start))
@@ -57,18 +76,45 @@ def make_metrics_server(
 ) -> Any:
     """A server that listens, a thread for each request; ``names``: further hosts under which it
     serves.  Raises ``OSError``."""
-    import socket
-
     from prometheus_client.exposition import ThreadingWSGIServer
 
     host, port = address
 
     class Server(ThreadingWSGIServer):
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        request_queue_size = 4 * MAX_CONNECTIONS
+        places: Places[socket.socket] = Places(MAX_CONNECTIONS)
+        until_s: ClassVar[dict[socket.socket, float]] = {}
+
+        def process_request(self, request: Any, client_address: Any) -> None:
+            """Begin a thread; the oldest connection of the address with most gives way to it."""
+            self.service_actions()
+            if self.places.is_full():
+                self._end(self.places.oldest_of_most())
+            self.places.take(address_of(client_address), request)
+            self.until_s[request] = time.monotonic() + REQUEST_S
+            super().process_request(request, client_address)
+
+        def service_actions(self) -> None:
+            """Forget connections that have ended, and end those that take too long."""
+            for request in list(self.places):
+                if request.fileno() < 0 or self.until_s[request] < time.monotonic():
+                    self._end(request)
+
+        def _end(self, request: socket.socket) -> None:
+            self.places.leave(request)
+            del self.until_s[request]
+            with suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)  # its thread closes it
 
     class Silent(WSGIRequestHandler):
         def log_message(self, format: str, *args: Any) -> None:
             """Write no line for a request."""
+
+        def handle(self) -> None:
+            """Handle a request, unless its connection ends before."""
+            with suppress(OSError):
+                super().handle()
 
     application = make_application(collector, served_hosts(host, names))
     return make_server(host, port, application, Server, Silent)

@@ -44,9 +44,12 @@ from openoutcry.portal.quotes.quotes import MOST_SHOWN
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.venue.position_messages import Positions
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.load_limits import Places
+from openoutcry.wire.peers import owner_of
 
-MAX_LINES, MAX_OF_ONE = 256, 8
-"""Connections, and those of one participant."""
+MAX_LINES, MAX_OF_ONE, MAX_WAITING = 256, 8, 64
+"""Connections that have logged on, those of one participant, and those that have not.  For one
+more of these, the address with most of them loses its oldest."""
 LOGON_S, TICK_S, CHECK_S = 10.0, 0.5, 15.0
 """A Logon comes within LOGON_S.  Clocks of sessions are looked at every TICK_S, keys every
 CHECK_S."""
@@ -402,7 +405,7 @@ class QuoteDoor:
         self.address, self._serves, self._count = address, serves, count
         self._tls: ssl.SSLContext | None = None
         self.lines: set[Line] = set()
-        self._connections = 0
+        self._waiting: Places[asyncio.StreamWriter] = Places(MAX_WAITING)
         native.quotes.listeners.append(self._changed)
 
     def secure(self, tls: tuple[Path, Path] | None) -> None:
@@ -431,9 +434,13 @@ class QuoteDoor:
 
     async def _guarded(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         address = writer.get_extra_info("peername")[0]
-        self._connections += 1
+        if self._waiting.is_full():
+            oldest = self._waiting.oldest_of_most()
+            self._waiting.leave(oldest)
+            oldest.transport.abort()
+        self._waiting.take(owner_of(address), writer)
         try:
-            if self._connections <= MAX_LINES and self._serves(address):
+            if self._serves(address):
                 self._count(address)
                 await self._serve(reader, writer, address)
         except (ConnectionError, TimeoutError, asyncio.IncompleteReadError):
@@ -441,7 +448,7 @@ class QuoteDoor:
         except (AccountError, ApiError, LogonError, ClientError, DatabaseError) as error:
             log.info("quotes over FIX, from %s: %s", address, error)
         finally:
-            self._connections -= 1
+            self._waiting.leave(writer)
             with contextlib.suppress(ConnectionError):
                 writer.close()
 
@@ -464,6 +471,9 @@ class QuoteDoor:
         text = signed_text(at, "FIX", logon.sender, "")
         asking = await self.callers.of_key(logon.username, at, signature, text, address, once=True)
         self.native.require(asking, changes=False)
+        self._waiting.leave(writer)
+        if len(self.lines) >= MAX_LINES:
+            raise LogonError(f"there are {MAX_LINES} connections")
         mine = [one for one in self.lines if one.participant == asking.participant]
         if len(mine) >= MAX_OF_ONE:
             raise LogonError(f"participant {asking.participant} has {MAX_OF_ONE} connections")

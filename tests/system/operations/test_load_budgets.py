@@ -1,0 +1,323 @@
+"""The load budget of every listener: each that listens is in the table, and an attacker of each
+kind leaves an honest client's request answered, memory bounded and nothing behind.
+
+The attackers come from 50 addresses.  Nothing here is judged by the clock."""
+
+import asyncio
+import contextlib
+import errno
+import json
+import re
+import socket
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from openoutcry import PACKAGE
+from openoutcry.client.fix import write_message
+from openoutcry.custody import sockets as custody
+from openoutcry.operations.load_table import LISTENERS
+from openoutcry.operations.metrics import VenueMetrics
+from openoutcry.operations.scrape import make_metrics_server
+from openoutcry.portal.accounts.errors import AccountError
+from openoutcry.portal.native.quote_door import QuoteDoor
+from openoutcry.routing.control import Control
+from openoutcry.venue import desk
+from openoutcry.wire.errors import OutcryError
+from tests import ROOT
+from tests.support.documents import listeners as page
+from tests.support.waiting import BOUND_S, wait_until
+
+LISTENS = re.compile(
+    r"\.bind\(|start_server\(|start_unix_server\(|create_server\(|make_server\(|\.serve\(\n|\.accept\(\)"
+)
+OTHERWISE = {
+    "pipeline/run.py": "its sessions and ports bind themselves",
+    "pipeline/warm_run.py": "its sessions and ports bind themselves",
+    "replica/cluster.py": "looks for a free port",
+    "wire/free_port.py": "looks for a free port",
+    "ptp/management.py": "asks ptp4l",
+}
+ATTACKED = "tests/system/operations/test_load_budgets.py"
+ADDRESSES, LARGE = 50, 256 << 20
+
+
+def test_every_module_that_listens_is_in_the_table():
+    found = set()
+    for room in PACKAGE.iterdir():
+        for path in room.resolve().rglob("*.py"):  # six rooms are links
+            name = f"{room.name}/{path.relative_to(room.resolve())}"
+            if LISTENS.search(path.read_text()) and not name.startswith("bench/"):
+                found.add(name)
+    websockets = {name for name in found if "/live.py" in name or "/sockets.py" in name}
+    websockets |= {"portal/native/stream.py"}  # accepted by the web server before
+    named = {module for one in LISTENERS for module in one.modules}
+    assert found - named - set(OTHERWISE) - (websockets - {"custody/sockets.py"}) == set()
+    assert named <= found | {"order_entry/acceptor.py", "market_data/feed_process.py"}
+
+
+def test_the_page_has_the_table_and_its_tests_exist():
+    text = page.PAGE.read_text()
+    assert page.page(text) == text, "python -m tests.support.documents.listeners"
+    assert all((ROOT / one.test).is_file() for one in LISTENERS)
+    assert {one.name for one in LISTENERS if one.test == ATTACKED} == set(SERVED)
+
+
+class Door:
+    """A listener under attack; ``ask``: an honest client's request; raises if it has no answer."""
+
+    def __init__(self, address, request, ask):
+        self.address, self.request, self.ask = address, request, ask
+
+    def dial(self, number):
+        family = socket.AF_INET if isinstance(self.address, tuple) else socket.AF_UNIX
+        one = socket.socket(family, socket.SOCK_STREAM)
+        one.settimeout(BOUND_S)
+        if family == socket.AF_INET:
+            one.bind((f"127.0.7.{1 + number % ADDRESSES}", 0))
+        wait_until(lambda: one.connect_ex(self.address) != errno.EAGAIN, "room in its queue")
+        return one
+
+    def answers(self):
+        """An honest client asks until there was room in the queue of a Unix socket."""
+
+        def is_answered():
+            try:
+                self.ask()
+            except (BlockingIOError, OutcryError) as error:
+                if "temporarily unavailable" not in str(error):
+                    raise
+                return False
+            return True
+
+        wait_until(is_answered, "an answer")
+
+
+@contextlib.contextmanager
+def polled(poll):
+    """``poll`` is called in a thread until the end."""
+    stop = threading.Event()
+
+    def loop():
+        while not stop.is_set():
+            poll()
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def metrics(folder):
+    server = make_metrics_server(VenueMetrics(None), ("127.0.0.1", 0))
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    door = Door(("127.0.0.1", server.server_port), request, None)
+
+    def ask():
+        with socket.create_connection(door.address, BOUND_S) as one:
+            one.sendall(request)
+            assert one.recv(12) == b"HTTP/1.0 200"
+
+    door.ask = ask
+    try:
+        yield door
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextlib.contextmanager
+def custodys(folder):
+    server = custody.Server(folder / "door.sock", lambda request: request)
+    with contextlib.closing(server), polled(server.poll):
+        asked = {"do": "hello"}
+
+        def ask():
+            assert custody.ask(server.path, asked) == asked
+
+        yield Door(str(server.path), json.dumps(asked).encode() + b"\n", ask)
+
+
+@contextlib.contextmanager
+def desks(folder):
+    def refuse(request):
+        raise OutcryError("no such request")
+
+    served = desk.Desk(folder, refuse)
+    with contextlib.closing(served), polled(lambda: served.poll(lambda rows: 0, bool)):
+
+        def ask():
+            try:
+                desk.ask(folder, {"do": "nothing"})
+            except OutcryError as error:
+                if "no such request" not in str(error):
+                    raise
+
+        yield Door(str(folder / desk.NAME), b'{"do": "nothing"}\n', ask)
+
+
+@contextlib.contextmanager
+def controls(folder):
+    router = SimpleNamespace(
+        market=SimpleNamespace(instrument=SimpleNamespace(symbol="GOLD")),
+        store=SimpleNamespace(parents={}),
+    )
+    control = Control(folder / "parents")
+    path, request = control._path, b'{"parent": 1}\n'
+    with contextlib.closing(control), polled(lambda: control.serve(router)):
+
+        def ask():
+            with socket.socket(socket.AF_UNIX) as one:
+                one.settimeout(BOUND_S)
+                one.connect(str(path))
+                one.sendall(request)
+                assert b"does not run here" in one.recv(1_000)
+
+        yield Door(str(path), request, ask)
+
+
+@contextlib.contextmanager
+def quotes(folder):
+    """The door for quotes; a Logon is answered by whoever checks its key."""
+    asked, started = [], threading.Event()
+
+    class Callers:
+        async def of_key(self, key, *rest, **more):
+            asked.append(key)
+            raise AccountError("there is no such key")
+
+    native = SimpleNamespace(quotes=SimpleNamespace(listeners=[]))
+    door = QuoteDoor(native, Callers(), "VENUE", ("127.0.0.1", 0), lambda at: True, lambda at: None)
+    ends = []
+
+    async def run():
+        task = asyncio.create_task(door.run())
+        while door.address[1] == 0:
+            await asyncio.sleep(0.001)
+        ends.append((asyncio.get_running_loop(), task))
+        started.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),))
+    thread.start()
+    assert started.wait(BOUND_S)
+
+    def logon(key):
+        fields = [(35, "A"), (49, "P1"), (56, "VENUE"), (34, "1"), (52, "20261129-12:00:00")]
+        fields += [(98, "0"), (108, "30"), (553, key), (554, "1.x")]
+        return write_message(fields)
+
+    def ask():
+        with socket.create_connection(door.address[:2], BOUND_S) as one:
+            one.sendall(logon("honest"))
+            assert one.recv(64) == b""
+        assert "honest" in asked
+        asked.clear()
+
+    try:
+        yield Door(door.address[:2], logon("attacker"), ask)
+    finally:
+        loop, task = ends[0]
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+
+
+SERVED = {
+    "metrics": metrics,
+    "custody's door and signers": custodys,
+    "the venue's desk": desks,
+    "the router's control": controls,
+    "requests for quotes over FIX": quotes,
+}
+
+
+def empty(door, held):
+    """Connections that say nothing."""
+    for number in range(4 * ADDRESSES):
+        held.append(door.dial(number))
+
+
+def slow(door, held):
+    """Connections whose requests do not come whole."""
+    for number in range(4 * ADDRESSES):
+        held.append(door.dial(number))
+        with contextlib.suppress(OSError):
+            held[-1].sendall(door.request[: 1 + number % (len(door.request) - 2)])
+
+
+def fast(door, held):
+    """Bytes without an end that make no request."""
+    for number in range(4):
+        held.append(door.dial(number))
+        with contextlib.suppress(OSError):
+            for _ in range(64):
+                held[-1].sendall(b"x" * (1 << 18))
+
+
+def fragmented(door, held):
+    """Requests of single bytes."""
+    for number in range(4):
+        held.append(door.dial(number))
+        with contextlib.suppress(OSError):
+            for one in door.request:
+                held[-1].sendall(bytes((one,)))
+
+
+def pipelined(door, held):
+    """Many requests at once."""
+    for number in range(4):
+        held.append(door.dial(number))
+        with contextlib.suppress(OSError):
+            held[-1].sendall(door.request * 500)
+
+
+def unread(door, held):
+    """Answers that are not read."""
+    for number in range(2 * ADDRESSES):
+        held.append(door.dial(number))
+        held[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        with contextlib.suppress(OSError):
+            held[-1].sendall(door.request)
+
+
+def memory_bytes():
+    """Resident memory of this process, which serves and attacks."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4_096
+
+
+def descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.promise(
+    "Under slow, fast, empty, fragmented, pipelined and unread attacks from 50 addresses, each "
+    "listener of the table answers an honest client, in bounded memory, and keeps no connection",
+    group="doors",
+)
+@pytest.mark.parametrize("name", SERVED)
+@pytest.mark.parametrize("attack", [empty, slow, fast, fragmented, pipelined, unread])
+def test_an_honest_client_is_answered_under_attack(name, attack, tmp_path):
+    with SERVED[name](tmp_path) as door:
+        door.answers()
+        before, open_before = memory_bytes(), descriptors()
+        held: list[socket.socket] = []
+        try:
+            for _ in range(3):
+                attack(door, held)
+                door.answers()
+            assert memory_bytes() - before < LARGE
+        finally:
+            for one in held:
+                one.close()
+        door.answers()
+        wait_until(lambda: descriptors() <= open_before, "every connection is closed")
