@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,13 @@ from tests.support.pipeline import warm_outcry
 from tests.support.venue.served_venue import VENUE
 from tests.support.waiting import BOUND_S, wait_until
 
-UP, DOWN, GONE = 0, errno.ENETDOWN, errno.ENODEV
-PACKET, XDP = "packet:vb", "xdp:vb:0"
-REMADE = "link add va type veth peer name vb", "link set va up", "link set vb up"
+UP, DOWN, GONE, QUIET = 0, errno.ENETDOWN, errno.ENODEV, -1
+"""What a port reports.  QUIET: nothing, and no packet comes."""
+PACKET, XDP, UDP = "packet:vb", "xdp:vb:0", "udp:0.0.0.0:9000"
+DPDK = "dpdk:net_af_packet,iface=vb,blocksz=4096,framesz=2048"
+PORTS = PACKET, XDP, UDP, DPDK
+ADDRESS = "addr add 10.0.0.2/24 dev vb"
+REMADE = "link add va type veth peer name vb", "link set va up", "link set vb up", ADDRESS
 
 
 def commands(*lines: str) -> Callable[[], None]:
@@ -47,37 +52,39 @@ def commands(*lines: str) -> Callable[[], None]:
     return run
 
 
-EVENTS: dict[str, list[tuple[Callable[[], None], dict[str, int]]]] = {
+EVENTS: dict[str, list[tuple[Callable[[], None], tuple[int, int, int, int]]]] = {
     "down and up": [
-        (commands("link set vb down"), {PACKET: DOWN, XDP: DOWN}),
-        (commands("link set vb up"), {PACKET: UP, XDP: UP}),
+        (commands("link set vb down"), (DOWN, DOWN, QUIET, QUIET)),
+        (commands("link set vb up"), (UP, UP, UP, UP)),
     ],
     "the other end down and up": [
-        (commands("link set va down"), {PACKET: DOWN, XDP: DOWN}),
-        (commands("link set va up"), {PACKET: UP, XDP: UP}),
+        (commands("link set va down"), (DOWN, DOWN, QUIET, QUIET)),
+        (commands("link set va up"), (UP, UP, UP, UP)),
     ],
     "renamed": [
-        (commands("link set vb down", "link set vb name vx"), {PACKET: DOWN, XDP: DOWN}),
-        (commands("link set vx up"), {PACKET: UP, XDP: UP}),
+        (commands("link set vb down", "link set vb name vx"), (DOWN, DOWN, QUIET, QUIET)),
+        (commands("link set vx up"), (UP, UP, UP, UP)),
     ],
     "deleted and made again": [
-        (commands("link delete va"), {PACKET: GONE, XDP: GONE}),
-        (
-            commands(*REMADE),
-            {PACKET: UP, XDP: GONE},
-        ),
+        (commands("link delete va"), (GONE, GONE, QUIET, QUIET)),
+        (commands(*REMADE), (UP, GONE, UP, QUIET)),
     ],
     "moved to another namespace": [
-        (commands("netns add away", "link set vb netns away"), {PACKET: GONE, XDP: GONE}),
+        (commands("netns add away", "link set vb netns away"), (GONE, GONE, QUIET, QUIET)),
     ],
     "another address": [
-        (commands("link set vb address 02:00:00:00:00:99"), {PACKET: UP, XDP: UP}),
+        (commands("link set vb address 02:00:00:00:00:99"), (UP, UP, UP, UP)),
     ],
-    "another MTU": [(commands("link set vb mtu 1400"), {PACKET: UP, XDP: UP})],
+    "another IPv4 address": [
+        (commands("addr add 10.0.9.9/24 dev vb", "addr flush to 10.0.0.0/24"), (UP, UP, QUIET, UP)),
+        (commands(ADDRESS), (UP, UP, UP, UP)),
+    ],
+    "another MTU": [(commands("link set vb mtu 1400"), (UP, UP, UP, UP))],
     "queues of the sender": [
-        (commands("link set va txqueuelen 64"), {PACKET: UP, XDP: UP}),
+        (commands("link set va txqueuelen 64"), (UP, UP, UP, UP)),
     ],
 }
+"""Of each event its steps, with what the ports of PORTS then report."""
 
 
 def takes_packets(shim: Shim, number: int) -> bool:
@@ -89,33 +96,40 @@ def takes_packets(shim: Shim, number: int) -> bool:
         return shim.run(5, timeout_s=2) == 5
 
 
-@pytest.mark.parametrize("port", [PACKET, XDP])
+@pytest.mark.parametrize("port", PORTS)
 @pytest.mark.parametrize("event", EVENTS)
 def test_a_port_survives_what_happens_to_its_device(port: str, event: str) -> None:
-    """It reports what keeps packets away, and takes them again as soon as there is a link."""
-    needs_shim()
+    """It reports what keeps packets away, if it can, and takes them again as soon as there is a
+    link."""
+    needs_shim(dpdk=port == DPDK)
+    steps = [(happens, states[PORTS.index(port)]) for happens, states in EVENTS[event]]
 
     def work() -> list[Any]:
         found: list[Any] = []
+        ip(ADDRESS)
         try:
             with make_ring() as ring, Shim([parse_port(port)], ring) as shim:
                 assert takes_packets(shim, 0)
-                for number, (happens, states) in enumerate(EVENTS[event], 1):
+                for number, (happens, state) in enumerate(steps, 1):
                     happens()
-                    state = states[port]
-                    wait_until(lambda wanted=state: shim.check(is_patient=True) == [wanted])
+                    reported = [max(state, UP)]
+                    wait_until(lambda wanted=reported: shim.check(is_patient=True) == wanted)
                     if state == GONE:
                         with pytest.raises(PortError, match="the device is gone"):
                             shim.check()
                     if state == UP:
                         wait_until(lambda: sends("va"))
                         wait_until(lambda n=number: takes_packets(shim, n))
+                    elif state == QUIET:
+                        assert shim.check() == reported
+                        with suppress(OSError):  # nothing can be sent
+                            assert not takes_packets(shim, number)
                     found.append(state)
         finally:
             subprocess.run(["ip", "netns", "delete", "away"], capture_output=True, check=False)
         return found
 
-    assert in_namespace(work) == [expected[port] for _, expected in EVENTS[event]]
+    assert in_namespace(work) == [state for _, state in steps]
 
 
 FOLLOWED = """
