@@ -212,6 +212,12 @@ token = "attestor"
 """
 
 
+COMPILES = (
+    "the venue starts; its first start on a machine compiles the kernels of gateway, matcher, risk "
+    "checks and sessions, for minutes"
+)
+
+
 def missing_programs() -> list[str]:
     """A line for each program that is not here, with the command that installs its package."""
     has_tool = shutil.which("softhsm2-util") is not None and SOFTHSM.exists()
@@ -247,7 +253,7 @@ class Demo:
         reserves.
 
         It ends every process that it started, also after an error."""
-        self.say("the venue starts; its first start on a machine compiles kernels, for minutes")
+        self.say(COMPILES)
         with ExitStack() as stack:
             stack.callback(self._stop)
             stack.callback(self.node.close)
