@@ -124,8 +124,10 @@ class History:
 
     def _now(self, name: str) -> str:
         """A file's text in the tree, committed or not; empty without such a file."""
-        file = self.tree / PACKAGE / name
-        return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+        for file in (self.tree / PACKAGE / name, self.tree / name):
+            if file.is_file():
+                return file.read_text(encoding="utf-8", errors="replace")
+        return ""
 
     def note(self, document: Mapping[str, Any], paths: Sequence[str]) -> str:
         """The sentence under the table of this evidence, which measures ``paths``; empty if it is
