@@ -237,14 +237,20 @@ def decode(
         fixed = _SIZE_Q
     else:
         return _UNKNOWN_TYPE
-    # Options may follow; those of these messages say nothing that matters here.
     if size != fixed and (size < fixed + 2 or size != fixed + 2 + load_be16(message + fixed)):
         return _BAD_LENGTH
     _clear(metadata)
+    wrong = 0
+    if size > fixed + 2:
+        options = Ouch50Options(metadata + OPTIONS)
+        wrong = _read_options(message + fixed + 2, message + size, 1 << _T_INDEX, options)
+        if wrong == 0:
+            wrong = options.unsupported
+        options.unsupported = 0
     if kind in (_X, _M):
-        _decode_cancel(message, kind, session, metadata)
+        _decode_cancel(message, kind, session, metadata, wrong)
         return _APPLICATION
-    return _decode_other(message, kind, session, order, metadata)
+    return _decode_other(message, kind, session, order, metadata, wrong)
 
 
 @kernel
@@ -524,9 +530,10 @@ def _decode_replace(
 
 @kernel
 def _decode_cancel(
-    message: int, kind: int, session: SessionBlock, metadata: CommandMetadata
+    message: int, kind: int, session: SessionBlock, metadata: CommandMetadata, wrong: int
 ) -> None:
-    orig, refused = load_be32(message + _CANCEL.user_ref), 0
+    """``wrong``: why an option is refused, or 0."""
+    orig, refused = load_be32(message + _CANCEL.user_ref), wrong
     lots = load_be32(message + _CANCEL.quantity)
     if kind == _M:
         side = Bytes(message)[_MODIFY.side]
@@ -540,9 +547,15 @@ def _decode_cancel(
 
 @kernel
 def _decode_other(
-    message: int, kind: int, session: SessionBlock, order: OrderRecord, metadata: CommandMetadata
+    message: int,
+    kind: int,
+    session: SessionBlock,
+    order: OrderRecord,
+    metadata: CommandMetadata,
+    wrong: int,
 ) -> int:
-    """Mass cancel, disable and enable order entry, account query."""
+    """Mass cancel, disable and enable order entry, account query.  ``wrong``: why an option is
+    refused, or 0; a query has none that changes its answer."""
     if kind == _Q:
         _name(metadata, session, kind, 0, 0, _R_QUERIED)
         metadata.client_seq = OuchSession(session).last_user_ref + 1
@@ -553,19 +566,21 @@ def _decode_other(
     # It is only said back.
     is_text = is_printable(message + _ENTRY.firm, 4)
     store_any32(metadata + OPTIONS + FIRM, load_any32(message + _ENTRY.firm) if is_text else _BLANK)
-    refused = 0
+    refused = wrong
     if kind == _C:
         padded = load_any64(message + _MASS.symbol)
         symbol = ouch.unpad(padded)
         store_any64(metadata + MASS_SYMBOL, padded)
-        if not is_text or not is_printable(message + _MASS.symbol, 8):
+        if refused != 0:
+            order.kind = 0
+        elif not is_text or not is_printable(message + _MASS.symbol, 8):
             refused = _R_TOKEN
         elif symbol != 0 and ouch.symbol_scale(session, symbol) == 0:
             refused = _R_SYMBOL
         else:
             order.symbol = symbol
             order.kind = _MASS_CANCEL
-    else:
+    elif refused == 0:
         refused = _R_DISABLE if kind == _D else _R_ENABLE
         OuchSession(session).is_disabled = 1 if kind == _D else 0
     _name(metadata, session, kind, user_ref, 0, refused)

@@ -10,16 +10,18 @@ from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.shm_layout import (
+    FIELDS_OF,
     NAME_BYTES,
     REQUEST_BYTES,
     ShmRequest,
     ShmSession,
     is_in_ranges,
+    unused_bytes,
 )
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, OrderType, SelfTrade, TimeInForce
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.layout import Layout, area, i64, u16
+from openoutcry.wire.layout import Layout, Words, area, i64, u16
 from openoutcry.wire.record_blocks import OrderRecord
 
 ENTER, REPLACE, CANCEL = (
@@ -35,6 +37,9 @@ _APPLICATION, _HEARTBEAT, _LOGOUT = (
     constants.KIND_LOGOUT,
 )
 _UNKNOWN_TYPE, _BAD_LENGTH = constants.FAULT_UNKNOWN_TYPE, constants.FAULT_BAD_LENGTH
+_UNUSED_FIELD = constants.FIX_REFUSAL_UNUSED_FIELD
+_UNUSED = tuple(word for kind in FIELDS_OF for word in unused_bytes(kind))
+"""Seven words of each kind of FIELDS_OF: the bits that it leaves at 0."""
 _SYMBOL, _UNSUPPORTED, _QUANTITY, _PARTICIPANT, _NAME, _PENDING, _TOO_LATE = (
     constants.FIX_REFUSAL_UNKNOWN_SYMBOL,
     constants.FIX_REFUSAL_UNSUPPORTED,
@@ -129,8 +134,8 @@ def decode(
             named,
         )
         metadata.orig_bytes = NAME_BYTES
-    if request.reserved != 0 and refused == 0:
-        refused = _UNSUPPORTED
+    if refused == 0 and _sets_unused(request, kind):
+        refused = _UNUSED_FIELD
     if refused == 0:
         if kind == ENTER:
             refused = _enter_terms(request, session, order)
@@ -144,6 +149,22 @@ def decode(
         order.kind_to_tif = 0
     metadata.refused = refused
     return _APPLICATION
+
+
+@kernel
+def _sets_unused(request: ShmRequest, kind: int) -> bool:
+    """Whether a field that this kind of request does not have is not 0."""
+    first = 0
+    if kind == REPLACE:
+        first = 7
+    elif kind == CANCEL:
+        first = 14
+    elif kind == MASS_CANCEL:
+        first = 21
+    bits = 0
+    for place in range(7):
+        bits |= Words(request)[place] & _UNUSED[first + place]
+    return bits != 0
 
 
 @kernel
@@ -181,8 +202,6 @@ def _replace_terms(request: ShmRequest, order: OrderRecord) -> int:
     tif = request.time_in_force
     if tif & 15 > AUX_HALVES or tif >> 4 > _LAST_MODE:
         return _UNSUPPORTED
-    if request.side != 0 or request.order_type != 0:
-        return _UNSUPPORTED
     order.price_ticks = request.price_ticks
     qty = request.qty_lots
     if tif & AUX_HALVES != 0:
@@ -196,7 +215,7 @@ def _replace_terms(request: ShmRequest, order: OrderRecord) -> int:
 @kernel
 def _mass_cancel_terms(request: ShmRequest, session: SessionBlock, order: OrderRecord) -> int:
     side = request.side
-    if side > _SELL or request.order_type != 0 or request.time_in_force != 0:
+    if side > _SELL:
         return _UNSUPPORTED
     if request.symbol != 0 and not _symbol_of(request, session, order):
         return _SYMBOL

@@ -130,6 +130,27 @@ class ShmRequest(Layout, size_bytes=64):
     aux: int = i64("enter: second price, quantity or time, by the order type", at=32)
 
 
+FIELDS_OF = {
+    Request.ENTER: "side order_type time_in_force id id_high symbol aux price_ticks qty_lots",
+    Request.REPLACE: "time_in_force id id_high orig_id orig_id_high price_ticks qty_lots",
+    Request.CANCEL: "orig_id orig_id_high",
+    Request.MASS_CANCEL: "side symbol",
+}
+"""Fields of each request of orders, apart from ``kind``, ``participant`` and ``seq``; each other
+one is 0, or the request is refused (UNUSED_FIELD)."""
+
+
+def unused_bytes(kind: Request) -> list[int]:
+    """Return, for each word of a request but its ``seq``, the bits that this kind leaves at 0."""
+    used = {"kind", "participant", *FIELDS_OF[kind].split()}
+    words = [(1 << 64) - 1] * 7
+    for name in used:
+        field = ShmRequest.fields[name]
+        bits = (1 << 8 * {"u8": 1, "u16": 2}.get(field.ctype, 8)) - 1
+        words[field.offset // 8] &= ~(bits << 8 * (field.offset % 8))
+    return [word - (1 << 64) if word >> 63 else word for word in words]
+
+
 class ShmReply(Layout, size_bytes=128):
     """A reply: a slot of the replies' segment, and a message of the session's stream."""
 

@@ -46,6 +46,8 @@ class Refusal(IntEnum):
     """A mass status request of less than all orders."""
     MASS_CANCEL_SCOPE = 20
     """A mass cancel of other than a security or all."""
+    UNUSED_FIELD = 21
+    """Shared memory: a field that this kind of request does not have, or a reserved one, is set."""
 
 
 REFUSALS: Table[Refusal] = Table(Refusal, FIX_REFUSALS)

@@ -34,6 +34,8 @@ from tests.oracles.order_entry.ouch42 import (
 )
 from tests.oracles.order_entry.world import Row, World, new_metadata, new_order, reduce_or_modify
 
+NO_INDEX = bytes([2, 28, 0])
+"""UserRefIdx of 0, the option that says nothing."""
 BY_TAG = {option.tag: option for option in OPTIONS50}
 PEGS = {
     "M": OrderType.PEG_MIDPOINT,
@@ -88,6 +90,11 @@ def read_options(data: bytes, replacing: bool) -> tuple[dict[str, Any], bool]:
         )
         at += 1 + size
     return options, True
+
+
+def has_options(tail: bytes) -> bool:
+    """Whether a message that has no option but an index of 0 has another, or a malformed one."""
+    return tail[2:] not in (b"", NO_INDEX)
 
 
 def unsupported(options: dict[str, Any]) -> Refusal:
@@ -145,7 +152,7 @@ def decode(packet: bytes, world: World) -> tuple[int, Any, Any, dict[str, Any]]:
         return Kind.IGNORE, None, None, {}
     if kind in "OCDE":
         world.last_user_ref = fields["user_ref"]
-    options, whole = read_options(tail, kind == "U") if counted else ({}, True)
+    options, whole = read_options(tail, kind == "U") if counted else ({}, not has_options(tail))
     try:
         read = {"O": enter, "U": replace, "X": cancel, "M": cancel}.get(kind, other)
         read(fields, options, whole, world, order, metadata)
@@ -289,6 +296,7 @@ def cancel(
     )
     metadata["own"] = own_bytes({key: fields[key] for key in ("side", "quantity") if key in fields})
     demand(fields.get("side", "B") in "BSTE", Refusal.SIDE)
+    demand(whole, Refusal.OPTION)
 
 
 def other(
@@ -307,6 +315,7 @@ def other(
     firm, symbol = fields["firm"].encode("latin-1"), fields.get("symbol", "").encode("latin-1")
     is_text = all(32 <= byte <= 126 for byte in firm)
     metadata["orig"] = bytes(28) + (firm if is_text else b"    ") + symbol.ljust(8, b"\0")
+    demand(whole, Refusal.OPTION)
     if kind in "DE":
         world.disabled = kind == "D"
         demand(False, Refusal.DISABLE if world.disabled else Refusal.ENABLE)

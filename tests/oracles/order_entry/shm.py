@@ -9,6 +9,19 @@ from openoutcry.order_entry.shm_layout import Request
 from openoutcry.wire.enums import CommandKind, OrderType, SelfTrade, Side, TimeInForce
 
 LINK = (Request.HEARTBEAT, Request.LOGOUT)
+UNUSED = {
+    Request.ENTER: ("reserved",),
+    Request.REPLACE: ("reserved", "side", "order_type"),
+    Request.CANCEL: (
+        *("reserved", "side", "order_type", "time_in_force", "id", "id_high"),
+        *("price_ticks", "qty_lots"),
+    ),
+    Request.MASS_CANCEL: (
+        *("reserved", "order_type", "time_in_force", "id", "id_high", "aux"),
+        *("price_ticks", "qty_lots"),
+    ),
+}
+"""Fields that must be 0 in each request, as the page's table has them."""
 
 
 @dataclass
@@ -56,8 +69,8 @@ def meaning_of(request: dict[str, int | bytes], who: Who) -> Meaning | None:
             refusals.append(Refusal.NAME)
     if kind in (Request.REPLACE, Request.CANCEL):
         meaning.orig = int(request["orig_id"]), int(request["orig_id_high"]), named
-    if request["reserved"] != 0:
-        refusals.append(Refusal.UNSUPPORTED)
+    if any(request[name] for name in UNUSED[Request(kind)]):
+        refusals.append(Refusal.UNUSED_FIELD)
     if not refusals:
         refusals += _terms(request, who, meaning)
     if refusals:
@@ -73,7 +86,7 @@ def _terms(request: dict[str, int | bytes], who: Who, meaning: Meaning) -> list[
         order["kind"] = CommandKind.CANCEL
         return []
     if kind == Request.REPLACE:
-        if tif not in (0, 1) or side or order_type or not has_mode:
+        if tif not in (0, 1) or not has_mode:
             return [Refusal.UNSUPPORTED]
         order |= {"kind": CommandKind.REPLACE, "time_in_force": mode << 4 | tif}
         order |= {name: request[name] for name in ("price_ticks", "qty_lots")}
@@ -81,7 +94,7 @@ def _terms(request: dict[str, int | bytes], who: Who, meaning: Meaning) -> list[
             order["aux"], order["qty_lots"] = divmod(int(request["qty_lots"]), 1 << 32)
         return []
     if kind == Request.MASS_CANCEL:
-        if side not in (0, *Side) or order_type or tif or mode:
+        if side not in (0, *Side):
             return [Refusal.UNSUPPORTED]
         if request["symbol"] not in (b"", *who.symbols):
             return [Refusal.UNKNOWN_SYMBOL]

@@ -32,7 +32,7 @@ class Desk:
 
 def portal_of(url, desk, *, is_open=True):
     """A process of the portal: the desk of its database."""
-    mirror = SimpleNamespace(is_open=is_open)
+    mirror = SimpleNamespace(is_open=is_open, markets=SimpleNamespace(every=[MARKET, ETHER]))
     return Quotes(Database(url), mirror, (FIRST, SECOND), 60_000, desk)
 
 

@@ -19,7 +19,7 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.messages import OUCH50
 from tests.oracles.order_entry import ouch50 as reference
-from tests.support.order_entry.ouch50 import enter, options, replace, same
+from tests.support.order_entry.ouch50 import BY_NAME, enter, options, replace, same
 from tests.support.order_entry.ouch_support import (
     DAY,
     Session,
@@ -160,6 +160,42 @@ def test_what_is_wrong_is_refused_with_the_protocols_reason(fields, extra, refus
 def test_malformed_options_are_refused(extra):
     _, order, metadata, _ = same(Session(ouch50), enter(extra))
     assert (metadata["refused"], order["kind"]) == (Refusal.OPTION, 0)
+
+
+OTHERS = {
+    "X": {"user_ref": 5, "quantity": 0},
+    "M": {"user_ref": 5, "side": "B", "quantity": 5},
+    "C": {"user_ref": 5, "firm": "ABCD", "symbol": "AAPL"},
+    "D": {"user_ref": 5, "firm": "ABCD"},
+    "E": {"user_ref": 5, "firm": "ABCD"},
+}
+"""Messages that have no option but an index of 0."""
+ONE_OF_EACH = [
+    options(**{name: "X" if option.field.size else 1}) for name, option in BY_NAME.items()
+]
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize("extra", [*ONE_OF_EACH, b"\0", b"\1\3", b"\2\x63X", b"\2\x1c", b"\xff\3"])
+def test_an_option_that_a_message_does_not_have_is_refused(kind, extra):
+    """Every option of the protocol, and malformed ones, in every other message: nothing is done,
+    and X and M get a cancel reject, the others a J."""
+    session = Session(ouch50)
+    message = OUCH50.from_client(kind).pack(**OTHERS[kind])
+    _, order, metadata, _ = same(session, message + len(extra).to_bytes(2, "big") + extra)
+    assert (metadata["refused"], order["kind"]) == (Refusal.OPTION, 0)
+    answer = session.refuse(metadata, order)
+    assert answer == reference.refuse(metadata, order, session.world)
+    assert answer[:1] == (b"I" if kind in "XM" else b"J")
+    assert session[ouch.DISABLED_WORD] == 0
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize("extra", [b"", b"\0\0", b"\0\3\2\x1c\0"])
+def test_no_option_and_an_index_of_0_say_nothing(kind, extra):
+    message = OUCH50.from_client(kind).pack(**OTHERS[kind])
+    plain = same(Session(ouch50), message)[2]
+    assert same(Session(ouch50), message + extra)[2].tobytes() == plain.tobytes()
 
 
 def test_a_number_is_taken_once_and_must_rise():

@@ -3,6 +3,7 @@ field, whatever its bytes are."""
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.faults import Fault, Kind
 from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.shm_layout import (
+    FIELDS_OF,
     RANGE_COUNT,
     RANGES,
     REQUEST_BYTES,
@@ -20,6 +22,7 @@ from openoutcry.order_entry.shm_layout import (
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
 from tests.oracles.order_entry.shm import Who, meaning_of
+from tests.support.order_entry.shm_fields import PAGE, filled
 
 SYMBOLS = (b"ACME", b"BOLT")
 TABLE = session_block.Symbols(make_instruments([name.decode() for name in SYMBOLS]))
@@ -162,3 +165,44 @@ def test_only_64_bytes_are_a_request(request: dict[str, int | bytes], length: in
         at = [array.ctypes.data for array in (message, block, order, metadata)]
         assert shm_in.decode(at[0], length, at[1], at[2], at[3]) == Fault.BAD_LENGTH
         assert bytes(order.tobytes()) == bytes(64), "nothing was written"
+
+
+TEMPLATE: dict[str, int | bytes] = {
+    **dict.fromkeys(("side", "order_type", "time_in_force", "participant", "reserved"), 0),
+    **dict.fromkeys(("id", "id_high", "orig_id", "orig_id_high", "price_ticks", "qty_lots"), 0),
+    **{"aux": 0, "symbol": b"", "seq": 1},
+}
+REQUESTS_OF: dict[Request, dict[str, int | bytes]] = {
+    Request.ENTER: {"side": 1, "order_type": 1, "time_in_force": 1, "id": 1, "symbol": b"ACME"},
+    Request.REPLACE: {"id": 2, "orig_id": 1, "qty_lots": 5, "price_ticks": 9},
+    Request.CANCEL: {"orig_id": 1},
+    Request.MASS_CANCEL: {},
+}
+
+
+@pytest.mark.parametrize("kind", REQUESTS_OF)
+def test_every_byte_that_a_request_does_not_have_is_refused(kind: Request) -> None:
+    """Each byte outside of the fields in the page's table, one at a time, in each request."""
+    who = Who(7, SYMBOLS)
+    message = bytes_of(TEMPLATE | REQUESTS_OF[kind] | {"kind": int(kind)})
+    _, order, metadata = decoded(message, who)
+    assert (metadata["refused"], order["kind"] != 0) == (0, True), "as it is, it is a command"
+    names = {"kind", "participant", *FIELDS_OF[kind].split()}
+    has: set[int] = set()
+    for name in names:
+        field = ShmRequest.fields[name]
+        size = {"u8": 1, "u16": 2}.get(field.ctype, 8)
+        has |= {*range(field.offset, field.offset + size)}
+    unused = [place for place in range(56) if place not in has]
+    assert {6, 7} <= set(unused), "what is reserved"
+    for place in unused:
+        changed = message.copy()
+        changed[place] = 1
+        _, order, metadata = decoded(changed, who)
+        assert metadata["refused"] == Refusal.UNUSED_FIELD, place
+        assert order["kind"] == 0, place
+
+
+def test_the_page_has_the_fields_of_each_request() -> None:
+    """`python -m tests.support.order_entry.shm_fields` writes the table."""
+    assert filled(PAGE.read_text()) == PAGE.read_text()
