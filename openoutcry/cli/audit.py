@@ -9,7 +9,7 @@ import click
 
 from openoutcry.cli.audit_answers import answer_options, moment_ns, show_answer
 from openoutcry.cli.audit_report import report
-from openoutcry.cli.options import Count, PathArgument, as_json_option
+from openoutcry.cli.options import Count, PathArgument, Whole, as_json_option
 
 journal_argument = click.argument("journal", type=PathArgument)
 trail_option = click.option(
@@ -163,7 +163,7 @@ to_option = click.option("--to", "end", help="End before this time.")
 
 @audit.command()
 @journal_argument
-@click.argument("number", type=click.IntRange(0, 65535))
+@click.argument("number", type=Whole(0, 65535))
 @from_option
 @to_option
 @trail_option
@@ -225,7 +225,7 @@ def symbol(
 @click.option("--symbol", help="Instrument, if orders of several have the id.")
 @click.option(
     "--entry",
-    type=click.IntRange(1),
+    type=Whole(1),
     help="Which order, in order of arrival, if several had the id.",
 )
 @as_json_option

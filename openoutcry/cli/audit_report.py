@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from openoutcry.cli.audit_answers import moment_ns, write_file
-from openoutcry.cli.options import PathArgument
+from openoutcry.cli.options import PathArgument, Whole
 
 journal_argument = click.argument("journal", type=PathArgument)
 trail_option = click.option(
@@ -154,7 +154,7 @@ def emergency(journal: Path, begin: str | None, end: str | None, out: Path | Non
 
 @report.command()
 @journal_argument
-@click.option("--participant", type=click.IntRange(0, 65_535), help="Show only this participant.")
+@click.option("--participant", type=Whole(0, 65_535), help="Show only this participant.")
 @click.option("--as-of", help="As of a command (a number) or a time: 2026-11-22T17:00.")
 @click.option(
     "--format",

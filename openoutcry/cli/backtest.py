@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.options import as_json_option
+from openoutcry.cli.options import Whole, as_json_option
 from openoutcry.report.plain import drawn_on
 
 
@@ -41,7 +41,7 @@ from openoutcry.report.plain import drawn_on
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=1,
     show_default=True,
     help="Seed of the drawn latencies.",
@@ -71,7 +71,7 @@ from openoutcry.report.plain import drawn_on
 )
 @click.option(
     "--workers",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=2,
     show_default=True,
     help="Ray processes to start on this machine; 0: run in this process, without Ray.",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.options import PathArgument, Whole, as_json_option
 
 MAX_DECIMALS = 12
 """Maximum decimals of a price."""
@@ -21,7 +21,7 @@ MAX_DECIMALS = 12
 @click.option(
     "--every",
     "every_s",
-    type=click.IntRange(1, 86_400),
+    type=Whole(1, 86_400),
     default=60,
     show_default=True,
     help="Length of a bar in seconds; 86400: a day (UTC).",
@@ -30,7 +30,7 @@ MAX_DECIMALS = 12
 @click.option("--to", "end", help="End before this time.")
 @click.option(
     "--decimals",
-    type=click.IntRange(0, MAX_DECIMALS),
+    type=Whole(0, MAX_DECIMALS),
     default=4,
     show_default=True,
     help="Decimals of a tick in the printed prices, for every instrument.",

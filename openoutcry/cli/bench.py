@@ -12,7 +12,7 @@ from openoutcry.cli.bench_all import bench_all
 from openoutcry.cli.bench_compare import compare
 from openoutcry.cli.bench_document import check_output_paths, give
 from openoutcry.cli.check_book import check_book
-from openoutcry.cli.options import PathArgument
+from openoutcry.cli.options import PathArgument, Whole
 
 
 class Subjects(click.Group):
@@ -40,7 +40,7 @@ def subject_command(subject: Subject) -> click.Command:
     """The command of one subject: the options that all have, and its own."""
     parameters: list[click.Parameter] = [
         click.Option(
-            ["--rounds"], type=click.IntRange(1), help="Number of interleaved rounds [7, quick 3]."
+            ["--rounds"], type=Whole(1), help="Number of interleaved rounds [7, quick 3]."
         ),
         click.Option(
             ["--quick"],

@@ -9,13 +9,13 @@ from openoutcry.bench.exports import write_all_exports
 from openoutcry.bench.rounds import terminable
 from openoutcry.bench.subjects import SUBJECTS
 from openoutcry.cli.bench_document import check_output_paths
-from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.options import PathArgument, Whole, as_json_option
 from openoutcry.report.bench_report import write_bench_report
 from openoutcry.report.terminal import show
 
 
 @click.command("all")
-@click.option("--rounds", type=click.IntRange(1), help="Rounds per subject [7, quick 2].")
+@click.option("--rounds", type=Whole(1), help="Rounds per subject [7, quick 2].")
 @click.option("--quick", is_flag=True, help="Take ten minutes on two cores instead of an hour.")
 @click.option("--subjects", metavar="LIST", help="Subjects, comma-separated [all].")
 @click.option(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.options import PathArgument, Whole, as_json_option
 
 
 @click.command("check-book")
@@ -19,9 +19,7 @@ from openoutcry.cli.options import PathArgument, as_json_option
 @click.option(
     "--seed-book", type=PathArgument, help="LOBSTER book file with the book before the messages."
 )
-@click.option(
-    "--levels", type=click.IntRange(1), help="Number of levels to compare [all recorded]."
-)
+@click.option("--levels", type=Whole(1), help="Number of levels to compare [all recorded].")
 @as_json_option
 def check_book(
     lobster: Path, orderbook: Path, seed_book: Path | None, levels: int | None, as_json: bool

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.options import Count, Endpoint, PathArgument, Secret, as_json_option
+from openoutcry.cli.options import Count, Endpoint, PathArgument, Secret, Whole, as_json_option
 from openoutcry.cli.prompt import SETTLE_S, FixPrompt, Prompt
 from openoutcry.cli.typed_lines import typed_lines
 from openoutcry.client import ClientError, DropCopyClient, FixClient, OuchClient
@@ -93,7 +93,7 @@ def _version(protocol: str) -> str:
 @_protocol_option("ouch", "ouch50")
 @click.option(
     "--sequence",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=1,
     show_default=True,
     help="First message to receive; 0: only new ones.",
@@ -164,7 +164,7 @@ def fix(
 @_target_option
 @click.option(
     "--sequence",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=1,
     show_default=True,
     help="First message to receive; 0: only new ones. Not over FIX.",
@@ -223,7 +223,7 @@ def _read(prompt: Prompt, connection: socket.socket) -> None:
 )
 @click.option(
     "--rate",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=10_000,
     show_default=True,
     help="Orders per second, paced by intended send time; 0: as fast as possible.",

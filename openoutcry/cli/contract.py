@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk
-from openoutcry.cli.options import PathArgument
+from openoutcry.cli.options import PathArgument, Whole
 from openoutcry.wire.errors import OutcryError
 
 ALSO = click.option(
@@ -237,9 +237,7 @@ def report(
 @click.argument("routes", type=PathArgument)
 @click.argument("symbol")
 @FILE_OPTION
-@click.option(
-    "--every-ms", type=click.IntRange(10, 60_000), default=500, show_default=True, help="Pause."
-)
+@click.option("--every-ms", type=Whole(10, 60_000), default=500, show_default=True, help="Pause.")
 def feed(underlying: str, routes: Path, symbol: str, file: Path, every_ms: int) -> None:
     """Report outside prices for an index until Control-C.
 

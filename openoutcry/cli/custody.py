@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.options import PathArgument, Secret, as_json_option, read_secret
+from openoutcry.cli.options import PathArgument, Secret, Whole, as_json_option, read_secret
 
 
 @click.group()
@@ -25,7 +25,7 @@ def custody() -> None:
 LAST = 1_000
 PIN_OPTION = click.option(
     "--pin-fd",
-    type=click.IntRange(0),
+    type=Whole(0),
     required=True,
     help="Read the token's PIN from this file descriptor.",
 )
@@ -128,7 +128,7 @@ def status(file: Path, as_json: bool) -> None:
 @custody.command()
 @click.argument("file", type=PathArgument)
 @click.argument("chain")
-@click.argument("participant", type=click.IntRange(0), required=False)
+@click.argument("participant", type=Whole(0), required=False)
 @click.option("--own", is_flag=True, help="For the venue's own money, as a refill.")
 def address(file: Path, chain: str, participant: int | None, own: bool) -> None:
     """Give a participant a new address to deposit to."""
@@ -148,7 +148,7 @@ def address(file: Path, chain: str, participant: int | None, own: bool) -> None:
 @custody.command()
 @click.argument("file", type=PathArgument)
 @click.argument("chain")
-@click.argument("participant", type=click.IntRange(0))
+@click.argument("participant", type=Whole(0))
 @click.argument("address")
 @click.option("--label", default="", help="A name for it.")
 def whitelist(file: Path, chain: str, participant: int, address: str, label: str) -> None:
@@ -165,9 +165,9 @@ def whitelist(file: Path, chain: str, participant: int, address: str, label: str
 
 @custody.command()
 @click.argument("file", type=PathArgument)
-@click.argument("participant", type=click.IntRange(0))
+@click.argument("participant", type=Whole(0))
 @click.argument("asset")
-@click.argument("units", type=click.IntRange(1))
+@click.argument("units", type=Whole(1))
 @click.argument("address")
 @click.option("--salt", default="", help="Your name of it; a repeated name is the same withdrawal.")
 def withdraw(file: Path, participant: int, asset: str, units: int, address: str, salt: str) -> None:
@@ -259,7 +259,7 @@ def lift(file: Path, person: str) -> None:
     multiple=True,
     help="Put a signer's keys into this token; twice, for signers 1 and 2.",
 )
-@click.option("--pin-fd", type=click.IntRange(0), help="Read the tokens' PIN from this descriptor.")
+@click.option("--pin-fd", type=Whole(0), help="Read the tokens' PIN from this descriptor.")
 def ceremony(
     folder: Path, network: str, module: Path, tokens: tuple[str, ...], pin_fd: int | None
 ) -> None:
@@ -311,7 +311,7 @@ def refill() -> None:
 @refill.command("ask")
 @click.argument("file", type=PathArgument)
 @click.argument("asset")
-@click.argument("units", type=click.IntRange(1))
+@click.argument("units", type=Whole(1))
 def ask_refill(file: Path, asset: str, units: int) -> None:
     """Ask for a refill: print its number and address."""
     from openoutcry.custody.refills import Refills
@@ -326,7 +326,7 @@ def ask_refill(file: Path, asset: str, units: int) -> None:
 
 @refill.command("approve")
 @click.argument("file", type=PathArgument)
-@click.argument("number", type=click.IntRange(1))
+@click.argument("number", type=Whole(1))
 @PERSON_OPTION
 def approve_refill(file: Path, number: int, person: str) -> None:
     """Approve a refill; with the second person its lock begins."""
@@ -350,7 +350,7 @@ OUT_OPTION = click.option(
 
 @refill.command("build")
 @click.argument("file", type=PathArgument)
-@click.argument("number", type=click.IntRange(1))
+@click.argument("number", type=Whole(1))
 @click.argument("public", type=PathArgument)
 @OUT_OPTION
 def build_refill(file: Path, number: int, public: Path, out: Path) -> None:
@@ -404,7 +404,7 @@ NODE_OPTION = click.option(
 )
 LAST_OPTION = click.option(
     "--last",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=LAST,
     show_default=True,
     help="Last index to look at.",
@@ -420,7 +420,7 @@ LAST_OPTION = click.option(
     required=True,
     help="Pay to this address, or to the cold wallet of another ceremony's public file.",
 )
-@click.option("--units", type=click.IntRange(0), default=0, help="How much (default: everything).")
+@click.option("--units", type=Whole(0), default=0, help="How much (default: everything).")
 @click.option(
     "--wallet",
     "wallets",
@@ -430,7 +430,7 @@ LAST_OPTION = click.option(
     show_default=True,
     help="From this wallet; give both to recover everything.",
 )
-@click.option("--rate", type=click.IntRange(1), default=10, show_default=True, help="Fee per byte.")
+@click.option("--rate", type=Whole(1), default=10, show_default=True, help="Fee per byte.")
 @LAST_OPTION
 @OUT_OPTION
 def build(
@@ -594,13 +594,13 @@ def cold_reserves(
 @click.option("--vault", required=True, help="The vault's address.")
 @click.option("--to", "address", default="", help="Pay to this address.")
 @click.option("--token", default="", help="The contract of a token (default: the chain's coin).")
-@click.option("--units", type=click.IntRange(0), default=0, help="How much (default: everything).")
+@click.option("--units", type=Whole(0), default=0, help="How much (default: everything).")
 @click.option(
     "--replace", "owners", type=(str, str), help="Instead of a payment: an owner, and the new one."
 )
 @click.option(
     "--valid-s",
-    type=click.IntRange(60),
+    type=Whole(60),
     default=86_400,
     show_default=True,
     help="Seconds for which the signed document may be sent.",
@@ -742,7 +742,7 @@ def _pairs(values: tuple[str, ...], option: str) -> list[tuple[str, str]]:
 
 @custody.command()
 @NODE_OPTION
-@click.option("--from", "first", type=click.IntRange(0), required=True, help="First height.")
+@click.option("--from", "first", type=Whole(0), required=True, help="First height.")
 @OUT_OPTION
 def headers(url: str, first: int, out: Path) -> None:
     """Write a chain's block headers, for `verify --headers`.

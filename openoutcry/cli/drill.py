@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.options import PathArgument, Whole, as_json_option
 
 
 @click.command()
 @click.option(
     "--faults",
-    type=click.IntRange(1, 100_000),
+    type=Whole(1, 100_000),
     default=15,
     show_default=True,
     help="Number of faults; each kind in turn, in an order drawn from the seed.",
@@ -23,14 +23,14 @@ from openoutcry.cli.options import PathArgument, as_json_option
 @click.option("--kinds", metavar="LIST", help="Kinds of faults, comma-separated [all].")
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=1,
     show_default=True,
     help="Seed of the order of the faults.",
 )
 @click.option(
     "--rate",
-    type=click.IntRange(1, 20_000),
+    type=Whole(1, 20_000),
     default=200,
     show_default=True,
     help="Orders per second that the client sends.",

@@ -10,7 +10,7 @@ import click
 
 from openoutcry.cli.bars import bars
 from openoutcry.cli.feed_ladder import REDRAW_S, drawn, price_text
-from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.options import PathArgument, Whole, as_json_option
 from openoutcry.report.plain import drawn_on
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def feed() -> None:
 @click.option("--symbol", help="Instrument to write to npz.")
 @click.option(
     "--decimals",
-    type=click.IntRange(0, 4),
+    type=Whole(0, 4),
     default=4,
     show_default=True,
     help="Decimals of a tick, for every instrument.",
@@ -54,7 +54,7 @@ def feed() -> None:
 )
 @click.option(
     "--session",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     help="Write only this session of the journal, from 1 (default: all, in turn).",
 )
 @click.option(
@@ -66,9 +66,7 @@ def feed() -> None:
     help="For dbn and npz: draw local times from the feed latency of this model, in ns: "
     "constant:FEED:ORDER, drawn:P50:P99 or measured:FILE:NAME [the exchange's times].",
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of --latency."
-)
+@click.option("--seed", type=Whole(0), default=1, show_default=True, help="Seed of --latency.")
 @as_json_option
 def write(
     journal: Path,
@@ -145,9 +143,7 @@ class AddressType(click.ParamType):  # type: ignore[type-arg]
 )
 @click.option("--interface", default="", help="Address of the network interface to use.")
 @click.option("--symbol", help="Show the ladder of this symbol (default: the first that trades).")
-@click.option(
-    "--levels", type=click.IntRange(1, 50), default=10, show_default=True, help="Levels per side."
-)
+@click.option("--levels", type=Whole(1, 50), default=10, show_default=True, help="Levels per side.")
 @click.option("--follow", is_flag=True, help="Continue with the next session after one ends.")
 @click.option(
     "--seconds",

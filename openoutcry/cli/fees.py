@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from openoutcry.cli.desk import FILE_OPTION, asks, reference_or_new, send_to_desk, show_history
-from openoutcry.cli.options import as_json_option
+from openoutcry.cli.options import Whole, as_json_option
 
 ROLLED = 1_500
 """Participants of one request: their volumes fit in it whatever they are."""
@@ -120,9 +120,7 @@ def volume(participant: int, volume: int, file: Path, operator: str | None, as_j
 
 
 @fees.command()
-@click.option(
-    "--days", type=click.IntRange(1, 366), default=30, show_default=True, help="Dates that count."
-)
+@click.option("--days", type=Whole(1, 366), default=30, show_default=True, help="Dates that count.")
 @click.option("--asset", help="Asset of the volumes.  [default: the first that pays an instrument]")
 @asks
 def roll(days: int, asset: str | None, file: Path, operator: str | None, as_json: bool) -> None:

@@ -9,7 +9,7 @@ import click
 
 from openoutcry.cli.ledger_moment import begin_at, from_option, ledger_state_at
 from openoutcry.cli.ledger_store import export, follow, sql
-from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.options import PathArgument, Whole, as_json_option
 from openoutcry.cli.questions import questions
 from openoutcry.cli.reconcile import reconcile
 
@@ -103,7 +103,7 @@ def show(report: "Report", form: str, out: Path | None) -> None:
         click.echo(f"{out}: {len(report.rows):,} rows")
 
 
-PARTICIPANT = click.IntRange(0, 65_535)
+PARTICIPANT = Whole(0, 65_535)
 participant_option = click.option(
     "--participant", type=PARTICIPANT, help="Show only this participant."
 )

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk, show_history
-from openoutcry.cli.options import as_json_option
+from openoutcry.cli.options import Whole, as_json_option
 from openoutcry.wire.errors import OutcryError
 
 
@@ -23,9 +23,7 @@ def limits() -> None:
 
 
 @limits.command()
-@click.option(
-    "--days", type=click.IntRange(1, 366), default=20, show_default=True, help="Days that count."
-)
+@click.option("--days", type=Whole(1, 366), default=20, show_default=True, help="Days that count.")
 @asks
 def adv(days: int, file: Path, operator: str | None, as_json: bool) -> None:
     """Set every instrument's adv_lots from the venue's finished days."""

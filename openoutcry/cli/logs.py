@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.options import PathArgument
+from openoutcry.cli.options import PathArgument, Whole
 from openoutcry.wire.errors import OutcryError
 
 LOOK_S = 0.2
@@ -16,7 +16,7 @@ LOOK_S = 0.2
 @click.command()
 @click.argument("file", type=PathArgument)
 @click.option("--follow", is_flag=True, help="Print new lines until Control-C.")
-@click.option("--last", type=click.IntRange(0), metavar="N", help="Start with the last N lines.")
+@click.option("--last", type=Whole(0), metavar="N", help="Start with the last N lines.")
 @click.option(
     "--for",
     "seconds",

@@ -11,7 +11,7 @@ import click
 
 from openoutcry.cli.bars import moment_ns
 from openoutcry.cli.ledger_moment import ledger_state_at
-from openoutcry.cli.options import PathArgument, as_json_option, seed_option
+from openoutcry.cli.options import PathArgument, Whole, as_json_option, seed_option
 from openoutcry.wire.errors import OutcryError
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def _utc(time_ns: int) -> str:
 
 @margin.command()
 @click.option(
-    "--years", type=click.IntRange(2, 1_000), default=10, show_default=True, help="Generated years."
+    "--years", type=Whole(2, 1_000), default=10, show_default=True, help="Generated years."
 )
 @click.option(
     "--level",
@@ -247,9 +247,7 @@ def _utc(time_ns: int) -> str:
     show_default=True,
     help="Percent of days whose moves the scan range covers.",
 )
-@click.option(
-    "--buffer", type=click.IntRange(0, 1_000), default=0, show_default=True, help="Percent added."
-)
+@click.option("--buffer", type=Whole(0, 1_000), default=0, show_default=True, help="Percent added.")
 @seed_option("Seed of the generated prices.")
 @as_json_option
 def coverage(years: int, level: float, buffer: int, seed: int, as_json: bool) -> None:

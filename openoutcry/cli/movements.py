@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from openoutcry.cli.desk import FILE_OPTION, OPERATOR_OPTION, asks, send_to_desk
-from openoutcry.cli.options import as_json_option, portal_database_option
+from openoutcry.cli.options import Whole, as_json_option, portal_database_option
 
 AT_ONCE = "at-once"
 
@@ -79,9 +79,7 @@ def first_step(group: click.Group, name: str, do: str, summary: str) -> None:
     @click.argument("participant", type=int)
     @click.argument("amount", type=Amount)
     @click.argument("asset")
-    @click.option(
-        "--decimals", type=click.IntRange(0, 18), help="Refuse unless the asset has this many."
-    )
+    @click.option("--decimals", type=Whole(0, 18), help="Refuse unless the asset has this many.")
     @asks
     def command(
         participant: int,

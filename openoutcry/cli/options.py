@@ -11,8 +11,21 @@ from openoutcry.wire.private_file import require_private
 
 MAX_COUNT = 10**12
 """More commands than any disk holds; every number made of it still fits 64 bits."""
-Count = click.IntRange(1, MAX_COUNT)
-CountOrNone = click.IntRange(0, MAX_COUNT)
+
+
+class Whole(click.IntRange):
+    """A whole number within bounds, which are part of each refusal."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        try:
+            int(value)
+        except (TypeError, ValueError):
+            self.fail(f"{value!r} is not a valid integer ({self._describe_range()}).", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+Count = Whole(1, MAX_COUNT)
+CountOrNone = Whole(0, MAX_COUNT)
 PathArgument = click.Path(path_type=Path)
 as_json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
@@ -23,7 +36,7 @@ def seed_option(what: str) -> Any:
     """Decorator: ``--seed``, a 63-bit number, 1 by default; ``what``: its help."""
     return click.option(
         "--seed",
-        type=click.IntRange(0, 2**63 - 1),
+        type=Whole(0, 2**63 - 1),
         default=1,
         show_default=True,
         help=what,

@@ -10,6 +10,7 @@ from openoutcry.cli.options import (
     Endpoint,
     PathArgument,
     Secret,
+    Whole,
 )
 
 MAIL_FROM_OPTION = click.option(
@@ -95,7 +96,7 @@ def init(file: Path, users: int, first: int, address: str) -> None:
 @click.option(
     "--processes",
     "count",
-    type=click.IntRange(1, 64),
+    type=Whole(1, 64),
     default=1,
     show_default=True,
     help="Serve by this many processes at the same address.",
@@ -164,7 +165,7 @@ def identities(file: Path, database: str) -> None:
 @click.argument("decision", type=click.Choice(["accept", "refuse"]))
 @click.option("--why", required=True, help="Why; the user sees it.")
 @click.option("--by", required=True, help="Name of the person who decides.")
-@click.option("--level", type=click.IntRange(1, 9), help="[default: the level that was asked for]")
+@click.option("--level", type=Whole(1, 9), help="[default: the level that was asked for]")
 @click.option("--despite-matches", is_flag=True, help="Accept a name of the list of sanctions.")
 @DATABASE_OPTION
 def identity(
@@ -190,7 +191,7 @@ def identity(
 @DATABASE_OPTION
 @click.option("--once", is_flag=True, help="Stop when everything released is written.")
 @click.option("--rebuild", is_flag=True, help="Make the history again from the journal.")
-@click.option("--keep-days", type=click.IntRange(0), default=0, help="Drop older days (0: none).")
+@click.option("--keep-days", type=Whole(0), default=0, help="Drop older days (0: none).")
 @click.option(
     "--digest", is_flag=True, help="Print the SHA-256 of all rows and stop; writes nothing."
 )

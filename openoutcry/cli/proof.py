@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.options import PathArgument, Whole, as_json_option
 
 KEY = click.option(
     "--key", type=PathArgument, required=True, help="File with the venue's secret key."
@@ -47,7 +47,7 @@ def key(file: Path, as_json: bool) -> None:
 @click.option(
     "--as-of",
     "as_of_seq",
-    type=click.IntRange(0, 2**63 - 1),
+    type=Whole(0, 2**63 - 1),
     help="Command after which the balances are taken [of a journal: its end].",
 )
 @click.option(

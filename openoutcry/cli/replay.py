@@ -6,18 +6,18 @@ from pathlib import Path
 
 import click
 
-from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.options import PathArgument, Whole, as_json_option
 
 
 @click.command()
 @click.argument("directory", type=PathArgument)
-@click.option("--until", type=click.IntRange(0), help="Stop after this sequence number.")
+@click.option("--until", type=Whole(0), help="Stop after this sequence number.")
 @click.option(
     "--show-book", "symbol", help="Show the book of this symbol, with its queues of orders."
 )
 @click.option(
     "--levels",
-    type=click.IntRange(1),
+    type=Whole(1),
     default=10,
     show_default=True,
     help="Levels of the book to show.",

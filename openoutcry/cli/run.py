@@ -19,6 +19,7 @@ from openoutcry.cli.options import (
     PathArgument,
     Rate,
     Secret,
+    Whole,
     exactly_one,
     seed_option,
 )
@@ -132,7 +133,7 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--housekeeping-cores",
     "housekeeping_cores",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=1,
     show_default=True,
     help="Cores to keep free of busy-polling stages; 0 gives every core to a stage (more "
@@ -140,7 +141,7 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option(
     "--shards",
-    type=click.IntRange(1, MAX_SHARDS),
+    type=Whole(1, MAX_SHARDS),
     default=1,
     show_default=True,
     help="Matchers that share the instruments, by hash of the symbol.",

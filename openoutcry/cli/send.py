@@ -15,6 +15,7 @@ from openoutcry.cli.options import (
     Endpoint,
     PathArgument,
     Rate,
+    Whole,
     as_json_option,
     exactly_one,
     seed_option,
@@ -36,7 +37,7 @@ from openoutcry.report.run_text import stage_table
 )
 @click.option(
     "--session",
-    type=click.IntRange(1, 65_535),
+    type=Whole(1, 65_535),
     help="Send authenticated packets to a venue, as this session.",
 )
 @click.option("--key-file", type=PathArgument, help="File with the key of --session.")

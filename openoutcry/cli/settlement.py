@@ -8,14 +8,14 @@ from typing import Any
 import click
 
 from openoutcry.cli.desk import FILE_OPTION, OPERATOR_OPTION, WHY_OPTION, send_to_desk
-from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.options import PathArgument, Whole, as_json_option
 
 DAY = click.DateTime(["%Y-%m-%d"])
 TRADES = click.argument("trades", type=PathArgument)
 CYCLE = click.option(
     "--cycle",
     "days",
-    type=click.IntRange(0, 30),
+    type=Whole(0, 30),
     help="n of T+n for all trades [default: by market and date].",
 )
 CLOSED = click.option(
@@ -56,9 +56,7 @@ def _dates(days: Days) -> frozenset[date]:
 @settlement.command("trades")
 @click.argument("journal", type=PathArgument)
 @click.option("--market", required=True, help="Market in whose sessions the trades settle.")
-@click.option(
-    "--as-of", "seq", type=click.IntRange(0), help="Last command to include [the journal's]."
-)
+@click.option("--as-of", "seq", type=Whole(0), help="Last command to include [the journal's].")
 @OUT
 @as_json_option
 def trades_(journal: Path, market: str, seq: int | None, out: Path, as_json: bool) -> None:
@@ -138,7 +136,7 @@ def net(
 @click.option("--carried", type=PathArgument, help="Folder of the previous settlement.")
 @click.option(
     "--penalty-ppm",
-    type=click.IntRange(0, 1_000_000),
+    type=Whole(0, 1_000_000),
     default=100,
     show_default=True,
     help="Daily penalty in millionths of a failing trade's cash.",
@@ -191,9 +189,7 @@ def settle(
 @CLOSED
 @OPENED
 @click.option("--carried", type=PathArgument, help="Folder of the previous settlement.")
-@click.option(
-    "--as-of", "seq", type=click.IntRange(0), help="Last command to include [the journal's]."
-)
+@click.option("--as-of", "seq", type=Whole(0), help="Last command to include [the journal's].")
 @OUT
 @as_json_option
 def balances(
@@ -327,7 +323,7 @@ def _action(command: Any) -> Any:
     metavar="N D",
     help="Cash units per unit held, as N/D.",
 )
-@click.option("--ticks", type=click.IntRange(0), required=True, help="The dividend in price ticks.")
+@click.option("--ticks", type=Whole(0), required=True, help="The dividend in price ticks.")
 @_action
 def dividend(per_unit: tuple[int, int], ticks: int, **words: Any) -> None:
     """Apply a cash dividend: payments, and commands for orders."""
@@ -347,7 +343,7 @@ def dividend(per_unit: tuple[int, int], ticks: int, **words: Any) -> None:
 )
 @click.option(
     "--cash-per-tick",
-    type=click.IntRange(0),
+    type=Whole(0),
     required=True,
     help="Cash units that one unit costs per tick of its price.",
 )

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from openoutcry.cli.display import Display
-from openoutcry.cli.options import PathArgument
+from openoutcry.cli.options import PathArgument, Whole
 from openoutcry.report.plain import drawn_on
 
 
@@ -16,7 +16,7 @@ from openoutcry.report.plain import drawn_on
 @click.argument("file", type=PathArgument)
 @click.option(
     "--patience-ms",
-    type=click.IntRange(0, 600_000),
+    type=Whole(0, 600_000),
     default=0,
     show_default=True,
     help="Wait this much longer than other standbys before taking over.",
@@ -24,7 +24,7 @@ from openoutcry.report.plain import drawn_on
 @click.option(
     "--trust-checks-until",
     "trusted",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=0,
     help="Ignore the primary's hashes up to this message: the primary's core was wrong, and an "
     "operator has found out why.",

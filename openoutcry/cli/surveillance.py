@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openoutcry.cli.csv_out import write_rows
-from openoutcry.cli.options import Count, PathArgument, as_json_option, read_secret
+from openoutcry.cli.options import Count, PathArgument, Whole, as_json_option, read_secret
 from openoutcry.host.processes import until_stopped
 
 if TYPE_CHECKING:
@@ -348,19 +348,17 @@ def export(journal: Path, out: Path, form: str) -> None:
 
 @surveillance.command()
 @journal_argument
-@click.option(
-    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the market."
-)
+@click.option("--seed", type=Whole(0), default=1, show_default=True, help="Seed of the market.")
 @click.option(
     "--minutes",
-    type=click.IntRange(10, 600),
+    type=Whole(10, 600),
     default=20,
     show_default=True,
     help="Minutes of a session.",
 )
 @click.option(
     "--sessions",
-    type=click.IntRange(1, 100),
+    type=Whole(1, 100),
     default=1,
     show_default=True,
     help="Number of sessions.",

@@ -318,6 +318,8 @@ def read_venue(path: Path) -> VenueFile:
 
     Raises :class:`VenueFileError` with every mistake in it.
     """
+    if not path.exists():
+        raise OutcryError(f"{path}: there is no such file; `outcry venue init` makes a venue")
     tables = read_tables(path, partial(VenueFileError, path))
     venue = _venue_of(path, tables)
     if tables.mistakes:
