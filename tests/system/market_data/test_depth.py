@@ -8,7 +8,6 @@ import socket
 import pytest
 
 from openoutcry.market_data import pages as pages_module
-from openoutcry.market_data import shares
 from openoutcry.market_data.depth import (
     DepthBook,
     DepthLine,
@@ -17,6 +16,7 @@ from openoutcry.market_data.depth import (
 )
 from openoutcry.market_data.pages import Pages
 from openoutcry.market_data.spec import FeedSpec
+from openoutcry.wire import load_limits
 from openoutcry.wire.depth import DEPTH, LAST
 from tests.support.console.websockets_patient import connect_asyncio
 from tests.support.market_data.depth import drawn
@@ -237,5 +237,5 @@ def test_a_client_that_does_not_read_gets_the_present_state_later_and_costs_no_m
     served(crowded)
     monkeypatch.setattr(pages_module, "MAX_SUBSCRIBERS", 4_096)
     monkeypatch.setattr(pages_module, "MAX_SUBSCRIBERS_EACH", 1)
-    monkeypatch.setattr(shares, "HERE", ())  # as if this were another host
+    monkeypatch.setattr(load_limits, "HERE", ())  # as if this were another host
     served(crowded)

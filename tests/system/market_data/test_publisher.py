@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from openoutcry.market_data import mold
 from openoutcry.market_data.feed import Feed
-from openoutcry.market_data.publisher import Publisher
+from openoutcry.market_data.publisher import MAX_CLIENTS, Publisher
 from openoutcry.market_data.receiver import Receiver
-from openoutcry.market_data.shares import MAX_CLIENTS
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.market_data.store import Store
 from openoutcry.wire.errors import FeedError
@@ -191,7 +190,7 @@ def test_a_client_gets_so_many_packets_a_second_and_harms_no_other(serve):
         assert other.recv(1 << 16)
     for port in range(2 * MAX_CLIENTS):
         server.publisher._may(("10.0.0.1", port), 1_300_000_000)
-    assert len(server.publisher.clients.known) == MAX_CLIENTS
+    assert len(server.publisher.clients._of) == MAX_CLIENTS
 
 
 @pytest.mark.promise(
