@@ -7,7 +7,7 @@ kernel admits.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,23 @@ STAMPED_BY = {
     "host_times": OWN,
 }
 """What stamps packets, by the counter of a port."""
-OF_PACKETS = f"the card, the kernel, the capture or the clock daemon's page; else {OWN}"
-"""What stamps the packets of a run that has not begun."""
+OF_HOST = ("clock_page_times", "host_times")
+STAMPS_OF = {
+    "udp": ("hardware_times", "kernel_times", *OF_HOST),
+    "packet": ("hardware_times", "kernel_times", *OF_HOST),
+    "xdp": OF_HOST,
+    "pcap": ("capture_times", *OF_HOST),
+    "dpdk": ("hardware_times", "capture_times", *OF_HOST),
+}
+"""Counters of the stamps that the packets of each kind of port can have, the preferred first."""
+
+
+def stamps_before(kinds: Iterable[str]) -> str:
+    """Return what can stamp the packets of ports of these ``kinds``, the preferred first; without
+    ports, OWN.  For a run that has not begun; afterwards :func:`stamped_by` counts."""
+    counters = {counter for kind in kinds for counter in STAMPS_OF[kind]}
+    names = [who for counter, who in STAMPED_BY.items() if counter in counters]
+    return "; else ".join(names) or OWN
 
 
 def stamped_by(account: Mapping[str, int]) -> str:

@@ -28,7 +28,7 @@ from openoutcry.pipeline.gate_policy import GatePolicy, gate_policy
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import RunState
 from openoutcry.pipeline.resume import prime, resume_pipeline
-from openoutcry.ptp.stamp_clock import OF_PACKETS, OWN, stamp_clock
+from openoutcry.ptp.stamp_clock import stamp_clock, stamps_before
 from openoutcry.ring import ProcessIdentity
 from openoutcry.runtime import control
 from openoutcry.runtime.shared import Shared
@@ -198,7 +198,7 @@ def config_of(options: Options, shared: Shared) -> dict[str, Any]:
         "layout_version": openoutcry.wire.LAYOUT_VERSION,
         "versions": {"python": platform.python_version(), "numba": numba.__version__},
         "clock": stamp_clock(
-            shared.control[control.EPOCH_OFFSET], OF_PACKETS if options.ports else OWN
+            shared.control[control.EPOCH_OFFSET], stamps_before(spec.kind for spec in options.ports)
         ),
         "host": host_info(),
     }

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from openoutcry.ptp.stamp_clock import STAMPED_BY, STAMPS_OF
 from tests.support.dpdk_shim.shim_wire import (
     expected_records,
     frame,
@@ -36,3 +37,10 @@ def assert_whole(account: dict[str, Any], packets: int = len(PACKETS)) -> None:
     assert account["unaccounted"] == 0
     assert account["published"] == packets
     assert account["records"] == len(ORDERS)
+
+
+def assert_stamped(account: dict[str, Any], kind: str) -> None:
+    """Each packet has a stamp that the table allows for this kind of port."""
+    by = {counter for counter in STAMPED_BY if account[counter]}
+    assert by <= set(STAMPS_OF[kind]), account
+    assert sum(account[counter] for counter in by) == account["packets"]

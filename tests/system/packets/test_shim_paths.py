@@ -27,7 +27,14 @@ from openoutcry.dpdk_shim.sender import PortSender
 from openoutcry.dpdk_shim.shim import Shim
 from openoutcry.dpdk_shim.spec import PortError, parse_port
 from tests.support.dpdk_shim import shim_paths as shared
-from tests.support.dpdk_shim.shim_paths import EXPECTED, ORDERS, PACKETS, assert_whole, mixed_frames
+from tests.support.dpdk_shim.shim_paths import (
+    EXPECTED,
+    ORDERS,
+    PACKETS,
+    assert_stamped,
+    assert_whole,
+    mixed_frames,
+)
 from tests.support.dpdk_shim.shim_wire import (
     UDP_PORT,
     drain,
@@ -84,6 +91,7 @@ def test_a_kernel_socket(host: str) -> None:
         records, account = drain(ring), shim.account()
     assert_whole(account)
     assert account["kernel_times"] == len(PACKETS)
+    assert_stamped(account, "udp")
     assert without_time(records) == EXPECTED
     assert (np.abs(records["rx_ts_ns"] - before_ns) < 10_000_000_000).all()
 
@@ -123,6 +131,7 @@ def test_a_cable_between_two_interfaces(text: str) -> None:
     outcome = in_namespace(over_the_cable(text))
     assert outcome["equal"], outcome["account"]
     assert_whole(outcome["account"])
+    assert_stamped(outcome["account"], text.partition(":")[0])
 
 
 @pytest.mark.parametrize(
@@ -140,6 +149,7 @@ def test_dpdk_on_a_cable(device: str) -> None:
     assert outcome["equal"], outcome["account"]
     assert outcome["account"]["records"] == len(ORDERS)
     assert outcome["account"]["unaccounted"] == 0
+    assert_stamped(outcome["account"], "dpdk")
 
 
 def test_dpdk_tap() -> None:

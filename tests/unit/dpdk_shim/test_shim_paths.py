@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from tests.support.dpdk_shim import shim_paths as shared
-from tests.support.dpdk_shim.shim_paths import EXPECTED, ORDERS, PACKETS, assert_whole, mixed_frames
+from tests.support.dpdk_shim.shim_paths import (
+    EXPECTED,
+    ORDERS,
+    PACKETS,
+    assert_stamped,
+    assert_whole,
+    mixed_frames,
+)
 from tests.support.dpdk_shim.shim_wire import (
     records_of,
     without_time,
@@ -31,6 +38,7 @@ def test_captures(kind: str, tmp_path: Path) -> None:
     records, account = records_of(f"pcap:{path}")
     assert_whole(account)
     assert account["capture_times"] == len(PACKETS)
+    assert_stamped(account, "pcap")
     assert without_time(records) == EXPECTED
     ns = 1_700_000_000_000_000_000 + 1_000 * (np.arange(len(ORDERS)) // 5)
     assert records["rx_ts_ns"].tolist() == ns.tolist()
