@@ -180,7 +180,7 @@ def least_chance(a: int, b: int) -> float:
 
 
 def rounds_needed(figures: int) -> int:
-    """How many rounds each side needs so that one of ``figures`` figures can be called."""
+    """Return how many rounds each side needs so that one of ``figures`` figures can be called."""
     return next(n for n in range(2, 1_000) if least_chance(n, n) * figures <= ALPHA)
 
 
@@ -192,9 +192,9 @@ def bootstrap_ratios(a: Array, b: Array, seed: int = 1) -> Array:
 
 
 def permutation_chance(a: Array, b: Array, seed: int = 1) -> float:
-    """How often rounds shuffled between a and b differ at least as much. The test is two-sided, by
-    the difference of mean ranks (Mann and Whitney's statistic). It takes all ways to share the
-    rounds out if there are at most EXACT, else PERMUTATIONS seeded shuffles."""
+    """Return how often rounds shuffled between a and b differ at least as much. The test is
+    two-sided, by the difference of mean ranks (Mann and Whitney's statistic). It takes all ways
+    to share the rounds out if there are at most EXACT, else PERMUTATIONS seeded shuffles."""
     both = np.concatenate([a, b])
     ranks = _ranks(both)
     middle = ranks.mean()

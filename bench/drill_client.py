@@ -95,7 +95,7 @@ class DrillClient:
                 self.at_s.append(at_s)
 
     def answered_since(self, since_s: float) -> int:
-        """How many answers have come since (a thousand are enough to know)."""
+        """Return how many answers have come since (a thousand are enough to know)."""
         self.read_answers()
         return sum(1 for at_s in self.at_s[-1000:] if at_s > since_s)
 

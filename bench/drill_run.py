@@ -90,8 +90,9 @@ def _break(
 
 
 def _passed(report: dict[str, Any]) -> bool:
-    """Whether nothing was lost, doubled or reordered, the state is the same everywhere, and no
-    damage was served. (A release without a majority is not in the stream, and so counts as lost.)
+    """Return whether nothing was lost, doubled or reordered, the state is the same everywhere,
+    and no damage was served. (A release without a majority is not in the stream, and so counts
+    as lost.)
     """
     return (
         "ended" not in report

@@ -91,7 +91,7 @@ class VenueNode:
 
     @property
     def lives(self) -> bool:
-        """Whether its process was started and has not ended."""
+        """Return whether its process was started and has not ended."""
         return self.process is not None and self.process.poll() is None
 
     def document(self, name: str) -> dict[str, Any]:
@@ -105,12 +105,13 @@ class VenueNode:
 
     @property
     def serves(self) -> bool:
-        """Whether its venue is open."""
+        """Return whether its venue is open."""
         return self.lives and self.document("status.json").get("state") == "open"
 
     @property
     def follows(self) -> bool:
-        """Whether it is a standby that has everything the primary has, and a run that waits."""
+        """Return whether it is a standby that has everything the primary has, and a run that
+        waits."""
         standby = self.document("standby.json")
         hot = standby.get("role") == "following" and standby.get("prepared") is True
         near = standby.get("lag_blocks", 9) <= 1 and standby.get("lag_messages", 99) <= WINDOW

@@ -224,7 +224,8 @@ class Harness:
             events.unlink(missing_ok=True)
 
     def _said(self, command: list[str], environment: dict[str, str]) -> str:
-        """What a program of the harness says.  Raises :class:`OutcryError` if it is not there."""
+        """Return what a program of the harness says.  Raises :class:`OutcryError` if it is not
+        there."""
         if not Path(command[0]).is_file():
             raise OutcryError(f"{command[0]}: not there; run make in {self.folder}")
         done = subprocess.run(

@@ -111,7 +111,7 @@ def parameters() -> Parameters:
     for number in range(CONTRACTS):
         scan, tier = rng.randint(1_000, 100_000), rng.randrange(4)
         curve = rng.randint(0, scan // 9) if number % 4 else 0
-        losses = tuple(-one * scan // 3 - one * one * curve for one in thirds)
+        losses = tuple(-third * scan // 3 - third * third * curve for third in thirds)
         short = scan // 20 if number % 4 else 0
         contracts.append(
             ContractRisk(number % COMMODITIES, tier, losses, rng.randint(1, 1_000_000), short)

@@ -232,7 +232,7 @@ def datagram_bytes() -> int:
 
 
 def can_multicast() -> str:
-    """Why loopback takes no multicast; empty if it does."""
+    """Return why loopback takes no multicast; empty if it does."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         try:
             one.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))

@@ -169,7 +169,8 @@ def resident_bytes() -> int:
 
 
 def memory_bytes_per_order(orders: int) -> float:
-    """How much the process grows by an engine with ``orders`` open orders, over the number of them.
+    """Return how much the process grows by an engine with ``orders`` open orders, over the number
+    of them.
 
     The orders lie on 2,048 prices a side, their ids count upwards; commands and events pass through
     the same small buffers.

@@ -51,9 +51,9 @@ def order_life_ms(
     cold: bool = False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[float]:
-    """How long each of some orders, drawn from all over a trail, took to be answered, in ms. With
-    ``cold``, none of the trail's pages is in memory when it is asked for. With ``clock``, times are
-    in seconds."""
+    """Return how long each of some orders, drawn from all over a trail, took to be answered, in
+    ms. With ``cold``, none of the trail's pages is in memory when it is asked for. With
+    ``clock``, times are in seconds."""
     trail = Trail(folder)
     rng = np.random.default_rng(seed)
     ids: list[int] = []

@@ -136,7 +136,8 @@ def events_here() -> tuple[tuple[str, ...], str]:
 
 
 def _deeper(folder: Path) -> tuple[dict[str, str], list[str]]:
-    """Where the pipeline slots go (topdown) and which lines cores fight for (c2c), as perf says it.
+    """Return where the pipeline slots go (topdown) and which lines cores fight for (c2c), as perf
+    says it.
 
     Needs hardware counters; c2c also needs sampled memory accesses.  What perf refuses is a note.
     """
@@ -309,7 +310,7 @@ def _sampled(folder: Path) -> tuple[Counter[tuple[str, ...]], list[str]]:
 
 
 def map_path(pid: int) -> Path:
-    """Where perf looks for the names of a process's compiled code."""
+    """Return where perf looks for the names of a process's compiled code."""
     return Path(f"/tmp/perf-{pid}.map")
 
 

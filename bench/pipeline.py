@@ -337,7 +337,7 @@ def watched_run(
 
 
 def _rtl_refusal() -> str | None:
-    """Why the RTL cannot be run in the order path, or None."""
+    """Return why the RTL cannot be run in the order path, or None."""
     try:
         LiveGateway.loaded(GeneratedFlow("normal", 1, SEED).instruments).close()
     except (OutcryError, OSError, ImportError) as error:

@@ -95,7 +95,7 @@ def histogram(values: Ns) -> list[list[int]]:
 
 
 def heat(done: Paced) -> dict[str, Any]:
-    """How many commands by intended time (``t_s``, the bins' starts) and by whole latency
+    """Return how many commands by intended time (``t_s``, the bins' starts) and by whole latency
     (``edges_ns``, the lower edges); ``counts`` has a row for each edge."""
     whole_ns = np.maximum(done.spans()["whole"], 1)
     intended = done.recording.column("intended")[done.warm :]

@@ -24,7 +24,7 @@ class Distance(Layout, size_bytes=16):
 
 @kernel
 def is_sampled(distance: Distance) -> bool:
-    """Whether this time is one of those measured: the first, and every SAMPLE_EVERY-th."""
+    """Return whether this time is one of those measured: the first, and every SAMPLE_EVERY-th."""
     distance.samples += 1
     return distance.samples & (SAMPLE_EVERY - 1) == 1
 
@@ -40,7 +40,7 @@ def note_look(distance: Distance, took_ns: int) -> None:
 
 @kernel
 def is_far(distance: Distance) -> bool:
-    """Whether the writer's core is far, as the last looks say."""
+    """Return whether the writer's core is far, as the last looks say."""
     return distance.look_ns > FAR_NS
 
 

@@ -46,7 +46,7 @@ class Noise:
 
     @property
     def too_much(self) -> bool:
-        """Whether any of them is above its bound."""
+        """Return whether any of them is above its bound."""
         return (
             (self.steal or 0.0) > STEAL_BOUND
             or (self.others or 0.0) > OTHERS_BOUND
@@ -83,7 +83,7 @@ class NoiseWatch:
 
     @staticmethod
     def _moves() -> tuple[int | None, float]:
-        """How often this process has moved, where the kernel counts it, and the time."""
+        """Return how often this process has moved, where the kernel counts it, and the time."""
         try:
             match = MIGRATIONS.search(Path("/proc/self/sched").read_text())
         except OSError:

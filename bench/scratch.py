@@ -28,13 +28,13 @@ def scratch_folder(subject: str) -> Iterator[Path]:
 
 
 def is_scratch_of(path: str, pid: int = 0) -> bool:
-    """Whether a path lies in a scratch folder of the process ``pid``; 0: of this one."""
+    """Return whether a path lies in a scratch folder of the process ``pid``; 0: of this one."""
     ends = f"-{pid or os.getpid()}-"
     return any(part.startswith(".bench-") and ends in part for part in Path(path).parts)
 
 
 def _is_alive(pid: str) -> bool:
-    """Whether a process has this number; a name that is not one of ours is left alone."""
+    """Return whether a process has this number; a name that is not one of ours is left alone."""
     try:
         os.kill(int(pid), 0)
     except ValueError:

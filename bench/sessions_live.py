@@ -320,7 +320,7 @@ def latencies(client: socket.socket, packets: Array, answered: int = ACCEPTED_BY
 
 
 def shares_core() -> bool:
-    """Whether a client has its core with the venue's journal and feed."""
+    """Return whether a client has its core with the venue's journal and feed."""
     return (os.cpu_count() or 1) < CORES
 
 

@@ -80,7 +80,7 @@ def take_messages(strategy: Strategy, begin: int, end: int) -> int:
 
 @kernel
 def look_at_feed(strategy: Strategy) -> int:
-    """How many messages came; LOST if some never will."""
+    """Return how many messages came; LOST if some never will."""
     buffer = strategy.buffer
     if strategy.feed != 0:
         size = read_messages(
@@ -136,7 +136,7 @@ def note_answer(strategy: Strategy) -> None:
 
 @kernel
 def take_answers(strategy: Strategy) -> int:
-    """How much came, or GONE."""
+    """Return how much came, or GONE."""
     if strategy.sent == 0:
         return 0
     if strategy.participant != 0:

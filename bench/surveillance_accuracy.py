@@ -161,7 +161,7 @@ def span(case: Case) -> tuple[tuple[int, ...], int, int]:
 
 
 def meets(label: Label, who: Iterable[int], begin_ns: int, end_ns: int) -> bool:
-    """Whether a participant of the label is named, at about its time."""
+    """Return whether a participant of the label is named, at about its time."""
     return bool(set(who) & set(label.participants)) and (
         begin_ns <= label.end_ns + SLACK_NS and end_ns >= label.begin_ns
     )

@@ -90,7 +90,7 @@ def packets(count: int) -> Array:
 def sealed_packets(key: bytes, sender: int, orders: Array) -> Array:
     """An authenticated packet for each order, in a new epoch: (orders, bytes)."""
     epoch = time.time_ns()
-    sealed = [seal(key, one, epoch) for one in build_packets(orders, sender, 1, 0, 1)]
+    sealed = [seal(key, packet, epoch) for packet in build_packets(orders, sender, 1, 0, 1)]
     return np.frombuffer(b"".join(sealed), np.uint8).reshape(len(orders), -1)
 
 

@@ -127,6 +127,6 @@ def seal(key: bytes, packet: bytes, epoch: int) -> bytes:
 
 
 def is_sealed(key: bytes, packet: bytes) -> bool:
-    """Whether a reply is the venue's, as a client checks it."""
+    """Return whether a reply is the venue's, as a client checks it."""
     signed, tag = packet[:-TAG_BYTES], packet[-TAG_BYTES:]
     return hmac.compare_digest(blake3.blake3(signed, key=key).digest(TAG_BYTES), tag)

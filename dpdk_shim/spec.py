@@ -59,7 +59,7 @@ class PortSpec:
 
     @property
     def is_pci(self) -> bool:
-        """Whether the target is a PCI address, as of a card that DPDK drives."""
+        """Return whether the target is a PCI address, as of a card that DPDK drives."""
         return PCI_ADDRESS.fullmatch(self.target) is not None
 
 

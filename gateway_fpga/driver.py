@@ -145,7 +145,8 @@ class GatewayDriver:
         self._swap(index)
 
     def place_of(self, symbol: bytes) -> tuple[int, int]:
-        """Where a symbol's row is, and its bits: for a program that writes it past the driver."""
+        """Return where a symbol's row is, and its bits: for a program that writes it past the
+        driver."""
         self._known(symbol)
         index = self._index_of[symbol_word(symbol)]
         return index, row_image(self._rows[index])
@@ -216,7 +217,7 @@ class GatewayDriver:
         self._control(CONTROL_ARMED, on)
 
     def armed(self) -> bool:
-        """Whether orders may enter."""
+        """Return whether orders may enter."""
         return bool(self._read("control") >> CONTROL_ARMED & 1)
 
     def _control(self, bit: int, on: bool) -> None:

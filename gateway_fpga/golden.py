@@ -300,7 +300,8 @@ def _aligned_words(count: int) -> npt.NDArray[np.int64]:
 
 
 def _home(symbol_word: int, mask: int) -> int:
-    """Where the search for a symbol starts; the kernel's :func:`find_row` computes the same."""
+    """Return where the search for a symbol starts; the kernel's :func:`find_row` computes the
+    same."""
     product = (symbol_word * HASH_MULTIPLIER) % 2**64
     return (product >> HASH_SHIFT) & mask
 

@@ -102,7 +102,7 @@ class LocalDriver:
 
     @property
     def runs(self) -> bool:
-        """Whether the gateway runs, by its status."""
+        """Return whether the gateway runs, by its status."""
         return bool(self._read("status") & 1)
 
     def end(self) -> LocalEnd:

@@ -49,7 +49,7 @@ class Limits:
 
     @property
     def banded(self) -> bool:
-        """Whether a price band is set for either side."""
+        """Return whether a price band is set for either side."""
         return self.lowest_sell_ticks > 0 or self.highest_buy_ticks < MAX_VALUE
 
     def __post_init__(self) -> None:
@@ -161,7 +161,8 @@ def checked_price_step(instrument: np.void) -> int:
 
 
 def factors(step: int) -> tuple[int, int]:
-    """How many factors of two and (up to six) of five a step has: what the hardware checks."""
+    """Return how many factors of two and (up to six) of five a step has: what the hardware
+    checks."""
     twos = (step & -step).bit_length() - 1
     fives = 0
     while fives < PRICE_FIVES_MAX and step % 5 ** (fives + 1) == 0:

@@ -101,7 +101,7 @@ def document_of(settings: Settings) -> dict[str, Any] | None:
 
 
 def first_difference(before: dict[str, Any] | None, now: dict[str, Any] | None) -> str:
-    """Where two documents differ first, and how: ``[rate] interval_ns: 1000, not 2000``."""
+    """Return where two documents differ first, and how: ``[rate] interval_ns: 1000, not 2000``."""
     before, now = before or {}, now or {}
     for name, old, new in _pairs(before, now, ""):
         if old != new:

@@ -179,7 +179,7 @@ class Engine:
         return bid_price if bid else None, bid_qty, ask_price if ask else None, ask_qty
 
     def has_passed(self, symbol: str | bytes, side: int, trigger_ticks: int) -> bool:
-        """Whether a stop with this trigger would be elected at once."""
+        """Return whether a stop with this trigger would be elected at once."""
         arena = ArenaHeader.of(self.address)
         return bool(would_elect(arena, self._instrument(symbol), side, trigger_ticks))
 

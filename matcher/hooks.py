@@ -266,8 +266,8 @@ def process_hooked(
 def trade_outside(
     block: HookContext, order: OrderRecord, out: EventRecord, answer: int
 ) -> tuple[int, int]:
-    """What is not in the book: an off-book trade, or a takeover that the hooks have done.  Returns
-    the number of events at ``out``, and the command's verdict."""
+    """Return what is not in the book: an off-book trade, or a takeover that the hooks have done.
+    Returns the number of events at ``out``, and the command's verdict."""
     if answer == TRADES:
         return trade_off_book(block, order, out, APPLIED)
     instrument = find_instrument(ArenaHeader(block.arena), order.symbol)

@@ -92,8 +92,8 @@ def write_side_of_leg(
     side, both = (leg.word >> const.TIF_SHIFT) & SIDE_MASK, leg.qty_lots
     if asks == 0:
         side = const.BUY + const.SELL - side
-    who = both >> 16 if side == const.BUY else both & 0xFFFF
-    write_side(leg, order, side_order, side, who, leg.price_ticks)
+    participant = both >> 16 if side == const.BUY else both & 0xFFFF
+    write_side(leg, order, side_order, side, participant, leg.price_ticks)
 
 
 @kernel_outlined
@@ -116,7 +116,12 @@ def show_takeover(
 
 @kernel
 def write_side(
-    leg: OrderRecord, order: OrderRecord, side_order: OrderRecord, side: int, who: int, price: int
+    leg: OrderRecord,
+    order: OrderRecord,
+    side_order: OrderRecord,
+    side: int,
+    participant: int,
+    price: int,
 ) -> None:
     """Write one side of a leg as the order that it would be, immediate, at its price; it belongs to
     the command ``order``, which trades."""
@@ -129,7 +134,7 @@ def write_side(
     tif = const.IOC | const.CANCEL_NEWEST << (const.MODE_SHIFT - const.TIF_SHIFT)
     word = const.NEW << const.KIND_SHIFT | side << const.SIDE_SHIFT
     word |= const.LIMIT << const.TYPE_SHIFT | tif << const.TIF_SHIFT
-    side_order.word = word | who
+    side_order.word = word | participant
     side_order.seq = order.seq
 
 

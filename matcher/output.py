@@ -158,8 +158,8 @@ class Output:
         return 2 * (commands + open_orders) + self.worst + 2 * FEW_COMMANDS
 
     def _room_for_notes(self, total: int, room: int) -> int:
-        """Where the notes of the events after the first ``total`` go: of ``room`` events in all,
-        and of the spare ones."""
+        """Return where the notes of the events after the first ``total`` go: of ``room`` events
+        in all, and of the spare ones."""
         if len(self._notes) < room + len(self._spare):
             larger = np.empty(room + len(self._spare), np.int64)
             larger[:total] = self._notes[:total]

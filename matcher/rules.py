@@ -50,7 +50,7 @@ class Rules:
         return qty - qty % self.qty_step
 
     def in_limits(self, price: int) -> bool:
-        """Whether a price is within the instrument's bounds."""
+        """Return whether a price is within the instrument's bounds."""
         return self.min_price <= price <= self.max_price
 
     def passive_price(self, side: Side, price: int) -> int | None:
@@ -73,7 +73,7 @@ class TickTable:
         return [step for start, step in self.bands if start is None or price >= start][-1]
 
     def is_valid(self, price: int) -> bool:
-        """Whether a price is a multiple of its band's step."""
+        """Return whether a price is a multiple of its band's step."""
         return price % self.step(price) == 0
 
     def floor(self, price: int) -> int:

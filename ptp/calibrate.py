@@ -127,7 +127,7 @@ class Calibration:
 
     @property
     def ready(self) -> bool:
-        """Whether there is a line."""
+        """Return whether there is a line."""
         return len(self.samples) >= SAMPLES_MIN
 
     @property
@@ -145,7 +145,7 @@ class Calibration:
         return self._base_tai_ns + ((ticks - self._base_ticks) * self.mult_q48 >> 48)
 
     def growth_ppb(self, ticks: int) -> int:
-        """How fast the bound grows now: the fit's own doubt, and the oscillator's."""
+        """Return how fast the bound grows now: the fit's own doubt, and the oscillator's."""
         age_s = self._age_ns(ticks) * 1e-9
         # The fit is over rates of one side, and the rate may now be at the other.
         wander_ppb = min(2 * self.oscillator.wander_ppb, self.oscillator.limit_ppb)

@@ -108,7 +108,8 @@ class ClockDaemon:
         self._quick_left = QUICK_STEPS
 
     def pause_s(self) -> float:
-        """How long to wait before the next step: short until every source had time for a line."""
+        """Return how long to wait before the next step: short until every source had time for a
+        line."""
         return QUICK_S if self._quick_left else STEP_S
 
     def step(self) -> None:
@@ -158,7 +159,7 @@ class ClockDaemon:
     # The counter
 
     def _check_counter(self) -> list[ClockEvent]:
-        """Whether it is still the counter it was."""
+        """Return whether it is still the counter it was."""
         before, before_asleep = self._raw, self._asleep_ns
         self._raw, self._asleep_ns = self.host.raw(), self.host.asleep_ns()
         if self._asleep_ns - before_asleep > ASLEEP_NS:
@@ -415,8 +416,8 @@ class ClockDaemon:
 
 
 def _utc_known(last: Sample, flags: ClockFlag) -> bool:
-    """Whether UTC is as well known as TAI.  Where list and source name different offsets one of
-    them is a second off; a list that has ended knows nothing of a leap since."""
+    """Return whether UTC is as well known as TAI.  Where list and source name different offsets
+    one of them is a second off; a list that has ended knows nothing of a leap since."""
     if flags & ClockFlag.OFFSET_DISPUTED:
         return False
     return not flags & ClockFlag.LIST_EXPIRED or last.utc_offset_s is not None

@@ -59,7 +59,7 @@ class KernelClock:
 
     @property
     def synchronised(self) -> bool:
-        """Whether a program disciplines it, and ``maxerror`` is its estimate.
+        """Return whether a program disciplines it, and ``maxerror`` is its estimate.
 
         linuxptp (ptp4l, phc2sys) has none: it sets ``maxerror`` to 0 to keep the kernel from
         calling the clock unsynchronised, and leaves ``esterror`` as it was, at 16 s since boot.
@@ -69,8 +69,8 @@ class KernelClock:
 
     @property
     def bound_ns(self) -> int:
-        """How wrong the clock may be: what is admitted, or without an estimate all that the kernel
-        ever admits."""
+        """Return how wrong the clock may be: what is admitted, or without an estimate all that
+        the kernel ever admits."""
         return self.maxerror_ns if self.synchronised else max(self.maxerror_ns, MAXERROR_LIMIT_NS)
 
 
@@ -90,7 +90,7 @@ class Host(Protocol):
         """CLOCK_MONOTONIC_RAW between two readings of the counter."""
 
     def asleep_ns(self) -> int:
-        """How long the machine was suspended since its start."""
+        """Return how long the machine was suspended since its start."""
 
     def kernel(self) -> KernelClock:
         """The kernel's state of the clock.  Raises :class:`SourceSilent`."""

@@ -128,7 +128,7 @@ class LeapTable:
         return tai_ns - self.offset_at(tai_ns) * SECOND_NS
 
     def in_inserted_second(self, tai_ns: int) -> bool:
-        """Whether UTC reads 23:59:60."""
+        """Return whether UTC reads 23:59:60."""
         leaps = self.leaps_tai_ns
         index = bisect.bisect_right(leaps, tai_ns) - 1
         grew = index >= 0 and self.offset_s[index + 1] > self.offset_s[index]
@@ -160,9 +160,9 @@ class LeapTable:
         return self.tai_of(smeared_ns)
 
     def smear_error_ns(self, tai_ns: int) -> int:
-        """How far a client of a smearing server may be behind its smear.  It asks at least every
-        :data:`SMEAR_POLL_S`, and learns an answer later that the rate has changed. 0 unless a smear
-        is in progress or has just ended."""
+        """Return how far a client of a smearing server may be behind its smear.  It asks at
+        least every :data:`SMEAR_POLL_S`, and learns an answer later that the rate has changed. 0
+        unless a smear is in progress or has just ended."""
         if self.leap_near(tai_ns) is None:
             return 0
         return 2 * SMEAR_POLL_S * SECOND_NS // (SMEAR_NS // SECOND_NS - 1) + 1

@@ -282,7 +282,7 @@ class ClockPage:
 
     @property
     def is_simulated(self) -> bool:
-        """Whether its time is that of a simulated machine."""
+        """Return whether its time is that of a simulated machine."""
         return bool(self.segment.words(SIMULATED, 1)[0])
 
     def now(self) -> Interval:

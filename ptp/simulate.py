@@ -136,7 +136,7 @@ class SimulatedMachine:
 
     @property
     def rate_ppb(self) -> float:
-        """How much faster than nominal the oscillator runs at this moment."""
+        """Return how much faster than nominal the oscillator runs at this moment."""
         day = 2 * math.pi * (self.true_tai_ns - self._start_ns) / (86_400 * SECOND_NS)
         return self.world.oscillator_ppb + self.world.day_ppb * math.sin(day) + self._walk_ppb
 
@@ -448,7 +448,7 @@ class Simulation:
 
     @property
     def at_s(self) -> float:
-        """How long it has been going on."""
+        """Return how long it has been going on."""
         return (self.machine.true_tai_ns - self.machine._start_ns) / SECOND_NS
 
     def run(self, seconds: float, faults: Mapping[float, Callable[[], None]] | None = None) -> None:
@@ -488,7 +488,8 @@ class Simulation:
         self.violations += held is False
 
     def _held(self) -> bool | None:
-        """Whether the page's answer of this moment holds the truth, None without an answer."""
+        """Return whether the page's answer of this moment holds the truth, None without an
+        answer."""
         before = self.machine.true_tai_ns
         ticks = self.machine.ticks()
         after = self.machine.true_tai_ns

@@ -63,7 +63,7 @@ def stamped_by(account: Mapping[str, int]) -> str:
 
 
 def stamp_clock(epoch_offset_ns: int, stamps: str = OWN) -> dict[str, Any]:
-    """How far stamps of CLOCK_MONOTONIC + ``epoch_offset_ns`` are from UTC at this moment.
+    """Return how far stamps of CLOCK_MONOTONIC + ``epoch_offset_ns`` are from UTC at this moment.
 
     ``stamps``: what stamps the run's input (:func:`stamped_by`).
 

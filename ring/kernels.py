@@ -88,7 +88,8 @@ def publish_sized(ring: int, mask: int, shift: int, seq: int, record: int) -> No
 
 @kernel
 def published_count(ring: int, mask: int, next_seq: int, limit: int) -> int:
-    """How many records from ``next_seq`` on are published without a gap, at most ``limit``."""
+    """Return how many records from ``next_seq`` on are published without a gap, at most
+    ``limit``."""
     return run_length(ring, mask, layout.SLOT_SHIFT, next_seq, limit)
 
 
@@ -191,8 +192,8 @@ def release(cursor: SharedWord, seq: int) -> None:
 def available(
     ring: RingHeader, mask: int, shift: int, consumer: RingConsumer, after: int, limit: int
 ) -> int:
-    """How many records the consumer (address of its entry) may read, contiguous in memory and
-    without a tombstone, at most ``limit``.
+    """Return how many records the consumer (address of its entry) may read, contiguous in memory
+    and without a tombstone, at most ``limit``.
 
     Tombstones right after its cursor are passed over and counted; so is, uncounted, what was
     claimed before the consumer came back, as soon as it is published or buried.  By
@@ -242,7 +243,7 @@ def last_published_sized(ring: RingHeader, mask: int, shift: int) -> int:
 
 @kernel
 def free_slots(ring: RingHeader, mask: int, last_claimed: int) -> int:
-    """How many more sequences may be claimed after ``last_claimed``.
+    """Return how many more sequences may be claimed after ``last_claimed``.
 
     Never less than 0: a late worker, before its attempt fails, sets its cursor back for a moment.
     """

@@ -229,8 +229,8 @@ def _geometry_problem(words: npt.NDArray[np.int64], size_bytes: int, page_bytes:
 def _may_be_unfinished(
     words: npt.NDArray[np.int64], size_bytes: int, page_bytes: int, problem: str
 ) -> bool:
-    """Whether it has no magic yet: a header that is right otherwise, or one of zeros before as many
-    bytes as some ring's slots have."""
+    """Return whether it has no magic yet: a header that is right otherwise, or one of zeros
+    before as many bytes as some ring's slots have."""
     if not problem:
         return True
     if words.any():
@@ -263,7 +263,8 @@ def _fill_in(info: RingInfo, view: "RingView") -> None:
 
 
 def is_alive(who: ProcessIdentity, uid: int | None) -> bool | None:
-    """Whether a process of user ``uid`` lives; None where the system hides others' processes."""
+    """Return whether a process of user ``uid`` lives; None where the system hides others'
+    processes."""
     now = ProcessIdentity.of(who.pid)
     if now is not None:
         return who == now
@@ -418,7 +419,7 @@ def clean() -> Cleaned:
 def _why_kept(
     info: RingInfo, owner: ProcessIdentity, in_use: dict[tuple[int, int], set[int]]
 ) -> str:
-    """Why a segment is kept; empty if all its processes are proven dead."""
+    """Return why a segment is kept; empty if all its processes are proven dead."""
     if info.problem == NO_FILE:
         return f"it is {NO_FILE}"
     if info.uid != os.geteuid():

@@ -15,7 +15,7 @@ MAX_VALUE = 2**63 - 1
 
 
 def needed(policy: str, count: int) -> int:
-    """How many of ``count`` members make a quorum."""
+    """Return how many of ``count`` members make a quorum."""
     return {"all": count, "quorum": count // 2 + 1, "any": min(1, count)}[policy]
 
 

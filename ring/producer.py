@@ -209,7 +209,7 @@ class Producer(Closing):
         return claimed
 
     def free_slots(self) -> int:
-        """How many records there is room for now; another producer may take it first."""
+        """Return how many records there is room for now; another producer may take it first."""
         ring = self.ring
         last = ring.claimed if ring.multi_producer else self._next - 1
         return int(kernels.free_slots(RingHeader.of(ring.address), ring.mask, last))

@@ -35,7 +35,7 @@ class SequenceBarrier:
         self.handle: int = self.words.ctypes.data
 
     def available(self, limit: int) -> int:
-        """How many records may be read now, contiguous in memory; passes over tombstones."""
+        """Return how many records may be read now, contiguous in memory; passes over tombstones."""
         return int(handles.poll_handle(RingHandle.of(self.handle), limit))
 
     def wait(self, timeout_s: float | None = None) -> bool:

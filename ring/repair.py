@@ -33,7 +33,7 @@ class Entry:
         return ProcessIdentity.of_word(self.held)
 
     def alive(self) -> bool:
-        """Whether that process is alive."""
+        """Return whether that process is alive."""
         return self.who.alive()
 
     def free(self) -> int:
@@ -189,7 +189,8 @@ def unfinished_claims(
 
 
 def _take_over(ring: Buffer, worker: int, pool: int, done_marks: int, seq: int) -> bool:
-    """Whether the record is this worker's to do again; waits for a living one that may own it."""
+    """Return whether the record is this worker's to do again; waits for a living one that may
+    own it."""
     mark = Sequence(done_marks + 8 * (seq & ring.mask))
     # One word for "seq will be done again by this entry": distinguished from done marks by its
     # sign.

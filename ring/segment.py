@@ -53,7 +53,7 @@ class Place:
 
     @property
     def huge(self) -> bool:
-        """Whether it is a mount of huge pages."""
+        """Return whether it is a mount of huge pages."""
         return self.folder != SHM
 
 
@@ -151,8 +151,8 @@ class Segment:
         return cls(name, size_bytes, mapped, view, mapped.address, path, place.page_bytes, pages)
 
     def fits(self, size_bytes: int) -> bool:
-        """Whether ``create(name, size_bytes)`` makes a segment of just this size: huge pages are
-        given whole."""
+        """Return whether ``create(name, size_bytes)`` makes a segment of just this size: huge
+        pages are given whole."""
         return self.size_bytes == rounded_to_pages(size_bytes, self.page_bytes)
 
     def check(self) -> None:
@@ -312,7 +312,7 @@ def _collapse(segment: Segment, refused: list[str]) -> None:
 
 
 def _transparent_bytes(address: int) -> int:
-    """How much of the mapping that begins at ``address`` is in transparent huge pages."""
+    """Return how much of the mapping that begins at ``address`` is in transparent huge pages."""
     inside = False
     try:
         lines = Path("/proc/self/smaps").read_text().splitlines()
@@ -358,7 +358,7 @@ def _path(name: str) -> Path:
 
 
 def rounded_to_pages(size_bytes: int, page_bytes: int) -> int:
-    """How long a segment made with ``size_bytes`` is: huge pages are given whole."""
+    """Return how long a segment made with ``size_bytes`` is: huge pages are given whole."""
     if page_bytes == PAGE_BYTES:
         return size_bytes
     return -(-size_bytes // page_bytes) * page_bytes

@@ -193,11 +193,11 @@ class Mapping:
 
     @property
     def damaged(self) -> bool:
-        """Whether an access to the mapping raised SIGBUS."""
+        """Return whether an access to the mapping raised SIGBUS."""
         return bool(_table[self._entry, DAMAGED // 8])
 
     def file_bytes(self) -> int:
-        """How long the mapped file is now."""
+        """Return how long the mapped file is now."""
         return os.fstat(self._fd).st_size
 
     def madvise(self, advice: int) -> None:

@@ -127,8 +127,8 @@ def _copy(
 
 
 def _is_over(view: RingView, info: RingInfo, seq: int) -> bool:
-    """Whether nothing will be published any more: closed, removed, or all possible producers are
-    proven dead."""
+    """Return whether nothing will be published any more: closed, removed, or all possible
+    producers are proven dead."""
     if 0 < view.word(layout.CLOSED_AT) <= seq + 1:
         return True
     try:
@@ -141,7 +141,7 @@ def _is_over(view: RingView, info: RingInfo, seq: int) -> bool:
     owner = ProcessIdentity(int(match[1]), int(match[2])) if match else None
     if owner is None or is_alive(owner, info.uid) is not False:
         return False
-    if any(one.alive is not False for one in view.producers(info.uid)):
+    if any(producer.alive is not False for producer in view.producers(info.uid)):
         return False
     return not writers().get((status.st_dev, status.st_ino))
 
@@ -201,7 +201,8 @@ def copy_published(
 
 @kernel
 def overwritten(ring: RingHeader, mask: int, shift: int, several: int, seq: int, count: int) -> int:
-    """How many of ``count`` records from ``seq`` on a producer may have begun to overwrite."""
+    """Return how many of ``count`` records from ``seq`` on a producer may have begun to
+    overwrite."""
     capacity = mask + 1
     claimed = ring.claimed
     if several == 0:

@@ -21,5 +21,5 @@ class WaitStrategy(IntEnum):
 
     @property
     def sleeps(self) -> bool:
-        """Whether a waiter gives up its core, and so must be woken."""
+        """Return whether a waiter gives up its core, and so must be woken."""
         return self >= WaitStrategy.BLOCK

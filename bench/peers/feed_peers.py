@@ -28,7 +28,7 @@ def feed_peers_named(text: str | None) -> list[str]:
 
 
 def environment(package: str) -> Path:
-    """Where a package's environment is, there or not."""
+    """Return where a package's environment is, there or not."""
     return CACHE_ROOT / "feed-peers" / package
 
 

@@ -88,7 +88,7 @@ class VerdictSink:
         return _orders(beats)
 
     def empty(self) -> bool:
-        """Whether everything that came was received."""
+        """Return whether everything that came was received."""
         return bool(self.stream.empty())
 
 

@@ -146,9 +146,10 @@ REGISTER_BUS = "a register is written, then read"
 def markdown() -> str:
     """Every diagram under its name, but that of the register bus, which is AXI-Lite."""
     parts = [
-        f"\n**{one.name[0].upper()}{one.name[1:]}.** `{one.toplevel}`. {one.words}\n\n"
-        f"```text\n{drawn(one)}\n```\n"
-        for one in DIAGRAMS
-        if one.name != REGISTER_BUS
+        f"\n**{diagram.name[0].upper()}{diagram.name[1:]}.** `{diagram.toplevel}`. "
+        f"{diagram.words}\n\n"
+        f"```text\n{drawn(diagram)}\n```\n"
+        for diagram in DIAGRAMS
+        if diagram.name != REGISTER_BUS
     ]
     return "".join(parts)

@@ -73,8 +73,13 @@ def filled(text: str, history: History | None = None) -> str:
 def local_registers() -> str:
     """The registers of a card's end, at their places in its window."""
     rows = [
-        (f"`{WINDOW_BYTES + one.offset:#06x}`", f"`{one.name}`", one.access, one.doc)
-        for one in LOCAL_REGISTERS
+        (
+            f"`{WINDOW_BYTES + local_register.offset:#06x}`",
+            f"`{local_register.name}`",
+            local_register.access,
+            local_register.doc,
+        )
+        for local_register in LOCAL_REGISTERS
     ]
     return table("| offset | register | access | |", rows)
 
@@ -103,7 +108,7 @@ def simulators(figures: dict[str, Any]) -> str:
 
 
 def proofs(figures: dict[str, Any]) -> str:
-    """How many properties are proved, and which are not."""
+    """Return how many properties are proved, and which are not."""
     rows = figures["properties"]
     proved = [row for row in rows if row["proved"] and row["caught"]]
     text = f"{len(proved)} properties are proved, each with its broken variant caught.\n"
@@ -148,7 +153,7 @@ def drawn(figures: dict[str, Any]) -> str:
 
 
 def faults(figures: dict[str, Any]) -> str:
-    """How many planted faults were run and noticed, in a sentence."""
+    """Return how many planted faults were run and noticed, in a sentence."""
     rows = figures["faults"]
     survivors = [row for row in rows if row["noticed"] == "survived"]
     real = len(rows) - sum(row["why"].startswith("no difference") for row in survivors)

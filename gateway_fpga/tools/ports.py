@@ -116,8 +116,15 @@ def _stream(row: Row) -> str:
 
 def _stream_row(stream: str, signals: list[Row]) -> tuple[str, ...]:
     kind = "stream in" if stream.startswith("s_") else "stream out"
-    widths = ", ".join(f"`{one.name.removeprefix(stream)}` {_width(one)}" for one in signals)
-    return f"`{stream}*`", kind, widths, " ".join(one.meaning for one in signals if one.meaning)
+    widths = ", ".join(
+        f"`{signal.name.removeprefix(stream)}` {_width(signal)}" for signal in signals
+    )
+    return (
+        f"`{stream}*`",
+        kind,
+        widths,
+        " ".join(signal.meaning for signal in signals if signal.meaning),
+    )
 
 
 def _width(row: Row) -> str:

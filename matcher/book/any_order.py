@@ -73,7 +73,7 @@ def which_book(order_type: int) -> int:
 
 @kernel
 def needs_extension(order_type: int, tif: int) -> bool:
-    """Whether such an order has an extension: all but LIMIT and POST_ONLY orders with DAY or
+    """Return whether such an order has an extension: all but LIMIT and POST_ONLY orders with DAY or
     GTC."""
     return not (order_type in (const.LIMIT, const.POST_ONLY) and tif in (const.DAY, const.GTC))
 
@@ -97,7 +97,7 @@ def shared_extra(state: InstrumentState, pro_rata: int) -> int:
 
 @kernel
 def is_uncounted(order_type: int, tif: int) -> bool:
-    """Whether the order is counted in pro-rata instruments only, like a plain one."""
+    """Return whether the order is counted in pro-rata instruments only, like a plain one."""
     return order_type in (const.LIMIT, const.POST_ONLY, const.HIDDEN) and not is_for_auction(tif)
 
 
@@ -130,7 +130,7 @@ def count_order(
 def refuse_extra(
     arena: ArenaHeader, instrument: int, order_type: int, tif: int, slices: int
 ) -> int:
-    """Whether one more order of this kind could cause too many events at once."""
+    """Return whether one more order of this kind could cause too many events at once."""
     if is_uncounted(order_type, tif) and is_pro_rata(arena, instrument) == 0:
         return const.ACCEPT
     before = arena.extra_events
@@ -147,14 +147,14 @@ def refuse_extra(
 
 @kernel
 def has_slot(arena: ArenaHeader) -> bool:
-    """Whether there is room for another open order."""
+    """Return whether there is room for another open order."""
     return arena.open_orders < arena.order_capacity
 
 
 @kernel_outlined
 def refuse_join(arena: ArenaHeader, book: int, price: int, qty: int, own: int) -> int:
-    """Whether ``qty`` lots may join ``book`` at ``price``, where the order itself has ``own`` now.
-    Quantities in trigger books are not summed."""
+    """Return whether ``qty`` lots may join ``book`` at ``price``, where the order itself has
+    ``own`` now.  Quantities in trigger books are not summed."""
     key = price ^ key_flip(book)
     page = find_page(arena, book, page_number(key))
     if page == 0:

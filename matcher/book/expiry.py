@@ -20,8 +20,8 @@ def entry_addr(arena: ArenaHeader, extension: int) -> Extension:
 
 @kernel
 def is_earlier(arena: ArenaHeader, one: int, other: int) -> bool:
-    """Whether one extension's order expires before another's; at the same time, the one entered
-    first."""
+    """Return whether one extension's order expires before another's; at the same time, the one
+    entered first."""
     a, b = entry_addr(arena, one), entry_addr(arena, other)
     first, second = a.expiry_ns, b.expiry_ns
     if first != second:

@@ -44,7 +44,7 @@ def rule_addr(arena: ArenaHeader, instrument: int) -> InstrumentRecord:
 
 @kernel
 def is_pro_rata(arena: ArenaHeader, instrument: int) -> int:
-    """Whether a level is shared, by either of the two ways."""
+    """Return whether a level is shared, by either of the two ways."""
     return 1 if rule_addr(arena, instrument).allocation != PRICE_TIME else 0
 
 
@@ -53,61 +53,61 @@ def is_pro_rata(arena: ArenaHeader, instrument: int) -> int:
 
 @kernel
 def is_stop(order_type: int) -> bool:
-    """Whether an OrderType waits for a trigger, trailing ones included."""
+    """Return whether an OrderType waits for a trigger, trailing ones included."""
     return (STOP_BITS >> order_type) & 1 != 0
 
 
 @kernel
 def is_trailing(order_type: int) -> bool:
-    """Whether the trigger of an OrderType follows the market."""
+    """Return whether the trigger of an OrderType follows the market."""
     return (TRAILING_BITS >> order_type) & 1 != 0
 
 
 @kernel
 def trails_by_bps(order_type: int) -> bool:
-    """Whether a trailing stop's distance is in basis points."""
+    """Return whether a trailing stop's distance is in basis points."""
     return (TRAILING_BPS_BITS >> order_type) & 1 != 0
 
 
 @kernel
 def is_peg(order_type: int) -> bool:
-    """Whether the price of an OrderType follows the best displayed prices."""
+    """Return whether the price of an OrderType follows the best displayed prices."""
     return (PEG_BITS >> order_type) & 1 != 0
 
 
 @kernel
 def is_market(order_type: int) -> bool:
-    """Whether an OrderType is entered without a limit."""
+    """Return whether an OrderType is entered without a limit."""
     return (MARKET_BITS >> order_type) & 1 != 0
 
 
 @kernel
 def has_budget(order_type: int) -> bool:
-    """Whether the order trades for what ``aux`` pays for."""
+    """Return whether the order trades for what ``aux`` pays for."""
     return (BUDGET_BITS >> order_type) & 1 != 0
 
 
 @kernel
 def has_price(order_type: int) -> bool:
-    """Whether ``price_ticks`` of the record means something."""
+    """Return whether ``price_ticks`` of the record means something."""
     return (UNPRICED_BITS >> order_type) & 1 == 0
 
 
 @kernel
 def takes_tif(order_type: int, tif: int) -> bool:
-    """Whether the time in force goes with the type (one that there is)."""
+    """Return whether the time in force goes with the type (one that there is)."""
     return (TAKES[tif] >> order_type) & 1 != 0
 
 
 @kernel
 def is_for_auction(tif: int) -> bool:
-    """Whether orders of a TimeInForce are for one auction only."""
+    """Return whether orders of a TimeInForce are for one auction only."""
     return (const.FOR_AUCTION_BITS >> tif) & 1 != 0
 
 
 @kernel
 def is_call(phase: int) -> bool:
-    """Whether orders only collect in a Phase, until an uncrossing."""
+    """Return whether orders only collect in a Phase, until an uncrossing."""
     return phase in (
         const.PRE_OPEN,
         const.OPENING_AUCTION,
@@ -198,7 +198,7 @@ def ceil_by_rules(arena: ArenaHeader, instrument: int, price: int, half: int) ->
 
 @kernel
 def is_within(arena: ArenaHeader, instrument: int, price: int) -> bool:
-    """Whether ``price`` is inside the instrument's limits."""
+    """Return whether ``price`` is inside the instrument's limits."""
     state = instrument_addr(arena, instrument)
     return state.min_price <= price <= state.max_price
 
@@ -229,7 +229,7 @@ def refuse_qty(arena: ArenaHeader, instrument: int, qty: int) -> int:
 
 @kernel_outlined
 def refuse_aux(arena: ArenaHeader, instrument: int, order_type: int, aux: int, qty: int) -> int:
-    """Whether trigger, distance, display, offset, minimum or budget makes sense."""
+    """Return whether trigger, distance, display, offset, minimum or budget makes sense."""
     good = True
     if is_trailing(order_type):
         distance = aux & 0xFFFFFFFF
@@ -257,13 +257,13 @@ def slices_of(qty: int, display: int) -> int:
 
 @kernel
 def has_many_slices(qty: int, display: int) -> bool:
-    """Whether an iceberg would show more slices than an order may."""
+    """Return whether an iceberg would show more slices than an order may."""
     return slices_of(qty, display) > const.MAX_DISPLAY_SLICES
 
 
 @kernel
 def refuse_phase(state: InstrumentState, order_type: int, tif: int, price: int) -> int:
-    """Whether a new order may come in the instrument's phase."""
+    """Return whether a new order may come in the instrument's phase."""
     phase = state.phase
     if state.mode & layout.MODE_HELD != 0:
         return const.WRONG_PHASE

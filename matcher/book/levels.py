@@ -92,7 +92,7 @@ def level_key(arena: ArenaHeader, level: int) -> int:
 
 @kernel
 def is_touched(arena: ArenaHeader, page: int) -> bool:
-    """Whether the page is in the list of those that changed since the last state hash."""
+    """Return whether the page is in the list of those that changed since the last state hash."""
     return page_addr(arena, page).changed != 0
 
 
@@ -255,7 +255,7 @@ def previous_level(arena: ArenaHeader, level: int) -> int:
 
 @kernel
 def hint_addr(arena: ArenaHeader, book: int, number: int) -> int:
-    """Where the page that was last found under this hash is kept."""
+    """Return where the page that was last found under this hash is kept."""
     hash_ = (number + book * 40503) & arena.hint_mask
     return arena + arena.hints_at + hash_ * 4
 
@@ -304,7 +304,7 @@ def walk_to_page(arena: ArenaHeader, ref: int, number: int) -> int:
 
 @kernel
 def has_free_page(arena: ArenaHeader) -> bool:
-    """Whether another page can be opened."""
+    """Return whether another page can be opened."""
     return arena.open_pages < arena.fixed_page_capacity
 
 

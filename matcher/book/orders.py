@@ -37,7 +37,8 @@ def open_in_chain(arena: ArenaHeader, entry: int, order_id: int, owner: int) -> 
 
 @kernel
 def is_next_noted(arena: ArenaHeader) -> bool:
-    """Whether the slot of the next order is noted.  A fresh one counts as noted, as slot 0 does."""
+    """Return whether the slot of the next order is noted.  A fresh one counts as noted, as slot
+    0 does."""
     free = slot_addr(arena, arena.free_order)
     return free.owner & layout.SLOT_NOTED != 0
 
@@ -161,7 +162,7 @@ def plain_price(arena: ArenaHeader, slot: int) -> int:
 
 @kernel
 def stands_as_trigger(arena: ArenaHeader, slot: int) -> bool:
-    """Whether an order waits in the book of triggers."""
+    """Return whether an order waits in the book of triggers."""
     return plain_book(arena, slot) & layout.WHICH == layout.TRIGGERS
 
 

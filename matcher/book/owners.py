@@ -59,8 +59,8 @@ def sweep_addr(arena: ArenaHeader, index: int) -> SweepRow:
 
 @kernel
 def owner_head_addr(arena: ArenaHeader, owner: int) -> int:
-    """Where the first list of ``owner`` (participant * 2 + side - 1) is kept; in a small arena
-    several owners share one."""
+    """Return where the first list of ``owner`` (participant * 2 + side - 1) is kept; in a small
+    arena several owners share one."""
     bucket = owner & arena.owner_mask
     return arena + arena.owners_at + bucket * 4
 
@@ -318,14 +318,14 @@ def sort_rows(arena: ArenaHeader, count: int) -> None:
 
 @kernel
 def is_level_of(arena: ArenaHeader, one: int, other: int) -> bool:
-    """Whether two rows are orders of the same place and price."""
+    """Return whether two rows are orders of the same place and price."""
     return not is_before(arena, one, other) and not is_before(arena, other, one)
 
 
 @kernel
 def is_before(arena: ArenaHeader, one: int, other: int) -> bool:
-    """Whether a mass cancel removes the order of one row before that of the other, by place, then
-    price."""
+    """Return whether a mass cancel removes the order of one row before that of the other, by
+    place, then price."""
     a, b = sweep_addr(arena, one), sweep_addr(arena, other)
     first, second = a.place, b.place
     if first != second:

@@ -229,7 +229,7 @@ class Entry:
 
     @property
     def argument_count(self) -> int:
-        """How many arguments the C function has."""
+        """Return how many arguments the C function has."""
         return self.prototype.count(",") + 1
 
 

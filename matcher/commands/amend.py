@@ -431,7 +431,7 @@ def refuse_move(
     price: int,
     same: int,
 ) -> int:
-    """Why the order may not move to ``price``; ``same``: that is its price now."""
+    """Return why the order may not move to ``price``; ``same``: that is its price now."""
     book = plain_book(arena, slot)
     qty = order.qty_lots
     side = (book & 1) + const.BUY
@@ -460,7 +460,8 @@ def requested_display(arena: ArenaHeader, order: OrderRecord, slot: int) -> int:
 
 @kernel_outlined
 def refuse_display(arena: ArenaHeader, order: OrderRecord, instrument: int, slot: int) -> int:
-    """Whether the iceberg's slices, as they would be, could cause too many events at once."""
+    """Return whether the iceberg's slices, as they would be, could cause too many events at
+    once."""
     before = arena.extra_events
     old = extension_of(arena, slot).slices
     set_display_slices(arena, order, instrument, slot)

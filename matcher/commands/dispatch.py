@@ -142,8 +142,8 @@ def assert_after(arena: ArenaHeader, instrument: int, out: int, end: int) -> Non
 
 @kernel
 def ahead_addr(arena: int, index: int) -> int:
-    """Where what is known of the batch's command ``index`` is kept: the address of its id's entry,
-    and its instrument."""
+    """Return where what is known of the batch's command ``index`` is kept: the address of its
+    id's entry, and its instrument."""
     return arena + layout.AHEAD + (index & (layout.AHEAD_COMMANDS - 1)) * 16
 
 

@@ -53,7 +53,7 @@ def process_general(
 
 @kernel
 def is_foreign(arena: ArenaHeader, instrument: int) -> bool:
-    """Whether the command is another shard's."""
+    """Return whether the command is another shard's."""
     if instrument == NO_INSTRUMENT:
         return arena.shard != 0
     return instrument_addr(arena, instrument).mode & layout.MODE_FOREIGN != 0

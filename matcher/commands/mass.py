@@ -235,7 +235,7 @@ def sweep_list(
 
 @kernel
 def is_swept(arena: ArenaHeader, slot: int, owner: int, side: int) -> bool:
-    """Whether a sweep of ``owner`` on ``side`` cancels the order."""
+    """Return whether a sweep of ``owner`` on ``side`` cancels the order."""
     ext = extension_of(arena, slot)
     if side != 0:
         here = ext.side if ext != 0 else (plain_book(arena, slot) & 1) + 1

@@ -141,7 +141,7 @@ def sender_tag(order: OrderRecord, instrument: int) -> int:
 def refuse_one_more(
     arena: ArenaHeader, order: OrderRecord, instrument: int, order_type: int
 ) -> int:
-    """Whether there is capacity for one more order of ``order_type``."""
+    """Return whether there is capacity for one more order of ``order_type``."""
     if not has_slot(arena):
         return const.BOOK_FULL
     tif = order_tif(order)

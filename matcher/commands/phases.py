@@ -95,7 +95,8 @@ def emit_phase_changed(
 
 @kernel_outlined
 def must_uncross(arena: ArenaHeader, instrument: int, phase: int) -> bool:
-    """Whether the phase change uncrosses: a call ends, or trading at last left the book crossed."""
+    """Return whether the phase change uncrosses: a call ends, or trading at last left the book
+    crossed."""
     if phase not in (const.CONTINUOUS, const.TRADING_AT_LAST, const.CLOSED):
         return False
     if instrument_addr(arena, instrument).called != 0:
@@ -105,7 +106,7 @@ def must_uncross(arena: ArenaHeader, instrument: int, phase: int) -> bool:
 
 @kernel_outlined
 def is_crossed(arena: ArenaHeader, instrument: int) -> bool:
-    """Whether displayed or hidden orders of both sides could trade with each other."""
+    """Return whether displayed or hidden orders of both sides could trade with each other."""
     bids = book_of(instrument, layout.DISPLAYED, const.BUY)
     bid = best_shown_or_hidden(arena, bids)
     ask = best_shown_or_hidden(arena, bids | 1)
@@ -123,7 +124,7 @@ def best_shown_or_hidden(arena: ArenaHeader, displayed: int) -> int:
 
 @kernel_outlined
 def is_extended(arena: ArenaHeader, instrument: int) -> bool:
-    """Whether the auction price is outside its band and an extension is left."""
+    """Return whether the auction price is outside its band and an extension is left."""
     rule, state = rule_addr(arena, instrument), instrument_addr(arena, instrument)
     band, reference = rule.auction_band_ticks, state.reference
     if band == 0 or reference == NO_PRICE:

@@ -141,8 +141,8 @@ def plain_command(
 
 @kernel
 def leaves_cross_unchanged(state: InstrumentState, event: EventRecord) -> bool:
-    """Whether the order of ``event``, added, cancelled or reduced in a call, is priced where it can
-    change neither the uncrossing price nor its volume."""
+    """Return whether the order of ``event``, added, cancelled or reduced in a call, is priced
+    where it can change neither the uncrossing price nor its volume."""
     price = event.price_ticks
     if (event.word >> const.EVENT_SIDE_SHIFT) & 0xFF == const.BUY:
         return price < state.call_from
@@ -427,7 +427,8 @@ def can_fill(
     tag: int,
     special: bool,
 ) -> bool:
-    """Whether all of a fill-or-kill order for ``book`` would trade up to the key ``limit``."""
+    """Return whether all of a fill-or-kill order for ``book`` would trade up to the key
+    ``limit``."""
     if not special:
         return is_fillable(arena, book ^ 1, limit, qty)
     self_trade = (order.word >> const.MODE_SHIFT) & 0xF
@@ -483,7 +484,8 @@ def is_in_rules(
     is_market: bool,
     special: bool,
 ) -> bool:
-    """Whether price (of a market order: none, no band, no waiting) and quantity are valid."""
+    """Return whether price (of a market order: none, no band, no waiting) and quantity are
+    valid."""
     if qty < state.min_qty or qty > state.max_qty:
         return False
     if not is_market and (price < state.min_price or price > state.max_price):
@@ -507,7 +509,7 @@ def is_in_rules(
 def is_in_lots(
     arena: ArenaHeader, instrument: int, state: InstrumentState, qty: int, special: bool
 ) -> bool:
-    """Whether a quantity is a whole number of the instrument's steps."""
+    """Return whether a quantity is a whole number of the instrument's steps."""
     if not special or state.mode & layout.MODE_RULES == 0:
         return True
     return is_multiple(qty, rule_addr(arena, instrument).qty_step_lots)
@@ -517,14 +519,14 @@ def is_in_lots(
 def counts_orders(
     arena: ArenaHeader, instrument: int, state: InstrumentState, special: bool
 ) -> bool:
-    """Whether the instrument counts its plain orders: see event_bound.py."""
+    """Return whether the instrument counts its plain orders: see event_bound.py."""
     return special and state.mode & layout.MODE_RULES != 0 and is_pro_rata(arena, instrument) != 0
 
 
 @kernel
 def has_extra(arena: ArenaHeader, state: InstrumentState) -> bool:
-    """Whether the events that one more plain order could cause in a pro-rata instrument leave room
-    for themselves."""
+    """Return whether the events that one more plain order could cause in a pro-rata instrument
+    leave room for themselves."""
     runs = state.stop_count + state.all_or_none_count
     extra = arena.extra_events + 2 * runs
     return runs == 0 or extra <= arena.extra_capacity

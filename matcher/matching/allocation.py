@@ -62,7 +62,7 @@ def lose_top(arena: ArenaHeader, book: int) -> None:
 
 @kernel
 def owner_addr(arena: ArenaHeader, slot: int) -> int:
-    """Where the order's participant and flags are."""
+    """Return where the order's participant and flags are."""
     ext = extension_of(arena, slot)
     return ext + layout.EXT_OWNER if ext != 0 else slot_addr(arena, slot) + layout.SLOT_OWNER
 
@@ -76,7 +76,7 @@ def set_top(arena: ArenaHeader, slot: int, flag: int) -> None:
 
 @kernel_outlined
 def is_top(arena: ArenaHeader, slot: int) -> bool:
-    """Whether an order is the TOP order of its side."""
+    """Return whether an order is the TOP order of its side."""
     return load_u32(owner_addr(arena, slot)) & layout.SLOT_TOP != 0
 
 

@@ -72,7 +72,7 @@ def saturate(high: int, low: int) -> int:
 
 @kernel
 def exceeds(high: int, low: int, than_high: int, than_low: int) -> bool:
-    """Whether one sum of two words is larger than another."""
+    """Return whether one sum of two words is larger than another."""
     return high > than_high or (high == than_high and low > than_low)
 
 
@@ -136,7 +136,8 @@ def lowest_at(arena: ArenaHeader, displayed: int, hidden: int) -> int:
 
 @kernel
 def is_nearer(price: int, than: int, reference: int) -> bool:
-    """Whether ``price`` is as near to the reference as ``than`` or nearer (without one: any)."""
+    """Return whether ``price`` is as near to the reference as ``than`` or nearer (without one:
+    any)."""
     if reference == NO_PRICE:
         return True
     if price >= reference and than >= reference:

@@ -88,8 +88,8 @@ def enter_budget(
 
 @kernel
 def is_spent(arena: ArenaHeader, instrument: int, price: int, qty: int) -> bool:
-    """Whether the taker wants no more, or what is left of its budget pays for none of the ``qty``
-    lots that it wants at ``price``: then it ends there."""
+    """Return whether the taker wants no more, or what is left of its budget pays for none of the
+    ``qty`` lots that it wants at ``price``: then it ends there."""
     budget = arena.taker_budget
     if lots_for(arena, instrument, budget, price, qty) != 0:
         return False
@@ -177,8 +177,8 @@ def match_for_budget(
 def would_be_used_up(
     arena: ArenaHeader, instrument: int, side: int, limit: int, qty: int, budget: int, books: int
 ) -> bool:
-    """Whether the order would trade and end by its quantity or its budget, not for want of others:
-    :func:`take_for_budget` without side effects."""
+    """Return whether the order would trade and end by its quantity or its budget, not for want
+    of others: :func:`take_for_budget` without side effects."""
     opposite = instrument << 4 | (2 - side)
     flip = key_flip(opposite)
     worst = limit ^ flip

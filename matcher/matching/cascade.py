@@ -113,7 +113,7 @@ def cascade(arena: ArenaHeader, instrument: int) -> None:
 
 @kernel
 def is_stable(arena: ArenaHeader, instrument: int, state: InstrumentState) -> bool:
-    """Whether :func:`cascade` is known to have nothing to do, by a cheap test."""
+    """Return whether :func:`cascade` is known to have nothing to do, by a cheap test."""
     if state.stop_count != 0 and not no_stop_elected(arena, instrument, state):
         return False
     if state.peg_count != 0 and quotes_moved(arena, instrument, state):
@@ -123,7 +123,7 @@ def is_stable(arena: ArenaHeader, instrument: int, state: InstrumentState) -> bo
 
 @kernel
 def no_stop_elected(arena: ArenaHeader, instrument: int, state: InstrumentState) -> bool:
-    """Whether no stop can be elected and none trails at current prices."""
+    """Return whether no stop can be elected and none trails at current prices."""
     last = electing_price(arena, instrument)
     moved = last != state.cascaded_last
     options = rule_addr(arena, instrument).options
@@ -140,7 +140,7 @@ def no_stop_elected(arena: ArenaHeader, instrument: int, state: InstrumentState)
 
 @kernel
 def all_or_none_crosses(arena: ArenaHeader, instrument: int, state: InstrumentState) -> bool:
-    """Whether the best all-or-none order of either side crosses the opposite books."""
+    """Return whether the best all-or-none order of either side crosses the opposite books."""
     if state.all_or_none_count == 0:
         return False
     bids = instrument << 4 | layout.ALL_OR_NONE_BOOK
@@ -149,7 +149,7 @@ def all_or_none_crosses(arena: ArenaHeader, instrument: int, state: InstrumentSt
 
 @kernel
 def best_all_or_none_crosses(arena: ArenaHeader, book: int) -> bool:
-    """Whether the best all-or-none order of a book meets a price of the other side."""
+    """Return whether the best all-or-none order of a book meets a price of the other side."""
     side = book_addr(arena, book)
     return side.best_level != 0 and (
         crosses_any(arena, book, ~side.best_key)

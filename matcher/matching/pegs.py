@@ -132,7 +132,7 @@ def store_pegged_quotes(arena: ArenaHeader, instrument: int) -> None:
 
 @kernel
 def quotes_moved(arena: ArenaHeader, instrument: int, state: InstrumentState) -> bool:
-    """Whether the best displayed prices differ from those that the pegs are priced by."""
+    """Return whether the best displayed prices differ from those that the pegs are priced by."""
     bids = instrument << 4 | layout.DISPLAYED
     return state.pegged_bid != best_displayed(arena, bids) or state.pegged_ask != best_displayed(
         arena, bids | 1

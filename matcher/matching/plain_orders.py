@@ -211,7 +211,7 @@ def refuse_rest(
     post_only: bool,
     has_slot: bool,
 ) -> int:
-    """Why an order that might rest at ``key`` must be refused before anything has happened.
+    """Return why an order that might rest at ``key`` must be refused before anything has happened.
 
     ``page`` is the key's page or 0; ``own`` is what the order itself now adds to that level;
     ``has_slot`` whether there is an order slot for it.
@@ -229,7 +229,7 @@ def refuse_rest(
 
 @kernel
 def would_cross(arena: ArenaHeader, book: int, key: int) -> bool:
-    """Whether an order for ``book`` at ``key`` would trade on arrival."""
+    """Return whether an order for ``book`` at ``key`` would trade on arrival."""
     opposite = levels.book_addr(arena, book ^ 1)
     # The complement of a key is the same price seen from the other side.
     return opposite.best_level != 0 and opposite.best_key <= ~key
@@ -237,7 +237,7 @@ def would_cross(arena: ArenaHeader, book: int, key: int) -> bool:
 
 @kernel
 def is_fillable(arena: ArenaHeader, opposite: int, limit: int, qty: int) -> bool:
-    """Whether ``qty`` lots rest in the book ``opposite`` at keys up to ``limit``.
+    """Return whether ``qty`` lots rest in the book ``opposite`` at keys up to ``limit``.
 
     Walks no further than it must, and subtracts, so that no sum can overflow.
     """

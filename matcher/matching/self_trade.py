@@ -65,8 +65,9 @@ def spend(arena: ArenaHeader, lots: int, price: int) -> None:
 
 @kernel_outlined
 def lots_for(arena: ArenaHeader, instrument: int, budget: int, price: int, qty: int) -> int:
-    """How many of ``qty`` lots (all that its order still wants) ``budget`` pays for at ``price``:
-    all of them, or else whole steps of the instrument.  At a price of zero or less, 0."""
+    """Return how many of ``qty`` lots (all that its order still wants) ``budget`` pays for at
+    ``price``: all of them, or else whole steps of the instrument.  At a price of zero or less,
+    0."""
     if price <= 0:
         return 0
     lots = budget // price
@@ -115,6 +116,6 @@ def reduce_order(arena: ArenaHeader, slot: int, qty: int) -> None:
 
 @kernel
 def applies_first(arena: ArenaHeader, instrument: int) -> bool:
-    """Whether self-trade prevention comes before any trade."""
+    """Return whether self-trade prevention comes before any trade."""
     options = rule_addr(arena, instrument).options
     return options & const.SELF_TRADE_FIRST != 0

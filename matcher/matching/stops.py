@@ -69,7 +69,7 @@ def rest_stop(arena: ArenaHeader, ext: Extension, qty: int) -> None:
 
 @kernel_outlined
 def refuse_trigger(arena: ArenaHeader, instrument: int, side: int, trigger: int) -> int:
-    """Whether the trigger book has room at ``trigger``."""
+    """Return whether the trigger book has room at ``trigger``."""
     if trigger == NO_PRICE:
         return const.ACCEPT
     return refuse_join(arena, book_of(instrument, layout.TRIGGERS, side), trigger, 0, 0)
@@ -77,7 +77,7 @@ def refuse_trigger(arena: ArenaHeader, instrument: int, side: int, trigger: int)
 
 @kernel_outlined
 def is_passed(arena: ArenaHeader, instrument: int, side: int, trigger: int) -> bool:
-    """Whether a stop with this trigger would be elected at once; never before continuous
+    """Return whether a stop with this trigger would be elected at once; never before continuous
     trading."""
     if trigger == NO_PRICE or instrument_addr(arena, instrument).phase != const.CONTINUOUS:
         return False
@@ -114,8 +114,8 @@ def move_triggers(arena: ArenaHeader, instrument: int) -> None:
 
 @kernel
 def must_move(trigger: int, wanted: int, side: int, step: int) -> bool:
-    """Whether a trailing trigger must move to the wanted price: it has no price yet, or it would
-    come at least a step nearer to the market."""
+    """Return whether a trailing trigger must move to the wanted price: it has no price yet, or
+    it would come at least a step nearer to the market."""
     if trigger == NO_PRICE:
         return True
     low, high = (wanted, trigger) if side == const.BUY else (trigger, wanted)

@@ -75,15 +75,15 @@ WAITING_ONLY = 3
 
 @kernel
 def crosses(arena: ArenaHeader, opposite: int, limit: int) -> bool:
-    """Whether the best of the book ``opposite`` is at the key ``limit`` or better."""
+    """Return whether the best of the book ``opposite`` is at the key ``limit`` or better."""
     side = book_addr(arena, opposite)
     return side.best_level != 0 and side.best_key <= limit
 
 
 @kernel
 def crosses_non_displayed(arena: ArenaHeader, book: int, limit: int) -> bool:
-    """Whether an order for the side of ``book`` crosses hidden or all-or-none orders at keys up
-    to ``limit``."""
+    """Return whether an order for the side of ``book`` crosses hidden or all-or-none orders at
+    keys up to ``limit``."""
     opposite = book & ~layout.WHICH ^ 1
     return crosses(arena, opposite | layout.HIDDEN_BOOK, limit) or crosses(
         arena, opposite | layout.ALL_OR_NONE_BOOK, limit
@@ -336,7 +336,7 @@ def prevent_first(
 
 @kernel_outlined
 def has_own_order(arena: ArenaHeader, level: int, owner: int, mode: int) -> bool:
-    """Whether self-trade prevention would apply in the level."""
+    """Return whether self-trade prevention would apply in the level."""
     if mode == const.ALLOW:
         return False
     slot = level_addr(arena, level).head
@@ -416,7 +416,7 @@ def fill_shares(arena: ArenaHeader, instrument: int, level: int, qty: int, besid
 def fillable(
     arena: ArenaHeader, instrument: int, side: int, limit: int, qty: int, books: int
 ) -> int:
-    """How many of ``qty`` lots the taker would trade up to the price ``limit``: :func:`take`
+    """Return how many of ``qty`` lots the taker would trade up to the price ``limit``: :func:`take`
     without side effects."""
     opposite = instrument << 4 | (2 - side)
     worst = limit ^ key_flip(opposite)

@@ -45,7 +45,7 @@ TIMES = 1 << const.DAY | 1 << const.GTC | 1 << const.GTD
 
 @kernel
 def crosses_waiting(arena: ArenaHeader, instrument: int, side: int) -> bool:
-    """Whether market orders wait opposite to ``side``."""
+    """Return whether market orders wait opposite to ``side``."""
     state = instrument_addr(arena, instrument)
     if state.mode & layout.MODE_WAITING == 0:
         return False
@@ -72,7 +72,7 @@ def next_waiting(arena: ArenaHeader, ext: Extension) -> Extension:
 
 @kernel
 def may_wait(arena: ArenaHeader, instrument: int, order_type: int, tif: int) -> bool:
-    """Whether the remainder of such an order waits if it finds no counterparty."""
+    """Return whether the remainder of such an order waits if it finds no counterparty."""
     if order_type != const.MARKET or (TIMES >> tif) & 1 == 0:
         return False
     options = rule_addr(arena, instrument).options
@@ -173,7 +173,7 @@ def waiting_price_after_prevention(
 
 @kernel
 def is_only_own(arena: ArenaHeader, level: int, owner: int) -> bool:
-    """Whether every order in the level is of this participant."""
+    """Return whether every order in the level is of this participant."""
     slot = level_addr(arena, level).head
     while slot != 0:
         if order_owner(arena, slot) != owner:
@@ -184,7 +184,7 @@ def is_only_own(arena: ArenaHeader, level: int, owner: int) -> bool:
 
 @kernel
 def others_wait(arena: ArenaHeader, instrument: int, side: int, owner: int) -> bool:
-    """Whether a market order of another participant waits opposite to ``side``."""
+    """Return whether a market order of another participant waits opposite to ``side``."""
     ext = first_waiting(arena, instrument, const.BUY + const.SELL - side)
     while ext != 0:
         if order_owner(arena, ext.slot) != owner:
@@ -298,7 +298,7 @@ def simulate_waiting(arena: ArenaHeader, instrument: int, side: int, left: int) 
 
 @kernel
 def waiting_cross(arena: ArenaHeader, instrument: int) -> bool:
-    """Whether market orders wait on both sides, and there is a price for them by now."""
+    """Return whether market orders wait on both sides, and there is a price for them by now."""
     state = instrument_addr(arena, instrument)
     if not crosses_waiting(arena, instrument, const.BUY):
         return False

@@ -86,6 +86,6 @@ def _checked_names(plain: Any, done: dict[Any, Any], files: set[Path]) -> dict[s
 def _codes(code: CodeType) -> Iterator[CodeType]:
     """A function's code and that of the functions in it."""
     yield code
-    for one in code.co_consts:
-        if isinstance(one, CodeType):
-            yield from _codes(one)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)

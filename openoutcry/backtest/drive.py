@@ -157,8 +157,8 @@ def recorded(words: Words, desk: Words, log: Words, first_ns: int, limit_ns: int
 
 @kernel
 def is_affected(words: Words, order: OrderRecord) -> bool:
-    """Whether own orders may affect this command: one is in its way, or it executes an order of
-    which own orders may have taken lots."""
+    """Return whether own orders may affect this command: one is in its way, or it executes an
+    order of which own orders may have taken lots."""
     if words[lay.W_TAKEN] != 0 and is_execution(order):
         return True
     return words[lay.W_OPEN] != 0 and may_touch(words, order)
@@ -166,14 +166,14 @@ def is_affected(words: Words, order: OrderRecord) -> bool:
 
 @kernel
 def is_execution(order: OrderRecord) -> bool:
-    """Whether a command of a day that is kept as recorded is an execution."""
+    """Return whether a command of a day that is kept as recorded is an execution."""
     return (order.word >> const.TYPE_SHIFT) & 0xFF00 == IOC_WORD
 
 
 @kernel
 def may_touch(words: Words, order: OrderRecord) -> bool:
-    """Whether an own order could be in this command's way. Always true, unless the recording names
-    the order that was executed."""
+    """Return whether an own order could be in this command's way. Always true, unless the
+    recording names the order that was executed."""
     if words[lay.W_RESTORES] == 0:
         return True
     word = order.word
@@ -364,7 +364,7 @@ def look_at_queues(words: Words, desk: Words) -> None:
 
 @kernel
 def desk_row(desk: Words, order_id: int) -> int:
-    """Where the order's row begins, or 0."""
+    """Return where the order's row begins, or 0."""
     for row in range(lay.DESK_AT, desk[lay.ROWS_END], lay.DESK_ROW_WORDS):
         if desk[row + lay.ROW_STATE] != lay.FREE and desk[row] == order_id:
             return row
@@ -519,7 +519,7 @@ def own_lots(desk: Words, side: int, price: int) -> int:
 
 @kernel
 def is_new_best(words: Words, desk: Words) -> bool:
-    """Whether the best prices or quantities differ from those that were last shown."""
+    """Return whether the best prices or quantities differ from those that were last shown."""
     bid, ask = words[lay.W_BOOK_BID], words[lay.W_BOOK_ASK]
     bid_lots, ask_lots = words[lay.W_BOOK_BID_LOTS], words[lay.W_BOOK_ASK_LOTS]
     read_best_prices(words, desk)

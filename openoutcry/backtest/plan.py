@@ -106,7 +106,7 @@ class Plan:
 
 
 def loader(day: str) -> Callable[[str], Strategy | RoutedStrategy]:
-    """What loads a strategy of a day: one of several venues needs another kind."""
+    """Return what loads a strategy of a day: one of several venues needs another kind."""
     return load_routed_strategy if is_routed(day) else load_strategy
 
 

@@ -95,7 +95,7 @@ class RoutedDay:
 
 
 def is_routed(text: str) -> bool:
-    """Whether a day is ``venues:FILE@SYMBOL``, days of several venues."""
+    """Return whether a day is ``venues:FILE@SYMBOL``, days of several venues."""
     return text.startswith(DAY_PREFIX)
 
 
@@ -366,7 +366,7 @@ def _drive(
     """Step router and strategy until a day is over."""
     now_ns = due_ns = span[0]
     while now_ns <= span[1]:
-        if [one for one in venues if not one.catch_up(now_ns)]:
+        if [venue for venue in venues if not venue.catch_up(now_ns)]:
             return
         is_busy = router.step(now_ns)
         if now_ns >= due_ns:
@@ -381,7 +381,7 @@ def _drive(
 
 def _result(venues: list[RecordedVenue], orders: list[dict[str, Any]]) -> Run:
     """All venues as one run, in the router's units."""
-    runs = [one.run.result() for one in venues]
+    runs = [venue.run.result() for venue in venues]
     figures = dict.fromkeys(runs[0].figures, 0)
     logs, samples = [], []
     length = min(len(run.samples) for run in runs)

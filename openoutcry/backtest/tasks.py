@@ -53,12 +53,12 @@ def day_folder(out: Path, day: int) -> Path:
 
 
 def is_prepared(out: Path, day: int) -> bool:
-    """Whether a day is prepared."""
+    """Return whether a day is prepared."""
     return (day_folder(out, day) / "day.json").exists()
 
 
 def is_done(out: Path, task: Task) -> bool:
-    """Whether a task has its results."""
+    """Return whether a task has its results."""
     return (out / TASK / task.name / "done.json").exists()
 
 

@@ -51,7 +51,7 @@ def compare(
     notes = warnings(before, after)
     if as_json:
         document = {
-            "verdicts": [asdict(one) for one in verdicts],
+            "verdicts": [asdict(verdict) for verdict in verdicts],
             "warnings": notes,
             "threshold_percent": threshold,
         }
@@ -61,7 +61,7 @@ def compare(
             click.echo(f"warning: {line}", err=True)
         show(verdicts)
     gone = {row["name"] for row in before["results"]} - {row["name"] for row in after["results"]}
-    if threshold is not None and (gone or any(one.verdict == SLOWER for one in verdicts)):
+    if threshold is not None and (gone or any(verdict.verdict == SLOWER for verdict in verdicts)):
         raise SystemExit(1)
 
 
@@ -73,8 +73,8 @@ def show(verdicts: Sequence[Verdict]) -> None:
     wide = console.width >= WIDE
     console.print(_table(verdicts, wide))
     if not wide:
-        for one in verdicts:
-            click.echo(f"{one.name}: {one.verdict}: {one.why}{_resolution(one)}")
+        for verdict in verdicts:
+            click.echo(f"{verdict.name}: {verdict.verdict}: {verdict.why}{_resolution(verdict)}")
 
 
 def _resolution(verdict: Verdict) -> str:

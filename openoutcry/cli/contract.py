@@ -254,7 +254,10 @@ def feed(underlying: str, routes: Path, symbol: str, file: Path, every_ms: int) 
 
     venue, settings = read_venue(file), read_settings(routes)
     members = [
-        s for one in venue.risk.indices if one.underlying == underlying for s in one.contracts
+        s
+        for index_ in venue.risk.indices
+        if index_.underlying == underlying
+        for s in index_.contracts
     ]
     if not members:
         raise OutcryError(f"{file} has no [[index]] of {underlying!r}")

@@ -628,7 +628,7 @@ def build_evm(
         raise click.UsageError("give either --to or --replace")
     document, node = read_public(public), Node(url)
     if owners is not None:
-        old, new = (parsed(one, "--replace") for one in owners)
+        old, new = (parsed(owner, "--replace") for owner in owners)
         made = evm.build_change(document, node, vault, old, new, valid_s)
     else:
         what = parsed(token, "--token") if token else COIN

@@ -229,19 +229,19 @@ def account(receiver: "Receiver", levels: int) -> dict[str, Any]:
         "breached": book.breached,
         "instruments": [
             {
-                "symbol": one.symbol,
-                "price_decimals": one.price_decimals,
-                "state": one.state,
-                "reason": one.reason,
-                "stopped": one.stopped,
-                "collar": one.collar,
-                "last_price": one.last_price,
-                "volume": one.volume,
-                "trades": one.trades,
-                "bids": book.levels(one.locate, "B", levels),
-                "asks": book.levels(one.locate, "S", levels),
+                "symbol": instrument.symbol,
+                "price_decimals": instrument.price_decimals,
+                "state": instrument.state,
+                "reason": instrument.reason,
+                "stopped": instrument.stopped,
+                "collar": instrument.collar,
+                "last_price": instrument.last_price,
+                "volume": instrument.volume,
+                "trades": instrument.trades,
+                "bids": book.levels(instrument.locate, "B", levels),
+                "asks": book.levels(instrument.locate, "S", levels),
             }
-            for one in book.instruments()
+            for instrument in book.instruments()
         ],
     }
 
@@ -250,7 +250,9 @@ def ladder(receiver: "Receiver", symbol: str | None, levels: int) -> Any:
     """Asks above bids, best in the middle, with the spread and the last trade."""
     lines, book = receiver.lines, receiver.book
     instruments = book.instruments()
-    shown = [one for one in instruments if symbol is None or one.symbol == symbol]
+    shown = [
+        instrument for instrument in instruments if symbol is None or instrument.symbol == symbol
+    ]
     chosen = next((one for one in shown if one.trades), shown[0] if shown else None)
     state = f"{lines.taken:,} messages, {lines.gaps} gaps, {lines.missing[1]} missing"
     state += ", the session has ended" if lines.complete else ""

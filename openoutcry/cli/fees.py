@@ -145,7 +145,7 @@ def roll(days: int, asset: str | None, file: Path, operator: str | None, as_json
         click.echo(f"{units} {name} have no price in {asset} and are left out", err=True)
     paid = {who: min(units, LARGEST) for who, units in sorted(volumes.paid.items()) if units}
     last, reference = venue.participant_capacity, reference_or_new()
-    last = max([last, *paid, *(one.number for one in venue.participants)])
+    last = max([last, *paid, *(participant.number for participant in venue.participants)])
     parts = [(first, min(first + ROLLED - 1, last)) for first in range(1, last + 1, ROLLED)]
     for place, (first, end) in enumerate(parts):
         of_these = {who: units for who, units in paid.items() if first <= who <= end}

@@ -188,7 +188,7 @@ def index(journal: Path, as_of: str | None, as_json: bool) -> None:
         is_seq = as_of.isascii() and as_of.isdigit() and len(as_of) < 20
         until = {"until_seq": int(as_of)} if is_seq else {"until_ns": moment_ns(as_of, "--as-of")}
     audit = audit_indices(journal, **until)
-    rows = [_index_row(one) for one in audit.indices.values()]
+    rows = [_index_row(index_) for index_ in audit.indices.values()]
     if as_json:
         found = {"differences": audit.count, "named": audit.differences}
         click.echo(json.dumps({"indices": rows, **found}))
@@ -389,7 +389,7 @@ def _move(book: "Book", text: str) -> tuple[str, int]:
 
 
 def _counted(name: str, line: dict[str, int]) -> str:
-    """What an asset counts as collateral."""
+    """Return what an asset counts as collateral."""
     return (
         f"{name}: {line['amount']} units are worth {line['value']}, less {line['by_size']} by size "
         f"and {line['by_share']} by share: {line['counts']}"

@@ -256,11 +256,13 @@ def order(
     except ValueError as error:
         raise click.UsageError(f"--algorithm is not JSON: {error}") from None
     if bars is not None:
-        parameters = _with_volumes(parameters, bars, {one.symbol for one in market.listings})
+        parameters = _with_volumes(
+            parameters, bars, {listing.symbol for listing in market.listings}
+        )
     with ExitStack() as stack:
         router = _opened(settings, symbol, stack)
         _run(router, lambda: not router.is_ready(time.time_ns()), READY_S)
-        _name_troubles({one.name: one for one in router.connectors})
+        _name_troubles({connector.name: connector for connector in router.connectors})
         _end_earlier(router, symbol)
         parent = router.submit(
             side_named(side),

@@ -350,5 +350,5 @@ def _is_complete(result: dict[str, Any], open_ended: bool) -> bool:
 
 
 def _from_network(options: Options) -> bool:
-    """Whether the orders come from clients that cannot be asked to send them again."""
+    """Return whether the orders come from clients that cannot be asked to send them again."""
     return any(spec.kind != "pcap" for spec in options.ports)

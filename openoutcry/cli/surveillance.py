@@ -301,7 +301,7 @@ def _operator(venue: Path, name: str) -> str:
     operators = Operators(file.risk.operators)
     operators.keep(log_folder(file.journal) / "codes-surveillance.json")
     code = ""
-    if any(one.totp for one in operators.operators if one.name == name):
+    if any(operator.totp for operator in operators.operators if operator.name == name):
         code = read_secret(f"one-time code of {name}")
     number = operators.prove(name, read_secret(f"password of {name}"), code)
     return f"operator {operators.name(number)}"

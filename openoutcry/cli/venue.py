@@ -93,7 +93,7 @@ def check(file: Path, as_json: bool) -> None:
     counts = (
         f"{len(parsed.instruments)} instruments",
         f"{len(parsed.participants)} participants",
-        f"{sum(one.is_there for one in parsed.sessions.sessions)} sessions",
+        f"{sum(session.is_there for session in parsed.sessions.sessions)} sessions",
     )
     click.echo(f"{file}: {parsed.name}: {', '.join(counts)}: no mistake")
     for code, symbol in coded(parsed.symbols).items():

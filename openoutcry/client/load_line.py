@@ -20,7 +20,7 @@ class LoadLine:
                 del self.out[: self.socket.send(self.out)]
 
     def arrived(self) -> bool:
-        """Whether something new is in ``data``.  Raises :class:`ClientError` at the end."""
+        """Return whether something new is in ``data``.  Raises :class:`ClientError` at the end."""
         try:
             data = self.socket.recv(1 << 18)
         except BlockingIOError:

@@ -1335,7 +1335,7 @@ class PortalClient(Closing):
     def _of_user(
         self, user_id: int, what: str, kind: type[Made], body: dict[str, Any], key: str | None
     ) -> Made:
-        """What an operator does to a user."""
+        """Return what an operator does to a user."""
         path = f"/v1/operator/users/{quote(str(user_id), safe='')}/{what}"
         return self.ask("POST", path, kind, None, body, key=key)
 

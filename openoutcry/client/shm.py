@@ -535,7 +535,7 @@ class ShmClient(LoggedIn):
 
     @property
     def end(self) -> End:
-        """Why the venue ended the connection; NONE while it has not."""
+        """Return why the venue ended the connection; NONE while it has not."""
         return End(self.connection.header.end)
 
     def fileno(self) -> int:
@@ -561,7 +561,7 @@ class ShmClient(LoggedIn):
 
 
 def end_text(end: int) -> str:
-    """Why a connection ended, in words."""
+    """Return why a connection ended, in words."""
     if end == End.NONE:
         return "the venue closed the connection"
     return f"the venue ended the session: {End(end).name.lower().replace('_', ' ')}"

@@ -131,7 +131,7 @@ class ShmFeed:
 
 
 def count_of(messages: bytes) -> int:
-    """How many messages these are."""
+    """Return how many messages these are."""
     at = count = 0
     while at < len(messages):
         at += FRAME_BYTES + int.from_bytes(messages[at : at + FRAME_BYTES], "big")

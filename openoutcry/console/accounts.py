@@ -175,10 +175,10 @@ class Accounts:
             self._sessions.pop(_digest(cookie or ""), None)
 
     def has(self, number: int) -> bool:
-        """Whether a session is logged in under this name."""
+        """Return whether a session is logged in under this name."""
         with self._lock:
             self._sweep()
-            return any(one.number == number for one in self._sessions.values())
+            return any(session.number == number for session in self._sessions.values())
 
     def _lives(self, session: Session) -> bool:
         now = self.clock()
@@ -193,5 +193,5 @@ def _digest(cookie: str) -> bytes:
 
 
 def same(token: Any, expected: str) -> bool:
-    """Whether a token is the one, in a time that does not depend on where they part."""
+    """Return whether a token is the one, in a time that does not depend on where they part."""
     return secrets.compare_digest(str(token or "").encode(), expected.encode())

@@ -83,7 +83,7 @@ class Console:
     def log_in(self, name: str, password: str, code: str, address: str) -> tuple[str, Session]:
         """A session, and what its cookie holds.  Raises what :meth:`Accounts.prove` does."""
         shown = name if name.isprintable() and len(name) <= 32 else "somebody"
-        known = {one.name for one in self.file.risk.operators}
+        known = {operator.name for operator in self.file.risk.operators}
         try:
             number = self.accounts.prove(name, password, code, address)
         except OutcryError as error:

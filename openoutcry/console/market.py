@@ -264,9 +264,9 @@ class Market:
         with self._lock:
             instruments = self._receiver.book.instruments() if self._receiver else []
             return {
-                one.symbol: one.last_price
-                for one in instruments
-                if one.last_price and one.price_decimals == ITCH_DECIMALS
+                instrument.symbol: instrument.last_price
+                for instrument in instruments
+                if instrument.last_price and instrument.price_decimals == ITCH_DECIMALS
             }
 
     def ahead(self, references: list[int]) -> list[tuple[int, int] | None]:
@@ -274,7 +274,9 @@ class Market:
         that is not displayed."""
         with self._lock:
             book = self._receiver.book if self._receiver else None
-            return [book.ahead(one) if book and one else None for one in references]
+            return [
+                book.ahead(reference) if book and reference else None for reference in references
+            ]
 
     def candles(self, symbol: str, every_s: int) -> list[list[int]]:
         """[begin (seconds of the epoch, by the venue's day), open, high, low, close, volume]."""

@@ -46,7 +46,7 @@ def participants_of(file: VenueFile, view: View) -> list[dict[str, Any]]:
     """A row for each participant: money, positions, limits (None: no limit) and their use.  Read
     while the core writes, so each number was true at some time."""
     symbols = list(file.symbols)
-    return [row_of(view, one, symbols) for one in file.participants[:SHOWN]]
+    return [row_of(view, participant, symbols) for participant in file.participants[:SHOWN]]
 
 
 def row_of(view: View, participant: Participant, symbols: list[str]) -> dict[str, Any]:
@@ -80,8 +80,9 @@ def margin_of(
     lots: int = 0,
     price: int | None = None,
 ) -> dict[str, Any]:
-    """What a participant's margin is made of, whole numbers as text; with a symbol also what this
-    order would need.  Raises :class:`OutcryError` without scenario margin or while it is closed."""
+    """Return what a participant's margin is made of, whole numbers as text; with a symbol also
+    what this order would need.  Raises :class:`OutcryError` without scenario margin or while it
+    is closed."""
     view = _open_view(pipeline)
     order = (symbol, lots) if symbol else None
     found = MarginView(file.risk, list(file.symbols), view).document(who, order, price)
@@ -92,11 +93,11 @@ def margins_of(file: VenueFile, pipeline: RunningPipeline | None) -> dict[str, A
     """The margins of all participants, whole numbers as text.  Raises :class:`OutcryError` while
     the venue is closed."""
     view = _open_view(pipeline)
-    names = {one.number: one.name for one in file.participants}
+    names = {participant.number: participant.name for participant in file.participants}
     found = margin_overview(view, list(file.symbols), names)
     for symbol, row in found["contracts"].items():
         row["underlying"] = file.risk.contracts[symbol].contract.underlying
-    money = next((one.contract.asset for one in file.risk.contracts.values()), None)
+    money = next((contract.contract.asset for contract in file.risk.contracts.values()), None)
     decimals = file.risk.money.assets.get(money or "", 0)
     unit = "1" if not decimals else f"0.{1:0{decimals}}"
     found |= {"money": money and {"name": money, "unit": unit}}

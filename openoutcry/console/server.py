@@ -98,7 +98,7 @@ def _add_login(app: Any, console: Console, secure: bool) -> None:
     async def hello(request: Request) -> dict[str, Any]:
         """The venue's name, and the operator's if one is logged in."""
         session = request.scope["outcry"]["session"]
-        codes = any(one.totp for one in console.file.risk.operators)
+        codes = any(operator.totp for operator in console.file.risk.operators)
         return {"venue": console.file.name, "codes": codes, "me": who(session) if session else None}
 
     @app.post("/api/login", responses={403: {}, 429: {}})
@@ -139,7 +139,7 @@ class Served(Protocol):
 
     @property
     def log(self) -> Any:
-        """Where requests and refusals are recorded."""
+        """Return where requests and refusals are recorded."""
 
     def start(self) -> None:
         """Begin what it does in threads."""

@@ -93,7 +93,7 @@ def require_named(
     it.  Raises :class:`NotAnchored`."""
     known = {one.lower() for one in named}
     if headers:
-        hashes = [hash_of(one) for one in headers]
+        hashes = [hash_of(header) for header in headers]
         if hashes[-1] not in known:
             raise NotAnchored(f"the headers end with block {hashes[-1]}, which you did not name")
         known.update(hashes)
@@ -118,7 +118,7 @@ def require_work(
     rules = checkpoints.get(network)
     if rules is None:
         raise NotAnchored(f"this release has no checkpoint of {network}: give --node or --block")
-    hashes = [hash_of(one) for one in headers]
+    hashes = [hash_of(header) for header in headers]
     if rules.hash not in hashes:
         raise NotAnchored(f"the headers do not contain block {rules.height}, {rules.hash}")
     at = hashes.index(rules.hash)
@@ -177,7 +177,7 @@ def target_of(bits: int) -> int:
 
 
 def bits_of(target: int) -> int:
-    """How a header writes a target."""
+    """Return how a header writes a target."""
     size = (target.bit_length() + 7) // 8
     digits = target >> 8 * (size - 3) if size > 3 else target << 8 * (3 - size)
     if digits & 0x800000:
@@ -207,7 +207,7 @@ def fetch_headers(node: Rpc, first: int) -> bytes:
     for start in range(0, len(heights), AT_ONCE):
         some = heights[start : start + AT_ONCE]
         hashes = node.batch([("getblockhash", (one,)) for one in some])
-        found += node.batch([("getblockheader", (one, False)) for one in hashes])
+        found += node.batch([("getblockheader", (hash_, False)) for hash_ in hashes])
     return bytes.fromhex("".join(found))
 
 

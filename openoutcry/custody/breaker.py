@@ -22,7 +22,7 @@ class Breaker:
                 self.store.insert("breaker", tripped_ns=now_ns(), why=why[:500])
 
     def why(self) -> str:
-        """Why withdrawals are stopped; nothing: they are not."""
+        """Return why withdrawals are stopped; nothing: they are not."""
         query = "select why from breaker where lifted_ns is null order by id limit 1"
         row = self.store.row(query)
         return "" if row is None else str(row["why"])

@@ -42,8 +42,8 @@ class CaseDesk:
         self._has_begun = False
 
     def go_on(self) -> int:
-        """How many were referred.  What fails waits.  At first all are, as surveillance may have
-        lost some: it has each once."""
+        """Return how many were referred.  What fails waits.  At first all are, as surveillance
+        may have lost some: it has each once."""
         since = "where referred = 0" if self._has_begun else ""
         rows = self.store.rows(f"select * from cases {since} order by id")
         found = [

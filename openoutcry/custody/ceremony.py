@@ -102,7 +102,7 @@ def make_shares(secret: bytes, passphrase: str = "") -> list[str]:
 def secret_of(shares: Sequence[str], passphrase: str = "") -> bytes:
     """Recover the secret from any two shares.  Raises :class:`CeremonyError`."""
     module = need("shamir_mnemonic", "a ceremony needs shamir-mnemonic", "custody")
-    distinct = list(dict.fromkeys(" ".join(one.split()).lower() for one in shares))
+    distinct = list(dict.fromkeys(" ".join(share.split()).lower() for share in shares))
     if len(distinct) < NEEDED:
         raise CeremonyError(f"{NEEDED} different shares are needed, not {len(distinct)}")
     try:

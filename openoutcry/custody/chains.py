@@ -27,7 +27,7 @@ def chain_of(spec: ChainSpec, file: CustodyFile) -> Chain:
 
 
 def book_of(spec: ChainSpec) -> Book:
-    """Where others pay to."""
+    """Return where others pay to."""
     if spec.kind == "utxo":
         from openoutcry.custody.utxo.address import network_of
         from openoutcry.custody.utxo.wallet import Wallet

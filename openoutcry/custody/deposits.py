@@ -73,16 +73,16 @@ class Deposits:
 
     def receive(self, arrivals: Sequence[Arrival], header: Header | None) -> None:
         """Record the receipts of a block or of the pool; ``header``: of the block."""
-        known = self._latest(one.receipt.txid for one in arrivals)
+        known = self._latest(arrival.receipt.txid for arrival in arrivals)
         new: list[tuple[Any, ...]] = []
-        for one in arrivals:
-            row = known.get((one.receipt.txid, one.receipt.place))
+        for arrival in arrivals:
+            row = known.get((arrival.receipt.txid, arrival.receipt.place))
             has_ended = row is not None and (
                 row["state"] == REVERSED or (row["state"] == GONE and row["asked"])
             )
             if row is None or has_ended:
                 generation = 0 if row is None else int(row["generation"]) + 1
-                new.append(self._new(one, header, generation))
+                new.append(self._new(arrival, header, generation))
                 continue
             if header is None and row["state"] != GONE:
                 continue

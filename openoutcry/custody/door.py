@@ -68,8 +68,8 @@ class Door:
     def _offers(self, request: Request) -> Request:
         """The chains and their assets, and how many blocks a deposit needs."""
         rows = [
-            {"asset": one.name, "chain": one.chain, "confirmations": one.confirmations}
-            for one in self.file.assets
+            {"asset": asset.name, "chain": asset.chain, "confirmations": asset.confirmations}
+            for asset in self.file.assets
         ]
         stopped = bool(self.parts.breaker.why())
         return {"assets": rows, "wait_s": self.file.whitelist_wait_s, "stopped": stopped}

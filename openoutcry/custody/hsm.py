@@ -181,7 +181,8 @@ def uncompressed(public: bytes) -> bytes:
 
 
 def verify(public: bytes, digest: bytes, signature: tuple[int, int]) -> bool:
-    """Whether the owner of ``public`` (33 bytes) signed a digest.  A high s is no signature."""
+    """Return whether the owner of ``public`` (33 bytes) signed a digest.  A high s is no
+    signature."""
     made = _made_by(public, signature)
     return made is not None and made[0].verify(made[1], digest)
 

@@ -20,7 +20,7 @@ class Links:
 
     def __init__(self, signers: Sequence[Path], attestor: Path, needed: int = SIGNATURES) -> None:
         self.signers, self.attestor, self.needed = tuple(signers), attestor, needed
-        self._told: dict[Path, set[tuple[str, str]]] = {one: set() for one in self.signers}
+        self._told: dict[Path, set[tuple[str, str]]] = {signer: set() for signer in self.signers}
         """Destinations that a signer has and another has not."""
 
     def last_number(self) -> int:
@@ -30,13 +30,13 @@ class Links:
         Raises :class:`CustodyError` if more are away."""
         numbers: list[int] = []
         away = CustodyError("the file names no signers")
-        for one in self.signers:
+        for signer in self.signers:
             try:
-                numbers.append(whole(ask(one, {"do": "state"}), "number", MAX_NUMBER))
+                numbers.append(whole(ask(signer, {"do": "state"}), "number", MAX_NUMBER))
             except CustodyError as error:
                 away = error
             except (ValueError, KeyError):
-                away = CustodyError(f"{one}: its answer has no number")
+                away = CustodyError(f"{signer}: its answer has no number")
         if len(self.signers) - len(numbers) >= self.needed:
             raise away
         return max(numbers, default=0)
@@ -45,10 +45,10 @@ class Links:
         """Return the recent requests to each signer: identities, and why one was refused. A signer
         that is away, or whose answer cannot be read, says nothing."""
         found = {}
-        for one in self.signers:
+        for signer in self.signers:
             with suppress(CustodyError, ValueError, TypeError):
-                rows = ask(one, {"do": "state"}).get("asked", [])
-                found[one.stem] = [(str(identity), str(code)) for identity, code in rows]
+                rows = ask(signer, {"do": "state"}).get("asked", [])
+                found[signer.stem] = [(str(identity), str(code)) for identity, code in rows]
         return found
 
     def state(self, reference: str, participant: int) -> tuple[Statement, str]:
@@ -88,11 +88,11 @@ class Links:
         request = {"do": "sign", "number": number, "chain": chain, "claims": claims, "body": body}
         answers: list[dict[str, Any]] = []
         away: list[CustodyError] = []
-        for one in self.signers:
+        for signer in self.signers:
             if len(answers) == self.needed:
                 break
             try:
-                answers.append(ask(one, request))
+                answers.append(ask(signer, request))
             except Refused:
                 raise
             except CustodyError as error:
@@ -105,4 +105,4 @@ class Links:
     def reserves(self, chain: str, message: str) -> list[dict[str, Any]]:
         """Each signer's signature of a message that is no transaction."""
         request = {"do": "reserves", "chain": chain, "message": message}
-        return [ask(one, request) for one in self.signers]
+        return [ask(signer, request) for signer in self.signers]

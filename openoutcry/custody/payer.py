@@ -135,9 +135,9 @@ class Payer:
         if not refused and not draft.notes.get("refused"):
             return frozenset()
         refused = refused or frozenset()
-        paid: dict[str, dict[str, int]] = {one.asset: {"paid": 0} for one in draft.payments}
-        for one in draft.payments:
-            paid[one.asset]["paid"] += 0 if one.reference in refused else one.amount
+        paid: dict[str, dict[str, int]] = {payment.asset: {"paid": 0} for payment in draft.payments}
+        for payment in draft.payments:
+            paid[payment.asset]["paid"] += 0 if payment.reference in refused else payment.amount
         notes = draft.notes | {"leaves": paid, "refused": sorted(refused)}
         self.store.run("update drafts set notes = ? where id = ?", json.dumps(notes), row["id"])
         return refused
@@ -152,7 +152,7 @@ class Payer:
         rows = self.store.rows(query, self.chain)
         if not rows:
             return 0
-        most = min(one.batch_most for one in self.file.assets if one.chain == self.chain)
+        most = min(asset.batch_most for asset in self.file.assets if asset.chain == self.chain)
         payments = [
             Payment(row["reference"], row["asset"], row["address"], int(row["amount"]))
             for row in rows[:most]
@@ -221,15 +221,15 @@ class Payer:
             body=json.dumps(draft.body),
             fee=str(draft.fee),
             conflicts=json.dumps(draft.conflicts),
-            payments=json.dumps([asdict(one) for one in draft.payments]),
+            payments=json.dumps([asdict(payment) for payment in draft.payments]),
             replaces=replaces,
             notes=json.dumps(draft.notes),
             why="",
             made_ns=self.clock_ns(),
         )
-        for one in draft.payments:
+        for payment in draft.payments:
             query = "update withdrawals set draft = ? where reference = ?"
-            self.store.run(query, number, one.reference)
+            self.store.run(query, number, payment.reference)
         return number
 
     def _rows(self, *states: str) -> list[Any]:
@@ -251,7 +251,7 @@ class Payer:
             known = 0 if highest is None else int(highest["n"] or 0)
             number = max(known, self.signers.last_number()) + 1
             self.store.run("update drafts set number = ? where id = ?", number, row["id"])
-        claims = [claim_document(self._claim(one)) for one in draft.payments]
+        claims = [claim_document(self._claim(payment)) for payment in draft.payments]
         try:
             answers = self.signers.sign(number, self.chain, claims, draft.body)
             signed = self.rail.combine(draft, answers)
@@ -367,9 +367,9 @@ class Payer:
             draft = draft_of(row)
             try:
                 refused = self._note_refused(row, draft)
-                for one in draft.payments:
-                    what = "fail" if one.reference in refused else "done"
-                    self.venue.step(f"withdrawal-{what}", one.reference)
+                for payment in draft.payments:
+                    what = "fail" if payment.reference in refused else "done"
+                    self.venue.step(f"withdrawal-{what}", payment.reference)
             except (VenueError, NodeError) as error:
                 self.store.note("waits", f"draft {row['id']}", str(error))
                 continue
@@ -379,13 +379,13 @@ class Payer:
 
     def _close(self, row: Any, draft: Draft, refused: frozenset[str]) -> None:
         with self.store.change():
-            for one in draft.payments:
-                state = FAILED if one.reference in refused else DONE
+            for payment in draft.payments:
+                state = FAILED if payment.reference in refused else DONE
                 query = (
                     "update withdrawals set state = ?, draft = ?, changed_ns = ? "
                     "where reference = ?"
                 )
-                self.store.run(query, state, row["id"], now_ns(), one.reference)
+                self.store.run(query, state, row["id"], now_ns(), payment.reference)
             self.store.run("update drafts set state = ? where id = ?", DONE, row["id"])
             # Those that shared an output with it can never be confirmed now, nor can what spends
             # theirs.

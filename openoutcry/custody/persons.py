@@ -12,7 +12,7 @@ class Persons:
     """The people of one custody file."""
 
     def __init__(self, persons: tuple[Person, ...]) -> None:
-        self.persons = {one.name: one for one in persons}
+        self.persons = {person.name: person for person in persons}
         self._nobody = ""
 
     def prove(self, name: str, password: str, role: str) -> None:

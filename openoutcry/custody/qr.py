@@ -88,5 +88,5 @@ def read_images(paths: Sequence[Path]) -> dict[str, Any]:
             raise CustodyError(f"{path}: {error}") from None
         if not codes:
             raise CustodyError(f"{path}: there is no QR code that can be read")
-        parts += [one.text for one in codes]
+        parts += [code.text for code in codes]
     return document_of(parts)

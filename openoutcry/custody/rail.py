@@ -102,7 +102,7 @@ class Rail(Protocol):
         """Combine the signers' answers into a signed transaction."""
 
     def find(self, signed: Signed) -> Found | None:
-        """Whether the chain or its pool has it."""
+        """Return whether the chain or its pool has it."""
 
     def transaction(self, signed: Signed) -> str:
         """The id by which explorers of the chain know it; nothing: it was not sent yet."""

@@ -43,7 +43,7 @@ class Balance:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the node, the records and what is owed agree."""
+        """Return whether the node, the records and what is owed agree."""
         return self.on_chain == self.recorded == self._mine
 
     @property
@@ -132,8 +132,10 @@ class Reconciler:
         if before is None or holdings is None or self._top(chain) != before:
             return None
         with self.store.change():
-            assets = [one for one in self.file.assets if one.chain == chain]
-            return [self._balance(one, before[0], holdings.get(one.name, 0)) for one in assets]
+            assets = [asset for asset in self.file.assets if asset.chain == chain]
+            return [
+                self._balance(asset, before[0], holdings.get(asset.name, 0)) for asset in assets
+            ]
 
     def _top(self, chain: str) -> tuple[int, str] | None:
         query = "select height, hash from blocks where chain = ? order by height desc limit 1"

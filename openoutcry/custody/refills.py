@@ -146,7 +146,7 @@ def with_approval(document: dict[str, Any], approval: Approval) -> dict[str, Any
 
 
 def approval_of(document: dict[str, Any]) -> Approval | None:
-    """What a carried document says; None: it is no refill.  Raises :class:`Refused`."""
+    """Return what a carried document says; None: it is no refill.  Raises :class:`Refused`."""
     if "refill" not in document:
         return None
     try:

@@ -203,7 +203,7 @@ def require_terms(document: dict[str, Any], challenge: str) -> None:
 def blocks_of(document: dict[str, Any]) -> set[str]:
     """The blocks of its outputs and the one that it is of, as it says."""
     rows = document["outputs"]
-    return {document["block"], *(proven(bytes.fromhex(one["proof"]))[0] for one in rows)}
+    return {document["block"], *(proven(bytes.fromhex(row["proof"]))[0] for row in rows)}
 
 
 def signers_of(document: dict[str, Any], least: int) -> list[bytes]:
@@ -273,7 +273,7 @@ def require_distinct(documents: Sequence[dict[str, Any]]) -> None:
     for document in documents:
         rows = document.get("outputs", ())
         names: list[tuple[Any, ...]] = [
-            (document["network"], one["txid"], one["place"]) for one in rows
+            (document["network"], row["txid"], row["place"]) for row in rows
         ]
         if "vault" in document:
             names.append((document["chain_id"], document["vault"].lower()))

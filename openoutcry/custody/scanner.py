@@ -176,14 +176,14 @@ class Scanner:
     def _receive(self, receipts: Sequence[Receipt], header: Header | None) -> None:
         own, sent, owners = self.watch.own, self.watch.sent, self.watch.addresses
         arrivals = []
-        for one in receipts:
-            kind = OWN if one.address in own else ""
-            kind = INTERNAL if one.txid in sent else kind
-            arrivals.append(Arrival(one, owners[one.address], kind))
+        for receipt in receipts:
+            kind = OWN if receipt.address in own else ""
+            kind = INTERNAL if receipt.txid in sent else kind
+            arrivals.append(Arrival(receipt, owners[receipt.address], kind))
         self.deposits.receive(arrivals, header)
 
     def _keep_outputs(self, receipts: Sequence[Receipt], header: Header) -> None:
-        coins = [one for one in receipts if not one.token]
+        coins = [receipt for receipt in receipts if not receipt.token]
         query = (
             "insert into outputs (chain, txid, place, address, amount, height) "
             "values (?, ?, ?, ?, ?, ?) on conflict do update set height = excluded.height"
@@ -191,7 +191,7 @@ class Scanner:
         name, height = self.spec.name, header.height
         rows = [(name, c.txid, c.place, c.address, str(c.amount), height) for c in coins]
         self.store.run_many(query, rows)
-        self.watch.outputs.update({(one.txid, one.place): one.address for one in coins})
+        self.watch.outputs.update({(coin.txid, coin.place): coin.address for coin in coins})
 
     def _spend(self, content: Content, header: Header) -> None:
         query = (
@@ -199,10 +199,10 @@ class Scanner:
             "where chain = ? and txid = ? and place = ?"
         )
         name, height = self.spec.name, header.height
-        rows = [(one.by, height, name, one.txid, one.place) for one in content.spends]
+        rows = [(spend.by, height, name, spend.txid, spend.place) for spend in content.spends]
         self.store.run_many(query, rows)
-        for one in content.spends:
-            self.watch.outputs.pop((one.txid, one.place), None)
+        for spend in content.spends:
+            self.watch.outputs.pop((spend.txid, spend.place), None)
 
     def _undo(self, header: Header) -> None:
         highest = int(self.store.word(f"highest {self.spec.name}") or 0)
@@ -236,9 +236,13 @@ class Scanner:
         if self.chain.tip().hash != top.hash:
             return  # a block came while we looked: what it took is not gone
         with self.store.change():
-            others = [one for one in content.receipts if one.txid not in self.watch.sent]
+            others = [
+                receipt for receipt in content.receipts if receipt.txid not in self.watch.sent
+            ]
             self._receive(others, None)
-            self.deposits.drop_absent({(one.txid, one.place) for one in content.receipts})
+            self.deposits.drop_absent(
+                {(receipt.txid, receipt.place) for receipt in content.receipts}
+            )
 
 
 def give_address(store: Store, book: Book, spec: ChainSpec, participant: int | None) -> str:

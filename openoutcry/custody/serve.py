@@ -50,8 +50,8 @@ class Parts(Closing):
 
     def close(self) -> None:
         """Close the chains' connections, then the store."""
-        for one in self.rails.values():
-            one.close()
+        for rail in self.rails.values():
+            rail.close()
         self.store.close()
 
     def announce(self) -> int:
@@ -125,7 +125,7 @@ def _serve(
             steps = sum(_scan(one, parts) for one in scanners)
             steps += parts.announce() + cases.go_on()
             steps += parts.withdrawals.go_on()
-            steps += sum(one.go_on() for one in payers)
+            steps += sum(payer.go_on() for payer in payers)
             steps += reconciler.go_on()
             steps += watch.go_on()
             _publish(publisher, parts.store)

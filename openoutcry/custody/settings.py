@@ -147,7 +147,7 @@ class CustodyFile:
 
     def asset_of(self, chain: str, token: str) -> AssetSpec | None:
         """The asset of a token on a chain; an empty token is the chain's own coin."""
-        found = (one for one in self.assets if (one.chain, one.token) == (chain, token))
+        found = (asset for asset in self.assets if (asset.chain, asset.token) == (chain, token))
         return next(found, None)
 
 

@@ -112,7 +112,7 @@ class Signer:
 
     def __init__(self, hsm: Hsm, policy: Policy, readers: list[Reader]) -> None:
         self.hsm, self.policy = hsm, policy
-        self.readers = {one.chain: one for one in readers}
+        self.readers = {reader.chain: reader for reader in readers}
 
     def answer(self, request: Request) -> Request:
         """Answer one request: sign, announce, state or reserves.  Raises :class:`Refused`."""
@@ -124,7 +124,8 @@ class Signer:
             return {"usable_ns": usable}
         if do == "state":
             keys = {
-                one.chain: self.hsm.public_key(one.label).hex() for one in self.readers.values()
+                reader.chain: self.hsm.public_key(reader.label).hex()
+                for reader in self.readers.values()
             }
             asked = [list(one) for one in self.policy.asked()]
             return {"number": self.policy.last_number(), "keys": keys, "asked": asked}
@@ -150,7 +151,7 @@ class Signer:
             reading = reader.read(body)
             identity = reading.identity
             # Durable before the signature exists: what was signed is never forgotten.
-            self.policy.allow(number, reader.chain, reading, [claim_of(one) for one in claims])
+            self.policy.allow(number, reader.chain, reading, [claim_of(claim) for claim in claims])
         except Refused as error:
             self.policy.refuse(identity, reader.chain, error.code)
             raise
@@ -171,4 +172,4 @@ def readers_of(file: SignerFile) -> list[Reader]:
     """Return a reader for each wallet of the file."""
     from openoutcry.custody.chains import reader_of
 
-    return [reader_of(one) for one in file.wallets]
+    return [reader_of(wallet) for wallet in file.wallets]

@@ -79,7 +79,7 @@ class Policy(Closing):
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.venue, self.attestor, self.now_ns = venue, attestor, now_ns
-        self.limits = {(one.chain, one.asset): one for one in limits}
+        self.limits = {(limit.chain, limit.asset): limit for limit in limits}
         self.wait_ns = destination_wait_s * 10**9
         self.records = SqliteFile(path, SCHEMA)
 
@@ -230,8 +230,8 @@ class Policy(Closing):
         query = "insert or ignore into requests values (?, ?, ?, ?)"
         self.records.run(query, number, *mine, now)
         query = "insert or ignore into signed values (?, ?, ?, ?, ?, ?, ?)"
-        for one in claims:
-            paid = one.reference, one.asset, str(one.units)
+        for claim in claims:
+            paid = claim.reference, claim.asset, str(claim.units)
             self.records.run(query, *mine, *paid, conflicts, now)
         moved = reading.fee_asset, str(reading.to_cold), str(reading.fee)
         query = "insert or ignore into moved values (?, ?, ?, ?, ?, ?, ?)"

@@ -82,7 +82,7 @@ def claim_of(document: Any) -> Claim:
         claim.reference, claim.asset, claim.chain, claim.address, claim.salt, claim.signature,
         statement.venue, statement.reference, statement.asset, statement.state,
     )  # fmt: skip
-    if any(type(one) is not int for one in whole) or any(type(one) is not str for one in texts):
+    if any(type(one) is not int for one in whole) or any(type(text) is not str for text in texts):
         raise Refused("bad_claim", "a claim has a value of the wrong type")
     return claim
 

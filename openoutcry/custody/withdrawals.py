@@ -89,7 +89,7 @@ class Withdrawals:
         return normal
 
     def remove_address(self, chain: str, participant: int, address: str) -> bool:
-        """Whether it was there.  Added again, it waits again."""
+        """Return whether it was there.  Added again, it waits again."""
         normal = self._rail(chain).check_address(address, self._asset_on(chain), 2**62)
         query = "delete from whitelist where chain = ? and participant = ? and address = ?"
         return self.store.run(query, chain, participant, normal) > 0
@@ -104,7 +104,7 @@ class Withdrawals:
 
     def _asset_on(self, chain: str) -> str:
         """One of the chain's assets: an address is the same for all of them."""
-        return next(one.name for one in self.file.assets if one.chain == chain)
+        return next(asset.name for asset in self.file.assets if asset.chain == chain)
 
     def _check_whitelist(self, chain: str, participant: int, address: str) -> None:
         query = (

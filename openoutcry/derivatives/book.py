@@ -324,7 +324,7 @@ class _Reader:
             for _, row in tables.given_rows("contract")
         ]
         venue = Tables({"contract": plain}, tables.lines)
-        contracts = {one.symbol: one for one in read_contracts(venue, assets)}
+        contracts = {contract.symbol: contract for contract in read_contracts(venue, assets)}
         known = {str(mistake) for mistake in tables.mistakes}
         tables.mistakes += [one for one in venue.mistakes if str(one) not in known]
         if len(tables.mistakes) > before:

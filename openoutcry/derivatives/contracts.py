@@ -60,12 +60,12 @@ class Contract:
 
     @property
     def is_option(self) -> bool:
-        """Whether it is a call or a put."""
+        """Return whether it is a call or a put."""
         return self.kind in (CALL, PUT)
 
     @property
     def physical(self) -> bool:
-        """Whether an asset is delivered at expiry; else it is settled in cash."""
+        """Return whether an asset is delivered at expiry; else it is settled in cash."""
         return self.delivered_asset != ""
 
 

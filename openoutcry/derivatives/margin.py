@@ -114,7 +114,7 @@ class Parameters:
         count = len(self.commodities)
         if not 1 <= count <= MAX_COMMODITIES:
             raise ValueError(f"there are 1 to {MAX_COMMODITIES} commodities, not {count}")
-        if any(not 0 <= one.commodity < count for one in self.contracts):
+        if any(not 0 <= contract.commodity < count for contract in self.contracts):
             raise ValueError("a contract names a commodity that does not exist")
         for commodity in self.commodities:
             if not 0 <= commodity.addon <= LARGEST_RATE:
@@ -155,29 +155,38 @@ class Parameters:
         ]
         return ({"collateral": rows} if rows else {}) | {
             "contracts": [
-                [one.commodity, one.tier, one.delta, one.short_minimum, *one.losses]
-                for one in self.contracts
+                [
+                    contract.commodity,
+                    contract.tier,
+                    contract.delta,
+                    contract.short_minimum,
+                    *contract.losses,
+                ]
+                for contract in self.contracts
             ],
             "commodities": [
                 [
-                    one.addon,
-                    one.initial,
-                    *(number for s in one.spreads for number in (*s.tiers, s.charge)),
+                    commodity.addon,
+                    commodity.initial,
+                    *(number for s in commodity.spreads for number in (*s.tiers, s.charge)),
                 ]
-                for one in self.commodities
+                for commodity in self.commodities
             ],
             "offsets": [
-                [one.rate, *(n for leg in one.legs for n in (leg.commodity, leg.side, leg.ratio))]
-                for one in self.offsets
+                [
+                    offset.rate,
+                    *(n for leg in offset.legs for n in (leg.commodity, leg.side, leg.ratio)),
+                ]
+                for offset in self.offsets
             ],
         }
 
     def shape(self) -> list[object]:
         """Return the part that stays the same while values change: tiers, spreads and legs."""
         return [
-            [(one.commodity, one.tier) for one in self.contracts],
-            [[spread.tiers for spread in one.spreads] for one in self.commodities],
-            [one.legs for one in self.offsets],
+            [(contract.commodity, contract.tier) for contract in self.contracts],
+            [[spread.tiers for spread in commodity.spreads] for commodity in self.commodities],
+            [offset.legs for offset in self.offsets],
             [one.asset for one in self.collateral],
         ]
 

@@ -171,7 +171,7 @@ def bound_with(table: MarginTable, work: MarginWork, contract: int, lots: int) -
 def check_order(
     table: MarginTable, work: MarginWork, contract: int, lots: int, available: int
 ) -> int:
-    """Whether an order may enter: ACCEPTED, TOO_LITTLE or REFUSED.
+    """Return whether an order may enter: ACCEPTED, TOO_LITTLE or REFUSED.
 
     It may if the initial margin of the worst subset of it and the open orders is at most
     ``available``.  ``work`` follows the portfolio, and is afterwards as before.
@@ -260,7 +260,7 @@ def _own(work: MarginWork, contract: int) -> ContractWork:
 
 @kernel
 def is_too_large(table: MarginTable, work: MarginWork, contract: int, lots: int) -> bool:
-    """Whether a portfolio with more lots of a contract could leave 64 bits."""
+    """Return whether a portfolio with more lots of a contract could leave 64 bits."""
     own = _own(work, contract)
     held = abs(own.position) + own.buys + own.sells
     size = wide.add(held, abs(lots))

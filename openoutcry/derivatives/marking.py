@@ -61,7 +61,7 @@ class Marking:
 
 def document_of(rules: Sequence[MarkingRules], begun_ns: int) -> str:
     """The rules of a run that began then."""
-    return json.dumps({"begun_ns": begun_ns, "indices": [_row(one) for one in rules]})
+    return json.dumps({"begun_ns": begun_ns, "indices": [_row(rule) for rule in rules]})
 
 
 def _row(one: MarkingRules) -> dict[str, Any]:

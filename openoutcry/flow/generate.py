@@ -358,7 +358,8 @@ def _sine(index: int, orders: int, height: int) -> int:
 
 @kernel
 def _crash(index: int, orders: int) -> int:
-    """How far the mid has fallen: all the way from 40 % to 48 % of the run, back until 75 %."""
+    """Return how far the mid has fallen: all the way from 40 % to 48 % of the run, back until 75
+    %."""
     percent = index * 10_000 // orders
     if percent < 4_000 or percent >= 7_500:
         return 0

@@ -66,7 +66,7 @@ class RecordedBook:
         return self._queues[key][order_id] if key else 0
 
     def would_cross(self, given: Command) -> bool:
-        """Whether ``given`` is a new order across one that rests."""
+        """Return whether ``given`` is a new order across one that rests."""
         order = cast(Any, given)
         if order.kind != CommandKind.NEW:
             return False
@@ -76,7 +76,7 @@ class RecordedBook:
 
     @property
     def is_crossed(self) -> bool:
-        """Whether two orders that rest cross."""
+        """Return whether two orders that rest cross."""
         bids, asks = self._prices[Side.BUY], self._prices[Side.SELL]
         return bool(bids and asks) and bids[-1] >= asks[0]
 
@@ -113,12 +113,12 @@ class RecordedBook:
             better = prices[bisect_left(prices, price_ticks + 1) :][::-1]
         else:
             better = prices[: bisect_left(prices, price_ticks)]
-        passed = [one for price in better for one in self._queues[side, price]]
+        passed = [queue for price in better for queue in self._queues[side, price]]
         if maker_id:
-            for one in self._queues[side, price_ticks]:
-                if one == maker_id:
+            for queue in self._queues[side, price_ticks]:
+                if queue == maker_id:
                     break
-                passed.append(one)
+                passed.append(queue)
         return passed
 
     def _arrives(self, order: Any) -> None:

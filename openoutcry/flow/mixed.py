@@ -478,7 +478,8 @@ def _disown_after_fork(state: int, owner: int, side: int, instrument: int) -> No
 
 @kernel
 def _is_passed(state: int, row: int) -> bool:
-    """Whether the order's price is no longer on its own side of the mid (stops wait beyond it)."""
+    """Return whether the order's price is no longer on its own side of the mid (stops wait
+    beyond it)."""
     who = get_word(row, R_WHO)
     away = get_word(state, MIDS + ((who >> 24) & 0xFF)) - get_word(row, R_PRICE)
     passed = away < 0 if (who >> 16) & 0xFF == BUY else away > 0

@@ -296,7 +296,7 @@ def _take(state: int, record: OrderRecord, r: int) -> None:
 
 @kernel
 def _price(state: int, side: int) -> int:
-    """Where an order of ``side`` rests: see :class:`Shape`."""
+    """Return where an order of ``side`` rests: see :class:`Shape`."""
     r = random_bits(state + 8 * flow_generate.RNG)
     mid = get_word(state, book.MID)
     step = -1 if side == BUY else 1

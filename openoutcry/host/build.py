@@ -73,7 +73,7 @@ def _stamp(package: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 def _unchanged(build: Build, package: Path) -> bool:
-    """Whether each source of a build still has its size and time."""
+    """Return whether each source of a build still has its size and time."""
     try:
         for path, size, changed_ns in build.stamp:
             status = os.stat(f"{package}/{path}")

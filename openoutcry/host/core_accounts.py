@@ -89,7 +89,7 @@ def _stolen(core: int) -> Account:
 
 
 def _switches(core: int) -> Account:
-    """How many times a task got the core (Documentation/scheduler/sched-stats.rst)."""
+    """Return how many times a task got the core (Documentation/scheduler/sched-stats.rst)."""
     return {"switches": _row(ROOT / "proc/schedstat", core, SLICES_COLUMN)[SLICES_COLUMN]}
 
 
@@ -105,7 +105,8 @@ def _row(path: Path, core: int, least: int) -> list[int]:
 
 
 def _own_switches(core: int) -> Account:
-    """How many times the calling process got a core, and the ns for which it waited for one."""
+    """Return how many times the calling process got a core, and the ns for which it waited for
+    one."""
     path = ROOT / "proc/self/schedstat"
     words = path.read_text().split()
     if len(words) < 3 or not int(words[2]):

@@ -79,7 +79,7 @@ class Watched:
 
     @property
     def blind(self) -> str | None:
-        """Why the kernel's side was not seen as a whole, or None."""
+        """Return why the kernel's side was not seen as a whole, or None."""
         return self.refused or self.unwatched
 
     @property
@@ -90,7 +90,7 @@ class Watched:
 
 
 def refusal() -> str | None:
-    """Why the cores cannot be watched here, or None."""
+    """Return why the cores cannot be watched here, or None."""
     if shutil.which("perf") is None:
         return f"perf is not installed: {PROGRAMS['perf']}"
     refused = open_counter(SOFTWARE, CONTEXT_SWITCHES)

@@ -85,7 +85,7 @@ def caches(host: Host) -> Iterator[Finding]:
 
 
 def numa(host: Host) -> Iterator[Finding]:
-    """Whether memory belongs to several nodes."""
+    """Return whether memory belongs to several nodes."""
     nodes = [name for name in host.names("sys/devices/system/node") if name[4:].isdigit()]
     why = "memory of another node costs twice; keep a pipeline's cores and memory on one node"
     if len(nodes) > 1:
@@ -105,7 +105,7 @@ def numa(host: Host) -> Iterator[Finding]:
 
 
 def siblings(host: Host) -> Iterator[Finding]:
-    """Whether hardware threads share cores."""
+    """Return whether hardware threads share cores."""
     why = "two threads of one core share its caches and its units: a neighbour halves both"
     pairs = set()
     for core in cores_of(host.text(f"{CPU}/online")) or [0]:

@@ -45,7 +45,7 @@ def system_call_ns() -> float:
 
 @cache
 def sleep_overshoot_ns() -> tuple[float, float]:
-    """How much later than asked a sleep of 50 us ends: (median, 99th percentile)."""
+    """Return how much later than asked a sleep of 50 us ends: (median, 99th percentile)."""
     late = np.zeros(SLEEPS)
     for index in range(SLEEPS):
         before = time.monotonic_ns()
@@ -72,7 +72,8 @@ def touch_ns_per_page(huge: bool) -> float:
 
 @cache
 def lockable() -> bool:
-    """Whether a page of this process may be locked in memory (it is unlocked again at once)."""
+    """Return whether a page of this process may be locked in memory (it is unlocked again at
+    once)."""
     libc = ctypes.CDLL(None, use_errno=True)
     with mmap.mmap(-1, PAGE) as page:
         holder = ctypes.c_char.from_buffer(page)
@@ -103,7 +104,8 @@ def _cpu_times() -> list[int]:
 
 
 def real_time_refusal() -> str:
-    """Why a process of ours gets no real-time priority, or "" if it does: tried by a child."""
+    """Return why a process of ours gets no real-time priority, or "" if it does: tried by a
+    child."""
 
     def ask() -> int:
         try:

@@ -84,7 +84,8 @@ def clocks(host: Host) -> Iterator[Finding]:
 
 
 def perf_events(host: Host) -> Iterator[Finding]:
-    """Whether hardware counters and software events can be counted, and whether perf is here."""
+    """Return whether hardware counters and software events can be counted, and whether perf is
+    here."""
     why = "`outcry bench pipeline --perf` and --explain say what the core did meanwhile"
     level = host.number("proc/sys/kernel/perf_event_paranoid")
     tool = shutil.which("perf")

@@ -28,7 +28,7 @@ def chosen(text: str | None) -> str | None:
 
 
 def transparent_huge_pages(host: Host) -> Iterator[Finding]:
-    """Whether the kernel makes huge pages by itself."""
+    """Return whether the kernel makes huge pages by itself."""
     mode = chosen(host.text(f"{HUGE}/enabled"))
     why = THP_WHY.get(mode or "", THP_WHY["madvise"])
     if mode is None:
@@ -77,7 +77,7 @@ def huge_pages(host: Host) -> Iterator[Finding]:
 
 
 def locking(host: Host) -> Iterator[Finding]:
-    """How much memory may be locked, and swap areas in use."""
+    """Return how much memory may be locked, and swap areas in use."""
     why = "a page that was swapped out or never touched stops the task that needs it"
     soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     limit = "without limit" if soft == resource.RLIM_INFINITY else f"up to {soft // 1024} KiB"
@@ -124,7 +124,7 @@ def real_time(host: Host) -> Iterator[Finding]:
 
 
 def priority(host: Host) -> Iterator[Finding]:
-    """Whether this process may have real-time priority."""
+    """Return whether this process may have real-time priority."""
     why = (
         "the journal's writer wakes for each commit; without real-time priority it waits in "
         "the queue"
@@ -147,7 +147,7 @@ def priority(host: Host) -> Iterator[Finding]:
 
 
 def timer_slack(host: Host) -> Iterator[Finding]:
-    """How much later than asked a sleep may end."""
+    """Return how much later than asked a sleep may end."""
     slack = host.number("proc/self/timerslack_ns")
     why = "a sleep may end this much later than asked; the journal sleeps between commits"
     if slack is None:
@@ -223,7 +223,7 @@ def mitigations(host: Host) -> Iterator[Finding]:
 
 
 def virtual(host: Host) -> Iterator[Finding]:
-    """Whether the host is a guest, and how much time other guests take from it."""
+    """Return whether the host is a guest, and how much time other guests take from it."""
     cpuinfo = host.text("proc/cpuinfo") or ""
     if not cpuinfo:
         yield Finding("kernel", "virtualisation", "unseen", "cannot see", "see steal")
@@ -266,7 +266,8 @@ def _steal_since_boot(host: Host) -> float | None:
 
 
 def container(host: Host) -> Iterator[Finding]:
-    """Whether this process is in a container or a user namespace; no finding outside of one."""
+    """Return whether this process is in a container or a user namespace; no finding outside of
+    one."""
     marks = host.text("proc/1/cgroup") or ""
     inside = host.text(".dockerenv") is not None or host.text("run/.containerenv") is not None
     inside = inside or "container=" in (host.text("proc/1/environ") or "")

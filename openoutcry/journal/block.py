@@ -60,7 +60,7 @@ class BlockHeader(NamedTuple):
 
     @property
     def commands(self) -> int:
-        """How many commands the block holds; clock records do not count."""
+        """Return how many commands the block holds; clock records do not count."""
         return self.record_count if self.kind == BlockKind.COMMANDS else 0
 
 
@@ -253,8 +253,8 @@ def header_flaw(header: BlockHeader) -> str:
 
 
 def end_by_headers(segment: SegmentFile) -> int:
-    """Where the blocks of a segment end, going from header to header; only the last one, which may
-    just be written, is checked as a whole.  What damaged headers hide lies after it."""
+    """Return where the blocks of a segment end, going from header to header; only the last one,
+    which may just be written, is checked as a whole.  What damaged headers hide lies after it."""
     offset = last = 0
     while len(head := segment.read(offset, HEADER_BYTES)) == HEADER_BYTES:
         header = unpack_header(head)

@@ -216,6 +216,6 @@ def _remove(directory: Path, seqs: list[int], disk: Disk) -> None:
 
 
 def _grows(half: Path) -> bool:
-    """Whether another process is writing it."""
+    """Return whether another process is writing it."""
     pid = half.name.split(".")[-2]
     return pid.isdigit() and int(pid) != os.getpid() and Path(f"/proc/{pid}").exists()

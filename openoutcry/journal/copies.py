@@ -155,7 +155,7 @@ class MirroredStreams:
 
     @property
     def failures(self) -> list[str]:
-        """Why copies failed, one text each."""
+        """Return why copies failed, one text each."""
         return [copy.failure for copy in self._copies if copy.failure]
 
     @property
@@ -165,12 +165,12 @@ class MirroredStreams:
 
     @property
     def written(self) -> Reached:
-        """How far as many copies as the policy needs have written."""
+        """Return how far as many copies as the policy needs have written."""
         return self._counted([copy.written for copy in self._copies])
 
     @property
     def durable(self) -> Reached:
-        """How far as many copies as the policy needs are durable."""
+        """Return how far as many copies as the policy needs are durable."""
         return self._counted([copy.durable for copy in self._copies])
 
     def write(self, offset: int, block: Any, durable: bool, reached: Reached) -> None:

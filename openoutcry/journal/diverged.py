@@ -85,7 +85,7 @@ def _to_end(path: Path, disk: Disk) -> Scan:
 
 
 def _divergence(ours: Scan, theirs: Scan, disk: Disk) -> Divergence | None:
-    """Where two journals diverge; None if one is a prefix of the other."""
+    """Return where two journals diverge; None if one is a prefix of the other."""
     if begins(ours, theirs, disk) or begins(theirs, ours, disk):
         return None
     number = _last_shared(ours, theirs, disk)
@@ -123,7 +123,7 @@ def _last_shared(ours: Scan, theirs: Scan, disk: Disk) -> int:
 
 
 def _is_superseded(scan: Scan, other: Scan, parting: Divergence, disk: Disk) -> bool:
-    """Whether what ``scan`` has from the parting on was never acknowledged.
+    """Return whether what ``scan`` has from the parting on was never acknowledged.
 
     It must be one block, and a resumed run must have written another one.  The directories without
     that other one must be too few to have met the policy."""
@@ -146,7 +146,7 @@ def _is_superseded(scan: Scan, other: Scan, parting: Divergence, disk: Disk) -> 
 
 
 def _only_repeats(block: Block) -> bool:
-    """Whether a segment has only what every writer begins it with."""
+    """Return whether a segment has only what every writer begins it with."""
     return block.header.kind == BlockKind.CONFIG or RESUMED_BEFORE in _evidence(block)
 
 

@@ -196,7 +196,7 @@ def count_trades(events: Records) -> int:
 
 
 def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point:
-    """Where a replay begins: a fresh matcher, or, if the journal's begin was retired or
+    """Return where a replay begins: a fresh matcher, or, if the journal's begin was retired or
     ``until_seq`` is given, the newest good checkpoint (at or before ``until_seq``).
 
     Raises :class:`JournalError` if the begin was retired and no checkpoint bridges the gap.
@@ -213,7 +213,7 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
 
 
 def oldest_point(reader: JournalReader) -> Point:
-    """Where a reader of all that a journal holds begins.
+    """Return where a reader of all that a journal holds begins.
 
     It is a fresh matcher or, if the journal's begin was retired, the oldest good checkpoint;
     standard error then says what is missing.

@@ -404,7 +404,7 @@ def _remove_made(path: Path) -> None:
 
 
 def _segments_for(config_bytes: int, expected_records: int, segment_bytes: int) -> int:
-    """How many segments to prewrite: at least one."""
+    """Return how many segments to prewrite: at least one."""
     blocks = -(-expected_records // EXPECTED_RECORDS_A_BLOCK)
     total_bytes = min(blocks * ALIGN, MAX_PREWRITTEN_BYTES)
     room_bytes = segment_bytes - padded(config_bytes)

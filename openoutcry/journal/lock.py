@@ -96,7 +96,7 @@ def _holder(directory: Path) -> str:
 
 
 def held(directory: Path) -> bool:
-    """Whether any process holds the directory's lock.  It only reads /proc/locks, so that no
+    """Return whether any process holds the directory's lock.  It only reads /proc/locks, so that no
     process that wants the lock finds it taken by us."""
     try:
         inode = directory.stat().st_ino

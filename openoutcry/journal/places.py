@@ -25,7 +25,7 @@ class Places(NamedTuple):
 
 
 def same_directory(a: Path, b: Path) -> bool:
-    """Whether two names are one directory, by links, mounts or spelling."""
+    """Return whether two names are one directory, by links, mounts or spelling."""
     return _identity(a) == _identity(b)
 
 
@@ -107,7 +107,8 @@ def agreeing_scans(
 
 
 def begins(shorter: Scan, longer: Scan, disk: Disk = REAL) -> bool:
-    """Whether the blocks of ``shorter`` are the first ones of ``longer``, by their hashes."""
+    """Return whether the blocks of ``shorter`` are the first ones of ``longer``, by their
+    hashes."""
     if shorter.next_index == longer.next_index:
         return shorter.previous_hash == longer.previous_hash
     if shorter.next_index > longer.next_index:

@@ -136,5 +136,5 @@ def contract_rows(
 
 
 def has_risk(config: dict[str, Any]) -> bool:
-    """Whether there is risk in the core of a journal with this configuration."""
+    """Return whether there is risk in the core of a journal with this configuration."""
     return (config.get("hooks") or {}).get("name") == "risk"

@@ -65,7 +65,7 @@ class JournalReader:
 
     @property
     def unwatermarked(self) -> str:
-        """Why no watermark shows how far the journal was acknowledged; empty with one."""
+        """Return why no watermark shows how far the journal was acknowledged; empty with one."""
         return self._scan.unwatermarked
 
     @property

@@ -214,7 +214,7 @@ def _following(
 
 
 def _follows(scan: Scan, block: Block) -> bool:
-    """Whether the block is the one that the chain requires where the scan stopped."""
+    """Return whether the block is the one that the chain requires where the scan stopped."""
     header = block.header
     return (
         (header.block_index, header.first_seq) == (scan.next_index, scan.next_seq)

@@ -154,7 +154,7 @@ def holds_of(region: npt.NDArray[np.uint8]) -> Holds:
 
 
 def legs_of(region: npt.NDArray[np.uint8]) -> tuple[int, int]:
-    """Where the legs of an off-book trade wait, with the request that asks for it."""
+    """Return where the legs of an off-book trade wait, with the request that asks for it."""
     words = region.view(np.int64)
     at = int(words[lay.REQUESTS_AT // 8])
     if at == 0:

@@ -105,7 +105,7 @@ class Scan:
 
     @property
     def watermark_flaw(self) -> str:
-        """Why the watermark, which is there, does not count; empty if it does."""
+        """Return why the watermark, which is there, does not count; empty if it does."""
         watermark = self.watermark
         if watermark is not None and watermark.journal_id != self.journal_id:
             path = self.directory / WATERMARK_NAME
@@ -114,7 +114,8 @@ class Scan:
 
     @property
     def unwatermarked(self) -> str:
-        """Why nothing says up to where the journal was acknowledged; empty if a watermark does."""
+        """Return why nothing says up to where the journal was acknowledged; empty if a watermark
+        does."""
         if self.watermark_flaw:
             return self.watermark_flaw
         path = self.directory / WATERMARK_NAME
@@ -420,7 +421,7 @@ class Scan:
         return ""
 
     def _continues_in(self, number: int) -> bool:
-        """Whether segment ``number`` begins with the block that follows the last one."""
+        """Return whether segment ``number`` begins with the block that follows the last one."""
         segment = SegmentFile.open(self.directory, number, self.disk)
         if segment is None:
             return False

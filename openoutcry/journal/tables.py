@@ -276,7 +276,7 @@ class Tables:
 
     def _text(self, symbols: npt.NDArray[Any]) -> Any:
         values, codes = np.unique(symbols, return_inverse=True)
-        return self._dictionary(codes, [symbol_text(one, self._by_code) for one in values])
+        return self._dictionary(codes, [symbol_text(value, self._by_code) for value in values])
 
     def _instrument(self, indices: npt.NDArray[Any]) -> Any:
         known = indices != NO_INSTRUMENT

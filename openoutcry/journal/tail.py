@@ -154,7 +154,7 @@ def _last_with_data(directory: Path, numbers: list[int], disk: Disk) -> int:
 
 
 def has_data(directory: Path, number: int, disk: Disk = REAL) -> bool:
-    """Whether a segment that is there holds anything at its begin; an archived one does."""
+    """Return whether a segment that is there holds anything at its begin; an archived one does."""
     segment = SegmentFile.open(directory, number, disk)
     if segment is None:
         return False

@@ -18,8 +18,8 @@ from openoutcry.wire.errors import JournalError
 
 
 def is_unwritten(directory: Path, disk: Disk = REAL) -> bool:
-    """Whether the directory holds a journal with nothing in it but its configuration, whole, and
-    nothing was ever acknowledged."""
+    """Return whether the directory holds a journal with nothing in it but its configuration,
+    whole, and nothing was ever acknowledged."""
     numbers = segment_numbers(directory)
     watermark, flaw = read_watermark(directory)
     if not numbers or numbers[0] or retired_before(directory) or flaw:

@@ -81,7 +81,7 @@ class Verified:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing is wrong."""
+        """Return whether nothing is wrong."""
         return not self.flaw
 
     def as_json(self) -> dict[str, Any]:

@@ -61,7 +61,8 @@ class Watermark(NamedTuple):
     writer_id: int = 0
 
     def names(self, header: BlockHeader) -> bool:
-        """Whether the block of this header, which has the watermark's index, is the one meant."""
+        """Return whether the block of this header, which has the watermark's index, is the one
+        meant."""
         return Reached.by(header) == Reached(*self[1:5])
 
 

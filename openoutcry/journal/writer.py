@@ -177,7 +177,7 @@ class JournalWriter(Closing):
 
     @property
     def direct(self) -> bool:
-        """Whether blocks pass the page cache by."""
+        """Return whether blocks pass the page cache by."""
         return all(stream.direct for stream in self._copies.streams)
 
     def append(

@@ -132,8 +132,8 @@ def rows_of(folder: Path, books: Books, view: str, first: int, last: int) -> lis
 
 
 def _markets(books: Books) -> list[tuple[Any, ...]]:
-    """What is traded is counted in lots where an instrument has no base asset.  The amount of an
-    inverse contract is of no tick, so it has none."""
+    """Return what is traded is counted in lots where an instrument has no base asset.  The
+    amount of an inverse contract is of no tick, so it has none."""
     names, rows = books.money_names, []
     for symbol, words in zip(books.symbols, books.instruments.tolist(), strict=True):
         lot_units, quote = words[lay.LOT_UNITS // 8], words[lay.QUOTE // 8]

@@ -306,7 +306,7 @@ class Books:
 
     @property
     def asset_count(self) -> int:
-        """How many assets have balances: money first, then each instrument's lots."""
+        """Return how many assets have balances: money first, then each instrument's lots."""
         return self.first_lots + self.count
 
     @property
@@ -332,7 +332,7 @@ class Books:
 
     @property
     def all_spot(self) -> bool:
-        """Whether wallets pay every instrument, so that there is no margin account."""
+        """Return whether wallets pay every instrument, so that there is no margin account."""
         return bool(self.spot) and len(self.spot) == self.count
 
     def decimals(self, asset: int) -> int:

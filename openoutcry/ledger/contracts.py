@@ -103,16 +103,16 @@ def contract_setting(
 ) -> int:
     """A command about contracts that the core has applied: how many transactions it became."""
     not_inlined()
-    what, who, value = order.order_type, order.qty_lots, order.aux
+    what, participant, value = order.order_type, order.qty_lots, order.aux
     if what == SET_COVER:
-        return pay_out(books, event, row, who, value, COVERED)
+        return pay_out(books, event, row, participant, value, COVERED)
     if instrument < 0:
         return 0
     rules = rules_of(books, instrument)
     if rules.kind == 0:
         return 0
     if what == SET_DELEVERAGE:
-        giver, taker = who & 0xFFFF, who >> 16
+        giver, taker = participant & 0xFFFF, participant >> 16
         moved = value if cell_of(books, giver, instrument).position > 0 else -value
         worth = 0 if rules.leveraged != 0 else moved * lot_value(rules, rules.mark)
         paid = order.price_ticks + worth
@@ -126,7 +126,7 @@ def contract_setting(
 
 @kernel_outlined
 def contract_batch(books: LedgerState, event: EventRecord, rows: int, is_applied: bool) -> int:
-    """What is staged is in force, or dropped: how many transactions it became."""
+    """Return what is staged is in force, or dropped: how many transactions it became."""
     not_inlined()
     written = 0
     for instrument in range(books.instruments):
@@ -215,7 +215,7 @@ def adjust(
 
 @kernel
 def lot_after(units: int, new: int, old: int) -> int:
-    """What a lot is a tick after it."""
+    """Return what a lot is a tick after it."""
     common = divisor(new, old)
     return units // (old // common) * (new // common)
 
@@ -243,8 +243,8 @@ def for_all(
     positions are gone.  A transaction for each participant with a movement; with ADJUSTED, and with
     SETTLED, for each one with a position."""
     rules, written = rules_of(books, instrument), 0
-    for who in range(books.participants):
-        cell = cell_of(books, who, instrument)
+    for participant in range(books.participants):
+        cell = cell_of(books, participant, instrument)
         position, buys, sells = cell.position, cell.buy_lots, cell.sell_lots
         lots = margined(rules, position, buys, sells)
         money, overflow = wide.product(position, paid, 1)
@@ -267,7 +267,7 @@ def for_all(
             cell.position = 0
             place.lots_available = -position
             place.lots_clearing = position
-        if commit(books, event, place, who, instrument) < 0:
+        if commit(books, event, place, participant, instrument) < 0:
             return FAILED
         written += 1
     return written
@@ -284,7 +284,7 @@ def first_contract(books: LedgerState) -> int:
 
 @kernel
 def pay_out(
-    books: LedgerState, event: EventRecord, rows: int, who: int, paid: int, kind: int
+    books: LedgerState, event: EventRecord, rows: int, participant: int, paid: int, kind: int
 ) -> int:
     """Money that the insurance fund pays: out of its balance, into the participant's."""
     instrument = first_contract(books)
@@ -298,14 +298,19 @@ def pay_out(
         place.available = amount
         place.clearing = -amount
         place.price_ticks, place.qty_lots = 0, 0
-        if commit(books, event, place, who if number == 0 else fund, instrument) < 0:
+        if commit(books, event, place, participant if number == 0 else fund, instrument) < 0:
             return FAILED
     return 2
 
 
 @kernel_outlined
 def pledge(
-    books: LedgerState, event: EventRecord, row: TransactionRow, who: int, asset: int, units: int
+    books: LedgerState,
+    event: EventRecord,
+    row: TransactionRow,
+    participant: int,
+    asset: int,
+    units: int,
 ) -> int:
     """Units of an asset become collateral, or, below 0, are available again."""
     not_inlined()
@@ -313,7 +318,7 @@ def pledge(
     row.available = -units
     row.reserved = units
     row.price_ticks, row.qty_lots = 0, units
-    return commit_money(books, event, row, who, lay.MONEY_SLOTS + asset)
+    return commit_money(books, event, row, participant, lay.MONEY_SLOTS + asset)
 
 
 @kernel_outlined
@@ -321,14 +326,14 @@ def seize(
     books: LedgerState,
     event: EventRecord,
     rows: int,
-    who: int,
+    participant: int,
     asset: int,
     paid: int,
     units: int,
 ) -> int:
     """The insurance fund takes pledged units over, and pays for them."""
     not_inlined()
-    if pay_out(books, event, rows, who, paid, SEIZED) != 2:
+    if pay_out(books, event, rows, participant, paid, SEIZED) != 2:
         return FAILED
     fund = rules_of(books, first_contract(books)).fund
     for number in range(2):
@@ -341,7 +346,7 @@ def seize(
         else:
             place.available = units
             place.clearing = -units
-        to = who if number == 0 else fund
+        to = participant if number == 0 else fund
         if commit_money(books, event, place, to, lay.MONEY_SLOTS + asset) < 0:
             return FAILED
     return 4
@@ -362,10 +367,10 @@ def take_over(
     option its mark."""
     rules = rules_of(books, instrument)
     for number in range(2):
-        who = giver if number == 0 else taker
+        participant = giver if number == 0 else taker
         change = -moved if number == 0 else moved
         money = paid if number == 0 else -paid
-        more = move_position(rules, cell_of(books, who, instrument), change)
+        more = move_position(rules, cell_of(books, participant, instrument), change)
         place = TransactionRow(rows + number * lay.ROW_BYTES)
         begin(books, event, place, TAKEN_OVER)
         place.price_ticks = rules.mark
@@ -375,7 +380,7 @@ def take_over(
         place.clearing = -money
         place.lots_available = change
         place.lots_clearing = -change
-        if commit(books, event, place, who, instrument) < 0:
+        if commit(books, event, place, participant, instrument) < 0:
             return FAILED
     return 2
 

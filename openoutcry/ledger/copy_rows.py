@@ -127,20 +127,20 @@ def encode(
     sides: int,
 ) -> int:
     """Write ``count`` rows; returns how many bytes that was."""
-    at = out
+    cursor = out
     for index in range(count):
         row = TransactionRow(rows + index * lay.ROW_BYTES)
-        Bytes(at)[0] = 0
-        Bytes(at)[1] = FIELDS
-        at += 2
+        Bytes(cursor)[0] = 0
+        Bytes(cursor)[1] = FIELDS
+        cursor += 2
         for word in range(WORDS):
-            at = number(at, Words(row)[word], NUMBER_BYTES)
-        at = number(at, row.participant, 4)
+            cursor = number(cursor, Words(row)[word], NUMBER_BYTES)
+        cursor = number(cursor, row.participant, 4)
         instrument = min(row.instrument, symbol_count - 1)
-        at = text(at, symbols + instrument * NAME_BYTES)
-        at = text(at, monies + row.asset * NAME_BYTES)
-        at = text(at, kinds + row.kind * NAME_BYTES)
-        at = text(at, sides + row.side * NAME_BYTES)
-        at = number(at, 1 if row.flags & MAKER != 0 else 0, 1)
-        at = number(at, row.ts_ns // lay.DAY_NS - EPOCH_DAYS, 4)
-    return at - out
+        cursor = text(cursor, symbols + instrument * NAME_BYTES)
+        cursor = text(cursor, monies + row.asset * NAME_BYTES)
+        cursor = text(cursor, kinds + row.kind * NAME_BYTES)
+        cursor = text(cursor, sides + row.side * NAME_BYTES)
+        cursor = number(cursor, 1 if row.flags & MAKER != 0 else 0, 1)
+        cursor = number(cursor, row.ts_ns // lay.DAY_NS - EPOCH_DAYS, 4)
+    return cursor - out

@@ -27,13 +27,16 @@ def adjust(
     value: int,
     price: int,
 ) -> int:
-    """How many transactions it became; FAILED.  The core has seen that all of it fits: products and
-    sums are plain.  ``row``: address where they are written."""
+    """Return how many transactions it became; FAILED.  The core has seen that all of it fits:
+    products and sums are plain.  ``row``: address where they are written."""
     not_inlined()
     rules, written = rules_of(books, instrument), 0
     new, old = value >> 32, value & 0xFFFFFFFF
-    for who in range(books.participants):
-        cell, place = cell_of(books, who, instrument), TransactionRow(row + written * lay.ROW_BYTES)
+    for participant in range(books.participants):
+        cell, place = (
+            cell_of(books, participant, instrument),
+            TransactionRow(row + written * lay.ROW_BYTES),
+        )
         position = cell.position
         if position == 0:
             continue
@@ -57,7 +60,7 @@ def adjust(
         place.outside = -cash
         place.lots_available = new_position - position
         place.lots_outside = position - new_position
-        if commit(books, event, place, who, instrument) < 0:
+        if commit(books, event, place, participant, instrument) < 0:
             return FAILED
         written += 1
     rules.last = price

@@ -142,7 +142,7 @@ def _known_seq(store: Store, journal_id: int) -> int:
 
 
 def _beginning(directory: Path, store: Store, every: int) -> LedgerState:
-    """Where to continue: the newest checkpoint that the store has everything before."""
+    """Return where to continue: the newest checkpoint that the store has everything before."""
     if isinstance(store, PostgresStore):
         fresh = opened(directory, 0)
         return opened(directory, store.written_seq(fresh.reader.journal_id))

@@ -259,7 +259,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def _is_manifest(document: Any) -> bool:
-    """Whether it names files in its folder, and nothing outside of it."""
+    """Return whether it names files in its folder, and nothing outside of it."""
     if type(document) is not dict or type(document.get("journal_id")) is not int:
         return False
     lists = document.get("final"), document.get("tail")

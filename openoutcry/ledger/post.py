@@ -146,7 +146,7 @@ def begin_entry(books: LedgerState, event: EventRecord) -> None:
 def post_event(
     books: LedgerState, order: OrderRecord, event: EventRecord, row: TransactionRow
 ) -> int:
-    """How many transactions it became; FAILED."""
+    """Return how many transactions it became; FAILED."""
     kind = event.kind
     if is_off_book(event.order_id) and order.order_type == SET_DELEVERAGE:
         return 0  # its command is posted, as one transaction of each side
@@ -436,33 +436,35 @@ def reserve(
 def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: TransactionRow) -> int:
     """A RISK command that the core has applied."""
     not_inlined()
-    what, who = order.order_type, order.qty_lots
+    what, participant = order.order_type, order.qty_lots
     value, instrument = order.aux, find_symbol(books, order.symbol)
     if what == SET_FEE_VOLUME:
-        row_of(books, who).spot_volume = value
+        row_of(books, participant).spot_volume = value
         return 0
     if what == SET_MOVEMENT:
         return spot.move(books, order, event, row)
     if what == SET_DEPOSIT:
-        return deposit(books, order, event, row, who, value)
+        return deposit(books, order, event, row, participant, value)
     if what == SET_POSITION and instrument >= 0:
-        return opening(books, event, row, who, instrument, value, order.price_ticks)
+        return opening(books, event, row, participant, instrument, value, order.price_ticks)
     if what in (SET_DIVIDEND, SET_SPLIT) and instrument >= 0:
         price = order.price_ticks
         return adjust(books, event, row, instrument, what == SET_SPLIT, value, price)
     if SET_CONTRACT_MARK <= what <= SET_DELEVERAGE or what in (SET_LIST, SET_ADJUST):
         written = contract_setting(books, order, event, row, instrument)
-        with_mark = what <= SET_EXPIRE and who & WITH_MARK != 0 and order.time_in_force != STAGED
+        with_mark = (
+            what <= SET_EXPIRE and participant & WITH_MARK != 0 and order.time_in_force != STAGED
+        )
         return also_marked(books, event, row, written) if with_mark else written
     if what == SET_APPLY:
         written = contract_batch(books, event, row, value != 0)
-        with_mark = value != 0 and who == WITH_MARK
+        with_mark = value != 0 and participant == WITH_MARK
         return also_marked(books, event, row, written) if with_mark else written
     if what == SET_PLEDGE:
-        return pledge(books, event, row, who, order.time_in_force, value)
+        return pledge(books, event, row, participant, order.time_in_force, value)
     if what == SET_SEIZE:
         paid, units = value, order.price_ticks
-        return seize(books, event, row, who, order.time_in_force, paid, units)
+        return seize(books, event, row, participant, order.time_in_force, paid, units)
     if what == SET_MARK and order.symbol == 0:
         return mark_every(books, event, row)
     if what == SET_MARK and instrument >= 0:
@@ -512,7 +514,7 @@ def deposit(
     order: OrderRecord,
     event: EventRecord,
     row: TransactionRow,
-    who: int,
+    participant: int,
     value: int,
 ) -> int:
     """Money comes in or goes out; its second value says where from."""
@@ -534,7 +536,7 @@ def deposit(
         at = R_CLEARING
     row.available = value
     store_i64(row + at, -value)
-    return commit_money(books, event, row, who, max(asset, 0))
+    return commit_money(books, event, row, participant, max(asset, 0))
 
 
 @kernel
@@ -566,13 +568,13 @@ def opening(
     books: LedgerState,
     event: EventRecord,
     row: TransactionRow,
-    who: int,
+    participant: int,
     instrument: int,
     value: int,
     price: int,
 ) -> int:
     """Lots that are held at the beginning come from outside; what is short of needs margin."""
-    rules, cell = rules_of(books, instrument), cell_of(books, who, instrument)
+    rules, cell = rules_of(books, instrument), cell_of(books, participant, instrument)
     margin = margined(rules, value, 0, 0) * rules.margin
     begin(books, event, row, OPENING)
     cell.position = value
@@ -583,7 +585,7 @@ def opening(
     row.margin = margin
     row.lots_available = value
     row.lots_outside = -value
-    return commit(books, event, row, who, instrument)
+    return commit(books, event, row, participant, instrument)
 
 
 @kernel_outlined
@@ -598,8 +600,11 @@ def everybody(
     price = rules.last
     if at < 0 and price == lay.NO_LAST:
         return 0
-    for who in range(books.participants):
-        cell, place = cell_of(books, who, instrument), TransactionRow(row + written * lay.ROW_BYTES)
+    for participant in range(books.participants):
+        cell, place = (
+            cell_of(books, participant, instrument),
+            TransactionRow(row + written * lay.ROW_BYTES),
+        )
         begin(books, event, place, REPRICED if at >= 0 else MARKED)
         moved = 0
         if at < 0:
@@ -623,7 +628,7 @@ def everybody(
             place.available = -moved
             store_i64(place + (R_RESERVED if at == lay.FEE else R_MARGIN), moved)
         if moved != 0:
-            if commit(books, event, place, who, instrument) < 0:
+            if commit(books, event, place, participant, instrument) < 0:
                 return FAILED
             written += 1
     if at >= 0:

@@ -216,7 +216,7 @@ class Reconciliation:
         return Difference(self.ledger_state.seq, self.ledger_state.books.event_seq, text)
 
     def _of_store(self) -> Difference | None:
-        """Whether the store has the transactions that were posted since it was checked."""
+        """Return whether the store has the transactions that were posted since it was checked."""
         if self.store is None or self.store_seq is None:
             self._rows = []
             return None
@@ -282,7 +282,7 @@ def _row(columns: Columns, at: int) -> list[int] | None:
 
 
 def _store(directory: Path, url: str | None) -> tuple[Callable[[], int], Read] | None:
-    """How far the store is, and how to read it; None: nothing was written yet."""
+    """Return how far the store is, and how to read it; None: nothing was written yet."""
     if url is None:
         folder = folder_of(directory)
         if read_manifest(folder) is None:

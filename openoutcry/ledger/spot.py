@@ -150,8 +150,8 @@ def settle(
     row.reserved = -free if buys else 0
     row.clearing = paid if buys else -paid
     row.fee_income = quote_fee
-    who, where = event.participant, event.instrument
-    if commit_asset(books, event, row, who, where, rules.quote) < 0:
+    participant, where = event.participant, event.instrument
+    if commit_asset(books, event, row, participant, where, rules.quote) < 0:
         return FAILED
     second = TransactionRow(row + lay.ROW_BYTES)
     begin(books, event, second, DELIVERED)
@@ -159,7 +159,7 @@ def settle(
     second.reserved = 0 if buys else -free
     second.clearing = -units if buys else units
     second.fee_income = base_fee
-    if commit_asset(books, event, second, who, where, rules.base) < 0:
+    if commit_asset(books, event, second, participant, where, rules.base) < 0:
         return FAILED
     return 2
 

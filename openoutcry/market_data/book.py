@@ -181,7 +181,7 @@ class Book:
 
     @property
     def messages(self) -> int:
-        """How many messages were taken in."""
+        """Return how many messages were taken in."""
         return self._state.messages
 
     @property

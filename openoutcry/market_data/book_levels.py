@@ -62,7 +62,7 @@ def node_of(state: BookHeader, key: int) -> int:
 
 @kernel
 def have_room(state: BookHeader) -> bool:
-    """Whether the words of one more level fit, in a table that is at most half full."""
+    """Return whether the words of one more level fit, in a table that is at most half full."""
     return 2 * (state.node_count + TIERS) <= state.node_mask
 
 

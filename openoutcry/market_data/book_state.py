@@ -199,7 +199,7 @@ def price_of(key: int) -> int:
 
 @kernel
 def home_of(key: int, mask: int) -> int:
-    """Where the search for a key begins."""
+    """Return where the search for a key begins."""
     # Sixteen keys in a row share two cache lines, as they meet often, and a free place after each
     # ends most searches and removals at once.
     mixed = mul_wrapping(key >> 4 ^ (key >> 33 & 0x7FFFFFFF), -0x61C8864680B583EB)

@@ -43,11 +43,11 @@ class Consolidated:
 
     def poll(self, timeout_s: float) -> int:
         """Take in what has come on all of them; returns how many packets."""
-        packets = sum(one.poll(0) for one in self.venues.values())
+        packets = sum(venue.poll(0) for venue in self.venues.values())
         if packets or not self.venues:
             return packets
         share_s = timeout_s / len(self.venues)
-        return sum(one.poll(share_s) for one in self.venues.values())
+        return sum(venue.poll(share_s) for venue in self.venues.values())
 
     def best(self, symbol: str) -> Best:
         """Return the best quotes of an instrument. Venues that do not have it, or do not trade it
@@ -72,4 +72,6 @@ class Consolidated:
 
     @staticmethod
     def _place(book: Book, symbol: str) -> Instrument | None:
-        return next((one for one in book.instruments() if one.symbol == symbol), None)
+        return next(
+            (instrument for instrument in book.instruments() if instrument.symbol == symbol), None
+        )

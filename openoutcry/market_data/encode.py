@@ -310,7 +310,7 @@ def publish_market(state: FeedState, out: int) -> int:
 
 @kernel
 def count_phases(state: FeedState, was_open: int, out: int) -> int:
-    """How many instruments are closed, or past trading; S for what begins."""
+    """Return how many instruments are closed, or past trading; S for what begins."""
     closed = closing = trading = 0
     for index in range(state.instrument_count):
         at = FeedInstrument(state.instruments + feed_state.INSTRUMENT_BYTES * index)

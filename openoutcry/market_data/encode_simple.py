@@ -57,7 +57,7 @@ def appears(state: FeedState, place: int, event: EventRecord, out: int) -> int:
 
 @kernel
 def is_simple(event: EventRecord, flags: int) -> bool:
-    """Whether :func:`appears` says all of an ACCEPTED event."""
+    """Return whether :func:`appears` says all of an ACCEPTED event."""
     price = event.price_ticks
     return (
         flags & (_LAST | _NOT_SIMPLE) == _LAST

@@ -187,12 +187,12 @@ class Feed:
 
     @property
     def directory_messages(self) -> int:
-        """How many messages a session begins with before its first state: S, R and o."""
+        """Return how many messages a session begins with before its first state: S, R and o."""
         return 1 + len(self._directory) + int((self._directory[:, 0] != 0).sum())
 
     @property
     def messages(self) -> int:
-        """How many messages of the session there were: the number of the last one."""
+        """Return how many messages of the session there were: the number of the last one."""
         return self._state.messages
 
     @property
@@ -202,7 +202,7 @@ class Feed:
 
     @property
     def messages_before(self) -> int:
-        """How many messages the session before had."""
+        """Return how many messages the session before had."""
         return self._state.messages_before
 
     @property
@@ -217,7 +217,7 @@ class Feed:
 
     @property
     def is_between_commands(self) -> bool:
-        """Whether nothing of the last command is still to be published, as
+        """Return whether nothing of the last command is still to be published, as
         :meth:`saved` requires."""
         at = self._state
         return not (at.pending_count or at.cross_instrument or at.phase_instrument)

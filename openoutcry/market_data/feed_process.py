@@ -88,7 +88,7 @@ class FeedProcess:
         public.note_kept(self.session, self.store.count, self.store.size_bytes)
 
     def _begin(self) -> tuple[Store, Place]:
-        """Where to begin: after the newest checkpoint, or with the first event."""
+        """Return where to begin: after the newest checkpoint, or with the first event."""
         public = self.public
         saved = checkpoint.newest(public.folder, public.journal, public.journal_id)
         if saved is not None:

@@ -34,8 +34,8 @@ MAX_PAST = 64
 
 @kernel
 def skip(data: int, length: int, count: int) -> int:
-    """Where the message after the first ``count`` begins. ``data``: address of ``length`` bytes of
-    messages, each after its length."""
+    """Return where the message after the first ``count`` begins. ``data``: address of ``length``
+    bytes of messages, each after its length."""
     at = 0
     for _ in range(count):
         if at + FRAME_BYTES > length:
@@ -113,8 +113,8 @@ class Lines:
         return True
 
     def _is_sent(self, packet: mold.Packet, now_ns: int) -> bool:
-        """Whether the session can have sent what the packet says: a forged number would be asked
-        for until the session ends."""
+        """Return whether the session can have sent what the packet says: a forged number would
+        be asked for until the session ends."""
         last = packet.sequence - 1 + (0 if packet.is_end else packet.count)
         known = max(self.highest, self.next_sequence - 1)
         span_ns = now_ns - self._heard_ns if known else DAY_NS

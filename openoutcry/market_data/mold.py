@@ -48,7 +48,7 @@ def session_name(journal_id: int, number: int) -> str:
 
 @kernel
 def fitting(data: int, length: int, room: int) -> int:
-    """How many whole messages at ``data`` fit in ``room`` bytes: their count, shifted by
+    """Return how many whole messages at ``data`` fit in ``room`` bytes: their count, shifted by
     COUNT_SHIFT, and their bytes."""
     at = count = 0
     while at + FRAME_BYTES <= length and count < MAX_COUNT:
@@ -75,7 +75,7 @@ class Packet:
 
     @property
     def is_end(self) -> bool:
-        """Whether the packet ends the session."""
+        """Return whether the packet ends the session."""
         return self.count == MOLD_END
 
 

@@ -28,7 +28,7 @@ _SET_HALT, _SET_MARKET_KILL, _SET_TRADING_DAY, _SET_BREAKER, _SET_INDEX_WEIGHT =
 
 @kernel
 def has_levels(state: FeedState) -> bool:
-    """Whether the market-wide breaker has any level set."""
+    """Return whether the market-wide breaker has any level set."""
     levels = state.level_1 | state.level_2
     return (levels | state.level_3) != 0
 

@@ -59,7 +59,7 @@ class Subscriber:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wants(self, view: View) -> bool:
-        """Whether a reader asked for a symbol; without a list it asked for all."""
+        """Return whether a reader asked for a symbol; without a list it asked for all."""
         return self.names is None or view.symbol in self.names
 
 
@@ -116,13 +116,13 @@ class Pages:
         """A session has ended; the end is sent to every subscriber after its last view."""
         self.ended.append(session)
         self.is_between = True
-        for one in self.subscribers:
-            one.changed.set()
+        for subscriber in self.subscribers:
+            subscriber.changed.set()
 
     @property
     def all_know(self) -> bool:
         """Every end was sent to every subscriber."""
-        return all(one.sessions == len(self.ended) for one in self.subscribers)
+        return all(subscriber.sessions == len(self.ended) for subscriber in self.subscribers)
 
     async def stop(self) -> None:
         """Take no more connections."""

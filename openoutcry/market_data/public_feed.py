@@ -237,7 +237,7 @@ class PublicFeed:
         return int(self._words[SENT])
 
     def sent_of(self, session: int) -> int:
-        """How many messages of a session were sent."""
+        """Return how many messages of a session were sent."""
         return max(0, min(self.sent - (session << SESSION_SHIFT), (1 << SESSION_SHIFT) - 1))
 
     def note_sent(self, session: int, number: int) -> None:
@@ -268,7 +268,8 @@ class PublicFeed:
 
     @property
     def is_up(self) -> bool:
-        """Whether its process is alive and sends: heartbeats, where there is nothing else."""
+        """Return whether its process is alive and sends: heartbeats, where there is nothing
+        else."""
         quiet_ns = max(DOWN_BEATS * self.spec.heartbeat_ms * 1_000_000, DOWN_NS)
         sent_ns = int(self._words[PACKET_NS])
         return bool(self.pid and sent_ns and time.monotonic_ns() - sent_ns < quiet_ns)
@@ -331,7 +332,7 @@ class PublicFeed:
             row[:] = session, count, size_bytes, 1
 
     def has_ended(self, session: int) -> bool:
-        """Whether the file has the session's last message."""
+        """Return whether the file has the session's last message."""
         row = self._kept(session)
         return bool(row[0] == session and row[3])
 
@@ -342,7 +343,7 @@ class PublicFeed:
 
     @property
     def is_ready(self) -> bool:
-        """Whether everything that was released before the run is known: the session is."""
+        """Return whether everything that was released before the run is known: the session is."""
         return bool(self._words[READY])
 
     def note_ready(self) -> None:

@@ -183,8 +183,8 @@ class Publisher:
         self.answered += 1
 
     def _may(self, client: Address, now_ns: int) -> bool:
-        """Whether the client has a request left, and its host: a sender can have any number of
-        ports, and name another's address."""
+        """Return whether the client has a request left, and its host: a sender can have any
+        number of ports, and name another's address."""
         host, now_s = address_of(client), now_ns / 1e9
         theirs = [self.clients.of(client)]
         if host not in HERE:

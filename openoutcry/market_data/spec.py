@@ -64,7 +64,7 @@ class FeedSpec:
 
     @property
     def ipv6(self) -> bool:
-        """Whether the feed is sent over IPv6."""
+        """Return whether the feed is sent over IPv6."""
         return ip_address(self.a[0]).version == 6
 
     @property

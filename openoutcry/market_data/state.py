@@ -206,7 +206,8 @@ def clamped(state: FeedState, value: int, most: int) -> int:
 
 @kernel
 def place_of(state: FeedState, instrument: int, order_id: int) -> int:
-    """Where the search for an order begins.  Because of the key, no participant can choose it."""
+    """Return where the search for an order begins.  Because of the key, no participant can
+    choose it."""
     # Multiply-shift by a secret odd number: the chance that two blocks of sixteen ids collide is at
     # most twice that of a random choice.  The ids of a block share two cache lines, as most of them
     # are made and used together.  A free place after each ends most searches, and most removals, at

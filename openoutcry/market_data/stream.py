@@ -97,7 +97,8 @@ class Tail:
         return step > 0
 
     def place_of(self, number: int) -> int | None:
-        """Where message ``number`` begins, or will begin if it is the next one; None: not known."""
+        """Return where message ``number`` begins, or will begin if it is the next one; None: not
+        known."""
         while self._count < number - 1:
             if not self._walk():
                 return None

@@ -227,12 +227,12 @@ def _books(point: Point, symbols: list[str]) -> dict[str, Any]:
 def _plain(row: Any, fields: list[str]) -> list[Any]:
     values = [row[name] for name in fields]
     return [
-        one.decode(errors="replace")
-        if isinstance(one, bytes)
-        else one.item()
-        if isinstance(one, np.generic)
-        else one
-        for one in values
+        value.decode(errors="replace")
+        if isinstance(value, bytes)
+        else value.item()
+        if isinstance(value, np.generic)
+        else value
+        for value in values
     ]
 
 
@@ -310,7 +310,7 @@ def _versions() -> dict[str, Any]:
         "program": openoutcry.__version__,
         "build": build.text,
         "layout": f"{LAYOUT_HASH:016x}",
-        "packages": {one.name: one.version for one in distributions()},
+        "packages": {distribution.name: distribution.version for distribution in distributions()},
     }
 
 

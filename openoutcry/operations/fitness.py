@@ -81,9 +81,11 @@ def _of(
 def secrets(venue: VenueFile, host: Host) -> Iterator[Finding]:
     """Passwords and their hashes, and who may read the venue file."""
     hashes = {
-        f"session {one.name}": one.password_hash for one in venue.sessions.sessions if one.is_there
+        f"session {session.name}": session.password_hash
+        for session in venue.sessions.sessions
+        if session.is_there
     }
-    hashes |= {f"operator {one.name}": one.password for one in venue.risk.operators}
+    hashes |= {f"operator {operator.name}": operator.password for operator in venue.risk.operators}
     known = [f"{who}: {word!r}" for who, word in _guessed(hashes, venue.name)]
     more = len(hashes) - TRIED
     yield _of(
@@ -133,7 +135,7 @@ def _guessed(hashes: dict[str, str], venue: str) -> Iterator[tuple[str, str]]:
 
 
 def operators(venue: VenueFile, host: Host) -> Iterator[Finding]:
-    """Whether two operators can resume the market, and whether all use one-time codes."""
+    """Return whether two operators can resume the market, and whether all use one-time codes."""
     rows = venue.risk.operators
     may = [one for one in rows if ROLES.index(one.role) >= ROLES.index(SUPERVISOR)]
     yield _of(
@@ -156,7 +158,7 @@ def operators(venue: VenueFile, host: Host) -> Iterator[Finding]:
 
 
 def ports(venue: VenueFile, host: Host) -> Iterator[Finding]:
-    """Whether ports are encrypted, authenticated and reachable."""
+    """Return whether ports are encrypted, authenticated and reachable."""
     if venue.packets is not None and not venue.packet_sessions:
         yield Finding(
             "access",
@@ -289,7 +291,7 @@ def _copies(venue: VenueFile, folder: Path) -> Iterator[Finding]:
         )
         return
     device = os.stat(folder).st_dev
-    homes = [next(up for up in (one, *one.parents) if up.exists()) for one in venue.copies]
+    homes = [next(up for up in (copy, *copy.parents) if up.exists()) for copy in venue.copies]
     same = [
         str(one)
         for one, home in zip(venue.copies, homes, strict=True)
@@ -309,7 +311,7 @@ def _copies(venue: VenueFile, folder: Path) -> Iterator[Finding]:
 
 
 def clock(venue: VenueFile, host: Host) -> Iterator[Finding]:
-    """Whether the clock is as near to UTC as RTS 25 asks."""
+    """Return whether the clock is as near to UTC as RTS 25 asks."""
     why = "MiFID II RTS 25 requires 100 us to UTC; without it the order of events cannot be proven"
     change = "chrony, or outcry clock run with a PTP source (docs/clock.md)"
     try:
@@ -330,7 +332,7 @@ def clock(venue: VenueFile, host: Host) -> Iterator[Finding]:
 
 
 def cores(venue: VenueFile, host: Host) -> Iterator[Finding]:
-    """Whether there are cores for every stage, isolated ones, and some for housekeeping."""
+    """Return whether there are cores for every stage, isolated ones, and some for housekeeping."""
     allowed, isolated = os.sched_getaffinity(0), isolated_cores(host.base)
     wanted = len(wiring_of(venue).compiled) + max(1, venue.housekeeping_cores)
     yield _of(
@@ -440,8 +442,12 @@ def shared_bytes(venue: VenueFile) -> int:
 
 
 def limits(venue: VenueFile, host: Host) -> Iterator[Finding]:
-    """Whether every participant has limits; the canary and the feed's second line."""
-    bare = [str(one.number) for one in venue.participants if not _has_limits(venue, one.number)]
+    """Return whether every participant has limits; the canary and the feed's second line."""
+    bare = [
+        str(participant.number)
+        for participant in venue.participants
+        if not _has_limits(venue, participant.number)
+    ]
     yield _of(
         "market",
         "limits",

@@ -218,7 +218,9 @@ class VenueMetrics:
             for pipeline in self._running(int(status["pid"])):
                 _pipeline(out, pipeline, name)
                 _set_back(out, pipeline, name)
-                numbers = [one.number for one in self.venue.participants[:MAX_PARTICIPANTS]]
+                numbers = [
+                    participant.number for participant in self.venue.participants[:MAX_PARTICIPANTS]
+                ]
                 add_limits(out, self._limits_of(pipeline.owner), numbers, name)
                 out.gauge(
                     "outcry_order_capacity",
@@ -329,7 +331,8 @@ def _rings(
 
 
 def lease_left_ns(control: control_words.Control, at: int) -> int:
-    """How long the lease of a replicated run lasts from now on; ``at``: the publisher's stage."""
+    """Return how long the lease of a replicated run lasts from now on; ``at``: the publisher's
+    stage."""
     until_ns = control.stage(at, control_words.STAGE_SAFE_UNTIL_NS)
     return until_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 

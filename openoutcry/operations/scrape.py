@@ -23,7 +23,8 @@ PROTO = "io.prometheus.client.MetricFamily"
 
 
 def wants_protobuf(accept: str) -> bool:
-    """Whether an Accept header asks for protobuf first of all that we write (RFC 9110, 12.5.1)."""
+    """Return whether an Accept header asks for protobuf first of all that we write (RFC 9110,
+    12.5.1)."""
     offers: list[tuple[float, int, bool]] = []
     for part in accept.split(","):
         kind, *words = (word.strip() for word in part.split(";"))

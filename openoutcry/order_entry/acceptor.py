@@ -605,7 +605,7 @@ def _first_message(data: bytes) -> int:
 
 
 def packed_source(peer: tuple[Any, ...]) -> bytes:
-    """Where a connection comes from, as a hand-over has it at SOURCE_AT: 24 bytes."""
+    """Return where a connection comes from, as a hand-over has it at SOURCE_AT: 24 bytes."""
     ip = ipaddress.ip_address(peer[0].partition("%")[0])
     if isinstance(ip, ipaddress.IPv4Address):
         ip = ipaddress.IPv6Address(b"\0" * 10 + b"\xff\xff" + ip.packed)

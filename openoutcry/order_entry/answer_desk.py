@@ -77,7 +77,7 @@ class AnswerDesk:
         return done
 
     def _collected(self) -> bool:
-        """Whether questions wait, with those that came meanwhile."""
+        """Return whether questions wait, with those that came meanwhile."""
         with suppress(BlockingIOError):
             while data := self.stage.recv(MOST_BYTES):
                 index, fields = _read(data)

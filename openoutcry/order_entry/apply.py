@@ -215,7 +215,7 @@ def begin_day(region: RegionHeader) -> None:
 
 @kernel
 def has_open_token(row: OrderRow) -> bool:
-    """Whether the order is live and has a token."""
+    """Return whether the order is live and has a token."""
     return order_rows.is_live(row) and row.token_bytes != 0
 
 

@@ -56,7 +56,7 @@ REPORTED_KINDS = sum(
 
 @kernel
 def is_fill_off_book(event: EventRecord) -> bool:
-    """Whether the event is one side's fill of a trade off the book."""
+    """Return whether the event is one side's fill of a trade off the book."""
     return event.kind == apply.FILLED and is_off_book(event.order_id)
 
 
@@ -163,8 +163,8 @@ def copy_event(
     Called before :func:`apply.apply_event`, for every event; ``order`` and ``metadata``: of the
     command that caused it, 0 if no session did.
     """
-    who = event.participant
-    copies = Words(region.copy_masks)[who] & ~region.fix_copies
+    participant = event.participant
+    copies = Words(region.copy_masks)[participant] & ~region.fix_copies
     if copies == 0:
         return
     row, sender = OrderRow(0), SessionBlock(0)
@@ -180,13 +180,13 @@ def copy_event(
         else:
             causer = apply.block_of(region, metadata.session)
             # What a taker's metadata says is nothing about the orders that it met.
-            if order.participant != who or (row != 0 and causer != sender):
+            if order.participant != participant or (row != 0 and causer != sender):
                 metadata = CommandMetadata(0)
             else:
                 sender = causer
     out = codecs + apply.CODEC_BYTES * apply.CODECS
     if VERIFY:
-        assert sender == 0 or may_act(sender, who), "a copy names its own sender"
+        assert sender == 0 or may_act(sender, participant), "a copy names its own sender"
         assert copies >> region.copy_count == 0, "a copy for each bit"
     first = apply.block_of(region, Words(region + session_region.COPY_SESSIONS)[0])
     size = drop_copy.write_copy(
@@ -209,7 +209,7 @@ def report_event(
 ) -> None:
     """Like :func:`copy_event`, for drop copies over FIX; after :func:`apply.apply_event`, for every
     event. ``order`` and ``metadata``: as there."""
-    who, kind = event.participant, event.kind
+    participant, kind = event.participant, event.kind
     out = codecs + apply.CODEC_BYTES * apply.CODECS + soupbin.HEADER_BYTES
     order_id, row = event.order_id, OrderRow(0)
     if REPORTED_KINDS >> kind & 1:
@@ -219,7 +219,7 @@ def report_event(
             row = apply.row_of_event(region, event)
     elif kind != apply.REJECTED:
         return
-    copies = Words(region.copy_masks)[who] & region.fix_copies
+    copies = Words(region.copy_masks)[participant] & region.fix_copies
     if copies == 0:
         return
     sender, named, symbol = SessionBlock(0), OrderRow(0), 0
@@ -232,7 +232,7 @@ def report_event(
         about = row == 0 or (
             row.protocol != PACKETS and apply.is_about(region, event, row, metadata)
         )
-        if internal or order.participant != who or not about:
+        if internal or order.participant != participant or not about:
             metadata = CommandMetadata(0)
         else:
             sender = causer
@@ -245,7 +245,7 @@ def report_event(
     if row != 0 and row.protocol != PACKETS:
         sender = apply.block_of(region, row.session)
     if VERIFY:
-        assert sender == 0 or may_act(sender, who), "a copy names its own sender"
+        assert sender == 0 or may_act(sender, participant), "a copy names its own sender"
         assert metadata == 0 or sender != 0, "metadata has a sender"
     size = 0
     for place in range(region.copy_count):

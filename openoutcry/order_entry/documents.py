@@ -46,7 +46,7 @@ ENUMS: dict[str, Any] = {
 NOT_CHANGED = ("protocol", "group", "key", "uid", "gid", "acts_for", "slot", "removed")
 """Fields that no document has: a session keeps its protocol, and secrets that are no hashes stay
 where they are."""
-CHANGED = tuple(one.name for one in fields(SessionSpec) if one.name not in NOT_CHANGED)
+CHANGED = tuple(field.name for field in fields(SessionSpec) if field.name not in NOT_CHANGED)
 OF, VERSION, REMOVED = "of", "version", "removed"
 
 
@@ -105,7 +105,7 @@ def session_of(row: SessionSpec, text: str) -> SessionSpec:
             return row
         values = {name: document[name] for name in CHANGED if name in document}
         if "networks" in values:
-            values["networks"] = tuple(ip_network(one) for one in values["networks"])
+            values["networks"] = tuple(ip_network(value) for value in values["networks"])
         for name, kind in ENUMS.items():
             if name in values:
                 values[name] = kind(values[name])
@@ -146,7 +146,7 @@ class Documents:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether the journal's documents are still to be read."""
+        """Return whether the journal's documents are still to be read."""
         return bool(self.words[0, VERSION_WORD])
 
     @is_awaited.setter

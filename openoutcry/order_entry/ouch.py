@@ -93,7 +93,7 @@ def _outside(word: int, low: int, high: int) -> int:
 
 @kernel
 def is_token_word(word: int) -> bool:
-    """Whether each of 8 bytes is a letter, a digit or a space."""
+    """Return whether each of 8 bytes is a letter, a digit or a space."""
     letters = _outside(word | SPACES, 0x61, 0x7A)
     others = _outside(word, 0x30, 0x39) & _outside(word, 0x20, 0x20)
     return (word | (letters & others)) & _HIGH == 0
@@ -128,7 +128,7 @@ def copy14(to: int, source: int) -> None:
 
 @kernel
 def is_letter_of(letter: int, mask: int) -> bool:
-    """Whether a character of 64 to 127 is in a mask of :func:`letter_mask`."""
+    """Return whether a character of 64 to 127 is in a mask of :func:`letter_mask`."""
     return letter >= 64 and letter < 128 and (mask >> (letter & 63)) & 1 == 1
 
 
@@ -363,8 +363,8 @@ def is_possible(session: SessionBlock, symbol: int, price: int, lots: int) -> bo
 def is_replace(
     order: OrderRecord, row: OrderRow, session: SessionBlock, price4: int, open_lots: int
 ) -> bool:
-    """Whether a replace of the open order ``row`` is valid; then ``order`` has its price, kind and
-    self-trade mode.
+    """Return whether a replace of the open order ``row`` is valid; then ``order`` has its price,
+    kind and self-trade mode.
 
     ``price4``: its price in ten-thousandths; ``open_lots``: its quantity less what was executed.
     One with an invalid price or quantity takes the open order out of the book, and its new token is

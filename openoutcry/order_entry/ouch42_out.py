@@ -202,7 +202,7 @@ def _executed(event: EventRecord, row: OrderRow, session: SessionBlock, out: int
 
 @kernel
 def cancel_letter(event: EventRecord, metadata: CommandMetadata) -> int:
-    """Why so much of an order is gone: what its own session asked for is U, what the session
+    """Return why so much of an order is gone: what its own session asked for is U, what the session
     layer did of itself (a lost connection) is Z."""
     reason = event.reason
     if metadata != 0 and (reason in (_NONE, _USER, _MASS_CANCEL)):
@@ -212,7 +212,7 @@ def cancel_letter(event: EventRecord, metadata: CommandMetadata) -> int:
 
 @kernel
 def is_taker(event: EventRecord, metadata: CommandMetadata) -> bool:
-    """Whether the event is about the order that the causing command brought or changed."""
+    """Return whether the event is about the order that the causing command brought or changed."""
     number = event.order_id & rows.NUMBER_MASK
     return metadata != 0 and metadata.row == number
 

@@ -261,7 +261,7 @@ def _clear(metadata: int) -> None:
 
 @kernel
 def _takes(session: OuchSession, user_ref: int) -> bool:
-    """Whether the number is above all before; from here on it is one of them."""
+    """Return whether the number is above all before; from here on it is one of them."""
     if user_ref <= session.last_user_ref:
         return False
     session.last_user_ref = user_ref
@@ -326,7 +326,7 @@ def _read_options(at: int, end: int, allowed: int, options: Ouch50Options) -> in
 
 @kernel
 def _unsupported(tag: int, letter: int) -> int:
-    """Why an option that is only checked is refused, or 0."""
+    """Return why an option that is only checked is refused, or 0."""
     if tag == _T_ROUTE:
         return _R_ROUTE
     if tag == _T_HANDLE and letter != _SPACE:

@@ -31,7 +31,7 @@ def dummy_hash(hasher: Any) -> str:
 
 
 def soupbin_fault(word: str) -> str:
-    """Why no login over SoupBinTCP can carry a password; nothing: it can."""
+    """Return why no login over SoupBinTCP can carry a password; nothing: it can."""
     if len(word) > PASSWORD_LENGTH:
         return f"has {len(word)} characters: a SoupBinTCP login has at most {PASSWORD_LENGTH}"
     if not (word.isascii() and word.isprintable()) or word != word.strip(" "):

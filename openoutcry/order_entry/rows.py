@@ -108,7 +108,7 @@ def row_of(rows: int, mask: int, number: int) -> OrderRow:
 
 @kernel
 def is_live(row: OrderRow) -> bool:
-    """Whether the order was sent or is open."""
+    """Return whether the order was sent or is open."""
     state = row.state
     return SENT <= state <= OPEN
 

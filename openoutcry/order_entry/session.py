@@ -222,13 +222,13 @@ SYMBOL_HASH = -7046029254386353131  # 2**64 / golden ratio, as a signed word
 
 @kernel
 def is_fix(protocol: int) -> bool:
-    """Whether the protocol's sessions speak FIX."""
+    """Return whether the protocol's sessions speak FIX."""
     return (protocol == FIX44) | (protocol == FIX42) | (protocol == FIX_DROP_COPY)
 
 
 @kernel
 def symbol_place(symbol: int) -> int:
-    """Where the search for a symbol of 8 bytes begins, before masking."""
+    """Return where the search for a symbol of 8 bytes begins, before masking."""
     return mul_wrapping(symbol, SYMBOL_HASH) >> 32 & 0x7FFFFFFF
 
 
@@ -250,7 +250,7 @@ def find_symbol(session: SessionBlock, symbol: int) -> SymbolRow:
 
 @kernel
 def name_place(first: int, second: int, third: int) -> int:
-    """Where the search for a longer name, three words, begins, before masking."""
+    """Return where the search for a longer name, three words, begins, before masking."""
     return symbol_place(
         mul_wrapping(mul_wrapping(first, SYMBOL_HASH) ^ second, SYMBOL_HASH) ^ third
     )

@@ -21,7 +21,7 @@ REFUSED_LOGIN = tuple(soupbin.login_rejected("S"))
 
 @kernel
 def is_beyond(session: SessionBlock, wanted: int) -> bool:
-    """Whether no message of the stream has this number, nor will the next one have it."""
+    """Return whether no message of the stream has this number, nor will the next one have it."""
     return wanted > StreamHeader(session.stream).head + 1
 
 

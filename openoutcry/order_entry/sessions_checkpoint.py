@@ -57,7 +57,7 @@ STREAMS_S = 60.0
 
 
 def folder_of(journal: Path) -> Path:
-    """Where a journal's checkpoints of sessions are."""
+    """Return where a journal's checkpoints of sessions are."""
     return journal / "sessions" / "checkpoints"
 
 
@@ -221,7 +221,7 @@ def valid_checkpoints(
 
 
 def is_of_today(state: State, facts: dict[str, Any]) -> bool | None:
-    """Whether the streams of a checkpoint are the day's; None: it cannot be said."""
+    """Return whether the streams of a checkpoint are the day's; None: it cannot be said."""
     begin_ns = state.region[session_region.DAY_BEGIN]
     if (facts["day"], facts["day_begin_ns"]) == (state.day, begin_ns):
         return True
@@ -297,7 +297,7 @@ class SessionsFollower(Follower):
         self.saved_seq = self.point.seq
 
     def first_point(self) -> Point:
-        """Where to begin: after the newest checkpoint that fits."""
+        """Return where to begin: after the newest checkpoint that fits."""
         return resume(self.shadow, self.reader)
 
     def take(self, batch: Batch) -> None:

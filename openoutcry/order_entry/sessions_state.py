@@ -229,7 +229,7 @@ class State:
         block.view(np.uint8)[session.NAME : session.NAME + 16] = np.frombuffer(name, np.uint8)
 
     def _is_alone(self, row: SessionSpec) -> bool:
-        """Whether a participant's orders come by this session alone."""
+        """Return whether a participant's orders come by this session alone."""
         if row.slot:
             return False
         sources = sum(

@@ -153,7 +153,7 @@ def decode(
 
 @kernel
 def _sets_unused(request: ShmRequest, kind: int) -> bool:
-    """Whether a field that this kind of request does not have is not 0."""
+    """Return whether a field that this kind of request does not have is not 0."""
     first = 0
     if kind == REPLACE:
         first = 7

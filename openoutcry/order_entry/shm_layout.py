@@ -244,7 +244,7 @@ SHM = constants.PROTOCOL_SHM
 
 @kernel
 def is_in_ranges(session: ShmSession, participant: int) -> bool:
-    """Whether a range of the broker's session has the participant."""
+    """Return whether a range of the broker's session has the participant."""
     ranges = Words(session.ranges)
     for place in range(session.range_count):
         if ranges[2 * place] <= participant <= ranges[2 * place + 1]:

@@ -141,7 +141,7 @@ def read_login(data: bytes) -> LoginRequest:
 
 
 def is_login_of(key: bytes, asked: bytes, request: LoginRequest) -> bool:
-    """Whether the sender of the login has the session's secret."""
+    """Return whether the sender of the login has the session's secret."""
     signed, tag = request.data[:LOGIN_SIGNED], request.data[LOGIN_SIGNED:][:TAG_BYTES]
     return hmac.compare_digest(_tag(key, asked + signed), tag)
 
@@ -225,8 +225,8 @@ def pidfd_of(connection: socket.socket, peer: Peer) -> int:
 
 
 def may_log_in(peer: Peer, uid: int, gid: int) -> bool:
-    """Whether a process is the one that a session names; one that names neither is for processes
-    of the venue's own user."""
+    """Return whether a process is the one that a session names; one that names neither is for
+    processes of the venue's own user."""
     if uid < 0 and gid < 0:
         return peer.uid == os.geteuid()
     return (uid < 0 or peer.uid == uid) and (gid < 0 or gid in peer.gids)

@@ -118,11 +118,11 @@ class SessionSpec:
 
     @property
     def is_there(self) -> bool:
-        """Whether it may be logged in to."""
+        """Return whether it may be logged in to."""
         return not (self.slot or self.removed)
 
     def may_act(self, participant: int) -> bool:
-        """Whether its orders may be this participant's."""
+        """Return whether its orders may be this participant's."""
         ranges = self.acts_for or ((self.participant, self.participant),)
         return any(first <= participant <= last for first, last in ranges)
 

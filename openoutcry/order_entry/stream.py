@@ -109,7 +109,7 @@ def copy_bytes(to: int, source: int, size: int) -> None:
 
 @kernel
 def same_bytes(one: int, other: int, size: int) -> bool:
-    """Whether ``size`` bytes at two addresses are equal."""
+    """Return whether ``size`` bytes at two addresses are equal."""
     offset = 0
     while offset < size and Bytes(one)[offset] == Bytes(other)[offset]:
         offset += 1

@@ -29,7 +29,7 @@ HASH = -7046029254386353131  # 2**64 / golden ratio, as a signed word
 
 @kernel
 def place_of(key: int, mask: int) -> int:
-    """Where the search for ``key`` begins; ``mask``: the table's entries less one."""
+    """Return where the search for ``key`` begins; ``mask``: the table's entries less one."""
     return mul_wrapping(key, HASH) >> 32 & mask
 
 

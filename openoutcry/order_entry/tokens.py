@@ -134,7 +134,7 @@ def prefetch_token(table: TokenTable, session: int, first: int, second: int, thi
 
 @kernel
 def same_token(entry: TokenEntry, session: int, token: int) -> bool:
-    """Whether the entry is of that session (its index) and token (40 bytes at ``token``)."""
+    """Return whether the entry is of that session (its index) and token (40 bytes at ``token``)."""
     if entry.session != session:
         return False
     for offset in range(0, TOKEN_SIZE, 8):
@@ -195,7 +195,8 @@ def is_full(table: TokenTable) -> bool:
 
 @kernel
 def has_room_for(table: TokenTable, session: int) -> bool:
-    """Whether the session may take another token: it has no more of them than are left for all.
+    """Return whether the session may take another token: it has no more of them than are left for
+    all.
 
     So no session uses up the others' day, and a single one may have half (the dynamic thresholds of
     shared-memory switches: Choudhury and Hahne, IEEE/ACM Transactions on Networking 6, 1998).

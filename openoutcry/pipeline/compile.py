@@ -103,7 +103,9 @@ def compile_kernels(
             "matcher", [(process_batch, 5), *([(process_hooked, 5)] if hooked else [])], long=True
         ),
         *more,
-        Part("stages", [one for one in steps if one[0] not in elsewhere] + [(loop.run_stages, 7)]),
+        Part(
+            "stages", [step for step in steps if step[0] not in elsewhere] + [(loop.run_stages, 7)]
+        ),
         *([Part("order flow", [(generate, 7)])] if generates else []),
         Part("book", BOOK),
         Part("gateway and rings", [(validate_batch, 3), *RINGS]),

@@ -19,7 +19,7 @@ class GatePolicy:
 
     @property
     def synced(self) -> bool:
-        """Whether each block is made durable before it counts as written."""
+        """Return whether each block is made durable before it counts as written."""
         return LOCAL in self.waits_for
 
 

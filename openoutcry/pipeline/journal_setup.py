@@ -108,8 +108,9 @@ def _require_lasting(options: Options, places: Sequence[Path]) -> None:
 
 
 def kept_journal_path() -> Path:
-    """Where a run that takes orders from a network, without --journal, keeps its journal: in this
-    folder, under a name that no clean-up removes.  Clients cannot send acknowledged orders again.
+    """Return where a run that takes orders from a network, without --journal, keeps its journal:
+    in this folder, under a name that no clean-up removes.  Clients cannot send acknowledged
+    orders again.
     """
     return Path(f"outcry-journal-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}")
 

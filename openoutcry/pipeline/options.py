@@ -61,7 +61,8 @@ class Operator(Protocol):
 
     @property
     def is_set(self) -> bool:
-        """Whether everything that was due when the run began is processed: orders may come."""
+        """Return whether everything that was due when the run began is processed: orders may
+        come."""
 
 
 @dataclass

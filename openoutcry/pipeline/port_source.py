@@ -87,7 +87,7 @@ class PortSource:
 
     @property
     def is_open(self) -> bool:
-        """Whether the ports still take orders."""
+        """Return whether the ports still take orders."""
         return bool(self._words[0])
 
     @property

@@ -122,9 +122,9 @@ class Watch:
 
 
 def work_of(shared: Shared, stage: str) -> tuple[tuple[int, ...], bool]:
-    """How far a stage is, and whether work waits for it: input that it has not taken and may take,
-    and room to put what comes of it.  Of a source's input nothing is known here: its heartbeat has
-    to do."""
+    """Return how far a stage is, and whether work waits for it: input that it has not taken and
+    may take, and room to put what comes of it.  Of a source's input nothing is known here: its
+    heartbeat has to do."""
     table = shared.table
     out, barrier = shared.rings.get(table[stage].writes), table.barrier(stage)
     places, waiting = [_at(out)] if out else [], []
@@ -141,8 +141,8 @@ def work_of(shared: Shared, stage: str) -> tuple[tuple[int, ...], bool]:
 
 
 def _is_met_by_nobody(shared: Shared, stage: str) -> bool:
-    """Whether a shard has come to a command that it may take only when all shards have come there,
-    and another has not.  That other one may be dead, and about to return."""
+    """Return whether a shard has come to a command that it may take only when all shards have
+    come there, and another has not.  That other one may be dead, and about to return."""
     shard, exchange = shared.table[stage].shard, shared.rebalance_exchange
     if shard is None or exchange is None:
         return False
@@ -160,7 +160,7 @@ def _has_room(ring: RingBuffer) -> bool:
 
 
 def _is_safe(shared: Shared, stage: str, ring: RingBuffer, seq: int) -> bool:
-    """Whether the stages that it waits for have the command of the record at ``seq``."""
+    """Return whether the stages that it waits for have the command of the record at ``seq``."""
     names = shared.table.confirmers(stage)
     record = ring.views(seq, 1)[0]
     cause = int(record["cause_seq" if "cause_seq" in (record.dtype.names or ()) else "seq"][0])
@@ -172,7 +172,7 @@ def _is_safe(shared: Shared, stage: str, ring: RingBuffer, seq: int) -> bool:
 
 
 def _leased(shared: Shared) -> bool:
-    """Whether the replicas' last confirmation still counts; else the gate rightly lets
+    """Return whether the replicas' last confirmation still counts; else the gate rightly lets
     nothing out."""
     index = shared.table.index[REPLICA.name]
     until_ns = shared.control.stage(index, control_words.STAGE_SAFE_UNTIL_NS)
@@ -180,8 +180,8 @@ def _leased(shared: Shared) -> bool:
 
 
 def scheduling(pid: int) -> tuple[float, float, str]:
-    """How long the main thread has run and has waited for a processor (s), and every thread's
-    state."""
+    """Return how long the main thread has run and has waited for a processor (s), and every
+    thread's state."""
     ran_ns, waited_ns, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
     threads = sorted(os.listdir(f"/proc/{pid}/task"), key=lambda tid: (tid != str(pid), tid))
     # The command's name, in parentheses, may hold anything.

@@ -93,7 +93,7 @@ class Supervisor:
 
     @property
     def lost_one(self) -> bool:
-        """Whether a process that was started has ended."""
+        """Return whether a process that was started has ended."""
         return bool(self.poll.poll(0))
 
     def run(self) -> None:
@@ -173,8 +173,9 @@ class Supervisor:
                 restart["restart_s"] = (time.monotonic_ns() - died_ns) / 1e9
 
     def _measuring(self) -> bool:
-        """Whether to look every millisecond.  That is before the common start, and from a death to
-        the first release after it (a second at most once the stage is ready, as no input may come).
+        """Return whether to look every millisecond.  That is before the common start, and from a
+        death to the first release after it (a second at most once the stage is ready, as no
+        input may come).
         """
         if not self.going or any(r["resumed_s"] is None for r in self.state.restarts[-1:]):
             return True
@@ -346,7 +347,7 @@ def _left_in(fd: int) -> str:
 
 
 def _oom_kills() -> int:
-    """How many processes the system has killed for want of memory."""
+    """Return how many processes the system has killed for want of memory."""
     try:
         rows = [line.split() for line in Path("/proc/vmstat").read_text().splitlines()]
     except OSError:

@@ -43,7 +43,7 @@ class RunningPipeline:
         self.stamps = Segment.attach(segment_name(owner, "stamps"), read_only=True)
 
     def recent_blocks(self) -> RecentBlocks | None:
-        """Where the journal's last blocks are; None: this run has no journal."""
+        """Return where the journal's last blocks are; None: this run has no journal."""
         try:
             segment = Segment.attach(segment_name(self.owner, RECENT), read_only=True)
         except OutcryError:
@@ -52,8 +52,8 @@ class RunningPipeline:
         return RecentBlocks(segment.view)
 
     def positions(self) -> dict[str, int]:
-        """How far each ring is, and how many datagrams were dropped and orders refused before
-        them."""
+        """Return how far each ring is, and how many datagrams were dropped and orders refused
+        before them."""
         rings = {name: int(ring.published_hint[0]) for name, ring in self.rings.items()}
         control = self.control
         return rings | {
@@ -143,7 +143,7 @@ class RunningPipeline:
         return rows
 
     def stage_alive(self, index: int) -> bool:
-        """Whether the process of a stage that was started lives."""
+        """Return whether the process of a stage that was started lives."""
         pid, start = (
             self.control.stage(index, at)
             for at in (control_words.STAGE_PID, control_words.STAGE_START)

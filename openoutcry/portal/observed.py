@@ -122,7 +122,7 @@ class Observed:
     async def _socket(self, scope: Any, receive: Any, send: Any) -> None:
         path = scope["path"]
         kinds = ("/v1/stream", "/ws-api/v3", "/ws", "/stream")
-        route = next((one for one in kinds if path == one or path.startswith(f"{one}/")), OTHER)
+        route = next((kind for kind in kinds if path == kind or path.startswith(f"{kind}/")), OTHER)
         gauge = self.metrics.sockets.labels(route)
         gauge.inc()
         try:

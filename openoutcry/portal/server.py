@@ -265,7 +265,7 @@ class Portal:
         return Native(callers, orders, markets, self.withdrawals, self.spot.limits)
 
     def _quote_door(self) -> QuoteDoor | None:
-        """Where requests for quotes are taken over FIX."""
+        """Return where requests for quotes are taken over FIX."""
         address = self.choices.fix
         if address is None:
             return None
@@ -279,8 +279,8 @@ class Portal:
         return QuoteDoor(*made_of, self.choices.serves, count, held)
 
     def _moment(self, participant: int) -> tuple[View, int] | None:
-        """What is released, and after which command.  The mirror's core is the portal's own, and
-        continues only between answers."""
+        """Return what is released, and after which command.  The mirror's core is the portal's
+        own, and continues only between answers."""
         view = self.mirror.view
         return None if view is None else (view, self.mirror.seq)
 
@@ -311,11 +311,11 @@ class Portal:
             "makers": list(choices.makers),
             "books": self.made.names(),
             "contracts": list(self.file.risk.contracts) if self.margin.is_offered else [],
-            "levels": [{"number": one.number, "name": one.name} for one in choices.levels],
+            "levels": [{"number": level.number, "name": level.name} for level in choices.levels],
             "networks": [
-                {"asset": one.asset, "name": one.name, "listed": bool(one.chain)}
-                for one in choices.networks
-                if one.withdraws
+                {"asset": network.asset, "name": network.name, "listed": bool(network.chain)}
+                for network in choices.networks
+                if network.withdraws
             ],
         }
 
@@ -611,14 +611,15 @@ class Gate:
 
         def refused(status: int, code: str, text: str) -> Answer:
             answer = refused_at({"path": BINANCE_PATHS[0]}, status, code, text)
-            headers = [one for one in answer.raw_headers if one[0] != b"content-length"]
+            headers = [header for header in answer.raw_headers if header[0] != b"content-length"]
             return answer.status_code, headers, answer.body
 
         bounds = self._headers, self._admits, metrics.took, refused
         return Requests(endpoints, *bounds, partial(self._log, "http"), tracer)
 
     def _admits(self, peer: tuple[str, int]) -> bool:
-        """Whether requests of this address are answered; its connection is one with requests."""
+        """Return whether requests of this address are answered; its connection is one with
+        requests."""
         if not self.serves(peer[0]):
             return False
         # A proxy on this host speaks for all its clients.
@@ -815,7 +816,7 @@ def text_pings(connections: ConnectionLimits) -> Any:
             self.response = None  # it was sent: thousands of them are megabytes
 
         def send_now(self, texts: list[str]) -> bool:
-            """Whether the texts were sent; False: the client does not read, or has gone."""
+            """Return whether the texts were sent; False: the client does not read, or has gone."""
             is_open = self.handshake_complete and not self.close_sent and not self.disconnected
             if not is_open or not self.writable.is_set():
                 return False

@@ -137,15 +137,15 @@ class PortalFile:
         return max(reached, key=lambda one: one.number, default=Level(0, "none", trades=False))
 
     def may_scrape(self, address: str) -> bool:
-        """Whether the metrics are shown there."""
+        """Return whether the metrics are shown there."""
         try:
             given = ip_address(address)
         except ValueError:
             return False
-        return any(given in one for one in self.scrapers)
+        return any(given in scraper for scraper in self.scrapers)
 
     def serves(self, address: str) -> bool:
-        """Whether requests from there are answered."""
+        """Return whether requests from there are answered."""
         if not self.allow and not self.deny and self.countries is None:
             return True
         try:
@@ -328,7 +328,7 @@ def read_portal_file(path: Path, assets: dict[str, int]) -> PortalFile:
     beside, outward = path.parent, tables.table("notifications", NOTIFICATIONS)
     networks = tuple(_network(tables, *row, assets) for row in tables.rows("network", NETWORK))
     door = tables.table("custody", CUSTODY)["socket"]
-    if not door and any(one.chain for one in networks):
+    if not door and any(network.chain for network in networks):
         tables.wrong(("network",), "a chain needs [custody] with its socket")
     routes = tables.table("routing", ROUTES)["file"]
     made = PortalFile(

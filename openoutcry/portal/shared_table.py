@@ -91,7 +91,7 @@ class Table:
             return (found[1][2], found[1][1]) if found is not None else (0, 0.0)
 
     def set(self, subject: str, number: int, until_s: float, now_s: float) -> bool:
-        """Whether there was room."""
+        """Return whether there was room."""
         digest = self._digest(subject)
         with self._lock:
             found, free = self._places(digest, now_s)
@@ -102,8 +102,8 @@ class Table:
             return True
 
     def take(self, subject: str, until_s: float, now_s: float) -> bool | None:
-        """Whether the subject was not there before, and is from here on; None: there is no room,
-        and so no answer."""
+        """Return whether the subject was not there before, and is from here on; None: there is
+        no room, and so no answer."""
         digest = self._hashed(subject)
         with self._lock:
             found, free = self._places(digest, now_s)

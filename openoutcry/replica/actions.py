@@ -28,7 +28,7 @@ class Timing(NamedTuple):
 
     @property
     def renew_ns(self) -> int:
-        """How often the lease is written, ns."""
+        """Return how often the lease is written, ns."""
         return self.lease_ns // 3
 
 

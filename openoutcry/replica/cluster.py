@@ -105,7 +105,7 @@ class Cluster:
 
     @staticmethod
     def exists(folder: Path) -> bool:
-        """Whether a folder has a cluster."""
+        """Return whether a folder has a cluster."""
         return (folder / CLUSTER_FILE).exists()
 
     def _write(self) -> None:
@@ -182,7 +182,7 @@ cluster {{
         return self.folder / node.name
 
     def store_of(self, node: Node) -> Path:
-        """Where the node keeps its streams."""
+        """Return where the node keeps its streams."""
         return self.folder_of(node) / "store"
 
     def node(self, name: str) -> Node:

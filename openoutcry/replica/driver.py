@@ -104,8 +104,8 @@ class Driver:
 
     @property
     def behind(self) -> int:
-        """How many messages the stream has, by the subscription, that the machine has not received
-        yet."""
+        """Return how many messages the stream has, by the subscription, that the machine has not
+        received yet."""
         subscription = self.subscription
         return (
             max(0, subscription.last - self.machine.tip.position) if subscription is not None else 0

@@ -318,7 +318,8 @@ class HotStandby:
             pass
 
     def _known_tip(self, journal: Path) -> Tip:
-        """Where the chain was when this journal was let go, if it still ends so or continues."""
+        """Return where the chain was when this journal was let go, if it still ends so or
+        continues."""
         tip = read_place(journal, self.local.journal_id)
         block = tip.next_block - 1
         held = self.local.first_block <= block < self.local.next_block

@@ -177,7 +177,7 @@ class JetStream:
         }
 
     def tail(self, bucket: bool = False) -> Tail:
-        """Where the stream is (or the bucket's), and who holds it, as its leader says."""
+        """Return where the stream is (or the bucket's), and who holds it, as its leader says."""
         answer = self.call(f"STREAM.INFO.{'KV_' if bucket else ''}{self.stream}")
         state, cluster = answer["state"], answer.get("cluster") or {}
         peers = cluster.get("replicas") or ()
@@ -198,7 +198,7 @@ class JetStream:
         return tail
 
     def skew_s(self) -> float:
-        """How far the clock of the stream's leader is ahead of ours."""
+        """Return how far the clock of the stream's leader is ahead of ours."""
         answer = self.call(f"STREAM.INFO.{self.stream}")
         leader_time = datetime.fromisoformat(answer["ts"])
         return (leader_time - datetime.now(UTC)).total_seconds()
@@ -268,7 +268,7 @@ def venues(link: Link) -> list[str]:
         question = json.dumps({"offset": len(names)}).encode()
         answer = answered(link.request("$JS.API.STREAM.NAMES", question).data)
         streams = answer.get("streams") or []
-        if type(streams) is not list or not all(type(one) is str for one in streams):
+        if type(streams) is not list or not all(type(stream) is str for stream in streams):
             raise Unreachable(NO_ANSWER)
         names += streams
         if not streams or len(names) >= number_of(answer, "total"):

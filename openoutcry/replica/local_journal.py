@@ -231,14 +231,14 @@ class LocalJournal:
         self._unsynced = True  # its writer may have been killed before its sync
 
     def _known_durable(self, journal_id: int) -> int:
-        """How many blocks this disk must have: the place is noted after their sync, the watermark
-        after their acknowledgement."""
+        """Return how many blocks this disk must have: the place is noted after their sync, the
+        watermark after their acknowledgement."""
         return max(
             read_place(self.directory, journal_id).next_block, self._acknowledged(journal_id)
         )
 
     def _acknowledged(self, journal_id: int) -> int:
-        """How many blocks the watermark says were acknowledged."""
+        """Return how many blocks the watermark says were acknowledged."""
         watermark, _ = read_watermark(self.directory)
         if watermark is None or watermark.journal_id != journal_id:
             return 0

@@ -54,17 +54,18 @@ class Primary:
 
     @property
     def room(self) -> int:
-        """How many more messages may be offered now."""
+        """Return how many more messages may be offered now."""
         return 0 if self.stopped or self.sealing else self.window - len(self.in_flight)
 
     @property
     def sealing(self) -> bool:
-        """Whether the stream is sealed, or a seal is on its way."""
+        """Return whether the stream is sealed, or a seal is on its way."""
         return self.tip.sealed or any(m.kind == Kind.SEAL for m in self.in_flight)
 
     @property
     def offered(self) -> Blocks:
-        """Where the journal continues after all that was offered: its next block goes out next."""
+        """Return where the journal continues after all that was offered: its next block goes out
+        next."""
         if self.in_flight:
             return self.in_flight[-1].blocks
         tip = self.tip

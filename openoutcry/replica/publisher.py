@@ -204,8 +204,8 @@ class Publisher:
         return rest
 
     def _lease_is_free(self) -> bool:
-        """Whether no process holds the lease, or an earlier process over this very journal, which
-        is locked now."""
+        """Return whether no process holds the lease, or an earlier process over this very
+        journal, which is locked now."""
         entry = retry_until_leader(
             lambda: self._ask(lambda jetstream: jetstream.get(LEASE_KEY), WAIT_S)
         )
@@ -363,7 +363,7 @@ class Publisher:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is pending or in flight."""
+        """Return whether nothing is pending or in flight."""
         return not self.pending and not self.machine.in_flight
 
     def leave(self, hand_over: bool, wait_s: float) -> bool:

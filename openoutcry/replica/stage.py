@@ -184,7 +184,7 @@ def holder_at(journal: Path) -> str:
 
 
 def timing_of(replication: Replication) -> Timing:
-    """How long things are waited for, by the lease's length."""
+    """Return how long things are waited for, by the lease's length."""
     lease_ns = replication.lease_ms * 1_000_000
     return Timing(lease_ns, lease_ns // 6, min(lease_ns // 6, 500_000_000), lease_ns // 15)
 

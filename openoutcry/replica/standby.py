@@ -267,7 +267,7 @@ class Standby:
         return [Fetch(self.tip.position + 1)]
 
     def _free(self, now_ns: int) -> bool:
-        """Whether the lease may be asked for."""
+        """Return whether the lease may be asked for."""
         lease = self._lease
         if self._seen_ns < 0 or (lease is not None and lease.position > self.tip.position):
             return False

@@ -98,8 +98,8 @@ class History:
             return None
 
     def changed_since(self, commit: str, date: str, paths: Sequence[str]) -> bool:
-        """Whether the code of ``paths`` in the package is not as it was at ``commit``; prose in it
-        (comments and docstrings) is not compared."""
+        """Return whether the code of ``paths`` in the package is not as it was at ``commit``;
+        prose in it (comments and docstrings) is not compared."""
         try:
             self.git("merge-base", "--is-ancestor", commit, "HEAD")
         except subprocess.CalledProcessError:

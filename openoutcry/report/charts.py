@@ -202,7 +202,7 @@ def throughput_chart(timeline: Sequence[dict[str, Any]], rate: float | None) -> 
 
 
 def fill_chart(timeline: Sequence[dict[str, Any]]) -> Markup | None:
-    """How full each ring was over the run, in per cent.  None without a sample."""
+    """Return how full each ring was over the run, in per cent.  None without a sample."""
     moments = [m for m in timeline if m.get("fill")]
     moments = _thinned(moments)
     if len(moments) < 2:

@@ -130,7 +130,7 @@ def _verdicts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _settings(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """How the run was asked for, in the order a reader would repeat it."""
+    """Return how the run was asked for, in the order a reader would repeat it."""
     source = result.get("source") or {}
     rate = result.get("rate")
     pairs = [

@@ -179,8 +179,8 @@ def _goals(goal_rows: Sequence[goals.GoalRow], document: dict[str, Any]) -> str:
 
 
 def _met(between: Sequence[float], goal: str) -> str:
-    """Whether a figure keeps a goal like "≤ 16 ns", "≤ 1/60" or "≥ 1,000"; nothing without one.
-    Judged by the ends of its interval: where they disagree, the figure is noisy."""
+    """Return whether a figure keeps a goal like "≤ 16 ns", "≤ 1/60" or "≥ 1,000"; nothing
+    without one.  Judged by the ends of its interval: where they disagree, the figure is noisy."""
     if not goal:
         return ""
     sign, number, unit = f"{goal} ".split(" ", 2)
@@ -194,7 +194,7 @@ pipeline_table = partial(_goal_table, goals.PIPELINE_ROWS)
 
 
 def compare_table(document: dict[str, Any]) -> str:
-    """How often `outcry bench compare` called a build slower, rightly and wrongly."""
+    """Return how often `outcry bench compare` called a build slower, rightly and wrongly."""
     figures = document["figures"]
     rows = [
         (
@@ -787,7 +787,7 @@ def _doors(doors: list[dict[str, Any]]) -> str:
 
 
 def _floods(floods: dict[str, Any] | None) -> str:
-    """How an honest session fared during the floods of each kind."""
+    """Return how an honest session fared during the floods of each kind."""
     if floods is None:
         return ""
     names = {"shm": "shared memory", "portal": "the portal"}

@@ -35,7 +35,7 @@ def _meanwhile(span: dict[str, Any]) -> str:
 
 
 def not_kept(tail: dict[str, Any]) -> str:
-    """How many long steps had no room, or nothing."""
+    """Return how many long steps had no room, or nothing."""
     steps = tail["steps_not_kept"]
     if not steps:
         return ""

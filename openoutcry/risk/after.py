@@ -110,22 +110,22 @@ def judge_traders(state: RiskState, events: int, count: int) -> None:
         event = EventRecord(events + index * RECORD_BYTES)
         word = event.word
         if (word >> KIND_SHIFT) & 0xFF == FILLED:
-            who, instrument = word & 0xFFFF, (word >> INSTRUMENT_SHIFT) & 0xFFFF
-            row, cell = totals.participant_row(state, who), who << 16 | instrument
+            participant, instrument = word & 0xFFFF, (word >> INSTRUMENT_SHIFT) & 0xFFFF
+            row, cell = totals.participant_row(state, participant), participant << 16 | instrument
             is_called = row.flags & lay.KILLED_BY_MARGIN != 0
             if cell == waits or is_called or not is_under(row):
                 continue
             # One order that trades with many others looks at its owner's positions once.
             waits = cell
-            if not holds_other(state, who, instrument):
+            if not holds_other(state, participant, instrument):
                 kill(row, lay.KILLED_BY_MARGIN, event + CAUSE)
 
 
 @kernel
-def holds_other(state: RiskState, who: int, instrument: int) -> bool:
-    """Whether a participant has a position in another instrument than this one."""
+def holds_other(state: RiskState, participant: int, instrument: int) -> bool:
+    """Return whether a participant has a position in another instrument than this one."""
     for other in range(state.instruments):
-        if other != instrument and totals.cell_of(state, who, other).position != 0:
+        if other != instrument and totals.cell_of(state, participant, other).position != 0:
             return True
     return False
 
@@ -415,8 +415,8 @@ def move_totals(
         if VERIFY:
             assert wallet.reserved >= 0, "no order reserves less than nothing"
         if traded != 0:
-            who, terms = word & 0xFFFF, cell.mark
-            settle(state, rules, spot, who, side, old_flags, terms, event, traded)
+            participant, terms = word & 0xFFFF, cell.mark
+            settle(state, rules, spot, participant, side, old_flags, terms, event, traded)
         elif wallet.shortfall != 0:
             asset_at = spot.quote_at if side == BUY else spot.base_at
             pay_shortfall(SpotAsset(state + asset_at), wallet)

@@ -129,9 +129,9 @@ def ahead(state: RiskState, order: OrderRecord) -> int:
         if instrument >= 0:
             rules = totals.instrument_row(state, instrument)
             if rules.spot_at != 0:
-                spot, who = rules_of(state, rules), order.participant
-                prefetch(state + spot.quote_wallet_at + who * spot.wallet_step)
-                prefetch(state + spot.base_wallet_at + who * spot.wallet_step)
+                spot, participant = rules_of(state, rules), order.participant
+                prefetch(state + spot.quote_wallet_at + participant * spot.wallet_step)
+                prefetch(state + spot.base_wallet_at + participant * spot.wallet_step)
             elif rules.scenario != 0:
                 prefetch_portfolio(state, rules, order.participant)
     return 0
@@ -191,7 +191,7 @@ def operator_command(state: RiskState, order: OrderRecord, kind: int) -> int:
 
 @kernel
 def is_off_book_trade(state: RiskState, order: OrderRecord, instrument: int) -> bool:
-    """Whether OFF_BOOK makes sense, and is the effect of a request."""
+    """Return whether OFF_BOOK makes sense, and is the effect of a request."""
     buyer, seller = order.qty_lots >> 16, order.qty_lots & 0xFFFF
     two = 0 < seller < state.participants and 0 < buyer < state.participants and buyer != seller
     sides = BUY <= order.time_in_force & SIDE_MASK <= SELL and order.aux > 0
@@ -224,8 +224,9 @@ def refuse(
 
 @kernel
 def may_rest(order: OrderRecord, rules: RiskInstrument, order_type: int) -> bool:
-    """Whether the new order may still be open after its command.  An order that may not does not
-    count as open, so a participant with as many orders as it may hold can still close out."""
+    """Return whether the new order may still be open after its command.  An order that may not
+    does not count as open, so a participant with as many orders as it may hold can still close
+    out."""
     tif = order.time_in_force & TIF_MASK
     if tif in (IOC, FOK):
         return False
@@ -236,7 +237,8 @@ def may_rest(order: OrderRecord, rules: RiskInstrument, order_type: int) -> bool
 
 @kernel
 def is_next_tick(price: int, last: int, distance: int) -> bool:
-    """Whether the price is a tick from the last one, where a share of that may be less than one."""
+    """Return whether the price is a tick from the last one, where a share of that may be less
+    than one."""
     return distance != 0 and -1 <= wide.sub(price, last) <= 1
 
 

@@ -49,7 +49,7 @@ def number_of(table: MarginTable, asset: int) -> int:
 
 @kernel
 def pledges_of(work: MarginWork) -> Words:
-    """What a participant has pledged, by the assets' rows."""
+    """Return what a participant has pledged, by the assets' rows."""
     return Words(work + work.pledges_at)
 
 
@@ -97,19 +97,19 @@ def counts(row: CollateralRow, amount: int, whole: int) -> int:
 
 
 @kernel
-def value_again(state: RiskState, table: MarginTable, work: MarginWork, who: int) -> None:
+def value_again(state: RiskState, table: MarginTable, work: MarginWork, participant: int) -> None:
     """The pledges of a participant, or prices or haircuts, are others: its margin follows."""
     whole, total, pledges = whole_value(table, work), 0, pledges_of(work)
     for number in range(table.collaterals):
         row = collateral_row(table, number)
         total = min(total + counts(row, pledges[number], whole), LARGEST)
     work.collateral = total
-    totals.participant_row(state, who).portfolio = held_now(table, work) - total
+    totals.participant_row(state, participant).portfolio = held_now(table, work) - total
 
 
 @kernel
 def has_pledges(table: MarginTable, work: MarginWork) -> bool:
-    """Whether anything is pledged."""
+    """Return whether anything is pledged."""
     pledged, pledges = 0, pledges_of(work)
     for number in range(table.collaterals):
         pledged |= pledges[number]
@@ -121,27 +121,27 @@ def value_all_again(state: RiskState, block: PortfolioBlock) -> None:
     """Value what each participant has pledged."""
     table = table_of(state, block)
     if table.collaterals != 0:
-        for who in range(state.participants):
-            work = work_of(state, block, who)
+        for participant in range(state.participants):
+            work = work_of(state, block, participant)
             if has_pledges(table, work):
-                value_again(state, table, work, who)
+                value_again(state, table, work, participant)
 
 
 @kernel
-def collateral_of(state: RiskState, who: int) -> int:
-    """What a participant's pledges count."""
+def collateral_of(state: RiskState, participant: int) -> int:
+    """Return what a participant's pledges count."""
     block = portfolio_of(state)
-    return work_of(state, block, who).collateral if block != 0 else 0
+    return work_of(state, block, participant).collateral if block != 0 else 0
 
 
 @kernel
-def means_of(state: RiskState, who: int) -> int:
+def means_of(state: RiskState, participant: int) -> int:
     """Equity, credit and what pledges count; of a participant without a limit of credit the largest
     amount."""
-    row = totals.participant_row(state, who)
+    row = totals.participant_row(state, participant)
     if row.credit == NO_LIMIT:
         return means(row)
-    return wide.add(means(row), collateral_of(state, who))
+    return wide.add(means(row), collateral_of(state, participant))
 
 
 # Commands
@@ -176,7 +176,8 @@ def stage_share(table: MarginTable, number: int, share: int, concentrated: int) 
 
 @kernel
 def tiers_fit(table: MarginTable) -> bool:
-    """Whether the tiers of each asset begin at 0 and increase; those not there are the last."""
+    """Return whether the tiers of each asset begin at 0 and increase; those not there are the
+    last."""
     for number in range(table.collaterals):
         tiers = collateral_row(table, number).tiers
         if tiers[0] != 0:
@@ -205,67 +206,71 @@ def set_price(
         row = collateral_row(table if each == 0 else staged, number)
         row.worth = worth
         row.per = per
-    for who in range(state.participants):
-        work = work_of(state, block, who)
+    for participant in range(state.participants):
+        work = work_of(state, block, participant)
         if pledges_of(work)[number] != 0:
-            value_again(state, table, work, who)
-            judge_margin(totals.participant_row(state, who), seq_at)
+            value_again(state, table, work, participant)
+            judge_margin(totals.participant_row(state, participant), seq_at)
     return True
 
 
 @kernel
 def is_price(table: MarginTable, number: int, worth: int, per: int) -> bool:
-    """Whether an asset can have this price."""
+    """Return whether an asset can have this price."""
     if number < 0 or number >= table.collaterals:
         return False
     return worth >= 0 and per >= 1 and max(worth, per) <= LARGEST
 
 
 @kernel_outlined
-def pledge(state: RiskState, who: int, asset: int, amount: int, seq_at: int) -> bool:
+def pledge(state: RiskState, participant: int, asset: int, amount: int, seq_at: int) -> bool:
     """PLEDGE: out of the participant's wallet, or, below 0, back into it, as far as what is left
     covers the initial margin with open orders.  Refused if more would count less: a haircut of size
     and one of concentration may take more than a unit is worth.  What a reversed deposit left short
     comes back whatever depends on it: it is not there."""
     not_inlined()
     block = portfolio_of(state)
-    if block == 0 or who < 1 or who >= state.participants:
+    if block == 0 or participant < 1 or participant >= state.participants:
         return False
-    table, work = table_of(state, block), work_of(state, block, who)
+    table, work = table_of(state, block), work_of(state, block, participant)
     number = number_of(table, asset)
     if number < 0 or amount == 0 or amount > LARGEST_TOTAL or amount < -LARGEST_TOTAL:
         return False
     spot = block_of(state)
-    wallet, pledges = wallet_in(state, spot, asset, who), pledges_of(work)
-    row, held, counted = totals.participant_row(state, who), pledges[number], work.collateral
+    wallet, pledges = wallet_in(state, spot, asset, participant), pledges_of(work)
+    row, held, counted = (
+        totals.participant_row(state, participant),
+        pledges[number],
+        work.collateral,
+    )
     if amount > 0:
-        is_barred = row.flags & lay.CLOSED_FLAG != 0 or owes(state, spot, who)
+        is_barred = row.flags & lay.CLOSED_FLAG != 0 or owes(state, spot, participant)
         if is_barred or wallet.available < amount:
             return False
     elif held + amount < 0:
         return False
     lost = amount < 0 and wallet.shortfall >= -amount
     pledges[number] = held + amount
-    value_again(state, table, work, who)
+    value_again(state, table, work, participant)
     fits = amount < 0 or work.collateral >= counted
     if amount < 0 and not lost and row.credit != NO_LIMIT:
         needed = wide.add(margin_now(table, work), row.reserved - work.premiums)
-        fits = means_of(state, who) >= needed
+        fits = means_of(state, participant) >= needed
     if not fits:
         pledges[number] = held
-        value_again(state, table, work, who)
+        value_again(state, table, work, participant)
         return False
-    give_back(state, asset, who, -amount)
+    give_back(state, asset, participant, -amount)
     if lost:
         judge_margin(row, seq_at)
     return True
 
 
 @kernel
-def give_back(state: RiskState, asset: int, who: int, amount: int) -> None:
+def give_back(state: RiskState, asset: int, participant: int, amount: int) -> None:
     """Make an amount that was pledged available again; below 0, reserve it."""
     spot = block_of(state)
-    wallet = wallet_in(state, spot, asset, who)
+    wallet = wallet_in(state, spot, asset, participant)
     wallet.available += amount
     wallet.reserved -= amount
     pay_shortfall(SpotAsset(state + spot.asset_at + asset * spot_layout.ASSET_BYTES), wallet)

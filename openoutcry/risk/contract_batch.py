@@ -64,7 +64,7 @@ def apply_batch(state: RiskState, count: int, with_mark: bool, seq_at: int) -> b
 
 @kernel
 def all_make_sense(state: RiskState, block: ContractBlock) -> bool:
-    """Whether nothing has come in between that forbids one of the settings."""
+    """Return whether nothing has come in between that forbids one of the settings."""
     for number in range(block.contracts):
         contract = row_of(state, block, number)
         if contract.staged != 0:
@@ -79,9 +79,9 @@ def all_make_sense(state: RiskState, block: ContractBlock) -> bool:
 
 @kernel
 def all_fit(state: RiskState, block: ContractBlock) -> bool:
-    """Whether no amount, and no total after any of the settings, passes 2**62."""
-    for who in range(state.participants):
-        if not fits(state, block, who):
+    """Return whether no amount, and no total after any of the settings, passes 2**62."""
+    for participant in range(state.participants):
+        if not fits(state, block, participant):
             return False
     for number in range(block.contracts):
         contract = row_of(state, block, number)
@@ -93,15 +93,15 @@ def all_fit(state: RiskState, block: ContractBlock) -> bool:
 
 
 @kernel
-def fits(state: RiskState, block: ContractBlock, who: int) -> bool:
-    """Whether it does of one participant."""
-    row = totals.participant_row(state, who)
+def fits(state: RiskState, block: ContractBlock, participant: int) -> bool:
+    """Return whether it does of one participant."""
+    row = totals.participant_row(state, participant)
     balance, profit, reserved, margined = row.balance, row.profit, row.reserved, row.margined
     for number in range(block.contracts):
         contract = row_of(state, block, number)
         if contract.staged == 0:
             continue
-        cell = totals.cell_of(state, who, contract.instrument)
+        cell = totals.cell_of(state, participant, contract.instrument)
         position, buys, sells, cost = cell.position, cell.buy_lots, cell.sell_lots, cell.cost
         if position | buys | sells == 0:
             continue

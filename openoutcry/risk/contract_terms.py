@@ -31,7 +31,7 @@ CLOSED = OPERATORS_HALT | EXPIRED_HALT | UNLISTED_HALT
 
 @kernel
 def can_adjust(rules: RiskInstrument, contract: ContractRow, value: int, second: int) -> bool:
-    """Whether its terms can be adjusted by this ratio; open orders are not looked at."""
+    """Return whether its terms can be adjusted by this ratio; open orders are not looked at."""
     new, old = ratio_of(value)
     if second != 0 or new < 1 or old < 1 or max(new, old) > MAX_TERM or contract.inverse != 0:
         return False
@@ -76,7 +76,7 @@ def scaled(price: int, new: int, old: int) -> int:
 
 @kernel
 def lot_after(units: int, new: int, old: int) -> int:
-    """What a lot is a tick; 0: it would not be whole, or too large."""
+    """Return what a lot is a tick; 0: it would not be whole, or too large."""
     more, less = in_lowest_terms(new, old)
     if units % less != 0:
         return 0
@@ -96,7 +96,7 @@ def strike_after(contract: ContractRow, new: int, old: int) -> tuple[int, int]:
 
 @kernel
 def multiplier_after(contract: ContractRow, value: int) -> int:
-    """What a lot is a tick of the contract; of an option that stays."""
+    """Return what a lot is a tick of the contract; of an option that stays."""
     new, old = ratio_of(value)
     option = contract.kind == CALL or contract.kind == PUT
     return contract.multiplier if option else lot_after(contract.multiplier, new, old)

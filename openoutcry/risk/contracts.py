@@ -69,7 +69,7 @@ def contract_of(state: RiskState, rules: RiskInstrument) -> ContractRow:
 
 @kernel
 def is_option(contract: ContractRow) -> bool:
-    """Whether its premium is paid when it trades, and its payoff at its expiry."""
+    """Return whether its premium is paid when it trades, and its payoff at its expiry."""
     return contract.kind == CALL or contract.kind == PUT
 
 
@@ -260,7 +260,7 @@ def apply_contract(
 
 @kernel
 def has_price(setting: int) -> bool:
-    """Whether its value is a price of the contract or its underlying."""
+    """Return whether its value is a price of the contract or its underlying."""
     is_mark = setting == constants.SET_CONTRACT_MARK or setting == constants.SET_CONTRACT_SETTLE
     return is_mark or setting in (constants.SET_CONTRACT_EXPIRE, constants.SET_CONTRACT_LIST)
 
@@ -321,7 +321,8 @@ def makes_sense(
     value: int,
     second: int,
 ) -> bool:
-    """Whether a live contract can be marked, funded or ended so, whatever its holders have."""
+    """Return whether a live contract can be marked, funded or ended so, whatever its holders
+    have."""
     if setting == constants.SET_CONTRACT_MARK:
         return second <= MAX_PRICE and second >= -MAX_PRICE and can_be_marked(contract, value)
     if setting == constants.SET_CONTRACT_SETTLE:
@@ -334,8 +335,8 @@ def makes_sense(
             return False
     elif rules.halt & EXPIRED_HALT == 0:
         return False
-    for who in range(state.participants):
-        cell = totals.cell_of(state, who, contract.instrument)
+    for participant in range(state.participants):
+        cell = totals.cell_of(state, participant, contract.instrument)
         if cell.buy_lots | cell.sell_lots != 0:
             return False
     if setting == constants.SET_CONTRACT_ADJUST:
@@ -346,13 +347,14 @@ def makes_sense(
 
 @kernel
 def can_be_marked(contract: ContractRow, price: int) -> bool:
-    """Whether a mark can be this price: at 0 a margin that follows the mark would be nothing."""
+    """Return whether a mark can be this price: at 0 a margin that follows the mark would be
+    nothing."""
     return can_be(contract, price) and (contract.margin_bps == 0 or price >= 1)
 
 
 @kernel
 def can_be(contract: ContractRow, price: int) -> bool:
-    """Whether a contract can end at this price."""
+    """Return whether a contract can end at this price."""
     least = 1 if contract.inverse != 0 and not is_option(contract) else -MAX_PRICE
     if is_option(contract):
         least = 0
@@ -363,8 +365,8 @@ def can_be(contract: ContractRow, price: int) -> bool:
 def amounts(
     rules: RiskInstrument, contract: ContractRow, setting: int, value: int
 ) -> tuple[int, int, int]:
-    """What a setting that makes sense pays for each lot held, what a lot gains by it, and which
-    margin a lot needs afterwards.  What futures and perpetuals gain by a mark is paid."""
+    """Return what a setting that makes sense pays for each lot held, what a lot gains by it, and
+    which margin a lot needs afterwards.  What futures and perpetuals gain by a mark is paid."""
     if setting == constants.SET_CONTRACT_FUNDING:
         due = wide.sub(0, due_of(contract, value)[0])
         return due, due, rules.margin
@@ -410,9 +412,9 @@ def put(
     pay_all(state, instrument, paid, gain, seq_at, True)
     new_margin(state, instrument, rules, margin, True)
     if setting == constants.SET_CONTRACT_EXPIRE:
-        for who in range(state.participants):
-            if totals.cell_of(state, who, instrument).position != 0:
-                set_lots(state, who, instrument, rules, 0, 0)
+        for participant in range(state.participants):
+            if totals.cell_of(state, participant, instrument).position != 0:
+                set_lots(state, participant, instrument, rules, 0, 0)
         contract.state = SETTLED
         contract.final = value
         contract.final_units = paid
@@ -455,8 +457,11 @@ def new_margin(
         return True
     if margin > LARGEST:
         return False
-    for who in range(state.participants):
-        row, cell = totals.participant_row(state, who), totals.cell_of(state, who, instrument)
+    for participant in range(state.participants):
+        row, cell = (
+            totals.participant_row(state, participant),
+            totals.cell_of(state, participant, instrument),
+        )
         if cell.position | cell.buy_lots | cell.sell_lots == 0:
             continue
         position, cost = cell.position, cell.cost
@@ -485,12 +490,12 @@ def pay_all(
     """Pay ``paid`` for each lot held to its holder's balance, and ``gain`` to its profit; whether
     all of it fits.  With ``stores`` it is done."""
     moved = 0
-    for who in range(state.participants):
-        cell = totals.cell_of(state, who, instrument)
+    for participant in range(state.participants):
+        cell = totals.cell_of(state, participant, instrument)
         position = cell.position
         if position == 0:
             continue
-        row = totals.participant_row(state, who)
+        row = totals.participant_row(state, participant)
         money, profit = wide.mul(position, paid), wide.mul(position, gain)
         if not stores:
             balance, total = wide.add(row.balance, money), wide.add(row.profit, profit)
@@ -517,24 +522,30 @@ def mark_others(state: RiskState, seq_at: int) -> None:
         price = rules.last
         if price == NO_LIMIT or rules.spot_at | rules.contract_at != 0:
             continue
-        for who in range(state.participants):
-            row, cell = totals.participant_row(state, who), totals.cell_of(state, who, instrument)
+        for participant in range(state.participants):
+            row, cell = (
+                totals.participant_row(state, participant),
+                totals.cell_of(state, participant, instrument),
+            )
             mark_position(rules, row, cell, price, seq_at)
 
 
 @kernel
 def judge_all(state: RiskState, seq_at: int) -> None:
     """Every participant's losses and margin."""
-    for who in range(state.participants):
-        judge_profit(totals.participant_row(state, who), seq_at)
+    for participant in range(state.participants):
+        judge_profit(totals.participant_row(state, participant), seq_at)
 
 
 @kernel
 def set_lots(
-    state: RiskState, who: int, instrument: int, rules: RiskInstrument, lots: int, cost: int
+    state: RiskState, participant: int, instrument: int, rules: RiskInstrument, lots: int, cost: int
 ) -> None:
     """A participant holds ``lots``, which cost ``cost``, without a trade: its totals follow."""
-    row, cell = totals.participant_row(state, who), totals.cell_of(state, who, instrument)
+    row, cell = (
+        totals.participant_row(state, participant),
+        totals.cell_of(state, participant, instrument),
+    )
     group, held = totals.group_row(state, row.group), cell.position
     buys, sells = cell.buy_lots, cell.sell_lots
     need = totals.needed(rules, lots, buys, sells, cell.cost)
@@ -547,4 +558,4 @@ def set_lots(
     cell.position = lots
     cell.mark = cost
     if rules.scenario != 0:
-        follow_portfolio(state, row, rules, who, lots, buys, sells, 0)
+        follow_portfolio(state, row, rules, participant, lots, buys, sells, 0)

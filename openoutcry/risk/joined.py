@@ -92,8 +92,8 @@ class JoinedView(View):
         return whole[who, word].copy()
 
     def _rebalances(self) -> int | None:
-        """How many rebalance points there were; None while cores are at one, or one is being put
-        back."""
+        """Return how many rebalance points there were; None while cores are at one, or one is
+        being put back."""
         if any(core.header[0] != lay.MAGIC for core in self.cores):
             return None
         counts = {int(core.header[REBALANCES]) for core in self.cores}
@@ -140,8 +140,8 @@ class _Rows:
 def _summed(amounts: Sequence[Any]) -> Any:
     """Each is within 2**62, and so is the reported sum."""
     total = np.int64(0)
-    for one in amounts:
-        total = np.clip(total + one, -LARGEST, LARGEST)
+    for amount in amounts:
+        total = np.clip(total + amount, -LARGEST, LARGEST)
     return total
 
 

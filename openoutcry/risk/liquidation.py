@@ -35,24 +35,24 @@ it is."""
 
 
 @kernel_outlined
-def set_part(state: RiskState, who: int, instrument: int, lots: int, price: int) -> bool:
+def set_part(state: RiskState, participant: int, instrument: int, lots: int, price: int) -> bool:
     """Let the next order of this kind in.  False, and nothing changed, if the participant is not
     under its maintenance margin, still has orders, or does not hold so much."""
     not_inlined()
-    row = totals.participant_row(state, who)
+    row = totals.participant_row(state, participant)
     flags = row.flags
     called = flags & lay.KILLED_BY_MARGIN != 0 and flags & lay.CANCEL_WANTED == 0
     if not called or row.open != 0 or not is_under(row):
         return False
-    position = totals.cell_of(state, who, instrument).position
+    position = totals.cell_of(state, participant, instrument).position
     smaller = -position <= lots < 0 if position > 0 else 0 < lots <= -position
     if not smaller:
         return False
     rules = totals.instrument_row(state, instrument)
-    if rules.contract_at != 0 and not loss_is_covered(state, who, rules, lots, price):
+    if rules.contract_at != 0 and not loss_is_covered(state, participant, rules, lots, price):
         return False
     state.parts += 1
-    state.part_who = who
+    state.part_who = participant
     state.part_instrument = instrument
     state.part_qty = lots
     state.part_price = price

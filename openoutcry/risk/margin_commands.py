@@ -147,15 +147,15 @@ def apply_staged(state: RiskState, block: PortfolioBlock, count: int, seq_at: in
     with_derived(staged)
     if not tiers_fit(staged):
         return False
-    for who in range(state.participants):
-        if not holds_at_most(state, staged, who):
+    for participant in range(state.participants):
+        if not holds_at_most(state, staged, participant):
             return False
     copy(table, staged, block.table_bytes)
     block.staged = 0
     block.applied += 1
-    for who in range(state.participants):
-        if work_of(state, block, who).used != 0:
-            begin_again(state, block, table, who)
+    for participant in range(state.participants):
+        if work_of(state, block, participant).used != 0:
+            begin_again(state, block, table, participant)
     value_all_again(state, block)
     judge_all(state, seq_at)
     return True
@@ -170,12 +170,12 @@ def copy(to: int, source: int, size_bytes: int) -> None:
 
 
 @kernel
-def holds_at_most(state: RiskState, table: MarginTable, who: int) -> bool:
-    """Whether all that a participant holds and has open is within what there may be."""
+def holds_at_most(state: RiskState, table: MarginTable, participant: int) -> bool:
+    """Return whether all that a participant holds and has open is within what there may be."""
     contracts = contracts_of(state)
     for number in range(contracts.contracts):
         instrument = row_of(state, contracts, number).instrument
-        cell = totals.cell_of(state, who, instrument)
+        cell = totals.cell_of(state, participant, instrument)
         position = cell.position
         lots = wide.add(max(position, -position), wide.add(cell.buy_lots, cell.sell_lots))
         if lots > most_lots(table, number):
@@ -184,13 +184,15 @@ def holds_at_most(state: RiskState, table: MarginTable, who: int) -> bool:
 
 
 @kernel
-def begin_again(state: RiskState, block: PortfolioBlock, table: MarginTable, who: int) -> None:
+def begin_again(
+    state: RiskState, block: PortfolioBlock, table: MarginTable, participant: int
+) -> None:
     """Make a participant's work from its positions and open orders."""
-    work, contracts = work_of(state, block, who), contracts_of(state)
+    work, contracts = work_of(state, block, participant), contracts_of(state)
     forget(work)
     for number in range(contracts.contracts):
         instrument = row_of(state, contracts, number).instrument
-        cell = totals.cell_of(state, who, instrument)
+        cell = totals.cell_of(state, participant, instrument)
         if cell.position | cell.buy_lots | cell.sell_lots != 0:
             follow(table, work, number, cell.position, cell.buy_lots, cell.sell_lots)
-    totals.participant_row(state, who).portfolio = held_now(table, work) - work.collateral
+    totals.participant_row(state, participant).portfolio = held_now(table, work) - work.collateral

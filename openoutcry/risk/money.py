@@ -96,9 +96,9 @@ def means(row: RiskParticipant) -> int:
 
 @kernel
 def is_under(row: RiskParticipant) -> bool:
-    """Whether equity and credit are less than the maintenance margin of what is held: scenario
-    margin less collateral, and of all else its share of the initial margin.  False without such a
-    share, or if the participant's capital is not checked."""
+    """Return whether equity and credit are less than the maintenance margin of what is held:
+    scenario margin less collateral, and of all else its share of the initial margin.  False
+    without such a share, or if the participant's capital is not checked."""
     share, credit = row.maintenance_bps, row.credit
     if share == 0 or credit == NO_LIMIT:
         return False

@@ -184,7 +184,7 @@ def row_to_use(table: MovementTable) -> int:
 
 
 @kernel_outlined
-def apply_movement(state: RiskState, order: OrderRecord, who: int, amount: int) -> bool:
+def apply_movement(state: RiskState, order: OrderRecord, participant: int, amount: int) -> bool:
     """MOVEMENT; False, and only the reason is kept, if the step is not permitted."""
     not_inlined()
     block = block_of(state)
@@ -193,9 +193,9 @@ def apply_movement(state: RiskState, order: OrderRecord, who: int, amount: int) 
     table = MovementTable(state + block.movements_at)
     step = order.time_in_force
     if step in (REQUEST, SEE):
-        why = begin(state, block, table, order, who, amount, step)
+        why = begin(state, block, table, order, participant, amount, step)
     else:
-        why = go_on(state, block, table, order, who, amount, step)
+        why = go_on(state, block, table, order, participant, amount, step)
     if why != 0:
         table.refused_seq = order.seq
         table.refused_why = why
@@ -208,7 +208,7 @@ def begin(
     block: SpotBlock,
     table: MovementTable,
     order: OrderRecord,
-    who: int,
+    participant: int,
     amount: int,
     step: int,
 ) -> int:
@@ -220,9 +220,9 @@ def begin(
         return UNKNOWN_ASSET
     if amount < 1 or amount > LARGEST_TOTAL:
         return AMOUNT
-    if who == 0:
+    if participant == 0:
         return UNKNOWN_PARTICIPANT
-    flags = totals.participant_row(state, who).flags
+    flags = totals.participant_row(state, participant).flags
     if flags & lay.CLOSED_FLAG != 0:
         return IS_CLOSED
     requests = RequestTable(state + state.requests_at)
@@ -231,11 +231,11 @@ def begin(
         return KNOWN_REFERENCE
     if table.open >= table.capacity:
         return FULL
-    wallet = wallet_in(state, block, index, who)
+    wallet = wallet_in(state, block, index, participant)
     if step == REQUEST:
         if flags & lay.SUSPENDED_FLAG != 0:
             return IS_SUSPENDED
-        if owes(state, block, who):
+        if owes(state, block, participant):
             return SHORTFALL
         if wallet.available < amount:
             return NOT_AVAILABLE
@@ -246,7 +246,7 @@ def begin(
     row.text, row.text_1 = text.text, text.text_1
     row.text_2, row.text_3 = text.text_2, text.text_3
     row.number, row.changed_seq = order.seq, order.seq
-    row.participant, row.asset, row.amount = who, index, amount
+    row.participant, row.asset, row.amount = participant, index, amount
     row.state = step
     row.steps = 1 << step
     row.began_ns, row.changed_ns = state.now_ns, state.now_ns
@@ -264,7 +264,7 @@ def go_on(
     block: SpotBlock,
     table: MovementTable,
     order: OrderRecord,
-    who: int,
+    participant: int,
     amount: int,
     step: int,
 ) -> int:
@@ -275,17 +275,17 @@ def go_on(
     if number == 0:
         return UNKNOWN_MOVEMENT
     row = movement_row(table, number - 1)
-    if row.participant != who or row.amount != amount:
+    if row.participant != participant or row.amount != amount:
         return UNKNOWN_MOVEMENT
     was = row.state
     if (PERMITTED[step] >> was) & 1 == 0:
         return WRONG_STATE
     asset = SpotAsset(state + block.asset_at + row.asset * spot_layout.ASSET_BYTES)
-    wallet = wallet_in(state, block, row.asset, who)
+    wallet = wallet_in(state, block, row.asset, participant)
     if step in (APPROVE, SEND):
-        if totals.participant_row(state, who).flags & lay.SUSPENDED_FLAG != 0:
+        if totals.participant_row(state, participant).flags & lay.SUSPENDED_FLAG != 0:
             return IS_SUSPENDED
-        if owes(state, block, who):
+        if owes(state, block, participant):
             return SHORTFALL
     elif step == CREDIT:
         if not has_room(asset, amount):
@@ -330,14 +330,14 @@ def take_back(asset: SpotAsset, wallet: Wallet, row: Movement) -> bool:
 
 
 @kernel
-def has_open_movement(state: RiskState, block: SpotBlock, who: int) -> bool:
+def has_open_movement(state: RiskState, block: SpotBlock, participant: int) -> bool:
     """Slow: all movements are checked."""
     if block.movements_at == 0:
         return False
     table = MovementTable(state + block.movements_at)
     for number in range(min(table.count, table.capacity)):
         row = movement_row(table, number)
-        if row.participant == who and (OPEN >> row.state) & 1 != 0:
+        if row.participant == participant and (OPEN >> row.state) & 1 != 0:
             return True
     return False
 
@@ -364,12 +364,12 @@ class OneMovement:
 
     @property
     def is_deposit(self) -> bool:
-        """Whether it brings money in; the others are withdrawals."""
+        """Return whether it brings money in; the others are withdrawals."""
         return MovementStep.SEE in self.steps
 
     @property
     def is_open(self) -> bool:
-        """Whether a later step can still change it."""
+        """Return whether a later step can still change it."""
         return self.state in OPEN_STATES
 
 
@@ -386,7 +386,7 @@ class MovementsView:
         self.rows = words[first:][: capacity * ROW_BYTES // 8].reshape(capacity, ROW_BYTES // 8)
 
     def __len__(self) -> int:
-        """How many are remembered."""
+        """Return how many are remembered."""
         return min(self.word("count"), len(self.rows))
 
     def word(self, name: str) -> int:

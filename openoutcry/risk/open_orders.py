@@ -49,7 +49,7 @@ def make_state(limit: int) -> npt.NDArray[np.uint8]:
 
 
 def held(state: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], int]:
-    """How many each participant holds, a view, and how many one may."""
+    """Return how many each participant holds, a view, and how many one may."""
     words = state.view(np.int64)
     return words[1:], int(words[0])
 

@@ -42,7 +42,7 @@ SEQ = ORDER.offsets["seq"]
 
 @kernel
 def is_amount(value: int) -> bool:
-    """Whether a value is 0 to LARGEST, the most that sums of amounts allow."""
+    """Return whether a value is 0 to LARGEST, the most that sums of amounts allow."""
     return 0 <= value <= LARGEST
 
 
@@ -50,25 +50,27 @@ def is_amount(value: int) -> bool:
 def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool:
     """Apply a RISK command (``bits.Setting``); False, and nothing changed, if it makes no sense."""
     not_inlined()
-    setting, who = order.order_type, order.qty_lots
+    setting, participant = order.order_type, order.qty_lots
     value, second = order.aux, order.price_ticks
     if setting == constants.SET_MARKET_KILL:
         return set_market(state, order.order_id, value)
     if constants.SET_REQUEST <= setting <= constants.SET_REQUEST_DONE:
         return apply_request(state, order, setting)
     if setting == constants.SET_SESSION:
-        return is_piece(who)
+        return is_piece(participant)
     if setting >= constants.SET_CONTRACT_MARK:
         side = order.time_in_force
-        return apply_contracts(state, instrument, setting, who, value, second, side, order + SEQ)
+        return apply_contracts(
+            state, instrument, setting, participant, value, second, side, order + SEQ
+        )
     if setting >= constants.SET_LEDGER_TIER:
-        if not is_for_ledger(order, instrument, setting, who, value, second):
+        if not is_for_ledger(order, instrument, setting, participant, value, second):
             return False
         if block_of(state) == 0:
             return True
-        return follow_fees(state, order, instrument, setting, who, value)
+        return follow_fees(state, order, instrument, setting, participant, value)
     if setting >= constants.SET_LULD:
-        return set_protection(state, instrument, setting, who, value, second)
+        return set_protection(state, instrument, setting, participant, value, second)
     if setting == constants.SET_BANDS and instrument >= 0 and has_bands(state, instrument):
         return False
     if setting == constants.SET_FILE:
@@ -83,7 +85,7 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
         bump = state.bump_at
         if bump == 0 or setting == constants.SET_RELEASE:
             return bump != 0
-        return set_bump(SpeedBump(state + bump), value, second, who, order.rx_ts_ns)
+        return set_bump(SpeedBump(state + bump), value, second, participant, order.rx_ts_ns)
     if setting == constants.SET_MARK and order.symbol == 0:
         # Each participant is judged once: none is judged by one leg of a hedge.
         mark_others(state, order + SEQ)
@@ -94,36 +96,38 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
             return False
         return set_instrument(state, instrument, setting, value, second, order + SEQ)
     if constants.SET_GROUP_GROSS_POSITION <= setting <= constants.SET_GROUP_NAME:
-        if who < 0 or who >= state.groups:
+        if participant < 0 or participant >= state.groups:
             return False
-        return set_group(totals.group_row(state, who), setting, value)
-    if who < 0 or who >= state.participants:
+        return set_group(totals.group_row(state, participant), setting, value)
+    if participant < 0 or participant >= state.participants:
         return False
     if constants.SET_POSITION_LONG <= setting <= constants.SET_SHORT_SALE:
         if instrument < 0:
             return False
         if setting == constants.SET_SHORT_SALE and is_spot(state, instrument):
             return False
-        return set_cell(totals.cell_of(state, who, instrument), setting, value)
+        return set_cell(totals.cell_of(state, participant, instrument), setting, value)
     if setting == constants.SET_POSITION:
-        return instrument >= 0 and set_position(state, who, instrument, value, second, order + SEQ)
+        return instrument >= 0 and set_position(
+            state, participant, instrument, value, second, order + SEQ
+        )
     if setting == constants.SET_LIQUIDATE:
-        return instrument >= 0 and set_part(state, who, instrument, value, second)
-    if setting == constants.SET_MAINTENANCE and who == 0:
+        return instrument >= 0 and set_part(state, participant, instrument, value, second)
+    if setting == constants.SET_MAINTENANCE and participant == 0:
         return False
     if setting == constants.SET_ASSET_CREDIT:
-        return set_credit(state, order, who, value)
+        return set_credit(state, order, participant, value)
     if setting == constants.SET_FEE_VOLUME:
-        return set_volume(state, who, value)
+        return set_volume(state, participant, value)
     if setting == constants.SET_DEPOSIT and names_asset(order) != 0 and block_of(state) != 0:
-        return move(state, order, who, value)
+        return move(state, order, participant, value)
     if setting == constants.SET_STATUS:
-        return set_status(state, who, value, second)
+        return set_status(state, participant, value, second)
     if setting == constants.SET_MOVEMENT:
-        return apply_movement(state, order, who, value)
+        return apply_movement(state, order, participant, value)
     if constants.SET_DEPOSIT <= setting <= constants.SET_MAINTENANCE:
-        row = totals.participant_row(state, who)
-        if setting == constants.SET_DEPOSIT and not may_leave_fund(state, who, value):
+        row = totals.participant_row(state, participant)
+        if setting == constants.SET_DEPOSIT and not may_leave_fund(state, participant, value):
             return False
         if not set_participant(state, row, setting, value, second, order + SEQ):
             return False
@@ -138,7 +142,7 @@ def apply_contracts(
     state: RiskState,
     instrument: int,
     setting: int,
-    who: int,
+    participant: int,
     value: int,
     second: int,
     side: int,
@@ -146,28 +150,30 @@ def apply_contracts(
 ) -> bool:
     """Apply a setting of contracts, of what comes after a liquidation, or of scenario margin.
     ``side``: the command's ``time_in_force``, of a pledge the number of its asset."""
-    is_staged, with_mark, count = side == STAGED, who & WITH_MARK != 0, who >> 1
+    is_staged, with_mark, count = side == STAGED, participant & WITH_MARK != 0, participant >> 1
     if setting == constants.SET_COVER or setting == constants.SET_DELEVERAGE:
-        other, who = who >> 16, who & 0xFFFF
-        if max(who, other) >= state.participants or other < 0:
+        other, participant = participant >> 16, participant & 0xFFFF
+        if max(participant, other) >= state.participants or other < 0:
             return False
         if setting == constants.SET_COVER:
-            return other == 0 and cover(state, who, value)
-        return deleverage(state, who, other, instrument, value, second, side, seq_at)
+            return other == 0 and cover(state, participant, value)
+        return deleverage(state, participant, other, instrument, value, second, side, seq_at)
     if setting == constants.SET_CONTRACT_LIST or setting == constants.SET_CONTRACT_ADJUST:
         return apply_contract(
             state, instrument, setting, count, value, second, is_staged, False, seq_at
         )
     if setting == constants.SET_CONTRACT_APPLY:
-        return apply_batch(state, value, who == WITH_MARK, seq_at)
+        return apply_batch(state, value, participant == WITH_MARK, seq_at)
     if setting == constants.SET_PLEDGE:
-        return pledge(state, who, side, value, seq_at)
+        return pledge(state, participant, side, value, seq_at)
     if setting == constants.SET_SEIZE:
-        return seize(state, who, side, value, second)
+        return seize(state, participant, side, value, second)
     if setting > constants.SET_COLLATERAL_PRICE:
         return constants.SET_INDEX_RULES <= setting <= constants.SET_INDEX_VALUE
     if setting > constants.SET_DELEVERAGE:
-        return apply_margin(state, instrument, setting, who, value, second, is_staged, seq_at)
+        return apply_margin(
+            state, instrument, setting, participant, value, second, is_staged, seq_at
+        )
     return apply_contract(
         state, instrument, setting, count, value, second, is_staged, with_mark, seq_at
     )
@@ -175,37 +181,37 @@ def apply_contracts(
 
 @kernel
 def is_spot(state: RiskState, instrument: int) -> bool:
-    """Whether it is spot: it has no lot fee, no margin and no positions."""
+    """Return whether it is spot: it has no lot fee, no margin and no positions."""
     return totals.instrument_row(state, instrument).spot_at != 0
 
 
 @kernel
 def is_piece(place: int) -> bool:
-    """Whether a SESSION's ``qty_lots`` can be: a session's index, pieces, and which one."""
+    """Return whether a SESSION's ``qty_lots`` can be: a session's index, pieces, and which one."""
     return 0 < place >> 16 < 1 << 16 and place & 0xFF < place >> 8 & 0xFF
 
 
 @kernel
 def is_for_ledger(
-    order: OrderRecord, instrument: int, setting: int, who: int, value: int, second: int
+    order: OrderRecord, instrument: int, setting: int, participant: int, value: int, second: int
 ) -> bool:
-    """Whether the ledger can follow it; nothing here changes."""
+    """Return whether the ledger can follow it; nothing here changes."""
     named, has_instrument = order.symbol != 0, instrument >= 0
     if setting == constants.SET_LEDGER_TIER:
         maker, taker = (value << 32) >> 32, value >> 32
         fits = max(maker, -maker) <= LEDGER_UNIT and max(taker, -taker) <= LEDGER_UNIT
-        return fits and 0 <= who < 256 * 16 and who & 15 < 8 and second >= 0
+        return fits and 0 <= participant < 256 * 16 and participant & 15 < 8 and second >= 0
     if setting == constants.SET_LEDGER_MINIMUM:
-        return 0 <= who < 256 and is_amount(value)
+        return 0 <= participant < 256 and is_amount(value)
     if setting == constants.SET_LEDGER_FEES:
-        return -1 <= who < 1 << 16 and -1 <= value < 256 and (has_instrument or not named)
+        return -1 <= participant < 1 << 16 and -1 <= value < 256 and (has_instrument or not named)
     if setting == constants.SET_LEDGER_ASSET:
         # A gateway knows the symbols of instruments alone: a venue's asset comes as a number.
         return named != (second != 0) and not has_instrument and value >= 0 and value & 0xFF <= 18
     if setting == constants.SET_LEDGER_QUOTE:
         return has_instrument and second != 0 and 0 <= value <= 18
     if setting == constants.SET_LEDGER_COLLECT:
-        return 0 <= who < 256 and 0 <= value <= 1
+        return 0 <= participant < 256 and 0 <= value <= 1
     return False
 
 
@@ -277,11 +283,14 @@ def set_cell(cell: RiskCell, setting: int, value: int) -> bool:
 
 @kernel
 def set_position(
-    state: RiskState, who: int, instrument: int, value: int, price: int, seq_at: int
+    state: RiskState, participant: int, instrument: int, value: int, price: int, seq_at: int
 ) -> bool:
     """Set the position at the beginning: it needs margin and counts like what was traded."""
-    cell, rules = totals.cell_of(state, who, instrument), totals.instrument_row(state, instrument)
-    row = totals.participant_row(state, who)
+    cell, rules = (
+        totals.cell_of(state, participant, instrument),
+        totals.instrument_row(state, instrument),
+    )
+    row = totals.participant_row(state, participant)
     open_lots = cell.buy_lots | cell.sell_lots
     if cell.position != 0 or open_lots != 0 or rules.spot_at | rules.contract_at != 0:
         return False
@@ -376,14 +385,14 @@ def set_participant(
 
 
 @kernel_outlined
-def set_status(state: RiskState, who: int, status: int, name: int) -> bool:
+def set_status(state: RiskState, participant: int, status: int, name: int) -> bool:
     """Add, suspend, resume or close a participant."""
     not_inlined()
-    row = totals.participant_row(state, who)
+    row = totals.participant_row(state, participant)
     was = row.status
-    if who == 0 or was == CLOSED or status == was or status < ACTIVE or status > CLOSED:
+    if participant == 0 or was == CLOSED or status == was or status < ACTIVE or status > CLOSED:
         return False
-    if status == CLOSED and (was != SUSPENDED or has_something(state, row, who)):
+    if status == CLOSED and (was != SUSPENDED or has_something(state, row, participant)):
         return False
     if was == FILED and status == ACTIVE:
         row.name = name
@@ -396,16 +405,16 @@ def set_status(state: RiskState, who: int, status: int, name: int) -> bool:
 
 
 @kernel
-def has_something(state: RiskState, row: RiskParticipant, who: int) -> bool:
-    """Whether a participant has money, open orders, positions of any weight, or deposits and
+def has_something(state: RiskState, row: RiskParticipant, participant: int) -> bool:
+    """Return whether a participant has money, open orders, positions of any weight, or deposits and
     withdrawals under way."""
     held = row.balance | row.open | row.reserved | row.gross
     block = block_of(state)
     if block != 0:
         for asset in range(block.assets):
-            wallet = wallet_in(state, block, asset, who)
+            wallet = wallet_in(state, block, asset, participant)
             held |= wallet.available | wallet.reserved
-        if held == 0 and has_open_movement(state, block, who):
+        if held == 0 and has_open_movement(state, block, participant):
             return True
     return held != 0
 

@@ -71,20 +71,20 @@ def partition_of(region: RiskState, instrument: int) -> RiskState:
 
 @kernel
 def of_participant(setting: int) -> bool:
-    """Whether it is about a participant, and no instrument."""
+    """Return whether it is about a participant, and no instrument."""
     is_limit = constants.SET_DEPOSIT <= setting <= constants.SET_MAINTENANCE
     return is_limit or setting == constants.SET_STATUS
 
 
 @kernel
 def of_group(setting: int) -> bool:
-    """Whether a Setting is about a group."""
+    """Return whether a Setting is about a group."""
     return constants.SET_GROUP_GROSS_POSITION <= setting <= constants.SET_GROUP_NAME
 
 
 @kernel
 def of_instrument(setting: int) -> bool:
-    """Whether a Setting is about an instrument."""
+    """Return whether a Setting is about an instrument."""
     listed = constants.SET_POSITION_LONG <= setting <= constants.SET_MARK
     return listed or setting == constants.SET_DIVIDEND or setting == constants.SET_SPLIT
 
@@ -118,14 +118,14 @@ def end_of(region: RiskState, order: OrderRecord) -> int:
     """up to before this one."""
     if is_about_all(region, order):
         return region.participants
-    who, setting = order.qty_lots, order.order_type
-    known = 0 <= who < region.participants
-    return who + 1 if known and of_participant(setting) else first_of(region, order)
+    participant, setting = order.qty_lots, order.order_type
+    known = 0 <= participant < region.participants
+    return participant + 1 if known and of_participant(setting) else first_of(region, order)
 
 
 @kernel
 def is_about_all(region: RiskState, order: OrderRecord) -> bool:
-    """Whether all partitions must have come as far as a command before it is checked."""
+    """Return whether all partitions must have come as far as a command before it is checked."""
     return region.rebalance_due != 0 or order.kind == TIME
 
 
@@ -140,9 +140,9 @@ def rebalance(region: RiskState, order: OrderRecord) -> None:
     number = region.rebalances + 1
     region.rebalances = -number
     full_fence()
-    for who in range(first_of(region, order), end_of(region, order)):
-        fold(region, who, order + command.SEQ)
-        allocate_participant(region, who)
+    for participant in range(first_of(region, order), end_of(region, order)):
+        fold(region, participant, order + command.SEQ)
+        allocate_participant(region, participant)
     for group in range(region.groups):
         allocate_group(region, group)
     region.rebalance_due = 0
@@ -150,10 +150,10 @@ def rebalance(region: RiskState, order: OrderRecord) -> None:
 
 
 @kernel
-def fold(region: RiskState, who: int, seq_at: int) -> None:
+def fold(region: RiskState, participant: int, seq_at: int) -> None:
     """Sum what the partitions have of a participant into the whole's row."""
-    whole, stride = totals.participant_row(region, who), region.stride
-    first = totals.participant_row(header_of(region, 1), who)
+    whole, stride = totals.participant_row(region, participant), region.stride
+    first = totals.participant_row(header_of(region, 1), participant)
     count = region.partitions
     for at in SUMMED:
         store_i64(whole + at, summed(first + at, stride, count))
@@ -185,10 +185,10 @@ def summed(first: int, stride: int, count: int) -> int:
 
 
 @kernel
-def allocate_participant(region: RiskState, who: int) -> None:
+def allocate_participant(region: RiskState, participant: int) -> None:
     """The parts of a participant's limits, and its switches, in all partitions."""
-    whole, stride = totals.participant_row(region, who), region.stride
-    first = totals.participant_row(header_of(region, 1), who)
+    whole, stride = totals.participant_row(region, participant), region.stride
+    first = totals.participant_row(header_of(region, 1), participant)
     count = region.partitions
     for use_at, limit_at in ALLOCATED:
         allocate(first, stride, count, use_at, limit_at, load_i64(whole + limit_at), 0)
@@ -292,14 +292,14 @@ def state_of(region: RiskState, event: EventRecord) -> RiskState:
 
 @kernel
 def is_too_fast(region: RiskState, order: OrderRecord, kind: int) -> bool:
-    """Whether a participant's order comes too soon after its others.  All that it sends counts,
-    also what another limit then refuses: that, all cores see."""
+    """Return whether a participant's order comes too soon after its others.  All that it sends
+    counts, also what another limit then refuses: that, all cores see."""
     side, order_type = order.side, order.order_type
     known = 1 <= side <= command.SELL and 1 <= order_type <= command.TYPE_COUNT
-    who = order.participant
-    if who >= region.participants or order.qty_lots <= 0:
+    participant = order.participant
+    if participant >= region.participants or order.qty_lots <= 0:
         return False
-    row = totals.participant_row(region, who)
+    row = totals.participant_row(region, participant)
     rate_ns, now = row.rate_ns, region.now_ns
     if rate_ns == 0 or (kind == command.NEW and not known):
         return False
@@ -326,12 +326,12 @@ def refuse_rate(region: RiskState, state: RiskState, order: OrderRecord) -> int:
 
 
 @kernel
-def disconnected(region: RiskState, who: int) -> None:
+def disconnected(region: RiskState, participant: int) -> None:
     """A DISCONNECT has cancelled a participant's orders: no partition wants that any longer."""
-    command.wanted(region, who)
-    if who < region.participants:
+    command.wanted(region, participant)
+    if participant < region.participants:
         for index in range(1, region.partitions + 1):
-            row = totals.participant_row(header_of(region, index), who)
+            row = totals.participant_row(header_of(region, index), participant)
             row.flags &= ~lay.CANCEL_WANTED
 
 
@@ -365,8 +365,8 @@ def operator_command(region: RiskState, order: OrderRecord, kind: int) -> int:
 
 @kernel
 def follows_prices(order: OrderRecord, setting: int) -> bool:
-    """Whether the setting is a limit that a price change alone can break.  The losses of another
-    partition are not known here.  A value that switches such a limit off is allowed."""
+    """Return whether the setting is a limit that a price change alone can break.  The losses of
+    another partition are not known here.  A value that switches such a limit off is allowed."""
     value = order.aux
     stops = setting == constants.SET_LOSS or setting == constants.SET_DRAWDOWN
     return (stops and value != NO_LIMIT) or (setting == constants.SET_MAINTENANCE and value != 0)
@@ -405,19 +405,19 @@ def operator_command_of_all(
 ) -> int:
     """Apply a setting of the market, of a participant or of a group: by every core, for all
     partitions alike."""
-    who = order.qty_lots
+    participant = order.qty_lots
     was = -1
-    if of_participant(setting) and 0 <= who < region.participants:
-        was = totals.participant_row(region, who).group
+    if of_participant(setting) and 0 <= participant < region.participants:
+        was = totals.participant_row(region, participant).group
     if not apply_setting(region, order, instrument):
         return 0
     if setting == constants.SET_GROUP:
-        follow_group(region, who, was)
+        follow_group(region, participant, was)
     for index in range(1, region.partitions + 1):
         state = header_of(region, index)
         state.market_kill = region.market_kill
     if was >= 0:
-        allocate_participant(region, who)
+        allocate_participant(region, participant)
     if was >= 0 or of_group(setting):
         for group in range(region.groups):
             allocate_group(region, group)
@@ -432,12 +432,12 @@ def operator_command_of_all(
 
 
 @kernel
-def follow_group(region: RiskState, who: int, was: int) -> None:
+def follow_group(region: RiskState, participant: int, was: int) -> None:
     """A participant is in another group: what it holds in each partition counts there."""
     stride, count = region.stride, region.partitions
     first = header_of(region, 1)
-    row = totals.participant_row(first, who)
-    joined = totals.participant_row(region, who).group
+    row = totals.participant_row(first, participant)
+    joined = totals.participant_row(region, participant).group
     left_at = totals.group_row(first, was) + lay.GROUP_GROSS
     joined_at = totals.group_row(first, joined) + lay.GROUP_GROSS
     for index in range(count):

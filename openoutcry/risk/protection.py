@@ -112,7 +112,7 @@ def set_bands(state: RiskState, protection: ProtectionHeader, instrument: int) -
 
 @kernel
 def is_banded(row: ProtectionRow) -> bool:
-    """Whether an instrument has dynamic or static price bands."""
+    """Return whether an instrument has dynamic or static price bands."""
     return row.band_bps != 0 or row.static_bps != 0
 
 
@@ -300,7 +300,8 @@ def count_trade(row: ProtectionRow, price: int, second: int) -> None:
 
 @kernel
 def share_above(away: int, of: int, bps: int) -> bool:
-    """Whether ``away`` is more than ``bps`` basis points of ``of``, whatever the sign of ``of``."""
+    """Return whether ``away`` is more than ``bps`` basis points of ``of``, whatever the sign of
+    ``of``."""
     return away * 10_000 > max(of, -of) * bps
 
 
@@ -389,7 +390,8 @@ def index_base(state: RiskState, protection: ProtectionHeader) -> int:
 
 @kernel
 def level_at(base: int, bps: int) -> int:
-    """Where a level of the breaker is, to the nearest unit; 0: it is off, or there is no base."""
+    """Return where a level of the breaker is, to the nearest unit; 0: it is off, or there is no
+    base."""
     if bps == 0 or base <= 0:
         return 0
     kept = 10_000 - bps
@@ -398,7 +400,7 @@ def level_at(base: int, bps: int) -> int:
 
 @kernel
 def is_down(index: int, base: int, bps: int) -> bool:
-    """Whether the index is at a level or below it, the level to the nearest unit as it is
+    """Return whether the index is at a level or below it, the level to the nearest unit as it is
     published."""
     if bps == 0:
         return False

@@ -134,7 +134,7 @@ def enter_protection(words: npt.NDArray[np.int64], at: int, instruments: npt.NDA
 
 @kernel
 def has_bands(state: RiskState, instrument: int) -> bool:
-    """Whether the protection makes the bands of this instrument."""
+    """Return whether the protection makes the bands of this instrument."""
     if state.protection_at == 0:
         return False
     return is_banded(row_of(protection_of(state), instrument))
@@ -142,7 +142,7 @@ def has_bands(state: RiskState, instrument: int) -> bool:
 
 @kernel_outlined
 def set_protection(
-    state: RiskState, instrument: int, setting: int, who: int, value: int, second: int
+    state: RiskState, instrument: int, setting: int, participant: int, value: int, second: int
 ) -> bool:
     """Apply a setting of the protection; False, and nothing changed, if it makes no sense, or the
     journal began without protection."""
@@ -153,7 +153,7 @@ def set_protection(
     if setting == constants.SET_TRADING_DAY:
         return begin_day(state, protection, value, second)
     if setting == constants.SET_BREAKER:
-        return set_level(protection, who, value, second)
+        return set_level(protection, participant, value, second)
     if setting > constants.SET_RENEWAL or instrument < 0 or value < 0 or value > LARGEST:
         return False
     rules = totals.instrument_row(state, instrument)

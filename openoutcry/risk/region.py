@@ -576,7 +576,7 @@ class Wallets:
         return available, reserved, credit
 
     def shortfall(self, participant: int, asset: str) -> int:
-        """How far the wallet is below its credit because a deposit was reversed."""
+        """Return how far the wallet is below its credit because a deposit was reversed."""
         return int(self.rows[participant, self.names.index(asset), SHORTFALL])
 
     def shortfalls(self, participant: int | None = None) -> list[tuple[int, str, int]]:
@@ -636,7 +636,7 @@ class ContractsView:
         return int(row[contract_layout.ContractRow.offset(name) // 8])
 
     def adjustments(self) -> int:
-        """How often contracts were adjusted, in all."""
+        """Return how often contracts were adjusted, in all."""
         return int(self.rows[:, contract_layout.ContractRow.offset("adjustments") // 8].sum())
 
     def terms(self, instrument: int, listed: Contract) -> Contract:
@@ -676,7 +676,7 @@ class PortfolioView:
 
     @property
     def pledges(self) -> npt.NDArray[np.int64]:
-        """What each participant has pledged of each of them."""
+        """Return what each participant has pledged of each of them."""
         return self.works[:, self.works.shape[1] - self.can_be_pledged :]
 
     def pledged(self, participant: int) -> dict[int, int]:
@@ -691,8 +691,8 @@ class PortfolioView:
     def lines(self, participant: int) -> dict[int, Line]:
         """Return what each of a participant's pledges counts, by the asset's number in wallets."""
         rows = self.parameters.collateral
-        prices = {one.asset: one.price for one in rows}
-        haircuts = {one.asset: one.haircut for one in rows}
+        prices = {row.asset: row.price for row in rows}
+        haircuts = {row.asset: row.haircut for row in rows}
         return collateral(self.pledged(participant), prices, haircuts)
 
     def premiums(self, participant: int) -> int:
@@ -839,11 +839,11 @@ class View:
         return of_others + self.scenario_margin(participant)
 
     def scenario_margin(self, participant: int) -> int:
-        """What the contracts need that it holds."""
+        """Return what the contracts need that it holds."""
         return self.of(participant, lay.PORTFOLIO) + self.counted(participant)
 
     def counted(self, participant: int) -> int:
-        """What its pledges count."""
+        """Return what its pledges count."""
         return 0 if self.portfolio is None else int(self.portfolio.collateral()[participant])
 
     def equity(self, participant: int) -> int:

@@ -94,7 +94,7 @@ def block_bytes(capacity: int) -> int:
 
 
 def legs_offset(capacity: int) -> int:
-    """Where the records of waiting legs are in a block."""
+    """Return where the records of waiting legs are in a block."""
     return HEADER_BYTES + 8 * index_entries(capacity) + ROW_BYTES * capacity
 
 
@@ -196,7 +196,7 @@ def begin(table: RequestTable, order: OrderRecord) -> bool:
 
 @kernel
 def permits(state: RiskState, order: OrderRecord) -> bool:
-    """Whether the RISK command may be applied as far as requests go."""
+    """Return whether the RISK command may be applied as far as requests go."""
     part = order.side
     if part == 0 or state.requests_at == 0:
         return True
@@ -209,7 +209,8 @@ def permits(state: RiskState, order: OrderRecord) -> bool:
 
 @kernel
 def is_next_leg(state: RiskState, number: int) -> bool:
-    """Whether all legs before this one wait: one that was refused or lost lets none trade."""
+    """Return whether all legs before this one wait: one that was refused or lost lets none
+    trade."""
     return RequestTable(state + state.requests_at).legs == number
 
 
@@ -271,7 +272,7 @@ class RequestsView:
         self.rows = words[first:][: capacity * ROW_BYTES // 8].reshape(capacity, ROW_BYTES // 8)
 
     def __len__(self) -> int:
-        """How many are remembered."""
+        """Return how many are remembered."""
         return min(int(self.header[RequestTable.offset("count") // 8]), len(self.rows))
 
     @property

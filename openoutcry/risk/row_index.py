@@ -16,7 +16,7 @@ def index_entries(capacity: int) -> int:
 
 @kernel
 def home_of(mask: int, key: int, words: int) -> int:
-    """Where the index begins to look for the key."""
+    """Return where the index begins to look for the key."""
     mixed = load_i64(key)
     for at in range(8, 8 * words, 8):
         mixed = mul_wrapping(mixed, lay.HASH_FACTOR) ^ load_i64(key + at)
@@ -25,7 +25,8 @@ def home_of(mask: int, key: int, words: int) -> int:
 
 @kernel
 def is_same(key: int, other: int, words: int) -> bool:
-    """Whether two keys of this many words are equal. ``key`` and ``other``: their addresses."""
+    """Return whether two keys of this many words are equal. ``key`` and ``other``: their
+    addresses."""
     differs = 0
     for at in range(0, 8 * words, 8):
         differs |= load_i64(key + at) ^ load_i64(other + at)

@@ -121,8 +121,8 @@ def drawn(seed: int, seq: int, window: int) -> int:
 
 @kernel
 def is_before(heap: int, a: int, b: int) -> bool:
-    """Whether entry ``a`` of the heap is released before entry ``b``; at the same time, by sequence
-    number."""
+    """Return whether entry ``a`` of the heap is released before entry ``b``; at the same time,
+    by sequence number."""
     one, other = HeapEntry(heap + a * ENTRY_BYTES), HeapEntry(heap + b * ENTRY_BYTES)
     first, second = one.release, other.release
     return first < second or (first == second and one.seq < other.seq)

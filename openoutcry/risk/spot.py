@@ -56,22 +56,22 @@ def rules_of(state: RiskState, rules: RiskInstrument) -> SpotRules:
 
 
 @kernel
-def quote_wallet(state: RiskState, spot: SpotRules, who: int) -> Wallet:
+def quote_wallet(state: RiskState, spot: SpotRules, participant: int) -> Wallet:
     """Return a participant's wallet in the asset in which the instrument is quoted."""
-    return Wallet(state + spot.quote_wallet_at + who * spot.wallet_step)
+    return Wallet(state + spot.quote_wallet_at + participant * spot.wallet_step)
 
 
 @kernel
-def base_wallet(state: RiskState, spot: SpotRules, who: int) -> Wallet:
+def base_wallet(state: RiskState, spot: SpotRules, participant: int) -> Wallet:
     """Return a participant's wallet in the asset that the instrument trades."""
-    return Wallet(state + spot.base_wallet_at + who * spot.wallet_step)
+    return Wallet(state + spot.base_wallet_at + participant * spot.wallet_step)
 
 
 @kernel
-def own_wallet(state: RiskState, spot: SpotRules, side: int, who: int) -> Wallet:
+def own_wallet(state: RiskState, spot: SpotRules, side: int, participant: int) -> Wallet:
     """The one that an order of this side reserves in."""
     at = spot.quote_wallet_at if side == BUY else spot.base_wallet_at
-    return Wallet(state + at + who * spot.wallet_step)
+    return Wallet(state + at + participant * spot.wallet_step)
 
 
 @kernel
@@ -166,7 +166,7 @@ def collect(asset: SpotAsset, amount: int, rate: int, least: int) -> int:
 
 @kernel_outlined
 def least_fee(
-    state: RiskState, spot: SpotRules, who: int, terms: int, units: int, paid: int
+    state: RiskState, spot: SpotRules, participant: int, terms: int, units: int, paid: int
 ) -> int:
     """The minimum of the schedule that counts, as a part of the ``units`` that a fill brings, which
     are worth ``paid``."""
@@ -174,7 +174,7 @@ def least_fee(
     block = SpotBlock(state + state.wallets_at)
     number = (terms >> spot_layout.OWN_SCHEDULE_AT) & spot_layout.OWN_SCHEDULE_MASK
     if number == 0:
-        number = totals.participant_row(state, who).fee_schedule
+        number = totals.participant_row(state, participant).fee_schedule
     if number == 0:
         number = spot.schedule
     if number == 0:
@@ -187,7 +187,7 @@ def settle(
     state: RiskState,
     rules: RiskInstrument,
     spot: SpotRules,
-    who: int,
+    participant: int,
     side: int,
     flags: int,
     terms: int,
@@ -200,7 +200,7 @@ def settle(
     paid = event.price_ticks * rules.multiplier * qty
     lots = spot.lot_units * qty
     rate = maker_rate(terms) if event.flags & MAKERS != 0 else taker_rate(terms)
-    quote, base = quote_wallet(state, spot, who), base_wallet(state, spot, who)
+    quote, base = quote_wallet(state, spot, participant), base_wallet(state, spot, participant)
     quote_row, base_row = SpotAsset(state + spot.quote_at), SpotAsset(state + spot.base_at)
     if VERIFY:
         assert event.price_ticks >= 0, "buying never pays the buyer"
@@ -208,7 +208,7 @@ def settle(
         assert 0 <= lots <= LARGEST, "before let in what fits"
     least = 0
     if terms >> spot_layout.MINIMUM_AT != 0:
-        least = least_fee(state, spot, who, terms, lots if side == BUY else paid, paid)
+        least = least_fee(state, spot, participant, terms, lots if side == BUY else paid, paid)
     if side == BUY:
         if flags & QUOTE_FEE_FLAG != 0:
             pinned = min(rate, flags >> PINNED_SHIFT)
@@ -239,7 +239,7 @@ def settle(
 
 @kernel
 def missing(wallet: Wallet) -> int:
-    """How far ``available`` is below what may be owed."""
+    """Return how far ``available`` is below what may be owed."""
     return max(-(wallet.available + wallet.credit), 0)
 
 
@@ -253,11 +253,11 @@ def pay_shortfall(asset: SpotAsset, wallet: Wallet) -> None:
 
 
 @kernel
-def owes(state: RiskState, block: SpotBlock, who: int) -> bool:
-    """Whether the participant has a shortfall in any asset."""
+def owes(state: RiskState, block: SpotBlock, participant: int) -> bool:
+    """Return whether the participant has a shortfall in any asset."""
     owed = 0
     for index in range(block.assets):
-        owed |= wallet_in(state, block, index, who).shortfall
+        owed |= wallet_in(state, block, index, participant).shortfall
     return owed != 0
 
 
@@ -273,8 +273,8 @@ def conserved(state: RiskState) -> int:
     for index in range(block.assets):
         asset = SpotAsset(state + block.asset_at + index * spot_layout.ASSET_BYTES)
         total, granted, short = asset.fees, 0, 0
-        for who in range(state.participants):
-            wallet = wallet_in(state, block, index, who)
+        for participant in range(state.participants):
+            wallet = wallet_in(state, block, index, participant)
             total += wallet.available + wallet.reserved
             granted += wallet.credit
             short += wallet.shortfall
@@ -291,9 +291,9 @@ def conserved(state: RiskState) -> int:
 
 
 @kernel
-def wallet_in(state: RiskState, block: SpotBlock, asset: int, who: int) -> Wallet:
+def wallet_in(state: RiskState, block: SpotBlock, asset: int, participant: int) -> Wallet:
     """Return a participant's wallet in an asset."""
-    at = block.wallet_at + who * block.wallet_step + asset * spot_layout.WALLET_BYTES
+    at = block.wallet_at + participant * block.wallet_step + asset * spot_layout.WALLET_BYTES
     return Wallet(state + at)
 
 
@@ -314,7 +314,7 @@ def names_asset(order: OrderRecord) -> int:
 
 
 @kernel_outlined
-def move(state: RiskState, order: OrderRecord, who: int, amount: int) -> bool:
+def move(state: RiskState, order: OrderRecord, participant: int, amount: int) -> bool:
     """A DEPOSIT that names an asset: into a wallet, or, below 0, out of it, as far as it goes
     without credit."""
     not_inlined()
@@ -323,13 +323,13 @@ def move(state: RiskState, order: OrderRecord, who: int, amount: int) -> bool:
     if index < 0:
         return False
     asset = SpotAsset(state + block.asset_at + index * spot_layout.ASSET_BYTES)
-    wallet = wallet_in(state, block, index, who)
+    wallet = wallet_in(state, block, index, participant)
     from_fees = order.time_in_force == FROM_FEES
     if order.time_in_force > FROM_FEES or max(amount, wide.sub(0, amount)) > LARGEST_TOTAL:
         return False
-    if amount < 0 and (wallet.available + amount < 0 or owes(state, block, who)):
+    if amount < 0 and (wallet.available + amount < 0 or owes(state, block, participant)):
         return False
-    if totals.participant_row(state, who).flags & lay.CLOSED_FLAG != 0:
+    if totals.participant_row(state, participant).flags & lay.CLOSED_FLAG != 0:
         return False
     if from_fees:
         if asset.fees - amount < min(asset.fees, 0):
@@ -346,12 +346,12 @@ def move(state: RiskState, order: OrderRecord, who: int, amount: int) -> bool:
 
 @kernel
 def has_room(asset: SpotAsset, amount: int) -> bool:
-    """Whether so much may come in from outside."""
+    """Return whether so much may come in from outside."""
     return asset.net + asset.granted + asset.short + amount <= LARGEST_TOTAL
 
 
 @kernel_outlined
-def set_credit(state: RiskState, order: OrderRecord, who: int, value: int) -> bool:
+def set_credit(state: RiskState, order: OrderRecord, participant: int, value: int) -> bool:
     """ASSET_CREDIT: it is not lowered below what is used of it."""
     not_inlined()
     block = block_of(state)
@@ -361,7 +361,7 @@ def set_credit(state: RiskState, order: OrderRecord, who: int, value: int) -> bo
     if index < 0:
         return False
     asset = SpotAsset(state + block.asset_at + index * spot_layout.ASSET_BYTES)
-    wallet = wallet_in(state, block, index, who)
+    wallet = wallet_in(state, block, index, participant)
     granted = asset.granted - wallet.credit + value
     used_more = wallet.available < -value and value < wallet.credit
     if used_more or max(asset.net, 0) + granted + asset.short > LARGEST_TOTAL:
@@ -380,7 +380,12 @@ def schedule_row(state: RiskState, block: SpotBlock, number: int) -> SpotSchedul
 
 @kernel_outlined
 def follow_fees(
-    state: RiskState, order: OrderRecord, instrument: int, setting: int, who: int, value: int
+    state: RiskState,
+    order: OrderRecord,
+    instrument: int,
+    setting: int,
+    participant: int,
+    value: int,
 ) -> bool:
     """Apply a LEDGER_* command whose values are possible to a state with wallets: new terms for all
     participants concerned.  Returns False, without a change, for a minimum fee where buyers pay in
@@ -388,28 +393,28 @@ def follow_fees(
     not_inlined()
     block = block_of(state)
     if setting == constants.SET_LEDGER_MINIMUM:
-        schedule = schedule_row(state, block, who)
+        schedule = schedule_row(state, block, participant)
         if value > LARGEST_TOTAL or (value != 0 and schedule.collects_quote != 0):
             return False
         schedule.minimum = value
         renew(state, -1, -1)
     elif setting == constants.SET_LEDGER_COLLECT:
-        schedule = schedule_row(state, block, who)
+        schedule = schedule_row(state, block, participant)
         if value != 0 and schedule.minimum != 0:
             return False
         schedule.collects_quote = value
         renew(state, -1, -1)
     elif setting == constants.SET_LEDGER_TIER:
-        at = schedule_row(state, block, who >> 4) + spot_layout.TIERS_AT
-        tier = SpotTier(at + (who & 15) * spot_layout.TIER_BYTES)
+        at = schedule_row(state, block, participant >> 4) + spot_layout.TIERS_AT
+        tier = SpotTier(at + (participant & 15) * spot_layout.TIER_BYTES)
         tier.begin = order.price_ticks
         tier.maker = (value << 32) >> 32
         tier.taker = value >> 32
         renew(state, -1, -1)
     elif setting == constants.SET_LEDGER_FEES:
-        return assign(state, block, instrument, who, value + 1)
+        return assign(state, block, instrument, participant, value + 1)
     elif setting == constants.SET_LEDGER_ASSET:
-        declare(state, block, names_asset(order), value, who)
+        declare(state, block, names_asset(order), value, participant)
     return True
 
 
@@ -430,28 +435,30 @@ def declare(state: RiskState, block: SpotBlock, name: int, decimals: int, rest: 
 
 
 @kernel
-def assign(state: RiskState, block: SpotBlock, instrument: int, who: int, number: int) -> bool:
+def assign(
+    state: RiskState, block: SpotBlock, instrument: int, participant: int, number: int
+) -> bool:
     """LEDGER_FEES: the schedule of a participant (-1: of all) in an instrument (-1: in all).  The
     schedule's number + 1 is ``number``; 0: no schedule, which for all in all ends every other
     assignment, too."""
-    if who >= state.participants:
+    if participant >= state.participants:
         # The ledger may know more of them.
         return True
-    if who < 0 and instrument < 0:
+    if participant < 0 and instrument < 0:
         block.schedule_of_all = number
         if number == 0:
             clear_assigned(state)
-    elif who < 0:
+    elif participant < 0:
         rules = totals.instrument_row(state, instrument)
         if rules.spot_at != 0:
             rules_of(state, rules).schedule = number
     elif instrument < 0:
-        totals.participant_row(state, who).fee_schedule = number
+        totals.participant_row(state, participant).fee_schedule = number
     elif totals.instrument_row(state, instrument).spot_at != 0:
-        cell = totals.cell_of(state, who, instrument)
+        cell = totals.cell_of(state, participant, instrument)
         own = spot_layout.OWN_SCHEDULE_MASK << spot_layout.OWN_SCHEDULE_AT
         cell.mark = cell.mark & ~own | number << spot_layout.OWN_SCHEDULE_AT
-    renew(state, who, instrument)
+    renew(state, participant, instrument)
     return True
 
 
@@ -472,13 +479,13 @@ def clear_assigned(state: RiskState) -> None:
 
 
 @kernel
-def set_volume(state: RiskState, who: int, value: int) -> bool:
+def set_volume(state: RiskState, participant: int, value: int) -> bool:
     """Set the volume that decides a participant's fee tier; False without spot or if the value is
     not valid."""
     if block_of(state) == 0 or value < 0 or value > LARGEST:
         return False
-    totals.participant_row(state, who).fee_volume = value
-    renew(state, who, -1)
+    totals.participant_row(state, participant).fee_volume = value
+    renew(state, participant, -1)
     return True
 
 

@@ -98,8 +98,8 @@ def erase_order(state: RiskState, entry: OpenOrder) -> None:
 
 @kernel
 def is_charged_loss(rules: RiskInstrument, side: int) -> bool:
-    """Whether an order reserves what it loses at once against the mark: any in a contract, but one
-    that buys an option, which reserves its premium."""
+    """Return whether an order reserves what it loses at once against the mark: any in a
+    contract, but one that buys an option, which reserves its premium."""
     return rules.contract_at != 0 and (rules.leveraged != 0 or side != BUY)
 
 

@@ -56,13 +56,13 @@ BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
 
 
 @kernel
-def deficit(state: RiskState, who: int) -> int:
-    """How far a participant is below nothing."""
-    return max(wide.sub(0, means_of(state, who)), 0)
+def deficit(state: RiskState, participant: int) -> int:
+    """Return how far a participant is below nothing."""
+    return max(wide.sub(0, means_of(state, participant)), 0)
 
 
 @kernel
-def fund_for(state: RiskState, block: ContractBlock, who: int) -> int:
+def fund_for(state: RiskState, block: ContractBlock, participant: int) -> int:
     """Return what the insurance fund has for one participant: what the deficits of others leave of
     it.  Those after it come first: it is closed out in the order of numbers, so theirs, which are
     not paid yet, end the loop soon.  Measured: 5,000 takeovers take two thirds of the time."""
@@ -72,53 +72,58 @@ def fund_for(state: RiskState, block: ContractBlock, who: int) -> int:
     for place in range(count):
         if left <= 0:
             return 0
-        other = who + 1 + place
+        other = participant + 1 + place
         if other >= count:
             other -= count
-        if other != who:
+        if other != participant:
             left = wide.sub(left, deficit(state, other))
     return max(left, 0)
 
 
 @kernel
 def loss_is_covered(
-    state: RiskState, who: int, rules: RiskInstrument, lots: int, price: int
+    state: RiskState, participant: int, rules: RiskInstrument, lots: int, price: int
 ) -> bool:
-    """Whether a part of a liquidation at this price leaves no deficit that the fund cannot pay.  At
-    the mark or better it always does."""
+    """Return whether a part of a liquidation at this price leaves no deficit that the fund
+    cannot pay.  At the mark or better it always does."""
     contract, block = contract_of(state, rules), contracts_of(state)
     gain = wide.sub(lot_value(contract, contract.mark), lot_value(contract, price))
     if gain == 0 or (gain > 0) == (lots > 0):
         return True
     change = wide.sub(wide.mul(lots, gain), wide.mul(rules.fee, max(lots, -lots)))
-    return wide.add(wide.add(means_of(state, who), change), fund_for(state, block, who)) >= 0
+    return (
+        wide.add(
+            wide.add(means_of(state, participant), change), fund_for(state, block, participant)
+        )
+        >= 0
+    )
 
 
 @kernel
-def may_leave_fund(state: RiskState, who: int, amount: int) -> bool:
-    """Whether a deposit may be: out of the fund goes only what no deficit needs."""
+def may_leave_fund(state: RiskState, participant: int, amount: int) -> bool:
+    """Return whether a deposit may be: out of the fund goes only what no deficit needs."""
     block = contracts_of(state)
-    if block == 0 or amount >= 0 or who != block.fund:
+    if block == 0 or amount >= 0 or participant != block.fund:
         return True
     return amount >= -fund_for(state, block, -1)
 
 
 @kernel
-def is_closed_out(state: RiskState, who: int) -> bool:
-    """Whether a participant is called, and its orders are gone."""
-    row = totals.participant_row(state, who)
+def is_closed_out(state: RiskState, participant: int) -> bool:
+    """Return whether a participant is called, and its orders are gone."""
+    row = totals.participant_row(state, participant)
     called = row.flags & lay.KILLED_BY_MARGIN != 0 and row.flags & lay.CANCEL_WANTED == 0
     return called and row.open == 0
 
 
 @kernel_outlined
-def cover(state: RiskState, who: int, amount: int) -> bool:
+def cover(state: RiskState, participant: int, amount: int) -> bool:
     """COVER: the fund pays what it has of the deficit of a participant that holds nothing."""
     not_inlined()
-    block, row = contracts_of(state), totals.participant_row(state, who)
-    if block == 0 or who == block.fund or not holds_nothing(state, who):
+    block, row = contracts_of(state), totals.participant_row(state, participant)
+    if block == 0 or participant == block.fund or not holds_nothing(state, participant):
         return False
-    paid = min(deficit(state, who), fund_for(state, block, who))
+    paid = min(deficit(state, participant), fund_for(state, block, participant))
     if paid == 0 or amount != paid:
         return False
     pay_by_fund(state, block, row, paid)
@@ -128,12 +133,12 @@ def cover(state: RiskState, who: int, amount: int) -> bool:
 
 
 @kernel
-def holds_nothing(state: RiskState, who: int) -> bool:
-    """Whether a participant was liquidated to its last position."""
-    if not is_closed_out(state, who):
+def holds_nothing(state: RiskState, participant: int) -> bool:
+    """Return whether a participant was liquidated to its last position."""
+    if not is_closed_out(state, participant):
         return False
     for instrument in range(state.instruments):
-        if totals.cell_of(state, who, instrument).position != 0:
+        if totals.cell_of(state, participant, instrument).position != 0:
             return False
     return True
 
@@ -151,36 +156,36 @@ def pay_by_fund(state: RiskState, block: ContractBlock, row: RiskParticipant, pa
 
 
 @kernel_outlined
-def seize(state: RiskState, who: int, asset: int, paid: int, units: int) -> bool:
+def seize(state: RiskState, participant: int, asset: int, paid: int, units: int) -> bool:
     """SEIZE: the fund takes over ``units`` of what a participant that holds nothing has pledged of
     an asset, and pays what they count for what the participant owes.  What counts nothing is taken
     for nothing, if all pledges do not cover what it owes."""
     not_inlined()
     block, portfolio = contracts_of(state), portfolio_of(state)
-    if portfolio == 0 or who < 0 or who >= state.participants:
+    if portfolio == 0 or participant < 0 or participant >= state.participants:
         return False
-    if who == block.fund or not holds_nothing(state, who):
+    if participant == block.fund or not holds_nothing(state, participant):
         return False
-    table, work = table_of(state, portfolio), work_of(state, portfolio, who)
+    table, work = table_of(state, portfolio), work_of(state, portfolio, participant)
     number = number_of(table, asset)
     if number < 0:
         return False
-    row, pledges = totals.participant_row(state, who), pledges_of(work)
+    row, pledges = totals.participant_row(state, participant), pledges_of(work)
     held = pledges[number]
     counted = counts(collateral_row(table, number), held, whole_value(table, work))
-    due = min(min(wide.sub(0, means(row)), fund_for(state, block, who)), counted)
-    for_nothing = counted == 0 and held != 0 and deficit(state, who) != 0
+    due = min(min(wide.sub(0, means(row)), fund_for(state, block, participant)), counted)
+    for_nothing = counted == 0 and held != 0 and deficit(state, participant) != 0
     if (due <= 0 and not for_nothing) or paid != due:
         return False
     left = wide.part_of(held, counted - due, counted) if counted != 0 else 0
     if units != held - left:
         return False
     pledges[number] -= units
-    value_again(state, table, work, who)
+    value_again(state, table, work, participant)
     if paid != 0:
         pay_by_fund(state, block, row, paid)
     spot = block_of(state)
-    wallet_in(state, spot, asset, who).reserved -= units
+    wallet_in(state, spot, asset, participant).reserved -= units
     wallet = wallet_in(state, spot, asset, block.fund)
     wallet.available += units
     pay_shortfall(SpotAsset(state + spot.asset_at + asset * ASSET_BYTES), wallet)
@@ -190,7 +195,7 @@ def seize(state: RiskState, who: int, asset: int, paid: int, units: int) -> bool
 @kernel_outlined
 def deleverage(
     state: RiskState,
-    who: int,
+    participant: int,
     other: int,
     instrument: int,
     lots: int,
@@ -204,23 +209,28 @@ def deleverage(
     or 0."""
     not_inlined()
     block = contracts_of(state)
-    if block == 0 or instrument < 0 or who == block.fund or who == other:
+    if block == 0 or instrument < 0 or participant == block.fund or participant == other:
         return False
-    rules, row = totals.instrument_row(state, instrument), totals.participant_row(state, who)
-    if rules.contract_at == 0 or not is_closed_out(state, who) or not is_under(row):
+    rules, row = (
+        totals.instrument_row(state, instrument),
+        totals.participant_row(state, participant),
+    )
+    if rules.contract_at == 0 or not is_closed_out(state, participant) or not is_under(row):
         return False
     contract, position = (
         contract_of(state, rules),
-        totals.cell_of(state, who, instrument).position,
+        totals.cell_of(state, participant, instrument).position,
     )
-    missing = deficit(state, who) - fund_for(state, block, who)
+    missing = deficit(state, participant) - fund_for(state, block, participant)
     if missing <= 0 or position == 0:
         return False
     if side != 0 and side != (SELL if position > 0 else BUY):
         return False
     size = max(position, -position)
-    due = due_from(state, who, contract, position, missing)
-    if other != next_of_rank(state, who, contract, instrument, position, share_of(due, 1, size)):
+    due = due_from(state, participant, contract, position, missing)
+    if other != next_of_rank(
+        state, participant, contract, instrument, position, share_of(due, 1, size)
+    ):
         return False
     cell, taker = (
         totals.cell_of(state, other, instrument),
@@ -233,10 +243,10 @@ def deleverage(
         return False
     moved = lots if position > 0 else -lots
     cost = cell.mark - share_of(cell.mark, lots, held)
-    of_who = totals.cell_of(state, who, instrument)
+    of_who = totals.cell_of(state, participant, instrument)
     left = of_who.mark - share_of(of_who.mark, lots, size)
     set_lots(state, other, instrument, rules, cell.position + moved, cost)
-    set_lots(state, who, instrument, rules, position - moved, left)
+    set_lots(state, participant, instrument, rules, position - moved, left)
     worth = 0
     if rules.leveraged == 0:
         # The lots of an option change hands at its mark as in a trade: it is paid.
@@ -257,11 +267,11 @@ def deleverage(
 
 
 @kernel
-def owned_by(state: RiskState, who: int) -> int:
+def owned_by(state: RiskState, participant: int) -> int:
     """Return what a participant can pay by a takeover, in units of money: its equity, without
     credit and pledges."""
-    row = totals.participant_row(state, who)
-    return min(wide.add(row.funded, row.profit), means_of(state, who))
+    row = totals.participant_row(state, participant)
+    return min(wide.add(row.funded, row.profit), means_of(state, participant))
 
 
 @kernel
@@ -279,12 +289,14 @@ def lots_paid_by(owned: int, due: int, most: int, size: int) -> int:
 
 
 @kernel
-def due_from(state: RiskState, who: int, contract: ContractRow, position: int, missing: int) -> int:
+def due_from(
+    state: RiskState, participant: int, contract: ContractRow, position: int, missing: int
+) -> int:
     """Return what is paid with a whole position: its part of the missing amount.  It is the same
     for each lot, cut off, and the rest with the last lots."""
     weight = 0
     for index in range(state.instruments):
-        held = totals.cell_of(state, who, index).position
+        held = totals.cell_of(state, participant, index).position
         if held != 0:
             rules, more = totals.instrument_row(state, index), 1
             if rules.contract_at != 0:
@@ -305,7 +317,7 @@ def weight_of(contract: ContractRow, position: int) -> int:
 @kernel
 def next_of_rank(
     state: RiskState,
-    who: int,
+    participant: int,
     contract: ContractRow,
     instrument: int,
     position: int,
@@ -316,7 +328,7 @@ def next_of_rank(
     best, best_profit, best_means, best_pays = -1, 0, 1, False
     for other in range(state.participants):
         cell = totals.cell_of(state, other, instrument)
-        if other == who or cell.position == 0 or (cell.position > 0) == (position > 0):
+        if other == participant or cell.position == 0 or (cell.position > 0) == (position > 0):
             continue
         owned = owned_by(state, other)
         if owned <= 0:

@@ -43,11 +43,12 @@ class Algorithm(ABC):  # noqa: B024
         return parent.quantity
 
     def price(self, parent: Parent, market: Seen) -> int:
-        """Where a resting order is; 0: nowhere."""
+        """Return where a resting order is; 0: nowhere."""
         return parent.limit
 
     def is_over(self, parent: Parent, market: Seen) -> bool:
-        """Whether the target does not rise any more: then a parent that finds nothing ends."""
+        """Return whether the target does not rise any more: then a parent that finds nothing
+        ends."""
         return True
 
 
@@ -143,9 +144,9 @@ class Peg(Algorithm):
         # orders show is left out: it would be left, or outbid, again and again.
         levels = market.depth.take_side(-side, market.now_ns)
         prices = [
-            one.price
-            for one in levels
-            if one.quantity != market.own.get((side, one.venue, one.price))
+            level.price
+            for level in levels
+            if level.quantity != market.own.get((side, level.venue, level.price))
         ]
         if not prices:
             return 0

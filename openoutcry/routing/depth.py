@@ -78,7 +78,8 @@ class Depth:
 
     @property
     def changes(self) -> int:
-        """How often levels or a status changed: what was made of the depth is current if equal."""
+        """Return how often levels or a status changed: what was made of the depth is current if
+        equal."""
         return DepthHeader(self.address).changes
 
     def set_status(self, venue: int, status: int, now_ns: int) -> None:

@@ -179,7 +179,8 @@ def _copy_level(target: int, source: int) -> None:
 
 @kernel
 def _is_better(room: int, index: int, price: int, is_bid: int) -> bool:
-    """Whether the level ``index`` of those at the address ``room`` is better than a price."""
+    """Return whether the level ``index`` of those at the address ``room`` is better than a
+    price."""
     level = DepthLevel(room + index * LEVEL_BYTES)
     return level.price > price if is_bid else level.price < price
 

@@ -91,7 +91,7 @@ class Levels:
                 yield "o", stock | more
 
     def _said(self, row: Row) -> Iterator[tuple[str, Row]]:
-        """What a row changes."""
+        """Return what a row changes."""
         key, now = (row["venue"], row["side"], row["price"]), row["quantity"]
         order, had = self._orders.pop(key, (0, 0))
         named = {"locate": self._locates[key[0]], "reference": order}

@@ -122,7 +122,7 @@ class OwnVenue(Connector):
         self.generation += 1
 
     def _login(self) -> Callable[[], Any]:
-        """What logs in.  Raises :class:`ClientError` if that cannot be tried."""
+        """Return what logs in.  Raises :class:`ClientError` if that cannot be tried."""
         return self._connect
 
     @staticmethod

@@ -94,7 +94,7 @@ class Child:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more can come of it."""
+        """Return whether nothing more can come of it."""
         return self.state in (CANCELLED, REJECTED, FILLED)
 
     @property

@@ -117,7 +117,8 @@ def _away(side: int, mid2: int | None, notional: int, filled: int) -> int | None
 
 
 def _against(side: int, was: tuple[int, int], now: tuple[int, int]) -> int | None:
-    """How much worse the second average (notional, quantity) is than the first, in millionths."""
+    """Return how much worse the second average (notional, quantity) is than the first, in
+    millionths."""
     if not was[0] or not was[1] or not now[1]:
         return None
     return side * ((now[0] * was[1] - was[0] * now[1]) * PART // (was[0] * now[1]))

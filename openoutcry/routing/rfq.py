@@ -131,7 +131,8 @@ class Request:
 
 
 def sum_of(legs: Sequence[Leg], prices: Sequence[int]) -> int:
-    """What one unit of a request costs at these prices of its legs, if all count in one unit."""
+    """Return what one unit of a request costs at these prices of its legs, if all count in one
+    unit."""
     return sum(leg.ratio * price for leg, price in zip(legs, prices, strict=True))
 
 
@@ -242,14 +243,14 @@ class Desk:
     @property
     def trades(self) -> list[Trade]:
         """The trades of the requests that are known."""
-        return [one.trade for one in self.requests.values() if one.trade is not None]
+        return [request.trade for request in self.requests.values() if request.trade is not None]
 
     @property
     def last_look_ns(self) -> int:
         return self._last_look_ns
 
     def is_due(self, now_ns: int) -> bool:
-        """Whether time alone changes a request by now."""
+        """Return whether time alone changes a request by now."""
         return self._first_due(now_ns) is not None
 
     def unsettled(self) -> list[Request]:
@@ -585,11 +586,11 @@ class Desk:
         """The requests that a maker was asked, without what concerns other makers."""
         return [
             (
-                self.seen(one, maker),
-                [quote for quote in one.quotes.values() if quote.maker == maker],
+                self.seen(request, maker),
+                [quote for quote in request.quotes.values() if quote.maker == maker],
             )
-            for one in self.requests.values()
-            if maker in one.makers
+            for request in self.requests.values()
+            if maker in request.makers
         ]
 
     def seen(self, one: Request, maker: str) -> Request:

@@ -104,7 +104,9 @@ class Router:
             "notional": estimate.notional,
             "fees": estimate.fees,
             "cost": total_cost(estimate),
-            "venues": {self.market.venues[one.venue].name: one.quantity for one in estimate.slices},
+            "venues": {
+                self.market.venues[slice_.venue].name: slice_.quantity for slice_ in estimate.slices
+            },
             "status": {
                 venue.name: self.depth.status(number, now_ns)
                 for number, venue in enumerate(self.market.venues)
@@ -200,17 +202,17 @@ class Router:
         to read.  Without rejections of what has settled a child that the venue had accepted, as
         above the session's rate: the child is as it was."""
         symbol = self.market.instrument.symbol
-        events = [one for one in events if self.store.symbol_of(one.token) == symbol]
-        if not connector.settles_by_order or all(one.kind != REJECTED for one in events):
+        events = [event for event in events if self.store.symbol_of(event.token) == symbol]
+        if not connector.settles_by_order or all(event.kind != REJECTED for event in events):
             return events
         own = self.store.open_children(connector.name, symbol)
         accepted = {child.order.token for _, child in own if child.state == ACCEPTED}
         kept = []
-        for one in events:
-            if one.kind in (ACCEPTED, FILLED):
-                accepted.add(one.token)
-            if one.kind != REJECTED or one.token not in accepted:
-                kept.append(one)
+        for event in events:
+            if event.kind in (ACCEPTED, FILLED):
+                accepted.add(event.token)
+            if event.kind != REJECTED or event.token not in accepted:
+                kept.append(event)
         return kept
 
     def _measure(self, number: int, answered: list[Child], now_ns: int) -> None:
@@ -269,7 +271,7 @@ class Router:
         ]
 
     def _takes_orders(self, number: int) -> bool:
-        """Whether a venue takes orders of ours, and answers."""
+        """Return whether a venue takes orders of ours, and answers."""
         return self.connectors[number].may_trade and not self._suspect[number]
 
     def _open_venues(self, now_ns: int) -> Iterator[bool]:
@@ -280,7 +282,7 @@ class Router:
             yield is_live and self._takes_orders(number)
 
     def is_ready(self, now_ns: int) -> bool:
-        """Whether every venue has a live book and answers."""
+        """Return whether every venue has a live book and answers."""
         return not any(self._suspect) and all(
             self.depth.status(number, now_ns) == "live" for number in range(len(self.connectors))
         )
@@ -294,7 +296,7 @@ class Router:
         self._counted[number] = volume
 
     def _resting(self) -> dict[tuple[int, int, int], int]:
-        """What rests of the instrument, by side, the venue's number and price."""
+        """Return what rests of the instrument, by side, the venue's number and price."""
         found: dict[tuple[int, int, int], int] = {}
         for number, venue in enumerate(self.market.venues):
             for _, child in self.store.open_children(venue.name, self.market.instrument.symbol):
@@ -322,10 +324,10 @@ class Router:
         plan = self.splitter.plan(parent.terms.side, wanted, parent.limit, now_ns, most)
         self._rounds[parent.number] = empty, now_ns
         orders = []
-        for one in plan.slices:
-            price = self._price(parent, one)
+        for slice_ in plan.slices:
+            price = self._price(parent, slice_)
             if price > 0:
-                orders.append((self.market.venues[one.venue].name, one.quantity, price, True))
+                orders.append((self.market.venues[slice_.venue].name, slice_.quantity, price, True))
         self._leave(parent, orders, now_ns)
 
     def _price(self, parent: Parent, one: Slice) -> int:
@@ -364,7 +366,7 @@ class Router:
             child.generation, child.left_ns = -1, 0
 
     def _has_posted(self, parent: Parent, now_ns: int) -> bool:
-        """Whether a ``post`` parent has rested for its time: then it takes."""
+        """Return whether a ``post`` parent has rested for its time: then it takes."""
         terms = parent.terms
         if terms.style != "post" or now_ns - terms.created_ns < terms.post_ns:
             return False

@@ -46,12 +46,12 @@ class Plan:
     @property
     def filled(self) -> int:
         """Return what the slices add up to."""
-        return sum(one.quantity for one in self.slices)
+        return sum(slice_.quantity for slice_ in self.slices)
 
     @property
     def notional(self) -> int:
         """Return price times quantity before fees."""
-        return sum(one.notional for one in self.slices)
+        return sum(slice_.notional for slice_ in self.slices)
 
 
 class Splitter:
@@ -134,9 +134,9 @@ class Splitter:
             if row.best
         )
         fees = sum(
-            one.notional * self.market.venues[one.venue].taker_ppm
-            + self.market.venues[one.venue].order_fee * PART
-            for one in slices
+            slice_.notional * self.market.venues[slice_.venue].taker_ppm
+            + self.market.venues[slice_.venue].order_fee * PART
+            for slice_ in slices
         )
         return Plan(side, quantity, slices, fees)
 
@@ -157,7 +157,7 @@ def best_single(depth: Depth, side: int, quantity: int, limit: int, now_ns: int)
     for number in range(count):
         most = [depth.market.listings[number].most() if n == number else 0 for n in range(count)]
         plans.append(splitter.plan(side, quantity, limit, now_ns, most))
-    plans = [one for one in plans if one.filled]
+    plans = [plan for plan in plans if plan.filled]
     return min(plans, key=lambda one: (-one.filled, total_cost(one)), default=None)
 
 

@@ -182,15 +182,15 @@ def add_up(split: SplitHeader) -> None:
 
 @kernel
 def total_at(split: SplitHeader, index: int, number: int) -> SplitTotal:
-    """What a venue has given up to a level."""
+    """Return what a venue has given up to a level."""
     place = index * split.venues + number
     return SplitTotal(split + split.totals_at + place * TOTAL_BYTES)
 
 
 @kernel
 def levels_taken(split: SplitHeader, left: int) -> int:
-    """How many levels can be taken whole, within the venues' limits, with ``left`` beyond their
-    lower ones."""
+    """Return how many levels can be taken whole, within the venues' limits, with ``left`` beyond
+    their lower ones."""
     first, last = 0, split.rows
     while first < last:
         middle = (first + last + 1) // 2
@@ -396,7 +396,7 @@ def moved(venue: SplitVenue, move: int) -> bool:
 
 @kernel
 def is_done(split: SplitHeader) -> bool:
-    """Whether the best split is near the bound, or the search has to end."""
+    """Return whether the best split is near the bound, or the search has to end."""
     is_near = split.best_cost - split.bound <= split.tolerance
     return (is_near and split.filled >= split.bound_filled) or split.fills >= MAX_FILLS
 

@@ -49,8 +49,8 @@ class Synthetic(ABC):
     def take_side(self, side: int, now_ns: int) -> list[SyntheticLevel]:
         """The levels that an order of that side takes, best first."""
         state = [
-            (one.changes, [one.status(v, now_ns) for v in range(len(one.market.venues))])
-            for one in self.depths
+            (depth.changes, [depth.status(v, now_ns) for v in range(len(depth.market.venues))])
+            for depth in self.depths
         ]
         known = self._levels.get(side)
         if known is None or known[0] != state:

@@ -41,7 +41,7 @@ def lane_seqs(words: npt.NDArray[np.int64], lane: int) -> npt.NDArray[np.int64]:
 
 
 def journaled_lanes(directories: Sequence[Path], table: Topology, seq: int) -> dict[str, int]:
-    """How many commands of each lane are among the first ``seq`` of the journal.
+    """Return how many commands of each lane are among the first ``seq`` of the journal.
 
     Raises :class:`JournalError` naming each directory if none of them has command ``seq``.
     """

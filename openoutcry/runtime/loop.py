@@ -213,7 +213,7 @@ def is_quiet(nap: Nap, now: int) -> int:
 
 @kernel
 def nap_us(nap: Nap, now: int, lone_ns: int) -> int:
-    """How long a loop sleeps that has had no work for long: a share of that time, but in the
+    """Return how long a loop sleeps that has had no work for long: a share of that time, but in the
     ``lone_ns`` after work no longer than LONE_NAP_US."""
     quiet_us = (now - nap.busy_ns) // 1_000
     most_us = LONE_NAP_US if now - nap.work_ns < lone_ns else MAX_NAP_US
@@ -234,7 +234,8 @@ def doze(nap: Nap, now: int) -> None:
 
 @kernel
 def is_woken(nap: Nap) -> bool:
-    """Whether a socket ends the loop's sleep as soon as there is work, or the journal by one."""
+    """Return whether a socket ends the loop's sleep as soon as there is work, or the journal by
+    one."""
     if nap.epoll == 0 or nap.in_vain != 0 or nap.unwatched[0] != 0:
         return False
     return nap.asleep != 0 or nap.unwatched[1] == 0

@@ -109,7 +109,7 @@ class ReleasedReader:
 
     @property
     def on_ring(self) -> bool:
-        """Whether it reads the ring; else it reads the journal."""
+        """Return whether it reads the ring; else it reads the journal."""
         return self._on_ring
 
     @property
@@ -194,7 +194,8 @@ class ReleasedReader:
 
     @property
     def _until(self) -> int:
-        """How far to go without the cursor: to where it joined, and no further than the gate."""
+        """Return how far to go without the cursor: to where it joined, and no further than the
+        gate."""
         joined_at = sys.maxsize if self._joined_at is None else self._joined_at
         return min(self.released_seq, joined_at)
 

@@ -226,7 +226,7 @@ class Shared:
         return self.stamps.words(self._histograms_at + index * HISTOGRAM_BYTES, WORDS)
 
     def has_stamps(self, kind: str) -> bool:
-        """Whether this run keeps an array of such stamps."""
+        """Return whether this run keeps an array of such stamps."""
         return kind in self._arrays
 
     def stamp_address(self, kind: str) -> int:
@@ -259,7 +259,7 @@ class Shared:
         return self.stamp_address(f"{lane} sent"), self.stamp_address(f"{lane} came")
 
     def source_stamps(self, lane: str) -> tuple[int, int, int]:
-        """Where a lane's source puts its stamps, and the mask of its sequences there."""
+        """Return where a lane's source puts its stamps, and the mask of its sequences there."""
         if stamps := self.lane_stamps(lane):
             return *stamps, self.geometry.capacities[lane] - 1
         sent, came = self.stamp_address("intended"), self.stamp_address("received")
@@ -274,7 +274,8 @@ class Shared:
         return words[np.arange(first_seq, first_seq + count) & (len(words) - 1)]
 
     def lane_places(self) -> dict[str, int]:
-        """How many commands of each lane have been sequenced, at a moment when no gateway runs.
+        """Return how many commands of each lane have been sequenced, at a moment when no gateway
+        runs.
 
         A lane's cursor may lag behind by the one burst that the gateway had published last.
         """
@@ -294,8 +295,8 @@ class Shared:
 
     @property
     def origins(self) -> tuple[int, int, int]:
-        """Where a network's receive stage notes who sent what, and the mask of its sequences there:
-        room for all commands under way, also those that have left the lane."""
+        """Return where a network's receive stage notes who sent what, and the mask of its
+        sequences there: room for all commands under way, also those that have left the lane."""
         senders, seqs = self.stamp_address(SENDERS), self.stamp_address(SENDER_SEQS)
         return senders, seqs, self.geometry.stamps - 1
 
@@ -317,7 +318,7 @@ class Shared:
 
     @property
     def epochs(self) -> int:
-        """Where the receive stage notes in which epoch a session sent what, likewise."""
+        """Return where the receive stage notes in which epoch a session sent what, likewise."""
         return self.stamp_address(SENDER_EPOCHS)
 
     # Ends

@@ -217,7 +217,7 @@ class Topology:
 
     @property
     def shards(self) -> int:
-        """How many matchers share the instruments; 1: there is one."""
+        """Return how many matchers share the instruments; 1: there is one."""
         return max(1, sum(stage.shard is not None for stage in self.stages))
 
     @property

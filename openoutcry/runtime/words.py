@@ -84,7 +84,7 @@ def now_ns(context: StageContext) -> int:
 
 @kernel
 def available(context: StageContext, most: int) -> int:
-    """How many records from NEXT on this stage may take, at most ``most``."""
+    """Return how many records from NEXT on this stage may take, at most ``most``."""
     next_seq = context.next
     barrier = context.barrier
     if barrier != 0:
@@ -103,7 +103,8 @@ def advance(context: StageContext, count: int) -> int:
 
 @kernel
 def free_slots(context: StageContext, first: int, wanted: int) -> int:
-    """How many of ``wanted`` sequences from ``first`` may be written on the stage's out ring.
+    """Return how many of ``wanted`` sequences from ``first`` may be written on the stage's out
+    ring.
 
     The gating cursors belong to other cores: they are read again only when the last reading does
     not suffice.

@@ -84,7 +84,7 @@ class Work:
 
     @property
     def durable(self) -> bool:
-        """Whether events wait until their commands are on disk."""
+        """Return whether events wait until their commands are on disk."""
         return self.synced and self.durability in ("durable", "replicated")
 
     def take_start(self, start: Start) -> None:

@@ -118,7 +118,7 @@ class Folding:
             case.suppressed = ""
 
     def _registered(self, who: tuple[int, ...], symbol: str) -> str:
-        """Why these may quote so much in a symbol; empty: one of them may not."""
+        """Return why these may quote so much in a symbol; empty: one of them may not."""
         reasons: dict[int, str] = {}
         for participants, symbols, why in self.makers:
             if not symbols or symbol in symbols:

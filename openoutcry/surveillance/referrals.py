@@ -44,11 +44,11 @@ def refer(journal: Path, referrals: list[Referral]) -> int:
         entries = read_entries(path, BEGIN)
         known = {entry["name"] for entry in entries}
         count = len(entries)
-        for one in referrals:
-            assert one.kind in SCORES, one.kind
-            if one.name not in known:
-                known.add(one.name)
-                entries.append(append_entry(path, BEGIN, entries, vars(one)))
+        for referral in referrals:
+            assert referral.kind in SCORES, referral.kind
+            if referral.name not in known:
+                known.add(referral.name)
+                entries.append(append_entry(path, BEGIN, entries, vars(referral)))
         return len(entries) - count
 
 

@@ -105,13 +105,14 @@ class Calendar:
     _days: dict[date, "TradingDay | None"] = field(default_factory=dict, compare=False, repr=False)
 
     def is_half_day(self, day: date) -> bool:
-        """Whether the venue closes early on a day, by its file or its exchange's calendar."""
+        """Return whether the venue closes early on a day, by its file or its exchange's
+        calendar."""
         if day in self.half_days:
             return True
         return bool(self.exchange) and day in exchange_days(self.exchange, day.year)[1]
 
     def is_traded(self, day: date) -> bool:
-        """Whether the venue opens on a day."""
+        """Return whether the venue opens on a day."""
         if day in self.holidays:
             return False
         if self.exchange:

@@ -150,7 +150,7 @@ class ContractDesk:
         return Work(batch, [line for work in works for line in work.done], refused)
 
     def _is_indexed(self, symbol: str) -> bool:
-        return any(symbol in one.contracts for one in self.spec.indices)
+        return any(symbol in index_.contracts for index_ in self.spec.indices)
 
     def _margin(self, operator: int) -> Work:
         """The values of the margin file are in force from here on, for all at once."""
@@ -190,7 +190,9 @@ class ContractDesk:
             if one.contract.underlying == name
         }
         if contracts is None or not rows:
-            known = sorted({one.contract.underlying for one in self.spec.contracts.values()})
+            known = sorted(
+                {contract.contract.underlying for contract in self.spec.contracts.values()}
+            )
             raise DeskError(f"no contract is on {name!r}; there are {', '.join(known) or 'none'}")
         live = [index for index in rows if not contracts.of(index, "state")]
         if request.get(EFFECTIVE):
@@ -342,8 +344,8 @@ def half_even(amount: int, by: int) -> int:
 
 
 def premium_rate(mark: int, index: int) -> int | None:
-    """How far the mark is above the index, in billionths of the index, MOST_PREMIUM at most; None:
-    there is no index."""
+    """Return how far the mark is above the index, in billionths of the index, MOST_PREMIUM at
+    most; None: there is no index."""
     if index < 1:
         return None
     return max(-MOST_PREMIUM, min(MOST_PREMIUM, (mark - index) * RATE_UNIT // index))

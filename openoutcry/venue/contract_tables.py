@@ -35,7 +35,7 @@ class ContractTerms:
 
     @property
     def is_leveraged(self) -> bool:
-        """Whether its gains are paid and not its price."""
+        """Return whether its gains are paid and not its price."""
         return not self.contract.is_option
 
     @property

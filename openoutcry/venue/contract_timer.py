@@ -71,7 +71,9 @@ class ContractTimer:
         has."""
         today = self.calendar.current_or_next(now_ns)
         closes = [
-            one.ts_ns for one in today.phases if one.symbol == symbol and one.phase is Phase.CLOSED
+            phase.ts_ns
+            for phase in today.phases
+            if phase.symbol == symbol and phase.phase is Phase.CLOSED
         ]
         if today.begin_ns <= now_ns and closes and max(closes) <= now_ns:
             return int(today.day.strftime("%Y%m%d")), max(closes)

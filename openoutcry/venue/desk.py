@@ -140,7 +140,11 @@ class Desk:
     def descriptors(self) -> list[int]:
         """Descriptors by which a request may come; one by which none may be taken is not among
         them."""
-        silent = [one for one in self.clients if one.work is None and one.connection is not None]
+        silent = [
+            client
+            for client in self.clients
+            if client.work is None and client.connection is not None
+        ]
         fds = [one.connection.fileno() for one in silent if one.connection is not None]
         return fds if len(self.clients) >= MAX_CLIENTS else [*fds, self.listener.fileno()]
 

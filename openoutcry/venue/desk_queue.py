@@ -76,9 +76,11 @@ class DeskQueue:
 
     def _check(self, what: str, name: Any) -> None:
         known: dict[str, set[str]] = {
-            "participant": {str(one.number) for one in self.file.participants},
-            "group": {one.group for one in self.file.participants if one.group},
-            "instrument": {one.symbol for one in self.file.calendar.instruments},
+            "participant": {str(participant.number) for participant in self.file.participants},
+            "group": {
+                participant.group for participant in self.file.participants if participant.group
+            },
+            "instrument": {instrument.symbol for instrument in self.file.calendar.instruments},
         }
         if what in known and str(name) not in known[what]:
             raise DeskError(f"there is no {what} {name}")

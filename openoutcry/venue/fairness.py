@@ -185,7 +185,7 @@ def _last_of_each(causes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
 
 
 def fairness(journal: Path) -> dict[str, Any]:
-    """How many commands entered in their turn, and which did not.
+    """Return how many commands entered in their turn, and which did not.
 
     In ``commands``, of participants: ``delayed`` counts those that waited, ``at_once`` those that
     entered at once (without a speed bump, or sequenced after their time).

@@ -153,7 +153,7 @@ class VenueFile:
     def hooks(self) -> dict[str, Any]:
         """The risk settings for the configuration of a journal that begins with this file."""
         return hook_settings(
-            [one.number for one in self.participants],
+            [participant.number for participant in self.participants],
             self.order_capacity,
             self.risk,
             self.delayed,
@@ -339,9 +339,9 @@ def _check_mode(
     """A file with a secret may be read by its owner alone."""
     nats = (replication.nats or "") if replication is not None else ""
     for what, is_there in (
-        ("session keys", any(one.key for one in sessions)),
+        ("session keys", any(session.key for session in sessions)),
         ("NATS' password", any(map(password_of, nats.split(",")))),
-        ("secrets of codes", any(one.totp for one in operators)),
+        ("secrets of codes", any(operator.totp for operator in operators)),
     ):
         if is_there and path.stat().st_mode & 0o077:
             tables.wrong((), f"holds {what}, and other users may read it; run chmod 600 {path}")
@@ -362,7 +362,11 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     # Packets without sessions name their sender, which may be any participant.
     by_packets = [p.participant for p in packet_sessions] or [p.number or 0 for p in participants]
     folder = path.absolute().parent
-    numbers = {one.number: one.group for one in participants if one.number is not None}
+    numbers = {
+        participant.number: participant.group
+        for participant in participants
+        if participant.number is not None
+    }
     symbols, every_s = [one.symbol for one in traded], calendar.time_every_s if calendar else 1
     risk = read_risk(tables, numbers, symbols, password_hash, every_s, folder, series)
     _check_cells(tables, participants, venue, len(traded))
@@ -422,7 +426,7 @@ def _check_cells(
 ) -> None:
     """The risk state has a cell for each participant's number in each instrument."""
     capacity, asset_capacity = venue["participant_capacity"] or 0, venue["asset_capacity"] or 0
-    rows = max(risk_rows(one.number or 0 for one in participants), capacity + 1)
+    rows = max(risk_rows(participant.number or 0 for participant in participants), capacity + 1)
     if rows * instruments > MAX_CELLS:
         tables.wrong(
             ("participant",),
@@ -543,9 +547,9 @@ def _check_session(
         tables.wrong((*path, "target"), "applies only to FIX sessions")
     if row["group"] and protocol is not None and protocol not in spec.DROP_COPIES:
         tables.wrong((*path, "group"), "applies only to drop copies")
-    if row["group"] and row["group"] not in {one.group for one in participants}:
+    if row["group"] and row["group"] not in {participant.group for participant in participants}:
         tables.wrong((*path, "group"), f"no participant is in group {row['group']!r}")
-    known = {one.number for one in participants}
+    known = {participant.number for participant in participants}
     # A number within the capacity is a participant's that is added while the venue trades.
     if row["participant"] and row["participant"] not in known and row["participant"] > capacity:
         tables.wrong((*path, "participant"), f"there is no participant {row['participant']}")

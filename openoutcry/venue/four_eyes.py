@@ -22,7 +22,7 @@ OFF_AT_ZERO = {Setting.RATE, Setting.ADV}
 
 
 def widens(what: Setting, before: tuple[int, int], wanted: tuple[int, int]) -> bool:
-    """Whether a setting's value and second value let more through than those before."""
+    """Return whether a setting's value and second value let more through than those before."""
     old, new = before[0], wanted[0]
     if what in WIDER_ABOVE:
         return new > old

@@ -93,8 +93,8 @@ class FundingBook:
         return [Payment._make([*row[:-1], int(row[-1])]) for row in rows]
 
     def totals(self, participant: int, periods: Mapping[str, int]) -> dict[str, int]:
-        """What a participant was paid in each contract up to this period of it; a contract whose
-        period the file does not have yet is left out.
+        """Return what a participant was paid in each contract up to this period of it; a contract
+        whose period the file does not have yet is left out.
 
         Raises :class:`FundingError`."""
         query = "select total from payments where participant = ? and contract = ? and period <= ?"

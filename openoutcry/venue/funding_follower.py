@@ -112,7 +112,8 @@ class FundingFollower(Closing):
     # The file
 
     def _continues(self) -> bool:
-        """Whether the file has this journal's history, up to a place that the journal has."""
+        """Return whether the file has this journal's history, up to a place that the journal
+        has."""
         row = self.book.row("select journal, seq, block, hash, staged from place")
         if row is None:
             return False
@@ -191,7 +192,7 @@ class FundingFollower(Closing):
         return len(rows)
 
     def _is_in_force(self, command: Any) -> bool:
-        """Whether the command may have put funding in force; what is staged is noted."""
+        """Return whether the command may have put funding in force; what is staged is noted."""
         if command["order_type"] == Setting.CONTRACT_APPLY:
             was, self._staged = self._staged, False
             return was and command["aux"] != 0
@@ -201,7 +202,7 @@ class FundingFollower(Closing):
         return True
 
     def _paid_by(self, seq: int) -> list[Funding]:
-        """What the command has funded."""
+        """Return what the command has funded."""
         point = self._core_before(seq)
         before = funded_of(view_of([point.engine.region]))
         self._bring(point, seq)
@@ -217,7 +218,12 @@ class FundingFollower(Closing):
     def _core_before(self, seq: int) -> Point:
         """The core after the command before this one."""
         newest = max(
-            (one for one in checkpoint_seqs(self.reader.directory) if one < seq), default=0
+            (
+                checkpoint_seq
+                for checkpoint_seq in checkpoint_seqs(self.reader.directory)
+                if checkpoint_seq < seq
+            ),
+            default=0,
         )
         if self._point is None or self._point.seq >= seq or self._point.seq < newest:
             self._point = starting_point(JournalReader(self.reader.directory), seq - 1)
@@ -320,7 +326,7 @@ def follow_always(journal: Path, is_over: Callable[[float], bool]) -> None:
 
 
 def _is_over(wait_s: float) -> bool:
-    """Whether the venue's run ends within this time."""
+    """Return whether the venue's run ends within this time."""
     return signal.sigtimedwait([signal.SIGUSR1], wait_s) is not None
 
 

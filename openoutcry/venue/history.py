@@ -89,7 +89,7 @@ class _Parts:
         )
 
     def is_announced(self, order: Any) -> bool:
-        """Whether this NEW is the part that was announced last; there is one of each."""
+        """Return whether this NEW is the part that was announced last; there is one of each."""
         sign = 1 if order["side"] == Side.BUY else -1
         fields = (int(order["participant"]), sign * int(order["qty_lots"]))
         same = (*fields, int(order["price_ticks"])) == self.announced

@@ -118,12 +118,12 @@ class IndexAudit:
         self.markings, self.samples, self.before, self.moved = [], {}, {}, set()
         try:
             rules, self.begun_ns = rules_in(text)
-            if unknown := {s for one in rules for s in one.contracts} - set(self.place):
+            if unknown := {s for rule in rules for s in rule.contracts} - set(self.place):
                 raise ValueError(f"the rules of indices name {', '.join(sorted(unknown))}")
         except ValueError as error:
             self._differs(seq, str(error))
             return
-        self.markings = [Marking(one) for one in rules]
+        self.markings = [Marking(rule) for rule in rules]
 
     def _report(self, seq: int, place: int, price_ticks: int, time_ns: int) -> None:
         index, number = place >> INDEX_SHIFT, place & ((1 << INDEX_SHIFT) - 1)
@@ -174,8 +174,8 @@ class IndexAudit:
             self.samples.pop(symbol, None)
 
     def _is_excused(self, what: What, expected: object) -> bool:
-        """Whether the look may not have seen something that entered as it was made: a listing, or
-        a mark of the operator, which the next look replaces."""
+        """Return whether the look may not have seen something that entered as it was made: a
+        listing, or a mark of the operator, which the next look replaces."""
         was_marked = what[1] in self.moved
         if what not in self.before:
             return not was_marked
@@ -184,7 +184,7 @@ class IndexAudit:
     def _expected(
         self, marking: Marking, value: IndexValue, now_ns: int, view: View
     ) -> tuple[dict[What, object], dict[What, object]]:
-        """What the core has of an index's contracts that trade, and what it must have."""
+        """Return what the core has of an index's contracts that trade, and what it must have."""
         found: dict[What, object] = {}
         due: dict[What, object] = {}
         contracts, index, rules = view.contracts, value.price_ticks, marking.rules

@@ -51,7 +51,7 @@ def sample_record(symbol: str, bid_ticks: int, ask_ticks: int) -> Records:
 
 
 def value_record(index: int, price_ticks: int, is_protected: bool, time_ns: int) -> Records:
-    """What an index has come to."""
+    """Return what an index has come to."""
     record = setting(Setting.INDEX_VALUE, time_ns, index, second=price_ticks)
     record["time_in_force"] = is_protected
     return record

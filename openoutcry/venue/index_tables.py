@@ -59,7 +59,7 @@ def read_indices(
             continue  # a mistake that is noted already
         name, sources = row["underlying"], row["sources"]
         members = tuple(s for s, one in contracts.items() if one.contract.underlying == name)
-        own = tuple(one for one in sources if one in symbols)
+        own = tuple(source for source in sources if source in symbols)
         weights = row["weights"] or (1,) * len(sources)
         before = len(tables.mistakes)
         if not members:

@@ -197,8 +197,8 @@ class IndexTimer:
                 one.begin_again(now_ns)
 
     def _marks_others(self, view: View, now_ns: int, is_due: bool) -> bool:
-        """Whether the other instruments are marked in this look: they have traded, and a look
-        ``is_due`` or it is time."""
+        """Return whether the other instruments are marked in this look: they have traded, and a
+        look ``is_due`` or it is time."""
         if not self.mark_every_ns or not (is_due or now_ns >= self.mark_at_ns):
             return False
         self.mark_at_ns = now_ns + self.mark_every_ns
@@ -236,7 +236,7 @@ class IndexTimer:
         """Add the marks of an underlying, unless a look was refused and they do not fit."""
         contracts = view.contracts
         assert contracts is not None
-        symbols = [self.names[bytes(one["symbol"][0])] for one in marks]
+        symbols = [self.names[bytes(mark["symbol"][0])] for mark in marks]
         if self.refused:
             look.room = look.room or Room(view)
             new = zip(symbols, marks, strict=True)

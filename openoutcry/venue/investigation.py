@@ -73,7 +73,7 @@ def _money(view: View, who: int) -> dict[str, Any]:
         if any(row)
     }
     movements = [] if wallets.movements is None else wallets.movements.chosen(OPEN_STATES, who)
-    return {"wallets": shown, "movements": [movement_row(one) for one in movements]}
+    return {"wallets": shown, "movements": [movement_row(movement) for movement in movements]}
 
 
 class Investigation:
@@ -105,8 +105,8 @@ class Investigation:
         return {}
 
     def is_done(self, note: Callable[[str], None]) -> bool:
-        """Whether nothing has to wait any more: the dump is written, or takes too long to wait for
-        (and continues).  Notes what became of it."""
+        """Return whether nothing has to wait any more: the dump is written, or takes too long to
+        wait for (and continues).  Notes what became of it."""
         if not self._pid:
             return True
         if self._has_ended(note):

@@ -184,7 +184,7 @@ def _check_contracts(hooks: Mapping[str, Any], spec: RiskSpec) -> None:
     journal; its values may change while trading."""
     begun, filed = contracts_of(hooks), contracts_of(contract_settings(spec))
     margins = [one.pop("margin", None) for one in (begun, filed)]
-    shapes = [None if one is None else parameters_of(one).shape() for one in margins]
+    shapes = [None if margin is None else parameters_of(margin).shape() for margin in margins]
     if shapes[0] != shapes[1]:
         raise LimitsError(
             "scenario margin, its tiers, spreads, legs of offsets and the assets of its collateral "
@@ -271,8 +271,8 @@ class FileLimits:
         return np.concatenate(records)
 
     def _needs(self, record: npt.NDArray[Any]) -> int:
-        """Whether participants need more margin after a setting: 1, or have more left: -1; 0: it
-        concerns no margin."""
+        """Return whether participants need more margin after a setting: 1, or have more left:
+        -1; 0: it concerns no margin."""
         what, who = Setting(int(record["order_type"][0])), int(record["qty_lots"][0])
         if what not in (Setting.CREDIT, Setting.MAINTENANCE, Setting.MARGIN):
             return 0
@@ -304,7 +304,8 @@ class FileLimits:
         ]
 
     def margin_is_the_core_s(self, symbol: str) -> bool:
-        """Whether the core works out a lot's margin at each mark, or a portfolio's by scenarios."""
+        """Return whether the core works out a lot's margin at each mark, or a portfolio's by
+        scenarios."""
         terms = self.spec.contracts.get(symbol)
         return terms is not None and (terms.margin_bps != 0 or self.spec.margin is not None)
 

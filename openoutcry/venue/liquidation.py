@@ -127,7 +127,7 @@ class Liquidator:
             self.marked = traded
 
     def _is_due(self, view: View, who: int) -> bool:
-        """Whether there is anything to close out; says so when it begins and ends."""
+        """Return whether there is anything to close out; says so when it begins and ends."""
         equity = view.equity(who) + view.counted(who)
         margin = view.maintenance(who)
         holds = bool(view.cells[who, :, lay.POSITION // 8].any())
@@ -167,7 +167,7 @@ class Liquidator:
 
 
 def what_traded(view: View) -> list[int]:
-    """What changes with every trade that a MARK has to follow; empty before the first.
+    """Return what changes with every trade that a MARK has to follow; empty before the first.
 
     These are the last prices of what MARK marks, and the volumes of all that participants hold on
     margin.  A participant with several positions is judged by the next mark after its trade.  A

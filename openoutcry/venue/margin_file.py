@@ -127,7 +127,8 @@ def changing_commands(
 
 
 def _haircut_commands(number: int, known: Haircut, wanted: Haircut) -> list[npt.NDArray[Any]]:
-    """What changes one haircut into another; its asset's price is not the file's to change."""
+    """Return what changes one haircut into another; its asset's price is not the file's to
+    change."""
     tiers = enumerate(zip(padded_tiers(known), padded_tiers(wanted), strict=True))
     staged = [
         setting(Setting.COLLATERAL_TIER, tier[0], number << 8 | place, second=tier[1])

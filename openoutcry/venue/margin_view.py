@@ -82,18 +82,18 @@ class MarginView:
         return self.view.equity(who) + int(self.portfolio.collateral()[who])
 
     def collateral(self, who: int) -> dict[str, dict[str, int]]:
-        """What each asset that is pledged counts, and its haircuts."""
+        """Return what each asset that is pledged counts, and its haircuts."""
         names = self.view.wallets.names if self.view.wallets else []
         return {names[n]: asdict(line) for n, line in self.portfolio.lines(who).items()}
 
     def others(self, who: int) -> int:
-        """What the participant's open orders have reserved apart from margin."""
+        """Return what the participant's open orders have reserved apart from margin."""
         return self.view.of(who, lay.RESERVED) - self.portfolio.premiums(who)
 
     def what_if(
         self, who: int, order: tuple[str, int], price: int | None = None
     ) -> dict[str, int | bool]:
-        """What the core's check of the order would say of margin."""
+        """Return what the core's check of the order would say of margin."""
         symbol, lots = order
         if symbol not in self.symbols or not lots:
             raise OutcryError(f"{symbol}:{lots} is not lots of a contract")

@@ -27,7 +27,7 @@ class Room:
         self.taken: list[Mark] = []
 
     def take(self, marks: Sequence[Mark]) -> bool:
-        """Whether there is room for these, too, which is then taken."""
+        """Return whether there is room for these, too, which is then taken."""
         totals, held = self.totals.copy(), np.zeros(len(self.totals), bool)
         for place, mark in marks:
             lots = np.abs(self.view.cells[:, place, HELD].astype(float))
@@ -46,7 +46,8 @@ class Room:
         return True
 
     def _a_lot(self, place: int, mark: int) -> Mark:
-        """What a lot gains or loses by a mark, and what margin it then has in addition at most."""
+        """Return what a lot gains or loses by a mark, and what margin it then has in addition at
+        most."""
         contracts = self.view.contracts
         assert contracts is not None
         worth, was = (contracts.value(place, p) for p in (mark, contracts.of(place, "mark")))

@@ -106,7 +106,7 @@ class OffBookDesk:
         if given is None:
             legs = [self._leg(request, request.get("asked_by"), first, second)]
         else:
-            legs = [self._leg_of(one, first, second) for one in _rows(given)]
+            legs = [self._leg_of(row, first, second) for row in _rows(given)]
         count, by = len(legs), request[BY]
         records = [one.record(by, number, count) for number, one in enumerate(legs)]
         shown = "; ".join(map(str, legs))

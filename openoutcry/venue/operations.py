@@ -119,7 +119,7 @@ class Operations:
         self.report = report
         self.view, self.spec = limits.view, limits.spec
         self.money = MoneyDesk(limits.spec.money, limits.symbols, limits.view)
-        sources = {own: one for one in limits.spec.indices for own in one.own}
+        sources = {own: index_ for index_ in limits.spec.indices for own in index_.own}
         self.issuers = CorporateDesk(limits.symbols, limits.view, halted, sources)
         given = limits.symbols, limits.view, today, limits.spec, self.issuers.reference
         self.contracts = ContractDesk(*given)
@@ -298,7 +298,8 @@ class Operations:
         )
 
     def _is_confirmed(self, key: Any, operator: int, shown: str) -> bool:
-        """Whether another operator has asked for the same, whose request is done with this one."""
+        """Return whether another operator has asked for the same, whose request is done with
+        this one."""
         wish = self.four_eyes.confirmed(key, operator, shown, self.requests.asked)
         if wish is not None:
             self.requests.take_wish(wish.asked)
@@ -696,7 +697,7 @@ def _whole(value: Any) -> int:
 
 
 def _burst(value: Any, what: Setting) -> int:
-    """How many orders may come at once, which only a rate says; 0: it is not said."""
+    """Return how many orders may come at once, which only a rate says; 0: it is not said."""
     burst = _whole(value)
     if what is not Setting.RATE:
         if burst:

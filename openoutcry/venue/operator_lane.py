@@ -87,7 +87,8 @@ def remaining_due(calendar: Calendar, state: State | None, now_ns: int) -> list[
 
 
 def _is_applied(command: Command, phase: Phase, extensions_used: int) -> bool:
-    """Whether this PHASE has been applied: the instrument is in it, or its auction was extended."""
+    """Return whether this PHASE has been applied: the instrument is in it, or its auction was
+    extended."""
     return phase == command.phase or extensions_used > command.repeat
 
 
@@ -127,7 +128,7 @@ class LaneDesk(Protocol):
         """Descriptors by which a request may come."""
 
     def permits(self, calendar_command: Command) -> bool:
-        """Whether a command of the calendar may be sequenced; else it is left out."""
+        """Return whether a command of the calendar may be sequenced; else it is left out."""
 
 
 class OperatorLane:
@@ -233,8 +234,8 @@ class OperatorLane:
 
     @property
     def is_set(self) -> bool:
-        """Whether everything that was due when the run began is processed, so that the phases are
-        the calendar's; false once the run ends."""
+        """Return whether everything that was due when the run began is processed, so that the
+        phases are the calendar's; false once the run ends."""
         if (
             self._shared is None
             or self._producer is None
@@ -280,7 +281,8 @@ class OperatorLane:
         return int(self._shared.rings[OPERATOR_RING].published_hint[0])
 
     def is_processed(self, lane_seq: int, lane: str = OPERATOR_RING) -> bool:
-        """Whether every core (and, if durable, the disk) has a lane's commands up to there."""
+        """Return whether every core (and, if durable, the disk) has a lane's commands up to
+        there."""
         assert self._shared is not None
         shared = self._shared
         ring = shared.rings[lane]

@@ -114,7 +114,7 @@ class Operators:
             return
         except (OSError, ValueError, TypeError, AttributeError):
             now = int(self.now_s()) // CODE_S + CODE_STEPS[-1]
-            self._used = {one.name: now for one in self.operators}
+            self._used = {operator.name: now for operator in self.operators}
             with suppress(OperatorError):
                 self._write_steps()
 

@@ -101,8 +101,8 @@ Moment = tuple[View, int]
 
 
 def answers_of(file: VenueFile, shared: Shared) -> Callable[[Request, Container[int]], list[bytes]]:
-    """What answers the requests of a run's sessions: of a moment after all that they had sent, and
-    once what led to it was released to them."""
+    """Return what answers the requests of a run's sessions: of a moment after all that they had
+    sent, and once what led to it was released to them."""
     lane, commands, events = shared.rings[LANE], shared.sequenced, shared.events
     (gateway,) = lane.cursors.values()
     cores = [commands.cursors[name] for name in shared.table.matchers]
@@ -281,8 +281,8 @@ class Positions:
     def _decimals_of_underlying(self, underlying: str) -> int:
         """Decimals of an underlying's price: those of a future or perpetual on it, if there is
         one."""
-        rows = [one.contract for one in self.file.risk.contracts.values()]
-        of_it = (one for one in rows if one.underlying == underlying)
+        rows = [contract.contract for contract in self.file.risk.contracts.values()]
+        of_it = (row for row in rows if row.underlying == underlying)
         return self._decimals(min(of_it, key=lambda one: one.kind).symbol)
 
 

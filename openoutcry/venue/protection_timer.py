@@ -109,7 +109,7 @@ class ProtectionTimer:
             put(phase_of(symbol, Phase.VOLATILITY_AUCTION if trades else calendar_phase))
 
     def _has_called(self, view: View, index: int) -> bool:
-        """Whether the call has been as long as it should, in sequenced time."""
+        """Return whether the call has been as long as it should, in sequenced time."""
         assert view.protection is not None
         until_ns = view.protection.of(index, protection_layout.SINCE_NS) + view.protection.of(
             index, protection_layout.CALL_NS
@@ -133,8 +133,8 @@ class ProtectionTimer:
                 put(command(CommandKind.MASS_CANCEL, symbol=code_of(symbol), aux=1))
 
     def permits(self, view: View, calendar_command: Command) -> bool:
-        """Whether a PHASE of the calendar is sent: a pause ends with the day or with a call phase,
-        that of the whole market with the day only."""
+        """Return whether a PHASE of the calendar is sent: a pause ends with the day or with a
+        call phase, that of the whole market with the day only."""
         assert view.protection is not None
         index = self.symbols.index(calendar_command.symbol)
         state, closed = (
@@ -154,7 +154,8 @@ class ProtectionTimer:
         return True
 
     def opens(self, view: View, symbol: str) -> bool:
-        """Whether this instrument's call, which another source begins now, ends by ``look``."""
+        """Return whether this instrument's call, which another source begins now, ends by
+        ``look``."""
         assert view.protection is not None
         index = self.symbols.index(symbol)
         if view.protection.of(index, protection_layout.STATE) not in (

@@ -110,7 +110,7 @@ class Requests:
             self.also_done.append(wish)
 
     def _state(self, reference: str, content: int) -> RequestState | None:
-        """How far the request has come; None: the core has not had it."""
+        """Return how far the request has come; None: the core has not had it."""
         row = None if self.view.requests is None else self.view.requests.find(reference)
         if row is None:
             return None

@@ -100,7 +100,7 @@ class RiskDesk:
             )
             return
         file = self.file
-        numbers = [one.number for one in file.participants]
+        numbers = [participant.number for participant in file.participants]
         if engine is not None:
             view = view_of([engine.region])
         else:
@@ -162,7 +162,8 @@ class RiskDesk:
 
     @property
     def listens(self) -> bool:
-        """Whether the desk takes requests; True in a run without limits, which has no desk."""
+        """Return whether the desk takes requests; True in a run without limits, which has no
+        desk."""
         return self.limits is None or self.desk is not None
 
     def descriptors(self) -> list[int]:
@@ -225,7 +226,7 @@ class RiskDesk:
             put(phase_of(symbol, self._expected(symbol)))
 
     def _indices(self, symbols: list[str]) -> IndexTimer | None:
-        """What marks the contracts, if the file has an index."""
+        """Return what marks the contracts, if the file has an index."""
         risk = self.file.risk
         if not risk.indices:
             return None
@@ -318,8 +319,8 @@ class RiskDesk:
             desk.close()
 
     def permits(self, calendar_command: Command) -> bool:
-        """Whether what the calendar asks for is sent: a halted instrument stays halted, to the end
-        of its day."""
+        """Return whether what the calendar asks for is sent: a halted instrument stays halted,
+        to the end of its day."""
         if calendar_command.phase is None:
             return True
         self.reopenings.pop(calendar_command.symbol, None)
@@ -330,7 +331,7 @@ class RiskDesk:
         return calendar_command.symbol not in self.halted or calendar_command.phase is Phase.CLOSED
 
     def sessions(self) -> list[dict[str, Any]]:
-        """How each session is."""
+        """Return how each session is."""
         return self.switch.status() if self.switch is not None else []
 
     def status(self) -> dict[str, Any]:
@@ -366,7 +367,7 @@ class RiskDesk:
         return {
             "reopening_asked_by": names.name(view.word(lay.FIRST_OPERATOR)),
             "waiting": [
-                {"what": one.shown, "asked_by": names.name(one.operator)} for one in wishes
+                {"what": wish.shown, "asked_by": names.name(wish.operator)} for wish in wishes
             ],
         }
 

@@ -125,8 +125,8 @@ def _rate(value: Any) -> int:
 
 
 def usual_burst(rate_ns: int, time_every_s: int) -> int:
-    """How many orders come at this rate from one TIME to the next.  Between them the core's clock
-    does not move: fewer at once would be a lower rate."""
+    """Return how many orders come at this rate from one TIME to the next.  Between them the
+    core's clock does not move: fewer at once would be a lower rate."""
     return min(max(1, time_every_s * SECOND_NS // rate_ns), MAX_BURST) if rate_ns else 1
 
 
@@ -473,8 +473,8 @@ def _limits_of(
 def _of_new(
     rows: list[Any], group: str, symbols: list[str], time_every_s: int
 ) -> dict[Place, Value]:
-    """What the rows say that name no participant.  A new one has no credit in an asset: what is
-    lent is given by name."""
+    """Return what the rows say that name no participant.  A new one has no credit in an asset:
+    what is lent is given by name."""
     limits: dict[Place, Value] = {}
     for _, row in rows:
         if not row["participant"] and not row["asset"]:

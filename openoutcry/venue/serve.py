@@ -283,7 +283,7 @@ class Venue:
     def _hooks(self, resume: bool) -> Mapping[str, Any] | None:
         """Risk, with the structure that the journal began with."""
         file = self.file
-        numbers = [one.number for one in file.participants]
+        numbers = [participant.number for participant in file.participants]
         hooks = JournalReader(file.journal).config.get("hooks") if resume else file.hooks
         check_structure(
             hooks, file.risk, numbers, file.delayed, file.partitions, file.participant_capacity
@@ -403,7 +403,7 @@ class Venue:
 
 
 def _has_perpetuals(file: VenueFile) -> bool:
-    return any(one.contract.kind == PERPETUAL for one in file.risk.contracts.values())
+    return any(contract.contract.kind == PERPETUAL for contract in file.risk.contracts.values())
 
 
 def wiring_of(file: VenueFile) -> Topology:

@@ -114,7 +114,8 @@ class SessionSwitch:
 
 
 def over_shared_memory(row: SessionSpec, block: Any) -> dict[str, Any]:
-    """Why the last connection over shared memory ended, and the ranges that a broker acts for."""
+    """Return why the last connection over shared memory ended, and the ranges that a broker acts
+    for."""
     if row.protocol != Protocol.SHM:
         return {}
     ended = End(int(block[shm_layout.ENDED // 8]))
@@ -125,6 +126,6 @@ def over_shared_memory(row: SessionSpec, block: Any) -> dict[str, Any]:
 
 
 def refused_logins(block: Any) -> dict[str, int]:
-    """How many logins were refused, by reason."""
+    """Return how many logins were refused, by reason."""
     counts = block[session.LOGINS // 8 :][: len(REASONS)].tolist()
     return {reason: count for reason, count in zip(REASONS, counts, strict=True) if count}

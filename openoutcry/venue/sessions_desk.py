@@ -203,6 +203,6 @@ def _same(one: str, other: Any) -> bool:
 
 
 def _same_row(row: SessionSpec, request: Request) -> bool:
-    """Whether it is the session that this request, cut off before its answer, has added."""
+    """Return whether it is the session that this request, cut off before its answer, has added."""
     asked = request.get("participant"), request.get("password_hash")
     return (row.participant, row.password_hash) == asked

@@ -57,12 +57,13 @@ def spot_keys(name: Any) -> dict[str, Key]:
 
 
 def is_spot(row: Mapping[str, Any]) -> bool:
-    """Whether an entry of ``[[instrument]]``, as the file has it, is of a spot instrument."""
+    """Return whether an entry of ``[[instrument]]``, as the file has it, is of a spot
+    instrument."""
     return row.get("settlement") == SPOT
 
 
 def has_spot(tables: Tables) -> bool:
-    """Whether any instrument of a venue file settles in wallets."""
+    """Return whether any instrument of a venue file settles in wallets."""
     return any(is_spot(row) for _, row in tables.given_rows("instrument"))
 
 

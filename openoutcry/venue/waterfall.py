@@ -79,7 +79,8 @@ def release_due(view: View) -> tuple[npt.NDArray[Any], str] | None:
 
 
 def _seizure(view: View, means: npt.NDArray[Any], who: int) -> tuple[npt.NDArray[Any], str] | None:
-    """What pledges cover of the money that a participant owes, as far as the fund can pay it."""
+    """Return what pledges cover of the money that a participant owes, as far as the fund can pay
+    it."""
     portfolio, cash = view.portfolio, int(view.cash_of_all()[who])
     if portfolio is None or cash >= 0 or view.cells[who, :, lay.POSITION // 8].any():
         return None
@@ -165,7 +166,8 @@ def next_of_rank(
 
 
 def _owned_by_all(view: View, means: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """What each participant can pay by a takeover: its equity, without credit and pledges."""
+    """Return what each participant can pay by a takeover: its equity, without credit and
+    pledges."""
     funded, profit = (view.participants[:, at // 8] for at in (lay.FUNDED, lay.PROFIT))
     if max(np.abs(part).max(initial=0) for part in (funded, profit)) >= 1 << 60:
         funded, profit = funded.astype(object), profit.astype(object)
@@ -234,7 +236,7 @@ def _first_of(
 def _held_at(
     view: View, index: int, others: npt.NDArray[Any]
 ) -> tuple[int, npt.NDArray[Any], npt.NDArray[Any]]:
-    """What a lot is worth at the mark; lots of some participants, and what they cost."""
+    """Return what a lot is worth at the mark; lots of some participants, and what they cost."""
     contracts = view.contracts
     assert contracts is not None
     value = contracts.value(index, contracts.of(index, "mark"))

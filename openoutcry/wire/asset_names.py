@@ -24,7 +24,7 @@ def asset_word(name: str) -> int:
 
 
 def asset_words(name: str, decimals: int) -> tuple[int, int, int]:
-    """Where an asset is declared: code, decimals with characters, more characters.
+    """Return where an asset is declared: code, decimals with characters, more characters.
 
     Raises ``ValueError`` for a name that is too long or not ASCII.
     """

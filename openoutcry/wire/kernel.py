@@ -196,7 +196,7 @@ class _SourcesCacheLocator(UserProvidedCacheLocator):
 
 @cache
 def _inside(py_file: str) -> str:
-    """Where in the package a module is, "" for any other."""
+    """Return where in the package a module is, "" for any other."""
     path = Path(py_file).absolute()
     return str(path.relative_to(PACKAGE)) if path.is_relative_to(PACKAGE) else ""
 
@@ -291,7 +291,8 @@ def _cache_of(entry: Any) -> _KernelCache | None:
 
 
 def is_kept(function: Callable[..., Any]) -> bool:
-    """Whether a kernel has been compiled before, here or for the package that has it with it."""
+    """Return whether a kernel has been compiled before, here or for the package that has it with
+    it."""
     kept = _cache_of(function)
     return kept is not None and kept.is_kept
 

@@ -242,7 +242,8 @@ class AddressType(types.Type):
         return Conversion.safe if other == types.int64 else None
 
     def can_convert_from(self, typingctx: Any, other: Any) -> Any:
-        """Whether a block can be made from 0, which is not a block, where a variable is either."""
+        """Return whether a block can be made from 0, which is not a block, where a variable is
+        either."""
         return Conversion.safe if isinstance(other, types.Integer) else None
 
     def unify(self, typingctx: Any, other: Any) -> Any:

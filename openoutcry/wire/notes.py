@@ -28,5 +28,5 @@ def fee_units(note: int) -> int:
 
 @kernel
 def fee_is_of_base(note: int) -> bool:
-    """Whether they are of the base asset, as a buyer's are that pays in what it receives."""
+    """Return whether they are of the base asset, as a buyer's are that pays in what it receives."""
     return note & OF_BASE != 0

@@ -13,7 +13,7 @@ OFF_BOOK_SHIFT = 60
 
 @kernel
 def is_off_book(order_id: int) -> bool:
-    """Whether an order id is that of a side of an off-book trade."""
+    """Return whether an order id is that of a side of an off-book trade."""
     return order_id >> OFF_BOOK_SHIFT == OFF_BOOK_ORDER_IDS >> OFF_BOOK_SHIFT
 
 

@@ -12,7 +12,7 @@ FIRST, LAST = 32, 126
 
 @kernel
 def is_printable(address: int, size: int) -> bool:
-    """Whether each of ``size`` bytes at ``address`` is a printable character."""
+    """Return whether each of ``size`` bytes at ``address`` is a printable character."""
     outside = 0
     for offset in range(size):
         byte = Bytes(address)[offset]

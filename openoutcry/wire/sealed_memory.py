@@ -50,6 +50,6 @@ def read_only(fd: int) -> int:
 
 
 def is_sealed(fd: int, size_bytes: int) -> bool:
-    """Whether a segment has this size and keeps it."""
+    """Return whether a segment has this size and keeps it."""
     seals = fcntl.fcntl(fd, fcntl.F_GET_SEALS)
     return os.fstat(fd).st_size == size_bytes and seals & SIZE_SEALS == SIZE_SEALS

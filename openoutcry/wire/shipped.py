@@ -57,8 +57,8 @@ def compiler_variables() -> dict[str, str]:
 
 @cache
 def usable() -> bool:
-    """Whether this processor can run them and the user has not asked for others.  With numba's
-    processor settings, or with ``OUTCRY_SHIPPED=0``, everything is compiled here."""
+    """Return whether this processor can run them and the user has not asked for others.  With
+    numba's processor settings, or with ``OUTCRY_SHIPPED=0``, everything is compiled here."""
     settings: Any = config
     if os.environ.get("OUTCRY_SHIPPED", "1") == "0" or not settings.ENABLE_AVX:
         return False

@@ -101,7 +101,7 @@ def read_messages(feed: ShmFeedHeader, base: int, stamp: int, out: int, room: in
 
 @kernel
 def nothing_at(feed: ShmFeedHeader, base: int, stamp: int) -> int:
-    """Why there is no message of this stamp."""
+    """Return why there is no message of this stamp."""
     head, session = feed.head, feed.session
     mine, number = stamp >> SESSION_SHIFT, stamp & NUMBER_MASK
     if session > mine:

@@ -26,7 +26,7 @@ class Holdings:
         self.halted: list[str] = []
         self.pipeline: RunningPipeline | None = None
         self._aside = Aside()
-        self._of = {one.number: one for one in file.participants}
+        self._of = {participant.number: participant for participant in file.participants}
 
     def poll(self) -> None:
         """Read the venue's state again, and attach to its pipeline once it has opened."""
@@ -38,7 +38,9 @@ class Holdings:
         pid = status["pid"] if status and status["state"] == "open" else 0
         if self.pipeline is None or self.pipeline.owner.pid != pid:
             pipelines = running() if pid else []
-            self.pipeline = next((one for one in pipelines if one.owner.pid == pid), None)
+            self.pipeline = next(
+                (pipeline for pipeline in pipelines if pipeline.owner.pid == pid), None
+            )
             if self.pipeline is not None:
                 self._aside.keep_off(self.pipeline.spun_cores)
 

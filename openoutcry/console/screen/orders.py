@@ -143,8 +143,9 @@ class OwnOrders:
     """Requested terms, by token: of what this process has sent itself."""
 
     def has_terms(self, known: Order, order: Order) -> bool:
-        """Whether the order that is known by its token was entered with these terms.  It compares
-        all of them or, if another process sent the order, those that the venue's stream says."""
+        """Return whether the order that is known by its token was entered with these terms.  It
+        compares all of them or, if another process sent the order, those that the venue's stream
+        says."""
         if order.token in self._terms:
             return self._terms[order.token] == terms_of(order)
         if known.replaces != order.replaces:
@@ -290,7 +291,7 @@ class OwnOrders:
 
     def unanswered(self) -> list[Order]:
         """Orders that were sent, and that the venue has neither accepted nor rejected."""
-        return [one for one in self.orders.values() if one.state == SENT]
+        return [order for order in self.orders.values() if order.state == SENT]
 
     def end_unanswered(self) -> tuple[list[str], list[str]]:
         """Settle what is unanswered, once the venue has said all that it ever will of it.  Returns
@@ -313,4 +314,4 @@ class OwnOrders:
 
     def last_fills(self, most: int) -> list[dict[str, Any]]:
         """The newest first."""
-        return [asdict(one) for one in list(self.fills)[: -most - 1 : -1]]
+        return [asdict(fill) for fill in list(self.fills)[: -most - 1 : -1]]

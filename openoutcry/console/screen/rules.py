@@ -161,7 +161,7 @@ class Rules:
     def _write(self, of: dict[str, list[Rule]]) -> None:
         """Write the rules to disk, all or none. Raises :class:`RuleError`."""
         new = self.path.with_suffix(".new")
-        document = {name: [asdict(one) for one in rows] for name, rows in of.items() if rows}
+        document = {name: [asdict(row) for row in rows] for name, rows in of.items() if rows}
         try:
             with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
                 json.dump(document, file)

@@ -184,7 +184,8 @@ class Screen:
         return dict(exact(document))
 
     def margin(self, session: Session, symbol: str, lots: int, price: int | None) -> dict[str, Any]:
-        """What the participant's scenario margin is made of.  Raises :class:`OutcryError`."""
+        """Return what the participant's scenario margin is made of.  Raises
+        :class:`OutcryError`."""
         trader = self.traders.trader(session.number)
         if trader is None:
             raise TradeError("log in again")

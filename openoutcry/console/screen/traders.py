@@ -48,7 +48,7 @@ class Traders:
     def __init__(
         self, file: VenueFile, notify: Notify, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        ports = [one for one in file.sessions.ports if one.protocol is Protocol.OUCH42]
+        ports = [port for port in file.sessions.ports if port.protocol is Protocol.OUCH42]
         if not ports:
             raise OutcryError(
                 f"{file.path}: this page trades over OUCH 4.2, but the file has no "

@@ -287,7 +287,7 @@ class Broadcaster(Closing):
         ]
 
     def _sends_of(self, ids: Sequence[int] | dict[int, Any]) -> list[Send]:
-        return [send for one in ids for send in self._sends("id = ?", one)]
+        return [send for id_ in ids for send in self._sends("id = ?", id_)]
 
     def _set(
         self, send: Send, state: str, block: int | None = None, txid: bytes | None = None

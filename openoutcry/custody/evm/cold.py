@@ -56,8 +56,8 @@ def build(
     """The document to sign.  A payment of amount 0 is everything of its token."""
     wallet = address_from_text(vault)
     paid = tuple(
-        Payment(one.token, one.to, one.amount or total(node, one.token, [wallet]))
-        for one in payments
+        Payment(payment.token, payment.to, payment.amount or total(node, payment.token, [wallet]))
+        for payment in payments
     )
     batch = Batch(_number(node, wallet), _now(node) + valid_s, paid)
     gas = GAS_A_BATCH + GAS_A_PAYMENT * len(paid)
@@ -109,9 +109,9 @@ def shown(document: dict[str, Any]) -> list[str]:
     """Return the lines that a person compares before signing."""
     rows = [f"chain {document['chain_id']}, vault {document['vault']}"]
     if "batch" in document:
-        for one in batch_of(document["batch"]).payments:
-            what = "coins" if one.token == COIN else f"of token {address_text(one.token)}"
-            rows.append(f"pays {one.amount} {what} to {address_text(one.to)}")
+        for payment in batch_of(document["batch"]).payments:
+            what = "coins" if payment.token == COIN else f"of token {address_text(payment.token)}"
+            rows.append(f"pays {payment.amount} {what} to {address_text(payment.to)}")
     else:
         change = _change_of(document)
         rows.append(f"owner {address_text(change.old)} becomes {address_text(change.new)}")
@@ -165,7 +165,7 @@ def sign(document: dict[str, Any], keys: Keys) -> dict[str, Any]:
     asked = batch_of(document["batch"]) if "batch" in document else _change_of(document)
     digest = asked.digest(domain)
     owners = [_Recovered(keys.evm(number)) for number in (1, 2, 3)]
-    call = asked.call([one.sign(digest) for one in owners[:NEEDED]], digest)
+    call = asked.call([owner.sign(digest) for owner in owners[:NEEDED]], digest)
     row = document["transaction"]
     fees = int(row["max_tip"]), int(row["max_fee"])
     terms = domain.chain_id, int(row["nonce"]), *fees, int(row["gas"]), domain.wallet, 0, call

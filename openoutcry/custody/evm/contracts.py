@@ -148,7 +148,8 @@ class Batch:
     def digest(self, domain: Domain) -> bytes:
         """Return the digest by EIP-712: any wallet that shows typed data shows this."""
         hashes = b"".join(
-            keccak(words(PAYMENT_TYPE, one.token, one.to, one.amount)) for one in self.payments
+            keccak(words(PAYMENT_TYPE, payment.token, payment.to, payment.amount))
+            for payment in self.payments
         )
         content = words(BATCH_TYPE, self.number, self.deadline, keccak(hashes))
         return domain.digest(keccak(content))
@@ -175,18 +176,20 @@ class Batch:
                 "deadline": self.deadline,
                 "payments": [
                     {
-                        "token": address_text(one.token),
-                        "to": address_text(one.to),
-                        "amount": one.amount,
+                        "token": address_text(payment.token),
+                        "to": address_text(payment.to),
+                        "amount": payment.amount,
                     }
-                    for one in self.payments
+                    for payment in self.payments
                 ],
             },
         }
 
     def call(self, signatures: Sequence[Signature], digest: bytes) -> bytes:
         """The call that makes it: the signatures in the order that the contract wants."""
-        listed = b"".join(words(one.token, one.to, one.amount) for one in self.payments)
+        listed = b"".join(
+            words(payment.token, payment.to, payment.amount) for payment in self.payments
+        )
         head = words(self.number, self.deadline, 9 * 32) + _two(signatures, digest)
         return EXECUTE + head + word(len(self.payments)) + listed
 
@@ -196,7 +199,7 @@ def _typed(**fields: str) -> list[dict[str, str]]:
 
 
 def _two(signatures: Sequence[Signature], digest: bytes) -> bytes:
-    by_signer = {recover(digest, one): one for one in signatures}
+    by_signer = {recover(digest, signature): signature for signature in signatures}
     if len(by_signer) < NEEDED:
         raise SignatureError(f"{len(by_signer)} owners have signed, and {NEEDED} are needed")
     chosen = [by_signer[signer] for signer in sorted(by_signer)[:NEEDED]]

@@ -67,7 +67,7 @@ class DemoChain(Closing):
         gas.make_key(GAS_LABEL)
         key = HsmSigner(gas, GAS_LABEL)
         self.node.call("anvil_setBalance", to_hex(key.address), hex(100 * ETHER))
-        addresses = sorted(address_of_public_key(uncompressed(one)) for one in owners)
+        addresses = sorted(address_of_public_key(uncompressed(owner)) for owner in owners)
         return Deployer(self.node, key, FeePolicy(500 * GWEI)).deploy(addresses)
 
     def pay(self, address: str, amount: int) -> str:

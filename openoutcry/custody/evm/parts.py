@@ -64,9 +64,9 @@ def book_of(spec: ChainSpec) -> EvmBook:
 def tokens_of(spec: ChainSpec, file: CustodyFile) -> dict[str, bytes]:
     """Return the tokens by asset."""
     return {
-        one.name: address(one.token, f"asset {one.name}: token") if one.token else COIN
-        for one in file.assets
-        if one.chain == spec.name
+        asset.name: address(asset.token, f"asset {asset.name}: token") if asset.token else COIN
+        for asset in file.assets
+        if asset.chain == spec.name
     }
 
 
@@ -83,11 +83,13 @@ def rail_of(
         FeePolicy(max_fee_cap=spec.fee_rate_most * GWEI),
         BroadcastSettings(spec.chain_id, stuck=spec.stuck_blocks, final=spec.final),
     )
-    assets = [one for one in file.assets if one.chain == spec.name]
+    assets = [asset for asset in file.assets if asset.chain == spec.name]
     rules = tuple(
-        SweepRule(tokens[one.name], one.sweep_from * one.scale, one.sweep_at_once * one.scale)
-        for one in assets
-        if one.sweep_from
+        SweepRule(
+            tokens[asset.name], asset.sweep_from * asset.scale, asset.sweep_at_once * asset.scale
+        )
+        for asset in assets
+        if asset.sweep_from
     )
 
     def now() -> int:
@@ -100,7 +102,7 @@ def rail_of(
 
     sweeps = SweepSettings(spec.sweep_every_s, spec.sweep_fee_most * GWEI, rules)
     sweeper = Sweeper(spec.name, store, node, broadcaster, made.addresses, sweeps, now)
-    least = {one.name: one.dust * one.scale for one in assets}
+    least = {asset.name: asset.dust * asset.scale for asset in assets}
     settings = EvmRailSettings(
         tokens,
         least,
@@ -134,8 +136,8 @@ def own_addresses(file: CustodyFile, store: Store) -> OwnAddresses:
         always |= {address(one.vault, "vault"), address(one.factory, "factory")}
         always |= {address(one.cold, "cold")} if one.cold else set()
         always |= set(tokens_of(one, file).values())
-    books = [(deployment(one).addresses, partial(given, one.name)) for one in specs]
-    return OwnAddresses(books, lambda: always | {gas(one.name) for one in specs})
+    books = [(deployment(spec).addresses, partial(given, spec.name)) for spec in specs]
+    return OwnAddresses(books, lambda: always | {gas(spec.name) for spec in specs})
 
 
 def reader_of(wallet: WalletSpec) -> EvmReader:

@@ -128,8 +128,12 @@ class EvmRail:
         assert 0 < len(payments) <= MAX_PAYMENTS, len(payments)
         try:
             paid = tuple(
-                Payment(self.settings.tokens[one.asset], address_from_text(one.address), one.amount)
-                for one in payments
+                Payment(
+                    self.settings.tokens[payment.asset],
+                    address_from_text(payment.address),
+                    payment.amount,
+                )
+                for payment in payments
             )
         except AddressError as error:
             raise Refused("bad_address", str(error)) from None
@@ -173,7 +177,9 @@ class EvmRail:
         batch = batch_of(draft.body)
         digest = batch.digest(self.domain)
         try:
-            signatures = [Signature.from_bytes65(from_hex(one["signature"])) for one in answers]
+            signatures = [
+                Signature.from_bytes65(from_hex(answer["signature"])) for answer in answers
+            ]
             call = batch.call(signatures, digest)
         except (SignatureError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise Refused("bad_signature", f"batch {batch.number}: {error}") from None
@@ -215,7 +221,7 @@ class EvmRail:
         number = number_at(from_hex(signed.raw)[4:], 0)
         found = outcome(self.made.wallet, number, receipt["logs"])
         assert found is not None
-        paid = [one.reference for one in draft.payments]
+        paid = [payment.reference for payment in draft.payments]
         return frozenset(paid[place] for place in found.failed if paid)  # none: to the cold wallet
 
     def holdings(self, top: Top | None = None) -> dict[str, int] | None:
@@ -298,9 +304,9 @@ class EvmRail:
 def paid_of(payments: Sequence[Wanted]) -> Leaves:
     """Return the amounts that leave the wallet. Fees are the gas account's."""
     found: Leaves = {}
-    for one in payments:
-        asset = found.setdefault(one.asset, {"paid": 0})
-        asset["paid"] += one.amount
+    for payment in payments:
+        asset = found.setdefault(payment.asset, {"paid": 0})
+        asset["paid"] += payment.amount
     return found
 
 

@@ -25,7 +25,7 @@ def batch_body(batch: Batch) -> dict[str, Any]:
     return {
         "number": str(batch.number),
         "deadline": batch.deadline,
-        "payments": [one.described() for one in batch.payments],
+        "payments": [payment.described() for payment in batch.payments],
     }
 
 

@@ -93,7 +93,7 @@ def prove_cold(
     return document | {
         "network": public["network"],
         "fingerprint": public["fingerprint"],
-        "owners": [address_text(one) for one in owner_addresses(public)],
+        "owners": [address_text(owner_address) for owner_address in owner_addresses(public)],
     }
 
 
@@ -124,7 +124,9 @@ def _document(
     top = node.call("eth_getBlockByNumber", "latest", False)
     height = quantity(top["number"])
     addresses = DepositAddresses(factory, vault)
-    held = [one for one in places if _holds(node, addresses.address(one), tokens, hex(height))]
+    held = [
+        place for place in places if _holds(node, addresses.address(place), tokens, hex(height))
+    ]
     holders = [vault, *(addresses.address(one) for one in held)]
     return {
         "format": FORMAT,
@@ -206,6 +208,6 @@ def _check_owners(node: Node, vault: bytes, block: str, signers: list[bytes]) ->
         for place in range(OWNERS)
     ]
     owners = {address_at(from_hex(one), 0) for one in node.batch(calls)}
-    signed = {address_of_public_key(uncompressed(one)) for one in signers}
+    signed = {address_of_public_key(uncompressed(signer)) for signer in signers}
     if len(owners & signed) < NEEDED:
         raise ReservesError(f"{NEEDED} owners of the vault must sign")

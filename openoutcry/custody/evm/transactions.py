@@ -211,5 +211,5 @@ class FeePolicy:
         return (old * (100 + self.bump_percent) + 99) // 100
 
     def replaces(self, old: tuple[int, int], new: tuple[int, int]) -> bool:
-        """Whether geth would take the new one in the old one's place."""
+        """Return whether geth would take the new one in the old one's place."""
         return all(after >= self._bumped(before) for before, after in zip(old, new, strict=True))

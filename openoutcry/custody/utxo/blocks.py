@@ -55,7 +55,7 @@ def parse_block(raw: bytes, wanted: str) -> Block:
             transactions.append(one)
     except (IndexError, ValueError) as error:
         raise NodeError(f"block {wanted}: {error}") from None
-    ids = [bytes.fromhex(one.txid)[::-1] for one in transactions]
+    ids = [bytes.fromhex(transaction.txid)[::-1] for transaction in transactions]
     if merkle_root(ids) != header[36:68]:
         raise NodeError(f"block {wanted}: its transactions do not match its header")
     parent = header[4:36][::-1].hex()

@@ -78,14 +78,14 @@ class UtxoChain(Closing):
         scripts, outputs, sent = self._scripts, watched.outputs, watched.sent
         receipts, spends, confirmed = [], [], []
         made: set[tuple[str, int]] = set()
-        for one in transactions:
-            txid = one.txid
+        for transaction in transactions:
+            txid = transaction.txid
             if txid in sent:
                 confirmed.append(txid)
-            for spent in one.spends:
+            for spent in transaction.spends:
                 if spent in outputs or spent in made:
                     spends.append(Spend(*spent, txid))
-            for place, (amount, script) in enumerate(one.outputs):
+            for place, (amount, script) in enumerate(transaction.outputs):
                 address = scripts.get(script)
                 if address is not None:
                     receipts.append(Receipt(txid, place, address, "", amount))

@@ -151,7 +151,9 @@ class UtxoRail:
         least_fee: int = 0,
         change_at: int | None = None,
     ) -> Draft:
-        scripts = [(one.amount, script_of(one.address, self.network)) for one in payments]
+        scripts = [
+            (payment.amount, script_of(payment.address, self.network)) for payment in payments
+        ]
         if to_cold[0]:
             assert self.cold is not None
             scripts.append((to_cold[0], self.cold.lock(0, to_cold[1]).script))
@@ -223,7 +225,7 @@ class UtxoRail:
         }
         identity = double_sha256(unsigned.serialize())[::-1].hex()
         amounts = [[one.txid, one.place, one.amount] for one in chosen]
-        paid = sum(one.amount for one in payments)
+        paid = sum(payment.amount for payment in payments)
         kept = sum(scripts[int(at)][0] for at, mark in own.items() if mark[0] == "hot")
         cold = sum(one.amount for one in chosen) - fee - paid - kept
         leaves = {self.asset: {"paid": paid, "fee": fee, "cold": cold}}
@@ -272,7 +274,7 @@ class UtxoRail:
         coins, rate = self._coins(taken), self.spec.fee_rate * KILO
         if len(coins) <= CONSOLIDATE_FROM or (now := self.fee_rate()) > rate:
             return None
-        worth = [one for one in reversed(coins) if one.amount > _fee(now, INPUT_WEIGHT // 4 + 1)]
+        worth = [coin for coin in reversed(coins) if coin.amount > _fee(now, INPUT_WEIGHT // 4 + 1)]
         chosen = list(self._spendable(worth))[:CONSOLIDATED]
         return self._build((), [], now, must_spend=chosen) if len(chosen) > 1 else None
 

@@ -103,7 +103,10 @@ class UtxoReader:
     def answer(
         self, body: dict[str, Any], public_key: bytes, signatures: list[tuple[int, int]]
     ) -> dict[str, Any]:
-        return {"key": public_key.hex(), "signatures": [der(*one).hex() for one in signatures]}
+        return {
+            "key": public_key.hex(),
+            "signatures": [der(*signature).hex() for signature in signatures],
+        }
 
 
 def digest_of(transaction: Any, place: int, witness_script: bytes, amount: int) -> bytes:

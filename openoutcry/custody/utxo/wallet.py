@@ -56,7 +56,7 @@ class Wallet:
 
     @property
     def is_multi(self) -> bool:
-        """Whether several keys sign each output."""
+        """Return whether several keys sign each output."""
         return bool(self._descriptor.is_basic_multisig)
 
     def _lock(self, branch: int, index: int) -> Lock:

@@ -47,7 +47,8 @@ def read_balances(path: Path) -> tuple[tuple[str, ...], dict[str, Sums]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Where each row is, and its fields; a byte order mark before the first is passed over."""
+    """Return where each row is, and its fields; a byte order mark before the first is passed
+    over."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader, number = csv.DictReader(file, strict=True), 1
         try:

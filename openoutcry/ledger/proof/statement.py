@@ -52,7 +52,7 @@ class Statement:
         has_decimals = bool(self.decimals)
         if has_decimals and (
             len(self.decimals) != len(self.assets)
-            or any(not 0 <= one <= MAX_DECIMALS for one in self.decimals)
+            or any(not 0 <= decimal <= MAX_DECIMALS for decimal in self.decimals)
         ):
             raise ProofError(f"each asset has 0 to {MAX_DECIMALS} decimals")
         names = b"".join(

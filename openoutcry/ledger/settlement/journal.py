@@ -81,8 +81,8 @@ def _days(market: str) -> Callable[[int], date]:
 
 
 def deliveries_of(directory: Path, market: str, seq: int | None = None) -> Iterator[Row]:
-    """What each final settlement of a future with ``delivered_asset`` obliges to, as trades: longs
-    buy the asset from shorts at the final price.
+    """Return what each final settlement of a future with ``delivered_asset`` obliges to, as trades:
+    longs buy the asset from shorts at the final price.
 
     The lowest numbers are paired first, so the same journal gives the same pairs.
     """

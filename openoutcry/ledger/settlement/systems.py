@@ -36,7 +36,7 @@ def days_of(market: str, sessions: Sequence[date], begin: date, end: date) -> Se
 
 
 def is_target_day(day: date) -> bool:
-    """Whether euros settle against securities: the long-term calendar of TARGET."""
+    """Return whether euros settle against securities: the long-term calendar of TARGET."""
     if day.weekday() >= 5 or (day.month, day.day) in {(1, 1), (5, 1), (12, 25), (12, 26)}:
         return False
     easter = easter_sunday(day.year)

@@ -58,13 +58,13 @@ def slot_of(session: FixSession, number: int) -> AnswerSlot:
 
 @kernel
 def is_kept(session: FixSession, number: int) -> bool:
-    """Whether the message with this number can be sent again."""
+    """Return whether the message with this number can be sent again."""
     return session.answers != 0 and slot_of(session, number).number == number
 
 
 @kernel
 def unsent(session: FixSession) -> int:
-    """How many messages have no MsgSeqNum yet."""
+    """Return how many messages have no MsgSeqNum yet."""
     if session.answers == 0:
         return 0
     return AnswersHeader(session.answers).head - session.sent_answer

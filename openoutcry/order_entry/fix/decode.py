@@ -141,7 +141,8 @@ UNSUPPORTED, BAD_PRICE, BAD_QTY = (
 
 @kernel
 def has_bit(low: int, high: int, character: int) -> bool:
-    """Whether ``character`` is in the set of 126 bits, ``low`` of 0 to 62, ``high`` of 64 on."""
+    """Return whether ``character`` is in the set of 126 bits, ``low`` of 0 to 62, ``high`` of 64
+    on."""
     if character < 63:
         return low >> character & 1 != 0
     return 64 <= character < 127 and high >> (character - 64) & 1 != 0

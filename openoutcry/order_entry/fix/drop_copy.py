@@ -83,9 +83,9 @@ def decode(message: int, size: int, copy: FixSession, order: OrderRecord, metada
         result = live.IGNORE
     elif result == session.APPLICATION:
         fields, body = FixFields(copy.fields_), send.body_of(copy)
-        at = put_only(put_number(put_j(body), scan.number_of(fields, 34)))
-        at = put_380(send.put_msg_type(at, fields.msg_type))
-        send.send_body(copy, at - body, now_ns, out)
+        cursor = put_only(put_number(put_j(body), scan.number_of(fields, 34)))
+        cursor = put_380(send.put_msg_type(cursor, fields.msg_type))
+        send.send_body(copy, cursor - body, now_ns, out)
         result = live.IGNORE
     return live.decoded(copy, result)
 
@@ -125,119 +125,123 @@ def write_report(
         qty = row.qty
     named = metadata != 0 and metadata.orig_bytes != 0
     own_name = named and metadata.token_bytes != 0
-    at = put_order_id(put_8(out), row)
+    cursor = put_order_id(put_8(out), row)
     if own_name and kind in (fix_encode.CANCELLED, fix_encode.REDUCED, fix_encode.REPLACED):
-        at = put_name(put_11(at), metadata + command_metadata.TOKEN, metadata.protocol)
-        at = put_name(put_41(at), metadata + command_metadata.ORIG, metadata.protocol)
+        cursor = put_name(put_11(cursor), metadata + command_metadata.TOKEN, metadata.protocol)
+        cursor = put_name(put_41(cursor), metadata + command_metadata.ORIG, metadata.protocol)
     elif row.token_bytes != 0 or row.protocol == OUCH50:
-        at = put_name(put_11(at), row + rows.TOKEN, row.protocol)
-    at = put_parties_of(at, event, sender)
-    at = put_field_end(put_number(put_17(at), event.seq))
-    at = fix_encode.put_char(put_150(at), what & 255)
-    at = put_field_end(fix_encode.put_char(put_39(at), what >> 8))
+        cursor = put_name(put_11(cursor), row + rows.TOKEN, row.protocol)
+    cursor = put_parties_of(cursor, event, sender)
+    cursor = put_field_end(put_number(put_17(cursor), event.seq))
+    cursor = fix_encode.put_char(put_150(cursor), what & 255)
+    cursor = put_field_end(fix_encode.put_char(put_39(cursor), what >> 8))
     decimals = fix_encode.row_decimals(copy, row)
-    at = put_terms(at, copy, row, decimals, qty)
+    cursor = put_terms(cursor, copy, row, decimals, qty)
     if kind == fix_encode.FILLED:
-        at = put_decimal(put_31(at), event.price_ticks, decimals)
-        at = put_number(put_32(at), event.qty_lots)
+        cursor = put_decimal(put_31(cursor), event.price_ticks, decimals)
+        cursor = put_number(put_32(cursor), event.qty_lots)
         if fee_units(copy.fee) != 0:
-            at = fix_encode.put_commission(at, copy, row.instrument)
-    at = fix_encode.put_sums(at, copy, row, decimals, leaves)
+            cursor = fix_encode.put_commission(cursor, copy, row.instrument)
+    cursor = fix_encode.put_sums(cursor, copy, row, decimals, leaves)
     if what & 255 == ord("D"):
-        at = fix_encode.put_restated(at)
+        cursor = fix_encode.put_restated(cursor)
     if reason != 0:
-        at = fix_encode.put_reason(at, copy, reason)
-    return put_copy(at) - out
+        cursor = fix_encode.put_reason(cursor, copy, reason)
+    return put_copy(cursor) - out
 
 
 @kernel
-def put_order_id(at: int, row: OrderRow) -> int:
+def put_order_id(cursor: int, row: OrderRow) -> int:
     """A session's orders are counted; another's have the core's number after a P."""
     if row.protocol == PACKETS:
-        return put_field_end(put_number(put_p(at), row.order_id))
-    return put_field_end(put_number(at, row.order_id & rows.NUMBER_MASK))
+        return put_field_end(put_number(put_p(cursor), row.order_id))
+    return put_field_end(put_number(cursor, row.order_id & rows.NUMBER_MASK))
 
 
 @kernel
-def put_name(at: int, token: int, protocol: int) -> int:
+def put_name(cursor: int, token: int, protocol: int) -> int:
     """An order's name in its session: text, of OUCH 5.0 a number, over shared memory 32 hexadecimal
     digits. ``token``: address of the name as its protocol keeps it."""
     if protocol == OUCH50:
-        return put_field_end(put_number(at, load_u32(token)))
+        return put_field_end(put_number(cursor, load_u32(token)))
     if protocol == SHM:
-        return put_field_end(put_hexadecimal(put_hexadecimal(at, Words(token)[1]), Words(token)[0]))
+        return put_field_end(
+            put_hexadecimal(put_hexadecimal(cursor, Words(token)[1]), Words(token)[0])
+        )
     size = 40
     while size > 1 and (load_u8(token + size - 1) | 32) == 32:
         size -= 1
-    return put_field_end(put_bytes(at, token, size))
+    return put_field_end(put_bytes(cursor, token, size))
 
 
 @kernel
-def put_hexadecimal(at: int, word: int) -> int:
+def put_hexadecimal(cursor: int, word: int) -> int:
     """16 digits."""
     for place in range(16):
         digit = word >> 4 * (15 - place) & 15
-        Bytes(at)[place] = digit + (48 if digit < 10 else 87)
-    return at + 16
+        Bytes(cursor)[place] = digit + (48 if digit < 10 else 87)
+    return cursor + 16
 
 
 @kernel
-def put_parties_of(at: int, event: EventRecord, sender: FixSession) -> int:
+def put_parties_of(cursor: int, event: EventRecord, sender: FixSession) -> int:
     """The participant (executing firm) and its session (entering trader)."""
-    who = event.participant
+    participant = event.participant
     if sender == 0:
-        return put_role_1(put_number(put_party(at), who))
-    at = put_role(put_number(put_parties(at), who))
+        return put_role_1(put_number(put_party(cursor), participant))
+    cursor = put_role(put_number(put_parties(cursor), participant))
     if block.is_fix(sender.protocol):
-        at = put_bytes(at, sender + words.TARGET, sender.target_size)
+        cursor = put_bytes(cursor, sender + words.TARGET, sender.target_size)
     else:
         size = 16
         while size > 1 and (load_u8(sender + block.NAME + size - 1) | 32) == 32:
             size -= 1
-        at = put_bytes(at, sender + block.NAME, size)
-    return put_role_2(at)
+        cursor = put_bytes(cursor, sender + block.NAME, size)
+    return put_role_2(cursor)
 
 
 @kernel_outlined
-def put_terms(at: int, copy: SessionBlock, row: OrderRow, decimals: int, qty: int) -> int:
+def put_terms(cursor: int, copy: SessionBlock, row: OrderRow, decimals: int, qty: int) -> int:
     """Account, symbol, side, quantity and, of a session's order, type, price and time in force."""
     protocol, own = row.protocol, FixOrder(row + rows.OWN)
     order_type = row.order_type
     fix = block.is_fix(protocol)
     if fix and own.account_first != 0:
         account = own + fix_decode.ACCOUNT
-        at = put_field_end(fix_encode.put_padded(put_1(at), account, fix_decode.MAX_ACCOUNT))
-    at = put_55(at)
+        cursor = put_field_end(
+            fix_encode.put_padded(put_1(cursor), account, fix_decode.MAX_ACCOUNT)
+        )
+    cursor = put_55(cursor)
     if row.symbol != 0:
-        at = fix_encode.put_symbol(at, copy, row + rows.SYMBOL)
+        cursor = fix_encode.put_symbol(cursor, copy, row + rows.SYMBOL)
     else:
-        at = put_symbol(at, copy, row.instrument)
+        cursor = put_symbol(cursor, copy, row.instrument)
     side = own.side if fix else 48 + row.side
-    at = fix_encode.put_char(put_54(at), side)
-    at = put_number(put_38(at), qty)
+    cursor = fix_encode.put_char(put_54(cursor), side)
+    cursor = put_number(put_38(cursor), qty)
     if protocol == PACKETS:
-        return at
+        return cursor
     letter = own.type if fix else TYPES[order_type]
-    at = fix_encode.put_char(put_40(at), letter)
+    cursor = fix_encode.put_char(put_40(cursor), letter)
     if fix_encode.NO_PRICE_BITS >> order_type & 1 == 0:
-        at = put_decimal(put_44(at), row.price, decimals)
+        cursor = put_decimal(put_44(cursor), row.price, decimals)
     if fix_encode.TRIGGER_BITS >> order_type & 1:
-        at = put_decimal(put_99(at), row.aux, decimals)
+        cursor = put_decimal(put_99(cursor), row.aux, decimals)
     if fix_encode.BUDGET_BITS >> order_type & 1:
-        at = put_decimal(fix_encode.put_152(at), row.aux, decimals)
+        cursor = put_decimal(fix_encode.put_152(cursor), row.aux, decimals)
     letter = TIMES[row.time_in_force & TIF_MASK]
     if fix:
         letter = own.tif
-    return fix_encode.put_char(put_59(at), letter) if letter != 0 else at
+    return fix_encode.put_char(put_59(cursor), letter) if letter != 0 else cursor
 
 
 @kernel
-def put_symbol(at: int, copy: SessionBlock, instrument: int) -> int:
-    """Write Symbol (55) of an instrument at ``at``; returns where it ends."""
+def put_symbol(cursor: int, copy: SessionBlock, instrument: int) -> int:
+    """Write Symbol (55) of an instrument at ``cursor``; returns where it ends."""
     row = block.instrument_row(copy, instrument)
     if row == 0:
-        return put_no_symbol(at)
-    return fix_encode.put_padded(at, row + block.SYMBOL_NAME, MAX_SYMBOL)
+        return put_no_symbol(cursor)
+    return fix_encode.put_padded(cursor, row + block.SYMBOL_NAME, MAX_SYMBOL)
 
 
 @kernel
@@ -266,25 +270,27 @@ def write_rejected(
         return write_cancel_reject(FixSession(copy), row, metadata, number, out)
     if metadata != 0 and metadata.token_bytes == 0 and protocol != OUCH50:
         return 0
-    at = put_8(out)
+    cursor = put_8(out)
     order_number = metadata.row if metadata != 0 else 0
-    at = put_number(at, order_number) if order_number > 0 else put_no_id(at)
-    at = put_field_end(at)
+    cursor = put_number(cursor, order_number) if order_number > 0 else put_no_id(cursor)
+    cursor = put_field_end(cursor)
     if metadata != 0:
-        at = put_name(put_11(at), metadata + command_metadata.TOKEN, protocol)
-    at = put_parties_of(at, event, sender)
-    at = put_rejected(put_field_end(put_number(put_17(at), event.seq)))
-    at = put_55(at)
+        cursor = put_name(put_11(cursor), metadata + command_metadata.TOKEN, protocol)
+    cursor = put_parties_of(cursor, event, sender)
+    cursor = put_rejected(put_field_end(put_number(put_17(cursor), event.seq)))
+    cursor = put_55(cursor)
     symbol = copy + words.REFUSED_SYMBOL
     if load_i64(symbol) != 0:
-        at = fix_encode.put_symbol(at, copy, symbol)
+        cursor = fix_encode.put_symbol(cursor, copy, symbol)
     else:
-        at = put_symbol(at, copy, event.instrument)
+        cursor = put_symbol(cursor, copy, event.instrument)
     side = event.side
-    at = fix_encode.put_char(put_54(at), 48 + side if 1 <= side <= 2 else fix_encode.UNDISCLOSED)
-    at = fix_encode.put_time(put_zeros(at), copy)
-    at = put_number(put_103(at), Bytes(fix_encode.reason_row(FixSession(copy), number))[0])
-    return put_copy(fix_encode.put_reason(put_field_end(at), FixSession(copy), number)) - out
+    cursor = fix_encode.put_char(
+        put_54(cursor), 48 + side if 1 <= side <= 2 else fix_encode.UNDISCLOSED
+    )
+    cursor = fix_encode.put_time(put_zeros(cursor), copy)
+    cursor = put_number(put_103(cursor), Bytes(fix_encode.reason_row(FixSession(copy), number))[0])
+    return put_copy(fix_encode.put_reason(put_field_end(cursor), FixSession(copy), number)) - out
 
 
 @kernel_outlined
@@ -293,14 +299,14 @@ def write_cancel_reject(
 ) -> int:
     """9; the named order's row is ``row``, or 0."""
     protocol, number = metadata.protocol, fix_encode.cancel_reason(number, row)
-    at = put_9(out)
-    at = put_order_id(at, row) if row != 0 else put_field_end(put_no_id(at))
+    cursor = put_9(out)
+    cursor = put_order_id(cursor, row) if row != 0 else put_field_end(put_no_id(cursor))
     name = command_metadata.TOKEN if metadata.token_bytes != 0 else command_metadata.ORIG
-    at = put_name(put_11(at), metadata + name, protocol)
-    at = put_name(put_41(at), metadata + command_metadata.ORIG, protocol)
-    at = fix_encode.put_char(put_39_first(at), fix_encode.status_of(row))
+    cursor = put_name(put_11(cursor), metadata + name, protocol)
+    cursor = put_name(put_41(cursor), metadata + command_metadata.ORIG, protocol)
+    cursor = fix_encode.put_char(put_39_first(cursor), fix_encode.status_of(row))
     is_cancel = metadata.message in CANCELS
-    at = fix_encode.put_char(put_434(at), 49 if is_cancel else 50)
-    at = fix_encode.put_time(at, copy)
-    at = put_number(put_102(at), Bytes(fix_encode.reason_row(copy, number))[1])
-    return fix_encode.put_reason(put_field_end(at), copy, number) - out
+    cursor = fix_encode.put_char(put_434(cursor), 49 if is_cancel else 50)
+    cursor = fix_encode.put_time(cursor, copy)
+    cursor = put_number(put_102(cursor), Bytes(fix_encode.reason_row(copy, number))[1])
+    return fix_encode.put_reason(put_field_end(cursor), copy, number) - out

@@ -89,35 +89,35 @@ COMMON = tuple(int(refusal) for refusal in refusals.COMMON)
 
 
 @kernel
-def put_padded(at: int, source: int, room: int) -> int:
+def put_padded(cursor: int, source: int, room: int) -> int:
     """Text that is padded with zero bytes. ``source``: its address, with ``room`` bytes at most."""
     size = 0
     while size < room and Bytes(source)[size] != 0:
         size += 1
-    return put_bytes(at, source, size)
+    return put_bytes(cursor, source, size)
 
 
 @kernel
-def put_symbol(at: int, session: SessionBlock, code: int) -> int:
+def put_symbol(cursor: int, session: SessionBlock, code: int) -> int:
     """The symbol as it is outside; ``code``: address of the eight bytes of a record."""
     row = block.find_symbol(session, Words(code)[0])
     if row == 0:
-        return put_padded(at, code, CODE_BYTES)
-    return put_padded(at, row + block.SYMBOL_NAME, MAX_SYMBOL)
+        return put_padded(cursor, code, CODE_BYTES)
+    return put_padded(cursor, row + block.SYMBOL_NAME, MAX_SYMBOL)
 
 
 @kernel
-def put_char(at: int, character: int) -> int:
+def put_char(cursor: int, character: int) -> int:
     """Write one byte; returns where it ends."""
-    Bytes(at)[0] = character
-    return at + 1
+    Bytes(cursor)[0] = character
+    return cursor + 1
 
 
 @kernel
-def put_average(at: int, value: int, lots: int, decimals: int) -> int:
+def put_average(cursor: int, value: int, lots: int, decimals: int) -> int:
     """``value`` / ``lots`` ticks as a price, cut off four places after the instrument's."""
     if lots <= 0:
-        return put_no(at)
+        return put_no(cursor)
     negative = value < 0
     value = abs(value)
     whole, rest, places = value // lots, value % lots, 0
@@ -126,39 +126,39 @@ def put_average(at: int, value: int, lots: int, decimals: int) -> int:
         whole = whole * 10 + rest // lots
         rest %= lots
         places += 1
-    return put_decimal(at, -whole if negative else whole, decimals + places)
+    return put_decimal(cursor, -whole if negative else whole, decimals + places)
 
 
 @kernel
-def put_reason(at: int, session: FixSession, row_number: int) -> int:
+def put_reason(cursor: int, session: FixSession, row_number: int) -> int:
     """The text of a reason or refusal, as tag 58; of a limit its name and its figures."""
-    at, event = put_58(at), EventRecord(session.rejected)
+    cursor, event = put_58(cursor), EventRecord(session.rejected)
     if row_number == RISK and event != 0:
-        return put_field_end(put_limit(at, session, event))
-    return put_field_end(put_text(at, session, row_number))
+        return put_field_end(put_limit(cursor, session, event))
+    return put_field_end(put_text(cursor, session, row_number))
 
 
 @kernel
-def put_text(at: int, session: FixSession, row_number: int) -> int:
+def put_text(cursor: int, session: FixSession, row_number: int) -> int:
     """Write Text (58) of a row of reasons; returns where it ends."""
     source = reason_row(session, row_number)
-    return put_bytes(at, source + 8, Bytes(source)[2])
+    return put_bytes(cursor, source + 8, Bytes(source)[2])
 
 
 @kernel_outlined
-def put_limit(at: int, session: FixSession, event: EventRecord) -> int:
+def put_limit(cursor: int, session: FixSession, event: EventRecord) -> int:
     """The first check that failed: its name, the limit, the current value and the requested one;
     a switch, as a kill or halt, has no figures."""
     bits = event.contra_id
     bit = count_trailing_zeros(bits) if bits != 0 else CHECKS
     if bit >= CHECKS:
-        return put_text(at, session, RISK)
-    at = put_text(at, session, refusals.LIMITS + bit)
+        return put_text(cursor, session, RISK)
+    cursor = put_text(cursor, session, refusals.LIMITS + bit)
     if FIGURELESS >> bit & 1:
-        return at
-    at = put_decimal(put_of_limit(at), event.price_ticks, 0)
-    at = put_decimal(put_current(at), event.leaves_lots, 0)
-    return put_decimal(put_asked(at), event.qty_lots, 0)
+        return cursor
+    cursor = put_decimal(put_of_limit(cursor), event.price_ticks, 0)
+    cursor = put_decimal(put_current(cursor), event.leaves_lots, 0)
+    return put_decimal(put_asked(cursor), event.qty_lots, 0)
 
 
 @kernel
@@ -176,61 +176,61 @@ def row_decimals(session: SessionBlock, row: OrderRow) -> int:
 
 
 @kernel
-def put_names(at: int, row: OrderRow, metadata: CommandMetadata, is_named: bool) -> int:
+def put_names(cursor: int, row: OrderRow, metadata: CommandMetadata, is_named: bool) -> int:
     """ClOrdID, and OrigClOrdID where the causing command named the order."""
-    at = put_11(at)
+    cursor = put_11(cursor)
     if is_named:
-        at = put_bytes(at, metadata + command_metadata.TOKEN, metadata.token_bytes)
-        at = put_41(put_field_end(at))
-        at = put_bytes(at, metadata + command_metadata.ORIG, metadata.orig_bytes)
+        cursor = put_bytes(cursor, metadata + command_metadata.TOKEN, metadata.token_bytes)
+        cursor = put_41(put_field_end(cursor))
+        cursor = put_bytes(cursor, metadata + command_metadata.ORIG, metadata.orig_bytes)
     else:
-        at = put_bytes(at, row + rows.TOKEN, row.token_bytes)
-    return put_field_end(at)
+        cursor = put_bytes(cursor, row + rows.TOKEN, row.token_bytes)
+    return put_field_end(cursor)
 
 
 @kernel
-def put_order(at: int, session: SessionBlock, row: OrderRow, decimals: int, qty: int) -> int:
+def put_order(cursor: int, session: SessionBlock, row: OrderRow, decimals: int, qty: int) -> int:
     """Account, symbol, side, quantity, type, price, trigger or budget, and time in force."""
     own = FixOrder(row + rows.OWN)
     if own.account_first != 0:
-        at = put_field_end(put_padded(put_1(at), own + decode.ACCOUNT, decode.MAX_ACCOUNT))
-    at = put_symbol(put_55(at), session, row + rows.SYMBOL)
-    at = put_char(put_54(at), own.side)
-    at = put_number(put_38(at), qty)
-    at = put_char(put_40(at), own.type)
+        cursor = put_field_end(put_padded(put_1(cursor), own + decode.ACCOUNT, decode.MAX_ACCOUNT))
+    cursor = put_symbol(put_55(cursor), session, row + rows.SYMBOL)
+    cursor = put_char(put_54(cursor), own.side)
+    cursor = put_number(put_38(cursor), qty)
+    cursor = put_char(put_40(cursor), own.type)
     order_type = row.order_type
     if NO_PRICE_BITS >> order_type & 1 == 0:
-        at = put_decimal(put_44(at), row.price, decimals)
+        cursor = put_decimal(put_44(cursor), row.price, decimals)
     if TRIGGER_BITS >> order_type & 1:
-        at = put_decimal(put_99(at), row.aux, decimals)
+        cursor = put_decimal(put_99(cursor), row.aux, decimals)
     if BUDGET_BITS >> order_type & 1:
-        at = put_decimal(put_152(at), row.aux, decimals)
+        cursor = put_decimal(put_152(cursor), row.aux, decimals)
     if own.tif != 0:
-        at = put_char(put_59(at), own.tif)
-    return at
+        cursor = put_char(put_59(cursor), own.tif)
+    return cursor
 
 
 @kernel_outlined
-def put_commission(at: int, session: SessionBlock, instrument: int) -> int:
+def put_commission(cursor: int, session: SessionBlock, instrument: int) -> int:
     """Commission, that it is an amount, and its currency: what the fill at hand has cost."""
     not_inlined()
     symbol = block.instrument_row(session, instrument)
     if symbol == 0:
-        return at
+        return cursor
     asset = symbol + (block.SYMBOL_BASE if fee_is_of_base(session.fee) else block.SYMBOL_QUOTE)
-    at = put_decimal(put_12(at), fee_units(session.fee), Words(asset)[0])
-    return put_padded(put_13(at), asset + 8, MAX_ASSET_NAME)
+    cursor = put_decimal(put_12(cursor), fee_units(session.fee), Words(asset)[0])
+    return put_padded(put_13(cursor), asset + 8, MAX_ASSET_NAME)
 
 
 @kernel
-def put_sums(at: int, session: SessionBlock, row: OrderRow, decimals: int, leaves: int) -> int:
+def put_sums(cursor: int, session: SessionBlock, row: OrderRow, decimals: int, leaves: int) -> int:
     """Write open and executed quantity, the average price, and the sequenced time."""
     cum = row.cum
-    at = put_number(put_151(at), leaves)
-    at = put_number(put_14(at), cum)
-    at = put_average(put_6(at), row.cum_value, cum, decimals)
-    at = put_timestamp(put_60(at), session.rx_ts_ns, session + words.CACHED_DAY)
-    return put_field_end(at)
+    cursor = put_number(put_151(cursor), leaves)
+    cursor = put_number(put_14(cursor), cum)
+    cursor = put_average(put_6(cursor), row.cum_value, cum, decimals)
+    cursor = put_timestamp(put_60(cursor), session.rx_ts_ns, session + words.CACHED_DAY)
+    return put_field_end(cursor)
 
 
 @kernel
@@ -290,7 +290,7 @@ def pending_of(message: int) -> int:
 
 @kernel
 def put_report(
-    at: int,
+    cursor: int,
     session: int,
     row: OrderRow,
     metadata: CommandMetadata,
@@ -299,11 +299,11 @@ def put_report(
     what: int,
 ) -> int:
     """An ExecutionReport up to its OrdStatus; ``what``: ExecType, and OrdStatus << 8."""
-    at = put_number(put_8(at), row.order_id & rows.NUMBER_MASK)
-    at = put_names(at, row, metadata, is_named)
-    at = put_field_end(put_number(put_17(at), exec_id))
-    at = put_char(put_150(at), what & 255)
-    return put_field_end(put_char(put_39(at), what >> 8))
+    cursor = put_number(put_8(cursor), row.order_id & rows.NUMBER_MASK)
+    cursor = put_names(cursor, row, metadata, is_named)
+    cursor = put_field_end(put_number(put_17(cursor), exec_id))
+    cursor = put_char(put_150(cursor), what & 255)
+    return put_field_end(put_char(put_39(cursor), what >> 8))
 
 
 @kernel
@@ -348,19 +348,19 @@ def encode(
     if (kind == ACCEPTED) | (kind == CANCELLED) | (kind == EXPIRED):
         qty = row.qty
     seq = event.seq
-    at = put_report(out, session, row, metadata, is_named, seq, what)
-    at = put_order(at, session, row, decimals, qty)
+    cursor = put_report(out, session, row, metadata, is_named, seq, what)
+    cursor = put_order(cursor, session, row, decimals, qty)
     if kind == FILLED:
-        at = put_decimal(put_31(at), event.price_ticks, decimals)
-        at = put_number(put_32(at), event.qty_lots)
+        cursor = put_decimal(put_31(cursor), event.price_ticks, decimals)
+        cursor = put_number(put_32(cursor), event.qty_lots)
         if fee_units(session.fee) != 0:
-            at = put_commission(at, session, row.instrument)
-    at = put_sums(at, session, row, decimals, leaves)
+            cursor = put_commission(cursor, session, row.instrument)
+    cursor = put_sums(cursor, session, row, decimals, leaves)
     if exec_type == ord("D"):
-        at = put_restated(at)
+        cursor = put_restated(cursor)
     if reason != 0:
-        at = put_reason(at, session, reason)
-    return at - out
+        cursor = put_reason(cursor, session, reason)
+    return cursor - out
 
 
 @kernel_outlined
@@ -397,8 +397,8 @@ def core_reason(event: EventRecord) -> int:
 
 @kernel
 def cancel_reason(number: int, row: int) -> int:
-    """Why a cancel or replace fails, by the order's ``row``: one that the core no longer knows was
-    there when it was named."""
+    """Return why a cancel or replace fails, by the order's ``row``: one that the core no longer
+    knows was there when it was named."""
     if number == UNKNOWN_TO_CORE and row != 0:
         return refusals.CORE_REASONS + Refusal.TOO_LATE
     return number
@@ -406,7 +406,7 @@ def cancel_reason(number: int, row: int) -> int:
 
 @kernel
 def refusal_of(metadata: CommandMetadata) -> int:
-    """Why the metadata's message was refused, as this protocol says it."""
+    """Return why the metadata's message was refused, as this protocol says it."""
     refused = metadata.refused
     if refused >= refusals.FIRST_COMMON:
         return COMMON[refused - refusals.FIRST_COMMON]
@@ -438,17 +438,17 @@ def refuse(
 
 
 @kernel
-def put_token(at: int, metadata: CommandMetadata) -> int:
+def put_token(cursor: int, metadata: CommandMetadata) -> int:
     """Write the ClOrdID of the metadata; returns where the field ends."""
-    at = put_bytes(at, metadata + command_metadata.TOKEN, metadata.token_bytes)
-    return put_field_end(at)
+    cursor = put_bytes(cursor, metadata + command_metadata.TOKEN, metadata.token_bytes)
+    return put_field_end(cursor)
 
 
 @kernel
-def put_time(at: int, session: SessionBlock) -> int:
+def put_time(cursor: int, session: SessionBlock) -> int:
     """Write TransactTime (60), when the command was received; returns where the field ends."""
     ns = session.rx_ts_ns
-    return put_field_end(put_timestamp(put_60(at), ns, session + words.CACHED_DAY))
+    return put_field_end(put_timestamp(put_60(cursor), ns, session + words.CACHED_DAY))
 
 
 put_rejected = constant(b"150=8\x0139=8\x01")
@@ -460,21 +460,21 @@ def encode_order_reject(
     session: FixSession, row: int, metadata: CommandMetadata, number: int, exec_id: int, out: int
 ) -> int:
     """8 with OrdStatus 8.  ``row`` (or 0): what is known of the order."""
-    at = put_8(out)
+    cursor = put_8(out)
     order_number = metadata.row if row != 0 else 0
-    at = put_number(at, order_number) if order_number > 0 else put_none(at)
-    at = put_token(put_11(at), metadata)
-    at = put_rejected(put_field_end(put_number(put_17(at), exec_id)))
+    cursor = put_number(cursor, order_number) if order_number > 0 else put_none(cursor)
+    cursor = put_token(put_11(cursor), metadata)
+    cursor = put_rejected(put_field_end(put_number(put_17(cursor), exec_id)))
     symbol = session + words.REFUSED_SYMBOL if row == 0 else row + rows.SYMBOL
     own = FixOrder(metadata + command_metadata.OWN if row == 0 else row + rows.OWN)
-    at = put_55(at)
+    cursor = put_55(cursor)
     has_symbol = Bytes(symbol)[0] != 0
-    at = put_symbol(at, session, symbol) if has_symbol else put_no_symbol(at)
+    cursor = put_symbol(cursor, session, symbol) if has_symbol else put_no_symbol(cursor)
     side = own.side
-    at = put_char(put_54(at), side if side != 0 else UNDISCLOSED)
-    at = put_time(put_zeros(at), session)
-    at = put_number(put_103(at), Bytes(reason_row(session, number))[0])
-    return put_reason(put_field_end(at), session, number) - out
+    cursor = put_char(put_54(cursor), side if side != 0 else UNDISCLOSED)
+    cursor = put_time(put_zeros(cursor), session)
+    cursor = put_number(put_103(cursor), Bytes(reason_row(session, number))[0])
+    return put_reason(put_field_end(cursor), session, number) - out
 
 
 @kernel
@@ -483,26 +483,26 @@ def encode_cancel_reject(
 ) -> int:
     """9: the answer to F (434=1) or G (434=2)."""
     number = cancel_reason(number, row)
-    at = put_9(out)
-    at = put_number(at, row.order_id & rows.NUMBER_MASK) if row != 0 else put_none(at)
-    at = put_41(put_token(put_11(at), metadata))
-    at = put_bytes(at, metadata + command_metadata.ORIG, metadata.orig_bytes)
-    at = put_char(put_39(at), status_of(row))
-    at = put_char(put_434(at), 49 if metadata.message == decode.F else 50)
-    at = put_time(at, session)
-    at = put_number(put_102(at), Bytes(reason_row(session, number))[1])
-    return put_reason(put_field_end(at), session, number) - out
+    cursor = put_9(out)
+    cursor = put_number(cursor, row.order_id & rows.NUMBER_MASK) if row != 0 else put_none(cursor)
+    cursor = put_41(put_token(put_11(cursor), metadata))
+    cursor = put_bytes(cursor, metadata + command_metadata.ORIG, metadata.orig_bytes)
+    cursor = put_char(put_39(cursor), status_of(row))
+    cursor = put_char(put_434(cursor), 49 if metadata.message == decode.F else 50)
+    cursor = put_time(cursor, session)
+    cursor = put_number(put_102(cursor), Bytes(reason_row(session, number))[1])
+    return put_reason(put_field_end(cursor), session, number) - out
 
 
 @kernel
 def encode_business_reject(session: FixSession, metadata: CommandMetadata, out: int) -> int:
     """j: a message type that is not taken here."""
     seq = metadata.client_seq & (1 << words.SEQ_BITS) - 1
-    at = put_number(put_45(put_j(out)), seq)
+    cursor = put_number(put_45(put_j(out)), seq)
     number = refusals.CORE_REASONS + Refusal.UNSUPPORTED_MESSAGE
-    at = put_reason(put_field_end(at), session, number)
-    at = put_padded(put_372(at), metadata + command_metadata.OWN, 8)
-    return put_field_end(put_char(put_380(put_field_end(at)), 51)) - out
+    cursor = put_reason(put_field_end(cursor), session, number)
+    cursor = put_padded(put_372(cursor), metadata + command_metadata.OWN, 8)
+    return put_field_end(put_char(put_380(put_field_end(cursor)), 51)) - out
 
 
 @kernel
@@ -510,20 +510,20 @@ def encode_mass_report(
     session: SessionBlock, metadata: CommandMetadata, number: int, count: int, out: int
 ) -> int:
     """r: the answer to q, after its orders' reports; ``number``: why it was rejected, or 0."""
-    at = put_token(put_11_first(put_r(out)), metadata)
-    at = put_number(put_37(at), session.cause_seq)
-    at = put_530(put_field_end(at))
+    cursor = put_token(put_11_first(put_r(out)), metadata)
+    cursor = put_number(put_37(cursor), session.cause_seq)
+    cursor = put_530(put_field_end(cursor))
     scope = load_u8(metadata + command_metadata.OWN)
-    at = put_char(at, scope)
-    at = put_char(put_531(at), scope if number == 0 else 48)
-    at = put_field_end(at)
+    cursor = put_char(cursor, scope)
+    cursor = put_char(put_531(cursor), scope if number == 0 else 48)
+    cursor = put_field_end(cursor)
     if number == 0:
-        at = put_number(put_533(at), count)
+        cursor = put_number(put_533(cursor), count)
     else:
         unknown = number == refusals.CORE_REASONS + Refusal.UNKNOWN_SYMBOL
-        at = put_number(put_532(at), 1 if unknown else 99)
-    at = put_time(at, session)
-    return (put_reason(at, FixSession(session), number) if number != 0 else at) - out
+        cursor = put_number(put_532(cursor), 1 if unknown else 99)
+    cursor = put_time(cursor, session)
+    return (put_reason(cursor, FixSession(session), number) if number != 0 else cursor) - out
 
 
 put_status = constant(b"150=I\x0139=")
@@ -547,30 +547,30 @@ def encode_status(
     if row == 0:
         number = refusals.CORE_REASONS + Refusal.UNKNOWN_ORDER
         return encode_order_reject(session, 0, metadata, number, exec_id, out)
-    at = put_number(put_8(out), row.order_id & rows.NUMBER_MASK)
-    at = put_names(at, row, metadata, False)
+    cursor = put_number(put_8(out), row.order_id & rows.NUMBER_MASK)
+    cursor = put_names(cursor, row, metadata, False)
     asked, size = metadata + command_metadata.TOKEN, metadata.token_bytes
     own, own_size = row + rows.TOKEN, row.token_bytes
     if message != decode.MASS_STATUS and not same_text(asked, size, own, own_size):
-        at = put_token(put_41(at), metadata)  # it has another name by now
-    at = put_number(put_17(at), exec_id)
+        cursor = put_token(put_41(cursor), metadata)  # it has another name by now
+    cursor = put_number(put_17(cursor), exec_id)
     if message == decode.MASS_STATUS:
         # One event has all of these reports: each is numbered after it.
         place = total - session.status_left
-        at = put_number(put_char(at, HYPHEN), place)
-    at = put_field_end(at)
+        cursor = put_number(put_char(cursor, HYPHEN), place)
+    cursor = put_field_end(cursor)
     leaves, cum = row.leaves, row.cum
     qty = leaves + cum
     if row.state == rows.DONE:
         qty, leaves = row.qty, 0
-    at = put_field_end(put_char(put_status(at), status_of(row)))
+    cursor = put_field_end(put_char(put_status(cursor), status_of(row)))
     decimals = row_decimals(session, row)
-    at = put_order(at, session, row, decimals, qty)
-    at = put_sums(at, session, row, decimals, leaves)
+    cursor = put_order(cursor, session, row, decimals, qty)
+    cursor = put_sums(cursor, session, row, decimals, leaves)
     if message == decode.MASS_STATUS:
-        at = put_token(put_584(at), metadata)
-        at = put_field_end(put_number(put_911(at - 1), total))
-    return at - out
+        cursor = put_token(put_584(cursor), metadata)
+        cursor = put_field_end(put_number(put_911(cursor - 1), total))
+    return cursor - out
 
 
 put_no_status = constant(b"150=I\x0139=8\x0155=[N/A]\x0154=7")
@@ -584,13 +584,13 @@ def encode_mass_status(
     (``row`` 0), or if the request is refused, the only one says so."""
     number = refusals.CORE_REASONS + refusal_of(metadata)
     if row == 0 or number != refusals.CORE_REASONS + Refusal.MASS_STATUS:
-        at = put_field_end(put_number(put_17(put_field_end(put_none(put_8(out)))), exec_id))
-        at = put_time(put_zeros(put_no_status(at)), session)
-        at = put_token(put_584(at), metadata)
-        at = mark_last(out, put_zero_reports(at - 1) - out) + out
+        cursor = put_field_end(put_number(put_17(put_field_end(put_none(put_8(out)))), exec_id))
+        cursor = put_time(put_zeros(put_no_status(cursor)), session)
+        cursor = put_token(put_584(cursor), metadata)
+        cursor = mark_last(out, put_zero_reports(cursor - 1) - out) + out
         if number != refusals.CORE_REASONS + Refusal.MASS_STATUS:
-            return put_reason(at, session, number) - out
-        return put_no_orders(at) - out
+            return put_reason(cursor, session, number) - out
+        return put_no_orders(cursor) - out
     total = session.status_total
     size = encode_status(session, row, metadata, total, exec_id, out)
     return size if session.status_left > 0 else mark_last(out, size)

@@ -116,7 +116,7 @@ class Endpoint:
             self.is_over = True
 
     def output(self) -> bytes:
-        """What is to be sent now."""
+        """Return what is to be sent now."""
         if not self.is_over:
             self._more()
         data = bytes(self._sent)

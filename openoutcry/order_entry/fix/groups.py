@@ -125,7 +125,7 @@ def counter_of(groups: int, tag: int) -> int:
 
 @kernel
 def reason_of_number(at: int, size: int) -> int:
-    """Why a text is not a number of things: it is below 0, or no number."""
+    """Return why a text is not a number of things: it is below 0, or no number."""
     if size > 1 and Bytes(at)[0] == 45 and read_number(at + 1, size - 1) >= 0:
         return OUT_OF_RANGE
     return BAD_FORMAT

@@ -51,7 +51,7 @@ put_380 = constant(b"380=4\x01")
 
 @kernel
 def is_question(session: FixSession) -> bool:
-    """Whether the message at hand is a question, and this session's are answered."""
+    """Return whether the message at hand is a question, and this session's are answered."""
     if FixFields(session.fields_).msg_type != AN:
         return False
     return session.questions_fd != 0 and session.protocol != block.FIX42
@@ -68,7 +68,7 @@ def put_field(at: int, fields: FixFields, tag: int, slot: int) -> int:
 
 @kernel_outlined
 def fault_of(fields: FixFields) -> bool:
-    """Whether the request is invalid; its first fault is noted."""
+    """Return whether the request is invalid; its first fault is noted."""
     for place in range(len(REQUIRED)):
         problem = problem_of(fields, REQUIRED[place], LONGEST[place])
         if problem != FINE:

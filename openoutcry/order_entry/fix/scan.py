@@ -247,8 +247,8 @@ def length_of(data_tag: int) -> int:
 
 @kernel_outlined
 def check_data(fields: FixFields, tag: int, kind: int, length_tag: int) -> bool:
-    """Whether the field is the data whose length was said just before it; an error is noted where
-    one of both is missing."""
+    """Return whether the field is the data whose length was said just before it; an error is
+    noted where one of both is missing."""
     if length_tag != 0:
         if data_of(length_tag) == tag:
             return True
@@ -281,7 +281,7 @@ def new_generation(fields: FixFields) -> int:
 
 @kernel_outlined
 def is_type(msg_type: int) -> bool:
-    """Whether a type has letters and digits alone."""
+    """Return whether a type has letters and digits alone."""
     while msg_type != 0:
         letter = msg_type & 255
         folded = letter | 32
@@ -393,7 +393,7 @@ def parse(fields: FixFields, message: int, size: int) -> int:
 
 @kernel
 def field(fields: FixFields, tag: int) -> int:
-    """Where the value of a tag is: offset << 16 | length; 0 if the message has none."""
+    """Return where the value of a tag is: offset << 16 | length; 0 if the message has none."""
     entry = Words(fields + words.ENTRIES)[tag]
     return entry & 0xFFFFFFFF if entry >> 32 == fields.generation else 0
 

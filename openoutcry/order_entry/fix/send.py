@@ -3,7 +3,7 @@
 A *body*, ``35=8|37=…|…|``, is a message without what is decided when it is sent: MsgSeqNum,
 SendingTime, PossDupFlag, BodyLength and CheckSum.  The stream store has the bodies.
 
-``at`` is the address where something is written; what writes returns the address after it.
+``cursor`` is the address where something is written; what writes returns the address after it.
 """
 
 import openoutcry.order_entry.fix.answers as answers
@@ -42,10 +42,10 @@ put_size, put_orig, put_sum = constant(b"\x019="), constant(b"122="), constant(b
 
 
 @kernel
-def put_field_end(at: int) -> int:
+def put_field_end(cursor: int) -> int:
     """Write SOH; returns the address after it."""
-    Bytes(at)[0] = SOH
-    return at + 1
+    Bytes(cursor)[0] = SOH
+    return cursor + 1
 
 
 @kernel
@@ -62,27 +62,27 @@ def write(
     length = size + digits_of(seq) + 4 + head + TIMESTAMP_BYTES + tail
     if orig_ns > 0:
         length += 5 + 4 + TIMESTAMP_BYTES + 1
-    at = put_begin(out)
-    at = put_bytes(at, session + words.BEGIN, session.begin_size)
-    at = put_number(put_size(at), length)
-    at = put_field_end(at)
-    at = put_bytes(at, body, type_size)
-    at = put_field_end(put_number(put_seq(at), seq))
+    cursor = put_begin(out)
+    cursor = put_bytes(cursor, session + words.BEGIN, session.begin_size)
+    cursor = put_number(put_size(cursor), length)
+    cursor = put_field_end(cursor)
+    cursor = put_bytes(cursor, body, type_size)
+    cursor = put_field_end(put_number(put_seq(cursor), seq))
     if orig_ns > 0:
-        at = put_dup(at)
-    at = put_bytes(at, session + words.HEAD, head)
-    at = put_timestamp(at, now_ns, session + words.CACHED_DAY)
-    at = put_bytes(at, session + words.TAIL, tail)
+        cursor = put_dup(cursor)
+    cursor = put_bytes(cursor, session + words.HEAD, head)
+    cursor = put_timestamp(cursor, now_ns, session + words.CACHED_DAY)
+    cursor = put_bytes(cursor, session + words.TAIL, tail)
     if orig_ns > 0:
-        at = put_timestamp(put_orig(at), orig_ns, session + words.CACHED_DAY)
-        at = put_field_end(at)
-    at = put_bytes(at, body + type_size, size - type_size)
-    total = byte_sum(out, at - out)
-    at = put_sum(at)
-    Bytes(at)[0] = total // 100 + ZERO
-    Bytes(at)[1] = total // 10 % 10 + ZERO
-    Bytes(at)[2] = total % 10 + ZERO
-    return put_field_end(at + 3) - out
+        cursor = put_timestamp(put_orig(cursor), orig_ns, session + words.CACHED_DAY)
+        cursor = put_field_end(cursor)
+    cursor = put_bytes(cursor, body + type_size, size - type_size)
+    total = byte_sum(out, cursor - out)
+    cursor = put_sum(cursor)
+    Bytes(cursor)[0] = total // 100 + ZERO
+    Bytes(cursor)[1] = total // 10 % 10 + ZERO
+    Bytes(cursor)[2] = total % 10 + ZERO
+    return put_field_end(cursor + 3) - out
 
 
 @kernel
@@ -141,8 +141,8 @@ def send_new(session: FixSession, now_ns: int, out: int, room: int) -> int:
         seq = take_number(session, entry, wall_ns)
         session.sent_entry = entry
         body = stream.data_address(store) + begin
-        at = end_of_out(session, out)
-        wrote(session, write(session, body, size, seq, 0, wall_ns, at), now_ns)
+        cursor = end_of_out(session, out)
+        wrote(session, write(session, body, size, seq, 0, wall_ns, cursor), now_ns)
         sent += 1
     if answers.unsent(session) > 0:
         sent += send_answers(session, now_ns, out, room)
@@ -161,8 +161,8 @@ def send_answers(session: FixSession, now_ns: int, out: int, room: int) -> int:
             break
         seq = take_number(session, -number, wall_ns)
         session.sent_answer = number
-        at = end_of_out(session, out)
-        wrote(session, write(session, slot.body, slot.size, seq, 0, wall_ns, at), now_ns)
+        cursor = end_of_out(session, out)
+        wrote(session, write(session, slot.body, slot.size, seq, 0, wall_ns, cursor), now_ns)
         sent += 1
     return sent
 
@@ -202,7 +202,7 @@ def send_again(session: FixSession, now_ns: int, out: int, room: int) -> int:
     while seq <= last and left > 0:
         number = number_at(session, seq)
         entry = load_i64(number) if seq >= kept_from else 0
-        at = end_of_out(session, out)
+        cursor = end_of_out(session, out)
         if entry < 0 and not answers.is_kept(session, -entry):
             entry = 0
         if entry == 0:
@@ -213,7 +213,7 @@ def send_again(session: FixSession, now_ns: int, out: int, room: int) -> int:
             if session.out_bytes + 2 * OVERHEAD > room:
                 break
             size = put_gap_end(put_number(put_gap_begin(gap), next_seq)) - gap
-            size = write(session, gap, size, seq, wall_ns, wall_ns, at)
+            size = write(session, gap, size, seq, wall_ns, wall_ns, cursor)
         else:
             next_seq = seq + 1
             if entry < 0:
@@ -225,7 +225,7 @@ def send_again(session: FixSession, now_ns: int, out: int, room: int) -> int:
                 body = stream.data_address(store) + begin
             if session.out_bytes + size + OVERHEAD > room:
                 break
-            size = write(session, body, size, seq, Words(number)[1], wall_ns, at)
+            size = write(session, body, size, seq, Words(number)[1], wall_ns, cursor)
         wrote(session, size, now_ns)
         sent += 1
         seq = next_seq
@@ -275,12 +275,12 @@ def body_of(session: FixSession) -> int:
 def send_heartbeat(session: FixSession, entry: int, now_ns: int, out: int) -> int:
     """``entry``: the TestReqID that it answers, as :func:`scan.field` gives it, or 0."""
     body = body_of(session)
-    at = put_heartbeat(body)
+    cursor = put_heartbeat(body)
     if entry != 0:
-        at = put_test_id(at)
+        cursor = put_test_id(cursor)
         source = scan.value_of(FixFields(session.fields_), entry)
-        at = put_field_end(put_bytes(at, source, min(entry & 0xFFFF, MAX_TEXT)))
-    return send_body(session, at - body, now_ns, out)
+        cursor = put_field_end(put_bytes(cursor, source, min(entry & 0xFFFF, MAX_TEXT)))
+    return send_body(session, cursor - body, now_ns, out)
 
 
 @kernel_outlined
@@ -294,8 +294,8 @@ def send_test_request(session: FixSession, now_ns: int, out: int) -> int:
 def send_resend_request(session: FixSession, begin: int, now_ns: int, out: int) -> int:
     """Ask for everything from number ``begin`` on; returns as :func:`send_body`."""
     body = body_of(session)
-    at = put_to_the_end(put_number(put_resend(body), begin))
-    return send_body(session, at - body, now_ns, out)
+    cursor = put_to_the_end(put_number(put_resend(body), begin))
+    return send_body(session, cursor - body, now_ns, out)
 
 
 # What a Logout may say.
@@ -331,29 +331,29 @@ def send_logout(session: SessionBlock, why: int, number: int, now_ns: int, out: 
     """``number``: the MsgSeqNum that was too low or is missing, or the one that
     NextExpectedMsgSeqNum passed."""
     body = body_of(FixSession(session))
-    at = put_logout(body)
+    cursor = put_logout(body)
     if why != PLAIN:
-        at = put_text(at)
+        cursor = put_text(cursor)
     if why == WRONG_BEGIN:
-        at = put_wrong_begin(at)
+        cursor = put_wrong_begin(cursor)
     elif why == TOO_LOW:
-        at = put_number(put_too_low(at), session.in_seq)
-        at = put_number(put_received(at), number)
+        cursor = put_number(put_too_low(cursor), session.in_seq)
+        cursor = put_number(put_received(cursor), number)
     elif why == NO_SEQ:
-        at = put_no_seq(at)
+        cursor = put_no_seq(cursor)
     elif why == ENCRYPTED:
-        at = put_encrypted(at)
+        cursor = put_encrypted(cursor)
     elif why == BAD_INTERVAL:
-        at = put_bad_interval(at)
+        cursor = put_bad_interval(cursor)
     elif why == RESET_SEQ:
-        at = put_reset_seq(at)
+        cursor = put_reset_seq(cursor)
     elif why == NEXT_TOO_HIGH:
-        at = put_number(put_next_too_high(at), number)
+        cursor = put_number(put_next_too_high(cursor), number)
     elif why == MISSING:
-        at = put_did_not_come(put_number(put_missing(at), number))
+        cursor = put_did_not_come(put_number(put_missing(cursor), number))
     if why != PLAIN:
-        at = put_field_end(at)
-    return send_body(FixSession(session), at - body, now_ns, out)
+        cursor = put_field_end(cursor)
+    return send_body(FixSession(session), cursor - body, now_ns, out)
 
 
 REJECT_TEXTS = (
@@ -385,37 +385,37 @@ put_not_supported = constant(b"This field is not followed here, for such an orde
 
 
 @kernel_outlined
-def put_reject_text(at: int, reason: int) -> int:
+def put_reject_text(cursor: int, reason: int) -> int:
     """Write Text (58) of a SessionRejectReason; returns where it ends."""
     if reason == 0:
-        return put_reject_0(at)
+        return put_reject_0(cursor)
     if reason == 1:
-        return put_reject_1(at)
+        return put_reject_1(cursor)
     if reason == 2:
-        return put_reject_2(at)
+        return put_reject_2(cursor)
     if reason == 3:
-        return put_reject_3(at)
+        return put_reject_3(cursor)
     if reason == 4:
-        return put_reject_4(at)
+        return put_reject_4(cursor)
     if reason == 5:
-        return put_reject_5(at)
+        return put_reject_5(cursor)
     if reason == 6:
-        return put_reject_6(at)
+        return put_reject_6(cursor)
     if reason == 9:
-        return put_reject_9(at)
+        return put_reject_9(cursor)
     if reason == 10:
-        return put_reject_10(at)
+        return put_reject_10(cursor)
     if reason == 11:
-        return put_reject_11(at)
+        return put_reject_11(cursor)
     if reason == 13:
-        return put_reject_13(at)
+        return put_reject_13(cursor)
     if reason == 14:
-        return put_reject_14(at)
+        return put_reject_14(cursor)
     if reason == 15:
-        return put_reject_15(at)
+        return put_reject_15(cursor)
     if reason == scan.NOT_SUPPORTED:
-        return put_not_supported(at)
-    return put_reject_16(at)
+        return put_not_supported(cursor)
+    return put_reject_16(cursor)
 
 
 ROUTE = ((128, 115), (129, 116), (115, 128), (116, 129), (145, 144), (144, 145))
@@ -423,16 +423,16 @@ ROUTE = ((128, 115), (129, 116), (115, 128), (116, 129), (145, 144), (144, 145))
 
 
 @kernel_outlined
-def put_route(at: int, fields: FixFields) -> int:
+def put_route(cursor: int, fields: FixFields) -> int:
     """The routing fields of the current message in the reverse direction."""
     for received, answer in ROUTE:
         entry = scan.field(fields, received)
         size = min(entry & 0xFFFF, MAX_TEXT // 8)
         if size:
-            at = put_number(at, answer)
-            Bytes(at)[0] = EQUALS
-            at = put_field_end(put_bytes(at + 1, scan.value_of(fields, entry), size))
-    return at
+            cursor = put_number(cursor, answer)
+            Bytes(cursor)[0] = EQUALS
+            cursor = put_field_end(put_bytes(cursor + 1, scan.value_of(fields, entry), size))
+    return cursor
 
 
 LAST_REASON_42 = 11
@@ -442,13 +442,13 @@ put_ref_type, put_ref_reason = constant(b"372="), constant(b"373=")
 
 
 @kernel
-def put_msg_type(at: int, msg_type: int) -> int:
+def put_msg_type(cursor: int, msg_type: int) -> int:
     """A MsgType that is kept as a word."""
     while msg_type != 0:
-        Bytes(at)[0] = msg_type & 255
+        Bytes(cursor)[0] = msg_type & 255
         msg_type >>= 8
-        at += 1
-    return at
+        cursor += 1
+    return cursor
 
 
 @kernel_outlined
@@ -456,14 +456,14 @@ def send_reject(session: FixSession, seq: int, now_ns: int, out: int) -> int:
     """Reject the message at hand for its ERROR."""
     fields, body = FixFields(session.fields_), body_of(session)
     reason = fields.error - 1
-    at = put_route(put_reject(body), fields)
-    at = put_field_end(put_number(put_ref_seq(at), seq))
-    at = put_field_end(put_reject_text(put_text(at), reason))
+    cursor = put_route(put_reject(body), fields)
+    cursor = put_field_end(put_number(put_ref_seq(cursor), seq))
+    cursor = put_field_end(put_reject_text(put_text(cursor), reason))
     ref = fields.ref_tag
     if ref != 0:
-        at = put_ref_tag(at)
-        at = put_field_end(put_bytes(at, ref, min(fields.ref_size, 16)))
-    at = put_field_end(put_msg_type(put_ref_type(at), fields.msg_type))
+        cursor = put_ref_tag(cursor)
+        cursor = put_field_end(put_bytes(cursor, ref, min(fields.ref_size, 16)))
+    cursor = put_field_end(put_msg_type(put_ref_type(cursor), fields.msg_type))
     if reason <= LAST_REASON_42 or session.protocol != block.FIX42:
-        at = put_field_end(put_number(put_ref_reason(at), reason))
-    return send_body(session, at - body, now_ns, out)
+        cursor = put_field_end(put_number(put_ref_reason(cursor), reason))
+    return send_body(session, cursor - body, now_ns, out)

@@ -149,7 +149,7 @@ def error_of_tag(fields: FixFields, reason: int, tag: int) -> None:
 
 @kernel
 def right_comp_ids(session: FixSession, fields: FixFields) -> bool:
-    """Whether SenderCompID (49) and TargetCompID (56) are the session's."""
+    """Return whether SenderCompID (49) and TargetCompID (56) are the session's."""
     sender, target = scan.field(fields, 49), scan.field(fields, 56)
     return same_text(
         scan.value_of(fields, sender),
@@ -166,7 +166,7 @@ def right_comp_ids(session: FixSession, fields: FixFields) -> bool:
 
 @kernel
 def right_begin(session: FixSession, message: int) -> bool:
-    """Whether BeginString (8) is the session's; ``message``: address of its first byte."""
+    """Return whether BeginString (8) is the session's; ``message``: address of its first byte."""
     size = session.begin_size
     return same_text(message + 2, size, session + words.BEGIN, size) and (
         Bytes(message + 2)[size] == 1
@@ -488,7 +488,7 @@ def on_message(
 
 @kernel
 def is_known(msg_type: int) -> bool:
-    """Whether messages of a type are read here."""
+    """Return whether messages of a type are read here."""
     if msg_type >= 127:
         return (msg_type == MASS_STATUS) | (msg_type == POSITIONS)
     return KNOWN_HIGH >> max(msg_type - 64, 0) & 1 != 0 if msg_type >= 64 else msg_type >= 48

@@ -133,7 +133,7 @@ def find_byte(address: int, size: int, byte: int) -> int:
 
 @kernel
 def same_text(one: int, one_size: int, other: int, other_size: int) -> bool:
-    """Whether two texts, address and bytes each, are equal."""
+    """Return whether two texts, address and bytes each, are equal."""
     offset = 0
     if one_size == other_size:
         while offset < one_size and load_u8(one + offset) == load_u8(other + offset):
@@ -309,7 +309,7 @@ def pairs_of(digits: int) -> int:
 
 @kernel
 def are_digits(values: int) -> bool:
-    """Whether each byte is 0 to 9."""
+    """Return whether each byte is 0 to 9."""
     return (add_wrapping(values, ABOVE_NINE) | values) & HIGH_BITS == 0
 
 
@@ -388,7 +388,7 @@ def put_two(at: int, value: int) -> None:
 
 @kernel
 def digits_of(value: int) -> int:
-    """How many decimal digits a number from 0 to 2**63 - 1 has."""
+    """Return how many decimal digits a number from 0 to 2**63 - 1 has."""
     digits, limit = 1, 10
     while digits < 19 and value >= limit:
         digits += 1

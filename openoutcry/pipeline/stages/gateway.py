@@ -250,7 +250,7 @@ def next_release(context: GatewayContext) -> int:
 
 @kernel
 def somebody_waits(context: GatewayContext) -> bool:
-    """Whether an acknowledged command still waits: it enters before the run ends."""
+    """Return whether an acknowledged command still waits: it enters before the run ends."""
     if context.core_region == 0:
         return False
     last = context.next - 1

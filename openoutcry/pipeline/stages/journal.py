@@ -162,7 +162,7 @@ class JournalStage:
         sleep_until_published(self.ring.address, self.ring.mask, self.next_seq, asleep, SLEEP_US)
 
     def outcome(self) -> dict[str, Any]:
-        """Where this process lets go of the journal."""
+        """Return where this process lets go of the journal."""
         return {NAME: self.writer.hand_over().as_json()}
 
     def _note(self, first: int, count: int) -> dict[str, Any]:

@@ -111,7 +111,8 @@ def head_of(context: MergeContext, state: int, shard: int) -> EventRecord:
 
 @kernel
 def is_to_all(context: MergeContext, cause: int) -> bool:
-    """Whether every shard answers the command, as the matcher's ``process_general`` has it."""
+    """Return whether every shard answers the command, as the matcher's ``process_general`` has
+    it."""
     order = OrderRecord(slot_address(context.commands, context.commands_mask, cause))
     kind = order.kind
     to_all = kind in (TIME, DISCONNECT) or (kind == MASS_CANCEL and order.symbol == 0)
@@ -120,7 +121,7 @@ def is_to_all(context: MergeContext, cause: int) -> bool:
 
 @kernel
 def is_dropped(event: EventRecord) -> bool:
-    """Whether the command to all itself took the order out of its book."""
+    """Return whether the command to all itself took the order out of its book."""
     kind, reason = event.kind, event.reason
     return (kind == EXPIRED and reason == TIMED_OUT) or (
         kind == CANCELLED and reason in (MASS_CANCELLED, DISCONNECTED)
@@ -168,7 +169,7 @@ def next_of_all(context: MergeContext, state: MergeState) -> int:
 
 @kernel
 def all_done(context: MergeContext, state: MergeState) -> bool:
-    """Whether every shard is done with the command to all at work."""
+    """Return whether every shard is done with the command to all at work."""
     cause = state.cause
     for shard in range(context.shards):  # noqa: SIM110 (numba has no generators in kernels)
         if place_of(state, shard).done != cause:

@@ -91,10 +91,10 @@ LOW_16, LOW_32 = 2**16 - 1, 2**32 - 1
 
 
 def is_published(work: Work) -> bool:
-    """Whether the core publishes to this run's gateway.  Not with a preloaded input, which gives
-    the same events whenever its stages ran, and not without a journal, as verdicts could not be
-    rebuilt.  Not where the settings name the participants, nor beyond PARTICIPANTS, which have no
-    bit."""
+    """Return whether the core publishes to this run's gateway.  Not with a preloaded input,
+    which gives the same events whenever its stages ran, and not without a journal, as verdicts
+    could not be rebuilt.  Not where the settings name the participants, nor beyond PARTICIPANTS,
+    which have no bit."""
     preloaded = any(one.count for one in work.shared.preloaded.values())
     if work.shared.region is None or preloaded or work.journal is None:
         return False
@@ -176,10 +176,10 @@ def take_participants(block: PublishedBlock, region: RiskState) -> int:
     people = rules + rules.people_at
     market = region.market_kill != 0
     anybody = 0
-    for who in range(PARTICIPANTS):
-        killed = market and who != 0
-        if who < region.participants:
-            row = totals.participant_row(region, who)
+    for participant in range(PARTICIPANTS):
+        killed = market and participant != 0
+        if participant < region.participants:
+            row = totals.participant_row(region, participant)
             group = totals.group_row(region, row.group)
             flags = row.flags & lay.KILLED_FLAGS
             stopped = flags != 0 or group.kill != 0
@@ -188,10 +188,10 @@ def take_participants(block: PublishedBlock, region: RiskState) -> int:
             killed = killed or (stopped and flags & lay.KILLED_BY_MARGIN == 0)
         if killed:
             anybody = golden.CHECKS_PARTICIPANTS
-        if killed == (Words(people)[who] < 0):
-            Words(people)[who] = 0 if killed else golden.SIGN
+        if killed == (Words(people)[participant] < 0):
+            Words(people)[participant] = 0 if killed else golden.SIGN
             if block.set != 0:
-                set_register(block, PARTICIPANT_SET, who | (0 if killed else 1 << 31))
+                set_register(block, PARTICIPANT_SET, participant | (0 if killed else 1 << 31))
     return anybody
 
 

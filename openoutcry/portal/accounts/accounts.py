@@ -132,7 +132,7 @@ def mail_address(text: str) -> str:
 
 
 def _subjects(caller: Caller, mail: str) -> tuple[tuple[str, lockout.Rule], ...]:
-    """What an attempt to prove something counts for."""
+    """Return what an attempt to prove something counts for."""
     owner = owner_of(caller.address)
     return (
         (f"from {owner}", lockout.NETWORK),
@@ -285,7 +285,7 @@ class Accounts:
             raise
 
     async def _use_totp(self, user: dict[str, Any], code: str) -> bool:
-        """Whether the code is right and was not used before; from here on it was."""
+        """Return whether the code is right and was not used before; from here on it was."""
         secret = self.key.open(bytes(user["totp_secret"]), f"totp {user['id']}").decode()
         step = totp_step(secret, code, self.now().timestamp())
         query = """
@@ -491,7 +491,7 @@ class Accounts:
         return int(claims["sub"])
 
     def is_support(self, token: str) -> bool:
-        """Whether it is an operator's token, in force or not."""
+        """Return whether it is an operator's token, in force or not."""
         try:
             self._claims(token, "support")
         except NotLoggedIn:
@@ -759,15 +759,15 @@ class Accounts:
         return codes
 
     async def recovery_left(self, user_id: int) -> int:
-        """How many recovery codes an account has left."""
+        """Return how many recovery codes an account has left."""
         query = "select count(*) from recovery_codes where user_id = %(id)s"
         row = await self.database.row(query, id=user_id)
         assert row is not None
         return int(row["count"])
 
     async def _use_recovery(self, user: dict[str, Any], code: str, caller: Caller) -> bool:
-        """Whether it is a recovery code of the user; from here on it is used, which is a change of
-        identity."""
+        """Return whether it is a recovery code of the user; from here on it is used, which is a
+        change of identity."""
         change = Change.RECOVERY_CODE
         async with self.database.transaction() as connection:
             query = """
@@ -860,8 +860,8 @@ class Accounts:
         await self.lockout.attempt(self.now(), *_subjects(caller, mail))
 
     async def needs_proof(self, caller: Caller, mail: str) -> bool:
-        """Whether attempts have failed so often that the next one costs a proof of work; the same
-        whether the address has an account or not.  Raises :class:`InvalidRequest`."""
+        """Return whether attempts have failed so often that the next one costs a proof of work;
+        the same whether the address has an account or not.  Raises :class:`InvalidRequest`."""
         subjects = _subjects(caller, mail_address(mail))
         return await self.lockout.needs_proof(self.now(), *subjects)
 

@@ -58,12 +58,12 @@ class ApiKey:
     """What the operator tells the owner about the freeze."""
 
     def may(self, action: Action) -> bool:
-        """Whether key and account let this be done; the owner's level is not asked."""
+        """Return whether key and account let this be done; the owner's level is not asked."""
         permitted = {Action.TRADE: self.can_trade, Action.WITHDRAW: self.can_withdraw}
         return permitted.get(action, True) and action in ALLOWED[self.state]
 
     def may_come_from(self, address: str) -> bool:
-        """Whether the list of networks has the address; without a list any may."""
+        """Return whether the list of networks has the address; without a list any may."""
         if not self.networks:
             return True
         try:
@@ -185,7 +185,8 @@ class ApiKeys:
         self._cache.pop(rows[0]["api_key"], None)
 
     def is_in_force(self, key: ApiKey) -> bool:
-        """Whether a key that was found before is so still: what it has begun ends with it."""
+        """Return whether a key that was found before is so still: what it has begun ends with
+        it."""
         ended = key.expires_at is not None and key.expires_at <= self.accounts.now()
         return not ended and key.number not in self._revoked
 
@@ -282,8 +283,8 @@ def require_own(networks: Sequence[IPv4Network | IPv6Network]) -> None:
     that is so wide, in one entry or by several side by side, that it limits nothing."""
     if not networks:
         raise InvalidRequest("networks: a key that may withdraw needs a list of networks")
-    four = [one for one in networks if isinstance(one, IPv4Network)]
-    six = [one for one in networks if isinstance(one, IPv6Network)]
+    four = [network for network in networks if isinstance(network, IPv4Network)]
+    six = [network for network in networks if isinstance(network, IPv6Network)]
     joined: list[IPv4Network | IPv6Network] = [*collapse_addresses(four), *collapse_addresses(six)]
     for one in joined:
         is_mapped = isinstance(one, IPv6Network) and one.overlaps(IPV4_IN_IPV6)

@@ -153,7 +153,7 @@ class Identities:
         """Raises :class:`InvalidRequest`, or :class:`Unavailable` where it cannot be kept."""
         if kind not in KINDS:
             raise InvalidRequest(f"kind: one of {', '.join(KINDS)}")
-        found = [one for one in TYPES if body.startswith(one[0])]
+        found = [type_ for type_ in TYPES if body.startswith(type_[0])]
         if not found or len(body) > LARGEST_PAPER:
             raise InvalidRequest(f"a paper is PDF, JPEG or PNG, {LARGEST_PAPER >> 20} MiB at most")
         digest = hashlib.sha256(body).hexdigest()
@@ -197,7 +197,7 @@ class Identities:
             await audit(connection, person.user_id, "paper uploaded", caller, detail)
 
     async def papers_of(self, user_id: int) -> list[str]:
-        """Where the user's uploads are, in their order."""
+        """Return where the user's uploads are, in their order."""
         query = "select digest, media_type from papers where user_id = %(user)s order by id"
         rows = await self.database.rows(query, user=user_id)
         names = [_name(user_id, row["digest"], row["media_type"]) for row in rows]
@@ -293,7 +293,7 @@ def _name(user_id: int, digest: str, media_type: str) -> str:
 
 
 def _has_room(held: Row | None) -> bool:
-    """Whether a paper is new.  Raises :class:`InvalidRequest` for one too many."""
+    """Return whether a paper is new.  Raises :class:`InvalidRequest` for one too many."""
     assert held is not None
     if held["known"]:
         return False

@@ -87,7 +87,8 @@ class Lockout:
                     await connection.execute(LOCK, {"subject": subject, "until": now + wait})
 
     async def needs_proof(self, now: Any, *subjects: tuple[str, Rule]) -> bool:
-        """Whether one of them has failed so often that the next attempt costs a proof of work."""
+        """Return whether one of them has failed so often that the next attempt costs a proof of
+        work."""
         query = """
             select true from failures, unnest(%(subjects)s::text[], %(unproved)s::int[])
                 as asked (name, unproved)

@@ -80,7 +80,7 @@ class Papers:
         self._threads = ThreadPoolExecutor(AT_ONCE, "papers")
 
     def shown(self, name: str) -> str:
-        """Where a paper is, for people."""
+        """Return where a paper is, for people."""
         path = self.folder / name
         return (
             str(path) if self.bucket is None or path.exists() else f"s3://{self.bucket.name}/{name}"

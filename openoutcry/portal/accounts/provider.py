@@ -72,7 +72,8 @@ class Provider:
         self._fetchers = ThreadPoolExecutor(FETCHERS, "provider")
 
     async def begin(self, person: Person | None = None) -> dict[str, str]:
-        """Where the browser goes.  ``person``: the account that the provider's is linked to."""
+        """Return where the browser goes.  ``person``: the account that the provider's is linked
+        to."""
         settings, found = await self._provider()
         verifier, nonce = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
         data = json.dumps([verifier, nonce]).encode()

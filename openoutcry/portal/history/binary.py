@@ -48,18 +48,18 @@ def small(out: int, value: int, size: int) -> int:
 @kernel
 def latin(out: int, name: int) -> int:
     """A text that lies at ``name`` in Latin-1, a byte of its length first, as UTF-8."""
-    at = out + 4
+    cursor = out + 4
     for index in range(Bytes(name)[0]):
         letter = Bytes(name + 1)[index]
         if letter < 0x80:
-            Bytes(at)[0] = letter
-            at += 1
+            Bytes(cursor)[0] = letter
+            cursor += 1
         else:
-            Bytes(at)[0] = 0xC0 | letter >> 6
-            Bytes(at)[1] = 0x80 | letter & 0x3F
-            at += 2
-    small(out, at - out - 4, 4)
-    return at
+            Bytes(cursor)[0] = 0xC0 | letter >> 6
+            Bytes(cursor)[1] = 0x80 | letter & 0x3F
+            cursor += 2
+    small(out, cursor - out - 4, 4)
+    return cursor
 
 
 @kernel
@@ -71,17 +71,17 @@ def wide_numeric(out: int, high: int, low: int, is_negative: bool) -> int:
         rest_low = (rest_high % NUMERIC_BASE << 32 | rest_low) // NUMERIC_BASE
         rest_high //= NUMERIC_BASE
         digits += 1
-    at = small(out, NUMERIC_HEAD + 2 * digits, 4)
-    at = small(at, digits, 2)
-    at = small(at, max(digits - 1, 0), 2)
-    at = small(at, NEGATIVE if is_negative else 0, 2)
-    at = small(at, 0, 2)
+    cursor = small(out, NUMERIC_HEAD + 2 * digits, 4)
+    cursor = small(cursor, digits, 2)
+    cursor = small(cursor, max(digits - 1, 0), 2)
+    cursor = small(cursor, NEGATIVE if is_negative else 0, 2)
+    cursor = small(cursor, 0, 2)
     rest_high, rest_low = high, low
     for index in range(digits):
         part = rest_high % NUMERIC_BASE << 32 | rest_low
-        small(at + 2 * (digits - 1 - index), part % NUMERIC_BASE, 2)
+        small(cursor + 2 * (digits - 1 - index), part % NUMERIC_BASE, 2)
         rest_high, rest_low = rest_high // NUMERIC_BASE, part // NUMERIC_BASE
-    return at + 2 * digits
+    return cursor + 2 * digits
 
 
 @kernel
@@ -107,34 +107,34 @@ def word(out: int, value: int) -> int:
 def fees(out: int, sums: int, count: int, symbols: int, symbol_count: int, monies: int) -> int:
     """Rows of ``history.fees``; where they end.  ``sums``: FEE_WORDS numbers of each: participant,
     day since 1970, instrument, asset and units."""
-    at = out
+    cursor = out
     for index in range(count):
         row = Words(sums + 8 * FEE_WORDS * index)
-        at = head(at, FEE_WORDS)
-        at = number(at, row[0], 4)
-        at = number(at, row[1] - EPOCH_DAYS, 4)
-        at = text(at, symbols + min(row[2], symbol_count - 1) * NAME_BYTES)
-        at = text(at, monies + row[3] * NAME_BYTES)
-        at = numeric(at, row[4])
-    return at
+        cursor = head(cursor, FEE_WORDS)
+        cursor = number(cursor, row[0], 4)
+        cursor = number(cursor, row[1] - EPOCH_DAYS, 4)
+        cursor = text(cursor, symbols + min(row[2], symbol_count - 1) * NAME_BYTES)
+        cursor = text(cursor, monies + row[3] * NAME_BYTES)
+        cursor = numeric(cursor, row[4])
+    return cursor
 
 
 @kernel
 def split(rows: int, end: int, fields: int, places: int) -> int:
     """Put each field of the rows, with its length, where ``places`` has an address for it, which
     moves past it; how many rows that was."""
-    at, count = rows, 0
-    while at < end:
-        at += 2
+    cursor, count = rows, 0
+    while cursor < end:
+        cursor += 2
         for field in range(fields):
             size = 4
             for index in range(4):
-                size += Bytes(at)[index] << (24 - 8 * index)
+                size += Bytes(cursor)[index] << (24 - 8 * index)
             out = Words(places)[field]
             for index in range(size):
-                Bytes(out)[index] = Bytes(at)[index]
+                Bytes(out)[index] = Bytes(cursor)[index]
             Words(places)[field] = out + size
-            at += size
+            cursor += size
         count += 1
     return count
 

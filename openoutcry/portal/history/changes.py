@@ -51,7 +51,7 @@ def add_changes(output: Output, changes: npt.NDArray[np.uint8]) -> None:
 
 @kernel
 def is_one_row(first: PastChange, change: PastChange) -> bool:
-    """Whether both are of one command and order, with one name of the client's."""
+    """Return whether both are of one command and order, with one name of the client's."""
     is_one = first.number == change.number and first.seq == change.seq
     for index in range(TOKEN_BYTES // 8):
         is_one = is_one and Words(first.client)[index] == Words(change.client)[index]
@@ -61,7 +61,7 @@ def is_one_row(first: PastChange, change: PastChange) -> bool:
 @kernel
 def write_changes(out: int, changes: int, order: int, count: int) -> int:
     """A row for each order and command, by ``order``; where they end."""
-    at, index = out, 0
+    cursor, index = out, 0
     while index < count:
         first = PastChange(changes + Words(order)[index] * CHANGE_SIZE)
         last = index
@@ -70,16 +70,16 @@ def write_changes(out: int, changes: int, order: int, count: int) -> int:
             if not is_one_row(first, change):
                 break
             last += 1
-        at = head(at, CHANGE_FIELDS)
-        at = number(at, first.at_ns // DAY_NS, 4)
-        at = word(at, PastChange(changes + Words(order)[last] * CHANGE_SIZE).event_seq)
-        at = word(at, first.number)
-        at = latin(at, first.client)
-        at = word(at, first.at_ns)
-        at = word(at, first.seq)
-        at = pack_field(at, changes, CHANGE_SIZE, order, index, last, CHANGE_WORDS)
+        cursor = head(cursor, CHANGE_FIELDS)
+        cursor = number(cursor, first.at_ns // DAY_NS, 4)
+        cursor = word(cursor, PastChange(changes + Words(order)[last] * CHANGE_SIZE).event_seq)
+        cursor = word(cursor, first.number)
+        cursor = latin(cursor, first.client)
+        cursor = word(cursor, first.at_ns)
+        cursor = word(cursor, first.seq)
+        cursor = pack_field(cursor, changes, CHANGE_SIZE, order, index, last, CHANGE_WORDS)
         index = last + 1
-    return at
+    return cursor
 
 
 def changes_of(row: dict[str, Any]) -> list[dict[str, Any]]:

@@ -269,7 +269,7 @@ def apply(state: Fold, order: PastOrder, event: EventRecord, name: int) -> int:
 
 @kernel
 def value_of(state: Fold, event: EventRecord) -> int:
-    """What the lots of a fill are worth: ``worth`` of ``trading/instruments.py``."""
+    """Return what the lots of a fill are worth: ``worth`` of ``trading/instruments.py``."""
     units, price = state.inverse_units[event.instrument], event.price_ticks
     return wide_mul(units // max(price, 1) if units != 0 else price, event.qty_lots)
 
@@ -293,15 +293,15 @@ def trade(state: Fold, event: EventRecord, time_ns: int) -> None:
     if not counts or is_off_book(event.order_id):
         return
     buyer_is_maker, second = is_buy and not is_auction, time_ns // SECOND_NS
-    at = head(state.trades, 8)
-    at = number(at, second // DAY_S, 4)
-    at = number(at, event.instrument, 4)
-    at = word(at, event.seq)
-    at = word(at, event.price_ticks)
-    at = word(at, event.qty_lots)
-    at = word(at, time_ns // 1_000_000)
-    at = number(at, 1 if buyer_is_maker else 0, 1)
-    state.trades = word(at, event.cause_seq)
+    cursor = head(state.trades, 8)
+    cursor = number(cursor, second // DAY_S, 4)
+    cursor = number(cursor, event.instrument, 4)
+    cursor = word(cursor, event.seq)
+    cursor = word(cursor, event.price_ticks)
+    cursor = word(cursor, event.qty_lots)
+    cursor = word(cursor, time_ns // 1_000_000)
+    cursor = number(cursor, 1 if buyer_is_maker else 0, 1)
+    state.trades = word(cursor, event.cause_seq)
     state.rows += 1
     state.trade_count += 1
     value = value_of(state, event)
@@ -347,16 +347,16 @@ def candle_row(state: Fold, candle: PastCandle, instrument: int, length: int) ->
     """Write a candle's row, and end it."""
     output = length if candle.begin_s > candle.newest_s else LENGTHS + length
     candle.newest_s = max(candle.newest_s, candle.begin_s)
-    at = head(state.candle_rows[output], 14)
-    at = number(at, candle.begin_s // DAY_S, 4)
-    at = number(at, instrument, 4)
+    cursor = head(state.candle_rows[output], 14)
+    cursor = number(cursor, candle.begin_s // DAY_S, 4)
+    cursor = number(cursor, instrument, 4)
     for index in range(7):
-        at = word(at, Words(candle)[index])
-    at = wide(at, candle.lots)
-    at = wide(at, candle.tick_lots)
-    at = word(at, candle.count)
-    at = wide(at, candle.buy_lots)
-    state.candle_rows[output] = wide(at, candle.buy_tick_lots)
+        cursor = word(cursor, Words(candle)[index])
+    cursor = wide(cursor, candle.lots)
+    cursor = wide(cursor, candle.tick_lots)
+    cursor = word(cursor, candle.count)
+    cursor = wide(cursor, candle.buy_lots)
+    state.candle_rows[output] = wide(cursor, candle.buy_tick_lots)
     candle.count = 0
 
 
@@ -394,19 +394,19 @@ def fill_row(state: Fold, order: PastOrder, event: EventRecord, note: int) -> No
     # Of a trade's two events the maker's comes first, in an auction the buyer's.
     is_first = order.side == BUY if flags & AUCTION != 0 else flags & MAKER != 0
     asset = 2 * order.instrument + (0 if fee_is_of_base(note) else 1)
-    at = head(state.fills, 12)
-    at = number(at, order.updated_ns // DAY_NS, 4)
-    at = word(at, event.seq if is_first else event.seq - 1)
-    at = word(at, order.number)
-    at = number(at, order.participant, 4)
-    at = number(at, order.instrument, 4)
-    at = word(at, event.price_ticks)
-    at = word(at, event.qty_lots)
-    at = numeric(at, fee_units(note))
-    at = text(at, state.assets + asset * NAME_BYTES)
-    at = number(at, 1 if flags & (MAKER | AUCTION) != 0 else 0, 1)
-    at = word(at, order.updated_ns)
-    state.fills = word(at, event.cause_seq)
+    cursor = head(state.fills, 12)
+    cursor = number(cursor, order.updated_ns // DAY_NS, 4)
+    cursor = word(cursor, event.seq if is_first else event.seq - 1)
+    cursor = word(cursor, order.number)
+    cursor = number(cursor, order.participant, 4)
+    cursor = number(cursor, order.instrument, 4)
+    cursor = word(cursor, event.price_ticks)
+    cursor = word(cursor, event.qty_lots)
+    cursor = numeric(cursor, fee_units(note))
+    cursor = text(cursor, state.assets + asset * NAME_BYTES)
+    cursor = number(cursor, 1 if flags & (MAKER | AUCTION) != 0 else 0, 1)
+    cursor = word(cursor, order.updated_ns)
+    state.fills = word(cursor, event.cause_seq)
     state.rows += 1
 
 
@@ -431,18 +431,18 @@ def order_rows(state: Fold) -> None:
 @kernel
 def order_row(state: Fold, order: PastOrder, out: int) -> int:
     """The columns of schema.ORDER_COLUMNS."""
-    at = head(out, ORDER_FIELDS)
-    at = word(at, order.number)
-    at = number(at, order.participant, 4)
-    at = number(at, order.instrument, 4)
-    at = number(at, order.side, 2)
-    at = latin(at, order.client)
-    at = word(at, order.created_ns)
-    at = word(at, order.updated_ns)
-    at = text(at, state.states + order.state * NAME_BYTES)
-    at = latin(at, order.cancel)
-    end = pack(at + 4, order, 0, ORDER_WORDS)
-    small(at, end - at - 4, 4)
+    cursor = head(out, ORDER_FIELDS)
+    cursor = word(cursor, order.number)
+    cursor = number(cursor, order.participant, 4)
+    cursor = number(cursor, order.instrument, 4)
+    cursor = number(cursor, order.side, 2)
+    cursor = latin(cursor, order.client)
+    cursor = word(cursor, order.created_ns)
+    cursor = word(cursor, order.updated_ns)
+    cursor = text(cursor, state.states + order.state * NAME_BYTES)
+    cursor = latin(cursor, order.cancel)
+    end = pack(cursor + 4, order, 0, ORDER_WORDS)
+    small(cursor, end - cursor - 4, 4)
     return end
 
 

@@ -35,7 +35,7 @@ def most_bytes(words: int) -> int:
 
 @kernel
 def bytes_of(value: int) -> int:
-    """How many bytes a number takes, with its sign; none for 0."""
+    """Return how many bytes a number takes, with its sign; none for 0."""
     if value == 0:
         return 0
     return (64 - count_leading_zeros((value ^ value >> 63) | 1)) // 8 + 1
@@ -45,7 +45,7 @@ def bytes_of(value: int) -> int:
 def pack(out: int, row: int, before: int, words: int) -> int:
     """A row, after the one ``before`` it (0: none); where the next begins.  Up to a word after that
     is written to."""
-    at = out + (words + 1) // 2
+    cursor = out + (words + 1) // 2
     for index in range(words):
         value = Words(row)[index]
         if before != 0:
@@ -55,9 +55,9 @@ def pack(out: int, row: int, before: int, words: int) -> int:
             Bytes(out)[index // 2] = count
         else:
             Bytes(out)[index // 2] |= count << 4
-        store_word(at, value)
-        at += count
-    return at
+        store_word(cursor, value)
+        cursor += count
+    return cursor
 
 
 @kernel
@@ -66,30 +66,32 @@ def pack_field(
 ) -> int:
     """A field of the rows at ``order[index]`` to ``order[last]``, its length first; where it
     ends."""
-    at, before = out + 4, 0
+    cursor, before = out + 4, 0
     while index <= last:
         row_at = rows + Words(order)[index] * row_bytes
-        at = pack(at, row_at, before, words)
+        cursor = pack(cursor, row_at, before, words)
         before = row_at
         index += 1
-    small(out, at - out - 4, 4)
-    return at
+    small(out, cursor - out - 4, 4)
+    return cursor
 
 
 @kernel
 def unpack(data: int, end: int, words: int, out: int) -> int:
     """Rows from ``data`` to ``end``; how many they are."""
-    at, row, count = data, out, 0
-    while at < end:
-        sizes, at = at, at + (words + 1) // 2
+    cursor, row, count = data, out, 0
+    while cursor < end:
+        sizes, cursor = cursor, cursor + (words + 1) // 2
         for index in range(words):
             size = Bytes(sizes)[index // 2] >> (4 * (index & 1)) & 15
-            sign = 0xFF if size != 0 and Bytes(at)[size - 1] >= 0x80 else 0
+            sign = 0xFF if size != 0 and Bytes(cursor)[size - 1] >= 0x80 else 0
             for place in range(WORD_BYTES):
-                Bytes(row + WORD_BYTES * index)[place] = Bytes(at)[place] if place < size else sign
+                Bytes(row + WORD_BYTES * index)[place] = (
+                    Bytes(cursor)[place] if place < size else sign
+                )
             if count != 0:
                 Words(row)[index] ^= Words(row - WORD_BYTES * words)[index]
-            at += size
+            cursor += size
         row += WORD_BYTES * words
         count += 1
     return count
@@ -131,7 +133,7 @@ def add_transactions(output: Output, posted: npt.NDArray[Any]) -> None:
 @kernel
 def write_transactions(out: int, rows: int, order: int, count: int) -> int:
     """A row for each participant and command, by ``order``; where they end."""
-    at, index = out, 0
+    cursor, index = out, 0
     while index < count:
         first = TransactionRow(rows + Words(order)[index] * ROW_BYTES)
         last = index
@@ -140,14 +142,14 @@ def write_transactions(out: int, rows: int, order: int, count: int) -> int:
             if row.participant != first.participant or row.cause_seq != first.cause_seq:
                 break
             last += 1
-        at = head(at, TRANSACTION_FIELDS)
-        at = number(at, first.ts_ns // DAY_NS, 4)
-        at = number(at, first.participant, 4)
-        at = word(at, TransactionRow(rows + Words(order)[last] * ROW_BYTES).event_seq)
-        at = word(at, first.cause_seq)
-        at = pack_field(at, rows, ROW_BYTES, order, index, last, TRANSACTION_WORDS)
+        cursor = head(cursor, TRANSACTION_FIELDS)
+        cursor = number(cursor, first.ts_ns // DAY_NS, 4)
+        cursor = number(cursor, first.participant, 4)
+        cursor = word(cursor, TransactionRow(rows + Words(order)[last] * ROW_BYTES).event_seq)
+        cursor = word(cursor, first.cause_seq)
+        cursor = pack_field(cursor, rows, ROW_BYTES, order, index, last, TRANSACTION_WORDS)
         index = last + 1
-    return at
+    return cursor
 
 
 def transactions_in(copy: bytes) -> npt.NDArray[Any]:
@@ -162,12 +164,12 @@ def transactions_in(copy: bytes) -> npt.NDArray[Any]:
 @kernel
 def read_fields(data: int, end: int, words: int, out: int) -> int:
     """Rows out of the packed fields of rows of one column; how many they are."""
-    at, count = data, 0
-    while at < end:
+    cursor, count = data, 0
+    while cursor < end:
         size = 0
         for index in range(4):
-            size += Bytes(at + 2)[index] << (24 - 8 * index)
-        at += 6
-        count += unpack(at, at + size, words, out + WORD_BYTES * words * count)
-        at += size
+            size += Bytes(cursor + 2)[index] << (24 - 8 * index)
+        cursor += 6
+        count += unpack(cursor, cursor + size, words, out + WORD_BYTES * words * count)
+        cursor += size
     return count

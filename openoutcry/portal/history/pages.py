@@ -48,7 +48,7 @@ class Pages(History):
     """Pages of the history for the native API."""
 
     async def position(self) -> dict[str, Any] | None:
-        """Where the history ends: ``seq`` and ``at_ns``; None: it was not begun yet."""
+        """Return where the history ends: ``seq`` and ``at_ns``; None: it was not begun yet."""
         rows = await self._rows(f"select seq, at_ns from {POSITION}")
         return rows[0] if rows else None
 

@@ -71,8 +71,8 @@ class HistoryError(OutcryError):
 
 
 def checkpoint_folder(file: VenueFile) -> Path:
-    """Where the projector keeps checkpoints of the ledger: one at each day's end, and one each
-    EVERY commands."""
+    """Return where the projector keeps checkpoints of the ledger: one at each day's end, and one
+    each EVERY commands."""
     return folder_of(file) / "books"
 
 
@@ -394,7 +394,7 @@ class Projector:
         return self.mirror.seq - before
 
     def _is_writing(self) -> bool:
-        """Whether a transaction is still not written after TAKE_S."""
+        """Return whether a transaction is still not written after TAKE_S."""
         return self._writing is not None and bool(wait_for([self._writing], TAKE_S).not_done)
 
     def settle(self) -> None:
@@ -614,7 +614,7 @@ def only_writer(connection: Any, stop: Callable[[], bool], lock: int) -> bool:
 
 
 def wait(seconds: float, stop: Callable[[], bool]) -> bool:
-    """Whether ``stop`` has said so meanwhile."""
+    """Return whether ``stop`` has said so meanwhile."""
     until_s = time.monotonic() + seconds
     while time.monotonic() < until_s:
         if stop():

@@ -65,7 +65,7 @@ def table_of(interval: str) -> str:
     """The table whose candles those of an interval are made of."""
     length = INTERVALS[interval] or DAY_MS
     tables = {1_000: "seconds", MINUTE_MS: "minutes", HOUR_MS: "hours", DAY_MS: "dates"}
-    return next(tables[one] for one in sorted(tables, reverse=True) if length % one == 0)
+    return next(tables[table] for table in sorted(tables, reverse=True) if length % table == 0)
 
 
 class History:

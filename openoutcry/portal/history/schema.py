@@ -55,7 +55,7 @@ CANDLE_COLUMNS = """
         primary key (day, instrument, begin_s)
 """
 NOT_REFUSED, NAMED = f"state <> '{REJECTED}'", "client_id <> ''"
-OPEN = f"state in ({', '.join(repr(one) for one in OPEN_STATES)})"
+OPEN = f"state in ({', '.join(repr(open_state) for open_state in OPEN_STATES)})"
 """Conditions as indices have them: a query that says the same uses the index."""
 ORDER_COLUMNS = (
     "number",

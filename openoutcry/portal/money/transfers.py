@@ -198,7 +198,8 @@ class Transfers:
         return await self._change(row, after)
 
     def _has_happened(self, row: Row, after: str) -> bool:
-        """Whether the core has this step already: the desk has forgotten that it was asked."""
+        """Return whether the core has this step already: the desk has forgotten that it was
+        asked."""
         wallets = self.mirror.wallets
         movements = wallets.movements if wallets is not None else None
         reference = f"{row['reference']} in" if after in (EXPECTED, DONE) else row["reference"]

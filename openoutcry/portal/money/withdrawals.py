@@ -419,7 +419,7 @@ class Withdrawals:
             await self._refused(row, str(error), error.code)
 
     async def _changes(self, row: Row) -> str:
-        """What its owner's account has changed lately, for the people who approve it."""
+        """Return what its owner's account has changed lately, for the people who approve it."""
         async with self.database.transaction() as connection:
             rows = await recent(connection, row["user_id"], self.accounts.now())
         return "; ".join(changes_of(rows))
@@ -545,7 +545,7 @@ class Withdrawals:
         found = movements.chosen(DEPOSIT_STATES, participant) if movements is not None else []
         rows = [one for one in reversed(found) if not one.reference.startswith(TRANSFER)]
         chain = {one["reference"]: one for one in await self.custody.deposits(participant)}
-        return [_deposit(one, chain.get(one.reference), self.file) for one in rows]
+        return [_deposit(row, chain.get(row.reference), self.file) for row in rows]
 
     async def arriving(self, participant: int) -> list[dict[str, Any]]:
         """Return the deposits that custody has seen on chains for a participant and not credited,
@@ -563,7 +563,7 @@ class Withdrawals:
         return 1 if offer is None else offer.most
 
     async def deposit_address(self, participant: int, network: Network) -> tuple[str, str]:
-        """Where an asset comes in by this network, and the tag that names its owner."""
+        """Return where an asset comes in by this network, and the tag that names its owner."""
         if network.chain:
             return await self.custody.address(network.chain, participant), ""
         return network.deposit_address, self.tag(participant)
@@ -589,13 +589,17 @@ def _same(row: Row, asked: Asked, network: Network) -> Row:
 
 
 def _is_held(row: Row) -> bool:
-    """Whether a withdrawal that its owner has confirmed does not leave the portal now."""
+    """Return whether a withdrawal that its owner has confirmed does not leave the portal now."""
     return bool(row["is_frozen"] or row["waits_for_owner"] or row["is_undone"])
 
 
 def network_name(file: PortalFile, asset: str, chain: str) -> str:
     """The portal's name of an asset's network on a chain of custody."""
-    found = [one.name for one in file.networks if (one.asset, one.chain) == (asset, chain)]
+    found = [
+        network.name
+        for network in file.networks
+        if (network.asset, network.chain) == (asset, chain)
+    ]
     return found[0] if found else chain
 
 

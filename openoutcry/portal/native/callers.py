@@ -138,7 +138,7 @@ class Callers:
         return self._asking(key, address)
 
     async def of_known_key(self, api_key: str, address: str) -> Asking:
-        """What the caller that has shown this key before may do now.  Raises
+        """Return what the caller that has shown this key before may do now.  Raises
         :class:`NotLoggedIn` once it has ended."""
         try:
             return self._asking(await self.signing.key(api_key, address, READ), address)

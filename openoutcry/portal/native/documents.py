@@ -128,7 +128,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         operation["description"] += f" {NOT_KEPT}"
         return
     parameters = operation.setdefault("parameters", [])
-    if not any(one["name"] == KEY_SHOWN["name"] for one in parameters):
+    if not any(parameter["name"] == KEY_SHOWN["name"] for parameter in parameters):
         parameters.append(KEY_SHOWN)
 
 

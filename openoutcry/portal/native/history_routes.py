@@ -56,7 +56,8 @@ class NativeHistory:
         return self.orders.market(symbol).index if symbol else None
 
     async def state(self) -> models.HistoryState:
-        """How far the history is, and by how many commands and milliseconds the mirror is ahead."""
+        """Return how far the history is, and by how many commands and milliseconds the mirror is
+        ahead."""
         at, mirror = await self.pages.position(), self.orders.mirror
         seq, at_ns = (int(at["seq"]), int(at["at_ns"])) if at else (0, 0)
         behind = max(0, mirror.seq - seq)

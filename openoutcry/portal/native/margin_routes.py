@@ -35,7 +35,7 @@ class NativeMargin:
 
     @property
     def is_offered(self) -> bool:
-        """Whether the venue has scenario margin."""
+        """Return whether the venue has scenario margin."""
         return self.mirror.file.risk.margin_file is not None
 
     def asset_of(self, symbol: str) -> str:
@@ -60,7 +60,7 @@ class NativeMargin:
         return self.mirror.file.sessions.price_decimals[symbol]
 
     def margin(self, participant: int, symbol: str, lots: int, price: str) -> models.Margin:
-        """What the margin is made of now; with a symbol also what an order would need.
+        """Return what the margin is made of now; with a symbol also what an order would need.
 
         Raises :class:`NotFound` for a venue without scenario margin, and :class:`InvalidRequest`
         for an order that cannot be."""
@@ -137,7 +137,7 @@ class NativeMargin:
         return rows
 
     async def funding(self, asking: Asking) -> list[models.FundingRow]:
-        """What the participant's positions were paid, the newest first.
+        """Return what the participant's positions were paid, the newest first.
 
         Raises :class:`BooksError` if the books do not answer."""
         answer = await self.books.ask(asking.user_id, ask="funding", participant=asking.participant)

@@ -61,7 +61,7 @@ class NativeMarkets:
         )
 
     def _terms(self, market: Market) -> dict[str, Any]:
-        """What only a contract has."""
+        """Return what only a contract has."""
         terms, file = market.contract, self.mirror.file
         if terms is None:
             return {}
@@ -124,7 +124,7 @@ class NativeMarkets:
 
 
 def _of_option(terms: Contract, price_decimals: int, quote_decimals: int) -> dict[str, Any]:
-    """What only an option has; ``price_decimals``: of its underlying."""
+    """Return what only an option has; ``price_decimals``: of its underlying."""
     if not terms.is_option:
         return {}
     units = terms.strike_multiplier * (1 if terms.inverse else 10**price_decimals)

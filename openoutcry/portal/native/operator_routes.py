@@ -118,7 +118,7 @@ def _add_users(app: Any, native: NativeOperators, operator_type: Any, limited: A
         counts = row["sessions"], row["api_keys"]
         keys = [models.ApiKeyRow(**one) for one in await native.keys.list(user_id)]
         limits = await native.withdrawals.limits(user_id, row["level"])
-        shown = None if limits is None else [models.WithdrawalLimit(*one) for one in limits]
+        shown = None if limits is None else [models.WithdrawalLimit(*limit) for limit in limits]
         return models.UserDetail(user_row(row), *counts, balances, audit, keys, shown)
 
 

@@ -202,7 +202,9 @@ class NativeOrders:
         """Cancel all orders and return those that are gone; each cancel has a name made of the key.
         Raises :class:`AccountError`."""
         orders = self.chosen(participant, symbol, "open", 0)
-        names = [hashlib.sha256(f"{key} {one.number}".encode()).hexdigest()[:32] for one in orders]
+        names = [
+            hashlib.sha256(f"{key} {order.number}".encode()).hexdigest()[:32] for order in orders
+        ]
         outcomes = await self.service.cancel_each(participant, orders, names)
         gone = [one for one, reject in zip(orders, outcomes, strict=True) if reject is None]
         for reject in outcomes:
@@ -303,7 +305,7 @@ def _time_of(body: NewOrderBody, core: OrderType) -> TimeInForce:
     if not body.time_in_force:
         tif = next(one for one in words.USUAL if one in times)
     if tif not in times:
-        known = " or ".join(TIME_NAMES[one] for one in times)
+        known = " or ".join(TIME_NAMES[time] for time in times)
         if core is OrderType.ICEBERG and tif is not None:
             raise InvalidRequest(f"shown_quantity: for orders that are {known}")
         raise InvalidRequest(f"time_in_force: such an order is {known}")
@@ -396,7 +398,7 @@ def terms_of(order: Order, market: Market) -> NewOrder:
 
 
 def _is_same(order: Order, market: Market, wanted: NewOrder) -> bool:
-    """Whether an order has the terms that are wanted."""
+    """Return whether an order has the terms that are wanted."""
     has = [order.instrument, order.side, order.order_type, order.tif]
     asked = [market.index, wanted.side, wanted.order_type, wanted.time_in_force]
     has += [order.trigger_ticks, order.display_lots, order.budget_tick_lots, order.trailing_ticks]

@@ -192,7 +192,7 @@ class Line:
     # What the other side says
 
     async def require_key(self) -> bool:
-        """Whether the client may still be here; it is logged out once its key has ended."""
+        """Return whether the client may still be here; it is logged out once its key has ended."""
         try:
             self.asking = await self._renew()
             self.asking.require_participant()
@@ -264,8 +264,8 @@ class Line:
         body = NewQuote(
             bid,
             ask,
-            [one[681] for one in legs if 681 in one],
-            [one[684] for one in legs if 684 in one],
+            [leg[681] for leg in legs if 681 in leg],
+            [leg[684] for leg in legs if 684 in leg],
             quantity=sizes.pop() if sizes else "",
             firm=kind != said.INDICATIVE,
             last_look=kind == said.LAST_LOOK,
@@ -273,7 +273,7 @@ class Line:
         )
         row = await self.native.quote(who, number, body)
         if (shown := self.shown.get(number)) is not None:
-            shown.own[name] = max(one.id for one in row.quotes)
+            shown.own[name] = max(quote.id for quote in row.quotes)
         self.endpoint.say(said.status_body(message[131], name, said.TAKEN))
 
     async def _positions(self, message: FixMessage) -> None:

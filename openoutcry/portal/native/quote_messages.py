@@ -118,7 +118,7 @@ def cancel_body(name: object, quote: object) -> bytes:
 def consent_body(row: models.QuoteRequest, response: str, name: str) -> bytes:
     """AJ to the maker whose consent is asked, for its quote of that name."""
     assert row.waits_side is not None
-    (waiting,) = [one for one in row.quotes if one.id == row.waits_for]
+    (waiting,) = [quote for quote in row.quotes if quote.id == row.waits_for]
     fields: Fields = [(693, response), (117, name), (694, COUNTER if waiting.counter else ACCEPT)]
     fields += [(55, symbol_of(row)), (54, TAGS_OF_SIDES[row.waits_side]), (38, waiting.quantity)]
     return body_of("AJ", [*fields, (44, row.waits_price)])

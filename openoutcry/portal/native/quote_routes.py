@@ -108,7 +108,7 @@ class NativeQuotes:
             raise InvalidRequest("side: buy, sell or both")
         legs, quantity = self._legs(body)
         until_ns = later(body.seconds)
-        others = [one for one in self.quotes.makers if one != participant]
+        others = [maker for maker in self.quotes.makers if maker != participant]
         chosen = body.makers or others
         if not chosen or not set(chosen) <= set(others):
             raise InvalidRequest("makers: participants that /v1/quotes/makers lists")
@@ -212,7 +212,7 @@ class NativeQuotes:
     # Rows
 
     def _terms(self, request: Request) -> Market | Package:
-        """What prices and quantities of the request are of."""
+        """Return what prices and quantities of the request are of."""
         if len(request.legs) > 1:
             return Package.of(request.legs, self.orders.market)
         return self.orders.market(request.legs[0].symbol)
@@ -239,7 +239,7 @@ class NativeQuotes:
             market.quantity(request.quantity),
             request.state,
             request.until_ns // MILLION,
-            [int(one) for one in request.makers],
+            [int(maker) for maker in request.makers],
             [quote_row(one, market) for one in quotes],
             by in request.passed,
             trade=trade_row(request, market, is_client),
@@ -260,7 +260,7 @@ def leg_prices(package: Package, given: list[str]) -> list[int]:
 
 
 def leg_rows(of: Market | Package) -> list[models.QuoteLeg]:
-    """What a package has; nothing of one instrument."""
+    """Return what a package has; nothing of one instrument."""
     if not isinstance(of, Package):
         return []
     rows = zip(of.markets, of.ratios, strict=True)

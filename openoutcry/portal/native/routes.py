@@ -251,11 +251,11 @@ def _add_deposits(app: Any, native: Native, asking_type: Any, limited: Any) -> N
     async def deposit_addresses(asking: asking_type, asset: str = "") -> Any:
         asking.require_participant()
         rows = []
-        for one in withdrawals.file.networks:
-            if (one.deposit_address or one.chain) and asset in ("", one.asset):
-                place = await withdrawals.deposit_address(asking.participant, one)
-                blocks = withdrawals.confirmations(one) if one.chain else 0
-                rows.append(models.DepositAddress(one.asset, one.name, *place, blocks))
+        for network in withdrawals.file.networks:
+            if (network.deposit_address or network.chain) and asset in ("", network.asset):
+                place = await withdrawals.deposit_address(asking.participant, network)
+                blocks = withdrawals.confirmations(network) if network.chain else 0
+                rows.append(models.DepositAddress(network.asset, network.name, *place, blocks))
         return rows
 
     @app.get("/v1/chain-deposits", response_model=list[models.ChainDeposit], tags=["money"])

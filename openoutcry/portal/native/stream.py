@@ -215,7 +215,7 @@ class NativeFeeds:
         self.connections.discard(connection)
 
     def _resumes(self, after: int, complete_from: int = 0) -> bool:
-        """Whether all that changed after a number is known."""
+        """Return whether all that changed after a number is known."""
         oldest = max(self.mirror.began_seq, complete_from)
         return 0 < after <= self.mirror.seq and after >= oldest
 
@@ -440,7 +440,11 @@ class NativeFeeds:
             self._to_all("trades", market.symbol, moment.seq, data)
 
     def _own(self, connection: Connection, moment: Moment) -> None:
-        own = [one for one in moment.changes if one.order.participant == connection.participant]
+        own = [
+            change
+            for change in moment.changes
+            if change.order.participant == connection.participant
+        ]
         channels, seq = connection.channels, moment.seq
         if own and ("orders", "") in channels:
             orders = {report.order.number: report.order for report in own}

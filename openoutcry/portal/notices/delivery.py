@@ -118,7 +118,7 @@ class Delivery:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a batch is under way, or was sent and is not noted yet."""
+        """Return whether a batch is under way, or was sent and is not noted yet."""
         return bool(self._under_way)
 
     # Beginning

@@ -91,7 +91,7 @@ class Notices:
         return await self.database.rows(query, user=user_id, number=number, most=most)
 
     async def unread(self, user_id: int) -> int:
-        """How many notices of the list the user has not read."""
+        """Return how many notices of the list the user has not read."""
         query = """
             select count(*) as count from notices
             where user_id = %(user)s and read_at is null and 'app' = any(channels)

@@ -80,7 +80,7 @@ class Notifier:
         self._keeper: Bookkeeper | None = None
 
     def step(self) -> int:
-        """How much there was to do."""
+        """Return how much there was to do."""
         count = self.news.step() + self.delivery.step(self.connection)
         now_s = time.monotonic()
         if now_s >= self._summaries_s:
@@ -185,5 +185,5 @@ def _work(notifier: Notifier, stop: Callable[[], bool]) -> None:
 
 
 def key_file(file: VenueFile) -> Path:
-    """Where the private key of web push is stored."""
+    """Return where the private key of web push is stored."""
     return folder_of(file) / KEY_FILE

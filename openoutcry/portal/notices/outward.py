@@ -74,7 +74,7 @@ class Outward:
         return parts.scheme, host, port, target
 
     def _is_allowed(self, address: Address) -> bool:
-        return any(address in one for one in self.networks)
+        return any(address in network for network in self.networks)
 
     def _require(self, address: Address, scheme: str, port: int) -> None:
         """Raises :class:`OutwardError` for an address that is not reached that way."""
@@ -172,8 +172,8 @@ def inner(address: Address) -> Address:
 
 
 def is_of_internet(address: Address) -> bool:
-    """Whether it is neither loopback, private, link-local, reserved nor multicast, and leads to no
-    such address."""
+    """Return whether it is neither loopback, private, link-local, reserved nor multicast, and
+    leads to no such address."""
     return all(
         one.is_global and not one.is_multicast and not one.is_reserved
         for one in (address, inner(address))

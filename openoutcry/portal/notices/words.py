@@ -43,7 +43,7 @@ class Notice:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether it is sent at once, also in the user's quiet hours."""
+        """Return whether it is sent at once, also in the user's quiet hours."""
         return self.event in URGENT
 
 

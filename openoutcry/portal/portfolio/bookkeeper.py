@@ -185,7 +185,7 @@ class Bookkeeper:
         return {"seq": self._state.seq if self._state else 0, "time_ns": books.now_ns}
 
     def funding(self, question: dict[str, Any]) -> dict[str, Any]:
-        """What a participant's positions in perpetuals were paid, the newest first."""
+        """Return what a participant's positions in perpetuals were paid, the newest first."""
         books = self._books()
         rows = transactions_of(self.connection, question["participant"], -1, books.cause_seq)
         paid = rows[rows["kind"] == Kind.FUNDING][: -FUNDINGS - 1 : -1]

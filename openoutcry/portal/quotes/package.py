@@ -43,7 +43,7 @@ class Package:
                 raise InvalidRequest(f"quantity: no order of {market.symbol} may have it")
 
     def value(self, prices: Sequence[int]) -> int:
-        """What a package costs at these prices of its legs, in units of the quote asset."""
+        """Return what a package costs at these prices of its legs, in units of the quote asset."""
         rows = zip(self.markets, self.ratios, prices, strict=True)
         return sum(ratio * price * market.tick_units for market, ratio, price in rows)
 

@@ -81,7 +81,8 @@ class Quotes:
         return self._desk
 
     def _value(self, legs: Sequence[Leg], prices: Sequence[int]) -> int:
-        """What one package costs at these prices of its legs, in units of the quote asset."""
+        """Return what one package costs at these prices of its legs, in units of the quote
+        asset."""
         by_symbol = {market.symbol: market for market in self.mirror.markets.every}
         return Package.of(legs, by_symbol.__getitem__).value(prices)
 
@@ -130,7 +131,7 @@ class Quotes:
             raise Refusal(f"{MOST_OPEN} requests of this account are open")
         request = desk.requests.get(number)
         if what == "quote" and request is not None:
-            sent = sum(one.maker == by for one in request.quotes.values())
+            sent = sum(quote.maker == by for quote in request.quotes.values())
             if sent >= MOST_QUOTES:
                 raise Refusal(f"{MOST_QUOTES} quotes of this maker were sent for this request")
 
@@ -271,7 +272,7 @@ class Quotes:
 
     async def _beat(self) -> None:
         await self.look()
-        desk, makers = self.desk, [str(one) for one in self.makers]
+        desk, makers = self.desk, [str(maker) for maker in self.makers]
         if self.is_offered and (list(desk.makers), desk.last_look_ns) != (
             makers,
             self.last_look_ns,

@@ -62,7 +62,7 @@ class Route:
 
     @cached_property
     def is_entry(self) -> bool:
-        """Whether it enters an order and does nothing else."""
+        """Return whether it enters an order and does nothing else."""
         return self.is_order and "cancelReplaceMode" not in self.names
 
 

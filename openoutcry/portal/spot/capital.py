@@ -165,7 +165,7 @@ class Capital:
         ]
 
     async def address(self, participant: int, params: Params) -> dict[str, str]:
-        """Where deposits of a coin go, and the tag that names the participant.
+        """Return where deposits of a coin go, and the tag that names the participant.
 
         Raises :class:`ApiError` if the coin has no deposits, or custody does not answer."""
         coin = self.coin(params)
@@ -227,7 +227,7 @@ class Capital:
     def networks(self, coin: str) -> list[dict[str, Any]]:
         """Return the networks for capital/config/getall."""
         decimals = self.mirror.markets.assets[coin]
-        chosen = [one for one in self.withdrawals.file.networks if one.asset == coin]
+        chosen = [network for network in self.withdrawals.file.networks if network.asset == coin]
         return [
             {
                 "network": one.name,

@@ -76,7 +76,7 @@ class Queue:
             _send_soon(self, self._waiter.get_loop())
 
     def is_idle(self) -> bool:
-        """Whether the reader has taken all and waits for more."""
+        """Return whether the reader has taken all and waits for more."""
         return not self._rows and self._waiter is not None and not self._waiter.done()
 
     def _send(self) -> None:
@@ -90,11 +90,11 @@ class Queue:
             waiter.set_result(None)
 
     def qsize(self) -> int:
-        """How many wait."""
+        """Return how many wait."""
         return len(self._rows)
 
     def empty(self) -> bool:
-        """Whether none waits."""
+        """Return whether none waits."""
         return not self._rows
 
     def get_nowait(self) -> Any:

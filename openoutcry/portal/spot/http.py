@@ -202,8 +202,9 @@ def protocol_of(base: Any, requests: Requests) -> Any:
 
 
 def refusal_of(limits: Limits) -> Callable[[str], bytes]:
-    """What an address is sent that has used far too much, before anything of its request is read:
-    to process it would cost other users their time.  Nothing: the address is not banned."""
+    """Return what an address is sent that has used far too much, before anything of its request
+    is read: to process it would cost other users their time.  Nothing: the address is not
+    banned."""
 
     def refusal(host: str) -> bytes:
         left_s = 0.0 if host in HERE else limits.banned_s(host)
@@ -219,4 +220,4 @@ def refusal_of(limits: Limits) -> Callable[[str], bytes]:
 
 
 def _lines(headers: Headers) -> bytes:
-    return b"".join(b"%b: %b\r\n" % one for one in headers)
+    return b"".join(b"%b: %b\r\n" % header for header in headers)

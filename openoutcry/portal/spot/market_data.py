@@ -49,7 +49,7 @@ def permissions_of(params: Params) -> set[str]:
         words = json.loads(text) if text.startswith("[") else [text] if text else []
     except (ValueError, RecursionError):
         words = [None]
-    if not all(type(one) is str and PERMISSION.fullmatch(one) for one in words):
+    if not all(type(word) is str and PERMISSION.fullmatch(word) for word in words):
         raise errors.illegal("permissions", PERMISSION.pattern)
     return set(words)
 
@@ -128,7 +128,7 @@ def _of_markets(shape: Callable[[Spot, Any, bool], Any]) -> Handler:
 
 
 def is_mini_type(params: Params) -> bool:
-    """Whether ``type`` is MINI.  Raises :class:`ApiError` for a type that there is not."""
+    """Return whether ``type`` is MINI.  Raises :class:`ApiError` for a type that there is not."""
     kind = params.text("type", "FULL")
     if kind not in ("FULL", "MINI"):
         raise ApiError(errors.INVALID_TICKER_TYPE, "Invalid ticker type.")

@@ -180,7 +180,7 @@ class Params:
         return [self._market(name) for name in names], False
 
     def symbol_count(self) -> int:
-        """How many symbols are named; 0: all."""
+        """Return how many symbols are named; 0: all."""
         if self.text("symbol"):
             return 1
         return self.text("symbols").count(",") + 1 if self.text("symbols") else 0

@@ -261,7 +261,7 @@ class Endpoint:
 
 
 def unsigned(text: str) -> str:
-    """What of a query or a body was signed: all but the signature."""
+    """Return what of a query or a body was signed: all but the signature."""
     return SIGNATURE.sub("", text) if "signature=" in text else text
 
 

@@ -90,7 +90,7 @@ def only_of_some(order: Order, market: Market) -> dict[str, Any]:
 
 
 def expiry_reason(order: Order) -> str:
-    """Why an order has expired, in the API's word."""
+    """Return why an order has expired, in the API's word."""
     if order.reason == Reason.IOC_REST and type_text(order) in ("MARKET", "STOP_LOSS"):
         return "INSUFFICIENT_LIQUIDITY"
     return words.REASONS.say("Binance expiry", Reason(order.reason))
@@ -323,7 +323,7 @@ def statistics(day: Day, market: Market, begin_ms: int, end_ms: int) -> dict[str
 
 
 def changes(day: Day, market: Market) -> dict[str, str]:
-    """How the price changed in a time, and its average."""
+    """Return how the price changed in a time, and its average."""
     change = day.close - day.open
     percent = change * 100_000 // day.open if day.open else 0
     return {

@@ -147,7 +147,7 @@ def refuses(code: int, text: str) -> Handler:
 async def order_rates(spot: Spot, request: Request) -> Any:
     """GET /api/v3/rateLimit/order: counts of orders; asking counts as none."""
     headers = spot.limits.order_headers(request.participant)
-    counts = [int(one) for one in headers.values()]
+    counts = [int(header) for header in headers.values()]
     rows = spot.limits.shown[1:]
     return [row | {"count": count} for row, count in zip(rows, counts, strict=True)]
 
@@ -178,8 +178,8 @@ async def coins(spot: Spot, request: Request) -> Any:
     for row in rows if spot.capital is not None else ():
         networks = capital_of(spot).networks(row["coin"])
         row["networkList"] = networks
-        row["depositAllEnable"] = any(one["depositEnable"] for one in networks)
-        row["withdrawAllEnable"] = any(one["withdrawEnable"] for one in networks)
+        row["depositAllEnable"] = any(network["depositEnable"] for network in networks)
+        row["withdrawAllEnable"] = any(network["withdrawEnable"] for network in networks)
     return rows
 
 

@@ -75,7 +75,7 @@ class Signing:
         self.replays = replays or Replays()
 
     def may_trade(self, key: ApiKey) -> bool:
-        """Whether the owner's level trades."""
+        """Return whether the owner's level trades."""
         level = self.file.level(key.level)
         return level is None or level.trades
 
@@ -120,7 +120,7 @@ class Signing:
 
 
 def _window_ms(params: Params) -> int:
-    """How long the request counts, in whole milliseconds; a fraction is dropped."""
+    """Return how long the request counts, in whole milliseconds; a fraction is dropped."""
     text = params.decimal("recvWindow") or str(DEFAULT_WINDOW_MS)
     whole, _, parts = text.partition(".")
     if len(parts) > 3:

@@ -122,7 +122,7 @@ class Streams:
 
     def take(self, names: list[Any]) -> None:
         """Count what a message costs.  Raises :class:`ApiError`."""
-        weight = 1 + sum(DEPTH_WEIGHT if "@depth" in str(one) else STREAM_WEIGHT for one in names)
+        weight = 1 + sum(DEPTH_WEIGHT if "@depth" in str(name) else STREAM_WEIGHT for name in names)
         self.spot.limits.take(self.address, weight)
 
     def subscribe(self, name: str) -> bool:
@@ -194,7 +194,7 @@ class Streams:
         if "method" not in given:
             raise Wrong(2, "Invalid request: missing field `method` at line 1 column 1")
         if method not in STREAM_METHODS:
-            known = ", ".join(f"`{one}`" for one in STREAM_METHODS)
+            known = ", ".join(f"`{stream_method}`" for stream_method in STREAM_METHODS)
             name = method[:40] if type(method) is str else type(method).__name__
             raise Wrong(2, f"Invalid request: unknown variant {name}, expected one of {known}")
         if not _is_id(given.get("id")):

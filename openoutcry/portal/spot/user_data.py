@@ -199,7 +199,7 @@ def update_of(asset: str, text: str, time_ns: int) -> dict[str, Any]:
 
 
 def reject_reason(order: Order) -> str:
-    """Why an order was rejected, in the API's word; NONE for what it has no word for."""
+    """Return why an order was rejected, in the API's word; NONE for what it has no word for."""
     if is_balance_reject(order):
         return "INSUFFICIENT_BALANCES"
     return REASONS.say("Binance reject", Reason(order.reason))

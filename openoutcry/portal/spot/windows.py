@@ -48,7 +48,7 @@ def bounds_in(interval: str, time_ms: int, offset_ms: int) -> tuple[int, int]:
 
 
 def is_shifted(interval: str, offset_ms: int) -> bool:
-    """Whether candles of this interval begin at other moments there than in UTC."""
+    """Return whether candles of this interval begin at other moments there than in UTC."""
     return offset_ms % (INTERVALS[interval] or DAY_MS) != 0 or (
         offset_ms != 0 and interval in ("3d", "1w", "1M")
     )
@@ -58,7 +58,9 @@ def part_of(interval: str, offset_ms: int) -> str:
     """The longest candles of UTC that those of a time zone are made of."""
     length_ms = INTERVALS[interval] or DAY_MS
     return next(
-        one for one in PARTS if offset_ms % INTERVALS[one] == 0 and length_ms % INTERVALS[one] == 0
+        part
+        for part in PARTS
+        if offset_ms % INTERVALS[part] == 0 and length_ms % INTERVALS[part] == 0
     )
 
 

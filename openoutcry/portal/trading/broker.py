@@ -70,7 +70,7 @@ class Broker(Protocol):
     released."""
 
     def serves(self, participant: int) -> bool:
-        """Whether it has a session in which it may act for the participant."""
+        """Return whether it has a session in which it may act for the participant."""
 
     async def enter(self, participant: int, order: NewOrder) -> None:
         """Send an order.  Raises :class:`BrokerError` if nothing was sent."""

@@ -68,9 +68,9 @@ class FixBroker:
             raise OutcryError(f"{file.path}: the portal needs a [[port]] with fix-4.4")
         self.file, self.port, self.passwords = file, ports[0], passwords
         self.sessions: dict[int, SessionSpec] = {
-            one.participant: one
-            for one in file.sessions.sessions
-            if one.protocol is Protocol.FIX44 and one.name in passwords
+            session.participant: session
+            for session in file.sessions.sessions
+            if session.protocol is Protocol.FIX44 and session.name in passwords
         }
         self.refused: Refused = lambda participant, name, refusal: None
         self.heard: Callable[[int], None] = lambda participant: None

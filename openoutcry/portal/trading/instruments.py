@@ -34,7 +34,7 @@ text_of = decimal_text
 
 
 def worth(price_ticks: int, inverse_units: int) -> int:
-    """What a lot is worth at a price, in steps of its market's ``tick_units``.
+    """Return what a lot is worth at a price, in steps of its market's ``tick_units``.
 
     That is the ticks.  Of an inverse contract it is units of what it is paid in, rounded down as in
     the core."""
@@ -117,7 +117,7 @@ class Market:
         return text_of(tick_lots * self.tick_units, self.quote_decimals)
 
     def value(self, ticks: int, lots: int) -> str:
-        """What lots are worth at a price, as an amount of the quote asset."""
+        """Return what lots are worth at a price, as an amount of the quote asset."""
         return self.amount(worth(ticks, self.inverse_units) * lots)
 
     def fee(self, units: int, asset: str) -> str:
@@ -126,7 +126,7 @@ class Market:
 
     @property
     def multiplier(self) -> str:
-        """What a quantity of 1 is worth at a price of 1, in the quote asset."""
+        """Return what a quantity of 1 is worth at a price of 1, in the quote asset."""
         if self.inverse_units:
             return text_of(self.inverse_units, self.quote_decimals + self.price_decimals)
         return self.amount(10**self.price_decimals)
@@ -143,19 +143,19 @@ class Market:
         return lots
 
     def takes_lots(self, lots: int) -> bool:
-        """Whether an order may have this quantity."""
+        """Return whether an order may have this quantity."""
         return self.min_lots <= lots <= self.max_lots and lots % self.qty_step == 0
 
     def takes_ticks(self, ticks: int) -> bool:
-        """Whether an order may have this price."""
+        """Return whether an order may have this price."""
         low, high = self._price_limits
         return low <= ticks <= high and ticks % self.price_step == 0
 
 
 def underlying_decimals(file: VenueFile, underlying: str) -> int:
     """Decimals of an underlying's price: those of a future or perpetual on it, if there is one."""
-    rows = [one.contract for one in file.risk.contracts.values()]
-    chosen = min((one for one in rows if one.underlying == underlying), key=lambda one: one.kind)
+    rows = [contract.contract for contract in file.risk.contracts.values()]
+    chosen = min((row for row in rows if row.underlying == underlying), key=lambda one: one.kind)
     return file.sessions.price_decimals[chosen.symbol]
 
 

@@ -107,7 +107,7 @@ class Mirror:
         """``is_served``: whether a participant's orders are kept; ``keeps_tapes``: whether the
         trades and candles of the markets are."""
         self.file, self.markets = file, Markets(file)
-        units = {one.index: one.inverse_units for one in self.markets.contracts}
+        units = {contract.index: contract.inverse_units for contract in self.markets.contracts}
         self.orders = Orders(is_served, units)
         self.is_served = is_served
         self.tapes = {market.index: Tape() for market in self.markets.every if keeps_tapes}
@@ -162,8 +162,8 @@ class Mirror:
 
     @property
     def has_lost_venue(self) -> bool:
-        """Whether no venue runs, as far as :meth:`look` knows, or that one is gone: another may
-        have begun since.  A microsecond."""
+        """Return whether no venue runs, as far as :meth:`look` knows, or that one is gone:
+        another may have begun since.  A microsecond."""
         if self._pipeline is None:
             return True
         try:
@@ -174,7 +174,7 @@ class Mirror:
 
     @property
     def is_open(self) -> bool:
-        """Whether the venue takes orders now."""
+        """Return whether the venue takes orders now."""
         return self._pipeline is not None and self.state == "open"
 
     def released_seq(self) -> int:
@@ -302,7 +302,7 @@ class Mirror:
         days, cuts = self._days(commands, skip)
         if len(commands) > 1:
             # Of a step's fills all have paid the same fee.
-            cuts = sorted({*cuts, *(one for one in self.set_fees(commands) if one > skip)})
+            cuts = sorted({*cuts, *(fee for fee in self.set_fees(commands) if fee > skip)})
         at = skip
         for cut in cuts[1:]:
             self._enter_day(int(days[at]), moment)
@@ -327,7 +327,7 @@ class Mirror:
             return [int(commands["rx_ts_ns"][0]) // DAY_NS], [0, 1]
         days = np.maximum.accumulate(commands["rx_ts_ns"] // DAY_NS)
         ends = (np.flatnonzero(np.diff(days)) + 1).tolist()
-        return days, sorted({skip, *(one for one in ends if one > skip), len(commands)})
+        return days, sorted({skip, *(end for end in ends if end > skip), len(commands)})
 
     def _follow_terms(self) -> None:
         """Contracts of which an underlying was split have other terms."""
@@ -349,7 +349,7 @@ class Mirror:
             return notes
         assert self._view is not None
         fees = self._view.instruments[:, lay.FEE // 8]
-        wanted = [one.index for one in self.markets.contracts if fees[one.index]]
+        wanted = [contract.index for contract in self.markets.contracts if fees[contract.index]]
         if not wanted or not len(notes):
             return notes
         of_contract = (events["kind"] == FILLED_KIND) & np.isin(events["instrument"], wanted)
@@ -523,11 +523,11 @@ class Mirror:
         return self._point.engine.best(code)
 
     def has_passed(self, code: bytes, side: int, trigger_ticks: int) -> bool:
-        """Whether what is released has passed the trigger of a stop."""
+        """Return whether what is released has passed the trigger of a stop."""
         return self._point is not None and self._point.engine.has_passed(code, side, trigger_ticks)
 
     def is_trading(self, instrument: int) -> bool:
-        """Whether an instrument, by its index, is in continuous trading."""
+        """Return whether an instrument, by its index, is in continuous trading."""
         return self.phases.get(instrument) == Phase.CONTINUOUS
 
 

@@ -111,12 +111,12 @@ class Order:
 
     @property
     def is_open(self) -> bool:
-        """Whether it may still trade: in the book, or a stop that waits."""
+        """Return whether it may still trade: in the book, or a stop that waits."""
         return self.state in OPEN_STATES
 
     @property
     def is_budget(self) -> bool:
-        """Whether it buys for an amount of the quote asset instead of a quantity."""
+        """Return whether it buys for an amount of the quote asset instead of a quantity."""
         return self.order_type in BUDGETS
 
     @property
@@ -131,7 +131,7 @@ class Order:
 
     @property
     def self_trade(self) -> SelfTrade:
-        """How it avoids a trade with the same participant."""
+        """Return how it avoids a trade with the same participant."""
         return SelfTrade(self.time_in_force >> SELF_TRADE_SHIFT & SELF_TRADE_MASK)
 
     # Terms of its type; 0 of an order that does not have them
@@ -161,7 +161,7 @@ class Order:
 
     @property
     def display_lots(self) -> int:
-        """What an iceberg shows."""
+        """Return what an iceberg shows."""
         return self._aux(Aux.DISPLAY)
 
     @property
@@ -176,7 +176,7 @@ class Order:
 
     @property
     def offset_ticks(self) -> int:
-        """What a peg adds to the price that it follows."""
+        """Return what a peg adds to the price that it follows."""
         offset = self._aux(Aux.OFFSET)
         return offset if self.side == Side.BUY else -offset
 
@@ -372,5 +372,5 @@ def refusing_check(order: Order) -> RiskBit | None:
 
 
 def is_balance_reject(order: Order) -> bool:
-    """Whether the core refused it for want of money or lots."""
+    """Return whether the core refused it for want of money or lots."""
     return order.reason == RISK_REASON and bool(order.contra >> RiskBit.BALANCE & 1)

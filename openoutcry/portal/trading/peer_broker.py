@@ -40,7 +40,7 @@ class _Link:
         self.count = 0
 
     async def ask(self, request: dict[str, Any]) -> str:
-        """Why nothing was sent; nothing: it was sent, or its outcome is unknown."""
+        """Return why nothing was sent; nothing: it was sent, or its outcome is unknown."""
         self.count += 1
         number, future = self.count, asyncio.get_running_loop().create_future()
         self.waiting[number] = future

@@ -67,7 +67,7 @@ class Plan:
 
 
 def folder_of(directory: Path) -> Path:
-    """Where a journal's trail is unless another folder is named."""
+    """Return where a journal's trail is unless another folder is named."""
     return Path(directory) / FOLDER
 
 
@@ -241,7 +241,7 @@ class _Build:
         return self.links
 
     def _carry_at(self, seq: int, known: int) -> Carry:
-        """Where the last part ended; without its state from the journal's beginning on.
+        """Return where the last part ended; without its state from the journal's beginning on.
 
         Raises :class:`AuditError` if that was retired, and what is left begins after what the
         trail has up to ``known``."""

@@ -191,7 +191,7 @@ def mean_ranks(values: Array) -> Array:
 
 
 def latency_test(arrivals: Arrivals, permutations: int = PERMUTATIONS) -> LatencyTest:
-    """Whether a participant is systematically slower or faster; see the module's text."""
+    """Return whether a participant is systematically slower or faster; see the module's text."""
     values, who = observations(arrivals)
     observed = ~np.isnan(values)
     values, observed = values[observed.sum(axis=1) >= 2], observed[observed.sum(axis=1) >= 2]

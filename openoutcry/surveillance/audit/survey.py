@@ -79,6 +79,6 @@ class Survey:
         return sorted(mark for mark in marks if mark >= from_seq)
 
     def is_final(self, last_block: int, last_ts_ns: int) -> bool:
-        """Whether no later clock record can be about the blocks up to this one."""
+        """Return whether no later clock record can be about the blocks up to this one."""
         later_record = self.bounds.last_place > last_block
         return later_record or self.last_written_ns - last_ts_ns > SPEAKS_NS

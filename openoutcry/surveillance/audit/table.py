@@ -148,7 +148,7 @@ def _what(joined: Joined, names: Names) -> dict[str, Any]:
 
 
 def _is_own(joined: Joined) -> Array:
-    """Whether the event's command is the order's own, and not that of its counterparty."""
+    """Return whether the event's command is the order's own, and not that of its counterparty."""
     events, own = joined.events, joined.own
     same_order = events["order_id"] == own["order_id"]
     mine: Array = same_order & (events["participant"] == own["participant"])

@@ -155,8 +155,8 @@ def _facts(link: Link) -> tuple[Any, ...]:
 
 
 def _equal(path: Path, again: Path, early_ns: int) -> bool:
-    """Whether a part's rows are those of another but for the bound of what came shortly before
-    ``early_ns``."""
+    """Return whether a part's rows are those of another but for the bound of what came shortly
+    before ``early_ns``."""
     pa = arrow()
     try:
         tables = [pa.parquet.read_table(part, partitioning=None) for part in (path, again)]

@@ -61,8 +61,8 @@ def entries_of(directory: Path, order_id: int, symbol: str | None = None) -> lis
 
 
 def why(directory: Path, order_id: int, symbol: str | None = None, entry: int = 0) -> Answer:
-    """Why the order with this id did not trade, or not whole.  Of several with it the last, or the
-    one that came with command ``entry``.
+    """Return why the order with this id did not trade, or not whole.  Of several with it the last,
+    or the one that came with command ``entry``.
 
     ``cause`` is one of TRADED, REJECTED, DELAYED (it waits at the speed bump), REST_CANCELLED (it
     must not rest), SELF_TRADE, NOT_TRIGGERED, NO_PEG_PRICE and PHASE.  Of an order that could have
@@ -413,6 +413,6 @@ class _Life:
         return "trailing" if self.q.kind in TRAILING else f"{aux:,}"
 
     def _was_met(self) -> bool:
-        """Whether any order was within its price at all."""
+        """Return whether any order was within its price at all."""
         within = self.q.result.facts.get("opposite_within_lots", 0) > 0
         return within or (self.nearest is not None and not self.q._is_worse(self.nearest))

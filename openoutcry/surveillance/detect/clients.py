@@ -31,13 +31,13 @@ FRONT, INSIDER = constants.FRONT_RUNNING, constants.INSIDER_TIMING
 
 
 @kernel
-def client_entered(state: DetectorState, instrument: int, who: int, side: int) -> None:
+def client_entered(state: DetectorState, instrument: int, participant: int, side: int) -> None:
     """A client's order is entered: is it one that was declared?"""
     now = state.now
     for number in range(state.client_count):
         row = ClientOrder(state.clients + number * lay.CLIENT_BYTES)
         if (
-            row.client == who
+            row.client == participant
             and row.instrument == instrument
             and row.side == side
             and row.entered == lay.NONE
@@ -56,7 +56,7 @@ def around_clients(
     side: int,
     price: int,
     lots: int,
-    who: int,
+    participant: int,
 ) -> None:
     """One party of a trade in an instrument: ahead of or after a client's declared order."""
     not_inlined()
@@ -67,7 +67,7 @@ def around_clients(
         known, entered = row.known, row.entered
         if row.instrument != instrument or now < known:
             continue
-        if row.client == who:
+        if row.client == participant:
             continue
         ahead = entered == lay.NONE and now <= known + tab.parameter(state, AHEAD)
         behind = entered != lay.NONE and now <= entered + tab.parameter(state, AFTER)
@@ -84,7 +84,7 @@ def around_clients(
             if tally.ahead != 0 and tally.told == 0:
                 tab.bump(tally + lay.S_TURNED, lots)
                 tab.bump(tally + lay.S_TURNED_VALUE, value_of(book, price, lots))
-                judge(state, cell, row, tally, who)
+                judge(state, cell, row, tally, participant)
 
 
 @kernel
@@ -103,7 +103,7 @@ def side_of(state: DetectorState, number: int, owner: int) -> ClientSide:
 
 @kernel
 def judge(
-    state: DetectorState, cell: DetectorCell, row: ClientOrder, tally: ClientSide, who: int
+    state: DetectorState, cell: DetectorCell, row: ClientOrder, tally: ClientSide, participant: int
 ) -> None:
     """Enough taken ahead, enough of it turned round; of others than the broker only what is at a
     gain and far out of their common."""
@@ -133,7 +133,7 @@ def judge(
     hit = tab.begin_hit(
         state, detector, instrument, 80 if detector == FRONT else 50, first_ns, first
     )
-    tab.add_member(hit, who)
+    tab.add_member(hit, participant)
     gain = int(apart * 2 * min(turned, 1 << 31))
     tab.measures(hit, ahead, 0, gain, 1)
     tab.evidence(hit, 0, first)

@@ -53,25 +53,29 @@ def turn(state: DetectorState, cell: DetectorCell) -> None:
 
 
 @kernel
-def order_entered(state: DetectorState, cell: DetectorCell, who: int, messages: int) -> None:
+def order_entered(
+    state: DetectorState, cell: DetectorCell, participant: int, messages: int
+) -> None:
     """A new order, or one that was replaced: by RTS 9 one message and two."""
     turn(state, cell)
     tab.bump(cell + lay.C_ENTERED, 1)
     tab.bump(cell + lay.C_FLEETING_ENTERED, 1)
-    note_messages(state, cell, who, messages)
+    note_messages(state, cell, participant, messages)
 
 
 @kernel
-def note_messages(state: DetectorState, cell: DetectorCell, who: int, messages: int) -> None:
+def note_messages(
+    state: DetectorState, cell: DetectorCell, participant: int, messages: int
+) -> None:
     """Count a participant's messages of the day, and look at its ratio of orders to trades when it
     is due."""
     tab.bump(cell + lay.C_DAY_ORDERS, messages)
     if cell.day_orders >= cell.day_next:
-        ratio(state, cell, who)
+        ratio(state, cell, participant)
 
 
 @kernel_outlined
-def ratio(state: DetectorState, cell: DetectorCell, who: int) -> None:
+def ratio(state: DetectorState, cell: DetectorCell, participant: int) -> None:
     """The day's orders have doubled since this was checked."""
     not_inlined()
     orders, trades = cell.day_orders, cell.day_trades
@@ -81,13 +85,13 @@ def ratio(state: DetectorState, cell: DetectorCell, who: int) -> None:
         return
     instrument, now = cell.instrument, state.now
     hit = tab.begin_hit(state, ORDER_TO_TRADE, instrument, 40, now // DAY_NS * DAY_NS, 0)
-    tab.add_member(hit, who)
+    tab.add_member(hit, participant)
     tab.measures(hit, orders, 0, 0, orders // max(trades, 1))
     tab.evidence(hit, 0, state.cause)
 
 
 @kernel
-def order_withdrawn(state: DetectorState, cell: DetectorCell, born: int, who: int) -> None:
+def order_withdrawn(state: DetectorState, cell: DetectorCell, born: int, participant: int) -> None:
     """An owner cancelled or replaced an order that was entered at ``born``."""
     turn(state, cell)
     age = state.now - born
@@ -95,15 +99,17 @@ def order_withdrawn(state: DetectorState, cell: DetectorCell, born: int, who: in
         tab.bump(cell + lay.C_GONE, 1)
         gone = cell.gone
         if gone * 100 >= tab.parameter(state, STUFFING) * tab.parameter(state, STUFFING_GONE):
-            detect_quote_stuffing(state, cell, gone, who)
+            detect_quote_stuffing(state, cell, gone, participant)
     if age <= tab.parameter(state, FLEETING_NS):
         tab.bump(cell + lay.C_FLEETING_GONE, 1)
         if cell.fleeting_gone >= tab.parameter(state, FLEETING):
-            fleeting(state, cell, who)
+            fleeting(state, cell, participant)
 
 
 @kernel_outlined
-def detect_quote_stuffing(state: DetectorState, cell: DetectorCell, gone: int, who: int) -> None:
+def detect_quote_stuffing(
+    state: DetectorState, cell: DetectorCell, gone: int, participant: int
+) -> None:
     """Report an owner that entered too many orders in one second, once a second."""
     not_inlined()
     now, second = state.now, cell.second
@@ -127,14 +133,14 @@ def detect_quote_stuffing(state: DetectorState, cell: DetectorCell, gone: int, w
     first = load_i64(row + lay.R_SEQS + slot)
     begun = load_i64(row + lay.R_TIMES + slot)
     hit = tab.begin_hit(state, QUOTE_STUFFING, instrument, 40 + 10 * count, begun, first)
-    tab.add_member(hit, who)
+    tab.add_member(hit, participant)
     tab.measures(hit, total, 0, 0, count)
     tab.evidence(hit, 0, first)
     tab.evidence(hit, 1, cause)
 
 
 @kernel_outlined
-def fleeting(state: DetectorState, cell: DetectorCell, who: int) -> None:
+def fleeting(state: DetectorState, cell: DetectorCell, participant: int) -> None:
     """Report an owner of whose orders too many were gone at once, once a window."""
     not_inlined()
     gone, entered = cell.fleeting_gone, cell.fleeting_entered
@@ -150,14 +156,14 @@ def fleeting(state: DetectorState, cell: DetectorCell, who: int) -> None:
     hit = tab.begin_hit(
         state, EXCESSIVE_CANCELS, instrument, 100 * gone // max(entered, 1), begun, 0
     )
-    tab.add_member(hit, who)
+    tab.add_member(hit, participant)
     tab.measures(hit, gone, 0, 0, entered)
     tab.evidence(hit, 0, state.cause)
 
 
 @kernel
 def order_traded(
-    state: DetectorState, book: DetectorBook, cell: VolumeWindow, lots: int, who: int
+    state: DetectorState, book: DetectorBook, cell: VolumeWindow, lots: int, participant: int
 ) -> None:
     """One party of a trade."""
     turn(state, DetectorCell(cell))
@@ -170,7 +176,7 @@ def order_traded(
     tab.bump(cell + lay.V_LOTS, lots)
     own, count = cell.lots, cell.count
     if cell.told == 0 and count >= tab.parameter(state, VOLUME_HISTORY):
-        detect_unusual_volume(state, book, cell, own, count, who)
+        detect_unusual_volume(state, book, cell, own, count, participant)
 
 
 @kernel_outlined
@@ -192,7 +198,12 @@ def next_window(cell: VolumeWindow, window: int) -> None:
 
 @kernel
 def detect_unusual_volume(
-    state: DetectorState, book: DetectorBook, cell: VolumeWindow, own: int, count: int, who: int
+    state: DetectorState,
+    book: DetectorBook,
+    cell: VolumeWindow,
+    own: int,
+    count: int,
+    participant: int,
 ) -> None:
     """Report a window in which an owner traded far more than in the windows before."""
     windows, total = min(count, lay.VOLUMES), 0
@@ -209,7 +220,7 @@ def detect_unusual_volume(
     begun = now // FIVE_MINUTES_NS * FIVE_MINUTES_NS
     score = 20 + min(own * windows // total, 40)
     hit = tab.begin_hit(state, SUSPICIOUS_VOLUME, instrument, score, begun, 0)
-    tab.add_member(hit, who)
+    tab.add_member(hit, participant)
     tab.measures(hit, own, 0, 0, own * windows // total)
     tab.evidence(hit, 0, state.cause)
 

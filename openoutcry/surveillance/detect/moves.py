@@ -119,7 +119,8 @@ def bucket_of_market(book: DetectorBook, now: int) -> int:
 
 @kernel
 def market_moved(book: DetectorBook, now: int, span: int, up: bool) -> int:
-    """How far the mid has come that way since the begin of a bucket within the last ``span``.
+    """Return how far the mid has come that way since the begin of a bucket within the last
+    ``span``.
 
     In half ticks, by any participant's orders; 0 where a side is empty."""
     middle, number, ahead = tab.middle_of(book), now // lay.BUCKET_NS, 0
@@ -156,7 +157,7 @@ def gain_of(base: int, now: int, span: int) -> tuple[int, int, int]:
 
 @kernel
 def one_way(state: DetectorState, base: int, now: int, span: int, side: int) -> bool:
-    """Whether nearly all that the owner took within the span was on ``side``."""
+    """Return whether nearly all that the owner took within the span was on ``side``."""
     bought = tab.window_sum(base, now, span, lay.K_BUY_TOOK)
     sold = tab.window_sum(base, now, span, lay.K_SELL_TOOK)
     on_side = bought if side == BUY else sold
@@ -165,18 +166,23 @@ def one_way(state: DetectorState, base: int, now: int, span: int, side: int) -> 
 
 @kernel
 def traded(
-    state: DetectorState, book: DetectorBook, cell: DetectorCell, side: int, price: int, who: int
+    state: DetectorState,
+    book: DetectorBook,
+    cell: DetectorCell,
+    side: int,
+    price: int,
+    participant: int,
 ) -> None:
     """One party of a trade, after it was noted: does it trade against its own move?"""
     now = state.now
     base, span = cell + lay.C_BUCKETS, tab.parameter(state, IGNITION_NS)
     took = tab.window_sum(base, now, span, lay.K_BUY_TOOK if side == SELL else lay.K_SELL_TOOK)
     if took != 0:
-        ignited(state, book, cell, side, price, took, who)
+        ignited(state, book, cell, side, price, took, participant)
     instrument = cell.instrument
     linked = Words(state.links)[instrument]
     if linked >= 0:
-        across(state, cell, side, linked, who)
+        across(state, cell, side, linked, participant)
 
 
 @kernel_outlined
@@ -187,7 +193,7 @@ def ignited(
     side: int,
     price: int,
     took: int,
-    who: int,
+    participant: int,
 ) -> None:
     """Report momentum ignition if ``who``, which has just taken ``took`` lots against ``side`` at
     ``price`` ticks, had moved the price before and gained by it.  Nothing is returned: a hit is
@@ -221,14 +227,19 @@ def ignited(
     instrument = cell.instrument
     score = 50 + 50 * took // max(market, 1)
     hit = tab.begin_hit(state, IGNITION, instrument, score, now - span, 0)
-    tab.add_member(hit, who)
+    tab.add_member(hit, participant)
     tab.measures(hit, closed, ahead, 2 * gain, 1)
     tab.evidence(hit, 0, state.cause)
 
 
 @kernel_outlined
 def ramped(
-    state: DetectorState, book: DetectorBook, cell: DetectorCell, side: int, price: int, who: int
+    state: DetectorState,
+    book: DetectorBook,
+    cell: DetectorCell,
+    side: int,
+    price: int,
+    participant: int,
 ) -> None:
     """A taker moved the mid again: whose moves are these?"""
     not_inlined()
@@ -253,13 +264,15 @@ def ramped(
     took = tab.window_sum(base, now, span, lay.K_BUY_TOOK if side == BUY else lay.K_SELL_TOOK)
     instrument = cell.instrument
     hit = tab.begin_hit(state, RAMPING, instrument, 100 * own // max(everybody, 1), now - span, 0)
-    tab.add_member(hit, who)
+    tab.add_member(hit, participant)
     tab.measures(hit, took, ahead, 0, trades)
     tab.evidence(hit, 0, book.taker_seq)
 
 
 @kernel_outlined
-def across(state: DetectorState, cell: DetectorCell, side: int, linked: int, who: int) -> None:
+def across(
+    state: DetectorState, cell: DetectorCell, side: int, linked: int, participant: int
+) -> None:
     """Detect a trade here at a price that its owner has moved in the linked instrument."""
     not_inlined()
     now, owner = state.now, cell.owner
@@ -294,7 +307,7 @@ def across(state: DetectorState, cell: DetectorCell, side: int, linked: int, who
         return
     instrument = cell.instrument
     hit = tab.begin_hit(state, CROSS, instrument, 70, now - span, 0)
-    tab.add_member(hit, who)
+    tab.add_member(hit, participant)
     tab.measures(hit, here, ahead, 0, 1)
     tab.evidence(hit, 0, state.cause)
 
@@ -377,7 +390,7 @@ def buckets_with(base: int, end_ns: int, span: int, word: int) -> int:
 
 @kernel
 def closing_move(book: DetectorBook, end_ns: int, span: int, price: int, up: bool) -> int:
-    """How far the last price is, that way, from where the market was before, half ticks.
+    """Return how far the last price is, that way, from where the market was before, half ticks.
 
     That is the mid at the begin of a bucket of the span, or the average price of five minutes
     without the span: the farther of the two."""

@@ -64,7 +64,7 @@ def note_move(state: DetectorState, book: DetectorBook, move: PegMove) -> None:
 
 @kernel
 def is_fresh(state: DetectorState, move: PegMove) -> bool:
-    """Whether the move is recent enough to explain a trade now."""
+    """Return whether the move is recent enough to explain a trade now."""
     return move.seq != 0 and move.ns >= state.now - tab.parameter(state, AGE)
 
 

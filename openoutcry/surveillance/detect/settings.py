@@ -99,7 +99,10 @@ class Settings:
 
     def maker_rows(self) -> list[list[Any]]:
         """The registered market makers as JSON can hold them."""
-        return [[list(one.participants), list(one.symbols), one.why] for one in self.market_makers]
+        return [
+            [list(market_maker.participants), list(market_maker.symbols), market_maker.why]
+            for market_maker in self.market_makers
+        ]
 
     def owners(self) -> npt.NDArray[np.int64]:
         """Return, by participant, the smallest number of those that belong to its owner."""

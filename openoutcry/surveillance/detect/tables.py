@@ -439,14 +439,15 @@ def repeat(state: DetectorState, key: int, seq: int, gain: int, lots: int) -> Re
 
 
 @kernel
-def repeat_key(kind: int, instrument: int, who: int) -> int:
+def repeat_key(kind: int, instrument: int, participant: int) -> int:
     """Never 0."""
-    return mix(add_wrapping(mul_wrapping(who, 0x10001), kind << 20 | instrument)) | 1
+    return mix(add_wrapping(mul_wrapping(participant, 0x10001), kind << 20 | instrument)) | 1
 
 
 @kernel
 def repeats_within(row: Repeat, now: int, window_ns: int, word: int) -> tuple[int, int]:
-    """How many of the newest eight lie within the window, and the sum of a word of theirs."""
+    """Return how many of the newest eight lie within the window, and the sum of a word of
+    theirs."""
     count, within, total = row.count, 0, 0
     for back in range(min(count, lay.REPEAT_RING)):
         slot = (count - 1 - back) % lay.REPEAT_RING
@@ -509,7 +510,7 @@ def evidence(hit: int, place: int, seq: int) -> None:
 
 @kernel
 def in_cooldown(state: DetectorState, cell: int, kind: int, cooldown_ns: int) -> bool:
-    """Whether it was reported within the cooldown; if not, note that it is now."""
+    """Return whether it was reported within the cooldown; if not, note that it is now."""
     at, now = cell + lay.C_LAST_HIT_AT + 8 * kind, state.now
     if load_i64(at) != lay.NONE and load_i64(at) > now - cooldown_ns:
         return True

@@ -117,8 +117,8 @@ def is_likely_coincidence(
     begin_hour(bought, hour)
     tab.bump(sold + lay.C_LEGS_SOLD, 1)
     tab.bump(bought + lay.C_LEGS_BOUGHT, 1)
-    who = sold.owner << 16 | bought.owner
-    row = tab.repeat_row(state, tab.repeat_key(0, instrument, who))
+    participant = sold.owner << 16 | bought.owner
+    row = tab.repeat_row(state, tab.repeat_key(0, instrument, participant))
     if load_i64(row + lay.R_TIMES) != hour:
         row.count = lay.HOUR_COUNT
         store_i64(row + lay.R_TIMES, hour)
@@ -193,18 +193,18 @@ def told_cycle(
 ) -> None:
     """The legs back from ``end`` and the new one are a cycle; each counts once."""
     not_inlined()
-    length, at, who = 1, end, 0
+    length, at, participant = 1, end, 0
     while True:
         step = leg_at(book, at)
         back = step.used - 1
-        who += tab.mix(step.seller + 1) >> 8
+        participant += tab.mix(step.seller + 1) >> 8
         length += 1
         if back == lay.LEGS:
             break
         at -= back
-    who += tab.mix(leg_at(book, number).seller + 1) >> 8
+    participant += tab.mix(leg_at(book, number).seller + 1) >> 8
     detector = PAIR if length == 2 else RING
-    key = tab.repeat_key(detector, instrument, who)
+    key = tab.repeat_key(detector, instrument, participant)
     count_cycle(state, key, detector, instrument, lots, born, end, 0, 0, book)
     at = end
     while True:
@@ -259,9 +259,9 @@ def count_cycle(
     tab.add_member(hit, newest >> 16)
     while True:
         step = leg_at(book, at)
-        who = step.who
-        tab.add_member(hit, who & 0xFFFF)
-        tab.add_member(hit, who >> 16)
+        participant = step.who
+        tab.add_member(hit, participant & 0xFFFF)
+        tab.add_member(hit, participant >> 16)
         back = step.used - 1
         if back == lay.LEGS:
             break

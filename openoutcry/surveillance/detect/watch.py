@@ -127,7 +127,7 @@ def watch(
 
 @kernel
 def room_for(state: DetectorState, kind: int, instrument: int) -> int:
-    """Whether every table has room for one event more."""
+    """Return whether every table has room for one event more."""
     if state.hit_count + 16 > state.hit_room:
         return lay.MORE_HITS
     if 2 * state.repeat_used + 16 > state.repeat_mask:
@@ -181,16 +181,16 @@ def show(state: DetectorState, book: int, order: WatchedOrder) -> None:
 @kernel
 def accepted(state: DetectorState, book: DetectorBook, instrument: int, event: EventRecord) -> None:
     """Follow an ACCEPTED event: watch the order, and look at what its entry completes."""
-    who, now = event.participant, state.now
+    participant, now = event.participant, state.now
     flags, side = event.flags, event.side
     lots = tab.limited(event.leaves_lots)
-    cell_row = tab.cell_of(state, tab.owner_of(state, who), instrument)
+    cell_row = tab.cell_of(state, tab.owner_of(state, participant), instrument)
     row = tab.enter_order(state, instrument, event.order_id, cell_row)
     order = tab.order_at(state, row)
     hidden = (lay.F_HIDDEN if flags & HIDDEN != 0 else 0) | (
         lay.F_WAITING if flags & WAITING != 0 else 0
     )
-    order.who = who
+    order.who = participant
     order.side = side
     order.price = event.price_ticks
     order.leaves = lots
@@ -207,9 +207,9 @@ def accepted(state: DetectorState, book: DetectorBook, instrument: int, event: E
     state.mover = cell_row
     show(state, book, order)
     tab.note_size(book, now, lots)
-    messages.order_entered(state, tab.cell_at(state, cell_row), who, 1)
+    messages.order_entered(state, tab.cell_at(state, cell_row), participant, 1)
     if state.client_count != 0:
-        clients.client_entered(state, instrument, who, side)
+        clients.client_entered(state, instrument, participant, side)
 
 
 @kernel
@@ -288,12 +288,12 @@ def trade(
     for turn in range(2):
         order = maker if turn == 0 else taker
         cell = tab.cell_at(state, order.cell)
-        its_side, who = order.side, order.who
+        its_side, participant = order.side, order.who
         if not same:
             pressure.fill_against(state, book, cell, its_side, price, lots)
-            moves.traded(state, book, cell, its_side, price, who)
+            moves.traded(state, book, cell, its_side, price, participant)
         if state.client_count != 0:
-            clients.around_clients(state, book, cell, its_side, price, lots, who)
+            clients.around_clients(state, book, cell, its_side, price, lots, participant)
 
 
 @kernel
@@ -305,7 +305,7 @@ def changed(
     if row == 0:
         return
     order = tab.order_at(state, row)
-    cell, who = tab.cell_at(state, order.cell), order.who
+    cell, participant = tab.cell_at(state, order.cell), order.who
     old_price, old_shown = order.price, order.shown
     flags, born = event.flags, order.born
     leaves, price = tab.limited(event.leaves_lots), old_price
@@ -316,13 +316,13 @@ def changed(
         if (OWNERS >> reason) & 1 != 0 and state.by_operator == 0:
             pressure.withdrawn(state, cell, order, old_shown)
             pegs.gone(state, cell, order, order.lots if old_shown != 0 else 0)
-            messages.order_withdrawn(state, cell, born, who)
-            messages.note_messages(state, cell, who, 1)
+            messages.order_withdrawn(state, cell, born, participant)
+            messages.note_messages(state, cell, participant, 1)
     elif kind == REDUCED and reason != SELF_TRADE:
         new_shown = shown_lots(order.flags, order.display, leaves)
         pressure.withdrawn(state, cell, order, old_shown - new_shown)
         pegs.gone(state, cell, order, old_shown - new_shown)
-        messages.note_messages(state, cell, who, 2)
+        messages.note_messages(state, cell, participant, 2)
     elif kind == REPLACED:
         away = price < old_price if order.side == BUY else price > old_price
         pressure.withdrawn(state, cell, order, old_shown if away else old_shown - leaves)
@@ -332,8 +332,8 @@ def changed(
         pegs.repegged(state, book, order, price, flags & WAITING != 0)
     show_changed(state, book, order, price, leaves, flags, kind)
     if kind == REPLACED:
-        messages.order_withdrawn(state, cell, born, who)
-        messages.order_entered(state, cell, who, 2)
+        messages.order_withdrawn(state, cell, born, participant)
+        messages.order_entered(state, cell, participant, 2)
         if flags & KEPT_PLACE == 0:
             state.mover = order.cell
             order.born = state.now
@@ -372,16 +372,16 @@ def show_changed(
 def deposited(state: DetectorState, event: EventRecord) -> None:
     """A RISK command put money into an account or took it out."""
     not_inlined()
-    who, what = event.qty_lots, event.contra_id
+    participant, what = event.qty_lots, event.contra_id
     if state.tracks_cash == 0 or event.kind != COMPLETED:
         return
-    if what != DEPOSIT or not 0 <= who < lay.CASH_PARTICIPANTS:
+    if what != DEPOSIT or not 0 <= participant < lay.CASH_PARTICIPANTS:
         return
-    row = CashRow(state.cash + who * lay.CASH_BYTES)
+    row = CashRow(state.cash + participant * lay.CASH_BYTES)
     if row.cash == lay.NONE:
         row.cash = 0
     tab.bump(row + lay.M_CASH, event.leaves_lots)
-    overdrawn(state, row, who, NO_INSTRUMENT)
+    overdrawn(state, row, participant, NO_INSTRUMENT)
 
 
 @kernel
@@ -398,7 +398,7 @@ def paid(
 
 
 @kernel
-def overdrawn(state: DetectorState, row: CashRow, who: int, instrument: int) -> None:
+def overdrawn(state: DetectorState, row: CashRow, participant: int, instrument: int) -> None:
     """Reported when it begins, and not again before it was over."""
     below = 1 if row.cash < 0 else 0
     if below == row.told:
@@ -408,6 +408,6 @@ def overdrawn(state: DetectorState, row: CashRow, who: int, instrument: int) -> 
         return
     now, cause = state.now, state.cause
     hit = tab.begin_hit(state, NEGATIVE_BALANCE, instrument, 90, now, cause)
-    tab.add_member(hit, who)
+    tab.add_member(hit, participant)
     tab.measures(hit, 0, 0, row.cash, 1)
     tab.evidence(hit, 0, cause)

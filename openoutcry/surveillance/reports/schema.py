@@ -43,7 +43,7 @@ class Field:
     optional: bool = False
 
     def fits(self, value: str) -> bool:
-        """Whether a value is one that the field may have."""
+        """Return whether a value is one that the field may have."""
         return (self.optional and value == "") or re.fullmatch(self.pattern, value) is not None
 
 
