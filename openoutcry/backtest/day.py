@@ -6,6 +6,7 @@
 | `itch:FILE@SYMBOL` | one symbol of a TotalView-ITCH 5.0 file |
 | `dbn:FILE@SYMBOL` | one symbol of a file of Databento's, schema MBO |
 | `npz:FILE` | hftbacktest's events of one instrument, order by order |
+| `tardis:LEVELS[:TRADES]@SYMBOL:TICK:LOT` | one symbol of Tardis.dev's files of levels and trades |
 | `journal:FOLDER@SYMBOL` | one instrument of a journal of ours |
 | `levels:FILE@VENUE` | a venue of a file that `outcry route record` wrote |
 | `generated:FLOW:ORDERS:SEED` | a generated flow, one command every 10 us |
@@ -20,6 +21,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from openoutcry.backtest.scratch import committed
 from openoutcry.flow import GeneratedFlow, ItchSource, LobsterSource
 from openoutcry.flow.by_order import DbnSource, NpzSource
 from openoutcry.flow.levels import LevelsSource
+from openoutcry.flow.tardis import TardisSource
 from openoutcry.journal.events import oldest_point
 from openoutcry.journal.reader import JournalReader
 from openoutcry.matcher import Engine
@@ -45,6 +48,7 @@ from openoutcry.wire.records import INSTRUMENT, ORDER_DTYPE, RECORD_BYTES
 Records = npt.NDArray[Any]
 BEGIN = "begin"
 """In a day's folder: the snapshot with which it begins, if it does not begin empty."""
+TARDIS = "tardis:LEVELS[:TRADES]@SYMBOL:TICK:LOT"
 GENERATED_STEP_NS = 10_000
 PREPARE_CAPACITY = 1 << 20
 """Open orders that a day may have."""
@@ -126,6 +130,9 @@ def open_recording(text: str, base: Path = Path()) -> Recording:
     if kind == "npz":
         npz = NpzSource(base / rest, "NPZ")
         return Recording(text, {"symbol": npz.symbol}, npz.chunks(), True)
+    if kind == "tardis" and at:
+        tardis = _tardis(text, base)
+        return Recording(text, {"symbol": tardis.symbol}, tardis.chunks(), True)
     if kind == "levels" and at:
         levels = LevelsSource(base / path, symbol)
         return Recording(text, {"symbol": levels.symbol}, levels.chunks(), False)
@@ -141,8 +148,22 @@ def open_recording(text: str, base: Path = Path()) -> Recording:
         return Recording(text, instrument, _timed(source.chunks()), False)
     raise BacktestError(
         f"day {text!r} is not one of lobster:FILE[:BOOK], itch:FILE@SYMBOL, dbn:FILE@SYMBOL, "
-        "npz:FILE, journal:FOLDER@SYMBOL, levels:FILE@VENUE and generated:FLOW:ORDERS:SEED"
+        f"npz:FILE, {TARDIS}, journal:FOLDER@SYMBOL, levels:FILE@VENUE and "
+        "generated:FLOW:ORDERS:SEED"
     )
+
+
+def _tardis(text: str, base: Path) -> TardisSource:
+    files, _, rest = text.partition(":")[2].rpartition("@")
+    levels, _, trades = files.partition(":")
+    try:
+        symbol, *units = rest.rsplit(":", 2)
+        tick, lot = (Decimal(unit) for unit in units)
+        if not (symbol and levels and tick.is_finite() and lot.is_finite() and min(tick, lot) > 0):
+            raise ValueError("tick and lot are decimal numbers above 0")
+    except (ValueError, InvalidOperation) as error:
+        raise BacktestError(f"day {text!r}: {TARDIS} ({error})") from None
+    return TardisSource(base / levels, base / trades if trades else None, symbol, tick, lot)
 
 
 def _timed(chunks: Iterable[Records]) -> Iterator[Records]:

@@ -65,6 +65,9 @@ def _files_of_day(day: str, base: Path) -> Iterator[Path]:
     elif kind == "lobster":
         messages, _, book = rest.partition(":")
         yield from ((base / name).resolve() for name in (messages, book) if name)
+    elif kind == "tardis":
+        levels, _, trades = rest.rpartition("@")[0].partition(":")
+        yield from ((base / name).resolve() for name in (levels, trades) if name)
     elif kind == "npz":
         yield (base / rest).resolve()
     elif kind in ("itch", "dbn", "levels"):

@@ -37,11 +37,14 @@ def feed() -> None:
     "form",
     default="itch",
     show_default=True,
-    type=click.Choice(["itch", "pcap", "pcapng", "dbn", "npz", "parquet"]),
+    type=click.Choice(
+        ["itch", "pcap", "pcapng", "dbn", "npz", "tardis", "tardis-trades", "parquet"]
+    ),
     help="itch: ITCH 5.0 with lengths. pcap, pcapng: MoldUDP64. dbn: Databento's MBO. npz: "
-    "hftbacktest's events of one instrument. parquet: trades.",
+    "hftbacktest's events of one instrument. tardis, tardis-trades: Tardis.dev's "
+    "incremental_book_L2 and trades of one instrument. parquet: trades.",
 )
-@click.option("--symbol", help="Instrument to write to npz.")
+@click.option("--symbol", help="Instrument to write to npz, tardis or tardis-trades.")
 @click.option(
     "--decimals",
     type=Whole(0, 4),
@@ -63,7 +66,7 @@ def feed() -> None:
 @click.option(
     "--latency",
     metavar="LATENCY",
-    help="For dbn and npz: draw local times from the feed latency of this model, in ns: "
+    help="For dbn, npz and tardis: draw local times from the feed latency of this model, in ns: "
     "constant:FEED:ORDER, drawn:P50:P99 or measured:FILE:NAME [the exchange's times].",
 )
 @click.option("--seed", type=Whole(0), default=1, show_default=True, help="Seed of --latency.")
@@ -87,14 +90,14 @@ def write(
     hidden quantity, participants and stop orders.
     """
     from openoutcry.market_data.exports import AT_ONCE, Arrival
-    from openoutcry.market_data.files import instruments_of, write_feed
+    from openoutcry.market_data.files import WITH_ARRIVAL, instruments_of, write_feed
 
     arrival = AT_ONCE
     if latency is not None:
         from openoutcry.backtest.latency import parse_latency
 
-        if form not in ("dbn", "npz"):
-            raise click.UsageError("--latency needs --format dbn or npz")
+        if form not in WITH_ARRIVAL:
+            raise click.UsageError(f"--latency needs --format {', '.join(WITH_ARRIVAL)}")
         arrival = Arrival(parse_latency(latency).feed, seed)
     if venue is not None:
         from openoutcry.venue.file import read_venue

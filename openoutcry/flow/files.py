@@ -219,9 +219,10 @@ class CsvFile:
     def _check_header(self, row: list[str]) -> None:
         names = [column.name for column in self.columns]
         if row != names:
+            missing = ", ".join(name for name in names if name not in row)
             raise FlowError(
                 f"{self.path}: row 1 is {_shown(','.join(row))}, not the header "
-                f"{','.join(names)!r} of {self.what}"
+                f"{','.join(names)!r} of {self.what}" + (f": it lacks {missing}" if missing else "")
             )
 
     def _wrong_length(self, number: int, row: list[str]) -> FlowError:

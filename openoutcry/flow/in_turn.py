@@ -56,6 +56,14 @@ class RecordedBook:
         """Every order that rests."""
         return list(self._orders)
 
+    def levels(self) -> list[tuple[int, int]]:
+        """Side and price of each queue."""
+        return list(self._queues)
+
+    def queue(self, side: int, price_ticks: int) -> Queue:
+        """Return a copy of the queue at a price, empty without one."""
+        return dict(self._queues.get((int(side), price_ticks), {}))
+
     def price_of(self, order_id: int) -> int:
         """Price of an order in ticks, 0 if it does not rest."""
         return self._orders.get(order_id, (0, 0))[1]

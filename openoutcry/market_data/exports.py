@@ -1,9 +1,11 @@
-"""The feed of a journal as others keep it: Databento's DBN (MBO), hftbacktest's arrays, trades.
+"""The feed of a journal as others keep it: Databento's DBN (MBO), hftbacktest's arrays,
+Tardis.dev's files, trades.
 
 All come from one pass over the messages, order by order: what each says as additions, cancels,
 fills and trades (:func:`market_by_order`).
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -320,6 +322,71 @@ def write_npz(parts: Iterable[Part], locate: int, path: Path, arrival: Arrival =
         )
     with path.open("wb") as file:
         np.savez_compressed(file, data=np.array(rows, HFT_DTYPE))
+
+
+TARDIS_HEAD = "exchange,symbol,timestamp,local_timestamp,"
+TARDIS_SIDES = {"B": "buy", "S": "sell", "N": "unknown"}
+
+
+def write_tardis_levels(
+    parts: Iterable[Part], locate: int, symbol: str, path: Path, arrival: Arrival = AT_ONCE
+) -> None:
+    """Write the levels of one instrument as Tardis.dev's ``incremental_book_L2``: after each event
+    those that it changed, the first event's as a snapshot.  Times are in us, local ones by
+    ``arrival``.  Levels that cross, as before an auction, wait for the event that ends it.
+    """
+    steps, arrivals = tee(market_by_order(parts))
+    levels: dict[tuple[str, int], int] = {}
+    prices: dict[str, list[int]] = {"B": [], "S": []}
+    """Of the levels, ascending."""
+    changed: dict[tuple[str, int], None] = {}
+    is_snapshot = "true"
+    with path.open("w") as file:
+        file.write(TARDIS_HEAD + "is_snapshot,side,price,amount\n")
+        times = (arrived_ns for _, arrived_ns in arrival.times(arrivals))
+        for (step, is_last), arrived_ns in zip(by_event(steps), times, strict=True):
+            if step.locate != locate:
+                continue
+            if step.action in (ADD, CANCEL):
+                key = step.side, step.price
+                changed[key] = None
+                had = levels.pop(key, 0)
+                left = had + (step.shares if step.action == ADD else -step.shares)
+                of_side = prices[step.side]
+                if left:
+                    levels[key] = left
+                if left and not had:
+                    insort(of_side, step.price)
+                elif had and not left:
+                    del of_side[bisect_left(of_side, step.price)]
+            bids, asks = prices["B"], prices["S"]
+            if not is_last or not changed or (bids and asks and bids[-1] >= asks[0]):
+                continue
+            head = f"outcry,{symbol},{step.ts_ns // 1000},{arrived_ns // 1000},{is_snapshot}"
+            for side, price in changed:
+                name, amount = "bid" if side == "B" else "ask", levels.get((side, price), 0)
+                file.write(f"{head},{name},{_decimal(price, step.price_decimals)},{amount}\n")
+            changed.clear()
+            is_snapshot = "false"
+
+
+def write_tardis_trades(
+    parts: Iterable[Part], locate: int, symbol: str, path: Path, arrival: Arrival = AT_ONCE
+) -> None:
+    """Write the trades of one instrument as Tardis.dev's ``trades``, each with its aggressor's
+    side."""
+    with path.open("w") as file:
+        file.write(TARDIS_HEAD + "id,side,price,amount\n")
+        for step, arrived_ns in arrival.times(market_by_order(parts)):
+            if step.locate == locate and step.action == TRADE:
+                head = f"outcry,{symbol},{step.ts_ns // 1000},{arrived_ns // 1000},{step.match}"
+                price = _decimal(step.price, step.price_decimals)
+                file.write(f"{head},{TARDIS_SIDES[step.side]},{price},{step.shares}\n")
+
+
+def _decimal(price: int, places: int) -> str:
+    whole, part = divmod(price, 10**places)
+    return f"{whole}.{part:0{places}d}" if places else str(whole)
 
 
 def write_trades(parts: Iterable[Part], symbols: list[str], path: Path) -> None:
