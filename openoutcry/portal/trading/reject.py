@@ -5,11 +5,12 @@ An API has a table with one row for each :class:`Code`; a test finds a code that
 
 from enum import StrEnum, auto
 
+from openoutcry.order_entry.risk_reasons import WORDS as CHECKS
 from openoutcry.portal.trading.orders import Order, is_balance_reject, refusing_check
 from openoutcry.risk.bits import RiskBit
 from openoutcry.wire.enums import Reason
 from openoutcry.wire.errors import OutcryError
-from openoutcry.wire.words import PORTAL_REFUSALS, REASONS, Table
+from openoutcry.wire.words import PORTAL_REFUSALS, REASON_TEXTS, REASONS, Table
 
 
 class Code(StrEnum):
@@ -70,11 +71,12 @@ class Reject(OutcryError):
 REFUSALS: Table[Code] = Table(Code, PORTAL_REFUSALS)
 """What each API says of a code."""
 OF_REASONS = {reason: Code(word) for reason, word in REASONS.column("portal").items()}
+OF_CHECKS = {"BALANCE": Code.BALANCE, "MARGIN": Code.MARGIN, "CAPITAL": Code.MARGIN}
 OF_CHANGES = {
-    reason.name.lower().replace("_", " "): code
+    REASON_TEXTS.say("FIX 58", reason): code
     for reason, code in OF_REASONS.items()
     if code not in (Code.REFUSED, Code.DUPLICATE, Code.WOULD_TRIGGER)
-} | {"balance": Code.BALANCE, "margin": Code.MARGIN, "capital": Code.MARGIN}
+} | {CHECKS.say("FIX 58", check): code for check, code in OF_CHECKS.items()}
 """By how a session's answer begins to a change of an order that is refused."""
 
 
@@ -93,5 +95,5 @@ def rejection(order: Order) -> Reject:
 
 def not_changed(answer: str) -> Reject:
     """Return why a change was refused; ``answer``: of the session."""
-    code = OF_CHANGES.get(answer.partition(":")[0].lower())
+    code = OF_CHANGES.get(answer.partition(":")[0])
     return Reject(code) if code is not None else Reject(Code.NOT_CHANGED, detail=answer)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import openoutcry.portal as portal
+from openoutcry.order_entry.fix import refusals
 from openoutcry.portal.native import problems
 from openoutcry.portal.spot import errors
 from openoutcry.portal.trading import reject, terms
@@ -60,6 +61,22 @@ def test_every_check_of_risk_is_a_code(check):
     order.reason, order.contra = RISK_REASON, 1 << check
     refused = reject.rejection(order)
     assert refused.code is not Code.REFUSED or refused.detail == check.name
+
+
+def text_over_fix(row):
+    """Tag 58 of a row of the table that the encoder of FIX copies from."""
+    begin = refusals.ROW_BYTES * row
+    return refusals.rows()[begin + 8 :][: refusals.rows()[begin + 2]].decode()
+
+
+def test_a_refused_change_has_the_code_of_a_refused_order():
+    """The answer of the session is known by its text."""
+    own = {Code.REFUSED, Code.DUPLICATE, Code.WOULD_TRIGGER}
+    for reason, code in reject.OF_REASONS.items():
+        answered = reject.not_changed(f"{text_over_fix(reason)}: 5 of 4")
+        assert answered.code is (Code.NOT_CHANGED if code in own else code), reason
+    for bit, code in ((RiskBit.BALANCE, Code.BALANCE), (RiskBit.MARGIN, Code.MARGIN)):
+        assert reject.not_changed(text_over_fix(refusals.LIMITS + bit)).code is code
 
 
 def read_or_refused(read, field, text):
