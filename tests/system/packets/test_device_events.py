@@ -9,8 +9,8 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +139,37 @@ device = "{port}"
 """
 
 
+@contextmanager
+def followed(folder: Path, port: str) -> Iterator[tuple[Callable[..., bool], Callable[[], Any]]]:
+    """A venue whose port follows a device of this namespace: whether its log has a text so many
+    times, and its state.  It ends with 0."""
+    served_venue = ROOT / "tests" / "support" / "venue" / "served_venue.py"
+    (folder / "venue.toml").write_text(VENUE + FOLLOWED.format(port=port))
+    (folder / "venue.toml").chmod(0o600)
+    (folder / "clock").write_text("1795680000000000000")
+    (folder / "log").touch()
+    venue = warm_outcry.Process(
+        ["sh", "-c", f"exec {sys.executable} {served_venue} {folder} 2>{folder}/log"],
+        stdout=subprocess.PIPE,
+    )
+    status = folder / "journal" / "status.json"
+
+    def said(text: str, times: int = 1) -> bool:
+        assert venue.poll() is None, (folder / "log").read_text()
+        return (folder / "log").read_text().count(text) >= times
+
+    def state() -> Any:
+        assert venue.poll() is None, (folder / "log").read_text()
+        return json.loads(status.read_text())["state"] if status.exists() else ""
+
+    try:
+        yield said, state
+    finally:
+        venue.send_signal(signal.SIGTERM)
+        venue.communicate(timeout=BOUND_S)
+    assert venue.returncode == 0, (folder / "log").read_text()
+
+
 @pytest.mark.parametrize(
     ("port", "is_found_again"),
     [("packet:vb,udp_port=9000", True), ("xdp:vb:0,udp_port=9000", False)],
@@ -147,29 +178,12 @@ def test_one_port_never_ends_a_venue(tmp_path: Path, port: str, is_found_again: 
     """Its link is down as the venue begins, goes down later, and the device is deleted and made
     again: the venue stays open, and its log says so, until it is stopped."""
     needs_shim()
-    served_venue = ROOT / "tests" / "support" / "venue" / "served_venue.py"
-    (tmp_path / "venue.toml").write_text(VENUE + FOLLOWED.format(port=port))
-    (tmp_path / "venue.toml").chmod(0o600)
-    (tmp_path / "clock").write_text("1795680000000000000")
 
     def work() -> list[str]:
         ip("link set vb down")
-        (tmp_path / "log").touch()
-        venue = warm_outcry.Process(
-            ["sh", "-c", f"exec {sys.executable} {served_venue} {tmp_path} 2>{tmp_path}/log"],
-            stdout=subprocess.PIPE,
-        )
-        status = tmp_path / "journal" / "status.json"
-
-        def said(text: str, times: int = 1) -> bool:
-            assert venue.poll() is None, (tmp_path / "log").read_text()
-            return (tmp_path / "log").read_text().count(text) >= times
-
-        try:
+        with followed(tmp_path, port) as (said, state):
             wait_until(lambda: said("waits for its device: Network is down"))
-            wait_until(
-                lambda: status.exists() and json.loads(status.read_text())["state"] == "open"
-            )
+            wait_until(lambda: state() == "open")
             for turn, (down, up) in enumerate(
                 [
                     ((), ("link set vb up",)),
@@ -186,12 +200,32 @@ def test_one_port_never_ends_a_venue(tmp_path: Path, port: str, is_found_again: 
             commands(*REMADE)()
             if is_found_again:
                 wait_until(lambda: said("takes packets again", 3))
-            assert json.loads(status.read_text())["state"] == "open"
-        finally:
-            venue.send_signal(signal.SIGTERM)
-            venue.communicate(timeout=BOUND_S)
-        assert venue.returncode == 0, (tmp_path / "log").read_text()
+            assert state() == "open"
         return (tmp_path / "log").read_text().splitlines()
 
     lines = in_namespace(work)
     assert any(f"port {port} waits for its device" in line for line in lines)
+
+
+@pytest.mark.parametrize("port", [UDP, DPDK])
+def test_a_port_that_sees_nothing_of_its_device_never_ends_a_venue(
+    tmp_path: Path, port: str
+) -> None:
+    """A socket of the kernel and DPDK's driver over one report no loss of the device: the venue
+    opens, and stays open while the link goes down and up and the device is deleted."""
+    needs_shim()
+
+    def work() -> list[str]:
+        ip("link set vb down")
+        with followed(tmp_path, port if port == UDP else f"{port},udp_port=9000") as (said, state):
+            wait_until(lambda: state() == "open")
+            for down, up in ((), ("link set vb up",)), (("link set vb down",), ("link set vb up",)):
+                commands(*down)()
+                commands(*up)()
+            ip("link delete va")
+            commands(*REMADE)()
+            assert not said("waits for its device")
+            assert state() == "open"
+        return []
+
+    in_namespace(work)
