@@ -20,7 +20,8 @@ class Whole(click.IntRange):
         try:
             int(value)
         except (TypeError, ValueError):
-            self.fail(f"{value!r} is not a valid integer ({self._describe_range()}).", param, ctx)
+            ends = "<=".join(str(end) for end in (self.min, "x", self.max) if end is not None)
+            self.fail(f"{value!r} is not a valid integer ({ends}).", param, ctx)
         return super().convert(value, param, ctx)
 
 

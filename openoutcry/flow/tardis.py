@@ -1,7 +1,7 @@
 """Level updates and trades of one symbol, from Tardis.dev's CSV files.
 
 The files have the data types ``incremental_book_L2`` and ``trades``. Levels have no order ids, so
-the source makes orders of its own:
+the source makes the orders:
 
 | row | becomes |
 |---|---|

@@ -70,10 +70,14 @@ from openoutcry.portal.spot.feeds import Feeds, Queue
 from openoutcry.portal.spot.http import (
     BODY_BYTES,
     BODY_S,
+    NOT_PROCESSED,
+    NOT_SERVED,
+    TOO_LATE,
     Answer,
     Requests,
     protocol_of,
     refusal_of,
+    too_large,
 )
 from openoutcry.portal.spot.limits import SUBJECTS, Limits
 from openoutcry.portal.spot.rest import Endpoint, endpoints_of
@@ -527,7 +531,7 @@ def with_sockets(
 
 def not_processed(scope: Any) -> Any:
     """The answer to a request that could not be processed."""
-    return refused_at(scope, 500, "internal", "the request could not be processed")
+    return refused_at(scope, *NOT_PROCESSED)
 
 
 def _add_health(app: Any, portal: Portal) -> None:
@@ -685,7 +689,7 @@ class Gate:
             size += len(message.get("body", b""))
             is_whole = not message.get("more_body", False)
             if size > most:
-                refusal = too_large()
+                refusal = large()
                 raise ClientGone
             return message
 
@@ -702,12 +706,12 @@ class Gate:
                     raise ClientGone from None
                 raise
 
-        def too_large() -> Any:
-            return refused_at(scope, 413, "too_large", f"a body has {most} bytes at most")
+        def large() -> Any:
+            return refused_at(scope, *too_large(most))
 
         declared = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
         if declared.isdigit() and int(declared) > most:
-            await too_large()(scope, receive, answered)
+            await large()(scope, receive, answered)
             return
         if address not in HERE and scope["path"] != HEALTH:
             try:
@@ -731,8 +735,7 @@ async def _part_of_body(scope: Any, receive: Any) -> tuple[Any, Any]:
         async with asyncio.timeout(BODY_S):  # wait_for would make a task each time
             message = await receive()
     except TimeoutError:
-        text = f"a body must arrive within {BODY_S:.0f} s"
-        return None, refused_at(scope, 408, "timeout", text)
+        return None, refused_at(scope, *TOO_LATE)
     if message["type"] == "http.disconnect":
         return None, refused_at(scope, 400, "cut_off", "the body was cut off")
     return message, None
@@ -744,8 +747,7 @@ async def _refuse(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "websocket.close", "code": 1008})
         return
-    text = "this portal does not serve your address"
-    answer = refused_at(scope, 403, "address_not_served", text)
+    answer = refused_at(scope, *NOT_SERVED)
     await answer(scope, receive, send)
 
 

@@ -16,10 +16,20 @@ BODY_BYTES = 1 << 14
 """Size of the largest body."""
 BODY_S = 20.0
 """How long a body, or its next part, may take."""
+Refusal = tuple[int, str, str]
+"""Status, code and text."""
+NOT_SERVED: Refusal = 403, "address_not_served", "this portal does not serve your address"
+TOO_LATE: Refusal = 408, "timeout", f"a body must arrive within {BODY_S:.0f} s"
+NOT_PROCESSED: Refusal = 500, "internal", "the request could not be processed"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 Headers = list[tuple[bytes, bytes]]
 Answer = tuple[int, Headers, bytes]
 """Status, headers without a length, and body."""
+
+
+def too_large(most: int) -> Refusal:
+    """Return the refusal of a body of more than ``most`` bytes."""
+    return 413, "too_large", f"a body has {most} bytes at most"
 
 
 class Answering:
@@ -80,20 +90,14 @@ class Requests:
         if limit and max(len(protocol.connections), len(protocol.tasks)) >= limit:
             answering.refusal = self.refused(503, "unavailable", "too many connections")
         elif not self.admits(protocol.client or ("", 0)):
-            text = "this portal does not serve your address"
-            answering.refusal = self.refused(403, "address_not_served", text)
+            answering.refusal = self.refused(*NOT_SERVED)
         elif size.isdigit() and int(size) > BODY_BYTES:
-            answering.refusal = self.too_large()
+            answering.refusal = self.refused(*too_large(BODY_BYTES))
         return answering
-
-    def too_large(self) -> Answer:
-        """The answer to a request with too large a body."""
-        return self.refused(413, "too_large", f"a body has {BODY_BYTES} bytes at most")
 
     def late(self, protocol: Any, asked: Answering) -> None:
         """Refuse a request whose body has not come in time."""
-        text = f"a body must arrive within {BODY_S:.0f} s"
-        asked.refusal, asked.keep_alive = self.refused(408, "timeout", text), False
+        asked.refusal, asked.keep_alive = self.refused(*TOO_LATE), False
         self.start(protocol, asked)
 
     def start(self, protocol: Any, asked: Answering) -> None:
@@ -121,7 +125,7 @@ class Requests:
             own: Headers = [JSON, *((name.encode(), more[name].encode()) for name in more)]
         except Exception as error:  # whatever a request brings about ends that request alone
             self.failed(error)
-            status, own, body = self.refused(500, "internal", "the request could not be processed")
+            status, own, body = self.refused(*NOT_PROCESSED)
         took_s = time.perf_counter() - begun_s
         await self._write(protocol, asked, (status, own, body))
         method, path = endpoint.route.name.split(" ")
@@ -175,7 +179,8 @@ def protocol_of(base: Any, requests: Requests) -> Any:
             super().on_body(body)
             asked = self.cycle
             if type(asked) is Answering and len(asked.body) > BODY_BYTES and not asked.is_begun:
-                asked.refusal, asked.keep_alive = requests.too_large(), False
+                asked.refusal = requests.refused(*too_large(BODY_BYTES))
+                asked.keep_alive = False
                 requests.start(self, asked)
 
         def on_message_complete(self) -> None:
