@@ -15,6 +15,8 @@ from numba.core.dispatcher import Dispatcher
 from openoutcry import PACKAGE
 
 ROOM = PACKAGE / "backtest"
+MARK = ".checked"
+"""Ends the qualified name of a checked kernel, which is not compiled again."""
 
 
 @cache
@@ -40,7 +42,7 @@ def check_kernels_of(function: Callable[..., Any]) -> None:
 
 def _checked(function: Any, done: dict[Any, Any], files: set[Path]) -> Any:
     """The kernel with checked kernels in place of those that it names."""
-    if not isinstance(function, Dispatcher):
+    if not isinstance(function, Dispatcher) or function.py_func.__qualname__.endswith(MARK):
         return function
     if function in done:
         return done[function]
@@ -55,7 +57,7 @@ def _checked(function: Any, done: dict[Any, Any], files: set[Path]) -> Any:
     given = plain.__name__, plain.__defaults__, tuple(map(CellType, cells))
     copy = FunctionType(plain.__code__, scope, *given)
     copy.__module__, copy.__annotations__ = plain.__module__, plain.__annotations__
-    copy.__qualname__ = f"{plain.__qualname__}.checked"
+    copy.__qualname__ = plain.__qualname__ + MARK
     options = {**function.targetoptions, "boundscheck": True}
     compiler: Any = vars(function)["_compiler"]
     done[function] = type(function)(copy, {}, options, compiler.pipeline_class)

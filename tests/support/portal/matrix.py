@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import httpx
@@ -31,8 +32,10 @@ FRESH, MOVED, LINKED = "fresh@example.com", "moved@example.com", "linked@example
 NEW_PASSWORD = "eight crooked ladders"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 TOTP_STEP_S = 30
-MARKS = ("31338.12", "123.456789", "31405.77", "annas")
+MARKS = ("31338.12", "123.456789", "annas")
 """In what Anna chose: no answer to another user has them."""
+CENTS = count(77)
+"""Of the next quoted price: a quote that an Anna before accepted is a trade, which all see."""
 QUOTED = "accept", "counter", "withdraw", "fix", "over fix"
 """Quotes that she has, by what is done with them."""
 ORDER = {"symbol": "BTC-USD", "side": "buy", "type": "limit", "quantity": "0.01", "price": "10"}
@@ -82,7 +85,9 @@ class Anna:
         }
         self.clients = {name: by_token(self.venue, token) for name, token in tokens.items()}
         self.http = self.clients["anna"]
-        self.secrets = {*MARKS, self.person.mail, self.person.api_key}
+        self.quoted = f"{31_405 + next(CENTS) / 100:.2f}"
+        self.marks = (*MARKS, self.quoted)
+        self.secrets = {*self.marks, self.person.mail, self.person.api_key}
         self.user = self.native.me().id
         self._trade()
         self._hold_contracts()
@@ -201,7 +206,7 @@ class Anna:
 
     def _quoted(self) -> tuple[int, int]:
         number = self._requested()
-        body = {"ask": "31405.77", "firm": True}
+        body = {"ask": self.quoted, "firm": True}
         row = self.ask("POST", f"/v1/quotes/requests/{number}/quotes", "maker", **body)
         return number, int(row["quotes"][-1]["id"])
 
@@ -344,7 +349,7 @@ def of_quotes(anna: Anna) -> Asks:
         ("POST", f"{path}/accept"): Ask(numbers["accept"], quotes["accept"]),
         ("POST", f"{path}/counter"): Ask(numbers["counter"], quotes["counter"] | price),
         ("POST", f"{path}/answer"): Ask(numbers["counter"], yes, by="maker"),
-        ("POST", f"{path}/quotes"): Ask(numbers["quote"], {"ask": "31405.77"}, by="maker"),
+        ("POST", f"{path}/quotes"): Ask(numbers["quote"], {"ask": anna.quoted}, by="maker"),
         ("DELETE", f"{path}/quotes/{{quote}}"): Ask(withdrawn, by="maker"),
         ("POST", f"{path}/pass"): Ask(numbers["pass"], by="maker"),
         ("DELETE", path): Ask(numbers["cancel"]),

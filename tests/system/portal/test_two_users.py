@@ -21,7 +21,6 @@ from tests.support.console.websockets_patient import connect
 from tests.support.portal.clients import taken
 from tests.support.portal.matrix import (
     DOCUMENT,
-    MARKS,
     PUBLIC_IDS,
     QUERY_IDS,
     Anna,
@@ -287,7 +286,7 @@ def test_no_route_shows_or_changes_what_is_another_users(full, anna):
     assert sum(status < 300 for status in eve.statuses) > 50
     assert sum(status in (403, 404) for status in eve.statuses) > 35
     text = json.dumps(before)
-    assert all(one in text for one in MARKS), "they are shown to anna"
+    assert all(one in text for one in anna.marks), "they are shown to anna"
 
 
 @pytest.mark.promise(
@@ -324,7 +323,7 @@ def owner_over_fix(anna):
                 return message
 
     shown = until(client, "S", t117=str(quote))
-    assert shown[133] in MARKS
+    assert shown[133] in anna.marks
     until(maker, "R", t131=str(number))
     fields = (693, "yes"), (117, quote), (694, "1"), (55, "BTC-USD"), (54, "1")
     client.send("AJ", fields)

@@ -100,7 +100,8 @@ def test_a_router_that_is_killed_at_a_venue_of_fix_doubles_no_child(monkeypatch,
             report = outcry(*order, "--seconds", str(BOUND_S))
             assert (report["parent"], report["filled"]) == (2 * number + 2, str(QUANTITY))
             wait_until(lambda: asks(file) == before, "the makers quote what was taken")
-        assert rejected(file) == {"EAST": "quantity", "WEST": "qty out of limits"}
+        refused = "OrderQty (38) is outside the gateway's limits"
+        assert rejected(file) == {"EAST": "quantity", "WEST": refused}
         assert compare(Path(file).parent)["parents"] == 5
         with ParentStore(read_settings(Path(file)).store) as store:
             parents = list(store.parents.values())

@@ -29,4 +29,5 @@ def test_init_writes_the_example_and_never_over_a_file(
     again = outcry("venue", "init")
     assert (again.exit_code, again.stderr) == (1, "outcry: venue.toml already exists\n")
     missing = outcry("venue", "check", "other.toml")
-    assert missing.stderr == "outcry: other.toml: cannot be read: No such file or directory\n"
+    reason = "there is no such file; `outcry venue init` makes a venue"
+    assert missing.stderr == f"outcry: other.toml: {reason}\n"

@@ -6,6 +6,8 @@ import socket
 import pytest
 
 import openoutcry.backtest.layout as lay
+from openoutcry.backtest.checked import check_kernels_of
+from openoutcry.backtest.desk import LIMIT_DAY, send
 from openoutcry.backtest.latency import parse_latency
 from openoutcry.backtest.plan import Plan
 from openoutcry.backtest.run import run_day
@@ -93,3 +95,15 @@ def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path):
         (folder / "commands").write_bytes(bytes(100))
     run_plan(Plan(("generated:normal:100:1",), ("maker",), {}), tmp_path)
     assert {folder: folder.exists() for folder in folders} == folders
+
+
+def trade(view, state, desk):
+    send(desk, 0, 1, 1, LIMIT_DAY)
+
+
+def test_what_plain_python_calls_is_compiled_once_for_all_runs():
+    check_kernels_of(trade)
+    first = trade.__globals__["send"]
+    assert first.targetoptions["boundscheck"]
+    check_kernels_of(trade)
+    assert trade.__globals__["send"] is first
