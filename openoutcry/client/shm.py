@@ -52,13 +52,13 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.sealed_memory import is_sealed
+from openoutcry.wire.unix_socket import connect
 
 REPLY_DTYPE = ShmReply.dtype(symbol="S8")
 """A reply as numpy sees it; arrays of it are what :meth:`ShmClient.poll_array` returns."""
 LETTERS = {"A": "not authorised", "S": "session not available"}
 HEARTBEAT_S = 1.0
 BATCH = 256
-MAX_DIAL_NAP_S = 0.05
 MIN_NAP_S, MAX_NAP_S = 0.00005, 0.001
 SPINS = 50
 """Looks for a reply before the client naps."""
@@ -271,27 +271,20 @@ class ShmClient(LoggedIn):
         self._begin(time.monotonic() + timeout_s)
 
     def _dialled(self, path: str | Path, timeout_s: float) -> Any:
-        """A connected socket.  A venue whose queue of logins is full is asked again, less and less
-        often, until ``timeout_s`` is over.  Raises :class:`ClientError`."""
+        """A connected socket; room in the venue's queue of logins is waited for, ``timeout_s`` at
+        most.  Raises :class:`ClientError`."""
         end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        end.settimeout(timeout_s)
-        until_s, nap_s = time.monotonic() + timeout_s, MIN_NAP_S
-        while True:
-            try:
-                end.connect(str(path))
-            except BlockingIOError:
-                if time.monotonic() < until_s:
-                    self._wait(nap_s)
-                    nap_s = min(2 * nap_s, MAX_DIAL_NAP_S)
-                    continue
-                end.close()
-                raise ClientError(
-                    f"{path}: the venue's queue of logins was full for {timeout_s:g} s"
-                ) from None
-            except OSError as error:
-                end.close()
-                raise ClientError(f"{path}: {error.strerror or error}") from None
-            return end
+        try:
+            connect(end, Path(path), timeout_s)
+        except BlockingIOError:
+            end.close()
+            raise ClientError(
+                f"{path}: the venue's queue of logins was full for {timeout_s:g} s"
+            ) from None
+        except OSError as error:
+            end.close()
+            raise ClientError(f"{path}: {error.strerror or error}") from None
+        return end
 
     def _begin(self, until_s: float) -> None:
         header, replies = self.connection.header, ShmReplies.of(self.connection.replies)

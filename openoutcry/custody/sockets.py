@@ -21,6 +21,7 @@ from openoutcry.custody.errors import CustodyError, Refused
 from openoutcry.wire.closing import Closing
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.faults import Faults
+from openoutcry.wire.unix_socket import connect, short_name
 
 MAX_REQUEST = 1 << 24
 MAX_CLIENTS = 16
@@ -56,7 +57,8 @@ class Server(Closing):
         try:
             with suppress(FileNotFoundError):
                 path.unlink()
-            self.listener.bind(str(path))
+            with short_name(path) as name:
+                self.listener.bind(name)
         except OSError as error:
             raise CustodyError(f"{path}: {error}") from None
         finally:
@@ -151,8 +153,7 @@ def ask(path: Path, request: Request, answer_s: float = ANSWER_S) -> Request:
     """Raises :class:`Refused` with the other side's word, else :class:`CustodyError`."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(answer_s)
-            connection.connect(str(path))
+            connect(connection, path, answer_s)
             connection.sendall(json.dumps(request).encode() + b"\n")
             answer = json.loads(_line(connection))
     except (OSError, ValueError, RecursionError) as error:

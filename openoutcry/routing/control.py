@@ -8,8 +8,8 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from openoutcry.routing.instruments import RoutingError
 from openoutcry.routing.parents import ACTIVE, ENDED, PAUSED
 from openoutcry.routing.router import Router
 from openoutcry.wire.closing import Closing
+from openoutcry.wire.unix_socket import connect, short_name
 
 STATES = (ACTIVE, PAUSED, ENDED)
 MAX_BYTES = 1_000
@@ -36,7 +37,7 @@ class Control(Closing):
         before = os.umask(0o177)
         try:
             self._path.unlink(missing_ok=True)  # of a router that was killed
-            with _short(self._path) as name:
+            with short_name(self._path) as name:
                 self._socket.bind(name)
             self._socket.listen()
         except OSError as error:
@@ -123,10 +124,8 @@ def ask(store: Path, **asked: Any) -> dict[str, Any]:
     Raises :class:`RoutingError` if none runs, or it refuses."""
     path = _path(store)
     with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(ANSWER_S)
         try:
-            with _short(path) as name:
-                link.connect(name)
+            connect(link, path, ANSWER_S)
             link.sendall(json.dumps(asked).encode() + b"\n")
             answer: dict[str, Any] = json.loads(_line(link))
         except (FileNotFoundError, ConnectionRefusedError):
@@ -140,16 +139,6 @@ def ask(store: Path, **asked: Any) -> dict[str, Any]:
 
 def _path(store: Path) -> Path:
     return store.with_name(f"{store.name}.control")
-
-
-@contextmanager
-def _short(path: Path) -> Iterator[str]:
-    """A name of a path, of any length, that a socket's address has room for."""
-    folder = os.open(path.absolute().parent, os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
 
 
 def _line(link: socket.socket) -> bytes:

@@ -17,8 +17,8 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ import numpy.typing as npt
 
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.faults import Faults
+from openoutcry.wire.unix_socket import connect, short_name
 
 NAME = "desk.sock"
 MAX_REQUEST = 1 << 16
@@ -92,16 +93,6 @@ class _Client:
     answered: Callable[[dict[str, Any]], None] = lambda answer: None
 
 
-@contextmanager
-def _address(directory: Path) -> Iterator[str]:
-    """The socket's address, however long the directory's path is."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{fd}/{NAME}"
-    finally:
-        os.close(fd)
-
-
 class Desk:
     """Listens in ``directory`` and lets ``work_of`` turn requests into work."""
 
@@ -118,7 +109,7 @@ class Desk:
         self.clients: list[_Client] = []
         self.faults = Faults("desk", note)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        with _address(directory) as address:
+        with short_name(directory / NAME) as address:
             with suppress(FileNotFoundError):
                 os.unlink(address)
             before = os.umask(0o177)
@@ -301,15 +292,13 @@ def ask(directory: Path, request: dict[str, Any]) -> dict[str, Any]:
     what was asked may be done or not, and is to be asked again by its reference.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(ANSWER_S)
         try:
-            with _address(directory) as address:
-                connection.connect(address)
+            connect(connection, directory / NAME, ANSWER_S)
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             text = f"{directory}: the venue is not running, or is closed"
             raise DeskError(text, UNAVAILABLE) from None
         except BlockingIOError:
-            text = f"{directory}: the venue's desk has too many requests; try again"
+            text = f"{directory}: the venue's desk had too many requests for {ANSWER_S:.0f} s"
             raise DeskError(text, UNAVAILABLE) from None
         except PermissionError:
             text = f"{directory / NAME}: permission denied; connect as the venue's user"

@@ -5,7 +5,6 @@ The attackers come from 50 addresses.  Nothing here is judged by the clock."""
 
 import asyncio
 import contextlib
-import errno
 import json
 import re
 import socket
@@ -26,6 +25,7 @@ from openoutcry.portal.native.quote_door import QuoteDoor
 from openoutcry.routing.control import Control
 from openoutcry.venue import desk
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.unix_socket import connect
 from tests import ROOT
 from tests.support.documents import listeners as page
 from tests.support.waiting import BOUND_S, wait_until
@@ -74,25 +74,13 @@ class Door:
     def dial(self, number):
         family = socket.AF_INET if isinstance(self.address, tuple) else socket.AF_UNIX
         one = socket.socket(family, socket.SOCK_STREAM)
+        if family == socket.AF_UNIX:
+            connect(one, Path(self.address), BOUND_S)
+            return one
         one.settimeout(BOUND_S)
-        if family == socket.AF_INET:
-            one.bind((f"127.0.7.{1 + number % ADDRESSES}", 0))
-        wait_until(lambda: one.connect_ex(self.address) != errno.EAGAIN, "room in its queue")
+        one.bind((f"127.0.7.{1 + number % ADDRESSES}", 0))
+        one.connect(self.address)
         return one
-
-    def answers(self):
-        """An honest client asks until there was room in the queue of a Unix socket."""
-
-        def is_answered():
-            try:
-                self.ask()
-            except (BlockingIOError, OutcryError) as error:
-                if "temporarily unavailable" not in str(error):
-                    raise
-                return False
-            return True
-
-        wait_until(is_answered, "an answer")
 
 
 @contextlib.contextmanager
@@ -177,8 +165,7 @@ def controls(folder):
 
         def ask():
             with socket.socket(socket.AF_UNIX) as one:
-                one.settimeout(BOUND_S)
-                one.connect(str(path))
+                connect(one, path, BOUND_S)
                 one.sendall(request)
                 assert b"does not run here" in one.recv(1_000)
 
@@ -308,16 +295,16 @@ def descriptors():
 @pytest.mark.parametrize("attack", [empty, slow, fast, fragmented, pipelined, unread])
 def test_an_honest_client_is_answered_under_attack(name, attack, tmp_path):
     with SERVED[name](tmp_path) as door:
-        door.answers()
+        door.ask()
         before, open_before = memory_bytes(), descriptors()
         held: list[socket.socket] = []
         try:
             for _ in range(3):
                 attack(door, held)
-                door.answers()
+                door.ask()
             assert memory_bytes() - before < LARGE
         finally:
             for one in held:
                 one.close()
-        door.answers()
+        door.ask()
         wait_until(lambda: descriptors() <= open_before, "every connection is closed")

@@ -1,25 +1,20 @@
 """The client of a session over shared memory, when the venue's queue of logins is full."""
 
+import os
 import socket
+import threading
+from pathlib import Path
 
 import pytest
 
 from openoutcry.client import ClientError
-from openoutcry.client.shm import MAX_DIAL_NAP_S, ShmClient
+from openoutcry.client.shm import ShmClient
+from tests.support.waiting import BOUND_S, wait_until
 
 
-class Patient(ShmClient):
-    """Dials alone; what it waits is noted, and time may bring room."""
-
-    def __init__(self, path, listener, room_after):
-        self.naps, self.listener, self.room_after = [], listener, room_after
-        self.taken = []
-        self.line = self._dialled(path, 30.0)
-
-    def _wait(self, nap_s):
-        self.naps.append(nap_s)
-        if len(self.naps) == self.room_after:
-            self.taken.append(self.listener.accept()[0])
+def sleeps(thread):
+    """Whether a thread of this process waits in the kernel."""
+    return Path(f"/proc/self/task/{thread}/stat").read_text().rpartition(") ")[2][0] == "S"
 
 
 @pytest.fixture
@@ -35,14 +30,22 @@ def full(tmp_path):
         one.close()
 
 
-def test_a_full_queue_is_waited_for_less_and_less_often(full):
+def test_room_in_a_full_queue_is_waited_for(full):
     path, listener = full
-    client = Patient(path, listener, 20)
-    assert len(client.naps) == 20
-    assert client.naps == sorted(client.naps)
-    assert client.naps[-1] == MAX_DIAL_NAP_S
-    for one in (client.line, *client.taken):
-        one.close()
+    client = ShmClient.__new__(ShmClient)
+    lines, ids = [], []
+
+    def dial():
+        ids.append(threading.get_native_id())
+        lines.append(client._dialled(path, BOUND_S))
+
+    thread = threading.Thread(target=dial)
+    thread.start()
+    wait_until(lambda: ids and sleeps(ids[0]), "it waits in the kernel")
+    assert not lines
+    with listener.accept()[0], listener.accept()[0]:
+        thread.join()
+        os.close(lines.pop().detach())
 
 
 def test_a_queue_that_stays_full_is_said_in_words(full):

@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
-from openoutcry.routing.control import MAX_LINKS, Control, _path, _short, ask
+from openoutcry.routing.control import MAX_LINKS, Control, _path, ask
 from openoutcry.routing.instruments import BUY, RoutingError
+from openoutcry.wire.unix_socket import short_name
 from tests.support.waiting import wait_until
 from tests.unit.routing.test_connectors import FILE
 from tests.unit.routing.test_parents import Floor, venues
@@ -84,7 +85,7 @@ def test_a_request_that_is_never_whole_delays_neither_the_router_nor_another(flo
     with Control(store) as control, ExitStack() as stack:
         for _ in range(3 * MAX_LINKS):
             link = stack.enter_context(socket.socket(socket.AF_UNIX))
-            with _short(_path(store)) as name:
+            with short_name(_path(store)) as name:
                 link.connect(name)
             link.sendall(b'{"parent": 1')
             hanging.append(link)
