@@ -82,7 +82,13 @@ from openoutcry.portal.spot.http import (
 from openoutcry.portal.spot.limits import SUBJECTS, Limits
 from openoutcry.portal.spot.rest import Endpoint, endpoints_of
 from openoutcry.portal.spot.signing import REMEMBERED, Replays, Signing
-from openoutcry.portal.spot.sockets import SEND_NOW, TAKE_NOW, Connections, sockets_of
+from openoutcry.portal.spot.sockets import (
+    HEAR_NOW,
+    SEND_NOW,
+    TAKE_NOW,
+    Connections,
+    sockets_of,
+)
 from openoutcry.portal.spot.sub_accounts import SubAccountsApi
 from openoutcry.portal.spot.trade import SpotOrders
 from openoutcry.portal.spot.user_data import MAX_KEYS, ListenKeys, UserData
@@ -104,6 +110,8 @@ from openoutcry.wire.peers import HERE, owner_of
 Announce = Callable[[str], Any]
 MAX_OF_AN_ADDRESS = 300
 """Connections of one address on which something was asked."""
+PING_S, PONG_S = 20.0, 60.0
+"""Seconds between two pings of a WebSocket, and without a pong until it is cut."""
 HEALTH = "/healthz"
 """Its requests count nothing."""
 IDLE_S, LOOK_S = 0.003, 0.5
@@ -415,6 +423,7 @@ class Portal:
             self.follow(),
             self.follow_stages(),
             self.feeds.run(),
+            self.user_data.run(),
             self.people.run(),
             self.withdrawals.run(),
             self.transfers.run(),
@@ -779,15 +788,20 @@ def frame_of(text: str) -> bytes:
 
 
 def text_pings(connections: ConnectionLimits) -> Any:
-    """The listeners' protocol of WebSockets, with three changes.  Pings are text: nautilus-trader
-    answers no others, and would be cut after 20 seconds.  Texts can be sent at once, all in one
-    write: an event of many connections is made a frame once.  A text that comes while the
+    """The listeners' protocol of WebSockets, with four changes.  Pings are text: nautilus-trader
+    answers no others, and would be cut.  There is one each PING_S, also while another one waits for
+    its pong; without any pong for PONG_S the connection is cut.  Texts can be sent at once, all in
+    one write: an event of many connections is made a frame once.  A text that comes while the
     application waits for one can be handed over at once, without a turn of its task."""
     from openoutcry.operations.websocket_protocol import weighed
 
     class TextPings(weighed(connections)):  # type: ignore[misc]
         _ping: bytes | None = None
+        _unanswered: tuple[bytes, ...] = ()
+        pong_timer: Any
         frames: list[bytes]
+        heard: Callable[[], None] | None = None
+        """Called for each ping and pong of the client."""
         take: Callable[[str], bool] | None = None
         """Takes a text at once; False: it waits its turn in the queue."""
 
@@ -795,14 +809,47 @@ def text_pings(connections: ConnectionLimits) -> Any:
             self.queue = Queue()
             super().handle_connect(event)
             if (scope := getattr(self, "scope", None)) is not None:
-                scope["extensions"] |= {SEND_NOW: self.send_now, TAKE_NOW: self.take_now}
+                scope["extensions"] |= {
+                    SEND_NOW: self.send_now,
+                    TAKE_NOW: self.take_now,
+                    HEAR_NOW: self.hear_now,
+                }
 
         def take_now(self, take: Callable[[str], bool]) -> None:
             self.take = take
 
+        def hear_now(self, heard: Callable[[], None]) -> None:
+            self.heard = heard
+
         def connection_lost(self, error: Exception | None) -> None:
-            self.take = None
+            self.take = self.heard = None
             super().connection_lost(error)
+
+        def send_keepalive_ping(self) -> None:
+            deadline = self.pong_timer
+            super().send_keepalive_ping()
+            if self.pong_timer is deadline or self._ping is None:
+                return  # the connection has ended
+            self._unanswered += (self._ping,)
+            if deadline is not None:
+                self.pong_timer.cancel()
+                self.pong_timer = deadline
+            self.schedule_ping()
+
+        def handle_ping(self) -> None:
+            super().handle_ping()
+            if self.heard is not None:
+                self.heard()
+
+        def handle_pong(self, event: Any) -> None:
+            # Of the pings that wait any may be answered: uvicorn knows only the last one.
+            self.idle_frames += 1
+            if bytes(event.data) in self._unanswered and self.pong_timer is not None:
+                self._ping, self._unanswered = None, ()
+                self.pong_timer.cancel()
+                self.pong_timer = None
+            if self.heard is not None:
+                self.heard()
 
         def send_receive_event_to_app(self) -> None:
             is_text = self.curr_msg_data_type == "text" and not self.close_sent
@@ -862,6 +909,8 @@ def serve(
         max(2_048, files // 2),
         http,
         ws=text_pings(connections),
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PONG_S,
         ws_max_size=1 << 14,
     )
     server = server_of(config, lambda: announce(at), portal.connections.say_end)

@@ -438,6 +438,7 @@ BALANCE           | -2010        | Account has insufficient balance for requeste
 MARGIN            | -2010        | Margin is insufficient. | 422        | insufficient_margin  | the account's margin does not cover this
 WOULD_TAKE        | -2010        | Order would immediately match and take. | 422        | would_take           | the order would trade at once
 WOULD_TRIGGER     | -2010        | Stop price would trigger immediately. | 422        | would_trigger        | the order would trigger at once
+NO_LIQUIDITY      | -2010        | Order book liquidity is less than symbol minimum quantity. | 422        | order_rejected       | there is no order to trade with
 MARKET_CLOSED     | -2010        | Market is closed. | 422        | market_closed        | the market is closed
 BOOK_FULL         | -2010        | This order type is currently not possible. | 422        | order_rejected       | orders of this type are not possible now
 REFUSED           | -2010        | Order was rejected: {detail} | 422        | order_rejected       | the venue refused the order

@@ -129,6 +129,8 @@ class NativeOrders:
             order = NewOrder(key, market.symbol, SIDES[body.side], core, tif, 0)
             terms = _terms(body, market, core)
             if budget := terms.get("budget_tick_lots"):
+                if core is OrderType.MARKET_BUDGET and market.contract is None:
+                    self.service.require_lot(market, order.side, budget)
                 lots = self.service.lots_for(participant, market, order.side, budget)
                 terms["lots"] = lots
             if body.self_trade:

@@ -150,7 +150,7 @@ class Spot:
         try:
             headers |= self.limits.take_order(request.participant)
         except ApiError as over:
-            if mode == "CANCEL_ONLY" and request.params.text("cancelReplaceMode"):
+            if mode == "CANCEL_ONLY" and request.params.given("cancelReplaceMode"):
                 await self.orders.cancel_replace(request.participant, request.params, over)
             raise
 
@@ -180,7 +180,7 @@ def each_symbol(params: Params) -> int:
 
 def candles_weight(params: Params) -> int:
     """The weight of candles: more in another time zone, where each is made of many."""
-    return 2 if params.text("timeZone", "0") == "0" else 20
+    return 2 if (params.given("timeZone") or "0") == "0" else 20
 
 
 def rules_weight(params: Params) -> int:
@@ -190,4 +190,4 @@ def rules_weight(params: Params) -> int:
 
 def rates_weight(params: Params) -> int:
     """The weight of a tested order: more with its rates."""
-    return 20 if params.text("computeCommissionRates").lower() == "true" else 1
+    return 20 if params.given("computeCommissionRates").lower() == "true" else 1

@@ -85,7 +85,7 @@ class Capital:
         Raises :class:`ApiError`."""
         coin = self.coin(params)
         decimals = self.mirror.markets.assets[coin]
-        text = params.decimal("amount") or params.needed("amount")
+        text = params.decimal("amount", is_needed=True) or params.needed("amount")
         try:
             units = units_of(text, decimals)
         except AmountError:

@@ -10,7 +10,8 @@ from openoutcry.wire.errors import OutcryError
 UNKNOWN, DISCONNECTED, UNAUTHORIZED, TOO_MANY, TIMEOUT = -1000, -1001, -1002, -1003, -1007
 TOO_MANY_ORDERS, INVALID_TIMESTAMP, INVALID_SIGNATURE = -1015, -1021, -1022
 ILLEGAL_CHARS, TOO_MANY_PARAMETERS, MANDATORY, UNKNOWN_PARAM = -1100, -1101, -1102, -1103
-UNREAD, BAD_PRECISION, NOT_REQUIRED, INVALID_TIF = -1104, -1111, -1106, -1115
+UNREAD, EMPTY, BAD_PRECISION, NOT_REQUIRED, INVALID_TIF = -1104, -1105, -1111, -1106, -1115
+BAD_RECV_WINDOW = -1131
 INVALID_TYPE, INVALID_SIDE, INVALID_INTERVAL, BAD_SYMBOL = -1116, -1117, -1120, -1121
 INVALID_LISTEN_KEY, BAD_COMBINATION, FILTER = -1125, -1128, -1013
 NEW_ORDER_REJECTED, CANCEL_REJECTED, NO_SUCH_ORDER = -2010, -2011, -2013
@@ -67,6 +68,11 @@ class ApiError(OutcryError):
 def missing(name: str) -> ApiError:
     """The refusal of a request without a mandatory parameter, or with an empty one."""
     return of_reject(Reject(Code.MISSING, name))
+
+
+def empty(name: str) -> ApiError:
+    """The refusal of a parameter that need not be sent, and was sent empty."""
+    return ApiError(EMPTY, f"Parameter '{name}' was empty.")
 
 
 def illegal(name: str, legal: str = "") -> ApiError:

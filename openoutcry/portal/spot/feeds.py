@@ -25,7 +25,7 @@ STREAM = re.compile(
     r"|kline_(?P<interval>\d{1,2}[smhdwM])(?P<zone>@\+08:00)?"
     r"|depth(?P<levels>5|10|20)?(?:@(?P<speed>100ms|1000ms))?)"
 )
-ALL = re.compile(r"!(?P<kind>ticker|miniTicker|ticker_(?:1h|4h|1d))@arr")
+ALL = re.compile(r"!(?P<kind>ticker|miniTicker|ticker_(?:1h|4h|1d))@arr(?:@(?:1000|3000)ms)?")
 EVENTS = ("trade", "aggTrade", "bookTicker")
 """Kinds of streams whose events come as they happen."""
 ZONE_MS = 8 * 60 * MINUTE_MS

@@ -14,6 +14,7 @@ from openoutcry.portal.spot.errors import (
     UNREAD,
     ApiError,
     bad_combination,
+    empty,
     illegal,
     missing,
 )
@@ -48,33 +49,37 @@ class Params:
     def require_known(self, names: frozenset[str]) -> None:
         """Raises :class:`ApiError` for a parameter that the request has not.  A signature is one of
         each, so that a program may sign all that it sends."""
-        sent = self.values.keys() - OF_SIGNED
-        if sent <= names:
+        sent = self.values.keys()
+        unread = len(sent - OF_SIGNED - names)
+        if not unread:
             return
-        if not names:
-            text = f"Too many parameters; expected '0' and received '{len(sent)}'."
+        if not names and not sent & OF_SIGNED:
+            text = f"Too many parameters; expected '0' and received '{unread}'."
             raise ApiError(TOO_MANY_PARAMETERS, text)
-        text = f"read '{len(sent & names)}' parameter(s) but was sent '{len(sent)}'."
+        text = f"read '{len(sent) - unread}' parameter(s) but was sent '{len(sent)}'."
         raise ApiError(UNREAD, f"Not all sent parameters were read; {text}")
 
+    def given(self, name: str) -> str:
+        """The parameter's value; nothing if it is absent or empty."""
+        return self.values.get(name, "")
+
     def text(self, name: str, default: str = "") -> str:
-        """The parameter's value; the default if it is absent or empty."""
-        return self.values.get(name, "") or default
+        """The value of a parameter that need not be sent; the default if it is absent.  Raises
+        :class:`ApiError` if it was sent empty."""
+        if self.values.get(name) == "":
+            raise empty(name)
+        return self.values.get(name, default)
 
     def needed(self, name: str) -> str:
         """The parameter's value.  Raises :class:`ApiError` if it is absent or empty."""
-        value = self.text(name)
+        value = self.given(name)
         if not value:
             raise missing(name)
         return value
 
     def whole(self, name: str, default: int | None = None, most: int = 2**62) -> int:
         """A number from 0; needed if there is no default."""
-        value = self.text(name)
-        if not value and default is not None:
-            return default
-        if not value:
-            raise missing(name)
+        value = self.needed(name) if default is None else self.text(name, str(default))
         if not (value.isascii() and value.isdigit() and len(value) <= 19):
             raise illegal(name, "^[0-9]{1,20}$")
         number = int(value)
@@ -115,9 +120,9 @@ class Params:
         value = self.whole("limit", default)
         return min(value, most) if value else default
 
-    def decimal(self, name: str) -> str:
-        """Text of a decimal number, or nothing."""
-        value = self.text(name)
+    def decimal(self, name: str, is_needed: bool = False) -> str:
+        """Text of a decimal number, or nothing.  ``is_needed``: the caller refuses nothing."""
+        value = self.given(name) if is_needed else self.text(name)
         if value and not (value.isascii() and DECIMAL.fullmatch(value)):
             raise illegal(name, "^([0-9]{1,20})(\\.[0-9]{1,20})?$")
         return value
@@ -159,14 +164,14 @@ class Params:
     def some_markets(self, is_needed: bool = False) -> tuple[list[Market], bool]:
         """Return markets by ``symbol``, ``symbols`` (a JSON array), or all; and whether it is only
         one. ``is_needed``: there must be one of the two."""
+        if is_needed and not (self.given("symbol") or self.given("symbols")):
+            text = "Param 'symbol' or 'symbols' must be sent, but both were empty/null!"
+            raise ApiError(MANDATORY, text)
         symbol, symbols = self.text("symbol"), self.text("symbols")
         if symbol and symbols:
             raise bad_combination()
         if symbol:
             return [self.market()], True
-        if not symbols and is_needed:
-            text = "Param 'symbol' or 'symbols' must be sent, but both were empty/null!"
-            raise ApiError(MANDATORY, text)
         if not symbols:
             return self.markets.all, False
         try:
@@ -181,6 +186,6 @@ class Params:
 
     def symbol_count(self) -> int:
         """Return how many symbols are named; 0: all."""
-        if self.text("symbol"):
+        if self.given("symbol"):
             return 1
-        return self.text("symbols").count(",") + 1 if self.text("symbols") else 0
+        return self.given("symbols").count(",") + 1 if self.given("symbols") else 0

@@ -26,7 +26,7 @@ from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.signing import READ, TRADE, WITHDRAW
 
-SIGNATURE = re.compile(r"(?:^|&)signature=[^&]*")
+SIGNATURE = re.compile(r"^signature=[^&]*&?|&signature=[^&]*")
 MAX_FIELDS = 64
 ILLEGAL = "Illegal characters found in a parameter."
 UNIVERSAL = "/sapi/v1/sub-account/universalTransfer"
@@ -118,7 +118,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/api/v3/allOrders"): Route(signed.all_orders, 20, READ, f"{ONE} orderId {TIMES}"),
     ("GET", "/api/v3/myTrades"): Route(
         signed.own_trades,
-        lambda params: 5 if params.text("orderId") else 20,
+        lambda params: 5 if params.given("orderId") else 20,
         READ,
         f"{ONE} orderId fromId {TIMES}",
     ),
@@ -142,7 +142,12 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("POST", "/api/v3/sor/order"): Route(signed.refuses(*errors.NOT_SUPPORTED), 1, TRADE),
     ("POST", "/api/v3/sor/order/test"): Route(signed.refuses(*errors.NOT_SUPPORTED), 1, TRADE),
     ("GET", "/api/v3/myAllocations"): Route(signed.nothing, 20, READ),
-    ("GET", "/api/v3/myPreventedMatches"): Route(signed.refuses(*errors.NOT_SUPPORTED), 20, READ),
+    ("GET", "/api/v3/myPreventedMatches"): Route(
+        signed.prevented_matches,
+        lambda params: 2 if params.given("preventedMatchId") else 20,
+        READ,
+        f"{ONE} preventedMatchId orderId fromPreventedMatchId limit",
+    ),
     ("PUT", "/api/v3/order/amend/keepPriority"): Route(signed.refuses(*NO_AMENDING), 4, TRADE),
     ("GET", "/api/v3/order/amendments"): Route(signed.nothing, 4, READ),
     ("GET", "/sapi/v1/margin/allPairs"): Route(signed.nothing, 1, KEYED),

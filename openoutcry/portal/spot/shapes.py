@@ -1,5 +1,6 @@
 """Answers of the API, made from what the mirror holds."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from openoutcry.portal.accounts.api_keys import ApiKey
@@ -7,7 +8,7 @@ from openoutcry.portal.accounts.states import Action
 from openoutcry.portal.spot import times
 from openoutcry.portal.trading.instruments import Market, Markets, text_of
 from openoutcry.portal.trading.mirror import Mirror
-from openoutcry.portal.trading.orders import EXPIRED, Fill, FilledOrder, Order
+from openoutcry.portal.trading.orders import EXPIRED, Fill, FilledOrder, Order, PreventedMatch
 from openoutcry.portal.trading.public import DAY_MS, AggregateTrade, Candle, Day, Trade
 from openoutcry.portal.trading.service import MAX_ORDERS
 from openoutcry.portal.trading.terms import ICEBERG_PARTS, TRAILING_BPS
@@ -23,6 +24,7 @@ SELF_TRADE = {
 }
 """What a request may have; orders of other sessions may have others."""
 PERMISSIONS = ["SPOT"]
+PREVENTED_LOTS = "takerPreventedQuantity", "makerPreventedQuantity"
 
 
 def ms(time_ns: int) -> int:
@@ -82,6 +84,8 @@ def only_of_some(order: Order, market: Market) -> dict[str, Any]:
         shown["stopPrice"] = market.price(order.trigger_ticks)
     if order.display_lots:
         shown["icebergQty"] = market.quantity(order.display_lots)
+    if order.prevented is not None:
+        shown["preventedMatchId"] = order.prevented.number
     if order.prevented_lots:
         shown["preventedQuantity"] = market.quantity(order.prevented_lots)
     if order.state == EXPIRED:
@@ -96,8 +100,11 @@ def expiry_reason(order: Order) -> str:
     return words.REASONS.say("Binance expiry", Reason(order.reason))
 
 
-def new_order(order: Order, market: Market, kind: str) -> dict[str, Any]:
-    """The answer to a new order: ACK, RESULT or FULL."""
+def new_order(
+    order: Order, market: Market, kind: str, prevented: Iterable[PreventedMatch] = ()
+) -> dict[str, Any]:
+    """The answer to a new order: ACK, RESULT or FULL; ``prevented``: the participant's trades with
+    itself that were prevented."""
     ack = {
         "symbol": market.name,
         "orderId": order.number,
@@ -124,7 +131,31 @@ def new_order(order: Order, market: Market, kind: str) -> dict[str, Any]:
             }
             for fill in order.fills
         ]
+        matches = [match for match in prevented if match.taker is order]
+        if matches:
+            of_match = "preventedMatchId", "makerOrderId", "price", *PREVENTED_LOTS
+            rows = [prevented_match(match, market) for match in matches]
+            result["preventedMatches"] = [
+                {name: row[name] for name in of_match if name in row} for row in rows
+            ]
     return result
+
+
+def prevented_match(match: PreventedMatch, market: Market) -> dict[str, Any]:
+    """A trade with oneself that was prevented, as GET /api/v3/myPreventedMatches has it."""
+    shown = {
+        "symbol": market.name,
+        "preventedMatchId": match.number,
+        "takerOrderId": match.taker.number,
+        "makerSymbol": market.name,
+        "makerOrderId": match.maker.number,
+        "tradeGroupId": -1,
+        "selfTradePreventionMode": words.SELF_TRADE.say("Binance", match.taker.self_trade),
+        "price": market.price(match.price_ticks),
+    }
+    lost = zip(PREVENTED_LOTS, (match.taker_lots, match.maker_lots), strict=True)
+    shown |= {name: market.quantity(lots) for name, lots in lost if lots}
+    return shown | {"transactTime": times.of_ns(match.time_ns)}
 
 
 def cancelled(order: Order, market: Market, request_id: str) -> dict[str, Any]:

@@ -98,6 +98,26 @@ async def own_trades(spot: Spot, request: Request) -> Any:
     return [shapes.own_trade(order, fill, market) for order, fill in rows]
 
 
+async def prevented_matches(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/myPreventedMatches: trades with oneself that were prevented, by their own number
+    or by an order of theirs."""
+    params = request.params
+    market, number = params.market(), params.whole_or_none("preventedMatchId")
+    order, first = params.whole_or_none("orderId"), params.whole_or_none("fromPreventedMatchId")
+    limit = params.limit(500, 1000)
+    if (number is None) == (order is None) or (first is not None and order is None):
+        raise errors.bad_combination()
+    rows = [
+        shapes.prevented_match(match, market)
+        for match in spot.mirror.orders.participant(request.participant).prevented
+        if match.taker.instrument == market.index
+        and number in (None, match.number)
+        and order in (None, match.taker.number, match.maker.number)
+        and match.number >= (first or 0)
+    ]
+    return rows[:limit]
+
+
 async def account(spot: Spot, request: Request) -> Any:
     """GET /api/v3/account: rates, permissions and balances."""
     assert request.key is not None

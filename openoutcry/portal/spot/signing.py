@@ -16,9 +16,9 @@ from openoutcry.portal.shared_table import Table
 from openoutcry.portal.spot.errors import (
     BAD_API_KEY,
     BAD_PRECISION,
+    BAD_RECV_WINDOW,
     INVALID_SIGNATURE,
     INVALID_TIMESTAMP,
-    MANDATORY,
     REJECTED_KEY,
     ApiError,
     missing,
@@ -105,9 +105,10 @@ class Signing:
             signature = params.needed("signature")
             if not is_signed(key, payload, signature):
                 raise ApiError(INVALID_SIGNATURE, "Signature for this request is not valid.")
-        timestamp, at_ms = params.moment_ms("timestamp"), now_ms()
-        if timestamp is None:
+        if not params.given("timestamp"):
             raise missing("timestamp")
+        timestamp, at_ms = params.moment_ms("timestamp"), now_ms()
+        assert timestamp is not None
         window_ms = _window_ms(params)
         if timestamp >= at_ms + AHEAD_MS:
             text = "Timestamp for this request was 1000ms ahead of the server's time."
@@ -126,8 +127,7 @@ def _window_ms(params: Params) -> int:
     if len(parts) > 3:
         raise ApiError(BAD_PRECISION, "Parameter 'recvWindow' has too much precision.")
     if int(whole) > LONGEST_WINDOW_MS or (int(whole) == LONGEST_WINDOW_MS and parts.strip("0")):
-        most = f"Cannot be greater than {LONGEST_WINDOW_MS}."
-        raise ApiError(MANDATORY, f"'recvWindow' contains unexpected value. {most}")
+        raise ApiError(BAD_RECV_WINDOW, f"'recvWindow' must be less than {LONGEST_WINDOW_MS}.")
     return int(whole)
 
 

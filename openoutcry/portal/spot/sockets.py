@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,9 +24,16 @@ from openoutcry.portal.spot.rest import ROUTES, as_json
 from openoutcry.portal.spot.signing import READ
 from openoutcry.portal.spot.user_data import KEY_LENGTH, Deliver, UserData, as_text
 
-SEND_S, SEND_NOW, TAKE_NOW = 30.0, "outcry.send_now", "outcry.take_now"
+SEND_S, SEND_NOW, TAKE_NOW, HEAR_NOW = (
+    30.0,
+    "outcry.send_now",
+    "outcry.take_now",
+    "outcry.hear_now",
+)
 """Seconds for a client that does not read; and what the server's protocol offers
 (``portal/server.py``)."""
+MAX_A_SECOND = 5
+"""Messages, pings and pongs of a connection to ``/ws`` or ``/stream`` in any second."""
 MAX_AT_ONCE, MAX_OWN = 50, 1_000
 """Requests of one connection that are under way, and its subscriptions to own events."""
 USED = ("x-mbx-used-weight-1m", "x-mbx-order-count-10s", "x-mbx-order-count-1d")
@@ -119,6 +127,14 @@ class Streams:
         self.spot, self.feeds, self.user_data, self.address = spot, feeds, user_data, address
         self.subscriber = Subscriber(combined, fine)
         self._own: dict[str, tuple[int, Deliver]] = {}
+        self._heard_s: deque[float] = deque(maxlen=MAX_A_SECOND)
+
+    def heard(self) -> None:
+        """Count a message, a ping or a pong; a connection with too many in a second is cut."""
+        now_s, heard_s = time.monotonic(), self._heard_s
+        if len(heard_s) == MAX_A_SECOND and now_s - heard_s[0] < 1.0:
+            self.subscriber.cut()
+        heard_s.append(now_s)
 
     def take(self, names: list[Any]) -> None:
         """Count what a message costs.  Raises :class:`ApiError`."""
@@ -143,8 +159,19 @@ class Streams:
         deliver = partial(self.subscriber.put_events, listen_key)
         self._own[listen_key] = participant, deliver
         fine = self.subscriber.fine
-        self.user_data.subscribe(participant, deliver, listen_key, is_in_force, fine)
+        lapsed = partial(self._end_own, listen_key)
+        self.user_data.subscribe(participant, deliver, listen_key, is_in_force, fine, lapsed)
         return True
+
+    def _end_own(self, listen_key: str) -> None:
+        """Say that a listen key has ended, and end its stream: a connection without another one
+        closes."""
+        with times.in_unit(self.subscriber.fine):
+            event = {"e": "listenKeyExpired", "E": times.now(), "listenKey": listen_key}
+        self.subscriber.put_events(listen_key, [as_text(event)])
+        self.unsubscribe(listen_key)
+        if not (self._own or self.subscriber.streams):
+            self.subscriber.queue.put_nowait(None)
 
     def unsubscribe(self, name: str) -> None:
         """End a subscription; nothing happens without one."""
@@ -165,6 +192,9 @@ class Streams:
 
     async def asked(self, text: str) -> None:
         """A request of the client, and its answer among the events."""
+        self.heard()
+        if self.subscriber.is_cut:
+            return
         number: Any = None
         is_banned = False
         try:
@@ -361,7 +391,7 @@ class Requests:
             raise ApiError(errors.ILLEGAL_CHARS, "Invalid method.")
         route = ROUTES[METHODS[method]]
         uses_session = bool(
-            self._session and route.security and not api_key and not params.text("signature")
+            self._session and route.security and not api_key and not params.given("signature")
         )
         if self._session is not None and uses_session:
             api_key = self._session[0]
@@ -515,6 +545,7 @@ def sockets_of(
             await socket.close(1008)
             return
         await socket.accept()
+        socket.scope.get("extensions", {}).get(HEAR_NOW, lambda heard: None)(connection.heard)
         for name in names:
             connection.subscribe(name)
         await _serve(socket, connection, connections)

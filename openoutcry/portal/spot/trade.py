@@ -55,7 +55,7 @@ def order_id_of(participant: int, params: Params) -> str:
     that the venue refuses it a second time: also after a restart of the portal, and from another.
     """
     signed = sorted(row for row in params.values.items() if row[0] != "signature")
-    if not params.text("timestamp"):
+    if not params.given("timestamp"):
         return new_id()
     digest = hashlib.blake2b(f"{participant} {signed}".encode(), digest_size=22).digest()
     return "".join(LETTERS[byte % len(LETTERS)] for byte in digest)
@@ -74,7 +74,11 @@ class SpotOrders:
         market, order = self.read(participant, params)
         kind, strategy = response_kind(params), strategy_of(params)
         placed = await self.service.enter(participant, order)
-        return shapes.new_order(placed, market, kind) | strategy
+        return self._answer(placed, market, kind) | strategy
+
+    def _answer(self, placed: Order, market: Market, kind: str) -> dict[str, Any]:
+        own = self.mirror.orders.participant(placed.participant)
+        return shapes.new_order(placed, market, kind, own.prevented)
 
     def check(self, participant: int, params: Params) -> Market:
         """Check an order that is not sent, and return its market.  Raises :class:`ApiError` or
@@ -96,11 +100,10 @@ class SpotOrders:
         if kind in NOT_OFFERED:
             name = kind.replace("_", " ").capitalize()
             raise ApiError(errors.NEW_ORDER_REJECTED, UNSUPPORTED.format(name))
-        tif = params.text("timeInForce")
+        needs_tif = kind in ("LIMIT", "STOP_LOSS_LIMIT")
+        tif = params.needed("timeInForce") if needs_tif else params.text("timeInForce")
         if tif and tif not in shapes.TIMES:
             raise ApiError(errors.INVALID_TIF, "Invalid timeInForce.")
-        if kind in ("LIMIT", "STOP_LOSS_LIMIT") and not tif:
-            raise missing("timeInForce")
         if tif and kind in ("MARKET", "LIMIT_MAKER", "STOP_LOSS"):
             raise errors.not_required("timeInForce")
         if any(params.text(name) for name in PEGS):
@@ -113,6 +116,7 @@ class SpotOrders:
         self.service.require_room(participant, market, client_id)
         lots, budget = _quantity(market, params, kind)
         if budget:
+            self.service.require_lot(market, shapes.SIDES[side], budget)
             lots = self.service.lots_for(participant, market, shapes.SIDES[side], budget)
         price = _price(market, params, "price") if kind in PRICED else 0
         if kind not in PRICED and params.text("price"):
@@ -146,10 +150,10 @@ class SpotOrders:
         another participant.  Raises :class:`ApiError` with ``code``."""
         market = params.market()
         own = self.mirror.orders.participant(participant)
-        number, name = params.whole_or_none("orderId"), params.client_id("origClientOrderId")
-        if number is None and not name:
+        if not (params.given("orderId") or params.given("origClientOrderId")):
             text = "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
             raise ApiError(errors.MANDATORY, text)
+        number, name = params.whole_or_none("orderId"), params.client_id("origClientOrderId")
         order = own.by_number.get(number) if number is not None else own.by_client_id.get(name)
         if order is None or order.instrument != market.index or order.state == REJECTED:
             raise ApiError(code, text)
@@ -221,7 +225,7 @@ class SpotOrders:
             answer = of_reject(refused).body
             result |= {"newOrderResult": "FAILURE", "newOrderResponse": answer}
             raise _not_replaced(result) from None
-        answer = shapes.new_order(placed, market, kind) | strategy
+        answer = self._answer(placed, market, kind) | strategy
         result |= {"newOrderResult": "SUCCESS", "newOrderResponse": answer}
         if result["cancelResult"] == "FAILURE":
             raise _not_replaced(result)
@@ -237,7 +241,7 @@ def _not_replaced(result: dict[str, Any]) -> ApiError:
 
 def response_kind(params: Params) -> str:
     """ACK, RESULT or FULL."""
-    default = "FULL" if params.text("type") in ("LIMIT", "MARKET") else "ACK"
+    default = "FULL" if params.given("type") in ("LIMIT", "MARKET") else "ACK"
     return params.one_of("newOrderRespType", RESPONSES, default)
 
 
@@ -252,7 +256,7 @@ def strategy_of(params: Params) -> dict[str, int]:
 
 
 def _price(market: Market, params: Params, name: str) -> int:
-    return price_of(market, name, params.decimal(name))
+    return price_of(market, name, params.decimal(name, is_needed=True))
 
 
 def _trailing(params: Params, kind: str) -> int:
@@ -269,15 +273,17 @@ def _trailing(params: Params, kind: str) -> int:
 
 def _quantity(market: Market, params: Params, kind: str) -> tuple[int, int]:
     """Lots, or a budget in price ticks times lots."""
-    quantity, cost = params.decimal("quantity"), params.decimal("quoteOrderQty")
-    if kind != "MARKET" and cost:
-        raise errors.not_required("quoteOrderQty")
-    if kind != "MARKET" or (quantity and not cost):
-        return lots_of(market, "quantity", quantity), 0
-    if quantity and cost:
-        raise errors.bad_combination()
-    if not cost:
+    is_by_value = kind == "MARKET" and bool(params.given("quoteOrderQty"))
+    quantity = params.decimal("quantity", is_needed=not is_by_value)
+    if not quantity and not is_by_value:
         raise missing("quantity")
+    cost = params.decimal("quoteOrderQty")
+    if not is_by_value:
+        if cost:
+            raise errors.not_required("quoteOrderQty")
+        return lots_of(market, "quantity", quantity), 0
+    if quantity:
+        raise errors.bad_combination()
     return 0, budget_of(market, "quoteOrderQty", cost)
 
 

@@ -1,5 +1,6 @@
 """A participant's own events: what became of its orders, and what its wallets hold."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -17,9 +18,9 @@ from openoutcry.portal.accounts.api_keys import ApiKey
 from openoutcry.portal.shared_table import Table
 from openoutcry.portal.spot import errors, shapes, times
 from openoutcry.portal.spot.errors import ApiError
-from openoutcry.portal.trading.instruments import text_of
+from openoutcry.portal.trading.instruments import Market, text_of
 from openoutcry.portal.trading.mirror import Mirror, Moment
-from openoutcry.portal.trading.orders import Order, Report, is_balance_reject
+from openoutcry.portal.trading.orders import Order, PreventedMatch, Report, is_balance_reject
 from openoutcry.wire.enums import OrderType, Reason
 from openoutcry.wire.words import REASONS, SELF_TRADE
 
@@ -30,6 +31,9 @@ LISTEN, MAC_BYTES = struct.Struct(">QIQQ"), 18
 """Content of a listen key: API key, participant, when the API key ends, and its own number."""
 Deliver = Callable[[list[str]], None]
 Make = Callable[[], dict[str, Any]]
+LAPSED_S = 1.0
+"""Seconds between two looks for listen keys that have ended while a connection subscribes by
+them."""
 SEEN_S = 0.1
 """Seconds for which a listen key that was found good is not looked up again for each event."""
 
@@ -41,6 +45,7 @@ class Subscription(NamedTuple):
     """The listen key, or the API key's number."""
     is_in_force: Callable[[], bool]
     fine: bool
+    lapsed: Callable[[], None] | None
 
 
 class UserData:
@@ -61,11 +66,13 @@ class UserData:
         key: Any,
         is_in_force: Callable[[], bool],
         fine: bool = False,
+        lapsed: Callable[[], None] | None = None,
     ) -> None:
         """Call ``deliver`` with a participant's events, as texts, from now on: once with all that a
         moment brings.  Before that, ``is_in_force`` is asked once for all connections with the same
-        ``key``.  ``fine``: moments are in microseconds."""
-        row = Subscription(key, is_in_force, fine)
+        ``key``.  ``fine``: moments are in microseconds.  ``lapsed`` is called once ``is_in_force``
+        says no, with or without an event."""
+        row = Subscription(key, is_in_force, fine, lapsed)
         self._of.setdefault(participant, {})[deliver] = row
         self._balances.setdefault(participant, self.mirror.balances(participant))
 
@@ -76,6 +83,23 @@ class UserData:
         if not rows:
             self._of.pop(participant, None)
             self._balances.pop(participant, None)
+
+    async def run(self) -> None:
+        """End subscriptions whose right has ended; until cancelled."""
+        while True:
+            await asyncio.sleep(LAPSED_S)
+            self.end_lapsed()
+
+    def end_lapsed(self) -> None:
+        """Call ``lapsed`` of each subscription that has one and is no longer in force."""
+        in_force: dict[Any, bool] = {}
+        for row in [row for rows in self._of.values() for row in rows.values()]:
+            if row.lapsed is None:
+                continue
+            if row.key not in in_force:
+                in_force[row.key] = row.is_in_force()
+            if not in_force[row.key]:
+                row.lapsed()
 
     def _moment(self, moment: Moment) -> None:
         if not self._of:
@@ -96,7 +120,7 @@ class UserData:
         """Events, each made once for all connections whose moments have the same unit."""
         texts: dict[bool, list[str]] = {}
         in_force: dict[Any, bool] = {}
-        for deliver, (key, is_in_force, fine) in list(self._of[participant].items()):
+        for deliver, (key, is_in_force, fine, _) in list(self._of[participant].items()):
             if key not in in_force:
                 in_force[key] = is_in_force()
             if not in_force[key]:
@@ -187,9 +211,26 @@ class UserData:
             event["eR"] = shapes.expiry_reason(order)
         if order.trailing_bps:
             event["d"], event["D"] = order.trailing_bps, times.of_ns(order.created_ns)
-        if order.prevented_lots:
+        if report.execution == "TRADE_PREVENTION":
             event["A"] = market.quantity(order.prevented_lots)
+        if report.prevented is not None:
+            event |= prevention(report.prevented, order, market)
         return event
+
+
+def prevention(match: PreventedMatch, order: Order, market: Market) -> dict[str, Any]:
+    """Return what an executionReport says of a trade with oneself that was prevented; ``u``: this
+    venue has no groups of accounts that may not trade with each other."""
+    return {
+        "v": match.number,
+        "B": market.quantity(match.lots_of(order)),
+        "u": -1,
+        "U": match.counter_of(order).number,
+        "Cs": market.name,
+        "pl": market.quantity(match.lots),
+        "pL": market.price(match.price_ticks),
+        "pY": market.amount(match.price_ticks * match.lots),
+    }
 
 
 def update_of(asset: str, text: str, time_ns: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from openoutcry.venue.file import VenueFile
 from openoutcry.wire.decimals import decimal_text
 from openoutcry.wire.errors import OutcryError
 
-DECIMAL = re.compile(r"(\d{1,20})(?:\.(\d{0,20}))?")
+DECIMAL = re.compile(r"(\d{1,20})(?:\.(\d{1,20}))?")
 
 
 class AmountError(OutcryError):

@@ -27,9 +27,11 @@ from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
 from openoutcry.wire.order_types import BUDGETS, ORDER_TYPES, Aux
 
 MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
-CLOSED_KEPT, FILLS_KEPT = 2_000, 5_000
+CLOSED_KEPT, FILLS_KEPT, PREVENTED_KEPT = 2_000, 5_000, 1_000
 """Kept for each participant; older ones are in the journal, and not in the portal."""
 NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = STATE_NAMES
+TAKES = events.ENTER, events.REPLACE, events.ELECT, events.TRADE
+"""Executions of an order that looks for others to trade with."""
 OPEN_STATES = (NEW, PARTIALLY_FILLED)
 SHOWN = frozenset({"NEW", "TRADE", "CANCELED", "REJECTED", "EXPIRED", "TRADE_PREVENTION"})
 """Executions that a participant's report has."""
@@ -71,6 +73,37 @@ class FilledOrder:
 
 
 @dataclass(slots=True)
+class PreventedMatch:
+    """A trade between two orders of one participant that did not take place."""
+
+    number: int
+    """Of the first event that it caused."""
+    taker: "Order"
+    maker: "Order"
+    price_ticks: int
+    """The maker's."""
+    lots: int
+    """What would have traded."""
+    time_ns: int
+    seq: int
+    taker_lots: int = 0
+    """What the taker lost by it, and ``maker_lots`` what the maker lost."""
+    maker_lots: int = 0
+
+    def is_half_of(self, taker: "Order", seq: int) -> bool:
+        """Return whether the command ``seq`` made it, and the taker's loss is yet to come."""
+        return self.taker is taker and self.seq == seq and not self.taker_lots
+
+    def counter_of(self, order: "Order") -> "Order":
+        """Return the other order."""
+        return self.maker if order is self.taker else self.taker
+
+    def lots_of(self, order: "Order") -> int:
+        """Return what an order lost."""
+        return self.taker_lots if order is self.taker else self.maker_lots
+
+
+@dataclass(slots=True)
 class Order:
     """An order as released events show it."""
 
@@ -98,6 +131,8 @@ class Order:
     is_waiting: int = 0
     """1: not in the book, a stop before its election."""
     prevented_lots: int = 0
+    prevented: PreventedMatch | None = None
+    """The last match of it that was prevented."""
     reason: int = 0
     contra: int = 0
     """In a rejection: its bits."""
@@ -205,6 +240,7 @@ class Report:
     price_ticks: int = 0
     lots: int = 0
     client_id: str = ""
+    prevented: PreventedMatch | None = None
 
 
 class ParticipantOrders:
@@ -216,6 +252,7 @@ class ParticipantOrders:
         self.by_number: dict[int, Order] = {}
         self.by_client_id: dict[str, Order] = {}
         self.fills: deque[tuple[Order, Fill]] = deque(maxlen=FILLS_KEPT)
+        self.prevented: deque[PreventedMatch] = deque(maxlen=PREVENTED_KEPT)
         self.forgotten_seq = 0
         """The last command that changed an order which is no longer here."""
 
@@ -224,6 +261,16 @@ class ParticipantOrders:
         self.open[order.number] = self.by_number[order.number] = order
         if order.client_id:
             self.by_client_id[order.client_id] = order
+
+    def first_opposite(self, order: Order) -> Order | None:
+        """Return the open order that ``order`` would meet first of those on the other side."""
+        rows = [
+            one
+            for one in self.open.values()
+            if one.instrument == order.instrument and one.side != order.side and not one.is_waiting
+        ]
+        sign = 1 if order.side == Side.BUY else -1
+        return min(rows, key=lambda one: (sign * one.price_ticks, one.number), default=None)
 
     def close(self, order: Order) -> None:
         """Move an order to the closed ones, of which the last ``CLOSED_KEPT`` are kept."""
@@ -251,6 +298,8 @@ class Orders:
         self.is_served, self._inverse_units = is_served, inverse_units or {}
         self.of: dict[int, ParticipantOrders] = {}
         self._by_core_id: dict[tuple[int, int], Order] = {}
+        self._taker: Order | None = None
+        """The order of a participant that is here and last looked for others to trade with."""
 
     def participant(self, number: int) -> ParticipantOrders:
         """The orders of a participant by its number; empty for one that has none."""
@@ -307,6 +356,11 @@ class Orders:
             order.cancel_id = client_id
         elif execution == events.REPLACE and client_id:
             self._rename(order, client_id)
+        prevented = None
+        if execution == events.PREVENT:
+            prevented = self._prevented(event, order, time_ns)
+        elif execution in TAKES and not event.flags & (MAKER | AUCTION):
+            self._taker = order
         if not order.is_open:
             self.participant(order.participant).close(order)
             self._by_core_id.pop((order.instrument, order.core_id), None)
@@ -314,7 +368,7 @@ class Orders:
         as_it_is = order.state, order.executed_lots, order.executed_tick_lots
         terms = order.price_ticks, order.lots, order.client_id
         name = EXECUTION_NAMES[execution]
-        return Report(order, name, time_ns, seq, event_seq, fill, *as_it_is, *terms)
+        return Report(order, name, time_ns, seq, event_seq, fill, *as_it_is, *terms, prevented)
 
     def traded_off_book(self, event: Any, time_ns: int) -> Report:
         """One side of a trade off the book.  Its order is in no list of orders, and has a number
@@ -341,6 +395,33 @@ class Orders:
         as_it_is = order.state, order.executed_lots, order.executed_tick_lots
         terms = order.price_ticks, order.lots, ""
         return Report(order, "TRADE", time_ns, order.seq, event.seq, fill, *as_it_is, *terms)
+
+    def _prevented(self, event: Any, order: Order, time_ns: int) -> PreventedMatch | None:
+        """Return the match that an event says was prevented; None: the other order is not here.
+
+        The core reports the maker's loss before the taker's, where both lose.  Where the taker
+        alone does, the maker is the best of the participant's orders opposite."""
+        own, taker = self.participant(order.participant), self._taker
+        lots, cause_seq = event.qty_lots, event.cause_seq
+        is_of_taker = taker is order or taker is None or taker.seq != cause_seq
+        last = own.prevented[-1] if own.prevented else None
+        if last is not None and is_of_taker and last.is_half_of(order, cause_seq):
+            match = last
+        else:
+            maker = own.first_opposite(order) if is_of_taker else order
+            if taker is None or maker is None or (not is_of_taker and taker.side == order.side):
+                return None
+            taking = order if is_of_taker else taker
+            both = min(lots, maker.leaves_lots if is_of_taker else taking.leaves_lots)
+            terms = maker.price_ticks, both, time_ns, cause_seq
+            match = PreventedMatch(event.seq, taking, maker, *terms)
+            own.prevented.append(match)
+        if is_of_taker:
+            match.taker_lots = lots
+        else:
+            match.maker_lots = lots
+        order.prevented = match
+        return match
 
     def _filled(self, event: Any, order: Order, time_ns: int) -> Fill:
         price, lots = event.price_ticks, event.qty_lots

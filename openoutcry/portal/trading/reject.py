@@ -43,6 +43,8 @@ class Code(StrEnum):
     MARGIN = auto()
     WOULD_TAKE = auto()
     WOULD_TRIGGER = auto()
+    NO_LIQUIDITY = auto()
+    """An order for a sum, where nothing is opposite that it could trade with."""
     MARKET_CLOSED = auto()
     BOOK_FULL = auto()
     REFUSED = auto()

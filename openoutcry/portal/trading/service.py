@@ -125,6 +125,18 @@ class OrderService:
             raise Reject(Code.BALANCE)
         return lots
 
+    def require_lot(self, market: Market, side: Side, budget: int) -> None:
+        """Raise :class:`Reject` if an order at the market for ``budget`` (price ticks times lots)
+        cannot trade at all: nothing is opposite, or the sum is not worth the least quantity."""
+        if not self.mirror.is_trading(market.index):
+            return
+        bid, _, ask, _ = self.mirror.best(market.code)
+        price = ask if side is Side.BUY else bid
+        if price is None:
+            raise Reject(Code.NO_LIQUIDITY)
+        if budget < price * market.min_lots:
+            raise Reject(Code.QUANTITY)
+
     def require_ahead(self, market: Market, side: Side, trigger_ticks: int) -> None:
         """Raise :class:`Reject` if what is released has passed the trigger of a stop."""
         if self.mirror.has_passed(market.code, side, trigger_ticks):
@@ -210,7 +222,7 @@ class OrderService:
 
     async def cancel(self, participant: int, market: Market, order: Order, request_id: str) -> None:
         """Cancel an order; the request has the name ``request_id``.  Raises :class:`Reject` if it
-        was not cancelled."""
+        was not this request that cancelled it."""
         gone = self.waits.add(participant, f"gone {order.number}")
         refused = self.waits.add(participant, request_id)
         side = Side(order.side)
@@ -233,7 +245,7 @@ class OrderService:
             raise Reject(Code.UNKNOWN_OUTCOME)
         if order.is_open and refusal is not None:
             raise Reject(Code.NOT_CANCELLED, detail=refusal.text)
-        if order.state != CANCELED:
+        if order.state != CANCELED or order.cancel_id != request_id:
             raise Reject(Code.NOT_OPEN)
 
     async def cancel_each(

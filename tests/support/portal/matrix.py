@@ -505,6 +505,7 @@ def spot_parameters(anna: Anna) -> list[dict[str, Any]]:
         common | named | {"withdrawOrderId": "rent-a", "clientTranId": "annas"},
         common | {"email": mail, "fromEmail": mail, "listenKey": anna.listen_key},
         common | {"email": person.mail, "toEmail": person.mail, "fromId": anna.fill},
+        common | {"preventedMatchId": anna.fill, "fromPreventedMatchId": anna.fill},
     ]
 
 

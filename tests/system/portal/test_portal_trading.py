@@ -302,7 +302,7 @@ def test_only_the_holder_of_a_key_asks_and_only_once(portal_venue, maker):
             late = client.http.post(f"{path}?{client.signed(timestamp=at, **terms, **more)}")
             assert late.json()["code"] == -1021
         window = client.get("/api/v3/account", recvWindow=60_001)
-        assert window.json()["code"] == -1102
+        assert window.json()["code"] == -1131
         twice = client.http.post(f"{path}?{client.signed(**terms)}&symbol=ETHUSD")
         assert twice.json()["code"] == -1101
         body = client.signed(**terms)

@@ -74,6 +74,7 @@ class Portal:
             listeners=[],
             spendable=lambda participant, asset: 10**30,
             best=lambda code: (None, 0, None, 0),
+            is_trading=lambda index: False,
         )
         self.broker = object.__new__(FixBroker)
         decimals = SimpleNamespace(price_decimals={"GOLD": 2})

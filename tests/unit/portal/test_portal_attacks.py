@@ -19,7 +19,6 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from openoutcry.operations.connection_limits import ConnectionLimits
 from openoutcry.portal.accounts.accounts import Accounts
 from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey, public_key_of
 from openoutcry.portal.accounts.challenges import ChallengeRequired, Challenges
@@ -30,7 +29,7 @@ from openoutcry.portal.native.callers import Asking, Callers, Forbidden, signed_
 from openoutcry.portal.native.idempotency import route_class
 from openoutcry.portal.native.problems import EVERY_CODE
 from openoutcry.portal.native.stream import Session
-from openoutcry.portal.server import BODY_BYTES, Gate, text_pings
+from openoutcry.portal.server import BODY_BYTES, Gate
 from openoutcry.portal.settings import Level, PortalFile
 from openoutcry.portal.spot import capital, signing, sub_accounts
 from openoutcry.portal.spot.api import Route, Spot
@@ -617,8 +616,9 @@ BOOKS = json.dumps({"id": 1, "method": "SUBSCRIBE", "params": [f"m{n}@depth" for
         (Session, '{"op":"subscribe","channel":"trades","symbol":"BTC-USD","after":1}', 10),
     ],
 )
-def test_what_a_stranger_says_over_a_socket_has_a_weight(socket, text, most):
+def test_what_a_stranger_says_over_a_socket_has_a_weight(monkeypatch, socket, text, most):
     """Also what is refused: subscribing to books, unknown methods, what is no request."""
+    monkeypatch.setattr(Streams, "heard", lambda connection: None)
     spot = SimpleNamespace(limits=Limits(1_000), markets=None, listen_keys=ListenKeys())
     feeds = SimpleNamespace(subscribe=lambda *row: True)
 
@@ -645,8 +645,9 @@ def test_what_a_stranger_says_over_a_socket_has_a_weight(socket, text, most):
 
 
 @pytest.mark.parametrize("socket", [Streams, Requests, Session])
-def test_a_socket_of_an_address_that_is_banned_ends(socket):
+def test_a_socket_of_an_address_that_is_banned_ends(monkeypatch, socket):
     """A stranger who does not stop is not read any more."""
+    monkeypatch.setattr(Streams, "heard", lambda connection: None)
     limits = Limits(10)
     spot = SimpleNamespace(limits=limits, markets=None, listen_keys=ListenKeys())
     connection = {
@@ -880,20 +881,6 @@ def test_a_client_that_does_not_read_is_cut():
         subscriber.put_text("x")
     assert subscriber.is_cut
     assert subscriber.queue.qsize() <= 2_001
-
-
-def test_a_ping_is_text():
-    """Clients that take no other bytes would answer none, and be cut."""
-    kind, sent = text_pings(ConnectionLimits()), []
-    socket = kind.__new__(kind)
-    socket.close_sent, socket.ping_timeout = False, 20.0
-    socket.keepalive_timeout = lambda: None
-    socket.conn = SimpleNamespace(send_ping=sent.append, data_to_send=lambda: [])
-    socket.loop = SimpleNamespace(time=lambda: 1.0, call_later=lambda *row: None)
-    socket.transport = SimpleNamespace(write=lambda data: None, is_closing=lambda: False)
-    socket.send_keepalive_ping()
-    assert sent == [socket.pending_ping_payload], "its answer is known by it"
-    assert sent[0].decode("ascii").isalnum()
 
 
 @pytest.mark.parametrize("door", ["binance", "native key", "native login"])

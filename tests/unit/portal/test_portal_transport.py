@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
@@ -11,8 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from openoutcry.operations.connection_limits import ConnectionLimits
 from openoutcry.operations.web_server import tls_settings
-from openoutcry.portal.server import Gate
+from openoutcry.portal.server import PING_S, PONG_S, Gate, text_pings
+from openoutcry.portal.spot.feeds import Queue
 from openoutcry.portal.spot.limits import Limits
 
 WANTED = {
@@ -124,3 +127,71 @@ def speaks(server_context, version, ciphers):
             except ssl.SSLError:
                 return False
     return client.version() is not None
+
+
+class Clock:
+    """An event loop's timers, and what a connection sends and parses, without a network."""
+
+    def __init__(self):
+        self.now_s, self.timers, self.sent, self.ended_s = 0.0, [], [], None
+
+    def time(self):
+        return self.now_s
+
+    def call_later(self, delay_s, call):
+        timer = SimpleNamespace(at_s=self.now_s + delay_s, call=call, is_over=False)
+        timer.cancel = lambda: setattr(timer, "is_over", True)
+        self.timers.append(timer)
+        return timer
+
+    def until(self, end_s):
+        """Let the time pass."""
+        while due := [one for one in self.timers if not one.is_over and one.at_s <= end_s]:
+            timer = min(due, key=lambda one: one.at_s)
+            self.now_s, timer.is_over = timer.at_s, True
+            timer.call()
+        self.now_s = end_s
+
+
+def pinged():
+    """A connection of the portal's protocol of WebSockets, with a clock."""
+    clock = Clock()
+    connection = object.__new__(text_pings(ConnectionLimits()))
+    connection.loop, connection.ping_interval, connection.ping_timeout = clock, PING_S, PONG_S
+    connection.ping_timer = connection.pong_timer = None
+    connection.last_ping_rtt, connection.close_sent = 0.0, False
+    connection.logger = SimpleNamespace(level=100)
+    connection.writable, connection.queue = SimpleNamespace(is_set=lambda: True), Queue()
+    connection.transport = SimpleNamespace(
+        is_closing=lambda: clock.ended_s is not None,
+        write=lambda data: None,
+        close=lambda: setattr(clock, "ended_s", clock.now_s),
+    )
+    connection.conn = SimpleNamespace(
+        send_ping=lambda payload: clock.sent.append((clock.now_s, payload)),
+        fail=lambda code, text: setattr(clock, "ended_s", clock.now_s),
+        data_to_send=lambda: [],
+    )
+    connection.schedule_ping()
+    return clock, connection
+
+
+def test_a_websocket_without_pongs_is_pinged_on_and_cut_after_a_minute():
+    clock, _ = pinged()
+    clock.until(1_000.0)
+    assert [at_s for at_s, _ in clock.sent] == [20.0, 40.0, 60.0]
+    # Clients that take text alone answer these, too.
+    assert all(payload.decode("ascii").isalnum() for _, payload in clock.sent)
+    assert clock.ended_s == 80.0
+
+
+def test_a_pong_for_any_ping_that_waits_keeps_a_websocket():
+    clock, connection = pinged()
+    for end_s in range(65, 1_000, 60):
+        clock.until(float(end_s))
+        connection.handle_pong(SimpleNamespace(data=clock.sent[-2][1]))
+    assert clock.ended_s is None
+    assert [at_s for at_s, _ in clock.sent] == [20.0 * number for number in range(1, 49)]
+    connection.handle_pong(SimpleNamespace(data=b"unasked"))
+    clock.until(2_000.0)
+    assert clock.ended_s == clock.sent[-1][0] + 20.0 == 1_040.0

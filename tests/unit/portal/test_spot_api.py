@@ -4,6 +4,7 @@ time, windows, sessions and streams, each by its kind."""
 import asyncio
 import json
 import time
+from itertools import count
 from types import SimpleNamespace
 
 import pytest
@@ -225,7 +226,7 @@ ORDER_REFUSALS = [
     (LIMIT | {"icebergQty": "0.0001"}, (-1013, "Filter failure: ICEBERG_PARTS")),
     (STOP | {"icebergQty": "0.5"}, (-1014, "Unsupported order combination.")),
     (LIMIT | {"strategyType": "999999"}, (-1134, "strategyType was less than 1000000.")),
-    (LIMIT | {"nothing": "1"}, (-1104, UNREAD.format(6, 7))),
+    (LIMIT | {"nothing": "1"}, (-1104, UNREAD.format(8, 9))),
     (LIMIT | {"timeInForce": ""}, (-1102, None)),
     (LIMIT | {"newOrderRespType": "SOME"}, (-1100, None)),
     (LIMIT | {"selfTradePreventionMode": "TRANSFER"}, (-1100, None)),
@@ -709,8 +710,11 @@ def test_messages_that_are_no_request_have_their_codes(text, code):
     assert (answer["error"]["code"], answer["code"]) == (code, code)
 
 
-def test_properties_and_subscriptions_are_shown():
+def test_properties_and_subscriptions_are_shown(monkeypatch):
     connection = streams()
+    seconds = count()
+    clock = SimpleNamespace(monotonic=lambda: float(next(seconds)))
+    monkeypatch.setattr("openoutcry.portal.spot.sockets.time", clock)
 
     def said(method, *params):
         asyncio.run(connection.asked(json.dumps({"id": 1, "method": method, "params": params})))
