@@ -58,6 +58,7 @@ from openoutcry.portal.native.sub_accounts import Subs, add_sub_accounts
 from openoutcry.portal.notices.notices import Notices
 from openoutcry.portal.observed import Metrics, Observed, tracer_of
 from openoutcry.portal.page.routes import add_page
+from openoutcry.portal.pings import PING_S, PONG_S, Pings
 from openoutcry.portal.portfolio.desk import Desk
 from openoutcry.portal.quotes.books import MadeBooks
 from openoutcry.portal.quotes.quotes import Quotes
@@ -110,8 +111,6 @@ from openoutcry.wire.peers import HERE, owner_of
 Announce = Callable[[str], Any]
 MAX_OF_AN_ADDRESS = 300
 """Connections of one address on which something was asked."""
-PING_S, PONG_S = 20.0, 60.0
-"""Seconds between two pings of a WebSocket, and without a pong until it is cut."""
 HEALTH = "/healthz"
 """Its requests count nothing."""
 IDLE_S, LOOK_S = 0.003, 0.5
@@ -213,6 +212,7 @@ class Portal:
         self.spot = Spot(self.mirror, SpotOrders(self.order_service), self.signing, limits)
         self.pages = Pages(self.database)
         self.spot.past.history = self.pages
+        self.spot.day_balances = self.pages.balances
         known = shared.listen_keys, key.derived("listen keys")
         self.spot.listen_keys = ListenKeys(self.keys.is_in_force, time.time, *known)
         self.withdrawals = Withdrawals(self.accounts, self.mirror, self.choices)
@@ -788,20 +788,13 @@ def frame_of(text: str) -> bytes:
 
 
 def text_pings(connections: ConnectionLimits) -> Any:
-    """The listeners' protocol of WebSockets, with four changes.  Pings are text: nautilus-trader
-    answers no others, and would be cut.  There is one each PING_S, also while another one waits for
-    its pong; without any pong for PONG_S the connection is cut.  Texts can be sent at once, all in
-    one write: an event of many connections is made a frame once.  A text that comes while the
-    application waits for one can be handed over at once, without a turn of its task."""
+    """The listeners' protocol of WebSockets, with two changes beside its pings.  Texts can be sent
+    at once, all in one write: an event of many connections is made a frame once.  A text that comes
+    while the application waits for one can be handed over at once, without a turn of its task."""
     from openoutcry.operations.websocket_protocol import weighed
 
-    class TextPings(weighed(connections)):  # type: ignore[misc]
-        _ping: bytes | None = None
-        _unanswered: tuple[bytes, ...] = ()
-        pong_timer: Any
+    class OfPortal(Pings, weighed(connections)):  # type: ignore[misc]
         frames: list[bytes]
-        heard: Callable[[], None] | None = None
-        """Called for each ping and pong of the client."""
         take: Callable[[str], bool] | None = None
         """Takes a text at once; False: it waits its turn in the queue."""
 
@@ -818,38 +811,9 @@ def text_pings(connections: ConnectionLimits) -> Any:
         def take_now(self, take: Callable[[str], bool]) -> None:
             self.take = take
 
-        def hear_now(self, heard: Callable[[], None]) -> None:
-            self.heard = heard
-
         def connection_lost(self, error: Exception | None) -> None:
             self.take = self.heard = None
             super().connection_lost(error)
-
-        def send_keepalive_ping(self) -> None:
-            deadline = self.pong_timer
-            super().send_keepalive_ping()
-            if self.pong_timer is deadline or self._ping is None:
-                return  # the connection has ended
-            self._unanswered += (self._ping,)
-            if deadline is not None:
-                self.pong_timer.cancel()
-                self.pong_timer = deadline
-            self.schedule_ping()
-
-        def handle_ping(self) -> None:
-            super().handle_ping()
-            if self.heard is not None:
-                self.heard()
-
-        def handle_pong(self, event: Any) -> None:
-            # Of the pings that wait any may be answered: uvicorn knows only the last one.
-            self.idle_frames += 1
-            if bytes(event.data) in self._unanswered and self.pong_timer is not None:
-                self._ping, self._unanswered = None, ()
-                self.pong_timer.cancel()
-                self.pong_timer = None
-            if self.heard is not None:
-                self.heard()
 
         def send_receive_event_to_app(self) -> None:
             is_text = self.curr_msg_data_type == "text" and not self.close_sent
@@ -872,15 +836,7 @@ def text_pings(connections: ConnectionLimits) -> Any:
             self.transport.write(b"".join(map(frame_of, texts)))
             return True
 
-        @property
-        def pending_ping_payload(self) -> bytes | None:
-            return self._ping
-
-        @pending_ping_payload.setter
-        def pending_ping_payload(self, payload: bytes | None) -> None:
-            self._ping = payload if payload is None else payload.hex().encode()
-
-    return TextPings
+    return OfPortal
 
 
 def serve(

@@ -163,6 +163,14 @@ class ApiKeys:
         """
         return await self.database.rows(query, user=user_id)
 
+    async def created_ms(self, number: int) -> int:
+        """Return when a key was made, in milliseconds since 1970."""
+        row = await self.database.row(
+            "select created_at from api_keys where id = %(id)s", id=number
+        )
+        assert row is not None
+        return int(row["created_at"].timestamp() * 1000)
+
     async def revoke(self, person: Person, number: int, caller: Caller, owner_id: int = 0) -> None:
         """Raises :class:`NotFound` also for a key of another user."""
         async with self.revoking(owner_id or person.user_id, number) as connection:

@@ -6,6 +6,7 @@ from openoutcry.portal.accounts.errors import AccountError, Declined
 from openoutcry.portal.accounts.routes import problem
 from openoutcry.portal.spot import errors
 from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.spot.not_offered import reason_of
 from openoutcry.portal.spot.rest import methods_at
 from openoutcry.portal.trading.reject import REFUSALS, Code, Reject
 
@@ -120,6 +121,11 @@ def refused_at(
 
     if not scope["path"].startswith(BINANCE_PATHS):
         return problem(status, code, text, headers)
+    if status in (404, 405) and (reason := reason_of(scope["path"])):
+        error = ApiError(
+            errors.UNSUPPORTED, f"{errors.NOT_SUPPORTED[1]} {reason[0].upper()}{reason[1:]}."
+        )
+        return JSONResponse(error.body, error.status)
     number = BINANCE_CODES.get(status, errors.UNKNOWN)
     said = errors.NOT_SUPPORTED[1] if number == errors.UNSUPPORTED else text
     return JSONResponse(ApiError(number, said).body, status, headers)

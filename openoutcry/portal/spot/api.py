@@ -80,6 +80,9 @@ class Spot:
         """Deposits and withdrawals; None: this portal has none."""
         self.subs: SubAccountsApi | None = None
         """Sub-accounts and transfers."""
+        self.day_balances: Callable[[int, int, int], Awaitable[list[dict[str, Any]]]] | None = None
+        """Balances of a participant at the ends of the days, first to last, on which they changed.
+        """
         self.see: Callable[[], None] = lambda: None
         """Called before an answer about a participant: brings the mirror to what is released."""
 

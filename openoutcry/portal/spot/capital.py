@@ -168,8 +168,11 @@ class Capital:
         """Return where deposits of a coin go, and the tag that names the participant.
 
         Raises :class:`ApiError` if the coin has no deposits, or custody does not answer."""
-        coin = self.coin(params)
-        network = self.withdrawals.file.network(coin, params.text("network"))
+        return await self.address_of(participant, self.coin(params), params.text("network"))
+
+    async def address_of(self, participant: int, coin: str, name: str) -> dict[str, str]:
+        """The same of a network by its name; the coin's first one without a name."""
+        network = self.withdrawals.file.network(coin, name)
         if network is None or not (network.deposit_address or network.chain):
             raise ApiError(-4019, "The current currency is not open for deposit")
         try:

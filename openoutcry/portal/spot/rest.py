@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.database import DatabaseError
-from openoutcry.portal.spot import errors, market_data, signed, times
+from openoutcry.portal.spot import errors, market_data, signed, times, wallet
 from openoutcry.portal.spot.api import (
     KEYED,
     PUBLIC,
@@ -167,6 +167,20 @@ ROUTES: dict[tuple[str, str], Route] = {
     ),
     ("GET", "/sapi/v1/capital/withdraw/history"): Route(signed.withdrawals, 10, READ),
     ("GET", "/sapi/v1/capital/withdraw/address/list"): Route(signed.withdrawal_addresses, 10, READ),
+    ("GET", "/sapi/v1/capital/deposit/address/list"): Route(wallet.deposit_addresses, 10, READ),
+    ("GET", "/sapi/v1/account/apiRestrictions"): Route(wallet.key_permissions, 1, READ),
+    ("GET", "/sapi/v1/account/status"): Route(wallet.account_status, 1, READ),
+    ("GET", "/sapi/v1/account/apiTradingStatus"): Route(wallet.trading_status, 1, READ),
+    ("GET", "/sapi/v1/account/info"): Route(wallet.account_info, 1, READ),
+    ("POST", "/sapi/v3/asset/getUserAsset"): Route(wallet.user_assets, 5, READ),
+    ("POST", "/sapi/v1/asset/get-funding-asset"): Route(wallet.funding_assets, 1, READ),
+    ("GET", "/sapi/v1/asset/wallet/balance"): Route(wallet.wallet_balances, 60, READ),
+    ("GET", "/sapi/v1/accountSnapshot"): Route(wallet.snapshots, 2_400, READ),
+    ("GET", "/sapi/v1/asset/assetDetail"): Route(wallet.asset_details, 1, READ),
+    ("GET", "/sapi/v1/asset/assetDividend"): Route(wallet.NO_ROWS, 10, READ),
+    ("GET", "/sapi/v1/asset/dribblet"): Route(wallet.NO_DUST, 1, READ),
+    ("POST", "/sapi/v1/asset/dust-btc"): Route(wallet.NO_SMALL_BALANCES, 1, READ),
+    ("GET", "/sapi/v1/spot/delist-schedule"): Route(signed.nothing, 100, KEYED),
     ("POST", "/sapi/v1/asset/transfer"): Route(
         signed.of_subs("between_wallets", True), 900, TRADE, is_change=True
     ),

@@ -182,6 +182,13 @@ class SubAccountsApi:
         ]
         return {"rows": rows, "total": len(rows)}
 
+    async def funding_participant(self, key: ApiKey) -> int:
+        """Return the participant of the main account's funding wallet; 0: there is none yet."""
+        rows = await self.accounts.of_user(key.user_id)
+        return next(
+            (int(row["participant"] or 0) for row in rows if row["label"].lower() == FUNDING), 0
+        )
+
     # Helpers
 
     def _amount(self, row: Row) -> dict[str, str]:

@@ -268,7 +268,7 @@ def test_what_cannot_be_is_refused_by_its_code(portal_venue, maker):
         missing = client.get("/api/v3/order", symbol="BTCUSD", orderId=10**9)
         assert missing.json() == {"code": -2013, "msg": "Order does not exist."}
         # Clients read a number as the code of whatever they ask for.
-        for path in ("/fapi/v1/leverageBracket", "/sapi/v1/margin/interestHistory", "/api/v9/a"):
+        for path in ("/fapi/v1/leverageBracket", "/sapi/v9/margin/interestHistory", "/api/v9/a"):
             other = client.get(path)
             said = {"code": -1020, "msg": "This operation is not supported."}
             assert (other.status_code, other.json()) == (404, said), path

@@ -14,7 +14,8 @@ from cryptography.x509.oid import NameOID
 
 from openoutcry.operations.connection_limits import ConnectionLimits
 from openoutcry.operations.web_server import tls_settings
-from openoutcry.portal.server import PING_S, PONG_S, Gate, text_pings
+from openoutcry.portal.pings import PING_S, PONG_S
+from openoutcry.portal.server import Gate, text_pings
 from openoutcry.portal.spot.feeds import Queue
 from openoutcry.portal.spot.limits import Limits
 

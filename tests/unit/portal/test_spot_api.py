@@ -862,3 +862,42 @@ def test_an_order_over_the_limit_is_refused_before_it_is_read():
     assert over.headers["x-mbx-used-weight"] == "2"
     with pytest.raises(AssertionError):
         entered("/api/v3/order/cancelReplace")
+
+
+def test_snapshots_are_balances_at_the_ends_of_past_days(monkeypatch):
+    spot, today = api(), MONDAY_MS // DAY_MS
+    monkeypatch.setattr("openoutcry.portal.spot.wallet.now_ms", lambda: MONDAY_MS + 5)
+    # BTC changed ten days and two days ago, USD three days ago and today.
+    changed = [(10, "BTC", 5, 1), (3, "USD", 7, 0), (2, "BTC", 4, 0), (0, "USD", 1, 0)]
+    rows = [
+        {"day": today - ago, "asset": asset, "available": free, "reserved": locked}
+        for ago, asset, free, locked in changed
+    ]
+
+    async def balances(participant, first, last):
+        return [row for row in rows if first <= row["day"] <= last]
+
+    spot.day_balances = balances
+
+    def shown(**params):
+        answer = ask(spot, "GET", "/sapi/v1/accountSnapshot", **params)[0]
+        assert (answer["code"], answer["msg"]) == (200, "")
+        return {
+            today - row["updateTime"] // DAY_MS: {
+                one["asset"]: (one["free"], one["locked"]) for one in row["data"]["balances"]
+            }
+            for row in answer["snapshotVos"]
+        }
+
+    btc, usd = ("0.00000005", "0.00000001"), ("0.000007", "0.000000")
+    later = {"BTC": ("0.00000004", "0.00000000"), "USD": usd}
+    days = shown(type="SPOT")
+    assert list(days) == [7, 6, 5, 4, 3, 2, 1]
+    assert days[7] == days[4] == {"BTC": btc}
+    assert days[3] == {"BTC": btc, "USD": usd}
+    assert days[2] == days[1] == later
+    assert list(shown(type="SPOT", limit=30)) == list(range(10, 0, -1))
+    assert list(shown(type="SPOT", startTime=(today - 2) * DAY_MS)) == [2, 1]
+    assert list(shown(type="SPOT", endTime=(today - 8) * DAY_MS)) == [10, 9]
+    assert shown(type="MARGIN") == {}
+    assert refusal(api(), "GET", "/sapi/v1/accountSnapshot")[0] == -1102
