@@ -21,8 +21,8 @@ HEAD = """\
 What [the portal](portal.md) answers to every request of four clients under `/api` and `/sapi`. They
 are ccxt, python-binance, Binance's connectors for Python (`official`) and npm's `binance`.
 Freqtrade calls through ccxt; hummingbot calls some of the first ones. What is served has
-Binance's parameters and shapes. The rest is refused with status 400, code -1020 and the reason below. The tests send
-each of them to a running venue.
+Binance's parameters and shapes. The rest is refused with status 400, code -1020
+and the reason below. The tests send each of them to a running venue.
 
 | request | answer | clients |
 |---|---|---|
