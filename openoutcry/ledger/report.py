@@ -87,31 +87,19 @@ class Report:
 
     def write_pdf(self, path: Path, language: str = "en") -> None:
         """Pages to be sent to a member, in ``en`` or ``de``; the figures are the same."""
-        need("fpdf", "statements as PDF need fpdf2", "ledger", LedgerError)
-        from fpdf import FPDF
-
-        class Pages(FPDF):
-            def footer(self) -> None:
-                self.set_y(-12)
-                self.set_font("Helvetica", size=7)
-                pages = Said("page {number} of {count}", number=self.page_no(), count="{nb}")
-                self.cell(0, 6, in_language(pages, language), align="R")
-
-        page = Pages(orientation="landscape")
-        page.set_creation_date(datetime(1970, 1, 1, tzinfo=UTC))  # the same bytes every time
-        page.add_page()
+        page = pages_of("landscape", language)
         page.set_font("Helvetica", "B", 14)
         title = in_language(self.title, language)
-        page.cell(0, 10, _latin(title[:1].upper() + title[1:]), new_x="LMARGIN", new_y="NEXT")
+        page.cell(0, 10, latin(title[:1].upper() + title[1:]), new_x="LMARGIN", new_y="NEXT")
         page.set_font("Helvetica", size=9)
         for name, text in self.heading.items():
             line = f"{word(name, language)}: {in_language(text, language)}"
-            page.cell(0, 5, _latin(line), new_x="LMARGIN", new_y="NEXT")
+            page.cell(0, 5, latin(line), new_x="LMARGIN", new_y="NEXT")
         page.set_font("Helvetica", size=7)
         numbers = set(self.numbers)
         align = ["RIGHT" if name in numbers else "LEFT" for name in self.columns]
         head = [word(name, language) for name in self.columns]
-        rows = [[_latin(cell) for cell in row] for row in (head, *self.texts(language))]
+        rows = [[latin(cell) for cell in row] for row in (head, *self.texts(language))]
         # As wide as the longest text of each, so that nothing is broken into lines if it all fits.
         widths = [
             max(page.get_string_width(cell) for cell in column) + 4
@@ -128,7 +116,7 @@ class Report:
             for row in rows:
                 table.row(row)
         for note in self.notes:
-            text = _latin(in_language(note, language))
+            text = latin(in_language(note, language))
             page.multi_cell(0, 5, text, new_x="LMARGIN", new_y="NEXT")
         write_whole(path, bytes(page.output()))
 
@@ -138,7 +126,26 @@ def _stored(value: Any) -> Any:
     return printable(value) if isinstance(value, str) else value
 
 
-def _latin(text: str) -> str:
+def pages_of(orientation: str, language: str) -> Any:
+    """Return a PDF with its first page open, whose pages have numbers.  Raises
+    :class:`LedgerError` without fpdf2."""
+    need("fpdf", "statements as PDF need fpdf2", "ledger", LedgerError)
+    from fpdf import FPDF
+
+    class Pages(FPDF):
+        def footer(self) -> None:
+            self.set_y(-12)
+            self.set_font("Helvetica", size=7)
+            pages = Said("page {number} of {count}", number=self.page_no(), count="{nb}")
+            self.cell(0, 6, in_language(pages, language), align="R")
+
+    page = Pages(orientation=orientation)
+    page.set_creation_date(datetime(1970, 1, 1, tzinfo=UTC))  # the same bytes every time
+    page.add_page()
+    return page
+
+
+def latin(text: str) -> str:
     """The characters that the built-in fonts have."""
     return printable(text).encode("latin-1", "replace").decode("latin-1")
 

@@ -14,6 +14,7 @@ from openoutcry.ledger.books import Books
 from openoutcry.ledger.contract_reports import ENDS, cash, lot_value, price_of, traded
 from openoutcry.ledger.profit import METHODS
 from openoutcry.ledger.report import Report
+from openoutcry.ledger.statement import Statement
 from openoutcry.ledger.words import Said, listed
 from openoutcry.wire.enums import EventFlag
 from openoutcry.wire.errors import LedgerError
@@ -117,7 +118,7 @@ def _prices(books: Books, row: Any, symbol: str) -> tuple[int | None, int | None
 
 def statement(
     books: Books, rows: Rows, participant: int, pending: bool = False, begin: Books | None = None
-) -> Report:
+) -> Statement:
     """Every transaction of a participant that changed what it owns, between the opening and closing
     balances.  With ``pending`` also those that only reserve.
 
@@ -169,7 +170,9 @@ def statement(
             f"the statement of participant {participant} does not add up to its balances: {DIFFERS}"
         )
     closing = _standing_rows("closing", books, summed, books)
-    return Report(
+    ticks = books.instruments[:, lay.MULTIPLIER // 8].tolist()
+    assets = [name for name, _ in books.wallets]
+    return Statement(
         Said("statement of participant {number}", number=participant),
         STATEMENT,
         [*opening, *entries, *closing],
@@ -177,6 +180,11 @@ def statement(
         _scales(books),
         _notes(books, participant),
         _heading(books, participant, begin),
+        {
+            books.symbols[index]: (assets[base], assets[quote], lot_units)
+            for index, (base, quote, lot_units) in books.spot.items()
+        },
+        {books.symbols[index]: ticks[index] for index in books.spot},
     )
 
 

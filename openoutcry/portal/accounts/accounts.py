@@ -833,6 +833,12 @@ class Accounts:
         async with self.database.transaction() as connection:
             return await language_of_user(connection, user_id)
 
+    async def holder(self, participant: int) -> str:
+        """Return the mail address of the owner of an account, which names it."""
+        query = "select mail from users where participant = %(participant)s"
+        row = await self.database.row(query, participant=participant)
+        return str(row["mail"]) if row is not None else ""
+
     async def choose_language(self, person: Person, language: str) -> None:
         """Choose the language of notifications and mails from now on, of sub-accounts too.  Raises
         :class:`InvalidRequest`."""

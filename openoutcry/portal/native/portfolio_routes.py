@@ -296,6 +296,7 @@ def _add_files(app: Any, native: NativePortfolio, asking_type: Any) -> None:
         language = await native.callers.accounts.language(asking.user_id)
         terms = {"first_day": first, "last_day": last, "format": form, "language": language}
         terms |= {"ask": ask, "participant": asking.participant}
+        terms["holder"] = await native.callers.accounts.holder(asking.participant)
         file = await native.slow.ask(asking.user_id, **terms)
         name = f"{file['name'].rpartition('.')[0]}-{_shown(first)}-{_shown(last)}.{form}"
         headers = {"content-disposition": f'attachment; filename="{name}"'}

@@ -223,6 +223,9 @@ class Bookkeeper:
             report = reports.statement(until, [rows], participant, begin=begin)
         except LedgerError as error:
             raise Refused(DISAGREES, str(error)) from None
+        report.holder = question.get("holder", "")
+        report.days = question["first_day"], question["last_day"]
+        report.price_decimals = self.file.sessions.price_decimals
         return _file(report, question, f"statement-{participant}")
 
     def tax(self, question: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """History, portfolio, statements and notifications over the portal's own API, with a venue."""
 
+import re
 from decimal import Decimal
 
 import psycopg
@@ -116,7 +117,10 @@ def test_statements_are_files_of_their_owner(portal_venue, trader):
         lines = text.splitlines()
         assert lines[0].startswith("event,")
         assert any(",deposit," in line for line in lines)
-        assert client.statement(format="pdf").startswith(b"%PDF-")
+        texts = texts_of(client.statement(format="pdf"))
+        assert {"Account holder", trader.mail, "Account", str(trader.participant)} <= set(texts)
+        assert any(re.fullmatch(r"(Buy|Sell) [\d.]+ BTC at [\d,.]+ USD", one) for one in texts)
+        assert "page 1 of 1" in texts
         assert client.tax_report(format="csv").decode().count("BTC-USD") == 1
         assert client.tax_report(format="pdf").startswith(b"%PDF-")
         with pytest.raises(PortalError, match="after until"):

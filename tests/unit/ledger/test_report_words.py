@@ -10,6 +10,7 @@ from openoutcry import PACKAGE
 from openoutcry.ledger import reports, tax, texts_de
 from openoutcry.ledger.layout import Kind
 from openoutcry.ledger.report import Report
+from openoutcry.ledger.statement import COLUMNS, WORDS, capital
 from openoutcry.ledger.words import TABLES, Said, in_language, listed, word
 from tests.support.ledger.pdf_texts import figures, texts_of
 from tests.support.ledger.spot_day import traded
@@ -33,7 +34,8 @@ def fields(template):
 def test_every_text_of_statements_and_tax_reports_has_german_words():
     heading = {"venue", "participant", "from", "to", "decimals"}
     standing = {f"{which} {what}" for which in ("opening", "closing") for what in STANDING}
-    wanted = {*said_in_the_code(), *heading, *standing, *reports.STATEMENT, *tax.COLUMNS}
+    columns = {*reports.STATEMENT, *tax.COLUMNS, *WORDS}
+    wanted = {*said_in_the_code(), *heading, *standing, *columns}
     assert wanted | {kind.name.lower() for kind in Kind} == texts_de.TEXTS.keys()
     for english, german in texts_de.TEXTS.items():
         assert fields(english) == fields(german), english
@@ -77,10 +79,12 @@ def test_a_german_pdf_has_the_figures_of_the_english_one(day, tmp_path, kind):
     assert (report.as_csv(), report.as_json()) == plain
     english, german = shown["en"], shown["de"]
     assert figures(english) == figures(german)
-    title = {"statement": "Kontoauszug von Teilnehmer", "tax": "Realisierte Gewinne je Lot von"}
+    title = {"statement": "Kontoauszug von Konto", "tax": "Realisierte Gewinne je Lot von"}
     assert german[0].startswith(title[kind])
     assert "page 1 of" not in " ".join(german)
-    columns = {*map(word, report.columns, ["de"] * len(report.columns))}
+    names = COLUMNS if kind == "statement" else report.columns
+    columns = {word(name, "de") for name in names}
+    columns = set(map(capital, columns)) if kind == "statement" else columns
     assert columns <= set(german)
 
 
@@ -90,3 +94,39 @@ def test_a_report_without_words_is_as_it_was(tmp_path):
     assert report.texts("de") == [("posted", "gebucht")]
     report.write_pdf(tmp_path / "plain.pdf", "de")
     assert texts_of((tmp_path / "plain.pdf").read_bytes())[:3] == ["Plain", "Asset", "Vorgang"]
+
+
+def test_a_statement_reads_as_one_of_a_bank(day, tmp_path):
+    """Owner, account, period, each asset between its opening and its closing balance, quantities
+    and prices in the market's units, fees, and page numbers."""
+    rows = np.concatenate(day.rows)
+    who = int(rows["participant"][rows["kind"] == Kind.DELIVERED][0])
+    report = reports.statement(day.books, [rows], who)
+    report.holder, report.days = "anna@example.com", (20_000, 20_001)
+    report.write_pdf(tmp_path / "statement.pdf")
+    texts = texts_of((tmp_path / "statement.pdf").read_bytes())
+    assert texts[0] == f"Statement of account {who}"
+    facts = ["Account holder", "anna@example.com", "Account", str(who), "Period"]
+    at = texts.index("Account holder")
+    assert texts[at : at + 6] == [*facts, "2024-10-04 to 2024-10-05"]
+    assert any(text.startswith("page 1 of ") for text in texts)
+    sections = report.sections()
+    for section in sections:
+        moved = sum(amount + fee for _, _, amount, fee, _ in section.lines)
+        assert section.opening + moved == section.closing
+    assert texts.count("Opening balance") == texts.count("Closing balance") == len(sections)
+    words = {"price_ticks", "lots", "posted", "delivered", "reserved", "position_lots"}
+    assert not words & set(texts)
+    bought = [text for text in texts if text.startswith(("Buy ", "Sell "))]
+    assert any(" BTC at " in text for text in bought)
+
+
+def test_a_statement_without_transactions_says_so(day, tmp_path):
+    who = max(int(who) for who in np.concatenate(day.rows)["participant"]) + 1
+    report = reports.statement(day.books, [], who)
+    report.days = 0, 20_001
+    report.write_pdf(tmp_path / "empty.pdf")
+    texts = texts_of((tmp_path / "empty.pdf").read_bytes())
+    assert "from the opening of the account to 2024-10-05" in texts
+    assert "There were no transactions in this period." in texts
+    assert "1970" not in "".join(texts)
