@@ -120,7 +120,7 @@ def test_statements_are_files_of_their_owner(portal_venue, trader):
         texts = texts_of(client.statement(format="pdf"))
         assert {"Account holder", trader.mail, "Account", str(trader.participant)} <= set(texts)
         assert any(re.fullmatch(r"(Buy|Sell) [\d.]+ BTC at [\d,.]+ USD", one) for one in texts)
-        assert "page 1 of 1" in texts
+        assert any(one.startswith("page 1 of ") for one in texts)
         assert client.tax_report(format="csv").decode().count("BTC-USD") == 1
         assert client.tax_report(format="pdf").startswith(b"%PDF-")
         with pytest.raises(PortalError, match="after until"):
