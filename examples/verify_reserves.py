@@ -3,9 +3,8 @@
     python verify_reserves.py hot.json cold.json --statement statement.json --public-key HEX \
         --challenge TEXT --block LTC=HASH [--member alice.json]
 
-It needs ``pip install cryptography``.  docs/proof.md and docs/custody.md have the formats.  It
-believes only your options: the venue's key, your challenge, and for each chain a node of yours
-(``--node LTC=URL``) or blocks that you know.  Anything missing or wrong is "not proved".
+It needs ``pip install cryptography``, and believes only your options: the venue's key, your
+challenge, and for each chain a node of yours (``--node LTC=URL``) or blocks that you know.
 """
 
 import argparse
@@ -163,8 +162,7 @@ def packed(numbers):
 
 
 def text_bytes(name):
-    data = name.encode()
-    return len(data).to_bytes(2, "little") + data
+    return len(name.encode()).to_bytes(2, "little") + name.encode()
 
 
 def signers_of(document):
@@ -248,7 +246,7 @@ def block_of(data):
     return double(header)[::-1].hex(), shown
 
 
-def check_outputs(document, options, chain):
+def check_outputs(document, options, chain, _):
     """Asset, (amount, decimals, token), of a wallet of the Bitcoin family."""
     network = get(document, "network")
     coin, kind = network.partition("-")[0].upper(), get(document, "kind")
@@ -305,8 +303,8 @@ def node(url, method, *params):
     return answer.get("result")
 
 
-def check_vault(document, options, chain):
-    """By asset (amount, decimals, token), of a vault on an EVM chain."""
+def check_vault(document, options, chain, last):
+    """By asset (amount, decimals, token); all vaults of a chain count at its ``last`` block."""
     need(chain in options.node, "a vault needs --node: only a node knows balances")
     need(get(document, "kind") in ("evm-reserves", "evm-cold-reserves"), "another kind of proof")
     ask, block = partial(node, options.node[chain]), hex(get(document, "height", int))
@@ -317,10 +315,15 @@ def check_vault(document, options, chain):
     code = raw(ask("eth_getCode", vault, block)[2:])
     need(hashlib.sha256(code).hexdigest() == VAULT_CODE_SHA256, "the vault has other code")
 
-    def view(to, name, *words):
+    def view(to, name, *words, at=block):
         data = ask("web3_sha3", "0x" + name.encode().hex())[:10]
         data += "".join(f"{one:064x}" for one in words)
-        return int(ask("eth_call", {"to": to, "data": data}, block), 16)
+        return int(ask("eth_call", {"to": to, "data": data}, at), 16)
+
+    def balance(token, at):
+        if token == NO_TOKEN:
+            return sum(int(ask("eth_getBalance", one, at), 16) for one in holders)
+        return sum(view(token, "balanceOf(address)", int(one, 16), at=at) for one in holders)
 
     owners, signed = {view(vault, "owners(uint256)", place) for place in range(3)}, set()
     for key in signers_of(document):
@@ -329,22 +332,18 @@ def check_vault(document, options, chain):
     need(len(owners & signed) >= 2, "two owners of the vault must sign")
     code = zlib.decompress(base64.b85decode(DEPOSIT_CODE))
     made = ask("web3_sha3", "0x" + (code + bytes(12) + raw(vault[2:], 20)).hex())[2:]
-    factory, holders = get(document, "factory")[2:].lower(), [vault]
-    for place in get(document, "deposit_addresses", list):
-        holders.append("0x" + ask("web3_sha3", f"0xff{factory}{place:064x}{made}")[26:])
+    start, places = "0xff" + get(document, "factory")[2:], get(document, "deposit_addresses", list)
+    holders = [vault, *("0x" + ask("web3_sha3", f"{start}{at:064x}{made}")[26:] for at in places)]
     need(len(set(holders)) == len(holders), "a deposit address occurs twice")
     held, tokens = {}, get(document, "tokens", dict)
     need(len(set(tokens.values())) == len(tokens), "a token occurs twice")
     for name, token in tokens.items():
-        if token == NO_TOKEN:
-            need(name == COINS.get(chain_id), f"{name} is not this chain's coin")
-            amount, scale = sum(int(ask("eth_getBalance", one, block), 16) for one in holders), 18
-        else:
-            scale = view("0x" + raw(token[2:], 20).hex(), "decimals()")
-            amount = sum(view(token, "balanceOf(address)", int(one, 16)) for one in holders)
+        is_coin, amount = token == NO_TOKEN, balance(token, block)
+        need(not is_coin or name == COINS.get(chain_id), f"{name} is not this chain's coin")
+        scale = 18 if is_coin else view("0x" + raw(token[2:], 20).hex(), "decimals()")
         need(get(document, "decimals", dict).get(name) == scale, f"{name} has {scale} decimals")
         need(get(document, "totals", dict).get(name) == str(amount), f"it holds {amount} of {name}")
-        held[name] = amount, scale, token, chain_id
+        held[name] = balance(token, hex(last["height"])), scale, token, chain_id
     need(set(held) == set(document["totals"]) == set(document["decimals"]), "an asset too many")
     return held, [(str(chain_id), vault)]
 
@@ -360,21 +359,21 @@ def main():
     for name in ("node", "token"):
         setattr(options, name, dict(text.split("=", 1) for text in getattr(options, name)))
     stated, seq, bound, owed = check_statement(options.statement, options.public_key)
-    totals, seen = {}, set()
-    for path in options.proofs:
-        document = read(path)
-        terms = {"format": "openoutcry-reserves-2", "challenge": options.challenge, "owed": bound}
-        for name, wanted in terms.items():
-            need(get(document, name) == wanted, f"{path}: another {name}")
+    totals, seen, tops, documents = {}, set(), {}, [(read(one), one) for one in options.proofs]
+    documents.sort(key=lambda one: -get(one[0], "height", int))  # the last block first
+    for document, path in documents:
+        last = tops.setdefault(document.get("chain_id", path), document)
+        said = [get(document, name) for name in ("format", "challenge", "owed")]
+        need(said == ["openoutcry-reserves-2", options.challenge, bound], f"{path}: other terms")
         check = check_vault if "vault" in document else check_outputs
-        held, places = check(document, options, get(document, "chain"))
+        held, places = check(document, options, get(document, "chain"), last)
         need(len(set(places)) == len(places) and not seen & set(places), "something is there twice")
         seen |= set(places)
         for name, (amount, *kind) in held.items():
             before, *known = totals.get(name, (0, *kind))
             need(kind == known, f"{name} is one thing here and another there")
             totals[name] = before + amount, *kind
-            print(f"{document['chain']}: held {amount} of {name} at block {document['block']}")
+            print(f"{document['chain']}: held {amount} of {name} at block {last['block']}")
     for name in options.not_on_chain:
         need(name in owed and name not in totals, f"{name} cannot be left out")
         owed.pop(name)
@@ -390,7 +389,8 @@ def main():
         print(f"the venue owed {needed} of {name} after command {seq}")
     for path in options.member:
         print("a member's balances are among what is owed:", *check_member(path, stated))
-    print("the reserves cover what is owed of", ", ".join(owed))
+    left = "; only a node knows whether the outputs are unspent" if options.block else ""
+    print(f"the reserves cover what is owed of {', '.join(owed)}{left}")
 
 
 if __name__ == "__main__":

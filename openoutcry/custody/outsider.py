@@ -72,11 +72,18 @@ class Outsider:
         self.kinds: dict[str, tuple[int, str, str]] = {}
         """By asset: the chain's decimals, its token, and the network."""
         self.open: list[str] = []
+        self.last: dict[int, dict[str, Any]] = {}
+        """By number of a chain: the proof of its latest block, at which all vaults are counted."""
 
     def look_at(self, documents: Sequence[dict[str, Any]]) -> None:
         """Check each proof by itself, and that none is there twice.  Raises
         :class:`CustodyError`."""
         try:
+            for document in documents:
+                if "vault" in document:
+                    last = self.last.setdefault(document["chain_id"], document)
+                    if document["height"] > last["height"]:
+                        self.last[document["chain_id"]] = document
             for document in documents:
                 self._look_at(document)
             reserves.require_distinct(documents)
@@ -92,11 +99,12 @@ class Outsider:
 
             if chain not in self.anchors.nodes:
                 raise ReservesError(f"--node {chain}=URL: only a node knows balances")
-            held = evm.check(document, self.challenge, Node(self.anchors.nodes[chain]))
+            node, last = Node(self.anchors.nodes[chain]), self.last[document["chain_id"]]
+            held = evm.check(document, self.challenge, node, last["height"])
             network = str(document["chain_id"])
             for name, amount in held.items():
                 kind = document["decimals"][name], document["tokens"][name], network
-                self._add(document, name, amount, kind)
+                self._add(last | {"chain": chain}, name, amount, kind)
             return
         amount = reserves.check(document, self.challenge)
         if left := self.anchors.require(document):

@@ -1,6 +1,8 @@
 """Reserves of vaults on an EVM chain: what two owners sign is what an outsider's node finds."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +15,14 @@ from openoutcry.custody.errors import Refused
 from openoutcry.custody.evm import reserves
 from openoutcry.custody.evm.contracts import COIN, creation_code
 from openoutcry.custody.evm.deploy import Deployer
-from openoutcry.custody.evm.encoding import address_text
+from openoutcry.custody.evm.encoding import address_text, to_hex
 from openoutcry.custody.evm.transactions import FeePolicy
 from openoutcry.custody.hsm import signature_text, tagged
 from openoutcry.custody.reserves import RESERVES, ReservesError, message_of, require_distinct
 from tests.support.custody.anvil import ETHER, GWEI, Anvil, anvil
 from tests.support.custody.evm_floor import UNIT, EvmFloor
 from tests.support.custody.keys import LocalKey
+from tests.support.custody.proofs import EXAMPLE, World
 
 for needed in ("embit", "shamir_mnemonic"):
     pytest.importorskip(needed, reason="custody's libraries are not installed")
@@ -93,6 +96,9 @@ def test_reserves_of_both_vaults_hold_and_no_change_to_them_does(
             signed(floor.owners[:2], vault=address_text(foreign)),
             signed(floor.owners[:2], vault=address_text(floor.token)),
             signed(floor.owners[:2], deposit_addresses=[0, 0]),
+            signed(floor.owners[:2], deposit_addresses=[-1]),
+            signed(floor.owners[:2], deposit_addresses=[2**256]),
+            signed(floor.owners[:2], height=float("inf")),
             signed(floor.owners[:2], block="0x" + "00" * 32),
             signed(floor.owners[:2], chain_id=1),
             signed(floor.owners[:2], decimals={"ETH": 8, "USDT": 6}),
@@ -165,3 +171,76 @@ def _joined(chain: Anvil, folder: Path, hot: dict[str, object]) -> None:
         "ETH": 70 * ETHER
     }
     assert COIN not in owners
+
+
+@pytest.mark.promise(
+    "Money that moved between two vaults counts once, although their proofs are of two blocks",
+    group="custody",
+)
+def test_money_that_moved_between_two_proofs_counts_once(chain: Anvil, tmp_path: Path) -> None:
+    floor = EvmFloor(chain, tmp_path)
+    try:
+        keys, _ = hold("ltc-regtest")
+        public = keys.document()
+        deployer = LocalKey("deployer of the cold vault")
+        chain.fund(deployer.address, 10 * ETHER)
+        owners = sorted(reserves.owner_addresses(public))
+        cold = Deployer(chain.node, deployer, FeePolicy(500 * GWEI)).deploy(owners).wallet
+        hot = to_hex(floor.made.wallet)
+        chain.transact(floor.made.wallet, value=60 * ETHER)
+        world = World(asset="ETH")
+        stated = world.statement(units=60 * 10**8)
+        owed = world.owed(stated, tmp_path)
+
+        def hot_proof() -> dict[str, object]:
+            terms = floor.file.chains[0], floor.file, floor.store, Owners(floor.owners[:2])
+            return reserves.prove(*terms, chain.node, "fresh", owed)  # type: ignore[arg-type]
+
+        def cold_proof() -> dict[str, object]:
+            coin = {"ETH": COIN}
+            made = reserves.prove_cold(
+                public, "EVM", chain.node, address_text(cold), coin, "fresh", owed
+            )
+            return reserves.sign_cold(made, keys)
+
+        before = [hot_proof(), cold_proof()]
+        chain.node.call("anvil_impersonateAccount", hot)
+        sent = {"from": hot, "to": to_hex(cold), "value": hex(40 * ETHER), "gasPrice": "0x0"}
+        chain.node.call("anvil_setNextBlockBaseFeePerGas", "0x0")
+        chain.node.call("eth_sendTransaction", sent)
+        chain.mine(1)
+        after = [hot_proof(), cold_proof()]
+        assert (before[0]["totals"]["ETH"], after[1]["totals"]["ETH"]) == (
+            str(60 * ETHER),
+            str(40 * ETHER),
+        )
+
+        def believed(documents: list[dict[str, object]], units: int) -> list[bool]:
+            """Whether each verifier believes that they cover so much."""
+            stated = world.statement(units=units)
+            owed = world.owed(stated, tmp_path)
+            (tmp_path / "stated.json").write_text(json.dumps(stated))
+            words = [f"--node=EVM={chain.node.url}", "--challenge=fresh"]
+            words.append(f"--public-key={world.public_key}")
+            for place, one in enumerate(documents):
+                path = tmp_path / f"proof{place}.json"
+                signers = Owners(floor.owners[:2])
+                plain = {name: v for name, v in one.items() if name != "signatures"}
+                plain["owed"] = owed
+                if "owners" in plain:
+                    made = reserves.sign_cold(plain, keys)
+                else:
+                    made = plain | {"signatures": signers.reserves("", message_of(plain))}
+                path.write_text(json.dumps(made))
+                words.append(str(path))
+            statement = tmp_path / "stated.json"
+            ours = CliRunner().invoke(custody, ["verify", *words, f"--liabilities={statement}"])
+            example = [sys.executable, "-I", str(EXAMPLE), *words, f"--statement={statement}"]
+            theirs = subprocess.run(example, capture_output=True, text=True)
+            return [ours.exit_code == 0, theirs.returncode == 0]
+
+        for true in (before, after, [before[0], after[1]], [after[0], before[1]]):
+            assert believed(true, 60 * 10**8) == [True, True], true
+            assert believed(true, 60 * 10**8 + 1) == [False, False], true
+    finally:
+        floor.close()
