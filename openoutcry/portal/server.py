@@ -230,7 +230,8 @@ class Portal:
         self.native_history = NativeHistory(callers, orders, self.pages)
         self.portfolio = NativePortfolio(callers, orders, *self.books[:2])
         self.notices = NativeNotices(callers, orders, notices)
-        parts = self.books[2], self.keys, self.withdrawals, Holds(file, self.database)
+        holds = Holds(file, self.database, self._status_of)
+        parts = self.books[2], self.keys, self.withdrawals, holds
         self.operators = NativeOperators(Operators(self.accounts), self.mirror, *parts)
         last_look_ms = self.choices.last_look_ms
         self.quotes = Quotes(self.database, self.mirror, self.choices.makers, last_look_ms)

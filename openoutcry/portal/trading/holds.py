@@ -3,7 +3,8 @@
 The core then refuses their orders at every door, FIX and OUCH included, and the approval and the
 sending of their withdrawals.  What the portal asks for is written down first, under a reference of
 its own, so that a portal which died asks for the same again, and ends no suspension that the
-operator of the venue has made.
+operator of the venue has made.  A participant that trades although its account is frozen, because
+the venue's operator has resumed it or the venue has refused, is suspended again at the next look.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from openoutcry.portal.database import Database, DatabaseError, Row, rows_of
+from openoutcry.risk.bits import ParticipantStatus
 from openoutcry.venue.desk import UNAVAILABLE, DeskError, ask
 from openoutcry.venue.file import VenueFile
 
@@ -36,9 +38,11 @@ class Holds:
         self,
         file: VenueFile,
         database: Database,
+        status_of: Callable[[int], ParticipantStatus],
         ask_desk: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
-        self.database = database
+        """``status_of``: a participant's, as the core has it."""
+        self.database, self.status_of = database, status_of
         self.ask_desk = ask_desk or (lambda request: ask(file.journal, request))
 
     async def run(self) -> None:
@@ -71,6 +75,27 @@ class Holds:
         while (row := await self._begun(user_id)) is not None:
             if not await self._step(row):
                 return False
+        return await self._again(user_id)
+
+    async def _again(self, user_id: int) -> bool:
+        """Suspend a participant again that trades although its account is frozen; false: the venue
+        has no answer yet.  If the core's status was an old one, the venue refuses, and nothing
+        changes."""
+        (row,) = await self.database.rows(f"{MINE} where u.id = %(id)s", id=user_id)
+        who = row["participant"]
+        if not row["is_frozen"] or self.status_of(who) is not ParticipantStatus.ACTIVE:
+            return True
+        hold = secrets.token_hex(8)
+        request = {"do": "participant-suspend", "participant": who, "reference": f"f {hold}"}
+        error = await self._asked(request | {"keep_orders": bool(row["keeps"])})
+        if error is not None:
+            return error.code != UNAVAILABLE
+        log.warning("participant %d is frozen, traded, and is suspended again", who)
+        query = """
+            update users set hold = %(hold)s where id = %(id)s and hold = %(was)s and is_held
+            returning id
+        """
+        await self.database.rows(query, hold=hold, id=user_id, was=row["hold"])
         return True
 
     async def _begun(self, user_id: int) -> Row | None:

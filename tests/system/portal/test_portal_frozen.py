@@ -297,6 +297,29 @@ def test_resting_orders_are_cancelled_or_kept_as_the_operator_says(portal_venue,
 
 
 @pytest.mark.promise(
+    "A participant that the venue's operator resumes while its account is frozen is suspended "
+    "again, and an unfreeze ends that",
+    group="portal",
+)
+def test_a_resume_at_the_venue_does_not_end_a_freeze(portal_venue, operator):
+    journal = portal_venue.venue.journal
+    with Owner(portal_venue, operator) as owner:
+        number = owner.person.participant
+        resume = {"do": "participant-resume", "participant": number}
+        operator.freeze(owner.user, "ticket 1")
+        for time in (1, 2):
+            ask(journal, resume | {"reference": f"r{time} {number}"})
+            assert operator.freeze(owner.user, "ticket 1").is_held
+        suspend = {"do": "participant-suspend", "participant": number}
+        with pytest.raises(DeskError, match="is already suspended"):
+            ask(journal, suspend | {"reference": f"s {number}"})
+        operator.unfreeze(owner.user, "ticket 2")
+        with pytest.raises(DeskError, match="is not suspended"):
+            ask(journal, resume | {"reference": f"r3 {number}"})
+        assert owner.rest(owner.person)["status"] == "NEW"
+
+
+@pytest.mark.promise(
     "A withdrawal that was asked for before its account was frozen is not approved and not sent "
     "while it is: the venue says why",
     group="portal",
