@@ -9,7 +9,7 @@ import base64
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -223,10 +223,13 @@ class Bookkeeper:
             report = reports.statement(until, [rows], participant, begin=begin)
         except LedgerError as error:
             raise Refused(DISAGREES, str(error)) from None
-        report.holder = question.get("holder", "")
-        report.days = question["first_day"], question["last_day"]
-        report.price_decimals = self.file.sessions.price_decimals
-        return _file(report, question, f"statement-{participant}")
+        shown = replace(
+            report,
+            holder=question.get("holder", ""),
+            days=(question["first_day"], question["last_day"]),
+            price_decimals=self.file.sessions.price_decimals,
+        )
+        return _file(shown, question, f"statement-{participant}")
 
     def tax(self, question: dict[str, Any]) -> dict[str, Any]:
         """Gains that were realised within whole days, first in, first out from the very begin."""

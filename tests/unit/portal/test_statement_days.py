@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from openoutcry.ledger import ledger_state, reports
+from openoutcry.ledger.statement import Statement
 from openoutcry.portal.portfolio import bookkeeper
 from openoutcry.portal.portfolio.bookkeeper import Bookkeeper
 from openoutcry.portal.trading.mirror import DAY_NS
@@ -21,9 +22,12 @@ def test_books_of_a_day_that_is_not_over_are_not_kept(tmp_path, monkeypatch):
         ledger_state, "at", lambda *_, **__: SimpleNamespace(seq=journal.seq, books=books())
     )
     monkeypatch.setattr(bookkeeper, "transactions_of", lambda *terms: terms[2:])
-    monkeypatch.setattr(reports, "statement", lambda until, rows, who, begin: rows[0])
-    monkeypatch.setattr(bookkeeper, "_file", lambda report, *_: report)
-    keeper = Bookkeeper(SimpleNamespace(journal=tmp_path), None)
+    monkeypatch.setattr(
+        reports, "statement", lambda until, rows, who, begin: Statement("", (), rows)
+    )
+    monkeypatch.setattr(bookkeeper, "_file", lambda report, *_: report.rows[0])
+    sessions = SimpleNamespace(price_decimals={})
+    keeper = Bookkeeper(SimpleNamespace(journal=tmp_path, sessions=sessions), None)
     monkeypatch.setattr(keeper, "_books", books)
     question = {"participant": 1, "format": "csv"}
     tomorrow = question | {"first_day": TODAY + 1, "last_day": TODAY + 2}
