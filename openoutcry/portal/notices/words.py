@@ -9,6 +9,8 @@ from typing import Any
 
 from openoutcry.portal.notices.texts import DEFAULT, TABLES, said
 from openoutcry.portal.trading.instruments import Market, text_of
+from openoutcry.portal.trading.reject import OF_REASONS
+from openoutcry.wire.enums import Reason
 from openoutcry.wire.order_types import BUDGETS
 
 EVENTS = ("order", "price", "risk", "login", "deposit", "withdrawal", "summary")
@@ -108,6 +110,9 @@ def of_change(row: dict[str, Any], market: Market, journal: str, language: str) 
     is_risk = state == "REJECTED" and row["is_risk"]
     if is_risk:
         body = said(language, "order.limited", **named)
+    elif state == "REJECTED":
+        why = said(language, f"refused.{OF_REASONS[Reason(row['reason'])]}")
+        body = said(language, "order.refused", why=why, **named)
     named |= {"side": said(language, f"side.{side}"), "what": what}
     if state == "ELECTED":
         title = said(language, "order.triggered", **named)

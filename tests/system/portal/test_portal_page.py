@@ -493,3 +493,33 @@ def test_the_cookie_of_a_session_is_for_its_own_page_alone(browser, venue):
     assert plain_http.post(url, cookies=jar, headers=headers).status_code == 403
     assert plain_http.post(url, cookies=jar).status_code == 403
     assert plain_http.request("DELETE", f"{venue.url}/page/session", cookies=jar).status_code == 403
+
+
+COVERED = """() => {
+  const box = document.querySelector("#ticket button[type=submit]").getBoundingClientRect();
+  const found = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+  return found?.closest("#notice") !== null;
+}"""
+
+
+def test_notices_cover_no_button_and_orders_of_programs_share_one(browser, venue, maker):
+    """Refusals are red and have their reason.  At 1280 by 800 the button that buys stays free."""
+    person = venue.person(USD=100_000 * USD, BTC=2 * BTC)
+    with browsed(browser, venue) as page, venue.client(person) as program:
+        page.log_in(person.mail)
+        page.go("trade/BTC-USD")
+        page.expect("#ticket button[type=submit]").to_be_visible()
+        for _ in range(6):
+            program.order("BUY", "0.001", "50010")
+        counted = page.word("notice.orders", count="6", last="").split("6")[1].strip(" ;")
+        page.expect("#notice p", has_text=counted.partition(";")[0]).to_have_count(1)
+        page.expect("#notice p").to_have_count(1)
+        for _ in range(4):
+            page.page.evaluate("import('/page/kit.js').then((kit) => kit.notice('x'.repeat(300)))")
+        page.expect("#notice p").to_have_count(4)
+        page.page.evaluate("document.querySelector('#ticket button[type=submit]').scrollIntoView()")
+        assert not page.page.evaluate(COVERED)
+        page.page.evaluate("document.querySelector('#notice').replaceChildren()")
+        program.order("BUY", "0.001", "60000", type="LIMIT_MAKER", timeInForce="")
+        page.expect("#notice p.bad", has_text="it may only rest").to_have_count(1)
+        page.expect("#notice p:not(.bad)").to_have_count(0)

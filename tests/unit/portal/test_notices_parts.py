@@ -29,6 +29,7 @@ from openoutcry.portal.notices.words import (
 )
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.risk.bits import MovementStep
+from openoutcry.wire.enums import Reason
 
 PORTAL = Path(outward.__file__).parents[1]
 INSIDE = [
@@ -244,9 +245,18 @@ MARKET = Market(0, "BTC-USD", b"", "BTCUSD", "BTC", "USD", 8, 6, 2, 10_000, 1, N
 CHANGE = {
     "execution": "TRADE", "state": "PARTIALLY_FILLED", "side": 1, "lots": 500, "number": 72,
     "executed_lots": 199, "client_id": "", "price_ticks": 0, "seq": 72, "at_ns": 0,
-    "event_seq": 90, "is_risk": False, "aux": 1_000 * 10**6, "order_type": 1,
+    "event_seq": 90, "is_risk": False, "aux": 1_000 * 10**6, "order_type": 1, "reason": 0,
 }  # fmt: skip
 BUDGET = CHANGE | {"order_type": 20, "lots": 1_000_000, "execution": "EXPIRED", "state": "FILLED"}
+
+
+def test_a_refused_order_has_its_reason():
+    refused = CHANGE | {"state": "REJECTED", "execution": "REJECTED", "reason": Reason.WOULD_CROSS}
+    notice = of_change(refused, MARKET, "j", "en")
+    assert notice.title == "BTC-USD: your order to buy 0.05 is refused"
+    why = "it may only rest, and would have traded at once"
+    assert notice.body == f"Order 72 was refused: {why}."
+    assert notice.data["state"] == "rejected"
 
 
 def test_an_order_for_a_sum_is_named_by_the_sum():
@@ -284,6 +294,9 @@ def every_notice(language):
             for side in (1, 2):
                 changed = change | {"state": state, "side": side, "execution": "NEW"}
                 yield of_change(changed, MARKET, "j", language)
+    for reason in Reason:
+        refused = {"state": "REJECTED", "execution": "REJECTED", "reason": int(reason)}
+        yield of_change(CHANGE | refused, MARKET, "j", language)
     yield of_change(CHANGE | {"execution": "ELECTED"}, MARKET, "j", language)
     yield of_change(CHANGE | {"state": "REJECTED", "is_risk": True}, MARKET, "j", language)
     for action, detail in (
@@ -362,6 +375,7 @@ def test_german_has_german_typography():
 
 SENTENCES = {
     *("order", "order.lots", "order.budget", "order.traded", "order.bought", "order.limited"),
+    "order.refused",
     *("alert.above", "alert.below", "from", "sub-account"),
     *(key for key in TABLES["en"] if key.startswith("why.")),
 }

@@ -229,15 +229,14 @@ export function tell(title, ...parts) {
   });
 }
 
-let clock = 0;
 export function notice(text, kind = "good") {
   const box = $("notice");
   const line = h("p", { class: kind, onclick: () => line.remove() }, text);
   box.append(line);
   // On a phone more would cover what they are about.
   while (box.children.length > (innerWidth < 600 ? 2 : 4)) box.firstChild.remove();
-  clock = setTimeout(() => line.remove(), 8_000);
-  return clock;
+  setTimeout(() => line.remove(), 8_000);
+  return line;
 }
 
 export function copyable(text, label) {

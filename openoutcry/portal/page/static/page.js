@@ -117,13 +117,25 @@ export async function enter(pair, keep) {
   return back || "#/markets";
 }
 
+// Orders that programs enter share one notice: it counts them while it is there.
+const others = { line: null, count: 0 };
+
+function tell(one) {
+  const number = one.data?.order, kind = one.event === "risk" || one.data?.state === "rejected" ? "bad" : "good";
+  if (shared.told.has(number)) return;
+  if (!number || shared.placed.has(number)) { notice(`${one.title}: ${one.text}`, kind); return; }
+  others.count = others.line?.isConnected ? others.count + 1 : 1;
+  const text = others.count === 1 ? `${one.title}: ${one.text}` : t("notice.orders", { count: others.count, last: one.title });
+  if (others.count > 1) { say(others.line, text); others.line.className = kind; } else others.line = notice(text, kind);
+}
+
 async function known() {
   shared.me = await get("/v1/me");
   sendLanguage();
   unfollow();
   const ends = [follow("notifications", "", (model) => {
     for (const one of model.fresh || []) {
-      if (!shared.told.has(one.data?.order)) notice(`${one.title}: ${one.text}`, one.event === "risk" ? "bad" : "good");
+      tell(one);
       shared.unread += 1;
       emit("notification", one);
     }

@@ -11,8 +11,8 @@ export const chosen = {
 };
 
 export const portal = JSON.parse(document.querySelector('meta[name="portal"]').content);
-export const shared = { me: null, instruments: [], unread: 0, told: new Set() };
-// told: orders whose end the ticket has said already.
+export const shared = { me: null, instruments: [], unread: 0, told: new Set(), placed: new Set() };
+// told: orders whose end the ticket has said already; placed: orders that this page has entered.
 
 const listeners = new Map();
 export function on(event, go) {

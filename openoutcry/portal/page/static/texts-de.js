@@ -225,6 +225,7 @@ export default {
   "review.offset": "Aufschlag {price}",
   "review.least": "mindestens {what} sofort",
   "review.until": "bis {time}",
+  "notice.orders": "{count} Änderungen Ihrer Aufträge; die letzte: {last}",
   "placed.open": "Auftrag angenommen: {what}",
   "placed.filled": "Auftrag ausgeführt: {what}",
   "placed.cancelled": "Auftrag gestrichen: {what}",

@@ -225,6 +225,7 @@ export default {
   "review.offset": "offset {price}",
   "review.least": "at least {what} at once",
   "review.until": "until {time}",
+  "notice.orders": "{count} changes of your orders; the last: {last}",
   "placed.open": "Order placed: {what}",
   "placed.filled": "Order filled: {what}",
   "placed.cancelled": "Order cancelled: {what}",

@@ -187,6 +187,7 @@ export function ticket(market) {
   async function place(given) {
     try {
       const order = await post("/v1/orders", given, key);
+      shared.placed.add(order.id);
       if (order.state !== "open") shared.told.add(order.id);
       notice(t(`placed.${order.state}`, { what: inWords(given) }), order.state === "rejected" ? "bad" : "good");
     } catch (problem) {
