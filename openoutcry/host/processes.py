@@ -21,6 +21,8 @@ PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_TIMERSLACK = 1, 15, 29
 NAMED = "outcry "
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TIMEOUT_S = 120
+FIRST_PAUSE_S, MOST_PAUSE_S = 0.25, 60.0
+"""From one start to the next of a process that dies: at least, and at most."""
 
 
 class PeerError(OutcryError):
@@ -96,6 +98,65 @@ def fork(function: Callable[[], int | None], ignoring: Sequence[int] = (), name:
         traceback.print_exc()
     finally:
         os._exit(status)
+
+
+class KeptProcess:
+    """A forked process that is started again whenever it dies, until it is closed.
+
+    One that dies soon after its start is started again later each time, after MOST_PAUSE_S at most.
+    One that ends with status 0 has finished, and stays away.
+    """
+
+    def __init__(
+        self, name: str, function: Callable[[], int | None], before: Callable[[], object] = int
+    ) -> None:
+        """Start it.  ``name``: as :func:`fork`'s; ``before`` is called before each start."""
+        self.name, self.pid, self.restarts = name, 0, 0
+        self._function, self._before = function, before
+        self._pause_s, self._due_s = 0.0, 0.0
+        self._start()
+
+    def _start(self) -> None:
+        self._before()
+        self.pid = fork(self._function, STOP_SIGNALS, self.name)
+        self._started_s = time.monotonic()
+
+    def look(self, note: Callable[[str], None], again: bool = True) -> None:
+        """Start it again if it has died, and note that; with ``again`` false only see its end."""
+        if self.pid:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if not pid:
+                return
+            self.pid, code = 0, os.waitstatus_to_exitcode(status)
+            now_s = time.monotonic()
+            lived_s = now_s - self._started_s
+            again_s = max(FIRST_PAUSE_S, 2 * self._pause_s)
+            self._pause_s = 0.0 if lived_s > MOST_PAUSE_S else min(again_s, MOST_PAUSE_S)
+            self._due_s = (self._started_s + self._pause_s) if code and again else 0.0
+            if self._due_s:
+                note(f"process {self.name} (pid {pid}) {_ended_as(code)}: it is started again")
+        if self._due_s and time.monotonic() >= self._due_s and again:
+            self._due_s = 0.0
+            self.restarts += 1
+            self._start()
+
+    def close(self) -> None:
+        """Kill it if it runs, and wait for its end."""
+        pid, self.pid, self._due_s = self.pid, 0, 0.0
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Its name, whether it runs, and how often it was started again."""
+        return {"name": self.name, "up": bool(self.pid), "restarts": self.restarts}
+
+
+def _ended_as(code: int) -> str:
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with status {code}"
 
 
 def children_of(parent: int) -> list[tuple[str, int]]:

@@ -5,15 +5,13 @@ the newest good one and the tail after it.
 """
 
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from openoutcry.host.processes import STOP_SIGNALS, fork
+from openoutcry.host.processes import KeptProcess
 from openoutcry.journal import JournalReader
 from openoutcry.journal.archive import retire
 from openoutcry.journal.checkpoints import (
@@ -159,24 +157,17 @@ def retire_before(directory: Path, seq: int) -> list[str]:
     return done
 
 
-@contextmanager
 def following(
     directory: Path, every: int, make: Callable[[Path, int], Follower] = Follower
-) -> Iterator[None]:
-    """While a pipeline runs, write a checkpoint each ``every`` commands in a separate process,
-    at the lowest priority; ``every`` 0: no checkpoints.  ``make`` is called in that process.
+) -> KeptProcess:
+    """Start a process that writes a checkpoint each ``every`` commands while a pipeline runs, at
+    the lowest priority.  ``make`` is called in that process.
 
-    It is killed at the end wherever it is: a checkpoint is whole or not there."""
-    pid = fork(partial(_follow, directory, every, make), STOP_SIGNALS, "checkpt") if every else 0
-    try:
-        yield
-    finally:
-        if pid:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+    It may be killed at any moment: a checkpoint is whole or not there."""
+    return KeptProcess("checkpt", partial(_follow, directory, every, make))
 
 
-def _follow(directory: Path, every: int, make: Callable[[Path, int], Follower]) -> None:
+def _follow(directory: Path, every: int, make: Callable[[Path, int], Follower]) -> int:
     os.nice(19)
     try:
         follower = make(directory, every)
@@ -187,4 +178,5 @@ def _follow(directory: Path, every: int, make: Callable[[Path, int], Follower]) 
             time.sleep(PAUSE_S)
     except OutcryError as error:
         # Without checkpoints a restart takes longer; nothing else depends on them.
-        print(f"outcry: no more checkpoints: {error}", file=sys.stderr, flush=True)
+        print(f"outcry: no checkpoint: {error}", file=sys.stderr, flush=True)
+        return 1

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.host.build import require_same
-from openoutcry.host.processes import STOP_SIGNALS, fork
+from openoutcry.host.processes import STOP_SIGNALS, KeptProcess, fork
 from openoutcry.journal import JournalReader
 from openoutcry.journal.events import Batch, events_of
 from openoutcry.market_data import book_apply, checkpoint, encode, lines, mold, pump
@@ -176,7 +176,8 @@ class PublicFeed:
         self._check_interface()
         self.pid = 0
         self._crash_restarts = self._clamped_reported = self._restarts = 0
-        self._others: dict[int, Callable[[], None]] = {}
+        self.others: list[KeptProcess] = []
+        """Its processes for the conflated feed and for the stream."""
         self._sent_at_start = NOTHING_SENT
 
     def new_feed(self) -> Feed:
@@ -358,21 +359,17 @@ class PublicFeed:
         """Begin a process that runs ``publish``; one that dies is replaced by :meth:`poll`."""
         self._publish = publish
         self._start()
+        for name, work, wanted in (
+            ("depth", self._conflate, self.spec.depth or self.spec.pages),
+            ("stream", self._serve_stream, self.spec.stream),
+        ):
+            if wanted:
+                self.others.append(KeptProcess(name, work, require_same))
 
     def _start(self) -> None:
         require_same()
         self._sent_at_start = self.sent
         self.pid = fork(lambda: self._publish(self), STOP_SIGNALS, "feed")
-        for work, wanted in (
-            (self._conflate, self.spec.depth or self.spec.pages),
-            (self._serve_stream, self.spec.stream),
-        ):
-            if wanted and work not in self._others.values():
-                self._fork_other(work)
-
-    def _fork_other(self, work: Callable[[], None]) -> None:
-        name = "depth" if work == self._conflate else "stream"
-        self._others[fork(work, STOP_SIGNALS, name)] = work
 
     def _conflate(self) -> None:
         """The conflated feed's process."""
@@ -428,14 +425,8 @@ class PublicFeed:
 
     def poll(self, note: Callable[[str], None]) -> None:
         """Restart the process if it exited before it had published everything."""
-        for pid in list(self._others):
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                work = self._others.pop(pid)
-                if self.is_over:
-                    continue
-                require_same()
-                note(f"a process of the feed (pid {pid}, {work.__name__}) exited: restarted")
-                self._fork_other(work)
+        for process in self.others:
+            process.look(note, again=not self.is_over)
         if not self.pid:
             return
         if self.clamped > self._clamped_reported:
@@ -463,21 +454,23 @@ class PublicFeed:
         """Wait, at most ``timeout_s``, until everything released is published, and until the other
         processes have sent it to their clients."""
         until = time.monotonic() + timeout_s
-        while (self.pid or (self.is_over and self._others)) and time.monotonic() < until:
+        while time.monotonic() < until:
             if self.pid and os.waitpid(self.pid, os.WNOHANG)[0]:
                 self.pid = 0
-            for pid in list(self._others):
-                if os.waitpid(pid, os.WNOHANG)[0]:
-                    del self._others[pid]
+            for process in self.others:
+                process.look(print, again=False)
+            if not (self.pid or (self.is_over and any(one.pid for one in self.others))):
+                return
             time.sleep(IDLE_S)
 
     def close(self) -> None:
         """Kill the feed's processes that are left, and close every socket."""
-        for pid in [*self._others, self.pid]:
-            if pid:
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-        self.pid, self._others = 0, {}
+        for process in self.others:
+            process.close()
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        self.pid = 0
         for one in (self.requests, self.snapshots, self.stream, self.pages):
             if one is not None:
                 one.close()

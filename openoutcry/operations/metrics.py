@@ -471,6 +471,11 @@ def _status(out: Families, status: dict[str, Any], venue: str) -> None:
     ):
         what = f"How many {name.removeprefix('outcry_').replace('_', ' ')} there are."
         out.gauge(name, what, len(risk.get(key, ())), venue=venue)
+    for row in status.get("processes") or ():
+        of = {"venue": venue, "process": row["name"]}
+        up = "1 while a process that the supervisor keeps running is alive."
+        out.gauge("outcry_process_up", up, float(row["up"]), **of)
+        out.counter("outcry_process_restarts", "Restarts of the process.", row["restarts"], **of)
     _feed(out, status.get("feed") or {}, venue)
     _sessions(out, status.get("sessions") or (), venue)
 

@@ -6,7 +6,6 @@ have yet, shared memory has (docs/decisions/016-sessions.md).
 
 import os
 import select
-import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.host.build import require_same
-from openoutcry.host.processes import STOP_SIGNALS, fork
+from openoutcry.host.processes import KeptProcess
 from openoutcry.journal import JournalReader
 from openoutcry.journal.events import NO_LIMIT, Point, events_of
 from openoutcry.order_entry import (
@@ -145,7 +144,7 @@ class Sessions(State):
         """The feed in shared memory (``fd``), which every session over shared memory may read."""
         self.desk: AnswerDesk | None = None
         """Answers the questions of FIX sessions, where there are answers."""
-        self.acceptor_pid = 0
+        self.acceptor_process: KeptProcess | None = None
         self.unreported_events = 0
         self._followed: tuple[JournalReader, Point] | None = None
         """How far a prepared stage has come along the journal of a primary elsewhere."""
@@ -224,38 +223,32 @@ class Sessions(State):
             desk=self.desk,
         )
 
-    def open_doors(self, wait: Callable[[], object] = lambda: None) -> None:
+    def open_doors(self, wait: Callable[[], object] = lambda: None) -> KeptProcess:
         """Start the acceptor's process, which calls ``wait`` before it listens."""
-        require_same()
-        acceptor = self.acceptor()
+        waits = [wait]
 
         def run() -> None:
-            wait()
-            acceptor.run()
+            for wait in waits:
+                wait()
+            self.acceptor().run()
 
-        self.acceptor_pid = fork(run, STOP_SIGNALS, "acceptor")
+        self.acceptor_process = KeptProcess("acceptor", run, require_same)
+        waits.clear()  # one that takes a dead one's place listens at once
+        return self.acceptor_process
 
     def poll(self, report: Callable[[str], None]) -> None:
-        """Start the acceptor again if it died; report how many messages had no room."""
+        """Report how many messages had no room."""
         if self.region[session_region.UNREPORTED_EVENTS] > 2 * self.unreported_events:
             self.unreported_events = self.region[session_region.UNREPORTED_EVENTS]
             report(
                 f"{self.unreported_events:,} messages could not be sent because a "
                 "session's stream is full"
             )
-        if not self.acceptor_pid:
-            return
-        pid, status = os.waitpid(self.acceptor_pid, os.WNOHANG)
-        if pid:
-            report(f"the acceptor (pid {pid}) ended with status {status}; restarted")
-            self.open_doors()
 
     def close(self) -> None:
         """End the login process, and close sockets and listeners."""
-        if self.acceptor_pid:
-            os.kill(self.acceptor_pid, signal.SIGKILL)
-            os.waitpid(self.acceptor_pid, 0)
-            self.acceptor_pid = 0
+        if self.acceptor_process is not None:
+            self.acceptor_process.close()
         for one in (self.stage_socket, self.acceptor_socket, *self.listeners):
             one.close()
         for port in self.spec.ports if self.is_bound else ():

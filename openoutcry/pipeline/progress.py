@@ -191,6 +191,8 @@ def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sam
         work.sessions.poll(note)
     if work.feed is not None:
         work.feed.poll(note)
+    for process in work.kept:
+        process.look(note)
     shared = work.shared
     control = shared.control
     first_ns = control[control_words.FIRST_NS]

@@ -322,6 +322,8 @@ def prepared(
         work.sessions = _make_sessions(options, shared, directory, watcher, stack, shm_feed)
         if options.doors:
             _open_sessions(options, work, watcher)
+    if options.operator is not None:
+        options.operator.kept = work.kept
     if options.operator is not None and work.sessions is not None:
         options.operator.sessions = work.sessions
     work.feed = _open_feed(options, shared, directory, watcher, stack, shm_feed)
@@ -400,8 +402,12 @@ def _follow_journal(options: Options, work: Work, stack: ExitStack) -> None:
     """Take checkpoints of the core, and of the sessions' state, during the run."""
     if work.journal is None or options.journal is None or options.topology != "processes":
         return
+    if not options.checkpoint_every:
+        return
     make = work.sessions.follower if work.sessions else Follower
-    stack.enter_context(following(work.journal, options.checkpoint_every, make))
+    checkpointer = following(work.journal, options.checkpoint_every, make)
+    stack.callback(checkpointer.close)
+    work.kept.append(checkpointer)
 
 
 def _make_shm_feed(options: Options, stack: ExitStack) -> Any:
@@ -446,7 +452,7 @@ def _open_sessions(options: Options, work: Work, watcher: Watcher) -> None:
     work.sessions.bind()
     if options.operator is None:
         work.sessions.listen(watcher.note)
-    work.sessions.open_doors()
+    work.kept.append(work.sessions.open_doors())
 
 
 def _open_feed(

@@ -70,7 +70,7 @@ class WarmRun:
         self.waiting = supervisor.start()
         if work.sessions is not None:
             work.sessions.make_listeners()
-            work.sessions.open_doors(prefork.wait)
+            work.kept.append(work.sessions.open_doors(prefork.wait))
             self.waiting += 1
         cuts, due_s = self.standby.cuts, 0.0
         stale = False

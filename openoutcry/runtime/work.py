@@ -64,6 +64,8 @@ class Work:
     """Where stages wait that were forked before their standby leads."""
     start: Start | None = None
     """Data that they got then."""
+    kept: list[Any] = field(default_factory=list)
+    """Processes that the supervisor starts again when they die (processes.KeptProcess)."""
     deaths: Any = None
     """``deaths.Deaths``: Where stages die on purpose."""
 

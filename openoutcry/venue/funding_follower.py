@@ -9,7 +9,6 @@ import os
 import select
 import signal
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.host.processes import STOP_SIGNALS, fork
+from openoutcry.host.processes import KeptProcess
 from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, digest
 from openoutcry.journal.checkpoints import checkpoint_seqs
@@ -272,34 +271,21 @@ def funded_of(view: View) -> dict[int, Words]:
     }
 
 
-class FundingProcess(Closing):
+class FundingProcess(KeptProcess):
     """Follows the journal of a venue that is open, at the lowest priority."""
 
     def __init__(self, journal: Path) -> None:
-        self._journal, self._pid, self._due_s = journal, 0, 0.0
-        self.look()
-
-    def look(self) -> None:
-        """Start it if it does not run, at most once in RETRY_S."""
-        if self._pid and os.waitpid(self._pid, os.WNOHANG) == (0, 0):
-            return
-        self._pid, now_s = 0, time.monotonic()
-        if now_s >= self._due_s:
-            self._due_s = now_s + RETRY_S
-            self._pid = fork(partial(_follow, self._journal), STOP_SIGNALS, "funding")
+        super().__init__("funding", partial(_follow, journal))
 
     def close(self) -> None:
         """Let it read to the journal's end, and end it."""
-        pid, self._pid = self._pid, 0
-        if not pid:
-            return
         with suppress(ProcessLookupError):
-            descriptor = os.pidfd_open(pid)
-            os.kill(pid, signal.SIGUSR1)
-            select.select([descriptor], [], [], LAST_S)
-            os.close(descriptor)
-            os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+            if self.pid:
+                descriptor = os.pidfd_open(self.pid)
+                os.kill(self.pid, signal.SIGUSR1)
+                select.select([descriptor], [], [], LAST_S)
+                os.close(descriptor)
+        super().close()
 
 
 def _follow(journal: Path) -> None:

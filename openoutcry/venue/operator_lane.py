@@ -147,6 +147,8 @@ class OperatorLane:
         self.sessions: Any = None
         self.feed: Any = None
         self.ports: Any = None
+        self.kept: list[Any] = []
+        """The run's processes that are started again when they die (processes.KeptProcess)."""
         self.asked_to_stop = asked_to_stop
         self.day: TradingDay | None = None
         self.time_ns = 0

@@ -353,9 +353,16 @@ class Venue:
             self._say("open", every_s=STATUS_S, **self._counts)
         self.watcher.sample(sample)
 
+    def _processes(self) -> list[dict[str, Any]]:
+        """The processes that are started again when they die, but the stages and the feed's own."""
+        lane = self.lane
+        assert lane is not None
+        kept = [*lane.kept, *(lane.feed.others if lane.feed else ())]
+        return [one.row for one in (*kept, *([self._funding] if self._funding else ()))]
+
     def _follow_funding(self) -> None:
         if self._funding is not None:
-            self._funding.look()
+            self._funding.look(self.watcher.note)
         elif _has_perpetuals(self.file):
             self._funding = FundingProcess(self.file.journal)
 
@@ -393,6 +400,7 @@ class Venue:
             "risk": desk.status() if desk and state == "open" else {},
             "sessions": desk.sessions() if desk and state == "open" else [],
             "feed": lane.feed.status() if lane and lane.feed and state == "open" else {},
+            "processes": self._processes() if lane and state == "open" else [],
             "phases_sequenced": lane.sequenced if lane and state == "open" else True,
             "next": next_phase
             and {

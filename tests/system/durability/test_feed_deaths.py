@@ -28,7 +28,7 @@ class Supervised(PublicFeed):
         self._words = np.frombuffer(self._map, np.int64)
         self._words[module.SENT] = module.NOTHING_SENT
         self.pid = self._crash_restarts = self._clamped_reported = self._restarts = 0
-        self._others = {}
+        self.others = []
         self._sent_at_start = module.NOTHING_SENT
         self.requests = self.snapshots = self.stream = self.pages = None
 
