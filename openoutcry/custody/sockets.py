@@ -8,7 +8,6 @@ whatever a request makes of the code that answers it, the server continues.
 import json
 import logging
 import os
-import select
 import socket
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from openoutcry.custody.errors import CustodyError, Refused
 from openoutcry.wire.closing import Closing
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.faults import Faults
+from openoutcry.wire.readable import readable
 from openoutcry.wire.unix_socket import connect, short_name
 
 MAX_REQUEST = 1 << 24
@@ -82,11 +82,11 @@ class Server(Closing):
         """Answer the requests that are whole; wait a moment if nothing comes."""
         waiting = {one.connection.fileno(): one for one in self._clients}
         entry = self.listener.fileno()
-        ready, _, _ = select.select([entry, *waiting], [], [], LOOK_S)
+        ready = readable([entry, *waiting], LOOK_S)
         if entry in ready:
             self._accept()
-        for client in [waiting[one] for one in ready if one != entry]:
-            if client in self._clients:
+        for number, client in waiting.items():
+            if number in ready and client in self._clients:
                 self._read(client)
         now_s = time.monotonic()
         for client in [one for one in self._clients if one.until_s < now_s]:

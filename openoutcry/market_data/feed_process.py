@@ -7,6 +7,7 @@ than publishing, but it delays only events that arrive meanwhile.
 
 import os
 import select
+import signal
 import socket
 import time
 from functools import partial
@@ -36,7 +37,8 @@ from openoutcry.wire.load_limits import Budgets, Places, Rate
 from openoutcry.wire.peers import HERE, address_of
 
 SNAPSHOTS_AT_ONCE, SNAPSHOTS_EACH = 16, 4
-"""In all, and to one address, whose further connections are closed."""
+"""In all, and to one address, whose further connections are closed.  For one more, the oldest of
+the address that has most gives way."""
 SNAPSHOTS_EACH_S = 1.0
 """How many more an address may begin each second: a connection costs the feed a fork."""
 FORK_TIMES = 9
@@ -76,6 +78,8 @@ class FeedProcess:
             self.pump.epoll.register(one, select.EPOLLIN)
         self._children: Places[int] = Places(SNAPSHOTS_AT_ONCE, SNAPSHOTS_EACH)
         """Processes that give a snapshot, by the address to which."""
+        self._given_way: list[int] = []
+        """Those that are killed, until they have ended."""
         self._snapshots = Budgets(Rate(SNAPSHOTS_EACH_S, SNAPSHOTS_EACH))
         self._next_fork_ns = 0
         self._listening = public.snapshots is not None
@@ -306,9 +310,10 @@ class FeedProcess:
     # Snapshots and checkpoints: a process each, whose memory is that of the moment.
 
     def _reap(self) -> None:
-        for pid in [*self._children, self._saving]:
+        for pid in [*self._children, *self._given_way, self._saving]:
             if pid and os.waitpid(pid, os.WNOHANG)[0]:
                 self._children.leave(pid)
+                self._given_way = [one for one in self._given_way if one != pid]
                 self._saving = 0 if pid == self._saving else self._saving
 
     def _give_snapshots(self) -> None:
@@ -318,7 +323,7 @@ class FeedProcess:
         if listener is None:
             return
         now_ns = time.monotonic_ns()
-        wanted = not self._children.is_full() and now_ns >= self._next_fork_ns
+        wanted = now_ns >= self._next_fork_ns
         if wanted != self._listening:  # a refused client must not keep the pump awake
             change = self.pump.epoll.register if wanted else self.pump.epoll.unregister
             change(listener)
@@ -331,10 +336,20 @@ class FeedProcess:
             return
         with connection:
             if self._may_have_one(address_of(peer), now_ns):
+                if self._children.is_full():
+                    self._give_way()
                 pid = fork(partial(self._snapshot, connection), STOP_SIGNALS)
                 self._children.take(address_of(peer), pid)
                 forked_ns = time.monotonic_ns()
                 self._next_fork_ns = forked_ns + FORK_TIMES * (forked_ns - now_ns)
+
+    def _give_way(self) -> None:
+        """Make room for another client: silent ones from many addresses would keep all others
+        out."""
+        oldest = self._children.oldest_of_most()
+        os.kill(oldest, signal.SIGKILL)
+        self._children.leave(oldest)
+        self._given_way.append(oldest)
 
     def _may_have_one(self, address: str, now_ns: int) -> bool:
         if address in HERE:

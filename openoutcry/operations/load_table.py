@@ -18,8 +18,8 @@ WEB_BYTES = (
 )
 FRAMES = "Idle frames of a connection: {operations.connection_limits.FRAMES}"
 UNREAD = "answer left unread for {operations.http_protocol.UNREAD_S} s ends the connection"
-ONE_BY_ONE = "tests/system/operations/test_one_request_at_a_time.py"
 ATTACKED = "tests/system/operations/test_load_budgets.py"
+AS_PROCESSES = "tests/system/operations/test_load_attacks.py"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ LISTENERS = (
         WEB + "{portal.server.MAX_OF_AN_ADDRESS} of an address",
         WEB_BYTES + "Weights by address and key (portal/spot/limits.py). " + FRAMES,
         UNREAD,
-        ONE_BY_ONE,
+        AS_PROCESSES,
     ),
     Listener(
         "console and screen",
@@ -53,7 +53,7 @@ LISTENERS = (
         WEB_BYTES + "Reads of a name {console.gate.READS}, actions {console.gate.ACTIONS}. Bodies "
         "{console.gate.BODY_BYTES} bytes. " + FRAMES,
         UNREAD,
-        ONE_BY_ONE,
+        AS_PROCESSES,
     ),
     Listener(
         "metrics",
@@ -71,7 +71,7 @@ LISTENERS = (
         "login in {order_entry.acceptor.LOGIN_S} s, checked {order_entry.acceptor.MAX_HASHING} at "
         "once; messages of a session by its `messages_per_s`",
         "`queue_bytes` of a session, then it is disconnected",
-        "tests/system/sessions/test_sessions_flood.py",
+        AS_PROCESSES,
     ),
     Listener(
         "requests for quotes over FIX",
@@ -89,7 +89,7 @@ LISTENERS = (
         "the portal's own processes, in its private folder",
         "lines of {portal.trading.peer_broker.LINE_BYTES} bytes",
         "the portal's own processes read",
-        "tests/system/portal/test_portal_processes.py",
+        AS_PROCESSES,
     ),
     Listener(
         "custody's door and signers",
@@ -122,7 +122,7 @@ LISTENERS = (
         "address",
         "requests of {market_data.pages.REQUEST_BYTES} bytes: {market_data.pages.REQUESTS}",
         "{market_data.pages.WRITE_LIMIT_BYTES} bytes, then the present view",
-        "tests/system/market_data/test_depth.py",
+        AS_PROCESSES,
     ),
     Listener(
         "the stream of a feed",
@@ -131,13 +131,13 @@ LISTENERS = (
         "packets: {market_data.stream.PACKETS}; silent for {market_data.stream.SILENCE_S} s at "
         "most",
         "{market_data.stream.PIECE_BYTES} bytes",
-        "tests/unit/market_data/test_cheap_clients.py",
+        AS_PROCESSES,
     ),
     Listener(
         "snapshots of a feed",
         ("market_data/feed_process.py", "market_data/public_feed.py"),
         "{market_data.feed_process.SNAPSHOTS_AT_ONCE}, {market_data.feed_process.SNAPSHOTS_EACH} "
-        "of an address",
+        "of an address; the oldest of the address with most gives way",
         "{market_data.feed_process.SNAPSHOTS_EACH_S} a second of an address; forks take "
         "{market_data.feed_process.FORK_TIMES} times less than the feed",
         "{market_data.glimpse.SLOWEST_BYTES_PER_S} bytes a second are read at least",

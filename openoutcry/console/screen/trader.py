@@ -7,7 +7,6 @@ late.
 """
 
 import secrets
-import select
 import socket
 import ssl
 import string
@@ -31,6 +30,7 @@ from openoutcry.console.screen.orders import (
 )
 from openoutcry.order_entry.spec import PortSpec
 from openoutcry.wire import OutcryError
+from openoutcry.wire.readable import readable
 
 CONNECTING, RECOVERING, READY, REFUSED, ENDED = (
     "connecting",
@@ -157,7 +157,7 @@ class Trader:
                 self._end(REFUSED, "this session is also used elsewhere; log in again")
                 break
             if not self._over:
-                select.select([self._theirs], [], [], again_s)
+                readable([self._theirs.fileno()], again_s)
                 again_s = min(2 * again_s, LAST_AGAIN_S)
         if self._client is not None:
             self._client.logout()
@@ -220,10 +220,8 @@ class Trader:
             for send in waiting:
                 send(client)
             if not waiting:
-                ready, _, _ = select.select(
-                    [client.connection.socket, self._theirs], [], [], WAKE_S
-                )
-                if self._theirs in ready:
+                theirs = self._theirs.fileno()
+                if theirs in readable([client.connection.socket.fileno(), theirs], WAKE_S):
                     self._theirs.recv(1 << 12)
 
     def _take(self, client: OuchClient, message: Message) -> None:

@@ -145,20 +145,11 @@ class ConsoleVenue:
 
     def serve(self, *words: str) -> None:
         """Start the console."""
-        self.console, self.url = self._begin(("venue", "console"), *words)
+        self.console, self.url = begin_page(self.file, ("venue", "console", *words))
 
     def serve_screen(self, *words: str) -> None:
         """Start the participants' page."""
-        self.screen, self.screen_url = self._begin(("screen",), *words)
-
-    def _begin(self, page: tuple[str, ...], *words: str) -> tuple[subprocess.Popen[str], str]:
-        port = f"127.0.0.1:{free_port()}"
-        command = [*OUTCRY, *page, str(self.file), "--address", port, *words]
-        process = warm_outcry.Process(command, stderr=subprocess.PIPE, text=True)
-        assert process.stderr is not None
-        url = process.stderr.readline().strip()
-        assert url.startswith("http"), url + process.stderr.read()
-        return process, url
+        self.screen, self.screen_url = begin_page(self.file, ("screen", *words))
 
     def leave(self) -> str:
         """End the console; returns what else it said."""
@@ -205,6 +196,17 @@ class ConsoleVenue:
             for k in range(levels)
         ]
         self.venue.send(np.concatenate(orders))
+
+
+def begin_page(file: Path, words: tuple[str, ...]) -> tuple[subprocess.Popen[str], str]:
+    """Start a command that serves a venue file at a free port; return its process and URL."""
+    port = f"127.0.0.1:{free_port()}"
+    command = [*OUTCRY, *words, str(file), "--address", port]
+    process = warm_outcry.Process(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    url = process.stderr.readline().strip()
+    assert url.startswith("http"), url + process.stderr.read()
+    return process, url
 
 
 def ended(process: subprocess.Popen[str] | None) -> str:

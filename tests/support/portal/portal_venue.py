@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -128,8 +128,8 @@ INSTRUMENTS = (
 NAMES = ("base", "quote", "decimals", "lot_units", "tick_units", "reference")
 
 
-def venue_text() -> str:
-    rows = [INSTRUMENT.format(**dict(zip(NAMES, row, strict=True))) for row in INSTRUMENTS]
+def venue_text(instruments: Iterable[tuple[Any, ...]] = INSTRUMENTS) -> str:
+    rows = [INSTRUMENT.format(**dict(zip(NAMES, row, strict=True))) for row in instruments]
     return VENUE + "".join(rows) + REST
 
 
@@ -151,12 +151,14 @@ class PortalVenue:
 
     serve = (sys.executable, served_portal.__file__)
 
-    def __init__(self, folder: Path, users: int = 24, *options: str, more: str = "") -> None:
-        """``more``: of the venue's file."""
+    def __init__(
+        self, folder: Path, users: int = 24, *options: str, more: str = "", text: str = ""
+    ) -> None:
+        """``text``: the venue's file, and ``more`` of it."""
         self.folder, self.options, self.users, self.count = folder, options, users, 0
         self.people: list[Person] = []
         self.port = free_port()
-        self.venue = ServedVenue(folder, NOW, "", venue_text() + more)
+        self.venue = ServedVenue(folder, NOW, "", (text or venue_text()) + more)
         # As `outcry portal init`, whose hashes take 0.2 s of a processor for each user, and as much
         # at each login.
         file, self.fix_port = read_venue(folder / "venue.toml"), free_port()

@@ -35,13 +35,16 @@ def held_rests(monkeypatch):
     return rests
 
 
-def forks_in_ten_seconds(monkeypatch, address_of_number):
-    """Times of the forks, while each client is followed by another at once."""
+def forks_in_ten_seconds(monkeypatch, address_of_number, reap=None):
+    """Times of the forks, while each client is followed by another at once.  Without ``reap`` each
+    has its snapshot at once."""
     now, forks, came = [0], [], []
     feed = FeedProcess.__new__(FeedProcess)
     feed._children, feed._listening, feed._next_fork_ns = Places(16, SNAPSHOTS_EACH), True, 0
     feed._snapshots = Budgets(Rate(feed_process.SNAPSHOTS_EACH_S, SNAPSHOTS_EACH))
-    feed._reap = lambda: [feed._children.leave(one) for one in list(feed._children)]
+    feed._given_way, feed._saving = [], 0
+    if reap is None:
+        feed._reap = lambda: [feed._children.leave(one) for one in list(feed._children)]
     feed.pump = SimpleNamespace(
         epoll=SimpleNamespace(register=lambda one: None, unregister=lambda one: None)
     )
@@ -84,6 +87,17 @@ def test_snapshots_for_all_addresses_take_a_tenth_of_the_feeds_time(monkeypatch)
     assert len(forks) > 50
     between = [later - one for one, later in itertools.pairwise(forks)]
     assert min(between) >= (1 + FORK_TIMES) * FORK_NS
+
+
+def test_silent_clients_of_many_addresses_give_way_to_one_more(monkeypatch):
+    killed = []
+    monkeypatch.setattr(feed_process.os, "kill", lambda pid, signal: killed.append(pid))
+    monkeypatch.setattr(
+        feed_process.os, "waitpid", lambda pid, how: (pid if pid in killed else 0, 0)
+    )
+    forks = forks_in_ten_seconds(monkeypatch, lambda number: f"192.0.2.{number}", FeedProcess._reap)
+    assert len(forks) > 16
+    assert killed == [1_001 + number for number in range(len(forks) - 16)]
 
 
 class Slow:
