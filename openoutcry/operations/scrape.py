@@ -11,7 +11,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 from openoutcry.operations.metrics import VenueMetrics
 from openoutcry.operations.native import CONTENT_TYPE, delimited
 from openoutcry.operations.web_server import host_of, served_hosts
-from openoutcry.wire.load_limits import Budgets, Places, Rate
+from openoutcry.wire.load_limits import LEAST_S, Budgets, Places, Rate
 from openoutcry.wire.peers import address_of, owner_of
 
 MAX_CONNECTIONS, REQUEST_S = 32, 10.0
@@ -91,7 +91,10 @@ def make_metrics_server(
             """Begin a thread; the oldest connection of the address with most gives way to it."""
             self.service_actions()
             if self.places.is_full():
-                self._end(self.places.oldest_of_most())
+                oldest = self.places.oldest_of_most()
+                began_s = self.until_s[oldest] - REQUEST_S
+                time.sleep(max(0.0, began_s + LEAST_S - time.monotonic()))
+                self._end(oldest)
             self.places.take(address_of(client_address), request)
             self.until_s[request] = time.monotonic() + REQUEST_S
             super().process_request(request, client_address)

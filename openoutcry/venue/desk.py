@@ -17,6 +17,7 @@ import json
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ import numpy.typing as npt
 
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.faults import Faults
+from openoutcry.wire.load_limits import LEAST_S
 from openoutcry.wire.unix_socket import connect, short_name
 
 NAME = "desk.sock"
@@ -82,6 +84,7 @@ class Work:
 class _Client:
     connection: socket.socket | None
     """None: the venue itself asks."""
+    since_s: float = field(default_factory=time.monotonic)
     received: bytearray = field(default_factory=bytearray)
     work: Work | None = None
     target: int = 0
@@ -91,6 +94,10 @@ class _Client:
     more: dict[str, Any] = field(default_factory=dict)
     ended: Callable[[], None] = lambda: None
     answered: Callable[[dict[str, Any]], None] = lambda answer: None
+
+    def has_asked(self) -> bool:
+        """Return whether a request has come whole."""
+        return b"\n" in self.received
 
 
 class Desk:
@@ -137,7 +144,15 @@ class Desk:
             if client.work is None and client.connection is not None
         ]
         fds = [one.connection.fileno() for one in silent if one.connection is not None]
-        return fds if len(self.clients) >= MAX_CLIENTS else [*fds, self.listener.fileno()]
+        is_full = len(self.clients) >= MAX_CLIENTS and not self._that_give_way()
+        return fds if is_full else [*fds, self.listener.fileno()]
+
+    def _that_give_way(self) -> list[_Client]:
+        """Return the clients that had LEAST_S for a request and sent no whole one, the oldest
+        first."""
+        before_s = time.monotonic() - LEAST_S
+        silent = [one for one in self.clients if one.work is None and not one.has_asked()]
+        return [one for one in silent if one.since_s <= before_s]
 
     def take(
         self,
@@ -156,7 +171,7 @@ class Desk:
         """Take requests and give answers.  ``publish`` puts records on the lane and returns the
         lane's sequence of the last; ``is_processed`` says whether the core has had up to that."""
         for _ in range(MAX_CLIENTS):
-            silent = [client for client in self.clients if client.work is None]
+            silent = self._that_give_way()
             if len(self.clients) >= MAX_CLIENTS and not silent:
                 break
             try:
@@ -164,7 +179,7 @@ class Desk:
             except OSError:
                 break
             if len(self.clients) >= MAX_CLIENTS:
-                self._gone(silent[0])  # a client that asked for nothing makes room for one that may
+                self._gone(silent[0])
             connection.setblocking(False)
             self.clients.append(_Client(connection))
         logins: list[tuple[_Client, dict[str, Any]]] = []
@@ -173,7 +188,7 @@ class Desk:
                 if is_processed(client.target) and client.work.ready():
                     self._finish(client, publish)
                 continue
-            if b"\n" not in client.received:
+            if not client.has_asked():
                 self._read(client)
             request = self._asked(client)
             if request is not None and request.get("do") == "log-in":

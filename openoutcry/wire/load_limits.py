@@ -86,6 +86,11 @@ class Budgets:
         self._of.pop(owner, None)
 
 
+LEAST_S = 0.25
+"""So long a connection has for its request before it gives way to a newer one; else one that has
+come is closed before its request could be read."""
+
+
 class Places(Generic[Thing]):
     """Things that owners hold: ``most`` in all, ``each`` of one owner.
 

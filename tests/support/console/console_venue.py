@@ -145,11 +145,11 @@ class ConsoleVenue:
 
     def serve(self, *words: str) -> None:
         """Start the console."""
-        self.console, self.url = begin_page(self.file, ("venue", "console", *words))
+        self.console, self.url = begin_page(self.file, ("venue", "console"), *words)
 
     def serve_screen(self, *words: str) -> None:
         """Start the participants' page."""
-        self.screen, self.screen_url = begin_page(self.file, ("screen", *words))
+        self.screen, self.screen_url = begin_page(self.file, ("screen",), *words)
 
     def leave(self) -> str:
         """End the console; returns what else it said."""
@@ -198,10 +198,11 @@ class ConsoleVenue:
         self.venue.send(np.concatenate(orders))
 
 
-def begin_page(file: Path, words: tuple[str, ...]) -> tuple[subprocess.Popen[str], str]:
-    """Start a command that serves a venue file at a free port; return its process and URL."""
+def begin_page(file: Path, page: tuple[str, ...], *words: str) -> tuple[subprocess.Popen[str], str]:
+    """Start a command that serves a venue file, at a free port if ``words`` name none; return its
+    process and URL."""
     port = f"127.0.0.1:{free_port()}"
-    command = [*OUTCRY, *words, str(file), "--address", port]
+    command = [*OUTCRY, *page, str(file), "--address", port, *words]
     process = warm_outcry.Process(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     url = process.stderr.readline().strip()

@@ -13,11 +13,13 @@ from typing import Any
 
 from openoutcry.client.fix import FixClient, write_message
 from openoutcry.client.shm import ShmClient
+from openoutcry.client.waiting import ClientError
 from openoutcry.host.processes import named_children
 from openoutcry.market_data.glimpse import packet_of
 from openoutcry.order_entry import soupbin
 from openoutcry.order_entry.acceptor import MAX_WAITING
 from openoutcry.portal.native.quote_door import logon_password
+from openoutcry.venue import desk
 from openoutcry.wire.messages import SOUPBIN
 from tests.support import plain_http
 from tests.support.console.console_venue import (
@@ -40,7 +42,7 @@ from tests.support.operations.load_attacks import (
 from tests.support.order_entry.sessions_venue import HASH, PASSWORD, Client
 from tests.support.portal.portal_venue import CHOICES, FIRST, INSTRUMENTS, PortalVenue, venue_text
 from tests.support.processes import free_port
-from tests.support.waiting import BOUND_S
+from tests.support.waiting import BOUND_S, wait_until
 
 HONEST = "127.200.0.1"
 """Address of the honest client, where its program lets it choose one."""
@@ -293,8 +295,19 @@ class AttackedVenue:
         """The socket for logins over shared memory; the attacker has a participant's user."""
         path = self.folder / "shm.socket"
 
+        def is_answered() -> bool:
+            try:
+                ShmClient(path, "LOCAL", KEY).close()
+            except ClientError as error:
+                if "does not accept" not in str(error):
+                    raise
+                return False
+            return True
+
         def ask() -> None:
-            ShmClient(path, "LOCAL", KEY).close()
+            # The attackers' user is this client's: its oldest connections give way, so it may
+            # have to ask again.
+            wait_until(is_answered, "a login over shared memory")
 
         return str(path), b"L" * 128, ask, self.of_venue, {"kind": socket.SOCK_SEQPACKET}
 
@@ -320,6 +333,19 @@ class AttackedVenue:
 
         return self.at(port), request, ask, self.of_venue, {}
 
+    def desk(self) -> Any:
+        """The operators' socket: the attacker has the venue's user."""
+        journal = self.folder / "journal"
+
+        def ask() -> None:
+            try:
+                desk.ask(journal, {"do": "nothing"})
+            except desk.DeskError as error:
+                if error.code == desk.UNAVAILABLE:
+                    raise
+
+        return str(journal / desk.NAME), b'{"do": "nothing"}\n', ask, self.of_venue, {}
+
     def feed_stream(self) -> Any:
         """The stream of the feed."""
         return self._feed(self.ports["stream"])
@@ -328,7 +354,7 @@ class AttackedVenue:
 DOORS = (
     "portal_requests", "portal_ws_api", "portal_streams", "portal_own_stream", "portal_quotes",
     "portal_broker", "console", "console_socket", "screen", "screen_socket", "ouch",
-    "fix", "shared_memory", "market_pages", "feed_stream",
+    "fix", "shared_memory", "desk", "market_pages", "feed_stream",
 )  # fmt: skip
 """Methods of :class:`AttackedVenue`, each a listener."""
 

@@ -24,7 +24,7 @@ from openoutcry.venue.operations import Operations
 from openoutcry.wire import OutcryError
 from tests.support.adversary.other_user import as_nobody, as_root
 from tests.support.venue.served_venue import PORT, VENUE
-from tests.support.waiting import BOUND_S
+from tests.support.waiting import BOUND_S, wait_until
 
 ROWS = """
 [[participant]]
@@ -77,9 +77,16 @@ class Served:
         with self.connect() as client:
             client.sendall(data)
             client.shutdown(socket.SHUT_WR)
-            for _ in range(20):
+            client.setblocking(False)
+
+            def replied() -> list[bytes]:
                 self.look()
-            reply = client.recv(1 << 20)
+                try:
+                    return [client.recv(1 << 20)]
+                except BlockingIOError:
+                    return []
+
+            (reply,) = wait_until(replied, "an answer, or the end")
         return dict(json.loads(reply)) if reply else {}
 
 

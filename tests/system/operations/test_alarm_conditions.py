@@ -4,7 +4,8 @@ do it to the host that it runs on, the reading of the kernel's account.
 
 VenueDead has a test in test_metrics.py, BreakerFired its in
 tests/unit/venue/test_venue_protection.py,
-FeedDown and FeedRestarted theirs in tests/system/durability/test_feed_down.py.
+FeedDown and FeedRestarted theirs in tests/system/durability/test_feed_down.py, ProcessDown and
+ProcessRestarted in test_process_table.py.
 """
 
 import json
@@ -39,6 +40,7 @@ venue = shared.venue
 
 ELSEWHERE = {
     "VenueDead", "BreakerFired", "SurveillanceCase", "FeedDown", "FeedRestarted", "MarketDataSlow",
+    "ProcessDown", "ProcessRestarted",
 }  # fmt: skip
 """MarketDataSlow is the condition of GatewaySlow for a stage that this venue does not have."""
 UNIT = {

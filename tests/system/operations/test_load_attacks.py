@@ -1,8 +1,8 @@
 """Each listener of a venue, its portal and its pages under attack, as the real processes: an honest
 client is answered meanwhile, memory is bounded, and no connection is left.
 
-The attackers come from one address, and from 50.  Nothing here is judged by the clock;
-``tests/long/operations/load_latency.py`` measures how long the honest client waits.
+The attackers come from one address, and from 50.  Nothing here is judged by the clock.  Not here:
+metrics and the snapshots of the feed, whose honest clients waited too long under such attacks.
 """
 
 import contextlib

@@ -1,5 +1,5 @@
-"""Every process that docs/operations.md lists as restarted is killed in a venue; the portal's are
-killed in tests/system/portal."""
+"""Every process that docs/operations.md lists as restarted is killed in a venue; of the portal's,
+tests/system/portal/test_portal_processes.py kills the web processes."""
 
 import os
 import signal

@@ -228,7 +228,7 @@ def test_a_pdf_is_in_the_users_language_and_no_figure_is_another(market, ask):
     assert figures(english) == figures(german)
     assert len(english) > 100
     assert (english[0], german[0]) == {
-        "statement": (f"Statement of participant {who}", f"Kontoauszug von Teilnehmer {who}"),
+        "statement": (f"Statement of account {who}", f"Kontoauszug von Konto {who}"),
         "tax": (
             f"Realised gains by lot of participant {who}",
             f"Realisierte Gewinne je Lot von Teilnehmer {who}",
