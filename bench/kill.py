@@ -68,6 +68,7 @@ class Killer:
     sessions: Any = None
     feed: Any = None
     ports: Any = None
+    kept: Any = None
     is_set: bool = True
 
     def begin(self, shared: Shared, engine: Engine | None) -> None:

@@ -33,6 +33,22 @@ def instruments_to_json(instruments: npt.NDArray[Any]) -> list[dict[str, Any]]:
     ]
 
 
+def instrument_changes(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> str:
+    """Return in words how a table of instruments (:func:`instruments_to_json`) differs from that of
+    a journal, "" if it does not."""
+    old, new = ({row["symbol"]: row for row in rows} for rows in (before, now))
+    changes = [f"{symbol} is not in the file now" for symbol in old if symbol not in new]
+    changes += [f"{symbol} is new" for symbol in new if symbol not in old]
+    for symbol in [symbol for symbol in old if symbol in new]:
+        for field in {**old[symbol], **new[symbol]}:
+            was, is_now = old[symbol].get(field, 0), new[symbol].get(field, 0)
+            if was != is_now:
+                changes.append(f"{field} of {symbol} was {was}, not {is_now}")
+    if not changes and before != now:
+        changes.append(f"their order was {', '.join(old)}, not {', '.join(new)}")
+    return "; ".join(changes)
+
+
 class EventDigests:
     """Compares the event hashes in the journal with those of the replay."""
 

@@ -258,7 +258,7 @@ ALARMS: tuple[Alarm, ...] = (
         "==",
         0,
         5,
-        "a process beside the stages dies again and again",
+        "a process other than the stages dies again and again",
     ),
     Alarm(
         "ProcessRestarted",
@@ -267,7 +267,7 @@ ALARMS: tuple[Alarm, ...] = (
         ">",
         0,
         0,
-        "a process beside the stages was started again",
+        "a process other than the stages was started again",
     ),
     Alarm(
         "SessionLockedOut",

@@ -49,6 +49,8 @@ class Operator(Protocol):
     """Its public feed, once there is one."""
     ports: Any
     """Its ports of packets (``port_source.PortSource``), once there are any."""
+    kept: Any
+    """Its processes other than stages that are restarted (``host.processes.KeptProcess``)."""
 
     def begin(self, shared: Any, engine: Engine | None) -> None:
         """The run begins: with this matcher if it resumes a journal, else with a fresh one."""

@@ -11,6 +11,7 @@ from openoutcry.journal import Journal, JournalReader, JournalWriter
 from openoutcry.journal.checkpoint import recover, save
 from openoutcry.journal.checkpoints import newest_checkpoint
 from openoutcry.journal.events import Point
+from openoutcry.journal.replay import instrument_changes
 from openoutcry.runtime import control as control_words
 from openoutcry.runtime.lanes import journaled_lanes
 from openoutcry.runtime.shared import Shared
@@ -58,7 +59,7 @@ def resume_pipeline(
         if before.get(key) != config.get(key):
             shown = f": {before.get(key)}, not {config.get(key)}"
             if key == "instruments":
-                shown = ""
+                shown = f": {instrument_changes(before[key], config[key])}"
             elif key == "gateway_settings":
                 shown = f": {first_difference(before.get(key), config.get(key))}"
             raise ResumeError(f"{directory} is the journal of a run with another {key}{shown}")

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.derivatives.margin import parameters_of
+from openoutcry.journal.replay import instrument_changes
 from openoutcry.journal.risk_hooks import contracts_of, wallets_of
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, ParticipantStatus, Setting
@@ -115,6 +116,15 @@ def contract_settings(spec: RiskSpec) -> dict[str, Any]:
     if later := [spec.symbols.index(symbol) for one in spec.series for symbol in one.symbols]:
         given["unlisted"] = sorted(later)
     return given | ({} if spec.margin is None else {"margin": spec.margin.numbers()})
+
+
+def check_instruments(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> None:
+    """Raise :class:`LimitsError` with each change if the file's instruments are not the journal's."""
+    if changes := instrument_changes(before, now):
+        raise LimitsError(
+            f"the journal's instruments differ from the file's: {changes}. A journal keeps its "
+            "instruments: undo the change, or start a new journal ([venue] journal)"
+        )
 
 
 def check_structure(

@@ -19,6 +19,7 @@ from openoutcry.host.processes import STOP_SIGNALS, fork_reporting, handling, ou
 from openoutcry.journal import Journal, JournalError, JournalReader
 from openoutcry.journal.archive import archive
 from openoutcry.journal.checkpoint import make_checkpoints, retire_before
+from openoutcry.journal.replay import instruments_to_json
 from openoutcry.journal.unwritten import is_unwritten
 from openoutcry.market_data.public_feed import with_feed
 from openoutcry.order_entry.sessions import with_sessions
@@ -40,7 +41,7 @@ from openoutcry.venue.desk_queue import DeskQueue
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.funding_follower import FundingProcess
 from openoutcry.venue.investigation import TakeDump
-from openoutcry.venue.limits import check_structure
+from openoutcry.venue.limits import check_instruments, check_structure
 from openoutcry.venue.log import VenueLog
 from openoutcry.venue.operator_lane import WIRING, Clock, OperatorLane, SystemClock
 from openoutcry.venue.position_messages import answers_of
@@ -284,7 +285,10 @@ class Venue:
         """Risk, with the structure that the journal began with."""
         file = self.file
         numbers = [participant.number for participant in file.participants]
-        hooks = JournalReader(file.journal).config.get("hooks") if resume else file.hooks
+        before = JournalReader(file.journal).config if resume else {}
+        hooks = before.get("hooks") if resume else file.hooks
+        if resume:
+            check_instruments(before["instruments"], instruments_to_json(file.instruments))
         check_structure(
             hooks, file.risk, numbers, file.delayed, file.partitions, file.participant_capacity
         )
