@@ -119,7 +119,9 @@ def contract_settings(spec: RiskSpec) -> dict[str, Any]:
 
 
 def check_instruments(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> None:
-    """Raise :class:`LimitsError` with each change if the file's instruments are not the journal's."""
+    """Raise :class:`LimitsError` with each change that the file makes to a journal's instruments.
+
+    Both as :func:`instruments_to_json` has them."""
     if changes := instrument_changes(before, now):
         raise LimitsError(
             f"the journal's instruments differ from the file's: {changes}. A journal keeps its "
