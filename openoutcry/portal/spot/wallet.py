@@ -1,5 +1,6 @@
 """``/sapi``: what a key, its account and each of the account's wallets may do and hold."""
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -76,9 +77,9 @@ def held(mirror: Mirror, participant: int, request: Request, is_full: bool) -> l
     """Return the balances above 0, or that of the parameter ``asset``, with their values where the
     request asks for them.  Raises :class:`ApiError` for an unknown asset."""
     params, decimals = request.params, mirror.markets.assets
-    asset, values = params.text("asset"), params.flag("needBtcValuation")
-    if asset and asset not in decimals:
-        raise ApiError(errors.BAD_SYMBOL, "Invalid asset.")
+    asset, prices = _asset(request, mirror), None
+    if params.flag("needBtcValuation"):
+        prices = Prices(mirror, VALUED_IN)
     rows = []
     for name, (free, locked) in mirror.balances(participant).items():
         if asset != name and (asset or not free + locked):
@@ -90,7 +91,7 @@ def held(mirror: Mirror, participant: int, request: Request, is_full: bool) -> l
             "freeze": "0",
             "withdrawing": "0",
         }
-        worth = value(mirror, name, free + locked, VALUED_IN) if values else Fraction(0)
+        worth = prices.value(name, free + locked) if prices is not None else Fraction(0)
         rows.append(row | ({"ipoable": "0"} if is_full else {}) | {"btcValuation": in_text(worth)})
     return rows
 
@@ -111,15 +112,12 @@ async def wallet_balances(spot: Spot, request: Request) -> Any:
     prices."""
     quote = request.params.text("quoteAsset", VALUED_IN)
     owners = {"Spot": request.participant, "Funding": await _funding(spot, request)}
-    rows = []
+    rows, prices = [], Prices(spot.mirror, quote)
     for name in WALLETS:
         owner = owners.get(name, 0)
         balances = spot.mirror.balances(owner) if owner else {}
-        worth = sum(
-            (value(spot.mirror, one, sum(units), quote) for one, units in balances.items()),
-            Fraction(0),
-        )
-        rows.append({"activate": bool(owner), "balance": in_text(worth), "walletName": name})
+        worth = in_text(prices.worth(balances))
+        rows.append({"activate": bool(owner), "balance": worth, "walletName": name})
     return rows
 
 
@@ -138,6 +136,7 @@ async def snapshots(spot: Spot, request: Request) -> Any:
         rows = await spot.day_balances(request.participant, 0, last)
     known: dict[str, tuple[int, int]] = {}
     decimals, shown, at = spot.mirror.markets.assets, [], 0
+    prices = Prices(spot.mirror, VALUED_IN)
     rows.sort(key=lambda row: row["day"])
     for day in range(min(first, rows[0]["day"]) if rows else last + 1, last + 1):
         while at < len(rows) and rows[at]["day"] <= day:
@@ -145,10 +144,6 @@ async def snapshots(spot: Spot, request: Request) -> Any:
             at += 1
         if day < first or not known:
             continue
-        worth = sum(
-            (value(spot.mirror, one, sum(units), VALUED_IN) for one, units in known.items()),
-            Fraction(0),
-        )
         balances = [
             {
                 "asset": name,
@@ -157,15 +152,14 @@ async def snapshots(spot: Spot, request: Request) -> Any:
             }
             for name, (free, locked) in sorted(known.items())
         ]
-        data = {"balances": balances, "totalAssetOfBtc": in_text(worth)}
+        data = {"balances": balances, "totalAssetOfBtc": in_text(prices.worth(known))}
         shown.append({"data": data, "type": "spot", "updateTime": (day + 1) * DAY_MS - 1_000})
     return {"code": 200, "msg": "", "snapshotVos": shown}
 
 
 async def asset_details(spot: Spot, request: Request) -> Any:
     """GET /sapi/v1/asset/assetDetail: whether each asset comes and goes."""
-    asset = request.params.text("asset")
-    shown = {}
+    asset, shown = _asset(request, spot.mirror), {}
     for name in spot.mirror.markets.assets:
         networks = spot.capital.networks(name) if spot.capital is not None else []
         if asset not in ("", name):
@@ -176,8 +170,6 @@ async def asset_details(spot: Spot, request: Request) -> Any:
             "withdrawFee": 0,
             "withdrawStatus": any(network["withdrawEnable"] for network in networks),
         }
-    if asset and not shown:
-        raise ApiError(errors.BAD_SYMBOL, "Invalid asset.")
     return shown
 
 
@@ -219,31 +211,46 @@ async def _funding(spot: Spot, request: Request) -> int:
     return 0 if spot.subs is None or key.is_sub else await spot.subs.funding_participant(key)
 
 
-def value(mirror: Mirror, asset: str, units: int, quote: str) -> Fraction:
-    """Return what an amount is worth in another asset at the last prices: of one market, or of two
-    with an asset between; 0 where none leads there."""
-    rates = _rates(mirror)
-    decimals = mirror.markets.assets
-    if quote not in decimals or not units:
-        return Fraction(0)
-    amount = Fraction(units, 10 ** decimals[asset])
-    if asset == quote:
-        return amount
-    if (asset, quote) in rates:
-        return amount * rates[asset, quote]
-    ways = [one for one in decimals if (asset, one) in rates and (one, quote) in rates]
-    return amount * rates[asset, ways[0]] * rates[ways[0], quote] if ways else Fraction(0)
+def _asset(request: Request, mirror: Mirror) -> str:
+    """The parameter ``asset``; nothing: all.  Raises :class:`ApiError` for an unknown one."""
+    asset = request.params.text("asset")
+    if asset and asset not in mirror.markets.assets:
+        raise ApiError(errors.BAD_SYMBOL, "Invalid asset.")
+    return asset
 
 
-def _rates(mirror: Mirror) -> dict[tuple[str, str], Fraction]:
-    rates: dict[tuple[str, str], Fraction] = {}
-    for market in mirror.markets.all:
-        last = mirror.tapes[market.index].last
-        if last is None or last.price <= 0:
-            continue
-        price = Fraction(market.price(last.price))
-        rates[market.base, market.quote], rates[market.quote, market.base] = price, 1 / price
-    return rates
+class Prices:
+    """What amounts are worth in one asset at the last prices of now."""
+
+    def __init__(self, mirror: Mirror, quote: str) -> None:
+        self.quote, self.decimals = quote, mirror.markets.assets
+        self.rates: dict[tuple[str, str], Fraction] = {}
+        for market in mirror.markets.all:
+            last = mirror.tapes[market.index].last
+            if last is None or last.price <= 0:
+                continue
+            price = Fraction(market.price(last.price))
+            self.rates[market.base, market.quote] = price
+            self.rates[market.quote, market.base] = 1 / price
+
+    def value(self, asset: str, units: int) -> Fraction:
+        """Return what an amount is worth by one market, or by two with an asset between; 0 where
+        none leads there."""
+        rates, quote = self.rates, self.quote
+        if quote not in self.decimals or not units:
+            return Fraction(0)
+        amount = Fraction(units, 10 ** self.decimals[asset])
+        if asset == quote:
+            return amount
+        if (asset, quote) in rates:
+            return amount * rates[asset, quote]
+        ways = [one for one in self.decimals if (asset, one) in rates and (one, quote) in rates]
+        return amount * rates[asset, ways[0]] * rates[ways[0], quote] if ways else Fraction(0)
+
+    def worth(self, balances: Mapping[str, tuple[int, int]]) -> Fraction:
+        """Return what balances, available and reserved by asset, are worth together."""
+        values = (self.value(asset, sum(units)) for asset, units in balances.items())
+        return sum(values, Fraction(0))
 
 
 def in_text(worth: Fraction) -> str:
