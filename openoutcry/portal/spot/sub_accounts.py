@@ -168,11 +168,7 @@ class SubAccountsApi:
             raise illegal("type")
         if kind not in KINDS:
             return {"rows": [], "total": 0}
-        funding = {
-            row["id"]
-            for row in await self.accounts.of_user(key.user_id)
-            if row["label"].lower() == FUNDING
-        }
+        funding = {row["id"] for row in await self._funding_rows(key.user_id)}
         rows = [
             {"tranId": row["id"], "type": kind, "timestamp": _ms(row)}
             | {"status": _status(row, "CONFIRMED")}
@@ -184,12 +180,15 @@ class SubAccountsApi:
 
     async def funding_participant(self, key: ApiKey) -> int:
         """Return the participant of the main account's funding wallet; 0: there is none yet."""
-        rows = await self.accounts.of_user(key.user_id)
-        return next(
-            (int(row["participant"] or 0) for row in rows if row["label"].lower() == FUNDING), 0
-        )
+        rows = await self._funding_rows(key.user_id)
+        return int(rows[0]["participant"] or 0) if rows else 0
 
     # Helpers
+
+    async def _funding_rows(self, user_id: int) -> list[Row]:
+        """The user's sub-accounts with the funding wallet's label."""
+        rows = await self.accounts.of_user(user_id)
+        return [row for row in rows if row["label"].lower() == FUNDING]
 
     def _amount(self, row: Row) -> dict[str, str]:
         text = text_of(row["amount"], self.mirror.markets.assets[row["asset"]])
