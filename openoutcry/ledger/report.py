@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,7 +91,7 @@ class Report:
         page = pages_of("landscape", language)
         page.set_font("Helvetica", "B", 14)
         title = in_language(self.title, language)
-        page.cell(0, 10, latin(title[:1].upper() + title[1:]), new_x="LMARGIN", new_y="NEXT")
+        page.cell(0, 10, latin(capital(title)), new_x="LMARGIN", new_y="NEXT")
         page.set_font("Helvetica", size=9)
         for name, text in self.heading.items():
             line = f"{word(name, language)}: {in_language(text, language)}"
@@ -105,16 +106,11 @@ class Report:
             max(page.get_string_width(cell) for cell in column) + 4
             for column in zip(*rows, strict=True)
         ]
-        with page.table(
-            text_align=align,
-            col_widths=widths,
-            borders_layout="HORIZONTAL_LINES",
-            line_height=4.5,
-            width=min(sum(widths), page.epw),
-            align="LEFT",
-        ) as table:
-            for row in rows:
-                table.row(row)
+        add_table(page, rows, align, min(sum(widths), page.epw), widths)
+        self._end_pdf(page, path, language)
+
+    def _end_pdf(self, page: Any, path: Path, language: str) -> None:
+        """Add the notes to a PDF, and write it."""
         for note in self.notes:
             text = latin(in_language(note, language))
             page.multi_cell(0, 5, text, new_x="LMARGIN", new_y="NEXT")
@@ -143,6 +139,33 @@ def pages_of(orientation: str, language: str) -> Any:
     page.set_creation_date(datetime(1970, 1, 1, tzinfo=UTC))  # the same bytes every time
     page.add_page()
     return page
+
+
+def add_table(
+    page: Any,
+    rows: Iterable[Sequence[str]],
+    align: Sequence[str],
+    width: float,
+    widths: Sequence[float] | None = None,
+) -> None:
+    """Add a table to a PDF, the first row its head, whose cells are :func:`latin`.  ``align``: of
+    each column; ``width`` and, where they are not equal, ``widths`` of the columns in millimetres.
+    """
+    with page.table(
+        text_align=align,
+        col_widths=widths,
+        borders_layout="HORIZONTAL_LINES",
+        line_height=4.5,
+        width=width,
+        align="LEFT",
+    ) as table:
+        for row in rows:
+            table.row(row)
+
+
+def capital(text: str) -> str:
+    """Return a text with a capital letter at its begin."""
+    return text[:1].upper() + text[1:]
 
 
 def latin(text: str) -> str:

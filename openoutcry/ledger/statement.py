@@ -6,8 +6,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from openoutcry.ledger.ledger_state import write_whole
-from openoutcry.ledger.report import Report, amount_text, latin, pages_of
+from openoutcry.ledger.report import (
+    Report,
+    add_table,
+    amount_text,
+    capital,
+    latin,
+    pages_of,
+)
 from openoutcry.ledger.words import Said, in_language, word
 
 WIDTHS = 34, 74, 30, 24, 30
@@ -159,10 +165,7 @@ class Statement(Report):
             say(section.asset, 11, True, 7)
             self._table(page, section, language)
         self._positions(page, language)
-        for note in self.notes:
-            text = latin(in_language(note, language))
-            page.multi_cell(0, 5, text, new_x="LMARGIN", new_y="NEXT")
-        write_whole(path, bytes(page.output()))
+        self._end_pdf(page, path, language)
 
     def _table(self, page: Any, section: Section, language: str) -> None:
         def amount(units: int) -> str:
@@ -180,16 +183,8 @@ class Statement(Report):
             rows.append(standing("fees that are still due", section.owed))
         page.set_font("Helvetica", size=8)
         align = ["LEFT", "LEFT", "RIGHT", "RIGHT", "RIGHT"]
-        with page.table(
-            text_align=align,
-            col_widths=WIDTHS,
-            borders_layout="HORIZONTAL_LINES",
-            line_height=4.5,
-            width=page.epw,
-            align="LEFT",
-        ) as table:
-            for row in rows:
-                table.row([latin(cell) for cell in row])
+        cells = ([latin(cell) for cell in row] for row in rows)
+        add_table(page, cells, align, page.epw, WIDTHS)
 
     def _positions(self, page: Any, language: str) -> None:
         held = self.positions()
@@ -200,24 +195,11 @@ class Statement(Report):
         page.cell(0, 7, latin(word("Positions", language)), new_x="LMARGIN", new_y="NEXT")
         page.set_font("Helvetica", size=8)
         head = [
-            capital(word(name, language))
+            latin(capital(word(name, language)))
             for name in ("instrument", "opening position", "closing position")
         ]
-        with page.table(
-            text_align=["LEFT", "RIGHT", "RIGHT"],
-            borders_layout="HORIZONTAL_LINES",
-            line_height=4.5,
-            width=110,
-            align="LEFT",
-        ) as table:
-            table.row([latin(name) for name in head])
-            for name, lots in held.items():
-                table.row([latin(name), *(f"{count:,}" for count in lots)])
-
-
-def capital(text: str) -> str:
-    """Return a text with a capital letter at its begin."""
-    return text[:1].upper() + text[1:]
+        rows = [[latin(name), *(f"{count:,}" for count in lots)] for name, lots in held.items()]
+        add_table(page, [head, *rows], ["LEFT", "RIGHT", "RIGHT"], 110)
 
 
 def _day(day: int) -> str:
