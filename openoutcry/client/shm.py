@@ -276,14 +276,12 @@ class ShmClient(LoggedIn):
         end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             connect(end, Path(path), timeout_s)
-        except BlockingIOError:
-            end.close()
-            raise ClientError(
-                f"{path}: the venue's queue of logins was full for {timeout_s:g} s"
-            ) from None
         except OSError as error:
             end.close()
-            raise ClientError(f"{path}: {error.strerror or error}") from None
+            why = error.strerror or str(error)
+            if isinstance(error, BlockingIOError):
+                why = f"the venue's queue of logins was full for {timeout_s:g} s"
+            raise ClientError(f"{path}: {why}") from None
         return end
 
     def _begin(self, until_s: float) -> None:

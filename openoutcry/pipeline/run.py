@@ -324,8 +324,8 @@ def prepared(
             _open_sessions(options, work, watcher)
     if options.operator is not None:
         options.operator.kept = work.kept
-    if options.operator is not None and work.sessions is not None:
-        options.operator.sessions = work.sessions
+        if work.sessions is not None:
+            options.operator.sessions = work.sessions
     work.feed = _open_feed(options, shared, directory, watcher, stack, shm_feed)
     if options.warm_run is None:
         _follow_journal(options, work, stack)
