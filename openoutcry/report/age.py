@@ -55,6 +55,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "routing": SPLIT,
     "routing_ccxt": SPLIT,
     "routing_kills_fix": ("routing",),
+    "routing_lost_messages": ("routing",),
     "routing_times": (*SPLIT, "market_data/book_apply.py"),
     "security": VENUE,
     "sessions": VENUE,

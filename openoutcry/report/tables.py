@@ -55,6 +55,7 @@ MADE_BY_TESTS = {
     "ring_kills": "system/shared_memory/test_ring_kills",
     "shim_fuzz": "system/packets/test_shim_fuzz",
     "routing": "system/routing/test_split_optimum",
+    "routing_lost_messages": "system/routing/test_lost_messages",
     "routing_times": "system/routing/test_split_optimum",
     "stall": "long/measurement/test_stall",
 }
@@ -579,6 +580,12 @@ FACTS = {
         ("parents", "orders routed"),
         ("children", "children; none doubled, no parent overfilled, every state right"),
         ("lots", "lots that they traded, as the venues' journals say"),
+    ),
+    "routing_lost_messages": (
+        ("scenarios", "random scenarios"),
+        ("parents", "orders; all ended, with what the venues had filled"),
+        ("children", "children; none sent twice"),
+        ("messages", "messages, of which 5 to 40 % did not arrive once and in time"),
     ),
     "routing": (
         ("books", "random books of two to five venues with fees, lots and minimums"),

@@ -210,6 +210,8 @@ class CcxtVenue(Connector):
             except Exception as error:
                 if not isinstance(error, RoutingError):
                     self._raise_ours(error)
+                # Its turn is the last next time: it keeps no other order from being read.
+                self._open[token] = self._open.pop(token)
                 if not events:
                     raise VenueDown(f"{self.name}: {error}") from None
         return events

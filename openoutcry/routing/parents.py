@@ -44,6 +44,8 @@ create table if not exists note (
 SCHEMA = Schema("the parents of a router", 0x4F4F5052, TABLES)
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 ACTIVE, PAUSED, ENDED = "active", "paused", "ended"
+OWN_STREAM = "router"
+"""Of what the router itself knows of a child."""
 PREFIX_LETTERS, NUMBER_LETTERS = 6, 7
 """Letters of a token: the file's prefix, and the child's number in base 36."""
 
@@ -256,6 +258,11 @@ class ParentStore(Closing):
             self._open[child.venue, parent.terms.symbol].pop(child.number, None)
         return parent, child
 
+    def never_left(self, child: Child, reason: str, now_ns: int) -> None:
+        """Keep that a child was not sent, and will not be."""
+        at = child.venue, OWN_STREAM, child.number, child.order.token
+        self.apply([VenueEvent(*at, CANCELLED, reason=reason)], now_ns)
+
     def note(self, parent: Parent, now_ns: int, kind: str, data: Any) -> None:
         """Keep a fact of a parent; ``state``, ``quantity`` and ``limit`` change it."""
         self.note_all(parent, now_ns, {kind: data})
@@ -280,9 +287,10 @@ class ParentStore(Closing):
         found = self._base.row(
             "select stream, max(sequence) from event join child using (token) "
             "join parent on parent.number = child.parent "
-            "where event.venue = ? and json_extract(terms, '$.symbol') = ? group by stream "
-            "order by max(at_ns) desc limit 1",
+            "where event.venue = ? and stream != ? and json_extract(terms, '$.symbol') = ? "
+            "group by stream order by max(at_ns) desc limit 1",
             venue,
+            OWN_STREAM,
             symbol,
         )
         return (found[0], int(found[1])) if found else None

@@ -17,7 +17,7 @@ from openoutcry.routing.connector import (
     VenueEvent,
 )
 from openoutcry.routing.depth import Depth
-from openoutcry.routing.instruments import MEASURED, RoutingError
+from openoutcry.routing.instruments import MEASURED, Listing, RoutingError
 from openoutcry.routing.parents import ACTIVE, ENDED, Child, Parent, ParentStore, Terms
 from openoutcry.routing.split import Plan, Slice, Splitter, total_cost
 
@@ -47,8 +47,8 @@ class Router:
         """When a venue was given up; 0: it answers."""
         self._rounds: dict[int, tuple[int, int]] = {}
         """By parent: rounds without a fill, and when the last one began."""
-        self._settled: dict[int, int] = {}
-        """By child that is not over: the generation in which its fate was asked for."""
+        self._settled: dict[int, tuple[int, int]] = {}
+        """By child that is not over: the generation in which its fate was asked for, and when."""
         self._counted: list[int | None] = [None] * len(self.connectors)
         """By venue: what it said that it had traded."""
         self._volume = 0
@@ -181,13 +181,13 @@ class Router:
         for parent, child in self.store.open_children(venue.name, self.market.instrument.symbol):
             if id(child) in waiting:
                 continue
-            if child.generation != connector.generation:
-                self._settle(child, connector)
-                continue
-            asked_ns = max(child.sent_ns if child.state == "leaving" else 0, child.cancel_ns)
-            if child.order.is_ioc:
-                asked_ns = max(asked_ns, child.sent_ns)
+            is_earlier = child.generation != connector.generation
+            asked_ns = (
+                self._settle(child, connector, now_ns) if is_earlier else self._asked_ns(child)
+            )
             is_late |= 0 < asked_ns < now_ns - venue.timeout_ns
+            if is_earlier:
+                continue
             has_too_much = parent.filled + parent.leaves > parent.quantity
             if (parent.state != ACTIVE or has_too_much) and not child.cancel_ns:
                 self._cancel(child, now_ns)
@@ -228,18 +228,28 @@ class Router:
         stated_ns = self.market.venues[number].latency_ns
         return (self._trips[number] or 0) // 2 if stated_ns == MEASURED else stated_ns
 
-    def _settle(self, child: Child, connector: Connector) -> None:
-        """Ask once a connection for the fate of a child that was sent in an earlier one."""
-        if self._settled.get(child.number) != connector.generation:
+    @staticmethod
+    def _asked_ns(child: Child) -> int:
+        """Since when an answer of the venue about a child is due; 0: it rests, and none is."""
+        is_open = child.state == "leaving" or child.order.is_ioc
+        return max(child.sent_ns if is_open else 0, child.cancel_ns)
+
+    def _settle(self, child: Child, connector: Connector, now_ns: int) -> int:
+        """Ask once a connection for the fate of a child that was sent in an earlier one.  Returns
+        since when that answer is due; 0: none is."""
+        generation, asked_ns = self._settled.get(child.number, (-1, 0))
+        if generation != connector.generation:
             try:
                 connector.settle(child.order)
             except RoutingError:
-                return
-            self._settled[child.number] = connector.generation
-            child.left_ns = 0
-        if not child.order.is_ioc and child.state != "leaving":
-            # It rests, and is this connection's child from here on.
-            child.generation, child.cancel_ns = connector.generation, 0
+                return 0
+            asked_ns, child.left_ns = now_ns, 0
+            self._settled[child.number] = connector.generation, asked_ns
+        if child.order.is_ioc or child.state == "leaving":
+            return asked_ns
+        # It rests, and is this connection's child from here on.
+        child.generation, child.cancel_ns = connector.generation, 0
+        return 0
 
     def _advance(self, parent: Parent, now_ns: int) -> None:
         """Send what a parent needs now, or end it."""
@@ -361,9 +371,9 @@ class Router:
             connector.send(child.order)
         except VenueDown:
             self._suspect[number] = now_ns
-        except RoutingError:
-            # It has not left, and is settled as one whose fate is not known.
-            child.generation, child.left_ns = -1, 0
+        except RoutingError as error:
+            # No message can carry it: it has not left, and leaves never again.
+            self.store.never_left(child, str(error), now_ns)
 
     def _has_posted(self, parent: Parent, now_ns: int) -> bool:
         """Return whether a ``post`` parent has rested for its time: then it takes."""
@@ -377,29 +387,40 @@ class Router:
 
     def _rest(self, parent: Parent, wanted: int, price: int, shown: int, now_ns: int) -> None:
         """Keep one resting order at a price: at the venue with the lowest maker's fee that
-        answers."""
-        resting = [child for child in parent.children if not child.is_over]
+        answers and takes it.  A parent that no venue takes ends."""
+        if price <= 0:
+            return
         rejected = {child.venue for child in parent.children if child.state == REJECTED}
+        side, listings = parent.terms.side, self.market.listings
+        prices = [listing.rounded_price(side, price) for listing in listings]
         places = [
             (venue.maker_ppm, number)
             for number, venue in enumerate(self.market.venues)
-            if self.depth.status(number, now_ns) == "live"
-            and self._takes_orders(number)
-            and venue.name not in rejected
+            if self.connectors[number].may_trade and venue.name not in rejected
         ]
-        if not places or price <= 0:
+        open_places = [
+            place
+            for place in places
+            if self.depth.status(place[1], now_ns) == "live" and self._takes_orders(place[1])
+        ]
+        resting = [child for child in parent.children if not child.is_over]
+        if resting:
+            for child in resting:
+                if open_places and child.order.price != prices[min(open_places)[1]]:
+                    self._cancel(child, now_ns)
             return
-        number = min(places)[1]
-        listing = self.market.listings[number]
-        price = listing.rounded_price(parent.terms.side, price)
-        for child in resting:
-            if child.order.price != price:
-                self._cancel(child, now_ns)
-        lot = listing.lot_units()
-        most = self.connectors[number].affordable(parent.terms.side, price)
-        quantity = min(wanted, listing.most(), most, shown or wanted) // lot * lot
-        if price > 0 and not resting and quantity > 0 and quantity >= listing.least(price):
-            self._leave(parent, [(listing.venue, quantity, price, False)], now_ns)
+        shown = min(wanted, shown or wanted)
+        fits = {number: _fitting(listings[number], shown, prices[number]) for _, number in places}
+        if 0 < wanted == parent.free and not any(fits.values()):
+            self._end(parent, now_ns, "no venue takes what is left")
+            return
+        for _, number in sorted(open_places):
+            most = self.connectors[number].affordable(side, prices[number])
+            quantity = _fitting(listings[number], min(fits[number], most), prices[number])
+            if quantity > 0:
+                order = listings[number].venue, quantity, prices[number], False
+                self._leave(parent, [order], now_ns)
+                return
 
     def _cancel(self, child: Child, now_ns: int) -> None:
         """Ask once for a resting child to be cancelled."""
@@ -434,3 +455,9 @@ class Router:
             if mid2 is not None:
                 self.store.note(parent, now_ns, kind, mid2)
         return now_ns <= last_ns + MARKOUTS_NS[-1] + MARKOUT_LATE_NS
+
+
+def _fitting(listing: Listing, quantity: int, price: int) -> int:
+    """The most of a quantity that an order at a venue and price may have; 0: it takes none."""
+    quantity = min(quantity, listing.most()) // listing.lot_units() * listing.lot_units()
+    return quantity if price > 0 and quantity >= listing.least(price) else 0
