@@ -28,6 +28,7 @@ from openoutcry.portal.accounts.more_routes import LARGE_BODY, More, add_more
 from openoutcry.portal.accounts.operators import Operators
 from openoutcry.portal.accounts.papers import Papers, keep_place
 from openoutcry.portal.accounts.passkeys import Passkeys
+from openoutcry.portal.accounts.passwords import Passwords
 from openoutcry.portal.accounts.provider import Provider, ProviderSettings
 from openoutcry.portal.accounts.reviews import Reviews, reviewer_of
 from openoutcry.portal.accounts.routes import add_accounts, problem
@@ -106,6 +107,7 @@ from openoutcry.risk.region import View
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.position_messages import Positions
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.load_limits import SharedPlaces
 from openoutcry.wire.peers import HERE, owner_of
 
 Announce = Callable[[str], Any]
@@ -142,6 +144,9 @@ class Shared:
         # Clients subscribe by the same listen key again when a portal that died is there again.
         key = SecretKey(folder / "portal.key").derived("table of listen keys")
         self.listen_keys = Table(MAX_KEYS, True, folder / "listen_keys", key)
+        places = [SharedPlaces() if count > 1 else None for _ in range(3 + 2)]
+        self.of_books, self.of_papers, self.of_passwords = places[:3], places[3], places[4]
+        """Places of users and addresses for long work."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +193,7 @@ class Portal:
         self.database, shared = Database(place.url), place.shared
         self.history = Child(file, place.url, "history")
         self.notifier = Child(file, place.url, "notifier", *_notifier_options(settings))
-        self.books = [Desk(file, place.url) for _ in range(3)]
+        self.books = [Desk(file, place.url, places) for places in shared.of_books]
         own = FixBroker(file, read_passwords(self.folder / "sessions.json"))
         if not own.sessions:
             raise OutcryError(f"{file.path} has no session of the portal; run `outcry portal init`")
@@ -256,7 +261,11 @@ class Portal:
         levels = [level.number for level in self.choices.levels]
         write_levels(self.folder, levels)
         accounts = Accounts(
-            *made_of, wait=wait, origin=self.choices.identity_page or ORIGIN, levels=levels
+            *made_of,
+            Passwords(places=self.place.shared.of_passwords),
+            wait=wait,
+            origin=self.choices.identity_page or ORIGIN,
+            levels=levels,
         )
         accounts.undone = self._undone
         return accounts
@@ -299,7 +308,7 @@ class Portal:
 
     def _more(self) -> More:
         choices = self.choices
-        papers = Papers(self.folder / "papers", choices.bucket)
+        papers = Papers(self.folder / "papers", choices.bucket, self.place.shared.of_papers)
         keep_place(self.folder, choices.bucket)
         provider = None
         if choices.provider:

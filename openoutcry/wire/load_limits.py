@@ -6,9 +6,14 @@ owner holds, and :class:`Turns` how much long work is under way.
 """
 
 import asyncio
+import fcntl
+import os
+import secrets
+import weakref
 from collections.abc import AsyncIterator, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Generic, TypeVar
 
 from openoutcry.wire.errors import OutcryError
@@ -18,6 +23,10 @@ from openoutcry.wire.token_bucket import paid_until, wait_for_token
 MAX_OWNERS = 1 << 16
 """Owners whose budgets are remembered; of more, the one that came longest ago is forgotten."""
 AGAIN_S = 1.0
+LOOK_S = 0.02
+"""Seconds between two looks whether an owner's turn in another process has ended."""
+OWNER_BYTES, MAX_NUMBER = 5, 1 << 16
+"""Bytes of an owner's digest, and places of one owner; together the offset of a byte in a file."""
 Thing = TypeVar("Thing", bound=Hashable)
 
 
@@ -175,13 +184,51 @@ class Turn:
     """So long after its end the owner has its turn back; others do not wait for it."""
 
 
+class SharedPlaces:
+    """Numbered places of owners in several processes; made before the processes begin.
+
+    A place is held while its byte of a file in memory is locked.  The kernel releases the locks of
+    a process that ends, however it ends."""
+
+    def __init__(self) -> None:
+        self._file = os.memfd_create("places", os.MFD_CLOEXEC)
+        self._secret = secrets.token_bytes(16)
+        self._held: set[int] = set()
+        """Bytes that this process has locked: its own locks do not keep it out."""
+        weakref.finalize(self, os.close, self._file)
+
+    def take(self, owner: str, numbers: range) -> int | None:
+        """Hold the first free one of an owner's places; return its byte, None: none is free."""
+        digest = blake2b(owner.encode(), digest_size=OWNER_BYTES, key=self._secret).digest()
+        first = int.from_bytes(digest, "little") * MAX_NUMBER
+        for byte in range(first + numbers.start, first + numbers.stop):
+            if byte in self._held:
+                continue
+            try:
+                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+            except (BlockingIOError, PermissionError):  # another process holds it
+                continue
+            self._held.add(byte)
+            return byte
+        return None
+
+    def leave(self, byte: int) -> None:
+        """Give a place back."""
+        self._held.discard(byte)
+        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, byte)
+
+
 class Turns:
     """Long work in turns: ``at_once`` in all, ``each`` of one owner; ``waiting`` more of it wait.
 
-    Turns go round among owners: an owner that waits for its own turn is behind all others."""
+    Turns go round among owners: an owner that waits for its own turn is behind all others.  With
+    ``shared`` an owner has its turns and its waiting work once over all processes."""
 
-    def __init__(self, at_once: int, each: int, waiting: int) -> None:
-        self.at_once, self.each, self.waiting = at_once, each, waiting
+    def __init__(
+        self, at_once: int, each: int, waiting: int, shared: SharedPlaces | None = None
+    ) -> None:
+        assert shared is None or 2 * each + waiting <= MAX_NUMBER
+        self.at_once, self.each, self.waiting, self._shared = at_once, each, waiting, shared
         self._all = asyncio.Semaphore(at_once)
         self._own: dict[str, asyncio.Semaphore] = {}
         self._count: dict[str, int] = {}
@@ -191,8 +238,16 @@ class Turns:
     async def turn(self, owner: str) -> AsyncIterator[Turn]:
         """Hold a turn of an owner for the block.  Raises :class:`TurnsError`."""
         # A proxy on this host speaks for all its clients.
-        each, waiting = (self.at_once, 1 << 62) if owner in HERE else (self.each, self.waiting)
-        if self._count.get(owner, 0) >= each + waiting:
+        is_proxy = owner in HERE
+        each, waiting = (self.at_once, 1 << 62) if is_proxy else (self.each, self.waiting)
+        shared, held = None if is_proxy else self._shared, list[int]()
+        has_room = self._count.get(owner, 0) < each + waiting
+        if has_room and shared is not None:
+            # The owner's first places are its turns, the others all its work.
+            place = shared.take(owner, range(each, 2 * each + waiting))
+            has_room = place is not None
+            held += [place] if place is not None else []
+        if not has_room:
             raise TurnsError("too many requests wait for their turn: try again later")
         own = self._own.setdefault(owner, asyncio.Semaphore(each))
         self._count[owner] = self._count.get(owner, 0) + 1
@@ -200,16 +255,23 @@ class Turns:
         try:
             await own.acquire()
             is_held = True
+            if shared is not None:
+                while (place := shared.take(owner, range(each))) is None:
+                    await asyncio.sleep(LOOK_S)
+                held.append(place)
             async with self._all:
                 yield turn
         finally:
             if turn.pause_s:
                 loop = asyncio.get_running_loop()
-                loop.call_later(turn.pause_s, self._end, owner, own, is_held)
+                loop.call_later(turn.pause_s, self._end, owner, own, is_held, held)
             else:
-                self._end(owner, own, is_held)
+                self._end(owner, own, is_held, held)
 
-    def _end(self, owner: str, own: asyncio.Semaphore, is_held: bool) -> None:
+    def _end(self, owner: str, own: asyncio.Semaphore, is_held: bool, held: list[int]) -> None:
+        for place in held:
+            assert self._shared is not None
+            self._shared.leave(place)
         if is_held:
             own.release()
         self._count[owner] -= 1

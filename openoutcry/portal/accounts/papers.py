@@ -7,21 +7,24 @@ read is compared with its digest.  A portal that is given a bucket still reads w
 import asyncio
 import contextlib
 import json
+import math
 import os
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from openoutcry.portal.accounts.errors import Locked
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.extras import need
+from openoutcry.wire.load_limits import SharedPlaces, Turns, TurnsError
 
-AT_ONCE = 2
-"""Papers that are written or read at once: a bucket that does not answer keeps nothing else
-waiting."""
+AT_ONCE, EACH, WAITING = 2, 1, 8
+"""Papers that are written or read at once, in all and of one user, and of this user that wait: a
+bucket that does not answer keeps nothing else waiting."""
 CONNECT_S, REQUEST_S, ATTEMPTS = 3.0, 10.0, 2
 PLACE = "bucket.json"
 """File in the portal's folder: where console and command line find the bucket."""
@@ -75,8 +78,12 @@ class Bucket:
 class Papers:
     """The papers of all users."""
 
-    def __init__(self, folder: Path, bucket: Bucket | None = None) -> None:
+    def __init__(
+        self, folder: Path, bucket: Bucket | None = None, places: SharedPlaces | None = None
+    ) -> None:
+        """``places``: of the portal's processes, if several."""
         self.folder, self.bucket = folder, bucket
+        self._turns = Turns(AT_ONCE, EACH, WAITING, places)
         self._threads = ThreadPoolExecutor(AT_ONCE, "papers")
 
     def shown(self, name: str) -> str:
@@ -87,15 +94,15 @@ class Papers:
         )
 
     async def write(self, name: str, body: bytes) -> None:
-        """Raises :class:`PapersError`."""
+        """Raises :class:`PapersError`; :class:`Locked` if too much of its user waits."""
         if self.bucket is not None:
-            await self._done(lambda: self.bucket.write(name, body))  # type: ignore[union-attr]
+            await self._in_turn(name, lambda: self.bucket.write(name, body))  # type: ignore[union-attr]
         else:
-            await self._done(lambda: _write(self.folder / name, body))
+            await self._in_turn(name, lambda: _write(self.folder / name, body))
 
     async def read(self, name: str) -> bytes:
-        """Raises :class:`PapersError`."""
-        return await self._done(lambda: self.read_now(name))
+        """Raises as :meth:`write`."""
+        return await self._in_turn(name, lambda: self.read_now(name))
 
     def read_now(self, name: str) -> bytes:
         """As :meth:`read`, for a thread.  Raises :class:`OSError`."""
@@ -106,11 +113,19 @@ class Papers:
 
     async def remove(self, name: str) -> None:
         """A paper that no row names."""
+        remove = (self.folder / name).unlink
+        if (bucket := self.bucket) is not None:
+            remove = partial(bucket.remove, name)
         with contextlib.suppress(PapersError):
-            if self.bucket is not None:
-                await self._done(lambda: self.bucket.remove(name))  # type: ignore[union-attr]
-            else:
-                await self._done((self.folder / name).unlink)
+            await self._done(remove)
+
+    async def _in_turn(self, name: str, work: Callable[[], Made]) -> Made:
+        """Do work on a paper in the turn of its user."""
+        try:
+            async with self._turns.turn(f"user {name.partition('/')[0]}"):
+                return await self._done(work)
+        except TurnsError as error:
+            raise Locked(str(error), retry_after_s=math.ceil(error.wait_s)) from None
 
     async def _done(self, work: Callable[[], Made]) -> Made:
         try:

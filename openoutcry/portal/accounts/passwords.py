@@ -12,7 +12,7 @@ from typing import Any
 from openoutcry.order_entry.passwords import dummy_hash, password_hasher
 from openoutcry.portal.accounts.errors import InvalidRequest, Locked
 from openoutcry.wire.extras import need
-from openoutcry.wire.load_limits import Turns, TurnsError
+from openoutcry.wire.load_limits import SharedPlaces, Turns, TurnsError
 from openoutcry.wire.peers import owner_of
 
 SHORTEST, LONGEST = 12, 256
@@ -38,10 +38,11 @@ def require_password(password: str, mail: str) -> None:
 class Passwords:
     """argon2id in a thread: a hash takes tens of milliseconds."""
 
-    def __init__(self, hasher: Any = None) -> None:
+    def __init__(self, hasher: Any = None, places: SharedPlaces | None = None) -> None:
+        """``places``: of the portal's processes, if several."""
         self._hasher = hasher or password_hasher()
         self._dummy = dummy_hash(self._hasher)
-        self._turns = Turns(AT_ONCE, EACH, WAITING)
+        self._turns = Turns(AT_ONCE, EACH, WAITING, places)
         """Each takes 64 MiB: no more at once, however many strangers ask."""
 
     async def hash(self, password: str, address: str) -> str:

@@ -1,7 +1,10 @@
 """Asks the bookkeeper's process, which is started when it is first asked, and again after it ended.
 
 Questions and answers are lines of JSON on its standard input and output.  It ends when the portal
-does: its input ends then.  Users take turns: a user that asks much waits for its own answers.
+does: its input ends then.
+
+Users take turns: a user that asks much waits for its own answers.  The
+processes of a portal have a desk each, and a user has one turn at all of them together.
 """
 
 import asyncio
@@ -15,7 +18,7 @@ from typing import Any, TextIO
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.portfolio.bookkeeper import DISAGREES, NOT_READY, TOO_LARGE
 from openoutcry.venue.file import VenueFile
-from openoutcry.wire.load_limits import Turns, TurnsError
+from openoutcry.wire.load_limits import SharedPlaces, Turns, TurnsError
 
 PATIENCE_S = 120.0
 LINE_BYTES = 1 << 27
@@ -36,12 +39,12 @@ class BooksError(AccountError):
 class Desk:
     """One process and its questions, one at a time."""
 
-    def __init__(self, file: VenueFile, url: str) -> None:
-        """``url``: of the portal's database."""
+    def __init__(self, file: VenueFile, url: str, places: SharedPlaces | None = None) -> None:
+        """``url``: of the portal's database; ``places``: of the portal's processes, if several."""
         self.command = [sys.executable, "-m", "openoutcry", "portal", "books", str(file.path)]
         self.url = url
         self._process: asyncio.subprocess.Process | None = None
-        self._turns = Turns(1, 1, WAITING)
+        self._turns = Turns(1, 1, WAITING, places)
         self._numbers = itertools.count(1)
 
     async def ask(self, user: int | str, **question: Any) -> dict[str, Any]:

@@ -9,7 +9,9 @@ import argon2
 
 CHEAP = argon2.PasswordHasher(time_cost=5, memory_cost=7_168, parallelism=1)
 
-if __name__ == "__main__":
+
+def serve() -> None:
+    """Serve the portal that the arguments name."""
     from openoutcry.cli.main import main
     from openoutcry.portal import server
     from openoutcry.portal.accounts import challenges, passwords
@@ -18,3 +20,7 @@ if __name__ == "__main__":
     challenges.PREFIX = "0"
     server.IDLE_S = 0.02
     main(["portal", "serve", *sys.argv[1:]], prog_name="outcry")
+
+
+if __name__ == "__main__":
+    serve()

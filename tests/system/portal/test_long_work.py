@@ -2,7 +2,9 @@
 
 import ast
 import asyncio
+import contextlib
 import os
+import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +13,13 @@ from typing import Any
 import pytest
 
 from openoutcry import PACKAGE
+from openoutcry.portal.accounts.errors import Locked
+from openoutcry.portal.accounts.papers import WAITING as PAPERS_WAITING
+from openoutcry.portal.accounts.papers import Papers
 from openoutcry.portal.portfolio.desk import TOO_MANY, WAITING, BooksError, Desk
+from openoutcry.wire.load_limits import SharedPlaces, Turns, TurnsError
+from tests.support.portal.held_books import HeldBooks
+from tests.support.waiting import BOUND_S, LOOK_S
 
 BOOKKEEPER = """
 import json, sys
@@ -79,3 +87,109 @@ def test_every_question_names_its_user() -> None:
                 calls.append(ast.unparse(node.args[0]) if node.args else "")
     assert len(calls) == 6
     assert all(one in ("asking.user_id", "operator.name") for one in calls)
+
+
+def test_an_owner_has_its_turns_once_over_all_processes() -> None:
+    """One owner fills all its places in another process: this one refuses it and serves others.
+    The places are free again once the other process is killed."""
+    places = SharedPlaces()
+    full, kept = os.pipe(), os.pipe()
+
+    async def takes_all() -> None:
+        turns = Turns(at_once=2, each=1, waiting=2, shared=places)
+
+        async def work() -> None:
+            async with turns.turn("a"):
+                await asyncio.to_thread(os.read, kept[0], 1)
+
+        tasks = [asyncio.create_task(work()) for _ in range(3)]
+        await asyncio.sleep(0)
+        os.write(full[1], b".")
+        await asyncio.gather(*tasks)
+
+    pid = os.fork()
+    if not pid:
+        with contextlib.suppress(BaseException):
+            asyncio.run(takes_all())
+        os._exit(1)
+
+    async def here() -> None:
+        turns, order = Turns(at_once=2, each=1, waiting=2, shared=places), list[str]()
+        with pytest.raises(TurnsError):
+            async with turns.turn("a"):
+                order.append("a")
+        async with turns.turn("b"):
+            order.append("b")
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        async with turns.turn("a"):
+            order.append("a")
+        assert order == ["b", "a"]
+
+    os.read(full[0], 1)
+    asyncio.run(here())
+
+
+@pytest.mark.promise(
+    "A user has its share of long work, and its bound of waiting requests, once over all web "
+    "processes of a portal. A process that is killed gives back what it held",
+    group="portal",
+)
+def test_two_web_processes_give_a_user_one_share(tmp_path: Path) -> None:
+    """One user asks 200 statements at once, over connections to both; another's is answered while
+    all but one of them wait."""
+    venue = HeldBooks(tmp_path)
+    with venue:
+        asyncio.run(_ask_two_processes(venue))
+
+
+async def _ask_two_processes(venue: HeldBooks) -> None:
+    greedy, other = venue.person(USD=10**9), venue.person(USD=10**9)
+    # The history has to have both.
+    while await venue.statement(other) != 200 or await venue.statement(greedy) != 200:
+        await asyncio.sleep(LOOK_S)
+    venue.hold(greedy)
+    before = len(venue.asked(greedy))
+    many = [asyncio.create_task(venue.statement(greedy)) for _ in range(200)]
+    async with asyncio.timeout(BOUND_S):
+        while sum(one.done() for one in many) < 200 - 1 - WAITING:
+            await asyncio.sleep(LOOK_S)
+    assert len(set(venue.asked(greedy)[before:])) == 2, "both processes were asked"
+    count = len(venue.asked(other))
+    one = asyncio.create_task(venue.statement(other))
+    while len(venue.asked(other)) == count:
+        await asyncio.sleep(LOOK_S)
+    # It may be the next in the process in which the first one's is answered.
+    while not venue.release():
+        await asyncio.sleep(LOOK_S)
+    assert await one == 200
+    answered = [task.result() for task in many if task.done()]
+    assert answered.count(200) <= 1
+    assert answered.count(429) == len(answered) - answered.count(200) == 200 - 1 - WAITING
+    while not all(task.done() for task in many):
+        venue.release()
+        await asyncio.sleep(LOOK_S)
+    assert sorted(task.result() for task in many) == [200] * (1 + WAITING) + [429] * (199 - WAITING)
+
+
+def test_one_users_papers_leave_others_their_turn(tmp_path: Path) -> None:
+    asyncio.run(_write_papers(tmp_path))
+
+
+async def _write_papers(folder: Path) -> None:
+    """One user's papers take one of two threads; a bound of them waits."""
+    pipe = folder / "papers" / "1" / "held"
+    pipe.parent.mkdir(parents=True)
+    os.mkfifo(pipe)
+    papers = Papers(folder / "papers")
+    held = [asyncio.create_task(papers.read("1/held")) for _ in range(1 + PAPERS_WAITING)]
+    await asyncio.sleep(0)
+    with pytest.raises(Locked):
+        await papers.write("1/more", b"more")
+    await papers.write("2/own", b"own")
+    assert await papers.read("2/own") == b"own"
+    assert not any(one.done() for one in held)
+    while not all(one.done() for one in held):
+        with contextlib.suppress(OSError):  # no reader at this moment
+            os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        await asyncio.sleep(LOOK_S)

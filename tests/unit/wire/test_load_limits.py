@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openoutcry.wire.load_limits import Budget, Budgets, Places, Rate, Turns, TurnsError
+from openoutcry.wire.load_limits import (
+    Budget,
+    Budgets,
+    Places,
+    Rate,
+    SharedPlaces,
+    Turns,
+    TurnsError,
+)
 from openoutcry.wire.peers import address_of
 
 
@@ -150,5 +158,33 @@ def test_an_owner_that_pauses_keeps_no_other_waiting() -> None:
             one.cancel()
         await asyncio.gather(again, *held, return_exceptions=True)
         assert order == ["a", "b"]
+
+    asyncio.run(run())
+
+
+def test_an_owner_waits_here_for_its_turn_in_another_process() -> None:
+    """The turn of the other process is a place of the owner that is held."""
+    places = SharedPlaces()
+
+    async def run() -> None:
+        turns, order = Turns(at_once=1, each=1, waiting=2, shared=places), list[str]()
+        elsewhere = places.take("a", range(1))
+        assert elsewhere is not None
+
+        async def work(owner: str) -> None:
+            async with turns.turn(owner):
+                order.append(owner)
+
+        waits = asyncio.create_task(work("a"))
+        await asyncio.sleep(0)
+        await work("b")
+        assert order == ["b"]
+        places.leave(elsewhere)
+        await waits
+        assert order == ["b", "a"]
+        # What was cancelled or refused keeps no place.
+        held = [places.take("a", range(4)) for _ in range(5)]
+        assert held[-1] is None
+        assert None not in held[:-1]
 
     asyncio.run(run())
