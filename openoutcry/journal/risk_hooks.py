@@ -133,7 +133,8 @@ def wallets_of(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def contracts_of(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """``make_region``'s ``contracts``, ``fund``, ``margin`` and ``unlisted``, from the settings.
+    """``make_region``'s ``contracts``, ``fund``, ``fee_bps``, ``funded``, ``margin`` and
+    ``unlisted``, from the settings.
 
     Rows of an instrument's index and its CONTRACT_TERMS; the participant whose balance is the
     insurance fund; the parameters that scenario margin begins with."""
@@ -142,8 +143,11 @@ def contracts_of(settings: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     contracts = {int(index): tuple(map(int, terms)) for index, *terms in rows}
     given = {"contracts": contracts, "fund": int(settings.get("fund", 0))}
-    given |= {"margin": settings["margin"]} if "margin" in settings else {}
-    return given | ({"unlisted": settings["unlisted"]} if "unlisted" in settings else {})
+    return given | {
+        name: settings[name]
+        for name in ("fee_bps", "funded", "margin", "unlisted")
+        if name in settings
+    }
 
 
 def holds_of(region: npt.NDArray[np.uint8]) -> Holds:

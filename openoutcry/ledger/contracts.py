@@ -34,11 +34,11 @@ from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 CALL, PUT = 3, 4
 RATE_UNIT = 1_000_000_000
 SET_MARK, SET_SETTLE, SET_FUNDING, SET_EXPIRE, SET_COVER, SET_DELEVERAGE = 91, 92, 93, 94, 96, 97
-SET_LIST, SET_ADJUST, STAGED = 107, 109, 1
+SET_LIST, SET_ADJUST, SET_LIQUIDATION_FEE, STAGED = 107, 109, 111, 1
 """``Setting`` of risk/bits.py, and of its commands the ``time_in_force`` of what is staged."""
 MARKED, FUNDING, SETTLED = constants.KIND_MARKED, constants.KIND_FUNDING, constants.KIND_SETTLED
 COVERED, TAKEN_OVER = constants.KIND_COVERED, constants.KIND_TAKEN_OVER
-ADJUSTED = constants.KIND_ADJUSTED
+ADJUSTED, LIQUIDATION_FEE = constants.KIND_ADJUSTED, constants.KIND_LIQUIDATION_FEE
 PLEDGED, SEIZED = constants.KIND_PLEDGED, constants.KIND_SEIZED
 NOTIONAL = constants.ERROR_NOTIONAL
 
@@ -106,6 +106,10 @@ def contract_setting(
     what, participant, value = order.order_type, order.qty_lots, order.aux
     if what == SET_COVER:
         return pay_out(books, event, row, participant, value, COVERED)
+    if what == SET_LIQUIDATION_FEE:
+        if value == 0:
+            return 0
+        return pay_out(books, event, row, participant, -value, LIQUIDATION_FEE)
     if instrument < 0:
         return 0
     rules = rules_of(books, instrument)
@@ -286,7 +290,8 @@ def first_contract(books: LedgerState) -> int:
 def pay_out(
     books: LedgerState, event: EventRecord, rows: int, participant: int, paid: int, kind: int
 ) -> int:
-    """Money that the insurance fund pays: out of its balance, into the participant's."""
+    """Money that the insurance fund pays: out of its balance, into the participant's; below 0 the
+    other way."""
     instrument = first_contract(books)
     if instrument < 0:
         return 0

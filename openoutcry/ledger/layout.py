@@ -248,6 +248,9 @@ class Kind(IntEnum):
     """A contract's terms after a split of its underlying: ``price_ticks`` is its mark then,
     ``qty_lots`` the lots held.  ``order_id`` and ``contra_id`` are what a lot was and is a tick.
     Without a holder the insurance fund has a row of 0 lots."""
+    LIQUIDATION_FEE = 20
+    """A participant has paid the insurance fund for what its liquidation closed out: a row of each.
+    """
 
 
 class Error(IntEnum):

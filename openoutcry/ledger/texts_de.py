@@ -53,6 +53,7 @@ TEXTS = {
     "pledged": "verpfändet",
     "seized": "verwertet",
     "adjusted": "angepasst",
+    "liquidation_fee": "Gebühr der Liquidation",
     "Statement of account {number}": "Kontoauszug von Konto {number}",
     "Account holder": "Kontoinhaber",
     "Account": "Konto",

@@ -426,6 +426,10 @@ class Setting(IntEnum):
     once.  With ``side`` LEG it waits for the others of its trade (``matcher/off_book.py``); the
     number of legs before it is ``time_in_force`` >> 4."""
 
+    LIQUIDATION_FEE = 111
+    """A participant (``qty_lots``) pays ``aux`` units of money into the insurance fund for the last
+    part of its liquidation: all that is due (``ContractBlock.fee_due``), or what it has.  Refused
+    unless this is the right figure, 0 too.  Until then there is no further part."""
     INDEX_RULES = 112
     """The core keeps nothing of this and the other INDEX settings: they say in the journal from
     what contracts are marked (``venue/index_journal.py``).  A piece of the document of a run's
@@ -457,6 +461,7 @@ CONTRACT_SETTINGS = (
     Setting.CONTRACT_LIST,
     Setting.CONTRACT_APPLY,
     Setting.CONTRACT_ADJUST,
+    Setting.LIQUIDATION_FEE,
 )
 """Settings of contracts, and of the steps that follow a liquidation."""
 STAGEABLE = (

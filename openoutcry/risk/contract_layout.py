@@ -25,6 +25,8 @@ PAUSED_HALT = 8
 UNLISTED_HALT = 16
 """The same: it is of a series, and not listed yet."""
 LIVE, SETTLED = 0, 1
+NOT_BEGUN = -1
+"""``premium_from_ns`` of a perpetual whose premium is averaged, before its first index."""
 STAGED = 1
 """``time_in_force`` of a command that is in force from CONTRACT_APPLY on."""
 WITH_MARK = 1
@@ -46,6 +48,10 @@ class ContractBlock(Layout, size_bytes=128):
     clearing: int = i64("while a command is processed: what contracts moved, 0 after it")
     staged: int = i64("commands that were staged since the last CONTRACT_APPLY")
     applied: int = i64("how often CONTRACT_APPLY has put staged commands in force")
+    fee_bps: int = i64("fee for what a liquidation closes out, 1/10,000 of its value; 0: none")
+    fee_due: int = i64("fee for the last part of a liquidation that is not paid yet")
+    fee_payer: int = i64("the participant that owes it")
+    fees: int = i64("what the fund has received by it")
 
 
 class ContractRow(Layout, size_bytes=256):
@@ -80,6 +86,9 @@ class ContractRow(Layout, size_bytes=256):
     ratio: int = i64("the last time: new units of the underlying in the upper half, for old ones")
     adjusted_ns: int = i64("and when, sequenced time, ns since the epoch")
     market_band: int = i64("ticks past the best price that an order without a price goes; 0: none")
+    premium: int = i64("sum of the mark's premium over the index, billionths times milliseconds")
+    premium_from_ns: int = i64("since when, ns since the epoch; 0: not averaged, or NOT_BEGUN")
+    premium_to_ns: int = i64("until when, the same; 0: nothing yet")
 
 
 BLOCK_BYTES, ROW_BYTES = ContractBlock.size_bytes, ContractRow.size_bytes

@@ -19,6 +19,7 @@ from openoutcry.risk.contract_layout import (
     EXPIRED_HALT,
     LIVE,
     MAX_PRICE,
+    NOT_BEGUN,
     PAUSED_HALT,
     PERPETUAL,
     PUT,
@@ -52,6 +53,7 @@ from openoutcry.wire.records import EVENT
 BUY = enum_numbers.SIDE_BUY
 CAUSE = EVENT.offsets["cause_seq"]
 MAX_DAY = 99_991_231
+HOUR_NS = 3_600_000_000_000
 
 
 @kernel
@@ -187,8 +189,22 @@ def trade_contract(
     add_money(row, lay.BALANCE, fee, seq_at)
     add_money(row, lay.PROFIT, fee, seq_at)
     judge_loss(row, seq_at)
+    block = contracts_of(state)
+    if block.fee_bps != 0 and event.order_id == lay.PART_IDS + state.parts:
+        due = part_fee(block, qty, event.price_ticks, contract)
+        block.fee_due = min(wide.add(block.fee_due, due), LARGEST)
+        block.fee_payer = event.participant
     if VERIFY:
-        contracts_of(state).clearing += paid
+        block.clearing += paid
+
+
+@kernel
+def part_fee(block: ContractBlock, lots: int, price: int, contract: ContractRow) -> int:
+    """Return the fee for lots that a liquidation closed out at a price, rounded up."""
+    value = lot_value(contract, price)
+    worth = min(wide.mul(lots, max(value, wide.sub(0, value))), LARGEST)
+    whole, rest = worth // 10_000, worth % 10_000
+    return whole * block.fee_bps + (rest * block.fee_bps + 9_999) // 10_000
 
 
 @kernel
@@ -420,6 +436,12 @@ def put(
         contract.final_units = paid
     elif setting == constants.SET_CONTRACT_FUNDING:
         due, carry = due_of(contract, value)
+        count_premium(state, contract)
+        if contract.premium_to_ns != 0:
+            # A scheduled period is that of its hour, which the core's clock may still come to.
+            end_ns = max(contract.premium_to_ns, wide.mul(second, HOUR_NS))
+            contract.premium = 0
+            contract.premium_from_ns = contract.premium_to_ns = end_ns
         contract.rate = value
         contract.period = second
         contract.carry = carry
@@ -427,6 +449,7 @@ def put(
     elif setting == constants.SET_CONTRACT_ADJUST:
         put_terms(state, rules, contract, value)
     else:
+        count_premium(state, contract)
         contract.mark = value
         contract.marked_ns = state.now_ns
         contract.marks += 1
@@ -435,6 +458,32 @@ def put(
             contract.settlement = value
         else:
             contract.index = second
+            if contract.premium_from_ns == NOT_BEGUN and second >= 1:
+                contract.premium_from_ns = contract.premium_to_ns = state.now_ns
+
+
+@kernel
+def count_premium(state: RiskState, contract: ContractRow) -> None:
+    """Add what the premium was since it was counted last, if it is averaged.  Time without an index
+    does not count."""
+    if contract.premium_to_ns == 0:
+        return
+    past_ns = max(state.now_ns - contract.premium_to_ns, 0)
+    contract.premium_to_ns += past_ns
+    if contract.index < 1:
+        contract.premium_from_ns += past_ns
+        return
+    more = wide.mul(premium_of(contract.mark, contract.index), past_ns // 1_000_000)
+    contract.premium = max(min(wide.add(contract.premium, more), LARGEST), -LARGEST)
+
+
+@kernel
+def premium_of(mark: int, index: int) -> int:
+    """Return how far a mark is above its index (1 or more), in billionths of it, cut off towards 0;
+    at most the whole, either way."""
+    away = max(mark, index) - min(mark, index)
+    size = share_of(RATE_UNIT, away, index) if away < index else RATE_UNIT
+    return size if mark >= index else -size
 
 
 @kernel

@@ -11,6 +11,7 @@ participant.
 import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import totals
+from openoutcry.risk.contracts import contracts_of
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.money import is_under
 from openoutcry.risk.waterfall import loss_is_covered
@@ -37,7 +38,8 @@ it is."""
 @kernel_outlined
 def set_part(state: RiskState, participant: int, instrument: int, lots: int, price: int) -> bool:
     """Let the next order of this kind in.  False, and nothing changed, if the participant is not
-    under its maintenance margin, still has orders, or does not hold so much."""
+    under its maintenance margin, still has orders, or does not hold so much, and while the fee for
+    the last part is due."""
     not_inlined()
     row = totals.participant_row(state, participant)
     flags = row.flags
@@ -50,6 +52,8 @@ def set_part(state: RiskState, participant: int, instrument: int, lots: int, pri
         return False
     rules = totals.instrument_row(state, instrument)
     if rules.contract_at != 0 and not loss_is_covered(state, participant, rules, lots, price):
+        return False
+    if state.contracts_at != 0 and contracts_of(state).fee_due != 0:
         return False
     state.parts += 1
     state.part_who = participant

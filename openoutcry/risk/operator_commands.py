@@ -27,7 +27,7 @@ from openoutcry.risk.spot import (
     set_volume,
     wallet_in,
 )
-from openoutcry.risk.waterfall import cover, deleverage, may_leave_fund, seize
+from openoutcry.risk.waterfall import cover, deleverage, may_leave_fund, pay_fee, seize
 from openoutcry.wire import wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined, store_i64
@@ -168,6 +168,8 @@ def apply_contracts(
         return pledge(state, participant, side, value, seq_at)
     if setting == constants.SET_SEIZE:
         return seize(state, participant, side, value, second)
+    if setting == constants.SET_LIQUIDATION_FEE:
+        return pay_fee(state, participant, value, seq_at)
     if setting > constants.SET_COLLATERAL_PRICE:
         return constants.SET_INDEX_RULES <= setting <= constants.SET_INDEX_VALUE
     if setting > constants.SET_DELEVERAGE:

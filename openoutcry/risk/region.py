@@ -69,6 +69,8 @@ def make_region(
     asset_capacity: int = 0,
     contracts: Mapping[int, Sequence[int]] | None = None,
     fund: int = 0,
+    fee_bps: int = 0,
+    funded: Iterable[int] = (),
     margin: Mapping[str, Sequence[Sequence[int]]] | None = None,
     unlisted: Iterable[int] = (),
 ) -> Region:
@@ -89,10 +91,12 @@ def make_region(
 
     An instrument (by index) in ``contracts`` is a future, a perpetual or an option.  Its entry has
     the columns of :data:`CONTRACT_TERMS`.  A future or perpetual must be in ``leveraged``.  The
-    balance of participant ``fund`` is then the insurance fund.  With ``margin`` (rows of numbers,
+    balance of participant ``fund`` is then the insurance fund, into which a liquidation pays
+    ``fee_bps`` of the value that it closes out.  With ``margin`` (rows of numbers,
     as ``derivatives.margin.Parameters`` has them) the margin of all contracts is by scenarios.  Its
     contracts are those of ``contracts`` in their order, and its collateral is in ``assets``.
-    Contracts in ``unlisted`` (by index) trade from their CONTRACT_LIST on.
+    Contracts in ``unlisted`` (by index) trade from their CONTRACT_LIST on.  Of the perpetuals in
+    ``funded`` the premium is averaged from one funding to the next.
     """
     count, spot, room, wallet_bytes = len(instruments), spot or {}, asset_capacity, 0
     if movements and not (spot and requests):
@@ -141,7 +145,10 @@ def make_region(
     _enter_instruments(view, instruments, given, set(leveraged), spot)
     if spot:
         _enter_wallets(view, assets, spot, room)
-    _enter_contracts(view, instruments, contracts or {}, fund, parameters, unlisted)
+    _enter_contracts(view, instruments, contracts or {}, (fund, fee_bps), parameters, unlisted)
+    for index in funded:
+        assert view.contracts is not None
+        view.contracts.average_premium(index)
     if movements:
         _enter_movements(words, offsets[lay.WALLETS_AT], wallet_bytes, movements)
     return view.region
@@ -289,11 +296,14 @@ def _enter_contracts(
     view: "View",
     instruments: npt.NDArray[Any],
     contracts: Mapping[int, Sequence[int]],
-    fund: int,
+    fund_terms: tuple[int, int],
     parameters: Parameters | None,
     unlisted: Iterable[int],
 ) -> None:
-    """The contracts' block, and what leads there; the first mark is the reference price."""
+    """The contracts' block, and what leads there; the first mark is the reference price.
+    ``fund_terms``: the insurance fund's participant, and the fee that a liquidation pays into it.
+    """
+    fund, fee_bps = fund_terms
     for index in unlisted:
         if index not in contracts:
             raise RiskError(f"instrument {index} is not a contract: it cannot be listed later")
@@ -309,6 +319,7 @@ def _enter_contracts(
     words[(at + block.offset("contracts")) // 8] = len(contracts)
     words[(at + block.offset("rows_at")) // 8] = rows_at
     words[(at + block.offset("fund")) // 8] = fund
+    words[(at + block.offset("fee_bps")) // 8] = fee_bps
     for number, (index, given) in enumerate(sorted(contracts.items())):
         if not 0 <= index < len(instruments):
             raise RiskError(f"contract {number}: there is no instrument {index}")
@@ -638,6 +649,11 @@ class ContractsView:
     def adjustments(self) -> int:
         """Return how often contracts were adjusted, in all."""
         return int(self.rows[:, contract_layout.ContractRow.offset("adjustments") // 8].sum())
+
+    def average_premium(self, instrument: int) -> None:
+        """Average the premium of a perpetual from its first mark with an index on."""
+        row, name = self.rows[self.number[instrument]], "premium_from_ns"
+        row[contract_layout.ContractRow.offset(name) // 8] = contract_layout.NOT_BEGUN
 
     def terms(self, instrument: int, listed: Contract) -> Contract:
         """The terms in force of a contract, by those at its listing, which its venue file has."""

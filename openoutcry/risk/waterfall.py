@@ -4,6 +4,8 @@ A participant is bankrupt if its equity, credit and pledges are below 0; that fa
 Nothing here acts for a participant that is solvent, and no deficit is dropped.
 
     LIQUIDATE     a part may not make a deficit that the fund cannot pay (``loss_is_covered``)
+    LIQUIDATION_FEE  for what the last part closed out its participant pays into the fund, at most
+                  what it owns: no fee makes a deficit
     COVER         pays the deficit of a participant that holds nothing, out of the fund
     SEIZE         if pledges cover what such a participant owes, the fund takes them over at what
                   they count, and pays; with a deficit also what counts nothing, before it covers
@@ -44,7 +46,7 @@ from openoutcry.risk.contracts import (
     share_of,
 )
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
-from openoutcry.risk.money import add_money, is_under, judge_profit, means
+from openoutcry.risk.money import add_money, is_under, judge_margin, judge_profit, means
 from openoutcry.risk.portfolio import portfolio_of, table_of, work_of
 from openoutcry.risk.spot import block_of, pay_shortfall, wallet_in
 from openoutcry.risk.spot_layout import ASSET_BYTES, SpotAsset
@@ -132,6 +134,24 @@ def cover(state: RiskState, participant: int, amount: int) -> bool:
     return True
 
 
+@kernel_outlined
+def pay_fee(state: RiskState, participant: int, amount: int, seq_at: int) -> bool:
+    """LIQUIDATION_FEE: the participant that owes the fee pays what it owns of it into the fund."""
+    not_inlined()
+    block = contracts_of(state)
+    if block == 0 or block.fee_due == 0 or participant != block.fee_payer:
+        return False
+    paid = min(block.fee_due, max(owned_by(state, participant), 0))
+    if amount != paid:
+        return False
+    row = totals.participant_row(state, participant)
+    pay_by_fund(state, block, row, -paid)
+    block.fees += paid
+    block.fee_due = block.fee_payer = 0
+    judge_margin(row, seq_at)
+    return True
+
+
 @kernel
 def holds_nothing(state: RiskState, participant: int) -> bool:
     """Return whether a participant was liquidated to its last position."""
@@ -145,14 +165,14 @@ def holds_nothing(state: RiskState, participant: int) -> bool:
 
 @kernel
 def pay_by_fund(state: RiskState, block: ContractBlock, row: RiskParticipant, paid: int) -> None:
-    """Money out of the fund, to a participant."""
+    """Money out of the fund, to a participant; below 0 into it."""
     fund = totals.participant_row(state, block.fund)
     fund.balance -= paid
     fund.funded -= paid
     row.balance += paid
     row.funded += paid
     if VERIFY:
-        assert fund.balance >= fund.reserved, "the fund pays what it has"
+        assert paid < 0 or fund.balance >= fund.reserved, "the fund pays what it has"
 
 
 @kernel_outlined

@@ -285,6 +285,8 @@ class ContractDesk:
     ) -> tuple[Any, str]:
         if contracts.of(index, "kind") != PERPETUAL:
             raise DeskError(f"{symbol} is not a perpetual: it has no funding")
+        if any(one.contract == symbol for one in self.spec.funding):
+            raise DeskError(f"{symbol} has a schedule ([[funding]]): the venue funds it by itself")
         rate, period = request.get("rate"), contracts.of(index, "period") + 1
         if rate is None:
             rate = premium_rate(contracts.of(index, "mark"), contracts.of(index, "index"))

@@ -1,10 +1,10 @@
-"""What contracts need without a request: an expired contract's orders are cancelled, and each day
-has a settlement price.
+"""What contracts need without a request: an expired contract's orders are cancelled, each day has a
+settlement price, and perpetuals with a schedule are funded at its times.
 
 The core's state alone decides, so a venue that was killed at any point continues with what is due.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy.typing as npt
@@ -12,9 +12,10 @@ import numpy.typing as npt
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.contract_layout import EXPIRED_HALT, LIVE, PAUSED_HALT, UNLISTED_HALT
-from openoutcry.risk.region import ADJUSTED_TERMS, View, at_once, setting
+from openoutcry.risk.region import ADJUSTED_TERMS, ContractsView, View, at_once, setting
 from openoutcry.venue.calendar import Calendar
 from openoutcry.venue.contract_desk import cancel_all
+from openoutcry.venue.funding_schedule import FundingSpec
 from openoutcry.wire.enums import Phase
 from openoutcry.wire.symbols import code_of
 
@@ -24,14 +25,21 @@ Put = Callable[[npt.NDArray[Any]], int]
 class ContractTimer:
     """Timer of one run of a venue with contracts."""
 
-    def __init__(self, calendar: Calendar, symbols: list[str], note: Callable[[str], None]) -> None:
-        self.calendar, self.symbols, self.note = calendar, symbols, note
+    def __init__(
+        self,
+        calendar: Calendar,
+        symbols: list[str],
+        note: Callable[[str], None],
+        funding: Sequence[FundingSpec] = (),
+    ) -> None:
+        self.calendar, self.symbols, self.note, self.funding = calendar, symbols, note, funding
         self.under_way = 0
         """The operator's lane, up to here, is what was sent last."""
         self.told: set[str] = set()
 
     def poll(self, view: View, now_ns: int, put: Put, is_processed: Callable[[int], bool]) -> None:
-        """Send what is due: one instrument's cancels, or all settlement prices at once."""
+        """Send what is due: one instrument's cancels, or all settlement prices or fundings at
+        once."""
         if self.under_way and not is_processed(self.under_way):
             return
         self.under_way = 0
@@ -63,8 +71,26 @@ class ContractTimer:
                 self.note(f"{symbol}: the settlement price of {day} is its mark, {price} ticks")
                 settle, code = Setting.CONTRACT_SETTLE, code_of(symbol)
                 settled.append(setting(settle, price, count << 1, code, day))
-        if settled:
-            self.under_way = put(at_once(settled))
+        due = settled or self._fundings(contracts, now_ns)
+        if due:
+            self.under_way = put(at_once(due))
+
+    def _fundings(self, contracts: ContractsView, now_ns: int) -> list[npt.NDArray[Any]]:
+        """Return the commands of the periods that are due.  Of several times that have passed, for
+        instance while the venue was closed, only the last is."""
+        found = []
+        for one in self.funding:
+            due = one.due(contracts, self.symbols.index(one.contract), now_ns)
+            if due is None:
+                continue
+            period, rate = due
+            text = f"{one.contract}: period {period} is funded at {rate} billionths"
+            if text not in self.told:
+                self.told.add(text)
+                self.note(text)
+            code = code_of(one.contract)
+            found.append(setting(Setting.CONTRACT_FUNDING, rate, 0, code, period))
+        return found
 
     def day_due(self, symbol: str, now_ns: int) -> tuple[int, int]:
         """Number and end of the last trading day whose trading in an instrument has ended; 0: none
@@ -97,7 +123,7 @@ def contract_status(view: View, symbols: list[str]) -> dict[str, Any]:
         row["final"] = final if contracts.of(index, "state") != LIVE else None
         rows[symbols[index]] = row
     pledges = view.portfolio is not None and view.portfolio.can_be_pledged
-    totals = ("covers", "covered", "takeovers", "taken_over", "losses")
+    totals = ("covers", "covered", "fees", "takeovers", "taken_over", "losses")
     fund = contracts.word("fund")
     return {
         "contracts": rows,

@@ -68,7 +68,7 @@ nothing else."""
 TABLES = (
     "venue", "calendar", "schedule", "instrument", "participant", "session", "port", "limits",
     "operator", "market_data", "protection", "breaker", "liquidation", "asset", "fee_schedule",
-    "fees", "durability", "session_slots", "contract", "margin", "index", "series",
+    "fees", "durability", "session_slots", "contract", "margin", "index", "series", "funding",
 )  # fmt: skip
 
 

@@ -189,6 +189,9 @@ def _of_contract(
     operator = operator_name(spec.operators, int(command["order_id"]))
     if what is Setting.COVER:
         return _entry(command, f"participant {who}", f"the insurance fund pays {value}", operator)
+    if what is Setting.LIQUIDATION_FEE:
+        did = f"pays the insurance fund {value} for its liquidation"
+        return _entry(command, f"participant {who}", did, operator)
     if what is Setting.DELEVERAGE:
         other, who = divmod(who, 1 << 16)
         did = f"participant {other} takes over {value} {symbol} and pays {second}"

@@ -107,6 +107,10 @@ def contract_settings(spec: RiskSpec) -> dict[str, Any]:
         if symbol in spec.contracts
     ]
     given: dict[str, Any] = {"contracts": rows, "fund": spec.fund}
+    if spec.liquidation is not None and spec.liquidation.fee_bps:
+        given["fee_bps"] = spec.liquidation.fee_bps
+    if spec.funding:
+        given["funded"] = sorted(spec.symbols.index(one.contract) for one in spec.funding)
     if delivered := [
         [index, spec.contracts[symbol].contract.delivered_asset, *terms]
         for index, symbol in enumerate(spec.symbols)
@@ -205,8 +209,8 @@ def _check_contracts(hooks: Mapping[str, Any], spec: RiskSpec) -> None:
     delivered = [one.get("delivered", []) for one in (hooks, contract_settings(spec))]
     if begun != filed or delivered[0] != delivered[1]:
         raise LimitsError(
-            "contracts and the insurance fund's participant are fixed by the journal; start a "
-            "new journal to change them"
+            "contracts, which of them have [[funding]], the insurance fund's participant and the "
+            "fee of liquidations are fixed by the journal; start a new journal to change them"
         )
 
 

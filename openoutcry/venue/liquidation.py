@@ -24,7 +24,7 @@ from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.risk.region import View, setting
 from openoutcry.venue.liquidation_table import LiquidationSpec
 from openoutcry.venue.operations import command
-from openoutcry.venue.waterfall import covered_price, release_due, step_due
+from openoutcry.venue.waterfall import covered_price, fee_due, release_due, step_due
 from openoutcry.wire.enums import CommandKind, OrderType, Phase, Side, TimeInForce
 from openoutcry.wire.symbols import code_of
 
@@ -79,10 +79,10 @@ class Liquidator:
         if self.under_way and not is_processed(self.under_way):
             return
         self.under_way = 0
-        release = release_due(view)
-        if release is not None:
-            self.note(release[1])
-            self.under_way = put(release[0])
+        first = release_due(view) or fee_due(view)
+        if first is not None:
+            self.note(first[1])
+            self.under_way = put(first[0])
             return
         flags = view.participants[:, lay.FLAGS // 8]
         called = np.flatnonzero(flags & lay.KILLED_BY_MARGIN).tolist()

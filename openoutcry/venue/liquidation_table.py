@@ -16,3 +16,5 @@ class LiquidationSpec:
     """How far from the last price (of a contract: its mark) a part may trade, 1/10,000."""
     fund: int = 0
     """The participant whose balance is the insurance fund; 0: the exchange's own."""
+    fee_bps: int = 0
+    """What a participant pays into it for what a part closes out, in 1/10,000 of its value."""

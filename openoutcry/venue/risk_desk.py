@@ -127,7 +127,8 @@ class RiskDesk:
             clock_ns = shared.clock.monotonic_ns
             self.liquidator = Liquidator(spec, table, symbols, self.note, clock_ns)
         if view.contracts is not None:
-            self.contracts = ContractTimer(self.file.calendar, self.limits.symbols, self.note)
+            symbols, funding = self.limits.symbols, self.file.risk.funding
+            self.contracts = ContractTimer(self.file.calendar, symbols, self.note, funding)
             self.indices = self._indices(self.limits.symbols)
             if series := file.risk.series:
                 symbols = self.limits.symbols

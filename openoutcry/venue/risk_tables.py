@@ -16,6 +16,7 @@ from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.risk.spot_layout import LARGEST_TOTAL
 from openoutcry.venue.contract_tables import CONTRACT_KEYS, ContractTerms, read_terms
 from openoutcry.venue.fee_tables import MoneySpec, asset_name, check_reach, read_money
+from openoutcry.venue.funding_schedule import FundingSpec, read_funding
 from openoutcry.venue.index_tables import IndexSpec, read_indices
 from openoutcry.venue.liquidation_table import LiquidationSpec
 from openoutcry.venue.margin_file import read_margin
@@ -79,6 +80,8 @@ class RiskSpec:
     collateral: dict[str, int] = field(default_factory=dict)
     """Assets that participants may pledge, with their numbers in wallets."""
     indices: tuple[IndexSpec, ...] = ()
+    funding: tuple[FundingSpec, ...] = ()
+    """Perpetuals that the venue funds by itself."""
     series: tuple[SeriesSpec, ...] = ()
     """Rules by which contracts are listed while trading."""
     time_every_s: int = 1
@@ -209,6 +212,7 @@ LIQUIDATION = {
     "part_bps": Key(toml_tables.integer(1, 10_000), 2_500),
     "band_bps": Key(toml_tables.integer(0, 10_000), 500),
     "fund": Key(toml_tables.integer(0, 65_535), 0),
+    "fee_bps": Key(toml_tables.integer(0, 1_000), 0),
 }
 PLACES = ("participant", "group", "instrument", "asset")
 OF_ASSETS = ("credit", "opening_balance")
@@ -301,6 +305,7 @@ def read_risk(
         margin_file=margin.file,
         collateral=margin.collateral,
         indices=indices,
+        funding=read_funding(tables, contracts),
         series=series,
         time_every_s=time_every_s,
     )
@@ -320,6 +325,9 @@ def _liquidation(tables: Tables, numbers: dict[int, str]) -> LiquidationSpec | N
     spec = LiquidationSpec(**tables.table("liquidation", LIQUIDATION))
     if spec.fund and spec.fund not in numbers:
         tables.wrong(("liquidation", "fund"), f"there is no participant {spec.fund}")
+    if spec.fee_bps and not (tables.given_rows("contract") or tables.given_rows("series")):
+        text = "applies only to contracts: there is no [[contract]]"
+        tables.wrong(("liquidation", "fee_bps"), text)
     return spec
 
 

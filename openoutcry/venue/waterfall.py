@@ -61,6 +61,18 @@ def step_due(view: View, who: int, symbols: list[str]) -> tuple[npt.NDArray[Any]
     return None
 
 
+def fee_due(view: View) -> tuple[npt.NDArray[Any], str] | None:
+    """The command that pays the insurance fund for the last part of a liquidation, and what it
+    does; None: nothing is due."""
+    contracts = view.contracts
+    if contracts is None or not (due := contracts.word("fee_due")):
+        return None
+    who = contracts.word("fee_payer")
+    paid = min(due, max(int(_owned_by_all(view, view.means_of_all())[who]), 0))
+    text = f"participant {who} pays the insurance fund {paid} for its liquidation"
+    return setting(Setting.LIQUIDATION_FEE, paid, who), text
+
+
 def release_due(view: View) -> tuple[npt.NDArray[Any], str] | None:
     """The command that takes what a reversed deposit left short out of a pledge, and what it does;
     None: nothing that is short is pledged."""

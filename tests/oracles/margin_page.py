@@ -29,7 +29,7 @@ def defaults_of(page):
     """The defaults of each table on the page, by table and key."""
     found, table = {}, None
     for line in page.splitlines():
-        heading = re.match(r"\| `\[+(\w+)\]+` \| unit \| default", line)
+        heading = re.match(r"\| (?:in the venue file: )?`\[+(\w+)\]+` \| unit \| default", line)
         row = re.match(r"\| `(\w+)` \| .*? \| (`[^`]*`|required|none) \| ", line)
         if heading:
             table = found.setdefault(heading[1], {})
@@ -140,6 +140,25 @@ class Page:
         if self.of("contract", contract, "inverse"):
             gain = down(Fraction(gain, forward * forward))
         return down(Fraction(gain * PART, own["unit"]))
+
+    # What is paid
+
+    def funding_rate(self, row, prices):
+        """The rate of a period, in billionths; ``prices``: milliseconds, mark and index of each
+        stretch of time, the index 0 where there was none."""
+        key = lambda name: self.of("funding", row, name)  # noqa: E731
+        known = [(ms, mark, index) for ms, mark, index in prices if index]
+        premiums = [int(max(-1, min(1, Fraction(m, i) - 1)) * 10**9) for _, m, i in known]
+        total = sum(ms * premium for (ms, _, _), premium in zip(known, premiums, strict=True))
+        mean = down(Fraction(total, sum(ms for ms, _, _ in known)))
+        more = max(-key("clamp_ppb"), min(key("clamp_ppb"), key("interest_ppb") - mean))
+        return max(-key("cap_ppb"), min(key("cap_ppb"), mean + more))
+
+    def liquidation_fee(self, row, fills, owned):
+        """What fills of parts cost: contract, lots and price of each."""
+        bps = self.of("liquidation", row, "fee_bps")
+        worth = [abs(lots * self.worth(contract, price)) for contract, lots, price in fills]
+        return min(sum(up(Fraction(value * bps, 10_000)) for value in worth), max(owned, 0))
 
     # A portfolio
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from openoutcry.derivatives import book
 from openoutcry.report.documents import fill, table
+from openoutcry.venue.funding_schedule import FUNDING
 from openoutcry.venue.margin_file import MARGIN as IN_VENUE
+from openoutcry.venue.risk_tables import LIQUIDATION
 from openoutcry.wire.toml_tables import REQUIRED
 from tests import ROOT
 
@@ -22,6 +24,8 @@ TABLES: dict[str, Any] = {
     "offset": book.OFFSET,
     "participant": book.PARTICIPANT,
     "venue": IN_VENUE,
+    "liquidation": LIQUIDATION,
+    "funding": FUNDING,
 }
 WORDS = {
     "margin": {
@@ -150,8 +154,50 @@ WORDS = {
         "file": ("path", "of the margin file, next to the venue file"),
         "collateral": ("names", "assets of the file that participants may pledge"),
     },
+    "liquidation": {
+        "mark_every_ms": (
+            "ms",
+            "how often what has traded is marked at its last prices; contracts are marked"
+            " by their index",
+        ),
+        "every_ms": ("ms", "pause between two parts of a participant"),
+        "part_bps": (
+            "1/10,000",
+            "of the position in the instrument that a part closes out, rounded down to"
+            " the quantity step, and at least one",
+        ),
+        "band_bps": (
+            "1/10,000",
+            "how far from the mark a part may trade, rounded down, and at least one price"
+            " step; 0: only at the mark",
+        ),
+        "fund": ("participant", "whose balance is the insurance fund; 0: the exchange's own"),
+        "fee_bps": (
+            "1/10,000",
+            "of the value, at its price, of what a fill of a part closes out, rounded up:"
+            " paid into the insurance fund, at most what the participant owns",
+        ),
+    },
+    "funding": {
+        "contract": ("symbol", "a perpetual, which the venue then funds by itself"),
+        "every_h": ("hours", "a divisor of 24; the first period of a day begins at 00:00 UTC"),
+        "interest_ppb": ("billionths", "interest for a period"),
+        "clamp_ppb": (
+            "billionths",
+            "the most that interest less premium changes the rate, either way. The premium"
+            " is the mark less the index, divided by the index and cut off towards 0, at"
+            " most the whole; its mean over time is rounded down. Time is counted in whole"
+            " milliseconds, and only with an index",
+        ),
+        "cap_ppb": ("billionths", "the largest rate, either way"),
+    },
 }
-HEADINGS = {"venue": "in the venue file: `[margin]`", "margin": "`[margin]`"}
+HEADINGS = {
+    "venue": "in the venue file: `[margin]`",
+    "liquidation": "in the venue file: `[liquidation]`",
+    "funding": "in the venue file: `[[funding]]`",
+    "margin": "`[margin]`",
+}
 
 
 def default_of(key: Any) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from openoutcry.risk.bits import LARGEST, MAX_TERM, NO_LIMIT, Setting
 from openoutcry.wire.enums import Side
+from openoutcry.wire.order_ids import VENUE_ORDER_IDS
 from tests.oracles.risk.corporate import move_price
 from tests.oracles.risk.operator_commands import mark_others
 
@@ -52,6 +53,10 @@ class PlainContract:
     adjustments: int = 0
     ratio: int = 0
     adjusted_at: int = 0
+    premiums: list[tuple[int, int]] | None = None
+    """Of a perpetual whose premium is averaged: premiums, and the ms that each was in force."""
+    premium_from: int = 0
+    premium_to: int = 0
     staged: tuple[Setting, int, int] | None = None
     """Setting, value and second value that are in force with the rest of their batch."""
 
@@ -113,9 +118,15 @@ class PlainContract:
 
 class PlainContracts:
     def __init__(
-        self, risk: "Reference", contracts: Mapping[int, Sequence[int]], fund: int
+        self,
+        risk: "Reference",
+        contracts: Mapping[int, Sequence[int]],
+        fund: int,
+        fee_bps: int = 0,
+        funded: Sequence[int] = (),
     ) -> None:
-        self.risk, self.fund = risk, fund
+        self.risk, self.fund, self.fee_bps = risk, fund, fee_bps
+        self.fee_due = self.fee_payer = self.fees = 0
         self.rows: dict[int, PlainContract] = {}
         for index in sorted(contracts):
             kind, inverse, *terms = contracts[index]
@@ -123,6 +134,8 @@ class PlainContracts:
             assert mark is not None
             one = PlainContract(index, kind, bool(inverse), *terms, mark=mark)
             self.rows[index] = one
+            if index in funded:
+                one.premiums, one.premium_from = [], -1
             if one.margin_bps:
                 risk.instruments[index].margin = self.margin(one, mark)
         self.staged = self.applied = 0
@@ -155,6 +168,10 @@ class PlainContracts:
         for account in ("balance", "profit"):
             owner.add(account, -rules.fee * qty, risk.seq)
         owner.judge(risk.seq)
+        if self.fee_bps and order.order_id == VENUE_ORDER_IDS + risk.parts:
+            worth = min(abs(qty * one.value(price)), LARGEST)
+            self.fee_due = min(self.fee_due - (-worth * self.fee_bps // 10_000), LARGEST)
+            self.fee_payer = order.participant
 
     # Commands
 
@@ -170,6 +187,8 @@ class PlainContracts:
             return instrument is not None and self.deleverage(
                 who, other, instrument, value, paid, side
             )
+        if what is Setting.LIQUIDATION_FEE:
+            return self.pay_fee(who, value)
         if what is Setting.CONTRACT_APPLY:
             return self.put_together(value, who == WITH_MARK)
         one = None if instrument is None else self.rows.get(instrument)
@@ -325,7 +344,12 @@ class PlainContracts:
         """The contract's row, after everybody was paid."""
         assert one.staged
         what, value, second = one.staged
+        if what in (Setting.CONTRACT_FUNDING, Setting.CONTRACT_MARK, Setting.CONTRACT_SETTLE):
+            self.count_premium(one)
         if what is Setting.CONTRACT_FUNDING:
+            if one.premium_to:
+                one.premium_to = max(one.premium_to, min(second * 3_600 * BILLION, 2**63 - 1))
+                one.premiums, one.premium_from = [], one.premium_to
             due, one.carry = self.due(one, value)
             one.rate, one.period = value, second
             one.funded += due
@@ -348,6 +372,20 @@ class PlainContracts:
                 one.day, one.settlement = second, value
             else:
                 one.at_index = second
+                if one.premiums is not None and not one.premium_to and second > 0:
+                    one.premium_from = one.premium_to = self.risk.now
+
+    def count_premium(self, one: PlainContract) -> None:
+        if not one.premium_to or one.premiums is None:
+            return
+        past = max(self.risk.now - one.premium_to, 0)
+        one.premium_to += past
+        if one.at_index < 1:
+            one.premium_from += past
+            return
+        ratio = Fraction(one.mark, one.at_index) - 1
+        premium = int(max(-1, min(1, ratio)) * BILLION)
+        one.premiums.append((premium, past // 10**6))
 
     # What comes after a liquidation
 
@@ -391,6 +429,17 @@ class PlainContracts:
         self.pay_by_fund(who, paid)
         self.covered += paid
         self.covers += 1
+        return True
+
+    def pay_fee(self, who: int, amount: int) -> bool:
+        if not self.fee_due or who != self.fee_payer:
+            return False
+        if amount != min(self.fee_due, max(min(self.risk.equity(who), self.means(who)), 0)):
+            return False
+        self.pay_by_fund(who, -amount)
+        self.fees += amount
+        self.fee_due = self.fee_payer = 0
+        self.risk.judge_margin(who)
         return True
 
     def holds_nothing(self, who: int) -> bool:

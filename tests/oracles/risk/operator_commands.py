@@ -230,6 +230,8 @@ def _part(risk: "Reference", who: int, index: int, lots: int, price: int) -> boo
         return False
     if risk.contracts and not risk.contracts.part_is_covered(who, index, lots, price):
         return False
+    if risk.contracts and risk.contracts.fee_due:
+        return False
     risk.parts += 1
     risk.part = (who, index, lots, price)
     return True

@@ -114,6 +114,8 @@ class Reference:
         asset_capacity: int = 0,
         contracts: Mapping[int, Sequence[int]] | None = None,
         fund: int = 0,
+        fee_bps: int = 0,
+        funded: Sequence[int] = (),
         margin: Mapping[str, Sequence[Sequence[int]]] | None = None,
         unlisted: Iterable[int] = (),
     ) -> None:
@@ -165,7 +167,9 @@ class Reference:
         self.wallets = PlainWallets(self, assets, spot, movements, asset_capacity) if spot else None
         for index in spot or ():
             self.instruments[index].spot = True
-        self.contracts = PlainContracts(self, contracts, fund) if contracts else None
+        self.contracts = (
+            PlainContracts(self, contracts, fund, fee_bps, funded) if contracts else None
+        )
         self.portfolio = PlainPortfolio(self, contracts or {}, margin) if margin else None
         for index in unlisted:
             self.instruments[index].unlisted = True

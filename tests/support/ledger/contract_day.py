@@ -10,6 +10,7 @@ from openoutcry.ledger.reconcile import differences
 from tests.support.ledger.spot_day import BEGIN_NS, ORDER_CAPACITY
 from tests.support.risk.contracts import (
     CONTRACTS,
+    FEE_BPS,
     FUND,
     LEVERAGED,
     MULTIPLIERS,
@@ -33,6 +34,7 @@ def configuration():
             "leveraged": list(LEVERAGED),
             "contracts": [[index, *terms] for index, terms in CONTRACTS.items()],
             "fund": FUND,
+            "fee_bps": FEE_BPS,
         },
     }
 

@@ -26,7 +26,7 @@ from openoutcry.risk.region import at_once, setting
 from openoutcry.risk.spot import block_of, conserved, wallet_in
 from openoutcry.venue.liquidation import next_part
 from openoutcry.venue.liquidation_table import LiquidationSpec
-from openoutcry.venue.waterfall import step_due
+from openoutcry.venue.waterfall import fee_due, step_due
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 from openoutcry.wire.indirect import call_batch_kernel, kernel_address
@@ -45,6 +45,7 @@ from tests.support.risk.collateral import (
 from tests.support.risk.contracts import (
     CONTRACTS,
     EXPIRY_NS,
+    FEE_BPS,
     FUND,
     LEVERAGED,
     MULTIPLIERS,
@@ -392,6 +393,7 @@ class HostileContracts:
         self.pledges = seed % 4 == 3
         if seed % 2:
             given = collateral_given(seed) if self.pledges else portfolio_given(seed)
+        given["fee_bps"] = FEE_BPS * (seed % 3)
         self.loop = Loop(self.table, participants=PARTICIPANTS, groups=3, **given)
         self.view, self.rules = self.loop.view, [Rules(row) for row in self.table]
         self.spec = LiquidationSpec(mark_every_ms=1, every_ms=1, part_bps=2_500, band_bps=500)
@@ -613,6 +615,11 @@ class HostileContracts:
         """Whether there was one."""
         if not int(self.view.of(who, lay.FLAGS)) & lay.KILLED_BY_MARGIN:
             return False
+        fee = fee_due(self.view)
+        if fee is not None:
+            self.send(fee[0])
+            assert self.view.contracts.word("fee_due") == 0, fee
+            return True
         due = step_due(self.view, who, self.names)
         if due is not None:
             record = due[0]

@@ -8,7 +8,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.risk.region import setting
 from openoutcry.venue.fee_tables import deposit
-from openoutcry.venue.waterfall import step_due
+from openoutcry.venue.waterfall import fee_due, step_due
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Side, TimeInForce
 from openoutcry.wire.symbols import code_of
 from tests import ROOT
@@ -99,7 +99,8 @@ class ContractMarket(SpotMarket):
                 asked, value = Setting.CONTRACT_ADJUST, value << 32 | int(words[2])
             return "" if self.apply(asked, value, 0, words[1], 0) else "makes no sense"
         if what == "NEXT":
-            step = step_due(self.view, int(words[0][1:]), self.symbols)
+            step = fee_due(self.view)
+            step = step or step_due(self.view, int(words[0][1:]), self.symbols)
             if step is None:
                 return "nothing"
             assert self.yes(self.send(step[0])[-1]) == "", text

@@ -36,6 +36,8 @@ instruments; 2 and 4 are no contracts."""
 MULTIPLIERS = [5, 1, 1, 2, 1, 1, 1, 1]
 LEVERAGED = (0, 1, 3, 4, 7)
 PERPETUALS = (0, 1)
+FUNDED = (0,)
+FEE_BPS = 3
 FUND = 8
 """The last participant: in the tests it trades, too."""
 
@@ -50,6 +52,8 @@ def contract_pair(**more):
         "leveraged": LEVERAGED,
         "contracts": CONTRACTS,
         "fund": FUND,
+        "fee_bps": FEE_BPS,
+        "funded": FUNDED,
     }
     return Pair(contract_instruments(), **given | more)
 
@@ -163,6 +167,12 @@ class ContractOperator(Operator):
         rng, plain = self.rng, self.pair.reference
         who = int(rng.choice(self.called()))
         gone = not plain.open_count(who) and not plain.participants[who].cancel_wanted
+        due = plain.contracts.fee_due
+        if due and not plain.part[0] and rng.random() < 0.8:
+            payer = plain.contracts.fee_payer
+            owned = min(plain.equity(payer), plain.contracts.means(payer))
+            paid = min(due, max(owned, 0)) + int(rng.random() < 0.1)
+            return setting(Setting.LIQUIDATION_FEE, paid, payer)
         if gone and rng.random() < 0.5:
             held = [n for n, cell in enumerate(plain.cells[who]) if cell.position]
             deficit = plain.contracts.deficit(who)
@@ -273,7 +283,7 @@ class ConservedPair(Pair):
 
     def __init__(self, **more):
         given = {"multipliers": MULTIPLIERS, "leveraged": LEVERAGED}
-        given |= {"contracts": CONTRACTS, "fund": FUND}
+        given |= {"contracts": CONTRACTS, "fund": FUND, "fee_bps": FEE_BPS, "funded": FUNDED}
         super().__init__(contract_instruments(), **given | more)
         self.symbols = contract_instruments()["symbol"].tolist()
         self.others = {self.symbols[index] for index in OTHERS}

@@ -395,7 +395,11 @@ def same_contracts(plain, contracts):
     """Every contract's row, and what the fund and deleveraging came to."""
     for row, one in zip(contracts.rows.tolist(), plain.rows.values(), strict=True):
         assert row[: len(contract_words(one))] == contract_words(one), one
-    names = ("fund", "covered", "covers", "takeovers", "taken_over", "losses", "staged", "applied")
+        assert row[-3:] == premium_words(one), one
+    names = (
+        *("fund", "covered", "covers", "takeovers", "taken_over", "losses", "staged", "applied"),
+        *("fee_bps", "fee_due", "fee_payer", "fees"),
+    )
     assert {name: contracts.word(name) for name in names} == {n: getattr(plain, n) for n in names}
     assert contracts.word("clearing") == 0
 
@@ -430,6 +434,11 @@ def contract_words(one):
         one.ratio,
         one.adjusted_at,
     ]
+
+
+def premium_words(one):
+    """The average of a perpetual's premium, likewise."""
+    return [sum(p * ms for p, ms in one.premiums or ()), one.premium_from, one.premium_to]
 
 
 def same_movements(plain, movements):

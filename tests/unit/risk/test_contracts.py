@@ -15,7 +15,10 @@ from openoutcry.risk.contract_layout import CALL, FUTURE, PERPETUAL, PUT, RATE_U
 from openoutcry.risk.region import RiskError, View, make_region, setting
 from openoutcry.risk.words import refusal_text
 from openoutcry.wire.enums import CommandKind, Side
-from tests.support.risk.contract_page import ALL, EXAMPLES, ContractMarket
+from tests import ROOT
+from tests.oracles.margin_page import Page
+from tests.support.margin_keys import PAGE as MARGIN_PAGE
+from tests.support.risk.contract_page import ALL, EXAMPLES, TABLES, ContractMarket
 from tests.support.risk.contracts import (
     CONTRACTS,
     EXPIRY_NS,
@@ -30,6 +33,8 @@ from tests.support.risk.contracts import (
 from tests.support.risk.risk_core import PARTICIPANTS, bits
 from tests.support.risk.risk_flow import instruments, mixed_commands
 from tests.support.risk.risk_reference import operator_command
+
+MARGIN_EXAMPLE = (ROOT / "docs" / "margin-example.toml").read_text()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -145,6 +150,43 @@ def send(both, what, value, symbol, second=0, who=0):
 @pytest.mark.parametrize(("tables", "example"), ALL)
 def test_an_example_of_the_page(tables, example, tmp_path):
     ContractMarket(tmp_path, tables).run(example)
+
+
+def test_a_liquidation_pays_the_fund_a_fee_but_no_more_than_is_owned(tmp_path):
+    """1.37 % of what each fill closes out, upwards; a participant with less pays what it has."""
+    tables = TABLES.replace("[liquidation]", "[liquidation]\nfee_bps = 137")
+    assert tables != TABLES
+    # 6 of 10 lots at 4,603 are worth 276,180, and 4 at 4,605 are 184,200: 3,784 and 2,524.
+    for number, (deposit, paid) in enumerate(((60_000, 6_308), (41_000, 1_380))):
+        (tmp_path / str(number)).mkdir()
+        market = ContractMarket(tmp_path / str(number), tables)
+        market.run(f"""
+DEPOSIT 60000 p1
+DEPOSIT 200000 p2
+DEPOSIT 200000 p3
+DEPOSIT 1000 p9
+NEW SELL 10@5000 OIL-Z p2 -> passes
+NEW BUY 10@5000 OIL-Z p1 -> passes
+DEPOSIT {deposit - 60_000} p1
+MARK 4605 OIL-Z
+DISCONNECT p1
+NEXT p1 -> nothing
+NEW BUY 4@4605 OIL-Z p3 -> passes
+NEW BUY 6@4603 OIL-Z p3 -> passes
+PART SELL 10@4603 OIL-Z p1 -> passes
+PART SELL 1@4603 OIL-Z p1 -> makes no sense
+NEXT p1 -> participant 1 pays the insurance fund {paid} for its liquidation
+NEXT p1 -> nothing
+BALANCE p1 -> {deposit - 39_500 - 120 - paid}
+BALANCE p9 -> {1_000 + paid}
+KILLED p9 -> no
+""")
+        page = Page(MARGIN_PAGE.read_text(), MARGIN_EXAMPLE)
+        contract = {"kind": "future", "multiplier": 10}
+        fills = [(contract, 4, 4_605), (contract, 6, 4_603)]
+        assert page.liquidation_fee({"fee_bps": 137}, fills, deposit - 39_620) == paid
+        block = market.contracts
+        assert [block.word(name) for name in ("fees", "fee_due")] == [paid, 0]
 
 
 def test_the_page_has_an_example_of_each_command():

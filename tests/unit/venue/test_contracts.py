@@ -118,6 +118,7 @@ def test_a_default_goes_through_the_market_the_fund_and_the_other_side(
         "balance": 0,
         "covers": 1,
         "covered": 2_000,
+        "fees": 0,
         "takeovers": 1,
         "taken_over": 6,
         "losses": 6_000,
