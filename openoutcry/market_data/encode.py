@@ -412,7 +412,9 @@ def of_the_market(state: FeedState, kind: int, event: EventRecord, out: int) -> 
         if qty in CALLS or qty == _HALT:
             phase = PhaseRow(state.phases + feed_state.PHASE_BYTES * qty)
             instrument.cross_type = phase.cross_letter
-        state.phase_instrument = instrument
+        if qty != event.contra_id or qty not in (_CLOSED, _CONTINUOUS, _AT_LAST):
+            # A repeat of the calendar that finds no auction is not announced.
+            state.phase_instrument = instrument
     return out
 
 

@@ -43,6 +43,7 @@ CALLS = sum(
         Phase.CLOSING_AUCTION,
     )
 )
+TRADES = 1 << int(Phase.CONTINUOUS) | 1 << int(Phase.TRADING_AT_LAST)
 NEVER, SLOTS = protection_layout.NEVER, protection_layout.SLOTS
 NOWHERE = int(NO_INSTRUMENT)
 
@@ -445,7 +446,10 @@ def change_phase(
             row.state = protection_layout.NORMAL
         if stands != protection_layout.CALLING:
             forget(state, protection, instrument)
-    elif phase == CONTINUOUS and stands in (protection_layout.NORMAL, protection_layout.CALLING):
+    elif TRADES >> phase & 1 != 0 and stands in (
+        protection_layout.NORMAL,
+        protection_layout.CALLING,
+    ):
         row.state = protection_layout.NORMAL
         if price == NEVER:
             price = totals.instrument_row(state, instrument).last
@@ -520,7 +524,10 @@ def watch(state: RiskState, events: int, count: int) -> int:
                 trade(state, protection, instrument, price, now)
                 indexed = 1
         elif kind == PHASE_CHANGED:
-            changed, phase = instrument, event.qty_lots
+            # Into the phase that it is in already: a call that is put off, or a repeat of the
+            # calendar after an auction that was not, which changes nothing.
+            if event.qty_lots != event.contra_id or CALLS >> event.qty_lots & 1 != 0:
+                changed, phase = instrument, event.qty_lots
             say_cause(protection, event, instrument)
         elif kind == COMPLETED:
             say_levels(state, protection, event)

@@ -145,12 +145,14 @@ class Calendar:
 
     def _phases(self, day: date, traded: Traded, steps: tuple[Step, ...]) -> Iterator[Command]:
         """An instrument's commands.  One that ends an auction is repeated as often as the auction
-        may be put off; where it was not, the repetition changes nothing."""
+        may be put off, and so is CLOSED, which may find one after a pause; where none was put off,
+        the repetition changes nothing."""
         before = Phase.CLOSED
         for step in steps:
             ts_ns = moment_ns(self.zone, day, step.at_s)
             yield Command(ts_ns, traded.symbol, step.phase)
-            if before in CALL_PHASES and step.phase in UNCROSSING_PHASES:
+            ends_call = before in CALL_PHASES and step.phase in UNCROSSING_PHASES
+            if ends_call or step.phase is Phase.CLOSED:
                 for repeat in range(1, traded.extensions + 1):
                     later_ns = ts_ns + repeat * traded.extension_s * SECOND_NS
                     yield Command(later_ns, traded.symbol, step.phase, repeat)

@@ -100,13 +100,22 @@ def _corrections(
     now_ns: int,
 ) -> list[Command]:
     """PHASEs for instruments that end in another phase than the calendar's for now: its times have
-    been changed meanwhile.  An auction that was put off does not count as one."""
+    been changed meanwhile.  An auction that was put off, and that the calendar will end again,
+    does not count as one."""
     symbols_due = {command.symbol for command in due if command.phase is not None}
     expected = calendar.expected(now_ns)
+    ended_again = {
+        command.symbol
+        for day in calendar.days_between(now_ns - SECOND_NS, now_ns)
+        for command in day.phases
+        if command.repeat and command.ts_ns > now_ns
+    }
     wrong = [
         Command(now_ns, symbol, expected[symbol])
         for symbol, (phase, extensions_used) in phases.items()
-        if symbol not in symbols_due and phase != expected[symbol] and not extensions_used
+        if symbol not in symbols_due
+        and phase != expected[symbol]
+        and not (extensions_used and symbol in ended_again)
     ]
     return [Command(max(had_ns, now_ns)), *wrong] if wrong else []
 
@@ -214,6 +223,11 @@ class OperatorLane:
             self._producer = None
             shared.rings[OPERATOR_RING].close()
             control[control_words.STOP] = 1
+
+    @property
+    def has_due(self) -> bool:
+        """Return whether a command of the calendar is due and not on the lane yet."""
+        return bool(self._due)
 
     def descriptors(self) -> list[int]:
         """Descriptors by which the operator may ask for something."""

@@ -26,6 +26,7 @@ from openoutcry.venue.operator_lane import OperatorLane
 from openoutcry.wire.enums import CommandKind, Phase
 from openoutcry.wire.symbols import code_of
 
+TRADING = (Phase.CONTINUOUS, Phase.TRADING_AT_LAST)
 Put = Callable[[npt.NDArray[Any]], int]
 WHY = {
     protection_layout.BY_BANDS: "price bands",
@@ -86,6 +87,17 @@ class ProtectionTimer:
                 self._pause(view, index, symbol, phase, put)
             elif state == protection_layout.DUE and symbol not in halted:
                 self._call(view, index, symbol, expected(symbol), put)
+            elif state == protection_layout.CALLING and not _is_ours(view, index):
+                # The calendar's command came while the pause was not over, and was left out.
+                calls = view.protection.of(index, protection_layout.PHASE) in CALL_PHASES
+                ends, lane = expected(symbol), operator_lane
+                if (
+                    calls
+                    and phase in CALL_PHASES
+                    and ends in UNCROSSING_PHASES
+                    and not lane.has_due
+                ):
+                    put(phase_of(symbol, ends))
             elif state == protection_layout.CALLING:
                 call = (
                     view.protection.of(index, protection_layout.PAUSED_TIMES),
@@ -93,7 +105,8 @@ class ProtectionTimer:
                 )
                 opened, calendar_phase = self.opened.get(symbol, (0, 0)), expected(symbol)
                 was_put_off = opened[0] == call[0] and opened != call
-                due = calendar_phase in UNCROSSING_PHASES and self._has_called(view, index)
+                # CLOSED is the calendar's, which repeats it.
+                due = calendar_phase in TRADING and self._has_called(view, index)
                 if due and (phase in CALL_PHASES or was_put_off):
                     self.opened[symbol] = call
                     put(phase_of(symbol, calendar_phase))
@@ -105,7 +118,7 @@ class ProtectionTimer:
         pause = view.protection.of(index, protection_layout.PAUSED_TIMES)
         if self.called.get(symbol) != pause:
             self.called[symbol] = pause
-            trades = calendar_phase in (Phase.CONTINUOUS, Phase.TRADING_AT_LAST)
+            trades = calendar_phase in TRADING
             put(phase_of(symbol, Phase.VOLATILITY_AUCTION if trades else calendar_phase))
 
     def _has_called(self, view: View, index: int) -> bool:
@@ -125,16 +138,16 @@ class ProtectionTimer:
         ):
             if phase is not Phase.CLOSED:
                 put(phase_of(symbol, Phase.CLOSED))
-        elif phase in (Phase.CONTINUOUS, Phase.TRADING_AT_LAST) or (
-            by_market and phase in CALL_PHASES
-        ):
+        elif phase in TRADING or (by_market and phase in CALL_PHASES):
             put(phase_of(symbol, Phase.HALT))
             if view.protection.of(index, protection_layout.CANCEL_RESTING):
                 put(command(CommandKind.MASS_CANCEL, symbol=code_of(symbol), aux=1))
 
     def permits(self, view: View, calendar_command: Command) -> bool:
         """Return whether a PHASE of the calendar is sent: a pause ends with the day or with a
-        call phase, that of the whole market with the day only."""
+        call phase, that of the whole market with the day only.  A call that the calendar began, or
+        took over from a pause, ends by the calendar and its repeats, the re-opening auction by
+        :meth:`poll`."""
         assert view.protection is not None
         index = self.symbols.index(calendar_command.symbol)
         state, closed = (
@@ -149,18 +162,21 @@ class ProtectionTimer:
                 calls
                 and view.protection.of(index, protection_layout.WHY) != protection_layout.BY_MARKET
             )
+        if state == protection_layout.CALLING and not _is_ours(view, index):
+            return True
         if state in (protection_layout.DUE, protection_layout.CALLING):
             return closed or (calls and calendar_command.phase is not Phase.PRE_OPEN)
         return True
 
     def opens(self, view: View, symbol: str) -> bool:
         """Return whether this instrument's call, which another source begins now, ends by
-        ``look``."""
+        :meth:`poll`."""
         assert view.protection is not None
         index = self.symbols.index(symbol)
         if view.protection.of(index, protection_layout.STATE) not in (
             protection_layout.PAUSED,
             protection_layout.DUE,
+            protection_layout.CALLING,
         ):
             return False
         self.called[symbol] = view.protection.of(index, protection_layout.PAUSED_TIMES)
@@ -196,3 +212,9 @@ class ProtectionTimer:
             "protection": {symbol: STATES[state] for symbol, state in states.items() if state},
             "breaker_level": view.protection.word(protection_layout.LEVEL_FIRED),
         }
+
+
+def _is_ours(view: View, index: int) -> bool:
+    """Return whether the call after a pause is the re-opening auction, and not the calendar's."""
+    assert view.protection is not None
+    return bool(view.protection.of(index, protection_layout.PHASE) == Phase.VOLATILITY_AUCTION)

@@ -39,7 +39,7 @@ from openoutcry.venue.liquidation import MS_NS, Liquidator
 from openoutcry.venue.log import log_folder
 from openoutcry.venue.operations import ASKED_ONLY, Operations, command, disconnect, words_of
 from openoutcry.venue.operator_lane import Clock, OperatorLane
-from openoutcry.venue.protection_timer import ProtectionTimer, phase_of
+from openoutcry.venue.protection_timer import TRADING, ProtectionTimer, phase_of
 from openoutcry.venue.series_timer import SeriesTimer
 from openoutcry.venue.session_switch import SessionSwitch
 from openoutcry.wire.enums import CommandKind, Phase
@@ -82,7 +82,7 @@ class RiskDesk:
         self.queued = 0
         """How many requests that came while the venue was closed are not answered yet."""
         self.halted: set[str] = set()
-        self.reopenings: dict[str, int] = {}
+        self.reopenings: dict[str, tuple[int, int, int]] = {}
         """When an instrument's call after a halt ends, by its symbol."""
         self.series: SeriesTimer | None = None
         self.switch: SessionSwitch | None = None
@@ -139,6 +139,11 @@ class RiskDesk:
             if begins is not None:
                 operator_lane.put(begins)
                 self.day_begins = True
+        for symbol, phase in operator_lane.phases.items():
+            # An auction that an operator began, before the venue was away.
+            calls = phase is Phase.VOLATILITY_AUCTION and self._expected(symbol) in TRADING
+            if calls and (self.protection is None or not self.protection.opens(view, symbol)):
+                self._begin_reopening(symbol)
 
     def _note_requests(self, view: View) -> None:
         """Report the unfinished requests to the operators as the run begins."""
@@ -221,10 +226,7 @@ class RiskDesk:
             self.indices.poll(self.view, self.clock.now_ns(), put, is_processed)
         if self.series is not None:
             self.series.poll(self.view, self.clock.now_ns(), put, is_processed)
-        now_ns = self.clock.now_ns()
-        for symbol in [s for s, until in self.reopenings.items() if until <= now_ns]:
-            del self.reopenings[symbol]
-            put(phase_of(symbol, self._expected(symbol)))
+        self._end_reopenings(put)
 
     def _indices(self, symbols: list[str]) -> IndexTimer | None:
         """Return what marks the contracts, if the file has an index."""
@@ -321,15 +323,18 @@ class RiskDesk:
 
     def permits(self, calendar_command: Command) -> bool:
         """Return whether what the calendar asks for is sent: a halted instrument stays halted,
-        to the end of its day."""
+        to the end of its day, and an operator's auction ends by itself or with the calendar's."""
+        symbol = calendar_command.symbol
         if calendar_command.phase is None:
             return True
-        self.reopenings.pop(calendar_command.symbol, None)
+        if symbol in self.reopenings and calendar_command.phase in TRADING:
+            return False
+        self.reopenings.pop(symbol, None)
         if self.protection is not None and not self.day_begins:
             assert self.view is not None
             if not self.protection.permits(self.view, calendar_command):
                 return False
-        return calendar_command.symbol not in self.halted or calendar_command.phase is Phase.CLOSED
+        return symbol not in self.halted or calendar_command.phase is Phase.CLOSED
 
     def sessions(self) -> list[dict[str, Any]]:
         """Return how each session is."""
@@ -401,10 +406,10 @@ class RiskDesk:
         phase = self._expected(symbol)
         if phase is Phase.CLOSED:
             return []
-        if phase is Phase.CONTINUOUS:
+        if phase in TRADING:
             assert self.view is not None
             if self.protection is None or not self.protection.opens(self.view, symbol):
-                self.reopenings[symbol] = self.clock.now_ns() + REOPENING_S * SECOND_NS
+                self._begin_reopening(symbol)
             phase = Phase.VOLATILITY_AUCTION
         return [phase_of(symbol, phase)]
 
@@ -414,8 +419,29 @@ class RiskDesk:
         both = self.operator_lane.phases[symbol], self._expected(symbol)
         if any(phase is not Phase.CONTINUOUS for phase in both):
             return []
-        self.reopenings[symbol] = self.clock.now_ns() + REOPENING_S * SECOND_NS
+        self._begin_reopening(symbol)
         return [phase_of(symbol, Phase.VOLATILITY_AUCTION)]
+
+    def _begin_reopening(self, symbol: str) -> None:
+        traded = next(one for one in self.file.calendar.instruments if one.symbol == symbol)
+        until_ns = self.clock.now_ns() + REOPENING_S * SECOND_NS
+        self.reopenings[symbol] = until_ns, traded.extensions, traded.extension_s
+
+    def _end_reopenings(self, put: Callable[[npt.NDArray[Any]], int]) -> None:
+        """End the auctions that an operator began, again while they may have been put off; where
+        they were not, that changes nothing.  A pause that came meanwhile has its own end."""
+        assert self.view is not None
+        now_ns = self.clock.now_ns()
+        for symbol, (until_ns, left, extension_s) in list(self.reopenings.items()):
+            if until_ns > now_ns:
+                continue
+            del self.reopenings[symbol]
+            ends = Command(now_ns, symbol, self._expected(symbol), 1)
+            if self.protection is not None and not self.protection.permits(self.view, ends):
+                continue
+            if left:
+                self.reopenings[symbol] = until_ns + extension_s * SECOND_NS, left - 1, extension_s
+            put(phase_of(symbol, self._expected(symbol)))
 
     def _same_time(self) -> npt.NDArray[Any]:
         """The TIME that was sequenced last, again."""

@@ -280,7 +280,8 @@ class ReferenceFeed:
             self.extensions[index] = self.extensions[index] + 1 if again else 0
             if new in (*CALLS, Phase.HALT):
                 self.crosses[index] = CROSSES[new]
-            self.changed = (index, new, price)
+            if old != new or new in (*CALLS, Phase.HALT):
+                self.changed = (index, new, price)
             self.causes[index] = int(event["order_id"]), int(event["leaves_lots"])
 
     def tell_market(self) -> None:

@@ -287,7 +287,8 @@ class PlainProtection:
                     self._trade(index, price)
                     traded = True
             elif event["kind"] == PHASE_CHANGED:
-                changed = index, event["qty_lots"]
+                if event["qty_lots"] != event["contra_id"] or event["qty_lots"] in CALLS:
+                    changed = index, event["qty_lots"]
                 self.cause = self._cause(self.rows[index])
         if changed is not None:
             self._change_phase(*changed, auction)
@@ -324,7 +325,7 @@ class PlainProtection:
                 row.state = NORMAL
             if before != CALLING:
                 self._forget(index)
-        elif phase == Phase.CONTINUOUS and before in (NORMAL, CALLING):
+        elif phase in (Phase.CONTINUOUS, Phase.TRADING_AT_LAST) and before in (NORMAL, CALLING):
             row.state = NORMAL
             price = rules.last if auction is None else auction
             if price is not None:
