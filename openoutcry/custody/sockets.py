@@ -20,6 +20,7 @@ from openoutcry.custody.errors import CustodyError, Refused
 from openoutcry.wire.closing import Closing
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.faults import Faults
+from openoutcry.wire.load_limits import LEAST_S
 from openoutcry.wire.readable import readable
 from openoutcry.wire.unix_socket import connect, short_name
 
@@ -81,9 +82,10 @@ class Server(Closing):
     def poll(self) -> None:
         """Answer the requests that are whole; wait a moment if nothing comes."""
         waiting = {one.connection.fileno(): one for one in self._clients}
-        entry = self.listener.fileno()
-        ready = readable([entry, *waiting], LOOK_S)
-        if entry in ready:
+        # A full server takes another client once its oldest had time for a request.
+        entries = [self.listener.fileno()] if self._has_room() else []
+        ready = readable([*entries, *waiting], LOOK_S)
+        if entries and entries[0] in ready:
             self._accept()
         for number, client in waiting.items():
             if number in ready and client in self._clients:
@@ -91,6 +93,11 @@ class Server(Closing):
         now_s = time.monotonic()
         for client in [one for one in self._clients if one.until_s < now_s]:
             self._end(client)
+
+    def _has_room(self) -> bool:
+        if len(self._clients) < MAX_CLIENTS:
+            return True
+        return self._clients[0].until_s <= time.monotonic() + REQUEST_S - LEAST_S
 
     def _accept(self) -> None:
         try:

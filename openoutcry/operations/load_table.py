@@ -87,14 +87,16 @@ LISTENERS = (
         "brokers between a portal's processes",
         ("portal/trading/peer_broker.py",),
         "the portal's own processes, in its private folder",
-        "lines of {portal.trading.peer_broker.LINE_BYTES} bytes",
-        "the portal's own processes read",
+        "lines of {portal.trading.peer_broker.LINE_BYTES} bytes; "
+        "{portal.trading.peer_broker.MAX_UNDER_WAY} of a connection under way",
+        "an answer left unread stops reading; "
+        "{portal.trading.peer_broker.MAX_UNREAD_BYTES} bytes end the connection",
         AS_PROCESSES,
     ),
     Listener(
         "custody's door and signers",
         ("custody/sockets.py",),
-        "{custody.sockets.MAX_CLIENTS}; the oldest gives way",
+        "{custody.sockets.MAX_CLIENTS}; the oldest gives way after {wire.load_limits.LEAST_S} s",
         "one request of {custody.sockets.MAX_REQUEST} bytes in {custody.sockets.REQUEST_S} s",
         "answer taken in {custody.sockets.TAKE_S} s",
         ATTACKED,
@@ -110,7 +112,7 @@ LISTENERS = (
     Listener(
         "the router's control",
         ("routing/control.py",),
-        "{routing.control.MAX_LINKS}; the oldest gives way",
+        "{routing.control.MAX_LINKS}; the oldest gives way after {wire.load_limits.LEAST_S} s",
         "one request of {routing.control.MAX_BYTES} bytes",
         "one answer a connection",
         ATTACKED,

@@ -17,12 +17,14 @@ from openoutcry.routing.instruments import RoutingError
 from openoutcry.routing.parents import ACTIVE, ENDED, PAUSED
 from openoutcry.routing.router import Router
 from openoutcry.wire.closing import Closing
+from openoutcry.wire.load_limits import LEAST_S
 from openoutcry.wire.unix_socket import connect, short_name
 
 STATES = (ACTIVE, PAUSED, ENDED)
 MAX_BYTES = 1_000
 MAX_LINKS = 16
-"""Requests that have begun and are not whole; another one takes the place of the oldest."""
+"""Requests that have begun and are not whole; another one takes the place of the oldest, which has
+had LEAST_S."""
 ANSWER_S = 30.0
 NO_LINE = "no whole line came"
 
@@ -47,18 +49,26 @@ class Control(Closing):
         self._socket.setblocking(False)
         self._links: dict[socket.socket, bytearray] = {}
         """Connections, and what has come of the request of each."""
+        self._since_s: dict[socket.socket, float] = {}
 
     def serve(self, router: Router) -> None:
         """Answer the requests that are whole.  None is waited for."""
-        with suppress(BlockingIOError):
-            link, _ = self._socket.accept()
-            link.setblocking(False)
-            self._links[link] = bytearray()
+        if self._has_room():
+            with suppress(BlockingIOError):
+                link, _ = self._socket.accept()
+                link.setblocking(False)
+                self._links[link], self._since_s[link] = bytearray(), time.monotonic()
         for link, data in list(self._links.items()):
             if self._has_answered(router, link, data):
                 self._drop(link)
         if len(self._links) > MAX_LINKS:
             self._drop(next(iter(self._links)))
+
+    def _has_room(self) -> bool:
+        """Return whether another link may come: the oldest of too many gives way to it."""
+        if len(self._links) < MAX_LINKS:
+            return True
+        return self._since_s[next(iter(self._links))] <= time.monotonic() - LEAST_S
 
     def _has_answered(self, router: Router, link: socket.socket, data: bytearray) -> bool:
         """Read on; returns whether the request is over."""
@@ -82,7 +92,7 @@ class Control(Closing):
         return True
 
     def _drop(self, link: socket.socket) -> None:
-        del self._links[link]
+        del self._links[link], self._since_s[link]
         link.close()
 
     def _do(self, router: Router, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,8 +22,10 @@ from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
 ASKED_S = 5.0
 """Seconds for an owner's answer that it has sent."""
 LINE_BYTES = 1 << 16
-HEARD = b"%d\n"
-"""An owner's line: the venue has said something to this participant's session."""
+MAX_UNDER_WAY = 256
+"""Requests of one connection that are under way: further ones are not read meanwhile."""
+MAX_UNREAD_BYTES = 1 << 20
+"""An asker that leaves more unread is cut."""
 WORDS, MOST_WORDS = 2, 16
 """Words of the venue about each request that the asking process hears of: that the order was taken,
 and its end.  What it misses it finds as it looks, some milliseconds later."""
@@ -174,25 +176,35 @@ class PeerBroker:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._askers[writer] = {}
+        room = asyncio.Semaphore(MAX_UNDER_WAY)
         try:
             with contextlib.suppress(OSError, ValueError):
                 while line := await reader.readline():
-                    self._begin(self._answer_one(json.loads(line), writer))
+                    request = json.loads(line)
+                    await room.acquire()
+                    task = self._begin(self._answer_one(request, writer))
+                    task.add_done_callback(lambda _: room.release())
+                    await writer.drain()  # an asker that does not read asks no more
         finally:
             del self._askers[writer]
             writer.close()
 
     async def _answer_one(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         problem = ""
-        if (words := self._askers.get(writer)) is not None:
-            participant = int(request["participant"])
-            words[participant] = min(words.get(participant, 0) + WORDS, MOST_WORDS)
         try:
+            participant = int(request["participant"])
+            words = self._askers.get(writer)
+            if words is not None and self.serves(participant):
+                words[participant] = min(words.get(participant, 0) + WORDS, MOST_WORDS)
             await self._do(request)
+            number = request["n"]
         except BrokerError as error:
-            problem = str(error)
-        with contextlib.suppress(OSError):
-            writer.write(_line({"n": request["n"], "problem": problem}))
+            problem, number = str(error), request.get("n")
+        except (LookupError, TypeError, ValueError) as error:
+            log.error("a broker's request is none: %r", error)
+            writer.close()
+            return
+        _say(writer, {"n": number, "problem": problem})
 
     async def _do(self, request: dict[str, Any]) -> None:
         participant = int(request["participant"])
@@ -213,24 +225,23 @@ class PeerBroker:
             if left := words.pop(participant, 0):
                 if left > 1:
                     words[participant] = left - 1
-                with contextlib.suppress(OSError):
-                    asker.write(HEARD % participant)
+                _say(asker, participant)
 
     def _refused(self, participant: int, name: str, refusal: Refusal) -> None:
         """The session of a participant refused something, which any process may wait for."""
         self.refused(participant, name, refusal)
         said = [participant, name, [refusal.text, refusal.is_duplicate]]
         for asker in list(self._askers):
-            with contextlib.suppress(OSError):
-                asker.write(_line({"refused": said}))
+            _say(asker, {"refused": said})
 
     def _path(self, index: int) -> str:
         return f"/proc/self/fd/{self._folder}/broker-{index}.sock"
 
-    def _begin(self, work: Any) -> None:
+    def _begin(self, work: Any) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 async def _asked(link: _Link, request: dict[str, Any]) -> None:
@@ -239,7 +250,17 @@ async def _asked(link: _Link, request: dict[str, Any]) -> None:
         raise BrokerError(problem)
 
 
-def _line(document: dict[str, Any]) -> bytes:
+def _say(asker: asyncio.StreamWriter, said: dict[str, Any] | int) -> None:
+    """Write an answer, a refusal, or the number of a participant to whose session the venue has
+    said something."""
+    if asker.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+        asker.transport.abort()
+        return
+    with contextlib.suppress(OSError):
+        asker.write(_line(said))
+
+
+def _line(document: dict[str, Any] | int) -> bytes:
     return encode(document).encode() + b"\n"
 
 

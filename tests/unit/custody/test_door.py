@@ -4,6 +4,7 @@ import json
 import socket
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from openoutcry.custody.settings import read_custody_file
 from openoutcry.custody.sockets import MAX_CLIENTS, Server
 from openoutcry.custody.statement import reference_of
 from openoutcry.custody.store import Store, now_ns
+from openoutcry.wire.load_limits import LEAST_S
 from tests.support.custody.chains import NAME, NEEDED, TEXT, hot_keys
 from tests.support.custody.core import Core, Movement
 from tests.support.security.fuzz_custody import fuzz_door, fuzz_signer
@@ -235,12 +237,14 @@ def test_clients_that_ask_for_nothing_delay_no_other_and_a_fault_ends_nothing(tm
         raise OverflowError("\x1b[31mboom")
 
     with Server(tmp_path / "door.sock", answer) as server:
-        silent = [connected(server) for _ in range(MAX_CLIENTS + 3)]
+        begun_s = time.monotonic()
+        silent = [connected(server) for _ in range(MAX_CLIENTS)]
         silent[-1].sendall(b'{"do": "half')
         asking = connected(server)
         asking.sendall(b"{}\n")
-        server.poll()
-        server.poll()
+        while server.faults.count == 0:
+            server.poll()
+        assert time.monotonic() >= begun_s + LEAST_S
         assert json.loads(asking.recv(1 << 12)) == {"error": "the request failed: OverflowError"}
         assert silent[0].recv(1) == b"", "the oldest made room"
         server.answered(b"{}\n")

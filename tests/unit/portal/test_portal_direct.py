@@ -27,7 +27,8 @@ from openoutcry.portal.server import Portal, frame_of, text_pings, with_sockets
 from openoutcry.portal.spot import sockets
 from openoutcry.portal.spot.feeds import Queue, Subscriber
 from openoutcry.portal.spot.sockets import Connections, sockets_of
-from openoutcry.portal.trading.broker import NewOrder
+from openoutcry.portal.trading import peer_broker
+from openoutcry.portal.trading.broker import NewOrder, Refusal
 from openoutcry.portal.trading.fix_broker import FixBroker, _Connection
 from openoutcry.portal.trading.mirror import Mirror, names_of, names_of_few
 from openoutcry.portal.trading.peer_broker import PeerBroker
@@ -267,6 +268,9 @@ def test_what_a_session_says_wakes_the_process_that_asked_its_owner(tmp_path):
     class Own:
         refused, heard, entered = None, None, []
 
+        def serves(self, participant):
+            return True
+
         async def enter(self, participant, order):
             self.entered.append(order)
 
@@ -289,6 +293,75 @@ def test_what_a_session_says_wakes_the_process_that_asked_its_owner(tmp_path):
         async with asyncio.timeout(5):
             await peers[1].enter(1005, market)  # its answer comes after all that was written
         assert heard == [[999, 1002, 1002, 1002], [1002, 1002], []]
+        for peer in peers:
+            await peer.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.promise(
+    "A portal's broker reads no further request of a connection while 256 of it are under way, "
+    "cuts one that leaves a megabyte unread, and answers the other processes meanwhile",
+    group="doors",
+)
+def test_a_connection_to_a_broker_has_a_bound_of_requests_and_of_unread_answers(tmp_path):
+    class Own:
+        refused, heard, entered, under_way, most = None, None, 0, 0, 0
+
+        def __init__(self):
+            self.go_on = asyncio.Event()
+
+        def serves(self, participant):
+            return True
+
+        async def enter(self, participant, order):
+            self.entered += 1
+
+        async def cancel(self, *terms):
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+            await self.go_on.wait()
+            self.under_way -= 1
+
+        async def close(self):
+            pass
+
+    async def run():
+        owns = [Own(), Own()]
+        peers = [PeerBroker(own, index, 2, tmp_path) for index, own in enumerate(owns)]
+        for peer in peers:
+            await peer.listen()
+        reader, writer = await asyncio.open_unix_connection(peers[0]._path(0))
+        many = 3 * peer_broker.MAX_UNDER_WAY
+        request = b'{"do":"cancel","participant":1000,"terms":["A",1,"a","b"],"n":1}\n'
+        writer.write(request * many)
+        await until(lambda: owns[0].under_way == peer_broker.MAX_UNDER_WAY)
+        order = NewOrder("a", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 1)
+        await peers[1].enter(1002, order)
+        assert owns[0].entered == 1
+        assert len(peers[0]._tasks) == owns[0].most == peer_broker.MAX_UNDER_WAY
+        owns[0].go_on.set()
+        answers = [await reader.readline() for _ in range(many)]
+        assert set(answers) == {b'{"n":1,"problem":""}\n'}
+        assert owns[0].most == peer_broker.MAX_UNDER_WAY
+        # It reads nothing more, and leaves no more than the bound.
+        refusal = Refusal("x" * 60_000)
+        writer.transport.pause_reading()
+        for _ in range(2 * peer_broker.MAX_UNREAD_BYTES // 60_000 + 20):
+            peers[0]._refused(1000, "a", refusal)
+            if len(peers[0]._askers) == 1:
+                break
+            await asyncio.sleep(0)
+        await until(lambda: len(peers[0]._askers) == 1)
+        await peers[1].enter(1002, order)
+        assert owns[0].entered == 2
+        # What is no request ends its connection.
+        for line in (b"[]\n", b"{}\n", b'{"do":"enter","participant":"x"}\n', b"nonsense\n"):
+            reader, writer = await asyncio.open_unix_connection(peers[0]._path(0))
+            writer.write(line)
+            assert await reader.read() == b""
+            writer.close()
+        writer.close()
         for peer in peers:
             await peer.close()
 
