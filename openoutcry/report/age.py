@@ -40,6 +40,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "journal_power_cuts": ("journal",),
     "kills": ("journal", "pipeline"),
     "ledger": ("ledger",),
+    "load_attacks": (*VENUE, "portal", "operations"),
     "margin": ("derivatives", "risk"),
     "market-data": ("market_data", "pipeline", "wire"),
     "matcher": ("matcher", "wire"),

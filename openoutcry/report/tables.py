@@ -52,6 +52,7 @@ MADE_BY_TESTS = {
     "journal_kills": "system/durability/test_journal_restarts",
     "journal_power_cuts": "long/durability/test_journal_power_cuts",
     "kills": "system/durability/test_kills",
+    "load_attacks": "long/operations/test_load_figures",
     "ring_kills": "system/shared_memory/test_ring_kills",
     "shim_fuzz": "system/packets/test_shim_fuzz",
     "routing": "system/routing/test_split_optimum",
@@ -123,7 +124,7 @@ def _source(document: dict[str, Any]) -> str:
     return f"\nMeasured{date} with `{document['command']}`. {machine}.{disturbed}{age}\n"
 
 
-MAX_IN_SENTENCES = 8
+MAX_IN_SENTENCES, MIB = 8, 1 << 20
 
 
 def _figures(rows: Sequence[tuple[str, str]]) -> str:
@@ -634,6 +635,27 @@ def history_lag_table(document: dict[str, Any]) -> str:
     return "Lag at p50 / p99. " + _figures(rows) + _source(document).lstrip()
 
 
+def load_attacks_table(document: dict[str, Any]) -> str:
+    """A row for each listener under attack: an honest client's p99, and the process's memory."""
+    figures, shown = document["figures"], list[tuple[str, ...]]()
+    for row in figures["rows"]:
+        quiet_ms, attacked_ms = row["quiet_p99_ms"], row["attacked_p99_ms"]
+        shown.append(
+            (
+                row["listener"].replace("_", " "),
+                str(row["addresses"]),
+                f"{quiet_ms:,.1f} ms",
+                f"{attacked_ms:,.1f} ms",
+                f"{attacked_ms / quiet_ms:,.1f} x",
+                f"{row['more_bytes'] / MIB:,.0f} MiB",
+            )
+        )
+    head = "| listener | addresses | p99, quiet | p99, attacked | goal: 2 x | more memory |"
+    noisy = "Other programs disturbed the machine: times are no figures of the product.\n"
+    note = noisy if figures["is_noisy"] else ""
+    return table(head, shown) + _source(document) + note
+
+
 def clock_days_table(document: dict[str, Any]) -> str:
     """A row for each source without faults, and one for all its runs with faults."""
     runs: dict[tuple[str, bool], list[dict[str, Any]]] = {}
@@ -857,6 +879,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "clock": clock_table,
     "clock_days": clock_days_table,
     "history_lag": history_lag_table,
+    "load_attacks": load_attacks_table,
     "routing_ccxt": routing_ccxt_table,
     "security": security_table,
     "prices": lambda prices: cost_table(prices, read_evidence("pipeline")),

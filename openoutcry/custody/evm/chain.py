@@ -13,7 +13,7 @@ from openoutcry.custody.evm.contracts import (
     transfers,
 )
 from openoutcry.custody.evm.encoding import address_at, address_text, from_hex, number_at, to_hex
-from openoutcry.custody.evm.node import Node
+from openoutcry.custody.evm.node import Node, quantity
 
 PLAIN_GAS = 21_000
 """Gas of a transaction that only moves coins."""
@@ -49,7 +49,8 @@ class EvmBook:
 
 class EvmChain:
     """``trace``: look into calls between contracts (the node needs ``debug_traceTransaction``).
-    Without it, coins that a contract sends to a deposit address are not seen."""
+    Without it, coins that a contract sends to a deposit address are not seen.  ``chain_id``: of the
+    chain that the nodes must serve."""
 
     def __init__(
         self,
@@ -58,9 +59,11 @@ class EvmChain:
         wallet: bytes,
         referee: Node | None = None,
         trace: bool = False,
+        *,
+        chain_id: int,
     ) -> None:
         self.name, self.node, self.wallet = name, node, wallet
-        self.referee, self.trace = referee, trace
+        self.referee, self.trace, self.chain_id = referee, trace, chain_id
 
     def close(self) -> None:
         self.node.close()
@@ -68,6 +71,14 @@ class EvmChain:
             self.referee.close()
 
     def tip(self) -> Header:
+        """Raises NodeError where a node serves another chain: coins of a test network, say, would
+        be credited."""
+        for node in (self.node, self.referee):
+            if node is not None and (served := quantity(node.call("eth_chainId"))) != self.chain_id:
+                raise NodeError(
+                    f"{node.url} serves the chain with the id {served}, and the file names "
+                    f"{self.chain_id} for {self.name}"
+                )
         return _header(self.node.call("eth_getBlockByNumber", "latest", False))
 
     def header(self, block: str) -> Header:

@@ -53,7 +53,9 @@ def deployment(spec: ChainSpec) -> Deployment:
 def chain_of(spec: ChainSpec) -> EvmChain:
     """The chain as a scanner reads it, with a referee if the file names one."""
     referee = Node(spec.referee) if spec.referee else None
-    return EvmChain(spec.name, Node(spec.url), deployment(spec).wallet, referee, spec.trace)
+    made = deployment(spec)
+    terms = Node(spec.url), made.wallet, referee, spec.trace
+    return EvmChain(spec.name, *terms, chain_id=made.chain_id)
 
 
 def book_of(spec: ChainSpec) -> EvmBook:

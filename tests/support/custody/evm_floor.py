@@ -167,7 +167,9 @@ class EvmFloor:
         self.node = DyingNode(self.chain.node.url)
         self.store = Store(self.folder)
         spec = self.file.chains[0]
-        chain = EvmChain(CHAIN, self.node, self.made.wallet, trace=self.trace)
+        chain = EvmChain(
+            CHAIN, self.node, self.made.wallet, trace=self.trace, chain_id=self.made.chain_id
+        )
         self.trips: list[str] = []
         self.book = EvmBook(self.made.addresses)
         self.scanner = Scanner(spec, self.file, chain, self.book, self.store, self.trips.append)

@@ -77,6 +77,9 @@ class ModelChain:
     url: str = "model"
     shown: int | None = None
     """The node answers as if it had only so many blocks: it was restarted."""
+    chain_id: int = 1
+    pruned: int = 0
+    """The node has no bodies and receipts of blocks below."""
     failing_after: int | None = None
     """Calls until the node is away."""
     _salt: int = 0
@@ -106,6 +109,8 @@ class ModelChain:
                 raise NodeError("model: away")
             self.failing_after -= 1
         seen = self.blocks[: self.shown] if self.shown is not None else self.blocks
+        if method == "eth_chainId":
+            return hex(self.chain_id)
         if method == "eth_blockNumber":
             return hex(seen[-1].number)
         if method == "eth_getBlockByNumber":
@@ -118,6 +123,8 @@ class ModelChain:
         for block in seen:
             if block.hash != wanted:
                 continue
+            if block.number < self.pruned and (method != "eth_getBlockByHash" or parameters[1]):
+                return None
             if method == "eth_getBlockByHash":
                 return block.as_node(parameters[1])
             if method == "eth_getBlockReceipts":

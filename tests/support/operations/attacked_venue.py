@@ -1,6 +1,7 @@
 """A venue with every listener that it, its portal and its pages can have, each in its real process,
 and the door of each for attackers and an honest client."""
 
+import contextlib
 import itertools
 import json
 import socket
@@ -91,8 +92,9 @@ a = "239.193.9.1:{feed}"
 stream = "127.0.0.1:{stream}"
 depth = "239.193.9.2:{depth}"
 pages = "127.0.0.1:{pages}"
+snapshots = "127.0.0.1:{snapshots}"
 """
-PORTS = ("fix", "ouch", "feed", "stream", "depth", "pages")
+PORTS = ("fix", "ouch", "feed", "stream", "depth", "pages", "snapshots")
 
 
 TURNS = {"most_left": MAX_WAITING}
@@ -124,6 +126,7 @@ class AttackedVenue:
             for name, words in {
                 "console": ("venue", "console"),
                 "screen": ("screen",),
+                "metrics": ("venue", "metrics"),
             }.items():
                 self.pages[name] = begin_page(file, words)
                 stack.callback(ended, self.pages[name][0])
@@ -350,11 +353,44 @@ class AttackedVenue:
         """The stream of the feed."""
         return self._feed(self.ports["stream"])
 
+    def feed_snapshots(self) -> Any:
+        """Snapshots of the feed."""
+        address, request, ask_once, pids, more = self._feed(self.ports["snapshots"])
+
+        def is_answered() -> bool:
+            # An address has one a second: another one is closed without an answer.
+            with contextlib.suppress(ConnectionError, AssertionError):
+                ask_once()
+                return True
+            return False
+
+        return address, request, lambda: wait_until(is_answered, "a snapshot"), pids, more
+
+    def metrics(self) -> Any:
+        """The metrics."""
+        address = self.at(int(self.pages["metrics"][1].split(":")[2].partition("/")[0]))
+        request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+        def is_answered() -> bool:
+            with contextlib.suppress(ConnectionError), asking(address) as one:
+                one.sendall(request)
+                # Its connection may have been the oldest of an address that has as many.
+                return one.recv(12) == b"HTTP/1.0 200"
+            return False
+
+        return (
+            address,
+            request,
+            lambda: wait_until(is_answered, "metrics"),
+            self.of_page("metrics"),
+            {},
+        )
+
 
 DOORS = (
     "portal_requests", "portal_ws_api", "portal_streams", "portal_own_stream", "portal_quotes",
     "portal_broker", "console", "console_socket", "screen", "screen_socket", "ouch",
-    "fix", "shared_memory", "desk", "market_pages", "feed_stream",
+    "fix", "shared_memory", "desk", "market_pages", "feed_stream", "feed_snapshots", "metrics",
 )  # fmt: skip
 """Methods of :class:`AttackedVenue`, each a listener."""
 

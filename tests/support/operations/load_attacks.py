@@ -10,9 +10,10 @@ import gzip
 import os
 import select
 import socket
+import threading
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from websockets.frames import Frame, Opcode
@@ -174,9 +175,68 @@ def compressed(door: Door, held: Held) -> None:
         push(one, door.compressed)
 
 
+COMPRESSED = {
+    "portal_requests", "portal_ws_api", "portal_streams", "portal_own_stream", "console",
+    "console_socket", "screen", "screen_socket", "market_pages",
+}  # fmt: skip
+"""Listeners of HTTP and WebSocket, whose clients may offer compression."""
 ATTACKS: dict[str, Callable[[Door, Held], None]] = {
     one.__name__: one for one in (empty, slow, fast, fragmented, pipelined, unread, compressed)
 }
+
+
+@contextlib.contextmanager
+def under_attack(door: Door, attack: str, rounds: int) -> Iterator[threading.Thread]:
+    """The thread of an attack, which comes ``rounds`` times; its connections end with the block.
+    Raises what the attacker raised."""
+    held, errors = Held(), list[BaseException]()
+
+    def attacks() -> None:
+        try:
+            for _ in range(rounds):
+                ATTACKS[attack](door, held)
+        except BaseException as error:
+            errors.append(error)
+
+    attacking = threading.Thread(target=attacks)
+    attacking.start()
+    try:
+        yield attacking
+        attacking.join()
+    finally:
+        attacking.join()
+        for one in held:
+            one.close()
+    assert errors == []
+
+
+@dataclass
+class Memory:
+    """What an attack takes from a door's processes."""
+
+    door: Door
+    before: dict[int, int] = field(default_factory=dict)
+    most: dict[int, int] = field(default_factory=dict)
+    """Most bytes more than before, by process."""
+
+    def __post_init__(self) -> None:
+        self.before = self.door.memories()
+
+    def look(self) -> None:
+        """See what the processes have now."""
+        for pid, size in self.door.memories().items():
+            self.most[pid] = max(self.most.get(pid, 0), size - self.before.get(pid, 0))
+
+
+def left(door: Door, sockets: dict[int, int]) -> bool:
+    """Return whether no process has more sockets than before (``sockets``), but few."""
+    counts = door.descriptors().items()
+    return all(count <= sockets.get(pid, 0) + door.most_left for pid, count in counts)
+
+
+def attacks_of(door: str) -> list[str]:
+    """Return the attacks on a listener, by its name."""
+    return [one for one in ATTACKS if one != "compressed" or door in COMPRESSED]
 
 
 def frame(text: bytes) -> bytes:

@@ -1,31 +1,23 @@
 """Each listener of a venue, its portal and its pages under attack, as the real processes: an honest
 client is answered meanwhile, memory is bounded, and no connection is left.
 
-The attackers come from one address, and from 50.  Nothing here is judged by the clock.  Not here:
-metrics and the snapshots of the feed, whose honest clients waited too long under such attacks.
+The attackers come from one address, and from 50.  Nothing here is judged by the clock.
 """
-
-import contextlib
-import threading
 
 import pytest
 
 from tests.support.operations.attacked_venue import DOORS, AttackedVenue
-from tests.support.operations.load_attacks import ATTACKS, MOST_MORE_BYTES, Held
+from tests.support.operations.load_attacks import (
+    MOST_MORE_BYTES,
+    Memory,
+    attacks_of,
+    left,
+    under_attack,
+)
 from tests.support.waiting import wait_until
 
 ROUNDS = 2
-COMPRESSED = {
-    "portal_requests", "portal_ws_api", "portal_streams", "portal_own_stream", "console",
-    "console_socket", "screen", "screen_socket", "market_pages",
-}  # fmt: skip
-"""Listeners of HTTP and WebSocket, whose clients may offer compression."""
-CASES = [
-    (door, attack)
-    for door in DOORS
-    for attack in ATTACKS
-    if attack != "compressed" or door in COMPRESSED
-]
+CASES = [(door, attack) for door in DOORS for attack in attacks_of(door)]
 
 
 @pytest.fixture(scope="module")
@@ -43,39 +35,16 @@ def attacked(tmp_path_factory):
 @pytest.mark.parametrize("addresses", [1, 50])
 @pytest.mark.parametrize(("door", "attack"), CASES)
 def test_an_honest_client_is_answered_by_the_real_process(attacked, door, attack, addresses):
-    listener, held, errors = attacked.door(door, addresses), [], []
+    listener = attacked.door(door, addresses)
     listener.ask()
-    sockets, before = listener.descriptors(), listener.memories()
-
-    def attacks(held: Held) -> None:
-        try:
-            for _ in range(ROUNDS):
-                ATTACKS[attack](listener, held)
-        except BaseException as error:
-            errors.append(error)
-
-    most: dict[int, int] = {}
-
-    def look() -> None:
-        listener.ask()
-        for pid, size in listener.memories().items():
-            most[pid] = max(most.get(pid, 0), size - before.get(pid, 0))
-
-    attacking = threading.Thread(target=attacks, args=(held,))
-    attacking.start()
-    with contextlib.ExitStack() as stack:
-        stack.callback(lambda: [one.close() for one in held])
-        stack.callback(attacking.join)
+    sockets, memory = listener.descriptors(), Memory(listener)
+    with under_attack(listener, attack, ROUNDS) as attacking:
         for _ in range(ROUNDS):
-            look()
+            listener.ask()
+            memory.look()
         attacking.join()
-        look()
-    assert errors == []
-    assert max(most.values()) <= MOST_MORE_BYTES, most
+        listener.ask()
+        memory.look()
+    assert max(memory.most.values()) <= MOST_MORE_BYTES, memory.most
     listener.ask()
-
-    def is_left() -> bool:
-        counts = listener.descriptors().items()
-        return all(count <= sockets.get(pid, 0) + listener.most_left for pid, count in counts)
-
-    wait_until(is_left, "the connections are closed")
+    wait_until(lambda: left(listener, sockets), "the connections are closed")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -50,7 +51,8 @@ class Desk:
             self.store.close()
         self.store = Store(self.folder)
         self.trips: list[str] = []
-        chain = EvmChain("EVM", self.chain, ADDRESSES.wallet, self.referee)  # type: ignore[arg-type]
+        terms: Any = self.chain, ADDRESSES.wallet, self.referee
+        chain = EvmChain("EVM", *terms, chain_id=1)
         self.scanner = Scanner(SPEC, self.file, chain, BOOK, self.store, self.trips.append)
 
     def give(self, participant: int) -> str:

@@ -1,0 +1,90 @@
+"""What attackers cost an honest client of each listener: its latency, and the process's memory.
+
+Memory is asserted; latency is a figure alone, as other work of the machine changes it.  The figures
+go to docs/evidence.
+"""
+
+import random
+import time
+from contextlib import ExitStack
+
+import numpy as np
+import psutil
+import pytest
+
+from openoutcry.report.evidence import write_evidence
+from tests.support.operations.attacked_venue import DOORS, AttackedVenue
+from tests.support.operations.load_attacks import (
+    MOST_MORE_BYTES,
+    Door,
+    Memory,
+    attacks_of,
+    under_attack,
+)
+from tests.system.operations.test_load_budgets import SERVED
+
+SEED, QUIET, ASKS, ROUNDS = 76, 50, 10, 2
+"""The order of attacks; requests of the honest client without an attack, and in each at least."""
+ALONE = ("custody's door and signers", "the router's control")
+"""Listeners that are served in this process."""
+BUSY_PERCENT, LOOK_S = 10.0, 2.0
+"""A machine that other programs take more of is noisy."""
+
+
+def asked_ms(door: Door) -> float:
+    """Return the time of a request of the honest client."""
+    begin_s = time.perf_counter()
+    door.ask()
+    return (time.perf_counter() - begin_s) * 1e3
+
+
+def figures(name: str, door: Door, order: random.Random) -> dict[str, object]:
+    """Return the figures of a listener under all attacks from so many addresses."""
+    door.ask()
+    quiet = [asked_ms(door) for _ in range(QUIET)]
+    memory, attacked = Memory(door), list[float]()
+    attacks = attacks_of(name)
+    for attack in order.sample(attacks, len(attacks)):
+        with under_attack(door, attack, ROUNDS) as attacking:
+            count = 0
+            while count < ASKS or attacking.is_alive():
+                attacked.append(asked_ms(door))
+                memory.look()
+                count += 1
+        door.ask()
+    p99s = [float(np.percentile(one, 99)) for one in (quiet, attacked)]
+    return {
+        "listener": name,
+        "addresses": door.addresses,
+        "asked": len(attacked),
+        "quiet_p99_ms": round(p99s[0], 2),
+        "attacked_p99_ms": round(p99s[1], 2),
+        "more_bytes": max(memory.most.values()),
+    }
+
+
+@pytest.mark.parametrize("attackers", [(1, 50)])
+def test_the_figures_of_every_listener_under_attack(tmp_path, attackers):
+    busy_percent = psutil.cpu_percent(LOOK_S)
+    order, rows = random.Random(SEED), []
+    with AttackedVenue(tmp_path) as venue:
+        for name in DOORS:
+            rows += [figures(name, venue.door(name, count), order) for count in attackers]
+    for name in ALONE:
+        folder = tmp_path / name.split()[-1]
+        folder.mkdir()
+        with ExitStack() as stack:
+            door = stack.enter_context(SERVED[name](folder))
+            rows.append(figures(name, door, order))
+    over = [row for row in rows if row["more_bytes"] > MOST_MORE_BYTES]
+    assert over == []
+    write_evidence(
+        "load_attacks",
+        {
+            "seed": SEED,
+            "busy_percent": busy_percent,
+            "is_noisy": busy_percent > BUSY_PERCENT,
+            "rows": rows,
+        },
+        "make test-long ARGS=tests/long/operations/test_load_figures.py",
+    )
