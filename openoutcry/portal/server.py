@@ -235,7 +235,7 @@ class Portal:
         self.native_history = NativeHistory(callers, orders, self.pages)
         self.portfolio = NativePortfolio(callers, orders, *self.books[:2])
         self.notices = NativeNotices(callers, orders, notices)
-        holds = Holds(file, self.database, self._status_of)
+        holds = Holds(file, self.database, self._status_of, self._has_orders)
         parts = self.books[2], self.keys, self.withdrawals, holds
         self.operators = NativeOperators(Operators(self.accounts), self.mirror, *parts)
         last_look_ms = self.choices.last_look_ms
@@ -340,6 +340,14 @@ class Portal:
                 if network.withdraws
             ],
         }
+
+    def _has_orders(self, participant: int) -> bool:
+        """Return whether a participant has open orders in the core."""
+        self._see()
+        view = self.mirror.view
+        if view is None or participant >= len(view.participants):
+            return False
+        return bool(view.of(participant, lay.OPEN))
 
     def _status_of(self, participant: int) -> ParticipantStatus:
         """Status of a participant in the core; one that bars it is looked up again, because it may

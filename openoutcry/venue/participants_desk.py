@@ -105,7 +105,10 @@ class ParticipantsDesk:
 
     def _suspend(self, request: Request, who: int, status: ParticipantStatus) -> Work:
         if status is ParticipantStatus.SUSPENDED:
-            raise DeskError(f"participant {who} is already suspended")
+            if request.get("keep_orders") or not self.view.of(who, lay.OPEN):
+                raise DeskError(f"participant {who} is already suspended")
+            done = f"participant {who} is already suspended, its orders are cancelled"
+            return Work(self.disconnect(who), [done])
         work = self._set(request, who, ParticipantStatus.SUSPENDED, "is suspended")
         if not request.get("keep_orders"):
             work.records = np.concatenate([work.records, self.disconnect(who)])

@@ -4,7 +4,8 @@ The core then refuses their orders at every door, FIX and OUCH included, and the
 sending of their withdrawals.  What the portal asks for is written down first, under a reference of
 its own, so that a portal which died asks for the same again, and ends no suspension that the
 operator of the venue has made.  A participant that trades although its account is frozen, because
-the venue's operator has resumed it or the venue has refused, is suspended again at the next look.
+the venue's operator has resumed it or the venue has refused, is suspended again at the next look;
+orders that it has although the operator's last choice was to cancel them are cancelled then.
 """
 
 import asyncio
@@ -39,10 +40,12 @@ class Holds:
         file: VenueFile,
         database: Database,
         status_of: Callable[[int], ParticipantStatus],
+        has_orders: Callable[[int], bool],
         ask_desk: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
-        """``status_of``: a participant's, as the core has it."""
-        self.database, self.status_of = database, status_of
+        """``status_of``: a participant's, as the core has it; ``has_orders``: whether a participant
+        has open orders there."""
+        self.database, self.status_of, self.has_orders = database, status_of, has_orders
         self.ask_desk = ask_desk or (lambda request: ask(file.journal, request))
 
     async def run(self) -> None:
@@ -78,18 +81,24 @@ class Holds:
         return await self._again(user_id)
 
     async def _again(self, user_id: int) -> bool:
-        """Suspend a participant again that trades although its account is frozen; false: the venue
-        has no answer yet.  If the core's status was an old one, the venue refuses, and nothing
-        changes."""
+        """Suspend a participant again that trades although its account is frozen, or has orders
+        although they were to be cancelled: a freeze that kept them was repeated with another
+        choice.  False: the venue has no answer yet.  If what the core shows was old, the venue
+        refuses, and nothing changes."""
         (row,) = await self.database.rows(f"{MINE} where u.id = %(id)s", id=user_id)
         who = row["participant"]
-        if not row["is_frozen"] or self.status_of(who) is not ParticipantStatus.ACTIVE:
+        is_active = self.status_of(who) is ParticipantStatus.ACTIVE
+        has_more = not row["keeps"] and self.has_orders(who)
+        if not row["is_frozen"] or not (is_active or has_more):
             return True
         hold = secrets.token_hex(8)
         request = {"do": "participant-suspend", "participant": who, "reference": f"f {hold}"}
         error = await self._asked(request | {"keep_orders": bool(row["keeps"])})
         if error is not None:
             return error.code != UNAVAILABLE
+        if not is_active:
+            log.warning("participant %d is frozen, and its orders are cancelled now", who)
+            return True
         log.warning("participant %d is frozen, traded, and is suspended again", who)
         query = """
             update users set hold = %(hold)s where id = %(id)s and hold = %(was)s and is_held

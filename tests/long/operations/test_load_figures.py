@@ -10,7 +10,6 @@ from contextlib import ExitStack
 
 import numpy as np
 import psutil
-import pytest
 
 from openoutcry.report.evidence import write_evidence
 from tests.support.operations.attacked_venue import DOORS, AttackedVenue
@@ -25,6 +24,8 @@ from tests.system.operations.test_load_budgets import SERVED
 
 SEED, QUIET, ASKS, ROUNDS = 76, 50, 10, 2
 """The order of attacks; requests of the honest client without an attack, and in each at least."""
+ADDRESSES = 1, 50
+"""Addresses from which the attackers come."""
 ALONE = ("custody's door and signers", "the router's control")
 """Listeners that are served in this process."""
 BUSY_PERCENT, LOOK_S = 10.0, 2.0
@@ -63,18 +64,16 @@ def figures(name: str, door: Door, order: random.Random) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("attackers", [(1, 50)])
-def test_the_figures_of_every_listener_under_attack(tmp_path, attackers):
+def test_the_figures_of_every_listener_under_attack(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("load")  # its path is short enough for the database's socket
     busy_percent = psutil.cpu_percent(LOOK_S)
     order, rows = random.Random(SEED), []
-    with AttackedVenue(tmp_path) as venue:
+    with AttackedVenue(folder) as venue:
         for name in DOORS:
-            rows += [figures(name, venue.door(name, count), order) for count in attackers]
+            rows += [figures(name, venue.door(name, count), order) for count in ADDRESSES]
     for name in ALONE:
-        folder = tmp_path / name.split()[-1]
-        folder.mkdir()
         with ExitStack() as stack:
-            door = stack.enter_context(SERVED[name](folder))
+            door = stack.enter_context(SERVED[name](tmp_path_factory.mktemp("alone")))
             rows.append(figures(name, door, order))
     over = [row for row in rows if row["more_bytes"] > MOST_MORE_BYTES]
     assert over == []

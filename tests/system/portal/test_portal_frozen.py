@@ -297,6 +297,24 @@ def test_resting_orders_are_cancelled_or_kept_as_the_operator_says(portal_venue,
 
 
 @pytest.mark.promise(
+    "A freeze that is repeated with another choice about open orders has the last one: orders that "
+    "were kept are cancelled",
+    group="portal",
+)
+def test_a_repeated_freeze_cancels_the_orders_that_were_kept(portal_venue, operator):
+    with Owner(portal_venue, operator) as owner:
+        resting = [(one, owner.rest(one, price="20.00")) for one in (owner.person, owner.bot)]
+        operator.freeze(owner.user, "ticket 1", orders="keep")
+        assert all(owner.is_open(*one) for one in resting)
+        for _ in range(2):
+            row = operator.freeze(owner.user, "ticket 2", orders="cancel")
+            assert (row.is_held, row.keeps_orders) == (True, False)
+            wait_until(lambda: not any(owner.is_open(*one) for one in resting), "no order is open")
+        operator.unfreeze(owner.user, "ticket 3")
+        assert owner.rest(owner.person)["status"] == "NEW"
+
+
+@pytest.mark.promise(
     "A participant that the venue's operator resumes while its account is frozen is suspended "
     "again, and an unfreeze ends that",
     group="portal",
