@@ -22,7 +22,7 @@ from tests.support.operations.load_attacks import (
 )
 from tests.system.operations.test_load_budgets import SERVED
 
-SEED, QUIET, ASKS, ROUNDS = 76, 50, 10, 2
+SEED, QUIET, ASKS, ROUNDS = 76, 40, 8, 1
 """The order of attacks; requests of the honest client without an attack, and in each at least."""
 ADDRESSES = 1, 50
 """Addresses from which the attackers come."""

@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from openoutcry.client.fix import FixClient, write_message
 from openoutcry.client.shm import ShmClient
 from openoutcry.client.waiting import ClientError
@@ -235,7 +237,12 @@ class AttackedVenue:
         port = int(self.pages[name][1].rstrip("/").rpartition(":")[2])
 
         def ask() -> None:
-            assert client.get(path).status_code == 200
+            try:
+                answer = client.get(path)
+            except httpx.RemoteProtocolError:
+                # An idle connection of a name gives way to its others: it is asked again.
+                answer = client.get(path)
+            assert answer.status_code == 200
 
         return self.at(port), port, ask, self.of_page(name)
 
