@@ -57,6 +57,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "routing_ccxt": SPLIT,
     "routing_kills_fix": ("routing",),
     "routing_lost_messages": ("routing",),
+    "routing_wide": SPLIT,
     "routing_times": (*SPLIT, "market_data/book_apply.py"),
     "security": VENUE,
     "sessions": VENUE,

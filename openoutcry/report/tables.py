@@ -58,6 +58,7 @@ MADE_BY_TESTS = {
     "routing": "system/routing/test_split_optimum",
     "routing_lost_messages": "system/routing/test_lost_messages",
     "routing_times": "system/routing/test_split_optimum",
+    "routing_wide": "system/routing/test_split_optimum",
     "stall": "long/measurement/test_stall",
 }
 """The evidence that a long test writes; `make evidence` measures all other but the next."""
@@ -590,6 +591,14 @@ FACTS = {
     ),
     "routing": (
         ("books", "random books of two to five venues with fees, lots and minimums"),
+        ("within_500_ppm", "splits that cost at most 1.0005 × the optimum (goal: 99.9 %)"),
+        ("exact", "that cost exactly the optimum"),
+        ("worst_ppm", "millionths above the optimum, the worst"),
+        ("most_filled", "that fill as much as can be filled"),
+        ("worse_than_single", "worse than the best venue alone (goal: none)"),
+    ),
+    "routing_wide": (
+        ("books", "books also with largest orders, least notionals, and orders up to all of it"),
         ("within_500_ppm", "splits that cost at most 1.0005 × the optimum (goal: 99.9 %)"),
         ("exact", "that cost exactly the optimum"),
         ("worst_ppm", "millionths above the optimum, the worst"),

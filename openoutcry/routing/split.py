@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 import openoutcry.routing.split_kernels as kernels
 from openoutcry.routing.depth import Depth
-from openoutcry.routing.instruments import BUY, PART, SELL
+from openoutcry.routing.instruments import BUY, PART, SELL, Listing
 from openoutcry.routing.split_kernels import (
     HEADER_BYTES,
     MAX_VENUES,
@@ -103,19 +103,17 @@ class Splitter:
         levels: npt.NDArray[np.int64],
         most: Sequence[int] | None,
     ) -> None:
-        """The venues' rows of a plan.  A least notional counts at the lowest price that a venue's
-        order may have, where it takes the most quantity."""
-        lowest = [0] * len(self.rows)
-        for _, price, _, number, _ in levels.tolist():
-            if side == BUY:
-                lowest[number] = lowest[number] or price
-            elif price >= limit:
-                lowest[number] = price
+        """The venues' rows of a plan."""
+        shown: list[list[tuple[int, int]]] = [[] for _ in self.rows]
+        for _, price, quantity, number, _ in levels.tolist():
+            if not limit or side * price <= side * limit:
+                part = quantity * self.market.venues[number].shown_ppm // PART
+                shown[number].append((price, part))
         for number, (row, venue, listing) in enumerate(
             zip(self.rows, self.market.venues, self.market.listings, strict=True)
         ):
             own = listing.most() if most is None else min(most[number], listing.most())
-            row.least, row.most = listing.least(lowest[number] or 1), max(own, 0)
+            row.least, row.most = sizes(listing, side, shown[number], max(own, 0))
             row.limit = limit_key(side, limit, venue.taker_ppm)
 
     def _result(self, side: int, quantity: int, levels: npt.NDArray[np.int64]) -> Plan:
@@ -139,6 +137,37 @@ class Splitter:
             for slice_ in slices
         )
         return Plan(side, quantity, slices, fees)
+
+
+def sizes(
+    listing: Listing, side: int, levels: Sequence[tuple[int, int]], most: int
+) -> tuple[int, int]:
+    """The smallest and the largest order that a venue takes now, between which it takes all:
+    ``levels`` are (price, quantity), the best first.  A least notional is reached by what the
+    order takes, and by all of it at the order's limit, the worst of its prices."""
+    least = listing.least(0) if listing.min_notional == 0 else 0
+    if least or not levels:
+        return least or listing.least(levels[0][0] if levels else 1), most
+    wanted = listing.min_notional * listing.price_factor * listing.quantity_factor
+    lot, taken, notional = listing.lot_units(), 0, 0
+    start = end = 0
+    for price, quantity in levels:
+        quantity = min(quantity, most - taken)
+        if quantity <= 0:
+            break
+        if side == BUY:
+            # By what is paid: less than the limit would give, and growing with the quantity.
+            first = taken + max(0, -(-(wanted - notional) // price))
+        else:
+            first = max(taken, -(-wanted // price))
+        taken, notional = taken + quantity, notional + price * quantity
+        if first > taken:
+            continue
+        if not end or end < first - 1:
+            start = first
+        end = taken
+    smallest = max(listing.min_quantity * listing.quantity_factor, start)
+    return -(-smallest // lot) * lot, end
 
 
 def limit_key(side: int, limit: int, taker_ppm: int) -> int:

@@ -17,6 +17,10 @@ from openoutcry.wire.memory import count_leading_zeros
 PART = 1_000_000
 MAX_VENUES, MAX_NODES, MAX_FILLS = 16, 64, 56
 """Bounds of the search: venues, nodes that are looked at, fills of them and of improvements."""
+MAX_CHOSEN = 10
+"""Venues of which every choice is looked at, where a split does not fill the order."""
+MAX_BACK = 10
+"""Lots that a venue gives back there, at most."""
 COST_BITS = 60
 TOLERANCE_PPM = 10
 """A split that is above the bound by less than this is not improved."""
@@ -435,6 +439,112 @@ def improve(split: SplitHeader) -> None:
                     is_better |= attempt(split, one, move)
 
 
+@kernel_outlined
+def reach(split: SplitHeader) -> bool:
+    """Where the best split leaves something of the order that the venues show, look at every
+    choice of venues for one that fills more, the largest lots first; False if there is none."""
+    shown = 0
+    for number in range(split.venues):
+        shown += venue_at(split, number).ceiling
+    if split.filled >= min(split.quantity, shown) or split.venues > MAX_CHOSEN:
+        return False
+    chosen, most = 0, split.filled
+    for choice in range(1, 1 << split.venues):
+        if can_fill(split, choice, most):
+            filled = fill_choice(split, choice)
+            if filled > most:
+                chosen, most = choice, filled
+    if chosen == 0:
+        return False
+    fill_choice(split, chosen)
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        venue.low = venue.high = venue.taken
+    return keep_if_better(split, fill(split, 1))
+
+
+@kernel
+def can_fill(split: SplitHeader, choice: int, most: int) -> bool:
+    """Return whether a choice of venues may fill more than ``most``: its least orders do not
+    exceed the order, and its largest ones together are more."""
+    least, ceiling = 0, 0
+    for number in range(split.venues):
+        if choice >> number & 1:
+            venue = venue_at(split, number)
+            if venue.least > venue.ceiling:
+                return False
+            least += venue.least
+            ceiling += venue.ceiling
+    return least <= split.quantity and ceiling > most
+
+
+@kernel
+def fill_choice(split: SplitHeader, choice: int) -> int:
+    """Give each venue of a choice its least order, and the rest to the largest lots first; if some
+    is left, a venue gives a few lots back for smaller ones.  Returns what is filled, ``taken`` of
+    each venue."""
+    left = split.quantity
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        venue.taken = venue.least if choice >> number & 1 else 0
+        left -= venue.taken
+    left = pour(split, choice, FAR, left)
+    least, giver, given = left, -1, 0
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        venue.base = venue.taken
+    for number in range(split.venues):
+        for lots in range(1, MAX_BACK + 1):
+            rest = give_back(split, choice, number, lots, left)
+            if rest < least:
+                least, giver, given = rest, number, lots
+    give_back(split, choice, giver, given, left)
+    return split.quantity - least
+
+
+@kernel
+def give_back(split: SplitHeader, choice: int, giver: int, lots: int, left: int) -> int:
+    """Give so many lots of a venue's ``base`` to venues with smaller lots, which begin again from
+    their least orders; returns what is then left of the order, FAR if the venue cannot."""
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        venue.taken = venue.base
+    if left == 0 or giver < 0:
+        return left
+    venue = venue_at(split, giver)
+    moved = lots * venue.lot
+    if choice >> giver & 1 == 0 or venue.taken - moved < venue.least:
+        return FAR
+    venue.taken -= moved
+    for number in range(split.venues):
+        one = venue_at(split, number)
+        if choice >> number & 1 and one.lot < venue.lot:
+            moved += one.taken - one.least
+            one.taken = one.least
+    return pour(split, choice, venue.lot, left + moved)
+
+
+@kernel
+def pour(split: SplitHeader, choice: int, below: int, left: int) -> int:
+    """Give what is left to the venues of a choice whose lots are below a size, the largest first;
+    returns what is left then."""
+    lot = below
+    while lot != 0 and left > 0:
+        next_lot = 0
+        for number in range(split.venues):
+            venue = venue_at(split, number)
+            if choice >> number & 1 and venue.lot < lot:
+                next_lot = max(next_lot, venue.lot)
+        lot = next_lot
+        for number in range(split.venues):
+            venue = venue_at(split, number)
+            if choice >> number & 1 and venue.lot == lot:
+                more = min(venue.ceiling - venue.taken, left // lot * lot)
+                venue.taken += more
+                left -= more
+    return left
+
+
 @kernel
 def push(split: SplitHeader, depth: int, excluded: int, forced: int) -> int:
     """Add a pending node; returns how many there are."""
@@ -499,6 +609,9 @@ def plan(split: SplitHeader, levels: int, count: int) -> int:
             open_limits(split, ~(1 << number), 0)
             keep_if_better(split, settle(split))
     improve(split)
+    if reach(split):
+        split.fills = 0
+        improve(split)
     if VERIFY:
         assert split.filled >= 0, "to send nothing is always possible"
     return split.filled

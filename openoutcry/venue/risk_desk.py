@@ -83,7 +83,8 @@ class RiskDesk:
         """How many requests that came while the venue was closed are not answered yet."""
         self.halted: set[str] = set()
         self.reopenings: dict[str, tuple[int, int, int]] = {}
-        """When an instrument's call after a halt ends, by its symbol."""
+        """Auctions after halts, by symbol: when each ends, how often it may still be put off, and
+        the seconds of that."""
         self.series: SeriesTimer | None = None
         self.switch: SessionSwitch | None = None
         self.operations: Operations | None = None

@@ -15,7 +15,7 @@ from openoutcry.routing.split import Splitter
 from openoutcry.routing.split_kernels import plan
 from openoutcry.wire.feed_messages import ITCH50
 from tests.support.routing.markets import filled_depth, random_market
-from tests.support.routing.optimum import compare
+from tests.support.routing.optimum import compare, random_case, wide_case
 
 COMMAND = "python -m pytest -m long tests/system/routing/test_split_optimum.py"
 
@@ -98,11 +98,11 @@ def messages_ns(count):
     return found
 
 
-def judge(count, seed):
+def judge(count, seed, make=random_case):
     rng = Random(seed)
     gaps, most, worse = [], 0, 0
     for _ in range(count):
-        gap, fills_most, no_worse = compare(rng)
+        gap, fills_most, no_worse = compare(rng, make)
         gaps.append(gap)
         most += fills_most
         worse += not no_worse
@@ -117,6 +117,30 @@ def test_splits_cost_what_the_optimum_does():
     assert (gaps > 500).sum() <= 1
     assert most >= 195
     assert worse == 0
+
+
+def test_splits_with_largest_orders_notionals_and_fees_fill_the_most():
+    """Up to the whole book; an order's notional counts as its venue counts it."""
+    gaps, most, worse = judge(40, 3, wide_case)
+    assert (gaps > -0.001).all(), "below the optimum: the two do not solve the same problem"
+    assert (gaps <= 500).all()
+    assert (most, worse) == (40, 0)
+
+
+@pytest.mark.long
+def test_splits_of_a_thousand_books_with_largest_orders_notionals_and_fees():
+    gaps, most, worse = judge(1_000, 4, wide_case)
+    figures = {
+        "books": len(gaps),
+        "within_500_ppm": int((gaps <= 500).sum()),
+        "exact": int((gaps < 0.001).sum()),
+        "worst_ppm": round(float(gaps.max()), 1),
+        "most_filled": most,
+        "worse_than_single": worse,
+    }
+    write_evidence("routing_wide", figures, COMMAND)
+    assert figures["within_500_ppm"] >= 999, figures
+    assert (most, worse) == (1_000, 0), figures
 
 
 @pytest.mark.long
