@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 
 import llvmlite
 import numba
+from llvmlite.binding import Linkage
 from numba.core import ir as numba_ir
 from numba.core.caching import CacheImpl, FunctionCache, UserProvidedCacheLocator
 from numba.core.ccallback import CFunc
@@ -40,6 +41,7 @@ from numba.core.untyped_passes import TranslateByteCode
 from openoutcry import PACKAGE
 from openoutcry.wire import shipped
 from openoutcry.wire.private_folder import private_folder
+from openoutcry.wire.typing_speed import type_faster
 
 VERIFY = os.environ.get("OUTCRY_VERIFY", "0") == "1"
 """True compiles the kernels' assertions in; False leaves no trace of them in the machine code."""
@@ -209,6 +211,7 @@ def _leave_as_it_is() -> None:
 
 
 atexit.register(_leave_as_it_is)
+type_faster()
 CacheImpl._locator_classes.insert(0, _SourcesCacheLocator)
 
 
@@ -310,12 +313,34 @@ class _NoEnvironment:
         return
 
 
-class _CalleeLibrary(JITCodeLibrary):
+class _Library(JITCodeLibrary):
+    """Code that Python or C calls, with that of all kernels that it reaches: each linked once.
+
+    numba links what a function calls into its library, and that library into each caller's, so that
+    a callee of twelve nested calls is copied twelve times.
+    """
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+        for function in ll_module.functions:
+            if not function.is_declaration:
+                passes, builder = self._codegen._function_pass_manager()
+                passes.run(function, builder)
+
+    def finalize(self) -> None:
+        callees, self._linking_libraries = _reached(self._linking_libraries)
+        _link(self._final_module, callees)
+        for library in callees:
+            self._reload_init.update(library._reload_init)
+        super().finalize()
+
+
+class _CalleeLibrary(_Library):
     """Code that only other kernels call: it is neither optimised nor made machine code by itself.
 
-    numba links everything that a function calls into that function's library, optimises it and
-    generates machine code, again for every function.  With twelve nested calls that takes minutes.
-    Here a function is compiled only when a kernel that Python calls links it in.
+    numba optimises everything that a function calls and generates machine code, again for every
+    function.  With twelve nested calls that takes minutes.  Here a function is compiled only when a
+    kernel that Python calls links it in.
     """
 
     @property
@@ -330,16 +355,53 @@ class _CalleeLibrary(JITCodeLibrary):
                 function.add_function_attribute("noinline")
         super().add_llvm_module(ll_module)
 
-    def _optimize_final_module(self) -> None:
-        return
-
-    def _finalize_final_module(self) -> None:
+    def finalize(self) -> None:
+        self._raise_if_finalized()
         self._finalize_dynamic_globals()
         self._finalized = True
+
+    def _get_module_for_linking(self) -> Any:
+        """Return a module for a function that is no kernel: with all that this one calls."""
+        if self._shared_module is None:
+            self._ensure_finalized()
+            module = self._codegen.create_library(self.name)._final_module
+            callees, others = _reached([self])
+            _link(module, callees)
+            for library in others:
+                module.link_in(library._get_module_for_linking(), preserve=True)
+            self._shared_module = module
+        return self._shared_module
 
     def get_pointer_to_function(self, name: str) -> int:
         self._ensure_finalized()
         return _REFUSAL_ADDRESS
+
+
+def _link(module: Any, callees: list[_CalleeLibrary]) -> None:
+    """Link kernels into a module that may be linked again, and need not have those that nothing in
+    it calls."""
+    own = {function.name for function in module.functions if not function.is_declaration}
+    for library in callees:
+        module.link_in(library._final_module, preserve=True)
+    for function in module.functions:
+        is_shared = not function.is_declaration and function.linkage == Linkage.external
+        if is_shared and function.name not in own:
+            function.linkage = "linkonce_odr"
+
+
+def _reached(libraries: Iterable[Any]) -> tuple[list[_CalleeLibrary], list[Any]]:
+    """Return the libraries of kernels that these reach, each once, and all others."""
+    callees: dict[_CalleeLibrary, None] = {}
+    others: dict[Any, None] = {}
+    waiting = list(libraries)[::-1]
+    while waiting:
+        library = waiting.pop()
+        if not isinstance(library, _CalleeLibrary):
+            others[library] = None
+        elif library not in callees:
+            callees[library] = None
+            waiting += library._linking_libraries[::-1]
+    return list(callees), list(others)
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
@@ -381,7 +443,14 @@ class _TypedParameters(FunctionPass):  # type: ignore[misc]
 
 
 class _KernelCompiler(Compiler):
-    """numba's compiler with :class:`_TypedParameters`."""
+    """numba's compiler with :class:`_TypedParameters`, into a :class:`_Library`."""
+
+    library: type[JITCodeLibrary] = _Library
+
+    def __init__(self, typingctx: Any, targetctx: Any, library: Any, *rest: Any) -> None:
+        library = self.library(targetctx.codegen(), "kernel")
+        library.enable_object_caching()
+        super().__init__(typingctx, targetctx, library, *rest)
 
     def define_pipelines(self) -> Any:
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
@@ -393,10 +462,7 @@ class _KernelCompiler(Compiler):
 class _CalleeCompiler(_KernelCompiler):
     """The same, into a :class:`_CalleeLibrary`."""
 
-    def __init__(self, typingctx: Any, targetctx: Any, library: Any, *rest: Any) -> None:
-        library = _CalleeLibrary(targetctx.codegen(), "callee")
-        library.enable_object_caching()
-        super().__init__(typingctx, targetctx, library, *rest)
+    library = _CalleeLibrary
 
 
 def _refuse(closure: Any, args: Any, keywords: Any) -> Any:
