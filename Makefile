@@ -18,12 +18,13 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 # A test that has not ended after 20 minutes prints its stack and fails.
 PATIENCE := -o faulthandler_timeout=1200 -o faulthandler_exit_on_timeout=true
 
-.PHONY: help run test check test-long evidence docs wheel lock sbom fpga fpga-formal fpga-mutate fpga-faults fpga-classes fpga-pnr fpga-synthesis \
+.PHONY: help run demo test check test-long evidence docs wheel lock sbom fpga fpga-formal fpga-mutate fpga-faults fpga-classes fpga-pnr fpga-synthesis \
 	fpga-coverage fpga-live lint clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run        one million orders through the whole pipeline; leaves report.html"
+	@echo "make demo       an exchange that trades, with a page, an account and a key; until Control-C"
 	@echo "make test       the unit tests, and one test of each group of promises"
 	@echo "make check      the system tests: real processes, sockets, browsers, simulators"
 	@echo "make test-long  the tests that take minutes"
@@ -42,6 +43,9 @@ run: $(VENV)/.run-ready
 	@rm -rf run-journal
 	$(BIN)/outcry run --flow normal --orders $(ORDERS) --rate 100000 --topology processes \
 		--durability durable --journal run-journal --report report.html
+
+demo: $(VENV)/.demo-ready
+	@$(BIN)/outcry demo $(ARGS)
 
 # The unit tier, and of the system tier the smoke tests: one of each group of promises.
 test: $(VENV)/.test-ready
@@ -126,6 +130,11 @@ $(VENV)/.run-ready: pyproject.toml requirements.lock | $(VENV)/bin/python
 	@$(PIP) --require-hashes --requirement requirements.lock
 	@$(PIP) --no-build-isolation --no-deps --editable .
 	@$(BIN)/python -m openoutcry.dpdk_shim.native
+	@touch $@
+
+$(VENV)/.demo-ready: $(VENV)/.run-ready
+	@echo "Installing what pages and accounts need from PyPI into $(VENV): half a minute."
+	@$(PIP) --editable '.[portal,console]'
 	@touch $@
 
 $(VENV)/.test-ready: $(VENV)/.run-ready

@@ -18,6 +18,7 @@ COMMANDS: Sections = {
         "backtest": "Run strategies over recorded days, with queue positions.",
     },
     "A venue": {
+        "demo": "Open an exchange that trades, with an account ready for you.",
         "serve": "Open a venue and keep it open, day after day.",
         "venue": "Set up, inspect and operate a venue.",
     },

@@ -4,12 +4,10 @@ Everything is real but the chain, which is a regtest: a node, a venue, two signe
 attestor and the payer are a process each.
 """
 
-import json
 import os
 import secrets
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -28,6 +26,7 @@ from openoutcry.custody.utxo.node import RegtestNode
 from openoutcry.custody.utxo.node import binary as litecoind
 from openoutcry.custody.venue import VenueDesk, VenueError
 from openoutcry.order_entry.passwords import make_password, password_hasher
+from openoutcry.venue.demo_parts import WAIT_S, Parts, is_trading
 from openoutcry.venue.desk import DeskError, ask
 from openoutcry.wire.extras import need_program
 from openoutcry.wire.free_port import free_port
@@ -37,9 +36,6 @@ LOTS = 1_000
 """In a coin."""
 NETWORK, CHAIN, ASSET, ETH = "ltc-regtest", "LTC", "LTC", "ETH"
 SELLER, BUYER = 1, 2
-WAIT_S, LOOK_S = 1_800.0, 0.05
-"""A venue that is cold compiles its kernels first: minutes on a busy machine."""
-OUTCRY = [sys.executable, "-m", "openoutcry"]
 VENUE = """
 [venue]
 name = "DEMO"
@@ -241,7 +237,7 @@ class Demo:
         self.node = RegtestNode(self.folder / "node")
         self.port = free_port()
         self.passwords = {"SELLER": make_password(), "BUYER": make_password()}
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.parts = Parts(self.folder, CustodyError)
         self.evm: DemoChain | None = None
 
     def say(self, text: str) -> None:
@@ -255,7 +251,7 @@ class Demo:
         It ends every process that it started, also after an error."""
         self.say(COMPILES)
         with ExitStack() as stack:
-            stack.callback(self._stop)
+            stack.callback(self.parts.stop)
             stack.callback(self.node.close)
             self._start_venue()
             keys = self._hold_ceremony()
@@ -274,55 +270,22 @@ class Demo:
                 self._evm(self.evm)
             self._prove()
 
-    def _stop(self) -> None:
-        for process in reversed(self.processes.values()):
-            if process.poll() is None:
-                process.terminate()
-        for process in self.processes.values():
-            try:
-                process.wait(WAIT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
     def _spawn(self, name: str, *words: str) -> None:
         """``PIN`` among the words is the descriptor of the PIN."""
         reading, writing = os.pipe()
         os.write(writing, self.pin.encode())
         os.close(writing)
-        command = [*OUTCRY, *(word.replace("PIN", str(reading)) for word in words)]
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                command, cwd=self.folder, stdout=log, stderr=log, pass_fds=(reading,)
-            )
-        os.close(reading)
-
-    def _wait(self, what: str, true: Callable[[], Any]) -> Any:
-        until = time.monotonic() + WAIT_S
-        while not (value := true()):
-            for name, process in self.processes.items():
-                if process.poll() is not None:
-                    raise CustodyError(f"{name} ended: {(self.folder / f'{name}.log').read_text()}")
-            if time.monotonic() > until:
-                raise CustodyError(f"after {WAIT_S:.0f} s still not true: {what}")
-            time.sleep(LOOK_S)
-        return value
-
-    def _outcry(self, *words: str) -> str:
-        done = subprocess.run(
-            [*OUTCRY, *words], cwd=self.folder, capture_output=True, text=True, timeout=WAIT_S
+        self.parts.spawn(
+            name, *(word.replace("PIN", str(reading)) for word in words), fds=[reading]
         )
-        if done.returncode:
-            raise CustodyError(f"outcry {' '.join(words)}: {done.stderr.strip()}")
-        return done.stdout.strip()
+        os.close(reading)
 
     # The parts
 
     def _start_venue(self) -> None:
         hasher = password_hasher()
         hashes = {name.lower(): hasher.hash(word) for name, word in self.passwords.items()}
-        path = self.folder / "venue.toml"
-        path.write_text(VENUE.format(port=self.port, **hashes), encoding="utf-8")
-        path.chmod(0o600)
+        self.parts.write("venue.toml", VENUE.format(port=self.port, **hashes))
         self._spawn("venue", "serve", "venue.toml")
 
     def _hold_ceremony(self) -> Keys:
@@ -358,23 +321,23 @@ class Demo:
         if self.evm is not None:
             values |= self._deploy(self.evm, keys)
             custody, signer = CUSTODY + EVM, SIGNER + EVM_SIGNER
-        self._write("custody.toml", custody.format(**values))
-        self._write("attestor.toml", ATTESTOR.format(**values))
+        self.parts.write("custody.toml", custody.format(**values))
+        self.parts.write("attestor.toml", ATTESTOR.format(**values))
         for number in (1, 2):
-            self._write(f"signer{number}.toml", signer.format(number=number, **values))
+            self.parts.write(f"signer{number}.toml", signer.format(number=number, **values))
             words = ["custody", "sign", f"signer{number}.toml", "--pin-fd=PIN"]
             self._spawn(f"signer{number}", *words)
         self._spawn("attestor", "custody", "attest", "attestor.toml", "--pin-fd=PIN")
         for name in ("signer1", "signer2", "attest"):
-            self._wait(f"{name} listens", (self.folder / f"{name}.sock").exists)
-        self._wait("the venue is open", self._is_open)
+            self.parts.wait(f"{name} listens", (self.folder / f"{name}.sock").exists)
+        self.parts.wait("the venue is open", lambda: is_trading(self.folder))
         self._spawn("custody", "custody", "serve", "custody.toml")
         self.say("a venue, two signers, the attestor and the payer run, each a process")
 
     def _deploy(self, chain: DemoChain, keys: Keys) -> dict[str, Any]:
         """The vault of the ceremony's owners; what the files say about it."""
         owners = [keys.evm(number).get_public_key().sec() for number in (1, 2, 3)]
-        self._write("gas.pin", self.pin)
+        self.parts.write("gas.pin", self.pin)
         with Hsm(SOFTHSM, "gas", self.pin) as hsm:
             made = chain.deploy(hsm, owners)
         first = int(chain.node.call("eth_blockNumber"), 16)
@@ -382,29 +345,17 @@ class Demo:
         self.say(f"an EVM chain on loopback, a vault of 2 of 3 owners at {vault}")
         return {"evm_url": chain.url, "vault": vault, "factory": factory, "first": first}
 
-    def _write(self, name: str, text: str) -> None:
-        path = self.folder / name
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o600)
-
-    def _is_open(self) -> bool:
-        try:
-            status = json.loads((self.folder / "journal" / "status.json").read_text())
-        except (OSError, ValueError):
-            return False
-        return status["state"] == "open" and set(status["phases"].values()) == {"CONTINUOUS"}
-
     # What happens
 
     def _deposit(self) -> None:
-        own = self._outcry("custody", "address", "custody.toml", CHAIN, "--own")
+        own = self.parts.outcry("custody", "address", "custody.toml", CHAIN, "--own")
         self.node.pay(own, COIN // 10)
         self.say("0.1 LTC of the venue's own money come in, for the chain's fees")
-        address = self._outcry("custody", "address", "custody.toml", CHAIN, str(SELLER))
+        address = self.parts.outcry("custody", "address", "custody.toml", CHAIN, str(SELLER))
         txid = self.node.pay(address, 5 * COIN)
         self.say(f"the seller pays in 5 LTC to {address}, transaction {txid[:16]}…")
         self.node.mine(FINAL + 1)
-        self._wait("the deposit", lambda: self._states("deposits", CHAIN) == {"final", "own"})
+        self.parts.wait("the deposit", lambda: self._states("deposits", CHAIN) == {"final", "own"})
         self.say("the deposit is credited at the venue, and final")
         ask(
             self.folder / "journal",
@@ -437,61 +388,63 @@ class Demo:
 
     def _withdraw(self) -> None:
         outside = str(self.node.rpc.call("getnewaddress", "", "bech32"))
-        self._outcry("custody", "whitelist", "custody.toml", CHAIN, str(BUYER), outside)
+        self.parts.outcry("custody", "whitelist", "custody.toml", CHAIN, str(BUYER), outside)
         units = str(3 * COIN // 2)
         words = ["custody", "withdraw", "custody.toml", str(BUYER), ASSET, units, outside]
-        reference = self._outcry(*words)
+        reference = self.parts.outcry(*words)
         self.say(f"the buyer withdraws 1.5 LTC to {outside}: {reference}")
         paid = lambda: self.node.rpc.call("getreceivedbyaddress", outside, 0)  # noqa: E731
-        self._wait("the withdrawal is broadcast", paid)
+        self.parts.wait("the withdrawal is broadcast", paid)
         self.node.mine(FINAL)
-        self._wait("the withdrawal is done", lambda: self._states("withdrawals", CHAIN) == {"done"})
+        self.parts.wait(
+            "the withdrawal is done", lambda: self._states("withdrawals", CHAIN) == {"done"}
+        )
         row = VenueDesk(self.folder / "journal").movement("withdrawal", BUYER, reference)
         state = None if row is None else row["state"]
         self.say(f"the chain paid {paid()} LTC once; the venue's withdrawal is {state}")
 
     def _evm(self, chain: DemoChain) -> None:
         """The same on the other chain: two ETH in, one traded, and out."""
-        address = self._outcry("custody", "address", "custody.toml", ETH, str(SELLER))
+        address = self.parts.outcry("custody", "address", "custody.toml", ETH, str(SELLER))
         chain.pay(address, 2 * ETHER)
         chain.mine(FINAL + 1)
-        self._wait("the deposit of ETH", lambda: self._states("deposits", ETH) == {"final"})
+        self.parts.wait("the deposit of ETH", lambda: self._states("deposits", ETH) == {"final"})
         self.say(f"the seller pays in 2 ETH to {address}: credited, and final")
         self._trade(ETH, 1, 300)
         outside = address_text(b"\xbe" * 20)
-        self._outcry("custody", "whitelist", "custody.toml", ETH, str(BUYER), outside)
+        self.parts.outcry("custody", "whitelist", "custody.toml", ETH, str(BUYER), outside)
         words = ["custody", "withdraw", "custody.toml", str(BUYER), ETH, str(COIN), outside]
-        reference = self._outcry(*words)
+        reference = self.parts.outcry(*words)
 
         def is_paid() -> bool:
             chain.mine()
             return chain.balance(outside) > 0
 
-        self._wait("the withdrawal of ETH", is_paid)
+        self.parts.wait("the withdrawal of ETH", is_paid)
         chain.mine(FINAL + 1)
-        self._wait("its end", lambda: self._states("withdrawals", ETH) == {"done"})
+        self.parts.wait("its end", lambda: self._states("withdrawals", ETH) == {"done"})
         paid = chain.balance(outside) // (ETHER // 100)
         row = VenueDesk(self.folder / "journal").movement("withdrawal", BUYER, reference)
         state = None if row is None else row["state"]
         self.say(f"the chain paid {paid / 100} ETH once; the venue's withdrawal is {state}")
 
     def _prove(self) -> None:
-        self.say(self._outcry("custody", "reconcile", "custody.toml").splitlines()[-1])
+        self.say(self.parts.outcry("custody", "reconcile", "custody.toml").splitlines()[-1])
         challenge, owed = secrets.token_hex(16), "--liabilities=proofs/statement.json"
-        key = self._outcry("proof", "key", "venue.key")
-        self._outcry("proof", "make", "journal", "--key=venue.key", "--out=proofs")
+        key = self.parts.outcry("proof", "key", "venue.key")
+        self.parts.outcry("proof", "make", "journal", "--key=venue.key", "--out=proofs")
         words = ["custody", "verify", f"--challenge={challenge}", owed, f"--public-key={key}"]
         chains = {CHAIN: self.node.url} | ({} if self.evm is None else {ETH: self.evm.url})
         for chain, url in chains.items():
             out = f"reserves-{chain}.json"
             more = ["custody", "reserves", "custody.toml", chain, f"--challenge={challenge}"]
-            held = self._outcry(*more, owed, f"--out={out}")
+            held = self.parts.outcry(*more, owed, f"--out={out}")
             self.say(f"reserves, in the smallest unit: {held}")
             words += [out, f"--node={chain}={url}"]
         words.append("--not-on-chain=USD")
         self.say("an outsider compares these files with a node and a challenge:")
         self.say(f"outcry {' '.join(words)}")
-        for line in self._outcry(*words).splitlines():
+        for line in self.parts.outcry(*words).splitlines():
             self.say(f"outsider: {line}")
 
 

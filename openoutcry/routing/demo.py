@@ -18,7 +18,7 @@ from typing import Any
 from openoutcry.client.ouch import Message, OuchClient
 from openoutcry.order_entry.passwords import make_password, password_hasher
 from openoutcry.routing.instruments import RoutingError
-from openoutcry.venue.days import read_status
+from openoutcry.venue.demo_parts import is_trading
 from openoutcry.wire.closing import Closing
 from openoutcry.wire.free_port import free_port
 
@@ -302,13 +302,3 @@ def _go_on(folder: Path, processes: dict[str, Any], keep_on: Callable[[], bool])
         if process.poll() is not None:
             raise RoutingError(f"{name} has ended; its messages are in {folder / name / 'log'}")
     return True
-
-
-def is_trading(folder: Path) -> bool:
-    """The venue of a folder is open, and in continuous trading."""
-    status = read_status(folder / "journal")
-    return (
-        status is not None
-        and status["state"] == "open"
-        and set(status["phases"].values()) == {"CONTINUOUS"}
-    )

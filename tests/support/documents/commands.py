@@ -30,6 +30,7 @@ PAGES: dict[str, str] = {
     "doctor": "for-benchmarkers.md",
     "clock": "clock.md",
     "backtest": "backtest.md",
+    "demo": "portal.md#in-a-minute",
     "serve": "venue.md",
     "venue": "venue.md",
     "venue halt": "risk.md#while-trading",
