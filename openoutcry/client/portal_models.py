@@ -660,7 +660,7 @@ class MarginOfUnderlying:
     active: int
     """Number of the scenario that loses the most, from 1."""
     scenarios: list[str]
-    """The loss in each of the 16."""
+    """The loss in each of the 16, and by each extended move."""
     liquidated_below: str | None
     """Price of the underlying below which the participant has too little; none: at no price."""
     liquidated_above: str | None

@@ -30,6 +30,7 @@ from openoutcry.wire.toml_tables import Key, KeyPath, Mistake, Tables, read_tabl
 UNITS = toml_tables.integer(0, 2**50)
 AMOUNT = toml_tables.integer(-(2**60), 2**60)
 SHARE = toml_tables.integer(0, PART)
+MOVE = toml_tables.integer(-PART, 100 * PART)
 NUMBERS = toml_tables.list_of(toml_tables.integer(0, 2**50))
 
 
@@ -54,10 +55,15 @@ UNDERLYING = {
     "price_ticks": Key(toml_tables.integer(1, MAX_PRICE_TICKS)),
     "scan_ticks": Key(toml_tables.integer(1, MAX_PRICE_TICKS)),
     "volatility_scan": Key(SHARE, 0),
+    "volatility_terms": Key(rows_of_numbers, ()),
     "extreme_thirds": Key(toml_tables.integer(3, 30), 6),
     "extreme_share": Key(SHARE, 330_000),
+    "extended": Key(toml_tables.list_of(MOVE), ()),
+    "extended_factor": Key(toml_tables.integer(0, 100 * PART), PART),
     "unit": Key(toml_tables.integer(1, 2**40)),
     "addon": Key(UNITS, 0),
+    "volume": Key(toml_tables.integer(1, 2**30), 0),
+    "liquidity": Key(rows_of_numbers, ()),
     "initial": Key(toml_tables.integer(PART, 100 * PART), PART),
     "short_minimum": Key(UNITS, 0),
     "spreads": Key(rows_of_numbers, ()),
@@ -299,14 +305,29 @@ class _Reader:
                 self.tables.wrong((*path, "spreads"), "each is two tiers and a charge")
                 continue
             spreads = tuple(SpreadCharge((a, b), charge) for a, b, charge in row["spreads"])
-            scan = Scan(
+            if any(len(line) != 2 or line[0] > 100 * PART for line in row["liquidity"]):
+                text = f"each is a share of volume, {100 * PART} at most, and a charge"
+                self.tables.wrong((*path, "liquidity"), text)
+                continue
+            if row["liquidity"] and not row["volume"]:
+                self.tables.wrong((*path, "volume"), "is missing: liquidity is a share of it")
+            terms = (
                 row["scan_ticks"],
                 row["volatility_scan"],
                 row["extreme_thirds"],
                 row["extreme_share"],
             )
-            risk = CommodityRisk(spreads, row["addon"], row["initial"])
+            if any(len(line) != 2 or line[1] > PART for line in row["volatility_terms"]):
+                text = "each is days to expiry and a volatility scan range"
+                self.tables.wrong((*path, "volatility_terms"), text)
+                continue
+            more = {key: row[key] for key in ("volatility_terms", "extended", "extended_factor")}
+            scan = self.checked(path, lambda terms=terms, more=more: Scan(*terms, **more))
+            liquidity = tuple((share * row["volume"], rate) for share, rate in row["liquidity"])
+            risk = CommodityRisk(spreads, row["addon"], row["initial"], liquidity)
             self.checked(path, Parameters, (), (risk,))
+            if scan is None:
+                continue
             found[row["name"]] = Underlying(
                 row["price_ticks"], scan, row["unit"], row["short_minimum"], risk
             )

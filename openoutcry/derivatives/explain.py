@@ -137,7 +137,9 @@ def _commodities(book: Book, made: Margin) -> dict[str, dict[str, Any]]:
         row = asdict(part)
         row["scenarios"] = [
             {"move": move, "volatility": shift, "share": share, "loss": loss}
-            for (move, shift, share), loss in zip(moves(own.scan), part.losses, strict=True)
+            for (move, shift, share), loss in zip(
+                moves(own.scan, own.price_ticks), part.losses, strict=False
+            )
         ]
         del row["losses"]
         found[name] = row

@@ -13,7 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from openoutcry.derivatives.collateral import CollateralRisk, Haircut, Price
-from openoutcry.derivatives.scenarios import PART, SCENARIOS, UNCHANGED, paired
+from openoutcry.derivatives.scenarios import (
+    PART,
+    SCENARIOS,
+    SPAN_SCENARIOS,
+    UNCHANGED,
+    in_use,
+    paired,
+)
 
 LARGEST = 2**61
 """No charge and no margin is more; what would be is this."""
@@ -22,6 +29,7 @@ LARGEST_TERM = 2**51
 MAX_CONTRACTS = 512
 """Contracts of which one participant has positions or open orders."""
 MAX_TIERS, MAX_SPREADS, MAX_LEGS, MAX_COMMODITIES = 8, 28, 4, 256
+MAX_LIQUIDITY = 3
 MAX_COLLATERALS = 16
 LARGEST_RATE = 2**42
 """Largest charge for a whole delta, in units."""
@@ -37,15 +45,17 @@ class ContractRisk:
     tier: int
     """Which group of expiries it belongs to."""
     losses: tuple[int, ...]
-    """Losses of a long lot, by scenario."""
+    """Losses of a long lot, by scenario; extended moves may be left out."""
     delta: int
     """Delta of a long lot, in millionths."""
     short_minimum: int = 0
     """Units that a short lot of an option needs at least."""
 
     def __post_init__(self) -> None:
-        if len(self.losses) != SCENARIOS:
-            raise ValueError(f"a risk array has {SCENARIOS} losses, not {len(self.losses)}")
+        if len(self.losses) not in (SPAN_SCENARIOS, SCENARIOS):
+            raise ValueError(f"a risk array has {SPAN_SCENARIOS} losses, not {len(self.losses)}")
+        more = SCENARIOS - len(self.losses)
+        object.__setattr__(self, "losses", (*self.losses, *[0] * more))
         if not 0 <= self.tier < MAX_TIERS or self.short_minimum < 0:
             raise ValueError(f"a tier is below {MAX_TIERS}, a minimum 0 or more")
         if max(abs(self.delta), self.short_minimum, *map(abs, self.losses)) > LARGEST_TERM:
@@ -77,6 +87,8 @@ class CommodityRisk:
     """Units for a whole net delta: what a historical value at risk adds."""
     initial: int = PART
     """Initial margin as a share of maintenance, millionths; at least the whole."""
+    liquidity: tuple[tuple[int, int], ...] = ()
+    """Net deltas, in millionths, and what a whole delta above each needs further."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +131,11 @@ class Parameters:
         for commodity in self.commodities:
             if not 0 <= commodity.addon <= LARGEST_RATE:
                 raise ValueError(f"an add-on is between 0 and {LARGEST_RATE}")
+            for begin, rate in commodity.liquidity:
+                if not (0 <= begin <= LARGEST and 0 <= rate <= LARGEST_RATE):
+                    raise ValueError(f"a charge for liquidity is between 0 and {LARGEST_RATE}")
+            if len(commodity.liquidity) > MAX_LIQUIDITY:
+                raise ValueError(f"there are up to {MAX_LIQUIDITY} charges for liquidity")
             if not PART <= commodity.initial <= 100 * PART:
                 raise ValueError("initial margin is 1 to 100 times maintenance")
             if len({spread.tiers for spread in commodity.spreads}) != len(commodity.spreads):
@@ -153,14 +170,22 @@ class Parameters:
             ]
             for one in self.collateral
         ]
-        return ({"collateral": rows} if rows else {}) | {
+        liquidity = [
+            [number, *row]
+            for number, commodity in enumerate(self.commodities)
+            for row in commodity.liquidity
+        ]
+        given = ({"collateral": rows} if rows else {}) | (
+            {"liquidity": liquidity} if liquidity else {}
+        )
+        return given | {
             "contracts": [
                 [
                     contract.commodity,
                     contract.tier,
                     contract.delta,
                     contract.short_minimum,
-                    *contract.losses,
+                    *in_use(contract.losses),
                 ]
                 for contract in self.contracts
             ],
@@ -187,6 +212,7 @@ class Parameters:
             [(contract.commodity, contract.tier) for contract in self.contracts],
             [[spread.tiers for spread in commodity.spreads] for commodity in self.commodities],
             [offset.legs for offset in self.offsets],
+            [len(commodity.liquidity) for commodity in self.commodities],
             [one.asset for one in self.collateral],
         ]
 
@@ -198,10 +224,11 @@ def parameters_of(numbers: Mapping[str, Sequence[Sequence[int]]]) -> Parameters:
     for commodity, tier, delta, minimum, *losses in numbers["contracts"]:
         contracts.append(ContractRisk(commodity, tier, tuple(losses), delta, minimum))
     commodities = []
-    for addon, initial, *rest in numbers["commodities"]:
+    for number, (addon, initial, *rest) in enumerate(numbers["commodities"]):
         spreads = zip(*[iter(rest)] * 3, strict=True)
         charges = tuple(SpreadCharge((first, second), rate) for first, second, rate in spreads)
-        commodities.append(CommodityRisk(charges, addon, initial))
+        liquidity = [(b, rate) for n, b, rate in numbers.get("liquidity", []) if n == number]
+        commodities.append(CommodityRisk(charges, addon, initial, tuple(liquidity)))
     offsets = []
     for rate, *rest in numbers["offsets"]:
         legs = tuple(Leg(*leg) for leg in zip(*[iter(rest)] * 3, strict=True))
@@ -341,7 +368,10 @@ def _commodity(
         shorts = max(0, sells.get(c, 0) - positions.get(c, 0))
         part.short_minimum += shorts * rows[c].short_minimum
     largest = max(abs(part.net_delta + sum(up)), abs(part.net_delta - sum(down)))
-    part.addon = charge(largest, parameters.commodities[number].addon)
+    own = parameters.commodities[number]
+    part.addon = charge(largest, own.addon)
+    for begin, rate in own.liquidity:
+        part.addon = min(part.addon + charge(max(largest - begin, 0), rate), LARGEST)
     return part
 
 

@@ -21,7 +21,10 @@ from openoutcry.wire import wide
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Words
 
-SCENARIOS, TIERS = 16, 8
+SCENARIOS, TIERS = 24, 8
+SPAN_SCENARIOS = 16
+PAIRED = SPAN_SCENARIOS - 2
+"""Scenarios that have a pair, the first ones."""
 PART = 1_000_000
 SHARE_BITS = 20
 SHARE_MASK = (1 << SHARE_BITS) - 1
@@ -160,8 +163,8 @@ def bound_with(table: MarginTable, work: MarginWork, contract: int, lots: int) -
         opposite = min(totals.longs + up, totals.shorts_delta + down)
         intra = charge(opposite, commodity.dearest) + commodity.spreads
     addon = 0
-    if commodity.addon != 0:
-        addon = charge(_largest_delta(totals, up, down), commodity.addon)
+    if commodity.addon | commodity.liquidities != 0:
+        addon = _addon(commodity, _largest_delta(totals, up, down))
     shorts = totals.shorts + max(-lots, 0) * row.short_minimum
     risk = min(max(scan + intra, shorts) + addon, LARGEST)
     return min(work.bound - totals.bound + charge(risk, commodity.initial), LARGEST)
@@ -333,7 +336,7 @@ def _commodity(commodity: CommodityRow, totals: Totals) -> None:
             active, most = scenario, loss
     totals.active = active
     totals.scan = max(most, 0)
-    pair = active ^ 1 if active < SCENARIOS - 2 else active
+    pair = active ^ 1 if active < PAIRED else active
     priced = most + sums[pair] + worst[pair]
     timed = sums[0] + worst[0] + sums[1] + worst[1]
     totals.price_risk = min(max((priced - timed) // 2, 0), totals.scan)
@@ -344,8 +347,18 @@ def _commodity(commodity: CommodityRow, totals: Totals) -> None:
         else:
             totals.intra = _intra(commodity, totals)
     totals.addon = 0
-    if commodity.addon != 0:
-        totals.addon = charge(_largest_delta(totals, 0, 0), commodity.addon)
+    if commodity.addon | commodity.liquidities != 0:
+        totals.addon = _addon(commodity, _largest_delta(totals, 0, 0))
+
+
+@kernel
+def _addon(commodity: CommodityRow, delta: int) -> int:
+    """What a net delta without its sign adds: for all of it, and for what is hard to close out."""
+    total, liquidity = charge(delta, commodity.addon), commodity.liquidity
+    for index in range(commodity.liquidities):
+        above = max(delta - liquidity[2 * index], 0)
+        total = min(total + charge(above, liquidity[2 * index + 1]), LARGEST)
+    return total
 
 
 @kernel
@@ -438,11 +451,11 @@ def _keep_held(table: MarginTable, work: MarginWork, number: int) -> None:
         if sums[scenario] > most:
             active, most = scenario, sums[scenario]
     totals.held_scan = max(most, 0)
-    pair = active ^ 1 if active < SCENARIOS - 2 else active
+    pair = active ^ 1 if active < PAIRED else active
     away = (most + sums[pair] - sums[0] - sums[1]) // 2
     totals.held_price_risk = min(max(away, 0), totals.held_scan)
     totals.held_intra = _intra(commodity, totals) if commodity.spreads != 0 else 0
-    totals.held_addon = charge(abs(totals.net_delta), commodity.addon)
+    totals.held_addon = _addon(commodity, abs(totals.net_delta))
 
 
 @kernel

@@ -13,6 +13,7 @@ from openoutcry.derivatives.collateral import MAX_TIERS as MAX_HAIRCUTS
 from openoutcry.derivatives.collateral import CollateralRisk, Haircut, Price
 from openoutcry.derivatives.margin import (
     MAX_LEGS,
+    MAX_LIQUIDITY,
     MAX_SPREADS,
     MAX_TIERS,
     CommodityMargin,
@@ -29,7 +30,7 @@ from openoutcry.wire.layout import Layout, Words, area, i64
 
 SPREAD_BYTES = LEG_BYTES = 24
 """Two tiers and a charge; commodity, side and ratio."""
-HAIRCUT_BYTES = 16
+LIQUIDITY_BYTES = HAIRCUT_BYTES = 16
 """Where a tier begins, and its haircut."""
 UNUSED_TIER = 2**62
 """The beginning of a tier that is not there."""
@@ -48,7 +49,7 @@ class MarginTable(Layout, size_bytes=64):
     collateral_at: int = i64("offset of their rows; 0: nothing may be pledged")
 
 
-class ContractRow(Layout, size_bytes=192):
+class ContractRow(Layout, size_bytes=256):
     """A contract."""
 
     losses: Words = area(8 * SCENARIOS, "units that a long lot loses, by scenario", of=Words)
@@ -59,7 +60,7 @@ class ContractRow(Layout, size_bytes=192):
     most_lots: int = i64("lots that a participant may have, open orders included")
 
 
-class CommodityRow(Layout, size_bytes=704):
+class CommodityRow(Layout, size_bytes=768):
     """A combined commodity."""
 
     spreads: int = i64("spread charges between its tiers")
@@ -68,6 +69,12 @@ class CommodityRow(Layout, size_bytes=704):
     initial: int = i64("initial margin, millionths of maintenance")
     spread: Words = area(
         SPREAD_BYTES * MAX_SPREADS, "of each spread two tiers and the charge", of=Words
+    )
+    liquidities: int = i64("charges for liquidity")
+    liquidity: Words = area(
+        LIQUIDITY_BYTES * MAX_LIQUIDITY,
+        "of each a net delta, in millionths, and the units for a whole delta above it",
+        of=Words,
     )
 
 
@@ -120,7 +127,7 @@ class ContractWork(Layout, size_bytes=32):
     sells: int = i64("lots of open sales")
 
 
-class Totals(Layout, size_bytes=704):
+class Totals(Layout, size_bytes=832):
     """Sums and results of one commodity."""
 
     sums: Words = area(8 * SCENARIOS, "losses of the positions, by scenario", of=Words)
@@ -185,6 +192,9 @@ def table_of(parameters: Parameters) -> npt.NDArray[np.int64]:
         for index, spread in enumerate(commodity.spreads):
             for place, word in enumerate((*spread.tiers, spread.charge)):
                 line.spread[3 * index + place] = word
+        line.liquidities = len(commodity.liquidity)
+        for index, tier in enumerate(commodity.liquidity):
+            line.liquidity[2 * index], line.liquidity[2 * index + 1] = tier
     for number, offset in enumerate(parameters.offsets):
         entry = OffsetRow(base + places[2] + number * OffsetRow.size_bytes)
         entry.legs, entry.rate = len(offset.legs), offset.rate
@@ -235,7 +245,9 @@ def parameters_in(words: npt.NDArray[np.int64], collateral: bool = True) -> Para
         numbers = [line.spread[place] for place in range(3 * line.spreads)]
         rows = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
         spreads = tuple(SpreadCharge((first, second), rate) for first, second, rate in rows)
-        commodities.append(CommodityRisk(spreads, line.addon, line.initial))
+        words_of = [line.liquidity[place] for place in range(2 * line.liquidities)]
+        liquidity = tuple(zip(words_of[::2], words_of[1::2], strict=True))
+        commodities.append(CommodityRisk(spreads, line.addon, line.initial, liquidity))
     offsets = []
     for number in range(head.offsets):
         entry = OffsetRow(base + head.offset_at + number * OffsetRow.size_bytes)

@@ -377,11 +377,12 @@ class Setting(IntEnum):
     """I; where the journal began with scenario margin, as those up to MARGIN_APPLY
     (``margin_commands.py``).  Staged: what a long lot loses in the scenarios ``qty_lots`` (even,
     from 0) and the next one, in ``aux`` and ``price_ticks``.  At 16: its delta, in millionths, and
-    what a short lot needs at least."""
+    what a short lot needs at least.  From 18 on: the losses by extended moves."""
     MARGIN_COMMODITY = 99
     """Staged, of the combined commodity ``qty_lots`` >> 8.  With the item ``qty_lots`` & 0xFF 0:
     its add-on in ``aux``, and in ``price_ticks`` its initial margin in millionths of maintenance.
-    With another item: the charge of that one of its spreads."""
+    With another item: the charge of that one of its spreads.  From 0x80 on: a charge for liquidity,
+    and in ``price_ticks`` the net delta, in millionths, above which it is."""
     MARGIN_OFFSET = 100
     """Staged: the rate of the inter-commodity spread ``qty_lots``, in millionths."""
     MARGIN_APPLY = 101

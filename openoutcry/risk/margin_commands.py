@@ -9,10 +9,12 @@ import openoutcry.risk.constants as constants
 from openoutcry.derivatives.margin_kernels import (
     COMMODITY_BYTES,
     CONTRACT_BYTES,
+    LARGEST,
     LARGEST_TERM,
     OFFSET_BYTES,
     PART,
     SCENARIOS,
+    SPAN_SCENARIOS,
     follow,
     forget,
     held_now,
@@ -41,6 +43,8 @@ from openoutcry.wire.memory import not_inlined
 
 LARGEST_RATE = 1 << 42
 MOST_INITIAL = 100 * PART
+LIQUIDITY_ITEM = 0x80
+"""The first item of MARGIN_COMMODITY that is a charge for liquidity."""
 
 
 @kernel_outlined
@@ -87,31 +91,40 @@ def apply_margin(
 
 @kernel
 def stage_array(table: MarginTable, contract: int, place: int, value: int, second: int) -> bool:
-    """Two neighbours of a contract's losses; or, at SCENARIOS, its delta and short minimum."""
+    """Two neighbours of a contract's losses; or, at SPAN_SCENARIOS, its delta and short minimum.
+    The losses by extended moves come after that."""
     if place & 1 != 0 or place < 0 or place > SCENARIOS:
         return False
     if max(value, second) > LARGEST_TERM or min(value, second) < -LARGEST_TERM:
         return False
     row = ContractRow(table + table.contract_at + contract * CONTRACT_BYTES)
-    if place == SCENARIOS:
+    if place == SPAN_SCENARIOS:
         if second < 0:
             return False
         row.delta = value
         row.short_minimum = second
     else:
-        losses = row.losses
-        losses[place] = value
-        losses[place + 1] = second
+        losses, first = row.losses, place if place < SPAN_SCENARIOS else place - 2
+        losses[first] = value
+        losses[first + 1] = second
     return True
 
 
 @kernel
 def stage_commodity(table: MarginTable, place: int, value: int, second: int) -> bool:
-    """A commodity's add-on and initial margin, or the charge of one of its spreads."""
+    """A commodity's add-on and initial margin, the charge of one of its spreads, or one of its
+    charges for liquidity and the net delta from which on it is."""
     number, item = place >> 8, place & 0xFF
     if number < 0 or number >= table.commodities or value < 0 or value > LARGEST_RATE:
         return False
     row = CommodityRow(table + table.commodity_at + number * COMMODITY_BYTES)
+    if item >= LIQUIDITY_ITEM:
+        if item - LIQUIDITY_ITEM >= row.liquidities or second < 0 or second > LARGEST:
+            return False
+        liquidity, first = row.liquidity, 2 * (item - LIQUIDITY_ITEM)
+        liquidity[first] = second
+        liquidity[first + 1] = value
+        return True
     if item > row.spreads:
         return False
     if item == 0:

@@ -17,7 +17,9 @@ from openoutcry.derivatives.collateral import CollateralRisk, Haircut
 from openoutcry.derivatives.contracts import Contract
 from openoutcry.derivatives.margin import MAX_CONTRACTS, ContractRisk, Parameters
 from openoutcry.derivatives.margin_layout import padded_tiers
+from openoutcry.derivatives.scenarios import SPAN_SCENARIOS
 from openoutcry.risk.bits import Setting
+from openoutcry.risk.margin_commands import LIQUIDITY_ITEM
 from openoutcry.risk.region import setting
 from openoutcry.venue.contract_tables import ContractTerms
 from openoutcry.wire import toml_tables
@@ -109,6 +111,13 @@ def changing_commands(
             what = Setting.MARGIN_COMMODITY
             staged.append(setting(what, own.addon, place, second=own.initial))
         staged += [
+            setting(Setting.MARGIN_COMMODITY, tier[1], place | item, second=tier[0])
+            for item, (before, tier) in enumerate(
+                zip(old.liquidity, own.liquidity, strict=True), LIQUIDITY_ITEM
+            )
+            if before != tier
+        ]
+        staged += [
             setting(Setting.MARGIN_COMMODITY, spread.charge, place | item)
             for item, (before, spread) in enumerate(zip(old.spreads, own.spreads, strict=True), 1)
             if before != spread
@@ -143,8 +152,9 @@ def _haircut_commands(number: int, known: Haircut, wanted: Haircut) -> list[npt.
 
 def _pairs(row: ContractRisk) -> list[tuple[int, int]]:
     """Return the pairs in the form of MARGIN_ARRAY."""
-    losses = row.losses
-    return [*zip(losses[::2], losses[1::2], strict=True), (row.delta, row.short_minimum)]
+    pairs = [*zip(row.losses[::2], row.losses[1::2], strict=True)]
+    first = SPAN_SCENARIOS // 2
+    return [*pairs[:first], (row.delta, row.short_minimum), *pairs[first:]]
 
 
 def margin_parameters(

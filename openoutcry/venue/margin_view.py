@@ -14,6 +14,7 @@ from openoutcry.derivatives.book import Book, Participant, read_book
 from openoutcry.derivatives.contracts import Contract
 from openoutcry.derivatives.explain import liquidation_price, position_greeks
 from openoutcry.derivatives.margin import Margin, Parameters, Refused, margin, worst_margin
+from openoutcry.derivatives.scenarios import in_use
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT
 from openoutcry.risk.region import View
@@ -136,7 +137,7 @@ class MarginView:
             if number in names and (any(part.losses) or any(part.tiers)):
                 row = asdict(part)
                 found[names[number]] = {name: row[name] for name in PARTS} | {
-                    "scenarios": part.losses
+                    "scenarios": in_use(part.losses)
                 }
         return found
 

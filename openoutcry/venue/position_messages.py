@@ -50,8 +50,8 @@ PARTS = {
     "short_minimum": 5520, "addon": 5521,
 }  # fmt: skip
 GREEKS = {"delta": 5525, "gamma": 5526, "vega": 5527, "theta": 5528}
-SCENARIOS = 5531
-"""Tag of the first of the 16 scenarios' losses."""
+SCENARIOS, SPAN_SCENARIOS = 5531, 16
+"""Tag of the first scenario's loss, and how many there are."""
 OWN_FIELDS: dict[str, dict[int, tuple[str, str]]] = {
     "AN": {WITH_MARGIN: ("WithMargin", "BOOLEAN")},
     "AO": {
@@ -88,7 +88,10 @@ OWN_FIELDS: dict[str, dict[int, tuple[str, str]]] = {
         5528: ("ThetaPerDay", "FLOAT"),
         5529: ("TakeoverPlace", "INT"),
         5530: ("TakeoverOf", "INT"),
-        **{SCENARIOS + number: (f"ScenarioLoss{number + 1}", "AMT") for number in range(16)},
+        **{
+            SCENARIOS + number: (f"ScenarioLoss{number + 1}", "AMT")
+            for number in range(SPAN_SCENARIOS)
+        },
     },
 }
 """Name and type of the fields that are not of the standard, by the type of their message."""
@@ -272,7 +275,7 @@ class Positions:
                 fields.append((tag, decimal_text(ends[side], self._decimals_of_underlying(name))))
         greeks = found["greeks"].get(name, {})
         fields += [(tag, _plain(greeks[greek])) for greek, tag in GREEKS.items() if greek in greeks]
-        losses = enumerate(part["scenarios"], SCENARIOS)
+        losses = enumerate(part["scenarios"][:SPAN_SCENARIOS], SCENARIOS)
         return fields + [(tag, decimal_text(loss, decimals)) for tag, loss in losses]
 
     def _decimals(self, symbol: str) -> int:

@@ -108,13 +108,17 @@ class Page:
         """What a long lot loses in each of the 16 scenarios."""
         own = self.underlyings[contract["underlying"]]
         key = lambda name: self.of("underlying", own, name)  # noqa: E731
-        scan, shift = own["scan_ticks"], key("volatility_scan")
+        scan, shift = own["scan_ticks"], self.volatility_scan(own, contract)
         scenarios = []
         for number, thirds in enumerate(THIRDS):
             move = down(Fraction(abs(thirds) * scan, 3)) * (1 if thirds > 0 else -1)
             scenarios.append((move, -shift if number % 2 else shift, PART))
         extreme = down(Fraction(key("extreme_thirds") * scan, 3))
         scenarios += [(move, 0, key("extreme_share")) for move in (extreme, -extreme)]
+        for part in key("extended") or ():
+            size = down(Fraction(abs(part) * own["price_ticks"], PART))
+            counts = up(Fraction(key("extended_factor") * scan, size)) if size else PART
+            scenarios.append((size if part > 0 else -size, 0, min(counts, PART)))
         mark, found = self.mark(contract), []
         for move, added, counts in scenarios:
             if self.is_option(contract):
@@ -124,6 +128,19 @@ class Page:
             loss = self.worth(contract, mark) - self.worth(contract, price)
             found.append(up(Fraction(loss * counts, PART)))
         return found
+
+    def volatility_scan(self, own, contract):
+        """The range of a contract's volatility, by its days to expiry."""
+        terms = self.of("underlying", own, "volatility_terms")
+        if not terms or not self.is_option(contract):
+            return self.of("underlying", own, "volatility_scan")
+        days = Fraction(contract["expiry"].timestamp() - self.now_s) / DAY_S
+        if days <= terms[0][0]:
+            return terms[0][1]
+        for (day, one), (later, other) in pairwise(terms):
+            if days <= later:
+                return down(one + Fraction((other - one) * (days - day), later - day))
+        return terms[-1][1]
 
     def delta(self, contract):
         """Millionths of a reference lot."""
@@ -187,23 +204,27 @@ class Page:
             needed = max(part["scan"] + part["months"] - part["credit"], part["short"], 0)
             addon = self.of("underlying", own, "addon")
             needed += up(Fraction(abs(part["delta"]) * addon, PART))
+            for share, rate in self.of("underlying", own, "liquidity") or ():
+                above = max(abs(part["delta"]) - share * own["volume"], 0)
+                needed += up(Fraction(above * rate, PART))
             maintenance += needed
             initial += up(Fraction(needed * self.of("underlying", own, "initial"), PART))
         return maintenance, initial
 
     def commodity(self, name, positions):
         """Everything with one underlying, but credits."""
-        own, losses, tiers, short = self.underlyings[name], [0] * 16, {}, 0
+        own, losses, tiers, short = self.underlyings[name], None, {}, 0
         for symbol, lots in positions.items():
             contract = self.contracts[symbol]
             if contract["underlying"] != name:
                 continue
-            losses = [a + lots * b for a, b in zip(losses, self.losses(contract), strict=True)]
+            new = [lots * loss for loss in self.losses(contract)]
+            losses = [a + b for a, b in zip(losses or [0] * len(new), new, strict=True)]
             tier = self.of("contract", contract, "tier")
             tiers[tier] = tiers.get(tier, 0) + lots * self.delta(contract)
             if self.is_option(contract) and lots < 0:
                 short -= lots * self.of("underlying", own, "short_minimum")
-        left, months = dict(tiers), 0
+        left, months, losses = dict(tiers), 0, losses or [0, 0]
         for first, second, rate in self.of("underlying", own, "spreads") or ():
             one, other = left.get(first, 0), left.get(second, 0)
             if one * other < 0:

@@ -69,6 +69,12 @@ WORDS = {
             "added in the scenarios with odd numbers up to 13, subtracted in those with"
             " even numbers up to 14; the volatility is then at least 1",
         ),
+        "volatility_terms": (
+            "days, millionths of volatility",
+            "`[days, range]`, instead of `volatility_scan`: the range of an option that"
+            " expires in that many days; linear between and rounded down, beyond all of"
+            " them the nearest one's",
+        ),
         "extreme_thirds": (
             "thirds of the scan range",
             "how far scenarios 15 (up) and 16 (down) go, rounded down; with the "
@@ -78,6 +84,17 @@ WORDS = {
             "millionths",
             "of the loss of scenarios 15 and 16 that counts: a loss is rounded up, a gain down",
         ),
+        "extended": (
+            "millionths of the price",
+            "scenarios 17 and on, up to 8: moves that are rounded down, with the volatility"
+            " unchanged",
+        ),
+        "extended_factor": (
+            "millionths",
+            "the part of an extended move's loss that counts is this times the scan range,"
+            " divided by the move in ticks and rounded up, at most the whole. A loss is then"
+            " rounded up, a gain down",
+        ),
         "unit": (
             "units of margin for a tick",
             "of the reference lot: a lot's delta is what it gains for a tick divided by"
@@ -85,6 +102,12 @@ WORDS = {
             "even)",
         ),
         "addon": ("units for a whole delta", "for the net delta without its sign, rounded up"),
+        "volume": ("whole deltas", "what is traded in a day; needed with `liquidity`"),
+        "liquidity": (
+            "millionths, units for a whole delta",
+            "`[share, charge]`, up to 3: for the net delta without its sign above that share of"
+            " `volume`, in addition to `addon`; each charge is rounded up",
+        ),
         "initial": (
             "millionths",
             "initial margin of each underlying: its maintenance margin times this, rounded up",

@@ -32,11 +32,19 @@ def random_parameters(
                 ),
                 rng.choice([0, rng.randint(0, 10**5)]),
                 rng.choice([PART, 1_100_000, rng.randint(PART, 3 * PART)]),
+                random_liquidity(rng),
             )
         )
         for _ in range(rng.randint(1, max(1, most_contracts // most_commodities))):
             contracts.append(random_contract(rng, number, tiers))
     return Parameters(tuple(contracts), tuple(commodities), random_offsets(rng, len(commodities)))
+
+
+def random_liquidity(rng: Random) -> tuple[tuple[int, int], ...]:
+    """Up to three charges, from nothing on, from a little or from more than there can be."""
+    rows = rng.choice([0, 0, 1, 3])
+    edges = [0, 1, rng.randint(0, 10**8), 2**61]
+    return tuple((rng.choice(edges), rng.choice([0, 1, 10**5])) for _ in range(rows))
 
 
 def random_contract(rng: Random, commodity: int, tiers: int) -> ContractRisk:
@@ -45,7 +53,7 @@ def random_contract(rng: Random, commodity: int, tiers: int) -> ContractRisk:
     thirds = [0, 0, 1, 1, -1, -1, 2, 2, -2, -2, 3, 3, -3, -3, 2, -2]
     tier = rng.randrange(tiers)
     if rng.random() < 0.5:
-        losses = tuple(-one * scan // 3 for one in thirds)
+        losses = tuple(-one * scan // 3 for one in thirds) + random_moves(rng, scan)
         return ContractRisk(commodity, tier, losses, rng.choice([PART, PART // 10, 12_345]))
     sign, vega = rng.choice([1, -1]), rng.randint(0, scan)
     losses = tuple(
@@ -53,7 +61,15 @@ def random_contract(rng: Random, commodity: int, tiers: int) -> ContractRisk:
         for place, one in enumerate(thirds)
     )
     delta = sign * rng.randint(0, PART)
+    losses += random_moves(rng, scan)
     return ContractRisk(commodity, tier, losses, delta, rng.choice([0, 1, rng.randint(0, scan)]))
+
+
+def random_moves(rng: Random, scan: int) -> tuple[int, ...]:
+    """Losses by extended moves, or none."""
+    if rng.random() < 0.5:
+        return ()
+    return tuple(rng.randint(-2 * scan, 2 * scan) for _ in range(8))
 
 
 def random_offsets(rng: Random, count: int) -> tuple[Offset, ...]:

@@ -111,7 +111,7 @@ function showOne() {
   const losses = parts.flatMap(([name, row]) => row.scenarios.map((loss, at) => ({ name, at, loss, isWorst: at === Number(row.active) })));
   rows($("margin-scenarios"), losses, (row) => row.name + row.at, (row) => {
     const moves = all?.moves || [], move = moves[row.at];
-    return [row.name, whole(row.at + 1), move ? thirds(move[0]) : FAR[row.at - moves.length] || "", move ? (move[1] > 0 ? "up" : "down") : "", [whole(row.loss), row.isWorst ? "warning" : ""]];
+    return [row.name, whole(row.at + 1), move ? thirds(move[0]) : FAR[row.at - moves.length] || "extended", move ? (move[1] > 0 ? "up" : "down") : "", [whole(row.loss), row.isWorst ? "warning" : ""]];
   });
   const pledged = Object.entries(one.collateral);
   $("margin-pledged").hidden = !pledged.length;

@@ -267,14 +267,16 @@ class PlainPortfolio:
         return True
 
     def array(self, number: int, place: int, value: int, second: int) -> bool:
-        if place not in range(0, SCENARIOS + 1, 2) or max(abs(value), abs(second)) > LARGEST_TERM:
+        if place not in range(0, 25, 2) or max(abs(value), abs(second)) > LARGEST_TERM:
             return False
         row = self.staged["contracts"][number]
         if place == SCENARIOS:
             if second >= 0:
                 row[2:4] = value, second
             return second >= 0
-        row[4 + place : 6 + place] = value, second
+        first = 4 + place if place < SCENARIOS else 2 + place
+        row += [0] * (28 - len(row))
+        row[first : first + 2] = value, second
         return True
 
     def commodity(self, number: int, item: int, value: int, second: int) -> bool:
@@ -282,6 +284,12 @@ class PlainPortfolio:
         if not 0 <= number < len(rows) or not 0 <= value <= LARGEST_RATE:
             return False
         row = rows[number]
+        if item >= 0x80:
+            own = [one for one in self.staged.get("liquidity", []) if one[0] == number]
+            if item - 0x80 >= len(own) or not 0 <= second <= 2**61:
+                return False
+            own[item - 0x80][1:] = second, value
+            return True
         if item == 0:
             if not PART <= second <= 100 * PART:
                 return False

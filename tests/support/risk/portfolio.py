@@ -49,11 +49,14 @@ def scenario_parameters(seed=0):
             -sign * one * scan // 3 - one * one * curve + (place & 1) * curve
             for place, one in enumerate(THIRDS)
         )
+        losses += (0,) * 6 + tuple(rng.randint(-scan, scan * 5 // 4) for _ in range(2))
         delta = sign * (rng.randint(0, 10**6) if option else 10**6)
         minimum = scan // 20 if option else 0
         rows.append(ContractRisk(COMMODITY_OF[index], rng.randrange(3), losses, delta, minimum))
     charges = tuple(SpreadCharge(pair, rng.randint(0, 500)) for pair in ((0, 1), (1, 2), (0, 2)))
-    commodities = CommodityRisk(charges, rng.choice([0, 50]), 1_100_000), CommodityRisk()
+    liquidity = tuple((rng.randint(0, 10**8), rng.randint(0, 900)) for _ in range(3))
+    first = CommodityRisk(charges, rng.choice([0, 50]), 1_100_000, liquidity)
+    commodities = first, CommodityRisk(liquidity=liquidity[:1])
     legs = Leg(0, 1, 1), Leg(1, rng.choice([1, -1]), rng.choice([1, 2]))
     return Parameters(tuple(rows), commodities, (Offset(legs, rng.choice([600_000, 850_000])),))
 
@@ -117,9 +120,10 @@ class PortfolioOperator(ContractOperator):
         if rng.random() < 0.1:
             value = int(rng.choice([2**51, 2**51 + 1, -(2**51) - 1, 2**62, -(2**63)]))
         if drawn < 0.4:
-            return setting(Setting.MARGIN_ARRAY, value, int(rng.integers(-1, 19)), symbol, second)
+            return setting(Setting.MARGIN_ARRAY, value, int(rng.integers(-1, 27)), symbol, second)
         if drawn < 0.6:
-            place = int(rng.integers(0, 3)) << 8 | int(rng.integers(0, 5))
+            item = int(rng.choice([0, 1, 2, 3, 4, 0x80, 0x81, 0x82, 0x83]))
+            place = int(rng.integers(0, 3)) << 8 | item
             return setting(Setting.MARGIN_COMMODITY, value, place, b"", 10**6 + second)
         if drawn < 0.7:
             return setting(Setting.MARGIN_OFFSET, value, int(rng.integers(-1, 3)))
@@ -132,12 +136,18 @@ class PortfolioOperator(ContractOperator):
         count = 0
         for index, row in zip(sorted(UNDER_SCENARIOS), parameters.contracts, strict=True):
             pairs = [*zip(row.losses[::2], row.losses[1::2], strict=True)]
-            for place, (one, other) in enumerate([*pairs, (row.delta, row.short_minimum)]):
+            of_lot = row.delta, row.short_minimum
+            for place, (one, other) in enumerate([*pairs[:8], of_lot, *pairs[8:]]):
+                if 8 < place < 12:
+                    continue  # no losses by the first extended moves
                 count += 1
                 yield setting(Setting.MARGIN_ARRAY, one, 2 * place, self.symbols[index], other)
         for number, row in enumerate(parameters.commodities):
             count += 1
             yield setting(Setting.MARGIN_COMMODITY, row.addon, number << 8, b"", row.initial)
+            for item, (begin, rate) in enumerate(row.liquidity, 0x80):
+                count += 1
+                yield setting(Setting.MARGIN_COMMODITY, rate, number << 8 | item, b"", begin)
             for item, spread in enumerate(row.spreads, 1):
                 count += 1
                 yield setting(Setting.MARGIN_COMMODITY, spread.charge, number << 8 | item)

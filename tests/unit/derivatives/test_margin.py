@@ -87,10 +87,10 @@ def test_the_s_p_500_risk_arrays(positions, needed, scenario):
 
 def test_scenarios_are_in_the_published_order():
     scan = Scan(30, 5)
-    assert [move for move, _, _ in moves(scan)] == [
+    assert [move for move, _, _ in moves(scan, 100)] == [
         *(0, 0, 10, 10, -10, -10, 20, 20, -20, -20, 30, 30, -30, -30, 60, -60)
     ]
-    assert [shift for _, shift, _ in moves(scan)] == [5, -5] * 7 + [0, 0]
+    assert [shift for _, shift, _ in moves(scan, 100)] == [5, -5] * 7 + [0, 0]
     assert [paired(number) for number in range(16)] == [
         *(1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 14, 15)
     ]

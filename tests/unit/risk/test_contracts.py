@@ -189,6 +189,36 @@ KILLED p9 -> no
         assert [block.word(name) for name in ("fees", "fee_due")] == [paid, 0]
 
 
+def test_an_isolated_account_loses_what_it_has_and_no_other_of_its_owner_is_asked(tmp_path):
+    """docs/margin.md: participant 1 is the owner's main account, 3 an isolated one."""
+    market = ContractMarket(tmp_path, TABLES)
+    market.run("""
+DEPOSIT 500000 p1
+DEPOSIT 60000 p3
+DEPOSIT 500000 p2
+DEPOSIT 1000000 p9
+NEW SELL 10@5000 OIL-Z p2 -> passes
+NEW BUY 10@5000 OIL-Z p3 -> passes
+NEW SELL 2@200000 GOLD-P p2 -> passes
+NEW BUY 2@200000 GOLD-P p1 -> passes
+NEW BUY 1@190000 GOLD-P p1 -> passes
+MARK 4100 OIL-Z
+KILLED p3 -> yes
+KILLED p1 -> no
+DISCONNECT p3
+NEW BUY 10@4100 OIL-Z p2 -> passes
+PART SELL 10@4100 OIL-Z p3 -> passes
+NEXT p3 -> the insurance fund pays 30000 of participant 3's deficit of 30000
+NEXT p3 -> nothing
+BALANCE p3 -> 0
+BALANCE p9 -> 970000
+BALANCE p1 -> 500000
+POSITION p1 GOLD-P -> 2
+KILLED p1 -> no
+""")
+    assert market.of(1, lay.OPEN) == 1, "its orders stay"
+
+
 def test_the_page_has_an_example_of_each_command():
     text = "".join(EXAMPLES)
     for word in ("MARK", "SETTLE", "FUNDING", "EXPIRE", "PAUSE", "PART", "NEXT"):

@@ -41,13 +41,13 @@ def run_portfolio(both, seed, count, share=0.3):
 def test_kernels_and_reference_are_the_same_after_every_command(seed):
     """Every word of the state, and each participant's work as it is when made from nothing."""
     both = funded(portfolio_pair(seed), 2 * 10**7)
-    run_portfolio(both, seed, 200)
+    run_portfolio(both, seed, 330)
     refused = [verdict for verdict in both.verdicts if verdict & 0xFF]
     assert any(verdict >> 8 == 1 << RiskBit.MARGIN for verdict in refused)
     assert both.reference.portfolio.applied > 0
 
 
-@pytest.mark.parametrize("seed", [17, 19, 25])
+@pytest.mark.parametrize("seed", [14, 17, 19])
 def test_no_unit_is_made_and_only_those_under_their_margin_are_called(seed):
     both = funded(ConservedPortfolio(seed), 10**8, 10_000)
     run_portfolio(both, seed, 500, 0.4)

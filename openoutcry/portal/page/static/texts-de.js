@@ -432,6 +432,7 @@ export default {
   "margin.down": "fällt",
   "margin.far.up": "weit nach oben",
   "margin.far.down": "weit nach unten",
+  "margin.extended": "erweitert",
   "ticket.lots": "Lots von {base}",
   "ticket.lot.worth": "Ein Lot ist {multiplier} mal den Preis wert, in {quote}.",
   "ticket.lot.inverse": "Ein Lot ist {multiplier} geteilt durch den Preis wert, in {quote}.",

@@ -432,6 +432,7 @@ export default {
   "margin.down": "down",
   "margin.far.up": "far up",
   "margin.far.down": "far down",
+  "margin.extended": "extended",
   "ticket.lots": "Lots of {base}",
   "ticket.lot.worth": "A lot is worth {multiplier} times the price, in {quote}.",
   "ticket.lot.inverse": "A lot is worth {multiplier} divided by the price, in {quote}.",

@@ -8,13 +8,14 @@ import { exactText, gainKind } from "../numbers.js";
 
 const GREEKS = ["delta", "gamma", "vega", "theta"];
 const PARTS = [["scan", "margin.scan"], ["intra", "margin.intra"], ["credit", "margin.credit"], ["short_minimum", "margin.short"], ["addon", "margin.addon"], ["maintenance", "margin.maintenance"]];
-const THIRDS = [0, 1, -1, 2, -2, 3, -3], EXTREMES = 14;
+const THIRDS = [0, 1, -1, 2, -2, 3, -3], EXTREMES = 14, SPAN = 16;
 
 // A price with all the decimals that the venue gives it.
 const ticks = (text) => showNumber(text, (text.split(".")[1] || "").length);
 
 // How far a scenario moves the price, in parts of the scan range.
 function moved(number) {
+  if (number > SPAN) return t("margin.extended");
   if (number > EXTREMES) return t(number % 2 ? "margin.far.up" : "margin.far.down");
   const thirds = THIRDS[Math.floor((number - 1) / 2)];
   return thirds === 0 ? "0" : `${thirds > 0 ? "+" : "\u2212"}${Math.abs(thirds)}/3`;
@@ -61,7 +62,8 @@ function draw(body, found) {
   positions.show(found.positions);
   parts.show(found.underlyings);
   greeks.show(found.underlyings);
-  scenarios.show(found.underlyings.length ? found.underlyings[0].scenarios.map((_, k) => ({ number: k + 1, losses: found.underlyings.map((one) => one.scenarios[k]) })) : []);
+  const count = Math.max(0, ...found.underlyings.map((one) => one.scenarios.length));
+  scenarios.show(Array.from({ length: count }, (_, k) => ({ number: k + 1, losses: found.underlyings.map((one) => one.scenarios[k] ?? "0") })));
 }
 
 function funding(rows) {
