@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk
-from openoutcry.cli.options import as_json_option
+from openoutcry.cli.options import Amount, AmountCommand, as_json_option
 
 
 @click.group()
@@ -17,7 +17,7 @@ def assets() -> None:
     outcry venue assets show
     outcry venue assets declare EUR 2
     outcry venue assets quote GOLD EUR 2
-    outcry venue assets credit 7 1000000 USD
+    outcry venue assets credit 7 10000.00 USD
     """
 
 
@@ -50,13 +50,13 @@ def quote(
     send_to_desk(file, request, operator, as_json)
 
 
-@assets.command()
+@assets.command(cls=AmountCommand)
 @click.argument("participant", type=int)
-@click.argument("amount", type=int)
+@click.argument("amount", type=Amount)
 @click.argument("name")
 @asks
 def credit(
-    participant: int, amount: int, name: str, file: Path, operator: str | None, as_json: bool
+    participant: int, amount: str, name: str, file: Path, operator: str | None, as_json: bool
 ) -> None:
     """Grant PARTICIPANT credit of AMOUNT in asset NAME.
 

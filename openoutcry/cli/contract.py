@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk
-from openoutcry.cli.options import PathArgument, Whole
+from openoutcry.cli.options import Amount, AmountCommand, PathArgument, Whole
 from openoutcry.wire.errors import OutcryError
 
 ALSO = click.option(
@@ -29,7 +29,7 @@ def contract() -> None:
     outcry venue contract fund BTC-PERP
     outcry venue contract settle BTC-26Z
     outcry venue contract expire BTC-26Z 5012000 --also BTC-26Z-C50=5012000
-    outcry venue contract pledge 7 BTC 200000000
+    outcry venue contract pledge 7 BTC 2.00000000
     """
 
 
@@ -173,48 +173,48 @@ def margin(file: Path, operator: str | None, as_json: bool) -> None:
     _ask(file, "margin", operator, as_json)
 
 
-@contract.command()
+@contract.command(cls=AmountCommand)
 @click.argument("participant", type=int)
 @click.argument("asset")
-@click.argument("amount", type=int)
+@click.argument("amount", type=Amount)
 @asks
 def pledge(
-    participant: int, asset: str, amount: int, file: Path, operator: str | None, as_json: bool
+    participant: int, asset: str, amount: str, file: Path, operator: str | None, as_json: bool
 ) -> None:
-    """Pledge AMOUNT units of ASSET out of PARTICIPANT's wallet.
+    """Pledge AMOUNT of ASSET out of PARTICIPANT's wallet.
 
     They count as collateral after haircuts, and can be neither sold nor withdrawn."""
     given: dict[str, Any] = {"participant": participant, "asset": asset, "amount": amount}
     _ask(file, "pledge", operator, as_json, **given)
 
 
-@contract.command()
+@contract.command(cls=AmountCommand)
 @click.argument("participant", type=int)
 @click.argument("asset")
-@click.argument("amount", type=int)
+@click.argument("amount", type=Amount)
 @asks
 def release(
-    participant: int, asset: str, amount: int, file: Path, operator: str | None, as_json: bool
+    participant: int, asset: str, amount: str, file: Path, operator: str | None, as_json: bool
 ) -> None:
-    """Give AMOUNT pledged units of ASSET back to PARTICIPANT's wallet.
+    """Give AMOUNT of pledged ASSET back to PARTICIPANT's wallet.
 
     Rejected if what is left would not cover its initial margin with open orders."""
     given: dict[str, Any] = {"participant": participant, "asset": asset, "amount": amount}
     _ask(file, "release", operator, as_json, **given)
 
 
-@contract.command()
+@contract.command(cls=AmountCommand)
 @click.argument("asset")
-@click.argument("units", type=int)
-@click.argument("of", type=int)
+@click.argument("worth", type=Amount)
+@click.argument("of", type=Amount)
 @asks
 def collateral(
-    asset: str, units: int, of: int, file: Path, operator: str | None, as_json: bool
+    asset: str, worth: str, of: str, file: Path, operator: str | None, as_json: bool
 ) -> None:
-    """Value OF units of ASSET at UNITS of the margin's money.
+    """Value OF of ASSET at WORTH of the margin's money.
 
     The venue does it by itself for an asset that has an [[index]]."""
-    _ask(file, "collateral", operator, as_json, asset=asset, units=units, of=of)
+    _ask(file, "collateral", operator, as_json, asset=asset, units=worth, of=of)
 
 
 @contract.command()

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from openoutcry.cli.desk import asks, send_to_desk
+from openoutcry.cli.options import Amount, AmountCommand
 
 PRICE = click.option(
     "--price",
@@ -21,15 +22,15 @@ def corporate() -> None:
     resume`). The venue cancels all open orders in it.
 
     \b
-    outcry venue corporate dividend GOLD 25 --why "ex-day"
+    outcry venue corporate dividend GOLD 0.25 --why "ex-day"
     outcry venue corporate split GOLD 2 1 --price 100000
     outcry venue corporate reference GOLD 100000
     """
 
 
-@corporate.command()
+@corporate.command(cls=AmountCommand)
 @click.argument("instrument")
-@click.argument("amount", type=int)
+@click.argument("amount", type=Amount)
 @click.option(
     "--lots",
     type=int,
@@ -41,7 +42,7 @@ def corporate() -> None:
 @asks
 def dividend(
     instrument: str,
-    amount: int,
+    amount: str,
     lots: int,
     price: int | None,
     file: Path,
@@ -50,7 +51,7 @@ def dividend(
 ) -> None:
     """Pay AMOUNT for each lot of INSTRUMENT.
 
-    AMOUNT is in whole units of its asset. The holder of a short position pays it."""
+    AMOUNT is in the asset that pays INSTRUMENT. The holder of a short position pays it."""
     request = {
         "do": "dividend",
         "instrument": instrument,

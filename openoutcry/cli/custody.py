@@ -6,7 +6,17 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.options import PathArgument, Secret, Whole, as_json_option, read_secret
+from openoutcry.cli.options import (
+    Amount,
+    AmountCommand,
+    PathArgument,
+    Secret,
+    Whole,
+    as_json_option,
+    read_secret,
+    units_typed,
+)
+from openoutcry.wire.decimals import amount_words
 
 
 @click.group()
@@ -163,20 +173,23 @@ def whitelist(file: Path, chain: str, participant: int, address: str, label: str
     click.echo(f"usable from {utc_text(usable)}")
 
 
-@custody.command()
+@custody.command(cls=AmountCommand)
 @click.argument("file", type=PathArgument)
 @click.argument("participant", type=Whole(0))
 @click.argument("asset")
-@click.argument("units", type=Whole(1))
+@click.argument("amount", type=Amount)
 @click.argument("address")
 @click.option("--salt", default="", help="Your name of it; a repeated name is the same withdrawal.")
-def withdraw(file: Path, participant: int, asset: str, units: int, address: str, salt: str) -> None:
-    """Ask for a withdrawal to an address of the whitelist."""
+def withdraw(
+    file: Path, participant: int, asset: str, amount: str, address: str, salt: str
+) -> None:
+    """Ask for a withdrawal of AMOUNT to an address of the whitelist."""
     from openoutcry.custody.serve import Parts
     from openoutcry.custody.settings import read_custody_file
     from openoutcry.custody.withdrawals import Asked
 
     with Parts(read_custody_file(file)) as parts:
+        units = units_typed(amount, asset, parts.file.known_asset(asset).decimals)
         asked = Asked(participant, asset, address, units, salt)
         click.echo(parts.withdrawals.ask(asked))
 
@@ -308,18 +321,19 @@ def refill() -> None:
     """Refill the hot wallet from the cold one, approved by two people."""
 
 
-@refill.command("ask")
+@refill.command("ask", cls=AmountCommand)
 @click.argument("file", type=PathArgument)
 @click.argument("asset")
-@click.argument("units", type=Whole(1))
-def ask_refill(file: Path, asset: str, units: int) -> None:
-    """Ask for a refill: print its number and address."""
+@click.argument("amount", type=Amount)
+def ask_refill(file: Path, asset: str, amount: str) -> None:
+    """Ask for a refill of AMOUNT: print its number and address."""
     from openoutcry.custody.refills import Refills
     from openoutcry.custody.settings import read_custody_file
     from openoutcry.custody.store import Store
 
     made = read_custody_file(file)
     with Store(made.folder) as store:
+        units = units_typed(amount, asset, made.known_asset(asset).decimals)
         number, address = Refills(made, store).ask(asset, units)
     click.echo(f"refill {number} to {address}: two people must approve it")
 
@@ -411,7 +425,7 @@ LAST_OPTION = click.option(
 )
 
 
-@cold.command()
+@cold.command(cls=AmountCommand)
 @click.argument("public", type=PathArgument)
 @NODE_OPTION
 @click.option(
@@ -420,7 +434,7 @@ LAST_OPTION = click.option(
     required=True,
     help="Pay to this address, or to the cold wallet of another ceremony's public file.",
 )
-@click.option("--units", type=Whole(0), default=0, help="How much (default: everything).")
+@click.option("--amount", type=Amount, default="", help="How much (default: everything).")
 @click.option(
     "--wallet",
     "wallets",
@@ -437,7 +451,7 @@ def build(
     public: Path,
     url: str,
     address: str,
-    units: int,
+    amount: str,
     wallets: tuple[str, ...],
     rate: int,
     last: int,
@@ -447,12 +461,15 @@ def build(
     from openoutcry.custody.ceremony import read_public, write_private
     from openoutcry.custody.cold import build as build_document
     from openoutcry.custody.cold import first_address, outputs_of, shown
+    from openoutcry.custody.utxo.address import COIN_DECIMALS, network_of
     from openoutcry.custody.utxo.rpc import Rpc
 
     document = read_public(public)
     if Path(address).is_file():
         address = first_address(read_public(Path(address)))
     found = outputs_of(document, Rpc(url), wallets, last)
+    network = network_of(document["network"])
+    units = _some_or_all(amount, network.coin, COIN_DECIMALS)
     made = build_document(document, found, address, units, rate)
     write_private(out, json.dumps(made))
     click.echo("\n".join(shown(made)))
@@ -588,13 +605,13 @@ def cold_reserves(
     click.echo(f"{_held(document)} at block {document['height']}")
 
 
-@cold.command("build-evm")
+@cold.command("build-evm", cls=AmountCommand)
 @click.argument("public", type=PathArgument)
 @NODE_OPTION
 @click.option("--vault", required=True, help="The vault's address.")
 @click.option("--to", "address", default="", help="Pay to this address.")
 @click.option("--token", default="", help="The contract of a token (default: the chain's coin).")
-@click.option("--units", type=Whole(0), default=0, help="How much (default: everything).")
+@click.option("--amount", type=Amount, default="", help="How much (default: everything).")
 @click.option(
     "--replace", "owners", type=(str, str), help="Instead of a payment: an owner, and the new one."
 )
@@ -612,7 +629,7 @@ def build_evm(
     vault: str,
     address: str,
     token: str,
-    units: int,
+    amount: str,
     owners: tuple[str, str] | None,
     valid_s: int,
     out: Path,
@@ -623,6 +640,7 @@ def build_evm(
     from openoutcry.custody.evm.contracts import COIN, Payment
     from openoutcry.custody.evm.node import Node
     from openoutcry.custody.evm.parts import address as parsed
+    from openoutcry.custody.evm.reserves import decimals_of
 
     if (owners is None) == (not address):
         raise click.UsageError("give either --to or --replace")
@@ -632,6 +650,8 @@ def build_evm(
         made = evm.build_change(document, node, vault, old, new, valid_s)
     else:
         what = parsed(token, "--token") if token else COIN
+        decimals = decimals_of(node, what, "latest")
+        units = _some_or_all(amount, token or "the coin", decimals)
         payment = Payment(what, parsed(address, "--to"), units)
         made = evm.build(document, node, vault, [payment], valid_s)
     write_private(out, json.dumps(made))
@@ -663,10 +683,11 @@ def reconcile(file: Path) -> None:
         }
 
     def show(one: Balance) -> None:
-        click.echo(f"{one.asset}: {one.on_chain} on chain at block {one.height}")
+        held = made.known_asset(one.asset).text_on_chain(one.on_chain)
+        click.echo(f"{one.asset}: {held} on chain at block {one.height}")
         if one.is_surplus:
             surplus.append(one.asset)
-            click.echo(f"{one.asset}: {one.on_chain - one.recorded} more than custody has seen")
+            click.echo(f"{one.asset}: {reconciler.surplus(one)} more than custody has seen")
 
     with Parts(made) as parts:
         reconciler = Reconciler(made, parts.store, parts.venue, parts.rails)
@@ -711,6 +732,14 @@ def reserves(file: Path, chain: str, challenge: str, liabilities: Path | None, o
     click.echo(f"{_held(document)} at block {document['height']}")
 
 
+def _some_or_all(amount: str, asset: str, decimals: int) -> int:
+    """Return ``--amount`` in the chain's smallest units; 0, which is everything, without it."""
+    units = units_typed(amount, asset, decimals) if amount else 0
+    if amount and not units:
+        raise click.UsageError("--amount must be more than 0; without it, everything is paid")
+    return units
+
+
 def _owed(liabilities: Path | None) -> str:
     """Return the hash that binds a proof to a statement of what is owed; nothing without one."""
     from openoutcry.ledger.proof import files
@@ -722,7 +751,9 @@ def _owed(liabilities: Path | None) -> str:
 
 def _held(document: dict[str, Any]) -> str:
     totals = document.get("totals") or {document["asset"]: document["total"]}
-    return ", ".join(f"{amount} of {name}" for name, amount in totals.items())
+    decimals = document["decimals"]
+    of = decimals if isinstance(decimals, dict) else dict.fromkeys(totals, decimals)
+    return ", ".join(amount_words(int(amount), name, of) for name, amount in totals.items())
 
 
 def _named(values: tuple[str, ...], option: str) -> dict[str, str]:

@@ -80,10 +80,11 @@ def canary(journal: Path, as_json: bool) -> None:
         )
         for line in (*report["differences"], *report["events"]):
             click.echo(f"  {line}")
-        click.echo(
-            "DIFFERENT from what was recorded"
-            if report["differences"]
-            else "the same as what was recorded"
-        )
+        if report["differences"]:
+            click.echo("DIFFERENT from what was recorded")
+        elif report["not_compared"]:
+            click.echo(f"events equal; {report['not_compared']}")
+        else:
+            click.echo("the same as what was recorded")
     if report["differences"]:
         sys.exit(1)

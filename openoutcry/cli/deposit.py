@@ -9,11 +9,12 @@ from openoutcry.cli.movements import OneStepOrMore, first_step, later_step, list
 def deposit() -> None:
     """Credit an amount to a participant, at once or in steps.
 
-    AMOUNT is in whole units of the asset. The venue sequences and journals each step.
+    AMOUNT is decimal, as 5000.00; with --units in whole units of the asset. The venue sequences
+    and journals each step.
 
     \b
-    outcry venue deposit 7 500000 --asset USD --why "wire 4711" --operator anna
-    outcry venue deposit seen 7 30000 BTC --reference "tx 81f2"
+    outcry venue deposit 7 5000.00 --asset USD --why "wire 4711" --operator anna
+    outcry venue deposit seen 7 0.0003 BTC --reference "tx 81f2"
     outcry venue deposit credit "tx 81f2"
     """
 

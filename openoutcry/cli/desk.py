@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.options import PathArgument, as_json_option, read_secret
+from openoutcry.cli.options import PathArgument, as_json_option, counts_units, read_secret
 from openoutcry.wire.errors import OutcryError
 
 FILE_OPTION = click.option(
@@ -60,12 +60,17 @@ def asks(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_json: bool) -> None:
     """Ask, and show what was done; errors of the desk end with exit status 1."""
+    from openoutcry.venue.amounts import in_units
     from openoutcry.venue.desk import ask
     from openoutcry.venue.file import read_venue
     from openoutcry.venue.movement_desk import LISTING
     from openoutcry.venue.requests import new_reference
 
     venue = read_venue(file)
+    money = venue.risk.money
+    in_file = in_units(request, money, None if counts_units() else money.assets)
+    if counts_units():
+        request = in_file
     reference = click.get_current_context().meta.get(REFERENCE)
     is_only_asked = request["do"] == LISTING
     if "reference" in request:
@@ -92,8 +97,8 @@ def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_j
         click.echo(line)
     for row in answer.get("movements", ()):
         click.echo(
-            f"{row['reference']}: participant {row['participant']}, {row['amount']} "
-            f"{row['asset']}, {row['state']} since {row['changed']}"
+            f"{row['reference']}: participant {row['participant']}, {row['text']}, "
+            f"{row['state']} since {row['changed']}"
         )
     if "state" in answer:
         click.echo(f"the venue's state is in {answer['state']}")

@@ -6,8 +6,11 @@ from pathlib import Path
 import click
 
 from openoutcry.cli.desk import FILE_OPTION, asks, reference_or_new, send_to_desk, show_history
-from openoutcry.cli.options import Whole, as_json_option
+from openoutcry.cli.options import Amount, AmountCommand, Whole, as_json_option
 
+ASSET_OPTION = click.option(
+    "--asset", help="The asset that the amount is of.  [default: the venue's first]"
+)
 ROLLED = 1_500
 """Participants of one request: their volumes fit in it whatever they are."""
 
@@ -23,15 +26,15 @@ def fees() -> None:
     """
 
 
-@fees.command("set")
+@fees.command("set", cls=AmountCommand)
 @click.argument("schedule")
 @click.option("--tier", type=int, default=0, show_default=True, help="Number of the tier, 0 to 7.")
 @click.option(
     "--from-volume",
-    type=int,
-    default=0,
+    type=Amount,
+    default="0",
     show_default=True,
-    help="30-day volume from which the tier applies, in whole units of the asset.",
+    help="30-day volume from which the tier applies.",
 )
 @click.option(
     "--maker-bps",
@@ -43,11 +46,13 @@ def fees() -> None:
     required=True,
     help="Basis points of the amount, to hundredths; negative: a rebate.",
 )
+@ASSET_OPTION
 @asks
 def set_tier(
     schedule: str,
     tier: int,
-    from_volume: int,
+    asset: str | None,
+    from_volume: str,
     maker_bps: str,
     taker_bps: str,
     file: Path,
@@ -64,21 +69,30 @@ def set_tier(
         "schedule": schedule,
         "tier": tier,
         "from_volume": from_volume,
+        "asset": asset,
         "maker_bps": maker_bps,
         "taker_bps": taker_bps,
     }
     send_to_desk(file, request, operator, as_json)
 
 
-@fees.command()
+@fees.command(cls=AmountCommand)
 @click.argument("schedule")
-@click.argument("least", type=int)
+@click.argument("least", type=Amount)
+@ASSET_OPTION
 @asks
-def minimum(schedule: str, least: int, file: Path, operator: str | None, as_json: bool) -> None:
+def minimum(
+    schedule: str,
+    least: str,
+    asset: str | None,
+    file: Path,
+    operator: str | None,
+    as_json: bool,
+) -> None:
     """Set the minimum fee of a fill under SCHEDULE.
 
-    LEAST is in whole units of the asset."""
-    request = {"do": "fee-minimum", "schedule": schedule, "minimum": least}
+    Each instrument's fees count it in units of its own asset."""
+    request = {"do": "fee-minimum", "schedule": schedule, "minimum": least, "asset": asset}
     send_to_desk(file, request, operator, as_json)
 
 
@@ -109,13 +123,21 @@ def assign(
     send_to_desk(file, request, operator, as_json)
 
 
-@fees.command()
+@fees.command(cls=AmountCommand)
 @click.argument("participant", type=int)
-@click.argument("volume", type=int)
+@click.argument("volume", type=Amount)
+@ASSET_OPTION
 @asks
-def volume(participant: int, volume: int, file: Path, operator: str | None, as_json: bool) -> None:
+def volume(
+    participant: int,
+    volume: str,
+    asset: str | None,
+    file: Path,
+    operator: str | None,
+    as_json: bool,
+) -> None:
     """Set the VOLUME that decides the spot fee tier of PARTICIPANT."""
-    request = {"do": "fee-volume", "participant": participant, "volume": volume}
+    request = {"do": "fee-volume", "participant": participant, "volume": volume, "asset": asset}
     send_to_desk(file, request, operator, as_json)
 
 
@@ -142,7 +164,10 @@ def roll(days: int, asset: str | None, file: Path, operator: str | None, as_json
     asset = asset or quotes[0]
     volumes = spot_volumes(venue.journal, window.after_seq, window.until_seq, asset)
     for name, units in volumes.unconverted.items():
-        click.echo(f"{units} {name} have no price in {asset} and are left out", err=True)
+        click.echo(
+            f"{venue.risk.money.text(units, name)} have no price in {asset} and are left out",
+            err=True,
+        )
     paid = {who: min(units, LARGEST) for who, units in sorted(volumes.paid.items()) if units}
     last, reference = venue.participant_capacity, reference_or_new()
     last = max([last, *paid, *(participant.number for participant in venue.participants)])
@@ -182,10 +207,11 @@ def show(file: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows))
         return
+    text = venue.risk.money.text
     for row in rows["schedules"]:
-        least = f", at least {row['minimum']} a fill" if row["minimum"] else ""
+        least = f", at least {text(row['minimum'])} a fill" if row["minimum"] else ""
         click.echo(
-            f"{row['schedule']}: from a 30-day volume of {row['from_volume']:,} on: maker "
+            f"{row['schedule']}: from a 30-day volume of {text(row['from_volume'])} on: maker "
             f"{row['maker_bps']} bps, taker {row['taker_bps']} bps{least}"
         )
     for row in rows["payers"]:

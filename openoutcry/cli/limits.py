@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk, show_history
-from openoutcry.cli.options import Whole, as_json_option
+from openoutcry.cli.options import AmountCommand, Whole, as_json_option
 from openoutcry.wire.errors import OutcryError
 
 
@@ -39,7 +39,7 @@ def adv(days: int, file: Path, operator: str | None, as_json: bool) -> None:
     send_to_desk(file, request, operator, as_json)
 
 
-@limits.command("set")
+@limits.command("set", cls=AmountCommand)
 @click.argument("limit")
 @click.argument("value")
 @click.option("--participant", type=int, help="Participant of the limit.")
@@ -60,13 +60,15 @@ def set_limit(
 ) -> None:
     """Set LIMIT to VALUE in the running venue; "none" removes it.
 
-    Names are those of the venue file. A change outlives restarts until the limits in the file
-    change.
+    Names are those of the venue file; amounts are decimal, as 5000.00. A change outlives restarts
+    until the limits in the file change.
     """
+    from openoutcry.venue.amounts import LIMITS
+
     request = {
         "do": "set",
         "limit": limit,
-        "value": _value(value),
+        "value": value if limit in LIMITS else _value(value),
         "participant": participant,
         "group": group,
         "instrument": instrument,
@@ -104,7 +106,7 @@ def show(participant: int | None, instrument: str | None, file: Path, as_json: b
     if not rows:
         raise OutcryError(f"{file}: no limit is set, nothing is held, nothing is switched off")
     for row in rows:
-        click.echo(f"{row['of']:<24} {row['what']:<22} {row['value']}")
+        click.echo(f"{row['of']:<24} {row['what']:<22} {row.get('text', row['value'])}")
 
 
 @limits.command()

@@ -2,8 +2,10 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,16 @@ import click
 
 from openoutcry.cli.bars import moment_ns
 from openoutcry.cli.ledger_moment import ledger_state_at
-from openoutcry.cli.options import PathArgument, Whole, as_json_option, seed_option
+from openoutcry.cli.options import (
+    Amount,
+    AmountCommand,
+    PathArgument,
+    Whole,
+    as_json_option,
+    seed_option,
+    units_typed,
+)
+from openoutcry.wire.decimals import amount_words
 from openoutcry.wire.errors import OutcryError
 
 if TYPE_CHECKING:
@@ -67,7 +78,7 @@ def explain(
     core of a venue under scenario margin goes by."""
     from openoutcry.derivatives.explain import explain as explanation_of
 
-    book, seq = _book(file, journal, as_of)
+    book, seq, scales = _book(file, journal, as_of)
     if participant not in book.participants:
         raise OutcryError(f"{journal or file}: there is no participant {participant}")
     hypothetical = None if order is None else _order(book, order)
@@ -78,11 +89,11 @@ def explain(
     if as_json:
         click.echo(json.dumps(document))
         return
-    for line in _explained(document):
+    for line in _explained(document, scales):
         click.echo(line)
 
 
-@margin.command()
+@margin.command(cls=AmountCommand)
 @book_argument
 @click.option(
     "--move",
@@ -91,14 +102,14 @@ def explain(
     metavar="NAME:PERCENT",
     help="Move this underlying instead of the listed shocks; repeatable.",
 )
-@click.option("--fund", type=int, default=0, show_default=True, help="Units of the fund.")
+@click.option("--fund", type=Amount, default="0", show_default=True, help="What the fund has.")
 @journal_option
 @as_of_option
 @as_json_option
 def stress(
     file: Path,
     moves: tuple[str, ...],
-    fund: int,
+    fund: str,
     journal: Path | None,
     as_of: str | None,
     as_json: bool,
@@ -108,29 +119,33 @@ def stress(
     Without --move: three days of history, and falls and rises of 20 and 50 percent."""
     from openoutcry.derivatives.stress import HISTORIC, INVENTED, Shock, shocked
 
-    book, _ = _book(file, journal, as_of)
+    book, _, scales = _book(file, journal, as_of)
+    has = units_typed(fund, book.asset, scales.get(book.asset, 0))
+    money = partial(amount_words, asset=book.asset, decimals=scales)
     if moves:
         only = dict(_move(book, text) for text in moves)
         shocks = [Shock(" ".join(moves), 0)]
-        outcomes = [shocked(book, shocks[0], fund, only)]
+        outcomes = [shocked(book, shocks[0], has, only)]
     else:
         shocks = [*HISTORIC, *INVENTED]
-        outcomes = [shocked(book, shock, fund) for shock in shocks]
+        outcomes = [shocked(book, shock, has) for shock in shocks]
     if as_json:
         click.echo(json.dumps([asdict(outcome) for outcome in outcomes]))
         return
     for shock, outcome in zip(shocks, outcomes, strict=True):
         of = f" ({_percent(shock.move)}, volatility {_percent(shock.volatility)})"
-        paid = min(outcome.deficit, max(fund, 0))
+        paid = min(outcome.deficit, has)
         click.echo(
             f"{outcome.shock}{'' if moves else of}: {len(outcome.failed)} of "
-            f"{len(book.participants)} fail, deficit {outcome.deficit} {book.asset}, of which the "
-            f"fund pays {paid} and takeovers {outcome.deficit - paid}"
+            f"{len(book.participants)} fail, deficit {money(outcome.deficit)}, of which the "
+            f"fund pays {money(paid)} and takeovers {money(outcome.deficit - paid)}"
         )
         for number, equity in outcome.failed.items():
-            click.echo(f"  participant {number}: equity {equity}, below its maintenance margin")
+            click.echo(
+                f"  participant {number}: equity {money(equity)}, below its maintenance margin"
+            )
         if outcome.gains:
-            click.echo(f"  positions without a counterpart here gain {outcome.gains}")
+            click.echo(f"  positions without a counterpart here gain {money(outcome.gains)}")
 
 
 @margin.command()
@@ -148,7 +163,7 @@ def funding(journal: Path, participant: int | None, as_of: str | None, as_json: 
 
     state = ledger_state_at(journal, as_of)
     found = joined(transactions(journal, state, participant=participant))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "time": _utc(int(row["ts_ns"])),
             "participant": int(row["participant"]),
@@ -156,6 +171,7 @@ def funding(journal: Path, participant: int | None, as_of: str | None, as_json: 
             "lots": int(row["qty_lots"]),
             "mark": int(row["price_ticks"]),
             "paid": int(row["available"]),
+            "asset": state.books.assets[int(row["asset"])],
         }
         for row in found[found["kind"] == Kind.FUNDING]
     ]
@@ -168,7 +184,8 @@ def funding(journal: Path, participant: int | None, as_of: str | None, as_json: 
     for row in rows:
         click.echo(
             f"{row['time']} participant {row['participant']}: {row['lots']} {row['contract']} at "
-            f"{row['mark']}: {row['paid']:+}"
+            f"{row['mark']}: {'+' * (row['paid'] >= 0)}"
+            + amount_words(row["paid"], row["asset"], state.books.scales)
         )
 
 
@@ -275,18 +292,22 @@ def _percent(millionths: int) -> str:
     return f"{millionths / 10_000:+g} %"
 
 
-def _book(file: Path, journal: Path | None, as_of: str | None) -> "tuple[Book, int]":
-    """The margin file; with a journal, with its participants, and as of which command."""
+def _book(
+    file: Path, journal: Path | None, as_of: str | None
+) -> "tuple[Book, int, dict[str, int]]":
+    """The margin file; with a journal, with its participants, as of which command, and decimals of
+    its assets.  A margin file alone counts whole units."""
     from openoutcry.derivatives.book import read_book
 
     book = read_book(file)
     if journal is None:
         if as_of is not None:
             raise click.UsageError("--as-of needs --journal")
-        return book, 0
+        return book, 0, {}
     state = ledger_state_at(journal, as_of)
     book = replace(book, contracts=_terms(book, state.books))
-    return replace(book, participants=_participants(book, journal, state.books)), state.seq
+    book = replace(book, participants=_participants(book, journal, state.books))
+    return book, state.seq, state.books.scales
 
 
 def _terms(book: "Book", books: "Books") -> "dict[str, Contract]":
@@ -388,47 +409,59 @@ def _move(book: "Book", text: str) -> tuple[str, int]:
     return name, share
 
 
-def _counted(name: str, line: dict[str, int]) -> str:
+def _counted(
+    name: str, line: dict[str, int], money: Callable[[int], str], scales: dict[str, int]
+) -> str:
     """Return what an asset counts as collateral."""
+    value, by_size, by_share, counts = (
+        money(line[key]) for key in ("value", "by_size", "by_share", "counts")
+    )
     return (
-        f"{name}: {line['amount']} units are worth {line['value']}, less {line['by_size']} by size "
-        f"and {line['by_share']} by share: {line['counts']}"
+        f"{amount_words(line['amount'], name, scales)} are worth {value}, less {by_size} by size "
+        f"and {by_share} by share: {counts}"
     )
 
 
-def _explained(document: dict[str, Any]) -> list[str]:
-    """The document as text."""
+def _explained(document: dict[str, Any], scales: dict[str, int]) -> list[str]:
+    """The document as text; ``scales``: decimals by asset."""
     asset = document["asset"]
+    money = partial(amount_words, asset=asset, decimals=scales)
     lines = [
-        f"equity        {document['equity']} {asset}",
-        f"maintenance   {document['maintenance']} {asset}",
-        f"initial       {document['initial']} {asset}",
-        f"with orders   {document['with_orders']} {asset}",
+        f"equity        {money(document['equity'])}",
+        f"maintenance   {money(document['maintenance'])}",
+        f"initial       {money(document['initial'])}",
+        f"with orders   {money(document['with_orders'])}",
     ]
     if core := document.get("core"):
         lines.append(
-            f"in the core after command {core['seq']}: equity and credit {core['equity']}, "
-            f"maintenance {core['maintenance']}, initial {core['initial']}, "
-            f"with orders {core['with_orders']}"
+            f"in the core after command {core['seq']}: equity and credit {money(core['equity'])}, "
+            f"maintenance {money(core['maintenance'])}, initial {money(core['initial'])}, "
+            f"with orders {money(core['with_orders'])}"
         )
-        lines += [f"  pledged {_counted(name, line)}" for name, line in core["collateral"].items()]
+        lines += [
+            f"  pledged {_counted(name, line, money, scales)}"
+            for name, line in core["collateral"].items()
+        ]
         lines += [
             f"  takeovers in {symbol}: place {place} of {count}"
             for symbol, (place, count) in core["takeovers"].items()
         ]
     lines += [
-        _counted(name, line) for name, line in document["collateral"].items() if name != asset
+        _counted(name, line, money, scales)
+        for name, line in document["collateral"].items()
+        if name != asset
     ]
     for name, part in document["commodities"].items():
         lines.append(
-            f"{name}: scan {part['scan']} (scenario {part['active'] + 1}), months "
-            f"{part['intra']}, credit {part['credit']}, short minimum {part['short_minimum']}, "
-            f"add-on {part['addon']}: {part['maintenance']}"
+            f"{name}: scan {money(part['scan'])} (scenario {part['active'] + 1}), months "
+            f"{money(part['intra'])}, credit {money(part['credit'])}, short minimum "
+            f"{money(part['short_minimum'])}, add-on {money(part['addon'])}: "
+            f"{money(part['maintenance'])}"
         )
         for number, row in enumerate(part["scenarios"], 1):
             lines.append(
                 f"  {number:2} price {row['move']:+} volatility {row['volatility']:+}: "
-                f"loss {row['loss']}"
+                f"loss {money(row['loss'])}"
             )
         greeks = document["greeks"][name]
         lines.append("  " + ", ".join(f"{key} {value:.6g}" for key, value in greeks.items()))
@@ -438,5 +471,8 @@ def _explained(document: dict[str, Any]) -> list[str]:
         answer = document["what_if"] | {
             "accepted": "yes" if document["what_if"]["accepted"] else "no"
         }
-        lines += [f"{key.replace('_', ' ')}: {value}" for key, value in answer.items()]
+        for key, value in answer.items():
+            lines.append(
+                f"{key.replace('_', ' ')}: {money(value) if type(value) is int else value}"
+            )
     return lines

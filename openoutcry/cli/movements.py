@@ -7,26 +7,29 @@ from typing import Any
 import click
 
 from openoutcry.cli.desk import FILE_OPTION, OPERATOR_OPTION, asks, send_to_desk
-from openoutcry.cli.options import Whole, as_json_option, portal_database_option
+from openoutcry.cli.options import (
+    AmountCommand,
+    AmountType,
+    Whole,
+    as_json_option,
+    portal_database_option,
+)
 
 AT_ONCE = "at-once"
 
 
-class AmountType(click.IntRange):
-    """Whole units from 1; the venue says how many are too many."""
+class MovedAmount(AmountType):
+    """An amount that is more than 0."""
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        if isinstance(value, str) and "." in value:
-            self.fail(
-                f"{value!r} has a decimal point: give whole units of the asset, of which one with "
-                f"2 decimals has 100 to 1",
-                param,
-                ctx,
-            )
-        return int(super().convert(value, param, ctx))
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Return the text as it was typed; refuses 0, also ``0.00``."""
+        text = super().convert(value, param, ctx)
+        if not text.strip("0."):
+            self.fail(f"{text!r} moves nothing: the amount must be more than 0", param, ctx)
+        return text
 
 
-Amount = AmountType(1)
+AMOUNT = MovedAmount()
 
 
 class OneStepOrMore(click.Group):
@@ -47,9 +50,9 @@ class OneStepOrMore(click.Group):
 def one_step(group: click.Group, sign: int, summary: str) -> None:
     """Add the movement in one step; ``sign``: 1 credits the participant, -1 debits it."""
 
-    @group.command(AT_ONCE, help=summary)
+    @group.command(AT_ONCE, cls=AmountCommand, help=summary)
     @click.argument("participant", type=int)
-    @click.argument("amount", type=Amount)
+    @click.argument("amount", type=AMOUNT)
     @click.option("--asset", help="The asset [default: the venue's first].")
     @click.option(
         "--purpose",
@@ -61,29 +64,35 @@ def one_step(group: click.Group, sign: int, summary: str) -> None:
     @asks
     def command(
         participant: int,
-        amount: int,
+        amount: str,
         asset: str | None,
         purpose: str,
         file: Path,
         operator: str | None,
         as_json: bool,
     ) -> None:
-        request = {"do": "deposit", "participant": participant, "amount": sign * amount}
+        request = {"do": "deposit", "participant": participant, "amount": _signed(sign, amount)}
         send_to_desk(file, request | {"asset": asset, "purpose": purpose}, operator, as_json)
+
+
+def _signed(sign: int, amount: str) -> str:
+    """Return the amount with ``-`` before it if it goes out; one that is below 0 as typed keeps its
+    own, and is refused."""
+    return f"-{amount}" if sign < 0 or amount.startswith("-") else amount
 
 
 def first_step(group: click.Group, name: str, do: str, summary: str) -> None:
     """Add the step that begins a life cycle."""
 
-    @group.command(name, help=summary)
+    @group.command(name, cls=AmountCommand, help=summary)
     @click.argument("participant", type=int)
-    @click.argument("amount", type=Amount)
+    @click.argument("amount", type=AMOUNT)
     @click.argument("asset")
     @click.option("--decimals", type=Whole(0, 18), help="Refuse unless the asset has this many.")
     @asks
     def command(
         participant: int,
-        amount: int,
+        amount: str,
         asset: str,
         decimals: int | None,
         file: Path,

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from openoutcry.wire.decimals import amount_of, whole_units
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.private_file import require_private
 
@@ -31,6 +32,56 @@ PathArgument = click.Path(path_type=Path)
 as_json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
 )
+
+
+class AmountType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """An amount of an asset as decimal text; with ``--units`` whole units.
+
+    The asset, which is known later, says how many decimals there may be."""
+
+    name = "amount"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Return the text as it was typed."""
+        return str(value)
+
+
+Amount = AmountType()
+UNITS = "openoutcry.units"
+
+
+def _keep_units(context: click.Context, option: click.Parameter, value: bool) -> None:
+    context.meta[UNITS] = value
+
+
+UNITS_OPTION = click.option(
+    "--units",
+    is_flag=True,
+    expose_value=False,
+    callback=_keep_units,
+    help="Amounts are in whole units of the asset, not decimal.",
+)
+
+
+class AmountCommand(click.Command):
+    """A command that takes an amount: it has ``--units``, and a negative amount is no option."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.context_settings = {**self.context_settings, "ignore_unknown_options": True}
+        UNITS_OPTION(self)
+
+
+def units_typed(text: str, asset: str, decimals: int) -> int:
+    """Return an amount that the present command was given, in units.
+
+    Raises :class:`AmountError` with the asset and its decimals."""
+    return whole_units(text) if counts_units() else amount_of(text, asset, decimals)
+
+
+def counts_units() -> bool:
+    """Return whether the present command was given ``--units``."""
+    return bool(click.get_current_context().meta.get(UNITS))
 
 
 def seed_option(what: str) -> Any:

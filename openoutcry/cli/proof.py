@@ -3,10 +3,21 @@
 import json
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from openoutcry.cli.options import PathArgument, Whole, as_json_option
+from openoutcry.cli.options import (
+    AmountCommand,
+    PathArgument,
+    Whole,
+    as_json_option,
+    units_typed,
+)
+from openoutcry.wire.decimals import amount_words
+
+if TYPE_CHECKING:
+    from openoutcry.ledger.proof.statement import Statement
 
 KEY = click.option(
     "--key", type=PathArgument, required=True, help="File with the venue's secret key."
@@ -108,7 +119,7 @@ def make(
         return
     click.echo(f"{folder}: {statement.member_count:,} members, root {statement.root_hash.hex()}")
     for asset, units in sums.items():
-        click.echo(f"  {asset}: {units:,} owed")
+        click.echo(f"  {amount_words(units, asset, _scales_of(statement), ',')} owed")
     if debts:
         click.echo(f"  {debts:,} debts to the venue count as 0")
 
@@ -152,7 +163,7 @@ def answer(statement: Path, key: Path, text: str, out: Path) -> None:
         file.write(json.dumps(document, indent=1) + "\n")
 
 
-@proof.command()
+@proof.command(cls=AmountCommand)
 @click.argument("inclusion", type=PathArgument)
 @click.option(
     "--statement", type=PathArgument, required=True, help="The statement that the venue published."
@@ -169,7 +180,7 @@ def answer(statement: Path, key: Path, text: str, out: Path) -> None:
     "--balance",
     "balances",
     multiple=True,
-    metavar="ASSET=UNITS",
+    metavar="ASSET=AMOUNT",
     help="A balance that the member expects. Repeatable.",
 )
 @click.option(CHALLENGE, "text", help="The 32 bytes that the venue must have signed.")
@@ -190,8 +201,8 @@ def verify(
     from openoutcry.ledger.proof.statement import check_own, check_signature
     from openoutcry.wire.errors import ProofError
 
-    known = dict(map(_balance, balances))
     stated, _, signature, challenged = files.read_statement(statement)
+    known = dict(_balance(text, _scales_of(stated)) for text in balances)
     own = files.read_inclusion(inclusion)
     if text is not None and files.from_hex(text, CHALLENGE, 32) != challenged:
         raise ProofError(f"{statement}: was signed with another challenge or with none")
@@ -212,11 +223,17 @@ def verify(
         return
     click.echo(f"{member} is in the root {stated.root_hash.hex()} as of {stated.as_of_seq:,}:")
     for asset, units in proven.items():
-        click.echo(f"  {asset}: {units:,}" + ("" if asset in known else " (compare it yourself)"))
+        text = amount_words(units, asset, _scales_of(stated), ",")
+        click.echo(f"  {text}" + ("" if asset in known else " (compare it yourself)"))
 
 
-def _balance(text: str) -> tuple[str, int]:
-    asset, _, units = text.rpartition("=")
-    if not asset or not units.isascii() or not units.isdigit() or len(units) > 19:
-        raise click.UsageError(f"{text!r} is not ASSET=UNITS")
-    return asset, int(units)
+def _scales_of(statement: "Statement") -> dict[str, int]:
+    """Return the decimals that a statement says, by asset."""
+    return dict(zip(statement.assets, statement.decimals, strict=False))
+
+
+def _balance(text: str, scales: dict[str, int]) -> tuple[str, int]:
+    asset, _, amount = text.rpartition("=")
+    if not asset:
+        raise click.UsageError(f"{text!r} is not ASSET=AMOUNT")
+    return asset, units_typed(amount, asset, scales.get(asset, 0))

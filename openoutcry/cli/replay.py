@@ -69,6 +69,9 @@ def replay(
             False: "DIFFERENT from what the run recorded",
             None: "nothing recorded at this sequence to compare with",
         }
-        click.echo(verdict[result["equal"]])
+        if result["not_compared"]:
+            click.echo(f"events equal; {result['not_compared']}")
+        else:
+            click.echo(verdict[result["equal"]])
     if result["equal"] is False:
         sys.exit(1)

@@ -58,8 +58,9 @@ def demo(folder: Path) -> None:
 def book(file: Path, symbol: str, as_json: bool) -> None:
     """Show an instrument's levels over all venues, after fees."""
     from openoutcry.routing.depth import Depth
-    from openoutcry.routing.instruments import BUY, SELL, decimal_text
+    from openoutcry.routing.instruments import BUY, SELL
     from openoutcry.routing.settings import read_settings
+    from openoutcry.wire.decimals import decimal_text
 
     settings = read_settings(file)
     market = settings.market(symbol)

@@ -3,6 +3,7 @@
 import json
 import secrets
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,8 @@ def check(file: Path, as_json: bool) -> None:
         sys.exit(1)
     if as_json:
         symbols = {one: code_of(one).decode() for one in parsed.symbols}
-        click.echo(json.dumps({"mistakes": [], "symbols": symbols}))
+        warnings = [one._asdict() for one in parsed.warnings]
+        click.echo(json.dumps({"mistakes": [], "warnings": warnings, "symbols": symbols}))
         return
     counts = (
         f"{len(parsed.instruments)} instruments",
@@ -96,6 +98,8 @@ def check(file: Path, as_json: bool) -> None:
         f"{sum(session.is_there for session in parsed.sessions.sessions)} sessions",
     )
     click.echo(f"{file}: {parsed.name}: {', '.join(counts)}: no mistake")
+    for warning in parsed.warnings:
+        click.echo(f"{file}: {warning}; served as before, because the journal exists")
     for code, symbol in coded(parsed.symbols).items():
         click.echo(f"{symbol}: {code} in OUCH, ITCH and records")
 
@@ -179,15 +183,15 @@ def actions(file: Path, as_json: bool) -> None:
         )
 
 
-def switched_off(risk: dict[str, Any]) -> list[str]:
-    """Return the kills and halts in a status, a line each."""
+def switched_off(risk: dict[str, Any], money: Callable[[int, str], str]) -> list[str]:
+    """Return the kills and halts in a status, a line each; ``money``: units of an asset as text."""
     lines = ["the market is killed"] if risk.get("market_killed") else []
     if step := risk.get("emergency_step"):
         lines.append(f"emergency close: step {step} of 6 is done")
     for what, names in (("group", "groups_killed"), ("participant", "killed")):
         lines += [f"{what} {name} is killed" for name in risk.get(names, [])]
     lines += [
-        f"participant {who} is {amount} {asset} short because a deposit was reversed"
+        f"participant {who} is {money(amount, asset)} short because a deposit was reversed"
         for who, asset, amount in risk.get("shortfalls", [])
     ]
     lines += [f"participant {who} is liquidated" for who in risk.get("liquidated", [])]
@@ -246,7 +250,8 @@ def status(file: Path, as_json: bool) -> None:
     from openoutcry.venue.days import finished_days, read_status
     from openoutcry.venue.file import read_venue
 
-    journal = read_venue(file).journal
+    venue_file = read_venue(file)
+    journal = venue_file.journal
     document = read_status(journal)
     if document is None:
         raise OutcryError(f"{file}: this venue was never opened")
@@ -257,7 +262,7 @@ def status(file: Path, as_json: bool) -> None:
     click.echo(f"{document['venue']}: {document['state']} at {document['time']}")
     for symbol, phase in document["phases"].items():
         click.echo(f"{symbol:<8} {phase}")
-    for line in switched_off(document.get("risk", {})):
+    for line in switched_off(document.get("risk", {}), venue_file.risk.money.text):
         click.echo(line)
     for row in document.get("sessions", []):
         for word in ("killed", "locked"):

@@ -21,13 +21,13 @@ from openoutcry.cli.options import portal_database_option
 def withdraw() -> None:
     """Debit an amount from a participant, at once or in steps.
 
-    AMOUNT is in whole units of the asset. The venue rejects a withdrawal to outside that exceeds
-    the available balance.
+    AMOUNT is decimal, as 200.00; with --units in whole units of the asset. The venue rejects a
+    withdrawal to outside that exceeds the available balance.
 
     \b
-    outcry venue withdraw 7 20000 --asset USD --why "wire 4712" --operator anna
-    outcry venue withdraw 7 1530 --purpose fees
-    outcry venue withdraw request 7 30000 BTC --reference "wd 4711"
+    outcry venue withdraw 7 200.00 --asset USD --why "wire 4712" --operator anna
+    outcry venue withdraw 7 15.30 --purpose fees
+    outcry venue withdraw request 7 0.0003 BTC --reference "wd 4711"
     outcry venue withdraw approve "wd 4711"
     """
 

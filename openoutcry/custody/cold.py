@@ -17,9 +17,10 @@ from typing import Any
 from openoutcry.custody.ceremony import Keys
 from openoutcry.custody.errors import CustodyError, Refused
 from openoutcry.custody.refills import approval_of, check_approved
-from openoutcry.custody.utxo.address import address_of, network_of, script_of
+from openoutcry.custody.utxo.address import COIN_DECIMALS, address_of, network_of, script_of
 from openoutcry.custody.utxo.rpc import Rpc
 from openoutcry.custody.utxo.wallet import Wallet
+from openoutcry.wire.decimals import decimal_text
 from openoutcry.wire.extras import need
 from openoutcry.wire.named_once import named_once
 
@@ -110,8 +111,13 @@ def _fee(chosen: Sequence[Found], rate: int) -> int:
 
 def shown(document: dict[str, Any]) -> list[str]:
     """Return the lines that a person compares before signing."""
-    rows = [f"pays {units} to {address}" for address, units in document["outputs"]]
-    return [*rows, f"fee {document['fee']}, {len(document['inputs'])} inputs"]
+    coin = network_of(document["network"]).coin
+
+    def text(units: int) -> str:
+        return f"{decimal_text(units, COIN_DECIMALS)} {coin}"
+
+    rows = [f"pays {text(units)} to {address}" for address, units in document["outputs"]]
+    return [*rows, f"fee {text(document['fee'])}, {len(document['inputs'])} inputs"]
 
 
 def sign(document: dict[str, Any], keys: Keys) -> dict[str, Any]:

@@ -121,7 +121,9 @@ class Deposits:
         elif units < asset.dust:
             state = DUST
         if state in (UNKNOWN, UNSUPPORTED, DUST):
-            text = f"{receipt.amount} of {receipt.token or name} to {receipt.address}"
+            what = f"{receipt.amount} units of {receipt.token or name}"
+            text = what if asset is None else asset.text_on_chain(receipt.amount)
+            text += f" to {receipt.address}"
             self.store.note("deposit", receipt.txid, f"{state}: {text}; recorded, not credited")
         return (
             reference_of(name, receipt.txid, receipt.place, generation),
@@ -159,7 +161,8 @@ class Deposits:
             )
             self._set(row["reference"], state, None)
             if state == REVERSED:
-                text = f"{row['units']} {row['asset']}: block {block} was undone; it is reversed"
+                text = self.file.text(row["asset"], row["units"])
+                text += f": block {block} was undone; it is reversed"
                 self.store.note("alarm", row["reference"], text)
 
     def advance(self, top: int) -> None:

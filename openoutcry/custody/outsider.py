@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from openoutcry.custody import anchors, reserves
 from openoutcry.custody.errors import CustodyError
 from openoutcry.custody.reserves import ReservesError
 from openoutcry.custody.utxo.rpc import Rpc
+from openoutcry.wire.decimals import amount_words
 
 NO_TOKEN = "0x" + "00" * 20
 
@@ -120,7 +122,8 @@ class Outsider:
         self.totals[name] = self.totals.get(name, 0) + amount
         token = f" (token {kind[1]})" if kind[1] != NO_TOKEN else ""
         block = document["block"]
-        self.say(f"{document['chain']}: held {amount} of {name}{token} at block {block}")
+        held = amount_words(amount, name, {name: kind[0]})
+        self.say(f"{document['chain']}: held {held}{token} at block {block}")
 
     def compare(self, debts: Debts, tokens: dict[str, str], left_out: Sequence[str]) -> None:
         """Compare with the statement that each proof is bound to: every asset that is owed has
@@ -145,8 +148,9 @@ class Outsider:
     def _compare(
         self, name: str, owed: int, decimals: int, tokens: dict[str, str], seq: int
     ) -> None:
+        shown = partial(amount_words, asset=name, decimals={name: decimals})
         if name not in self.totals:
-            raise ReservesError(f"no reserves were shown for {name}, and {owed} units are owed")
+            raise ReservesError(f"no reserves were shown for {name}, and {shown(owed)} are owed")
         on_chain, token, _ = self.kinds[name]
         if token != NO_TOKEN:
             from openoutcry.custody.evm.encoding import AddressError, address_from_text, from_hex
@@ -162,6 +166,7 @@ class Outsider:
         if on_chain < decimals:
             raise ReservesError(f"{name} has {on_chain} decimals on its chain, {decimals} here")
         needed = owed * 10 ** (on_chain - decimals)
-        self.say(f"the venue owed {needed} of {name} after command {seq}")
+        self.say(f"the venue owed {shown(owed)} after command {seq}")
         if needed > self.totals[name]:
-            raise CustodyError(f"the wallets lack {needed - self.totals[name]} of {name}")
+            lack = amount_words(needed - self.totals[name], name, {name: on_chain})
+            raise CustodyError(f"the wallets lack {lack}")

@@ -89,12 +89,16 @@ class Reconciler:
                 self.breaker.trip(f"reconciliation of {text}")
         return 0
 
+    def surplus(self, one: Balance) -> str:
+        """Return what the chain has and custody has not seen, as decimal text."""
+        return self.file.known_asset(one.asset).text_on_chain(one.on_chain - one.recorded)
+
     def _missing(self, found: Sequence[Balance]) -> list[str]:
         """Differences that stop withdrawals.  A surplus is noted as an alarm: a contract that ends
         itself leaves its coins to any address, without a log."""
         for one in found:
             if one.is_surplus:
-                text = f"{one.asset}: the chain has {one.on_chain - one.recorded} more than"
+                text = f"{one.asset}: the chain has {self.surplus(one)} more than"
                 self.store.note("alarm", f"surplus {one.asset}", f"{text} custody has seen")
         return [
             f"{one.asset}: {asdict(one)}" for one in found if not (one.is_whole or one.is_surplus)

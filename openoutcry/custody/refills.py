@@ -51,7 +51,7 @@ class Refills:
     def ask(self, name: str, units: int) -> tuple[int, str]:
         """Ask for a refill; its number, and the hot wallet's address for it.  Raises
         :class:`Refused`."""
-        asset = self._asset(name)
+        asset = self.file.known_asset(name)
         with self.store.change():
             query = (
                 "select coalesce(sum(units), 0) as n from refills where asset = ? and asked_ns > ?"
@@ -59,7 +59,7 @@ class Refills:
             row = self.store.row(query, name, self.clock_ns() - DAY_NS)
             left = asset.refill_a_day - (0 if row is None else int(row["n"]))
             if not 0 < units <= left:
-                text = f"refill_a_day leaves {max(0, left)} {name} within 24 hours"
+                text = f"refill_a_day leaves {asset.text(max(0, left))} within 24 hours"
                 raise Refused("refill_limit", text)
             spec = self.file.chain(asset.chain)
             address = give_address(self.store, book_of(spec), spec, None)
@@ -70,7 +70,9 @@ class Refills:
                 address=address,
                 asked_ns=self.clock_ns(),
             )
-            self.store.note("refill", f"refill {number}", f"{units} {name}: waits for two people")
+            self.store.note(
+                "refill", f"refill {number}", f"{asset.text(units)}: waits for two people"
+            )
             return number, address
 
     def approve(self, persons: Persons, number: int, name: str, password: str) -> int:
@@ -105,7 +107,7 @@ class Refills:
             raise Refused("refill_locked", text)
         if row["built_ns"] is not None:
             raise Refused("already_built", f"refill {number} was built: ask for another one")
-        asset, people = self._asset(row["asset"]), tuple(self._people(number))
+        asset, people = self.file.known_asset(row["asset"]), tuple(self._people(number))
         query = "select place from addresses where chain = ? and address = ?"
         at = self.store.row(query, asset.chain, row["address"])
         assert at is not None
@@ -118,12 +120,6 @@ class Refills:
         if not self.store.run(query, self.clock_ns(), number):
             raise Refused("already_built", f"refill {number} was built meanwhile")
         self.store.note("refill", f"refill {number}", "built: to be signed offline")
-
-    def _asset(self, name: str) -> AssetSpec:
-        asset = self.file.asset(name)
-        if asset is None:
-            raise Refused("unknown_asset", f"custody has no asset {name!r}")
-        return asset
 
     def _row(self, number: int) -> Any:
         row = self.store.row("select * from refills where id = ?", number)

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from openoutcry.custody.errors import Refused
 from openoutcry.venue.session_keys import password_hash
+from openoutcry.wire.decimals import decimal_text
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.toml_tables import (
     Key,
@@ -98,6 +100,14 @@ class AssetSpec:
         """Smallest units of the chain in a unit of the venue."""
         return 10 ** (self.chain_decimals - self.decimals)
 
+    def text(self, units: int) -> str:
+        """Return units of the venue as decimal text, with the asset's name."""
+        return f"{decimal_text(units, self.decimals)} {self.name}"
+
+    def text_on_chain(self, amount: int) -> str:
+        """Return the chain's smallest units as decimal text, with the asset's name."""
+        return f"{decimal_text(amount, self.chain_decimals)} {self.name}"
+
     def needed(self, units: int) -> int:
         """Confirmations for an amount."""
         return next(count for most, count in self.confirmations if most == 0 or units <= most)
@@ -144,6 +154,18 @@ class CustodyFile:
     def asset(self, name: str) -> AssetSpec | None:
         """The asset of this name, None if there is no such asset."""
         return next((one for one in self.assets if one.name == name), None)
+
+    def known_asset(self, name: str) -> AssetSpec:
+        """The asset of this name.  Raises :class:`Refused`."""
+        asset = self.asset(name)
+        if asset is None:
+            raise Refused("unknown_asset", f"custody has no asset {name!r}")
+        return asset
+
+    def text(self, name: str, units: int) -> str:
+        """Return units of an asset, of the venue, as decimal text with the asset's name."""
+        asset = self.asset(name)
+        return f"{units} units of {name}" if asset is None else asset.text(units)
 
     def asset_of(self, chain: str, token: str) -> AssetSpec | None:
         """The asset of a token on a chain; an empty token is the chain's own coin."""

@@ -165,9 +165,7 @@ class Withdrawals:
         return address
 
     def _normal(self, asked: Asked) -> tuple[AssetSpec, str]:
-        asset = self.file.asset(asked.asset)
-        if asset is None:
-            raise Refused("unknown_asset", f"custody has no asset {asked.asset!r}")
+        asset = self.file.known_asset(asked.asset)
         if asked.units <= 0:
             raise Refused("bad_amount", "an amount is above 0")
         rail, amount = self._rail(asset.chain), asked.units * asset.scale
@@ -227,7 +225,7 @@ class Withdrawals:
             changed_ns=now_ns(),
         )
         if 0 < self.file.travel_rule.get(name, 0) <= units:
-            text = f"{units} {name} to {address}: travel rule"
+            text = f"{self.file.text(name, units)} to {address}: travel rule"
             note_case(self.store, TRAVEL_RULE, reference, (participant, name, units), text)
 
     def _rail(self, chain: str) -> Rail:
@@ -255,7 +253,7 @@ class Withdrawals:
         row = self.store.row(query, reference)
         if row is None:
             raise Refused("unknown_withdrawal", f"there is no withdrawal {reference!r}")
-        first = f"{row['units']} {row['asset']} of participant {row['participant']}"
+        first = f"{self.file.text(row['asset'], row['units'])} of participant {row['participant']}"
         lines = [f"{first} to {row['address']}", f"score {row['score']}: {row['why'] or '-'}"]
         return [*lines, f"changes of the account: {row['changes'] or 'none known'}"]
 
@@ -346,7 +344,7 @@ class Withdrawals:
         assert row is not None
         if int(row["n"]) + units <= asset.drain_an_hour:
             return False
-        self.breaker.trip(f"more than {asset.drain_an_hour} {asset.name} would leave in an hour")
+        self.breaker.trip(f"more than {asset.text(asset.drain_an_hour)} would leave in an hour")
         return True
 
     def _to(self, reference: str, state: str, why: str = "", code: str = "") -> bool:

@@ -11,6 +11,7 @@ from openoutcry.journal import JournalError, JournalReader
 from openoutcry.journal.block import BlockHeader
 from openoutcry.journal.event_hash import hash_text
 from openoutcry.journal.events import NO_LIMIT, events_of, starting_point
+from openoutcry.journal.state_layout import other_layout
 from openoutcry.matcher import Engine
 from openoutcry.wire.records import INSTRUMENT, PLAIN_INSTRUMENT_BYTES
 
@@ -101,8 +102,11 @@ def replay(
     ``wrong_seq``
         the first command that differs, or None
     ``equal``
-        whether all agrees with the evidence and the digests.  None without evidence to compare
-        with: the run was cut short, or ``until_seq`` ends before it
+        whether all that can be compared agrees with the evidence and the digests.  None without
+        evidence to compare with: the run was cut short, or ``until_seq`` ends before it
+    ``not_compared``
+        why the hash of the state was not compared, though it differs: another release wrote it,
+        whose state has another layout.  '' if it was
 
     Raises ``JournalError`` for a journal that cannot be read, ends before ``until_seq``, or whose
     begin was retired with no checkpoint left.
@@ -137,10 +141,14 @@ def replay(
         "verified_seq": digests.verified_seq,
         "wrong_seq": digests.wrong_seq,
         "equal": None if digests.wrong_seq is None else False,
+        "not_compared": "",
     }
     if recorded is not None and (until_seq is None or recorded["commands"] == engine.last_seq):
-        same = all(recorded[key] == result[key] for key in EVIDENCE)
-        result["equal"] = same and digests.wrong_seq is None
+        differing = [key for key in EVIDENCE if recorded[key] != result[key]]
+        if differing == ["state_hash"] and digests.wrong_seq is None:
+            result["not_compared"] = other_layout(recorded)
+        is_same = not differing or bool(result["not_compared"])
+        result["equal"] = is_same and digests.wrong_seq is None
     return result
 
 

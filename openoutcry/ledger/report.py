@@ -11,6 +11,7 @@ from typing import Any
 
 from openoutcry.ledger.ledger_state import write_whole
 from openoutcry.ledger.words import Said, in_language, word
+from openoutcry.wire.decimals import decimal_text
 from openoutcry.wire.errors import LedgerError
 from openoutcry.wire.extras import need
 from openoutcry.wire.text import cell, printable
@@ -175,10 +176,7 @@ def latin(text: str) -> str:
 
 def amount_text(amount: int, decimals: int) -> str:
     """``-1234567`` with 2 decimals is ``-12,345.67``."""
-    if not decimals:
-        return f"{amount:,}"
-    whole, part = divmod(abs(amount), 10**decimals)
-    return f"{'-' if amount < 0 else ''}{whole:,}.{part:0{decimals}d}"
+    return decimal_text(amount, decimals, ",")
 
 
 def arrow() -> Any:

@@ -22,6 +22,7 @@ from openoutcry.journal.medium import medium_of
 from openoutcry.journal.origins import Senders
 from openoutcry.journal.places import places_of, require_distinct
 from openoutcry.journal.replay import instruments_to_json
+from openoutcry.journal.state_layout import KEY, state_layout
 from openoutcry.journal.unwritten import discard_unwritten
 from openoutcry.journal.writer import Handover
 from openoutcry.pipeline.gate_policy import GatePolicy, gate_policy
@@ -225,7 +226,7 @@ def close_journal(work: Work, state: RunState, result: dict[str, Any]) -> None:
         # From where the journal's process let go of it: nothing is read again.
         writer = Journal.reopen(writer, Handover.from_json(state.outcome["journal"]))
     keys = ("commands", "events", "trades", "state_hash", "event_hash")
-    writer.evidence({key: result[key] for key in keys})
+    writer.evidence({key: result[key] for key in keys} | {KEY: state_layout()})
     writer.close()
     result["journal"] = {
         "path": str(work.journal),

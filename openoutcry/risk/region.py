@@ -32,6 +32,7 @@ from openoutcry.risk.protection_layout import block_bytes
 from openoutcry.risk.protection_rules import ProtectionView, enter_protection
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.asset_names import DECIMALS_MASK, asset_text, asset_word, asset_words
+from openoutcry.wire.decimals import decimal_text
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE, ORDER_DTYPE
 
@@ -574,6 +575,10 @@ class Wallets:
     def decimals(self, asset: str) -> int:
         """Return the decimals of an asset's amounts."""
         return int(self.assets[self.names.index(asset), 1]) & DECIMALS_MASK
+
+    def text(self, units: int, asset: str) -> str:
+        """Return units of an asset as decimal text, with its name."""
+        return f"{decimal_text(units, self.decimals(asset))} {asset}"
 
     @property
     def movements(self) -> "money_movements.MovementsView | None":

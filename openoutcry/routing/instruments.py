@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from openoutcry.wire.decimals import decimal_text
 from openoutcry.wire.errors import OutcryError
 
 BUY, SELL = 1, -1
@@ -52,11 +53,6 @@ def scaled(text: str | Decimal | int, decimals: int, what: str) -> int:
     if not 0 < value < 1 << 62:
         raise RoutingError(f"{what} {text} is not positive, or too large")
     return int(value)
-
-
-def decimal_text(value: int, decimals: int) -> str:
-    """A number of units as decimal text with all its decimals: 1250, 3 is ``1.250``."""
-    return f"{Decimal(value).scaleb(-decimals):f}"
 
 
 @dataclass(frozen=True)

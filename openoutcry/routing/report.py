@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from openoutcry.report.page import render_page
-from openoutcry.routing.instruments import PART, Market, decimal_text, name_of_side
+from openoutcry.routing.instruments import PART, Market, name_of_side
 from openoutcry.routing.parents import Child, Parent
+from openoutcry.wire.decimals import decimal_text
 
 MARKOUT = "markout_"
 

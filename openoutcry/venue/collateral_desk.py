@@ -21,7 +21,7 @@ class CollateralDesk:
     """Turns requests about collateral into work."""
 
     def __init__(self, view: View, spec: RiskSpec) -> None:
-        self.view, self.assets = view, spec.collateral
+        self.view, self.assets, self.money = view, spec.collateral, spec.money
         self.moving: set[tuple[int, int]] = set()
         """Participants and assets with a pledge or release that the core has not answered: one at a
         time, so that what has changed is by this request."""
@@ -47,17 +47,18 @@ class CollateralDesk:
         held, wallets = portfolio.pledged(who).get(asset, 0), self.view.wallets
         assert wallets is not None
         available, _, _ = wallets.balance(who, name)
+        shown = partial(wallets.text, asset=name)
         releases = request["do"] == "contract-release"
         if releases and amount > held:
-            raise DeskError(f"participant {who} has pledged {held} {name}, not {amount}")
+            raise DeskError(f"participant {who} has pledged {shown(held)}, not {shown(amount)}")
         if not releases and amount > available:
-            raise DeskError(f"participant {who} has {max(available, 0)} {name} available")
+            raise DeskError(f"participant {who} has {shown(max(available, 0))} available")
         this = who, asset
         if this in self.moving:
             text = f"participant {who}: another pledge of {name} is in progress; try again"
             raise DeskError(text, UNAVAILABLE)
         verb = "takes back" if releases else "pledges"
-        done = f"participant {who} {verb} {amount} {name}"
+        done = f"participant {who} {verb} {shown(amount)}"
 
         def refused() -> str:
             if portfolio.pledged(who).get(asset, 0) != held:
@@ -78,7 +79,7 @@ class CollateralDesk:
         if not of:
             raise DeskError("a price is for 1 unit of the asset at least")
         number = list(self.assets).index(name)
-        done = f"{of} units of {name} are worth {units} as collateral"
+        done = f"{self.money.text(of, name)} are worth {self.money.text(units)} as collateral"
         record = setting(Setting.COLLATERAL_PRICE, units, number, second=of, operator=operator)
 
         def refused() -> str:

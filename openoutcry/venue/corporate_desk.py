@@ -19,6 +19,7 @@ from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.region import View, setting
 from openoutcry.venue.contract_desk import half_even, ratio_term
 from openoutcry.venue.desk import DeskError, Work
+from openoutcry.venue.fee_tables import MoneySpec
 from openoutcry.venue.index_tables import IndexSpec
 from openoutcry.venue.requests import EFFECTIVE
 from openoutcry.wire import ORDER_DTYPE
@@ -37,12 +38,14 @@ class CorporateDesk:
     def __init__(
         self,
         symbols: list[str],
+        money: MoneySpec,
         view: View,
         halted: Callable[[str, bool], Iterable[npt.NDArray[Any]]],
         sources: Mapping[str, IndexSpec],
     ) -> None:
         """``sources``: of each instrument that is in an index, that one."""
         self.symbols, self.view, self.halted, self.sources = symbols, view, halted, sources
+        self.money = money
 
     def work_of(self, request: Request, operator: int) -> Work:
         """Raises :class:`DeskError` naming what cannot be."""
@@ -108,12 +111,13 @@ class CorporateDesk:
         due = [who for who, lots in enumerate(held) if half_even(abs(lots) * new, old)]
         if is_split:
             behind = [abs(lots) * new // old * (1 if lots > 0 else -1) for lots in held]
+        paid_out = self.money.text(new, self.money.quotes.get(symbol, ""))
         done = (
             f"{symbol}: {new} new lots for {old} old ones"
             if is_split
-            else f"{symbol}: {new} for each {old} lots"
+            else f"{symbol}: {paid_out} for each {old} lots"
             if old > 1
-            else f"{symbol}: {new} a lot"
+            else f"{symbol}: {paid_out} a lot"
         )
         done += f", {sum(map(bool, held))} positions; its price is {price} ticks"
 

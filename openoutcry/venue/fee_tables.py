@@ -17,6 +17,7 @@ from openoutcry.risk.spot_layout import MAX_ASSETS as MAX_SPOT_ASSETS
 from openoutcry.venue.spot_tables import SpotTerms, has_spot, is_spot, read_spot, spot_keys
 from openoutcry.wire import toml_tables
 from openoutcry.wire.asset_names import asset_word, asset_words
+from openoutcry.wire.decimals import amount_words
 from openoutcry.wire.symbols import MAX_ASSET_NAME, code_of
 from openoutcry.wire.toml_tables import Key, KeyPath, Tables
 
@@ -55,6 +56,10 @@ class MoneySpec:
 
     def __bool__(self) -> bool:
         return bool(self.assets or self.schedules)
+
+    def text(self, units: int, asset: str = "") -> str:
+        """Return units of an asset, or of the first, as decimal text with the asset's name."""
+        return amount_words(units, asset or next(iter(self.assets), ""), self.assets)
 
     @property
     def wallets(self) -> list[str]:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from openoutcry.dpdk_shim.authentication import NETWORKS_MAX, SESSIONS_MAX, PacketSession
 from openoutcry.dpdk_shim.spec import PortError, PortSpec, parse_port
+from openoutcry.journal import Journal
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.order_entry import spec
 from openoutcry.order_entry.shm_layout import MAX_RANGES
@@ -142,6 +143,8 @@ class VenueFile:
     """A build that has not served this journal yet opens it after its canary alone."""
     number: int = 0
     """63 bits of a hash over the file's bytes: which configuration this is."""
+    warnings: tuple[Mistake, ...] = ()
+    """What a new venue's file may not say, and this one does since an older release."""
 
     @property
     def delayed(self) -> int:
@@ -351,6 +354,8 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     tables.only((), tables.document, TABLES)
     series = expand_series(tables)
     venue = tables.table("venue", VENUE)
+    if venue["journal"]:
+        tables.is_accepted = Journal.exists(path.absolute().parent / venue["journal"])
     calendar, traded = read_calendar(tables)
     instruments, decimals = read_instruments(tables, traded)
     participants = _participants(tables)
@@ -405,6 +410,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
         replication=replication,
         feed=feed,
         risk=risk,
+        warnings=tuple(tables.warnings),
         **{name: venue[name] for name in SAME},
     )
 

@@ -186,25 +186,26 @@ def _of_contract(
     """A command about a contract, or about what comes after a liquidation."""
     who, value, second = (int(command[name]) for name in ("qty_lots", "aux", "price_ticks"))
     symbol = symbol_text(command["symbol"], names)
-    operator = operator_name(spec.operators, int(command["order_id"]))
+    operator, money = operator_name(spec.operators, int(command["order_id"])), spec.money.text
     if what is Setting.COVER:
-        return _entry(command, f"participant {who}", f"the insurance fund pays {value}", operator)
+        did = f"the insurance fund pays {money(value)}"
+        return _entry(command, f"participant {who}", did, operator)
     if what is Setting.LIQUIDATION_FEE:
-        did = f"pays the insurance fund {value} for its liquidation"
+        did = f"pays the insurance fund {money(value)} for its liquidation"
         return _entry(command, f"participant {who}", did, operator)
     if what is Setting.DELEVERAGE:
         other, who = divmod(who, 1 << 16)
-        did = f"participant {other} takes over {value} {symbol} and pays {second}"
+        did = f"participant {other} takes over {value} {symbol} and pays {money(second)}"
         return _entry(command, f"participant {who}", did, operator)
     asset = _asset(int(command["time_in_force"]), spec)
     if what is Setting.PLEDGE:
-        did = f"{'pledges' if value > 0 else 'takes back'} {abs(value)} {asset}"
+        did = f"{'pledges' if value > 0 else 'takes back'} {money(abs(value), asset)}"
         return _entry(command, f"participant {who}", did, operator)
     if what is Setting.SEIZE:
-        did = f"the insurance fund takes over {second} {asset} for {value}"
+        did = f"the insurance fund takes over {money(second, asset)} for {money(value)}"
         return _entry(command, f"participant {who}", did, operator)
     if what is Setting.COLLATERAL_PRICE:
-        did = f"{second} of collateral {who} are worth {value}"
+        did = f"{money(second, _collateral(who, spec))} are worth {money(value)} as collateral"
         return _entry(command, "the market", did, operator)
     if what is Setting.MARGIN_APPLY:
         return _entry(command, "the market", f"{value} commands change scenario margin", operator)
@@ -225,6 +226,12 @@ def _asset(number: int, spec: RiskSpec) -> str:
     """The name of an asset that may be pledged."""
     names = {place: name for name, place in spec.collateral.items()}
     return names.get(number, f"asset {number}")
+
+
+def _collateral(number: int, spec: RiskSpec) -> str:
+    """The name of an asset that counts as collateral, by its place among them."""
+    names = list(spec.collateral)
+    return names[number] if number < len(names) else f"collateral {number}"
 
 
 def _row(

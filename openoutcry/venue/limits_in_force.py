@@ -1,5 +1,6 @@
 """The limits in force in a venue's risk state, read from its journal."""
 
+from collections.abc import Callable
 from typing import Any
 
 from openoutcry.journal import Journal
@@ -9,6 +10,7 @@ from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View, Wallets
 from openoutcry.risk.settings import setting_in_force
+from openoutcry.venue.amounts import LIMITS
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.limits import FileLimits
 from openoutcry.venue.risk_tables import (
@@ -38,7 +40,8 @@ HALTED = {"halted": Limit(Setting.HALT, int, 0)}
 def limits_in_force(
     file: VenueFile, participant: int | None = None, instrument: str | None = None
 ) -> list[dict[str, Any]]:
-    """Everything that is not as at the very beginning, a row each: ``of``, ``what``, ``value``.
+    """Everything that is not as at the very beginning, a row each: ``of``, ``what``, ``value``; of
+    amounts, which are in units, also ``text`` with decimals.
 
     Raises :class:`OutcryError` for a venue without journal or risk, and for a name that it lacks.
     """
@@ -54,23 +57,23 @@ def limits_in_force(
         raise OutcryError(f"there is no participant {participant}")
     if instrument is not None and instrument not in limits.symbols:
         raise OutcryError(f"there is no instrument {instrument!r}")
-    rows = []
+    rows, money = [], file.risk.money.text
     whole_venue = participant is None and instrument is None
     if whole_venue and view.word(lay.MARKET_KILL):
         rows.append({"of": "market", "what": "killed", "value": True})
     for index, symbol in enumerate(limits.symbols):
         if participant is None and instrument in (None, symbol):
-            rows += _rows(view, OF_INSTRUMENTS | HALTED, symbol, 0, index)
+            rows += _rows(view, money, OF_INSTRUMENTS | HALTED, symbol, 0, index)
     for name, row in limits.groups.items():
         if whole_venue:
             both = {
                 "group_gross_position": Limit(Setting.GROUP_GROSS_POSITION, int, NO_LIMIT),
                 "killed": Limit(Setting.GROUP_KILL, int, 0),
             }
-            rows += _rows(view, both, f"group {name}", row, -1)
+            rows += _rows(view, money, both, f"group {name}", row, -1)
     if whole_venue and view.wallets is not None:
         fees = {name: view.wallets.fees(name) for name in view.wallets.names}
-        rows += [{"of": f"venue {n}", "what": "fees", "value": f} for n, f in fees.items() if f]
+        rows += [_amount(view.wallets, f"venue {n}", "fees", n, f) for n, f in fees.items() if f]
     for who in numbers:
         if participant not in (None, who):
             continue
@@ -78,26 +81,32 @@ def limits_in_force(
             of = f"participant {who}"
             if view.wallets is not None:
                 rows += _wallet_rows(view.wallets, who)
-            rows += _rows(view, OF_PARTICIPANTS | OTHERS, of, who, -1)
+            rows += _rows(view, money, OF_PARTICIPANTS | OTHERS, of, who, -1)
             why = [text for flag, text in KILLED_BY.items() if view.of(who, lay.FLAGS) & flag]
             rows += [{"of": of, "what": "killed_by", "value": ", ".join(why)}] if why else []
             if view.of(who, lay.MAINTENANCE_BPS):
                 equity = view.equity(who) + view.counted(who)
-                rows.append({"of": of, "what": "equity", "value": equity})
-                rows.append(
-                    {"of": of, "what": "maintenance_margin", "value": view.maintenance(who)}
-                )
+                needed = view.maintenance(who)
+                rows += [
+                    {"of": of, "what": what, "value": value, "text": money(value)}
+                    for what, value in (("equity", equity), ("maintenance_margin", needed))
+                ]
         for index, symbol in enumerate(limits.symbols):
             if instrument in (None, symbol):
                 of = f"participant {who} {symbol}"
-                rows += _rows(view, OF_CELLS | POSITION, of, who, index)
+                rows += _rows(view, money, OF_CELLS | POSITION, of, who, index)
     return rows
+
+
+def _amount(wallets: Wallets, of: str, what: str, name: str, value: int) -> dict[str, Any]:
+    """Return a row about an amount of an asset, also as decimal text."""
+    return {"of": of, "what": what, "value": value, "text": wallets.text(value, name)}
 
 
 def _wallet_rows(wallets: Wallets, who: int) -> list[dict[str, Any]]:
     """Return a participant's amount of each asset, where it has or owes some."""
     return [
-        {"of": f"participant {who} {name}", "what": what, "value": value}
+        _amount(wallets, f"participant {who} {name}", what, name, value)
         for name, row in zip(wallets.names, wallets.rows[who].tolist(), strict=True)
         for what, value in zip(WALLET, row, strict=True)
         if any(row) and (value or what == "available")
@@ -105,7 +114,7 @@ def _wallet_rows(wallets: Wallets, who: int) -> list[dict[str, Any]]:
 
 
 def _rows(
-    view: View, limits: dict[str, Limit], of: str, who: int, index: int
+    view: View, money: Callable[[int], str], limits: dict[str, Limit], of: str, who: int, index: int
 ) -> list[dict[str, Any]]:
     rows = []
     for name, limit in limits.items():
@@ -113,6 +122,8 @@ def _rows(
         if value == limit.default:
             continue
         row = {"of": of, "what": name, "value": shown(limit.setting, value)}
+        if name in (*LIMITS, "balance"):
+            row["text"] = money(value)
         if limit.setting is Setting.RATE:
             row["burst"] = second
         rows.append(row)

@@ -52,7 +52,10 @@ class Liquidator:
         symbols: list[str],
         note: Callable[[str], None],
         clock_ns: Callable[[], int],
+        money: Callable[[int], str] = str,
     ) -> None:
+        """``money``: an amount of margin accounts as text."""
+        self.money = money
         self.spec, self.symbols, self.note, self.clock_ns = spec, symbols, note, clock_ns
         self.rules = [Rules(row) for row in instruments]
         self.marked: list[int] = []
@@ -94,7 +97,7 @@ class Liquidator:
             cancels = view.of(who, lay.FLAGS) & lay.CANCEL_WANTED or view.of(who, lay.OPEN)
             if cancels:
                 continue
-            step = step_due(view, who, self.symbols)
+            step = step_due(view, who, self.symbols, self.money)
             if step is not None:
                 self.note(step[1])
                 self.under_way = put(step[0])
@@ -128,8 +131,8 @@ class Liquidator:
 
     def _is_due(self, view: View, who: int) -> bool:
         """Return whether there is anything to close out; says so when it begins and ends."""
-        equity = view.equity(who) + view.counted(who)
-        margin = view.maintenance(who)
+        equity = self.money(view.equity(who) + view.counted(who))
+        margin = self.money(view.maintenance(who))
         holds = bool(view.cells[who, :, lay.POSITION // 8].any())
         if view.is_under(who) and holds:
             text = (

@@ -26,6 +26,7 @@ from openoutcry.venue.fee_tables import (
 )
 from openoutcry.venue.wallet_desk import WALLET_REQUESTS, WalletDesk
 from openoutcry.wire.asset_names import asset_word, names_by_word
+from openoutcry.wire.decimals import amount_words
 from openoutcry.wire.symbols import code_of
 from openoutcry.wire.toml_tables import integer
 
@@ -55,6 +56,10 @@ class MoneyDesk:
         of_wallets = {name: wallets.decimals(name) for name in names} if wallets else {}
         return self.spec.assets | self._declared | of_wallets
 
+    def text(self, units: int, asset: str = "") -> str:
+        """Return units of an asset, or of the first, as decimal text with the asset's name."""
+        return amount_words(units, asset or next(iter(self.assets), ""), self.assets)
+
     def work_of(self, request: Request, who: int, operator: int) -> Work:
         """``who``: the participant named, -1: none is.
 
@@ -76,8 +81,9 @@ class MoneyDesk:
         maker, taker = (
             _named(key, millionths, request.get(key)) for key in ("maker_bps", "taker_bps")
         )
+        shown = self.text(begin, str(request.get("asset") or ""))
         done = (
-            f"fee schedule {name}, tier {index}: from a 30-day volume of {begin}: the "
+            f"fee schedule {name}, tier {index}: from a 30-day volume of {shown}: the "
             f"maker pays {maker / 100:g} bps, the taker {taker / 100:g} bps"
         )
         return Work(tier(number, index, (begin, maker, taker), operator), [done])
@@ -88,7 +94,8 @@ class MoneyDesk:
         least = _named("minimum", integer(0, most), request.get("minimum"))
         number = self._schedule(name)
         record = setting(Setting.LEDGER_MINIMUM, least, number, operator=operator)
-        done = f"fee schedule {name}: the minimum fee of a fill is {least}"
+        shown = self.text(least, str(request.get("asset") or ""))
+        done = f"fee schedule {name}: the minimum fee of a fill is {shown}"
         wallets = self.view.wallets
         if wallets is None:
             return Work(record, [done])
@@ -182,12 +189,11 @@ class MoneyDesk:
         free = before - self.view.of(who, lay.RESERVED) - leaving
         if amount < 0 and purpose == "outside" and -amount > max(free, 0):
             raise DeskError(
-                f"participant {who} has {max(free, 0)} available; {-amount} was requested"
+                f"participant {who} has {self.text(max(free, 0), name)} available; "
+                f"{self.text(-amount, name)} was requested"
             )
         verb, to = ("gets", "from") if amount >= 0 else ("gives", "to")
-        money = name or next(iter(self.assets), "")
-        done = f"participant {who} {verb} {abs(amount)} {money} {to} {purpose}".replace("  ", " ")
-
+        done = f"participant {who} {verb} {self.text(abs(amount), name)} {to} {purpose}"
         this = object()
 
         def begun() -> None:

@@ -17,12 +17,13 @@ from openoutcry.risk.bits import (
     Setting,
 )
 from openoutcry.venue.calendar import utc_text
-from openoutcry.venue.fee_tables import MAX_PURPOSES, UNUSED_FROM
+from openoutcry.venue.fee_tables import MAX_PURPOSES, UNUSED_FROM, MoneySpec
 from openoutcry.venue.money_desk import PURPOSES
 from openoutcry.venue.operators import operator_name
 from openoutcry.venue.requests import FRAMING, References
 from openoutcry.venue.risk_tables import RiskSpec
 from openoutcry.wire.asset_names import DECIMALS_MASK, asset_named, asset_text, names_by_word
+from openoutcry.wire.decimals import amount_words
 from openoutcry.wire.symbols import names_by_code, symbol_text
 
 OURS = (Setting.DEPOSIT, Setting.ASSET_CREDIT, Setting.FEE_VOLUME, Setting.MOVEMENT)
@@ -31,6 +32,7 @@ OURS = (Setting.DEPOSIT, Setting.ASSET_CREDIT, Setting.FEE_VOLUME, Setting.MOVEM
 def money_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
     """A row each: ``seq``, ``at``, ``what``, ``operator`` (nothing, if none was named)."""
     rows, references, movements = [], References(), dict[int, tuple[str, str]]()
+    decimals = dict(spec.money.assets)
     symbols, assets = names_by_code(spec.symbols), names_by_word(spec.money.assets)
     for _, orders in JournalReader(journal).chunks():
         types = orders["order_type"]
@@ -40,9 +42,9 @@ def money_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
             if command["order_type"] in FRAMING:
                 continue
             if command["order_type"] == Setting.MOVEMENT:
-                what = _movement(command, reference, movements, assets)
+                what = _movement(command, reference, movements, assets, decimals)
             else:
-                what = _text(command, list(spec.money.schedules), symbols, assets)
+                what = _text(command, spec.money, symbols, assets, decimals)
             if what:
                 rows.append(
                     {
@@ -56,7 +58,11 @@ def money_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
 
 
 def _movement(
-    command: Any, reference: str, movements: dict[int, tuple[str, str]], assets: dict[int, str]
+    command: Any,
+    reference: str,
+    movements: dict[int, tuple[str, str]],
+    assets: dict[int, str],
+    decimals: dict[str, int],
 ) -> str:
     """A step of a deposit or a withdrawal; ``movements``: reference and asset of those that have
     begun, by number."""
@@ -68,12 +74,16 @@ def _movement(
     known, asset = movements.get(number, (str(number), ""))
     kind = "deposit" if step >= MovementStep.SEE else "withdrawal"
     state = MovementState(step).name.lower() if step in tuple(MovementState) else str(step)
-    who, amount = int(command["qty_lots"]), int(command["aux"])
-    return f"{kind} {known!r}: {amount} {asset} of participant {who} is {state}"
+    who, amount = int(command["qty_lots"]), amount_words(int(command["aux"]), asset, decimals)
+    return f"{kind} {known!r}: {amount} of participant {who} is {state}"
 
 
 def _text(
-    command: Any, names: list[str], symbols: Mapping[bytes, str], assets: dict[int, str]
+    command: Any,
+    money: MoneySpec,
+    symbols: Mapping[bytes, str],
+    assets: dict[int, str],
+    decimals: dict[str, int],
 ) -> str:
     what, who, value = (
         Setting(int(command["order_type"])),
@@ -82,12 +92,18 @@ def _text(
     )
     symbol, second = symbol_text(command["symbol"], symbols), int(command["price_ticks"])
 
+    names, first = list(money.schedules), next(iter(money.assets), "")
+
+    def amount(units: int, asset: str) -> str:
+        return amount_words(units, asset or first, decimals)
+
     def schedule(number: int) -> str:
         return names[number] if number < len(names) else str(number)
 
     if what in CORPORATE_SETTINGS:
         new, old = divmod(value, 1 << 32)
-        terms = f"{new} new lots for {old}" if what is Setting.SPLIT else f"{new} for {old} lots"
+        paid = amount(new, money.quotes.get(symbol, ""))
+        terms = f"{new} new lots for {old}" if what is Setting.SPLIT else f"{paid} for {old} lots"
         return f"{symbol} {what.name.lower()}: {terms}, the new price is {second} ticks"
     if second > MAX_PURPOSES and what is not Setting.LEDGER_TIER:
         name = asset_named(second, assets)
@@ -97,13 +113,12 @@ def _text(
         second = int(command["time_in_force"]) if second > MAX_PURPOSES else second
         purposes = {number: name for name, number in PURPOSES.items()}
         verb, to = ("gets", "from") if value >= 0 else ("gives", "to")
-        money = f" {name}" if name else ""
         purpose = purposes.get(second, "suspense")
-        return f"participant {who} {verb} {abs(value)}{money} {to} {purpose}"
+        return f"participant {who} {verb} {amount(abs(value), name)} {to} {purpose}"
     if what is Setting.ASSET_CREDIT:
-        return f"participant {who} may owe {value} {name}"
+        return f"participant {who} may owe {amount(value, name)}"
     if what is Setting.FEE_VOLUME:
-        return f"participant {who} pays by a volume of {value}"
+        return f"participant {who} pays by a volume of {amount(value, first)}"
     if what is Setting.LEDGER_COLLECT:
         asset = "the quote asset" if value else "what they receive"
         return f"fee schedule {schedule(who)}: buyers pay in {asset}"
@@ -111,12 +126,13 @@ def _text(
         if second == UNUSED_FROM:
             return ""
         maker = (value & 0xFFFFFFFF) - ((value & 0x80000000) << 1)
+        begin = amount(second, first)
         return (
-            f"fee schedule {schedule(who // 16)}, tier {who % 16}: from {second} on maker "
+            f"fee schedule {schedule(who // 16)}, tier {who % 16}: from {begin} on maker "
             f"{maker / 100:g} bps, taker {(value >> 32) / 100:g} bps"
         )
     if what is Setting.LEDGER_MINIMUM:
-        return f"fee schedule {schedule(who)}: the minimum fee of a fill is {value}"
+        return f"fee schedule {schedule(who)}: the minimum fee of a fill is {amount(value, first)}"
     if what is Setting.LEDGER_FEES:
         whose = f"participant {who}" if who >= 0 else "everybody"
         by = f"pays by fee schedule {schedule(value)}" if value >= 0 else "has no fee schedule"
@@ -126,5 +142,6 @@ def _text(
     if what is Setting.LEDGER_ASSET:
         if second > MAX_PURPOSES:
             name = assets[second] = asset_text(second, value, who)
+        decimals[name] = value & DECIMALS_MASK
         return f"{name} is an asset with {value & DECIMALS_MASK} decimals"
     return f"{symbol} is quoted in {name}"

@@ -136,7 +136,10 @@ class MovementDesk:
             raise DeskError(f"a {kind} is {', '.join(known)}, not {named!r}")
         states = [known[named]] if named else [s for s in STATES[kind] if s in OPEN_STATES]
         found = self.movements.chosen(states, None if who < 0 else who)
-        rows = [movement_row(one) for one in found[:MAX_LISTED]]
+        rows = [
+            movement_row(one) | {"text": self.wallets.text(one.amount, one.asset)}
+            for one in found[:MAX_LISTED]
+        ]
         more = {"movements": rows, "left_off": len(found) - len(rows)}
         return Work(NOTHING, [f"{len(found)} {kind}s"], more=more)
 
@@ -160,7 +163,7 @@ class MovementDesk:
         if kind == WITHDRAWAL:
             self._check_free(who, name, amount)
         reserved = "requested: reserved" if kind == WITHDRAWAL else "seen: not available yet"
-        shown = f"{kind} {reference!r}: {amount} {name} of participant {who}"
+        shown = f"{kind} {reference!r}: {self.wallets.text(amount, name)} of participant {who}"
         record = setting(
             Setting.MOVEMENT, amount, who, second=asset_word(name), operator=request[BY]
         )
@@ -181,10 +184,10 @@ class MovementDesk:
         is_same = (one.participant, one.asset, one.amount) == asked
         if not is_same or one.is_deposit != (kind == DEPOSIT):
             raise DeskError(
-                f"reference {one.reference!r} belongs to another movement: {_shown(one)}"
+                f"reference {one.reference!r} belongs to another movement: {self._shown(one)}"
             )
         more = {"repeated": True, "reference": one.reference, "seq": one.number}
-        return Work(NOTHING, [f"{_shown(one)}; nothing was repeated"], more=more)
+        return Work(NOTHING, [f"{self._shown(one)}; nothing was repeated"], more=more)
 
     def _go_on(self, request: Request, what: MovementStep) -> Work:
         kind = request["do"].partition("-")[0]
@@ -195,7 +198,7 @@ class MovementDesk:
             Setting.MOVEMENT, one.amount, one.participant, second=one.number, operator=request[BY]
         )
         record["time_in_force"] = int(what)
-        done = f"{_shown(one, MovementState(int(what)))}"
+        done = self._shown(one, MovementState(int(what)))
         shown: list[str] = [done]
 
         def refused() -> str:
@@ -203,10 +206,11 @@ class MovementDesk:
             if what not in now.steps:
                 return self._why(lambda: self._check_step(now, what), done)
             if what is MovementStep.REVERSE and now.short:
-                owed = self.wallets.shortfall(one.participant, one.asset)
+                owed, text = self.wallets.shortfall(one.participant, one.asset), self.wallets.text
                 shown.append(
-                    f"participant {one.participant} is {now.short} {one.asset} short because of "
-                    f"it, {owed} in total, and cannot withdraw until that is paid"
+                    f"participant {one.participant} is {text(now.short, one.asset)} short because "
+                    f"of it, {text(owed, one.asset)} in total, and cannot withdraw until that is "
+                    "paid"
                 )
             return ""
 
@@ -263,9 +267,10 @@ class MovementDesk:
     def _check_free(self, who: int, name: str, amount: int) -> None:
         available, reserved, _ = self.wallets.balance(who, name)
         if amount > max(available, 0):
+            texts = [self.wallets.text(one, name) for one in (max(available, 0), reserved, amount)]
             raise DeskError(
-                f"participant {who} has {max(available, 0)} {name} available ({reserved} reserved "
-                f"by open orders and withdrawals), not {amount}",
+                f"participant {who} has {texts[0]} available ({texts[1]} reserved by open orders "
+                f"and withdrawals), not {texts[2]}",
                 "insufficient_balance",
             )
 
@@ -274,7 +279,7 @@ class MovementDesk:
             again = " already" if int(one.state) == what else ""
             wanted = " or ".join(state.name.lower() for state in FROM_STATES[what])
             raise DeskError(
-                f"{_shown(one)}{again}; this step needs one that is {wanted}; nothing was done"
+                f"{self._shown(one)}{again}; this step needs one that is {wanted}; nothing was done"
             )
         if what in (MovementStep.APPROVE, MovementStep.SEND):
             self._check_may_withdraw(one.participant)
@@ -283,16 +288,14 @@ class MovementDesk:
         """Two persons for what lets money out, or makes it available."""
         by = request[BY]
         if by and by == one.operator and request["do"] in SECOND_PERSON:
-            raise DeskError(f"{_shown(one)} by this operator: a different one must take this step")
+            raise DeskError(
+                f"{self._shown(one)} by this operator: a different one must take this step"
+            )
 
-
-def _shown(one: OneMovement, state: MovementState | None = None) -> str:
-    kind = DEPOSIT if one.is_deposit else WITHDRAWAL
-    name = (state or one.state).name.lower()
-    return (
-        f"{kind} {one.reference!r}: {one.amount} {one.asset} of participant "
-        f"{one.participant} is {name}"
-    )
+    def _shown(self, one: OneMovement, state: MovementState | None = None) -> str:
+        kind = DEPOSIT if one.is_deposit else WITHDRAWAL
+        name, amount = (state or one.state).name.lower(), self.wallets.text(one.amount, one.asset)
+        return f"{kind} {one.reference!r}: {amount} of participant {one.participant} is {name}"
 
 
 def movement_row(one: OneMovement) -> dict[str, Any]:

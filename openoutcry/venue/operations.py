@@ -15,6 +15,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.risk.region import setting
 from openoutcry.risk.settings import setting_in_force
+from openoutcry.venue.amounts import LIMITS, amounts_in, asset_of, in_units
 from openoutcry.venue.contract_desk import CONTRACT_REQUESTS, ContractDesk
 from openoutcry.venue.corporate_desk import CORPORATE_REQUESTS, CorporateDesk
 from openoutcry.venue.desk import DeskError, Work
@@ -120,7 +121,9 @@ class Operations:
         self.view, self.spec = limits.view, limits.spec
         self.money = MoneyDesk(limits.spec.money, limits.symbols, limits.view)
         sources = {own: index_ for index_ in limits.spec.indices for own in index_.own}
-        self.issuers = CorporateDesk(limits.symbols, limits.view, halted, sources)
+        self.issuers = CorporateDesk(
+            limits.symbols, limits.spec.money, limits.view, halted, sources
+        )
         given = limits.symbols, limits.view, today, limits.spec, self.issuers.reference
         self.contracts = ContractDesk(*given)
         self.people = ParticipantsDesk(limits.numbers, limits.view, disconnect, limits.of_new)
@@ -161,6 +164,7 @@ class Operations:
         why = request.get("why") or ""
         if type(why) is not str or len(why) > MAX_REASON:
             raise DeskError(f"why: the reason must be a text of at most {MAX_REASON} characters")
+        request = in_units(request, self.spec.money, self.money.assets)
         by, proven = self._who(request)
         if by and action not in ASKED_ONLY:
             self.operators.check(by, OPERATOR)
@@ -349,11 +353,17 @@ class Operations:
             self._judged(who)
         before = setting_in_force(self.view, what, who, index)
         place = f"{name} of {_whose(request)}"
-        new, old = (str(shown(what, one)).lower() for one in (value, before[0]))
+        is_money, money = name in LIMITS, asset_of(request, "value", self.spec.money)
+
+        def said(one: int) -> str:
+            said = shown(what, one)
+            return self.money.text(one, money) if is_money and said == one else str(said).lower()
+
+        new, old = said(value), said(before[0])
 
         def refused() -> str:
             current = setting_in_force(self.view, what, who, index)[0]
-            return "" if current == value else f"{place}: the core rejected {shown(what, value)}"
+            return "" if current == value else f"{place}: the core rejected {new}"
 
         by = request[BY]
         if by and widens(what, before, (value, second)):
@@ -673,8 +683,13 @@ def words_of(request: dict[str, Any]) -> str:
     keys = ("do", "what", "name", "limit", "participant", "group", "instrument", "value",
             "schedule", "tier", "from_volume", "maker_bps", "taker_bps", "minimum", "amount",
             "asset", "decimals", "purpose", "movement", "new", "old", "buyer", "seller", "lots",
-            "price")  # fmt: skip
-    return " ".join(str(request[key]) for key in keys if request.get(key) not in (None, ""))
+            "price", "units", "of", "volume")  # fmt: skip
+    counted = [key for key in amounts_in(request) if type(request.get(key)) is int]
+    return " ".join(
+        f"{request[key]} units" if key in counted else str(request[key])
+        for key in keys
+        if request.get(key) not in (None, "")
+    )
 
 
 def _halt_reason(text: Any) -> int:

@@ -2,7 +2,8 @@
 
 Prices of OUCH 4.2 are four bytes and those of OUCH 5.0 eight, both with four decimals and without a
 sign; quantities are four bytes.  An instrument whose prices or quantities need more names
-``ouch = false``: OUCH does not trade it then, and FIX and packets do.
+``ouch = false``: OUCH does not trade it then, and FIX and packets do.  Older releases made
+such files: a venue whose journal exists is served with a warning.
 """
 
 from typing import Any
@@ -34,7 +35,7 @@ def _check(tables: Tables, path: Any, row: dict[str, Any], spoken: list[Protocol
     if type(decimals) is not int:
         return
     if decimals > PRICE_DECIMALS:
-        tables.wrong(
+        tables.stricter(
             (*path, "decimals"),
             f"is {decimals}: prices of OUCH have {PRICE_DECIMALS}; lower it, or say `ouch = false`",
         )
@@ -47,7 +48,7 @@ def _check(tables: Tables, path: Any, row: dict[str, Any], spoken: list[Protocol
     ):
         value = row.get(name, low)
         if type(value) is int and not low <= value <= high:
-            tables.wrong(
+            tables.stricter(
                 (*path, name),
                 f"is {value}: OUCH can say {low} to {high}; change it, or say `ouch = false`",
             )

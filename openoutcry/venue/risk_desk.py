@@ -126,7 +126,9 @@ class RiskDesk:
         if spec is not None:
             table, symbols = self.file.instruments, self.limits.symbols
             clock_ns = shared.clock.monotonic_ns
-            self.liquidator = Liquidator(spec, table, symbols, self.note, clock_ns)
+            self.liquidator = Liquidator(
+                spec, table, symbols, self.note, clock_ns, self.file.risk.money.text
+            )
         if view.contracts is not None:
             symbols, funding = self.limits.symbols, self.file.risk.funding
             self.contracts = ContractTimer(self.file.calendar, symbols, self.note, funding)

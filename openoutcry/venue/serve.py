@@ -20,6 +20,7 @@ from openoutcry.journal import Journal, JournalError, JournalReader
 from openoutcry.journal.archive import archive
 from openoutcry.journal.checkpoint import make_checkpoints, retire_before
 from openoutcry.journal.replay import instruments_to_json
+from openoutcry.journal.state_layout import KEY, state_layout
 from openoutcry.journal.unwritten import is_unwritten
 from openoutcry.market_data.public_feed import with_feed
 from openoutcry.order_entry.sessions import with_sessions
@@ -139,6 +140,8 @@ class Venue:
 
     def _serve(self, resume: bool) -> dict[str, Any]:
         journal = self.file.journal
+        for warning in self.file.warnings:
+            self.watcher.note(f"{self.file.path.name}: {warning}")
         exists = Journal.exists(journal)
         if resume and not exists:
             raise PipelineError(f"{journal} has no journal to resume; start without --resume")
@@ -323,6 +326,7 @@ class Venue:
             "end": utc_text(day.end_ns),
             "last_seq": self.last_run["commands"],
             "state_hash": self.last_run["state_hash"],
+            KEY: state_layout(),
             "open_orders": self.last_run["open_orders"],
             "closed_ns": time.time_ns(),
         }

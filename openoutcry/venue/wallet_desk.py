@@ -3,6 +3,7 @@ and by which volume and in what a participant pays its fees."""
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ WALLET_REQUESTS = ("asset-credit", "fee-volume", "fee-collect", "fee-roll")
 
 def require_nothing_owed(wallets: Wallets, who: int) -> None:
     """Raise :class:`DeskError` if the participant is short of an asset: it withdraws nothing."""
-    owed = [f"{amount} {name}" for _, name, amount in wallets.shortfalls(who)]
+    owed = [wallets.text(amount, name) for _, name, amount in wallets.shortfalls(who)]
     if owed:
         raise DeskError(
             f"participant {who} is {', '.join(owed)} short because a deposit was reversed, and "
@@ -84,8 +85,10 @@ class WalletDesk:
         name = self.named(name)
         if purpose not in PURPOSES:
             raise DeskError(f"a wallet's purposes are {' and '.join(PURPOSES)}, not {purpose!r}")
+        shown = partial(self.wallets.text, asset=name)
         if abs(amount) > LARGEST_TOTAL:
-            raise DeskError(f"an amount is at most {LARGEST_TOTAL}, not {abs(amount)}")
+            most = shown(LARGEST_TOTAL)
+            raise DeskError(f"an amount is at most {most}, not {shown(abs(amount))}")
         available, reserved, _ = self.wallets.balance(who, name)
         leaving = sum(out for whose, of, out in self.leaving.values() if (whose, of) == (who, name))
         free = max(available - leaving, 0)
@@ -93,14 +96,14 @@ class WalletDesk:
             require_nothing_owed(self.wallets, who)
         if amount < 0 and -amount > free:
             raise DeskError(
-                f"participant {who} has {free} {name} available ({reserved} reserved by open "
-                f"orders and withdrawals), not {-amount}"
+                f"participant {who} has {shown(free)} available ({shown(reserved)} reserved by "
+                f"open orders and withdrawals), not {shown(-amount)}"
             )
         fees = self.wallets.fees(name)
         if purpose == FEES and amount > max(fees, 0):
-            raise DeskError(f"the venue's fees are {fees} {name}, not {amount}")
+            raise DeskError(f"the venue's fees are {shown(fees)}, not {shown(amount)}")
         verb, to = ("gets", "from") if amount >= 0 else ("gives", "to")
-        done = f"participant {who} {verb} {abs(amount)} {name} {to} {purpose}"
+        done = f"participant {who} {verb} {shown(abs(amount))} {to} {purpose}"
         this = object()
 
         def begun() -> None:
@@ -122,11 +125,12 @@ class WalletDesk:
         credit = integer(0, LARGEST_TOTAL)(request.get("amount"))
         used = max(-self.wallets.balance(who, name)[0], 0)
         if credit < used:
-            raise DeskError(f"participant {who} uses {used} {name} of its credit, not {credit}")
+            shown = self.wallets.text(used, name), self.wallets.text(credit, name)
+            raise DeskError(f"participant {who} uses {shown[0]} of its credit, not {shown[1]}")
         record = setting(
             Setting.ASSET_CREDIT, credit, who, second=asset_word(name), operator=operator
         )
-        done = f"participant {who} may owe {credit} {name}"
+        done = f"participant {who} may owe {self.wallets.text(credit, name)}"
 
         def refused() -> str:
             return "" if self.wallets.balance(who, name)[2] == credit else f"{done}: refused"
@@ -134,10 +138,11 @@ class WalletDesk:
         return Work(record, [done], refused)
 
     def _volume(self, request: Request, who: int, operator: int) -> Work:
-        self.named(self.wallets.names[0])
+        name = self.named(request.get("asset") or self.wallets.names[0])
         volume = integer(0, LARGEST)(request.get("volume"))
         record = setting(Setting.FEE_VOLUME, volume, who, operator=operator)
-        return Work(record, [f"participant {who} pays by a volume of {volume}"])
+        shown = self.wallets.text(volume, name)
+        return Work(record, [f"participant {who} pays by a volume of {shown}"])
 
     def _roll(self, request: Request, operator: int) -> Work:
         """The volumes of all participants from ``first`` to ``last``: whose is not said has 0."""

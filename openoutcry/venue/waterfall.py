@@ -5,6 +5,7 @@ The core checks every figure again (``risk/waterfall.py``).  A command whose pre
 does nothing, and the next look finds what is due.
 """
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -32,16 +33,18 @@ def _left_for(view: View, means: npt.NDArray[Any], who: int) -> int:
     return max(left + others, 0)
 
 
-def step_due(view: View, who: int, symbols: list[str]) -> tuple[npt.NDArray[Any], str] | None:
+def step_due(
+    view: View, who: int, symbols: list[str], money: Callable[[int], str] = str
+) -> tuple[npt.NDArray[Any], str] | None:
     """The command for a called participant without open orders, and what it does; None: its parts
-    continue, or nothing is due."""
+    continue, or nothing is due.  ``money``: an amount of margin accounts as text."""
     contracts = view.contracts
     if contracts is None or who == contracts.word("fund"):
         return None
     means = view.means_of_all()
     missing = -min(int(means[who]), 0)
     if not missing:
-        return _seizure(view, means, who)
+        return _seizure(view, means, who, money)
     fund, held = _left_for(view, means, who), view.cells[who, :, lay.POSITION // 8]
     if not held.any():
         if (worthless := _worthless(view, who)) is not None:
@@ -49,13 +52,14 @@ def step_due(view: View, who: int, symbols: list[str]) -> tuple[npt.NDArray[Any]
         paid = min(missing, fund)
         if not paid:
             return None
-        text = f"the insurance fund pays {paid} of participant {who}'s deficit of {missing}"
+        text = f"the insurance fund pays {money(paid)} of participant {who}'s deficit of "
+        text += money(missing)
         return setting(Setting.COVER, paid, who), text
     if missing <= fund or not view.is_under(who):
         return None
     for index in contracts.number:
         if held[index]:
-            due = _takeover(view, means, who, index, missing - fund, symbols[index])
+            due = _takeover(view, means, who, index, missing - fund, symbols[index], money)
             if due is not None:
                 return due
     return None
@@ -83,14 +87,17 @@ def release_due(view: View) -> tuple[npt.NDArray[Any], str] | None:
         asset = wallets.names.index(name)
         amount = min(short, portfolio.pledged(who).get(asset, 0))
         if amount:
-            text = f"{amount} {name} that participant {who} pledged pay for its reversed deposit"
+            paid = wallets.text(amount, name)
+            text = f"{paid} that participant {who} pledged pay for its reversed deposit"
             record = setting(Setting.PLEDGE, -amount, who)
             record["time_in_force"] = asset
             return record, text
     return None
 
 
-def _seizure(view: View, means: npt.NDArray[Any], who: int) -> tuple[npt.NDArray[Any], str] | None:
+def _seizure(
+    view: View, means: npt.NDArray[Any], who: int, money: Callable[[int], str]
+) -> tuple[npt.NDArray[Any], str] | None:
     """Return what pledges cover of the money that a participant owes, as far as the fund can pay
     it."""
     portfolio, cash = view.portfolio, int(view.cash_of_all()[who])
@@ -101,7 +108,8 @@ def _seizure(view: View, means: npt.NDArray[Any], who: int) -> tuple[npt.NDArray
         paid = min(-cash, fund, line.counts)
         if paid > 0:
             units = -(-line.amount * paid // line.counts)
-            return _taken(view, who, asset, units, f"pays {paid} of the {-cash} that it owes", paid)
+            pays = f"pays {money(paid)} of the {money(-cash)} that it owes"
+            return _taken(view, who, asset, units, pays, paid)
     return None
 
 
@@ -118,15 +126,22 @@ def _worthless(view: View, who: int) -> tuple[npt.NDArray[Any], str] | None:
 def _taken(
     view: View, who: int, asset: int, units: int, pays: str, paid: int = 0
 ) -> tuple[npt.NDArray[Any], str]:
-    name = view.wallets.names[asset] if view.wallets else asset
+    wallets = view.wallets
+    taken = wallets.text(units, wallets.names[asset]) if wallets else f"{units} of asset {asset}"
     record = setting(Setting.SEIZE, paid, who, second=units)
     record["time_in_force"] = asset
-    text = f"the insurance fund takes over {units} {name} that participant {who} pledged, and"
+    text = f"the insurance fund takes over {taken} that participant {who} pledged, and"
     return record, f"{text} {pays}"
 
 
 def _takeover(
-    view: View, means: npt.NDArray[Any], who: int, index: int, missing: int, symbol: str
+    view: View,
+    means: npt.NDArray[Any],
+    who: int,
+    index: int,
+    missing: int,
+    symbol: str,
+    money: Callable[[int], str],
 ) -> tuple[npt.NDArray[Any], str] | None:
     position = view.cell(who, index, lay.POSITION)
     size = abs(position)
@@ -141,7 +156,7 @@ def _takeover(
     paid = min(due * lots // size, owned)
     text = (
         f"participant {other} takes over {lots} {symbol} from participant {who}, whose deficit the "
-        f"insurance fund cannot pay, and pays {paid}"
+        f"insurance fund cannot pay, and pays {money(paid)}"
     )
     record = setting(Setting.DELEVERAGE, lots, other << 16 | who, code_of(symbol), paid)
     record["time_in_force"] = Side.SELL if position > 0 else Side.BUY

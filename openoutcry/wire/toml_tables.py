@@ -58,6 +58,10 @@ class Tables:
         """``lines``: of each key, from 1 (:func:`key_lines`); empty for a document without."""
         self.document, self.lines, self.text = document, lines, text
         self.mistakes: list[Mistake] = []
+        self.warnings: list[Mistake] = []
+        """What :meth:`stricter` found in a file that an older release accepted."""
+        self.is_accepted = False
+        """Whether a release has accepted this file: its journal exists."""
 
     def line_of(self, path: KeyPath) -> int:
         """The line of a key, or of the nearest table around it; 0 for a document without lines."""
@@ -72,6 +76,12 @@ class Tables:
     def wrong(self, path: KeyPath, text: str) -> None:
         """Add a mistake at ``path``, with its line."""
         self.mistakes.append(Mistake(self.line_of(path), name_of(path), text))
+
+    def stricter(self, path: KeyPath, text: str) -> None:
+        """Add a mistake by a rule that older releases did not have.  A file that one of them has
+        accepted gets a warning instead: an upgrade never closes a venue."""
+        found = self.warnings if self.is_accepted else self.mistakes
+        found.append(Mistake(self.line_of(path), name_of(path), text))
 
     def only(self, path: KeyPath, keys: Iterable[str], known: Iterable[str]) -> None:
         """Note every unknown key."""

@@ -12,6 +12,7 @@ from openoutcry.custody.ceremony import Keys
 from openoutcry.custody.errors import CustodyError, Refused
 from openoutcry.custody.evm.contracts import (
     COIN,
+    COIN_DECIMALS,
     NEEDED,
     NUMBER,
     Batch,
@@ -37,6 +38,7 @@ from openoutcry.custody.evm.transactions import (
 )
 from openoutcry.custody.hsm import uncompressed
 from openoutcry.custody.refills import check_approved
+from openoutcry.wire.decimals import decimal_text
 
 KIND = "evm"
 GAS_A_BATCH, GAS_A_PAYMENT, GAS_OF_A_CHANGE = 400_000, 90_000, 200_000
@@ -110,8 +112,10 @@ def shown(document: dict[str, Any]) -> list[str]:
     rows = [f"chain {document['chain_id']}, vault {document['vault']}"]
     if "batch" in document:
         for payment in batch_of(document["batch"]).payments:
-            what = "coins" if payment.token == COIN else f"of token {address_text(payment.token)}"
-            rows.append(f"pays {payment.amount} {what} to {address_text(payment.to)}")
+            what = f"{payment.amount} units of token {address_text(payment.token)}"
+            if payment.token == COIN:
+                what = f"{decimal_text(payment.amount, COIN_DECIMALS)} coins"
+            rows.append(f"pays {what} to {address_text(payment.to)}")
     else:
         change = _change_of(document)
         rows.append(f"owner {address_text(change.old)} becomes {address_text(change.new)}")

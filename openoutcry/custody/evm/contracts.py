@@ -302,5 +302,6 @@ def outcome(wallet: bytes, number: int, logs: Iterable[dict[str, Any]]) -> Outco
     return None if digest is None else Outcome(digest, tuple(paid), tuple(failed))
 
 
+COIN_DECIMALS = 18
 COIN = NO_ADDRESS
 """The chain's own coin, where a token is named."""

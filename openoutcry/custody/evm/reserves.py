@@ -14,6 +14,7 @@ from openoutcry.custody.errors import NodeError, Refused
 from openoutcry.custody.evm.cold import owner_addresses
 from openoutcry.custody.evm.contracts import (
     COIN,
+    COIN_DECIMALS,
     NEEDED,
     OWNER_AT,
     OWNERS,
@@ -50,7 +51,6 @@ from openoutcry.custody.store import Store
 EVM, COLD = "evm-reserves", "evm-cold-reserves"
 COINS = {1: "ETH", 10: "ETH", 8_453: "ETH", 42_161: "ETH", 11_155_111: "ETH", 31_337: "ETH"}
 """Coin of each chain that a proof may be of, by its number."""
-COIN_DECIMALS = 18
 DECIMALS = selector("decimals()")
 
 

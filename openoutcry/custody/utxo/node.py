@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 
 from openoutcry.custody.errors import NodeError
+from openoutcry.custody.utxo.address import COIN_DECIMALS
 from openoutcry.custody.utxo.rpc import Rpc
 from openoutcry.wire.closing import Closing
+from openoutcry.wire.decimals import decimal_text
 from openoutcry.wire.free_port import free_port
 
 BINARIES = ("/usr/lib/litecoin/litecoind", "litecoind")
@@ -115,5 +117,5 @@ class RegtestNode(Closing):
 
     def pay(self, address: str, amount: int) -> str:
         """Pay from the miner's wallet; returns the transaction's id."""
-        coins = f"{amount // 10**8}.{amount % 10**8:08}"
+        coins = decimal_text(amount, COIN_DECIMALS)
         return str(self.rpc.call("sendtoaddress", address, coins))

@@ -21,10 +21,10 @@ from openoutcry.routing.instruments import (
     Listing,
     Market,
     Venue,
-    decimal_text,
 )
 from openoutcry.routing.settings import Settings, read_settings
 from openoutcry.routing.synthetic_spec import SyntheticBook
+from openoutcry.wire.decimals import decimal_text
 from openoutcry.wire.errors import OutcryError
 
 LEVELS = 20

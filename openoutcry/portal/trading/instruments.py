@@ -9,26 +9,8 @@ from openoutcry.derivatives.contracts import Contract
 from openoutcry.ledger.books import MARGIN
 from openoutcry.risk.region import ContractsView
 from openoutcry.venue.file import VenueFile
-from openoutcry.wire.decimals import decimal_text
+from openoutcry.wire.decimals import AmountError, decimal_text, units_of
 from openoutcry.wire.errors import OutcryError
-
-DECIMAL = re.compile(r"(\d{1,20})(?:\.(\d{1,20}))?")
-
-
-class AmountError(OutcryError):
-    """Text that is no amount, or has more decimals than are left."""
-
-
-def units_of(text: str, decimals: int) -> int:
-    """``1.5`` with 2 decimals is 150; exact.  Raises :class:`AmountError`."""
-    found = DECIMAL.fullmatch(text)
-    if found is None or not text.isascii():
-        raise AmountError("not a decimal number")
-    whole, fraction = found[1], (found[2] or "").rstrip("0")
-    if len(fraction) > decimals:
-        raise AmountError(f"more than {decimals} decimals")
-    return int(whole + fraction.ljust(decimals, "0"))
-
 
 text_of = decimal_text
 

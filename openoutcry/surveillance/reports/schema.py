@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from openoutcry.wire import decimals as decimals_of
 from openoutcry.wire.errors import AuditError
 
 Row = dict[str, str]
@@ -111,11 +112,8 @@ def read_csv(table: Table, data: bytes) -> list[Row]:
 
 def decimal_text(units: int, decimals: int) -> str:
     """``-1250`` with 2 decimals is ``-12.5``: no zeros that say nothing."""
-    if not decimals:
-        return str(units)
-    whole, part = divmod(abs(units), 10**decimals)
-    text = f"{whole}.{part:0{decimals}d}".rstrip("0").rstrip(".")
-    return f"-{text}" if units < 0 and text != "0" else text
+    text = decimals_of.decimal_text(units, decimals)
+    return text.rstrip("0").rstrip(".") if decimals else text
 
 
 def time_text(ts_ns: int) -> str:

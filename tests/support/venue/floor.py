@@ -23,6 +23,7 @@ from openoutcry.venue.serve import IdleSource, Venue
 from tests.support.backtest.venue_days import require_days
 from tests.support.venue.inline import SMALL, InlineVenue
 from tests.support.venue.served_venue import VENUE, ns
+from tests.support.venue.units import in_units
 from tests.support.venue.venue_floor import MORE, Records, with_operators
 
 LANE = Ring("test_lane", "order", inline=1024, memory=1024, durable=1024, lane=3)
@@ -124,6 +125,10 @@ class InlineFloor(Records, InlineVenue):
     # Its operator.
 
     def outcry(self, *words: str, password: str = "") -> Result:
+        """A command about this venue, amounts in units."""
+        return self.typed(*in_units(*words), password=password)
+
+    def typed(self, *words: str, password: str = "") -> Result:
         """A command about this venue, in a second thread that waits for the desk.  Time passes only
         for what the desk has begun and cannot finish without.  What participants sent before is
         done before: otherwise the command overtakes it when its thread is quick."""

@@ -27,6 +27,7 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from tests.support.venue.served_venue import PORT, VENUE, ServedVenue
+from tests.support.venue.units import in_units
 
 WORD = "secret"
 MORE = """
@@ -170,9 +171,11 @@ class Floor(Records):
         self.open()
 
     def ask(self, *words: str, password: str = "", status: int = 0) -> dict[str, Any]:
-        """An `outcry` command about this venue, as JSON."""
+        """An `outcry` command about this venue, amounts in units, as JSON."""
         done = CliRunner().invoke(
-            main, ["venue", *words, "--venue", str(self.file), "--json"], input=password + "\n"
+            main,
+            ["venue", *in_units(*words), "--venue", str(self.file), "--json"],
+            input=password + "\n",
         )
         assert done.exit_code == status, done.output
         return dict(json.loads(done.stdout.splitlines()[-1]))

@@ -14,6 +14,7 @@ from openoutcry.custody.evm.contracts import COIN, OWNER_AT, Payment, creation_c
 from openoutcry.custody.evm.deploy import Deployer, Deployment
 from openoutcry.custody.evm.encoding import address_text, from_hex, word
 from openoutcry.custody.evm.transactions import FeePolicy
+from openoutcry.wire.decimals import decimal_text
 from tests.support.custody.anvil import ETHER, GWEI, Anvil, anvil
 from tests.support.custody.keys import LocalKey
 from tests.support.portal.people import CHEAP
@@ -81,7 +82,9 @@ def test_two_shares_bring_everything_to_safety(
     unsigned = tmp_path / "unsigned.json"
     unsigned.write_text(json.dumps(cold.build(public, chain.node, vault, payments, 86_400)))
     document = json.loads(unsigned.read_text())
-    assert f"pays {7 * ETHER} coins to {address_text(SAFE)}" in cold.shown(document)
+    assert f"pays {decimal_text(7 * ETHER, 18)} coins to {address_text(SAFE)}" in cold.shown(
+        document
+    )
     raws = set()
     for pair in ((0, 1), (1, 2), (2, 0)):
         texts = [shares[one] for one in pair]
@@ -151,7 +154,7 @@ def test_the_documented_commands(
     built = run(
         "build-evm", str(tmp_path / "public.json"), "--node", node, *target, "--out", unsigned
     )
-    assert f"pays {7 * ETHER} coins to {address_text(SAFE)}" in built
+    assert f"pays {decimal_text(7 * ETHER, 18)} coins to {address_text(SAFE)}" in built
     given = [f"--share={tmp_path / f'share{number}.txt'}" for number in (1, 2)]
     run("sign", unsigned, *given, "--recovery", "--out", signed)
     run("send", signed, "--node", node)
@@ -185,11 +188,11 @@ def test_an_approved_refill_by_the_documented_commands(
         assert done.exit_code == 0, done.output
         return done.output
 
-    assert f"refill 1 to {hot}" in run("refill", "ask", at, "ETH", str(5 * 10**8))
+    assert f"refill 1 to {hot}" in run("refill", "ask", at, "ETH", "5")
     for name in ("anna", "bert"):
         run("refill", "approve", at, "1", "--person", name, word=f"{name}\n")
     built = run("refill", "build", at, "1", str(tmp_path / "public.json"), "--out", unsigned)
-    assert f"pays {5 * ETHER} coins to {hot}" in built
+    assert f"pays {decimal_text(5 * ETHER, 18)} coins to {hot}" in built
     document = json.loads(Path(unsigned).read_text())
     for changed, code in (
         ({"refill": document["refill"] | {"amount": 4 * ETHER}}, "other_refill"),

@@ -19,6 +19,7 @@ from openoutcry.custody.evm.encoding import address_text, to_hex
 from openoutcry.custody.evm.transactions import FeePolicy
 from openoutcry.custody.hsm import signature_text, tagged
 from openoutcry.custody.reserves import RESERVES, ReservesError, message_of, require_distinct
+from openoutcry.wire.decimals import decimal_text
 from tests.support.custody.anvil import ETHER, GWEI, Anvil, anvil
 from tests.support.custody.evm_floor import UNIT, EvmFloor
 from tests.support.custody.keys import LocalKey
@@ -158,8 +159,8 @@ def _joined(chain: Anvil, folder: Path, hot: dict[str, object]) -> None:
     said = run(
         "verify", str(folder / "hot.json"), str(cold), "--challenge=fresh", f"--node=EVM={url}"
     )
-    assert f"EVM: held {70 * ETHER} of ETH" in said
-    assert f"EVM: held {5 * ETHER + 8 * UNIT} of ETH" in said
+    assert f"EVM: held {decimal_text(70 * ETHER, 18)} ETH" in said
+    assert f"EVM: held {decimal_text(5 * ETHER + 8 * UNIT, 18)} ETH" in said
     document = json.loads(cold.read_text())
     with pytest.raises(ReservesError, match="two proofs"):
         require_distinct([document, document])

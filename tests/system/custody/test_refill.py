@@ -26,6 +26,7 @@ from openoutcry.custody.store import Store
 from openoutcry.custody.utxo.address import network_of
 from openoutcry.custody.utxo.node import RegtestNode
 from openoutcry.custody.utxo.wallet import Wallet
+from openoutcry.wire.decimals import decimal_text
 from tests.support.custody.chains import NAME, TEXT, need_hsm, need_node
 from tests.support.custody.desk import Desk
 from tests.support.custody.party import COIN, NAMES, softhsm
@@ -130,10 +131,10 @@ def test_an_approved_refill_by_the_documented_commands(tmp_path):
         text = TEXT.format(**values).replace("[custody]", "[custody]\nrefill_wait_s = 0")
         text = text.replace("dust", f"refill_a_day = {6 * COIN}\ndust")
         (tmp_path / "custody.toml").write_text(text + people)
-        own = run("refill", "ask", at, "LTC", str(5 * COIN)).split()[3].rstrip(":")
+        own = run("refill", "ask", at, "LTC", "5").split()[3].rstrip(":")
         for name in ("anna", "bert"):
             run("refill", "approve", at, "1", "--person", name, word=f"{name}\n")
-        assert f"pays {5 * COIN} to {own}" in run(
+        assert f"pays 5.00000000 LTC to {own}" in run(
             "refill", "build", at, "1", public, "--out", unsigned
         )
         given = [f"--share={paper}" for paper in papers[:2]]
@@ -191,8 +192,8 @@ def test_the_cold_wallet_is_in_the_proof_of_reserves(desk, tmp_path):
     for anchor in (by_node, by_name):
         done = CliRunner().invoke(custody, ["verify", *paths, "--challenge=fresh", *anchor])
         assert done.exit_code == 0, done.output
-        assert f"held {9 * COIN} of LTC" in done.output
-        assert f"held {held(desk)} of LTC" in done.output
+        assert "held 9.00000000 LTC" in done.output
+        assert f"held {decimal_text(held(desk), 8)} LTC" in done.output
     # Bound to a statement: both verifiers ask the node, and see an output that was spent since.
     world = World()
     stated = world.statement(units=9 * COIN)

@@ -33,9 +33,8 @@ GOOD_LOBSTER = "34200.1,1,11,100,5853300,1\n"
         (["replay"], "DIRECTORY"),
         (["dance"], "dance"),
         (["bench", "weather"], "weather"),
-        (["venue", "deposit", "1", "1.5"], "'1.5' has a decimal point: give whole units"),
-        (["venue", "withdraw", "1", "2.50"], "'2.50' has a decimal point: give whole units"),
-        (["venue", "deposit", "1", "0"], "0 is not in the range"),
+        (["venue", "deposit", "1", "0"], "'0' moves nothing"),
+        (["venue", "withdraw", "1", "0.00"], "'0.00' moves nothing"),
     ],
 )
 def test_a_usage_error_exits_with_two(arguments: list[str], text: str, outcry: Outcry) -> None:

@@ -411,7 +411,7 @@ def test_who_approves_reads_the_score_and_the_accounts_changes(door, parts, outs
     asking = asked(outside, changes="mail address changed 2026-11-29 05:00 UTC")
     reference = door.answer(asking)["reference"]
     assert parts.withdrawals.shown(reference) == [
-        f"{2 * COIN} LTC of participant 7 to {outside}",
+        f"2.00000000 LTC of participant 7 to {outside}",
         "score 30: the first withdrawal of this asset, a new address",
         "changes of the account: mail address changed 2026-11-29 05:00 UTC",
     ]

@@ -12,6 +12,7 @@ pytest.importorskip("embit", reason="custody's libraries are not installed")
 from openoutcry.cli.custody import custody
 from openoutcry.custody import anchors
 from openoutcry.custody.anchors import Checkpoint, NotAnchored, hash_of, require_work
+from openoutcry.wire.decimals import decimal_text
 from tests.support.custody.keys import LocalKey
 from tests.support.custody.proofs import EASIEST, World, mined, signatures, template
 
@@ -61,7 +62,7 @@ def test_an_invented_transaction_in_an_invented_header_is_not_proved(tmp_path):
     refused(tmp_path, [world.hot()], f"--block=OTHER={world.block}")
     code, said = verify(tmp_path, [world.hot(), world.cold()], f"--block=LTC={world.block}")
     assert code == 0, said
-    assert f"held {world.amount} of LTC" in said
+    assert f"held {decimal_text(world.amount, 8)} LTC" in said
     assert "what is owed was not compared" in said
 
 
@@ -270,4 +271,4 @@ def test_a_debt_without_reserves_or_without_decimals_is_a_failure(tmp_path):
     # Fewer decimals make a larger debt, and no option is needed to see it.
     stated, proofs = bound(world, tmp_path, units=2 * world.amount, decimals=(7,))
     said = refused(tmp_path, proofs, f"--block=LTC={world.block}", statement=stated, world=world)
-    assert f"lack {18 * world.amount} of LTC" in said
+    assert f"lack {decimal_text(18 * world.amount, 8)} LTC" in said

@@ -94,9 +94,9 @@ def test_long_names_and_new_assets_are_the_same_in_every_book(floor):
     history = floor.outcry("fees", "history").output
     for text in (
         f"{OTHER} is an asset with 6 decimals",
-        f"participant 3 gets 7000000 {OTHER} from outside",
-        f"withdrawal 'wd 1': 2000000 {OTHER} of participant 3 is requested",
-        f"participant 2 gets 500000000 {LONG} from outside",
+        f"participant 3 gets 7.000000 {OTHER} from outside",
+        f"withdrawal 'wd 1': 2.000000 {OTHER} of participant 3 is requested",
+        f"participant 2 gets 5.00000000 {LONG} from outside",
     ):
         assert text in history
     # A restart has both, without the file's knowing the new one.

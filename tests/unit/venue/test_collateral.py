@@ -14,8 +14,10 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.region import View
 from openoutcry.venue.collateral_desk import CollateralDesk
 from openoutcry.venue.desk import UNAVAILABLE, DeskError
+from openoutcry.venue.fee_tables import MoneySpec
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.margin_view import MarginView
+from openoutcry.wire.decimals import decimal_text
 from openoutcry.wire.enums import Side
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.scenario_floor import MARGIN_FILE, SCENARIO_VENUE
@@ -81,7 +83,7 @@ def test_what_is_pledged_lets_an_order_in(floor: InlineFloor) -> None:
     (refused,) = floor.send(order(1, Side.BUY, 11, 5_000, who=1))
     assert risk_refusal(refused)[0] == {"MARGIN"}
     done = floor.ask("contract", "pledge", "1", "XAU", "3000000")["done"]
-    assert done == ["participant 1 pledges 3000000 XAU"]
+    assert done == ["participant 1 pledges 3.000000 XAU"]
     assert counted(floor) == 150_000 - 10_000 - 10_000
     floor.send(order(2, Side.BUY, 11, 5_000, who=1), order(3, Side.SELL, 11, 5_000, who=2))
     assert view(floor).cell(1, 0, lay.POSITION) == 11
@@ -90,9 +92,9 @@ def test_what_is_pledged_lets_an_order_in(floor: InlineFloor) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("pledge", "1", "XAU", "2000001"), "has 2000000 XAU available"),
+        (("pledge", "1", "XAU", "2000001"), "has 2.000000 XAU available"),
         (("pledge", "1", "USD", "1"), "'USD' is no collateral; there are XAU"),
-        (("release", "1", "XAU", "3000001"), "has pledged 3000000 XAU"),
+        (("release", "1", "XAU", "3000001"), "has pledged 3.000000 XAU"),
         (("release", "1", "XAU", "3000000"), "would not cover its initial margin"),
         (("collateral", "XAU", "1", "0"), "a price is for 1 unit"),
     ],
@@ -105,10 +107,10 @@ def test_what_cannot_be_is_refused_by_name(floor: InlineFloor, words, says) -> N
 
 def test_of_two_pledges_at_once_none_is_said_to_be_done_by_the_other() -> None:
     """Both would see that what is pledged has changed."""
-    wallets = SimpleNamespace(balance=lambda who, name: (100, 0, 0))
+    wallets = SimpleNamespace(balance=lambda who, name: (100, 0, 0), text=lambda units, asset: "")
     portfolio = SimpleNamespace(pledged=lambda who: {0: 5})
     seen = SimpleNamespace(participants=range(4), wallets=wallets, portfolio=portfolio)
-    desk = CollateralDesk(seen, SimpleNamespace(collateral={"XAU": 0}))
+    desk = CollateralDesk(seen, SimpleNamespace(collateral={"XAU": 0}, money=MoneySpec()))
     asked = {"do": "contract-pledge", "asset": "XAU", "participant": 1, "amount": 60}
     first = desk.work_of(asked, 0)
     first.begun()
@@ -152,7 +154,7 @@ def test_the_figures_are_explained(floor: InlineFloor) -> None:
     core = json.loads(done.output)["core"]
     assert core["collateral"]["XAU"] == line
     assert core["equity"] == document["equity"]
-    assert "pledged XAU: 3000000 units are worth 147000" in CliRunner().invoke(main, words).output
+    assert "pledged 3.000000 XAU are worth 1470.00 USD" in CliRunner().invoke(main, words).output
 
 
 def test_a_price_liquidates_and_the_fund_takes_the_pledge_over(floor: InlineFloor) -> None:
@@ -171,7 +173,7 @@ def test_a_price_liquidates_and_the_fund_takes_the_pledge_over(floor: InlineFloo
     taken = -(-3_000_000 * 2_000 // 86_000)
     assert list(portfolio.pledged(1).values()) == [3_000_000 - taken]
     history = CliRunner().invoke(main, ["venue", "limits", "history", "--venue", str(floor.file)])
-    for text in ("pledges 3000000 XAU", f"takes over {taken} XAU", "are worth"):
+    for text in ("pledges 3.000000 XAU", f"takes over {decimal_text(taken, 6)} XAU", "are worth"):
         assert text in history.stdout, history.stdout
 
 
@@ -207,7 +209,7 @@ def test_a_pledge_out_of_a_reversed_deposit_pays_for_it(poor: InlineFloor) -> No
     poor.ask("deposit", "reverse", "tx 1")
     poor.wait_for(lambda s: s["risk"]["shortfalls"] == [])
     assert counted(poor) == 0
-    text = "400000 XAU that participant 1 pledged pay for its reversed deposit"
+    text = "0.400000 XAU that participant 1 pledged pay for its reversed deposit"
     assert text in poor.notes
 
 

@@ -20,6 +20,7 @@ from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.region import View
 from openoutcry.venue.corporate_desk import CorporateDesk
 from openoutcry.venue.desk import DeskError
+from openoutcry.venue.fee_tables import MoneySpec
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.limits import check_structure, hook_settings
 from openoutcry.venue.risk_tables import LimitsError
@@ -132,7 +133,10 @@ def test_a_default_goes_through_the_market_the_fund_and_the_other_side(
     assert any(takeover in note for note in floor.notes)
     words = ["venue", "limits", "history", "--venue", str(floor.file)]
     history = CliRunner().invoke(main, words).stdout
-    for text in (f"participant 1: {takeover} and pays 6000", "the insurance fund pays 2000"):
+    for text in (
+        f"participant 1: {takeover} and pays 60.00 USD",
+        "the insurance fund pays 20.00 USD",
+    ):
         assert text in history
     assert "GOLD: marked at 4200" in history
 
@@ -362,4 +366,5 @@ def issuers(folder: Path, halted: str, sources: dict[str, Any] | None = None) ->
     market = ContractMarket(folder, TABLES.replace("[[contract]]", CASH + "[[contract]]", 1))
     row = market.view.instruments[market.symbols.index(halted)]
     row[lay.HALT // 8] |= OPERATORS_HALT
-    return CorporateDesk(market.symbols, market.view, lambda symbol, on: [], sources or {})
+    given = market.symbols, MoneySpec(), market.view, lambda symbol, on: [], sources or {}
+    return CorporateDesk(*given)

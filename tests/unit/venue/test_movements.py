@@ -12,10 +12,13 @@ from openoutcry.journal.replay import replay
 from openoutcry.risk.bits import Setting
 from openoutcry.venue.desk import DeskError, ask
 from openoutcry.venue.movement_desk import deposit_seen, listing, request_withdrawal, step
+from openoutcry.wire.decimals import decimal_text
 from tests.support.venue.cut_requests import cut_off, effects
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.spot_floor import FLOOR, wallet
 from tests.support.venue.venue_floor import WORD
+
+BTC_300 = "0.00000300 BTC"
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +44,12 @@ def refusal(floor, *words):
 def test_a_withdrawal_from_request_to_done_over_restarts(floor):
     floor.ask("deposit", "1", "1000", "--asset", "BTC")
     done = floor.ask("withdraw", "request", "1", "300", "BTC", "--reference", "wd 1")
-    assert done["done"] == ["withdrawal 'wd 1': 300 BTC of participant 1 is requested: reserved"]
+    assert done["done"] == [f"withdrawal 'wd 1': {BTC_300} of participant 1 is requested: reserved"]
     for word, state in (("approve", "approved"), ("sent", "sent"), ("done", "done")):
         floor.again()
         assert wallet(floor, 1, "BTC") == [700, 300, 0, 0]
         done = floor.ask("withdraw", word, "wd 1", "--reference", f"{word} wd 1")
-        assert done["done"] == [f"withdrawal 'wd 1': 300 BTC of participant 1 is {state}"]
+        assert done["done"] == [f"withdrawal 'wd 1': {BTC_300} of participant 1 is {state}"]
         again = floor.ask("withdraw", word, "wd 1", "--reference", f"{word} wd 1")
         assert again["repeated"]
         assert f"is {state} already" in refusal(floor, "withdraw", word, "wd 1")
@@ -65,7 +68,9 @@ def test_cancel_and_fail_release_the_amount(floor):
         for word in words:
             floor.ask("withdraw", word, reference)
         assert wallet(floor, 1, "BTC") == before
-    assert "wd 4': 50 BTC of participant 1 is failed" in refusal(floor, "withdraw", "done", "wd 4")
+    assert "wd 4': 0.00000050 BTC of participant 1 is failed" in refusal(
+        floor, "withdraw", "done", "wd 4"
+    )
 
 
 def test_a_deposit_is_seen_credited_and_reversed(floor):
@@ -76,14 +81,15 @@ def test_a_deposit_is_seen_credited_and_reversed(floor):
     floor.ask("withdraw", "2", "30", "--asset", "ETH")
     done = floor.ask("deposit", "reverse", "tx 1")["done"]
     assert (
-        "participant 2 is 30 ETH short because of it, 30 in total, and cannot withdraw" in done[1]
+        "participant 2 is 0.00000030 ETH short because of it, 0.00000030 ETH in total, and cannot "
+        "withdraw" in done[1]
     )
     assert wallet(floor, 2, "ETH") == [-30, 0, 0, 30]
     assert floor.status()["risk"]["shortfalls"] == [(2, "ETH", 30)]
     floor.ask("deposit", "2", "9", "--asset", "USD")
     for words in (("withdraw", "request", "2", "9", "USD"),
                   ("withdraw", "2", "9", "--asset", "USD")):  # fmt: skip
-        assert "participant 2 is 30 ETH short because a deposit was reversed" in refusal(
+        assert "participant 2 is 0.00000030 ETH short because a deposit was reversed" in refusal(
             floor, *words
         )
     shown = CliRunner().invoke(
@@ -109,7 +115,7 @@ def test_what_is_wrong_has_its_own_word(floor):
         (("deposit", "seen", "1", str(2**61 + 1), "BTC"), "amount: "),
         (
             ("withdraw", "request", "1", f"{left + 1}", "BTC"),
-            f"{left} BTC available (300 reserved by",
+            f"{decimal_text(left, 8)} BTC available (0.00000300 BTC reserved by",
         ),
         (("withdraw", "request", "99", "5", "BTC"), "there is no participant 99: add it first"),
         (("deposit", "seen", "99", "5", "BTC"), "there is no participant 99: add it first"),
@@ -166,7 +172,7 @@ def test_custody_asks_for_what_is_approved_and_a_portal_for_its_participants(flo
     assert (row["reference"], row["state"]) == ("tx 9", "seen")
     assert asked(floor, listing("deposit", participant=2))["movements"] == []
     shown = floor.outcry("withdraw", "list", "--state", "approved")
-    assert "wd 9: participant 1, 10 BTC, approved since" in shown.output
+    assert "wd 9: participant 1, 0.00000010 BTC, approved since" in shown.output
     with pytest.raises(DeskError, match="a deposit is seen, credited, reversed"):
         asked(floor, listing("deposit", "approved"))
     asked(floor, step("withdrawal-cancel", "wd 9", "cancel wd 9"))
@@ -202,9 +208,9 @@ def test_a_step_that_is_cut_off_anywhere_is_done_once(floor, after):
 def test_the_history_says_each_step_with_its_reference(floor):
     history = CliRunner().invoke(main, ["venue", "fees", "history", "--venue", str(floor.file)])
     for line in (
-        "withdrawal 'wd 1': 300 BTC of participant 1 is requested",
-        "withdrawal 'wd 1': 300 BTC of participant 1 is done",
-        "deposit 'tx 1': 80 ETH of participant 2 is reversed",
+        f"withdrawal 'wd 1': {BTC_300} of participant 1 is requested",
+        f"withdrawal 'wd 1': {BTC_300} of participant 1 is done",
+        "deposit 'tx 1': 0.00000080 ETH of participant 2 is reversed",
     ):
         assert line in history.output
 

@@ -15,6 +15,7 @@ from openoutcry.risk.region import View
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.limits import check_structure, hook_settings
 from openoutcry.venue.risk_tables import LimitsError
+from openoutcry.wire.decimals import decimal_text
 from openoutcry.wire.enums import Side
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.scenario_floor import MARGIN_FILE, SCENARIO_VENUE
@@ -76,7 +77,8 @@ def test_the_command_explains_with_the_core_s_figures(floor: InlineFloor) -> Non
     assert document["initial"] == initial == with_orders
     assert core["equity"] == document["equity"] == 65_000
     text = CliRunner().invoke(main, [*words, *journal]).output
-    assert f"equity and credit 65000, maintenance {maintenance}, initial {initial}" in text
+    shown = [f"{decimal_text(units, 2)} USD" for units in (65_000, maintenance, initial)]
+    assert "equity and credit {}, maintenance {}, initial {}".format(*shown) in text
 
 
 def test_the_file_s_values_are_put_in_force_at_once_and_survive_a_kill(floor: InlineFloor) -> None:
@@ -171,7 +173,7 @@ def test_every_funding_is_listed(floor: InlineFloor) -> None:
     assert {(row["contract"], row["mark"]) for row in rows} == {("TIN", 200_000)}
     words = ["margin", "funding", str(floor.journal_path), "--participant", "3"]
     lines = CliRunner().invoke(main, words).stdout.splitlines()
-    assert lines[-1].endswith(" participant 3: 1 TIN at 200000: -200")
+    assert lines[-1].endswith(" participant 3: 1 TIN at 200000: -2.00 USD")
     assert all(" participant 3: " in line for line in lines)
     words[-1] = "77"
     assert CliRunner().invoke(main, words).stdout == "no funding for participant 77\n"

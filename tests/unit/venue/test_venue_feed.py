@@ -8,6 +8,7 @@ import pytest
 from openoutcry.venue.example import EXAMPLE
 from openoutcry.venue.file import VenueFileError, read_venue
 from openoutcry.venue.serve import wiring_of
+from tests.support.venue.venue_file import with_key
 
 FEED = """
 [market_data]
@@ -18,8 +19,7 @@ retransmission = "127.0.0.1:26401"
 OLD = "max_price_ticks = 40_000_000\n"
 ABOVE = "max_price_ticks = 1_000_000_000\n"
 LIMITS = "max_price_ticks = 42_949_672\n"
-SILVER = 'symbol = "SILVER"\n'
-SILVERS = f"{SILVER}max_price_ticks = 4_000_000_000\nmax_qty_lots = 1_000_000\n"
+SILVERS = "4_000_000_000"
 
 
 def written(path: Path, old: str = "", new: str = "", more: str = "") -> tuple[Path, str]:
@@ -39,8 +39,7 @@ def mistakes(path: Path) -> list[tuple[int, str, str]]:
 def limited(path: Path, more: str) -> Path:
     """The example with instruments that the feed can tell, and ``more``."""
     _, text = written(path, OLD, LIMITS)
-    assert SILVER in text
-    (path / "venue.toml").write_text(text.replace(SILVER, SILVERS, 1) + more)
+    (path / "venue.toml").write_text(with_key(text, "SILVER", "max_price_ticks", SILVERS) + more)
     return path / "venue.toml"
 
 
@@ -57,7 +56,10 @@ def test_it_becomes_what_the_feed_takes(tmp_path: Path) -> None:
 
 
 def test_limits_that_the_feed_cannot_say_are_mistakes_of_their_lines(tmp_path: Path) -> None:
-    path, _ = written(tmp_path, OLD, ABOVE, more=FEED)
+    path, text = written(tmp_path, OLD, ABOVE, more=FEED)
+    for key in ("max_price_ticks", "max_qty_lots"):
+        text = with_key(text, "SILVER", key, None)
+    path.write_text(text + FEED)
     mistake_texts = {(key, text) for _, key, text in mistakes(path)}
     assert (
         "instrument 1: max_price_ticks",

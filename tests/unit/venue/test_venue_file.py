@@ -14,7 +14,7 @@ from openoutcry.venue.file import VenueFileError, read_venue
 from openoutcry.wire.enums import Phase
 from openoutcry.wire.errors import ReplicaError
 from openoutcry.wire.toml_tables import key_lines
-from tests.support.venue.venue_file import outcry
+from tests.support.venue.venue_file import outcry, with_key
 
 HASH = "$argon2id$v=19$m=65536,t=3,p=4$BniNbEuxYX87MWcrsJLOZg$e/bBC1lqhhAvTLmAM+5XCrXMJKgNaiE46mCX"
 SESSION = f"""
@@ -542,6 +542,8 @@ halts = 5
 
 def test_mistakes_in_protection(tmp_path: Path) -> None:
     path, text = written(tmp_path, more=PROTECTION)
+    text = with_key(text, "SILVER", "max_price_ticks", None)
+    path.write_text(text)
     first = text[: text.index("[[protection]]")].count("\n") + 1
     rows = [(line - first, key, message) for line, key, message in mistakes(path)]
     wanted = [
@@ -578,8 +580,8 @@ index = { GOLD = 3 }
 levels_bps = [0, 1_300, 2_000]
 cut_off = "15:00"
 """
-    silver = 'symbol = "SILVER"'
-    path, _ = written(tmp_path, silver, f"{silver}\nmax_price_ticks = 1_000_000", more)
+    path, text = written(tmp_path, more=more)
+    path.write_text(with_key(text, "SILVER", "max_price_ticks", "1_000_000"))
     risk = read_venue(path).risk
     assert (risk.protection, risk.cut_off_s) == (True, 15 * 3600)
     assert risk.wanted[Setting.VOLATILITY, 0, "SILVER"] == (1_000, 300)

@@ -122,16 +122,16 @@ def test_what_the_file_and_the_operator_say_of_money_the_ledger_follows(floor):
     assert books.balance(0, 0, VenueAccount.CLEARING) == -500
     rows = shown(floor, "fees", "history")
     operators = {row["what"]: row["operator"] for row in rows}
-    assert operators["participant 2 gets 100000 USD from outside"] == "bert"
-    assert operators["participant 3 gives 3 to fees"] == ""
+    assert operators["participant 2 gets 1000.00 USD from outside"] == "bert"
+    assert operators["participant 3 gives 0.03 USD to fees"] == ""
     assert [row["asset"] for row in shown(floor, "assets", "show")["assets"]] == [
         "USD",
         "EUR",
         "GBP",
     ]
     actions = CliRunner().invoke(main, ["venue", "actions", str(floor.file)])
-    assert "anna: deposit 2 100000 USD outside: wire 7" in actions.stdout
-    assert "bert: deposit 2 100000 USD outside: wire 7" in actions.stdout
+    assert "anna: deposit 2 100000 units USD outside: wire 7" in actions.stdout
+    assert "bert: deposit 2 100000 units USD outside: wire 7" in actions.stdout
     assert Reconciliation(floor.journal_path, None).advance().difference is None
 
 
@@ -173,7 +173,7 @@ def test_dividends_and_splits_adjust_what_is_held_and_the_price(floor):
     assert phase_changes["price_ticks"][phase_changes["instrument"] == 0][-1] == 131
     rows = {row["what"]: row["operator"] for row in shown(floor, "fees", "history")}
     assert rows["GOLD split: 3 new lots for 2, the new price is 133 ticks"] == "bert"
-    assert "GOLD dividend: 5 for 3 lots, the new price is 131 ticks" in rows
+    assert "GOLD dividend: 0.05 USD for 3 lots, the new price is 131 ticks" in rows
     assert Reconciliation(floor.journal_path, None).advance().difference is None
 
 
@@ -183,7 +183,8 @@ def test_the_commands_of_the_ledger_s_page_run(floor):
     lines = [re.split(r"\s{2,}", line)[0] for line in block.splitlines() if "outcry" in line]
     assert len(lines) == 7
     for line in lines:
-        answer = floor.ask(*shlex.split(line)[2:], password=WORD)
+        done = floor.typed(*shlex.split(line)[2:], "--json", password=WORD)
+        answer = json.loads(done.stdout.splitlines()[-1])
         assert answer["done"]
         assert answer.get("waits", False) == ("--operator" in line)
     assert Reconciliation(floor.journal_path, None).advance().difference is None
@@ -197,7 +198,7 @@ def test_the_commands_of_the_ledger_s_page_run(floor):
         (["assets", "quote", "TIN", "EUR", "2"], "GOLD is quoted in USD: a margin account has"),
         (["deposit", "99999", "5"], "there is no participant 99999"),
         (["deposit", "1", "9223372036854775807"], "is not"),
-        (["withdraw", "2", "99999999"], "available; 99999999"),
+        (["withdraw", "2", "99999999"], "available; 999999.99 USD"),
         (["assets", "declare", "USD", "4"], "scale mismatch: USD has 2 decimals, not 4"),
         (["assets", "declare", "GOLD", "2"], "GOLD is an instrument's symbol"),
         (["assets", "quote", "GOLD", "USD", "4"], "amounts of GOLD have 4 decimals, USD has 2"),

@@ -30,6 +30,7 @@ FILE = HEAD + PEOPLE + TABLES
 BTC_USD = TABLES.index('symbol = "BTC-USD"')
 
 
+MAX_PRICE = next(line for line in FILE.splitlines() if line.startswith("max_price_ticks"))
 LEAST = "taker_bps = 10\nminimum = 3"
 
 
@@ -64,7 +65,7 @@ def read(tmp_path, text):
         (instead('quote = "USD"', 'quote = "EUR"'), "quote", "no asset 'EUR'"),
         (instead('quote = "USD"', 'quote = "BTC"'), "quote", "is also the base asset"),
         (without("min_price_ticks = 1"), "min_price_ticks", "must be 1 or more"),
-        (without("max_price_ticks = 100_000_000"), "max_price_ticks", "must be at most"),
+        (without(MAX_PRICE), "max_price_ticks", "must be at most"),
         (with_key("multiplier = 5"), "multiplier", "tick_units replaces it"),
         (with_key("leveraged = true"), "leveraged", "deliver from a wallet"),
         (with_key("fee = 5"), "fee", "fees follow a schedule"),
@@ -160,11 +161,11 @@ def test_wallets_by_the_desk_over_a_restart_and_in_a_replay(floor):
     assert balance(floor, 3, "USD") == (1_998_000, 0)
     before = floor.settings()
     for words, message in (
-        (("withdraw", "1", "4995000001", "--asset", "USD"), "4995000000 USD available (3000000"),
-        (("withdraw", "1", "1", "--asset", "ETH"), "participant 1 has 0 ETH available"),
+        (("withdraw", "1", "4995000001", "--asset", "USD"), "4995.000000 USD available (3.000000"),
+        (("withdraw", "1", "1", "--asset", "ETH"), "participant 1 has 0.00000000 ETH available"),
         (("deposit", "1", "1", "--asset", "EUR"), "there is no asset 'EUR'"),
         (("deposit", "1", "1", "--asset", "USD", "--purpose", "clearing"), "purposes are outside"),
-        (("deposit", "1", "2001", "--asset", "USD", "--purpose", "fees"), "fees are 2000 USD"),
+        (("deposit", "1", "2001", "--asset", "USD", "--purpose", "fees"), "fees are 0.002000 USD"),
         (("assets", "declare", "DOT", "2"), "room for 3 assets"),
         (("assets", "quote", "BTC-USD", "USD", "6"), "its quote asset is fixed by the journal"),
     ):
@@ -187,7 +188,7 @@ def test_wallets_by_the_desk_over_a_restart_and_in_a_replay(floor):
     assert rows["participant 1 USD", "reserved"] == 3_000_000
     assert rows["participant 3 ETH", "credit"] == 700
     history = CliRunner().invoke(main, ["venue", "fees", "history", "--venue", str(floor.file)])
-    assert "participant 3 may owe 700 ETH" in history.output
+    assert "participant 3 may owe 0.00000700 ETH" in history.output
     assert "buyers pay in the quote asset" in history.output
     assert Setting.ASSET_CREDIT in floor.settings()
 
