@@ -13,8 +13,8 @@ from typing import Any
 
 from openoutcry.portal.accounts.papers import Bucket
 from openoutcry.portal.countries import Countries, CountriesError
-from openoutcry.portal.trading.instruments import AmountError, units_of
 from openoutcry.routing.synthetic_spec import SyntheticBook, read_synthetic
+from openoutcry.wire.decimals import AmountError, units_of
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.toml_tables import (
     Key,

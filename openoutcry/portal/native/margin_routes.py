@@ -9,14 +9,10 @@ from openoutcry.client import portal_models as models
 from openoutcry.portal.accounts.errors import InvalidRequest, NotFound
 from openoutcry.portal.native.callers import Asking, Callers
 from openoutcry.portal.portfolio.desk import Desk
-from openoutcry.portal.trading.instruments import (
-    AmountError,
-    text_of,
-    underlying_decimals,
-    units_of,
-)
+from openoutcry.portal.trading.instruments import text_of, underlying_decimals
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.venue.margin_view import MarginView
+from openoutcry.wire.decimals import AmountError, units_of
 from openoutcry.wire.errors import OutcryError
 
 TAGS: list[Any] = ["portfolio"]

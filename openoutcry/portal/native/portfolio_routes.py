@@ -15,7 +15,8 @@ from openoutcry.portal.native.history_routes import EPOCH, LAST_DAY, day_of, tod
 from openoutcry.portal.native.orders import NativeOrders
 from openoutcry.portal.portfolio.desk import Desk
 from openoutcry.portal.portfolio.rebalance import BPS, Held, Proposed, Quote, proposed
-from openoutcry.portal.trading.instruments import AmountError, Market, text_of, units_of
+from openoutcry.portal.trading.instruments import Market, text_of
+from openoutcry.wire.decimals import AmountError, units_of
 
 FORMATS = ("csv", "pdf", "json")
 PORTFOLIO: list[Any] = ["portfolio"]

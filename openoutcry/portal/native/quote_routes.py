@@ -13,9 +13,10 @@ from openoutcry.portal.native.pages import DEFAULT
 from openoutcry.portal.native.routes import limit_type
 from openoutcry.portal.quotes.package import Package, packages_of
 from openoutcry.portal.quotes.quotes import Quotes
-from openoutcry.portal.trading.instruments import AmountError, Market
+from openoutcry.portal.trading.instruments import Market
 from openoutcry.routing.instruments import BUY, SELL
 from openoutcry.routing.rfq import Quote, Request
+from openoutcry.wire.decimals import AmountError
 
 SIDES = {"buy": BUY, "sell": SELL}
 NAMES = {BUY: "buy", SELL: "sell", 0: "both"}

@@ -15,8 +15,9 @@ from openoutcry.portal.native.markets import NativeMarkets
 from openoutcry.portal.native.orders import AmendBody, NativeOrders, NewOrderBody
 from openoutcry.portal.native.pages import DEFAULT, MOST, number_of, page_of
 from openoutcry.portal.spot.limits import Limits
-from openoutcry.portal.trading.instruments import AmountError, text_of, units_of
+from openoutcry.portal.trading.instruments import text_of
 from openoutcry.portal.trading.mirror import Mirror
+from openoutcry.wire.decimals import AmountError, units_of
 
 WITH_KEY: dict[str, Any] = {"parameters": [KEY_NEEDED]}
 

@@ -16,9 +16,10 @@ from openoutcry.portal.notices.outward import OutwardError
 from openoutcry.portal.notices.quiet import next_summary, time_of, zone_of
 from openoutcry.portal.notices.words import CHANNELS, EVENTS, of_test
 from openoutcry.portal.settings import PortalFile
-from openoutcry.portal.trading.instruments import AmountError, Market
+from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.venue.file import VenueFile
+from openoutcry.wire.decimals import AmountError
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.text import printable
 

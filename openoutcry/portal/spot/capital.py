@@ -15,7 +15,8 @@ from openoutcry.portal.money.withdrawals import (
 from openoutcry.portal.spot import errors
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.params import Params
-from openoutcry.portal.trading.instruments import AmountError, text_of, units_of
+from openoutcry.portal.trading.instruments import text_of
+from openoutcry.wire.decimals import AmountError, units_of
 
 STATUS = {
     "unconfirmed": 0,

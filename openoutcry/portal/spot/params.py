@@ -18,7 +18,8 @@ from openoutcry.portal.spot.errors import (
     illegal,
     missing,
 )
-from openoutcry.portal.trading.instruments import DECIMAL, Market, Markets
+from openoutcry.portal.trading.instruments import Market, Markets
+from openoutcry.wire.decimals import DECIMAL
 
 CLIENT_ID = re.compile(r"[\.A-Z\:/a-z0-9_-]{1,36}")
 MAX_PARAMETERS = 40

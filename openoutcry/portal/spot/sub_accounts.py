@@ -19,7 +19,8 @@ from openoutcry.portal.spot import errors
 from openoutcry.portal.spot.errors import ApiError, illegal
 from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.trade import order_id_of
-from openoutcry.portal.trading.instruments import AmountError, text_of, units_of
+from openoutcry.portal.trading.instruments import text_of
+from openoutcry.wire.decimals import AmountError, units_of
 
 FUNDING, OPENS_S, LOOK_S = "funding", 5.0, 0.05
 """The funding wallet's label; the venue adds its participant within; between two looks."""

@@ -3,8 +3,9 @@
 Every API reads its amounts here. ``field`` is the name of what is read, in the API's own word.
 """
 
-from openoutcry.portal.trading.instruments import DECIMAL, AmountError, Market, units_of
+from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.reject import Code, Reject
+from openoutcry.wire.decimals import DECIMAL, AmountError, units_of
 
 ICEBERG_PARTS = 256
 MOST_UNITS, MOST_TICKS = 2**62, 2**31

@@ -147,7 +147,7 @@ def test_the_documented_commands_ask_and_approve(file, keys):
         return done.output if done.exit_code == 0 else str(done.exception)
 
     at = str(file.path)
-    assert "refill 1 to rltc1" in run("ask", at, "LTC", str(COIN))
+    assert "refill 1 to rltc1" in run("ask", at, "LTC", "1")
     assert "another person" in run("approve", at, "1", "--person", "anna", word="anna\n")
     assert "locked until" in run("approve", at, "1", "--person", "carl", word="carl\n")
     public = file.path.parent / "public.json"

@@ -35,7 +35,7 @@ from openoutcry.portal.spot.signing import Replays, is_signed
 from openoutcry.portal.spot.user_data import LASTS_S, ListenKeys
 from openoutcry.portal.trading import service
 from openoutcry.portal.trading.broker import NewOrder, Refusal
-from openoutcry.portal.trading.instruments import AmountError, Market, text_of, units_of
+from openoutcry.portal.trading.instruments import Market, text_of
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.orders import REJECTED, Order, ParticipantOrders
 from openoutcry.portal.trading.public import INTERVALS, Candle, Tape, Trade, bounds, with_gaps
@@ -44,6 +44,7 @@ from openoutcry.portal.trading.service import OrderService
 from openoutcry.portal.trading.terms import price_of
 from openoutcry.risk.bits import RISK_REASON, RiskBit
 from openoutcry.runtime import control, loop
+from openoutcry.wire.decimals import AmountError, units_of
 from openoutcry.wire.enums import OrderType, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from openoutcry.journal import Journal
 from openoutcry.order_entry.spec import CancelOnDisconnect, PortSpec, Protocol
 from openoutcry.replica.access import access_of
 from openoutcry.risk.bits import NO_LIMIT, Setting
@@ -739,3 +740,27 @@ def test_only_a_session_over_shared_memory_acts_for_others(tmp_path: Path) -> No
     assert [(where, what) for _, where, what in mistakes(path)] == [
         ("session[1].acts_for", "applies only to sessions over shared memory")
     ]
+
+
+def test_a_rule_of_today_does_not_close_a_venue_of_an_older_release(tmp_path: Path) -> None:
+    """The example of the release of 26 November, whose prices are more than OUCH can say."""
+    path, text = written(
+        tmp_path, "max_price_ticks = 40_000_000", "max_price_ticks = 1_000_000_000"
+    )
+    text = with_key(text, "SILVER", "max_price_ticks", None) + SESSION + PORT
+    path.write_text(text)
+    (mistake,) = mistakes(path)
+    says = "is 1000000000: OUCH can say 0 to 42949672; change it, or say `ouch = false`"
+    assert mistake[1:] == ("instrument[1].max_price_ticks", says)
+    refused = outcry("venue", "check", path)
+    assert (refused.exit_code, says in refused.output) == (1, True)
+    Journal.create(tmp_path / "journal", {}).close()
+    venue = read_venue(path)
+    assert [tuple(one) for one in venue.warnings] == [mistake]
+    assert venue.sessions.not_by_ouch == frozenset()
+    checked = outcry("venue", "check", path)
+    line = f"line {mistake[0]}: instrument[1].max_price_ticks: {says}"
+    assert (checked.exit_code, line in checked.output) == (0, True), checked.output
+    # What no release accepted is a mistake as before.
+    path.write_text(text.replace("decimals = 4", "decimals = 13"))
+    assert [row[1] for row in mistakes(path)] == ["instrument[2].decimals"]
