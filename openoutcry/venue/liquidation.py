@@ -82,7 +82,7 @@ class Liquidator:
         if self.under_way and not is_processed(self.under_way):
             return
         self.under_way = 0
-        first = release_due(view) or fee_due(view)
+        first = release_due(view) or fee_due(view, self.money)
         if first is not None:
             self.note(first[1])
             self.under_way = put(first[0])

@@ -65,15 +65,15 @@ def step_due(
     return None
 
 
-def fee_due(view: View) -> tuple[npt.NDArray[Any], str] | None:
+def fee_due(view: View, money: Callable[[int], str] = str) -> tuple[npt.NDArray[Any], str] | None:
     """The command that pays the insurance fund for the last part of a liquidation, and what it
-    does; None: nothing is due."""
+    does; None: nothing is due.  ``money``: an amount of margin accounts as text."""
     contracts = view.contracts
     if contracts is None or not (due := contracts.word("fee_due")):
         return None
     who = contracts.word("fee_payer")
     paid = min(due, max(int(_owned_by_all(view, view.means_of_all())[who]), 0))
-    text = f"participant {who} pays the insurance fund {paid} for its liquidation"
+    text = f"participant {who} pays the insurance fund {money(paid)} for its liquidation"
     return setting(Setting.LIQUIDATION_FEE, paid, who), text
 
 
