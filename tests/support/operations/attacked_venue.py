@@ -309,7 +309,8 @@ class AttackedVenue:
             try:
                 ShmClient(path, "LOCAL", KEY).close()
             except ClientError as error:
-                if "does not accept" not in str(error):
+                # The session of the request before may not have ended yet.
+                if not any(one in str(error) for one in ("does not accept", "not available")):
                     raise
                 return False
             return True
