@@ -688,6 +688,11 @@ class PortalClient(Closing):
         query = {"symbol": symbol, "order": order, "cursor": cursor, "limit": limit}
         return self.ask("GET", "/v1/fills", models.FillPage, query)
 
+    @endpoint("GET", "/v1/fee-rates")
+    def fee_rates(self, *, symbol: str = "") -> list[models.FeeRate]:
+        """Return what the account pays for its fills in an instrument, or in each."""
+        return self.ask("GET", "/v1/fee-rates", list[models.FeeRate], {"symbol": symbol})
+
     @endpoint("GET", "/v1/balances")
     def balances(self) -> list[models.Balance]:
         """Return the free and the reserved amount of every asset."""
@@ -709,6 +714,11 @@ class PortalClient(Closing):
     def chain_deposits(self) -> list[models.ChainDeposit]:
         """Deposits that wait for blocks of their chain and are not credited yet."""
         return self.ask("GET", "/v1/chain-deposits", list[models.ChainDeposit])
+
+    @endpoint("GET", "/v1/withdrawal-limits")
+    def withdrawal_limits(self) -> list[models.NetworkLimit]:
+        """Return what the account may withdraw by each network, and what of it is left today."""
+        return self.ask("GET", "/v1/withdrawal-limits", list[models.NetworkLimit])
 
     @endpoint("GET", "/v1/withdrawal-addresses")
     def withdrawal_addresses(self) -> list[models.WithdrawalAddress]:

@@ -240,6 +240,9 @@ class OrderRow:
     changed_ms: int
     seq: int
     """The command that last changed it."""
+    average_price: str | None = None
+    """Average price of what is filled, cut off four places after the instrument's; none: nothing
+    is filled."""
 
 
 @dataclass(frozen=True)
@@ -360,6 +363,21 @@ class FillPage:
 
 
 @dataclass(frozen=True)
+class FeeRate:
+    """What an account pays for its fills in an instrument, as decimal text."""
+
+    symbol: str
+    maker: str
+    """A part of what a fill brings, as a fraction; below 0: a rebate."""
+    taker: str
+    per_lot: str
+    """Of a contract: what each lot costs in the quote asset, for makers and takers."""
+    buyer_pays_in: str
+    """The asset in which buyers pay: the base asset that they receive, or the quote asset."""
+    seller_pays_in: str
+
+
+@dataclass(frozen=True)
 class Balance:
     asset: str
     available: str
@@ -367,6 +385,22 @@ class Balance:
 
 
 # Money in and out
+
+
+@dataclass(frozen=True)
+class NetworkLimit:
+    """What an account may withdraw of an asset by a network, as decimal text of the asset."""
+
+    asset: str
+    network: str
+    minimum: str
+    """The smallest withdrawal."""
+    fee: str
+    """What the venue takes of each withdrawal."""
+    a_day: str | None
+    """What the account's level withdraws within 24 hours, by all networks; none: no limit."""
+    left: str | None
+    """What of that is left now."""
 
 
 @dataclass(frozen=True)

@@ -218,6 +218,22 @@ class Withdrawals:
             for asset, most in reached.withdraws_a_day.items()
         ]
 
+    async def network_limits(self, user_id: int) -> list[tuple[Any, ...]]:
+        """Each network by which a user may withdraw: asset, name, the smallest withdrawal, and of
+        24 hours how much the user's level withdraws and what of that is left; None: no limit."""
+        user = await self.database.row("select level from users where id = %(id)s", id=user_id)
+        assert user is not None
+        limits = await self.limits(user_id, user["level"])
+        of_asset = None if limits is None else {asset: pair for asset, *pair in limits}
+        rows = []
+        for one in self.file.networks:
+            if one.withdraws:
+                nothing = self.text(one.asset, 0)
+                left = (None, None) if of_asset is None else of_asset.get(one.asset, (nothing,) * 2)
+                minimum = self.text(one.asset, one.min_withdrawal)
+                rows.append((one.asset, one.name, minimum, *left))
+        return rows
+
     async def _insert(
         self,
         connection: Any,

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from openoutcry.client.portal_models import FillRow, OrderRow
+from openoutcry.client.portal_models import FeeRate, FillRow, OrderRow
 from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.body import Body
 from openoutcry.portal.native.problems import KeyReused, of_reject
+from openoutcry.portal.spot.shapes import rate_text
 from openoutcry.portal.trading.broker import NewOrder
-from openoutcry.portal.trading.instruments import Market
+from openoutcry.portal.trading.instruments import Market, text_of
 from openoutcry.portal.trading.orders import CANCELED, REJECTED, Fill, FilledOrder, Order
 from openoutcry.portal.trading.reject import Code, Reject, rejection
 from openoutcry.portal.trading.service import ANSWER_S, OrderService
@@ -250,6 +251,19 @@ class NativeOrders:
             and (not before or fill.number < before)
         ]
 
+    def fee_rates(self, participant: int, symbol: str) -> list[FeeRate]:
+        """Return what a participant pays in an instrument, or without a symbol in each.  Raises
+        :class:`AccountError` for an unknown symbol."""
+        chosen = [self.market(symbol)] if symbol else self.mirror.markets.every
+        return [self._fee_rate(participant, market) for market in chosen]
+
+    def _fee_rate(self, participant: int, market: Market) -> FeeRate:
+        maker, taker, in_quote = self.mirror.fee_terms(participant, market.index)
+        per_lot = self.mirror.fee_of_lot(market)
+        buyer_pays_in = market.quote if in_quote or market.contract else market.base
+        rates = rate_text(maker), rate_text(taker), text_of(per_lot, market.quote_decimals)
+        return FeeRate(market.symbol, *rates, buyer_pays_in, market.quote)
+
     def row(self, order: Order) -> OrderRow:
         """:func:`order_row` with the order's own instrument."""
         return order_row(order, self.mirror.markets.by_index[order.instrument])
@@ -444,6 +458,9 @@ def order_row(order: Order, market: Market) -> OrderRow:
         order.created_ns // 1_000_000,
         order.updated_ns // 1_000_000,
         order.seq,
+        market.average(order.executed_tick_lots, order.executed_lots)
+        if order.executed_lots
+        else None,
     )
 
 

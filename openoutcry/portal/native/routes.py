@@ -19,6 +19,8 @@ from openoutcry.portal.trading.instruments import text_of
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.wire.decimals import AmountError, units_of
 
+NO_FEE = "0"
+"""What a withdrawal costs: an account is debited what its address receives."""
 WITH_KEY: dict[str, Any] = {"parameters": [KEY_NEEDED]}
 
 
@@ -201,6 +203,13 @@ def _add_order_lists(app: Any, native: Native, asking_type: Any, limited: Any) -
         asking.require_participant()
         return orders.row(orders.one(asking.participant, number)[1])
 
+    rate_rows = list[models.FeeRate]
+
+    @app.get("/v1/fee-rates", response_model=rate_rows, tags=["orders"])
+    async def fee_rates(asking: asking_type, symbol: str = "") -> Any:
+        asking.require_participant()
+        return orders.fee_rates(asking.participant, symbol)
+
     @app.get("/v1/fills", response_model=models.FillPage, tags=["orders"])
     async def fills(
         asking: asking_type,
@@ -378,6 +387,15 @@ def _add_withdrawals(app: Any, native: Native, asking_type: Any, limited: Any) -
         caller = Caller(asking.address, request.headers.get("user-agent", ""))
         asked = Asked(key_of(request), *terms)
         return shown(await withdrawals.begin(asking.user_id, asking.participant, asked, caller))
+
+    limit_rows = list[models.NetworkLimit]
+
+    @app.get("/v1/withdrawal-limits", response_model=limit_rows, tags=["money"])
+    async def withdrawal_limits(asking: asking_type) -> Any:
+        return [
+            models.NetworkLimit(asset, network, minimum, NO_FEE, *limits)
+            for asset, network, minimum, *limits in await withdrawals.network_limits(asking.user_id)
+        ]
 
     @app.get("/v1/withdrawals", response_model=models.WithdrawalPage, tags=["money"])
     async def list_withdrawals(

@@ -104,6 +104,13 @@ def add(connection: Any, notices: list[tuple[int, Notice]]) -> None:
     connection.execute(ADD, [list(column) for column in zip(*rows, strict=True)])
 
 
+def _with_order(row: dict[str, Any]) -> dict[str, Any]:
+    """Return changes of an order with the order's terms; ``traded_lots``: how many lots its
+    ``executed_tick_lots`` are of."""
+    order = numbers_of(row["order_packed"])
+    return order | {"traded_lots": order["executed_lots"]} | row
+
+
 class News:
     """Reads the sources of one venue over one connection."""
 
@@ -157,7 +164,7 @@ class News:
             change
             for row in rows
             if row["user_id"] is not None and row["seq"] > at["since_seq"]
-            for change in changes_of(numbers_of(row["order_packed"]) | row)
+            for change in changes_of(_with_order(row))
         ]
         notices = []
         for row in sorted(changes, key=lambda change: int(change["event_seq"])):

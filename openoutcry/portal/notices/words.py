@@ -88,7 +88,10 @@ def of_change(row: dict[str, Any], market: Market, journal: str, language: str) 
     side = SIDES[row["side"]]
     quantity, done = market.quantity(row["lots"]), market.quantity(row["executed_lots"])
     named = {"number": row["number"], "symbol": market.symbol, "asset": market.base}
-    named |= {"quantity": trimmed(quantity), "done": trimmed(done)}
+    named |= {"quantity": trimmed(quantity), "done": trimmed(done), "average": ""}
+    average = average_of(row, market)
+    if average is not None:
+        named["average"] = said(language, "order.average", price=average)
     what, body = said(language, "order.lots", **named), said(language, "order.traded", **named)
     if row["order_type"] in BUDGETS:
         # Its lots are the most that it may buy, not what was asked for.
@@ -104,6 +107,7 @@ def of_change(row: dict[str, Any], market: Market, journal: str, language: str) 
         "quantity": quantity,
         "filled_quantity": done,
         "price": market.price(row["price_ticks"]),
+        "average_price": average,
         "seq": row["seq"],
         "time_ms": row["at_ns"] // 1_000_000,
     }
@@ -120,6 +124,15 @@ def of_change(row: dict[str, Any], market: Market, journal: str, language: str) 
         title = said(language, "order", state=said(language, f"state.{state}"), **named)
     event = "risk" if is_risk else "order"
     return Notice(f"{journal}-{row['event_seq']}-{row['number']}", event, title, body, data)
+
+
+def average_of(row: dict[str, Any], market: Market) -> str | None:
+    """Return the average price of what a change says was traded; None: nothing was, or the order
+    is known with later trades alone."""
+    lots = row["executed_lots"]
+    if not lots or row["traded_lots"] != lots:
+        return None
+    return market.average(row["executed_tick_lots"], lots)
 
 
 def of_movement(row: dict[str, Any], decimals: int, journal: str, language: str) -> Notice:

@@ -12,6 +12,9 @@ from openoutcry.venue.file import VenueFile
 from openoutcry.wire.decimals import AmountError, decimal_text, units_of
 from openoutcry.wire.errors import OutcryError
 
+AVERAGE_DECIMALS = 4
+"""Places that an average price has more than the instrument's prices, at most."""
+
 text_of = decimal_text
 
 
@@ -101,6 +104,20 @@ class Market:
     def value(self, ticks: int, lots: int) -> str:
         """Return what lots are worth at a price, as an amount of the quote asset."""
         return self.amount(worth(ticks, self.inverse_units) * lots)
+
+    def average(self, tick_lots: int, lots: int) -> str:
+        """Return the average price of lots whose worths (:func:`worth`) sum to ``tick_lots``, cut
+        off ``AVERAGE_DECIMALS`` places after the instrument's, as FIX has it in tag 6.
+
+        Of an inverse contract it is the price at which all lots have that worth."""
+        above, below = tick_lots, lots
+        if self.inverse_units:
+            above, below = self.inverse_units * lots, tick_lots
+        scaled = abs(above) * 10**AVERAGE_DECIMALS // max(below, 1)
+        text = text_of(-scaled if above < 0 else scaled, self.price_decimals + AVERAGE_DECIMALS)
+        zeros = len(text) - len(text.rstrip("0"))
+        shown = text[: len(text) - min(zeros, AVERAGE_DECIMALS)]
+        return shown.removesuffix(".")
 
     def fee(self, units: int, asset: str) -> str:
         """A fee as decimal text in its own asset, negative for a rebate."""

@@ -29,7 +29,7 @@ from openoutcry.order_entry.command_metadata import (
     unpack_few,
 )
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
-from openoutcry.portal.trading.instruments import Markets
+from openoutcry.portal.trading.instruments import Market, Markets
 from openoutcry.portal.trading.order_events import FILLED_KIND, KINDS
 from openoutcry.portal.trading.orders import (
     MAKER,
@@ -44,7 +44,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RISK_KIND
 from openoutcry.risk.layout import RiskCell
 from openoutcry.risk.region import View, Wallets
-from openoutcry.risk.spot_layout import RATE_BITS, TAKER_AT
+from openoutcry.risk.spot_layout import QUOTE_FEE_AT, RATE_BITS, TAKER_AT
 from openoutcry.runtime import control as control_words
 from openoutcry.runtime.loop import sleep_on
 from openoutcry.venue.days import read_status
@@ -503,10 +503,22 @@ class Mirror:
 
     def rates(self, participant: int, instrument: int) -> tuple[int, int]:
         """Fees of makers and takers, in millionths."""
-        if self._view is None or participant >= len(self._view.cells):
-            return 0, 0
+        return self.fee_terms(participant, instrument)[:2]
+
+    def fee_terms(self, participant: int, instrument: int) -> tuple[int, int, bool]:
+        """Fees of makers and takers in a spot instrument, in millionths, and whether its buyers
+        pay them in the quote asset."""
+        is_spot = self.markets.by_index[instrument].contract is None
+        if self._view is None or participant >= len(self._view.cells) or not is_spot:
+            return 0, 0, False
         terms = int(self._view.cells[participant, instrument, MARK])
-        return _signed(terms), _signed(terms >> TAKER_AT)
+        return _signed(terms), _signed(terms >> TAKER_AT), bool(terms >> QUOTE_FEE_AT & 1)
+
+    def fee_of_lot(self, market: Market) -> int:
+        """Fee of a contract's lot in units of its quote asset; 0 of a spot instrument."""
+        if self._view is None or market.contract is None:
+            return 0
+        return int(self._view.instruments[market.index, lay.FEE // 8])
 
     def depth(self, code: bytes, levels: int) -> tuple[Levels, Levels]:
         """Return the displayed levels: (price in ticks, lots, orders), best first; bids

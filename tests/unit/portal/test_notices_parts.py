@@ -246,6 +246,7 @@ CHANGE = {
     "execution": "TRADE", "state": "PARTIALLY_FILLED", "side": 1, "lots": 500, "number": 72,
     "executed_lots": 199, "client_id": "", "price_ticks": 0, "seq": 72, "at_ns": 0,
     "event_seq": 90, "is_risk": False, "aux": 1_000 * 10**6, "order_type": 1, "reason": 0,
+    "traded_lots": 199, "executed_tick_lots": 199 * 5_007_203,
 }  # fmt: skip
 BUDGET = CHANGE | {"order_type": 20, "lots": 1_000_000, "execution": "EXPIRED", "state": "FILLED"}
 
@@ -263,10 +264,21 @@ def test_an_order_for_a_sum_is_named_by_the_sum():
     """Its lots are the most that it may buy, not what its owner has typed."""
     notice = of_change(BUDGET, MARKET, "j", "en")
     assert notice.title == "BTC-USD: your order to buy for 1000 USD is filled"
-    assert notice.body == "Order 72: 0.0199 BTC traded."
+    assert notice.body == "Order 72: 0.0199 BTC traded at 50072.03 on average."
     notice = of_change(CHANGE, MARKET, "j", "en")
     assert notice.title == "BTC-USD: your order to buy 0.05 is partly filled"
-    assert notice.body == "Order 72: 0.0199 of 0.05 BTC traded."
+    assert notice.body == "Order 72: 0.0199 of 0.05 BTC traded at 50072.03 on average."
+    assert notice.data["average_price"] == "50072.03"
+    german = of_change(CHANGE, MARKET, "j", "de").body
+    assert german == "Auftrag 72: 0.0199 von 0.05 BTC zu durchschnittlich 50072.03 gehandelt."
+
+
+@pytest.mark.parametrize("change", [{"executed_lots": 0}, {"executed_lots": 100}])
+def test_an_average_price_is_of_what_the_change_says_was_traded(change):
+    """Of an order that has traded more since, the history has the sum of all its trades."""
+    notice = of_change(CHANGE | change, MARKET, "j", "en")
+    assert notice.data["average_price"] is None
+    assert notice.body.endswith(" of 0.05 BTC traded.")
 
 
 CUSTODY = {"id": 5, "amount": 5, "asset": "USD", "state": "refused", "address": "0xaffe"}
@@ -337,7 +349,7 @@ def test_german_is_what_a_german_would_write():
     assert title(side=2, execution="ELECTED") == stopped
     budget = of_change(BUDGET, MARKET, "j", "de")
     assert budget.title == "BTC-USD: Ihr Kaufauftrag für 1000 USD ist ausgeführt"
-    assert budget.body == "Auftrag 72: 0.0199 BTC gehandelt."
+    assert budget.body == "Auftrag 72: 0.0199 BTC zu durchschnittlich 50072.03 gehandelt."
     asked = of_audit(9, "withdrawal asked for", "192.0.2.1", "withdrawal 7: 5 BTC", "de")
     assert asked.title == "Eine Auszahlung wurde angefordert"
     assert asked.body == "von 192.0.2.1; Auszahlung 7: 5 BTC"
@@ -375,7 +387,7 @@ def test_german_has_german_typography():
 
 SENTENCES = {
     *("order", "order.lots", "order.budget", "order.traded", "order.bought", "order.limited"),
-    "order.refused",
+    *("order.refused", "order.average"),
     *("alert.above", "alert.below", "from", "sub-account"),
     *(key for key in TABLES["en"] if key.startswith("why.")),
 }

@@ -2,9 +2,10 @@
 import { amountInput, ask, button, facts, field, h, icon, notice, shortly, when, words } from "./kit.js";
 import { t, word } from "./words.js";
 import { instrument } from "./store.js";
-import { newKey, patch, remove } from "./api.js";
+import { newKey, open, patch, remove } from "./api.js";
+import { warning } from "./estimate.js";
 import { compare, isMultiple, isNumber, show, sign, trim } from "./exact.js";
-import { priceLabel, priceText, quantityText, typed } from "./numbers.js";
+import { priceAsset, priceLabel, priceText, quantityText, typed } from "./numbers.js";
 import { AT_ONCE, UNPRICED } from "./order-words.js";
 
 // The price of an order in words: of a market order none, of a stop what it waits for.
@@ -12,6 +13,18 @@ export function priceOf(row) {
   const market = instrument(row.symbol);
   const priced = isNumber(row.price) && sign(row.price) !== 0;
   return priced ? priceText(row.price, market) : t("price.market");
+}
+
+// The average price of what is filled, in words; nothing: nothing is.
+export function averageOf(row) {
+  return row.average_price ? priceText(row.average_price, instrument(row.symbol)) : "";
+}
+
+export const filledAt = (row) => `${averageOf(row)} ${priceAsset(instrument(row.symbol))}`.trim();
+
+function filledOf(row, short) {
+  const filled = quantityText(row.filled_quantity, instrument(row.symbol));
+  return short && row.average_price ? t("filled.at", { quantity: filled, price: averageOf(row) }) : filled;
 }
 
 export function triggerOf(row) {
@@ -46,7 +59,8 @@ export function orderColumns({ action = null, state = false, short = false } = {
     { label: t("price"), n: true, text: priceOf },
     { label: t("trigger"), n: true, text: triggerOf },
     { label: t("quantity"), n: true, text: quantityOf },
-    { label: t("filled"), n: true, text: (row) => quantityText(row.filled_quantity, instrument(row.symbol)) },
+    { label: t("filled"), n: true, text: (row) => filledOf(row, short), kind: () => short ? "wraps" : "" },
+    ...(short ? [] : [{ label: t("average"), n: true, text: averageOf }]),
     { label: t("state"), text: (row) => row.state === "open" && !row.is_working ? t("order.waits") : word("order", row.state), kind: (row) => state && row.state === "rejected" ? "bad" : "" },
   ];
   if (action) columns.push({ label: "", node: (row, now) => action(row, now), sign: (row) => `${row.state} ${row.price} ${row.quantity}` });
@@ -74,6 +88,14 @@ function amendButton(row, now) {
   return either("change", t("amend"), label, () => amend(now()), { "data-amend": row.id });
 }
 
+// A warning of a price at which the order would trade far from the market; nothing: there is none.
+async function badPrice(row, price, market) {
+  const now = await open("GET", `/v1/instruments/${encodeURIComponent(row.symbol)}/ticker`);
+  const best = row.side === "buy" ? now.ask : now.bid;
+  const said = row.type.startsWith("peg_") ? null : warning(price, sign(row.stop_price) ? row.stop_price : sign(best) ? best : now.last, row.side, market);
+  return said?.isBad ? said.text : "";
+}
+
 // Other terms for an open order.  What is not changed is not sent, and stays as it is.
 async function amend(row) {
   const market = instrument(row.symbol), fields = [];
@@ -85,7 +107,7 @@ async function amend(row) {
   const filled = sign(row.filled_quantity) ? t("amend.filled", { quantity: quantityText(row.filled_quantity, market) }) : "";
   offer("quantity", market.kind === "spot" ? `${t("quantity")} (${market.base})` : t("ticket.lots", { base: market.base }), market.quantity_step, filled);
   if (sign(row.shown_quantity)) offer("shown_quantity", `${t("shown")} (${market.base})`, market.quantity_step);
-  let key = newKey(), sent = "";
+  let key = newKey(), sent = "", warned = "";
   const what = facts([[t("market"), row.symbol], [t("side"), t(row.side)], [t("type"), word("type", row.type)]]);
   await ask(t("amend.title"), [what, fields.map((one) => one.part), h("p", { class: "hint" }, t("amend.about"))], t("amend.go"), async () => {
     const terms = {};
@@ -94,6 +116,8 @@ async function amend(row) {
       if (compare(text, row[name])) terms[name] = text;
     }
     if (!Object.keys(terms).length) throw new Error(t("amend.same"));
+    const said = terms.price ? await badPrice(row, terms.price, market) : "";
+    if (said && said !== warned) { warned = said; throw new Error(`${said} ${t("limit.again")}`); }
     // The same again, after a lost answer, is the same change.
     if (JSON.stringify(terms) !== sent) key = newKey();
     sent = JSON.stringify(terms);

@@ -1,6 +1,6 @@
 // The ticket.  An order has its key before it is sent: the same again, after a lost answer, enters
 // nothing twice.
-import { amountInput, check, confirm, field, form, h, input, notice, say, select, when, words } from "./kit.js";
+import { amountInput, ask as askWith, check, facts, field, form, h, input, notice, say, select, when, words } from "./kit.js";
 import { t, word } from "./words.js";
 import { chosen, portal, shared } from "./store.js";
 import { get, login, newKey, post } from "./api.js";
@@ -8,7 +8,8 @@ import { follow } from "./stream.js";
 import { compare, divide, floor, isNumber, multiply, show, sign, subtract, trim } from "./exact.js";
 import { exactText, places, priceAsset, priceLabel, priceText, quantityText, worth } from "./numbers.js";
 import { AT_ONCE, PEGGED, STOPPED, TIMES, TIMES_WITH, TRAILING, UNPRICED } from "./order-words.js";
-import { asked as askedFor, percentOf } from "./orders.js";
+import { asked as askedFor, filledAt, percentOf } from "./orders.js";
+import { estimate, estimateRows, opposite, reference, warning } from "./estimate.js";
 
 const PRICED = { has: (kind) => !UNPRICED.has(kind) };
 const TYPING_MS = 400;
@@ -26,7 +27,7 @@ function lotText(market) {
 export function ticket(market) {
   const base = market.base, quote = market.quote, balances = new Map();
   const isContract = market.kind !== "spot", hasMargin = login.is && portal.contracts.includes(market.symbol);
-  let model = null, key = newKey(), sentTerms = "", asked = 0, due = 0;
+  let model = null, key = newKey(), sentTerms = "", asked = 0, due = 0, last = "", rates = null;
   const ends = [];
   const radio = (side) => h("label", {}, h("input", { type: "radio", name: "side", value: side, id: `side-${side}`, checked: side === "buy", onchange: changed }), h("span", { class: `of-${side}` }, t(side)));
   const sides = h("fieldset", { class: "sides" }, h("legend", { class: "quiet" }, t("side")), radio("buy"), radio("sell"));
@@ -49,10 +50,11 @@ export function ticket(market) {
   };
   const parts = h("div", { class: "parts", role: "group", "aria-label": t("parts") }, [25, 50, 75, 100].map((percent) =>
     h("button", { type: "button", onclick: () => part(percent), "aria-label": t("parts.of", { percent }) }, `${percent} %`)));
-  const total = h("dd", {}, "–"), available = h("dd", {}, "–"), needs = h("dd", { id: "needs", "aria-live": "polite" }, "–");
-  const made = form([sides, field(t("type"), type), about, rows.price, rows.stop, rows.distanceBy, rows.distance, rows.offset, rows.by, rows.quantity, rows.amount, parts, rows.tif, rows.expires,
+  const warns = h("p", { class: "warning", id: "limit-warning", role: "status" });
+  const total = h("dd", {}, "–"), fee = h("dd", { id: "fee" }, "–"), available = h("dd", {}, "–"), needs = h("dd", { id: "needs", "aria-live": "polite" }, "–");
+  const made = form([sides, field(t("type"), type), about, rows.price, warns, rows.stop, rows.distanceBy, rows.distance, rows.offset, rows.by, rows.quantity, rows.amount, parts, rows.tif, rows.expires,
     h("details", {}, h("summary", {}, t("ticket.more")), rows.shown, rows.least, field(t("self"), selfTrade)),
-    h("dl", {}, h("dt", {}, t(isContract ? "margin.free" : "available")), available, h("dt", {}, t("total")), total, hasMargin ? [h("dt", {}, t("margin.needs")), needs] : []), ask], t("buy"), send);
+    h("dl", {}, h("dt", {}, t(isContract ? "margin.free" : "available")), available, h("dt", {}, t("total")), total, h("dt", {}, t("fee")), fee, hasMargin ? [h("dt", {}, t("margin.needs")), needs] : []), ask], t("buy"), send);
   made.id = "ticket";
   const root = h("section", { class: "panel ticket", "aria-label": t("ticket") }, login.is ? made : [made, h("p", { class: "hint" }, t("ticket.login"))]);
   if (login.is && shared.me && !shared.me.is_open) root.append(h("p", { class: "hint" }, t("account.opening")));
@@ -60,6 +62,8 @@ export function ticket(market) {
   const canBudget = () => ["market", "limit"].includes(type.value) && AT_ONCE.has(tif.value) && !isContract;
   const isBudget = () => canBudget() && by.value === "amount";
   if (hasMargin) ends.push(follow("fills", "", margin), follow("orders", "", margin), () => { clearTimeout(due); asked += 1; });
+  ends.push(follow("ticker", market.symbol, ({ row }) => { last = row.last; money(); }));
+  if (login.is) get("/v1/fee-rates", { symbol: market.symbol }).then(([found]) => { rates = found; money(); }).catch(() => { /* without rates no fee is shown */ });
   if (login.is && !isContract) ends.push(follow("balances", "", ({ list }) => { balances.clear(); list.forEach((one) => balances.set(one.asset, one.available)); money(); }));
 
   function changed() {
@@ -103,10 +107,25 @@ export function ticket(market) {
     const asset = side() === "buy" ? quote : base, has = balances.get(asset);
     if (!isContract) say(available, login.is ? `${show(has ?? "0")} ${asset}` : "–");
     if (hasMargin) { clearTimeout(due); due = setTimeout(margin, TYPING_MS); }
-    const at = rate(), about = PRICED.has(type.value) ? "" : "\u2248 ";
+    const { said, made: comes } = outlook(), at = rate(), about = PRICED.has(type.value) ? "" : "\u2248 ";
+    say(warns, said?.text);
+    say(fee, comes?.fee ? `\u2248 ${show(trim(comes.fee[0]), 0, 8)} ${comes.fee[1]}` : "–");
     if (isBudget()) return say(total, isNumber(amount.value) ? `${exactText(amount.value.trim())} ${quote}` : "–");
     const right = isNumber(quantity.value) && at && sign(at) > 0;
     return say(total, right ? `${about}${show(trim(worth(quantity.value.trim(), at, market)), 2, 8)} ${quote}` : "–");
+  }
+
+  // What is typed so far as an order, with its warning and what it comes to; ``made``: nothing without a quantity.
+  function outlook(given = typedSo()) {
+    const price = reference(given, opposite(model, given.side), last);
+    const said = given.price ? warning(given.price, price, given.side, market) : null;
+    const has = given.amount || given.quantity;
+    return { price, said, made: has && (!given.price || sign(given.price) > 0) ? estimate(given, model, rates, market) : null };
+  }
+
+  function typedSo() {
+    const number = (control, row) => !row.hidden && isNumber(control.value) && sign(control.value) > 0 ? control.value.trim() : "";
+    return { side: side(), type: type.value, time_in_force: tif.value, price: number(price, rows.price), stop_price: number(stop, rows.stop), quantity: number(quantity, rows.quantity), amount: number(amount, rows.amount) };
   }
 
   // What of the equity no position or order needs, and what this order would: the core's answer.
@@ -179,9 +198,19 @@ export function ticket(market) {
     // Another order has another key; the same again, after an error, has the same.
     if (now !== sentTerms) key = newKey();
     sentTerms = now;
-    if (ask.querySelector("input").checked) {
-      await confirm(t(`review.title.${given.side}`, { base }), inWords(given), t(given.side), () => place(given), `${given.side}-go`);
-    } else await place(given);
+    const { price: at, said, made: comes } = outlook(given);
+    // A limit that lets the order trade far from the market is always shown before it is sent.
+    if (!ask.querySelector("input").checked && !said?.isBad) return place(given);
+    await askWith(t(`review.title.${given.side}`, { base }), [h("p", {}, inWords(given)), said ? h("p", { class: "warning", role: "alert" }, said.text) : null,
+      facts(estimateRows(given, comes, at, rates, market)), comes.isShort ? h("p", { class: "warning" }, t("estimate.short")) : null,
+      h("p", { class: "hint" }, t(comes.waits ? "estimate.later" : "estimate.about"))], t(given.side), () => place(given), { kind: `${given.side}-go` });
+  }
+
+  // What became of an order, with the average price of what was traded.
+  function outcome(order, given) {
+    if (order.state === "filled") return t("placed.filled", { price: filledAt(order), what: t(`review.${order.side}`, { what: `${quantityText(order.filled_quantity, market)} ${base}` }) });
+    const said = t(`placed.${order.state}`, { what: inWords(given) });
+    return order.average_price ? `${said}. ${t("placed.traded", { quantity: `${quantityText(order.filled_quantity, market)} ${base}`, price: filledAt(order) })}` : said;
   }
 
   async function place(given) {
@@ -189,7 +218,7 @@ export function ticket(market) {
       const order = await post("/v1/orders", given, key);
       shared.placed.add(order.id);
       if (order.state !== "open") shared.told.add(order.id);
-      notice(t(`placed.${order.state}`, { what: inWords(given) }), order.state === "rejected" ? "bad" : "good");
+      notice(outcome(order, given), order.state === "rejected" ? "bad" : "good");
     } catch (problem) {
       // After a refusal the next order is another one; without an answer it is the same again.
       if (problem.status >= 400 && problem.status < 500 && problem.code !== "request_in_progress") sentTerms = "";
