@@ -394,7 +394,7 @@ class PortalClient(Closing):
 
         ``permissions``: of read, trade and withdraw, else read alone.  Networks are in CIDR
         notation, else any; withdraw needs some.  ``expires_at``: ISO 8601, else never;
-        ``public_key``: Ed25519 in PEM or base64, else HMAC."""
+        ``public_key``: Ed25519 in PEM or base64, or RSA in PEM, else HMAC."""
         body: dict[str, Any] = {
             "label": label,
             "password": password,

@@ -130,6 +130,8 @@ class Instrument:
     amount_step: str
     """The smallest amount of the quote asset."""
     order_types: list[str] = field(default_factory=list)
+    reserve_price: str = "0"
+    """The price at which a purchase without a price must be covered."""
     kind: str = "spot"
     """``spot``, ``future``, ``perpetual``, ``call`` or ``put``."""
     multiplier: str = "1"

@@ -21,7 +21,9 @@ from openoutcry.portal.accounts.states import ALLOWED, Action, State, state_of
 from openoutcry.portal.database import DatabaseError, rows_of
 from openoutcry.wire.text import printable
 
-HMAC, ED25519 = "HMAC", "ED25519"
+HMAC, ED25519, RSA = "HMAC", "ED25519", "RSA"
+RSA_BITS = (2048, 3072, 4096)
+"""Lengths of RSA keys that may sign; a longer one would make each check slow."""
 PERMISSIONS = ("read", "trade", "withdraw")
 WIDEST = {4: 8, 6: 16}
 """The shortest prefixes of networks from which a key may withdraw, by version of IP."""
@@ -36,7 +38,8 @@ KEY = re.compile(rf"[A-Za-z0-9]{{{KEY_LENGTH}}}")
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A key that is in force.  ``secret``: of HMAC the secret, of Ed25519 the public key."""
+    """A key that is in force.  ``secret``: of HMAC the secret, of Ed25519 the public key,
+    of RSA it in DER."""
 
     number: int
     user_id: int
@@ -115,9 +118,7 @@ class ApiKeys:
         if "withdraw" in permissions:
             require_own(networks_of(networks))
         allowed = [str(one) for one in networks_of(networks)]
-        secret, kind = public_key_of(public_key) if public_key else new_secret(), HMAC
-        if public_key:
-            kind = ED25519
+        kind, secret = public_key_of(public_key) if public_key else (HMAC, new_secret())
         if expires_at is not None and not 2000 <= expires_at.year <= LAST_YEAR:
             raise InvalidRequest(f"expires_at: a time until the year {LAST_YEAR}")
         api_key = "".join(secrets.choice(LETTERS) for _ in range(KEY_LENGTH))
@@ -303,11 +304,17 @@ def require_own(networks: Sequence[IPv4Network | IPv6Network]) -> None:
             )
 
 
-def public_key_of(text: str) -> bytes:
-    """The 32 bytes of an Ed25519 key in PEM or base64.  Raises :class:`InvalidRequest`."""
+def public_key_of(text: str) -> tuple[str, bytes]:
+    """Return the kind of a public key and what is stored of it: the 32 bytes of Ed25519, given in
+    PEM or base64, or RSA in DER, given in PEM.  Raises :class:`InvalidRequest`."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        PublicFormat,
+        load_pem_public_key,
+    )
 
     try:
         if "-----BEGIN" in text:
@@ -316,6 +323,13 @@ def public_key_of(text: str) -> bytes:
             key = Ed25519PublicKey.from_public_bytes(b64decode(text, validate=True))
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
-    if not isinstance(key, Ed25519PublicKey):
-        raise InvalidRequest("public_key: no public key of Ed25519, in PEM or base64")
-    return key.public_bytes_raw()
+    if isinstance(key, Ed25519PublicKey):
+        return ED25519, key.public_bytes_raw()
+    if not isinstance(key, RSAPublicKey):
+        raise InvalidRequest("public_key: no public key of Ed25519 (PEM or base64) or RSA (PEM)")
+    if key.key_size not in RSA_BITS:
+        lengths = ", ".join(map(str, RSA_BITS))
+        raise InvalidRequest(f"public_key: an RSA key has one of {lengths} bits")
+    if key.public_numbers().e != 65_537:
+        raise InvalidRequest("public_key: an RSA key has the exponent 65537")
+    return RSA, key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

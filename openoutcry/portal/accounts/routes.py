@@ -113,7 +113,8 @@ class Code(Body):
 
 @dataclass
 class NewKey(Body):
-    """``public_key``: of Ed25519, in PEM or base64; without one the key is HMAC-SHA256."""
+    """``public_key``: of Ed25519, in PEM or base64, or of RSA, in PEM; without one the key is
+    HMAC-SHA256."""
 
     label: str
     password: str

@@ -1,7 +1,7 @@
 """Callers: a person with an access token, or a program with an API key that signs its requests.
 
 A program sends ``X-API-Key``, ``X-Timestamp`` (milliseconds) and ``X-Signature``: HMAC-SHA256 in
-hexadecimal, or Ed25519 in base64.  What is signed is timestamp, method, path with query,
+hexadecimal, or Ed25519 or RSA in base64.  What is signed is timestamp, method, path with query,
 ``Idempotency-Key`` ("" without one) and body, with a line feed after each of the first four.  So
 no other method, path or key can be sent with a signature that was read on its way.  The same
 key again has the same outcome, once; a change without one counts once, and so does a login to the

@@ -56,7 +56,7 @@ SCHEMES = {
             "Signature over timestamp, method, path with query, Idempotency-Key (empty if there "
             "is none) "
             "and body, with a line feed after each of the first four: HMAC-SHA256 in hexadecimal, "
-            "or Ed25519 in base64."
+            "or Ed25519 or RSA (PKCS #1 v1.5, SHA-256) in base64."
         ),
     },
 }

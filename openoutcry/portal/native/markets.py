@@ -57,6 +57,7 @@ class NativeMarkets:
             market.quantity(market.max_lots),
             market.amount_step,
             list(TYPES),
+            market.price(market.worst_buy_ticks),
             **self._terms(market),
         )
 

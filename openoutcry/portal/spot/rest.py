@@ -257,6 +257,8 @@ class Endpoint:
         spot = self.spot
 
         def read() -> tuple[Params, str]:
+            if asks_for_sbe(given):
+                raise ApiError(errors.SBE_DISABLED, "SBE is not enabled.")
             in_query, in_body = query.decode(), body.decode()
             params = Params(joined_pairs(in_query, in_body), spot.markets)
             times.FINE.set(times.is_fine(given.get(b"x-mbx-time-unit", b"").decode("latin-1")))
@@ -277,6 +279,12 @@ class Endpoint:
             log.error("%s", fault)
             wrong = ApiError(errors.DISCONNECTED, "Internal error; unable to process.")
         return wrong.body, wrong.status, {}
+
+
+def asks_for_sbe(headers: dict[bytes, bytes]) -> bool:
+    """Return whether a request takes its answer in SBE alone; this portal answers in JSON."""
+    accept = headers.get(b"accept", b"").lower()
+    return b"application/sbe" in accept and b"json" not in accept and b"*/*" not in accept
 
 
 def unsigned(text: str) -> str:

@@ -8,8 +8,10 @@ what is remembered.
 import hmac
 import time
 from base64 import b64decode
+from functools import lru_cache
+from typing import Any
 
-from openoutcry.portal.accounts.api_keys import HMAC, KEY, ApiKey, ApiKeys
+from openoutcry.portal.accounts.api_keys import HMAC, KEY, RSA, ApiKey, ApiKeys
 from openoutcry.portal.accounts.states import Action
 from openoutcry.portal.settings import PortalFile
 from openoutcry.portal.shared_table import Table
@@ -132,16 +134,31 @@ def _window_ms(params: Params) -> int:
 
 
 def is_signed(key: ApiKey, payload: str, signature: str) -> bool:
-    """HMAC-SHA256 in hexadecimal, or Ed25519 in base64."""
+    """HMAC-SHA256 in hexadecimal; Ed25519, or RSASSA-PKCS1-v1_5 with SHA-256, in base64."""
     if key.kind == HMAC:
         right = hmac.digest(key.secret, payload.encode(), "sha256").hex()
         return hmac.compare_digest(right.encode(), signature.lower().encode())
     from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     try:
         raw = b64decode(signature, validate=True)
-        Ed25519PublicKey.from_public_bytes(key.secret).verify(raw, payload.encode())
+        if key.kind == RSA:
+            rsa, *scheme = _rsa_scheme(key.secret)
+            rsa.verify(raw, payload.encode(), *scheme)
+        else:
+            from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+            Ed25519PublicKey.from_public_bytes(key.secret).verify(raw, payload.encode())
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+@lru_cache(maxsize=1_000)
+def _rsa_scheme(der: bytes) -> tuple[Any, Any, Any]:
+    """Return an RSA key, its padding and its hash; reading a key takes longer than a check."""
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    return load_der_public_key(der), PKCS1v15(), SHA256()

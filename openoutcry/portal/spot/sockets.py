@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from openoutcry.portal.accounts.api_keys import HMAC, ApiKey
+from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.spot import errors, times
@@ -407,8 +407,9 @@ class Requests:
     async def _of_connection(self, method: str, params: Params, payload: str, api_key: str) -> Any:
         if method == LOGON:
             key = await self._shown(params, payload, api_key)
-            if key.kind == HMAC:
-                raise ApiError(errors.NO_HMAC, "HMAC_SHA256 API key is not supported.")
+            if key.kind != ED25519:
+                name = "HMAC_SHA256" if key.kind == HMAC else key.kind
+                raise ApiError(errors.NO_HMAC, f"{name} API key is not supported.")
             self._session = api_key, key, time.time_ns()
         elif method == LOGOUT:
             self._end_session()

@@ -4,6 +4,7 @@ but the address."""
 import asyncio
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -16,6 +17,10 @@ from tests.support.portal.clients import SPOT_ONLY, at_portal, settings
 from tests.support.waiting import BOUND_S
 
 USD, BTC, ETH = 10**6, 10**8, 10**8
+
+
+def rsa_key():
+    return rsa.generate_private_key(65_537, 2048)
 
 
 @pytest.fixture
@@ -89,8 +94,9 @@ def test_ccxt_needs_nothing_but_the_address(ccxt, portal_venue, two):
     assert exchange.cancel_order(order["id"], "BTC/USD")["status"] == "canceled"
 
 
-def test_ccxt_signs_by_ed25519(ccxt, portal_venue, two):
-    private = Ed25519PrivateKey.generate()
+@pytest.mark.parametrize("generate", [Ed25519PrivateKey.generate, rsa_key], ids=["ed25519", "rsa"])
+def test_ccxt_signs_by_a_key_pair(ccxt, portal_venue, two, generate):
+    private = generate()
     public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     with portal_venue.client(two[0]) as client:
         client.http.headers["authorization"] = f"Bearer {two[0].token}"
@@ -101,9 +107,7 @@ def test_ccxt_signs_by_ed25519(ccxt, portal_venue, two):
     exchange = at_portal(ccxt.binance(keys), portal_venue.url)
     order = exchange.create_order("BTC/USD", "limit", "buy", 0.01, 100)
     assert exchange.cancel_order(order["id"], "BTC/USD")["status"] == "canceled"
-    keys["secret"] = Ed25519PrivateKey.generate().private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-    )
+    keys["secret"] = generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     keys["secret"] = keys["secret"].decode()
     with pytest.raises(ccxt.AuthenticationError):
         at_portal(ccxt.binance(keys), portal_venue.url).fetch_balance()

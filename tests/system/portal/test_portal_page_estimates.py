@@ -115,7 +115,7 @@ def test_a_limit_far_above_the_market_is_warned_of_and_shown_as_it_was_filled(
         cell = f'#main td[data-label="{page.word("average")}"]'
         page.expect(cell, has_text=f"50{THIN}015.00").to_be_visible()
         assert page.width() <= 0
-        page.press(page.word("details"))
+        page.press(page.word("details.of", id=str(row.id)))
         traded = page.word("placed.traded", quantity="0.2000 BTC", price=f"50{THIN}015.00 USD")
         page.expect("dialog", has_text=traded).to_be_visible()
         page.page.keyboard.press("Escape")

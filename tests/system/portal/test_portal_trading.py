@@ -277,7 +277,7 @@ def test_what_cannot_be_is_refused_by_its_code(portal_venue, maker):
 
 @pytest.mark.promise(
     "A request of a key needs its signature, over exactly what was sent, within its time, and"
-    " counts once (HMAC-SHA256, Ed25519). One of the native API covers method, path with "
+    " counts once (HMAC-SHA256, Ed25519, RSA). One of the native API covers method, path with "
     "query, Idempotency-Key and body. A revoked key ends at once",
     group="portal",
 )

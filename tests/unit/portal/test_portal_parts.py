@@ -15,6 +15,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ from hypothesis import strategies as st
 from openoutcry import PACKAGE
 from openoutcry.derivatives.contracts import PERPETUAL, Contract, lot_value
 from openoutcry.portal import database
-from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey
+from openoutcry.portal.accounts.api_keys import ED25519, HMAC, RSA, ApiKey, public_key_of
 from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.accounts.passwords import totp_step
 from openoutcry.portal.accounts.secret_key import SecretKey
@@ -132,7 +134,7 @@ def test_the_signature_is_taken_out_of_what_was_signed(sent):
 
 @pytest.mark.promise(
     "A request of a key needs its signature, over exactly what was sent, within its time, and"
-    " counts once (HMAC-SHA256, Ed25519). One of the native API covers method, path with "
+    " counts once (HMAC-SHA256, Ed25519, RSA). One of the native API covers method, path with "
     "query, Idempotency-Key and body. A revoked key ends at once",
     group="portal",
 )
@@ -148,6 +150,49 @@ def test_signatures_hold_for_what_was_signed():
     assert is_signed(key(ED25519, public), text, signature)
     assert not is_signed(key(ED25519, public), text + "0", signature)
     assert not is_signed(key(ED25519, public), text, "not base64!")
+
+
+@pytest.mark.parametrize("bits", [2048, 4096])
+def test_an_rsa_key_signs_as_binance_documents_it(bits):
+    """PKCS #1 v1.5 with SHA-256 in base64, over exactly what was sent; of no other key, padding or
+    hash."""
+    private = rsa.generate_private_key(65_537, bits)
+    kind, stored = public_key_of(pem_of(private))
+    assert kind == RSA
+    text, owner = "symbol=BTCUSD&timestamp=1", key(kind, stored)
+
+    def signed(padding_, hash_, by=private):
+        return base64.b64encode(by.sign(text.encode(), padding_, hash_)).decode()
+
+    right = signed(padding.PKCS1v15(), hashes.SHA256())
+    assert is_signed(owner, text, right)
+    assert not is_signed(owner, text + "0", right)
+    assert not is_signed(owner, text, right.swapcase())
+    pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+    assert not is_signed(owner, text, signed(pss, hashes.SHA256()))
+    assert not is_signed(owner, text, signed(padding.PKCS1v15(), hashes.SHA512()))
+    other = rsa.generate_private_key(65_537, 2048)
+    assert not is_signed(owner, text, signed(padding.PKCS1v15(), hashes.SHA256(), other))
+    for wrong in ("", "not base64!", base64.b64encode(b"short").decode()):
+        assert not is_signed(owner, text, wrong)
+
+
+def pem_of(private):
+    form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return private.public_key().public_bytes(*form).decode()
+
+
+@pytest.mark.parametrize(
+    "private",
+    [
+        lambda: rsa.generate_private_key(65_537, 1024),
+        lambda: rsa.generate_private_key(3, 2048),
+        lambda: ec.generate_private_key(ec.SECP256R1()),
+    ],
+)
+def test_a_public_key_that_is_weak_or_of_another_kind_is_refused(private):
+    with pytest.raises(InvalidRequest, match="public_key: "):
+        public_key_of(pem_of(private()))
 
 
 def test_a_request_is_remembered_while_its_time_is_accepted():

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey
+from openoutcry.portal.accounts.api_keys import ED25519, HMAC, RSA, ApiKey
 from openoutcry.portal.history.past import Past
 from openoutcry.portal.spot import shapes, times
 from openoutcry.portal.spot.api import Spot
@@ -614,7 +614,7 @@ def test_what_is_signed_over_a_socket_is_all_that_was_sent():
     assert payloads == [f"apiKey={KEY}&returnRateLimits=false&timestamp=1"]
 
 
-def test_a_session_ends_with_its_key_and_is_not_for_hmac():
+def test_a_session_ends_with_its_key_and_is_for_ed25519_alone():
     signer = Signer()
     connection = socket_api(signer)
     told(connection, "session.logon", apiKey=KEY, signature="x", timestamp=1)
@@ -622,9 +622,10 @@ def test_a_session_ends_with_its_key_and_is_not_for_hmac():
     assert told(connection, "account.status", timestamp=1)[0]["error"]["code"] == -2015
     signer.is_valid = True
     assert told(connection, "session.status")[0]["result"]["apiKey"] is None
-    old = socket_api(Signer(HMAC))
-    (refused,) = told(old, "session.logon", apiKey=KEY, signature="x", timestamp=1)
-    assert refused["error"] == {"code": -4056, "msg": "HMAC_SHA256 API key is not supported."}
+    for kind, name in ((HMAC, "HMAC_SHA256"), (RSA, "RSA")):
+        old = socket_api(Signer(kind))
+        (refused,) = told(old, "session.logon", apiKey=KEY, signature="x", timestamp=1)
+        assert refused["error"] == {"code": -4056, "msg": f"{name} API key is not supported."}
 
 
 def test_a_request_over_a_socket_says_what_is_used_unless_it_is_not_to():

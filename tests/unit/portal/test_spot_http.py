@@ -164,6 +164,25 @@ def test_every_request_has_its_answer(parts, statuses):
             assert int(headers[b"content-length"]) == len(body)
 
 
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("application/sbe", 400),
+        ("Application/SBE;q=1", 400),
+        ("application/sbe,application/json", 200),
+        ("application/sbe, */*;q=0.1", 200),
+        ("application/json", 200),
+        ("*/*", 200),
+    ],
+)
+def test_sbe_is_refused_by_name_where_no_json_is_taken(accept, status):
+    headers = f"accept: {accept}", "x-mbx-sbe: 3:1"
+    [(found, _, body)], _ = answered(request("GET /api/v3/time HTTP/1.1", None, *headers))
+    assert found == status
+    if status == 400:
+        assert json.loads(body) == {"code": -1155, "msg": "SBE is not enabled."}
+
+
 @pytest.mark.parametrize("size", [1, 7, 40, len(WHOLE)])
 def test_a_request_is_answered_alike_in_whatever_parts_it_comes(size):
     parts = [WHOLE[at : at + size] for at in range(0, len(WHOLE), size)]

@@ -1,15 +1,17 @@
 // The chart (Lightweight Charts): candles of all days, indicators, lines that a person draws.  Only
 // what is drawn is a number of the browser; every amount that counts stays text.
-import { ask, amountInput, colour, field, h, say, script, select } from "./kit.js";
+import { ask, amountInput, button, colour, field, h, icon, say, script, select } from "./kit.js";
 import { t } from "./words.js";
 import { chosen, on } from "./store.js";
 import { open } from "./api.js";
 import { depth } from "./depth.js";
 import { isNumber } from "./exact.js";
-import { places, priceLabel, priceText } from "./numbers.js";
+import { places, priceLabel, priceText, quantityText } from "./numbers.js";
 import { INDICATORS } from "./indicators.js";
 
-const INTERVALS = ["1m", "5m", "15m", "1h", "4h", "1d", "1w"];
+// All intervals of candles; those in QUICK have a button.
+const INTERVALS = ["1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M"];
+const QUICK = ["1m", "5m", "15m", "1h", "4h", "1d"], MARKS = 200;
 const MOST = 500, EVERY_MS = 1_000;
 
 export function chart(market) {
@@ -21,13 +23,9 @@ export function chart(market) {
   const curves = h("canvas", { class: "chart", role: "img", "aria-label": t("depth"), hidden: true });
   const holder = h("div", { class: "chart-box" }, box, curves);
   const legend = h("div", { class: "legend" }), said = h("p", { class: "quiet", "aria-live": "off" });
-  const intervals = h("div", { class: "seg", role: "group", "aria-label": t("interval") }, INTERVALS.map((one) => h("button", { type: "button", "aria-pressed": String(one === state.interval), onclick: (event) => {
-    state.interval = one;
-    chosen.set("interval", one);
-    for (const other of event.currentTarget.parentElement.children) other.setAttribute("aria-pressed", String(other === event.currentTarget));
-    rows = [];
-    load();
-  } }, one)));
+  const intervals = h("div", { class: "seg", role: "group", "aria-label": t("interval") }, QUICK.map((one) => h("button", { type: "button", "data-interval": one, onclick: () => choosePeriod(one) }, one)));
+  const all = select(INTERVALS.map((one) => [one, one]), { id: "interval", "aria-label": t("interval"), onchange: () => choosePeriod(all.value) });
+  const marks = h("ul", { class: "quiet", id: "own-marks", "aria-label": t("chart.own") });
   const shown = h("details", { class: "menu" }, h("summary", {}, t("indicators")), h("div", { class: "menu-box" }, Object.keys(INDICATORS).map((name) => h("label", { class: "check" },
     h("input", { type: "checkbox", checked: state.on.has(name), onchange: (event) => {
       if (event.target.checked) state.on.add(name); else state.on.delete(name);
@@ -43,7 +41,27 @@ export function chart(market) {
     depth.draw();
   } }, t(name))));
   depth.box = curves;
-  const root = h("section", { class: "panel pane-chart", "aria-label": t("chart") }, h("div", { class: "chart-tools" }, views, intervals, tool, shown), legend, holder, said);
+  const root = h("section", { class: "panel pane-chart", "aria-label": t("chart") }, h("div", { class: "chart-tools" }, views, intervals, all, tool, shown, button(icon("full"), fullScreen, "small", { id: "full-screen", title: t("chart.full"), "aria-label": t("chart.full") })), legend, holder, said, marks);
+  let own = { orders: [], fills: [] };
+  showPeriod();
+
+  function showPeriod() {
+    all.value = state.interval;
+    for (const one of intervals.children) one.setAttribute("aria-pressed", String(one.dataset.interval === state.interval));
+  }
+
+  function choosePeriod(interval) {
+    state.interval = interval;
+    chosen.set("interval", interval);
+    showPeriod();
+    rows = [];
+    load();
+  }
+
+  function fullScreen() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else root.requestFullscreen().catch(() => { /* a browser that has none stays as it is */ });
+  }
 
   // Drawing
 
@@ -106,7 +124,7 @@ export function chart(market) {
     });
     const volume = made.addSeries(library.HistogramSeries, { priceScaleId: "volume", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false });
     made.priceScale("volume").applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
-    drawn = { chart: made, candles, volume, lines: [], built: false };
+    drawn = { chart: made, candles, volume, lines: [], built: false, own: [], marks: library.createSeriesMarkers(candles, []) };
     made.subscribeClick(clicked);
     made.timeScale().subscribeVisibleLogicalRangeChange((now) => { if (now && now.from < 10) loadOlder(); });
     fill();
@@ -136,9 +154,23 @@ export function chart(market) {
       drawn.chart.panes().slice(1).forEach((pane) => pane.setStretchFactor(0.35));
     }
     wanted.forEach((one, k) => drawn.lines[k].setData(one.points));
+    mark();
     const last = rows.at(-1);
     if (last) { const text = t("chart.said", { symbol: market.symbol, interval: state.interval, open: priceText(last.open, market), high: priceText(last.high, market), low: priceText(last.low, market), close: priceText(last.close, market) }); say(said, text); box.setAttribute("aria-label", text); }
   }
+
+  // The person's open orders as lines and fills as arrows; the same in words for who reads the page by ear.
+  function mark() {
+    const { orders, fills } = own, said = (row, price) => `${t(row.side)} ${quantityText(row.quantity, market)} ${t("review.at", { price: priceText(price, market) })}`;
+    marks.replaceChildren(...orders.map((row) => h("li", { "data-order": row.id }, said(row, priceOfOrder(row)))), ...fills.map((row) => h("li", { "data-fill": row.id }, said(row, row.price))));
+    if (!drawn) return;
+    drawn.own.forEach((line) => drawn.candles.removePriceLine(line));
+    drawn.own = orders.map((row) => drawn.candles.createPriceLine({ price: Number(priceOfOrder(row)), color: colour(row.side), lineWidth: 1, lineStyle: 3, axisLabelVisible: true, title: `${t(row.side)} ${quantityText(row.quantity, market)}` }));
+    const begins = rows.map((row) => row.begin_ms), at = fills.map((row) => [row, begins.findLast((begin) => begin <= row.time_ms)]).filter(([, begin]) => begin != null);
+    drawn.marks.setMarkers(at.sort((a, b) => a[1] - b[1]).map(([row, begin]) => ({ time: begin / 1000, position: row.side === "buy" ? "belowBar" : "aboveBar", shape: row.side === "buy" ? "arrowUp" : "arrowDown", color: colour(row.side) })));
+  }
+
+  const priceOfOrder = (row) => isNumber(row.price) && Number(row.price) ? row.price : row.stop_price;
 
   // Candles
 
@@ -189,6 +221,11 @@ export function chart(market) {
   return {
     root,
     traded,
+    fullScreen,
+    own(orders, fills) {
+      own = { orders: orders.filter((row) => Number(priceOfOrder(row))), fills: fills.slice(-MARKS) };
+      mark();
+    },
     async open() {
       try {
         await script("/page/vendor/lightweight-charts.standalone.production.js");

@@ -40,11 +40,11 @@ export const distance = (limit, price, digits = 2) => sign(price) > 0 ? divide(m
 
 // What to say of a limit that is far from the market, and whether it lets an order trade so badly; nothing: it is near.
 export function warning(limit, price, side, market) {
-  const far = limit && price ? distance(limit, price) : "";
+  const far = limit && price ? distance(limit, price, 8) : "";
   const size = far.replace("-", "");
   if (!far || compare(size, BAND_PERCENT) <= 0) return null;
   const isAbove = sign(far) > 0;
-  const text = t(isAbove ? "limit.above" : "limit.below", { percent: show(size, 2), price: `${priceText(price, market)} ${priceAsset(market)}`.trim() });
+  const text = t(isAbove ? "limit.above" : "limit.below", { percent: show(size, 2, 2), price: `${priceText(price, market)} ${priceAsset(market)}`.trim() });
   return { text, isBad: isAbove === (side === "buy") };
 }
 

@@ -43,6 +43,7 @@ const ICONS = {
   wallet: "M4 7h15v12H4zM4 7l11-3v3M15 13h4",
   quotes: "M4 5h10v7H8l-4 3zM20 9v11l-3-3h-7v-3",
   books: "M4 5h7v14H4zM13 5h7v14h-7zM6 9h3M15 9h3M6 13h3M15 13h3",
+  full: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
   close: "M6 6l12 12M18 6L6 18",
   change: "M5 19l1-5L15.500 4.500l4 4L10 18z",
 };

@@ -22,6 +22,9 @@ export function averageOf(row) {
 
 export const filledAt = (row) => `${averageOf(row)} ${priceAsset(instrument(row.symbol))}`.trim();
 
+// What of an order is filled, and at which average price, as a sentence.
+export const tradedOf = (row) => t("placed.traded", { quantity: `${quantityText(row.filled_quantity, instrument(row.symbol))} ${instrument(row.symbol).base}`, price: filledAt(row) });
+
 function filledOf(row, short) {
   const filled = quantityText(row.filled_quantity, instrument(row.symbol));
   return short && row.average_price ? t("filled.at", { quantity: filled, price: averageOf(row) }) : filled;

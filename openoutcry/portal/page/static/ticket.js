@@ -5,11 +5,11 @@ import { t, word } from "./words.js";
 import { chosen, portal, shared } from "./store.js";
 import { get, login, newKey, post } from "./api.js";
 import { follow } from "./stream.js";
-import { compare, divide, floor, isNumber, multiply, show, sign, subtract, trim } from "./exact.js";
+import { add, compare, divide, floor, isNumber, multiply, show, sign, subtract, trim } from "./exact.js";
 import { exactText, places, priceAsset, priceLabel, priceText, quantityText, worth } from "./numbers.js";
 import { AT_ONCE, PEGGED, STOPPED, TIMES, TIMES_WITH, TRAILING, UNPRICED } from "./order-words.js";
-import { asked as askedFor, filledAt, percentOf } from "./orders.js";
-import { estimate, estimateRows, opposite, reference, warning } from "./estimate.js";
+import { asked as askedFor, filledAt, percentOf, tradedOf } from "./orders.js";
+import { estimate, estimateRows, opposite, reference, walk, warning } from "./estimate.js";
 
 const PRICED = { has: (kind) => !UNPRICED.has(kind) };
 const TYPING_MS = 400;
@@ -49,7 +49,7 @@ export function ticket(market) {
     shown: field(`${t("shown")} (${base})`, shown, t("shown.hint")), least: field(`${t("least")} (${base})`, least, t("least.hint")),
   };
   const parts = h("div", { class: "parts", role: "group", "aria-label": t("parts") }, [25, 50, 75, 100].map((percent) =>
-    h("button", { type: "button", onclick: () => part(percent), "aria-label": t("parts.of", { percent }) }, `${percent} %`)));
+    h("button", { type: "button", id: `part-${percent}`, onclick: () => part(percent), "aria-label": percent === 100 ? `${t("max")}: ${t("parts.max")}` : t("parts.of", { percent }) }, percent === 100 ? t("max") : `${percent} %`)));
   const warns = h("p", { class: "warning", id: "limit-warning", role: "status" });
   const total = h("dd", {}, "–"), fee = h("dd", { id: "fee" }, "–"), available = h("dd", {}, "–"), needs = h("dd", { id: "needs", "aria-live": "polite" }, "–");
   const made = form([sides, field(t("type"), type), about, rows.price, warns, rows.stop, rows.distanceBy, rows.distance, rows.offset, rows.by, rows.quantity, rows.amount, parts, rows.tif, rows.expires,
@@ -143,15 +143,30 @@ export function ticket(market) {
     needs.className = answer && !answer.accepted ? "bad" : "";
   }
 
+  // A share of what is free, as what it buys or sells with the fee, on the grid of lots.
   function part(percent) {
     const has = balances.get(side() === "buy" ? quote : base);
     if (!has || sign(has) <= 0) return;
-    const share = divide(multiply(has, String(percent)), "100", places(has));
-    if (isBudget()) amount.value = share;
-    else if (side() === "sell") quantity.value = floor(share, market.quantity_step);
-    else { const at = rate(); if (at && sign(at) > 0) quantity.value = floor(divide(share, at, 18), market.quantity_step); }
+    const share = divide(multiply(has, String(percent)), "100", 18);
+    if (side() === "buy" && type.value === "market" && canBudget()) by.value = "amount";
+    if (isBudget()) amount.value = side() === "buy" ? spendable(share) : floor(walk(opposite(model, "sell"), { side: "sell", quantity: share, limit: PRICED.has(type.value) ? rate() : "" }, market).paid, market.amount_step);
+    else quantity.value = most(side() === "sell" ? share : bought(share));
     changed();
   }
+
+  // What of an amount is left for a purchase whose fee is paid in the quote asset.
+  function spendable(share) {
+    const isOnTop = rates && rates.buyer_pays_in === quote && sign(rates.taker) > 0;
+    return floor(isOnTop ? divide(share, add("1", rates.taker), 18) : share, market.amount_step);
+  }
+
+  // An order without a price is covered at the worst that it may meet.
+  function bought(share) {
+    const at = PRICED.has(type.value) ? rate() : market.reserve_price;
+    return at && sign(at) > 0 ? divide(spendable(share), at, 18) : "0";
+  }
+
+  const most = (text) => floor(compare(text, market.max_quantity) > 0 ? market.max_quantity : text, market.quantity_step);
 
   // What is asked for; wrong numbers are said before they are sent.
   function terms() {
@@ -192,7 +207,8 @@ export function ticket(market) {
     return [t(`review.${given.side}`, { what }), t(`type.${given.type}`), at, stops, follows, minimum, time].filter(Boolean).join(", ");
   }
 
-  async function send() {
+  // isAsked: it is shown before it is sent, whatever the person chose.
+  async function send(event, isAsked = false) {
     if (!login.is) { location.hash = "#/login"; return; }
     const given = terms(), now = JSON.stringify(given);
     // Another order has another key; the same again, after an error, has the same.
@@ -200,7 +216,7 @@ export function ticket(market) {
     sentTerms = now;
     const { price: at, said, made: comes } = outlook(given);
     // A limit that lets the order trade far from the market is always shown before it is sent.
-    if (!ask.querySelector("input").checked && !said?.isBad) return place(given);
+    if (!isAsked && !ask.querySelector("input").checked && !said?.isBad) return place(given);
     await askWith(t(`review.title.${given.side}`, { base }), [h("p", {}, inWords(given)), said ? h("p", { class: "warning", role: "alert" }, said.text) : null,
       facts(estimateRows(given, comes, at, rates, market)), comes.isShort ? h("p", { class: "warning" }, t("estimate.short")) : null,
       h("p", { class: "hint" }, t(comes.waits ? "estimate.later" : "estimate.about"))], t(given.side), () => place(given), { kind: `${given.side}-go` });
@@ -210,7 +226,7 @@ export function ticket(market) {
   function outcome(order, given) {
     if (order.state === "filled") return t("placed.filled", { price: filledAt(order), what: t(`review.${order.side}`, { what: `${quantityText(order.filled_quantity, market)} ${base}` }) });
     const said = t(`placed.${order.state}`, { what: inWords(given) });
-    return order.average_price ? `${said}. ${t("placed.traded", { quantity: `${quantityText(order.filled_quantity, market)} ${base}`, price: filledAt(order) })}` : said;
+    return order.average_price ? `${said}. ${tradedOf(order)}` : said;
   }
 
   async function place(given) {
@@ -230,10 +246,17 @@ export function ticket(market) {
     changed();
   }
 
+  function take(wanted) {
+    made.elements.side.value = wanted;
+    changed();
+    (isBudget() ? amount : quantity).focus();
+  }
+
   changed();
   return {
     root,
     close: () => ends.forEach((end) => end()),
+    keys: { b: () => take("buy"), s: () => take("sell"), p: () => price.focus(), q: () => (isBudget() ? amount : quantity).focus(), m: () => part(100), o: () => send(null, true).catch((problem) => say(made.error, problem.message)) },
     book: (now) => { const first = !model; model = now; if (first && !price.value) { price.value = best("asks") || best("bids"); } money(); },
     price: (text) => { if (!text) return; if (STOPPED.has(type.value) && !PRICED.has(type.value)) stop.value = text; else price.value = text; changed(); (isBudget() ? amount : quantity).focus(); },
   };

@@ -6,7 +6,7 @@ import { get, newKey, remove } from "../api.js";
 import { follow } from "../stream.js";
 import { show as showNumber } from "../exact.js";
 import { priceText, quantityText } from "../numbers.js";
-import { filledAt, orderButtons, orderColumns } from "../orders.js";
+import { orderButtons, orderColumns, tradedOf } from "../orders.js";
 import { fromDay, lateness, paged, untilDay } from "../paged.js";
 
 export async function show(root, [chosenTab]) {
@@ -74,7 +74,7 @@ async function changes(order) {
     { label: t("filled"), n: true, text: (row) => quantityText(row.filled_quantity, instrument(order.symbol)) },
   ], { key: (row) => row.event, label: t("details"), empty: t("search.none") });
   const box = h("dialog", { class: "wide", "aria-labelledby": "changes-title" }, h("h2", { id: "changes-title" }, t("details.of", { id: order.id })),
-    h("p", { class: "muted" }, t("order.name", { id: order.client_order_id }), order.average_price ? ` · ${t("placed.traded", { quantity: quantityText(order.filled_quantity, instrument(order.symbol)), price: filledAt(order) })}` : ""), list, h("div", { class: "buttons" }, button(t("close"), () => box.close(), "primary")));
+    h("p", { class: "muted" }, t("order.name", { id: order.client_order_id }), order.average_price ? ` · ${tradedOf(order)}` : ""), list, h("div", { class: "buttons" }, button(t("close"), () => box.close(), "primary")));
   box.addEventListener("close", () => box.remove());
   document.body.append(box);
   box.showModal();

@@ -7,11 +7,15 @@ import { follow } from "../stream.js";
 import { add, compare, divide, floor, isNumber, multiply, read, show as showNumber, subtract, write } from "../exact.js";
 import { amountText, changeOf, places, priceAsset, priceText, quantityText } from "../numbers.js";
 import { star } from "./markets.js";
+import { PEGGED } from "../order-words.js";
+import { arranged, hotKeys } from "../arrange.js";
 import { ticket } from "../ticket.js";
 import { chart } from "../chart.js";
 import { depth } from "../depth.js";
 import { orderButtons, orderColumns } from "../orders.js";
 
+// Orders that the book does not show.
+const UNSEEN = new Set(["hidden", "all_or_none", ...PEGGED]);
 const LEVELS = 11, TAPE = 60, TERMS_MS = 20_000;
 const TERMS = ["multiplier", "strike", "strike_multiplier", "strike_rest"];
 
@@ -31,10 +35,24 @@ export async function show(root, [symbol]) {
   if (market.kind !== "spot") ends.push(watchTerms(market));
   const made = chart(market);
   ends.push(made.close);
-  grid.append(strip(market, ends), panes, made.root, book(market, ends, form), tape(market, ends, made), form.root, lists(market, ends));
+  if (login.is) marksOf(market, ends, made);
+  const panels = { chart: made.root, book: book(market, ends, form), ticket: form.root, lists: lists(market, ends), tape: tape(market, ends, made) };
+  const top = strip(market, ends), settings = arranged(panels);
+  if (login.is) ends.push(hotKeys(settings, { ...form.keys, f: made.fullScreen, x: () => cancelAll(market.symbol) }));
+  top.append(settings.button);
+  grid.append(top, panes, panels.chart, panels.book, panels.tape, panels.ticket, panels.lists);
   root.append(h("h1", { class: "quiet" }, t("trade.title", { symbol: market.symbol })), grid);
   made.open();
   return () => ends.forEach((end) => end());
+}
+
+// The person's orders and fills of this market, on the chart.
+function marksOf(market, ends, made) {
+  let orders = [], fills = [];
+  const mine = (rows) => rows.filter((row) => row.symbol === market.symbol), draw = () => made.own(orders, fills);
+  const join = (fresh) => { const known = new Set(fills.map((row) => row.id)); fills = fills.concat(mine(fresh).filter((row) => !known.has(row.id))).sort((a, b) => a.time_ms - b.time_ms); draw(); };
+  ends.push(follow("orders", "", (now) => { orders = mine([...now.open.values()]); draw(); }), follow("fills", "", (now) => join(now.list)));
+  get("/v1/fills", { symbol: market.symbol, limit: 200 }).then((page) => join(page.items)).catch(() => { /* the stream has the newest */ });
 }
 
 // A contract has other terms once its underlying was split: what is typed was meant by those of before.
@@ -81,7 +99,7 @@ function book(market, ends, form) {
     const step = read(market.price_step);
     return write({ units: step.units * factor, places: step.places });
   });
-  let step = steps[0], model = null;
+  let step = steps[0], model = null, orders = [];
   const group = select(steps.map((one) => [one, showNumber(one)]), { "aria-label": t("book.step"), onchange: (event) => { step = event.target.value; draw(); } });
   const body = h("tbody");
   const side = (name) => Array.from({ length: LEVELS }, () => {
@@ -115,19 +133,37 @@ function book(market, ends, form) {
     if (step === steps[0]) return rows.slice(0, LEVELS);
     const sums = new Map();
     for (const [price, quantity] of rows) {
-      let at = floor(price, step);
-      if (up && compare(at, price) !== 0) at = add(at, step);
+      const at = levelOf(price, up);
       if (!sums.has(at) && sums.size === LEVELS) break;
       sums.set(at, sums.has(at) ? add(sums.get(at), quantity) : quantity);
     }
     return [...sums];
   }
 
+  // The price under which the book shows another one.
+  function levelOf(price, up) {
+    const at = floor(price, step);
+    return up && compare(at, price) !== 0 ? add(at, step) : at;
+  }
+
+  // What the person's orders have in the book, by the price that it is shown at.
+  function ownLevels(side) {
+    const found = new Map();
+    for (const row of orders) {
+      if (row.side !== side || !row.is_working || UNSEEN.has(row.type)) continue;
+      const at = step === steps[0] ? row.price : levelOf(row.price, side === "sell"), left = subtract(row.quantity, row.filled_quantity);
+      found.set(at, found.has(at) ? add(found.get(at), left) : left);
+    }
+    return found;
+  }
+
   function draw() {
     if (!model) return;
     const sides = [[asks, levels(model.asks, true)], [bids, levels(model.bids, false)]];
     const most = Math.max(1e-18, ...sides.map(([, rows]) => rows.reduce((sum, row) => sum + Number(row[1]), 0)));
+    const owned = { asks: ownLevels("sell"), bids: ownLevels("buy") };
     for (const [rows, found] of sides) {
+      const name = rows === asks ? "asks" : "bids";
       let sum = "0";
       rows.forEach((row, index) => {
         const level = found[index], price = row.cells[0].firstChild;
@@ -137,6 +173,10 @@ function book(market, ends, form) {
         say(price, level ? showNumber(level[0], Math.min(digits, places(step)) || 0) : "");
         price.setAttribute("aria-label", level ? t("book.take", { price: price.textContent, quantity: quantityText(level[1], market) }) : t("book.empty"));
         price.disabled = !level;
+        const mine = level ? owned[name].get(level[0]) : "";
+        row.classList.toggle("own", Boolean(mine));
+        if (mine) price.setAttribute("aria-label", `${price.getAttribute("aria-label")}, ${t("book.own", { quantity: quantityText(mine, market) })}`);
+        row.title = mine ? t("book.own", { quantity: quantityText(mine, market) }) : "";
         say(row.cells[1], level ? quantityText(level[1], market) : "");
         say(row.cells[2], level ? quantityText(sum, market) : "");
         row.style.backgroundSize = level ? `${100 * Number(sum) / most}% 100%` : "0 0";
@@ -146,6 +186,7 @@ function book(market, ends, form) {
     say(spread, ask && bid ? t("book.spread", { spread: showNumber(subtract(ask[0], bid[0]), digits), percent: showNumber(divide(multiply(subtract(ask[0], bid[0]), "100"), ask[0], 3)) }) : t("book.one"));
   }
 
+  if (login.is) ends.push(follow("orders", "", (now) => { orders = [...now.open.values()].filter((row) => row.symbol === market.symbol); draw(); }));
   ends.push(follow("book", market.symbol, (now) => { model = now; form.book(now); draw(); depth.draw(now); }),
     follow("ticker", market.symbol, ({ row }) => { say(last, priceText(row.last, market)); }));
   return h("section", { class: "panel pane-book", "aria-label": t("book") }, h("div", { class: "book-head" }, h("h2", {}, t("book")), group), shown);

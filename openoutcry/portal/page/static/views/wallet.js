@@ -96,6 +96,7 @@ function showWithdraw(area, ends) {
   const chosen = () => networks.find((one) => one.asset === asset.value && one.name === network.value);
   const offer = () => {
     tagged.hidden = !!chosen()?.listed;
+    bound();
     say(about, t(chosen()?.listed ? "withdraw.about.chain" : "withdraw.about"));
     known.replaceChildren(...listed.filter((one) => one.state === "listed" && one.network === network.value).map((one) => h("option", { value: one.address }, one.label)));
   };
@@ -105,9 +106,16 @@ function showWithdraw(area, ends) {
     offer();
     shown();
   };
+  let limits = [];
+  const bounds = h("dl", { id: "withdraw-bounds" });
+  const askLimits = () => get("/v1/withdrawal-limits").then((rows) => { limits = rows; bound(); }).catch((problem) => notice(words(problem), "bad"));
+  function bound() {
+    const one = limits.find((row) => row.asset === asset.value && row.network === network.value), money = (text) => text == null ? t("withdraw.unlimited") : `${showNumber(text)} ${one.asset}`;
+    bounds.replaceChildren(...(one ? facts([[t("withdraw.least"), money(one.minimum)], [t("fee"), money(one.fee)], [t("withdraw.a.day"), money(one.a_day)], [t("withdraw.left"), money(one.left)]]).childNodes : []));
+  }
   const shown = () => say(has, t("withdraw.has", { amount: showNumber(balances.get(asset.value) ?? "0"), asset: asset.value }));
   asset.addEventListener("change", draw);
-  const made = form([field(t("asset"), asset), field(t("network"), network), field(t("address"), address), known, tagged, field(t("amount"), amount), has], t("withdraw.go"), async () => {
+  const made = form([field(t("asset"), asset), field(t("network"), network), field(t("address"), address), known, tagged, field(t("amount"), amount), has, bounds], t("withdraw.go"), async () => {
     let units;
     try { units = typed(amount.value); } catch (problem) { throw new Error(t(`ticket.${problem.code}`, { field: t("amount") })); }
     if (!units || sign(units) <= 0) throw new Error(t("ticket.more.than", { field: t("amount") }));
@@ -119,6 +127,7 @@ function showWithdraw(area, ends) {
     sent = "";
     made.reset();
     draw();
+    askLimits();
     pages.load();
     await confirmWithdrawal(row, pages);
   });
@@ -127,8 +136,9 @@ function showWithdraw(area, ends) {
   area.append(waits, h("div", { class: "columns" }, networks.length ? panel(t("wallet.withdraw"), about, made) : h("div", { class: "panel" }, h("p", { class: "none" }, t("withdraw.nowhere"))),
     panel(t("withdraw.limits"), h("p", {}, t("withdraw.level", { level: portal.levels.filter((one) => one.number <= (shared.me?.level ?? 0)).at(-1)?.name ?? shared.me?.level ?? 0 })), h("a", { href: "#/account/identity" }, t("identity.higher")))), ...(networks.some((one) => one.listed) ? [addresses((rows) => { listed = rows; offer(); })] : []), panel(t("withdrawals"), pages));
   draw();
+  askLimits();
   pages.load();
-  ends.push(on("notification", (one) => { if (one.event === "withdrawal") pages.load(); }));
+  ends.push(on("notification", (one) => { if (one.event === "withdrawal") { pages.load(); askLimits(); } }));
   const looking = setInterval(() => { if (pages.page?.items.some((row) => UNDER_WAY.includes(row.state))) pages.load(); }, 5_000);
   ends.push(() => clearInterval(looking));
   const end = follow("balances", "", (model) => { model.list.forEach((one) => balances.set(one.asset, one.available)); shown(); });
