@@ -10,9 +10,8 @@ from openoutcry.client.portal_models import FeeRate, FillRow, OrderRow
 from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.body import Body
 from openoutcry.portal.native.problems import KeyReused, of_reject
-from openoutcry.portal.spot.shapes import rate_text
 from openoutcry.portal.trading.broker import NewOrder
-from openoutcry.portal.trading.instruments import Market, text_of
+from openoutcry.portal.trading.instruments import Market, rate_text, text_of
 from openoutcry.portal.trading.orders import CANCELED, REJECTED, Fill, FilledOrder, Order
 from openoutcry.portal.trading.reject import Code, Reject, rejection
 from openoutcry.portal.trading.service import ANSWER_S, OrderService

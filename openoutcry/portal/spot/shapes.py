@@ -6,7 +6,7 @@ from typing import Any
 from openoutcry.portal.accounts.api_keys import ApiKey
 from openoutcry.portal.accounts.states import Action
 from openoutcry.portal.spot import times
-from openoutcry.portal.trading.instruments import Market, Markets, text_of
+from openoutcry.portal.trading.instruments import Market, Markets, rate_text, text_of
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.orders import EXPIRED, Fill, FilledOrder, Order, PreventedMatch
 from openoutcry.portal.trading.public import DAY_MS, AggregateTrade, Candle, Day, Trade
@@ -185,11 +185,6 @@ def own_trade(order: Order | FilledOrder, fill: Fill, market: Market) -> dict[st
         "isMaker": fill.is_maker,
         "isBestMatch": True,
     }
-
-
-def rate_text(millionths: int) -> str:
-    """A rate in millionths as a decimal fraction: 1000 is ``0.00100000``."""
-    return text_of(millionths * 100, 8)
 
 
 def account(mirror: Mirror, participant: int, key: ApiKey) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from openoutcry.portal.spot.api import Handler, Request, Spot
 from openoutcry.portal.spot.capital import Capital
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.trade import response_kind, strategy_of
+from openoutcry.portal.trading.instruments import rate_text
 
 NO_ORDER = errors.NO_SUCH_ORDER, "Order does not exist."
 
@@ -184,8 +185,8 @@ async def trade_fee(spot: Spot, request: Request) -> Any:
     for market in request.params.some_markets()[0]:
         maker, taker = spot.mirror.rates(request.participant, market.index)
         rates = {
-            "makerCommission": shapes.rate_text(maker),
-            "takerCommission": shapes.rate_text(taker),
+            "makerCommission": rate_text(maker),
+            "takerCommission": rate_text(taker),
         }
         rows.append({"symbol": market.name} | rates)
     return rows

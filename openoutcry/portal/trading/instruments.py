@@ -18,6 +18,11 @@ AVERAGE_DECIMALS = 4
 text_of = decimal_text
 
 
+def rate_text(millionths: int) -> str:
+    """A rate in millionths as a decimal fraction: 1000 is ``0.00100000``."""
+    return text_of(millionths * 100, 8)
+
+
 def worth(price_ticks: int, inverse_units: int) -> int:
     """Return what a lot is worth at a price, in steps of its market's ``tick_units``.
 
