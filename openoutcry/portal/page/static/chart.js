@@ -41,7 +41,7 @@ export function chart(market) {
     depth.draw();
   } }, t(name))));
   depth.box = curves;
-  const root = h("section", { class: "panel pane-chart", "aria-label": t("chart") }, h("div", { class: "chart-tools" }, views, intervals, all, tool, shown, button(icon("full"), fullScreen, "small", { id: "full-screen", title: t("chart.full"), "aria-label": t("chart.full") })), legend, holder, said, marks);
+  const root = h("section", { class: "panel pane-chart", "aria-label": t("chart") }, h("div", { class: "chart-tools" }, views, tool, shown, intervals, all, button(icon("full"), fullScreen, "small", { id: "full-screen", title: t("chart.full"), "aria-label": t("chart.full") })), legend, holder, said, marks);
   let own = { orders: [], fills: [] };
   showPeriod();
 
