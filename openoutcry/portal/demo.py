@@ -195,7 +195,7 @@ class Exchange:
             stack.callback(trader.stop)
             key = self._account("you@example.com", 1)
             self.parts.wait("a trade", lambda: trader.trades)
-            self._tell(key.api_key, key.secret)
+            self._tell(key)
             while True:
                 self.parts.require_alive()
                 time.sleep(STEP_S)
@@ -228,7 +228,7 @@ class Exchange:
 
     def _bot(self, name: str) -> PortalClient:
         key = self._account(f"{name}@example.com", 1_000)
-        return PortalClient(self.url, key.api_key, key.secret)
+        return PortalClient(self.url, key.api_key, key.secret or "")
 
     def _account(self, mail: str, times: int) -> CreatedKey:
         """Open an account with money, and return a key of it that trades."""
@@ -256,7 +256,7 @@ class Exchange:
         found = re.search(r"\b\d{8}\b", texts[-1]) if texts else None
         return found[0] if found else ""
 
-    def _tell(self, api_key: str, secret: str) -> None:
+    def _tell(self, key: CreatedKey) -> None:
         self.say(
             f"""
 The exchange is open. Control-C closes it and removes everything.
@@ -267,8 +267,8 @@ The exchange is open. Control-C closes it and removes everything.
   the operators' page   http://127.0.0.1:{self.console}/
     log in with         operator
     password            {self.operators}
-  an API key            {api_key}
-    its secret          {secret}
+  an API key            {key.api_key}
+    its secret          {key.secret}
   ccxt                  {self.url}/api in place of Binance's address (docs/portal.md)
   files and logs        {self.parts.folder}
 """

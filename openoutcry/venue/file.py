@@ -354,8 +354,8 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     tables.only((), tables.document, TABLES)
     series = expand_series(tables)
     venue = tables.table("venue", VENUE)
-    if venue["journal"]:
-        tables.is_accepted = Journal.exists(path.absolute().parent / venue["journal"])
+    folder = path.absolute().parent
+    tables.is_accepted = bool(venue["journal"]) and Journal.exists(folder / venue["journal"])
     calendar, traded = read_calendar(tables)
     instruments, decimals = read_instruments(tables, traded)
     participants = _participants(tables)
@@ -366,12 +366,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     ports, packets = _ports(tables, path.parent)
     # Packets without sessions name their sender, which may be any participant.
     by_packets = [p.participant for p in packet_sessions] or [p.number or 0 for p in participants]
-    folder = path.absolute().parent
-    numbers = {
-        participant.number: participant.group
-        for participant in participants
-        if participant.number is not None
-    }
+    numbers = {one.number: one.group for one in participants if one.number is not None}
     symbols, every_s = [one.symbol for one in traded], calendar.time_every_s if calendar else 1
     risk = read_risk(tables, numbers, symbols, password_hash, every_s, folder, series)
     _check_cells(tables, participants, venue, len(traded))

@@ -51,6 +51,8 @@ ASKED_ONLY = ("log-in", "log-out", LISTING, INDEX_REPORT)
 """Requests that become no command, so they are not written down and any operator may make them."""
 ANY_OPERATOR = ("withdrawal-request", "withdrawal-cancel", "deposit-seen")
 """Steps of movements that take no supervisor: they let nothing out and make nothing available."""
+KNOWN = OF_PARTICIPANTS | OF_CELLS | OF_INSTRUMENTS
+"""Limits by name, but those of groups."""
 ALL_INSTRUMENTS = "*"
 """Not a symbol: of a halt, every instrument there is."""
 STEPS = ("reject all", "cancel all", "disable sessions", "publish", "dump state", "notify")
@@ -316,22 +318,8 @@ class Operations:
         if name == "deposit":
             as_money = {"do": "deposit", "amount": request.get("value"), "purpose": "outside"}
             return self._of_money(request | as_money)
-        known = OF_PARTICIPANTS | OF_CELLS | OF_INSTRUMENTS
         symbol = str(request.get("instrument") or "")
-        parse: Callable[[Any], int]
-        if name == "group_gross_position":
-            who, what = self._group(request.get("group")), Setting.GROUP_GROSS_POSITION
-            parse = limit
-        elif name in known:
-            what, parse = known[name].setting, known[name].parse
-            of_instrument = name in OF_INSTRUMENTS
-            who = 0 if of_instrument else self._participant(request.get("participant"))
-            if bool(symbol) != (of_instrument or name in OF_CELLS):
-                counts = "applies to all instruments together" if symbol else "needs an instrument"
-                raise DeskError(f"{name} {counts}")
-        else:
-            names = ", ".join([*known, "group_gross_position", "deposit"])
-            raise DeskError(f"there is no limit {name!r}; there are {names}")
+        who, what, parse = self._limit_of(request, symbol)
         index = self._instrument(symbol) if symbol else -1
         if what is Setting.MARGIN and self.limits.margin_is_the_core_s(symbol):
             if self.spec.margin is not None:
@@ -344,7 +332,7 @@ class Operations:
                 second = second or usual_burst(value, self.spec.time_every_s)
         except ValueError as error:
             raise DeskError(f"{name}: {error}") from None
-        if name in BY_PRICE and self.view.word(lay.PARTITIONS) and value != known[name].default:
+        if name in BY_PRICE and self.view.word(lay.PARTITIONS) and value != KNOWN[name].default:
             raise DeskError(
                 f"{name} depends on prices: it needs one partition, not "
                 f"{self.view.word(lay.PARTITIONS)}"
@@ -376,6 +364,24 @@ class Operations:
                 return Work(NOTHING, [answer], more={"before": before[0], "waits": True})
         record = setting(what, value, who, code_of(symbol), second, by)
         return Work(record, [f"{place} is {new}"], refused, more={"before": before[0]})
+
+    def _limit_of(
+        self, request: dict[str, Any], symbol: str
+    ) -> tuple[int, Setting, Callable[[Any], int]]:
+        """Return whose limit it is, its setting, and what reads its value.  Raises
+        :class:`DeskError`."""
+        name = request.get("limit")
+        if name == "group_gross_position":
+            return self._group(request.get("group")), Setting.GROUP_GROSS_POSITION, limit
+        if name not in KNOWN:
+            names = ", ".join([*KNOWN, "group_gross_position", "deposit"])
+            raise DeskError(f"there is no limit {name!r}; there are {names}")
+        of_instrument = name in OF_INSTRUMENTS
+        who = 0 if of_instrument else self._participant(request.get("participant"))
+        if bool(symbol) != (of_instrument or name in OF_CELLS):
+            counts = "applies to all instruments together" if symbol else "needs an instrument"
+            raise DeskError(f"{name} {counts}")
+        return who, KNOWN[name].setting, KNOWN[name].parse
 
     def _roll_adv(self, request: dict[str, Any]) -> Work:
         """The average daily volume of each instrument that is named."""
