@@ -17,17 +17,19 @@ from openoutcry.portal.trading.reject import Code, Reject, rejection
 from openoutcry.portal.trading.service import ANSWER_S, OrderService
 from openoutcry.portal.trading.terms import (
     ICEBERG_PARTS,
+    PRICED,
     budget_of,
     distance_of,
     least_of,
     lots_of,
     price_of,
     shown_of,
+    terms_of,
     trailing_of,
 )
 from openoutcry.wire import words
 from openoutcry.wire.enums import OrderType, Side, TimeInForce
-from openoutcry.wire.order_types import ORDER_TYPES, Aux, types_where
+from openoutcry.wire.order_types import ORDER_TYPES, Aux
 
 TYPES = words.ORDER_TYPES.by_word("/v1")
 TYPE_NAMES = words.ORDER_TYPES.column("/v1")
@@ -36,7 +38,6 @@ VARIANTS = {core: name for core, name in TYPE_NAMES.items() if core not in TYPES
 SIDES, SIDE_NAMES = words.SIDES.by_word("/v1"), words.SIDES.column("/v1")
 TIMES, TIME_NAMES = words.TIMES.by_word("/v1"), words.TIMES.column("/v1")
 MOST_MS = 2**43
-AMENDED_IN_PRICE = types_where(lambda row: row.is_priced)
 SELF_TRADE_NAMES = words.SELF_TRADE.column("/v1")
 SELF_TRADE = {SELF_TRADE_NAMES[mode]: mode for mode in words.SELF_TRADE.offered("FIX")}
 """What a request may have; orders of other sessions may have others."""
@@ -371,7 +372,7 @@ def _new_terms(body: AmendBody, market: Market, order: Order) -> dict[str, Any]:
     """Return the terms that an amend names.  Raises :class:`AccountError` or :class:`Reject`."""
     terms: dict[str, Any] = {}
     if body.price:
-        if order.order_type not in AMENDED_IN_PRICE:
+        if order.order_type not in PRICED:
             raise InvalidRequest("price: an order of this type has none")
         terms["price_ticks"] = price_of(market, "price", body.price)
     if body.quantity:
@@ -389,27 +390,6 @@ def _known(order: Order, market: Market, wanted: NewOrder) -> Order:
     if order.state == REJECTED:
         raise rejection(order)
     return order
-
-
-def terms_of(order: Order, market: Market) -> NewOrder:
-    """Return an open order as it would be entered."""
-    mode = order.self_trade
-    return NewOrder(
-        order.client_id,
-        market.symbol,
-        Side(order.side),
-        OrderType(order.order_type),
-        order.tif,
-        order.lots,
-        order.price_ticks if order.order_type in AMENDED_IN_PRICE else 0,
-        order.trigger_ticks,
-        order.display_lots,
-        self_trade=mode if mode in SELF_TRADE.values() else None,
-        trailing_bps=order.trailing_bps,
-        trailing_ticks=order.trailing_ticks,
-        min_lots=order.min_lots,
-        offset_ticks=order.offset_ticks,
-    )
 
 
 def _is_same(order: Order, market: Market, wanted: NewOrder) -> bool:

@@ -47,7 +47,6 @@ REPLACE = (
     "cancelRestrictions orderRateLimitExceededMode"
 )
 NO_LIST = errors.NO_SUCH_ORDER, "Order list does not exist."
-NO_AMENDING = errors.AMEND_REJECTED, "Order amend is not supported for this symbol."
 
 
 def _no_list(name: str) -> Route:
@@ -148,8 +147,12 @@ ROUTES: dict[tuple[str, str], Route] = {
         READ,
         f"{ONE} preventedMatchId orderId fromPreventedMatchId limit",
     ),
-    ("PUT", "/api/v3/order/amend/keepPriority"): Route(signed.refuses(*NO_AMENDING), 4, TRADE),
-    ("GET", "/api/v3/order/amendments"): Route(signed.nothing, 4, READ),
+    ("PUT", "/api/v3/order/amend/keepPriority"): Route(
+        signed.amend_order, 4, TRADE, f"{WHICH} newClientOrderId newQty", is_change=True
+    ),
+    ("GET", "/api/v3/order/amendments"): Route(
+        signed.amendments, 4, READ, f"{ONE} orderId fromExecutionId limit"
+    ),
     ("GET", "/sapi/v1/margin/allPairs"): Route(signed.nothing, 1, KEYED),
     ("GET", "/sapi/v1/margin/isolated/allPairs"): Route(signed.nothing, 1, KEYED),
     ("GET", "/fapi/v1/exchangeInfo"): Route(signed.no_contracts, 1, PUBLIC),

@@ -8,7 +8,14 @@ from openoutcry.portal.accounts.states import Action
 from openoutcry.portal.spot import times
 from openoutcry.portal.trading.instruments import Market, Markets, rate_text, text_of
 from openoutcry.portal.trading.mirror import Mirror
-from openoutcry.portal.trading.orders import EXPIRED, Fill, FilledOrder, Order, PreventedMatch
+from openoutcry.portal.trading.orders import (
+    EXPIRED,
+    Amendment,
+    Fill,
+    FilledOrder,
+    Order,
+    PreventedMatch,
+)
 from openoutcry.portal.trading.public import DAY_MS, AggregateTrade, Candle, Day, Trade
 from openoutcry.portal.trading.service import MAX_ORDERS
 from openoutcry.portal.trading.terms import ICEBERG_PARTS, TRAILING_BPS
@@ -156,6 +163,50 @@ def prevented_match(match: PreventedMatch, market: Market) -> dict[str, Any]:
     lost = zip(PREVENTED_LOTS, (match.taker_lots, match.maker_lots), strict=True)
     shown |= {name: market.quantity(lots) for name, lots in lost if lots}
     return shown | {"transactTime": times.of_ns(match.time_ns)}
+
+
+def amendment(made: Amendment, market: Market) -> dict[str, Any]:
+    """A change of an order, as GET /api/v3/order/amendments has it."""
+    return {
+        "symbol": market.name,
+        "orderId": made.order.number,
+        "executionId": made.number,
+        "origClientOrderId": made.old_id,
+        "newClientOrderId": made.new_id,
+        "origQty": market.quantity(made.old_lots),
+        "newQty": market.quantity(made.new_lots),
+        "time": times.of_ns(made.time_ns),
+    }
+
+
+def amended(made: Amendment, market: Market) -> dict[str, Any]:
+    """The answer to PUT /api/v3/order/amend/keepPriority."""
+    order = made.order
+    shown = {
+        "symbol": market.name,
+        "orderId": order.number,
+        "orderListId": -1,
+        "origClientOrderId": made.old_id,
+        "clientOrderId": made.new_id,
+        "price": market.price(order.limit_ticks),
+        "qty": market.quantity(made.new_lots),
+        "executedQty": market.quantity(order.executed_lots),
+        "preventedQty": market.quantity(order.prevented_lots),
+        "quoteOrderQty": market.amount(order.budget_tick_lots),
+        "cumulativeQuoteQty": market.amount(order.executed_tick_lots),
+        "status": order.state,
+        "timeInForce": tif_text(order),
+        "type": type_text(order),
+        "side": side_text(order.side),
+        "workingTime": -1 if order.is_waiting else times.of_ns(order.created_ns),
+        "selfTradePreventionMode": words.SELF_TRADE.say("Binance", order.self_trade),
+    }
+    shown |= only_of_some(order, market)
+    return {
+        "transactTime": times.of_ns(made.time_ns),
+        "executionId": made.number,
+        "amendedOrder": shown,
+    }
 
 
 def cancelled(order: Order, market: Market, request_id: str) -> dict[str, Any]:
@@ -419,7 +470,7 @@ def symbol_info(mirror: Mirror, market: Market) -> dict[str, Any]:
         "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": True,
         "cancelReplaceAllowed": True,
-        "amendAllowed": False,
+        "amendAllowed": True,
         "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,

@@ -119,6 +119,26 @@ async def prevented_matches(spot: Spot, request: Request) -> Any:
     return rows[:limit]
 
 
+async def amend_order(spot: Spot, request: Request) -> Any:
+    """PUT /api/v3/order/amend/keepPriority: less of an order, which keeps its place."""
+    return await spot.orders.amend(request.participant, request.params)
+
+
+async def amendments(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/order/amendments: how one order became smaller, from ``fromExecutionId`` on."""
+    params = request.params
+    market, number = params.market(), params.whole("orderId")
+    first, limit = params.whole_or_none("fromExecutionId"), params.limit(500, 1000)
+    rows = [
+        shapes.amendment(made, market)
+        for made in spot.mirror.orders.participant(request.participant).amended
+        if made.order.number == number
+        and made.order.instrument == market.index
+        and made.number >= (first or 0)
+    ]
+    return rows[:limit]
+
+
 async def account(spot: Spot, request: Request) -> Any:
     """GET /api/v3/account: rates, permissions and balances."""
     assert request.key is not None
@@ -148,7 +168,7 @@ async def no_contracts(spot: Spot, request: Request) -> Any:
 
 
 async def nothing(spot: Spot, request: Request) -> Any:
-    """A list of what this venue does not have: order lists, amendments, allocations, margin."""
+    """A list of what this venue does not have: order lists, allocations, margin."""
     if request.params.text("symbol"):
         request.params.market()
     return []

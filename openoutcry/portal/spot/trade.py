@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import string
+from dataclasses import replace
 from typing import Any
 
 from openoutcry.portal.spot import errors, shapes
@@ -13,11 +14,13 @@ from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.orders import REJECTED, Order
 from openoutcry.portal.trading.reject import Code, Reject
 from openoutcry.portal.trading.service import OrderService
+from openoutcry.portal.trading.terms import PRICED as PRICED_TYPES
 from openoutcry.portal.trading.terms import (
     budget_of,
     lots_of,
     price_of,
     shown_of,
+    terms_of,
     trailing_of,
 )
 from openoutcry.wire.enums import OrderType, TimeInForce
@@ -41,6 +44,9 @@ REPLACED = {
 RESTRICTIONS = ("ONLY_NEW", "ONLY_PARTIALLY_FILLED")
 RESTRICTED = "Order was not canceled due to cancel restrictions."
 UNKNOWN_ORDER = errors.CANCEL_REJECTED, "Unknown order sent."
+NOT_AMENDED = errors.AMEND_REJECTED, "Unknown order sent."
+NO_INCREASE = "Order amend (quantity increase) is not supported."
+NOT_SO_SMALL = "Order amend is not supported: newQty is not above what was executed or is shown."
 REPLACE_FAILED = "Order cancel-replace failed."
 REPLACE_PARTIAL = "Order cancel-replace partially failed."
 
@@ -175,6 +181,29 @@ class SpotOrders:
         request_id = params.client_id("newClientOrderId") or new_id()
         await self.service.cancel(participant, market, order, request_id)
         return shapes.cancelled(order, market, request_id)
+
+    async def amend(self, participant: int, params: Params) -> Any:
+        """Make an order smaller, which keeps its place; the body of the answer.  Raises
+        :class:`ApiError` or :class:`Reject`."""
+        market, order = self.find(participant, params, *NOT_AMENDED)
+        own = self.mirror.orders.participant(participant)
+        lots = lots_of(market, "newQty", params.decimal("newQty", is_needed=True))
+        new_id = params.client_id("newClientOrderId") or order_id_of(participant, params)
+        if new_id in own.by_client_id:
+            raise Reject(Code.DUPLICATE)
+        if not order.is_open:
+            raise ApiError(*NOT_AMENDED)
+        if lots >= order.lots:
+            raise ApiError(errors.AMEND_REJECTED, NO_INCREASE)
+        is_priced = order.order_type in PRICED_TYPES
+        if not is_priced or lots <= max(order.executed_lots, order.display_lots):
+            raise ApiError(errors.AMEND_REJECTED, NOT_SO_SMALL)
+        new = replace(terms_of(order, market), client_id=new_id, lots=lots)
+        await self.service.amend(participant, order, new)
+        made = next((one for one in reversed(own.amended) if one.new_id == new_id), None)
+        if made is None:
+            raise Reject(Code.UNKNOWN_OUTCOME)
+        return shapes.amended(made, market)
 
     async def cancel_all(self, participant: int, params: Params) -> Any:
         """Every open order of a market."""

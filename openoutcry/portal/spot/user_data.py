@@ -213,6 +213,9 @@ class UserData:
             event["d"], event["D"] = order.trailing_bps, times.of_ns(order.created_ns)
         if report.execution == "TRADE_PREVENTION":
             event["A"] = market.quantity(order.prevented_lots)
+        if report.amended is not None:
+            event |= {"c": report.amended.new_id, "C": report.amended.old_id}
+            event["q"] = market.quantity(report.amended.new_lots)
         if report.prevented is not None:
             event |= prevention(report.prevented, order, market)
         return event

@@ -462,7 +462,7 @@ class Mirror:
         if report is not None:
             self._note_fee(report, note, instrument)
             moment.changes.append(report)
-            if report.execution in SHOWN:
+            if report.execution in SHOWN or report.amended is not None:
                 moment.reports.append(report)
 
     def _note_fee(self, report: Report, note: int, instrument: int) -> None:

@@ -27,7 +27,7 @@ from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
 from openoutcry.wire.order_types import BUDGETS, ORDER_TYPES, Aux
 
 MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
-CLOSED_KEPT, FILLS_KEPT, PREVENTED_KEPT = 2_000, 5_000, 1_000
+CLOSED_KEPT, FILLS_KEPT, PREVENTED_KEPT, AMENDED_KEPT = 2_000, 5_000, 1_000, 1_000
 """Kept for each participant; older ones are in the journal, and not in the portal."""
 NEW, PARTIALLY_FILLED, FILLED, CANCELED, REJECTED, EXPIRED, EXPIRED_IN_MATCH = STATE_NAMES
 TAKES = events.ENTER, events.REPLACE, events.ELECT, events.TRADE
@@ -101,6 +101,21 @@ class PreventedMatch:
     def lots_of(self, order: "Order") -> int:
         """Return what an order lost."""
         return self.taker_lots if order is self.taker else self.maker_lots
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """A change that made an order smaller at the same price, so that it kept its place."""
+
+    number: int
+    """Of the event."""
+    order: "Order"
+    old_id: str
+    """The order's client order id before, and ``new_id`` after it."""
+    new_id: str
+    old_lots: int
+    new_lots: int
+    time_ns: int
 
 
 @dataclass(slots=True)
@@ -241,6 +256,7 @@ class Report:
     lots: int = 0
     client_id: str = ""
     prevented: PreventedMatch | None = None
+    amended: Amendment | None = None
 
 
 class ParticipantOrders:
@@ -253,6 +269,7 @@ class ParticipantOrders:
         self.by_client_id: dict[str, Order] = {}
         self.fills: deque[tuple[Order, Fill]] = deque(maxlen=FILLS_KEPT)
         self.prevented: deque[PreventedMatch] = deque(maxlen=PREVENTED_KEPT)
+        self.amended: deque[Amendment] = deque(maxlen=AMENDED_KEPT)
         self.forgotten_seq = 0
         """The last command that changed an order which is no longer here."""
 
@@ -343,7 +360,8 @@ class Orders:
         """Apply an event to its order; ``client_id``: the name that its command had."""
         if event.kind == REJECTED_KIND and event.cause_seq != order.number:
             return None  # a cancel or a replace was rejected, and the order is as it was
-        fill = None
+        fill = amended = None
+        before = order.client_id, order.price_ticks, order.lots
         order.updated_ns, order.seq = time_ns, event.cause_seq
         execution, state = apply_to_object(order, event, order.executed_tick_lots)
         order.state = STATE_NAMES[state]
@@ -356,6 +374,7 @@ class Orders:
             order.cancel_id = client_id
         elif execution == events.REPLACE and client_id:
             self._rename(order, client_id)
+            amended = self._amended(event, order, time_ns, *before)
         prevented = None
         if execution == events.PREVENT:
             prevented = self._prevented(event, order, time_ns)
@@ -368,7 +387,9 @@ class Orders:
         as_it_is = order.state, order.executed_lots, order.executed_tick_lots
         terms = order.price_ticks, order.lots, order.client_id
         name = EXECUTION_NAMES[execution]
-        return Report(order, name, time_ns, seq, event_seq, fill, *as_it_is, *terms, prevented)
+        return Report(
+            order, name, time_ns, seq, event_seq, fill, *as_it_is, *terms, prevented, amended
+        )
 
     def traded_off_book(self, event: Any, time_ns: int) -> Report:
         """One side of a trade off the book.  Its order is in no list of orders, and has a number
@@ -422,6 +443,17 @@ class Orders:
             match.maker_lots = lots
         order.prevented = match
         return match
+
+    def _amended(
+        self, event: Any, order: Order, time_ns: int, old_id: str, old_ticks: int, old_lots: int
+    ) -> Amendment | None:
+        """Return what a replace changed, if the order kept its place; None: it did not."""
+        if order.price_ticks != old_ticks or order.lots >= old_lots:
+            return None
+        names = old_id, order.client_id
+        made = Amendment(event.seq, order, *names, old_lots, order.lots, time_ns)
+        self.participant(order.participant).amended.append(made)
+        return made
 
     def _filled(self, event: Any, order: Order, time_ns: int) -> Fill:
         price, lots = event.price_ticks, event.qty_lots

@@ -3,12 +3,20 @@
 Every API reads its amounts here. ``field`` is the name of what is read, in the API's own word.
 """
 
+from openoutcry.portal.trading.broker import NewOrder
 from openoutcry.portal.trading.instruments import Market
+from openoutcry.portal.trading.orders import Order
 from openoutcry.portal.trading.reject import Code, Reject
+from openoutcry.wire import words
 from openoutcry.wire.decimals import DECIMAL, AmountError, units_of
+from openoutcry.wire.enums import OrderType, Side
+from openoutcry.wire.order_types import types_where
 
 ICEBERG_PARTS = 256
 MOST_UNITS, MOST_TICKS = 2**62, 2**31
+PRICED = types_where(lambda row: row.is_priced)
+MODES = words.SELF_TRADE.offered("FIX")
+"""Self-trade preventions that a request may have."""
 TRAILING_BPS = 1, 2_000
 """The least and the largest distance of a trailing stop."""
 
@@ -100,3 +108,24 @@ def shown_of(market: Market, field: str, text: str, lots: int) -> int:
     if shown * ICEBERG_PARTS < lots:
         raise Reject(Code.ICEBERG_PARTS, field)
     return 0 if shown == lots else shown
+
+
+def terms_of(order: Order, market: Market) -> NewOrder:
+    """Return an open order as it would be entered."""
+    mode = order.self_trade
+    return NewOrder(
+        order.client_id,
+        market.symbol,
+        Side(order.side),
+        OrderType(order.order_type),
+        order.tif,
+        order.lots,
+        order.price_ticks if order.order_type in PRICED else 0,
+        order.trigger_ticks,
+        order.display_lots,
+        self_trade=mode if mode in MODES else None,
+        trailing_bps=order.trailing_bps,
+        trailing_ticks=order.trailing_ticks,
+        min_lots=order.min_lots,
+        offset_ticks=order.offset_ticks,
+    )

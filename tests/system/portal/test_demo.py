@@ -11,9 +11,9 @@ from tests.support.processes import OUTCRY, free_port
 from tests.support.waiting import BOUND_S, wait_until
 
 
-def test_a_stranger_trades_by_what_the_command_prints(tmp_path):
+def test_first_minutes(tmp_path):
     """The page opens, the account has money, the key trades, and nothing is left."""
-    folder, out = tmp_path / "demo", tmp_path / "out"
+    folder, out = tmp_path / "d", tmp_path / "out"
     command = [*OUTCRY, "demo", f"--folder={folder}", f"--listen=127.0.0.1:{free_port()}"]
     with out.open("w") as file:
         demo = warm_outcry.Process(command, cwd=tmp_path, stdout=file, stderr=file, text=True)

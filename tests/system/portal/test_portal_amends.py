@@ -105,3 +105,47 @@ def test_an_amend_that_the_venue_refuses_changes_nothing(two):
         post.id: post,
         stop.id: stop,
     }
+
+
+def test_an_order_made_smaller_by_binances_request_keeps_its_place(portal_venue):
+    """It trades ahead of the one behind it, has its new name everywhere, and its changes are
+    listed."""
+    first, second, seller = (portal_venue.person(USD=10**6 * USD, BTC=100 * BTC) for _ in range(3))
+    order = {"symbol": "BTCUSD", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
+    order |= {"quantity": "1", "price": "49500"}
+    amend = "/api/v3/order/amend/keepPriority"
+    with (
+        portal_venue.client(first) as one,
+        portal_venue.client(second) as other,
+        portal_venue.client(seller) as third,
+    ):
+        own = one.request("POST", "/api/v3/order", **order, newClientOrderId="before").json()
+        other.request("POST", "/api/v3/order", **order)
+        which = {"symbol": "BTCUSD", "orderId": own["orderId"]}
+        answer = one.request("PUT", amend, **which, newQty="0.6", newClientOrderId="after")
+        assert answer.status_code == 200, answer.text
+        made = answer.json()
+        shown = made["amendedOrder"]
+        assert (shown["origClientOrderId"], shown["clientOrderId"]) == ("before", "after")
+        assert (shown["orderId"], shown["qty"]) == (own["orderId"], "0.60000000")
+        assert (shown["status"], shown["price"]) == ("NEW", "49500.00")
+        for size, text in (
+            ("0.6", "Order amend (quantity increase) is not supported."),
+            ("2", "Order amend (quantity increase) is not supported."),
+        ):
+            refused = one.request("PUT", amend, **which, newQty=size).json()
+            assert refused == {"code": -2038, "msg": text}
+        unknown = other.request("PUT", amend, **which, newQty="0.1").json()
+        assert unknown["code"] == -2038, "another participant's order"
+        sold = order | {"side": "SELL", "quantity": "0.6"}
+        third.request("POST", "/api/v3/order", **sold)
+        state = one.get("/api/v3/order", **which).json()
+        assert (state["status"], state["origQty"]) == ("FILLED", "0.60000000")
+        assert state["clientOrderId"] == "after"
+        rows = one.get("/api/v3/order/amendments", **which).json()
+        assert [(row["origQty"], row["newQty"]) for row in rows] == [("1.00000000", "0.60000000")]
+        assert rows[0]["executionId"] == made["executionId"]
+        assert rows[0]["newClientOrderId"] == "after"
+        assert other.get("/api/v3/order/amendments", **which).json() == []
+        gone = one.request("PUT", amend, **which, newQty="0.1").json()
+        assert gone["code"] == -2038, "it is filled"

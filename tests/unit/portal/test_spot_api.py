@@ -276,6 +276,8 @@ def test_a_stop_that_is_not_passed_is_not_refused(kind, side, trigger):
 
 
 WHO = {"symbol": "BTCUSD", "orderId": "5"}
+INCREASE = "Order amend (quantity increase) is not supported."
+NEEDS_QUANTITY = "Mandatory parameter 'newQty' was not sent, was empty/null, or malformed."
 SIGNED_REFUSALS = [
     (
         "GET",
@@ -309,12 +311,8 @@ SIGNED_REFUSALS = [
     ("POST", "orderList/oco", LIMIT | {"symbol": "NO"}, (-1121, "Invalid symbol.")),
     ("POST", "orderList/oto", LIMIT, (-2010, "OTO orders are not supported for this symbol.")),
     ("POST", "sor/order", LIMIT, (-1020, "This operation is not supported.")),
-    (
-        "PUT",
-        "order/amend/keepPriority",
-        WHO,
-        (-2038, "Order amend is not supported for this symbol."),
-    ),
+    ("PUT", "order/amend/keepPriority", WHO | {"newQty": "0.1"}, (-2038, INCREASE)),
+    ("PUT", "order/amend/keepPriority", WHO, (-1102, NEEDS_QUANTITY)),
 ]
 
 
