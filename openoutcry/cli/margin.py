@@ -416,10 +416,9 @@ def _counted(
     value, by_size, by_share, counts = (
         money(line[key]) for key in ("value", "by_size", "by_share", "counts")
     )
-    return (
-        f"{amount_words(line['amount'], name, scales)} are worth {value}, less {by_size} by size "
-        f"and {by_share} by share: {counts}"
-    )
+    units = line["amount"]
+    held = amount_words(units, name, scales) if name in scales else f"{units} units of {name}"
+    return f"{held} are worth {value}, less {by_size} by size and {by_share} by share: {counts}"
 
 
 def _explained(document: dict[str, Any], scales: dict[str, int]) -> list[str]:

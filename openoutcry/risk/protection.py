@@ -43,7 +43,7 @@ CALLS = sum(
         Phase.CLOSING_AUCTION,
     )
 )
-TRADES = 1 << int(Phase.CONTINUOUS) | 1 << int(Phase.TRADING_AT_LAST)
+TRADES = 1 << CONTINUOUS | 1 << enum_numbers.PHASE_TRADING_AT_LAST
 NEVER, SLOTS = protection_layout.NEVER, protection_layout.SLOTS
 NOWHERE = int(NO_INSTRUMENT)
 

@@ -128,4 +128,5 @@ class ContractMarket(SpotMarket):
             if not line or line.startswith("#"):
                 continue
             text, _, wanted = line.partition(" -> ")
-            assert (self.line(text) or "") == wanted, line
+            answer = self.line(text) or ""
+            assert answer == wanted, f"{text} -> {answer}"

@@ -210,7 +210,7 @@ def test_fees_of_all_without_a_schedule_end_special_ones(market):
         (OrderType.PEG_PRIMARY, {}, 10_000),
         (OrderType.PEG_MIDPOINT, {}, 10_000),
         (OrderType.ALL_OR_NONE, {}, 10_000),
-        (OrderType.STOP, {"aux": 2_000, "price_ticks": 0}, 10 * 100_000_000),
+        (OrderType.STOP, {"aux": 2_000, "price_ticks": 0}, 10 * 40_000_000),
     ],
 )
 def test_what_rests_reserves_its_worst(market, order_type, fields, reserved):
@@ -227,8 +227,8 @@ def test_what_rests_reserves_its_worst(market, order_type, fields, reserved):
 
 def test_a_market_order_needs_the_highest_price_there_may_be(market):
     market.new(SELL, 10, 1_000, S, 2)
-    events = market.new(BUY, 20, 0, S, 1, OrderType.MARKET, time_in_force=TimeInForce.IOC)
-    assert market.answer(events) == "BALANCE available 1000.000000 needed 2000.000000 USD"
+    events = market.new(BUY, 30, 0, S, 1, OrderType.MARKET, time_in_force=TimeInForce.IOC)
+    assert market.answer(events) == "BALANCE available 1000.000000 needed 1200.000000 USD"
     market.new(BUY, 10, 0, S, 1, OrderType.MARKET, time_in_force=TimeInForce.IOC)
     assert usd(market, 1) == (MONEY - 10_000, 0)
     market.new(SELL, 5, 0, S, 1, OrderType.MARKET, time_in_force=TimeInForce.IOC)
