@@ -161,7 +161,7 @@ def identities(file: Path, database: str) -> None:
 
 @portal.command()
 @click.argument("file", type=PathArgument)
-@click.argument("mail")
+@click.argument("submission")
 @click.argument("decision", type=click.Choice(["accept", "refuse"]))
 @click.option("--why", required=True, help="Why; the user sees it.")
 @click.option("--by", required=True, help="Name of the person who decides.")
@@ -170,7 +170,7 @@ def identities(file: Path, database: str) -> None:
 @DATABASE_OPTION
 def identity(
     file: Path,
-    mail: str,
+    submission: str,
     decision: str,
     why: str,
     by: str,
@@ -178,11 +178,13 @@ def identity(
     despite_matches: bool,
     database: str,
 ) -> None:
-    """Accept or refuse the identity of the user of MAIL."""
+    """Accept or refuse an identity.
+
+    SUBMISSION is its reference, which `outcry portal identities` lists."""
     from openoutcry.portal.review import Decision, decide
     from openoutcry.venue.file import read_venue
 
-    terms = Decision(mail, decision == "accept", why, by, level, despite_matches)
+    terms = Decision(submission, decision == "accept", why, by, level, despite_matches)
     click.echo(decide(read_venue(file), database, terms))
 
 

@@ -80,7 +80,7 @@ def _add_identities(app: Any, console: Console) -> None:
         if not 0 <= body.level <= MOST_LEVEL:
             raise DeskError(f"level: 1 to {MOST_LEVEL}")
         by = mine["session"].name
-        terms = body.mail, body.accept, body.why, by, body.level or None, body.despite_matches
+        terms = body.submission, body.accept, body.why, by, body.level or None, body.despite_matches
         proof = body.password, body.code
         return await asyncio.to_thread(
             console.decide_identity, mine["session"], Decision(*terms), proof, mine["address"]

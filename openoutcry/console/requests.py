@@ -118,9 +118,10 @@ class Close(ActionRequest):
 
 @dataclass
 class DecideIdentity(ActionRequest):
-    """``level``: 0 is the one that was asked for.  The operator's password proves each decision."""
+    """``submission``: of the row that the operator has read.  ``level``: 0 is the one that was
+    asked for.  The operator's password proves each decision."""
 
-    mail: str
+    submission: str
     accept: StrictBool
     password: str
     level: StrictInt = 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from openoutcry.portal.accounts.accounts import Accounts
-from openoutcry.portal.accounts.identities import Identities, Sanctions
+from openoutcry.portal.accounts.identities import Identities, Sanctions, submission_of
 from openoutcry.portal.accounts.mails import to_file
 from openoutcry.portal.accounts.operators import Operators
 from openoutcry.portal.accounts.papers import papers_of
@@ -21,9 +21,9 @@ from openoutcry.wire.text import printable
 
 @dataclass(frozen=True)
 class Decision:
-    """Decision of an operator."""
+    """Decision of an operator; ``submission``: what the operator has read, by its reference."""
 
-    mail: str
+    submission: str
     is_accepted: bool
     why: str
     by: str
@@ -38,7 +38,8 @@ def waiting(file: VenueFile, url: str) -> list[str]:
         lines = []
         for row in await identities.waiting():
             said = f"{row['name']}, born {row['born']}, {row['country']}, {row['address']}"
-            lines.append(f"{row['mail']}: level {row['level']} to {row['wanted']}: {said}")
+            wanted = f"{row['mail']}: level {row['level']} to {row['wanted']}"
+            lines.append(f"{submission_of(row)}: {wanted}: {said}")
             lines += [f"  on the list of sanctions: {one}" for one in row["hits"]]
             lines += [f"  {path}" for path in await identities.papers_of(row["user_id"])]
         return [printable(line) for line in lines] or ["nothing waits for a decision"]
@@ -53,7 +54,7 @@ def queue(file: VenueFile, url: str) -> list[dict[str, Any]]:
         rows = []
         for row in await identities.waiting():
             names = "user_id", "mail", "level", "wanted", "name", "country", "address", "hits"
-            shown = {name: row[name] for name in names}
+            shown = {name: row[name] for name in names} | {"submission": submission_of(row)}
             times = {"born": f"{row['born']}", "at": row["submitted_at"].isoformat()}
             papers = await identities.paper_rows(row["user_id"])
             rows.append(shown | times | {"papers": papers})
@@ -80,18 +81,18 @@ def decide(file: VenueFile, url: str, decision: Decision) -> str:
     """Carry it out.  Raises :class:`OutcryError`."""
 
     async def ask(identities: Identities) -> str:
-        rows = {row["mail"]: row for row in await identities.waiting()}
-        row = rows.get(decision.mail.lower())
+        rows = {submission_of(row): row for row in await identities.waiting()}
+        row = rows.get(decision.submission)
         if row is None:
-            raise OutcryError(f"{decision.mail}: nothing waits for a decision")
+            raise OutcryError(f"{decision.submission!r}: no such submission waits for a decision")
         if decision.is_accepted and row["hits"] and not decision.despite_hits:
             raise OutcryError(
-                f"{decision.mail}: the list of sanctions has {'; '.join(row['hits'])}; refuse, or "
+                f"{row['mail']}: the list of sanctions has {'; '.join(row['hits'])}; refuse, or "
                 "give --despite-matches"
             )
         level = decision.level or row["wanted"]
         terms = decision.is_accepted, level, decision.why, decision.by
-        await identities.decide(row["user_id"], *terms)
+        await identities.decide(row["user_id"], *terms, row["submitted_at"])
         done = f"accepted, level {level}" if decision.is_accepted else "refused"
         return f"{row['mail']}: {done}"
 

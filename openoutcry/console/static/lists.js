@@ -122,13 +122,13 @@ export function showIdentities() {
   say($("identities-fault"), identities.fault || "");
   $("no-identities").hidden = identities.rows.length > 0;
   say($("no-identities"), !may("supervisor") ? "For supervisors." : identities.portal ? "Nothing waits for a decision." : "This venue has no portal.");
-  rows($("identities"), identities.rows, (one) => one.user_id + one.at, (one) => [one.mail, `${one.level} to ${one.wanted}`, one.name, one.born, one.country, one.address,
+  rows($("identities"), identities.rows, (one) => one.submission, (one) => [one.mail, `${one.level} to ${one.wanted}`, one.name, one.born, one.country, one.address,
     one.papers.map((paper) => paper.kind).join(", ") || "none", [one.hits.join("; ") || "no match", one.hits.length ? "critical" : ""], clock(one.at)],
   (one) => [
     ...one.papers.map((paper, place) => ({ text: `Paper ${place + 1}`, label: `Read the ${paper.kind} of ${one.mail}`, kind: "", go: () => { location.href = `/api/identities/${one.user_id}/papers/${paper.id}`; } })),
-    button("Accept", `Accept ${one.mail}`, { path: "identities", body: { mail: one.mail, accept: true, despite_matches: one.hits.length > 0 }, go: "Accept", password: true, danger: one.hits.length > 0,
+    button("Accept", `Accept ${one.mail}`, { path: "identities", body: { submission: one.submission, accept: true, despite_matches: one.hits.length > 0 }, go: "Accept", password: true, danger: one.hits.length > 0,
       text: one.hits.length ? `The list of sanctions has: ${one.hits.join("; ")}.` : `The user has level ${one.wanted} then.` }),
-    button("Refuse", `Refuse ${one.mail}`, { path: "identities", body: { mail: one.mail, accept: false }, go: "Refuse", password: true, text: "The user sees the reason, and may say something else." }),
+    button("Refuse", `Refuse ${one.mail}`, { path: "identities", body: { submission: one.submission, accept: false }, go: "Refuse", password: true, text: "The user sees the reason, and may say something else." }),
   ]);
 }
 

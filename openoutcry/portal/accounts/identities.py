@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -285,6 +285,13 @@ class Identities:
                 await rows_of(connection, raised, values)
             detail = f"{values['state']}, level {level}: {reason}"
             await audit(connection, user_id, "identity decided", Caller(by), detail)
+
+
+def submission_of(row: Row) -> str:
+    """Return the reference of a submission: the user's number and the time in microseconds.  A
+    decision names it, as a user may submit again and change the mail address meanwhile."""
+    at: datetime = row["submitted_at"]
+    return f"{row['user_id']}-{at.astimezone(UTC):%Y%m%d%H%M%S%f}"
 
 
 def _name(user_id: int, digest: str, media_type: str) -> str:

@@ -11,11 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from importlib import import_module
 from typing import Any, Protocol
 
-from openoutcry.portal.accounts.identities import Identities, Said
+from openoutcry.portal.accounts.identities import Identities, Said, submission_of
 from openoutcry.portal.database import DatabaseError, Row
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.text import printable
@@ -83,7 +82,9 @@ class Reviews:
 
     async def ask_about_all(self) -> None:
         """Ask about each submission that is due."""
-        rows = {_reference(row): row for row in await self.identities.waiting() if not row["hits"]}
+        rows = {
+            submission_of(row): row for row in await self.identities.waiting() if not row["hits"]
+        }
         for gone in self._due_s.keys() - rows.keys():
             del self._due_s[gone], self._pause_s[gone]
         for reference, row in rows.items():
@@ -112,11 +113,6 @@ class Reviews:
             await self.identities.decide(*terms)
         except OutcryError as error:
             log.warning("a person has decided meanwhile: %s", error)
-
-
-def _reference(row: Row) -> str:
-    at: datetime = row["submitted_at"]
-    return f"{row['user_id']}-{at.timestamp():.0f}"
 
 
 async def in_thread(work: Callable[[], Any]) -> Any:

@@ -63,6 +63,39 @@ def submitted(portal_venue):
 
 
 @pytest.mark.promise(
+    "A decision about an identity names the submission that was read: another one of the user, or "
+    "of a user with that mail address, is not decided by it",
+    group="portal",
+)
+def test_a_decision_is_about_the_submission_that_was_read(portal_venue, console):
+    """A user whose first submission another supervisor has refused submits another one, while this
+    supervisor still has the first on the screen."""
+    anna, as_anna = submitted(portal_venue)
+    with operator(console, "sina") as sina:
+
+        def row():
+            rows = sina.get("/api/identities").json()["rows"]
+            return next(one for one in rows if one["mail"] == anna.mail)
+
+        terms = {"why": "passport seen", "password": WORD, "accept": True}
+        read = terms | {"submission": row()["submission"]}
+        refused = sina.post("/api/identities", json=read | {"accept": False, "why": "unreadable"})
+        assert refused.status_code == 200, refused.text
+        key = {"idempotency-key": "another"}
+        other = as_anna.post("/v1/identity", json=SAID | {"name": "Other Name"}, headers=key)
+        assert other.status_code == 202, other.text
+        late = sina.post("/api/identities", json=read)
+        assert late.status_code == 422, late.text
+        assert "no such submission waits" in late.json()["detail"]
+        assert as_anna.get("/v1/identity").json()["state"] == "submitted"
+        assert as_anna.get("/v1/me").json()["level"] == 0
+        assert row()["name"] == "Other Name"
+        done = sina.post("/api/identities", json=terms | {"submission": row()["submission"]})
+        assert done.status_code == 200, done.text
+    assert as_anna.get("/v1/me").json()["level"] == 2
+
+
+@pytest.mark.promise(
     "V4.3.1 (operators): a supervisor, named and with a password and a reason, decides an "
     "identity in the console. Papers are shown as they were uploaded, and each decision is in"
     " the user's record",
@@ -77,7 +110,7 @@ def submitted(portal_venue):
 def test_a_supervisor_decides_identities_in_the_console(portal_venue, console):
     anna, as_anna = submitted(portal_venue)
     bert, as_bert = submitted(portal_venue)
-    accept = {"mail": anna.mail, "accept": True, "why": "passport seen", "password": WORD}
+    accept = {"submission": "1-0", "accept": True, "why": "passport seen", "password": WORD}
     with TestClient(console, base_url="http://127.0.0.1") as stranger:
         assert stranger.get("/api/identities").status_code == 401
     with operator(console, "otto") as otto:
@@ -88,6 +121,7 @@ def test_a_supervisor_decides_identities_in_the_console(portal_venue, console):
         row = rows[anna.mail]
         assert (row["wanted"], row["name"], row["hits"]) == (2, "Anna Arnold", [])
         (paper,) = row["papers"]
+        accept["submission"] = row["submission"]
         path = f"/api/identities/{row['user_id']}/papers/{paper['id']}"
         shown = sina.get(path)
         assert (shown.content, shown.headers["content-type"]) == (PAPER, "application/pdf")
@@ -99,13 +133,15 @@ def test_a_supervisor_decides_identities_in_the_console(portal_venue, console):
             ({"why": " "}, 422),
             ({"level": 10}, 422),
             ({"level": 7}, 422),
-            ({"mail": "nobody@example.com"}, 422),
+            ({"submission": "1-20261126120000000000"}, 422),
+            ({"mail": anna.mail}, 422),
         ):
             assert sina.post("/api/identities", json=accept | change).status_code == status, change
         assert as_anna.get("/v1/identity").json()["state"] == "submitted"
         assert sina.post("/api/identities", json=accept).status_code == 200
         assert sina.post("/api/identities", json=accept).status_code == 422, "decided already"
-        refuse = accept | {"mail": bert.mail, "accept": False, "why": "unreadable"}
+        refuse = accept | {"accept": False, "why": "unreadable"}
+        refuse["submission"] = rows[bert.mail]["submission"]
         assert sina.post("/api/identities", json=refuse).status_code == 200
         left = {row["mail"] for row in sina.get("/api/identities").json()["rows"]}
         assert not left & {anna.mail, bert.mail}
