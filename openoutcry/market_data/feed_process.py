@@ -17,7 +17,7 @@ import openoutcry.market_data.pump as pump
 from openoutcry.host.processes import STOP_SIGNALS, fork
 from openoutcry.market_data import checkpoint, mold
 from openoutcry.market_data.book import Book
-from openoutcry.market_data.glimpse import serve_one, snapshot
+from openoutcry.market_data.glimpse import give, snapshot
 from openoutcry.market_data.live import Pump, Source
 from openoutcry.market_data.public_feed import (
     IDLE_S,
@@ -28,19 +28,20 @@ from openoutcry.market_data.public_feed import (
     PublicFeed,
 )
 from openoutcry.market_data.publisher import Publisher, send_once
+from openoutcry.market_data.snapshot_logins import SnapshotLogins
 from openoutcry.market_data.store import Store
 from openoutcry.runtime import control as control_words
 from openoutcry.runtime.released import MAX_BATCH, Place, ReleasedReader
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
 from openoutcry.wire.load_limits import Budgets, Places, Rate
-from openoutcry.wire.peers import HERE, address_of
+from openoutcry.wire.peers import HERE
 
 SNAPSHOTS_AT_ONCE, SNAPSHOTS_EACH = 16, 4
 """In all, and to one address, whose further connections are closed.  For one more, the oldest of
 the address that has most gives way."""
 SNAPSHOTS_EACH_S = 1.0
-"""How many more an address may begin each second: a connection costs the feed a fork."""
+"""How many more an address may begin each second: a login costs the feed a fork."""
 FORK_TIMES = 9
 """After a fork the next one waits this many times as long as it took, so that all clients together
 take a tenth of the feed's time."""
@@ -71,9 +72,9 @@ class FeedProcess:
         )
         self.pump.name(name, self.session << SESSION_SHIFT)
         self._begin_shm()
-        self._asks: list[socket.socket] = [
-            one for one in (public.requests, public.snapshots) if one is not None
-        ]
+        self._logins = SnapshotLogins(public.snapshots) if public.snapshots is not None else None
+        found = public.requests, self._logins.epoll if self._logins is not None else None
+        self._asks: list[socket.socket | select.epoll] = [one for one in found if one is not None]
         for one in self._asks:
             self.pump.epoll.register(one, select.EPOLLIN)
         self._children: Places[int] = Places(SNAPSHOTS_AT_ONCE, SNAPSHOTS_EACH)
@@ -82,7 +83,6 @@ class FeedProcess:
         """Those that are killed, until they have ended."""
         self._snapshots = Budgets(Rate(SNAPSHOTS_EACH_S, SNAPSHOTS_EACH))
         self._next_fork_ns = 0
-        self._listening = public.snapshots is not None
         self._saving = 0
         self._saved_messages = self.store.count
         self._save_ns = time.monotonic_ns() + CHECKPOINT_NS
@@ -317,34 +317,29 @@ class FeedProcess:
                 self._saving = 0 if pid == self._saving else self._saving
 
     def _give_snapshots(self) -> None:
-        """A process for each client, whose memory is the book of the moment at which it came."""
+        """A process for each login, whose memory is the book of the moment at which it begins."""
         self._reap()
-        listener = self.public.snapshots
-        if listener is None:
+        logins = self._logins
+        if logins is None:
             return
+        logins.poll(self.publisher.session)
         now_ns = time.monotonic_ns()
-        wanted = now_ns >= self._next_fork_ns
-        if wanted != self._listening:  # a refused client must not keep the pump awake
-            change = self.pump.epoll.register if wanted else self.pump.epoll.unregister
-            change(listener)
-            self._listening = wanted
-        if not wanted:
+        if now_ns < self._next_fork_ns:
             return
-        try:
-            connection, peer = listener.accept()
-        except OSError:
+        login = logins.take(lambda address: len(self._children.of(address)))
+        if login is None:
             return
-        with connection:
-            if self._may_have_one(address_of(peer), now_ns):
+        with login.connection:
+            if self._may_have_one(login.address, now_ns):
                 if self._children.is_full():
                     self._give_way()
-                pid = fork(partial(self._snapshot, connection), STOP_SIGNALS)
-                self._children.take(address_of(peer), pid)
+                pid = fork(partial(self._snapshot, logins, login.connection), STOP_SIGNALS)
+                self._children.take(login.address, pid)
                 forked_ns = time.monotonic_ns()
                 self._next_fork_ns = forked_ns + FORK_TIMES * (forked_ns - now_ns)
 
     def _give_way(self) -> None:
-        """Make room for another client: silent ones from many addresses would keep all others
+        """Make room for another client: slow ones from many addresses would keep all others
         out."""
         oldest = self._children.oldest_of_most()
         os.kill(oldest, signal.SIGKILL)
@@ -357,13 +352,14 @@ class FeedProcess:
         is_free = not self._children.is_full_of(address)
         return is_free and self._snapshots.of(address).take(now_ns / 1e9)
 
-    def _snapshot(self, connection: socket.socket) -> None:
+    def _snapshot(self, logins: SnapshotLogins, connection: socket.socket) -> None:
+        logins.close_all()
         store, book = self.store, self.book if self.store.count else Book(1)
         named = range(1, min(self._named, store.count) + 1)
         begin = [store.read(number, 1, 64)[1][2:] for number in named]
         following = store.count + 1
         try:
-            serve_one(connection, self.publisher.session, snapshot(book, begin, following))
+            give(connection, self.publisher.session, snapshot(book, begin, following))
         except (FeedError, OSError):
             return
 

@@ -6,7 +6,6 @@ then every displayed order, best price first and in the order of its queue.  The
 ``G``, with the number of the first live message that is not included.  Source: Nasdaq, GLIMPSE 5.0.
 """
 
-import math
 import socket
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from openoutcry.wire.messages import PACKET_LENGTH_BYTES, SOUPBIN
 TIMEOUT_S = 30.0
 MAX_LOGIN = 64
 """Bytes of a login, at most."""
-SEND_BYTES = 1 << 16
+SEND_BYTES = MAX_PACKET = 1 << 16
 SLOWEST_BYTES_PER_S = 1 << 16
 """Lowest rate at which a client may take a snapshot."""
 
@@ -63,24 +62,24 @@ def packet_of(kind: str, data: bytes) -> bytes:
     return (len(data) + 1).to_bytes(PACKET_LENGTH_BYTES, "big") + kind.encode() + data
 
 
-def serve_one(
-    connection: socket.socket, session: str, messages: Iterator[bytes], timeout_s: float = TIMEOUT_S
-) -> None:
-    """Answer one client's login with the messages.  Every login receives them: they are public.
-
-    A client that has not logged in after that long is disconnected, and so is one that has
-    fallen as far behind SLOWEST_BYTES_PER_S.
-    """
-    until_s = time.monotonic() + timeout_s
-    login = _read(connection, b"", MAX_LOGIN, until_s)[0]
+def refusal_of(login: bytes, session: str) -> bytes:
+    """Return the packet that refuses a login; empty: it is accepted.  Snapshots are public: any
+    name and password will do."""
     sizes = {one.size_bytes for one in SOUPBIN.client if one.kind == "L"}
     if login[:1] != b"L" or len(login) not in sizes:
-        connection.sendall(packet_of("J", b"A"))
-        return
+        return packet_of("J", b"A")
     fields = SOUPBIN.from_client("L").unpack(login[: SOUPBIN.from_client("L").size_bytes])
-    if fields["session"].strip() not in ("", session):
-        connection.sendall(packet_of("J", b"S"))
-        return
+    return b"" if fields["session"].strip() in ("", session) else packet_of("J", b"S")
+
+
+def give(
+    connection: socket.socket, session: str, messages: Iterator[bytes], timeout_s: float = TIMEOUT_S
+) -> None:
+    """Accept a client's login and send the messages.
+
+    Raises :class:`TimeoutError` for one that has fallen ``timeout_s`` behind SLOWEST_BYTES_PER_S.
+    """
+    until_s = time.monotonic() + timeout_s
     accepted = SOUPBIN.from_server("A").pack(session=session, sequence="1")
     out = bytearray(packet_of("A", accepted[1:]))
     for message in messages:
@@ -102,28 +101,30 @@ def _wait_until(connection: socket.socket, until_s: float) -> None:
     connection.settimeout(left_s)
 
 
-def _read(
-    connection: socket.socket, data: bytes, most: int, until_s: float = math.inf
-) -> tuple[bytes, bytes]:
-    """The next packet without its length, and what was read after it; ``until_s``: the whole packet
-    has come by then.
+def packet_in(data: bytes | bytearray, most: int) -> bytes | None:
+    """Return the first packet in ``data`` without its length, None: it is not whole yet.
 
-    Raises :class:`FeedError` for one that is too long, or if there will be no more.
+    Raises :class:`FeedError` for one of more than ``most`` bytes."""
+    if len(data) < PACKET_LENGTH_BYTES:
+        return None
+    size = int.from_bytes(data[:PACKET_LENGTH_BYTES], "big")
+    if not 1 <= size <= most:
+        raise FeedError(f"a packet of {size} bytes")
+    end = PACKET_LENGTH_BYTES + size
+    return bytes(data[PACKET_LENGTH_BYTES:end]) if len(data) >= end else None
+
+
+def _read(connection: socket.socket, data: bytes) -> tuple[bytes, bytes]:
+    """The next packet without its length, and what was read after it.
+
+    Raises :class:`FeedError` if it has no bytes, or if there will be no more.
     """
-    while True:
-        size = int.from_bytes(data[:PACKET_LENGTH_BYTES], "big")
-        if len(data) >= PACKET_LENGTH_BYTES:
-            if not 1 <= size <= most:
-                raise FeedError(f"a packet of {size} bytes")
-            if len(data) >= PACKET_LENGTH_BYTES + size:
-                end = PACKET_LENGTH_BYTES + size
-                return data[PACKET_LENGTH_BYTES:end], data[end:]
-        if until_s < math.inf:
-            _wait_until(connection, until_s)
+    while (packet := packet_in(data, MAX_PACKET)) is None:
         more = connection.recv(SEND_BYTES)
         if not more:
             raise FeedError("the connection was closed")
         data += more
+    return packet, data[PACKET_LENGTH_BYTES + len(packet) :]
 
 
 def fetch(
@@ -137,12 +138,12 @@ def fetch(
     try:
         with socket.create_connection(server, timeout_s) as connection:
             connection.sendall(packet_of("L", login[1:]))
-            packet, rest = _read(connection, b"", 1 << 16)
+            packet, rest = _read(connection, b"")
             if packet[:1] != b"A":
                 raise FeedError(f"{where}: the snapshot is refused ({packet[1:2]!r})")
             session = SOUPBIN.from_server("A").unpack(packet)["session"].strip()
             while True:
-                packet, rest = _read(connection, rest, 1 << 16)
+                packet, rest = _read(connection, rest)
                 kind, message = packet[:1], packet[1:]
                 if kind == b"S" and message[:1] == b"G":
                     number = GLIMPSE.from_server("G").unpack(message)["sequence"]

@@ -137,9 +137,17 @@ LISTENERS = (
     ),
     Listener(
         "snapshots of a feed",
-        ("market_data/feed_process.py", "market_data/public_feed.py"),
+        (
+            "market_data/feed_process.py",
+            "market_data/public_feed.py",
+            "market_data/snapshot_logins.py",
+        ),
         "{market_data.feed_process.SNAPSHOTS_AT_ONCE}, {market_data.feed_process.SNAPSHOTS_EACH} "
-        "of an address; the oldest of the address with most gives way",
+        "of an address; without a whole login {market_data.snapshot_logins.WAITING_AT_ONCE}, "
+        "{market_data.snapshot_logins.WAITING_EACH} of an address; the oldest of the address with "
+        "most gives way",
+        "login in {market_data.glimpse.TIMEOUT_S} s and "
+        "{market_data.snapshot_logins.MOST_READS} parts; "
         "{market_data.feed_process.SNAPSHOTS_EACH_S} a second of an address; forks take "
         "{market_data.feed_process.FORK_TIMES} times less than the feed",
         "{market_data.glimpse.SLOWEST_BYTES_PER_S} bytes a second are read at least",

@@ -8,9 +8,10 @@ import pytest
 
 from openoutcry.market_data.book import Book
 from openoutcry.market_data.feed import Feed
-from openoutcry.market_data.glimpse import fetch, serve_one, snapshot
+from openoutcry.market_data.glimpse import fetch, snapshot
 from openoutcry.wire.errors import FeedError
 from tests.support.market_data.feed_support import flow, protected, unframed
+from tests.support.market_data.snapshot_server import serve_next
 from tests.support.waiting import BOUND_S
 
 SESSION = "20261121AB"
@@ -26,18 +27,9 @@ def listener():
         yield server
 
 
-def answering(listener, messages, timeout_s=BOUND_S):
+def answering(listener, messages):
     """A thread that serves one client."""
-
-    def serve():
-        connection, _ = listener.accept()
-        with connection:
-            try:
-                serve_one(connection, SESSION, messages, timeout_s)
-            except (FeedError, OSError):
-                return
-
-    thread = threading.Thread(target=serve, daemon=True)
+    thread = threading.Thread(target=serve_next, args=(listener, SESSION, messages), daemon=True)
     thread.start()
     return thread
 

@@ -21,7 +21,7 @@ from openoutcry.market_data.book import Book
 from openoutcry.market_data.consolidated import Consolidated
 from openoutcry.market_data.depth import View
 from openoutcry.market_data.feed import Feed
-from openoutcry.market_data.glimpse import fetch, serve_one, snapshot
+from openoutcry.market_data.glimpse import fetch, snapshot
 from openoutcry.market_data.pages import Pages
 from openoutcry.market_data.publisher import Publisher
 from openoutcry.market_data.receiver import Receiver
@@ -32,6 +32,7 @@ from openoutcry.report.evidence import write_evidence
 from openoutcry.wire.enums import Side
 from openoutcry.wire.feed_messages import ITCH50
 from tests.support.market_data.feed_support import damaged_line, flow, unframed
+from tests.support.market_data.snapshot_server import serve_next
 from tests.support.waiting import BOUND_S
 
 SESSION = "20261121AB"
@@ -49,9 +50,7 @@ def answering(stack, book, directory, following, times):
 
     def serve():
         for _ in range(times):
-            connection, _ = listener.accept()
-            with connection:
-                serve_one(connection, SESSION, snapshot(book, directory, following))
+            serve_next(listener, SESSION, snapshot(book, directory, following))
 
     threading.Thread(target=serve, daemon=True).start()
     return listener.getsockname()

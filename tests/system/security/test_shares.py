@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
 
 from openoutcry.client.shm import ShmClient
+from openoutcry.host.processes import named_children
 from openoutcry.market_data import mold
 from openoutcry.market_data.glimpse import fetch
 from openoutcry.order_entry import soupbin
@@ -238,6 +240,23 @@ def test_places_of_market_data(floor: Floor) -> None:
         one.close()
     session_gets_in(floor)
     operator_gets_in(floor)
+
+
+@pytest.mark.promise(
+    "What a stranger sends costs a server of market data a bounded part of its time. This holds "
+    "for snapshots, packets to the stream, requests of pages, and the search for a message's place",
+    group="capacity",
+)
+def test_a_client_of_snapshots_has_no_process_before_its_login(floor: Floor) -> None:
+    """50 addresses are silent or stop in the middle of a login; another one has its snapshot, and
+    nothing else was forked but, it may be, a checkpoint."""
+    port = floor.ports["snapshots"]
+    for number in range(50):
+        take(port, 1, b"" if number % 2 else b"\x00\x2fLany", f"127.0.8.{number + 1}")
+    assert fetch(("127.0.0.1", port), "any")[1]
+    assert floor.venue.process is not None
+    feed = dict(named_children(floor.venue.process.pid))["feed"]
+    assert len(psutil.Process(feed).children()) <= 2
 
 
 @as_root

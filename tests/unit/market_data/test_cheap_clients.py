@@ -14,9 +14,7 @@ from openoutcry.market_data.feed_process import FORK_TIMES, SNAPSHOTS_EACH, Feed
 from openoutcry.market_data.pages import REQUESTS, Pages
 from openoutcry.market_data.stream import PACKETS, STRIDE, Stream, Tail
 from openoutcry.wire import load_limits
-from openoutcry.wire.errors import FeedError
 from openoutcry.wire.load_limits import Budgets, Places, Rate
-from openoutcry.wire.messages import SOUPBIN
 
 FORK_NS, TURN_NS, SECOND_NS = 10_000_000, 1_000_000, 1_000_000_000
 SUBSCRIBER = ("192.0.2.7", 40_000)
@@ -36,29 +34,27 @@ def held_rests(monkeypatch):
 
 
 def forks_in_ten_seconds(monkeypatch, address_of_number, reap=None):
-    """Times of the forks, while each client is followed by another at once.  Without ``reap`` each
+    """Times of the forks, while each login is followed by another at once.  Without ``reap`` each
     has its snapshot at once."""
     now, forks, came = [0], [], []
     feed = FeedProcess.__new__(FeedProcess)
-    feed._children, feed._listening, feed._next_fork_ns = Places(16, SNAPSHOTS_EACH), True, 0
+    feed._children, feed._next_fork_ns = Places(16, SNAPSHOTS_EACH), 0
     feed._snapshots = Budgets(Rate(feed_process.SNAPSHOTS_EACH_S, SNAPSHOTS_EACH))
     feed._given_way, feed._saving = [], 0
     if reap is None:
         feed._reap = lambda: [feed._children.leave(one) for one in list(feed._children)]
-    feed.pump = SimpleNamespace(
-        epoll=SimpleNamespace(register=lambda one: None, unregister=lambda one: None)
-    )
+    feed.publisher = SimpleNamespace(session="DAY")
 
-    def accept():
+    def take(held):
         came.append(address_of_number(len(came)))
-        return contextlib.nullcontext(), (came[-1], 40_000)
+        return SimpleNamespace(connection=contextlib.nullcontext(), address=came[-1])
 
     def fork(work, signals):
         forks.append(now[0])
         now[0] += FORK_NS
         return 1_000 + len(forks)
 
-    feed.public = SimpleNamespace(snapshots=SimpleNamespace(accept=accept))
+    feed._logins = SimpleNamespace(poll=lambda session: None, take=take)
     monkeypatch.setattr(feed_process, "fork", fork)
     monkeypatch.setattr(feed_process, "time", SimpleNamespace(monotonic_ns=lambda: now[0]))
     while now[0] < 10 * SECOND_NS:
@@ -89,7 +85,7 @@ def test_snapshots_for_all_addresses_take_a_tenth_of_the_feeds_time(monkeypatch)
     assert min(between) >= (1 + FORK_TIMES) * FORK_NS
 
 
-def test_silent_clients_of_many_addresses_give_way_to_one_more(monkeypatch):
+def test_slow_clients_of_many_addresses_give_way_to_one_more(monkeypatch):
     killed = []
     monkeypatch.setattr(feed_process.os, "kill", lambda pid, signal: killed.append(pid))
     monkeypatch.setattr(
@@ -101,52 +97,31 @@ def test_silent_clients_of_many_addresses_give_way_to_one_more(monkeypatch):
 
 
 class Slow:
-    """A connection whose client sends and takes so many bytes in each so many seconds."""
+    """A connection whose client takes so many bytes in each so many seconds."""
 
-    def __init__(self, login, monkeypatch, sends_s=0.0, takes_s=0.0):
-        self.login, self.now_s, self.taken = login, 0.0, 0
-        self.sends_s, self.takes_s, self.timeout_s = sends_s, takes_s, 0.0
+    def __init__(self, monkeypatch, takes_s):
+        self.now_s, self.taken, self.takes_s, self.timeout_s = 0.0, 0, takes_s, 0.0
         monkeypatch.setattr(glimpse, "time", SimpleNamespace(monotonic=lambda: self.now_s))
 
     def settimeout(self, timeout_s):
         self.timeout_s = timeout_s
 
-    def _takes(self, seconds):
-        self.now_s += min(seconds, self.timeout_s)
-        if seconds > self.timeout_s:
-            raise TimeoutError
-
-    def recv(self, most):
-        size = 1 if self.sends_s else most
-        self._takes(self.sends_s)
-        data, self.login = self.login[:size], self.login[size:]
-        return data
-
     def sendall(self, data):
-        self._takes(self.takes_s)
+        self.now_s += min(self.takes_s, self.timeout_s)
+        if self.takes_s > self.timeout_s:
+            raise TimeoutError
         self.taken += len(data)
 
 
-LOGIN = glimpse.packet_of(
-    "L", SOUPBIN.from_client("L").pack(username="", password="", session="", sequence="1")[1:]
-)
 MESSAGES = [b"A" * 36] * 100_000
-
-
-def test_a_login_of_a_snapshot_that_drips_is_left(monkeypatch):
-    slow = Slow(LOGIN, monkeypatch, sends_s=5.0)
-    with pytest.raises(TimeoutError):
-        glimpse.serve_one(slow, "DAY", iter(MESSAGES))
-    assert slow.now_s == glimpse.TIMEOUT_S
-    assert slow.taken == 0
 
 
 @pytest.mark.parametrize(("takes_s", "is_served"), [(1.0, True), (4.0, False)])
 def test_a_snapshot_is_taken_at_a_least_rate(monkeypatch, takes_s, is_served):
     """In pieces of SEND_BYTES, of which the slowest takes one each second."""
-    slow = Slow(LOGIN, monkeypatch, takes_s=takes_s)
+    slow = Slow(monkeypatch, takes_s)
     with contextlib.nullcontext() if is_served else pytest.raises(TimeoutError):
-        glimpse.serve_one(slow, "DAY", iter(MESSAGES))
+        glimpse.give(slow, "DAY", iter(MESSAGES))
     assert (slow.taken > 3_900_000) == is_served
     assert slow.now_s < 70
 
@@ -245,5 +220,5 @@ def test_a_page_asks_a_few_times_at_once_and_then_once_a_second(monkeypatch):
 def test_a_client_that_leaves_is_no_error_of_a_snapshot():
     ours, theirs = socket.socketpair()
     theirs.close()
-    with ours, pytest.raises((FeedError, OSError)):
-        glimpse.serve_one(ours, "DAY", iter(MESSAGES))
+    with ours, pytest.raises(ConnectionError):
+        glimpse.give(ours, "DAY", iter(MESSAGES))
