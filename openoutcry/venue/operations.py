@@ -644,10 +644,10 @@ class Operations:
 
     def _participant(self, name: Any) -> int:
         try:
-            if isinstance(name, str) and not re.fullmatch("-?[0-9]+", name):
-                raise ValueError  # of what int takes: 1_0, digits of other scripts
+            if type(name) is not int and not re.fullmatch("-?[0-9]{1,20}", name):
+                raise ValueError  # of what int takes: 1_0, digits of other scripts, true, 7.9
             who = int(name)
-        except (TypeError, ValueError, OverflowError):
+        except (TypeError, ValueError):
             raise DeskError(f"{name!r} is not a participant's number") from None
         if not 1 <= who < len(self.view.participants):
             raise DeskError(f"there is no participant {who}")

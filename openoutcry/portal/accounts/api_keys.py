@@ -1,6 +1,7 @@
 """API keys: made by their users, shown once, and looked up for every signed request."""
 
 import asyncio
+import math
 import re
 import secrets
 import string
@@ -24,6 +25,22 @@ from openoutcry.wire.text import printable
 HMAC, ED25519, RSA = "HMAC", "ED25519", "RSA"
 RSA_BITS = (2048, 3072, 4096)
 """Lengths of RSA keys that may sign; a longer one would make each check slow."""
+SMALL_FACTORS = math.factorial(1_000)
+"""An RSA modulus that has a factor in common with it is no product of two large primes."""
+SMALL_ORDER = frozenset(
+    bytes.fromhex(y).ljust(32, b"\0")
+    for y in (
+        "",
+        "01",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+"""Public keys of Ed25519 (without the sign) for which anyone finds signatures: points of order 1,
+2, 4 and 8, in each of their encodings."""
 PERMISSIONS = ("read", "trade", "withdraw")
 WIDEST = {4: 8, 6: 16}
 """The shortest prefixes of networks from which a key may withdraw, by version of IP."""
@@ -324,7 +341,10 @@ def public_key_of(text: str) -> tuple[str, bytes]:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if isinstance(key, Ed25519PublicKey):
-        return ED25519, key.public_bytes_raw()
+        raw = key.public_bytes_raw()
+        if bytes([*raw[:31], raw[31] & 0x7F]) in SMALL_ORDER:
+            raise InvalidRequest("public_key: anyone could sign for this one; make another key")
+        return ED25519, raw
     if not isinstance(key, RSAPublicKey):
         raise InvalidRequest("public_key: no public key of Ed25519 (PEM or base64) or RSA (PEM)")
     if key.key_size not in RSA_BITS:
@@ -332,4 +352,6 @@ def public_key_of(text: str) -> tuple[str, bytes]:
         raise InvalidRequest(f"public_key: an RSA key has one of {lengths} bits")
     if key.public_numbers().e != 65_537:
         raise InvalidRequest("public_key: an RSA key has the exponent 65537")
+    if math.gcd(key.public_numbers().n, SMALL_FACTORS) != 1:
+        raise InvalidRequest("public_key: anyone could sign for this one; make another key")
     return RSA, key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

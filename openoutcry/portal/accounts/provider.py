@@ -228,6 +228,8 @@ class Provider:
             raise WrongCredentials("the provider's token does not hold") from None
         if not secrets.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
             raise WrongCredentials("the provider's token belongs to another login")
+        if not claims["sub"] or claims.get("azp", settings.client_id) != settings.client_id:
+            raise WrongCredentials("the provider's token is for another client, or of no account")
         return dict(claims)
 
 

@@ -184,6 +184,8 @@ def test_a_login_by_another_provider(people):
                     "unverified": {"sub": "x", "email": "x@example.com"},
                     "another nonce": {**cleo, "nonce": "other"},
                     "for another client": {**cleo, "aud": "other"},
+                    "by another client": {**cleo, "aud": ["portal", "other"], "azp": "other"},
+                    "of no account": {**cleo, "sub": ""},
                     "of another issuer": {**cleo, "iss": "https://evil.example"},
                     "expired": {**cleo, "exp": 1_000},
                 }

@@ -3,6 +3,7 @@ that read as another one, places that one owner took, and input that raised."""
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -14,13 +15,16 @@ from types import SimpleNamespace
 import httpx
 import msgpack
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from openoutcry.portal.accounts.accounts import Accounts
-from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey, public_key_of
+from openoutcry.portal.accounts.api_keys import ED25519, HMAC, SMALL_ORDER, ApiKey, public_key_of
 from openoutcry.portal.accounts.challenges import ChallengeRequired, Challenges
 from openoutcry.portal.accounts.errors import Declined, InvalidRequest, NotLoggedIn, Unavailable
 from openoutcry.portal.database import DatabaseError, migrate, start_embedded
@@ -691,6 +695,41 @@ def test_what_is_no_public_key_is_refused_in_words(text):
         assert len(public_key_of(text)) == 32
     except InvalidRequest:
         return
+
+
+def rsa_pem(modulus):
+    form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return rsa.RSAPublicNumbers(65_537, modulus).public_key().public_bytes(*form).decode()
+
+
+WEAK = {
+    "even": rsa_pem(1 << 2_047),
+    "three": rsa_pem((1 << 2_048) - 1),
+    "997": rsa_pem(((1 << 2_047) // 997 | 1) * 997),
+    **{
+        f"{y.hex()[:6]} {sign:x}": base64.b64encode(bytes([*y[:31], y[31] | sign])).decode()
+        for y in SMALL_ORDER
+        for sign in (0, 0x80)
+    },
+}
+
+
+@pytest.mark.parametrize("text", WEAK.values(), ids=WEAK)
+def test_a_public_key_for_which_anyone_signs_is_refused(text):
+    with pytest.raises(InvalidRequest, match="anyone could sign"):
+        public_key_of(text)
+
+
+def test_the_points_of_small_order_are_those():
+    """For each, a signature without a key is found for some text: of order n, for one in n."""
+    for y in SMALL_ORDER:
+        key, found = Ed25519PublicKey.from_public_bytes(y), 0
+        for number in range(100):
+            for point in SMALL_ORDER:
+                with contextlib.suppress(InvalidSignature):
+                    key.verify(point + bytes(32), b"%d" % number)
+                    found += 1
+        assert found, y.hex()
 
 
 class Client:

@@ -230,7 +230,7 @@ def test_a_rate_has_a_burst_that_lets_it_in_and_may_be_none(operations):
     assert volume.records["aux"].tolist()[2:] == [0]
 
 
-@pytest.mark.parametrize("name", ["1_0", " 1", "\u0663", "+1", "", None, "x", [1]])
+@pytest.mark.parametrize("name", ["1_0", " 1", "\u0663", "+1", "", None, "x", [1], True, 1.0, 1.9])
 def test_a_participant_is_named_by_its_digits_alone(operations, name):
     with pytest.raises(DeskError, match="is not a participant's number"):
         operations.work_of({"do": "kill", "what": "participant", "name": name})
