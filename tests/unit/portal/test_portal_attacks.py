@@ -708,7 +708,7 @@ WEAK = {
     "997": rsa_pem(((1 << 2_047) // 997 | 1) * 997),
     **{
         f"{y.hex()[:6]} {sign:x}": base64.b64encode(bytes([*y[:31], y[31] | sign])).decode()
-        for y in SMALL_ORDER
+        for y in sorted(SMALL_ORDER)
         for sign in (0, 0x80)
     },
 }
