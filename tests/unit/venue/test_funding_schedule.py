@@ -106,7 +106,13 @@ def test_a_perpetual_is_funded_by_itself_at_each_time_and_once(floor: InlineFloo
     view = View(floor.shared.regions[0])
     assert view.of(3, lay.BALANCE) == 100_000 - 200 - paid
     assert any("TIN: period" in note for note in floor.notes)
-    # The venue is closed over four times: only the last of them is funded.
+
+
+def test_of_the_times_while_the_venue_is_closed_the_last_is_funded(floor: InlineFloor) -> None:
+    mark(floor, 200_800)
+    floor.at("2026-11-23T12:00")
+    floor.wait_for(lambda s: s["risk"]["contracts"]["TIN"]["period"])
+    (first,) = fundings(floor)
     floor.stop()
     floor.at("2026-11-24T09:00")
     floor.open()
