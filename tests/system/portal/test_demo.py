@@ -11,7 +11,7 @@ from tests.support.processes import OUTCRY, free_port
 from tests.support.waiting import BOUND_S, wait_until
 
 
-def test_first_minutes(tmp_path):
+def test_demo(tmp_path):
     """The page opens, the account has money, the key trades, and nothing is left."""
     folder, out = tmp_path / "d", tmp_path / "out"
     command = [*OUTCRY, "demo", f"--folder={folder}", f"--listen=127.0.0.1:{free_port()}"]
