@@ -6,19 +6,12 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.options import Endpoint, PathArgument
+from openoutcry.cli.options import PathArgument
+from openoutcry.cli.portal import LISTEN_OPTION
 
 
 @click.command()
-@click.option(
-    "--listen",
-    "address",
-    type=Endpoint(),
-    default="127.0.0.1:9480",
-    show_default=True,
-    metavar="HOST:PORT",
-    help="Serve the trader's page and the API at this address.",
-)
+@LISTEN_OPTION
 @click.option("--seed", default=1, show_default=True, help="Prices and orders come from it.")
 @click.option(
     "--folder",
@@ -33,7 +26,7 @@ def demo(address: tuple[str, int], seed: int, folder: Path | None) -> None:
 
     Three spot markets and a perpetual are traded by two programs. The command prints the addresses
     of the pages, an account with money and an API key. It needs the extra openoutcry[portal].
-    Control-C closes the exchange and removes everything."""
+    Control-C closes the exchange, and removes its files where no --folder is given."""
     import tempfile
 
     from openoutcry.wire.extras import require_console, require_portal

@@ -21,6 +21,16 @@ MAIL_FROM_OPTION = click.option(
     help="Sender of the mail.",
 )
 
+LISTEN_OPTION = click.option(
+    "--listen",
+    "address",
+    type=Endpoint(),
+    default="127.0.0.1:9480",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Serve at this address.",
+)
+
 
 @click.group()
 def portal() -> None:
@@ -63,15 +73,7 @@ def init(file: Path, users: int, first: int, address: str) -> None:
 
 @portal.command()
 @click.argument("file", type=PathArgument)
-@click.option(
-    "--listen",
-    "address",
-    type=Endpoint(),
-    default="127.0.0.1:9480",
-    show_default=True,
-    metavar="HOST:PORT",
-    help="Serve at this address.",
-)
+@LISTEN_OPTION
 @click.option(
     "--database",
     default="",

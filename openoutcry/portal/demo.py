@@ -28,7 +28,7 @@ from openoutcry.venue.file import read_venue
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.free_port import free_port
 
-FIRST, FUND, USERS = 1000, 2, 8
+FIRST, USERS = 1000, 8
 DEMO_SYMBOL = "BTC-PERP"
 MORE = """
 [[instrument]]
@@ -237,9 +237,9 @@ class Exchange:
             code = self.parts.wait(f"a code for {mail}", lambda: self._code(mail))
             client.verify(mail, self.password, code)
             client.log_in(mail, self.password)
-            self.parts.wait("a participant", lambda: client.me().is_open)
-            participant = client.me().participant
-            assert participant is not None
+            participant = self.parts.wait(
+                "a participant", lambda: me.participant if (me := client.me()).is_open else None
+            )
             for asset, units in MONEY.items():
                 self._deposit(participant, units * times, asset=asset)
             self._deposit(participant, MONEY["USD"] * times)  # for the margin of contracts
@@ -259,7 +259,7 @@ class Exchange:
     def _tell(self, key: CreatedKey) -> None:
         self.say(
             f"""
-The exchange is open. Control-C closes it and removes everything.
+The exchange is open. Control-C closes it.
 
   the trader's page     {self.url}/
     log in with         you@example.com

@@ -37,6 +37,12 @@ Tier = tuple[int, int, int]
 """30-day volume from which it applies, maker's and taker's millionths."""
 
 
+def money_text(units: int, asset: str, assets: Mapping[str, int]) -> str:
+    """Return units of an asset as decimal text with its name; ``assets``: decimals by name, of
+    which "" is the first."""
+    return amount_words(units, asset or next(iter(assets), ""), assets)
+
+
 @dataclass(frozen=True)
 class MoneySpec:
     """Money settings of a venue file, checked."""
@@ -59,7 +65,7 @@ class MoneySpec:
 
     def text(self, units: int, asset: str = "") -> str:
         """Return units of an asset, or of the first, as decimal text with the asset's name."""
-        return amount_words(units, asset or next(iter(self.assets), ""), self.assets)
+        return money_text(units, asset, self.assets)
 
     @property
     def wallets(self) -> list[str]:

@@ -21,12 +21,12 @@ from openoutcry.venue.fee_tables import (
     asset_name,
     deposit,
     millionths,
+    money_text,
     quote,
     tier,
 )
 from openoutcry.venue.wallet_desk import WALLET_REQUESTS, WalletDesk
 from openoutcry.wire.asset_names import asset_word, names_by_word
-from openoutcry.wire.decimals import amount_words
 from openoutcry.wire.symbols import code_of
 from openoutcry.wire.toml_tables import integer
 
@@ -58,7 +58,7 @@ class MoneyDesk:
 
     def text(self, units: int, asset: str = "") -> str:
         """Return units of an asset, or of the first, as decimal text with the asset's name."""
-        return amount_words(units, asset or next(iter(self.assets), ""), self.assets)
+        return money_text(units, asset, self.assets)
 
     def work_of(self, request: Request, who: int, operator: int) -> Work:
         """``who``: the participant named, -1: none is.
