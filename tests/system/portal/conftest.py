@@ -49,6 +49,14 @@ def portal_venue(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def browser():
+    from tests.support.console.console_browser import started  # few tests need Playwright
+
+    with started() as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module")
 def full(tmp_path_factory):
     """A venue whose portal offers everything."""
     need_node()

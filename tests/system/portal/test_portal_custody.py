@@ -9,7 +9,7 @@ import pytest
 
 from openoutcry.custody.evm.encoding import address_text
 from openoutcry.custody.store import Store
-from tests.support.console.console_browser import needs_chromium, started
+from tests.support.console.console_browser import needs_chromium
 from tests.support.custody.anvil import binary
 from tests.support.custody.chains import need_hsm, need_node
 from tests.support.custody.portal_custody import (
@@ -41,12 +41,6 @@ def custody(tmp_path_factory):
     need_hsm()
     with PortalCustody(tmp_path_factory.mktemp("pc"), WAIT_S, evm=binary() is not None) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with started() as chromium:
-        yield chromium
 
 
 class Day:

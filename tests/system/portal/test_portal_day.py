@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from openoutcry.cli.main import main
 from openoutcry.venue.desk import ask
 from openoutcry.venue.movement_desk import deposit_seen, step
-from tests.support.console.console_browser import needs_chromium, started
+from tests.support.console.console_browser import needs_chromium
 from tests.support.portal.portal_browser import browsed, quote, with_authenticator
 from tests.support.portal.portal_venue import NOW
 
@@ -29,12 +29,6 @@ def venue(portal_venue):
     with portal_venue.tidied():
         quote(portal_venue, portal_venue.person(USD=10**7 * USD, BTC=1_000 * BTC))
         yield portal_venue
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with started() as chromium:
-        yield chromium
 
 
 class Day:

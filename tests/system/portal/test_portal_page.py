@@ -8,7 +8,7 @@ import pytest
 
 from openoutcry.client.portal import PortalClient
 from tests.support import plain_http
-from tests.support.console.console_browser import needs_chromium, started
+from tests.support.console.console_browser import needs_chromium
 from tests.support.console.page_attack import (
     attack,
     foreign_site,
@@ -86,12 +86,6 @@ def venue(portal_venue):
     """The ladder of this module ends with it."""
     with portal_venue.tidied():
         yield portal_venue
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with started() as chromium:
-        yield chromium
 
 
 @pytest.fixture(scope="module")

@@ -4,19 +4,13 @@ refused and said, and what is never sent."""
 import pytest
 
 from openoutcry.client.portal import PortalClient
-from tests.support.console.console_browser import needs_chromium, started
+from tests.support.console.console_browser import needs_chromium
 from tests.support.portal.portal_browser import browsed, quote
 
 pytestmark = needs_chromium
 USD, BTC = 10**6, 10**8
 ALERT = "dialog .error"
 FOCUSED = "document.activeElement.dataset.amend ?? document.activeElement.id"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with started() as chromium:
-        yield chromium
 
 
 @pytest.fixture(scope="module")

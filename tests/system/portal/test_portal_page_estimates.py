@@ -7,7 +7,7 @@ from decimal import ROUND_DOWN, Decimal
 import pytest
 
 from openoutcry.client.portal import PortalClient
-from tests.support.console.console_browser import needs_chromium, started
+from tests.support.console.console_browser import needs_chromium
 from tests.support.portal.portal_browser import browsed, quote
 from tests.support.waiting import wait_until
 
@@ -24,12 +24,6 @@ RATES = {"maker": "0.0005", "taker": "0.001", "per_lot": "0"}
 RATES |= {"buyer_pays_in": "BTC", "seller_pays_in": "USD"}
 SPOT = {"base": "BTC", "quote": "USD", "price_step": "0.01", "quantity_step": "0.0001"}
 SPOT |= {"multiplier": "1", "inverse": False, "amount_step": "0.000001"}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with started() as chromium:
-        yield chromium
 
 
 @pytest.fixture(scope="module")

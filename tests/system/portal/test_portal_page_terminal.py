@@ -7,7 +7,7 @@ import pytest
 
 from openoutcry.client.portal import PortalClient
 from openoutcry.portal.trading.public import INTERVALS
-from tests.support.console.console_browser import needs_chromium, started
+from tests.support.console.console_browser import needs_chromium
 from tests.support.portal.portal_browser import browsed, quote
 
 pytestmark = needs_chromium
@@ -15,12 +15,6 @@ USD, BTC = 10**6, 10**8
 PRICE = "49\u202f980.00"
 FOCUSED = "document.activeElement.id"
 BOX = "(id) => document.querySelector(id).getBoundingClientRect().toJSON()"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with started() as chromium:
-        yield chromium
 
 
 @pytest.fixture(scope="module")
