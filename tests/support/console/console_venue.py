@@ -138,10 +138,16 @@ class ConsoleVenue:
     def open(self) -> None:
         """The venue, until it trades; what receives packets sleeps once it has had one."""
         self.venue.start()
-        self.venue.wait_for_phase("CONTINUOUS")
+        self.venue.let_auctions_end()
         one = order(20_000_000 + self.venue.senders, Side.BUY, 1, 1, 3)
         one["time_in_force"] = TimeInForce.IOC
         self.venue.send(one)
+
+    def is_quiet(self) -> bool:
+        """Return whether everything trades continuously, and nobody is killed."""
+        status = self.venue.status()
+        risk, phases = status.get("risk", {}), set(status["phases"].values())
+        return phases == {"CONTINUOUS"} and not risk["halted"] and not risk["killed"]
 
     def serve(self, *words: str) -> None:
         """Start the console."""

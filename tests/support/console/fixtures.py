@@ -26,6 +26,9 @@ def pytest_runtest_teardown(item, nextitem):
 
 @pytest.fixture(scope="module")
 def floor(tmp_path_factory):
+    """The venue and its console; another one if not everything trades continuously."""
+    if "floor" in shared and not shared["floor"].is_quiet():
+        shared.pop("floor").stop()
     if "floor" not in shared:
         venue = ConsoleVenue(tmp_path_factory.mktemp("console"))
         held.callback(venue.stop)
@@ -56,12 +59,7 @@ def anna(floor):
 
 @pytest.fixture(scope="module")
 def screen(floor):
-    """The floor with its screen; begun again if not everything trades continuously."""
-    status = floor.venue.status()
-    quiet = not status["risk"]["halted"] and not status["risk"]["killed"]
-    if set(status["phases"].values()) != {"CONTINUOUS"} or not quiet:
-        floor.venue.stop()
-        floor.open()
+    """The floor with its screen."""
     if floor.screen is None:
         floor.serve_screen("--webhook-host", "127.0.0.1:9", "--smtp", f"127.0.0.1:{free_port()}")
     return floor

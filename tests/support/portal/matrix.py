@@ -506,6 +506,7 @@ def spot_parameters(anna: Anna) -> list[dict[str, Any]]:
         common | {"email": mail, "fromEmail": mail, "listenKey": anna.listen_key},
         common | {"email": person.mail, "toEmail": person.mail, "fromId": anna.fill},
         common | {"preventedMatchId": anna.fill, "fromPreventedMatchId": anna.fill},
+        common | {"orderId": anna.order, "fromExecutionId": anna.fill},
     ]
 
 

@@ -24,7 +24,7 @@ from openoutcry.wire.enums import CommandKind, OrderType, Side
 from tests.support.journal.outsider import require_all_read
 from tests.support.pipeline import warm_outcry
 from tests.support.processes import free_port
-from tests.support.waiting import BOUND_S, wait_until
+from tests.support.waiting import BOUND_S, LOOK_S, wait_until
 
 VENUE = """
 [venue]
@@ -92,8 +92,11 @@ class ServedVenue:
         self.senders = 0
 
     def set_time(self, now: str) -> None:
+        self._set_time_ns(ns(now))
+
+    def _set_time_ns(self, now_ns: int) -> None:
         new = self.folder / "clock.new"
-        new.write_text(str(ns(now)))
+        new.write_text(str(now_ns))
         new.replace(self.folder / "clock")
 
     def start(self) -> None:
@@ -142,6 +145,19 @@ class ServedVenue:
                 and s["phases_sequenced"]
             )
         )
+
+    def let_auctions_end(self) -> None:
+        """Wait until everything trades continuously: the clock goes on by a minute whenever the
+        venue has sequenced its time in an auction after a halt."""
+        while True:
+            status = self.wait_for(lambda s: s["state"] == "open" and s["phases_sequenced"])
+            now_ns = int((self.folder / "clock").read_text())
+            if set(status["phases"].values()) == {"CONTINUOUS"}:
+                return
+            if status["sequenced_time_ns"] >= now_ns:
+                assert set(status["phases"].values()) <= {"CONTINUOUS", "VOLATILITY_AUCTION"}
+                self._set_time_ns(now_ns + 60 * 10**9)
+            time.sleep(LOOK_S)
 
     def send(
         self, orders: np.ndarray, timeout_s: float = BOUND_S, rate: int = 2_000

@@ -571,8 +571,7 @@ def test_the_desk_does_without_the_page_and_the_page_without_the_venue(floor):
         (alarm,) = halted(anna.look("/api/alarms", halted))
         assert (alarm["acknowledged"]["by"], alarm["acknowledged"]["why"]) == ("anna", "so")
         anna.act("/api/resume", instrument="TIN")
-        floor.venue.set_time("2026-11-23T10:02")  # the auctions after the halts end
-        floor.venue.wait_for_phase("CONTINUOUS")
+        floor.venue.let_auctions_end()
         floor.venue.stop()
         anna.look("/api/overview", lambda one: one["state"] == "stopped")
         assert "the venue is not running" in anna.act("/api/halt", 422, instrument="TIN")["detail"]

@@ -46,7 +46,8 @@ COUNTS = {"depth", "limit", "from_ms", "until_ms", "lots", "seconds", "level", "
 """Integers of queries and bodies that name nothing."""
 SPOT_PLAIN = {
     "symbols", "symbolStatus", "permissions", "showPermissionSets", "limit", "startTime",
-    "endTime", "timeZone", "windowSize", "quoteOrderQty", "newClientOrderId", "strategyId",
+    "endTime", "timeZone", "windowSize", "quoteOrderQty", "newQty",
+    "newClientOrderId", "strategyId",
     "strategyType", "stopPrice", "trailingDelta", "icebergQty", "newOrderRespType",
     "selfTradePreventionMode", "pegPriceType", "pegOffsetValue", "pegOffsetType",
     "cancelNewClientOrderId", "cancelRestrictions", "orderRateLimitExceededMode",
