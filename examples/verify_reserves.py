@@ -3,8 +3,9 @@
     python verify_reserves.py hot.json cold.json --statement statement.json --public-key HEX \
         --challenge TEXT --block LTC=HASH [--member alice.json]
 
-It needs ``pip install cryptography``, and believes only your options: the venue's key, your
+It needs ``pip install blake3 cryptography``, and believes only your options: the venue's key, your
 challenge, and for each chain a node of yours (``--node LTC=URL``) or blocks that you know.
+What is older than a day is refused: ``--at 2026-11-29T12:00Z`` asks for what was true then.
 """
 
 import argparse
@@ -17,8 +18,10 @@ import sys
 import urllib.parse
 import urllib.request
 import zlib
+from datetime import UTC, datetime
 from functools import partial
 
+from blake3 import blake3
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
@@ -74,51 +77,21 @@ def raw(text, size=None):
     return value
 
 
-IV = [int(prime**0.5 % 1 * 2**32) for prime in (2, 3, 5, 7, 11, 13, 17, 19)]
-ORDER_OF_WORDS = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8]
-MIXED = [(0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15)]
-MIXED += [(0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14)]
-START, END, PARENT, ROOT, CONTEXT, MATERIAL = 1, 2, 4, 8, 32, 64
-
-
-def compress(chain, block, counter, size, flags):
-    words = [int.from_bytes(block[at : at + 4], "little") for at in range(0, 64, 4)]
-    s = [*chain, *IV[:4], counter & 0xFFFFFFFF, counter >> 32, size, flags]
-    for _ in range(7):
-        for place, (a, b, c, d) in enumerate(MIXED):
-            for word, first, second in ((words[2 * place], 16, 12), (words[2 * place + 1], 8, 7)):
-                s[a] = s[a] + s[b] + word & 0xFFFFFFFF
-                s[d] = (s[d] ^ s[a]) * 0x100000001 >> first & 0xFFFFFFFF
-                s[c] = s[c] + s[d] & 0xFFFFFFFF
-                s[b] = (s[b] ^ s[c]) * 0x100000001 >> second & 0xFFFFFFFF
-        words = [words[at] for at in ORDER_OF_WORDS]
-    return [s[at] ^ s[at + 8] for at in range(8)]
-
-
-def blake3(data, key, mode, is_root=True, first=0):
-    """BLAKE3 of bytes under eight words: eight words."""
-    if len(data) > 1024:
-        left = 1 << ((len(data) - 1) // 1024).bit_length() - 1
-        sides = blake3(data[: left * 1024], key, mode, False, first)
-        sides += blake3(data[left * 1024 :], key, mode, False, first + left)
-        block = b"".join(word.to_bytes(4, "little") for word in sides)
-        return compress(key, block, 0, 64, mode | PARENT | (ROOT if is_root else 0))
-    value, blocks = key, max(1, -(-len(data) // 64))
-    for place in range(blocks):
-        block = data[64 * place : 64 * place + 64]
-        flags = mode | START * (place == 0) | (END | ROOT * is_root) * (place == blocks - 1)
-        value = compress(value, block.ljust(64, b"\0"), first, len(block), flags)
-    return value
+def date(what, seconds, options):
+    """A date as text; it must be of the day before the moment that is asked for."""
+    when = datetime.fromtimestamp(seconds, UTC)
+    is_then = -7_200 <= options.at.timestamp() - seconds <= 86_400
+    need(is_then, f"{what} is of {when}, and says nothing of the day before {options.at}")
+    return str(when)
 
 
 def digest(kind, content):
-    context = f"Open Outcry 2026 proof of liabilities 1 {kind}".encode()
-    words = blake3(content, blake3(context, IV, CONTEXT), MATERIAL)
-    return b"".join(word.to_bytes(4, "little") for word in words)
+    context = f"Open Outcry 2026 proof of liabilities 1 {kind}"
+    return blake3(content, derive_key_context=context).digest()
 
 
-def check_statement(path, public_key):
-    """What the venue signed: sequence, hash that reserves name, and (units, decimals) by asset."""
+def check_statement(path, public_key, options):
+    """What the venue signed: when, hash that reserves name, and (units, decimals) by asset."""
     stated = read(path)
     need(get(stated, "format") == "openoutcry-proof-1", "the statement has another format")
     sums, decimals = get(stated, "sums", dict), get(stated, "decimals", dict)
@@ -128,13 +101,21 @@ def check_statement(path, public_key):
     seq, members = number(get(stated, "as_of_seq"), 2**63), number(get(stated, "members"), 2**41)
     content = seq.to_bytes(8, "little") + members.to_bytes(8, "little")
     content += len(units).to_bytes(2, "little") + b"".join(map(text_bytes, units))
-    content += bytes(scales.values()) + raw(get(stated, "root"), 32) + packed(units.values())
+    time_ns = number(get(stated, "as_of_ns"), 2**63)
+    content += bytes(scales.values()) + time_ns.to_bytes(8, "little")
+    content += raw(get(stated, "root"), 32) + packed(units.values())
     key = ed25519.Ed25519PublicKey.from_public_bytes(raw(public_key, 32))
-    signed = digest("statement with decimals", content + raw(get(stated, "challenge")))
+    kind = "statement with decimals and time"
+    signed = digest(kind, content + raw(get(stated, "challenge")))
     key.verify(raw(get(stated, "signature"), 64), signed)
     need(get(stated, "public_key") == public_key, "the statement names another key")
-    bound = digest("statement with decimals", content).hex()
-    return stated, seq, bound, {name: (units[name], scales[name]) for name in units}
+    when = f"after command {seq}, {date('the statement', time_ns // 10**9, options)}"
+    return (
+        stated,
+        when,
+        digest(kind, content).hex(),
+        {name: (units[name], scales[name]) for name in units},
+    )
 
 
 def check_member(path, stated):
@@ -247,13 +228,15 @@ def block_of(data):
 
 
 def check_outputs(document, options, chain, _):
-    """Asset, (amount, decimals, token), of a wallet of the Bitcoin family."""
+    """Asset, (amount, decimals, token), of a wallet of the Bitcoin family; and its block's time."""
     network = get(document, "network")
     coin, kind = network.partition("-")[0].upper(), get(document, "kind")
     need(network in GENESIS and kind in ("reserves", "cold-reserves"), f"no {kind} of {network}")
     said = get(document, "asset"), get(document, "decimals", int)
     need(said == (coin, 8), f"{network} has {coin} with 8 decimals, not {said}")
     signers, total, places, blocks = set(signers_of(document)), 0, [], {get(document, "block")}
+    header = raw(get(document, "header"), 80)
+    need(double(header)[::-1].hex() == document["block"], "the header is another block's")
     for row in get(document, "outputs", list):
         txid, outputs = outputs_of(raw(get(row, "raw")))
         place = get(row, "place", int)
@@ -286,7 +269,7 @@ def check_outputs(document, options, chain, _):
     else:
         missing = [one for one in blocks if f"{chain}={one}" not in options.block]
         need(not missing, f"nothing but the proof says that these blocks exist: {missing}")
-    return {coin: (total, 8, NO_TOKEN, network)}, places
+    return {coin: (total, 8, NO_TOKEN, network)}, places, int.from_bytes(header[68:72], "little")
 
 
 def node(url, method, *params):
@@ -345,7 +328,7 @@ def check_vault(document, options, chain, last):
         need(get(document, "totals", dict).get(name) == str(amount), f"it holds {amount} of {name}")
         held[name] = balance(token, hex(last["height"])), scale, token, chain_id
     need(set(held) == set(document["totals"]) == set(document["decimals"]), "an asset too many")
-    return held, [(str(chain_id), vault)]
+    return held, [(str(chain_id), vault)], int(found["timestamp"], 16)
 
 
 def main():
@@ -355,25 +338,29 @@ def main():
         parser.add_argument(f"--{name}", required=True)
     for name in ("node", "block", "token", "not-on-chain", "member"):
         parser.add_argument(f"--{name}", action="append", default=[])
+    now = datetime.now(UTC)
+    parser.add_argument("--at", type=datetime.fromisoformat, default=now)
     options = parser.parse_args()
+    options.at = options.at if options.at.tzinfo else options.at.replace(tzinfo=UTC)
     for name in ("node", "token"):
         setattr(options, name, dict(text.split("=", 1) for text in getattr(options, name)))
-    stated, seq, bound, owed = check_statement(options.statement, options.public_key)
+    stated, when, bound, owed = check_statement(options.statement, options.public_key, options)
     totals, seen, tops, documents = {}, set(), {}, [(read(one), one) for one in options.proofs]
     documents.sort(key=lambda one: -get(one[0], "height", int))  # the last block first
     for document, path in documents:
         last = tops.setdefault(document.get("chain_id", path), document)
         said = [get(document, name) for name in ("format", "challenge", "owed")]
-        need(said == ["openoutcry-reserves-2", options.challenge, bound], f"{path}: other terms")
+        need(said == ["openoutcry-reserves-3", options.challenge, bound], f"{path}: other terms")
         check = check_vault if "vault" in document else check_outputs
-        held, places = check(document, options, get(document, "chain"), last)
+        held, places, seconds = check(document, options, get(document, "chain"), last)
+        day = date(path, seconds, options)
         need(len(set(places)) == len(places) and not seen & set(places), "something is there twice")
         seen |= set(places)
         for name, (amount, *kind) in held.items():
             before, *known = totals.get(name, (0, *kind))
             need(kind == known, f"{name} is one thing here and another there")
             totals[name] = before + amount, *kind
-            print(f"{document['chain']}: held {amount} of {name} at block {last['block']}")
+            print(f"{document['chain']}: held {amount} of {name} at block {last['block']} of {day}")
     for name in options.not_on_chain:
         need(name in owed and name not in totals, f"{name} cannot be left out")
         owed.pop(name)
@@ -386,11 +373,13 @@ def main():
         need(scale >= decimals, f"{name} has {scale} decimals on its chain, and {decimals} here")
         needed = units * 10 ** (scale - decimals)
         need(held >= needed, f"the wallets lack {needed - held} of {name}")
-        print(f"the venue owed {needed} of {name} after command {seq}")
+        print(f"the venue owed {needed} of {name} {when}")
     for path in options.member:
         print("a member's balances are among what is owed:", *check_member(path, stated))
     left = "; only a node knows whether the outputs are unspent" if options.block else ""
-    print(f"the reserves cover what is owed of {', '.join(owed)}{left}")
+    print(
+        f"the reserves cover what is owed of {', '.join(owed)} in the day before {options.at}{left}"
+    )
 
 
 if __name__ == "__main__":

@@ -825,6 +825,12 @@ def headers(url: str, first: int, out: Path) -> None:
     multiple=True,
     help="ASSET: leave out an asset that is on no chain, such as money in a bank; repeatable.",
 )
+@click.option(
+    "--at",
+    "moment",
+    metavar="TIME",
+    help="The moment to be proved: nothing may be older by a day, or be later [now].",
+)
 def verify(
     proofs: tuple[Path, ...],
     challenge: str,
@@ -835,11 +841,16 @@ def verify(
     header_files: tuple[str, ...],
     tokens: tuple[str, ...],
     left_out: tuple[str, ...],
+    moment: str | None,
 ) -> None:
     """Check proofs of all wallets' reserves against what is owed.
 
     It believes no block that only the proof names: for each chain it needs --node, or --block, or
-    --headers with enough work. Whatever is missing is an error, and nothing is proved."""
+    --headers with enough work. Whatever is missing is an error, and nothing is proved. So is a
+    proof or a statement of another day: --at names that day."""
+    import time
+
+    from openoutcry.cli.audit_answers import moment_ns
     from openoutcry.custody.cold import read_document
     from openoutcry.custody.errors import CustodyError
     from openoutcry.custody.outsider import Anchors, Debts, Outsider
@@ -858,7 +869,8 @@ def verify(
         {name: Path(at) for name, at in _named(header_files, "--headers").items()},
     )
     try:
-        outsider = Outsider(challenge, anchors, click.echo)
+        at_ns = time.time_ns() if moment is None else moment_ns(moment)
+        outsider = Outsider(challenge, anchors, click.echo, at_ns)
         outsider.look_at([read_document(path) for path in proofs])
         if liabilities is not None:
             stated, named_key, signature, before = files.read_statement(liabilities)
@@ -868,7 +880,8 @@ def verify(
                 raise CustodyError("the statement names another key than --public-key")
             terms = stated.assets, stated.sums, stated.decimals
             rows = tuple(zip(*terms, strict=True)) if stated.decimals else ()
-            debts = Debts(stated.content(b"").hex(), rows, stated.as_of_seq)
+            bound = stated.content(b"").hex()
+            debts = Debts(bound, rows, stated.as_of_seq, stated.as_of_ns)
             outsider.compare(debts, _named(tokens, "--token"), left_out)
         else:
             click.echo("what is owed was not compared: give --liabilities and --public-key")

@@ -68,6 +68,12 @@ def key(file: Path, as_json: bool) -> None:
     metavar="ASSET=N",
     help="Decimals of an asset in a CSV file; name all or none. A journal knows its own.",
 )
+@click.option(
+    "--at",
+    "moment",
+    metavar="TIME",
+    help="When this was owed [of a journal: the time of that command].",
+)
 @click.option("--out", "folder", type=PathArgument, required=True, help="Folder to create.")
 @as_json_option
 def make(
@@ -75,6 +81,7 @@ def make(
     key: Path,
     as_of_seq: int | None,
     scales: tuple[str, ...],
+    moment: str | None,
     folder: Path,
     as_json: bool,
 ) -> None:
@@ -82,12 +89,14 @@ def make(
 
     The balances come from a journal, or from a CSV file with the columns
     member,asset,balance_units. No balance in a file may be negative. Of a journal, a participant's
-    debt in an asset counts as 0. Custody's proof of reserves needs a statement with decimals.
+    debt in an asset counts as 0. Custody's proof of reserves needs a statement with decimals and
+    a time.
     """
+    from openoutcry.cli.audit_answers import moment_ns
     from openoutcry.ledger.proof.files import read_balances
     from openoutcry.ledger.proof.make import make_proofs
 
-    debts = 0
+    debts, at_ns = 0, moment_ns(moment) if moment else 0
     if source.is_dir():
         from openoutcry.ledger.ledger_state import at
         from openoutcry.ledger.proof.journal import balances_in, decimals_in
@@ -96,13 +105,16 @@ def make(
             raise click.UsageError("--decimals is for a CSV file: a journal knows its own")
         state = at(source, as_of_seq)
         seq, assets, balances, debts = balances_in(state, source)
-        decimals = decimals_in(state, assets)
+        decimals, now_ns = decimals_in(state, assets), state.books.now_ns
+        if moment and at_ns < now_ns:
+            raise click.UsageError(f"--at {moment} is before command {seq}: see --as-of")
+        at_ns = at_ns or now_ns
     elif as_of_seq is None:
         raise click.UsageError("--as-of is required: a file of balances does not name its command")
     else:
         seq, (assets, balances) = as_of_seq, read_balances(source)
         decimals = _decimals(scales, assets)
-    statement = make_proofs(key, seq, assets, balances, folder, decimals)
+    statement = make_proofs(key, seq, assets, balances, folder, decimals, at_ns)
     sums = dict(zip(statement.assets, statement.sums, strict=True))
     if as_json:
         click.echo(
@@ -199,6 +211,7 @@ def verify(
     Exit status 1 if one of them fails."""
     from openoutcry.ledger.proof import files
     from openoutcry.ledger.proof.statement import check_own, check_signature
+    from openoutcry.venue.calendar import utc_text
     from openoutcry.wire.errors import ProofError
 
     stated, _, signature, challenged = files.read_statement(statement)
@@ -218,10 +231,14 @@ def verify(
                     "balances": proven,
                     "challenged": bool(challenged),
                 }
+                | ({"as_of_ns": stated.as_of_ns} if stated.as_of_ns else {})
             )
         )
         return
-    click.echo(f"{member} is in the root {stated.root_hash.hex()} as of {stated.as_of_seq:,}:")
+    when = f", {utc_text(stated.as_of_ns)}" if stated.as_of_ns else ", of no stated time"
+    click.echo(
+        f"{member} is in the root {stated.root_hash.hex()} as of {stated.as_of_seq:,}{when}:"
+    )
     for asset, units in proven.items():
         text = amount_words(units, asset, _scales_of(stated), ",")
         click.echo(f"  {text}" + ("" if asset in known else " (compare it yourself)"))

@@ -389,8 +389,7 @@ class Demo:
     def _withdraw(self) -> None:
         outside = str(self.node.rpc.call("getnewaddress", "", "bech32"))
         self.parts.outcry("custody", "whitelist", "custody.toml", CHAIN, str(BUYER), outside)
-        units = str(3 * COIN // 2)
-        words = ["custody", "withdraw", "custody.toml", str(BUYER), ASSET, units, outside]
+        words = ["custody", "withdraw", "custody.toml", str(BUYER), ASSET, "1.5", outside]
         reference = self.parts.outcry(*words)
         self.say(f"the buyer withdraws 1.5 LTC to {outside}: {reference}")
         paid = lambda: self.node.rpc.call("getreceivedbyaddress", outside, 0)  # noqa: E731
@@ -413,7 +412,7 @@ class Demo:
         self._trade(ETH, 1, 300)
         outside = address_text(b"\xbe" * 20)
         self.parts.outcry("custody", "whitelist", "custody.toml", ETH, str(BUYER), outside)
-        words = ["custody", "withdraw", "custody.toml", str(BUYER), ETH, str(COIN), outside]
+        words = ["custody", "withdraw", "custody.toml", str(BUYER), ETH, "1", outside]
         reference = self.parts.outcry(*words)
 
         def is_paid() -> bool:

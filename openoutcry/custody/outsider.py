@@ -10,9 +10,13 @@ from openoutcry.custody import anchors, reserves
 from openoutcry.custody.errors import CustodyError
 from openoutcry.custody.reserves import ReservesError
 from openoutcry.custody.utxo.rpc import Rpc
+from openoutcry.venue.calendar import SECOND_NS, utc_text
 from openoutcry.wire.decimals import amount_words
 
 NO_TOKEN = "0x" + "00" * 20
+OLDEST_S, AHEAD_S = 86_400, 7_200
+"""What is proved for a moment is of that moment: so much before it at most, or so much after it,
+as a block's time may be ahead."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Debts:
     bound: str
     rows: tuple[tuple[str, int, int], ...]
     as_of_seq: int
+    as_of_ns: int
+    """0: the statement does not say."""
 
 
 @dataclass
@@ -67,6 +73,8 @@ class Outsider:
     challenge: str
     anchors: Anchors
     say: Callable[[str], None]
+    at_ns: int
+    """The moment that is to be proved, ns since the epoch."""
 
     def __post_init__(self) -> None:
         self.documents: list[dict[str, Any]] = []
@@ -74,6 +82,7 @@ class Outsider:
         self.kinds: dict[str, tuple[int, str, str]] = {}
         """By asset: the chain's decimals, its token, and the network."""
         self.open: list[str] = []
+        self.oldest_ns = self.at_ns
         self.last: dict[int, dict[str, Any]] = {}
         """By number of a chain: the proof of its latest block, at which all vaults are counted."""
 
@@ -103,19 +112,38 @@ class Outsider:
                 raise ReservesError(f"--node {chain}=URL: only a node knows balances")
             node, last = Node(self.anchors.nodes[chain]), self.last[document["chain_id"]]
             held = evm.check(document, self.challenge, node, last["height"])
+            when = self._date("a proof", evm.time_s_of(document, node) * SECOND_NS)
             network = str(document["chain_id"])
             for name, amount in held.items():
                 kind = document["decimals"][name], document["tokens"][name], network
-                self._add(last | {"chain": chain}, name, amount, kind)
+                self._add(last | {"chain": chain}, name, amount, kind, when)
             return
         amount = reserves.check(document, self.challenge)
         if left := self.anchors.require(document):
             self.open.append(left)
+        when = self._date("a proof", reserves.time_s_of(document) * SECOND_NS)
         kind = document["decimals"], NO_TOKEN, document["network"]
-        self._add(document, document["asset"], amount, kind)
+        self._add(document, document["asset"], amount, kind, when)
+
+    def _date(self, what: str, when_ns: int) -> str:
+        """Return a date as text.  Raises :class:`ReservesError`: it is not that of the moment."""
+        text, until = utc_text(when_ns), utc_text(self.at_ns)
+        age_s = (self.at_ns - when_ns) // SECOND_NS
+        if not -AHEAD_S <= age_s <= OLDEST_S:
+            raise ReservesError(
+                f"{what} is of {text}, not of the day before {until}: it says nothing of that "
+                "day (--at TIME for another moment)"
+            )
+        self.oldest_ns = min(self.oldest_ns, when_ns)
+        return text
 
     def _add(
-        self, document: dict[str, Any], name: str, amount: int, kind: tuple[int, str, str]
+        self,
+        document: dict[str, Any],
+        name: str,
+        amount: int,
+        kind: tuple[int, str, str],
+        when: str,
     ) -> None:
         if self.kinds.setdefault(name, kind) != kind:
             raise ReservesError(f"{name} is one thing in one proof, and another in another")
@@ -123,7 +151,7 @@ class Outsider:
         token = f" (token {kind[1]})" if kind[1] != NO_TOKEN else ""
         block = document["block"]
         held = amount_words(amount, name, {name: kind[0]})
-        self.say(f"{document['chain']}: held {held}{token} at block {block}")
+        self.say(f"{document['chain']}: held {held}{token} at block {block} of {when}")
 
     def compare(self, debts: Debts, tokens: dict[str, str], left_out: Sequence[str]) -> None:
         """Compare with the statement that each proof is bound to: every asset that is owed has
@@ -132,21 +160,24 @@ class Outsider:
             raise ReservesError("a proof was made for another statement of what is owed, or none")
         if not debts.rows:
             raise ReservesError("the statement does not say the decimals of what is owed")
+        if not debts.as_of_ns:
+            raise ReservesError("the statement does not say when this was owed")
+        after = f"after command {debts.as_of_seq}, " + self._date("the statement", debts.as_of_ns)
         for name, owed, decimals in debts.rows:
             if name not in left_out:
-                self._compare(name, owed, decimals, tokens, debts.as_of_seq)
+                self._compare(name, owed, decimals, tokens, after)
         names = [name for name, _, _ in debts.rows]
         if wrong := set(left_out) & set(self.totals) or set(left_out) - set(names):
             raise ReservesError(f"{', '.join(sorted(wrong))}: it cannot be left out")
         named = ", ".join(one for one in names if one not in left_out)
         self.say(
-            f"the reserves cover what is owed of {named}"
+            f"the reserves cover what is owed of {named}, as of {utc_text(self.oldest_ns)}"
             + "".join(f"; {one}: not proved, left out" for one in left_out)
             + "".join(f"; {one}" for one in sorted(set(self.open)))
         )
 
     def _compare(
-        self, name: str, owed: int, decimals: int, tokens: dict[str, str], seq: int
+        self, name: str, owed: int, decimals: int, tokens: dict[str, str], after: str
     ) -> None:
         shown = partial(amount_words, asset=name, decimals={name: decimals})
         if name not in self.totals:
@@ -166,7 +197,7 @@ class Outsider:
         if on_chain < decimals:
             raise ReservesError(f"{name} has {on_chain} decimals on its chain, {decimals} here")
         needed = owed * 10 ** (on_chain - decimals)
-        self.say(f"the venue owed {shown(owed)} after command {seq}")
+        self.say(f"the venue owed {shown(owed)} {after}")
         if needed > self.totals[name]:
             lack = amount_words(needed - self.totals[name], name, {name: on_chain})
             raise CustodyError(f"the wallets lack {lack}")

@@ -26,7 +26,7 @@ from openoutcry.custody.utxo.rpc import Rpc
 from openoutcry.custody.utxo.wallet import Wallet
 
 RESERVES, COLD = "reserves", "cold-reserves"
-FORMAT = "openoutcry-reserves-2"
+FORMAT = "openoutcry-reserves-3"
 NEEDED, KEYS = 2, 3
 KEY_BYTES = 33
 
@@ -68,7 +68,8 @@ def prove(
             _output(node, row["txid"], row["place"], row["amount"], row["hash"]) | script
         )
     names = RESERVES, spec.name, spec.network, asset
-    document = _document(*names, (top["height"], top["hash"]), challenge, owed, outputs)
+    header = str(node.call("getblockheader", top["hash"], False))
+    document = _document(*names, (top["height"], top["hash"], header), challenge, owed, outputs)
     return document | {"signatures": links.reserves(spec.name, message_of(document))}
 
 
@@ -92,7 +93,8 @@ def prove_cold(
         block = str(node.call("getblockhash", one.height))
         outputs.append(_output(node, one.txid, one.place, str(one.amount), block) | where)
     names = COLD, chain, public["network"], asset
-    document = _document(*names, (height, tip), challenge, owed, outputs)
+    header = str(node.call("getblockheader", tip, False))
+    document = _document(*names, (height, tip, header), challenge, owed, outputs)
     return document | {"fingerprint": public["fingerprint"]}
 
 
@@ -133,7 +135,7 @@ def _document(
     chain: str,
     network: str,
     asset: str,
-    top: tuple[int, str],
+    top: tuple[int, str, str],
     challenge: str,
     owed: str,
     outputs: list[dict[str, Any]],
@@ -148,6 +150,7 @@ def _document(
         "owed": owed,
         "height": top[0],
         "block": top[1],
+        "header": top[2],
         "challenge": challenge,
         "outputs": outputs,
         "total": str(sum(int(one["amount"]) for one in outputs)),
@@ -185,8 +188,9 @@ def check(document: dict[str, Any], challenge: str) -> int:
             total += _check_output(one, _lock_of(one, signers, is_cold))
         if str(total) != document["total"]:
             raise ReservesError(f"the outputs have {total}, not {document['total']}")
-        if document["height"] < 0 or len(bytes.fromhex(document["block"])) != 32:
-            raise ReservesError("the proof names no block")
+        block = double_sha256(_header(document))[::-1].hex()
+        if document["height"] < 0 or block != document["block"]:
+            raise ReservesError("the proof names no block, or has another block's header")
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ReservesError(f"the proof is incomplete: {type(error).__name__} {error}") from None
     return total
@@ -198,6 +202,18 @@ def require_terms(document: dict[str, Any], challenge: str) -> None:
         raise ReservesError(f"the proof's format is not {FORMAT}")
     if document.get("challenge") != challenge:
         raise ReservesError("the proof has another challenge")
+
+
+def time_s_of(document: dict[str, Any]) -> int:
+    """Return when its block was made, as the header says, s since the epoch."""
+    return int.from_bytes(_header(document)[68:72], "little")
+
+
+def _header(document: dict[str, Any]) -> bytes:
+    header = bytes.fromhex(document["header"])
+    if len(header) != HEADER_BYTES:
+        raise ReservesError(f"a block's header has {HEADER_BYTES} bytes, not {len(header)}")
+    return header
 
 
 def blocks_of(document: dict[str, Any]) -> set[str]:

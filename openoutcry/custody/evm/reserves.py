@@ -206,6 +206,11 @@ def check(
     return held
 
 
+def time_s_of(document: dict[str, Any], node: Node) -> int:
+    """Return when its block was made, as the node says, s since the epoch."""
+    return quantity(node.call("eth_getBlockByNumber", hex(document["height"]), False)["timestamp"])
+
+
 def _check_owners(node: Node, vault: bytes, block: str, signers: list[bytes]) -> None:
     """The contract is the wallet of this project, and two of its owners have signed."""
     code = from_hex(node.call("eth_getCode", to_hex(vault), block))

@@ -112,6 +112,7 @@ def statement_document(
         "root": statement.root_hash.hex(),
         "sums": dict(zip(statement.assets, map(str, statement.sums), strict=True)),
         **_decimals_document(statement),
+        **({"as_of_ns": str(statement.as_of_ns)} if statement.as_of_ns else {}),
         "public_key": public_key.hex(),
         "challenge": challenge.hex(),
         "signature": signature.hex(),
@@ -153,6 +154,7 @@ def read_statement(path: Path) -> tuple[Statement, bytes, bytes, bytes]:
         from_hex(fields.of("root", str), f"{path}: root", 32),
         tuple(_number(value, f"{path}: sums.{name}") for name, value in sums.items()),
         tuple(_number(value, f"{path}: decimals.{name}") for name, value in decimals.items()),
+        fields.number("as_of_ns") if fields.has("as_of_ns") else 0,
     )
     challenge = fields.of("challenge", str)
     return (

@@ -20,10 +20,11 @@ def make_proofs(
     balances: Mapping[str, Sums],
     folder: Path,
     decimals: tuple[int, ...] = (),
+    as_of_ns: int = 0,
 ) -> Statement:
     """Write ``statement.json`` and ``members/NAME.json`` (the name percent-encoded) into a new
     folder.  What was written of it is removed if it cannot be finished.  ``decimals``: of each
-    asset, or none for a statement that does not say.
+    asset, or none for a statement that does not say; ``as_of_ns``: as in ``Statement``.
 
     Raises ``ProofError`` where the balances or the key are not right, or the folder is there.
     """
@@ -31,7 +32,7 @@ def make_proofs(
     if folder.exists():
         raise ProofError(f"{folder} already exists; proofs are never overwritten")
     tree = SumTree(salting, as_of_seq, balances)
-    statement = statement_of(tree, as_of_seq, assets, decimals)
+    statement = statement_of(tree, as_of_seq, assets, decimals, as_of_ns)
     signature = signed(statement, signing)
     document = files.statement_document(statement, public_key_of(signing), signature)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))

@@ -34,6 +34,8 @@ class Statement:
     sums: Sums
     decimals: tuple[int, ...] = ()
     """Of each asset: 10 ** decimals units are one of it.  Empty: the statement does not say."""
+    as_of_ns: int = 0
+    """When this was owed, ns since the epoch.  0: the statement does not say."""
 
     def content(self, challenge: bytes) -> bytes:
         """Return the content to sign, with a member's challenge or with none (``b""``).
@@ -55,16 +57,19 @@ class Statement:
             or any(not 0 <= decimal <= MAX_DECIMALS for decimal in self.decimals)
         ):
             raise ProofError(f"each asset has 0 to {MAX_DECIMALS} decimals")
+        if self.as_of_ns and not (has_decimals and 0 < self.as_of_ns < 1 << 63):
+            raise ProofError("a statement with a time has decimals too, and a time after 1970")
         names = b"".join(
             len(name).to_bytes(2, "little") + name for name in map(name_bytes, self.assets)
         )
         return digest(
-            "statement with decimals" if has_decimals else "statement",
+            "statement" + " with decimals" * has_decimals + " and time" * bool(self.as_of_ns),
             self.as_of_seq.to_bytes(8, "little")
             + self.member_count.to_bytes(8, "little")
             + len(self.assets).to_bytes(2, "little")
             + names
             + bytes(self.decimals)
+            + (self.as_of_ns.to_bytes(8, "little") if self.as_of_ns else b"")
             + self.root_hash
             + packed(self.sums)
             + challenge,
@@ -72,11 +77,15 @@ class Statement:
 
 
 def statement_of(
-    tree: SumTree, as_of_seq: int, assets: tuple[str, ...], decimals: tuple[int, ...] = ()
+    tree: SumTree,
+    as_of_seq: int,
+    assets: tuple[str, ...],
+    decimals: tuple[int, ...] = (),
+    as_of_ns: int = 0,
 ) -> Statement:
     """Return what the venue signs about a tree."""
-    root = tree.root
-    return Statement(as_of_seq, assets, len(tree.members), root.hash, root.sums, decimals)
+    root, count = tree.root, len(tree.members)
+    return Statement(as_of_seq, assets, count, root.hash, root.sums, decimals, as_of_ns)
 
 
 def check(statement: Statement, inclusion: Inclusion) -> None:

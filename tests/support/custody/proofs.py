@@ -8,6 +8,7 @@ import json
 import runpy
 import sys
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ class World:
     others: dict[str, tuple[int, int]] = field(default_factory=dict)
     """More that is owed: units and decimals by asset."""
     script: bytes = b""
+    time_s: int = 1_700_000_000
+    """Time of the block and of the statement."""
 
     def __post_init__(self) -> None:
         self.keys = [LocalKey(f"{self.name} {one}") for one in range(3)]
@@ -90,7 +93,7 @@ class World:
         self.raws = [pays(self.amount, one, self.name.encode()) for one in (lock, cold)]
         ids = [double_sha256(one) for one in self.raws]
         self.header = mined(
-            hashlib.sha256(self.name.encode()).digest(), double_sha256(b"".join(ids))
+            hashlib.sha256(self.name.encode()).digest(), double_sha256(b"".join(ids)), self.time_s
         )
         self.proofs = [
             self.header + (2).to_bytes(4, "little") + b"\x02" + b"".join(ids) + b"\x01" + flags
@@ -104,6 +107,11 @@ class World:
     def block(self) -> str:
         return double_sha256(self.header)[::-1].hex()
 
+    @property
+    def at(self) -> str:
+        """The option of a verifier that asks for the hour after the block."""
+        return f"--at={datetime.fromtimestamp(self.time_s + 3_600, UTC).isoformat()}"
+
     def statement(self, units: int | None = None, **change: Any) -> dict[str, Any]:
         """What the venue owes, signed: all of both wallets, unless ``units`` says another."""
         owed = {self.asset: (2 * self.amount if units is None else units, 8)} | self.others
@@ -111,8 +119,10 @@ class World:
         sums = tuple(one for one, _ in owed.values())
         decimals = tuple(one for _, one in owed.values())
         root = hashlib.sha256(self.name.encode()).digest()
-        terms = {"as_of_seq": 1_000, "decimals": decimals} | change
-        made = Statement(terms["as_of_seq"], names, 3, root, sums, terms["decimals"])
+        known = {"as_of_seq": 1_000, "decimals": decimals, "as_of_ns": self.time_s * 10**9}
+        terms = known | change
+        rest = terms["decimals"], terms["as_of_ns"]
+        made = Statement(terms["as_of_seq"], names, 3, root, sums, *rest)
         public = bytes.fromhex(self.public_key)
         return files.statement_document(made, public, signed(made, self.venue_key))
 
@@ -153,6 +163,7 @@ class World:
             "owed": owed,
             "height": self.height,
             "block": self.block,
+            "header": self.header.hex(),
             "challenge": self.challenge,
             "outputs": [output | own],
             "total": str(self.amount),
@@ -169,6 +180,7 @@ class Both:
             str(folder / "cold.json"),
             "--challenge=fresh",
             f"--public-key={world.public_key}",
+            world.at,
             *(anchors or [f"--block={world.asset}={world.block}"]),
         ]
         self.statement = folder / "stated.json"

@@ -47,7 +47,7 @@ from tests.support.portal.portal_venue import CHOICES, FIRST, INSTRUMENTS, Porta
 from tests.support.processes import free_port
 from tests.support.waiting import BOUND_S, wait_until
 
-HONEST = "127.200.0.1"
+CLIENTS, HONEST = itertools.count(), "127.200.0.1"
 """Address of the honest client, where its program lets it choose one."""
 KEY = bytes(range(32))
 MORE = """
@@ -405,8 +405,10 @@ DOORS = (
 
 @contextmanager
 def asking(address: tuple[str, int]) -> Iterator[socket.socket]:
-    """A connection of the honest client."""
-    with socket.create_connection(address, BOUND_S, source_address=(HONEST, 0)) as one:
+    """A connection of an honest client: each comes from an address that has its share unused."""
+    number = next(CLIENTS)
+    source = f"127.{199 - number // 65_536}.{number // 256 % 256}.{number % 256}"
+    with socket.create_connection(address, BOUND_S, source_address=(source, 0)) as one:
         yield one
 
 

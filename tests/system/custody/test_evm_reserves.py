@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ for needed in ("embit", "shamir_mnemonic"):
 from openoutcry.custody.ceremony import hold, recovered  # noqa: E402
 
 TOKENS = 10**9
+DAY_S = 86_400
+"""The node's clock is behind by a day."""
 
 
 @pytest.fixture
@@ -156,9 +159,8 @@ def _joined(chain: Anvil, folder: Path, hot: dict[str, object]) -> None:
     given = [f"--share={folder / f'share{number}.txt'}" for number in (1, 2)]
     said = run("cold", "sign", str(unsigned), *given, f"--out={cold}")
     assert "nothing is paid" in said
-    said = run(
-        "verify", str(folder / "hot.json"), str(cold), "--challenge=fresh", f"--node=EVM={url}"
-    )
+    paths, at = [str(folder / "hot.json"), str(cold)], World(time_s=int(time.time()) - DAY_S).at
+    said = run("verify", *paths, "--challenge=fresh", f"--node=EVM={url}", at)
     assert f"EVM: held {decimal_text(70 * ETHER, 18)} ETH" in said
     assert f"EVM: held {decimal_text(5 * ETHER + 8 * UNIT, 18)} ETH" in said
     document = json.loads(cold.read_text())
@@ -189,7 +191,7 @@ def test_money_that_moved_between_two_proofs_counts_once(chain: Anvil, tmp_path:
         cold = Deployer(chain.node, deployer, FeePolicy(500 * GWEI)).deploy(owners).wallet
         hot = to_hex(floor.made.wallet)
         chain.transact(floor.made.wallet, value=60 * ETHER)
-        world = World(asset="ETH")
+        world = World(asset="ETH", time_s=int(time.time()) - DAY_S)
         stated = world.statement(units=60 * 10**8)
         owed = world.owed(stated, tmp_path)
 
@@ -221,7 +223,7 @@ def test_money_that_moved_between_two_proofs_counts_once(chain: Anvil, tmp_path:
             stated = world.statement(units=units)
             owed = world.owed(stated, tmp_path)
             (tmp_path / "stated.json").write_text(json.dumps(stated))
-            words = [f"--node=EVM={chain.node.url}", "--challenge=fresh"]
+            words = [f"--node=EVM={chain.node.url}", "--challenge=fresh", world.at]
             words.append(f"--public-key={world.public_key}")
             for place, one in enumerate(documents):
                 path = tmp_path / f"proof{place}.json"

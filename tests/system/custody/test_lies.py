@@ -8,6 +8,7 @@ import copy
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
@@ -15,6 +16,7 @@ pytest.importorskip("embit", reason="custody's libraries are not installed")
 
 from openoutcry.ledger.proof import files
 from openoutcry.ledger.proof.make import make_proofs
+from openoutcry.venue.calendar import utc_text
 from tests.support.custody.proofs import EXAMPLE, Both, World, signatures
 
 UNUSED = {("height",), ("fingerprint",), ("outputs", 0, "at", 0), ("outputs", 0, "at", 1)}
@@ -86,7 +88,7 @@ def worlds(tmp_path_factory):
     """A true world, another block's with the same keys, and another asset's."""
     folder = tmp_path_factory.mktemp("worlds")
     true = World()
-    later = World(amount=41 * 10**8, challenge="stale", height=8)
+    later = World(amount=41 * 10**8, challenge="stale", height=8, time_s=1_700_000_600)
     other = World("other", network="btc-regtest", asset="BTC")
     found = []
     for one in (true, later, other):
@@ -137,6 +139,63 @@ def test_what_a_wallets_keys_sign_is_no_truth_either(worlds, tmp_path):
     assert count >= 100, count
 
 
+@pytest.mark.promise(
+    "A proof and a statement of another day are not shown as today's: both verifiers say the "
+    "dates of block and signature, and refuse what is older than a day",
+    group="custody",
+)
+def test_an_old_proof_or_statement_is_not_shown_as_todays(tmp_path):
+    hour, day = 3_600, 86_400
+    world = World()
+    both = Both(tmp_path, world)
+
+    def at(seconds=None, stated_s=0, proved_s=0):
+        """Whether each believes, of the moment so many seconds after the block; None: today."""
+        both.words = [one for one in both.words if not one.startswith(("--at=", "--block="))]
+        now = World(time_s=world.time_s + proved_s)
+        both.words.append(f"--block=LTC={now.block}")
+        if seconds is not None:
+            time = datetime.fromtimestamp(world.time_s + seconds, UTC)
+            both.words.append(f"--at={time.isoformat()}")
+        stated = now.statement(as_of_ns=(world.time_s + stated_s) * 10**9)
+        owed = now.owed(stated, tmp_path)
+        return both.believe({"stated": stated, "hot": now.hot(owed), "cold": now.cold(owed)})
+
+    for terms in ((0,), (hour,), (day,), (day, hour, hour), (0, 0, 2 * hour), (day, day, 0)):
+        believed, said = at(*terms)
+        assert believed == (True, True), said
+        assert f"of {utc_text((world.time_s + (*terms, 0, 0)[2]) * 10**9)}" in said
+    for terms in (
+        (None,),
+        (day + 1,),
+        (365 * day,),
+        (2 * day, 2 * day, 0),  # an old proof under a new statement
+        (2 * day, 0, 2 * day),  # an old statement with a new proof
+        (-3 * hour,),  # what is to come
+        (day, 0, day + 3 * hour),
+    ):
+        believed, said = at(*terms)
+        assert believed == (False, False), terms
+        assert "it says nothing of that day" in said
+        assert "cover" not in said
+    # What does not say its date, and a header that is not the block's.
+    both.words = [*both.words[:-2], f"--block=LTC={world.block}", world.at]
+    dateless = world.statement(as_of_ns=0)
+    owed = world.owed(dateless, tmp_path)
+    believed, said = both.believe(
+        {"stated": dateless, "hot": world.hot(owed), "cold": world.cold(owed)}
+    )
+    assert believed == (False, False)
+    assert "does not say when" in said
+    stated = world.statement()
+    owed = world.owed(stated, tmp_path)
+    cold = world.cold(owed)
+    assert both.believe({"stated": stated, "hot": world.hot(owed), "cold": cold})[0] == (True, True)
+    for header in (World(time_s=world.time_s + 1).header.hex(), "", world.header.hex() + "00"):
+        hot = world.hot(owed, header=header)
+        assert both.believe({"stated": stated, "hot": hot, "cold": cold})[0] == (False, False)
+
+
 def test_documents_left_out_or_there_twice_are_lies(worlds, tmp_path):
     (world, true), (_, later), _ = worlds
     both = Both(tmp_path, world)
@@ -159,7 +218,9 @@ def test_the_example_checks_members_and_prints_what_it_finds(worlds, tmp_path):
     (world, _), *_ = worlds
     (tmp_path / "venue.key").write_text((world.venue_key + b"salt" * 8).hex() + "\n")
     balances = {f"member {n}": (10**8 * n,) for n in range(1, 6)}
-    make_proofs(tmp_path / "venue.key", 7, ("LTC",), balances, tmp_path / "out", (8,))
+    make_proofs(
+        tmp_path / "venue.key", 7, ("LTC",), balances, tmp_path / "out", (8,), world.time_s * 10**9
+    )
     statement = json.loads((tmp_path / "out" / "statement.json").read_text())
     owed = files.read_statement(tmp_path / "out" / "statement.json")[0].content(b"").hex()
     both = Both(tmp_path, world)
@@ -190,4 +251,4 @@ def test_the_example_is_one_short_file_without_our_code():
             names |= {one.name.partition(".")[0] for one in node.names}
         if isinstance(node, ast.ImportFrom):
             names.add(node.module.partition(".")[0])
-    assert names - sys.stdlib_module_names == {"cryptography"}
+    assert names - sys.stdlib_module_names == {"blake3", "cryptography"}

@@ -1,6 +1,7 @@
 """Hot to cold by the payer, and cold to hot by carried files: in the records like all else."""
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -195,7 +196,7 @@ def test_the_cold_wallet_is_in_the_proof_of_reserves(desk, tmp_path):
         assert "held 9.00000000 LTC" in done.output
         assert f"held {decimal_text(held(desk), 8)} LTC" in done.output
     # Bound to a statement: both verifiers ask the node, and see an output that was spent since.
-    world = World()
+    world = World(time_s=int(time.time()))
     stated = world.statement(units=9 * COIN)
     owed = world.owed(stated, tmp_path)
     both = Both(tmp_path, world, *by_node)

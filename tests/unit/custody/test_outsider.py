@@ -28,7 +28,8 @@ def verify(folder, documents, *words, statement=None, world=None):
         path = folder / "statement.json"
         path.write_text(statement if isinstance(statement, str) else json.dumps(statement))
         words = (*words, f"--liabilities={path}", f"--public-key={world.public_key}")
-    done = CliRunner().invoke(custody, ["verify", *paths, "--challenge=fresh", *words])
+    at = (world or World()).at
+    done = CliRunner().invoke(custody, ["verify", *paths, "--challenge=fresh", at, *words])
     said = done.output + (str(done.exception) if done.exception else "")
     return done.exit_code, said
 
@@ -260,12 +261,19 @@ def test_a_debt_without_reserves_or_without_decimals_is_a_failure(tmp_path):
         tmp_path, proofs, anchor, *words, "--not-on-chain=USD", statement=stated, world=more
     )
     assert code == 0
-    assert "the reserves cover what is owed of LTC; ETH: not proved, left out" in said
+    assert (
+        "the reserves cover what is owed of LTC, as of 2023-11-14T22:13:20Z; ETH: not proved, left out"
+        in said
+    )
     for name in ("LTC", "GOLD"):
         words = [f"--not-on-chain={one}" for one in ("ETH", "USDT", "USD", name)]
         refused(tmp_path, proofs, anchor, *words, statement=stated, world=more)
     world = World()
-    for change in ({"decimals": ()}, {"decimals": (9,)}, {"units": 2 * world.amount + 1}):
+    for change in (
+        {"decimals": (), "as_of_ns": 0},
+        {"decimals": (9,)},
+        {"units": 2 * world.amount + 1},
+    ):
         stated, proofs = bound(world, tmp_path, **change)
         refused(tmp_path, proofs, anchor, statement=stated, world=world)
     # Fewer decimals make a larger debt, and no option is needed to see it.

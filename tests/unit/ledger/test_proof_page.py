@@ -10,6 +10,7 @@ from cryptography.exceptions import InvalidSignature
 from openoutcry.ledger.proof import files
 from openoutcry.ledger.proof.make import make_proofs
 from openoutcry.ledger.proof.statement import public_key_of, signed
+from openoutcry.wire.errors import ProofError
 from tests import ROOT
 
 PAGE = ROOT / "tests" / "support" / "ledger" / "proof_verifier.md"
@@ -48,6 +49,28 @@ def test_every_member_s_proof_is_verified_by_the_page_s_program(venue, monkeypat
         f"{name} {dict(zip(ASSETS, held, strict=True))}\n" for name, held in MEMBERS.items()
     )
     assert sorted(seen.splitlines(keepends=True)) == lines
+
+
+def test_a_statement_with_a_time_is_verified_and_with_another_time_is_not(
+    venue, monkeypatch, capsys, tmp_path
+):
+    folder, _ = venue
+    at_ns = 1_700_000_000 * 10**9
+    stated = make_proofs(folder / "key", 5, ASSETS, MEMBERS, tmp_path / "out", (8, 2, 0), at_ns)
+    path, key = (
+        tmp_path / "out" / "statement.json",
+        public_key_of(files.read_key(folder / "key")[0]),
+    )
+    assert files.read_statement(path)[0] == stated
+    proof = proofs_of(tmp_path)[0]
+    assert verified(monkeypatch, capsys, path, proof, key)
+    document = json.loads(path.read_text())
+    for false in ({"as_of_ns": str(at_ns + 1)}, {"as_of_ns": "0"}, {"decimals": {}}):
+        path.write_text(json.dumps(document | false))
+        with pytest.raises((InvalidSignature, AssertionError)):
+            verified(monkeypatch, capsys, path, proof, key)
+    with pytest.raises(ProofError, match="has decimals too"):
+        make_proofs(folder / "key", 5, ASSETS, MEMBERS, tmp_path / "more", (), at_ns)
 
 
 def test_a_challenged_statement_is_verified_too(venue, monkeypatch, capsys, tmp_path):
