@@ -13,6 +13,9 @@ from the next command on (:func:`set_hold`).  What was kept back happens with th
 command that ends the hold, before its answer.  An off-book trade and the fills of a takeover, too,
 come before the answer to their command (``off_book.py``).
 
+Where the region says that participants may trade no more (:class:`Sweeps`), their open orders are
+cancelled before the next command, and their events are of that command.
+
 The events of a delayed command that enters belong to the command at whose time it enters.  They
 follow an ENTERED event that names the delayed command.  So causes never go back and each command
 has one LAST.
@@ -41,6 +44,7 @@ from openoutcry.matcher.book.levels import instrument_addr, touch_instrument
 from openoutcry.matcher.capacity import process_with_capacity_share
 from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
 from openoutcry.matcher.commands.general import is_foreign
+from openoutcry.matcher.commands.mass import cancel_flagged
 from openoutcry.matcher.events import emit, event_tag, mark_last, reject
 from openoutcry.matcher.hook_context import HookContext
 from openoutcry.matcher.matching.cascade import after_command
@@ -99,6 +103,22 @@ class Holds:
 
 
 @dataclass(frozen=True)
+class Sweeps:
+    """Where the region says that open orders of participants are cancelled before the next
+    command."""
+
+    wanted_at: int
+    """Not 0: those of each participant whose word has all bits of ``mask``.  It is then 0."""
+    first_at: int
+    """The word of participant 0."""
+    step_bytes: int
+    """To the next one's."""
+    count: int
+    """How many participants there are."""
+    mask: int
+
+
+@dataclass(frozen=True)
 class Hooks:
     """``before(region, order) -> verdict``: 0, or what :func:`verdict` makes; and
     ``after(region, order, events, count) -> 0``; either may be None."""
@@ -142,6 +162,8 @@ class Hooks:
     """where in the region the open orders of share 0 are counted, and bytes to the next share's."""
     legs_at: tuple[int, int] = (0, 0)
     """Where in the region legs of an off-book trade wait: their number, and their records."""
+    sweeps: Sweeps | None = None
+    """Whose orders are cancelled before the next command; None: no participant's ever are."""
     leaves_notes: bool = False
     """``after`` leaves a word in the ``seq`` of some events, which are numbered only then: a note
     for those who report the event.  It is in no record and no hash, and follows from the region and
@@ -170,6 +192,12 @@ class Hooks:
             words[13], words[14], words[16] = (region.ctypes.data + place for place in places)
             words[15] = self.holds.step_bytes
         words += [region.ctypes.data + place if place else 0 for place in self.legs_at]
+        sweeps = self.sweeps
+        if sweeps is None:
+            words += [0] * 5
+        else:
+            words += [region.ctypes.data + at for at in (sweeps.wanted_at, sweeps.first_at)]
+            words += [sweeps.step_bytes, sweeps.count, sweeps.mask]
         if self.shares is None:
             words.append(0)
         else:
@@ -197,7 +225,7 @@ def process_hooked(
     quotes = block.quotes
     ahead, due = block.ahead, block.due
     is_rebalance_point, shares = block.is_rebalance_point, block.shares
-    changes = block.changes
+    changes, called = block.changes, block.called
     if changes != 0 and block.changes_seen == NEVER_SEEN:
         follow_holds(block, orders, out, NEVER_SEEN)
     for index in range(1, min(FAR, count)):
@@ -226,6 +254,13 @@ def process_hooked(
             if whole == 0 or written + worst > out_capacity:
                 break
             at = EventRecord(out + written * RECORD_BYTES)
+        if called != 0 and load_i64(called) != 0:
+            swept, whole = sweep_called(block, order, at, out_capacity - written)
+            written += swept
+            if whole == 0 or written + worst > out_capacity:
+                break
+            at = EventRecord(out + written * RECORD_BYTES)
+        if due != 0:
             if error_code == 0:
                 refused = call_before(block.hold, region, order)
             if refused == WAITS:
@@ -283,9 +318,15 @@ def enter_due(block: HookContext, order: int, out: int, room: int) -> tuple[int,
     not_inlined()
     arena, region = ArenaHeader(block.arena), block.region
     before, after = block.before, block.after
-    figures, worst = block.figures, arena.worst_events
+    figures, worst, called = block.figures, arena.worst_events, block.called
     written = 0
     while written + 1 + worst <= room:
+        if called != 0 and load_i64(called) != 0:
+            at = EventRecord(out + written * RECORD_BYTES)
+            swept, whole = sweep_called(block, OrderRecord(order), at, room - written)
+            written += swept
+            if whole == 0 or written + 1 + worst > room:
+                return written, 0
         record = OrderRecord(call_before(block.due, region, order))
         if record == 0:
             return written, 1
@@ -311,6 +352,35 @@ def enter_due(block: HookContext, order: int, out: int, room: int) -> tuple[int,
         store_i64(last, load_i64(last) & ~const.LAST)
         written += 1 + events
     return written, 0
+
+
+@kernel_outlined
+def sweep_called(
+    block: HookContext, order: OrderRecord, out: EventRecord, room: int
+) -> tuple[int, int]:
+    """Cancel the orders of the participants that the region names, before the command at ``order``.
+    Returns the number of events at ``out``, and 1; or 0 if there was no room for all."""
+    not_inlined()
+    arena, called, written = ArenaHeader(block.arena), block.called, 0
+    word, spared = order.word, -1
+    if (word >> const.ERROR_SHIFT) & 0xFFFF == 0 and (word >> const.KIND_SHIFT) & 0xFF == (
+        const.DISCONNECT
+    ):
+        spared = word & 0xFFFF  # the command itself cancels its orders, and counts them
+    # What moves when orders are gone may trade, and that may call another participant.
+    while load_i64(called) != 0:
+        if written + arena.worst_events > room:
+            return written, 0
+        store_i64(called, 0)
+        at = EventRecord(out + written * RECORD_BYTES)
+        flags, step, count = block.flags, block.flags_step, block.flags_count
+        mask = block.flags_mask
+        events = cancel_flagged(arena, flags, step, count, mask, spared, order.seq, at)
+        if block.quotes != 0:
+            note_best(arena, block.quotes, at, events)
+        call_after(block.after, block.region, order, at, events)
+        written += events
+    return written, 1
 
 
 # Held instruments: nothing trades in them, because the region says so.  One takes what makes less

@@ -18,6 +18,7 @@ from openoutcry.matcher.book.owners import gather, sort_rows, sweep_addr
 from openoutcry.matcher.events import emit_next, event_tag
 from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
 
@@ -131,6 +132,42 @@ def cancel_owned(
     complete(arena, instrument, side, participant, count)
 
 
+@kernel
+def cancel_flagged(
+    arena: ArenaHeader,
+    first: int,
+    step: int,
+    count: int,
+    mask: int,
+    spared: int,
+    cause_seq: int,
+    out: EventRecord,
+) -> int:
+    """Cancel the orders of each participant of ``count`` whose word has all bits of ``mask``, but
+    of ``spared``, in the order of their numbers.  Only then run the cascade of each instrument that
+    had some.  Returns how many events of the command ``cause_seq`` were written at ``out``, at most
+    as many as a MASS_CANCEL takes.
+
+    ``first``: address of participant 0's word; ``step``: bytes to the next one's."""
+    arena.next_event_at = out
+    arena.cause_seq = cause_seq
+    clear_touched(arena)
+    for participant in range(count):
+        is_flagged = load_i64(first + participant * step) & mask == mask
+        if is_flagged and participant != spared:
+            orders = gather(arena, NO_INSTRUMENT, participant, 0)
+            sort_rows(arena, orders)
+            for index in range(orders):
+                row = sweep_addr(arena, index)
+                place, slot = row.place >> 4, row.slot
+                cancel_order(arena, place, slot, reason_word(const.CANCELLED, const.DISCONNECTED))
+                mark_touched(arena, place)
+    run_touched(arena)
+    events = (arena.next_event_at - out) // RECORD_BYTES
+    arena.event_count += events
+    return events
+
+
 @kernel_outlined
 def sweep_instruments(arena: ArenaHeader, instrument: int, owner: int, side: int, what: int) -> int:
     """:func:`sweep` one instrument, or (NO_INSTRUMENT) all; returns the number cancelled."""
@@ -151,11 +188,7 @@ def complete(
     arena: ArenaHeader, instrument: int, side: int, participant: int, cancelled_count: int
 ) -> None:
     """Run the cascade of each touched instrument, in order, then emit COMPLETED."""
-    for index in range(arena.touched_from, arena.touched_to):
-        state = instrument_addr(arena, index)
-        if state.touched != 0:
-            state.touched = 0
-            after_command(arena, index)
+    run_touched(arena)
     emit_next(
         arena,
         0,
@@ -165,6 +198,16 @@ def complete(
         0,
         event_tag(instrument, side, participant) | const.COMPLETED,
     )
+
+
+@kernel
+def run_touched(arena: ArenaHeader) -> None:
+    """Run the cascade of each touched instrument, in order."""
+    for index in range(arena.touched_from, arena.touched_to):
+        state = instrument_addr(arena, index)
+        if state.touched != 0:
+            state.touched = 0
+            after_command(arena, index)
 
 
 @kernel

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.matcher.hooks import Holds, Hooks
+from openoutcry.matcher.hooks import Holds, Hooks, Sweeps
 from openoutcry.risk import layout as lay
 from openoutcry.risk import open_orders, partitioned, partitions, requests
 from openoutcry.risk.after import after
@@ -112,6 +112,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         ahead,
         holds=holds_of(region),
         legs_at=legs_of(region),
+        sweeps=sweeps_of(region),
         leaves_notes=int(region.view(np.int64)[lay.WALLETS_AT // 8]) != 0,
     )
     return replace(hooks, hold=hold, due=due, figures_at=bump_at) if bump_at else hooks
@@ -155,6 +156,15 @@ def holds_of(region: npt.NDArray[np.uint8]) -> Holds:
     that is killed."""
     first = int(region.view(np.int64)[lay.INSTRUMENT_AT // 8]) + lay.HALT
     return Holds(lay.PUBLICATION, first, lay.INSTRUMENT_BYTES, lay.MARKET_KILL)
+
+
+def sweeps_of(region: npt.NDArray[np.uint8]) -> Sweeps:
+    """Return whose orders are cancelled before the next command: those of participants with a
+    margin call."""
+    words = region.view(np.int64)
+    first = int(words[lay.PARTICIPANT_AT // 8]) + lay.FLAGS
+    mask = lay.KILLED_BY_MARGIN | lay.CANCEL_WANTED
+    return Sweeps(lay.CALLED, first, lay.PARTICIPANT_BYTES, int(words[lay.PARTICIPANTS // 8]), mask)
 
 
 def legs_of(region: npt.NDArray[np.uint8]) -> tuple[int, int]:

@@ -12,9 +12,9 @@ from openoutcry.risk.contracts import contracts_of, loss_flags, trade_contract
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.money import (
     add_money,
+    call,
     is_under,
     judge_loss,
-    kill,
     margined_lots,
     mark_position,
 )
@@ -118,7 +118,7 @@ def judge_traders(state: RiskState, events: int, count: int) -> None:
             # One order that trades with many others looks at its owner's positions once.
             waits = cell
             if not holds_other(state, participant, instrument):
-                kill(row, lay.KILLED_BY_MARGIN, event + CAUSE)
+                call(state, row, event + CAUSE)
 
 
 @kernel

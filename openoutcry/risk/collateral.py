@@ -210,7 +210,7 @@ def set_price(
         work = work_of(state, block, participant)
         if pledges_of(work)[number] != 0:
             value_again(state, table, work, participant)
-            judge_margin(totals.participant_row(state, participant), seq_at)
+            judge_margin(state, totals.participant_row(state, participant), seq_at)
     return True
 
 
@@ -262,7 +262,7 @@ def pledge(state: RiskState, participant: int, asset: int, amount: int, seq_at: 
         return False
     give_back(state, asset, participant, -amount)
     if lost:
-        judge_margin(row, seq_at)
+        judge_margin(state, row, seq_at)
     return True
 
 

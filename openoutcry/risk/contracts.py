@@ -583,7 +583,7 @@ def mark_others(state: RiskState, seq_at: int) -> None:
 def judge_all(state: RiskState, seq_at: int) -> None:
     """Every participant's losses and margin."""
     for participant in range(state.participants):
-        judge_profit(totals.participant_row(state, participant), seq_at)
+        judge_profit(state, totals.participant_row(state, participant), seq_at)
 
 
 @kernel

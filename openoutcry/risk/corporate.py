@@ -141,7 +141,7 @@ def adjust_all(
             row.profit = profit
             cell.position = whole
             cell.mark = price
-            judge_profit(row, seq_at)
+            judge_profit(state, row, seq_at)
             if VERIFY:
                 assert others >= 0, "a group has its members' in it"
                 assert 0 <= reserved <= LARGEST, "the first pass saw that it fits"

@@ -68,6 +68,7 @@ class RiskState(Layout, size_bytes=384):
     wallets_at: int = i64("offset of the block of ``spot_layout``, or 0")
     contracts_at: int = i64("offset of the block of ``contract_layout``, or 0")
     portfolio_at: int = i64("offset of the block of ``portfolio_layout``, or 0")
+    called: int = i64("1: a participant with open orders has had a margin call (``money.call``)")
     shared_publication: int = i64("``publication`` as other processes read it", at=216, atomic=True)
 
 
@@ -109,6 +110,7 @@ REQUESTS_AT = RiskState.offset("requests_at")
 WALLETS_AT = RiskState.offset("wallets_at")
 CONTRACTS_AT = RiskState.offset("contracts_at")
 PORTFOLIO_AT = RiskState.offset("portfolio_at")
+CALLED = RiskState.offset("called")
 
 PART_IDS = VENUE_ORDER_IDS
 
@@ -196,8 +198,8 @@ KILLED_BY_MARGIN = 32
 KILLED_FLAGS = KILLED_BY_OPERATOR | KILLED_BY_LOSS | KILLED_BY_ARITHMETIC | KILLED_BY_MARGIN
 SUSPENDED_FLAG, CLOSED_FLAG = 64, 128
 BARRED_FLAGS = SUSPENDED_FLAG | CLOSED_FLAG
-"""CANCEL_WANTED: killed by the core itself, and its orders are still open: the operator's lane
-sends its DISCONNECT, which clears it."""
+"""CANCEL_WANTED: killed by the core itself, and its orders may be open: the operator's lane sends
+its DISCONNECT, which clears it."""
 
 
 class RiskGroup(Layout, size_bytes=32):

@@ -11,11 +11,11 @@ participant.
 import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import totals
-from openoutcry.risk.contracts import contracts_of
+from openoutcry.risk.contracts import contract_of, contracts_of
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.money import is_under
 from openoutcry.risk.waterfall import loss_is_covered
-from openoutcry.wire import enum_numbers
+from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import kernel_outlined
 from openoutcry.wire.memory import not_inlined
 from openoutcry.wire.record_blocks import OrderRecord
@@ -31,8 +31,8 @@ REFUSED_ALWAYS = (
     | 1 << constants.HALTED
     | 1 << constants.PRICE_BAND
 )
-"""Checks for which even a part is refused: everything else would keep the participant where
-it is."""
+"""Checks for which even a part is refused: everything else would keep the participant where it is.
+A part that is worse than the price band around the mark is, too."""
 
 
 @kernel_outlined
@@ -66,7 +66,8 @@ def set_part(state: RiskState, participant: int, instrument: int, lots: int, pri
 @kernel_outlined
 def excuse(state: RiskState, order: OrderRecord, instrument: int, failed: int) -> int:
     """Return what is left of the checks that a NEW of PART_WHO fails: if it is the part that was
-    said, only REFUSED_ALWAYS count, and there is no second one."""
+    said, only REFUSED_ALWAYS count, and a price that is worse than the band around the mark; and
+    there is no second one."""
     not_inlined()
     lots = order.qty_lots
     signed = lots if order.side == BUY else -lots
@@ -78,4 +79,8 @@ def excuse(state: RiskState, order: OrderRecord, instrument: int, failed: int) -
     if not same:
         return failed
     state.part_who = 0
-    return failed & REFUSED_ALWAYS
+    refused, rules = REFUSED_ALWAYS, totals.instrument_row(state, instrument)
+    if rules.contract_at != 0:
+        more = wide.sub(order.price_ticks, contract_of(state, rules).mark)
+        refused |= ((more if order.side == BUY else -more) > 0) << constants.PRICE_DISTANCE
+    return failed & refused

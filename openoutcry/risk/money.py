@@ -5,7 +5,7 @@ The sequence number of the command at hand is at ``seq_at``.
 
 import openoutcry.risk.layout as lay
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
-from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant
+from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.wire import wide
 from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import load_i64, store_i64
@@ -58,10 +58,10 @@ def mark_position(
 
 
 @kernel
-def judge_profit(row: RiskParticipant, seq_at: int) -> None:
+def judge_profit(state: RiskState, row: RiskParticipant, seq_at: int) -> None:
     """Kill by a loss, or below the maintenance margin."""
     judge_loss(row, seq_at)
-    judge_margin(row, seq_at)
+    judge_margin(state, row, seq_at)
 
 
 @kernel
@@ -78,11 +78,20 @@ def judge_loss(row: RiskParticipant, seq_at: int) -> None:
 
 
 @kernel
-def judge_margin(row: RiskParticipant, seq_at: int) -> None:
+def judge_margin(state: RiskState, row: RiskParticipant, seq_at: int) -> None:
     """Kill a participant that is below its maintenance margin; it is then liquidated
     (``liquidation.py``)."""
     if is_under(row):
-        kill(row, lay.KILLED_BY_MARGIN, seq_at)
+        call(state, row, seq_at)
+
+
+@kernel
+def call(state: RiskState, row: RiskParticipant, seq_at: int) -> None:
+    """Kill a participant by a margin call.  Where there are contracts none of its orders trades any
+    more: the matcher cancels them before the next command (``matcher/hooks.py``)."""
+    kill(row, lay.KILLED_BY_MARGIN, seq_at)
+    if state.contracts_at != 0 and row.open != 0:
+        state.called = 1
 
 
 @kernel

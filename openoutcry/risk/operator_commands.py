@@ -132,7 +132,7 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
         if not set_participant(state, row, setting, value, second, order + SEQ):
             return False
         if setting != constants.SET_DEPOSIT or value < 0:  # money paid in calls nobody
-            judge_margin(row, order + SEQ)
+            judge_margin(state, row, order + SEQ)
         return True
     return False
 
@@ -318,7 +318,7 @@ def set_position(
     row.gross = gross
     row.reserved = reserved
     group.gross = group_gross
-    judge_margin(row, seq_at)
+    judge_margin(state, row, seq_at)
     return True
 
 
@@ -509,7 +509,7 @@ def recompute_margin(
         cell = totals.cell_of(state, participant, instrument)
         lots = margined_lots(rules, cell.position)
         row.margined += more * lots
-        judge_margin(row, seq_at)
+        judge_margin(state, row, seq_at)
 
 
 @kernel
@@ -569,4 +569,4 @@ def mark_all(state: RiskState, instrument: int, seq_at: int) -> None:
             row = totals.participant_row(state, participant)
             cell = totals.cell_of(state, participant, instrument)
             mark_position(rules, row, cell, price, seq_at)
-            judge_profit(row, seq_at)
+            judge_profit(state, row, seq_at)

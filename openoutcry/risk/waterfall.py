@@ -148,7 +148,7 @@ def pay_fee(state: RiskState, participant: int, amount: int, seq_at: int) -> boo
     pay_by_fund(state, block, row, -paid)
     block.fees += paid
     block.fee_due = block.fee_payer = 0
-    judge_margin(row, seq_at)
+    judge_margin(state, row, seq_at)
     return True
 
 
@@ -281,8 +281,8 @@ def deleverage(
     block.takeovers += 1
     block.taken_over += lots
     block.losses += paid
-    judge_profit(taker, seq_at)
-    judge_profit(row, seq_at)
+    judge_profit(state, taker, seq_at)
+    judge_profit(state, row, seq_at)
     return True
 
 

@@ -143,4 +143,11 @@ DEFINITIONS = {
         MAR,
         "Lots traded with pegged orders",
     ),
+    "called_trades": Definition(
+        "trades around a margin call",
+        "A contract trades far from its mark while a participant is liquidated in it, so value "
+        "goes to another account and others pay for it. Or a participant loses by such a trade "
+        "shortly before its own liquidation.",
+        f"{MAR}; the venue's rules for defaults",
+    ),
 }

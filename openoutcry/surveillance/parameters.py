@@ -158,6 +158,10 @@ TABLE = (
     Parameter("front_percent", 5, "% of the client's lots", "FINRA 5270; measured", 1, 100),
     Parameter("front_turned_percent", 50, "% of what it had taken", "measured", 1, 100),
     Parameter("insider_times", 10, "times its lots of 5 min before", "measured"),
+    # Margin calls.
+    Parameter("call_away_bps", 200, "1/10,000 of the mark", "chosen: what a trade moves is a gift"),
+    Parameter("call_after_ns", 60 * SECOND, "ns", "chosen: since the last part of a liquidation"),
+    Parameter("call_before_ns", 10 * MINUTE, "ns", "chosen: before the first part"),
     # Messages.
     Parameter("stuffing_orders", 100, "orders a second", "MAR II 2(e): quote stuffing; measured"),
     Parameter("stuffing_gone_percent", 80, "% cancelled within a second", "measured", 1, 100),

@@ -217,6 +217,10 @@ def next_part(
         if spec.band_bps:
             # A share of a low price may be less than a step.
             away = max(abs(last) * spec.band_bps // 10_000, rules[index].steps.step(last))
+        if int(row[lay.CONTRACT_AT // 8]):
+            # The core refuses a part that is worse than the contract's band around the mark.
+            distance = int(row[lay.DISTANCE_BPS // 8])
+            away = min(away, max(abs(last) * distance // 10_000, int(distance != 0)))
         if position > 0:
             lowest = max(last - away, rules[index].min_price, int(row[lay.BAND_LOW // 8]))
             price = rules[index].steps.ceil(lowest)

@@ -38,6 +38,8 @@ def adjusted(state: DetectorState, book: DetectorBook, instrument: int) -> None:
         Leg(book + lay.B_LEGS + number * lay.LEG_WORDS * lay.WORD).used = -1
     book.last = lay.NONE
     book.opened = lay.NONE
+    book.mark = lay.NONE
+    book.staged = lay.NONE
     for word in (lay.B_TAKER, lay.B_VOLUME_ID, lay.B_VOLUME, lay.B_VOLUME_BEFORE):
         store_i64(book + word, 0)
     row = book.cell_head

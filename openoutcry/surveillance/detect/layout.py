@@ -42,6 +42,7 @@ class Detector(IntEnum):
     SUSPICIOUS_VOLUME = 17
     NEGATIVE_BALANCE = 18
     MOVING_PEGS = 19
+    CALLED_TRADES = 20
 
 
 class DetectorState(Layout, size_bytes=512):
@@ -237,6 +238,10 @@ class DetectorBook(Layout):
     taker_seq: int = i64("its command")
     taker_middle: int = i64("twice the mid before it")
     volume_before: int = i64("lots of the windows before")
+    mark: int = i64("mark of a contract, NONE: it is none, or not known")
+    staged: int = i64("mark that CONTRACT_APPLY puts in force, or NONE")
+    called_ns: int = i64("when a participant was liquidated in it last")
+    called_seq: int = i64("by which command, 0: none ever was")
 
 
 B_BID = DetectorBook.offset("bid")
@@ -254,11 +259,13 @@ B_VOLUME_ID = DetectorBook.offset("volume_id")
 B_VOLUME = DetectorBook.offset("volume")
 B_HOUR_LEGS = DetectorBook.offset("hour_legs")
 B_TAKER = DetectorBook.offset("taker")
+B_MARK = DetectorBook.offset("mark")
+B_STAGED = DetectorBook.offset("staged")
 B_VOLUME_BEFORE = DetectorBook.offset("volume_before")
 
 B_ASK_LEVELS = 3 * WORD
 """Offset from the words of the bids' levels to the asks'."""
-B_MINUTES = 29 * WORD
+B_MINUTES = 33 * WORD
 """MINUTES times: id, orders, lots."""
 B_LEGS = B_MINUTES + MINUTES * 3 * WORD
 B_BUCKETS = B_LEGS + LEGS * LEG_WORDS * WORD

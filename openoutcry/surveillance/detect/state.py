@@ -87,9 +87,12 @@ class Detectors:
             (lay.B_PHASE, self.table["initial_phase"]), (lay.B_MULTIPLIER, money.multiplier),
             (lay.B_LEVERAGED, money.leveraged), (lay.B_LEVEL_AT, numbers * 128),
             (lay.B_LEVEL_ROOM, 64), (lay.B_LEVEL_AT + lay.B_ASK_LEVELS, numbers * 128 + 64),
-            (lay.B_LEVEL_ROOM + lay.B_ASK_LEVELS, 64),
+            (lay.B_LEVEL_ROOM + lay.B_ASK_LEVELS, 64), (lay.B_MARK, lay.NONE),
+            (lay.B_STAGED, lay.NONE),
         ):  # fmt: skip
             books[:, word // 8] = values
+        for index, *_ in (config.get("hooks") or {}).get("contracts", ()):
+            books[index, lay.B_MARK // 8] = self.table["reference_price_ticks"][index]
         return books
 
     def _cash(self, config: Mapping[str, Any]) -> Words:

@@ -439,6 +439,12 @@ def repeat(state: DetectorState, key: int, seq: int, gain: int, lots: int) -> Re
 
 
 @kernel
+def newest_seq(row: Repeat) -> int:
+    """Return the command of the newest repeat; there must be one."""
+    return Words(row + lay.R_SEQS)[(row.count - 1) % lay.REPEAT_RING]
+
+
+@kernel
 def repeat_key(kind: int, instrument: int, participant: int) -> int:
     """Never 0."""
     return mix(add_wrapping(mul_wrapping(participant, 0x10001), kind << 20 | instrument)) | 1

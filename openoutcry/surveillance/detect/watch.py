@@ -2,6 +2,7 @@
 
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.surveillance.detect import (
+    calls,
     clients,
     constants,
     corporate,
@@ -27,6 +28,7 @@ from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 
 E = EVENT.offsets
+RISK = enum_numbers.COMMAND_KIND_RISK
 MASS_CANCEL = enum_numbers.COMMAND_KIND_MASS_CANCEL
 ACCEPTED, FILLED, CANCELLED = (
     enum_numbers.EVENT_KIND_ACCEPTED,
@@ -99,7 +101,7 @@ def watch(
         state.event_seq = event.seq
         if kind == REJECTED or instrument == NO_INSTRUMENT:
             if kind == COMPLETED:
-                deposited(state, event)
+                completed(state, orders, first_seq, event)
             continue
         book = tab.book_at(state, instrument)
         if book.cause != cause:
@@ -121,7 +123,7 @@ def watch(
             what = event.contra_id
             if what in (corporate.DIVIDEND, corporate.SPLIT, corporate.ADJUST):
                 corporate.adjusted(state, book, instrument)
-            deposited(state, event)
+            completed(state, orders, first_seq, event)
     return count, lay.DONE
 
 
@@ -277,6 +279,8 @@ def trade(
     if state.tracks_cash != 0:
         paid(state, book, maker, price, lots)
         paid(state, book, taker, price, lots)
+    if book.mark != lay.NONE:
+        calls.traded(state, book, instrument, maker, taker, price, lots)
     if auction != 0:
         return
     same = maker.cell == taker.cell
@@ -366,6 +370,15 @@ def show_changed(
     order.price = price
     order.leaves = leaves
     show(state, book, order)
+
+
+@kernel
+def completed(state: DetectorState, orders: int, first_seq: int, event: EventRecord) -> None:
+    """A command of the operator was applied."""
+    command = OrderRecord(orders + (state.cause - first_seq) * RECORD_BYTES)
+    if command.kind == RISK:
+        calls.commanded(state, command, event.instrument, event.contra_id)
+    deposited(state, event)
 
 
 @kernel_outlined

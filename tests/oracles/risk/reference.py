@@ -433,13 +433,23 @@ class Reference:
         failed |= self._totals(order, old)
         if failed and old is None and self._is_part(c, order):
             self.part = (0, *self.part[1:])
-            failed = {bit: figures for bit, figures in failed.items() if bit in REFUSED_ALWAYS}
+            always = REFUSED_ALWAYS + self._worse_than_the_mark(order)
+            failed = {bit: figures for bit, figures in failed.items() if bit in always}
         if failed:
             return self._refuse(c, failed)
         owner = self.participants[order.participant]
         if owner.rate_ns:
             owner.full_at = cut(max(owner.full_at, self.now) + owner.rate_ns)
         return 0
+
+    def _worse_than_the_mark(self, order: Order) -> tuple[RiskBit, ...]:
+        """The check of the price band, if the order trades at a worse price than a contract's
+        mark."""
+        if self.contracts is None or order.instrument not in self.contracts.rows:
+            return ()
+        more = order.price - self.contracts.rows[order.instrument].mark
+        worse = more > 0 if order.side == BUY else more < 0
+        return (RiskBit.PRICE_DISTANCE,) if worse else ()
 
     def _barred(self, order: Order) -> dict[RiskBit, Figures]:
         """Whether its participant is suspended or closed."""

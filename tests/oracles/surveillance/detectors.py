@@ -9,6 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 import openoutcry.surveillance.detect.layout as lay
+from openoutcry.risk.bits import Setting
 from openoutcry.surveillance.detect.corporate import ADJUST, DIVIDEND, SPLIT
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Reason, Side
 from openoutcry.wire.records import EVENT_DTYPE, NO_INSTRUMENT
@@ -26,6 +27,7 @@ class Reference(Rules):
     def watch(self, commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> list[Hit]:
         """The hits of these commands and all of their events."""
         begin = len(self.hits)
+        self.risk = {int(row["seq"]): row for row in commands if row["kind"] == CommandKind.RISK}
         times = dict(zip(commands["seq"].tolist(), commands["rx_ts_ns"].tolist(), strict=True))
         for_all = (commands["kind"] == CommandKind.MASS_CANCEL) & (commands["aux"] == 1)
         self.by_operator = set(commands["seq"][for_all].tolist())
@@ -41,6 +43,7 @@ class Reference(Rules):
         self.cause, self.now = e["cause_seq"], max(self.now, stamp)
         if kind == EventKind.REJECTED or instrument == NO_INSTRUMENT:
             if kind == EventKind.COMPLETED:
+                self._called(e)
                 self._deposited(e)
             return
         if self.seen_cause.get(instrument) != self.cause:
@@ -59,6 +62,7 @@ class Reference(Rules):
         elif kind == EventKind.COMPLETED:
             if e["contra_id"] in (DIVIDEND, SPLIT, ADJUST):
                 self._adjusted(instrument)
+            self._called(e)
             self._deposited(e)
 
     # Events.
@@ -128,6 +132,8 @@ class Reference(Rules):
         for order in (maker, taker):
             if self.tracks:
                 self._paid(order, price, lots)
+        if instrument in self.marks:
+            self._far(instrument, maker, taker, price, lots)
         if auction:
             return
         smaller, larger = sorted((maker.lots, taker.lots))
@@ -202,6 +208,8 @@ class Reference(Rules):
             key: candidate for key, candidate in self.candidates.items() if key[1] != instrument
         }
         self.pegs = {key: one for key, one in self.pegs.items() if key[1] != instrument}
+        self.marks.pop(instrument, None)
+        self.staged.pop(instrument, None)
         for known in (self.last, self.takers, self.opened_ns):
             known.pop(instrument, None)  # type: ignore[attr-defined]
         for key in [key for key in self.reported_at if key[0] == "volume" and key[2] == instrument]:
@@ -209,6 +217,73 @@ class Reference(Rules):
         for key in list(self.around):
             if self.clients[key[0]]["instrument"] == instrument:
                 del self.around[key]
+
+    def _called(self, e: dict[str, int]) -> None:
+        """Marks, and what shows a margin call."""
+        command, instrument = self.risk.get(e["cause_seq"]), e["instrument"]
+        if command is None:
+            return
+        what, value = Setting(e["contra_id"]), int(command["aux"])
+        if what is Setting.CONTRACT_APPLY:
+            self.marks |= self.staged if value else {}
+            self.staged = {}
+        elif what in (Setting.CONTRACT_MARK, Setting.CONTRACT_SETTLE, Setting.CONTRACT_LIST):
+            (self.staged if command["time_in_force"] == 1 else self.marks)[instrument] = value
+        elif what in (Setting.LIQUIDATE, Setting.DELEVERAGE):
+            self.called[instrument] = self.now, self.cause
+            if what is Setting.LIQUIDATE:
+                self._look_back(instrument, int(command["qty_lots"]))
+
+    def _look_back(self, instrument: int, who: int) -> None:
+        own = [one for one in self.gifts if one[2:4] == (instrument, int(self.owners[who]))]
+        self.gifts = [one for one in self.gifts if one not in own]
+        seen = [one for one in own[-8:] if self.now - one[0] <= self.p["call_before_ns"]]
+        if seen:
+            gains, lots = (sum(one[at] for one in seen) for at in (4, 5))
+            score, seq = 50 + 10 * len(seen), seen[-1][1]
+            tell, kind = self._tell, lay.Detector.CALLED_TRADES
+            evidence = [seq, self.cause]
+            tell(
+                kind,
+                instrument,
+                [who],
+                min(score, 100),
+                self.now,
+                seq,
+                lots,
+                0,
+                gains,
+                len(seen),
+                evidence,
+            )
+
+    def _far(self, instrument: int, maker: Order, taker: Order, price: int, lots: int) -> None:
+        """A trade far from the mark: the one that pays more, or gets less, loses."""
+        mark = self.marks[instrument]
+        away = abs(price - mark)
+        if away * 10_000 <= self.p["call_away_bps"] * abs(mark):
+            return
+        buyer, seller = (maker, taker) if maker.side == Side.BUY else (taker, maker)
+        loses, gains = (buyer, seller) if price > mark else (seller, buyer)
+        gain = 2 * away * min(lots, 1 << 20)
+        ns, seq = self.called.get(instrument, (0, 0))
+        if not seq or self.now - ns > self.p["call_after_ns"]:
+            self.gifts.append((self.now, self.cause, instrument, loses.owner, gain, lots))
+            return
+        members = list(dict.fromkeys([loses.who, gains.who]))
+        self._tell(
+            lay.Detector.CALLED_TRADES,
+            instrument,
+            members,
+            60,
+            ns,
+            seq,
+            lots,
+            2 * away,
+            gain,
+            1,
+            [seq, self.cause],
+        )
 
     def _deposited(self, e: dict[str, int]) -> None:
         if self.tracks and e["contra_id"] == 1 and 0 <= e["qty_lots"] < lay.CASH_PARTICIPANTS:

@@ -80,6 +80,15 @@ class Rules:
         self.next_ratio: dict[tuple[int, int, int], int] = {}
         self.around: dict[tuple[int, int], Around] = defaultdict(Around)
         self.by_operator: set[int] = set()
+        self.marks: dict[int, int] = {
+            index: int(self.table["reference_price_ticks"][index])
+            for index, *_ in (config.get("hooks") or {}).get("contracts", ())
+        }
+        self.staged: dict[int, int] = {}
+        self.called: dict[int, tuple[int, int]] = {}
+        self.gifts: list[tuple[int, int, int, int, int, int]] = []
+        """Trades far from the mark without a call: time, command, instrument, owner that lost,
+        gain, lots."""
         self.hits: list[Hit] = []
 
     # What stands.

@@ -14,6 +14,8 @@ from openoutcry.derivatives.margin_layout import (
     work_of,
 )
 from openoutcry.matcher import Engine
+from openoutcry.matcher.book.arena import ArenaHeader
+from openoutcry.matcher.commands.mass import cancel_flagged
 from openoutcry.matcher.hooks import note_best
 from openoutcry.risk import layout as lay
 from openoutcry.risk import protection_layout, speed_bump, spot_layout
@@ -33,6 +35,7 @@ from openoutcry.risk.region import View, make_region, setting
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Side, TimeInForce
 from openoutcry.wire.notes import fee_is_of_base, fee_units
+from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import NO_PRICE
 from tests.oracles.risk.reference import CALL_PHASES, Reference
 from tests.oracles.risk.wallets import word as asset_code
@@ -96,6 +99,23 @@ class Kernels:
         after(self.region.ctypes.data, orders.ctypes.data, events.ctypes.data, len(events))
         return verdict, events
 
+    def sweep(self, orders):
+        """The events of the orders that are cancelled before this command."""
+        view, out = self.view, np.zeros(1 << 14, EVENT_DTYPE)
+        view.header[lay.CALLED // 8] = 0
+        first, step = view.participants.ctypes.data + lay.FLAGS, lay.PARTICIPANT_BYTES
+        mask, seq = lay.KILLED_BY_MARGIN | lay.CANCEL_WANTED, int(orders["seq"][0])
+        is_disconnect = orders["kind"][0] == CommandKind.DISCONNECT
+        spared = int(orders["participant"][0]) if is_disconnect else -1
+        arena, at = ArenaHeader.of(self.engine.address), EventRecord.of(out.ctypes.data)
+        rows = len(view.participants)
+        count = cancel_flagged(arena, first, step, rows, mask, spared, seq, at)
+        events = out[:count]
+        if self.quotes:
+            note_best(self.engine.address, self.quotes, events.ctypes.data, count)
+        after(self.region.ctypes.data, orders.ctypes.data, events.ctypes.data, count)
+        return events
+
 
 class Pair:
     """Kernels and reference; the reference reads the kernels' events, as there is one matcher."""
@@ -143,7 +163,14 @@ class Pair:
             self.rx_ts_ns -= int(rng.integers(0, 3 * speed_bump.SET_BACK_NS))
         return self.rx_ts_ns - (int(rng.integers(0, 10**6)) if rng.random() < 0.1 else 0)
 
+    def _sweep(self, orders, command):
+        """Cancel the orders of participants with a margin call, as ``sweep_called`` does."""
+        while self.view.word(lay.CALLED):
+            events = self.kernels.sweep(orders)
+            self.reference.after(command, events, self.best)
+
     def _one(self, orders, command, refused=0):
+        self._sweep(orders, command)
         wanted = refused or self.reference.before(command)
         verdict, events = self.kernels.process(orders, refused)
         assert verdict == wanted, (orders[0], bits(verdict), bits(wanted))

@@ -73,6 +73,7 @@ SHOWN = {
         "front_turned_percent",
         "insider_times",
     ),
+    "calls": ("call_away_bps", "call_after_ns", "call_before_ns"),
     "stuffing": (
         "stuffing_orders",
         "stuffing_gone_percent",

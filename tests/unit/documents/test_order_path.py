@@ -54,11 +54,12 @@ NOT_TAKEN = {
         "runtime/words.py": "input_ended finish",
         "pipeline/stages/gate.py": "detach_slow",
         "ring/policy.py": "",
-        # Holds, market protection, shares of capacity, operators' commands, liquidation,
-        # wallets, scenario margin.
+        # Holds, margin calls, market protection, shares of capacity, operators' commands,
+        # liquidation, wallets, scenario margin.
         "matcher/capacity.py": "",
         "matcher/off_book.py": "",
-        "matcher/hooks.py": "follow_holds enter_due tell_delay refuse settle_held note_best",
+        "matcher/hooks.py": "follow_holds sweep_called enter_due tell_delay refuse settle_held"
+        " note_best",
         "risk/before.py": "operator_command refuse",
         "risk/after.py": "report_refusal enter_phase ask_for_order bring_rarely",
         "risk/operator_commands.py": "",
