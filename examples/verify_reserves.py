@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 GENESIS = {
+    "btc-regtest": "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206",
     "btc": "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f",
     "ltc": "12a765e31ffd4059bada1e25190f6e98c99d9714d334efa41a195a7e7e04bfe2",
     "ltc-regtest": "530827f38f93b43ed12af0b3ad25a288dc02ed74d6d7857862df51fc56c416f9",
@@ -53,7 +54,8 @@ def need(is_true, why):
 
 def read(path):
     def once(pairs):
-        need(len(dict(pairs)) == len(pairs), f"{path}: a field occurs twice")
+        text, is_once = "".join(str(one) for one in sum(pairs, ())), len(dict(pairs)) == len(pairs)
+        need(is_once and text.isprintable(), f"{path}: a field occurs twice, or is no plain text")
         return dict(pairs)
 
     return json.loads(pathlib.Path(path).read_text("utf-8"), object_pairs_hook=once)
@@ -227,6 +229,16 @@ def block_of(data):
     return double(header)[::-1].hex(), shown
 
 
+def check_work(network, header):
+    """A header has work as its network wants it: a block of another coin has none."""
+    bits, is_scrypt = int.from_bytes(header[72:76], "little"), network.startswith("ltc")
+    target = (bits & 0x7FFFFF) << 8 * ((bits >> 24) - 3)
+    scrypt = partial(hashlib.scrypt, salt=header, n=1024, r=1, p=1, dklen=32)
+    made = int.from_bytes((scrypt if is_scrypt else double)(header), "little")
+    is_own = bits == 0x207FFFFF if network.endswith("-regtest") else target < 1 << 236
+    need(is_own and made <= target, f"a block has no work of {network}")
+
+
 def check_outputs(document, options, chain, _):
     """Asset, (amount, decimals, token), of a wallet of the Bitcoin family; and its block's time."""
     network = get(document, "network")
@@ -237,6 +249,7 @@ def check_outputs(document, options, chain, _):
     signers, total, places, blocks = set(signers_of(document)), 0, [], {get(document, "block")}
     header = raw(get(document, "header"), 80)
     need(double(header)[::-1].hex() == document["block"], "the header is another block's")
+    check_work(network, header)
     for row in get(document, "outputs", list):
         txid, outputs = outputs_of(raw(get(row, "raw")))
         place = get(row, "place", int)
@@ -254,6 +267,7 @@ def check_outputs(document, options, chain, _):
         is_theirs = lock == wanted and len(set(keys) & signers) >= needed
         need(is_theirs, "those who signed cannot spend an output")
         block, shown = block_of(raw(get(row, "proof")))
+        check_work(network, raw(row["proof"])[:80])
         is_so = txid in shown and number(get(row, "amount"), 2**63) == amount
         need(is_so, f"{txid} is in no block, or has another amount")
         total, places, blocks = total + amount, [*places, (network, txid, place)], blocks | {block}
@@ -338,8 +352,7 @@ def main():
         parser.add_argument(f"--{name}", required=True)
     for name in ("node", "block", "token", "not-on-chain", "member"):
         parser.add_argument(f"--{name}", action="append", default=[])
-    now = datetime.now(UTC)
-    parser.add_argument("--at", type=datetime.fromisoformat, default=now)
+    parser.add_argument("--at", type=datetime.fromisoformat, default=datetime.now(UTC))
     options = parser.parse_args()
     options.at = options.at if options.at.tzinfo else options.at.replace(tzinfo=UTC)
     for name in ("node", "token"):
@@ -377,9 +390,7 @@ def main():
     for path in options.member:
         print("a member's balances are among what is owed:", *check_member(path, stated))
     left = "; only a node knows whether the outputs are unspent" if options.block else ""
-    print(
-        f"the reserves cover what is owed of {', '.join(owed)} in the day before {options.at}{left}"
-    )
+    print(f"the reserves cover what is owed of {', '.join(owed)} as of {options.at:%F %T}{left}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ SHARE = 2
 LONGEST = 4
 """A period's target changes by this factor at most."""
 AT_ONCE = 500
+EASY_BITS = 0x207FFFFF
+"""What each header of a regtest network has."""
 
 
 class NotAnchored(CustodyError):
@@ -86,6 +88,18 @@ def require_node(network: str, height: int, block: str, blocks: Collection[str],
         raise NotAnchored(f"a block of the proof is not in the chain: {error}") from None
 
 
+def require_own_work(network: str, headers: Collection[bytes]) -> None:
+    """Require that headers have work as their network wants it, which a block of another coin does
+    not have: who names a block may have meant another network's.  Raises :class:`NotAnchored`."""
+    rules = CHECKPOINTS[network.partition("-")[0]]
+    for header in headers:
+        target, proof = target_of(_bits(header)), _proof_of(header, rules)
+        is_easy = network.endswith("-regtest")
+        is_own = _bits(header) == EASY_BITS if is_easy else target <= rules.limit
+        if not is_own or int.from_bytes(proof, "little") > target:
+            raise NotAnchored(f"block {hash_of(header)} has no proof of work of {network}")
+
+
 def require_named(
     blocks: Collection[str], named: Collection[str], headers: Sequence[bytes]
 ) -> None:
@@ -140,12 +154,7 @@ def _work_of(headers: Sequence[bytes], place: int, rules: Checkpoint, height: in
     target = target_of(bits)
     if not 0 < target <= rules.limit:
         raise NotAnchored(f"header {height} has no target of this network")
-    proof = (
-        hashlib.scrypt(header, salt=header, n=1_024, r=1, p=1, dklen=32)
-        if rules.scrypt
-        else double_sha256(header)
-    )
-    if int.from_bytes(proof, "little") > target:
+    if int.from_bytes(_proof_of(header, rules), "little") > target:
         raise NotAnchored(f"header {height} has no proof of work")
     before = _bits(headers[place - 1])
     first = place - rules.interval - rules.first_of
@@ -159,6 +168,12 @@ def _work_of(headers: Sequence[bytes], place: int, rules: Checkpoint, height: in
     if not is_right:
         raise NotAnchored(f"header {height} has another target than the blocks before it make")
     return (1 << 256) // (target + 1)
+
+
+def _proof_of(header: bytes, rules: Checkpoint) -> bytes:
+    if rules.scrypt:
+        return hashlib.scrypt(header, salt=header, n=1_024, r=1, p=1, dklen=32)
+    return double_sha256(header)
 
 
 def next_bits(before: int, span_s: int, rules: Checkpoint) -> int:

@@ -43,6 +43,7 @@ class Anchors:
         if chain in self.headers:
             headers = anchors.headers_of(self.headers[chain].read_bytes())
         if chain in self.blocks:
+            anchors.require_own_work(network, reserves.headers_in(document))
             anchors.require_named(blocks, self.blocks[chain], headers)
         elif headers:
             anchors.require_work(network, blocks, headers)

@@ -216,6 +216,12 @@ def _header(document: dict[str, Any]) -> bytes:
     return header
 
 
+def headers_in(document: dict[str, Any]) -> set[bytes]:
+    """Return the headers of its outputs' blocks and of the one that it is of."""
+    rows = document["outputs"]
+    return {_header(document), *(bytes.fromhex(row["proof"])[:HEADER_BYTES] for row in rows)}
+
+
 def blocks_of(document: dict[str, Any]) -> set[str]:
     """The blocks of its outputs and the one that it is of, as it says."""
     rows = document["outputs"]

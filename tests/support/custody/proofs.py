@@ -7,6 +7,7 @@ import hashlib
 import json
 import runpy
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,16 +45,27 @@ def pays(amount: int, lock: bytes, salt: bytes = b"") -> bytes:
     return head + out + bytes(4)
 
 
-def mined(parent: bytes, root: bytes, time_s: int = 1_700_000_000, bits: int = BITS) -> bytes:
+def mined(
+    parent: bytes,
+    root: bytes,
+    time_s: int = 1_700_000_000,
+    bits: int = BITS,
+    work: Callable[[bytes], bytes] = double_sha256,
+) -> bytes:
     """A header with the work that ``bits`` ask for."""
     size, digits = bits >> 24, bits & 0xFFFFFF
     target, nonce = digits << 8 * (size - 3), 0
     while True:
         tail = time_s.to_bytes(4, "little") + bits.to_bytes(4, "little")
         header = b"\x01\0\0\0" + parent + root + tail + nonce.to_bytes(4, "little")
-        if int.from_bytes(double_sha256(header), "little") <= target:
+        if int.from_bytes(work(header), "little") <= target:
             return header
         nonce += 1
+
+
+def scrypt(header: bytes) -> bytes:
+    """The work of Litecoin's networks."""
+    return hashlib.scrypt(header, salt=header, n=1_024, r=1, p=1, dklen=32)
 
 
 def signatures(document: dict[str, Any], keys: list[LocalKey]) -> dict[str, Any]:
@@ -92,9 +104,9 @@ class World:
         cold = b"\x00\x14" + hash160(self.cold_key.public_key)
         self.raws = [pays(self.amount, one, self.name.encode()) for one in (lock, cold)]
         ids = [double_sha256(one) for one in self.raws]
-        self.header = mined(
-            hashlib.sha256(self.name.encode()).digest(), double_sha256(b"".join(ids)), self.time_s
-        )
+        roots = hashlib.sha256(self.name.encode()).digest(), double_sha256(b"".join(ids))
+        work = scrypt if self.network.startswith("ltc") else double_sha256
+        self.header = mined(*roots, self.time_s, work=work)
         self.proofs = [
             self.header + (2).to_bytes(4, "little") + b"\x02" + b"".join(ids) + b"\x01" + flags
             for flags in (b"\x03", b"\x05")

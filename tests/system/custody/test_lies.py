@@ -5,6 +5,7 @@ One is ``outcry custody verify``, the other ``examples/verify_reserves.py``.
 
 import ast
 import copy
+import itertools
 import json
 import subprocess
 import sys
@@ -14,10 +15,11 @@ import pytest
 
 pytest.importorskip("embit", reason="custody's libraries are not installed")
 
+from openoutcry.custody.utxo.blocks import double_sha256
 from openoutcry.ledger.proof import files
 from openoutcry.ledger.proof.make import make_proofs
 from openoutcry.venue.calendar import utc_text
-from tests.support.custody.proofs import EXAMPLE, Both, World, signatures
+from tests.support.custody.proofs import EASIEST, EXAMPLE, Both, World, signatures
 
 UNUSED = {("height",), ("fingerprint",), ("outputs", 0, "at", 0), ("outputs", 0, "at", 1)}
 """Fields that prove nothing by a named block: their own keys may sign others."""
@@ -194,6 +196,54 @@ def test_an_old_proof_or_statement_is_not_shown_as_todays(tmp_path):
     for header in (World(time_s=world.time_s + 1).header.hex(), "", world.header.hex() + "00"):
         hot = world.hot(owed, header=header)
         assert both.believe({"stated": stated, "hot": hot, "cold": cold})[0] == (False, False)
+
+
+@pytest.mark.promise(
+    "The coins of one network are not counted as another's: a block that a person names has the "
+    "proof of work of the network that the proof says",
+    group="custody",
+)
+@pytest.mark.parametrize("other", ["btc", "btc-regtest"])
+def test_coins_of_one_network_are_not_anothers_as_well(other, tmp_path):
+    """A venue that owes both coins shows its outputs of one as outputs of the other too."""
+    owes = {"BTC": (84 * 10**8, 8)}
+    worlds = (World(f"{n}", others=owes) for n in itertools.count())
+    # The work of a regtest network is so easy that every other header has another's by chance.
+    world = next(
+        one for one in worlds if int.from_bytes(double_sha256(one.header), "little") > EASIEST
+    )
+    both = Both(tmp_path, world)
+    stated = world.statement()
+    owed = world.owed(stated, tmp_path)
+    documents = {"stated": stated, "hot": world.hot(owed), "cold": world.cold(owed)}
+    for name in ("hot", "cold"):
+        documents[f"{name}-again"] = getattr(world, name)(owed, network=other, asset="BTC")
+        both.words.insert(0, str(tmp_path / f"{name}-again.json"))
+    believed, said = both.believe(documents)
+    assert believed == (False, False), said
+    assert "no proof of work of" in said
+
+
+@pytest.mark.parametrize("text", ["\x1b[8m", "\r", "\nthe reserves cover what is owed", "\u202e"])
+def test_no_text_of_a_document_reaches_the_terminal_as_a_command(text, tmp_path):
+    """A name of an asset could hide the verdict, or write another."""
+    world = World(others={f"USD{text}": (5, 8)})
+    both = Both(tmp_path, world)
+    both.words.append(f"--not-on-chain=USD{text}")
+    stated = world.statement()
+    owed = "00" * 32
+    true = {"stated": stated, "hot": world.hot(owed), "cold": world.cold(owed)}
+    believed, said = both.believe(true)
+    assert believed == (False, False)
+    assert "cannot be shown" in said
+    plain = World()
+    both = Both(tmp_path, plain)
+    stated = plain.statement()
+    owed = plain.owed(stated, tmp_path)
+    hot = plain.hot(owed, chain=f"LTC{text}")
+    believed, said = both.believe({"stated": stated, "hot": hot, "cold": plain.cold(owed)})
+    assert believed == (False, False)
+    assert text not in said
 
 
 def test_documents_left_out_or_there_twice_are_lies(worlds, tmp_path):
