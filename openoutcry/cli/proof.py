@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,7 @@ def key(file: Path, as_json: bool) -> None:
     "--at",
     "moment",
     metavar="TIME",
-    help="When this was owed [of a journal: the time of that command].",
+    help="When this was owed [of a journal: the time of that command; of a file: now].",
 )
 @click.option("--out", "folder", type=PathArgument, required=True, help="Folder to create.")
 @as_json_option
@@ -114,6 +115,7 @@ def make(
     else:
         seq, (assets, balances) = as_of_seq, read_balances(source)
         decimals = _decimals(scales, assets)
+        at_ns = at_ns or (time.time_ns() if decimals else 0)
     statement = make_proofs(key, seq, assets, balances, folder, decimals, at_ns)
     sums = dict(zip(statement.assets, statement.sums, strict=True))
     if as_json:
