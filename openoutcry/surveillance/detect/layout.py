@@ -229,8 +229,9 @@ class DetectorBook(Layout):
     multiplier: int = i64("money a lot and tick")
     volume_id: int = i64("number of the volume window")
     volume: int = i64("lots traded in it")
-    leg_hour: int = i64("number of the hour of ``hour_legs``")
-    hour_legs: int = i64("legs of that hour")
+    leg_hour: int = i64("number of the hour of the last trade")
+    leg_hours: int = i64("hours in which there were trades")
+    hour_legs: int = i64("legs, halved each hour in which there are trades")
     taker: int = i64("order that took last")
     taker_who: int = i64("its owner")
     taker_side: int = i64("its side")
@@ -257,7 +258,6 @@ B_LEVERAGED = DetectorBook.offset("leveraged")
 B_MULTIPLIER = DetectorBook.offset("multiplier")
 B_VOLUME_ID = DetectorBook.offset("volume_id")
 B_VOLUME = DetectorBook.offset("volume")
-B_HOUR_LEGS = DetectorBook.offset("hour_legs")
 B_TAKER = DetectorBook.offset("taker")
 B_MARK = DetectorBook.offset("mark")
 B_STAGED = DetectorBook.offset("staged")
@@ -265,7 +265,7 @@ B_VOLUME_BEFORE = DetectorBook.offset("volume_before")
 
 B_ASK_LEVELS = 3 * WORD
 """Offset from the words of the bids' levels to the asks'."""
-B_MINUTES = 33 * WORD
+B_MINUTES = 34 * WORD
 """MINUTES times: id, orders, lots."""
 B_LEGS = B_MINUTES + MINUTES * 3 * WORD
 B_BUCKETS = B_LEGS + LEGS * LEG_WORDS * WORD
@@ -313,9 +313,10 @@ class DetectorCell(Layout):
     day_trades: int = i64("trades of the day")
     day_next: int = i64("orders at which the ratio is checked next")
     fleeting_hit: int = i64("window of the last hit for short-lived orders")
-    leg_hour: int = i64("hour of the counts that follow")
-    legs_sold: int = i64("legs sold")
-    legs_bought: int = i64("legs bought")
+    leg_hour: int = i64("``leg_hours`` of the book up to which the counts that follow are halved")
+    legs_taken: int = i64("legs in which it took, halved as those of the book")
+    legs_made: int = i64("legs in which its order rested, halved likewise")
+    trades: int = i64("trades, halved likewise")
 
 
 C_OWNER = DetectorCell.offset("owner")
@@ -329,8 +330,6 @@ C_FLEETING_GONE = DetectorCell.offset("fleeting_gone")
 C_FLEETING_TRADES = DetectorCell.offset("fleeting_trades")
 C_DAY_ORDERS = DetectorCell.offset("day_orders")
 C_DAY_TRADES = DetectorCell.offset("day_trades")
-C_LEGS_SOLD = DetectorCell.offset("legs_sold")
-C_LEGS_BOUGHT = DetectorCell.offset("legs_bought")
 
 C_LAST_HIT_AT = 24 * WORD
 """When each kind (0 to 7) was reported last."""
@@ -420,9 +419,23 @@ R_COUNT = Repeat.offset("count")
 
 R_TIMES, R_SEQS, R_GAINS, R_LOTS = 2 * WORD, 10 * WORD, 18 * WORD, 26 * WORD
 REPEAT_WORDS = 34
-HOUR_COUNT = -1
-"""R_COUNT of a row that counts one pair's legs of an hour: the hour and how many are R_TIMES and
-R_SEQS."""
+PAIR_COUNT = -1
+"""``count`` of a row that is a :class:`PairLegs`."""
+PAIR_HOURS = 168
+"""Hours after which a pair's legs are forgotten."""
+
+
+class PairLegs(Layout):
+    """A row among the repeats: legs in which one owner took from another."""
+
+    key: int = i64("both owners and the instrument as a hash")
+    count: int = i64("PAIR_COUNT")
+    hour: int = i64("number of the hour of the last one")
+    legs: int = i64("legs, halved as those of the book")
+    leg_hours: int = i64("``leg_hours`` of the book up to which they are halved")
+
+
+P_HOUR = PairLegs.offset("hour")
 REPEAT_BYTES = REPEAT_WORDS * WORD
 
 

@@ -30,6 +30,8 @@ MARKING_NS, MARKING_BPS = offset("marking_ns"), offset("marking_bps")
 MARKING_SHARE, MARKING_OWN = offset("marking_share_percent"), offset("marking_own_percent")
 MARKING_PRESSURE = offset("marking_pressure_percent")
 MARKING_VOLUME = offset("marking_volume_percent")
+MARKING_LARGE = offset("marking_large_percent")
+MARKING_LARGE_BPS = offset("marking_large_bps")
 TIMES = offset("marking_times")
 CROSS_BPS, CROSS_LOTS = offset("cross_bps"), offset("cross_lots")
 CROSS_SIZE = offset("cross_size")
@@ -324,16 +326,23 @@ def marked(
     """Continuous trading ended, or began a while ago: which owner made the price?"""
     not_inlined()
     span, market = tab.parameter(state, MARKING_NS), book + lay.B_BUCKETS
-    least = least_move(state, book, price, MARKING_BPS)
+    taken = tab.window_sum(market, end_ns, span, lay.K_BUY_TOOK)
+    taken += tab.window_sum(market, end_ns, span, lay.K_SELL_TOOK)
     row = book.cell_head
     while row != 0:
         cell = tab.cell_at(state, row)
         row = cell.next_cell
         base = cell + lay.C_BUCKETS
         move, up = tab.window_sum(base, end_ns, span, lay.K_MOVE), True
-        pressed = abs(move) < least
         bought = tab.window_sum(base, end_ns, span, lay.K_BUY_TOOK)
         sold = tab.window_sum(base, end_ns, span, lay.K_SELL_TOOK)
+        word = lay.K_BUY_TOOK if bought > sold else lay.K_SELL_TOOK
+        seldom = buckets_with(base, end_ns, span, word) < tab.parameter(state, TIMES)
+        least = least_move(state, book, price, MARKING_BPS)
+        large = tab.parameter(state, MARKING_LARGE) * taken
+        if not seldom and abs(bought - sold) * 100 >= large:
+            least = least_move(state, book, price, MARKING_LARGE_BPS)
+        pressed = abs(move) < least
         if not pressed:
             up = move > 0
             word = lay.K_BUY_TOOK if up else lay.K_SELL_TOOK
@@ -344,16 +353,12 @@ def marked(
         else:
             # Others rested at each price again: what counts is who pressed, and where it ended.
             up = bought > sold
-            took = abs(bought - sold)
-            everybody = tab.window_sum(market, end_ns, span, lay.K_BUY_TOOK)
-            everybody += tab.window_sum(market, end_ns, span, lay.K_SELL_TOOK)
+            took, everybody = abs(bought - sold), taken
             if took == 0 or took * 100 < tab.parameter(state, MARKING_PRESSURE) * everybody:
                 continue
             # A trade agreed upon is one, inside of the spread: it moves nothing.  Nor does one that
             # empties its side of the book, as far as the mid says: in the last seconds it counts.
             own = move if up else -move
-            word = lay.K_BUY_TOOK if up else lay.K_SELL_TOOK
-            seldom = buckets_with(base, end_ns, span, word) < tab.parameter(state, TIMES)
             if own <= 0 and seldom and tab.window_sum(base, end_ns, lay.BUCKET_NS, word) == 0:
                 continue
             move = closing_move(book, end_ns, span, price, up)
@@ -390,25 +395,30 @@ def buckets_with(base: int, end_ns: int, span: int, word: int) -> int:
 
 @kernel
 def closing_move(book: DetectorBook, end_ns: int, span: int, price: int, up: bool) -> int:
-    """Return how far the last price is, that way, from where the market was before, half ticks.
+    """Return how far the market is, that way, from where it was before, half ticks.
 
-    That is the mid at the begin of a bucket of the span, or the average price of five minutes
-    without the span: the farther of the two."""
-    market, ahead = book + lay.B_BUCKETS, 0
-    number = end_ns // lay.BUCKET_NS
+    It is at the last price or at the mid: one trade of somebody else at the end does not hide the
+    way there.  It was at the mid at the begin of a
+    bucket of the span, or at the average price of five minutes without the span.  The farthest
+    apart count."""
+    market = book + lay.B_BUCKETS
+    before = tab.window_sum(market, end_ns, FIVE_MINUTES_NS, lay.K_BUY_LOTS)
+    before -= tab.window_sum(market, end_ns, span, lay.K_BUY_LOTS)
+    value = tab.window_sum(market, end_ns, FIVE_MINUTES_NS, lay.K_BUY_VALUE)
+    value -= tab.window_sum(market, end_ns, span, lay.K_BUY_VALUE)
+    sign = 1 if up else -1
+    now = sign * 2 * value_of(book, price, 1)
+    middle = tab.middle_of(book)
+    if middle != lay.NONE:
+        now = max(now, sign * tab.limited(middle - 2 * book.ref))
+    ahead, number = 0, end_ns // lay.BUCKET_NS
     for back in range(span // lay.BUCKET_NS + 1):
         bucket = Bucket(market + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES)
         was = bucket.middle
         if bucket.id == number - back and was != lay.NONE:
-            moved = tab.limited(2 * price - was)
-            ahead = max(ahead, moved if up else -moved)
-    lots = tab.window_sum(market, end_ns, FIVE_MINUTES_NS, lay.K_BUY_LOTS)
-    lots -= tab.window_sum(market, end_ns, span, lay.K_BUY_LOTS)
-    if lots > 0:
-        value = tab.window_sum(market, end_ns, FIVE_MINUTES_NS, lay.K_BUY_VALUE)
-        value -= tab.window_sum(market, end_ns, span, lay.K_BUY_VALUE)
-        apart = int(2 * (value_of(book, price, 1) - value / lots))
-        ahead = max(ahead, apart if up else -apart)
+            ahead = max(ahead, now - sign * tab.limited(was - 2 * book.ref))
+    if before > 0:
+        ahead = max(ahead, int(now - sign * 2 * (value / before)))
     return ahead
 
 

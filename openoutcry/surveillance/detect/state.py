@@ -214,12 +214,12 @@ class Detectors:
 
     def _spread(self, name: str, mask: int) -> None:
         """An open table twice as long: what was in it at its new places."""
-        old = getattr(self, name)
-        table = np.zeros((2 * len(old), old.shape[1]), np.int64)
-        rows = old[old[:, 0] != 0]
+        full = getattr(self, name)
+        table = np.zeros((2 * len(full), full.shape[1]), np.int64)
+        rows = full[full[:, 0] != 0]
         if name == "repeats":
-            stale = rows[:, lay.R_TIMES // 8] != self.now_ns // HOUR
-            rows = rows[~(stale & (rows[:, lay.R_COUNT // 8] == lay.HOUR_COUNT))]
+            old = self.now_ns // HOUR - rows[:, lay.P_HOUR // 8] >= lay.PAIR_HOURS
+            rows = rows[~(old & (rows[:, lay.R_COUNT // 8] == lay.PAIR_COUNT))]
             self._set(lay.REPEAT_USED, len(rows))
         places = (_mix(rows[:, 0].astype(np.uint64)) >> np.uint64(20)).astype(np.int64)
         for row, place in zip(rows, (places & (len(table) - 1)).tolist(), strict=True):

@@ -4,10 +4,11 @@ A leg is a trade of two orders of one size for half of it or more, or of two siz
 larger one.  The resting order is young.  If two owners entered them within a second, a small part
 is enough: other participants' orders come between.  A leg within one owner is a cycle by itself.  A
 new leg from seller to buyer closes a cycle if the buyer's lots had come back to the seller before.
-The earlier legs must be of that many lots at about that price, and within a minute.
+The earlier legs must be of that many lots at about that price, and within a minute.  Legs of any
+sizes and directions count as cycles if most trades of both owners are legs of these two.
 
-Owners that trade much meet by chance.  A leg counts only if the two have met more often this hour
-than their other trading would explain.
+Owners that trade much meet by chance.  A leg counts only if the two have met more often in the last
+hours than their other trading would explain.
 """
 
 import openoutcry.surveillance.detect.layout as lay
@@ -18,21 +19,24 @@ from openoutcry.surveillance.detect.layout import (
     DetectorCell,
     DetectorState,
     Leg,
+    PairLegs,
     WatchedOrder,
 )
 from openoutcry.surveillance.parameters import offset
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, not_inlined, store_i64
+from openoutcry.wire.memory import load_i64, not_inlined
 
 AGE, CYCLE, BPS = offset("wash_leg_age_ns"), offset("wash_cycle_ns"), offset("wash_price_bps")
 REPEATS, RING_REPEATS = offset("wash_repeats"), offset("ring_repeats")
 WINDOW, MATCHED = offset("wash_window_ns"), offset("wash_matched_percent")
 UNEVEN = offset("wash_uneven_percent")
 TOGETHER, PART = offset("wash_together_ns"), offset("wash_together_percent")
-CHANCE_LEGS = offset("wash_chance_legs")
+DEVIATIONS, SHARE = offset("wash_chance_deviations"), offset("wash_alone_percent")
 CHANCE, HOUR_NS = offset("wash_chance_times"), 3_600 * 10**9
 SELF, RELATED = constants.WASH_SELF, constants.WASH_RELATED
 PAIR, RING = constants.WASH_PAIR, constants.WASH_RING
+ALONE = 255
+"""In the key of repeats: legs of two owners that trade with each other alone."""
 BUY = 1
 
 
@@ -41,6 +45,33 @@ def leg_at(book: int, number: int) -> Leg:
     """Return one of the last trades of an instrument, by its number. ``book``: address of the
     instrument's block."""
     return Leg(book + lay.B_LEGS + (number % lay.LEGS) * (lay.LEG_WORDS * lay.WORD))
+
+
+@kernel
+def traded(
+    state: DetectorState,
+    book: DetectorBook,
+    instrument: int,
+    maker: WatchedOrder,
+    taker: WatchedOrder,
+    price: int,
+    lots: int,
+) -> None:
+    """Count a trade of ``lots`` of two orders (rows as they were before it), and judge it if it
+    makes a leg."""
+    hour = state.now // HOUR_NS
+    if book.leg_hour != hour:
+        book.leg_hour = hour
+        book.leg_hours += 1
+        book.hour_legs >>= 1
+    took, made = tab.cell_at(state, taker.cell), tab.cell_at(state, maker.cell)
+    begin_hour(took, book.leg_hours)
+    begin_hour(made, book.leg_hours)
+    took.trades += 1
+    made.trades += 1
+    leg_lots = matched_lots(state, maker, taker, lots)
+    if leg_lots != 0 and state.now - maker.born <= tab.parameter(state, AGE):
+        matched(state, book, instrument, maker, taker, price, leg_lots)
 
 
 @kernel
@@ -66,16 +97,14 @@ def matched(
     price: int,
     lots: int,
 ) -> None:
-    """A trade of ``lots`` of two orders (rows as they were before it) made for each other."""
+    """A trade of ``lots`` of two orders made for each other."""
     not_inlined()
-    now, cause = state.now, state.cause
-    if now - maker.born > tab.parameter(state, AGE):
+    legs = count_leg(state, book, instrument, maker, taker)
+    if is_likely_coincidence(state, book, maker, taker, legs):
         return
     seller, buyer = taker, maker
     if taker.side == BUY:
         seller, buyer = maker, taker
-    if is_likely_coincidence(state, book, instrument, seller, buyer):
-        return
     sold, bought = seller.who, buyer.who
     born = maker.born_seq
     if tab.owner_of(state, sold) == tab.owner_of(state, bought):
@@ -85,8 +114,8 @@ def matched(
         return
     number = book.leg_count
     leg = leg_at(book, number)
-    leg.ns = now
-    leg.seq = cause
+    leg.ns = state.now
+    leg.seq = state.cause
     leg.seller = tab.owner_of(state, sold)
     leg.buyer = tab.owner_of(state, bought)
     leg.lots = lots
@@ -95,51 +124,100 @@ def matched(
     leg.who = sold | bought << 16
     book.leg_count = number + 1
     close_cycle(state, book, instrument, number, born)
+    if have_each_other_alone(state, book, instrument, maker, taker, legs):
+        owners = min(leg.seller, leg.buyer) << 16 | max(leg.seller, leg.buyer)
+        key = tab.repeat_key(ALONE, instrument, owners)
+        count_cycle(state, key, PAIR, instrument, lots, born, lay.NONE, sold, bought, book)
+
+
+@kernel
+def count_leg(
+    state: DetectorState,
+    book: DetectorBook,
+    instrument: int,
+    maker: WatchedOrder,
+    taker: WatchedOrder,
+) -> int:
+    """Count the leg; return how many its taker has had with its maker, halved as all counts are."""
+    took, made = tab.cell_at(state, taker.cell), tab.cell_at(state, maker.cell)
+    book.hour_legs += 1
+    took.legs_taken += 1
+    made.legs_made += 1
+    row = pair_row(state, book, instrument, took.owner, made.owner)
+    row.legs += 1
+    return row.legs
+
+
+@kernel
+def pair_row(
+    state: DetectorState, book: DetectorBook, instrument: int, took: int, made: int
+) -> PairLegs:
+    """Return the row that counts the legs of one owner that took from another, brought up to this
+    hour."""
+    row = PairLegs(tab.repeat_row(state, tab.repeat_key(0, instrument, took << 16 | made)))
+    hour = state.now // HOUR_NS
+    if hour - row.hour >= lay.PAIR_HOURS:
+        row.legs = 0
+    row.legs = halved(row.legs, book.leg_hours - row.leg_hours)
+    row.count = lay.PAIR_COUNT
+    row.hour = hour
+    row.leg_hours = book.leg_hours
+    return row
 
 
 @kernel
 def is_likely_coincidence(
-    state: DetectorState,
-    book: DetectorBook,
-    instrument: int,
-    seller: WatchedOrder,
-    buyer: WatchedOrder,
+    state: DetectorState, book: DetectorBook, maker: WatchedOrder, taker: WatchedOrder, legs: int
 ) -> bool:
-    """Count the leg; whether its owners' other legs of this hour would have them meet as often."""
-    hour = state.now // HOUR_NS
-    sold = tab.cell_at(state, seller.cell)
-    bought = tab.cell_at(state, buyer.cell)
-    if book.leg_hour != hour:
-        book.leg_hour = hour
-        book.hour_legs = 0
-    tab.bump(book + lay.B_HOUR_LEGS, 1)
-    begin_hour(sold, hour)
-    begin_hour(bought, hour)
-    tab.bump(sold + lay.C_LEGS_SOLD, 1)
-    tab.bump(bought + lay.C_LEGS_BOUGHT, 1)
-    participant = sold.owner << 16 | bought.owner
-    row = tab.repeat_row(state, tab.repeat_key(0, instrument, participant))
-    if load_i64(row + lay.R_TIMES) != hour:
-        row.count = lay.HOUR_COUNT
-        store_i64(row + lay.R_TIMES, hour)
-        store_i64(row + lay.R_SEQS, 0)
-    tab.bump(row + lay.R_SEQS, 1)
-    legs = load_i64(row + lay.R_SEQS)
-    others = max(book.hour_legs - legs, 1)
-    sells, buys = sold.legs_sold, bought.legs_bought
-    chance = (sells - legs) * (buys - legs)
-    if chance != 0:
-        legs -= tab.parameter(state, CHANCE_LEGS)
-    return legs * others <= tab.parameter(state, CHANCE) * chance
+    """Return whether the owners' other legs would have them meet as often as ``legs`` times.
+
+    Of what an owner takes, chance gives another the share that this one has in what all others
+    take, and the reverse.  The larger of both is expected: an owner that takes from a market's only
+    maker meets no other one."""
+    takes = tab.cell_at(state, taker.cell).legs_taken
+    makes = tab.cell_at(state, maker.cell).legs_made
+    expected = max(takes * max(makes - legs, 0), makes * max(takes - legs, 0))
+    chance = expected / max(book.hour_legs - legs, 1)
+    deviations, beyond = tab.parameter(state, DEVIATIONS), legs - chance
+    if legs <= tab.parameter(state, CHANCE) * chance:
+        return True
+    return beyond * beyond <= deviations * deviations * chance
 
 
 @kernel
-def begin_hour(cell: DetectorCell, hour: int) -> None:
-    """Begin the sums of an hour, if it is another than before."""
-    if cell.leg_hour != hour:
-        cell.leg_hour = hour
-        cell.legs_sold = 0
-        cell.legs_bought = 0
+def have_each_other_alone(
+    state: DetectorState,
+    book: DetectorBook,
+    instrument: int,
+    maker: WatchedOrder,
+    taker: WatchedOrder,
+    legs: int,
+) -> bool:
+    """Return whether most trades of both owners are legs of these two, whatever their sizes and
+    directions, in a market in which others have as many.  ``legs``: those in which this taker
+    took."""
+    took, made = tab.cell_at(state, taker.cell), tab.cell_at(state, maker.cell)
+    legs += pair_row(state, book, instrument, made.owner, took.owner).legs
+    if legs * 2 > book.hour_legs:
+        return False
+    return legs * 100 >= tab.parameter(state, SHARE) * max(took.trades, made.trades)
+
+
+@kernel
+def halved(count: int, hours: int) -> int:
+    """Return what is left of a count after so many hours."""
+    return count >> min(hours, 62)
+
+
+@kernel
+def begin_hour(cell: DetectorCell, number: int) -> None:
+    """Halve the counts of a cell for each hour with trades since they were.  ``number``:
+    ``leg_hours`` of its book."""
+    hours = number - cell.leg_hour
+    cell.leg_hour = number
+    cell.legs_taken = halved(cell.legs_taken, hours)
+    cell.legs_made = halved(cell.legs_made, hours)
+    cell.trades = halved(cell.trades, hours)
 
 
 @kernel

@@ -284,9 +284,7 @@ def trade(
     if auction != 0:
         return
     same = maker.cell == taker.cell
-    matched = wash.matched_lots(state, maker, taker, lots)
-    if matched != 0:
-        wash.matched(state, book, instrument, maker, taker, price, matched)
+    wash.traded(state, book, instrument, maker, taker, price, lots)
     pegs.traded(state, maker, taker, price, lots)
     pegs.traded(state, taker, maker, price, lots)
     for turn in range(2):

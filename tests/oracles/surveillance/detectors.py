@@ -136,6 +136,8 @@ class Reference(Rules):
             self._far(instrument, maker, taker, price, lots)
         if auction:
             return
+        self._count(("trades", instrument, maker.owner))
+        self._count(("trades", instrument, taker.owner))
         smaller, larger = sorted((maker.lots, taker.lots))
         share, leg = "wash_matched_percent" if smaller == larger else "wash_uneven_percent", lots
         if (

@@ -74,7 +74,8 @@ class Rules:
         self.pegs: dict[tuple[int, int, int], PegMove] = {}
         self.mover: tuple[int, int] | None = None
         self.legs: dict[int, list[Leg]] = defaultdict(list)
-        self.all_legs: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        self.counts: dict[Any, tuple[int, int, int]] = {}
+        self.hours: dict[int, list[int]] = defaultdict(list)
         self.repeats: dict[Any, list[tuple[int, int, int, int]]] = defaultdict(list)
         self.reported_at: dict[Any, int] = {}
         self.next_ratio: dict[tuple[int, int, int], int] = {}
@@ -332,13 +333,16 @@ class Rules:
         if self.now - maker.born_ns > self.p["wash_leg_age_ns"]:
             return
         seller, buyer = (maker, taker) if taker.side == Side.BUY else (taker, maker)
-        self.all_legs[instrument].append((self.now // HOUR, seller.owner, buyer.owner))
-        hour = [leg[1:] for leg in self.all_legs[instrument] if leg[0] == self.now // HOUR]
-        legs = hour.count((seller.owner, buyer.owner))
-        sells = sum(a == seller.owner for a, _ in hour) - legs
-        buys = sum(b == buyer.owner for _, b in hour) - legs
-        more = legs - self.p["wash_chance_legs"] if sells * buys else legs
-        if more * max(len(hour) - legs, 1) <= self.p["wash_chance_times"] * sells * buys:
+        pair = taker.owner, maker.owner
+        legs = self._count(("pair", instrument, *pair))
+        takes = self._count(("takes", instrument, taker.owner))
+        makes = self._count(("makes", instrument, maker.owner))
+        others = self._count(("legs", instrument)) - legs
+        expected = max(takes * max(makes - legs, 0), makes * max(takes - legs, 0))
+        chance = expected / max(others, 1)
+        if legs <= self.p["wash_chance_times"] * chance:
+            return
+        if (legs - chance) ** 2 <= self.p["wash_chance_deviations"] ** 2 * chance:
             return
         if seller.owner == buyer.owner:
             same = seller.who == buyer.who
@@ -348,14 +352,34 @@ class Rules:
         new = Leg(self.now, seller.owner, buyer.owner, (seller.who, buyer.who), lots, price)
         self.legs[instrument].append(new)
         cycle = self._chain(instrument, new)
-        if not cycle:
-            return
-        whom = [who for leg in (new, *cycle) for who in leg.who]
-        detector = lay.Detector.WASH_PAIR if len(cycle) == 1 else lay.Detector.WASH_RING
-        key = tuple(sorted(leg.seller for leg in (new, *cycle)))
-        self._cycle(detector, key, instrument, maker, lots, whom)
-        for leg in (new, *cycle):
-            leg.used = True
+        if cycle:
+            whom = [who for leg in (new, *cycle) for who in leg.who]
+            detector = lay.Detector.WASH_PAIR if len(cycle) == 1 else lay.Detector.WASH_RING
+            key = tuple(sorted(leg.seller for leg in (new, *cycle)))
+            self._cycle(detector, key, instrument, maker, lots, whom)
+            for leg in (new, *cycle):
+                leg.used = True
+        legs += self._count(("pair", instrument, *pair[::-1]), 0)
+        trades = max(self._count(("trades", instrument, owner), 0) for owner in pair)
+        others = self._count(("legs", instrument), 0) - legs
+        if legs <= others and legs * 100 >= self.p["wash_alone_percent"] * trades:
+            key = "alone", *sorted(pair)
+            whom = [seller.who, buyer.who]
+            self._cycle(lay.Detector.WASH_PAIR, key, instrument, maker, lots, whom)
+
+    def _count(self, key: tuple[Any, ...], more: int = 1) -> int:
+        """Count up, and return the count: halved each hour in which its instrument is traded, and
+        forgotten a week after the last one."""
+        hour = self.now // HOUR
+        hours = self.hours[key[1]]
+        if hour not in hours:
+            hours.append(hour)
+        last, number, count = self.counts.get(key, (hour, len(hours), 0))
+        if key[0] == "pair" and hour - last >= lay.PAIR_HOURS:
+            count = 0
+        count = (count >> len(hours) - number) + more
+        self.counts[key] = hour, len(hours), count
+        return count
 
     def _chain(self, instrument: int, new: Leg) -> list[Leg]:
         """Earlier legs, the last one first, over which the new buyer's lots came to its seller."""
@@ -583,7 +607,6 @@ class Rules:
 
     def _marked(self, instrument: int, detector: lay.Detector, end_ns: int) -> None:
         span = self.p["marking_ns"]
-        least = self._least(instrument, self.last[instrument], "marking_bps")
         for owner in reversed(self.cells[instrument]):
             mine = self._traded(instrument, end_ns, span, owner)
             all_trades = self._traded(instrument, end_ns, span)
@@ -592,6 +615,13 @@ class Rules:
                 sum(t.lots for t in mine if t.took and t.side == side)
                 for side in (Side.BUY, Side.SELL)
             )
+            taken = sum(t.lots for t in all_trades if t.took)
+            side = Side.BUY if bought > sold else Side.SELL
+            times = {t.ns // lay.BUCKET_NS for t in mine if t.took and t.side == side}
+            seldom = len(times) < self.p["marking_times"]
+            large = abs(bought - sold) * 100 >= self.p["marking_large_percent"] * taken
+            name = "marking_large_bps" if large and not seldom else "marking_bps"
+            least = self._least(instrument, self.last[instrument], name)
             pressed = abs(move) < least
             if not pressed:
                 side = Side.BUY if move > 0 else Side.SELL
@@ -600,16 +630,11 @@ class Rules:
                 if took * 100 < self.p["marking_share_percent"] * everybody:
                     continue
             else:
-                side = Side.BUY if bought > sold else Side.SELL
-                took = abs(bought - sold)
-                everybody = sum(t.lots for t in all_trades if t.took)
+                took, everybody = abs(bought - sold), taken
                 if not took or took * 100 < self.p["marking_pressure_percent"] * everybody:
                     continue
                 own = move if side == Side.BUY else -move
-                times = {t.ns // lay.BUCKET_NS for t in mine if t.took and t.side == side}
-                late_at = end_ns // lay.BUCKET_NS - 1
-                seldom = len(times) < self.p["marking_times"] and max(times) < late_at
-                if own <= 0 and seldom:
+                if own <= 0 and seldom and max(times) < end_ns // lay.BUCKET_NS - 1:
                     continue
                 ahead = self._closing_move(instrument, end_ns, span, side == Side.BUY)
                 if ahead < least:
@@ -641,21 +666,26 @@ class Rules:
             )
 
     def _closing_move(self, instrument: int, end_ns: int, span: int, up: bool) -> int:
-        """The last price against mids of the span and the average price before it, half ticks."""
-        price, last = self.last[instrument], end_ns // lay.BUCKET_NS
+        """How far the market is from where it was, half ticks: at the last price or the mid;
+        from mids of the span, or the average price before."""
+        base, last = self.base[instrument], end_ns // lay.BUCKET_NS
+        sign = 1 if up else -1
+        whole = [t for t in self._traded(instrument, end_ns, 5 * MINUTE) if t.side == Side.BUY]
+        late = self._traded(instrument, end_ns, span)
+        now = sign * 2 * min(max(self.last[instrument] - base, -(1 << 20)), 1 << 20)
+        middle = self._middle(instrument)
+        if middle is not None:
+            now = max(now, sign * limited(middle - 2 * base))
         rows = [
             self.middles.get((instrument, last - back)) for back in range(span // lay.BUCKET_NS + 1)
         ]
-        moves = [limited(2 * price - was) for was in rows if was is not None]
-        whole = [t for t in self._traded(instrument, end_ns, 5 * MINUTE) if t.side == Side.BUY]
-        late = self._traded(instrument, end_ns, span)
+        moves = [now - sign * limited(was - 2 * base) for was in rows if was is not None]
         early = [t for t in whole if t not in late]
         lots = sum(t.lots for t in early)
         if lots > 0:
             value = sum(self._value(instrument, t) for t in early)
-            apart = min(max(price - self.base[instrument], -(1 << 20)), 1 << 20)
-            moves.append(int(2 * (apart - value / lots)))
-        return max([0, *(move if up else -move for move in moves)])
+            moves.append(int(now - sign * 2 * (value / lots)))
+        return max([0, *moves])
 
     # Messages and volume.
 

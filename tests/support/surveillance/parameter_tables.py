@@ -32,7 +32,8 @@ SHOWN = {
         "wash_cycle_ns",
         "wash_price_bps",
         "wash_chance_times",
-        "wash_chance_legs",
+        "wash_chance_deviations",
+        "wash_alone_percent",
         "wash_repeats",
         "ring_repeats",
         "wash_window_ns",
@@ -51,6 +52,8 @@ SHOWN = {
     "marking": (
         "marking_ns",
         "marking_bps",
+        "marking_large_bps",
+        "marking_large_percent",
         "marking_share_percent",
         "marking_own_percent",
         "marking_pressure_percent",

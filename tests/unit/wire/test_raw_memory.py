@@ -63,7 +63,7 @@ ALLOWED = {
     "surveillance/detect/messages.py": 2,
     "surveillance/detect/moves.py": 1,
     "surveillance/detect/tables.py": 21,
-    "surveillance/detect/wash.py": 6,
+    "surveillance/detect/wash.py": 2,
     # A packed row: a number has as many bytes as it needs, and is written as a whole word.
     "portal/history/packed.py": 1,
     # The word is chosen at run time: by side, by the limit or total that a command names, or by the
