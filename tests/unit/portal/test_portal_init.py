@@ -1,12 +1,15 @@
 """``outcry portal init``: an example where no file is, and sessions for a file that exists."""
 
 import stat
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
 from openoutcry.venue.file import read_venue
+from openoutcry.wire.enums import Phase
 
 
 def test_init_writes_an_example_that_opens_as_it_is(tmp_path: Path) -> None:
@@ -20,6 +23,21 @@ def test_init_writes_an_example_that_opens_as_it_is(tmp_path: Path) -> None:
     checked = CliRunner().invoke(main, ["venue", "check", str(path)])
     assert (checked.exit_code, "3 instruments" in checked.output) == (0, True), checked.output
     assert "no mistake" in checked.output
+
+
+def test_the_example_is_closed_for_a_second_at_midnight(tmp_path: Path) -> None:
+    """Each day of the week: from its CLOSED to the CONTINUOUS of the next."""
+    path = tmp_path / "spot.toml"
+    assert CliRunner().invoke(main, ["portal", "init", str(path), "--users", "1"]).exit_code == 0
+    calendar = read_venue(path).calendar
+    monday = date(2026, 11, 30)
+    days = [calendar.trading_day(monday + timedelta(days=number)) for number in range(8)]
+    for day, following in pairwise(days):
+        assert day is not None
+        assert following is not None
+        assert following.begin_ns - day.end_ns == 10**9
+        assert {command.phase for command in following.phases} == {Phase.CONTINUOUS, Phase.CLOSED}
+        assert set(calendar.expected(following.begin_ns).values()) == {Phase.CONTINUOUS}
 
 
 def test_a_file_that_exists_keeps_its_text(tmp_path: Path) -> None:
