@@ -150,4 +150,10 @@ DEFINITIONS = {
         "shortly before its own liquidation.",
         f"{MAR}; the venue's rules for defaults",
     ),
+    "off_book_price": Definition(
+        "trades off the book far from it",
+        "Two owners trade off the book at a price far beyond the book's best one, so value goes "
+        "from one account to the other.",
+        MAR,
+    ),
 }

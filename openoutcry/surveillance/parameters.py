@@ -165,6 +165,8 @@ TABLE = (
     Parameter("call_away_bps", 200, "1/10,000 of the mark", "chosen: what a trade moves is a gift"),
     Parameter("call_after_ns", 60 * SECOND, "ns", "chosen: since the last part of a liquidation"),
     Parameter("call_before_ns", 10 * MINUTE, "ns", "chosen: before the first part"),
+    # Off the book.
+    Parameter("off_book_bps", 30, "1/10,000 of the mid", "chosen: beyond the best price, too"),
     # Messages.
     Parameter("stuffing_orders", 100, "orders a second", "MAR II 2(e): quote stuffing; measured"),
     Parameter("stuffing_gone_percent", 80, "% cancelled within a second", "measured", 1, 100),

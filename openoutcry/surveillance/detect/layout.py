@@ -43,6 +43,7 @@ class Detector(IntEnum):
     NEGATIVE_BALANCE = 18
     MOVING_PEGS = 19
     CALLED_TRADES = 20
+    OFF_BOOK_PRICE = 21
 
 
 class DetectorState(Layout, size_bytes=512):
@@ -85,6 +86,7 @@ class DetectorState(Layout, size_bytes=512):
     level_book: int = i64("book whose levels have no room")
     entry_left: int = i64("events of a command from the speed bump that are still to come")
     by_operator: int = i64("1: the command at work is the operator's")
+    off_book: int = i64("1: the command at work trades off the book")
     mover: int = i64("cell whose order the command at work entered or moved, 0: none")
 
 

@@ -194,11 +194,12 @@ def have_each_other_alone(
     legs: int,
 ) -> bool:
     """Return whether most trades of both owners are legs of these two, whatever their sizes and
-    directions, in a market in which others have as many.  ``legs``: those in which this taker
+    directions, in a market in which others have as many.  A client and a maker that agree on
+    trades off the book do not count.  ``legs``: those in which this taker
     took."""
     took, made = tab.cell_at(state, taker.cell), tab.cell_at(state, maker.cell)
     legs += pair_row(state, book, instrument, made.owner, took.owner).legs
-    if legs * 2 > book.hour_legs:
+    if legs * 2 > book.hour_legs or state.off_book != 0:
         return False
     return legs * 100 >= tab.parameter(state, SHARE) * max(took.trades, made.trades)
 

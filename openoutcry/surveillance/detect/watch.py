@@ -8,6 +8,7 @@ from openoutcry.surveillance.detect import (
     corporate,
     messages,
     moves,
+    off_book,
     pegs,
     pressure,
     wash,
@@ -97,6 +98,8 @@ def watch(
             state.now = max(state.now, stamp)
             everybodys = command.kind == MASS_CANCEL and command.aux == 1
             state.by_operator = 1 if everybodys else 0
+            agreed = command.kind == RISK and command.order_type == off_book.OFF_BOOK
+            state.off_book = 1 if agreed else 0
             state.mover = 0
         state.event_seq = event.seq
         if kind == REJECTED or instrument == NO_INSTRUMENT:
@@ -281,6 +284,8 @@ def trade(
         paid(state, book, taker, price, lots)
     if book.mark != lay.NONE:
         calls.traded(state, book, instrument, maker, taker, price, lots)
+    if state.off_book != 0:
+        off_book.traded(state, book, instrument, maker, taker, price, lots)
     if auction != 0:
         return
     same = maker.cell == taker.cell

@@ -134,6 +134,8 @@ class Reference(Rules):
                 self._paid(order, price, lots)
         if instrument in self.marks:
             self._far(instrument, maker, taker, price, lots)
+        if self._is_off_book():
+            self._off_book(instrument, maker, taker, price, lots)
         if auction:
             return
         self._count(("trades", instrument, maker.owner))

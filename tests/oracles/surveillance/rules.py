@@ -6,6 +6,7 @@ from typing import Any
 
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.journal.projections import has_risk, instrument_money
+from openoutcry.risk.bits import Setting
 from openoutcry.surveillance.detect.settings import Settings
 from openoutcry.surveillance.parameters import INDEX, parameters
 from openoutcry.wire import make_instruments
@@ -81,6 +82,7 @@ class Rules:
         self.next_ratio: dict[tuple[int, int, int], int] = {}
         self.around: dict[tuple[int, int], Around] = defaultdict(Around)
         self.by_operator: set[int] = set()
+        self.risk: dict[int, Any] = {}
         self.marks: dict[int, int] = {
             index: int(self.table["reference_price_ticks"][index])
             for index, *_ in (config.get("hooks") or {}).get("contracts", ())
@@ -362,10 +364,30 @@ class Rules:
         legs += self._count(("pair", instrument, *pair[::-1]), 0)
         trades = max(self._count(("trades", instrument, owner), 0) for owner in pair)
         others = self._count(("legs", instrument), 0) - legs
-        if legs <= others and legs * 100 >= self.p["wash_alone_percent"] * trades:
+        if self._is_off_book() or legs > others:
+            return
+        if legs * 100 >= self.p["wash_alone_percent"] * trades:
             key = "alone", *sorted(pair)
             whom = [seller.who, buyer.who]
             self._cycle(lay.Detector.WASH_PAIR, key, instrument, maker, lots, whom)
+
+    def _is_off_book(self) -> bool:
+        """Return whether the command at work trades off the book."""
+        command = self.risk.get(self.cause)
+        return command is not None and command["order_type"] == Setting.OFF_BOOK
+
+    def _off_book(self, instrument: int, maker: Order, taker: Order, price: int, lots: int) -> None:
+        bid, ask = self.quotes[instrument]
+        if bid is None or ask is None or bid <= price <= ask or maker.owner == taker.owner:
+            return
+        more = limited(2 * price - bid - ask)
+        if abs(more) < 2 * bps_of(price, self.p["off_book_bps"]):
+            return
+        buyer, seller = (maker, taker) if maker.side == Side.BUY else (taker, maker)
+        whom = [buyer.who, seller.who] if more > 0 else [seller.who, buyer.who]
+        gain = abs(more) * min(lots, 1 << 20)
+        kind, now, cause = lay.Detector.OFF_BOOK_PRICE, self.now, self.cause
+        self._tell(kind, instrument, whom, 60, now, cause, lots, more, gain, 1, [cause])
 
     def _count(self, key: tuple[Any, ...], more: int = 1) -> int:
         """Count up, and return the count: halved each hour in which its instrument is traded, and

@@ -11,4 +11,4 @@ def test_every_detector_that_needs_no_money_is_compared() -> None:
         for name, count in compare(seed, 700).items():
             counts[name] = counts.get(name, 0) + count
     missing = {one.name for one in lay.Detector} - set(counts)
-    assert missing == {"NEGATIVE_BALANCE", "CALLED_TRADES"}
+    assert missing == {"NEGATIVE_BALANCE", "CALLED_TRADES", "OFF_BOOK_PRICE"}

@@ -9,7 +9,8 @@ from tests import ROOT
 PAGE = " ".join((ROOT / "docs" / "surveillance.md").read_text().split())
 EXPLAINED = ("spoofing", "layering", "wash_self", "momentum_ignition", "ramping", "marking_close",
              "cross_market", "moving_pegs", "front_running", "quote_stuffing", "excessive_cancels",
-             "suspicious_volume", "negative_balance", "called_trades")  # fmt: skip
+             "suspicious_volume", "negative_balance", "called_trades",
+             "off_book_price")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", EXPLAINED)
