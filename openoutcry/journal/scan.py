@@ -38,7 +38,7 @@ from openoutcry.journal.segment import (
 from openoutcry.journal.watermark import WATERMARK_NAME, Watermark, read_watermark
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.errors import Appended, Hole, JournalError, Missing
-from openoutcry.wire.layout_hash import check_layout
+from openoutcry.wire.layout_hash import check_readable
 from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE
 
 END_UNKNOWN = (MAX_SEGMENTS, 0)
@@ -270,7 +270,7 @@ class Scan:
     def _take(self, where: str, block: Block) -> None:
         """Check a block's place among the others and count it."""
         header = block.header
-        check_layout(header.layout_hash, where)
+        check_readable(header.layout_hash, where)
         if header.journal_id != self.journal_id:
             raise JournalError(f"{where}: a block of another journal, {header.journal_id:016x}")
         if header.block_index != self.next_index:
@@ -518,7 +518,7 @@ def _first_block(segment: SegmentFile) -> Block:
         raise JournalError(f"{segment.path} is not a journal segment: {begins}")
     if len(head) >= 16:
         # Before the checksum: another layout may have put it elsewhere.
-        check_layout(int.from_bytes(head[8:16], "little"), str(segment.path))
+        check_readable(int.from_bytes(head[8:16], "little"), str(segment.path))
     block = examine(segment, 0)
     if isinstance(block, str):
         raise JournalError(f"{segment.path}: byte 0: {block}: the configuration cannot be read")

@@ -37,7 +37,7 @@ from openoutcry.journal.segment import retired_before, segment_numbers, segment_
 from openoutcry.journal.watermark import WATERMARK_NAME, Watermark
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.errors import JournalError, OutcryError
-from openoutcry.wire.layout_hash import LAYOUT_HASH
+from openoutcry.wire.layout_hash import is_readable
 from openoutcry.wire.records import BLOCK_MAGIC, ORDER_DTYPE, RECORD_BYTES
 
 WINDOW_BYTES = 16 << 20
@@ -321,7 +321,7 @@ def _blocks(path: Path, disk: Disk) -> Iterator[tuple[BlockHeader, memoryview]]:
                 if end < needed_bytes:
                     return
             header = unpack_header(buffer[at : at + HEADER_BYTES])
-            sound = header.magic == BLOCK_MAGIC and header.layout_hash == LAYOUT_HASH
+            sound = header.magic == BLOCK_MAGIC and is_readable(header.layout_hash)
             if not sound or header_flaw(header):
                 return
             needed_bytes = header.block_bytes

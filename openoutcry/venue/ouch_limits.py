@@ -9,7 +9,7 @@ such files: a venue whose journal exists is served with a warning.
 from typing import Any
 
 from openoutcry.order_entry.spec import Protocol, SessionSpec
-from openoutcry.wire.toml_tables import Tables
+from openoutcry.wire.toml_tables import Mistake, Tables, name_of
 
 PRICE_DECIMALS = 4
 MAX_U32 = 2**32 - 1
@@ -25,9 +25,20 @@ def check_ouch(tables: Tables, sessions: list[SessionSpec]) -> frozenset[str]:
     for path, row in tables.given_rows("instrument"):
         if row.get("ouch") is False:
             untraded.add(str(row.get("symbol", "")))
+            if spoken and tables.is_accepted:
+                _warn_members(tables, path, row, sessions)
         elif spoken:
             _check(tables, path, row, spoken)
     return frozenset(untraded)
+
+
+def _warn_members(
+    tables: Tables, path: Any, row: dict[str, Any], sessions: list[SessionSpec]
+) -> None:
+    """Name the sessions that lose an instrument of a journal that may have their orders."""
+    names = ", ".join(one.name for one in sessions if one.protocol in HIGHEST and not one.slot)
+    text = f"is false: sessions over OUCH ({names}) enter no orders in {row.get('symbol')}"
+    tables.warnings.append(Mistake(tables.line_of((*path, "ouch")), name_of((*path, "ouch")), text))
 
 
 def _check(tables: Tables, path: Any, row: dict[str, Any], spoken: list[Protocol]) -> None:

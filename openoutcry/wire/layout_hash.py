@@ -11,6 +11,11 @@ from openoutcry.wire.records import MAGICS, RECORDS
 HISTORY_PATH = Path(__file__).with_name("layout_history.json")
 
 
+READABLE = ("55381ad72a83c94a",)
+"""Older layouts to which later ones only added values of enumerations.  Their records mean the same
+today: a journal that begins with one is read, replayed and continued."""
+
+
 class LayoutMismatch(OutcryError):
     """Two parties were built from different record declarations."""
 
@@ -35,6 +40,17 @@ def layout_history() -> list[str]:
 
 LAYOUT_HASH = int.from_bytes(hashlib.blake2b(layout_text().encode(), digest_size=8).digest())
 LAYOUT_VERSION = len(layout_history())
+
+
+def is_readable(layout_hash: int) -> bool:
+    """Return whether this build reads records of that layout: of its own, or of one in READABLE."""
+    return layout_hash == LAYOUT_HASH or f"{layout_hash:016x}" in READABLE
+
+
+def check_readable(layout_hash: int, where: str) -> None:
+    """Like :func:`check_layout`, for records at rest, which may be of a layout in READABLE."""
+    if not is_readable(layout_hash):
+        check_layout(layout_hash, where)
 
 
 def check_layout(layout_hash: int, where: str) -> None:
