@@ -111,7 +111,14 @@ def ouch(
     """Log in over SoupBinTCP and read commands; `help` lists them."""
     version = _version(protocol)
     with OuchClient(
-        *to, user, password, version=version, sequence=sequence, prefix=prefix, **_tls(**tls)
+        *to,
+        user,
+        password,
+        version=version,
+        sequence=sequence,
+        prefix=prefix,
+        counts=True,
+        **_tls(**tls),
     ) as session:
         click.echo(f"session {session.session}, next message {session.sequence}")
         _read(Prompt(session, sequence == 1), session.connection.socket)

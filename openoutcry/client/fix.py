@@ -93,6 +93,9 @@ class FixNumbers:
     """Messages of orders by number, for when the venue asks for them: type, fields, first time."""
     last_name: int = 0
     """Names that were made up."""
+    prefix: str = field(default_factory=lambda: f"{time.time_ns() // 1_000:X}-")
+    """What these names begin with, unless the client is given a prefix: the time at which the
+    numbers began, as a venue takes a name once a day."""
 
 
 class FixClient(LoggedIn):
@@ -415,7 +418,7 @@ class FixClient(LoggedIn):
         if name is not None:
             return name
         self.numbers.last_name += 1
-        return f"{self.prefix}{self.numbers.last_name}"
+        return f"{self.prefix or self.numbers.prefix}{self.numbers.last_name}"
 
 
 def utc_text() -> str:

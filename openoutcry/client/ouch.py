@@ -86,10 +86,8 @@ class OuchClient(SoupBinClient):
     ``sequence``: number of the first message wanted, 1 for all of the day, 0 for only what is new.
 
     A session takes each name once a day, and ignores a message with a name that was used.  The
-    client makes names that were not used.  On a session's first login names count from 1.  Later
-    they continue, in 5.0, where the venue says that free numbers begin; in 4.2 they are made from
-    the time.  After a login for all of the day they continue after those that have come: read these
-    messages first.
+    client makes names that were not used, whatever was sent before: in 5.0 they begin where the
+    venue says that free numbers begin, in 4.2 they are made from the time.
     """
 
     def __init__(
@@ -107,10 +105,13 @@ class OuchClient(SoupBinClient):
         tls: ssl.SSLContext | None = None,
         tls_name: str = "",
         symbols: Iterable[str] = (),
+        counts: bool = False,
     ) -> None:
         """``tls``: for a port with a certificate, which is to name ``tls_name`` ("": the host).
         ``symbols``: of the venue's instruments. Messages have a code of a longer one. A code whose
         symbol is neither named here nor used by an order is shown as it is.
+        ``counts``: on a session's first login names count from 1, for a person to type; orders of
+        an earlier login must have been answered, and messages of the day read.
 
         Raises :class:`ClientError` or :class:`LoginRejected`."""
         if version not in ("4.2", "5.0"):
@@ -124,7 +125,7 @@ class OuchClient(SoupBinClient):
         self.prefix = prefix
         self._kept: deque[Message] = deque()
         """Messages that came before the answer to a query."""
-        is_first = sequence <= 1 and self.connection.sequence == 1
+        is_first = counts and sequence <= 1 and self.connection.sequence == 1
         self._last: int | None = 0 if is_first else None
         """Last name that was made or given; None: it is not known yet."""
 
@@ -285,7 +286,7 @@ class OuchClient(SoupBinClient):
     def _note_name(self, name: str | int) -> None:
         """A name of the session was used: those that are made next are other ones."""
         number = str(name).removeprefix(self.prefix)
-        if number.isascii() and number.isdigit():
+        if number.isascii() and number.isdigit() and int(number) < FIRST_OF_TIME:
             self._last = max(self._last or 0, int(number))
 
     def _new_name(self, name: str | int | None) -> str | int:
@@ -295,8 +296,11 @@ class OuchClient(SoupBinClient):
         if self.is_50:
             if name is None and self._last is None:
                 self._last = self.next_user_ref() - 1
-            self._last = int(name) if name is not None else (self._last or 0) + 1
-            return self._last
+            last = self._last or 0
+            number = int(name) if name is not None else last + 1
+            if self._last is not None:
+                self._last = max(last, number)
+            return number
         if name is not None:
             return str(name)
         if self._last is None:

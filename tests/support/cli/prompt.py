@@ -68,7 +68,14 @@ class PromptBench:
         protocol = Protocol.OUCH50 if version == "5.0" else Protocol.OUCH42
         line = self._dial(protocol)
         client = OuchClient(
-            "inline", 0, name, "secret", version=version, prefix="C", **{"sequence": 1} | login
+            "inline",
+            0,
+            name,
+            "secret",
+            version=version,
+            prefix="C",
+            counts=True,
+            **{"sequence": 1} | login,
         )
         typing = Prompt(client, login.get("sequence", 1) == 1)
         typing.line = line

@@ -37,8 +37,8 @@ def kinds(client, count):
 
 def test_two_participants_trade(server):
     with (
-        connect(server, prefix="A", sequence=1) as alice,
-        connect(server, "BOB", prefix="B") as bob,
+        connect(server, prefix="A", sequence=1, counts=True) as alice,
+        connect(server, "BOB", prefix="B", counts=True) as bob,
     ):
         bought = alice.buy("AAPL", 100, "1.2500")
         assert kinds(alice, 1)[0] == "A"
@@ -65,7 +65,7 @@ def test_two_participants_trade(server):
 
 
 def test_a_lost_connection_is_recovered_by_sequence(server):
-    alice = connect(server, sequence=1)
+    alice = connect(server, sequence=1, counts=True)
     alice.buy("AAPL", 100, "1.25")
     assert kinds(alice, 1)[0] == "A"
     wanted = alice.sequence
@@ -73,7 +73,7 @@ def test_a_lost_connection_is_recovered_by_sequence(server):
     with pytest.raises(SessionEnded):
         alice.next(timeout_s=BOUND_S)
     alice.connection.close()
-    with connect(server, "BOB") as bob:
+    with connect(server, "BOB", counts=True) as bob:
         bob.sell("AAPL", 30, "1.25")
         assert kinds(bob, 2)[0] == "AE"
     with connect(server, sequence=wanted) as again:
@@ -161,7 +161,7 @@ def test_the_prompt_says_every_message_of_its_protocol(server):
 
 
 def test_every_message_of_the_protocol_can_be_said(server):
-    with connect(server) as alice:
+    with connect(server, counts=True) as alice:
         order = alice.sell("AAPL", 100, "1.25")
         alice.modify(order, "T", 60)
         seen, (_, modified) = kinds(alice, 2)
