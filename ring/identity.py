@@ -1,10 +1,12 @@
 """Identify a process by more than its pid, which is reused."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 PID_BITS = 22
 """No pid has more (PID_MAX_LIMIT, linux/threads.h)."""
+EXITING = 0x4
+"""PF_EXITING (linux/sched.h), in field 9 of /proc/PID/stat."""
 
 
 @dataclass(frozen=True)
@@ -13,6 +15,8 @@ class ProcessIdentity:
 
     pid: int
     start_ticks: int
+    is_exiting: bool = field(default=False, compare=False)
+    """The kernel ends it and closes its descriptors now; no code of it runs any longer."""
 
     @classmethod
     def of(cls, pid: int) -> "ProcessIdentity | None":
@@ -26,7 +30,7 @@ class ProcessIdentity:
         fields = text[text.rindex(")") + 2 :].split()
         if fields[0] in "ZX":
             return None
-        return cls(pid, int(fields[19]))
+        return cls(pid, int(fields[19]), bool(int(fields[6]) & EXITING))
 
     @classmethod
     def mine(cls) -> "ProcessIdentity":
@@ -45,6 +49,11 @@ class ProcessIdentity:
         """The identity of a :attr:`word`, whatever its sign."""
         start_ticks, pid = divmod(abs(word), 1 << PID_BITS)
         return cls(pid, start_ticks)
+
+    def has_descriptors(self) -> bool:
+        """False from before the kernel closes the first of its sockets."""
+        now = ProcessIdentity.of(self.pid)
+        return now == self and not now.is_exiting
 
     def alive(self) -> bool:
         """False is proof of death: the pid is free, a zombie, or reused."""

@@ -18,7 +18,7 @@ from openoutcry.host.info import isolated_cores
 from openoutcry.journal.medium import medium_of
 from openoutcry.pipeline.topology import geometry
 from openoutcry.ptp.status import clock_status
-from openoutcry.venue.file import VenueFile
+from openoutcry.venue.file import CHECKPOINT_EVERY, VenueFile
 from openoutcry.venue.operators import ROLES, SUPERVISOR
 from openoutcry.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS
 from openoutcry.venue.serve import wiring_of
@@ -274,7 +274,7 @@ def journal(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "none" if not venue.checkpoint_every else "",
         f"each {venue.checkpoint_every:,} commands",
         "without them a restarted stage replays everything",
-        "checkpoint_every = 1_000_000",
+        f"checkpoint_every = {CHECKPOINT_EVERY:_}",
     )
 
 

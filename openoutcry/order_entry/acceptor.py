@@ -28,7 +28,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from openoutcry.order_entry import session, shm_layout, shm_login, soupbin
+from openoutcry.order_entry import session, session_region, shm_layout, shm_login, soupbin
 from openoutcry.order_entry.answer_desk import AnswerDesk
 from openoutcry.order_entry.documents import Documents
 from openoutcry.order_entry.fix import logon as fix_logon
@@ -43,6 +43,7 @@ from openoutcry.order_entry.spec import (
     Takeover,
 )
 from openoutcry.order_entry.tls import server_context
+from openoutcry.ring import ProcessIdentity
 from openoutcry.wire.load_limits import Places, Turn, Turns
 from openoutcry.wire.peers import owner_of
 from openoutcry.wire.sealed_memory import make_sealed, read_only
@@ -533,9 +534,11 @@ class Acceptor:
         return right
 
     def _require_free(self, index: int, row: SessionSpec) -> None:
-        """One connection a session, unless a second one takes over."""
+        """One connection a session, unless a second one takes over.  Connections end with the
+        process that has them; the one in its place takes new logins when it has found its place."""
         block, now_s = self.region.block(index), asyncio.get_running_loop().time()
-        connected = int(block[session.FD // 8]) >= 0
+        stage = ProcessIdentity.of_word(self.region[session_region.STAGE_PROCESS])
+        connected = int(block[session.FD // 8]) >= 0 and stage.has_descriptors()
         generation, at_s = self.handed.get(index, (-1, 0.0))
         under_way = generation == block[session.GENERATION // 8] and now_s - at_s < HANDED_S
         if (connected or under_way) and row.takeover == Takeover.REFUSE:

@@ -65,6 +65,7 @@ class RegionHeader(Layout, size_bytes=4096):
     entry: int = i64("of the command that enters: its entry, 0: no session has sent it,")
     entry_left: int = i64("and events of it that are still to come")
     fee: int = i64("of the event at hand: what its fill cost, as wire/notes.py has it, or 0")
+    stage_process: int = i64("process that has the connections, as a word of ring/identity.py")
 
 
 HEAD_BYTES = RegionHeader.size_bytes
@@ -94,6 +95,7 @@ REPORTED_UPTO = RegionHeader.offset("reported_upto")
 AT_LANE_SEQ = RegionHeader.offset("at_lane_seq")
 ENTRY = RegionHeader.offset("entry")
 ENTRY_LEFT = RegionHeader.offset("entry_left")
+STAGE_PROCESS = RegionHeader.offset("stage_process")
 
 
 class WaitingCommand(Layout, size_bytes=256):

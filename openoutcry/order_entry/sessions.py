@@ -45,7 +45,7 @@ from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.sessions_state import SessionsError, State, check, sizes_of
 from openoutcry.order_entry.spec import PortSpec, Protocol, SessionsSpec
 from openoutcry.order_entry.touch_ahead import TouchAhead
-from openoutcry.ring import layout
+from openoutcry.ring import ProcessIdentity, layout
 from openoutcry.runtime import control
 from openoutcry.runtime.lanes import lane_seqs
 from openoutcry.runtime.loop import NAP_EPOLL, NAP_UNWATCHED
@@ -381,6 +381,7 @@ class Sessions(State):
             self._forget_connection(region.block(index))
         for one in self.fix.values():
             one.resume(int(self.day))
+        region.words[session_region.STAGE_PROCESS // 8] = ProcessIdentity.mine().word
 
     def _forget_connection(self, block: npt.NDArray[np.int64]) -> None:
         """Set a session's block as that of a session whose connection was lost."""

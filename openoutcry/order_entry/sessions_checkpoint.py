@@ -102,13 +102,9 @@ def put_back(state: State, arrays: Any) -> None:
         region.words[word // 8] = value
     known = with_participants(state, arrays["rows"])
     region.rows[known["number"] & region[session_region.ROW_MASK]] = known
-    for entry in np.ascontiguousarray(arrays["tokens"]):
-        number, session = entry[:2].tolist()
-        token = entry.ctypes.data + tokens.TOKEN
-        assert (
-            tokens.put_token(TokenTable.of(region[session_region.TOKENS]), session, token, number)
-            == 1
-        )
+    entries = np.ascontiguousarray(arrays["tokens"])
+    table = TokenTable.of(region[session_region.TOKENS])
+    assert tokens.put_tokens(table, entries.ctypes.data, len(entries)) == len(entries)
     for key, *values in arrays["sums"].tolist() if region.sizes.sums else ():
         place = int(sums.find(region[session_region.SUMS], region[session_region.SUMS_MASK], ~key))
         region.sums[(place - region[session_region.SUMS]) // sums.ENTRY_BYTES] = key, *values

@@ -26,6 +26,8 @@ from openoutcry.order_entry import (
     session_region,
     shm_layout,
     shm_out,
+    sums,
+    tokens,
 )
 from openoutcry.order_entry import copies as drop_copies
 from openoutcry.order_entry.documents import Documents
@@ -86,6 +88,8 @@ SESSIONS: tuple[tuple[Callable[..., Any], int], ...] = (
     (command_metadata.pack_metadata, 7),
     (command_metadata.unpack_metadata, 6),
     (session.symbol_place, 1),
+    (tokens.put_tokens, 3),
+    (sums.find, 3),
 )
 """Kernels that sessions of every protocol need, and how many arguments each has."""
 
@@ -274,12 +278,12 @@ class State:
     def apply(self, batch: Batch, event_seq: int) -> int:
         """Commands of one block with their events up to ``event_seq``; returns how many had a
         metadata."""
+        commands, events = batch.commands, batch.events
+        if not len(commands):  # as of each block of a segment before a checkpoint
+            return 0
         if batch.header.block_index != self._block:
             self._block = batch.header.block_index
             self._metadata = BlockMetadata.of(batch, len(self.streams))
-        commands, events = batch.commands, batch.events
-        if not len(commands):
-            return 0
         self.follow_documents(self.documents.take(commands))
         if self._block != self.last_block:
             self.block_count, self.last_block = self.block_count + 1, self._block

@@ -175,6 +175,17 @@ def number_of(table: TokenTable, session: int, token: int) -> int:
 
 
 @kernel
+def put_tokens(table: TokenTable, entries: int, count: int) -> int:
+    """Put tokens of another table, ``count`` entries at the address; return how many were put: all,
+    unless one is there twice or the table is full."""
+    for index in range(count):
+        entry = TokenEntry(entries + ENTRY_BYTES * index)
+        if put_token(table, entry.session, entry + TOKEN, entry.number) != 1:
+            return index
+    return count
+
+
+@kernel
 def clear_table(table: TokenTable, sessions: int) -> None:
     """Clear the table: no token is taken any longer; ``sessions``: how many there are."""
     index, used = table.index, table.used

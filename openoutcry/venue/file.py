@@ -238,6 +238,8 @@ def power_of_two(value: Any) -> int:
     return number
 
 
+CHECKPOINT_EVERY = 100_000
+"""Commands.  A stage that is restarted repeats at most so many: about a second's work."""
 VENUE = {
     "name": Key(toml_tables.text(20)),
     "journal": Key(toml_tables.text()),
@@ -247,7 +249,7 @@ VENUE = {
     "volatile_journal": Key(toml_tables.boolean, False),
     "copies": Key(toml_tables.list_of(toml_tables.text()), ()),
     "policy": Key(toml_tables.one_of({p: p for p in POLICIES}), "all"),
-    "checkpoint_every": Key(toml_tables.integer(0, 10**12), 1_000_000),
+    "checkpoint_every": Key(toml_tables.integer(0, 10**12), CHECKPOINT_EVERY),
     "retention_days": Key(toml_tables.integer(0, 36_500), 0),
     "order_capacity": Key(power_of_two, 1 << 17),
     "participant_capacity": Key(toml_tables.integer(0, (1 << 16) - 1), 0),

@@ -69,6 +69,23 @@ def test_everything_is_killed_and_started_again(durability, tmp_path):
     kill_storm(durability, tmp_path, rounds=2)
 
 
+def test_a_login_right_after_a_death_is_accepted(tmp_path):
+    """The first login that a client sends after it has lost its connection, and none but it."""
+    with Venue(SESSIONS, tmp_path / "journal", durability="durable") as venue:
+        client = venue.client("S1")
+        for number in range(1, 6):
+            client.enter(f"a{number}")
+            assert client.message()[0] == "A"
+            row = stage_row(venue)
+            os.kill(row["pid"], signal.SIGKILL)
+            assert client.packet() == ("", b"")
+            client = venue.client("S1", sequence=number + 1, wait_s=0)
+            assert client.answer[0] == "A"
+            assert client.number == number + 1
+            assert stage_row(venue)["restarts"] == number
+        client.close()
+
+
 def test_the_sessions_stage_dies_while_the_rest_lives(tmp_path):
     """With a process for the front and one for the back: the sessions die with the matcher, and
     come back with what the journal has and what only shared memory has."""

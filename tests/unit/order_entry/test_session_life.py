@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from openoutcry.order_entry import session as session_block
-from openoutcry.order_entry import soupbin
+from openoutcry.order_entry import session_region, soupbin
 from openoutcry.order_entry.acceptor import MAX_HASHING, MAX_WAITING, REASONS
 from openoutcry.order_entry.spec import (
     CancelOnDisconnect,
@@ -17,6 +17,7 @@ from openoutcry.order_entry.spec import (
     Takeover,
     ThrottlePolicy,
 )
+from openoutcry.ring import ProcessIdentity
 from openoutcry.wire.enums import CommandKind
 from tests.support.order_entry.sessions_venue import PASSWORD, session
 from tests.support.venue.inline import InlineVenue
@@ -311,6 +312,23 @@ def test_a_second_login_takes_over_where_that_is_the_policy(connect):
     assert first.rest() == ""
     second.enter(1)
     assert second.kinds(1) == "A"
+
+
+def test_a_connection_that_died_with_its_process_refuses_no_login(connect, venue):
+    """As after a SIGKILL of the sessions' process, while the one in its place finds its place."""
+    region = venue.run.work.sessions.region
+    first = connect("STAY")
+    index = next(i for i in range(1, len(ROWS) + 1) if region.block(i)[session_block.FD // 8] >= 0)
+    with pytest.raises(Refused):
+        connect("STAY")
+    dead = ProcessIdentity(ProcessIdentity.mine().pid, 1)
+    region.words[session_region.STAGE_PROCESS // 8] = dead.word
+    second = connect("STAY")
+    assert first.rest() == ""
+    second.enter(1)
+    assert second.kinds(1) == "A"
+    refused = session_block.LOGINS // 8 + REASONS.index("already connected")
+    assert region.block(index)[refused] == 1
 
 
 def test_a_lost_sessions_orders_go_when_its_grace_is_over(connect, venue):
