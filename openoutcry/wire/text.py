@@ -13,6 +13,9 @@ UNSURE = re.compile(r"[^ -~]")
 BEGINS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """First characters of a formula; the last four are their full-width forms, which some spreadsheets
 take as well."""
+BEFORE = re.compile(f"(?:^|;) *(?=[{re.escape(''.join(BEGINS))}])")
+"""What is before a formula: the begin of a cell or, where the comma is the decimal mark, a
+semicolon, which separates cells there."""
 NUMBER = re.compile(r"[+-]?\d[\d,]*(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -38,9 +41,10 @@ def cell(value: Any) -> Any:
     """A value as a spreadsheet shows it and does not run it.
 
     A cell of text that begins with one of BEGINS is a formula to spreadsheets, so it is written
-    after an apostrophe, which they take as "this is text".  Numbers stay as they are.
+    after an apostrophe, which they take as "this is text", also behind a semicolon.  Numbers stay
+    as they are.
     """
     if not isinstance(value, str):
         return value
     text = printable(value)
-    return f"'{text}" if text.startswith(BEGINS) and not NUMBER.fullmatch(text) else text
+    return text if NUMBER.fullmatch(text) else BEFORE.sub(r"\g<0>'", text)

@@ -1,6 +1,7 @@
 """What a participant chooses is no formula in the spreadsheet of whoever opens a CSV file."""
 
 import csv
+import re
 from io import StringIO
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from openoutcry.cli.csv_out import write_rows
 from openoutcry.journal.tables import safe_table
-from openoutcry.wire.text import BEGINS, NUMBER, cell, printable
+from openoutcry.wire.text import BEFORE, BEGINS, NUMBER, cell, printable
 
 FORMULAS = ["=1+1", "+A1", "-A1", "@SUM(A1)", "-1+1", "=-1", "--1", "-"]
 
@@ -30,6 +31,15 @@ def test_a_formula_is_written_as_text(text: str) -> None:
     assert heading == ["name", f"'{text}"]
     assert row == [f"'{text}", "1"]
     assert safe_table(pa.table({"x": [text, None]}))["x"].to_pylist() == [f"'{text}", None]
+
+
+@pytest.mark.parametrize("text", ["x;=1+1", "x; =1", ";@SUM(1)", "a;b;+1", " =1", "  -cmd"])
+def test_no_formula_is_behind_a_semicolon_or_spaces(text: str) -> None:
+    """A spreadsheet whose decimal mark is the comma splits the cells of our CSV at semicolons."""
+    out = StringIO()
+    csv.writer(out).writerow([cell(text)])
+    cells = next(csv.reader(StringIO(out.getvalue()), delimiter=";"))
+    assert [one for one in cells if one.strip(" ").startswith(BEGINS)] == []
 
 
 @pytest.mark.parametrize(
@@ -53,5 +63,6 @@ def test_a_cell_is_printable_and_no_formula(text: str) -> None:
     shown = cell(text)
     assert shown.isprintable()
     assert not shown.startswith(BEGINS) or NUMBER.fullmatch(shown)
-    assert shown.removeprefix("'") in (printable(text), printable(text).removeprefix("'"))
+    assert not re.search(f"; *[{re.escape(''.join(BEGINS))}]", shown)
+    assert NUMBER.fullmatch(shown) or shown == BEFORE.sub(r"\g<0>'", printable(text))
     assert safe_table(pa.table({"x": [text]}))["x"].to_pylist() == [shown]
