@@ -25,8 +25,10 @@ def pytest_runtest_teardown(item, nextitem):
 
 
 @pytest.fixture(scope="module")
-def floor(tmp_path_factory):
+def floor(tmp_path_factory, pytestconfig):
     """The venue and its console; another one if not everything trades continuously."""
+    if not shared:
+        pytestconfig.add_cleanup(held.close)  # where a failure ends the session
     if "floor" in shared and not shared["floor"].is_quiet():
         shared.pop("floor").stop()
     if "floor" not in shared:

@@ -26,9 +26,10 @@ def pytest_runtest_teardown(item, nextitem):
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
+def cluster(tmp_path_factory, pytestconfig):
     """Three nodes that run; a test that ends one starts it again."""
     if not running:
+        pytestconfig.add_cleanup(held.close)  # where a failure ends the session
         nodes = Cluster.make(tmp_path_factory.mktemp("nats") / "cluster")
         held.callback(nodes.stop)
         nodes.start()
