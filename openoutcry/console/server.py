@@ -106,10 +106,12 @@ def _add_login(app: Any, console: Console, secure: bool) -> None:
         """Begin a session; its cookie is not for scripts."""
         address = request.scope["outcry"]["address"]
         console.accounts.end(request.scope["outcry"]["cookie"])
-        async with turns.turn(owner_of(address)):
+        async with turns.turn(owner_of(address)) as turn:
+            turn.has_failed = True
             cookie, session = await asyncio.to_thread(
                 console.log_in, body.name, body.password, body.code, address
             )
+            turn.has_failed = False
         answer = JSONResponse({"venue": console.file.name, "me": who(session)})
         answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=secure, path="/")
         return answer

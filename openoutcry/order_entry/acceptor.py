@@ -530,7 +530,7 @@ class Acceptor:
                 right = False
             finally:
                 pause_s = 0.0 if right else PAUSE_TIMES * (loop.time() - begun_s)
-                turn.pause_s = min(pause_s, LOGIN_S)
+                turn.pause_s, turn.has_failed = min(pause_s, LOGIN_S), not right
         return right
 
     def _require_free(self, index: int, row: SessionSpec) -> None:

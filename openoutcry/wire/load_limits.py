@@ -11,7 +11,7 @@ import os
 import secrets
 import weakref
 from collections.abc import AsyncIterator, Hashable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Generic, TypeVar
@@ -182,6 +182,8 @@ class Turn:
 
     pause_s: float = 0.0
     """So long after its end the owner has its turn back; others do not wait for it."""
+    has_failed: bool = False
+    """Nothing came of it, as of a wrong password: the owner's next turns are behind the others'."""
 
 
 class SharedPlaces:
@@ -221,15 +223,19 @@ class SharedPlaces:
 class Turns:
     """Long work in turns: ``at_once`` in all, ``each`` of one owner; ``waiting`` more of it wait.
 
-    Turns go round among owners: an owner that waits for its own turn is behind all others.  With
-    ``shared`` an owner has its turns and its waiting work once over all processes."""
+    Turns go round among owners: an owner that waits for its own turn is behind all others.  Of all
+    owners whose last turn failed, one at a time waits for a turn or has it: however many fail, the
+    others wait for one of them.  With ``shared`` an owner has its turns and its waiting work once
+    over all processes."""
 
     def __init__(
         self, at_once: int, each: int, waiting: int, shared: SharedPlaces | None = None
     ) -> None:
         assert shared is None or 2 * each + waiting <= MAX_NUMBER
         self.at_once, self.each, self.waiting, self._shared = at_once, each, waiting, shared
-        self._all = asyncio.Semaphore(at_once)
+        self._all, self._failing = asyncio.Semaphore(at_once), asyncio.Semaphore(1)
+        self._failed: dict[str, None] = {}
+        """Owners whose last turn failed, in the order in which they did."""
         self._own: dict[str, asyncio.Semaphore] = {}
         self._count: dict[str, int] = {}
         """Turns of each owner that are under way or wait."""
@@ -259,14 +265,25 @@ class Turns:
                 while (place := shared.take(owner, range(each))) is None:
                     await asyncio.sleep(LOOK_S)
                 held.append(place)
-            async with self._all:
-                yield turn
+            async with self._failing if owner in self._failed else nullcontext(), self._all:
+                try:
+                    yield turn
+                finally:
+                    if not is_proxy:
+                        self._note(owner, turn.has_failed)
         finally:
             if turn.pause_s:
                 loop = asyncio.get_running_loop()
                 loop.call_later(turn.pause_s, self._end, owner, own, is_held, held)
             else:
                 self._end(owner, own, is_held, held)
+
+    def _note(self, owner: str, has_failed: bool) -> None:
+        self._failed.pop(owner, None)
+        if has_failed:
+            self._failed[owner] = None
+            if len(self._failed) > MAX_OWNERS:
+                del self._failed[next(iter(self._failed))]
 
     def _end(self, owner: str, own: asyncio.Semaphore, is_held: bool, held: list[int]) -> None:
         for place in held:

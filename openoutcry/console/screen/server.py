@@ -158,10 +158,12 @@ def _add_login(app: Any, screen: Screen, secure: bool) -> None:
         """Log in at the venue, as a session of the participant's; the cookie is not for scripts."""
         mine = request.scope["outcry"]
         screen.accounts.end(mine["cookie"])
-        async with turns.turn(owner_of(mine["address"])):
+        async with turns.turn(owner_of(mine["address"])) as turn:
+            turn.has_failed = True
             cookie, session = await asyncio.to_thread(
                 screen.log_in, body.name, body.password, mine["address"]
             )
+            turn.has_failed = False
         answer = JSONResponse({"venue": screen.file.name, "me": who(session)})
         answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=secure, path="/")
         return answer

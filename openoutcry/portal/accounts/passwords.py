@@ -12,7 +12,7 @@ from typing import Any
 from openoutcry.order_entry.passwords import dummy_hash, password_hasher
 from openoutcry.portal.accounts.errors import InvalidRequest, Locked
 from openoutcry.wire.extras import need
-from openoutcry.wire.load_limits import SharedPlaces, Turns, TurnsError
+from openoutcry.wire.load_limits import SharedPlaces, Turn, Turns, TurnsError
 from openoutcry.wire.peers import owner_of
 
 SHORTEST, LONGEST = 12, 256
@@ -52,15 +52,18 @@ class Passwords:
 
     async def is_right(self, password_hash: str | None, password: str, address: str) -> bool:
         """False, after the same work, where there is no account.  Raises :class:`Locked`."""
-        async with self._turn(address):
+        async with self._turn(address) as turn:
+            turn.has_failed = True
             right = await asyncio.to_thread(self._verify, password_hash or self._dummy, password)
-        return right and password_hash is not None
+            right = right and password_hash is not None
+            turn.has_failed = not right
+        return right
 
     @contextlib.asynccontextmanager
-    async def _turn(self, address: str) -> AsyncIterator[None]:
+    async def _turn(self, address: str) -> AsyncIterator[Turn]:
         try:
-            async with self._turns.turn(owner_of(address)):
-                yield
+            async with self._turns.turn(owner_of(address)) as turn:
+                yield turn
         except TurnsError as error:
             raise Locked(str(error), retry_after_s=math.ceil(error.wait_s)) from None
 

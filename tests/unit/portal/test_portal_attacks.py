@@ -10,6 +10,7 @@ import json
 import random
 import threading
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import httpx
@@ -54,6 +55,8 @@ from openoutcry.portal.trading.service import OrderService
 from openoutcry.wire.enums import OrderType, Side, TimeInForce
 
 SECRET = b"s" * 64
+stopped = partial(Limits, clock=lambda: 1_790_000_000.0)
+"""Limits whose minute does not end while a test runs."""
 
 
 def key(kind=HMAC, secret=SECRET, number=1, participant=1000):
@@ -383,7 +386,7 @@ def test_a_forged_signature_takes_nothing_of_its_keys_weight():
 
     signer = SimpleNamespace(key=find, check=check)
     mirror = SimpleNamespace(markets=None)
-    limits = Limits(10**9, key_weight_a_minute=10)
+    limits = stopped(10**9, key_weight_a_minute=10)
     spot = Spot(mirror, None, signer, limits)
 
     async def answer(spot, request):
@@ -470,7 +473,7 @@ def test_one_key_takes_its_own_share_of_remembered_requests(monkeypatch):
     group="portal",
 )
 def test_the_addresses_of_a_customers_network_are_one_owner():
-    limits = Limits(10)
+    limits = stopped(10)
     for n in range(10):
         limits.take(f"2001:db8::{n:x}", 1)
     with pytest.raises(ApiError):
@@ -623,7 +626,7 @@ BOOKS = json.dumps({"id": 1, "method": "SUBSCRIBE", "params": [f"m{n}@depth" for
 def test_what_a_stranger_says_over_a_socket_has_a_weight(monkeypatch, socket, text, most):
     """Also what is refused: subscribing to books, unknown methods, what is no request."""
     monkeypatch.setattr(Streams, "heard", lambda connection: None)
-    spot = SimpleNamespace(limits=Limits(1_000), markets=None, listen_keys=ListenKeys())
+    spot = SimpleNamespace(limits=stopped(1_000), markets=None, listen_keys=ListenKeys())
     feeds = SimpleNamespace(subscribe=lambda *row: True)
 
     async def run():
@@ -652,7 +655,7 @@ def test_what_a_stranger_says_over_a_socket_has_a_weight(monkeypatch, socket, te
 def test_a_socket_of_an_address_that_is_banned_ends(monkeypatch, socket):
     """A stranger who does not stop is not read any more."""
     monkeypatch.setattr(Streams, "heard", lambda connection: None)
-    limits = Limits(10)
+    limits = stopped(10)
     spot = SimpleNamespace(limits=limits, markets=None, listen_keys=ListenKeys())
     connection = {
         Streams: lambda: Streams(spot, None, None, False, "192.0.2.1"),
@@ -793,7 +796,7 @@ def test_a_body_that_is_too_long_or_never_ends_does_nothing(monkeypatch):
 def test_what_a_stranger_has_written_down_weighs_more_than_a_look():
     """Each is a transaction of the database."""
     made = FastAPI()
-    made.router.route_class = route_class(None, Limits(100))
+    made.router.route_class = route_class(None, stopped(100))
 
     @made.exception_handler(ApiError)
     async def refused(request, error):
@@ -848,7 +851,7 @@ def test_what_fails_is_one_line_a_minute_and_what_has_no_weight_of_its_own_has_o
         for _ in range(100):
             assert await client.ask(b"", more=False) == 500
         assert len(client.lines) == 1
-        limited = Client(reading, Limits(5))
+        limited = Client(reading, stopped(5))
         statuses = [await limited.ask(b"", more=False) for _ in range(7)]
         assert statuses == [200] * 5 + [429] * 2
         assert await limited.ask(b"", more=False, address="192.0.2.2") == 200

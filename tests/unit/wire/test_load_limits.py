@@ -188,3 +188,56 @@ def test_an_owner_waits_here_for_its_turn_in_another_process() -> None:
         assert None not in held[:-1]
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("attackers", [1, 50])
+def test_however_many_fail_the_others_wait_for_one_of_them(attackers: int) -> None:
+    """Each attacker fails again and again; what another owner asks for then is next but one."""
+
+    async def run() -> None:
+        turns, order, release = Turns(2, 2, 4), list[str](), asyncio.Semaphore(0)
+
+        async def fail(owner: str) -> None:
+            for _ in range(3):
+                async with turns.turn(owner) as turn:
+                    turn.has_failed = True
+                    await release.acquire()
+                    order.append(owner)
+
+        async def log_in(owner: str) -> None:
+            async with turns.turn(owner):
+                await release.acquire()
+                order.append(owner)
+
+        async def until(count: int) -> None:
+            while len(order) < count:
+                release.release()
+                await asyncio.sleep(0)
+
+        tasks = [asyncio.create_task(fail(f"attacker {number}")) for number in range(attackers)]
+        await until(attackers)  # each has failed once
+        for number in range(3):
+            before = len(order)
+            await log_in_within(log_in(f"other {number}"), release)
+            assert len(order) - before <= 4
+        # An attacker that gives up while it waits is still one that has failed.
+        gives_up = asyncio.create_task(turns.turn("attacker 0").__aenter__())
+        await asyncio.sleep(0)
+        gives_up.cancel()
+        await asyncio.gather(gives_up, return_exceptions=True)
+        before = len(order)
+        await log_in_within(log_in("other"), release)
+        assert len(order) - before <= 4
+        await until(3 * attackers + 4)
+        await asyncio.gather(*tasks)
+        # A turn that succeeds makes up for those that failed.
+        await log_in_within(log_in("attacker 0"), release)
+        assert "attacker 0" not in turns._failed
+
+    async def log_in_within(login: Any, release: asyncio.Semaphore) -> None:
+        task = asyncio.create_task(login)
+        while not task.done():
+            release.release()
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
