@@ -167,6 +167,15 @@ TABLE = (
     Parameter("call_before_ns", 10 * MINUTE, "ns", "chosen: before the first part"),
     # Off the book.
     Parameter("off_book_bps", 30, "1/10,000 of the mid", "chosen: beyond the best price, too"),
+    Parameter(
+        "quote_ahead_ns",
+        2 * MINUTE,
+        "ns",
+        "chosen: before a client's trade off the book",
+        1,
+        5 * MINUTE,
+    ),
+    Parameter("quote_ahead_percent", 30, "% of the client's lots", "chosen", 1, 1_000),
     # Messages.
     Parameter("stuffing_orders", 100, "orders a second", "MAR II 2(e): quote stuffing; measured"),
     Parameter("stuffing_gone_percent", 80, "% cancelled within a second", "measured", 1, 100),

@@ -377,8 +377,11 @@ class Rules:
         return command is not None and command["order_type"] == Setting.OFF_BOOK
 
     def _off_book(self, instrument: int, maker: Order, taker: Order, price: int, lots: int) -> None:
+        if maker.owner == taker.owner:
+            return
+        self._ahead_of_client(instrument, maker, taker, price, lots)
         bid, ask = self.quotes[instrument]
-        if bid is None or ask is None or bid <= price <= ask or maker.owner == taker.owner:
+        if bid is None or ask is None or bid <= price <= ask:
             return
         more = limited(2 * price - bid - ask)
         if abs(more) < 2 * bps_of(price, self.p["off_book_bps"]):
@@ -388,6 +391,31 @@ class Rules:
         gain = abs(more) * min(lots, 1 << 20)
         kind, now, cause = lay.Detector.OFF_BOOK_PRICE, self.now, self.cause
         self._tell(kind, instrument, whom, 60, now, cause, lots, more, gain, 1, [cause])
+
+    def _ahead_of_client(
+        self, instrument: int, maker: Order, client: Order, price: int, lots: int
+    ) -> None:
+        """What the maker took on the client's side; what it is ahead without this leg."""
+        span, side = self.p["quote_ahead_ns"], client.side
+        mine = self._traded(instrument, self.now, span, maker.owner)
+        took = sum(t.lots for t in mine if t.took and t.side == side)
+        least = self.p["quote_ahead_percent"] * lots
+        if took * 100 < least or not self._one_way(mine, side):
+            return
+        whole = self._traded(instrument, self.now, 5 * MINUTE, maker.owner)
+        same = [t for t in whole if t.side == side]
+        ahead = sum(t.lots for t in same)
+        back = sum(t.lots for t in whole if t.side != side)
+        if (ahead - (back - lots)) * 100 < least:
+            return
+        value = sum(self._value(instrument, t) for t in same)
+        apart = min(max(price - self.base[instrument], -(1 << 20)), 1 << 20) - value / ahead
+        most = min(took, lots, 1 << 20)
+        gain = int(2 * (apart if side == Side.BUY else -apart) * most)
+        if gain > 0:
+            kind, begin = lay.Detector.FRONT_RUNNING, self.now - span
+            who, evidence = [maker.who], [self.cause]
+            self._tell(kind, instrument, who, 70, begin, 0, took, 0, gain, 1, evidence)
 
     def _count(self, key: tuple[Any, ...], more: int = 1) -> int:
         """Count up, and return the count: halved each hour in which its instrument is traded, and

@@ -103,3 +103,35 @@ def test_a_client_and_its_maker_are_no_wash_pair(tmp_path: Path) -> None:
         market.new(Side.BUY, 5, BID, SYMBOL, MAKER)
         market.new(Side.SELL, 5, BID, SYMBOL, 4)
     assert market.hits() == []
+
+
+def test_a_maker_that_trades_ahead_of_its_client_is_reported(tmp_path: Path) -> None:
+    """It buys what the client is about to ask for, and sells that to the client at a gain."""
+    market = Watched(tmp_path)
+    market.new(Side.SELL, 40, ASK, SYMBOL, MAKER)
+    market.new(Side.BUY, 45, ASK, SYMBOL, SELLER)
+    seq = market.trade(ASK + BPS)
+    (hit,) = market.hits()
+    assert hit["detector"] == Detector.FRONT_RUNNING
+    assert hit["participants"] == [SELLER]
+    assert (hit["lots"], hit["gain_half_ticks"], hit["seq"]) == (45, 2 * 45 * BPS, seq)
+
+
+@pytest.mark.parametrize("case", ["a few", "no gain", "the other way", "a hedge", "both ways"])
+def test_makers_that_do_not_are_left_alone(tmp_path: Path, case: str) -> None:
+    market = Watched(tmp_path)
+    market.new(Side.SELL, 140, ASK, SYMBOL, MAKER)
+    market.new(Side.BUY, 140, BID, SYMBOL, MAKER)
+    if case == "a few":
+        market.new(Side.BUY, 20, ASK, SYMBOL, SELLER)
+    elif case == "the other way":
+        market.new(Side.SELL, 60, BID, SYMBOL, SELLER)
+    elif case == "a hedge":
+        market.trade(ASK)  # and then it buys what it has sold
+        market.new(Side.BUY, 100, ASK, SYMBOL, SELLER)
+    else:
+        market.new(Side.BUY, 60, ASK, SYMBOL, SELLER)
+    if case == "both ways":
+        market.new(Side.SELL, 60, BID, SYMBOL, SELLER)
+    market.trade(ASK if case == "no gain" else ASK + BPS)
+    assert market.hits() == []
