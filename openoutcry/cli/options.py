@@ -12,6 +12,8 @@ from openoutcry.wire.private_file import require_private
 
 MAX_COUNT = 10**12
 """More commands than any disk holds; every number made of it still fits 64 bits."""
+MOST_DECIMALS = 30
+"""Of an asset."""
 
 
 class Whole(click.IntRange):
@@ -82,6 +84,19 @@ def units_typed(text: str, asset: str, decimals: int) -> int:
 def counts_units() -> bool:
     """Return whether the present command was given ``--units``."""
     return bool(click.get_current_context().meta.get(UNITS))
+
+
+def scales_of(texts: tuple[str, ...]) -> dict[str, int]:
+    """Return decimals by asset from texts like ``USD=2``.  Raises UsageError."""
+    named: dict[str, int] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        if name in named:
+            raise click.UsageError(f"--decimals {text}: {name} is named twice")
+        if not (name and value.isascii() and value.isdigit() and int(value) <= MOST_DECIMALS):
+            raise click.UsageError(f"--decimals {text}: is not ASSET=0 to ASSET={MOST_DECIMALS}")
+        named[name] = int(value)
+    return named
 
 
 def seed_option(what: str) -> Any:

@@ -13,6 +13,7 @@ from openoutcry.cli.options import (
     PathArgument,
     Whole,
     as_json_option,
+    scales_of,
     units_typed,
 )
 from openoutcry.wire.decimals import amount_words
@@ -113,8 +114,9 @@ def make(
     elif as_of_seq is None:
         raise click.UsageError("--as-of is required: a file of balances does not name its command")
     else:
-        seq, (assets, balances) = as_of_seq, read_balances(source)
-        decimals = _decimals(scales, assets)
+        named = scales_of(scales)
+        seq, (assets, balances) = as_of_seq, read_balances(source, named)
+        decimals = _decimals(named, assets)
         at_ns = at_ns or (time.time_ns() if decimals else 0)
     statement = make_proofs(key, seq, assets, balances, folder, decimals, at_ns)
     sums = dict(zip(statement.assets, statement.sums, strict=True))
@@ -138,16 +140,11 @@ def make(
         click.echo(f"  {debts:,} debts to the venue count as 0")
 
 
-def _decimals(scales: tuple[str, ...], assets: tuple[str, ...]) -> tuple[int, ...]:
+def _decimals(named: dict[str, int], assets: tuple[str, ...]) -> tuple[int, ...]:
     """Decimals in the order of the assets; none if no option was given."""
-    pairs = [text.partition("=") for text in scales]
-    named = {name: value for name, _, value in pairs}
-    if scales and (len(named) != len(scales) or sorted(named) != sorted(assets)):
+    if named and sorted(named) != sorted(assets):
         raise click.UsageError(f"--decimals: name each of {', '.join(assets)} once, or none")
-    for name, value in named.items():
-        if not (value.isascii() and value.isdigit()):
-            raise click.UsageError(f"--decimals {name}={value}: is not a whole number")
-    return tuple(int(named[asset]) for asset in assets) if named else ()
+    return tuple(named[asset] for asset in assets) if named else ()
 
 
 @proof.command()

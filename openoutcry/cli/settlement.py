@@ -1,6 +1,7 @@
 """``outcry settlement``: when trades are due, what is owed net, its delivery against payment."""
 
 import json
+from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,16 @@ from typing import Any
 import click
 
 from openoutcry.cli.desk import FILE_OPTION, OPERATOR_OPTION, WHY_OPTION, send_to_desk
-from openoutcry.cli.options import PathArgument, Whole, as_json_option
+from openoutcry.cli.options import (
+    Amount,
+    AmountCommand,
+    PathArgument,
+    Whole,
+    as_json_option,
+    counts_units,
+    scales_of,
+)
+from openoutcry.wire.decimals import whole_units, written_units
 
 DAY = click.DateTime(["%Y-%m-%d"])
 TRADES = click.argument("trades", type=PathArgument)
@@ -28,6 +38,13 @@ OPENED = click.option(
     multiple=True,
     help="A further day on which trades settle. Repeatable.",
 )
+DECIMALS = click.option(
+    "--decimals",
+    "scales",
+    multiple=True,
+    metavar="ASSET=N",
+    help="Decimals of an asset in the files; without, its amounts are whole. Repeatable.",
+)
 Days = tuple[datetime, ...]
 OUT = click.option("--out", type=PathArgument, required=True, help="CSV file to write.")
 PHASES = ("CLOSED", "PRE_OPEN")
@@ -38,22 +55,33 @@ def settlement() -> None:
     """Compute obligations, nets and delivery against payment.
 
     Input and output are CSV files. The columns of a file of trades are
-    trade_id,trade_date,market,buyer,seller,asset,quantity_units,cash_asset,cash_units. A market is
-    a code of exchange-calendars: XNYS, XLON, 24/7.
+    trade_id,trade_date,market,buyer,seller,asset,quantity,cash_asset,cash. A market is a code of
+    exchange-calendars: XNYS, XLON, 24/7. Amounts are decimal; in columns named quantity_units and
+    cash_units they are whole units of the asset.
     """
 
 
-def _trades(path: Path, days: int | None, closed: Days, opened: Days) -> Any:
+def _trades(
+    path: Path, days: int | None, closed: Days, opened: Days, scales: dict[str, int]
+) -> Any:
     from openoutcry.ledger.settlement.trades import read_trades
 
-    return read_trades(path, days, _dates(closed), _dates(opened))
+    return read_trades(path, days, _dates(closed), _dates(opened), scales)
+
+
+def _written(scales: dict[str, int], path: Path, columns: Iterable[str]) -> dict[str, int] | None:
+    """Return the decimals with which to write files; None: whole units, if the command is told so,
+    or knows no decimals and its file has units."""
+    from openoutcry.ledger.settlement.tables import is_decimal
+
+    return scales if not counts_units() and (scales or is_decimal(path, columns)) else None
 
 
 def _dates(days: Days) -> frozenset[date]:
     return frozenset(day.date() for day in days)
 
 
-@settlement.command("trades")
+@settlement.command("trades", cls=AmountCommand)
 @click.argument("journal", type=PathArgument)
 @click.option("--market", required=True, help="Market in whose sessions the trades settle.")
 @click.option("--as-of", "seq", type=Whole(0), help="Last command to include [the journal's].")
@@ -63,45 +91,63 @@ def trades_(journal: Path, market: str, seq: int | None, out: Path, as_json: boo
     """Write the trades of a journal, for the other commands.
 
     Deliveries of futures that ended with one are among them."""
+    from openoutcry.ledger.ledger_state import at
     from openoutcry.ledger.settlement import tables
     from openoutcry.ledger.settlement.journal import deliveries_of, trades_of
     from openoutcry.ledger.settlement.trades import COLUMNS
 
     rows = [*trades_of(journal, market, seq), *deliveries_of(journal, market, seq)]
-    tables.write(out, list(COLUMNS), rows)
+    scales = None if counts_units() else at(journal, seq).books.scales
+    tables.write(out, list(COLUMNS), rows, scales)
     _say({"trades": len(rows), "out": str(out)}, as_json)
 
 
-@settlement.command()
+@settlement.command(cls=AmountCommand)
 @TRADES
 @CYCLE
 @CLOSED
 @OPENED
+@DECIMALS
 @OUT
 @as_json_option
 def obligations(
-    trades: Path, days: int | None, closed: Days, opened: Days, out: Path, as_json: bool
+    trades: Path,
+    days: int | None,
+    closed: Days,
+    opened: Days,
+    scales: tuple[str, ...],
+    out: Path,
+    as_json: bool,
 ) -> None:
     """List the obligations of each trade, by settlement day.
 
     The clearing account is one side of each obligation."""
     from openoutcry.ledger.settlement import files, tables
+    from openoutcry.ledger.settlement.trades import COLUMNS
     from openoutcry.ledger.settlement.trades import obligations as obligations_of
 
-    rows = list(obligations_of(_trades(trades, days, closed, opened)))
-    tables.write(out, files.OBLIGATIONS, rows)
+    named = scales_of(scales)
+    rows = list(obligations_of(_trades(trades, days, closed, opened, named)))
+    tables.write(out, files.OBLIGATIONS, rows, _written(named, trades, COLUMNS))
     _say({"obligations": len(rows), "out": str(out)}, as_json)
 
 
-@settlement.command()
+@settlement.command(cls=AmountCommand)
 @TRADES
 @CYCLE
 @CLOSED
 @OPENED
+@DECIMALS
 @OUT
 @as_json_option
 def net(
-    trades: Path, days: int | None, closed: Days, opened: Days, out: Path, as_json: bool
+    trades: Path,
+    days: int | None,
+    closed: Days,
+    opened: Days,
+    scales: tuple[str, ...],
+    out: Path,
+    as_json: bool,
 ) -> None:
     """Net the obligations: one amount per day, member and asset.
 
@@ -109,29 +155,31 @@ def net(
     from openoutcry.ledger.settlement import files, tables
     from openoutcry.ledger.settlement.netting import gross_units
     from openoutcry.ledger.settlement.netting import net as netted
+    from openoutcry.ledger.settlement.trades import COLUMNS
 
-    read = _trades(trades, days, closed, opened)
+    named = scales_of(scales)
+    read = _trades(trades, days, closed, opened, named)
     nets = netted(read)
-    tables.write(out, files.NETS, files.net_rows(read, nets))
-    moved = sum(map(abs, nets.units))
-    _say(
-        {
-            "trades": len(read),
-            "nets": len(nets.units),
-            "gross_units": gross_units(read),
-            "net_units": moved,
-            "out": str(out),
-        },
-        as_json,
-    )
+    rows = files.net_rows(read, nets)
+    tables.write(out, files.NETS, rows, _written(named, trades, COLUMNS))
+    found = {"trades": len(read), "nets": len(nets.units)}
+    if as_json:  # units of all assets together: a measure of what netting saves, not an amount
+        found |= {"gross_units": gross_units(read), "net_units": sum(map(abs, nets.units))}
+    _say({**found, "out": str(out)}, as_json)
 
 
-@settlement.command()
+@settlement.command(cls=AmountCommand)
 @TRADES
 @CYCLE
 @CLOSED
 @OPENED
-@click.option("--balances", type=PathArgument, required=True, help="member,asset,balance_units")
+@DECIMALS
+@click.option(
+    "--balances",
+    type=PathArgument,
+    required=True,
+    help="member,asset,balance or member,asset,balance_units",
+)
 @click.option("--day", type=DAY, required=True, help="Settle what is due on this day or before.")
 @click.option("--carried", type=PathArgument, help="Folder of the previous settlement.")
 @click.option(
@@ -148,6 +196,7 @@ def settle(
     days: int | None,
     closed: Days,
     opened: Days,
+    scales: tuple[str, ...],
     balances: Path,
     day: datetime,
     carried: Path | None,
@@ -162,13 +211,17 @@ def settle(
     """
     from openoutcry.ledger.settlement import files
     from openoutcry.ledger.settlement.settle import settle as settle_trades
+    from openoutcry.ledger.settlement.trades import COLUMNS
 
-    read = _trades(trades, days, closed, opened)
+    named = scales_of(scales)
+    read = _trades(trades, days, closed, opened, named)
     owed = []
     if carried is not None:
-        read, owed = files.with_carried(read, carried), files.read_owed(carried)
-    done = settle_trades(read, files.read_balances(balances), day.date(), penalty_ppm, owed)
-    files.write_settlement(folder, read, done)
+        read = files.with_carried(read, carried, named)
+        owed = files.read_owed(carried, named)
+    held = files.read_balances(balances, named)
+    done = settle_trades(read, held, day.date(), penalty_ppm, owed)
+    files.write_settlement(folder, read, done, _written(named, trades, COLUMNS))
     _say(
         {
             "settled": len(done.settled),
@@ -182,7 +235,7 @@ def settle(
     )
 
 
-@settlement.command()
+@settlement.command(cls=AmountCommand)
 @click.argument("journal", type=PathArgument)
 @TRADES
 @CYCLE
@@ -206,14 +259,16 @@ def balances(
     """Write what members hold without TRADES, for `settle`.
 
     The ledger of JOURNAL has every trade at once; these are still to settle."""
+    from openoutcry.ledger.ledger_state import at
     from openoutcry.ledger.settlement import files, tables
     from openoutcry.ledger.settlement.holdings import holdings_before
 
-    read = _trades(trades, days, closed, opened)
+    scales = at(journal, seq).books.scales
+    read = _trades(trades, days, closed, opened, scales)
     if carried is not None:
-        read = files.with_carried(read, carried)
+        read = files.with_carried(read, carried, scales)
     rows = holdings_before(journal, read, seq)
-    tables.write(out, list(files.BALANCES), rows)
+    tables.write(out, list(files.BALANCES), rows, None if counts_units() else scales)
     _say({"balances": len(rows), "out": str(out)}, as_json)
 
 
@@ -230,7 +285,9 @@ def post(folder: Path, day: datetime, file: Path, operator: str | None, as_json:
     The ledger has the rest: it moves lots and money at the fill. Each member's penalties are one
     request with the reference "settle DAY MEMBER ASSET", so a repeat posts nothing again."""
     from openoutcry.ledger.settlement.holdings import penalties
+    from openoutcry.venue.file import read_venue
 
+    scales = read_venue(file).risk.money.assets
     requests: list[dict[str, Any]] = [
         {
             "do": "deposit",
@@ -240,7 +297,7 @@ def post(folder: Path, day: datetime, file: Path, operator: str | None, as_json:
             "purpose": "clearing",
             "reference": f"settle {day:%Y%m%d} {member} {asset}",
         }
-        for member, asset, units in penalties(folder)
+        for member, asset, units in penalties(folder, scales)
     ]
     for request in requests:
         send_to_desk(file, request, operator, as_json)
@@ -284,7 +341,13 @@ def _action(command: Any) -> Any:
     """The options that a dividend and a split share."""
     for option in reversed(
         (
-            click.option("--positions", type=PathArgument, required=True, help="member,units"),
+            click.option(
+                "--positions",
+                type=PathArgument,
+                required=True,
+                help="member,amount or member,units",
+            ),
+            DECIMALS,
             click.option(
                 "--orders",
                 type=PathArgument,
@@ -314,25 +377,35 @@ def _action(command: Any) -> Any:
     return command
 
 
-@settlement.command()
+@settlement.command(cls=AmountCommand)
 @click.option(
     "--per-unit",
     nargs=2,
-    type=int,
+    type=Amount,
     required=True,
     metavar="N D",
-    help="Cash units per unit held, as N/D.",
+    help="Cash N for each D of the asset held.",
 )
 @click.option("--ticks", type=Whole(0), required=True, help="The dividend in price ticks.")
 @_action
-def dividend(per_unit: tuple[int, int], ticks: int, **words: Any) -> None:
+def dividend(per_unit: tuple[str, str], ticks: int, **words: Any) -> None:
     """Apply a cash dividend: payments, and commands for orders."""
     from openoutcry.ledger.settlement.corporate import cash_dividend
 
-    _adjust(cash_dividend, per_unit, ticks, **words)
+    paid, held = per_unit
+    rate = _typed(paid, "cash_asset", words), _typed(held, "symbol", words)
+    _adjust(cash_dividend, rate, ticks, **words)
 
 
-@settlement.command()
+def _typed(text: str, of: str, words: dict[str, Any]) -> int:
+    """Return an amount of the asset that an option of the command names, in units."""
+    asset = words[of]
+    if counts_units():
+        return whole_units(text)
+    return written_units(text, asset, scales_of(words["scales"]))
+
+
+@settlement.command(cls=AmountCommand)
 @click.option(
     "--ratio",
     nargs=2,
@@ -343,18 +416,18 @@ def dividend(per_unit: tuple[int, int], ticks: int, **words: Any) -> None:
 )
 @click.option(
     "--cash-per-tick",
-    type=Whole(0),
+    type=Amount,
     required=True,
-    help="Cash units that one unit costs per tick of its price.",
+    help="Cash that one unit of the asset costs per tick of its price.",
 )
 @_action
-def split(ratio: tuple[int, int], cash_per_tick: int, **words: Any) -> None:
+def split(ratio: tuple[int, int], cash_per_tick: str, **words: Any) -> None:
     """Apply a split: positions, cash, and commands for orders.
 
     Fractions are paid in cash."""
     from openoutcry.ledger.settlement.corporate import split as make_split
 
-    _adjust(make_split, ratio, cash_per_tick, **words)
+    _adjust(make_split, ratio, _typed(cash_per_tick, "cash_asset", words), **words)
 
 
 def _adjust(
@@ -362,6 +435,7 @@ def _adjust(
     terms: tuple[int, int],
     price: int,
     positions: Path,
+    scales: tuple[str, ...],
     orders: Path,
     symbol: str,
     cash_asset: str,
@@ -374,8 +448,9 @@ def _adjust(
     from openoutcry.ledger.settlement import corporate_files
     from openoutcry.wire.enums import Phase
 
+    named = scales_of(scales)
     adjustment = make(
-        corporate_files.read_positions(positions),
+        corporate_files.read_positions(positions, symbol, named),
         corporate_files.read_orders(orders),
         symbol,
         cash_asset,
@@ -384,7 +459,8 @@ def _adjust(
         reference_ticks,
         Phase[phase],
     )
-    corporate_files.write_adjustment(adjustment, movements, commands)
+    written = _written(named, positions, corporate_files.POSITIONS)
+    corporate_files.write_adjustment(adjustment, movements, commands, written)
     _say({"movements": len(adjustment.movements), "commands": len(adjustment.commands)}, as_json)
 
 

@@ -51,6 +51,17 @@ def amount_of(text: str, asset: str, decimals: int) -> int:
         ) from None
 
 
+def written_units(text: str, asset: str, decimals: Mapping[str, int]) -> int:
+    """Return an amount of a file as units of its asset; one below 0 begins with a minus.
+
+    An asset without known decimals has whole amounts.  Raises :class:`AmountError`."""
+    digits = text.removeprefix("-")
+    if asset not in decimals and "." in text:
+        raise AmountError(f"{text!r}: give the decimals of {asset}, as --decimals {asset}=2")
+    units = amount_of(digits, asset, decimals.get(asset, 0))
+    return units if digits == text else -units
+
+
 def whole_units(text: str) -> int:
     """Return a number of units that a person typed.  Raises :class:`AmountError`."""
     if not text.isascii() or not text.isdigit() or len(text) > 20:

@@ -28,9 +28,16 @@ COLUMNS = {
     "obligations.csv": "trade_id,settlement_day,delivers,receives,asset,units",
     "nets.csv": "settlement_day,member,asset,net_units",
 }
+ASSET_OF = {
+    **dict.fromkeys(("quantity_units", "balance_units", "net_units", "units"), "asset"),
+    **dict.fromkeys(("cash_units", "penalty_units"), "cash_asset"),
+}
+DECIMAL = {name: name.replace("_units", "").replace("units", "amount") for name in ASSET_OF}
 MOST_LINKED = 16
 Row = dict[str, str]
 Account = tuple[str, str]
+Decimals = dict[str, int]
+"""By asset; of those that are not named 0."""
 Trade = tuple[int, str, str, str, str, int, str, int]
 """The columns of DUE."""
 
@@ -86,13 +93,28 @@ def due_day(market: str, trade_date: date) -> date:
 # The files
 
 
-def rows_of(path: Path, columns: str) -> list[Row]:
+def rows_of(path: Path, columns: str, decimals: Decimals) -> list[Row]:
+    """Rows with whole units, of a file with units or decimal amounts."""
+    names = columns.split(",")
     with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
-    if reader.fieldnames != columns.split(","):
-        raise Mismatch(f"{path.name}: its columns are {reader.fieldnames}")
+        header, *lines = csv.reader(file)
+    rows = [dict(zip(names, line, strict=True)) for line in lines]
+    if header == [DECIMAL.get(name, name) for name in names]:
+        for row in rows:
+            for name in ASSET_OF.keys() & row.keys():
+                units = Fraction(row[name]) * 10 ** decimals.get(row[ASSET_OF[name]], 0)
+                if units.denominator != 1:
+                    raise Mismatch(f"{path.name}: {row[name]} has too many decimals")
+                row[name] = str(units)
+    elif header != names:
+        raise Mismatch(f"{path.name}: its columns are {header}")
     return rows
+
+
+def written(units: int, decimals: int) -> str:
+    digits = str(abs(units)).zfill(decimals + 1)
+    text = f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
+    return "-" * (units < 0) + text
 
 
 def trades_of(rows: Iterable[Row]) -> list[Trade]:
@@ -106,20 +128,27 @@ def trades_of(rows: Iterable[Row]) -> list[Trade]:
     return trades
 
 
-def compare(path: Path, rows: Iterable[Iterable[Any]]) -> None:
-    """The file is these rows, byte for byte."""
+def compare(path: Path, rows: Iterable[Iterable[Any]], decimals: Decimals) -> None:
+    """The file is these rows, byte for byte; with decimals they are decimal amounts."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS[path.name].split(","))
-    writer.writerows(rows)
+    names = COLUMNS[path.name].split(",")
+    writer.writerow([DECIMAL.get(name, name) if decimals else name for name in names])
+    for values in rows:
+        row = dict(zip(names, values, strict=True))
+        for name in ASSET_OF.keys() & row.keys() if decimals else ():
+            row[name] = written(row[name], decimals.get(row[ASSET_OF[name]], 0))
+        writer.writerow(row.values())
     if path.read_bytes() != text.getvalue().encode():
         raise Mismatch(f"{path.name} is not what the input settles to")
 
 
-def check_obligations(trades: Path, obligations: Path, nets: Path) -> None:
+def check_obligations(
+    trades: Path, obligations: Path, nets: Path, decimals: Decimals | None = None
+) -> None:
     """What ``outcry settlement obligations`` and ``net`` wrote."""
     owed, sums, members, assets = [], dict[tuple[str, str, str], int](), list[str](), list[str]()
-    for trade in trades_of(rows_of(trades, TRADE)):
+    for trade in trades_of(rows_of(trades, TRADE, decimals or {})):
         number, day, buyer, seller, asset, units, cash_asset, cash = trade
         members += [name for name in (buyer, seller) if name not in members]
         assets += [name for name in (asset, cash_asset) if name not in assets]
@@ -138,8 +167,12 @@ def check_obligations(trades: Path, obligations: Path, nets: Path) -> None:
         for (day, name, asset), units in sums.items()
         if name != "clearing" and units
     )
-    compare(obligations, owed)
-    compare(nets, ((day, members[name], assets[asset], units) for day, name, asset, units in order))
+    compare(obligations, owed, decimals or {})
+    compare(
+        nets,
+        ((day, members[name], assets[asset], units) for day, name, asset, units in order),
+        decimals or {},
+    )
 
 
 # Delivery against payment
@@ -232,22 +265,24 @@ def check_settlement(
     day: str,
     carried: Path | None = None,
     penalty_ppm: int = 100,
+    decimals: Decimals | None = None,
 ) -> None:
     """What ``outcry settlement settle`` wrote to its folder."""
-    rows, claims = rows_of(trades, TRADE), []
+    rows, claims = rows_of(trades, TRADE, decimals or {}), []
     if carried is not None:
         fails, waiting = (
-            rows_of(carried / name, COLUMNS[name]) for name in ("fails.csv", "waiting.csv")
+            rows_of(carried / name, COLUMNS[name], decimals or {})
+            for name in ("fails.csv", "waiting.csv")
         )
         rows = fails + waiting + rows
         claims = [
             (row["trade_id"], row["payer"], row["payee"], row["asset"], int(row["units"]))
-            for row in rows_of(carried / "owed.csv", COLUMNS["owed.csv"])
+            for row in rows_of(carried / "owed.csv", COLUMNS["owed.csv"], decimals or {})
         ]
     given = trades_of(rows)
     before = {
         (row["member"], row["asset"]): int(row["balance_units"])
-        for row in rows_of(balances, COLUMNS["balances.csv"])
+        for row in rows_of(balances, COLUMNS["balances.csv"], decimals or {})
     }
     due = sorted((trade[1], at) for at, trade in enumerate(given) if trade[1] <= day)
     choice = Choice([given[at] for _, at in due], before)
@@ -285,9 +320,15 @@ def check_settlement(
         after[payer, asset] -= units
         after[payee, asset] = after.get((payee, asset), 0) + units
     done = {*settled, *(at for at, _ in failed)}
-    compare(folder / "transfers.csv", transfers)
-    compare(folder / "balances.csv", sorted((*key, units) for key, units in after.items()))
-    compare(folder / "settled.csv", (given[at] for at in settled))
-    compare(folder / "fails.csv", fails_out)
-    compare(folder / "waiting.csv", (t for at, t in enumerate(given) if at not in done))
-    compare(folder / "owed.csv", owed)
+    compare(folder / "transfers.csv", transfers, decimals or {})
+    compare(
+        folder / "balances.csv",
+        sorted((*key, units) for key, units in after.items()),
+        decimals or {},
+    )
+    compare(folder / "settled.csv", (given[at] for at in settled), decimals or {})
+    compare(folder / "fails.csv", fails_out, decimals or {})
+    compare(
+        folder / "waiting.csv", (t for at, t in enumerate(given) if at not in done), decimals or {}
+    )
+    compare(folder / "owed.csv", owed, decimals or {})

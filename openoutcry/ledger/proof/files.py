@@ -5,23 +5,28 @@ import errno
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from openoutcry.ledger.proof.statement import Statement
 from openoutcry.ledger.proof.tree import BALANCE_END, Inclusion, Node, Sums
 from openoutcry.wire.atomic_file import create_atomically
+from openoutcry.wire.decimals import AmountError, written_units
 from openoutcry.wire.errors import ProofError
 from openoutcry.wire.named_once import named_once
 
 FORMAT = "openoutcry-proof-1"
 COLUMNS = ["member", "asset", "balance_units"]
+BALANCE = "balance"
 STATEMENT = "statement.json"
 
 
-def read_balances(path: Path) -> tuple[tuple[str, ...], dict[str, Sums]]:
-    """Read a CSV file with the columns member, asset, balance_units.
+def read_balances(
+    path: Path, scales: Mapping[str, int] | None = None
+) -> tuple[tuple[str, ...], dict[str, Sums]]:
+    """Read a CSV file with the columns member, asset, and balance_units or balance, which is
+    decimal; ``scales``: decimals by asset.
 
     Returns the assets in the order of their names, and the balances of each member in that order.
     A member without a row of an asset has 0.
@@ -31,7 +36,14 @@ def read_balances(path: Path) -> tuple[tuple[str, ...], dict[str, Sums]]:
     """
     by_member: dict[str, dict[str, int]] = {}
     for where, row in _rows(path):
-        units = _units(row["balance_units"], f"{where}, balance_units")
+        column = next(name for name in row if name.startswith(BALANCE))
+        text = row[column]
+        if column == BALANCE:
+            try:
+                text = str(written_units(text, row["asset"], scales or {}))
+            except AmountError as error:
+                raise ProofError(f"{where}, {column}: {error}") from None
+        units = _units(text, f"{where}, {column}")
         for name in ("member", "asset"):
             if not row[name]:
                 raise ProofError(f"{where}, {name}: is empty")
@@ -52,7 +64,7 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader, number = csv.DictReader(file, strict=True), 1
         try:
-            if reader.fieldnames != COLUMNS:
+            if reader.fieldnames not in (COLUMNS, [*COLUMNS[:2], BALANCE]):
                 raise ProofError(f"{path}: the first row must be {','.join(COLUMNS)}")
             for number, row in enumerate(reader, 2):
                 where = f"{path}: row {number}"

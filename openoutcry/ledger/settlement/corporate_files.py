@@ -35,10 +35,13 @@ ORDERS: tables.Columns = {
 }
 
 
-def read_positions(path: Path) -> list[Position]:
-    """Raises ``SettlementError`` naming row and field: also for a member that occurs twice."""
+def read_positions(
+    path: Path, asset: str = "", scales: tables.Scales | None = None
+) -> list[Position]:
+    """Read positions in an asset; ``scales``: decimals by asset.  Raises ``SettlementError`` naming
+    row and field: also for a member that occurs twice."""
     positions: dict[str, Position] = {}
-    for number, (member, units) in enumerate(tables.read(path, POSITIONS), 2):
+    for number, (member, units) in enumerate(tables.read(path, POSITIONS, scales, asset), 2):
         if member in positions or member == ISSUER:
             why = "occurs twice" if member in positions else "is not a member"
             raise SettlementError(f"{path}: row {number}, member: {member} {why}")
@@ -73,12 +76,13 @@ def read_orders(path: Path) -> list[OpenOrder]:
     return list(orders.values())
 
 
-def write_adjustment(adjustment: Adjustment, movements: Path, commands: Path) -> None:
-    """Both files or none; kinds of commands by their names.  Raises ``SettlementError`` for one
-    name for both."""
+def write_adjustment(
+    adjustment: Adjustment, movements: Path, commands: Path, scales: tables.Scales | None = None
+) -> None:
+    """Both files or none; kinds of commands by their names; ``scales``: as of ``tables.write``.
+    Raises ``SettlementError`` for one name for both."""
     if movements.absolute() == commands.absolute():
         raise SettlementError(f"{movements}: movements and commands are two files")
     rows = [(command.kind.name, *command[1:]) for command in adjustment.commands]
-    tables.write_all(
-        [(movements, Movement._fields, adjustment.movements), (commands, Command._fields, rows)]
-    )
+    moved = tables.decimal_table(Movement._fields, adjustment.movements, scales)
+    tables.write_all([(movements, *moved), (commands, Command._fields, rows)])

@@ -50,10 +50,11 @@ NETS = ("settlement_day", "member", "asset", "net_units")
 OBLIGATIONS = ("trade_id", "settlement_day", "delivers", "receives", "asset", "units")
 
 
-def read_balances(path: Path) -> Balances:
-    """Raises ``SettlementError`` naming row and field: also for an account that is there twice."""
+def read_balances(path: Path, scales: tables.Scales | None = None) -> Balances:
+    """``scales``: decimals by asset, here and below.  Raises ``SettlementError`` naming row and
+    field: also for an account that is there twice."""
     balances: Balances = {}
-    for number, (member, asset, units) in enumerate(tables.read(path, BALANCES), 2):
+    for number, (member, asset, units) in enumerate(tables.read(path, BALANCES, scales), 2):
         if (member, asset) in balances:
             raise SettlementError(f"{path}: row {number}: {member} has {asset} twice")
         if member == CLEARING:
@@ -62,12 +63,12 @@ def read_balances(path: Path) -> Balances:
     return balances
 
 
-def read_owed(folder: Path) -> list[Owed]:
+def read_owed(folder: Path, scales: tables.Scales | None = None) -> list[Owed]:
     """The penalties that an earlier settlement's folder says are open."""
-    return [Owed(*row) for row in tables.read(folder / "owed.csv", OWED)]
+    return [Owed(*row) for row in tables.read(folder / "owed.csv", OWED, scales)]
 
 
-def with_carried(trades: Trades, folder: Path) -> Trades:
+def with_carried(trades: Trades, folder: Path, scales: tables.Scales | None = None) -> Trades:
     """The trades and, before them, those that failed or were not due in an earlier settlement's
     folder.
 
@@ -80,7 +81,7 @@ def with_carried(trades: Trades, folder: Path) -> Trades:
     rows = []
     files = (("settled.csv", WAITING), ("fails.csv", FAILS), ("waiting.csv", WAITING))
     for name, columns in files:
-        for number, row in enumerate(tables.read(folder / name, columns), 2):
+        for number, row in enumerate(tables.read(folder / name, columns, scales), 2):
             if row[0] in known:
                 raise SettlementError(
                     f"{folder / name}: row {number}, trade_id: {row[0]} already exists"
@@ -135,21 +136,24 @@ def net_rows(trades: Trades, nets: Nets) -> Iterable[tuple[date, str, str, int]]
         yield trades.days[day], trades.members[member], trades.assets[asset], units
 
 
-def write_settlement(folder: Path, trades: Trades, result: Settled) -> None:
+def write_settlement(
+    folder: Path, trades: Trades, result: Settled, scales: tables.Scales | None = None
+) -> None:
     """Write transfers.csv, balances.csv, settled.csv, fails.csv, waiting.csv (not due yet) and
-    owed.csv to a new folder, all or none."""
+    owed.csv to a new folder, all or none; ``scales``: as of ``tables.write``."""
     if folder.exists():
         raise SettlementError(f"{folder} already exists; a settlement is never overwritten")
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
     try:
-        tables.write(part / "transfers.csv", TRANSFERS, result.transfers)
-        balances = sorted((*key, units) for key, units in result.balances.items())
-        tables.write(part / "balances.csv", list(BALANCES), balances)
-        tables.write(part / "settled.csv", list(WAITING), map(trades.row, result.settled))
-        tables.write(part / "fails.csv", list(FAILS), _fail_rows(trades, result))
-        waiting = map(trades.row, result.waiting(len(trades)))
-        tables.write(part / "waiting.csv", list(WAITING), waiting)
-        tables.write(part / "owed.csv", Owed._fields, result.owed)
+        for name, names, rows in (
+            ("transfers.csv", TRANSFERS, result.transfers),
+            ("balances.csv", list(BALANCES), sorted((*k, u) for k, u in result.balances.items())),
+            ("settled.csv", list(WAITING), map(trades.row, result.settled)),
+            ("fails.csv", list(FAILS), _fail_rows(trades, result)),
+            ("waiting.csv", list(WAITING), map(trades.row, result.waiting(len(trades)))),
+            ("owed.csv", Owed._fields, result.owed),
+        ):
+            tables.write(part / name, names, rows, scales)
         part.rename(folder)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)

@@ -44,10 +44,12 @@ def holdings_before(
     return [(*key, units) for key, units in sorted(held.items()) if units]
 
 
-def penalties(folder: Path) -> list[tuple[str, str, int]]:
-    """Member, asset and units that the penalties of a settlement come to; below 0 it pays."""
+def penalties(folder: Path, scales: tables.Scales | None = None) -> list[tuple[str, str, int]]:
+    """Member, asset and units that the penalties of a settlement come to; below 0 it pays.
+    ``scales``: decimals by asset."""
     paid: Counter[tuple[str, str]] = Counter()
-    for phase, payer, payee, asset, units in tables.read(folder / "transfers.csv", TRANSFERS):
+    rows = tables.read(folder / "transfers.csv", TRANSFERS, scales)
+    for phase, payer, payee, asset, units in rows:
         if phase == PENALTY:
             paid[payer, asset] -= units
             paid[payee, asset] += units

@@ -1,20 +1,49 @@
 """CSV files in and out: columns of texts, dates and whole numbers, each fault with row and
-field."""
+field.
+
+An amount is in a column whose name ends ``units``, or as decimal text of its asset in the column
+that :func:`decimal_name` names: the first row says which.
+"""
 
 import csv
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from openoutcry.wire.decimals import AmountError, decimal_text, written_units
 from openoutcry.wire.errors import SettlementError
 from openoutcry.wire.text import cell
 
 NAME_LENGTH = 64
 Columns = dict[str, Callable[[str], Any]]
 """The columns of a file, each with what makes a value of its text or raises ``ValueError``."""
+
+AMOUNTS = {
+    "quantity_units": "asset",
+    "cash_units": "cash_asset",
+    "balance_units": "asset",
+    "penalty_units": "cash_asset",
+    "net_units": "asset",
+    "units": "asset",
+}
+"""The columns of amounts, each with the column that names its asset."""
+Scales = Mapping[str, int]
+"""Decimals by asset."""
+
+
+def decimal_name(column: str) -> str:
+    """Return the name of a column where its amounts are decimal."""
+    is_amount = column in AMOUNTS
+    return (column.removesuffix("units").rstrip("_") or "amount") if is_amount else column
+
+
+def is_decimal(path: Path, columns: Iterable[str]) -> bool:
+    """Return whether the first row of a file says that its amounts are decimal."""
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        return next(csv.reader(file), []) == list(map(decimal_name, columns))
 
 
 def name(text: str) -> str:
@@ -85,39 +114,83 @@ def one_of(*names: str) -> Callable[[str], str]:
     return chosen
 
 
-def read(path: Path, columns: Columns) -> Iterator[tuple[Any, ...]]:
-    """The rows of a file whose first row names exactly these columns; a byte order mark before it,
-    as spreadsheets write one, is passed over.
+def read(
+    path: Path, columns: Columns, scales: Scales | None = None, asset: str = ""
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a file whose first row names exactly these columns, or the decimal ones; a byte
+    order mark before it, as spreadsheets write one, is passed over.
 
+    Amounts are units.  ``scales``: decimals by asset; ``asset``: of amounts whose row names none.
     Raises ``SettlementError`` naming file, row (the first is 1) and field.
     """
-    names = list(columns)
+    names, in_decimals = list(columns), list(map(decimal_name, columns))
+    amounts = _amounts(names)
     convert = list(columns.values())
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.reader(file, strict=True)
-        number = 0
+        number, header = 0, names
         try:
             for number, row in enumerate(rows, 1):
                 if number == 1:
-                    if row != names:
+                    if row not in (names, in_decimals):
                         raise SettlementError(f"{path}: row 1 must be {','.join(names)}")
+                    header = row
                     continue
                 if len(row) != len(names):
                     raise SettlementError(
                         f"{path}: row {number}: {len(row)} fields, but {len(names)} are expected"
                     )
+                if header != names:
+                    for at, named in amounts:
+                        try:
+                            row[at] = str(
+                                written_units(
+                                    row[at], row[named] if named >= 0 else asset, scales or {}
+                                )
+                            )
+                        except AmountError as error:
+                            raise SettlementError(
+                                f"{path}: row {number}, {header[at]}: {error}"
+                            ) from None
                 try:
                     yield tuple([make(text) for make, text in zip(convert, row, strict=True)])
                 except ValueError:
-                    raise _fault(path, number, columns, row) from None
+                    raise _fault(path, number, zip(header, convert, row, strict=True)) from None
         except (csv.Error, UnicodeDecodeError) as error:
             raise SettlementError(f"{path}: row {number + 1}: {error}") from None
         if number == 0:
             raise SettlementError(f"{path}: row 1 must be {','.join(names)}")
 
 
-def _fault(path: Path, number: int, columns: Columns, row: list[str]) -> SettlementError:
-    for (field, make), text in zip(columns.items(), row, strict=True):
+def _amounts(names: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the place of each amount, and of the asset in the same row, or -1."""
+    where = {column: at for at, column in enumerate(names)}
+    return [(where[one], where.get(AMOUNTS[one], -1)) for one in names if one in AMOUNTS]
+
+
+def decimal_table(
+    names: Sequence[str], rows: Iterable[Sequence[Any]], scales: Scales | None, asset: str = ""
+) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+    """Return columns and rows with amounts as decimals of their assets; None: as they are.
+    ``asset``: as for :func:`read`."""
+    if scales is None:
+        return names, rows
+    amounts = _amounts(names)
+
+    def texts(row: Sequence[Any]) -> list[Any]:
+        made = list(row)
+        for at, named in amounts:
+            decimals = scales.get(row[named] if named >= 0 else asset, 0)
+            made[at] = decimal_text(row[at], decimals)
+        return made
+
+    return list(map(decimal_name, names)), map(texts, rows)
+
+
+def _fault(
+    path: Path, number: int, fields: Iterable[tuple[str, Callable[[str], Any], str]]
+) -> SettlementError:
+    for field, make, text in fields:
         try:
             make(text)
         except ValueError as error:
@@ -125,10 +198,15 @@ def _fault(path: Path, number: int, columns: Columns, row: list[str]) -> Settlem
     raise AssertionError("a row that could not be read can be read")
 
 
-def write(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a file as a whole, or leave what was there.  Raises ``SettlementError`` where no file
-    can be."""
-    write_all([(path, names, rows)])
+def write(
+    path: Path,
+    names: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    scales: Scales | None = None,
+) -> None:
+    """Write a file as a whole, or leave what was there; ``scales``: decimals by asset, for decimal
+    amounts.  Raises ``SettlementError`` where no file can be."""
+    write_all([(path, *decimal_table(names, rows, scales))])
 
 
 def write_all(files: Sequence[tuple[Path, Sequence[str], Iterable[Sequence[Any]]]]) -> None:

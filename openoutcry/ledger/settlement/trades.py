@@ -90,11 +90,12 @@ def read_trades(
     days: int | None = None,
     closed: Collection[date] = (),
     opened: Collection[date] = (),
+    scales: tables.Scales | None = None,
 ) -> Trades:
     """The trades of a CSV file, each with the day on which it is due.
 
     days: n of T+n for all of them; None: by market and date.  closed, opened: see
-    ``settlement_date``.
+    ``settlement_date``.  scales: decimals by asset, for a file with decimal amounts.
     Raises ``SettlementError`` naming row and field.  Also for a trade that occurs twice, one with
     oneself, one of an asset against itself, and one in the name of the clearing account.
     """
@@ -103,7 +104,7 @@ def read_trades(
     rows: list[tuple[int, ...]] = []
     due: list[date] = []
     shut, more = frozenset(closed), frozenset(opened)
-    for number, row in enumerate(tables.read(path, COLUMNS), 2):
+    for number, row in enumerate(tables.read(path, COLUMNS, scales), 2):
         trade_id, trade_date, market, buyer, seller, asset, units, cash_asset, cash = row
         fault = _fault(seen, trade_id, buyer, seller, asset, cash_asset)
         if fault:

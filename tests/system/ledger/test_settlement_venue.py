@@ -11,12 +11,14 @@ from openoutcry.cli.main import main
 from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.settlement.holdings import holdings_before
 from openoutcry.ledger.settlement.trades import read_trades
+from openoutcry.wire.decimals import units_of
 from openoutcry.wire.enums import Side
 from tests.support.venue.floor import TICK_S, InlineFloor
 from tests.support.venue.served_venue import VENUE
 from tests.support.venue.venue_floor import MORE, order
 
 TEXT = VENUE + MORE + '[[asset]]\nname = "USD"\ndecimals = 2\n'
+PLACES = {"USD": 2}
 
 
 def said(*words):
@@ -57,13 +59,18 @@ def test_a_venues_trades_are_settled_and_penalties_posted(tmp_path):
     journal, trades, held = floor.journal_path, tmp_path / "trades.csv", tmp_path / "held.csv"
     assert said("trades", journal, "--market", "24/7", "--out", trades)["trades"] == 2
     said("balances", journal, trades, "--out", held)
-    before = {(row["member"], row["asset"]): int(row["balance_units"]) for row in rows(held)}
+    before = {
+        (row["member"], row["asset"]): units_of(row["balance"], PLACES.get(row["asset"], 0))
+        for row in rows(held)
+    }
     assert before["1", "TIN"] == 40
     assert before["2", "USD"] == before["3", "USD"] == 1_000_000
     day1 = tmp_path / "day1"
     settled = said(
         "settle",
         trades,
+        "--decimals",
+        "USD=2",
         "--balances",
         held,
         "--day",
@@ -75,7 +82,7 @@ def test_a_venues_trades_are_settled_and_penalties_posted(tmp_path):
     )
     assert (settled["settled"], settled["failed"]) == (1, 1)
     after = {
-        (row["member"], row["asset"]): int(row["balance_units"])
+        (row["member"], row["asset"]): units_of(row["balance"], PLACES.get(row["asset"], 0))
         for row in rows(day1 / "balances.csv")
     }
     penalty = 5 * 10_000 // 1_000
@@ -85,7 +92,7 @@ def test_a_venues_trades_are_settled_and_penalties_posted(tmp_path):
         assert posted.exit_code == 0, posted.output
     assert "already done" in posted.output
     # All that is left open: the ledger has moved the trade that failed.
-    read = read_trades(trades)
+    read = read_trades(trades, scales=PLACES)
     now = {(member, asset): units for member, asset, units in holdings_before(journal, read)}
     assert now["3", "USD"] == 1_000_000 - penalty
     assert now["2", "USD"] == 1_000_000 + penalty

@@ -25,7 +25,8 @@ NO_AMOUNT = {
     "cold build": "rate: units of a byte, as nodes quote it",
 }  # fmt: skip
 """Parameters with a number and a name like an amount that are none, by command."""
-SETTLEMENT = "files of a settlement count units in columns that say so, and so do their ratios"
+SETTLEMENT = ("trades", "obligations", "net", "settle", "balances")
+"""Commands that write files with amounts."""
 ASSETS = {"USD": 2, "BTC": 8, "JPY": 0}
 MONEY = MoneySpec(assets=ASSETS)
 
@@ -52,8 +53,6 @@ def is_number(param: click.Parameter) -> bool:
 def test_a_number_that_may_be_an_amount_is_decimal_or_listed(words: str) -> None:
     """A command added later with ``amount: int`` fails here."""
     command = COMMANDS[words]
-    if words.startswith("settlement "):
-        return
     listed = next((why for end, why in NO_AMOUNT.items() if words.endswith(end)), "")
     found = [
         str(one.name)
@@ -71,13 +70,15 @@ def test_every_command_with_an_amount_has_the_option_of_units() -> None:
     }
     chosen = {words for words, command in COMMANDS.items() if isinstance(command, AmountCommand)}
     assert with_amounts - chosen == set()
-    assert chosen - with_amounts == {"proof verify", "venue limits set"}  # text with a name
+    of_files = {f"settlement {name}" for name in SETTLEMENT}
+    assert chosen - with_amounts == {"proof verify", "venue limits set"} | of_files  # no argument
     assert {
         "venue deposit at-once", "venue deposit seen", "venue withdraw at-once",
         "venue withdraw request", "venue assets credit", "venue fees set", "venue fees minimum",
         "venue fees volume", "venue corporate dividend", "venue contract pledge",
         "venue contract release", "venue contract collateral", "custody withdraw",
         "custody refill ask", "custody cold build", "custody cold build-evm", "margin stress",
+        "settlement dividend", "settlement split",
     } == with_amounts  # fmt: skip
     assert UNITS
 

@@ -85,7 +85,7 @@ def test_settlement_takes_it_as_any_trade(floor: InlineFloor, tmp_path) -> None:
     """Participant 2 has 300 of the 500 units: one delivery settles, the other fails."""
     line = f"outcry settlement trades {floor.journal_path} --market 24/7 --out trades.csv"
     run(line, tmp_path)
-    trades = read_trades(tmp_path / "trades.csv")
+    trades = read_trades(tmp_path / "trades.csv", scales={"USD": 2, "XAU": 3})
     held = {row[:2]: row[2] for row in holdings_before(floor.journal_path, trades)}
     assert held["1", "USD"] == 60_000 + 3_000, "the ledger has not moved the deliveries"
     rows = [("1", "USD", 200_000), ("2", "XAU", 300), ("3", "USD", 200_000)]
@@ -93,12 +93,12 @@ def test_settlement_takes_it_as_any_trade(floor: InlineFloor, tmp_path) -> None:
     text = "\n".join([columns, *(",".join(map(str, row)) for row in rows), ""])
     (tmp_path / "balances.csv").write_text(text)
     day = "--balances balances.csv --day 2026-11-23 --out done"
-    run(f"outcry settlement settle trades.csv {day}", tmp_path)
+    run(f"outcry settlement settle trades.csv --decimals USD=2 --decimals XAU=3 {day}", tmp_path)
     settled = (tmp_path / "done" / "settled.csv").read_text().splitlines()[1:]
     fails = (tmp_path / "done" / "fails.csv").read_text().splitlines()[1:]
     assert [len(settled), len(fails)] == [1, 1]
-    assert ",1,2,XAU,300," in settled[0]
-    assert ",3,2,XAU,200," in fails[0]
+    assert ",1,2,XAU,0.300," in settled[0]
+    assert ",3,2,XAU,0.200," in fails[0]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -5,6 +5,7 @@ number becomes another one."""
 import json
 import random
 import shutil
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -14,9 +15,11 @@ from openoutcry.ledger import store_files
 from openoutcry.ledger.ledger_state import folder_of, opened
 from openoutcry.ledger.parquet_store import MANIFEST, connect, read_manifest, stored_files
 from openoutcry.ledger.proof import files as proof_files
-from openoutcry.ledger.settlement import corporate_files, files
+from openoutcry.ledger.settlement import corporate_files, files, tables
+from openoutcry.ledger.settlement.corporate import Movement
+from openoutcry.ledger.settlement.holdings import TRANSFERS
 from openoutcry.ledger.settlement.settle import settle
-from openoutcry.ledger.settlement.trades import read_trades
+from openoutcry.ledger.settlement.trades import COLUMNS, read_trades
 from openoutcry.ledger.store_files import Files
 from openoutcry.ledger.transactions import _stored
 from openoutcry.wire.errors import LedgerError, ProofError, SettlementError
@@ -192,6 +195,13 @@ TEXTS = (
     "x" * 200_000, "A", "B", "USD", '"', "\u2028", "\ufeff1",
 )  # fmt: skip
 TRADE = "trade_id,trade_date,market,buyer,seller,asset,quantity_units,cash_asset,cash_units"
+DECIMAL = "trade_id,trade_date,market,buyer,seller,asset,quantity,cash_asset,cash"
+
+
+def in_usd(read):
+    return partial(read, scales={"USD": 2})
+
+
 FORMS = {
     "trades": (TRADE, "1,2026-11-23,24/7,A,B,GOLD,5,USD,100", read_trades),
     "balances": ("member,asset,balance_units", "A,USD,100", files.read_balances),
@@ -201,6 +211,9 @@ FORMS = {
         "1,7,GOLD,BUY,LIMIT,100,5,ALLOW",
         corporate_files.read_orders,
     ),
+    "decimal trades": (DECIMAL, "1,2026-11-23,24/7,A,B,GOLD,5,USD,1.50", in_usd(read_trades)),
+    "decimal balances": ("member,asset,balance", "A,USD,0.70", in_usd(files.read_balances)),
+    "decimal proof": ("member,asset,balance", "A,USD,0.70", in_usd(proof_files.read_balances)),
     "proof": ("member,asset,balance_units", "A,USD,100", proof_files.read_balances),
 }
 
@@ -275,3 +288,40 @@ def test_what_is_written_of_members_is_the_users_alone(tmp_path):
     balances = {("A", "USD"): 100, ("B", "GOLD"): 5}
     files.write_settlement(tmp_path / "out", trades, settle(trades, balances, trades.days[0]))
     assert (tmp_path / "out").stat().st_mode & 0o077 == 0
+
+
+BAD_AMOUNTS = {
+    "1.001": "more than 2 decimals", "1e3": "not a decimal", "1,000": "not a decimal",
+    "NaN": "not a decimal", "+1": "not a decimal", "--1": "not a decimal", ".5": "not a decimal",
+    "1.": "not a decimal", "": "not a decimal", "-0.01": "is negative",
+    "92233720368547758.08": "not a whole number of 64 bits",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BAD_AMOUNTS)
+def test_a_decimal_amount_is_the_assets_or_is_refused_by_its_row(tmp_path, text):
+    path, row = tmp_path / "file.csv", "1,2026-11-23,24/7,A,B,GOLD,5,USD"
+    path.write_text(f'{DECIMAL}\n{row},1.50\n{row.replace("1", "2", 1)},"{text}"\n')
+    with pytest.raises(SettlementError, match=f"row 3, cash: .*{BAD_AMOUNTS[text]}"):
+        read_trades(path, scales={"USD": 2})
+    path.write_text(f"{DECIMAL}\n{row},1.50\n")
+    assert read_trades(path, scales={"USD": 2}).cash_units.tolist() == [150]
+    with pytest.raises(SettlementError, match="row 2, cash: '1\\.50': give the decimals of USD"):
+        read_trades(path)
+
+
+def test_every_amount_of_a_settlement_has_a_decimal_column():
+    """A new column of units without its asset fails here."""
+    tables_of = (
+        COLUMNS, files.BALANCES, files.WAITING, files.FAILS, files.OWED, files.TRANSFERS,
+        files.NETS, files.OBLIGATIONS, TRANSFERS, corporate_files.POSITIONS, Movement._fields,
+    )  # fmt: skip
+    for columns in tables_of:
+        amounts = [name for name in columns if name.endswith("units")]
+        assert amounts
+        assert set(amounts) <= set(tables.AMOUNTS)
+        decimal = [tables.decimal_name(name) for name in columns]
+        assert len(set(decimal)) == len(decimal)
+        assert not any(name.endswith("units") for name in decimal)
+        named = {tables.AMOUNTS[name] for name in amounts}
+        assert named <= set(columns) or columns is corporate_files.POSITIONS
