@@ -338,9 +338,11 @@ def marked(
         sold = tab.window_sum(base, end_ns, span, lay.K_SELL_TOOK)
         word = lay.K_BUY_TOOK if bought > sold else lay.K_SELL_TOOK
         seldom = buckets_with(base, end_ns, span, word) < tab.parameter(state, TIMES)
+        large = abs(bought - sold) * 100 >= tab.parameter(state, MARKING_LARGE) * taken
         least = least_move(state, book, price, MARKING_BPS)
-        large = tab.parameter(state, MARKING_LARGE) * taken
-        if not seldom and abs(bought - sold) * 100 >= large:
+        if detector == OPEN and (seldom or not large):
+            continue  # in a minute without one before it, a few trades are a large part
+        if detector == CLOSE and large and not seldom:
             least = least_move(state, book, price, MARKING_LARGE_BPS)
         pressed = abs(move) < least
         if not pressed:

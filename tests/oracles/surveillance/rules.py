@@ -670,7 +670,10 @@ class Rules:
             times = {t.ns // lay.BUCKET_NS for t in mine if t.took and t.side == side}
             seldom = len(times) < self.p["marking_times"]
             large = abs(bought - sold) * 100 >= self.p["marking_large_percent"] * taken
-            name = "marking_large_bps" if large and not seldom else "marking_bps"
+            opens = detector == lay.Detector.MARKING_OPEN
+            if opens and (seldom or not large):
+                continue
+            name = "marking_bps" if opens or seldom or not large else "marking_large_bps"
             least = self._least(instrument, self.last[instrument], name)
             pressed = abs(move) < least
             if not pressed:

@@ -62,10 +62,14 @@ def quoted(tape, second, middle):
         tape.at[side] = tape.order(second, MAKER, side, price, 10_000)
 
 
-def day(presses, middle_at, lots=60, crowd=12):
+def day(presses, middle_at, lots=60, crowd=12, *, begun=False):
     """Six minutes: the crowd takes both sides, and one presses at these seconds; the maker moves
-    its quotes by itself, so that nobody's taking moves the mid."""
+    its quotes by itself, so that nobody's taking moves the mid.  ``begun``: they begin with the
+    open."""
     tape = Tape()
+    if begun:
+        tape.phase(0, Phase.CLOSED)
+        tape.phase(0, Phase.CONTINUOUS)
     for who in range(30, 55):
         tape.order(0, who, Side.BUY, 1_000, 1)
     for second in range(1, 361):
@@ -129,6 +133,21 @@ def test_marking_a_close_is_found_at_its_presser_not_at_quotes_that_follow(
     """Its own takes move nothing: share of volume, net pressure and the price against the average
     before say whose close it is."""
     assert (("MARKING_CLOSE", MARKER) in day(presses, middle_at, lots)) == found
+
+
+def opening(second):
+    """Up by twelve ticks in the first minute, and quiet."""
+    return 2_000 + min(12, second // 5)
+
+
+@pytest.mark.parametrize(
+    ("presses", "lots", "found"),
+    [(range(3, 60, 6), 60, True), ((33,), 600, False), (range(3, 60, 6), 6, False)],
+    ids=["pressed", "one trade", "a little"],
+)
+def test_marking_an_open_takes_most_of_its_minute(presses, lots, found):
+    hits = day(tuple(presses), opening, lots, begun=True)
+    assert (("MARKING_OPEN", MARKER) in hits) == found
 
 
 def washed(sizes, crowd=40):
