@@ -161,6 +161,10 @@ TABLE = (
     Parameter("front_percent", 5, "% of the client's lots", "FINRA 5270; measured", 1, 100),
     Parameter("front_turned_percent", 50, "% of what it had taken", "measured", 1, 100),
     Parameter("insider_times", 10, "times its lots of 5 min before", "measured"),
+    # Halts.
+    Parameter("halt_percent", 30, "% of all aggressors' lots of 5 min, net", "chosen", 1, 100),
+    Parameter("halt_times", 3, "times its lots of 5 min before", "chosen"),
+    Parameter("halt_bps", 20, "1/10,000 of the price", "chosen: the first price after the halt"),
     # Margin calls.
     Parameter("call_away_bps", 200, "1/10,000 of the mark", "chosen: what a trade moves is a gift"),
     Parameter("call_after_ns", 60 * SECOND, "ns", "chosen: since the last part of a liquidation"),

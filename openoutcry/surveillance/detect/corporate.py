@@ -40,6 +40,7 @@ def adjusted(state: DetectorState, book: DetectorBook, instrument: int) -> None:
     book.opened = lay.NONE
     book.mark = lay.NONE
     book.staged = lay.NONE
+    book.halted_ns = 0
     for word in (lay.B_TAKER, lay.B_VOLUME_ID, lay.B_VOLUME, lay.B_VOLUME_BEFORE):
         store_i64(book + word, 0)
     row = book.cell_head

@@ -245,6 +245,8 @@ class DetectorBook(Layout):
     staged: int = i64("mark that CONTRACT_APPLY puts in force, or NONE")
     called_ns: int = i64("when a participant was liquidated in it last")
     called_seq: int = i64("by which command, 0: none ever was")
+    halted_ns: int = i64("when it was halted; 0: it has traded since")
+    halted_price: int = i64("last price before that")
 
 
 B_BID = DetectorBook.offset("bid")
@@ -267,7 +269,7 @@ B_VOLUME_BEFORE = DetectorBook.offset("volume_before")
 
 B_ASK_LEVELS = 3 * WORD
 """Offset from the words of the bids' levels to the asks'."""
-B_MINUTES = 34 * WORD
+B_MINUTES = 36 * WORD
 """MINUTES times: id, orders, lots."""
 B_LEGS = B_MINUTES + MINUTES * 3 * WORD
 B_BUCKETS = B_LEGS + LEGS * LEG_WORDS * WORD

@@ -6,6 +6,7 @@ from openoutcry.surveillance.detect import (
     clients,
     constants,
     corporate,
+    halts,
     messages,
     moves,
     off_book,
@@ -122,6 +123,7 @@ def watch(
         elif kind == PHASE_CHANGED:
             old, new = event.contra_id, event.qty_lots
             moves.phase_changed(state, book, instrument, old, new)
+            halts.phase_changed(state, book, old, new)
         elif kind == COMPLETED:
             what = event.contra_id
             if what in (corporate.DIVIDEND, corporate.SPLIT, corporate.ADJUST):
@@ -142,7 +144,7 @@ def room_for(state: DetectorState, kind: int, instrument: int) -> int:
     if instrument == NO_INSTRUMENT:
         return lay.DONE
     book = tab.book_at(state, instrument)
-    if kind == PHASE_CHANGED or book.opened != lay.NONE:
+    if kind == PHASE_CHANGED or book.opened != lay.NONE or book.halted_ns != 0:
         needed = state.hit_count + 16 + state.cell_used
         if needed > state.hit_room:
             return lay.MORE_HITS
@@ -259,6 +261,8 @@ def trade(
     """Follow the two FILLED events of a trade."""
     now, price = state.now, event.price_ticks
     lots = tab.limited(event.qty_lots)
+    if book.halted_ns != 0:
+        halts.traded(state, book, instrument, price)
     if book.last == lay.NONE:
         book.ref = price
     book.last = price

@@ -115,6 +115,7 @@ class Reference(Rules):
 
     def _trade(self, e: dict[str, int], maker: Order, taker: Order, auction: bool) -> None:
         instrument, price, lots = e["instrument"], e["price_ticks"], limited(e["qty_lots"])
+        self._after_halt(instrument, price)
         if instrument not in self.last:
             self.base[instrument] = price
         if not auction:
@@ -214,6 +215,7 @@ class Reference(Rules):
         self.pegs = {key: one for key, one in self.pegs.items() if key[1] != instrument}
         self.marks.pop(instrument, None)
         self.staged.pop(instrument, None)
+        self.halts.pop(instrument, None)
         for known in (self.last, self.takers, self.opened_ns):
             known.pop(instrument, None)  # type: ignore[attr-defined]
         for key in [key for key in self.reported_at if key[0] == "volume" and key[2] == instrument]:

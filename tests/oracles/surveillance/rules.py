@@ -83,6 +83,7 @@ class Rules:
         self.around: dict[tuple[int, int], Around] = defaultdict(Around)
         self.by_operator: set[int] = set()
         self.risk: dict[int, Any] = {}
+        self.halts: dict[int, tuple[int, int]] = {}
         self.marks: dict[int, int] = {
             index: int(self.table["reference_price_ticks"][index])
             for index, *_ in (config.get("hooks") or {}).get("contracts", ())
@@ -641,11 +642,42 @@ class Rules:
         )
 
     def _phase(self, instrument: int, old: int, new: int) -> None:
+        if new == Phase.HALT != old and instrument in self.last:
+            self.halts[instrument] = self.now, self.last[instrument]
         if new == Phase.CONTINUOUS != old:
             self.opened_ns[instrument] = self.now
         ends = Phase.CLOSED, Phase.CLOSING_AUCTION, Phase.TRADING_AT_LAST
         if old == Phase.CONTINUOUS and new in ends and instrument in self.last:
             self._marked(instrument, lay.Detector.MARKING_CLOSE, self.now)
+
+    def _after_halt(self, instrument: int, price: int) -> None:
+        """Before the first trade after a halt: who took much one way ahead of it, and gains."""
+        if instrument not in self.halts:
+            return
+        halted_ns, was = self.halts.pop(instrument)
+        move = limited(2 * (price - was))
+        if abs(move) < self._least(instrument, was, "halt_bps"):
+            return
+        side = Side.BUY if move > 0 else Side.SELL
+        whole = self._traded(instrument, halted_ns, 5 * MINUTE)
+        taken = sum(t.lots for t in whole if t.took)
+        for owner in reversed(self.cells[instrument]):
+            mine = [t for t in whole if t.owner == owner]
+            net = sum(t.lots if t.side == side else -t.lots for t in mine if t.took)
+            if net <= 0 or net * 100 < self.p["halt_percent"] * taken:
+                continue
+            if not self._one_way(mine, side):
+                continue
+            lots: dict[int, int] = defaultdict(int)
+            for t in self.trades[instrument]:
+                if t.owner == owner:
+                    lots[t.ns // (5 * MINUTE)] += t.lots
+            before = [lots[n] for n in range(min(lots), max(lots))][-lay.VOLUMES :]
+            if net * len(before) < self.p["halt_times"] * sum(before):
+                continue
+            kind, begin = lay.Detector.INSIDER_TIMING, halted_ns - 5 * MINUTE
+            gain, evidence = abs(move) * min(net, 1 << 31), [self.cause]
+            self._tell(kind, instrument, [owner], 60, begin, 0, net, move, gain, 1, evidence)
 
     def _opened(self, instrument: int) -> None:
         begun = self.opened_ns.get(instrument)

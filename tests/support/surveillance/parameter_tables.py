@@ -76,6 +76,7 @@ SHOWN = {
         "front_turned_percent",
         "insider_times",
     ),
+    "halts": ("halt_percent", "halt_times", "halt_bps"),
     "off book": ("off_book_bps", "quote_ahead_ns", "quote_ahead_percent"),
     "calls": ("call_away_bps", "call_after_ns", "call_before_ns"),
     "stuffing": (

@@ -57,6 +57,9 @@ LOW = {
     "volume_history": 1,
     "volume_share_percent": 1,
     "insider_times": 1,
+    "halt_percent": 5,
+    "halt_times": 1,
+    "halt_bps": 1,
     "front_percent": 1,
     "front_turned_percent": 1,
 }
@@ -109,7 +112,7 @@ def random_orders(rng: np.random.Generator, count: int) -> np.ndarray:
             row["kind"], row["side"] = CommandKind.PHASE, 0
             row["participant"] = 0
             row["aux"] = rng.choice(
-                [Phase.CLOSING_AUCTION, Phase.PRE_OPEN] + [Phase.CONTINUOUS] * 4
+                [Phase.CLOSING_AUCTION, Phase.PRE_OPEN, Phase.HALT] + [Phase.CONTINUOUS] * 5
             )
             row["price_ticks"] = row["qty_lots"] = row["order_id"] = 0
             row["time_in_force"] = row["order_type"] = 0

@@ -229,3 +229,46 @@ def turned_round(before):
 @pytest.mark.parametrize("before", [False, True], ids=["a burst", "as much all the time"])
 def test_who_takes_as_much_all_the_time_ignites_nothing(before):
     assert (("MOMENTUM_IGNITION", MARKER) in turned_round(before)) == (not before)
+
+
+def halted(second_half, taker_lots, usual_lots=0, way=Side.BUY, reopens_at=2_040):
+    """Half an hour of the crowd; one takes in the four minutes before a halt; then it reopens."""
+    tape = Tape()
+    begin = 1_500
+    for second in range(1, 1_800, 5):
+        quoted(tape, second, 2_000)
+        side = Side.BUY if second % 10 == 1 else Side.SELL
+        tape.order(second + 0.2, CROWD, side, 2_000 + (1 if side == Side.BUY else -1), 10, ioc=True)
+        if usual_lots and second < begin:
+            both = (Side.BUY, Side.SELL)
+            tape.order(second + 0.3, MARKER, both[second % 10 == 1], 2_000, 1, ioc=True)
+            side = both[second % 10 == 6]
+            price = 2_000 + (1 if side == Side.BUY else -1)
+            tape.order(second + 0.4, MARKER, side, price, usual_lots, ioc=True)
+        if begin + 60 < second and second % 20 == 6 and taker_lots:
+            other = Side.SELL if way == Side.BUY and second_half and second > 1_680 else way
+            price = 2_001 if other == Side.BUY else 1_999
+            tape.order(second + 0.5, MARKER, other, price, taker_lots, ioc=True)
+    tape.phase(1_800, Phase.HALT)
+    tape.phase(2_400, Phase.CONTINUOUS)
+    quoted(tape, 2_401, reopens_at)
+    tape.order(2_402, CROWD, Side.BUY, reopens_at + 1, 1, ioc=True)
+    return {hit for hit in tape.hits() if hit[0] == "INSIDER_TIMING"}
+
+
+@pytest.mark.parametrize(
+    ("case", "found"),
+    [
+        ({}, True),
+        ({"way": Side.SELL, "reopens_at": 1_960}, True),
+        ({"reopens_at": 2_000}, False),
+        ({"reopens_at": 1_960}, False),
+        ({"taker_lots": 10}, False),
+        ({"second_half": True}, False),
+        ({"usual_lots": 40}, False),
+    ],
+    ids=["ahead", "sold ahead", "no move", "at a loss", "a little", "both ways", "as always"],
+)
+def test_who_trades_ahead_of_a_halt_is_found(case, found):
+    hits = halted(**{"second_half": False, "taker_lots": 60} | case)
+    assert hits == ({("INSIDER_TIMING", MARKER)} if found else set())
