@@ -13,6 +13,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT
 from openoutcry.risk.region import View
 from openoutcry.risk.settings import setting_in_force
+from openoutcry.venue.amounts import LIMITS
 from openoutcry.venue.calendar import utc_text
 from openoutcry.venue.file import Participant, VenueFile
 from openoutcry.venue.funding_book import FundingBook, perpetual_periods
@@ -40,6 +41,13 @@ AGAINST = {
 def view_of(owner: ProcessIdentity) -> View | None:
     """The risk state of the run of this supervisor, read-only; None if it has none."""
     return risk_state(owner)
+
+
+def money_of(file: VenueFile) -> dict[str, Any]:
+    """Return how a page shows amounts: ``asset`` of margin accounts, ``decimals`` by asset, and the
+    ``limits`` that are amounts."""
+    money = file.risk.money
+    return {"asset": money.margin_asset, "decimals": dict(money.assets), "limits": [*LIMITS]}
 
 
 def participants_of(file: VenueFile, view: View) -> list[dict[str, Any]]:
@@ -97,10 +105,6 @@ def margins_of(file: VenueFile, pipeline: RunningPipeline | None) -> dict[str, A
     found = margin_overview(view, list(file.symbols), names)
     for symbol, row in found["contracts"].items():
         row["underlying"] = file.risk.contracts[symbol].contract.underlying
-    money = next((contract.contract.asset for contract in file.risk.contracts.values()), None)
-    decimals = file.risk.money.assets.get(money or "", 0)
-    unit = "1" if not decimals else f"0.{1:0{decimals}}"
-    found |= {"money": money and {"name": money, "unit": unit}}
     return dict(exact(found, is_wide=True))
 
 

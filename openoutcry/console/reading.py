@@ -13,6 +13,7 @@ from openoutcry.console.participants import (
     margins_of,
 )
 from openoutcry.risk.contract_layout import MAX_PRICE
+from openoutcry.venue.amounts import asset_of
 from openoutcry.venue.operators import SUPERVISOR
 from openoutcry.wire.symbols import MAX_SYMBOL
 
@@ -115,6 +116,7 @@ def _add_market(app: Any, console: Console) -> None:
                 "halted": symbol in risk.get("halted", ()),
                 "protection": risk.get("protection", {}).get(symbol, ""),
                 "decimals": console.file.sessions.price_decimals.get(symbol, 4),
+                "asset": asset_of({"instrument": symbol}, "", console.file.risk.money),
             }
             for symbol in console.file.symbols
         ]

@@ -70,10 +70,12 @@ class Open(ActionRequest):
 
 @dataclass
 class SetLimit(ActionRequest):
-    """A limit; widening it takes a password, and another supervisor."""
+    """A limit; widening it takes a password, and another supervisor.
+
+    ``value``: ``none``, a number, or an amount as decimal text."""
 
     limit: str
-    value: StrictInt | Literal["none"]
+    value: StrictInt | str
     participant: StrictInt = 0
     group: str = ""
     instrument: str = ""
@@ -95,9 +97,9 @@ class OfIssuer(ActionRequest):
 
 @dataclass
 class Dividend(OfIssuer):
-    """``amount`` for each ``lots``."""
+    """``amount`` for each ``lots``: units, or decimal text of the instrument's money."""
 
-    amount: StrictInt = 0
+    amount: StrictInt | str = 0
     lots: StrictInt = 1
 
 

@@ -10,6 +10,7 @@ from openoutcry.console.actions import add_actions
 from openoutcry.console.console import AgainError, Console, RoleError
 from openoutcry.console.gate import COOKIE, Gate
 from openoutcry.console.live import Texts, add_live, message
+from openoutcry.console.participants import money_of
 from openoutcry.console.reading import add_reading
 from openoutcry.console.requests import Confirm, Login
 from openoutcry.operations.connection_limits import LOGINS, ConnectionLimits, allow_files
@@ -92,7 +93,8 @@ def _add_login(app: Any, console: Console, secure: bool) -> None:
     turns = Turns(*LOGINS)
 
     def who(session: Any) -> dict[str, Any]:
-        return {"name": session.name, "role": session.role, "csrf": session.csrf}
+        known = {"name": session.name, "role": session.role, "csrf": session.csrf}
+        return known | {"money": money_of(console.file)}
 
     @app.get("/api/hello")
     async def hello(request: Request) -> dict[str, Any]:

@@ -40,12 +40,15 @@ def amounts_in(request: Mapping[str, Any]) -> tuple[str, ...]:
 
 def asset_of(request: Mapping[str, Any], field: str, spec: MoneySpec) -> str:
     """Return the asset of an amount: the one that the request names, the one that pays its
-    instrument, or the first of the venue; '' if the venue has none."""
+    instrument, that of margin accounts for their limits, or the first; '' if the venue has none."""
     symbol = str(request.get("instrument") or "")
     named = "" if field == MARGIN_MONEY else str(request.get("asset") or "")
     if not named and symbol in spec.spot:
         named = spec.spot[symbol].quote
-    return named or spec.quotes.get(symbol) or next(iter(spec.assets), "")
+    named = named or spec.quotes.get(symbol) or ""
+    if not named and (field == MARGIN_MONEY or request.get("do") == "set"):
+        named = spec.margin_asset
+    return named or next(iter(spec.assets), "")
 
 
 def in_units(

@@ -68,6 +68,11 @@ class MoneySpec:
         return money_text(units, asset, self.assets)
 
     @property
+    def margin_asset(self) -> str:
+        """Return the asset of margin accounts, whose limits are in it; '' without assets."""
+        return next(iter(self.quotes.values()), next(iter(self.assets), ""))
+
+    @property
     def wallets(self) -> list[str]:
         """The assets that have wallets, by their numbers there; none without spot instruments."""
         return list(self.assets) if self.spot else []

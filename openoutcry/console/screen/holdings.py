@@ -66,7 +66,6 @@ class Holdings:
         positions = account.pop("positions") if account else {}
         return {
             "account": account,
-            "decimals": self._decimals(),
             "has_scenario_margin": self.file.risk.margin is not None,
             "rows": [
                 self._row(symbol, positions.get(symbol, 0), own, last.get(symbol, 0), view)
@@ -74,14 +73,6 @@ class Holdings:
                 if symbol in positions or symbol in own.traded
             ],
         }
-
-    def _decimals(self) -> int:
-        """Return the decimals of amounts of money."""
-        assets = self.file.risk.money.assets
-        if assets:
-            return next(iter(assets.values()))
-        decimals = self.file.sessions.price_decimals
-        return next(iter(decimals.values()), PRICE_DECIMALS)
 
     def _row(
         self, symbol: str, position: int, own: OwnOrders, last: int, view: View | None

@@ -11,7 +11,7 @@ from openoutcry.console.accounts import LockedError
 from openoutcry.console.gate import Gate
 from openoutcry.console.live import add_live
 from openoutcry.console.market import EVERY_S
-from openoutcry.console.participants import MAX_LOTS
+from openoutcry.console.participants import MAX_LOTS, money_of
 from openoutcry.console.requests import StrictBool, StrictInt
 from openoutcry.console.screen.orders import Order
 from openoutcry.console.screen.rules import LIMIT, PRICE, Rule, RuleError
@@ -145,7 +145,8 @@ def _add_login(app: Any, screen: Screen, secure: bool) -> None:
     turns = Turns(*LOGINS)
 
     def who(session: Any) -> dict[str, Any]:
-        return {"name": session.name, "csrf": session.csrf}
+        known = {"name": session.name, "csrf": session.csrf}
+        return known | {"money": money_of(screen.file)}
 
     @app.get("/api/hello")
     async def hello(request: Request) -> dict[str, Any]:

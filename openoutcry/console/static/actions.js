@@ -1,6 +1,6 @@
 // What an operator does: one dialog for every action, one for the emergency close.
 import { $, make, say } from "./kit.js";
-import { api, draw, notice, state, wish } from "./link.js";
+import { api, draw, isAmount, notice, state, wish } from "./link.js";
 import { hurry, listeners } from "./console.js";
 
 let request = null;
@@ -50,14 +50,16 @@ async function go(event) {
   } finally { $("ask-go").disabled = false; }
 }
 
+const AMOUNT = (asset) => `Amount${asset ? ` in ${asset}` : ""}, as ${asset && state.me.money.decimals[asset] ? `5000.${"".padEnd(state.me.money.decimals[asset], "0")}` : "5000"}`;
 const OF_PARTICIPANT = ["open_orders", "orders_per_s", "exposure_buy", "exposure_sell", "gross_position", "credit",
   "loss", "drawdown", "duplicate_window_ms", "deposit"];
 const OF_CELL = ["max_qty_lots", "max_value", "position_long", "position_short"];
 
 function limitOf() {
   const limit = $("ask-limit").value, text = $("ask-value").value.trim();
-  if (text !== "none" && !/^-?\d+$/.test(text)) throw new Error("a value is a whole number, or none");
-  const fields = { limit, value: text === "none" ? text : Number(text) };
+  const isWhole = !isAmount(limit) && text !== "none";
+  if (isWhole && !/^-?\d+$/.test(text)) throw new Error("a value is a whole number, or none");
+  const fields = { limit, value: isWhole ? Number(text) : text };
   return OF_CELL.includes(limit) ? { ...fields, instrument: $("ask-instrument").value } : fields;
 }
 
@@ -70,12 +72,14 @@ export function askLimit(participant) {
 }
 
 function showInstrument() {
-  $("ask-instrument-row").hidden = !OF_CELL.includes($("ask-limit").value);
+  const limit = $("ask-limit").value;
+  $("ask-instrument-row").hidden = !OF_CELL.includes(limit);
+  say($("ask-value-text"), isAmount(limit) ? `${AMOUNT(state.me.money.asset)}, or none` : "Value (a whole number, or none)");
 }
 
 // What an issuer does: its fields' names and words, the first that must be said.
 const ISSUER = {
-  dividend: [["amount", "Paid, in whole units of the instrument's money"], ["lots", "Per this many lots"], "Price after it, ticks (empty: computed from the last one)"],
+  dividend: [["amount", AMOUNT], ["lots", "Per this many lots"], "Price after it, ticks (empty: computed from the last one)"],
   split: [["new", "New lots"], ["old", "For this many old ones"], "Price after it, ticks (empty: computed from the last one)"],
   "reference-price": [null, null, "Reference price, ticks"],
 };
@@ -88,9 +92,10 @@ export function askIssuer(symbol) {
 
 function showIssuer() {
   const kind = $("ask-issuer").value, [first, second, price] = ISSUER[kind];
+  const { asset } = state.instruments.find((one) => one.symbol === request.body.instrument);
   for (const [name, field] of [["first", first], ["second", second]]) {
     $(`ask-${name}-row`).hidden = !field;
-    say($(`ask-${name}-text`), field ? field[1] : "");
+    say($(`ask-${name}-text`), !field ? "" : field[1] === AMOUNT ? `Paid: ${AMOUNT(asset)}` : field[1]);
     $(`ask-${name}`).value = field?.[0] === "lots" ? "1" : "";
   }
   say($("ask-price-text"), price);
@@ -103,7 +108,7 @@ function issuerOf() {
     if (!/^[1-9]\d*$/.test(text)) throw new Error("enter a whole number above 0");
     return Number(text);
   };
-  if (first) Object.assign(fields, { [first[0]]: number("ask-first"), [second[0]]: number("ask-second") });
+  if (first) Object.assign(fields, { [first[0]]: first[0] === "amount" ? $("ask-first").value.trim() : number("ask-first"), [second[0]]: number("ask-second") });
   if (!first || $("ask-price").value.trim()) fields.price = number("ask-price");
   return fields;
 }

@@ -1,5 +1,5 @@
 // What both pages have: who is logged in, the API, the WebSocket, one drawing a frame, the theme.
-import { $, make, say } from "./kit.js";
+import { $, decimal, make, say } from "./kit.js";
 
 export const state = { me: null, venue: "", instruments: [] };
 let page = null, socket = null, drawn = false, retry_ms = 500;
@@ -25,6 +25,17 @@ for (const event of ["pointerdown", "keydown", "wheel"]) addEventListener(event,
   toldSeen = Date.now();
   api("seen", {}).catch(() => {});
 }, { passive: true });
+
+// Units of an asset, or of margin accounts' money, as decimal text: every amount on a page is made here.
+export function amount(units, asset = state.me.money.asset) {
+  const places = state.me.money.decimals[asset] ?? 0;
+  return units == null ? "" : decimal(units, places, places);
+}
+
+// A float of the money's units.
+export const greek = (units) => units == null ? "" : (Number(units) / 10 ** (state.me.money.decimals[state.me.money.asset] ?? 0)).toPrecision(5);
+
+export const isAmount = (limit) => state.me.money.limits.includes(limit);
 
 export const notice = (text, bad = false) => popUp([{ text, bad }]);
 

@@ -1,6 +1,6 @@
 // Sessions, participants, phases, alarms, clock and journal, log: tables and what is done in them.
 import { $, bytes, clock, list, rows, say, short, span, whole } from "./kit.js";
-import { api, draw, state } from "./link.js";
+import { amount, api, draw, isAmount, state } from "./link.js";
 import { ask, askIssuer, askLimit } from "./actions.js";
 
 const may = (role = "operator") => ["viewer", "operator", "supervisor"].indexOf(state.me.role) >= ["viewer", "operator", "supervisor"].indexOf(role);
@@ -28,7 +28,7 @@ export function showParticipants() {
   const participants = (state.participants || []).filter((one) => `${one.number} ${one.name} ${one.group}`.toLowerCase().includes(wanted));
   rows($("participants"), participants, (one) => one.number, (one) => [
     one.number, one.name, one.group, chip(one.killed ? "killed: " + one.killed_by.join(", ") : "", "may trade"),
-    whole(one.balance), whole(one.reserved), whole(one.profit), whole(one.open_orders),
+    amount(one.balance), amount(one.reserved), amount(one.profit), whole(one.open_orders),
     Object.entries(one.positions).map(([symbol, lots]) => `${symbol} ${whole(lots)}`).join(", "), limits(one.limits),
   ], (one) => acts(
     button("Limit", `Set a limit of ${one.name}`, {}, ""),
@@ -42,7 +42,8 @@ export function showParticipants() {
 function limits(limit_rows) {
   const symbols_by_text = new Map();
   for (const one of limit_rows) {
-    const text = `${one.limit} ${one.used == null ? "" : short(one.used) + " of "}${short(one.value)}`;
+    const size = isAmount(one.limit) ? (value) => amount(value) : short;
+    const text = `${one.limit} ${one.used == null ? "" : size(one.used) + " of "}${size(one.value)}`;
     symbols_by_text.set(text, [...(symbols_by_text.get(text) || []), one.instrument].filter(Boolean));
   }
   return [...symbols_by_text].map(([text, symbols]) => symbols.length && symbols.length < state.instruments.length ? `${text} (${symbols.join(" ")})` : text).join(", ");
@@ -147,7 +148,11 @@ export function showJournal() {
   rows($("actions"), book.actions || [], (one) => one.at + one.after_seq + one.before, (one) => [clock(one.at), one.operator || "the account", words(one.asked), one.why, whole(one.after_seq)]);
 }
 
-const words = (request) => ["do", "what", "name", "limit", "participant", "group", "instrument", "value", "amount", "lots", "new", "old", "price"].map((key) => request[key]).filter((value) => value != null && value !== "").join(" ");
+const assetOf = (request) => request.asset || state.instruments.find((one) => one.symbol === request.instrument)?.asset || undefined;
+// An amount that was asked for is units where it is a number.
+const asked = (request, key) => typeof request[key] === "number" && (key === "amount" || (key === "value" && isAmount(request.limit)))
+  ? amount(request[key], assetOf(request)) : request[key];
+const words = (request) => ["do", "what", "name", "limit", "participant", "group", "instrument", "value", "amount", "lots", "new", "old", "price"].map((key) => asked(request, key)).filter((value) => value != null && value !== "").join(" ");
 
 let old = null;
 let looked = 0; // how often the log was looked at: an answer that comes after the next look is not shown

@@ -1,7 +1,6 @@
 // The margin view: participants, the nearest to a margin call first, parts of one's margin, contracts, and the insurance fund.
-// Amounts are whole units of the money, as `outcry margin explain` prints them.
 import { $, clock, list, rows, say, whole } from "./kit.js";
-import { api, draw } from "./link.js";
+import { amount, api, draw, greek, state } from "./link.js";
 
 const EVERY_MS = 2_000;
 let all = null, one = null, chosen = 0, due = 0, fault = "", detailFault = "";
@@ -54,11 +53,11 @@ export function showMargins() {
   const { participants = [], contracts = {}, indices = {}, insurance_fund: fund, fund_history: history = [], count = 0 } = all || {};
   const wanted = $("find-margin").value.trim().toLowerCase();
   say($("margins-fault"), fault);
-  say($("margins-text"), !all ? "" : `${whole(count)} ${count === "1" ? "participant has" : "participants have"} a position, an order or a debt${all.money ? `; amounts are in units of ${all.money.unit} ${all.money.name}` : ""}.`
+  say($("margins-text"), !all ? "" : `${whole(count)} ${count === "1" ? "participant has" : "participants have"} a position, an order or a debt${state.me.money.asset ? `; amounts are in ${state.me.money.asset}` : ""}.`
     + (Number(count) > participants.length ? ` The ${whole(participants.length)} nearest to a margin call are shown.` : ""));
   rows($("margins"), participants.filter((row) => `${row.number} ${row.name}`.toLowerCase().includes(wanted)), (row) => row.number, (row) => [
-    row.number, row.name, standing(row), row.equity == null ? "no limit" : whole(row.equity), whole(row.maintenance), [row.excess == null ? "" : whole(row.excess), (row.excess || "").startsWith("-") ? "critical" : ""],
-    used(row), whole(row.initial), whole(row.with_orders), Object.entries(row.positions).map(([symbol, lots]) => `${symbol} ${whole(lots)}`).join(", "),
+    row.number, row.name, standing(row), row.equity == null ? "no limit" : amount(row.equity), amount(row.maintenance), [row.excess == null ? "" : amount(row.excess), (row.excess || "").startsWith("-") ? "critical" : ""],
+    used(row), amount(row.initial), amount(row.with_orders), Object.entries(row.positions).map(([symbol, lots]) => `${symbol} ${whole(lots)}`).join(", "),
   ], (row) => [{ text: "Margin", label: `Margin of participant ${row.number}`, go: () => choose(row.number) }]);
   $("no-margins").hidden = !all || participants.length > 0;
   showOne();
@@ -81,14 +80,13 @@ function showContracts(contracts, indices) {
 function showFund(fund, history, deficits, debts) {
   $("margin-fund-part").hidden = !fund;
   if (!fund) return;
-  const owed = (who) => Object.entries(who).map(([number, far]) => `participant ${number}: ${whole(far)}`).join(", ") || "none";
-  list($("margin-fund"), [["Balance", whole(fund.balance)], ["Account", `participant ${fund.participant}`], ["Deficits paid", `${whole(fund.covered)} in ${whole(fund.covers)}`],
-    ["Takeovers", `${whole(fund.taken_over)} lots in ${whole(fund.takeovers)}, for which takers paid ${whole(fund.losses)}`], ["Deficits not paid", owed(deficits)], ["Owed, pledges cover it", owed(debts)]]);
+  const owed = (who) => Object.entries(who).map(([number, far]) => `participant ${number}: ${amount(far)}`).join(", ") || "none";
+  list($("margin-fund"), [["Balance", amount(fund.balance)], ["Account", `participant ${fund.participant}`], ["Deficits paid", `${amount(fund.covered)} in ${whole(fund.covers)}`],
+    ["Takeovers", `${whole(fund.taken_over)} lots in ${whole(fund.takeovers)}, for which takers paid ${amount(fund.losses)}`], ["Deficits not paid", owed(deficits)], ["Owed, pledges cover it", owed(debts)]]);
   $("margin-no-history").hidden = history.length > 0;
   rows($("margin-history"), history, (line) => line.number, (line) => [clock(line.at), line.text, whole(line.seq)]);
 }
 
-const greek = (value) => value == null ? "" : Number(value).toPrecision(5);
 const never = (price) => price == null ? "never" : whole(price);
 const FAR = ["far up", "far down"];
 const thirds = (count) => count === 0 ? "0" : `${count > 0 ? "+" : "−"}${Math.abs(count)}/3`;
@@ -102,29 +100,29 @@ function showOne() {
   showFunding();
   $("margin-of-parts").hidden = !one;
   if (!one) return;
-  list($("margin-of-sums"), [["Equity and credit", one.is_limited ? whole(one.equity) : "without a limit"], ["Maintenance", whole(one.maintenance)], [known?.excess?.startsWith("-") ? "Deficit" : "Excess", known?.excess ? whole(known.excess.replace("-", "")) : ""],
-    ["Initial", whole(one.initial)], ["Initial with open orders", whole(one.with_orders)], ["Reserved for fees", whole(one.reserved)]].filter((pair) => pair[1] !== ""));
+  list($("margin-of-sums"), [["Equity and credit", one.is_limited ? amount(one.equity) : "without a limit"], ["Maintenance", amount(one.maintenance)], [known?.excess?.startsWith("-") ? "Deficit" : "Excess", known?.excess ? amount(known.excess.replace("-", "")) : ""],
+    ["Initial", amount(one.initial)], ["Initial with open orders", amount(one.with_orders)], ["Reserved for fees", amount(one.reserved)]].filter((pair) => pair[1] !== ""));
   rows($("margin-positions"), Object.entries(one.positions), ([symbol]) => symbol, ([symbol, row]) => [symbol, whole(row.lots), whole(row.mark), row.index === "0" ? "none" : whole(row.index), row.funding_period ? `${whole(row.funding_rate)} billionths, period ${whole(row.funding_period)}` : "", `${whole(row.takeover_place)} of ${whole(row.takeover_of)}`]);
   const parts = Object.entries(one.commodities);
-  rows($("margin-parts"), parts, ([name]) => name, ([name, row]) => [name, whole(row.scan), whole(Number(row.active) + 1), whole(row.intra), whole(row.credit), whole(row.short_minimum), whole(row.addon), whole(row.maintenance),
+  rows($("margin-parts"), parts, ([name]) => name, ([name, row]) => [name, amount(row.scan), whole(Number(row.active) + 1), amount(row.intra), amount(row.credit), amount(row.short_minimum), amount(row.addon), amount(row.maintenance),
     ...["delta", "gamma", "vega", "theta"].map((what) => greek(one.greeks[name]?.[what])), never(one.liquidation[name]?.below), never(one.liquidation[name]?.above)]);
   const losses = parts.flatMap(([name, row]) => row.scenarios.map((loss, at) => ({ name, at, loss, isWorst: at === Number(row.active) })));
   rows($("margin-scenarios"), losses, (row) => row.name + row.at, (row) => {
     const moves = all?.moves || [], move = moves[row.at];
-    return [row.name, whole(row.at + 1), move ? thirds(move[0]) : FAR[row.at - moves.length] || "extended", move ? (move[1] > 0 ? "up" : "down") : "", [whole(row.loss), row.isWorst ? "warning" : ""]];
+    return [row.name, whole(row.at + 1), move ? thirds(move[0]) : FAR[row.at - moves.length] || "extended", move ? (move[1] > 0 ? "up" : "down") : "", [amount(row.loss), row.isWorst ? "warning" : ""]];
   });
   const pledged = Object.entries(one.collateral);
   $("margin-pledged").hidden = !pledged.length;
-  rows($("margin-collateral"), pledged, ([asset]) => asset, ([asset, row]) => [asset, whole(row.amount), whole(row.value), whole(row.by_size), whole(row.by_share), whole(row.counts)]);
+  rows($("margin-collateral"), pledged, ([asset]) => asset, ([asset, row]) => [asset, amount(row.amount, asset), amount(row.value), amount(row.by_size), amount(row.by_share), amount(row.counts)]);
 }
 
 function showFunding() {
   const { payments = [], totals = {}, missing = [], since = "", next } = funded || {};
   $("margin-funded").hidden = !fundingFault && !Object.keys(totals).length && !missing.length && !payments.length;
-  const paid = Object.entries(totals).map(([symbol, units]) => `${symbol} ${whole(units)}`).join(", ");
+  const paid = Object.entries(totals).map(([symbol, units]) => `${symbol} ${amount(units)}`).join(", ");
   say($("margin-funding-text"), fundingFault || [paid && `In all${since ? ` since ${clock(since)}` : ""}: ${paid}.`, missing.length && `The last funding of ${missing.join(", ")} is not in the history yet.`,
     "Below 0 the participant has paid."].filter(Boolean).join(" "));
-  rows($("margin-funding"), payments, (row) => row.number, (row) => [clock(row.at), row.contract, whole(row.period), whole(row.lots), whole(row.mark), whole(row.rate), whole(row.paid), whole(row.total), whole(row.seq)]);
+  rows($("margin-funding"), payments, (row) => row.number, (row) => [clock(row.at), row.contract, whole(row.period), whole(row.lots), whole(row.mark), whole(row.rate), amount(row.paid), amount(row.total), whole(row.seq)]);
   $("margin-funding-newest").disabled = before === "0";
   $("margin-funding-older").disabled = next == null;
 }

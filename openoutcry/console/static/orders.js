@@ -1,7 +1,7 @@
 // The ticket, own orders and fills, positions.  A token is made here, before anything is sent: an
 // order that is sent twice is entered once, and after a loss the venue says whether it has it.
-import { $, decimal, list, price, rows, say, whole } from "./kit.js";
-import { api, draw, notice, state } from "./link.js";
+import { $, list, price, rows, say, whole } from "./kit.js";
+import { amount, api, draw, isAmount, notice, state } from "./link.js";
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", PENDING = "pending";
 const SIDES = { B: ["buy", "bid"], S: ["sell", "ask"], T: ["sell short", "ask"], E: ["sell short", "ask"] };
@@ -145,16 +145,16 @@ export function showFills() {
 }
 
 export function showPositions() {
-  const { account, decimals = 2, rows: held = [] } = state.holdings || {};
+  const { account, rows: held = [] } = state.holdings || {};
   $("no-positions").hidden = held.length > 0;
   rows($("positions"), held, (one) => one.symbol, (one) => [one.symbol, whole(one.position), one.last ? at(one.symbol, one.last) : "",
     whole(one.bought_lots), Number(one.bought_lots) ? price(one.bought_at, 4) : "", whole(one.sold_lots), Number(one.sold_lots) ? price(one.sold_at, 4) : "",
     one.profit == null ? "" : [price(one.profit, decimalsOf(one.symbol)), one.profit < 0 ? "critical" : "good"]]);
-  const money = (value) => value == null ? "none" : decimal(value, decimals, decimals);
+  const money = (value) => value == null ? "none" : amount(value);
   list($("account"), !account ? [["", "The venue is not open."]] : [["Participant", `${account.number} ${account.name}`],
     ["May trade", account.killed ? "no: " + account.killed_by.join(", ") : "yes"], ["Balance", money(account.balance)], ["Reserved for open orders", money(account.reserved)],
     ["Profit since the journal began, with fees", money(account.profit)], ["Credit", money(account.credit)], ["Open orders, of all sessions", whole(account.open_orders)]]);
-  rows($("limits"), account?.limits || [], (one) => one.limit + " " + one.instrument, (one) => [one.limit, one.instrument, one.used == null ? "" : whole(one.used), whole(one.value)]);
+  rows($("limits"), account?.limits || [], (one) => one.limit + " " + one.instrument, (one) => [one.limit, one.instrument, ...[one.used, one.value].map(isAmount(one.limit) ? (value) => amount(value) : whole)]);
 }
 
 export function setUpOrders() {

@@ -299,6 +299,8 @@ def test_a_limit_is_tightened_by_one_and_widened_by_two(floor, anna):
     limit = {"limit": "max_qty_lots", "participant": 1, "instrument": "GOLD"}
     assert anna.act("/api/limit", value=50, **limit)["before"] == 100
     assert "password" in anna.act("/api/limit", 422, value=80, **limit)["detail"]
+    refused = anna.act("/api/limit", 422, value="60", **limit)["detail"]
+    assert "whole number" in refused, "text is for amounts"
     assert anna.act("/api/limit", value=80, password=PASSWORD, **limit)["waits"] is True
     waits = anna.look("/api/overview", lambda one: one["market"]["risk"]["waiting"])
     assert waits["market"]["risk"]["waiting"] == [

@@ -131,15 +131,46 @@ def test_the_console_shows_all_margins_as_explain_does(venue, browser):
         with opened(browser, venue, "vera", width, theme) as page:
             go(page, "margins")
             row = "#margins tbody tr:has(td:text-is('1'))"
-            expect(page, f"{row} td >> nth=3").to_have_text("1,000,000")
-            expect(page, f"{row} td >> nth=4").to_have_text("30,000")
+            expect(page, f"{row} td >> nth=3").to_have_text("10,000.00")
+            expect(page, f"{row} td >> nth=4").to_have_text("300.00")
             page.get_by_role("button", name="Margin of participant 1").click()
             expect(page, "#margin-scenarios tbody tr").to_have_count(16)
-            expect(page, "#margin-scenarios td.warning").to_have_text("30,000")
+            expect(page, "#margin-scenarios td.warning").to_have_text("300.00")
             expect(page, "#margin-parts tbody tr").to_have_count(1)
             expect(page, "#margin-contracts td >> nth=1").to_have_text("trades")
             assert console_defects(page) == []
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+@needs_chromium
+def test_an_operator_reads_and_types_decimal_amounts(venue, browser):
+    """A limit in money is typed as a decimal of its asset, which the venue checks; every page shows
+    amounts with all decimals."""
+    for width, typed in ((1920, "9000.50"), (1280, "8000.50"), (390, "7000.50")):
+        with opened(browser, venue, "anna", width, "dark") as page:
+            go(page, "participants")
+            row = "#participants tbody tr:has(td:text-is('one'))"
+            expect(page, f"{row} td >> nth=4").to_have_text("10,000.00")
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+            page.locator(row).get_by_role("button", name="Set a limit of one").click()
+            page.select_option("#ask-limit", "open_orders")
+            expect(page, "#ask-value-text").to_have_text("Value (a whole number, or none)")
+            page.select_option("#ask-limit", "loss")
+            expect(page, "#ask-value-text").to_have_text("Amount in USD, as 5000.00, or none")
+            page.fill("#ask-why", "a test")
+            page.fill("#ask-value", "5000.001")
+            page.click("#ask-go")
+            expect(page, "#ask-error").to_contain_text("USD, which has 2 decimals")
+            page.fill("#ask-value", typed)
+            page.click("#ask-go")
+            expect(page, f"{row} td >> nth=9").to_contain_text(f"loss {typed[0]},{typed[1:]}")
+            go(page, "journal")
+            expect(page, f"#actions tbody tr:has-text('{typed}')").to_have_count(1)
+            assert console_defects(page) == []
+    with venue.client("vera") as vera:
+        rows = vera.get("/api/participants").json()
+        loss = next(one for one in rows[0]["limits"] if one["limit"] == "loss")
+        assert loss["value"] == "700050", "programs read units"
 
 
 @needs_chromium
@@ -176,7 +207,7 @@ def test_the_console_shows_what_positions_were_paid_in_funding(venue, browser):
             go(page, "margins")
             page.get_by_role("button", name="Margin of participant 1").click()
             expect(page, "#margin-funding tbody tr").to_have_count(50)
-            expect(page, "#margin-funding-text").to_contain_text("In all: GOLD -5,300.")
+            expect(page, "#margin-funding-text").to_contain_text("In all: GOLD -53.00.")
             page.get_by_role("button", name="Older").click()
             expect(page, "#margin-funding tbody tr").to_have_count(periods - 50)
             expect(page, "#margin-funding-older").to_be_disabled()

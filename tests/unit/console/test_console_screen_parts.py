@@ -316,15 +316,17 @@ def test_what_the_venue_moved_is_no_other_price():
         (server.NewRule, {"above": "yes"}),
         (server.NewRule, {"above": 1}),
         (requests.SetLimit, {"value": True}),
-        (requests.SetLimit, {"value": "5"}),
+        (requests.SetLimit, {"value": 5.0}),
         (requests.SetLimit, {"participant": True}),
         (requests.SetLimit, {"burst": "1_0"}),
         (requests.Split, {"new": True}),
-        (requests.Dividend, {"amount": "5"}),
+        (requests.Dividend, {"amount": True}),
+        (requests.Dividend, {"amount": 1.5}),
     ],
 )
 def test_a_number_is_a_number_and_a_switch_a_switch(body, field):
-    """Neither ``true`` nor text is a quantity, on the participants' page and the operators'."""
+    """Neither ``true`` nor text is a quantity, on the participants' page and the operators'; an
+    amount may be decimal text, which the desk reads."""
     whole = {
         server.Enter: {"token": "A", "side": "buy", "symbol": "TIN", "qty_lots": 5, "price": "1"},
         server.Replace: {"token": "A", "new_token": "B", "open_lots": 5, "price": "1"},
