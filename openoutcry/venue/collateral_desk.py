@@ -79,7 +79,9 @@ class CollateralDesk:
         if not of:
             raise DeskError("a price is for 1 unit of the asset at least")
         number = list(self.assets).index(name)
-        done = f"{self.money.text(of, name)} are worth {self.money.text(units)} as collateral"
+        done = (
+            f"{self.money.text(of, name)} are worth {self.money.margin_text(units)} as collateral"
+        )
         record = setting(Setting.COLLATERAL_PRICE, units, number, second=of, operator=operator)
 
         def refused() -> str:

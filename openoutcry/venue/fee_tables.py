@@ -72,6 +72,10 @@ class MoneySpec:
         """Return the asset of margin accounts, whose limits are in it; '' without assets."""
         return next(iter(self.quotes.values()), next(iter(self.assets), ""))
 
+    def margin_text(self, units: int, asset: str = "") -> str:
+        """Return units of an asset, or of that of margin accounts, as :meth:`text` does."""
+        return self.text(units, asset or self.margin_asset)
+
     @property
     def wallets(self) -> list[str]:
         """The assets that have wallets, by their numbers there; none without spot instruments."""

@@ -186,7 +186,10 @@ def _of_contract(
     """A command about a contract, or about what comes after a liquidation."""
     who, value, second = (int(command[name]) for name in ("qty_lots", "aux", "price_ticks"))
     symbol = symbol_text(command["symbol"], names)
-    operator, money = operator_name(spec.operators, int(command["order_id"])), spec.money.text
+    operator, money = (
+        operator_name(spec.operators, int(command["order_id"])),
+        spec.money.margin_text,
+    )
     if what is Setting.COVER:
         did = f"the insurance fund pays {money(value)}"
         return _entry(command, f"participant {who}", did, operator)

@@ -1,7 +1,6 @@
 """The limits in force in a venue's risk state, read from its journal."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from openoutcry.journal import Journal
@@ -58,7 +57,7 @@ def limits_in_force(
         raise OutcryError(f"there is no participant {participant}")
     if instrument is not None and instrument not in limits.symbols:
         raise OutcryError(f"there is no instrument {instrument!r}")
-    rows, money = [], partial(file.risk.money.text, asset=file.risk.money.margin_asset)
+    rows, money = [], file.risk.money.margin_text
     whole_venue = participant is None and instrument is None
     if whole_venue and view.word(lay.MARKET_KILL):
         rows.append({"of": "market", "what": "killed", "value": True})

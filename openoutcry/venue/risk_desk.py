@@ -127,7 +127,7 @@ class RiskDesk:
             table, symbols = self.file.instruments, self.limits.symbols
             clock_ns = shared.clock.monotonic_ns
             self.liquidator = Liquidator(
-                spec, table, symbols, self.note, clock_ns, self.file.risk.money.text
+                spec, table, symbols, self.note, clock_ns, self.file.risk.money.margin_text
             )
         if view.contracts is not None:
             symbols, funding = self.limits.symbols, self.file.risk.funding

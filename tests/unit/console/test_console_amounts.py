@@ -68,3 +68,4 @@ def test_a_limit_is_in_the_asset_of_margin_accounts(limit):
         with pytest.raises(AmountError, match="USD, which has 2 decimals"):
             in_units(request | {"value": "5000.001"}, money, money.assets)
     assert asset_of({"do": "deposit"}, "amount", money) == "BTC"
+    assert (money.margin_text(150), money.margin_text(150, "BTC")) == ("1.50 USD", "0.00000150 BTC")
