@@ -135,7 +135,7 @@ def test_an_owner_has_its_turns_once_over_all_processes() -> None:
     "processes of a portal. A process that is killed gives back what it held",
     group="portal",
 )
-def test_two_processes_one_share(tmp_path: Path) -> None:
+def test_one_share(tmp_path: Path) -> None:
     """One user asks 200 statements at once, over connections to both; another's is answered while
     all but one of them wait."""
     venue = HeldBooks(tmp_path)
