@@ -42,6 +42,7 @@ DECIMALS = click.option(
     "--decimals",
     "scales",
     multiple=True,
+    callback=lambda context, option, texts: scales_of(texts),
     metavar="ASSET=N",
     help="Decimals of an asset in the files; without, its amounts are whole. Repeatable.",
 )
@@ -70,8 +71,8 @@ def _trades(
 
 
 def _written(scales: dict[str, int], path: Path, columns: Iterable[str]) -> dict[str, int] | None:
-    """Return the decimals with which to write files; None: whole units, if the command is told so,
-    or knows no decimals and its file has units."""
+    """Return the decimals with which to write files.  None: whole units, for which the user asks by
+    --units, or which the file has and no decimals are known."""
     from openoutcry.ledger.settlement.tables import is_decimal
 
     return scales if not counts_units() and (scales or is_decimal(path, columns)) else None
@@ -115,7 +116,7 @@ def obligations(
     days: int | None,
     closed: Days,
     opened: Days,
-    scales: tuple[str, ...],
+    scales: dict[str, int],
     out: Path,
     as_json: bool,
 ) -> None:
@@ -126,9 +127,8 @@ def obligations(
     from openoutcry.ledger.settlement.trades import COLUMNS
     from openoutcry.ledger.settlement.trades import obligations as obligations_of
 
-    named = scales_of(scales)
-    rows = list(obligations_of(_trades(trades, days, closed, opened, named)))
-    tables.write(out, files.OBLIGATIONS, rows, _written(named, trades, COLUMNS))
+    rows = list(obligations_of(_trades(trades, days, closed, opened, scales)))
+    tables.write(out, files.OBLIGATIONS, rows, _written(scales, trades, COLUMNS))
     _say({"obligations": len(rows), "out": str(out)}, as_json)
 
 
@@ -145,7 +145,7 @@ def net(
     days: int | None,
     closed: Days,
     opened: Days,
-    scales: tuple[str, ...],
+    scales: dict[str, int],
     out: Path,
     as_json: bool,
 ) -> None:
@@ -157,11 +157,10 @@ def net(
     from openoutcry.ledger.settlement.netting import net as netted
     from openoutcry.ledger.settlement.trades import COLUMNS
 
-    named = scales_of(scales)
-    read = _trades(trades, days, closed, opened, named)
+    read = _trades(trades, days, closed, opened, scales)
     nets = netted(read)
     rows = files.net_rows(read, nets)
-    tables.write(out, files.NETS, rows, _written(named, trades, COLUMNS))
+    tables.write(out, files.NETS, rows, _written(scales, trades, COLUMNS))
     found = {"trades": len(read), "nets": len(nets.units)}
     if as_json:  # units of all assets together: a measure of what netting saves, not an amount
         found |= {"gross_units": gross_units(read), "net_units": sum(map(abs, nets.units))}
@@ -196,7 +195,7 @@ def settle(
     days: int | None,
     closed: Days,
     opened: Days,
-    scales: tuple[str, ...],
+    scales: dict[str, int],
     balances: Path,
     day: datetime,
     carried: Path | None,
@@ -213,15 +212,14 @@ def settle(
     from openoutcry.ledger.settlement.settle import settle as settle_trades
     from openoutcry.ledger.settlement.trades import COLUMNS
 
-    named = scales_of(scales)
-    read = _trades(trades, days, closed, opened, named)
+    read = _trades(trades, days, closed, opened, scales)
     owed = []
     if carried is not None:
-        read = files.with_carried(read, carried, named)
-        owed = files.read_owed(carried, named)
-    held = files.read_balances(balances, named)
+        read = files.with_carried(read, carried, scales)
+        owed = files.read_owed(carried, scales)
+    held = files.read_balances(balances, scales)
     done = settle_trades(read, held, day.date(), penalty_ppm, owed)
-    files.write_settlement(folder, read, done, _written(named, trades, COLUMNS))
+    files.write_settlement(folder, read, done, _written(scales, trades, COLUMNS))
     _say(
         {
             "settled": len(done.settled),
@@ -263,11 +261,12 @@ def balances(
     from openoutcry.ledger.settlement import files, tables
     from openoutcry.ledger.settlement.holdings import holdings_before
 
-    scales = at(journal, seq).books.scales
+    books = at(journal, seq).books
+    scales = books.scales
     read = _trades(trades, days, closed, opened, scales)
     if carried is not None:
         read = files.with_carried(read, carried, scales)
-    rows = holdings_before(journal, read, seq)
+    rows = holdings_before(books, read)
     tables.write(out, list(files.BALANCES), rows, None if counts_units() else scales)
     _say({"balances": len(rows), "out": str(out)}, as_json)
 
@@ -402,7 +401,7 @@ def _typed(text: str, of: str, words: dict[str, Any]) -> int:
     asset = words[of]
     if counts_units():
         return whole_units(text)
-    return written_units(text, asset, scales_of(words["scales"]))
+    return written_units(text, asset, words["scales"])
 
 
 @settlement.command(cls=AmountCommand)
@@ -435,7 +434,7 @@ def _adjust(
     terms: tuple[int, int],
     price: int,
     positions: Path,
-    scales: tuple[str, ...],
+    scales: dict[str, int],
     orders: Path,
     symbol: str,
     cash_asset: str,
@@ -448,9 +447,8 @@ def _adjust(
     from openoutcry.ledger.settlement import corporate_files
     from openoutcry.wire.enums import Phase
 
-    named = scales_of(scales)
     adjustment = make(
-        corporate_files.read_positions(positions, symbol, named),
+        corporate_files.read_positions(positions, symbol, scales),
         corporate_files.read_orders(orders),
         symbol,
         cash_asset,
@@ -459,7 +457,7 @@ def _adjust(
         reference_ticks,
         Phase[phase],
     )
-    written = _written(named, positions, corporate_files.POSITIONS)
+    written = _written(scales, positions, corporate_files.POSITIONS)
     corporate_files.write_adjustment(adjustment, movements, commands, written)
     _say({"movements": len(adjustment.movements), "commands": len(adjustment.commands)}, as_json)
 

@@ -43,7 +43,7 @@ LAYOUT_VERSION = len(layout_history())
 
 
 def is_readable(layout_hash: int) -> bool:
-    """Return whether this build reads records of that layout: of its own, or of one in READABLE."""
+    """Return whether this build reads records of that layout: its own, or one of READABLE."""
     return layout_hash == LAYOUT_HASH or f"{layout_hash:016x}" in READABLE
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from openoutcry.ledger.accounts import VENUE
-from openoutcry.ledger.ledger_state import at
+from openoutcry.ledger.books import Books
 from openoutcry.ledger.settlement import tables
 from openoutcry.ledger.settlement.journal import DELIVERIES
 from openoutcry.ledger.settlement.netting import net
@@ -26,11 +26,8 @@ TRANSFERS: tables.Columns = {
 }
 
 
-def holdings_before(
-    directory: Path, trades: Trades, seq: int | None = None
-) -> list[tuple[str, str, int]]:
-    """Member, asset and units at a command (None: the journal's end), as ``settle`` takes them."""
-    books = at(directory, seq).books
+def holdings_before(books: Books, trades: Trades) -> list[tuple[str, str, int]]:
+    """Member, asset and units, as ``settle`` takes them; ``books``: of a journal, at a command."""
     held: Counter[tuple[str, str]] = Counter()
     for place, value in books.nonzero_balances():
         if place.owner != VENUE:

@@ -399,10 +399,9 @@ def buckets_with(base: int, end_ns: int, span: int, word: int) -> int:
 def closing_move(book: DetectorBook, end_ns: int, span: int, price: int, up: bool) -> int:
     """Return how far the market is, that way, from where it was before, half ticks.
 
-    It is at the last price or at the mid: one trade of somebody else at the end does not hide the
-    way there.  It was at the mid at the begin of a
-    bucket of the span, or at the average price of five minutes without the span.  The farthest
-    apart count."""
+    It is at the last price or at the mid: a last trade of another owner does not hide the way
+    there.  It was at the mid at the begin of a bucket of the span, or at the average price of five
+    minutes without the span.  The farthest apart count."""
     market = book + lay.B_BUCKETS
     before = tab.window_sum(market, end_ns, FIVE_MINUTES_NS, lay.K_BUY_LOTS)
     before -= tab.window_sum(market, end_ns, span, lay.K_BUY_LOTS)

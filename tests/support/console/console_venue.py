@@ -144,7 +144,7 @@ class ConsoleVenue:
         self.venue.send(one)
 
     def is_quiet(self) -> bool:
-        """Return whether everything trades continuously, and nobody is killed."""
+        """Return whether all instruments trade continuously and no participant is killed."""
         status = self.venue.status()
         risk, phases = status.get("risk", {}), set(status["phases"].values())
         return phases == {"CONTINUOUS"} and not risk["halted"] and not risk["killed"]

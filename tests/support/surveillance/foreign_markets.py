@@ -147,7 +147,7 @@ class ForeignMarket:
     # Acts.
 
     def pre_arranged(self, every_s: float) -> Trader:
-        """Return two that meet within 0.4 s, in random sizes and directions, and nobody else."""
+        """Return two that meet within 0.4 s, in random sizes and directions, and no others."""
 
         def act() -> float:
             bid, ask = self.best(Side.SELL), self.best(Side.BUY)

@@ -93,7 +93,8 @@ def test_a_venues_trades_are_settled_and_penalties_posted(tmp_path):
     assert "already done" in posted.output
     # All that is left open: the ledger has moved the trade that failed.
     read = read_trades(trades, scales=PLACES)
-    now = {(member, asset): units for member, asset, units in holdings_before(journal, read)}
+    left = holdings_before(at(journal).books, read)
+    now = {(member, asset): units for member, asset, units in left}
     assert now["3", "USD"] == 1_000_000 - penalty
     assert now["2", "USD"] == 1_000_000 + penalty
     failed = {**after}

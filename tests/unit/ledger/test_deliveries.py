@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.settlement.holdings import holdings_before
 from openoutcry.ledger.settlement.journal import DELIVERIES, deliveries_of, paired, trades_of
 from openoutcry.ledger.settlement.trades import read_trades
@@ -86,7 +87,7 @@ def test_settlement_takes_it_as_any_trade(floor: InlineFloor, tmp_path) -> None:
     line = f"outcry settlement trades {floor.journal_path} --market 24/7 --out trades.csv"
     run(line, tmp_path)
     trades = read_trades(tmp_path / "trades.csv", scales={"USD": 2, "XAU": 3})
-    held = {row[:2]: row[2] for row in holdings_before(floor.journal_path, trades)}
+    held = {row[:2]: row[2] for row in holdings_before(at(floor.journal_path).books, trades)}
     assert held["1", "USD"] == 60_000 + 3_000, "the ledger has not moved the deliveries"
     rows = [("1", "USD", 200_000), ("2", "XAU", 300), ("3", "USD", 200_000)]
     columns = "member,asset,balance_units"
