@@ -47,6 +47,15 @@ async def after_losses(loss, watch, *args):
             continue
 
 
+def is_subscribed(exchange, *streams):
+    """Return whether ccxt.pro has the answer to its subscription to the account's own events, and
+    has asked for the streams."""
+    asked = {name for client in exchange.clients.values() for name in client.subscriptions}
+    own = exchange.client(exchange.urls["api"]["ws"]["ws-api"]["spot"])
+    answered = "authenticate:signature:spot" not in own.futures
+    return answered and asked >= {"spot", *streams}
+
+
 def bounded(coroutine):
     asyncio.run(asyncio.wait_for(coroutine, BOUND_S))
 
@@ -136,6 +145,8 @@ def test_ccxt_pro_goes_on_after_a_restart_of_the_portal(portal_venue, two):
             while not book["asks"] or book["asks"][0][:2] != [60000, 0.2]:
                 book = await again(one.watch_order_book, "BTC/USD")
             assert (await one.fetch_balance())["BTC"]["used"] == 0.2
+            while not is_subscribed(one, "trade::BTC/USD"):
+                await asyncio.sleep(0.01)
             orders, held, trades = watching
             placed = await other.create_order_ws("BTC/USD", "limit", "buy", 0.1, 60000)
             assert placed["status"] == "closed"
@@ -370,6 +381,9 @@ def test_ccxt_pro_goes_on_after_a_planned_stop_of_the_portal(portal_venue, two):
             # Once it knows that its connections have ended.
             book = await again(one.watch_order_book, "BTC/USD")
             await again(one.fetch_balance_ws)
+            # An order's event goes only to a subscription that the portal has confirmed.
+            while not is_subscribed(one):
+                await asyncio.sleep(0.01)
             await one.create_order_ws(*terms, {"newClientOrderId": LOST})
             while book["asks"][0][:2] != [60000, 0.2]:
                 book = await again(one.watch_order_book, "BTC/USD")
