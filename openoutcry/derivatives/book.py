@@ -6,10 +6,20 @@ are those of the file, or a journal's (``outcry margin --journal``).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from openoutcry.derivatives.collateral import PART, Haircut, Price, collateral
+from openoutcry.derivatives.collateral import (
+    PART,
+    Gain,
+    Haircut,
+    Hedge,
+    Line,
+    Price,
+    collateral,
+    gain_of,
+)
 from openoutcry.derivatives.contracts import MAX_PRICE_TICKS, Contract, lot_value
 from openoutcry.derivatives.margin import (
     MAX_TIERS,
@@ -21,7 +31,7 @@ from openoutcry.derivatives.margin import (
     SpreadCharge,
 )
 from openoutcry.derivatives.marks import Smile, Surface, option_mark
-from openoutcry.derivatives.scenarios import Scan, lot_delta, risk_array
+from openoutcry.derivatives.scenarios import SCENARIOS, Scan, lot_delta, moves, risk_array
 from openoutcry.derivatives.tables import CONTRACT, expiry, read_contracts
 from openoutcry.wire import toml_tables
 from openoutcry.wire.errors import OutcryError
@@ -67,6 +77,7 @@ UNDERLYING = {
     "initial": Key(toml_tables.integer(PART, 100 * PART), PART),
     "short_minimum": Key(UNITS, 0),
     "spreads": Key(rows_of_numbers, ()),
+    "pledges_hedge": Key(toml_tables.boolean, False),
 }
 CONTRACT_HERE = {
     **CONTRACT,
@@ -107,6 +118,8 @@ class Underlying:
     unit: int
     short_minimum: int
     risk: CommodityRisk
+    pledges_hedge: bool = False
+    """What is held of the asset of the same name moves in the scenarios with it."""
 
 
 @dataclass(frozen=True)
@@ -177,8 +190,34 @@ class Book:
 
     def equity(self, participant: Participant) -> int:
         """Collateral after haircuts, and the options at their marks."""
-        lines = collateral(participant.holdings, self.prices, self.haircuts, self.asset)
+        lines = self.lines_of(participant)
         return sum(line.counts for line in lines.values()) + self.option_value(participant)
+
+    def hedges(self) -> dict[str, Hedge]:
+        """Of each asset that hedges, what a unit gains in the scenarios of its underlying.
+
+        Raises ``ValueError`` if its price is too large."""
+        found = {}
+        for number, (name, own) in enumerate(self.underlyings.items()):
+            if own.pledges_hedge:
+                price, gains = self.prices[name], []
+                tick = Fraction(price.numerator, price.denominator * own.price_ticks)
+                for move, _, share in moves(own.scan, own.price_ticks):
+                    ticks = max(1, own.price_ticks + move) - own.price_ticks
+                    gains.append(tick * ticks * share / PART)
+                gains += [Fraction()] * (SCENARIOS - len(gains))
+                found[name] = Hedge.exact(number, gains, tick * PART / own.unit)
+        return found
+
+    def gains_of(self, participant: Participant) -> dict[int, Gain]:
+        """What a participant's holdings gain in the scenarios, as margin takes it."""
+        lines = self.lines_of(participant)
+        hedges = self.hedges().items()
+        return {one.commodity: gain_of(one, lines[name]) for name, one in hedges if name in lines}
+
+    def lines_of(self, participant: Participant) -> dict[str, Line]:
+        """Each asset's part of a participant's collateral."""
+        return collateral(participant.holdings, self.prices, self.haircuts, self.asset)
 
     def option_value(self, participant: Participant) -> int:
         """Return what closing the participant's options at their marks would bring, or cost."""
@@ -255,6 +294,10 @@ class _Reader:
         offsets = self.offsets(list(underlyings))
         prices, haircuts = self.assets(assets, head["asset"])
         participants = self.participants(contracts, names)
+        for path, row in tables.rows("underlying", UNDERLYING):
+            if row["pledges_hedge"] and (row["name"] not in names or row["name"] == head["asset"]):
+                text = f"needs an [[asset]] {row['name']}, which is not what margin is in"
+                tables.wrong((*path, "pledges_hedge"), text)
         if tables.mistakes:
             return None
         made = Book(
@@ -329,7 +372,12 @@ class _Reader:
             if scan is None:
                 continue
             found[row["name"]] = Underlying(
-                row["price_ticks"], scan, row["unit"], row["short_minimum"], risk
+                row["price_ticks"],
+                scan,
+                row["unit"],
+                row["short_minimum"],
+                risk,
+                row["pledges_hedge"],
             )
         return found
 

@@ -5,15 +5,23 @@ rounded up.  The rules change while trading, by sequenced commands: the value is
 holdings, prices and rules alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, floor
 from typing import TypeVar
 
 Asset = TypeVar("Asset", str, int)
 """A name, or the number of wallets."""
 PART = 1_000_000
 LARGEST = 2**61
-"""No value is more; what would be is this."""
+"""No price and no sum of values is more."""
+MOST_VALUE = 2**59
+"""An asset's value and what it gains in a scenario are at most this."""
+MOST_DELTA = 2**60
+"""No asset hedges more, in millionths of a delta."""
+MAX_BITS = 60
+"""Of how many bits the fraction of a hedge's numbers is."""
 MAX_TIERS = 4
 
 
@@ -60,6 +68,43 @@ class Price:
 
 
 @dataclass(frozen=True)
+class Hedge:
+    """How an asset's price moves in the scenarios of the underlying that it is."""
+
+    commodity: int
+    bits: int
+    """Gains and delta are for 2**bits units of the asset."""
+    gains: tuple[int, ...]
+    """Margin units, by scenario; below 0: a fall of its price."""
+    delta: int
+    """Millionths of a delta."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.bits <= MAX_BITS or max(self.delta, *map(abs, self.gains)) > LARGEST:
+            raise ValueError(f"an asset that hedges has numbers up to {LARGEST}: its price is more")
+        if self.delta < 0:
+            raise ValueError("an asset that hedges has a delta of 0 or more")
+
+    @classmethod
+    def exact(cls, commodity: int, gains: Sequence[Fraction], delta: Fraction) -> "Hedge":
+        """The hedge for so much a unit, to as many bits as there are; gains are rounded down, the
+        delta up."""
+        bits = MAX_BITS
+        while bits and max(delta, *map(abs, gains)) * 2**bits > LARGEST:
+            bits -= 1
+        scaled = tuple(floor(gain * 2**bits) for gain in gains)
+        return cls(commodity, bits, scaled, ceil(delta * 2**bits))
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a pledge gains in the scenarios of a commodity, and the delta that it hedges."""
+
+    by_scenario: tuple[int, ...]
+    delta: int
+
+
+@dataclass(frozen=True)
 class CollateralRisk:
     """Margin's data of an asset that participants may pledge."""
 
@@ -67,6 +112,8 @@ class CollateralRisk:
     """Number of its wallets."""
     price: Price
     haircut: Haircut
+    hedge: Hedge | None = None
+    """None: its price is the same in every scenario."""
 
 
 @dataclass(frozen=True)
@@ -116,13 +163,33 @@ def collateral(
     return lines
 
 
+def gain_of(hedge: Hedge, line: Line) -> Gain:
+    """Return what an asset gains in each scenario beyond what its line counts.
+
+    With it the asset never counts more than its value in the scenario.  Only the part that counts
+    rises.  A fall is first what the haircuts took off, and costs no more than what counts.  What is
+    owed hedges nothing.
+    """
+    if line.amount <= 0 or line.value <= 0:
+        return Gain((0,) * len(hedge.gains), 0)
+    units, taken = line.amount * line.counts // line.value, line.value - line.counts
+    found = []
+    for gain in hedge.gains:
+        if gain >= 0:
+            found.append(min(units * gain >> hedge.bits, MOST_VALUE))
+        else:
+            fall = -(line.amount * gain >> hedge.bits)
+            found.append(-min(max(fall - taken, 0), line.counts))
+    return Gain(tuple(found), min(-(-units * hedge.delta >> hedge.bits), MOST_DELTA))
+
+
 def _value(asset: Asset, amount: int, prices: Mapping[Asset, Price]) -> int:
     price = prices.get(asset)
     if price is None:
         if amount < 0:
             raise ValueError(f"{asset}: {-amount} units are owed, and there is no price")
         return 0
-    return min(amount * price.numerator // price.denominator, LARGEST)
+    return min(amount * price.numerator // price.denominator, MOST_VALUE)
 
 
 def _by_size(value: int, rules: Haircut) -> int:

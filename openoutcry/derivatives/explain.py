@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from openoutcry.derivatives.book import Book, Participant
-from openoutcry.derivatives.collateral import collateral
 from openoutcry.derivatives.contracts import CALL, lot_value
 from openoutcry.derivatives.margin import Margin, margin, worst_margin
 from openoutcry.derivatives.pricing import YEAR_NS, greeks
@@ -44,20 +43,21 @@ def explain(
     """Explain a participant's margin; ``order`` is a hypothetical one, symbol and lots."""
     parameters = book.parameters()
     positions, orders = book.positions_of(participant), book.orders_of(participant)
-    now = margin(parameters, positions)
-    worst = worst_margin(parameters, positions, orders)
+    gains = book.gains_of(participant)
+    now = margin(parameters, positions, gains)
+    worst = worst_margin(parameters, positions, orders, gains)
     what_if = None
     if order is not None:
         more = (book.numbers()[order[0]], order[1])
-        after = worst_margin(parameters, positions, [*orders, more])
+        after = worst_margin(parameters, positions, [*orders, more], gains)
         filled = dict(positions)
         filled[more[0]] = filled.get(more[0], 0) + more[1]
         what_if = {
             "initial_with_orders": after.initial,
             "accepted": int(after.initial <= book.equity(participant)),
-            "maintenance_if_filled": margin(parameters, filled).maintenance,
+            "maintenance_if_filled": margin(parameters, filled, gains).maintenance,
         }
-    lines = collateral(participant.holdings, book.prices, book.haircuts, book.asset)
+    lines = book.lines_of(participant)
     return Explanation(
         equity=book.equity(participant),
         collateral={asset: asdict(line) for asset, line in lines.items()},
@@ -109,7 +109,8 @@ def liquidation_price(book: Book, participant: Participant, name: str, down: boo
 
     def is_under(price_ticks: int) -> bool:
         moved = book.moved({name: price_ticks})
-        needed = margin(moved.parameters(), positions).maintenance
+        gains = moved.gains_of(participant)
+        needed = margin(moved.parameters(), positions, gains).maintenance
         return equity_at(book, participant, moved) < needed
 
     end = 1 if down else 10 * own

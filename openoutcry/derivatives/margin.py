@@ -12,7 +12,15 @@ asset: charges are rounded up, credits down.  Deltas are millionths of a referen
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from openoutcry.derivatives.collateral import CollateralRisk, Haircut, Price
+from openoutcry.derivatives.collateral import (
+    CollateralRisk,
+    Gain,
+    Haircut,
+    Hedge,
+    Line,
+    Price,
+    gain_of,
+)
 from openoutcry.derivatives.scenarios import (
     PART,
     SCENARIOS,
@@ -159,6 +167,21 @@ class Parameters:
         assets = {one.asset for one in self.collateral}
         if len(assets) != len(self.collateral) or len(assets) > MAX_COLLATERALS:
             raise ValueError(f"collateral is in up to {MAX_COLLATERALS} assets, each named once")
+        hedges = [one.hedge for one in self.collateral if one.hedge is not None]
+        hedged = {hedge.commodity for hedge in hedges}
+        if len(hedged) != len(hedges) or any(not 0 <= one < count for one in hedged):
+            raise ValueError("an asset hedges a commodity that exists, and no other asset does")
+        if any(len(hedge.gains) != SCENARIOS for hedge in hedges):
+            raise ValueError(f"an asset that hedges has {SCENARIOS} gains")
+
+    def gains(self, lines: Mapping[int, Line]) -> "Gains":
+        """Return what pledges gain; ``lines``: their parts of the collateral, by the asset's
+        number in wallets."""
+        return {
+            one.hedge.commodity: gain_of(one.hedge, lines[one.asset])
+            for one in self.collateral
+            if one.hedge is not None and one.asset in lines
+        }
 
     def numbers(self) -> dict[str, list[list[int]]]:
         """All of it in rows of numbers, as a journal's configuration has it."""
@@ -175,9 +198,13 @@ class Parameters:
             for number, commodity in enumerate(self.commodities)
             for row in commodity.liquidity
         ]
-        given = ({"collateral": rows} if rows else {}) | (
-            {"liquidity": liquidity} if liquidity else {}
-        )
+        hedges = [
+            [place, one.hedge.commodity, one.hedge.bits, one.hedge.delta, *in_use(one.hedge.gains)]
+            for place, one in enumerate(self.collateral)
+            if one.hedge is not None
+        ]
+        more = {"collateral": rows, "liquidity": liquidity, "hedges": hedges}
+        given = {name: own for name, own in more.items() if own}
         return given | {
             "contracts": [
                 [
@@ -213,7 +240,7 @@ class Parameters:
             [[spread.tiers for spread in commodity.spreads] for commodity in self.commodities],
             [offset.legs for offset in self.offsets],
             [len(commodity.liquidity) for commodity in self.commodities],
-            [one.asset for one in self.collateral],
+            [(one.asset, one.hedge and one.hedge.commodity) for one in self.collateral],
         ]
 
 
@@ -233,10 +260,15 @@ def parameters_of(numbers: Mapping[str, Sequence[Sequence[int]]]) -> Parameters:
     for rate, *rest in numbers["offsets"]:
         legs = tuple(Leg(*leg) for leg in zip(*[iter(rest)] * 3, strict=True))
         offsets.append(Offset(legs, rate))
-    assets = []
-    for asset, numerator, denominator, share, concentrated, *rest in numbers.get("collateral", []):
+    assets, hedges = [], dict[int, Hedge]()
+    for place, commodity, bits, delta, *gains in numbers.get("hedges", []):
+        padded = (*gains, *[0] * (SCENARIOS - len(gains)))
+        hedges[place] = Hedge(commodity, bits, padded, delta)
+    for place, row in enumerate(numbers.get("collateral", [])):
+        asset, numerator, denominator, share, concentrated, *rest = row
         haircut = Haircut(tuple(zip(*[iter(rest)] * 2, strict=True)), share, concentrated)
-        assets.append(CollateralRisk(asset, Price(numerator, denominator), haircut))
+        price = Price(numerator, denominator)
+        assets.append(CollateralRisk(asset, price, haircut, hedges.get(place)))
     return Parameters(tuple(contracts), tuple(commodities), tuple(offsets), tuple(assets))
 
 
@@ -252,6 +284,8 @@ class CommodityMargin:
     tiers: list[int] = field(default_factory=list)
     """Net delta of each tier."""
     net_delta: int = 0
+    hedge_delta: int = 0
+    """Delta of what is pledged of the underlying."""
     intra: int = 0
     price_risk: int = 0
     credit: int = 0
@@ -276,14 +310,20 @@ class Refused(ValueError):
 
 Orders = Sequence[tuple[int, int]]
 """Open orders: contract and lots; sales are negative."""
+Gains = Mapping[int, Gain]
+"""What pledges gain, by commodity."""
+UNHEDGED: Gains = {}
+NO_GAIN = Gain((0,) * SCENARIOS, 0)
 
 
-def margin(parameters: Parameters, positions: Mapping[int, int]) -> Margin:
+def margin(parameters: Parameters, positions: Mapping[int, int], gains: Gains = UNHEDGED) -> Margin:
     """The margin of a portfolio: lots by contract, short ones negative."""
-    return worst_margin(parameters, positions, ())
+    return worst_margin(parameters, positions, (), gains)
 
 
-def worst_margin(parameters: Parameters, positions: Mapping[int, int], orders: Orders) -> Margin:
+def worst_margin(
+    parameters: Parameters, positions: Mapping[int, int], orders: Orders, gains: Gains = UNHEDGED
+) -> Margin:
     """A margin that no subset of the open orders can exceed when it is filled, in part or whole.
 
     Scan risk is exactly the worst subset's: scenario by scenario, the orders that lose in it fill.
@@ -293,7 +333,7 @@ def worst_margin(parameters: Parameters, positions: Mapping[int, int], orders: O
     orders = [(contract, lots) for contract, lots in orders if lots]
     refuse_large(parameters, positions, orders)
     parts = [
-        _commodity(parameters, number, positions, orders)
+        _commodity(parameters, number, positions, orders, gains.get(number, NO_GAIN))
         for number in range(len(parameters.commodities))
     ]
     open_ones = {parameters.contracts[contract].commodity for contract, _ in orders}
@@ -332,13 +372,16 @@ def share_of(part: int, whole: int) -> int:
 
 
 def _commodity(
-    parameters: Parameters, number: int, positions: Mapping[int, int], orders: Orders
+    parameters: Parameters, number: int, positions: Mapping[int, int], orders: Orders, gain: Gain
 ) -> CommodityMargin:
     """Everything of one commodity but credits."""
     rows = parameters.contracts
     held = [(rows[c], c, lots) for c, lots in positions.items() if rows[c].commodity == number]
     open_ones = [(rows[c], c, lots) for c, lots in orders if rows[c].commodity == number]
-    sums = [sum(lots * row.losses[s] for row, _, lots in held) for s in range(SCENARIOS)]
+    sums = [
+        sum(lots * row.losses[s] for row, _, lots in held) - gain.by_scenario[s]
+        for s in range(SCENARIOS)
+    ]
     worst = [
         total + sum(max(0, lots * row.losses[s]) for row, _, lots in open_ones)
         for s, total in enumerate(sums)
@@ -350,7 +393,7 @@ def _commodity(
         sum(lots * row.delta for row, _, lots in held if row.tier == tier)
         for tier in range(MAX_TIERS)
     ]
-    part.net_delta = sum(part.tiers)
+    part.net_delta, part.hedge_delta = sum(part.tiers), gain.delta
     up, down = [0] * MAX_TIERS, [0] * MAX_TIERS
     for row, _, lots in open_ones:
         up[row.tier] += max(0, lots * row.delta)
@@ -426,10 +469,13 @@ def _credit(parameters: Parameters, parts: list[CommodityMargin], open_ones: set
     """Give each commodity its credit, offset by offset.
 
     An offset with a leg that open orders can change gives none, and what it might use up of its
-    other legs gives none afterwards.
+    other legs gives none afterwards.  Delta of a short position that a pledge hedges is used up.
     """
     changing = set(open_ones)
-    left = [part.net_delta for part in parts]
+    left = [
+        min(part.net_delta + part.hedge_delta, 0) if part.net_delta < 0 else part.net_delta
+        for part in parts
+    ]
     for offset in parameters.offsets:
         if any(leg.commodity in changing for leg in offset.legs):
             changing.update(leg.commodity for leg in offset.legs)
@@ -441,7 +487,7 @@ def _credit(parameters: Parameters, parts: list[CommodityMargin], open_ones: set
         for leg in offset.legs:
             part = parts[leg.commodity]
             used = spreads * leg.ratio
-            share = share_of(used, abs(part.net_delta))
+            share = share_of(used, abs(part.net_delta + part.hedge_delta))
             part.credit += (part.price_risk * share >> SHARE_BITS) * offset.rate // PART
             left[leg.commodity] -= used * _sign(left[leg.commodity])
 

@@ -9,6 +9,7 @@ one.
 """
 
 from openoutcry.derivatives.margin_layout import (
+    CollateralRow,
     CommodityRow,
     ContractRow,
     ContractWork,
@@ -29,6 +30,8 @@ PART = 1_000_000
 SHARE_BITS = 20
 SHARE_MASK = (1 << SHARE_BITS) - 1
 LARGEST = 1 << 61
+MOST_VALUE, MOST_DELTA = 1 << 59, 1 << 60
+HEDGE_BYTES = 8 * SCENARIOS
 MAX_CONTRACTS = 512
 LARGEST_TERM = 1 << 51
 CONTRACT_BYTES, COMMODITY_BYTES, OFFSET_BYTES, TOTALS_BYTES, WORK_BYTES = (
@@ -135,6 +138,38 @@ def forget(work: MarginWork) -> None:
     for index in range((work.end_at - work.totals_at) // 8):
         words[index] = 0
     work.used = work.bound = 0
+
+
+@kernel
+def hedge(
+    table: MarginTable,
+    work: MarginWork,
+    place: int,
+    row: CollateralRow,
+    amount: int,
+    value: int,
+    counted: int,
+) -> None:
+    """Follow what is pledged of the asset in row ``place``, one that hedges: ``amount`` units are
+    worth ``value`` and count ``counted`` (``collateral.gain_of``)."""
+    number, bits, units = row.hedged - 1, row.hedge_bits, 0
+    own = Words(work + work.hedges_at + place * HEDGE_BYTES)
+    totals, gains = _totals(work, number), row.gains
+    sums = totals.sums
+    if value > 0:
+        units = wide.part_of(amount, counted, value)
+    for scenario in range(SCENARIOS):
+        if gains[scenario] >= 0:
+            gain = min(wide.mul_shift(units, gains[scenario], bits), MOST_VALUE)
+        else:
+            fall = wide.sub(0, wide.mul_shift(amount, gains[scenario], bits))
+            gain = -min(max(fall - (value - counted), 0), counted)
+        sums[scenario] += own[scenario] - gain
+        own[scenario] = gain
+    delta = wide.mul_shift(wide.sub(0, units), row.hedge_delta, bits)
+    totals.hedge_delta = min(wide.sub(0, delta), MOST_DELTA)
+    _keep_held(table, work, number)
+    _keep_bound(table, work, number)
 
 
 @kernel
@@ -407,6 +442,8 @@ def _credits(table: MarginTable, work: MarginWork, with_orders: int) -> None:
         totals = _totals(work, number)
         totals.credit = 0
         totals.left = totals.net_delta
+        if totals.net_delta < 0:
+            totals.left = min(totals.net_delta + totals.hedge_delta, 0)
         totals.changing = 1 if with_orders != 0 and totals.orders != 0 else 0
         totals.risk = totals.price_risk if with_orders != 0 else totals.held_price_risk
     for number in range(table.offsets):
@@ -432,7 +469,7 @@ def _credits(table: MarginTable, work: MarginWork, with_orders: int) -> None:
         for index in range(legs):
             totals = _totals(work, leg[3 * index])
             used = spreads * leg[3 * index + 2]
-            share = share_of(used, abs(totals.net_delta))
+            share = share_of(used, abs(totals.net_delta + totals.hedge_delta))
             risk = totals.risk
             shared = (risk >> SHARE_BITS) * share + ((risk & SHARE_MASK) * share >> SHARE_BITS)
             credit = shared // PART * offset.rate + shared % PART * offset.rate // PART

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.derivatives.collateral import MAX_TIERS as MAX_HAIRCUTS
-from openoutcry.derivatives.collateral import CollateralRisk, Haircut, Price
+from openoutcry.derivatives.collateral import CollateralRisk, Haircut, Hedge, Price
 from openoutcry.derivatives.margin import (
     MAX_LEGS,
     MAX_LIQUIDITY,
@@ -86,7 +86,7 @@ class OffsetRow(Layout, size_bytes=128):
     leg: Words = area(LEG_BYTES * MAX_LEGS, "of each leg commodity, side and ratio", of=Words)
 
 
-class CollateralRow(Layout, size_bytes=128):
+class CollateralRow(Layout, size_bytes=384):
     """An asset that may be pledged."""
 
     asset: int = i64("number of its wallets")
@@ -101,6 +101,10 @@ class CollateralRow(Layout, size_bytes=128):
     )
     staged_worth: int = i64("``worth`` from the next CONTRACT_APPLY on")
     staged_per: int = i64("``per`` likewise; 0: the price stays")
+    hedged: int = i64("number of the commodity that it hedges, from 1; 0: none")
+    hedge_bits: int = i64("2**bits: units that the gains and the delta are for")
+    hedge_delta: int = i64("millionths of a delta")
+    gains: Words = area(8 * SCENARIOS, "margin units that they gain, by scenario", of=Words)
 
 
 class MarginWork(Layout, size_bytes=128):
@@ -117,6 +121,7 @@ class MarginWork(Layout, size_bytes=128):
     premiums: int = i64("what open buys of options could pay beyond what they lose at once")
     pledges_at: int = i64("offset of what is pledged, units of each asset; 0: nothing can be")
     collateral: int = i64("what that is worth after haircuts")
+    hedges_at: int = i64("offset of what is pledged gains, by asset and scenario; 0: none hedges")
 
 
 class ContractWork(Layout, size_bytes=32):
@@ -127,10 +132,10 @@ class ContractWork(Layout, size_bytes=32):
     sells: int = i64("lots of open sales")
 
 
-class Totals(Layout, size_bytes=832):
+class Totals(Layout, size_bytes=896):
     """Sums and results of one commodity."""
 
-    sums: Words = area(8 * SCENARIOS, "losses of the positions, by scenario", of=Words)
+    sums: Words = area(8 * SCENARIOS, "losses of positions and pledges, by scenario", of=Words)
     worst: Words = area(8 * SCENARIOS, "and what open orders may add to each", of=Words)
     tiers: Words = area(8 * MAX_TIERS, "net delta of each tier", of=Words)
     up: Words = area(8 * MAX_TIERS, "delta that open orders may add", of=Words)
@@ -160,6 +165,7 @@ class Totals(Layout, size_bytes=832):
     held_price_risk: int = i64("the price's part of the scan risk,")
     held_shorts: int = i64("the short-option minimum")
     held_addon: int = i64("and the add-on")
+    hedge_delta: int = i64("delta of what is pledged of the underlying")
 
 
 def table_of(parameters: Parameters) -> npt.NDArray[np.int64]:
@@ -214,6 +220,18 @@ def _enter_collateral(row: CollateralRow, one: CollateralRisk) -> None:
     row.share, row.concentrated = one.haircut.share, one.haircut.concentrated
     for place, (begin, rate) in enumerate(padded_tiers(one.haircut)):
         row.tiers[2 * place], row.tiers[2 * place + 1] = begin, rate
+    if one.hedge is not None:
+        row.hedged, row.hedge_bits = one.hedge.commodity + 1, one.hedge.bits
+        row.hedge_delta = one.hedge.delta
+        for scenario, gain in enumerate(one.hedge.gains):
+            row.gains[scenario] = gain
+
+
+def _hedge_in(row: CollateralRow) -> Hedge | None:
+    if row.hedged == 0:
+        return None
+    gains = tuple(row.gains[scenario] for scenario in range(SCENARIOS))
+    return Hedge(row.hedged - 1, row.hedge_bits, gains, row.hedge_delta)
 
 
 def padded_tiers(haircut: Haircut) -> list[tuple[int, int]]:
@@ -255,10 +273,13 @@ def parameters_in(words: npt.NDArray[np.int64], collateral: bool = True) -> Para
         legs = tuple(map(Leg, numbers[::3], numbers[1::3], numbers[2::3]))
         offsets.append(Offset(legs, entry.rate))
     assets = []
-    for asset, numerator, denominator, share, more, *tiers in collateral_in(words) * collateral:
+    for number, words_of in enumerate(collateral_in(words) * collateral):
+        asset, numerator, denominator, share, more, *tiers = words_of
         pairs = zip(tiers[::2], tiers[1::2], strict=True)
         haircut = Haircut(tuple(pair for pair in pairs if pair[0] != UNUSED_TIER), share, more)
-        assets.append(CollateralRisk(asset, Price(numerator, denominator), haircut))
+        row_of = CollateralRow(base + head.collateral_at + number * CollateralRow.size_bytes)
+        price = Price(numerator, denominator)
+        assets.append(CollateralRisk(asset, price, haircut, _hedge_in(row_of)))
     return Parameters(tuple(contracts), tuple(commodities), tuple(offsets), tuple(assets))
 
 
@@ -267,12 +288,15 @@ def work_of(parameters: Parameters) -> npt.NDArray[np.int64]:
     commodities, contracts = len(parameters.commodities), len(parameters.contracts)
     totals_at = MarginWork.size_bytes
     contract_at = totals_at + commodities * Totals.size_bytes
-    end_at = contract_at + contracts * ContractWork.size_bytes
+    hedges_at = contract_at + contracts * ContractWork.size_bytes
     pledges = len(parameters.collateral)
+    has_hedges = any(one.hedge for one in parameters.collateral)
+    end_at = hedges_at + (8 * SCENARIOS * pledges if has_hedges else 0)
     words = np.zeros(end_at // 8 + pledges, np.int64)
     head = MarginWork(words.ctypes.data)
     head.totals_at, head.contract_at, head.end_at = totals_at, contract_at, end_at
     head.pledges_at = end_at if pledges else 0
+    head.hedges_at = hedges_at if has_hedges else 0
     head.commodities = commodities
     return words
 
@@ -296,6 +320,7 @@ def margin_in(work: npt.NDArray[np.int64]) -> Margin:
                 active=row.active,
                 tiers=[row.tiers[tier] for tier in range(MAX_TIERS)],
                 net_delta=row.net_delta,
+                hedge_delta=row.hedge_delta,
                 intra=row.intra,
                 price_risk=row.price_risk,
                 credit=row.credit,

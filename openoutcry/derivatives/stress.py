@@ -75,7 +75,8 @@ def shocked(
     for number, participant in sorted(book.participants.items()):
         equity = equity_at(book, participant, moved)
         gains += gain_at(book, participant, moved)
-        if equity < margin(parameters, book.positions_of(participant)).maintenance:
+        gains_of = moved.gains_of(participant)
+        if equity < margin(parameters, book.positions_of(participant), gains_of).maintenance:
             failed[number] = equity
             deficit += max(0, -equity)
     return Outcome(shock.name, gains, failed, deficit, fund - deficit)

@@ -382,7 +382,9 @@ class Setting(IntEnum):
     """Staged, of the combined commodity ``qty_lots`` >> 8.  With the item ``qty_lots`` & 0xFF 0:
     its add-on in ``aux``, and in ``price_ticks`` its initial margin in millionths of maintenance.
     With another item: the charge of that one of its spreads.  From 0x80 on: a charge for liquidity,
-    and in ``price_ticks`` the net delta, in millionths, above which it is."""
+    and in ``price_ticks`` the net delta, in millionths, above which it is.  From 0xC0 on, of the
+    asset that hedges the commodity: what 2**bits of its units gain in two scenarios, as in
+    MARGIN_ARRAY; at 0xCC the bits, and in ``price_ticks`` the delta of these units."""
     MARGIN_OFFSET = 100
     """Staged: the rate of the inter-commodity spread ``qty_lots``, in millionths."""
     MARGIN_APPLY = 101

@@ -8,8 +8,17 @@ it pays or the insurance fund takes its pledge over (``waterfall.seize``).
 """
 
 import openoutcry.risk.layout as lay
-from openoutcry.derivatives.collateral import MAX_TIERS
-from openoutcry.derivatives.margin_kernels import LARGEST, PART, charge, held_now, margin_now
+from openoutcry.derivatives.collateral import MAX_BITS, MAX_TIERS
+from openoutcry.derivatives.margin_kernels import (
+    LARGEST,
+    MOST_VALUE,
+    PART,
+    SCENARIOS,
+    charge,
+    hedge,
+    held_now,
+    margin_now,
+)
 from openoutcry.derivatives.margin_layout import (
     UNUSED_TIER,
     CollateralRow,
@@ -61,7 +70,7 @@ def value_of(row: CollateralRow, amount: int) -> int:
     """Margin units that an amount is worth before haircuts, cut off."""
     whole = wide.mul(amount // row.per, row.worth)
     part = wide.part_of(row.worth, amount % row.per, row.per)
-    return min(wide.add(whole, part), LARGEST)
+    return min(wide.add(whole, part), MOST_VALUE)
 
 
 @kernel
@@ -78,9 +87,9 @@ def by_size(row: CollateralRow, value: int) -> int:
 
 
 @kernel
-def whole_value(table: MarginTable, work: MarginWork) -> int:
+def whole_value(table: MarginTable, pledges: Words) -> int:
     """Return the value of all that is pledged, before haircuts."""
-    whole, pledges = 0, pledges_of(work)
+    whole = 0
     for number in range(table.collaterals):
         value = value_of(collateral_row(table, number), pledges[number])
         whole = min(whole + value, LARGEST)
@@ -99,12 +108,22 @@ def counts(row: CollateralRow, amount: int, whole: int) -> int:
 @kernel
 def value_again(state: RiskState, table: MarginTable, work: MarginWork, participant: int) -> None:
     """The pledges of a participant, or prices or haircuts, are others: its margin follows."""
-    whole, total, pledges = whole_value(table, work), 0, pledges_of(work)
-    for number in range(table.collaterals):
-        row = collateral_row(table, number)
-        total = min(total + counts(row, pledges[number], whole), LARGEST)
+    total = follow_pledges(table, work, pledges_of(work))
     work.collateral = total
     totals.participant_row(state, participant).portfolio = held_now(table, work) - total
+
+
+@kernel
+def follow_pledges(table: MarginTable, work: MarginWork, pledges: Words) -> int:
+    """Let the work follow what is pledged of each asset; return what that counts."""
+    whole, total = whole_value(table, pledges), 0
+    for number in range(table.collaterals):
+        row, amount = collateral_row(table, number), pledges[number]
+        counted = counts(row, amount, whole)
+        total = min(total + counted, LARGEST)
+        if row.hedged != 0:
+            hedge(table, work, number, row, amount, value_of(row, amount), counted)
+    return total
 
 
 @kernel
@@ -175,6 +194,29 @@ def stage_share(table: MarginTable, number: int, share: int, concentrated: int) 
 
 
 @kernel
+def stage_hedge(table: MarginTable, commodity: int, item: int, value: int, second: int) -> bool:
+    """Two neighbours of the gains of the asset that hedges a commodity; or, as the last item, for
+    how many units they are, in bits, and its delta."""
+    for number in range(table.collaterals):
+        row = collateral_row(table, number)
+        if row.hedged - 1 != commodity or item > SCENARIOS // 2:
+            continue
+        if item == SCENARIOS // 2:
+            if value < 0 or value > MAX_BITS or second < 0 or second > LARGEST:
+                return False
+            row.hedge_bits = value
+            row.hedge_delta = second
+            return True
+        if max(value, second) > LARGEST or min(value, second) < -LARGEST:
+            return False
+        gains = row.gains
+        gains[2 * item] = value
+        gains[2 * item + 1] = second
+        return True
+    return False
+
+
+@kernel
 def tiers_fit(table: MarginTable) -> bool:
     """Return whether the tiers of each asset begin at 0 and increase; those not there are the
     last."""
@@ -225,9 +267,9 @@ def is_price(table: MarginTable, number: int, worth: int, per: int) -> bool:
 @kernel_outlined
 def pledge(state: RiskState, participant: int, asset: int, amount: int, seq_at: int) -> bool:
     """PLEDGE: out of the participant's wallet, or, below 0, back into it, as far as what is left
-    covers the initial margin with open orders.  Refused if more would count less: a haircut of size
-    and one of concentration may take more than a unit is worth.  What a reversed deposit left short
-    comes back whatever depends on it: it is not there."""
+    covers the initial margin with open orders.  Refused if with more the margin would be covered
+    less: a haircut of size and one of concentration may take more than a unit is worth.  What a
+    reversed deposit left short comes back whatever depends on it: it is not there."""
     not_inlined()
     block = portfolio_of(state)
     if block == 0 or participant < 1 or participant >= state.participants:
@@ -238,11 +280,8 @@ def pledge(state: RiskState, participant: int, asset: int, amount: int, seq_at: 
         return False
     spot = block_of(state)
     wallet, pledges = wallet_in(state, spot, asset, participant), pledges_of(work)
-    row, held, counted = (
-        totals.participant_row(state, participant),
-        pledges[number],
-        work.collateral,
-    )
+    row, held = totals.participant_row(state, participant), pledges[number]
+    uncovered = row.portfolio
     if amount > 0:
         is_barred = row.flags & lay.CLOSED_FLAG != 0 or owes(state, spot, participant)
         if is_barred or wallet.available < amount:
@@ -252,7 +291,7 @@ def pledge(state: RiskState, participant: int, asset: int, amount: int, seq_at: 
     lost = amount < 0 and wallet.shortfall >= -amount
     pledges[number] = held + amount
     value_again(state, table, work, participant)
-    fits = amount < 0 or work.collateral >= counted
+    fits = amount < 0 or row.portfolio <= uncovered
     if amount < 0 and not lost and row.credit != NO_LIMIT:
         needed = wide.add(margin_now(table, work), row.reserved - work.premiums)
         fits = means_of(state, participant) >= needed

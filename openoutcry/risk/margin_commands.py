@@ -26,6 +26,7 @@ from openoutcry.risk import totals
 from openoutcry.risk.collateral import (
     is_price,
     set_price,
+    stage_hedge,
     stage_share,
     stage_tier,
     tiers_fit,
@@ -45,6 +46,8 @@ LARGEST_RATE = 1 << 42
 MOST_INITIAL = 100 * PART
 LIQUIDITY_ITEM = 0x80
 """The first item of MARGIN_COMMODITY that is a charge for liquidity."""
+HEDGE_ITEM = 0xC0
+"""The first one that is of the asset that hedges the commodity."""
 
 
 @kernel_outlined
@@ -112,9 +115,11 @@ def stage_array(table: MarginTable, contract: int, place: int, value: int, secon
 
 @kernel
 def stage_commodity(table: MarginTable, place: int, value: int, second: int) -> bool:
-    """A commodity's add-on and initial margin, the charge of one of its spreads, or one of its
-    charges for liquidity and the net delta from which on it is."""
+    """A commodity's add-on and initial margin, the charge of one of its spreads, one of its
+    charges for liquidity and the net delta from which on it is, or of what hedges it."""
     number, item = place >> 8, place & 0xFF
+    if item >= HEDGE_ITEM:
+        return stage_hedge(table, number, item - HEDGE_ITEM, value, second)
     if number < 0 or number >= table.commodities or value < 0 or value > LARGEST_RATE:
         return False
     row = CommodityRow(table + table.commodity_at + number * COMMODITY_BYTES)

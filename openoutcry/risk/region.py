@@ -11,7 +11,7 @@ import numpy.typing as npt
 import openoutcry.risk.layout as lay
 from openoutcry.derivatives.collateral import Line, collateral
 from openoutcry.derivatives.contracts import Contract, in_force
-from openoutcry.derivatives.margin import MAX_CONTRACTS, Parameters, parameters_of
+from openoutcry.derivatives.margin import MAX_CONTRACTS, Gains, Parameters, parameters_of
 from openoutcry.derivatives.margin_kernels import follow, held_now, margin_now
 from openoutcry.derivatives.margin_layout import (
     ContractWork,
@@ -715,6 +715,10 @@ class PortfolioView:
         prices = {row.asset: row.price for row in rows}
         haircuts = {row.asset: row.haircut for row in rows}
         return collateral(self.pledged(participant), prices, haircuts)
+
+    def gains(self, participant: int) -> Gains:
+        """Return what a participant's pledges gain in the scenarios, by commodity."""
+        return self.parameters.gains(self.lines(participant))
 
     def premiums(self, participant: int) -> int:
         """Return what its open orders in options could pay."""

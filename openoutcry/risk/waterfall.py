@@ -192,7 +192,7 @@ def seize(state: RiskState, participant: int, asset: int, paid: int, units: int)
         return False
     row, pledges = totals.participant_row(state, participant), pledges_of(work)
     held = pledges[number]
-    counted = counts(collateral_row(table, number), held, whole_value(table, work))
+    counted = counts(collateral_row(table, number), held, whole_value(table, pledges))
     due = min(min(wide.sub(0, means(row)), fund_for(state, block, participant)), counted)
     for_nothing = counted == 0 and held != 0 and deficit(state, participant) != 0
     if (due <= 0 and not for_nothing) or paid != due:

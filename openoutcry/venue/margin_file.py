@@ -13,13 +13,13 @@ from typing import Any
 import numpy.typing as npt
 
 from openoutcry.derivatives.book import read_book
-from openoutcry.derivatives.collateral import CollateralRisk, Haircut
+from openoutcry.derivatives.collateral import CollateralRisk, Haircut, Hedge
 from openoutcry.derivatives.contracts import Contract
 from openoutcry.derivatives.margin import MAX_CONTRACTS, ContractRisk, Parameters
 from openoutcry.derivatives.margin_layout import padded_tiers
 from openoutcry.derivatives.scenarios import SPAN_SCENARIOS
 from openoutcry.risk.bits import Setting
-from openoutcry.risk.margin_commands import LIQUIDITY_ITEM
+from openoutcry.risk.margin_commands import HEDGE_ITEM, LIQUIDITY_ITEM
 from openoutcry.risk.region import setting
 from openoutcry.venue.contract_tables import ContractTerms
 from openoutcry.wire import toml_tables
@@ -129,6 +129,8 @@ def changing_commands(
     ]
     for number, (known, wanted) in enumerate(zip(now.collateral, new.collateral, strict=True)):
         staged += _haircut_commands(number, known.haircut, wanted.haircut)
+        if known.hedge is not None and wanted.hedge is not None:
+            staged += _hedge_commands(known.hedge, wanted.hedge)
     if not staged:
         return []
     drop, apply = (setting(Setting.MARGIN_APPLY, count) for count in (0, len(staged)))
@@ -148,6 +150,18 @@ def _haircut_commands(number: int, known: Haircut, wanted: Haircut) -> list[npt.
     if now != share:
         staged.append(setting(Setting.COLLATERAL_SHARE, share[0], number, second=share[1]))
     return staged
+
+
+def _hedge_commands(known: Hedge, wanted: Hedge) -> list[npt.NDArray[Any]]:
+    rows = [
+        [*zip(one.gains[::2], one.gains[1::2], strict=True), (one.bits, one.delta)]
+        for one in (known, wanted)
+    ]
+    return [
+        setting(Setting.MARGIN_COMMODITY, pair[0], wanted.commodity << 8 | item, second=pair[1])
+        for item, (before, pair) in enumerate(zip(*rows, strict=True), HEDGE_ITEM)
+        if before != pair
+    ]
 
 
 def _pairs(row: ContractRisk) -> list[tuple[int, int]]:
@@ -189,11 +203,17 @@ def margin_parameters(
         if asset not in book.haircuts or asset == book.asset:
             raise OutcryError(f"{file}: {asset} is collateral: it needs its own [[asset]]")
     ordered = dict(in_force or {symbol: book.contracts[symbol] for symbol in contracts})
-    pledged = tuple(
-        CollateralRisk(number, book.prices[asset], book.haircuts[asset])
-        for asset, number in collateral.items()
-    )
+    for name, own in book.underlyings.items():
+        if own.pledges_hedge and name not in collateral:
+            raise OutcryError(
+                f"{file}: {name}: pledges_hedge needs {name} in the venue's collateral of [margin]"
+            )
     try:
+        hedges = book.hedges()
+        pledged = tuple(
+            CollateralRisk(number, book.prices[asset], book.haircuts[asset], hedges.get(asset))
+            for asset, number in collateral.items()
+        )
         return replace(replace(book, contracts=ordered).parameters(), collateral=pledged)
     except ValueError as error:
         raise OutcryError(f"{file}: {error}") from None

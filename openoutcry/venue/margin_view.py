@@ -49,8 +49,9 @@ class MarginView:
         if not 0 < who < len(self.view.participants):
             raise OutcryError(f"there is no participant {who}")
         parameters, (positions, orders) = self.portfolio.parameters, self.held(who)
-        held = margin(parameters, positions)
-        worst = worst_margin(parameters, positions, orders)
+        gains = self.portfolio.gains(who)
+        held = margin(parameters, positions, gains)
+        worst = worst_margin(parameters, positions, orders, gains)
         limited = self.view.of(who, lay.CREDIT) != NO_LIMIT
         found: dict[str, Any] = {
             "equity": self.equity(who),
@@ -100,9 +101,11 @@ class MarginView:
             raise OutcryError(f"{symbol}:{lots} is not lots of a contract")
         number, (positions, orders) = self.symbols.index(symbol), self.held(who)
         place, view, parameters = self.places[number], self.view, self.portfolio.parameters
-        now = worst_margin(parameters, positions, orders).initial
+        gains = self.portfolio.gains(who)
+        now = worst_margin(parameters, positions, orders, gains).initial
         try:
-            asked = worst_margin(parameters, positions, [*orders, (number, lots)]).initial
+            more = [*orders, (number, lots)]
+            asked = worst_margin(parameters, positions, more, gains).initial
         except Refused as error:
             raise OutcryError(f"{symbol}: {error}") from None
         filled = positions | {number: positions.get(number, 0) + lots}
@@ -120,7 +123,7 @@ class MarginView:
             "loss_at_once": loss,
             "needed": needed,
             "accepted": not limited or needed <= max(self.equity(who), now),
-            "maintenance_if_filled": margin(parameters, filled).maintenance,
+            "maintenance_if_filled": margin(parameters, filled, gains).maintenance,
         }
 
     def _names(self, parameters: Parameters) -> dict[int, str]:

@@ -84,6 +84,21 @@ def size(typingctx: Any, value: Any) -> Any:
 
 
 @intrinsic
+def mul_shift(typingctx: Any, a: Any, b: Any, bits: Any) -> Any:
+    """a * b / 2**bits, rounded down, or the end of int64 that is on its side."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        a, b, bits = (builder.sext(arg, I128) for arg in args)
+        whole = builder.ashr(builder.mul(a, b), bits)
+        low, overflow = (builder.extract_value(_fits(builder, whole), place) for place in (0, 1))
+        sign = builder.trunc(builder.ashr(whole, ir.Constant(I128, 127)), I64)
+        end = builder.xor(sign, ir.Constant(I64, END))
+        return builder.select(builder.icmp_signed("!=", overflow, ir.Constant(I64, 0)), end, low)
+
+    return types.int64(*[types.int64] * 3), codegen
+
+
+@intrinsic
 def product_above(typingctx: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """1 if a * b > c * d, exactly; else 0."""
 

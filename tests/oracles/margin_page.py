@@ -104,12 +104,10 @@ class Page:
 
     # A lot's risk
 
-    def losses(self, contract):
-        """What a long lot loses in each of the 16 scenarios."""
-        own = self.underlyings[contract["underlying"]]
+    def scenarios(self, own, shift):
+        """Move in ticks, added volatility and share that counts of each scenario."""
         key = lambda name: self.of("underlying", own, name)  # noqa: E731
-        scan, shift = own["scan_ticks"], self.volatility_scan(own, contract)
-        scenarios = []
+        scan, scenarios = own["scan_ticks"], []
         for number, thirds in enumerate(THIRDS):
             move = down(Fraction(abs(thirds) * scan, 3)) * (1 if thirds > 0 else -1)
             scenarios.append((move, -shift if number % 2 else shift, PART))
@@ -119,8 +117,13 @@ class Page:
             size = down(Fraction(abs(part) * own["price_ticks"], PART))
             counts = up(Fraction(key("extended_factor") * scan, size)) if size else PART
             scenarios.append((size if part > 0 else -size, 0, min(counts, PART)))
+        return scenarios
+
+    def losses(self, contract):
+        """What a long lot loses in each scenario."""
+        own = self.underlyings[contract["underlying"]]
         mark, found = self.mark(contract), []
-        for move, added, counts in scenarios:
+        for move, added, counts in self.scenarios(own, self.volatility_scan(own, contract)):
             if self.is_option(contract):
                 price = self.option_price(contract, max(1, own["price_ticks"] + move), added, DAY_S)
             else:
@@ -177,12 +180,63 @@ class Page:
         worth = [abs(lots * self.worth(contract, price)) for contract, lots, price in fills]
         return min(sum(up(Fraction(value * bps, 10_000)) for value in worth), max(owned, 0))
 
+    # What is pledged
+
+    def counted(self, pledged):
+        """Value and what counts after haircuts of each asset that is pledged."""
+        rows, values = {row["name"]: row for row in self.file["asset"]}, {}
+        for name, amount in pledged.items():
+            worth, per = self.of("asset", rows[name], "price")
+            values[name] = down(Fraction(amount * worth, per))
+        found = {}
+        for name, value in values.items():
+            key = lambda text, row=rows[name]: self.of("asset", row, text)  # noqa: E731
+            tiers, taken = key("tiers"), 0
+            tiers = tiers if isinstance(tiers[0], list) else [tiers]
+            for place, (begin, rate) in enumerate(tiers):
+                end = tiers[place + 1][0] if place + 1 < len(tiers) else value
+                taken += up(Fraction(max(min(value, end) - begin, 0) * rate, PART))
+            over = max(value - down(Fraction(sum(values.values()) * key("share"), PART)), 0)
+            taken += min(up(Fraction(over * key("concentrated"), PART)), value - taken)
+            found[name] = value, value - taken
+        return found
+
+    def pledge(self, name, pledged):
+        """By how much a pledge changes each scenario's loss, and the delta that it hedges."""
+        own = self.underlyings[name]
+        moves = self.scenarios(own, 0)
+        if not self.of("underlying", own, "pledges_hedge") or not pledged.get(name):
+            return [0] * len(moves), 0
+        value, counts = self.counted(pledged)[name]
+        amount = pledged[name]
+        part = down(Fraction(amount * counts, value)) if value else 0
+        (row,) = [row for row in self.file["asset"] if row["name"] == name]
+        worth, per = self.of("asset", row, "price")
+        tick = Fraction(worth, per * own["price_ticks"])
+        price = own["price_ticks"]
+        exact = [tick * (max(1, price + move) - price) * s / PART for move, _, s in moves]
+        delta = tick * PART / own["unit"]
+        digits = 60
+        while max(delta, *map(abs, exact)) * 2**digits > 2**61:
+            digits -= 1
+        found = []
+        for change in (Fraction(down(one * 2**digits), 2**digits) for one in exact):
+            if change > 0:
+                found.append(-down(part * change))
+            else:
+                fall = up(-change * amount) - (value - counts)
+                found.append(min(max(fall, 0), counts))
+        return found, up(part * Fraction(up(delta * 2**digits), 2**digits))
+
     # A portfolio
 
-    def margin(self, positions):
-        """Maintenance and initial margin of lots by contract."""
-        parts = {name: self.commodity(name, positions) for name in self.underlyings}
+    def margin(self, positions, pledged=None):
+        """Maintenance and initial margin of lots by contract and amounts of assets pledged."""
+        parts = {name: self.commodity(name, positions, pledged or {}) for name in self.underlyings}
         left = {name: part["delta"] for name, part in parts.items()}
+        for name, part in parts.items():
+            if left[name] < 0:
+                left[name] = min(left[name] + part["hedged"], 0)
         for offset in self.file.get("offset", []):
             legs = []
             for text in offset["legs"]:
@@ -194,7 +248,7 @@ class Page:
             spreads = min(abs(left[name]) // ratio for name, _, ratio in legs)
             for name, _, ratio in legs:
                 part, used = parts[name], spreads * ratio
-                share = down(Fraction(used << 20, abs(part["delta"])))
+                share = down(Fraction(used << 20, abs(part["delta"] + part["hedged"])))
                 credit = down(Fraction(part["price_risk"] * share, 1 << 20))
                 part["credit"] += down(Fraction(credit * offset["rate"], PART))
                 left[name] -= used if left[name] > 0 else -used
@@ -211,20 +265,21 @@ class Page:
             initial += up(Fraction(needed * self.of("underlying", own, "initial"), PART))
         return maintenance, initial
 
-    def commodity(self, name, positions):
+    def commodity(self, name, positions, pledged):
         """Everything with one underlying, but credits."""
-        own, losses, tiers, short = self.underlyings[name], None, {}, 0
+        own, tiers, short = self.underlyings[name], {}, 0
+        losses, hedged = self.pledge(name, pledged)
         for symbol, lots in positions.items():
             contract = self.contracts[symbol]
             if contract["underlying"] != name:
                 continue
             new = [lots * loss for loss in self.losses(contract)]
-            losses = [a + b for a, b in zip(losses or [0] * len(new), new, strict=True)]
+            losses = [a + b for a, b in zip(losses, new, strict=True)]
             tier = self.of("contract", contract, "tier")
             tiers[tier] = tiers.get(tier, 0) + lots * self.delta(contract)
             if self.is_option(contract) and lots < 0:
                 short -= lots * self.of("underlying", own, "short_minimum")
-        left, months, losses = dict(tiers), 0, losses or [0, 0]
+        left, months = dict(tiers), 0
         for first, second, rate in self.of("underlying", own, "spreads") or ():
             one, other = left.get(first, 0), left.get(second, 0)
             if one * other < 0:
@@ -239,6 +294,7 @@ class Page:
             "scan": scan,
             "months": months,
             "delta": sum(tiers.values()),
+            "hedged": hedged,
             "price_risk": min(max(0, priced), scan),
             "short": short,
             "credit": 0,

@@ -118,6 +118,12 @@ WORDS = {
             "`[tier, tier, charge]`, in the order in which they use up delta; each "
             "charge is rounded up",
         ),
+        "pledges_hedge": (
+            "`true`, `false`",
+            "[pledges](#pledges-that-hedge) of the asset of this name move in the scenarios. A"
+            " unit's change in a scenario is rounded down to 60 binary digits after the point, its"
+            " delta up. There are fewer digits if a number times 2^digits would be above 2^61",
+        ),
     },
     "contract": {
         "symbol": ("name", "of the contract"),

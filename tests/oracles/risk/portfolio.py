@@ -3,9 +3,18 @@ positions, open orders and parameters again."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from openoutcry.derivatives.collateral import CollateralRisk, Haircut, Line, Price, collateral
+from openoutcry.derivatives.collateral import (
+    CollateralRisk,
+    Gain,
+    Haircut,
+    Line,
+    Price,
+    collateral,
+    gain_of,
+)
 from openoutcry.derivatives.margin import (
     LARGEST_RATE,
     LARGEST_TERM,
@@ -31,6 +40,7 @@ class PlainAsset:
         self.asset, self.price = one.asset, one.price
         self.share, self.concentrated = one.haircut.share, one.haircut.concentrated
         self.tiers = [*one.haircut.tiers, *[(2**62, 0)] * (4 - len(one.haircut.tiers))]
+        self.hedge = one.hedge
 
     def fits(self) -> bool:
         begins = [begin for begin, _ in self.tiers]
@@ -46,6 +56,21 @@ class PlainAsset:
         first = [self.asset, self.price.numerator, self.price.denominator]
         more = [self.share, self.concentrated]
         return [*first, *more, *(number for tier in self.tiers for number in tier)]
+
+    def put(self, item: int, value: int, second: int) -> bool:
+        """Change two neighbours of what it gains, or at 12 the bits and the delta."""
+        assert self.hedge is not None
+        if item == 12:
+            done = 0 <= value <= 60 and 0 <= second <= 2**61
+            if done:
+                self.hedge = replace(self.hedge, bits=value, delta=second)
+            return done
+        done = item < 12 and max(abs(value), abs(second)) <= 2**61
+        if done:
+            gains = list(self.hedge.gains)
+            gains[2 * item : 2 * item + 2] = value, second
+            self.hedge = replace(self.hedge, gains=tuple(gains))
+        return done
 
 
 class PlainPortfolio:
@@ -67,7 +92,7 @@ class PlainPortfolio:
         self.pledges: dict[tuple[int, int], int] = {}
         """By participant and number of the wallets' asset."""
         self.commands = self.applied = 0
-        self.known: dict[tuple[tuple[int, int], ...], int] = {}
+        self.known: dict[tuple[object, ...], int] = {}
 
     def positions(self, who: int) -> dict[int, int]:
         cells = self.risk.cells[who]
@@ -76,11 +101,25 @@ class PlainPortfolio:
 
     def maintenance(self, who: int) -> int:
         """Return the maintenance margin of what it holds."""
-        positions = self.positions(who)
-        key = tuple(positions.items())
+        positions, gains = self.positions(who), self.gains(who)
+        key = *positions.items(), *gains.items()
         if key not in self.known:
-            self.known[key] = margin(self.parameters, positions).maintenance
+            self.known[key] = margin(self.parameters, positions, gains).maintenance
         return self.known[key]
+
+    def gains(self, who: int) -> dict[int, Gain]:
+        """Return what its pledges gain in the scenarios, by commodity."""
+        lines, hedging = self.lines(who), [one for one in self.assets if one.hedge]
+        return {
+            one.hedge.commodity: gain_of(one.hedge, lines[one.asset])
+            for one in hedging
+            if one.hedge and self.reserved(who, one.asset)
+        }
+
+    def initial(self, who: int, orders: Sequence["Order"]) -> int:
+        """Return the initial margin with the worst subset of these orders."""
+        rows = self.positions(who), self.signed(orders), self.gains(who)
+        return worst_margin(self.parameters, *rows).initial
 
     def reserved(self, who: int, asset: int) -> int:
         """Return what is pledged of a wallet."""
@@ -128,10 +167,8 @@ class PlainPortfolio:
         if owner.credit == NO_LIMIT:
             return {}
         available = risk.equity(who) + owner.credit + self.collateral(who)
-        asked = worst_margin(self.parameters, positions, self.signed(then)).initial
-        asked += reserved + need - self.premiums(then)
-        needed = worst_margin(self.parameters, positions, self.signed(now)).initial
-        needed += reserved - self.premiums(now)
+        asked = self.initial(who, then) + reserved + need - self.premiums(then)
+        needed = self.initial(who, now) + reserved - self.premiums(now)
         if asked > available and asked > needed:
             return {RiskBit.MARGIN: (available, needed, asked)}
         return {}
@@ -216,15 +253,15 @@ class PlainPortfolio:
                 return False
         elif held + amount < 0:
             return False
-        counted, lost = self.collateral(who), 0 < -amount <= wallets.shortfall(who, asset)
+        uncovered = self.maintenance(who) - self.collateral(who)
+        lost = 0 < -amount <= wallets.shortfall(who, asset)
         self.pledges[who, asset] = held + amount
-        if amount > 0 and self.collateral(who) < counted:
+        if amount > 0 and self.maintenance(who) - self.collateral(who) > uncovered:
             self.pledges[who, asset] = held
             return False
         if amount < 0 and not lost and owner.credit != NO_LIMIT:
             now = self.open_ones(who)
-            worst = worst_margin(self.parameters, self.positions(who), self.signed(now))
-            needed = worst.initial + risk.reserved(who) - self.premiums(now)
+            needed = self.initial(who, now) + risk.reserved(who) - self.premiums(now)
             if risk.equity(who) + owner.credit + self.collateral(who) < needed:
                 self.pledges[who, asset] = held
                 return False
@@ -281,6 +318,10 @@ class PlainPortfolio:
 
     def commodity(self, number: int, item: int, value: int, second: int) -> bool:
         rows = self.staged["commodities"]
+        if item >= 0xC0:
+            hedging = [one for one in self.staged_assets if one.hedge]
+            own_ones = [one for one in hedging if one.hedge and one.hedge.commodity == number]
+            return bool(own_ones) and own_ones[0].put(item - 0xC0, value, second)
         if not 0 <= number < len(rows) or not 0 <= value <= LARGEST_RATE:
             return False
         row = rows[number]

@@ -1,9 +1,12 @@
 """A core in which participants pledge assets for scenario margin, its plain reference, and an
 operator who also moves pledges, prices and haircuts."""
 
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 
-from openoutcry.derivatives.collateral import CollateralRisk, Haircut, Price
+from openoutcry.derivatives.collateral import CollateralRisk, Haircut, Hedge, Price
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from tests.support.risk.contracts import contract_instruments
@@ -22,23 +25,28 @@ COLLATERAL = (
     CollateralRisk(BTC, Price(3, 100), Haircut(((0, 50_000), (10**6, 100_000)), 500_000, 200_000)),
     CollateralRisk(DOGE, Price(7, 3), Haircut(((0, 333_333), (1_000, 1), (10**5, 10**6)))),
 )
+MOVES = (0, 0, 1, 1, -1, -1, 2, 2, -2, -2, 3, 3, -3, -3, 2, -2, -19, 29, 0, 0, 0, 0, 0, 0)
+"""Thirtieths of the price."""
+HEDGING = tuple(
+    replace(
+        one,
+        hedge=Hedge.exact(
+            commodity,
+            [Fraction(one.price.numerator * part, one.price.denominator * 30) for part in MOVES],
+            Fraction(one.price.numerator * 7, one.price.denominator),
+        ),
+    )
+    for commodity, one in enumerate(COLLATERAL)
+)
+"""The same assets, whose prices move with the two underlyings."""
 PLEDGED = [one.asset for one in COLLATERAL]
 UNUSED = 2**62
 
 
-def collateral_given(seed=0):
+def collateral_given(seed=0, assets=COLLATERAL):
     """What a region and the reference are made with."""
-    given = portfolio_given(seed)
-    numbers = scenario_parameters(seed).numbers()
-    rows = [
-        [
-            *(one.asset, one.price.numerator, one.price.denominator),
-            *(one.haircut.share, one.haircut.concentrated),
-            *(number for tier in one.haircut.tiers for number in tier),
-        ]
-        for one in COLLATERAL
-    ]
-    return given | {"margin": numbers | {"collateral": rows}, "assets": ASSETS, "spot": SPOT}
+    numbers = replace(scenario_parameters(seed), collateral=assets).numbers()
+    return portfolio_given(seed) | {"margin": numbers, "assets": ASSETS, "spot": SPOT}
 
 
 def pledge(who, asset, amount):
@@ -63,17 +71,17 @@ def with_wallets(both, amount=10**9):
     return both
 
 
-def collateral_pair(seed=0, **more):
+def collateral_pair(seed=0, assets=COLLATERAL, **more):
     """Kernels and reference, compared after every command."""
-    return Pair(contract_instruments(), **collateral_given(seed), **more)
+    return Pair(contract_instruments(), **collateral_given(seed, assets), **more)
 
 
 class ConservedCollateral(ConservedPortfolio):
     """As a ConservedPortfolio, with pledges: of every asset as much is there as came in, and who
     was called had too little with all that it had pledged."""
 
-    def __init__(self, seed=0):
-        super().__init__(seed, **collateral_given(seed))
+    def __init__(self, seed=0, assets=COLLATERAL):
+        super().__init__(seed, **collateral_given(seed, assets))
 
     def paid(self, orders):
         """Nothing, if it goes to a wallet."""

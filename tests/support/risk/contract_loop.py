@@ -15,7 +15,12 @@ from openoutcry.risk import bits, constants, totals
 from openoutcry.risk.after import after
 from openoutcry.risk.before import APPLIED, before
 from openoutcry.risk.bits import NO_LIMIT, Setting
-from openoutcry.risk.collateral import collateral_of, collateral_row, pledges_of
+from openoutcry.risk.collateral import (
+    collateral_of,
+    collateral_row,
+    follow_pledges,
+    pledges_of,
+)
 from openoutcry.risk.contract_layout import LIVE, STAGED
 from openoutcry.risk.contracts import contract_of, is_option, lot_value, margined_lots
 from openoutcry.risk.corporate import half_even
@@ -121,6 +126,7 @@ def maintenance_of(state: RiskState, who: int, scratch: int, rows: int) -> int:
             Words(rows)[2 * held + 1] = position
             held += 1
     worst_margin(table, Words(rows), held, Words(rows), 0, MarginWork(scratch))
+    follow_pledges(table, MarginWork(scratch), pledges_of(kept_work_of(state, block, who)))
     return held_now(table, MarginWork(scratch))
 
 

@@ -122,7 +122,7 @@ class PortfolioOperator(ContractOperator):
         if drawn < 0.4:
             return setting(Setting.MARGIN_ARRAY, value, int(rng.integers(-1, 27)), symbol, second)
         if drawn < 0.6:
-            item = int(rng.choice([0, 1, 2, 3, 4, 0x80, 0x81, 0x82, 0x83]))
+            item = int(rng.choice([0, 1, 2, 3, 4, 0x80, 0x81, 0x82, 0x83, 0xC0, 0xC7, 0xCC, 0xCD]))
             place = int(rng.integers(0, 3)) << 8 | item
             return setting(Setting.MARGIN_COMMODITY, value, place, b"", 10**6 + second)
         if drawn < 0.7:

@@ -29,6 +29,7 @@ from openoutcry.risk.bits import (
     RiskBit,
     Setting,
 )
+from openoutcry.risk.collateral import follow_pledges
 from openoutcry.risk.delay import WAITS, due, hold
 from openoutcry.risk.protection_rules import ROW_WORDS
 from openoutcry.risk.region import View, make_region, setting
@@ -304,13 +305,20 @@ def same_portfolio(plain, portfolio):
     """Parameters, what is staged, and each participant's work, made from nothing."""
     parameters = replace(plain.parameters, collateral=())
     assert parameters_in(portfolio.table, collateral=False) == parameters
-    scenarios = {name: rows for name, rows in plain.staged.items() if name != "collateral"}
+    scenarios = {
+        name: rows for name, rows in plain.staged.items() if name not in ("collateral", "hedges")
+    }
     assert parameters_in(portfolio.staged, collateral=False) == parameters_of(scenarios)
     for words, assets in ((portfolio.table, plain.assets), (portfolio.staged, plain.staged_assets)):
         assert collateral_in(words) == [one.words() for one in assets]
+        if all(one.fits() for one in assets):
+            assert [one.hedge for one in parameters_in(words).collateral] == [
+                one.hedge for one in assets
+            ]
     counts = portfolio.word("staged"), portfolio.word("applied")
     assert counts == (plain.commands, plain.applied)
     table = portfolio.table.ctypes.data
+    pledges_at = work_of(plain.parameters).nbytes - 8 * len(plain.assets)
     for who, work in enumerate(portfolio.works):
         orders = plain.open_ones(who)
         assert portfolio.premiums(who) == plain.premiums(orders)
@@ -324,11 +332,13 @@ def same_portfolio(plain, portfolio):
             len(opened),
             made.ctypes.data,
         )
+        if plain.assets:
+            made[-len(plain.assets) :] = [plain.reserved(who, one.asset) for one in plain.assets]
+        follow_pledges(table, made.ctypes.data, made.ctypes.data + pledges_at)
+        margin_now(table, made.ctypes.data)
         margin_now(table, kept.ctypes.data)
         made[MarginWork.offset("premiums") // 8] = portfolio.premiums(who)
         made[MarginWork.offset("collateral") // 8] = plain.collateral(who)
-        if plain.assets:
-            made[-len(plain.assets) :] = [plain.reserved(who, one.asset) for one in plain.assets]
         assert kept.tolist() == made.tolist(), who
 
 

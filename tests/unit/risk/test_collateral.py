@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from openoutcry.derivatives.collateral import Haircut, Price, collateral
-from openoutcry.derivatives.margin import parameters_of
+from openoutcry.derivatives.margin import margin, parameters_of
 from openoutcry.derivatives.margin_layout import parameters_in, table_of
 from openoutcry.journal.risk_hooks import risk_hooks
 from openoutcry.matcher import Engine
@@ -17,6 +17,7 @@ from openoutcry.risk.region import RiskError, View, make_region, setting
 from openoutcry.wire.enums import Side
 from tests.support.risk.collateral import (
     COLLATERAL,
+    HEDGING,
     CollateralOperator,
     ConservedCollateral,
     collateral_given,
@@ -38,19 +39,19 @@ SYMBOLS = contract_instruments()["symbol"].tolist()
 DONE = 1 << 8
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_kernels_and_reference_are_the_same_after_every_command(seed):
+@pytest.mark.parametrize(("seed", "assets"), [*((n, COLLATERAL) for n in range(3)), (4, HEDGING)])
+def test_kernels_and_reference_are_the_same_after_every_command(seed, assets):
     """Every word of the state; what is pledged counts as the plain collateral says."""
-    both = with_wallets(funded(collateral_pair(seed), 10**6))
+    both = with_wallets(funded(collateral_pair(seed, assets), 10**6))
     operator = CollateralOperator(seed, both, SYMBOLS)
     run_contracts(both, seed, 150, 0.4, operator=operator)
     assert any(both.reference.portfolio.pledges.values())
 
 
-@pytest.mark.parametrize("seed", [25, 26])
-def test_no_unit_is_made_and_only_those_under_their_margin_are_called(seed):
+@pytest.mark.parametrize(("seed", "assets"), [(25, COLLATERAL), (26, COLLATERAL), (27, HEDGING)])
+def test_no_unit_is_made_and_only_those_under_their_margin_are_called(seed, assets):
     """Money and every asset are as much as came in; pledges change while positions are open."""
-    both = with_wallets(funded(ConservedCollateral(seed), 5 * 10**6, 10_000), 10**8)
+    both = with_wallets(funded(ConservedCollateral(seed, assets), 5 * 10**6, 10_000), 10**8)
     operator = CollateralOperator(seed, both, SYMBOLS)
     run_contracts(both, seed, 400, 0.5, operator=operator)
     both.check()
@@ -178,9 +179,10 @@ def test_tiers_that_do_not_increase_are_refused_when_they_would_be_in_force():
     both.same()
 
 
-def test_parameters_with_collateral_are_read_back_from_a_journals_numbers():
-    parameters = parameters_of(collateral_given()["margin"])
-    assert parameters.collateral == COLLATERAL
+@pytest.mark.parametrize("assets", [COLLATERAL, HEDGING])
+def test_parameters_with_collateral_are_read_back_from_a_journals_numbers(assets):
+    parameters = parameters_of(collateral_given(assets=assets)["margin"])
+    assert parameters.collateral == assets
     assert parameters_of(parameters.numbers()) == parameters
     assert parameters_in(table_of(parameters)) == parameters
     assert "collateral" not in replace(parameters, collateral=()).numbers()
@@ -226,3 +228,42 @@ def test_a_snapshot_continues_with_the_same_collateral():
     before, pledges = one.state_hash(), view.portfolio.pledges
     pledges[3, 0] += 1
     assert one.state_hash() != before
+
+
+def most_sold(both):
+    """How many lots participant 1 may sell."""
+    least, most = 0, 10**5
+    while least < most:
+        middle = (least + most + 1) // 2
+        plain = both.reference.portfolio
+        needed = margin(plain.parameters, {0: -middle}, plain.gains(1)).initial
+        least, most = (middle, most) if needed <= plain.collateral(1) else (least, middle - 1)
+    return least
+
+
+def test_coins_hedge_a_short_until_they_leave():
+    """Participant 1 pledges just what its short needs with the hedge.  Nothing of it can be
+    released, sold or withdrawn; with fewer coins the order would not have passed."""
+    both, plain = with_wallets(collateral_pair(assets=HEDGING)), with_wallets(collateral_pair())
+    for one in (both, plain):
+        for what, value in ((Setting.CREDIT, 0), (Setting.MAINTENANCE, 10_000)):
+            assert done(one, setting(what, value, 1))
+        assert done(one, pledge(1, BTC, 10**9))
+    lots = most_sold(both)
+    assert lots > most_sold(plain) > 0, "the hedge lets more in"
+    assert bits_of(new(both, 1, Side.SELL, lots)) == []
+    assert bits_of(new(both, 2, Side.BUY, lots)) == []
+    assert both.view.cell(1, 0, lay.POSITION) == -lots
+    held = both.reference.portfolio.maintenance(1)
+    assert not done(both, pledge(1, BTC, -(10**8))), "it hedges"
+    assert not done(both, in_asset(Setting.DEPOSIT, -1, 1, BTC)), "it is reserved"
+    both.same()
+    gains = both.reference.portfolio.parameters.collateral[0].hedge
+    flat = [setting(Setting.MARGIN_COMMODITY, 0, 0xC0 + item) for item in range(12)]
+    assert gains is not None
+    for command in (*flat, setting(Setting.MARGIN_APPLY, len(flat))):
+        assert not both.view.of(1, lay.FLAGS), "all of it at once"
+        assert done(both, command)
+    assert both.reference.portfolio.maintenance(1) > held
+    assert both.view.of(1, lay.FLAGS) & lay.KILLED_BY_MARGIN
+    both.same()

@@ -2,6 +2,7 @@
 that change over a kill; explained, recorded, and refused by name where it cannot be."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -48,6 +49,7 @@ name = "XAU"
 price = [50_000, 1_000_000]
 tiers = [[0, 100_000], [100_000, 200_000]]
 """
+HEDGED_FILE = MARGIN_FILE.replace("scan_ticks", "pledges_hedge = true\nscan_ticks", 1) + PLEDGED
 FILE = SCENARIO_VENUE.replace("[margin]\n", '[margin]\ncollateral = ["XAU"]\n') + WALLETS
 
 
@@ -219,13 +221,14 @@ def test_a_pledge_out_of_a_reversed_deposit_pays_for_it(poor: InlineFloor) -> No
         ('collateral = ["XAU"]', 'collateral = ["XAU", "XAU"]', "named once"),
         ('collateral = ["XAU"]', 'collateral = ["ZZZ"]', "'ZZZ' is not an asset with wallets"),
         ('collateral = ["XAU"]', 'collateral = ["USD"]', "USD is collateral"),
+        ('collateral = ["XAU"]', "collateral = []", "pledges_hedge needs XAU in the venue's"),
     ],
 )
 def test_a_file_that_cannot_be_is_refused_by_name(
     tmp_path: Path, old: str, new: str, says: str
 ) -> None:
     path = tmp_path / "venue.toml"
-    (tmp_path / "margin.toml").write_text(MARGIN_FILE + PLEDGED)
+    (tmp_path / "margin.toml").write_text(HEDGED_FILE)
     path.write_text(FILE)
     done = CliRunner().invoke(main, ["venue", "check", str(path)])
     assert done.exit_code == 0, done.output
@@ -233,3 +236,31 @@ def test_a_file_that_cannot_be_is_refused_by_name(
     done = CliRunner().invoke(main, ["venue", "check", str(path)])
     assert done.exit_code == 1, done.output
     assert says in done.output
+
+
+def test_a_hedge_is_in_force_from_the_file_and_follows_it(tmp_path: Path) -> None:
+    """A hedged short needs less; wider scans change contracts and hedge together, after a kill
+    too; a file without the hedge is another journal's."""
+    (tmp_path / "margin.toml").write_text(HEDGED_FILE)
+    floor = InlineFloor(tmp_path, FILE.replace("opening_balance = 100_000", "opening_balance = 1"))
+    floor.ask("deposit", "3", "1000000", "--asset", "XAU")
+    floor.ask("contract", "pledge", "3", "XAU", "1000000")
+    floor.send(order(1, Side.SELL, 1, 5_000, who=3), order(2, Side.BUY, 1, 5_000, who=2))
+    file, needed = read_venue(floor.file), []
+    for scan in (None, 900):
+        if scan:
+            path = tmp_path / "margin.toml"
+            path.write_text(
+                re.sub(r"scan_ticks = \S+", f"scan_ticks = {scan}", HEDGED_FILE, count=1)
+            )
+            assert "now matches" in floor.ask("contract", "margin")["done"][0]
+        document = MarginView(file.risk, list(file.symbols), view(floor)).document(3)
+        (commodity,) = document["commodities"].values()
+        assert view(floor).scenario_margin(3) == document["maintenance"]
+        needed.append((document["maintenance"], commodity["scenarios"][10]))
+        floor.again()
+    assert needed == [(501, 501), (901, 901)], "of 5,000 and of 9,000 nine tenths are hedged"
+    (tmp_path / "margin.toml").write_text(MARGIN_FILE + PLEDGED)
+    with pytest.raises(AssertionError, match="assets of collateral are fixed by the journal"):
+        floor.ask("contract", "margin")
+    floor.close()
