@@ -252,6 +252,9 @@ class InstrumentState(Layout, size_bytes=512):
     iceberg_count: int = i64("open icebergs")
     call_from: int = i64("only bids from here up can change what was published in the call")
     call_to: int = i64("and asks from here down")
+    day: int = u32(
+        "trading day, YYYYMMDD, of an instrument that never closes; 0: none has begun", at=480
+    )
 
 
 MODE = InstrumentState.offset("mode")

@@ -17,6 +17,7 @@ from openoutcry.matcher.book.orders import extension_addr, extension_of, order_o
 from openoutcry.matcher.book.owners import gather, sort_rows, sweep_addr
 from openoutcry.matcher.events import emit_next, event_tag
 from openoutcry.matcher.matching.cascade import after_command
+from openoutcry.wire.enums import NEW_DAY
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
@@ -34,6 +35,8 @@ WALKED_FOR_ONE = 16
 # Instead of a participant: which orders a sweep cancels.
 ALL_PARTICIPANTS = -1
 DAY_ORDERS = -2
+MAX_DAY = 99_991_231
+"""The last day that a trading day's number can be, YYYYMMDD."""
 
 
 @kernel_outlined
@@ -78,8 +81,10 @@ def mass_cancel(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     """MASS_CANCEL in ``instrument``, or (NO_INSTRUMENT) in all."""
     word, aux = order.word, order.aux
     side, participant = (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF
-    if side > const.SELL or aux < 0 or aux > 1 or (aux == 1 and participant != 0):
+    if side > const.SELL or aux < 0 or aux > NEW_DAY or (aux != 0 and participant != 0):
         return const.MALFORMED
+    if aux == NEW_DAY:
+        return begin_day(arena, instrument, side, order.qty_lots)
     what = reason_word(const.CANCELLED, const.MASS_CANCELLED)
     if aux == 1:
         clear_touched(arena)
@@ -87,6 +92,22 @@ def mass_cancel(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
         complete(arena, instrument, side, participant, cancelled_count)
     else:
         cancel_owned(arena, instrument, participant, side, what)
+    return const.ACCEPT
+
+
+@kernel_outlined
+def begin_day(arena: ArenaHeader, instrument: int, side: int, day: int) -> int:
+    """MASS_CANCEL by which a trading day begins in an instrument that never closes: its DAY orders
+    expire, and its phase stays as it is."""
+    if instrument == NO_INSTRUMENT or side != 0 or day < 1 or day > MAX_DAY:
+        return const.MALFORMED
+    state = instrument_addr(arena, instrument)
+    if day <= state.day:
+        return const.TIME_BACKWARDS
+    state.day = day
+    clear_touched(arena)
+    what = reason_word(const.EXPIRED_EVENT, const.DAY_END)
+    complete(arena, instrument, 0, 0, sweep_instruments(arena, instrument, DAY_ORDERS, 0, what))
     return const.ACCEPT
 
 

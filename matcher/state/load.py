@@ -76,6 +76,7 @@ def load_states(arena: ArenaHeader, rows: int) -> None:
         state.phase = phase
         state.called = (word >> saved.CALLED_SHIFT) & 0xFF
         state.auction_extensions = (word >> saved.USED_SHIFT) & 0xFF
+        state.day = word >> saved.DAY_SHIFT
         mode = state.mode & ~layout.MODE_PHASE
         state.mode = mode if phase == const.CONTINUOUS else mode | layout.MODE_PHASE
 

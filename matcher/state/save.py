@@ -67,6 +67,7 @@ STATE_WORD = SavedState.offset("word")
 CALLED_SHIFT = 8 * (SavedState.offset("called") - STATE_WORD)
 USED_SHIFT = 8 * (SavedState.offset("extensions_used") - STATE_WORD)
 INDICATIVE_SIDE_SHIFT = 8 * (SavedState.offset("indicative_side") - STATE_WORD)
+DAY_SHIFT = 8 * (SavedState.offset("day") - STATE_WORD)
 
 
 @kernel
@@ -152,6 +153,7 @@ def save_state(arena: ArenaHeader, instrument: int, row: SavedState) -> None:
     phase = state.phase
     is_call = (CALL_BITS >> phase) & 1
     word = phase | (state.called << CALLED_SHIFT) | (state.auction_extensions << USED_SHIFT)
+    word |= state.day << DAY_SHIFT
     if is_call:
         word |= state.indicative_side << INDICATIVE_SIDE_SHIFT
     row.last_price_ticks = state.last_price

@@ -58,8 +58,8 @@ class SavedState(Layout):
     called: int = u8("1: a call phase has not been uncrossed yet")
     extensions_used: int = u8("how often the auction was put off")
     indicative_side: int = u8("and side")
-    reserved: int = u32("0")
-    word: int = i64("``phase`` to ``reserved`` as one", at=40)
+    day: int = u32("trading day, YYYYMMDD, of an instrument that never closes, or 0")
+    word: int = i64("``phase`` to ``day`` as one", at=40)
 
 
 class SavedOrder(Layout):
@@ -200,6 +200,7 @@ def state_row(
     called: bool,
     extensions_used: int,
     indicative: tuple[int | None, int, int, int],
+    day: int = 0,
 ) -> Row:
     """One instrument as a row of STATE_DTYPE; ``indicative``: price, volume, surplus and side as
     last published."""
@@ -214,7 +215,7 @@ def state_row(
         called,
         extensions_used,
         side,
-        0,
+        day,
     )
 
 

@@ -46,8 +46,8 @@ time_zone = "Etc/UTC"
 weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 time_every_s = 60
 [[schedule]]
-name = "round the clock"
-day = ["00:00 PRE_OPEN", "00:01 CONTINUOUS", "23:59 CLOSED"]
+name = "never closed"
+day = ["00:00 CONTINUOUS"]
 [[asset]]
 name = "USD"
 decimals = 6

@@ -313,7 +313,8 @@ def say_known_and(order: OrderRecord, row: OrderRow, liable: int, aux: int) -> b
 @kernel
 def timestamp(session: SessionBlock) -> int:
     """Sequenced time of the causing command, ns since the day's midnight."""
-    return session.rx_ts_ns - session.day_start_ns
+    since_ns, day_ns = session.rx_ts_ns - session.day_start_ns, session.day_ns
+    return since_ns if day_ns == 0 else since_ns % day_ns
 
 
 @kernel

@@ -115,6 +115,9 @@ class SessionBlock(Layout, size_bytes=4096):
     name_mask: int = i64("its entries, less one")
     fee: int = i64("while encoding: of a fill what it cost, as wire/notes.py has it, or 0")
     duplicates: int = i64("messages of OUCH that were ignored: their name was used before")
+    day_ns: int = i64(
+        "after so long ``day_start_ns`` counts again, of sessions over several days; 0: it does not"
+    )
 
 
 INDEX = SessionBlock.offset("index")
@@ -130,6 +133,7 @@ SYMBOL_MASK = SessionBlock.offset("symbol_mask")
 INSTRUMENTS = SessionBlock.offset("instruments")
 INSTRUMENT_COUNT = SessionBlock.offset("instrument_count")
 DAY_START_NS = SessionBlock.offset("day_start_ns")
+LENGTH_OF_DAY_NS = SessionBlock.offset("day_ns")
 RX_TS_NS = SessionBlock.offset("rx_ts_ns")
 CAUSE_SEQ = SessionBlock.offset("cause_seq")
 STREAM = SessionBlock.offset("stream")

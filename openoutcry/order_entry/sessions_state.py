@@ -207,6 +207,7 @@ class State:
             session.PARTICIPANT: row.participant,
             session.PROTOCOL: int(row.protocol),
             session.DAY_START_NS: self.spec.day_start_ns or int(day.timestamp()) * 1_000_000_000,
+            session.LENGTH_OF_DAY_NS: DAY_NS if self.spec.is_over_days else 0,
             session.STREAM: self.streams[index - 1].address,
             session.HEARTBEAT_NS: row.heartbeat_ms * 1_000_000,
             session.TIMEOUT_NS: row.timeout_ms * 1_000_000,

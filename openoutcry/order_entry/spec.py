@@ -188,6 +188,9 @@ class SessionsSpec:
     day_begin_ns: int = 0
     """Messages before this time belong to the streams and tokens of earlier days;
     0: day_start_ns."""
+    is_over_days: bool = False
+    """The sessions go on over several days, of a venue that never closes: their messages have the
+    time since the last midnight, by the zone's offset when they began."""
     failures_before_lock: int = 5
     lock_s: float = 60.0
     row_capacity: int = 1 << 17

@@ -37,8 +37,8 @@ time_zone = "{zone}"
 weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 time_every_s = 60
 [[schedule]]
-name = "half a day"
-day = ["00:00 PRE_OPEN", "00:01 CONTINUOUS", "23:59 CLOSED"]
+name = "never closed"
+day = ["00:00 CONTINUOUS"]
 [[asset]]
 name = "USD"
 decimals = 2

@@ -7,13 +7,17 @@ span of time.  A venue that was down asks for the span from its last sequenced T
 Local times become moments by one rule: the first moment at which the local clock shows that time
 or a later one.  A time that daylight saving leaves out becomes the moment at which the clocks jump.
 A time that comes twice becomes the first of the two.  So each day keeps its order.
+
+A schedule of one line, CONTINUOUS, never closes: at its time the trading day changes between two
+commands.  A venue with such a schedule trades on every date, and each day ends where the next one
+begins.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -47,14 +51,17 @@ class Step(NamedTuple):
 
 
 class Command(NamedTuple):
-    """One command of the exchange operator's: TIME, or PHASE of an instrument."""
+    """One command of the exchange operator's: TIME, PHASE of an instrument, or the begin of its
+    trading day."""
 
     ts_ns: int
     symbol: str = ""
     phase: Phase | None = None
-    """None: TIME."""
+    """None: TIME, or the begin of a day."""
     repeat: int = 0
     """The how-manieth repetition this is, for an auction that was put off."""
+    day: int = 0
+    """The trading day, YYYYMMDD, that begins in an instrument that never closes; else 0."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,11 @@ class Schedule:
 
     day: tuple[Step, ...]
     half_day: tuple[Step, ...] = ()
+
+    @property
+    def never_closes(self) -> bool:
+        """Return whether its day only changes: one line, CONTINUOUS."""
+        return len(self.day) == 1
 
 
 @dataclass(frozen=True)
@@ -78,12 +90,18 @@ class Traded:
 
 @dataclass(frozen=True)
 class TradingDay:
-    """A day's PHASE commands in order, the last being a CLOSED."""
+    """A day's PHASE commands in order, the last being a CLOSED.  In a venue that never closes the
+    day ends where the next one begins."""
 
     day: date
     begin_ns: int
     end_ns: int
     phases: tuple[Command, ...]
+
+    @property
+    def number(self) -> int:
+        """The date as YYYYMMDD."""
+        return number_of(self.day)
 
 
 @dataclass(frozen=True)
@@ -102,7 +120,21 @@ class Calendar:
     ``weekdays`` count for nothing, and the lists above come on top."""
     time_every_s: int = 1
     """Seconds between TIME commands on a trading day."""
+    session_resets: frozenset[int] = frozenset()
+    """Weekdays at whose begin the sessions of a venue that never closes begin again; Monday is 0.
+    """
     _days: dict[date, "TradingDay | None"] = field(default_factory=dict, compare=False, repr=False)
+
+    @cached_property
+    def never_closing(self) -> frozenset[str]:
+        """The instruments that never close."""
+        rows = self.instruments
+        return frozenset(r.symbol for r in rows if self.schedules[r.schedule].never_closes)
+
+    @property
+    def never_closes(self) -> bool:
+        """Return whether the venue's day only changes, because an instrument never closes."""
+        return bool(self.never_closing)
 
     def is_half_day(self, day: date) -> bool:
         """Return whether the venue closes early on a day, by its file or its exchange's
@@ -141,13 +173,21 @@ class Calendar:
                 rows.append((command.ts_ns, index, command))
         rows.sort(key=lambda row: row[:2])
         phases = tuple(command for _, _, command in rows)
-        return TradingDay(day, phases[0].ts_ns, phases[-1].ts_ns, phases)
+        end_ns = phases[-1].ts_ns
+        if self.never_closes:
+            first_s = min(self.schedules[row.schedule].day[0].at_s for row in self.instruments)
+            end_ns = moment_ns(self.zone, day + timedelta(days=1), first_s)
+        return TradingDay(day, phases[0].ts_ns, end_ns, phases)
 
     def _phases(self, day: date, traded: Traded, steps: tuple[Step, ...]) -> Iterator[Command]:
         """An instrument's commands.  One that ends an auction is repeated as often as the auction
         may be put off, and so is CLOSED, which may find one after a pause; where none was put off,
         the repetition changes nothing."""
         before = Phase.CLOSED
+        if traded.symbol in self.never_closing:
+            ts_ns = moment_ns(self.zone, day, steps[0].at_s)
+            yield Command(ts_ns, traded.symbol, day=number_of(day))
+            return
         for step in steps:
             ts_ns = moment_ns(self.zone, day, step.at_s)
             yield Command(ts_ns, traded.symbol, step.phase)
@@ -191,7 +231,7 @@ class Calendar:
             trading_day = self.trading_day(day)
             if (
                 trading_day is not None
-                and trading_day.end_ns > after_ns
+                and max(trading_day.end_ns, trading_day.phases[-1].ts_ns) > after_ns
                 and trading_day.begin_ns <= until_ns
             ):
                 yield trading_day
@@ -210,7 +250,9 @@ class Calendar:
                 commands += self._tick(day, at_ns, ts_ns - 1)
                 commands += [Command(ts_ns), *phases]
                 at_ns = ts_ns
-            commands += self._tick(day, at_ns, min(until_ns, day.end_ns))
+            # Where the next day begins at once, its begin has the TIME.
+            last_ns = day.end_ns - self.never_closes
+            commands += self._tick(day, at_ns, min(until_ns, last_ns))
         return commands
 
     def _tick(self, day: TradingDay, after_ns: int, until_ns: int) -> list[Command]:
@@ -222,11 +264,35 @@ class Calendar:
     def expected(self, at_ns: int) -> dict[str, Phase]:
         """The phase in which each instrument is by the calendar."""
         phases = dict.fromkeys((traded.symbol for traded in self.instruments), Phase.CLOSED)
+        phases |= dict.fromkeys(self.never_closing, Phase.CONTINUOUS)
         for day in self.days_between(at_ns - SECOND_NS, at_ns):
             for command in day.phases:
                 if command.ts_ns <= at_ns and command.phase is not None:
                     phases[command.symbol] = command.phase
         return phases
+
+    def session_day(self, now_ns: int) -> date:
+        """The trading day at whose begin the sessions began by the calendar: in a venue that never
+        closes the last one of a weekday of ``session_resets``."""
+        day = self.current_or_next(now_ns).day
+        while self.never_closes and day.weekday() not in self.session_resets:
+            day -= timedelta(days=1)
+        return day
+
+    def sessions_end_ns(self, now_ns: int) -> int:
+        """When sessions that are open now end: with their day, or at their next reset."""
+        day = self.current_or_next(now_ns)
+        while self.never_closes:
+            following = self.current_or_next(day.end_ns)
+            if following.day.weekday() in self.session_resets:
+                break
+            day = following
+        return day.end_ns
+
+
+def number_of(day: date) -> int:
+    """A date as YYYYMMDD."""
+    return int(day.strftime("%Y%m%d"))
 
 
 def moment_ns(zone: ZoneInfo, day: date, at_s: int) -> int:

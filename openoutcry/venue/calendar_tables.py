@@ -67,7 +67,8 @@ def exchange_or_dates(value: Any) -> str | tuple[date, ...]:
 
 
 def steps(value: Any) -> tuple[Step, ...]:
-    """``["09:00 PRE_OPEN", …, "17:30 CLOSED"]``, in order."""
+    """``["09:00 PRE_OPEN", …, "17:30 CLOSED"]``, in order; or ``["00:00 CONTINUOUS"]`` alone, which
+    never closes."""
     day_steps: list[Step] = []
     for text in toml_tables.list_of(toml_tables.text())(value):
         match = STEP.fullmatch(text)
@@ -77,9 +78,22 @@ def steps(value: Any) -> tuple[Step, ...]:
         if day_steps and at_s <= day_steps[-1].at_s:
             raise ValueError(f"{text!r} is not after the line before it")
         day_steps.append(Step(at_s, PHASES[match[4]]))
+    if [step.phase for step in day_steps] == [Phase.CONTINUOUS]:
+        return tuple(day_steps)
     if len(day_steps) < 2 or day_steps[-1].phase is not Phase.CLOSED:
-        raise ValueError("needs at least two lines, the last of them CLOSED")
+        raise ValueError(
+            "needs at least two lines, the last of them CLOSED, or one line HH:MM CONTINUOUS, at "
+            "which the trading day changes without a close"
+        )
     return tuple(day_steps)
+
+
+def whole_steps(value: Any) -> tuple[Step, ...]:
+    """The lines of a half day, which ends with CLOSED."""
+    half_day = steps(value)
+    if len(half_day) == 1:
+        raise ValueError("a half day ends with CLOSED")
+    return half_day
 
 
 def tick_table(value: Any) -> tuple[tuple[int, int], ...]:
@@ -103,8 +117,9 @@ CALENDAR = {
     "more_holidays": Key(toml_tables.list_of(parse_date), ()),
     "half_days": Key(toml_tables.list_of(parse_date), ()),
     "time_every_s": Key(toml_tables.integer(1, 3_600), 1),
+    "session_resets": Key(toml_tables.list_of(toml_tables.one_of(WEEKDAYS)), (6,)),
 }
-SCHEDULE = {"name": Key(toml_tables.text(32)), "day": Key(steps), "half_day": Key(steps, ())}
+SCHEDULE = {"name": Key(toml_tables.text(32)), "day": Key(steps), "half_day": Key(whole_steps, ())}
 
 
 def symbol(value: Any) -> str:
@@ -147,6 +162,7 @@ def read_calendar(tables: Tables) -> tuple[Calendar | None, list[Traded]]:
     _check_half_days(tables, calendar, schedules)
     named = {row["name"]: Schedule(row["day"] or (), row["half_day"]) for _, row in schedules}
     traded = _traded(tables, named)
+    _check_never_closing(tables, calendar, named, traded)
     if len(tables.mistakes) > before:
         return None, traded
     exchange = calendar["holidays"] if isinstance(calendar["holidays"], str) else ""
@@ -160,6 +176,7 @@ def read_calendar(tables: Tables) -> tuple[Calendar | None, list[Traded]]:
         frozenset(calendar["half_days"]),
         exchange,
         calendar["time_every_s"],
+        frozenset(calendar["session_resets"]),
     )
     return venue_calendar, traded
 
@@ -181,6 +198,30 @@ def _check_half_days(tables: Tables, calendar: dict[str, Any], schedules: Any) -
     for path, row in schedules:
         if needs and not row["half_day"] and "half_day" not in _document_row(tables, path):
             tables.wrong((*path, "half_day"), f"is missing: {needs}")
+
+
+def _check_never_closing(
+    tables: Tables, calendar: dict[str, Any], named: dict[str, Schedule], traded: list[Traded]
+) -> None:
+    """Note what does not go with an instrument that never closes: a date without trading, and
+    sessions that never begin again."""
+    never = [row for row in traded if row.schedule in named and named[row.schedule].never_closes]
+    given = tables.given_table("calendar")
+    if not never:
+        if "session_resets" in given:
+            what = "only a venue with a schedule that never closes has it: sessions end at CLOSED"
+            tables.wrong(("calendar", "session_resets"), what)
+        return
+    name = never[0].schedule
+    for key in ("holidays", "more_holidays", "half_days"):
+        if calendar[key]:
+            tables.wrong(("calendar", key), f"schedule {name!r} never closes: it has no such days")
+    if calendar["weekdays"] is not None and len(set(calendar["weekdays"])) < len(WEEKDAYS):
+        what = f"schedule {name!r} never closes: name all seven days"
+        tables.wrong(("calendar", "weekdays"), what)
+    if calendar["session_resets"] == ():
+        what = "names no day; the sessions' numbers and tokens must begin again on at least one"
+        tables.wrong(("calendar", "session_resets"), what)
 
 
 def _document_row(tables: Tables, path: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from openoutcry.runtime.shared import Shared
 from openoutcry.runtime.table import Ring
 from openoutcry.venue.calendar import SECOND_NS, Calendar, Command, TradingDay, utc_text
 from openoutcry.wire import ORDER_DTYPE
-from openoutcry.wire.enums import CommandKind, Phase
+from openoutcry.wire.enums import NEW_DAY, CommandKind, Phase
 from openoutcry.wire.symbols import code_of, names_by_code
 
 OPERATOR_RING = "operator_lane"
@@ -71,7 +71,13 @@ def remaining_due(calendar: Calendar, state: State | None, now_ns: int) -> list[
     """
     if state is None or state.now_ns <= 0:
         day = calendar.current_or_next(now_ns)
-        return calendar.due(day.begin_ns - 1, now_ns) if day.begin_ns <= now_ns else []
+        due = calendar.due(day.begin_ns - 1, now_ns) if day.begin_ns <= now_ns else []
+        closed = dict.fromkeys(calendar.never_closing, (Phase.CLOSED, 0))
+        return due + _corrections(calendar, due, closed, now_ns, now_ns)
+    days = {
+        traded.symbol: int(row["day"])
+        for traded, row in zip(calendar.instruments, state.states, strict=True)
+    }
     phases = {
         traded.symbol: (Phase(int(row["phase"])), int(row["extensions_used"]))
         for traded, row in zip(calendar.instruments, state.states, strict=True)
@@ -80,7 +86,12 @@ def remaining_due(calendar: Calendar, state: State | None, now_ns: int) -> list[
         command
         for day in calendar.days_between(state.now_ns - SECOND_NS, state.now_ns)
         for command in day.phases
-        if command.ts_ns == state.now_ns and not _is_applied(command, *phases[command.symbol])
+        if command.ts_ns == state.now_ns
+        and not (
+            command.day <= days[command.symbol]
+            if command.day
+            else _is_applied(command, *phases[command.symbol])
+        )
     ]
     due = split + calendar.due(state.now_ns, now_ns)
     return due + _corrections(calendar, due, phases, state.now_ns, now_ns)
@@ -141,7 +152,8 @@ class LaneDesk(Protocol):
 
 
 class OperatorLane:
-    """Feeds the operator's lane of one run, which ends with its trading day."""
+    """Feeds the operator's lane of one run, which ends with its trading day, or in a venue that
+    never closes when its sessions begin again."""
 
     def __init__(
         self,
@@ -197,7 +209,8 @@ class OperatorLane:
         self._polled_ns = now_ns
         self.day = self.calendar.current_or_next(now_ns)
         # Between two days there is nothing to wait for: what was due is sequenced, and that is all.
-        self.end_ns = self.day.end_ns if self.day.begin_ns <= now_ns else now_ns
+        is_open = self.day.begin_ns <= now_ns
+        self.end_ns = self.calendar.sessions_end_ns(now_ns) if is_open else now_ns
 
     def poll(self) -> None:
         """Publish what is due, as far as there is room; called every few milliseconds by the
@@ -332,18 +345,20 @@ class OperatorLane:
         if not commands:
             return self._lane_end > before
         self._producer.publish(records_of(commands, self._now_ns()))
-        for (ts_ns, phase, repeat), same in groupby(
-            commands, key=lambda c: (c.ts_ns, c.phase, c.repeat)
+        for (ts_ns, phase, repeat, day), same in groupby(
+            commands, key=lambda c: (c.ts_ns, c.phase, c.repeat, c.day)
         ):
-            if phase is None:
+            if phase is None and not day:
                 self.time_ns = ts_ns
                 continue
             symbols = [command.symbol for command in same]
-            self.phases |= dict.fromkeys(symbols, phase)
+            if phase is not None:
+                self.phases |= dict.fromkeys(symbols, phase)
             if not repeat:
                 few = len(symbols) <= NAMED_SYMBOLS
                 which = " ".join(symbols) if few else f"{len(symbols)} instruments"
-                self.note(f"{utc_text(ts_ns)}: {phase.name}: {which}")
+                what = f"trading day {day}" if phase is None else phase.name
+                self.note(f"{utc_text(ts_ns)}: {what}: {which}")
         return True
 
 
@@ -352,7 +367,10 @@ def records_of(commands: list[Command], rx_ts_ns: int) -> npt.NDArray[Any]:
     records = np.zeros(len(commands), ORDER_DTYPE)
     records["rx_ts_ns"] = rx_ts_ns
     for record, command in zip(records, commands, strict=True):
-        if command.phase is None:
+        if command.day:
+            record["kind"], record["aux"] = CommandKind.MASS_CANCEL, NEW_DAY
+            record["symbol"], record["qty_lots"] = code_of(command.symbol), command.day
+        elif command.phase is None:
             record["kind"], record["aux"] = CommandKind.TIME, command.ts_ns
         else:
             record["kind"], record["aux"] = CommandKind.PHASE, command.phase

@@ -59,7 +59,6 @@ class ProtectionTimer:
     def day_due(self, view: View, now_ns: int) -> npt.NDArray[Any] | None:
         """The command by which a trading day begins; None if it has."""
         assert view.protection is not None
-        self.decisions_told = view.protection.word(protection_layout.LOGGED)
         calendar = self.file.calendar
         day = calendar.current_or_next(now_ns)
         number = int(day.day.strftime("%Y%m%d"))

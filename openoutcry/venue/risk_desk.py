@@ -18,7 +18,7 @@ from openoutcry.order_entry.sessions import LANE as SESSION_LANE
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.joined import view_of
-from openoutcry.risk.protection_layout import OPERATORS_HALT
+from openoutcry.risk.protection_layout import LOGGED, OPERATORS_HALT
 from openoutcry.risk.region import View, setting
 from openoutcry.risk.requests import RequestState
 from openoutcry.runtime.shared import Shared
@@ -138,6 +138,7 @@ class RiskDesk:
                 self.series = SeriesTimer(series, symbols, self._index_of, self.note)
         if view.protection is not None:
             self.protection = ProtectionTimer(self.file, self.limits.symbols, self.note)
+            self.protection.decisions_told = view.protection.word(LOGGED)
             begins = self.protection.day_due(view, max(self.clock.now_ns(), operator_lane.time_ns))
             if begins is not None:
                 operator_lane.put(begins)
@@ -217,6 +218,12 @@ class RiskDesk:
         if self.day_begins:
             assert self.operator_lane is not None
             self.day_begins = not self.operator_lane.is_caught_up
+        elif self.protection is not None and self.file.calendar.never_closes:
+            assert self.operator_lane is not None
+            begins = self.protection.day_due(self.view, self.operator_lane.time_ns)
+            if begins is not None:
+                put(begins)
+                self.day_begins = True
         if self.protection is not None and not self.day_begins:
             assert self.operator_lane is not None
             self.protection.poll(self.view, self.operator_lane, self._expected, self.halted, put)

@@ -1,4 +1,5 @@
-"""Serve a venue: each trading day is a run of the pipeline on one journal.
+"""Serve a venue: each trading day is a run of the pipeline on one journal.  In a venue that never
+closes a run lasts until its sessions begin again, and the days end in it.
 
 A day's run begins where the journal ends, brings the phases to what the calendar says, and ends
 after the day's last command.  Between two days the journal is put away: a checkpoint, finished
@@ -10,6 +11,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
@@ -20,7 +22,6 @@ from openoutcry.journal import Journal, JournalError, JournalReader
 from openoutcry.journal.archive import archive
 from openoutcry.journal.checkpoint import make_checkpoints, retire_before
 from openoutcry.journal.replay import instruments_to_json
-from openoutcry.journal.state_layout import KEY, state_layout
 from openoutcry.journal.unwritten import is_unwritten
 from openoutcry.market_data.public_feed import with_feed
 from openoutcry.order_entry.sessions import with_sessions
@@ -50,6 +51,8 @@ from openoutcry.venue.risk_desk import RiskDesk
 from openoutcry.wire.private_folder import require_ours
 
 WAIT_S = 0.05
+DAYS_RETRY_S = 1.0
+"""From one attempt to note an ended day to the next: the journal may not have its end yet."""
 STATUS_S = 0.5
 MAX_DAYS_SHOWN = 31
 """The document about a stopped venue has its last days, not all."""
@@ -98,6 +101,16 @@ class Venue:
     """Whether it is noted that this build has served the journal."""
     _funding: FundingProcess | None = None
     """Writes what positions are paid in funding, while a day with perpetuals is open."""
+    _days_pid: int = 0
+    """Process that notes the days that have ended in a run; 0: none."""
+    _days_fd: int = -1
+    """Descriptor of its outcome."""
+    _days_due_s: float = 0.0
+    _days_after_seq: int = 0
+    """A command before the end of every day that is not noted yet."""
+    _last_noted: date = date.min
+    _began_ns: int = 0
+    """First TIME of the journal; 0: not known yet."""
 
     def serve(self, resume: bool = False) -> dict[str, Any]:
         """Serve until SIGTERM or SIGINT; returns what happened.
@@ -196,6 +209,8 @@ class Venue:
             return
         finally:
             desk.close()
+            if self._days_pid:
+                self._days_noted(wait=True)
             if self._funding is not None:
                 self._funding.close()
                 self._funding = None
@@ -217,6 +232,9 @@ class Venue:
         if self.file.packets:
             self.last_run["packets"] = result["source"]["account"]
         if lane.day_ended:
+            if self._ended_day() is not None:
+                self._note_days()
+                self._days_noted(wait=True)
             self._finish_day(calendar.last_ended(lane.end_ns))
         else:
             self.stopping = True
@@ -233,11 +251,11 @@ class Venue:
         warm_run, self.warm_run = self.warm_run, None
         if warm_run is not None:
             sessions, calendar = self.sessions, self.file.calendar
-            day = calendar.current_or_next(self.clock.now_ns()).day
+            day = calendar.session_day(self.clock.now_ns())
 
             def fits() -> bool:
                 """The day is the one that the sessions were made for."""
-                same = calendar.current_or_next(self.clock.now_ns()).day == day
+                same = calendar.session_day(self.clock.now_ns()) == day
                 return same and (sessions is None or sessions == self._sessions(sessions.delayed))
 
             warm_run.fits = fits
@@ -298,7 +316,8 @@ class Venue:
         return hooks
 
     def _sessions(self, delayed: int) -> SessionsSpec | None:
-        """The sessions of the trading day.
+        """The sessions of the trading day, or of all days since they began in a venue that never
+        closes.
 
         They have the day's name, its local midnight, and the end of the day before.  That end is by
         the real clock, which stamps commands.
@@ -308,12 +327,19 @@ class Venue:
             return None
         calendar = self.file.calendar
         done = days.finished_days(self.file.journal)
-        real_ns = time.time_ns()
+        closed = [row for row in done if "closed_ns" in row]
+        day = calendar.session_day(self.clock.now_ns())
+        midnight_of = calendar.local_date(time.time_ns())
+        if calendar.never_closes:
+            # A run that has ended since, by another calendar, has used the days until then.
+            used = date.fromisoformat(closed[-1]["day"]) if closed else date.min
+            midnight_of = day = max(day, used + timedelta(days=1))
         return replace(
             self.file.sessions,
-            day=calendar.current_or_next(self.clock.now_ns()).day.strftime("%Y%m%d"),
-            day_start_ns=moment_ns(calendar.zone, calendar.local_date(real_ns), 0),
-            day_begin_ns=done[-1]["closed_ns"] if done else 1,
+            day=day.strftime("%Y%m%d"),
+            day_start_ns=moment_ns(calendar.zone, midnight_of, 0),
+            day_begin_ns=closed[-1]["closed_ns"] if closed else 1,
+            is_over_days=calendar.never_closes,
             delayed=delayed,
         )
 
@@ -321,15 +347,9 @@ class Venue:
         """Archive the journal after a finished day, in a process whose end frees its memory."""
         if day is None:
             return
-        row = {
-            "day": day.day.isoformat(),
-            "end": utc_text(day.end_ns),
-            "last_seq": self.last_run["commands"],
-            "state_hash": self.last_run["state_hash"],
-            KEY: state_layout(),
-            "open_orders": self.last_run["open_orders"],
-            "closed_ns": time.time_ns(),
-        }
+        run = self.last_run
+        row = days.day_row(day, run["commands"], run["state_hash"], run["open_orders"])
+        row["closed_ns"] = time.time_ns()
         done = days.finished_days(self.file.journal)
         if not done or done[-1]["day"] != row["day"]:
             days.note_day(self.file.journal, row)
@@ -337,6 +357,10 @@ class Venue:
         work = partial(archive_sessions, self.file, self.sessions)
         pid, fd = fork_reporting(work, STOP_SIGNALS)
         _, status = os.waitpid(pid, 0)
+        self._archived(fd, status, [row])
+
+    def _archived(self, fd: int, status: int, rows: list[dict[str, Any]]) -> None:
+        """Report how the process has ended that archives the journal after these days."""
         report = outcome(fd)
         os.close(fd)
         failed = report.get("error", "" if status == 0 else f"ended with status {status}")
@@ -345,10 +369,56 @@ class Venue:
         if failed:
             # The venue continues without an archive: the next day's end tries again.
             self.watcher.note(f"the journal could not be archived: {failed}")
-        self.watcher.note(
-            f"{row['day']} has ended: {row['last_seq']:,} commands so far, "
-            f"{row['open_orders']:,} orders stay open"
-        )
+        rows = rows + report.get("days", [])
+        self.finished += report.get("days", [])
+        for row in rows:
+            self.watcher.note(
+                f"{row['day']} has ended: {row['last_seq']:,} commands so far, "
+                f"{row['open_orders']:,} orders stay open"
+            )
+
+    def _follow_days(self) -> None:
+        """Note the days that have ended in the run of a venue that never closes, and archive the
+        journal after them, in a process at the lowest priority."""
+        assert self.lane is not None
+        if self._days_pid:
+            self._days_noted()
+        elif self._ended_day() is None:
+            # What is put on the lane from now on is sequenced after it.
+            self._days_after_seq = max(self._days_after_seq, self.lane.last_seq)
+        elif self.lane.is_caught_up and self._days_due_s <= time.monotonic():
+            self._days_due_s = time.monotonic() + DAYS_RETRY_S
+            self._note_days()
+
+    def _note_days(self) -> None:
+        assert self.lane is not None
+        begun = self._days_after_seq, self.lane.end_ns
+        work = partial(finish_and_archive, self.file, self.sessions, *begun)
+        self._days_pid, self._days_fd = fork_reporting(work, STOP_SIGNALS)
+
+    def _days_noted(self, wait: bool = False) -> None:
+        """Report what the process has done that notes days, if it has ended; ``wait`` for it."""
+        ended, status = os.waitpid(self._days_pid, 0 if wait else os.WNOHANG)
+        if ended:
+            self._days_pid = 0
+            self._archived(self._days_fd, status, [])
+
+    def _ended_day(self) -> TradingDay | None:
+        """Return the last day that has ended in the run of a venue that never closes, if it is not
+        noted yet.  The run's end notes the day that ends with it."""
+        lane, calendar = self.lane, self.file.calendar
+        if lane is None or not calendar.never_closes:
+            return None
+        day = calendar.last_ended(min(lane.time_ns, lane.end_ns - 1))
+        if day is None or day.day <= self._last_noted:
+            return None
+        done = days.finished_days(self.file.journal)
+        if done:
+            self._last_noted = date.fromisoformat(done[-1]["day"])
+            return day if day.day > self._last_noted else None
+        # The journal began after the end of the day before its first one.
+        self._began_ns = self._began_ns or days.first_time_ns(JournalReader(self.file.journal))
+        return day if day.end_ns > self._began_ns > 0 else None
 
     def _sample(self, sample: Sample) -> None:
         self._counts = {"commands": sample.commands, "events": sample.events}
@@ -358,6 +428,7 @@ class Venue:
                 self._noted = True
                 note_served(self.file.journal)
             self._follow_funding()
+            self._follow_days()
             self._say("open", every_s=STATUS_S, **self._counts)
         self.watcher.sample(sample)
 
@@ -427,6 +498,16 @@ def wiring_of(file: VenueFile) -> Topology:
     table = sharded(WIRING, file.shards)
     table = with_sessions(table) if file.sessions.sessions else table
     return with_feed(table) if file.feed else table
+
+
+def finish_and_archive(
+    file: VenueFile, sessions: SessionsSpec | None, after_seq: int, before_ns: int
+) -> dict[str, Any]:
+    """Note the days that have ended in a run before a time and archive the journal while it goes
+    on; in a separate process."""
+    os.nice(19)
+    rows = days.finish_days(file.journal, file.calendar, after_seq, before_ns)
+    return {"days": rows, **(archive_sessions(file, sessions) if rows else {})}
 
 
 def archive_sessions(file: VenueFile, sessions: SessionsSpec | None) -> dict[str, Any]:

@@ -23,7 +23,9 @@ class CommandKind(IntEnum):
     MASS_CANCEL = 6
     """Cancel the participant's orders, of one instrument or (a symbol of zeros) of all; ``side`` 0
     means both.  With ``aux`` 1, cancel every participant's orders; only the exchange operator
-    (participant 0) may send that."""
+    (participant 0) may send that.  With ``aux`` NEW_DAY the trading day ``qty_lots``, YYYYMMDD,
+    begins in an instrument that never closes: orders that are good for the day expire (DAY_END).
+    Refused (TIME_BACKWARDS) when that day or a later one has begun.  Operator only."""
     DISCONNECT = 7
     """The participant's session is gone: cancel all orders of it in every instrument."""
     TIME = 8
@@ -122,6 +124,8 @@ class SelfTrade(IntEnum):
     """Both lose the smaller of the two quantities without a trade."""
 
 
+NEW_DAY = 2
+"""``aux`` of a MASS_CANCEL by which an instrument's trading day begins."""
 TIF_MASK = 15
 """Mask of the TimeInForce in ``time_in_force``."""
 SELF_TRADE_SHIFT = 4

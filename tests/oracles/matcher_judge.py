@@ -19,6 +19,7 @@ from openoutcry.wire import (
     Side,
     TimeInForce,
 )
+from openoutcry.wire.enums import NEW_DAY
 from tests.oracles.matcher_judge_book import (
     ANY_PRICE,
     ELECTED_AS,
@@ -304,8 +305,9 @@ class _Answer:
             self.require(is_over, "an order expires when its time is over")
         elif reason == Reason.DAY_END:
             ends = order.tif in (TimeInForce.DAY, TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE)
-            closes = ends and market.phase == Phase.CLOSED
-            self.require(closes, "at the close DAY and auction orders expire")
+            begins = c.kind == CommandKind.MASS_CANCEL and (c.participant, c.aux) == (0, NEW_DAY)
+            closes = ends and (market.phase == Phase.CLOSED or begins)
+            self.require(closes, "at the close or at the next day DAY and auction orders expire")
         del market.orders[order.order_id]
         order.leaves = 0
 

@@ -21,7 +21,13 @@ from openoutcry.wire import (
     Side,
     TimeInForce,
 )
-from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_MASK, SELF_TRADE_SHIFT
+from openoutcry.wire.enums import (
+    AUX_HALVES,
+    NEW_DAY,
+    OPEN_KNOWN,
+    SELF_TRADE_MASK,
+    SELF_TRADE_SHIFT,
+)
 from openoutcry.wire.order_types import FOR_AUCTIONS
 from openoutcry.wire.records import NO_PRICE, TICK_BANDS
 
@@ -568,6 +574,9 @@ def sweep_fault(markets: list[Market], index: dict[bytes, int], c: Command, now:
         own = [o for o in left if o.participant == c.participant]
         return "DISCONNECT takes everything of the participant" if own else ""
     if c.kind == CommandKind.MASS_CANCEL:
+        if c.aux == NEW_DAY:
+            day = [o for o in left if o.tif not in (TimeInForce.GTC, TimeInForce.GTD)]
+            return "a new day takes every order of the day before" if day else ""
         left = [o for o in left if c.aux == 1 or o.participant == c.participant]
         left = [o for o in left if c.side in (0, o.side)]
         return "MASS_CANCEL takes everything that it means" if left else ""

@@ -246,6 +246,8 @@ class Market:
         self.last: int | None = None
         self.ref = price_or_none(int(row["reference_price_ticks"]))
         self.extensions = 0
+        self.day = 0
+        """The trading day that began last without a close, YYYYMMDD."""
         self.indicative = NO_INDICATION
         """The indicative price, volume, surplus and side last published in this call."""
         self.orders: dict[int, OpenOrder] = {}

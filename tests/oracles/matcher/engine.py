@@ -17,6 +17,7 @@ from openoutcry.matcher.book.position import Position
 from openoutcry.matcher.state.digest import book_hash, state_hash
 from openoutcry.matcher.state.snapshot import State, encode
 from openoutcry.wire.enums import (
+    NEW_DAY,
     SELF_TRADE_MASK,
     CommandKind,
     EventFlag,
@@ -200,8 +201,12 @@ class ReferenceEngine:
             self._cancel_all(c, NO_INSTRUMENT, 0, Reason.DISCONNECTED)
         elif c.kind == CommandKind.MASS_CANCEL:
             require(c.side in (0, *Side), Reason.MALFORMED)
-            require(c.aux == 0 or (c.aux == 1 and c.participant == 0), Reason.MALFORMED)
-            self._cancel_all(c, instrument, c.side, Reason.MASS_CANCEL)
+            valid = c.aux == 0 or (c.aux in (1, NEW_DAY) and c.participant == 0)
+            require(valid, Reason.MALFORMED)
+            if c.aux == NEW_DAY:
+                self._begin_day(c, instrument)
+            else:
+                self._cancel_all(c, instrument, c.side, Reason.MASS_CANCEL)
         elif c.kind == CommandKind.PHASE:
             require(c.participant == 0 and c.aux in list(Phase), Reason.MALFORMED)
             ref = price_or_none(c.price)
@@ -447,6 +452,17 @@ class ReferenceEngine:
         ]
         self._complete(c, instrument, removed, reason, EventKind.CANCELLED)
 
+    def _begin_day(self, c: Command, instrument: int) -> None:
+        """A trading day begins in an instrument that does not close."""
+        is_one = instrument != NO_INSTRUMENT and c.side == 0
+        require(is_one and 1 <= c.qty <= 9999_12_31, Reason.MALFORMED)
+        market = self.markets[instrument]
+        require(c.qty > market.day, Reason.TIME_BACKWARDS)
+        market.day = c.qty
+        ends = [o for o in market.canonical() if o.tif not in (TimeInForce.GTC, TimeInForce.GTD)]
+        removed = [(market, order) for order in ends]
+        self._complete(c, instrument, removed, Reason.DAY_END, EventKind.EXPIRED)
+
     def _complete(
         self,
         c: Command,
@@ -457,7 +473,7 @@ class ReferenceEngine:
     ) -> None:
         for m, order in removed:
             m.cancel_order(order, reason, kind)
-            if kind == EventKind.EXPIRED and self.is_shard:
+            if reason == Reason.EXPIRED and self.is_shard:
                 fields = list(self.event_log.events[-1])
                 fields[CONTRA_FIELD], fields[LEAVES_FIELD] = order.expiry_number, order.expiry or 0
                 self.event_log.events[-1] = tuple(fields)

@@ -49,6 +49,7 @@ def state_of(
             called=market.called,
             extensions_used=market.extensions,
             indicative=market.indicative,
+            day=market.day,
         )
         for market in markets
     ]

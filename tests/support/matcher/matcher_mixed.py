@@ -22,7 +22,7 @@ from openoutcry.wire import (
     TimeInForce,
     make_instruments,
 )
-from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_SHIFT
+from openoutcry.wire.enums import AUX_HALVES, NEW_DAY, OPEN_KNOWN, SELF_TRADE_SHIFT
 from openoutcry.wire.order_types import (
     BUDGETS,
     DAY,
@@ -508,6 +508,8 @@ def _maintenance(s: _Swarm, orders: Array, now: Array) -> None:
     ]
     everybody = rng.random(count) < 0.15
     orders["aux"][where] = np.where(everybody, 1, 0)[where]
+    days = np.flatnonzero(where & everybody)[::3]
+    orders["aux"][days], orders["qty_lots"][days], orders["side"][days] = NEW_DAY, 1 + days, 0
     orders["participant"][where & everybody & (rng.random(count) < 0.9)] = 0
     orders["symbol"][where & (rng.random(count) < 0.4)] = b""
 

@@ -37,7 +37,7 @@ from openoutcry.wire import (
     TimeInForce,
     make_instruments,
 )
-from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_SHIFT
+from openoutcry.wire.enums import AUX_HALVES, NEW_DAY, OPEN_KNOWN, SELF_TRADE_SHIFT
 from openoutcry.wire.records import NO_INSTRUMENT, NO_PRICE
 
 AUX = {
@@ -100,6 +100,8 @@ def parse_command(line: str, seq: int) -> np.ndarray:
             order["aux"] = Phase[word]
         elif word == "everybody":
             order["aux"], order["participant"] = 1, 0
+        elif word == "new_day":
+            order["aux"], order["participant"] = NEW_DAY, 0
         elif word == "everywhere":
             order["symbol"] = b""
         elif "=" in word:

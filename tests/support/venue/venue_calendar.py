@@ -26,5 +26,16 @@ def calendar(zone: str = "Europe/Berlin", **more) -> Calendar:
     return Calendar(ZoneInfo(zone), {"main": Schedule(DAY, HALF)}, traded, **more)
 
 
+def never_closing(zone: str = "Etc/UTC", **more) -> Calendar:
+    """A and B never close, and their days change at other times; C closes."""
+    at = {"midnight": (Step(0, Phase.CONTINUOUS),), "late": (Step(17 * HOUR, Phase.CONTINUOUS),)}
+    schedules = {name: Schedule(steps) for name, steps in at.items()} | {"main": Schedule(DAY)}
+    traded = (Traded("A", "midnight"), Traded("B", "late"), Traded("C", "main"))
+    resets = frozenset({6})
+    return Calendar(
+        ZoneInfo(zone), schedules, traded, frozenset(range(7)), session_resets=resets, **more
+    )
+
+
 def ns(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 10**9

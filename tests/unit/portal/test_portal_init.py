@@ -8,6 +8,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
+from openoutcry.venue.calendar import utc_text
 from openoutcry.venue.file import read_venue
 from openoutcry.wire.enums import Phase
 
@@ -25,8 +26,8 @@ def test_init_writes_an_example_that_opens_as_it_is(tmp_path: Path) -> None:
     assert "no mistake" in checked.output
 
 
-def test_the_example_is_closed_for_a_second_at_midnight(tmp_path: Path) -> None:
-    """Each day of the week: from its CLOSED to the CONTINUOUS of the next."""
+def test_the_example_never_closes(tmp_path: Path) -> None:
+    """Each day of the week begins where the one before ends, at midnight."""
     path = tmp_path / "spot.toml"
     assert CliRunner().invoke(main, ["portal", "init", str(path), "--users", "1"]).exit_code == 0
     calendar = read_venue(path).calendar
@@ -35,9 +36,11 @@ def test_the_example_is_closed_for_a_second_at_midnight(tmp_path: Path) -> None:
     for day, following in pairwise(days):
         assert day is not None
         assert following is not None
-        assert following.begin_ns - day.end_ns == 10**9
-        assert {command.phase for command in following.phases} == {Phase.CONTINUOUS, Phase.CLOSED}
-        assert set(calendar.expected(following.begin_ns).values()) == {Phase.CONTINUOUS}
+        assert following.begin_ns == day.end_ns
+        assert utc_text(day.end_ns) == f"{following.day}T00:00:00Z"
+        assert {command.phase for command in following.phases} == {None}
+        for at_ns in (day.end_ns - 1, day.end_ns):
+            assert set(calendar.expected(at_ns).values()) == {Phase.CONTINUOUS}
 
 
 def test_a_file_that_exists_keeps_its_text(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.matcher import Engine
-from openoutcry.venue.calendar import Calendar, Schedule, Step, Traded
+from openoutcry.venue.calendar import Calendar, Command, Schedule, Step, Traded
 from openoutcry.venue.operator_lane import records_of, remaining_due
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Phase, Side, TimeInForce
+from tests.support.venue.venue_calendar import never_closing
 
 HOUR = 3_600
 DAY = (
@@ -147,3 +148,57 @@ def test_a_venue_that_was_down_over_the_close_ends_the_day_after_it(tif: TimeInF
     feed(engine, remaining_due(CALENDAR, engine.state(), ns("2026-11-24T10:00")))
     assert phases(engine) == [Phase.CONTINUOUS] * 3
     assert engine.open_orders == (tif is TimeInForce.GTC)
+
+
+@given(
+    cut=st.integers(1, 40),
+    late_s=st.integers(0, 2 * 86_400),
+    halted=st.booleans(),
+    gtc=st.booleans(),
+)
+def test_killed_anywhere_each_day_of_what_never_closes_begins_once(
+    cut: int, late_s: int, halted: bool, gtc: bool
+) -> None:
+    """DAY orders of the day that ended expire once, those of the new day do not, and no phase
+    changes: also of an instrument that an operator has halted."""
+    calendar, begin_ns = never_closing(time_every_s=7_200), ns("2026-11-23T12:00")
+    killed = Engine(TABLE, 64)
+    feed(killed, remaining_due(calendar, None, begin_ns))
+    before = phases(killed)
+    if halted:
+        halt = records_of([Command(begin_ns, "A", Phase.HALT)], 0)
+        halt["seq"] = killed.last_seq + 1
+        killed.process(halt)
+    whole = calendar.due(begin_ns, begin_ns + 3 * 86_400 * 10**9)[:cut]
+    expired: list[int] = []
+    resting: dict[int, int] = {}
+    for number, command in enumerate(whole, start=1):
+        events = feed(killed, [command])
+        assert not (events["kind"] == EventKind.REJECTED).any()
+        expired += events["order_id"][events["kind"] == EventKind.EXPIRED].tolist()
+        if not halted:
+            tif = TimeInForce.GTC if gtc else TimeInForce.DAY
+            order(killed, number, Side.BUY, 10, b"A", tif)
+            resting[number] = int(killed.state().states["day"][0])
+    now_ns = whole[-1].ts_ns + late_s * 10**9
+    due = remaining_due(calendar, killed.state(), now_ns)
+    # Where the calendar would end the halt, the desk leaves it out.
+    events = feed(killed, [c for c in due if c.phase is None or c.symbol != "A"])
+    assert not (events["kind"] == EventKind.REJECTED).any()
+    expired += events["order_id"][events["kind"] == EventKind.EXPIRED].tolist()
+    assert halted or remaining_due(calendar, killed.state(), now_ns) == []
+    day = int(killed.state().states["day"][0])
+    assert sorted(expired) == [n for n, began in resting.items() if not gtc and began < day]
+    assert phases(killed)[:2] == [Phase.HALT if halted else before[0], before[1]]
+
+
+def test_a_venue_changes_to_a_calendar_that_never_closes_and_back() -> None:
+    engine = Engine(TABLE, 64)
+    feed(engine, CALENDAR.due(ns("2026-11-23T00:00"), ns("2026-11-23T18:00")))
+    assert phases(engine) == [Phase.CLOSED] * 3
+    feed(engine, remaining_due(never_closing(), engine.state(), ns("2026-11-23T20:00")))
+    assert phases(engine) == [Phase.CONTINUOUS, Phase.CONTINUOUS, Phase.CLOSED]
+    feed(engine, remaining_due(never_closing(), engine.state(), ns("2026-11-24T20:00")))
+    assert engine.state().states["day"].tolist() == [20261124, 20261124, 0]
+    feed(engine, remaining_due(CALENDAR, engine.state(), ns("2026-11-25T03:00")))
+    assert phases(engine) == [Phase.CLOSED] * 3

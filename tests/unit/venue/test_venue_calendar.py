@@ -17,7 +17,7 @@ from openoutcry.venue.calendar import (
     moment_ns,
 )
 from openoutcry.wire.enums import Phase
-from tests.support.venue.venue_calendar import DAY, HOUR, calendar, ns
+from tests.support.venue.venue_calendar import DAY, HOUR, calendar, never_closing, ns
 
 ZONES = (
     "Europe/Berlin",
@@ -161,6 +161,52 @@ def test_what_is_expected_is_what_the_commands_since_the_begin_lead_to(at_s: int
     phases = dict.fromkeys("AB", Phase.CLOSED)
     phases |= {c.symbol: c.phase for c in trading_calendar.due(begin_ns - 1, at_ns) if c.phase}
     assert trading_calendar.expected(at_ns) == phases
+
+
+@given(
+    zone=st.sampled_from(ZONES),
+    begin=st.datetimes(datetime(2024, 1, 1), datetime(2027, 12, 1)),
+    cuts=st.lists(st.integers(0, 5 * 86_400), min_size=2, max_size=8),
+)
+def test_however_a_span_is_cut_each_day_of_what_never_closes_begins_once(
+    zone: str, begin: datetime, cuts: list[int]
+) -> None:
+    trading_calendar = never_closing(zone, time_every_s=3_600)
+    begin_ns = int(begin.replace(tzinfo=UTC).timestamp()) * 10**9
+    times = sorted({begin_ns + cut * 10**9 for cut in cuts})
+    whole = trading_calendar.due(times[0], times[-1])
+    times = sorted({*times, *(c.ts_ns for c in whole if c.symbol)})
+    parts = [c for low, high in pairwise(times) for c in trading_calendar.due(low, high)]
+    assert [c for c in parts if c.symbol] == [c for c in whole if c.symbol]
+    for symbol in "AB":
+        mine = [c for c in whole if c.symbol == symbol]
+        days = [datetime.strptime(str(c.day), "%Y%m%d").date() for c in mine]
+        assert days == sorted(set(days))
+        assert all(b - a == timedelta(days=1) for a, b in pairwise(days))
+        assert [c.phase for c in mine] == [None] * len(mine), "nothing but the day changes"
+    stamps = [c.ts_ns for c in whole]
+    assert stamps == sorted(stamps)
+    for earlier, later in pairwise(whole):
+        assert later.ts_ns == earlier.ts_ns or not later.symbol, "a TIME comes first"
+
+
+@given(at_s=st.integers(0, 10 * 86_400), zone=st.sampled_from(ZONES))
+def test_days_of_what_never_closes_follow_each_other_without_a_gap(at_s: int, zone: str) -> None:
+    trading_calendar = never_closing(zone)
+    at_ns = ns("2026-03-24T00:00") + at_s * 10**9
+    day = trading_calendar.current_or_next(at_ns)
+    assert day.begin_ns <= at_ns < day.end_ns
+    assert trading_calendar.current_or_next(day.end_ns).begin_ns == day.end_ns
+    ended = trading_calendar.last_ended(at_ns)
+    assert ended is not None
+    assert ended.end_ns == day.begin_ns
+    phases = trading_calendar.expected(at_ns)
+    assert (phases["A"], phases["B"]) == (Phase.CONTINUOUS, Phase.CONTINUOUS)
+    began, ends_ns = trading_calendar.session_day(at_ns), trading_calendar.sessions_end_ns(at_ns)
+    assert began.weekday() == 6
+    assert timedelta() <= day.day - began < timedelta(days=7)
+    assert trading_calendar.session_day(ends_ns - 1) == began
+    assert trading_calendar.session_day(ends_ns) == began + timedelta(days=7)
 
 
 def test_without_a_trading_day_within_a_year_it_says_so() -> None:

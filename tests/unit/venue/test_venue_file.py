@@ -344,6 +344,76 @@ def test_only_packets_come_by_a_device(tmp_path: Path) -> None:
     assert (key, message) == ("port[2].device", "applies only to a port of packets")
 
 
+NEVER_CLOSED = """[[schedule]]
+name = "never"
+day = ["17:00 CONTINUOUS"]
+[[schedule]]
+"""
+SEVEN = 'weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]'
+
+
+def never_closed(path: Path, old: str = "", new: str = "", calendar: str = "") -> Path:
+    """The example with a schedule that never closes, for GOLD and SILVER."""
+    path, text = written(path, "[[schedule]]\n", NEVER_CLOSED)
+    assert SEVEN in text
+    assert old in text
+    text = text.replace(old, new, 1).replace(SEVEN, f"{SEVEN if not old else ''}\n{calendar}", 1)
+    path.write_text(text)
+    return path
+
+
+def test_a_schedule_of_one_line_never_closes(tmp_path: Path) -> None:
+    calendar = read_venue(never_closed(tmp_path)).calendar
+    assert calendar.never_closing == {"GOLD", "SILVER"}
+    assert calendar.session_resets == {6}, "Sunday"
+    path = never_closed(tmp_path, calendar='session_resets = ["Mon", "Fri"]')
+    assert read_venue(path).calendar.session_resets == {0, 4}
+
+
+@pytest.mark.parametrize(
+    ("calendar", "key", "words"),
+    [
+        ("holidays = [2026-12-25]", "calendar.holidays", "never closes: it has no such days"),
+        ("more_holidays = [2026-12-25]", "calendar.more_holidays", "it has no such days"),
+        ('holidays = "XNYS"', "calendar.holidays", "it has no such days"),
+        ("session_resets = []", "calendar.session_resets", "names no day"),
+        ('session_resets = ["sunday"]', "calendar.session_resets", "is not one of Mon"),
+    ],
+)
+def test_what_does_not_go_with_a_schedule_that_never_closes(
+    tmp_path: Path, calendar: str, key: str, words: str
+) -> None:
+    found = mistakes(never_closed(tmp_path, calendar=calendar))
+    assert [message for _, where, message in found if where == key and words in message]
+
+
+def test_a_venue_that_never_closes_trades_on_every_weekday(tmp_path: Path) -> None:
+    path = never_closed(tmp_path)
+    path.write_text(path.read_text().replace(SEVEN, ""))
+    ((_, key, message),) = mistakes(path)
+    assert (key, message) == (
+        "calendar.weekdays",
+        "schedule 'never' never closes: name all seven days",
+    )
+
+
+def test_only_a_venue_that_never_closes_resets_its_sessions(tmp_path: Path) -> None:
+    path, _ = written(tmp_path, SEVEN, f'{SEVEN}\nsession_resets = ["Sun"]')
+    ((_, key, message),) = mistakes(path)
+    assert key == "calendar.session_resets"
+    assert "sessions end at CLOSED" in message
+
+
+@pytest.mark.parametrize(
+    "steps", ['"09:00 PRE_OPEN"', '"23:59 CLOSED"', '"00:00 PRE_OPEN", "01:00 CONTINUOUS"']
+)
+def test_other_phases_need_an_end(tmp_path: Path, steps: str) -> None:
+    path = never_closed(tmp_path)
+    path.write_text(path.read_text().replace('"17:00 CONTINUOUS"', steps))
+    ((_, key, message),) = mistakes(path)
+    assert (key, "the last of them CLOSED, or one line" in message) == ("schedule[1].day", True)
+
+
 def test_two_ports_cannot_be_bound_to_one_address(tmp_path: Path) -> None:
     path, text = written(tmp_path, more=PORT + PORT.replace("127.0.0.1", "0.0.0.0") + SESSION)
     ((line, key, message),) = mistakes(path)
