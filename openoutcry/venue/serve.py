@@ -36,7 +36,7 @@ from openoutcry.runtime.prefork import Replication
 from openoutcry.runtime.table import Topology
 from openoutcry.runtime.work import PipelineError
 from openoutcry.venue import days
-from openoutcry.venue.calendar import TradingDay, moment_ns, utc_text
+from openoutcry.venue.calendar import Command, TradingDay, moment_ns, utc_text
 from openoutcry.venue.canary import note_served, require_canary
 from openoutcry.venue.desk import Desk
 from openoutcry.venue.desk_queue import DeskQueue
@@ -469,6 +469,8 @@ class Venue:
         lane, desk = self.lane, self.desk
         coming = self.file.calendar.current_or_next(now_ns)
         next_phase = next((c for c in coming.phases if c.ts_ns > now_ns), None)
+        if next_phase is None and self.file.calendar.never_closes:
+            next_phase = Command(coming.end_ns)
         return {
             "venue": self.file.name,
             "state": state,
@@ -484,7 +486,7 @@ class Venue:
             "next": next_phase
             and {
                 "at": utc_text(next_phase.ts_ns),
-                "phase": next_phase.phase.name if next_phase.phase else "",
+                "phase": next_phase.phase.name if next_phase.phase else "NEW_DAY",
             },
         }
 

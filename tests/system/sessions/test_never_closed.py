@@ -201,7 +201,9 @@ def test_days_change_under_orders_and_a_kill(tmp_path: Path) -> None:
 
     move("2026-11-25T23:59:59")
     move("2026-11-26T00:00:00")
-    assert venue.status()["day"] == "2026-11-26"
+    status = venue.status()
+    assert status["day"] == "2026-11-26"
+    assert status["next"] == {"at": "2026-11-27T00:00:00Z", "phase": "NEW_DAY"}
     wait_until(lambda: days.finished_days(venue.journal), "the day that ended is noted")
     move("2026-11-26T23:59:59")
     venue.set_time("2026-11-27T00:00:00")
