@@ -387,13 +387,15 @@ def build_refill(file: Path, number: int, public: Path, out: Path) -> None:
 
             token = parsed(asset.token, "token") if asset.token else COIN
             payment = Payment(token, parsed(approval.address, "refill"), approval.amount)
-            unsigned = evm.build(document, Node(spec.url), spec.cold, [payment], 86_400)
+            evm_node = Node(spec.url, chain_id=spec.chain_id)
+            unsigned = evm.build(document, evm_node, spec.cold, [payment], 86_400)
             lines = evm.shown(unsigned)
         else:
             from openoutcry.custody import cold as utxo
+            from openoutcry.custody.utxo.address import network_of
             from openoutcry.custody.utxo.rpc import Rpc
 
-            node = Rpc(spec.url)
+            node = Rpc(spec.url, network_of(spec.network).genesis)
             found = utxo.outputs_of(document, node, ["cold"], LAST)
             terms = approval.address, approval.amount, spec.fee_rate
             unsigned = utxo.build(document, found, *terms)
@@ -712,7 +714,6 @@ def reserves(file: Path, chain: str, challenge: str, liabilities: Path | None, o
     from openoutcry.custody.ceremony import write_private
     from openoutcry.custody.serve import Parts
     from openoutcry.custody.settings import read_custody_file
-    from openoutcry.custody.utxo.rpc import Rpc
 
     made, owed = read_custody_file(file), _owed(liabilities)
     spec = made.chain(chain)
@@ -723,11 +724,16 @@ def reserves(file: Path, chain: str, challenge: str, liabilities: Path | None, o
             from openoutcry.custody.evm.node import Node
 
             known = parts.store, parts.links
-            document = evm.prove(spec, made, *known, Node(spec.url), challenge, owed)
+            evm_node = Node(spec.url, chain_id=spec.chain_id)
+            document = evm.prove(spec, made, *known, evm_node, challenge, owed)
         else:
+            from openoutcry.custody.utxo.address import network_of
+            from openoutcry.custody.utxo.rpc import Rpc
+
             name = asset.name if asset else chain
             known = parts.store, parts.links
-            document = proofs.prove(spec, name, *known, Rpc(spec.url), challenge, owed)
+            node = Rpc(spec.url, network_of(spec.network).genesis)
+            document = proofs.prove(spec, name, *known, node, challenge, owed)
     write_private(out, json.dumps(document))
     click.echo(f"{_held(document)} at block {document['height']}")
 

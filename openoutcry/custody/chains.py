@@ -17,8 +17,9 @@ def chain_of(spec: ChainSpec, file: CustodyFile) -> Chain:
         from openoutcry.custody.utxo.chain import UtxoChain
         from openoutcry.custody.utxo.rpc import Rpc
 
-        referee = Rpc(spec.referee) if spec.referee else None
-        return UtxoChain(spec.name, network_of(spec.network), Rpc(spec.url), referee)
+        network = network_of(spec.network)
+        referee = Rpc(spec.referee, network.genesis) if spec.referee else None
+        return UtxoChain(spec.name, network, Rpc(spec.url, network.genesis), referee)
     if spec.kind == "evm":
         from openoutcry.custody.evm import parts
 

@@ -132,9 +132,11 @@ class Payer:
     def _note_refused(self, row: Any, draft: Draft) -> frozenset[str]:
         """References of payments that their receivers refused: they are in the wallet still."""
         refused = self.rail.refused_payments(draft, Signed(row["txid"], row["raw"]))
+        if refused is None:
+            text = f"the node of {self.chain} no longer has draft {row['id']}, which is in block "
+            raise NodeError(f"{text}{row['height']}: what became of its payments is not known")
         if not refused and not draft.notes.get("refused"):
             return frozenset()
-        refused = refused or frozenset()
         paid: dict[str, dict[str, int]] = {payment.asset: {"paid": 0} for payment in draft.payments}
         for payment in draft.payments:
             paid[payment.asset]["paid"] += 0 if payment.reference in refused else payment.amount

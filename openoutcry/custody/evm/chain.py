@@ -13,7 +13,7 @@ from openoutcry.custody.evm.contracts import (
     transfers,
 )
 from openoutcry.custody.evm.encoding import address_at, address_text, from_hex, number_at, to_hex
-from openoutcry.custody.evm.node import Node, quantity
+from openoutcry.custody.evm.node import Node
 
 PLAIN_GAS = 21_000
 """Gas of a transaction that only moves coins."""
@@ -49,8 +49,7 @@ class EvmBook:
 
 class EvmChain:
     """``trace``: look into calls between contracts (the node needs ``debug_traceTransaction``).
-    Without it, coins that a contract sends to a deposit address are not seen.  ``chain_id``: of the
-    chain that the nodes must serve."""
+    Without it, coins that a contract sends to a deposit address are not seen."""
 
     def __init__(
         self,
@@ -59,11 +58,9 @@ class EvmChain:
         wallet: bytes,
         referee: Node | None = None,
         trace: bool = False,
-        *,
-        chain_id: int,
     ) -> None:
         self.name, self.node, self.wallet = name, node, wallet
-        self.referee, self.trace, self.chain_id = referee, trace, chain_id
+        self.referee, self.trace = referee, trace
 
     def close(self) -> None:
         self.node.close()
@@ -71,14 +68,6 @@ class EvmChain:
             self.referee.close()
 
     def tip(self) -> Header:
-        """Raises NodeError where a node serves another chain: coins of a test network, say, would
-        be credited."""
-        for node in (self.node, self.referee):
-            if node is not None and (served := quantity(node.call("eth_chainId"))) != self.chain_id:
-                raise NodeError(
-                    f"{node.url} serves the chain with the id {served}, and the file names "
-                    f"{self.chain_id} for {self.name}"
-                )
         return _header(self.node.call("eth_getBlockByNumber", "latest", False))
 
     def header(self, block: str) -> Header:
@@ -92,23 +81,33 @@ class EvmChain:
         return None if found is None else str(found["hash"])
 
     def content(self, header: Header, watched: Watched) -> Content:
-        """Raises NodeError when the node no longer has the block, or a second node has another."""
+        """Raises NodeError when the node no longer has the block, or a second node has another, or
+        reads it differently: a hash names a block, and does not prove what a node says of it."""
         self._ask_referee(header)
-        found = self.node.call("eth_getBlockByHash", header.hash, True)
-        receipts = self.node.call("eth_getBlockReceipts", header.hash)
+        found = self._content(self.node, header, watched)
+        if self.referee is not None and self._content(self.referee, header, watched) != found:
+            raise NodeError(
+                f"two nodes say different things of block {header.height}, {header.hash}: "
+                f"{self.node.url} and {self.referee.url}"
+            )
+        return found
+
+    def _content(self, node: Node, header: Header, watched: Watched) -> Content:
+        found = node.call("eth_getBlockByHash", header.hash, True)
+        receipts = node.call("eth_getBlockReceipts", header.hash)
         if found is None or receipts is None:
-            raise NodeError(f"{self.node.url} has no block {header.hash} any more")
+            raise NodeError(f"{node.url} has no block {header.hash} any more")
         taken = found["transactions"]
         if len(receipts) != len(taken) or any(
             receipt["transactionHash"] != one["hash"] or receipt["blockHash"] != header.hash
             for receipt, one in zip(receipts, taken, strict=True)
         ):
-            raise NodeError(f"{self.node.url}: the receipts of {header.hash} are not of that block")
+            raise NodeError(f"{node.url}: the receipts of {header.hash} are not of that block")
         ours: list[Receipt] = []
         made: list[str] = []
         for one, receipt in zip(taken, receipts, strict=True):
             if int(receipt["status"], 16) == 1:
-                ours += self._receipts(one, receipt, watched)
+                ours += self._receipts(node, one, receipt, watched)
                 made += self._batches(receipt["logs"])
         return Content(tuple(ours), (), frozenset(made) & watched.sent, len(taken))
 
@@ -137,11 +136,11 @@ class EvmChain:
             )
 
     def _receipts(
-        self, one: dict[str, Any], receipt: dict[str, Any], watched: Watched
+        self, node: Node, one: dict[str, Any], receipt: dict[str, Any], watched: Watched
     ) -> Iterator[Receipt]:
         txid = str(one["hash"])
         if self.trace and int(receipt["gasUsed"], 16) > PLAIN_GAS:
-            yield from self._traced(txid, watched)
+            yield from self._traced(node, txid, watched)
         else:
             yield from self._coins(txid, one["to"], int(one["value"], 16), COIN_PLACE, watched)
         for transfer in transfers(receipt["logs"]):
@@ -166,9 +165,9 @@ class EvmChain:
             if amount and address_text(address_at(topics[1], 0)) not in watched.addresses:
                 yield Receipt(txid, FIRST_LOG + place, wallet, "", amount)
 
-    def _traced(self, txid: str, watched: Watched) -> Iterator[Receipt]:
+    def _traced(self, node: Node, txid: str, watched: Watched) -> Iterator[Receipt]:
         """Coins that came in any call of the transaction that was not undone."""
-        root = self.node.call("debug_traceTransaction", txid, {"tracer": "callTracer"})
+        root = node.call("debug_traceTransaction", txid, {"tracer": "callTracer"})
         waiting, place = [root], 0
         while waiting:
             call = waiting.pop()

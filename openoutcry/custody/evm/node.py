@@ -25,13 +25,16 @@ class RpcError(NodeError):
 
 
 class Node(Closing):
-    """One node, by its URL (http only: a node is on this host or behind a tunnel)."""
+    """One node, by its URL (http only: a node is on this host or behind a tunnel).
 
-    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+    ``chain_id``: of the chain that it must serve; None: of any.  Every message asks for it, so no
+    answer of another chain is believed: coins of a test network, nonces, logs."""
+
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S, chain_id: int | None = None) -> None:
         parts = urllib.parse.urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise ValueError(f"{url!r}: a node's URL is http://HOST:PORT")
-        self.url, self.timeout_s = url, timeout_s
+        self.url, self.timeout_s, self.chain_id = url, timeout_s, chain_id
         self._host, self._port, self._path = parts.hostname, parts.port or 80, parts.path or "/"
         self._connection: http.client.HTTPConnection | None = None
         self._next_id = 1
@@ -50,6 +53,8 @@ class Node(Closing):
         """The results of several calls in one message, in the calls' order."""
         if not calls:
             return []
+        if self.chain_id is not None:
+            calls = [("eth_chainId", []), *calls]
         first = self._next_id
         self._next_id += len(calls)
         asked = [
@@ -71,7 +76,14 @@ class Node(Closing):
             if error is not None:
                 raise RpcError(method, int(error.get("code", 0)), str(error.get("message", "")))
             results.append(answer.get("result"))
+            if place == 0 and self.chain_id is not None:
+                self._check(quantity(results.pop()))
         return results
+
+    def _check(self, served: int) -> None:
+        if served != self.chain_id:
+            text = f"{self.url} serves the chain with the id {served}, and the file names"
+            raise NodeError(f"{text} {self.chain_id}")
 
     def _exchange(self, message: Any) -> Any:
         body = json.dumps(message).encode()

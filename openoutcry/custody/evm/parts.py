@@ -52,10 +52,14 @@ def deployment(spec: ChainSpec) -> Deployment:
 
 def chain_of(spec: ChainSpec) -> EvmChain:
     """The chain as a scanner reads it, with a referee if the file names one."""
-    referee = Node(spec.referee) if spec.referee else None
-    made = deployment(spec)
-    terms = Node(spec.url), made.wallet, referee, spec.trace
-    return EvmChain(spec.name, *terms, chain_id=made.chain_id)
+    node, referee = nodes_of(spec)
+    return EvmChain(spec.name, node, deployment(spec).wallet, referee, spec.trace)
+
+
+def nodes_of(spec: ChainSpec) -> tuple[Node, Node | None]:
+    """Return the node and, if the file names one, the referee."""
+    referee = Node(spec.referee, chain_id=spec.chain_id) if spec.referee else None
+    return Node(spec.url, chain_id=spec.chain_id), referee
 
 
 def book_of(spec: ChainSpec) -> EvmBook:
@@ -76,7 +80,7 @@ def rail_of(
     spec: ChainSpec, file: CustodyFile, store: Store, gas_key: DigestSigner | None = None
 ) -> EvmRail:
     """``gas_key``: of the account that pays for gas; None: the HSM key that the file names."""
-    node, made = Node(spec.url), deployment(spec)
+    (node, referee), made = nodes_of(spec), deployment(spec)
     tokens = tokens_of(spec, file)
     broadcaster = Broadcaster(
         file.folder / f"gas {spec.name}.sqlite",
@@ -116,7 +120,7 @@ def rail_of(
     if broadcaster.key.address != NoKey.address:
         store.set_word(f"gas {spec.name}", address_text(broadcaster.key.address))
     terms = node, made, broadcaster, settings, now, deposit_addresses, sweeper
-    return EvmRail(spec.name, *terms, own_addresses(file, store))
+    return EvmRail(spec.name, *terms, own_addresses(file, store), referee)
 
 
 def own_addresses(file: CustodyFile, store: Store) -> OwnAddresses:

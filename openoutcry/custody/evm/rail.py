@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from openoutcry.custody.errors import Refused
+from openoutcry.custody.errors import NodeError, Refused
 from openoutcry.custody.evm.broadcaster import Broadcaster
 from openoutcry.custody.evm.contracts import (
     COIN,
@@ -77,8 +77,11 @@ class EvmRail:
         deposit_addresses: Callable[[], Sequence[bytes]] = tuple,
         sweeper: Sweeper | None = None,
         own: OwnAddresses | None = None,
+        referee: Node | None = None,
     ) -> None:
-        """``own``: of every EVM chain; without it, of this one."""
+        """``own``: of every EVM chain; without it, of this one.  ``referee``: a second node, which
+        must say the same about what became of a batch's payments."""
+        self.referee = referee
         self.chain, self.node, self.made = chain, node, made
         self.broadcaster, self.settings, self.now = broadcaster, settings, now
         self.deposit_addresses, self.sweeper = deposit_addresses, sweeper
@@ -101,6 +104,8 @@ class EvmRail:
 
     def close(self) -> None:
         self.node.close()
+        if self.referee is not None:
+            self.referee.close()
         self.broadcaster.close()
 
     @property
@@ -187,7 +192,7 @@ class EvmRail:
 
     def find(self, signed: Signed) -> Found | None:
         """By the wallet's log, so that it does not matter who brought the batch to the chain."""
-        log = self._log(signed)
+        log = self._log(self.node, signed)
         if log is not None:
             return Found(signed.txid, quantity(log["blockNumber"]))
         known = self.broadcaster.find(reference_of(signed))
@@ -196,7 +201,7 @@ class EvmRail:
     def transaction(self, signed: Signed) -> str:
         """The id of the transaction that brings the batch to the chain; nothing: not sent yet.
         A dearer one may take its place until it is in a block."""
-        log = self._log(signed)
+        log = self._log(self.node, signed)
         if log is not None:
             return str(log["transactionHash"])
         known = self.broadcaster.find(reference_of(signed))
@@ -211,11 +216,23 @@ class EvmRail:
 
     def refused_payments(self, draft: Draft, signed: Signed) -> frozenset[str] | None:
         """References of the payments of a batch that their receivers or tokens refused: their
-        amounts are in the wallet still.  None: the batch is in no block."""
-        log = self._log(signed)
+        amounts are in the wallet still.  None: the batch is in no block.
+
+        Raises NodeError where the referee says something else: an owner would get an amount twice,
+        or not at all."""
+        found = self._refused_by(self.node, draft, signed)
+        if self.referee is not None and self._refused_by(self.referee, draft, signed) != found:
+            raise NodeError(
+                f"two nodes say different things of batch {signed.txid}: {self.node.url} and "
+                f"{self.referee.url}"
+            )
+        return found
+
+    def _refused_by(self, node: Node, draft: Draft, signed: Signed) -> frozenset[str] | None:
+        log = self._log(node, signed)
         if log is None:
             return None
-        receipt = self.node.call("eth_getTransactionReceipt", log["transactionHash"])
+        receipt = node.call("eth_getTransactionReceipt", log["transactionHash"])
         if receipt is None:
             return None
         number = number_at(from_hex(signed.raw)[4:], 0)
@@ -282,11 +299,11 @@ class EvmRail:
                     "insufficient_hot", f"the hot wallet has {held} of {wanted}: refill it"
                 )
 
-    def _log(self, signed: Signed) -> dict[str, Any] | None:
+    def _log(self, node: Node, signed: Signed) -> dict[str, Any] | None:
         """The wallet's log of the batch."""
         raw = from_hex(signed.raw)
         assert raw[:4] == EXECUTE
-        found = self.node.call(
+        found = node.call(
             "eth_getLogs",
             {
                 "address": to_hex(self.made.wallet),

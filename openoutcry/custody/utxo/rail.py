@@ -61,7 +61,8 @@ class UtxoRail:
 
     def __init__(self, spec: ChainSpec, file: CustodyFile, store: Store) -> None:
         self.spec, self.chain, self.store = spec, spec.name, store
-        self.network, self.node = network_of(spec.network), Rpc(spec.url)
+        self.network = network_of(spec.network)
+        self.node = Rpc(spec.url, self.network.genesis)
         self.hot = Wallet(spec.hot, self.network)
         self.cold = Wallet(spec.cold, self.network) if spec.cold else None
         self.own = OwnScripts(file, store)

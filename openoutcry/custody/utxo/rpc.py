@@ -17,9 +17,13 @@ ALREADY = -27
 
 
 class Rpc:
-    """Calls of one node; one thread.  ``url``: ``http://user:password@host:port[/wallet/name]``."""
+    """Calls of one node; one thread.  ``url``: ``http://user:password@host:port[/wallet/name]``.
 
-    def __init__(self, url: str) -> None:
+    ``genesis``: the first block of the chain that it must serve; nothing: of any.  Every message
+    asks for it, so no answer of another chain is believed: the scripts of a test network are those
+    of the main one."""
+
+    def __init__(self, url: str, genesis: str = "") -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname or not parts.port:
             raise NodeError("a node's address is http://user:password@host:port")
@@ -28,6 +32,7 @@ class Rpc:
         token = b64encode(f"{user}:{password}".encode()).decode()
         self._headers = {"authorization": f"Basic {token}", "content-type": "application/json"}
         self._connection: http.client.HTTPConnection | None = None
+        self.genesis = genesis
 
     @property
     def where(self) -> str:
@@ -56,6 +61,19 @@ class Rpc:
 
     def answers(self, calls: list[tuple[str, tuple[Any, ...]]]) -> list[dict[str, Any]]:
         """Results and errors, as the node gives them."""
+        if not self.genesis:
+            return self._answers(calls)
+        first, *answers = self._answers([("getblockhash", (0,)), *calls])
+        if error := first.get("error"):
+            raise NodeError(f"{self.where}: {error.get('message')}", error.get("code", 0))
+        if first.get("result") != self.genesis:
+            raise NodeError(
+                f"{self.where} serves another chain than the file names: its first block is "
+                f"{first.get('result')}, not {self.genesis}"
+            )
+        return answers
+
+    def _answers(self, calls: list[tuple[str, tuple[Any, ...]]]) -> list[dict[str, Any]]:
         body = [
             {"jsonrpc": "1.0", "id": place, "method": method, "params": list(params)}
             for place, (method, params) in enumerate(calls)

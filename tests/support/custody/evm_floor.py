@@ -1,5 +1,6 @@
 """All parts of custody over one EVM node, which a test steps, kills and starts again."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,12 +44,22 @@ LIMIT = 10**15
 
 
 class DyingNode(Node):
-    """Kills its process at a call: before the node sees it, or after."""
+    """Kills its process at a call: before the node sees it, or after.  ``has_logs``: False: it is
+    pruned, or restarted and behind, and finds no log of any block.  ``lie``: what it makes of its
+    answers to a method."""
 
     dies_after: int | None = None
     after: bool = False
+    has_logs: bool = True
+    lie: tuple[str, Callable[[Any], Any]] | None = None
+
+    def call(self, method: str, *parameters: Any) -> Any:
+        found = super().call(method, *parameters)
+        return self.lie[1](found) if self.lie is not None and method == self.lie[0] else found
 
     def batch(self, calls: Any) -> list[Any]:
+        if not self.has_logs and calls[0][0] == "eth_getLogs":
+            return [[]]
         if self.dies_after is not None:
             self.dies_after -= 1
             if self.dies_after < 0:
@@ -164,12 +175,10 @@ class EvmFloor:
     def start(self) -> None:
         """All parts, from their databases: as after a kill."""
         self.close_parts()
-        self.node = DyingNode(self.chain.node.url)
+        self.node = DyingNode(self.chain.node.url, chain_id=CHAIN_ID)
         self.store = Store(self.folder)
         spec = self.file.chains[0]
-        chain = EvmChain(
-            CHAIN, self.node, self.made.wallet, trace=self.trace, chain_id=self.made.chain_id
-        )
+        chain = EvmChain(CHAIN, self.node, self.made.wallet, trace=self.trace)
         self.trips: list[str] = []
         self.book = EvmBook(self.made.addresses)
         self.scanner = Scanner(spec, self.file, chain, self.book, self.store, self.trips.append)
@@ -206,6 +215,7 @@ class EvmFloor:
             self.now,
             self.known_addresses,
             self.sweeper,
+            referee=Node(self.chain.node.url, chain_id=CHAIN_ID),
         )
         if self.signers is None:
             self.signers = LocalSigners(self.venue, LocalKey("attestor"))

@@ -7,6 +7,7 @@ from typing import Any
 from openoutcry.custody.errors import NodeError
 from openoutcry.custody.evm.contracts import TRANSFERRED
 from openoutcry.custody.evm.encoding import from_hex, keccak, to_hex, word
+from openoutcry.custody.evm.node import Node
 
 GENESIS_S = 1_700_000_000
 BLOCK_S = 12
@@ -69,20 +70,22 @@ class ModelBlock:
         }
 
 
-@dataclass
-class ModelChain:
-    """Takes the place of a :class:`~openoutcry.custody.evm.node.Node`."""
+@dataclass(eq=False)
+class ModelChain(Node):
+    """The node's client, whose messages are answered here; the chain must have the id 1."""
 
     blocks: list[ModelBlock] = field(default_factory=lambda: [ModelBlock(0, bytes(32), 0)])
-    url: str = "model"
     shown: int | None = None
     """The node answers as if it had only so many blocks: it was restarted."""
-    chain_id: int = 1
+    serves: int = 1
     pruned: int = 0
     """The node has no bodies and receipts of blocks below."""
     failing_after: int | None = None
     """Calls until the node is away."""
     _salt: int = 0
+
+    def __post_init__(self) -> None:
+        super().__init__("http://model:1", chain_id=1)
 
     def mine(self, transactions: Iterable[ModelTransaction] = ()) -> ModelBlock:
         self._salt += 1
@@ -103,14 +106,20 @@ class ModelChain:
         """The block of each transaction."""
         return {one.txid: block.number for block in self.blocks for one in block.transactions}
 
-    def call(self, method: str, *parameters: Any) -> Any:
+    def _exchange(self, message: Any) -> Any:
         if self.failing_after is not None:
             if self.failing_after <= 0:
                 raise NodeError("model: away")
             self.failing_after -= 1
+        rows = message if isinstance(message, list) else [message]
+        return [
+            {"id": row["id"], "result": self._answer(row["method"], *row["params"])} for row in rows
+        ]
+
+    def _answer(self, method: str, *parameters: Any) -> Any:
         seen = self.blocks[: self.shown] if self.shown is not None else self.blocks
         if method == "eth_chainId":
-            return hex(self.chain_id)
+            return hex(self.serves)
         if method == "eth_blockNumber":
             return hex(seen[-1].number)
         if method == "eth_getBlockByNumber":
@@ -131,6 +140,3 @@ class ModelChain:
                 return [one.receipt(to_hex(block.hash)) for one in block.transactions]
             raise AssertionError(method)
         return None
-
-    def close(self) -> None:
-        """There is no connection."""

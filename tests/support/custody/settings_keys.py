@@ -51,7 +51,7 @@ WORDS: dict[str, dict[str, str]] = {
         "kind": "`utxo` (Bitcoin's family) or `evm`",
         "url": "the node's RPC, with user and password if it has them",
         "network": "UTXO: the network of addresses, as `btc`, `ltc`, `ltc-regtest`",
-        "referee": "a second node; a block that it does not have waits",
+        "referee": "a second node; what it does not have, or says otherwise, waits",
         "hot": "UTXO: descriptor of the hot wallet, from `public.json`",
         "cold": "UTXO: descriptor of the cold wallet; EVM: its address",
         "final": "confirmations after which nothing is undone",

@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,9 @@ from openoutcry.custody.errors import Refused
 from openoutcry.custody.evm.broadcaster import Send
 from openoutcry.custody.evm.contracts import (
     COIN,
+    FAILED,
     MAX_PAYMENTS,
+    PAID,
     Batch,
     Payment,
     creation_code,
@@ -213,6 +216,89 @@ def test_a_receiver_that_refuses_gets_nothing_and_the_venue_is_notified(floor: E
     assert floor.store is not None
     states = floor.store.rows("select state from withdrawals order by asked_ns")
     assert [row["state"] for row in states] == ["failed", "done"]
+
+
+def test_a_node_that_lost_its_logs_makes_no_refused_payment_one_that_arrived(
+    floor: EvmFloor,
+) -> None:
+    """Pruned, or restarted and behind, it has no log of a batch that is final: its payments are
+    neither done nor failed until it has, also after a restart of custody."""
+    floor.fill()
+    refusing = floor.chain.deploy(helper("hostile"))
+    World.set_up_hostile(floor, refusing, True, False, bytes(20), b"")  # type: ignore[arg-type]
+    refused = floor.withdraw("w1", "ETH", 100, refusing)
+    paid = floor.withdraw("w2", "ETH", 100, place("customer"))
+    floor.step()
+    floor.chain.mine()
+    floor.scanner.catch_up()
+    for _ in range(2):
+        floor.start()
+        floor.node.has_logs, floor.rail.referee = False, None
+        floor.settle(2)
+        assert (floor.venue.state(refused), floor.venue.state(paid)) == ("sent", "sent")
+        assert floor.store is not None
+        notes = floor.store.rows("select text from notes where kind = 'waits'")
+        assert any("what became of its payments is not known" in row["text"] for row in notes)
+    floor.node.has_logs = True
+    floor.settle(1)
+    assert (floor.venue.state(refused), floor.venue.state(paid)) == ("failed", "done")
+    assert floor.chain.balance(place("customer")) == 100 * UNIT
+
+
+def test_a_node_that_lies_about_what_became_of_a_payment_ends_nothing(floor: EvmFloor) -> None:
+    """A refusal that there was not would give an owner the amount a second time."""
+    floor.fill()
+    reference = floor.withdraw("w1", "ETH", 100, place("customer"))
+    floor.step()
+    floor.chain.mine()
+    floor.scanner.catch_up()
+
+    def refused(receipt: dict[str, Any]) -> dict[str, Any]:
+        for log in receipt["logs"]:
+            log["topics"] = [
+                to_hex(FAILED) if one == to_hex(PAID) else one for one in log["topics"]
+            ]
+        return receipt
+
+    floor.node.lie = "eth_getTransactionReceipt", refused
+    floor.settle(2)
+    assert floor.venue.state(reference) == "sent"
+    assert floor.store is not None
+    notes = floor.store.rows("select text from notes where kind = 'waits'")
+    assert any("two nodes say different things of batch" in row["text"] for row in notes)
+    floor.node.lie = None
+    floor.settle(1)
+    assert floor.venue.state(reference) == "done"
+
+
+def test_a_node_of_another_chain_is_asked_for_nothing_and_uses_up_no_nonce(
+    floor: EvmFloor,
+) -> None:
+    """Nothing is signed, sent or numbered by what the other chain says; then it is paid once."""
+    floor.fill()
+    first = floor.withdraw("w1", "ETH", 100, place("one"))
+    floor.settle(1)
+    sent = len(floor.broadcaster.sent.rows("select * from evm_attempts"))
+    second = floor.withdraw("w2", "ETH", 100, place("two"))
+    floor.chain.node.call("anvil_setChainId", 11_155_111)
+    # The account has been used more often there.
+    floor.chain.node.call("anvil_setNonce", to_hex(floor.gas_key.address), hex(500))
+    try:
+        for _ in range(3):
+            floor.step()
+        assert len(floor.broadcaster.sent.rows("select * from evm_attempts")) == sent
+        assert floor.store is not None
+        assert [row["state"] for row in floor.store.rows("select state from drafts")] == ["done"]
+        text = "serves the chain with the id 11155111, and the file names 31337"
+        waiting = floor.store.rows("select text from notes where kind = 'waits'")
+        assert any(text in row["text"] for row in waiting)
+    finally:
+        floor.chain.node.call("anvil_setChainId", CHAIN_ID)
+        nonce = floor.broadcaster.sent.value("select max(nonce) from evm_sends")
+        floor.chain.node.call("anvil_setNonce", to_hex(floor.gas_key.address), hex(nonce + 1))
+    floor.settle(2)
+    assert (floor.venue.state(first), floor.venue.state(second)) == ("done", "done")
+    assert floor.chain.balance(place("two")) == 100 * UNIT
 
 
 def test_a_batch_that_was_orphaned_is_made_again_and_pays_once(floor: EvmFloor) -> None:

@@ -72,7 +72,7 @@ def signed(floor: EvmFloor, rail: EvmRail, draft: Draft) -> Signed:
 
 def test_a_block_has_what_came_to_our_addresses(floor: EvmFloor) -> None:
     """Coins and tokens, each at its place; and nothing of a transaction that failed."""
-    chain = EvmChain("EVM", floor.node, floor.made.wallet, chain_id=floor.made.chain_id)
+    chain = EvmChain("EVM", floor.node, floor.made.wallet)
     at = place("deposit")
     floor.chain.automine(False)
     coin = floor.chain.send(at, value=ETHER)
@@ -99,9 +99,7 @@ def test_a_block_has_what_came_to_our_addresses(floor: EvmFloor) -> None:
 
 def test_a_second_node_must_have_the_same_block(floor: EvmFloor) -> None:
     with anvil() as other:
-        chain = EvmChain(
-            "EVM", floor.node, floor.made.wallet, other.node, chain_id=floor.made.chain_id
-        )
+        chain = EvmChain("EVM", floor.node, floor.made.wallet, other.node)
         with pytest.raises(NodeError, match="has not reached block"):
             chain.content(chain.tip(), Looked())
         other.mine(chain.tip().height)
@@ -143,7 +141,7 @@ def test_a_draft_is_signed_sent_found_and_paid(floor: EvmFloor, rail: EvmRail) -
     assert floor.chain.balance(place("a")) == 100 * UNIT
     assert floor.token_balance(place("b")) == 500
     assert rail.refused_payments(draft, done) == frozenset()
-    chain = EvmChain("EVM", floor.node, floor.made.wallet, chain_id=floor.made.chain_id)
+    chain = EvmChain("EVM", floor.node, floor.made.wallet)
     header = chain.header(str(chain.hash_at(found.height)))
     assert chain.content(header, Looked(sent=frozenset({done.txid}))).confirmed == {done.txid}
     assert chain.content(header, Looked()).confirmed == frozenset()

@@ -1,12 +1,17 @@
 """The scanner over a real node: deposits seen, credited and final, and undone with their blocks."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
+from openoutcry.custody.chains import chain_of
 from openoutcry.custody.errors import NodeError
+from openoutcry.custody.scanner import Scanner
 from openoutcry.custody.utxo.address import address_of, script_of
+from openoutcry.custody.utxo.chain import UtxoChain
 from openoutcry.custody.utxo.node import RegtestNode
+from openoutcry.custody.utxo.rail import UtxoRail
 from tests.support.custody.chains import Bench, need_node
 from tests.support.custody.core import Core
 from tests.support.waiting import wait_until
@@ -208,3 +213,37 @@ def test_a_node_that_lies_about_a_block_is_found_by_its_referee(tmp_path):
             assert core.balance(7, "LTC") == [5 * COIN, 0]
         finally:
             honest.close()
+
+
+@pytest.mark.promise(
+    "Coins of a test network are not credited as those of the main one, whose scripts they share: "
+    "node and referee must serve the chain whose network the file names",
+    group="custody",
+)
+@pytest.mark.parametrize("liar", ["node", "referee"])
+def test_a_node_of_another_network_credits_nothing(tmp_path, bench, core, liar):
+    """The scripts are the same in all networks of a family; only the first block is not."""
+    address = bench.address(31)
+    follow(bench, core)
+    bench.node.pay(address, COIN)
+    bench.node.mine(2)
+    spec = bench.file.chains[0]
+    right = chain_of(replace(spec, referee=spec.url), bench.file)
+    wrong = chain_of(replace(spec, network="ltc-test", referee=spec.url), bench.file)
+    assert isinstance(right, UtxoChain)
+    assert isinstance(wrong, UtxoChain)
+    with right, wrong:
+        if liar == "node":
+            right.node = wrong.node
+        else:
+            right.referee = wrong.referee
+        scanner = Scanner(spec, bench.file, right, bench.book, bench.store)
+        with pytest.raises(NodeError, match="serves another chain than the file names"):
+            scanner.catch_up()
+    assert [one for one in bench.deposits() if one["address"] == address] == []
+    rail = UtxoRail(replace(spec, network="ltc-test"), bench.file, bench.store)
+    with pytest.raises(NodeError, match="serves another chain than the file names"):
+        rail.node.call("getblockcount")
+    bench.node.mine(2)
+    follow(bench, core)
+    assert core.balance(31, "LTC") == [COIN, 0]

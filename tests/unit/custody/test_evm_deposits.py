@@ -1,7 +1,7 @@
 """Deposits on an EVM chain: seen, credited, taken back, over any history of the chain."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from openoutcry.custody.errors import NodeError
 from openoutcry.custody.evm.chain import EvmBook, EvmChain
 from openoutcry.custody.evm.contracts import DepositAddresses
-from openoutcry.custody.evm.encoding import address_from_text, address_text
+from openoutcry.custody.evm.encoding import address_from_text, address_text, to_hex, word
 from openoutcry.custody.scanner import DeepFork, Scanner, give_address
 from openoutcry.custody.settings import AssetSpec, ChainSpec, CustodyFile
 from openoutcry.custody.store import Store
@@ -52,7 +52,7 @@ class Desk:
         self.store = Store(self.folder)
         self.trips: list[str] = []
         terms: Any = self.chain, ADDRESSES.wallet, self.referee
-        chain = EvmChain("EVM", *terms, chain_id=1)
+        chain = EvmChain("EVM", *terms)
         self.scanner = Scanner(SPEC, self.file, chain, BOOK, self.store, self.trips.append)
 
     def give(self, participant: int) -> str:
@@ -250,6 +250,63 @@ def test_a_lying_node_is_found_by_its_referee(desk: Desk) -> None:
     honest.blocks[-1] = block
     desk.step()
     assert desk.states() == ["seen"]
+
+
+def invent(row: dict[str, Any], desk: Desk) -> None:
+    row["logs"] = ModelTransaction("b", logs=((TOKEN, desk.places[2], 900),)).receipt("")["logs"]
+
+
+def enlarge(row: dict[str, Any], desk: Desk) -> None:
+    row["logs"][0]["data"] = to_hex(word(10**9))
+
+
+LIES: dict[str, tuple[str, Callable[[dict[str, Any], Desk], object]]] = {
+    "a transfer that there was not": ("eth_getBlockReceipts", invent),
+    "a larger amount": ("eth_getBlockReceipts", enlarge),
+    "a transfer left out": ("eth_getBlockReceipts", lambda row, desk: row["logs"].clear()),
+    "a failure": ("eth_getBlockReceipts", lambda row, desk: row.update(status="0x0")),
+    "coins of another value": (
+        "eth_getBlockByHash",
+        lambda row, desk: row.update(value=hex(900 * UNIT), to=to_hex(desk.places[2])),
+    ),
+}
+
+
+@pytest.mark.promise(
+    "What a node says of a block on an EVM chain, right hash or not, credits nothing unless the "
+    "second node says the same",
+    group="custody",
+)
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("liar", ["node", "referee"])
+def test_a_node_that_lies_about_what_a_block_has_is_found_by_its_referee(
+    desk: Desk, lie: str, liar: str
+) -> None:
+    """The block and its hash are the right ones."""
+    method, change = LIES[lie]
+    desk.referee = ModelChain(desk.chain.blocks)
+    desk.start()
+    desk.chain.mine([ModelTransaction("a", TOKEN, 0, ((TOKEN, desk.places[1], 1_000),))])
+    for _ in range(5):
+        desk.chain.mine()
+    node = desk.chain if liar == "node" else desk.referee
+    true_call = node.call
+
+    def lying(name: str, *parameters: Any) -> Any:
+        answer = true_call(name, *parameters)
+        if name == method and parameters[-1] is not False and answer:
+            rows = answer if isinstance(answer, list) else answer["transactions"]
+            for row in rows:
+                change(row, desk)
+        return answer
+
+    node.call = lying  # type: ignore[method-assign, assignment]
+    with pytest.raises(NodeError, match="two nodes say different things of block 1"):
+        desk.scanner.catch_up()
+    assert desk.states() == []
+    node.call = true_call  # type: ignore[method-assign]
+    desk.step()
+    assert desk.venue.credited() == {(1, "USDT"): 1_000}
 
 
 def test_receipts_of_another_block_are_refused(desk: Desk) -> None:

@@ -84,14 +84,14 @@ def test_a_node_of_another_chain_credits_nothing(desk: Desk, liar: str) -> None:
         desk.start()
     node = desk.chain if liar == "node" else desk.referee
     assert node is not None
-    node.chain_id = 11_155_111
+    node.serves = 11_155_111
     desk.chain.mine([coins(desk, "worthless", 1, 50)])
     with pytest.raises(
         NodeError, match="serves the chain with the id 11155111, and the file names"
     ):
         desk.scanner.catch_up()
     assert desk.states() == []
-    node.chain_id = 1
+    node.serves = 1
     credited(desk)
     assert desk.venue.credited() == {(1, "ETH"): 50}
 
