@@ -3,7 +3,7 @@
 import time
 
 from openoutcry.operations.aside import FOLLOWS, Aside
-from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
+from openoutcry.pipeline.top import RunningPipeline, attached_again, running_owners
 
 LOOK_S = 5.0
 
@@ -25,7 +25,7 @@ class Bystander:
         self._known = {
             owner: pipeline
             for owner in running_owners()
-            if (pipeline := self._known.get(owner) or attached(owner)) is not None
+            if (pipeline := attached_again(self._known.get(owner), owner)) is not None
         }
         self._aside.keep_off(
             frozenset().union(*(pipeline.spun_cores for pipeline in self._known.values()))

@@ -16,7 +16,13 @@ from typing import Any
 
 from openoutcry.client.logged_in import LoggedIn
 from openoutcry.client.prices import decimal_price
-from openoutcry.client.waiting import ClientError, Received, SessionEnded, connected
+from openoutcry.client.waiting import (
+    ClientError,
+    Received,
+    SessionEnded,
+    Unreachable,
+    connected,
+)
 from openoutcry.wire.enums import Side, TimeInForce
 from openoutcry.wire.words import SIDES, TIMES
 
@@ -152,7 +158,7 @@ class FixClient(LoggedIn):
             self._log_on(time.monotonic() + timeout_s, next_expected)
         except SessionEnded:
             self.socket.close()
-            raise ClientError(f"{host}:{port} closed the connection during the logon") from None
+            raise Unreachable(f"{host}:{port} closed the connection during the logon") from None
         except ClientError:
             self.socket.close()
             raise

@@ -16,12 +16,16 @@ class SessionEnded(ClientError):
     """The connection or the session is over."""
 
 
+class Unreachable(ClientError):
+    """Nothing listens at an address, or what listens there ends the connection before an answer."""
+
+
 def connected(
     host: str, port: int, timeout_s: float, tls: ssl.SSLContext | None, tls_name: str = ""
 ) -> socket.socket:
     """A connection to the venue; ``tls_name``: what its certificate is to name, "": the host.
 
-    Raises :class:`ClientError`."""
+    Raises :class:`ClientError`, of it :class:`Unreachable` without a connection."""
     where = f"{host}:{port}"
     try:
         connection = socket.create_connection((host, port), timeout_s)
@@ -42,7 +46,7 @@ def connected(
         why = (error.reason or str(error)).replace("_", " ").lower()
         raise ClientError(f"{where}: no TLS: {why}") from None
     except OSError as error:
-        raise ClientError(f"{where}: {error.strerror or error}") from None
+        raise Unreachable(f"{where}: {error.strerror or error}") from None
     except ValueError as error:  # a host's name that cannot be one
         raise ClientError(f"{where}: {error}") from None
 

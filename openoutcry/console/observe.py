@@ -164,7 +164,8 @@ class Observer:
         """Attach to the pipeline of the open venue."""
         status = self._status
         pid = status["pid"] if status and status["state"] == "open" else 0
-        if self.pipeline is not None and self.pipeline.owner.pid == pid:
+        same = self.pipeline is not None and self.pipeline.owner.pid == pid
+        if self.pipeline is not None and same and not self.pipeline.is_ending:
             self._aside.keep_off(self.pipeline.spun_cores)
             return
         self.pipeline = None

@@ -24,7 +24,7 @@ from openoutcry.operations.alarms import Wanted
 from openoutcry.operations.aside import Aside
 from openoutcry.operations.limits_used import LimitsUsed, add_limits
 from openoutcry.operations.native import UPPER_NS, native
-from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
+from openoutcry.pipeline.top import RunningPipeline, attached_again, running_owners
 from openoutcry.pipeline.topology import REPLICA
 from openoutcry.ptp.status import clock_status
 from openoutcry.ring import ProcessIdentity
@@ -167,7 +167,7 @@ class VenueMetrics:
             self._attached = {
                 owner: pipeline
                 for owner in living
-                if (pipeline := self._attached.get(owner) or attached(owner)) is not None
+                if (pipeline := attached_again(self._attached.get(owner), owner)) is not None
             }
             pipelines = list(self._attached.values())
             if self.aside is not None:

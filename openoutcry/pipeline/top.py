@@ -42,6 +42,11 @@ class RunningPipeline:
         }
         self.stamps = Segment.attach(segment_name(owner, "stamps"), read_only=True)
 
+    @property
+    def is_ending(self) -> bool:
+        """Return whether the run was asked to end: another of the same process may have begun."""
+        return bool(self.control[control_words.STOP])
+
     def recent_blocks(self) -> RecentBlocks | None:
         """Return where the journal's last blocks are; None: this run has no journal."""
         try:
@@ -190,6 +195,11 @@ def attached(owner: ProcessIdentity) -> RunningPipeline | None:
         return RunningPipeline(owner)
     except OutcryError:
         return None
+
+
+def attached_again(known: RunningPipeline | None, owner: ProcessIdentity) -> RunningPipeline | None:
+    """The pipeline of a supervisor, as it is known unless that run ends."""
+    return known if known is not None and not known.is_ending else attached(owner)
 
 
 def running() -> list[RunningPipeline]:

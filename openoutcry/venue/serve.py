@@ -106,6 +106,8 @@ class Venue:
     _days_fd: int = -1
     """Descriptor of its outcome."""
     _days_due_s: float = 0.0
+    _archive_due: bool = False
+    """The last run of a venue that never closes has ended, and the journal is not archived yet."""
     _days_after_seq: int = 0
     """A command before the end of every day that is not noted yet."""
     _last_noted: date = date.min
@@ -354,6 +356,11 @@ class Venue:
         if not done or done[-1]["day"] != row["day"]:
             days.note_day(self.file.journal, row)
             self.finished.append(row)
+        if self.file.calendar.never_closes:
+            # The next run begins at once, and archives once it is open.
+            self._archive_due = True
+            self._report_ended([row])
+            return
         work = partial(archive_sessions, self.file, self.sessions)
         pid, fd = fork_reporting(work, STOP_SIGNALS)
         _, status = os.waitpid(pid, 0)
@@ -369,8 +376,10 @@ class Venue:
         if failed:
             # The venue continues without an archive: the next day's end tries again.
             self.watcher.note(f"the journal could not be archived: {failed}")
-        rows = rows + report.get("days", [])
         self.finished += report.get("days", [])
+        self._report_ended(rows + report.get("days", []))
+
+    def _report_ended(self, rows: list[dict[str, Any]]) -> None:
         for row in rows:
             self.watcher.note(
                 f"{row['day']} has ended: {row['last_seq']:,} commands so far, "
@@ -383,7 +392,7 @@ class Venue:
         assert self.lane is not None
         if self._days_pid:
             self._days_noted()
-        elif self._ended_day() is None:
+        elif self._ended_day() is None and not self._archive_due:
             # What is put on the lane from now on is sequenced after it.
             self._days_after_seq = max(self._days_after_seq, self.lane.last_seq)
         elif self.lane.is_caught_up and self._days_due_s <= time.monotonic():
@@ -393,7 +402,8 @@ class Venue:
     def _note_days(self) -> None:
         assert self.lane is not None
         begun = self._days_after_seq, self.lane.end_ns
-        work = partial(finish_and_archive, self.file, self.sessions, *begun)
+        work = partial(finish_and_archive, self.file, self.sessions, *begun, self._archive_due)
+        self._archive_due = False
         self._days_pid, self._days_fd = fork_reporting(work, STOP_SIGNALS)
 
     def _days_noted(self, wait: bool = False) -> None:
@@ -503,13 +513,13 @@ def wiring_of(file: VenueFile) -> Topology:
 
 
 def finish_and_archive(
-    file: VenueFile, sessions: SessionsSpec | None, after_seq: int, before_ns: int
+    file: VenueFile, sessions: SessionsSpec | None, after_seq: int, before_ns: int, is_due: bool
 ) -> dict[str, Any]:
-    """Note the days that have ended in a run before a time and archive the journal while it goes
-    on; in a separate process."""
+    """Note the days that have ended in a run before a time, and archive the journal after them, or
+    if it ``is_due``, while the run continues; in a separate process."""
     os.nice(19)
     rows = days.finish_days(file.journal, file.calendar, after_seq, before_ns)
-    return {"days": rows, **(archive_sessions(file, sessions) if rows else {})}
+    return {"days": rows, **(archive_sessions(file, sessions) if rows or is_due else {})}
 
 
 def archive_sessions(file: VenueFile, sessions: SessionsSpec | None) -> dict[str, Any]:

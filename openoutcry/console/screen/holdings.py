@@ -36,7 +36,8 @@ class Holdings:
         self.phases = (status or {}).get("phases") or {}
         self.halted = ((status or {}).get("risk") or {}).get("halted") or []
         pid = status["pid"] if status and status["state"] == "open" else 0
-        if self.pipeline is None or self.pipeline.owner.pid != pid:
+        known = self.pipeline
+        if known is None or known.owner.pid != pid or known.is_ending:
             pipelines = running() if pid else []
             self.pipeline = next(
                 (pipeline for pipeline in pipelines if pipeline.owner.pid == pid), None

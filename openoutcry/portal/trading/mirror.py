@@ -146,9 +146,10 @@ class Mirror:
         self.state = str(status["state"]) if status else "never opened"
         pid = int(status["pid"]) if status and status["state"] == "open" else 0
         if self._pipeline is not None and self._pipeline.owner.pid == pid:
-            if self._pipeline.owner.alive():
+            if not self._pipeline.owner.alive():
+                pid = 0
+            elif not self._pipeline.is_ending:
                 return
-            pid = 0
         self._pipeline = None
         owners = running_owners(pid) if pid else []
         if owners:
@@ -164,7 +165,7 @@ class Mirror:
     def has_lost_venue(self) -> bool:
         """Return whether no venue runs, as far as :meth:`look` knows, or that one is gone:
         another may have begun since.  A microsecond."""
-        if self._pipeline is None:
+        if self._pipeline is None or self._pipeline.is_ending:
             return True
         try:
             os.kill(self._pipeline.owner.pid, 0)

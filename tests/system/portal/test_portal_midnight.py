@@ -1,0 +1,92 @@
+"""A portal of a venue that never closes: its users' orders pass while the trading day changes and
+while the venue's sessions begin again, and no market is ever said to be closed."""
+
+import threading
+from pathlib import Path
+
+from openoutcry.venue import days
+from tests.support.portal.portal_venue import CHOICES, GENEROUS, Person, PortalVenue, venue_text
+from tests.support.venue.served_venue import ServedVenue
+from tests.support.waiting import BOUND_S, wait_until
+
+USD, BTC = 10**6, 10**8
+UNKNOWN_OUTCOME = '"code":-1007'
+NEVER = (
+    venue_text()
+    .replace(
+        'time_zone = "Etc/UTC"',
+        'time_zone = "Etc/UTC"\nweekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]',
+    )
+    .replace(
+        'day = ["08:00 PRE_OPEN", "09:00 CONTINUOUS", "17:05 CLOSED"]', 'day = ["00:00 CONTINUOUS"]'
+    )
+)
+
+
+class Trader(threading.Thread):
+    """Enters orders over REST one after the other, and notes every answer and every market's
+    status."""
+
+    def __init__(self, venue: PortalVenue, person: Person, **terms: str) -> None:
+        super().__init__(daemon=True)
+        self.venue, self.person = venue, person
+        self.terms = {"symbol": "BTCUSD", "type": "LIMIT", "quantity": "0.001", "price": "40000"}
+        self.terms |= terms
+        self.answers: list[tuple[int, str]] = []
+        self.statuses: set[str] = set()
+        self.ends = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        with self.venue.client(self.person) as client:
+            while not self.ends.is_set():
+                answer = client.request("POST", "/api/v3/order", **self.terms)
+                self.answers.append((answer.status_code, answer.text))
+                rows = client.get("/api/v3/exchangeInfo").json()["symbols"]
+                self.statuses |= {row["status"] for row in rows}
+
+    def pass_more(self) -> None:
+        wanted = len(self.answers) + 5
+        wait_until(lambda: len(self.answers) >= wanted, "orders pass")
+
+
+def test_orders_over_rest_while_days_change_and_sessions_begin_again(tmp_path: Path) -> None:
+    portal = PortalVenue(tmp_path, 4, text=NEVER)
+    (tmp_path / "portal.toml").write_text(CHOICES + GENEROUS)
+    with portal:
+        venue: ServedVenue = portal.venue
+        people = [portal.person(USD=10**7 * USD, BTC=100 * BTC) for _ in range(2)]
+        traders = [
+            Trader(portal, people[0], side="BUY", timeInForce="GTC"),
+            Trader(portal, people[1], side="SELL", timeInForce="IOC"),
+        ]
+
+        def move(now: str) -> None:
+            venue.set_time(now)
+            venue.wait_for(lambda s: s["state"] == "open" and s["time"].startswith(now))
+            for trader in traders:
+                trader.pass_more()
+
+        move("2026-11-26T23:59:59")
+        move("2026-11-27T00:00:00")
+        move("2026-11-28T23:59:59")
+        wait_until(lambda: len(days.finished_days(venue.journal)) == 2, "both days are noted")
+        for trader in traders:
+            assert [text for status, text in trader.answers if status != 200] == []
+        move("2026-11-29T00:00:01")  # Sunday: the venue's sessions begin again
+        for trader in traders:
+            trader.ends.set()
+            trader.join(BOUND_S)
+            refused = [text for status, text in trader.answers if status != 200]
+            # The venue may have ended a session before it read the order that was sent last.
+            assert len(refused) <= 1
+            assert all(UNKNOWN_OUTCOME in text for text in refused)
+            assert trader.statuses == {"TRADING"}
+        noted = [row["day"] for row in days.finished_days(venue.journal)]
+        assert noted == ["2026-11-26", "2026-11-27", "2026-11-28"]
+        with portal.client(people[0]) as client:
+            bought = client.get("/api/v3/myTrades", symbol="BTCUSD", limit="1000").json()
+        with portal.client(people[1]) as client:
+            sold = client.get("/api/v3/myTrades", symbol="BTCUSD", limit="1000").json()
+        assert [row["id"] for row in bought] == [row["id"] for row in sold]
+        assert bought, "they traded with each other"
