@@ -111,10 +111,25 @@ TABLE = (
         "measured: what turning round gained",
     ),
     Parameter(
+        "ignition_times", 2, "buckets of 10 s in which it took", "chosen: without a gain", 1, 7
+    ),
+    Parameter(
+        "ignition_large_percent", 60, "% of the aggressors' lots", "chosen: without a gain", 1, 100
+    ),
+    Parameter(
         "ramp_ns", 300 * SECOND, "ns", "MAR II 1(a), 1(b): price positioning", SECOND, BUCKETS_NS
     ),
     Parameter("ramp_bps", 30, "1/10,000 of the price", "measured"),
     Parameter("ramp_trades", 10, "trades that moved the price", "measured"),
+    Parameter("ramp_few_trades", 5, "larger trades that moved the price", "chosen"),
+    Parameter(
+        "ramp_large_percent",
+        60,
+        "% of all moves that way",
+        "chosen: of a few",
+        1,
+        100,
+    ),
     Parameter("ramp_share_percent", 20, "% of all moves that way", "measured", 1, 100),
     Parameter(
         "marking_ns",
@@ -143,7 +158,7 @@ TABLE = (
     ),
     Parameter("cross_bps", 10, "1/10,000 of the price", "MAR II 2(c): across linked instruments"),
     Parameter("cross_lots", 2, "times the lots in the market moved", "measured"),
-    Parameter("cross_size", 10, "times the average order there", "measured"),
+    Parameter("cross_size", 5, "times the average order there", "measured"),
     Parameter("cross_share_percent", 15, "% of the aggressors' lots there", "measured", 1, 100),
     Parameter(
         "one_sided_percent",
@@ -185,6 +200,10 @@ TABLE = (
     Parameter("stuffing_gone_percent", 80, "% cancelled within a second", "measured", 1, 100),
     Parameter("stuffing_repeats", 2, "seconds", "measured", 1, RING),
     Parameter("stuffing_window_ns", 60 * SECOND, "ns", "measured"),
+    Parameter(
+        "stuffing_part_percent", 10, "% of those orders", "chosen: each of several accounts", 1, 100
+    ),
+    Parameter("stuffing_burst", 5, "times its orders of a second", "chosen: quotes come all along"),
     Parameter("fleeting_ns", 500 * MILLI, "ns", "measured: too short for others to trade with it"),
     Parameter(
         "fleeting_cancels", 200, "cancels in 5 min", "measured; the rule as written has 5 an hour"

@@ -23,7 +23,7 @@ from openoutcry.journal.projections import JournalReader
 from openoutcry.surveillance import life
 from openoutcry.surveillance.cases import Case, Folding
 from openoutcry.surveillance.chained_lines import Entry
-from openoutcry.surveillance.detect.settings import Settings
+from openoutcry.surveillance.detect.settings import Settings, detectors_digest
 from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.surveillance.evidence import NAME as HITS
 from openoutcry.surveillance.evidence import EvidenceFile, beginning, read_hits
@@ -36,7 +36,7 @@ from openoutcry.wire.symbols import symbols_of
 EVERY = 1_000_000
 """Commands from one checkpoint to the next."""
 KEEP = 2
-MAGIC = b"OUTCRYS2"
+MAGIC = b"OUTCRYS3"
 HEAD_BYTES = len(MAGIC) + 32
 PAUSE_S = 0.01
 STATUS_S = 2.0
@@ -55,18 +55,24 @@ class Watching:
         self.folder = folder_of(Path(directory))
         self.detectors = Detectors(self.reader.config, settings)
         self.folder.mkdir(exist_ok=True)
-        self._keep_settings(settings)
-        self.begin = beginning(self.reader.journal_id, settings.digest())
+        self.continued = ""
+        """What differs, if another release examined the journal before."""
+        rows = self._keep_settings(settings)
+        self.begin = beginning(self.reader.journal_id, rows[0]["digest"])
+        self.rules, self.from_seq = len(rows), rows[-1].get("from_seq", 0)
         self.evidence = EvidenceFile(self.folder, self.begin)
         self._noted, _ = noted_heads(self.reader.directory, self.begin)
         self.lost = max(0, self._noted[0] - self.evidence.known)
         """Hits that the desk's record names and the file no longer has: they are made again."""
+        self.evidence.go_on(rows[-1].get("hits", 0), self._head_of(rows[-1]))
         self.point = self._newest()
         self.events = 0
         """Seen by this object."""
         self._case_book: CaseBook | None = None
 
-    def _keep_settings(self, settings: Settings) -> None:
+    def _keep_settings(self, settings: Settings) -> list[dict[str, Any]]:
+        """The rows of settings.json, the last one with these settings and detectors.  A release
+        with other detectors begins a row of its own: what was found stays as it is."""
         path = self.folder / "settings.json"
         kept: dict[str, Any] = {
             "digest": settings.digest(),
@@ -74,14 +80,38 @@ class Watching:
         }
         if settings.market_makers:
             kept["market_makers"] = settings.maker_rows()
-        if path.exists():
-            if _settings_of(path) != kept:
+        kept |= {"chosen": settings.chosen(), "parameters": settings.values()}
+        kept["detectors"] = detectors_digest()
+        rows = _settings_of(path) if path.exists() else []
+        if rows and kept.items() <= rows[-1].items():
+            return rows
+        if rows:
+            differs = _differs(rows[-1], kept)
+            if kept["journal_id"] != rows[-1]["journal_id"] or "settings" in differs:
                 raise SurveillanceError(
-                    f"{self.folder} was begun with other settings or for another journal: its "
-                    "cases are kept; move the folder away to begin again"
+                    f"{self.folder} was begun with other settings or for another journal "
+                    f"({differs}): its cases are kept; move the folder away to begin again"
                 )
-            return
-        write_whole(path, (json.dumps(kept) + "\n").encode())
+            begin = beginning(self.reader.journal_id, rows[0]["digest"])
+            hits, heads = read_hits(self.folder, begin)
+            seqs = [*hits["seq"].tolist(), _checkpoint_seq(self.folder)]
+            kept |= {"from_seq": max(seqs), "hits": len(hits), "head": (heads or [begin.hex()])[-1]}
+            self.continued = (
+                f"{self.folder}: another release examined the journal up to command "
+                f"{kept['from_seq']:,}; its {len(hits):,} hits and the decisions on them stay, and "
+                f"this one continues from there ({differs})"
+            )
+            note_heads(
+                self.reader.directory,
+                begin,
+                (len(hits), kept["head"]),
+                None,
+                kept["from_seq"],
+                why=self.continued,
+            )
+        lines = [json.dumps(row) + "\n" for row in (*rows, kept)]
+        write_whole(path, "".join(lines).encode())
+        return [*rows, kept]
 
     @property
     def seq(self) -> int:
@@ -104,6 +134,9 @@ class Watching:
         ):
             if len(batch.commands):
                 hits = self.detectors.watch(batch.commands, batch.events)
+                # Up to there another release has examined the journal.
+                hits = hits[hits["seq"] > self.from_seq]
+                hits["number"] = self.evidence.count + 1 + np.arange(len(hits))
                 self.events += len(batch.events)
                 if len(hits):
                     self.evidence.add(hits)
@@ -128,14 +161,14 @@ class Watching:
             "hits": self.evidence.count,
             "head": self.evidence.head.hex(),
             "begin": self.begin.hex(),
+            "rules": self.rules,
             "shapes": [list(array.shape) for array in arrays],
         }
         text = json.dumps(facts).encode()
         body = zlib.compress(b"".join([*(array.tobytes() for array in arrays), snapshot]), 1)
         content = len(text).to_bytes(8, "little") + text + body
         path = self.folder / f"checkpoint-{point.seq:015d}.osc"
-        digest = hashlib.blake2b(content, digest_size=32).digest()
-        write_whole(path, MAGIC + digest + content)
+        write_whole(path, MAGIC + _digest(content) + content)
         for old in sorted(self.folder.glob("checkpoint-*.osc"))[:-KEEP]:
             old.unlink()
         return path
@@ -156,11 +189,13 @@ class Watching:
         """None: it is damaged, of other settings, or of hits that the file no longer has."""
         data = path.read_bytes()
         content = data[HEAD_BYTES:]
-        if data[:HEAD_BYTES] != MAGIC + hashlib.blake2b(content, digest_size=32).digest():
+        if data[:HEAD_BYTES] != MAGIC + _digest(content):
             return None
         size = 8 + int.from_bytes(content[:8], "little")
         facts = json.loads(content[8:size])
         if facts["begin"] != self.begin.hex() or facts["seq"] + 1 < self.reader.first_seq:
+            return None
+        if facts["rules"] != self.rules:
             return None
         if facts["hits"] > self.evidence.known:
             # Torn before what was on disk at this checkpoint: an older one makes them again.
@@ -174,6 +209,10 @@ class Watching:
         self.evidence.go_on(facts["hits"], bytes.fromhex(facts["head"]))
         engine = Core.of(self.reader.config).restored(body[at:])
         return Point(engine, facts["chain"], facts["trades"], facts["seq"])
+
+    def _head_of(self, row: dict[str, Any]) -> bytes:
+        """The hash after the hits that other releases found."""
+        return bytes.fromhex(row["head"]) if "head" in row else self.begin
 
     def note_head(self) -> None:
         """How far the hits go, into the desk's record, if it does not say so.
@@ -217,24 +256,61 @@ def write_whole(path: Path, content: bytes) -> None:
         raise SurveillanceError(f"{path}: {error.strerror}: nothing was written") from None
 
 
-def _settings_of(path: Path) -> dict[str, Any]:
-    """The settings with which the examination of a journal began.  Raises
-    :class:`SurveillanceError` if the file is damaged, ``FileNotFoundError`` without one."""
+KEPT: dict[str, type] = {
+    "digest": str, "journal_id": str, "market_makers": list, "chosen": dict, "parameters": dict,
+    "detectors": str, "from_seq": int, "hits": int, "head": str,
+}  # fmt: skip
+"""Fields of a row of settings.json; the first two are in every row, that of older releases too."""
+
+
+def _settings_of(path: Path) -> list[dict[str, Any]]:
+    """The settings with which the examination of a journal began, and those of each release that
+    continued it.  Raises :class:`SurveillanceError` if the file is damaged,
+    ``FileNotFoundError`` without one."""
     data = path.read_bytes()
     with suppress(ValueError, TypeError, KeyError):
-        document = json.loads(data)
-        kept: dict[str, Any] = {
-            "digest": str(document["digest"]),
-            "journal_id": str(document["journal_id"]),
-        }
-        if "market_makers" in document:
-            kept["market_makers"] = [
-                [list(map(int, who)), list(map(str, symbols)), str(why)]
-                for who, symbols, why in document["market_makers"]
-            ]
-        if (json.dumps(kept) + "\n").encode() == data:
-            return kept
+        rows = [json.loads(line) for line in data.splitlines()]
+        kept = all({"digest", "journal_id"} <= set(row) <= set(KEPT) for row in rows)
+        typed = all(isinstance(row[name], KEPT[name]) for row in rows for name in row)
+        same = "".join(json.dumps(row) + "\n" for row in rows).encode() == data
+        if rows and kept and typed and same:
+            return rows
     raise SurveillanceError(f"{path} was changed after it was written")
+
+
+def _differs(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """Say in what the settings of two rows differ, and whether people or a release chose that."""
+    if old["journal_id"] != new["journal_id"]:
+        return f"the journal: {old['journal_id']}, now {new['journal_id']}"
+    if "chosen" in old:
+        names = [name for name in new["chosen"] if old["chosen"].get(name) != new["chosen"][name]]
+        if names:
+            return f"settings differ in {', '.join(names)}"
+    elif old.get("market_makers") != new.get("market_makers"):
+        return "settings differ in market_maker"
+    elif old["digest"] != new["digest"]:
+        return "the older folder does not say its parameters, so they cannot be compared"
+    before, now = old.get("parameters", new["parameters"]), new["parameters"]
+    changed = [
+        f"{name} {before.get(name, 'was not there')}, now {now.get(name, 'not there')}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    ]
+    return "; ".join(changed) or "the code of the detectors differs"
+
+
+def _checkpoint_seq(folder: Path) -> int:
+    """The command of the newest checkpoint that is whole, of whatever release; 0 without one."""
+    for path in sorted(folder.glob("checkpoint-*.osc"), reverse=True):
+        content = path.read_bytes()[HEAD_BYTES:]
+        if path.read_bytes()[len(MAGIC) : HEAD_BYTES] == _digest(content):
+            size = 8 + int.from_bytes(content[:8], "little")
+            return int(json.loads(content[8:size])["seq"])
+    return 0
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=32).digest()
 
 
 def run(
@@ -314,18 +390,18 @@ class CaseBook:
         not match."""
         reader, folder = JournalReader(directory), folder_of(Path(directory))
         try:
-            told = _settings_of(folder / "settings.json")
+            rows = _settings_of(folder / "settings.json")
         except FileNotFoundError:
             raise SurveillanceError(
                 f"{directory} was not analysed yet; run `outcry surveillance run`"
             ) from None
-        begin = beginning(reader.journal_id, told["digest"])
+        begin = beginning(reader.journal_id, rows[0]["digest"])
         symbols = symbols_of(reader.config)
         cases = cls(
             folder,
             reader.config,
             begin,
-            Folding(symbols, told.get("market_makers", ())),
+            Folding(symbols, rows[-1].get("market_makers", ())),
             head=begin,
         )
         cases.refresh()

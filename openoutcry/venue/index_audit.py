@@ -19,6 +19,7 @@ from openoutcry.derivatives.margin_layout import collateral_in
 from openoutcry.derivatives.marking import Marking, rules_in
 from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, BlockId
+from openoutcry.journal.document_pieces import Pieces
 from openoutcry.journal.events import NO_LIMIT, Point, events_of, oldest_point
 from openoutcry.journal.projections import has_risk
 from openoutcry.risk import layout as lay
@@ -31,7 +32,7 @@ from openoutcry.risk.contract_layout import (
     UNLISTED_HALT,
 )
 from openoutcry.risk.region import View
-from openoutcry.venue.index_journal import INDEX_SHIFT, Pieces
+from openoutcry.venue.index_journal import INDEX_SHIFT
 from openoutcry.wire.symbols import names_by_code, symbols_of
 
 MAX_NAMED = 1_000

@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.derivatives.marking import MarkingRules, document_of
+from openoutcry.journal.document_pieces import PIECE_BYTES, PIECES_SHIFT
 from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.risk.region import setting
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.symbols import code_of
 
-PIECE_BYTES = 16
-PIECES_SHIFT, INDEX_SHIFT = 20, 16
+INDEX_SHIFT = 16
 Records = npt.NDArray[Any]
 
 
@@ -55,22 +55,3 @@ def value_record(index: int, price_ticks: int, is_protected: bool, time_ns: int)
     record = setting(Setting.INDEX_VALUE, time_ns, index, second=price_ticks)
     record["time_in_force"] = is_protected
     return record
-
-
-class Pieces:
-    """The pieces of a document, as they come."""
-
-    def __init__(self) -> None:
-        self.words: list[int] = []
-
-    def take(self, place: int, first: int, second: int) -> str:
-        """The whole text, if this piece is its last; else an empty one."""
-        count, which = place >> PIECES_SHIFT, place & ((1 << PIECES_SHIFT) - 1)
-        if which == 0:
-            self.words = []
-        if len(self.words) != 2 * which or which >= count:
-            return ""
-        self.words += first, second
-        if which + 1 < count:
-            return ""
-        return np.array(self.words, np.int64).tobytes().decode("utf-8", "replace").rstrip()

@@ -7,7 +7,7 @@ is reported when the account that lost by it is liquidated.
 """
 
 import openoutcry.surveillance.detect.layout as lay
-from openoutcry.surveillance.detect import constants
+from openoutcry.surveillance.detect import constants, fixings
 from openoutcry.surveillance.detect import tables as tab
 from openoutcry.surveillance.detect.layout import DetectorBook, DetectorState, WatchedOrder
 from openoutcry.surveillance.parameters import offset
@@ -16,7 +16,8 @@ from openoutcry.wire.memory import not_inlined
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import NO_INSTRUMENT
 
-LIQUIDATE, MARK, SETTLE, DELEVERAGE, LIST, APPLY = 27, 91, 92, 97, 107, 108
+LIQUIDATE, MARK, SETTLE, FUNDING, EXPIRE = 27, 91, 92, 93, 94
+DELEVERAGE, LIST, APPLY = 97, 107, 108
 """``risk/bits.py``: Setting."""
 AWAY, AFTER, BEFORE = offset("call_away_bps"), offset("call_after_ns"), offset("call_before_ns")
 CALLED_TRADES = constants.CALLED_TRADES
@@ -37,6 +38,8 @@ def commanded(state: DetectorState, command: OrderRecord, instrument: int, what:
     if instrument == NO_INSTRUMENT:
         return
     book = tab.book_at(state, instrument)
+    if what in (SETTLE, FUNDING, EXPIRE):
+        fixings.fixed(state, instrument)
     if what in (MARK, SETTLE, LIST):
         if command.time_in_force == 1:
             book.staged = command.aux

@@ -41,12 +41,14 @@ def adjusted(state: DetectorState, book: DetectorBook, instrument: int) -> None:
     book.mark = lay.NONE
     book.staged = lay.NONE
     book.halted_ns = 0
+    book.call_ns = 0
     for word in (lay.B_TAKER, lay.B_VOLUME_ID, lay.B_VOLUME, lay.B_VOLUME_BEFORE):
         store_i64(book + word, 0)
     row = book.cell_head
     while row != 0:
         cell = tab.cell_at(state, row)
         row = cell.next_cell
+        cell.position = 0
         cleared(cell + lay.C_CANDIDATES, 2 * lay.CANDIDATE_BYTES // lay.WORD)
         cleared(cell + lay.C_VOLUME, (lay.C_BUCKETS - lay.C_VOLUME) // lay.WORD)
         cleared(cell + lay.C_BUCKETS, lay.BUCKETS * lay.BUCKET_WORDS)

@@ -247,6 +247,11 @@ class DetectorBook(Layout):
     called_seq: int = i64("by which command, 0: none ever was")
     halted_ns: int = i64("when it was halted; 0: it has traded since")
     halted_price: int = i64("last price before that")
+    call_ns: int = i64("when the closing call began, ns; 0: there is none")
+    call_mid2: int = i64("twice the mid then, or the last price where a side was empty")
+    fast_second: int = i64("second of the count that follows")
+    fast_gone: int = i64("orders cancelled in it within a second of entry, by all owners")
+    fast_told: int = i64("second of the last hit for orders over several accounts")
 
 
 B_BID = DetectorBook.offset("bid")
@@ -269,7 +274,7 @@ B_VOLUME_BEFORE = DetectorBook.offset("volume_before")
 
 B_ASK_LEVELS = 3 * WORD
 """Offset from the words of the bids' levels to the asks'."""
-B_MINUTES = 36 * WORD
+B_MINUTES = 41 * WORD
 """MINUTES times: id, orders, lots."""
 B_LEGS = B_MINUTES + MINUTES * 3 * WORD
 B_BUCKETS = B_LEGS + LEGS * LEG_WORDS * WORD
@@ -321,6 +326,7 @@ class DetectorCell(Layout):
     legs_taken: int = i64("legs in which it took, halved as those of the book")
     legs_made: int = i64("legs in which its order rested, halved likewise")
     trades: int = i64("trades, halved likewise")
+    position: int = i64("lots bought less lots sold since the journal's begin")
 
 
 C_OWNER = DetectorCell.offset("owner")
@@ -403,9 +409,27 @@ class PegMove(Layout):
 
 
 PEG_BYTES = PegMove.size_bytes
-C_BUCKETS = 96 * WORD
-assert C_PEGS + 2 * PEG_BYTES <= C_BUCKETS
-CELL_WORDS = 96 + BUCKETS * BUCKET_WORDS
+C_FLIPS = C_PEGS + 2 * PEG_BYTES
+"""By side: pressure that went before its owner traded on the other side."""
+
+
+class Flip(Layout):
+    """Displayed orders near the market that an owner withdrew one right after the other."""
+
+    ns: int = i64("when the last one went, ns")
+    seq: int = i64("command of that, or 0")
+    lots: int = i64("their lots")
+    first_seq: int = i64("command that entered the oldest")
+    first_ns: int = i64("its time, ns")
+    middle: int = i64("twice the mid before it")
+    depth: int = i64("lots of the five best levels before the first went")
+
+
+FLIP_BYTES = Flip.size_bytes
+CELL_HEAD_WORDS = 112
+C_BUCKETS = CELL_HEAD_WORDS * WORD
+assert C_FLIPS + 2 * FLIP_BYTES <= C_BUCKETS
+CELL_WORDS = CELL_HEAD_WORDS + BUCKETS * BUCKET_WORDS
 CELL_BYTES = CELL_WORDS * WORD
 
 # A repeat.

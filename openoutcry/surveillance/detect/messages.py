@@ -15,6 +15,7 @@ from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, not_inlined
 
 STUFFING, STUFFING_GONE = offset("stuffing_orders"), offset("stuffing_gone_percent")
+STUFFING_PART, BURST = offset("stuffing_part_percent"), offset("stuffing_burst")
 STUFFING_REPEATS, STUFFING_WINDOW = offset("stuffing_repeats"), offset("stuffing_window_ns")
 FLEETING_NS, FLEETING = offset("fleeting_ns"), offset("fleeting_cancels")
 FLEETING_SHARE = offset("fleeting_percent")
@@ -98,8 +99,16 @@ def order_withdrawn(state: DetectorState, cell: DetectorCell, born: int, partici
     if age <= SECOND_NS:
         tab.bump(cell + lay.C_GONE, 1)
         gone = cell.gone
-        if gone * 100 >= tab.parameter(state, STUFFING) * tab.parameter(state, STUFFING_GONE):
+        least = tab.parameter(state, STUFFING) * tab.parameter(state, STUFFING_GONE)
+        if gone * 100 >= least:
             detect_quote_stuffing(state, cell, gone, participant)
+        book = tab.book_at(state, cell.instrument)
+        if book.fast_second != cell.second:
+            book.fast_second = cell.second
+            book.fast_gone = 0
+        book.fast_gone += 1
+        if book.fast_gone * 100 >= least and book.fast_gone % 16 == 0:
+            stuffed_together(state, book, cell.instrument)
     if age <= tab.parameter(state, FLEETING_NS):
         tab.bump(cell + lay.C_FLEETING_GONE, 1)
         if cell.fleeting_gone >= tab.parameter(state, FLEETING):
@@ -134,6 +143,55 @@ def detect_quote_stuffing(
     begun = load_i64(row + lay.R_TIMES + slot)
     hit = tab.begin_hit(state, QUOTE_STUFFING, instrument, 40 + 10 * count, begun, first)
     tab.add_member(hit, participant)
+    tab.measures(hit, total, 0, 0, count)
+    tab.evidence(hit, 0, first)
+    tab.evidence(hit, 1, cause)
+
+
+@kernel
+def takes_part(state: DetectorState, cell: DetectorCell, second: int) -> bool:
+    """Return whether an owner's orders of this second are a burst that does not trade, large
+    enough to be a part of quote stuffing."""
+    least = tab.parameter(state, STUFFING) * tab.parameter(state, STUFFING_PART)
+    if cell.second != second or cell.entered * 100 < least or cell.traded * 100 > cell.entered:
+        return False
+    if cell.gone * 100 < tab.parameter(state, STUFFING_GONE) * cell.entered:
+        return False
+    passed = second % (FIVE_MINUTES_NS // SECOND_NS) + 1
+    return cell.entered * passed >= tab.parameter(state, BURST) * cell.fleeting_entered
+
+
+@kernel_outlined
+def stuffed_together(state: DetectorState, book: DetectorBook, instrument: int) -> None:
+    """Report owners whose orders of one second are too many together, though not of each; the same
+    owners in several seconds."""
+    not_inlined()
+    second, entered, members, key = book.fast_second, 0, 0, 0
+    row = book.cell_head
+    while row != 0:
+        cell = tab.cell_at(state, row)
+        row = cell.next_cell
+        if takes_part(state, cell, second):
+            entered, members = entered + cell.entered, members + 1
+            key += tab.mix(cell.owner + 1) >> 8
+    if book.fast_told == second or members < 2 or entered < tab.parameter(state, STUFFING):
+        return
+    book.fast_told = second
+    cause = state.cause
+    seen = tab.repeat(state, tab.repeat_key(QUOTE_STUFFING, instrument, key), cause, 0, entered)
+    window = tab.parameter(state, STUFFING_WINDOW)
+    count, total = tab.repeats_within(seen, state.now, window, lay.R_LOTS)
+    if count < tab.parameter(state, STUFFING_REPEATS):
+        return
+    begun = Words(seen + lay.R_TIMES)[(seen.count - count) % lay.REPEAT_RING]
+    first = Words(seen + lay.R_SEQS)[(seen.count - count) % lay.REPEAT_RING]
+    hit = tab.begin_hit(state, QUOTE_STUFFING, instrument, 40 + 10 * count, begun, first)
+    row = book.cell_head
+    while row != 0:
+        cell = tab.cell_at(state, row)
+        row = cell.next_cell
+        if takes_part(state, cell, second):
+            tab.add_member(hit, cell.owner)
     tab.measures(hit, total, 0, 0, count)
     tab.evidence(hit, 0, first)
     tab.evidence(hit, 1, cause)

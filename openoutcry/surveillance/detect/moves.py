@@ -24,8 +24,10 @@ IGNITION_NS, IGNITION_BPS = offset("ignition_ns"), offset("ignition_bps")
 IGNITION_SHARE, CLOSED = offset("ignition_share_percent"), offset("ignition_closed_percent")
 IGNITION_GAIN, ONE_SIDED = offset("ignition_gain_bps"), offset("one_sided_percent")
 IGNITION_OWN = offset("ignition_own_percent")
+IGNITION_TIMES, IGNITION_LARGE = offset("ignition_times"), offset("ignition_large_percent")
 RAMP_NS, RAMP_BPS = offset("ramp_ns"), offset("ramp_bps")
 RAMP_TRADES, RAMP_SHARE = offset("ramp_trades"), offset("ramp_share_percent")
+RAMP_FEW, RAMP_LARGE = offset("ramp_few_trades"), offset("ramp_large_percent")
 MARKING_NS, MARKING_BPS = offset("marking_ns"), offset("marking_bps")
 MARKING_SHARE, MARKING_OWN = offset("marking_share_percent"), offset("marking_own_percent")
 MARKING_PRESSURE = offset("marking_pressure_percent")
@@ -93,8 +95,10 @@ def credit_move(state: DetectorState, book: DetectorBook) -> None:
     row = book.taker
     if row == 0:
         return
-    book.taker = 0
     before, after = book.taker_middle, tab.middle_of(book)
+    if after == lay.NONE and state.now - book.taker_ns <= lay.BUCKET_NS:
+        return  # it took all that there was: it moved the mid to where others quote next
+    book.taker = 0
     if before == lay.NONE or after == lay.NONE or before == after:
         return
     move, side = tab.limited(after - before), book.taker_side
@@ -121,19 +125,22 @@ def bucket_of_market(book: DetectorBook, now: int) -> int:
 
 @kernel
 def market_moved(book: DetectorBook, now: int, span: int, up: bool) -> int:
-    """Return how far the mid has come that way since the begin of a bucket within the last
-    ``span``.
+    """Return the farthest that the mid has come that way within the last ``span``: from the begin
+    of a bucket to that of a later one, or to now.
 
-    In half ticks, by any participant's orders; 0 where a side is empty."""
-    middle, number, ahead = tab.middle_of(book), now // lay.BUCKET_NS, 0
-    if middle == lay.NONE:
-        return 0
+    In half ticks, by any participant's orders.  What has gone back since does not make it less."""
+    number, ahead = now // lay.BUCKET_NS, 0
+    latest = tab.middle_of(book)
     for back in range(span // lay.BUCKET_NS + 1):
         bucket = Bucket(book + lay.B_BUCKETS + ((number - back) % lay.BUCKETS) * lay.BUCKET_BYTES)
         was = bucket.middle
-        if bucket.id == number - back and was != lay.NONE:
-            moved = tab.limited(middle - was)
-            ahead = max(ahead, moved if up else -moved)
+        if bucket.id != number - back or was == lay.NONE:
+            continue
+        if latest == lay.NONE:
+            latest = was
+        moved = tab.limited(latest - was)
+        ahead = max(ahead, moved if up else -moved)
+        latest = max(latest, was) if up else min(latest, was)
     return ahead
 
 
@@ -220,10 +227,23 @@ def ignited(
     bought, sold, gain = gain_of(base, now, 2 * span)
     opened, closed = (bought, sold) if side == SELL else (sold, bought)
     least = min(tab.share_bps(price, tab.parameter(state, IGNITION_GAIN)), MAX_TICKS)
-    if gain < least * min(min(bought, sold), MAX_LOTS):
+    gained = gain > 0 and gain >= least * min(min(bought, sold), MAX_LOTS)
+    if closed * 100 < tab.parameter(state, CLOSED) * opened:
         return
-    if gain <= 0 or closed * 100 < tab.parameter(state, CLOSED) * opened:
+    # Quotes of a maker that cross others take, too; most of its lots rest.
+    own = tab.window_sum(base, now, 2 * span, lay.K_BUY_TOOK)
+    own += tab.window_sum(base, now, 2 * span, lay.K_SELL_TOOK)
+    if 2 * own < bought + sold:
         return
+    if not gained:
+        # Without a gain it has to be most of the aggression, in more than one trade.
+        if buckets_with(base, now, span, word) < tab.parameter(state, IGNITION_TIMES):
+            return
+        average = tab.average_lots(state, book, now)
+        if average == 0 or took < tab.parameter(state, CROSS_SIZE) * average:
+            return
+        if took * 100 < tab.parameter(state, IGNITION_LARGE) * market:
+            return
     if tab.in_cooldown(state, cell, lay.COOLDOWN_IGNITION, tab.parameter(state, COOLDOWN)):
         return
     instrument = cell.instrument
@@ -255,15 +275,23 @@ def ramped(
     trades = counts & 0xFFFFFFFF if side == BUY else counts >> lay.DOWN_BITS
     own = tab.window_sum(base, now, span, lay.K_UP if side == BUY else lay.K_DOWN)
     everybody = tab.window_sum(market, now, span, lay.K_UP if side == BUY else lay.K_DOWN)
+    took = tab.window_sum(base, now, span, lay.K_BUY_TOOK if side == BUY else lay.K_SELL_TOOK)
     if trades < tab.parameter(state, RAMP_TRADES):
-        return
+        # Fewer and larger ones count, if they are most of the moves and many of the lots.
+        word = lay.K_BUY_TOOK if side == BUY else lay.K_SELL_TOOK
+        taken = tab.window_sum(market, now, span, word)
+        large = tab.parameter(state, RAMP_LARGE)
+        least = tab.parameter(state, IGNITION_SHARE)
+        if trades < tab.parameter(state, RAMP_FEW) or took * 100 < least * taken:
+            return
+        if own * 100 < large * everybody:
+            return
     if own * 100 < tab.parameter(state, RAMP_SHARE) * everybody:
         return
     if not one_way(state, base, now, span, side):
         return
     if tab.in_cooldown(state, cell, lay.COOLDOWN_RAMP, tab.parameter(state, COOLDOWN)):
         return
-    took = tab.window_sum(base, now, span, lay.K_BUY_TOOK if side == BUY else lay.K_SELL_TOOK)
     instrument = cell.instrument
     hit = tab.begin_hit(state, RAMPING, instrument, 100 * own // max(everybody, 1), now - span, 0)
     tab.add_member(hit, participant)
@@ -314,6 +342,22 @@ def across(
     tab.evidence(hit, 0, state.cause)
 
 
+@kernel
+def hedged(state: DetectorState, cell: DetectorCell, end_ns: int, span: int, side: int) -> bool:
+    """Return whether an owner took in the linked instrument, the other way, about what it took on
+    ``side`` in the ``span`` before ``end_ns``: it hedges, and a price gains it nothing."""
+    linked = Words(state.links)[cell.instrument]
+    row = tab.find_cell(state, cell.owner, linked) if linked >= 0 else 0
+    if row == 0:
+        return False
+    buys, sells = lay.K_BUY_TOOK, lay.K_SELL_TOOK
+    there = tab.cell_at(state, row) + lay.C_BUCKETS
+    base = cell + lay.C_BUCKETS
+    took = tab.window_sum(base, end_ns, span, buys if side == BUY else sells)
+    back = tab.window_sum(there, end_ns, span, sells if side == BUY else buys)
+    return 2 * back >= took and 2 * back <= 3 * took
+
+
 @kernel_outlined
 def marked(
     state: DetectorState,
@@ -356,7 +400,9 @@ def marked(
             # Others rested at each price again: what counts is who pressed, and where it ended.
             up = bought > sold
             took, everybody = abs(bought - sold), taken
-            if took == 0 or took * 100 < tab.parameter(state, MARKING_PRESSURE) * everybody:
+            # A few trades have to be a larger part.
+            part = tab.parameter(state, MARKING_LARGE if seldom else MARKING_PRESSURE)
+            if took == 0 or took * 100 < part * everybody:
                 continue
             # A trade agreed upon is one, inside of the spread: it moves nothing.  Nor does one that
             # empties its side of the book, as far as the mid says: in the last seconds it counts.
@@ -371,6 +417,8 @@ def marked(
         now_lots = tab.window_sum(base, end_ns, span, own_word)
         lots = tab.window_sum(base, end_ns, FIVE_MINUTES_NS, own_word)
         if now_lots * 100 < tab.parameter(state, MARKING_OWN) * lots:
+            continue
+        if hedged(state, cell, end_ns, span, BUY if up else SELL):
             continue
         if pressed:
             volume = tab.window_sum(market, end_ns, span, lay.K_BUY_LOTS)

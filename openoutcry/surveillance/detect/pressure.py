@@ -1,17 +1,22 @@
-"""Spoofing and layering: large lots shown on one side, a fill on the other, and then they go."""
+"""Spoofing and layering: large lots shown on one side, a fill on the other, and then they go.
+
+The fill may be in the linked instrument.  Or the lots go first, and the fill comes after (a flip).
+"""
 
 import openoutcry.surveillance.detect.layout as lay
-from openoutcry.surveillance.detect import constants
+from openoutcry.surveillance.detect import constants, moves
 from openoutcry.surveillance.detect import tables as tab
 from openoutcry.surveillance.detect.layout import (
     Candidate,
     DetectorBook,
     DetectorCell,
     DetectorState,
+    Flip,
     WatchedOrder,
 )
 from openoutcry.surveillance.parameters import offset
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import not_inlined
 
 AGE, WITHDRAWN = offset("spoof_age_ns"), offset("spoof_withdrawn_ns")
@@ -21,6 +26,7 @@ DEPTH, CANCELLED = offset("spoof_depth_percent"), offset("spoof_cancelled_percen
 PRICES = offset("layer_prices")
 SPOOFING, LAYERING = constants.SPOOFING, constants.LAYERING
 BUY, SELL, MAX_ORDERS, FIVE = 1, 2, 64, 5
+SECOND_NS, FIVE_MINUTES_NS = 10**9, 300 * 10**9
 
 
 @kernel
@@ -30,12 +36,52 @@ def candidate_at(cell: int, side: int) -> Candidate:
     return Candidate(cell + lay.C_CANDIDATES + (side - BUY) * lay.CANDIDATE_BYTES)
 
 
-@kernel_outlined
+@kernel
+def flip_at(cell: int, side: int) -> Flip:
+    """Return what an owner withdrew last on one side. ``cell``: address of its cell."""
+    return Flip(cell + lay.C_FLIPS + (side - BUY) * lay.FLIP_BYTES)
+
+
+@kernel
+def better_than(middle: int, price: int, side: int) -> int:
+    """Return how far a fill's price is better for its owner than twice a mid, half ticks."""
+    ahead = middle - 2 * price if side == BUY else 2 * price - middle
+    return ahead
+
+
+@kernel
 def fill_against(
-    state: DetectorState, book: DetectorBook, cell: DetectorCell, side: int, price: int, lots: int
+    state: DetectorState,
+    instrument: int,
+    cell: DetectorCell,
+    side: int,
+    price: int,
+    lots: int,
+    takes: bool,
 ) -> None:
-    """The owner of ``cell`` traded on ``side``: do its orders on the other look like pressure?"""
+    """The owner of ``cell`` traded on ``side``: do its orders on the other look like pressure,
+    here or in the linked instrument?"""
+    pressed(state, instrument, cell, instrument, side, price, lots, takes)
+    linked = Words(state.links)[instrument]
+    row = tab.find_cell(state, cell.owner, linked) if linked >= 0 else 0
+    if row != 0:
+        pressed(state, linked, tab.cell_at(state, row), instrument, side, price, lots, False)
+
+
+@kernel_outlined
+def pressed(
+    state: DetectorState,
+    instrument: int,
+    cell: DetectorCell,
+    traded: int,
+    side: int,
+    price: int,
+    lots: int,
+    takes: bool,
+) -> None:
+    """Look for pressure of an owner in ``instrument`` that its fill in ``traded`` profits from."""
     not_inlined()
+    book, here = tab.book_at(state, instrument), instrument == traded
     now, cause = state.now, state.cause
     other = BUY + SELL - side
     best = book.bid if other == BUY else book.ask
@@ -46,7 +92,8 @@ def fill_against(
     # What it has traded on this side just before is part of its interest there, too.
     word = lay.K_BUY_LOTS if side == BUY else lay.K_SELL_LOTS
     recent = tab.parameter(state, WITHDRAWN)
-    own = tab.window_sum(cell + lay.C_BUCKETS, now, recent, word) - lots
+    own = tab.window_sum(cell + lay.C_BUCKETS, now, recent, word) - (lots if here else 0)
+    left = 0
     pressing, orders, prices, oldest, last_price = 0, 0, 0, WatchedOrder(0), lay.NONE
     row, seen = cell.open, 0
     while row != 0 and seen < MAX_ORDERS:
@@ -57,6 +104,7 @@ def fill_against(
         if order.side == side:
             own += order.leaves
             continue
+        left += order.shown
         if order.born_seq == cause or order.born < now - age:
             continue
         if abs(order.price - best) > near:
@@ -67,6 +115,8 @@ def fill_against(
         if order.price != last_price:
             prices, last_price = prices + 1, order.price
         oldest = order
+    if takes:
+        flipped(state, cell, side, price, lots, own, left, average)
     if oldest == 0 or pressing < tab.parameter(state, ASYMMETRY) * own:
         return
     if pressing < tab.parameter(state, SIZE) * average:
@@ -76,9 +126,17 @@ def fill_against(
         return
     middle = oldest.mid2
     gain = 0
-    if middle != lay.NONE:
-        ahead = middle - 2 * price if side == BUY else 2 * price - middle
+    if middle != lay.NONE and here:
+        ahead = better_than(middle, price, side)
         gain = tab.limited(ahead) * min(lots, 1 << 20)
+    elif middle != lay.NONE:
+        # The price there is another one: what counts is how far either came since.
+        ahead = tab.limited(tab.middle_of(book) - middle)
+        ahead = max(-ahead if side == BUY else ahead, 0)
+        span = min(now - oldest.born, FIVE_MINUTES_NS)
+        traded_book = tab.book_at(state, traded)
+        ahead = max(ahead, moves.market_moved(traded_book, now, span, side == SELL))
+        gain = ahead * min(lots, 1 << 20)
     remember(state, candidate_at(cell, other), pressing, prices, orders, gain, lots, oldest)
 
 
@@ -123,11 +181,84 @@ def pressed_on(state: DetectorState, order: WatchedOrder, lots: int) -> None:
 
 
 @kernel
-def withdrawn(state: DetectorState, cell: DetectorCell, order: WatchedOrder, lots: int) -> None:
+def withdrawn(
+    state: DetectorState, book: DetectorBook, cell: DetectorCell, order: WatchedOrder, lots: int
+) -> None:
     """An owner took displayed lots away."""
     candidate = candidate_at(cell, order.side)
     if candidate.seq != 0 and lots > 0:
         withdraw(state, cell, order, candidate, lots)
+    elif lots > 0 and order.born >= state.now - tab.parameter(state, AGE):
+        note_flip(state, book, order, flip_at(cell, order.side), lots)
+
+
+@kernel_outlined
+def note_flip(
+    state: DetectorState, book: DetectorBook, order: WatchedOrder, flip: Flip, lots: int
+) -> None:
+    """Note displayed lots near the market that go, all within a second as one."""
+    not_inlined()
+    best = tab.best_of(state, book, order.side)
+    if best == lay.NONE or abs(order.price - best) > tab.near_ticks(state, book, best):
+        return
+    if flip.seq == 0 or flip.ns < state.now - SECOND_NS:
+        flip.lots = 0
+        flip.first_ns = lay.NONE
+        flip.depth = tab.depth_lots(state, book, order.side, FIVE)
+    if flip.first_ns == lay.NONE or order.born_seq < flip.first_seq:
+        flip.first_ns = order.born
+        flip.first_seq = order.born_seq
+        flip.middle = order.mid2
+    flip.ns = state.now
+    flip.seq = state.cause
+    flip.lots += lots
+
+
+@kernel
+def flipped(
+    state: DetectorState,
+    cell: DetectorCell,
+    side: int,
+    price: int,
+    lots: int,
+    own: int,
+    left: int,
+    average: int,
+) -> None:
+    """Report an owner that takes on ``side`` right after its pressure on the other went, at a
+    better price than before it; repeatedly."""
+    flip = flip_at(cell, BUY + SELL - side)
+    if flip.seq == 0 or state.now - flip.ns > tab.parameter(state, WITHDRAWN):
+        return
+    gone, middle, first = flip.lots, flip.middle, flip.first_seq
+    ahead = better_than(middle, price, side)
+    if middle == lay.NONE or ahead <= 0 or gone < tab.parameter(state, ASYMMETRY) * own:
+        return
+    if gone < tab.parameter(state, SIZE) * average:
+        return
+    # Quotes that are replaced are there again, and those of both sides go at once.
+    if gone * 100 < tab.parameter(state, CANCELLED) * (gone + left):
+        return
+    both = flip_at(cell, side)
+    near = both.seq != 0 and abs(both.ns - flip.ns) < SECOND_NS
+    if near and tab.parameter(state, ASYMMETRY) * both.lots > gone:
+        return
+    if gone * 100 < tab.parameter(state, DEPTH) * flip.depth:
+        return
+    withdrawn_seq = flip.seq
+    flip.seq = 0
+    instrument, owner = cell.instrument, cell.owner
+    gain = tab.limited(ahead) * min(lots, 1 << 20)
+    row = tab.repeat(state, tab.repeat_key(SPOOFING, instrument, owner), first, gain, gone)
+    count, gains = tab.repeats_within(row, state.now, tab.parameter(state, WINDOW), lay.R_GAINS)
+    if count < tab.parameter(state, REPEATS) or gains <= 0:
+        return
+    hit = tab.begin_hit(state, SPOOFING, instrument, 30 + 10 * count, flip.first_ns, first)
+    tab.add_member(hit, owner)
+    tab.measures(hit, gone, 0, gains, count)
+    tab.evidence(hit, 0, first)
+    tab.evidence(hit, 1, withdrawn_seq)
+    tab.evidence(hit, 2, state.cause)
 
 
 @kernel_outlined

@@ -6,7 +6,8 @@ A file in TOML::
     participants = [12, 13]
     why = "same beneficial owner"
 
-    [[linked]]             # what moves the one moves the other
+    [[linked]]             # what moves the one moves the other; of contracts and what they are
+                           # marked by it is known
     symbols = ["OUTCRY", "OUTCRYF"]
 
     [[client_order]]       # known to its broker before it was entered
@@ -28,6 +29,7 @@ A file in TOML::
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -37,7 +39,7 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.surveillance.detect.layout as lay
-from openoutcry.surveillance.parameters import parameters
+from openoutcry.surveillance.parameters import INDEX, parameters
 from openoutcry.wire.errors import OutcryError, SurveillanceError
 from openoutcry.wire.toml_tables import KeyPath, meant, misplaced, parse_tables, read_tables
 
@@ -97,6 +99,26 @@ class Settings:
         text = json.dumps(told, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
+    def chosen(self) -> dict[str, str]:
+        """What the file says, by its tables, each as a digest of it."""
+        tables = {
+            "related": [[sorted(group.participants), group.why] for group in self.related],
+            "linked": self.linked,
+            "client_order": [vars(order) for order in self.clients],
+            "market_maker": self.maker_rows(),
+            "parameters": self.parameters,
+        }
+        return {
+            name: hashlib.blake2b(
+                json.dumps(rows, sort_keys=True).encode(), digest_size=8
+            ).hexdigest()
+            for name, rows in tables.items()
+        }
+
+    def values(self) -> dict[str, int]:
+        """Every parameter, by name."""
+        return dict(zip(INDEX, parameters(self.parameters).tolist(), strict=True))
+
     def maker_rows(self) -> list[list[Any]]:
         """The registered market makers as JSON can hold them."""
         return [
@@ -118,12 +140,21 @@ class Settings:
         members: list[int] = np.flatnonzero(owners == owners[participant]).tolist()
         return [other for other in members if other != participant]
 
-    def links(self, symbols: list[str]) -> npt.NDArray[np.int64]:
-        """Return, by instrument, the one that it is linked with, or -1."""
+    def links(self, symbols: list[str], contracts: Iterable[int] = ()) -> npt.NDArray[np.int64]:
+        """Return, by instrument, the one that it is linked with, or -1.
+
+        Of ``contracts`` (indices) that the settings do not name it is the instrument with the
+        longest symbol that theirs begins with."""
         links = np.full(len(symbols), -1, np.int64)
         for pair in self.linked:
             a, b = (_index(symbols, symbol, "linked") for symbol in pair)
             links[a], links[b] = b, a
+        of_contracts = set(contracts)
+        spot = {symbols[at]: at for at in range(len(symbols)) if at not in of_contracts}
+        for contract in sorted(of_contracts):
+            named = [symbol for symbol in spot if symbols[contract].startswith(symbol)]
+            if named and links[contract] < 0:
+                link_contract(links, contract, spot[max(named, key=len)])
         return links
 
     def client_rows(self, symbols: list[str]) -> npt.NDArray[np.int64]:
@@ -142,6 +173,37 @@ class Settings:
                 0,
             )
         return rows
+
+
+def detectors_digest() -> str:
+    """Return a digest of the detectors' code: another release may find other hits."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    text = b"".join(path.read_bytes() for path in files)
+    return hashlib.blake2b(text, digest_size=8).hexdigest()
+
+
+def link_contract(links: npt.NDArray[np.int64], contract: int, spot: int) -> None:
+    """Link a contract with what it is marked by, and that with the first of its contracts."""
+    links[contract] = spot
+    if links[spot] < 0:
+        links[spot] = contract
+
+
+def link_indices(
+    links: npt.NDArray[np.int64], symbols: list[str], named: Iterable[str], text: str
+) -> None:
+    """Link contracts by a document of the rules of indices: each with the first of the venue's
+    instruments among the sources of its index.  Those in ``named`` stay as they are."""
+    try:
+        rows = json.loads(text)["indices"]
+        pairs = [(list(row["contracts"]), sorted(row["weights"])) for row in rows]
+    except (ValueError, KeyError, TypeError):
+        return
+    for contracts, sources in pairs:
+        own = [source for source in sources if source in symbols]
+        for contract in contracts if own else ():
+            if contract in symbols and contract not in named:
+                link_contract(links, symbols.index(contract), symbols.index(own[0]))
 
 
 def _index(symbols: list[str], symbol: str, what: str) -> int:

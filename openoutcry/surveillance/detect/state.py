@@ -7,12 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 import openoutcry.surveillance.detect.layout as lay
-from openoutcry.journal.projections import has_risk, instrument_money
+from openoutcry.journal.document_pieces import Pieces
+from openoutcry.journal.projections import Setting, has_risk, instrument_money
 from openoutcry.surveillance.detect.layout import DetectorState
-from openoutcry.surveillance.detect.settings import Settings
+from openoutcry.surveillance.detect.settings import Settings, link_indices
 from openoutcry.surveillance.detect.watch import watch
 from openoutcry.surveillance.parameters import HOUR, parameters
 from openoutcry.wire import make_instruments
+from openoutcry.wire.enum_numbers import COMMAND_KIND_RISK as RISK_KIND
 from openoutcry.wire.errors import SurveillanceError
 from openoutcry.wire.symbols import symbols_of
 
@@ -35,7 +37,7 @@ TABLES = (
     "cash",
 )
 """In the order of the header's words."""
-KEPT = ("books", "levels", "orders", "cells", "repeats", "clients", "sides", "cash")
+KEPT = ("links", "books", "levels", "orders", "cells", "repeats", "clients", "sides", "cash")
 """Tables in a checkpoint, with the header; heads are made again."""
 FIRST_ROOM = 1 << 10
 
@@ -56,7 +58,9 @@ class Detectors:
         self.header = np.zeros(lay.HEADER_WORDS, np.int64)
         self.params = parameters(self.settings.parameters)
         self.groups = self.settings.owners()
-        self.links = self.settings.links(self.symbols)
+        contracts = [row[0] for row in (config.get("hooks") or {}).get("contracts", ())]
+        self.links = self.settings.links(self.symbols, contracts)
+        self.pieces = Pieces()
         self.books = self._books(config)
         self.levels = np.zeros((count * 2 * 64, 2), np.int64)
         self.orders = np.zeros((FIRST_ROOM, lay.ORDER_WORDS), np.int64)
@@ -134,6 +138,24 @@ class Detectors:
                 f"event {int(events['seq'][0])} does not come after event {self.event_seq}"
             )
         commands, events = np.ascontiguousarray(commands), np.ascontiguousarray(events)
+        hits, begin = [], 0
+        rules = (commands["kind"] == RISK_KIND) & (commands["order_type"] == Setting.INDEX_RULES)
+        for end in (np.flatnonzero(rules) + 1).tolist():
+            piece = commands[end - 1]
+            words = (int(piece[name]) for name in ("qty_lots", "price_ticks", "aux"))
+            if text := self.pieces.take(*words):
+                seen = int(np.searchsorted(events["cause_seq"], piece["seq"], "right"))
+                hits.append(self._watch(commands[begin:end], events[:seen]))
+                events, begin = events[seen:], end
+                named = {symbol for pair in self.settings.linked for symbol in pair}
+                link_indices(self.links, self.symbols, named, text)
+        hits.append(self._watch(commands[begin:], events))
+        return np.concatenate(hits)
+
+    def _watch(self, commands: Records, events: Records) -> Records:
+        """Like :meth:`watch`, while the links of the instruments stay as they are."""
+        if not len(events):
+            return np.zeros(0, lay.HIT_DTYPE)
         first, at, why = int(commands["seq"][0]), 0, lay.MORE_HITS
         batches: list[Records] = []
         while why != lay.DONE:
@@ -233,13 +255,15 @@ class Detectors:
 
     def arrays(self) -> list[Words]:
         """The state: what :meth:`restore` is given."""
-        return [self.header, *(getattr(self, name) for name in KEPT)]
+        pieces = np.array([len(self.pieces.words), *self.pieces.words], np.int64)
+        return [self.header, *(getattr(self, name) for name in KEPT), pieces]
 
     def restore(self, arrays: Sequence[Words]) -> None:
         """Continue where these arrays were taken, of detectors with the same configuration."""
         self.header = np.array(arrays[0])
-        for name, array in zip(KEPT, arrays[1:], strict=True):
+        for name, array in zip(KEPT, arrays[1:-1], strict=True):
             setattr(self, name, np.array(array))
+        self.pieces.words = arrays[-1][1:].tolist()
         self.hits = np.zeros((self._word(lay.HIT_ROOM), lay.HIT_BYTES // 8), np.int64)
         self._rehash()
 

@@ -6,6 +6,7 @@ from openoutcry.surveillance.detect import (
     clients,
     constants,
     corporate,
+    fixings,
     halts,
     messages,
     moves,
@@ -25,6 +26,7 @@ from openoutcry.surveillance.detect.layout import (
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import EventKind, Reason
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import not_inlined
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
@@ -44,6 +46,7 @@ REDUCED, REPLACED, REJECTED = (
 )
 REPEGGED = enum_numbers.EVENT_KIND_REPEGGED
 PHASE_CHANGED, COMPLETED = enum_numbers.EVENT_KIND_PHASE_CHANGED, enum_numbers.EVENT_KIND_COMPLETED
+UNCROSSED = enum_numbers.EVENT_KIND_UNCROSSED
 CHANGES = sum(
     1 << kind
     for kind in (
@@ -124,6 +127,9 @@ def watch(
             old, new = event.contra_id, event.qty_lots
             moves.phase_changed(state, book, instrument, old, new)
             halts.phase_changed(state, book, old, new)
+            fixings.phase_changed(state, book, old, new)
+        elif kind == UNCROSSED:
+            fixings.uncrossed(state, book, instrument, event.price_ticks, event.qty_lots)
         elif kind == COMPLETED:
             what = event.contra_id
             if what in (corporate.DIVIDEND, corporate.SPLIT, corporate.ADJUST):
@@ -144,7 +150,8 @@ def room_for(state: DetectorState, kind: int, instrument: int) -> int:
     if instrument == NO_INSTRUMENT:
         return lay.DONE
     book = tab.book_at(state, instrument)
-    if kind == PHASE_CHANGED or book.opened != lay.NONE or book.halted_ns != 0:
+    judges_all = kind in (PHASE_CHANGED, UNCROSSED, COMPLETED)
+    if judges_all or book.opened != lay.NONE or book.halted_ns != 0:
         needed = state.hit_count + 16 + state.cell_used
         if needed > state.hit_room:
             return lay.MORE_HITS
@@ -280,6 +287,7 @@ def trade(
         cell = tab.cell_at(state, order.cell)
         bucket = tab.bucket_now(cell + lay.C_BUCKETS, now)
         moves.note_side(book, bucket, order.side, price, lots)
+        cell.position += lots if order.side == BUY else -lots
         if turn == 1 and auction == 0:
             tab.bump(bucket + took, lots)
         messages.order_traded(state, book, VolumeWindow(cell), lots, order.who)
@@ -301,8 +309,10 @@ def trade(
         cell = tab.cell_at(state, order.cell)
         its_side, participant = order.side, order.who
         if not same:
-            pressure.fill_against(state, book, cell, its_side, price, lots)
+            pressure.fill_against(state, instrument, cell, its_side, price, lots, turn == 1)
             moves.traded(state, book, cell, its_side, price, participant)
+            if turn == 1 and Words(state.links)[instrument] >= 0:
+                fixings.moved_mark(state, book, cell, its_side, participant)
         if state.client_count != 0:
             clients.around_clients(state, book, cell, its_side, price, lots, participant)
 
@@ -325,18 +335,19 @@ def changed(
     reason = event.reason
     if kind == CANCELLED:
         if (OWNERS >> reason) & 1 != 0 and state.by_operator == 0:
-            pressure.withdrawn(state, cell, order, old_shown)
+            pressure.withdrawn(state, book, cell, order, old_shown)
             pegs.gone(state, cell, order, order.lots if old_shown != 0 else 0)
             messages.order_withdrawn(state, cell, born, participant)
             messages.note_messages(state, cell, participant, 1)
     elif kind == REDUCED and reason != SELF_TRADE:
         new_shown = shown_lots(order.flags, order.display, leaves)
-        pressure.withdrawn(state, cell, order, old_shown - new_shown)
+        pressure.withdrawn(state, book, cell, order, old_shown - new_shown)
         pegs.gone(state, cell, order, old_shown - new_shown)
         messages.note_messages(state, cell, participant, 2)
     elif kind == REPLACED:
         away = price < old_price if order.side == BUY else price > old_price
-        pressure.withdrawn(state, cell, order, old_shown if away else old_shown - leaves)
+        gone = old_shown if away else old_shown - leaves
+        pressure.withdrawn(state, book, cell, order, gone)
         gone = order.lots if old_shown != 0 and away else old_shown - leaves
         pegs.gone(state, cell, order, gone)
     elif kind == REPEGGED:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import openoutcry.surveillance.detect.layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.surveillance.detect.corporate import ADJUST, DIVIDEND, SPLIT
+from openoutcry.surveillance.detect.settings import link_indices
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Reason, Side
 from openoutcry.wire.records import EVENT_DTYPE, NO_INSTRUMENT
 from tests.oracles.surveillance.rows import Order, Trade, limited
@@ -34,7 +35,17 @@ class Reference(Rules):
         for event in events:
             e = {name: int(event[name]) for name in EVENT_DTYPE.names or ()}
             self._event(e, times[e["cause_seq"]])
+            self._rules(e["cause_seq"])
         return self.hits[begin:]
+
+    def _rules(self, seq: int) -> None:
+        """A piece of the rules of indices, after its event."""
+        piece = self.risk.get(seq)
+        if piece is not None and piece["order_type"] == Setting.INDEX_RULES:
+            words = (int(piece[name]) for name in ("qty_lots", "price_ticks", "aux"))
+            named = {symbol for pair in self.settings.linked for symbol in pair}
+            if text := self.pieces.take(*words):
+                link_indices(self.links, self.symbols, named, text)
 
     def _event(self, e: dict[str, int], stamp: int) -> None:
         kind, instrument = e["kind"], e["instrument"]
@@ -59,6 +70,8 @@ class Reference(Rules):
             self._changed(e)
         elif kind == EventKind.PHASE_CHANGED:
             self._phase(instrument, e["contra_id"], e["qty_lots"])
+        elif kind == EventKind.UNCROSSED:
+            self._uncrossed(instrument, e["price_ticks"], e["qty_lots"])
         elif kind == EventKind.COMPLETED:
             if e["contra_id"] in (DIVIDEND, SPLIT, ADJUST):
                 self._adjusted(instrument)
@@ -129,6 +142,7 @@ class Reference(Rules):
                 Trade(self.now, order.owner, order.side, price, lots, took)
             )
             self.messages[order.owner, instrument].append((self.now, "traded", 0))
+            self.positions[order.owner, instrument] += lots if order.side == Side.BUY else -lots
             self._volume(instrument, order)
         for order in (maker, taker):
             if self.tracks:
@@ -157,9 +171,14 @@ class Reference(Rules):
             self._met(pegged, other, price, lots)
         for order in (maker, taker):
             if maker.owner != taker.owner:
-                self._pressure(order, price, lots)
+                self._pressure(order, instrument, price, lots, order is taker)
+                linked = int(self.links[instrument])
+                if linked >= 0 and order.owner in self.cells[linked]:
+                    self._pressure(order, linked, price, lots, takes=False)
                 self._ignition(instrument, order, price)
                 self._across(instrument, order)
+                if order is taker and self.links[instrument] >= 0:
+                    self._moved_mark(instrument, order)
             self._around(instrument, order, price, lots)
 
     def _changed(self, e: dict[str, int]) -> None:
@@ -213,6 +232,10 @@ class Reference(Rules):
             key: candidate for key, candidate in self.candidates.items() if key[1] != instrument
         }
         self.pegs = {key: one for key, one in self.pegs.items() if key[1] != instrument}
+        self.flips = {key: one for key, one in self.flips.items() if key[1] != instrument}
+        for owner in self.cells[instrument]:
+            self.positions[owner, instrument] = 0
+        self.calls.pop(instrument, None)
         self.marks.pop(instrument, None)
         self.staged.pop(instrument, None)
         self.halts.pop(instrument, None)
@@ -230,6 +253,11 @@ class Reference(Rules):
         if command is None:
             return
         what, value = Setting(e["contra_id"]), int(command["aux"])
+        fixing = Setting.CONTRACT_SETTLE, Setting.CONTRACT_FUNDING, Setting.CONTRACT_EXPIRE
+        if what in fixing and instrument != NO_INSTRUMENT:
+            self._fixed(instrument)
+            if self.links[instrument] >= 0:
+                self._fixed(int(self.links[instrument]))
         if what is Setting.CONTRACT_APPLY:
             self.marks |= self.staged if value else {}
             self.staged = {}

@@ -33,6 +33,10 @@ class Order:
     pegged: bool = False
 
     @property
+    def place(self) -> tuple[int, int]:
+        return self.instrument, self.side
+
+    @property
     def shown(self) -> int:
         if self.hidden or self.waiting:
             return 0
@@ -66,6 +70,19 @@ class PegMove:
     trade_seq: int = 0
     lots: int = 0
     gain: int = 0
+
+
+@dataclass
+class Flip:
+    """Displayed orders near the market that their owner withdrew within a second of each other."""
+
+    ns: int
+    seq: int
+    lots: int
+    first_seq: int
+    first_ns: int
+    middle: int | None
+    depth: int
 
 
 @dataclass

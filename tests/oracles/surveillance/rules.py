@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import openoutcry.surveillance.detect.layout as lay
+from openoutcry.journal.document_pieces import Pieces
 from openoutcry.journal.projections import has_risk, instrument_money
 from openoutcry.risk.bits import Setting
 from openoutcry.surveillance.detect.settings import Settings
@@ -14,6 +15,7 @@ from openoutcry.wire.enums import Phase, Side
 from tests.oracles.surveillance.rows import (
     Around,
     Candidate,
+    Flip,
     Leg,
     Order,
     PegMove,
@@ -36,7 +38,9 @@ class Rules:
         values = parameters(self.settings.parameters).tolist()
         self.p = {name: values[number] for name, number in INDEX.items()}
         self.owners = self.settings.owners()
-        self.links = self.settings.links(symbols)
+        contracts = [row[0] for row in (config.get("hooks") or {}).get("contracts", ())]
+        self.symbols, self.pieces = symbols, Pieces()
+        self.links = self.settings.links(symbols, contracts)
         self.clients = [
             dict(
                 zip(
@@ -72,6 +76,10 @@ class Rules:
         self.messages: dict[tuple[int, int], list[tuple[int, str, int]]] = defaultdict(list)
         self.cells: dict[int, list[int]] = defaultdict(list)
         self.candidates: dict[tuple[int, int, int], Candidate] = {}
+        self.flips: dict[tuple[int, int, int], Flip] = {}
+        self.positions: dict[tuple[int, int], int] = defaultdict(int)
+        self.calls: dict[int, tuple[int, int]] = {}
+        """Closing calls: when they began, and twice the mid then."""
         self.pegs: dict[tuple[int, int, int], PegMove] = {}
         self.mover: tuple[int, int] | None = None
         self.legs: dict[int, list[Leg]] = defaultdict(list)
@@ -152,8 +160,11 @@ class Rules:
         """What the last taking command did to the mid is its owner's."""
         if instrument not in self.takers:
             return
-        ns, seq, order, before = self.takers.pop(instrument)
+        ns, seq, order, before = self.takers[instrument]
         after = self._middle(instrument)
+        if after is None and self.now - ns <= lay.BUCKET_NS:
+            return
+        del self.takers[instrument]
         if before is None or after is None or before == after:
             return
         move = limited(after - before)
@@ -163,8 +174,8 @@ class Rules:
 
     # Spoofing and layering.
 
-    def _pressure(self, order: Order, price: int, lots: int) -> None:
-        instrument, other = order.instrument, 3 - order.side
+    def _pressure(self, order: Order, instrument: int, price: int, lots: int, takes: bool) -> None:
+        here, other = instrument == order.instrument, 3 - order.side
         best, average = self.quotes[instrument][other - 1], self._average(instrument)
         if best is None or not average:
             return
@@ -183,7 +194,10 @@ class Rules:
         ]
         own = sum(o.leaves for o in mine if o.side == order.side)
         recent = self._traded(instrument, self.now, self.p["spoof_withdrawn_ns"], order.owner)
-        own += sum(t.lots for t in recent if t.side == order.side) - lots
+        own += sum(t.lots for t in recent if t.side == order.side) - (lots if here else 0)
+        if takes:
+            left = sum(o.shown for o in mine if o.side == other)
+            self._flipped(order, price, lots, own, left, average)
         total = sum(o.leaves for o in pressing)
         if not pressing or total < self.p["spoof_asymmetry"] * own:
             return
@@ -194,11 +208,17 @@ class Rules:
         prices = [o.price for o in pressing]
         runs = sum(a != b for a, b in zip(prices, [None, *prices], strict=False))
         oldest, gain = pressing[-1], 0
-        if oldest.middle is not None:
+        if oldest.middle is not None and here:
             ahead = (
                 oldest.middle - 2 * price if order.side == Side.BUY else 2 * price - oldest.middle
             )
             gain = limited(ahead) * min(lots, 1 << 20)
+        elif oldest.middle is not None:
+            up, middle = order.side == Side.SELL, self._middle(instrument)
+            came = limited((lay.NONE if middle is None else middle) - oldest.middle)
+            span = min(self.now - oldest.born_ns, 5 * MINUTE)
+            there = self._market_moved(order.instrument, span, up)
+            gain = max(came if up else -came, 0, there) * min(lots, 1 << 20)
         key = order.owner, instrument, other
         candidate = self.candidates.get(key)
         if candidate and candidate.ns >= self.now - self.p["spoof_withdrawn_ns"]:
@@ -219,6 +239,8 @@ class Rules:
     def _withdrawn(self, order: Order, lots: int) -> None:
         key = order.owner, order.instrument, order.side
         candidate = self.candidates.get(key)
+        if candidate is None and lots > 0:
+            self._note_flip(order, lots)
         if candidate is None or lots <= 0:
             return
         if self.now - candidate.ns > self.p["spoof_withdrawn_ns"]:
@@ -258,6 +280,60 @@ class Rules:
             gains,
             len(seen),
             [candidate.first_seq, candidate.seq, self.cause],
+        )
+
+    def _note_flip(self, order: Order, lots: int) -> None:
+        key, best = (order.owner, order.instrument, order.side), self._best(*order.place)
+        if best is None or order.born_ns < self.now - self.p["spoof_age_ns"]:
+            return
+        step = self.p["near_steps"] * self._step(order.instrument)
+        if abs(order.price - best) > max(step, bps_of(best, self.p["near_bps"])):
+            return
+        flip = self.flips.get(key)
+        if flip is None or flip.ns < self.now - SECOND:
+            depth = self._depth(*order.place, 5)
+            born = order.born_seq, order.born_ns, order.middle
+            flip = self.flips[key] = Flip(self.now, self.cause, 0, *born, depth)
+        if order.born_seq < flip.first_seq:
+            flip.first_seq, flip.first_ns = order.born_seq, order.born_ns
+            flip.middle = order.middle
+        flip.ns, flip.seq = self.now, self.cause
+        flip.lots += lots
+
+    def _flipped(
+        self, order: Order, price: int, lots: int, own: int, left: int, average: int
+    ) -> None:
+        """A trade right after pressure on the other side went."""
+        key = order.owner, order.instrument, 3 - order.side
+        flip = self.flips.get(key)
+        if flip is None or self.now - flip.ns > self.p["spoof_withdrawn_ns"]:
+            return
+        if flip.middle is None or flip.lots < self.p["spoof_asymmetry"] * own:
+            return
+        ahead = flip.middle - 2 * price if order.side == Side.BUY else 2 * price - flip.middle
+        if ahead <= 0 or flip.lots < self.p["spoof_size"] * average:
+            return
+        if flip.lots * 100 < self.p["spoof_cancelled_percent"] * (flip.lots + left):
+            return
+        both = self.flips.get((*key[:2], order.side))
+        near = both if both is not None and abs(both.ns - flip.ns) < SECOND else None
+        if near and self.p["spoof_asymmetry"] * near.lots > flip.lots:
+            return
+        if flip.lots * 100 < self.p["spoof_depth_percent"] * flip.depth:
+            return
+        del self.flips[key]
+        detector, first = lay.Detector.SPOOFING, flip.first_seq
+        gain = limited(ahead) * min(lots, 1 << 20)
+        window, name = self.p["spoof_window_ns"], (detector, order.owner, order.instrument)
+        seen = self._again(name, window, first, gain, flip.lots)
+        gains = sum(repeat[2] for repeat in seen)
+        if len(seen) < self.p["spoof_repeats"] or gains <= 0:
+            return
+        score, begin, count = 30 + 10 * len(seen), flip.first_ns, len(seen)
+        who, evidence = [order.owner], [first, flip.seq, self.cause]
+        instrument = order.instrument
+        self._tell(
+            detector, instrument, who, score, begin, first, flip.lots, 0, gains, count, evidence
         )
 
     def _again(
@@ -368,9 +444,9 @@ class Rules:
         if self._is_off_book() or legs > others:
             return
         if legs * 100 >= self.p["wash_alone_percent"] * trades:
-            key = "alone", *sorted(pair)
+            alone = "alone", *sorted(pair)
             whom = [seller.who, buyer.who]
-            self._cycle(lay.Detector.WASH_PAIR, key, instrument, maker, lots, whom)
+            self._cycle(lay.Detector.WASH_PAIR, alone, instrument, maker, lots, whom)
 
     def _is_off_book(self) -> bool:
         """Return whether the command at work trades off the book."""
@@ -498,15 +574,13 @@ class Rules:
         return False
 
     def _market_moved(self, instrument: int, span: int, up: bool) -> int:
-        """How far the mid has come since the begin of one of the buckets, half ticks."""
-        middle, last = self._middle(instrument), self.now // lay.BUCKET_NS
-        if middle is None:
-            return 0
-        rows = [
-            self.middles.get((instrument, last - back)) for back in range(span // lay.BUCKET_NS + 1)
-        ]
-        moved = [limited(middle - was) for was in rows if was is not None]
-        return max([0, *(move if up else -move for move in moved)])
+        """The farthest from a bucket's first mid to that of a later one, or to now; half ticks."""
+        last = self.now // lay.BUCKET_NS
+        buckets = [(instrument, last - back) for back in range(span // lay.BUCKET_NS, -1, -1)]
+        rows = [*(self.middles.get(key) for key in buckets), self._middle(instrument)]
+        mids = [middle for middle in rows if middle is not None]
+        moves = [limited(b - a) for at, a in enumerate(mids) for b in mids[at:]]
+        return max([0, *(move if up else -move for move in moves)])
 
     def _one_way(self, mine: list[Trade], side: int) -> bool:
         took = sum(t.lots for t in mine if t.took)
@@ -547,10 +621,19 @@ class Rules:
             gain = int((got / sold - paid / bought) * min(bought, sold, 1 << 31))
         opened, closed = (bought, sold) if up else (sold, bought)
         least = min(bps_of(price, self.p["ignition_gain_bps"]), 1 << 20)
-        if gain < least * min(bought, sold, 1 << 31):
+        if closed * 100 < self.p["ignition_closed_percent"] * opened:
             return
-        if gain <= 0 or closed * 100 < self.p["ignition_closed_percent"] * opened:
+        if 2 * sum(t.lots for t in both if t.took) < bought + sold:
             return
+        if gain <= 0 or gain < least * min(bought, sold, 1 << 31):
+            times = {t.ns // lay.BUCKET_NS for t in mine if t.took and t.side == opening}
+            if len(times) < self.p["ignition_times"]:
+                return
+            average = self._average(instrument)
+            if not average or took < self.p["cross_size"] * average:
+                return
+            if took * 100 < self.p["ignition_large_percent"] * market:
+                return
         if self._cool("ignition", order.owner, instrument):
             return
         self._tell(
@@ -577,15 +660,21 @@ class Rules:
         moves = [move for move in own if move > 0]
         all_moves = [move * sign for move in self._moved(instrument, self.now, span)]
         everybody = sum(move for move in all_moves if move > 0)
+        took = sum(t.lots for t in mine if t.took and t.side == order.side)
         if len(moves) < self.p["ramp_trades"]:
-            return
+            whole = self._traded(instrument, self.now, span)
+            taken = sum(t.lots for t in whole if t.took and t.side == order.side)
+            large, share = self.p["ramp_large_percent"], self.p["ignition_share_percent"]
+            if len(moves) < self.p["ramp_few_trades"] or took * 100 < share * taken:
+                return
+            if sum(moves) * 100 < large * everybody:
+                return
         if sum(moves) * 100 < self.p["ramp_share_percent"] * everybody:
             return
         if not self._one_way(mine, order.side):
             return
         if self._cool("ramp", order.owner, instrument):
             return
-        took = sum(t.lots for t in mine if t.took and t.side == order.side)
         self._tell(
             lay.Detector.RAMPING,
             instrument,
@@ -647,6 +736,10 @@ class Rules:
         if new == Phase.CONTINUOUS != old:
             self.opened_ns[instrument] = self.now
         ends = Phase.CLOSED, Phase.CLOSING_AUCTION, Phase.TRADING_AT_LAST
+        if (old, new) == (Phase.CONTINUOUS, Phase.CLOSING_AUCTION) and instrument in self.last:
+            middle = self._middle(instrument)
+            was = 2 * self.last[instrument] if middle is None else middle
+            self.calls[instrument] = self.now, was
         if old == Phase.CONTINUOUS and new in ends and instrument in self.last:
             self._marked(instrument, lay.Detector.MARKING_CLOSE, self.now)
 
@@ -659,25 +752,127 @@ class Rules:
         if abs(move) < self._least(instrument, was, "halt_bps"):
             return
         side = Side.BUY if move > 0 else Side.SELL
-        whole = self._traded(instrument, halted_ns, 5 * MINUTE)
-        taken = sum(t.lots for t in whole if t.took)
         for owner in reversed(self.cells[instrument]):
-            mine = [t for t in whole if t.owner == owner]
-            net = sum(t.lots if t.side == side else -t.lots for t in mine if t.took)
-            if net <= 0 or net * 100 < self.p["halt_percent"] * taken:
-                continue
-            if not self._one_way(mine, side):
-                continue
-            lots: dict[int, int] = defaultdict(int)
-            for t in self.trades[instrument]:
-                if t.owner == owner:
-                    lots[t.ns // (5 * MINUTE)] += t.lots
-            before = [lots[n] for n in range(min(lots), max(lots))][-lay.VOLUMES :]
-            if net * len(before) < self.p["halt_times"] * sum(before):
+            net = self._one_way_lots(instrument, owner, halted_ns, side)
+            if not net:
                 continue
             kind, begin = lay.Detector.INSIDER_TIMING, halted_ns - 5 * MINUTE
             gain, evidence = abs(move) * min(net, 1 << 31), [self.cause]
             self._tell(kind, instrument, [owner], 60, begin, 0, net, move, gain, 1, evidence)
+
+    def _one_way_lots(self, instrument: int, owner: int, at_ns: int, side: int) -> int:
+        """What an owner took in the five minutes before, net; 0: little, both ways, as always."""
+        whole = self._traded(instrument, at_ns, 5 * MINUTE)
+        mine = [t for t in whole if t.owner == owner]
+        net = sum(t.lots if t.side == side else -t.lots for t in mine if t.took)
+        taken = sum(t.lots for t in whole if t.took)
+        if net <= 0 or net * 100 < self.p["halt_percent"] * taken:
+            return 0
+        if not self._one_way(mine, side):
+            return 0
+        lots: dict[int, int] = defaultdict(int)
+        for t in self.trades[instrument]:
+            if t.owner == owner:
+                lots[t.ns // (5 * MINUTE)] += t.lots
+        before = [lots[n] for n in range(min(lots), max(lots))][-lay.VOLUMES : -1]
+        return 0 if net * len(before) < self.p["halt_times"] * sum(before) else net
+
+    # Prices that decide about others.
+
+    def _uncrossed(self, instrument: int, price: int, lots: int) -> None:
+        if instrument not in self.calls:
+            return
+        begun, was = self.calls.pop(instrument)
+        move = limited(2 * price - was)
+        if not lots or abs(move) < self._least(instrument, price, "marking_bps"):
+            return
+        side, late = Side.BUY if move > 0 else Side.SELL, begun + (self.now - begun) // 2
+        for owner in reversed(self.cells[instrument]):
+            mine = [
+                o for o in self.orders.values() if (o.owner, o.instrument) == (owner, instrument)
+            ]
+            mine = [
+                o
+                for o in mine[::-1][:64]
+                if o.side == side and o.born_ns >= late
+                if (o.price >= price if side == Side.BUY else o.price <= price)
+            ]
+            own = min(sum(o.leaves for o in mine), lots)
+            if not own or own * 100 < self.p["marking_share_percent"] * lots:
+                continue
+            kind, score, first = lay.Detector.MARKING_CLOSE, 40 + 60 * own // lots, mine[-1]
+            begin, seq = first.born_ns, first.born_seq
+            evidence = [seq, self.cause]
+            self._tell(kind, instrument, [owner], score, begin, seq, own, move, 0, 1, evidence)
+
+    def _hedged(self, instrument: int, owner: int, end_ns: int, span: int, side: int) -> bool:
+        linked = int(self.links[instrument])
+        if linked < 0 or owner not in self.cells[linked]:
+            return False
+        here = self._traded(instrument, end_ns, span, owner)
+        there = self._traded(linked, end_ns, span, owner)
+        took = sum(t.lots for t in here if t.took and t.side == side)
+        back = sum(t.lots for t in there if t.took and t.side != side)
+        return took <= 2 * back <= 3 * took
+
+    def _fixed(self, instrument: int) -> None:
+        """A price is fixed: who moved it in the five minutes before?"""
+        if instrument not in self.last:
+            return
+        price, span = self.last[instrument], 5 * MINUTE
+        for owner in reversed(self.cells[instrument]):
+            mine = [t for t in self._traded(instrument, self.now, span, owner) if t.took]
+            net = sum(t.lots if t.side == Side.BUY else -t.lots for t in mine)
+            side = Side.BUY if net > 0 else Side.SELL
+            net = self._one_way_lots(instrument, owner, self.now, side)
+            ahead = self._closing_move(instrument, self.now, span, side == Side.BUY)
+            move = ahead if side == Side.BUY else -ahead
+            if not net or ahead < self._least(instrument, price, "marking_bps"):
+                continue
+            if self._hedged(instrument, owner, self.now, span, side):
+                continue
+            if self._cool("ramp", owner, instrument):
+                continue
+            kind, begin = lay.Detector.RAMPING, self.now - span
+            self._tell(kind, instrument, [owner], 60, begin, 0, net, move, 0, 1, [self.cause])
+
+    def _moved_mark(self, instrument: int, order: Order) -> None:
+        """The mid of what contracts are marked by moves a taker's way: does it hold some?"""
+        span, sign = self.p["ignition_ns"], 1 if order.side == Side.BUY else -1
+        ahead = sign * sum(self._moved(instrument, self.now, span, order.owner))
+        ahead = max(ahead, self._market_moved(instrument, span, order.side == Side.BUY))
+        if ahead < self._least(instrument, self.last[instrument], "cross_bps"):
+            return
+        whole = self._traded(instrument, self.now, span)
+        mine = [t for t in whole if t.owner == order.owner]
+        took = sum(t.lots for t in mine if t.took and t.side == order.side)
+        market = sum(t.lots for t in whole if t.took and t.side == order.side)
+        longer = self._traded(instrument, self.now, 5 * MINUTE, order.owner)
+        commonly = sum(t.lots for t in longer if t.took and t.side == order.side)
+        if took * 100 < self.p["ignition_share_percent"] * market:
+            return
+        if took * 100 < self.p["ignition_own_percent"] * commonly:
+            return
+        average = self._average(instrument)
+        if not average or took < self.p["cross_size"] * average:
+            return
+        if not self._one_way(mine, order.side):
+            return
+        if self._hedged(instrument, order.owner, self.now, span, order.side):
+            return
+        for number, linked in enumerate(self.links.tolist()):
+            if linked != instrument or order.owner not in self.cells[number]:
+                continue
+            held, average = self.positions[order.owner, number] * sign, self._average(number)
+            if held < self.p["cross_lots"] * took or not average:
+                continue
+            if held < self.p["cross_size"] * average:
+                continue
+            if not self._cool("cross", order.owner, instrument):
+                kind, begin = lay.Detector.CROSS_MARKET, self.now - span
+                gain, who = ahead * min(held, 1 << 20), [order.who]
+                self._tell(kind, instrument, who, 60, begin, 0, took, ahead, gain, 1, [self.cause])
+            return
 
     def _opened(self, instrument: int) -> None:
         begun = self.opened_ns.get(instrument)
@@ -716,7 +911,8 @@ class Rules:
                     continue
             else:
                 took, everybody = abs(bought - sold), taken
-                if not took or took * 100 < self.p["marking_pressure_percent"] * everybody:
+                part = "marking_large_percent" if seldom else "marking_pressure_percent"
+                if not took or took * 100 < self.p[part] * everybody:
                     continue
                 own = move if side == Side.BUY else -move
                 if own <= 0 and seldom and max(times) < end_ns // lay.BUCKET_NS - 1:
@@ -732,6 +928,8 @@ class Rules:
                 if t.side == side
             )
             if late * 100 < self.p["marking_own_percent"] * before:
+                continue
+            if self._hedged(instrument, owner, end_ns, span, side):
                 continue
             volume = sum(t.lots for t in all_trades if t.side == Side.BUY)
             if pressed and late * 100 < self.p["marking_volume_percent"] * volume:
@@ -807,6 +1005,7 @@ class Rules:
         self.messages[cell].append((self.now, "gone", age))
         if age <= SECOND:
             self._quote_stuffing(cell, who)
+            self._stuffed_together(instrument)
         if age <= self.p["fleeting_ns"]:
             self._fleeting(cell, who)
 
@@ -838,6 +1037,47 @@ class Rules:
                 0,
                 len(seen),
                 [seen[0][1], self.cause],
+            )
+
+    def _stuffed_together(self, instrument: int) -> None:
+        """Bursts of several owners in one second, and the same ones again."""
+        second, window = self.now // SECOND * SECOND, self.now // (5 * MINUTE) * 5 * MINUTE
+        least, share = self.p["stuffing_orders"], self.p["stuffing_gone_percent"]
+        fast = {
+            owner: sum(age <= SECOND for age in self._since((owner, instrument), "gone", second))
+            for owner in reversed(self.cells[instrument])
+        }
+        if sum(fast.values()) * 100 < least * share or sum(fast.values()) % 16:
+            return
+        members, entered = [], 0
+        for owner, gone in fast.items():
+            own = len(self._since((owner, instrument), "entered", second))
+            traded = len(self._since((owner, instrument), "traded", second))
+            whole = len(self._since((owner, instrument), "entered", window))
+            passed = (second - window) // SECOND + 1
+            small = own * 100 < least * self.p["stuffing_part_percent"]
+            if not own + gone + traded or small or traded * 100 > own or gone * 100 < share * own:
+                continue
+            if own * passed >= self.p["stuffing_burst"] * whole:
+                members.append(owner)
+                entered += own
+        key = "stuffing", instrument, tuple(sorted(members))
+        if self.reported_at.get(("together", instrument)) == second:
+            return
+        if len(members) < 2 or entered < least:
+            return
+        self.reported_at["together", instrument] = second
+        seen = self._again(key, self.p["stuffing_window_ns"], self.cause, 0, entered)
+        if len(seen) >= self.p["stuffing_repeats"]:
+            kind, score, lots = (
+                lay.Detector.QUOTE_STUFFING,
+                40 + 10 * len(seen),
+                sum(repeat[3] for repeat in seen),
+            )
+            begin, first = seen[0][:2]
+            evidence = [first, self.cause]
+            self._tell(
+                kind, instrument, members, score, begin, first, lots, 0, 0, len(seen), evidence
             )
 
     def _fleeting(self, cell: tuple[int, int], who: int) -> None:

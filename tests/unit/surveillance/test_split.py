@@ -114,7 +114,7 @@ def climb(first_price: int, steps: int, first_id: int) -> np.ndarray:
 
 def test_half_a_ramp_before_a_split_and_half_after_it_is_none() -> None:
     """Six trades before and six behind are no twelve: what they moved is not of one size."""
-    settings = Settings(parameters={"ramp_trades": 8, "ramp_bps": 1})
+    settings = Settings(parameters={"ramp_trades": 8, "ramp_few_trades": 8, "ramp_bps": 1})
     halves = [climb(1000, 6, 1), climb(502, 6, 100)]
     plain = watched(numbered([*halves[:1], cancel_all("AA", 0), halves[1]]), settings)
     assert lay.Detector.RAMPING in {hit["detector"] for hit in plain}
