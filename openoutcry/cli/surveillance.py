@@ -61,6 +61,8 @@ def run(journal: Path, file: Path | None, every: int, until_seq: int | None, as_
 
     began = time.perf_counter()
     done = run_along(journal, read_settings(file), until_seq, every)
+    if done.continued:
+        click.echo(done.continued, err=True)
     if done.lost:
         click.echo(
             f"{done.evidence.path}: {done.lost:,} hits in the desk's record were missing and "
@@ -133,6 +135,8 @@ def follow(journal: Path, file: Path | None, every: int, as_json: bool) -> None:
 
     with until_stopped() as stopped:
         done = go_along(journal, read_settings(file), lambda: bool(stopped), alert, every)
+    if done.continued:
+        click.echo(done.continued, err=True)
     click.echo(f"followed up to command {done.seq:,}", err=as_json)
 
 
@@ -236,6 +240,68 @@ def show(
         click.echo(f"{name}: {_names(value) if isinstance(value, list) else value}")
     for entry in entries:
         click.echo(f"{utc(entry['when_ns'])} {entry['action']} by {entry['who']}: {entry['why']}")
+
+
+@surveillance.command("before")
+@journal_argument
+@click.argument(
+    "what", type=click.Choice(["time", "halt", "funding", "settlement", "listing", "liquidation"])
+)
+@click.option("--symbol", default="", help="Of this instrument and those linked with it.")
+@click.option("--at", "at_text", help="Newest moment until this time (ISO 8601, UTC).")
+@click.option(
+    "--minutes", type=Whole(1, 1_440), default=5, show_default=True, help="Minutes before it."
+)
+@click.option("--top", type=Count, default=20, show_default=True, help="Rows to show.")
+@settings_option
+@as_json_option
+def who_before(
+    journal: Path,
+    what: str,
+    symbol: str,
+    at_text: str | None,
+    minutes: int,
+    top: int,
+    file: Path | None,
+    as_json: bool,
+) -> None:
+    """Show who traded before a halt, a funding or another moment.
+
+    WHAT is a halt, a funding, a settlement or end of a contract, its listing, a part of a
+    liquidation, or a time. The newest one counts. Each owner's lots are held against what it
+    commonly trades, and its gain is by the last price of as many minutes after.
+    """
+    from rich.console import Console
+
+    from openoutcry.cli.audit_answers import moment_ns
+    from openoutcry.cli.columns import print_columns
+    from openoutcry.surveillance.before import before
+    from openoutcry.surveillance.detect.settings import read_settings
+
+    at_ns = moment_ns(at_text) if at_text else None
+    answer = before(journal, read_settings(file), what, symbol, at_ns, minutes)
+    if as_json:
+        click.echo(json.dumps(answer.as_json()))
+        return
+    command = f", command {answer.seq:,}" if answer.seq else ""
+    click.echo(f"{what} at {utc(answer.ts_ns)} UTC{command}; the {minutes} minutes before it")
+    for name, (was, then, later) in answer.prices.items():
+        click.echo(f"{name}: last price {was}, first one after it {then}, gains by {later}")
+    names = ["participants", "symbol", "bought", "sold", "took", "share", "commonly", "gain"]
+    rows = [
+        [
+            _names(row.participants),
+            row.symbol,
+            str(row.bought_lots),
+            str(row.sold_lots),
+            str(row.took_lots),
+            f"{row.share_percent} %",
+            str(row.common_lots),
+            str(row.gain_ticks),
+        ]
+        for row in answer.rows[:top]
+    ]
+    print_columns(Console(), names, rows, names[2:])
 
 
 @surveillance.command()
