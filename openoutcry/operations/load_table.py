@@ -67,7 +67,8 @@ LISTENERS = (
     Listener(
         "sessions: OUCH, FIX, drop copy, shared memory",
         ("order_entry/sessions.py", "order_entry/shm_login.py", "order_entry/acceptor.py"),
-        "{order_entry.acceptor.MAX_WAITING} without a login; one of a session",
+        "{order_entry.acceptor.MAX_WAITING} without a login, as many whose login is checked; one "
+        "of a session",
         "login in {order_entry.acceptor.LOGIN_S} s, checked {order_entry.acceptor.MAX_HASHING} at "
         "once; messages of a session by its `messages_per_s`",
         "`queue_bytes` of a session, then it is disconnected",
@@ -76,7 +77,8 @@ LISTENERS = (
     Listener(
         "requests for quotes over FIX",
         ("portal/native/quote_door.py",),
-        "{portal.native.quote_door.MAX_WAITING} without a Logon; with one "
+        "{portal.native.quote_door.MAX_WAITING} without a Logon, as many whose Logon is checked; "
+        "with one "
         "{portal.native.quote_door.MAX_LINES}, {portal.native.quote_door.MAX_OF_ONE} of a "
         "participant",
         "Logon in {portal.native.quote_door.LOGON_S} s; messages by the portal's weights",

@@ -44,7 +44,7 @@ from openoutcry.order_entry.spec import (
 )
 from openoutcry.order_entry.tls import server_context
 from openoutcry.ring import ProcessIdentity
-from openoutcry.wire.load_limits import Places, Turn, Turns
+from openoutcry.wire.load_limits import Logins, Turn, Turns
 from openoutcry.wire.peers import owner_of
 from openoutcry.wire.sealed_memory import make_sealed, read_only
 from openoutcry.wire.shm_feed import FEED_BYTES
@@ -62,7 +62,7 @@ STUCK_S = 60.0
 HANDED_S = 2.0
 """A session that was handed over counts as connected for this long, until the stage says so."""
 MAX_WAITING = 256
-"""Connections that have not logged in; for one more, the address that has most loses its oldest."""
+"""Connections without a login, and as many whose login is checked."""
 MAX_HASHING, MAX_HASHING_EACH = 3, 2
 """Passwords that are checked at once, in all and of one address: others' are not kept waiting."""
 PAUSE_TIMES = 9
@@ -122,7 +122,7 @@ class Acceptor:
     """Answers the questions of FIX sessions, in a thread of this process."""
     attempts: dict[tuple[str, str], Attempts] = field(default_factory=dict)
     handed: dict[int, tuple[int, float]] = field(default_factory=dict)
-    waiting: Places[asyncio.Task[None]] = field(default_factory=lambda: Places(MAX_WAITING))
+    waiting: Logins[asyncio.Task[None]] = field(default_factory=lambda: Logins(MAX_WAITING))
     """Connections that have not logged in, by the address that they came from."""
 
     def __post_init__(self) -> None:
@@ -213,19 +213,16 @@ class Acceptor:
         self._start(self._receive_shm(client, peer), f"user {peer.uid}")
 
     def _start(self, receiving: Coroutine[Any, Any, None], owner: str) -> None:
-        if self.waiting.is_full():
-            self._turn_away()
         task = asyncio.get_running_loop().create_task(receiving)
-        self.waiting.take(owner, task)
+        self._turn_away(self.waiting.came(owner, task))
         self.tasks.add(task)
         task.add_done_callback(self._done)
 
-    def _turn_away(self) -> None:
-        """Close the oldest connection of the address that has most without a login."""
-        oldest = self.waiting.oldest_of_most()
-        self._count("too many connections")
-        self.waiting.leave(oldest)
-        oldest.cancel()
+    def _turn_away(self, oldest: asyncio.Task[None] | None) -> None:
+        """Close a connection that gives way to another one, if there is one."""
+        if oldest is not None:
+            self._count("too many connections")
+            oldest.cancel()
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
@@ -426,6 +423,8 @@ class Acceptor:
                 raise Refused("connection lost", "")
             data += more
             size = first(data)
+        if (task := asyncio.current_task()) is not None:
+            self._turn_away(self.waiting.begun(owner_of(address), task))
         if port.protocol in FIX_BEGIN:
             return await self._log_on(data, size, port, address)
         try:

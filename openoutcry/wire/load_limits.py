@@ -170,6 +170,37 @@ class Places(Generic[Thing]):
             self.leave(thing)
 
 
+class Logins(Generic[Thing]):
+    """Connections without a login: ``most`` whose login has not come whole, and ``most`` whose
+    login is checked.
+
+    For one more of either kind the oldest of the owner that has most of it gives way.  So those
+    that say nothing, however many and from however many addresses, end no login that is checked."""
+
+    def __init__(self, most: int) -> None:
+        self.silent, self.checked = Places[Thing](most), Places[Thing](most)
+
+    def came(self, owner: str, thing: Thing) -> Thing | None:
+        """Count a new connection; return the one that gives way to it."""
+        return self._taken(self.silent, owner, thing)
+
+    def begun(self, owner: str, thing: Thing) -> Thing | None:
+        """Count a connection whose login has come whole; return the one that gives way to it."""
+        return self._taken(self.checked, owner, thing) if self.silent.leave(thing) else None
+
+    def leave(self, thing: Thing) -> None:
+        """Forget a connection that has logged in or ended."""
+        self.silent.leave(thing)
+        self.checked.leave(thing)
+
+    def _taken(self, places: Places[Thing], owner: str, thing: Thing) -> Thing | None:
+        oldest = places.oldest_of_most() if places.is_full() else None
+        if oldest is not None:
+            places.leave(oldest)
+        places.take(owner, thing)
+        return oldest
+
+
 class TurnsError(OutcryError):
     """Too much of one owner waits; ``wait_s`` until it is worth another try."""
 

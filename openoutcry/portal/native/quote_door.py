@@ -44,12 +44,12 @@ from openoutcry.portal.quotes.quotes import MOST_SHOWN
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.venue.position_messages import Positions
 from openoutcry.wire.errors import OutcryError
-from openoutcry.wire.load_limits import Places
+from openoutcry.wire.load_limits import Logins
 from openoutcry.wire.peers import owner_of
 
 MAX_LINES, MAX_OF_ONE, MAX_WAITING = 256, 8, 64
-"""Connections that have logged on, those of one participant, and those that have not.  For one
-more of these, the address with most of them loses its oldest."""
+"""Connections that have logged on, those of one participant, and those without a Logon; of as many
+the Logon is checked."""
 LOGON_S, TICK_S, CHECK_S = 10.0, 0.5, 15.0
 """A Logon comes within LOGON_S.  Clocks of sessions are looked at every TICK_S, keys every
 CHECK_S."""
@@ -405,7 +405,7 @@ class QuoteDoor:
         self.address, self._serves, self._count = address, serves, count
         self._tls: ssl.SSLContext | None = None
         self.lines: set[Line] = set()
-        self._waiting: Places[asyncio.StreamWriter] = Places(MAX_WAITING)
+        self._waiting: Logins[asyncio.StreamWriter] = Logins(MAX_WAITING)
         native.quotes.listeners.append(self._changed)
 
     def secure(self, tls: tuple[Path, Path] | None) -> None:
@@ -434,11 +434,8 @@ class QuoteDoor:
 
     async def _guarded(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         address = writer.get_extra_info("peername")[0]
-        if self._waiting.is_full():
-            oldest = self._waiting.oldest_of_most()
-            self._waiting.leave(oldest)
+        if (oldest := self._waiting.came(owner_of(address), writer)) is not None:
             oldest.transport.abort()
-        self._waiting.take(owner_of(address), writer)
         try:
             if self._serves(address):
                 self._count(address)
@@ -462,6 +459,8 @@ class QuoteDoor:
                 if not part:
                     return
                 data += part
+        if (oldest := self._waiting.begun(owner_of(address), writer)) is not None:
+            oldest.transport.abort()
         logon = read_logon(data[:size])
         if logon.begin != "FIX.4.4" or logon.target != self.name:
             raise LogonError(f"{logon.begin} to {logon.target}")

@@ -99,6 +99,10 @@ snapshots = "127.0.0.1:{snapshots}"
 PORTS = ("fix", "ouch", "feed", "stream", "depth", "pages", "snapshots")
 
 
+GAVE_WAY = ("does not accept", "reset by peer", "Broken pipe", "not available")
+"""What a login over shared memory is answered that was the oldest of its user when one more came:
+before the challenge was read, after it, or while the login was sent.  The last one: the session of
+the request before has not ended yet."""
 TURNS = {"most_left": MAX_WAITING}
 """A client that has sent a wrong password has its turn later, also if it has gone."""
 
@@ -307,10 +311,9 @@ class AttackedVenue:
 
         def is_answered() -> bool:
             try:
-                ShmClient(path, "LOCAL", KEY).close()
+                ShmClient(path, "LOCAL", KEY, timeout_s=BOUND_S).close()
             except ClientError as error:
-                # The session of the request before may not have ended yet.
-                if not any(one in str(error) for one in ("does not accept", "not available")):
+                if not any(one in str(error) for one in GAVE_WAY):
                     raise
                 return False
             return True

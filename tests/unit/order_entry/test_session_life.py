@@ -225,8 +225,9 @@ def test_a_login_that_is_turned_away_holds_its_turn_until_its_check_has_ended(mo
         monkeypatch.setattr(loop, "run_in_executor", begin)
         arrive(2)
         assert len(begun) == MAX_HASHING
-        while acceptor.waiting:
-            acceptor._turn_away()
+        for one in list(acceptor.waiting.checked):
+            acceptor.waiting.leave(one)
+            acceptor._turn_away(one)
         loop.settle()
         assert len(begun) == MAX_HASHING
         arrive(3)

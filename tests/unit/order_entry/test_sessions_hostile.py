@@ -1,6 +1,7 @@
 """Peers that do not read, that vanish, that never log in: whatever they do, others trade on, and
 they themselves may come back."""
 
+import asyncio
 import contextlib
 import socket
 
@@ -173,6 +174,41 @@ def test_connections_that_never_log_in_keep_no_session_out(venue, calm):
         with contextlib.suppress(ConnectionResetError):
             assert one.recv(100) == b""
         one.close()
+
+
+@pytest.mark.promise(
+    "Connections that never log in, and floods of wrong passwords, neither delay nor lock out"
+    " clients at other addresses. The answer to a rejected login reveals neither whether the "
+    "name exists nor whether the password was right",
+    group="venue",
+)
+def test_a_login_that_is_checked_gives_way_to_no_connection_that_says_nothing(venue, calm):
+    """However many come meanwhile, each from its own address; half of them begin a login."""
+    acceptor, ready, crowd = venue.acceptor, asyncio.Event(), []
+    true_verify = acceptor._verify
+
+    async def slow_verify(*given):
+        await ready.wait()
+        return await true_verify(*given)
+
+    acceptor._verify = slow_verify
+    honest = venue.dial(source="127.0.0.3")
+    login = soupbin.login_packet(soupbin.LoginRequest("GUESS", PASSWORD, "", 1))
+    honest.sendall(login)
+    for number in range(2 * MAX_WAITING):
+        one = venue.dial(source=f"127.1.{number // 200}.{1 + number % 200}")
+        if number % 2:
+            one.sendall(login[:20])
+        crowd.append(one)
+    assert (len(acceptor.waiting.silent), len(acceptor.waiting.checked)) == (MAX_WAITING, 1)
+    del acceptor._verify
+    venue.loop.call_soon(ready.set)
+    venue.step()
+    assert honest.recv(3)[2:] == b"A"
+    for one in (honest, *crowd):
+        one.close()
+    venue.clock.advance(10.1)
+    assert (len(acceptor.waiting.silent), len(acceptor.waiting.checked)) == (0, 0)
 
 
 @pytest.mark.promise(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from openoutcry.wire.load_limits import (
     Budget,
     Budgets,
+    Logins,
     Places,
     Rate,
     SharedPlaces,
@@ -101,6 +102,25 @@ def test_this_hosts_addresses_have_all_places() -> None:
             assert not places.is_full_of(here), number
             places.take(here, number)
         assert places.is_full()
+
+
+def test_a_login_that_is_checked_gives_way_to_logins_alone() -> None:
+    """To none of those that say nothing, from however many addresses; of both kinds the address
+    with most loses its oldest."""
+    logins = Logins[str](2)
+    assert logins.came("honest", "a") is None
+    assert logins.begun("honest", "a") is None
+    gone = [logins.came(f"address {number}", f"silent {number}") for number in range(50)]
+    assert gone == [None, None, *(f"silent {number}" for number in range(48))]
+    assert logins.begun("another", "not there") is None
+    assert logins.begun("crowd", "silent 49") is None
+    assert logins.came("crowd", "b") is None
+    assert logins.begun("crowd", "b") == "a", "each has one, and it is the oldest"
+    assert logins.came("honest", "c") is None
+    assert logins.begun("honest", "c") == "silent 49", "the crowd has most"
+    for one in ("silent 48", "b", "c"):
+        logins.leave(one)
+    assert (len(logins.silent), len(logins.checked)) == (0, 0)
 
 
 def test_places_are_given_back_also_after_an_error() -> None:
