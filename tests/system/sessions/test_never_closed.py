@@ -21,10 +21,10 @@ from openoutcry.journal.replay import replay
 from openoutcry.venue import days
 from openoutcry.venue.canary import canary
 from openoutcry.venue.rolled import by_count
-from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason
+from openoutcry.wire.enums import NEW_DAY, CommandKind, EventKind, Phase, Reason, TimeInForce
 from tests.support.order_entry.sessions_venue import HASH, PASSWORD
 from tests.support.processes import free_port
-from tests.support.venue.served_venue import VENUE, ServedVenue
+from tests.support.venue.served_venue import VENUE, ServedVenue, orders
 from tests.support.waiting import BOUND_S, wait_until
 
 NEVER = VENUE.replace(
@@ -59,6 +59,7 @@ password = "HASH"
 cancel_on_disconnect = "none"
 """
 Client = TypeVar("Client")
+STREAM = 1_000
 RESTING = 5
 """Orders of each kind that rest when the day changes."""
 
@@ -295,3 +296,44 @@ def test_sessions_begin_again_on_their_day(tmp_path: Path) -> None:
     assert (row["day"], row["open_orders"]) == ("2026-11-28", 2 * RESTING)
     assert {phase for _, phase in venue.phases()} == {Phase.CONTINUOUS}
     assert canary(venue.journal)["differences"] == []
+
+
+def test_midnight_under_5_000_orders_a_second(tmp_path: Path) -> None:
+    """Packets without a pause over the change: each order is accepted."""
+    venue = ServedVenue(tmp_path, "2026-11-25T23:59:59", venue=NEVER)
+    venue.start()
+    venue.wait_for_phase("CONTINUOUS")
+    ends, acknowledged = threading.Event(), list[int]()
+
+    def send_on() -> None:
+        while not ends.is_set():
+            batch = orders(1 + STREAM * len(acknowledged), STREAM, TimeInForce.IOC)
+            acknowledged.append(venue.send(batch, rate=5_000)["acknowledged"])
+
+    def pass_more() -> None:
+        wanted = len(acknowledged) + 2
+        wait_until(lambda: len(acknowledged) >= wanted, "orders pass")
+
+    sender = threading.Thread(target=send_on)
+    sender.start()
+    pass_more()
+    venue.set_time("2026-11-26T00:00:00")
+    venue.wait_for(lambda s: s["day"] == "2026-11-26" and s["phases_sequenced"])
+    pass_more()
+    ends.set()
+    sender.join(BOUND_S)
+    assert set(acknowledged) == {STREAM}
+    last = venue.stop()["last_run"]
+    assert (last["lost"], last["duplicated"], last["open_orders"]) == (0, 0, 0)
+    reader = JournalReader(venue.journal)
+    batches = list(events_of(reader, oldest_point(reader)))
+    events = np.concatenate([np.array(batch.events) for batch in batches])
+    assert not (events["kind"] == EventKind.REJECTED).any()
+    commands = venue.commands()
+    entered = np.flatnonzero(commands["kind"] == CommandKind.NEW)
+    (changed,) = np.flatnonzero(
+        (commands["aux"] == NEW_DAY)
+        & (commands["qty_lots"] == 20261126)
+        & (commands["symbol"] == b"GOLD")
+    )
+    assert entered[0] < changed < entered[-1], "orders came before and after the change"
