@@ -3,6 +3,7 @@ run as a script it is that process."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -64,6 +65,16 @@ PORT = """
 protocol = "packets-unauthenticated"
 address = "127.0.0.1:{port}"
 """
+
+
+def never_closes(text: str) -> str:
+    """A venue's file with the schedule of one that never closes."""
+    zone = 'time_zone = "Etc/UTC"'
+    weekdays = 'weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]'
+    assert zone in text
+    text, schedules = re.subn(r"\nday = \[[^]]*\]", '\nday = ["00:00 CONTINUOUS"]', text)
+    assert schedules == 1
+    return text.replace(zone, f"{zone}\n{weekdays}")
 
 
 def ns(text: str) -> int:

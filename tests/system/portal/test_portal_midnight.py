@@ -6,21 +6,11 @@ from pathlib import Path
 
 from openoutcry.venue import days
 from tests.support.portal.portal_venue import CHOICES, GENEROUS, Person, PortalVenue, venue_text
-from tests.support.venue.served_venue import ServedVenue
+from tests.support.venue.served_venue import ServedVenue, never_closes
 from tests.support.waiting import BOUND_S, wait_until
 
 USD, BTC = 10**6, 10**8
 UNKNOWN_OUTCOME = '"code":-1007'
-NEVER = (
-    venue_text()
-    .replace(
-        'time_zone = "Etc/UTC"',
-        'time_zone = "Etc/UTC"\nweekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]',
-    )
-    .replace(
-        'day = ["08:00 PRE_OPEN", "09:00 CONTINUOUS", "17:05 CLOSED"]', 'day = ["00:00 CONTINUOUS"]'
-    )
-)
 
 
 class Trader(threading.Thread):
@@ -51,7 +41,7 @@ class Trader(threading.Thread):
 
 
 def test_orders_over_rest_while_days_change_and_sessions_begin_again(tmp_path: Path) -> None:
-    portal = PortalVenue(tmp_path, 4, text=NEVER)
+    portal = PortalVenue(tmp_path, 4, text=never_closes(venue_text()))
     (tmp_path / "portal.toml").write_text(CHOICES + GENEROUS)
     with portal:
         venue: ServedVenue = portal.venue

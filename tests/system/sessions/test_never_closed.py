@@ -24,16 +24,10 @@ from openoutcry.venue.rolled import by_count
 from openoutcry.wire.enums import NEW_DAY, CommandKind, EventKind, Phase, Reason, TimeInForce
 from tests.support.order_entry.sessions_venue import HASH, PASSWORD
 from tests.support.processes import free_port
-from tests.support.venue.served_venue import VENUE, ServedVenue, orders
+from tests.support.venue.served_venue import VENUE, ServedVenue, never_closes, orders
 from tests.support.waiting import BOUND_S, wait_until
 
-NEVER = VENUE.replace(
-    'time_zone = "Etc/UTC"',
-    'time_zone = "Etc/UTC"\nweekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]',
-).replace(
-    'day = ["08:00 PRE_OPEN", "09:00 CONTINUOUS", "17:00 CLOSING_AUCTION", "17:05 CLOSED"]',
-    'day = ["00:00 CONTINUOUS"]',
-)
+NEVER = never_closes(VENUE)
 SESSIONS = """
 [[participant]]
 number = 2

@@ -1,4 +1,5 @@
-"""What a trading day that changes without a close is to market protection, a halt and the feed."""
+"""What a trading day that changes without a close is to market protection, a halt, the feed and
+contracts."""
 
 from pathlib import Path
 
@@ -6,17 +7,11 @@ from openoutcry.market_data.files import write_feed
 from openoutcry.risk.bits import Setting
 from openoutcry.wire.enums import EventKind, Reason, Side, TimeInForce
 from tests.support.market_data.feed_support import fields, unframed
+from tests.support.venue.contract_floor import CONTRACT_VENUE
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.protected import TEXT
+from tests.support.venue.served_venue import never_closes
 from tests.support.venue.venue_floor import kinds, order
-
-NEVER = TEXT.replace(
-    'time_zone = "Etc/UTC"',
-    'time_zone = "Etc/UTC"\nweekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]',
-).replace(
-    'day = ["08:00 PRE_OPEN", "09:00 CONTINUOUS", "17:00 CLOSING_AUCTION", "17:05 CLOSED"]',
-    'day = ["00:00 CONTINUOUS"]',
-)
 
 
 def resting(order_id: int, symbol: bytes, tif: TimeInForce):
@@ -26,8 +21,7 @@ def resting(order_id: int, symbol: bytes, tif: TimeInForce):
 def test_midnight_under_protection_with_an_instrument_halted(tmp_path: Path) -> None:
     """The breaker's day begins once, also over a restart; DAY orders of both instruments expire,
     the halted one stays halted, and the feed neither ends nor halts anything."""
-    assert 'day = ["00:00 CONTINUOUS"]' in NEVER
-    floor = InlineFloor(tmp_path, NEVER, now="2026-11-23T23:00")
+    floor = InlineFloor(tmp_path, never_closes(TEXT), now="2026-11-23T23:00")
     floor.wait_for_phase("CONTINUOUS")
     for number, symbol in ((1, b"GOLD"), (3, b"TIN")):
         floor.send(
@@ -59,3 +53,15 @@ def test_midnight_under_protection_with_an_instrument_halted(tmp_path: Path) -> 
     assert said["sessions"] == 1
     rows = [fields(message) for message in unframed((tmp_path / "feed.itch").read_bytes())]
     assert [row["event"] for row in rows if row["kind"] == "S"] == ["O", "S", "Q"]
+
+
+def test_a_contract_settles_at_midnight_while_it_trades(tmp_path: Path) -> None:
+    floor = InlineFloor(tmp_path, never_closes(CONTRACT_VENUE), now="2026-11-23T23:00")
+    floor.wait_for_phase("CONTINUOUS")
+    floor.ask("contract", "mark", "TIN", "200200", "--index", "200000")
+    assert floor.status()["risk"]["contracts"]["TIN"]["day"] == 0
+    floor.at("2026-11-24T00:00:01")
+    row = floor.wait_for(lambda s: s["risk"]["contracts"]["TIN"]["day"])["risk"]["contracts"]["TIN"]
+    assert (row["day"], row["settlement"]) == (20261123, 200_200)
+    assert set(floor.status()["phases"].values()) == {"CONTINUOUS"}
+    floor.close()
