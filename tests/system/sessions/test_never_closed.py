@@ -11,7 +11,9 @@ from typing import TypeVar
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from openoutcry.cli.main import main
 from openoutcry.client.fix import FixClient, FixNumbers
 from openoutcry.client.ouch import OuchClient
 from openoutcry.client.waiting import ClientError, SessionEnded
@@ -263,6 +265,13 @@ def test_days_change_under_orders_and_a_kill(tmp_path: Path) -> None:
     assert canary(venue.journal)["differences"] == []
     window = by_count(venue.journal, 1)
     assert (window.after_seq, window.until_seq) == (first["last_seq"], second["last_seq"])
+    for day, *before in (
+        ("2026-11-25",),
+        ("2026-11-26", "--carried", str(tmp_path / "2026-11-25")),
+    ):
+        words = [str(venue.journal), "--day", day, "--out", str(tmp_path / day), "--format", "csv"]
+        closed = CliRunner().invoke(main, ["ledger", "end-of-day", *words, *before])
+        assert closed.exit_code == 0, closed.output
 
 
 def test_sessions_begin_again_on_their_day(tmp_path: Path) -> None:
