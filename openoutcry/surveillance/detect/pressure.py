@@ -64,8 +64,21 @@ def fill_against(
     pressed(state, instrument, cell, instrument, side, price, lots, takes)
     linked = Words(state.links)[instrument]
     row = tab.find_cell(state, cell.owner, linked) if linked >= 0 else 0
-    if row != 0:
+    if row != 0 and not quotes(state, cell, BUY + SELL - side):
         pressed(state, linked, tab.cell_at(state, row), instrument, side, price, lots, False)
+
+
+@kernel
+def quotes(state: DetectorState, cell: DetectorCell, side: int) -> bool:
+    """Return whether an owner displays orders on a side: one that does in the instrument that it
+    trades, too, is a maker in both."""
+    row, seen = cell.open, 0
+    while row != 0 and seen < MAX_ORDERS:
+        order = tab.order_at(state, row)
+        row, seen = order.next, seen + 1
+        if order.side == side and order.shown != 0:
+            return True
+    return False
 
 
 @kernel_outlined

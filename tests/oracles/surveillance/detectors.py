@@ -173,7 +173,13 @@ class Reference(Rules):
             if maker.owner != taker.owner:
                 self._pressure(order, instrument, price, lots, order is taker)
                 linked = int(self.links[instrument])
-                if linked >= 0 and order.owner in self.cells[linked]:
+                mine = [
+                    o
+                    for o in self.orders.values()
+                    if (o.owner, o.instrument) == (order.owner, order.instrument)
+                ]
+                quotes = [o for o in mine[::-1][:64] if o.side != order.side and o.shown]
+                if linked >= 0 and order.owner in self.cells[linked] and not quotes:
                     self._pressure(order, linked, price, lots, takes=False)
                 self._ignition(instrument, order, price)
                 self._across(instrument, order)
