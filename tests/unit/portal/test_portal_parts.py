@@ -475,13 +475,16 @@ def test_a_mirror_knows_at_once_that_the_venue_s_process_is_gone(monkeypatch):
     lost = Mirror.has_lost_venue.fget
     assert lost(mirror)
     for pid, is_lost in ((os.getpid(), False), (1 << 22, True)):
-        mirror._pipeline = SimpleNamespace(owner=SimpleNamespace(pid=pid))
+        mirror._pipeline = SimpleNamespace(owner=SimpleNamespace(pid=pid), is_ending=False)
         assert lost(mirror) == is_lost
+    mirror._pipeline = SimpleNamespace(owner=SimpleNamespace(pid=os.getpid()), is_ending=True)
+    assert lost(mirror), "the process goes on, and another run of it begins"
 
     def foreign(pid, signal):
         raise PermissionError
 
     monkeypatch.setattr(os, "kill", foreign)
+    mirror._pipeline.is_ending = False
     assert lost(mirror), "its number is another user's process now"
 
 
