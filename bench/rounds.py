@@ -30,6 +30,9 @@ MIGRATIONS_BOUND = 20.0
 """Moves of this process from core to core, a second, above which a round is noisy."""
 MIGRATIONS = re.compile(r"^se\.nr_migrations\s*:\s*(\d+)", re.M)
 
+LONG_S = 10.0
+"""More than so much time left is said."""
+
 T = TypeVar("T")
 Add = Callable[..., None]
 Figures = dict[tuple[str, str, str], dict[str, float]]
@@ -126,10 +129,11 @@ class Rounds:
         message lost, two ways that disagree) is always passed on: no figure is reported with it.
         """
         watch = self.watch()
-        done = 0
+        done, began_s = 0, time.monotonic()
         try:
             with terminable() as came, watch.own.watching():
                 while done < self.count and not came:
+                    self.progress(self._next(done, time.monotonic() - began_s))
                     done += self._attempt(one, done, watch)
             if came:
                 raise KeyboardInterrupt
@@ -143,9 +147,19 @@ class Rounds:
             why = str(error) or type(error).__name__
             self.partial = f"failed in round {done + 1} of {self.count}: {why}"
 
+    def _next(self, done: int, elapsed_s: float) -> str:
+        """Return which round begins, and how long it and the later ones will take if that is more
+        than ten seconds."""
+        text = f"round {done + 1} of {self.count}"
+        tries = done + self.repeated
+        left_s = elapsed_s / tries * (self.count - done) if tries else 0.0
+        if left_s <= LONG_S:
+            return text
+        left = f"{left_s:.0f} s" if left_s < 120 else f"{left_s / 60:.0f} min"
+        return f"{text}, about {left} left"
+
     def _attempt(self, one: Callable[[int, Add], None], number: int, watch: NoiseWatch) -> bool:
         """One try at a round; whether its figures are kept."""
-        self.progress(f"round {number + 1} of {self.count}")
         figures = _one_round(one, number)
         noise = watch.poll()
         if noise.too_much and self.repeated < self.count // 2:

@@ -22,7 +22,9 @@ def of_a_page(address: str) -> Callable[[Command], Command]:
     arguments = (
         click.argument("file", type=PathArgument, default=Path("venue.toml")),
         click.option(
+            "--listen",
             "--address",
+            "address",
             type=Listening(),
             default=address,
             show_default=True,

@@ -14,7 +14,9 @@ from openoutcry.wire.errors import OutcryError
 @click.command()
 @click.argument("file", type=PathArgument, required=False)
 @click.option(
+    "--listen",
     "--address",
+    "address",
     type=Listening(),
     default="127.0.0.1:9464",
     show_default=True,

@@ -23,6 +23,7 @@ MAIL_FROM_OPTION = click.option(
 
 LISTEN_OPTION = click.option(
     "--listen",
+    "--address",
     "address",
     type=Endpoint(),
     default="127.0.0.1:9480",

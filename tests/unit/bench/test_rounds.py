@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from openoutcry.bench import rounds as rounds_module
 from openoutcry.bench.own_processes import OwnProcesses
 from openoutcry.bench.rounds import Noise, NoiseWatch, Rounds, terminable
 from openoutcry.bench.scratch import is_scratch_of
@@ -38,6 +39,21 @@ def test_figures_are_kept_in_the_order_of_the_rounds():
     assert result["rounds"] == [1.0, 2.0, 3.0]
     assert result["against"]["peer"]["ratio"] == 1.0
     assert bench_rounds.partial is None
+
+
+def test_long_rounds_say_how_long_the_others_will_take(monkeypatch):
+    texts, moments = [], iter((0.0, 0.0, 30.0, 90.0, 120.0))
+    monkeypatch.setattr(rounds_module.time, "monotonic", lambda: next(moments))
+    noisy = Noise(0.5, 0.0)
+    bench_rounds = rounds(3, noisy)
+    bench_rounds.progress = texts.append
+    bench_rounds.run(lambda number, add: add("x", "ns", "lower", 1.0))
+    assert [text for text in texts if "noisy" not in text] == [
+        "round 1 of 3",
+        "round 1 of 3, about 90 s left",
+        "round 2 of 3, about 90 s left",
+        "round 3 of 3, about 40 s left",
+    ]
 
 
 def test_a_figure_that_one_round_could_not_give_is_not_missing():
