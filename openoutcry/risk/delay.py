@@ -15,6 +15,7 @@ from openoutcry.risk.before import (
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.speed_bump import SpeedBump
 from openoutcry.wire import enum_numbers
+from openoutcry.wire.enums import NEW_DAY
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.record_blocks import OrderRecord
 
@@ -39,7 +40,8 @@ def hold(state: RiskState, order: OrderRecord) -> int:
             speed_bump.withdraw(bump, participant, 0)
         return 0
     if participant == 0:
-        if kind == MASS_CANCEL:
+        # The begin of a trading day takes DAY orders alone, and none that waits: it is of that day.
+        if kind == MASS_CANCEL and order.aux != NEW_DAY:
             speed_bump.withdraw(bump, 0, order.symbol)
         return 0
     waiting = bump.waiting

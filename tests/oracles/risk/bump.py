@@ -5,7 +5,7 @@ from typing import Any
 
 from openoutcry.risk.reference_bump import PlainBump
 from openoutcry.risk.speed_bump import MAX_DELAY_NS
-from openoutcry.wire.enums import CommandKind
+from openoutcry.wire.enums import NEW_DAY, CommandKind
 
 DISCONNECT, MASS_CANCEL = CommandKind.DISCONNECT, CommandKind.MASS_CANCEL
 LESS = CommandKind.CANCEL, CommandKind.REDUCE, MASS_CANCEL
@@ -41,7 +41,7 @@ class PlainQueue(PlainBump):
         kind, who, symbol = int(c["kind"]), int(c["participant"]), bytes(c["symbol"])
         if kind == DISCONNECT and who:
             self._withdraw(who, b"")
-        if kind == MASS_CANCEL and not who:
+        if kind == MASS_CANCEL and not who and int(c["aux"]) != NEW_DAY:
             self._withdraw(0, symbol)
         known = symbol in self.symbols or (kind == MASS_CANCEL and symbol == b"")
         if kind not in WAITS or not 0 < who < self.participants or is_part or not known:

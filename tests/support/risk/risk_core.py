@@ -34,7 +34,7 @@ from openoutcry.risk.delay import WAITS, due, hold
 from openoutcry.risk.protection_rules import ROW_WORDS
 from openoutcry.risk.region import View, make_region, setting
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
-from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Side, TimeInForce
+from openoutcry.wire.enums import NEW_DAY, CommandKind, EventKind, OrderType, Side, TimeInForce
 from openoutcry.wire.notes import fee_is_of_base, fee_units
 from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import NO_PRICE
@@ -678,7 +678,7 @@ class Operator:
         return setting(what, new << 32 | old, 0, symbol, price)
 
     def _gone(self):
-        """A disconnection, or a mass cancel of the operator's: what waits is withdrawn."""
+        """A disconnection, a mass cancel of the operator's, or the begin of a trading day."""
         record = np.zeros(1, ORDER_DTYPE)
         record["kind"] = CommandKind.MASS_CANCEL
         if self.rng.random() < 0.7:
@@ -686,6 +686,8 @@ class Operator:
             record["participant"] = self.rng.integers(1, PARTICIPANTS)
         elif self.rng.random() < 0.7:
             record["symbol"] = self.rng.choice(self.symbols)
+            if self.rng.random() < 0.4:
+                record["aux"], record["qty_lots"] = NEW_DAY, self.rng.integers(1, 9)
         return record
 
     def called(self):

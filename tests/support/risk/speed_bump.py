@@ -6,7 +6,7 @@ from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.wire import ORDER_DTYPE, make_instruments
-from openoutcry.wire.enums import CommandKind
+from openoutcry.wire.enums import NEW_DAY, CommandKind
 from tests.support.risk.risk_delayed import switch
 
 TABLE = make_instruments(
@@ -49,6 +49,8 @@ def with_switches(orders, seed, window_ns):
                 gone["kind"], gone["participant"] = CommandKind.DISCONNECT, one["participant"]
             else:
                 gone["aux"], gone["symbol"] = 1, TABLE["symbol"][rng.integers(len(TABLE))]
+                if rng.random() < 0.5:
+                    gone["aux"], gone["qty_lots"] = NEW_DAY, rng.integers(1, 9)
             commands.append(gone)
         if rng.random() < 0.01:
             release = setting(Setting.RELEASE, 0)

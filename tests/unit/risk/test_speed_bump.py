@@ -13,7 +13,15 @@ from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import RiskError, View, make_region, setting
 from openoutcry.venue.fairness import Audit
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
-from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side, TimeInForce
+from openoutcry.wire.enums import (
+    NEW_DAY,
+    CommandKind,
+    EventFlag,
+    EventKind,
+    OrderType,
+    Side,
+    TimeInForce,
+)
 from tests.support.risk.risk_delayed import delayed_core, switch
 from tests.support.risk.speed_bump import BUMP_NS, CAPACITY, LIMITS, TABLE, flow, with_switches
 
@@ -135,6 +143,36 @@ def test_what_waits_of_a_participant_that_is_disconnected_does_not_enter():
     gone["kind"], gone["participant"], gone["rx_ts_ns"] = CommandKind.DISCONNECT, 1, 10
     assert desk(gone) == ["COMPLETED"]
     assert desk.at(BUMP_NS) == ["ENTERED", "REJECTED", "ENTERED", "ACCEPTED", "COMPLETED"]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "aux", "day", "answer", "enters"),
+    [
+        (A, 1, 0, "COMPLETED", False),
+        (b"", 1, 0, "COMPLETED", False),
+        (A, NEW_DAY, 20_261_130, "COMPLETED", True),
+        (A, NEW_DAY, 0, "REJECTED", True),
+        (b"", NEW_DAY, 20_261_130, "REJECTED", True),
+    ],
+)
+def test_a_mass_cancel_withdraws_what_waits_and_the_begin_of_a_day_does_not(
+    symbol, aux, day, answer, enters
+):
+    """A cancel that waits at midnight must not be lost: its order is good till cancelled, and would
+    stay.  A day that is refused changes nothing either."""
+    desk = Desk()
+    assert desk(order(0)) == ["DELAYED"]
+    assert desk.at(BUMP_NS) == ["ENTERED", "ACCEPTED", "COMPLETED"]
+    assert desk(order(BUMP_NS + 1, kind=CommandKind.CANCEL)) == ["DELAYED"]
+    assert desk(order(BUMP_NS + 2, 2, 2, 999)) == ["DELAYED"]
+    record = np.zeros(1, ORDER_DTYPE)
+    record["kind"], record["rx_ts_ns"] = CommandKind.MASS_CANCEL, BUMP_NS + 3
+    record["symbol"], record["aux"], record["qty_lots"] = symbol, aux, day
+    assert desk(record)[-1] == answer
+    first, second = ("CANCELLED", "ACCEPTED") if enters else ("REJECTED", "REJECTED")
+    entered = ["ENTERED", first, "ENTERED", second, "COMPLETED"]
+    assert desk.at(3 * BUMP_NS) == entered
+    assert desk.core.open_orders == enters
 
 
 def test_who_is_killed_while_its_order_waits_is_refused_when_it_enters():
