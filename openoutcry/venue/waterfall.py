@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import Setting
+from openoutcry.risk.bits import LARGEST, Setting
 from openoutcry.risk.region import View, setting
 from openoutcry.wire.enums import Side
 from openoutcry.wire.symbols import code_of
@@ -145,7 +145,8 @@ def _takeover(
 ) -> tuple[npt.NDArray[Any], str] | None:
     position = view.cell(who, index, lay.POSITION)
     size = abs(position)
-    due = missing * _weight(view, who, index) // _weights(view, who)
+    weights = _weights(view, who)
+    due = missing * min(_weight(view, who, index), weights) // weights
     other = next_of_rank(view, who, index, due // size, means)
     if other is None:
         return None
@@ -164,17 +165,18 @@ def _takeover(
 
 
 def _weight(view: View, who: int, index: int) -> int:
+    """Return the weight of a position as the core has it, which is limited."""
     contracts = view.contracts
     assert contracts is not None
     if index not in contracts.number:
         return 1
     value = contracts.value(index, contracts.of(index, "mark"))
-    return max(abs(view.cell(who, index, lay.POSITION) * value), 1)
+    return min(max(abs(view.cell(who, index, lay.POSITION) * value), 1), LARGEST >> 2)
 
 
 def _weights(view: View, who: int) -> int:
     held = np.flatnonzero(view.cells[who, :, lay.POSITION // 8]).tolist()
-    return sum(_weight(view, who, index) for index in held)
+    return min(sum(_weight(view, who, index) for index in held), LARGEST >> 1)
 
 
 def next_of_rank(

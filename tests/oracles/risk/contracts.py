@@ -470,7 +470,8 @@ class PlainContracts:
         owned = {n: amount for n, amount in owned.items() if amount > 0}
         if not owned:
             return None
-        share = missing * self.weight(index, lots) // self.weights(who)
+        weights = self.weights(who)
+        share = missing * min(self.weight(index, lots), weights) // weights
         a_lot = Fraction(share, abs(lots))
         other = max(owned, key=lambda n: (owned[n] >= int(a_lot), self.rank(n, one), -n))
         taken = min(abs(lots), abs(risk.cells[other][index].position))
@@ -481,11 +482,11 @@ class PlainContracts:
 
     def weight(self, index: int, lots: int) -> int:
         one = self.rows.get(index)
-        return 1 if one is None else max(abs(lots * one.value(one.mark)), 1)
+        return 1 if one is None else min(max(abs(lots * one.value(one.mark)), 1), 2**60)
 
     def weights(self, who: int) -> int:
         cells = enumerate(self.risk.cells[who])
-        return sum(self.weight(i, cell.position) for i, cell in cells if cell.position)
+        return min(sum(self.weight(i, cell.position) for i, cell in cells if cell.position), 2**61)
 
     def deleverage(self, who: int, other: int, index: int, lots: int, paid: int, side: int) -> bool:
         risk, takeover = self.risk, self.next_takeover(who, index)

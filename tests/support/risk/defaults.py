@@ -20,9 +20,9 @@ STEPS = 200
 
 class DefaultMarket:
     """Participants 1 to ``count`` and the fund (0) in two perpetuals, without any margin at
-    first."""
+    first.  ``units``: the multipliers."""
 
-    def __init__(self, count):
+    def __init__(self, count, units=UNITS):
         row = {"min_price_ticks": 1, "max_price_ticks": 10**6, "reference_price_ticks": START}
         table = make_instruments([row | {"symbol": symbol} for symbol in SYMBOLS])
         self.count, self.seq, self.orders, self.paid_in = count, 0, 0, 0
@@ -30,9 +30,9 @@ class DefaultMarket:
             "name": "risk",
             "participants": count + 1,
             "order_capacity": 4_096,
-            "multipliers": list(UNITS),
+            "multipliers": list(units),
             "leveraged": [0, 1],
-            "contracts": [[n, PERPETUAL, 0, units, 0, 0, 0, 0] for n, units in enumerate(UNITS)],
+            "contracts": [[n, PERPETUAL, 0, each, 0, 0, 0, 0] for n, each in enumerate(units)],
         }
         settings = {"instruments": instruments_to_json(table), "order_capacity": 4_096}
         self.engine = Core.of(settings | {"hooks": hooks}).fresh()

@@ -144,6 +144,20 @@ def test_of_two_bankrupts_opposite_each_other_neither_pays_and_no_other_contract
     assert set(market.view.deficits()) == {1, 2}
 
 
+@pytest.mark.parametrize("units", [(3 * 10**12, 7), (3 * 10**12, 3 * 10**12), (7, 10**11)])
+def test_a_takeover_of_a_position_near_the_largest_amount_is_the_core_s(units):
+    """The core limits the weight of a position; a figure without that limit would be refused at
+    each look, and the default would never end."""
+    market = DefaultMarket(3, units)
+    market.send(market.trade(1, 2, 0, 100), market.trade(1, 3, 1, 50))
+    market.limit_credit()
+    market.mark(8_999, 8_999)
+    market.send(market.bring_to(1, -123_456_789_123_457))
+    done = market.resolve()
+    assert {record["order_type"][0] for record, _, _ in done} == {Setting.DELEVERAGE}
+    assert not market.view.deficits()
+
+
 def takeover(record):
     """Taker, bankrupt, lots and money of a DELEVERAGE."""
     assert record["order_type"] == Setting.DELEVERAGE
