@@ -33,11 +33,14 @@ def contracts_of(text):
     return "".join(re.sub(r"(?m)^(mark_ticks|tier) = .*\n", "", block) for block in blocks)
 
 
-def scenario_tables(tables=TABLES):
+BANDS = "price_distance_bps = 100_000"
+
+
+def scenario_tables(tables=TABLES, bands=BANDS):
     """What a venue file needs for the page's venue."""
     rows = [
         f'[[instrument]]\nsymbol = "{symbol}"\nmin_price_ticks = 1\nmax_price_ticks = 1_000_000\n'
-        f"reference_price_ticks = {price}\nprice_distance_bps = 100_000\n"
+        f"reference_price_ticks = {price}\n{bands}\n"
         for symbol, price in REFERENCES.items()
     ]
     asset = '[[asset]]\nname = "USD"\ndecimals = 2\n'
@@ -65,9 +68,9 @@ max_price_ticks = 1_000_000
 class ScenarioMarket(ContractMarket):
     """A core under scenario margin, every instrument trading."""
 
-    def __init__(self, folder, tables=TABLES):
+    def __init__(self, folder, tables=TABLES, bands=BANDS):
         shutil.copy(FILE, folder)
-        super().__init__(folder, scenario_tables(tables))
+        super().__init__(folder, scenario_tables(tables, bands))
 
     def shown(self, what, words):
         who = int(words[0][1:])

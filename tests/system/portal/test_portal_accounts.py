@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from openoutcry.order_entry.passwords import password_hasher
 from openoutcry.portal.accounts import lockout
-from openoutcry.portal.accounts.accounts import Caller
-from openoutcry.portal.accounts.errors import InvalidRequest
+from openoutcry.portal.accounts.accounts import RESET, Caller
+from openoutcry.portal.accounts.errors import InvalidRequest, WrongCredentials
 from openoutcry.portal.accounts.lockout import MAIL, Rule
 from openoutcry.portal.accounts.sub_accounts import SubAccounts
 from openoutcry.portal.native.documents import STRANGERS
@@ -258,6 +258,54 @@ def test_a_forgotten_password_is_reset_by_mail(people):
             assert (await posted(client, "password/reset", **body)).status_code == 401, "used"
             assert (await client.get("/v1/me")).status_code == 401
         await people.log_in(ANNA, password="eleven patient herons")
+
+    people(test)
+
+
+@pytest.mark.parametrize("what", ["verify", "password/reset", "a withdrawal"])
+def test_a_mailed_code_stays_in_force_after_another_proof_was_wrong(people, what):
+    """With the right code and a wrong password or authenticator; then with all of them, once."""
+
+    async def test(people):
+        async with people.client() as client:
+            body = {"mail": ANNA, "password": PASSWORD}
+            await posted(client, "register", **body)
+            if what == "verify":
+                proof, wrong = "password", "not the password"
+            else:
+                await people.accounts.drain()
+                body["code"] = people.mailbox.code(ANNA)
+                assert (await posted(client, "verify", **body)).status_code == 200
+                token = (await people.log_in(ANNA))["access_token"]
+                client.headers["authorization"] = f"Bearer {token}"
+                begun = (await posted(client, "totp", password=PASSWORD)).json()
+                totp = pyotp.TOTP(begun["secret"])
+                confirmed = await posted(client, "totp/confirm", code=totp.at(people.clock.at))
+                assert confirmed.status_code == 200
+                people.clock.advance(hours=25)
+                await posted(client, "password/forget", mail=ANNA)
+                proof, wrong = "totp", "000000"
+                body["totp"] = totp.at(people.clock.at)
+            await people.accounts.drain()
+            body["code"] = people.mailbox.code(ANNA)
+
+            async def answered(**given):
+                if what != "a withdrawal":
+                    return (await posted(client, what, **given)).status_code
+                asked = 1, RESET, given["code"], given["totp"]
+                try:
+                    await people.accounts.require_factors(*asked, Caller("192.0.2.7", "test"))
+                except WrongCredentials:
+                    return 401
+                return 200
+
+            assert await answered(**body | {proof: wrong}) == 401
+            assert await answered(**body | {"code": "00000000"}) == 401
+            assert await answered(**body) == 200
+            people.clock.advance(minutes=1)
+            if proof == "totp":
+                body["totp"] = totp.at(people.clock.at)
+            assert await answered(**body) == 401, "used"
 
     people(test)
 

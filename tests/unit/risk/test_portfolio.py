@@ -12,7 +12,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.risk.region import RiskError, View, make_region, setting
 from openoutcry.risk.words import refusal_text
-from openoutcry.wire.enums import EventKind, Side
+from openoutcry.wire.enums import EventKind, OrderType, Side, TimeInForce
 from tests.support.risk.contracts import contract_instruments, funded, run_contracts
 from tests.support.risk.portfolio import (
     UNDER_SCENARIOS,
@@ -103,6 +103,25 @@ def test_an_order_worse_than_the_mark_needs_what_it_would_lose_at_once():
     assert bits_of(new(both, 1, Side.BUY, 10, price=MARK + 7)) == ["MARGIN"]
     deposit(both, 1, 1)
     assert bits_of(new(both, 1, Side.BUY, 10, price=MARK + 7)) == []
+
+
+@pytest.mark.parametrize(
+    ("bands", "money", "answer"),
+    [
+        ("price_distance_bps = 500", 10**9, "UNPRICED"),
+        ("price_distance_bps = 500\nmarket_band_ticks = 1_000", 10_599, "MARGIN"),
+        ("price_distance_bps = 500\nmarket_band_ticks = 1_000", 10_600, "passes"),
+    ],
+    ids=["no market band", "too little", "enough"],
+)
+def test_an_order_without_a_price_needs_its_loss_at_the_end_of_the_band(
+    tmp_path, bands, money, answer
+):
+    """6,600 of margin, and 4,000 that a lot loses at 3,000 and 1,000 ticks above the mark."""
+    market = ScenarioMarket(tmp_path, bands=bands)
+    market.run(f"DEPOSIT {money} p1\nDEPOSIT 100000 p2\nNEW SELL 1@62000 BTC-PERP p2 -> passes")
+    ioc = {"order_type": OrderType.MARKET, "time_in_force": TimeInForce.IOC}
+    assert market.passed(market.new(Side.BUY, 1, 0, b"BTC-PERP", 1, **ioc)) == answer
 
 
 def test_what_needs_no_more_than_now_passes_with_too_little():
