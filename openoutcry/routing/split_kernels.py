@@ -18,7 +18,14 @@ PART = 1_000_000
 MAX_VENUES, MAX_NODES, MAX_FILLS = 16, 64, 56
 """Bounds of the search: venues, nodes that are looked at, fills of them and of improvements."""
 MAX_CHOSEN = 10
-"""Venues of which every choice is looked at, where a split does not fill the order."""
+"""Venues of which every choice is looked at, where a split does not fill the order or is far above
+the bound."""
+MAX_SHIFT = 3
+"""Lots that a venue of such a choice has more or less, at most."""
+MAX_CHOICE_FILLS = 2_000
+"""Fills of such choices, at most."""
+FAR_ABOVE = 40
+"""So many tolerances."""
 MAX_BACK = 10
 """Lots that a venue gives back there, at most."""
 COST_BITS = 60
@@ -463,6 +470,48 @@ def reach(split: SplitHeader) -> bool:
     return keep_if_better(split, fill(split, 1))
 
 
+@kernel_outlined
+def choose(split: SplitHeader) -> bool:
+    """Look at every choice of venues, of which each has its least order at least, for a split that
+    is better; False if there is none."""
+    if split.venues > MAX_CHOSEN:
+        return False
+    is_better = False
+    split.fills = 0
+    for choice in range(1, 1 << split.venues):
+        if split.fills >= MAX_CHOICE_FILLS:
+            break
+        open_limits(split, ~choice, choice)
+        filled = fill(split, 0)
+        if filled > split.filled or (
+            filled == split.filled and split.cost + split.tolerance < split.best_cost
+        ):
+            is_better |= keep_if_better(split, settle(split))
+            is_better |= shift_lots(split, choice)
+    return is_better
+
+
+@kernel
+def shift_lots(split: SplitHeader, choice: int) -> bool:
+    """Fill a choice of venues with each of them a few lots from its last fill; False if no such
+    split is better."""
+    is_better = False
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        venue.base = venue.taken
+    for number in range(split.venues):
+        venue = venue_at(split, number)
+        if choice >> number & 1 == 0 or venue.is_fine != 0:
+            continue
+        for lots in range(-MAX_SHIFT, MAX_SHIFT + 1):
+            wanted = venue.base + lots * venue.lot
+            if lots != 0 and venue.least <= wanted <= venue.ceiling:
+                open_limits(split, ~choice, choice)
+                venue.low = venue.high = wanted
+                is_better |= keep_if_better(split, settle(split))
+    return is_better
+
+
 @kernel
 def can_fill(split: SplitHeader, choice: int, most: int) -> bool:
     """Return whether a choice of venues may fill more than ``most``: its least orders do not
@@ -610,6 +659,10 @@ def plan(split: SplitHeader, levels: int, count: int) -> int:
             keep_if_better(split, settle(split))
     improve(split)
     if reach(split):
+        split.fills = 0
+        improve(split)
+    above = (split.best_cost - root_cost) // FAR_ABOVE
+    if (split.filled < root_filled or above > split.tolerance) and choose(split):
         split.fills = 0
         improve(split)
     if VERIFY:

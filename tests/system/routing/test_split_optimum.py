@@ -127,9 +127,19 @@ def test_splits_with_largest_orders_notionals_and_fees_fill_the_most():
     assert (most, worse) == (40, 0)
 
 
+@pytest.mark.parametrize("seed", [174, 189, 436, 523, 565, 711, 747, 1370])
+def test_a_split_over_other_venues_than_the_cheapest_levels_is_found(seed):
+    """Found in 3,500 books: a search that moved lots between the cheapest levels' venues alone cost
+    594 to 2,541 millionths more than the optimum."""
+    gap, fills_most, no_worse = compare(Random(seed), wide_case)
+    assert -0.001 < gap <= 500
+    assert fills_most
+    assert no_worse
+
+
 @pytest.mark.long
-def test_splits_of_a_thousand_books_with_largest_orders_notionals_and_fees():
-    gaps, most, worse = judge(1_000, 4, wide_case)
+def test_splits_of_three_thousand_books_with_largest_orders_notionals_and_fees():
+    gaps, most, worse = judge(3_000, 4, wide_case)
     figures = {
         "books": len(gaps),
         "within_500_ppm": int((gaps <= 500).sum()),
@@ -139,8 +149,9 @@ def test_splits_of_a_thousand_books_with_largest_orders_notionals_and_fees():
         "worse_than_single": worse,
     }
     write_evidence("routing_wide", figures, COMMAND)
-    assert figures["within_500_ppm"] >= 999, figures
-    assert (most, worse) == (1_000, 0), figures
+    assert figures["within_500_ppm"] >= 2_997, figures
+    assert most >= 2_997, figures
+    assert worse == 0, figures
 
 
 @pytest.mark.long
