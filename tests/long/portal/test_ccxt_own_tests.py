@@ -52,8 +52,9 @@ def package(tmp_path):
 
 @pytest.mark.long
 @pytest.mark.parametrize(("how", "wanted"), [("--sync", FETCHED), ("--ws", WATCHED)])
-def test_the_tests_of_ccxt_pass(how, wanted, package, tmp_path):
+def test_the_tests_of_ccxt_pass(how, wanted, package, tmp_path_factory):
     pro = pytest.importorskip("ccxt.pro")
+    tmp_path = tmp_path_factory.mktemp("v")
     (tmp_path / "limits.toml").write_text(CHOICES)
     with PortalVenue(tmp_path, 8, "--settings=limits.toml") as venue:
         funds = {"USD": 10**6 * USD, "BTC": 100 * BTC}

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -146,6 +147,11 @@ class Person:
     """The code of the registration."""
 
 
+MAX_BELOW = 28
+"""Longest name of a folder below pytest's own: in a worker of /tmp a socket of PostgreSQL has no
+room for more."""
+
+
 class PortalVenue:
     """Starts the venue and the portal in ``folder``; both end with the context."""
 
@@ -155,6 +161,9 @@ class PortalVenue:
         self, folder: Path, users: int = 24, *options: str, more: str = "", text: str = ""
     ) -> None:
         """``text``: the venue's file, and ``more`` of it."""
+        below = re.search(r"/pytest-of-[^/]+/pytest-\d+/(?:popen-gw\d+/)?(.*)", str(folder))
+        if below and len(below[1]) > MAX_BELOW and "--database" not in options:
+            raise ValueError(f"{below[1]}: use tmp_path_factory.mktemp('v'), {MAX_BELOW} at most")
         self.folder, self.options, self.users, self.count = folder, options, users, 0
         self.people: list[Person] = []
         self.port = free_port()
