@@ -12,7 +12,7 @@ import ccxt
 
 from openoutcry.routing.instruments import BUY, PART
 from openoutcry.routing.split import Splitter
-from tests.support.routing.optimum import random_case
+from tests.oracles.routing_optimum import random_case
 
 ROUTER = ccxt.OrderRouter({"baseUrl": "http://127.0.0.1:1"})
 """It plans only, and never connects."""

@@ -14,8 +14,8 @@ from openoutcry.routing.instruments import BUY, SELL
 from openoutcry.routing.split import Splitter
 from openoutcry.routing.split_kernels import plan
 from openoutcry.wire.feed_messages import ITCH50
+from tests.oracles.routing_optimum import compare, random_case, wide_case
 from tests.support.routing.markets import filled_depth, random_market
-from tests.support.routing.optimum import compare, random_case, wide_case
 
 COMMAND = "python -m pytest -m long tests/system/routing/test_split_optimum.py"
 
