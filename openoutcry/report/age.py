@@ -65,6 +65,7 @@ MEASURES: dict[str, tuple[str, ...]] = {
     "shim": ("dpdk_shim", "wire"),
     "shim_fuzz": ("dpdk_shim",),
     "stall": ("bench/explain.py", "pipeline"),
+    "surveillance_blind": ("surveillance/detect", "surveillance/cases.py"),
     "tick-to-trade": (*VENUE, "market_data"),
     "wire": (*STACK, "dpdk_shim", "risk"),
 }

@@ -35,6 +35,7 @@ DOCUMENTS = (
     "docs/replication.md",
     "docs/routing.md",
     "docs/security.md",
+    "docs/surveillance.md",
 )
 MADE_BY_TESTS = {
     "backtest_deaths": "system/measurement/test_work",
@@ -60,6 +61,7 @@ MADE_BY_TESTS = {
     "routing_times": "system/routing/test_split_optimum",
     "routing_wide": "system/routing/test_split_optimum",
     "stall": "long/measurement/test_stall",
+    "surveillance_blind": "long/surveillance/test_blind_markets",
 }
 """The evidence that a long test writes; `make evidence` measures all other but the next."""
 MADE_BY_COMMANDS = {
@@ -858,6 +860,38 @@ def _floods(floods: dict[str, Any] | None) -> str:
     return text + table(header, rows)
 
 
+def surveillance_blind_table(document: dict[str, Any]) -> str:
+    """A row for each kind of act in each market, then one for the honest people of each."""
+    kinds, markets = [], []
+    for name, market in document["figures"]["markets"].items():
+        for kind, row in market["kinds"].items():
+            low, high = row["interval"]
+            others = ", ".join(f"{what} {count}" for what, count in row["other_names"].items())
+            kinds.append(
+                (
+                    f"{name}: {kind.replace('_', ' ')}",
+                    f"{row['seen']} of {row['acts']}",
+                    f"{row['worked_seen']} of {row['worked']} ({low:.2f} to {high:.2f})",
+                    others.replace("_", " "),
+                )
+            )
+        low, high = market["interval"]
+        rest = market["false"] - market["false_volume"]
+        markets.append(
+            (
+                name,
+                str(market["days"]),
+                f"{market['honest_orders']:,}",
+                f"{market['false']:,}, without volume {rest:,}",
+                f"{market['false_per_million']:,.0f} ({low:,.0f} to {high:,.0f}), "
+                f"without volume {rest / market['honest_orders'] * 1e6:,.0f}",
+            )
+        )
+    acts = "| act | seen | seen of those that worked (95 %) | not seen, but in cases of |"
+    honest = "| market | days | honest orders | false cases | a million honest orders (95 %) |"
+    return table(acts, kinds) + "\n" + table(honest, markets) + _source(document)
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "pipeline": pipeline_table,
     "kills": kills_table,
@@ -892,6 +926,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "load_attacks": load_attacks_table,
     "routing_ccxt": routing_ccxt_table,
     "security": security_table,
+    "surveillance_blind": surveillance_blind_table,
     "prices": lambda prices: cost_table(prices, read_evidence("pipeline")),
 }
 
