@@ -186,13 +186,22 @@ def check_structure(
             f"asset {more[0][0]}: the journal has room for {room} assets; more need a new journal"
         )
     _check_contracts(hooks, spec)
-    for name, now in (("multiplier", spec.multipliers), ("leveraged", spec.leveraged)):
-        before = hooks.get("multipliers" if name == "multiplier" else name, [])
-        if list(before) != list(now):
-            raise LimitsError(
-                f"{name} of the instruments was {before}, not {list(now)}: start a new "
-                "journal to change it"
-            )
+    multipliers = zip(spec.symbols, hooks.get("multipliers", ()), spec.multipliers, strict=False)
+    changes = [
+        f"multiplier of {symbol} was {before}, not {now}"
+        for symbol, before, now in multipliers
+        if before != now
+    ]
+    begun_leveraged, leveraged = set(hooks.get("leveraged", ())), set(spec.leveraged)
+    changes += [
+        f"{spec.symbols[index]} was {'' if index in begun_leveraged else 'not '}leveraged"
+        for index in sorted(begun_leveraged ^ leveraged)
+    ]
+    if changes:
+        raise LimitsError(
+            f"the journal's instruments differ from the file's: {'; '.join(changes)}. A journal "
+            "keeps its instruments: undo the change, or start a new journal ([venue] journal)"
+        )
 
 
 def _check_contracts(hooks: Mapping[str, Any], spec: RiskSpec) -> None:
