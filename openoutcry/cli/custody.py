@@ -381,22 +381,18 @@ def build_refill(file: Path, number: int, public: Path, out: Path) -> None:
         spec = made.chain(asset.chain)
         if spec.kind == "evm":
             from openoutcry.custody.evm import cold as evm
+            from openoutcry.custody.evm import parts
             from openoutcry.custody.evm.contracts import COIN, Payment
-            from openoutcry.custody.evm.node import Node
-            from openoutcry.custody.evm.parts import address as parsed
 
-            token = parsed(asset.token, "token") if asset.token else COIN
-            payment = Payment(token, parsed(approval.address, "refill"), approval.amount)
-            evm_node = Node(spec.url, chain_id=spec.chain_id)
-            unsigned = evm.build(document, evm_node, spec.cold, [payment], 86_400)
+            token = parts.address(asset.token, "token") if asset.token else COIN
+            payment = Payment(token, parts.address(approval.address, "refill"), approval.amount)
+            unsigned = evm.build(document, parts.nodes_of(spec)[0], spec.cold, [payment], 86_400)
             lines = evm.shown(unsigned)
         else:
             from openoutcry.custody import cold as utxo
-            from openoutcry.custody.utxo.address import network_of
-            from openoutcry.custody.utxo.rpc import Rpc
+            from openoutcry.custody.utxo.rpc import nodes_of
 
-            node = Rpc(spec.url, network_of(spec.network).genesis)
-            found = utxo.outputs_of(document, node, ["cold"], LAST)
+            found = utxo.outputs_of(document, nodes_of(spec)[0], ["cold"], LAST)
             terms = approval.address, approval.amount, spec.fee_rate
             unsigned = utxo.build(document, found, *terms)
             lines = utxo.shown(unsigned)
@@ -721,19 +717,16 @@ def reserves(file: Path, chain: str, challenge: str, liabilities: Path | None, o
     with Parts(made, sends=False) as parts:
         if spec.kind == "evm":
             from openoutcry.custody.evm import reserves as evm
-            from openoutcry.custody.evm.node import Node
+            from openoutcry.custody.evm.parts import nodes_of as evm_nodes_of
 
             known = parts.store, parts.links
-            evm_node = Node(spec.url, chain_id=spec.chain_id)
-            document = evm.prove(spec, made, *known, evm_node, challenge, owed)
+            document = evm.prove(spec, made, *known, evm_nodes_of(spec)[0], challenge, owed)
         else:
-            from openoutcry.custody.utxo.address import network_of
-            from openoutcry.custody.utxo.rpc import Rpc
+            from openoutcry.custody.utxo.rpc import nodes_of
 
             name = asset.name if asset else chain
             known = parts.store, parts.links
-            node = Rpc(spec.url, network_of(spec.network).genesis)
-            document = proofs.prove(spec, name, *known, node, challenge, owed)
+            document = proofs.prove(spec, name, *known, nodes_of(spec)[0], challenge, owed)
     write_private(out, json.dumps(document))
     click.echo(f"{_held(document)} at block {document['height']}")
 

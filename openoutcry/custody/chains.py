@@ -15,11 +15,9 @@ def chain_of(spec: ChainSpec, file: CustodyFile) -> Chain:
     if spec.kind == "utxo":
         from openoutcry.custody.utxo.address import network_of
         from openoutcry.custody.utxo.chain import UtxoChain
-        from openoutcry.custody.utxo.rpc import Rpc
+        from openoutcry.custody.utxo.rpc import nodes_of
 
-        network = network_of(spec.network)
-        referee = Rpc(spec.referee, network.genesis) if spec.referee else None
-        return UtxoChain(spec.name, network, Rpc(spec.url, network.genesis), referee)
+        return UtxoChain(spec.name, network_of(spec.network), *nodes_of(spec))
     if spec.kind == "evm":
         from openoutcry.custody.evm import parts
 

@@ -15,7 +15,7 @@ from openoutcry.custody.utxo.address import address_of, network_of, script_of
 from openoutcry.custody.utxo.blocks import double_sha256
 from openoutcry.custody.utxo.own import OwnScripts
 from openoutcry.custody.utxo.reader import REPLACEABLE, digest_of
-from openoutcry.custody.utxo.rpc import ALREADY, UNKNOWN, Rpc
+from openoutcry.custody.utxo.rpc import ALREADY, UNKNOWN, nodes_of
 from openoutcry.custody.utxo.wallet import CHANGE, Place, Wallet
 from openoutcry.wire.extras import need
 
@@ -62,7 +62,7 @@ class UtxoRail:
     def __init__(self, spec: ChainSpec, file: CustodyFile, store: Store) -> None:
         self.spec, self.chain, self.store = spec, spec.name, store
         self.network = network_of(spec.network)
-        self.node = Rpc(spec.url, self.network.genesis)
+        self.node, _ = nodes_of(spec)
         self.hot = Wallet(spec.hot, self.network)
         self.cold = Wallet(spec.cold, self.network) if spec.cold else None
         self.own = OwnScripts(file, store)

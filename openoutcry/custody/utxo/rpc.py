@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from openoutcry.custody.errors import NodeError
+from openoutcry.custody.settings import ChainSpec
+from openoutcry.custody.utxo.address import network_of
 
 TIMEOUT_S = 30.0
 UNKNOWN = -5
@@ -106,3 +108,9 @@ class Rpc:
             return json.loads(data, parse_float=Decimal)
         except ValueError:
             raise NodeError(f"{self.where}: status {response.status}, not JSON") from None
+
+
+def nodes_of(spec: ChainSpec) -> tuple[Rpc, Rpc | None]:
+    """Return a chain's node and, if the file names one, its referee."""
+    genesis = network_of(spec.network).genesis
+    return Rpc(spec.url, genesis), Rpc(spec.referee, genesis) if spec.referee else None
