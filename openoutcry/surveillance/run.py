@@ -188,11 +188,10 @@ class Watching:
     def _load(self, path: Path) -> Point | None:
         """None: it is damaged, of other settings, or of hits that the file no longer has."""
         data = path.read_bytes()
-        content = data[HEAD_BYTES:]
-        if data[:HEAD_BYTES] != MAGIC + _digest(content):
+        whole = _whole(data) if data.startswith(MAGIC) else None
+        if whole is None:
             return None
-        size = 8 + int.from_bytes(content[:8], "little")
-        facts = json.loads(content[8:size])
+        facts, packed = whole
         if facts["begin"] != self.begin.hex() or facts["seq"] + 1 < self.reader.first_seq:
             return None
         if facts["rules"] != self.rules:
@@ -200,7 +199,7 @@ class Watching:
         if facts["hits"] > self.evidence.known:
             # Torn before what was on disk at this checkpoint: an older one makes them again.
             return None
-        body, at, arrays = zlib.decompress(content[size:]), 0, []
+        body, at, arrays = zlib.decompress(packed), 0, []
         for shape in facts["shapes"]:
             count = int(np.prod(shape))
             arrays.append(np.frombuffer(body, np.int64, count, at).reshape(shape))
@@ -302,11 +301,18 @@ def _differs(old: dict[str, Any], new: dict[str, Any]) -> str:
 def _checkpoint_seq(folder: Path) -> int:
     """The command of the newest checkpoint that is whole, of whatever release; 0 without one."""
     for path in sorted(folder.glob("checkpoint-*.osc"), reverse=True):
-        content = path.read_bytes()[HEAD_BYTES:]
-        if path.read_bytes()[len(MAGIC) : HEAD_BYTES] == _digest(content):
-            size = 8 + int.from_bytes(content[:8], "little")
-            return int(json.loads(content[8:size])["seq"])
+        if (whole := _whole(path.read_bytes())) is not None:
+            return int(whole[0]["seq"])
     return 0
+
+
+def _whole(data: bytes) -> tuple[dict[str, Any], bytes] | None:
+    """The facts of a checkpoint, of whatever release, and what it packs; None: it is damaged."""
+    content = data[HEAD_BYTES:]
+    if data[len(MAGIC) : HEAD_BYTES] != _digest(content):
+        return None
+    size = 8 + int.from_bytes(content[:8], "little")
+    return json.loads(content[8:size]), content[size:]
 
 
 def _digest(content: bytes) -> bytes:

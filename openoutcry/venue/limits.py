@@ -126,7 +126,12 @@ def check_instruments(before: list[dict[str, Any]], now: list[dict[str, Any]]) -
     """Raise :class:`LimitsError` with each change that the file makes to a journal's instruments.
 
     Both as :func:`instruments_to_json` has them."""
-    if changes := instrument_changes(before, now):
+    _require_no(instrument_changes(before, now))
+
+
+def _require_no(changes: str) -> None:
+    """Raise :class:`LimitsError` with these changes of the journal's instruments, if any."""
+    if changes:
         raise LimitsError(
             f"the journal's instruments differ from the file's: {changes}. A journal keeps its "
             "instruments: undo the change, or start a new journal ([venue] journal)"
@@ -197,11 +202,7 @@ def check_structure(
         f"{spec.symbols[index]} was {'' if index in begun_leveraged else 'not '}leveraged"
         for index in sorted(begun_leveraged ^ leveraged)
     ]
-    if changes:
-        raise LimitsError(
-            f"the journal's instruments differ from the file's: {'; '.join(changes)}. A journal "
-            "keeps its instruments: undo the change, or start a new journal ([venue] journal)"
-        )
+    _require_no("; ".join(changes))
 
 
 def _check_contracts(hooks: Mapping[str, Any], spec: RiskSpec) -> None:
