@@ -1,44 +1,37 @@
 """A portal of a venue that never closes: its users' orders pass while the trading day changes and
 while the venue's sessions begin again, and no market is ever said to be closed."""
 
-import threading
-
 import pytest
 
 from openoutcry.venue import days
 from tests.support.portal.portal_venue import CHOICES, GENEROUS, Person, PortalVenue, venue_text
 from tests.support.venue.served_venue import ServedVenue, never_closes
-from tests.support.waiting import BOUND_S, wait_until
+from tests.support.venue.trader import Trader
+from tests.support.waiting import wait_until
 
 USD, BTC = 10**6, 10**8
 UNKNOWN_OUTCOME, NOT_SENT = '"code":-1007', '"code":-1001'
 
 
-class Trader(threading.Thread):
-    """Enters orders over REST one after the other, and notes every answer and every market's
-    status."""
+class RestTrader(Trader):
+    """Enters orders over REST, and notes every market's status, too."""
 
     def __init__(self, venue: PortalVenue, person: Person, **terms: str) -> None:
-        super().__init__(daemon=True)
         self.venue, self.person = venue, person
         self.terms = {"symbol": "BTCUSD", "type": "LIMIT", "quantity": "0.001", "price": "40000"}
         self.terms |= terms
-        self.answers: list[tuple[int, str]] = []
         self.statuses: set[str] = set()
-        self.ends = threading.Event()
-        self.start()
+        super().__init__([])
 
     def run(self) -> None:
-        with self.venue.client(self.person) as client:
-            while not self.ends.is_set():
-                answer = client.request("POST", "/api/v3/order", **self.terms)
-                self.answers.append((answer.status_code, answer.text))
-                rows = client.get("/api/v3/exchangeInfo").json()["symbols"]
-                self.statuses |= {row["status"] for row in rows}
+        with self.venue.client(self.person) as self.client:
+            super().run()
 
-    def pass_more(self) -> None:
-        wanted = len(self.answers) + 5
-        wait_until(lambda: len(self.answers) >= wanted, "orders pass")
+    def step(self) -> None:
+        answer = self.client.request("POST", "/api/v3/order", **self.terms)
+        self.answers.append((answer.status_code, answer.text))
+        rows = self.client.get("/api/v3/exchangeInfo").json()["symbols"]
+        self.statuses |= {row["status"] for row in rows}
 
 
 def test_orders_over_rest_while_days_change_and_sessions_begin_again(
@@ -51,15 +44,15 @@ def test_orders_over_rest_while_days_change_and_sessions_begin_again(
         venue: ServedVenue = portal.venue
         people = [portal.person(USD=10**7 * USD, BTC=100 * BTC) for _ in range(2)]
         traders = [
-            Trader(portal, people[0], side="BUY", timeInForce="GTC"),
-            Trader(portal, people[1], side="SELL", timeInForce="IOC"),
+            RestTrader(portal, people[0], side="BUY", timeInForce="GTC"),
+            RestTrader(portal, people[1], side="SELL", timeInForce="IOC"),
         ]
 
         def move(now: str) -> None:
             venue.set_time(now)
             venue.wait_for(lambda s: s["state"] == "open" and s["time"].startswith(now))
             for trader in traders:
-                trader.pass_more()
+                trader.pass_more(5)
 
         move("2026-11-26T23:59:59")
         move("2026-11-27T00:00:00")
@@ -69,8 +62,7 @@ def test_orders_over_rest_while_days_change_and_sessions_begin_again(
             assert [text for status, text in trader.answers if status != 200] == []
         move("2026-11-29T00:00:01")  # Sunday: the venue's sessions begin again
         for trader in traders:
-            trader.ends.set()
-            trader.join(BOUND_S)
+            trader.stop()
             refused = [text for status, text in trader.answers if status != 200]
             # The venue may have ended a session before it read the order that was sent last, or
             # while it was sent.

@@ -27,6 +27,7 @@ from openoutcry.wire.enums import NEW_DAY, CommandKind, EventKind, Phase, Reason
 from tests.support.order_entry.sessions_venue import HASH, PASSWORD
 from tests.support.processes import free_port
 from tests.support.venue.served_venue import VENUE, ServedVenue, never_closes, orders
+from tests.support.venue.trader import Trader
 from tests.support.waiting import BOUND_S, wait_until
 
 NEVER = never_closes(VENUE)
@@ -58,35 +59,6 @@ Client = TypeVar("Client")
 STREAM = 1_000
 RESTING = 5
 """Orders of each kind that rest when the day changes."""
-
-
-class Trader(threading.Thread):
-    """Enters orders at a door one after the other, waits for the answers to each, and notes them,
-    until it is stopped or the venue is killed."""
-
-    def __init__(self, answers: list[str]) -> None:
-        super().__init__(daemon=True)
-        self.answers = answers
-        self.ends = threading.Event()
-        self.start()
-
-    def run(self) -> None:
-        with suppress(ClientError, OSError):
-            while not self.ends.is_set():
-                self.step()
-
-    def step(self) -> None:
-        raise NotImplementedError
-
-    def pass_more(self, count: int = 20) -> None:
-        """Wait until it has so many more answers."""
-        wanted = len(self.answers) + count
-        wait_until(lambda: len(self.answers) >= wanted, "orders pass")
-
-    def stop(self) -> None:
-        self.ends.set()
-        self.join(BOUND_S)
-        assert not self.is_alive()
 
 
 class OuchTrader(Trader):
