@@ -152,9 +152,13 @@ def solve(depth, side, quantity, filled):
 
 
 def compare(rng, make=random_case):
-    """A random case: how far the plan is above the optimum, in millionths of it; whether it fills
-    the most; and whether it is no worse than the best venue alone."""
-    depth, side, quantity = make(rng)
+    """Return the comparison of a random case."""
+    return compared(*make(rng))
+
+
+def compared(depth, side, quantity):
+    """How far the plan is above the optimum, in millionths of it; whether it fills the most; and
+    whether it is no worse than the best venue alone."""
     plan = Splitter(depth).plan(side, quantity, 0, 0)
     if not depth.take_side(side, 0):
         return 0.0, True, True

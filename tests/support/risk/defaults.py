@@ -12,6 +12,7 @@ from openoutcry.risk.region import View, setting
 from openoutcry.venue.waterfall import step_due
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import CommandKind, OrderType, Phase, Side, TimeInForce
+from tests.oracles.takeovers import rest_fault, takeover_fault
 from tests.support.risk.risk_reference import operator_command
 
 SYMBOLS, UNITS, START = (b"LEFT", b"RIGHT"), (100, 7), 10_000
@@ -148,19 +149,12 @@ class RandomDefaults:
             taker = int(record["qty_lots"][0]) >> 16
             self.takeovers += 1
             self.poor += has[taker] == 0
-            assert had[taker] > 0, "a participant that has nothing is not asked"
-            assert 0 <= has[taker] == had[taker] - int(record["price_ticks"][0])
-            fell = [who for who, amount in enumerate(had) if amount >= 0 > has[who]]
-            assert not fell, "a takeover takes no participant below 0"
+            fault = takeover_fault(taker, int(record["price_ticks"][0]), had, has)
+            assert not fault, fault
         assert sum(view.participants[:, lay.BALANCE // 8].tolist()) == market.paid_in
         for index in range(2):
             assert view.cells[:, index, lay.POSITION // 8].sum() == 0
         equities, fund = market.equities(), view.of(0, lay.BALANCE)
-        if sum(view.deficits().values()) <= fund:
-            return
-        for who in view.deficits():
-            for index in range(2):
-                held = view.cell(who, index, lay.POSITION)
-                across = view.cells[:, index, lay.POSITION // 8] * held < 0
-                rich = [one for one in np.flatnonzero(across).tolist() if equities[one] > 0]
-                assert not rich, "the rest goes on in rank as long as a participant can pay"
+        positions = view.cells[:, :2, lay.POSITION // 8].tolist()
+        fault = rest_fault(view.deficits(), fund, equities, positions)
+        assert not fault, fault

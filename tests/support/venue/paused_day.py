@@ -1,24 +1,22 @@
-"""A trading day with auctions that are put off, pauses and halts: a venue that has it, and in which
-phase the rules of docs/risk.md say that it should be.
+"""A trading day with auctions that are put off, pauses and halts: a venue that has it, whose phases
+are those of ``tests/oracles/trading_day.py``.
 
-:class:`Rules` is slow and obvious: it looks at every second of the day once.  Times are seconds
-after 10:00 UTC.  ``python -m tests.support.venue.paused_day`` writes the table of docs/risk.md.
+Times are seconds after 10:00 UTC.  ``python -m tests.support.venue.paused_day`` writes the table of
+docs/risk.md.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from openoutcry.market_data.files import write_feed
 from openoutcry.report.documents import fill, table
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Side
 from tests import ROOT
+from tests.oracles.trading_day import CALLS, Rules, TradingDay
 from tests.support.market_data.feed_support import fields, unframed
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.served_venue import VENUE
 from tests.support.venue.venue_floor import order
 
-CALLS = (Phase.PRE_OPEN, Phase.OPENING_AUCTION, Phase.VOLATILITY_AUCTION, Phase.CLOSING_AUCTION)
-TRADES = (Phase.CONTINUOUS, Phase.TRADING_AT_LAST)
 PAGE = ROOT / "docs" / "risk.md"
 DAY = (
     (0, Phase.PRE_OPEN),
@@ -28,7 +26,8 @@ DAY = (
     (330, Phase.CLOSED),
 )
 EXTENSIONS, EXTENSION_S = 2, 30
-PAUSE_S, CALL_S, REOPENING_S = 14, 8, 60
+PAUSE_S, CALL_S = 14, 8
+RULES = TradingDay(DAY, EXTENSIONS, EXTENSION_S, PAUSE_S, CALL_S)
 BAND = 20
 NEAR_S = 2
 """So close to a moment at which something may happen, every second is looked at."""
@@ -61,109 +60,6 @@ call_s = {CALL_S}
 )
 
 
-@dataclass
-class Rules:
-    """The phase of one instrument, second by second."""
-
-    phase: Phase = Phase.PRE_OPEN
-    owner: str = "calendar"
-    """Whose the call is: ``calendar``, ``pause``, ``operator``."""
-    ends_s: int | None = None
-    """When the call ends that is not the calendar's."""
-    paused_until_s: int | None = None
-    is_halted: bool = False
-    is_collared: bool = False
-    """What would trade in the auction is outside its band."""
-    extensions: int = 0
-    is_after_pause: bool = False
-    """Since a pause there has been no auction."""
-
-    def expected(self, now_s: int) -> Phase:
-        """The calendar's phase."""
-        return next((p for at, p in reversed(DAY) if at <= now_s), Phase.CLOSED)
-
-    def second(self, now_s: int) -> None:
-        """What a second brings by itself: the calendar, then what ends."""
-        expected, phases = self.expected(now_s), dict(DAY)
-        if now_s in phases:
-            self._scheduled(phases[now_s], now_s)
-        elif self.owner == "calendar" and expected not in CALLS:
-            begun_s = max(at for at in phases if at <= now_s)
-            late_s, extra_s = divmod(now_s - begun_s, EXTENSION_S)
-            if 1 <= late_s <= EXTENSIONS and extra_s == 0:
-                self._end(now_s)
-        if self.paused_until_s is not None and now_s >= self.paused_until_s and not self.is_halted:
-            self.paused_until_s = None
-            self._open("pause", now_s)
-        if self.ends_s is not None and now_s >= self.ends_s:
-            self._end(now_s)
-
-    def _scheduled(self, phase: Phase, now_s: int) -> None:
-        if phase == Phase.CLOSED and self.phase in CALLS and not self.is_halted:
-            self.owner, self.ends_s, self.paused_until_s = "calendar", None, None
-            self._end(now_s)
-        elif phase == Phase.CLOSED:
-            self.phase, self.owner, self.ends_s, self.paused_until_s = phase, "", None, None
-            self.is_halted = self.is_after_pause = False
-            self.extensions = 0
-        elif self.is_halted:
-            return
-        elif phase in CALLS:
-            self.phase, self.owner, self.ends_s, self.paused_until_s = phase, "calendar", None, None
-        elif self.paused_until_s is None and self.owner == "calendar":
-            self._end(now_s)
-
-    def _open(self, owner: str, now_s: int) -> None:
-        """An instrument that was paused or halted opens: by an auction, or into the calendar's."""
-        phase = self.expected(now_s)
-        if phase in TRADES:
-            self.phase, self.owner = Phase.VOLATILITY_AUCTION, owner
-            self.ends_s = now_s + (CALL_S if owner == "pause" else REOPENING_S)
-        else:
-            self.phase, self.owner, self.ends_s = phase, "calendar" if phase in CALLS else "", None
-
-    def _end(self, now_s: int) -> None:
-        """The call ends, unless it is put off."""
-        if self.is_collared and self.extensions < EXTENSIONS:
-            self.extensions += 1
-            if self.owner == "pause":
-                self.ends_s = now_s + CALL_S
-            elif self.owner == "operator":
-                self.ends_s = now_s + EXTENSION_S
-            return
-        self.phase, self.owner, self.ends_s = self.expected(now_s), "", None
-        self.extensions, self.is_collared, self.is_after_pause = 0, False, False
-
-    # What is not scheduled.
-
-    def collar(self, now_s: int) -> None:
-        """Orders enter a call that would trade outside of the band."""
-        self.is_collared |= self.phase in CALLS
-
-    def pause(self, now_s: int) -> None:
-        """A trade too far from the last ones pauses continuous trading."""
-        if self.phase == Phase.CONTINUOUS:
-            self.phase, self.paused_until_s = Phase.HALT, now_s + PAUSE_S
-            self.is_after_pause = True
-
-    def halt(self, now_s: int) -> None:
-        """The operator halts."""
-        if self.phase != Phase.CLOSED:
-            self.is_halted, self.phase, self.owner, self.ends_s = True, Phase.HALT, "", None
-
-    def resume(self, now_s: int) -> None:
-        """The operator resumes: at once, also before a pause is over."""
-        if self.is_halted:
-            self.is_halted = False
-            self.paused_until_s = None
-            self._open("pause" if self.is_after_pause else "operator", now_s)
-
-    def restart(self, now_s: int) -> None:
-        """The venue stops and starts again: the operator's auction begins again."""
-        if self.owner == "operator":
-            self.ends_s = now_s + REOPENING_S
-
-
 EVENTS = ("collar", "pause", "halt", "resume", "restart")
 SITUATIONS: dict[str, tuple[int, dict[int, str]]] = {
     "a call, before its end": (10, {}),
@@ -193,7 +89,7 @@ def events_of(situation: str, what: str) -> dict[int, str]:
 
 def phases_of(events: dict[int, str]) -> list[Phase]:
     """The phase in each second of the day, by the rules."""
-    rules, phases = Rules(), []
+    rules, phases = Rules(RULES), []
     for now_s in range(DAY[-1][0] + 1):
         rules.second(now_s)
         if now_s in events:
@@ -221,7 +117,7 @@ class PausedFloor(InlineFloor):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, TEXT)
-        self.ids, self.now_s, self.rules = 100, 0, Rules()
+        self.ids, self.now_s, self.rules = 100, 0, Rules(RULES)
         self.right = [(0, self.rules.phase)]
 
     def second(self, event: str = "") -> None:
