@@ -640,13 +640,32 @@ class Gate:
     ) -> Requests:
         """Return what answers requests of the trading API, by the same rules."""
 
+        scope = {"path": BINANCE_PATHS[0]}
+
         def refused(status: int, code: str, text: str) -> Answer:
-            answer = refused_at({"path": BINANCE_PATHS[0]}, status, code, text)
+            return shown(refused_at(scope, status, code, text))
+
+        def counted(address: str) -> Answer | None:
+            over = self._counted(scope, address)
+            return None if over is None else shown(over)
+
+        def shown(answer: Any) -> Answer:
             headers = [header for header in answer.raw_headers if header[0] != b"content-length"]
             return answer.status_code, headers, answer.body
 
         bounds = self._headers, self._admits, metrics.took, refused
-        return Requests(endpoints, *bounds, partial(self._log, "http"), tracer)
+        return Requests(endpoints, *bounds, partial(self._log, "http"), counted, tracer)
+
+    def _counted(self, scope: Any, address: str) -> Any:
+        """Count a request; return the answer to an address that is over its limit."""
+        if address in HERE or scope["path"] == HEALTH:
+            return None
+        try:
+            self.limits.take(address, 1)
+        except ApiError as error:
+            headers = {"retry-after": str(error.retry_after_s)}
+            return refused_at(scope, error.status, "too_many_requests", error.text, headers)
+        return None
 
     def _admits(self, peer: tuple[str, int]) -> bool:
         """Return whether requests of this address are answered; its connection is one with
@@ -736,19 +755,13 @@ class Gate:
         def large() -> Any:
             return refused_at(scope, *too_large(most))
 
+        if (over := self._counted(scope, address)) is not None:
+            await over(scope, receive, answered)
+            return
         declared = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
         if declared.isdigit() and int(declared) > most:
             await large()(scope, receive, answered)
             return
-        if address not in HERE and scope["path"] != HEALTH:
-            try:
-                self.limits.take(address, 1)
-            except ApiError as error:
-                headers = {"retry-after": str(error.retry_after_s)}
-                code = "too_many_requests"
-                answer = refused_at(scope, error.status, code, error.text, headers)
-                await answer(scope, receive, answered)
-                return
         with contextlib.suppress(ClientGone):
             await self.app(scope, bounded, answered)
         if refusal is not None and not is_begun:

@@ -18,6 +18,8 @@ from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.reject import Reject
 
 PUBLIC, KEYED = "", "key"
+REFUSED_WEIGHT = 1
+"""Weight of a request that is refused before its weight is known."""
 DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (5000, 250))
 
 
@@ -95,13 +97,18 @@ class Spot:
         is_logged_on: bool = False,
     ) -> tuple[Any, dict[str, str]]:
         """Return body and headers.  ``read`` gives the parameters and the text that was signed.  It
-        is not called for a request over a limit.  ``is_logged_on``: the connection has shown that
-        the key is its own.  Raises :class:`ApiError`."""
+        is not called for a request over a limit, unless its weight depends on them.
+        ``is_logged_on``: the connection has shown that the key is its own.  Raises
+        :class:`ApiError`."""
         weight, headers, given = self.limits.weights.get(route.name, route.weight), {}, None
         try:
             if not isinstance(weight, int):
-                given = read()
-                weight = weight(given[0])
+                try:
+                    given = read()
+                    weight = weight(given[0])
+                except (ApiError, UnicodeDecodeError):
+                    self.limits.take(address, REFUSED_WEIGHT)
+                    raise
             headers = self.limits.take(address, weight)
             if route.is_entry:
                 self._require_room(api_key)
@@ -178,7 +185,7 @@ def by_symbols(one: int, many: int, every: int, up_to: int = 1) -> Callable[[Par
 
 def each_symbol(params: Params) -> int:
     """The weight of statistics: 4 for each symbol, at most 200."""
-    return min(200, 4 * params.symbol_count())
+    return min(200, 4 * max(1, params.symbol_count()))
 
 
 def candles_weight(params: Params) -> int:

@@ -62,13 +62,16 @@ class Requests:
         took: Callable[[str, str, int, float], None],
         refused: Callable[[int, str, str], Answer],
         failed: Callable[[Exception], None],
+        counted: Callable[[str], Answer | None],
         tracer: Any = None,
     ) -> None:
         """Every answer has ``headers``, by scheme.  ``admits`` says whether an address is served.
         ``took`` receives what was measured.  ``refused`` makes an answer of a status, a code and a
-        text.  ``failed`` is told why a request could not be processed."""
+        text.  ``failed`` is told why a request could not be processed.  ``counted`` counts one that
+        is refused unread, and returns the answer to an address over its limit."""
         self.endpoints = {(at[0].encode(), at[1].encode()): one for at, one in endpoints.items()}
         self.admits, self.took, self.refused, self.failed = admits, took, refused, failed
+        self.counted = counted
         self.tracer = tracer
         self._head: dict[str, bytes] = {one: _lines(headers(one)) for one in ("http", "https")}
         self._server: tuple[Any, bytes] = None, b""
@@ -112,12 +115,12 @@ class Requests:
 
     async def answer(self, protocol: Any, asked: Answering) -> None:
         """Write the answer."""
+        address = protocol.client[0] if protocol.client else ""
         if asked.refusal is not None:
-            await self._write(protocol, asked, asked.refusal)
+            await self._write(protocol, asked, self.counted(address) or asked.refusal)
             return
         begun_s, endpoint = time.perf_counter(), asked.endpoint
         span = self.tracer.start_span("request") if self.tracer is not None else None
-        address = protocol.client[0] if protocol.client else ""
         try:
             status, more, body = await endpoint.answer(
                 asked.query, bytes(asked.body), asked.headers, address

@@ -15,7 +15,7 @@ from openoutcry.portal.accounts.api_keys import ED25519, HMAC, ApiKey
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.spot import errors, times
-from openoutcry.portal.spot.api import Spot
+from openoutcry.portal.spot.api import REFUSED_WEIGHT, Spot
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.feeds import Feeds, Subscriber
 from openoutcry.portal.spot.limits import BANNED
@@ -331,9 +331,7 @@ class Requests:
             if not _is_id(number) or type(given) is not dict:
                 raise ValueError
             wanted = given.get("returnRateLimits", shows)
-            if type(wanted) is not bool:
-                raise errors.illegal("returnRateLimits", "^(true|false)$")
-            shows = wanted
+            shows = wanted if type(wanted) is bool else shows
             result, headers = await self._result(str(method), given)
             answer = {"id": number, "status": 200, "result": result}
         except ApiError as error:
@@ -365,12 +363,15 @@ class Requests:
         """The answer to what is no request; it is counted as one."""
         wrong = ApiError(errors.INVALID_JSON, "Invalid JSON Request")
         try:
-            self.spot.limits.take(self.address, 1)
+            self.spot.limits.take(self.address, REFUSED_WEIGHT)
         except ApiError as over:
             wrong = over
         return _refused(None, wrong)
 
-    async def _result(self, method: str, given: dict[str, Any]) -> tuple[Any, dict[str, str]]:
+    def _read(self, given: dict[str, Any]) -> tuple[Params, str, str]:
+        """Parameters, the text that was signed, and the API key.  Raises :class:`ApiError`."""
+        if type(given.get("returnRateLimits", True)) is not bool:
+            raise errors.illegal("returnRateLimits", "^(true|false)$")
         values = {name: _text(value) for name, value in given.items()}
         # What is signed is one text: no name or value may read as more than one parameter.
         names = "".join(values)
@@ -382,12 +383,19 @@ class Requests:
         )
         api_key = values.pop("apiKey", "")
         values.pop("returnRateLimits", None)
-        params = Params(values.items(), self.spot.markets)
+        return Params(values.items(), self.spot.markets), payload, api_key
+
+    async def _result(self, method: str, given: dict[str, Any]) -> tuple[Any, dict[str, str]]:
+        try:
+            params, payload, api_key = self._read(given)
+        except ApiError:
+            self.spot.limits.take(self.address, REFUSED_WEIGHT)
+            raise
         if method in OF_CONNECTION:
             headers = self.spot.limits.take(self.address, 2)
             return await self._of_connection(method, params, payload, api_key), headers
         if method not in METHODS:
-            self.spot.limits.take(self.address, 1)
+            self.spot.limits.take(self.address, REFUSED_WEIGHT)
             raise ApiError(errors.ILLEGAL_CHARS, "Invalid method.")
         route = ROUTES[METHODS[method]]
         uses_session = bool(

@@ -43,9 +43,10 @@ from openoutcry.portal.spot.errors import ApiError, refusal
 from openoutcry.portal.spot.feeds import Subscriber
 from openoutcry.portal.spot.limits import BAN_AFTER, Limits
 from openoutcry.portal.spot.params import Params
-from openoutcry.portal.spot.rest import pairs_of
+from openoutcry.portal.spot.rest import ROUTES, Endpoint, pairs_of
 from openoutcry.portal.spot.signing import READ, TRADE, Replays, Signing, now_ms
-from openoutcry.portal.spot.sockets import Requests, Streams
+from openoutcry.portal.spot.sockets import METHODS as WS_METHODS
+from openoutcry.portal.spot.sockets import OF_CONNECTION, Requests, Streams
 from openoutcry.portal.spot.trade import order_id_of
 from openoutcry.portal.spot.user_data import ListenKeys
 from openoutcry.portal.trading.broker import NewOrder, Refusal
@@ -651,6 +652,64 @@ def test_what_a_stranger_says_over_a_socket_has_a_weight(monkeypatch, socket, te
     assert 0 < asyncio.run(run()) <= most
 
 
+MALFORMED = (
+    {"limit": "x"}, {"symbols": "[", "symbol": "A"}, {"computeCommissionRates": ""}, {"a&b": "1"},
+    {"returnRateLimits": 1}, {"timeZone": ""}, {"a": ["1&b=2"]}, {str(n): "1" for n in range(50)},
+)  # fmt: skip
+"""Parameters that are refused before, or while, a request's weight is worked out of them."""
+MALFORMED_QUERIES = (
+    b"limit=x",
+    b"a=1&a=2",
+    b"a",
+    b"a=%ff",
+    b"\xff",
+    b"a=1&" * 70,
+    b"timeZone=&limit=x",
+)
+
+
+@pytest.mark.promise(
+    "Whatever is refused has a weight, at every request of the Binance-shaped API and of its "
+    "WebSocket, however early it is refused: who sends nothing else is banned, too",
+    group="portal",
+)
+def test_whatever_is_refused_has_a_weight():
+    async def weight(ask):
+        """What one request counts for the address that it comes from."""
+        limits = stopped(10**9)
+        mirror = SimpleNamespace(markets=SimpleNamespace(by_name={}, all=[], contract_names=()))
+        signing = SimpleNamespace(key=refused, known=lambda key: None)
+        with contextlib.suppress(AttributeError):  # it came as far as the mirror
+            await ask(Spot(mirror, None, signing, limits))
+        return limits._weight.count("192.0.2.1", limits.clock())
+
+    async def refused(*terms):
+        raise ApiError(-2015, "refused")
+
+    async def run():
+        free = []
+        for at, route in ROUTES.items():
+            for query in MALFORMED_QUERIES:
+
+                async def ask(spot, route=route, query=query):
+                    await Endpoint(spot, route).answer(query, b"", {}, "192.0.2.1")
+
+                if not await weight(ask):
+                    free.append((at, query))
+        for method in (*WS_METHODS, *OF_CONNECTION, "no"):
+            for given in MALFORMED:
+                text = json.dumps({"id": 1, "method": method, "params": given})
+
+                async def ask(spot, text=text):
+                    await Requests(spot, None, "192.0.2.1")._ask(text)
+
+                if not await weight(ask):
+                    free.append((method, given))
+        assert not free
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("socket", [Streams, Requests, Session])
 def test_a_socket_of_an_address_that_is_banned_ends(monkeypatch, socket):
     """A stranger who does not stop is not read any more."""
@@ -743,7 +802,9 @@ class Client:
         self.lines = []
         self.gate.errors.write = lambda level, text: self.lines.append(text)
 
-    async def ask(self, *bodies, path="/v1/me", more=True, address="192.0.2.1", is_gone=False):
+    async def ask(
+        self, *bodies, path="/v1/me", more=True, address="192.0.2.1", is_gone=False, headers=()
+    ):
         parts = [
             {"type": "http.request", "body": body, "more_body": more or n + 1 < len(bodies)}
             for n, body in enumerate(bodies)
@@ -759,7 +820,7 @@ class Client:
         async def send(message):
             self.sent.append(message)
 
-        scope = {"type": "http", "method": "POST", "path": path, "headers": []}
+        scope = {"type": "http", "method": "POST", "path": path, "headers": headers}
         await self.gate(scope | {"client": (address, 1)}, receive, send)
         (start,) = [one for one in self.sent if one["type"] == "http.response.start"]
         self.sent = []
@@ -855,6 +916,10 @@ def test_what_fails_is_one_line_a_minute_and_what_has_no_weight_of_its_own_has_o
         statuses = [await limited.ask(b"", more=False) for _ in range(7)]
         assert statuses == [200] * 5 + [429] * 2
         assert await limited.ask(b"", more=False, address="192.0.2.2") == 200
+        large = [(b"content-length", b"%d" % (BODY_BYTES + 1))]
+        limited = Client(reading, stopped(5))
+        statuses = [await limited.ask(b"", more=False, headers=large) for _ in range(7)]
+        assert statuses == [413] * 5 + [429] * 2
 
     asyncio.run(run())
 
