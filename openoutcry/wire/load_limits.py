@@ -10,7 +10,8 @@ import fcntl
 import os
 import secrets
 import weakref
-from collections.abc import AsyncIterator, Hashable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -28,6 +29,7 @@ LOOK_S = 0.02
 OWNER_BYTES, MAX_NUMBER = 5, 1 << 16
 """Bytes of an owner's digest, and places of one owner; together the offset of a byte in a file."""
 Thing = TypeVar("Thing", bound=Hashable)
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -325,3 +327,18 @@ class Turns:
         self._count[owner] -= 1
         if not self._count[owner]:
             del self._count[owner], self._own[owner]
+
+
+class Threads:
+    """Threads for work that waits for another process, in turns of its owners: one owner's work
+    keeps no other waiting, and none waits for threads of other work."""
+
+    def __init__(self, name: str, at_once: int, each: int, waiting: int) -> None:
+        self._turns = Turns(at_once, each, waiting)
+        self._pool = ThreadPoolExecutor(at_once, name)
+
+    async def run(self, owner: str, work: Callable[..., Made], *terms: object) -> Made:
+        """Return what ``work`` does; an owner of ``HERE`` waits for no turn of its own.  Raises
+        :class:`TurnsError`."""
+        async with self._turns.turn(owner):
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work, *terms)

@@ -12,7 +12,6 @@ import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -52,6 +51,7 @@ from openoutcry.portal.notices.texts import DEFAULT, TABLES, said, word_line
 from openoutcry.portal.notices.words import Notice, of_audit
 from openoutcry.risk.bits import ParticipantStatus
 from openoutcry.wire.extras import need
+from openoutcry.wire.load_limits import Threads, TurnsError
 from openoutcry.wire.peers import owner_of
 from openoutcry.wire.text import printable
 
@@ -68,8 +68,9 @@ WRONG_CODE = "the code is wrong or has expired"
 NEW_MAIL, OLD_MAIL = "new mail ", "old mail "
 MAX_SESSIONS, ENDED_KEPT = 50, 100
 """Maximum sessions of a user, and how many rows of ended sessions are kept."""
-MAILERS = 2
-"""Threads that send mails: a mail server that does not answer keeps nothing else waiting."""
+MAILERS, MAILS_WAITING = 2, 20
+"""Mails that are sent at once, one to each address, and those to an address that wait: neither a
+mail server that does not answer nor a user who has many sent keeps other mails waiting."""
 AUDIT_ROWS = 200
 ORIGIN = "http://127.0.0.1:9480"
 """Of a page whose portal says no other."""
@@ -173,7 +174,7 @@ class Accounts:
         """Status of a participant in the core."""
         self._jwt, self._jwt_key = need("jwt", "the portal", "portal"), key.derived("access tokens")
         self._under_way: set[asyncio.Task[None]] = set()
-        self._mailers = ThreadPoolExecutor(MAILERS, "mail")
+        self._mailers = Threads("mail", MAILERS, 1, MAILS_WAITING)
 
     def check_level(self, number: int) -> None:
         """Raise :class:`InvalidRequest` for a level that the portal's file does not have; every
@@ -985,11 +986,13 @@ class Accounts:
             content += "\n\n" + said(language, "undo.link.text", link=undo, days=LINK.days)
         content += word_line(user["mail_word"], language)
 
+        # What undoes a change waits for no code, of which a thief may have many sent.
+        owner = f"undo {recipient}" if undo else recipient
+
         async def deliver() -> None:
             try:
-                loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._mailers, self.send, recipient, subject, content)
-            except NotifyError as error:
+                await self._mailers.run(owner, self.send, recipient, subject, content)
+            except (NotifyError, TurnsError) as error:
                 async with self.database.transaction() as connection:
                     values = None, "mail not sent", Caller("portal"), str(error)
                     await self._audit(connection, *values)

@@ -57,6 +57,12 @@ class Locked(AccountError):
     status, code = 429, "locked"
 
 
+class TooMany(AccountError):
+    """Too much of one account waits; ``retry_after_s`` says when it is worth another try."""
+
+    status, code = 429, "too_many_requests"
+
+
 class Unavailable(AccountError):
     """A service that the portal depends on, such as custody or a login provider, does not
     answer."""

@@ -8,6 +8,7 @@ does not answer is :class:`Unavailable`, and what was asked for is asked again.
 import asyncio
 import hashlib
 import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,16 @@ from typing import Any
 from openoutcry.custody.errors import CustodyError, Refused
 from openoutcry.custody.sockets import ask
 from openoutcry.custody.statement import reference_of
-from openoutcry.portal.accounts.errors import Declined, Unavailable
+from openoutcry.portal.accounts.errors import Declined, TooMany, Unavailable
 from openoutcry.portal.database import Row
+from openoutcry.wire.load_limits import Threads, TurnsError
 
 ANSWER_S = 10.0
+OF_USERS = ("form", "check", "address", "deposits")
+"""What a user's request asks, whenever it comes."""
+AT_ONCE, WAITING = 4, 8
+"""Requests at the door at once, of them one of each participant, and how many of a participant's
+wait: while the door does not answer, no other work of the portal waits for its threads."""
 LOOK_S = 60.0
 """Seconds between two looks at custody's offers."""
 AWAY = "custody does not answer now; try again later"
@@ -52,13 +59,18 @@ class Custody:
         """By asset, as custody said last."""
         self._looked_s = -LOOK_S
         self._is_away = False
+        self._threads = Threads("custody", AT_ONCE, 1, WAITING)
 
     async def _ask(self, do: str, **terms: Any) -> dict[str, Any]:
-        """Raises :class:`WithdrawalError` or :class:`Unavailable`."""
+        """Raises :class:`WithdrawalError`, :class:`Unavailable` or :class:`TooMany`."""
         if self.socket is None:
             raise Unavailable(AWAY)
+        owner = f"{terms['participant']}" if do in OF_USERS else ""
+        request = {"do": do, **terms}
         try:
-            answer = await asyncio.to_thread(ask, self.socket, {"do": do, **terms}, ANSWER_S)
+            answer = await self._threads.run(owner, ask, self.socket, request, ANSWER_S)
+        except TurnsError as error:
+            raise TooMany(str(error), retry_after_s=math.ceil(error.wait_s)) from None
         except Refused as error:
             raise WithdrawalError(error.code, str(error)) from None
         except CustodyError as error:

@@ -8,13 +8,15 @@ leaves by a withdrawal whose state the core names, never by one that only seems 
 """
 
 import asyncio
+import contextlib
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from openoutcry.portal.accounts.accounts import Accounts, Caller, audit
-from openoutcry.portal.accounts.errors import Declined, NotFound
+from openoutcry.portal.accounts.errors import Declined, NotFound, TooMany
 from openoutcry.portal.accounts.states import Action
 from openoutcry.portal.accounts.sub_accounts import Account
 from openoutcry.portal.database import DatabaseError, Row, rows_of
@@ -23,10 +25,14 @@ from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.risk.bits import MovementState
 from openoutcry.venue.desk import UNAVAILABLE, DeskError, ask
 from openoutcry.venue.movement_desk import deposit_seen, request_withdrawal, step
+from openoutcry.wire.load_limits import Threads, Turns, TurnsError
 
 LOOK_S, DONE_S = 1.0, 5.0
 """Seconds between two looks for transfers that can continue; a request waits so long for the end of
 one."""
+AT_ONCE, WAITING = 2, 16
+"""Transfers that are taken on at once, one of each user, and those of a user that wait: the venue's
+desk does one request after the other, and operators ask there, too."""
 BEGUN, RESERVED, EXPECTED, APPROVED, SENT, TAKEN, DONE, REFUSED = (
     "begun",
     "reserved",
@@ -82,20 +88,33 @@ class Transfers:
     ) -> None:
         self.accounts, self.database, self.mirror = accounts, accounts.database, mirror
         self.ask_desk = ask_desk or (lambda request: ask(mirror.file.journal, request))
-        self._turns: dict[int, asyncio.Lock] = {}
+        self._locks: dict[int, asyncio.Lock] = {}
+        self._turns = Turns(AT_ONCE, 1, WAITING)
+        self._threads = Threads("transfers", AT_ONCE + 1, 1, 0)
 
     async def begin(self, user_id: int, wanted: Wanted, caller: Caller) -> Row:
         """Record it and take it as far as it goes now; ``user_id``: of the main account.  The same
-        again is the same transfer.  Raises :class:`TransferError`."""
+        again is the same transfer.  Raises :class:`TransferError` or :class:`TooMany`."""
         source, target = wanted.source, wanted.target
         if source.user_id == target.user_id:
             raise TransferError("same_account", "a transfer is between two accounts")
         if not source.participant or not target.participant:
             raise TransferError("not_open", "the venue has not added this account yet", 409)
-        row = await self._recorded(user_id, wanted, caller)
+        async with contextlib.AsyncExitStack() as turn:
+            try:
+                await turn.enter_async_context(self._turns.turn(f"user {user_id}"))
+            except TurnsError as error:
+                raise TooMany(str(error), retry_after_s=math.ceil(error.wait_s)) from None
+            row = await self._recorded(user_id, wanted, caller)
+            held = turn.pop_all()
+
+        async def finish() -> None:
+            async with held:
+                await self._finish(row)
+
         try:
             async with asyncio.timeout(DONE_S):
-                await asyncio.shield(self._finish(row))
+                await asyncio.shield(finish())
         except TimeoutError:
             log.warning("transfer %d is still in progress", row["id"])
         row = await self.one(user_id, row["id"])
@@ -165,13 +184,13 @@ class Transfers:
     async def _finish(self, row: Row) -> None:
         """Take each step that is left; one after the other, also where another process takes
         them."""
-        async with self._turns.setdefault(row["id"], asyncio.Lock()):
+        async with self._locks.setdefault(row["id"], asyncio.Lock()):
             while row["state"] not in ENDED:
                 following = await self._step(row)
                 if following is None:
                     break
                 row = following
-        self._turns.pop(row["id"], None)
+        self._locks.pop(row["id"], None)
 
     async def _step(self, row: Row) -> Row | None:
         """The transfer after its next step; None: it waits."""
@@ -189,7 +208,7 @@ class Transfers:
         }
         request, after = steps[before]
         try:
-            await asyncio.to_thread(self.ask_desk, request)
+            await self._threads.run("", self.ask_desk, request)
         except DeskError as error:
             if not self.mirror.is_open or error.code == UNAVAILABLE:
                 return None  # the venue is closed, or has no answer yet: asked again
@@ -216,7 +235,7 @@ class Transfers:
             reference = row["reference"]
             request = step("withdrawal-cancel", reference, f"x {reference}")
             try:
-                await asyncio.to_thread(self.ask_desk, request)
+                await self._threads.run("", self.ask_desk, request)
             except DeskError as error:
                 log.error("transfer %d: %s", row["id"], error)
                 return None

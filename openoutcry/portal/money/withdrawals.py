@@ -11,6 +11,7 @@ database follows it, and still has it when the core has forgotten it.
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,7 @@ from openoutcry.portal.accounts.accounts import (
     language_of_user,
 )
 from openoutcry.portal.accounts.changes import UNDO, recent
-from openoutcry.portal.accounts.errors import NotFound, Unavailable
+from openoutcry.portal.accounts.errors import NotFound, TooMany, Unavailable
 from openoutcry.portal.accounts.states import Action
 from openoutcry.portal.database import DatabaseError, Row, rows_of
 from openoutcry.portal.money.address_book import AddressBook
@@ -43,11 +44,16 @@ from openoutcry.risk.bits import MovementState
 from openoutcry.risk.movements import MovementsView, OneMovement
 from openoutcry.venue.desk import UNAVAILABLE, DeskError, ask
 from openoutcry.venue.movement_desk import request_withdrawal, step
+from openoutcry.wire.load_limits import Threads, TurnsError
 
+MOST = 100
+"""Withdrawals of one user that are under way: each is looked at with every look."""
 LOOK_S = 1.0
 """Seconds between two looks for withdrawals that can continue."""
 AT_ONCE = 500
 """Withdrawals in one question to custody."""
+AT_THE_DESK, WAITING = 2, 8
+"""Requests at the venue's desk at once, one of each user, and those of a user that wait."""
 CONFIRM_WITHIN = timedelta(minutes=15)
 DAY = timedelta(hours=24)
 PURPOSE = "withdrawal "
@@ -60,6 +66,7 @@ UNCONFIRMED, CONFIRMED, REQUESTED, CANCELLED, REFUSED, EXPIRED = (
     "expired",
 )
 AT_THE_VENUE = ("requested", "approved", "sent")
+UNDER_WAY = (UNCONFIRMED, CONFIRMED, *AT_THE_VENUE)
 UNSPENT = ("cancelled", "failed", "refused", "expired")
 """States in which a withdrawal does not count for its day."""
 TRANSFER = "tr "
@@ -114,6 +121,7 @@ class Withdrawals:
         self.custody = Custody(file.custody)
         self.book = AddressBook(accounts, mirror, self.custody, file)
         self._wake = asyncio.Event()
+        self._threads = Threads("withdrawals", AT_THE_DESK, 1, WAITING)
 
     def wake(self) -> None:
         """Look for withdrawals that can continue, or are to be cancelled, at once."""
@@ -148,6 +156,14 @@ class Withdrawals:
             if rows:
                 return _same(rows[0], asked, network)
             self._require_held(participant, asked)
+            count = """
+                select count(*) from withdrawals
+                where user_id = %(user)s and state = any(%(under_way)s)
+            """
+            under_way = await rows_of(connection, count, values | {"under_way": list(UNDER_WAY)})
+            if under_way[0]["count"] >= MOST:
+                text = f"{MOST} withdrawals of this account are under way: confirm or cancel some"
+                raise WithdrawalError("too_many", text)
             await self._require_within_day(connection, user, asked)
             row = await self._insert(
                 connection, user_id, participant, asked, network, address, caller
@@ -308,14 +324,14 @@ class Withdrawals:
             changed = await self._cancel_at_custody(row)
         elif changed is None and row["state"] == CONFIRMED:
             # It may be on its way to the venue: entered first, so that it cannot be later.
-            await self._enter(row)
+            await self._enter(row, f"user {user_id}")
             row = await self.one(user_id, number)
         if changed is None and not row["chain"] and row["state"] in ("requested", "approved"):
             # The desk does it once for this reference, whatever is asked again.
             reference = f"c {row['reference']}"
             request = step("withdrawal-cancel", row["reference"], reference)
             try:
-                await asyncio.to_thread(self.ask_desk, request)
+                await self._asked(f"user {user_id}", request)
             except DeskError as error:
                 log.warning("withdrawal %d: %s", number, error)
                 text = "this withdrawal cannot be cancelled now"
@@ -381,10 +397,10 @@ class Withdrawals:
                     and c.user_id in (u.id, u.parent_id)) as waits_for_owner
             from withdrawals as w join users as u on u.id = w.user_id
             left join users as p on p.id = u.parent_id
-            where state in ('unconfirmed', 'confirmed', 'requested', 'approved', 'sent')
-            order by w.id
+            where state = any(%(under_way)s) order by w.id
         """
-        rows = await self.database.rows(query, since=self.accounts.now() - self.accounts.wait)
+        since = self.accounts.now() - self.accounts.wait
+        rows = await self.database.rows(query, since=since, under_way=list(UNDER_WAY))
         for row in rows:
             if row["is_undone"] and row["state"] != "sent":
                 await self._undo(row)
@@ -412,7 +428,7 @@ class Withdrawals:
         asked for now is asked for again."""
         try:
             await self.cancel(row["user_id"], row["id"], Caller(UNDO))
-        except (WithdrawalError, Unavailable) as error:
+        except (WithdrawalError, TooMany, Unavailable) as error:
             log.warning("withdrawal %d is not cancelled yet: %s", row["id"], error)
 
     # On a chain
@@ -507,12 +523,21 @@ class Withdrawals:
 
     # At the venue
 
-    async def _enter(self, row: Row) -> None:
-        """Ask the venue to reserve the amount; under its reference it does so once."""
+    async def _asked(self, owner: str, request: dict[str, Any]) -> None:
+        """Ask the venue's desk; ``owner``: whose turn it is.  Raises :class:`DeskError` or
+        :class:`TooMany`."""
+        try:
+            await self._threads.run(owner, self.ask_desk, request)
+        except TurnsError as error:
+            raise TooMany(str(error), retry_after_s=math.ceil(error.wait_s)) from None
+
+    async def _enter(self, row: Row, owner: str = "") -> None:
+        """Ask the venue to reserve the amount; under its reference it does so once.  ``owner``:
+        who asks, none: the portal."""
         decimals = self.mirror.markets.assets[row["asset"]]
         terms = row["participant"], row["asset"], row["amount"], row["reference"], decimals
         try:
-            await asyncio.to_thread(self.ask_desk, request_withdrawal(*terms))
+            await self._asked(owner, request_withdrawal(*terms))
         except DeskError as error:
             if not self.mirror.is_open or error.code == UNAVAILABLE:
                 return  # the venue is closed, or has no answer yet: asked again

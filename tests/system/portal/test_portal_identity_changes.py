@@ -12,6 +12,7 @@ import pytest
 from openoutcry.portal.accounts.changes import Change, shown_time
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.accounts.operators import Operator, Operators, Why
+from openoutcry.portal.money import withdrawals
 from openoutcry.portal.money.address_book import PURPOSE as OF_ADDRESS
 from openoutcry.portal.money.approvals import NO_CHANGE, lines_of, to_approve
 from openoutcry.portal.money.withdrawals import PURPOSE as OF_WITHDRAWAL
@@ -616,3 +617,21 @@ def test_who_approves_reads_the_changes(people):
         assert lines_of(rows[0])[1] == f"  {NO_CHANGE}"
 
     people(test)
+
+
+def test_a_user_has_few_withdrawals_under_way(people, monkeypatch):
+    """Each is looked at in every look, and has a mail."""
+    monkeypatch.setattr(withdrawals, "MOST", 3)
+
+    async def run(people):
+        anna = Owner(people)
+        await anna.begin()
+        body = {"asset": "USD", "amount": "10", "address": IBAN}
+        made = [await anna.done("withdrawals", **body) for _ in range(3)]
+        refused = await anna.asked("withdrawals", **body)
+        assert (refused.status_code, refused.json()["code"]) == (422, "too_many")
+        async with await anna.session() as client:
+            assert (await client.delete(f"/v1/withdrawals/{made[0]['id']}")).is_success
+        await anna.done("withdrawals", **body)
+
+    people(run)
