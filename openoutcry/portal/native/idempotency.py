@@ -13,7 +13,7 @@ that could not be guessed, and its answer may have tokens, so it is not kept.
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -24,6 +24,7 @@ from openoutcry.portal.accounts.routes import caller_of
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.database import Database
 from openoutcry.portal.native.callers import Callers
+from openoutcry.portal.native.pages import MOST
 from openoutcry.portal.native.problems import UNKNOWN_OUTCOME, InProgress, KeyMissing, KeyReused
 from openoutcry.portal.spot.errors import TIMEOUT, ApiError
 from openoutcry.portal.spot.limits import Limits
@@ -31,6 +32,7 @@ from openoutcry.portal.spot.params import CLIENT_ID
 
 HEADER = "idempotency-key"
 KEPT = timedelta(hours=24)
+WHOLE = re.compile("[0-9]{1,5}")
 BY_NAME = re.compile(
     r"POST /v1/orders|DELETE /v1/orders/[0-9]+|POST /v1/withdrawals|POST /v1/transfers"
 )
@@ -53,6 +55,8 @@ WEIGHTS = {
 """Weights by what a request costs: processor time, or data that it stores."""
 PUBLIC_WEIGHT, OWN_WEIGHT, OPERATOR_WEIGHT = 1, 2, 5
 """Weights of the other requests: of market data and without a login, of a user, of an operator."""
+ROWS_FREE, ROWS_A_WEIGHT = 100, 50
+"""Rows that the weight of a request covers, and how many more of them weigh 1."""
 PUBLIC = ("/v1/time", "/v1/instruments", "/v1/openapi.json", "/v1/asyncapi.json")
 """Paths of market data and documents."""
 STRANGERS = (
@@ -211,13 +215,23 @@ def tagged(request: Any, response: Any) -> Any:
     return response
 
 
-def weight_of(method: str, path: str) -> int:
-    """Return the weight of a request under ``/v1``, by the path of its route."""
+def rows_asked(query: Mapping[str, str]) -> int:
+    """Return how many rows a request asks for; 0: it does not say, or is refused."""
+    texts = [query.get(name, "") for name in ("limit", "depth")]
+    return max(
+        int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0 for text in texts
+    )
+
+
+def weight_of(method: str, path: str, rows: int = 0) -> int:
+    """Return the weight of a request under ``/v1``, by the path of its route and how many rows it
+    asks for."""
     if path in STRANGERS or path in PUBLIC or path.startswith("/v1/instruments/"):
         usual = PUBLIC_WEIGHT
     else:
         usual = OPERATOR_WEIGHT if path.startswith(OF_OPERATORS) else OWN_WEIGHT
-    return WEIGHTS.get(f"{method} {path}", usual)
+    more = max(0, min(rows, MOST) - ROWS_FREE) // ROWS_A_WEIGHT
+    return WEIGHTS.get(f"{method} {path}", usual) + more
 
 
 def route_class(once: Once, limits: Limits) -> Any:
@@ -232,7 +246,7 @@ def route_class(once: Once, limits: Limits) -> Any:
                 if not path.startswith("/v1/"):
                     return await original(request)
                 address = request.client.host if request.client else ""
-                weight = weight_of(request.method, path)
+                weight = weight_of(request.method, path, rows_asked(request.query_params))
                 limits.take(address, limits.weight_of(request.method, path, weight))
                 if request.method == "GET":
                     return tagged(request, await original(request))

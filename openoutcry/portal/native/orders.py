@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from openoutcry.client.portal_models import FeeRate, FillRow, OrderRow
@@ -235,21 +236,22 @@ class NativeOrders:
         ]
 
     def fills(
-        self, participant: int, symbol: str, order: int, before: int
+        self, participant: int, symbol: str, order: int, before: int, most: int
     ) -> list[tuple[Order, Fill]]:
-        """Fills in memory with their orders, the newest first.
+        """Fills in memory with their orders, the newest first, ``most`` of them.
 
         ``order``: its number, 0: of all; ``before``: with a smaller number, 0: all.  Raises
         :class:`AccountError` for an unknown symbol."""
         wanted = self.market(symbol).index if symbol else None
-        rows = self.mirror.orders.participant(participant).fills
-        return [
+        rows = reversed(self.mirror.orders.participant(participant).fills)
+        found = (
             (one, fill)
-            for one, fill in sorted(rows, key=lambda pair: -pair[1].number)
+            for one, fill in rows
             if wanted in (None, one.instrument)
             and order in (0, one.number)
             and (not before or fill.number < before)
-        ]
+        )
+        return list(islice(found, most))
 
     def fee_rates(self, participant: int, symbol: str) -> list[FeeRate]:
         """Return what a participant pays in an instrument, or without a symbol in each.  Raises

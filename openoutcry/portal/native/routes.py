@@ -219,7 +219,8 @@ def _add_order_lists(app: Any, native: Native, asking_type: Any, limited: Any) -
         limit: limited = DEFAULT,
     ) -> Any:
         asking.require_participant()
-        rows = orders.fills(asking.participant, symbol, order, number_of("f", cursor))
+        terms = symbol, order, number_of("f", cursor)
+        rows = orders.fills(asking.participant, *terms, limit + 1)
         chosen, following = page_of("f", rows, limit, lambda pair: pair[1].number)
         return models.FillPage([orders.fill_row(*pair) for pair in chosen], following)
 

@@ -50,9 +50,9 @@ INCREMENTS_KEPT, KEPT_BEATS = 2_000, 6_000
 SLOW, MOST_QUEUED = 200, 2_000
 """Messages that wait for a client: from here on books are conflated; and the client is cut."""
 MOST_CHANNELS = 200
-CONNECT_WEIGHT, REQUEST_WEIGHT, BOOK_WEIGHT, ROWS_A_WEIGHT = 2, 1, 10, 100
-"""Weights of a connection, of a request over it, and of one for a book; and how many rows that a
-client has missed weigh 1."""
+CONNECT_WEIGHT, REQUEST_WEIGHT, LOGIN_WEIGHT, BOOK_WEIGHT, ROWS_A_WEIGHT = 2, 1, 4, 10, 25
+"""Weights of a connection, of a request over it, of one that logs in, and of one for a book; and
+how many rows of an answer weigh 1."""
 TRADES_SHOWN = 100
 NOTICES_SHOWN, MOST_NOTICES, NOTICES_S = 20, 100, 10.0
 """Notices in a snapshot, notices in a message, and seconds between two reads of every user's
@@ -263,7 +263,7 @@ class NativeFeeds:
             return len(rows)
         recent = [asdict(trade_row(one, market)) for one in tape[-TRADES_SHOWN:]]
         connection.put(message("snapshot", "trades", symbol, self.mirror.seq, recent))
-        return 0
+        return len(recent)
 
     def _begin_ticker(self, connection: Connection, symbol: str, after: int) -> None:
         data = asdict(self.markets.ticker(symbol))
@@ -332,7 +332,7 @@ class NativeFeeds:
 
     # Requests for quotes
 
-    def _begin_quotes(self, connection: Connection, symbol: str, after: int) -> None:
+    def _begin_quotes(self, connection: Connection, symbol: str, after: int) -> int:
         """The numbers of this channel are those of the desk's commands; it begins with what is
         open."""
         quotes = self.quotes
@@ -342,6 +342,7 @@ class NativeFeeds:
             rows = [asdict(quotes.row(who, one)) for one in quotes.quotes.of(who, is_open=True)]
         connection.channels["quotes", ""] = number
         connection.put(message("snapshot", "quotes", "", number, rows))
+        return len(rows)
 
     def _quotes_changed(self, touched: set[int]) -> None:
         quotes = self.quotes
@@ -598,6 +599,7 @@ class Session:
         if do == "ping":
             return {"type": "pong"}
         if do == "auth":
+            self.take(LOGIN_WEIGHT - REQUEST_WEIGHT)
             await self._log_in(request)
             return {"type": "authenticated"}
         channel, symbol = request["channel"], request.get("symbol", "")
@@ -624,7 +626,7 @@ class Session:
             raise ValueError
         if symbol:
             self.feeds.require_symbol(channel, symbol)
-        if channel == "book":
+        if channel in ("book", *MADE):
             self.take(BOOK_WEIGHT - REQUEST_WEIGHT)
         begin = {"type": "subscribed", "id": number, "seq": self.feeds.mirror.seq}
         self.connection.put(Message(begin | shown))

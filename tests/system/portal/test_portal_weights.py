@@ -1,20 +1,36 @@
 """The weight of each request of the portal is what it costs: measured by the processor time of the
 portal's process, relative to a request that is measured in the same process at the same time."""
 
+import json
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from openoutcry.portal.native.idempotency import STRANGERS, weight_of
+from openoutcry.portal.native.pages import MOST
+from openoutcry.portal.native.stream import (
+    BOOK_WEIGHT,
+    LOGIN_WEIGHT,
+    OWN,
+    PUBLIC,
+    REQUEST_WEIGHT,
+    ROWS_A_WEIGHT,
+    TRADES_SHOWN,
+)
 from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.rest import ROUTES
+from tests.support.console.websockets_patient import connect
 from tests.support.portal.clients import taken
-from tests.support.portal.matrix import Anna, matrix, spot_parameters
+from tests.support.portal.matrix import DOCUMENT, Anna, by_token, matrix, spot_parameters
+from tests.support.waiting import BOUND_S, wait_until
 
 REFERENCE = "/v1/instruments"
 """A request of weight 1."""
 MOST_APART = 3.0
 """A request takes at most this many times the processor time of its weight."""
+SNAPSHOTS, SYNTHETIC_SYMBOL = 2, "ETH-USD by BTC"
+"""Messages after a subscription: that it is one, and what there is."""
 REPEATS, LEAST_ROUNDS, MOST_ROUNDS = 2, 2, 60
 HASHED = "password", "old"
 """Fields with a password: argon2id makes such a request dear, and turns and lockouts bound it
@@ -58,6 +74,49 @@ class Meter:
             if number + 1 >= LEAST_ROUNDS and least <= found <= MOST_APART:
                 break
         return found
+
+
+class Busy:
+    """Somebody who has traded much: 1,000 fills, and as many orders that are closed."""
+
+    ROUNDS, ORDERS = 10, 100
+
+    def __init__(self, full):
+        self.venue, self.maker = full.portal, full.makers[2]
+        self.person = self.venue.person(USD=10**6 * 10**6, BTC=10 * 10**8)
+        self.http = by_token(self.venue, self.person.token)
+        with self.venue.client(self.person) as client, self.venue.client(self.maker) as maker:
+            for _ in range(self.ROUNDS):
+                for number in range(self.ORDERS):
+                    assert client.order("SELL", "0.0001", f"{61_000 + number}").is_success
+                assert maker.order("BUY", f"{self.ORDERS * 0.0001:.4f}", "61200").is_success
+        wait_until(lambda: len(self.rows("fills")) == MOST, "the fills")
+
+    def rows(self, what):
+        return self.http.get(f"/v1/{what}", params={"limit": MOST}).json()["items"]
+
+    def asked(self, request):
+        """Asks a request of the stream again and again, by a connection that has logged in."""
+        stream = self.venue.url.replace("http", "ws") + "/v1/stream"
+        socket = connect(stream, max_size=None)
+        socket.send(json.dumps({"op": "auth", "token": self.person.token, "id": 0}))
+        assert json.loads(socket.recv(BOUND_S))["type"] == "authenticated"
+        answers = SNAPSHOTS if request["op"] == "subscribe" else 1
+
+        def ask():
+            socket.send(json.dumps(request | {"id": 1}))
+            kinds = [json.loads(socket.recv(BOUND_S))["type"] for _ in range(answers)]
+            assert "error" not in kinds
+            return SimpleNamespace(status_code=200, text="")
+
+        return ask, socket
+
+
+@pytest.fixture(scope="module")
+def busy(full):
+    one = Busy(full)
+    yield one
+    one.venue.cancel_all(one.person)
 
 
 def spot_requests(anna, client):
@@ -114,3 +173,61 @@ def test_no_request_costs_three_times_its_weight(anna):
         assert hashed > MOST_APART, "a request that is too cheap by its weight is found"
     assert asked >= {at for at in ROUTES if not at[1].endswith("virtualSubAccount")}
     assert len(asked) > len(ROUTES) + 90
+
+
+@pytest.mark.promise(
+    "The weight of each request of the portal is at least a third of its processor time, relative "
+    "to a plain request. Turns bound the checks of passwords",
+    group="portal",
+)
+def test_a_page_weighs_by_its_rows(anna, busy):
+    """The largest page of each list, of an account and an instrument that have much."""
+    meter, apart, asked = Meter(anna), {}, 0
+    for path, methods in DOCUMENT["paths"].items():
+        rows = {one["name"] for one in methods.get("get", {}).get("parameters", ())}
+        name = next(iter(rows & {"limit", "depth"}), "")
+        if not name or "/operator/" in path:
+            continue
+        at, asked = path.replace("{symbol}", "BTC-USD"), asked + 1
+
+        def ask(at=at, name=name):
+            answer = busy.http.get(at, params={name: MOST})
+            assert answer.status_code == 200, answer.text
+            return answer
+
+        weight = weight_of("GET", path, MOST)
+        found = meter.ratio(ask, weight, least=0.0)
+        if found > MOST_APART:
+            apart[path] = f"weighs {weight}, costs {found * weight:.1f}"
+    assert not apart
+    assert asked > 5
+
+
+@pytest.mark.promise(
+    "The weight of each request of the portal is at least a third of its processor time, relative "
+    "to a plain request. Turns bound the checks of passwords",
+    group="portal",
+)
+def test_what_the_stream_is_asked_weighs_what_it_costs(anna, busy):
+    meter, apart = Meter(anna), {}
+    weights = {"ping": REQUEST_WEIGHT, "auth": LOGIN_WEIGHT}
+    requests = {name: {"op": name, "token": busy.person.token} for name in weights}
+    for channel in (*PUBLIC, *OWN):
+        if channel in ("consolidated", "notifications"):
+            continue  # none here; read by another task
+        symbol = {"symbol": SYNTHETIC_SYMBOL if channel == "synthetic" else "BTC-USD"}
+        name = f"subscribe {channel}"
+        requests[name] = {"op": "subscribe", "channel": channel} | (
+            symbol if channel in PUBLIC else {}
+        )
+        weights[name] = BOOK_WEIGHT if channel in ("book", "synthetic") else REQUEST_WEIGHT
+    weights["subscribe trades"] += TRADES_SHOWN // ROWS_A_WEIGHT
+    requests["trades after"] = requests["subscribe trades"] | {"after": 1}
+    weights["trades after"] = REQUEST_WEIGHT + Busy.ROUNDS * Busy.ORDERS // ROWS_A_WEIGHT
+    for name, request in requests.items():
+        ask, socket = busy.asked(request)
+        found = meter.ratio(ask, weights[name], least=0.0)
+        socket.close()
+        if found > MOST_APART:
+            apart[name] = f"weighs {weights[name]}, costs {found * weights[name]:.1f}"
+    assert not apart

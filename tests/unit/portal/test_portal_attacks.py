@@ -670,7 +670,7 @@ MALFORMED_QUERIES = (
 
 @pytest.mark.promise(
     "Whatever is refused has a weight, at every request of the Binance-shaped API and of its "
-    "WebSocket, however early it is refused: who sends nothing else is banned, too",
+    "WebSocket, however early it is refused. An address that sends nothing else is banned",
     group="portal",
 )
 def test_whatever_is_refused_has_a_weight():
