@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 
 from openoutcry.market_data import glimpse
 from openoutcry.wire.errors import FeedError
-from openoutcry.wire.load_limits import Budget, Places, Rate
+from openoutcry.wire.load_limits import Budget, Logins, Rate
 from openoutcry.wire.peers import address_of
 
 WAITING_AT_ONCE, WAITING_EACH = 256, 4
 """Connections without a whole login, and as many with one that wait for their snapshot: in all, and
-of one address, whose further connections are closed.  For one more, the oldest of the address that
-has most gives way."""
+of one address.  For one more, the oldest of that address or of the one that has most gives way."""
 ACCEPTS = Rate(per_s=500, at_once=64)
 """Connections that are accepted."""
 MOST_READS = 4
@@ -42,10 +41,8 @@ class SnapshotLogins:
 
     def __init__(self, listener: socket.socket) -> None:
         self.listener, self.epoll = listener, select.epoll()
-        self.silent: Places[Login] = Places(WAITING_AT_ONCE, WAITING_EACH)
-        """Without a whole login, the oldest first."""
-        self.asking: Places[Login] = Places(WAITING_AT_ONCE, WAITING_EACH)
-        """With one."""
+        self._logins: Logins[Login] = Logins(WAITING_AT_ONCE, WAITING_EACH)
+        """Without a whole login, the oldest first, and with one."""
         self._of: dict[int, Login] = {}
         """The silent ones by their descriptors."""
         self._accepts, self._listening = Budget(ACCEPTS), False
@@ -54,7 +51,7 @@ class SnapshotLogins:
     def poll(self, session: str) -> None:
         """Accept connections and read what has come; ``session``: the one that is published."""
         now_s = time.monotonic()
-        for login in list(self.silent):
+        for login in list(self._logins.silent):
             if login.until_s > now_s:
                 break
             self._close(login)
@@ -68,15 +65,16 @@ class SnapshotLogins:
     def take(self, held: Callable[[str], int]) -> Login | None:
         """Return the next client whose login is whole, None: there is none.  The first is of the
         address that has fewest snapshots under way, which ``held`` says."""
-        if not len(self.asking):
+        asking = self._logins.checked
+        if not len(asking):
             return None
-        login = min(self.asking, key=lambda one: held(one.address))
-        self.asking.leave(login)
+        login = min(asking, key=lambda one: held(one.address))
+        asking.leave(login)
         return login
 
     def close_all(self) -> None:
         """Close the connections, in a process that has a copy of them."""
-        for login in (*self.silent, *self.asking):
+        for login in (*self._logins.silent, *self._logins.checked):
             login.connection.close()
 
     def _listen(self, wanted: bool) -> None:
@@ -92,14 +90,10 @@ class SnapshotLogins:
             except OSError:
                 return
             address = address_of(peer)
-            if self.silent.is_full_of(address) or self.asking.is_full_of(address):
-                connection.close()
-                continue
-            if self.silent.is_full():
-                self._close(self.silent.oldest_of_most())
             connection.setblocking(False)
             login = Login(connection, address, now_s + glimpse.TIMEOUT_S)
-            self.silent.take(address, login)
+            if (oldest := self._logins.came(address, login)) is not None:
+                self._close(oldest)
             self._of[connection.fileno()] = login
             self.epoll.register(connection.fileno(), select.EPOLLIN)
 
@@ -124,19 +118,16 @@ class SnapshotLogins:
                 login.connection.send(refusal)
             self._close(login)
             return
-        self._leave(login)
-        if self.asking.is_full():
-            oldest = self.asking.oldest_of_most()
-            self.asking.leave(oldest)
+        self._unwatch(login)
+        if (oldest := self._logins.begun(login)) is not None:
             oldest.connection.close()
-        self.asking.take(login.address, login)
 
-    def _leave(self, login: Login) -> None:
+    def _unwatch(self, login: Login) -> None:
         # A process that was forked may have a copy of the descriptor: closing does not unregister.
         self.epoll.unregister(login.connection.fileno())
         del self._of[login.connection.fileno()]
-        self.silent.leave(login)
 
     def _close(self, login: Login) -> None:
-        self._leave(login)
+        self._unwatch(login)
+        self._logins.leave(login)
         login.connection.close()

@@ -2,9 +2,10 @@
 
 They are counted from the accept on, before any byte of TLS: a connection that never begins its
 handshake is one of them.  Without a login there are MAX_WITHOUT_LOGIN at most, and with one
-MAX_MEMBER of each name.  For one more, the page closes the oldest: of the address that has most of
-those without a login, as the acceptor of sessions does, or of the same name.  It closes each that
-has no login after LOGIN_S.
+MAX_MEMBER of each name, and as many of each whose request is being answered, a WebSocket among
+them.  For one more, the page closes the oldest: of the address that has most of those without a
+login, as the acceptor of sessions does, or of the same name.  So no connection that says nothing
+ends one that is answered.  The page closes each that has no login after LOGIN_S.
 
 The portal's API has clients without a login. There an address takes the place of the name, from its
 first request on.  All names together have a bound as well: the name with most loses its oldest.
@@ -17,11 +18,12 @@ import asyncio
 import resource
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from openoutcry.wire.load_limits import Budgets, Places, Rate
+from openoutcry.wire.load_limits import Budgets, Logins, Rate
 from openoutcry.wire.peers import HERE, owner_of
 
 MAX_WITHOUT_LOGIN, MAX_MEMBER = 256, 64
@@ -49,9 +51,9 @@ class ConnectionLimits:
         most_of_a_member: int = MAX_MEMBER,
         most_of_members: int = MAX_FILES,
     ) -> None:
-        self._places: Places[Peer] = Places(most)
+        self._waiting: Logins[Peer] = Logins(most)
         """Without a login, by address."""
-        self._members: Places[Peer] = Places(most_of_members, most_of_a_member)
+        self._members: Logins[Peer] = Logins(most_of_members, most_of_a_member)
         """By the name that is logged in."""
         self._sockets: dict[Peer, socket.socket] = {}
         self.refusal: Callable[[str], bytes] = lambda host: b""
@@ -80,59 +82,72 @@ class ConnectionLimits:
 
     def came(self, peer: Peer, connection: socket.socket) -> None:
         """Count a connection that was accepted."""
-        self.left(peer)  # an earlier connection from there, which has reported no end
-        if self._places.is_full():
-            self._leave_closed(self._places)
-        if self._places.is_full():
-            self.drop(self._places.oldest_of_most())
-        self._places.take(owner_of(peer[0]), peer)
+        self._forget(peer)  # an earlier connection from there, which has reported no end
+        if self._waiting.silent.is_full():
+            self._leave_closed()
         self._sockets[peer] = connection
+        self._end(self._waiting.came(owner_of(peer[0]), peer))
+
+    def begun(self, peer: Peer) -> None:
+        """Count a connection on which a request has come that is being answered."""
+        for kind in (self._waiting, self._members):
+            self._end(kind.begun(peer))
+
+    def rests(self, peer: Peer) -> None:
+        """Count a connection whose request is answered."""
+        for kind in (self._waiting, self._members):
+            self._end(kind.rests(peer))
 
     def known(self, peer: Peer, name: str) -> None:
         """Count a connection for a name: a request with a login came on it."""
-        if not self._places.leave(peer):
+        is_begun = peer in self._waiting.checked
+        if not self._waiting.leave(peer):
             return
-        if self._members.is_full_of(name):
-            self._leave_closed(self._members.of(name))
-        if self._members.is_full_of(name):
-            self._end(self._members.of(name)[0])
-        self._members.take(name, peer)
-        if len(self._members) > self._members.most:
-            self._end(self._members.oldest_of_most())
+        self._end(self._members.came(name, peer))
+        if is_begun:
+            self._end(self._members.begun(peer))
 
-    def left(self, peer: Peer) -> None:
-        """Forget a connection that has ended."""
-        self._places.leave(peer)
+    def left(self, peer: Peer, number: int) -> None:
+        """Forget a connection that has ended; ``number``: its descriptor.  Another one may have
+        come from there meanwhile."""
+        connection = self._sockets.get(peer)
+        if connection is not None and connection.fileno() in (number, -1):
+            self._forget(peer)
+
+    def drop(self, peer: Peer) -> None:
+        """Close a connection if it has no login yet."""
+        if peer in self._waiting:
+            self._end(peer)
+
+    def _forget(self, peer: Peer) -> None:
+        self._waiting.leave(peer)
         self._members.leave(peer)
         self._sockets.pop(peer, None)
         self._frames.forget(peer)
 
-    def drop(self, peer: Peer) -> None:
-        """Close a connection if it has no login yet."""
-        if peer in self._places:
-            self._end(peer)
-
-    def _leave_closed(self, peers: Iterable[Peer]) -> None:
-        """Forget those of the connections that are closed: a handshake that failed, or a WebSocket,
-        reports no end."""
-        for peer in list(peers):
+    def _leave_closed(self) -> None:
+        """Forget those that say nothing and are closed: a handshake that failed reports no end."""
+        for peer in list(self._waiting.silent):
             if self._sockets[peer].fileno() < 0:
-                self.left(peer)
+                self._forget(peer)
 
-    def _end(self, peer: Peer) -> None:
-        """End a connection: its transport reads the end, and closes it."""
+    def _end(self, peer: Peer | None) -> None:
+        """End a connection, if there is one: its transport reads the end, and closes it."""
+        if peer is None:
+            return
         connection = self._sockets[peer]
-        self.left(peer)
+        self._forget(peer)
         with suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
 
     def counts(self) -> tuple[int, dict[str, int]]:
         """Return the connections without a login, and those of each name."""
-        return len(self._places), self._members.counts()
+        counts = Counter(self._members.silent.counts()) + Counter(self._members.checked.counts())
+        return len(self._waiting), dict(counts)
 
     def is_without_login(self, peer: Peer, connection: socket.socket) -> bool:
         """Return whether this connection has no login yet."""
-        return peer in self._places and self._sockets[peer] is connection
+        return peer in self._waiting and self._sockets[peer] is connection
 
     def listener(self, own: socket.socket) -> "Listener":
         """The listening socket, which becomes this one's."""

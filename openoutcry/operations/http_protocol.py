@@ -28,6 +28,8 @@ class OneAtATime(HttpToolsProtocol):
 
     limits: ConnectionLimits
     peer: Peer = ("", 0)
+    number = -1
+    """Of its descriptor."""
     head_bytes = 0
     app: Any
     tail = b""
@@ -48,6 +50,7 @@ class OneAtATime(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.peer = tuple((transport.get_extra_info("peername") or ("", 0))[:2])
+        self.number = number_of(transport)
 
     def data_received(self, data: bytes) -> None:
         if self.held is not None:
@@ -130,6 +133,7 @@ class OneAtATime(HttpToolsProtocol):
         if not self.in_head:
             return
         require_plain(self.parser.get_http_version(), self.headers)
+        self.limits.begun(self.peer)
         headers = dict(self.headers)
         is_sized = b"transfer-encoding" not in headers
         size = headers.get(b"content-length", b"0") if is_sized else b"0"
@@ -142,6 +146,7 @@ class OneAtATime(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        self.limits.rests(self.peer)
         if self.held is not None:
             self._unset_keepalive_if_required()
             self.loop.call_soon(self.go_on)
@@ -179,8 +184,14 @@ class OneAtATime(HttpToolsProtocol):
         self.held = None
         self.end_deadline()
         self.resume_writing()
-        self.limits.left(self.peer)
+        self.limits.left(self.peer, self.number)
         super().connection_lost(error)
+
+
+def number_of(transport: Any) -> int:
+    """Return the descriptor of a connection; -1: it is closed."""
+    own = transport.get_extra_info("socket")
+    return own.fileno() if own is not None else -1
 
 
 def require_plain(version: str, headers: list[tuple[bytes, bytes]]) -> None:

@@ -9,7 +9,8 @@ product listens, and ``tests/support/documents/listeners.py`` writes the table i
 from dataclasses import dataclass
 
 WEB = (
-    "{operations.connection_limits.MAX_WITHOUT_LOGIN} without a login; an address opens "
+    "{operations.connection_limits.MAX_WITHOUT_LOGIN} without a login, as many whose request is "
+    "answered; an address opens "
     "{operations.connection_limits.OPENED}; "
 )
 WEB_BYTES = (
@@ -58,7 +59,8 @@ LISTENERS = (
     Listener(
         "metrics",
         ("operations/scrape.py",),
-        "{operations.scrape.MAX_CONNECTIONS}; the address with most gives way",
+        "{operations.scrape.MAX_CONNECTIONS}, as many whose request is answered; the address with "
+        "most gives way",
         "one request in {operations.scrape.REQUEST_S} s, one answered at a time; of an address "
         "{operations.scrape.SCRAPES}",
         "one answer a connection",
@@ -146,8 +148,8 @@ LISTENERS = (
         ),
         "{market_data.feed_process.SNAPSHOTS_AT_ONCE}, {market_data.feed_process.SNAPSHOTS_EACH} "
         "of an address; without a whole login {market_data.snapshot_logins.WAITING_AT_ONCE}, "
-        "{market_data.snapshot_logins.WAITING_EACH} of an address; the oldest of the address with "
-        "most gives way",
+        "{market_data.snapshot_logins.WAITING_EACH} of an address, as many with one; the oldest "
+        "of that address or the one with most gives way",
         "login in {market_data.glimpse.TIMEOUT_S} s and "
         "{market_data.snapshot_logins.MOST_READS} parts; "
         "{market_data.feed_process.SNAPSHOTS_EACH_S} a second of an address; forks take "

@@ -11,11 +11,12 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 from openoutcry.operations.metrics import VenueMetrics
 from openoutcry.operations.native import CONTENT_TYPE, delimited
 from openoutcry.operations.web_server import host_of, served_hosts
-from openoutcry.wire.load_limits import LEAST_S, Budgets, Places, Rate
+from openoutcry.wire.load_limits import LEAST_S, Budgets, Logins, Rate
 from openoutcry.wire.peers import address_of, owner_of
 
 MAX_CONNECTIONS, REQUEST_S = 32, 10.0
-"""Connections, each with a thread, and the seconds that one has for its request and answer."""
+"""Connections that say nothing, as many whose request is answered, each with a thread, and the
+seconds that one has for its request and answer."""
 SCRAPES = Rate(per_s=20, at_once=50)
 """Requests of an address that are answered; one is answered at a time."""
 PROTOBUF = "application/vnd.google.protobuf"
@@ -84,28 +85,38 @@ def make_metrics_server(
     class Server(ThreadingWSGIServer):
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         request_queue_size = 4 * MAX_CONNECTIONS
-        places: Places[socket.socket] = Places(MAX_CONNECTIONS)
+        places: Logins[socket.socket] = Logins(MAX_CONNECTIONS)
         until_s: ClassVar[dict[socket.socket, float]] = {}
+        turn = Lock()
 
         def process_request(self, request: Any, client_address: Any) -> None:
-            """Begin a thread; the oldest connection of the address with most gives way to it."""
+            """Begin a thread; of those that say nothing the oldest connection of the address with
+            most gives way to it."""
             self.service_actions()
-            if self.places.is_full():
-                oldest = self.places.oldest_of_most()
-                began_s = self.until_s[oldest] - REQUEST_S
+            silent = self.places.silent
+            if silent.is_full():
+                began_s = self.until_s[silent.oldest_of_most()] - REQUEST_S
                 time.sleep(max(0.0, began_s + LEAST_S - time.monotonic()))
-                self._end(oldest)
-            self.places.take(address_of(client_address), request)
-            self.until_s[request] = time.monotonic() + REQUEST_S
+            with self.turn:
+                self.until_s[request] = time.monotonic() + REQUEST_S
+                self._end(self.places.came(address_of(client_address), request))
             super().process_request(request, client_address)
+
+        def begun(self, request: socket.socket) -> None:
+            """Count a connection whose request has come."""
+            with self.turn:
+                self._end(self.places.begun(request))
 
         def service_actions(self) -> None:
             """Forget connections that have ended, and end those that take too long."""
-            for request in list(self.places):
-                if request.fileno() < 0 or self.until_s[request] < time.monotonic():
-                    self._end(request)
+            with self.turn:
+                for request in list(self.until_s):
+                    if request.fileno() < 0 or self.until_s[request] < time.monotonic():
+                        self._end(request)
 
-        def _end(self, request: socket.socket) -> None:
+        def _end(self, request: socket.socket | None) -> None:
+            if request is None:
+                return
             self.places.leave(request)
             del self.until_s[request]
             with suppress(OSError):
@@ -114,6 +125,14 @@ def make_metrics_server(
     class Silent(WSGIRequestHandler):
         def log_message(self, format: str, *args: Any) -> None:
             """Write no line for a request."""
+
+        def parse_request(self) -> bool:
+            """Read a request's head: from here on its connection gives way to none that says
+            nothing."""
+            is_whole = super().parse_request()
+            if is_whole and isinstance(self.server, Server):
+                self.server.begun(self.connection)
+            return is_whole
 
         def handle(self) -> None:
             """Handle a request, unless its connection ends before."""

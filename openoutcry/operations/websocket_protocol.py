@@ -7,6 +7,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 
 from openoutcry.operations.connection_limits import ConnectionLimits
+from openoutcry.operations.http_protocol import number_of
 
 PIECE_BYTES = 1 << 10
 """Bytes that are parsed at once: 170 frames at most."""
@@ -25,8 +26,14 @@ class Weighed(WebSocketsSansIOProtocol):
 
     limits: ConnectionLimits
     held = b""
+    number = -1
+    """Of its descriptor."""
     is_waiting = False
     idle_frames = pauses = 0
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.number = number_of(transport)
 
     def data_received(self, data: bytes) -> None:
         """Parse in pieces; what is beyond the budget waits."""
@@ -108,6 +115,7 @@ class Weighed(WebSocketsSansIOProtocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.held = b""
+        self.limits.left(self.client or ("", 0), self.number)
         super().connection_lost(error)
 
 

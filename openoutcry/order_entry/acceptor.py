@@ -424,7 +424,7 @@ class Acceptor:
             data += more
             size = first(data)
         if (task := asyncio.current_task()) is not None:
-            self._turn_away(self.waiting.begun(owner_of(address), task))
+            self._turn_away(self.waiting.begun(task))
         if port.protocol in FIX_BEGIN:
             return await self._log_on(data, size, port, address)
         try:

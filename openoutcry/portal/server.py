@@ -626,8 +626,6 @@ class Gate:
         self.app, self.limits, self.serves = app, limits, serves
         self.known: Callable[[tuple[str, int], str], None] = lambda peer, owner: None
         """Called with the address and port of a connection on which a request came, and whose."""
-        self.left: Callable[[tuple[str, int]], None] = lambda peer: None
-        """Called at the end of a WebSocket."""
         self.errors = PageErrors(lambda level, text: log.error("%s", text))
         self.requests: Requests | None = None
         """Those of the trading API, which do not come through here."""
@@ -702,9 +700,6 @@ class Gate:
                 await self.app(scope, receive, send)
         except Exception as error:  # whatever a request brings about ends that request alone
             self._log(scope["type"], error)
-        finally:
-            if scope["type"] == "websocket":
-                self.left(peer)
 
     def _headed(self, scope: Any, send: Any) -> Any:
         """``send`` with the headers of every answer."""
@@ -884,7 +879,7 @@ def serve(
     application = make_app(portal)
     files = allow_files()
     connections = ConnectionLimits(MAX_WITHOUT_LOGIN, MAX_OF_AN_ADDRESS, files * 2 // 5)
-    application.known, application.left = connections.known, connections.left
+    application.known = connections.known
     connections.refusal, connections.is_plain = refusal_of(portal.spot.limits), tls is None
     http = counted(connections)
     http = protocol_of(http, application.requests)

@@ -134,6 +134,10 @@ class Places(Generic[Thing]):
         """Return whether an owner has its share."""
         return owner not in HERE and len(self._held.get(owner, ())) >= self.each
 
+    def owner(self, thing: Thing) -> str | None:
+        """Return whose it is; None: it holds no place."""
+        return self._owner.get(thing)
+
     def of(self, owner: str) -> list[Thing]:
         """Return what an owner holds, the oldest first."""
         return list(self._held.get(owner, ()))
@@ -173,30 +177,53 @@ class Places(Generic[Thing]):
 
 
 class Logins(Generic[Thing]):
-    """Connections without a login: ``most`` whose login has not come whole, and ``most`` whose
-    login is checked.
+    """Connections by what they do: ``most`` that say nothing, and ``most`` whose login or request
+    has come whole and is worked on; ``each`` of one owner, for each of the two.
 
-    For one more of either kind the oldest of the owner that has most of it gives way.  So those
-    that say nothing, however many and from however many addresses, end no login that is checked."""
+    For one more of either kind the oldest of its kind gives way: of the owner, if it has its share,
+    or of the owner that has most.  So those that say nothing, however many and from however many
+    addresses, end none that is worked on."""
 
-    def __init__(self, most: int) -> None:
-        self.silent, self.checked = Places[Thing](most), Places[Thing](most)
+    def __init__(self, most: int, each: int | None = None) -> None:
+        self.silent, self.checked = Places[Thing](most, each), Places[Thing](most, each)
+
+    def __contains__(self, thing: Thing) -> bool:
+        return thing in self.silent or thing in self.checked
+
+    def __len__(self) -> int:
+        return len(self.silent) + len(self.checked)
 
     def came(self, owner: str, thing: Thing) -> Thing | None:
         """Count a new connection; return the one that gives way to it."""
         return self._taken(self.silent, owner, thing)
 
-    def begun(self, owner: str, thing: Thing) -> Thing | None:
-        """Count a connection whose login has come whole; return the one that gives way to it."""
-        return self._taken(self.checked, owner, thing) if self.silent.leave(thing) else None
+    def begun(self, thing: Thing) -> Thing | None:
+        """Count a connection whose login or request has come whole; return the one that gives way
+        to it."""
+        return self._moved(self.silent, self.checked, thing)
 
-    def leave(self, thing: Thing) -> None:
-        """Forget a connection that has logged in or ended."""
-        self.silent.leave(thing)
-        self.checked.leave(thing)
+    def rests(self, thing: Thing) -> Thing | None:
+        """Count a connection that has its answer, and says nothing more; return the one that gives
+        way to it."""
+        return self._moved(self.checked, self.silent, thing)
+
+    def leave(self, thing: Thing) -> bool:
+        """Forget a connection that has logged in or ended; return whether it was one of these."""
+        return self.silent.leave(thing) or self.checked.leave(thing)
+
+    def _moved(self, before: Places[Thing], after: Places[Thing], thing: Thing) -> Thing | None:
+        owner = before.owner(thing)
+        if owner is None:
+            return None
+        before.leave(thing)
+        return self._taken(after, owner, thing)
 
     def _taken(self, places: Places[Thing], owner: str, thing: Thing) -> Thing | None:
-        oldest = places.oldest_of_most() if places.is_full() else None
+        oldest = None
+        if places.is_full_of(owner):
+            oldest = places.of(owner)[0]
+        elif places.is_full():
+            oldest = places.oldest_of_most()
         if oldest is not None:
             places.leave(oldest)
         places.take(owner, thing)

@@ -459,7 +459,7 @@ class QuoteDoor:
                 if not part:
                     return
                 data += part
-        if (oldest := self._waiting.begun(owner_of(address), writer)) is not None:
+        if (oldest := self._waiting.begun(writer)) is not None:
             oldest.transport.abort()
         logon = read_logon(data[:size])
         if logon.begin != "FIX.4.4" or logon.target != self.name:

@@ -17,12 +17,14 @@ import pytest
 from openoutcry import PACKAGE
 from openoutcry.client.fix import write_message
 from openoutcry.custody import sockets as custody
+from openoutcry.market_data.snapshot_logins import WAITING_AT_ONCE, SnapshotLogins
 from openoutcry.operations.connection_limits import allow_files
 from openoutcry.operations.load_table import LISTENERS
 from openoutcry.operations.metrics import VenueMetrics
-from openoutcry.operations.scrape import make_metrics_server
+from openoutcry.operations.scrape import MAX_CONNECTIONS, make_metrics_server
+from openoutcry.order_entry.soupbin import LoginRequest, login_packet
 from openoutcry.portal.accounts.errors import AccountError
-from openoutcry.portal.native.quote_door import QuoteDoor
+from openoutcry.portal.native.quote_door import MAX_WAITING, QuoteDoor
 from openoutcry.routing.control import Control
 from openoutcry.venue import desk
 from openoutcry.wire.errors import OutcryError
@@ -158,18 +160,10 @@ def controls(folder):
 
 
 @contextlib.contextmanager
-def quotes(folder):
-    """The door for quotes; a Logon is answered by whoever checks its key."""
-    asked, started = [], threading.Event()
-
-    class Callers:
-        async def of_key(self, key, *rest, **more):
-            asked.append(key)
-            raise AccountError("there is no such key")
-
-    native = SimpleNamespace(quotes=SimpleNamespace(listeners=[]))
-    door = QuoteDoor(native, Callers(), "VENUE", ("127.0.0.1", 0), lambda at: True, lambda at: None)
-    ends = []
+def quote_door(native, callers):
+    """The door for quotes, with its loop in a thread."""
+    started, ends = threading.Event(), []
+    door = QuoteDoor(native, callers, "VENUE", ("127.0.0.1", 0), lambda at: True, lambda at: None)
 
     async def run():
         task = asyncio.create_task(door.run())
@@ -183,25 +177,41 @@ def quotes(folder):
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
     assert started.wait(BOUND_S)
-
-    def logon(key):
-        fields = [(35, "A"), (49, "P1"), (56, "VENUE"), (34, "1"), (52, "20261129-12:00:00")]
-        fields += [(98, "0"), (108, "30"), (553, key), (554, "1.x")]
-        return write_message(fields)
-
-    def ask():
-        with socket.create_connection(door.address[:2], BOUND_S) as one:
-            one.sendall(logon("honest"))
-            assert one.recv(64) == b""
-        assert "honest" in asked
-        asked.clear()
-
     try:
-        yield Door(door.address[:2], logon("attacker"), ask)
+        yield door
     finally:
         loop, task = ends[0]
         loop.call_soon_threadsafe(task.cancel)
         thread.join()
+
+
+def logon(key):
+    fields = [(35, "A"), (49, "P1"), (56, "VENUE"), (34, "1"), (52, "20261129-12:00:00")]
+    fields += [(98, "0"), (108, "30"), (553, key), (554, "1.x")]
+    return write_message(fields)
+
+
+@contextlib.contextmanager
+def quotes(folder):
+    """The door for quotes; a Logon is answered by whoever checks its key."""
+    asked = []
+
+    class Callers:
+        async def of_key(self, key, *rest, **more):
+            asked.append(key)
+            raise AccountError("there is no such key")
+
+    native = SimpleNamespace(quotes=SimpleNamespace(listeners=[]))
+    with quote_door(native, Callers()) as door:
+
+        def ask():
+            with socket.create_connection(door.address[:2], BOUND_S) as one:
+                one.sendall(logon("honest"))
+                assert one.recv(64) == b""
+            assert "honest" in asked
+            asked.clear()
+
+        yield Door(door.address[:2], logon("attacker"), ask)
 
 
 SERVED = {
@@ -249,3 +259,136 @@ def test_an_honest_client_is_answered_under_attack(name, attack, tmp_path):
         wait_until(
             lambda: door.descriptors()[pid] <= open_before[pid], "every connection is closed"
         )
+
+
+WEB = "tests/system/operations/test_one_request_at_a_time.py"
+ANSWERED = {
+    "portal": WEB,
+    "console and screen": WEB,
+    "sessions: OUCH, FIX, drop copy, shared memory": "tests/unit/order_entry/"
+    "test_sessions_hostile.py",
+    "metrics": ATTACKED,
+    "requests for quotes over FIX": ATTACKED,
+    "snapshots of a feed": ATTACKED,
+}
+"""Listeners whose connections say nothing first, and are worked on then; where a test shows that
+silent newcomers end none that is worked on."""
+NO_CROWD = {
+    "brokers between a portal's processes": "of the portal's own processes",
+    "custody's door and signers": "a request that has come is answered before another is accepted",
+    "the venue's desk": "a connection with a request gives way to none",
+    "the router's control": "a request that has come is answered before another is accepted",
+    "pages of market data": "a newcomer is refused where there is no place",
+    "the stream of a feed": "a newcomer is refused where there is no place",
+    "retransmission, and groups that a client joins": "datagrams",
+    "order packets": "datagrams",
+}
+
+
+def test_every_listener_is_one_of_those():
+    assert {one.name for one in LISTENERS} == set(ANSWERED) | set(NO_CROWD)
+    assert {name for name, path in ANSWERED.items() if path == ATTACKED} == set(HOLDS)
+    named = "gives_way_to_no_connection_that_says_nothing", "test_silent_newcomers_end_no"
+    for path in ANSWERED.values():
+        assert any(one in (ROOT / path).read_text() for one in named), path
+
+
+@contextlib.contextmanager
+def held_metrics():
+    """Its address, a request, whether that has come, and what lets it be answered."""
+    came, may_end = threading.Event(), threading.Event()
+
+    class Held:
+        def collect(self):
+            if threading.current_thread() is not threading.main_thread():
+                came.set()
+                assert may_end.wait(BOUND_S)
+            return []
+
+    server = make_metrics_server(Held(), ("127.0.0.1", 0))
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    try:
+        yield ("127.0.0.1", server.server_port), request, came, may_end, MAX_CONNECTIONS
+    finally:
+        may_end.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextlib.contextmanager
+def held_quotes():
+    came, may_end = threading.Event(), threading.Event()
+
+    class Callers:
+        async def of_key(self, key, *rest, **more):
+            came.set()
+            await asyncio.to_thread(may_end.wait, BOUND_S)
+            answered.append(not self.is_ended())
+            raise AccountError("there is no such key")
+
+        def is_ended(self):
+            return any(one.transport.is_closing() for one in door._waiting.checked)
+
+    answered = []
+    native = SimpleNamespace(quotes=SimpleNamespace(listeners=[]))
+    with quote_door(native, Callers()) as door:
+        yield door.address[:2], logon("honest"), came, may_end, MAX_WAITING
+        assert answered == [True]
+
+
+@contextlib.contextmanager
+def held_snapshots():
+    """The feed's process polls, and begins no snapshot meanwhile."""
+    came, may_end = threading.Event(), threading.Event()
+    with socket.create_server(("127.0.0.1", 0), backlog=2_048) as listener:
+        listener.setblocking(False)
+        logins = SnapshotLogins(listener)
+
+        def poll():
+            logins.poll("DAY")
+            if logins._logins.checked:
+                came.set()
+            if may_end.is_set() and (one := logins.take(lambda address: 0)) is not None:
+                one.connection.sendall(b"a snapshot")
+                one.connection.close()
+
+        with polled(poll):
+            login = login_packet(LoginRequest("any", "any", "", 1))
+            yield listener.getsockname(), login, came, may_end, WAITING_AT_ONCE
+        logins.close_all()
+
+
+HOLDS = {
+    "metrics": held_metrics,
+    "requests for quotes over FIX": held_quotes,
+    "snapshots of a feed": held_snapshots,
+}
+
+
+@pytest.mark.promise(
+    "At every listener whose connections wait for a login or a request, one that is being answered "
+    "gives way to none that says nothing, from however many addresses",
+    group="doors",
+)
+@pytest.mark.parametrize("name", HOLDS)
+def test_silent_newcomers_end_no_connection_that_is_answered(name):
+    with HOLDS[name]() as (address, request, came, may_end, most), contextlib.ExitStack() as crowd:
+        honest = crowd.enter_context(socket.create_connection(address, BOUND_S))
+        honest.sendall(request)
+        assert came.wait(BOUND_S)
+        gone = []
+        for number in range(most + 8):
+            one = crowd.enter_context(socket.socket())
+            one.bind((f"127.10.{number // 200}.{1 + number % 200}", 0))
+            one.connect(address)
+            gone.append(one)
+        for one in gone[:8]:  # the oldest of them give way
+            one.settimeout(BOUND_S)
+            with contextlib.suppress(ConnectionError):
+                assert one.recv(1) == b""
+        may_end.set()
+        answer = honest.recv(64)
+        assert answer or name == "requests for quotes over FIX"  # a Logon is refused without a word

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import struct
 from types import SimpleNamespace
 
 import pytest
@@ -76,7 +77,7 @@ def trading_api(work, connections):
         """Nothing is measured here."""
 
     endpoints = {("GET", "/asked"): work.endpoint(lambda: asking.pop(0))}
-    base = Requests(endpoints, lambda scheme: [], lambda peer: True, took, print, print)
+    base = Requests(endpoints, lambda scheme: [], lambda peer: True, took, print, print, print)
     begin = base.begin
 
     def seen(protocol):
@@ -217,5 +218,61 @@ def test_requests_are_parsed_alike_wherever_a_read_ends(cut):
                     await loop.sock_sendall(one, data[at : at + cut])
                     await asyncio.sleep(0)
                 assert (await answers(one, 8)).count(ANSWER) == 8
+
+    run(attack)
+
+
+@pytest.mark.promise(
+    "At every listener whose connections wait for a login or a request, one that is being answered "
+    "gives way to none that says nothing, from however many addresses",
+    group="doors",
+)
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_silent_newcomers_end_no_connection_that_is_answered(listener):
+    async def attack():
+        async with served(listener, 10) as (work, port, server):
+            loop, limits = asyncio.get_running_loop(), server.config.http_protocol_class.limits
+            with connected(port) as honest, contextlib.ExitStack() as crowd:
+                await loop.sock_sendall(honest, GET)
+                while not work.taken:
+                    await asyncio.sleep(0.001)
+                for number in range(40):
+                    crowd.enter_context(connected(port, f"127.9.0.{number + 1}"))
+                while limits.counts()[0] < 11:
+                    await asyncio.sleep(0.001)
+                work.may_end.set()
+                assert (await answers(honest, 1)).endswith(b"ok")
+                await loop.sock_sendall(honest, GET)
+                assert (await answers(honest, 1)).endswith(b"ok")
+
+    run(attack)
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_a_connection_that_comes_from_where_one_was_reset_is_counted(listener):
+    """Else an address could have more than its share: the end of the earlier one, which is heard
+    of later, was taken for the later one's."""
+
+    async def attack():
+        async with served(listener, 10) as (_, port, server):
+            limits = server.config.http_protocol_class.limits
+            reset = struct.pack("ii", 1, 0)
+            with contextlib.ExitStack() as crowd:
+                for number in range(40):
+                    host = f"127.9.0.{number + 1}"
+                    first = connected(port, host)
+                    own = first.getsockname()
+                    first.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+                    await asyncio.sleep(0.002)
+                    first.close()
+                    again = crowd.enter_context(socket.socket())
+                    again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    again.bind(own)
+                    again.connect(("127.0.0.1", port))
+                    again.setblocking(False)
+                async with asyncio.timeout(PATIENCE_S):
+                    while len(server.server_state.connections) > 10:
+                        await asyncio.sleep(0.001)
+                assert limits.counts()[0] == 10
 
     run(attack)

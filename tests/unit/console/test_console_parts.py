@@ -397,7 +397,7 @@ def test_a_name_or_an_address_gives_way_to_itself():
     assert [ended(at) for at in (6, 7, 8)] == [True, False, False]
     page.known(("192.0.2.1", 1), "anna")
     assert page.counts() == (0, {"vera": 2, "anna": 1})
-    page.left(("192.0.2.1", 1))
+    page.left(("192.0.2.1", 1), pairs[0][0].fileno())
     assert page.counts() == (0, {"vera": 2})
     pairs[7][0].close()
     for n in (1, 2):
@@ -407,7 +407,9 @@ def test_a_name_or_an_address_gives_way_to_itself():
     page.came(("192.0.2.2", 2), connection())  # the one from there has reported no end
     page.known(("192.0.2.2", 2), "ruth")
     assert page.counts() == (0, {"vera": 1, "ruth": 1})
-    page.left(("192.0.2.2", 2))
+    page.left(("192.0.2.2", 2), pairs[-2][0].fileno())
+    assert page.counts() == (0, {"vera": 1, "ruth": 1}), "that was the earlier one"
+    page.left(("192.0.2.2", 2), pairs[-1][0].fileno())
     assert page.counts() == (0, {"vera": 1})
     page = ConnectionLimits(4, 3, 3)
     for n in range(1, 5):
@@ -415,6 +417,17 @@ def test_a_name_or_an_address_gives_way_to_itself():
         page.known(("192.0.2.3", n), "anna" if n == 1 else "ruth")
     assert page.counts() == (0, {"anna": 1, "ruth": 2}), "the one with most loses its oldest"
     assert [ended(at) for at in range(len(pairs) - 4, len(pairs))] == [False, True, False, False]
+    page = ConnectionLimits(2, 2)
+    for n in range(1, 3):
+        page.came((f"192.0.2.{n}", n), connection())
+        page.begun((f"192.0.2.{n}", n))
+    for n in range(3, 9):
+        page.came((f"192.0.2.{n}", n), connection())
+    assert not any(ended(len(pairs) - at) for at in (8, 7)), "their requests are being answered"
+    page.rests(("192.0.2.1", 1))
+    page.came(("192.0.2.9", 9), connection())
+    page.came(("192.0.2.10", 10), connection())
+    assert [ended(len(pairs) - at) for at in (10, 9)] == [True, False]
     for pair in pairs:
         for end in pair:
             end.close()

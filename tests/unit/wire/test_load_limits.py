@@ -109,15 +109,15 @@ def test_a_login_that_is_checked_gives_way_to_logins_alone() -> None:
     with most loses its oldest."""
     logins = Logins[str](2)
     assert logins.came("honest", "a") is None
-    assert logins.begun("honest", "a") is None
+    assert logins.begun("a") is None
     gone = [logins.came(f"address {number}", f"silent {number}") for number in range(50)]
     assert gone == [None, None, *(f"silent {number}" for number in range(48))]
-    assert logins.begun("another", "not there") is None
-    assert logins.begun("crowd", "silent 49") is None
+    assert logins.begun("not there") is None
+    assert logins.begun("silent 49") is None
     assert logins.came("crowd", "b") is None
-    assert logins.begun("crowd", "b") == "a", "each has one, and it is the oldest"
+    assert logins.begun("b") == "a", "each has one, and it is the oldest"
     assert logins.came("honest", "c") is None
-    assert logins.begun("honest", "c") == "silent 49", "the crowd has most"
+    assert logins.begun("c") == "silent 49", "the crowd has most"
     for one in ("silent 48", "b", "c"):
         logins.leave(one)
     assert (len(logins.silent), len(logins.checked)) == (0, 0)
