@@ -73,14 +73,9 @@ def make_application(
     return application
 
 
-def make_metrics_server(
-    collector: VenueMetrics, address: tuple[str, int], names: tuple[str, ...] = ()
-) -> Any:
-    """A server that listens, a thread for each request; ``names``: further hosts under which it
-    serves.  Raises ``OSError``."""
+def server_class(host: str) -> Any:
+    """Return the class of servers on ``host``, whose connections have places."""
     from prometheus_client.exposition import ThreadingWSGIServer
-
-    host, port = address
 
     class Server(ThreadingWSGIServer):
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -93,10 +88,11 @@ def make_metrics_server(
             """Begin a thread; of those that say nothing the oldest connection of the address with
             most gives way to it."""
             self.service_actions()
-            silent = self.places.silent
-            if silent.is_full():
-                began_s = self.until_s[silent.oldest_of_most()] - REQUEST_S
-                time.sleep(max(0.0, began_s + LEAST_S - time.monotonic()))
+            began_s, silent = 0.0, self.places.silent
+            with self.turn:
+                if silent.is_full():
+                    began_s = self.until_s[silent.oldest_of_most()] - REQUEST_S
+            time.sleep(max(0.0, began_s + LEAST_S - time.monotonic()))
             with self.turn:
                 self.until_s[request] = time.monotonic() + REQUEST_S
                 self._end(self.places.came(address_of(client_address), request))
@@ -122,6 +118,16 @@ def make_metrics_server(
             with suppress(OSError):
                 request.shutdown(socket.SHUT_RDWR)  # its thread closes it
 
+    return Server
+
+
+def make_metrics_server(
+    collector: VenueMetrics, address: tuple[str, int], names: tuple[str, ...] = ()
+) -> Any:
+    """A server that listens, a thread for each request; ``names``: further hosts under which it
+    serves.  Raises ``OSError``."""
+    host, port = address
+
     class Silent(WSGIRequestHandler):
         def log_message(self, format: str, *args: Any) -> None:
             """Write no line for a request."""
@@ -130,8 +136,8 @@ def make_metrics_server(
             """Read a request's head: from here on its connection gives way to none that says
             nothing."""
             is_whole = super().parse_request()
-            if is_whole and isinstance(self.server, Server):
-                self.server.begun(self.connection)
+            if is_whole:
+                server.begun(self.connection)
             return is_whole
 
         def handle(self) -> None:
@@ -140,4 +146,5 @@ def make_metrics_server(
                 super().handle()
 
     application = make_application(collector, served_hosts(host, names))
-    return make_server(host, port, application, Server, Silent)
+    server = make_server(host, port, application, server_class(host), Silent)
+    return server
