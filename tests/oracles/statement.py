@@ -23,13 +23,15 @@ MARKED = (Setting.CONTRACT_MARK, Setting.CONTRACT_SETTLE, Setting.CONTRACT_EXPIR
 
 @dataclass
 class Terms:
-    """A spot instrument: two assets, units a lot, and units of the quote for a lot at one tick.  A
-    contract has no base, and pays so many units of money for a tick of a lot."""
+    """A spot instrument: two assets, units a lot, and units of the quote for a lot at one tick.
+    Another one has no base, and pays so many units of money for a tick of a lot, and perhaps a fee
+    for each lot; a contract has a mark."""
 
     base: str
     quote: str
     lot_units: int
     tick_units: int
+    lot_fee: int = 0
 
 
 @dataclass
@@ -73,8 +75,12 @@ class StatementModel:
         if is_off_book(int(event["order_id"])):
             self.taken.append((symbol, sign * lots, price))
             return
-        if not terms.base:
+        if symbol in self.marks:
             self.lots[seq] = symbol, sign * lots, price
+            return
+        if not terms.base:
+            paid = sign * lots * price * terms.tick_units
+            self.fills[seq, self.money] = -paid, -lots * terms.lot_fee
             return
         units, paid = lots * terms.lot_units, lots * price * terms.tick_units
         bps = self.fees_bps["maker" if int(event["flags"]) & MAKERS else "taker"]
@@ -101,10 +107,10 @@ class StatementModel:
         filled = {
             (row["event"], row["asset"]): (row["amount"], row["fees"])
             for row in lines
-            if row["what"] in ("posted", "delivered") and row["asset"] != self.money
+            if row["what"] in ("posted", "delivered") and row["instrument"] not in self.marks
         }
         if filled != self.fills:
-            return f"fills of spot instruments: {sorted(filled.items() ^ self.fills.items())}"
+            return f"fills: {sorted(filled.items() ^ self.fills.items())}"
         traded = {
             row["event"]: (row["instrument"], row["lots"], row["price_ticks"])
             for row in lines

@@ -24,7 +24,7 @@ from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Phase, Reason, Side
 from openoutcry.wire.off_book import is_off_book
 from tests import ROOT
-from tests.oracles import matcher_judge, routing_optimum
+from tests.oracles import ledger_books, matcher_judge, routing_optimum
 from tests.oracles.margin_page import Page
 from tests.oracles.order_states import OrderStates
 from tests.oracles.risk import words
@@ -33,16 +33,19 @@ from tests.oracles.statement import StatementModel, Terms
 from tests.oracles.takeovers import rest_fault, takeover_fault
 from tests.oracles.trading_day import Rules
 from tests.support.ledger.ledger_invariants import unbalanced
+from tests.support.ledger.post import as_dicts
 from tests.support.risk.risk_core import fields
 from tests.world.places import (
     CONTRACTS,
     DAY,
     FEES_BPS,
     FUND,
+    LOT_FEE,
     LOT_UNITS,
     MARGIN,
     MARKETS,
     PEOPLE,
+    PLAIN,
 )
 
 if TYPE_CHECKING:
@@ -204,6 +207,9 @@ class Wallets(Judge):
         if step.is_done(Setting.DEPOSIT):
             asset = self.world.asset_of(step.record)
             self.paid_in[asset] += int(step.record["aux"])
+        events, plain = step.events, self.world.symbols.index(PLAIN)
+        fills = events[(events["kind"] == EventKind.FILLED) & (events["instrument"] == plain)]
+        self.paid_in[""] -= LOT_FEE * int(fills["qty_lots"].sum())
 
     def look(self) -> None:
         wallets = self.view.wallets
@@ -215,17 +221,25 @@ class Wallets(Judge):
 
 
 class Ledger(Judge):
-    """Every transaction sums to 0, and the books are the core's."""
+    """Every transaction sums to 0, and the books are the core's; those of PLAIN are row by row what
+    ``tests/oracles/ledger_books.py`` posts."""
 
     def __init__(self, world: "World") -> None:
         super().__init__(world)
-        self.books = Books(world.config)
+        self.books, self.plain = Books(world.config), ledger_books.Reference(world.config)
+        self.index = world.symbols.index(PLAIN)
         self.rows: list[np.ndarray] = [self.books.opening]
 
     def take(self, step: Step) -> None:
         rows = self.books.post(step.command, step.events)
         assert unbalanced(rows) == 0, (step.record, rows)
         self.rows.append(rows)
+        is_plain = step.events["instrument"] == self.index
+        if step.record["kind"] == RISK_KIND and step.record["symbol"].decode() == PLAIN:
+            is_plain = np.ones(len(step.events), bool)
+        if is_plain.any():
+            expected = self.plain.post(step.command, step.events[is_plain])
+            assert as_dicts(rows[rows["instrument"] == self.index]) == expected
 
     def look(self) -> None:
         fault = differences(self.books, self.engine)
@@ -253,21 +267,30 @@ class Positions:
 
 
 class Margin(Judge):
-    """Scenario margin of every portfolio, by docs/margin.md alone; as much is long as short."""
+    """Scenario margin of every portfolio less its pledges after haircuts, by docs/margin.md alone;
+    as much is long as short."""
 
     def __init__(self, world: "World") -> None:
         super().__init__(world)
         self.page, self.positions = Page(PAGE, MARGIN), Positions(world.symbols)
+        self.pledged: dict[int, int] = defaultdict(int)
+        """Units of BTC by participant."""
 
     def take(self, step: Step) -> None:
         self.positions.take(step)
+        if step.is_done(Setting.PLEDGE):
+            self.pledged[int(step.record["qty_lots"])] += int(step.record["aux"])
+        if step.is_done(Setting.SEIZE):
+            self.pledged[int(step.record["qty_lots"])] -= int(step.record["price_ticks"])
 
     def look(self) -> None:
         portfolio = self.view.portfolio
         for who in PEOPLE.values():
             held = self.positions.of(who)
             figures = self.view.of(who, lay.PORTFOLIO), portfolio.initial(who)[0]
-            assert figures == self.page.margin(held), (who, held, figures)
+            maintenance, initial = self.page.margin(held)
+            counted = self.page.counted({"BTC": self.pledged[who]})["BTC"][1]
+            assert figures == (maintenance - counted, initial), (who, held, figures)
         for symbol in CONTRACTS:
             assert sum(held[symbol] for held in self.positions.lots.values()) == 0
 
@@ -363,7 +386,7 @@ class Statements(Judge):
         terms = {
             symbol: Terms("BTC", "USD", LOT_UNITS[symbol], multipliers[index])
             if symbol in MARKETS
-            else Terms("", "USD-MARGIN", 0, multipliers[index])
+            else Terms("", "USD-MARGIN", 0, multipliers[index], LOT_FEE * (symbol == PLAIN))
             for index, symbol in enumerate(world.symbols)
         }
         marks = {

@@ -1,5 +1,6 @@
 """The venue file of the world: two books of one spot market, a future and a perpetual under
-scenario margin, an insurance fund, fees, and a short trading day."""
+scenario margin with collateral, an instrument that is paid in full, an insurance fund, fees, and a
+short trading day."""
 
 from openoutcry.wire.enums import Phase
 from tests.oracles.trading_day import TradingDay
@@ -23,6 +24,8 @@ DAY = TradingDay(STEPS)
 MARKETS = ("BTC-USD", "XBT-USD")
 """Two books of the same asset: a router may use both."""
 CONTRACTS = ("GOLD", "TIN")
+PLAIN, LOT_FEE = "IRON", 3
+"""Paid in full out of margin accounts, with a fee for each lot."""
 LOT_UNITS = {"BTC-USD": 10_000_000, "XBT-USD": 30_000_000}
 """A lot is 0.1 and 0.3 BTC."""
 FEES_BPS = {"maker": 2, "taker": 10}
@@ -55,6 +58,16 @@ market_band_ticks = 100_000
 """
     for symbol in MARKETS
 )
+_PLAIN = f"""
+[[instrument]]
+symbol = "{PLAIN}"
+min_price_ticks = 1
+max_price_ticks = 100_000
+reference_price_ticks = 1_000
+market_band_ticks = 1_000
+fee = {LOT_FEE}
+margin = 500
+"""
 _WALLETS = "".join(
     f'[[limits]]\nparticipant = {who}\nasset = "{asset}"\nopening_balance = {amount}\n'
     for who in PEOPLE.values()
@@ -72,9 +85,18 @@ _EXPIRES, _NOW = f"{FIRST_DAY}T16:00", f"{EXPIRY_DAY}T{EXPIRES_AT}"
 _CLOCK = ", ".join(
     f'"{at // HOUR_S:02}:{at % HOUR_S // 60:02} {phase.name}"' for at, phase in STEPS
 )
-_PLAIN = 'day = ["08:00 PRE_OPEN", "09:00 CONTINUOUS", "17:00 CLOSING_AUCTION", "17:05 CLOSED"]'
-assert _PLAIN in SCENARIO_VENUE
-VENUE_FILE = SCENARIO_VENUE.replace(_PLAIN, f"day = [{_CLOCK}]").replace(_EXPIRES, _NOW)
-VENUE_FILE += _SPOT + _WALLETS + _SESSIONS
-MARGIN = MARGIN_FILE.replace(_EXPIRES, _NOW)
-PRICE_DECIMALS = {"GOLD": 2, "TIN": 2, "BTC-USD": 1, "XBT-USD": 1}
+_DAY = 'day = ["08:00 PRE_OPEN", "09:00 CONTINUOUS", "17:00 CLOSING_AUCTION", "17:05 CLOSED"]'
+assert _DAY in SCENARIO_VENUE
+VENUE_FILE = SCENARIO_VENUE.replace(_DAY, f"day = [{_CLOCK}]").replace(_EXPIRES, _NOW)
+VENUE_FILE = VENUE_FILE.replace("[margin]\n", '[margin]\ncollateral = ["BTC"]\n')
+VENUE_FILE += _SPOT + _PLAIN + _WALLETS + _SESSIONS
+MARGIN = (
+    MARGIN_FILE.replace(_EXPIRES, _NOW)
+    + """
+[[asset]]
+name = "BTC"
+price = [5, 100]
+tiers = [[0, 100_000], [30_000, 200_000]]
+"""
+)
+PRICE_DECIMALS = {"GOLD": 2, "TIN": 2, PLAIN: 2, "BTC-USD": 1, "XBT-USD": 1}

@@ -5,12 +5,12 @@ from random import Random
 from openoutcry.wire.enums import Phase
 from tests.world.judges import Phases
 from tests.world.people import MANNERS
-from tests.world.places import CONTRACTS, DAYS, EXPIRES_AT, EXPIRY_DAY, PEOPLE
+from tests.world.places import CONTRACTS, DAYS, EXPIRES_AT, EXPIRY_DAY, PEOPLE, PLAIN
 from tests.world.places import PRICE_DECIMALS as DECIMALS
 from tests.world.world import World
 
-STARTS = {"GOLD": 5_000, "TIN": 200_000, "BTC-USD": 500_000, "XBT-USD": 500_000}
-LARGEST = {"GOLD": 8, "TIN": 4, "BTC-USD": 40, "XBT-USD": 15}
+STARTS = {"GOLD": 5_000, "TIN": 200_000, PLAIN: 1_000, "BTC-USD": 500_000, "XBT-USD": 500_000}
+LARGEST = {"GOLD": 8, "TIN": 4, PLAIN: 30, "BTC-USD": 40, "XBT-USD": 15}
 OPEN = ("NEW", "PARTIALLY_FILLED")
 
 
@@ -78,6 +78,9 @@ class Teller:
 
     def money(self) -> str:
         rng, who = self.rng, self.rng.choice(list(PEOPLE))
+        if rng.random() < 0.3:
+            way = rng.choice(["pledges", "pledges", "releases"])
+            return f"{who} {way} {rng.randint(1, 20) * 100_000:,} units of BTC"
         way = rng.choice(["deposits", "deposits", "withdraws"])
         asset, most = rng.choice([("", 40_000), (" of BTC", 10**9), (" of USD", 10**8)])
         return f"{who} {way} {rng.randint(1, most):,} units{asset}"

@@ -160,6 +160,12 @@ class World(InlineFloor):
         done = self.outcry(*words, *(["--asset", asset] if asset else []))
         assert done.exit_code in (0, 1), done.output
 
+    @said(r"(\w+) (pledges|releases) ([\d,]+) units of (\w+)")
+    def pledge(self, who: str, way: str, amount: str, asset: str) -> None:
+        words = ["contract", way[:-1], str(PEOPLE[who]), asset, str(number(amount))]
+        done = self.outcry(*words)
+        assert done.exit_code in (0, 1), done.output
+
     @said(r"the operator marks (\w+) at ([\d,]+) ticks")
     def mark(self, symbol: str, ticks: str) -> None:
         self.ask("contract", "mark", symbol, str(number(ticks)))
