@@ -96,11 +96,13 @@ def events_of(
     until_block: int | None = None,
     every: int = 0,
     follow: bool = False,
+    match_until: int = NO_LIMIT,
 ) -> Iterator[Batch]:
     """Yield the commands after ``point`` up to ``until_seq``, with their events; ``point`` follows
-    them.  No batch goes across a multiple of ``every``.  ``from_seq`` and ``until_block`` say
-    which blocks are read (:meth:`JournalReader.all_blocks`); ``follow``: only those that are new to
-    the reader (:meth:`JournalReader.follow`).
+    them up to ``match_until``, and the commands after that have no events.  No batch goes across a
+    multiple of ``every``.  ``from_seq`` and ``until_block`` say which blocks are read
+    (:meth:`JournalReader.all_blocks`); ``follow``: only those that are new to the reader
+    (:meth:`JournalReader.follow`).
 
     Each block gives at least one batch, one without commands if need be (clock records, what lies
     before the point or after ``until_seq``), so that every header is seen.  Without ``point`` the
@@ -120,10 +122,13 @@ def events_of(
             size = len(records) - at
             if point:
                 size = min(size, STEP, every - seq % every if every else size)
+            is_matched = seq < match_until
+            if is_matched:
+                size = min(size, match_until - seq)
             part, after_seq = records[at : at + size], seq
             at, seq = at + size, seq + size
             events, notes = np.zeros(0, EVENT_DTYPE), NO_NOTES
-            if point and size:
+            if point and size and is_matched:
                 events = point.feed(part, block, reader.last_block)
                 notes = point.engine.notes
             yield Batch(block.header, after_seq, part, events, at == len(records), block, notes)

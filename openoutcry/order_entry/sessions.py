@@ -53,6 +53,7 @@ from openoutcry.runtime.shared import EVENT_NOTES, Shared
 from openoutcry.runtime.table import Ring, Span, Stage, Topology
 from openoutcry.runtime.work import StageGroup, Work
 from openoutcry.wire import sockets
+from openoutcry.wire.errors import JournalError
 from openoutcry.wire.kernel import compile_kernel
 
 BACKLOG = 128
@@ -148,6 +149,8 @@ class Sessions(State):
         self.unreported_events = 0
         self._followed: tuple[JournalReader, Point] | None = None
         """How far a prepared stage has come along the journal of a primary elsewhere."""
+        self._recovered: int | None = None
+        """The event up to which the journal was applied for the matcher's sake, too."""
 
     def answer_by(self, answer: Answer) -> None:
         """Answer the FIX sessions' questions by this function."""
@@ -343,7 +346,9 @@ class Sessions(State):
     def _restore(self, work: Work, published: int, event_seq: int) -> None:
         """Rows, tokens and streams as of the lane's last command and the last reported event."""
         region = self.region
-        if self._followed is None:
+        is_recovered = self._recovered == event_seq and self._followed is None
+        self._recovered = None
+        if self._followed is None and not is_recovered:
             self.begin()
         noted = 0
         # A journal may have documents of sessions and no command of one.  While a run waits for its
@@ -354,7 +359,9 @@ class Sessions(State):
                 raise SessionsError(
                     "sessions need a journal to restart: without it the sent messages are lost"
                 )
-            noted = self._from_journal([work.journal, *work.copies][0], event_seq)
+            noted = region[session_region.LANE_SEQ]
+            if not is_recovered:
+                noted = self._from_journal([work.journal, *work.copies][0], event_seq)
         assert noted <= published
         if not region[session_region.DAY_BEGUN]:
             apply.begin_day(RegionHeader.of(region.address))
@@ -424,6 +431,27 @@ class Sessions(State):
                 return self.region[session_region.LANE_SEQ]
             time.sleep(0.001)
             reader = JournalReader(directory)
+
+    def recover(self, work: Work, last: int) -> Point | None:
+        """Apply what the journal has, and return the core after command ``last``, which the matcher
+        of this process continues with: one pass for both.  None: each has to find its own place."""
+        event_seq = int(work.shared.events.cursors[self.stage_name][0])
+        if self._followed is not None or work.journal is None:
+            return None
+        self.begin()
+        try:
+            reader = JournalReader(work.journal)
+            point = checkpoint.resume(self, reader, event_seq)
+            if point.seq > last:
+                return None
+            for batch in events_of(reader, point, from_seq=point.seq + 1, match_until=last):
+                self.apply(batch, event_seq)
+        except JournalError:
+            return None  # a copy may have what this one lacks
+        if point.seq < last or point.engine.event_count < event_seq:
+            return None
+        self._recovered = event_seq
+        return point
 
     def follow(self, directory: Path) -> None:
         """Apply what the journal has got since the last call, all its events: of a stage that waits

@@ -5,8 +5,10 @@ import os
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -56,7 +58,7 @@ class CompiledStages:
     """The compiled stages of one group, each at its own place, and the matcher's engine."""
 
     def __init__(self, work: Work, stages: tuple[str, ...]) -> None:
-        self.work = work
+        self.work, self._stages = work, stages
         self.contexts = Contexts(work.shared)
         self.engines: dict[str, Engine] = {}
         """By matcher stage."""
@@ -97,7 +99,8 @@ class CompiledStages:
 
     def rebuild_engine(self, name: str) -> Engine:
         """The stage's engine; what its hooks keep lies where the exchange operator sees it."""
-        engine, regions = rebuild_engine(self.work, name), self.work.shared.regions
+        engine = rebuild_engine(self.work, name, self._stages)
+        regions = self.work.shared.regions
         if engine.hooks is None:
             return engine
         if regions:
@@ -182,17 +185,16 @@ def step_address(row: Stage) -> int:
     return kernel_address(row.code.step, 1)
 
 
-def rebuild_engine(work: Work, name: str) -> Engine:
+def rebuild_engine(work: Work, name: str, stages: tuple[str, ...] = ()) -> Engine:
     """The book of the stage ``name`` as of the last command whose events are all out, of a shard
-    its own instruments' part of it.  The ring still holds everything later."""
+    its own instruments' part of it.  The ring still holds everything later.  ``stages``: those of
+    this process."""
     last = int(work.shared.sequenced.cursors[name][0])
-    engine = _rebuild_whole(work, last)
+    engine = _rebuild_whole(work, last, stages)
     shard = work.table[name].shard
     if shard is not None:
         events = _events_of_shard(work, name, last, engine.event_count)
         engine = work.core.shard(engine, shard, work.table.shards, events)
-    # First touch of a page would add to some order's latency.
-    engine.arena[::4096] = engine.arena[::4096]
     assert engine.last_seq == last, (engine.last_seq, last)
     return engine
 
@@ -210,7 +212,7 @@ def _events_of_shard(work: Work, name: str, last: int, events: int) -> int:
     raise OutcryError(f"stage {name}: no position is stored for its cursor, which is at {last}")
 
 
-def _rebuild_whole(work: Work, last: int) -> Engine:
+def _rebuild_whole(work: Work, last: int, stages: tuple[str, ...]) -> Engine:
     """The whole core after command ``last``: fresh at the start; after a death from the journal,
     else from the preloaded input through the gateway's rules."""
     shared, start = work.shared, work.start
@@ -222,6 +224,11 @@ def _rebuild_whole(work: Work, last: int) -> Engine:
         # has it.  The journal waits only for the ring, so it gets here.
         while shared.control[control_words.WRITTEN_SEQ] < last:
             time.sleep(0.001)
+        sessions = work.sessions
+        if sessions is not None and sessions.stage_name in stages and work.table.shards == 1:
+            point = sessions.recover(work, last)
+            if point is not None:
+                return point.engine
         return recover_from_any([work.journal, *work.copies], last).engine
     engine = work.core.fresh()
     if last == 0:
@@ -254,8 +261,7 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
             if work.durable and work.table.confirmers(work.table.gate.name) == ("journal",):
                 asleep = work.shared.control.address + control_words.LOOP_ASLEEP
                 stages.nap[loop.NAP_ASLEEP // 8] = asleep
-    for engine in stages.engines.values():
-        lock_memory(engine.address, engine.arena.nbytes)
+    keep_in_memory(work, stages)
     if work.sessions is not None and work.sessions.stage_name in group.stages:
         work.sessions.touch_ahead(wake)
     mark_ready(work.shared, group.stages)
@@ -266,6 +272,28 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
             tell()
     loop.wake_sleepers(wake)  # what they wait for has ended
     return stages.outcome()
+
+
+def keep_in_memory(work: Work, stages: CompiledStages) -> None:
+    """Touch and lock the matchers' memory: the first touch of a page would add to some order's
+    latency.  It takes 2 s a GB, so of a process that takes a dead one's place a thread does it, on
+    the cores that the run's supervisor has: no participant waits."""
+    arenas = [(engine.address, engine.arena.nbytes) for engine in stages.engines.values()]
+
+    def lock() -> None:
+        for address, size_bytes in arenas:
+            lock_memory(address, size_bytes)
+
+    def lock_elsewhere() -> None:
+        with suppress(OSError):
+            os.sched_setaffinity(0, os.sched_getaffinity(os.getppid()))
+        lock()
+
+    control, index = work.shared.control, work.shared.table.index
+    if any(control.stage(index[name], control_words.STAGE_RESTARTS) for name in stages.engines):
+        Thread(target=lock_elsewhere, name="lock memory", daemon=True).start()
+    else:
+        lock()
 
 
 def state_teller(work: Work, stages: CompiledStages) -> Callable[[], None] | None:

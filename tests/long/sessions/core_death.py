@@ -1,7 +1,8 @@
 """From the SIGKILL of the process of gateway, matcher and sessions of a served venue to a new login
 and an order, for a client that has lost its connection.
 
-    python -m tests.long.sessions.core_death [--orders 1000000] [--kills 5] [--evidence F]
+    python -m tests.long.sessions.core_death [--orders 1000000] [--kills 5] [--burst 500]
+        [--evidence F]
 
 A member sends that many messages, orders and their cancels, in the venue of ``outcry venue init``
 with market data.  A second connection is left open, unread, over the kills.
@@ -85,7 +86,7 @@ def killed(owner: int, port: int, word: str, client: OuchClient) -> tuple[dict[s
     return found, again
 
 
-def measure(folder: Path, orders: int, kills: int) -> dict[str, Any]:
+def measure(folder: Path, orders: int, kills: int, burst: int) -> dict[str, Any]:
     text, words = make_example()
     day = 'day = ["00:00 CONTINUOUS", "23:59 CLOSED"]'
     text = re.sub(r"day = \[.*?\]", day, text, count=1, flags=re.S)
@@ -109,7 +110,7 @@ def measure(folder: Path, orders: int, kills: int) -> dict[str, Any]:
             trade(client, orders)
             rows = []
             for _ in range(kills):
-                trade(client, 2 * WINDOW)
+                trade(client, burst)
                 row, client = killed(serving.pid, port, words["ALPHA"], client)
                 rows.append(row)
                 print(row, flush=True)
@@ -118,17 +119,25 @@ def measure(folder: Path, orders: int, kills: int) -> dict[str, Any]:
         finally:
             serving.send_signal(signal.SIGTERM)
             serving.communicate(timeout=60)
-    return {"messages": orders, "kills": rows, "load_average": round(os.getloadavg()[0], 1)}
+    return {
+        "messages": orders,
+        "burst": burst,
+        "kills": rows,
+        "load_average": round(os.getloadavg()[0], 1),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, default=1_000_000)
     parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument(
+        "--burst", type=int, default=2 * WINDOW, help="messages right before each kill"
+    )
     parser.add_argument("--evidence", type=Path, help="JSON file in which this is an entry")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        report = measure(Path(folder), given.orders, given.kills)
+        report = measure(Path(folder), given.orders, given.kills, given.burst)
     if given.evidence:
         add_evidence(given.evidence, "core_death", report, by="messages")
 

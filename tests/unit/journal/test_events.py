@@ -94,6 +94,21 @@ def test_batches_together_are_the_flow_and_its_events(journal, flow, expected, e
     assert point.chain == hash_array(START, expected[0])
 
 
+@pytest.mark.parametrize("until", [1, 2_500, ORDERS])
+def test_commands_after_the_last_that_is_matched_have_no_events(journal, flow, expected, until):
+    """In the same block, too; the core stays where it is."""
+    reader = JournalReader(journal)
+    point, commands, events = starting_point(reader), [], []
+    for batch in events_of(reader, point, match_until=until):
+        commands.append(batch.commands)
+        events.append(batch.events)
+        assert not (batch.after_seq >= until and len(batch.events))
+    assert np.concatenate(commands).tobytes() == flow[1].tobytes()
+    assert point.seq == until
+    wanted = expected[0][expected[0]["cause_seq"] <= until]
+    assert np.concatenate(events).tobytes() == wanted.tobytes()
+
+
 @settings(max_examples=8)  # one takes 40 to 80 ms
 @given(
     sizes=st.lists(st.integers(1, 4_200), min_size=1, max_size=12),
