@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 
 from blake3 import blake3
 
-from openoutcry.journal.block import BlockId, digest
+from openoutcry.journal.block import BlockId
 from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.segment import NEW_SUFFIX, retired_before, space_error, write_whole
-from openoutcry.journal.tail import block_holding
+from openoutcry.journal.tail import name_of_block
 from openoutcry.wire.errors import JournalError
 
 MAGIC = b"OUTCRYC2"
@@ -108,11 +108,11 @@ def require_own(directory: Path, checkpoint: Checkpoint) -> None:
     """Raises :class:`JournalError` if the journal in ``directory`` does not hold the very block
     that the checkpoint was made from."""
     path = checkpoint_path(directory, checkpoint.seq)
-    block = block_holding(directory, checkpoint.seq)
-    if block is None:
+    named = name_of_block(directory, checkpoint.seq)
+    if named is None:
         raise JournalError(f"{path}: the journal does not hold command {checkpoint.seq}")
-    own = BlockId(block.header.block_index, digest(block.whole))
-    if (block.header.journal_id, own) != (checkpoint.journal_id, checkpoint.block):
+    journal_id, own = named
+    if (journal_id, own) != (checkpoint.journal_id, checkpoint.block):
         raise JournalError(
             f"{path}: made from block {checkpoint.block.block_index} of another history: the "
             f"journal's block {own.block_index} with command {checkpoint.seq} is different"

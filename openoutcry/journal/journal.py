@@ -17,6 +17,7 @@ from openoutcry.journal.places import (
 )
 from openoutcry.journal.scan import Scan
 from openoutcry.journal.segment import (
+    RETIRED_NAME,
     SegmentFile,
     make_segment,
     read_from_disk,
@@ -30,7 +31,15 @@ from openoutcry.journal.segment import (
 from openoutcry.journal.stream import Stream, make_whole
 from openoutcry.journal.tail import anchor_segment, bytes_before
 from openoutcry.journal.watermark import WATERMARK_NAME, Reached
-from openoutcry.journal.writer import Handover, JournalWriter, Place, first_block, new_journal_id
+from openoutcry.journal.writer import (
+    BEGIN,
+    Ended,
+    Handover,
+    JournalWriter,
+    Place,
+    first_block,
+    new_journal_id,
+)
 from openoutcry.ring.policy import POLICIES, needed
 from openoutcry.wire.errors import JournalError, OutcryError
 from openoutcry.wire.records import RECORD_BYTES
@@ -38,6 +47,8 @@ from openoutcry.wire.records import RECORD_BYTES
 SEGMENT_BYTES = 64 << 20
 MIN_SEGMENT_BYTES = 2 * ALIGN
 MAX_PREWRITTEN_BYTES = 1 << 30
+CARRIED_TO = "carried_to"
+"""Key of the evidence that ends a journal which another directory continues (``carry.py``)."""
 EXPECTED_RECORDS_A_BLOCK = (ALIGN - HEADER_BYTES) // RECORD_BYTES
 """How far prewriting allows for headers; smaller blocks only mean more segments."""
 
@@ -60,6 +71,7 @@ class Journal:
         copies: Iterable[PathName] = (),
         policy: str = "all",
         direct: bool = True,
+        after: Ended = BEGIN,
         disk: Disk = REAL,
     ) -> JournalWriter:
         """Make a durable journal whose first block is ``config``; returns its writer.
@@ -69,7 +81,8 @@ class Journal:
         of 4,096 from 8,192 on.  Further directories, ``copies``, are written in parallel.  A block
         counts as written or durable when ``all``, a ``quorum`` (more than half) or ``any`` of the
         directories have it.  With ``direct``, blocks go past the page cache, for a writer that
-        waits for each; without it a block is only handed to the kernel.
+        waits for each; without it a block is only handed to the kernel.  With ``after`` it
+        continues a journal that has ended: same number, next segment, block and sequence.
 
         Raises :class:`JournalError` if a directory already holds a journal or there is no space;
         then no file remains.
@@ -90,17 +103,20 @@ class Journal:
             "places": [str(path.absolute()) for path in places],
             "policy": policy,
         }
-        journal_id = new_journal_id()
-        head = first_block(journal_id, document)
+        journal_id = after.journal_id or new_journal_id()
+        head = first_block(journal_id, document, after)
         if len(head) > segment_bytes:
             raise JournalError(f"a configuration of {len(head):,} bytes does not fit a segment")
         count = _segments_for(len(head), expected_records, segment_bytes)
+        numbers = range(after.segment + 1, after.segment + 1 + count)
         streams: list[Stream] = []
         created: list[Path] = []
         try:
             for path in places:
                 streams.append(
-                    _make_copy(path, journal_id, head, segment_bytes, count, direct, disk, created)
+                    _make_copy(
+                        path, journal_id, head, segment_bytes, numbers, direct, disk, created
+                    )
                 )
         except BaseException:
             for stream in streams:
@@ -133,6 +149,8 @@ class Journal:
         """
         first = _scanned(Path(directory), disk)
         document = first.document
+        if to := carried_to(first.evidence):
+            raise JournalError(f"{directory} was carried over to {to}, which continues it")
         others, total, flaws = places_of(Path(directory), document, copies)
         scans = [first]
         for path in others:
@@ -223,6 +241,12 @@ class Journal:
             resumed=handover.resumed,
             last_ts_ns=handover.last_ts_ns,
         )
+
+
+def carried_to(evidence: dict[str, Any] | None) -> str:
+    """Return the directory that continues a journal with this evidence at its end; "" if none
+    does."""
+    return str((evidence or {}).get(CARRIED_TO, ""))
 
 
 def _without_failed(scans: list[Scan], flaws: list[str]) -> list[Scan]:
@@ -377,7 +401,7 @@ def _make_copy(
     journal_id: int,
     head: bytes,
     segment_bytes: int,
-    segments: int,
+    numbers: range,
     direct: bool,
     disk: Disk,
     created: list[Path],
@@ -389,11 +413,14 @@ def _make_copy(
         created.append(path)
     disk.unlink(path / WATERMARK_NAME)  # of a journal that was here before
     disk.unlink(path / FAILED_NAME)
-    for number in range(segments):
-        make_segment(path, number, segment_bytes, head if number == 0 else b"", disk)
+    if numbers.start:
+        write_whole(path / RETIRED_NAME, b"%d\n" % numbers.start, disk)
+        created.append(path / RETIRED_NAME)
+    for number in numbers:
+        make_segment(path, number, segment_bytes, head if number == numbers.start else b"", disk)
         created.append(segment_path(path, number))
     created.append(path / WATERMARK_NAME)
-    return Stream(path, journal_id, 0, segment_bytes, segments, disk, direct)
+    return Stream(path, journal_id, numbers.start, segment_bytes, numbers.stop, disk, direct)
 
 
 def _remove_made(path: Path) -> None:

@@ -13,7 +13,7 @@ from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.lock import held
 from openoutcry.journal.recent import RecentBlocks
 from openoutcry.journal.scan import Scan
-from openoutcry.journal.tail import segment_holding
+from openoutcry.journal.tail import CARRIED, segment_holding
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.errors import JournalError
 from openoutcry.wire.records import ORDER_DTYPE
@@ -144,8 +144,12 @@ class JournalReader:
 def note_at(directory: str | os.PathLike[str], seq: int) -> dict[str, Any]:
     """Return the writer's note on the block that has command ``seq`` (``JournalWriter.append``).
 
+    Of the last command before a journal that continues another one, what the first block says.
     Raises :class:`JournalError` if the journal does not hold it."""
-    for block in JournalReader(directory).all_blocks(seq):
+    reader = JournalReader(directory)
+    if seq == reader.first_seq - 1 and CARRIED in reader.config:
+        return dict(reader.config[CARRIED]["note"])
+    for block in reader.all_blocks(seq):
         header = block.header
         if header.kind == BlockKind.COMMANDS and header.first_seq + header.record_count > seq:
             if header.first_seq <= seq:

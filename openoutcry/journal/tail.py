@@ -5,12 +5,14 @@ with a whole block proves all before it, if the block that it names ends the seg
 much is read, and no more.
 """
 
+import json
 from pathlib import Path
 
 from openoutcry.journal.block import (
     ALIGN,
     HEADER_BYTES,
     Block,
+    BlockId,
     digest,
     examine,
     header_flaw,
@@ -29,6 +31,8 @@ from openoutcry.journal.segment import (
 from openoutcry.wire.errors import JournalError
 from openoutcry.wire.records import BLOCK_MAGIC
 
+CARRIED = "carried"
+"""Key of a configuration: where the journal that this one continues has ended (``carry.py``)."""
 _MAGIC = BLOCK_MAGIC.to_bytes(8, "little")
 
 
@@ -111,6 +115,27 @@ def block_holding(directory: Path, seq: int, disk: Disk = REAL) -> Block | None:
                 return block if isinstance(block, Block) else None
             offset += header.block_bytes
     return None
+
+
+def name_of_block(directory: Path, seq: int, disk: Disk = REAL) -> tuple[int, BlockId] | None:
+    """Return the journal's id and the block that holds command ``seq``, or None.
+
+    A journal that continues another one knows the block of the last command before its first."""
+    block = block_holding(directory, seq, disk)
+    if block is not None:
+        return block.header.journal_id, BlockId(block.header.block_index, digest(block.whole))
+    segment = SegmentFile.open(directory, retired_before(directory), disk)
+    if segment is None:
+        return None
+    with segment:
+        first = examine(segment, 0)
+    if not isinstance(first, Block) or first.header.first_seq != seq + 1:
+        return None
+    before = json.loads(bytes(first.payload))["config"].get(CARRIED)
+    if before is None:
+        return None
+    name = BlockId(int(before["block_index"]), bytes.fromhex(before["block_hash"]))
+    return first.header.journal_id, name
 
 
 def bytes_before(directory: Path, number: int) -> int:

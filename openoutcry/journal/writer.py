@@ -16,6 +16,7 @@ from openoutcry.journal.block import (
     RESUMED,
     BlockBuffer,
     BlockHeader,
+    BlockId,
     checksum_of,
     digest,
     pack_json,
@@ -415,13 +416,31 @@ class JournalWriter(Closing):
         raise JournalError(message) from None
 
 
-def first_block(journal_id: int, document: dict[str, Any]) -> bytes:
-    """Block 0: the configuration, and what a later writer must know to continue."""
+class Ended(NamedTuple):
+    """Where a journal has ended that another directory continues."""
+
+    journal_id: int
+    segment: int
+    """The number of its last segment."""
+    block: BlockId
+    """Its last block."""
+    seq: int
+    """Its last command."""
+
+
+BEGIN = Ended(0, -1, BlockId(-1, NO_HASH), 0)
+"""Before the first block of a journal that continues none."""
+
+
+def first_block(journal_id: int, document: dict[str, Any], after: Ended = BEGIN) -> bytes:
+    """The first block: the configuration, and what a later writer must know to continue."""
     text = pack_json(document)
     header = BlockHeader(
         journal_id=journal_id,
+        block_index=after.block.block_index + 1,
+        first_seq=after.seq + 1,
         written_ts_ns=time.time_ns(),
-        previous_hash=NO_HASH,
+        previous_hash=after.block.block_hash,
         text_bytes=len(text),
         kind=BlockKind.CONFIG,
     )

@@ -15,8 +15,7 @@ import numpy as np
 import openoutcry.market_data.book_state as book_state
 import openoutcry.market_data.state as feed_state
 from openoutcry.journal import checkpoints
-from openoutcry.journal.block import BlockId, digest
-from openoutcry.journal.tail import block_holding
+from openoutcry.journal.tail import name_of_block
 from openoutcry.market_data.book import Book
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.store import Store
@@ -59,8 +58,8 @@ def save(
 ) -> Path | None:
     """Write one, durable; None if the journal does not hold the command yet, or if more of the
     command is to be published."""
-    block = block_holding(journal, cause_seq) if feed.is_between_commands else None
-    if block is None:
+    named = name_of_block(journal, cause_seq) if feed.is_between_commands else None
+    if named is None:
         return None
     assert feed.messages == store.count
     facts = {
@@ -73,8 +72,7 @@ def save(
     state = io.BytesIO()
     np.savez(state, **feed.saved(), **book.saved())  # type: ignore[arg-type]
     store.sync()
-    name = BlockId(block.header.block_index, digest(block.whole))
-    checkpoint = checkpoints.Checkpoint(journal_id, cause_seq, name, facts, state.getvalue())
+    checkpoint = checkpoints.Checkpoint(journal_id, cause_seq, named[1], facts, state.getvalue())
     path = checkpoints.write_checkpoint(folder, checkpoint)
     for seq in checkpoints.checkpoint_seqs(folder)[:-KEEP]:
         checkpoints.checkpoint_path(folder, seq).unlink(missing_ok=True)
@@ -88,16 +86,12 @@ def newest(folder: Path, journal: Path, journal_id: int) -> FeedCheckpoint | Non
     for seq in reversed(checkpoints.checkpoint_seqs(folder)):
         try:
             checkpoint = checkpoints.read_checkpoint(checkpoints.checkpoint_path(folder, seq))
-            block = block_holding(journal, seq)
+            named = name_of_block(journal, seq)
         except JournalError:
             continue
-        if (
-            block is None
-            or checkpoint.journal_id != journal_id
-            or checkpoint.facts.get("layout") != LAYOUT
-        ):
+        if checkpoint.journal_id != journal_id or checkpoint.facts.get("layout") != LAYOUT:
             continue
-        if checkpoint.block == BlockId(block.header.block_index, digest(block.whole)):
+        if named is not None and checkpoint.block == named[1]:
             facts = checkpoint.facts
             return FeedCheckpoint(
                 facts["event_seq"],

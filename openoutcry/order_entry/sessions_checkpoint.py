@@ -16,13 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.journal import JournalReader, checkpoints
-from openoutcry.journal.block import BlockId, digest
 from openoutcry.journal.checkpoint import Follower
 from openoutcry.journal.core import Core
 from openoutcry.journal.event_hash import START
 from openoutcry.journal.events import NO_LIMIT, Batch, Point
 from openoutcry.journal.origins import Senders
-from openoutcry.journal.tail import block_holding
+from openoutcry.journal.tail import name_of_block
 from openoutcry.order_entry import ouch, rows, session_region, shm_layout, sums, tokens
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.fix import words as fix_words
@@ -200,14 +199,13 @@ def valid_checkpoints(
     for seq in reversed(checkpoints.checkpoint_seqs(folder)):
         try:
             checkpoint = checkpoints.read_checkpoint(checkpoints.checkpoint_path(folder, seq))
-            block = block_holding(reader.directory, seq)
+            named = name_of_block(reader.directory, seq)
         except JournalError:
             continue
         facts = checkpoint.facts
         if (
-            block is None
+            named != (checkpoint.journal_id, checkpoint.block)
             or (checkpoint.journal_id, facts.get("layout")) != (reader.journal_id, LAYOUT)
-            or checkpoint.block != BlockId(block.header.block_index, digest(block.whole))
             or facts["events"] > event_seq
             or facts["sessions"] != mine[: len(facts["sessions"])]
             or [facts[n] for n in SIZES] != [getattr(state.region.sizes, n) for n in SIZES]
@@ -331,6 +329,25 @@ def make_sessions_checkpoint(
     follower = SessionsFollower(directory, None, Shadow(spec, instruments, directory))
     follower.advance()
     return follower.save_sessions() if follower.point.seq > follower.saved_seq else []
+
+
+def carry_over(
+    old: Path,
+    new: Path,
+    spec: SessionsSpec,
+    instruments: npt.NDArray[Any],
+    point: Point,
+    number: int,
+) -> Path | None:
+    """Write the checkpoint with which the sessions of the journal ``new`` continue those of
+    ``old``, which has ended; their streams were copied.
+
+    ``point``: the new core there; ``number``: of both journals.  Returns the file; None if the
+    day's streams end before the journal does."""
+    shadow = Shadow(spec, instruments, old)
+    SessionsFollower(old, None, shadow).advance()
+    shadow.journal = new
+    return save(shadow, point, number)
 
 
 def newest_seq(journal: Path) -> int:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from openoutcry.host.processes import KeptProcess
 from openoutcry.journal import JournalReader
-from openoutcry.journal.block import Block, digest
+from openoutcry.journal.block import Block
 from openoutcry.journal.checkpoints import checkpoint_seqs
 from openoutcry.journal.events import (
     NO_LIMIT,
@@ -30,7 +30,7 @@ from openoutcry.journal.events import (
     oldest_point,
     starting_point,
 )
-from openoutcry.journal.tail import block_holding
+from openoutcry.journal.tail import name_of_block
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.risk.contract_layout import PERPETUAL, STAGED
@@ -119,13 +119,8 @@ class FundingFollower(Closing):
         journal, seq, index, block_hash, staged = row
         if journal != str(self.reader.journal_id):
             return False
-        block = block_holding(self.reader.directory, seq) if seq else None
-        if seq and block is None:
-            return False
-        if block is not None and (block.header.block_index, digest(block.whole)) != (
-            index,
-            block_hash,
-        ):
+        named = name_of_block(self.reader.directory, seq) if seq else None
+        if seq and (named is None or named[1] != (index, block_hash)):
             return False
         self.seq = self._kept_seq = seq
         self._staged = bool(staged)

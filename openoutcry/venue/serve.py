@@ -258,7 +258,7 @@ class Venue:
             def fits() -> bool:
                 """The day is the one that the sessions were made for."""
                 same = calendar.session_day(self.clock.now_ns()) == day
-                return same and (sessions is None or sessions == self._sessions(sessions.delayed))
+                return same and (sessions is None or sessions == self.sessions_of(sessions.delayed))
 
             warm_run.fits = fits
         return warm_run
@@ -269,7 +269,7 @@ class Venue:
         journal = file.journal
         resume = Journal.exists(journal) and not is_unwritten(journal)
         hooks = self._hooks(resume)
-        self.sessions = self._sessions(int((hooks or {}).get("delayed", 0)))
+        self.sessions = self.sessions_of(int((hooks or {}).get("delayed", 0)))
         return Options(
             source=None if file.packets else IdleSource(file.instruments),
             ports=[file.packets] if file.packets else [],
@@ -317,7 +317,7 @@ class Venue:
         )
         return hooks
 
-    def _sessions(self, delayed: int) -> SessionsSpec | None:
+    def sessions_of(self, delayed: int) -> SessionsSpec | None:
         """The sessions of the trading day, or of all days since they began in a venue that never
         closes.
 
