@@ -10,6 +10,7 @@ last block seals the old journal, and the new one's first segment is made.  A pr
 anywhere leaves one of the two to serve; the same command then finishes the work.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -36,9 +37,8 @@ from openoutcry.journal.writer import Ended
 from openoutcry.ledger import ledger_state
 from openoutcry.market_data.public_feed import FOLDER as FEED_FOLDER
 from openoutcry.matcher import Engine
-from openoutcry.matcher.book.arena import ArenaHeader
-from openoutcry.matcher.book.instrument_rules import refuse_price
 from openoutcry.matcher.hooks import with_region
+from openoutcry.matcher.rules import Rules
 from openoutcry.matcher.state.snapshot import NO_PLACE, encode
 from openoutcry.order_entry import sessions_checkpoint
 from openoutcry.pipeline.resume import check_sessions
@@ -49,9 +49,10 @@ from openoutcry.runtime.lanes import LANES
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.operator_lane import Clock, SystemClock
 from openoutcry.venue.serve import Venue, wiring_of
+from openoutcry.wire.enums import OrderType
 from openoutcry.wire.errors import OutcryError
-from openoutcry.wire.order_types import UNPRICED
-from openoutcry.wire.records import MAX_VALUE, NO_PRICE
+from openoutcry.wire.order_types import PEGS, STOPS, UNPRICED
+from openoutcry.wire.records import NO_PRICE
 from openoutcry.wire.symbols import NAMES, code_of, coded
 
 NOT_COPIED = (
@@ -59,6 +60,8 @@ NOT_COPIED = (
     "desk.sock", "status.json", FEED_FOLDER, ledger_state.FOLDER, "canary.json", "served.json",
 )  # fmt: skip
 """Of the files next to a journal those that are its own, or are made anew."""
+MANY = 20
+"""Orders that an error names."""
 Note = Callable[[str], None]
 
 
@@ -223,7 +226,7 @@ def carried_engine(before: Engine, core: Core, symbols: list[str]) -> Engine:
     Raises :class:`CarryError` naming the orders that the new rules of their instrument do not
     permit, and ``RiskError`` for what the risk state cannot take over."""
     state, fresh = before.state(), core.fresh()
-    _check_orders(state.rows, fresh, state.instruments, symbols)
+    _check_orders(state.rows, fresh.instruments, state.instruments, symbols)
     if fresh.order_capacity < before.open_orders:
         raise CarryError(
             f"order_capacity {fresh.order_capacity:,}: {before.open_orders:,} orders are open"
@@ -240,40 +243,47 @@ def carried_engine(before: Engine, core: Core, symbols: list[str]) -> Engine:
 
 
 def _check_orders(
-    rows: npt.NDArray[Any], fresh: Engine, before: npt.NDArray[Any], symbols: list[str]
+    rows: npt.NDArray[Any], now: npt.NDArray[Any], before: npt.NDArray[Any], symbols: list[str]
 ) -> None:
     """Raise :class:`CarryError` with every open order that is off the new rules."""
-    arena, wrong = ArenaHeader.of(fresh.address), []
+    wrong = []
     for index, symbol in enumerate(symbols):
-        rules = fresh.instruments[index]
-        if rules == before[index]:
-            continue
         own = rows[rows["instrument"] == index]
-        if len(own) and rules["allocation"] != before[index]["allocation"]:
+        if now[index] == before[index] or not len(own):
+            continue
+        rules = Rules(now[index])
+        if rules.allocation != before[index]["allocation"]:
             raise CarryError(f"{symbol}: its allocation cannot change while orders are open")
-        for row in own:
-            bad = _off_rules(arena, index, rules, row)
-            if bad:
-                wrong.append(f"{symbol}: order {row['order_id']}: {bad}")
+        wrong += [
+            f"{symbol}: order {row['order_id']}: {why}"
+            for row in own
+            if (why := _off_rules(rules, row))
+        ]
     if wrong:
-        more = f" (and {len(wrong) - 20} more)" if len(wrong) > 20 else ""
+        more = f" (and {len(wrong) - MANY} more)" if len(wrong) > MANY else ""
         raise CarryError(
             f"{len(wrong)} open orders do not fit the new rules; cancel them first: "
-            + "; ".join(wrong[:20])
+            + "; ".join(wrong[:MANY])
             + more
         )
 
 
-def _off_rules(arena: ArenaHeader, index: int, rules: Any, row: Any) -> str:
+def _off_rules(rules: Rules, row: Any) -> str:
     """Return what of an open order the rules do not permit, "" if they permit all of it."""
-    step = int(rules["qty_step_lots"])
     for name in ("qty_lots", "reserve_lots", "display_lots"):
-        if int(row[name]) % step:
-            return f"{name} {row[name]} is no multiple of {step}"
-    prices = [("price_ticks", int(row["price_ticks"]))] if row["place"] != NO_PLACE else []
-    prices += [(name, int(row[name])) for name in ("limit_ticks", "trigger_ticks") if row[name]]
-    for name, price in prices if row["order_type"] not in UNPRICED else ():
-        if price not in (NO_PRICE, MAX_VALUE, -MAX_VALUE) and refuse_price(arena, index, price):
+        if int(row[name]) % rules.qty_step:
+            return f"{name} {row[name]} is no multiple of {rules.qty_step}"
+    order_type = OrderType(int(row["order_type"]))
+    names = ["trigger_ticks"] if order_type in STOPS else []
+    if order_type not in UNPRICED:
+        names += ["limit_ticks"]
+        # What a peg is at follows from the market, not from what was sent.
+        names += ["price_ticks"] if row["place"] < NO_PLACE and order_type not in PEGS else []
+    for name in names:
+        price = int(row[name])
+        if price in (0, NO_PRICE) and name != "price_ticks":
+            continue
+        if not rules.in_limits(price) or not rules.steps.is_valid(price):
             return f"{name} {price} is not permitted"
     return ""
 
@@ -306,11 +316,29 @@ def _copy_files(source: Path, target: Path) -> None:
         to = target / path.name
         if path.is_dir():
             shutil.rmtree(to, ignore_errors=True)
-            shutil.copytree(path, to)
+            shutil.copytree(path, to, copy_function=_copy_data)
         else:
-            shutil.copy2(path, to)
-    for kept in (target / "sessions" / "checkpoints",):
-        shutil.rmtree(kept, ignore_errors=True)
+            _copy_data(path, to)
+    shutil.rmtree(sessions_checkpoint.folder_of(target), ignore_errors=True)
+
+
+def _copy_data(source: str | Path, target: str | Path) -> None:
+    """Copy a file with its mode and its holes: a session's stream has room for gigabytes."""
+    with open(source, "rb") as read, open(target, "wb") as written:
+        size, at = os.fstat(read.fileno()).st_size, 0
+        written.truncate(size)
+        while at < size:
+            try:
+                begin = os.lseek(read.fileno(), at, os.SEEK_DATA)
+            except OSError:  # a hole to the end
+                break
+            at = os.lseek(read.fileno(), begin, os.SEEK_HOLE)
+            os.lseek(written.fileno(), begin, os.SEEK_SET)
+            left = at - begin
+            while left:
+                left -= os.sendfile(written.fileno(), read.fileno(), at - left, left)
+        os.fsync(written.fileno())
+    shutil.copymode(source, target)
 
 
 def _carry_sessions(

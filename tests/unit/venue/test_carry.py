@@ -1,0 +1,340 @@
+"""A venue that is carried over to a journal with more instruments: what was open stays open, to the
+order and the unit; what does not fit is refused by name before anything is written; and a process
+that is killed anywhere leaves one journal to serve."""
+
+import pytest
+
+from openoutcry.derivatives.margin_kernels import follow, margin_now
+from openoutcry.derivatives.margin_layout import ContractWork, MarginTable, MarginWork, work_of
+from openoutcry.journal.replay import replay
+from openoutcry.ledger.ledger_state import at, save
+from openoutcry.ledger.reconcile import differences
+from openoutcry.risk import layout as lay
+from openoutcry.venue import carry as carry_module
+from openoutcry.venue.carry import carry
+from openoutcry.venue.file import read_venue
+from openoutcry.wire.enums import OrderType, Side
+from openoutcry.wire.errors import OutcryError
+from tests.oracles.carried import money_of, orders_by_events, orders_of_begin
+from tests.support.venue.carried import carry_floor, with_more, write_next
+from tests.support.venue.contract_floor import CONTRACT_VENUE
+from tests.support.venue.floor import InlineFloor
+from tests.support.venue.scenario_floor import MARGIN_FILE, SCENARIO_VENUE
+from tests.support.venue.spot_floor import FLOOR, session_tables, wallet
+from tests.support.venue.venue_floor import order
+
+ROWS = {
+    "ONE": ("fix-4.4", 'participant = 1\ncancel_on_disconnect = "none"', "password"),
+    "TWO": ("shm", "participant = 2", "key"),
+}
+SPOT = FLOOR + session_tables(ROWS)
+SOL = """
+[[asset]]
+name = "SOL"
+decimals = 8
+[[instrument]]
+symbol = "SOL-USD"
+settlement = "spot"
+base = "SOL"
+quote = "USD"
+decimals = 2
+lot_units = 10_000
+tick_units = 1
+min_price_ticks = 1
+max_price_ticks = 40_000_000
+max_qty_lots = 1_000_000
+[[participant]]
+number = 77
+name = "seventy-seven"
+"""
+
+
+def spot_floor(folder):
+    floor = InlineFloor(folder, SPOT)
+    for who, amount, asset in ((1, 10**12, "USD"), (2, 10**9, "BTC"), (3, 10**9, "BTC")):
+        floor.ask("deposit", str(who), str(amount), "--asset", asset)
+    return floor
+
+
+def test_orders_money_and_sessions_go_on(tmp_path):
+    floor = spot_floor(tmp_path)
+    one = floor.fix("ONE", target="TEST", prefix="A")
+    one.buy("BTC-USD", 4, "40000.00")
+    rests = one.buy("BTC-USD", 3, "40000.00")
+    floor.send(
+        order(11, Side.SELL, 6, 4_100_000, who=2, symbol=b"BTC-USD"),
+        order(12, Side.SELL, 7, 4_100_000, who=3, symbol=b"BTC-USD"),
+        order(13, Side.SELL, 5, 4_000_000, who=2, symbol=b"BTC-USD"),
+    )
+    floor.ask("withdraw", "request", "1", "300", "USD", "--reference", "wd 1")
+    numbers = one.numbers
+    floor.stop()
+    ledger_before = at(floor.journal_path)
+    save(ledger_before)
+    before, before_seq = orders_by_events(floor.journal_path), ledger_before.seq
+    old = floor.journal_path
+    result = carry_floor(floor, lambda text: with_more(text, SOL))
+    assert result["instruments"] == ["SOL-USD"]
+    assert result["seq"] == before_seq
+    begin = orders_of_begin(floor.journal_path)
+    assert {name: rows for name, rows in begin.items() if rows} == {
+        name: rows for name, rows in before.items() if rows
+    }
+    assert money_of(old, before_seq) == money_of(floor.journal_path, before_seq)
+
+    again = floor.fix("ONE", target="TEST", prefix="B", numbers=numbers)
+    again.cancel(rests, "BTC-USD", "1")
+    while (message := again.next(0)).get(150) != "4":
+        assert message.get(150) != "8", message
+    assert message.get(41) == rests
+    floor.ask("withdraw", "approve", "wd 1")
+    floor.ask("deposit", "3", "500000000", "--asset", "SOL")
+    floor.send(
+        order(21, Side.SELL, 5, 9_000, who=3, symbol=b"SOL-USD"),
+        order(22, Side.BUY, 2, 9_000, who=1, symbol=b"SOL-USD"),
+    )
+    assert wallet(floor, 1, "SOL")[0] == 20_000 - 20
+    floor.close()
+    ledger = at(floor.journal_path)
+    assert differences(ledger.books, ledger.point.engine) is None
+    assert replay(floor.journal_path)["equal"]
+    assert replay(old)["equal"]
+
+
+SILVER = """
+[[instrument]]
+symbol = "SILVER"
+min_price_ticks = 1
+max_price_ticks = 100_000
+reference_price_ticks = 2_500
+price_distance_bps = 100_000
+[[contract]]
+symbol = "SILVER"
+kind = "perpetual"
+underlying = "XAG"
+asset = "USD"
+multiplier = 10
+"""
+OF_MARGIN = """
+[[underlying]]
+name = "XAG"
+price_ticks = 2_500
+scan_ticks = 250
+unit = 10
+[[contract]]
+symbol = "SILVER"
+kind = "perpetual"
+underlying = "XAG"
+asset = "USD"
+multiplier = 10
+mark_ticks = 2_500
+"""
+
+
+def with_silver(text, by_scenarios):
+    """The venue's file with a new perpetual."""
+    own = "" if by_scenarios else "margin_bps = 1_000\n"
+    return text.replace("margin.toml", "margin-2.toml") + SILVER.replace(
+        "[[contract]]", own + "[[contract]]"
+    )
+
+
+@pytest.mark.parametrize("by_scenarios", [False, True], ids=["a margin a lot", "scenarios"])
+def test_positions_and_margin_go_on_beside_a_new_contract(tmp_path, by_scenarios):
+    (tmp_path / "margin.toml").write_text(MARGIN_FILE)
+    floor = InlineFloor(tmp_path, SCENARIO_VENUE if by_scenarios else CONTRACT_VENUE)
+    floor.send(
+        order(1, Side.BUY, 4, 5_000, who=1),
+        order(2, Side.SELL, 4, 5_000, who=2),
+        order(3, Side.SELL, 1, 200_000, who=1, symbol=b"TIN"),
+        order(4, Side.BUY, 1, 200_000, who=2, symbol=b"TIN"),
+        order(5, Side.BUY, 2, 4_000, who=1),
+    )
+    floor.ask("contract", "mark", "GOLD", "5030")
+    old, before = floor.journal_path, margins(floor)
+    (tmp_path / "margin-2.toml").write_text(with_tables(MARGIN_FILE, OF_MARGIN))
+    result = carry_floor(floor, lambda text: with_silver(text, by_scenarios))
+    assert money_of(old, result["seq"]) == money_of(floor.journal_path, result["seq"])
+    assert margins(floor) == before
+    floor.send(
+        order(21, Side.BUY, 3, 2_500, who=1, symbol=b"SILVER"),
+        order(22, Side.SELL, 3, 2_500, who=3, symbol=b"SILVER"),
+    )
+    view = floor._desk.view
+    assert view.cell(1, 2, 0) == 3
+    if by_scenarios:
+        # As a core that has worked it out from nothing.
+        for who in (1, 2, 3):
+            assert view.portfolio.initial(who) == worked_out_again(view, who)
+    floor.ask("contract", "mark", "SILVER", "2510")
+    floor.close()
+    assert replay(floor.journal_path)["equal"]
+
+
+def with_tables(text, tables):
+    """A margin file with further underlyings and contracts, before its offsets."""
+    at_offset = text.index("[[offset]]")
+    return text[:at_offset] + tables + text[at_offset:]
+
+
+def margins(floor):
+    """What every participant has, needs and is worth."""
+    floor.step()
+    view = floor._desk.view
+    return {
+        who: (view.equity(who), view.maintenance(who), view.of(who, lay.RESERVED))
+        for who in (1, 2, 3, 9)
+    }
+
+
+def worked_out_again(view, who):
+    """Initial margin, from an empty portfolio into which the positions and orders are entered."""
+    table = MarginTable.of(view.portfolio.table.ctypes.data)
+    words, mine = work_of(view.portfolio.parameters), view.portfolio.works[who].ctypes.data
+    work, begin = MarginWork.of(words.ctypes.data), MarginWork(mine).contract_at
+    for number in range(len(view.contracts.rows)):
+        own = ContractWork(mine + begin + number * ContractWork.size_bytes)
+        follow(table, work, number, own.position, own.buys, own.sells)
+    with_orders = int(margin_now(table, work))
+    for number in range(len(view.contracts.rows)):
+        own = ContractWork(mine + begin + number * ContractWork.size_bytes)
+        follow(table, work, number, own.position, 0, 0)
+    return int(margin_now(table, work)), with_orders
+
+
+def closed_floor(folder):
+    """A venue of spot and margined instruments, stopped with orders and money in it."""
+    floor = spot_floor(folder)
+    floor.send(
+        order(11, Side.SELL, 6, 4_100_001, who=2, symbol=b"BTC-USD"),
+        order(12, Side.BUY, 7, 403, symbol=b"TIN"),
+        order(13, Side.BUY, 8, 405, symbol=b"TIN", order_type=OrderType.ICEBERG, aux=3),
+        order(14, Side.BUY, 5, 500, symbol=b"TIN", order_type=OrderType.STOP_LIMIT, aux=450),
+    )
+    floor.stop()
+    return floor
+
+
+def in_tin(line):
+    return lambda text: text.replace('symbol = "TIN"\n', f'symbol = "TIN"\n{line}\n', 1)
+
+
+REFUSED = {
+    "no instrument is missing": (
+        lambda text: text.replace('symbol = "ETH-BTC"', 'symbol = "ETH-XXX"'),
+        "ETH-BTC is not in it",
+    ),
+    "none comes before another": (
+        lambda text: text.replace(
+            "[[instrument]]\n",
+            '[[instrument]]\nsymbol = "ZINC"\namount_decimals = 6\n[[instrument]]\n',
+            1,
+        ),
+        "GOLD is instrument 2 there, and 1 in the journal",
+    ),
+    "orders off the new step": (
+        in_tin("price_step_ticks = 5"),
+        "1 open orders do not fit .*: TIN: order 12: price_ticks 403 is not permitted",
+    ),
+    "orders off the new lot": (
+        in_tin("qty_step_lots = 4"),
+        "order 12: qty_lots 7 is no multiple of 4",
+    ),
+    "orders beyond the new limits": (
+        in_tin("max_price_ticks = 404"),
+        "order 13: price_ticks 405 is not permitted",
+    ),
+    "another multiplier": (in_tin("multiplier = 7"), "TIN: multiplier was 1, not 7"),
+    "another lot of spot": (
+        lambda text: text.replace("lot_units = 10_000 ", "lot_units = 20_000 ", 1).replace(
+            "tick_units = 1 ", "tick_units = 2 ", 1
+        ),
+        "BTC-USD: .*",
+    ),
+    "assets in another order": (
+        lambda text: text.replace(
+            '[[asset]]\nname = "USD"',
+            '[[asset]]\nname = "EUR"\ndecimals = 2\n[[asset]]\nname = "BTC"',
+            1,
+        ),
+        "assets keep their places: they are USD, BTC",
+    ),
+    "another name": (lambda text: text.replace('name = "TEST"', 'name = "OTHER"'), "name is OTHER"),
+    "sessions that were there": (
+        lambda text: text.replace('name = "ONE"', 'name = "UNO"'),
+        "session 1 was ONE",
+    ),
+    "fewer orders": (
+        lambda text: text.replace("order_capacity = 4096", "order_capacity = 2"),
+        ".*",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    return closed_floor(tmp_path_factory.mktemp("v"))
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_does_not_fit_is_refused_before_anything_is_written(stopped, case):
+    change, said = REFUSED[case]
+    new = write_next(stopped.file, change)
+    before = {path: path.read_bytes() for path in sorted(stopped.journal_path.glob("segment-*"))}
+    with pytest.raises(OutcryError, match=said):
+        carry(read_venue(stopped.file), read_venue(new), clock=stopped.clock)
+    assert before == {path: path.read_bytes() for path in before}
+    assert not any(
+        path.is_file() for path in new.with_name("journal-2").rglob("*") if path.name != "lock"
+    )
+
+
+def test_a_venue_is_carried_over_once(tmp_path):
+    floor = closed_floor(tmp_path)
+    first = floor.file
+    carry_floor(floor, lambda text: with_more(text, SOL))
+    floor.close()
+    other = write_next(first, lambda text: with_more(text, SOL), "journal-3")
+    with pytest.raises(OutcryError, match="was carried over to .*journal-2, which continues it"):
+        carry(read_venue(first), read_venue(other), clock=floor.clock)
+    with pytest.raises(OutcryError, match="already holds a journal"):
+        carry(read_venue(first), read_venue(floor.file), clock=floor.clock)
+    # Once more, and twice in a row, without a command in between.
+    carry_floor(floor, lambda text: text, "journal-4")
+    floor.close()
+    assert replay(floor.journal_path)["equal"]
+
+
+STEPS = (
+    "carried_engine", "_copy_files", "_carry_sessions", "_carry_ledger", "_write_checkpoint",
+    "_seal", "ended_of",
+)  # fmt: skip
+
+
+class Killed(Exception):
+    """The process dies."""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_process_that_is_killed_leaves_one_journal(tmp_path, monkeypatch, step, after):
+    floor = closed_floor(tmp_path)
+    expected, work = orders_by_events(floor.journal_path), getattr(carry_module, step)
+
+    def die(*arguments):
+        if after:
+            work(*arguments)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(carry_module, step, die)
+        with pytest.raises(Killed):
+            carry_floor(floor, lambda text: with_more(text, SOL))
+    assert not list((tmp_path / "journal-2").glob("segment-*"))
+    carry_floor(floor, lambda text: with_more(text, SOL))
+    begin = orders_of_begin(floor.journal_path)
+    assert {n: rows for n, rows in begin.items() if rows} == {
+        n: rows for n, rows in expected.items() if rows
+    }
+    floor.close()
+    assert replay(floor.journal_path)["equal"]
