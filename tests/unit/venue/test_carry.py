@@ -219,6 +219,7 @@ def in_tin(line):
     return lambda text: text.replace('symbol = "TIN"\n', f'symbol = "TIN"\n{line}\n', 1)
 
 
+BTC = '[[asset]]\nname = "BTC"'
 REFUSED = {
     "no instrument is missing": (
         lambda text: text.replace('symbol = "ETH-BTC"', 'symbol = "ETH-XXX"'),
@@ -252,11 +253,7 @@ REFUSED = {
         "BTC-USD: .*",
     ),
     "assets in another order": (
-        lambda text: text.replace(
-            '[[asset]]\nname = "USD"',
-            '[[asset]]\nname = "EUR"\ndecimals = 2\n[[asset]]\nname = "BTC"',
-            1,
-        ),
+        lambda text: text.replace(BTC, '[[asset]]\nname = "EUR"\ndecimals = 2\n' + BTC, 1),
         "assets keep their places: they are USD, BTC",
     ),
     "another name": (lambda text: text.replace('name = "TEST"', 'name = "OTHER"'), "name is OTHER"),
@@ -295,7 +292,7 @@ def test_a_venue_is_carried_over_once(tmp_path):
     carry_floor(floor, lambda text: with_more(text, SOL))
     floor.close()
     other = write_next(first, lambda text: with_more(text, SOL), "journal-3")
-    with pytest.raises(OutcryError, match="was carried over to .*journal-2, which continues it"):
+    with pytest.raises(OutcryError, match=r"was carried over to .*journal-2, which continues it"):
         carry(read_venue(first), read_venue(other), clock=floor.clock)
     with pytest.raises(OutcryError, match="already holds a journal"):
         carry(read_venue(first), read_venue(floor.file), clock=floor.clock)
