@@ -9,29 +9,25 @@ from openoutcry.cli.options import PathArgument, as_json_option
 
 
 @click.command()
-@click.argument("old", type=PathArgument)
-@click.argument("new", type=PathArgument)
+@click.argument("file", type=PathArgument)
 @as_json_option
-def carry(old: Path, new: Path, as_json: bool) -> None:
-    """Continue a stopped venue in a new journal: more instruments, other rules.
+def carry(file: Path, as_json: bool) -> None:
+    """Continue a stopped venue with a changed file: more instruments, other rules.
 
     \b
-    outcry venue carry venue.toml venue-2.toml
-    outcry serve venue-2.toml
+    outcry venue carry venue.toml
+    outcry serve venue.toml
 
-    OLD is the file of a venue that was stopped. NEW is the file with which it continues, with
-    another journal folder. New instruments, participants and assets come after those that there
-    are. Open orders keep their places; money, positions and names that were used stay. Everything
-    is checked before anything is written. The old journal is then sealed, and can be read, but no
-    longer served."""
+    FILE is the venue file as it is to be from now on. New instruments, participants and assets
+    come after those that there are. The journal goes on in a new folder of the same name. Open
+    orders keep their places; money, positions and names that were used stay. Everything is checked
+    before anything is written. The old folder is renamed, and can be read, but no longer served."""
     from openoutcry.venue.carry import carry as carry_over
     from openoutcry.venue.file import read_venue
 
-    result = carry_over(
-        read_venue(old), read_venue(new), lambda text: None if as_json else click.echo(text)
-    )
+    result = carry_over(read_venue(file), lambda text: None if as_json else click.echo(text))
     if as_json:
         click.echo(json.dumps(result))
         return
     names = ", ".join(result["instruments"]) or "none"
-    click.echo(f"new instruments: {names}. Open it with `outcry serve {new}`")
+    click.echo(f"new instruments: {names}. Open the venue with `outcry serve {file}`")

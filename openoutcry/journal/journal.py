@@ -71,6 +71,7 @@ class Journal:
         copies: Iterable[PathName] = (),
         policy: str = "all",
         direct: bool = True,
+        known_as: PathName = "",
         after: Ended = BEGIN,
         disk: Disk = REAL,
     ) -> JournalWriter:
@@ -82,7 +83,8 @@ class Journal:
         counts as written or durable when ``all``, a ``quorum`` (more than half) or ``any`` of the
         directories have it.  With ``direct``, blocks go past the page cache, for a writer that
         waits for each; without it a block is only handed to the kernel.  With ``after`` it
-        continues a journal that has ended: same number, next segment, block and sequence.
+        continues a journal that has ended: same number, next segment, block and sequence.  The
+        journal names itself ``known_as`` if its directory is renamed before it is resumed.
 
         Raises :class:`JournalError` if a directory already holds a journal or there is no space;
         then no file remains.
@@ -100,7 +102,7 @@ class Journal:
             "config": config,
             "segment_bytes": segment_bytes,
             "copies": [str(path.absolute()) for path in places[1:]],
-            "places": [str(path.absolute()) for path in places],
+            "places": [str(path.absolute()) for path in [Path(known_as or places[0]), *places[1:]]],
             "policy": policy,
         }
         journal_id = after.journal_id or new_journal_id()
@@ -150,7 +152,11 @@ class Journal:
         first = _scanned(Path(directory), disk)
         document = first.document
         if to := carried_to(first.evidence):
-            raise JournalError(f"{directory} was carried over to {to}, which continues it")
+            raise JournalError(
+                f"{directory} was carried over to {to}, which continues it"
+                if Path(to) != Path(directory).absolute()
+                else f"{directory}: its carrying over was cut short: run `outcry venue carry` again"
+            )
         others, total, flaws = places_of(Path(directory), document, copies)
         scans = [first]
         for path in others:

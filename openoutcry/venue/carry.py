@@ -1,20 +1,24 @@
-"""Carry a venue over to a new journal, which continues the one that has ended.
+"""Carry a stopped venue over to a new journal, which continues the one that has ended.
 
-The new journal has the old one's number, its next segment, block and sequence, and its first block
-names where the old one ended.  What was open stays open: orders with their places, money,
-positions, deposits and withdrawals under way, participants' states, names that were used.
-Instruments, participants and assets keep their numbers, and after them come the new ones.
+The venue file is as it is to be from now on.  The new journal has the old one's number, its next
+segment, block and sequence, and its first block names where the old one ended.  What was open stays
+open: orders with their places, money, positions, deposits and withdrawals under way, participants'
+states, names that were used.  Instruments, participants and assets keep their numbers, and after
+them come the new ones.
 
-Nothing is written before everything is checked.  Then the files next to the journal are copied, a
-last block seals the old journal, and the new one's first segment is made.  A process that is killed
-anywhere leaves one of the two to serve; the same command then finishes the work.
+Nothing is written before everything is checked.  Then the new folder is made beside the old one, a
+last block seals the old journal, and the two folders are exchanged in one step: the new one has the
+journal's path, the old one the name JOURNAL-until-SEQ.  A process that is killed anywhere leaves a
+venue that is served as before, or one that says that the same command has to finish its work.
 """
 
+import ctypes
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +31,7 @@ from openoutcry.journal.block import BlockId
 from openoutcry.journal.checkpoint import recover
 from openoutcry.journal.checkpoints import Checkpoint, write_checkpoint
 from openoutcry.journal.core import Core
+from openoutcry.journal.disk import REAL
 from openoutcry.journal.event_hash import hash_text
 from openoutcry.journal.events import Point
 from openoutcry.journal.journal import CARRIED_TO, carried_to
@@ -42,6 +47,7 @@ from openoutcry.matcher.rules import Rules
 from openoutcry.matcher.state.snapshot import NO_PLACE, encode
 from openoutcry.order_entry import sessions_checkpoint
 from openoutcry.pipeline.resume import check_sessions
+from openoutcry.ring.policy import POLICIES
 from openoutcry.risk import layout as lay
 from openoutcry.risk.carry import carry_region
 from openoutcry.risk.region import View
@@ -53,7 +59,7 @@ from openoutcry.wire.enums import OrderType
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.order_types import PEGS, STOPS, UNPRICED
 from openoutcry.wire.records import NO_PRICE
-from openoutcry.wire.symbols import NAMES, code_of, coded
+from openoutcry.wire.symbols import NAMES, coded, symbols_of
 
 NOT_COPIED = (
     "segment-*", "checkpoint-*.occ*", "acknowledged", "retired", "failed", "lock", "upkeep",
@@ -62,6 +68,7 @@ NOT_COPIED = (
 """Of the files next to a journal those that are its own, or are made anew."""
 MANY = 20
 """Orders that an error names."""
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
 Note = Callable[[str], None]
 
 
@@ -70,152 +77,182 @@ class CarryError(OutcryError):
 
 
 def carry(
-    old: VenueFile,
-    new: VenueFile,
-    note: Note = lambda text: None,
-    clock: Clock | None = None,
+    file: VenueFile, note: Note = lambda text: None, clock: Clock | None = None
 ) -> dict[str, Any]:
-    """Begin the journal of ``new`` where that of ``old`` has ended.
+    """Continue the journal of a stopped venue in a new one, by the venue's file as it is now.
 
-    ``note`` is told each step.  Returns ``seq`` (the last command), ``orders`` (that stay open),
-    ``instruments`` (that are new) and ``state_hash`` of the new state.  Raises
-    :class:`CarryError`, or the error of what is wrong, for two files that do not fit; then nothing
-    was written."""
-    _check_files(old, new)
+    ``note`` is told each step.  Returns ``seq`` (the last command before), ``orders`` (that stay
+    open), ``instruments`` (that are new), ``state_hash`` of the new state, and ``before``, the
+    folder that the old journal has from now on.  Raises :class:`CarryError`, or the error of what
+    is wrong, for a file that does not fit; then nothing was written."""
+    if not Journal.exists(file.journal):
+        raise CarryError(f"{file.path}: [venue] journal: {file.journal} has no journal")
+    if file.replication is not None:
+        raise CarryError(
+            f"{file.path}: a replicated journal cannot be carried over: its standbys have the "
+            "stream of the old one"
+        )
+    if file.shards > 1 or file.partitions > 1:
+        raise CarryError(f"{file.path}: several matchers cannot be carried over")
     with ExitStack() as stack:
-        for file in (old, new):
-            lock = JournalLock(file.journal)
-            stack.callback(lock.release)
-        return _carry(old, new, note, clock or SystemClock())
+        stack.callback(JournalLock(file.journal).release)
+        return _carry(file, note, clock or SystemClock())
 
 
-def _check_files(old: VenueFile, new: VenueFile) -> None:
-    if not Journal.exists(old.journal):
-        raise CarryError(f"{old.path}: [venue] journal: {old.journal} has no journal")
-    if old.name != new.name:
-        raise CarryError(f"{new.path}: [venue] name is {new.name}, and the journal's {old.name}")
-    if old.journal == new.journal:
-        raise CarryError(
-            f"{new.path}: [venue] journal: {old.journal} is the old one's directory: give another"
-        )
-    for file in (old, new):
-        if file.replication is not None:
-            raise CarryError(
-                f"{file.path}: a replicated journal cannot be carried over: its standbys have the "
-                "stream of the old one"
-            )
-        if file.shards > 1 or file.partitions > 1:
-            raise CarryError(f"{file.path}: several matchers cannot be carried over")
-    if old.feed is not None and new.feed is None:
-        raise CarryError(f"{new.path}: the venue has a public feed, and the new file has none")
-
-
-def _carry(old: VenueFile, new: VenueFile, note: Note, clock: Clock) -> dict[str, Any]:
-    reader = JournalReader(old.journal)
-    sealed = carried_to(reader.evidence)
-    if Journal.exists(new.journal):
-        raise CarryError(f"{new.journal} already holds a journal")
-    if sealed and Path(sealed) != new.journal.absolute() and Journal.exists(sealed):
-        raise CarryError(f"{old.journal} was carried over to {sealed}, which continues it")
-    if reader.evidence is None:
-        raise CarryError(
-            f"{old.journal}: its last run was cut short: serve it once more, and stop it in good "
-            "order"
-        )
-    before = recover(old.journal)
-    if not before.seq or before.block is None:
-        raise CarryError(f"{old.journal} has no command: begin a new journal instead")
-    config = _config_of(reader.config, old, new)
+def _carry(file: VenueFile, note: Note, clock: Clock) -> dict[str, Any]:
+    journal = file.journal.absolute()
+    following = journal.with_name(f"{journal.name}.next")
+    _tidy(journal, following)
+    reader = JournalReader(journal)
+    _check_end(reader, journal)
+    before = recover(journal)
+    if not before.seq:
+        raise CarryError(f"{journal} has no command: begin a new journal instead")
+    config = _config_of(reader.config, file)
     configs = [reader.config, *(row["config"] for row in reader.resumed if "config" in row)]
-    check_sessions(old.journal, configs[-1].get("sessions", []), config["sessions"])
-    engine = carried_engine(before.engine, Core.of(config), _symbols(old))
+    check_sessions(journal, configs[-1].get("sessions", []), config["sessions"])
+    symbols = symbols_of(reader.config)
+    engine = carried_engine(before.engine, Core.of(config), symbols)
     point = replace(before, engine=engine)
     _require_same(before.engine, engine)
-    note(f"{old.journal} ends with command {before.seq:,}, {engine.open_orders:,} orders are open")
-    _copy_files(old.journal, new.journal)
-    _carry_sessions(old, new, point, reader.journal_id, clock)
-    _carry_ledger(old.journal, new.journal, config, point)
-    named = name_of_block(old.journal, before.seq)
+    aside = aside_of(journal, before.seq)
+    named = name_of_block(journal, before.seq)
     assert named is not None
     config[CARRIED] = {
-        "journal": str(old.journal.absolute()),
+        "journal": aside.name,
         "seq": before.seq,
         "block_index": named[1].block_index,
         "block_hash": named[1].block_hash.hex(),
         "state_hash": before.engine.state_hash(),
         "carried_state_hash": engine.state_hash(),
-        "note": {LANES: _lanes_at(old, reader, before.seq)},
+        "note": {LANES: _lanes_at(reader, before.seq)},
     }
-    _write_checkpoint(new.journal, reader.journal_id, point, named[1])
-    if not sealed:
-        _seal(old.journal, new.journal, before)
-    ended = ended_of(old.journal)
-    writer = Journal.create(
-        new.journal, config, copies=new.copies, policy=_policy(new), direct=False, after=ended
-    )
-    writer.close()
-    note(f"{new.journal} continues it")
-    names = [symbol for symbol in new.symbols if symbol not in old.symbols]
+    note(f"command {before.seq:,} is the last one, {engine.open_orders:,} orders are open")
+    following.mkdir(mode=0o700)
+    _require_exchange(following)
+    _copy_files(journal, following)
+    _carry_sessions(file, following, point, reader.journal_id, clock)
+    _carry_ledger(journal, following, config, point)
+    _write_checkpoint(following, reader.journal_id, point, named[1])
+    if not carried_to(reader.evidence):
+        _seal(journal, before)
+    _begin(file, following, config, ended_of(journal))
+    exchange(journal, following)
+    following.rename(aside)
+    note(f"{file.journal} continues; what was before is in {aside.name}")
     return {
         "seq": before.seq,
         "orders": engine.open_orders,
-        "instruments": names,
+        "instruments": [symbol for symbol in file.symbols if symbol not in symbols],
         "state_hash": engine.state_hash(),
+        "before": str(aside),
     }
 
 
-def _symbols(file: VenueFile) -> list[str]:
-    return list(file.symbols)
+def _tidy(journal: Path, following: Path) -> None:
+    """Remove what a process that was killed had begun; give the old journal its name if only that
+    was missing."""
+    if not following.exists():
+        return
+    if Journal.exists(following):
+        reader = JournalReader(following)
+        if carried_to(reader.evidence):
+            following.rename(aside_of(journal, reader.last_seq))
+            return
+    shutil.rmtree(following)
 
 
-def _policy(file: VenueFile) -> str:
-    return file.policy if file.policy in ("all", "quorum", "any") else "all"
+def aside_of(journal: Path, seq: int) -> Path:
+    """Return the name of the journal that has ended with a command, beside the one that goes on."""
+    plain = journal.with_name(f"{journal.name}-until-{seq}")
+    names = (plain.with_name(f"{plain.name}-{number}") for number in count(2))
+    return next(path for path in chain([plain], names) if not path.exists())
 
 
-def _config_of(before: Mapping[str, Any], old: VenueFile, new: VenueFile) -> dict[str, Any]:
-    """Return the configuration of the new journal: the old one's with what the new file says."""
-    hooks = dict(new.hooks)
-    was = before.get("hooks") or {}
+def _require_exchange(folder: Path) -> None:
+    """Raise :class:`CarryError` now if two folders cannot be exchanged here."""
+    pair = folder / "one", folder / "two"
+    for path in pair:
+        path.mkdir()
+    try:
+        exchange(*pair)
+    finally:
+        for path in pair:
+            path.rmdir()
+
+
+def _check_end(reader: JournalReader, journal: Path) -> None:
+    """Raise :class:`CarryError` unless the journal ends with the end of a run."""
+    if reader.evidence is None:
+        raise CarryError(
+            f"{journal}: its last run was cut short: serve it once more, and stop it in good order"
+        )
+    if (to := carried_to(reader.evidence)) and Path(to) != journal:
+        raise CarryError(f"{journal} was carried over to {to}, which continues it")
+
+
+def _begin(file: VenueFile, directory: Path, config: dict[str, Any], after: Ended) -> None:
+    """Make the first segment of the new journal."""
+    writer = Journal.create(
+        directory,
+        config,
+        copies=file.copies,
+        policy=file.policy if file.policy in POLICIES else "all",
+        direct=False,
+        known_as=file.journal,
+        after=after,
+    )
+    writer.close()
+
+
+def _config_of(before: Mapping[str, Any], file: VenueFile) -> dict[str, Any]:
+    """Return the configuration of the new journal: the old one's with what the file says now."""
+    if before.get("source") != f"venue {file.name}":
+        raise CarryError(
+            f"{file.path}: [venue] name is {file.name}, and the journal is that of "
+            f"{before.get('source')}"
+        )
+    hooks, was = dict(file.hooks), before.get("hooks") or {}
     for name in ("participants", "groups", "asset_capacity", "delayed"):
         if name in was or name in hooks:
             hooks[name] = max(int(was.get(name, 0)), int(hooks.get(name, 0)))
     config = {
         **before,
         "program": f"openoutcry {openoutcry.__version__}",
-        "instruments": instruments_to_json(new.instruments),
-        NAMES: coded(new.symbols),
-        "order_capacity": new.order_capacity,
+        "instruments": instruments_to_json(file.instruments),
+        NAMES: coded(file.symbols),
+        "order_capacity": file.order_capacity,
         "hooks": hooks,
-        "gateway": new.gateway,
-        "lanes": [lane.name for lane in wiring_of(new).for_durability(new.durability).lanes],
+        "gateway": file.gateway,
+        "lanes": [lane.name for lane in wiring_of(file).for_durability(file.durability).lanes],
         "sessions": [
             f"{row.name} {row.protocol.name} of participant {row.participant}"
-            for row in (new.sessions.sessions or ())
+            for row in file.sessions.sessions
         ],
     }
     if not config[NAMES]:
         del config[NAMES]
     config.pop(CARRIED, None)
-    _check_symbols(before["instruments"], config["instruments"], old, new)
+    _check_symbols(before, config["instruments"], file)
     return config
 
 
-def _check_symbols(
-    before: list[dict[str, Any]], now: list[dict[str, Any]], old: VenueFile, new: VenueFile
-) -> None:
+def _check_symbols(before: Mapping[str, Any], now: list[dict[str, Any]], file: VenueFile) -> None:
     """Instruments keep their places: the new table begins with the symbols of the old one."""
-    was, are = [row["symbol"] for row in before], [row["symbol"] for row in now]
-    for place, code in enumerate(was):
+    are = [row["symbol"] for row in now]
+    for place, (row, symbol) in enumerate(
+        zip(before["instruments"], symbols_of(before), strict=True)
+    ):
+        code = row["symbol"]
         if place < len(are) and are[place] == code:
             continue
-        symbol = next(s for s in old.symbols if code_of(s).decode() == code)
         if code not in are:
             raise CarryError(
-                f"{new.path}: {symbol} is not in it: an instrument stays, closed if it is not "
+                f"{file.path}: {symbol} is not in it: an instrument stays, closed if it is not "
                 "traded any more"
             )
         raise CarryError(
-            f"{new.path}: {symbol} is instrument {are.index(code) + 1} there, and {place + 1} in "
+            f"{file.path}: {symbol} is instrument {are.index(code) + 1} there, and {place + 1} in "
             "the journal: new instruments come after those that there are"
         )
 
@@ -342,20 +379,19 @@ def _copy_data(source: str | Path, target: str | Path) -> None:
 
 
 def _carry_sessions(
-    old: VenueFile, new: VenueFile, point: Point, journal_id: int, clock: Clock
+    file: VenueFile, following: Path, point: Point, journal_id: int, clock: Clock
 ) -> None:
     """Write the sessions' checkpoint of the new journal."""
-    hooks = JournalReader(old.journal).config.get("hooks") or {}
-    venue = Venue(replace(new, journal=old.journal), clock=clock)
-    spec = venue.sessions_of(int(hooks.get("delayed", 0)))
+    hooks = JournalReader(file.journal).config.get("hooks") or {}
+    spec = Venue(file, clock=clock).sessions_of(int(hooks.get("delayed", 0)))
     if spec is None:
         return
     path = sessions_checkpoint.carry_over(
-        old.journal, new.journal, spec, new.instruments, point, journal_id
+        file.journal, following, spec, file.instruments, point, journal_id
     )
     if path is None:
         raise CarryError(
-            f"{old.journal}: its sessions' streams end before it: serve it once more, and stop it "
+            f"{file.journal}: its sessions' streams end before it: serve it once more, and stop it "
             "in good order"
         )
 
@@ -366,12 +402,12 @@ def _carry_ledger(old: Path, new: Path, config: Mapping[str, Any], point: Point)
         ledger_state.carry_over(old, new, config, point)
 
 
-def _lanes_at(old: VenueFile, reader: JournalReader, seq: int) -> dict[str, int]:
+def _lanes_at(reader: JournalReader, seq: int) -> dict[str, int]:
     """Return how many commands of each lane were sequenced up to the end."""
     lanes = list(reader.config.get("lanes", ["lane"]))
     if len(lanes) == 1:
         return {lanes[0]: seq}
-    return dict(note_at(old.journal, seq).get(LANES, {}))
+    return dict(note_at(reader.directory, seq).get(LANES, {}))
 
 
 def _write_checkpoint(directory: Path, journal_id: int, point: Point, block: BlockId) -> None:
@@ -387,9 +423,9 @@ def _write_checkpoint(directory: Path, journal_id: int, point: Point, block: Blo
     write_checkpoint(directory, Checkpoint(journal_id, point.seq, block, facts, state))
 
 
-def _seal(old: Path, new: Path, point: Point) -> None:
-    """End the old journal with a block that names the directory which continues it."""
-    writer = Journal.resume(old, direct=False)
+def _seal(journal: Path, point: Point) -> None:
+    """End the old journal with a block after which no run continues it."""
+    writer = Journal.resume(journal, direct=False)
     writer.evidence(
         {
             "commands": point.seq,
@@ -398,10 +434,20 @@ def _seal(old: Path, new: Path, point: Point) -> None:
             "state_hash": point.engine.state_hash(),
             "event_hash": hash_text(point.chain),
             KEY: state_layout(),
-            CARRIED_TO: str(new.absolute()),
+            CARRIED_TO: str(journal),
         }
     )
     writer.close()
+
+
+def exchange(first: Path, second: Path) -> None:
+    """Exchange the names of two folders in one step, durably.  Raises :class:`CarryError` where the
+    file system cannot."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second), RENAME_EXCHANGE):
+        why = os.strerror(ctypes.get_errno())
+        raise CarryError(f"{first}: this file system cannot exchange two folders: {why}")
+    REAL.sync_directory(first.parent)
 
 
 def ended_of(directory: Path) -> Ended:

@@ -1,4 +1,4 @@
-"""A venue in one thread that is stopped and carried over to a journal with another file."""
+"""A venue in one thread that is stopped and carried over with a changed file."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,29 +10,28 @@ from openoutcry.runtime.table import Topology
 from openoutcry.venue.carry import carry
 from openoutcry.venue.file import VenueFile, read_venue
 from openoutcry.venue.serve import Venue, wiring_of
+from openoutcry.wire.enums import OrderType, Side
 from tests.support.venue.floor import LANE, InlineFloor
 from tests.support.venue.inline import SMALL
-
-
-def write_next(file: Path, change: Callable[[str], str], journal: str = "journal-2") -> Path:
-    """The file with which a venue continues: the old one's with another journal and a change."""
-    text = file.read_text()
-    name = read_venue(file).journal.name
-    assert f'journal = "{name}"' in text
-    path = file.with_name(f"{journal}.toml")
-    path.write_text(change(text.replace(f'journal = "{name}"', f'journal = "{journal}"', 1)))
-    path.chmod(0o600)
-    return path
+from tests.support.venue.spot_floor import FLOOR, session_tables
+from tests.support.venue.venue_floor import order
 
 
 def carry_floor(
-    floor: InlineFloor, change: Callable[[str], str], journal: str = "journal-2"
-) -> dict[str, Any]:
-    """Stop the venue, carry it over and open it again with the changed file; what the command
-    returned."""
+    floor: InlineFloor, change: Callable[[str], str] = lambda text: text
+) -> tuple[Path, dict[str, Any]]:
+    """Stop the venue, change its file, carry it over and open it again; where the journal before
+    is, and what the command returned."""
     if floor.run is not None:
         floor.stop()
-    new = write_next(floor.file, change, journal)
+    result = carry_over(floor, change)
+    floor.open()
+    return Path(result["before"]), result
+
+
+def carry_over(floor: InlineFloor, change: Callable[[str], str]) -> dict[str, Any]:
+    """Carry a stopped venue over with a changed file."""
+    floor.file.write_text(change(floor.file.read_text()))
     sessions_of = Venue.sessions_of
 
     def small(venue: Venue, delayed: int) -> Any:
@@ -46,12 +45,56 @@ def carry_floor(
         patch.object(Venue, "sessions_of", small),
         patch("openoutcry.venue.carry.wiring_of", wiring),
     ):
-        result = carry(read_venue(floor.file), read_venue(new), clock=floor.clock)
-    floor.file, floor.journal_path = new, new.with_name(journal)
-    floor.open()
-    return result
+        return carry(read_venue(floor.file), clock=floor.clock)
 
 
-def with_more(text: str, *tables: str) -> str:
-    """Tables at the end, where new instruments, participants and assets belong."""
-    return text + "".join(tables)
+ROWS = {
+    "ONE": ("fix-4.4", 'participant = 1\ncancel_on_disconnect = "none"', "password"),
+    "TWO": ("shm", "participant = 2", "key"),
+}
+SPOT = FLOOR + session_tables(ROWS)
+SOL = """
+[[asset]]
+name = "SOL"
+decimals = 8
+[[instrument]]
+symbol = "SOL-USD"
+settlement = "spot"
+base = "SOL"
+quote = "USD"
+decimals = 2
+lot_units = 10_000
+tick_units = 1
+min_price_ticks = 1
+max_price_ticks = 40_000_000
+max_qty_lots = 1_000_000
+[[participant]]
+number = 77
+name = "seventy-seven"
+"""
+
+
+def spot_floor(folder: Path) -> InlineFloor:
+    """A venue with wallets, a session over FIX and one over shared memory, and deposits."""
+    floor = InlineFloor(folder, SPOT)
+    for who, amount, asset in ((1, 10**12, "USD"), (2, 10**9, "BTC"), (3, 10**9, "BTC")):
+        floor.ask("deposit", str(who), str(amount), "--asset", asset)
+    return floor
+
+
+def closed_floor(folder: Path) -> InlineFloor:
+    """A venue of spot and margined instruments, stopped with orders and money in it."""
+    floor = spot_floor(folder)
+    floor.send(
+        order(11, Side.SELL, 6, 4_100_001, who=2, symbol=b"BTC-USD"),
+        order(12, Side.BUY, 7, 403, symbol=b"TIN"),
+        order(13, Side.BUY, 8, 405, symbol=b"TIN", order_type=OrderType.ICEBERG, aux=3),
+        order(14, Side.BUY, 5, 500, symbol=b"TIN", order_type=OrderType.STOP_LIMIT, aux=450),
+    )
+    floor.stop()
+    return floor
+
+
+def in_tin(line: str) -> Callable[[str], str]:
+    """A change of the file that adds a line to an instrument."""
+    return lambda text: text.replace('symbol = "TIN"\n', f'symbol = "TIN"\n{line}\n', 1)

@@ -1,59 +1,31 @@
 """A venue that is carried over to a journal with more instruments: what was open stays open, to the
-order and the unit; what does not fit is refused by name before anything is written; and a process
-that is killed anywhere leaves one journal to serve."""
+order and the unit, and what does not fit is refused by name before anything is written."""
 
 import pytest
 
 from openoutcry.derivatives.margin_kernels import follow, margin_now
 from openoutcry.derivatives.margin_layout import ContractWork, MarginTable, MarginWork, work_of
+from openoutcry.journal import Journal
 from openoutcry.journal.replay import replay
 from openoutcry.ledger.ledger_state import at, save
 from openoutcry.ledger.reconcile import differences
 from openoutcry.risk import layout as lay
-from openoutcry.venue import carry as carry_module
-from openoutcry.venue.carry import carry
-from openoutcry.venue.file import read_venue
-from openoutcry.wire.enums import OrderType, Side
+from openoutcry.wire.enums import Side
 from openoutcry.wire.errors import OutcryError
 from tests.oracles.carried import money_of, orders_by_events, orders_of_begin
-from tests.support.venue.carried import carry_floor, with_more, write_next
+from tests.support.venue.carried import (
+    SOL,
+    carry_floor,
+    carry_over,
+    closed_floor,
+    in_tin,
+    spot_floor,
+)
 from tests.support.venue.contract_floor import CONTRACT_VENUE
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.scenario_floor import MARGIN_FILE, SCENARIO_VENUE
-from tests.support.venue.spot_floor import FLOOR, session_tables, wallet
+from tests.support.venue.spot_floor import wallet
 from tests.support.venue.venue_floor import order
-
-ROWS = {
-    "ONE": ("fix-4.4", 'participant = 1\ncancel_on_disconnect = "none"', "password"),
-    "TWO": ("shm", "participant = 2", "key"),
-}
-SPOT = FLOOR + session_tables(ROWS)
-SOL = """
-[[asset]]
-name = "SOL"
-decimals = 8
-[[instrument]]
-symbol = "SOL-USD"
-settlement = "spot"
-base = "SOL"
-quote = "USD"
-decimals = 2
-lot_units = 10_000
-tick_units = 1
-min_price_ticks = 1
-max_price_ticks = 40_000_000
-max_qty_lots = 1_000_000
-[[participant]]
-number = 77
-name = "seventy-seven"
-"""
-
-
-def spot_floor(folder):
-    floor = InlineFloor(folder, SPOT)
-    for who, amount, asset in ((1, 10**12, "USD"), (2, 10**9, "BTC"), (3, 10**9, "BTC")):
-        floor.ask("deposit", str(who), str(amount), "--asset", asset)
-    return floor
 
 
 def test_orders_money_and_sessions_go_on(tmp_path):
@@ -72,8 +44,7 @@ def test_orders_money_and_sessions_go_on(tmp_path):
     ledger_before = at(floor.journal_path)
     save(ledger_before)
     before, before_seq = orders_by_events(floor.journal_path), ledger_before.seq
-    old = floor.journal_path
-    result = carry_floor(floor, lambda text: with_more(text, SOL))
+    old, result = carry_floor(floor, lambda text: text + SOL)
     assert result["instruments"] == ["SOL-USD"]
     assert result["seq"] == before_seq
     begin = orders_of_begin(floor.journal_path)
@@ -151,9 +122,9 @@ def test_positions_and_margin_go_on_beside_a_new_contract(tmp_path, by_scenarios
         order(5, Side.BUY, 2, 4_000, who=1),
     )
     floor.ask("contract", "mark", "GOLD", "5030")
-    old, before = floor.journal_path, margins(floor)
+    before = margins(floor)
     (tmp_path / "margin-2.toml").write_text(with_tables(MARGIN_FILE, OF_MARGIN))
-    result = carry_floor(floor, lambda text: with_silver(text, by_scenarios))
+    old, result = carry_floor(floor, lambda text: with_silver(text, by_scenarios))
     assert money_of(old, result["seq"]) == money_of(floor.journal_path, result["seq"])
     assert margins(floor) == before
     floor.send(
@@ -200,23 +171,6 @@ def worked_out_again(view, who):
         own = ContractWork(mine + begin + number * ContractWork.size_bytes)
         follow(table, work, number, own.position, 0, 0)
     return int(margin_now(table, work)), with_orders
-
-
-def closed_floor(folder):
-    """A venue of spot and margined instruments, stopped with orders and money in it."""
-    floor = spot_floor(folder)
-    floor.send(
-        order(11, Side.SELL, 6, 4_100_001, who=2, symbol=b"BTC-USD"),
-        order(12, Side.BUY, 7, 403, symbol=b"TIN"),
-        order(13, Side.BUY, 8, 405, symbol=b"TIN", order_type=OrderType.ICEBERG, aux=3),
-        order(14, Side.BUY, 5, 500, symbol=b"TIN", order_type=OrderType.STOP_LIMIT, aux=450),
-    )
-    floor.stop()
-    return floor
-
-
-def in_tin(line):
-    return lambda text: text.replace('symbol = "TIN"\n', f'symbol = "TIN"\n{line}\n', 1)
 
 
 BTC = '[[asset]]\nname = "BTC"'
@@ -276,62 +230,27 @@ def stopped(tmp_path_factory):
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_does_not_fit_is_refused_before_anything_is_written(stopped, case):
     change, said = REFUSED[case]
-    new = write_next(stopped.file, change)
-    before = {path: path.read_bytes() for path in sorted(stopped.journal_path.glob("segment-*"))}
+    journal, text = stopped.journal_path, stopped.file.read_text()
+    before = contents(journal.parent)
     with pytest.raises(OutcryError, match=said):
-        carry(read_venue(stopped.file), read_venue(new), clock=stopped.clock)
-    assert before == {path: path.read_bytes() for path in before}
-    assert not any(
-        path.is_file() for path in new.with_name("journal-2").rglob("*") if path.name != "lock"
-    )
+        carry_over(stopped, change)
+    stopped.file.write_text(text)
+    assert contents(journal.parent) == before
 
 
-def test_a_venue_is_carried_over_once(tmp_path):
-    floor = closed_floor(tmp_path)
-    first = floor.file
-    carry_floor(floor, lambda text: with_more(text, SOL))
-    floor.close()
-    other = write_next(first, lambda text: with_more(text, SOL), "journal-3")
-    with pytest.raises(OutcryError, match=r"was carried over to .*journal-2, which continues it"):
-        carry(read_venue(first), read_venue(other), clock=floor.clock)
-    with pytest.raises(OutcryError, match="already holds a journal"):
-        carry(read_venue(first), read_venue(floor.file), clock=floor.clock)
-    # Once more, and twice in a row, without a command in between.
-    carry_floor(floor, lambda text: text, "journal-4")
-    floor.close()
-    assert replay(floor.journal_path)["equal"]
-
-
-STEPS = (
-    "carried_engine", "_copy_files", "_carry_sessions", "_carry_ledger", "_write_checkpoint",
-    "_seal", "ended_of",
-)  # fmt: skip
-
-
-class Killed(Exception):
-    """The process dies."""
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("step", STEPS)
-def test_a_process_that_is_killed_leaves_one_journal(tmp_path, monkeypatch, step, after):
-    floor = closed_floor(tmp_path)
-    expected, work = orders_by_events(floor.journal_path), getattr(carry_module, step)
-
-    def die(*arguments):
-        if after:
-            work(*arguments)
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(carry_module, step, die)
-        with pytest.raises(Killed):
-            carry_floor(floor, lambda text: with_more(text, SOL))
-    assert not list((tmp_path / "journal-2").glob("segment-*"))
-    carry_floor(floor, lambda text: with_more(text, SOL))
-    begin = orders_of_begin(floor.journal_path)
-    assert {n: rows for n, rows in begin.items() if rows} == {
-        n: rows for n, rows in expected.items() if rows
+def contents(folder):
+    """Every file below a folder but locks, which name who holds them, and the venue's file."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {
+        path: (path.stat().st_ino, path.stat().st_mtime_ns)
+        for path in paths
+        if path.name not in ("lock", "venue.toml")
     }
+
+
+def test_a_part_that_was_carried_over_is_not_served_again(tmp_path):
+    floor = closed_floor(tmp_path)
+    old, _ = carry_floor(floor)
     floor.close()
-    assert replay(floor.journal_path)["equal"]
+    with pytest.raises(OutcryError, match=r"was carried over to .*/journal, which continues it"):
+        Journal.resume(old)
