@@ -158,6 +158,19 @@ def note_at(directory: str | os.PathLike[str], seq: int) -> dict[str, Any]:
     raise JournalError(f"{directory}: the journal does not hold sequence {seq}")
 
 
+def parts_before(directory: str | os.PathLike[str]) -> list[tuple[Path, int]]:
+    """Return the journals that this one continues and that are beside it, the oldest first, each
+    with its last command."""
+    parts: list[tuple[Path, int]] = []
+    path = Path(directory)
+    while (before := JournalReader(path).config.get(CARRIED)) is not None:
+        path = path.with_name(before["journal"])
+        if not path.is_dir():
+            break
+        parts.append((path, int(before["seq"])))
+    return parts[::-1]
+
+
 def torn_tail(scan: Scan) -> str | None:
     """Return the torn part that a finished pass found at the end; None while a pipeline holds the
     journal: then it is the block that is just being written."""

@@ -23,6 +23,7 @@ import openoutcry.ledger.layout as lay
 from openoutcry.journal.core import Core
 from openoutcry.journal.events import NO_LIMIT, Point, Records, gathered_events_of, starting_point
 from openoutcry.journal.projections import JournalReader
+from openoutcry.journal.tail import CARRIED
 from openoutcry.ledger.accounts import KINDS
 from openoutcry.ledger.books import TABLES, Books, Remark, name_monies
 from openoutcry.wire.atomic_file import replacing
@@ -185,6 +186,7 @@ def captured(ledger_state: LedgerState) -> Callable[[Path], Path]:
         arrays += [rows, np.ascontiguousarray(table[rows])]
     facts = {
         "journal_id": ledger_state.reader.journal_id,
+        "shape": shape_of(books),
         "seq": point.seq,
         "chain": point.chain,
         "trades": point.trades,
@@ -269,13 +271,16 @@ def _load(reader: JournalReader, path: Path) -> LedgerState | None:
     facts = json.loads(content[8:size])
     if facts["journal_id"] != reader.journal_id:
         return None
+    books = Books(reader.config)
+    # A journal that continues another one may have more instruments than that.
+    if facts.get("shape", None if CARRIED in reader.config else shape_of(books)) != shape_of(books):
+        return None
     body = memoryview(_zstandard().ZstdDecompressor().decompress(content[size:]))
     arrays, place = [], 0
     for kind, shape in facts["arrays"]:
         count = int(np.prod(shape))
         arrays.append(np.frombuffer(body, kind, count, place).reshape(shape))
         place += arrays[-1].nbytes
-    books = Books(reader.config)
     books.grow(facts["participants"])
     books.header[:] = arrays[0]
     for number, name in enumerate(TABLES):
@@ -301,13 +306,20 @@ def _load(reader: JournalReader, path: Path) -> LedgerState | None:
     return LedgerState(reader, point, books)
 
 
-def carry_over(old: Path, new: Path, config: Mapping[str, Any], point: Point) -> Path:
+def shape_of(books: Books) -> list[int]:
+    """Return what the places of rows in the books' tables depend on."""
+    return [books.count, books.first_lots, len(books.orders)]
+
+
+def carry_over(
+    old: Path, new: Path, config: Mapping[str, Any], point: Point, more: Path | None = None
+) -> Path:
     """Write the checkpoint with which the ledger of the journal ``new`` continues that of ``old``,
-    which has ended.
+    which has ended.  ``more``: as of :func:`opened`.
 
     ``config``: of the new journal, whose instruments and assets are those of the old one, and more
     after them; ``point``: the new core there.  Returns the file."""
-    before = at(old)
+    before = at(old, more=more)
     was, now = before.books, Books(config)
     now.grow(len(was.participants))
     header = np.arange(len(was.header)) * 8

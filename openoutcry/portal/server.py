@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from openoutcry.journal.events import NO_LIMIT
 from openoutcry.operations.connection_limits import MAX_WITHOUT_LOGIN, ConnectionLimits, allow_files
 from openoutcry.operations.notify import MailServer
 from openoutcry.operations.web_server import PageErrors, server_of, tls_settings, web_config
@@ -116,6 +117,8 @@ MAX_OF_AN_ADDRESS = 300
 HEALTH = "/healthz"
 """Its requests count nothing."""
 IDLE_S, LOOK_S = 0.003, 0.5
+HISTORY_S = 60.0
+"""How long the portal waits at its start for the history to come to the journal's begin."""
 """Seconds between two looks at the journal, and for the venue's process.  Answers of the portal's
 sessions are read as they come."""
 WORK_S, QUIET_S = 0.05, 0.1
@@ -430,6 +433,9 @@ class Portal:
     async def running(self, app: Any) -> AsyncIterator[None]:
         """The application's life: the mirror has caught up before the first request."""
         self.mirror.look()
+        history = [self.history.run()] if self.place.index == 0 else []
+        tasks = [asyncio.create_task(one) for one in history]
+        await self._restore_orders()
         await asyncio.to_thread(self._catch_up)
         await self.notices.notices.begin()
         await self.keys.learn()
@@ -452,14 +458,14 @@ class Portal:
             *([self.made.run()] if self.choices.routes else []),
         ]
         if self.place.index == 0:
-            work += [self.history.run(), self.notifier.run(), self.quotes.run()]
+            work += [self.notifier.run(), self.quotes.run()]
             work.append(self.operators.holds.run())
             work += [self.reviews.run()] if self.reviews else []
         if self.quote_door is not None:
             work.append(self.quote_door.run())
         if isinstance(self.broker, PeerBroker):
             await self.broker.listen()
-        tasks = [asyncio.create_task(one) for one in work]
+        tasks += [asyncio.create_task(one) for one in work]
         for task in tasks:
             task.add_done_callback(_report_end)
         try:
@@ -474,8 +480,26 @@ class Portal:
                 await desk.close()
             await self.database.close()
 
-    def _catch_up(self) -> None:
-        while self.mirror.poll():
+    async def _restore_orders(self) -> None:
+        """Restore the open orders that are older than the first command which the mirror reads:
+        the history has them, once it has come so far."""
+        mirror, history = self.mirror, self.pages
+        if not await asyncio.to_thread(mirror.begin) or not mirror.began_seq:
+            return
+        until_s = time.monotonic() + HISTORY_S
+        seq, orders = await history.open_orders(mirror.began_seq)
+        while seq < mirror.began_seq and time.monotonic() < until_s:
+            await asyncio.sleep(QUIET_S)
+            seq, orders = await history.open_orders(mirror.began_seq)
+        if seq < mirror.began_seq:
+            log.error("orders of before command %d are not shown: no history", mirror.began_seq)
+            return
+        await asyncio.to_thread(self._catch_up, seq)
+        for order in orders:
+            mirror.orders.restore(order)
+
+    def _catch_up(self, until_seq: int = NO_LIMIT) -> None:
+        while self.mirror.poll(until_seq):
             pass
 
 

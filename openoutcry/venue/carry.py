@@ -56,7 +56,7 @@ from openoutcry.venue.file import VenueFile
 from openoutcry.venue.operator_lane import Clock, SystemClock
 from openoutcry.venue.serve import Venue, wiring_of
 from openoutcry.wire.enums import OrderType
-from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.errors import LedgerError, OutcryError
 from openoutcry.wire.order_types import PEGS, STOPS, UNPRICED
 from openoutcry.wire.records import NO_PRICE
 from openoutcry.wire.symbols import NAMES, coded, symbols_of
@@ -132,7 +132,7 @@ def _carry(file: VenueFile, note: Note, clock: Clock) -> dict[str, Any]:
     _require_exchange(following)
     _copy_files(journal, following)
     _carry_sessions(file, following, point, reader.journal_id, clock)
-    _carry_ledger(journal, following, config, point)
+    _carry_ledger(journal, following, config, point, note)
     _write_checkpoint(following, reader.journal_id, point, named[1])
     if not carried_to(reader.evidence):
         _seal(journal, before)
@@ -396,10 +396,16 @@ def _carry_sessions(
         )
 
 
-def _carry_ledger(old: Path, new: Path, config: Mapping[str, Any], point: Point) -> None:
-    """Write the ledger's checkpoint of the new journal, if the old one has a ledger."""
-    if ledger_state.checkpoints(old):
-        ledger_state.carry_over(old, new, config, point)
+def _carry_ledger(
+    old: Path, new: Path, config: Mapping[str, Any], point: Point, note: Note
+) -> None:
+    """Write the ledger's checkpoint of the new journal; without it nothing could compute the ledger
+    there."""
+    books = old.with_name(f"{old.name}-portal") / "books"
+    try:
+        ledger_state.carry_over(old, new, config, point, books if books.is_dir() else None)
+    except LedgerError as error:
+        note(f"the ledger begins anew: {error}")
 
 
 def _lanes_at(reader: JournalReader, seq: int) -> dict[str, int]:

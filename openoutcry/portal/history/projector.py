@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy.typing as npt
 from openoutcry.journal import Journal, JournalReader
 from openoutcry.journal.block import Block, BlockId
 from openoutcry.journal.events import STEP
+from openoutcry.journal.reader import parts_before
 from openoutcry.ledger import ledger_state
 from openoutcry.ledger.ledger_state import EVERY, LedgerState
 from openoutcry.portal.database import DatabaseError
@@ -199,9 +200,12 @@ class Transaction:
 class Projector:
     """Writes the history of one venue over one connection."""
 
-    def __init__(self, file: VenueFile, connection: Any) -> None:
-        """Raises :class:`HistoryError` for a history that this journal does not continue."""
+    def __init__(self, file: VenueFile, connection: Any, folder: Path | None = None) -> None:
+        """``folder``: where checkpoints of the ledger are; as a rule next to the journal.
+
+        Raises :class:`HistoryError` for a history that this journal does not continue."""
         self.file, self.connection = file, connection
+        self.folder = folder or checkpoint_folder(file)
         # A history that a power cut takes something from continues where it ends then.
         connection.execute("set synchronous_commit to off")
         self.mirror = Followed(file)
@@ -299,10 +303,10 @@ class Projector:
     def _first_state(self) -> LedgerState:
         """Return the state before the journal's first command; if its beginning was retired, where
         the ledger can continue."""
-        return ledger_state.oldest(self.file.journal, checkpoint_folder(self.file))
+        return ledger_state.oldest(self.file.journal, self.folder)
 
     def _state_before(self, seq: int) -> LedgerState:
-        return ledger_state.opened(self.file.journal, seq, more=checkpoint_folder(self.file))
+        return ledger_state.opened(self.file.journal, seq, more=self.folder)
 
     def _begin_books(self, state: LedgerState) -> None:
         self._ledger, self._saved_seq = state, state.seq
@@ -351,6 +355,11 @@ class Projector:
             if row is None
             else dict(zip([one.name for one in cursor.description], row, strict=True))
         )
+
+    def position_seq(self) -> int:
+        """Return the last command that is in the history; one before all if there is none."""
+        position = self._position(schema.NEW) or self._position(schema.NAME)
+        return int(position["seq"]) if position is not None else -1
 
     def _restore(self, day: int) -> None:
         """Restore what the mirror cannot know of the time before its first command."""
@@ -454,8 +463,8 @@ class Projector:
 
     def _keep(self, write: Callable[[Path], Path]) -> None:
         try:
-            make_folder(folder_of(self.file))
-            write(checkpoint_folder(self.file))
+            make_folder(self.folder.parent)
+            write(self.folder)
         except OutcryError as error:
             log.warning("the ledger's checkpoint: %s", error)
 
@@ -558,11 +567,34 @@ def follow(
     with connected(url) as connection:
         if not only_writer(connection, stop, LOCK):
             return 0
+        first = not _finish_parts(file, connection, rebuild, stop)
         projector = Projector(file, connection)
         try:
-            return _followed(projector, rebuild, once, keep_days, stop)
+            return _followed(projector, rebuild and first, once, keep_days, stop)
         finally:
             projector.close()
+
+
+def _finish_parts(
+    file: VenueFile, connection: Any, rebuild: bool, stop: Callable[[], bool]
+) -> bool:
+    """Write what the history lacks of journals that the venue's continues; whether one was begun
+    with."""
+    parts = parts_before(file.journal) if Journal.exists(file.journal) else []
+    begun = False
+    for journal, last_seq in parts:
+        part = Projector(replace(file, journal=journal), connection, checkpoint_folder(file))
+        try:
+            if not rebuild and part.position_seq() >= last_seq:
+                continue
+            part.begin(rebuild and not begun)
+            begun = True
+            while part.step() and not stop():
+                pass
+            part.settle()
+        finally:
+            part.close()
+    return begun
 
 
 def _followed(

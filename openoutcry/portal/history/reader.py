@@ -9,6 +9,7 @@ from openoutcry.portal.history.schema import (
     NAMED,
     NO_HISTORY,
     NOT_REFUSED,
+    OPEN,
     ORDER_COLUMNS,
     POSITION,
 )
@@ -88,6 +89,17 @@ class History:
         """The last command that is in the history."""
         rows = await self._rows(f"select seq from {POSITION}")
         return int(rows[0]["seq"]) if rows else 0
+
+    async def open_orders(self, number: int) -> tuple[int, list[Order]]:
+        """Return the last command that is in the history, and the orders that are open there and
+        were entered with command ``number`` or before it."""
+        query = f"""
+            select p.history_seq, {COLUMNS} from (select seq as history_seq from {POSITION}) as p
+            left join history.orders on {OPEN} and number <= %(number)s
+        """
+        rows = await self._rows(query, number=number)
+        seq = int(rows[0]["history_seq"]) if rows else 0
+        return seq, [order_of(row) for row in rows if row["number"] is not None]
 
     async def created(self, begin_ns: int, end_ns: int) -> list[str]:
         """Conditions of orders that were entered from ``begin_ns`` on (0: at any time) and before

@@ -6,13 +6,18 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from click.testing import CliRunner
+
+from openoutcry.cli.main import main
 from openoutcry.runtime.table import Topology
+from openoutcry.venue import carry as carry_module
 from openoutcry.venue.carry import carry
 from openoutcry.venue.file import VenueFile, read_venue
 from openoutcry.venue.serve import Venue, wiring_of
 from openoutcry.wire.enums import OrderType, Side
 from tests.support.venue.floor import LANE, InlineFloor
 from tests.support.venue.inline import SMALL
+from tests.support.venue.served_venue import ServedVenue
 from tests.support.venue.spot_floor import FLOOR, session_tables
 from tests.support.venue.venue_floor import order
 
@@ -46,6 +51,17 @@ def carry_over(floor: InlineFloor, change: Callable[[str], str]) -> dict[str, An
         patch("openoutcry.venue.carry.wiring_of", wiring),
     ):
         return carry(read_venue(floor.file), clock=floor.clock)
+
+
+def carried(venue: ServedVenue, change: Callable[[str], str]) -> str:
+    """What the operator's command says of a stopped venue whose file was changed; it is run when
+    the venue's clock says."""
+    file = venue.folder / "venue.toml"
+    file.write_text(change(file.read_text()))
+    with patch.object(carry_module, "SystemClock", lambda: venue.clock):
+        done = CliRunner().invoke(main, ["venue", "carry", str(file)])
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 ROWS = {

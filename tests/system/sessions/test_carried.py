@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from openoutcry.cli.main import main
 from openoutcry.client.fix import FixClient
 from openoutcry.client.ouch import OuchClient
 from openoutcry.journal import Journal, JournalReader
@@ -22,7 +20,7 @@ from openoutcry.wire.errors import OutcryError
 from tests.oracles.carried import orders_by_events, orders_of_begin
 from tests.support.order_entry.sessions_venue import HASH, PASSWORD
 from tests.support.processes import free_port
-from tests.support.venue.carried import SOL, carry_floor, carry_over, closed_floor, in_tin
+from tests.support.venue.carried import SOL, carried, carry_floor, carry_over, closed_floor, in_tin
 from tests.support.venue.served_venue import ServedVenue
 from tests.support.waiting import BOUND_S
 
@@ -160,18 +158,6 @@ participant = 3
 password = "HASH"
 cancel_on_disconnect = "none"
 """
-
-
-def carried(venue: ServedVenue, change: Callable[[str], str]) -> str:
-    """What the operator's command says of a file that was changed."""
-    file = venue.folder / "venue.toml"
-    file.write_text(change(file.read_text()))
-    with pytest.MonkeyPatch.context() as patch:
-        # The command is run when the venue's clock says.
-        patch.setattr(carry_module, "SystemClock", lambda: venue.clock)
-        done = CliRunner().invoke(main, ["venue", "carry", str(file)])
-    assert done.exit_code == 0, done.output
-    return done.output
 
 
 @pytest.mark.parametrize("when", ["the same day", "the day after"])
