@@ -352,6 +352,13 @@ def end_session(state: FeedState, out: int) -> int:
     return out
 
 
+@kernel
+def cut_session(state: FeedState, out: int) -> int:
+    """End a session that the venue's hours have not ended, or do nothing if none has begun."""
+    state.in_hours = 0
+    return end_session(state, out) if state.begun != 0 else out
+
+
 @kernel_outlined
 def begin(state: FeedState, out: int) -> int:
     """Begin a session: O, every instrument, its first phase, and each order that is displayed since

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 import openoutcry.market_data.state as state
 from openoutcry.market_data import itch_messages
-from openoutcry.market_data.encode import encode, room_for
+from openoutcry.market_data.encode import cut_session, encode, room_for
 from openoutcry.market_data.state import FeedInstrument, FeedState
 from openoutcry.wire.enums import Phase
 from openoutcry.wire.errors import FeedError
@@ -258,6 +258,30 @@ class Feed:
         self._rows[: len(rows)] = rows
         self._table[:] = arrays["table"]
 
+    def carry_over(self, arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+        """Continue where another feed was saved, whose instruments are the first ones of this.
+
+        The next message begins a session; returns the one that ends the session before, or nothing
+        if that has ended.  Raises :class:`FeedError` if its capacity is another."""
+        if len(arrays["table"]) != len(self._table):
+            raise FeedError("the feed keeps its order_capacity")
+        mine = {field: getattr(self._state, field) for field in OWN}
+        self._header[:] = arrays["header"]
+        for field, value in mine.items():
+            setattr(self._state, field, value)
+        dtype = FeedInstrument.dtype()
+        theirs = np.ascontiguousarray(arrays["instruments"]).view(dtype)
+        for field in CHANGING:
+            self._instruments.view(dtype)[field][: len(theirs)] = theirs[field]
+        self._state.closed_count = int(
+            (self._instruments.view(dtype)["phase"] == Phase.CLOSED).sum()
+        )
+        self._rows[: len(arrays["rows"])] = arrays["rows"]
+        self._table[:] = arrays["table"]
+        out = self._room(1)
+        end = int(cut_session(FeedState.of(self.address), out.ctypes.data))
+        return out[: end - out.ctypes.data].tobytes()
+
     def _announced(self, arrays: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
         """Return the announcements of the order book directory; of older checkpoints nothing."""
         return arrays["announced"] if "announced" in arrays else np.zeros_like(self._directory)
@@ -324,6 +348,10 @@ class Feed:
             )
 
 
+OWN = (
+    "instruments", "instrument_count", "directory", "phases", "rows", "capacity", "table",
+)  # fmt: skip
+"""Fields of the header that are a feed's own."""
 CHANGING = "phase", "reference", "extension", "cross_type", "cause", "halted", "stopped"
 """Fields of an instrument's row that change while it is traded."""
 

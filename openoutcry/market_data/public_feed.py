@@ -23,6 +23,7 @@ from openoutcry.host.processes import STOP_SIGNALS, KeptProcess, fork
 from openoutcry.journal import JournalReader
 from openoutcry.journal.events import Batch, events_of
 from openoutcry.market_data import book_apply, checkpoint, encode, lines, mold, pump
+from openoutcry.market_data.carry import FOLDER
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.publisher import line_socket
 from openoutcry.market_data.receiver import Moment
@@ -41,7 +42,6 @@ NAME = "market_data"
 TO_DATAGRAM, TO_SHM = "feed", "feed shm"
 """Names of the intervals from an event's release until the public may see it."""
 QUEUE = 1 << 13
-FOLDER = "market_data"
 BACKLOG = 64
 PIECE_BYTES = 1 << 20
 CRASH_LOOP_RESTARTS = 5

@@ -40,7 +40,7 @@ from openoutcry.journal.state_layout import KEY, state_layout
 from openoutcry.journal.tail import CARRIED, name_of_block
 from openoutcry.journal.writer import Ended
 from openoutcry.ledger import ledger_state
-from openoutcry.market_data.public_feed import FOLDER as FEED_FOLDER
+from openoutcry.market_data import carry as feed_carry
 from openoutcry.matcher import Engine
 from openoutcry.matcher.hooks import with_region
 from openoutcry.matcher.rules import Rules
@@ -63,7 +63,7 @@ from openoutcry.wire.symbols import NAMES, coded, symbols_of
 
 NOT_COPIED = (
     "segment-*", "checkpoint-*.occ*", "acknowledged", "retired", "failed", "lock", "upkeep",
-    "desk.sock", "status.json", FEED_FOLDER, ledger_state.FOLDER, "canary.json", "served.json",
+    "desk.sock", "status.json", feed_carry.FOLDER, ledger_state.FOLDER, "canary.json", "served.json",
 )  # fmt: skip
 """Of the files next to a journal those that are its own, or are made anew."""
 MANY = 20
@@ -133,6 +133,7 @@ def _carry(file: VenueFile, note: Note, clock: Clock) -> dict[str, Any]:
     _copy_files(journal, following)
     _carry_sessions(file, following, point, reader.journal_id, clock)
     _carry_ledger(journal, following, config, point, note)
+    _carry_feed(file, following, reader.journal_id, before.seq)
     _write_checkpoint(following, reader.journal_id, point, named[1])
     if not carried_to(reader.evidence):
         _seal(journal, before)
@@ -393,6 +394,26 @@ def _carry_sessions(
         raise CarryError(
             f"{file.journal}: its sessions' streams end before it: serve it once more, and stop it "
             "in good order"
+        )
+
+
+def _carry_feed(file: VenueFile, following: Path, journal_id: int, seq: int) -> None:
+    """Write the public feed's checkpoint of the new journal."""
+    had = (file.journal / feed_carry.FOLDER).is_dir()
+    if had != (file.feed is not None):
+        what = "has no [market_data], and the venue had a public feed"
+        if not had:
+            what = "has [market_data], and the journal began without a public feed"
+        raise CarryError(f"{file.path} {what}: that stays")
+    if file.feed is not None:
+        feed_carry.carry_over(
+            file.journal,
+            following,
+            file.feed,
+            file.instruments,
+            file.order_capacity,
+            journal_id,
+            seq,
         )
 
 
