@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +24,10 @@ from openoutcry.journal.core import Core
 from openoutcry.journal.events import NO_LIMIT, Point, Records, gathered_events_of, starting_point
 from openoutcry.journal.projections import JournalReader
 from openoutcry.journal.tail import CARRIED
-from openoutcry.ledger.accounts import KINDS
 from openoutcry.ledger.books import TABLES, Books, Remark, name_monies
 from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.errors import LedgerError, MatcherError
 from openoutcry.wire.extras import need
-from openoutcry.wire.open_orders import ENTRY_BYTES, find_entry
 
 FOLDER = "ledger"
 EVERY = 250_000
@@ -309,45 +307,6 @@ def _load(reader: JournalReader, path: Path) -> LedgerState | None:
 def shape_of(books: Books) -> list[int]:
     """Return what the places of rows in the books' tables depend on."""
     return [books.count, books.first_lots, len(books.orders)]
-
-
-def carry_over(
-    old: Path, new: Path, config: Mapping[str, Any], point: Point, more: Path | None = None
-) -> Path:
-    """Write the checkpoint with which the ledger of the journal ``new`` continues that of ``old``,
-    which has ended.  ``more``: as of :func:`opened`.
-
-    ``config``: of the new journal, whose instruments and assets are those of the old one, and more
-    after them; ``point``: the new core there.  Returns the file."""
-    before = at(old, more=more)
-    was, now = before.books, Books(config)
-    now.grow(len(was.participants))
-    header = np.arange(len(was.header)) * 8
-    kept = ~np.isin(header, [lay.PARTICIPANTS, lay.INSTRUMENTS, lay.ASSETS, lay.ORDER_MASK])
-    kept &= ~np.isin(header, [lay.TRACKS, lay.FIRST_LOTS]) & (header >= 8 * lay.ADDRESSES)
-    now.header[kept] = was.header[kept]
-    rows, count = len(was.participants), was.count
-    now.participants[:rows] = was.participants
-    now.cells.reshape(-1, now.count, lay.CELL_WORDS)[:rows, :count] = was.cells.reshape(
-        -1, count, lay.CELL_WORDS
-    )[:rows]
-    first, second = (one.balances.reshape(-1, one.asset_count, KINDS, 2) for one in (was, now))
-    second[: rows + 1, : was.first_lots] = first[: rows + 1, : was.first_lots]
-    lots = slice(now.first_lots, now.first_lots + count)
-    second[: rows + 1, lots] = first[: rows + 1, was.first_lots :]
-    fixed = [word // 8 for word in (lay.WORST_BUY, lay.WORST_SELL)]
-    words = np.delete(np.arange(lay.INSTRUMENT_WORDS), fixed)
-    now.instruments[:count, words] = was.instruments[:, words]
-    now.schedules[:] = was.schedules
-    mask, base = len(now.orders) - 1, now.orders.ctypes.data
-    for row in was.orders[was.orders[:, 1] != 0]:
-        entry = find_entry(base, mask, int(row[1]) & 0xFFFF, int(row[0]))
-        now.orders[(int(entry) - base) // ENTRY_BYTES] = row
-    now.monies, now.remarks, now.units_before = was.monies, was.remarks, was.units_before
-    now.wallets = max(was.wallets, now.wallets, key=len)
-    now.movements.restore(was.movements.document())
-    name_monies(now)
-    return save(LedgerState(before.reader, point, now), folder_of(new))
 
 
 def _zstandard() -> Any:

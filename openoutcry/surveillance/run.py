@@ -153,7 +153,6 @@ class Watching:
         self.evidence.sync()
         point = self.point
         arrays = self.detectors.arrays()
-        snapshot = point.engine.snapshot()
         facts = {
             "seq": point.seq,
             "chain": point.chain,
@@ -162,13 +161,8 @@ class Watching:
             "head": self.evidence.head.hex(),
             "begin": self.begin.hex(),
             "rules": self.rules,
-            "shapes": [list(array.shape) for array in arrays],
         }
-        text = json.dumps(facts).encode()
-        body = zlib.compress(b"".join([*(array.tobytes() for array in arrays), snapshot]), 1)
-        content = len(text).to_bytes(8, "little") + text + body
-        path = self.folder / f"checkpoint-{point.seq:015d}.osc"
-        write_whole(path, MAGIC + _digest(content) + content)
+        path = write_checkpoint(self.folder, facts, arrays, point.engine.snapshot())
         for old in sorted(self.folder.glob("checkpoint-*.osc"))[:-KEEP]:
             old.unlink()
         return path
@@ -187,11 +181,10 @@ class Watching:
 
     def _load(self, path: Path) -> Point | None:
         """None: it is damaged, of other settings, or of hits that the file no longer has."""
-        data = path.read_bytes()
-        whole = _whole(data) if data.startswith(MAGIC) else None
-        if whole is None:
+        parts = _parts_of(path)
+        if parts is None:
             return None
-        facts, packed = whole
+        facts, arrays, snapshot = parts
         if facts["begin"] != self.begin.hex() or facts["seq"] + 1 < self.reader.first_seq:
             return None
         if facts["rules"] != self.rules:
@@ -199,14 +192,9 @@ class Watching:
         if facts["hits"] > self.evidence.known:
             # Torn before what was on disk at this checkpoint: an older one makes them again.
             return None
-        body, at, arrays = zlib.decompress(packed), 0, []
-        for shape in facts["shapes"]:
-            count = int(np.prod(shape))
-            arrays.append(np.frombuffer(body, np.int64, count, at).reshape(shape))
-            at += 8 * count
         self.detectors.restore(arrays)
         self.evidence.go_on(facts["hits"], bytes.fromhex(facts["head"]))
-        engine = Core.of(self.reader.config).restored(body[at:])
+        engine = Core.of(self.reader.config).restored(snapshot)
         return Point(engine, facts["chain"], facts["trades"], facts["seq"])
 
     def _head_of(self, row: dict[str, Any]) -> bytes:
@@ -242,6 +230,43 @@ class Watching:
     def close(self) -> None:
         """Close the evidence."""
         self.evidence.close()
+
+
+def write_checkpoint(
+    folder: Path, facts: dict[str, Any], arrays: list[Any], snapshot: bytes
+) -> Path:
+    """Write the arrays of detectors and their core after the command ``facts["seq"]``; returns the
+    file."""
+    facts = facts | {"shapes": [list(array.shape) for array in arrays]}
+    text = json.dumps(facts).encode()
+    body = zlib.compress(b"".join([*(array.tobytes() for array in arrays), snapshot]), 1)
+    content = len(text).to_bytes(8, "little") + text + body
+    path = folder / f"checkpoint-{facts['seq']:015d}.osc"
+    write_whole(path, MAGIC + _digest(content) + content)
+    return path
+
+
+def checkpoint_parts(folder: Path, seq: int) -> tuple[dict[str, Any], list[Any]] | None:
+    """Return the facts and the detectors' arrays after a command; None: there is no good checkpoint
+    of it."""
+    path = folder / f"checkpoint-{seq:015d}.osc"
+    parts = _parts_of(path) if path.exists() else None
+    return None if parts is None else parts[:2]
+
+
+def _parts_of(path: Path) -> tuple[dict[str, Any], list[Any], bytes] | None:
+    """Return facts, arrays and the core's snapshot of a checkpoint; None: it is damaged."""
+    data = path.read_bytes()
+    whole = _whole(data) if data.startswith(MAGIC) else None
+    if whole is None:
+        return None
+    facts, packed = whole
+    body, at, arrays = zlib.decompress(packed), 0, []
+    for shape in facts["shapes"]:
+        count = int(np.prod(shape))
+        arrays.append(np.frombuffer(body, np.int64, count, at).reshape(shape))
+        at += 8 * count
+    return facts, arrays, body[at:]
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -15,9 +15,10 @@ venue that is served as before, or one that says that the same command has to fi
 import ctypes
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,6 @@ from openoutcry.journal.replay import instruments_to_json
 from openoutcry.journal.state_layout import KEY, state_layout
 from openoutcry.journal.tail import CARRIED, name_of_block
 from openoutcry.journal.writer import Ended
-from openoutcry.ledger import ledger_state
 from openoutcry.market_data import carry as feed_carry
 from openoutcry.matcher import Engine
 from openoutcry.matcher.hooks import with_region
@@ -56,14 +56,15 @@ from openoutcry.venue.file import VenueFile
 from openoutcry.venue.operator_lane import Clock, SystemClock
 from openoutcry.venue.serve import Venue, wiring_of
 from openoutcry.wire.enums import OrderType
-from openoutcry.wire.errors import LedgerError, OutcryError
+from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.order_types import PEGS, STOPS, UNPRICED
 from openoutcry.wire.records import NO_PRICE
 from openoutcry.wire.symbols import NAMES, coded, symbols_of
 
 NOT_COPIED = (
     "segment-*", "checkpoint-*.occ*", "acknowledged", "retired", "failed", "lock", "upkeep",
-    "desk.sock", "status.json", feed_carry.FOLDER, ledger_state.FOLDER, "canary.json", "served.json",
+    "desk.sock", "status.json", "canary.json", "served.json", feed_carry.FOLDER,
+    "ledger",
 )  # fmt: skip
 """Of the files next to a journal those that are its own, or are made anew."""
 MANY = 20
@@ -76,15 +77,36 @@ class CarryError(OutcryError):
     """A venue cannot be carried over."""
 
 
+@dataclass(frozen=True)
+class Carried:
+    """What those are given who keep state beside the journal that they must let go on."""
+
+    old: Path
+    new: Path
+    config: Mapping[str, Any]
+    """Of the new journal."""
+    point: Point
+    """The new core after the last command of the old journal."""
+
+
+Follower = Callable[[Carried], str]
+"""Writes the state with which somebody who follows the journal goes on; returns a note, or "".
+Raises an ``OutcryError`` if the venue cannot be carried over because of it."""
+
+
 def carry(
-    file: VenueFile, note: Note = lambda text: None, clock: Clock | None = None
+    file: VenueFile,
+    note: Note = lambda text: None,
+    clock: Clock | None = None,
+    followers: Sequence[Follower] = (),
 ) -> dict[str, Any]:
     """Continue the journal of a stopped venue in a new one, by the venue's file as it is now.
 
-    ``note`` is told each step.  Returns ``seq`` (the last command before), ``orders`` (that stay
-    open), ``instruments`` (that are new), ``state_hash`` of the new state, and ``before``, the
-    folder that the old journal has from now on.  Raises :class:`CarryError`, or the error of what
-    is wrong, for a file that does not fit; then nothing was written."""
+    ``note`` is told each step, and each of ``followers`` writes its part.  Returns ``seq`` (the
+    last command before), ``orders`` (that stay open), ``instruments`` (that are new),
+    ``state_hash`` of the new state, and ``before``, the folder that the old journal has from now
+    on.  Raises :class:`CarryError`, or the error of what is wrong, for a file that does not fit;
+    then nothing was written."""
     if not Journal.exists(file.journal):
         raise CarryError(f"{file.path}: [venue] journal: {file.journal} has no journal")
     if file.replication is not None:
@@ -96,10 +118,12 @@ def carry(
         raise CarryError(f"{file.path}: several matchers cannot be carried over")
     with ExitStack() as stack:
         stack.callback(JournalLock(file.journal).release)
-        return _carry(file, note, clock or SystemClock())
+        return _carry(file, note, clock or SystemClock(), followers)
 
 
-def _carry(file: VenueFile, note: Note, clock: Clock) -> dict[str, Any]:
+def _carry(
+    file: VenueFile, note: Note, clock: Clock, followers: Sequence[Follower]
+) -> dict[str, Any]:
     journal = file.journal.absolute()
     following = journal.with_name(f"{journal.name}.next")
     _tidy(journal, following)
@@ -129,12 +153,14 @@ def _carry(file: VenueFile, note: Note, clock: Clock) -> dict[str, Any]:
     }
     note(f"command {before.seq:,} is the last one, {engine.open_orders:,} orders are open")
     following.mkdir(mode=0o700)
-    _require_exchange(following)
-    _copy_files(journal, following)
-    _carry_sessions(file, following, point, reader.journal_id, clock)
-    _carry_ledger(journal, following, config, point, note)
-    _carry_feed(file, following, reader.journal_id, before.seq)
-    _write_checkpoint(following, reader.journal_id, point, named[1])
+    try:
+        _prepare(file, Carried(journal, following, config, point), reader.journal_id, clock)
+        for follower in followers:
+            if said := follower(Carried(journal, following, config, point)):
+                note(said)
+    except OutcryError:
+        shutil.rmtree(following)
+        raise
     if not carried_to(reader.evidence):
         _seal(journal, before)
     _begin(file, following, config, ended_of(journal))
@@ -148,6 +174,15 @@ def _carry(file: VenueFile, note: Note, clock: Clock) -> dict[str, Any]:
         "state_hash": engine.state_hash(),
         "before": str(aside),
     }
+
+
+def _prepare(file: VenueFile, carried: Carried, journal_id: int, clock: Clock) -> None:
+    """Make what the new folder has beside the journal, and its checkpoint."""
+    _require_exchange(carried.new)
+    _copy_files(carried.old, carried.new)
+    _carry_sessions(file, carried.new, carried.point, journal_id, clock)
+    _carry_feed(file, carried.new, journal_id, carried.point.seq)
+    _write_checkpoint(carried, journal_id)
 
 
 def _tidy(journal: Path, following: Path) -> None:
@@ -417,18 +452,6 @@ def _carry_feed(file: VenueFile, following: Path, journal_id: int, seq: int) -> 
         )
 
 
-def _carry_ledger(
-    old: Path, new: Path, config: Mapping[str, Any], point: Point, note: Note
-) -> None:
-    """Write the ledger's checkpoint of the new journal; without it nothing could compute the ledger
-    there."""
-    books = old.with_name(f"{old.name}-portal") / "books"
-    try:
-        ledger_state.carry_over(old, new, config, point, books if books.is_dir() else None)
-    except LedgerError as error:
-        note(f"the ledger begins anew: {error}")
-
-
 def _lanes_at(reader: JournalReader, seq: int) -> dict[str, int]:
     """Return how many commands of each lane were sequenced up to the end."""
     lanes = list(reader.config.get("lanes", ["lane"]))
@@ -437,17 +460,19 @@ def _lanes_at(reader: JournalReader, seq: int) -> dict[str, int]:
     return dict(note_at(reader.directory, seq).get(LANES, {}))
 
 
-def _write_checkpoint(directory: Path, journal_id: int, point: Point, block: BlockId) -> None:
+def _write_checkpoint(carried: Carried, journal_id: int) -> None:
+    point, before = carried.point, carried.config[CARRIED]
     facts = {
         "chain": point.chain,
         "trades": point.trades,
         "events": point.engine.event_count,
         "state_hash": point.engine.state_hash(),
         "senders": point.senders.as_json(),
-        "written_ts_ns": 0,
+        "written_ts_ns": time.time_ns(),
     }
+    block = BlockId(before["block_index"], bytes.fromhex(before["block_hash"]))
     state = point.engine.snapshot()
-    write_checkpoint(directory, Checkpoint(journal_id, point.seq, block, facts, state))
+    write_checkpoint(carried.new, Checkpoint(journal_id, point.seq, block, facts, state))
 
 
 def _seal(journal: Path, point: Point) -> None:
