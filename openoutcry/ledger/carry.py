@@ -3,10 +3,10 @@
 import numpy as np
 
 import openoutcry.ledger.layout as lay
+from openoutcry.journal.carried import Carried
 from openoutcry.ledger.accounts import KINDS
 from openoutcry.ledger.books import Books, name_monies
 from openoutcry.ledger.ledger_state import LedgerState, at, folder_of, save
-from openoutcry.venue.carry import Carried
 from openoutcry.wire.errors import LedgerError
 from openoutcry.wire.open_orders import ENTRY_BYTES, find_entry
 

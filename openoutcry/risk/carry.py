@@ -119,15 +119,14 @@ def _check(old: View, new: View, symbols: list[str]) -> None:
             raise RiskError(f"room for {len(now):,} {what}: the journal has {len(was):,}")
     if old.header[lay.ORDERS_OPEN // 8] > len(new.orders) // 2:
         raise RiskError("more orders are open than the new order_capacity has room for")
-    blocks = {
-        "spot instruments with wallets": (old.wallets, new.wallets),
-        "contracts": (old.contracts, new.contracts),
-        "scenario margin": (old.portfolio, new.portfolio),
-        "market protection": (old.protection, new.protection),
-        "requests of operators": (old.requests, new.requests),
-    }
-    for what, (was, now) in blocks.items():
-        if was is not None and now is None:
+    for what, had, has in (
+        ("spot instruments with wallets", old.wallets, new.wallets),
+        ("contracts", old.contracts, new.contracts),
+        ("scenario margin", old.portfolio, new.portfolio),
+        ("market protection", old.protection, new.protection),
+        ("requests of operators", old.requests, new.requests),
+    ):
+        if had is not None and has is None:
             raise RiskError(f"the journal has {what}, and the new file has none")
     if old.portfolio is None and new.portfolio is not None and old.contracts is not None:
         raise RiskError("contracts of the journal have a margin each, and keep it")

@@ -3,9 +3,9 @@
 import numpy as np
 
 import openoutcry.surveillance.detect.layout as lay
+from openoutcry.journal.carried import Carried
 from openoutcry.surveillance.detect.state import KEPT, Detectors
 from openoutcry.surveillance.run import checkpoint_parts, folder_of, write_checkpoint
-from openoutcry.venue.carry import Carried
 from openoutcry.wire.errors import SurveillanceError
 
 LEVELS = 128

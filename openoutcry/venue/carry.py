@@ -18,7 +18,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ import numpy.typing as npt
 import openoutcry
 from openoutcry.journal import Journal, JournalLock, JournalReader, note_at
 from openoutcry.journal.block import BlockId
+from openoutcry.journal.carried import Carried, Follower
 from openoutcry.journal.checkpoint import recover
 from openoutcry.journal.checkpoints import Checkpoint, write_checkpoint
 from openoutcry.journal.core import Core
@@ -75,23 +76,6 @@ Note = Callable[[str], None]
 
 class CarryError(OutcryError):
     """A venue cannot be carried over."""
-
-
-@dataclass(frozen=True)
-class Carried:
-    """What those are given who keep state beside the journal that they must let go on."""
-
-    old: Path
-    new: Path
-    config: Mapping[str, Any]
-    """Of the new journal."""
-    point: Point
-    """The new core after the last command of the old journal."""
-
-
-Follower = Callable[[Carried], str]
-"""Writes the state with which somebody who follows the journal goes on; returns a note, or "".
-Raises an ``OutcryError`` if the venue cannot be carried over because of it."""
 
 
 def carry(

@@ -134,7 +134,7 @@ def _require_no(changes: str) -> None:
     if changes:
         raise LimitsError(
             f"the journal's instruments differ from the file's: {changes}. A journal keeps its "
-            "instruments: undo the change, or start a new journal ([venue] journal)"
+            "instruments: undo the change, or go on with it by `outcry venue carry`"
         )
 
 
@@ -148,7 +148,7 @@ def check_structure(
 ) -> None:
     """Raise :class:`LimitsError` unless a journal with these hooks can keep this file's limits."""
     if delayed and not (hooks or {}).get("delayed"):
-        raise LimitsError("the journal began without a speed bump; start a new journal to add one")
+        raise LimitsError("the journal began without a speed bump; `outcry venue carry` adds one")
     divided = int((hooks or {}).get("partitions", 1))
     if partitions != divided:
         raise LimitsError(
@@ -165,16 +165,16 @@ def check_structure(
     if numbers and max(numbers) > most:
         raise LimitsError(
             f"participant {max(numbers)}: the journal has room for numbers up to {most}; "
-            "start a new journal for higher ones"
+            "`outcry venue carry` makes room for higher ones"
         )
     if capacity > most:
         raise LimitsError(
             f"participant_capacity {capacity}: the journal has room for numbers up to {most}; "
-            "higher ones need a new journal"
+            "`outcry venue carry` makes room for higher ones"
         )
     if spec.protection and not hooks.get("protection"):
         raise LimitsError(
-            "the journal began without market protection; start a new journal to add "
+            "the journal began without market protection; `outcry venue carry` adds "
             "[[protection]] and [breaker]"
         )
     begun, filed = _spot_of(hooks), _spot_of(spot_settings(spec))
@@ -183,12 +183,13 @@ def check_structure(
     if begun != filed | ({"assets": filed["assets"][:first]} if "assets" in filed else {}):
         raise LimitsError(
             "assets and spot instruments (base, quote, lot_units) are fixed by the journal; "
-            "start a new journal to change them"
+            "`outcry venue carry` adds further ones"
         )
     room = max(int(hooks.get("asset_capacity", 0)), first)
     if first + len(more) > room:
         raise LimitsError(
-            f"asset {more[0][0]}: the journal has room for {room} assets; more need a new journal"
+            f"asset {more[0][0]}: the journal has room for {room} assets; `outcry venue carry` "
+            "makes more"
         )
     _check_contracts(hooks, spec)
     multipliers = zip(spec.symbols, hooks.get("multipliers", ()), spec.multipliers, strict=False)
@@ -220,7 +221,7 @@ def _check_contracts(hooks: Mapping[str, Any], spec: RiskSpec) -> None:
     if begun != filed or delivered[0] != delivered[1]:
         raise LimitsError(
             "contracts, which of them have [[funding]], the insurance fund's participant and the "
-            "fee of liquidations are fixed by the journal; start a new journal to change them"
+            "fee of liquidations are fixed by the journal; `outcry venue carry` adds contracts"
         )
 
 
