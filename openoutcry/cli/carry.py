@@ -12,14 +12,14 @@ from openoutcry.cli.options import PathArgument, as_json_option
 @click.argument("file", type=PathArgument)
 @as_json_option
 def carry(file: Path, as_json: bool) -> None:
-    """Continue a stopped venue with a changed file: more instruments, other rules.
+    """Continue a stopped venue with a changed file.
 
     \b
     outcry venue carry venue.toml
     outcry serve venue.toml
 
-    FILE is the venue file as it is to be from now on. New instruments, participants and assets
-    come after those that there are. The journal goes on in a new folder of the same name. Open
+    FILE is the venue file as it is to be from now on: more instruments, other rules. New ones come after
+    those that there are, also of participants and assets. The journal goes on in a new folder of the same name. Open
     orders keep their places; money, positions and names that were used stay. Everything is checked
     before anything is written. The old folder is renamed, and can be read, but no longer served."""
     from openoutcry.ledger.carry import carry_over as carry_ledger

@@ -79,9 +79,9 @@ def test_an_old_copy_does_not_know_the_first_directory(places, orders, monkeypat
 
     old = module.first_block
 
-    def without_places(journal_id: int, document: dict[str, Any]) -> bytes:
+    def without_places(journal_id: int, document: dict[str, Any], *after: Any) -> bytes:
         del document["places"]
-        return old(journal_id, document)
+        return old(journal_id, document, *after)
 
     monkeypatch.setattr(module, "first_block", without_places)
     make(places, orders)
