@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,13 @@ import numpy.typing as npt
 import openoutcry.market_data.book_state as book_state
 from openoutcry.market_data.book_apply import apply, count_ahead, list_levels, list_orders, rehash
 from openoutcry.market_data.book_levels import NODE_BYTES
-from openoutcry.market_data.book_state import BookHeader, BookInstrument, BookLevel, BookOrder
+from openoutcry.market_data.book_state import (
+    BookHeader,
+    BookInstrument,
+    BookLevel,
+    BookOrder,
+    TapeRow,
+)
 from openoutcry.wire.errors import FeedError
 
 ERRORS = {
@@ -71,6 +77,17 @@ class Instrument:
     code: str = ""
     """The symbol in the eight characters of other messages."""
     price_decimals: int = ITCH_DECIMALS
+
+
+class Trade(NamedTuple):
+    """A trade that counts in the statistics."""
+
+    locate: int
+    price: int
+    shares: int
+    match: int
+    time_ns: int
+    """Since midnight."""
 
 
 class Book:
@@ -141,6 +158,28 @@ class Book:
         for array in (self._orders, self._levels, *self._tables):
             array[:: 4096 // array.itemsize] |= 0
 
+    def keep_trades(self, rows: int) -> None:
+        """Keep the last trades from now on: ``rows`` of them, a power of two."""
+        assert rows & (rows - 1) == 0
+        self._tape = lines(rows * TapeRow.size_bytes)
+        self._state.tape, self._state.tape_mask = self._tape.ctypes.data, rows - 1
+        self._state.tape_count = 0
+
+    @property
+    def trades_kept(self) -> int:
+        """Return how many trades have come since they are kept."""
+        return self._state.tape_count
+
+    def trades_after(self, count: int) -> list[Trade]:
+        """Return the trades after the first ``count`` that were kept.  Raises :class:`FeedError` if
+        some of them have been overwritten."""
+        made = self._state.tape_count
+        if made - count > self._state.tape_mask:
+            raise FeedError(f"trades {count + 1} to {made} of the book are no longer kept")
+        rows = self._tape.reshape(-1, TapeRow.size_bytes // 8)
+        places = np.arange(count, made) & self._state.tape_mask
+        return [Trade(*row) for row in rows[places, :5].tolist()]
+
     def clear(self) -> None:
         """Empty, and knowing of no instrument."""
         for name in CLEARED:
@@ -169,6 +208,7 @@ class Book:
     def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Be the book that was saved."""
         self._header[:] = arrays["book"]
+        self._state.tape = 0
         self._state.instruments = self._instruments.ctypes.data
         self._instruments[:] = 0
         self._instruments[: len(arrays["places"])] = arrays["places"]

@@ -16,6 +16,7 @@ from openoutcry.market_data.book_state import (
     BookInstrument,
     BookLevel,
     BookOrder,
+    TapeRow,
 )
 from openoutcry.wire.big_endian import load_any64, load_be16, load_be32, load_be64
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50, SYMBOL_BYTES
@@ -164,8 +165,21 @@ def take_off(state: BookHeader, place: int, shares: int) -> int:
 
 
 @kernel
-def traded(state: BookHeader, locate: int, price: int, shares: int) -> None:
-    """Note a trade in the instrument's open, high, low and last prices."""
+def traded(
+    state: BookHeader, message: int, locate: int, price: int, shares: int, match: int
+) -> None:
+    """Note a trade in the instrument's open, high, low and last prices, and on the tape."""
+    if state.tape != 0:
+        kept = TapeRow(
+            state.tape + book_state.TAPE_ROW_BYTES * (state.tape_count & state.tape_mask)
+        )
+        kept.locate = locate
+        kept.price = price
+        kept.shares = shares
+        kept.match = match
+        at = message + _S.timestamp
+        kept.time_ns = load_be16(at) << 32 | load_be32(at + 2)
+        state.tape_count += 1
     row = book_state.instrument_row(state, locate)
     if row.trades == 0:
         row.open_price = price
@@ -194,9 +208,10 @@ def executed(state: BookHeader, message: int, size: int, locate: int) -> int:
     if take_off(state, place, shares) == 0:
         return 0
     if not is_c:
-        traded(state, locate, price, shares)
+        traded(state, message, locate, price, shares, load_be64(message + _E.match))
     elif Bytes(message)[_C.printable] == _YES:
-        traded(state, locate, load_be32(message + _C.price), shares)
+        price, match = load_be32(message + _C.price), load_be64(message + _C.match)
+        traded(state, message, locate, price, shares, match)
     return 1
 
 
@@ -247,12 +262,14 @@ def of_the_market(state: BookHeader, message: int, size: int, locate: int) -> in
         wanted = _ZP
         if size == _ZP and load_be64(message + _P.reference) == 0:
             shares = load_be32(message + _P.shares)
-            traded(state, locate, load_be32(message + _P.price), shares)
+            price, match = load_be32(message + _P.price), load_be64(message + _P.match)
+            traded(state, message, locate, price, shares, match)
     elif kind == _KQ:
         wanted = _ZQ
         shares = load_be64(message + _Q.shares) if size == _ZQ else 0
         if shares != 0:
-            traded(state, locate, load_be32(message + _Q.price), shares)
+            price, match = load_be32(message + _Q.price), load_be64(message + _Q.match)
+            traded(state, message, locate, price, shares, match)
     elif kind == _KI:
         wanted = _ZI
         if size == _ZI:

@@ -38,6 +38,22 @@ class BookHeader(Layout, size_bytes=256):
     level_3: int = i64("and level 3")
     breached: int = i64("letter of the last W, 0 before the first")
     directory: int = i64("address of what o says of the instruments")
+    tape: int = i64("address of the last trades, 0: they are not kept")
+    tape_mask: int = i64("their rows, less one")
+    tape_count: int = i64("trades so far")
+
+
+class TapeRow(Layout, size_bytes=64):
+    """A trade, as the tape has it."""
+
+    locate: int = i64("of its instrument")
+    price: int = i64("as in the message")
+    shares: int = i64("traded")
+    match: int = i64("number of the trade")
+    time_ns: int = i64("ns since midnight")
+
+
+TAPE_ROW_BYTES = TapeRow.size_bytes
 
 
 HEADER_BYTES = BookHeader.size_bytes

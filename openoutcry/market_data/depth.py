@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.market_data.book import ITCH_DECIMALS, Book
+from openoutcry.market_data.book import ITCH_DECIMALS, Book, Instrument
 from openoutcry.market_data.publisher import join, line_socket
 from openoutcry.market_data.spec import Address, FeedSpec
 from openoutcry.wire.depth import (
@@ -61,22 +61,24 @@ class View:
 
 def views_of(book: Book, depth: int = LEVELS) -> dict[int, View]:
     """Every instrument's view, by locate."""
-    return {
-        instrument.locate: View(
-            instrument.locate,
-            instrument.symbol,
-            instrument.state,
-            tuple(book.levels(instrument.locate, "B", depth)),
-            tuple(book.levels(instrument.locate, "S", depth)),
-            instrument.last_price,
-            instrument.last_shares,
-            instrument.trades,
-            instrument.reason,
-            instrument.code,
-            instrument.price_decimals,
-        )
-        for instrument in book.instruments()
-    }
+    return {one.locate: view_of(book, one, depth) for one in book.instruments()}
+
+
+def view_of(book: Book, instrument: Instrument, depth: int = LEVELS) -> View:
+    """The view of one instrument."""
+    return View(
+        instrument.locate,
+        instrument.symbol,
+        instrument.state,
+        tuple(book.levels(instrument.locate, "B", depth)),
+        tuple(book.levels(instrument.locate, "S", depth)),
+        instrument.last_price,
+        instrument.last_shares,
+        instrument.trades,
+        instrument.reason,
+        instrument.code,
+        instrument.price_decimals,
+    )
 
 
 def by_price(old: Levels, new: Levels) -> list[tuple[int, int, int]]:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from openoutcry.market_data.depth import DepthLine, views_of
 from openoutcry.market_data.pages import Pages
 from openoutcry.market_data.receiver import Moment, Receiver
-from openoutcry.market_data.spec import FeedSpec
+from openoutcry.market_data.spec import Door, FeedSpec
 from openoutcry.wire.errors import FeedError
 
 LISTEN_S = 0.005
@@ -31,13 +31,16 @@ def conflate(
     over: Callable[[], bool],
     ended: Callable[[], bool],
     listener: socket.socket | None = None,
+    door: Door | None = None,
+    door_listener: socket.socket | None = None,
 ) -> None:
     """Publish the views of each interval, until the process is killed or the run is ``over()``.
 
     ``moment()``: the present book; ``ended()``: the session has, and no other has begun;
-    ``listener``: where pages are asked for.
+    ``listener``: where pages are asked for, ``door_listener``: where connections to ``door`` come.
     """
-    asyncio.run(_conflate(spec, moment, over, ended, listener))
+    door = door if door_listener is not None else None
+    asyncio.run(_conflate(spec, moment, over, ended, listener, door, door_listener))
 
 
 async def _conflate(
@@ -46,10 +49,14 @@ async def _conflate(
     over: Callable[[], bool],
     has_ended: Callable[[], bool],
     listener: socket.socket | None,
+    door: Door | None,
+    door_listener: socket.socket | None,
 ) -> None:
     pages = Pages(spec.pages, spec.interval_ms, listener) if spec.pages else None
     if pages is not None:
         await pages.start()
+    if door is not None and door_listener is not None:
+        await door.start(door_listener)
     line = DepthLine(spec, spec.depth) if spec.depth else None
     receiver = await _receiver(spec, moment, over)
     interval_s, due, until, ends_told = spec.interval_ms / 1e3, time.monotonic(), 0.0, 0
@@ -60,11 +67,14 @@ async def _conflate(
         now, ended = time.monotonic(), lines.sessions + lines.unfinished + lines.complete
         if (now >= due and not lines.complete) or ended > ends_told:
             due = max(due + interval_s, now)
-            views, itch_seq = views_of(receiver.book), lines.next_sequence - 1
+            itch_seq = lines.next_sequence - 1
+            views = views_of(receiver.book) if line is not None or pages is not None else {}
             if line is not None:
                 line.publish(views, itch_seq, receiver.book.time_ns)
             if pages is not None:
                 pages.publish(views, itch_seq)
+            if door is not None:
+                door.publish(receiver.book, itch_seq)
         if ended > ends_told:
             ends_told = ended
             if line is not None:
@@ -78,10 +88,11 @@ async def _conflate(
         if until and (now >= until or (lines.complete and (pages is None or pages.all_know))):
             break
         await asyncio.sleep(LISTEN_S)
-    if pages is not None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(AGAIN_S):
-                await pages.stop()
+    for one in (pages, door):
+        if one is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(AGAIN_S):
+                    await one.stop()
 
 
 async def _receiver(

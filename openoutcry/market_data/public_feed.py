@@ -28,7 +28,7 @@ from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.publisher import line_socket
 from openoutcry.market_data.receiver import Moment
 from openoutcry.market_data.shm_feed import ShmFeedSegment
-from openoutcry.market_data.spec import FeedSpec
+from openoutcry.market_data.spec import Door, FeedSpec
 from openoutcry.ring import ProcessIdentity
 from openoutcry.ring import kernels as ring
 from openoutcry.runtime import control, released
@@ -147,12 +147,14 @@ class PublicFeed:
         order_capacity: int,
         journal: Path,
         shm: ShmFeedSegment | None = None,
+        door: Callable[[], Door] | None = None,
     ) -> None:
-        """``shm``: where the feed is written for readers on this host.
+        """``shm``: where the feed is written for readers on this host; ``door``: makes what serves
+        market data over FIX.
 
         Raises :class:`FeedError` if an address or the interface cannot be had, or the journal
         has lost its begin and no checkpoint replaces it."""
-        self.shm = shm
+        self.shm, self._door = shm, door
         self.spec, self.journal, self.name = spec, journal, NAME
         reader = JournalReader(journal)
         self.folder, self.journal_id = journal / FOLDER, reader.journal_id
@@ -173,6 +175,7 @@ class PublicFeed:
         self.snapshots = self._listen_tcp(spec.snapshots, "snapshots")
         self.stream = self._listen_tcp(spec.stream, "the stream")
         self.pages = self._listen_tcp(spec.pages, "pages")
+        self.fix = self._listen_tcp(spec.fix, "market data over FIX")
         self._check_interface()
         self.pid = 0
         self._crash_restarts = self._clamped_reported = self._restarts = 0
@@ -360,7 +363,7 @@ class PublicFeed:
         self._publish = publish
         self._start()
         for name, work, wanted in (
-            ("depth", self._conflate, self.spec.depth or self.spec.pages),
+            ("depth", self._conflate, self.spec.depth or self.spec.pages or self.spec.fix),
             ("stream", self._serve_stream, self.spec.stream),
         ):
             if wanted:
@@ -382,6 +385,8 @@ class PublicFeed:
             lambda: self.is_over,
             lambda: self.has_ended(self.session - 1) and not self.kept(self.session)[0],
             self.pages,
+            self._door() if self._door is not None else None,
+            self.fix,
         )
 
     def _moment(self) -> Moment:
@@ -471,6 +476,6 @@ class PublicFeed:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
         self.pid = 0
-        for one in (self.requests, self.snapshots, self.stream, self.pages):
+        for one in (self.requests, self.snapshots, self.stream, self.pages, self.fix):
             if one is not None:
                 one.close()

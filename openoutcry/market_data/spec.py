@@ -1,12 +1,28 @@
 """What a venue says about its feed."""
 
+import socket
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import Protocol
 
+from openoutcry.market_data.book import Book
 from openoutcry.market_data.mold import MTU, payload_bytes
 from openoutcry.wire.errors import FeedError
 
 Address = tuple[str, int]
+
+
+class Door(Protocol):
+    """What serves market data to connections of its own, in the conflated feed's process."""
+
+    async def start(self, listener: socket.socket) -> None:
+        """Listen."""
+
+    def publish(self, book: Book, sequence: int) -> None:
+        """Take the book as it is now; ``sequence``: the last message that is in it."""
+
+    async def stop(self) -> None:
+        """End all connections."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +43,8 @@ class FeedSpec:
     """Group of the conflated feed's records."""
     pages: Address | None = None
     """Where the conflated feed is served over WebSocket."""
+    fix: Address | None = None
+    """Where market data are served over FIX."""
     interval_ms: int = 100
     """Shortest interval of the conflated feed."""
     shm: bool = False
@@ -54,6 +72,7 @@ class FeedSpec:
                 self.stream,
                 self.depth,
                 self.pages,
+                self.fix,
             )
             if one is not None
         ]

@@ -130,6 +130,8 @@ class Options:
     """Participants' sessions and their ports; ``wiring`` has their rows (``with_sessions``)."""
     answer: Any = None
     """Of the run's shared memory: what answers the FIX sessions' questions; None: nothing does."""
+    feed_door: Any = None
+    """Of the run's shared memory: what serves the public market data over FIX; None: nothing."""
     feed: FeedSpec | None = None
     """The public market data; ``wiring`` has its row (``with_feed``)."""
     warm_run: Any = None

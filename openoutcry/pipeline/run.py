@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, nullcontext
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -474,8 +475,11 @@ def _open_feed(
     from openoutcry.market_data.public_feed import PublicFeed, compile_feed  # for a venue only
 
     compile_feed(lambda: watcher.phase("compiling the feed"))
+    make, door = options.feed_door, None
+    if make is not None:
+        door = partial(make, shared)
     feed = PublicFeed(
-        options.feed, shared, options.table, options.order_capacity, journal, shm_feed
+        options.feed, shared, options.table, options.order_capacity, journal, shm_feed, door
     )
     stack.callback(feed.close)
     if feed.retransmission:

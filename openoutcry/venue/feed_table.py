@@ -45,6 +45,7 @@ MARKET_DATA = {
     "stream": Key(udp_endpoint, None),
     "depth": Key(group, None),
     "pages": Key(udp_endpoint, None),
+    "fix": Key(udp_endpoint, None),
     "interval_ms": Key(toml_tables.integer(10, 60_000), 100),
     "shm": Key(toml_tables.boolean, False),
     "ttl": Key(toml_tables.integer(0, 255), 1),

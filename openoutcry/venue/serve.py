@@ -24,6 +24,7 @@ from openoutcry.journal.checkpoint import make_checkpoints, retire_before
 from openoutcry.journal.replay import instruments_to_json
 from openoutcry.journal.unwritten import is_unwritten
 from openoutcry.market_data.public_feed import with_feed
+from openoutcry.market_data.spec import Door
 from openoutcry.order_entry.sessions import with_sessions
 from openoutcry.order_entry.sessions_checkpoint import make_sessions_checkpoint, newest_seq
 from openoutcry.order_entry.spec import SessionsSpec
@@ -33,6 +34,7 @@ from openoutcry.pipeline.topology import sharded
 from openoutcry.pipeline.warm_run import Stale
 from openoutcry.risk.contract_layout import PERPETUAL
 from openoutcry.runtime.prefork import Replication
+from openoutcry.runtime.shared import Shared
 from openoutcry.runtime.table import Topology
 from openoutcry.runtime.work import PipelineError
 from openoutcry.venue import days
@@ -296,6 +298,7 @@ class Venue:
             sessions=self.sessions,
             answer=partial(answers_of, file) if file.risk.contracts else None,
             feed=file.feed,
+            feed_door=partial(_feed_door, file) if file.feed and file.feed.fix else None,
             operator=lane,
             warm_run=self._take_warm_run(),
         )
@@ -543,3 +546,10 @@ def archive_sessions(file: VenueFile, sessions: SessionsSpec | None) -> dict[str
         if until_seq is not None:
             done += retire_before(directory, until_seq)
     return {"done": done}
+
+
+def _feed_door(file: VenueFile, shared: Shared) -> Door:
+    """Return what serves market data over FIX, in the process that calls."""
+    from openoutcry.venue.market_data_door import door_of  # asyncio, for few
+
+    return door_of(file, shared)

@@ -24,7 +24,8 @@ from openoutcry.order_entry.stream import Stream, StreamHeader, append
 
 BEGIN = "FIX.4.4"
 MESSAGES, DATA_BYTES = 1 << 13, 1 << 21
-"""What a connection can send, in messages and bytes; then it ends, and the next one begins."""
+"""What a connection can send, in messages and bytes; then it ends, and the next one begins.  It may
+forget what was sent (:meth:`Endpoint.forget`) and send on."""
 INPUT_BYTES = scan.MAX_MESSAGE + 64
 ACCURACY_NS = 120 * session.SECOND_NS
 """SendingTime may be so far off."""
@@ -34,16 +35,25 @@ class Endpoint:
     """One connection's session.  The caller has read its Logon, and sends what there is."""
 
     def __init__(
-        self, sender: str, target: str, clock_ns: Callable[[], int] = time.monotonic_ns
+        self,
+        sender: str,
+        target: str,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+        *,
+        options: int = words.QUOTES,
+        data_bytes: int = DATA_BYTES,
+        out_bytes: int = words.OUT_SIZE,
     ) -> None:
-        """Be ``sender`` to the client ``target``.  Raises ``ValueError`` for a CompID that is
-        empty, too long or not printable."""
-        self._clock_ns = clock_ns
+        """Be ``sender`` to the client ``target``.  A message has ``out_bytes`` at most.  Without
+        QUOTES in ``options`` the caller judges the fields of messages of other types than orders.
+
+        Raises ``ValueError`` for a CompID that is empty, too long or not printable."""
+        self._clock_ns, self._out_bytes = clock_ns, out_bytes
         self._words = np.zeros(block.BLOCK_BYTES // 8, np.int64)
         self._memory = words.Memory(self._words, BEGIN, sender, target, MESSAGES)
         self._fields = make_fields()
-        self._stream = Stream(None, 1, MESSAGES, DATA_BYTES)
-        self._out = np.zeros(words.OUT_SIZE, np.uint8)
+        self._stream = Stream(None, 1, MESSAGES, data_bytes)
+        self._out = np.zeros(out_bytes, np.uint8)
         self._input = np.zeros(INPUT_BYTES, np.uint8)
         for word, value in {
             block.INDEX: 1,
@@ -51,10 +61,10 @@ class Endpoint:
             block.STREAM: self._stream.address,
             words.FIELDS: self._fields.ctypes.data,
             words.OUT: self._out.ctypes.data,
-            words.OUT_CAPACITY: words.OUT_SIZE,
+            words.OUT_CAPACITY: out_bytes,
             words.CLOCK_OFFSET_NS: time.time_ns() - clock_ns(),
             words.ACCURACY_NS: ACCURACY_NS,
-            words.OPTIONS: words.QUOTES,
+            words.OPTIONS: options,
         }.items():
             self._words[word // 8] = value
         self._session = FixSession.of(self._words.ctypes.data)
@@ -85,7 +95,7 @@ class Endpoint:
 
     def _take_one(self, address: int, size: int, taken: list[bytes]) -> None:
         now_ns, at = self._clock_ns(), self._word(words.OUT_END)
-        out, room = self._out.ctypes.data + at, words.OUT_SIZE - at
+        out, room = self._out.ctypes.data + at, self._out_bytes - at
         result = session.on_message(self._session, address, size, now_ns, out, room)
         message = ctypes.string_at(address, size)
         kind = live.decoded(self._session, result)
@@ -100,6 +110,15 @@ class Endpoint:
         data = np.frombuffer(body, np.uint8)
         if append(StreamHeader.of(self._stream.address), data.ctypes.data, len(data), 0) == 0:
             self.end()
+
+    def forget(self) -> None:
+        """Keep nothing of what was sent: a ResendRequest gets a gap.  Without effect while messages
+        are being sent, or sent again."""
+        count = self._stream.count
+        if count and self._word(words.SENT_ENTRY) == count and not self._word(words.RESEND_NEXT):
+            self._stream.stand_behind(0, 0)
+            self._memory.numbers[::2] = 0
+            self._words[words.SENT_ENTRY // 8] = 0
 
     def tick(self) -> None:
         """Look at the clock: heartbeats, test requests, a client that is silent."""
@@ -136,6 +155,17 @@ class Endpoint:
 
     def _word(self, word: int) -> int:
         return int(self._words[word // 8])
+
+
+def compile_session() -> None:
+    """Have the session layer's kernels before a client waits for them."""
+    one = Endpoint("A", "B")
+    one.say(body_of("0", ()))
+    one.end()
+    head = b"8=FIX.4.4\x019=5\x0135=0\x01"
+    one = Endpoint("A", "B")
+    one.take(head + b"10=%03d\x01" % (sum(head) % 256))
+    one.tick()
 
 
 def body_of(kind: str, fields: Iterable[tuple[int, object]]) -> bytes:

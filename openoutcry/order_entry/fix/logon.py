@@ -3,11 +3,13 @@
 The session layer's kernels read it again, and answer it; here it only decides about the login.
 """
 
+import asyncio
 import re
 from dataclasses import dataclass
 
 MAX_LOGON = 2048
 """Bytes of the longest that is read."""
+READ_BYTES = 1 << 12
 SOH = b"\x01"
 _HEAD = re.compile(rb"8=(FIX[!-~]{1,10})\x019=(\d{1,5})\x0135=A\x01")
 _BEGIN = b"8=FIX"
@@ -77,3 +79,22 @@ def read_logon(data: bytes) -> Logon:
     if not sender or not target:
         raise LogonError("49 or 56 is missing")
     return Logon(head[1].decode(), sender, target, username, password)
+
+
+async def logon_of(reader: asyncio.StreamReader, target: str) -> tuple[Logon, bytes]:
+    """The Logon of a connection of FIX 4.4 to ``target`` whose numbers begin at 1, and everything
+    that was read.
+
+    Raises :class:`LogonError`, and ``ConnectionError`` if the connection ends before."""
+    data = b""
+    while not (size := first_message(data)):
+        part = await reader.read(READ_BYTES)
+        if not part:
+            raise ConnectionError
+        data += part
+    logon = read_logon(data[:size])
+    if logon.begin != "FIX.4.4" or logon.target != target:
+        raise LogonError(f"{logon.begin} to {logon.target}")
+    if re.search(rb"\x0134=0*1\x01", data[:size]) is None:
+        raise LogonError("a Logon's MsgSeqNum is 1 here")
+    return logon, data

@@ -23,9 +23,9 @@ from typing import Any
 
 from openoutcry.client import ClientError
 from openoutcry.client import portal_models as models
-from openoutcry.client.fix import FixMessage, read_message, write_message
-from openoutcry.order_entry.fix.endpoint import Endpoint, body_of
-from openoutcry.order_entry.fix.logon import LogonError, first_message, read_logon
+from openoutcry.client.fix import FixMessage, read_message
+from openoutcry.order_entry.fix.endpoint import Endpoint, compile_session
+from openoutcry.order_entry.fix.logon import LogonError, logon_of
 from openoutcry.order_entry.tls import server_context
 from openoutcry.portal.accounts.errors import AccountError, InvalidRequest, NotFound
 from openoutcry.portal.database import DatabaseError
@@ -420,7 +420,7 @@ class QuoteDoor:
 
     async def run(self) -> None:
         """Listen until cancelled."""
-        await asyncio.to_thread(_compile)
+        await asyncio.to_thread(compile_session)
         server = await asyncio.start_server(self._guarded, *self.address, ssl=self._tls)
         self.address = server.sockets[0].getsockname()[:2]
         async with server:
@@ -452,20 +452,10 @@ class QuoteDoor:
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str
     ) -> None:
-        data = b""
         async with asyncio.timeout(LOGON_S):
-            while not (size := first_message(data)):
-                part = await reader.read(1 << 12)
-                if not part:
-                    return
-                data += part
+            logon, data = await logon_of(reader, self.name)
         if (oldest := self._waiting.begun(writer)) is not None:
             oldest.transport.abort()
-        logon = read_logon(data[:size])
-        if logon.begin != "FIX.4.4" or logon.target != self.name:
-            raise LogonError(f"{logon.begin} to {logon.target}")
-        if read_message(data[:size]).sequence != 1:
-            raise LogonError("a Logon's MsgSeqNum is 1 here")
         at, _, signature = logon.password.partition(".")
         text = signed_text(at, "FIX", logon.sender, "")
         asking = await self.callers.of_key(logon.username, at, signature, text, address, once=True)
@@ -521,13 +511,3 @@ class QuoteDoor:
                     data = await reader.read(1 << 16)
                 if not data:
                     return
-
-
-def _compile() -> None:
-    """Have the session layer's kernels before a client waits for them."""
-    one = Endpoint("A", "B")
-    one.say(body_of("0", ()))
-    one.end()
-    one = Endpoint("A", "B")
-    one.take(write_message([(35, "0")]))
-    one.tick()

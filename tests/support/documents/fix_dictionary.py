@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from openoutcry import PACKAGE
 from openoutcry.order_entry.fix import decode, questions, session, words
-from openoutcry.venue.position_messages import OWN_FIELDS, OWN_VALUES
+from openoutcry.venue import market_data_messages, position_messages
 from tests import ROOT
 from tests.oracles.fix_dictionary import PATHS
 
@@ -28,6 +28,7 @@ SESSION = (
 SENDERS = (
     *(PACKAGE / "order_entry" / "fix").glob("*.py"),
     PACKAGE / "venue" / "position_messages.py",
+    PACKAGE / "venue" / "market_data_messages.py",
     PACKAGE / "portal" / "native" / "quote_messages.py",
 )
 DOOR = PACKAGE / "portal" / "native" / "quote_door.py"
@@ -40,7 +41,8 @@ MORE = {
         }
         for kind in "DG"
     },
-    **OWN_FIELDS,
+    **position_messages.OWN_FIELDS,
+    **market_data_messages.OWN_FIELDS,
 }
 """Fields that FIX 4.4 does not have, by the type of their message."""
 ABOUT = """
@@ -56,7 +58,7 @@ tests/support/order_entry/quickfix_acceptance/LICENSE.
 def kinds() -> set[str]:
     """Every type of message that is taken or sent."""
     taken = {code.to_bytes(2, "little").rstrip(b"\0").decode() for code in (*ORDERS, *SESSION)}
-    return taken | set(sent()) | set(of_the_door())
+    return taken | set(sent()) | set(of_the_door()) | set(market_data_messages.REQUIRED)
 
 
 def sent() -> Iterator[str]:
@@ -101,7 +103,8 @@ def dictionary() -> Element:
     ):
         assert str(number) not in known
         SubElement(fields, "field", number=str(number), name=name, type=kind)
-    for number, values in OWN_VALUES.items():
+    own = position_messages.OWN_VALUES | market_data_messages.OWN_VALUES
+    for number, values in own.items():
         (field,) = (one for one in fields if one.get("number") == str(number))
         for enum, name in values.items():
             SubElement(field, "value", enum=enum, description=name)

@@ -31,6 +31,9 @@ TargetCompID={target}
 """
 
 
+MARKET_DATA = "WXYydfh"
+
+
 def make_client(fix, password):
     """The application: reports as (ClOrdID, OrdStatus, OrderQty), and whatever is wrong."""
 
@@ -38,7 +41,7 @@ def make_client(fix, password):
         def __init__(self):
             super().__init__()
             self.session, self.reports, self.faults = None, [], []
-            self.positions = []
+            self.positions, self.market_data = [], []
             self.logged_on = threading.Event()
 
         def onCreate(self, session):  # noqa: N802
@@ -63,7 +66,7 @@ def make_client(fix, password):
                 self.faults.append(message.toString())
 
         def toApp(self, message, session):  # noqa: N802
-            if message.getHeader().getField(35) not in ("D", "AN"):
+            if message.getHeader().getField(35) not in ("D", "AN", *"Vxceg"):
                 self.faults.append(message.toString())
 
         def fromApp(self, message, session):  # noqa: N802
@@ -72,6 +75,8 @@ def make_client(fix, password):
                 self.reports.append(report)
             elif message.getHeader().getField(35) in ("AO", "AP"):
                 self.positions.append(message.toString())
+            elif message.getHeader().getField(35) in MARKET_DATA:
+                self.market_data.append(message.toString())
             else:
                 # An exception here would be a BusinessMessageReject there.
                 self.faults.append(message.toString())
@@ -81,11 +86,17 @@ def make_client(fix, password):
             session = fix.Session.lookupSession(self.session)
             return session.getExpectedTargetNum(), session.getExpectedSenderNum()
 
-        def send(self, fields, kind="D"):
+        def send(self, fields, kind="D", groups=()):
+            """``groups``: (count, first field, values) of each group of one field."""
             message = fix.Message()
             message.getHeader().setField(35, kind)
             for tag, value in fields.items():
                 message.setField(tag, value)
+            for count, first, values in groups:
+                for value in values:
+                    group = fix.Group(count, first)
+                    group.setField(first, value)
+                    message.addGroup(group)
             fix.Session.sendToTarget(message, self.session)
 
     return Client()
@@ -93,9 +104,17 @@ def make_client(fix, password):
 
 @contextlib.contextmanager
 def quickfix_client(
-    folder, port, sender="FIRM", target="VENUE", password="", version="4.4", dictionary=None
+    folder,
+    port,
+    sender="FIRM",
+    target="VENUE",
+    password="",
+    version="4.4",
+    dictionary=None,
+    more="",
 ):
-    """A client that is logged on; ``dictionary``: a file, None: the standard's."""
+    """A client that is logged on; ``dictionary``: a file, None: the standard's; ``more``: lines of
+    its settings."""
     fix = pytest.importorskip("quickfix", reason="PyPI's quickfix could not be built")
     name = f"FIX{version.replace('.', '')}.xml"
     dictionary = dictionary or next(p for p in PATHS if (p / name).exists()) / name
@@ -109,6 +128,7 @@ def quickfix_client(
             target=target,
             version=version,
         )
+        + more
     )
     client, settings = make_client(fix, password), fix.SessionSettings(str(path))
     initiator = fix.SocketInitiator(client, fix.FileStoreFactory(settings), settings)

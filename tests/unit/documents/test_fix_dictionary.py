@@ -2,6 +2,7 @@
 
 import pytest
 
+from openoutcry.venue.market_data_messages import ENTRY_TYPES, SEQUENCE, WITH_SEQUENCE
 from openoutcry.venue.position_messages import (
     FUNDING,
     GREEKS,
@@ -24,17 +25,23 @@ def test_the_file_is_made_from_the_code() -> None:
 def test_quickfix_knows_every_message_and_our_own_fields() -> None:
     read = venue_dictionary()
     session, orders = "A 0 1 2 3 4 5 j", "D F G q H AF AN 8 9 r AO AP"
-    assert kinds() == {*session.split(), *orders.split(), *["R", "S", "Z", "AJ", "b", "AG"]}
+    data = "V W X Y x y c d e f g h"
+    quotes = {"R", "S", "Z", "AJ", "b", "AG"}
+    assert kinds() == {*session.split(), *orders.split(), *data.split(), *quotes}
     assert all(read.isMsgType(kind) for kind in kinds())
-    assert not read.isMsgType("V"), "a message that the venue does not take"
+    assert not read.isMsgType("E"), "a message that the venue does not take"
     tags = {
         "AN": [WITH_MARGIN],
         "AO": [5501, 5502, *TOTALS.values(), 5508, 5509, 5547],
         "AP": [*PARTS.values(), *GREEKS.values(), *range(SCENARIOS, SCENARIOS + 16)],
         "D": [2964, 5550],
         "G": [2964, 5550],
+        "V": [WITH_SEQUENCE],
+        "W": [SEQUENCE],
+        "X": [SEQUENCE],
     }
     for kind, own in tags.items():
         assert all(read.isMsgField(kind, tag) for tag in own), kind
     assert not read.isMsgField("AP", WITH_MARGIN)
     assert all(read.isFieldValue(707, kind) for kind in ("FMTM", FUNDING))
+    assert all(read.isFieldValue(269, kind) for kind in ENTRY_TYPES)

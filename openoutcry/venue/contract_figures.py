@@ -1,0 +1,78 @@
+"""What the public is told of a venue's contracts: mark, index, last settlement price and open
+interest.
+
+The core's state is read without a lock, and only numbers of events that were released are shown:
+those are read, the core completes the commands that it had, and what it made of them is released.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+import openoutcry.risk.layout as lay
+from openoutcry.risk.contract_layout import LIVE
+from openoutcry.risk.region import View
+from openoutcry.runtime.shared import Shared
+from openoutcry.venue.file import VenueFile
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one contract; prices are in ticks, 0: there is none."""
+
+    mark: int
+    index: int
+    settlement: int
+    open_interest: int
+    """Lots held, one side."""
+
+
+def read_figures(view: View, symbols: tuple[str, ...]) -> dict[str, Figures]:
+    """Return the figures of each live contract of a state."""
+    contracts, found = view.contracts, dict[str, Figures]()
+    if contracts is None:
+        return found
+    for place, symbol in enumerate(symbols):
+        if place not in contracts.number or contracts.of(place, "state") != LIVE:
+            continue
+        lots = view.cells[:, place, lay.POSITION // 8]
+        settled = contracts.of(place, "settlement") if contracts.of(place, "day") else 0
+        held = int(np.maximum(lots, 0).sum())
+        mark, index = contracts.of(place, "mark"), contracts.of(place, "index")
+        found[symbol] = Figures(mark, index, settled, held)
+    return found
+
+
+class ContractFigures:
+    """The figures of a run's contracts that were released; each call looks once, and never
+    waits."""
+
+    def __init__(self, file: VenueFile, shared: Shared) -> None:
+        self._symbols, self._shared = file.symbols, shared
+        self._view = View(shared.regions[0])
+        self._shown: dict[str, Figures] = {}
+        self._read: dict[str, Figures] | None = None
+        self._commands = 0
+        self._events: int | None = None
+
+    def __call__(self) -> dict[str, Figures]:
+        """Return the last figures that may be shown."""
+        shared = self._shared
+        if self._read is None:
+            self._read, self._events = read_figures(self._view, self._symbols), None
+            self._commands = shared.sequenced.published
+        cores = [shared.sequenced.cursors[name] for name in shared.table.matchers]
+        if self._events is None and min(int(core[0]) for core in cores) >= self._commands:
+            self._events = shared.events.published
+        released = int(shared.events.cursors[shared.table.gate.name][0])
+        if self._events is not None and released >= self._events:
+            self._shown, self._read = self._read, None
+        return self._shown
+
+
+def figures_of(file: VenueFile, shared: Shared) -> Callable[[], dict[str, Figures]]:
+    """Return what gives the figures of a run; none, without contracts or with several matchers."""
+    if not file.risk.contracts or len(shared.regions) != 1:
+        return dict
+    return ContractFigures(file, shared)
