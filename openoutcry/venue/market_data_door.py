@@ -173,9 +173,10 @@ class DataDoor:
         """Take no more connections, and log out those that there are."""
         if self._server is not None:
             self._server.close()
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._compiled] if self._compiled else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._guarded(reader, writer))

@@ -1,23 +1,34 @@
 """Market data over FIX at real sockets: QuickFIX's engine rebuilds the books of a day from W and X;
 they are, at each message, those of a plain book of the feed's messages."""
 
+import contextlib
+import os
 import random
+import signal
+import socket
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from openoutcry.client import ClientError
 from openoutcry.client.fix import FixClient
 from openoutcry.flow.mixed import MixedFlow
 from openoutcry.market_data.files import JournalFeed
 from openoutcry.venue import market_data_door
 from openoutcry.venue.contract_figures import Figures
 from openoutcry.venue.market_data_messages import WITH_SEQUENCE
+from openoutcry.wire.enums import Side
+from openoutcry.wire.feed_messages import ITCH50
 from tests.support.documents.fix_dictionary import FILE
 from tests.support.market_data.feed_journal import make_journal
 from tests.support.market_data.feed_support import fields
 from tests.support.market_data.fix_data import Rebuilt, ServedDoor, messages_of, pairs
 from tests.support.order_entry.fix_quickfix import quickfix_client
+from tests.support.processes import free_port
+from tests.support.venue.scenario_floor import MARGIN_FILE, SCENARIO_VENUE
+from tests.support.venue.venue_floor import Floor, order
 from tests.support.waiting import BOUND_S, wait_until
 
 RESET = "ResetOnLogon=Y\n"
@@ -196,7 +207,7 @@ def test_a_client_that_reads_nothing_is_cut(day, monkeypatch):
 
 def test_figures_of_contracts_lists_and_states(day, tmp_path):
     messages, symbols = day
-    name = sorted(symbols)[0]
+    name = "PLAIN"
     figures = {name: Figures(mark=1_234_500, index=1_200_000, settlement=0, open_interest=7)}
     with ServedDoor(symbols, lambda: figures) as served:
         served.door.has_contracts = True
@@ -227,9 +238,130 @@ def test_figures_of_contracts_lists_and_states(day, tmp_path):
             client.send({324: "S", 55: name, 263: "1"}, "e")
             client.send({335: "T", 263: "1"}, "g")
             wait_until(lambda: answers("f") and answers("h"), "the states")
-            served.publish(messages[len(messages) // 2 + 1 :], random.Random(1))
-            wait_until(lambda: answers("f")[-1]["326"] == "18", "the close")
-            wait_until(lambda: answers("h")[-1]["340"] == "3", "the venue's close")
+            assert answers("f")[-1]["326"] == "17"
+            for state, reason, status, venue in (
+                ("H", "T1", "2", "2"), ("Q", "PREO", "21", "2"), ("H", "CLSD", "18", "3"),
+            ):  # fmt: skip
+                every = symbols.values() if reason == "CLSD" else [symbols[name]]
+                served.publish([halted(locate, state, reason) for locate in every])
+                wait_until(lambda one=status: answers("f")[-1]["326"] == one, reason)
+                wait_until(lambda one=venue: answers("h")[-1]["340"] == one, reason)
             assert answers("f")[-1]["325"] == "Y"
-            assert len(answers("f")) > 2
             assert not client.faults
+
+
+def halted(locate, state, reason):
+    """An H of an instrument."""
+    return ITCH50.from_server("H").pack(
+        locate=locate, tracking=0, timestamp=0, stock="", state=state, reserved=" ", reason=reason
+    )
+
+
+def test_what_was_sent_is_not_sent_again_and_a_session_asks_so_much(day, monkeypatch):
+    monkeypatch.setattr(market_data_door, "MAX_ASKED", 2)
+    messages, symbols = day
+    names = sorted(symbols)
+    with ServedDoor(symbols) as served:
+        served.publish(messages[: len(messages) // 2])
+        client = FixClient("127.0.0.1", served.port, "ASKS", "any", target="VENUE")
+
+        def answer(kind):
+            while (message := client.next(BOUND_S)).kind != kind:
+                assert message.kind == "W"
+            return message
+
+        def wish(name, *asked, **more):
+            terms = {262: name, 263: "1", 264: "1", 265: "1"} | {
+                int(tag[1:]): value for tag, value in more.items()
+            }
+            groups = [(267, "1"), (269, "0"), (146, str(len(asked))), *((55, n) for n in asked)]
+            client.send("V", (*terms.items(), *groups))
+
+        wish("A", *names[:2])
+        assert answer("W")[262] == "A"
+        wish("B", names[2])
+        refused = answer("Y")
+        assert (refused[262], refused[281]) == ("B", "2")
+        wish("A", names[0])
+        assert answer("Y")[281] == "1"
+        wish("A", names[0], t263="2")
+        wish("B", names[2])
+        assert answer("W")[262] == "B"
+        client.send("D", ((11, "1"), (55, names[0])))
+        assert answer("j")[372] == "D"
+        client.send("2", ((7, "1"), (16, "0")))
+        wish("C", names[3], t263="0")
+        assert answer("W")[262] == "C", "what was sent comes as a gap, and the next message follows"
+        client.close()
+    for wrong in ({"target": "OTHER"}, {"version": "4.2"}):
+        with ServedDoor(symbols) as served, pytest.raises(ClientError):
+            FixClient("127.0.0.1", served.port, "A", "any", **{"target": "VENUE"} | wrong)
+
+
+FEED = """
+[market_data]
+a = "239.193.9.4:{feed}"
+interface = "127.0.0.1"
+heartbeat_ms = 50
+interval_ms = 20
+fix = "127.0.0.1:{port}"
+"""
+LIMITS = "\nmin_price_ticks = 1\nmax_price_ticks = 1_000_000\nmax_qty_lots = 1_000_000\n"
+
+
+@pytest.mark.promise(
+    "A venue that is served tells QuickFIX book, mark, settlement price and open interest of its "
+    "contracts, also after the process that serves it was killed",
+    group="venue",
+)
+def test_a_served_venue_with_contracts_over_a_kill(tmp_path):
+    port = free_port()
+    (tmp_path / "margin.toml").write_text(MARGIN_FILE)
+    text = SCENARIO_VENUE
+    for symbol in ("GOLD", "TIN"):
+        text = text.replace(f'symbol = "{symbol}"\n', f'symbol = "{symbol}"{LIMITS}', 1)
+    floor = Floor(tmp_path, text + FEED.format(feed=free_port(), port=port))
+    trades = [
+        order(1, Side.BUY, 4, 5_000, who=1),
+        order(2, Side.SELL, 3, 5_000, who=2),
+    ]
+    floor.publish(np.concatenate(trades))
+    (tmp_path / "a").mkdir()
+    require_known(tmp_path / "a", port)
+    (depth,) = processes(floor, "depth")
+    os.kill(depth, signal.SIGKILL)
+    wait_until(lambda: processes(floor, "depth") not in ([], [depth]), "there is another one")
+    (tmp_path / "b").mkdir()
+    require_known(tmp_path / "b", port)
+    last = floor.venue.stop()["last_run"]
+    assert (last["lost"], last["duplicated"]) == (0, 0)
+
+
+def require_known(home, port):
+    """A client is told the rest of the order, and the contract's figures."""
+    wait_until(lambda: is_open(port), "the door listens")
+    with quickfix_client(home, port, target="TEST", dictionary=FILE, more=RESET) as client:
+        ask(client, "ALL", ["GOLD", "TIN"], ["0", "1", "2", "6", "B", "C", "k"], 0)
+
+        def said():
+            book = rebuilt(client, "ALL")
+            rows = book.statistics.items()
+            figures = {kind: text for (name, kind), text in rows if name == "GOLD"}
+            return book.books.get("GOLD"), figures
+
+        expected = {"B": "3", "C": "3", "k": "50.00"}
+        wait_until(lambda: said() == (({"50.00": 1}, {}), expected), "book and figures")
+        assert not client.faults
+
+
+def is_open(port):
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    return False
+
+
+def processes(floor, name):
+    """Processes of a venue by a part of their names."""
+    pids = floor.venue.children()
+    return [pid for pid in pids if name in Path(f"/proc/{pid}/comm").read_text()]
