@@ -131,6 +131,18 @@ LISTENERS = (
         AS_PROCESSES,
     ),
     Listener(
+        "market data over FIX",
+        ("venue/market_data_door.py", "market_data/public_feed.py"),
+        "{venue.market_data_door.MAX_WAITING} without a Logon; with one "
+        "{venue.market_data_door.MAX_LINES}, {venue.market_data_door.MAX_LINES_EACH} of an address",
+        "Logon in {venue.market_data_door.LOGON_S} s; pieces of "
+        "{venue.market_data_door.PIECE_BYTES} bytes: {venue.market_data_door.READS}; "
+        "{venue.market_data_door.MAX_ASKED} symbols of a connection",
+        "{venue.market_data_door.WRITE_LIMIT_BYTES} bytes and one message, then the present book; "
+        "after {venue.market_data_door.UNREAD_S} s the connection ends",
+        "tests/system/market_data/test_fix_market_data.py",
+    ),
+    Listener(
         "the stream of a feed",
         ("market_data/stream.py", "market_data/public_feed.py"),
         "{market_data.stream.MAX_CLIENTS}, {market_data.stream.MAX_CLIENTS_EACH} of an address",

@@ -378,6 +378,9 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     check_division(tables, venue)
     not_by_ouch = check_ouch(tables, sessions)
     feed = read_feed(tables, instruments, decimals)
+    ours = venue["name"] or ""
+    if feed and feed.fix and not (ours.isascii() and ours.isprintable()):
+        tables.wrong(("market_data", "fix"), f"{ours!r}: the venue's CompID is printable ASCII")
     _check_mode(path, tables, [*packet_sessions, *sessions], replication, risk.operators)
     if tables.mistakes or instruments is None or calendar is None:
         return None

@@ -26,6 +26,7 @@ from openoutcry.venue.market_data_messages import (
     changes,
     request_of,
 )
+from tests import ROOT
 from tests.oracles.fix_dictionary import Dictionary
 from tests.support.market_data.depth import drawn
 from tests.support.market_data.fix_data import Rebuilt, pairs
@@ -197,3 +198,18 @@ def test_changes_say_what_is_new_changed_and_gone() -> None:
         ("0", "1", Entry("4", "1", "1")),
     ]
     assert changes(new, new) == []
+
+
+def test_the_page_has_requests_that_are_taken_and_answers_of_the_dictionary() -> None:
+    text = (ROOT / "docs" / "fix.md").read_text().partition("```fix-data\n")[2].partition("```")[0]
+    kinds = ""
+    for line in text.splitlines():
+        fields = [(int(tag), value) for tag, value in pairs(line[2:].replace("|", "\x01"))]
+        kinds += fields[0][1]
+        if line[0] == ">":
+            asked(fields[0][1], line[2:].partition("|")[2].rstrip("|"))
+        else:
+            first, *rest = fields
+            head = [first, (34, "2"), (49, "A"), (52, "20261123-10:00:00"), (56, "B")]
+            assert fault(write_message([*head, *rest])) == "", line
+    assert set(kinds) == set("VWXxycdefgh")

@@ -15,6 +15,7 @@ FEED = """
 a = "239.193.0.1:26400"
 b = "239.193.0.2:26400"
 retransmission = "127.0.0.1:26401"
+fix = "127.0.0.1:26404"
 """
 OLD = "max_price_ticks = 40_000_000\n"
 ABOVE = "max_price_ticks = 1_000_000_000\n"
@@ -48,11 +49,20 @@ def test_it_becomes_what_the_feed_takes(tmp_path: Path) -> None:
     assert venue.feed is not None
     assert (venue.feed.a, venue.feed.b) == (("239.193.0.1", 26400), ("239.193.0.2", 26400))
     assert venue.feed.retransmission == ("127.0.0.1", 26401)
+    assert venue.feed.fix == ("127.0.0.1", 26404)
     assert venue.feed.price_decimals == {"GOLD": 2, "SILVER": 4}
     assert [row.name for row in wiring_of(venue).released] == ["market_data"]
     path, _ = written(tmp_path)
     assert read_venue(path).feed is None
     assert wiring_of(read_venue(path)).released == ()
+
+
+def test_a_name_that_is_no_compid_is_a_mistake_of_the_door_over_fix(tmp_path: Path) -> None:
+    path = limited(tmp_path, FEED)
+    path.write_text(path.read_text().replace('name = "OUTCRY"', 'name = "BÖRSE"', 1))
+    assert any("'BÖRSE': the venue's CompID is printable" in text for _, _, text in mistakes(path))
+    path.write_text(path.read_text().replace('fix = "127', '# fix = "127', 1))
+    assert read_venue(path).name == "BÖRSE"
 
 
 def test_limits_that_the_feed_cannot_say_are_mistakes_of_their_lines(tmp_path: Path) -> None:
@@ -82,6 +92,7 @@ def test_limits_that_the_feed_cannot_say_are_mistakes_of_their_lines(tmp_path: P
         ("retransmission", "retransmision", "is retransmission meant?"),
         ('a = "239.193.0.1:26400"', "", "is missing"),
         ("[market_data]", "[market_data]\nmtu = 100", "256 to 9216"),
+        ("127.0.0.1:26404", "here:26404", "is not ADDRESS:PORT with a numeric address"),
         ("[market_data]", '[market_data]\ninterface = "eth0"', "'eth0' is not an IPv4 address"),
     ],
 )
