@@ -3,11 +3,12 @@ name; and what is said of a book is enough to rebuild it."""
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from openoutcry.client.fix import write_message
-from openoutcry.market_data.book import Instrument
+from openoutcry.market_data.book import Book
 from openoutcry.market_data.depth import View
 from openoutcry.order_entry.fix import words
 from openoutcry.venue import market_data_messages as messages
@@ -150,10 +151,8 @@ def test_damaged_fields_are_rejected_and_data_may_have_any_byte() -> None:
 
 
 def market(view: View, sequence: int, **more: int) -> Market:
-    row = Instrument(
-        view.locate, view.symbol, "T", "CONT", 5, 1, more.get("volume", 0), more.get("trades", 0),
-        0, 0, 0, "", 0, 5, 9, 3,
-    )  # fmt: skip
+    row = Book().instrument(view.locate)
+    row = replace(row, symbol=view.symbol, open_price=5, high=9, low=3, **more)
     return Market(view, row, 4, sequence)
 
 
