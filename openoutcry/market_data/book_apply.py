@@ -165,10 +165,18 @@ def take_off(state: BookHeader, place: int, shares: int) -> int:
 
 
 @kernel
+def time_of(message: int) -> int:
+    """A message's time, ns since midnight."""
+    at = message + _S.timestamp
+    return load_be16(at) << 32 | load_be32(at + 2)
+
+
+@kernel
 def traded(
-    state: BookHeader, message: int, locate: int, price: int, shares: int, match: int
+    state: BookHeader, message: int, locate: int, price: int, shares: int, match_at: int
 ) -> None:
-    """Note a trade in the instrument's open, high, low and last prices, and on the tape."""
+    """Note a trade in the instrument's open, high, low and last prices, and on the tape.
+    ``match_at``: where the message has its number."""
     if state.tape != 0:
         kept = TapeRow(
             state.tape + book_state.TAPE_ROW_BYTES * (state.tape_count & state.tape_mask)
@@ -176,9 +184,8 @@ def traded(
         kept.locate = locate
         kept.price = price
         kept.shares = shares
-        kept.match = match
-        at = message + _S.timestamp
-        kept.time_ns = load_be16(at) << 32 | load_be32(at + 2)
+        kept.match = load_be64(message + match_at)
+        kept.time_ns = time_of(message)
         state.tape_count += 1
     row = book_state.instrument_row(state, locate)
     if row.trades == 0:
@@ -208,10 +215,10 @@ def executed(state: BookHeader, message: int, size: int, locate: int) -> int:
     if take_off(state, place, shares) == 0:
         return 0
     if not is_c:
-        traded(state, message, locate, price, shares, load_be64(message + _E.match))
+        traded(state, message, locate, price, shares, _E.match)
     elif Bytes(message)[_C.printable] == _YES:
-        price, match = load_be32(message + _C.price), load_be64(message + _C.match)
-        traded(state, message, locate, price, shares, match)
+        price = load_be32(message + _C.price)
+        traded(state, message, locate, price, shares, _C.match)
     return 1
 
 
@@ -262,14 +269,14 @@ def of_the_market(state: BookHeader, message: int, size: int, locate: int) -> in
         wanted = _ZP
         if size == _ZP and load_be64(message + _P.reference) == 0:
             shares = load_be32(message + _P.shares)
-            price, match = load_be32(message + _P.price), load_be64(message + _P.match)
-            traded(state, message, locate, price, shares, match)
+            price = load_be32(message + _P.price)
+            traded(state, message, locate, price, shares, _P.match)
     elif kind == _KQ:
         wanted = _ZQ
         shares = load_be64(message + _Q.shares) if size == _ZQ else 0
         if shares != 0:
-            price, match = load_be32(message + _Q.price), load_be64(message + _Q.match)
-            traded(state, message, locate, price, shares, match)
+            price = load_be32(message + _Q.price)
+            traded(state, message, locate, price, shares, _Q.match)
     elif kind == _KI:
         wanted = _ZI
         if size == _ZI:
@@ -374,8 +381,7 @@ def apply(state: BookHeader, messages: int, length: int) -> int:
             break
         at += FRAME_BYTES + size
         state.messages += 1
-        now = load_be16(message + _S.timestamp) << 32 | load_be32(message + _S.timestamp + 2)
-        state.now = now
+        state.now = time_of(message)
     if at != length and state.error == 0:
         fail(state, book_state.BAD_MESSAGE)
     return at

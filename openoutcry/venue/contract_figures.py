@@ -5,6 +5,7 @@ The core's state is read without a lock, and only numbers of events that were re
 those are read, the core completes the commands that it had, and what it made of them is released.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -44,6 +45,10 @@ def read_figures(view: View, symbols: tuple[str, ...]) -> dict[str, Figures]:
     return found
 
 
+READ_S = 0.1
+"""The least time between two reads: a read sums what all participants hold."""
+
+
 class ContractFigures:
     """The figures of a run's contracts that were released; each call looks once, and never
     waits."""
@@ -53,13 +58,16 @@ class ContractFigures:
         self._view = View(shared.regions[0])
         self._shown: dict[str, Figures] = {}
         self._read: dict[str, Figures] | None = None
-        self._commands = 0
+        self._commands, self._due_s = 0, 0.0
         self._events: int | None = None
 
     def __call__(self) -> dict[str, Figures]:
         """Return the last figures that may be shown."""
         shared = self._shared
         if self._read is None:
+            if time.monotonic() < self._due_s:
+                return self._shown
+            self._due_s = time.monotonic() + READ_S
             self._read, self._events = read_figures(self._view, self._symbols), None
             self._commands = shared.sequenced.published
         cores = [shared.sequenced.cursors[name] for name in shared.table.matchers]

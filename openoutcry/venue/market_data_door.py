@@ -119,7 +119,8 @@ class DataDoor:
         self._locates.clear()
         self._markets.clear()
         self._entries.clear()
-        self._shown = self._figures()
+        if len(self.places):
+            self._shown = self._figures()
 
     def instruments(self) -> dict[str, Instrument]:
         """Return what the feed has said of each instrument, by symbol."""
