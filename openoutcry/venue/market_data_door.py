@@ -98,6 +98,8 @@ class DataDoor:
         self.book: Book | None = None
         self._sequence, self._figures = 0, figures
         self._shown: Mapping[str, Figures] = {}
+        self._has_figures = False
+        """They are read at the first need after each interval: none without a reader."""
         self._locates: dict[str, int] = {}
         self._markets: dict[tuple[str, int], Market] = {}
         self._entries: dict[tuple[str, int, frozenset[str]], Entries] = {}
@@ -119,8 +121,7 @@ class DataDoor:
         self._locates.clear()
         self._markets.clear()
         self._entries.clear()
-        if len(self.places):
-            self._shown = self._figures()
+        self._has_figures = False
 
     def instruments(self) -> dict[str, Instrument]:
         """Return what the feed has said of each instrument, by symbol."""
@@ -145,6 +146,8 @@ class DataDoor:
                 return None
             view: View = view_of(self.book, one, depth)
             decimals = self.securities[symbol].decimals
+            if not self._has_figures:
+                self._shown, self._has_figures = self._figures(), True
             shown = self._shown.get(symbol)
             known = Market(view, one, decimals, self._sequence, shown)
             self._markets[symbol, depth] = known
