@@ -8,6 +8,7 @@ from typing import Any
 from openoutcry.client import portal_models as models
 from openoutcry.portal.accounts.accounts import Accounts
 from openoutcry.portal.accounts.challenges import Challenges
+from openoutcry.portal.accounts.errors import TooMany
 from openoutcry.portal.accounts.identities import Identities, Said
 from openoutcry.portal.accounts.passkeys import Passkeys
 from openoutcry.portal.accounts.provider import Provider
@@ -21,9 +22,12 @@ from openoutcry.portal.accounts.routes import (
 )
 from openoutcry.portal.accounts.undo import Undo
 from openoutcry.portal.body import Body
+from openoutcry.wire.load_limits import Places
 
 LARGE_BODY = "/v1/identity/papers"
 """The one path whose body may be large."""
+UPLOADS, UPLOADS_EACH = 40, 2
+"""Papers that are read at once, in all and of one user: each is in memory until it is whole."""
 PAPER_SHOWN: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -222,6 +226,8 @@ def _add_provider(app: Any, provider: Provider, logged: Any) -> None:
 def _add_identity(app: Any, identities: Identities, logged: Any) -> None:
     from fastapi import Request
 
+    uploads: Places[Any] = Places(UPLOADS, UPLOADS_EACH)
+
     @app.get("/v1/identity", response_model=models.IdentityShown, tags=ACCOUNT)
     async def identity(person: logged) -> Any:
         return await identities.shown(person)
@@ -240,5 +246,8 @@ def _add_identity(app: Any, identities: Identities, logged: Any) -> None:
         openapi_extra=PAPER_SHOWN,
     )
     async def upload_paper(person: logged, kind: str, request: Request) -> Any:
-        await identities.add_paper(person, kind, await request.body(), caller_of(request))
+        with uploads.place(f"user {person.user_id}", request) as has_place:
+            if not has_place:
+                raise TooMany("too many papers are on their way: wait for them", retry_after_s=1)
+            await identities.add_paper(person, kind, await request.body(), caller_of(request))
         return DONE

@@ -12,13 +12,15 @@ that could not be guessed, and its answer may have tokens, so it is not kept.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from openoutcry.portal.accounts.errors import AccountError
+from openoutcry.portal.accounts.errors import AccountError, InvalidRequest
+from openoutcry.portal.accounts.more_routes import LARGE_BODY
 from openoutcry.portal.accounts.operators import Operators
 from openoutcry.portal.accounts.routes import caller_of
 from openoutcry.portal.accounts.secret_key import SecretKey
@@ -29,8 +31,12 @@ from openoutcry.portal.native.problems import UNKNOWN_OUTCOME, InProgress, KeyMi
 from openoutcry.portal.spot.errors import TIMEOUT, ApiError
 from openoutcry.portal.spot.limits import Limits
 from openoutcry.portal.spot.params import CLIENT_ID
+from openoutcry.wire.named_once import TwiceError, once
+from openoutcry.wire.text import printable
 
 HEADER = "idempotency-key"
+OF_A_CALLER = (HEADER, "authorization", "x-api-key", "x-timestamp", "x-signature")
+MOST_NAME = 40
 KEPT = timedelta(hours=24)
 WHOLE = re.compile("[0-9]{1,5}")
 BY_NAME = re.compile(
@@ -215,6 +221,24 @@ def tagged(request: Any, response: Any) -> Any:
     return response
 
 
+def require_once(request: Any, body: bytes) -> None:
+    """Require a request in which no parameter, field of JSON or header of a caller occurs twice:
+    what stands between a client and the portal may read the other one.  Raises
+    :class:`InvalidRequest`."""
+    asked = [name for name, _ in request.query_params.multi_items()]
+    asked += [name for name in request.headers if name in OF_A_CALLER]
+    twice = next((name for name in asked if asked.count(name) > 1), "")
+    try:
+        if body and not twice:
+            json.loads(body, object_pairs_hook=once)
+    except TwiceError as error:
+        twice = error.name
+    except (ValueError, RecursionError):
+        return  # what is wrong with it is said where it is read
+    if twice:
+        raise InvalidRequest(f"{printable(twice)[:MOST_NAME]}: this occurs twice")
+
+
 def rows_asked(query: Mapping[str, str]) -> int:
     """Return how many rows a request asks for; 0: it does not say, or is refused."""
     texts = [query.get(name, "") for name in ("limit", "depth")]
@@ -248,6 +272,8 @@ def route_class(once: Once, limits: Limits) -> Any:
                 address = request.client.host if request.client else ""
                 weight = weight_of(request.method, path, rows_asked(request.query_params))
                 limits.take(address, limits.weight_of(request.method, path, weight))
+                has_body = request.method != "GET" and path != LARGE_BODY
+                require_once(request, await request.body() if has_body else b"")
                 if request.method == "GET":
                     return tagged(request, await original(request))
                 by_name = BY_NAME.fullmatch(f"{request.method} {request.url.path}") is not None

@@ -37,6 +37,7 @@ from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror, Moment
 from openoutcry.portal.trading.reject import Code, Reject
 from openoutcry.wire.extras import need
+from openoutcry.wire.named_once import once
 from openoutcry.wire.peers import HERE
 
 MADE = (CONSOLIDATED, SYNTHETIC)
@@ -697,7 +698,7 @@ def _request(raw: str | bytes) -> dict[str, Any]:
         except (read.exceptions.UnpackException, UnicodeDecodeError) as error:
             raise ValueError(str(error)) from None
     else:
-        request = json.loads(raw)
+        request = json.loads(raw, object_pairs_hook=once)
     if type(request) is not dict:
         raise ValueError("an object is expected")
     return request

@@ -23,6 +23,7 @@ from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.rest import ROUTES, as_json
 from openoutcry.portal.spot.signing import READ
 from openoutcry.portal.spot.user_data import KEY_LENGTH, Deliver, UserData, as_text
+from openoutcry.wire.named_once import once
 
 SEND_S, SEND_NOW, TAKE_NOW, HEAR_NOW = (
     30.0,
@@ -326,7 +327,7 @@ class Requests:
         shows = self.shows_limits
         times.FINE.set(self.subscriber.fine)
         try:
-            request = json.loads(text)
+            request = json.loads(text, object_pairs_hook=once)
             number, method, given = request.get("id"), request["method"], request.get("params", {})
             if not _is_id(number) or type(given) is not dict:
                 raise ValueError

@@ -10,6 +10,7 @@ import pytest
 from openoutcry.custody.errors import CustodyError
 from openoutcry.portal.accounts.accounts import MAILERS, MAILS_WAITING, Accounts
 from openoutcry.portal.accounts.errors import TooMany, Unavailable
+from openoutcry.portal.accounts.more_routes import UPLOADS_EACH
 from openoutcry.portal.accounts.sub_accounts import Account
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.money import custody as custodys
@@ -142,3 +143,34 @@ def test_a_door_of_custody_that_does_not_answer_holds_its_own_threads_alone(monk
         assert sum(isinstance(one, TooMany) for one in said) == 100 - 1 - custodys.WAITING
 
     asyncio.run(run())
+
+
+def test_a_user_has_few_papers_on_their_way(people):
+    """Each is in the portal's memory until it is whole."""
+
+    async def run(people):
+        anna, bert = [await people.person(f"{one}@example.com") for one in ("anna", "bert")]
+        may_end, begun = asyncio.Event(), []
+
+        async def slowly():
+            begun.append(1)
+            yield b"\x89PNG"
+            await may_end.wait()
+            yield b"\r\n\x1a\n" + bytes(64)
+
+        async def sent(client, content):
+            return await client.post("/v1/identity/papers?kind=passport", content=content)
+
+        whole = b"\x89PNG\r\n\x1a\n" + bytes(64)
+        slow = [asyncio.create_task(sent(anna, slowly())) for _ in range(UPLOADS_EACH)]
+        await until(lambda: len(begun) == UPLOADS_EACH)
+        refused = await sent(anna, whole)
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+        assert (await sent(bert, whole)).status_code == 201
+        may_end.set()
+        assert {one.status_code for one in await asyncio.gather(*slow)} == {201}
+        assert (await sent(anna, whole)).status_code == 201
+        for client in (anna, bert):
+            await client.aclose()
+
+    people(run)

@@ -28,6 +28,7 @@ from openoutcry.portal.accounts.accounts import Accounts
 from openoutcry.portal.accounts.api_keys import ED25519, HMAC, SMALL_ORDER, ApiKey, public_key_of
 from openoutcry.portal.accounts.challenges import ChallengeRequired, Challenges
 from openoutcry.portal.accounts.errors import Declined, InvalidRequest, NotLoggedIn, Unavailable
+from openoutcry.portal.accounts.routes import _add_problems
 from openoutcry.portal.database import DatabaseError, migrate, start_embedded
 from openoutcry.portal.history.reader import History
 from openoutcry.portal.native.callers import Asking, Callers, Forbidden, signed_text
@@ -880,6 +881,61 @@ def test_what_a_stranger_has_written_down_weighs_more_than_a_look():
             assert looks == [200] * 6
 
     asyncio.run(run())
+
+
+TWICE = (
+    ({"params": [("symbol", "A"), ("symbol", "B")]}, "symbol"),
+    ({"content": b'{"amount": "1", "amount": "2"}'}, "amount"),
+    ({"content": b'{"legs": [{"side": "buy", "side": "sell"}]}'}, "side"),
+    ({"content": b'{"amount": "1", "\\u0061mount": "2"}'}, "amount"),
+    ({"headers": [("idempotency-key", "a"), ("idempotency-key", "b")]}, "idempotency-key"),
+    ({"headers": [("x-api-key", "a"), ("X-API-Key", "b")]}, "x-api-key"),
+    ({"headers": [("authorization", "a"), ("authorization", "a")]}, "authorization"),
+)
+
+
+@pytest.mark.promise(
+    "No request of /v1 has a parameter, a field or a caller's header twice, and no message of a "
+    "WebSocket a field: another reader of the same bytes could take the other one",
+    group="portal",
+)
+@pytest.mark.parametrize(("given", "name"), TWICE)
+def test_nothing_that_a_request_names_occurs_twice(given, name):
+    made, done = FastAPI(), []
+    made.router.route_class = route_class(None, stopped(100))
+    _add_problems(made)
+
+    @made.api_route("/v1/thing", methods=["POST", "DELETE"])
+    async def thing(request: Request):
+        done.append(await request.body())
+        return {}
+
+    async def run():
+        transport = httpx.ASGITransport(made)
+        async with httpx.AsyncClient(transport=transport, base_url="http://p") as client:
+            for method in ("POST", "DELETE"):
+                refused = await client.request(method, "/v1/thing", **given)
+                assert refused.status_code == 422, given
+                assert refused.json()["detail"] == f"{name}: this occurs twice"
+            assert (await client.post("/v1/thing", json={"a": {"b": 1}, "b": 1})).is_success
+
+    asyncio.run(run())
+    assert len(done) == 1
+
+
+@pytest.mark.parametrize("socket", [Requests, Session])
+def test_no_message_of_a_socket_has_a_field_twice(socket):
+    limits = stopped(100)
+    spot = SimpleNamespace(limits=limits, markets=None, listen_keys=ListenKeys())
+    connection = Requests(spot, None, "192.0.2.1") if socket is Requests else session_of(limits)
+    ask = connection._ask if socket is Requests else connection.asked
+
+    async def run():
+        await ask('{"id": 1, "op": "ping", "method": "ping", "op": "ping", "method": "time"}')
+        return answers_of(connection)
+
+    ((answer),) = asyncio.run(run())
+    assert answer.get("code") == "invalid_request" or answer["error"]["code"] == -1135
 
 
 def test_a_client_that_goes_before_its_body_is_whole_is_no_fault():
