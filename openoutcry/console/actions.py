@@ -1,14 +1,15 @@
 """The API's acting half: each route becomes a request to the desk, with operator and reason."""
 
-import asyncio
 from dataclasses import asdict
 from typing import Any
 
 from openoutcry.console import requests
+from openoutcry.console.accounts import Session
 from openoutcry.console.console import Console
 from openoutcry.portal.review import Decision
 from openoutcry.venue.desk import DeskError
 from openoutcry.venue.operators import OPERATOR, SUPERVISOR
+from openoutcry.wire.load_limits import Threads
 
 MOST_LEVEL = 9
 REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -20,9 +21,21 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
+ACTIONS = 4, 2, 100
+"""Actions that are asked at once, in all and of one name, and of this name that wait: the desk does
+one after the other, and the red button is one."""
+
+
+def owner_of_session(session: Session) -> str:
+    """Return the owner of the turn that an action of a session takes."""
+    return f"name {session.name}"
+
+
 def add_actions(app: Any, console: Console) -> None:
     """Add the routes."""
     from fastapi import Request
+
+    threads = Threads("actions", *ACTIONS)
 
     async def ask(
         request: Request, do: str, body: Any, role: str = OPERATOR, **more: Any
@@ -30,12 +43,13 @@ def add_actions(app: Any, console: Console) -> None:
         mine = request.scope["outcry"]
         action = {key: value for key, value in asdict(body).items() if value not in ("", 0)}
         action = {"do": do, "why": body.why, **action, **more}
-        return await asyncio.to_thread(console.act, mine["session"], action, mine["address"], role)
+        terms = mine["session"], action, mine["address"], role
+        return await threads.run(owner_of_session(mine["session"]), console.act, *terms)
 
     _add_switches(app, ask)
     _add_market(app, console, ask)
     _add_issuers(app, ask)
-    _add_identities(app, console)
+    _add_identities(app, console, threads)
 
     @app.post("/api/alarms/acknowledge", responses=REFUSALS)
     async def acknowledge(body: requests.Acknowledge, request: Request) -> dict[str, Any]:
@@ -70,7 +84,7 @@ def _add_switches(app: Any, ask: Any) -> None:
         return dict(await ask(request, "set", body, value=body.value))
 
 
-def _add_identities(app: Any, console: Console) -> None:
+def _add_identities(app: Any, console: Console, threads: Threads) -> None:
     from fastapi import Request
 
     @app.post("/api/identities", responses=REFUSALS)
@@ -82,9 +96,8 @@ def _add_identities(app: Any, console: Console) -> None:
         by = mine["session"].name
         terms = body.submission, body.accept, body.why, by, body.level or None, body.despite_matches
         proof = body.password, body.code
-        return await asyncio.to_thread(
-            console.decide_identity, mine["session"], Decision(*terms), proof, mine["address"]
-        )
+        decided = mine["session"], Decision(*terms), proof, mine["address"]
+        return await threads.run(owner_of_session(decided[0]), console.decide_identity, *decided)
 
 
 def _add_issuers(app: Any, ask: Any) -> None:

@@ -9,13 +9,16 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
+import httpx
 import pytest
 from click.testing import CliRunner
+from fastapi import FastAPI
 from prometheus_client.core import GaugeMetricFamily
 
 from openoutcry.cli.main import main
 from openoutcry.console import accounts as console_accounts
 from openoutcry.console.accounts import IDLE_S, MAX_EACH, SESSION_S, Accounts, LockedError
+from openoutcry.console.actions import ACTIONS, add_actions
 from openoutcry.console.alarms import OVER, RECORD, SEEN, Alarms
 from openoutcry.console.gate import COOKIE, PRESENCE, Gate
 from openoutcry.console.live import next_due
@@ -39,6 +42,7 @@ from openoutcry.wire.peers import owner_of
 from tests.support.console import console_parts as shared
 from tests.support.console.console_parts import Clock
 from tests.support.console.console_venue import OPERATORS_HASH, PASSWORD
+from tests.support.waiting import BOUND_S
 
 accounts = shared.accounts
 
@@ -705,3 +709,51 @@ def test_a_certificate_that_is_invalid_is_reported_in_a_line(page, tmp_path):
         assert done.exit_code == 1
         assert words in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.promise(
+    "What one name reads at the console or the screen, over however many pages, is paced: another "
+    "name's requests do not wait for it",
+    group="venue",
+)
+def test_many_actions_of_one_operator_keep_the_red_button_of_another_waiting_for_none():
+    """The venue's desk does one after the other; each waits here in a thread."""
+    begun, may_end = [], threading.Event()
+
+    class Held:
+        file = SimpleNamespace(name="TEST")
+
+        def act(self, session, action, *rest):
+            begun.append(session.name)
+            assert may_end.wait(BOUND_S)
+            return {}
+
+    app = FastAPI()
+    add_actions(app, Held())
+    names = ["ruth"] * 20 + ["anna"]
+
+    async def named(scope, receive, send):
+        number = int(dict(scope["headers"])[b"x-number"])
+        session = SimpleNamespace(name=names[number])
+        await app(scope | {"outcry": {"session": session, "address": "192.0.2.1"}}, receive, send)
+
+    async def run():
+        transport = httpx.ASGITransport(named)
+        async with httpx.AsyncClient(transport=transport, base_url="http://p") as client:
+
+            async def halt(number):
+                body = {"symbol": "GOLD", "why": "a reason"}
+                return await client.post("/api/halt", json=body, headers={"x-number": f"{number}"})
+
+            asked = [asyncio.create_task(halt(number)) for number in range(20)]
+            async with asyncio.timeout(BOUND_S):
+                while not begun:
+                    await asyncio.sleep(0)
+                asked.append(asyncio.create_task(halt(20)))
+                while "anna" not in begun:
+                    await asyncio.sleep(0)
+            assert begun.count("ruth") <= ACTIONS[1]
+            may_end.set()
+            assert {one.status_code for one in await asyncio.gather(*asked)} == {200}
+
+    asyncio.run(run())
