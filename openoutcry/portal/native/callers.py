@@ -71,6 +71,13 @@ class Asking:
             raise Forbidden("a support view is read-only")
         require(self.state, action, self.why)
 
+    def require_settings(self, action: Action = Action.SETTINGS) -> None:
+        """Raises :class:`Forbidden` for a key that only reads: what an account is told, and where,
+        outlives the key.  :class:`Frozen` if the account may not do it."""
+        self.require_own(action)
+        if not (self.is_person or self.can_trade):
+            raise Forbidden("this key reads, and changes nothing")
+
     def require_transfer(self) -> None:
         """Money of all accounts of a user is moved in the name of the main one."""
         self.require_trade()

@@ -140,6 +140,8 @@ class Owner:
     column: str
     value: int | str
     sealed_as: str
+    may: str = ""
+    """What the caller's login or key may do: another one has no answer that this one had."""
 
     def query(self, text: str) -> str:
         """One of the queries above for this owner's table."""
@@ -162,8 +164,9 @@ class Once:
             _, _, token = request.headers.get("authorization", "").partition(" ")
             name = (await self.operators.of_token(token, caller_of(request))).name
             return Owner("operator_answers", "operator", name, f"operator answer {name}")
-        user_id = (await self.callers.of_request(request)).user_id
-        return Owner("answers", "user_id", user_id, f"answer {user_id}")
+        asking = await self.callers.of_request(request)
+        may = f"{asking.is_person} {asking.can_trade} {asking.can_withdraw}"
+        return Owner("answers", "user_id", asking.user_id, f"answer {asking.user_id}", may)
 
     async def answer(self, request: Any, handler: Handler) -> Any:
         """The handler's answer, or the one that it gave before."""
@@ -173,7 +176,7 @@ class Once:
         key = key_of(request)
         owner = await self._owner_of(request)
         rows, query = self.database.rows, owner.query
-        text = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+        text = f"{request.method} {request.url.path}?{request.url.query}\n{owner.may}\n".encode()
         digest = hashlib.sha256(text + await request.body()).digest()
         now = self.callers.accounts.now()
         values = {"owner": owner.value, "key": key, "digest": digest, "now": now}

@@ -93,6 +93,7 @@ def _add_list(app: Any, notices: Notices, asking_type: Any, limited: Any) -> Non
 
     @app.post("/v1/notifications/read", response_model=models.Status, tags=NOTICES)
     async def read_notifications(asking: asking_type, body: ReadUntil) -> Any:
+        asking.require_settings(Action.READ)
         await notices.read(asking.user_id, min(max(0, body.until), 2**62))
         return DONE
 
@@ -104,7 +105,7 @@ def _add_list(app: Any, notices: Notices, asking_type: Any, limited: Any) -> Non
 
     @app.put("/v1/notification-settings", response_model=settings_type, tags=NOTICES)
     async def choose_notifications(asking: asking_type, body: ChosenSettings) -> Any:
-        asking.require_own(Action.SETTINGS)
+        asking.require_settings()
         await notices.choose(asking.user_id, models.NotificationSettings(**asdict(body)))
         return await notices.settings(asking.user_id)
 
@@ -118,13 +119,13 @@ def _add_alerts(app: Any, native: NativeNotices, asking_type: Any) -> None:
 
     @app.post("/v1/price-alerts", response_model=models.PriceAlert, status_code=201, tags=NOTICES)
     async def new_price_alert(asking: asking_type, body: NewAlert) -> Any:
-        asking.require_own(Action.SETTINGS)
+        asking.require_settings()
         market = native.orders.market(body.symbol)
         return await notices.new_alert(asking.user_id, market, body.direction, body.price)
 
     @app.delete("/v1/price-alerts/{number}", response_model=models.Status, tags=NOTICES)
     async def delete_price_alert(asking: asking_type, number: int) -> Any:
-        asking.require_own(Action.SETTINGS)
+        asking.require_settings()
         await notices.forget_alert(asking.user_id, number)
         return DONE
 
@@ -136,18 +137,18 @@ def _add_webhook(app: Any, notices: Notices, asking_type: Any) -> None:
 
     @app.put("/v1/webhook", response_model=models.Webhook, tags=NOTICES)
     async def set_webhook(asking: asking_type, body: NewWebhook) -> Any:
-        asking.require_own(Action.SETTINGS)
+        asking.require_settings()
         return await notices.set_webhook(asking.user_id, body.url)
 
     @app.delete("/v1/webhook", response_model=models.Status, tags=NOTICES)
     async def delete_webhook(asking: asking_type) -> Any:
-        asking.require_own(Action.SETTINGS)
+        asking.require_settings()
         await notices.forget_webhook(asking.user_id)
         return DONE
 
     @app.post("/v1/webhook/test", response_model=models.Status, tags=NOTICES)
     async def test_webhook(asking: asking_type) -> Any:
-        asking.require_own(Action.SETTINGS)
+        asking.require_settings()
         await notices.test_webhook(asking.user_id)
         return DONE
 
@@ -170,12 +171,12 @@ def _add_push(app: Any, notices: Notices, asking_type: Any) -> None:
         tags=NOTICES,
     )
     async def subscribe_push(asking: asking_type, body: NewSubscription) -> Any:
-        asking.require_own(Action.SETTINGS)
+        asking.require_settings()
         keys = body.endpoint, body.p256dh, body.auth, body.label
         return await notices.subscribe(asking.user_id, *keys)
 
     @app.delete("/v1/push/subscriptions/{number}", response_model=models.Status, tags=NOTICES)
     async def unsubscribe_push(asking: asking_type, number: int) -> Any:
-        asking.require_own(Action.SETTINGS)
+        asking.require_settings()
         await notices.unsubscribe(asking.user_id, number)
         return DONE
