@@ -53,8 +53,8 @@ def signed(key, method, target, content, name=""):
 
 
 @pytest.mark.promise(
-    "V4.2.1 (access): a key does what its permissions say, over every changing request: one that "
-    "reads changes nothing, not even what its owner is told and where, which would outlive it",
+    "V4.2.1 (access): a key does what its permissions say, over every changing request. One that "
+    "reads changes nothing, also not which notices its owner gets, and where",
     group="portal",
 )
 def test_a_key_changes_what_its_permissions_say(full, anna):

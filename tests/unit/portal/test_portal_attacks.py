@@ -895,8 +895,8 @@ TWICE = (
 
 
 @pytest.mark.promise(
-    "No request of /v1 has a parameter, a field or a caller's header twice, and no message of a "
-    "WebSocket a field: another reader of the same bytes could take the other one",
+    "A request of /v1 that has a parameter, a field or a caller's header twice is refused, and so "
+    "is such a message of a WebSocket. Another reader could take the other one",
     group="portal",
 )
 @pytest.mark.parametrize(("given", "name"), TWICE)
