@@ -295,9 +295,9 @@ class Portal:
         if address is None:
             return None
 
-        def count(client: str) -> None:
+        def count(client: str, weight: int) -> None:
             if client not in HERE:  # a proxy on this host speaks for all its clients
-                self.spot.limits.take(client, 1)
+                self.spot.limits.take(client, weight)
 
         made_of = self.native_quotes, self.native.callers, self.file.name, address
         held = Positions(self.file, self._moment) if self.file.risk.contracts else None

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import hmac
 import logging
+import math
 import ssl
 import time
 from collections.abc import Awaitable, Callable
@@ -53,8 +54,9 @@ the Logon is checked."""
 LOGON_S, TICK_S, CHECK_S = 10.0, 0.5, 15.0
 """A Logon comes within LOGON_S.  Clocks of sessions are looked at every TICK_S, keys every
 CHECK_S."""
-MAX_UNSENT_BYTES = 1 << 20
-"""A client that does not read is cut."""
+MAX_UNSENT_BYTES, READ_BYTES, A_WEIGHT_BYTES = 1 << 20, 1 << 12, 512
+"""A client that does not read is cut.  So much is read at once, and weighs 1 for each
+A_WEIGHT_BYTES at least: a message of the session layer may ask for all that was sent."""
 MAX_NAME = 36
 MISSING_FIELD, UNSUPPORTED = 5, 3
 """BusinessRejectReason."""
@@ -394,12 +396,12 @@ class QuoteDoor:
         name: str,
         address: tuple[str, int],
         serves: Callable[[str], bool] = lambda address: True,
-        count: Callable[[str], None] = lambda address: None,
+        count: Callable[[str, int], None] = lambda address, weight: None,
         positions: Positions | None = None,
     ) -> None:
         """``name``: TargetCompID of the Logons; ``serves``: whether an address is served;
-        ``count``: counts a Logon or a message of an address, and raises :class:`ApiError` for
-        too many."""
+        ``count``: counts the weight of a Logon or of messages of an address, and raises
+        :class:`ApiError` for too many."""
         self.native, self.callers, self.name = native, callers, name
         self.positions = positions
         self.address, self._serves, self._count = address, serves, count
@@ -438,7 +440,7 @@ class QuoteDoor:
             oldest.transport.abort()
         try:
             if self._serves(address):
-                self._count(address)
+                self._count(address, 1)
                 await self._serve(reader, writer, address)
         except (ConnectionError, TimeoutError, asyncio.IncompleteReadError):
             pass
@@ -448,6 +450,8 @@ class QuoteDoor:
             self._waiting.leave(writer)
             with contextlib.suppress(ConnectionError):
                 writer.close()
+            if writer.transport.get_write_buffer_size():
+                writer.transport.abort()  # the client does not read: nothing is kept for it
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str
@@ -491,8 +495,10 @@ class QuoteDoor:
     ) -> None:
         endpoint, check_s = line.endpoint, time.monotonic() + CHECK_S
         while not endpoint.is_over:
-            for raw in endpoint.take(data):
-                self._count(address)
+            taken = endpoint.take(data)
+            if data:
+                self._count(address, max(len(taken), math.ceil(len(data) / A_WEIGHT_BYTES)))
+            for raw in taken:
                 await line.take(read_message(raw))
             if endpoint.is_on and line not in self.lines:
                 await self.native.quotes.look()
@@ -508,6 +514,6 @@ class QuoteDoor:
             data = b""
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):
-                    data = await reader.read(1 << 16)
+                    data = await reader.read(READ_BYTES)
                 if not data:
                     return

@@ -163,7 +163,9 @@ def controls(folder):
 def quote_door(native, callers):
     """The door for quotes, with its loop in a thread."""
     started, ends = threading.Event(), []
-    door = QuoteDoor(native, callers, "VENUE", ("127.0.0.1", 0), lambda at: True, lambda at: None)
+    door = QuoteDoor(
+        native, callers, "VENUE", ("127.0.0.1", 0), lambda at: True, lambda at, weight: None
+    )
 
     async def run():
         task = asyncio.create_task(door.run())

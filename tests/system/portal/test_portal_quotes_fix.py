@@ -306,3 +306,41 @@ def test_several_legs_have_one_price_and_trade_together(run):
         ]  # fmt: skip
 
     run(test)
+
+
+@pytest.mark.promise(
+    "Under slow, fast, empty, fragmented, pipelined and unread attacks from 50 addresses, each "
+    "listener of the table answers an honest client, in bounded memory, and keeps no connection",
+    group="doors",
+)
+def test_a_client_that_asks_for_all_again_and_reads_nothing_is_cut(run):
+    """Messages of the session layer weigh by their bytes, and nothing is kept for such a client."""
+
+    async def test(place, desk, quotes):
+        weights, writers, came = [], [], place.door._waiting.came
+        place.door._count = lambda address, weight: weights.append(weight)
+        place.door._waiting.came = lambda owner, writer: (
+            writers.append(writer) or came(owner, writer)
+        )
+        client = await place.log_on(CLIENT)
+        for number in range(600):
+            client.send("R", ((131, f"no symbol {number}"), (58, "x" * 100)))
+        for _ in range(600):
+            await place.next(client, "j")
+        assert sum(weights) >= 600
+        before = sum(weights)
+
+        async def ask_again():
+            for _ in range(100_000):
+                await asyncio.to_thread(client.send, "2", ((7, "1"), (16, "0")))
+
+        with pytest.raises((ConnectionError, ClientError, SessionEnded)):
+            await ask_again()
+        (writer,) = writers
+        async with asyncio.timeout(BOUND_S):
+            while not writer.transport.is_closing() or writer.transport.get_write_buffer_size():
+                await asyncio.sleep(0.001)
+        assert not place.door.lines
+        assert sum(weights) > before + 1
+
+    run(test)
