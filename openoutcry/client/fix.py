@@ -31,6 +31,9 @@ NAMES = {
     1: "Account", 6: "AvgPx", 11: "ClOrdID", 14: "CumQty", 17: "ExecID", 20: "ExecTransType",
     31: "LastPx",
     32: "LastQty", 37: "OrderID", 38: "OrderQty", 39: "OrdStatus", 40: "OrdType", 41: "OrigClOrdID",
+    262: "MDReqID", 268: "NoMDEntries", 269: "MDEntryType", 270: "MDEntryPx", 271: "MDEntrySize",
+    273: "MDEntryTime", 278: "MDEntryID", 279: "MDUpdateAction", 281: "MDReqRejReason",
+    346: "NumberOfOrders",
     44: "Price", 45: "RefSeqNum", 54: "Side", 55: "Symbol", 58: "Text", 59: "TimeInForce",
     99: "StopPx", 102: "CxlRejReason", 103: "OrdRejReason", 150: "ExecType", 151: "LeavesQty",
     702: "NoPositions", 704: "LongQty", 705: "ShortQty", 710: "PosReqID", 727: "TotalNumPosReports",
@@ -46,6 +49,9 @@ KINDS = {
     "9": "OrderCancelReject",
     "AO": "RequestForPositionsAck",
     "AP": "PositionReport",
+    "W": "MarketDataSnapshot",
+    "X": "MarketDataUpdate",
+    "Y": "MarketDataRequestReject",
     "j": "BusinessReject",
     "r": "OrderMassCancelReport",
 }
@@ -268,6 +274,21 @@ class FixClient(LoggedIn):
         more = [*([(55, symbol)] if symbol else []), *([(5500, "Y")] if margin else [])]
         terms = (724, "0"), (1, account), (581, "1"), (715, now[:8]), (60, now)
         self._say("AN", ((710, name), *terms, *more))
+        return name
+
+    def market_data(
+        self, symbols: Iterable[str], types: str = "01", depth: int = 0, updates: bool = True
+    ) -> str:
+        """Ask a venue's port of market data for instruments (V); the name of the request.
+
+        ``types`` are MDEntryTypes (269), ``depth`` levels of a side (0: all).  With ``updates``
+        changes follow the first answer."""
+        name, asked = self._new_name(None), list(symbols)
+        what = [(269, one) for one in types]
+        which = [(55, symbol) for symbol in asked]
+        head = ((262, name), (263, "1" if updates else "0"), (264, str(depth)), (265, "1"))
+        groups = ((267, str(len(what))), *what, (146, str(len(which))), *which)
+        self._say("V", (*head, *groups))
         return name
 
     def _say(self, kind: str, fields: Fields) -> None:

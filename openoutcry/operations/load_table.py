@@ -135,7 +135,8 @@ LISTENERS = (
         ("venue/market_data_door.py", "market_data/public_feed.py"),
         "{venue.market_data_door.MAX_WAITING} without a Logon; with one "
         "{venue.market_data_door.MAX_LINES}, {venue.market_data_door.MAX_LINES_EACH} of an address",
-        "Logon in {venue.market_data_door.LOGON_S} s; pieces of "
+        "Logon in {venue.market_data_door.LOGON_S} s; Logons of an address "
+        "{venue.market_data_door.LOGONS}; pieces of "
         "{venue.market_data_door.PIECE_BYTES} bytes: {venue.market_data_door.READS}; "
         "{venue.market_data_door.MAX_ASKED} symbols of a connection",
         "{venue.market_data_door.WRITE_LIMIT_BYTES} bytes and one message, then the present book; "

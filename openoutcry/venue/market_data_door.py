@@ -41,11 +41,13 @@ from openoutcry.venue.market_data_messages import (
     Security,
 )
 from openoutcry.wire.errors import FeedError
-from openoutcry.wire.load_limits import Budget, Logins, Places, Rate
-from openoutcry.wire.peers import address_of
+from openoutcry.wire.load_limits import Budget, Budgets, Logins, Places, Rate
+from openoutcry.wire.peers import HERE, address_of
 
 MAX_LINES, MAX_LINES_EACH, MAX_WAITING = 256, 32, 64
 """Connections that have logged on, in all and of one address, and those without a Logon."""
+LOGONS = Rate(per_s=2, at_once=32)
+"""Logons of an address: each costs the process a session's memory."""
 MAX_ASKED = 1_024
 """Symbols of all requests of a connection."""
 PIECE_BYTES = 1 << 12
@@ -105,6 +107,7 @@ class DataDoor:
         self._entries: dict[tuple[str, int, frozenset[str]], Entries] = {}
         self.places: Places[asyncio.StreamWriter] = Places(MAX_LINES, MAX_LINES_EACH)
         self._waiting: Logins[asyncio.StreamWriter] = Logins(MAX_WAITING)
+        self._logons = Budgets(LOGONS)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.refused = 0
@@ -195,6 +198,9 @@ class DataDoor:
             async with asyncio.timeout(LOGON_S):
                 logon, data = await logon_of(reader, self.name)
             self._waiting.leave(writer)
+            if address not in HERE and not self._logons.of(address).take(time.monotonic()):
+                self.refused += 1
+                return
             if self._compiled is not None:
                 await asyncio.shield(self._compiled)
             with self.places.place(address, writer) as has_place:
@@ -301,7 +307,8 @@ class Line:
         """Take a request; what answers it at once."""
         kind, number = _kind_and_number(raw)
         if kind not in messages.REQUIRED:
-            yield messages.business_reject(number, kind)
+            text = "this port serves market data alone"
+            yield messages.business_reject(number, kind, "3", text)
             return
         try:
             request = messages.request_of(
@@ -312,6 +319,9 @@ class Line:
             return
         except Refusal as refusal:
             yield messages.refusal_body(_name_of(raw), refusal)
+            return
+        if kind in "eg" and self._asked >= MAX_ASKED:
+            yield messages.business_reject(number, kind, "0", self._too_many)
             return
         take = {
             "V": self._take_data,
@@ -371,7 +381,7 @@ class Line:
             self.statuses.pop(request.name, None)
             return
         status, last = self._status(request)
-        if request.subscription != SNAPSHOT and self._asked < MAX_ASKED:
+        if request.subscription != SNAPSHOT:
             self.statuses[request.name] = request, status
         yield messages.status_body(request, status, last)
 
@@ -390,7 +400,7 @@ class Line:
             self.sessions.pop(request.name, None)
             return
         status = messages.session_status(self.door.instruments().values())
-        if request.subscription != SNAPSHOT and self._asked < MAX_ASKED:
+        if request.subscription != SNAPSHOT:
             self.sessions[request.name] = request, status
         yield messages.session_body(request, status)
 

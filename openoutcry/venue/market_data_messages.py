@@ -503,7 +503,6 @@ def reject_body(number: int, kind: str, fault: FieldFault) -> bytes:
     return body_of("3", [*rows, (58, str(fault))])
 
 
-def business_reject(number: int, kind: str) -> bytes:
-    """A BusinessMessageReject (j) of a message that is no request for market data."""
-    text = "this port serves market data alone"
-    return body_of("j", [(45, number), (372, kind), (380, 3), (58, text)])
+def business_reject(number: int, kind: str, reason: str, text: str) -> bytes:
+    """A BusinessMessageReject (j) of a message that is not served."""
+    return body_of("j", [(45, number), (372, kind), (380, reason), (58, text)])

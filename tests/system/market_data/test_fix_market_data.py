@@ -21,6 +21,7 @@ from openoutcry.venue.contract_figures import Figures
 from openoutcry.venue.market_data_messages import WITH_SEQUENCE
 from openoutcry.wire.enums import Side
 from openoutcry.wire.feed_messages import ITCH50
+from openoutcry.wire.load_limits import Rate
 from tests.support.documents.fix_dictionary import FILE
 from tests.support.market_data.feed_journal import make_journal
 from tests.support.market_data.feed_support import fields
@@ -191,9 +192,7 @@ def test_a_client_that_reads_nothing_is_cut(day, monkeypatch):
     messages, symbols = day
     with ServedDoor(symbols) as served:
         dead = FixClient("127.0.0.1", served.port, "DEAD", "any", target="VENUE")
-        terms = [(262, "A"), (263, "1"), (264, "0"), (265, "0"), (267, "2"), (269, "0"), (269, "1")]
-        terms += [(146, str(len(symbols))), *((55, name) for name in symbols)]
-        dead.send("V", tuple((tag, str(value)) for tag, value in terms))
+        dead.market_data(symbols)
         until = time.monotonic() + BOUND_S
         at = 0
         while len(served.door.places):
@@ -285,17 +284,46 @@ def test_what_was_sent_is_not_sent_again_and_a_session_asks_so_much(day, monkeyp
         wish("A", names[0])
         assert answer("Y")[281] == "1"
         wish("A", names[0], t263="2")
-        wish("B", names[2])
-        assert answer("W")[262] == "B"
+        wish("B", *names[2:4])
+        assert [answer("W")[262] for _ in "12"] == ["B", "B"]
         client.send("D", ((11, "1"), (55, names[0])))
         assert answer("j")[372] == "D"
+        for kind, name in (("e", 324), ("g", 335)):
+            client.send(kind, ((name, "S"), (263, "1"), *([(55, names[0])] if kind == "e" else [])))
+            assert answer("j")[380] == "0"
         client.send("2", ((7, "1"), (16, "0")))
+        wish("B", names[0], t263="2")
         wish("C", names[3], t263="0")
         assert answer("W")[262] == "C", "what was sent comes as a gap, and the next message follows"
         client.close()
     for wrong in ({"target": "OTHER"}, {"version": "4.2"}):
         with ServedDoor(symbols) as served, pytest.raises(ClientError):
             FixClient("127.0.0.1", served.port, "A", "any", **{"target": "VENUE"} | wrong)
+
+
+def test_an_address_logs_on_so_often_and_holds_so_many_connections(day, monkeypatch):
+    monkeypatch.setattr(market_data_door, "address_of", lambda peer: "10.0.0.1")
+    monkeypatch.setattr(market_data_door, "LOGONS", Rate(per_s=1e-6, at_once=3))
+    with ServedDoor(day[1]) as served:
+        terms = ("127.0.0.1", served.port, "A", "any")
+        clients = [FixClient(*terms, target="VENUE") for _ in range(3)]
+        with pytest.raises(ClientError):
+            FixClient(*terms, target="VENUE")
+        assert served.door.refused == 1
+    for one in clients:
+        one.close()
+    monkeypatch.setattr(market_data_door, "LOGONS", Rate(per_s=1e6, at_once=100))
+    monkeypatch.setattr(market_data_door, "MAX_LINES_EACH", 2)
+    with ServedDoor(day[1]) as served:
+        terms = ("127.0.0.1", served.port, "A", "any")
+        clients = [FixClient(*terms, target="VENUE") for _ in range(2)]
+        with pytest.raises(ClientError):
+            FixClient(*terms, target="VENUE")
+        clients.pop().close()
+        wait_until(lambda: len(served.door.places) == 1, "its place is free")
+        clients.append(FixClient(*terms, target="VENUE"))
+    for one in clients:
+        one.close()
 
 
 FEED = """
