@@ -107,7 +107,7 @@ class Judge:
     @property
     def view(self) -> View:
         """What the venue itself has."""
-        return View(self.world.shared.regions[0])
+        return self.world.view
 
 
 class Replay(Judge):

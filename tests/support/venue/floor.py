@@ -16,7 +16,9 @@ from click.testing import CliRunner, Result
 
 from openoutcry.cli.main import main
 from openoutcry.journal.replay import replay
+from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.pipeline.progress import Watcher
+from openoutcry.risk.region import View
 from openoutcry.runtime.table import Ring
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.serve import IdleSource, Venue
@@ -74,6 +76,11 @@ class InlineFloor(Records, InlineVenue):
         assert self.run is not None
         return self.run.work.shared
 
+    @property
+    def view(self) -> View:
+        """What its risk has now."""
+        return View(self.shared.regions[0])
+
     def drop(self) -> None:
         self._desk.close()
         super().drop()
@@ -87,8 +94,8 @@ class InlineFloor(Records, InlineVenue):
         return result
 
     def close(self) -> dict[str, Any]:
-        """Stop; nothing was lost or done twice, the journal replays to the same state, and its days
-        are what the venue did."""
+        """Stop; nothing was lost or done twice, the journal replays to the same state, the ledger
+        comes to what the core has, and its days are what the venue did."""
         last = self.stop()
         assert (last["lost"], last["duplicated"]) == (0, 0)
         assert self.journal_path is not None
@@ -97,6 +104,7 @@ class InlineFloor(Records, InlineVenue):
             last["state_hash"],
             last["commands"],
         ]
+        assert Reconciliation(self.journal_path, None).advance().difference is None
         require_days(self.journal_path)
         return last
 

@@ -58,7 +58,7 @@ def test_a_story_of_two_days(tmp_path):
 
 
 def position(world: World, who: str) -> int:
-    view = View(world.shared.regions[0])
+    view = world.view
     return view.cell(world.people[who].number, 0, lay.POSITION)
 
 
@@ -123,13 +123,9 @@ class LyingCore:
         return events
 
 
-def live(world: World) -> View:
-    return View(world.shared.regions[0])
-
-
 @plants(judges.Replay)
 def changed_word(world, _patch):
-    live(world).participants[1, lay.PEAK // 8] += 1
+    world.view.participants[1, lay.PEAK // 8] += 1
 
 
 @plants(judges.Matching)
@@ -142,12 +138,12 @@ def worse_price(world, _patch):
 
 @plants(judges.Risk)
 def less_reserved(world, _patch):
-    live(world).participants[2, lay.RESERVED // 8] -= 1
+    world.view.participants[2, lay.RESERVED // 8] -= 1
 
 
 @plants(judges.Wallets)
 def unit_from_nowhere(world, _patch):
-    live(world).wallets.rows[1, 0, 0] += 1
+    world.view.wallets.rows[1, 0, 0] += 1
 
 
 @plants(judges.Ledger)
@@ -165,7 +161,7 @@ def one_sided_posting(world, patch):
 
 @plants(judges.Margin)
 def less_margin(world, _patch):
-    live(world).participants[1, lay.PORTFOLIO // 8] -= 1
+    world.view.participants[1, lay.PORTFOLIO // 8] -= 1
 
 
 @plants(judges.Takeovers)

@@ -64,7 +64,7 @@ def test_an_expiry_obliges_to_deliver_at_the_final_price(floor: InlineFloor) -> 
     assert rows[1][0] == rows[0][0] + 1
     assert list(trades_of(floor.journal_path, "24/7")) == []
     # The variation is paid; the price is not.
-    assert View(floor.shared.regions[0]).of(1, lay.BALANCE) == 60_000 + 3 * 10 * 100
+    assert floor.view.of(1, lay.BALANCE) == 60_000 + 3 * 10 * 100
 
 
 def no_reference(symbol: str, price: int) -> Work:

@@ -7,7 +7,6 @@ import pytest
 from openoutcry.portal.accounts.errors import InvalidRequest, NotFound
 from openoutcry.portal.native.margin_routes import NativeMargin
 from openoutcry.portal.server import Portal
-from openoutcry.risk.region import View
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.margin_view import MarginView
 from openoutcry.venue.position_messages import Positions
@@ -29,7 +28,7 @@ def floor(tmp_path_factory: pytest.TempPathFactory):
 
 
 def native_of(floor: InlineFloor) -> NativeMargin:
-    mirror = SimpleNamespace(file=read_venue(floor.file), view=View(floor.shared.regions[0]))
+    mirror = SimpleNamespace(file=read_venue(floor.file), view=floor.view)
     return NativeMargin(None, mirror, None)
 
 

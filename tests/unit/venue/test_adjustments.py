@@ -7,10 +7,8 @@ import pytest
 
 from openoutcry.ledger import reports
 from openoutcry.ledger.ledger_state import at
-from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.ledger.transactions import transactions
 from openoutcry.risk import layout as lay
-from openoutcry.risk.region import View
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.index_audit import audit_indices
 from openoutcry.wire.enums import Side
@@ -79,13 +77,8 @@ def floor(tmp_path_factory: pytest.TempPathFactory):
         )
     assert [lots(made, symbol) for symbol in ("GOLD", "GOLD-C", "BAR")] == [5, 4, -3]
     yield made
-    assert Reconciliation(made.journal_path, None).advance().difference is None
     made.close()
     assert audit_indices(made.journal_path).differences == []
-
-
-def view(floor: InlineFloor) -> View:
-    return View(floor.shared.regions[0])
 
 
 def place(floor: InlineFloor, symbol: str) -> int:
@@ -93,7 +86,7 @@ def place(floor: InlineFloor, symbol: str) -> int:
 
 
 def lots(floor: InlineFloor, symbol: str) -> int:
-    return view(floor).cell(1, place(floor, symbol), lay.POSITION)
+    return floor.view.cell(1, place(floor, symbol), lay.POSITION)
 
 
 def terms(floor: InlineFloor, symbol: str) -> dict[str, Any]:
@@ -115,14 +108,14 @@ def test_positions_stay_and_a_lot_is_worth_what_it_was(floor) -> None:
     floor.send(order(20, Side.BUY, 1, 4_900, who=2, symbol=b"GOLD"))
     for symbol in SYMBOLS:
         floor.ask("halt", symbol)
-    balances = view(floor).participants[:, lay.BALANCE // 8].tolist()
-    margined = view(floor).of(2, lay.MARGINED)
+    balances = floor.view.participants[:, lay.BALANCE // 8].tolist()
+    margined = floor.view.of(2, lay.MARGINED)
     done = floor.ask("contract", "adjust", "XAU", "3")["done"]
     assert "XAU: 2 contracts are adjusted, 3 new units for 1 old ones" in done
     assert "GOLD: the reference price is 1667 ticks" in done
-    assert view(floor).participants[:, lay.BALANCE // 8].tolist() == balances
-    assert view(floor).of(2, lay.MARGINED) == margined
-    assert view(floor).of(2, lay.OPEN) == 0
+    assert floor.view.participants[:, lay.BALANCE // 8].tolist() == balances
+    assert floor.view.of(2, lay.MARGINED) == margined
+    assert floor.view.of(2, lay.OPEN) == 0
     gold, call = terms(floor, "GOLD"), terms(floor, "GOLD-C")
     assert (gold["mark"], gold["multiplier"], gold["index"]) == (1_667, 30, 1_667)
     assert (call["strike"], call["strike_multiplier"], call["mark"]) == (1_667, 30, 100)
@@ -139,7 +132,7 @@ def test_reports_of_before_it_mark_nothing_after_it(floor) -> None:
     assert lots(floor, "BAR") == -9
     floor.ask("contract", "report", "XAU", "east", "1700")
     floor.wait_for(lambda s: terms(floor, "GOLD")["mark"] == 1_700)
-    assert view(floor).of(1, lay.KILLS) == 0
+    assert floor.view.of(1, lay.KILLS) == 0
     for symbol in (*SYMBOLS, "BAR"):
         floor.ask("resume", "instrument", symbol)
 
@@ -199,7 +192,7 @@ def test_options_are_marked_by_the_terms_in_force(tmp_path) -> None:
 
 def call_marked(floor: InlineFloor, price: int) -> int:
     """The mark of the call after a look that has this index."""
-    contracts = view(floor).contracts
+    contracts = floor.view.contracts
     assert contracts is not None
     index, marks = place(floor, "GOLD-C"), contracts.of(place(floor, "GOLD-C"), "marks")
     floor.ask("contract", "report", "XAU", "east", str(price))

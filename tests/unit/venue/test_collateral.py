@@ -10,9 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
-from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.risk import layout as lay
-from openoutcry.risk.region import View
 from openoutcry.venue.collateral_desk import CollateralDesk
 from openoutcry.venue.desk import UNAVAILABLE, DeskError
 from openoutcry.venue.fee_tables import MoneySpec
@@ -60,22 +58,17 @@ def floor(tmp_path_factory: pytest.TempPathFactory):
     trading_floor = InlineFloor(folder, FILE)
     trading_floor.ask("deposit", "1", "5000000", "--asset", "XAU")
     yield trading_floor
-    assert Reconciliation(trading_floor.journal_path, None).advance().difference is None
     trading_floor.close()
 
 
-def view(floor: InlineFloor) -> View:
-    return View(floor.shared.regions[0])
-
-
 def counted(floor: InlineFloor, who: int = 1) -> int:
-    portfolio = view(floor).portfolio
+    portfolio = floor.view.portfolio
     assert portfolio is not None
     return int(portfolio.collateral()[who])
 
 
 def mark(floor: InlineFloor) -> int:
-    contracts = view(floor).contracts
+    contracts = floor.view.contracts
     assert contracts is not None
     return contracts.of(0, "mark")
 
@@ -88,7 +81,7 @@ def test_what_is_pledged_lets_an_order_in(floor: InlineFloor) -> None:
     assert done == ["participant 1 pledges 3.000000 XAU"]
     assert counted(floor) == 150_000 - 10_000 - 10_000
     floor.send(order(2, Side.BUY, 11, 5_000, who=1), order(3, Side.SELL, 11, 5_000, who=2))
-    assert view(floor).cell(1, 0, lay.POSITION) == 11
+    assert floor.view.cell(1, 0, lay.POSITION) == 11
 
 
 @pytest.mark.parametrize(
@@ -143,10 +136,10 @@ def test_an_index_moves_the_price_of_the_asset_with_its_name(floor: InlineFloor)
 
 def test_the_figures_are_explained(floor: InlineFloor) -> None:
     file = read_venue(floor.file)
-    document = MarginView(file.risk, list(file.symbols), view(floor)).document(1)
+    document = MarginView(file.risk, list(file.symbols), floor.view).document(1)
     line = document["collateral"]["XAU"]
     assert (line["amount"], line["value"], line["counts"]) == (3_000_000, 147_000, counted(floor))
-    assert document["equity"] == view(floor).equity(1) + counted(floor)
+    assert document["equity"] == floor.view.equity(1) + counted(floor)
     # Both positions and pledge fall with XAU; without the pledge 49,000 would be too little now.
     assert 3_700 < document["liquidation"]["XAU"]["below"] < 4_300
     words = ["margin", "explain", str(floor.file.parent / "margin.toml"), "1"]
@@ -162,15 +155,15 @@ def test_the_figures_are_explained(floor: InlineFloor) -> None:
 def test_a_price_liquidates_and_the_fund_takes_the_pledge_over(floor: InlineFloor) -> None:
     """Losses are owed against collateral until it no longer covers the margin."""
     floor.ask("contract", "report", "XAU", "east", "4300")
-    floor.wait_for(lambda s: view(floor).equity(1) == 60_000 - 11 * 700 * 10)
-    assert not view(floor).of(1, lay.FLAGS)
-    assert view(floor).debts() == {1: 17_000}
+    floor.wait_for(lambda s: floor.view.equity(1) == 60_000 - 11 * 700 * 10)
+    assert not floor.view.of(1, lay.FLAGS)
+    assert floor.view.debts() == {1: 17_000}
     floor.wait_for(lambda s: s["risk"].get("debts") == {"1": 17_000})
     floor.send(order(10, Side.BUY, 11, 4_000, who=2))
     floor.ask("contract", "report", "XAU", "east", "4000")
     # The fund has 2,000, of 86,000 that the pledge of 3,000,000 counts.
-    floor.wait_for(lambda s: view(floor).equity(1) == 2_000 - 50_000)
-    portfolio = view(floor).portfolio
+    floor.wait_for(lambda s: floor.view.equity(1) == 2_000 - 50_000)
+    portfolio = floor.view.portfolio
     assert portfolio is not None
     taken = -(-3_000_000 * 2_000 // 86_000)
     assert list(portfolio.pledged(1).values()) == [3_000_000 - taken]
@@ -188,7 +181,6 @@ def poor(tmp_path_factory: pytest.TempPathFactory):
         folder, FILE.replace("opening_balance = 100_000", "opening_balance = 1")
     )
     yield trading_floor
-    assert Reconciliation(trading_floor.journal_path, None).advance().difference is None
     trading_floor.close()
 
 
@@ -200,7 +192,7 @@ def test_a_hedge_with_its_own_asset_is_not_called_between_two_commands(poor: Inl
     for price, worth in ((9_500, 85_500), (5_000, 45_000)):
         poor.ask("contract", "report", "XAU", "east", str(price))
         poor.wait_for(lambda s, now=(price, worth): (mark(poor), counted(poor, 3)) == now)
-        assert not view(poor).of(3, lay.FLAGS)
+        assert not poor.view.of(3, lay.FLAGS)
 
 
 def test_a_pledge_out_of_a_reversed_deposit_pays_for_it(poor: InlineFloor) -> None:
@@ -254,9 +246,9 @@ def test_a_hedge_is_in_force_from_the_file_and_follows_it(tmp_path: Path) -> Non
                 re.sub(r"scan_ticks = \S+", f"scan_ticks = {scan}", HEDGED_FILE, count=1)
             )
             assert "now matches" in floor.ask("contract", "margin")["done"][0]
-        document = MarginView(file.risk, list(file.symbols), view(floor)).document(3)
+        document = MarginView(file.risk, list(file.symbols), floor.view).document(3)
         (commodity,) = document["commodities"].values()
-        assert view(floor).scenario_margin(3) == document["maintenance"]
+        assert floor.view.scenario_margin(3) == document["maintenance"]
         needed.append((document["maintenance"], commodity["scenarios"][10]))
         floor.again()
     assert needed == [(501, 501), (901, 901)], "of 5,000 and of 9,000 nine tenths are hedged"

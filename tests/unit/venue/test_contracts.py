@@ -11,13 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
-from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.order_entry.drop_copy import COPY_DTYPE
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.protection_layout import OPERATORS_HALT
-from openoutcry.risk.region import View
 from openoutcry.venue.corporate_desk import CorporateDesk
 from openoutcry.venue.desk import DeskError
 from openoutcry.venue.fee_tables import MoneySpec
@@ -61,16 +59,11 @@ pytestmark = pytest.mark.xdist_group("contracts")  # one day of one venue
 def floor(tmp_path_factory: pytest.TempPathFactory):
     trading_floor = InlineFloor(tmp_path_factory.mktemp("contracts"), CONTRACT_VENUE + COPIES)
     yield trading_floor
-    assert Reconciliation(trading_floor.journal_path, None).advance().difference is None
     trading_floor.close()
 
 
-def view(floor: InlineFloor) -> View:
-    return View(floor.shared.regions[0])
-
-
 def balance(floor: InlineFloor, who: int) -> int:
-    return view(floor).of(who, lay.BALANCE)
+    return floor.view.of(who, lay.BALANCE)
 
 
 def test_marks_and_funding_are_done_once_by_their_reference(floor: InlineFloor) -> None:
@@ -104,13 +97,13 @@ def test_a_default_goes_through_the_market_the_fund_and_the_other_side(
     assert "KILLED" in risk_refusal(refused)[0]
     floor.again()
     floor.send(order(6, Side.BUY, 4, 4_500, who=3))
-    floor.wait_for(lambda s: view(floor).cell(1, 0, lay.POSITION) == 6)
+    floor.wait_for(lambda s: floor.view.cell(1, 0, lay.POSITION) == 6)
     assert balance(floor, 1) == 16_000
     floor.ask("contract", "mark", "GOLD", "4300")
     assert floor.status()["risk"]["deficits"] == {"1": 2_000}
     floor.again()
-    assert view(floor).contracts.word("takeovers") == 0
-    assert next_of_rank(view(floor), 1, 0) == 2
+    assert floor.view.contracts.word("takeovers") == 0
+    assert next_of_rank(floor.view, 1, 0) == 2
     floor.ask("contract", "mark", "GOLD", "4200")
     status = floor.wait_for(lambda s: s["risk"]["insurance_fund"]["covers"] == 1)
     assert status["risk"]["deficits"] == {}
@@ -126,7 +119,7 @@ def test_a_default_goes_through_the_market_the_fund_and_the_other_side(
     }
     floor.again()
     assert [balance(floor, who) for who in (1, 9)] == [0, 0]
-    assert view(floor).cell(2, 0, lay.POSITION) == -4
+    assert floor.view.cell(2, 0, lay.POSITION) == -4
     total = sum(balance(floor, who) for who in range(10))
     assert total == 60_000 + 200_000 + 100_000 + 2_000
     takeover = "participant 2 takes over 6 GOLD"
@@ -167,7 +160,7 @@ def test_past_its_expiry_orders_are_cancelled_and_all_is_settled(floor: InlineFl
     floor.at("2026-11-23T16:00")
     status = floor.wait_for(lambda s: s["risk"]["contracts"]["GOLD"]["expired"])
     assert status["risk"]["contracts"]["GOLD"]["final"] is None
-    floor.wait_for(lambda s: view(floor).of(3, lay.OPEN) == 0)
+    floor.wait_for(lambda s: floor.view.of(3, lay.OPEN) == 0)
     (refused,) = floor.send(order(8, Side.BUY, 1, 4_000, who=3))
     assert risk_refusal(refused)[0] == {"EXPIRED"}
     _, events = floor.journal()
@@ -179,7 +172,7 @@ def test_past_its_expiry_orders_are_cancelled_and_all_is_settled(floor: InlineFl
         in floor.ask("contract", "expire", "GOLD", "4250")["done"][0]
     )
     assert balance(floor, 3) == before + 4 * 10 * 50
-    assert not view(floor).cells[:, 0, lay.POSITION // 8].any()
+    assert not floor.view.cells[:, 0, lay.POSITION // 8].any()
     assert floor.status()["risk"]["contracts"]["GOLD"]["final"] == 4_250
     again = floor.ask("contract", "mark", "GOLD", "4300", status=1)["error"]
     assert "was settled at 4250 ticks" in again
@@ -202,7 +195,7 @@ def test_a_rate_that_is_worked_out_ends_at_three_quarters_of_a_percent(
     for mark, rate in ((220_000, 7_500_000), (180_000, -7_500_000)):
         floor.ask("contract", "mark", "TIN", str(mark), "--index", "200000")
         floor.ask("contract", "fund", "TIN")
-        assert view(floor).contracts.of(1, "rate") == rate
+        assert floor.view.contracts.of(1, "rate") == rate
     floor.ask("contract", "mark", "TIN", "200200", "--index", "200000")
 
 

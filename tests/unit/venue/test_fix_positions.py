@@ -93,7 +93,7 @@ def test_the_figures_are_those_of_the_margin_view(floor: InlineFloor) -> None:
     for who, name in ((1, "ONE"), (2, "TWO")):
         ack, *reports = asked(client_of(floor, name), "all", str(who), (5500, "Y"))
         assert [fault(one.raw) for one in (ack, *reports)] == [""] * 3
-        view = View(floor.shared.regions[0])
+        view = floor.view
         plain = MarginView(file.risk, list(file.symbols), view).document(who)
         assert [ack[tag] for tag in (710, 721, 727, 728, 729)] == ["all", "all", "2", "0", "0"]
         assert {total: units(ack[tag]) for total, tag in TOTALS.items()} == {

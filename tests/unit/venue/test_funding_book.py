@@ -13,7 +13,6 @@ from openoutcry.journal.checkpoint import make_checkpoints, retire_before
 from openoutcry.ledger.layout import Kind
 from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.transactions import joined, transactions
-from openoutcry.risk.region import View
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.funding_book import (
     NAME,
@@ -126,7 +125,7 @@ def test_every_payment_is_the_ledgers(journal: Path) -> None:
 
 
 def test_a_total_is_of_the_period_that_it_is_asked_of(floor: InlineFloor, journal: Path) -> None:
-    file, view = read_venue(floor.file), View(floor.shared.regions[0])
+    file, view = read_venue(floor.file), floor.view
     periods = perpetual_periods(file, view)
     assert periods == {"GOLD": 1, "TIN": 6}
     book = FundingBook(journal)

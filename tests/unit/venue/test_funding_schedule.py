@@ -11,7 +11,6 @@ from click.testing import CliRunner
 from openoutcry.cli.main import main
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
-from openoutcry.risk.region import View
 from openoutcry.venue.file import VenueFile, read_venue
 from openoutcry.venue.funding_schedule import FundingSpec, premium_of
 from openoutcry.venue.limits import check_structure, hook_settings
@@ -103,7 +102,7 @@ def test_a_perpetual_is_funded_by_itself_at_each_time_and_once(floor: InlineFloo
     # 80 minutes at 0.4 %, 30 at -0.1 %: 0.2636 %, and interest takes 0.05 % off.
     assert first == (1_763_899_200 // 3_600 + 365 * 24, 2_136_363)
     paid = 199_800 * 2_136_363 // 10**9
-    view = View(floor.shared.regions[0])
+    view = floor.view
     assert view.of(3, lay.BALANCE) == 100_000 - 200 - paid
     assert any("TIN: period" in note for note in floor.notes)
 

@@ -3,10 +3,9 @@ whose positions offset each other, also if the venue is killed within a look."""
 
 import pytest
 
-from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
-from openoutcry.risk.region import View, at_once
+from openoutcry.risk.region import at_once
 from openoutcry.wire.enums import CommandKind, Side
 from tests.support.venue.contract_floor import CONTRACT_VENUE, OF_TIN
 from tests.support.venue.floor import InlineFloor
@@ -42,18 +41,13 @@ def floor(tmp_path_factory: pytest.TempPathFactory):
     trading_floor.send(
         order(3, Side.SELL, 50, 5_000, who=1, **tin), order(4, Side.BUY, 50, 5_000, who=2, **tin)
     )
-    assert view(trading_floor).cell(1, 1, lay.POSITION) == -50
+    assert trading_floor.view.cell(1, 1, lay.POSITION) == -50
     yield trading_floor
-    assert Reconciliation(trading_floor.journal_path, None).advance().difference is None
     trading_floor.close()
 
 
-def view(floor: InlineFloor) -> View:
-    return View(floor.shared.regions[0])
-
-
 def marks(floor: InlineFloor) -> list[int]:
-    contracts = view(floor).contracts
+    contracts = floor.view.contracts
     assert contracts is not None
     return [contracts.of(index, "mark") for index in (0, 1)]
 
@@ -66,8 +60,8 @@ def move(floor: InlineFloor, price: int) -> None:
 def test_a_hedge_is_not_called_by_a_move_that_one_of_its_legs_could_not_bear(floor) -> None:
     for price in (6_500, 4_000, 7_000, 5_000):
         move(floor, price)
-        assert view(floor).of(1, lay.KILLS) == 0
-        assert view(floor).of(1, lay.BALANCE) == 60_000
+        assert floor.view.of(1, lay.KILLS) == 0
+        assert floor.view.of(1, lay.BALANCE) == 60_000
     marks_of_look = [Setting.CONTRACT_APPLY, *[Setting.CONTRACT_MARK] * 2, Setting.CONTRACT_APPLY]
     look = [Setting.INDEX_REPORT, *marks_of_look, Setting.INDEX_VALUE]
     assert floor.settings()[-6:] == look
@@ -78,7 +72,7 @@ def test_a_look_that_the_core_refuses_is_reported_once_until_it_fits(floor, monk
     with monkeypatch.context() as patch:
         patch.setattr(name, lambda *given: at_once(*given)[:-1])
         floor.ask("contract", "report", "XAU", "east", "6650")
-        floor.wait_for(lambda s: view(floor).contracts.word("staged") == 2)
+        floor.wait_for(lambda s: floor.view.contracts.word("staged") == 2)
         floor.clock.advance(3, 0.1)
         assert floor.status()["risk"]["indices"]["XAU"]["refused"] == ["GOLD", "TIN"]
     for symbol in ("GOLD", "TIN"):
@@ -95,11 +89,11 @@ def test_a_venue_killed_within_a_look_continues_with_what_was_in_force(floor, mo
     with monkeypatch.context() as patch:
         patch.setattr(name, lambda *given: at_once(*given)[:-1])
         floor.ask("contract", "report", "XAU", "east", "6600")
-        floor.wait_for(lambda s: view(floor).contracts.word("staged") == 2)
+        floor.wait_for(lambda s: floor.view.contracts.word("staged") == 2)
     floor.again()
-    assert (marks(floor), view(floor).contracts.word("staged")) == ([5_000, 5_000], 2)
+    assert (marks(floor), floor.view.contracts.word("staged")) == ([5_000, 5_000], 2)
     move(floor, 6_700)
-    assert view(floor).of(1, lay.KILLS) == 0
+    assert floor.view.of(1, lay.KILLS) == 0
 
 
 def test_a_hedge_between_a_contract_and_another_instrument_is_judged_by_both(tmp_path) -> None:
@@ -117,21 +111,20 @@ def test_a_hedge_between_a_contract_and_another_instrument_is_judged_by_both(tmp
             order(number, Side.BUY, 1, price, who=3, **held),
             order(number + 1, Side.SELL, 1, price, who=2, **held),
         )
-        floor.wait_for(lambda s, price=price: view(floor).contracts.of(0, "mark") == price)
-        assert view(floor).of(1, lay.KILLS) == 0
-        assert view(floor).equity(1) == 60_000
+        floor.wait_for(lambda s, price=price: floor.view.contracts.of(0, "mark") == price)
+        assert floor.view.of(1, lay.KILLS) == 0
+        assert floor.view.equity(1) == 60_000
     assert Setting.MARK not in floor.settings()[-5:]
     # It trades itself before the look: what it is short of is then worth 75,000 more, GOLD is not.
     floor.send(
         order(11, Side.SELL, 1, 6_500, who=1, **held), order(12, Side.BUY, 1, 6_500, who=2, **held)
     )
-    assert view(floor).of(1, lay.KILLS) == 0
-    assert view(floor).is_under(1)
+    assert floor.view.of(1, lay.KILLS) == 0
+    assert floor.view.is_under(1)
     floor.ask("contract", "mark", "GOLD", "6500")
-    assert view(floor).of(1, lay.KILLS) == 0
+    assert floor.view.of(1, lay.KILLS) == 0
     floor.clock.advance(1, 0.01)
-    assert view(floor).of(1, lay.KILLS) == 0
-    assert Reconciliation(floor.journal_path, None).advance().difference is None
+    assert floor.view.of(1, lay.KILLS) == 0
     floor.close()
 
 
@@ -141,7 +134,7 @@ def test_who_trades_below_its_margin_is_called_though_no_price_moves(tmp_path, i
     floor = InlineFloor(tmp_path, CONTRACT_VENUE + index)
     if index:
         floor.ask("contract", "report", "XAU", "east", "5000")
-        floor.wait_for(lambda s: view(floor).contracts.of(0, "index") == 5_000)
+        floor.wait_for(lambda s: floor.view.contracts.of(0, "index") == 5_000)
     tin = {"symbol": b"TIN"}
     floor.send(
         order(1, Side.BUY, 1, 200_000, who=1, **tin), order(2, Side.SELL, 1, 200_000, who=2, **tin)
@@ -152,12 +145,11 @@ def test_who_trades_below_its_margin_is_called_though_no_price_moves(tmp_path, i
     floor.send(order(3, Side.BUY, 5, 6_120, who=1))
     floor.ask("limits", "set", "credit", "0", "--participant", "1")
     floor.send(order(4, Side.SELL, 5, 6_120, who=2))
-    floor.wait_for(lambda s: view(floor).of(1, lay.KILLS) == 1)
-    assert view(floor).of(1, lay.FLAGS) & lay.KILLED_BY_MARGIN
+    floor.wait_for(lambda s: floor.view.of(1, lay.KILLS) == 1)
+    assert floor.view.of(1, lay.FLAGS) & lay.KILLED_BY_MARGIN
     commands, _ = floor.journal()
-    (by,) = commands[commands["seq"] == view(floor).of(1, lay.CALLED_SEQ)]
+    (by,) = commands[commands["seq"] == floor.view.of(1, lay.CALLED_SEQ)]
     assert (by["kind"], by["order_type"]) == (CommandKind.RISK, Setting.MARK)
-    assert Reconciliation(floor.journal_path, None).advance().difference is None
     floor.close()
 
 
@@ -192,7 +184,7 @@ def test_an_operator_marks_and_funds_contracts_of_one_moment_together(floor) -> 
     done = floor.ask("contract", "mark", "GOLD", "6000", "--also", "TIN=6100")["done"]
     assert len(done) == 2
     assert marks(floor) == [6_000, 6_100]
-    assert view(floor).of(1, lay.KILLS) == 0
+    assert floor.view.of(1, lay.KILLS) == 0
     both = floor.ask("contract", "mark", "GOLD", "1", "--also", "LEAD=1", status=1)
     assert "there is no instrument 'LEAD'" in both["error"]
     assert (
@@ -215,12 +207,12 @@ def test_a_file_that_frees_margin_and_asks_for_more_calls_no_participant_between
     floor.send(
         order(1, Side.BUY, 4, 200_000, who=1, **tin), order(2, Side.SELL, 4, 200_000, who=2, **tin)
     )
-    assert view(floor).of(1, lay.MARGINED) == 40_000
+    assert floor.view.of(1, lay.MARGINED) == 40_000
     floor.drop()
     text = floor.file.read_text().replace("margin = 10_000", "margin = 40_000")
     floor.file.write_text(text.replace("maintenance_bps = 5_000", "maintenance_bps = 2_500"))
     floor.open()
-    floor.wait_for(lambda s: view(floor).of(1, lay.MARGINED) == 160_000)
+    floor.wait_for(lambda s: floor.view.of(1, lay.MARGINED) == 160_000)
     # 60,000 are less than half of 160,000, and more than a quarter.
-    assert view(floor).of(1, lay.KILLS) == 0
+    assert floor.view.of(1, lay.KILLS) == 0
     floor.close()

@@ -5,7 +5,6 @@ import pytest
 
 from openoutcry.risk import layout as lay
 from openoutcry.risk.contract_layout import PAUSED_HALT
-from openoutcry.risk.region import View
 from openoutcry.venue.file import VenueFileError, read_venue
 from openoutcry.wire.enums import EventKind, Side
 from tests.support.venue.contract_floor import CONTRACT_VENUE
@@ -54,7 +53,7 @@ def trade(floor: InlineFloor, number: int, price: int) -> None:
 
 def gold(floor: InlineFloor) -> tuple[int, int, bool]:
     """Mark and index of the contract, and whether it is paused."""
-    view = View(floor.shared.regions[0])
+    view = floor.view
     paused = bool(int(view.instruments[0, lay.HALT // 8]) & PAUSED_HALT)
     return view.contracts.of(0, "mark"), view.contracts.of(0, "index"), paused
 

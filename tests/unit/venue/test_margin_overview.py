@@ -37,7 +37,7 @@ def floor(request, tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_the_nearest_to_a_call_is_first(floor: InlineFloor) -> None:
-    view = View(floor.shared.regions[0])
+    view = floor.view
     document = margin_overview(view, SYMBOLS, {1: "one"})
     rows = document["participants"]
     assert {row["number"] for row in rows} == {1, 2, 3}, "the fund holds nothing"
@@ -56,7 +56,7 @@ def test_the_nearest_to_a_call_is_first(floor: InlineFloor) -> None:
 
 
 def test_contracts_name_who_takes_over_first_and_the_fund_is_shown(floor: InlineFloor) -> None:
-    document = margin_overview(View(floor.shared.regions[0]), SYMBOLS, {})
+    document = margin_overview(floor.view, SYMBOLS, {})
     assert document["contracts"]["TIN"]["ranks"] == {"long": [3], "short": [2]}
     assert document["contracts"]["GOLD"]["mark"] == 5_000
     assert (

@@ -6,7 +6,6 @@ from random import Random
 import pytest
 
 from openoutcry.risk import layout as lay
-from openoutcry.risk.region import View
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.margin_view import MarginView
 from openoutcry.wire.enums import CommandKind, EventKind, Side
@@ -36,12 +35,12 @@ def floor(tmp_path_factory: pytest.TempPathFactory):
 
 def shown(floor: InlineFloor, who: int, *order_terms) -> dict:
     file = read_venue(floor.file)
-    view = MarginView(file.risk, list(file.symbols), View(floor.shared.regions[0]))
+    view = MarginView(file.risk, list(file.symbols), floor.view)
     return view.document(who, *order_terms)
 
 
 def test_the_numbers_are_the_core_s_and_add_up(floor: InlineFloor) -> None:
-    view = View(floor.shared.regions[0])
+    view = floor.view
     for who in (1, 2, 3):
         document = shown(floor, who)
         figures = document["initial"], document["with_orders"]
@@ -91,7 +90,7 @@ def test_what_if_says_what_the_core_will_answer(floor: InlineFloor) -> None:
         # Far from the other side, so that nothing trades; a buyer may pay more than the mark.
         price = PRICES[place] + (rng.randint(-50, 40) if side is Side.BUY else rng.randint(50, 90))
         asked = SYMBOLS[place], lots if side is Side.BUY else -lots
-        view = MarginView(file.risk, list(file.symbols), View(floor.shared.regions[0]))
+        view = MarginView(file.risk, list(file.symbols), floor.view)
         is_accepted = view.what_if(who, asked, price)["accepted"]
         record = order(number, side, lots, price, who=who, symbol=SYMBOLS[place].encode())
         (events,) = floor.send(record)
@@ -122,7 +121,7 @@ def test_a_venue_without_scenario_margin_has_none(floor: InlineFloor, tmp_path) 
     (tmp_path / "venue.toml").write_text(CONTRACT_VENUE)
     file = read_venue(tmp_path / "venue.toml")
     with pytest.raises(OutcryError, match="its file has no \\[margin\\]"):
-        MarginView(file.risk, list(file.symbols), View(floor.shared.regions[0]))
+        MarginView(file.risk, list(file.symbols), floor.view)
 
 
 def test_after_a_split_margin_is_the_same_as_by_a_file_in_new_prices(floor) -> None:

@@ -8,10 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
-from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
-from openoutcry.risk.region import View
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.limits import check_structure, hook_settings
 from openoutcry.venue.risk_tables import LimitsError
@@ -30,19 +28,14 @@ def floor(tmp_path_factory: pytest.TempPathFactory):
     (folder / "margin.toml").write_text(MARGIN_FILE)
     trading_floor = InlineFloor(folder, SCENARIO_VENUE)
     yield trading_floor
-    assert Reconciliation(trading_floor.journal_path, None).advance().difference is None
     trading_floor.close()
-
-
-def view(floor: InlineFloor) -> View:
-    return View(floor.shared.regions[0])
 
 
 def figures(floor: InlineFloor, who: int) -> tuple[int, int, int]:
     """Maintenance, initial, and that with orders."""
-    portfolio = view(floor).portfolio
+    portfolio = floor.view.portfolio
     assert portfolio is not None
-    return view(floor).of(who, lay.PORTFOLIO), *portfolio.initial(who)
+    return floor.view.of(who, lay.PORTFOLIO), *portfolio.initial(who)
 
 
 def test_a_hedge_needs_less_than_its_legs(floor: InlineFloor) -> None:
@@ -107,9 +100,9 @@ def test_a_participant_below_the_margin_of_all_positions_is_liquidated(floor: In
     )
     assert 65_000 - 100 * 300 < figures(floor, 1)[0] < 65_000 - 100 * 100
     floor.ask("contract", "mark", "GOLD", "4900")
-    assert view(floor).of(1, lay.FLAGS) & lay.KILLED_BY_MARGIN == 0
+    assert floor.view.of(1, lay.FLAGS) & lay.KILLED_BY_MARGIN == 0
     floor.ask("contract", "mark", "GOLD", "4700")
-    floor.wait_for(lambda s: view(floor).cell(1, 0, lay.POSITION) == 0)
+    floor.wait_for(lambda s: floor.view.cell(1, 0, lay.POSITION) == 0)
     parts = [note for note in floor.notes if "liquidation: participant 1" in note]
     assert "sells 10 GOLD" in parts[0]
 

@@ -8,11 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
-from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.contract_layout import UNLISTED_HALT
-from openoutcry.risk.region import View, setting
+from openoutcry.risk.region import setting
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.limits import hook_settings
 from openoutcry.wire.enums import ErrorBit, EventKind, Side
@@ -72,13 +71,12 @@ TEXT = CONTRACT_VENUE + SERIES
 def floor(tmp_path_factory: pytest.TempPathFactory):
     trading_floor = InlineFloor(tmp_path_factory.mktemp("series"), TEXT)
     yield trading_floor
-    assert Reconciliation(trading_floor.journal_path, None).advance().difference is None
     trading_floor.close()
 
 
 def listed(floor: InlineFloor) -> set[str]:
     """The contracts of series that take orders."""
-    view = View(floor.shared.regions[0])
+    view = floor.view
     file = read_venue(floor.file)
     own = {symbol for one in file.risk.series for symbol in one.symbols}
     halts = dict(zip(file.symbols, view.instruments[:, lay.HALT // 8].tolist(), strict=True))
