@@ -33,6 +33,7 @@ from openoutcry.venue.market_data_messages import (
     STOP,
     TOO_MUCH,
     TRADE,
+    Changes,
     Entries,
     FieldFault,
     Market,
@@ -105,6 +106,8 @@ class DataDoor:
         self._locates: dict[str, int] = {}
         self._markets: dict[tuple[str, int], Market] = {}
         self._entries: dict[tuple[str, int, frozenset[str]], Entries] = {}
+        self._changes: dict[tuple[int, int], tuple[Entries, Entries, Changes]] = {}
+        """By the objects, which are kept: of two at one time no address is the same."""
         self.places: Places[asyncio.StreamWriter] = Places(MAX_LINES, MAX_LINES_EACH)
         self._waiting: Logins[asyncio.StreamWriter] = Logins(MAX_WAITING)
         self._logons = Budgets(LOGONS)
@@ -124,6 +127,7 @@ class DataDoor:
         self._locates.clear()
         self._markets.clear()
         self._entries.clear()
+        self._changes.clear()
         self._has_figures = False
 
     def instruments(self) -> dict[str, Instrument]:
@@ -162,6 +166,15 @@ class DataDoor:
         if key not in self._entries:
             self._entries[key] = market.entries(request.types, request.depth)
         return self._entries[key]
+
+    def changes(self, old: Entries, new: Entries) -> Changes:
+        """Return what turns ``old`` into ``new``; readers that know the same share it."""
+        if old is new:
+            return []
+        key = id(old), id(new)
+        if key not in self._changes:
+            self._changes[key] = old, new, messages.changes(old, new)
+        return self._changes[key][2]
 
     # Connections
 
@@ -291,9 +304,13 @@ class Line:
                     await self._changed.wait()
             self._changed.clear()
             due_s = time.monotonic() + (self.door.interval_s if self._asks else TICK_S)
+            unsent = 0
             for body in self._news():
                 self.endpoint.say(body)
-                await self._flush()
+                unsent += len(body)
+                if unsent > WRITE_LIMIT_BYTES:
+                    await self._flush()
+                    unsent = 0
             self.endpoint.tick()
             await self._flush()
 
@@ -448,7 +465,7 @@ class Line:
                 yield messages.snapshot_body(request, market, new)
             return
         trades = self._trades(wish, market) if TRADE in request.types else []
-        rows = messages.changes(old, new) if old is not new else []
+        rows = self.door.changes(old, new)
         wish.known[symbol] = new
         while len(trades) > MAX_TRADES:
             yield messages.update_body(request, market, [], trades[:MAX_TRADES])

@@ -334,9 +334,12 @@ def snapshot_body(request: Request, market: Market, entries: Entries) -> bytes:
     return body_of("W", rows)
 
 
-def changes(old: Entries, new: Entries) -> list[tuple[str, str, Entry]]:
-    """(action, type, entry) of what turns ``old`` into ``new``, but for trades; what is gone comes
-    first."""
+Changes = list[tuple[str, str, Entry]]
+"""Action, type and entry."""
+
+
+def changes(old: Entries, new: Entries) -> Changes:
+    """Return what turns ``old`` into ``new``, but for trades; what is gone comes first."""
     gone = [(GONE, key[0], old[key]) for key in old if key not in new and key[0] != TRADE]
     return gone + [
         (CHANGED if key in old else NEW, key[0], entry)
