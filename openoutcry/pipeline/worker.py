@@ -261,10 +261,15 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
             if work.durable and work.table.confirmers(work.table.gate.name) == ("journal",):
                 asleep = work.shared.control.address + control_words.LOOP_ASLEEP
                 stages.nap[loop.NAP_ASLEEP // 8] = asleep
-    keep_in_memory(work, stages)
+    control, index = work.shared.control, work.shared.table.index
+    is_restarted = any(control.stage(index[n], control_words.STAGE_RESTARTS) for n in group.stages)
+    if not is_restarted:
+        keep_in_memory(stages)
     if work.sessions is not None and work.sessions.stage_name in group.stages:
         work.sessions.touch_ahead(wake)
     mark_ready(work.shared, group.stages)
+    if is_restarted:
+        keep_in_memory_later(stages)
     tell = state_teller(work, stages)
     while stages.run(SLICE_NS, leave_idle=False) != loop.FINISHED:
         stages.check()
@@ -274,26 +279,23 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
     return stages.outcome()
 
 
-def keep_in_memory(work: Work, stages: CompiledStages) -> None:
+def keep_in_memory(stages: CompiledStages) -> None:
     """Touch and lock the matchers' memory: the first touch of a page would add to some order's
-    latency.  It takes 2 s a GB, so of a process that takes a dead one's place a thread does it, on
-    the cores that the run's supervisor has: no participant waits."""
-    arenas = [(engine.address, engine.arena.nbytes) for engine in stages.engines.values()]
+    latency.  It takes about 2 s a GB."""
+    for engine in stages.engines.values():
+        lock_memory(engine.address, engine.arena.nbytes)
+
+
+def keep_in_memory_later(stages: CompiledStages) -> None:
+    """As :func:`keep_in_memory` by a thread, on the cores that the run's supervisor has: no
+    participant waits.  Meanwhile a new thread of this process would wait for it."""
 
     def lock() -> None:
-        for address, size_bytes in arenas:
-            lock_memory(address, size_bytes)
-
-    def lock_elsewhere() -> None:
         with suppress(OSError):
             os.sched_setaffinity(0, os.sched_getaffinity(os.getppid()))
-        lock()
+        keep_in_memory(stages)
 
-    control, index = work.shared.control, work.shared.table.index
-    if any(control.stage(index[name], control_words.STAGE_RESTARTS) for name in stages.engines):
-        Thread(target=lock_elsewhere, name="lock memory", daemon=True).start()
-    else:
-        lock()
+    Thread(target=lock, name="lock memory", daemon=True).start()
 
 
 def state_teller(work: Work, stages: CompiledStages) -> Callable[[], None] | None:

@@ -10,6 +10,7 @@ import pytest
 
 from openoutcry.order_entry.sessions import Sessions
 from openoutcry.pipeline import worker
+from openoutcry.runtime import loop
 from tests.support.order_entry.sessions_venue import session
 from tests.support.venue.inline import InlineVenue
 from tests.support.venue.line import Silence
@@ -59,7 +60,27 @@ def test_streams_are_the_same_by_one_pass_and_by_two(tmp_path, monkeypatch, is_s
 
 
 @pytest.mark.parametrize("restarts", [0, 1])
-def test_only_a_process_that_begins_a_run_waits_for_its_memory(monkeypatch, restarts):
+def test_a_process_in_a_dead_one_s_place_is_ready_before_its_memory_is_locked(
+    monkeypatch, restarts
+):
+    done = []
+    stages = SimpleNamespace(engines={}, probe=1, run=lambda *given, **more: loop.FINISHED)
+    stages.nap, stages.outcome = np.zeros(loop.NAP_WORDS, np.int64), dict
+    control = SimpleNamespace(stage=lambda index, word: restarts, address=0)
+    shared = SimpleNamespace(control=control, table=SimpleNamespace(index={"matcher": 3}))
+    row = SimpleNamespace(compiled=True)
+    work = SimpleNamespace(shared=shared, table={"matcher": row}, sessions=None)
+    for name in ("keep_in_memory", "keep_in_memory_later", "mark_ready"):
+        monkeypatch.setattr(worker, name, lambda *given, name=name: done.append(name))
+    monkeypatch.setattr(worker, "CompiledStages", lambda *given: stages)
+    monkeypatch.setattr(worker, "state_teller", lambda *given: None)
+    monkeypatch.setattr(loop, "wake_sleepers", lambda wake: None)
+    worker.run_group(work, SimpleNamespace(stages=("matcher",), core=0))
+    later = ["mark_ready", "keep_in_memory_later"]
+    assert done == (later if restarts else ["keep_in_memory", "mark_ready"])
+
+
+def test_the_memory_is_locked_by_another_thread(monkeypatch):
     locked, done = [], threading.Event()
 
     def lock(address, size_bytes):
@@ -67,12 +88,7 @@ def test_only_a_process_that_begins_a_run_waits_for_its_memory(monkeypatch, rest
         done.set()
 
     monkeypatch.setattr(worker, "lock_memory", lock)
-    control = SimpleNamespace(stage=lambda index, word: restarts)
-    shared = SimpleNamespace(control=control, table=SimpleNamespace(index={"matcher": 3}))
     engine = SimpleNamespace(address=4_096, arena=np.zeros(64, np.uint8))
-    stages = SimpleNamespace(engines={"matcher": engine})
-    worker.keep_in_memory(SimpleNamespace(shared=shared), stages)
+    worker.keep_in_memory_later(SimpleNamespace(engines={"matcher": engine}))
     assert done.wait(60)
-    ((*place, thread),) = locked
-    assert place == [4_096, 64]
-    assert thread == ("lock memory" if restarts else threading.current_thread().name)
+    assert locked == [(4_096, 64, "lock memory")]
