@@ -18,10 +18,11 @@ def carry(file: Path, as_json: bool) -> None:
     outcry venue carry venue.toml
     outcry serve venue.toml
 
-    FILE is the venue file as it is to be from now on: more instruments, other rules. New ones come after
-    those that there are, also of participants and assets. The journal goes on in a new folder of the same name. Open
-    orders keep their places; money, positions and names that were used stay. Everything is checked
-    before anything is written. The old folder is renamed, and can be read, but no longer served."""
+    FILE is the venue file as it is to be from now on: more instruments, other rules. New ones come
+    after those that there are, also of participants and assets. The journal continues in a new
+    folder of the same name. Open orders keep their places; money, positions and names that were
+    used stay. Everything is checked before anything is written. The old folder is renamed, and can
+    be read, but no longer served."""
     from openoutcry.ledger.carry import carry_over as carry_ledger
     from openoutcry.surveillance.carry import carry_over as carry_surveillance
     from openoutcry.venue.carry import carry as carry_over
