@@ -23,16 +23,10 @@ def carry(file: Path, as_json: bool) -> None:
     folder of the same name. Open orders keep their places; money, positions and names that were
     used stay. Everything is checked before anything is written. The old folder is renamed, and can
     be read, but no longer served."""
-    from openoutcry.ledger.carry import carry_over as carry_ledger
-    from openoutcry.surveillance.carry import carry_over as carry_surveillance
     from openoutcry.venue.carry import carry as carry_over
     from openoutcry.venue.file import read_venue
 
-    result = carry_over(
-        read_venue(file),
-        lambda text: None if as_json else click.echo(text),
-        followers=(carry_ledger, carry_surveillance),
-    )
+    result = carry_over(read_venue(file), lambda text: None if as_json else click.echo(text))
     if as_json:
         click.echo(json.dumps(result))
         return

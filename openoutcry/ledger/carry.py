@@ -1,27 +1,11 @@
-"""Let the ledger go on in a journal that continues another one."""
+"""The books of a journal that continues another one."""
 
 import numpy as np
 
 import openoutcry.ledger.layout as lay
-from openoutcry.journal.carried import Carried
 from openoutcry.ledger.accounts import KINDS
 from openoutcry.ledger.books import Books, name_monies
-from openoutcry.ledger.ledger_state import LedgerState, at, folder_of, save
-from openoutcry.wire.errors import LedgerError
 from openoutcry.wire.open_orders import ENTRY_BYTES, find_entry
-
-
-def carry_over(carried: Carried) -> str:
-    """Write the ledger's checkpoint of the new journal, without which nothing could compute the
-    ledger there; returns why not where the old journal has no ledger any more."""
-    books = carried.old.with_name(f"{carried.old.name}-portal") / "books"
-    try:
-        before = at(carried.old, more=books if books.is_dir() else None)
-    except LedgerError as error:
-        return f"the ledger begins anew: {error}"
-    now = carried_books(before.books, Books(carried.config))
-    save(LedgerState(before.reader, carried.point, now), folder_of(carried.new))
-    return ""
 
 
 def carried_books(was: Books, now: Books) -> Books:

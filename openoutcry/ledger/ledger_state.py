@@ -11,7 +11,7 @@ import json
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,10 @@ import openoutcry.ledger.layout as lay
 from openoutcry.journal.core import Core
 from openoutcry.journal.events import NO_LIMIT, Point, Records, gathered_events_of, starting_point
 from openoutcry.journal.projections import JournalReader
+from openoutcry.journal.reader import parts_before
 from openoutcry.journal.tail import CARRIED
 from openoutcry.ledger.books import TABLES, Books, Remark, name_monies
+from openoutcry.ledger.carry import carried_books
 from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.errors import LedgerError, MatcherError
 from openoutcry.wire.extras import need
@@ -90,9 +92,24 @@ def opened(
         ledger_state = _load(reader, path)
         if ledger_state is not None and (until_ns is None or ledger_state.books.now_ns <= until_ns):
             return ledger_state
+    parts = parts_before(directory)
+    if parts and until_seq < parts[-1][1]:
+        return opened(parts[-1][0], until_seq, until_ns, more)
+    if parts:
+        return _carried(reader, *parts[-1], more)
     if reader.first_seq > 1:
         raise _retired(reader)
     return LedgerState(reader, starting_point(reader), Books(reader.config))
+
+
+def _carried(reader: JournalReader, before: Path, seq: int, more: Path | None) -> LedgerState:
+    """Return the state at the begin of a journal that continues another one, found there.  It is
+    kept as a checkpoint."""
+    books = carried_books(at(before, seq, more=more).books, Books(reader.config))
+    state = LedgerState(reader, starting_point(reader, seq), books)
+    with suppress(OSError, LedgerError):
+        save(state)
+    return state
 
 
 def oldest(directory: Path, more: Path | None = None) -> LedgerState:
@@ -108,6 +125,8 @@ def oldest(directory: Path, more: Path | None = None) -> LedgerState:
         ledger_state = _load(reader, path) if seq >= reader.first_seq - 1 else None
         if ledger_state is not None:
             return ledger_state
+    if parts := parts_before(directory):
+        return _carried(reader, *parts[-1], more)
     raise _retired(reader)
 
 

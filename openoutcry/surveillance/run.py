@@ -17,13 +17,17 @@ from typing import Any
 
 import numpy as np
 
+import openoutcry.surveillance.detect.layout as lay
 from openoutcry.journal.core import Core
 from openoutcry.journal.events import NO_LIMIT, Point, Records, events_of, starting_point
 from openoutcry.journal.projections import JournalReader
+from openoutcry.journal.reader import parts_before
+from openoutcry.journal.tail import CARRIED
 from openoutcry.surveillance import life
 from openoutcry.surveillance.cases import Case, Folding
 from openoutcry.surveillance.chained_lines import Entry
 from openoutcry.surveillance.detect.settings import Settings, detectors_digest
+from openoutcry.surveillance.detect.state import KEPT as TABLES
 from openoutcry.surveillance.detect.state import Detectors
 from openoutcry.surveillance.evidence import NAME as HITS
 from openoutcry.surveillance.evidence import EvidenceFile, beginning, read_hits
@@ -40,6 +44,8 @@ MAGIC = b"OUTCRYS3"
 HEAD_BYTES = len(MAGIC) + 32
 PAUSE_S = 0.01
 STATUS_S = 2.0
+LEVELS = 128
+"""Levels that a new book begins with, of both sides."""
 
 
 def folder_of(directory: Path) -> Path:
@@ -50,9 +56,11 @@ def folder_of(directory: Path) -> Path:
 class Watching:
     """Detectors and a core at one command of a journal, and the hits up to there."""
 
-    def __init__(self, directory: Path, settings: Settings) -> None:
+    def __init__(self, directory: Path, settings: Settings, folder: Path | None = None) -> None:
+        """``folder``: where the cases are, as a rule in the journal's."""
         self.reader = JournalReader(directory)
-        self.folder = folder_of(Path(directory))
+        self.folder = folder or folder_of(Path(directory))
+        self._finish_part_before(settings)
         self.detectors = Detectors(self.reader.config, settings)
         self.folder.mkdir(exist_ok=True)
         self.continued = ""
@@ -167,6 +175,19 @@ class Watching:
             old.unlink()
         return path
 
+    def _finish_part_before(self, settings: Settings) -> None:
+        """Watch the journal that this one continues to its end, if that has not been done."""
+        parts = parts_before(self.reader.directory)
+        if not parts or not self.folder.is_dir() or _checkpoint_seq(self.folder) >= parts[-1][1]:
+            return
+        before = Watching(parts[-1][0], settings, self.folder)
+        try:
+            for _ in before.advance():
+                pass
+            before.save()
+        finally:
+            before.close()
+
     def _newest(self) -> Point:
         for path in sorted(self.folder.glob("checkpoint-*.osc"), reverse=True):
             point = self._load(path)
@@ -192,6 +213,10 @@ class Watching:
         if facts["hits"] > self.evidence.known:
             # Torn before what was on disk at this checkpoint: an older one makes them again.
             return None
+        if facts["seq"] < self.reader.first_seq and CARRIED in self.reader.config:
+            # As the journal was that this one continues.
+            arrays = carried_arrays(arrays, self.detectors)
+            snapshot = starting_point(self.reader, facts["seq"]).engine.snapshot()
         self.detectors.restore(arrays)
         self.evidence.go_on(facts["hits"], bytes.fromhex(facts["head"]))
         engine = Core.of(self.reader.config).restored(snapshot)
@@ -232,6 +257,28 @@ class Watching:
         self.evidence.close()
 
 
+def carried_arrays(
+    arrays: list[np.ndarray[tuple[int, ...], np.dtype[np.int64]]], now: Detectors
+) -> list[np.ndarray[tuple[int, ...], np.dtype[np.int64]]]:
+    """Return the arrays of detectors for more instruments, which follow those that there were."""
+    header, kept = arrays[0].copy(), dict(zip(TABLES, arrays[1:-1], strict=True))
+    count = len(kept["books"])
+    header[lay.INSTRUMENTS // 8] = len(now.table)
+    books = now.books.copy()
+    books[:count] = kept["books"]
+    books[:, lay.B_STEP // 8] = now.table["price_step_ticks"]
+    end = len(kept["levels"])
+    for number in range(count, len(books)):
+        at = end + (number - count) * LEVELS
+        books[number, lay.B_LEVEL_AT // 8] = at
+        books[number, (lay.B_LEVEL_AT + lay.B_ASK_LEVELS) // 8] = at + LEVELS // 2
+    more = np.zeros(((len(books) - count) * LEVELS, 2), np.int64)
+    links = now.links.copy()
+    links[:count] = kept["links"]
+    kept |= {"books": books, "levels": np.concatenate([kept["levels"], more]), "links": links}
+    return [header, *(kept[name] for name in TABLES), arrays[-1]]
+
+
 def write_checkpoint(
     folder: Path, facts: dict[str, Any], arrays: list[Any], snapshot: bytes
 ) -> Path:
@@ -244,14 +291,6 @@ def write_checkpoint(
     path = folder / f"checkpoint-{facts['seq']:015d}.osc"
     write_whole(path, MAGIC + _digest(content) + content)
     return path
-
-
-def checkpoint_parts(folder: Path, seq: int) -> tuple[dict[str, Any], list[Any]] | None:
-    """Return the facts and the detectors' arrays after a command; None: there is no good checkpoint
-    of it."""
-    path = folder / f"checkpoint-{seq:015d}.osc"
-    parts = _parts_of(path) if path.exists() else None
-    return None if parts is None else parts[:2]
 
 
 def _parts_of(path: Path) -> tuple[dict[str, Any], list[Any], bytes] | None:

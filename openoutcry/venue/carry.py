@@ -16,9 +16,9 @@ import ctypes
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ import numpy.typing as npt
 import openoutcry
 from openoutcry.journal import Journal, JournalLock, JournalReader, note_at
 from openoutcry.journal.block import BlockId
-from openoutcry.journal.carried import Carried, Follower
 from openoutcry.journal.checkpoint import recover
 from openoutcry.journal.checkpoints import Checkpoint, write_checkpoint
 from openoutcry.journal.core import Core
@@ -74,6 +73,18 @@ AT_FDCWD, RENAME_EXCHANGE = -100, 2
 Note = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Carried:
+    """A journal that has ended, and what continues it."""
+
+    old: Path
+    new: Path
+    config: Mapping[str, Any]
+    """Of the new journal."""
+    point: Point
+    """The new core after the last command of the old journal."""
+
+
 class CarryError(OutcryError):
     """A venue cannot be carried over."""
 
@@ -82,11 +93,10 @@ def carry(
     file: VenueFile,
     note: Note = lambda text: None,
     clock: Clock | None = None,
-    followers: Sequence[Follower] = (),
 ) -> dict[str, Any]:
     """Continue the journal of a stopped venue in a new one, by the venue's file as it is now.
 
-    ``note`` is told each step, and each of ``followers`` writes its part.  Returns ``seq`` (the
+    ``note`` is told each step.  Returns ``seq`` (the
     last command before), ``orders`` (that stay open), ``instruments`` (that are new),
     ``state_hash`` of the new state, and ``before``, the folder that the old journal has from now
     on.  Raises :class:`CarryError`, or the error of what is wrong, for a file that does not fit;
@@ -102,12 +112,10 @@ def carry(
         raise CarryError(f"{file.path}: several matchers cannot be carried over")
     with ExitStack() as stack:
         stack.callback(JournalLock(file.journal).release)
-        return _carry(file, note, clock or SystemClock(), followers)
+        return _carry(file, note, clock or SystemClock())
 
 
-def _carry(
-    file: VenueFile, note: Note, clock: Clock, followers: Sequence[Follower]
-) -> dict[str, Any]:
+def _carry(file: VenueFile, note: Note, clock: Clock) -> dict[str, Any]:
     journal = file.journal.absolute()
     following = journal.with_name(f"{journal.name}.next")
     _tidy(journal, following)
@@ -139,9 +147,6 @@ def _carry(
     following.mkdir(mode=0o700)
     try:
         _prepare(file, Carried(journal, following, config, point), reader.journal_id, clock)
-        for follower in followers:
-            if said := follower(Carried(journal, following, config, point)):
-                note(said)
     except OutcryError:
         shutil.rmtree(following)
         raise

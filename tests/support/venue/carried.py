@@ -9,9 +9,7 @@ from unittest.mock import patch
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
-from openoutcry.ledger.carry import carry_over as carry_ledger
 from openoutcry.runtime.table import Topology
-from openoutcry.surveillance.carry import carry_over as carry_surveillance
 from openoutcry.venue import carry as carry_module
 from openoutcry.venue.carry import carry
 from openoutcry.venue.file import VenueFile, read_venue
@@ -22,8 +20,6 @@ from tests.support.venue.inline import SMALL
 from tests.support.venue.served_venue import ServedVenue
 from tests.support.venue.spot_floor import FLOOR, session_tables
 from tests.support.venue.venue_floor import order
-
-FOLLOWERS = carry_ledger, carry_surveillance
 
 
 def carry_floor(
@@ -54,7 +50,7 @@ def carry_over(floor: InlineFloor, change: Callable[[str], str]) -> dict[str, An
         patch.object(Venue, "sessions_of", small),
         patch("openoutcry.venue.carry.wiring_of", wiring),
     ):
-        return carry(read_venue(floor.file), clock=floor.clock, followers=FOLLOWERS)
+        return carry(read_venue(floor.file), clock=floor.clock)
 
 
 def carried(venue: ServedVenue, change: Callable[[str], str]) -> str:

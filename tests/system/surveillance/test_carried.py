@@ -1,12 +1,9 @@
 """Surveillance of a venue that was carried over: orders from before are known after, what was found
 stays, and a new instrument is watched."""
 
-import pytest
-
 from openoutcry.surveillance.detect.settings import Settings
 from openoutcry.surveillance.run import Watching, folder_of
 from openoutcry.wire.enums import Side
-from openoutcry.wire.errors import SurveillanceError
 from tests.support.venue.carried import SOL, carry_floor, closed_floor
 from tests.support.venue.venue_floor import order
 
@@ -29,10 +26,8 @@ def test_surveillance_goes_on_with_what_it_knew(tmp_path):
     for number in range(40, 60):
         floor.send(order(number, Side.SELL, 50, 4_000_000, who=2, symbol=b"BTC-USD"))
     floor.stop()
-    with pytest.raises(SurveillanceError, match="run `outcry surveillance run"):
-        carry_floor(floor, lambda text: text + SOL)
-    watched(floor.journal_path)
-    old, result = carry_floor(floor)
+    # It has not come to the end of the journal.
+    old, result = carry_floor(floor, lambda text: text + SOL)
     # Participant 2 buys from itself what it offered before.
     for number in range(70, 90):
         floor.send(order(number, Side.BUY, 50, 4_000_000, who=2, symbol=b"BTC-USD"))
