@@ -58,8 +58,11 @@ def asks(function: Callable[..., Any]) -> Callable[..., Any]:
     return FILE_OPTION(OPERATOR_OPTION(WHY_OPTION(REFERENCE_OPTION(as_json_option(function)))))
 
 
-def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_json: bool) -> None:
-    """Ask, and show what was done; errors of the desk end with exit status 1."""
+def send_to_desk(
+    file: Path, request: dict[str, Any], operator: str | None, as_json: bool
+) -> dict[str, Any]:
+    """Ask, and show what was done; returns the answer.  Errors of the desk end with exit status
+    1."""
     from openoutcry.venue.amounts import in_units
     from openoutcry.venue.desk import ask
     from openoutcry.venue.file import read_venue
@@ -92,7 +95,7 @@ def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_j
     answer = ask(venue.journal, request)
     if as_json:
         click.echo(json.dumps(answer))
-        return
+        return answer
     for line in answer["done"]:
         click.echo(line)
     for row in answer.get("movements", ()):
@@ -104,6 +107,7 @@ def send_to_desk(file: Path, request: dict[str, Any], operator: str | None, as_j
         click.echo(f"the venue's state is in {answer['state']}")
     if "dump" in answer and Path(answer["dump"]).exists():
         click.echo(f"everything is in {answer['dump']}: `outcry venue dump show` reads it")
+    return answer
 
 
 def reference_or_new() -> str:

@@ -131,12 +131,16 @@ def serve(
 
     if (certificate is None) != (key is None):
         raise click.UsageError("--certificate and --key are given together")
-    venue = read_venue(file)
     server = MailServer(*smtp, smtp_tls, smtp_ca) if smtp else None
     chosen = Settings(database, server, sender, settings)
     tls = (certificate, key) if certificate is not None and key is not None else None
-    with announced("portal", venue.journal, venue.number):
-        serve_all(venue, chosen, address, lambda at: click.echo(at, err=True), tls, count)
+    is_carried_over = True
+    while is_carried_over:
+        venue = read_venue(file)
+        with announced("portal", venue.journal, venue.number):
+            is_carried_over = serve_all(
+                venue, chosen, address, lambda at: click.echo(at, err=True), tls, count
+            )
 
 
 DATABASE_OPTION = click.option(

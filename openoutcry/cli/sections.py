@@ -88,7 +88,7 @@ VENUE: Sections = {
         "metrics": "Serve Prometheus metrics of a venue or of all pipelines.",
         "alarms": "Show a venue's alarms, or write Prometheus rules.",
         "deploy": "Compare running builds; prove a new one on a journal.",
-        "carry": "Continue a stopped venue with a changed file.",
+        "carry": "Continue a venue with a changed file.",
         "standby": "Follow a replicated venue; take over if its primary fails.",
         "failover": "Stop the primary, so that a standby takes over.",
     },

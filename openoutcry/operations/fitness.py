@@ -21,7 +21,7 @@ from openoutcry.ptp.status import clock_status
 from openoutcry.venue.file import CHECKPOINT_EVERY, VenueFile
 from openoutcry.venue.operators import ROLES, SUPERVISOR
 from openoutcry.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS
-from openoutcry.venue.serve import wiring_of
+from openoutcry.venue.run_parts import wiring_of
 from openoutcry.wire import OutcryError
 from openoutcry.wire.records import RECORD_BYTES
 

@@ -27,8 +27,8 @@ from openoutcry.wire.errors import OutcryError
 LOOK_S, AGAIN_S, END_S = 0.2, 1.0, 10.0
 """Seconds between two looks at signals; before a process that has just begun is started again; for
 the end of all."""
-FAILED = 3
-"""Status of a process that could not begin."""
+FAILED, CARRIED_OVER = 3, 4
+"""Statuses of a process that could not begin, and of one whose venue was carried over."""
 log = logging.getLogger("outcry.portal")
 Tls = tuple[Path, Path] | None
 
@@ -40,18 +40,18 @@ def serve_all(
     announce: Announce,
     tls: Tls,
     count: int,
-) -> None:
-    """Serve until SIGTERM or SIGINT.  Raises :class:`OutcryError`."""
+) -> bool:
+    """Serve until SIGTERM or SIGINT, or until the venue is carried over, which it returns.  Raises
+    :class:`OutcryError`."""
     with opened(file, settings, count) as place, listening(address, "") as listener:
         at = url_of(listener, address[0], tls is not None)
         if count == 1:
-            serve(Portal(file, settings, place), listener, at, announce, tls)
-            return
+            return serve(Portal(file, settings, place), listener, at, announce, tls)
         numbers = folder_of(file) / "metrics"
         shutil.rmtree(numbers, ignore_errors=True)
         numbers.mkdir(mode=0o700)
         os.environ[TOGETHER] = str(numbers)
-        Children(file, settings, place, listener, at, announce, tls).run()
+        return Children(file, settings, place, listener, at, announce, tls).run()
 
 
 class Children:
@@ -69,21 +69,24 @@ class Children:
     ) -> None:
         self.file, self.settings, self.place, self.tls = file, settings, place, tls
         self.listener, self.at, self.announce = listener, at, announce
+        self.is_carried_over = False
         self._again: set[int] = set()
         """Processes that were started again."""
         self._running: dict[int, tuple[int, int, float]] = {}
         """By pid: the descriptor of the process, which one it is, when it began."""
 
-    def run(self) -> None:
-        """Run until SIGTERM or SIGINT. Raises :class:`OutcryError` if a process cannot begin."""
+    def run(self) -> bool:
+        """Run until SIGTERM or SIGINT, or until the venue is carried over, which it returns.
+        Raises :class:`OutcryError` if a process cannot begin."""
         with until_stopped() as stopped:
             try:
                 for index in range(self.place.count):
                     self._start(index, self.announce if index == 0 else _quiet)
-                while not stopped:
+                while not stopped and not self.is_carried_over:
                     self._look()
             finally:
                 self._stop()
+        return self.is_carried_over
 
     def _start(self, index: int, announce: Announce) -> None:
         def work() -> int:
@@ -91,11 +94,11 @@ class Children:
                 signal.signal(number, signal.SIG_DFL)
             try:
                 portal = Portal(self.file, self.settings, replace(self.place, index=index))
-                serve(portal, self.listener, self.at, announce, self.tls)
+                is_carried_over = serve(portal, self.listener, self.at, announce, self.tls)
             except OutcryError as error:
                 log.critical("%s", error)
                 return FAILED
-            return 0
+            return CARRIED_OVER if is_carried_over else 0
 
         pid = fork(work, name=f"web {index}")
         self._running[pid] = os.pidfd_open(pid), index, time.monotonic()
@@ -106,6 +109,9 @@ class Children:
             if file not in ended:
                 continue
             status = self._end(pid)
+            if status == CARRIED_OVER:
+                self.is_carried_over = True
+                return
             log.error("process %d of the portal ended (%d); it is started again", index, status)
             if status == FAILED and index not in self._again:
                 raise OutcryError("a process of the portal cannot begin; the line before says why")

@@ -190,6 +190,11 @@ def _sender_of(settings: Settings, folder: Path) -> Send:
 class Portal:
     """Accounts, the mirror of the venue, and the API in front of both."""
 
+    is_carried_over = False
+    """Whether it has ended because the venue's file is another one."""
+    leave: Callable[[], None] = staticmethod(lambda: None)
+    """Ends it."""
+
     def __init__(self, file: VenueFile, settings: Settings, place: Place) -> None:
         """Raises :class:`OutcryError`."""
         self.file, self.folder, self.place = file, folder_of(file), place
@@ -393,6 +398,11 @@ class Portal:
                 if now_s >= self._look_s:
                     self.mirror.look()
                     self._look_s = now_s + LOOK_S
+                    if self.mirror.is_carried_over:
+                        log.warning("the venue continues with another file; so does the portal")
+                        self.is_carried_over = True
+                        self.leave()
+                        return
                 if self.mirror.poll():
                     self._work_until_s = time.monotonic() + WORK_S
                 last_error = ""
@@ -891,9 +901,9 @@ def text_pings(connections: ConnectionLimits) -> Any:
 
 def serve(
     portal: Portal, listener: Any, at: str, announce: Announce, tls: tuple[Path, Path] | None
-) -> None:
-    """Serve at a socket until SIGTERM or SIGINT; ``announce`` is given ``at``, its URL, once the
-    portal answers.
+) -> bool:
+    """Serve at a socket until SIGTERM or SIGINT, or until the venue is carried over, which it
+    returns; ``announce`` is given ``at``, its URL, once the portal answers.
 
     Raises :class:`OutcryError`."""
     from openoutcry.operations.http_protocol import counted
@@ -920,4 +930,6 @@ def serve(
         ws_max_size=1 << 14,
     )
     server = server_of(config, lambda: announce(at), portal.connections.say_end)
+    portal.leave = partial(setattr, server, "should_exit", True)
     server.run([connections.listener(listener)])
+    return portal.is_carried_over

@@ -54,7 +54,7 @@ from openoutcry.risk.region import View
 from openoutcry.runtime.lanes import LANES
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.operator_lane import Clock, SystemClock
-from openoutcry.venue.serve import Venue, wiring_of
+from openoutcry.venue.run_parts import sessions_of, wiring_of
 from openoutcry.wire.enums import OrderType
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.order_types import PEGS, STOPS, UNPRICED
@@ -101,6 +101,14 @@ def carry(
     ``state_hash`` of the new state, and ``before``, the folder that the old journal has from now
     on.  Raises :class:`CarryError`, or the error of what is wrong, for a file that does not fit;
     then nothing was written."""
+    _check_file(file)
+    with ExitStack() as stack:
+        stack.callback(JournalLock(file.journal).release)
+        return _carry(file, note, clock or SystemClock())
+
+
+def _check_file(file: VenueFile) -> None:
+    """Raise :class:`CarryError` for a venue that is never carried over."""
     if not Journal.exists(file.journal):
         raise CarryError(f"{file.path}: [venue] journal: {file.journal} has no journal")
     if file.replication is not None:
@@ -110,9 +118,17 @@ def carry(
         )
     if file.shards > 1 or file.partitions > 1:
         raise CarryError(f"{file.path}: several matchers cannot be carried over")
-    with ExitStack() as stack:
-        stack.callback(JournalLock(file.journal).release)
-        return _carry(file, note, clock or SystemClock())
+
+
+def rehearse(file: VenueFile) -> dict[str, Any]:
+    """Find out whether the journal of a venue that is open can be continued by its file as it is
+    now, if it ends here; nothing is written.
+
+    Returns ``orders`` and ``instruments`` as :func:`carry` does, and raises what it raises."""
+    _check_file(file)
+    reader = JournalReader(file.journal)
+    before, point, _ = _continued(file, reader)
+    return _report(file, reader, before, point)
 
 
 def _carry(file: VenueFile, note: Note, clock: Clock) -> dict[str, Any]:
@@ -121,29 +137,20 @@ def _carry(file: VenueFile, note: Note, clock: Clock) -> dict[str, Any]:
     _tidy(journal, following)
     reader = JournalReader(journal)
     _check_end(reader, journal)
-    before = recover(journal)
-    if not before.seq:
-        raise CarryError(f"{journal} has no command: begin a new journal instead")
-    config = _config_of(reader.config, file)
-    configs = [reader.config, *(row["config"] for row in reader.resumed if "config" in row)]
-    check_sessions(journal, configs[-1].get("sessions", []), config["sessions"])
-    symbols = symbols_of(reader.config)
-    engine = carried_engine(before.engine, Core.of(config), symbols)
-    point = replace(before, engine=engine)
-    _require_same(before.engine, engine)
-    aside = aside_of(journal, before.seq)
+    before, point, config = _continued(file, reader)
+    note(f"command {before.seq:,} is the last one, {point.engine.open_orders:,} orders are open")
     named = name_of_block(journal, before.seq)
     assert named is not None
+    aside = aside_of(journal, before.seq)
     config[CARRIED] = {
         "journal": aside.name,
         "seq": before.seq,
         "block_index": named[1].block_index,
         "block_hash": named[1].block_hash.hex(),
         "state_hash": before.engine.state_hash(),
-        "carried_state_hash": engine.state_hash(),
+        "carried_state_hash": point.engine.state_hash(),
         "note": {LANES: _lanes_at(reader, before.seq)},
     }
-    note(f"command {before.seq:,} is the last one, {engine.open_orders:,} orders are open")
     following.mkdir(mode=0o700)
     try:
         _prepare(file, Carried(journal, following, config, point), reader.journal_id, clock)
@@ -156,12 +163,29 @@ def _carry(file: VenueFile, note: Note, clock: Clock) -> dict[str, Any]:
     exchange(journal, following)
     following.rename(aside)
     note(f"{file.journal} continues; what was before is in {aside.name}")
+    return _report(file, reader, before, point) | {"before": str(aside)}
+
+
+def _continued(file: VenueFile, reader: JournalReader) -> tuple[Point, Point, dict[str, Any]]:
+    """Return the state at the journal's end, the new core with it, and the new configuration."""
+    before = recover(reader.directory)
+    if not before.seq:
+        raise CarryError(f"{reader.directory} has no command: begin a new journal instead")
+    config = _config_of(reader.config, file)
+    configs = [reader.config, *(row["config"] for row in reader.resumed if "config" in row)]
+    check_sessions(reader.directory, configs[-1].get("sessions", []), config["sessions"])
+    engine = carried_engine(before.engine, Core.of(config), symbols_of(reader.config))
+    _require_same(before.engine, engine)
+    return before, replace(before, engine=engine), config
+
+
+def _report(file: VenueFile, reader: JournalReader, before: Point, point: Point) -> dict[str, Any]:
+    symbols = symbols_of(reader.config)
     return {
         "seq": before.seq,
-        "orders": engine.open_orders,
+        "orders": point.engine.open_orders,
         "instruments": [symbol for symbol in file.symbols if symbol not in symbols],
-        "state_hash": engine.state_hash(),
-        "before": str(aside),
+        "state_hash": point.engine.state_hash(),
     }
 
 
@@ -408,7 +432,7 @@ def _carry_sessions(
 ) -> None:
     """Write the sessions' checkpoint of the new journal."""
     hooks = JournalReader(file.journal).config.get("hooks") or {}
-    spec = Venue(file, clock=clock).sessions_of(int(hooks.get("delayed", 0)))
+    spec = sessions_of(file, clock, int(hooks.get("delayed", 0)))
     if spec is None:
         return
     path = sessions_checkpoint.carry_over(

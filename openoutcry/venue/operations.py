@@ -89,6 +89,11 @@ def no_session(name: Any, on: bool) -> Work:
     raise DeskError("this venue has no sessions")
 
 
+def not_carried(number: object) -> Work:
+    """Refuse to carry a venue over that is not served."""
+    raise DeskError("this venue cannot be carried over while it is open")
+
+
 class Operations:
     """Turns requests into work, on the limits and the state of one run."""
 
@@ -105,6 +110,7 @@ class Operations:
         switch: SessionSwitch | None = None,
         today: Callable[[], int] = lambda: 0,
         report: Callable[[str, str, int], str] = lambda underlying, source, price: "no index",
+        carrying: Callable[[object], Work] = not_carried,
     ) -> None:
         """For the calendar, ``halted(symbol, yes)`` notes a halt and gives its PHASE commands;
         ``call(symbol)`` gives those of an auction; ``today`` is the number of the trading day.
@@ -114,12 +120,14 @@ class Operations:
         To dump, ``dump(name)`` writes the current state and says where; ``dumped`` says whether
         what it has begun is done.
 
+        ``carrying(number)`` has the venue continue with its file as it is now.
+
         The others: ``note`` reports to those who watch the venue, ``session(name, kill)`` switches
         a session, ``switch`` has the sessions that are added and changed, ``now`` gives a TIME that
         changes nothing."""
         self.limits, self.halted, self.dump, self.note = limits, halted, dump, note
         self.session, self.call, self.now, self.dumped = session, call, now, dumped
-        self.report = report
+        self.report, self.carrying = report, carrying
         self.view, self.spec = limits.view, limits.spec
         self.money = MoneyDesk(limits.spec.money, limits.symbols, limits.view)
         sources = {own: index_ for index_ in limits.spec.indices for own in index_.own}
@@ -155,6 +163,7 @@ class Operations:
             **dict.fromkeys(SESSION_REQUESTS, self._of_sessions),
             OFF_BOOK: self._off_book,
             "rehearse": self._rehearse,
+            "carry": self._carry,
             LISTING: self._listing,
             "log-in": self._log_in,
             "log-out": self._log_out,
@@ -283,6 +292,16 @@ class Operations:
         if request[BY] and request["do"] != "participant-suspend":
             self.operators.check(request[BY], SUPERVISOR)
         work = self.people.work_of(request, who, last, self._group(group) if group else 0)
+        self.note(f"operator: {work.done[-1]}")
+        return work
+
+    def _carry(self, request: dict[str, Any]) -> Work:
+        """The venue continues in a new journal, with its file as it is now."""
+        by, number = request[BY], request.get("number")
+        if not by:
+            return self.carrying(number)
+        self.operators.check(by, SUPERVISOR)
+        work = self._by_two(request, ("number",), self.carrying(number))
         self.note(f"operator: {work.done[-1]}")
         return work
 

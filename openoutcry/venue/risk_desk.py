@@ -23,6 +23,7 @@ from openoutcry.risk.region import View, setting
 from openoutcry.risk.requests import RequestState
 from openoutcry.runtime.shared import Shared
 from openoutcry.venue.calendar import SECOND_NS, Command, utc_text
+from openoutcry.venue.carrying import Carrying
 from openoutcry.venue.contract_timer import ContractTimer, contract_status
 from openoutcry.venue.desk import Desk, Work
 from openoutcry.venue.desk_queue import DeskQueue
@@ -37,7 +38,14 @@ from openoutcry.venue.investigation import (
 from openoutcry.venue.limits import FileLimits, fresh_view
 from openoutcry.venue.liquidation import MS_NS, Liquidator
 from openoutcry.venue.log import log_folder
-from openoutcry.venue.operations import ASKED_ONLY, Operations, command, disconnect, words_of
+from openoutcry.venue.operations import (
+    ASKED_ONLY,
+    Operations,
+    command,
+    disconnect,
+    not_carried,
+    words_of,
+)
 from openoutcry.venue.operator_lane import Clock, OperatorLane
 from openoutcry.venue.protection_timer import TRADING, ProtectionTimer, phase_of
 from openoutcry.venue.series_timer import SeriesTimer
@@ -60,10 +68,13 @@ class RiskDesk:
         note: Callable[[str], None],
         take_dump: TakeDump | None = None,
         answering: Callable[[], None] = lambda: None,
+        go: Callable[[VenueFile], None] | None = None,
     ) -> None:
         """``take_dump``: writes the dump of everything when an emergency close asks for it;
-        ``answering``: called before an operator is answered."""
+        ``answering``: called before an operator is answered; ``go``: ends the run, and has the
+        venue continue with another file."""
         self.file, self.clock, self.note, self.answering = file, clock, note, answering
+        self.carrying = Carrying(file, go).work_of if go is not None else not_carried
         self.investigation = Investigation(file, take_dump) if take_dump else None
         self.emergency_after_seq: int | None = None
         """The last command before the emergency close of this run."""
@@ -206,6 +217,7 @@ class RiskDesk:
                 self.switch,
                 self._today,
                 self._report,
+                self.carrying,
             )
             self.operations.operators.keep(log_folder(self.file.journal) / "codes-desk.json")
             self.record = DeskRecord(self.file.journal)

@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -23,23 +23,20 @@ from openoutcry.journal.archive import archive
 from openoutcry.journal.checkpoint import make_checkpoints, retire_before
 from openoutcry.journal.replay import instruments_to_json
 from openoutcry.journal.unwritten import is_unwritten
-from openoutcry.market_data.public_feed import with_feed
 from openoutcry.market_data.spec import Door
-from openoutcry.order_entry.sessions import with_sessions
 from openoutcry.order_entry.sessions_checkpoint import make_sessions_checkpoint, newest_seq
 from openoutcry.order_entry.spec import SessionsSpec
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.run import Sample, Watcher, run
-from openoutcry.pipeline.topology import sharded
 from openoutcry.pipeline.warm_run import Stale
 from openoutcry.risk.contract_layout import PERPETUAL
 from openoutcry.runtime.prefork import Replication
 from openoutcry.runtime.shared import Shared
-from openoutcry.runtime.table import Topology
 from openoutcry.runtime.work import PipelineError
 from openoutcry.venue import days
-from openoutcry.venue.calendar import Command, TradingDay, moment_ns, utc_text
+from openoutcry.venue.calendar import Command, TradingDay, utc_text
 from openoutcry.venue.canary import note_served, require_canary
+from openoutcry.venue.carry import carry
 from openoutcry.venue.desk import Desk
 from openoutcry.venue.desk_queue import DeskQueue
 from openoutcry.venue.file import VenueFile
@@ -47,9 +44,10 @@ from openoutcry.venue.funding_follower import FundingProcess
 from openoutcry.venue.investigation import TakeDump
 from openoutcry.venue.limits import check_instruments, check_structure
 from openoutcry.venue.log import VenueLog
-from openoutcry.venue.operator_lane import WIRING, Clock, OperatorLane, SystemClock
+from openoutcry.venue.operator_lane import Clock, OperatorLane, SystemClock
 from openoutcry.venue.position_messages import answers_of
 from openoutcry.venue.risk_desk import RiskDesk
+from openoutcry.venue.run_parts import sessions_of, wiring_of
 from openoutcry.wire.private_folder import require_ours
 
 WAIT_S = 0.05
@@ -96,6 +94,11 @@ class Venue:
     """State with which the first day of a promoted standby continues (replica/hot_standby.py)."""
     warm_run: Any = None
     """Prepared run of a standby's first day, which waits there (pipeline/warm_run.py)."""
+    following: VenueFile | None = None
+    """The file with which the venue continues when its run has ended."""
+    carried: dict[str, Any] = field(default_factory=dict)
+    """What became of the last request to continue with another file: ``number`` of the file, and
+    ``error`` if the venue continues as before."""
     _status_due_s: float = 0.0
     _counts: dict[str, int] = field(default_factory=dict)
     """Commands and events of the last sample."""
@@ -240,14 +243,34 @@ class Venue:
                 self._note_days()
                 self._days_noted(wait=True)
             self._finish_day(calendar.last_ended(lane.end_ns))
-        else:
+        elif self.following is None:
             self.stopping = True
+        if self.following is not None and not self.stopping:
+            self._carry_over(self.following)
+
+    def _run_ends(self) -> bool:
+        return self.stopping or self.following is not None
+
+    def _carry_over(self, new: VenueFile) -> None:
+        """Continue in a new journal with another file, or, if that cannot be, as before."""
+        self.following = None
+        pid, fd = fork_reporting(partial(carry, new, clock=self.clock), STOP_SIGNALS)
+        os.waitpid(pid, 0)
+        report = outcome(fd) or {"error": "the process that carries the venue over was killed"}
+        os.close(fd)
+        self.carried = {"number": new.number, **report}
+        if "error" in report:
+            self.watcher.note(f"the venue continues as before: {report['error']}")
+            return
+        self.file = new
+        names = ", ".join(report["instruments"]) or "none"
+        self.watcher.note(f"the venue continues with {new.path.name}; new instruments: {names}")
 
     def staff(self) -> tuple[OperatorLane, RiskDesk]:
         """The operator's lane of the day's run, and the desk that goes by it."""
-        note, stopping = self.watcher.note, partial(getattr, self, "stopping")
-        desk = self.desk = RiskDesk(self.file, self.clock, note, self.take_dump, self.say_open)
-        self.lane = OperatorLane(self.file.calendar, self.clock, note, stopping, desk)
+        note, go = self.watcher.note, partial(setattr, self, "following")
+        desk = self.desk = RiskDesk(self.file, self.clock, note, self.take_dump, self.say_open, go)
+        self.lane = OperatorLane(self.file.calendar, self.clock, note, self._run_ends, desk)
         return self.lane, desk
 
     def _take_warm_run(self) -> Any:
@@ -321,32 +344,8 @@ class Venue:
         return hooks
 
     def sessions_of(self, delayed: int) -> SessionsSpec | None:
-        """The sessions of the trading day, or of all days since they began in a venue that never
-        closes.
-
-        They have the day's name, its local midnight, and the end of the day before.  That end is by
-        the real clock, which stamps commands.
-
-        ``delayed``: commands that may wait at the journal's speed bump."""
-        if not self.file.sessions.sessions:
-            return None
-        calendar = self.file.calendar
-        done = days.finished_days(self.file.journal)
-        closed = [row for row in done if "closed_ns" in row]
-        day = calendar.session_day(self.clock.now_ns())
-        midnight_of = calendar.local_date(time.time_ns())
-        if calendar.never_closes:
-            # A run that has ended since, by another calendar, has used the days until then.
-            used = date.fromisoformat(closed[-1]["day"]) if closed else date.min
-            midnight_of = day = max(day, used + timedelta(days=1))
-        return replace(
-            self.file.sessions,
-            day=day.strftime("%Y%m%d"),
-            day_start_ns=moment_ns(calendar.zone, midnight_of, 0),
-            day_begin_ns=closed[-1]["closed_ns"] if closed else 1,
-            is_over_days=calendar.never_closes,
-            delayed=delayed,
-        )
+        """Like :func:`run_parts.sessions_of`, for the venue's file now."""
+        return sessions_of(self.file, self.clock, delayed)
 
     def _finish_day(self, day: TradingDay | None) -> None:
         """Archive the journal after a finished day, in a process whose end frees its memory."""
@@ -496,6 +495,7 @@ class Venue:
             "feed": lane.feed.status() if lane and lane.feed and state == "open" else {},
             "processes": self._processes() if lane and state == "open" else [],
             "phases_sequenced": lane.sequenced if lane and state == "open" else True,
+            "carried": self.carried,
             "next": next_phase
             and {
                 "at": utc_text(next_phase.ts_ns),
@@ -506,13 +506,6 @@ class Venue:
 
 def _has_perpetuals(file: VenueFile) -> bool:
     return any(contract.contract.kind == PERPETUAL for contract in file.risk.contracts.values())
-
-
-def wiring_of(file: VenueFile) -> Topology:
-    """The table of a venue with what its file asks for."""
-    table = sharded(WIRING, file.shards)
-    table = with_sessions(table) if file.sessions.sessions else table
-    return with_feed(table) if file.feed else table
 
 
 def finish_and_archive(

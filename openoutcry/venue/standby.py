@@ -33,7 +33,8 @@ from openoutcry.runtime.prefork import Replication
 from openoutcry.runtime.work import PipelineError
 from openoutcry.venue import days
 from openoutcry.venue.file import VenueFile
-from openoutcry.venue.serve import Venue, wiring_of
+from openoutcry.venue.run_parts import wiring_of
+from openoutcry.venue.serve import Venue
 from openoutcry.wire.errors import Unreachable
 
 LEAD_SIGNAL = signal.SIGUSR1

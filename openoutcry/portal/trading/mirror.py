@@ -124,6 +124,8 @@ class Mirror:
         """The last command that was taken, and the one before the first."""
         self.time_ns = 0
         self._sessions = max(1, len(file.sessions.sessions))
+        self._inode = 0
+        """Of the journal's folder; 0: not open yet."""
         self._reader: JournalReader | None = None
         self._point: Point | None = None
         self._is_own = False
@@ -267,11 +269,18 @@ class Mirror:
             text = "this journal has no wallets; the portal needs spot"
             raise OutcryError(f"{reader.directory}: {text}")
         self._reader, self._point, self._view = reader, point, view
+        self._inode = reader.directory.stat().st_ino
         self._follow_terms()
         reader.recent = self._recent
         self.seq = self.began_seq = point.seq
         phases = point.engine.state().states["phase"]
         self.phases = dict(enumerate(phases.tolist()))
+
+    @property
+    def is_carried_over(self) -> bool:
+        """Return whether another folder has the journal's name now: the venue continues in it, by
+        another file."""
+        return self._inode != 0 and self._inode != self.file.journal.stat().st_ino
 
     @property
     def point(self) -> Point:

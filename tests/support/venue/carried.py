@@ -13,7 +13,7 @@ from openoutcry.runtime.table import Topology
 from openoutcry.venue import carry as carry_module
 from openoutcry.venue.carry import carry
 from openoutcry.venue.file import VenueFile, read_venue
-from openoutcry.venue.serve import Venue, wiring_of
+from openoutcry.venue.run_parts import sessions_of, wiring_of
 from openoutcry.wire.enums import OrderType, Side
 from tests.support.venue.floor import LANE, InlineFloor
 from tests.support.venue.inline import SMALL
@@ -37,17 +37,16 @@ def carry_floor(
 def carry_over(floor: InlineFloor, change: Callable[[str], str]) -> dict[str, Any]:
     """Carry a stopped venue over with a changed file."""
     floor.file.write_text(change(floor.file.read_text()))
-    sessions_of = Venue.sessions_of
 
-    def small(venue: Venue, delayed: int) -> Any:
-        spec = sessions_of(venue, delayed)
+    def small(file: VenueFile, clock: Any, delayed: int) -> Any:
+        spec = sessions_of(file, clock, delayed)
         return spec and replace(spec, day_start_ns=0, **SMALL)
 
     def wiring(file: VenueFile) -> Topology:
         return wiring_of(file).extended(rings=(LANE,))
 
     with (
-        patch.object(Venue, "sessions_of", small),
+        patch("openoutcry.venue.carry.sessions_of", small),
         patch("openoutcry.venue.carry.wiring_of", wiring),
     ):
         return carry(read_venue(floor.file), clock=floor.clock)

@@ -7,7 +7,7 @@ import pytest
 
 from openoutcry.venue.example import EXAMPLE
 from openoutcry.venue.file import VenueFileError, read_venue
-from openoutcry.venue.serve import wiring_of
+from openoutcry.venue.run_parts import wiring_of
 from tests.support.venue.venue_file import with_key
 
 FEED = """
