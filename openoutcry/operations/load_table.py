@@ -9,10 +9,10 @@ product listens, and ``tests/support/documents/listeners.py`` writes the table i
 from dataclasses import dataclass
 
 WEB = (
-    "{operations.connection_limits.MAX_WITHOUT_LOGIN} without a login, as many whose request is "
-    "answered; an address opens "
+    "{operations.connection_limits.MAX_WITHOUT_LOGIN} without a login; an address opens "
     "{operations.connection_limits.OPENED}; "
 )
+AS_MANY = "; as many more whose request is answered"
 WEB_BYTES = (
     "Head {operations.http_protocol.MAX_HEAD} bytes in {operations.http_protocol.HEAD_S} s. "
     "Request in {operations.http_protocol.REQUEST_S} s, one parsed at a time. "
@@ -42,7 +42,7 @@ LISTENERS = (
     Listener(
         "portal",
         ("operations/web_server.py", "operations/connection_limits.py"),
-        WEB + "{portal.server.MAX_OF_AN_ADDRESS} of an address",
+        WEB + "{portal.server.MAX_OF_AN_ADDRESS} of an address" + AS_MANY,
         WEB_BYTES + "Weights by address and key (portal/spot/limits.py). " + FRAMES,
         UNREAD,
         AS_PROCESSES,
@@ -50,7 +50,7 @@ LISTENERS = (
     Listener(
         "console and screen",
         ("operations/web_server.py", "operations/connection_limits.py"),
-        WEB + "{operations.connection_limits.MAX_MEMBER} of a name",
+        WEB + "{operations.connection_limits.MAX_MEMBER} of a name" + AS_MANY,
         WEB_BYTES + "Reads of a name {console.gate.READS}, actions {console.gate.ACTIONS}. Bodies "
         "{console.gate.BODY_BYTES} bytes. " + FRAMES,
         UNREAD,

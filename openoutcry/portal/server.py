@@ -113,7 +113,7 @@ from openoutcry.wire.peers import HERE, owner_of
 
 Announce = Callable[[str], Any]
 MAX_OF_AN_ADDRESS = 300
-"""Connections of one address on which something was asked."""
+"""Connections of one address on which something was asked; and as many that are answered now."""
 HEALTH = "/healthz"
 """Its requests count nothing."""
 IDLE_S, LOOK_S = 0.003, 0.5
@@ -912,7 +912,7 @@ def serve(
         portal.quote_door.secure(tls)
     application = make_app(portal)
     files = allow_files()
-    connections = ConnectionLimits(MAX_WITHOUT_LOGIN, MAX_OF_AN_ADDRESS, files * 2 // 5)
+    connections = ConnectionLimits(MAX_WITHOUT_LOGIN, MAX_OF_AN_ADDRESS, files // 5)
     application.known = connections.known
     connections.refusal, connections.is_plain = refusal_of(portal.spot.limits), tls is None
     http = counted(connections)

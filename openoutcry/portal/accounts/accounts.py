@@ -484,10 +484,13 @@ class Accounts:
         claims = {"sub": str(user_id), "support": operator, "exp": self.now() + SUPPORT}
         return str(self._jwt.encode(claims, self._jwt_key, "HS256"))
 
-    def supported(self, token: str) -> int:
-        """The user whose pages an operator's token shows.  Raises :class:`NotLoggedIn`."""
+    async def supported(self, token: str) -> int:
+        """The user whose pages an operator's token shows, while there is that operator.  Raises
+        :class:`NotLoggedIn`."""
         claims = self._claims(token, "support")
-        if datetime.fromtimestamp(claims["exp"], UTC) <= self.now():
+        query = "select 1 from operators where name = %(name)s"
+        is_over = datetime.fromtimestamp(claims["exp"], UTC) <= self.now()
+        if is_over or await self.database.row(query, name=claims["support"]) is None:
             raise NotLoggedIn("ask for the support view again")
         return int(claims["sub"])
 

@@ -242,7 +242,7 @@ def _add_sessions(app: Any, accounts: Accounts, logged: Any) -> None:
         """Also an operator who looks at the user's pages."""
         _, _, token = request.headers.get("authorization", "").partition(" ")
         if accounts.is_support(token):
-            return Person(accounts.supported(token), "")
+            return Person(await accounts.supported(token), "")
         return await accounts.person(token)
 
     viewed = Annotated[Person, Depends(viewer)]

@@ -109,7 +109,7 @@ class Callers:
         Raises :class:`NotLoggedIn` for a token that is wrong or has ended."""
         is_support = self.accounts.is_support(token)
         if is_support:
-            person = Person(self.accounts.supported(token), "")
+            person = Person(await self.accounts.supported(token), "")
         else:
             person = await self.accounts.person(token)
         user = await self.accounts.user(person)

@@ -642,7 +642,7 @@ class Session:
             if asking.is_support:
 
                 async def looks_on() -> None:
-                    self.callers.accounts.supported(token)
+                    await self.callers.accounts.supported(token)
 
                 self._become(asking)
                 self._still = looks_on

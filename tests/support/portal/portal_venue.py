@@ -312,9 +312,9 @@ class PortalVenue:
         assert answer.status_code == 201, answer.text
         return answer.json()
 
-    def operator(self, name: str) -> str:
+    def operator(self, name: str, *options: str) -> str:
         """The token of an operator of the portal."""
-        command = [*OUTCRY, "portal", "operator", "venue.toml", name]
+        command = [*OUTCRY, "portal", "operator", "venue.toml", name, *options]
         done = warm_outcry.run_command(command, cwd=self.folder)
         assert done.returncode == 0, done.stderr
         return str(done.stdout.strip())

@@ -231,6 +231,20 @@ def test_an_operator_looks_and_freezes_with_a_reason(portal_venue):
         stranger.users()
 
 
+def test_a_support_view_ends_with_its_operator(portal_venue):
+    person = portal_venue.person()
+    with operator_of(portal_venue, "bob") as operator:
+        (user,) = operator.users(search=person.mail).items
+        view = operator.support_view(user.id, "ticket 1")
+    with PortalClient(portal_venue.url, operator=view.token) as looker:
+        assert looker.me().mail == person.mail
+        assert looker.balances()
+        portal_venue.operator("bob", "--remove")
+        for look in (looker.me, looker.balances):
+            with pytest.raises(PortalError, match="support view"):
+                look()
+
+
 def test_an_operator_changes_a_level_and_ends_a_key_with_a_reason(portal_venue):
     person = portal_venue.person(USD=1_000 * USD)
     with operator_of(portal_venue, "grace") as operator, client_of(portal_venue, person) as client:
