@@ -41,7 +41,7 @@ class SnapshotLogins:
 
     def __init__(self, listener: socket.socket) -> None:
         self.listener, self.epoll = listener, select.epoll()
-        self._logins: Logins[Login] = Logins(WAITING_AT_ONCE, WAITING_EACH)
+        self.logins: Logins[Login] = Logins(WAITING_AT_ONCE, WAITING_EACH)
         """Without a whole login, the oldest first, and with one."""
         self._of: dict[int, Login] = {}
         """The silent ones by their descriptors."""
@@ -51,7 +51,7 @@ class SnapshotLogins:
     def poll(self, session: str) -> None:
         """Accept connections and read what has come; ``session``: the one that is published."""
         now_s = time.monotonic()
-        for login in list(self._logins.silent):
+        for login in list(self.logins.silent):
             if login.until_s > now_s:
                 break
             self._close(login)
@@ -65,7 +65,7 @@ class SnapshotLogins:
     def take(self, held: Callable[[str], int]) -> Login | None:
         """Return the next client whose login is whole, None: there is none.  The first is of the
         address that has fewest snapshots under way, which ``held`` says."""
-        asking = self._logins.checked
+        asking = self.logins.checked
         if not len(asking):
             return None
         login = min(asking, key=lambda one: held(one.address))
@@ -74,7 +74,7 @@ class SnapshotLogins:
 
     def close_all(self) -> None:
         """Close the connections, in a process that has a copy of them."""
-        for login in (*self._logins.silent, *self._logins.checked):
+        for login in (*self.logins.silent, *self.logins.checked):
             login.connection.close()
 
     def _listen(self, wanted: bool) -> None:
@@ -92,7 +92,7 @@ class SnapshotLogins:
             address = address_of(peer)
             connection.setblocking(False)
             login = Login(connection, address, now_s + glimpse.TIMEOUT_S)
-            if (oldest := self._logins.came(address, login)) is not None:
+            if (oldest := self.logins.came(address, login)) is not None:
                 self._close(oldest)
             self._of[connection.fileno()] = login
             self.epoll.register(connection.fileno(), select.EPOLLIN)
@@ -119,7 +119,7 @@ class SnapshotLogins:
             self._close(login)
             return
         self._unwatch(login)
-        if (oldest := self._logins.begun(login)) is not None:
+        if (oldest := self.logins.begun(login)) is not None:
             oldest.connection.close()
 
     def _unwatch(self, login: Login) -> None:
@@ -129,5 +129,5 @@ class SnapshotLogins:
 
     def _close(self, login: Login) -> None:
         self._unwatch(login)
-        self._logins.leave(login)
+        self.logins.leave(login)
         login.connection.close()

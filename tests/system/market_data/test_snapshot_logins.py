@@ -9,7 +9,7 @@ import pytest
 
 from openoutcry.market_data import glimpse, snapshot_logins
 from openoutcry.market_data.snapshot_logins import SnapshotLogins
-from openoutcry.wire.load_limits import Places
+from openoutcry.wire.load_limits import Logins
 from openoutcry.wire.messages import SOUPBIN
 from tests.support.waiting import BOUND_S
 
@@ -61,7 +61,7 @@ def test_a_login_of_a_snapshot_that_is_not_whole_in_time_is_left(logins):
         logins.poll("DAY")
         assert is_closed(silent)
         assert is_closed(dripping)
-    assert not len(logins.silent)
+    assert not len(logins.logins.silent)
     assert logins.take(lambda address: 0) is None
 
 
@@ -81,15 +81,15 @@ def test_a_login_of_a_snapshot_comes_in_few_parts(logins):
 def test_a_silent_client_of_a_snapshot_gives_way_to_one_more(logins, monkeypatch):
     """It is the oldest of the address that has most; an address has its share."""
     logins, _ = logins
-    monkeypatch.setattr(logins, "silent", Places(6, snapshot_logins.WAITING_EACH))
+    monkeypatch.setattr(logins, "logins", Logins(6, snapshot_logins.WAITING_EACH))
     with contextlib.ExitStack() as stack:
         sources = ["127.0.0.2"] * 5 + ["127.0.0.3"] * 2
         clients = [stack.enter_context(connected(logins, one)) for one in sources]
-        assert is_closed(clients[4])
-        assert logins.silent.counts() == {"127.0.0.2": 4, "127.0.0.3": 2}
-        stack.enter_context(connected(logins, "127.0.0.4"))
         assert is_closed(clients[0])
-        assert logins.silent.counts() == {"127.0.0.2": 3, "127.0.0.3": 2, "127.0.0.4": 1}
+        assert logins.logins.silent.counts() == {"127.0.0.2": 4, "127.0.0.3": 2}
+        stack.enter_context(connected(logins, "127.0.0.4"))
+        assert is_closed(clients[1])
+        assert logins.logins.silent.counts() == {"127.0.0.2": 3, "127.0.0.3": 2, "127.0.0.4": 1}
 
 
 def test_an_address_without_a_snapshot_has_its_turn_first(logins):
@@ -116,8 +116,8 @@ def test_so_many_connections_of_a_snapshot_port_are_accepted(logins):
         ]
         for _ in range(2):
             logins.poll("DAY")
-        assert len(logins.silent) == at_once
+        assert len(logins.logins.silent) == at_once
         assert not logins.epoll.poll(0)
         clock.s = 2 / snapshot_logins.ACCEPTS.per_s
         logins.poll("DAY")
-        assert len(logins.silent) == len(clients)
+        assert len(logins.logins.silent) == len(clients)

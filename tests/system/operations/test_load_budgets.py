@@ -281,6 +281,7 @@ NO_CROWD = {
     "the venue's desk": "a connection with a request gives way to none",
     "the router's control": "a request that has come is answered before another is accepted",
     "pages of market data": "a newcomer is refused where there is no place",
+    "market data over FIX": "a Logon that has come is answered at once",
     "the stream of a feed": "a newcomer is refused where there is no place",
     "retransmission, and groups that a client joins": "datagrams",
     "order packets": "datagrams",
@@ -351,7 +352,7 @@ def held_snapshots():
 
         def poll():
             logins.poll("DAY")
-            if logins._logins.checked:
+            if logins.logins.checked:
                 came.set()
             if may_end.is_set() and (one := logins.take(lambda address: 0)) is not None:
                 one.connection.sendall(b"a snapshot")
