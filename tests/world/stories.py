@@ -41,8 +41,13 @@ class Teller:
             return f"{who} {way} {lots} {symbol} at the market"
         if rng.random() < 0.3 and (other := self.opposite(who)):
             return other
+        terms = f"{who} {way} {lots} {symbol} at {self.price(symbol)}"
+        if rng.random() < 0.1:
+            return f"{terms} showing {rng.randint(1, lots)}"
+        if rng.random() < 0.1:
+            return f"{terms} once it trades at {self.price(symbol)}"
         manner = rng.choice(["", "", "", "", *MANNERS])
-        return f"{who} {way} {lots} {symbol} at {self.price(symbol)} {manner}".rstrip()
+        return f"{terms} {manner}".rstrip()
 
     def opposite(self, who: str) -> str:
         """An order that trades with the open order of another person, if there is one."""

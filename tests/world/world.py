@@ -136,6 +136,16 @@ class World(InlineFloor):
                 return
         raise ValueError(f"the world does not know what this means: {sentence}")
 
+    @said(r"(\w+) (buys|sells) ([\d,]+) ([\w-]+) at ([\d,.]+) showing (\d+)")
+    def iceberg(self, who: str, way: str, lots: str, symbol: str, price: str, shown: str) -> None:
+        side, limit = Side[way[:-1].upper()], price.replace(",", "")
+        self.people[who].enter_order(side, number(lots), symbol, limit, t111=shown)
+
+    @said(r"(\w+) (buys|sells) ([\d,]+) ([\w-]+) at ([\d,.]+) once it trades at ([\d,.]+)")
+    def stop_limit(self, who: str, way: str, lots: str, symbol: str, price: str, at: str) -> None:
+        side, limit, trigger = Side[way[:-1].upper()], price.replace(",", ""), at.replace(",", "")
+        self.people[who].enter_order(side, number(lots), symbol, limit, t40="4", t99=trigger)
+
     @said(r"(\w+) (buys|sells) ([\d,]+) ([\w-]+) at ([\d,.]+)(?: (.*))?")
     def order(self, who: str, way: str, lots: str, symbol: str, price: str, manner: str) -> None:
         side, terms = Side[way[:-1].upper()], dict(MANNERS[manner or ""])
