@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from openoutcry.portal.accounts import accounts, identities
+from openoutcry.portal.accounts import accounts, identities, more_routes
 from openoutcry.portal.accounts.errors import AccountError, InvalidRequest
 from openoutcry.portal.native import idempotency
+from openoutcry.portal.native.callers import Asking
 from openoutcry.portal.native.problems import InProgress, of_reject
 from openoutcry.portal.notices import notices
 from openoutcry.portal.settings import PortalFile
@@ -257,6 +258,7 @@ def test_what_counts_once_counts_once_at_the_same_moment(people):
 )
 def test_papers_beyond_an_accounts_share_are_not_kept(people, monkeypatch):
     monkeypatch.setattr(identities, "MAX_PAPERS", 3)
+    monkeypatch.setattr(more_routes, "UPLOADS_EACH", 8)
 
     async def test(people):
         anna, path = await people.person(ANNA), "/v1/identity/papers?kind=passport"
@@ -325,7 +327,7 @@ def asked_once(people, user_id, handler):
     """A function that asks with a key, as the portal's own API does."""
 
     async def of_request(request):
-        return SimpleNamespace(user_id=user_id)
+        return Asking(user_id, 0, True, True, "192.0.2.1", True)
 
     async def body():
         return b""
