@@ -13,6 +13,7 @@ from openoutcry.journal.disk import REAL, Disk
 from openoutcry.journal.lock import held
 from openoutcry.journal.recent import RecentBlocks
 from openoutcry.journal.scan import Scan
+from openoutcry.journal.segment import segment_numbers
 from openoutcry.journal.tail import CARRIED, segment_holding
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.errors import JournalError
@@ -164,9 +165,11 @@ def parts_before(directory: str | os.PathLike[str]) -> list[tuple[Path, int]]:
     parts: list[tuple[Path, int]] = []
     path = Path(directory)
     while (before := JournalReader(path).config.get(CARRIED)) is not None:
-        path = path.with_name(before["journal"])
-        if not path.is_dir():
+        names = before["journal"], f"{path.name}.next"  # whose renaming was cut short
+        found = [one for one in map(path.with_name, names) if one.is_dir() and segment_numbers(one)]
+        if not found:
             break
+        path = found[0]
         parts.append((path, int(before["seq"])))
     return parts[::-1]
 

@@ -132,9 +132,9 @@ def identity_of(spec: SessionsSpec) -> list[str]:
     return [f"{row.name} {row.protocol.name} {row.participant}" for row in spec.sessions]
 
 
-def save(state: State, point: Point, journal_id: int) -> Path | None:
+def save(state: State, point: Point, journal_id: int, begins_journal: bool = False) -> Path | None:
     """Write what a state that follows the journal knows, durable; None if the day's streams are
-    not as far, or not the same."""
+    not as far, or not the same.  ``begins_journal``: of one that continues another."""
     assert state.journal is not None
     assert point.block is not None
     streams = []
@@ -157,6 +157,7 @@ def save(state: State, point: Point, journal_id: int) -> Path | None:
         "sessions": identity_of(state.spec),
         **{name: getattr(state.region.sizes, name) for name in SIZES},
         "streams": streams,
+        "begins_journal": begins_journal,
     }
     data = io.BytesIO()
     arrays = {"engine": np.frombuffer(engine, np.uint8), **arrays_of(state)}
@@ -219,7 +220,8 @@ def is_of_today(state: State, facts: dict[str, Any]) -> bool | None:
     begin_ns = state.region[session_region.DAY_BEGIN]
     if (facts["day"], facts["day_begin_ns"]) == (state.day, begin_ns):
         return True
-    return False if facts["max_ts_ns"] < begin_ns else None
+    # At the begin of a journal that continues another one streams end, if the day is another one.
+    return False if facts["max_ts_ns"] < begin_ns or facts.get("begins_journal") else None
 
 
 def resume(state: State, reader: JournalReader, event_seq: int = NO_LIMIT) -> Point:
@@ -347,7 +349,7 @@ def carry_over(
     shadow = Shadow(spec, instruments, old)
     SessionsFollower(old, None, shadow).advance()
     shadow.journal = new
-    return save(shadow, point, number)
+    return save(shadow, point, number, begins_journal=True)
 
 
 def newest_seq(journal: Path) -> int:

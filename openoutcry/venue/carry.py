@@ -53,7 +53,6 @@ from openoutcry.risk.carry import carry_region
 from openoutcry.risk.region import View
 from openoutcry.runtime.lanes import LANES
 from openoutcry.venue.file import VenueFile
-from openoutcry.venue.operator_lane import Clock, SystemClock
 from openoutcry.venue.run_parts import sessions_of, wiring_of
 from openoutcry.wire.enums import OrderType
 from openoutcry.wire.errors import OutcryError
@@ -89,11 +88,7 @@ class CarryError(OutcryError):
     """A venue cannot be carried over."""
 
 
-def carry(
-    file: VenueFile,
-    note: Note = lambda text: None,
-    clock: Clock | None = None,
-) -> dict[str, Any]:
+def carry(file: VenueFile, note: Note = lambda text: None) -> dict[str, Any]:
     """Continue the journal of a stopped venue in a new one, by the venue's file as it is now.
 
     ``note`` is told each step.  Returns ``seq`` (the
@@ -104,7 +99,7 @@ def carry(
     _check_file(file)
     with ExitStack() as stack:
         stack.callback(JournalLock(file.journal).release)
-        return _carry(file, note, clock or SystemClock())
+        return _carry(file, note)
 
 
 def _check_file(file: VenueFile) -> None:
@@ -131,7 +126,7 @@ def rehearse(file: VenueFile) -> dict[str, Any]:
     return _report(file, reader, before, point)
 
 
-def _carry(file: VenueFile, note: Note, clock: Clock) -> dict[str, Any]:
+def _carry(file: VenueFile, note: Note) -> dict[str, Any]:
     journal = file.journal.absolute()
     following = journal.with_name(f"{journal.name}.next")
     _tidy(journal, following)
@@ -153,7 +148,7 @@ def _carry(file: VenueFile, note: Note, clock: Clock) -> dict[str, Any]:
     }
     following.mkdir(mode=0o700)
     try:
-        _prepare(file, Carried(journal, following, config, point), reader.journal_id, clock)
+        _prepare(file, Carried(journal, following, config, point), reader.journal_id)
     except OutcryError:
         shutil.rmtree(following)
         raise
@@ -189,11 +184,11 @@ def _report(file: VenueFile, reader: JournalReader, before: Point, point: Point)
     }
 
 
-def _prepare(file: VenueFile, carried: Carried, journal_id: int, clock: Clock) -> None:
+def _prepare(file: VenueFile, carried: Carried, journal_id: int) -> None:
     """Make what the new folder has beside the journal, and its checkpoint."""
     _require_exchange(carried.new)
     _copy_files(carried.old, carried.new)
-    _carry_sessions(file, carried.new, carried.point, journal_id, clock)
+    _carry_sessions(file, carried.new, carried.point, journal_id)
     _carry_feed(file, carried.new, journal_id, carried.point.seq)
     _write_checkpoint(carried, journal_id)
 
@@ -427,12 +422,11 @@ def _copy_data(source: str | Path, target: str | Path) -> None:
     shutil.copymode(source, target)
 
 
-def _carry_sessions(
-    file: VenueFile, following: Path, point: Point, journal_id: int, clock: Clock
-) -> None:
+def _carry_sessions(file: VenueFile, following: Path, point: Point, journal_id: int) -> None:
     """Write the sessions' checkpoint of the new journal."""
     hooks = JournalReader(file.journal).config.get("hooks") or {}
-    spec = sessions_of(file, clock, int(hooks.get("delayed", 0)))
+    # As they were when the journal ended, whenever that was.
+    spec = sessions_of(file, point.engine.now_ns, int(hooks.get("delayed", 0)))
     if spec is None:
         return
     path = sessions_checkpoint.carry_over(

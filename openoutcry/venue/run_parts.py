@@ -12,7 +12,7 @@ from openoutcry.runtime.table import Topology
 from openoutcry.venue import days
 from openoutcry.venue.calendar import moment_ns
 from openoutcry.venue.file import VenueFile
-from openoutcry.venue.operator_lane import WIRING, Clock
+from openoutcry.venue.operator_lane import WIRING
 
 
 def wiring_of(file: VenueFile) -> Topology:
@@ -22,9 +22,9 @@ def wiring_of(file: VenueFile) -> Topology:
     return with_feed(table) if file.feed else table
 
 
-def sessions_of(file: VenueFile, clock: Clock, delayed: int) -> SessionsSpec | None:
-    """The sessions of the trading day, or of all days since they began in a venue that never
-    closes; None if the file has none.
+def sessions_of(file: VenueFile, now_ns: int, delayed: int) -> SessionsSpec | None:
+    """The sessions of the trading day at a time, or of all days since they began in a venue that
+    never closes; None if the file has none.
 
     They have the day's name, its local midnight, and the end of the day before.  That end is by
     the real clock, which stamps commands.
@@ -35,7 +35,7 @@ def sessions_of(file: VenueFile, clock: Clock, delayed: int) -> SessionsSpec | N
     calendar = file.calendar
     done = days.finished_days(file.journal)
     closed = [row for row in done if "closed_ns" in row]
-    day = calendar.session_day(clock.now_ns())
+    day = calendar.session_day(now_ns)
     midnight_of = calendar.local_date(time.time_ns())
     if calendar.never_closes:
         # A run that has ended since, by another calendar, has used the days until then.

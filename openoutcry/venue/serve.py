@@ -254,7 +254,7 @@ class Venue:
     def _carry_over(self, new: VenueFile) -> None:
         """Continue in a new journal with another file, or, if that cannot be, as before."""
         self.following = None
-        pid, fd = fork_reporting(partial(carry, new, clock=self.clock), STOP_SIGNALS)
+        pid, fd = fork_reporting(partial(carry, new), STOP_SIGNALS)
         os.waitpid(pid, 0)
         report = outcome(fd) or {"error": "the process that carries the venue over was killed"}
         os.close(fd)
@@ -345,7 +345,7 @@ class Venue:
 
     def sessions_of(self, delayed: int) -> SessionsSpec | None:
         """Like :func:`run_parts.sessions_of`, for the venue's file now."""
-        return sessions_of(self.file, self.clock, delayed)
+        return sessions_of(self.file, self.clock.now_ns(), delayed)
 
     def _finish_day(self, day: TradingDay | None) -> None:
         """Archive the journal after a finished day, in a process whose end frees its memory."""

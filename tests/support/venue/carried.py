@@ -10,7 +10,6 @@ from click.testing import CliRunner
 
 from openoutcry.cli.main import main
 from openoutcry.runtime.table import Topology
-from openoutcry.venue import carry as carry_module
 from openoutcry.venue.carry import carry
 from openoutcry.venue.file import VenueFile, read_venue
 from openoutcry.venue.run_parts import sessions_of, wiring_of
@@ -38,8 +37,8 @@ def carry_over(floor: InlineFloor, change: Callable[[str], str]) -> dict[str, An
     """Carry a stopped venue over with a changed file."""
     floor.file.write_text(change(floor.file.read_text()))
 
-    def small(file: VenueFile, clock: Any, delayed: int) -> Any:
-        spec = sessions_of(file, clock, delayed)
+    def small(file: VenueFile, now_ns: int, delayed: int) -> Any:
+        spec = sessions_of(file, now_ns, delayed)
         return spec and replace(spec, day_start_ns=0, **SMALL)
 
     def wiring(file: VenueFile) -> Topology:
@@ -49,16 +48,14 @@ def carry_over(floor: InlineFloor, change: Callable[[str], str]) -> dict[str, An
         patch("openoutcry.venue.carry.sessions_of", small),
         patch("openoutcry.venue.carry.wiring_of", wiring),
     ):
-        return carry(read_venue(floor.file), clock=floor.clock)
+        return carry(read_venue(floor.file))
 
 
 def carried(venue: ServedVenue, change: Callable[[str], str]) -> str:
-    """What the operator's command says of a stopped venue whose file was changed; it is run when
-    the venue's clock says."""
+    """What the operator's command says of a stopped venue whose file was changed."""
     file = venue.folder / "venue.toml"
     file.write_text(change(file.read_text()))
-    with patch.object(carry_module, "SystemClock", lambda: venue.clock):
-        done = CliRunner().invoke(main, ["venue", "carry", str(file)])
+    done = CliRunner().invoke(main, ["venue", "carry", str(file)])
     assert done.exit_code == 0, done.output
     return done.output
 

@@ -99,7 +99,6 @@ class ServedVenue:
         (folder / "venue.toml").write_text(venue + port.format(port=self.port))
         (folder / "venue.toml").chmod(0o600)
         self.set_time(now)
-        self.clock = FileClock(folder / "clock")
         self.process: subprocess.Popen[str] | None = None
         self.senders = 0
 

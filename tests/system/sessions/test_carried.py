@@ -160,7 +160,7 @@ cancel_on_disconnect = "none"
 """
 
 
-@pytest.mark.parametrize("when", ["the same day", "the day after"])
+@pytest.mark.parametrize("when", ["the same day", "the day after", "the day after a stop"])
 def test_sessions_and_orders_go_on_in_the_new_journal(tmp_path: Path, when: str) -> None:
     ouch, fix = free_port(), free_port()
     text = VENUE.replace(":OUCH", f":{ouch}").replace(":FIX", f":{fix}").replace("HASH", HASH)
@@ -184,6 +184,8 @@ def test_sessions_and_orders_go_on_in_the_new_journal(tmp_path: Path, when: str)
         venue.wait_for(lambda status: status["state"] == "closed")
     venue.stop()
     assert "new instruments: TIN" in carried(venue, lambda text: text + TIN.replace("HASH", HASH))
+    if when == "the day after a stop":
+        venue.set_time("2026-03-03T10:00")
     if when == "the day after":
         assert len(days.finished_days(venue.journal)) == 1
         venue.set_time("2026-03-03T10:00")

@@ -8,7 +8,7 @@ from openoutcry.client.fix import FixClient, FixNumbers
 from openoutcry.client.ouch import OuchClient
 from openoutcry.client.waiting import ClientError, SessionEnded
 from openoutcry.journal import JournalReader
-from openoutcry.journal.events import events_of, starting_point
+from openoutcry.journal.events import events_of, oldest_point
 from openoutcry.journal.replay import replay
 from openoutcry.wire.enums import EventKind
 from tests.oracles.carried import orders_of_begin
@@ -95,7 +95,7 @@ def test_orders_while_the_venue_is_carried_over(tmp_path: Path) -> None:
 def accepted_in(journal: Path) -> list[tuple[int, int]]:
     """Every order that a journal's commands have brought into a book, by instrument and id."""
     reader, found = JournalReader(journal), []
-    for batch in events_of(reader, starting_point(reader)):
+    for batch in events_of(reader, oldest_point(reader)):
         rows = batch.events[batch.events["kind"] == EventKind.ACCEPTED]
         found += zip(rows["instrument"].tolist(), rows["order_id"].tolist(), strict=True)
     return found
