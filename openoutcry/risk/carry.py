@@ -40,12 +40,10 @@ HAPPENED = (
 )  # fmt: skip
 """Words of the header that commands have changed; the others say where tables are."""
 FIXED = (
-    "worst_buy", "worst_sell", "bound", "multiplier", "leveraged", "reference", "price_limited",
-    "partition", "market_rests", "spot_at", "contract_at", "scenario",
+    "worst_buy", "worst_sell", "bound", "leveraged", "price_limited", "partition", "market_rests",
+    "spot_at", "contract_at", "scenario",
 )  # fmt: skip
 """Words of an instrument's row that follow from the venue file."""
-SAME = "multiplier", "leveraged"
-"""Those of them that an instrument with a history keeps."""
 WORST = "worst_buy", "worst_sell", "price_limited"
 BUMP = "delay_ns", "window_ns", "seed", "now_ns"
 WORK = "maintenance", "initial", "bound", "used", "premiums", "collateral"
@@ -67,6 +65,10 @@ def carry_region(before: Region, fresh: Region, symbols: Iterable[str]) -> None:
     new.cells[:rows, :columns] = old.cells
     kept = _columns(RiskInstrument, FIXED, without=True)
     new.instruments[:columns, kept] = old.instruments[:, kept]
+    rests = _at(RiskInstrument, "market_rests")
+    calls = old.instruments[:, rests] & lay.RESTS_IN_CALL  # as its phase is
+    new.instruments[:columns, rests] &= ~lay.RESTS_IN_CALL
+    new.instruments[:columns, rests] |= calls
     _carry_orders(old, new)
     if old.protection is not None and new.protection is not None:
         header = _columns(ProtectionHeader, ("quotes_at", "rows_at"), without=True)
@@ -134,7 +136,7 @@ def _check(old: View, new: View, symbols: list[str]) -> None:
         raise RiskError("commands wait at the speed bump: stop the venue in good order first")
     _check_instruments(old, new, symbols)
     if old.contracts is not None and new.contracts is not None:
-        _check_contracts(old, new, symbols)
+        _check_contracts(old, new)
     if old.portfolio is not None and new.portfolio is not None:
         _check_portfolio(old.portfolio, new.portfolio)
     if old.wallets is not None and new.wallets is not None:
@@ -152,10 +154,6 @@ def _check_instruments(old: View, new: View, symbols: list[str]) -> None:
     }
     for index, symbol in enumerate(symbols):
         was, now = old.instruments[index], new.instruments[index]
-        for name in SAME:
-            at = _at(RiskInstrument, name)
-            if was[at] != now[at]:
-                raise RiskError(f"{symbol}: {name} was {was[at]}, not {now[at]}: it is its history")
         for name in ("spot_at", "contract_at", "scenario"):
             at = _at(RiskInstrument, name)
             if bool(was[at]) != bool(now[at]):
@@ -169,40 +167,26 @@ def _check_instruments(old: View, new: View, symbols: list[str]) -> None:
                 )
 
 
-def _check_contracts(old: View, new: View, symbols: list[str]) -> None:
+def _check_contracts(old: View, new: View) -> None:
     assert old.contracts is not None
     assert new.contracts is not None
     if old.contracts.word("fund") != new.contracts.word("fund"):
         raise RiskError("the participant whose balance is the insurance fund stays")
-    terms = "instrument", "kind", "inverse", "expiry_ns", "margin_bps"
-    for number, row in enumerate(old.contracts.rows):
-        now = new.contracts.rows[number]
-        for name in terms:
-            at = _at(ContractRow, name)
-            if row[at] != now[at]:
-                symbol = symbols[int(row[_at(ContractRow, "instrument")])]
-                raise RiskError(f"{symbol}: {name} was {row[at]}, not {now[at]}")
+    at, count = _at(ContractRow, "instrument"), len(old.contracts.rows)
+    if not np.array_equal(old.contracts.rows[:, at], new.contracts.rows[:count, at]):
+        raise RiskError("contracts keep their places, and new ones come after them")
 
 
 def _check_portfolio(old: PortfolioView, new: PortfolioView) -> None:
-    was, now = (MarginTable(view.table.ctypes.data) for view in (old, new))
-    if was.offsets != now.offsets:
-        raise RiskError("the offsets of scenario margin cannot change: they decide what is needed")
-    for what, count, room in (
-        ("contracts", was.contracts, now.contracts),
-        ("commodities", was.commodities, now.commodities),
-        ("assets of collateral", was.collaterals, now.collaterals),
-    ):
-        if room < count:
-            raise RiskError(f"scenario margin covers {room} {what}: the journal has {count}")
-    for number in range(was.contracts):
-        rows = (
-            MarginContract(table + table.contract_at + number * MarginContract.size_bytes)
-            for table in (was, now)
-        )
-        first, second = ((row.commodity, row.tier) for row in rows)
-        if first != second:
-            raise RiskError(f"contract {number} of scenario margin is in another tier or commodity")
+    parts = "contracts", "spreads of tiers", "offsets", "charges for liquidity", "collateral"
+    shapes = (view.parameters.shape() for view in (old, new))
+    for what, was, now in zip(parts, *shapes, strict=True):
+        assert isinstance(was, list)
+        assert isinstance(now, list)
+        if now[: len(was)] != was:
+            raise RiskError(f"scenario margin keeps its {what}, and new ones come after them")
+        if what == "offsets" and len(now) > len(was):
+            raise RiskError("scenario margin gets no more offsets: they decide what is needed")
     hedged = [MarginWork(view.works.ctypes.data).hedges_at != 0 for view in (old, new)]
     if hedged[0] != hedged[1]:
         raise RiskError("whether pledges hedge is fixed by the journal")

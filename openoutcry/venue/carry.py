@@ -50,7 +50,7 @@ from openoutcry.pipeline.resume import check_sessions
 from openoutcry.ring.policy import POLICIES
 from openoutcry.risk import layout as lay
 from openoutcry.risk.carry import carry_region
-from openoutcry.risk.region import View
+from openoutcry.risk.region import CONTRACT_TERMS, View
 from openoutcry.runtime.lanes import LANES
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.run_parts import sessions_of, wiring_of
@@ -278,7 +278,33 @@ def _config_of(before: Mapping[str, Any], file: VenueFile) -> dict[str, Any]:
         del config[NAMES]
     config.pop(CARRIED, None)
     _check_symbols(before, config["instruments"], file)
+    _check_terms(was, hooks, symbols_of(before))
     return config
+
+
+def _check_terms(was: Mapping[str, Any], now: Mapping[str, Any], symbols: list[str]) -> None:
+    """What an instrument is worth stays as the file said it.  The core may have others in force: a
+    split of the underlying changes them."""
+    for index, symbol in enumerate(symbols):
+        before, terms = (_terms_of(hooks, index) for hooks in (was, now))
+        for name in before:
+            if before[name] != terms[name]:
+                raise CarryError(f"{symbol}: {name} was {before[name]}, not {terms[name]}")
+
+
+def _terms_of(hooks: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """Return the terms of an instrument that its history is made of."""
+    contracts, delivered = (
+        {row[0]: row[1:] for row in hooks.get(name, ())} for name in ("contracts", "delivered")
+    )
+    terms = contracts.get(index, [None] * len(CONTRACT_TERMS))
+    return dict(zip(CONTRACT_TERMS, terms, strict=True)) | {
+        "multiplier": (hooks.get("multipliers") or [1] * (index + 1))[index],
+        "leveraged": index in hooks.get("leveraged", ()),
+        "units a lot": terms[CONTRACT_TERMS.index("multiplier")],
+        "delivery": delivered.get(index),
+        "[[funding]]": index in hooks.get("funded", ()),
+    }
 
 
 def _check_symbols(before: Mapping[str, Any], now: list[dict[str, Any]], file: VenueFile) -> None:

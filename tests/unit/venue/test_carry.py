@@ -26,6 +26,7 @@ from tests.support.venue.floor import InlineFloor
 from tests.support.venue.scenario_floor import MARGIN_FILE, SCENARIO_VENUE
 from tests.support.venue.spot_floor import wallet
 from tests.support.venue.venue_floor import order
+from tests.unit.venue.test_adjustments import MORE as WITH_CALL
 
 
 def test_orders_money_and_sessions_go_on(tmp_path):
@@ -254,3 +255,47 @@ def test_a_part_that_was_carried_over_is_not_served_again(tmp_path):
     floor.close()
     with pytest.raises(OutcryError, match=r"was carried over to .*/journal, which continues it"):
         Journal.resume(old)
+
+
+OTHER_TERMS = {
+    "strike": ("strike_ticks = 5_001", "strike_ticks = 5_101", "strike was 5001, not 5101"),
+    "units": ("multiplier = 10\n", "multiplier = 20\n", "GOLD: multiplier was 10, not 20"),
+    "expiry": ("23T16:00:00Z\n", "24T16:00:00Z\n", "GOLD: expiry_ns was"),
+}
+
+
+def test_a_contract_that_was_adjusted_keeps_what_it_is_worth(tmp_path):
+    """A split has changed its multiplier and strike since the file; both go on as they are, and the
+    file still has those that it began with."""
+    floor = InlineFloor(tmp_path, CONTRACT_VENUE + WITH_CALL)
+    floor.send(
+        order(1, Side.BUY, 5, 5_001, who=1, symbol=b"GOLD"),
+        order(2, Side.SELL, 5, 5_001, who=2, symbol=b"GOLD"),
+    )
+    for symbol in ("GOLD", "GOLD-C"):
+        floor.ask("halt", symbol)
+    floor.ask("contract", "adjust", "XAU", "3")
+    terms = {name: dict(row) for name, row in floor.status()["risk"]["contracts"].items()}
+    assert (terms["GOLD"]["multiplier"], terms["GOLD-C"]["strike"]) == (30, 1_667)
+    begin = margins(floor)
+    floor.stop()
+    text = floor.file.read_text()
+    for before, after, said in OTHER_TERMS.values():
+        with pytest.raises(OutcryError, match=said):
+            carry_over(floor, lambda text, one=(before, after): text.replace(*one, 1))
+        floor.file.write_text(text)
+    carry_floor(floor, lambda text: with_silver(text, by_scenarios=False))
+    assert margins(floor) == begin
+    now = floor.status()["risk"]["contracts"]
+    for name in ("GOLD", "GOLD-C"):
+        assert {key: now[name][key] for key in KEPT} == {key: terms[name][key] for key in KEPT}
+    floor.ask("resume", "instrument", "GOLD")
+    floor.send(
+        order(3, Side.BUY, 2, 1_667, who=2, symbol=b"GOLD"),
+        order(4, Side.SELL, 2, 1_667, who=1, symbol=b"GOLD"),
+    )
+    assert floor.view.cell(1, 0, lay.POSITION) == 3
+    floor.close()
+
+
+KEPT = "mark", "multiplier", "strike", "strike_multiplier"
